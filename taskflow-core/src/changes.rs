@@ -1,0 +1,80 @@
+//! The one way to write: a value that a store applies, all or nothing.
+
+use crate::{Announcement, Credential, DedupeKey, KeptMail, NewDelivery, Task, User, UserId};
+
+/// Everything one decision changes: rows, the mail they cause, and what people following along are told.
+///
+/// A change without its mail cannot be written by accident: [`Store::commit`](crate::ports::Store::commit) is the only
+/// write path and applies all of it or nothing (transactional outbox).
+///
+/// Its writes have no order and touch each row at most once.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[must_use = "changes do nothing until they are committed"]
+pub struct Changes {
+    /// Rows to write.
+    pub writes: Vec<Write>,
+    /// Mail to plan: an upsert on the key, see [`Store::commit`](crate::ports::Store::commit).
+    pub deliveries: Vec<NewDelivery>,
+    /// What to append to the feeds.
+    pub events: Vec<Announcement>,
+}
+
+/// One row to write.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Write {
+    /// A new account; `Taken` when its name or address is.
+    InsertUser(User),
+    /// An account after a change; `Stale` unless the stored version is one less.
+    UpdateUser(User),
+    /// Removes an account with its credential, tasks, events and feed, and cancels its open deliveries; `Stale` when
+    /// it is gone.
+    DeleteUser(UserId),
+    /// Sets or replaces a credential.
+    SetCredential(Credential),
+    /// A new task.
+    InsertTask(Task),
+    /// A task after a change; `Stale` unless the stored version is one less.
+    UpdateTask(Task),
+    /// Cancels the delivery of that key, if there is one and it is still open. A claimed one is only marked: its
+    /// settlement decides.
+    CancelDelivery {
+        /// Which.
+        key: DedupeKey,
+        /// Why, for people who read the ledger.
+        reason: String,
+    },
+    /// Puts a mail into the dev mailbox, which keeps the newest [`MAILBOX_SIZE`](crate::MAILBOX_SIZE).
+    KeepMail(KeptMail),
+}
+
+impl Changes {
+    /// No changes yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a write.
+    pub fn write(mut self, write: Write) -> Self {
+        self.writes.push(write);
+        self
+    }
+
+    /// Adds deliveries.
+    pub fn deliver(mut self, deliveries: impl IntoIterator<Item = NewDelivery>) -> Self {
+        self.deliveries.extend(deliveries);
+        self
+    }
+
+    /// Adds an event.
+    pub fn announce(mut self, announcement: Announcement) -> Self {
+        self.events.push(announcement);
+        self
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty() && self.deliveries.is_empty() && self.events.is_empty()
+    }
+}

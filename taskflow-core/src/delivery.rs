@@ -1,0 +1,236 @@
+//! One ledger for every mail: a delivery is one notice to one recipient with a due time.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{DeliveryId, EmailAddress, InvalidValue, LeaseToken, Notice, NoticeKind, Timestamp, UserId};
+
+/// What makes a delivery the only one of its kind: planning the same key twice is planning it once.
+///
+/// It holds ids, never addresses, and begins with what makes it local in time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DedupeKey(String);
+
+impl DedupeKey {
+    /// Takes over a key; its parts are separated by `/`.
+    #[must_use]
+    pub fn new(key: impl Into<String>) -> Self {
+        Self(key.into())
+    }
+
+    /// The key as stores keep it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DedupeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whom a delivery goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recipient {
+    /// A person with an account, at the address they have when it leaves.
+    User(UserId),
+    /// An address as it is.
+    Address(EmailAddress),
+}
+
+/// A delivery to plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDelivery {
+    /// Its id, unless the key exists already.
+    pub id: DeliveryId,
+    /// What makes it unique.
+    pub dedupe_key: DedupeKey,
+    /// What to tell.
+    pub notice: Notice,
+    /// Whom to tell.
+    pub recipient: Recipient,
+    /// When it was decided.
+    pub planned_at: Timestamp,
+    /// When it should leave.
+    pub due_at: Timestamp,
+    /// Why it was planned, for people who read the ledger.
+    pub reason: String,
+}
+
+/// Where a delivery is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeliveryState {
+    /// Waits for its time.
+    Scheduled,
+    /// Held by a sender under a lease.
+    Claimed,
+    /// The relay took it.
+    Delivered,
+    /// Given up: refused for good, out of attempts or unreadable.
+    Discarded,
+    /// No longer wanted.
+    Cancelled,
+    /// Too late, or nothing to say any more.
+    Expired,
+}
+
+impl DeliveryState {
+    /// Every state.
+    pub const ALL: [Self; 6] =
+        [Self::Scheduled, Self::Claimed, Self::Delivered, Self::Discarded, Self::Cancelled, Self::Expired];
+
+    /// Its word on the wire and in stores.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Claimed => "claimed",
+            Self::Delivered => "delivered",
+            Self::Discarded => "discarded",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+impl fmt::Display for DeliveryState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for DeliveryState {
+    type Err = InvalidValue;
+
+    fn from_str(word: &str) -> Result<Self, InvalidValue> {
+        let found = Self::ALL.into_iter().find(|state| state.as_str() == word);
+        found.ok_or_else(|| InvalidValue::new("must be a state of a delivery"))
+    }
+}
+
+/// A delivery as the ledger has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Never changes; every Message-ID carries it.
+    pub id: DeliveryId,
+    /// What makes it unique.
+    pub dedupe_key: DedupeKey,
+    /// Its kind.
+    pub kind: NoticeKind,
+    /// What to tell; the reason when the stored form cannot be read.
+    pub notice: Result<Notice, String>,
+    /// Whom to tell.
+    pub recipient: Recipient,
+    /// Where it is on its way.
+    pub state: DeliveryState,
+    /// When it was decided.
+    pub planned_at: Timestamp,
+    /// When it should leave; never moved by a retry.
+    pub due_at: Timestamp,
+    /// When it is tried next.
+    pub next_at: Timestamp,
+    /// How often the relay refused it.
+    pub attempts: u32,
+    /// When it was first claimed: the Date of its mail.
+    pub first_claimed_at: Option<Timestamp>,
+    /// When it reached its last state.
+    pub settled_at: Option<Timestamp>,
+    /// Somebody cancelled it while it was claimed: the settle decides.
+    pub cancel_requested: bool,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+    /// What the relay answered when it took the mail.
+    pub reply: Option<String>,
+    /// Why it was planned, or why it was cancelled or expired.
+    pub reason: String,
+}
+
+/// An attempt that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedAttempt {
+    /// Counted from 1.
+    pub attempt: u32,
+    /// When its result was known.
+    pub at: Timestamp,
+    /// The relay's answer, or what went wrong.
+    pub error: String,
+}
+
+/// The outcome of one claim, fenced by the lease under which it was obtained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// Which delivery.
+    pub id: DeliveryId,
+    /// The lease it was claimed under.
+    pub lease: LeaseToken,
+    /// When the outcome was known.
+    pub at: Timestamp,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The relay took the mail with this answer.
+    Delivered {
+        /// The answer.
+        reply: String,
+    },
+    /// The relay refused it for now: one attempt more, next try then.
+    Retry {
+        /// Next try.
+        next_at: Timestamp,
+        /// The relay's answer.
+        error: String,
+    },
+    /// It was not offered to the relay, or the relay was not there: no attempt used, next try then.
+    Released {
+        /// Next try.
+        next_at: Timestamp,
+        /// What kept it, if anything did.
+        error: Option<String>,
+    },
+    /// Given up, one attempt more.
+    Discarded {
+        /// Why.
+        error: String,
+    },
+    /// No longer wanted.
+    Cancelled {
+        /// Why.
+        reason: String,
+    },
+    /// Too late, or nothing to say any more.
+    Expired {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How many deliveries there ever were, and what became of them. `planned` equals the sum of the others, always.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// All of them.
+    pub planned: u64,
+    /// Taken by the relay.
+    pub delivered: u64,
+    /// No longer wanted.
+    pub cancelled: u64,
+    /// Too late or nothing to say.
+    pub expired: u64,
+    /// Given up.
+    pub discarded: u64,
+    /// Scheduled or claimed: still to come.
+    pub due: u64,
+}
+
+impl Ledger {
+    /// Whether everything planned is accounted for.
+    #[must_use]
+    pub fn balances(&self) -> bool {
+        self.planned == self.delivered + self.cancelled + self.expired + self.discarded + self.due
+    }
+}

@@ -1,0 +1,31 @@
+//! The core of TaskFlow.
+
+mod changes;
+mod delivery;
+mod error;
+mod event;
+mod mail;
+mod notice;
+mod page;
+pub mod ports;
+mod task;
+mod time;
+mod user;
+mod values;
+
+pub use changes::{Changes, Write};
+pub use delivery::{
+    DedupeKey, Delivery, DeliveryState, FailedAttempt, Ledger, NewDelivery, Outcome, Recipient, Settlement,
+};
+pub use error::{BadRow, Error, FieldError, Source, StoreError, UniqueField};
+pub use event::{Announcement, Entity, Event, EventKind, FeedEntry};
+pub use mail::{Content, KeptMail, Letter, MAILBOX_SIZE, Mail, Mailbox, Topic};
+pub use notice::{Notice, NoticeKind, Priority};
+pub use page::{Page, PageRequest, TaskQuery, TaskSort, TaskSortKey};
+pub use task::{NewTask, Task, TaskChange, TaskPriority, TaskStatus, TaskSummary};
+pub use time::{InvalidTime, InvalidZone, TZDB_VERSION, Timestamp, WallClock, Zone};
+pub use user::{Actor, Credential, Login, NewUser, PasswordHash, User, UserChange};
+pub use values::{
+    DeliveryId, Description, EmailAddress, EventId, InvalidValue, LeaseToken, Locale, ReminderMinutes, TaskId, Title,
+    UserId, Username, fold,
+};

@@ -1,0 +1,152 @@
+//! What to tell one person. A stored notice holds ids and a kind; its words are found when it leaves.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{InvalidValue, TaskId, Timestamp};
+
+/// What to tell somebody. This is a stored format: fields are only ever added, with a default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Notice {
+    /// The account is there.
+    Welcome,
+    /// The password was changed; who did not do it must know.
+    PasswordChanged {
+        /// When.
+        at: Timestamp,
+    },
+    /// A task is due soon.
+    TaskDue {
+        /// Which.
+        task: TaskId,
+        /// When it was due as this was planned; a task that moved is told by another notice.
+        due_at: Timestamp,
+    },
+}
+
+/// The kind of a [`Notice`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum NoticeKind {
+    /// See [`Notice::Welcome`].
+    Welcome,
+    /// See [`Notice::PasswordChanged`].
+    PasswordChanged,
+    /// See [`Notice::TaskDue`].
+    TaskDue,
+}
+
+/// Who leaves first. Mail of a lower rank never waits for mail of a higher one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// Accounts and alerts.
+    Security = 0,
+    /// Meetings.
+    Meeting = 1,
+    /// Tasks.
+    Task = 2,
+    /// Summaries.
+    Digest = 3,
+}
+
+impl Priority {
+    /// Every priority, first to last.
+    pub const ALL: [Self; 4] = [Self::Security, Self::Meeting, Self::Task, Self::Digest];
+
+    /// Its rank in stores: 0 leaves first.
+    #[must_use]
+    pub fn rank(self) -> i16 {
+        self as i16
+    }
+}
+
+impl Notice {
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> NoticeKind {
+        match self {
+            Self::Welcome => NoticeKind::Welcome,
+            Self::PasswordChanged { .. } => NoticeKind::PasswordChanged,
+            Self::TaskDue { .. } => NoticeKind::TaskDue,
+        }
+    }
+}
+
+impl NoticeKind {
+    /// Every kind that this build can send.
+    pub const ALL: [Self; 3] = [Self::Welcome, Self::PasswordChanged, Self::TaskDue];
+
+    /// Its word on the wire and in stores.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Welcome => "welcome",
+            Self::PasswordChanged => "password_changed",
+            Self::TaskDue => "task_due",
+        }
+    }
+
+    /// When it leaves among others that are due.
+    #[must_use]
+    pub fn priority(self) -> Priority {
+        match self {
+            Self::Welcome | Self::PasswordChanged => Priority::Security,
+            Self::TaskDue => Priority::Task,
+        }
+    }
+
+    /// How late it is still worth sending (catch-up after downtime); `None`: always. Later it is expired, and counted.
+    #[must_use]
+    pub fn grace(self) -> Option<Duration> {
+        match self {
+            Self::Welcome | Self::PasswordChanged => None,
+            Self::TaskDue => Some(Duration::from_hours(24)),
+        }
+    }
+}
+
+impl fmt::Display for NoticeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for NoticeKind {
+    type Err = InvalidValue;
+
+    fn from_str(word: &str) -> Result<Self, InvalidValue> {
+        let found = Self::ALL.into_iter().find(|kind| kind.as_str() == word);
+        found.ok_or_else(|| InvalidValue::new("must be a kind of notice"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stored_form_carries_its_kind_and_round_trips() {
+        let task = TaskId::from_uuid(uuid::Uuid::nil());
+        for notice in [
+            Notice::Welcome,
+            Notice::PasswordChanged { at: Timestamp::MAX },
+            Notice::TaskDue { task, due_at: Timestamp::MIN },
+        ] {
+            let stored = serde_json::to_value(&notice).expect("a JSON object");
+            assert_eq!(stored["kind"], notice.kind().as_str());
+            assert_eq!(serde_json::from_value::<Notice>(stored).expect("readable"), notice);
+        }
+    }
+
+    #[test]
+    fn every_kind_is_read_by_its_word() {
+        for kind in NoticeKind::ALL {
+            assert_eq!(kind.as_str().parse(), Ok(kind));
+        }
+    }
+}

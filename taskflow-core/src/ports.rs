@@ -1,0 +1,23 @@
+//! What core asks of the world, as object-safe traits. Each says in `# Contract` what callers rely on; stores prove
+//! theirs with the [conformance suite](crate::testing) (feature `testing`).
+
+mod accounts;
+mod bus;
+mod clock;
+mod mailer;
+mod outbox;
+mod renderer;
+mod store;
+
+pub use accounts::{Account, Accounts, Standing};
+pub use bus::{EventBus, NoBus, Signal};
+pub use clock::{Clock, Ids, RandomIds, SystemClock};
+pub use mailer::{Accepted, MailError, Mailer, Reply};
+pub use outbox::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
+pub use renderer::{PlainRenderer, RenderError, Renderer};
+pub use store::{Loaded, Store};
+
+/// A complete store: one value that keeps everything.
+pub trait Storage: Store + Outbox + Accounts {}
+
+impl<S: Store + Outbox + Accounts> Storage for S {}

@@ -1,0 +1,88 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::error::StoreError;
+use crate::{Delivery, DeliveryId, FailedAttempt, LeaseToken, Ledger, NoticeKind, Settlement, Timestamp};
+
+/// What a sender asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimRequest {
+    /// The kinds this build can send; others are left for nodes that know them.
+    pub kinds: Vec<NoticeKind>,
+    /// At most this many.
+    pub limit: u32,
+    /// What is due then.
+    pub now: Timestamp,
+    /// Fences what comes of it.
+    pub lease: LeaseToken,
+    /// How long the claim holds, by the store's own clock.
+    pub lease_for: Duration,
+}
+
+/// A claimed delivery and the lease it is held under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// What to send.
+    pub delivery: Delivery,
+    /// The lease.
+    pub lease: LeaseToken,
+}
+
+/// A claimed delivery that a sender wants to hold on to.
+pub type HeldLease = (DeliveryId, LeaseToken);
+
+/// Whether a settlement counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// It did.
+    Applied,
+    /// The lease was lost to somebody else, or the delivery is settled already: nothing was changed.
+    LeaseLost,
+}
+
+/// What waits to be sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// When the longest waiting of the due deliveries was due.
+    pub oldest_due_at: Option<Timestamp>,
+    /// When the next scheduled delivery is to be tried, due or not.
+    pub next_at: Option<Timestamp>,
+}
+
+/// The queue side of the ledger of deliveries.
+///
+/// # Contract
+///
+/// * A delivery is claimed by one lease at a time. A claim can be taken over once its lease has lapsed **by the store's
+///   clock**; the time given with a request decides only what is due.
+/// * A settlement counts only while its lease holds the delivery, which is until somebody else claims it.
+/// * The ledger balances at any time: see [`Ledger::balances`].
+/// * Cost depends on what is due, not on how many deliveries there are.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Claims up to `limit` deliveries: scheduled ones whose `next_at` has come, by priority and then `next_at`, and
+    /// claimed ones whose lease has lapsed. The first claim of a delivery sets `first_claimed_at`.
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError>;
+
+    /// Writes outcomes, durably, and says for each whether it counted, in the order given.
+    ///
+    /// A delivery that was cancelled while claimed becomes `delivered` when it was sent and else `cancelled`.
+    /// `Retry` and `Discarded` count one attempt and leave a [`FailedAttempt`].
+    async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError>;
+
+    /// Holds claims for another `lease_for` from now and returns those that are still held.
+    async fn renew(&self, held: &[HeldLease], lease_for: Duration) -> Result<Vec<DeliveryId>, StoreError>;
+
+    /// What waits.
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError>;
+
+    /// Counts everything; reads the whole ledger.
+    async fn ledger(&self) -> Result<Ledger, StoreError>;
+
+    /// One delivery with its failed attempts, oldest first.
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError>;
+
+    /// Up to `size` deliveries after `after` by id.
+    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError>;
+}

@@ -1,0 +1,40 @@
+use crate::{Content, Letter, Topic};
+
+/// A letter that cannot be put into words: the fault of a template, named without its content.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot render: {0}")]
+pub struct RenderError(pub String);
+
+/// Finds the words of a letter.
+///
+/// # Contract
+///
+/// Pure: the same letter gives the same words, byte for byte. The subject is one line. Whatever people typed is escaped
+/// in HTML.
+pub trait Renderer: Send + Sync {
+    /// The words of `letter`.
+    fn render(&self, letter: &Letter) -> Result<Content, RenderError>;
+}
+
+/// Short English text without HTML, for hosts that bring no templates.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PlainRenderer;
+
+impl Renderer for PlainRenderer {
+    fn render(&self, letter: &Letter) -> Result<Content, RenderError> {
+        let (subject, line) = match &letter.topic {
+            Topic::Welcome => ("Welcome to TaskFlow".to_owned(), "your account is ready.".to_owned()),
+            Topic::PasswordChanged { at } => {
+                let when = letter.zone.wall_clock(*at);
+                let when = format!("{} {}", when.at.format("%Y-%m-%d %H:%M"), when.abbreviation);
+                ("Your password was changed".to_owned(), format!("your password was changed at {when}."))
+            }
+            Topic::TaskDue { task, due_at } => {
+                let due = letter.zone.wall_clock(*due_at);
+                let due = format!("{} {}", due.at.format("%Y-%m-%d %H:%M"), due.abbreviation);
+                (format!("Due soon: {}", task.title), format!("\"{}\" is due at {due}.", task.title))
+            }
+        };
+        Ok(Content { subject, text: format!("Hello {},\n\n{line}\n", letter.name), html: None })
+    }
+}

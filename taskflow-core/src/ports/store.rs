@@ -1,0 +1,72 @@
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+
+use crate::error::{BadRow, StoreError};
+use crate::{
+    Changes, DeliveryId, Entity, Event, FeedEntry, KeptMail, Page, Task, TaskId, TaskQuery, TaskSummary, Timestamp,
+    User, UserId,
+};
+
+/// Rows found by their ids. A row that cannot be read is an error of its own and does not spoil the others.
+pub type Loaded<Id, T> = HashMap<Id, Result<T, BadRow>>;
+
+/// Keeps users, tasks, history and feeds, and applies [`Changes`].
+///
+/// # Contract
+///
+/// * [`commit`](Store::commit) is atomic and durable: after `Ok` everything is there and survives a crash, after an
+///   error nothing of it is (`Unavailable` after a lost acknowledgement excepted: then it is one or the other).
+/// * Reads see every commit that returned before they began.
+/// * Absent is `Ok(None)`. What is read by an owner is scoped in the query itself: another owner's row is absent.
+/// * Time never comes from the store; every instant it keeps was given to it, to the microsecond.
+/// * Every method may be called from many tasks at once, and a call may be dropped at any await point without harm.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Applies all of `changes`, or nothing.
+    ///
+    /// * An update whose row is gone or has another version than one less is `Stale`, a unique value that exists is
+    ///   `Taken`; both name the index of a write that failed.
+    /// * Deliveries are planned by key: a new key is inserted as `scheduled`; a `cancelled` one is revived with its id
+    ///   and zero attempts, otherwise as given; a `claimed` one loses its cancel mark; any other stays as it is.
+    /// * Each event is appended once to the history of its entity, and to the feed of everybody in its audience under
+    ///   that person's next sequence, in the order given. An event for a user who does not exist is not kept in a feed.
+    /// * Empty changes are `Ok`.
+    async fn commit(&self, changes: &Changes) -> Result<(), StoreError>;
+
+    /// Whether the store answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// A person.
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError>;
+
+    /// Several people at once; unknown ids are left out.
+    async fn users(&self, ids: &[UserId]) -> Result<Loaded<UserId, User>, StoreError>;
+
+    /// Up to `size` people after `after` by id, all of them from the beginning when it is `None`.
+    async fn users_after(&self, after: Option<UserId>, size: u32) -> Result<Vec<User>, StoreError>;
+
+    /// A task of `owner`, also from the trash.
+    async fn task(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StoreError>;
+
+    /// Several tasks at once, also from the trash; unknown ids are left out. For the sender, which acts for everybody.
+    async fn tasks_by_id(&self, ids: &[TaskId]) -> Result<Loaded<TaskId, Task>, StoreError>;
+
+    /// A page of the tasks of `owner`. Without a sort the newest come first.
+    async fn tasks(&self, owner: UserId, query: &TaskQuery) -> Result<Page<Task>, StoreError>;
+
+    /// Counts the tasks of `owner` outside the trash; overdue is what is open and due before `now`.
+    async fn task_summary(&self, owner: UserId, now: Timestamp) -> Result<TaskSummary, StoreError>;
+
+    /// What happened to an entity, oldest first. Callers have made sure that it may be seen.
+    async fn history(&self, entity: Entity) -> Result<Vec<Event>, StoreError>;
+
+    /// Up to `limit` entries of the feed of `owner` after sequence `after`.
+    async fn feed(&self, owner: UserId, after: u64, limit: u32) -> Result<Vec<FeedEntry>, StoreError>;
+
+    /// Up to `limit` mails of the dev mailbox, newest first.
+    async fn kept_mails(&self, limit: u32) -> Result<Vec<KeptMail>, StoreError>;
+
+    /// One mail of the dev mailbox.
+    async fn kept_mail(&self, id: DeliveryId) -> Result<Option<KeptMail>, StoreError>;
+}

@@ -1,0 +1,354 @@
+//! A to-do of one person: its state and its legal transitions. No input or output here.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::FieldError;
+use crate::{Description, InvalidValue, ReminderMinutes, TaskId, Timestamp, Title, UserId};
+
+/// How far a task is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskStatus {
+    /// Not begun.
+    #[default]
+    Pending,
+    /// Begun.
+    InProgress,
+    /// Done.
+    Completed,
+}
+
+/// How urgent a task is; orders from low to high.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskPriority {
+    /// When there is time.
+    Low,
+    /// As usual.
+    #[default]
+    Medium,
+    /// First.
+    High,
+}
+
+impl TaskStatus {
+    /// Every status, in the order of work.
+    pub const ALL: [Self; 3] = [Self::Pending, Self::InProgress, Self::Completed];
+
+    /// Its word on the wire and in stores.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::InProgress => "in_progress",
+            Self::Completed => "completed",
+        }
+    }
+}
+
+impl TaskPriority {
+    /// Every priority, low to high.
+    pub const ALL: [Self; 3] = [Self::Low, Self::Medium, Self::High];
+
+    /// Its word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+
+    /// Its rank in stores, so that they can sort by it: 1 low, 2 medium, 3 high.
+    #[must_use]
+    pub fn rank(self) -> i16 {
+        self as i16 + 1
+    }
+
+    /// The priority of a rank.
+    #[must_use]
+    pub fn from_rank(rank: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|priority| priority.rank() == rank)
+    }
+}
+
+impl fmt::Display for TaskStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for TaskPriority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for TaskStatus {
+    type Err = InvalidValue;
+
+    fn from_str(word: &str) -> Result<Self, InvalidValue> {
+        let found = Self::ALL.into_iter().find(|status| status.as_str() == word);
+        found.ok_or_else(|| InvalidValue::new("must be pending, in_progress or completed"))
+    }
+}
+
+impl FromStr for TaskPriority {
+    type Err = InvalidValue;
+
+    fn from_str(word: &str) -> Result<Self, InvalidValue> {
+        let found = Self::ALL.into_iter().find(|priority| priority.as_str() == word);
+        found.ok_or_else(|| InvalidValue::new("must be low, medium or high"))
+    }
+}
+
+/// A to-do of one person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Never changes.
+    pub id: TaskId,
+    /// Whose it is; never changes.
+    pub user_id: UserId,
+    /// What is to do.
+    pub title: Title,
+    /// More about it.
+    pub description: Option<Description>,
+    /// How far it is.
+    pub status: TaskStatus,
+    /// How urgent it is.
+    pub priority: TaskPriority,
+    /// When it should be done.
+    pub due_at: Option<Timestamp>,
+    /// How long before `due_at` to remind; only together with it.
+    pub reminder_minutes: Option<ReminderMinutes>,
+    /// When it was done: set exactly while the status is `completed`.
+    pub completed_at: Option<Timestamp>,
+    /// When it went to the trash; a trashed task is in no list but the trash.
+    pub deleted_at: Option<Timestamp>,
+    /// Grows by one with each change (optimistic lock).
+    pub version: u64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What a new task is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTask {
+    /// What is to do.
+    pub title: Title,
+    /// More about it.
+    pub description: Option<Description>,
+    /// Usually `pending`.
+    pub status: TaskStatus,
+    /// Usually `medium`.
+    pub priority: TaskPriority,
+    /// When it should be done.
+    pub due_at: Option<Timestamp>,
+    /// How long before `due_at` to remind; needs `due_at`.
+    pub reminder_minutes: Option<ReminderMinutes>,
+}
+
+impl NewTask {
+    /// A pending task of medium priority with nothing but a title.
+    #[must_use]
+    pub fn titled(title: Title) -> Self {
+        Self {
+            title,
+            description: None,
+            status: TaskStatus::default(),
+            priority: TaskPriority::default(),
+            due_at: None,
+            reminder_minutes: None,
+        }
+    }
+}
+
+/// What shall be different about a task. The outer `None` leaves a field as it is, `Some(None)` clears it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TaskChange {
+    /// Another title.
+    pub title: Option<Title>,
+    /// Another description, or none.
+    pub description: Option<Option<Description>>,
+    /// Another status.
+    pub status: Option<TaskStatus>,
+    /// Another priority.
+    pub priority: Option<TaskPriority>,
+    /// Another due time, or none; without one the reminder goes as well.
+    pub due_at: Option<Option<Timestamp>>,
+    /// Another reminder, or none.
+    pub reminder_minutes: Option<Option<ReminderMinutes>>,
+}
+
+impl Task {
+    /// A new task.
+    pub fn new(id: TaskId, user_id: UserId, new: NewTask, now: Timestamp) -> Result<Self, FieldError> {
+        Self {
+            id,
+            user_id,
+            title: new.title,
+            description: new.description,
+            status: new.status,
+            priority: new.priority,
+            due_at: new.due_at,
+            reminder_minutes: new.reminder_minutes,
+            completed_at: (new.status == TaskStatus::Completed).then_some(now),
+            deleted_at: None,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }
+        .checked()
+    }
+
+    /// The task after `change`; the same version when nothing differs.
+    pub fn apply(&self, change: TaskChange, now: Timestamp) -> Result<Self, FieldError> {
+        let status = change.status.unwrap_or(self.status);
+        let due_at = change.due_at.unwrap_or(self.due_at);
+        let kept_reminder = self.reminder_minutes.filter(|_| due_at.is_some());
+        let after = Self {
+            title: change.title.unwrap_or_else(|| self.title.clone()),
+            description: change.description.unwrap_or_else(|| self.description.clone()),
+            status,
+            priority: change.priority.unwrap_or(self.priority),
+            due_at,
+            reminder_minutes: change.reminder_minutes.unwrap_or(kept_reminder),
+            completed_at: match status {
+                TaskStatus::Completed => self.completed_at.or(Some(now)),
+                TaskStatus::Pending | TaskStatus::InProgress => None,
+            },
+            ..self.clone()
+        }
+        .checked()?;
+        Ok(self.succeeded_by(after, now))
+    }
+
+    /// Done now; a completed task stays as it is.
+    pub fn complete(&self, now: Timestamp) -> Result<Self, FieldError> {
+        self.apply(TaskChange { status: Some(TaskStatus::Completed), ..TaskChange::default() }, now)
+    }
+
+    /// In the trash since now.
+    #[must_use]
+    pub fn trash(&self, now: Timestamp) -> Self {
+        self.succeeded_by(Self { deleted_at: self.deleted_at.or(Some(now)), ..self.clone() }, now)
+    }
+
+    /// Out of the trash, as it was.
+    #[must_use]
+    pub fn restore(&self, now: Timestamp) -> Self {
+        self.succeeded_by(Self { deleted_at: None, ..self.clone() }, now)
+    }
+
+    /// Neither completed nor in the trash.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.status != TaskStatus::Completed && self.deleted_at.is_none()
+    }
+
+    /// Open although it should be done.
+    #[must_use]
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        self.is_open() && self.due_at.is_some_and(|due_at| due_at < now)
+    }
+
+    fn checked(self) -> Result<Self, FieldError> {
+        if self.reminder_minutes.is_some() && self.due_at.is_none() {
+            return Err(FieldError::new("reminder_minutes", "needs due_at: there is nothing to remind of without it"));
+        }
+        Ok(self)
+    }
+
+    fn succeeded_by(&self, after: Self, now: Timestamp) -> Self {
+        if after == *self { after } else { Self { version: self.version + 1, updated_at: now, ..after } }
+    }
+}
+
+/// How many tasks somebody has, trash not counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TaskSummary {
+    /// All of them.
+    pub total: u64,
+    /// Not begun.
+    pub pending: u64,
+    /// Begun.
+    pub in_progress: u64,
+    /// Done.
+    pub completed: u64,
+    /// Open although due.
+    pub overdue: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::MIN;
+
+    fn later() -> Timestamp {
+        NOW + std::time::Duration::from_secs(5)
+    }
+
+    fn task(new: NewTask) -> Result<Task, FieldError> {
+        let id = TaskId::from_uuid(uuid::Uuid::nil());
+        Task::new(id, UserId::from_uuid(uuid::Uuid::nil()), new, NOW)
+    }
+
+    fn plain() -> Task {
+        task(NewTask::titled("x".parse().expect("a title"))).expect("a task")
+    }
+
+    #[test]
+    fn completed_at_is_set_exactly_while_completed() {
+        let done = plain().complete(later()).expect("legal");
+        assert_eq!((done.completed_at, done.version), (Some(later()), 2));
+        let again = done.complete(Timestamp::MAX).expect("legal");
+        assert_eq!(again, done);
+        let reopened = done.apply(TaskChange { status: Some(TaskStatus::Pending), ..TaskChange::default() }, later());
+        assert_eq!(reopened.expect("legal").completed_at, None);
+    }
+
+    #[test]
+    fn a_reminder_needs_a_due_time_and_leaves_with_it() {
+        let minutes = ReminderMinutes::new(5).expect("fits");
+        let lone = NewTask { reminder_minutes: Some(minutes), ..NewTask::titled("x".parse().expect("a title")) };
+        assert_eq!(task(lone.clone()).expect_err("nothing to remind of").field, "reminder_minutes");
+        let both = task(NewTask { due_at: Some(later()), ..lone }).expect("a task");
+        let cleared = both.apply(TaskChange { due_at: Some(None), ..TaskChange::default() }, later()).expect("legal");
+        assert_eq!((cleared.due_at, cleared.reminder_minutes), (None, None));
+    }
+
+    #[test]
+    fn trash_and_back_leaves_everything_but_the_version() {
+        let trashed = plain().trash(later());
+        assert!(!trashed.is_open());
+        let back = trashed.restore(later());
+        assert_eq!(Task { version: 1, updated_at: NOW, ..back }, plain());
+    }
+
+    #[test]
+    fn only_open_tasks_are_overdue() {
+        let due =
+            task(NewTask { due_at: Some(NOW), ..NewTask::titled("x".parse().expect("a title")) }).expect("a task");
+        assert!(due.is_overdue(later()) && !due.is_overdue(NOW));
+        assert!(!due.complete(later()).expect("legal").is_overdue(later()));
+    }
+
+    #[test]
+    fn words_and_ranks_round_trip() {
+        for status in TaskStatus::ALL {
+            assert_eq!(status.as_str().parse(), Ok(status));
+        }
+        for priority in TaskPriority::ALL {
+            assert_eq!(priority.as_str().parse(), Ok(priority));
+            assert_eq!(TaskPriority::from_rank(priority.rank()), Some(priority));
+        }
+        assert_eq!(TaskPriority::from_rank(0), None);
+    }
+}

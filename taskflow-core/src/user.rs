@@ -1,0 +1,217 @@
+//! A person with an account: profile, zone and standing.
+
+use crate::error::FieldError;
+use crate::{EmailAddress, Locale, Timestamp, UserId, Username, Zone};
+
+/// A person with an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Never changes.
+    pub id: UserId,
+    /// Unique regardless of case and Unicode form.
+    pub username: Username,
+    /// Unique regardless of case.
+    pub email: EmailAddress,
+    /// Whether the person has shown that the address is theirs.
+    pub email_verified: bool,
+    /// Where their days begin and end.
+    pub time_zone: Zone,
+    /// What their mail is written in.
+    pub locale: Locale,
+    /// An inactive person cannot sign in and gets no mail.
+    pub is_active: bool,
+    /// May run the service.
+    pub is_admin: bool,
+    /// Grows by one with each change (optimistic lock).
+    pub version: u64,
+    /// When the account was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What a new account is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewUser {
+    /// Name to sign in with.
+    pub username: Username,
+    /// Where mail goes.
+    pub email: EmailAddress,
+    /// UTC when absent.
+    pub time_zone: Option<Zone>,
+    /// English when absent.
+    pub locale: Option<Locale>,
+    /// May run the service.
+    pub is_admin: bool,
+}
+
+/// What shall be different about an account; `None` leaves a field as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UserChange {
+    /// Another name.
+    pub username: Option<Username>,
+    /// Another address; it is unverified at first.
+    pub email: Option<EmailAddress>,
+    /// Another zone.
+    pub time_zone: Option<Zone>,
+    /// Another language.
+    pub locale: Option<Locale>,
+    /// Lock or unlock the account.
+    pub is_active: Option<bool>,
+    /// Give or take the right to run the service.
+    pub is_admin: Option<bool>,
+}
+
+impl User {
+    /// A new, active account.
+    #[must_use]
+    pub fn new(id: UserId, new: NewUser, now: Timestamp) -> Self {
+        Self {
+            id,
+            username: new.username,
+            email: new.email,
+            email_verified: false,
+            time_zone: new.time_zone.unwrap_or_else(Zone::utc),
+            locale: new.locale.unwrap_or_else(Locale::en),
+            is_active: true,
+            is_admin: new.is_admin,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// The account after `change`; the same version when nothing differs.
+    #[must_use]
+    pub fn apply(&self, change: UserChange, now: Timestamp) -> Self {
+        let email = change.email.unwrap_or_else(|| self.email.clone());
+        let after = Self {
+            email_verified: self.email_verified && email.key() == self.email.key(),
+            username: change.username.unwrap_or_else(|| self.username.clone()),
+            email,
+            time_zone: change.time_zone.unwrap_or_else(|| self.time_zone.clone()),
+            locale: change.locale.unwrap_or_else(|| self.locale.clone()),
+            is_active: change.is_active.unwrap_or(self.is_active),
+            is_admin: change.is_admin.unwrap_or(self.is_admin),
+            ..self.clone()
+        };
+        if after == *self { after } else { Self { version: self.version + 1, updated_at: now, ..after } }
+    }
+}
+
+/// A secret that shows its owner: the hash of a password, as the host's hashing scheme wrote it (a PHC string for
+/// argon2). Core stores and returns it and never looks inside.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// Takes over what the hashing scheme wrote.
+    #[must_use]
+    pub fn new(hash: impl Into<String>) -> Self {
+        Self(hash.into())
+    }
+
+    /// For the hashing scheme alone.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// How a person shows who they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The hash of the password.
+    pub password: PasswordHash,
+    /// When it was last set: what was signed before no longer counts.
+    pub changed_at: Timestamp,
+}
+
+/// Where a person's account is looked up by: the name they sign in with or their address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Login {
+    /// The [key](crate::Username::key) of a name.
+    Username(String),
+    /// The [key](crate::EmailAddress::key) of an address.
+    Email(String),
+}
+
+impl Login {
+    /// Reads what a person typed: with an `@` it is an address, else a name.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let key = crate::fold(text.trim());
+        if key.contains('@') { Self::Email(key) } else { Self::Username(key) }
+    }
+}
+
+/// Who asks; the host has already made sure of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// A person with an account.
+    User(UserId),
+    /// The service itself, or who runs it (command line).
+    System,
+}
+
+impl Actor {
+    /// The person, if it is one.
+    #[must_use]
+    pub fn user_id(self) -> Option<UserId> {
+        match self {
+            Self::User(id) => Some(id),
+            Self::System => None,
+        }
+    }
+
+    /// The person; the service itself owns nothing.
+    pub(crate) fn owner(self) -> Result<UserId, FieldError> {
+        self.user_id().ok_or_else(|| FieldError::new("actor", "must be a person: the service itself owns nothing"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ada() -> User {
+        let new = NewUser {
+            username: "ada".parse().expect("a name"),
+            email: "ada@example.org".parse().expect("an address"),
+            time_zone: None,
+            locale: None,
+            is_admin: false,
+        };
+        User { email_verified: true, ..User::new(UserId::from_uuid(uuid::Uuid::nil()), new, Timestamp::from_micros(1)) }
+    }
+
+    #[test]
+    fn a_change_that_changes_nothing_keeps_the_version() {
+        let before = ada();
+        let change = UserChange { username: Some(before.username.clone()), ..UserChange::default() };
+        assert_eq!(before.apply(change, Timestamp::from_micros(9)), before);
+    }
+
+    #[test]
+    fn a_new_address_is_unverified_but_another_spelling_of_it_is_not() {
+        let later = Timestamp::from_micros(9);
+        let to = |email: &str| UserChange { email: Some(email.parse().expect("an address")), ..UserChange::default() };
+        let moved = ada().apply(to("ada@other.example"), later);
+        assert!(!moved.email_verified);
+        assert_eq!((moved.version, moved.updated_at), (2, later));
+        assert!(ada().apply(to("ADA@example.org"), later).email_verified);
+    }
+
+    #[test]
+    fn a_hash_never_shows_in_debug_output() {
+        assert_eq!(format!("{:?}", PasswordHash::new("$argon2id$secret")), "***");
+    }
+}

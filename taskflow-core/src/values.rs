@@ -1,0 +1,390 @@
+//! Values that are checked once, when they are made: whoever holds one may rely on it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use caseless::Caseless;
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+use uuid::Uuid;
+
+/// Why a text cannot become a value: says what would be right, begins with a verb so that a field name fits before it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidValue(String);
+
+impl InvalidValue {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// Takes over a UUID, usually of version 7 (RFC 9562 §5.7), so that ids sort by the time they were made.
+            #[must_use]
+            pub fn from_uuid(id: Uuid) -> Self {
+                Self(id)
+            }
+
+            /// The bare UUID.
+            #[must_use]
+            pub fn as_uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidValue;
+
+            /// Reads the hyphenated form only.
+            fn from_str(text: &str) -> Result<Self, InvalidValue> {
+                match Uuid::try_parse(text) {
+                    Ok(id) if text.len() == 36 => Ok(Self(id)),
+                    _ => Err(InvalidValue::new("must be a UUID")),
+                }
+            }
+        }
+    )+};
+}
+
+ids! {
+    /// Names a [`User`](crate::User).
+    UserId,
+    /// Names a [`Task`](crate::Task).
+    TaskId,
+    /// Names a [`Delivery`](crate::Delivery); every Message-ID carries it.
+    DeliveryId,
+    /// Names an [`Event`](crate::Event).
+    EventId,
+    /// Fences the results of one claim: whoever no longer holds the lease cannot settle.
+    LeaseToken,
+}
+
+/// The form in which names and addresses are compared: equal for texts that differ only in case or Unicode form
+/// (compatibility caseless matching, Unicode §3.13 D146).
+#[must_use]
+pub fn fold(text: &str) -> String {
+    text.nfd().default_case_fold().nfkd().default_case_fold().nfkd().collect()
+}
+
+fn checked(text: &str, least: usize, most: usize, allowed: fn(char) -> bool) -> Result<(), InvalidValue> {
+    let length = text.chars().count();
+    if length < least || length > most {
+        return Err(InvalidValue::new(match least {
+            0 => format!("must have at most {most} characters"),
+            _ => format!("must have {least} to {most} characters"),
+        }));
+    }
+    match text.chars().find(|&c| !allowed(c)) {
+        Some(c) => Err(InvalidValue::new(format!("must not contain the character U+{:04X}", c as u32))),
+        None => Ok(()),
+    }
+}
+
+fn one_line(c: char) -> bool {
+    !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+fn many_lines(c: char) -> bool {
+    !c.is_control() || matches!(c, '\n' | '\r' | '\t')
+}
+
+/// The name a person signs in with: 3 to 50 letters, digits and `.` `_` `-`.
+///
+/// It has no `@`, so that it is never mistaken for an address. Two names that differ only in case or Unicode form are
+/// the same name ([`Username::key`]).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Username(String);
+
+impl Username {
+    /// Shortest and longest name, in characters.
+    pub const LENGTH: (usize, usize) = (3, 50);
+
+    /// What makes the name unique.
+    #[must_use]
+    pub fn key(&self) -> String {
+        fold(&self.0)
+    }
+}
+
+impl FromStr for Username {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let name: String = text.nfc().collect();
+        let (least, most) = Self::LENGTH;
+        let length = name.chars().count();
+        if !(least..=most).contains(&length) || !name.chars().all(|c| c.is_alphanumeric() || "._-".contains(c)) {
+            return Err(InvalidValue::new(format!("must have {least} to {most} letters, digits, '.', '_' or '-'")));
+        }
+        Ok(Self(name))
+    }
+}
+
+/// An address as in RFC 5321 §4.1.2 (`local@domain`), without display name, ASCII only, at most 254 characters.
+///
+/// ```
+/// use taskflow_core::EmailAddress;
+///
+/// let address: EmailAddress = "Ada@Example.org".parse()?;
+/// assert_eq!(address.as_str(), "Ada@Example.org");
+/// assert_eq!(address.key(), "ada@example.org");
+/// assert!("Ada <ada@example.org>".parse::<EmailAddress>().is_err());
+/// # Ok::<(), taskflow_core::InvalidValue>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct EmailAddress(String);
+
+impl EmailAddress {
+    /// Longest address, in characters (RFC 5321 §4.5.3.1.3 less the brackets).
+    pub const MAX_LENGTH: usize = 254;
+
+    /// What makes the address unique: case does not count, neither before nor after the `@`.
+    #[must_use]
+    pub fn key(&self) -> String {
+        fold(&self.0)
+    }
+
+    /// What stands after the `@`.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+}
+
+impl FromStr for EmailAddress {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let options =
+            email_address::Options::default().without_display_text().without_domain_literal().with_required_tld();
+        let plain = text.bytes().all(|b| b.is_ascii_graphic()) && !text.contains(['"', '\\', '(', ')', '<', '>', ',']);
+        let parsed = email_address::EmailAddress::parse_with_options(text, options);
+        if !plain || text.len() > Self::MAX_LENGTH || parsed.is_err() {
+            return Err(InvalidValue::new("must be an e-mail address such as ada@example.org, in ASCII characters"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// What a task is called: 1 to 200 characters on one line, spaces around it removed.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Title(String);
+
+impl Title {
+    /// Longest title, in characters.
+    pub const MAX_LENGTH: usize = 200;
+}
+
+impl FromStr for Title {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let title = text.trim();
+        checked(title, 1, Self::MAX_LENGTH, one_line)?;
+        Ok(Self(title.to_owned()))
+    }
+}
+
+/// Free text of up to 10,000 characters; line breaks and tabs are the only control characters.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Description(String);
+
+impl Description {
+    /// Longest description, in characters.
+    pub const MAX_LENGTH: usize = 10_000;
+}
+
+impl FromStr for Description {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        checked(text, 0, Self::MAX_LENGTH, many_lines)?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// The language a person reads, a tag as in BCP 47: `en`, `de-CH`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Locale(String);
+
+impl Locale {
+    /// English.
+    #[must_use]
+    pub fn en() -> Self {
+        Self("en".to_owned())
+    }
+}
+
+impl FromStr for Locale {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let mut parts = text.split('-');
+        let language = parts.next().unwrap_or_default();
+        let language_fits = (2..=3).contains(&language.len()) && language.bytes().all(|b| b.is_ascii_alphabetic());
+        let rest_fits =
+            parts.all(|part| (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
+        if language_fits && rest_fits && text.len() <= 35 {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidValue::new("must be a language tag such as en or de-CH"))
+        }
+    }
+}
+
+/// How many minutes ahead somebody wants to be reminded: 0 to 40,320 (four weeks).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReminderMinutes(u32);
+
+impl ReminderMinutes {
+    /// Four weeks.
+    pub const MAX: u32 = 40_320;
+
+    /// Checks the bounds.
+    pub fn new(minutes: u32) -> Result<Self, InvalidValue> {
+        if minutes <= Self::MAX {
+            Ok(Self(minutes))
+        } else {
+            Err(InvalidValue::new(format!("must be a whole number from 0 to {}", Self::MAX)))
+        }
+    }
+
+    /// The number of minutes.
+    #[must_use]
+    pub fn get(self) -> u32 {
+        self.0
+    }
+
+    /// The same as a span of time.
+    #[must_use]
+    pub fn duration(self) -> std::time::Duration {
+        std::time::Duration::from_secs(u64::from(self.0) * 60)
+    }
+}
+
+macro_rules! texts {
+    ($($name:ident),+) => {$(
+        impl $name {
+            /// The text itself.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+    )+};
+}
+
+texts!(Username, EmailAddress, Title, Description, Locale);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_differ_in_case_or_unicode_form_are_the_same() {
+        for (one, other) in
+            [("Ada", "aDA"), ("Stra\u{df}e", "STRASSE"), ("Zo\u{e9}", "ZOE\u{301}"), ("\u{fb01}le", "FILE")]
+        {
+            assert_eq!(fold(one), fold(other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn names_cannot_look_like_addresses_or_carry_spaces() {
+        for bad in ["ab", "a@b.example", "a b", "a\u{0}bc", "", "a\u{202e}bc", &"x".repeat(51)] {
+            assert!(bad.parse::<Username>().is_err(), "{bad:?}");
+        }
+        for good in ["abc", "testuser", "Jos\u{e9}.m-2_x", &"x".repeat(50)] {
+            assert!(good.parse::<Username>().is_ok(), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_bare_and_mailable() {
+        for bad in [
+            "a@b",
+            "a@localhost",
+            "A <a@b.example>",
+            "a@[127.0.0.1]",
+            "a@b.example\r\nBcc: x@y.example",
+            "\u{e9}@b.example",
+            "a b@c.example",
+            "\"a b\"@c.example",
+            "@b.example",
+            "",
+        ] {
+            assert!(bad.parse::<EmailAddress>().is_err(), "{bad:?}");
+        }
+        for good in ["a@b.example", "first.last+tag@sub.domain.example", "o'brien@b.example"] {
+            assert!(good.parse::<EmailAddress>().is_ok(), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn titles_are_trimmed_single_lines() {
+        assert_eq!("  x ".parse::<Title>().expect("fits").as_str(), "x");
+        for bad in ["", "   ", "a\nb", "a\u{0}", &"x".repeat(201)] {
+            assert!(bad.parse::<Title>().is_err(), "{bad:?}");
+        }
+        assert!("\u{1F600}".repeat(200).parse::<Title>().is_ok());
+    }
+
+    #[test]
+    fn descriptions_keep_line_breaks_but_no_nul() {
+        assert!("a\r\n\tb".parse::<Description>().is_ok());
+        assert!("".parse::<Description>().is_ok());
+        assert!("a\u{0}".parse::<Description>().is_err());
+        assert!("x".repeat(10_001).parse::<Description>().is_err());
+    }
+
+    #[test]
+    fn ids_are_read_in_hyphenated_form_only() {
+        let text = "0198c0de-0000-7000-8000-000000000001";
+        assert_eq!(text.parse::<TaskId>().expect("an id").to_string(), text);
+        for bad in ["", "1", "0198c0de000070008000000000000001", "{0198c0de-0000-7000-8000-000000000001}"] {
+            assert!(bad.parse::<TaskId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn locales_are_language_tags() {
+        assert!("en".parse::<Locale>().is_ok() && "de-CH".parse::<Locale>().is_ok());
+        assert!(
+            "english please".parse::<Locale>().is_err()
+                && "".parse::<Locale>().is_err()
+                && "e".parse::<Locale>().is_err()
+        );
+    }
+}
