@@ -78,3 +78,13 @@ impl Changes {
         self.writes.is_empty() && self.deliveries.is_empty() && self.events.is_empty()
     }
 }
+
+/// Which version of a row a caller wants to change.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Expect {
+    /// Whatever is there: the last write wins.
+    #[default]
+    Any,
+    /// Only this one (`If-Match`).
+    Version(u64),
+}

@@ -13,7 +13,7 @@ mod time;
 mod user;
 mod values;
 
-pub use changes::{Changes, Write};
+pub use changes::{Changes, Expect, Write};
 pub use delivery::{
     DedupeKey, Delivery, DeliveryState, FailedAttempt, Ledger, NewDelivery, Outcome, Recipient, Settlement,
 };
@@ -24,7 +24,7 @@ pub use notice::{Notice, NoticeKind, Priority};
 pub use page::{Page, PageRequest, TaskQuery, TaskSort, TaskSortKey};
 pub use task::{NewTask, Task, TaskChange, TaskPriority, TaskStatus, TaskSummary};
 pub use time::{InvalidTime, InvalidZone, TZDB_VERSION, Timestamp, WallClock, Zone};
-pub use user::{Actor, Credential, Login, NewUser, PasswordHash, User, UserChange};
+pub use user::{Actor, Credential, Login, NewUser, PasswordHash, ProfileChange, StandingChange, User};
 pub use values::{
     DeliveryId, Description, EmailAddress, EventId, InvalidValue, LeaseToken, Locale, ReminderMinutes, TaskId, Title,
     UserId, Username, fold,

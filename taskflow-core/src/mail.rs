@@ -74,8 +74,6 @@ pub struct Content {
 pub struct Mail {
     /// The delivery it comes from; the Message-ID carries it, so that every repeat has the same.
     pub id: DeliveryId,
-    /// What kind of notice it is.
-    pub kind: NoticeKind,
     /// Its Date.
     pub date: Timestamp,
     /// Whom it goes to.

@@ -78,8 +78,8 @@ pub struct TaskQuery {
     pub due_before: Option<Timestamp>,
     /// Only due at or after (inclusive).
     pub due_after: Option<Timestamp>,
-    /// Only open and due before this instant, or (`false`) only the others.
-    pub overdue: Option<(bool, Timestamp)>,
+    /// Only what is open although due, or (`false`) only the others.
+    pub overdue: Option<bool>,
     /// Only with all these words in title or description; [folded](crate::fold), in no order.
     pub words: Vec<String>,
     /// First criterion first; ties are broken by id, descending.

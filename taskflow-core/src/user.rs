@@ -45,9 +45,9 @@ pub struct NewUser {
     pub is_admin: bool,
 }
 
-/// What shall be different about an account; `None` leaves a field as it is.
+/// What shall be different about a profile; `None` leaves a field as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UserChange {
+pub struct ProfileChange {
     /// Another name.
     pub username: Option<Username>,
     /// Another address; it is unverified at first.
@@ -56,6 +56,13 @@ pub struct UserChange {
     pub time_zone: Option<Zone>,
     /// Another language.
     pub locale: Option<Locale>,
+    /// Another password; who is signed in with the old one no longer is.
+    pub password: Option<PasswordHash>,
+}
+
+/// What shall be different about the standing of a person, by who runs the service; `None` leaves it as it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StandingChange {
     /// Lock or unlock the account.
     pub is_active: Option<bool>,
     /// Give or take the right to run the service.
@@ -81,9 +88,10 @@ impl User {
         }
     }
 
-    /// The account after `change`; the same version when nothing differs.
+    /// The account with another profile; the same version when nothing differs. Its password is a [`Credential`] and
+    /// not part of it.
     #[must_use]
-    pub fn apply(&self, change: UserChange, now: Timestamp) -> Self {
+    pub fn with_profile(&self, change: ProfileChange, now: Timestamp) -> Self {
         let email = change.email.unwrap_or_else(|| self.email.clone());
         let after = Self {
             email_verified: self.email_verified && email.key() == self.email.key(),
@@ -91,10 +99,23 @@ impl User {
             email,
             time_zone: change.time_zone.unwrap_or_else(|| self.time_zone.clone()),
             locale: change.locale.unwrap_or_else(|| self.locale.clone()),
+            ..self.clone()
+        };
+        self.succeeded_by(after, now)
+    }
+
+    /// The account with another standing; the same version when nothing differs.
+    #[must_use]
+    pub fn with_standing(&self, change: StandingChange, now: Timestamp) -> Self {
+        let after = Self {
             is_active: change.is_active.unwrap_or(self.is_active),
             is_admin: change.is_admin.unwrap_or(self.is_admin),
             ..self.clone()
         };
+        self.succeeded_by(after, now)
+    }
+
+    fn succeeded_by(&self, after: Self, now: Timestamp) -> Self {
         if after == *self { after } else { Self { version: self.version + 1, updated_at: now, ..after } }
     }
 }
@@ -196,18 +217,19 @@ mod tests {
     #[test]
     fn a_change_that_changes_nothing_keeps_the_version() {
         let before = ada();
-        let change = UserChange { username: Some(before.username.clone()), ..UserChange::default() };
-        assert_eq!(before.apply(change, Timestamp::from_micros(9)), before);
+        let change = ProfileChange { username: Some(before.username.clone()), ..ProfileChange::default() };
+        assert_eq!(before.with_profile(change, Timestamp::from_micros(9)), before);
     }
 
     #[test]
     fn a_new_address_is_unverified_but_another_spelling_of_it_is_not() {
         let later = Timestamp::from_micros(9);
-        let to = |email: &str| UserChange { email: Some(email.parse().expect("an address")), ..UserChange::default() };
-        let moved = ada().apply(to("ada@other.example"), later);
+        let to =
+            |email: &str| ProfileChange { email: Some(email.parse().expect("an address")), ..ProfileChange::default() };
+        let moved = ada().with_profile(to("ada@other.example"), later);
         assert!(!moved.email_verified);
         assert_eq!((moved.version, moved.updated_at), (2, later));
-        assert!(ada().apply(to("ADA@example.org"), later).email_verified);
+        assert!(ada().with_profile(to("ADA@example.org"), later).email_verified);
     }
 
     #[test]

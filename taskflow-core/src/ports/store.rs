@@ -52,8 +52,9 @@ pub trait Store: Send + Sync {
     /// Several tasks at once, also from the trash; unknown ids are left out. For the sender, which acts for everybody.
     async fn tasks_by_id(&self, ids: &[TaskId]) -> Result<Loaded<TaskId, Task>, StoreError>;
 
-    /// A page of the tasks of `owner`. Without a sort the newest come first.
-    async fn tasks(&self, owner: UserId, query: &TaskQuery) -> Result<Page<Task>, StoreError>;
+    /// A page of the tasks of `owner`; overdue is what is open and due before `now`. Without a sort the newest come
+    /// first.
+    async fn tasks(&self, owner: UserId, query: &TaskQuery, now: Timestamp) -> Result<Page<Task>, StoreError>;
 
     /// Counts the tasks of `owner` outside the trash; overdue is what is open and due before `now`.
     async fn task_summary(&self, owner: UserId, now: Timestamp) -> Result<TaskSummary, StoreError>;
