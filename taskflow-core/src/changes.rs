@@ -1,6 +1,6 @@
 //! The one way to write: a value that a store applies, all or nothing.
 
-use crate::{Announcement, Credential, DedupeKey, KeptMail, NewDelivery, Task, User, UserId};
+use crate::{Announcement, Credential, DedupeKey, KeptMail, NewDelivery, Task, Timestamp, User, UserId};
 
 /// Everything one decision changes: rows, the mail they cause, and what people following along are told.
 ///
@@ -29,7 +29,12 @@ pub enum Write {
     UpdateUser(User),
     /// Removes an account with its credential, tasks, events and feed, and cancels its open deliveries; `Stale` when
     /// it is gone.
-    DeleteUser(UserId),
+    DeleteUser {
+        /// Whom.
+        id: UserId,
+        /// When: the open deliveries count as settled then.
+        at: Timestamp,
+    },
     /// Sets or replaces a credential.
     SetCredential(Credential),
     /// A new task.
@@ -43,6 +48,8 @@ pub enum Write {
         key: DedupeKey,
         /// Why, for people who read the ledger.
         reason: String,
+        /// When: it counts as settled then.
+        at: Timestamp,
     },
     /// Puts a mail into the dev mailbox, which keeps the newest [`MAILBOX_SIZE`](crate::MAILBOX_SIZE).
     KeepMail(KeptMail),

@@ -135,7 +135,7 @@ pub struct Delivery {
     pub attempts: u32,
     /// When it was first claimed: the Date of its mail.
     pub first_claimed_at: Option<Timestamp>,
-    /// When it reached its last state.
+    /// When it reached its last state; absent while it is open.
     pub settled_at: Option<Timestamp>,
     /// Somebody cancelled it while it was claimed: the settle decides.
     pub cancel_requested: bool,

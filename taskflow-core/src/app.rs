@@ -1,0 +1,175 @@
+//! What people can do: one method per use case, each read → decide → commit.
+
+mod delivery;
+mod mailbox;
+mod tasks;
+mod users;
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use delivery::{DeliveryReport, Sending};
+
+use crate::error::Error;
+use crate::ports::{
+    Clock, EventBus, Ids, Mailer, NoBus, Outbox, PlainRenderer, RandomIds, Renderer, Signal, Storage, Store,
+    SystemClock,
+};
+use crate::{Changes, EventId, Expect, Settlement, Timestamp};
+
+/// TaskFlow itself: the use cases over whatever adapters it was built with. Share it in an [`Arc`].
+pub struct App {
+    store: Arc<dyn Store>,
+    outbox: Arc<dyn Outbox>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    mailer: Option<Arc<dyn Mailer>>,
+    renderer: Arc<dyn Renderer>,
+    bus: Arc<dyn EventBus>,
+    public_url: Option<String>,
+    sending: Sending,
+    draining: AtomicBool,
+    /// Outcomes that a failing store has not taken yet; the next step writes them first.
+    unsettled: Mutex<Vec<Settlement>>,
+}
+
+/// Puts an [`App`] together.
+#[must_use]
+pub struct AppBuilder {
+    app: App,
+}
+
+impl App {
+    /// Begins with a store; without further ado the system's clock, plain text mail, no mailer and no bus.
+    pub fn builder(storage: Arc<dyn Storage>) -> AppBuilder {
+        AppBuilder {
+            app: App {
+                store: storage.clone(),
+                outbox: storage,
+                clock: Arc::new(SystemClock::new()),
+                ids: Arc::new(RandomIds::new()),
+                mailer: None,
+                renderer: Arc::new(PlainRenderer),
+                bus: Arc::new(NoBus),
+                public_url: None,
+                sending: Sending::default(),
+                draining: AtomicBool::new(false),
+                unsettled: Mutex::new(Vec::new()),
+            },
+        }
+    }
+
+    /// Whether the store answers.
+    pub async fn ping(&self) -> Result<(), Error> {
+        Ok(self.store.ping().await?)
+    }
+
+    /// Applies changes and tells who listens.
+    async fn commit(&self, changes: &Changes) -> Result<(), Error> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.store.commit(changes).await?;
+        let mut signals: Vec<Signal> =
+            changes.events.iter().map(|event| Signal::Announced(Arc::new(event.clone()))).collect();
+        if !changes.deliveries.is_empty() {
+            signals.push(Signal::Planned);
+        }
+        self.bus.publish(&signals);
+        Ok(())
+    }
+
+    fn draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    fn event_id(&self, now: Timestamp) -> EventId {
+        EventId::from_uuid(self.ids.next(now))
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App")
+            .field("public_url", &self.public_url)
+            .field("sending", &self.sending)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AppBuilder {
+    /// What time it is.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.app.clock = clock;
+        self
+    }
+
+    /// Where ids come from.
+    pub fn ids(mut self, ids: Arc<dyn Ids>) -> Self {
+        self.app.ids = ids;
+        self
+    }
+
+    /// What sends mail. Without one, mail waits in the outbox.
+    pub fn mailer(mut self, mailer: Arc<dyn Mailer>) -> Self {
+        self.app.mailer = Some(mailer);
+        self
+    }
+
+    /// What finds the words of mail.
+    pub fn renderer(mut self, renderer: Arc<dyn Renderer>) -> Self {
+        self.app.renderer = renderer;
+        self
+    }
+
+    /// Who is told what was committed.
+    pub fn bus(mut self, bus: Arc<dyn EventBus>) -> Self {
+        self.app.bus = bus;
+        self
+    }
+
+    /// Where the service lives, for links in mail; a slash at the end is dropped.
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        self.app.public_url = Some(url.into().trim_end_matches('/').to_owned());
+        self
+    }
+
+    /// How mail is sent.
+    pub fn sending(mut self, sending: Sending) -> Self {
+        self.app.sending = sending;
+        self
+    }
+
+    /// The finished value.
+    #[must_use]
+    pub fn build(self) -> App {
+        self.app
+    }
+}
+
+/// Bounds how often a use case tries again when somebody else was faster.
+struct Race {
+    expect: Expect,
+    tries_left: u32,
+}
+
+impl Race {
+    fn new(expect: Expect) -> Self {
+        Self { expect, tries_left: 3 }
+    }
+
+    /// `Stale` when the caller wants to change another version than the one that is there.
+    fn admits(&self, version: u64) -> Result<(), Error> {
+        match self.expect {
+            Expect::Version(expected) if expected != version => Err(Error::Stale),
+            Expect::Version(_) | Expect::Any => Ok(()),
+        }
+    }
+
+    /// Whether a commit that ended like this should be decided anew.
+    fn lost(&mut self, result: &Result<(), Error>) -> bool {
+        self.tries_left -= 1;
+        self.tries_left > 0 && self.expect == Expect::Any && matches!(result, Err(Error::Stale))
+    }
+}

@@ -1,0 +1,126 @@
+//! Tasks: make, look, change, complete, trash and back.
+
+use super::{App, Race};
+use crate::error::{Error, FieldError};
+use crate::reminder::plan_task_reminder;
+use crate::{
+    Actor, Announcement, Changes, DeliveryId, Entity, Event, Expect, NewDelivery, NewTask, Page, Recipient, Task,
+    TaskChange, TaskId, TaskQuery, TaskSummary, Timestamp, Write,
+};
+
+impl App {
+    /// Makes a task, with its reminder.
+    pub async fn create_task(&self, actor: Actor, new: NewTask) -> Result<Task, Error> {
+        let now = self.clock.now();
+        let task = Task::new(TaskId::from_uuid(self.ids.next(now)), actor.owner()?, new, now)?;
+        self.commit(&self.task_changes(actor, None, &task, now)).await?;
+        Ok(task)
+    }
+
+    /// A task of the actor, unless it is in the trash.
+    pub async fn task(&self, actor: Actor, id: TaskId) -> Result<Task, Error> {
+        self.task_where(actor, id, |task| task.deleted_at.is_none()).await
+    }
+
+    /// A page of the actor's tasks.
+    pub async fn tasks(&self, actor: Actor, query: &TaskQuery) -> Result<Page<Task>, Error> {
+        Ok(self.store.tasks(actor.owner()?, query, self.clock.now()).await?)
+    }
+
+    /// How many tasks the actor has.
+    pub async fn task_summary(&self, actor: Actor) -> Result<TaskSummary, Error> {
+        Ok(self.store.task_summary(actor.owner()?, self.clock.now()).await?)
+    }
+
+    /// What happened to a task of the actor, oldest first; also when it is in the trash.
+    pub async fn task_history(&self, actor: Actor, id: TaskId) -> Result<Vec<Event>, Error> {
+        self.task_where(actor, id, |_| true).await?;
+        Ok(self.store.history(Entity::Task(id)).await?)
+    }
+
+    /// Changes a task and plans its reminder anew.
+    pub async fn update_task(
+        &self,
+        actor: Actor,
+        id: TaskId,
+        change: TaskChange,
+        expect: Expect,
+    ) -> Result<Task, Error> {
+        self.change_task(
+            actor,
+            id,
+            expect,
+            |task| task.deleted_at.is_none(),
+            |task, now| task.apply(change.clone(), now),
+        )
+        .await
+    }
+
+    /// Completes a task; a completed one stays as it is.
+    pub async fn complete_task(&self, actor: Actor, id: TaskId) -> Result<Task, Error> {
+        self.change_task(actor, id, Expect::Any, |task| task.deleted_at.is_none(), Task::complete).await
+    }
+
+    /// Puts a task into the trash.
+    pub async fn delete_task(&self, actor: Actor, id: TaskId, expect: Expect) -> Result<Task, Error> {
+        self.change_task(actor, id, expect, |task| task.deleted_at.is_none(), |task, now| Ok(task.trash(now))).await
+    }
+
+    /// Takes a task out of the trash.
+    pub async fn restore_task(&self, actor: Actor, id: TaskId) -> Result<Task, Error> {
+        self.change_task(actor, id, Expect::Any, |task| task.deleted_at.is_some(), |task, now| Ok(task.restore(now)))
+            .await
+    }
+
+    async fn task_where(&self, actor: Actor, id: TaskId, visible: fn(&Task) -> bool) -> Result<Task, Error> {
+        self.store.task(actor.owner()?, id).await?.filter(visible).ok_or(Error::NotFound("task"))
+    }
+
+    /// Reads, decides and commits, again when somebody else was faster.
+    async fn change_task(
+        &self,
+        actor: Actor,
+        id: TaskId,
+        expect: Expect,
+        visible: fn(&Task) -> bool,
+        decide: impl Fn(&Task, Timestamp) -> Result<Task, FieldError> + Send,
+    ) -> Result<Task, Error> {
+        let mut race = Race::new(expect);
+        loop {
+            let before = self.task_where(actor, id, visible).await?;
+            race.admits(before.version)?;
+            let now = self.clock.now();
+            let after = decide(&before, now)?;
+            if after == before {
+                return Ok(before);
+            }
+            let result = self.commit(&self.task_changes(actor, Some(&before), &after, now)).await;
+            if !race.lost(&result) {
+                return result.map(|()| after);
+            }
+        }
+    }
+
+    /// The row, its reminder and what the owner's screens are told, as one value.
+    fn task_changes(&self, actor: Actor, before: Option<&Task>, after: &Task, now: Timestamp) -> Changes {
+        let write = match before {
+            None => Write::InsertTask(after.clone()),
+            Some(_) => Write::UpdateTask(after.clone()),
+        };
+        let announcement = Announcement::task(self.event_id(now), actor, before, after);
+        let mut changes = Changes::new().write(write).announce(announcement);
+        let plan = plan_task_reminder(before, after, now);
+        if let Some(key) = plan.cancel {
+            changes = changes.write(Write::CancelDelivery { key, reason: "the task was changed".to_owned(), at: now });
+        }
+        changes.deliver(plan.deliver.map(|reminder| NewDelivery {
+            id: DeliveryId::from_uuid(self.ids.next(now)),
+            dedupe_key: reminder.key,
+            notice: reminder.notice,
+            recipient: Recipient::User(after.user_id),
+            planned_at: now,
+            due_at: reminder.due_at,
+            reason: "the task asks for a reminder".to_owned(),
+        }))
+    }
+}

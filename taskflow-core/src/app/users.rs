@@ -1,0 +1,123 @@
+//! Accounts: register, look, change, lock, delete.
+
+use super::{App, Race};
+use crate::error::Error;
+use crate::{
+    Actor, Changes, Credential, DedupeKey, DeliveryId, Expect, NewDelivery, NewUser, Notice, PasswordHash,
+    ProfileChange, Recipient, StandingChange, User, UserId, Write,
+};
+
+impl App {
+    /// Makes an account and plans its welcome mail. Without a password the host signs people in by other means.
+    ///
+    /// Fails with `Taken` when the name or the address is.
+    pub async fn register_user(&self, new: NewUser, password: Option<PasswordHash>) -> Result<User, Error> {
+        let now = self.clock.now();
+        let user = User::new(UserId::from_uuid(self.ids.next(now)), new, now);
+        let welcome = NewDelivery {
+            id: DeliveryId::from_uuid(self.ids.next(now)),
+            dedupe_key: DedupeKey::new(format!("welcome/{}", user.id)),
+            notice: Notice::Welcome,
+            recipient: Recipient::User(user.id),
+            planned_at: now,
+            due_at: now,
+            reason: "the account was made".to_owned(),
+        };
+        let mut changes = Changes::new().write(Write::InsertUser(user.clone())).deliver([welcome]);
+        if let Some(password) = password {
+            changes = changes.write(Write::SetCredential(Credential { user_id: user.id, password, changed_at: now }));
+        }
+        self.commit(&changes).await?;
+        Ok(user)
+    }
+
+    /// An account, for its owner or the service itself.
+    pub async fn user(&self, actor: Actor, id: UserId) -> Result<User, Error> {
+        if actor.user_id().is_some_and(|asking| asking != id) {
+            return Err(Error::NotFound("user"));
+        }
+        self.store.user(id).await?.ok_or(Error::NotFound("user"))
+    }
+
+    /// Up to `size` accounts after `after` by id, for who runs the service.
+    pub async fn users_after(&self, after: Option<UserId>, size: u32) -> Result<Vec<User>, Error> {
+        Ok(self.store.users_after(after, size).await?)
+    }
+
+    /// Changes the profile of an account, for its owner or the service itself. Another password ends what was signed in
+    /// with the old one and tells the owner, at the address they had before this change.
+    pub async fn update_profile(
+        &self,
+        actor: Actor,
+        id: UserId,
+        change: ProfileChange,
+        expect: Expect,
+    ) -> Result<User, Error> {
+        let mut race = Race::new(expect);
+        loop {
+            let before = self.user(actor, id).await?;
+            race.admits(before.version)?;
+            let now = self.clock.now();
+            let after = before.with_profile(change.clone(), now);
+            let mut changes = Changes::new();
+            if after != before {
+                changes = changes.write(Write::UpdateUser(after.clone()));
+            }
+            if let Some(password) = change.password.clone() {
+                changes = changes
+                    .write(Write::SetCredential(Credential { user_id: id, password, changed_at: now }))
+                    .deliver([NewDelivery {
+                        id: DeliveryId::from_uuid(self.ids.next(now)),
+                        dedupe_key: DedupeKey::new(format!("password-changed/{id}/{}", now.as_micros())),
+                        notice: Notice::PasswordChanged { at: now },
+                        recipient: match after.email == before.email {
+                            true => Recipient::User(id),
+                            false => Recipient::Address(before.email),
+                        },
+                        planned_at: now,
+                        due_at: now,
+                        reason: "the password was changed".to_owned(),
+                    }]);
+            }
+            let result = self.commit(&changes).await;
+            if !race.lost(&result) {
+                return result.map(|()| after);
+            }
+        }
+    }
+
+    /// Locks or unlocks an account, gives or takes the right to run the service; for those who run it.
+    pub async fn set_standing(&self, actor: Actor, id: UserId, change: StandingChange) -> Result<User, Error> {
+        self.admit_admin(actor).await?;
+        let mut race = Race::new(Expect::Any);
+        loop {
+            let before = self.user(Actor::System, id).await?;
+            let after = before.with_standing(change, self.clock.now());
+            if after == before {
+                return Ok(before);
+            }
+            let result = self.commit(&Changes::new().write(Write::UpdateUser(after.clone()))).await;
+            if !race.lost(&result) {
+                return result.map(|()| after);
+            }
+        }
+    }
+
+    /// Deletes an account with everything in it, for its owner or the service itself; mail to it that has not left is
+    /// cancelled.
+    pub async fn delete_user(&self, actor: Actor, id: UserId) -> Result<(), Error> {
+        self.user(actor, id).await?;
+        match self.commit(&Changes::new().write(Write::DeleteUser { id, at: self.clock.now() })).await {
+            Err(Error::Stale) => Err(Error::NotFound("user")),
+            result => result,
+        }
+    }
+
+    async fn admit_admin(&self, actor: Actor) -> Result<(), Error> {
+        let Some(id) = actor.user_id() else { return Ok(()) };
+        match self.store.user(id).await? {
+            Some(user) if user.is_admin && user.is_active => Ok(()),
+            Some(_) | None => Err(Error::NotFound("user")),
+        }
+    }
+}

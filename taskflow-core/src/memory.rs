@@ -1,0 +1,231 @@
+//! A store in memory: the readable reference, and the oracle that other stores are compared with.
+
+mod commit;
+mod outbox;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+
+use crate::error::StoreError;
+use crate::ports::{Account, Accounts, Loaded, Standing, Store};
+use crate::{
+    Changes, Credential, DedupeKey, Delivery, DeliveryId, Entity, Event, FailedAttempt, FeedEntry, KeptMail,
+    LeaseToken, Login, Page, PasswordHash, Task, TaskId, TaskQuery, TaskSort, TaskSortKey, TaskStatus, TaskSummary,
+    Timestamp, User, UserId, fold,
+};
+
+/// Keeps everything in memory, under one lock. For tests, examples and benches; what it keeps ends with it.
+#[derive(Debug)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+    /// Its own clock for leases, as a database has one.
+    started: Instant,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    users: BTreeMap<UserId, User>,
+    credentials: BTreeMap<UserId, Credential>,
+    tasks: BTreeMap<TaskId, Task>,
+    events: Vec<Event>,
+    feeds: BTreeMap<UserId, Vec<FeedEntry>>,
+    deliveries: BTreeMap<DeliveryId, Row>,
+    by_key: HashMap<DedupeKey, DeliveryId>,
+    /// What is scheduled, in the order it leaves: priority, next try, id.
+    scheduled: BTreeSet<(i16, Timestamp, DeliveryId)>,
+    mailbox: BTreeMap<(Timestamp, DeliveryId), KeptMail>,
+}
+
+/// A delivery as it is kept.
+#[derive(Debug)]
+struct Row {
+    delivery: Delivery,
+    lease: Option<Lease>,
+    failed: Vec<FailedAttempt>,
+}
+
+#[derive(Debug)]
+struct Lease {
+    token: LeaseToken,
+    /// By the store's own clock.
+    until: Duration,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the store's own clock for leases, as a database has one")]
+    pub fn new() -> Self {
+        Self { state: Mutex::default(), started: Instant::now() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets every lease lapse now, as if its time had passed. For tests; no port can do it.
+    #[cfg(feature = "testing")]
+    pub fn lapse_leases(&self) {
+        let rows = &mut self.state().deliveries;
+        rows.values_mut().filter_map(|row| row.lease.as_mut()).for_each(|lease| lease.until = Duration::ZERO);
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn commit(&self, changes: &Changes) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.admit(changes)?;
+        state.apply(changes);
+        Ok(())
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        Ok(self.state().users.get(&id).cloned())
+    }
+
+    async fn users(&self, ids: &[UserId]) -> Result<Loaded<UserId, User>, StoreError> {
+        let state = self.state();
+        Ok(ids.iter().filter_map(|id| state.users.get(id)).map(|user| (user.id, Ok(user.clone()))).collect())
+    }
+
+    async fn users_after(&self, after: Option<UserId>, size: u32) -> Result<Vec<User>, StoreError> {
+        let state = self.state();
+        let later = state.users.values().filter(|user| after.is_none_or(|after| user.id > after));
+        Ok(later.take(size as usize).cloned().collect())
+    }
+
+    async fn task(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
+        Ok(self.state().tasks.get(&id).filter(|task| task.user_id == owner).cloned())
+    }
+
+    async fn tasks_by_id(&self, ids: &[TaskId]) -> Result<Loaded<TaskId, Task>, StoreError> {
+        let state = self.state();
+        Ok(ids.iter().filter_map(|id| state.tasks.get(id)).map(|task| (task.id, Ok(task.clone()))).collect())
+    }
+
+    async fn tasks(&self, owner: UserId, query: &TaskQuery, now: Timestamp) -> Result<Page<Task>, StoreError> {
+        let state = self.state();
+        let fits = |task: &&Task| task.user_id == owner && matches(task, query, now);
+        let mut found: Vec<&Task> = state.tasks.values().filter(fits).collect();
+        found.sort_by(|a, b| in_order(a, b, &query.sort));
+        let page = found.iter().skip(query.page.offset() as usize).take(query.page.size() as usize);
+        let items = page.map(|task| (*task).clone()).collect();
+        Ok(Page { items, total: found.len() as u64, request: query.page })
+    }
+
+    async fn task_summary(&self, owner: UserId, now: Timestamp) -> Result<TaskSummary, StoreError> {
+        let mut summary = TaskSummary::default();
+        let state = self.state();
+        for task in state.tasks.values().filter(|task| task.user_id == owner && task.deleted_at.is_none()) {
+            summary.total += 1;
+            summary.overdue += u64::from(task.is_overdue(now));
+            *match task.status {
+                TaskStatus::Pending => &mut summary.pending,
+                TaskStatus::InProgress => &mut summary.in_progress,
+                TaskStatus::Completed => &mut summary.completed,
+            } += 1;
+        }
+        Ok(summary)
+    }
+
+    async fn history(&self, entity: Entity) -> Result<Vec<Event>, StoreError> {
+        let mut events: Vec<Event> =
+            self.state().events.iter().filter(|event| event.entity == entity).cloned().collect();
+        events.sort_by_key(|event| (event.at, event.id));
+        Ok(events)
+    }
+
+    async fn feed(&self, owner: UserId, after: u64, limit: u32) -> Result<Vec<FeedEntry>, StoreError> {
+        let state = self.state();
+        let feed = state.feeds.get(&owner).map_or(&[][..], Vec::as_slice);
+        Ok(feed.iter().filter(|entry| entry.seq > after).take(limit as usize).cloned().collect())
+    }
+
+    async fn kept_mails(&self, limit: u32) -> Result<Vec<KeptMail>, StoreError> {
+        Ok(self.state().mailbox.values().rev().take(limit as usize).cloned().collect())
+    }
+
+    async fn kept_mail(&self, id: DeliveryId) -> Result<Option<KeptMail>, StoreError> {
+        Ok(self.state().mailbox.values().find(|mail| mail.id == id).cloned())
+    }
+}
+
+#[async_trait]
+impl Accounts for MemoryStore {
+    async fn account(&self, login: &Login) -> Result<Option<Account>, StoreError> {
+        let state = self.state();
+        let user = state.users.values().find(|user| match login {
+            Login::Username(key) => user.username.key() == *key,
+            Login::Email(key) => user.email.key() == *key,
+        });
+        Ok(user.map(|user| Account {
+            user: user.clone(),
+            password: state.credentials.get(&user.id).map(|credential| credential.password.clone()),
+        }))
+    }
+
+    async fn password(&self, user: UserId) -> Result<Option<PasswordHash>, StoreError> {
+        Ok(self.state().credentials.get(&user).map(|credential| credential.password.clone()))
+    }
+
+    async fn standing(&self, user: UserId) -> Result<Option<Standing>, StoreError> {
+        let state = self.state();
+        Ok(state.users.get(&user).map(|user| Standing {
+            is_active: user.is_active,
+            is_admin: user.is_admin,
+            password_changed_at: state.credentials.get(&user.id).map(|credential| credential.changed_at),
+        }))
+    }
+}
+
+fn matches(task: &Task, query: &TaskQuery, now: Timestamp) -> bool {
+    let text = || {
+        let description = task.description.as_ref().map_or("", |text| text.as_str());
+        format!("{}\n{}", fold(task.title.as_str()), fold(description))
+    };
+    task.deleted_at.is_some() == query.trash
+        && query.status.is_none_or(|status| task.status == status)
+        && query.priority.is_none_or(|priority| task.priority == priority)
+        && query.due_before.is_none_or(|before| task.due_at.is_some_and(|at| at < before))
+        && query.due_after.is_none_or(|after| task.due_at.is_some_and(|at| at >= after))
+        && query.overdue.is_none_or(|overdue| task.is_overdue(now) == overdue)
+        && (query.words.is_empty() || {
+            let text = text();
+            query.words.iter().all(|word| text.contains(word.as_str()))
+        })
+}
+
+fn in_order(a: &Task, b: &Task, sort: &[TaskSort]) -> std::cmp::Ordering {
+    let newest_first = [TaskSort { by: TaskSortKey::CreatedAt, descending: true }];
+    let sort = if sort.is_empty() { &newest_first[..] } else { sort };
+    let by = |TaskSort { by, descending }: &TaskSort| {
+        let order = match by {
+            TaskSortKey::CreatedAt => a.created_at.cmp(&b.created_at),
+            TaskSortKey::UpdatedAt => a.updated_at.cmp(&b.updated_at),
+            TaskSortKey::Priority => a.priority.cmp(&b.priority),
+            TaskSortKey::Status => a.status.cmp(&b.status),
+            TaskSortKey::Title => fold(a.title.as_str()).cmp(&fold(b.title.as_str())),
+            // Without a due time last, in either direction.
+            TaskSortKey::DueAt => match (a.due_at, b.due_at) {
+                (Some(a), Some(b)) => a.cmp(&b),
+                (a, b) => return b.is_some().cmp(&a.is_some()),
+            },
+        };
+        if *descending { order.reverse() } else { order }
+    };
+    sort.iter().map(by).find(|order| order.is_ne()).unwrap_or_else(|| b.id.cmp(&a.id))
+}

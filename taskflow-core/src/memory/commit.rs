@@ -1,0 +1,163 @@
+use std::collections::BTreeMap;
+
+use super::{Row, State};
+use crate::error::{StoreError, UniqueField};
+use crate::{
+    Announcement, Changes, DedupeKey, Delivery, DeliveryState, Entity, Event, FeedEntry, KeptMail, MAILBOX_SIZE,
+    NewDelivery, Recipient, Timestamp, User, UserId, Write,
+};
+
+/// What a deleted account leaves in the ledger.
+const ACCOUNT_GONE: &str = "the account was deleted";
+
+impl State {
+    /// Whether all of `changes` can be applied.
+    pub(super) fn admit(&self, changes: &Changes) -> Result<(), StoreError> {
+        let writes = || changes.writes.iter().enumerate();
+        for (write, change) in writes() {
+            let version = match change {
+                Write::UpdateUser(user) => Some((self.users.get(&user.id).map(|row| row.version), user.version)),
+                Write::UpdateTask(task) => Some((self.tasks.get(&task.id).map(|row| row.version), task.version)),
+                Write::DeleteUser { id, .. } if !self.users.contains_key(id) => {
+                    return Err(StoreError::Stale { write });
+                }
+                _ => None,
+            };
+            if version.is_some_and(|(stored, new)| stored.is_none_or(|stored| stored + 1 != new)) {
+                return Err(StoreError::Stale { write });
+            }
+        }
+        let mut users: BTreeMap<UserId, &User> = self.users.iter().map(|(id, user)| (*id, user)).collect();
+        for (write, change) in writes() {
+            if let Write::InsertUser(user) | Write::UpdateUser(user) = change {
+                for (field, key) in
+                    [(UniqueField::Username, username_key as fn(&User) -> String), (UniqueField::Email, email_key)]
+                {
+                    if users.values().any(|other| other.id != user.id && key(other) == key(user)) {
+                        return Err(StoreError::Taken { field, write });
+                    }
+                }
+                users.insert(user.id, user);
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies what was admitted.
+    pub(super) fn apply(&mut self, changes: &Changes) {
+        for write in &changes.writes {
+            match write {
+                Write::InsertUser(user) | Write::UpdateUser(user) => {
+                    self.users.insert(user.id, user.clone());
+                }
+                Write::DeleteUser { id, at } => self.delete_user(*id, *at),
+                Write::SetCredential(credential) => {
+                    self.credentials.insert(credential.user_id, credential.clone());
+                }
+                Write::InsertTask(task) | Write::UpdateTask(task) => {
+                    self.tasks.insert(task.id, task.clone());
+                }
+                Write::CancelDelivery { key, reason, at } => self.cancel(key, reason, *at),
+                Write::KeepMail(mail) => self.keep(mail),
+            }
+        }
+        changes.deliveries.iter().for_each(|delivery| self.plan(delivery));
+        changes.events.iter().for_each(|announcement| self.announce(announcement));
+    }
+
+    fn delete_user(&mut self, id: UserId, at: Timestamp) {
+        self.users.remove(&id);
+        self.credentials.remove(&id);
+        self.feeds.remove(&id);
+        let tasks = &mut self.tasks;
+        self.events
+            .retain(|Event { entity: Entity::Task(task), .. }| tasks.get(task).is_none_or(|task| task.user_id != id));
+        tasks.retain(|_, task| task.user_id != id);
+        let to_them = |row: &&Row| row.delivery.recipient == Recipient::User(id);
+        let keys: Vec<_> =
+            self.deliveries.values().filter(to_them).map(|row| row.delivery.dedupe_key.clone()).collect();
+        keys.iter().for_each(|key| self.cancel(key, ACCOUNT_GONE, at));
+    }
+
+    fn cancel(&mut self, key: &DedupeKey, reason: &str, at: Timestamp) {
+        let Some(row) = self.by_key.get(key).and_then(|id| self.deliveries.get_mut(id)) else { return };
+        let delivery = &mut row.delivery;
+        match delivery.state {
+            DeliveryState::Scheduled => {
+                self.scheduled.remove(&(delivery.kind.priority().rank(), delivery.next_at, delivery.id));
+                delivery.state = DeliveryState::Cancelled;
+                delivery.settled_at = Some(at);
+                delivery.reason = reason.to_owned();
+            }
+            DeliveryState::Claimed => {
+                delivery.cancel_requested = true;
+                delivery.reason = reason.to_owned();
+            }
+            DeliveryState::Delivered | DeliveryState::Discarded | DeliveryState::Cancelled | DeliveryState::Expired => {
+            }
+        }
+    }
+
+    fn plan(&mut self, new: &NewDelivery) {
+        let id = match self.by_key.get(&new.dedupe_key).and_then(|id| self.deliveries.get_mut(id)) {
+            None => new.id,
+            Some(row) if row.delivery.state == DeliveryState::Cancelled => row.delivery.id,
+            Some(row) => {
+                if row.delivery.cancel_requested {
+                    row.delivery.cancel_requested = false;
+                    row.delivery.reason.clone_from(&new.reason);
+                }
+                return;
+            }
+        };
+        let delivery = Delivery {
+            id,
+            dedupe_key: new.dedupe_key.clone(),
+            kind: new.notice.kind(),
+            notice: Ok(new.notice.clone()),
+            recipient: new.recipient.clone(),
+            state: DeliveryState::Scheduled,
+            planned_at: new.planned_at,
+            due_at: new.due_at,
+            next_at: new.due_at,
+            attempts: 0,
+            first_claimed_at: None,
+            settled_at: None,
+            cancel_requested: false,
+            last_error: None,
+            reply: None,
+            reason: new.reason.clone(),
+        };
+        self.by_key.insert(new.dedupe_key.clone(), id);
+        self.scheduled.insert((delivery.kind.priority().rank(), delivery.next_at, id));
+        self.deliveries.insert(id, Row { delivery, lease: None, failed: Vec::new() });
+    }
+
+    fn announce(&mut self, announcement: &Announcement) {
+        let event = &announcement.event;
+        self.events.push(event.clone());
+        for owner in announcement.audience.iter().filter(|owner| self.users.contains_key(owner)) {
+            let feed = self.feeds.entry(*owner).or_default();
+            let seq = feed.last().map_or(0, |entry| entry.seq) + 1;
+            feed.push(FeedEntry { seq, event: event.clone() });
+        }
+    }
+
+    fn keep(&mut self, mail: &KeptMail) {
+        if self.mailbox.values().any(|kept| kept.id == mail.id) {
+            return;
+        }
+        self.mailbox.insert((mail.kept_at, mail.id), mail.clone());
+        while self.mailbox.len() > MAILBOX_SIZE {
+            self.mailbox.pop_first();
+        }
+    }
+}
+
+fn username_key(user: &User) -> String {
+    user.username.key()
+}
+
+fn email_key(user: &User) -> String {
+    user.email.key()
+}

@@ -1,0 +1,159 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Lease, MemoryStore, State};
+use crate::error::StoreError;
+use crate::ports::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
+use crate::{
+    Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, NoticeKind, Outcome, Priority, Settlement,
+    Timestamp,
+};
+
+impl State {
+    /// Scheduled deliveries whose time has come, in the order they leave.
+    fn due(&self, now: Timestamp, kinds: &[NoticeKind]) -> Vec<DeliveryId> {
+        let last = DeliveryId::from_uuid(uuid::Uuid::max());
+        let of = |priority: Priority| {
+            let rank = priority.rank();
+            let range = (rank, Timestamp::MIN, DeliveryId::from_uuid(uuid::Uuid::nil()))..=(rank, now, last);
+            self.scheduled.range(range).map(|(_, _, id)| *id)
+        };
+        let known = |id: &DeliveryId| kinds.contains(&self.deliveries[id].delivery.kind);
+        Priority::ALL.into_iter().flat_map(of).filter(known).collect()
+    }
+
+    /// Claims whose holder has not come back in time.
+    fn lapsed(&self, at: Duration, kinds: &[NoticeKind]) -> Vec<DeliveryId> {
+        let rows = self.deliveries.values();
+        let lapsed = rows.filter(|row| {
+            row.lease.as_ref().is_some_and(|lease| lease.until <= at) && kinds.contains(&row.delivery.kind)
+        });
+        lapsed.map(|row| row.delivery.id).collect()
+    }
+
+    fn settle(&mut self, settlement: &Settlement) -> Settled {
+        let Some(row) = self.deliveries.get_mut(&settlement.id) else { return Settled::LeaseLost };
+        if row.lease.as_ref().is_none_or(|lease| lease.token != settlement.lease) {
+            return Settled::LeaseLost;
+        }
+        row.lease = None;
+        let delivery = &mut row.delivery;
+        let failed = match &settlement.outcome {
+            Outcome::Retry { error, .. } | Outcome::Discarded { error } => Some(error),
+            _ => None,
+        };
+        if let Some(error) = failed {
+            delivery.attempts += 1;
+            delivery.last_error = Some(error.clone());
+            row.failed.push(FailedAttempt { attempt: delivery.attempts, at: settlement.at, error: error.clone() });
+        }
+        delivery.state = match &settlement.outcome {
+            Outcome::Delivered { reply } => {
+                delivery.reply = Some(reply.clone());
+                DeliveryState::Delivered
+            }
+            _ if delivery.cancel_requested => DeliveryState::Cancelled,
+            Outcome::Retry { next_at, .. } => {
+                delivery.next_at = *next_at;
+                DeliveryState::Scheduled
+            }
+            Outcome::Released { next_at, error } => {
+                delivery.next_at = *next_at;
+                if error.is_some() {
+                    delivery.last_error.clone_from(error);
+                }
+                DeliveryState::Scheduled
+            }
+            Outcome::Discarded { .. } => DeliveryState::Discarded,
+            Outcome::Cancelled { reason } => {
+                delivery.reason.clone_from(reason);
+                DeliveryState::Cancelled
+            }
+            Outcome::Expired { reason } => {
+                delivery.reason.clone_from(reason);
+                DeliveryState::Expired
+            }
+        };
+        delivery.cancel_requested = false;
+        if delivery.state == DeliveryState::Scheduled {
+            self.scheduled.insert((delivery.kind.priority().rank(), delivery.next_at, delivery.id));
+        } else {
+            delivery.settled_at = Some(settlement.at);
+        }
+        Settled::Applied
+    }
+}
+
+#[async_trait]
+impl Outbox for MemoryStore {
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        let at = self.started.elapsed();
+        let mut state = self.state();
+        let mut ids = state.due(request.now, &request.kinds);
+        ids.extend(state.lapsed(at, &request.kinds));
+        ids.truncate(request.limit as usize);
+        let mut claim = |id: DeliveryId| {
+            let row = state.deliveries.get_mut(&id)?;
+            let delivery = &mut row.delivery;
+            delivery.state = DeliveryState::Claimed;
+            delivery.first_claimed_at.get_or_insert(request.now);
+            row.lease = Some(Lease { token: request.lease, until: at + request.lease_for });
+            let claimed = Claimed { delivery: delivery.clone(), lease: request.lease };
+            state.scheduled.remove(&(claimed.delivery.kind.priority().rank(), claimed.delivery.next_at, id));
+            Some(claimed)
+        };
+        Ok(ids.into_iter().filter_map(&mut claim).collect())
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+        let mut state = self.state();
+        Ok(settlements.iter().map(|settlement| state.settle(settlement)).collect())
+    }
+
+    async fn renew(&self, held: &[HeldLease], lease_for: Duration) -> Result<Vec<DeliveryId>, StoreError> {
+        let until = self.started.elapsed() + lease_for;
+        let mut state = self.state();
+        let mut renew = |(id, token): &(DeliveryId, LeaseToken)| {
+            let lease = state.deliveries.get_mut(id)?.lease.as_mut().filter(|lease| lease.token == *token)?;
+            lease.until = until;
+            Some(*id)
+        };
+        Ok(held.iter().filter_map(&mut renew).collect())
+    }
+
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
+        let state = self.state();
+        let scheduled = || state.scheduled.iter().map(|(_, next_at, id)| (*next_at, *id));
+        let due = scheduled().filter(|(next_at, _)| *next_at <= now);
+        Ok(Backlog {
+            oldest_due_at: due.map(|(_, id)| state.deliveries[&id].delivery.due_at).min(),
+            next_at: scheduled().map(|(next_at, _)| next_at).min(),
+        })
+    }
+
+    async fn ledger(&self) -> Result<Ledger, StoreError> {
+        let mut ledger = Ledger::default();
+        for row in self.state().deliveries.values() {
+            ledger.planned += 1;
+            *match row.delivery.state {
+                DeliveryState::Scheduled | DeliveryState::Claimed => &mut ledger.due,
+                DeliveryState::Delivered => &mut ledger.delivered,
+                DeliveryState::Discarded => &mut ledger.discarded,
+                DeliveryState::Cancelled => &mut ledger.cancelled,
+                DeliveryState::Expired => &mut ledger.expired,
+            } += 1;
+        }
+        Ok(ledger)
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError> {
+        Ok(self.state().deliveries.get(&id).map(|row| (row.delivery.clone(), row.failed.clone())))
+    }
+
+    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
+        let state = self.state();
+        let later = state.deliveries.values().filter(|row| after.is_none_or(|after| row.delivery.id > after));
+        Ok(later.take(size as usize).map(|row| row.delivery.clone()).collect())
+    }
+}

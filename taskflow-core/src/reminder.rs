@@ -1,0 +1,107 @@
+//! What is due when. Pure: state in, deliveries out.
+
+use crate::{DedupeKey, Notice, Task, Timestamp};
+
+/// A reminder as a task asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskReminder {
+    /// What makes it unique: the task, the time it is due and how long before.
+    pub key: DedupeKey,
+    /// When it should leave.
+    pub due_at: Timestamp,
+    /// What it says.
+    pub notice: Notice,
+}
+
+/// The reminder that an open task with a due time asks for.
+#[must_use]
+pub fn task_reminder(task: &Task) -> Option<TaskReminder> {
+    let (due_at, minutes) = task.due_at.zip(task.reminder_minutes).filter(|_| task.is_open())?;
+    Some(TaskReminder {
+        key: DedupeKey::new(format!("task-due/{}/{}/{}", task.id, due_at.as_micros(), minutes.get())),
+        due_at: due_at - minutes.duration(),
+        notice: Notice::TaskDue { task: task.id, due_at },
+    })
+}
+
+/// What a change of a task means for its reminder.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TaskReminderPlan {
+    /// No longer wanted.
+    pub cancel: Option<DedupeKey>,
+    /// Newly wanted. A minute that has passed already means at once, as long as the task is not due yet.
+    pub deliver: Option<TaskReminder>,
+}
+
+/// Compares what a task asked for with what it asks for now.
+#[must_use]
+pub fn plan_task_reminder(before: Option<&Task>, after: &Task, now: Timestamp) -> TaskReminderPlan {
+    let was = before.and_then(task_reminder);
+    let is = task_reminder(after);
+    if was == is {
+        return TaskReminderPlan::default();
+    }
+    TaskReminderPlan { cancel: was.map(|was| was.key), deliver: is.filter(|_| after.due_at.is_some_and(|at| at > now)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{NewTask, ReminderMinutes, TaskChange, TaskId, UserId};
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a time")
+    }
+
+    fn task() -> Task {
+        let new = NewTask {
+            due_at: Some(at("2026-05-01T10:00:00Z")),
+            reminder_minutes: Some(ReminderMinutes::new(15).expect("fits")),
+            ..NewTask::titled("x".parse().expect("a title"))
+        };
+        let id = uuid::Uuid::nil();
+        Task::new(TaskId::from_uuid(id), UserId::from_uuid(id), new, at("2026-04-01T00:00:00Z")).expect("a task")
+    }
+
+    #[test]
+    fn the_reminder_leaves_its_minutes_before_the_task_is_due() {
+        let plan = plan_task_reminder(None, &task(), at("2026-04-01T00:00:00Z"));
+        assert_eq!(plan.cancel, None);
+        assert_eq!(plan.deliver.expect("a reminder").due_at, at("2026-05-01T09:45:00Z"));
+    }
+
+    #[test]
+    fn a_passed_minute_means_at_once_unless_the_task_is_due_already() {
+        assert!(plan_task_reminder(None, &task(), at("2026-05-01T09:59:59Z")).deliver.is_some());
+        assert!(plan_task_reminder(None, &task(), at("2026-05-01T10:00:00Z")).deliver.is_none());
+    }
+
+    #[test]
+    fn moving_cancels_the_old_reminder_and_moving_back_asks_for_the_same_again() {
+        let now = at("2026-04-01T00:00:00Z");
+        let moved = TaskChange { due_at: Some(Some(at("2026-06-01T10:00:00Z"))), ..TaskChange::default() };
+        let after = task().apply(moved, now).expect("legal");
+        let plan = plan_task_reminder(Some(&task()), &after, now);
+        let first = task_reminder(&task()).expect("a reminder").key;
+        assert_eq!(plan.cancel, Some(first.clone()));
+        let back = plan_task_reminder(Some(&after), &task(), now);
+        assert_eq!(back.deliver.expect("a reminder").key, first);
+    }
+
+    #[test]
+    fn done_and_trashed_tasks_ask_for_nothing() {
+        let now = at("2026-04-01T00:00:00Z");
+        for after in [task().complete(now).expect("legal"), task().trash(now)] {
+            let plan = plan_task_reminder(Some(&task()), &after, now);
+            assert!(plan.cancel.is_some() && plan.deliver.is_none());
+        }
+    }
+
+    #[test]
+    fn what_does_not_touch_the_reminder_leaves_it_alone() {
+        let now = at("2026-04-01T00:00:00Z");
+        let renamed = TaskChange { title: Some("y".parse().expect("a title")), ..TaskChange::default() };
+        let after = task().apply(renamed, now).expect("legal");
+        assert_eq!(plan_task_reminder(Some(&task()), &after, now), TaskReminderPlan::default());
+    }
+}
