@@ -55,7 +55,7 @@ pub enum StoreError {
 }
 
 /// What must be unique.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UniqueField {
     /// The name a person signs in with.

@@ -13,6 +13,8 @@ pub mod ports;
 mod reminder;
 mod retry;
 mod task;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod time;
 mod user;
 mod values;

@@ -4,12 +4,12 @@ mod commit;
 mod outbox;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use crate::error::StoreError;
+use crate::error::{StoreError, UniqueField};
 use crate::ports::{Account, Accounts, Loaded, Standing, Store};
 use crate::{
     Changes, Credential, DedupeKey, Delivery, DeliveryId, Entity, Event, FailedAttempt, FeedEntry, KeptMail,
@@ -17,10 +17,11 @@ use crate::{
     Timestamp, User, UserId, fold,
 };
 
-/// Keeps everything in memory, under one lock. For tests, examples and benches; what it keeps ends with it.
-#[derive(Debug)]
+/// Keeps everything in memory, under one lock. For tests, examples and benches; what it keeps ends with it. Clones share
+/// what they keep.
+#[derive(Debug, Clone)]
 pub struct MemoryStore {
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
     /// Its own clock for leases, as a database has one.
     started: Instant,
 }
@@ -28,6 +29,8 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct State {
     users: BTreeMap<UserId, User>,
+    /// Whose a name or an address is, by its key.
+    unique: HashMap<(UniqueField, String), UserId>,
     credentials: BTreeMap<UserId, Credential>,
     tasks: BTreeMap<TaskId, Task>,
     events: Vec<Event>,
@@ -59,7 +62,7 @@ impl MemoryStore {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the store's own clock for leases, as a database has one")]
     pub fn new() -> Self {
-        Self { state: Mutex::default(), started: Instant::now() }
+        Self { state: Arc::default(), started: Instant::now() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

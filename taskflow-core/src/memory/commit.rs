@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use super::{Row, State};
 use crate::error::{StoreError, UniqueField};
@@ -27,17 +27,15 @@ impl State {
                 return Err(StoreError::Stale { write });
             }
         }
-        let mut users: BTreeMap<UserId, &User> = self.users.iter().map(|(id, user)| (*id, user)).collect();
+        let mut added = HashMap::new();
         for (write, change) in writes() {
-            if let Write::InsertUser(user) | Write::UpdateUser(user) = change {
-                for (field, key) in
-                    [(UniqueField::Username, username_key as fn(&User) -> String), (UniqueField::Email, email_key)]
-                {
-                    if users.values().any(|other| other.id != user.id && key(other) == key(user)) {
-                        return Err(StoreError::Taken { field, write });
-                    }
+            let (Write::InsertUser(user) | Write::UpdateUser(user)) = change else { continue };
+            for key in keys(user) {
+                let stored = self.unique.get(&key).filter(|id| **id != user.id).is_some();
+                let field = key.0;
+                if stored || added.insert(key, user.id).is_some() {
+                    return Err(StoreError::Taken { field, write });
                 }
-                users.insert(user.id, user);
             }
         }
         Ok(())
@@ -48,6 +46,8 @@ impl State {
         for write in &changes.writes {
             match write {
                 Write::InsertUser(user) | Write::UpdateUser(user) => {
+                    self.forget_keys(user.id);
+                    self.unique.extend(keys(user).map(|key| (key, user.id)));
                     self.users.insert(user.id, user.clone());
                 }
                 Write::DeleteUser { id, at } => self.delete_user(*id, *at),
@@ -66,6 +66,7 @@ impl State {
     }
 
     fn delete_user(&mut self, id: UserId, at: Timestamp) {
+        self.forget_keys(id);
         self.users.remove(&id);
         self.credentials.remove(&id);
         self.feeds.remove(&id);
@@ -77,6 +78,12 @@ impl State {
         let keys: Vec<_> =
             self.deliveries.values().filter(to_them).map(|row| row.delivery.dedupe_key.clone()).collect();
         keys.iter().for_each(|key| self.cancel(key, ACCOUNT_GONE, at));
+    }
+
+    fn forget_keys(&mut self, id: UserId) {
+        self.users.get(&id).into_iter().flat_map(keys).for_each(|key| {
+            self.unique.remove(&key);
+        });
     }
 
     fn cancel(&mut self, key: &DedupeKey, reason: &str, at: Timestamp) {
@@ -154,10 +161,7 @@ impl State {
     }
 }
 
-fn username_key(user: &User) -> String {
-    user.username.key()
-}
-
-fn email_key(user: &User) -> String {
-    user.email.key()
+/// What makes a user unique.
+fn keys(user: &User) -> [(UniqueField, String); 2] {
+    [(UniqueField::Username, user.username.key()), (UniqueField::Email, user.email.key())]
 }

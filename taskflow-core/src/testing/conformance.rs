@@ -1,0 +1,149 @@
+//! What every store must do, as one list of named cases. No case asks what a store is capable of.
+
+mod accounts;
+mod app;
+mod commit;
+mod feed;
+mod mailbox;
+mod outbox;
+mod sender;
+mod tasks;
+mod users;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use super::OpenStore;
+
+/// One thing that every store must do, as a sentence. Each case gets a store of its own and panics when it fails.
+pub struct Case {
+    /// The sentence, with the file it stands in.
+    pub name: &'static str,
+    /// Runs it.
+    pub run: fn(Arc<dyn OpenStore>) -> BoxFuture<'static, ()>,
+}
+
+impl std::fmt::Debug for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+macro_rules! cases {
+    ($($file:ident { $($name:ident,)+ })+) => {
+        vec![$($(Case {
+            name: concat!(stringify!($file), "::", stringify!($name)),
+            run: |store| Box::pin($file::$name(store)),
+        },)+)+]
+    };
+}
+
+/// The whole suite.
+#[must_use]
+pub fn cases() -> Vec<Case> {
+    cases! {
+        commit {
+            empty_changes_are_fine,
+            a_failing_write_leaves_nothing_of_the_whole,
+            two_changes_of_one_version_have_one_winner,
+            hundreds_of_rows_of_every_kind_fit_one_commit,
+            a_loser_is_named_by_the_index_of_its_write,
+            the_store_answers_a_ping,
+        }
+        users {
+            a_user_round_trips_to_the_microsecond,
+            names_are_unique_regardless_of_case_and_unicode_form,
+            addresses_are_unique_regardless_of_case,
+            a_change_to_a_taken_name_or_address_is_refused,
+            an_update_needs_the_version_before_it,
+            people_are_listed_by_id_page_by_page,
+            people_are_loaded_at_once_and_unknown_ids_are_left_out,
+            deleting_a_user_takes_everything_of_theirs_and_cancels_their_mail,
+            deleting_a_user_who_is_gone_is_stale,
+        }
+        accounts {
+            an_account_is_found_by_name_or_address_in_any_case,
+            a_credential_can_be_absent_and_replaced,
+            standing_follows_the_latest_commit,
+        }
+        tasks {
+            a_task_round_trips_with_and_without_its_optional_fields,
+            a_task_of_another_owner_is_absent,
+            an_update_needs_the_version_before_it,
+            tasks_are_loaded_at_once_and_unknown_ids_are_left_out,
+            the_newest_come_first_without_a_sort,
+            filters_narrow_the_list_and_count_together,
+            due_bounds_include_the_first_instant_and_exclude_the_last,
+            overdue_means_open_and_due_before_now,
+            words_are_found_in_title_and_description_in_any_case_and_order,
+            search_signs_have_no_special_meaning,
+            every_sort_orders_both_ways_and_ties_by_id,
+            pages_count_everything_and_end_empty,
+            the_trash_is_a_list_of_its_own,
+            the_summary_counts_by_status_and_leaves_out_the_trash,
+        }
+        feed {
+            each_owner_has_a_feed_without_gaps,
+            a_feed_is_read_on_from_a_sequence,
+            events_for_people_who_do_not_exist_reach_the_others,
+            many_at_once_leave_no_gap_in_a_feed,
+            history_tells_an_entity_oldest_first,
+            an_event_round_trips_with_its_data,
+        }
+        outbox {
+            planning_a_key_twice_plans_it_once,
+            a_cancelled_delivery_is_revived_under_its_old_id,
+            what_was_delivered_is_never_planned_again,
+            only_what_is_due_is_claimed,
+            the_higher_priority_leaves_first_and_then_the_earlier,
+            a_limit_bounds_a_claim,
+            kinds_that_were_not_asked_for_stay,
+            nobody_else_can_claim_what_is_claimed,
+            claims_at_once_never_share_a_delivery,
+            a_lapsed_claim_is_taken_over_and_the_sleeper_changes_nothing,
+            the_first_claim_dates_the_mail_and_later_ones_do_not,
+            every_outcome_leaves_its_state_and_traces,
+            failed_attempts_are_kept_one_by_one,
+            a_released_delivery_has_used_no_attempt,
+            a_settled_delivery_cannot_be_settled_again,
+            cancelled_while_claimed_is_delivered_when_it_was_sent,
+            cancelled_while_claimed_is_cancelled_when_it_was_not_sent,
+            planning_again_takes_back_a_cancel_mark,
+            cancelling_what_is_done_or_unknown_changes_nothing,
+            renewed_claims_hold_and_lost_ones_are_not_renewed,
+            the_backlog_tells_the_oldest_due_and_the_next_try,
+            the_ledger_counts_every_state_and_balances,
+            deliveries_are_listed_by_id_page_by_page,
+        }
+        mailbox {
+            kept_mail_is_read_newest_first_and_by_id,
+            keeping_a_mail_again_changes_nothing,
+            the_newest_five_hundred_are_kept,
+        }
+        app {
+            registering_welcomes_exactly_once,
+            a_taken_name_plans_no_mail,
+            another_password_is_told_to_the_address_before_the_change,
+            a_locked_account_gets_no_mail,
+            a_task_reminds_its_owner_once_in_its_minute,
+            moving_a_task_cancels_its_reminder_and_moving_it_back_revives_it,
+            a_completed_or_trashed_task_does_not_remind,
+            a_reminder_whose_minute_passed_leaves_at_once,
+            a_reminder_that_slept_too_long_expires,
+            somebody_elses_task_does_not_exist,
+            an_expected_version_decides_who_wins,
+            a_trashed_task_comes_back_as_it_was,
+            only_who_runs_the_service_changes_standing,
+        }
+        sender {
+            a_refusal_for_now_is_tried_again_on_schedule_and_then_given_up,
+            a_refusal_for_good_is_given_up_at_once,
+            a_relay_that_is_away_costs_no_attempt,
+            a_large_backlog_is_sent_once_each,
+            two_senders_share_the_work_and_double_nothing,
+            a_draining_sender_gives_back_what_it_holds,
+            a_mail_in_doubt_is_repeated_byte_for_byte,
+        }
+    }
+}

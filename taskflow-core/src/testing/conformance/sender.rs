@@ -1,0 +1,113 @@
+//! How the sender behaves towards relay and store.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::app::World;
+use crate::ports::{ClaimRequest, MailError, Reply};
+use crate::testing::OpenStore;
+use crate::testing::sample::{delivery_id, lease, noon, users, welcome};
+use crate::{DeliveryState, NoticeKind, RetrySchedule, Sending};
+
+fn refusal(code: u16) -> Reply {
+    Reply { code: Some(code), text: "no".to_owned() }
+}
+
+pub(super) async fn a_refusal_for_now_is_tried_again_on_schedule_and_then_given_up(open: Arc<dyn OpenStore>) {
+    let retry = RetrySchedule::new(vec![Duration::from_secs(60)], 2);
+    let world = World::sending(&*open, Sending { retry, ..Sending::default() });
+    world.storage.commit(&users([1]).deliver([welcome(1)])).await.expect("a delivery");
+    for _ in 0..3 {
+        world.mailer.fail_next(MailError::Transient(refusal(450)));
+        world.deliver().await;
+        // Nothing more happens before the wait is over.
+        assert_eq!(world.app.deliver_due().await.expect("a step").claimed, 0);
+        world.clock.advance(Duration::from_secs(72));
+    }
+    let (found, failed) = world.storage.delivery(delivery_id(1)).await.expect("a read").expect("a delivery");
+    assert_eq!((found.state, found.attempts, failed.len()), (DeliveryState::Discarded, 3, 3));
+    assert_eq!(found.last_error.as_deref(), Some("450 no (no retries left)"));
+    assert_eq!(found.due_at, noon());
+}
+
+pub(super) async fn a_refusal_for_good_is_given_up_at_once(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    world.storage.commit(&users([1, 2]).deliver([welcome(1), welcome(2)])).await.expect("deliveries");
+    world.mailer.fail_next(MailError::Permanent(refusal(550)));
+    let report = world.app.deliver_due().await.expect("a step");
+    assert_eq!((report.claimed, report.delivered, report.discarded), (2, 1, 1));
+    assert!(world.app.ledger().await.expect("a ledger").balances());
+}
+
+pub(super) async fn a_relay_that_is_away_costs_no_attempt(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    let deliveries = (1..=100).map(welcome);
+    world.storage.commit(&users(1..=100).deliver(deliveries)).await.expect("deliveries");
+    for _ in 0..20 {
+        (0..16).for_each(|_| world.mailer.fail_next(MailError::Unavailable("connection refused".to_owned())));
+        let report = world.app.deliver_due().await.expect("a step");
+        assert_eq!(report.relay.as_deref(), Some("connection refused"));
+        assert_eq!(report.released, report.claimed);
+        world.clock.advance(Duration::from_secs(60));
+    }
+    assert_eq!(world.mailer.take(), []);
+    world.deliver().await;
+    assert_eq!(world.mailer.take().len(), 100);
+    let all = world.storage.deliveries_after(None, 200).await.expect("a list");
+    assert!(all.iter().all(|delivery| delivery.attempts == 0 && delivery.state == DeliveryState::Delivered));
+}
+
+pub(super) async fn a_large_backlog_is_sent_once_each(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    world.storage.commit(&users(1..=700).deliver((1..=700).map(welcome))).await.expect("deliveries");
+    let report = world.app.deliver_due().await.expect("a step");
+    assert_eq!((report.claimed, report.delivered, report.lease_lost), (700, 700, 0));
+    let mails = world.mailer.take();
+    assert_eq!(mails.iter().map(|mail| mail.id).collect::<BTreeSet<_>>().len(), 700);
+    assert_eq!(mails.len(), 700);
+}
+
+pub(super) async fn two_senders_share_the_work_and_double_nothing(open: Arc<dyn OpenStore>) {
+    let (one, two) = (World::new(&*open), World::new(&*open));
+    one.storage.commit(&users(1..=300).deliver((1..=300).map(welcome))).await.expect("deliveries");
+    let (first, second) = futures_util::future::join(one.app.deliver_due(), two.app.deliver_due()).await;
+    assert_eq!(first.expect("a step").delivered + second.expect("a step").delivered, 300);
+    let mails = one.mailer.take().into_iter().chain(two.mailer.take());
+    assert_eq!(mails.map(|mail| mail.id).collect::<BTreeSet<_>>().len(), 300);
+}
+
+pub(super) async fn a_draining_sender_gives_back_what_it_holds(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    world.storage.commit(&users([1]).deliver([welcome(1)])).await.expect("a delivery");
+    world.app.drain();
+    let report = world.app.deliver_due().await.expect("a step");
+    assert_eq!(report.delivered, 0);
+    let (found, _) = world.storage.delivery(delivery_id(1)).await.expect("a read").expect("a delivery");
+    assert_eq!((found.state, found.attempts), (DeliveryState::Scheduled, 0));
+}
+
+pub(super) async fn a_mail_in_doubt_is_repeated_byte_for_byte(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    world.storage.commit(&users([1]).deliver([welcome(1)])).await.expect("a delivery");
+    let request = ClaimRequest {
+        kinds: NoticeKind::ALL.to_vec(),
+        limit: 1,
+        now: noon(),
+        lease: lease(1),
+        lease_for: Duration::from_secs(60),
+    };
+    // A sender that died after the relay took the mail and before it could say so.
+    assert_eq!(world.storage.claim(&request).await.expect("a claim").len(), 1);
+    for _ in 0..2 {
+        open.lapse_leases().await;
+        world.clock.advance(Duration::from_secs(61));
+        world.mailer.fail_next(MailError::Transient(Reply { code: None, text: "no answer".to_owned() }));
+        world.deliver().await;
+    }
+    world.clock.advance(Duration::from_secs(600));
+    world.deliver().await;
+    let mails = world.mailer.take();
+    assert_eq!(mails.len(), 1);
+    assert_eq!((mails[0].id, mails[0].date), (delivery_id(1), noon()));
+}

@@ -1,0 +1,95 @@
+//! Rows for cases to work with.
+
+use uuid::Uuid;
+
+use crate::{
+    Announcement, Changes, Credential, DedupeKey, DeliveryId, EventId, LeaseToken, NewDelivery, NewTask, NewUser,
+    Notice, PasswordHash, Recipient, Task, TaskId, Timestamp, User, UserId, Write,
+};
+
+/// The instant at which most cases begin.
+pub(crate) fn noon() -> Timestamp {
+    at("2026-11-22T12:00:00.123456Z")
+}
+
+pub(crate) fn at(text: &str) -> Timestamp {
+    text.parse().expect("an RFC 3339 time")
+}
+
+fn uuid(n: u64) -> Uuid {
+    Uuid::from_u128(0x0198_c0de_0000_7000_8000_0000_0000_0000 + u128::from(n))
+}
+
+pub(crate) fn user_id(n: u64) -> UserId {
+    UserId::from_uuid(uuid(n))
+}
+
+pub(crate) fn task_id(n: u64) -> TaskId {
+    TaskId::from_uuid(uuid(n))
+}
+
+pub(crate) fn delivery_id(n: u64) -> DeliveryId {
+    DeliveryId::from_uuid(uuid(n))
+}
+
+pub(crate) fn lease(n: u64) -> LeaseToken {
+    LeaseToken::from_uuid(uuid(n))
+}
+
+pub(crate) fn new_user(name: &str) -> NewUser {
+    NewUser {
+        username: name.parse().expect("a name"),
+        email: format!("{name}@example.org").parse().expect("an address"),
+        time_zone: Some("Europe/Berlin".parse().expect("a zone")),
+        locale: Some("de".parse().expect("a locale")),
+        is_admin: false,
+    }
+}
+
+/// The user number `n`, called `user-n`.
+pub(crate) fn user(n: u64) -> User {
+    User::new(user_id(n), new_user(&format!("user-{n}")), noon())
+}
+
+pub(crate) fn credential(n: u64, hash: &str) -> Write {
+    Write::SetCredential(Credential { user_id: user_id(n), password: PasswordHash::new(hash), changed_at: noon() })
+}
+
+/// The task number `n` of the user number `owner`, called `task-n`.
+pub(crate) fn task(n: u64, owner: u64) -> Task {
+    let new = NewTask::titled(format!("task-{n}").parse().expect("a title"));
+    Task::new(task_id(n), user_id(owner), new, noon()).expect("a task")
+}
+
+/// A welcome to the user number `n`, due at noon.
+pub(crate) fn welcome(n: u64) -> NewDelivery {
+    NewDelivery {
+        id: delivery_id(n),
+        dedupe_key: DedupeKey::new(format!("welcome/{}", user_id(n))),
+        notice: Notice::Welcome,
+        recipient: Recipient::User(user_id(n)),
+        planned_at: noon(),
+        due_at: noon(),
+        reason: "a case".to_owned(),
+    }
+}
+
+/// A reminder of the task number `n`, due at `due_at`.
+pub(crate) fn task_due(n: u64, due_at: Timestamp) -> NewDelivery {
+    NewDelivery {
+        dedupe_key: DedupeKey::new(format!("task-due/{}", task_id(n))),
+        notice: Notice::TaskDue { task: task_id(n), due_at },
+        due_at,
+        ..welcome(n)
+    }
+}
+
+pub(crate) fn event(n: u64, after: &Task, audience: &[u64]) -> Announcement {
+    let told = Announcement::task(EventId::from_uuid(uuid(n)), crate::Actor::User(after.user_id), None, after);
+    Announcement { audience: audience.iter().map(|owner| user_id(*owner)).collect(), ..told }
+}
+
+/// The users of these numbers.
+pub(crate) fn users(numbers: impl IntoIterator<Item = u64>) -> Changes {
+    numbers.into_iter().fold(Changes::new(), |changes, n| changes.write(Write::InsertUser(user(n))))
+}
