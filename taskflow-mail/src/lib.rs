@@ -1,1 +1,52 @@
-//! TaskFlow.
+//! The mail adapter of TaskFlow: finds the words of a notice, writes them as a mail and hands it to a relay.
+//!
+//! ```
+//! use taskflow_core::ports::Renderer;
+//! use taskflow_core::{Letter, Locale, Topic, Zone};
+//! use taskflow_mail::Templates;
+//!
+//! let templates = Templates::new().with_override("welcome/subject.txt", "Hi {{ name }}!")?;
+//! let content = templates.render(&Letter {
+//!     name: "Ada".to_owned(),
+//!     locale: Locale::en(),
+//!     zone: "Europe/Berlin".parse()?,
+//!     public_url: Some("https://tasks.example.org".to_owned()),
+//!     topic: Topic::Welcome,
+//! })?;
+//! assert_eq!(content.subject, "Hi Ada!");
+//! assert!(content.text.contains("https://tasks.example.org"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Code map
+//!
+//! * `render` – [`Templates`]: notice → subject, text and HTML; the sources are in `templates/`.
+//! * `message` – [`Message`]: a [`Mail`](taskflow_core::Mail) as it goes over the wire (RFC 5322).
+//! * `smtp` – [`SmtpMailer`] and [`SmtpSettings`]: what callers see of SMTP.
+//! * `pool` – which connection a mail takes, and when a relay that fails is asked again.
+//! * `dialogue` – one connection: greeting, sign-in, and the only place where an answer becomes a verdict.
+//! * `stream` – the bytes below: plain, STARTTLS and implicit TLS.
+//! * `mailbox` – [`DevMailbox`]: mail that stays in the store, for development.
+//! * `testing` (feature `testing`) – an SMTP server that fails on demand.
+//!
+//! # Invariants
+//!
+//! * A mail counts as sent only on a 2yz answer to its own DATA.
+//! * A connection about which there is any doubt is closed, never used again.
+//! * An unchanged mail is the same bytes each time, Message-ID, Date and boundary included.
+//! * Passwords are in no error, no log and no `Debug`.
+
+mod dialogue;
+mod mailbox;
+mod message;
+mod pool;
+mod render;
+mod smtp;
+mod stream;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use mailbox::DevMailbox;
+pub use message::Message;
+pub use render::Templates;
+pub use smtp::{InvalidSettings, Security, SmtpMailer, SmtpSettings};

@@ -1,0 +1,300 @@
+//! One connection of the test server.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::sleep;
+
+use super::{Fault, Received, Shared, Stage, lock};
+
+trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+struct Session {
+    wire: BufReader<Box<dyn Wire>>,
+    /// Answers that wait until everything that came was read, as RFC 2920 §3.2 wants.
+    answers: Vec<u8>,
+    shared: Arc<Shared>,
+    number: usize,
+    mails: usize,
+    encrypted: bool,
+    signed_in: bool,
+    from: Option<String>,
+    to: Vec<String>,
+}
+
+pub(super) async fn run(tcp: TcpStream, number: usize, shared: Arc<Shared>) {
+    // An error is a client that went away, or a fault that closed the connection.
+    let _ = session(tcp, number, shared).await;
+}
+
+async fn session(tcp: TcpStream, number: usize, shared: Arc<Shared>) -> io::Result<()> {
+    tcp.set_nodelay(true)?;
+    let encrypted = shared.offers.implicit_tls.is_some();
+    let wire: Box<dyn Wire> = match &shared.offers.implicit_tls {
+        Some(acceptor) => Box::new(acceptor.accept(tcp).await?),
+        None => Box::new(tcp),
+    };
+    let wire = BufReader::new(wire);
+    let mut session = Session {
+        wire,
+        answers: Vec::new(),
+        signed_in: shared.offers.login.is_none(),
+        shared,
+        number,
+        mails: 0,
+        encrypted,
+        from: None,
+        to: Vec::new(),
+    };
+    session.answer_unless(Stage::Greeting, "220 test.example ESMTP").await?;
+    while let Some(line) = session.line().await? {
+        let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
+        match verb.as_str() {
+            "EHLO" => session.ehlo(),
+            "STARTTLS" if session.shared.offers.starttls.is_some() && !session.encrypted => {
+                session = session.start_tls().await?;
+            }
+            "AUTH" => session.auth(&line).await?,
+            "MAIL" => session.mail(&line).await?,
+            "RCPT" => session.rcpt(&line).await?,
+            "DATA" => session.data().await?,
+            "RSET" => {
+                session.forget();
+                session.answer("250 2.0.0 forgotten");
+            }
+            "NOOP" => session.answer("250 2.0.0 ok"),
+            "QUIT" => {
+                session.answer("221 2.0.0 bye");
+                return session.flush().await;
+            }
+            _ => session.answer("500 5.5.2 what?"),
+        }
+    }
+    Ok(())
+}
+
+impl Session {
+    /// The next command; `None` when the client has gone.
+    async fn line(&mut self) -> io::Result<Option<String>> {
+        if self.wire.buffer().is_empty() {
+            self.flush().await?;
+        }
+        let mut line = Vec::new();
+        if self.wire.read_until(b'\n', &mut line).await? == 0 {
+            return Ok(None);
+        }
+        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+        if !self.shared.offers.count_only {
+            lock(&self.shared.commands).push(line.clone());
+        }
+        Ok(Some(line))
+    }
+
+    fn answer(&mut self, line: &str) {
+        self.answers.extend_from_slice(line.as_bytes());
+        self.answers.extend_from_slice(b"\r\n");
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        let answers = std::mem::take(&mut self.answers);
+        self.wire.get_mut().write_all(&answers).await?;
+        self.wire.get_mut().flush().await
+    }
+
+    /// Answers `usual`, unless something goes wrong at this stage; then whether it was the usual answer.
+    async fn answer_unless(&mut self, stage: Stage, usual: &str) -> io::Result<bool> {
+        let well = self.goes_well(stage).await?;
+        if well {
+            self.answer(usual);
+        }
+        Ok(well)
+    }
+
+    /// Lets go wrong what is to go wrong at this stage: an error closes the connection, `false` says that the answer
+    /// has been given.
+    async fn goes_well(&mut self, stage: Stage) -> io::Result<bool> {
+        match self.fault(stage) {
+            None => Ok(true),
+            Some(Fault::Delay(span)) => {
+                sleep(span).await;
+                Ok(true)
+            }
+            Some(Fault::Hang) => {
+                self.flush().await?;
+                std::future::pending().await
+            }
+            Some(Fault::Drop) => self.close().await,
+            Some(Fault::Answer(code)) => {
+                self.answer(&format!("{code} as the test wishes"));
+                if code == 421 { self.close().await } else { Ok(false) }
+            }
+        }
+    }
+
+    async fn close<T>(&mut self) -> io::Result<T> {
+        self.flush().await?;
+        Err(io::ErrorKind::ConnectionAborted.into())
+    }
+
+    fn fault(&self, stage: Stage) -> Option<Fault> {
+        let mut rules = lock(&self.shared.rules);
+        let found = rules.faults.iter().position(|rule| {
+            rule.stage == stage && rule.recipient.as_ref().is_none_or(|recipient| self.to.contains(recipient))
+        })?;
+        let fault = rules.faults[found].fault;
+        if rules.faults[found].once {
+            rules.faults.remove(found);
+        }
+        Some(fault)
+    }
+
+    fn ehlo(&mut self) {
+        let offers = &self.shared.offers;
+        let mut lines = vec!["test.example".to_owned(), "8BITMIME".to_owned()];
+        if !offers.one_by_one {
+            lines.push("PIPELINING".to_owned());
+        }
+        if offers.starttls.is_some() && !self.encrypted {
+            lines.push("STARTTLS".to_owned());
+        }
+        if offers.login.is_some() {
+            lines.push(format!("AUTH {}", offers.mechanisms.as_deref().unwrap_or("PLAIN LOGIN")));
+        }
+        for line in lines {
+            self.answer(&format!("250-{line}"));
+        }
+        self.answer("250 SIZE 10485760");
+    }
+
+    async fn start_tls(mut self) -> io::Result<Self> {
+        self.answer("220 2.0.0 go ahead");
+        self.flush().await?;
+        let acceptor = self.shared.offers.starttls.clone().ok_or(io::ErrorKind::Unsupported)?;
+        let encrypted: Box<dyn Wire> = Box::new(acceptor.accept(self.wire.into_inner()).await?);
+        Ok(Self { wire: BufReader::new(encrypted), encrypted: true, ..self })
+    }
+
+    async fn auth(&mut self, line: &str) -> io::Result<()> {
+        let Some((username, password)) = self.shared.offers.login.clone() else {
+            self.answer("503 5.5.1 nobody signs in here");
+            return Ok(());
+        };
+        let right = if line.eq_ignore_ascii_case("AUTH LOGIN") {
+            self.answer("334 VXNlcm5hbWU6");
+            let given = self.line().await?.unwrap_or_default();
+            self.answer("334 UGFzc3dvcmQ6");
+            let secret = self.line().await?.unwrap_or_default();
+            given == base64(username.as_bytes()) && secret == base64(password.as_bytes())
+        } else {
+            let whole = base64(format!("\0{username}\0{password}").as_bytes());
+            line.strip_prefix("AUTH PLAIN ").is_some_and(|given| given == whole)
+        };
+        self.signed_in |= right;
+        self.answer(if right { "235 2.7.0 welcome" } else { "535 5.7.8 wrong name or password" });
+        Ok(())
+    }
+
+    async fn mail(&mut self, line: &str) -> io::Result<()> {
+        let full = lock(&self.shared.rules).mails_per_connection.is_some_and(|most| self.mails >= most);
+        if full {
+            self.answer("421 4.3.2 enough for one connection");
+            return self.close().await;
+        }
+        if !self.signed_in {
+            self.answer("530 5.7.0 sign in first");
+        } else if self.from.is_some() {
+            self.answer("503 5.5.1 one mail at a time");
+        } else if self.answer_unless(Stage::Mail, "250 2.1.0 ok").await? {
+            self.from = Some(address(line));
+        }
+        Ok(())
+    }
+
+    async fn rcpt(&mut self, line: &str) -> io::Result<()> {
+        if self.from.is_none() {
+            self.answer("503 5.5.1 MAIL first");
+            return Ok(());
+        }
+        self.to.push(address(line));
+        if !self.answer_unless(Stage::Rcpt, "250 2.1.5 ok").await? {
+            self.to.pop();
+        }
+        Ok(())
+    }
+
+    async fn data(&mut self) -> io::Result<()> {
+        if self.to.is_empty() {
+            self.answer("554 5.5.1 no valid recipients");
+            return Ok(());
+        }
+        if !self.answer_unless(Stage::Data, "354 end with a lone dot").await? {
+            return Ok(());
+        }
+        self.flush().await?;
+        let Some(data) = self.lines_to_the_dot().await? else { return Ok(()) };
+        if self.goes_well(Stage::Dot).await? {
+            let reply = format!("250 2.0.0 taken as {}", self.take(data));
+            self.answer_unless(Stage::Taken, &reply).await?;
+        }
+        self.forget();
+        Ok(())
+    }
+
+    /// What follows DATA, without the lone dot; empty when only counting.
+    async fn lines_to_the_dot(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let mut data = Vec::new();
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            if self.wire.read_until(b'\n', &mut line).await? == 0 {
+                return Ok(None);
+            }
+            if line == b".\r\n" {
+                return Ok(Some(data));
+            }
+            if !self.shared.offers.count_only {
+                data.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+            }
+        }
+    }
+
+    /// Counts a mail and returns the count.
+    fn take(&mut self, data: Vec<u8>) -> usize {
+        self.mails += 1;
+        if !self.shared.offers.count_only {
+            let from = self.from.clone().unwrap_or_default();
+            let mail = Received { from, to: self.to.clone(), data, connection: self.number };
+            lock(&self.shared.mails).push(mail);
+        }
+        self.shared.taken.send_modify(|taken| *taken += 1);
+        *self.shared.taken.borrow()
+    }
+
+    fn forget(&mut self) {
+        self.from = None;
+        self.to.clear();
+    }
+}
+
+/// What stands between the angle brackets.
+fn address(line: &str) -> String {
+    let inside = line.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+    inside.map_or_else(String::new, |(address, _)| address.to_owned())
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let bits = chunk.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let six = (bits >> (18 - 6 * place)) & 0x3f;
+            text.push(if place <= chunk.len() { char::from(ALPHABET[six as usize]) } else { '=' });
+        }
+    }
+    text
+}

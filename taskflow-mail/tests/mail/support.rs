@@ -1,0 +1,111 @@
+//! What the tests share.
+
+use std::sync::Arc;
+
+use taskflow_core::ports::{MailError, Reply};
+use taskflow_core::testing::ManualClock;
+use taskflow_core::{Content, Mail, Mailbox, Timestamp};
+use taskflow_mail::testing::{SmtpServer, SmtpServerBuilder};
+use taskflow_mail::{Security, SmtpMailer, SmtpSettings};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// A server, a clock that stands still, and a mailer that uses both.
+pub(crate) struct Rig {
+    pub(crate) server: SmtpServer,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) mailer: Arc<SmtpMailer>,
+}
+
+impl Rig {
+    pub(crate) async fn plain() -> Self {
+        Self::with(SmtpServer::builder(), |settings| settings).await
+    }
+
+    pub(crate) async fn with(offers: SmtpServerBuilder, adjust: impl FnOnce(SmtpSettings) -> SmtpSettings) -> Self {
+        let server = offers.start().await.unwrap();
+        let (mailer, clock) = mailer(adjust(settings(server.port())));
+        Self { server, clock, mailer }
+    }
+}
+
+pub(crate) fn settings(port: u16) -> SmtpSettings {
+    SmtpSettings::new("127.0.0.1", port, from()).security(Security::Plain).hello("client.example")
+}
+
+pub(crate) fn mailer(settings: SmtpSettings) -> (Arc<SmtpMailer>, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::at(noon()));
+    (Arc::new(SmtpMailer::new(settings, clock.clone()).unwrap()), clock)
+}
+
+pub(crate) fn noon() -> Timestamp {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+pub(crate) fn from() -> Mailbox {
+    Mailbox { name: Some("TaskFlow".to_owned()), address: "tasks@sender.example".parse().unwrap() }
+}
+
+/// The mail number `n`, to `to`.
+pub(crate) fn mail_to(n: u32, to: &str) -> Mail {
+    Mail {
+        id: format!("0198c0de-0000-7000-8000-{n:012}").parse().unwrap(),
+        date: noon(),
+        to: Mailbox { name: Some("Ada".to_owned()), address: to.parse().unwrap() },
+        content: Content {
+            subject: format!("Mail {n}"),
+            text: "Hello\n".to_owned(),
+            html: Some("<p>Hello</p>\n".to_owned()),
+        },
+    }
+}
+
+pub(crate) fn mail(n: u32) -> Mail {
+    mail_to(n, "ada@reader.example")
+}
+
+pub(crate) fn unavailable<T: std::fmt::Debug>(result: Result<T, MailError>) -> String {
+    match result {
+        Err(MailError::Unavailable(cause)) => cause,
+        other => panic!("{other:?} is not unavailable"),
+    }
+}
+
+pub(crate) fn transient<T: std::fmt::Debug>(result: Result<T, MailError>) -> Reply {
+    match result {
+        Err(MailError::Transient(reply)) => reply,
+        other => panic!("{other:?} is not transient"),
+    }
+}
+
+pub(crate) fn permanent<T: std::fmt::Debug>(result: Result<T, MailError>) -> Reply {
+    match result {
+        Err(MailError::Permanent(reply)) => reply,
+        other => panic!("{other:?} is not permanent"),
+    }
+}
+
+/// A relay that knows one dialogue: each pair is what a line must begin with, and what to answer. It keeps the
+/// connection open until the client leaves.
+pub(crate) async fn scripted(script: &'static [(&'static str, &'static str)]) -> (u16, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let relay = tokio::spawn(async move {
+        let mut wire = BufReader::new(listener.accept().await.unwrap().0);
+        wire.get_mut().write_all(b"220 script\r\n").await.unwrap();
+        for (expected, answer) in script {
+            loop {
+                let mut line = String::new();
+                assert_ne!(wire.read_line(&mut line).await.unwrap(), 0, "the client left before {expected:?}");
+                if line.starts_with(expected) {
+                    break;
+                }
+            }
+            wire.get_mut().write_all(answer.as_bytes()).await.unwrap();
+        }
+        // Only end of file or a reset can follow.
+        let _ = wire.read_line(&mut String::new()).await;
+    });
+    (port, relay)
+}
