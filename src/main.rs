@@ -1,3 +1,5 @@
-//! The server.
+//! The server; everything is in `taskflow_server`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    taskflow_server::main()
+}

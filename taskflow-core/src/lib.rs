@@ -1,4 +1,49 @@
-//! The core of TaskFlow.
+//! The core of TaskFlow: tasks, the reminders they ask for and the mail they cause, as a pure domain behind ports.
+//!
+//! Core decides; adapters obey. There is no runtime, SQL, network or environment in here: a host brings a store, a
+//! mailer and a clock, calls use cases on an [`App`], and takes the step [`App::deliver_due`] whenever it likes.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use taskflow_core::{Actor, App, MemoryStore, NewTask, NewUser};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! let app = App::builder(Arc::new(MemoryStore::new())).build();
+//! let ada = NewUser {
+//!     username: "ada".parse()?,
+//!     email: "ada@example.org".parse()?,
+//!     time_zone: Some("Europe/Berlin".parse()?),
+//!     locale: None,
+//!     is_admin: false,
+//! };
+//! let ada = app.register_user(ada, None).await?;
+//! let task = app.create_task(Actor::User(ada.id), NewTask::titled("Water the plants".parse()?)).await?;
+//! let done = app.complete_task(Actor::User(ada.id), task.id).await?;
+//! assert!(done.completed_at.is_some());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # Where things are
+//!
+//! | file | what |
+//! |---|---|
+//! | `time.rs` `values.rs` `page.rs` | instants and zones, checked values and ids, pages |
+//! | `user.rs` `task.rs` | entities: state and legal transitions |
+//! | `reminder.rs` `retry.rs` | pure rules: what is due when |
+//! | `notice.rs` `delivery.rs` `mail.rs` | what to tell whom, the ledger of it, the letter it becomes |
+//! | `event.rs` `changes.rs` | what happened, and the one value that all writes are |
+//! | [`ports`] | what core asks of the world, with contracts |
+//! | `app.rs` `app/` | use cases and the sender |
+//! | `memory.rs` | the reference store |
+//! | `testing.rs` | the conformance suite and friends (feature `testing`) |
+//!
+//! # What always holds
+//!
+//! * All writes go through [`Changes`] and [`ports::Store::commit`]: a change and its mail are one commit.
+//! * Whoever holds a value may rely on it: [`EmailAddress`], [`Title`], [`Timestamp`] are checked when they are made.
+//! * Time comes from the [`ports::Clock`], once per use case; ids from [`ports::Ids`].
+//! * Every delivery that was ever planned is accounted for: see [`Ledger::balances`].
 
 mod app;
 mod changes;

@@ -186,7 +186,7 @@ impl<'a> Play<'a> {
             priority: TaskPriority::ALL[usize::from(priority)],
             due_at: due.map(|minutes| self.in_minutes(minutes)),
             reminder_minutes: minutes.map(|minutes| ReminderMinutes::new(minutes.into()).expect("fits")),
-            description: (title % 3 == 0).then(|| "with a \u{c4}nderung".parse().expect("a description")),
+            description: title.is_multiple_of(3).then(|| "with a \u{c4}nderung".parse().expect("a description")),
             ..NewTask::titled(format!("Task {}", title % 7).parse().expect("a title"))
         };
         // Rows of people who left cannot be made; the host asks for people who are there.
@@ -252,7 +252,7 @@ impl<'a> Play<'a> {
         let sorts = ["-priority", "due_at", "-due_at", "title", "-updated_at", "status"];
         let sort = |n: u8| -> TaskSort { sorts[usize::from(n) % sorts.len()].parse().expect("a sort") };
         let query = TaskQuery {
-            trash: how % 5 == 0,
+            trash: how.is_multiple_of(5),
             status: TaskStatus::ALL.get(usize::from(how % 7)).copied(),
             overdue: [None, Some(true), Some(false)][usize::from(how % 3)],
             words: TaskQuery::words(["", "task", "3", "\u{e4}NDERUNG"][usize::from(how % 4)]),

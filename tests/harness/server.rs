@@ -1,0 +1,208 @@
+//! The real binary as a process of its own, in a folder of its own.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Waits until `condition` gives something; panics after twenty seconds.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    let waiting = async {
+        loop {
+            ticks.tick().await;
+            if let Some(found) = condition().await {
+                return found;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.unwrap_or_else(|_| panic!("never: {what}"))
+}
+
+/// A port that nobody listens on at the moment.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+}
+
+/// The binary with nothing in its environment but these settings, run in `folder`.
+pub fn taskflow(folder: &Path, settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taskflow"));
+    command.current_dir(folder).env_clear().envs(settings.iter().copied()).stdin(Stdio::null());
+    command
+}
+
+/// A running server. Dropping it kills it.
+pub struct Server {
+    child: Child,
+    pub port: u16,
+    pub folder: PathBuf,
+    /// Held so that the folder lives as long as the server.
+    home: Option<TempDir>,
+    settings: Vec<(String, String)>,
+    pub client: Client,
+}
+
+impl Server {
+    /// Starts with an empty folder and these settings besides the port, and waits until it answers.
+    pub async fn start(settings: &[(&str, &str)]) -> Self {
+        let home = TempDir::new().expect("a folder");
+        let own = settings.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        Self::start_in(home.path().to_owned(), Some(home), own).await
+    }
+
+    /// Starts again in the same folder with other settings.
+    pub async fn restart(mut self, settings: &[(&str, &str)]) -> Self {
+        self.kill();
+        let own = settings.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let home = self.home.take();
+        Self::start_in(self.folder.clone(), home, own).await
+    }
+
+    async fn start_in(folder: PathBuf, home: Option<TempDir>, settings: Vec<(String, String)>) -> Self {
+        let port = free_port();
+        let log = File::options().create(true).append(true).open(folder.join("log")).expect("a log file");
+        let mut command = taskflow(&folder, &[("PORT", &port.to_string())]);
+        command.envs(settings.iter().map(|(name, value)| (name, value)));
+        let error_log = log.try_clone().expect("a log file");
+        let child = command.stdout(log).stderr(error_log).spawn().expect("the server starts");
+        let client = Client::builder().no_proxy().build().expect("a client");
+        let mut server = Self { child, port, folder, home, settings, client };
+        let health = server.url("/health");
+        let client = server.client.clone();
+        let mut ticks = tokio::time::interval(Duration::from_millis(5));
+        let waiting = async {
+            loop {
+                ticks.tick().await;
+                if let Some(status) = server.child.try_wait().expect("a process") {
+                    panic!("the server ended with {status}:\n{}", server.log());
+                }
+                if client.get(&health).send().await.is_ok_and(|answer| answer.status() == StatusCode::OK) {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("the server gets ready");
+        server
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// Everything it has printed so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// Its settings, for commands that shall see the same world.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = taskflow(&self.folder, &[]);
+        command.envs(self.settings.iter().map(|(name, value)| (name, value))).args(arguments);
+        command
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once (SIGKILL).
+    pub fn kill(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().expect("a dead process");
+    }
+
+    /// Asks it to end (SIGTERM) and waits for that.
+    pub async fn terminate(mut self) -> (ExitStatus, String) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+        let mut ticks = tokio::time::interval(Duration::from_millis(10));
+        let waiting = async {
+            loop {
+                ticks.tick().await;
+                if let Some(status) = self.child.try_wait().expect("a process") {
+                    return status;
+                }
+            }
+        };
+        let status = tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("it ends within 30 s");
+        (status, self.log())
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, self.url(path))
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.request(Method::GET, path).send().await.expect("an answer")
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Response {
+        self.request(Method::POST, path).json(&body).send().await.expect("an answer")
+    }
+
+    /// Registers `name` with an address of the same name and signs in.
+    pub async fn person(&self, name: &str) -> Person<'_> {
+        let registration = json!({ "username": name, "email": format!("{name}@example.org"), "password": PASSWORD });
+        let answer = self.post("/api/auth/register", registration).await;
+        assert_eq!(answer.status(), StatusCode::CREATED, "{}", answer.text().await.unwrap_or_default());
+        self.sign_in(name, PASSWORD).await
+    }
+
+    pub async fn sign_in(&self, name: &str, password: &str) -> Person<'_> {
+        let answer = self.post("/api/auth/login", json!({ "username": name, "password": password })).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        let answer: Value = answer.json().await.expect("JSON");
+        let token = answer["access_token"].as_str().expect("a token").to_owned();
+        Person { server: self, token }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// The password of everybody in these tests.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// Somebody who is signed in.
+pub struct Person<'a> {
+    server: &'a Server,
+    pub token: String,
+}
+
+impl Person<'_> {
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.server.request(method, path).bearer_auth(&self.token)
+    }
+
+    /// Sends a request and tells status and JSON body (null when there is none).
+    pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+        let mut request = self.request(method, path);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.expect("an answer");
+        let status = answer.status();
+        let text = answer.text().await.expect("a body");
+        (status, if text.is_empty() { Value::Null } else { serde_json::from_str(&text).expect("JSON") })
+    }
+
+    pub async fn get(&self, path: &str) -> (StatusCode, Value) {
+        self.call(Method::GET, path, None).await
+    }
+
+    /// Makes a task and tells it.
+    pub async fn task(&self, task: Value) -> Value {
+        let (status, task) = self.call(Method::POST, "/api/tasks/", Some(task)).await;
+        assert_eq!(status, StatusCode::CREATED, "{task}");
+        task
+    }
+}

@@ -1,0 +1,29 @@
+//! What the README and the examples promise.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Cargo builds examples beside the tests.
+fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("this test");
+    test.ancestors().nth(2).expect("the target folder").join("examples").join(name)
+}
+
+#[test]
+fn the_quickstart_prints_the_welcome_and_the_reminder() {
+    let output = Command::new(example("quickstart")).output().expect("the example is built");
+    assert!(output.status.success());
+    let expected = "\
+2026-03-27T09:00:00.000000Z  to ada@example.org: Welcome to TaskFlow
+Hello ada,
+
+your account is ready.
+
+2026-03-29T07:45:00.000000Z  to ada@example.org: Due soon: Change the clocks
+Hello ada,
+
+\"Change the clocks\" is due at 2026-03-29 10:00 CEST.
+
+";
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+}
