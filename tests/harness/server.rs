@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Waits until `condition` gives something; panics after twenty seconds.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {
     let mut ticks = tokio::time::interval(Duration::from_millis(10));
     let waiting = async {
         loop {
@@ -25,38 +25,37 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut condit
 }
 
 /// A port that nobody listens on at the moment.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
 /// The binary with nothing in its environment but these settings, run in `folder`.
-pub fn taskflow(folder: &Path, settings: &[(&str, &str)]) -> Command {
+pub(crate) fn taskflow(folder: &Path, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taskflow"));
     command.current_dir(folder).env_clear().envs(settings.iter().copied()).stdin(Stdio::null());
     command
 }
 
 /// A running server. Dropping it kills it.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub port: u16,
-    pub folder: PathBuf,
+    pub(crate) port: u16,
+    pub(crate) folder: PathBuf,
     /// Held so that the folder lives as long as the server.
     home: Option<TempDir>,
-    settings: Vec<(String, String)>,
-    pub client: Client,
+    pub(crate) client: Client,
 }
 
 impl Server {
     /// Starts with an empty folder and these settings besides the port, and waits until it answers.
-    pub async fn start(settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
         let home = TempDir::new().expect("a folder");
         let own = settings.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         Self::start_in(home.path().to_owned(), Some(home), own).await
     }
 
     /// Starts again in the same folder with other settings.
-    pub async fn restart(mut self, settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn restart(mut self, settings: &[(&str, &str)]) -> Self {
         self.kill();
         let own = settings.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         let home = self.home.take();
@@ -71,7 +70,7 @@ impl Server {
         let error_log = log.try_clone().expect("a log file");
         let child = command.stdout(log).stderr(error_log).spawn().expect("the server starts");
         let client = Client::builder().no_proxy().build().expect("a client");
-        let mut server = Self { child, port, folder, home, settings, client };
+        let mut server = Self { child, port, folder, home, client };
         let health = server.url("/health");
         let client = server.client.clone();
         let mut ticks = tokio::time::interval(Duration::from_millis(5));
@@ -90,34 +89,23 @@ impl Server {
         server
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
     /// Everything it has printed so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    /// Its settings, for commands that shall see the same world.
-    pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = taskflow(&self.folder, &[]);
-        command.envs(self.settings.iter().map(|(name, value)| (name, value))).args(arguments);
-        command
-    }
-
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Ends it at once (SIGKILL).
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().ok();
         self.child.wait().expect("a dead process");
     }
 
     /// Asks it to end (SIGTERM) and waits for that.
-    pub async fn terminate(mut self) -> (ExitStatus, String) {
+    pub(crate) async fn terminate(mut self) -> (ExitStatus, String) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
         let mut ticks = tokio::time::interval(Duration::from_millis(10));
@@ -133,27 +121,27 @@ impl Server {
         (status, self.log())
     }
 
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, self.url(path))
     }
 
-    pub async fn get(&self, path: &str) -> Response {
+    pub(crate) async fn get(&self, path: &str) -> Response {
         self.request(Method::GET, path).send().await.expect("an answer")
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Response {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Response {
         self.request(Method::POST, path).json(&body).send().await.expect("an answer")
     }
 
     /// Registers `name` with an address of the same name and signs in.
-    pub async fn person(&self, name: &str) -> Person<'_> {
+    pub(crate) async fn person(&self, name: &str) -> Person<'_> {
         let registration = json!({ "username": name, "email": format!("{name}@example.org"), "password": PASSWORD });
         let answer = self.post("/api/auth/register", registration).await;
         assert_eq!(answer.status(), StatusCode::CREATED, "{}", answer.text().await.unwrap_or_default());
         self.sign_in(name, PASSWORD).await
     }
 
-    pub async fn sign_in(&self, name: &str, password: &str) -> Person<'_> {
+    pub(crate) async fn sign_in(&self, name: &str, password: &str) -> Person<'_> {
         let answer = self.post("/api/auth/login", json!({ "username": name, "password": password })).await;
         assert_eq!(answer.status(), StatusCode::OK);
         let answer: Value = answer.json().await.expect("JSON");
@@ -170,21 +158,21 @@ impl Drop for Server {
 }
 
 /// The password of everybody in these tests.
-pub const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
 /// Somebody who is signed in.
-pub struct Person<'a> {
+pub(crate) struct Person<'a> {
     server: &'a Server,
-    pub token: String,
+    pub(crate) token: String,
 }
 
 impl Person<'_> {
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.server.request(method, path).bearer_auth(&self.token)
     }
 
     /// Sends a request and tells status and JSON body (null when there is none).
-    pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
         let mut request = self.request(method, path);
         if let Some(body) = body {
             request = request.json(&body);
@@ -195,12 +183,12 @@ impl Person<'_> {
         (status, if text.is_empty() { Value::Null } else { serde_json::from_str(&text).expect("JSON") })
     }
 
-    pub async fn get(&self, path: &str) -> (StatusCode, Value) {
+    pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
         self.call(Method::GET, path, None).await
     }
 
     /// Makes a task and tells it.
-    pub async fn task(&self, task: Value) -> Value {
+    pub(crate) async fn task(&self, task: Value) -> Value {
         let (status, task) = self.call(Method::POST, "/api/tasks/", Some(task)).await;
         assert_eq!(status, StatusCode::CREATED, "{task}");
         task

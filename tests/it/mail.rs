@@ -8,8 +8,10 @@ use taskflow_mail::testing::{Fault, SmtpServer, Stage};
 use crate::server::{Server, eventually};
 
 /// What a server needs to know to send through this relay.
-fn through(port: &str) -> [(&str, &str); 5] {
+fn through(port: &str) -> [(&str, &str); 6] {
     [
+        // Restarts listen elsewhere; what mail links to stays the same.
+        ("PUBLIC_URL", "http://tasks.example.org"),
         ("SMTP_SERVER", "127.0.0.1"),
         ("SMTP_PORT", port),
         ("SMTP_FROM_EMAIL", "taskflow@example.org"),
@@ -91,7 +93,7 @@ async fn killed_between_the_relays_answer_and_the_ledger_a_mail_repeats_once_as_
     server.kill();
     let server = server.restart(&through(&port)).await;
     let mails = relay.await_mails(2).await;
-    assert_eq!(mails[0].data, mails[1].data, "byte for byte the same");
+    assert!(mails[0].data == mails[1].data, "not byte for byte the same");
     assert_eq!(message_id(&mails[0].data), message_id(&mails[1].data));
     let (status, _) = server.terminate().await;
     assert!(status.success());
