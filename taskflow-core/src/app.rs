@@ -13,7 +13,7 @@ pub use delivery::{DeliveryReport, Sending};
 
 use crate::error::Error;
 use crate::ports::{
-    Clock, EventBus, Ids, Mailer, NoBus, Outbox, PlainRenderer, RandomIds, Renderer, Signal, Storage, Store,
+    Clock, EventBus, Ids, Mailer, NoBus, Outbox, PlainRenderer, RandomIds, Receipt, Renderer, Storage, Store,
     SystemClock,
 };
 use crate::{Changes, EventId, Expect, Settlement, Timestamp};
@@ -65,18 +65,17 @@ impl App {
         Ok(self.store.ping().await?)
     }
 
+    /// Tells who listens what a host has committed in a transaction of its own.
+    pub fn published(&self, receipt: Receipt) {
+        self.bus.publish(receipt.signals());
+    }
+
     /// Applies changes and tells who listens.
     async fn commit(&self, changes: &Changes) -> Result<(), Error> {
-        if changes.is_empty() {
-            return Ok(());
+        if !changes.is_empty() {
+            self.store.commit(changes).await?;
+            self.published(Receipt::new(changes));
         }
-        self.store.commit(changes).await?;
-        let mut signals: Vec<Signal> =
-            changes.events.iter().map(|event| Signal::Announced(Arc::new(event.clone()))).collect();
-        if !changes.deliveries.is_empty() {
-            signals.push(Signal::Planned);
-        }
-        self.bus.publish(&signals);
         Ok(())
     }
 

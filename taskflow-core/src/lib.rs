@@ -57,6 +57,7 @@ mod page;
 pub mod ports;
 mod reminder;
 mod retry;
+mod session;
 mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -77,10 +78,11 @@ pub use notice::{Notice, NoticeKind, Priority};
 pub use page::{Page, PageRequest, TaskQuery, TaskSort, TaskSortKey};
 pub use reminder::{TaskReminder, TaskReminderPlan, plan_task_reminder, task_reminder};
 pub use retry::RetrySchedule;
+pub use session::{Refusal, Session, TokenHash};
 pub use task::{NewTask, Task, TaskChange, TaskPriority, TaskStatus, TaskSummary};
 pub use time::{InvalidTime, InvalidZone, TZDB_VERSION, Timestamp, WallClock, Zone};
 pub use user::{Actor, Credential, Login, NewUser, PasswordHash, ProfileChange, StandingChange, User};
 pub use values::{
-    DeliveryId, Description, EmailAddress, EventId, InvalidValue, LeaseToken, Locale, ReminderMinutes, TaskId, Title,
-    UserId, Username, fold,
+    DeliveryId, Description, EmailAddress, EventId, InvalidValue, LeaseToken, Locale, ReminderMinutes, SessionId,
+    TaskId, Title, UserId, Username, fold,
 };

@@ -10,7 +10,7 @@ mod renderer;
 mod store;
 
 pub use accounts::{Account, Accounts, Standing};
-pub use bus::{EventBus, NoBus, Signal};
+pub use bus::{EventBus, NoBus, Receipt, Signal};
 pub use clock::{Clock, Ids, RandomIds, SystemClock};
 pub use mailer::{Accepted, MailError, Mailer, Reply};
 pub use outbox::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};

@@ -75,6 +75,8 @@ ids! {
     DeliveryId,
     /// Names an [`Event`](crate::Event).
     EventId,
+    /// Names a [`Session`](crate::Session).
+    SessionId,
     /// Fences the results of one claim: whoever no longer holds the lease cannot settle.
     LeaseToken,
 }

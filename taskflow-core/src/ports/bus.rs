@@ -3,7 +3,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 
-use crate::Announcement;
+use crate::{Announcement, Changes};
 
 /// A hint that something was committed.
 #[derive(Debug, Clone)]
@@ -37,5 +37,28 @@ impl EventBus for NoBus {
 
     fn subscribe(&self) -> BoxStream<'static, Signal> {
         stream::pending().boxed()
+    }
+}
+
+/// What to tell others once some [`Changes`] are committed. A host that applied them in a transaction of its own hands it
+/// to [`App::published`](crate::App::published) after its COMMIT; forgetting it costs others some seconds, nothing else.
+#[derive(Debug, Clone)]
+#[must_use = "publish it after your commit, so that others need not wait for their next poll"]
+pub struct Receipt {
+    signals: Vec<Signal>,
+}
+
+impl Receipt {
+    /// What these changes are worth telling.
+    pub fn new(changes: &Changes) -> Self {
+        let announced = changes.events.iter().map(|event| Signal::Announced(Arc::new(event.clone())));
+        let planned = (!changes.deliveries.is_empty()).then_some(Signal::Planned);
+        Self { signals: announced.chain(planned).collect() }
+    }
+
+    /// In the order of the changes.
+    #[must_use]
+    pub fn signals(&self) -> &[Signal] {
+        &self.signals
     }
 }
