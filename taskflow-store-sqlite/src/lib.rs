@@ -1,1 +1,48 @@
-//! TaskFlow.
+//! The SQLite store of TaskFlow: one file, nothing to install.
+//!
+//! [`SqliteStore`] implements the ports [`Store`], [`Outbox`] and [`Accounts`] of [`taskflow_core`]. It opens a file of
+//! its own ([`SqliteStore::open`]), lives in memory ([`SqliteStore::in_memory`]) or shares the database of a host
+//! ([`SqliteStore::from_pool`], [`SqliteStore::commit_in`]): everything it makes is called `taskflow_…`.
+//!
+//! ```
+//! use taskflow_core::ports::Store;
+//! use taskflow_store_sqlite::SqliteStore;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), taskflow_core::StoreError> {
+//! let store = SqliteStore::in_memory().await?;
+//! store.ping().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it works
+//!
+//! * One connection writes, so that writers queue in order instead of colliding; others read snapshots (WAL). A commit
+//!   is on the disk before it is acknowledged (`synchronous=FULL`).
+//! * A write runs in a task of its own, which a caller that goes away cannot stop half-way.
+//! * Statements depend on the kinds of writes, not on the number of rows: rows travel as one JSON array per statement
+//!   and are unfolded by `json_each`.
+//! * Time comes in as parameters, with one exception: leases run by the clock of the database.
+//!
+//! [`Store`]: taskflow_core::ports::Store
+//! [`Outbox`]: taskflow_core::ports::Outbox
+//! [`Accounts`]: taskflow_core::ports::Accounts
+
+mod accounts;
+mod commit;
+mod deliveries;
+mod error;
+mod feed;
+mod mailbox;
+mod options;
+mod outbox;
+mod schema;
+mod store;
+mod tasks;
+mod users;
+
+pub use commit::Receipt;
+pub use options::SqliteOptions;
+pub use schema::{MigrationStatus, schema};
+pub use store::SqliteStore;

@@ -1,0 +1,116 @@
+//! How people show who they are: the port [`Accounts`].
+
+use async_trait::async_trait;
+use serde::Serialize;
+use sqlx::SqliteConnection;
+use taskflow_core::ports::{Account, Accounts, Standing};
+use taskflow_core::{Credential, Login, PasswordHash, StoreError, User, UserId};
+
+use crate::commit::Rows;
+use crate::error::{Table, store_error};
+use crate::store::SqliteStore;
+use crate::users::UserRow;
+
+const TABLE: Table = Table("taskflow_credentials");
+
+/// A credential as the parameters of a statement.
+#[derive(Serialize)]
+pub(crate) struct Params<'a> {
+    user_id: UserId,
+    password: &'a str,
+    changed_at: i64,
+}
+
+impl<'a> Params<'a> {
+    pub(crate) fn new(credential: &'a Credential) -> Self {
+        Self {
+            user_id: credential.user_id,
+            password: credential.password.expose(),
+            changed_at: credential.changed_at.as_micros(),
+        }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct AccountRow {
+    #[sqlx(flatten)]
+    user: UserRow,
+    password: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct StandingRow {
+    is_active: bool,
+    is_admin: bool,
+    changed_at: Option<i64>,
+}
+
+#[async_trait]
+impl Accounts for SqliteStore {
+    async fn account(&self, login: &Login) -> Result<Option<Account>, StoreError> {
+        let (statement, key) = match login {
+            Login::Username(key) => (BY_USERNAME, key),
+            Login::Email(key) => (BY_EMAIL, key),
+        };
+        let row: Option<AccountRow> =
+            sqlx::query_as(statement).bind(key).fetch_optional(self.reader()).await.map_err(store_error)?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Account { user: User::try_from(row.user)?, password: row.password.map(PasswordHash::new) }))
+    }
+
+    async fn password(&self, user: UserId) -> Result<Option<PasswordHash>, StoreError> {
+        let hash: Option<String> = sqlx::query_scalar(PASSWORD)
+            .bind(user.to_string())
+            .fetch_optional(self.reader())
+            .await
+            .map_err(store_error)?;
+        Ok(hash.map(PasswordHash::new))
+    }
+
+    async fn standing(&self, user: UserId) -> Result<Option<Standing>, StoreError> {
+        let row: Option<StandingRow> =
+            sqlx::query_as(STANDING).bind(user.to_string()).fetch_optional(self.reader()).await.map_err(store_error)?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Standing {
+            is_active: row.is_active,
+            is_admin: row.is_admin,
+            password_changed_at: TABLE.optional_instant("changed_at", row.changed_at)?,
+        }))
+    }
+}
+
+const BY_USERNAME: &str = "
+    SELECT u.id, u.username, u.email, u.email_verified, u.time_zone, u.locale, u.is_active, u.is_admin, u.version,
+        u.created_at, u.updated_at, c.password
+    FROM taskflow_users AS u
+    LEFT JOIN taskflow_credentials AS c ON c.user_id = u.id
+    WHERE u.username_key = ?1";
+
+const BY_EMAIL: &str = "
+    SELECT u.id, u.username, u.email, u.email_verified, u.time_zone, u.locale, u.is_active, u.is_admin, u.version,
+        u.created_at, u.updated_at, c.password
+    FROM taskflow_users AS u
+    LEFT JOIN taskflow_credentials AS c ON c.user_id = u.id
+    WHERE u.email_key = ?1";
+
+const PASSWORD: &str = "SELECT password FROM taskflow_credentials WHERE user_id = ?1";
+
+const STANDING: &str = "
+    SELECT u.is_active, u.is_admin, c.changed_at
+    FROM taskflow_users AS u
+    LEFT JOIN taskflow_credentials AS c ON c.user_id = u.id
+    WHERE u.id = ?1";
+
+pub(crate) async fn set(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(SET).bind(rows.json()).execute(conn).await.map(drop).map_err(|error| rows.refused(error))
+}
+
+const SET: &str = "
+    INSERT INTO taskflow_credentials (user_id, password, changed_at)
+    SELECT value ->> 'user_id', value ->> 'password', value ->> 'changed_at'
+    FROM json_each(?1)
+    WHERE true
+    ON CONFLICT (user_id) DO UPDATE SET password = excluded.password, changed_at = excluded.changed_at";

@@ -1,0 +1,201 @@
+//! Applying [`Changes`]: writes of a kind become one statement, whatever their number.
+
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::sync::Arc;
+
+use serde::Serialize;
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteTransactionManager;
+use sqlx_core::transaction::TransactionManager;
+use taskflow_core::ports::Signal;
+use taskflow_core::{Changes, StoreError, Write};
+
+use crate::error::{SqliteStoreError, store_error};
+use crate::store::SqliteStore;
+use crate::{accounts, deliveries, feed, mailbox, tasks, users};
+
+/// What a host publishes on its bus once it has committed. Forgetting it costs others some seconds, nothing else.
+#[derive(Debug, Clone, Default)]
+#[must_use = "publish it after your commit, so that others need not wait for their next poll"]
+pub struct Receipt {
+    signals: Vec<Signal>,
+}
+
+impl Receipt {
+    fn new(changes: &Changes) -> Self {
+        let announced = |event: &taskflow_core::Announcement| Signal::Announced(Arc::new(event.clone()));
+        let planned = (!changes.deliveries.is_empty()).then_some(Signal::Planned);
+        Self { signals: changes.events.iter().map(announced).chain(planned).collect() }
+    }
+
+    /// What to tell, in the order it was committed.
+    #[must_use]
+    pub fn signals(&self) -> &[Signal] {
+        &self.signals
+    }
+}
+
+impl SqliteStore {
+    /// Applies `changes` in a transaction of the host's (begun by sqlx, on a database that has our schema); they count once
+    /// the host has committed.
+    ///
+    /// Works in a savepoint: after an error, or when the call is dropped, nothing of the changes is left even if the
+    /// host commits what else it did. Begin the transaction with `BEGIN IMMEDIATE`: SQLite refuses to turn one that
+    /// has read into one that writes when somebody else wrote in between, which is `Unavailable` here.
+    pub async fn commit_in(&self, conn: &mut SqliteConnection, changes: &Changes) -> Result<Receipt, StoreError> {
+        let batch = Batch::new(changes)?;
+        let savepoint = Savepoint::begin(conn).await.map_err(store_error)?;
+        batch.apply(savepoint.conn).await?;
+        savepoint.release().await.map_err(store_error)?;
+        Ok(Receipt::new(changes))
+    }
+}
+
+/// A savepoint that is undone when it is dropped. Not sqlx's own: when its `begin` is dropped half-way inside a
+/// transaction, sqlx 0.9.0 undoes the savepoint twice, and the second time it is the host's transaction that goes.
+struct Savepoint<'c> {
+    conn: &'c mut SqliteConnection,
+    open: bool,
+}
+
+impl<'c> Savepoint<'c> {
+    async fn begin(conn: &'c mut SqliteConnection) -> sqlx::Result<Self> {
+        SqliteTransactionManager::begin(conn, None).await?;
+        Ok(Self { conn, open: true })
+    }
+
+    async fn release(mut self) -> sqlx::Result<()> {
+        SqliteTransactionManager::commit(self.conn).await?;
+        self.open = false;
+        Ok(())
+    }
+}
+
+impl Drop for Savepoint<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            // Queued ahead of whatever the host does next on this connection.
+            SqliteTransactionManager::start_rollback(self.conn);
+        }
+    }
+}
+
+/// [`Changes`] as the parameters of statements, made before anybody waits for the writer.
+#[derive(Default)]
+pub(crate) struct Batch {
+    new_users: Rows,
+    changed_users: Rows,
+    gone_users: Rows,
+    credentials: Rows,
+    new_tasks: Rows,
+    changed_tasks: Rows,
+    cancellations: Rows,
+    mails: Rows,
+    deliveries: Rows,
+    events: Rows,
+    audience: Rows,
+}
+
+impl Batch {
+    pub(crate) fn new(changes: &Changes) -> Result<Self, StoreError> {
+        let mut batch = Self::default();
+        for (index, write) in changes.writes.iter().enumerate() {
+            match write {
+                Write::InsertUser(user) => batch.new_users.push(index, user.id, &users::Params::new(user))?,
+                Write::UpdateUser(user) => batch.changed_users.push(index, user.id, &users::Params::new(user))?,
+                Write::DeleteUser { id, at } => batch.gone_users.push(index, id, &users::Gone::new(*id, *at))?,
+                Write::SetCredential(credential) => {
+                    batch.credentials.push(index, credential.user_id, &accounts::Params::new(credential))?;
+                }
+                Write::InsertTask(task) => batch.new_tasks.push(index, task.id, &tasks::Params::new(task))?,
+                Write::UpdateTask(task) => batch.changed_tasks.push(index, task.id, &tasks::Params::new(task))?,
+                Write::CancelDelivery { key, reason, at } => {
+                    batch.cancellations.push(index, key, &deliveries::Cancel::new(key, reason, *at))?;
+                }
+                Write::KeepMail(mail) => batch.mails.push(index, mail.id, &mailbox::Params::new(mail))?,
+                _ => return Err(SqliteStoreError::Unknown("this kind of write").into()),
+            }
+        }
+        for (index, delivery) in changes.deliveries.iter().enumerate() {
+            batch.deliveries.push(index, delivery.id, &deliveries::Plan::new(delivery)?)?;
+        }
+        for (index, announcement) in changes.events.iter().enumerate() {
+            let event = &announcement.event;
+            batch.events.push(index, event.id, &feed::Params::new(event)?)?;
+            for owner in &announcement.audience {
+                batch.audience.push(index, owner, &feed::Follower::new(*owner, event.id))?;
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Runs the statements. The caller has begun a transaction and undoes it after an error.
+    pub(crate) async fn apply(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        users::update(conn, &self.changed_users).await?;
+        users::insert(conn, &self.new_users).await?;
+        accounts::set(conn, &self.credentials).await?;
+        tasks::update(conn, &self.changed_tasks).await?;
+        tasks::insert(conn, &self.new_tasks).await?;
+        deliveries::cancel(conn, &self.cancellations).await?;
+        mailbox::keep(conn, &self.mails).await?;
+        users::delete(conn, &self.gone_users).await?;
+        deliveries::plan(conn, &self.deliveries).await?;
+        feed::append(conn, &self.events, &self.audience).await
+    }
+}
+
+/// Rows for one statement: a JSON array that `json_each` unfolds, and where each came from.
+#[derive(Default)]
+pub(crate) struct Rows {
+    json: Vec<u8>,
+    ids: Vec<String>,
+    writes: Vec<usize>,
+}
+
+impl Rows {
+    fn push(&mut self, write: usize, id: impl Display, row: &impl Serialize) -> Result<(), StoreError> {
+        self.json.push(if self.json.is_empty() { b'[' } else { b',' });
+        serde_json::to_writer(&mut self.json, row).map_err(|error| StoreError::Internal(error.into()))?;
+        self.ids.push(id.to_string());
+        self.writes.push(write);
+        Ok(())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// The array.
+    pub(crate) fn json(&self) -> String {
+        if self.is_empty() {
+            return "[]".to_owned();
+        }
+        // What serde_json wrote is UTF-8.
+        format!("{}]", String::from_utf8_lossy(&self.json))
+    }
+
+    /// The write that a row, counted from 0, came from.
+    pub(crate) fn write(&self, row: usize) -> Option<usize> {
+        self.writes.get(row).copied()
+    }
+
+    /// What an error of inserting rows means: without its owner, who has left meanwhile, a row is `Stale`. SQLite does not
+    /// say which row it was; they have one owner in practice, so the first is as good as any.
+    pub(crate) fn refused(&self, error: sqlx::Error) -> StoreError {
+        let ownerless = error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_foreign_key_violation);
+        match self.write(0) {
+            Some(write) if ownerless => StoreError::Stale { write },
+            _ => store_error(error),
+        }
+    }
+
+    /// `Stale` unless every row was found.
+    pub(crate) fn all_found(&self, found: &[String]) -> Result<(), StoreError> {
+        let found: HashSet<&str> = found.iter().map(String::as_str).collect();
+        match self.ids.iter().zip(&self.writes).find(|(id, _)| !found.contains(id.as_str())) {
+            Some((_, write)) => Err(StoreError::Stale { write: *write }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The ledger: its rows, planning and cancelling. What senders do with it is in [`outbox`](crate::outbox).
+
+use serde::Serialize;
+use sqlx::SqliteConnection;
+use taskflow_core::{
+    BadRow, DedupeKey, Delivery, DeliveryId, NewDelivery, NoticeKind, Recipient, StoreError, Timestamp, UserId,
+};
+
+use crate::commit::Rows;
+use crate::error::{Table, store_error};
+
+const TABLE: Table = Table("taskflow_deliveries");
+
+/// Why the mail of somebody who has left is cancelled.
+const ACCOUNT_GONE: &str = "the account was deleted";
+
+/// A delivery to plan as the parameters of a statement.
+#[derive(Serialize)]
+pub(crate) struct Plan<'a> {
+    id: DeliveryId,
+    dedupe_key: &'a str,
+    kind: &'static str,
+    notice: String,
+    priority: i16,
+    recipient_user: Option<UserId>,
+    recipient_address: Option<&'a str>,
+    planned_at: i64,
+    due_at: i64,
+    reason: &'a str,
+}
+
+impl<'a> Plan<'a> {
+    pub(crate) fn new(new: &'a NewDelivery) -> Result<Self, StoreError> {
+        let kind = new.notice.kind();
+        let (recipient_user, recipient_address) = match &new.recipient {
+            Recipient::User(id) => (Some(*id), None),
+            Recipient::Address(address) => (None, Some(address.as_str())),
+        };
+        Ok(Self {
+            id: new.id,
+            dedupe_key: new.dedupe_key.as_str(),
+            kind: kind.as_str(),
+            notice: serde_json::to_string(&new.notice).map_err(|error| StoreError::Internal(error.into()))?,
+            priority: kind.priority().rank(),
+            recipient_user,
+            recipient_address,
+            planned_at: new.planned_at.as_micros(),
+            due_at: new.due_at.as_micros(),
+            reason: &new.reason,
+        })
+    }
+}
+
+/// A delivery to cancel as the parameters of a statement.
+#[derive(Serialize)]
+pub(crate) struct Cancel<'a> {
+    dedupe_key: &'a str,
+    reason: &'a str,
+    at: i64,
+}
+
+impl<'a> Cancel<'a> {
+    pub(crate) fn new(key: &'a DedupeKey, reason: &'a str, at: Timestamp) -> Self {
+        Self { dedupe_key: key.as_str(), reason, at: at.as_micros() }
+    }
+}
+
+/// A delivery as the table has it.
+#[derive(sqlx::FromRow)]
+pub(crate) struct DeliveryRow {
+    id: String,
+    dedupe_key: String,
+    kind: String,
+    notice: String,
+    recipient_user: Option<String>,
+    recipient_address: Option<String>,
+    state: String,
+    planned_at: i64,
+    due_at: i64,
+    next_at: i64,
+    attempts: i64,
+    first_claimed_at: Option<i64>,
+    settled_at: Option<i64>,
+    cancel_requested: bool,
+    last_error: Option<String>,
+    reply: Option<String>,
+    reason: String,
+}
+
+impl DeliveryRow {
+    /// Its id as it is written, for the log.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl TryFrom<DeliveryRow> for Delivery {
+    type Error = BadRow;
+
+    fn try_from(row: DeliveryRow) -> Result<Self, BadRow> {
+        let recipient = match (&row.recipient_user, &row.recipient_address) {
+            (Some(id), None) => Recipient::User(TABLE.value("recipient_user", id)?),
+            (None, Some(address)) => Recipient::Address(TABLE.value("recipient_address", address)?),
+            _ => return Err(TABLE.bad("recipient_user", "must be set exactly when recipient_address is not")),
+        };
+        Ok(Self {
+            id: TABLE.value("id", &row.id)?,
+            dedupe_key: DedupeKey::new(row.dedupe_key),
+            kind: TABLE.value::<NoticeKind>("kind", &row.kind)?,
+            notice: serde_json::from_str(&row.notice)
+                .map_err(|error| TABLE.bad("notice", error.to_string()).to_string()),
+            recipient,
+            state: TABLE.value("state", &row.state)?,
+            planned_at: TABLE.instant("planned_at", row.planned_at)?,
+            due_at: TABLE.instant("due_at", row.due_at)?,
+            next_at: TABLE.instant("next_at", row.next_at)?,
+            attempts: TABLE.number("attempts", row.attempts)?,
+            first_claimed_at: TABLE.optional_instant("first_claimed_at", row.first_claimed_at)?,
+            settled_at: TABLE.optional_instant("settled_at", row.settled_at)?,
+            cancel_requested: row.cancel_requested,
+            last_error: row.last_error,
+            reply: row.reply,
+            reason: row.reason,
+        })
+    }
+}
+
+/// Plans by key, in one round trip: new ones are inserted, cancelled ones revived, claimed ones lose their cancel mark,
+/// others stay.
+pub(crate) async fn plan(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(PLAN).bind(rows.json()).execute(conn).await.map(drop).map_err(store_error)
+}
+
+/// A revived delivery begins again with its first attempt.
+const PLAN: &str = "
+    UPDATE taskflow_deliveries
+    SET cancel_requested = 0, reason = j.value ->> 'reason'
+    FROM json_each(?1) AS j
+    WHERE taskflow_deliveries.dedupe_key = j.value ->> 'dedupe_key' AND cancel_requested = 1;
+
+    DELETE FROM taskflow_delivery_attempts
+    WHERE delivery_id IN (
+        SELECT d.id
+        FROM json_each(?1) AS j
+        CROSS JOIN taskflow_deliveries AS d ON d.dedupe_key = j.value ->> 'dedupe_key'
+        WHERE d.state = 'cancelled');
+
+    INSERT INTO taskflow_deliveries (id, dedupe_key, kind, notice, priority, recipient_user, recipient_address, state,
+        planned_at, due_at, next_at, attempts, cancel_requested, reason)
+    SELECT value ->> 'id', value ->> 'dedupe_key', value ->> 'kind', value ->> 'notice', value ->> 'priority',
+        value ->> 'recipient_user', value ->> 'recipient_address', 'scheduled', value ->> 'planned_at',
+        value ->> 'due_at', value ->> 'due_at', 0, 0, value ->> 'reason'
+    FROM json_each(?1)
+    WHERE true
+    ON CONFLICT (dedupe_key) DO UPDATE
+    SET kind = excluded.kind,
+        notice = excluded.notice,
+        priority = excluded.priority,
+        recipient_user = excluded.recipient_user,
+        recipient_address = excluded.recipient_address,
+        state = 'scheduled',
+        planned_at = excluded.planned_at,
+        due_at = excluded.due_at,
+        next_at = excluded.next_at,
+        attempts = 0,
+        first_claimed_at = NULL,
+        settled_at = NULL,
+        last_error = NULL,
+        reply = NULL,
+        reason = excluded.reason
+    WHERE taskflow_deliveries.state = 'cancelled'";
+
+/// Cancels by key what is scheduled and marks what is claimed.
+pub(crate) async fn cancel(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(CANCEL).bind(rows.json()).execute(conn).await.map(drop).map_err(store_error)
+}
+
+const CANCEL: &str = "
+    UPDATE taskflow_deliveries
+    SET state = CASE state WHEN 'scheduled' THEN 'cancelled' ELSE state END,
+        settled_at = CASE state WHEN 'scheduled' THEN j.value ->> 'at' END,
+        cancel_requested = state = 'claimed',
+        reason = j.value ->> 'reason'
+    FROM json_each(?1) AS j
+    WHERE taskflow_deliveries.dedupe_key = j.value ->> 'dedupe_key' AND state IN ('scheduled', 'claimed')";
+
+/// The same for all open deliveries to people who leave.
+pub(crate) async fn cancel_for_users(conn: &mut SqliteConnection, users: &Rows) -> Result<(), StoreError> {
+    let query = sqlx::query(CANCEL_FOR_USERS).bind(users.json()).bind(ACCOUNT_GONE);
+    query.execute(conn).await.map(drop).map_err(store_error)
+}
+
+const CANCEL_FOR_USERS: &str = "
+    UPDATE taskflow_deliveries
+    SET state = CASE state WHEN 'scheduled' THEN 'cancelled' ELSE state END,
+        settled_at = CASE state WHEN 'scheduled' THEN j.value ->> 'at' END,
+        cancel_requested = state = 'claimed',
+        reason = ?2
+    FROM json_each(?1) AS j
+    WHERE taskflow_deliveries.recipient_user = j.value ->> 'id' AND state IN ('scheduled', 'claimed')";

@@ -1,0 +1,133 @@
+//! Errors of the database by what the caller can do, and reading columns that may hold bad data.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use sqlx::migrate::MigrateError;
+use taskflow_core::{BadRow, StoreError, Timestamp};
+
+/// What this store says itself, beside what SQLite says.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SqliteStoreError {
+    #[error("cannot create {}", path.display())]
+    Create {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("this build of the store does not know how to write {0}")]
+    Unknown(&'static str),
+    #[error("a write ended abnormally")]
+    Aborted(#[source] tokio::task::JoinError),
+}
+
+impl From<SqliteStoreError> for StoreError {
+    fn from(error: SqliteStoreError) -> Self {
+        match &error {
+            SqliteStoreError::Create { .. } => Self::Unavailable(error.into()),
+            // A task ends abnormally by a panic, or because the runtime is shutting down.
+            SqliteStoreError::Aborted(join) if join.is_cancelled() => Self::Unavailable(error.into()),
+            SqliteStoreError::Aborted(_) | SqliteStoreError::Unknown(_) => Self::Internal(error.into()),
+        }
+    }
+}
+
+/// Says what the caller can do about an error of the database: try later, or look for the bug.
+pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
+    let passing = match &error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(_) => matches!(primary_code(&error), Some(BUSY | LOCKED | IOERR | FULL | CANTOPEN)),
+        _ => false,
+    };
+    if passing { StoreError::Unavailable(error.into()) } else { StoreError::Internal(error.into()) }
+}
+
+/// The same for migrations.
+pub(crate) fn migrate_error(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => store_error(error),
+        other => StoreError::Internal(other.into()),
+    }
+}
+
+const BUSY: u32 = 5;
+const LOCKED: u32 = 6;
+const IOERR: u32 = 10;
+const FULL: u32 = 13;
+const CANTOPEN: u32 = 14;
+
+/// The result code of SQLite without its extension, which sits in the higher bytes.
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
+    let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(code & 0xff)
+}
+
+/// A table whose columns are read into values of core. Errors name table and column, never the value.
+pub(crate) struct Table(pub(crate) &'static str);
+
+impl Table {
+    /// A text that is the stored form of a value.
+    pub(crate) fn value<T>(&self, column: &'static str, text: &str) -> Result<T, BadRow>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        text.parse().map_err(|error: T::Err| self.bad(column, error.to_string()))
+    }
+
+    /// A text that may be absent.
+    pub(crate) fn optional<T>(&self, column: &'static str, text: Option<&str>) -> Result<Option<T>, BadRow>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        text.map(|text| self.value(column, text)).transpose()
+    }
+
+    /// Microseconds since 1970.
+    pub(crate) fn instant(&self, column: &'static str, micros: i64) -> Result<Timestamp, BadRow> {
+        let at = Timestamp::from_micros(micros);
+        if at.as_micros() == micros { Ok(at) } else { Err(self.bad(column, "must be an instant from year 1 to 9999")) }
+    }
+
+    /// Microseconds that may be absent.
+    pub(crate) fn optional_instant(
+        &self,
+        column: &'static str,
+        micros: Option<i64>,
+    ) -> Result<Option<Timestamp>, BadRow> {
+        micros.map(|micros| self.instant(column, micros)).transpose()
+    }
+
+    /// A number of a narrower type.
+    pub(crate) fn number<T: TryFrom<i64>>(&self, column: &'static str, number: i64) -> Result<T, BadRow> {
+        T::try_from(number).map_err(|_| self.bad(column, "is out of range"))
+    }
+
+    /// Says what is wrong with a column.
+    pub(crate) fn bad(&self, column: &'static str, message: impl Into<String>) -> BadRow {
+        BadRow { table: self.0, column, message: message.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_unavailable_and_the_rest_is_internal() {
+        assert!(matches!(store_error(sqlx::Error::PoolTimedOut), StoreError::Unavailable(_)));
+        assert!(matches!(store_error(sqlx::Error::PoolClosed), StoreError::Unavailable(_)));
+        assert!(matches!(store_error(sqlx::Error::RowNotFound), StoreError::Internal(_)));
+    }
+
+    #[test]
+    fn bad_data_is_named_by_table_and_column_without_its_value() {
+        let bad = Table("taskflow_users").value::<taskflow_core::Zone>("time_zone", "Mars/Olympus").unwrap_err();
+        assert!(bad.to_string().starts_with("bad data in taskflow_users.time_zone: "), "{bad}");
+        assert!(!bad.to_string().contains("Mars"), "{bad}");
+        let bad = Table("taskflow_users").instant("created_at", i64::MAX).unwrap_err();
+        assert!(bad.to_string().contains("taskflow_users.created_at"), "{bad}");
+    }
+}

@@ -1,0 +1,174 @@
+//! What was committed: history by entity, feeds by person.
+
+use serde::Serialize;
+use sqlx::{SqliteConnection, SqlitePool};
+use taskflow_core::{BadRow, Entity, Event, EventId, FeedEntry, StoreError, TaskId, UserId};
+
+use crate::commit::Rows;
+use crate::error::{SqliteStoreError, Table, store_error};
+
+const EVENTS: Table = Table("taskflow_events");
+const FEED: Table = Table("taskflow_feed");
+
+const TASK: &str = "task";
+
+/// An event as the parameters of a statement.
+#[derive(Serialize)]
+pub(crate) struct Params {
+    id: EventId,
+    at: i64,
+    actor: Option<UserId>,
+    entity_kind: &'static str,
+    entity_id: String,
+    kind: &'static str,
+    data: String,
+}
+
+impl Params {
+    pub(crate) fn new(event: &Event) -> Result<Self, StoreError> {
+        let (entity_kind, entity_id) = entity_columns(event.entity)?;
+        Ok(Self {
+            id: event.id,
+            at: event.at.as_micros(),
+            actor: event.actor,
+            entity_kind,
+            entity_id,
+            kind: event.kind.as_str(),
+            data: event.data.to_string(),
+        })
+    }
+}
+
+/// A person whose feed an event enters.
+#[derive(Serialize)]
+pub(crate) struct Follower {
+    user_id: UserId,
+    event_id: EventId,
+}
+
+impl Follower {
+    pub(crate) fn new(user_id: UserId, event_id: EventId) -> Self {
+        Self { user_id, event_id }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct EventRow {
+    id: String,
+    at: i64,
+    actor: Option<String>,
+    entity_kind: String,
+    entity_id: String,
+    kind: String,
+    data: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct FeedRow {
+    seq: i64,
+    #[sqlx(flatten)]
+    event: EventRow,
+}
+
+impl TryFrom<EventRow> for Event {
+    type Error = BadRow;
+
+    fn try_from(row: EventRow) -> Result<Self, BadRow> {
+        let entity = match row.entity_kind.as_str() {
+            TASK => Entity::Task(EVENTS.value::<TaskId>("entity_id", &row.entity_id)?),
+            _ => return Err(EVENTS.bad("entity_kind", "is unknown to this build")),
+        };
+        Ok(Self {
+            id: EVENTS.value("id", &row.id)?,
+            at: EVENTS.instant("at", row.at)?,
+            actor: EVENTS.optional("actor", row.actor.as_deref())?,
+            entity,
+            kind: EVENTS.value("kind", &row.kind)?,
+            data: serde_json::from_str(&row.data).map_err(|error| EVENTS.bad("data", error.to_string()))?,
+        })
+    }
+}
+
+impl TryFrom<FeedRow> for FeedEntry {
+    type Error = BadRow;
+
+    fn try_from(row: FeedRow) -> Result<Self, BadRow> {
+        Ok(Self { seq: FEED.number("seq", row.seq)?, event: Event::try_from(row.event)? })
+    }
+}
+
+pub(crate) async fn history(pool: &SqlitePool, entity: Entity) -> Result<Vec<Event>, StoreError> {
+    let (kind, id) = entity_columns(entity)?;
+    let rows: Vec<EventRow> = sqlx::query_as(HISTORY).bind(kind).bind(id).fetch_all(pool).await.map_err(store_error)?;
+    Ok(rows.into_iter().map(Event::try_from).collect::<Result<_, _>>()?)
+}
+
+const HISTORY: &str = "
+    SELECT id, at, actor, entity_kind, entity_id, kind, data
+    FROM taskflow_events
+    WHERE entity_kind = ?1 AND entity_id = ?2 AND in_history = 1
+    ORDER BY at, id";
+
+pub(crate) async fn feed(
+    pool: &SqlitePool,
+    owner: UserId,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<FeedEntry>, StoreError> {
+    let rows: Vec<FeedRow> = sqlx::query_as(ENTRIES)
+        .bind(owner.to_string())
+        .bind(i64::try_from(after).unwrap_or(i64::MAX))
+        .bind(limit)
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    Ok(rows.into_iter().map(FeedEntry::try_from).collect::<Result<_, _>>()?)
+}
+
+const ENTRIES: &str = "
+    SELECT f.seq, e.id, e.at, e.actor, e.entity_kind, e.entity_id, e.kind, e.data
+    FROM taskflow_feed AS f
+    JOIN taskflow_events AS e ON e.id = f.event_id
+    WHERE f.user_id = ?1 AND f.seq > ?2
+    ORDER BY f.seq
+    LIMIT ?3";
+
+/// Appends events to history and feeds in one round trip; people who do not exist have no feed.
+pub(crate) async fn append(conn: &mut SqliteConnection, events: &Rows, audience: &Rows) -> Result<(), StoreError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query(APPEND).bind(events.json()).bind(audience.json());
+    query.execute(conn).await.map(drop).map_err(store_error)
+}
+
+/// The heads come last, in one statement.
+const APPEND: &str = "
+    INSERT INTO taskflow_events (id, at, actor, entity_kind, entity_id, kind, data)
+    SELECT value ->> 'id', value ->> 'at', value ->> 'actor', value ->> 'entity_kind', value ->> 'entity_id',
+        value ->> 'kind', value ->> 'data'
+    FROM json_each(?1);
+
+    INSERT INTO taskflow_feed (user_id, seq, event_id)
+    SELECT u.id,
+        coalesce(h.seq, 0) + row_number() OVER (PARTITION BY u.id ORDER BY j.key),
+        j.value ->> 'event_id'
+    FROM json_each(?2) AS j
+    CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id'
+    LEFT JOIN taskflow_feed_heads AS h ON h.user_id = u.id;
+
+    INSERT INTO taskflow_feed_heads (user_id, seq)
+    SELECT u.id, count(*)
+    FROM json_each(?2) AS j
+    CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id'
+    WHERE true
+    GROUP BY u.id
+    ORDER BY u.id
+    ON CONFLICT (user_id) DO UPDATE SET seq = taskflow_feed_heads.seq + excluded.seq";
+
+fn entity_columns(entity: Entity) -> Result<(&'static str, String), StoreError> {
+    match entity {
+        Entity::Task(id) => Ok((TASK, id.to_string())),
+        _ => Err(SqliteStoreError::Unknown("events of this kind of entity").into()),
+    }
+}

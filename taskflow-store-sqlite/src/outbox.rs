@@ -1,0 +1,285 @@
+//! The queue side of the ledger: the port [`Outbox`].
+
+mod settle;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::SqliteConnection;
+use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
+use taskflow_core::{
+    BadRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, Priority, Settlement, StoreError,
+    Timestamp,
+};
+
+use crate::deliveries::DeliveryRow;
+use crate::error::{Table, store_error};
+use crate::store::SqliteStore;
+
+const TABLE: Table = Table("taskflow_deliveries");
+const ATTEMPTS: Table = Table("taskflow_delivery_attempts");
+
+#[derive(sqlx::FromRow)]
+struct AttemptRow {
+    attempt: i64,
+    at: i64,
+    error: String,
+}
+
+impl TryFrom<AttemptRow> for FailedAttempt {
+    type Error = BadRow;
+
+    fn try_from(row: AttemptRow) -> Result<Self, BadRow> {
+        Ok(Self {
+            attempt: ATTEMPTS.number("attempt", row.attempt)?,
+            at: ATTEMPTS.instant("at", row.at)?,
+            error: row.error,
+        })
+    }
+}
+
+#[async_trait]
+impl Outbox for SqliteStore {
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        let kinds: Vec<&str> = request.kinds.iter().map(|kind| kind.as_str()).collect();
+        let claim = Claim {
+            kinds: serde_json::to_string(&kinds).map_err(|error| StoreError::Internal(error.into()))?,
+            now: request.now.as_micros(),
+            lease: request.lease,
+            lease_for: micros(request.lease_for),
+            limit: request.limit as usize,
+        };
+        self.write(move |conn| Box::pin(async move { claim.run(conn).await })).await
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+        if settlements.is_empty() {
+            return Ok(Vec::new());
+        }
+        let batch = settle::Batch::new(settlements);
+        self.write(|conn| Box::pin(async move { batch.run(conn).await })).await
+    }
+
+    async fn renew(&self, held: &[HeldLease], lease_for: Duration) -> Result<Vec<DeliveryId>, StoreError> {
+        if held.is_empty() {
+            return Ok(Vec::new());
+        }
+        let held: Vec<HeldLease> = held.to_vec();
+        let json = serde_json::to_string(&held).map_err(|error| StoreError::Internal(error.into()))?;
+        let lease_for = micros(lease_for);
+        self.write(move |conn| {
+            Box::pin(async move {
+                let query = sqlx::query_as(RENEW).bind(json).bind(lease_for);
+                let kept: Vec<(String, String)> = query.fetch_all(conn).await.map_err(store_error)?;
+                let kept = kept.iter().map(|(id, lease)| Ok((TABLE.value("id", id)?, TABLE.value("lease", lease)?)));
+                let kept: HashSet<HeldLease> = kept.collect::<Result<_, BadRow>>()?;
+                Ok(held.into_iter().filter(|lease| kept.contains(lease)).map(|(id, _)| id).collect())
+            })
+        })
+        .await
+    }
+
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
+        let (oldest_due_at, next_at): (Option<i64>, Option<i64>) = sqlx::query_as(BACKLOG)
+            .bind(now.as_micros())
+            .bind(ranks())
+            .fetch_one(self.reader())
+            .await
+            .map_err(store_error)?;
+        Ok(Backlog {
+            oldest_due_at: TABLE.optional_instant("due_at", oldest_due_at)?,
+            next_at: TABLE.optional_instant("next_at", next_at)?,
+        })
+    }
+
+    async fn ledger(&self) -> Result<Ledger, StoreError> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(LEDGER).fetch_all(self.reader()).await.map_err(store_error)?;
+        let mut ledger = Ledger::default();
+        for (state, count) in rows {
+            let count: u64 = TABLE.number("state", count)?;
+            ledger.planned += count;
+            *match TABLE.value("state", &state)? {
+                DeliveryState::Scheduled | DeliveryState::Claimed => &mut ledger.due,
+                DeliveryState::Delivered => &mut ledger.delivered,
+                DeliveryState::Discarded => &mut ledger.discarded,
+                DeliveryState::Cancelled => &mut ledger.cancelled,
+                DeliveryState::Expired => &mut ledger.expired,
+            } += count;
+        }
+        Ok(ledger)
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError> {
+        // One snapshot for both, so that the attempts are as many as the delivery says.
+        let mut snapshot = self.reader().begin().await.map_err(store_error)?;
+        let row: Option<DeliveryRow> =
+            sqlx::query_as(DELIVERY).bind(id.to_string()).fetch_optional(&mut *snapshot).await.map_err(store_error)?;
+        let Some(row) = row else { return Ok(None) };
+        let failed: Vec<AttemptRow> = sqlx::query_as(FAILED_ATTEMPTS)
+            .bind(id.to_string())
+            .fetch_all(&mut *snapshot)
+            .await
+            .map_err(store_error)?;
+        let failed = failed.into_iter().map(FailedAttempt::try_from).collect::<Result<_, _>>()?;
+        Ok(Some((Delivery::try_from(row)?, failed)))
+    }
+
+    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
+        // Every id is greater than the empty text.
+        let after = after.map(|id| id.to_string()).unwrap_or_default();
+        let rows: Vec<DeliveryRow> = sqlx::query_as(DELIVERIES_AFTER)
+            .bind(after)
+            .bind(size)
+            .fetch_all(self.reader())
+            .await
+            .map_err(store_error)?;
+        Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
+    }
+}
+
+/// A [`ClaimRequest`] as the parameters of its statements.
+struct Claim {
+    kinds: String,
+    now: i64,
+    lease: LeaseToken,
+    lease_for: i64,
+    limit: usize,
+}
+
+impl Claim {
+    /// Priority by priority, each one range of an index; then claims whose holder has not come back in time.
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<Vec<Claimed>, StoreError> {
+        let mut claimed = Vec::new();
+        for priority in Priority::ALL {
+            if claimed.len() < self.limit {
+                let scheduled = self.take(conn, CLAIM_SCHEDULED, Some(priority.rank()), claimed.len()).await?;
+                claimed.extend(in_order(scheduled, |delivery| (delivery.next_at, delivery.id)));
+            }
+        }
+        if claimed.len() < self.limit {
+            let lapsed = self.take(conn, CLAIM_LAPSED, None, claimed.len()).await?;
+            claimed.extend(in_order(lapsed, |delivery| delivery.id));
+        }
+        Ok(claimed.into_iter().map(|delivery| Claimed { delivery, lease: self.lease }).collect())
+    }
+
+    async fn take(
+        &self,
+        conn: &mut SqliteConnection,
+        statement: &'static str,
+        priority: Option<i16>,
+        taken: usize,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let left = i64::try_from(self.limit - taken).unwrap_or(i64::MAX);
+        let rows: Vec<DeliveryRow> = sqlx::query_as(statement)
+            .bind(self.lease.to_string())
+            .bind(self.lease_for)
+            .bind(self.now)
+            .bind(&self.kinds)
+            .bind(left)
+            .bind(priority)
+            .fetch_all(conn)
+            .await
+            .map_err(store_error)?;
+        Ok(rows.into_iter().filter_map(readable).collect())
+    }
+}
+
+/// One row that cannot be read must not hold up the others; it stays claimed, and shows in the log each time.
+fn readable(row: DeliveryRow) -> Option<Delivery> {
+    let id = row.id().to_owned();
+    match Delivery::try_from(row) {
+        Ok(delivery) => Some(delivery),
+        Err(error) => {
+            tracing::error!(delivery = id, %error, "a delivery cannot be read and is left out");
+            None
+        }
+    }
+}
+
+/// SQLite returns the rows of an UPDATE in any order.
+fn in_order<K: Ord>(mut deliveries: Vec<Delivery>, key: impl Fn(&Delivery) -> K) -> Vec<Delivery> {
+    deliveries.sort_by_key(key);
+    deliveries
+}
+
+fn micros(span: Duration) -> i64 {
+    // A thousand years are for ever and leave room to add.
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX).min(31_557_600_000_000_000)
+}
+
+/// The ranks of all priorities as a JSON array.
+fn ranks() -> String {
+    format!("{:?}", Priority::ALL.map(Priority::rank))
+}
+
+const CLAIM_SCHEDULED: &str = "
+    UPDATE taskflow_deliveries
+    SET state = 'claimed',
+        lease = ?1,
+        lease_until = CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) + ?2,
+        first_claimed_at = coalesce(first_claimed_at, ?3)
+    WHERE rowid IN (
+        SELECT rowid
+        FROM taskflow_deliveries
+        WHERE state = 'scheduled' AND priority = ?6 AND next_at <= ?3
+            AND kind IN (SELECT value FROM json_each(?4))
+        ORDER BY next_at, id
+        LIMIT ?5)
+    RETURNING id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
+        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason";
+
+const CLAIM_LAPSED: &str = "
+    UPDATE taskflow_deliveries
+    SET lease = ?1,
+        lease_until = CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) + ?2,
+        first_claimed_at = coalesce(first_claimed_at, ?3)
+    WHERE rowid IN (
+        SELECT rowid
+        FROM taskflow_deliveries
+        WHERE state = 'claimed' AND lease_until <= CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER)
+            AND kind IN (SELECT value FROM json_each(?4))
+        ORDER BY lease_until, id
+        LIMIT ?5)
+    RETURNING id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
+        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason";
+
+const RENEW: &str = "
+    UPDATE taskflow_deliveries
+    SET lease_until = CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) + ?2
+    FROM json_each(?1) AS j
+    WHERE taskflow_deliveries.id = j.value ->> 0 AND state = 'claimed' AND lease = j.value ->> 1
+    RETURNING id, lease";
+
+const BACKLOG: &str = "
+    SELECT min(due_at), min(next_at)
+    FROM (
+        SELECT
+            (SELECT min(d.due_at) FROM taskflow_deliveries AS d
+                WHERE d.state = 'scheduled' AND d.priority = j.value AND d.next_at <= ?1) AS due_at,
+            (SELECT min(d.next_at) FROM taskflow_deliveries AS d
+                WHERE d.state = 'scheduled' AND d.priority = j.value) AS next_at
+        FROM json_each(?2) AS j)";
+
+const LEDGER: &str = "SELECT state, count(*) FROM taskflow_deliveries GROUP BY state";
+
+const DELIVERY: &str = "
+    SELECT id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
+        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+    FROM taskflow_deliveries
+    WHERE id = ?1";
+
+const FAILED_ATTEMPTS: &str = "
+    SELECT attempt, at, error
+    FROM taskflow_delivery_attempts
+    WHERE delivery_id = ?1
+    ORDER BY attempt";
+
+const DELIVERIES_AFTER: &str = "
+    SELECT id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
+        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+    FROM taskflow_deliveries
+    WHERE id > ?1
+    ORDER BY id
+    LIMIT ?2";

@@ -1,0 +1,134 @@
+//! Writing outcomes, fenced by the lease under which each was obtained.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+use sqlx::SqliteConnection;
+use taskflow_core::ports::Settled;
+use taskflow_core::{DeliveryId, DeliveryState, LeaseToken, Outcome, Settlement, StoreError, Timestamp};
+
+use crate::error::store_error;
+
+/// Settlements as the parameters of statements.
+pub(super) struct Batch {
+    rows: Vec<Row>,
+}
+
+/// What becomes of a delivery, unless it was cancelled while claimed and was not sent.
+#[derive(Serialize)]
+struct Row {
+    id: DeliveryId,
+    lease: LeaseToken,
+    at: i64,
+    state: &'static str,
+    /// Whether it used an attempt, as a number to add.
+    failed: u8,
+    next_at: Option<i64>,
+    /// What the relay said, which is kept in any case.
+    error: Option<String>,
+    /// What kept a released one, which is of no interest when it was cancelled.
+    released_error: Option<String>,
+    reply: Option<String>,
+    reason: Option<String>,
+}
+
+impl Row {
+    fn new(settlement: &Settlement) -> Self {
+        let row = |state: DeliveryState| Self {
+            id: settlement.id,
+            lease: settlement.lease,
+            at: settlement.at.as_micros(),
+            state: state.as_str(),
+            failed: 0,
+            next_at: None,
+            error: None,
+            released_error: None,
+            reply: None,
+            reason: None,
+        };
+        let micros = |at: &Timestamp| Some(at.as_micros());
+        match &settlement.outcome {
+            Outcome::Delivered { reply } => Self { reply: Some(reply.clone()), ..row(DeliveryState::Delivered) },
+            Outcome::Retry { next_at, error } => Self {
+                failed: 1,
+                next_at: micros(next_at),
+                error: Some(error.clone()),
+                ..row(DeliveryState::Scheduled)
+            },
+            Outcome::Released { next_at, error } => {
+                Self { next_at: micros(next_at), released_error: error.clone(), ..row(DeliveryState::Scheduled) }
+            }
+            Outcome::Discarded { error } => {
+                Self { failed: 1, error: Some(error.clone()), ..row(DeliveryState::Discarded) }
+            }
+            Outcome::Cancelled { reason } => Self { reason: Some(reason.clone()), ..row(DeliveryState::Cancelled) },
+            Outcome::Expired { reason } => Self { reason: Some(reason.clone()), ..row(DeliveryState::Expired) },
+        }
+    }
+}
+
+impl Batch {
+    pub(super) fn new(settlements: &[Settlement]) -> Self {
+        Self { rows: settlements.iter().map(Row::new).collect() }
+    }
+
+    /// Says for each settlement whether it counted.
+    pub(super) async fn run(&self, conn: &mut SqliteConnection) -> Result<Vec<Settled>, StoreError> {
+        let mut settled = vec![Settled::LeaseLost; self.rows.len()];
+        let mut left: Vec<usize> = (0..self.rows.len()).collect();
+        // One statement sees each delivery once. A second settlement of the same delivery is a bug of the caller, but
+        // one that must not count twice: it waits for the next round.
+        while !left.is_empty() {
+            let mut seen = HashSet::new();
+            let (round, later): (Vec<usize>, Vec<usize>) =
+                left.into_iter().partition(|index| seen.insert(self.rows[*index].id));
+            let applied = settle(conn, round.iter().map(|index| &self.rows[*index]).collect()).await?;
+            for index in round {
+                if applied.contains(&self.rows[index].id.to_string()) {
+                    settled[index] = Settled::Applied;
+                }
+            }
+            left = later;
+        }
+        Ok(settled)
+    }
+}
+
+async fn settle(conn: &mut SqliteConnection, rows: Vec<&Row>) -> Result<HashSet<String>, StoreError> {
+    let json = |rows: &[&Row]| serde_json::to_string(rows).map_err(|error| StoreError::Internal(error.into()));
+    let applied: Vec<String> =
+        sqlx::query_scalar(SETTLE).bind(json(&rows)?).fetch_all(&mut *conn).await.map_err(store_error)?;
+    let applied: HashSet<String> = applied.into_iter().collect();
+    let failed: Vec<&Row> =
+        rows.into_iter().filter(|row| row.failed > 0 && applied.contains(&row.id.to_string())).collect();
+    if !failed.is_empty() {
+        sqlx::query(INSERT_ATTEMPTS).bind(json(&failed)?).execute(conn).await.map_err(store_error)?;
+    }
+    Ok(applied)
+}
+
+const SETTLE: &str = "
+    UPDATE taskflow_deliveries
+    SET state = CASE WHEN cancel_requested = 0 OR j.value ->> 'state' = 'delivered' THEN j.value ->> 'state'
+            ELSE 'cancelled' END,
+        settled_at = CASE WHEN cancel_requested = 1 OR j.value ->> 'state' <> 'scheduled' THEN j.value ->> 'at' END,
+        next_at = CASE WHEN cancel_requested = 0 THEN coalesce(j.value ->> 'next_at', next_at) ELSE next_at END,
+        attempts = attempts + (j.value ->> 'failed'),
+        last_error = coalesce(j.value ->> 'error',
+            CASE WHEN cancel_requested = 0 THEN j.value ->> 'released_error' END, last_error),
+        reply = coalesce(j.value ->> 'reply', reply),
+        reason = CASE WHEN cancel_requested = 0 THEN coalesce(j.value ->> 'reason', reason) ELSE reason END,
+        cancel_requested = 0,
+        lease = NULL,
+        lease_until = NULL
+    FROM json_each(?1) AS j
+    WHERE taskflow_deliveries.id = j.value ->> 'id' AND taskflow_deliveries.state = 'claimed'
+        AND lease = j.value ->> 'lease'
+    RETURNING id";
+
+/// The attempt just counted is the number of this one.
+const INSERT_ATTEMPTS: &str = "
+    INSERT INTO taskflow_delivery_attempts (delivery_id, attempt, at, error)
+    SELECT d.id, d.attempts, j.value ->> 'at', j.value ->> 'error'
+    FROM json_each(?1) AS j
+    CROSS JOIN taskflow_deliveries AS d ON d.id = j.value ->> 'id'";

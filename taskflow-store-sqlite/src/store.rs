@@ -1,0 +1,218 @@
+//! [`SqliteStore`]: how it is opened, how it writes, and the port [`Store`].
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Executor, SqliteConnection, SqlitePool};
+use taskflow_core::ports::{Loaded, Store};
+use taskflow_core::{
+    Changes, DeliveryId, Entity, Event, FeedEntry, KeptMail, Page, StoreError, Task, TaskId, TaskQuery, TaskSummary,
+    Timestamp, User, UserId,
+};
+use tracing::Instrument;
+
+use crate::commit::Batch;
+use crate::error::{SqliteStoreError, store_error};
+use crate::options::{SqliteOptions, create_file, file_target, pool};
+use crate::schema::{self, MigrationStatus};
+use crate::{feed, mailbox, tasks, users};
+
+/// Keeps everything in one SQLite database. Cheap to clone; clones share their connections.
+///
+/// ```no_run
+/// use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
+///
+/// # async fn open() -> Result<(), taskflow_core::StoreError> {
+/// let store = SqliteStore::open("sqlite://data/taskflow.db", SqliteOptions::default()).await?;
+/// store.close().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct SqliteStore {
+    writer: SqlitePool,
+    reader: SqlitePool,
+    /// A database in memory lives as long as its last connection; this one is never used and never closed.
+    _anchor: Option<Arc<Mutex<SqliteConnection>>>,
+}
+
+/// A write at work on the one connection that writes.
+pub(crate) type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'c>>;
+
+impl SqliteStore {
+    /// Opens a file by its path or by a URL (`sqlite://taskflow.db`, `sqlite:///var/lib/taskflow.db`), or
+    /// `sqlite::memory:`. What is missing is made: the folder, the file (readable by its owner only) and the schema.
+    pub async fn open(location: &str, options: SqliteOptions) -> Result<Self, StoreError> {
+        let Some(target) = file_target(location)? else { return Self::in_memory().await };
+        create_file(target.get_filename())?;
+        let target = target.busy_timeout(options.busy_timeout).foreign_keys(true);
+        let writing = target
+            .clone()
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full);
+        let writer =
+            pool(options.acquire_timeout).max_connections(1).connect_with(writing).await.map_err(store_error)?;
+        let reader =
+            pool(options.acquire_timeout).max_connections(options.readers).connect_lazy_with(target.read_only(true));
+        let store = Self { writer, reader, _anchor: None };
+        if options.migrates {
+            store.migrate().await?;
+        }
+        Ok(store)
+    }
+
+    /// A database in memory that is gone with its last clone.
+    pub async fn in_memory() -> Result<Self, StoreError> {
+        let target = SqliteConnectOptions::from_str("sqlite::memory:").map_err(store_error)?.foreign_keys(true);
+        let anchor = target.connect().await.map_err(store_error)?;
+        // Readers of a shared cache are refused while it is written, so one connection does both.
+        let pool = pool(SqliteOptions::default().acquire_timeout)
+            .max_connections(1)
+            .connect_with(target)
+            .await
+            .map_err(store_error)?;
+        let store = Self { writer: pool.clone(), reader: pool, _anchor: Some(Arc::new(Mutex::new(anchor))) };
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Shares the database of a host; run [`migrate`](Self::migrate) before the first use. The host's settings decide
+    /// how durable a commit is; foreign keys are expected to be on, as they are unless told otherwise.
+    #[must_use]
+    pub fn from_pool(pool: SqlitePool) -> Self {
+        Self { writer: pool.clone(), reader: pool, _anchor: None }
+    }
+
+    /// Brings the schema up to date. Any number of processes may do it at the same time.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        self.write(|conn| Box::pin(schema::migrate(conn))).await
+    }
+
+    /// All migrations this build knows, and whether the database has them.
+    pub async fn migrations_status(&self) -> Result<Vec<MigrationStatus>, StoreError> {
+        let mut conn = self.reader.acquire().await.map_err(store_error)?;
+        schema::status(&mut conn).await
+    }
+
+    /// Moves what the write-ahead log holds into the database file, as far as readers let it.
+    pub async fn checkpoint(&self) -> Result<(), StoreError> {
+        self.writer.execute(CHECKPOINT).await.map(drop).map_err(store_error)
+    }
+
+    /// Waits for calls that are under way and closes all connections; later calls are `Unavailable`.
+    pub async fn close(&self) {
+        if let Err(error) = self.checkpoint().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the write-ahead log stays as it is");
+        }
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+
+    pub(crate) fn reader(&self) -> &SqlitePool {
+        &self.reader
+    }
+
+    /// Runs `work` in a transaction of its own, and in a task of its own: a caller that goes away (a client that hangs
+    /// up) can neither stop it half-way nor leave the transaction open.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send + 'static,
+    {
+        let pool = self.writer.clone();
+        let run = async move {
+            let mut transaction = pool.begin_with(BEGIN).await.map_err(store_error)?;
+            match work(&mut transaction).await {
+                Ok(done) => transaction.commit().await.map(|()| done).map_err(store_error),
+                Err(error) => {
+                    if let Err(error) = transaction.rollback().await {
+                        tracing::warn!(error = &error as &dyn std::error::Error, "a failed write did not roll back");
+                    }
+                    Err(error)
+                }
+            }
+        };
+        match tokio::spawn(run.in_current_span()).await {
+            Ok(result) => result,
+            Err(ended) => Err(SqliteStoreError::Aborted(ended).into()),
+        }
+    }
+}
+
+/// Takes the lock at once: a transaction that begins by reading may be refused when it comes to writing.
+const BEGIN: &str = "BEGIN IMMEDIATE";
+
+const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("reader", &self.reader).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn commit(&self, changes: &Changes) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let batch = Batch::new(changes)?;
+        self.write(|conn| Box::pin(async move { batch.apply(conn).await })).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query(PING).execute(&self.reader).await.map(drop).map_err(store_error)
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        users::user(&self.reader, id).await
+    }
+
+    async fn users(&self, ids: &[UserId]) -> Result<Loaded<UserId, User>, StoreError> {
+        users::users(&self.reader, ids).await
+    }
+
+    async fn users_after(&self, after: Option<UserId>, size: u32) -> Result<Vec<User>, StoreError> {
+        users::users_after(&self.reader, after, size).await
+    }
+
+    async fn task(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
+        tasks::task(&self.reader, owner, id).await
+    }
+
+    async fn tasks_by_id(&self, ids: &[TaskId]) -> Result<Loaded<TaskId, Task>, StoreError> {
+        tasks::tasks_by_id(&self.reader, ids).await
+    }
+
+    async fn tasks(&self, owner: UserId, query: &TaskQuery, now: Timestamp) -> Result<Page<Task>, StoreError> {
+        tasks::tasks(&self.reader, owner, query, now).await
+    }
+
+    async fn task_summary(&self, owner: UserId, now: Timestamp) -> Result<TaskSummary, StoreError> {
+        tasks::summary(&self.reader, owner, now).await
+    }
+
+    async fn history(&self, entity: Entity) -> Result<Vec<Event>, StoreError> {
+        feed::history(&self.reader, entity).await
+    }
+
+    async fn feed(&self, owner: UserId, after: u64, limit: u32) -> Result<Vec<FeedEntry>, StoreError> {
+        feed::feed(&self.reader, owner, after, limit).await
+    }
+
+    async fn kept_mails(&self, limit: u32) -> Result<Vec<KeptMail>, StoreError> {
+        mailbox::mails(&self.reader, limit).await
+    }
+
+    async fn kept_mail(&self, id: DeliveryId) -> Result<Option<KeptMail>, StoreError> {
+        mailbox::mail(&self.reader, id).await
+    }
+}
+
+const PING: &str = "SELECT 1";

@@ -1,0 +1,111 @@
+//! The suite over files of SQLite, each case a test of its own; and that it leaves no statement unexecuted.
+
+mod statements;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use libtest_mimic::{Arguments, Trial};
+use sqlx::{Connection, Executor, SqliteConnection};
+use taskflow_core::ports::Storage;
+use taskflow_core::testing::{OpenStore, conformance};
+use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
+use tempfile::TempDir;
+
+fn main() {
+    let executed = statements::capture();
+    let cases = conformance::cases().into_iter().map(|case| {
+        Trial::test(format!("sqlite::{}", case.name), move || {
+            runtime()?.block_on(async { (case.run)(File::open().await).await });
+            Ok(())
+        })
+    });
+    let complete = Trial::test("sqlite::sql::every_constant_is_executed_by_the_suite", move || {
+        runtime()?.block_on(run_everything());
+        let missing = statements::missing(&executed);
+        if missing.is_empty() { Ok(()) } else { Err(format!("never executed: {}", missing.join(", ")).into()) }
+    });
+    let planned = Trial::test("sqlite::sql::no_statement_reads_a_whole_table", || {
+        runtime()?.block_on(explain_everything());
+        Ok(())
+    });
+    libtest_mimic::run(&Arguments::from_args(), cases.chain([complete, planned]).collect()).exit();
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
+/// The suite, and what a host does before and after.
+async fn run_everything() {
+    for case in conformance::cases() {
+        (case.run)(File::open().await).await;
+    }
+    let file = File::open().await;
+    assert!(file.store.migrations_status().await.expect("a list").iter().all(|migration| migration.applied));
+    file.store.close().await;
+}
+
+/// Every statement finds its rows by an index, except the few that are meant to read all.
+async fn explain_everything() {
+    let file = File::open().await;
+    let mut conn = file.connection().await;
+    let all = ["LEDGER", "MAILS", "KEEP", "HAS_MIGRATIONS"];
+    let complete = |sql: &str| !sql.ends_with('=') && !sql.starts_with("PRAGMA");
+    for (name, sql) in statements::constants().into_iter().filter(|(_, sql)| complete(sql)) {
+        let mut steps = Vec::new();
+        for statement in sql.split(';') {
+            let plan: Vec<(i64, i64, i64, String)> =
+                sqlx::query_as(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")))
+                    .fetch_all(&mut conn)
+                    .await
+                    .expect("a plan");
+            steps.extend(plan.into_iter().map(|(_, _, _, step)| step));
+        }
+        let of_a_table =
+            |step: &String| !step.contains("VIRTUAL TABLE") && !step.contains('(') && !step.contains("CONSTANT");
+        let scans = steps.iter().filter(|step| step.starts_with("SCAN ") && of_a_table(step));
+        assert!(scans.count() == 0 || all.contains(&name.as_str()), "{name}: {steps:#?}");
+        for (claim, index) in [
+            ("CLAIM_SCHEDULED", "taskflow_idx_deliveries_scheduled"),
+            ("CLAIM_LAPSED", "taskflow_idx_deliveries_claimed"),
+        ] {
+            assert!(name != claim || steps.iter().any(|step| step.contains(index)), "{name}: {steps:#?}");
+        }
+    }
+}
+
+/// A store on a fresh file.
+struct File {
+    store: SqliteStore,
+    folder: TempDir,
+}
+
+impl File {
+    async fn open() -> Arc<Self> {
+        let folder = TempDir::new().expect("a folder");
+        let path = folder.path().join("taskflow.db");
+        let path = path.to_str().expect("a path in UTF-8");
+        let store = SqliteStore::open(path, SqliteOptions::default()).await.expect("a store");
+        Arc::new(Self { store, folder })
+    }
+
+    /// A connection that is none of the store's.
+    async fn connection(&self) -> SqliteConnection {
+        let url = format!("sqlite://{}", self.folder.path().join("taskflow.db").display());
+        SqliteConnection::connect(&url).await.expect("a connection")
+    }
+}
+
+#[async_trait]
+impl OpenStore for File {
+    fn storage(&self) -> Arc<dyn Storage> {
+        Arc::new(self.store.clone())
+    }
+
+    async fn lapse_leases(&self) {
+        let mut conn = self.connection().await;
+        conn.execute("UPDATE taskflow_deliveries SET lease_until = 0 WHERE state = 'claimed'").await.expect("lapsed");
+        conn.close().await.expect("closed");
+    }
+}
