@@ -35,9 +35,9 @@ pub enum Write {
         /// When: the open deliveries count as settled then.
         at: Timestamp,
     },
-    /// Sets or replaces a credential.
+    /// Sets or replaces a credential; `Stale` when its owner is gone.
     SetCredential(Credential),
-    /// A new task.
+    /// A new task; `Stale` when its owner is gone.
     InsertTask(Task),
     /// A task after a change; `Stale` unless the stored version is one less.
     UpdateTask(Task),

@@ -2,39 +2,17 @@
 
 use std::collections::HashSet;
 use std::fmt::Display;
-use std::sync::Arc;
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteTransactionManager;
 use sqlx_core::transaction::TransactionManager;
-use taskflow_core::ports::Signal;
+use taskflow_core::ports::Receipt;
 use taskflow_core::{Changes, StoreError, Write};
 
 use crate::error::{SqliteStoreError, store_error};
 use crate::store::SqliteStore;
 use crate::{accounts, deliveries, feed, mailbox, tasks, users};
-
-/// What a host publishes on its bus once it has committed. Forgetting it costs others some seconds, nothing else.
-#[derive(Debug, Clone, Default)]
-#[must_use = "publish it after your commit, so that others need not wait for their next poll"]
-pub struct Receipt {
-    signals: Vec<Signal>,
-}
-
-impl Receipt {
-    fn new(changes: &Changes) -> Self {
-        let announced = |event: &taskflow_core::Announcement| Signal::Announced(Arc::new(event.clone()));
-        let planned = (!changes.deliveries.is_empty()).then_some(Signal::Planned);
-        Self { signals: changes.events.iter().map(announced).chain(planned).collect() }
-    }
-
-    /// What to tell, in the order it was committed.
-    #[must_use]
-    pub fn signals(&self) -> &[Signal] {
-        &self.signals
-    }
-}
 
 impl SqliteStore {
     /// Applies `changes` in a transaction of the host's (begun by sqlx, on a database that has our schema); they count once

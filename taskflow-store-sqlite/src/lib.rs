@@ -42,7 +42,6 @@ mod store;
 mod tasks;
 mod users;
 
-pub use commit::Receipt;
 pub use options::SqliteOptions;
 pub use schema::{MigrationStatus, schema};
 pub use store::SqliteStore;

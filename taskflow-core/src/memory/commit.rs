@@ -14,11 +14,17 @@ impl State {
     /// Whether all of `changes` can be applied.
     pub(super) fn admit(&self, changes: &Changes) -> Result<(), StoreError> {
         let writes = || changes.writes.iter().enumerate();
+        let made = |id| writes().any(|(_, write)| matches!(write, Write::InsertUser(user) if user.id == id));
+        let exists = |id| self.users.contains_key(&id) || made(id);
         for (write, change) in writes() {
             let version = match change {
                 Write::UpdateUser(user) => Some((self.users.get(&user.id).map(|row| row.version), user.version)),
                 Write::UpdateTask(task) => Some((self.tasks.get(&task.id).map(|row| row.version), task.version)),
                 Write::DeleteUser { id, .. } if !self.users.contains_key(id) => {
+                    return Err(StoreError::Stale { write });
+                }
+                Write::InsertTask(task) if !exists(task.user_id) => return Err(StoreError::Stale { write }),
+                Write::SetCredential(credential) if !exists(credential.user_id) => {
                     return Err(StoreError::Stale { write });
                 }
                 _ => None,

@@ -25,8 +25,8 @@ pub type Loaded<Id, T> = HashMap<Id, Result<T, BadRow>>;
 pub trait Store: Send + Sync {
     /// Applies all of `changes`, or nothing.
     ///
-    /// * An update whose row is gone or has another version than one less is `Stale`, a unique value that exists is
-    ///   `Taken`; both name the index of a write that failed.
+    /// * An update whose row is gone or has another version than one less is `Stale`, and so is a row for a person who is
+    ///   gone; a unique value that exists is `Taken`. Both name the index of a write that failed.
     /// * Deliveries are planned by key: a new key is inserted as `scheduled`; a `cancelled` one is revived under its
     ///   old id as if it were new, its failed attempts forgotten; a `claimed` one that was marked loses the mark and
     ///   takes the new reason; any other stays as it is.

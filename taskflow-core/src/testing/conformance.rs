@@ -49,6 +49,7 @@ pub fn cases() -> Vec<Case> {
             two_changes_of_one_version_have_one_winner,
             hundreds_of_rows_of_every_kind_fit_one_commit,
             a_loser_is_named_by_the_index_of_its_write,
+            a_row_for_somebody_who_is_gone_is_stale,
             the_store_answers_a_ping,
         }
         users {

@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use crate::error::StoreError;
 use crate::testing::OpenStore;
-use crate::testing::sample::{delivery_id, event, noon, task, task_due, task_id, user, user_id, users, welcome};
+use crate::testing::sample::{
+    credential, delivery_id, event, noon, task, task_due, task_id, user, user_id, users, welcome,
+};
 use crate::{Changes, Task, TaskQuery, Write};
 
 pub(super) async fn empty_changes_are_fine(open: Arc<dyn OpenStore>) {
@@ -77,4 +79,14 @@ pub(super) async fn a_loser_is_named_by_the_index_of_its_write(open: Arc<dyn Ope
     let changes = Changes::new().write(with_version(1, 2)).write(with_version(2, 5)).write(with_version(3, 2));
     let error = store.commit(&changes).await.expect_err("the second is stale");
     assert!(matches!(error, StoreError::Stale { write: 1 }), "{error:?}");
+}
+
+pub(super) async fn a_row_for_somebody_who_is_gone_is_stale(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    for write in [Write::InsertTask(task(1, 1)), credential(1, "hash")] {
+        let error = store.commit(&users([2]).write(write)).await.expect_err("nobody to own it");
+        assert!(matches!(error, StoreError::Stale { write: 1 }), "{error:?}");
+    }
+    let both = Changes::new().write(Write::InsertTask(task(1, 1))).write(Write::InsertUser(user(1)));
+    store.commit(&both).await.expect("made together, in any order");
 }
