@@ -1,1 +1,28 @@
-//! TaskFlow.
+//! The reference server of TaskFlow: what makes the library a service.
+//!
+//! # Code map
+//!
+//! * [`config`] – the settings: four sources, one check, every problem at once.
+//! * [`wiring`] – the one file that names adapters: settings in, [`wiring::Service`] out.
+//! * [`http`] – the server itself: connections, limits, middleware; [`api`] – what it answers; [`auth`] – who asks.
+//! * [`worker`] – the delivery loop around core's step; [`bus`] – what wakes it.
+//! * [`telemetry`] – logs.
+//! * `cli` – the command line, one file per command; the first of them is `serve`.
+//!
+//! # Invariants
+//!
+//! * Requests are answered only after the schema is up to date.
+//! * Secrets are `***` in every message, log and `Debug`.
+//! * The server ends within thirty seconds of SIGTERM, with every mail either settled or given back.
+
+pub mod api;
+pub mod auth;
+pub mod bus;
+mod cli;
+pub mod config;
+pub mod http;
+pub mod telemetry;
+pub mod wiring;
+pub mod worker;
+
+pub use cli::main;

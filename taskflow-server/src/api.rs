@@ -1,0 +1,74 @@
+//! The HTTP interface: one file per noun, each operation parse → one use case → map → answer.
+
+mod answer;
+mod auth;
+mod body;
+mod document;
+mod error;
+mod etag;
+mod field;
+mod health;
+mod mailbox;
+mod tasks;
+mod users;
+mod wire;
+
+use poem::endpoint::BoxEndpoint;
+use poem::{EndpointExt, IntoEndpoint};
+use poem_openapi::{OpenApiService, Tags};
+use serde_json::Value;
+
+pub use error::{ApiError, Problem, ProblemField};
+pub use field::{Field, Findings, Required};
+pub use wire::{Val, Wire};
+
+/// How operations are grouped in the document.
+#[derive(Tags)]
+enum Group {
+    /// Register and sign in.
+    Accounts,
+    /// To-dos: make, find, change, complete, trash and back.
+    Tasks,
+    /// What would have been sent, when no relay is configured.
+    Mailbox,
+    /// Whether the service works.
+    Health,
+}
+
+type Apis = (
+    auth::AuthApi,
+    users::UsersApi,
+    tasks::TasksApi,
+    tasks::TaskSummaryApi,
+    mailbox::MailboxApi,
+    health::HealthApi,
+);
+
+fn service() -> OpenApiService<Apis, ()> {
+    let apis = (
+        auth::AuthApi,
+        users::UsersApi,
+        tasks::TasksApi,
+        tasks::TaskSummaryApi,
+        mailbox::MailboxApi,
+        health::HealthApi,
+    );
+    OpenApiService::new(apis, "TaskFlow", env!("CARGO_PKG_VERSION")).description(document::DESCRIPTION)
+}
+
+/// The OpenAPI document, as served at `/openapi.json`.
+#[must_use]
+pub fn openapi() -> Value {
+    document::complete(&service().spec())
+}
+
+/// Every operation, behind the paths of the document. Expects an `Arc<Service>` in each request's data.
+pub(crate) fn endpoint() -> BoxEndpoint<'static> {
+    service().into_endpoint().boxed()
+}
+
+/// The page of Swagger UI with the document in it; it loads nothing from anywhere.
+pub(crate) fn docs_page(document: &str) -> String {
+    let service = service();
+    service.swagger_ui_html().replace(&service.spec(), document).replacen("<html charset", "<!doctype html>\n<html lang=\"en\" charset", 1)
+}

@@ -1,0 +1,187 @@
+//! Completes the OpenAPI document: which refusals an operation knows follows from what it takes.
+
+use poem::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+pub(super) const DESCRIPTION: &str = "Tasks, reminders and the mail they cause.\n\n\
+Times are RFC 3339 with an offset and are answered in UTC with microseconds. Unknown members of a body are ignored. \
+Every path works with and without its trailing slash. Refusals are problem details (RFC 9457): `code` tells them apart, \
+and a 422 names every field that does not fit. Every answer carries `X-Request-Id`.";
+
+/// Operations that ask for more than their parts tell.
+const ALSO: [(&str, &[u16]); 4] =
+    [("register", &[403, 409]), ("login", &[401]), ("restoreTask", &[409]), ("listMailbox", &[404])];
+
+/// Operations that do not look at the store.
+const WITHOUT_STORE: [&str; 1] = ["health"];
+
+/// The document that is served, from the one the operations give.
+pub(super) fn complete(spec: &str) -> Value {
+    let mut document: Value = serde_json::from_str(spec).unwrap_or_default();
+    for (path, item) in members(&mut document["paths"]) {
+        for (method, operation) in members(item) {
+            let statuses = refusals(path, method, operation);
+            let responses = &mut operation["responses"];
+            for status in statuses {
+                responses[status.to_string()] = json!({ "$ref": format!("#/components/responses/{}", name(status)) });
+            }
+            for (_, response) in members(responses) {
+                finish_response(response);
+            }
+        }
+    }
+    let components = &mut document["components"];
+    components["responses"] = problem_responses();
+    components["headers"] = json!({
+        "X-Request-Id": { "description": "Names this request in the log.", "schema": { "type": "string" } }
+    });
+    // OpenAPI 3.0 requires the member even when there are none.
+    components["securitySchemes"]["password"]["flows"]["password"]["scopes"] = json!({});
+    tidy(&mut document);
+    document
+}
+
+fn refusals(path: &str, method: &str, operation: &Value) -> Vec<u16> {
+    let id = operation["operationId"].as_str().unwrap_or_default();
+    let parameters = operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let takes = |place: &str| parameters.iter().any(|parameter| parameter["in"] == place);
+    let rules: [(bool, &[u16]); 7] = [
+        (operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty()), &[401]),
+        (operation.get("requestBody").is_some(), &[400, 408, 413, 415, 422]),
+        (takes("query"), &[422]),
+        (path.contains('{'), &[404]),
+        (parameters.iter().any(|parameter| parameter["name"] == "IF-MATCH" || parameter["name"] == "If-Match"), &[412]),
+        (matches!(method, "put" | "patch" | "delete"), &[404, 409]),
+        (!WITHOUT_STORE.contains(&id), &[500, 503]),
+    ];
+    let by_rule = rules.into_iter().filter(|(applies, _)| *applies).flat_map(|(_, statuses)| statuses);
+    let also = ALSO.into_iter().filter(|(also, _)| *also == id).flat_map(|(_, statuses)| statuses);
+    let mut statuses: Vec<u16> = by_rule.chain(also).copied().collect();
+    statuses.sort_unstable();
+    statuses.dedup();
+    statuses
+}
+
+/// One reusable response for each status that refuses.
+fn problem_responses() -> Value {
+    let statuses = [400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 500, 503];
+    let response = |status: u16| {
+        let mut headers = request_id();
+        let header = |description: &str| json!({ "description": description, "schema": { "type": "string" } });
+        match status {
+            401 => headers["WWW-Authenticate"] = header("Always `Bearer`."),
+            503 => headers["Retry-After"] = header("Seconds after which to try again."),
+            _ => (),
+        }
+        let response = json!({
+            "description": phrase(status),
+            "headers": headers,
+            "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+        });
+        (name(status), response)
+    };
+    Value::Object(statuses.into_iter().map(response).collect::<Map<_, _>>())
+}
+
+/// Adds what every answer has, and names JSON by its plain media type.
+fn finish_response(response: &mut Value) {
+    let Some(response) = response.as_object_mut().filter(|response| !response.contains_key("$ref")) else { return };
+    if let Some(Value::Object(content)) = response.get_mut("content")
+        && let Some(json) = content.remove("application/json; charset=utf-8")
+    {
+        content.insert("application/json".to_owned(), json);
+    }
+    if response.get("description").is_none_or(|description| description == "") {
+        response.insert("description".to_owned(), json!("OK"));
+    }
+    let headers = response.entry("headers").or_insert_with(|| json!({}));
+    for name in ["ETag", "Link", "Location"] {
+        if let Some(header) = headers.as_object_mut().and_then(|headers| headers.remove(&name.to_uppercase())) {
+            headers[name] = header;
+        }
+    }
+    headers["X-Request-Id"] = request_id()["X-Request-Id"].take();
+}
+
+/// Writes whole numbers without a fraction, and `null` among the words of a choice that may be null: JSON Schema would
+/// refuse it otherwise.
+fn tidy(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            let nullable = members.get("nullable") == Some(&Value::Bool(true));
+            if let (true, Some(Value::Array(words))) = (nullable, members.get_mut("enum")) {
+                words.push(Value::Null);
+            }
+            members.values_mut().for_each(tidy);
+        }
+        Value::Array(items) => items.iter_mut().for_each(tidy),
+        Value::Number(number) => {
+            if let Some(whole) = number.as_f64().filter(|n| number.is_f64() && n.fract() == 0.0 && n.abs() < 1e15) {
+                *value = json!(whole as i64);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => (),
+    }
+}
+
+fn request_id() -> Value {
+    json!({ "X-Request-Id": { "$ref": "#/components/headers/X-Request-Id" } })
+}
+
+fn phrase(status: u16) -> &'static str {
+    StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default()
+}
+
+fn name(status: u16) -> String {
+    phrase(status).replace(' ', "")
+}
+
+fn members(value: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
+    value.as_object_mut().into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use serde_json::Value;
+
+    /// Every `$ref` in the document.
+    fn references<'a>(value: &'a Value, found: &mut HashSet<&'a str>) {
+        match value {
+            Value::Object(members) => {
+                found.extend(members.get("$ref").and_then(Value::as_str));
+                members.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            _ => (),
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let document = super::super::openapi();
+        let mut found = HashSet::new();
+        references(&document, &mut found);
+        assert!(found.len() > 10);
+        for reference in found {
+            assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+        }
+    }
+
+    #[test]
+    fn the_paths_are_spelled_as_promised_and_refusals_are_documented() {
+        let document = super::super::openapi();
+        let paths: Vec<&str> = document["paths"].as_object().expect("paths").keys().map(String::as_str).collect();
+        for path in
+            ["/api/tasks/", "/api/tasks/{id}", "/api/tasks/summary/", "/api/auth/login", "/health", "/health/db"]
+        {
+            assert!(paths.contains(&path), "{path} is missing in {paths:?}");
+        }
+        let update = &document["paths"]["/api/tasks/{id}"]["put"]["responses"];
+        for status in ["200", "400", "401", "404", "409", "412", "413", "415", "422", "500", "503"] {
+            assert!(update.get(status).is_some(), "{status}");
+        }
+        assert_eq!(document["components"]["schemas"]["NewTask"]["required"], serde_json::json!(["title"]),);
+    }
+}

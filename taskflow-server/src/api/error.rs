@@ -1,0 +1,225 @@
+//! Every refusal, in one shape: problem details (RFC 9457).
+
+use poem::http::{HeaderName, HeaderValue, StatusCode, header};
+use poem::{IntoResponse, Response};
+use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
+use poem_openapi::types::Type;
+use poem_openapi::{ApiResponse, Object};
+use serde_json::{Map, Value, json};
+use taskflow_core::{Error, FieldError, Source, StoreError, UniqueField};
+
+use crate::auth::PasswordError;
+
+/// Why a request is refused. What a client learns is in [`ApiError::response`]; causes are for the log alone.
+#[derive(Debug)]
+pub enum ApiError {
+    /// 400: the body cannot be read at all.
+    Malformed(&'static str),
+    /// 401: no token, or one that does not count; never said why.
+    Unauthorized,
+    /// 401: no such account, wrong password or locked; never said which.
+    WrongCredentials,
+    /// 403: accounts are made by who runs the service.
+    RegistrationClosed,
+    /// 404: it does not exist or is somebody else's.
+    NotFound,
+    /// 405, with what is allowed.
+    MethodNotAllowed(String),
+    /// 408: the body came too slowly.
+    TooSlow,
+    /// 409: somebody else has that name or address.
+    Taken(UniqueField),
+    /// 409: others were faster, several times in a row.
+    Conflict,
+    /// 412: it is no longer what `If-Match` names; here is what it is now.
+    Stale(Option<Value>),
+    /// 413: the body is too large.
+    TooLarge,
+    /// 415, with what is supported.
+    UnsupportedMedia(&'static str),
+    /// 422: these fields do not fit.
+    Invalid(Vec<FieldError>),
+    /// 500: a bug or damaged data.
+    Internal(Source),
+    /// 503: the store cannot be reached.
+    Unavailable(Source),
+    /// 503: too much to do.
+    Busy,
+}
+
+/// The JSON form of a refusal (RFC 9457), for the document.
+#[derive(Debug, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub struct Problem {
+    /// Always `about:blank`: `title` is the phrase of the status, `code` tells problems apart.
+    #[oai(rename = "type")]
+    kind: String,
+    /// The phrase of the status.
+    title: String,
+    /// The HTTP status.
+    #[oai(validator(minimum(value = "400"), maximum(value = "599")))]
+    status: u16,
+    /// What is wrong, for people.
+    detail: String,
+    /// What is wrong, for programs: a stable word.
+    code: String,
+    /// Every field that does not fit.
+    errors: Option<Vec<ProblemField>>,
+    /// With 412: the resource as it is now.
+    current: Option<poem_openapi::types::Any<Value>>,
+}
+
+/// One field that does not fit.
+#[derive(Debug, Object)]
+pub struct ProblemField {
+    /// The field or parameter.
+    field: String,
+    /// What would be right; reads on from the field's name.
+    message: String,
+}
+
+impl ApiError {
+    /// A state that cannot be, for the log.
+    pub fn bug(what: &'static str) -> Self {
+        Self::Internal(what.into())
+    }
+
+    /// Status, code and detail as clients see them.
+    fn facts(&self) -> (u16, &'static str, String) {
+        match self {
+            Self::Malformed(detail) => (400, "malformed", (*detail).to_owned()),
+            Self::Unauthorized => (401, "unauthorized", "sign in first".to_owned()),
+            Self::WrongCredentials => (401, "wrong_credentials", "name or password is wrong".to_owned()),
+            Self::RegistrationClosed => {
+                (403, "registration_closed", "accounts are made by who runs this service".to_owned())
+            }
+            Self::NotFound => (404, "not_found", "there is nothing here".to_owned()),
+            Self::MethodNotAllowed(allowed) => (405, "method_not_allowed", format!("only {allowed} work here")),
+            Self::TooSlow => (408, "too_slow", "the request took too long to arrive".to_owned()),
+            Self::Taken(field) => (409, "taken", format!("{field} is already taken")),
+            Self::Conflict => (409, "conflict", "it changed meanwhile, try again".to_owned()),
+            Self::Stale(_) => (412, "stale", "it is no longer what If-Match names".to_owned()),
+            Self::TooLarge => (413, "too_large", "the body may have at most 1 MiB".to_owned()),
+            Self::UnsupportedMedia(supported) => {
+                (415, "unsupported_media_type", format!("the Content-Type must be {supported}"))
+            }
+            Self::Invalid(_) => (422, "invalid", "some fields do not fit".to_owned()),
+            Self::Internal(_) => (500, "internal", "something went wrong here".to_owned()),
+            Self::Unavailable(_) => (503, "unavailable", "storage is unavailable, try again soon".to_owned()),
+            Self::Busy => (503, "busy", "too much to do, try again soon".to_owned()),
+        }
+    }
+
+    /// The answer: `application/problem+json` and the headers its status asks for.
+    pub fn response(&self) -> Response {
+        let (number, code, detail) = self.facts();
+        let status = StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut body = Map::new();
+        body.insert("type".to_owned(), json!("about:blank"));
+        body.insert("title".to_owned(), json!(status.canonical_reason().unwrap_or_default()));
+        body.insert("status".to_owned(), json!(number));
+        body.insert("detail".to_owned(), json!(detail));
+        body.insert("code".to_owned(), json!(code));
+        if let Some(errors) = self.fields() {
+            body.insert("errors".to_owned(), errors);
+        }
+        if let Self::Stale(Some(current)) = self {
+            body.insert("current".to_owned(), current.clone());
+        }
+        let mut response = Value::Object(body).to_string().into_response();
+        response.set_status(status);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some((name, value)) = self.header() {
+            headers.insert(name, value);
+        }
+        response
+    }
+
+    fn fields(&self) -> Option<Value> {
+        let one = |error: &FieldError| json!({ "field": error.field, "message": error.message });
+        match self {
+            Self::Invalid(errors) => Some(errors.iter().map(one).collect()),
+            Self::Taken(field) => Some(json!([one(&FieldError::new(field.as_str(), "is already taken"))])),
+            _ => None,
+        }
+    }
+
+    fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+        match self {
+            Self::Unauthorized | Self::WrongCredentials => {
+                Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"taskflow\"")))
+            }
+            Self::MethodNotAllowed(allowed) => Some((header::ALLOW, HeaderValue::from_str(allowed).ok()?)),
+            Self::Unavailable(_) => Some((header::RETRY_AFTER, HeaderValue::from_static("5"))),
+            Self::Busy => Some((header::RETRY_AFTER, HeaderValue::from_static("2"))),
+            _ => None,
+        }
+    }
+
+    /// Writes the cause of a 5xx into the log; the request's span names the request.
+    fn log(&self) {
+        match self {
+            Self::Internal(cause) => tracing::error!(cause = %chain(cause.as_ref()), "request failed"),
+            Self::Unavailable(cause) => tracing::warn!(cause = %chain(cause.as_ref()), "storage is unavailable"),
+            Self::Busy => tracing::warn!("too many passwords are being checked"),
+            _ => (),
+        }
+    }
+}
+
+/// An error and everything beneath it, on one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound(_) => Self::NotFound,
+            Error::Invalid(fields) => Self::Invalid(fields),
+            Error::Taken(field) => Self::Taken(field),
+            Error::Stale => Self::Conflict,
+            Error::Unavailable(cause) => Self::Unavailable(cause),
+            Error::Internal(cause) => Self::Internal(cause),
+            other => Self::Internal(other.into()),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl From<PasswordError> for ApiError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Self::Busy,
+            PasswordError::Internal(cause) => Self::Internal(cause),
+        }
+    }
+}
+
+impl From<ApiError> for poem::Error {
+    fn from(error: ApiError) -> Self {
+        error.log();
+        Self::from_response(error.response())
+    }
+}
+
+/// Which refusals an operation knows follows from what it takes; `document.rs` writes them down. This one brings their
+/// form into the document.
+impl ApiResponse for ApiError {
+    fn meta() -> MetaResponses {
+        let content = vec![MetaMediaType { content_type: "application/problem+json", schema: Problem::schema_ref() }];
+        let any = MetaResponse { description: "", status: Some(500), status_range: None, content, headers: Vec::new() };
+        MetaResponses { responses: vec![any] }
+    }
+
+    fn register(registry: &mut Registry) {
+        Problem::register(registry);
+    }
+}

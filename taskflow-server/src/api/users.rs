@@ -1,0 +1,207 @@
+//! One's own account.
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::param::Header;
+use poem_openapi::payload::Json;
+use poem_openapi::types::ToJSON;
+use poem_openapi::{Object, OpenApi};
+use taskflow_core::{EmailAddress, Error, Expect, Locale, ProfileChange, Timestamp, User, UserId, Username, Zone};
+
+use super::answer::{Found, Gone};
+use super::auth::Attempt;
+use super::body::{Body, Patch};
+use super::etag::{etag, expected};
+use super::{ApiError, Field, Findings, Group, Val};
+use crate::auth::{Caller, Password};
+use crate::wiring::Service;
+
+pub(super) struct UsersApi;
+
+/// A person with an account.
+#[derive(Debug, Object)]
+#[oai(rename = "User")]
+pub(super) struct UserBody {
+    /// Never changes.
+    id: Val<UserId>,
+    /// Name to sign in with.
+    username: Val<Username>,
+    /// Where mail goes.
+    email: Val<EmailAddress>,
+    /// Whether the person has shown that the address is theirs.
+    email_verified: bool,
+    /// Where their days begin and end.
+    time_zone: Val<Zone>,
+    /// What their mail is written in.
+    locale: Val<Locale>,
+    /// An inactive person cannot sign in.
+    is_active: bool,
+    /// May run the service.
+    is_admin: bool,
+    /// When the account was made.
+    created_at: Val<Timestamp>,
+    /// When it last changed.
+    updated_at: Val<Timestamp>,
+}
+
+/// What shall be different; what is left out stays as it is.
+#[derive(Debug, Object)]
+#[oai(rename = "ProfileChange")]
+struct ChangeBody {
+    /// Another name to sign in with.
+    username: Field<Username>,
+    /// Another address; needs `current_password`.
+    email: Field<EmailAddress>,
+    /// Another time zone.
+    time_zone: Field<Zone>,
+    /// Another language.
+    locale: Field<Locale>,
+    /// Another password; needs `current_password` and ends every token made before.
+    password: Field<Password>,
+    /// The password as it is now; needed to change it or the address.
+    #[oai(nullable)]
+    current_password: Field<Attempt>,
+}
+
+#[OpenApi(prefix_path = "/api/users", tag = "Group::Accounts")]
+impl UsersApi {
+    /// My account
+    #[oai(path = "/me", method = "get", operation_id = "getMe")]
+    async fn get(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Found<UserBody>, ApiError> {
+        found(service, caller).await
+    }
+
+    /// Change my account
+    ///
+    /// Fields that are left out stay as they are.
+    #[oai(path = "/me", method = "put", operation_id = "replaceMe")]
+    async fn put(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        /// Change only this version (its `ETag`), else 412.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
+        Body(body): Body<ChangeBody>,
+    ) -> Result<Found<UserBody>, ApiError> {
+        change(service, caller, expected(if_match.as_deref()), body).await
+    }
+
+    /// Change parts of my account
+    ///
+    /// A JSON Merge Patch (RFC 7396).
+    #[oai(path = "/me", method = "patch", operation_id = "changeMe")]
+    async fn patch(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        /// Change only this version (its `ETag`), else 412.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
+        Patch(body): Patch<ChangeBody>,
+    ) -> Result<Found<UserBody>, ApiError> {
+        change(service, caller, expected(if_match.as_deref()), body).await
+    }
+
+    /// Delete my account
+    ///
+    /// With everything in it, at once and for good.
+    #[oai(path = "/me", method = "delete", operation_id = "deleteMe")]
+    async fn delete(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Gone, ApiError> {
+        service.app.delete_user(caller.actor(), caller.user).await?;
+        Ok(Gone::Gone)
+    }
+}
+
+/// The account of the caller.
+pub(super) async fn found(service: &Service, caller: Caller) -> Result<Found<UserBody>, ApiError> {
+    let user = service.app.user(caller.actor(), caller.user).await?;
+    Ok(answer(user))
+}
+
+fn answer(user: User) -> Found<UserBody> {
+    let tag = etag(user.version);
+    Found::Found(Json(user.into()), tag)
+}
+
+async fn change(
+    service: &Service,
+    caller: Caller,
+    expect: Expect,
+    body: ChangeBody,
+) -> Result<Found<UserBody>, ApiError> {
+    let before = service.app.user(caller.actor(), caller.user).await?;
+    let change = body.read(service, &before).await?;
+    match service.app.update_profile(caller.actor(), caller.user, change, expect).await {
+        Ok(user) => Ok(answer(user)),
+        Err(Error::Stale) if expect != Expect::Any => {
+            let current = service.app.user(caller.actor(), caller.user).await?;
+            Err(ApiError::Stale(UserBody::from(current).to_json()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl ChangeBody {
+    async fn read(self, service: &Service, before: &User) -> Result<ProfileChange, ApiError> {
+        let mut findings = Findings::default();
+        let username = findings.kept("username", self.username);
+        let email = findings.kept("email", self.email);
+        let time_zone = findings.kept("time_zone", self.time_zone);
+        let locale = findings.kept("locale", self.locale);
+        let password = findings.kept("password", self.password);
+        let current = findings.optional("current_password", self.current_password);
+
+        let moves = email.as_ref().is_some_and(|email| email.key() != before.email.key());
+        if let Some(password) = &password {
+            let name = username.as_ref().unwrap_or(&before.username).to_string();
+            let address = email.as_ref().unwrap_or(&before.email).to_string();
+            if let Some(objection) = service.passwords.objection(password, vec![name, address]).await {
+                findings.note("password", objection);
+            }
+        }
+        if (moves || password.is_some())
+            && let Some(objection) = objection_to(service, before.id, current).await?
+        {
+            findings.note("current_password", objection);
+        }
+        findings.finish(Some(()))?;
+        let password = match password {
+            Some(password) => Some(service.passwords.hash(&password).await?),
+            None => None,
+        };
+        Ok(ProfileChange { username, email, time_zone, locale, password })
+    }
+}
+
+/// Why `current` does not let somebody change how they sign in.
+async fn objection_to(
+    service: &Service,
+    user: UserId,
+    current: Option<Attempt>,
+) -> Result<Option<&'static str>, ApiError> {
+    let Some(Attempt(attempt)) = current else {
+        return Ok(Some("is needed to change the password or the e-mail address"));
+    };
+    let stored = service.accounts.password(user).await?;
+    let right = service.passwords.verify(attempt, stored).await?;
+    Ok((!right).then_some("is not the current password"))
+}
+
+impl From<User> for UserBody {
+    fn from(user: User) -> Self {
+        Self {
+            id: Val(user.id),
+            username: Val(user.username),
+            email: Val(user.email),
+            email_verified: user.email_verified,
+            time_zone: Val(user.time_zone),
+            locale: Val(user.locale),
+            is_active: user.is_active,
+            is_admin: user.is_admin,
+            created_at: Val(user.created_at),
+            updated_at: Val(user.updated_at),
+        }
+    }
+}

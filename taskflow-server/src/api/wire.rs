@@ -1,0 +1,225 @@
+//! Values as JSON has them: one trait gives a type its schema, its strict reading and its writing.
+
+use std::borrow::Cow;
+use std::str::FromStr;
+
+use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
+use poem_openapi::types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type};
+use serde_json::{Value, json};
+use taskflow_core::{
+    DeliveryId, Description, EmailAddress, EventId, InvalidValue, Locale, ReminderMinutes, TaskId, TaskPriority,
+    TaskStatus, Timestamp, Title, UserId, Username, Zone,
+};
+
+/// A value of the JSON interface.
+pub trait Wire: Sized + Send + Sync {
+    /// What JSON Schema can say about it. It may accept more than [`Wire::parse`], never less.
+    fn schema() -> MetaSchema;
+
+    /// Reads it strictly: a number is no string. The error says what would be right and reads on from a field's name.
+    fn parse(value: &Value) -> Result<Self, String>;
+
+    /// Reads it from a query parameter or a path.
+    fn parse_text(text: &str) -> Result<Self, String> {
+        Self::parse(&Value::String(text.to_owned()))
+    }
+
+    /// Writes it; secrets are `null`.
+    fn write(&self) -> Value;
+}
+
+/// A value in an answer or a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Val<T>(pub T);
+
+impl<T: Wire> Type for Val<T> {
+    const IS_REQUIRED: bool = true;
+
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("value")
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        MetaSchemaRef::Inline(Box::new(T::schema()))
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(std::iter::once(self))
+    }
+}
+
+impl<T: Wire> ToJSON for Val<T> {
+    fn to_json(&self) -> Option<Value> {
+        Some(self.0.write())
+    }
+}
+
+impl<T: Wire> ParseFromJSON for Val<T> {
+    fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
+        T::parse(&value.unwrap_or_default()).map(Self).map_err(ParseError::custom)
+    }
+}
+
+impl<T: Wire> ParseFromParameter for Val<T> {
+    fn parse_from_parameter(text: &str) -> ParseResult<Self> {
+        T::parse_text(text).map(Self).map_err(ParseError::custom)
+    }
+}
+
+/// The text of a JSON string.
+pub(super) fn text(value: &Value) -> Result<&str, String> {
+    value.as_str().ok_or_else(|| "must be a string".to_owned())
+}
+
+/// A JSON integer within bounds; `15.0` is one (JSON Schema §6.1.1).
+pub(super) fn integer(value: &Value, least: u32, most: u32) -> Result<u32, String> {
+    let whole = value.as_u64().or_else(|| value.as_f64().filter(|n| n.fract() == 0.0 && *n >= 0.0).map(|n| n as u64));
+    let fits = whole.and_then(|n| u32::try_from(n).ok()).filter(|n| (least..=most).contains(n));
+    fits.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
+}
+
+/// The same, written out in decimal.
+pub(super) fn integer_text(text: &str, least: u32, most: u32) -> Result<u32, String> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let fits = text.parse().ok().filter(|n| digits && (least..=most).contains(n));
+    fits.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
+}
+
+/// The schema of a text with bounds on its length in characters.
+pub(super) fn text_schema(least: usize, most: usize) -> MetaSchema {
+    MetaSchema { min_length: Some(least), max_length: Some(most), ..MetaSchema::new("string") }
+}
+
+/// The schema of an integer with bounds.
+pub(super) fn integer_schema(least: u32, most: u32) -> MetaSchema {
+    MetaSchema { minimum: Some(least.into()), maximum: Some(most.into()), ..MetaSchema::new("integer") }
+}
+
+/// The schema of a choice of words.
+pub(super) fn words_schema<'a>(words: impl IntoIterator<Item = &'a str>) -> MetaSchema {
+    MetaSchema { enum_items: words.into_iter().map(Value::from).collect(), ..MetaSchema::new("string") }
+}
+
+fn parsed<T: FromStr<Err: ToString>>(value: &Value) -> Result<T, String> {
+    text(value)?.parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// Implements [`Wire`] for values that are texts with a `FromStr` that checks.
+macro_rules! texts {
+    ($($name:ty => $schema:expr, $example:literal, $write:expr;)+) => {$(
+        impl Wire for $name {
+            fn schema() -> MetaSchema {
+                MetaSchema { example: Some(json!($example)), ..$schema }
+            }
+
+            fn parse(value: &Value) -> Result<Self, String> {
+                parsed(value)
+            }
+
+            fn write(&self) -> Value {
+                let write: fn(&Self) -> Value = $write;
+                write(self)
+            }
+        }
+    )+};
+}
+
+fn with_pattern(schema: MetaSchema, pattern: &str) -> MetaSchema {
+    MetaSchema { pattern: Some(pattern.to_owned()), ..schema }
+}
+
+fn with_format(schema: MetaSchema, format: &'static str) -> MetaSchema {
+    MetaSchema { format: Some(format), ..schema }
+}
+
+const EMAIL: &str = "^[A-Za-z0-9!#$%&'*+/=?^_{|}~-]+(\\.[A-Za-z0-9!#$%&'*+/=?^_{|}~-]+)*\
+                     @([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z]{2,63}$";
+/// One line with something on it.
+const LINE: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*[^\\s\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]\
+                    [^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$";
+/// Any text whose only control characters are line breaks and tabs.
+const TEXT: &str = "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$";
+
+texts! {
+    Username => with_pattern(text_schema(Self::LENGTH.0, Self::LENGTH.1), "^[\\w.-]+$"), "testuser", |v| json!(v.as_str());
+    EmailAddress => with_pattern(with_format(text_schema(6, Self::MAX_LENGTH), "email"), EMAIL), "test@example.com", |v| json!(v.as_str());
+    Title => with_pattern(text_schema(1, Self::MAX_LENGTH), LINE), "Test Task", |v| json!(v.as_str());
+    Description => with_pattern(text_schema(0, Self::MAX_LENGTH), TEXT), "This is a test task", |v| json!(v.as_str());
+    Locale => with_pattern(text_schema(2, 35), "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"), "en", |v| json!(v.as_str());
+    Zone => text_schema(2, 64), "Europe/Berlin", |v| json!(v.name());
+    Timestamp => with_format(MetaSchema::new("string"), "date-time"), "2026-12-01T09:00:00Z", |v| json!(v);
+    TaskStatus => words_schema(Self::ALL.map(Self::as_str)), "pending", |v| json!(v.as_str());
+    TaskPriority => words_schema(Self::ALL.map(Self::as_str)), "high", |v| json!(v.as_str());
+    UserId => with_format(MetaSchema::new("string"), "uuid"), "01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f", |v| json!(v);
+    TaskId => with_format(MetaSchema::new("string"), "uuid"), "01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f", |v| json!(v);
+    DeliveryId => with_format(MetaSchema::new("string"), "uuid"), "01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f", |v| json!(v);
+    EventId => with_format(MetaSchema::new("string"), "uuid"), "01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f", |v| json!(v);
+}
+
+impl Wire for ReminderMinutes {
+    fn schema() -> MetaSchema {
+        integer_schema(0, Self::MAX)
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        Self::new(integer(value, 0, Self::MAX)?).map_err(|error: InvalidValue| error.to_string())
+    }
+
+    fn write(&self) -> Value {
+        json!(self.get())
+    }
+}
+
+impl Wire for bool {
+    fn schema() -> MetaSchema {
+        MetaSchema::new("boolean")
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        value.as_bool().ok_or_else(|| "must be true or false".to_owned())
+    }
+
+    fn parse_text(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "must be true or false".to_owned())
+    }
+
+    fn write(&self) -> Value {
+        json!(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_strict() {
+        assert!(Title::parse(&json!(7)).is_err() && Title::parse(&json!(true)).is_err());
+        assert!(ReminderMinutes::parse(&json!("15")).is_err() && ReminderMinutes::parse(&json!(-1)).is_err());
+        assert!(ReminderMinutes::parse(&json!(15.5)).is_err() && ReminderMinutes::parse(&json!(1e300)).is_err());
+        assert!(ReminderMinutes::parse(&json!(15.0)).is_ok());
+        assert!(bool::parse(&json!("true")).is_err() && bool::parse_text("1").is_err());
+    }
+
+    #[test]
+    fn numbers_in_parameters_are_plain_decimals() {
+        assert_eq!(integer_text("12", 1, 100), Ok(12));
+        for text in ["", "+1", "-1", "1.0", "0x1", "101", "999999999999999999999", " 1"] {
+            assert!(integer_text(text, 1, 100).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_written_in_utc_with_microseconds() {
+        let at = Timestamp::parse(&json!("2026-12-01T10:00:00+01:00")).expect("a time");
+        assert_eq!(at.write(), json!("2026-12-01T09:00:00.000000Z"));
+        assert!(Timestamp::parse(&json!("2026-12-01T10:00:00")).is_err());
+    }
+}

@@ -1,0 +1,191 @@
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+use taskflow_core::{PasswordHash, Source};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use zxcvbn::Score;
+
+use super::argon;
+use crate::config::PasswordPolicy;
+
+/// How many may wait for a permit; each one more is told to come back later.
+const QUEUE: usize = 32;
+
+/// A password somebody wants to have: 8 to 128 characters.
+#[derive(Clone)]
+pub struct Password(SecretString);
+
+/// Why a password could not be hashed or checked.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordError {
+    /// Too many wait already; later it may work.
+    #[error("too many passwords are being checked")]
+    Busy,
+    /// A bug, or a stored hash nobody can read.
+    #[error("cannot hash a password")]
+    Internal(#[source] Source),
+}
+
+/// Hashes and checks passwords: argon2id with the parameters OWASP recommends (19 MiB, two passes), on threads of their
+/// own and only a few at a time, because each takes that memory.
+#[derive(Debug, Clone)]
+pub struct Passwords {
+    policy: PasswordPolicy,
+    /// Hashes that may run side by side.
+    permits: Arc<Semaphore>,
+    /// Hashes that may run or wait.
+    seats: Arc<Semaphore>,
+    /// Checked when there is no account, so that an unknown name costs as much as a wrong password.
+    dummy: PasswordHash,
+}
+
+impl Password {
+    /// Fewest and most characters.
+    pub const LENGTH: (usize, usize) = (8, 128);
+
+    /// Checks the length.
+    ///
+    /// # Errors
+    ///
+    /// What would be right, to be read after the field's name.
+    pub fn new(text: &str) -> Result<Self, String> {
+        let (least, most) = Self::LENGTH;
+        if (least..=most).contains(&text.chars().count()) {
+            Ok(Self(SecretString::from(text)))
+        } else {
+            Err(format!("must have {least} to {most} characters"))
+        }
+    }
+}
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Passwords {
+    /// Accepts what `policy` accepts and runs `permits` hashes (19 MiB each) side by side, at least one.
+    #[must_use]
+    pub fn new(policy: PasswordPolicy, permits: usize) -> Self {
+        let permits = permits.max(1);
+        let dummy = argon::hash_with_salt(b"nobody has this password", b"the salt of none")
+            .expect("the default parameters and a salt of 16 bytes fit");
+        Self {
+            policy,
+            permits: Arc::new(Semaphore::new(permits)),
+            seats: Arc::new(Semaphore::new(permits + QUEUE)),
+            dummy: PasswordHash::new(dummy),
+        }
+    }
+
+    /// What would be right, if the policy does not accept `password`. `inputs` are the name and the address of whoever
+    /// wants it: they and their parts are the first things to be guessed.
+    pub async fn objection(&self, password: &Password, inputs: Vec<String>) -> Option<String> {
+        if self.policy == PasswordPolicy::Basic {
+            return None;
+        }
+        let password = password.clone();
+        // Guessing takes milliseconds of pure computation, up to a hundred at first use.
+        let score = tokio::task::spawn_blocking(move || {
+            let parts = inputs.iter().flat_map(|input| input.split(|c: char| !c.is_alphanumeric()));
+            let inputs: Vec<&str> = inputs.iter().map(String::as_str).chain(parts).collect();
+            zxcvbn::zxcvbn(password.0.expose_secret(), &inputs).score()
+        })
+        .await
+        .unwrap_or(Score::Zero);
+        (score < Score::Three).then(|| "is too easy to guess: use several words that do not belong together".to_owned())
+    }
+
+    /// The hash to keep of a password.
+    ///
+    /// # Errors
+    ///
+    /// [`PasswordError::Busy`] when too many wait.
+    pub async fn hash(&self, password: &Password) -> Result<PasswordHash, PasswordError> {
+        let password = password.clone();
+        self.run(move || {
+            let hash = argon::hash(password.0.expose_secret().as_bytes()).map_err(internal)?;
+            Ok(PasswordHash::new(hash))
+        })
+        .await
+    }
+
+    /// Whether `attempt` is the password of `stored`; never without an account, and then it takes just as long.
+    ///
+    /// # Errors
+    ///
+    /// [`PasswordError::Busy`] when too many wait; `Internal` when the stored hash cannot be read.
+    pub async fn verify(&self, attempt: SecretString, stored: Option<PasswordHash>) -> Result<bool, PasswordError> {
+        let exists = stored.is_some();
+        let hash = stored.unwrap_or_else(|| self.dummy.clone());
+        self.run(move || {
+            let right = argon::verify(attempt.expose_secret().as_bytes(), hash.expose()).map_err(internal)?;
+            Ok(right && exists)
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
+    ) -> Result<T, PasswordError> {
+        let seat = self.seats.clone().try_acquire_owned().map_err(|_| PasswordError::Busy)?;
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| PasswordError::Busy)?;
+        // The permits go along: a caller who no longer waits must not make room while the hash still runs.
+        let held: [OwnedSemaphorePermit; 2] = [seat, permit];
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work();
+            drop(held);
+            result
+        });
+        done.await.map_err(|error| PasswordError::Internal(error.into()))?
+    }
+}
+
+fn internal(error: argon2::password_hash::Error) -> PasswordError {
+    PasswordError::Internal(error.to_string().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_is_accepted_only_by_its_own_hash() {
+        let passwords = Passwords::new(PasswordPolicy::Basic, 1);
+        let hash = passwords.hash(&Password::new("password123").expect("long enough")).await.expect("a hash");
+        assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(passwords.verify("password123".into(), Some(hash.clone())).await.expect("checked"));
+        assert!(!passwords.verify("password124".into(), Some(hash)).await.expect("checked"));
+        assert!(!passwords.verify("nobody has this password".into(), None).await.expect("checked"));
+    }
+
+    #[tokio::test]
+    async fn the_strict_policy_refuses_what_is_easy_to_guess() {
+        let strict = Passwords::new(PasswordPolicy::Strict, 1);
+        let objection = async |text| {
+            let inputs = vec!["testuser".to_owned(), "test@example.com".to_owned()];
+            strict.objection(&Password::new(text).expect("long enough"), inputs).await
+        };
+        assert!(objection("password123").await.is_some());
+        assert!(objection("testuser2026").await.is_some());
+        assert!(objection("correct horse battery staple").await.is_none());
+    }
+
+    #[tokio::test]
+    async fn whoever_finds_the_queue_full_is_sent_away() {
+        let passwords = Passwords::new(PasswordPolicy::Basic, 1);
+        let all = passwords.seats.clone().acquire_many_owned(1 + QUEUE as u32).await.expect("open");
+        let refused = passwords.verify("password123".into(), None).await;
+        assert!(matches!(refused, Err(PasswordError::Busy)));
+        drop(all);
+        assert!(passwords.verify("password123".into(), None).await.is_ok());
+    }
+
+    #[test]
+    fn lengths_are_counted_in_characters() {
+        assert!(Password::new("äöüäöüä").is_err() && Password::new("äöüäöüäö").is_ok());
+        assert!(Password::new(&"x".repeat(128)).is_ok() && Password::new(&"x".repeat(129)).is_err());
+    }
+}

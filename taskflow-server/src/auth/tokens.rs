@@ -1,0 +1,205 @@
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use taskflow_core::{Timestamp, UserId};
+use uuid::Uuid;
+
+/// Who issues the tokens and who accepts them: this service, in both cases.
+const ISSUER: &str = "taskflow";
+const AUDIENCE: &str = "taskflow-api";
+/// The media type of access tokens (RFC 9068 §2.1): no other kind of token is taken for one.
+const TYPE: &str = "at+jwt";
+/// No token of ours is longer; longer ones are not even decoded.
+const MAX_LENGTH: usize = 1024;
+/// How far another node's clock may be ahead of ours.
+const MAX_AHEAD: Duration = Duration::from_secs(5);
+
+/// Makes and checks access tokens: JWT (RFC 7519) signed with HMAC-SHA-256, and no other algorithm.
+#[derive(Clone)]
+pub struct Tokens {
+    signing: EncodingKey,
+    checking: DecodingKey,
+    key_id: String,
+    validation: Validation,
+    lifetime: Duration,
+}
+
+/// A fresh access token.
+#[derive(Clone)]
+pub struct AccessToken {
+    /// What the client sends back as `Authorization: Bearer …`.
+    pub text: String,
+    /// How long it is good for.
+    pub lifetime: Duration,
+}
+
+/// What a genuine, unexpired token says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verified {
+    /// Whose it is.
+    pub user: UserId,
+    /// When it was made, to the microsecond: a password change cancels what is older.
+    pub issued_at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: String,
+    jti: Uuid,
+    iat: i64,
+    exp: i64,
+    /// `iat` has whole seconds by custom; this has the microseconds, so that signing in right after a password change
+    /// counts as after it.
+    iat_us: i64,
+}
+
+impl Tokens {
+    /// Signs with `secret`, which has at least 32 bytes (RFC 7518 §3.2); tokens are good for `access_lifetime`.
+    #[must_use]
+    pub fn new(secret: &SecretString, access_lifetime: Duration) -> Self {
+        let secret = secret.expose_secret().as_bytes();
+        let signing = EncodingKey::from_secret(secret);
+        let digest = jsonwebtoken::crypto::sign(b"taskflow key id", &signing, Algorithm::HS256)
+            .expect("HMAC takes keys of any length");
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_issuer(&[ISSUER]);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
+        // Expiry is ours to judge: by the injected clock and without leeway.
+        validation.validate_exp = false;
+        Self {
+            signing,
+            checking: DecodingKey::from_secret(secret),
+            key_id: digest.chars().take(12).collect(),
+            validation,
+            lifetime: access_lifetime,
+        }
+    }
+
+    /// A token for `user`, good from `now` on.
+    ///
+    /// # Errors
+    ///
+    /// Only when the claims cannot be written as JSON, which is a bug.
+    pub fn issue(&self, user: UserId, now: Timestamp) -> Result<AccessToken, jsonwebtoken::errors::Error> {
+        let claims = Claims {
+            iss: ISSUER.to_owned(),
+            aud: AUDIENCE.to_owned(),
+            sub: user.to_string(),
+            jti: Uuid::new_v4(),
+            iat: seconds(now),
+            exp: seconds(now + self.lifetime),
+            iat_us: now.as_micros(),
+        };
+        let header =
+            Header { typ: Some(TYPE.to_owned()), kid: Some(self.key_id.clone()), ..Header::new(Algorithm::HS256) };
+        let text = jsonwebtoken::encode(&header, &claims, &self.signing)?;
+        Ok(AccessToken { text, lifetime: self.lifetime })
+    }
+
+    /// What `token` says, unless it is malformed, forged, expired, from the future or not for us: nobody is told which.
+    #[must_use]
+    pub fn verify(&self, token: &str, now: Timestamp) -> Option<Verified> {
+        if token.len() > MAX_LENGTH {
+            return None;
+        }
+        let data = jsonwebtoken::decode::<Claims>(token, &self.checking, &self.validation).ok()?;
+        let (header, claims) = (data.header, data.claims);
+        let ours = header.typ.as_deref() == Some(TYPE) && header.kid.as_deref() == Some(self.key_id.as_str());
+        let issued_at = Timestamp::from_micros(claims.iat_us);
+        let in_time = seconds(now) < claims.exp && issued_at <= now + MAX_AHEAD && claims.iat == seconds(issued_at);
+        let user = claims.sub.parse().ok()?;
+        (ours && in_time).then_some(Verified { user, issued_at })
+    }
+}
+
+/// NumericDate (RFC 7519 §2), in whole seconds.
+fn seconds(at: Timestamp) -> i64 {
+    at.as_micros().div_euclid(1_000_000)
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokens").field("key_id", &self.key_id).field("lifetime", &self.lifetime).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccessToken").field("lifetime", &self.lifetime).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIME: Duration = Duration::from_secs(1800);
+
+    fn tokens() -> Tokens {
+        Tokens::new(&SecretString::from("0123456789abcdef0123456789abcdef"), LIFETIME)
+    }
+
+    fn ada() -> UserId {
+        UserId::from_uuid(Uuid::from_u128(7))
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-22T10:00:00.123456Z".parse().expect("a time")
+    }
+
+    fn forged(header: &Header, change: impl FnOnce(&mut Claims), secret: &str) -> String {
+        let mut claims = Claims {
+            iss: ISSUER.to_owned(),
+            aud: AUDIENCE.to_owned(),
+            sub: ada().to_string(),
+            jti: Uuid::nil(),
+            iat: seconds(now()),
+            exp: seconds(now()) + 60,
+            iat_us: now().as_micros(),
+        };
+        change(&mut claims);
+        jsonwebtoken::encode(header, &claims, &EncodingKey::from_secret(secret.as_bytes())).expect("encodes")
+    }
+
+    fn header() -> Header {
+        Header { typ: Some(TYPE.to_owned()), kid: Some(tokens().key_id), ..Header::new(Algorithm::HS256) }
+    }
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn a_token_is_good_until_the_second_it_expires() {
+        let token = tokens().issue(ada(), now()).expect("a token").text;
+        assert_eq!(tokens().verify(&token, now()), Some(Verified { user: ada(), issued_at: now() }));
+        assert!(tokens().verify(&token, now() + LIFETIME - Duration::from_secs(1)).is_some());
+        assert!(tokens().verify(&token, now() + LIFETIME).is_none());
+        assert!(tokens().verify(&token, now() - Duration::from_secs(6)).is_none());
+    }
+
+    #[test]
+    fn what_is_forged_or_not_for_us_is_refused() {
+        assert!(tokens().verify(&forged(&header(), |_| (), SECRET), now()).is_some());
+        let cases = [
+            forged(&header(), |_| (), "another secret, just as long as the first"),
+            forged(&Header { alg: Algorithm::HS512, ..header() }, |_| (), SECRET),
+            forged(&Header { typ: Some("JWT".to_owned()), ..header() }, |_| (), SECRET),
+            forged(&Header { kid: None, ..header() }, |_| (), SECRET),
+            forged(&header(), |claims| claims.aud = "other".to_owned(), SECRET),
+            forged(&header(), |claims| claims.iss = "other".to_owned(), SECRET),
+            forged(&header(), |claims| claims.sub = "7".to_owned(), SECRET),
+            forged(&header(), |claims| claims.iat -= 1, SECRET),
+            String::new(),
+            "a.b.c".to_owned(),
+            "eyJhbGciOiJub25lIn0.e30.".to_owned(),
+            "x".repeat(MAX_LENGTH + 1),
+        ];
+        for token in cases {
+            assert_eq!(tokens().verify(&token, now()), None, "{token}");
+        }
+    }
+}

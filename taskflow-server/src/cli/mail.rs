@@ -1,0 +1,80 @@
+//! `taskflow mail`.
+
+use std::sync::Arc;
+
+use taskflow_core::ports::{Ids, MailError, RandomIds};
+use taskflow_core::{Content, DeliveryId, EmailAddress, Mail, Mailbox};
+
+use super::failure::Failure;
+use super::output;
+use crate::config::{Config, Smtp, SmtpSecurity};
+use crate::wiring;
+
+#[derive(Debug, Clone, clap::Subcommand)]
+pub(super) enum Command {
+    /// Sends a test mail now, not by the outbox, and tells what the relay answered.
+    Test {
+        /// Where to send it.
+        #[arg(value_name = "ADDRESS", value_parser = address)]
+        to: EmailAddress,
+    },
+}
+
+fn address(text: &str) -> Result<EmailAddress, String> {
+    text.parse().map_err(|error| format!("{error}"))
+}
+
+pub(super) async fn run(command: Command, config: &Arc<Config>) -> Result<(), Failure> {
+    let Command::Test { to } = command;
+    let Some(smtp) = &config.smtp else {
+        return Err(Failure::new("there is no relay: mail stays on the page /mailbox of the running server")
+            .advise("set SMTP_SERVER, SMTP_PORT and, if the relay asks for it, SMTP_USERNAME and SMTP_PASSWORD"));
+    };
+    let (mail, clock) = wiring::relay(config)?;
+    output::line(&format!("relay    {}", route(smtp)))?;
+    if let Some(checked) = mail.check().await {
+        output::line(&format!("found    {}", checked.map_err(|error| failure(&error, smtp))?))?;
+    }
+    let now = clock.now();
+    let letter = Mail {
+        id: DeliveryId::from_uuid(RandomIds::new().next(now)),
+        date: now,
+        to: Mailbox { name: None, address: to.clone() },
+        content: Content {
+            subject: "TaskFlow can send mail".to_owned(),
+            text: "This is the test you asked for with `taskflow mail test`. It works.\n".to_owned(),
+            html: None,
+        },
+    };
+    let accepted = mail.mailer.send(&letter).await.map_err(|error| failure(&error, smtp))?;
+    output::line(&format!("answered {}", accepted.reply))?;
+    output::line(&format!(
+        "sent from {} to {to}; if it does not arrive, look into the spam folder",
+        config.mail_from.address
+    ))
+}
+
+/// The relay as people name it.
+pub(super) fn route(smtp: &Smtp) -> String {
+    let protection = match smtp.security {
+        SmtpSecurity::Implicit => "TLS",
+        SmtpSecurity::StartTls => "STARTTLS",
+        SmtpSecurity::Plain => "not encrypted",
+    };
+    format!("{}:{} ({protection})", smtp.server, smtp.port)
+}
+
+fn failure(error: &MailError, smtp: &Smtp) -> Failure {
+    let advice = match error {
+        MailError::Unavailable(_) => format!(
+            "check SMTP_SERVER ({}), SMTP_PORT ({}), SMTP_USERNAME and SMTP_PASSWORD, and that this machine may connect \
+             there; port 465 means TLS from the start, 587 STARTTLS",
+            smtp.server, smtp.port
+        ),
+        MailError::Transient(_) => "try again later; the server itself retries such mail by RETRY_SCHEDULE".to_owned(),
+        MailError::Permanent(_) => {
+            "check the address, and that the relay lets SMTP_FROM_EMAIL send from this sign-in".to_owned()
+        }
+    };
+    Failure::new(error.to_string()).advise(advice)
+}

@@ -1,0 +1,139 @@
+//! `taskflow serve`: start, run, stop.
+
+mod announce;
+mod listen;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::failure::Failure;
+use crate::config::Config;
+use crate::http;
+use crate::wiring::{self, Opened};
+use crate::worker::Worker;
+use announce::First;
+
+/// How long requests and mail under way may take after the signal; the rest of the thirty seconds is for the database.
+const GRACE: Duration = Duration::from_secs(25);
+/// How long closing the database may take.
+const CLOSING: Duration = Duration::from_secs(3);
+
+pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
+    // The address first: when it is taken, another server probably uses the same database.
+    let socket = listen::bind(&config).await?;
+    let port = listen::port(&socket)?;
+    let config = Arc::new(Config::clone(&config).listening_on(port));
+    let database_is_new = config.database.file().is_some_and(|file| !file.exists());
+    let opened = wiring::open(&config).await?;
+    let no_account = opened.app.users_after(None, 1).await.is_ok_and(|users| users.is_empty());
+    let mut signals = Signals::new()?;
+
+    let stop = CancellationToken::new();
+    let listener = listen::listen(socket, &config)?;
+    let server = tokio::spawn(http::serve(Arc::new(opened.service()), listener, stop.clone()));
+    let worker = start_worker(&opened, &config, &stop);
+    announce::started(&config, &First { database: database_is_new, account: no_account });
+
+    let mut server = server;
+    let ended_early = tokio::select! {
+        signal = signals.next() => {
+            tracing::info!(signal, "stopping: requests are finished, mail under way is settled");
+            None
+        }
+        ended = &mut server => Some(ended),
+    };
+    stop.cancel();
+    opened.app.drain();
+    let settling = async {
+        let server = async {
+            match ended_early {
+                Some(ended) => ended,
+                None => server.await,
+            }
+        };
+        tokio::time::timeout(GRACE, async { tokio::join!(server, settled(worker)).0 }).await
+    };
+    let ended = tokio::select! {
+        ended = settling => ended,
+        signal = signals.next() => {
+            tracing::warn!(signal, "stopping at once; mail under way may be sent again");
+            std::process::exit(FORCED);
+        }
+    };
+    if tokio::time::timeout(CLOSING, opened.close()).await.is_err() {
+        tracing::warn!("the database did not close in time; it recovers at the next start");
+    }
+    match ended {
+        Ok(Ok(Ok(()))) => tracing::info!("stopped"),
+        Ok(Ok(Err(error))) => return Err(Failure::of("the server stopped listening", &error)),
+        Ok(Err(error)) => return Err(Failure::of("the server broke off", &error)),
+        Err(_) => {
+            let seconds = GRACE.as_secs();
+            tracing::warn!(seconds, "stopped before everything had ended; another start takes over what is left");
+        }
+    }
+    Ok(())
+}
+
+/// The exit code after a second signal, as shells report a process that SIGINT ended.
+const FORCED: i32 = 130;
+
+/// Waits for the delivery loop.
+async fn settled(worker: Option<JoinHandle<()>>) {
+    if let Some(worker) = worker
+        && worker.await.is_err()
+    {
+        tracing::error!("the delivery loop had broken off");
+    }
+}
+
+fn start_worker(opened: &Opened, config: &Config, stop: &CancellationToken) -> Option<JoinHandle<()>> {
+    if config.hold_mail {
+        return None;
+    }
+    let worker = Worker::new(Arc::clone(&opened.app), Arc::clone(&opened.clock), config.job_tick);
+    Some(tokio::spawn(worker.run(Arc::clone(&opened.bus), stop.clone())))
+}
+
+/// What tells a server to stop.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind| signal(kind).map_err(|error| Failure::of("cannot listen to signals", &error));
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    #[expect(clippy::unnecessary_wraps, reason = "it can fail elsewhere")]
+    fn new() -> Result<Self, Failure> {
+        Ok(Self {})
+    }
+
+    async fn next(&mut self) -> &'static str {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => "Ctrl-C",
+            // Nobody can stop it by a signal then; the process can still be ended.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}

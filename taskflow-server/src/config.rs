@@ -1,0 +1,238 @@
+//! The settings: read from flags, environment, `.env` and `taskflow.toml`, checked together, every problem at once.
+
+mod database;
+mod dotenv;
+mod duration;
+mod key;
+mod problem;
+mod reader;
+mod rules;
+mod settings;
+mod smtp;
+mod sources;
+mod values;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use taskflow_core::Mailbox;
+
+pub use database::Database;
+pub use key::KeyOrigin;
+pub use problem::{Problem, Problems};
+pub use settings::{SETTINGS, Setting};
+pub use smtp::{Smtp, SmtpLogin, SmtpSecurity};
+pub use sources::{Origin, Sources};
+
+/// What the settings are read for; not every command needs all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// To serve: everything that must be set is demanded, and a key is there afterwards.
+    Serve,
+    /// To manage accounts and the database: what is set must be right, but nothing else is demanded, and no key file is
+    /// made.
+    Manage,
+}
+
+/// Who may register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registration {
+    /// Everybody.
+    Open,
+    /// Nobody; whoever runs the service makes the accounts.
+    Closed,
+}
+
+/// Which passwords are good enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasswordPolicy {
+    /// 8 to 128 characters.
+    Basic,
+    /// The same, and not easy to guess.
+    Strict,
+}
+
+/// How mail is delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sending {
+    /// Connections to the relay at most.
+    pub connections: usize,
+    /// Mails claimed at once at most.
+    pub batch: usize,
+    /// How long one mail may take.
+    pub mail_timeout: Duration,
+    /// After how long the mails of a dead node are taken over.
+    pub lease: Duration,
+    /// Retries of a mail that was refused for now.
+    pub max_retries: u32,
+    /// The waits before them; never empty.
+    pub retry_waits: Vec<Duration>,
+}
+
+/// The settings, checked. `Debug` shows secrets as `***`.
+#[derive(Clone)]
+pub struct Config {
+    /// `DATABASE_URL` as it was given.
+    pub database_url: String,
+    /// What it means.
+    pub database: Database,
+    /// How long to wait for a database connection.
+    pub db_acquire_timeout: Duration,
+    /// Address or name to listen on, without brackets.
+    pub host: String,
+    /// Port to listen on; 0: any.
+    pub port: u16,
+    /// Development instead of production.
+    pub debug: bool,
+    /// Base of every link in mail, without a slash at the end; `None`: mail has no links.
+    pub public_url: Option<String>,
+    /// Signs sign-ins: 32 bytes or more.
+    pub secret_key: SecretString,
+    /// Where the key came from.
+    pub key_origin: KeyOrigin,
+    /// How long an access token is good for.
+    pub access_token_expire_minutes: u32,
+    /// Who may register.
+    pub registration: Registration,
+    /// Which passwords are good enough.
+    pub password_policy: PasswordPolicy,
+    /// Origins (scheme, host, port) of pages that may call the API.
+    pub allowed_origins: Vec<String>,
+    /// Whether the dev mailbox is served.
+    pub mailbox: bool,
+    /// The relay; `None`: mail goes to the dev mailbox.
+    pub smtp: Option<Smtp>,
+    /// The sender of all mail.
+    pub mail_from: Mailbox,
+    /// How mail is delivered.
+    pub sending: Sending,
+    /// Plan mail, send none.
+    pub hold_mail: bool,
+    /// How often to look for due mail at least.
+    pub job_tick: Duration,
+    /// Name of this process in logs.
+    pub node_id: String,
+    /// What to log.
+    pub log: String,
+    /// What is allowed but probably not meant; sentences for the log.
+    pub remarks: Vec<String>,
+    origins: BTreeMap<&'static str, Origin>,
+}
+
+impl Config {
+    /// Reads and checks everything. For [`Need::Serve`] in development it also finds or makes the key file.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, in the order of [`SETTINGS`].
+    pub fn load(sources: Sources, need: Need) -> Result<Self, Problems> {
+        rules::read(sources.read(), need)
+    }
+
+    /// The settings of development, without any source and with a store in memory.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        let sources = Sources::none().with_environment([("DATABASE_URL", "memory:"), ("PORT", "0")]);
+        Self::load(sources, Need::Serve).expect("the defaults are valid")
+    }
+
+    /// Tells which port it was when any was asked for.
+    #[must_use]
+    pub fn listening_on(mut self, port: u16) -> Self {
+        self.port = port;
+        if self.public_url.is_none() && self.debug {
+            self.public_url = Some(values::local_url(&self.host, port));
+        }
+        self
+    }
+
+    /// Where a browser on this machine finds the service.
+    #[must_use]
+    pub fn local_url(&self) -> String {
+        values::local_url(&self.host, self.port)
+    }
+
+    /// Name, value as it would be written and origin of each setting; secrets are `***`, unset ones empty.
+    #[must_use]
+    pub fn effective(&self) -> Vec<(&'static str, String, Origin)> {
+        let origin = |name| self.origins.get(name).cloned().unwrap_or(Origin::Default);
+        SETTINGS.iter().map(|setting| (setting.name, self.shown(setting.name), origin(setting.name))).collect()
+    }
+
+    fn shown(&self, name: &str) -> String {
+        let smtp = self.smtp.as_ref();
+        let login = smtp.and_then(|smtp| smtp.login.as_ref());
+        match name {
+            "DATABASE_URL" => self.database_url.clone(),
+            "DB_ACQUIRE_TIMEOUT" => duration::show(self.db_acquire_timeout),
+            "HOST" => self.host.clone(),
+            "PORT" => self.port.to_string(),
+            "DEBUG" => self.debug.to_string(),
+            "PUBLIC_URL" => self.public_url.clone().unwrap_or_default(),
+            "SECRET_KEY" => "***".to_owned(),
+            "ALGORITHM" => "HS256".to_owned(),
+            "ACCESS_TOKEN_EXPIRE_MINUTES" => self.access_token_expire_minutes.to_string(),
+            "REGISTRATION" => self.registration.as_str().to_owned(),
+            "PASSWORD_POLICY" => self.password_policy.as_str().to_owned(),
+            "ALLOWED_ORIGINS" => self.allowed_origins.join(","),
+            "SMTP_SERVER" => smtp.map(|smtp| smtp.server.clone()).unwrap_or_default(),
+            "SMTP_PORT" => smtp.map(|smtp| smtp.port.to_string()).unwrap_or_default(),
+            "SMTP_USERNAME" => login.map(|login| login.username.clone()).unwrap_or_default(),
+            "SMTP_PASSWORD" => login.map(|_| "***".to_owned()).unwrap_or_default(),
+            "SMTP_USE_TLS" => smtp.map(|smtp| smtp.security.is_tls().to_string()).unwrap_or_default(),
+            "SMTP_FROM_EMAIL" => self.mail_from.address.to_string(),
+            "SMTP_FROM_NAME" => self.mail_from.name.clone().unwrap_or_default(),
+            "SMTP_CONNECTIONS" => self.sending.connections.to_string(),
+            "EMAIL_TIMEOUT" => duration::show(self.sending.mail_timeout),
+            "BATCH_SIZE" => self.sending.batch.to_string(),
+            "MAX_RETRIES" => self.sending.max_retries.to_string(),
+            "RETRY_SCHEDULE" => {
+                self.sending.retry_waits.iter().copied().map(duration::show).collect::<Vec<_>>().join(",")
+            }
+            "LEASE_SECONDS" => duration::show(self.sending.lease),
+            "HOLD_MAIL" => self.hold_mail.to_string(),
+            "MAILBOX" => self.mailbox.to_string(),
+            "JOB_TICK" => duration::show(self.job_tick),
+            "NODE_ID" => self.node_id.clone(),
+            "LOG" => self.log.clone(),
+            _ => String::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Config");
+        for (name, value, _) in self.effective() {
+            shown.field(name, &value);
+        }
+        shown.finish()
+    }
+}
+
+impl Registration {
+    /// Its word in the settings.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+impl PasswordPolicy {
+    /// Its word in the settings.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::Strict => "strict",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! What is wrong with the settings, all of it at once.
+
+use std::fmt;
+
+/// One thing that is wrong: which setting, where it came from, what is wrong, what would be right.
+///
+/// It never holds the value of a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The setting, or the file that cannot be read.
+    pub setting: String,
+    /// Where its value was given; `None`: nowhere.
+    pub from: Option<String>,
+    /// What is wrong; reads on from the name of the setting.
+    pub wrong: String,
+    /// What would be right, as a sentence without its full stop.
+    pub right: String,
+}
+
+/// Everything that is wrong with the settings; never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(pub Vec<Problem>);
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { setting, from, wrong, right } = self;
+        match from {
+            Some(from) => write!(f, "{setting} (from {from}) {wrong}\n    → {right}"),
+            None => write!(f, "{setting} {wrong}\n    → {right}"),
+        }
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.len() {
+            1 => f.write_str("one setting needs attention:")?,
+            count => write!(f, "{count} settings need attention:")?,
+        }
+        self.0.iter().try_for_each(|problem| write!(f, "\n\n  {problem}"))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_reads_as_sentence_and_advice() {
+        let problem = Problem {
+            setting: "PORT".into(),
+            from: Some(".env, line 3".into()),
+            wrong: "is \"80000\"".into(),
+            right: "take a number from 0 to 65535".into(),
+        };
+        assert_eq!(problem.to_string(), "PORT (from .env, line 3) is \"80000\"\n    → take a number from 0 to 65535");
+        let all = Problems(vec![problem.clone(), Problem { from: None, ..problem }]).to_string();
+        assert!(all.starts_with("2 settings need attention:\n\n  PORT (from"), "{all}");
+    }
+}

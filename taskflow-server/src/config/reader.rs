@@ -1,0 +1,88 @@
+//! Takes typed values out of what was given and collects what is wrong with them.
+
+use std::collections::BTreeMap;
+
+use super::problem::{Problem, Problems};
+use super::settings::{SETTINGS, Setting};
+use super::sources::{Given, Origin};
+
+/// What was given, and the problems found so far.
+pub(super) struct Reader {
+    given: Given,
+}
+
+impl Reader {
+    pub(super) fn new(given: Given) -> Self {
+        Self { given }
+    }
+
+    /// The text as it was given, without spaces around it.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.given.values.get(name).map(|(text, _)| text.trim())
+    }
+
+    /// Whether somebody gave it.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.given.values.contains_key(name)
+    }
+
+    /// A secret, byte for byte; it never shows in a problem.
+    pub(super) fn secret(&self, name: &str) -> Option<&str> {
+        self.given.values.get(name).map(|(text, _)| text.as_str())
+    }
+
+    /// A setting with a default. `right` says what would be right when it cannot be read.
+    pub(super) fn value<T>(&mut self, name: &'static str, right: &str, parse: impl Fn(&str) -> Option<T>) -> T {
+        self.optional(name, right, &parse).unwrap_or_else(|| {
+            let default = setting(name).default.and_then(parse);
+            default.expect("a setting that is read as a value has a default that can be read")
+        })
+    }
+
+    /// A setting that may be unset; also `None` when it cannot be read, which is a problem then.
+    pub(super) fn optional<T>(
+        &mut self,
+        name: &'static str,
+        right: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.text(name)?;
+        let value = parse(text);
+        if value.is_none() {
+            let wrong = if setting(name).secret { "cannot be used".to_owned() } else { format!("is {text:?}") };
+            self.problem(name, wrong, right);
+        }
+        value
+    }
+
+    /// Something is wrong with a setting.
+    pub(super) fn problem(&mut self, name: &'static str, wrong: impl Into<String>, right: impl Into<String>) {
+        let from = self.given.values.get(name).map(|(_, origin)| origin.to_string());
+        self.given.problems.push(Problem { setting: name.into(), from, wrong: wrong.into(), right: right.into() });
+    }
+
+    /// How many problems there are so far.
+    pub(super) fn problems(&self) -> usize {
+        self.given.problems.len()
+    }
+
+    /// Names in `.env` that are no settings.
+    pub(super) fn ignored(&self) -> &[String] {
+        &self.given.ignored
+    }
+
+    /// Where each given setting came from, unless there were problems: they come first those of files, then by setting.
+    pub(super) fn finish(self) -> Result<BTreeMap<&'static str, Origin>, Problems> {
+        let Given { values, mut problems, .. } = self.given;
+        if problems.is_empty() {
+            return Ok(values.into_iter().map(|(name, (_, origin))| (name, origin)).collect());
+        }
+        let place = |problem: &Problem| SETTINGS.iter().position(|setting| setting.name == problem.setting);
+        problems.sort_by_key(place);
+        Err(Problems(problems))
+    }
+}
+
+fn setting(name: &str) -> &'static Setting {
+    Setting::named(name).expect("settings are read by a name from their list")
+}

@@ -1,0 +1,222 @@
+//! The rules between settings. Nothing here stops at the first problem.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::database::Database;
+use super::key::{self, KeyOrigin};
+use super::problem::Problems;
+use super::reader::Reader;
+use super::sources::Given;
+use super::{Config, Need, PasswordPolicy, Registration, Sending, smtp, values};
+
+const SPAN: &str = "write a time such as 500ms, 30s, 5m or 1h";
+const TRUTH: &str = "write true or false";
+
+pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
+    let mut reader = Reader::new(given);
+    let r = &mut reader;
+    let mut remarks = Vec::new();
+    let serve = need == Need::Serve;
+
+    let database = database(r);
+    let host = r.value("HOST", "write an address such as 127.0.0.1, or the name of this machine", values::host);
+    let port = r.value("PORT", "take a number from 0 to 65535; 0 is any free port", values::number(0..=u16::MAX));
+    // What cannot be understood counts as production, so that the stricter problems are named too.
+    let asked = r.optional("DEBUG", TRUTH, values::truth);
+    let debug = asked.unwrap_or(!r.has("DEBUG") && values::is_loopback(&host));
+    let (smtp, mail_from) = smtp::read(r, debug, &mut remarks);
+    let relay = r.has("SMTP_SERVER");
+    let mailbox = mailbox(r, debug, relay, serve);
+    let public_url = public_url(r, debug, relay && serve, &host, port);
+    let policy = r.optional("PASSWORD_POLICY", "write basic or strict", policy);
+    let sending = sending(r);
+    algorithm(r);
+    let secret_key = given_key(r, !debug && serve);
+
+    let config = Config {
+        database_url: r.value("DATABASE_URL", "", |text| Some(text.to_owned())),
+        database: database.clone().unwrap_or(Database::Memory),
+        db_acquire_timeout: r.value(
+            "DB_ACQUIRE_TIMEOUT",
+            "write a time from 1ms to 5m",
+            values::span(Duration::from_millis(1)..=Duration::from_mins(5)),
+        ),
+        debug,
+        public_url,
+        key_origin: if secret_key.is_some() { KeyOrigin::Given } else { KeyOrigin::Ephemeral },
+        secret_key: secret_key.unwrap_or_else(key::random),
+        access_token_expire_minutes: r.value(
+            "ACCESS_TOKEN_EXPIRE_MINUTES",
+            "take a number of minutes from 1 to 43200",
+            values::number(1..=43_200),
+        ),
+        registration: registration(r),
+        password_policy: policy.unwrap_or(if debug { PasswordPolicy::Basic } else { PasswordPolicy::Strict }),
+        allowed_origins: r
+            .optional(
+                "ALLOWED_ORIGINS",
+                "name each origin as in https://app.example.org, with commas between; there is no *",
+                values::origins,
+            )
+            .unwrap_or_default(),
+        mailbox,
+        smtp,
+        mail_from,
+        sending,
+        hold_mail: r.value("HOLD_MAIL", TRUTH, values::truth),
+        job_tick: r.value(
+            "JOB_TICK",
+            "write a time from 10ms to 1h",
+            values::span(Duration::from_millis(10)..=Duration::from_hours(1)),
+        ),
+        node_id: r
+            .optional("NODE_ID", "take up to 64 letters, digits, '.', '_' or '-'", values::node_id)
+            .unwrap_or_else(random_node_id),
+        log: r.value("LOG", "write error, warn, info, debug, trace, or target=level with commas between", log_filter),
+        remarks: Vec::new(),
+        origins: std::collections::BTreeMap::new(),
+        host,
+        port,
+    };
+    if debug && !values::is_loopback(&config.host) {
+        remarks
+            .push("development on an address that others can reach: set DEBUG=false for anything serious".to_owned());
+    }
+    if !debug && config.mailbox {
+        remarks.push("MAILBOX=true in production: whoever reaches the page /mailbox reads all mail".to_owned());
+    }
+    if !r.ignored().is_empty() {
+        remarks.push(format!(".env has names that are not settings of this version: {}", r.ignored().join(", ")));
+    }
+    let config = Config { remarks, ..config };
+    // The file of the key is only touched when everything else is right.
+    let config = match (reader.problems(), need, &config.key_origin, database.as_ref().and_then(Database::file)) {
+        (0, Need::Serve, KeyOrigin::Ephemeral, Some(file)) => {
+            with_kept_key(&mut reader, config, &key::path_beside(file))
+        }
+        _ => config,
+    };
+    Ok(Config { origins: reader.finish()?, ..config })
+}
+
+fn database(r: &mut Reader) -> Option<Database> {
+    let url = r.value("DATABASE_URL", "", |text| Some(text.to_owned()));
+    match Database::parse(&url) {
+        Ok(database) => {
+            if database.file().is_some_and(std::path::Path::is_dir) {
+                r.problem("DATABASE_URL", "names a directory", "add the name of a file, for example taskflow.db");
+            }
+            Some(database)
+        }
+        Err((wrong, right)) => {
+            r.problem("DATABASE_URL", wrong, right);
+            None
+        }
+    }
+}
+
+fn mailbox(r: &mut Reader, debug: bool, relay: bool, serve: bool) -> bool {
+    let asked = r.optional("MAILBOX", TRUTH, values::truth);
+    if !relay && serve {
+        let right = "set SMTP_SERVER, or MAILBOX=true to keep mail on the page /mailbox instead of sending it";
+        match asked {
+            Some(false) => r.problem("MAILBOX", "is false without SMTP_SERVER, so that mail has nowhere to go", right),
+            None if !debug && !r.has("MAILBOX") => {
+                r.problem("SMTP_SERVER", "is missing: in production mail must be able to leave", right);
+            }
+            Some(true) | None => {}
+        }
+    }
+    asked.unwrap_or(debug && !relay)
+}
+
+fn public_url(r: &mut Reader, debug: bool, sends: bool, host: &str, port: u16) -> Option<String> {
+    let right = "write where people find the service, as in https://tasks.example.org";
+    let url = r.optional("PUBLIC_URL", right, values::base_url);
+    if sends && !debug && !r.has("PUBLIC_URL") {
+        r.problem("PUBLIC_URL", "is missing: links in mail need it", right);
+    }
+    // Port 0 becomes known when it is bound.
+    url.or_else(|| (debug && port != 0).then(|| values::local_url(host, port)))
+}
+
+fn sending(r: &mut Reader) -> Sending {
+    let timeout = Duration::from_millis(1)..=Duration::from_mins(10);
+    let sending = Sending {
+        connections: r.value("SMTP_CONNECTIONS", "take a number from 1 to 1000", values::number(1..=1000)),
+        batch: r.value("BATCH_SIZE", "take a number from 1 to 10000", values::number(1..=10_000)),
+        mail_timeout: r.value("EMAIL_TIMEOUT", "write a time from 1ms to 10m", values::span(timeout)),
+        lease: r.value("LEASE_SECONDS", SPAN, values::span(Duration::from_millis(1)..=Duration::from_hours(24))),
+        max_retries: r.value("MAX_RETRIES", "take a number from 0 to 100", values::number(0..=100)),
+        retry_waits: r.value("RETRY_SCHEDULE", "write times with commas between, as in 1m,5m,30m", values::spans),
+    };
+    if sending.lease <= sending.mail_timeout {
+        let timeout = super::duration::show(sending.mail_timeout);
+        r.problem(
+            "LEASE_SECONDS",
+            format!("is not longer than EMAIL_TIMEOUT ({timeout}), so that a mail on its way could be sent twice"),
+            "make it several times as long",
+        );
+    }
+    sending
+}
+
+fn algorithm(r: &mut Reader) {
+    let given = r.text("ALGORITHM").map(str::to_owned);
+    if let Some(other) = given.filter(|name| name != "HS256") {
+        let wrong = format!("is {other:?}, and sign-ins are only ever signed with HS256");
+        r.problem("ALGORITHM", wrong, "remove it: one fixed algorithm leaves attackers no choice");
+    }
+}
+
+fn registration(r: &mut Reader) -> Registration {
+    if r.text("REGISTRATION") == Some("verified") {
+        let wrong = "is verified, which this version cannot do yet";
+        r.problem("REGISTRATION", wrong, "write open, or closed and make accounts with: taskflow user create");
+        return Registration::Closed;
+    }
+    r.value("REGISTRATION", "write open or closed", |word| {
+        [Registration::Open, Registration::Closed].into_iter().find(|kind| kind.as_str() == word)
+    })
+}
+
+fn policy(word: &str) -> Option<PasswordPolicy> {
+    [PasswordPolicy::Basic, PasswordPolicy::Strict].into_iter().find(|policy| policy.as_str() == word)
+}
+
+fn given_key(r: &mut Reader, required: bool) -> Option<SecretString> {
+    let key = r.secret("SECRET_KEY").map(str::to_owned);
+    match key.as_deref().map(key::check) {
+        Some(Err((wrong, right))) => r.problem("SECRET_KEY", wrong, right),
+        Some(Ok(())) => {}
+        None if required => {
+            let wrong = "is missing: in production it must be set, so that sign-ins outlive a restart";
+            r.problem("SECRET_KEY", wrong, "make one with: openssl rand -base64 48");
+        }
+        None => {}
+    }
+    key.map(SecretString::from)
+}
+
+fn with_kept_key(reader: &mut Reader, config: Config, path: &std::path::Path) -> Config {
+    match key::find_or_make(path) {
+        Ok((secret_key, key_origin)) => Config { secret_key, key_origin, ..config },
+        Err((wrong, right)) => {
+            reader.problem("SECRET_KEY", wrong, right);
+            config
+        }
+    }
+}
+
+fn random_node_id() -> String {
+    uuid::Uuid::new_v4().simple().to_string()[..8].to_owned()
+}
+
+/// A word alone must be a level: the filter would take a misspelled one for a target, and log nothing else.
+fn log_filter(text: &str) -> Option<String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let levels_known = text.split(',').all(|part| part.contains(['=', '[']) || LEVELS.contains(&part.trim()));
+    (levels_known && tracing_subscriber::EnvFilter::builder().parse(text).is_ok()).then(|| text.to_owned())
+}

@@ -1,0 +1,352 @@
+use super::*;
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+/// What must be set in production; `memory:` keeps the tests off the disk.
+const PRODUCTION: [(&str, &str); 6] = [
+    ("DATABASE_URL", "memory:"),
+    ("HOST", "0.0.0.0"),
+    ("SECRET_KEY", KEY),
+    ("PUBLIC_URL", "https://tasks.example.org"),
+    ("SMTP_SERVER", "smtp.example.org"),
+    ("SMTP_FROM_EMAIL", "taskflow@example.org"),
+];
+
+fn dot_env(base: &[(&str, &str)], changes: &[(&str, &str)]) -> Sources {
+    let lines: Vec<String> = base.iter().chain(changes).map(|(name, value)| format!("{name}='{value}'")).collect();
+    // A later line replaces an earlier one only when it is not empty, so empty changes take the line away.
+    let gone =
+        |line: &&String| changes.iter().any(|(name, value)| value.is_empty() && line.starts_with(&format!("{name}=")));
+    Sources::none().with_dot_env(&lines.iter().filter(|line| !gone(line)).cloned().collect::<Vec<_>>().join("\n"))
+}
+
+fn development(changes: &[(&str, &str)]) -> Result<Config, Problems> {
+    Config::load(dot_env(&[("DATABASE_URL", "memory:")], changes), Need::Serve)
+}
+
+fn production(changes: &[(&str, &str)]) -> Result<Config, Problems> {
+    Config::load(dot_env(&PRODUCTION, changes), Need::Serve)
+}
+
+/// The only problem there is, as (setting, what is wrong).
+fn problem(result: Result<Config, Problems>) -> (String, String) {
+    let Problems(mut problems) = result.expect_err("a problem");
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    let problem = problems.remove(0);
+    assert!(!problem.right.is_empty());
+    (problem.setting, problem.wrong)
+}
+
+fn names(result: Result<Config, Problems>) -> Vec<String> {
+    result.expect_err("problems").0.into_iter().map(|problem| problem.setting).collect()
+}
+
+#[test]
+fn nothing_set_is_development_on_this_machine_with_the_dev_mailbox() {
+    let config = development(&[]).expect("valid");
+    assert!(config.debug && config.mailbox && config.smtp.is_none() && config.remarks.is_empty());
+    assert_eq!((config.host.as_str(), config.port), ("127.0.0.1", 8000));
+    assert_eq!(config.public_url.as_deref(), Some("http://127.0.0.1:8000"));
+    assert_eq!(config.password_policy, PasswordPolicy::Basic);
+    assert_eq!(config.registration, Registration::Open);
+    assert_eq!(config.key_origin, KeyOrigin::Ephemeral);
+    assert_eq!(config.sending.retry_waits, [1, 5, 30].map(Duration::from_mins));
+}
+
+#[test]
+fn the_default_database_is_a_file_in_the_working_directory() {
+    let config = Config::load(Sources::none(), Need::Manage).expect("valid");
+    assert_eq!(config.database, Database::Sqlite("taskflow.db".into()));
+}
+
+#[test]
+fn another_host_than_loopback_is_production() {
+    let config = production(&[]).expect("valid");
+    assert!(!config.debug && !config.mailbox);
+    assert_eq!(config.password_policy, PasswordPolicy::Strict);
+}
+
+#[test]
+fn debug_decides_over_the_host() {
+    assert!(production(&[("DEBUG", "true")]).expect("valid").debug);
+    assert!(!production(&[("HOST", "127.0.0.1"), ("DEBUG", "false")]).expect("valid").debug);
+}
+
+#[test]
+fn production_demands_key_public_url_relay_and_sender() {
+    let without = [("SECRET_KEY", ""), ("PUBLIC_URL", ""), ("SMTP_FROM_EMAIL", "")];
+    assert_eq!(names(production(&without)), ["PUBLIC_URL", "SECRET_KEY", "SMTP_FROM_EMAIL"]);
+    let bare =
+        Config::load(Sources::none().with_environment([("HOST", "::"), ("DATABASE_URL", "memory:")]), Need::Serve);
+    assert_eq!(names(bare), ["SECRET_KEY", "SMTP_SERVER"]);
+}
+
+#[test]
+fn production_without_relay_starts_when_mail_is_to_stay_in_the_mailbox() {
+    let config = production(&[("SMTP_SERVER", ""), ("PUBLIC_URL", ""), ("MAILBOX", "true")]).expect("valid");
+    assert!(config.mailbox && config.smtp.is_none() && config.public_url.is_none());
+    assert!(config.remarks[0].contains("reads all mail"));
+}
+
+#[test]
+fn mail_must_have_somewhere_to_go() {
+    assert_eq!(problem(development(&[("MAILBOX", "false")])).0, "MAILBOX");
+    assert!(!development(&[("MAILBOX", "false"), ("SMTP_SERVER", "localhost")]).expect("valid").mailbox);
+}
+
+#[test]
+fn managing_demands_nothing_but_checks_what_is_set() {
+    let bare = dot_env(&[("HOST", "0.0.0.0"), ("DATABASE_URL", "memory:")], &[]);
+    assert!(Config::load(bare, Need::Manage).is_ok());
+    let wrong = dot_env(&[("DATABASE_URL", "memory:"), ("PORT", "x")], &[]);
+    assert_eq!(problem(Config::load(wrong, Need::Manage)).0, "PORT");
+}
+
+#[test]
+fn short_and_sample_keys_are_refused_everywhere() {
+    assert!(problem(production(&[("SECRET_KEY", "short")])).1.contains("5 bytes"));
+    let sample = [("SECRET_KEY", "your-super-secret-key-change-this-in-production")];
+    assert!(problem(development(&sample)).1.contains("sample"));
+    assert!(problem(production(&sample)).1.contains("sample"));
+}
+
+#[test]
+fn in_development_the_key_is_kept_beside_the_data() {
+    use secrecy::ExposeSecret;
+    let dir = tempfile::tempdir().expect("a directory");
+    let url = format!("sqlite://{}/x.db", dir.path().display());
+    let load = |need| Config::load(dot_env(&[("DATABASE_URL", &url)], &[]), need).expect("valid");
+    assert_eq!(load(Need::Manage).key_origin, KeyOrigin::Ephemeral);
+    let file = dir.path().join("x.db.key");
+    assert!(!file.exists(), "managing makes no key file");
+    let (first, second) = (load(Need::Serve), load(Need::Serve));
+    assert_eq!((&first.key_origin, &second.key_origin), (&KeyOrigin::Created(file.clone()), &KeyOrigin::Kept(file)));
+    assert_eq!(first.secret_key.expose_secret(), second.secret_key.expose_secret());
+}
+
+#[test]
+fn no_key_file_is_made_while_anything_is_wrong() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let url = format!("sqlite://{}/x.db", dir.path().display());
+    problem(Config::load(dot_env(&[("DATABASE_URL", &url), ("PORT", "x")], &[]), Need::Serve));
+    assert_eq!(std::fs::read_dir(dir.path()).expect("the directory").count(), 0);
+}
+
+#[test]
+fn a_key_that_cannot_be_kept_is_named_with_what_helps() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let url = format!("sqlite://{}/x.db", file.path().display());
+    let result = development(&[("DATABASE_URL", &url)]);
+    let text = result.as_ref().expect_err("a problem").to_string();
+    assert!(text.contains("set SECRET_KEY"), "{text}");
+    assert!(problem(result).1.contains("cannot be"));
+}
+
+#[test]
+fn all_problems_are_named_at_once_in_the_order_of_the_settings() {
+    let result = production(&[
+        ("DATABASE_URL", "postgresql://u:hunter2@h/d"),
+        ("PORT", "80000"),
+        ("DEBUG", "maybe"),
+        ("PUBLIC_URL", "tasks.example.org"),
+        ("SECRET_KEY", "hunter2"),
+        ("ALGORITHM", "none"),
+        ("ACCESS_TOKEN_EXPIRE_MINUTES", "0"),
+        ("REGISTRATION", "verified"),
+        ("PASSWORD_POLICY", "lax"),
+        ("ALLOWED_ORIGINS", "*"),
+        ("SMTP_PORT", "0"),
+        ("SMTP_PASSWORD", "hunter2"),
+        ("SMTP_USE_TLS", "ssl"),
+        ("SMTP_FROM_EMAIL", "nobody"),
+        ("SMTP_CONNECTIONS", "0"),
+        ("EMAIL_TIMEOUT", "1d"),
+        ("BATCH_SIZE", "-1"),
+        ("MAX_RETRIES", "x"),
+        ("RETRY_SCHEDULE", "1m,,2m"),
+        ("LEASE_SECONDS", "30"),
+        ("HOLD_MAIL", "2"),
+        ("MAILBOX", "2"),
+        ("JOB_TICK", "0"),
+        ("NODE_ID", "a b"),
+        ("LOG", "loud"),
+        ("DB_ACQUIRE_TIMEOUT", "0"),
+        ("HOST", "300.0.0.1"),
+    ]);
+    let text = result.as_ref().expect_err("problems").to_string();
+    assert!(!text.contains("hunter2"), "{text}");
+    let expected: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
+    let fine = ["SMTP_SERVER", "SMTP_FROM_NAME", "SMTP_PASSWORD"];
+    assert_eq!(names(result), expected.into_iter().filter(|name| !fine.contains(name)).collect::<Vec<_>>());
+}
+
+#[test]
+fn each_problem_says_where_the_value_came_from() {
+    let sources =
+        Sources::none().with_toml("host = \"a b\"").with_dot_env("\nPORT=x").with_environment([("DEBUG", "x")]);
+    let text = Config::load(sources, Need::Manage).expect_err("problems").to_string();
+    for place in ["HOST (from taskflow.toml)", "PORT (from .env, line 2)", "DEBUG (from the environment)"] {
+        assert!(text.contains(place), "{text}");
+    }
+}
+
+#[test]
+fn the_configuration_of_the_original_is_understood_and_named_where_it_cannot_be_used() {
+    let original = "\
+# Database
+DATABASE_URL=postgresql://username:password@localhost:5432/task_dashboard
+
+# JWT Authentication
+SECRET_KEY=your-super-secret-key-change-this-in-production
+ALGORITHM=HS256
+ACCESS_TOKEN_EXPIRE_MINUTES=30
+
+# Email Configuration
+SMTP_SERVER=smtp.gmail.com
+SMTP_PORT=465
+SMTP_USERNAME=your-email@gmail.com
+SMTP_PASSWORD=your-app-password
+SMTP_FROM_EMAIL=your-email@gmail.com
+SMTP_FROM_NAME=Task Management Dashboard
+
+# Server Monitoring
+ADMIN_EMAIL=admin@yourcompany.com
+SERVER_MONITORING_ENABLED=true
+
+# Application
+DEBUG=true
+HOST=0.0.0.0
+PORT=8000
+";
+    let result = Config::load(Sources::none().with_dot_env(original), Need::Serve);
+    assert_eq!(names(result), ["DATABASE_URL", "SECRET_KEY"]);
+    let mended = original
+        .replace("DATABASE_URL=postgresql://username:password@localhost:5432/task_dashboard", "DATABASE_URL=memory:");
+    let mended = mended.replace("SECRET_KEY=your-super-secret-key-change-this-in-production", "");
+    let config = Config::load(Sources::none().with_dot_env(&mended), Need::Serve).expect("valid");
+    let smtp = config.smtp.clone().expect("a relay");
+    assert_eq!((smtp.port, smtp.security), (465, SmtpSecurity::Implicit));
+    assert_eq!(config.mail_from.name.as_deref(), Some("Task Management Dashboard"));
+    assert_eq!(config.public_url.as_deref(), Some("http://localhost:8000"));
+    assert_eq!(config.remarks.len(), 4, "{:?}", config.remarks);
+}
+
+#[test]
+fn only_hs256_signs() {
+    assert!(development(&[("ALGORITHM", "HS256")]).is_ok());
+    let (name, wrong) = problem(development(&[("ALGORITHM", "RS256")]));
+    assert!(name == "ALGORITHM" && wrong.contains("only ever signed with HS256"));
+}
+
+#[test]
+fn registration_with_verification_is_not_there_yet() {
+    assert!(problem(development(&[("REGISTRATION", "verified")])).1.contains("cannot do yet"));
+    assert_eq!(development(&[("REGISTRATION", "closed")]).expect("valid").registration, Registration::Closed);
+}
+
+#[test]
+fn the_lease_must_outlast_a_mail() {
+    assert!(problem(development(&[("LEASE_SECONDS", "30")])).1.contains("EMAIL_TIMEOUT (30s)"));
+    assert!(development(&[("LEASE_SECONDS", "500ms"), ("EMAIL_TIMEOUT", "200ms")]).is_ok());
+}
+
+#[test]
+fn the_port_decides_how_mail_is_protected() {
+    let security = |changes: &[(&str, &str)]| production(changes).map(|config| config.smtp.expect("a relay").security);
+    assert_eq!(security(&[]), Ok(SmtpSecurity::StartTls));
+    assert_eq!(security(&[("SMTP_PORT", "465")]), Ok(SmtpSecurity::Implicit));
+    assert_eq!(security(&[("SMTP_PORT", "2525")]), Ok(SmtpSecurity::StartTls));
+    assert_eq!(security(&[("SMTP_PORT", "2525"), ("SMTP_USE_TLS", "false")]), Ok(SmtpSecurity::Plain));
+    assert_eq!(security(&[("SMTP_PORT", "25"), ("SMTP_SERVER", "127.0.0.1")]), Ok(SmtpSecurity::Plain));
+    let tls = [("SMTP_PORT", "25"), ("SMTP_SERVER", "127.0.0.1"), ("SMTP_USE_TLS", "true")];
+    assert_eq!(security(&tls), Ok(SmtpSecurity::StartTls));
+}
+
+#[test]
+fn a_tls_port_without_tls_is_a_contradiction() {
+    assert_eq!(problem(production(&[("SMTP_USE_TLS", "false")])).0, "SMTP_USE_TLS");
+}
+
+#[test]
+fn a_password_never_travels_in_the_clear() {
+    let plain = [("SMTP_PORT", "25"), ("SMTP_USE_TLS", "false"), ("SMTP_USERNAME", "u"), ("SMTP_PASSWORD", "p")];
+    assert!(problem(production(&plain)).1.contains("in the clear"));
+}
+
+#[test]
+fn name_and_password_for_the_relay_come_together() {
+    assert_eq!(problem(production(&[("SMTP_USERNAME", "u")])).0, "SMTP_PASSWORD");
+    assert_eq!(problem(production(&[("SMTP_PASSWORD", "p")])).0, "SMTP_USERNAME");
+}
+
+#[test]
+fn a_sign_in_name_that_is_an_address_is_the_sender() {
+    let login = [("SMTP_FROM_EMAIL", ""), ("SMTP_USERNAME", "me@example.org"), ("SMTP_PASSWORD", "p")];
+    let config = production(&login).expect("valid");
+    assert_eq!(config.mail_from.address.as_str(), "me@example.org");
+}
+
+#[test]
+fn development_needs_nothing_but_a_relay_to_send() {
+    let smtp =
+        development(&[("SMTP_SERVER", "localhost"), ("SMTP_PORT", "1025")]).expect("valid").smtp.expect("a relay");
+    assert_eq!((smtp.security, smtp.login.is_none()), (SmtpSecurity::Plain, true));
+}
+
+#[test]
+fn settings_without_effect_are_remarked() {
+    let config = development(&[("SMTP_USERNAME", "u"), ("SMTP_PASSWORD", "p"), ("HOST", "0.0.0.0"), ("DEBUG", "1")]);
+    let remarks = config.expect("valid").remarks;
+    assert_eq!(remarks.len(), 3, "{remarks:?}");
+}
+
+#[test]
+fn a_port_of_zero_becomes_known_when_it_is_bound() {
+    let config = Config::for_tests();
+    assert_eq!(config.public_url, None);
+    let config = config.listening_on(4321);
+    assert_eq!((config.port, config.public_url.as_deref()), (4321, Some("http://127.0.0.1:4321")));
+}
+
+#[test]
+fn secrets_show_as_stars() {
+    let login = [("SMTP_USERNAME", "u"), ("SMTP_PASSWORD", "hunter2hunter2")];
+    let config = production(&login).expect("valid");
+    let shown = format!("{config:?} {:?} {:?}", config.smtp, config.effective());
+    assert!(!shown.contains("hunter2") && !shown.contains(KEY) && shown.contains("***"), "{shown}");
+}
+
+#[test]
+fn the_effective_settings_name_value_and_origin_and_can_be_read_back() {
+    let config = production(&[("PORT", "80")]).expect("valid");
+    let effective = config.effective();
+    assert!(effective.contains(&("PORT", "80".into(), Origin::DotEnv(7))));
+    assert!(effective.contains(&("JOB_TICK", "1s".into(), Origin::Default)));
+    let lines: Vec<_> = effective.iter().map(|(name, value, _)| (*name, value.as_str())).collect();
+    let secrets = [("SECRET_KEY", KEY), ("SMTP_PASSWORD", "")];
+    let again = Config::load(dot_env(&lines, &secrets), Need::Serve).expect("valid");
+    let values =
+        |config: &Config| config.effective().into_iter().map(|(name, value, _)| (name, value)).collect::<Vec<_>>();
+    assert_eq!(values(&again), values(&config));
+}
+
+#[test]
+fn every_setting_has_a_shown_value_when_all_are_set() {
+    let all = [("SMTP_USERNAME", "u"), ("SMTP_PASSWORD", "p"), ("ALLOWED_ORIGINS", "https://a.example")];
+    for (name, value, _) in production(&all).expect("valid").effective() {
+        assert!(!value.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn the_example_file_names_every_setting_once_with_its_default_and_starts() {
+    let text = include_str!("../../../env.example");
+    let entries: Vec<_> = dotenv::parse(text).into_iter().map(|entry| entry.expect("a good line")).collect();
+    let given: Vec<_> = entries.iter().map(|entry| (entry.name.as_str(), entry.value.as_str())).collect();
+    let expected: Vec<_> = SETTINGS.iter().map(|setting| (setting.name, setting.default.unwrap_or(""))).collect();
+    assert_eq!(given, expected);
+    for setting in SETTINGS {
+        assert!(text.contains(&format!("# {}\n{}=", setting.meaning, setting.name)), "{}", setting.name);
+    }
+    assert!(Config::load(Sources::none().with_dot_env(text), Need::Manage).expect("valid").debug);
+}

@@ -1,0 +1,84 @@
+//! Connections, requests and what every answer has in common. The operations themselves are in [`api`](crate::api).
+
+mod body;
+mod connection;
+mod cors;
+mod front;
+mod headers;
+mod record;
+mod routes;
+mod stall;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use body::MAX_BODY;
+
+use self::connection::Connection;
+use self::front::Front;
+use crate::wiring::Service;
+
+/// Connections at a time; further ones wait in the backlog of the operating system.
+const MAX_CONNECTIONS: usize = 4096;
+/// How long requests may take to finish once the server is told to stop.
+const DRAIN: Duration = Duration::from_secs(20);
+/// How long to wait after the operating system refused a connection, usually for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until `stop` is cancelled, then accepts nothing more and lets what runs finish, for up to 20 seconds.
+///
+/// # Errors
+///
+/// When the listener does not work at all.
+pub async fn serve(service: Arc<Service>, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
+    listener.local_addr()?;
+    let running = TaskTracker::new();
+    let cut = CancellationToken::new();
+    let front = Arc::new(Front::new(service, running.clone()));
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        if let Some((stream, place)) = accepted {
+            let connection = Connection { front: front.clone(), stop: stop.clone(), cut: cut.clone() };
+            running.spawn(async move {
+                connection.serve(stream).await;
+                drop(place);
+            });
+        }
+    }
+    drop(listener);
+    running.close();
+    if tokio::time::timeout(DRAIN, running.wait()).await.is_err() {
+        tracing::warn!(tasks = running.len(), "requests did not finish in time and are cut off");
+        cut.cancel();
+    }
+    Ok(())
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let place = places.clone().acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => Some((stream, place)),
+        Err(error) => {
+            // A client that left again is no trouble; running out of descriptors is, and must not spin.
+            tracing::debug!(%error, "cannot accept a connection");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            None
+        }
+    }
+}

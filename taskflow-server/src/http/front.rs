@@ -1,0 +1,164 @@
+use std::sync::{Arc, OnceLock};
+
+use poem::endpoint::BoxEndpoint;
+use poem::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use poem::{Body, Endpoint, IntoResponse, Request, Response};
+use poem_openapi::error::ParsePathError;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::cors::Cors;
+use super::headers::{DOCS_POLICY, secure};
+use super::record::Record;
+use super::routes::{DOCS, DOCUMENT, Destination, ROOT, Routes};
+use crate::api::{self, ApiError};
+use crate::wiring::Service;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What every request passes on its way to an operation, and every answer on its way back, in this order: request id and
+/// log line, CORS, security headers, path and method, body, the operation in a task of its own.
+pub(super) struct Front {
+    service: Arc<Service>,
+    routes: Routes,
+    cors: Cors,
+    pub(super) operations: Arc<BoxEndpoint<'static>>,
+    pub(super) running: TaskTracker,
+    document: String,
+    /// Made when somebody first asks: it is large.
+    docs: OnceLock<String>,
+}
+
+impl Front {
+    /// Runs operations on `running`, which the server waits for before it ends.
+    pub(super) fn new(service: Arc<Service>, running: TaskTracker) -> Self {
+        let document = api::openapi();
+        let routes = Routes::new(&document, service.config.mailbox);
+        let document = document.to_string();
+        Self {
+            routes,
+            cors: Cors::new(&service.config.allowed_origins),
+            operations: Arc::new(api::endpoint()),
+            running,
+            docs: OnceLock::new(),
+            document,
+            service,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// The answer to a request; whatever goes wrong is one as well.
+    pub(super) async fn answer(&self, request: Request) -> Response {
+        // Ids that clients bring are not believed: they could be anything, and anybody's.
+        let id = Uuid::new_v4().simple().to_string();
+        let mut record = Record::new(self.service.clock.clone(), id.clone(), request.method().clone());
+        let origin = self.cors.admitted(request.headers());
+        let preflight = request.method() == Method::OPTIONS;
+
+        // At the level of errors, so that no filter separates an error from the request it belongs to.
+        let span = tracing::error_span!("request", id = %id);
+        let mut response = self.dispatch(request, &mut record).instrument(span).await;
+
+        if preflight && origin.is_some() {
+            Cors::mark_preflight(&mut response);
+        }
+        self.cors.mark(origin, &mut response);
+        secure(response.headers_mut());
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        record.status = response.status().as_u16();
+        response
+    }
+
+    async fn dispatch(&self, mut request: Request, record: &mut Record) -> Response {
+        let path = request.uri().path().to_owned();
+        let Some(destination) = self.routes.find(&path) else {
+            return ApiError::NotFound.response();
+        };
+        destination.template.clone_into(&mut record.path);
+        if request.method() == Method::OPTIONS {
+            return options(&destination);
+        }
+        if !destination.allows(request.method()) {
+            return ApiError::MethodNotAllowed(destination.allowed()).response();
+        }
+        if request.method() == Method::HEAD {
+            // The connection still knows, and leaves the body out.
+            request.set_method(Method::GET);
+        }
+        match destination.template {
+            ROOT => return redirect(DOCS),
+            DOCS => {
+                let docs = self.docs.get_or_init(|| api::docs_page(&self.document));
+                return page("text/html; charset=utf-8", docs, Some(DOCS_POLICY));
+            }
+            DOCUMENT => return page("application/json", &self.document, None),
+            _ => (),
+        }
+        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        let Ok(uri) = format!("{}{query}", destination.path).parse::<Uri>() else {
+            return ApiError::NotFound.response();
+        };
+        *request.uri_mut() = uri;
+        match super::body::read(&request.headers().clone(), request.take_body()).await {
+            Ok(bytes) => request.set_body(Body::from(bytes)),
+            Err(error) => return error.response(),
+        }
+        request.set_data(self.service.clone());
+        request.set_data(record.signed_in.clone());
+        self.operate(request).await
+    }
+
+    /// Runs the operation in a task of its own: a client that leaves cannot stop it half-way, and its panic is an answer.
+    async fn operate(&self, request: Request) -> Response {
+        let operations = self.operations.clone();
+        let operation = async move { operations.call(request).await };
+        match self.running.spawn(operation.in_current_span()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => refusal(error),
+            Err(broken) => poem::Error::from(ApiError::Internal(broken.into())).into_response(),
+        }
+    }
+}
+
+/// Errors of poem itself become problems; ours are answers already.
+fn refusal(error: poem::Error) -> Response {
+    if error.is_from_response() {
+        return error.into_response();
+    }
+    if error.is::<ParsePathError>() || error.status() == StatusCode::NOT_FOUND {
+        return ApiError::NotFound.response();
+    }
+    poem::Error::from(ApiError::Internal(error.to_string().into())).into_response()
+}
+
+fn options(destination: &Destination<'_>) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if let Ok(allowed) = HeaderValue::from_str(&destination.allowed()) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
+    response
+}
+
+fn redirect(to: &'static str) -> Response {
+    let mut response = StatusCode::TEMPORARY_REDIRECT.into_response();
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(to));
+    response
+}
+
+fn page(content_type: &'static str, text: &str, policy: Option<HeaderValue>) -> Response {
+    let mut response = text.to_owned().into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Some(policy) = policy {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}

@@ -1,0 +1,45 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use poem::http::Method;
+use taskflow_core::ports::Clock;
+
+use crate::auth::SignedIn;
+
+/// One request for the log. The line is written when the record is dropped, so that a client who left before the answer
+/// is not forgotten.
+pub(super) struct Record {
+    clock: Arc<dyn Clock>,
+    started: Duration,
+    id: String,
+    method: Method,
+    /// The path with names in place of ids: what people typed stays out of the log.
+    pub(super) path: String,
+    /// Who it was, once that is known.
+    pub(super) signed_in: SignedIn,
+    /// 499 while there is no answer: the client left.
+    pub(super) status: u16,
+}
+
+impl Record {
+    pub(super) fn new(clock: Arc<dyn Clock>, id: String, method: Method) -> Self {
+        let started = clock.monotonic();
+        Self { clock, started, id, method, path: "(none)".to_owned(), signed_in: SignedIn::default(), status: 499 }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let spent = self.clock.monotonic().saturating_sub(self.started);
+        let user = self.signed_in.0.get();
+        tracing::info!(
+            request = %self.id,
+            method = %self.method,
+            path = %self.path,
+            status = self.status,
+            ms = spent.as_micros() as f64 / 1000.0,
+            user = user.map(tracing::field::display),
+            "request"
+        );
+    }
+}

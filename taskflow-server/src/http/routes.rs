@@ -1,0 +1,154 @@
+use poem::http::Method;
+use serde_json::Value;
+
+/// Every path there is, with its methods: taken from the OpenAPI document, so that the two cannot disagree.
+#[derive(Debug)]
+pub(super) struct Routes(Vec<Route>);
+
+#[derive(Debug)]
+struct Route {
+    template: String,
+    segments: Vec<Segment>,
+    methods: Vec<Method>,
+}
+
+#[derive(Debug)]
+enum Segment {
+    Fixed(String),
+    Any,
+}
+
+/// Where a request leads.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Destination<'a> {
+    /// The path with names in place of ids, as in the document.
+    pub(super) template: &'a str,
+    /// The path as the router knows it: with a slash at the end exactly when the template has one.
+    pub(super) path: String,
+    /// What may be done there.
+    methods: &'a [Method],
+}
+
+/// Paths outside the document; all of them are only read.
+pub(super) const ROOT: &str = "/";
+pub(super) const DOCS: &str = "/docs";
+pub(super) const DOCUMENT: &str = "/openapi.json";
+const MAILBOX_PAGE: &str = "/mailbox";
+/// Leads nowhere unless the mailbox is on.
+const MAILBOX: &str = "/api/mailbox";
+
+impl Routes {
+    /// The paths of the document and the pages; those of the mailbox only when it is on.
+    pub(super) fn new(document: &Value, mailbox: bool) -> Self {
+        let documented = document["paths"].as_object().into_iter().flatten().map(|(path, item)| {
+            let methods = item.as_object().into_iter().flatten();
+            let methods = methods.filter_map(|(name, _)| name.to_uppercase().parse().ok());
+            (path.as_str(), methods.collect())
+        });
+        let pages = [ROOT, DOCS, DOCUMENT, MAILBOX_PAGE].map(|path| (path, vec![Method::GET]));
+        let there = |path: &str| mailbox || !matches!(path, MAILBOX | MAILBOX_PAGE);
+        let all = documented.chain(pages).filter(|(path, _)| there(path));
+        let mut routes: Vec<Route> = all.map(|(path, methods)| Route::new(path, methods)).collect();
+        // A fixed segment wins over a name: `/api/tasks/trash` is no id.
+        routes.sort_by_key(|route| route.segments.iter().filter(|segment| matches!(segment, Segment::Any)).count());
+        Self(routes)
+    }
+
+    /// Where `path` leads, with or without its slash at the end.
+    pub(super) fn find(&self, path: &str) -> Option<Destination<'_>> {
+        let segments = split(path)?;
+        let route = self.0.iter().find(|route| route.fits(&segments))?;
+        let slash = if route.template.ends_with('/') && !segments.is_empty() { "/" } else { "" };
+        let path = format!("/{}{slash}", segments.join("/"));
+        Some(Destination { template: &route.template, path, methods: &route.methods })
+    }
+}
+
+impl Route {
+    fn new(template: &str, methods: Vec<Method>) -> Self {
+        let segment = |text: &str| match text.starts_with('{') {
+            true => Segment::Any,
+            false => Segment::Fixed(text.to_owned()),
+        };
+        let segments = split(template).into_iter().flatten().map(segment).collect();
+        Self { template: template.to_owned(), segments, methods }
+    }
+
+    fn fits(&self, path: &[&str]) -> bool {
+        self.segments.len() == path.len()
+            && self.segments.iter().zip(path).all(|(segment, text)| match segment {
+                Segment::Fixed(fixed) => fixed == text,
+                Segment::Any => !text.is_empty(),
+            })
+    }
+}
+
+impl Destination<'_> {
+    /// Whether `method` works here; whoever may read may ask for the headers alone.
+    pub(super) fn allows(&self, method: &Method) -> bool {
+        self.methods.contains(method) || (method == Method::HEAD && self.methods.contains(&Method::GET))
+    }
+
+    /// The value of `Allow`.
+    pub(super) fn allowed(&self) -> String {
+        let all = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+        let mut names: Vec<&str> = all.iter().filter(|method| self.allows(method)).map(Method::as_str).collect();
+        names.push("OPTIONS");
+        names.join(", ")
+    }
+}
+
+/// The segments between the slashes; one slash at the end does not count.
+fn split(path: &str) -> Option<Vec<&str>> {
+    let path = path.strip_prefix('/')?;
+    if path.is_empty() {
+        return Some(Vec::new());
+    }
+    Some(path.strip_suffix('/').unwrap_or(path).split('/').collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routes(mailbox: bool) -> Routes {
+        Routes::new(&crate::api::openapi(), mailbox)
+    }
+
+    #[test]
+    fn both_spellings_lead_to_the_documented_path() {
+        let routes = routes(true);
+        for (path, canonical, template) in [
+            ("/", "/", "/"),
+            ("/docs/", "/docs", "/docs"),
+            ("/health/", "/health", "/health"),
+            ("/api/tasks", "/api/tasks/", "/api/tasks/"),
+            ("/api/tasks/", "/api/tasks/", "/api/tasks/"),
+            ("/api/tasks/summary", "/api/tasks/summary/", "/api/tasks/summary/"),
+            ("/api/tasks/trash/", "/api/tasks/trash", "/api/tasks/trash"),
+            ("/api/tasks/7/", "/api/tasks/7", "/api/tasks/{id}"),
+            ("/api/tasks/7/restore", "/api/tasks/7/restore", "/api/tasks/{id}/restore"),
+        ] {
+            let found = routes.find(path).expect(path);
+            assert_eq!((found.path.as_str(), found.template), (canonical, template), "{path}");
+        }
+        for path in ["//", "/api//tasks", "/api", "/api/tasks//", "", "*", "/docs/x"] {
+            assert!(routes.find(path).is_none(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_mailbox_that_is_off_is_nowhere() {
+        assert!(routes(true).find("/mailbox").is_some() && routes(true).find("/api/mailbox/").is_some());
+        assert!(routes(false).find("/mailbox").is_none() && routes(false).find("/api/mailbox/").is_none());
+    }
+
+    #[test]
+    fn what_is_allowed_follows_from_the_document() {
+        let routes = routes(true);
+        let task = routes.find("/api/tasks/7").expect("a path");
+        assert_eq!(task.allowed(), "GET, HEAD, PUT, PATCH, DELETE, OPTIONS");
+        assert!(task.allows(&Method::HEAD) && !task.allows(&Method::POST));
+        assert!(!routes.find("/api/auth/login").expect("a path").allows(&Method::HEAD));
+    }
+}

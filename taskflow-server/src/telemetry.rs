@@ -1,0 +1,103 @@
+//! Logs: for people on a terminal, one JSON object a line otherwise. They go to standard error; standard output belongs
+//! to the results of commands.
+
+use std::fmt;
+use std::io::IsTerminal;
+
+use tracing::{Event, Subscriber};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::FmtContext;
+use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Writer};
+use tracing_subscriber::registry::LookupSpan;
+
+/// Whether people read the logs as they are written.
+#[must_use]
+pub fn on_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// Begins to log what `filter` lets through; a filter that cannot be read logs `info`. The first call counts.
+pub fn start(filter: &str, node_id: &str) {
+    let filter = EnvFilter::builder().parse(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // An error means that somebody logs already, as tests do.
+    let _ = if on_terminal() {
+        logs.with_ansi(std::env::var_os("NO_COLOR").is_none()).with_target(false).try_init()
+    } else {
+        let json = format::json().flatten_event(true).with_current_span(true).with_span_list(false);
+        let fields = format::JsonFields::new();
+        logs.fmt_fields(fields).event_format(WithNode { node_id: node_id.to_owned(), json }).try_init()
+    };
+}
+
+/// Tells of panics in the log, so that they look like everything else there.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(location, "panicked: {}", panic.payload_as_str().unwrap_or("no message"));
+    }));
+}
+
+/// JSON lines that begin with the name of the node.
+struct WithNode {
+    node_id: String,
+    json: format::Format<format::Json>,
+}
+
+impl<S, N> FormatEvent<S, N> for WithNode
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut line = String::new();
+        self.json.format_event(context, Writer::new(&mut line), event)?;
+        // Node ids are letters, digits, '.', '_' and '-' only: nothing to escape.
+        match line.strip_prefix('{') {
+            Some(rest) => write!(writer, "{{\"node\":\"{}\",{rest}", self.node_id),
+            None => writer.write_str(&line),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("no panic").write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_are_json_with_node_span_and_fields() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let json = format::json().flatten_event(true).with_current_span(true).with_span_list(false);
+        let logs = tracing_subscriber::fmt()
+            .fmt_fields(format::JsonFields::new())
+            .event_format(WithNode { node_id: "n-1".into(), json })
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(logs, || {
+            let _span = tracing::info_span!("request", request_id = "r-1").entered();
+            tracing::info!(count = 2, "sent");
+        });
+        let text = String::from_utf8(lines.0.lock().expect("no panic").clone()).expect("UTF-8");
+        let line: serde_json::Value = serde_json::from_str(text.trim_end()).expect("one JSON object");
+        assert_eq!(line["node"], "n-1");
+        assert_eq!((&line["message"], &line["count"]), (&"sent".into(), &2.into()));
+        assert_eq!(line["span"]["request_id"], "r-1");
+    }
+}

@@ -1,0 +1,240 @@
+//! The one file that names adapters: settings in, a working service out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use taskflow_core::ports::{Accounts, Clock, EventBus, MailError, Mailer, Storage, Store, SystemClock};
+use taskflow_core::{App, MemoryStore, RetrySchedule, Sending, StoreError};
+use taskflow_mail::{DevMailbox, InvalidSettings, Security, SmtpMailer, SmtpSettings, Templates};
+use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
+
+use crate::auth::{Passwords, Tokens};
+use crate::bus::LocalBus;
+use crate::config::{Config, Database, SmtpSecurity};
+
+/// Everything that answers requests.
+pub struct Service {
+    /// The use cases.
+    pub app: Arc<App>,
+    /// Reads of credentials.
+    pub accounts: Arc<dyn Accounts>,
+    /// The store itself, for health checks.
+    pub store: Arc<dyn Store>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// The settings.
+    pub config: Arc<Config>,
+    /// Makes and checks access tokens.
+    pub tokens: Tokens,
+    /// Hashes and checks passwords.
+    pub passwords: Passwords,
+}
+
+/// The adapters that the settings ask for, open and up to date, with the use cases on top.
+pub struct Opened {
+    /// The use cases.
+    pub app: Arc<App>,
+    /// Where what was committed is told.
+    pub bus: Arc<dyn EventBus>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where mail goes.
+    pub mail: MailRoute,
+    config: Arc<Config>,
+    storage: Arc<dyn Storage>,
+    sqlite: Option<SqliteStore>,
+}
+
+/// Where mail goes.
+pub struct MailRoute {
+    /// What takes it.
+    pub mailer: Arc<dyn Mailer>,
+    relay: Option<Arc<SmtpMailer>>,
+}
+
+/// A migration of the database and whether it was run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migration {
+    /// Its number.
+    pub version: i64,
+    /// What it brings.
+    pub description: String,
+    /// Whether the database has it.
+    pub applied: bool,
+}
+
+/// Why the adapters could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The database cannot be opened or brought up to date.
+    #[error("cannot open the database {}", .0.display())]
+    Database(PathBuf, #[source] StoreError),
+    /// The mail settings cannot work together.
+    #[error("cannot prepare to send mail")]
+    Mail(#[from] InvalidSettings),
+}
+
+/// Opens the database, brings its schema up to date and puts the use cases on top.
+///
+/// # Errors
+///
+/// See [`OpenError`].
+pub async fn open(config: &Arc<Config>) -> Result<Opened, OpenError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let bus: Arc<dyn EventBus> = Arc::new(LocalBus::new());
+    let (storage, sqlite): (Arc<dyn Storage>, _) = match &config.database {
+        Database::Memory => (Arc::new(MemoryStore::new()), None),
+        Database::Sqlite(path) => {
+            let store = open_sqlite(config, path, sqlite_options(config)).await?;
+            (Arc::new(store.clone()), Some(store))
+        }
+    };
+    let mail = mail_route(config, storage.clone(), Arc::clone(&clock))?;
+    let mut app = App::builder(Arc::clone(&storage))
+        .clock(Arc::clone(&clock))
+        .mailer(Arc::clone(&mail.mailer))
+        .renderer(Arc::new(Templates::new()))
+        .bus(Arc::clone(&bus))
+        .sending(sending(config));
+    if let Some(url) = &config.public_url {
+        app = app.public_url(url.as_str());
+    }
+    let app = Arc::new(app.build());
+    Ok(Opened { app, bus, clock, mail, config: Arc::clone(config), storage, sqlite })
+}
+
+impl Opened {
+    /// What answers requests.
+    #[must_use]
+    pub fn service(&self) -> Service {
+        let config = &self.config;
+        let lifetime = Duration::from_mins(config.access_token_expire_minutes.into());
+        Service {
+            app: Arc::clone(&self.app),
+            accounts: self.accounts(),
+            store: self.storage.clone(),
+            clock: Arc::clone(&self.clock),
+            config: Arc::clone(config),
+            tokens: Tokens::new(&config.secret_key, lifetime),
+            passwords: passwords(config),
+        }
+    }
+
+    /// Reads of credentials.
+    #[must_use]
+    pub fn accounts(&self) -> Arc<dyn Accounts> {
+        self.storage.clone()
+    }
+
+    /// Waits for what the database has under way and closes it.
+    pub async fn close(&self) {
+        if let Some(sqlite) = &self.sqlite {
+            sqlite.close().await;
+        }
+    }
+}
+
+impl MailRoute {
+    /// Signs in to the relay and tells what it answered, without sending; `None`: there is no relay.
+    pub async fn check(&self) -> Option<Result<String, MailError>> {
+        match &self.relay {
+            Some(relay) => Some(relay.check().await),
+            None => None,
+        }
+    }
+}
+
+/// The relay alone, with a clock, for who sends without the outbox.
+///
+/// # Errors
+///
+/// See [`OpenError`].
+pub fn relay(config: &Config) -> Result<(MailRoute, Arc<dyn Clock>), OpenError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    // Without a relay it would be a mailbox that forgets; callers have made sure that there is one.
+    Ok((mail_route(config, Arc::new(MemoryStore::new()), Arc::clone(&clock))?, clock))
+}
+
+/// What hashes passwords: as many at once as there are processors.
+#[must_use]
+pub fn passwords(config: &Config) -> Passwords {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Passwords::new(config.password_policy, processors)
+}
+
+/// The migrations and whether the database has them, without changing it; `None`: there is no database yet.
+///
+/// # Errors
+///
+/// See [`OpenError`].
+pub async fn migrations(config: &Config) -> Result<Option<Vec<Migration>>, OpenError> {
+    match config.database.file() {
+        Some(path) if path.exists() => {
+            let store = open_sqlite(config, path, sqlite_options(config).without_migrating()).await?;
+            let status = store.migrations_status().await;
+            store.close().await;
+            let status = status.map_err(|error| OpenError::Database(path.to_owned(), error))?;
+            let migration = |status: taskflow_store_sqlite::MigrationStatus| Migration {
+                version: status.version,
+                description: status.description,
+                applied: status.applied,
+            };
+            Ok(Some(status.into_iter().map(migration).collect()))
+        }
+        Some(_) | None => Ok(None),
+    }
+}
+
+/// The SQL that makes an empty database ready.
+#[must_use]
+pub fn schema() -> String {
+    taskflow_store_sqlite::schema()
+}
+
+fn sqlite_options(config: &Config) -> SqliteOptions {
+    SqliteOptions::default().acquire_timeout(config.db_acquire_timeout)
+}
+
+async fn open_sqlite(
+    config: &Config,
+    path: &std::path::Path,
+    options: SqliteOptions,
+) -> Result<SqliteStore, OpenError> {
+    let opened = SqliteStore::open(&config.database_url, options).await;
+    opened.map_err(|error| OpenError::Database(path.to_owned(), error))
+}
+
+fn mail_route(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<MailRoute, OpenError> {
+    let from = config.mail_from.clone();
+    let Some(smtp) = &config.smtp else {
+        return Ok(MailRoute { mailer: Arc::new(DevMailbox::new(store, clock, from)), relay: None });
+    };
+    let limit = config.sending.mail_timeout;
+    let mut settings = SmtpSettings::new(&smtp.server, smtp.port, from)
+        .security(match smtp.security {
+            SmtpSecurity::Implicit => Security::ImplicitTls,
+            SmtpSecurity::StartTls => Security::StartTls,
+            SmtpSecurity::Plain => Security::Plain,
+        })
+        .connections(config.sending.connections)
+        .mail_limit(limit)
+        .command_limit(limit.min(Duration::from_secs(10)));
+    if let Some(login) = &smtp.login {
+        settings = settings.sign_in(&login.username, login.password.expose_secret());
+    }
+    let relay = Arc::new(SmtpMailer::new(settings, clock)?);
+    Ok(MailRoute { mailer: Arc::clone(&relay) as Arc<dyn Mailer>, relay: Some(relay) })
+}
+
+fn sending(config: &Config) -> Sending {
+    let sending = &config.sending;
+    Sending {
+        connections: sending.connections,
+        batch: sending.batch,
+        lease: sending.lease,
+        mail_timeout: sending.mail_timeout,
+        retry: RetrySchedule::new(sending.retry_waits.clone(), sending.max_retries),
+    }
+}

@@ -1,0 +1,182 @@
+//! The delivery loop: decides when core's delivery step runs, and says in the log what came of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt};
+use taskflow_core::ports::{Clock, EventBus, Signal};
+use taskflow_core::{App, DeliveryReport, Error};
+use tokio_util::sync::CancellationToken;
+
+/// The first wait after something failed; it doubles from one failure to the next.
+const SHORTEST_BACKOFF: Duration = Duration::from_secs(1);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+
+/// Sends mail whenever some is due: when the bus says that mail was planned, when a planned time has come, and at least
+/// every `tick`.
+pub struct Worker {
+    app: Arc<App>,
+    clock: Arc<dyn Clock>,
+    tick: Duration,
+    health: Health,
+}
+
+impl Worker {
+    /// A loop around the delivery step of `app`.
+    #[must_use]
+    pub fn new(app: Arc<App>, clock: Arc<dyn Clock>, tick: Duration) -> Self {
+        Self { app, clock, tick, health: Health::default() }
+    }
+
+    /// Runs until `stop`. A step under way then is waited for; [`App::drain`] makes it short.
+    pub async fn run(mut self, bus: Arc<dyn EventBus>, stop: CancellationToken) {
+        let mut signals = bus.subscribe();
+        while !stop.is_cancelled() {
+            let outcome = self.step().await;
+            let change = self.health.after(&outcome);
+            log(&outcome, change);
+            let wait = match self.health.backoff {
+                Some(backoff) => Wait { longest: backoff, signals: false },
+                None => Wait { longest: self.next_look().await, signals: true },
+            };
+            wait.over(&mut signals, &stop).await;
+        }
+    }
+
+    /// In a task of its own, so that a panic ends the step and not the loop.
+    async fn step(&self) -> Outcome {
+        let app = Arc::clone(&self.app);
+        match tokio::spawn(async move { app.deliver_due().await }).await {
+            Ok(Ok(report)) => Outcome::Ran(report),
+            Ok(Err(error)) => Outcome::StoreFailed(error),
+            Err(_) => Outcome::Panicked,
+        }
+    }
+
+    /// How long nothing can become due that the bus would not tell of. What is due already and still there is not for
+    /// this build, or held by another node: it must not keep this loop busy.
+    async fn next_look(&self) -> Duration {
+        let next_at = match self.app.backlog().await {
+            Ok(backlog) => backlog.next_at,
+            Err(_) => None,
+        };
+        let until = next_at.map(|at| at.since(self.clock.now())).filter(|wait| !wait.is_zero());
+        until.map_or(self.tick, |wait| wait.min(self.tick))
+    }
+}
+
+/// How a step ended.
+#[derive(Debug)]
+enum Outcome {
+    Ran(DeliveryReport),
+    StoreFailed(Error),
+    Panicked,
+}
+
+/// What keeps mail from leaving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    Relay,
+    Store,
+    Panic,
+}
+
+/// What the log should be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Began(Trouble),
+    Ended(Trouble),
+}
+
+/// Whether mail can leave, as far as is known.
+#[derive(Debug, Default)]
+struct Health {
+    trouble: Option<Trouble>,
+    /// How long to leave things alone now.
+    backoff: Option<Duration>,
+    /// The last such time, to double it.
+    last_backoff: Option<Duration>,
+}
+
+impl Health {
+    fn after(&mut self, outcome: &Outcome) -> Option<Change> {
+        let trouble = match outcome {
+            Outcome::Ran(report) if report.relay.is_some() => Trouble::Relay,
+            Outcome::Ran(report) => return self.ran(report),
+            Outcome::StoreFailed(_) => Trouble::Store,
+            Outcome::Panicked => Trouble::Panic,
+        };
+        let backoff = self.last_backoff.map_or(SHORTEST_BACKOFF, |last| (last * 2).min(LONGEST_BACKOFF));
+        (self.backoff, self.last_backoff) = (Some(backoff), Some(backoff));
+        let news = self.trouble != Some(trouble);
+        self.trouble = Some(trouble);
+        news.then_some(Change::Began(trouble))
+    }
+
+    /// Only an answer of the relay shows that it is back; a step with nothing to send shows nothing about it.
+    fn ran(&mut self, report: &DeliveryReport) -> Option<Change> {
+        self.backoff = None;
+        let answered = report.delivered + report.retried + report.discarded > 0;
+        if self.trouble == Some(Trouble::Relay) && !answered {
+            return None;
+        }
+        self.last_backoff = None;
+        self.trouble.take().map(Change::Ended)
+    }
+}
+
+fn log(outcome: &Outcome, change: Option<Change>) {
+    match (change, outcome) {
+        (Some(Change::Began(Trouble::Relay)), Outcome::Ran(DeliveryReport { relay: Some(cause), .. })) => {
+            tracing::warn!(cause, "the mail relay is unavailable; mail waits in the outbox");
+        }
+        (Some(Change::Began(_)), Outcome::StoreFailed(error)) => {
+            let error = error as &dyn std::error::Error;
+            tracing::error!(error, "the store failed; mail waits until it is back");
+        }
+        (Some(Change::Began(_)), _) => tracing::error!("the delivery step panicked; it is tried again"),
+        (Some(Change::Ended(Trouble::Relay)), _) => tracing::info!("the mail relay is back"),
+        (Some(Change::Ended(Trouble::Store)), _) => tracing::info!("the store is back; mail goes on"),
+        (Some(Change::Ended(Trouble::Panic)), _) => tracing::info!("the delivery step works again"),
+        (None, _) => {}
+    }
+    if let Outcome::Ran(report) = outcome
+        && (DeliveryReport { relay: None, released: 0, claimed: 0, ..report.clone() }) != DeliveryReport::default()
+    {
+        let DeliveryReport { delivered, retried, discarded, expired, cancelled, lease_lost, .. } = report;
+        tracing::info!(delivered, retried, discarded, expired, cancelled, lease_lost, "mail was processed");
+    }
+}
+
+/// How long to do nothing.
+struct Wait {
+    longest: Duration,
+    signals: bool,
+}
+
+impl Wait {
+    async fn over(self, signals: &mut BoxStream<'static, Signal>, stop: &CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(self.longest) => {}
+            () = planned(signals), if self.signals => {}
+        }
+        // One step serves all that were planned meanwhile.
+        while let Some(Some(_)) = signals.next().now_or_never() {}
+    }
+}
+
+/// Returns when mail was planned; never when the bus is gone, so that the tick alone goes on.
+async fn planned(signals: &mut BoxStream<'static, Signal>) {
+    loop {
+        match signals.next().await {
+            Some(Signal::Planned) => return,
+            Some(Signal::Announced(_)) => {}
+            None => return std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
