@@ -1,19 +1,23 @@
 //! What people can do: one method per use case, each read → decide → commit.
 
+mod answers;
 mod delivery;
 mod mailbox;
+mod sessions;
 mod tasks;
 mod users;
 
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 pub use delivery::{DeliveryReport, Sending};
+pub use tasks::{Bulk, BulkResults, TaskOperation};
 
-use crate::error::Error;
+use crate::error::{Error, StoreError};
 use crate::ports::{
-    Clock, EventBus, Ids, Mailer, NoBus, Outbox, PlainRenderer, RandomIds, Receipt, Renderer, Storage, Store,
+    Accounts, Clock, EventBus, Ids, Mailer, NoBus, Outbox, PlainRenderer, RandomIds, Receipt, Renderer, Storage, Store,
     SystemClock,
 };
 use crate::{Changes, EventId, Expect, Settlement, Timestamp};
@@ -21,6 +25,7 @@ use crate::{Changes, EventId, Expect, Settlement, Timestamp};
 /// TaskFlow itself: the use cases over whatever adapters it was built with. Share it in an [`Arc`].
 pub struct App {
     store: Arc<dyn Store>,
+    accounts: Arc<dyn Accounts>,
     outbox: Arc<dyn Outbox>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
@@ -29,6 +34,7 @@ pub struct App {
     bus: Arc<dyn EventBus>,
     public_url: Option<String>,
     sending: Sending,
+    session_lifetime: Duration,
     draining: AtomicBool,
     /// Outcomes that a failing store has not taken yet; the next step writes them first.
     unsettled: Mutex<Vec<Settlement>>,
@@ -46,6 +52,7 @@ impl App {
         AppBuilder {
             app: App {
                 store: storage.clone(),
+                accounts: storage.clone(),
                 outbox: storage,
                 clock: Arc::new(SystemClock::new()),
                 ids: Arc::new(RandomIds::new()),
@@ -54,6 +61,7 @@ impl App {
                 bus: Arc::new(NoBus),
                 public_url: None,
                 sending: Sending::default(),
+                session_lifetime: Duration::from_hours(30 * 24),
                 draining: AtomicBool::new(false),
                 unsettled: Mutex::new(Vec::new()),
             },
@@ -72,6 +80,11 @@ impl App {
 
     /// Applies changes and tells who listens.
     async fn commit(&self, changes: &Changes) -> Result<(), Error> {
+        Ok(self.commit_indexed(changes).await?)
+    }
+
+    /// The same for callers that want to know which write failed.
+    async fn commit_indexed(&self, changes: &Changes) -> Result<(), StoreError> {
         if !changes.is_empty() {
             self.store.commit(changes).await?;
             self.published(Receipt::new(changes));
@@ -137,6 +150,12 @@ impl AppBuilder {
     /// How mail is sent.
     pub fn sending(mut self, sending: Sending) -> Self {
         self.app.sending = sending;
+        self
+    }
+
+    /// How long a session lasts without being refreshed; 30 days unless told.
+    pub fn session_lifetime(mut self, lifetime: Duration) -> Self {
+        self.app.session_lifetime = lifetime;
         self
     }
 

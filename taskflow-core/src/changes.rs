@@ -1,6 +1,9 @@
 //! The one way to write: a value that a store applies, all or nothing.
 
-use crate::{Announcement, Credential, DedupeKey, KeptMail, NewDelivery, Task, Timestamp, User, UserId};
+use crate::{
+    Announcement, Answer, Credential, DedupeKey, KeptMail, NewDelivery, Session, SessionId, Task, Timestamp, User,
+    UserId,
+};
 
 /// Everything one decision changes: rows, the mail they cause, and what people following along are told.
 ///
@@ -27,8 +30,8 @@ pub enum Write {
     InsertUser(User),
     /// An account after a change; `Stale` unless the stored version is one less.
     UpdateUser(User),
-    /// Removes an account with its credential, tasks, events and feed, and cancels its open deliveries; `Stale` when
-    /// it is gone.
+    /// Removes an account with its credential, tasks, events, feed and answers, ends its sessions and cancels its open
+    /// deliveries; `Stale` when it is gone.
     DeleteUser {
         /// Whom.
         id: UserId,
@@ -37,6 +40,21 @@ pub enum Write {
     },
     /// Sets or replaces a credential; `Stale` when its owner is gone.
     SetCredential(Credential),
+    /// A new session; `Stale` when its owner is gone.
+    OpenSession(Session),
+    /// A session after a refresh; `Stale` unless the stored version is one less and it has not ended.
+    UpdateSession(Session),
+    /// Ends the open sessions of a person, or one of them. They are kept, so that every node learns of it.
+    EndSessions {
+        /// Whose.
+        user_id: UserId,
+        /// Only this one.
+        only: Option<SessionId>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Keeps an answer for its key; `Taken` while another one is [kept](Answer::is_kept), `Stale` when its owner is gone.
+    RememberAnswer(Answer),
     /// A new task; `Stale` when its owner is gone.
     InsertTask(Task),
     /// A task after a change; `Stale` unless the stored version is one less.
@@ -76,6 +94,14 @@ impl Changes {
     /// Adds an event.
     pub fn announce(mut self, announcement: Announcement) -> Self {
         self.events.push(announcement);
+        self
+    }
+
+    /// Adds all of `other`.
+    pub fn and(mut self, other: Self) -> Self {
+        self.writes.extend(other.writes);
+        self.deliveries.extend(other.deliveries);
+        self.events.extend(other.events);
         self
     }
 

@@ -12,6 +12,15 @@ pub enum Error {
     /// It does not exist, or belongs to somebody else: the two look the same.
     #[error("{0} not found")]
     NotFound(&'static str),
+    /// One of several operations that were to happen together cannot; nothing was done.
+    #[error("operation {index} cannot be done")]
+    Item {
+        /// Which, counted from 0.
+        index: usize,
+        /// Why.
+        #[source]
+        error: Box<Error>,
+    },
     /// Some fields do not fit; all of them are named.
     #[error("invalid input")]
     Invalid(Vec<FieldError>),
@@ -62,6 +71,8 @@ pub enum UniqueField {
     Username,
     /// Their address.
     Email,
+    /// What a client named a request by.
+    IdempotencyKey,
 }
 
 impl UniqueField {
@@ -71,6 +82,7 @@ impl UniqueField {
         match self {
             Self::Username => "username",
             Self::Email => "email",
+            Self::IdempotencyKey => "Idempotency-Key",
         }
     }
 }

@@ -45,6 +45,7 @@
 //! * Time comes from the [`ports::Clock`], once per use case; ids from [`ports::Ids`].
 //! * Every delivery that was ever planned is accounted for: see [`Ledger::balances`].
 
+mod answer;
 mod app;
 mod changes;
 mod delivery;
@@ -65,7 +66,8 @@ mod time;
 mod user;
 mod values;
 
-pub use app::{App, AppBuilder, DeliveryReport, Sending};
+pub use answer::{ANSWER_LIFETIME, Answer, Answered, Idempotency, IdempotencyKey};
+pub use app::{App, AppBuilder, Bulk, BulkResults, DeliveryReport, Sending, TaskOperation};
 pub use changes::{Changes, Expect, Write};
 pub use delivery::{
     DedupeKey, Delivery, DeliveryState, FailedAttempt, Ledger, NewDelivery, Outcome, Recipient, Settlement,

@@ -12,9 +12,9 @@ use async_trait::async_trait;
 use crate::error::{StoreError, UniqueField};
 use crate::ports::{Account, Accounts, Loaded, Standing, Store};
 use crate::{
-    Changes, Credential, DedupeKey, Delivery, DeliveryId, Entity, Event, FailedAttempt, FeedEntry, KeptMail,
-    LeaseToken, Login, Page, PasswordHash, Task, TaskId, TaskQuery, TaskSort, TaskSortKey, TaskStatus, TaskSummary,
-    Timestamp, User, UserId, fold,
+    Answer, Changes, Credential, DedupeKey, Delivery, DeliveryId, Entity, Event, FailedAttempt, FeedEntry,
+    IdempotencyKey, KeptMail, LeaseToken, Login, Page, PasswordHash, Session, SessionId, Task, TaskId, TaskQuery,
+    TaskSort, TaskSortKey, TaskStatus, TaskSummary, Timestamp, User, UserId, fold,
 };
 
 /// Keeps everything in memory, under one lock. For tests, examples and benches; what it keeps ends with it. Clones share
@@ -32,6 +32,8 @@ struct State {
     /// Whose a name or an address is, by its key.
     unique: HashMap<(UniqueField, String), UserId>,
     credentials: BTreeMap<UserId, Credential>,
+    sessions: BTreeMap<SessionId, Session>,
+    answers: BTreeMap<(UserId, IdempotencyKey), Answer>,
     tasks: BTreeMap<TaskId, Task>,
     events: Vec<Event>,
     feeds: BTreeMap<UserId, Vec<FeedEntry>>,
@@ -115,9 +117,11 @@ impl Store for MemoryStore {
         Ok(self.state().tasks.get(&id).filter(|task| task.user_id == owner).cloned())
     }
 
-    async fn tasks_by_id(&self, ids: &[TaskId]) -> Result<Loaded<TaskId, Task>, StoreError> {
+    async fn tasks_by_id(&self, ids: &[TaskId], owner: Option<UserId>) -> Result<Loaded<TaskId, Task>, StoreError> {
         let state = self.state();
-        Ok(ids.iter().filter_map(|id| state.tasks.get(id)).map(|task| (task.id, Ok(task.clone()))).collect())
+        let found = ids.iter().filter_map(|id| state.tasks.get(id));
+        let theirs = found.filter(|task| owner.is_none_or(|owner| task.user_id == owner));
+        Ok(theirs.map(|task| (task.id, Ok(task.clone()))).collect())
     }
 
     async fn tasks(&self, owner: UserId, query: &TaskQuery, now: Timestamp) -> Result<Page<Task>, StoreError> {
@@ -158,6 +162,10 @@ impl Store for MemoryStore {
         Ok(feed.iter().filter(|entry| entry.seq > after).take(limit as usize).cloned().collect())
     }
 
+    async fn answer(&self, owner: UserId, key: &IdempotencyKey) -> Result<Option<Answer>, StoreError> {
+        Ok(self.state().answers.get(&(owner, key.clone())).cloned())
+    }
+
     async fn kept_mails(&self, limit: u32) -> Result<Vec<KeptMail>, StoreError> {
         Ok(self.state().mailbox.values().rev().take(limit as usize).cloned().collect())
     }
@@ -192,6 +200,24 @@ impl Accounts for MemoryStore {
             is_admin: user.is_admin,
             password_changed_at: state.credentials.get(&user.id).map(|credential| credential.changed_at),
         }))
+    }
+
+    async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        Ok(self.state().sessions.get(&id).cloned())
+    }
+
+    async fn sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
+        let state = self.state();
+        let open = state.sessions.values().filter(|session| session.user_id == user && session.is_open(now));
+        let mut open: Vec<Session> = open.cloned().collect();
+        open.sort_by_key(|session| std::cmp::Reverse((session.used_at, session.id)));
+        Ok(open)
+    }
+
+    async fn ended_sessions(&self, since: Timestamp) -> Result<Vec<SessionId>, StoreError> {
+        let state = self.state();
+        let ended = state.sessions.values().filter(|session| session.ended_at.is_some_and(|at| at >= since));
+        Ok(ended.map(|session| session.id).collect())
     }
 }
 

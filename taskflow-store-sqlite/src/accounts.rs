@@ -4,10 +4,11 @@ use async_trait::async_trait;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 use taskflow_core::ports::{Account, Accounts, Standing};
-use taskflow_core::{Credential, Login, PasswordHash, StoreError, User, UserId};
+use taskflow_core::{Credential, Login, PasswordHash, Session, SessionId, StoreError, Timestamp, User, UserId};
 
 use crate::commit::Rows;
 use crate::error::{Table, store_error};
+use crate::sessions;
 use crate::store::SqliteStore;
 use crate::users::UserRow;
 
@@ -76,6 +77,18 @@ impl Accounts for SqliteStore {
             is_admin: row.is_admin,
             password_changed_at: TABLE.optional_instant("changed_at", row.changed_at)?,
         }))
+    }
+
+    async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        sessions::session(self.reader(), id).await
+    }
+
+    async fn sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
+        sessions::sessions(self.reader(), user, now).await
+    }
+
+    async fn ended_sessions(&self, since: Timestamp) -> Result<Vec<SessionId>, StoreError> {
+        sessions::ended(self.reader(), since).await
     }
 }
 

@@ -12,7 +12,7 @@ use taskflow_core::{Changes, StoreError, Write};
 
 use crate::error::{SqliteStoreError, store_error};
 use crate::store::SqliteStore;
-use crate::{accounts, deliveries, feed, mailbox, tasks, users};
+use crate::{accounts, answers, deliveries, feed, mailbox, sessions, tasks, users};
 
 impl SqliteStore {
     /// Applies `changes` in a transaction of the host's (begun by sqlx, on a database that has our schema); they count once
@@ -66,6 +66,10 @@ pub(crate) struct Batch {
     changed_users: Rows,
     gone_users: Rows,
     credentials: Rows,
+    new_sessions: Rows,
+    changed_sessions: Rows,
+    ended_sessions: Rows,
+    answers: Rows,
     new_tasks: Rows,
     changed_tasks: Rows,
     cancellations: Rows,
@@ -85,6 +89,18 @@ impl Batch {
                 Write::DeleteUser { id, at } => batch.gone_users.push(index, id, &users::Gone::new(*id, *at))?,
                 Write::SetCredential(credential) => {
                     batch.credentials.push(index, credential.user_id, &accounts::Params::new(credential))?;
+                }
+                Write::OpenSession(session) => {
+                    batch.new_sessions.push(index, session.id, &sessions::Params::new(session))?;
+                }
+                Write::UpdateSession(session) => {
+                    batch.changed_sessions.push(index, session.id, &sessions::Params::new(session))?;
+                }
+                Write::EndSessions { user_id, only, at } => {
+                    batch.ended_sessions.push(index, user_id, &sessions::End::new(*user_id, *only, *at))?;
+                }
+                Write::RememberAnswer(answer) => {
+                    batch.answers.push(index, answers::id(answer), &answers::Params::new(answer))?;
                 }
                 Write::InsertTask(task) => batch.new_tasks.push(index, task.id, &tasks::Params::new(task))?,
                 Write::UpdateTask(task) => batch.changed_tasks.push(index, task.id, &tasks::Params::new(task))?,
@@ -113,6 +129,10 @@ impl Batch {
         users::update(conn, &self.changed_users).await?;
         users::insert(conn, &self.new_users).await?;
         accounts::set(conn, &self.credentials).await?;
+        sessions::update(conn, &self.changed_sessions).await?;
+        sessions::open(conn, &self.new_sessions).await?;
+        sessions::end(conn, &self.ended_sessions).await?;
+        answers::remember(conn, &self.answers).await?;
         tasks::update(conn, &self.changed_tasks).await?;
         tasks::insert(conn, &self.new_tasks).await?;
         deliveries::cancel(conn, &self.cancellations).await?;
@@ -170,10 +190,12 @@ impl Rows {
 
     /// `Stale` unless every row was found.
     pub(crate) fn all_found(&self, found: &[String]) -> Result<(), StoreError> {
+        self.first_missing(found).map_or(Ok(()), |write| Err(StoreError::Stale { write }))
+    }
+
+    /// The first write whose row was not found.
+    pub(crate) fn first_missing(&self, found: &[String]) -> Option<usize> {
         let found: HashSet<&str> = found.iter().map(String::as_str).collect();
-        match self.ids.iter().zip(&self.writes).find(|(id, _)| !found.contains(id.as_str())) {
-            Some((_, write)) => Err(StoreError::Stale { write: *write }),
-            None => Ok(()),
-        }
+        self.ids.iter().zip(&self.writes).find(|(id, _)| !found.contains(id.as_str())).map(|(_, write)| *write)
     }
 }

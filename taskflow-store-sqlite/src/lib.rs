@@ -30,6 +30,7 @@
 //! [`Accounts`]: taskflow_core::ports::Accounts
 
 mod accounts;
+mod answers;
 mod commit;
 mod deliveries;
 mod error;
@@ -38,6 +39,7 @@ mod mailbox;
 mod options;
 mod outbox;
 mod schema;
+mod sessions;
 mod store;
 mod tasks;
 mod users;

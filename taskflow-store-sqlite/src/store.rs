@@ -11,8 +11,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Executor, SqliteConnection, SqlitePool};
 use taskflow_core::ports::{Loaded, Store};
 use taskflow_core::{
-    Changes, DeliveryId, Entity, Event, FeedEntry, KeptMail, Page, StoreError, Task, TaskId, TaskQuery, TaskSummary,
-    Timestamp, User, UserId,
+    Answer, Changes, DeliveryId, Entity, Event, FeedEntry, IdempotencyKey, KeptMail, Page, StoreError, Task, TaskId,
+    TaskQuery, TaskSummary, Timestamp, User, UserId,
 };
 use tracing::Instrument;
 
@@ -20,7 +20,7 @@ use crate::commit::Batch;
 use crate::error::{SqliteStoreError, store_error};
 use crate::options::{SqliteOptions, create_file, file_target, pool};
 use crate::schema::{self, MigrationStatus};
-use crate::{feed, mailbox, tasks, users};
+use crate::{answers, feed, mailbox, tasks, users};
 
 /// Keeps everything in one SQLite database. Cheap to clone; clones share their connections.
 ///
@@ -186,8 +186,8 @@ impl Store for SqliteStore {
         tasks::task(&self.reader, owner, id).await
     }
 
-    async fn tasks_by_id(&self, ids: &[TaskId]) -> Result<Loaded<TaskId, Task>, StoreError> {
-        tasks::tasks_by_id(&self.reader, ids).await
+    async fn tasks_by_id(&self, ids: &[TaskId], owner: Option<UserId>) -> Result<Loaded<TaskId, Task>, StoreError> {
+        tasks::tasks_by_id(&self.reader, ids, owner).await
     }
 
     async fn tasks(&self, owner: UserId, query: &TaskQuery, now: Timestamp) -> Result<Page<Task>, StoreError> {
@@ -204,6 +204,10 @@ impl Store for SqliteStore {
 
     async fn feed(&self, owner: UserId, after: u64, limit: u32) -> Result<Vec<FeedEntry>, StoreError> {
         feed::feed(&self.reader, owner, after, limit).await
+    }
+
+    async fn answer(&self, owner: UserId, key: &IdempotencyKey) -> Result<Option<Answer>, StoreError> {
+        answers::answer(&self.reader, owner, key).await
     }
 
     async fn kept_mails(&self, limit: u32) -> Result<Vec<KeptMail>, StoreError> {

@@ -126,9 +126,15 @@ const TASK: &str = "
     FROM taskflow_tasks
     WHERE id = ?1 AND user_id = ?2";
 
-pub(crate) async fn tasks_by_id(pool: &SqlitePool, ids: &[TaskId]) -> Result<Loaded<TaskId, Task>, StoreError> {
+pub(crate) async fn tasks_by_id(
+    pool: &SqlitePool,
+    ids: &[TaskId],
+    owner: Option<UserId>,
+) -> Result<Loaded<TaskId, Task>, StoreError> {
     let ids = serde_json::to_string(ids).map_err(|error| StoreError::Internal(error.into()))?;
-    let rows: Vec<TaskRow> = sqlx::query_as(TASKS_BY_ID).bind(ids).fetch_all(pool).await.map_err(store_error)?;
+    let owner = owner.map(|owner| owner.to_string());
+    let rows: Vec<TaskRow> =
+        sqlx::query_as(TASKS_BY_ID).bind(ids).bind(owner).fetch_all(pool).await.map_err(store_error)?;
     rows.into_iter().map(|row| Ok((TABLE.value("id", &row.id)?, Task::try_from(row)))).collect()
 }
 
@@ -136,7 +142,8 @@ const TASKS_BY_ID: &str = "
     SELECT t.id, t.user_id, t.title, t.description, t.status, t.priority, t.due_at, t.reminder_minutes, t.completed_at,
         t.deleted_at, t.version, t.created_at, t.updated_at
     FROM json_each(?1) AS j
-    CROSS JOIN taskflow_tasks AS t ON t.id = j.value";
+    CROSS JOIN taskflow_tasks AS t ON t.id = j.value
+    WHERE ?2 IS NULL OR t.user_id = ?2";
 
 pub(crate) async fn summary(pool: &SqlitePool, owner: UserId, now: Timestamp) -> Result<TaskSummary, StoreError> {
     let row: SummaryRow = sqlx::query_as(SUMMARY)

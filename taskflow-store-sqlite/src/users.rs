@@ -234,6 +234,13 @@ pub(crate) async fn delete(conn: &mut SqliteConnection, rows: &Rows) -> Result<(
 const DELETE: &str = "
     DELETE FROM taskflow_credentials WHERE user_id IN (SELECT value ->> 'id' FROM json_each(?1));
 
+    DELETE FROM taskflow_answers WHERE user_id IN (SELECT value ->> 'id' FROM json_each(?1));
+
+    UPDATE taskflow_sessions
+    SET ended_at = j.value ->> 'at'
+    FROM json_each(?1) AS j
+    WHERE taskflow_sessions.user_id = j.value ->> 'id' AND taskflow_sessions.ended_at IS NULL;
+
     DELETE FROM taskflow_feed WHERE user_id IN (SELECT value ->> 'id' FROM json_each(?1));
 
     DELETE FROM taskflow_feed_heads WHERE user_id IN (SELECT value ->> 'id' FROM json_each(?1));

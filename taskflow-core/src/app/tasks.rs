@@ -1,11 +1,15 @@
 //! Tasks: make, look, change, complete, trash and back.
 
+mod bulk;
+
+pub use bulk::{Bulk, BulkResults, TaskOperation};
+
 use super::{App, Race};
 use crate::error::{Error, FieldError};
 use crate::reminder::plan_task_reminder;
 use crate::{
-    Actor, Announcement, Changes, DeliveryId, Entity, Event, Expect, NewDelivery, NewTask, Page, Recipient, Task,
-    TaskChange, TaskId, TaskQuery, TaskSummary, Timestamp, Write,
+    Actor, Announcement, Answered, Changes, DeliveryId, Entity, Event, Expect, Idempotency, NewDelivery, NewTask, Page,
+    Recipient, Task, TaskChange, TaskId, TaskQuery, TaskSummary, Timestamp, UniqueField, Write,
 };
 
 impl App {
@@ -15,6 +19,26 @@ impl App {
         let task = Task::new(TaskId::from_uuid(self.ids.next(now)), actor.owner()?, new, now)?;
         self.commit(&self.task_changes(actor, None, &task, now)).await?;
         Ok(task)
+    }
+
+    /// Makes a task once, however often the request is repeated.
+    pub async fn create_task_once(
+        &self,
+        actor: Actor,
+        new: NewTask,
+        idempotency: Idempotency<'_, Task>,
+    ) -> Result<Answered<Task>, Error> {
+        let owner = actor.owner()?;
+        if let Some(answer) = self.answered(owner, Some(&idempotency)).await? {
+            return Ok(Answered::Before(answer));
+        }
+        let now = self.clock.now();
+        let task = Task::new(TaskId::from_uuid(self.ids.next(now)), owner, new, now)?;
+        let remember = Write::RememberAnswer(idempotency.answer(owner, &task, now));
+        match self.commit(&self.task_changes(actor, None, &task, now).write(remember)).await {
+            Err(Error::Taken(UniqueField::IdempotencyKey)) => self.answered_by_another(owner, Some(&idempotency)).await,
+            result => result.map(|()| Answered::Now(task)),
+        }
     }
 
     /// A task of the actor, unless it is in the trash.

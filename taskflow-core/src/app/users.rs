@@ -66,6 +66,7 @@ impl App {
             if let Some(password) = change.password.clone() {
                 changes = changes
                     .write(Write::SetCredential(Credential { user_id: id, password, changed_at: now }))
+                    .write(Write::EndSessions { user_id: id, only: None, at: now })
                     .deliver([NewDelivery {
                         id: DeliveryId::from_uuid(self.ids.next(now)),
                         dedupe_key: DedupeKey::new(format!("password-changed/{id}/{}", now.as_micros())),
@@ -92,11 +93,16 @@ impl App {
         let mut race = Race::new(Expect::Any);
         loop {
             let before = self.user(Actor::System, id).await?;
-            let after = before.with_standing(change, self.clock.now());
+            let now = self.clock.now();
+            let after = before.with_standing(change, now);
             if after == before {
                 return Ok(before);
             }
-            let result = self.commit(&Changes::new().write(Write::UpdateUser(after.clone()))).await;
+            let mut changes = Changes::new().write(Write::UpdateUser(after.clone()));
+            if !after.is_active {
+                changes = changes.write(Write::EndSessions { user_id: id, only: None, at: now });
+            }
+            let result = self.commit(&changes).await;
             if !race.lost(&result) {
                 return result.map(|()| after);
             }

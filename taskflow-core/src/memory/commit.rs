@@ -4,7 +4,7 @@ use super::{Row, State};
 use crate::error::{StoreError, UniqueField};
 use crate::{
     Announcement, Changes, DedupeKey, Delivery, DeliveryState, Entity, Event, FeedEntry, KeptMail, MAILBOX_SIZE,
-    NewDelivery, Recipient, Timestamp, User, UserId, Write,
+    NewDelivery, Recipient, SessionId, Timestamp, User, UserId, Write,
 };
 
 /// What a deleted account leaves in the ledger.
@@ -22,6 +22,19 @@ impl State {
                 Write::UpdateTask(task) => Some((self.tasks.get(&task.id).map(|row| row.version), task.version)),
                 Write::DeleteUser { id, .. } if !self.users.contains_key(id) => {
                     return Err(StoreError::Stale { write });
+                }
+                Write::UpdateSession(session) => {
+                    let stored = self.sessions.get(&session.id).filter(|stored| stored.ended_at.is_none());
+                    Some((stored.map(|stored| stored.version), session.version))
+                }
+                Write::OpenSession(session) if !exists(session.user_id) => return Err(StoreError::Stale { write }),
+                Write::RememberAnswer(answer) if !exists(answer.owner) => return Err(StoreError::Stale { write }),
+                Write::RememberAnswer(answer) => {
+                    let stored = self.answers.get(&(answer.owner, answer.key.clone()));
+                    if stored.is_some_and(|stored| stored.is_kept(answer.created_at)) {
+                        return Err(StoreError::Taken { field: UniqueField::IdempotencyKey, write });
+                    }
+                    None
                 }
                 Write::InsertTask(task) if !exists(task.user_id) => return Err(StoreError::Stale { write }),
                 Write::SetCredential(credential) if !exists(credential.user_id) => {
@@ -60,6 +73,13 @@ impl State {
                 Write::SetCredential(credential) => {
                     self.credentials.insert(credential.user_id, credential.clone());
                 }
+                Write::OpenSession(session) | Write::UpdateSession(session) => {
+                    self.sessions.insert(session.id, session.clone());
+                }
+                Write::EndSessions { user_id, only, at } => self.end_sessions(*user_id, *only, *at),
+                Write::RememberAnswer(answer) => {
+                    self.answers.insert((answer.owner, answer.key.clone()), answer.clone());
+                }
                 Write::InsertTask(task) | Write::UpdateTask(task) => {
                     self.tasks.insert(task.id, task.clone());
                 }
@@ -75,6 +95,8 @@ impl State {
         self.forget_keys(id);
         self.users.remove(&id);
         self.credentials.remove(&id);
+        self.answers.retain(|(owner, _), _| *owner != id);
+        self.end_sessions(id, None, at);
         self.feeds.remove(&id);
         let tasks = &mut self.tasks;
         self.events
@@ -84,6 +106,12 @@ impl State {
         let keys: Vec<_> =
             self.deliveries.values().filter(to_them).map(|row| row.delivery.dedupe_key.clone()).collect();
         keys.iter().for_each(|key| self.cancel(key, ACCOUNT_GONE, at));
+    }
+
+    fn end_sessions(&mut self, user: UserId, only: Option<SessionId>, at: Timestamp) {
+        let open = self.sessions.values_mut().filter(|session| session.user_id == user && session.ended_at.is_none());
+        open.filter(|session| only.is_none_or(|only| session.id == only))
+            .for_each(|session| session.ended_at = Some(at));
     }
 
     fn forget_keys(&mut self, id: UserId) {

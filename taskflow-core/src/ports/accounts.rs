@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use crate::error::StoreError;
-use crate::{Login, PasswordHash, Timestamp, User, UserId};
+use crate::{Login, PasswordHash, Session, SessionId, Timestamp, User, UserId};
 
 /// A person and how they show who they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,4 +40,13 @@ pub trait Accounts: Send + Sync {
 
     /// How a person stands now; `None`: there is no such account any more.
     async fn standing(&self, user: UserId) -> Result<Option<Standing>, StoreError>;
+
+    /// A session, also one that is over.
+    async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError>;
+
+    /// The sessions of a person that are [open](Session::is_open), the one used last first.
+    async fn sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
+
+    /// The sessions that were ended at `since` or later, in any order: what a node must no longer let in.
+    async fn ended_sessions(&self, since: Timestamp) -> Result<Vec<SessionId>, StoreError>;
 }

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 
 use crate::error::{BadRow, StoreError};
 use crate::{
-    Changes, DeliveryId, Entity, Event, FeedEntry, KeptMail, Page, Task, TaskId, TaskQuery, TaskSummary, Timestamp,
-    User, UserId,
+    Answer, Changes, DeliveryId, Entity, Event, FeedEntry, IdempotencyKey, KeptMail, Page, Task, TaskId, TaskQuery,
+    TaskSummary, Timestamp, User, UserId,
 };
 
 /// Rows found by their ids. A row that cannot be read is an error of its own and does not spoil the others.
@@ -50,8 +50,9 @@ pub trait Store: Send + Sync {
     /// A task of `owner`, also from the trash.
     async fn task(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StoreError>;
 
-    /// Several tasks at once, also from the trash; unknown ids are left out. For the sender, which acts for everybody.
-    async fn tasks_by_id(&self, ids: &[TaskId]) -> Result<Loaded<TaskId, Task>, StoreError>;
+    /// Several tasks at once, also from the trash; unknown ids are left out, and those of others than `owner` when one is
+    /// given. Without an owner it is for the sender, which acts for everybody.
+    async fn tasks_by_id(&self, ids: &[TaskId], owner: Option<UserId>) -> Result<Loaded<TaskId, Task>, StoreError>;
 
     /// A page of the tasks of `owner`; overdue is what is open and due before `now`. Without a sort the newest come
     /// first.
@@ -65,6 +66,9 @@ pub trait Store: Send + Sync {
 
     /// Up to `limit` entries of the feed of `owner` after sequence `after`.
     async fn feed(&self, owner: UserId, after: u64, limit: u32) -> Result<Vec<FeedEntry>, StoreError>;
+
+    /// The answer that `owner` got for a key, however old.
+    async fn answer(&self, owner: UserId, key: &IdempotencyKey) -> Result<Option<Answer>, StoreError>;
 
     /// Up to `limit` mails of the dev mailbox, newest first.
     async fn kept_mails(&self, limit: u32) -> Result<Vec<KeptMail>, StoreError>;

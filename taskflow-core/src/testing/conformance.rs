@@ -1,12 +1,14 @@
 //! What every store must do, as one list of named cases. No case asks what a store is capable of.
 
 mod accounts;
+mod answers;
 mod app;
 mod commit;
 mod feed;
 mod mailbox;
 mod outbox;
 mod sender;
+mod sessions;
 mod tasks;
 mod users;
 
@@ -67,6 +69,22 @@ pub fn cases() -> Vec<Case> {
             an_account_is_found_by_name_or_address_in_any_case,
             a_credential_can_be_absent_and_replaced,
             standing_follows_the_latest_commit,
+        }
+        sessions {
+            a_session_round_trips_open_and_ended,
+            a_refresh_needs_the_version_before_it_and_an_open_session,
+            open_sessions_are_listed_and_ended_ones_announced,
+            deleting_a_user_ends_their_sessions,
+            a_token_refreshes_once_and_its_second_use_ends_the_session,
+            another_password_and_a_locked_account_end_every_session,
+            nobody_ends_somebody_elses_session,
+        }
+        answers {
+            an_answer_stands_for_a_day_and_then_makes_room,
+            a_repeated_request_is_done_once_and_answered_alike,
+            repeats_at_once_make_one_row,
+            operations_in_bulk_are_done_each_or_not_at_all,
+            a_repeated_bulk_is_done_once,
         }
         tasks {
             a_task_round_trips_with_and_without_its_optional_fields,

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::{
     Announcement, Changes, Credential, DedupeKey, DeliveryId, EventId, LeaseToken, NewDelivery, NewTask, NewUser,
-    Notice, PasswordHash, Recipient, Task, TaskId, Timestamp, User, UserId, Write,
+    Notice, PasswordHash, Recipient, Session, SessionId, Task, TaskId, Timestamp, TokenHash, User, UserId, Write,
 };
 
 /// The instant at which most cases begin.
@@ -26,6 +26,10 @@ pub(crate) fn user_id(n: u64) -> UserId {
 
 pub(crate) fn task_id(n: u64) -> TaskId {
     TaskId::from_uuid(uuid(n))
+}
+
+pub(crate) fn session_id(n: u64) -> SessionId {
+    SessionId::from_uuid(uuid(n))
 }
 
 pub(crate) fn delivery_id(n: u64) -> DeliveryId {
@@ -59,6 +63,12 @@ pub(crate) fn credential(n: u64, hash: &str) -> Write {
 pub(crate) fn task(n: u64, owner: u64) -> Task {
     let new = NewTask::titled(format!("task-{n}").parse().expect("a title"));
     Task::new(task_id(n), user_id(owner), new, noon()).expect("a task")
+}
+
+/// The session number `n` of the user number `owner`, open for an hour.
+pub(crate) fn session(n: u64, owner: u64) -> Session {
+    let token = TokenHash::new(format!("token-{n}"));
+    Session::open(session_id(n), user_id(owner), token, None, noon(), std::time::Duration::from_secs(3600))
 }
 
 /// A welcome to the user number `n`, due at noon.

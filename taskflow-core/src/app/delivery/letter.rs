@@ -32,7 +32,7 @@ impl App {
         tasks.dedup();
         Ok(Facts {
             users: if users.is_empty() { Loaded::new() } else { self.store.users(&users).await? },
-            tasks: if tasks.is_empty() { Loaded::new() } else { self.store.tasks_by_id(&tasks).await? },
+            tasks: if tasks.is_empty() { Loaded::new() } else { self.store.tasks_by_id(&tasks, None).await? },
         })
     }
 

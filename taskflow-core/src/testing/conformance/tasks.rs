@@ -69,10 +69,13 @@ pub(super) async fn an_update_needs_the_version_before_it(open: Arc<dyn OpenStor
 pub(super) async fn tasks_are_loaded_at_once_and_unknown_ids_are_left_out(open: Arc<dyn OpenStore>) {
     let trashed = Task { deleted_at: Some(noon()), ..task(3, 1) };
     let store = with_tasks(&*open, [task(1, 1), task(2, 2), trashed.clone()]).await;
-    let loaded = store.tasks_by_id(&[task_id(2), task_id(3), task_id(9)]).await.expect("a read");
+    let loaded = store.tasks_by_id(&[task_id(2), task_id(3), task_id(9)], None).await.expect("a read");
     assert_eq!(loaded.len(), 2);
     assert_eq!(loaded[&task_id(2)], Ok(task(2, 2)));
-    assert_eq!(loaded[&task_id(3)], Ok(trashed));
+    assert_eq!(loaded[&task_id(3)], Ok(trashed.clone()));
+    let hers = store.tasks_by_id(&[task_id(2), task_id(3)], Some(user_id(1))).await.expect("a read");
+    assert_eq!(hers.len(), 1);
+    assert_eq!(hers[&task_id(3)], Ok(trashed));
 }
 
 pub(super) async fn the_newest_come_first_without_a_sort(open: Arc<dyn OpenStore>) {

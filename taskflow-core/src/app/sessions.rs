@@ -1,0 +1,67 @@
+//! Sessions: open, refresh, list, end.
+
+use super::App;
+use crate::error::Error;
+use crate::{Actor, Changes, Refusal, Session, SessionId, TokenHash, UserId, Write};
+
+impl App {
+    /// Opens a session for a person whom the host has just recognised. `device` is shortened to 200 characters.
+    pub async fn open_session(&self, user: UserId, token: TokenHash, device: Option<&str>) -> Result<Session, Error> {
+        let now = self.clock.now();
+        let id = SessionId::from_uuid(self.ids.next(now));
+        let device = device.map(|text| text.chars().filter(|c| !c.is_control()).take(200).collect());
+        let session = Session::open(id, user, token, device, now, self.session_lifetime);
+        match self.commit(&Changes::new().write(Write::OpenSession(session.clone()))).await {
+            Err(Error::Stale) => Err(Error::NotFound("user")),
+            result => result.map(|()| session),
+        }
+    }
+
+    /// Replaces the refresh token of a session and moves its end. A token that was replaced before ends the session: it
+    /// has been copied. Fails with `NotFound` whenever the token does not count.
+    pub async fn refresh_session(&self, id: SessionId, shown: &TokenHash, next: TokenHash) -> Result<Session, Error> {
+        let now = self.clock.now();
+        let session = self.accounts.session(id).await?.ok_or(Error::NotFound("session"))?;
+        match session.refresh(shown, next, now, self.session_lifetime) {
+            Ok(after) => match self.commit(&Changes::new().write(Write::UpdateSession(after.clone()))).await {
+                // Somebody refreshed at the same time with the same token and was faster.
+                Err(Error::Stale) => Err(Error::NotFound("session")),
+                result => result.map(|()| after),
+            },
+            Err(Refusal::Reused) => {
+                tracing::warn!(session = %id, user = %session.user_id, "a refresh token was used twice; its session ends");
+                let end = Write::EndSessions { user_id: session.user_id, only: Some(id), at: now };
+                self.commit(&Changes::new().write(end)).await?;
+                Err(Error::NotFound("session"))
+            }
+            Err(Refusal::Over | Refusal::JustUsed) => Err(Error::NotFound("session")),
+        }
+    }
+
+    /// The open sessions of the actor, the one used last first.
+    pub async fn sessions(&self, actor: Actor) -> Result<Vec<Session>, Error> {
+        Ok(self.accounts.sessions(actor.owner()?, self.clock.now()).await?)
+    }
+
+    /// Ends one session of the actor.
+    pub async fn end_session(&self, actor: Actor, id: SessionId) -> Result<(), Error> {
+        let (owner, now) = (actor.owner()?, self.clock.now());
+        let session = self.accounts.session(id).await?;
+        if !session.is_some_and(|session| session.user_id == owner && session.is_open(now)) {
+            return Err(Error::NotFound("session"));
+        }
+        let end = Write::EndSessions { user_id: owner, only: Some(id), at: now };
+        self.commit(&Changes::new().write(end)).await
+    }
+
+    /// Ends every session of the actor.
+    pub async fn end_sessions(&self, actor: Actor) -> Result<(), Error> {
+        let end = Write::EndSessions { user_id: actor.owner()?, only: None, at: self.clock.now() };
+        self.commit(&Changes::new().write(end)).await
+    }
+
+    /// What was ended in the lifetime of an access token: what a node must no longer let in.
+    pub async fn ended_sessions(&self, within: std::time::Duration) -> Result<Vec<SessionId>, Error> {
+        Ok(self.accounts.ended_sessions(self.clock.now() - within).await?)
+    }
+}

@@ -1,0 +1,159 @@
+//! Many changes of tasks at once: every item is decided purely first, then the valid ones are one commit.
+
+use std::collections::BTreeMap;
+
+use super::App;
+use crate::error::{Error, FieldError, StoreError};
+use crate::ports::Loaded;
+use crate::{
+    Actor, Answered, Changes, Idempotency, NewTask, Task, TaskChange, TaskId, Timestamp, UniqueField, UserId, Write,
+};
+
+/// One of several changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskOperation {
+    /// Make one.
+    Create(NewTask),
+    /// Change one.
+    Update(TaskId, TaskChange),
+    /// Put one into the trash.
+    Delete(TaskId),
+}
+
+/// What becomes of the others when one operation cannot be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bulk {
+    /// Nothing is done.
+    AllOrNothing,
+    /// The others are done.
+    Each,
+}
+
+/// What came of the operations, in their order: the task afterwards.
+pub type BulkResults = Vec<Result<Task, Error>>;
+
+impl TaskOperation {
+    fn id(&self) -> Option<TaskId> {
+        match self {
+            Self::Create(_) => None,
+            Self::Update(id, _) | Self::Delete(id) => Some(*id),
+        }
+    }
+}
+
+impl App {
+    /// Most operations at once.
+    pub const MAX_BULK: usize = 100;
+
+    /// Does up to [`MAX_BULK`](Self::MAX_BULK) operations on the actor's tasks, each task at most once.
+    ///
+    /// With [`Bulk::AllOrNothing`] the first that cannot be done fails the whole ([`Error::Item`]).
+    pub async fn bulk_tasks(
+        &self,
+        actor: Actor,
+        operations: Vec<TaskOperation>,
+        bulk: Bulk,
+        idempotency: Option<Idempotency<'_, [Result<Task, Error>]>>,
+    ) -> Result<Answered<BulkResults>, Error> {
+        let owner = actor.owner()?;
+        if operations.len() > Self::MAX_BULK {
+            let message = format!("must have at most {} items", Self::MAX_BULK);
+            return Err(FieldError::new("operations", message).into());
+        }
+        if let Some(answer) = self.answered(owner, idempotency.as_ref()).await? {
+            return Ok(Answered::Before(answer));
+        }
+        let ids: Vec<TaskId> = operations.iter().filter_map(TaskOperation::id).collect();
+        let stored = if ids.is_empty() { Loaded::new() } else { self.store.tasks_by_id(&ids, Some(owner)).await? };
+        let now = self.clock.now();
+        let mut results = self.decide(owner, operations, &stored, now);
+        loop {
+            if bulk == Bulk::AllOrNothing {
+                results = all_or_nothing(results)?;
+            }
+            let (mut changes, items) = self.combined(actor, &results, &stored, now);
+            let last = changes.writes.len();
+            if let Some(idempotency) = &idempotency {
+                changes = changes.write(Write::RememberAnswer(idempotency.answer(owner, &results, now)));
+            }
+            match self.commit_indexed(&changes).await {
+                Ok(()) => return Ok(Answered::Now(results)),
+                Err(StoreError::Taken { field: UniqueField::IdempotencyKey, .. }) => {
+                    return self.answered_by_another(owner, idempotency.as_ref()).await;
+                }
+                Err(StoreError::Stale { write } | StoreError::Taken { write, .. }) if write < last => {
+                    results[items[write]] = Err(Error::Stale);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn decide(
+        &self,
+        owner: UserId,
+        operations: Vec<TaskOperation>,
+        stored: &Loaded<TaskId, Task>,
+        now: Timestamp,
+    ) -> BulkResults {
+        let mut seen = BTreeMap::new();
+        let decide = |(index, operation): (usize, TaskOperation)| {
+            let before = match operation.id() {
+                Some(id) => {
+                    if let Some(first) = seen.insert(id, index) {
+                        let message = format!("names the same task as operation {first}");
+                        return Err(FieldError::new("id", message).into());
+                    }
+                    Some(visible(stored, id)?)
+                }
+                None => None,
+            };
+            match (operation, before) {
+                (TaskOperation::Update(_, change), Some(before)) => Ok(before.apply(change, now)?),
+                (TaskOperation::Delete(_), Some(before)) => Ok(before.trash(now)),
+                (TaskOperation::Create(new), _) => {
+                    Ok(Task::new(TaskId::from_uuid(self.ids.next(now)), owner, new, now)?)
+                }
+                (TaskOperation::Update(..) | TaskOperation::Delete(_), None) => Err(Error::NotFound("task")),
+            }
+        };
+        operations.into_iter().enumerate().map(decide).collect()
+    }
+
+    /// All that can be done as one value, and for each of its writes the operation it came from.
+    fn combined(
+        &self,
+        actor: Actor,
+        results: &BulkResults,
+        stored: &Loaded<TaskId, Task>,
+        now: Timestamp,
+    ) -> (Changes, Vec<usize>) {
+        let (mut all, mut items) = (Changes::new(), Vec::new());
+        for (index, after) in results.iter().enumerate() {
+            let Ok(after) = after else { continue };
+            let before = stored.get(&after.id).and_then(|row| row.as_ref().ok());
+            if before == Some(after) {
+                continue;
+            }
+            let changes = self.task_changes(actor, before, after, now);
+            items.extend(changes.writes.iter().map(|_| index));
+            all = all.and(changes);
+        }
+        (all, items)
+    }
+}
+
+fn visible(stored: &Loaded<TaskId, Task>, id: TaskId) -> Result<&Task, Error> {
+    match stored.get(&id) {
+        Some(Ok(task)) if task.deleted_at.is_none() => Ok(task),
+        Some(Ok(_)) | None => Err(Error::NotFound("task")),
+        Some(Err(bad)) => Err(StoreError::from(bad.clone()).into()),
+    }
+}
+
+fn all_or_nothing(results: BulkResults) -> Result<BulkResults, Error> {
+    let whole = results.into_iter().enumerate();
+    whole
+        .map(|(index, result)| Ok(Ok(result.map_err(|error| Error::Item { index, error: Box::new(error) })?)))
+        .collect()
+}
