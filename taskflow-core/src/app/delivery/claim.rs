@@ -1,0 +1,61 @@
+//! Claiming a batch and deciding for each delivery whether it is still worth a mail.
+
+use std::time::Duration;
+
+use super::App;
+use crate::error::StoreError;
+use crate::ports::{ClaimRequest, Claimed};
+use crate::{Delivery, LeaseToken, Mail, NoticeKind, Outcome, Settlement};
+
+/// A mail in the window.
+pub(super) struct Ready {
+    pub(super) delivery: Delivery,
+    pub(super) lease: LeaseToken,
+    /// Until when, by the monotonic clock, nobody else can have claimed it.
+    pub(super) held_until: Duration,
+    pub(super) mail: Mail,
+}
+
+/// A batch that was claimed: what to send, and what to settle without sending.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) ready: Vec<Ready>,
+    pub(super) decided: Vec<Settlement>,
+    /// What was claimed could not be looked up; all of it is given back.
+    pub(super) failure: Option<StoreError>,
+}
+
+impl App {
+    /// Claims what is due and decides for each whether it is still worth sending.
+    pub(super) async fn claim_letters(&self, limit: usize) -> Batch {
+        let now = self.clock.now();
+        let held_until = self.clock.monotonic() + self.sending.lease;
+        let request = ClaimRequest {
+            kinds: NoticeKind::ALL.to_vec(),
+            limit: u32::try_from(limit).unwrap_or(u32::MAX),
+            now,
+            lease: LeaseToken::from_uuid(self.ids.next(now)),
+            lease_for: self.sending.lease,
+        };
+        let mut batch = Batch::default();
+        let (claims, facts) = match self.outbox.claim(&request).await {
+            Err(error) => return Batch { failure: Some(error), ..batch },
+            Ok(claims) => {
+                let facts = self.load(&claims).await;
+                (claims, facts)
+            }
+        };
+        let facts = facts.map_err(|error| batch.failure = Some(error)).ok();
+        for Claimed { delivery, lease } in claims {
+            let mail = match &facts {
+                Some(facts) => self.mail(&delivery, facts, now),
+                None => Err(Outcome::Released { next_at: delivery.next_at, error: None }),
+            };
+            match mail {
+                Ok(mail) => batch.ready.push(Ready { delivery, lease, held_until, mail }),
+                Err(outcome) => batch.decided.push(Settlement { id: delivery.id, lease, at: now, outcome }),
+            }
+        }
+        batch
+    }
+}

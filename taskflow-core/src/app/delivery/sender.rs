@@ -1,0 +1,267 @@
+//! The sender: a step that sends everything that is due.
+//!
+//! It keeps a window of claimed mails, claims again when the window is half empty, looks once more at what each mail is
+//! about, sends without holding a transaction, and writes outcomes as they arrive. No mail starts before the outcome of
+//! the one two before it is durable, so a crash repeats at most two mails per connection.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+
+use super::claim::{Batch, Ready};
+use super::{App, DeliveryReport, Sending};
+use crate::error::StoreError;
+use crate::ports::{Accepted, MailError, Mailer, Settled};
+use crate::{Delivery, DeliveryId, LeaseToken, Outcome, Settlement};
+
+/// After the relay failed, the mail that met it waits this long, so that others have their turn.
+const RELAY_PAUSE: Duration = Duration::from_secs(5);
+
+/// Something that came to its end.
+enum Step {
+    Claimed(Batch),
+    Sent { delivery: Box<Delivery>, lease: LeaseToken, result: Result<Accepted, MailError> },
+    Settled(Result<Vec<Settled>, StoreError>),
+    Renewed { held_until: Duration, result: Result<Vec<DeliveryId>, StoreError> },
+}
+
+/// One step under way.
+pub(super) struct Sender<'a> {
+    app: &'a App,
+    mailer: &'a dyn Mailer,
+    work: FuturesUnordered<BoxFuture<'a, Step>>,
+    window: VecDeque<Ready>,
+    /// Outcomes to write, and whether a mail was sent for them.
+    outcomes: Vec<(Settlement, bool)>,
+    /// The ones that are being written.
+    settling: Vec<(Settlement, bool)>,
+    claiming: bool,
+    renewing: bool,
+    /// There was less to claim than asked for.
+    exhausted: bool,
+    /// Mails on their way.
+    sending: usize,
+    /// Mails that were started and whose outcome is not durable.
+    in_doubt: usize,
+    began: Duration,
+    sent: u32,
+    failure: Option<StoreError>,
+    report: DeliveryReport,
+}
+
+impl<'a> Sender<'a> {
+    pub(super) fn new(app: &'a App, mailer: &'a dyn Mailer) -> Self {
+        let left = std::mem::take(&mut *lock(&app.unsettled));
+        Self {
+            app,
+            mailer,
+            work: FuturesUnordered::new(),
+            window: VecDeque::new(),
+            outcomes: left.into_iter().map(|settlement| (settlement, false)).collect(),
+            settling: Vec::new(),
+            claiming: false,
+            renewing: false,
+            exhausted: false,
+            sending: 0,
+            in_doubt: 0,
+            began: app.clock.monotonic(),
+            sent: 0,
+            failure: None,
+            report: DeliveryReport::default(),
+        }
+    }
+
+    /// Works until there is nothing left to do.
+    pub(super) async fn run(mut self) -> Result<DeliveryReport, StoreError> {
+        self.start_what_can_start();
+        while let Some(step) = self.work.next().await {
+            self.take(step);
+            self.start_what_can_start();
+        }
+        match self.failure.take() {
+            Some(error) => Err(error),
+            None => Ok(std::mem::take(&mut self.report)),
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.failure.is_some() || self.report.relay.is_some() || self.app.draining()
+    }
+
+    fn start_what_can_start(&mut self) {
+        if self.stopped() {
+            self.give_back_the_window();
+        } else {
+            self.claim_when_half_empty();
+            self.send_what_fits();
+        }
+        self.settle_what_is_known();
+    }
+
+    fn give_back_the_window(&mut self) {
+        for ready in std::mem::take(&mut self.window) {
+            let outcome = Outcome::Released { next_at: ready.delivery.next_at, error: None };
+            self.outcomes.push((self.settlement(ready.delivery.id, ready.lease, outcome), false));
+        }
+    }
+
+    fn claim_when_half_empty(&mut self) {
+        let size = self.window_size();
+        if self.claiming || self.exhausted || self.window.len() * 2 > size {
+            return;
+        }
+        self.claiming = true;
+        let (app, limit) = (self.app, size - self.window.len());
+        self.work.push(Box::pin(async move { Step::Claimed(app.claim_letters(limit).await) }));
+    }
+
+    /// No more than can be sent in half a lease at the rate seen so far.
+    fn window_size(&self) -> usize {
+        let Sending { connections, batch, lease, .. } = &self.app.sending;
+        let elapsed = self.app.clock.monotonic().saturating_sub(self.began).as_secs_f64();
+        let seen_enough = self.sent as usize >= *connections && elapsed > 0.0;
+        let fits = match seen_enough {
+            true => (f64::from(self.sent) / elapsed * lease.as_secs_f64() / 2.0) as usize,
+            false => 4 * connections,
+        };
+        fits.min(*batch).max(2 * connections)
+    }
+
+    fn send_what_fits(&mut self) {
+        let Sending { connections, lease, mail_timeout, .. } = &self.app.sending;
+        // A lease shorter than two mails is renewed more often rather than never trusted.
+        let margin = (*mail_timeout).min(*lease / 2);
+        while self.sending < *connections && self.in_doubt < 2 * connections {
+            let Some(next) = self.window.front() else { return };
+            if self.app.clock.monotonic() + margin > next.held_until {
+                return self.renew_the_window();
+            }
+            let Some(Ready { delivery, lease, mail, .. }) = self.window.pop_front() else { return };
+            self.sending += 1;
+            self.in_doubt += 1;
+            let mailer = self.mailer;
+            self.work.push(Box::pin(async move {
+                let result = mailer.send(&mail).await;
+                Step::Sent { delivery: Box::new(delivery), lease, result }
+            }));
+        }
+    }
+
+    fn renew_the_window(&mut self) {
+        if self.renewing {
+            return;
+        }
+        self.renewing = true;
+        let app = self.app;
+        let held: Vec<_> = self.window.iter().map(|ready| (ready.delivery.id, ready.lease)).collect();
+        let held_until = app.clock.monotonic() + app.sending.lease;
+        self.work.push(Box::pin(async move {
+            Step::Renewed { held_until, result: app.outbox.renew(&held, app.sending.lease).await }
+        }));
+    }
+
+    fn settle_what_is_known(&mut self) {
+        if !self.settling.is_empty() || self.outcomes.is_empty() || self.failure.is_some() {
+            return;
+        }
+        self.settling = std::mem::take(&mut self.outcomes);
+        let app = self.app;
+        let batch: Vec<_> = self.settling.iter().map(|(settlement, _)| settlement.clone()).collect();
+        self.work.push(Box::pin(async move { Step::Settled(app.outbox.settle(&batch).await) }));
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Claimed(Batch { ready, decided, failure }) => {
+                self.claiming = false;
+                self.exhausted = ready.is_empty() && decided.is_empty();
+                self.report.claimed += (ready.len() + decided.len()) as u64;
+                self.window.extend(ready);
+                self.outcomes.extend(decided.into_iter().map(|settlement| (settlement, false)));
+                self.failure = self.failure.take().or(failure);
+            }
+            Step::Sent { delivery, lease, result } => {
+                self.sending -= 1;
+                self.sent += 1;
+                let outcome = self.outcome(&delivery, result);
+                self.outcomes.push((self.settlement(delivery.id, lease, outcome), true));
+            }
+            Step::Settled(Ok(settled)) => {
+                for ((settlement, was_sent), settled) in std::mem::take(&mut self.settling).into_iter().zip(settled) {
+                    self.in_doubt -= usize::from(was_sent);
+                    self.count(&settlement.outcome, settled);
+                }
+            }
+            Step::Settled(Err(error)) => {
+                self.outcomes.append(&mut self.settling);
+                self.fail(error);
+            }
+            Step::Renewed { held_until, result: Ok(held) } => {
+                self.renewing = false;
+                let before = self.window.len();
+                self.window.retain(|ready| held.contains(&ready.delivery.id));
+                self.report.lease_lost += (before - self.window.len()) as u64;
+                self.window.iter_mut().for_each(|ready| ready.held_until = held_until);
+            }
+            Step::Renewed { result: Err(error), .. } => {
+                self.renewing = false;
+                self.fail(error);
+            }
+        }
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        self.failure.get_or_insert(error);
+    }
+
+    fn settlement(&self, id: DeliveryId, lease: LeaseToken, outcome: Outcome) -> Settlement {
+        Settlement { id, lease, at: self.app.clock.now(), outcome }
+    }
+
+    fn outcome(&mut self, delivery: &Delivery, result: Result<Accepted, MailError>) -> Outcome {
+        match result {
+            Ok(accepted) => Outcome::Delivered { reply: accepted.reply },
+            Err(MailError::Permanent(reply)) => Outcome::Discarded { error: reply.to_string() },
+            Err(MailError::Transient(reply)) => {
+                let now = self.app.clock.now();
+                match self.app.sending.retry.next(delivery.id, delivery.attempts + 1, now) {
+                    Some(next_at) => Outcome::Retry { next_at, error: reply.to_string() },
+                    None => Outcome::Discarded { error: format!("{reply} (no retries left)") },
+                }
+            }
+            Err(MailError::Unavailable(cause)) => {
+                self.report.relay.get_or_insert_with(|| cause.clone());
+                Outcome::Released { next_at: self.app.clock.now() + RELAY_PAUSE, error: Some(cause) }
+            }
+        }
+    }
+
+    fn count(&mut self, outcome: &Outcome, settled: Settled) {
+        let report = &mut self.report;
+        let counter = match (settled, outcome) {
+            (Settled::LeaseLost, _) => &mut report.lease_lost,
+            (Settled::Applied, Outcome::Delivered { .. }) => &mut report.delivered,
+            (Settled::Applied, Outcome::Retry { .. }) => &mut report.retried,
+            (Settled::Applied, Outcome::Released { .. }) => &mut report.released,
+            (Settled::Applied, Outcome::Discarded { .. }) => &mut report.discarded,
+            (Settled::Applied, Outcome::Cancelled { .. }) => &mut report.cancelled,
+            (Settled::Applied, Outcome::Expired { .. }) => &mut report.expired,
+        };
+        *counter += 1;
+    }
+}
+
+impl Drop for Sender<'_> {
+    /// What is known but not written goes to the next step, also when the host drops this one half-way.
+    fn drop(&mut self) {
+        let left = self.settling.drain(..).chain(self.outcomes.drain(..));
+        lock(&self.app.unsettled).extend(left.map(|(settlement, _)| settlement));
+    }
+}
+
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
