@@ -11,9 +11,9 @@ use super::sample::{at, new_user};
 use super::{ManualClock, OpenStore, SequentialIds};
 use crate::ports::{ClaimRequest, Claimed, Clock, Ids, Storage};
 use crate::{
-    Actor, App, Content, Entity, Expect, KeptMail, LeaseToken, NewTask, NoticeKind, Outcome, PageRequest, PasswordHash,
-    ProfileChange, ReminderMinutes, Settlement, StandingChange, Task, TaskChange, TaskPriority, TaskQuery, TaskSort,
-    TaskStatus, UserId, Write,
+    Actor, App, Content, Entity, Expect, Idempotency, KeptMail, LeaseToken, NewTask, NoticeKind, Outcome, PageRequest,
+    PasswordHash, ProfileChange, ReminderMinutes, Session, Settlement, StandingChange, Task, TaskChange, TaskPriority,
+    TaskQuery, TaskSort, TaskStatus, TokenHash, UserId, Write,
 };
 
 /// One thing that somebody does. Numbers choose among what exists, wrapping around.
@@ -29,6 +29,14 @@ pub enum Step {
     SetActive(u8, bool),
     /// A person leaves.
     DeleteUser(u8),
+    /// A person signs in.
+    OpenSession(u8),
+    /// A session is refreshed with the token that counts, or an old one.
+    RefreshSession(u8, bool),
+    /// A session of a person is ended, or all of them.
+    EndSession(u8, bool),
+    /// A person makes a task under a key that was perhaps used before.
+    CreateOnce(u8, u8, u8),
     /// A person makes a task with a title, a priority and perhaps a due time (minutes from now) and a reminder.
     CreateTask(u8, u8, u8, Option<i16>, Option<u16>),
     /// A task gets another status and due time, expecting its version or not.
@@ -66,6 +74,10 @@ pub fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(who, title, priority, due, minutes)| Step::CreateTask(who, title, priority, due, minutes)),
         6 => (any::<u8>(), 0_u8..4, proptest::option::of(due()), any::<bool>())
             .prop_map(|(which, status, due, expecting)| Step::ChangeTask(which, status, due, expecting)),
+        2 => any::<u8>().prop_map(Step::OpenSession),
+        2 => (any::<u8>(), any::<bool>()).prop_map(|(which, right)| Step::RefreshSession(which, right)),
+        1 => (any::<u8>(), any::<bool>()).prop_map(|(which, all)| Step::EndSession(which, all)),
+        2 => (any::<u8>(), 0_u8..3, 0_u8..2).prop_map(|(who, key, print)| Step::CreateOnce(who, key, print)),
         2 => any::<u8>().prop_map(Step::TrashTask),
         2 => any::<u8>().prop_map(Step::RestoreTask),
         4 => any::<u16>().prop_map(Step::Advance),
@@ -98,6 +110,7 @@ struct Play<'a> {
     ids: Arc<SequentialIds>,
     users: Vec<UserId>,
     tasks: Vec<Task>,
+    sessions: Vec<Session>,
     claims: Vec<Claimed>,
     told: Vec<String>,
 }
@@ -107,7 +120,18 @@ impl<'a> Play<'a> {
         let clock = Arc::new(ManualClock::at(at("2026-10-24T23:00:00.000001Z")));
         let (ids, storage) = (Arc::new(SequentialIds::new()), open.storage());
         let app = App::builder(storage.clone()).clock(clock.clone()).ids(ids.clone()).build();
-        Self { open, storage, app, clock, ids, users: vec![], tasks: vec![], claims: vec![], told: vec![] }
+        Self {
+            open,
+            storage,
+            app,
+            clock,
+            ids,
+            users: vec![],
+            tasks: vec![],
+            sessions: vec![],
+            claims: vec![],
+            told: vec![],
+        }
     }
 
     async fn step(&mut self, step: &Step) -> String {
@@ -140,6 +164,32 @@ impl<'a> Play<'a> {
                 self.create(who, title, priority, due, minutes).await
             }
             Step::ChangeTask(which, status, due, expecting) => self.change(which, status, due, expecting).await,
+            Step::OpenSession(who) => {
+                let Some(id) = pick(&self.users, who) else { return String::new() };
+                let result = self.app.open_session(id, TokenHash::new(format!("token-{who}")), Some("a device")).await;
+                self.sessions.extend(result.as_ref().ok().cloned());
+                shown(&result)
+            }
+            Step::RefreshSession(which, right) => self.refresh(which, right).await,
+            Step::EndSession(which, all) => {
+                let Some(session) = pick(&self.sessions, which) else { return String::new() };
+                let actor = Actor::User(session.user_id);
+                match all {
+                    true => shown(&self.app.end_sessions(actor).await),
+                    false => shown(&self.app.end_session(actor, session.id).await),
+                }
+            }
+            Step::CreateOnce(who, key, print) => {
+                let Some(owner) = pick(&self.users, who) else { return String::new() };
+                let encode = |task: &Task| format!("{} {}", task.id, task.version);
+                let once = Idempotency {
+                    key: format!("key-{key}").parse().expect("a key"),
+                    fingerprint: format!("print-{print}"),
+                    encode: &encode,
+                };
+                let new = NewTask::titled("once".parse().expect("a title"));
+                shown(&self.app.create_task_once(Actor::User(owner), new, once).await)
+            }
             Step::TrashTask(which) => {
                 let Some(task) = pick(&self.tasks, which) else { return String::new() };
                 shown(&self.app.delete_task(Actor::User(task.user_id), task.id, Expect::Any).await)
@@ -205,6 +255,17 @@ impl<'a> Play<'a> {
         let result = self.app.update_task(Actor::User(task.user_id), task.id, change, expect).await;
         if let Ok(after) = &result {
             self.tasks.iter_mut().filter(|task| task.id == after.id).for_each(|task| task.clone_from(after));
+        }
+        shown(&result)
+    }
+
+    async fn refresh(&mut self, which: u8, right: bool) -> String {
+        let Some(session) = pick(&self.sessions, which) else { return String::new() };
+        let shown_token = if right { session.token } else { TokenHash::new("old") };
+        let next = TokenHash::new(format!("next-{}", session.version));
+        let result = self.app.refresh_session(session.id, &shown_token, next).await;
+        if let Ok(after) = &result {
+            self.sessions.iter_mut().filter(|one| one.id == after.id).for_each(|one| one.clone_from(after));
         }
         shown(&result)
     }
@@ -276,6 +337,12 @@ impl<'a> Play<'a> {
             self.told.push(format!("{:?}", storage.standing(id).await.expect("a read")));
             self.told.push(format!("{:?}", storage.feed(id, 0, 10_000).await.expect("a read")));
         }
+        for session in self.sessions.clone() {
+            self.told.push(format!("{:?}", storage.session(session.id).await.expect("a read")));
+        }
+        let mut ended = storage.ended_sessions(crate::Timestamp::MIN).await.expect("a read");
+        ended.sort_unstable();
+        self.told.push(format!("{ended:?}"));
         for task in self.tasks.clone() {
             self.told.push(format!("{:?}", storage.task(task.user_id, task.id).await.expect("a read")));
             self.told.push(format!("{:?}", storage.history(Entity::Task(task.id)).await.expect("a read")));
