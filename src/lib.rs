@@ -11,6 +11,10 @@ pub mod mail {
 /// Stores that keep what they are given.
 pub mod store {
     pub use taskflow_core::MemoryStore;
+    #[cfg(feature = "postgres")]
+    pub use taskflow_store_postgres as postgres;
+    #[cfg(feature = "postgres")]
+    pub use taskflow_store_postgres::{PgOptions, PgStore};
     #[cfg(feature = "sqlite")]
     pub use taskflow_store_sqlite::*;
 }

@@ -17,8 +17,8 @@ pub use tasks::{Bulk, BulkResults, TaskOperation};
 
 use crate::error::{Error, StoreError};
 use crate::ports::{
-    Accounts, Clock, EventBus, Ids, Mailer, NoBus, Outbox, PlainRenderer, RandomIds, Receipt, Renderer, Storage, Store,
-    SystemClock,
+    Accounts, Clock, EventBus, Ids, Mailer, NoBus, Outbox, PlainRenderer, RandomIds, Receipt, Renderer, Signal,
+    Storage, Store, SystemClock,
 };
 use crate::{Changes, EventId, Expect, Settlement, Timestamp};
 
@@ -36,6 +36,7 @@ pub struct App {
     sending: Sending,
     session_lifetime: Duration,
     draining: AtomicBool,
+    nudges: delivery::Nudges,
     /// Outcomes that a failing store has not taken yet; the next step writes them first.
     unsettled: Mutex<Vec<Settlement>>,
 }
@@ -63,6 +64,7 @@ impl App {
                 sending: Sending::default(),
                 session_lifetime: Duration::from_hours(30 * 24),
                 draining: AtomicBool::new(false),
+                nudges: delivery::Nudges::default(),
                 unsettled: Mutex::new(Vec::new()),
             },
         }
@@ -75,6 +77,9 @@ impl App {
 
     /// Tells who listens what a host has committed in a transaction of its own.
     pub fn published(&self, receipt: Receipt) {
+        if receipt.signals().iter().any(|signal| matches!(signal, Signal::Planned)) {
+            self.nudge();
+        }
         self.bus.publish(receipt.signals());
     }
 
@@ -179,10 +184,12 @@ impl Race {
 
     /// `Stale` when the caller wants to change another version than the one that is there.
     fn admits(&self, version: u64) -> Result<(), Error> {
-        match self.expect {
-            Expect::Version(expected) if expected != version => Err(Error::Stale),
-            Expect::Version(_) | Expect::Any => Ok(()),
-        }
+        let admitted = match &self.expect {
+            Expect::Any => true,
+            Expect::Version(expected) => *expected == version,
+            Expect::OneOf(expected) => expected.contains(&version),
+        };
+        if admitted { Ok(()) } else { Err(Error::Stale) }
     }
 
     /// Whether a commit that ended like this should be decided anew.

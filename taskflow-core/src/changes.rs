@@ -113,11 +113,13 @@ impl Changes {
 }
 
 /// Which version of a row a caller wants to change.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Expect {
     /// Whatever is there: the last write wins.
     #[default]
     Any,
     /// Only this one (`If-Match`).
     Version(u64),
+    /// Only one of these; none when there are none.
+    OneOf(Vec<u64>),
 }

@@ -12,15 +12,9 @@ pub enum Error {
     /// It does not exist, or belongs to somebody else: the two look the same.
     #[error("{0} not found")]
     NotFound(&'static str),
-    /// One of several operations that were to happen together cannot; nothing was done.
-    #[error("operation {index} cannot be done")]
-    Item {
-        /// Which, counted from 0.
-        index: usize,
-        /// Why.
-        #[source]
-        error: Box<Error>,
-    },
+    /// Some of several operations that were to happen together cannot; nothing was done. Which, counted from 0, and why.
+    #[error("{} of the operations cannot be done", .0.len())]
+    Items(Vec<(usize, Error)>),
     /// Some fields do not fit; all of them are named.
     #[error("invalid input")]
     Invalid(Vec<FieldError>),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use crate::error::{StoreError, UniqueField};
-use crate::ports::{Account, Accounts, Loaded, Standing, Store};
+use crate::ports::{Account, Accounts, Loaded, Store};
 use crate::{
     Answer, Changes, Credential, DedupeKey, Delivery, DeliveryId, Entity, Event, FailedAttempt, FeedEntry,
     IdempotencyKey, KeptMail, LeaseToken, Login, Page, PasswordHash, Session, SessionId, Task, TaskId, TaskQuery,
@@ -191,15 +191,6 @@ impl Accounts for MemoryStore {
 
     async fn password(&self, user: UserId) -> Result<Option<PasswordHash>, StoreError> {
         Ok(self.state().credentials.get(&user).map(|credential| credential.password.clone()))
-    }
-
-    async fn standing(&self, user: UserId) -> Result<Option<Standing>, StoreError> {
-        let state = self.state();
-        Ok(state.users.get(&user).map(|user| Standing {
-            is_active: user.is_active,
-            is_admin: user.is_admin,
-            password_changed_at: state.credentials.get(&user.id).map(|credential| credential.changed_at),
-        }))
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {

@@ -9,7 +9,7 @@ mod outbox;
 mod renderer;
 mod store;
 
-pub use accounts::{Account, Accounts, Standing};
+pub use accounts::{Account, Accounts};
 pub use bus::{EventBus, NoBus, Receipt, Signal};
 pub use clock::{Clock, Ids, RandomIds, SystemClock};
 pub use mailer::{Accepted, MailError, Mailer, Reply};

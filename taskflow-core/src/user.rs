@@ -152,7 +152,7 @@ pub struct Credential {
     pub user_id: UserId,
     /// The hash of the password.
     pub password: PasswordHash,
-    /// When it was last set: what was signed before no longer counts.
+    /// When it was last set.
     pub changed_at: Timestamp,
 }
 

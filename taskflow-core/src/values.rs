@@ -6,6 +6,7 @@ use std::str::FromStr;
 use caseless::Caseless;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 use uuid::Uuid;
 
 /// Why a text cannot become a value: says what would be right, begins with a verb so that a field name fits before it.
@@ -102,6 +103,13 @@ fn checked(text: &str, least: usize, most: usize, allowed: fn(char) -> bool) -> 
     }
 }
 
+/// Letters that show nothing (`Default_Ignorable_Code_Point` among what passes for letters and marks): names made of them
+/// could not be told apart.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}')
+}
+
 fn one_line(c: char) -> bool {
     !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}')
 }
@@ -135,7 +143,8 @@ impl FromStr for Username {
         let name: String = text.nfc().collect();
         let (least, most) = Self::LENGTH;
         let length = name.chars().count();
-        if !(least..=most).contains(&length) || !name.chars().all(|c| c.is_alphanumeric() || "._-".contains(c)) {
+        let allowed = |c: char| (c.is_alphanumeric() || is_combining_mark(c) || "._-".contains(c)) && !is_invisible(c);
+        if !(least..=most).contains(&length) || !name.chars().all(allowed) {
             return Err(InvalidValue::new(format!("must have {least} to {most} letters, digits, '.', '_' or '-'")));
         }
         Ok(Self(name))
@@ -181,7 +190,10 @@ impl FromStr for EmailAddress {
             email_address::Options::default().without_display_text().without_domain_literal().with_required_tld();
         let plain = text.bytes().all(|b| b.is_ascii_graphic()) && !text.contains(['"', '\\', '(', ')', '<', '>', ',']);
         let parsed = email_address::EmailAddress::parse_with_options(text, options);
-        if !plain || text.len() > Self::MAX_LENGTH || parsed.is_err() {
+        let domain = text.rsplit_once('@').map_or("", |(_, domain)| domain);
+        let host = domain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
+        let numeric = domain.rsplit('.').next().is_none_or(|label| label.bytes().all(|b| b.is_ascii_digit()));
+        if !plain || !host || numeric || text.len() > Self::MAX_LENGTH || parsed.is_err() {
             return Err(InvalidValue::new("must be an e-mail address such as ada@example.org, in ASCII characters"));
         }
         Ok(Self(text.to_owned()))
@@ -328,7 +340,12 @@ mod tests {
         for bad in ["ab", "a@b.example", "a b", "a\u{0}bc", "", "a\u{202e}bc", &"x".repeat(51)] {
             assert!(bad.parse::<Username>().is_err(), "{bad:?}");
         }
-        for good in ["abc", "testuser", "Jos\u{e9}.m-2_x", &"x".repeat(50)] {
+        for bad in ["\u{3164}\u{3164}\u{3164}", "ab\u{fe0f}c", "a\u{200b}bc"] {
+            assert!(bad.parse::<Username>().is_err(), "{bad:?}");
+        }
+        for good in
+            ["abc", "testuser", "\u{939}\u{93f}\u{928}\u{94d}\u{926}\u{940}", "Jos\u{e9}.m-2_x", &"x".repeat(50)]
+        {
             assert!(good.parse::<Username>().is_ok(), "{good:?}");
         }
     }
@@ -336,6 +353,9 @@ mod tests {
     #[test]
     fn addresses_are_bare_and_mailable() {
         for bad in [
+            "a@1.2.3.4",
+            "a@x_y.example",
+            "a@b..example",
             "a@b",
             "a@localhost",
             "A <a@b.example>",

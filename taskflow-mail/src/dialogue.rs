@@ -115,6 +115,8 @@ impl Connection {
                 self.mails += 1;
                 Ok(Accepted { reply: answer.to_string() })
             }
+            // The relay has seen all of it: whatever it says now is about this mail, also when it hangs up.
+            421 => Err(Refusal::Broken(MailError::Transient(Reply { code: Some(421), text: answer.text }))),
             _ => Err(Refusal::Broken(verdict(answer))),
         }
     }

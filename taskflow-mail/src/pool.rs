@@ -189,7 +189,7 @@ impl Pool {
 
     fn shut(&self, cause: &str) -> MailError {
         let cause = self.named(cause);
-        tracing::warn!(cause, "the relay is unavailable");
+        tracing::debug!(cause, "the relay is unavailable");
         self.set_door(Door::Shut(self.clock.monotonic(), cause.clone()));
         MailError::Unavailable(cause)
     }

@@ -7,8 +7,10 @@ mod document;
 mod error;
 mod etag;
 mod field;
+mod header;
 mod health;
 mod mailbox;
+mod once;
 mod tasks;
 mod users;
 mod wire;
@@ -40,6 +42,7 @@ type Apis = (
     users::UsersApi,
     tasks::TasksApi,
     tasks::TaskSummaryApi,
+    tasks::TaskBulkApi,
     mailbox::MailboxApi,
     health::HealthApi,
 );
@@ -50,6 +53,7 @@ fn service() -> OpenApiService<Apis, ()> {
         users::UsersApi,
         tasks::TasksApi,
         tasks::TaskSummaryApi,
+        tasks::TaskBulkApi,
         mailbox::MailboxApi,
         health::HealthApi,
     );

@@ -1,12 +1,26 @@
-//! Who asks: passwords, access tokens and the person behind a request.
+//! Who asks: passwords, sessions, access tokens and the person behind a request.
 
 mod argon;
 mod caller;
 mod passwords;
+mod refresh;
+mod revoked;
 mod sign_in;
 mod tokens;
 
 pub use caller::{Caller, SignedIn};
 pub use passwords::{Password, PasswordError, Passwords};
-pub use sign_in::sign_in;
+pub use refresh::{RefreshToken, Secret};
+pub use revoked::{Blind, Heeding, Revoked};
+pub use sign_in::{Grant, refresh, sign_in};
 pub use tokens::{AccessToken, Tokens, Verified};
+
+/// Bytes in hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a string never fails.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use taskflow_core::Mailbox;
 
 pub use database::Database;
@@ -75,11 +75,13 @@ pub struct Sending {
 #[derive(Clone)]
 pub struct Config {
     /// `DATABASE_URL` as it was given.
-    pub database_url: String,
+    pub database_url: SecretString,
     /// What it means.
     pub database: Database,
     /// How long to wait for a database connection.
     pub db_acquire_timeout: Duration,
+    /// Most connections to PostgreSQL.
+    pub db_max_connections: u32,
     /// Address or name to listen on, without brackets.
     pub host: String,
     /// Port to listen on; 0: any.
@@ -90,10 +92,14 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Signs sign-ins: 32 bytes or more.
     pub secret_key: SecretString,
+    /// Signed sign-ins before; what they signed is accepted until it expires.
+    pub previous_keys: Vec<SecretString>,
     /// Where the key came from.
     pub key_origin: KeyOrigin,
     /// How long an access token is good for.
     pub access_token_expire_minutes: u32,
+    /// How long somebody stays signed in without coming back.
+    pub refresh_token_expire_days: u32,
     /// Who may register.
     pub registration: Registration,
     /// Which passwords are good enough.
@@ -165,15 +171,21 @@ impl Config {
         let smtp = self.smtp.as_ref();
         let login = smtp.and_then(|smtp| smtp.login.as_ref());
         match name {
-            "DATABASE_URL" => self.database_url.clone(),
+            "DATABASE_URL" => match &self.database {
+                Database::Postgres(place) => place.clone(),
+                Database::Memory | Database::Sqlite(_) => self.database_url.expose_secret().to_owned(),
+            },
+            "DB_MAX_CONNECTIONS" => self.db_max_connections.to_string(),
             "DB_ACQUIRE_TIMEOUT" => duration::show(self.db_acquire_timeout),
             "HOST" => self.host.clone(),
             "PORT" => self.port.to_string(),
             "DEBUG" => self.debug.to_string(),
             "PUBLIC_URL" => self.public_url.clone().unwrap_or_default(),
             "SECRET_KEY" => "***".to_owned(),
+            "SECRET_KEY_PREVIOUS" => self.previous_keys.first().map(|_| "***".to_owned()).unwrap_or_default(),
             "ALGORITHM" => "HS256".to_owned(),
             "ACCESS_TOKEN_EXPIRE_MINUTES" => self.access_token_expire_minutes.to_string(),
+            "REFRESH_TOKEN_EXPIRE_DAYS" => self.refresh_token_expire_days.to_string(),
             "REGISTRATION" => self.registration.as_str().to_owned(),
             "PASSWORD_POLICY" => self.password_policy.as_str().to_owned(),
             "ALLOWED_ORIGINS" => self.allowed_origins.join(","),

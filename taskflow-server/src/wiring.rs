@@ -1,6 +1,5 @@
 //! The one file that names adapters: settings in, a working service out.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +7,10 @@ use secrecy::ExposeSecret;
 use taskflow_core::ports::{Accounts, Clock, EventBus, MailError, Mailer, Storage, Store, SystemClock};
 use taskflow_core::{App, MemoryStore, RetrySchedule, Sending, StoreError};
 use taskflow_mail::{DevMailbox, InvalidSettings, Security, SmtpMailer, SmtpSettings, Templates};
+use taskflow_store_postgres::{PgOptions, PgStore};
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
 
-use crate::auth::{Passwords, Tokens};
+use crate::auth::{Heeding, Passwords, Revoked, Tokens};
 use crate::bus::LocalBus;
 use crate::config::{Config, Database, SmtpSecurity};
 
@@ -28,6 +28,8 @@ pub struct Service {
     pub config: Arc<Config>,
     /// Makes and checks access tokens.
     pub tokens: Tokens,
+    /// Which of them no longer count.
+    pub revoked: Arc<Revoked>,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
 }
@@ -43,8 +45,15 @@ pub struct Opened {
     /// Where mail goes.
     pub mail: MailRoute,
     config: Arc<Config>,
+    revoked: Arc<Revoked>,
     storage: Arc<dyn Storage>,
-    sqlite: Option<SqliteStore>,
+    kept: Option<Kept>,
+}
+
+/// A store that outlives the process.
+enum Kept {
+    Sqlite(SqliteStore),
+    Postgres(PgStore),
 }
 
 /// Where mail goes.
@@ -69,8 +78,8 @@ pub struct Migration {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The database cannot be opened or brought up to date.
-    #[error("cannot open the database {}", .0.display())]
-    Database(PathBuf, #[source] StoreError),
+    #[error("cannot open the database {0}")]
+    Database(String, #[source] StoreError),
     /// The mail settings cannot work together.
     #[error("cannot prepare to send mail")]
     Mail(#[from] InvalidSettings),
@@ -83,12 +92,17 @@ pub enum OpenError {
 /// See [`OpenError`].
 pub async fn open(config: &Arc<Config>) -> Result<Opened, OpenError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let bus: Arc<dyn EventBus> = Arc::new(LocalBus::new());
-    let (storage, sqlite): (Arc<dyn Storage>, _) = match &config.database {
+    let revoked = Arc::new(Revoked::new(Arc::clone(&clock), access_lifetime(config)));
+    let bus: Arc<dyn EventBus> = Arc::new(Heeding::new(Arc::new(LocalBus::new()), Arc::clone(&revoked)));
+    let (storage, kept): (Arc<dyn Storage>, _) = match &config.database {
         Database::Memory => (Arc::new(MemoryStore::new()), None),
         Database::Sqlite(path) => {
             let store = open_sqlite(config, path, sqlite_options(config)).await?;
-            (Arc::new(store.clone()), Some(store))
+            (Arc::new(store.clone()), Some(Kept::Sqlite(store)))
+        }
+        Database::Postgres(_) => {
+            let store = open_postgres(config, pg_options(config)).await?;
+            (Arc::new(store.clone()), Some(Kept::Postgres(store)))
         }
     };
     let mail = mail_route(config, storage.clone(), Arc::clone(&clock))?;
@@ -97,12 +111,13 @@ pub async fn open(config: &Arc<Config>) -> Result<Opened, OpenError> {
         .mailer(Arc::clone(&mail.mailer))
         .renderer(Arc::new(Templates::new()))
         .bus(Arc::clone(&bus))
+        .session_lifetime(Duration::from_hours(24 * u64::from(config.refresh_token_expire_days)))
         .sending(sending(config));
     if let Some(url) = &config.public_url {
         app = app.public_url(url.as_str());
     }
     let app = Arc::new(app.build());
-    Ok(Opened { app, bus, clock, mail, config: Arc::clone(config), storage, sqlite })
+    Ok(Opened { app, bus, clock, mail, config: Arc::clone(config), revoked, storage, kept })
 }
 
 impl Opened {
@@ -110,14 +125,14 @@ impl Opened {
     #[must_use]
     pub fn service(&self) -> Service {
         let config = &self.config;
-        let lifetime = Duration::from_mins(config.access_token_expire_minutes.into());
         Service {
             app: Arc::clone(&self.app),
             accounts: self.accounts(),
             store: self.storage.clone(),
             clock: Arc::clone(&self.clock),
             config: Arc::clone(config),
-            tokens: Tokens::new(&config.secret_key, lifetime),
+            tokens: Tokens::new(&config.secret_key, &config.previous_keys, access_lifetime(config)),
+            revoked: Arc::clone(&self.revoked),
             passwords: passwords(config),
         }
     }
@@ -130,8 +145,10 @@ impl Opened {
 
     /// Waits for what the database has under way and closes it.
     pub async fn close(&self) {
-        if let Some(sqlite) = &self.sqlite {
-            sqlite.close().await;
+        match &self.kept {
+            Some(Kept::Sqlite(store)) => store.close().await,
+            Some(Kept::Postgres(store)) => store.close().await,
+            None => {}
         }
     }
 }
@@ -157,11 +174,16 @@ pub fn relay(config: &Config) -> Result<(MailRoute, Arc<dyn Clock>), OpenError> 
     Ok((mail_route(config, Arc::new(MemoryStore::new()), Arc::clone(&clock))?, clock))
 }
 
-/// What hashes passwords: as many at once as there are processors.
+fn access_lifetime(config: &Config) -> Duration {
+    Duration::from_mins(config.access_token_expire_minutes.into())
+}
+
+/// What hashes passwords: as many at once as there are processors, and two on one, so that a slow one is not in the way
+/// of everybody.
 #[must_use]
 pub fn passwords(config: &Config) -> Passwords {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    Passwords::new(config.password_policy, processors)
+    Passwords::new(config.password_policy, processors.max(2))
 }
 
 /// The migrations and whether the database has them, without changing it; `None`: there is no database yet.
@@ -170,27 +192,42 @@ pub fn passwords(config: &Config) -> Passwords {
 ///
 /// See [`OpenError`].
 pub async fn migrations(config: &Config) -> Result<Option<Vec<Migration>>, OpenError> {
-    match config.database.file() {
-        Some(path) if path.exists() => {
+    let place = || config.database.place();
+    match &config.database {
+        Database::Sqlite(path) if path.exists() => {
             let store = open_sqlite(config, path, sqlite_options(config).without_migrating()).await?;
             let status = store.migrations_status().await;
             store.close().await;
-            let status = status.map_err(|error| OpenError::Database(path.to_owned(), error))?;
-            let migration = |status: taskflow_store_sqlite::MigrationStatus| Migration {
-                version: status.version,
-                description: status.description,
-                applied: status.applied,
-            };
-            Ok(Some(status.into_iter().map(migration).collect()))
+            let status = status.map_err(|error| OpenError::Database(place(), error))?;
+            let rows = status.into_iter().map(|row| (row.version, row.description, row.applied));
+            Ok(Some(rows.map(Migration::from).collect()))
         }
-        Some(_) | None => Ok(None),
+        Database::Postgres(_) => {
+            let store = open_postgres(config, pg_options(config).without_migrating()).await?;
+            let status = store.migrations_status().await;
+            store.close().await;
+            let status = status.map_err(|error| OpenError::Database(place(), error))?;
+            let rows = status.into_iter().map(|row| (row.version, row.description, row.applied));
+            Ok(Some(rows.map(Migration::from).collect()))
+        }
+        Database::Sqlite(_) | Database::Memory => Ok(None),
     }
 }
 
-/// The SQL that makes an empty database ready.
+impl From<(i64, String, bool)> for Migration {
+    fn from((version, description, applied): (i64, String, bool)) -> Self {
+        Self { version, description, applied }
+    }
+}
+
+/// The SQL that makes an empty database ready, for the kind of database that is configured, or for PostgreSQL.
 #[must_use]
-pub fn schema() -> String {
-    taskflow_store_sqlite::schema()
+pub fn schema(config: &Config, postgres: bool) -> String {
+    match config.database {
+        Database::Postgres(_) => taskflow_store_postgres::schema(),
+        Database::Memory | Database::Sqlite(_) if postgres => taskflow_store_postgres::schema(),
+        Database::Memory | Database::Sqlite(_) => taskflow_store_sqlite::schema(),
+    }
 }
 
 fn sqlite_options(config: &Config) -> SqliteOptions {
@@ -202,8 +239,17 @@ async fn open_sqlite(
     path: &std::path::Path,
     options: SqliteOptions,
 ) -> Result<SqliteStore, OpenError> {
-    let opened = SqliteStore::open(&config.database_url, options).await;
-    opened.map_err(|error| OpenError::Database(path.to_owned(), error))
+    let opened = SqliteStore::open(config.database_url.expose_secret(), options).await;
+    opened.map_err(|error| OpenError::Database(path.display().to_string(), error))
+}
+
+fn pg_options(config: &Config) -> PgOptions {
+    PgOptions::default().acquire_timeout(config.db_acquire_timeout).connections(config.db_max_connections)
+}
+
+async fn open_postgres(config: &Config, options: PgOptions) -> Result<PgStore, OpenError> {
+    let opened = PgStore::connect(config.database_url.expose_secret(), options).await;
+    opened.map_err(|error| OpenError::Database(config.database.place(), error))
 }
 
 fn mail_route(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<MailRoute, OpenError> {

@@ -47,7 +47,15 @@ impl Worker {
     /// In a task of its own, so that a panic ends the step and not the loop.
     async fn step(&self) -> Outcome {
         let app = Arc::clone(&self.app);
-        match tokio::spawn(async move { app.deliver_due().await }).await {
+        let mut step = tokio::spawn(async move { app.deliver_due().await });
+        // A mail that takes long does not keep waiting what has come due meanwhile.
+        let ended = loop {
+            match tokio::time::timeout(self.tick, &mut step).await {
+                Ok(ended) => break ended,
+                Err(_) => self.app.nudge(),
+            }
+        };
+        match ended {
             Ok(Ok(report)) => Outcome::Ran(report),
             Ok(Err(error)) => Outcome::StoreFailed(error),
             Err(_) => Outcome::Panicked,
@@ -107,6 +115,10 @@ impl Health {
             Outcome::StoreFailed(_) => Trouble::Store,
             Outcome::Panicked => Trouble::Panic,
         };
+        // A relay that takes some of it is there: what it refuses is a mail's own trouble and keeps nobody else waiting.
+        if matches!(outcome, Outcome::Ran(report) if report.delivered > 0) {
+            self.last_backoff = None;
+        }
         let backoff = self.last_backoff.map_or(SHORTEST_BACKOFF, |last| (last * 2).min(LONGEST_BACKOFF));
         (self.backoff, self.last_backoff) = (Some(backoff), Some(backoff));
         let news = self.trouble != Some(trouble);
@@ -172,7 +184,7 @@ async fn planned(signals: &mut BoxStream<'static, Signal>) {
     loop {
         match signals.next().await {
             Some(Signal::Planned) => return,
-            Some(Signal::Announced(_)) => {}
+            Some(Signal::Announced(_) | Signal::SessionsEnded { .. }) => {}
             None => return std::future::pending().await,
         }
     }

@@ -3,16 +3,14 @@
 use async_trait::async_trait;
 use serde::Serialize;
 use sqlx::SqliteConnection;
-use taskflow_core::ports::{Account, Accounts, Standing};
+use taskflow_core::ports::{Account, Accounts};
 use taskflow_core::{Credential, Login, PasswordHash, Session, SessionId, StoreError, Timestamp, User, UserId};
 
 use crate::commit::Rows;
-use crate::error::{Table, store_error};
+use crate::error::store_error;
 use crate::sessions;
 use crate::store::SqliteStore;
 use crate::users::UserRow;
-
-const TABLE: Table = Table("taskflow_credentials");
 
 /// A credential as the parameters of a statement.
 #[derive(Serialize)]
@@ -39,13 +37,6 @@ struct AccountRow {
     password: Option<String>,
 }
 
-#[derive(sqlx::FromRow)]
-struct StandingRow {
-    is_active: bool,
-    is_admin: bool,
-    changed_at: Option<i64>,
-}
-
 #[async_trait]
 impl Accounts for SqliteStore {
     async fn account(&self, login: &Login) -> Result<Option<Account>, StoreError> {
@@ -66,17 +57,6 @@ impl Accounts for SqliteStore {
             .await
             .map_err(store_error)?;
         Ok(hash.map(PasswordHash::new))
-    }
-
-    async fn standing(&self, user: UserId) -> Result<Option<Standing>, StoreError> {
-        let row: Option<StandingRow> =
-            sqlx::query_as(STANDING).bind(user.to_string()).fetch_optional(self.reader()).await.map_err(store_error)?;
-        let Some(row) = row else { return Ok(None) };
-        Ok(Some(Standing {
-            is_active: row.is_active,
-            is_admin: row.is_admin,
-            password_changed_at: TABLE.optional_instant("changed_at", row.changed_at)?,
-        }))
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
@@ -107,12 +87,6 @@ const BY_EMAIL: &str = "
     WHERE u.email_key = ?1";
 
 const PASSWORD: &str = "SELECT password FROM taskflow_credentials WHERE user_id = ?1";
-
-const STANDING: &str = "
-    SELECT u.is_active, u.is_admin, c.changed_at
-    FROM taskflow_users AS u
-    LEFT JOIN taskflow_credentials AS c ON c.user_id = u.id
-    WHERE u.id = ?1";
 
 pub(crate) async fn set(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::Executor;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{Connection, Executor};
 use taskflow_core::StoreError;
 
 use crate::error::{SqliteStoreError, store_error};
@@ -70,6 +70,10 @@ pub(crate) fn pool(acquire_timeout: Duration) -> SqlitePoolOptions {
         .test_before_acquire(false)
         .before_acquire(|conn, _| {
             Box::pin(async move {
+                if conn.is_in_transaction() {
+                    tracing::warn!("a transaction was left open; its connection is replaced");
+                    return Ok(false);
+                }
                 match conn.execute(ROLLBACK).await {
                     // There was none: that is how it should be.
                     Err(sqlx::Error::Database(_)) => Ok(true),

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Executor, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection, SqlitePool};
 use taskflow_core::ports::{Loaded, Store};
 use taskflow_core::{
     Answer, Changes, DeliveryId, Entity, Event, FeedEntry, IdempotencyKey, KeptMail, Page, StoreError, Task, TaskId,
@@ -127,20 +127,34 @@ impl SqliteStore {
     {
         let pool = self.writer.clone();
         let run = async move {
-            let mut transaction = pool.begin_with(BEGIN).await.map_err(store_error)?;
-            match work(&mut transaction).await {
-                Ok(done) => transaction.commit().await.map(|()| done).map_err(store_error),
-                Err(error) => {
-                    if let Err(error) = transaction.rollback().await {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "a failed write did not roll back");
-                    }
-                    Err(error)
-                }
+            let mut conn = pool.acquire().await.map_err(store_error)?;
+            let result = transact(&mut conn, work).await;
+            // When the disk is full or fails, SQLite rolls back by itself, and sqlx would count on a transaction for ever.
+            if result.is_err() && conn.is_in_transaction() {
+                tracing::warn!("a failed write did not roll back; its connection is replaced");
+                conn.close_on_drop();
             }
+            result
         };
         match tokio::spawn(run.in_current_span()).await {
             Ok(result) => result,
             Err(ended) => Err(SqliteStoreError::Aborted(ended).into()),
+        }
+    }
+}
+
+async fn transact<T, F>(conn: &mut SqliteConnection, work: F) -> Result<T, StoreError>
+where
+    F: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send,
+{
+    let mut transaction = conn.begin_with(BEGIN).await.map_err(store_error)?;
+    let done = work(&mut transaction).await;
+    match done {
+        Ok(done) => transaction.commit().await.map(|()| done).map_err(store_error),
+        // What the database says of the rollback adds nothing: the caller looks at what it left.
+        Err(error) => {
+            transaction.rollback().await.ok();
+            Err(error)
         }
     }
 }

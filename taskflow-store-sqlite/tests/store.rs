@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{Connection, Executor, SqliteConnection, SqlitePool};
 use taskflow_core::ports::{Accounts, ClaimRequest, Ids, Outbox, RandomIds, Settled, Signal, Store};
 use taskflow_core::{
@@ -309,7 +310,7 @@ async fn a_damaged_row_is_named_by_table_and_column_and_does_not_spoil_the_other
     let loaded = world.store.users(&[ada.id, bob.id]).await.expect("a read");
     assert_eq!(loaded[&bob.id], Ok(bob.clone()));
     assert_eq!(loaded[&ada.id].as_ref().expect_err("damaged").column, "time_zone");
-    assert!(world.store.standing(ada.id).await.expect("a read").is_some(), "what is not read does no harm");
+    assert!(world.store.password(ada.id).await.is_ok(), "what is not read does no harm");
 }
 
 #[tokio::test]
@@ -450,4 +451,25 @@ async fn a_row_whose_owner_has_just_left_is_stale() {
         assert!(matches!(error, StoreError::Stale { write: stale } if stale == write), "{error:?}");
         assert_eq!(world.store.user(bob.id).await.expect("a read"), None);
     }
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_one_write_and_not_the_next() {
+    let world = World::new().await;
+    let ada = world.somebody("ada").await;
+    world.store.close().await;
+    let pool = SqlitePoolOptions::new().max_connections(1).connect(&url(&world.folder)).await.expect("a pool");
+    // As full as a disk can be.
+    pool.execute("PRAGMA max_page_count = 1").await.expect("a limit");
+    let world = World { store: SqliteStore::from_pool(pool.clone()), ..world };
+    let mut refused = None;
+    for _ in 0..200 {
+        if let Err(error) = world.store.commit(&world.task(&ada)).await {
+            refused = Some(error);
+            break;
+        }
+    }
+    assert!(matches!(refused, Some(StoreError::Unavailable(_))), "{refused:?}");
+    pool.execute("PRAGMA max_page_count = 1000000").await.expect("room");
+    world.store.commit(&world.task(&ada)).await.expect("a commit");
 }

@@ -115,3 +115,12 @@ async fn a_deleted_account_is_gone_with_its_tasks_and_its_name_is_free() {
     let next = server.person("ada").await;
     assert_eq!(next.get("/api/tasks/").await.1["total"], 0);
 }
+
+#[tokio::test]
+async fn a_password_is_the_same_on_every_keyboard() {
+    let server = Server::start(&[]).await;
+    let registration = json!({ "username": "ada", "email": "ada@example.org", "password": "Gr\u{fc}n am See" });
+    assert_eq!(server.post("/api/auth/register", registration).await.status(), StatusCode::CREATED);
+    let ada = server.sign_in("ada", "Gru\u{308}n am\u{a0}See").await;
+    assert_eq!(ada.get("/api/auth/me").await.0, StatusCode::OK);
+}

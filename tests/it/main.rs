@@ -9,4 +9,5 @@ mod hostile;
 mod mail;
 mod operations;
 mod readme;
+mod sessions;
 mod tasks;

@@ -97,3 +97,232 @@ async fn a_write_survives_kill_nine() {
     let ada = server.sign_in("ada", crate::server::PASSWORD).await;
     assert_eq!(ada.get(&format!("/api/tasks/{id}")).await.1["title"], "durable");
 }
+
+/// Everything about an answer that a client may rely on.
+async fn whole(answer: reqwest::Response) -> (StatusCode, Vec<Option<String>>, String) {
+    let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().expect("ASCII").to_owned());
+    let headers = ["content-type", "location", "etag"].map(header).to_vec();
+    (answer.status(), headers, answer.text().await.expect("a body"))
+}
+
+#[tokio::test]
+async fn a_repeated_request_is_done_once_and_answered_the_same_byte_for_byte() {
+    let server = Server::start(&[]).await;
+    let (ada, bob) = (server.person("ada").await, server.person("bob").await);
+    let body = r#"{"title":"once \u00e9","due_at":"2099-01-01T00:00:00.1+01:00"}"#;
+    let send = |token: &str, key: &str, body: &str| {
+        let request = server.request(Method::POST, "/api/tasks").bearer_auth(token).header("Idempotency-Key", key);
+        let request = request.header("content-type", "application/json").body(body.to_owned());
+        async { request.send().await.expect("an answer") }
+    };
+    let first = whole(send(&ada.token, "one", body).await).await;
+    assert_eq!(first.0, StatusCode::CREATED, "{}", first.2);
+    assert!(first.1.iter().all(Option::is_some), "{:?}", first.1);
+    // The task moves on, and the answer stands; also for another session, and after a crash.
+    let path = first.1[1].clone().expect("a location");
+    assert_eq!(ada.call(Method::PATCH, &path, Some(json!({ "title": "moved" }))).await.0, StatusCode::OK);
+    assert_eq!(whole(send(&ada.token, "one", body).await).await, first);
+    let again = server.sign_in("ada", crate::server::PASSWORD).await;
+    assert_eq!(whole(send(&again.token, "one", body).await).await, first);
+
+    let other = send(&ada.token, "one", r#"{"title":"another"}"#).await;
+    assert_eq!(other.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let problem: serde_json::Value = other.json().await.expect("JSON");
+    assert_eq!(problem["errors"][0]["field"], "Idempotency-Key");
+    // What was refused is not remembered, and a key is everybody's own.
+    assert_eq!(send(&ada.token, "two", "{}").await.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(send(&ada.token, "two", body).await.status(), StatusCode::CREATED);
+    assert_eq!(send(&bob.token, "one", r#"{"title":"his"}"#).await.status(), StatusCode::CREATED);
+    for key in ["", "a b", &"x".repeat(256)] {
+        let answer = send(&ada.token, key, body).await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{key:.10}");
+        assert!(answer.text().await.expect("a body").contains("Idempotency-Key"));
+    }
+    assert_eq!(ada.get("/api/tasks/").await.1["total"], 2);
+}
+
+#[tokio::test]
+async fn a_request_sent_many_times_at_once_is_done_once() {
+    let server = Server::start(&[]).await;
+    let ada = server.person("ada").await;
+    let send = |path: &'static str, body: serde_json::Value| {
+        let request = ada.request(Method::POST, path).header("Idempotency-Key", path).json(&body);
+        async { whole(request.send().await.expect("an answer")).await }
+    };
+    let bulk = json!({ "operations": [{ "op": "create", "task": { "title": "x" } }, { "op": "create" }] });
+    for (path, body) in [("/api/tasks/", json!({ "title": "x" })), ("/api/tasks/bulk", bulk)] {
+        let mut waiting = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            waiting.spawn(send(path, body.clone()));
+        }
+        let answers = waiting.join_all().await;
+        assert!(answers[0].0.is_success(), "{}", answers[0].2);
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    }
+    assert_eq!(ada.get("/api/tasks/").await.1["total"], 2);
+}
+
+#[tokio::test]
+async fn many_changes_are_done_each_for_itself() {
+    let server = Server::start(&[]).await;
+    let (ada, bob) = (server.person("ada").await, server.person("bob").await);
+    let (old, gone) = (ada.task(json!({ "title": "old" })).await, ada.task(json!({ "title": "gone" })).await);
+    let theirs = bob.task(json!({ "title": "theirs" })).await;
+    let operations = json!([
+        { "op": "create", "task": { "title": "new", "priority": "high" } },
+        { "op": "update", "id": old["id"], "task": { "status": "completed" } },
+        { "op": "delete", "id": gone["id"] },
+        { "op": "update", "id": theirs["id"], "task": { "title": "mine now" } },
+        { "op": "create", "task": { "title": "", "due_at": "tomorrow" } },
+        { "op": "create", "task": { "title": "x", "reminder_minutes": 5 } },
+        { "op": "explode" },
+        7,
+        { "op": "update", "id": old["id"], "task": { "title": "twice" } },
+    ]);
+    let (status, answer) = ada.call(Method::POST, "/api/tasks/bulk", Some(json!({ "operations": operations }))).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let results = answer["results"].as_array().expect("results");
+    let statuses: Vec<_> = results.iter().map(|result| result["status"].as_u64().expect("a status")).collect();
+    assert_eq!(statuses, [201, 200, 204, 404, 422, 422, 422, 422, 422]);
+    assert_eq!((&results[0]["task"]["title"], &results[1]["task"]["version"]), (&json!("new"), &json!(2)));
+    assert!(results[2].get("task").is_none() && results[2].get("problem").is_none());
+    let fields = |result: &serde_json::Value| -> Vec<String> {
+        let errors = result["problem"]["errors"].as_array().unwrap_or_else(|| panic!("errors in {result}"));
+        errors.iter().map(|error| error["field"].as_str().expect("a field").to_owned()).collect()
+    };
+    assert_eq!(results[3]["problem"]["code"], "not_found");
+    assert_eq!(fields(&results[4]), ["operations[4].task.title", "operations[4].task.due_at"]);
+    assert_eq!(fields(&results[5]), ["operations[5].task.reminder_minutes"]);
+    assert_eq!(fields(&results[6]), ["operations[6].op"]);
+    assert_eq!(fields(&results[7]), ["operations[7]"]);
+    assert_eq!(fields(&results[8]), ["operations[8].id"]);
+    assert_eq!(ada.get("/api/tasks/").await.1["total"], 2);
+    assert_eq!(ada.get("/api/tasks/trash").await.1["total"], 1);
+    assert_eq!(bob.get("/api/tasks/").await.1["items"][0]["title"], "theirs");
+}
+
+#[tokio::test]
+async fn many_changes_are_done_together_or_not_at_all() {
+    let server = Server::start(&[]).await;
+    let ada = server.person("ada").await;
+    let old = ada.task(json!({ "title": "old" })).await;
+    let bulk = async |operations: serde_json::Value| {
+        ada.call(Method::POST, "/api/tasks/bulk", Some(json!({ "atomic": true, "operations": operations }))).await
+    };
+    let (status, problem) = bulk(json!([
+        { "op": "create", "task": { "title": "new" } },
+        { "op": "update", "id": ABSENT, "task": { "title": "x" } },
+        { "op": "delete", "id": old["id"] },
+        { "op": "create", "task": { "title": "", "status": "done" } },
+        { "op": "update", "task": [] },
+    ]))
+    .await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+    let errors = problem["errors"].as_array().expect("errors");
+    let fields: Vec<_> = errors.iter().map(|error| error["field"].as_str().expect("a field")).collect();
+    let all = ["[1].id", "[3].task.title", "[3].task.status", "[4].id", "[4].task"];
+    assert_eq!(fields, all.map(|field| format!("operations{field}")));
+    assert_eq!(ada.get("/api/tasks/").await.1["items"], json!([old]));
+
+    let (status, answer) =
+        bulk(json!([{ "op": "create", "task": { "title": "new" } }, { "op": "delete", "id": old["id"] }])).await;
+    assert_eq!((status, &answer["results"][1]), (StatusCode::OK, &json!({ "status": 204 })));
+    assert_eq!(ada.get("/api/tasks/").await.1["items"], json!([answer["results"][0]["task"]]));
+
+    assert_eq!(bulk(json!([])).await, (StatusCode::OK, json!({ "results": [] })));
+    let one = json!({ "op": "create", "task": { "title": "x" } });
+    assert_eq!(bulk(json!(vec![one.clone(); 100])).await.0, StatusCode::OK);
+    for bad in [json!(vec![one; 101]), json!({}), json!(null)] {
+        let (status, problem) = bulk(bad).await;
+        assert_eq!((status, &problem["errors"][0]["field"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("operations")));
+    }
+    assert_eq!(ada.get("/api/tasks/").await.1["total"], 101);
+}
+
+#[tokio::test]
+async fn a_task_has_a_history_of_who_changed_what() {
+    let server = Server::start(&[]).await;
+    let (ada, bob) = (server.person("ada").await, server.person("bob").await);
+    let user = ada.get("/api/users/me").await.1["id"].clone();
+    let task = ada.task(json!({ "title": "one" })).await;
+    let path = format!("/api/tasks/{}", task["id"].as_str().expect("an id"));
+    ada.call(Method::PATCH, &path, Some(json!({ "title": "two", "status": "completed" }))).await;
+    ada.call(Method::DELETE, &path, None).await;
+    ada.call(Method::POST, &format!("{path}/restore"), None).await;
+    let history = format!("{path}/history");
+    let (status, list) = ada.get(&history).await;
+    assert_eq!(status, StatusCode::OK);
+    let items = list["items"].as_array().expect("items");
+    let kinds: Vec<_> = items.iter().map(|item| item["kind"].as_str().expect("a kind")).collect();
+    assert_eq!(kinds, ["task_restored", "task_deleted", "task_updated", "task_created"]);
+    let changes = json!({ "title": { "was": "one", "is": "two" }, "status": { "was": "pending", "is": "completed" } });
+    assert_eq!((&items[2]["changes"], &items[2]["actor"]), (&changes, &user));
+    let (mut seen, mut next) = (Vec::new(), String::new());
+    loop {
+        let page = ada.get(&format!("{history}?size=3{next}")).await.1;
+        seen.extend(page["items"].as_array().expect("items").clone());
+        match page.get("next") {
+            Some(cursor) => next = format!("&cursor={}", cursor.as_str().expect("a cursor")),
+            None => break,
+        }
+    }
+    assert_eq!(seen, *items);
+    let absent = format!("/api/tasks/{ABSENT}/history");
+    assert_eq!(bob.get(&history).await, bob.get(&absent).await);
+    assert_eq!(bob.get(&history).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(ada.get(&format!("{history}?cursor=x&size=0")).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn a_change_is_made_only_to_the_version_that_was_seen() {
+    let server = Server::start(&[]).await;
+    let ada = server.person("ada").await;
+    let task = ada.task(json!({ "title": "one" })).await;
+    let path = format!("/api/tasks/{}", task["id"].as_str().expect("an id"));
+    let change = |method: Method, path: &str, tags: &[u8], body: serde_json::Value| {
+        let request = ada.request(method, path).header("If-Match", tags).json(&body);
+        async {
+            let answer = request.send().await.expect("an answer");
+            let status = answer.status();
+            let text = answer.text().await.expect("a body");
+            (status, serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default())
+        }
+    };
+    for (version, tags) in [(1, "\"1\""), (2, "\"7\", \"2\""), (3, "*")] {
+        let title = json!({ "title": format!("version {version}") });
+        let (status, after) = change(Method::PATCH, &path, tags.as_bytes(), title).await;
+        assert_eq!((status, &after["version"]), (StatusCode::OK, &json!(version + 1)), "{tags}");
+    }
+    for method in [Method::PUT, Method::PATCH, Method::DELETE] {
+        for tags in ["\"1\"", "W/\"4\"", "\"x\", \"3\"", "\"04\"", ""] {
+            let (status, problem) = change(method.clone(), &path, tags.as_bytes(), json!({ "title": "late" })).await;
+            assert_eq!(status, StatusCode::PRECONDITION_FAILED, "{method} {tags}");
+            assert_eq!(problem["current"], ada.get(&path).await.1);
+        }
+        for tags in [&b"4"[..], b"\"4", b"\"\xe9\""] {
+            let (status, problem) = change(method.clone(), &path, tags, json!({ "title": "odd" })).await;
+            assert_eq!((status, &problem["errors"][0]["field"]), (StatusCode::BAD_REQUEST, &json!("If-Match")));
+        }
+    }
+    assert_eq!(ada.get(&path).await.1["version"], 4);
+    let (status, problem) = change(Method::PATCH, "/api/users/me", b"\"9\"", json!({ "locale": "de" })).await;
+    assert_eq!((status, &problem["current"]["username"]), (StatusCode::PRECONDITION_FAILED, &json!("ada")));
+    assert_eq!(change(Method::PUT, "/api/users/me", b"\"1\"", json!({ "locale": "de" })).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_a_client_has_already_is_not_sent_again() {
+    let server = Server::start(&[]).await;
+    let ada = server.person("ada").await;
+    let id = ada.task(json!({ "title": "x" })).await["id"].as_str().expect("an id").to_owned();
+    for path in [&format!("/api/tasks/{id}"), "/api/users/me", "/api/auth/me"] {
+        let read = async |tags: &str| {
+            let request = ada.request(Method::GET, path).header("If-None-Match", tags);
+            whole(request.send().await.expect("an answer")).await
+        };
+        let (status, headers, body) = read("\"9\", W/\"1\"").await;
+        assert_eq!((status, headers[2].as_deref(), body.as_str()), (StatusCode::NOT_MODIFIED, Some("\"1\""), ""));
+        assert_eq!(read("\"9\"").await.0, StatusCode::OK);
+        assert_eq!(read("nonsense").await.0, StatusCode::BAD_REQUEST);
+    }
+}

@@ -2,10 +2,12 @@
 
 mod claim;
 mod letter;
+mod nudge;
 mod sender;
 
 use std::time::Duration;
 
+pub(super) use nudge::Nudges;
 use sender::Sender;
 
 use super::App;
@@ -79,6 +81,13 @@ impl App {
     /// Makes running and later steps start no more mail, give back what they hold and end.
     pub fn drain(&self) {
         self.draining.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.nudge();
+    }
+
+    /// Tells running steps that more may be due, so that a mail that takes long does not keep others waiting. Use cases
+    /// that plan mail do so themselves; a host does it when its clock says that something planned has come due.
+    pub fn nudge(&self) {
+        self.nudges.nudge();
     }
 
     /// What waits to be sent.

@@ -2,16 +2,18 @@
 
 use super::App;
 use crate::error::Error;
-use crate::{DeliveryId, KeptMail};
+use crate::{Actor, DeliveryId, KeptMail};
 
 impl App {
-    /// Up to `limit` mails, newest first.
-    pub async fn kept_mails(&self, limit: u32) -> Result<Vec<KeptMail>, Error> {
+    /// Up to `limit` mails, newest first; for those who run the service.
+    pub async fn kept_mails(&self, actor: Actor, limit: u32) -> Result<Vec<KeptMail>, Error> {
+        self.admit_admin(actor).await?;
         Ok(self.store.kept_mails(limit).await?)
     }
 
-    /// One mail.
-    pub async fn kept_mail(&self, id: DeliveryId) -> Result<KeptMail, Error> {
+    /// One mail; for those who run the service.
+    pub async fn kept_mail(&self, actor: Actor, id: DeliveryId) -> Result<KeptMail, Error> {
+        self.admit_admin(actor).await?;
         self.store.kept_mail(id).await?.ok_or(Error::NotFound("mail"))
     }
 }

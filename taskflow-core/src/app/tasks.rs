@@ -90,10 +90,9 @@ impl App {
         self.change_task(actor, id, expect, |task| task.deleted_at.is_none(), |task, now| Ok(task.trash(now))).await
     }
 
-    /// Takes a task out of the trash.
+    /// Takes a task out of the trash; one that is not in it stays as it is.
     pub async fn restore_task(&self, actor: Actor, id: TaskId) -> Result<Task, Error> {
-        self.change_task(actor, id, Expect::Any, |task| task.deleted_at.is_some(), |task, now| Ok(task.restore(now)))
-            .await
+        self.change_task(actor, id, Expect::Any, |_| true, |task, now| Ok(task.restore(now))).await
     }
 
     async fn task_where(&self, actor: Actor, id: TaskId, visible: fn(&Task) -> bool) -> Result<Task, Error> {

@@ -12,17 +12,6 @@ pub struct Account {
     pub password: Option<PasswordHash>,
 }
 
-/// What decides whether a signed-in person may go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
-    /// Whether the account is open.
-    pub is_active: bool,
-    /// Whether they may run the service.
-    pub is_admin: bool,
-    /// When the password was last set: sign-ins before that no longer count.
-    pub password_changed_at: Option<Timestamp>,
-}
-
 /// Reads of credentials. Only a host that signs people in itself needs it; everything is written by
 /// [`Changes`](crate::Changes).
 ///
@@ -37,9 +26,6 @@ pub trait Accounts: Send + Sync {
 
     /// The password of a person who is known already.
     async fn password(&self, user: UserId) -> Result<Option<PasswordHash>, StoreError>;
-
-    /// How a person stands now; `None`: there is no such account any more.
-    async fn standing(&self, user: UserId) -> Result<Option<Standing>, StoreError>;
 
     /// A session, also one that is over.
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError>;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 
-use crate::{Announcement, Changes};
+use crate::{Announcement, Changes, SessionId, Timestamp, UserId, Write};
 
 /// A hint that something was committed.
 #[derive(Debug, Clone)]
@@ -12,6 +12,15 @@ pub enum Signal {
     Announced(Arc<Announcement>),
     /// Mail was planned; some of it may be due.
     Planned,
+    /// The sessions of a person were ended, or one of them: what was signed in with them no longer counts.
+    SessionsEnded {
+        /// Whose.
+        user: UserId,
+        /// Only this one.
+        only: Option<SessionId>,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// Tells others in this process, and perhaps on other nodes, what was committed.
@@ -53,7 +62,14 @@ impl Receipt {
     pub fn new(changes: &Changes) -> Self {
         let announced = changes.events.iter().map(|event| Signal::Announced(Arc::new(event.clone())));
         let planned = (!changes.deliveries.is_empty()).then_some(Signal::Planned);
-        Self { signals: announced.chain(planned).collect() }
+        let ended = changes.writes.iter().filter_map(|write| match write {
+            Write::EndSessions { user_id, only, at } => {
+                Some(Signal::SessionsEnded { user: *user_id, only: *only, at: *at })
+            }
+            Write::DeleteUser { id, at } => Some(Signal::SessionsEnded { user: *id, only: None, at: *at }),
+            _ => None,
+        });
+        Self { signals: announced.chain(planned).chain(ended).collect() }
     }
 
     /// In the order of the changes.

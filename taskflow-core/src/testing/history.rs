@@ -334,7 +334,6 @@ impl<'a> Play<'a> {
                 "{:?}",
                 storage.password(id).await.expect("a read").map(|hash| hash.expose().to_owned())
             ));
-            self.told.push(format!("{:?}", storage.standing(id).await.expect("a read")));
             self.told.push(format!("{:?}", storage.feed(id, 0, 10_000).await.expect("a read")));
         }
         for session in self.sessions.clone() {

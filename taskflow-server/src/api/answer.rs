@@ -4,6 +4,8 @@ use poem_openapi::ApiResponse;
 use poem_openapi::payload::Json;
 use poem_openapi::types::ToJSON;
 
+use super::etag::{IfNoneMatch, etag};
+
 /// A single resource.
 #[derive(Debug, ApiResponse)]
 pub(super) enum Found<T: ToJSON> {
@@ -15,6 +17,34 @@ pub(super) enum Found<T: ToJSON> {
         #[oai(header = "ETag")]
         String,
     ),
+}
+
+/// A single resource for somebody who may have it already.
+#[derive(Debug, ApiResponse)]
+pub(super) enum Read<T: ToJSON> {
+    /// The resource as it is now.
+    #[oai(status = 200)]
+    Found(
+        Json<T>,
+        /// Its version, for `If-Match` and `If-None-Match`.
+        #[oai(header = "ETag")]
+        String,
+    ),
+    /// It is still what `If-None-Match` names.
+    #[oai(status = 304)]
+    NotModified(
+        /// Its version.
+        #[oai(header = "ETag")]
+        String,
+    ),
+}
+
+impl<T: ToJSON> Read<T> {
+    /// The resource, unless it is known in this version.
+    pub(super) fn new(version: u64, known: &IfNoneMatch, resource: impl FnOnce() -> T) -> Self {
+        let tag = etag(version);
+        if known.has(version) { Self::NotModified(tag) } else { Self::Found(Json(resource()), tag) }
+    }
 }
 
 /// A resource that was just made.

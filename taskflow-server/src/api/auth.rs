@@ -1,22 +1,28 @@
-//! Register, sign in, who am I.
+//! Register, sign in and out, sessions, who am I.
+
+mod sessions;
 
 use std::sync::Arc;
 
+use poem::http::HeaderMap;
+use poem::http::header::USER_AGENT;
 use poem::web::Data;
+use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 use poem_openapi::registry::MetaSchema;
 use poem_openapi::{Object, OpenApi};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use taskflow_core::{EmailAddress, Locale, NewUser, Username, Zone};
+use taskflow_core::{EmailAddress, Error, Locale, NewUser, SessionId, Username, Zone};
 
-use super::answer::{Found, Made};
+use self::sessions::SessionsBody;
+use super::answer::{Gone, Made, Read};
 use super::body::{Body, JsonOrForm};
-use super::etag::etag;
+use super::etag::{IfNoneMatch, etag};
 use super::users::UserBody;
 use super::wire::{text, text_schema};
-use super::{ApiError, Field, Findings, Group, Required, Wire};
-use crate::auth::{Caller, Password, sign_in};
+use super::{ApiError, Field, Findings, Group, Required, Val, Wire};
+use crate::auth::{Caller, Grant, Password, refresh, sign_in};
 use crate::config::Registration;
 use crate::wiring::Service;
 
@@ -50,18 +56,32 @@ struct LoginBody {
     password: Required<Attempt>,
 }
 
-/// An access token (RFC 6749 §5.1).
+/// What keeps a session alive.
+#[derive(Debug, Object)]
+#[oai(rename = "Refresh")]
+struct RefreshBody {
+    /// The refresh token of the last answer.
+    refresh_token: Required<ShownToken>,
+}
+
+/// An access token and a refresh token (RFC 6749 §5.1).
 #[derive(Debug, Object)]
 #[oai(rename = "Token")]
 struct TokenBody {
     /// To be sent as `Authorization: Bearer …`.
     access_token: String,
+    /// Is exchanged for the next pair, once, before the session ends.
+    refresh_token: String,
     /// Always `bearer`.
     token_type: String,
-    /// Seconds until it expires.
+    /// Seconds until the access token expires.
     #[oai(validator(minimum(value = "1")))]
     expires_in: u64,
 }
+
+/// What somebody shows as their refresh token.
+#[derive(Debug)]
+struct ShownToken(SecretString);
 
 /// What somebody typed as their name or address.
 #[derive(Debug)]
@@ -94,27 +114,97 @@ impl AuthApi {
 
     /// Sign in
     ///
-    /// With the name or the e-mail address, as JSON or as the form of OAuth2 (`grant_type=password`). Changing the
-    /// password ends every token made before.
+    /// With the name or the e-mail address, as JSON or as the form of OAuth2 (`grant_type=password`). This opens a session,
+    /// which lives as long as it is refreshed; changing the password ends all of them.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     async fn login(
         &self,
         Data(service): Data<&Arc<Service>>,
+        headers: &HeaderMap,
         JsonOrForm(body): JsonOrForm<LoginBody>,
     ) -> Result<Json<TokenBody>, ApiError> {
         let (LoginName(name), Attempt(password)) = body.read()?;
-        let token = sign_in(service, &name, password).await?;
-        Ok(Json(TokenBody {
-            access_token: token.text,
-            token_type: "bearer".to_owned(),
-            expires_in: token.lifetime.as_secs(),
-        }))
+        let device = headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        Ok(Json(sign_in(service, &name, password, device.as_deref()).await?.into()))
+    }
+
+    /// Stay signed in
+    ///
+    /// Exchanges a refresh token for the next pair, as JSON or as the form of OAuth2 (`grant_type=refresh_token`). Each
+    /// token is good for once: showing it again later than ten seconds after ends the session, because somebody has a
+    /// copy of it.
+    #[oai(path = "/refresh", method = "post", operation_id = "refresh")]
+    async fn refresh(
+        &self,
+        Data(service): Data<&Arc<Service>>,
+        JsonOrForm(body): JsonOrForm<RefreshBody>,
+    ) -> Result<Json<TokenBody>, ApiError> {
+        let mut findings = Findings::default();
+        let shown = findings.required("refresh_token", body.refresh_token);
+        let ShownToken(shown) = findings.finish(shown)?;
+        Ok(Json(refresh(service, shown.expose_secret()).await?.into()))
+    }
+
+    /// Sign out
+    ///
+    /// Ends this session: its access tokens and its refresh token no longer count, here at once and on every other node
+    /// within a second.
+    #[oai(path = "/logout", method = "post", operation_id = "logout")]
+    async fn logout(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Gone, ApiError> {
+        match service.app.end_session(caller.actor(), caller.session).await {
+            // Somebody else ended it at the same time.
+            Ok(()) | Err(Error::NotFound(_)) => Ok(Gone::Gone),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sign out everywhere
+    ///
+    /// Ends all my sessions, this one too.
+    #[oai(path = "/logout-all", method = "post", operation_id = "logoutAll")]
+    async fn logout_all(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Gone, ApiError> {
+        service.app.end_sessions(caller.actor()).await?;
+        Ok(Gone::Gone)
+    }
+
+    /// My sessions
+    ///
+    /// Where I am signed in, the one used last first; at most 100 of them.
+    #[oai(path = "/sessions", method = "get", operation_id = "listSessions")]
+    async fn sessions(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+    ) -> Result<Json<SessionsBody>, ApiError> {
+        let sessions = service.app.sessions(caller.actor()).await?;
+        Ok(Json(SessionsBody::new(sessions, caller.session)))
+    }
+
+    /// End a session
+    ///
+    /// Signs out there.
+    #[oai(path = "/sessions/:id", method = "delete", operation_id = "endSession")]
+    async fn end_session(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        id: Path<Val<SessionId>>,
+    ) -> Result<Gone, ApiError> {
+        service.app.end_session(caller.actor(), id.0.0).await?;
+        Ok(Gone::Gone)
     }
 
     /// Who am I
     #[oai(path = "/me", method = "get", operation_id = "me")]
-    async fn me(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Found<UserBody>, ApiError> {
-        super::users::found(service, caller).await
+    async fn me(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        /// Answer 304 if this is still its version (its `ETag`).
+        #[oai(name = "If-None-Match")]
+        known: IfNoneMatch,
+    ) -> Result<Read<UserBody>, ApiError> {
+        super::users::found(service, caller, &known).await
     }
 }
 
@@ -146,6 +236,35 @@ impl LoginBody {
         let password = findings.required("password", self.password);
         findings.finish(username.zip(password))
     }
+}
+
+impl From<Grant> for TokenBody {
+    fn from(grant: Grant) -> Self {
+        Self {
+            access_token: grant.access.text,
+            refresh_token: grant.refresh.text(),
+            token_type: "bearer".to_owned(),
+            expires_in: grant.access.lifetime.as_secs(),
+        }
+    }
+}
+
+impl Wire for ShownToken {
+    fn schema() -> MetaSchema {
+        text_schema(1, Self::MAX_LENGTH)
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        bounded(value, Self::MAX_LENGTH).map(|text| Self(SecretString::from(text)))
+    }
+
+    fn write(&self) -> Value {
+        Value::Null
+    }
+}
+
+impl ShownToken {
+    const MAX_LENGTH: usize = 200;
 }
 
 fn password_schema(least: usize) -> MetaSchema {

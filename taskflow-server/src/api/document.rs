@@ -2,15 +2,25 @@
 
 use poem::http::StatusCode;
 use serde_json::{Map, Value, json};
+use taskflow_core::{TZDB_VERSION, Zone};
+
+use super::wire::ZONE_FORMAT;
 
 pub(super) const DESCRIPTION: &str = "Tasks, reminders and the mail they cause.\n\n\
 Times are RFC 3339 with an offset and are answered in UTC with microseconds. Unknown members of a body are ignored. \
 Every path works with and without its trailing slash. Refusals are problem details (RFC 9457): `code` tells them apart, \
-and a 422 names every field that does not fit. Every answer carries `X-Request-Id`.";
+and a 422 names every field that does not fit. Every answer \
+carries `X-Request-Id`. Only what is no HTTP request at all is answered by 400, 414 or 431 without a body.";
 
 /// Operations that ask for more than their parts tell.
-const ALSO: [(&str, &[u16]); 4] =
-    [("register", &[403, 409]), ("login", &[401]), ("restoreTask", &[409]), ("listMailbox", &[404])];
+const ALSO: [(&str, &[u16]); 6] = [
+    ("register", &[403, 409]),
+    ("login", &[401]),
+    ("refresh", &[401]),
+    ("restoreTask", &[409]),
+    ("bulkTasks", &[409]),
+    ("listMailbox", &[401, 404]),
+];
 
 /// Operations that do not look at the store.
 const WITHOUT_STORE: [&str; 1] = ["health"];
@@ -35,6 +45,13 @@ pub(super) fn complete(spec: &str) -> Value {
     components["headers"] = json!({
         "X-Request-Id": { "description": "Names this request in the log.", "schema": { "type": "string" } }
     });
+    components["schemas"]["TimeZone"] = json!({
+        "title": "TimeZone",
+        "description": format!("A name of the IANA time zone database {}; case does not matter.", TZDB_VERSION.unwrap_or_default()),
+        "type": "string",
+        "enum": Zone::names(),
+        "example": "Europe/Berlin",
+    });
     // OpenAPI 3.0 requires the member even when there are none.
     components["securitySchemes"]["password"]["flows"]["password"]["scopes"] = json!({});
     tidy(&mut document);
@@ -45,12 +62,17 @@ fn refusals(path: &str, method: &str, operation: &Value) -> Vec<u16> {
     let id = operation["operationId"].as_str().unwrap_or_default();
     let parameters = operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
     let takes = |place: &str| parameters.iter().any(|parameter| parameter["in"] == place);
-    let rules: [(bool, &[u16]); 7] = [
+    let named = |name: &str| {
+        let same = |parameter: &Value| parameter["name"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(name));
+        parameters.iter().any(same)
+    };
+    let rules: [(bool, &[u16]); 8] = [
         (operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty()), &[401]),
         (operation.get("requestBody").is_some(), &[400, 408, 413, 415, 422]),
         (takes("query"), &[422]),
         (path.contains('{'), &[404]),
-        (parameters.iter().any(|parameter| parameter["name"] == "IF-MATCH" || parameter["name"] == "If-Match"), &[412]),
+        (takes("header"), &[400]),
+        (named("If-Match"), &[412]),
         (matches!(method, "put" | "patch" | "delete"), &[404, 409]),
         (!WITHOUT_STORE.contains(&id), &[500, 503]),
     ];
@@ -103,11 +125,15 @@ fn finish_response(response: &mut Value) {
     headers["X-Request-Id"] = request_id()["X-Request-Id"].take();
 }
 
-/// Writes whole numbers without a fraction, and `null` among the words of a choice that may be null: JSON Schema would
+/// Names time zones by reference, writes whole numbers without a fraction, and `null` among the words of a choice that may be null: JSON Schema would
 /// refuse it otherwise.
 fn tidy(value: &mut Value) {
     match value {
         Value::Object(members) => {
+            if members.get("format").is_some_and(|format| format == ZONE_FORMAT) {
+                members.retain(|name, _| matches!(name.as_str(), "description" | "nullable"));
+                members.insert("allOf".to_owned(), json!([{ "$ref": "#/components/schemas/TimeZone" }]));
+            }
             let nullable = members.get("nullable") == Some(&Value::Bool(true));
             if let (true, Some(Value::Array(words))) = (nullable, members.get_mut("enum")) {
                 words.push(Value::Null);
@@ -166,6 +192,17 @@ mod tests {
         assert!(found.len() > 10);
         for reference in found {
             assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+        }
+    }
+
+    #[test]
+    fn every_time_zone_in_the_document_is_one() {
+        let document = super::super::openapi();
+        let names = document["components"]["schemas"]["TimeZone"]["enum"].as_array().expect("names");
+        assert!(names.len() > 500);
+        for name in names {
+            let zone: taskflow_core::Zone = name.as_str().expect("a name").parse().expect("a zone");
+            assert_eq!(zone.name(), name);
         }
     }
 

@@ -3,22 +3,26 @@
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{IntoResponse, Response};
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
-use poem_openapi::types::Type;
+use poem_openapi::types::{Any, ToJSON, Type};
 use poem_openapi::{ApiResponse, Object};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use taskflow_core::{Error, FieldError, Source, StoreError, UniqueField};
 
-use crate::auth::PasswordError;
+use crate::auth::{Blind, PasswordError};
 
 /// Why a request is refused. What a client learns is in [`ApiError::response`]; causes are for the log alone.
 #[derive(Debug)]
 pub enum ApiError {
     /// 400: the body cannot be read at all.
     Malformed(&'static str),
+    /// 400: a header that cannot be understood.
+    BadHeader(FieldError),
     /// 401: no token, or one that does not count; never said why.
     Unauthorized,
     /// 401: no such account, wrong password or locked; never said which.
     WrongCredentials,
+    /// 401: a refresh token that does not count; never said why.
+    SessionOver,
     /// 403: accounts are made by who runs the service.
     RegistrationClosed,
     /// 404: it does not exist or is somebody else's.
@@ -45,6 +49,8 @@ pub enum ApiError {
     Unavailable(Source),
     /// 503: too much to do.
     Busy,
+    /// 503: it takes too long, and may still be done.
+    Overdue,
 }
 
 /// The JSON form of a refusal (RFC 9457), for the document.
@@ -66,7 +72,7 @@ pub struct Problem {
     /// Every field that does not fit.
     errors: Option<Vec<ProblemField>>,
     /// With 412: the resource as it is now.
-    current: Option<poem_openapi::types::Any<Value>>,
+    current: Option<Any<Value>>,
 }
 
 /// One field that does not fit.
@@ -88,8 +94,10 @@ impl ApiError {
     fn facts(&self) -> (u16, &'static str, String) {
         match self {
             Self::Malformed(detail) => (400, "malformed", (*detail).to_owned()),
+            Self::BadHeader(error) => (400, "malformed_header", format!("{} {}", error.field, error.message)),
             Self::Unauthorized => (401, "unauthorized", "sign in first".to_owned()),
             Self::WrongCredentials => (401, "wrong_credentials", "name or password is wrong".to_owned()),
+            Self::SessionOver => (401, "session_over", "sign in again".to_owned()),
             Self::RegistrationClosed => {
                 (403, "registration_closed", "accounts are made by who runs this service".to_owned())
             }
@@ -106,28 +114,44 @@ impl ApiError {
             Self::Invalid(_) => (422, "invalid", "some fields do not fit".to_owned()),
             Self::Internal(_) => (500, "internal", "something went wrong here".to_owned()),
             Self::Unavailable(_) => (503, "unavailable", "storage is unavailable, try again soon".to_owned()),
+            Self::Overdue => (503, "overdue", "this takes too long; it may still be done".to_owned()),
             Self::Busy => (503, "busy", "too much to do, try again soon".to_owned()),
+        }
+    }
+
+    /// Its HTTP status.
+    pub(super) fn status(&self) -> u16 {
+        self.facts().0
+    }
+
+    /// Its JSON form, for an answer that tells of several things; its cause goes into the log.
+    pub(super) fn recorded(&self) -> Problem {
+        self.log();
+        self.problem()
+    }
+
+    fn problem(&self) -> Problem {
+        let (status, code, detail) = self.facts();
+        let phrase = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+        Problem {
+            kind: "about:blank".to_owned(),
+            title: phrase.unwrap_or_default().to_owned(),
+            status,
+            detail,
+            code: code.to_owned(),
+            errors: self.fields(),
+            current: match self {
+                Self::Stale(current) => current.clone().map(Any),
+                _ => None,
+            },
         }
     }
 
     /// The answer: `application/problem+json` and the headers its status asks for.
     pub fn response(&self) -> Response {
-        let (number, code, detail) = self.facts();
-        let status = StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut body = Map::new();
-        body.insert("type".to_owned(), json!("about:blank"));
-        body.insert("title".to_owned(), json!(status.canonical_reason().unwrap_or_default()));
-        body.insert("status".to_owned(), json!(number));
-        body.insert("detail".to_owned(), json!(detail));
-        body.insert("code".to_owned(), json!(code));
-        if let Some(errors) = self.fields() {
-            body.insert("errors".to_owned(), errors);
-        }
-        if let Self::Stale(Some(current)) = self {
-            body.insert("current".to_owned(), current.clone());
-        }
-        let mut response = Value::Object(body).to_string().into_response();
-        response.set_status(status);
+        let body = self.problem().to_json().unwrap_or_default();
+        let mut response = body.to_string().into_response();
+        response.set_status(StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some((name, value)) = self.header() {
@@ -136,22 +160,23 @@ impl ApiError {
         response
     }
 
-    fn fields(&self) -> Option<Value> {
-        let one = |error: &FieldError| json!({ "field": error.field, "message": error.message });
+    fn fields(&self) -> Option<Vec<ProblemField>> {
+        let one = |error: &FieldError| ProblemField { field: error.field.clone(), message: error.message.clone() };
         match self {
             Self::Invalid(errors) => Some(errors.iter().map(one).collect()),
-            Self::Taken(field) => Some(json!([one(&FieldError::new(field.as_str(), "is already taken"))])),
+            Self::BadHeader(error) => Some(vec![one(error)]),
+            Self::Taken(field) => Some(vec![one(&FieldError::new(field.as_str(), "is already taken"))]),
             _ => None,
         }
     }
 
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         match self {
-            Self::Unauthorized | Self::WrongCredentials => {
+            Self::Unauthorized | Self::WrongCredentials | Self::SessionOver => {
                 Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"taskflow\"")))
             }
             Self::MethodNotAllowed(allowed) => Some((header::ALLOW, HeaderValue::from_str(allowed).ok()?)),
-            Self::Unavailable(_) => Some((header::RETRY_AFTER, HeaderValue::from_static("5"))),
+            Self::Unavailable(_) | Self::Overdue => Some((header::RETRY_AFTER, HeaderValue::from_static("5"))),
             Self::Busy => Some((header::RETRY_AFTER, HeaderValue::from_static("2"))),
             _ => None,
         }
@@ -162,7 +187,8 @@ impl ApiError {
         match self {
             Self::Internal(cause) => tracing::error!(cause = %chain(cause.as_ref()), "request failed"),
             Self::Unavailable(cause) => tracing::warn!(cause = %chain(cause.as_ref()), "storage is unavailable"),
-            Self::Busy => tracing::warn!("too many passwords are being checked"),
+            Self::Busy => tracing::warn!("too much to do at once"),
+            Self::Overdue => tracing::error!("an operation is overdue; it goes on without its client"),
             _ => (),
         }
     }
@@ -191,6 +217,12 @@ impl From<Error> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         Error::from(error).into()
+    }
+}
+
+impl From<Blind> for ApiError {
+    fn from(error: Blind) -> Self {
+        Self::Unavailable(error.into())
     }
 }
 

@@ -1,35 +1,179 @@
-//! Versions in headers (RFC 9110 §8.8.3, §13.1.1).
+//! Versions in headers (RFC 9110 §8.8.3, §13.1).
 
-use taskflow_core::Expect;
+use poem::http::{HeaderMap, HeaderName, header};
+use poem_openapi::registry::MetaSchema;
+use serde_json::json;
+use taskflow_core::{Expect, FieldError};
+
+use super::ApiError;
+use super::header::Header;
 
 /// The entity tag of a version.
 pub(super) fn etag(version: u64) -> String {
     format!("\"{version}\"")
 }
 
-/// Which version `If-Match` asks for. A tag that is none of ours, a weak one or a list matches nothing, so that the
-/// answer is 412 and never an overwritten change.
-pub(super) fn expected(if_match: Option<&str>) -> Expect {
-    match if_match.map(str::trim) {
-        None | Some("*") => Expect::Any,
-        Some(tag) => {
-            let version = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-            Expect::Version(version.and_then(|version| version.parse().ok()).unwrap_or(0))
+/// Which versions a change is meant for (RFC 9110 §13.1.1). Tags are compared strongly: a weak one matches nothing, so that
+/// the answer is 412 and never an overwritten change.
+#[derive(Debug)]
+pub(super) struct IfMatch(pub(super) Expect);
+
+/// Which versions the client has already (RFC 9110 §13.1.2). Tags are compared weakly.
+#[derive(Debug)]
+pub(super) struct IfNoneMatch(Option<Tags>);
+
+impl IfNoneMatch {
+    /// Whether the client has this version.
+    pub(super) fn has(&self, version: u64) -> bool {
+        match &self.0 {
+            None => false,
+            Some(Tags::All) => true,
+            Some(Tags::These(tags)) => tags.iter().any(|tag| tag.version() == Some(version)),
+        }
+    }
+}
+
+impl Header for IfMatch {
+    fn schema() -> MetaSchema {
+        schema()
+    }
+
+    fn read(headers: &HeaderMap) -> Result<Self, ApiError> {
+        Ok(Self(match read(headers, header::IF_MATCH, "If-Match")? {
+            None | Some(Tags::All) => Expect::Any,
+            Some(Tags::These(tags)) => {
+                let strong = tags.iter().filter(|tag| !tag.weak);
+                Expect::OneOf(strong.filter_map(Tag::version).collect())
+            }
+        }))
+    }
+}
+
+impl Header for IfNoneMatch {
+    fn schema() -> MetaSchema {
+        schema()
+    }
+
+    fn read(headers: &HeaderMap) -> Result<Self, ApiError> {
+        Ok(Self(read(headers, header::IF_NONE_MATCH, "If-None-Match")?))
+    }
+}
+
+fn schema() -> MetaSchema {
+    let tag = "(W/)?\"[!#-~]*\"";
+    MetaSchema {
+        pattern: Some(format!("^(\\*|({tag}( *, *{tag})*)?)$")),
+        example: Some(json!("\"1\"")),
+        ..MetaSchema::new("string")
+    }
+}
+
+/// What a condition names.
+#[derive(Debug)]
+enum Tags {
+    /// Whatever there is.
+    All,
+    These(Vec<Tag>),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Tag {
+    weak: bool,
+    text: String,
+}
+
+impl Tag {
+    /// The version, if it is a tag of ours.
+    fn version(&self) -> Option<u64> {
+        self.text.parse().ok().filter(|version: &u64| version.to_string() == self.text)
+    }
+}
+
+/// All lines of a header together (RFC 9110 §5.3).
+fn read(headers: &HeaderMap, name: HeaderName, called: &str) -> Result<Option<Tags>, ApiError> {
+    if !headers.contains_key(&name) {
+        return Ok(None);
+    }
+    let lines: Result<Vec<&str>, _> = headers.get_all(name).iter().map(|line| line.to_str()).collect();
+    let tags = lines.ok().and_then(|lines| match lines.join(",").trim() {
+        "*" => Some(Tags::All),
+        list => tags(list).map(Tags::These),
+    });
+    match tags {
+        Some(tags) => Ok(Some(tags)),
+        None => Err(ApiError::BadHeader(FieldError::new(called, "must be * or a list of entity tags such as \"1\""))),
+    }
+}
+
+/// The tags of a list; commas may stand inside of one, and elements may be empty, and so may
+/// the list, which then matches nothing (RFC 9110 §5.6.1, appendix A).
+fn tags(list: &str) -> Option<Vec<Tag>> {
+    let mut tags = Vec::new();
+    let mut rest = list;
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', ',']);
+        if rest.is_empty() {
+            return Some(tags);
+        }
+        let (weak, quoted) = rest.strip_prefix("W/").map_or((false, rest), |rest| (true, rest));
+        let (text, after) = quoted.strip_prefix('"')?.split_once('"')?;
+        if !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return None;
+        }
+        tags.push(Tag { weak, text: text.to_owned() });
+        rest = after.trim_start_matches([' ', '\t']);
+        if !rest.is_empty() && !rest.starts_with(',') {
+            return None;
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use poem::http::HeaderValue;
+
     use super::*;
 
+    fn headers(name: HeaderName, lines: &[&[u8]]) -> HeaderMap {
+        let line = |line: &&[u8]| (name.clone(), HeaderValue::from_bytes(line).expect("a value"));
+        lines.iter().map(line).collect()
+    }
+
+    fn expected(lines: &[&[u8]]) -> Option<Expect> {
+        IfMatch::read(&headers(header::IF_MATCH, lines)).ok().map(|IfMatch(expect)| expect)
+    }
+
     #[test]
-    fn what_is_no_tag_of_ours_matches_no_version() {
-        assert_eq!(expected(Some(&etag(7))), Expect::Version(7));
-        assert_eq!(expected(None), Expect::Any);
-        assert_eq!(expected(Some(" * ")), Expect::Any);
-        for tag in ["7", "W/\"7\"", "\"7\", \"8\"", "\"x\"", ""] {
-            assert_eq!(expected(Some(tag)), Expect::Version(0), "{tag}");
+    fn any_of_several_strong_tags_may_match() {
+        assert_eq!(expected(&[]), Some(Expect::Any));
+        assert_eq!(expected(&[b" * "]), Some(Expect::Any));
+        assert_eq!(expected(&[etag(7).as_bytes()]), Some(Expect::OneOf(vec![7])));
+        assert_eq!(expected(&[b"\"7\", ,\"a,b\"", b"W/\"8\",\"9\""]), Some(Expect::OneOf(vec![7, 9])));
+    }
+
+    #[test]
+    fn tags_that_are_weak_or_none_of_ours_match_nothing() {
+        for tag in ["", " , ", "W/\"7\"", "\"x\"", "\"07\"", "\"+7\"", "\"\"", "\"99999999999999999999999\""] {
+            assert_eq!(expected(&[tag.as_bytes()]), Some(Expect::OneOf(Vec::new())), "{tag}");
         }
+    }
+
+    #[test]
+    fn what_is_no_list_of_tags_is_refused() {
+        let cases: [&[u8]; 7] = [b"7", b"\"7", b"w/\"7\"", b"*, \"7\"", b"\"7\" \"8\"", b"\"a b\"", b"\"\xe9\""];
+        for line in cases {
+            assert_eq!(expected(&[line]), None, "{:?}", String::from_utf8_lossy(line));
+        }
+    }
+
+    #[test]
+    fn what_the_client_has_is_compared_weakly() {
+        let has = |line: &[u8]| {
+            let read = IfNoneMatch::read(&headers(header::IF_NONE_MATCH, &[line]));
+            read.expect("tags").has(7)
+        };
+        assert!(has(b"\"7\"") && has(b"W/\"7\"") && has(b"\"1\", \"7\"") && has(b"*"));
+        assert!(!has(b"\"8\"") && !has(b"\"x\""));
+        assert!(!IfNoneMatch::read(&HeaderMap::new()).expect("nothing").has(7));
     }
 }

@@ -4,12 +4,14 @@ mod page;
 
 use std::sync::Arc;
 
+use poem::Request;
 use poem::web::Data;
 use poem_openapi::payload::{Html, Json, Response};
 use poem_openapi::{Object, OpenApi};
-use taskflow_core::{DeliveryId, EmailAddress, KeptMail, MAILBOX_SIZE, Timestamp};
+use taskflow_core::{Actor, DeliveryId, EmailAddress, KeptMail, MAILBOX_SIZE, Timestamp};
 
 use super::{ApiError, Group, Val};
+use crate::auth::Caller;
 use crate::wiring::Service;
 
 pub(super) struct MailboxApi;
@@ -50,23 +52,30 @@ struct MailboxBody {
 impl MailboxApi {
     /// The dev mailbox
     ///
-    /// The newest 500 mails that would have been sent. Exists only while no relay is configured (or `MAILBOX=true`).
+    /// The newest 500 mails that would have been sent. Exists only while no relay is configured (or `MAILBOX=true`); in
+    /// production it is for administrators only.
     #[oai(path = "/api/mailbox", method = "get", operation_id = "listMailbox")]
-    async fn list(&self, Data(service): Data<&Arc<Service>>) -> Result<Json<MailboxBody>, ApiError> {
-        let mails = kept(service).await?;
+    async fn list(&self, request: &Request, Data(service): Data<&Arc<Service>>) -> Result<Json<MailboxBody>, ApiError> {
+        let mails = kept(service, request).await?;
         Ok(Json(MailboxBody { items: mails.into_iter().map(KeptMailBody::from).collect() }))
     }
 
     /// The dev mailbox as a page
     #[oai(path = "/mailbox", method = "get", operation_id = "mailboxPage", hidden)]
-    async fn page(&self, Data(service): Data<&Arc<Service>>) -> Result<Response<Html<String>>, ApiError> {
-        let mails = kept(service).await?;
+    async fn page(
+        &self,
+        request: &Request,
+        Data(service): Data<&Arc<Service>>,
+    ) -> Result<Response<Html<String>>, ApiError> {
+        let mails = kept(service, request).await?;
         Ok(Response::new(Html(page::render(&mails))).header("Content-Security-Policy", PAGE_POLICY))
     }
 }
 
-async fn kept(service: &Service) -> Result<Vec<KeptMail>, ApiError> {
-    Ok(service.app.kept_mails(MAILBOX_SIZE as u32).await?)
+async fn kept(service: &Service, request: &Request) -> Result<Vec<KeptMail>, ApiError> {
+    // In development the mailbox is a tool on one's own machine, for whoever sits there.
+    let actor = if service.config.debug { Actor::System } else { Caller::of(request)?.actor() };
+    Ok(service.app.kept_mails(actor, MAILBOX_SIZE as u32).await?)
 }
 
 impl From<KeptMail> for KeptMailBody {

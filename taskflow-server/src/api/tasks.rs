@@ -1,6 +1,8 @@
 //! Tasks.
 
+mod bulk;
 mod forms;
+mod history;
 mod query;
 
 use std::sync::Arc;
@@ -8,17 +10,20 @@ use std::sync::Arc;
 use poem::http::Uri;
 use poem::web::Data;
 use poem_openapi::OpenApi;
-use poem_openapi::param::{Header, Path, Query};
+use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::types::ToJSON;
-use taskflow_core::{Error, Expect, Task, TaskId, TaskPriority, TaskStatus, Timestamp};
+use taskflow_core::{Answered, Error, EventId, Expect, Task, TaskId, TaskPriority, TaskStatus, Timestamp};
 
+use self::bulk::{BulkBody, ResultsBody};
 use self::forms::{ChangeBody, NewTaskBody, SummaryBody, TaskBody, TaskPageBody};
+use self::history::HistoryBody;
 use self::query::{Filters, PageNumber, PageSize, SearchText, Sort, links};
-use super::answer::{Found, Gone, Listed, Made};
+use super::answer::{Found, Gone, Listed, Made, Read};
 use super::body::{Body, Patch};
-use super::etag::{etag, expected};
-use super::{ApiError, Field, Group, Val};
+use super::etag::{IfMatch, IfNoneMatch, etag};
+use super::once::{Kept, Once, Repeated};
+use super::{ApiError, Field, Findings, Group, Val};
 use crate::auth::Caller;
 use crate::wiring::Service;
 
@@ -26,6 +31,9 @@ pub(super) struct TasksApi;
 
 /// An interface of its own because only a prefix keeps its trailing slash.
 pub(super) struct TaskSummaryApi;
+
+/// An interface of its own because its path has none.
+pub(super) struct TaskBulkApi;
 
 #[OpenApi(prefix_path = "/api/tasks/summary/", tag = "Group::Tasks")]
 impl TaskSummaryApi {
@@ -36,6 +44,32 @@ impl TaskSummaryApi {
     async fn summary(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Json<SummaryBody>, ApiError> {
         let summary = service.app.task_summary(caller.actor()).await?;
         Ok(Json(summary.into()))
+    }
+}
+
+#[OpenApi(prefix_path = "/api/tasks", tag = "Group::Tasks")]
+impl TaskBulkApi {
+    /// Change many tasks
+    ///
+    /// Makes, changes and deletes up to 100 tasks in one commit. With `atomic: true` one that cannot be done fails the
+    /// whole: 422 names everything that is wrong with any of them (`operations[3].task.title`). Otherwise it becomes a
+    /// problem in its place, and the others are done.
+    #[oai(path = "/bulk", method = "post", operation_id = "bulkTasks")]
+    async fn bulk(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        /// Names this request, so that it can be repeated: for a day the same key gets the same answer.
+        #[oai(name = "Idempotency-Key")]
+        once: Once,
+        Body(body): Body<BulkBody>,
+    ) -> Result<Repeated<Json<ResultsBody>>, ApiError> {
+        let (bulk, operations) = body.read()?;
+        let statuses = bulk::statuses(&operations);
+        let encode = |results: &[Result<Task, Error>]| bulk::kept(&statuses, results).encode();
+        let once = once.idempotency(caller, &encode);
+        let answered = service.app.bulk_tasks(caller.actor(), operations, bulk, once).await;
+        Repeated::new(answered.map_err(bulk::failed)?, |results| bulk::kept(&statuses, results))
     }
 }
 
@@ -112,11 +146,18 @@ impl TasksApi {
         &self,
         caller: Caller,
         Data(service): Data<&Arc<Service>>,
+        /// Names this request, so that it can be repeated: for a day the same key gets the same answer.
+        #[oai(name = "Idempotency-Key")]
+        once: Once,
         Body(body): Body<NewTaskBody>,
-    ) -> Result<Made<TaskBody>, ApiError> {
-        let task = service.app.create_task(caller.actor(), body.read()?).await?;
-        let (location, tag) = (format!("/api/tasks/{}", task.id), etag(task.version));
-        Ok(Made::Made(Json(task.into()), location, tag))
+    ) -> Result<Repeated<Made<TaskBody>>, ApiError> {
+        let new = body.read()?;
+        let encode = |task: &Task| made(task).encode();
+        let answered = match once.idempotency(caller, &encode) {
+            Some(once) => service.app.create_task_once(caller.actor(), new, once).await?,
+            None => Answered::Now(service.app.create_task(caller.actor(), new).await?),
+        };
+        Repeated::new(answered, made)
     }
 
     /// A task
@@ -126,9 +167,34 @@ impl TasksApi {
         caller: Caller,
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<TaskId>>,
-    ) -> Result<Found<TaskBody>, ApiError> {
+        /// Answer 304 if this is still its version (its `ETag`).
+        #[oai(name = "If-None-Match")]
+        known: IfNoneMatch,
+    ) -> Result<Read<TaskBody>, ApiError> {
         let task = service.app.task(caller.actor(), id.0.0).await?;
-        Ok(answer(task))
+        Ok(Read::new(task.version, &known, || task.into()))
+    }
+
+    /// What happened to a task
+    ///
+    /// Who changed what and when, newest first; also of a task in the trash.
+    #[oai(path = "/:id/history", method = "get", operation_id = "taskHistory")]
+    async fn history(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        id: Path<Val<TaskId>>,
+        /// The page after this event: `next` of the page before.
+        cursor: Query<Field<EventId>>,
+        /// Events on a page; 50 when left out.
+        size: Query<Field<PageSize>>,
+    ) -> Result<Json<HistoryBody>, ApiError> {
+        let mut findings = Findings::default();
+        let cursor = findings.optional("cursor", cursor.0);
+        let size = findings.optional("size", size.0).unwrap_or_default();
+        findings.finish(Some(()))?;
+        let events = service.app.task_history(caller.actor(), id.0.0).await?;
+        Ok(Json(HistoryBody::new(events, cursor, size.count())))
     }
 
     /// Change a task
@@ -142,11 +208,10 @@ impl TasksApi {
         id: Path<Val<TaskId>>,
         /// Change only this version (its `ETag`), else 412.
         #[oai(name = "If-Match")]
-        if_match: Header<Option<String>>,
+        IfMatch(expect): IfMatch,
         Body(body): Body<ChangeBody>,
     ) -> Result<Found<TaskBody>, ApiError> {
-        let expect = expected(if_match.as_deref());
-        let result = service.app.update_task(caller.actor(), id.0.0, body.read()?, expect).await;
+        let result = service.app.update_task(caller.actor(), id.0.0, body.read()?, expect.clone()).await;
         settled(service, caller, id.0.0, expect, result).await.map(answer)
     }
 
@@ -161,11 +226,10 @@ impl TasksApi {
         id: Path<Val<TaskId>>,
         /// Change only this version (its `ETag`), else 412.
         #[oai(name = "If-Match")]
-        if_match: Header<Option<String>>,
+        IfMatch(expect): IfMatch,
         Patch(body): Patch<ChangeBody>,
     ) -> Result<Found<TaskBody>, ApiError> {
-        let expect = expected(if_match.as_deref());
-        let result = service.app.update_task(caller.actor(), id.0.0, body.read()?, expect).await;
+        let result = service.app.update_task(caller.actor(), id.0.0, body.read()?, expect.clone()).await;
         settled(service, caller, id.0.0, expect, result).await.map(answer)
     }
 
@@ -180,16 +244,15 @@ impl TasksApi {
         id: Path<Val<TaskId>>,
         /// Delete only this version (its `ETag`), else 412.
         #[oai(name = "If-Match")]
-        if_match: Header<Option<String>>,
+        IfMatch(expect): IfMatch,
     ) -> Result<Gone, ApiError> {
-        let expect = expected(if_match.as_deref());
-        let result = service.app.delete_task(caller.actor(), id.0.0, expect).await;
+        let result = service.app.delete_task(caller.actor(), id.0.0, expect.clone()).await;
         settled(service, caller, id.0.0, expect, result).await.map(|_| Gone::Gone)
     }
 
     /// Restore a task
     ///
-    /// Takes it out of the trash.
+    /// Takes it out of the trash; a task that is not in it stays as it is.
     #[oai(path = "/:id/restore", method = "post", operation_id = "restoreTask")]
     async fn restore(
         &self,
@@ -199,6 +262,15 @@ impl TasksApi {
     ) -> Result<Found<TaskBody>, ApiError> {
         let task = service.app.restore_task(caller.actor(), id.0.0).await?;
         Ok(answer(task))
+    }
+}
+
+fn made(task: &Task) -> Kept {
+    Kept {
+        status: 201,
+        location: Some(format!("/api/tasks/{}", task.id)),
+        etag: Some(etag(task.version)),
+        body: TaskBody::from(task.clone()).to_json().unwrap_or_default().to_string(),
     }
 }
 

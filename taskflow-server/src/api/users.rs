@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use poem::web::Data;
-use poem_openapi::param::Header;
 use poem_openapi::payload::Json;
 use poem_openapi::types::ToJSON;
 use poem_openapi::{Object, OpenApi};
 use taskflow_core::{EmailAddress, Error, Expect, Locale, ProfileChange, Timestamp, User, UserId, Username, Zone};
 
-use super::answer::{Found, Gone};
+use super::answer::{Found, Gone, Read};
 use super::auth::Attempt;
 use super::body::{Body, Patch};
-use super::etag::{etag, expected};
+use super::etag::{IfMatch, IfNoneMatch, etag};
 use super::{ApiError, Field, Findings, Group, Val};
 use crate::auth::{Caller, Password};
 use crate::wiring::Service;
@@ -68,8 +67,15 @@ struct ChangeBody {
 impl UsersApi {
     /// My account
     #[oai(path = "/me", method = "get", operation_id = "getMe")]
-    async fn get(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Found<UserBody>, ApiError> {
-        found(service, caller).await
+    async fn get(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        /// Answer 304 if this is still its version (its `ETag`).
+        #[oai(name = "If-None-Match")]
+        known: IfNoneMatch,
+    ) -> Result<Read<UserBody>, ApiError> {
+        found(service, caller, &known).await
     }
 
     /// Change my account
@@ -82,10 +88,10 @@ impl UsersApi {
         Data(service): Data<&Arc<Service>>,
         /// Change only this version (its `ETag`), else 412.
         #[oai(name = "If-Match")]
-        if_match: Header<Option<String>>,
+        IfMatch(expect): IfMatch,
         Body(body): Body<ChangeBody>,
     ) -> Result<Found<UserBody>, ApiError> {
-        change(service, caller, expected(if_match.as_deref()), body).await
+        change(service, caller, expect, body).await
     }
 
     /// Change parts of my account
@@ -98,10 +104,10 @@ impl UsersApi {
         Data(service): Data<&Arc<Service>>,
         /// Change only this version (its `ETag`), else 412.
         #[oai(name = "If-Match")]
-        if_match: Header<Option<String>>,
+        IfMatch(expect): IfMatch,
         Patch(body): Patch<ChangeBody>,
     ) -> Result<Found<UserBody>, ApiError> {
-        change(service, caller, expected(if_match.as_deref()), body).await
+        change(service, caller, expect, body).await
     }
 
     /// Delete my account
@@ -115,9 +121,9 @@ impl UsersApi {
 }
 
 /// The account of the caller.
-pub(super) async fn found(service: &Service, caller: Caller) -> Result<Found<UserBody>, ApiError> {
+pub(super) async fn found(service: &Service, caller: Caller, known: &IfNoneMatch) -> Result<Read<UserBody>, ApiError> {
     let user = service.app.user(caller.actor(), caller.user).await?;
-    Ok(answer(user))
+    Ok(Read::new(user.version, known, || user.into()))
 }
 
 fn answer(user: User) -> Found<UserBody> {
@@ -133,7 +139,7 @@ async fn change(
 ) -> Result<Found<UserBody>, ApiError> {
     let before = service.app.user(caller.actor(), caller.user).await?;
     let change = body.read(service, &before).await?;
-    match service.app.update_profile(caller.actor(), caller.user, change, expect).await {
+    match service.app.update_profile(caller.actor(), caller.user, change, expect.clone()).await {
         Ok(user) => Ok(answer(user)),
         Err(Error::Stale) if expect != Expect::Any => {
             let current = service.app.user(caller.actor(), caller.user).await?;

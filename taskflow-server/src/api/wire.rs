@@ -7,8 +7,8 @@ use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use poem_openapi::types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type};
 use serde_json::{Value, json};
 use taskflow_core::{
-    DeliveryId, Description, EmailAddress, EventId, InvalidValue, Locale, ReminderMinutes, TaskId, TaskPriority,
-    TaskStatus, Timestamp, Title, UserId, Username, Zone,
+    DeliveryId, Description, EmailAddress, EventId, InvalidValue, Locale, ReminderMinutes, SessionId, TaskId,
+    TaskPriority, TaskStatus, Timestamp, Title, UserId, Username, Zone,
 };
 
 /// A value of the JSON interface.
@@ -139,6 +139,8 @@ fn with_format(schema: MetaSchema, format: &'static str) -> MetaSchema {
     MetaSchema { format: Some(format), ..schema }
 }
 
+/// Marks time zones, whose many names the document lists once.
+pub(super) const ZONE_FORMAT: &str = "time-zone";
 const EMAIL: &str = "^[A-Za-z0-9!#$%&'*+/=?^_{|}~-]+(\\.[A-Za-z0-9!#$%&'*+/=?^_{|}~-]+)*\
                      @([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z]{2,63}$";
 /// One line with something on it.
@@ -153,13 +155,14 @@ texts! {
     Title => with_pattern(text_schema(1, Self::MAX_LENGTH), LINE), "Test Task", |v| json!(v.as_str());
     Description => with_pattern(text_schema(0, Self::MAX_LENGTH), TEXT), "This is a test task", |v| json!(v.as_str());
     Locale => with_pattern(text_schema(2, 35), "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"), "en", |v| json!(v.as_str());
-    Zone => text_schema(2, 64), "Europe/Berlin", |v| json!(v.name());
+    Zone => with_format(MetaSchema::new("string"), ZONE_FORMAT), "Europe/Berlin", |v| json!(v.name());
     Timestamp => with_format(MetaSchema::new("string"), "date-time"), "2026-12-01T09:00:00Z", |v| json!(v);
     TaskStatus => words_schema(Self::ALL.map(Self::as_str)), "pending", |v| json!(v.as_str());
     TaskPriority => words_schema(Self::ALL.map(Self::as_str)), "high", |v| json!(v.as_str());
     UserId => with_format(MetaSchema::new("string"), "uuid"), "01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f", |v| json!(v);
     TaskId => with_format(MetaSchema::new("string"), "uuid"), "01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f", |v| json!(v);
     DeliveryId => with_format(MetaSchema::new("string"), "uuid"), "01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f", |v| json!(v);
+    SessionId => with_format(MetaSchema::new("string"), "uuid"), "01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f", |v| json!(v);
     EventId => with_format(MetaSchema::new("string"), "uuid"), "01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f", |v| json!(v);
 }
 

@@ -4,7 +4,7 @@ use poem::http::header::AUTHORIZATION;
 use poem::{Request, RequestBody, Result};
 use poem_openapi::registry::{MetaOAuthFlow, MetaOAuthFlows, MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
-use taskflow_core::{Actor, UserId};
+use taskflow_core::{Actor, SessionId, UserId};
 
 use crate::api::ApiError;
 use crate::wiring::Service;
@@ -16,6 +16,8 @@ use crate::wiring::Service;
 pub struct Caller {
     /// Who it is.
     pub user: UserId,
+    /// What they are signed in with.
+    pub session: SessionId,
 }
 
 /// Where a request leaves word of who made it, for the log.
@@ -29,19 +31,18 @@ impl Caller {
         Actor::User(self.user)
     }
 
-    async fn of(request: &Request) -> Result<Self, ApiError> {
+    /// The token is checked in memory alone: its signature, its time and whether its session was ended.
+    pub(crate) fn of(request: &Request) -> Result<Self, ApiError> {
         let service = request.data::<Arc<Service>>().ok_or_else(|| ApiError::bug("no service in the request"))?;
         let token = bearer(request).ok_or(ApiError::Unauthorized)?;
         let verified = service.tokens.verify(token, service.clock.now()).ok_or(ApiError::Unauthorized)?;
-        let standing = service.accounts.standing(verified.user).await?.ok_or(ApiError::Unauthorized)?;
-        let superseded = standing.password_changed_at.is_some_and(|changed_at| verified.issued_at < changed_at);
-        if !standing.is_active || superseded {
+        if !service.revoked.admits(&verified)? {
             return Err(ApiError::Unauthorized);
         }
         if let Some(SignedIn(seen)) = request.extensions().get() {
             let _ = seen.set(verified.user);
         }
-        Ok(Self { user: verified.user })
+        Ok(Self { user: verified.user, session: verified.session })
     }
 }
 
@@ -74,7 +75,7 @@ impl<'a> ApiExtractor<'a> for Caller {
         let password = MetaOAuthFlow {
             authorization_url: None,
             token_url: Some("/api/auth/login"),
-            refresh_url: None,
+            refresh_url: Some("/api/auth/refresh"),
             scopes: Vec::new(),
         };
         let flows = MetaOAuthFlows {
@@ -116,6 +117,6 @@ impl<'a> ApiExtractor<'a> for Caller {
         _body: &mut RequestBody,
         _options: ExtractParamOptions<Self::ParamType>,
     ) -> Result<Self> {
-        Ok(Self::of(request).await?)
+        Ok(Self::of(request)?)
     }
 }

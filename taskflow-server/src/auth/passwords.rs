@@ -3,6 +3,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 use taskflow_core::{PasswordHash, Source};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use unicode_normalization::UnicodeNormalization;
 use zxcvbn::Score;
 
 use super::argon;
@@ -11,7 +12,7 @@ use crate::config::PasswordPolicy;
 /// How many may wait for a permit; each one more is told to come back later.
 const QUEUE: usize = 32;
 
-/// A password somebody wants to have: 8 to 128 characters.
+/// A password somebody wants to have: 8 to 128 characters, in one Unicode form, whichever a keyboard makes.
 #[derive(Clone)]
 pub struct Password(SecretString);
 
@@ -50,8 +51,9 @@ impl Password {
     /// What would be right, to be read after the field's name.
     pub fn new(text: &str) -> Result<Self, String> {
         let (least, most) = Self::LENGTH;
-        if (least..=most).contains(&text.chars().count()) {
-            Ok(Self(SecretString::from(text)))
+        let prepared = prepared(text);
+        if text.chars().count() <= most && prepared.expose_secret().chars().count() >= least {
+            Ok(Self(prepared))
         } else {
             Err(format!("must have {least} to {most} characters"))
         }
@@ -119,6 +121,7 @@ impl Passwords {
     pub async fn verify(&self, attempt: SecretString, stored: Option<PasswordHash>) -> Result<bool, PasswordError> {
         let exists = stored.is_some();
         let hash = stored.unwrap_or_else(|| self.dummy.clone());
+        let attempt = prepared(attempt.expose_secret());
         self.run(move || {
             let right = argon::verify(attempt.expose_secret().as_bytes(), hash.expose()).map_err(internal)?;
             Ok(right && exists)
@@ -143,6 +146,17 @@ impl Passwords {
     }
 }
 
+/// The form in which passwords are hashed and compared (RFC 8265 §4.2.2): the same on every keyboard.
+fn prepared(text: &str) -> SecretString {
+    const OTHER_SPACES: [char; 4] = ['\u{a0}', '\u{1680}', '\u{202f}', '\u{205f}'];
+    let plain = |c| match c {
+        '\u{2000}'..='\u{200a}' | '\u{3000}' => ' ',
+        c if OTHER_SPACES.contains(&c) => ' ',
+        c => c,
+    };
+    SecretString::from(text.chars().map(plain).nfc().collect::<String>())
+}
+
 fn internal(error: argon2::password_hash::Error) -> PasswordError {
     PasswordError::Internal(error.to_string().into())
 }
@@ -159,6 +173,16 @@ mod tests {
         assert!(passwords.verify("password123".into(), Some(hash.clone())).await.expect("checked"));
         assert!(!passwords.verify("password124".into(), Some(hash)).await.expect("checked"));
         assert!(!passwords.verify("nobody has this password".into(), None).await.expect("checked"));
+    }
+
+    #[tokio::test]
+    async fn a_password_is_the_same_on_every_keyboard() {
+        let passwords = Passwords::new(PasswordPolicy::Basic, 2);
+        let hash = passwords.hash(&Password::new("Gr\u{fc}n am See").expect("long enough")).await.expect("a hash");
+        for typed in ["Gru\u{308}n am See", "Gr\u{fc}n\u{a0}am\u{3000}See"] {
+            assert!(passwords.verify(typed.into(), Some(hash.clone())).await.expect("checked"), "{typed}");
+        }
+        assert!(Password::new(&"e\u{301}".repeat(7)).is_err(), "seven characters to whoever reads them");
     }
 
     #[tokio::test]

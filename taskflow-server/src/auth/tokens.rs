@@ -3,7 +3,7 @@ use std::time::Duration;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use taskflow_core::{Timestamp, UserId};
+use taskflow_core::{SessionId, Timestamp, UserId};
 use uuid::Uuid;
 
 /// Who issues the tokens and who accepts them: this service, in both cases.
@@ -20,8 +20,9 @@ const MAX_AHEAD: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Tokens {
     signing: EncodingKey,
-    checking: DecodingKey,
     key_id: String,
+    /// By key id; the one that signs first.
+    checking: Vec<(String, DecodingKey)>,
     validation: Validation,
     lifetime: Duration,
 }
@@ -40,7 +41,9 @@ pub struct AccessToken {
 pub struct Verified {
     /// Whose it is.
     pub user: UserId,
-    /// When it was made, to the microsecond: a password change cancels what is older.
+    /// The sign-in it belongs to.
+    pub session: SessionId,
+    /// When it was made, to the microsecond: whoever ends all sessions of a person ends what is older.
     pub issued_at: Timestamp,
 }
 
@@ -49,6 +52,7 @@ struct Claims {
     iss: String,
     aud: String,
     sub: String,
+    sid: String,
     jti: Uuid,
     iat: i64,
     exp: i64,
@@ -58,42 +62,44 @@ struct Claims {
 }
 
 impl Tokens {
-    /// Signs with `secret`, which has at least 32 bytes (RFC 7518 §3.2); tokens are good for `access_lifetime`.
+    /// Signs with `secret`, which has at least 32 bytes (RFC 7518 §3.2), and accepts what was signed with one of
+    /// `previous` as well; tokens are good for `access_lifetime`.
     #[must_use]
-    pub fn new(secret: &SecretString, access_lifetime: Duration) -> Self {
-        let secret = secret.expose_secret().as_bytes();
-        let signing = EncodingKey::from_secret(secret);
-        let digest = jsonwebtoken::crypto::sign(b"taskflow key id", &signing, Algorithm::HS256)
-            .expect("HMAC takes keys of any length");
+    pub fn new(secret: &SecretString, previous: &[SecretString], access_lifetime: Duration) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
         // Expiry is ours to judge: by the injected clock and without leeway.
         validation.validate_exp = false;
+        let checking = |secret: &SecretString| {
+            let key = DecodingKey::from_secret(secret.expose_secret().as_bytes());
+            (key_id(secret), key)
+        };
         Self {
-            signing,
-            checking: DecodingKey::from_secret(secret),
-            key_id: digest.chars().take(12).collect(),
+            signing: EncodingKey::from_secret(secret.expose_secret().as_bytes()),
+            key_id: key_id(secret),
+            checking: std::iter::once(secret).chain(previous).map(checking).collect(),
             validation,
             lifetime: access_lifetime,
         }
     }
 
-    /// A token for `user`, good from `now` on.
+    /// A token that says `token`, good from its `issued_at` on.
     ///
     /// # Errors
     ///
     /// Only when the claims cannot be written as JSON, which is a bug.
-    pub fn issue(&self, user: UserId, now: Timestamp) -> Result<AccessToken, jsonwebtoken::errors::Error> {
+    pub fn issue(&self, token: Verified) -> Result<AccessToken, jsonwebtoken::errors::Error> {
         let claims = Claims {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
-            sub: user.to_string(),
+            sub: token.user.to_string(),
+            sid: token.session.to_string(),
             jti: Uuid::new_v4(),
-            iat: seconds(now),
-            exp: seconds(now + self.lifetime),
-            iat_us: now.as_micros(),
+            iat: seconds(token.issued_at),
+            exp: seconds(token.issued_at + self.lifetime),
+            iat_us: token.issued_at.as_micros(),
         };
         let header =
             Header { typ: Some(TYPE.to_owned()), kid: Some(self.key_id.clone()), ..Header::new(Algorithm::HS256) };
@@ -107,14 +113,25 @@ impl Tokens {
         if token.len() > MAX_LENGTH {
             return None;
         }
-        let data = jsonwebtoken::decode::<Claims>(token, &self.checking, &self.validation).ok()?;
+        // The header is not trusted yet: it only tells which of our keys to try.
+        let named = jsonwebtoken::decode_header(token).ok()?.kid?;
+        let (_, key) = self.checking.iter().find(|(id, _)| *id == named)?;
+        let data = jsonwebtoken::decode::<Claims>(token, key, &self.validation).ok()?;
         let (header, claims) = (data.header, data.claims);
-        let ours = header.typ.as_deref() == Some(TYPE) && header.kid.as_deref() == Some(self.key_id.as_str());
+        let ours = header.typ.as_deref() == Some(TYPE);
         let issued_at = Timestamp::from_micros(claims.iat_us);
         let in_time = seconds(now) < claims.exp && issued_at <= now + MAX_AHEAD && claims.iat == seconds(issued_at);
-        let user = claims.sub.parse().ok()?;
-        (ours && in_time).then_some(Verified { user, issued_at })
+        let (user, session) = (claims.sub.parse().ok()?, claims.sid.parse().ok()?);
+        (ours && in_time).then_some(Verified { user, session, issued_at })
     }
+}
+
+/// What a key is called in the tokens it signed; tells nothing about it.
+fn key_id(secret: &SecretString) -> String {
+    let key = EncodingKey::from_secret(secret.expose_secret().as_bytes());
+    let digest =
+        jsonwebtoken::crypto::sign(b"taskflow key id", &key, Algorithm::HS256).expect("HMAC takes keys of any length");
+    digest.chars().take(12).collect()
 }
 
 /// NumericDate (RFC 7519 §2), in whole seconds.
@@ -141,11 +158,15 @@ mod tests {
     const LIFETIME: Duration = Duration::from_secs(1800);
 
     fn tokens() -> Tokens {
-        Tokens::new(&SecretString::from("0123456789abcdef0123456789abcdef"), LIFETIME)
+        Tokens::new(&SECRET.into(), &[], LIFETIME)
     }
 
-    fn ada() -> UserId {
-        UserId::from_uuid(Uuid::from_u128(7))
+    fn ada() -> Verified {
+        Verified {
+            user: UserId::from_uuid(Uuid::from_u128(7)),
+            session: SessionId::from_uuid(Uuid::from_u128(8)),
+            issued_at: now(),
+        }
     }
 
     fn now() -> Timestamp {
@@ -156,7 +177,8 @@ mod tests {
         let mut claims = Claims {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
-            sub: ada().to_string(),
+            sub: ada().user.to_string(),
+            sid: ada().session.to_string(),
             jti: Uuid::nil(),
             iat: seconds(now()),
             exp: seconds(now()) + 60,
@@ -174,8 +196,8 @@ mod tests {
 
     #[test]
     fn a_token_is_good_until_the_second_it_expires() {
-        let token = tokens().issue(ada(), now()).expect("a token").text;
-        assert_eq!(tokens().verify(&token, now()), Some(Verified { user: ada(), issued_at: now() }));
+        let token = tokens().issue(ada()).expect("a token").text;
+        assert_eq!(tokens().verify(&token, now()), Some(ada()));
         assert!(tokens().verify(&token, now() + LIFETIME - Duration::from_secs(1)).is_some());
         assert!(tokens().verify(&token, now() + LIFETIME).is_none());
         assert!(tokens().verify(&token, now() - Duration::from_secs(6)).is_none());
@@ -192,6 +214,7 @@ mod tests {
             forged(&header(), |claims| claims.aud = "other".to_owned(), SECRET),
             forged(&header(), |claims| claims.iss = "other".to_owned(), SECRET),
             forged(&header(), |claims| claims.sub = "7".to_owned(), SECRET),
+            forged(&header(), |claims| claims.sid = String::new(), SECRET),
             forged(&header(), |claims| claims.iat -= 1, SECRET),
             String::new(),
             "a.b.c".to_owned(),
@@ -201,5 +224,17 @@ mod tests {
         for token in cases {
             assert_eq!(tokens().verify(&token, now()), None, "{token}");
         }
+    }
+
+    #[test]
+    fn what_a_previous_key_signed_is_accepted_until_that_key_is_gone() {
+        let old = tokens().issue(ada()).expect("a token").text;
+        let next = SecretString::from("another secret, just as long as the first");
+        let both = Tokens::new(&next, &[SECRET.into()], LIFETIME);
+        assert_eq!(both.verify(&old, now()), Some(ada()));
+        let new = both.issue(ada()).expect("a token").text;
+        assert!(tokens().verify(&new, now()).is_none());
+        let only = Tokens::new(&next, &[], LIFETIME);
+        assert_eq!((only.verify(&old, now()), only.verify(&new, now())), (None, Some(ada())));
     }
 }

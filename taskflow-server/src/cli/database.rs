@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 use super::output;
-use crate::config::Config;
+use crate::config::{Config, Database};
 use crate::wiring::{self, Migration};
 
 #[derive(Debug, Clone, clap::Subcommand)]
@@ -13,20 +13,24 @@ pub(super) enum Command {
     Migrate,
     /// Lists the migrations and whether the database has them; changes nothing.
     Status,
-    /// Prints the SQL of the complete schema.
-    Schema,
+    /// Prints the SQL of the complete schema, for the kind of database that DATABASE_URL names.
+    Schema {
+        /// For PostgreSQL, whatever DATABASE_URL says; apply it with psql -f.
+        #[arg(long)]
+        postgres: bool,
+    },
 }
 
 pub(super) async fn run(command: Command, config: &Arc<Config>) -> Result<(), Failure> {
     match command {
         Command::Migrate => migrate(config).await,
         Command::Status => status(config).await,
-        Command::Schema => output::line(wiring::schema().trim_end()),
+        Command::Schema { postgres } => output::line(wiring::schema(config, postgres).trim_end()),
     }
 }
 
 async fn migrate(config: &Arc<Config>) -> Result<(), Failure> {
-    let path = file(config)?;
+    let path = place(config)?;
     let before = wiring::migrations(config).await?;
     wiring::open(config).await?.close().await;
     let had = |version| before.iter().flatten().any(|migration| migration.version == version && migration.applied);
@@ -42,7 +46,7 @@ async fn migrate(config: &Arc<Config>) -> Result<(), Failure> {
 }
 
 async fn status(config: &Arc<Config>) -> Result<(), Failure> {
-    let path = file(config)?;
+    let path = place(config)?;
     let Some(migrations) = wiring::migrations(config).await? else {
         return output::line(&format!("{path} does not exist yet; taskflow db migrate makes it"));
     };
@@ -57,10 +61,10 @@ async fn status(config: &Arc<Config>) -> Result<(), Failure> {
     if pending == 0 { Ok(()) } else { output::line(&format!("\n{pending} pending; run: taskflow db migrate")) }
 }
 
-fn file(config: &Config) -> Result<String, Failure> {
-    match config.database.file() {
-        Some(path) => Ok(path.display().to_string()),
-        None => Err(Failure::new("memory: is no database that outlives a command")
+fn place(config: &Config) -> Result<String, Failure> {
+    match &config.database {
+        database @ (Database::Sqlite(_) | Database::Postgres(_)) => Ok(database.place()),
+        Database::Memory => Err(Failure::new("memory: is no database that outlives a command")
             .advise("set DATABASE_URL, for example to sqlite://taskflow.db")),
     }
 }

@@ -57,13 +57,14 @@ impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         let failure = Self::new(chain(&error));
         match error {
+            OpenError::Database(place, StoreError::Unavailable(_)) if place.starts_with("postgres:") => failure.advise(
+                "check that the server runs there, that the database exists and that user and password are right",
+            ),
             OpenError::Database(path, StoreError::Unavailable(_)) => failure.advise(format!(
-                "check that {} and its folder can be written by this user and that the disk has room, or set DATABASE_URL",
-                path.display()
+                "check that {path} and its folder can be written by this user and that the disk has room, or set DATABASE_URL",
             )),
-            OpenError::Database(path, _) => failure.advise(format!(
-                "check that {} is a database of this or an older version of taskflow, or set DATABASE_URL",
-                path.display()
+            OpenError::Database(place, _) => failure.advise(format!(
+                "check that {place} is a database of this or an older version of taskflow, or set DATABASE_URL",
             )),
             OpenError::Mail(_) => Self { code: CONFIG, ..failure }.advise("see the SMTP_ settings in env.example"),
         }

@@ -18,10 +18,16 @@ use announce::First;
 
 /// How long requests and mail under way may take after the signal; the rest of the thirty seconds is for the database.
 const GRACE: Duration = Duration::from_secs(25);
+/// How many files and connections to ask the operating system for.
+const DESCRIPTORS: u64 = 16_384;
 /// How long closing the database may take.
 const CLOSING: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
+    // A connection is a descriptor, and the usual limit is far below what the listener takes.
+    if let Err(error) = rlimit::increase_nofile_limit(DESCRIPTORS) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
     // The address first: when it is taken, another server probably uses the same database.
     let socket = listen::bind(&config).await?;
     let port = listen::port(&socket)?;

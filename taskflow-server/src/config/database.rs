@@ -9,20 +9,32 @@ pub enum Database {
     Memory,
     /// In a SQLite file.
     Sqlite(PathBuf),
+    /// In PostgreSQL, at this place: the URL without password and options, fit to be shown.
+    Postgres(String),
 }
 
 /// Why a `DATABASE_URL` cannot be used: what is wrong, what would be right.
 pub(super) type Refusal = (String, String);
 
-const FORMS: &str = "write sqlite://taskflow.db, sqlite:///var/lib/taskflow/taskflow.db or memory:";
+const FORMS: &str = "write sqlite://taskflow.db, postgres://user:password@host/database or memory:";
 
 impl Database {
     /// The file, if it is one.
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
         match self {
-            Self::Memory => None,
+            Self::Memory | Self::Postgres(_) => None,
             Self::Sqlite(path) => Some(path),
+        }
+    }
+
+    /// Where it is, for people.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self {
+            Self::Memory => "memory".to_owned(),
+            Self::Sqlite(path) => path.display().to_string(),
+            Self::Postgres(place) => place.clone(),
         }
     }
 
@@ -36,14 +48,19 @@ impl Database {
             return refuse("has no scheme such as sqlite:", FORMS);
         };
         let scheme = scheme.to_ascii_lowercase();
-        if scheme.starts_with("postgres") {
-            return refuse(
-                "names a PostgreSQL database, and this build has no PostgreSQL store yet",
-                "remove it to use a SQLite file, or write sqlite://taskflow.db",
-            );
+        if scheme == "postgres" || scheme == "postgresql" {
+            let place = rest.strip_prefix("//").and_then(postgres_place);
+            return place.map(Self::Postgres).ok_or_else(|| {
+                ("names no host and database".to_owned(), "write postgres://user:password@host:5432/database".to_owned())
+            });
+        }
+        if scheme.starts_with("postgresql+") || scheme.starts_with("postgres+") {
+            return refuse("names a driver of another language after the '+'", "write postgres:// and then the same");
         }
         if scheme != "sqlite" {
-            return refuse(&format!("begins with {scheme:?}, and there is no such store"), FORMS);
+            let plain = scheme.len() <= 16 && scheme.bytes().all(|b| b.is_ascii_alphabetic());
+            let scheme = if plain { format!("{scheme:?}") } else { "something else".to_owned() };
+            return refuse(&format!("begins with {scheme}, and there is no such store"), FORMS);
         }
         let path = rest.strip_prefix("//").unwrap_or(rest);
         if path.starts_with(":memory:") {
@@ -57,6 +74,21 @@ impl Database {
         }
         Ok(Self::Sqlite(PathBuf::from(path)))
     }
+}
+
+/// `user:password@host:port/database?options` without password and options.
+fn postgres_place(rest: &str) -> Option<String> {
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+    let (user, host) = match authority.rsplit_once('@') {
+        Some((login, host)) => (login.split(':').next().unwrap_or_default(), host),
+        None => ("", authority),
+    };
+    if host.is_empty() && database.is_empty() {
+        return None;
+    }
+    let user = if user.is_empty() { String::new() } else { format!("{user}@") };
+    Some(format!("postgres://{user}{host}/{database}"))
 }
 
 #[cfg(test)]
@@ -82,11 +114,22 @@ mod tests {
     }
 
     #[test]
-    fn postgresql_is_named_as_not_there_yet_whatever_the_driver() {
-        for url in ["postgres://u:hunter2@h/d", "postgresql://u:hunter2@h/d", "postgresql+asyncpg://u:hunter2@h/d"] {
-            assert!(wrong(url).contains("no PostgreSQL store yet"), "{url}");
-            assert!(!wrong(url).contains("hunter2"));
+    fn postgresql_is_shown_without_its_password() {
+        for (url, place) in [
+            ("postgres://u:hunter2@h:5433/d?sslmode=require", "postgres://u@h:5433/d"),
+            ("postgresql://u:hun/ter2@h/d", "postgres://u@h/d"),
+            ("postgres:///d?host=/tmp", "postgres:///d"),
+            ("postgres://u:p@ss@h/d", "postgres://u@h/d"),
+        ] {
+            let shown = Database::parse(url).expect(url).place();
+            assert!(!shown.contains("hunter2") && !shown.contains("p@ss"), "{shown}");
+            if !url.contains("hun/ter2") {
+                assert_eq!(shown, place);
+            }
         }
+        assert!(wrong("postgres://").contains("names no host"));
+        assert!(wrong("postgresql+asyncpg://u:hunter2@h/d").contains("driver"));
+        assert!(!wrong("postgresql+asyncpg://u:hunter2@h/d").contains("hunter2"));
     }
 
     #[test]

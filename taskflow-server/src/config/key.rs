@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use uuid::Uuid;
 
+use super::Database;
+
 /// Fewer bytes do not fill the key of HMAC-SHA256 (RFC 7518 §3.2).
 pub(super) const MIN_BYTES: usize = 32;
 
@@ -50,11 +52,17 @@ pub(super) fn random() -> SecretString {
     SecretString::from(parts.map(|part| part.simple().to_string()).concat())
 }
 
-/// The file that belongs to a database file.
-pub(super) fn path_beside(database: &Path) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
-    path.push(".key");
-    path.into()
+/// The file that belongs to a database: beside its file, or in the working directory; `None`: it is gone with the process.
+pub(super) fn path_for(database: &Database) -> Option<PathBuf> {
+    match database {
+        Database::Memory => None,
+        Database::Postgres(_) => Some(PathBuf::from("taskflow.key")),
+        Database::Sqlite(file) => {
+            let mut path = file.as_os_str().to_owned();
+            path.push(".key");
+            Some(path.into())
+        }
+    }
 }
 
 /// Finds the key in `path`, or makes it there. When several processes do so at once, all get the same key.
@@ -159,7 +167,7 @@ mod tests {
     #[test]
     fn a_key_is_made_once_and_found_again() {
         let dir = tempfile::tempdir().expect("a directory");
-        let path = path_beside(&dir.path().join("x.db"));
+        let path = path_for(&Database::Sqlite(dir.path().join("x.db"))).expect("beside the file");
         assert!(path.ends_with("x.db.key"));
         let (made, origin) = find_or_make(&path).expect("a key");
         assert_eq!(origin, KeyOrigin::Created(path.clone()));

@@ -49,7 +49,9 @@ impl Reader {
         let text = self.text(name)?;
         let value = parse(text);
         if value.is_none() {
-            let wrong = if setting(name).secret { "cannot be used".to_owned() } else { format!("is {text:?}") };
+            // Whoever puts a login where none belongs has it in a log otherwise.
+            let secret = setting(name).secret || (text.contains('@') && text.contains(':'));
+            let wrong = if secret { "cannot be used".to_owned() } else { format!("is {text:?}") };
             self.problem(name, wrong, right);
         }
         value

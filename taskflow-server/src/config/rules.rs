@@ -34,10 +34,13 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
     let sending = sending(r);
     algorithm(r);
     let secret_key = given_key(r, !debug && serve);
+    let previous_keys = previous_keys(r);
+    let (access_token_expire_minutes, refresh_token_expire_days) = lifetimes(r);
 
     let config = Config {
-        database_url: r.value("DATABASE_URL", "", |text| Some(text.to_owned())),
+        database_url: r.value("DATABASE_URL", "", |text| Some(SecretString::from(text))),
         database: database.clone().unwrap_or(Database::Memory),
+        db_max_connections: r.value("DB_MAX_CONNECTIONS", "write a number from 2 to 1000", values::number(2..=1000)),
         db_acquire_timeout: r.value(
             "DB_ACQUIRE_TIMEOUT",
             "write a time from 1ms to 5m",
@@ -47,11 +50,9 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
         public_url,
         key_origin: if secret_key.is_some() { KeyOrigin::Given } else { KeyOrigin::Ephemeral },
         secret_key: secret_key.unwrap_or_else(key::random),
-        access_token_expire_minutes: r.value(
-            "ACCESS_TOKEN_EXPIRE_MINUTES",
-            "take a number of minutes from 1 to 43200",
-            values::number(1..=43_200),
-        ),
+        previous_keys,
+        access_token_expire_minutes,
+        refresh_token_expire_days,
         registration: registration(r),
         password_policy: policy.unwrap_or(if debug { PasswordPolicy::Basic } else { PasswordPolicy::Strict }),
         allowed_origins: r
@@ -85,17 +86,17 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
             .push("development on an address that others can reach: set DEBUG=false for anything serious".to_owned());
     }
     if !debug && config.mailbox {
-        remarks.push("MAILBOX=true in production: whoever reaches the page /mailbox reads all mail".to_owned());
+        remarks
+            .push("MAILBOX=true in production: mail stays here, and every administrator may read all of it".to_owned());
     }
     if !r.ignored().is_empty() {
-        remarks.push(format!(".env has names that are not settings of this version: {}", r.ignored().join(", ")));
+        remarks.push(format!(".env has lines that are not settings of this version: {}", r.ignored().join(", ")));
     }
     let config = Config { remarks, ..config };
     // The file of the key is only touched when everything else is right.
-    let config = match (reader.problems(), need, &config.key_origin, database.as_ref().and_then(Database::file)) {
-        (0, Need::Serve, KeyOrigin::Ephemeral, Some(file)) => {
-            with_kept_key(&mut reader, config, &key::path_beside(file))
-        }
+    let key_file = database.as_ref().and_then(key::path_for);
+    let config = match (reader.problems(), need, &config.key_origin, key_file) {
+        (0, Need::Serve, KeyOrigin::Ephemeral, Some(file)) => with_kept_key(&mut reader, config, &file),
         _ => config,
     };
     Ok(Config { origins: reader.finish()?, ..config })
@@ -198,6 +199,27 @@ fn given_key(r: &mut Reader, required: bool) -> Option<SecretString> {
         None => {}
     }
     key.map(SecretString::from)
+}
+
+fn previous_keys(r: &mut Reader) -> Vec<SecretString> {
+    let given = r.secret("SECRET_KEY_PREVIOUS").map(str::to_owned).unwrap_or_default();
+    let keys: Vec<&str> = given.split(',').map(str::trim).filter(|key| !key.is_empty()).collect();
+    if let Some((wrong, right)) = keys.iter().find_map(|key| key::check(key).err()) {
+        r.problem("SECRET_KEY_PREVIOUS", format!("has a key that {wrong}"), right);
+    }
+    keys.into_iter().map(SecretString::from).collect()
+}
+
+/// Minutes of an access token and days of a session.
+fn lifetimes(r: &mut Reader) -> (u32, u32) {
+    let minutes =
+        r.value("ACCESS_TOKEN_EXPIRE_MINUTES", "take a number of minutes from 1 to 43200", values::number(1..=43_200));
+    let days = r.value("REFRESH_TOKEN_EXPIRE_DAYS", "take a number of days from 1 to 365", values::number(1..=365));
+    if minutes > days * 24 * 60 {
+        let wrong = format!("is longer than REFRESH_TOKEN_EXPIRE_DAYS ({days}), so that it would outlive its session");
+        r.problem("ACCESS_TOKEN_EXPIRE_MINUTES", wrong, "make it shorter: minutes to an hour are usual");
+    }
+    (minutes, days)
 }
 
 fn with_kept_key(reader: &mut Reader, config: Config, path: &std::path::Path) -> Config {

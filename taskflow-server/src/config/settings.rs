@@ -47,7 +47,12 @@ const fn secret(name: &'static str, meaning: &'static str) -> Setting {
 
 /// Every setting, in the order in which people read about them.
 pub const SETTINGS: &[Setting] = &[
-    setting("DATABASE_URL", "sqlite://taskflow.db", "where data is kept: sqlite://FILE or memory: (gone at the end)"),
+    setting(
+        "DATABASE_URL",
+        "sqlite://taskflow.db",
+        "where data is kept: sqlite://FILE, postgres://USER:PASSWORD@HOST/DATABASE (15 or newer) or memory: (gone at the end)",
+    ),
+    setting("DB_MAX_CONNECTIONS", "16", "most connections to PostgreSQL; SQLite needs no such limit"),
     setting("DB_ACQUIRE_TIMEOUT", "5s", "how long a request waits for a database connection before it is told 503"),
     setting("HOST", "127.0.0.1", "address to listen on; 0.0.0.0 for all of IPv4, :: for all"),
     setting("PORT", "8000", "port to listen on; 0 takes any free one"),
@@ -57,8 +62,17 @@ pub const SETTINGS: &[Setting] = &[
         "SECRET_KEY",
         "signs sign-ins, 32 bytes or more; when empty in development: made once, kept beside the data",
     ),
+    secret(
+        "SECRET_KEY_PREVIOUS",
+        "keys before SECRET_KEY, comma-separated: what they signed stays good until it expires",
+    ),
     setting("ALGORITHM", "HS256", "how sign-ins are signed; there is no other"),
     setting("ACCESS_TOKEN_EXPIRE_MINUTES", "30", "how long an access token is good for, in minutes (1 to 43200)"),
+    setting(
+        "REFRESH_TOKEN_EXPIRE_DAYS",
+        "30",
+        "how long somebody stays signed in without coming back, in days (1 to 365)",
+    ),
     setting("REGISTRATION", "open", "who may register: open (everybody) or closed (nobody: taskflow user create)"),
     derived("PASSWORD_POLICY", "basic or strict; when empty: basic in development, strict in production"),
     setting(
@@ -119,6 +133,6 @@ mod tests {
     #[test]
     fn secrets_are_marked() {
         let secrets: Vec<_> = SETTINGS.iter().filter(|setting| setting.secret).map(|setting| setting.name).collect();
-        assert_eq!(secrets, ["SECRET_KEY", "SMTP_PASSWORD"]);
+        assert_eq!(secrets, ["SECRET_KEY", "SECRET_KEY_PREVIOUS", "SMTP_PASSWORD"]);
     }
 }

@@ -174,7 +174,11 @@ impl Given {
             match entry {
                 Ok(entry) => match SETTINGS.iter().find(|setting| setting.name == entry.name) {
                     Some(setting) => self.put(setting, entry.value, Origin::DotEnv(entry.line)),
-                    None => self.ignored.push(entry.name),
+                    // A line that is no name may be half of a secret.
+                    None if entry.name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') => {
+                        self.ignored.push(entry.name);
+                    }
+                    None => self.ignored.push(format!("line {}", entry.line)),
                 },
                 Err(bad) => {
                     let name = format!("{DOTENV_FILE}, line {},", bad.line);

@@ -85,7 +85,7 @@ fn production_demands_key_public_url_relay_and_sender() {
 fn production_without_relay_starts_when_mail_is_to_stay_in_the_mailbox() {
     let config = production(&[("SMTP_SERVER", ""), ("PUBLIC_URL", ""), ("MAILBOX", "true")]).expect("valid");
     assert!(config.mailbox && config.smtp.is_none() && config.public_url.is_none());
-    assert!(config.remarks[0].contains("reads all mail"));
+    assert!(config.remarks[0].contains("every administrator may read all of it"));
 }
 
 #[test]
@@ -145,13 +145,15 @@ fn a_key_that_cannot_be_kept_is_named_with_what_helps() {
 #[test]
 fn all_problems_are_named_at_once_in_the_order_of_the_settings() {
     let result = production(&[
-        ("DATABASE_URL", "postgresql://u:hunter2@h/d"),
+        ("DATABASE_URL", "postgresql+asyncpg://u:hunter2@h/d"),
         ("PORT", "80000"),
         ("DEBUG", "maybe"),
         ("PUBLIC_URL", "tasks.example.org"),
         ("SECRET_KEY", "hunter2"),
+        ("SECRET_KEY_PREVIOUS", "hunter2"),
         ("ALGORITHM", "none"),
         ("ACCESS_TOKEN_EXPIRE_MINUTES", "0"),
+        ("REFRESH_TOKEN_EXPIRE_DAYS", "0"),
         ("REGISTRATION", "verified"),
         ("PASSWORD_POLICY", "lax"),
         ("ALLOWED_ORIGINS", "*"),
@@ -171,6 +173,7 @@ fn all_problems_are_named_at_once_in_the_order_of_the_settings() {
         ("NODE_ID", "a b"),
         ("LOG", "loud"),
         ("DB_ACQUIRE_TIMEOUT", "0"),
+        ("DB_MAX_CONNECTIONS", "1"),
         ("HOST", "300.0.0.1"),
     ]);
     let text = result.as_ref().expect_err("problems").to_string();
@@ -219,7 +222,7 @@ HOST=0.0.0.0
 PORT=8000
 ";
     let result = Config::load(Sources::none().with_dot_env(original), Need::Serve);
-    assert_eq!(names(result), ["DATABASE_URL", "SECRET_KEY"]);
+    assert_eq!(names(result), ["SECRET_KEY"]);
     let mended = original
         .replace("DATABASE_URL=postgresql://username:password@localhost:5432/task_dashboard", "DATABASE_URL=memory:");
     let mended = mended.replace("SECRET_KEY=your-super-secret-key-change-this-in-production", "");
@@ -309,6 +312,21 @@ fn a_port_of_zero_becomes_known_when_it_is_bound() {
 }
 
 #[test]
+fn keys_before_the_present_one_are_held_to_the_same_rules() {
+    let config = production(&[("SECRET_KEY_PREVIOUS", &format!("{KEY}, {KEY}x"))]).expect("valid");
+    assert_eq!(config.previous_keys.len(), 2);
+    assert!(!format!("{config:?}").contains(KEY));
+    assert_eq!(names(production(&[("SECRET_KEY_PREVIOUS", &format!("{KEY},short"))])), ["SECRET_KEY_PREVIOUS"]);
+}
+
+#[test]
+fn an_access_token_does_not_outlive_its_session() {
+    let days = |minutes| production(&[("REFRESH_TOKEN_EXPIRE_DAYS", "1"), ("ACCESS_TOKEN_EXPIRE_MINUTES", minutes)]);
+    assert!(days("1440").is_ok());
+    assert_eq!(names(days("1441")), ["ACCESS_TOKEN_EXPIRE_MINUTES"]);
+}
+
+#[test]
 fn secrets_show_as_stars() {
     let login = [("SMTP_USERNAME", "u"), ("SMTP_PASSWORD", "hunter2hunter2")];
     let config = production(&login).expect("valid");
@@ -332,7 +350,12 @@ fn the_effective_settings_name_value_and_origin_and_can_be_read_back() {
 
 #[test]
 fn every_setting_has_a_shown_value_when_all_are_set() {
-    let all = [("SMTP_USERNAME", "u"), ("SMTP_PASSWORD", "p"), ("ALLOWED_ORIGINS", "https://a.example")];
+    let all = [
+        ("SMTP_USERNAME", "u"),
+        ("SMTP_PASSWORD", "p"),
+        ("ALLOWED_ORIGINS", "https://a.example"),
+        ("SECRET_KEY_PREVIOUS", KEY),
+    ];
     for (name, value, _) in production(&all).expect("valid").effective() {
         assert!(!value.is_empty(), "{name}");
     }

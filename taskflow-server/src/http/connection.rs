@@ -23,6 +23,9 @@ const STALL: Duration = Duration::from_secs(20);
 const MAX_HEAD: usize = 64 * 1024;
 
 /// What one connection is served with. HTTP/1.1 only: HTTP/2 and TLS are the reverse proxy's.
+///
+/// What is no HTTP request at all (a malformed line, headers that are too many or too long) is answered by hyper itself,
+/// with 400, 414 or 431 and no body; it lets nobody else answer. Then the connection is closed.
 pub(super) struct Connection {
     pub(super) front: Arc<Front>,
     /// Finish the request at hand and close.

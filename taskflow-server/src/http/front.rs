@@ -1,4 +1,5 @@
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use poem::endpoint::BoxEndpoint;
 use poem::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
@@ -8,6 +9,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::body::Room;
 use super::cors::Cors;
 use super::headers::{DOCS_POLICY, secure};
 use super::record::Record;
@@ -17,6 +19,9 @@ use crate::wiring::Service;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// How long an operation may take before its client is told to come back.
+const DEADLINE: Duration = Duration::from_secs(30);
+
 /// What every request passes on its way to an operation, and every answer on its way back, in this order: request id and
 /// log line, CORS, security headers, path and method, body, the operation in a task of its own.
 pub(super) struct Front {
@@ -25,6 +30,8 @@ pub(super) struct Front {
     cors: Cors,
     pub(super) operations: Arc<BoxEndpoint<'static>>,
     pub(super) running: TaskTracker,
+    pub(super) deadline: Duration,
+    room: Room,
     document: String,
     /// Made when somebody first asks: it is large.
     docs: OnceLock<String>,
@@ -41,6 +48,8 @@ impl Front {
             cors: Cors::new(&service.config.allowed_origins),
             operations: Arc::new(api::endpoint()),
             running,
+            deadline: DEADLINE,
+            room: Room::new(),
             docs: OnceLock::new(),
             document,
             service,
@@ -106,23 +115,33 @@ impl Front {
             return ApiError::NotFound.response();
         };
         *request.uri_mut() = uri;
-        match super::body::read(&request.headers().clone(), request.take_body()).await {
-            Ok(bytes) => request.set_body(Body::from(bytes)),
+        let held = match super::body::read(&self.room, &request.headers().clone(), request.take_body()).await {
+            Ok(body) => {
+                request.set_body(Body::from(body.bytes));
+                body.held
+            }
             Err(error) => return error.response(),
-        }
+        };
         request.set_data(self.service.clone());
         request.set_data(record.signed_in.clone());
-        self.operate(request).await
+        self.operate(request, held).await
     }
 
-    /// Runs the operation in a task of its own: a client that leaves cannot stop it half-way, and its panic is an answer.
-    async fn operate(&self, request: Request) -> Response {
+    /// Runs the operation in a task of its own: neither a client that leaves nor the deadline can stop it half-way, and its
+    /// panic is an answer. `held` is what it occupies.
+    async fn operate(&self, request: Request, held: impl Send + 'static) -> Response {
         let operations = self.operations.clone();
-        let operation = async move { operations.call(request).await };
-        match self.running.spawn(operation.in_current_span()).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => refusal(error),
-            Err(broken) => poem::Error::from(ApiError::Internal(broken.into())).into_response(),
+        let operation = async move {
+            let answer = operations.call(request).await;
+            drop(held);
+            answer
+        };
+        let operation = self.running.spawn(operation.in_current_span());
+        match tokio::time::timeout(self.deadline, operation).await {
+            Ok(Ok(Ok(response))) => response,
+            Ok(Ok(Err(error))) => refusal(error),
+            Ok(Err(broken)) => poem::Error::from(ApiError::Internal(broken.into())).into_response(),
+            Err(_) => poem::Error::from(ApiError::Overdue).into_response(),
         }
     }
 }

@@ -3,29 +3,36 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use poem::endpoint::make;
 use poem::http::{HeaderMap, Method, StatusCode};
 use poem::{EndpointExt, Request, Response};
 use serde_json::{Value, json};
-use taskflow_core::ports::SystemClock;
+use taskflow_core::ports::{NoBus, SystemClock};
 use taskflow_core::{Actor, App, MemoryStore, StandingChange, UserId};
 use tokio_util::task::TaskTracker;
 
 use super::front::Front;
 use crate::api::ApiError;
-use crate::auth::{Passwords, Tokens};
+use crate::auth::{Heeding, Passwords, Revoked, Tokens};
 use crate::config::{Config, PasswordPolicy, Registration};
 use crate::wiring::Service;
 
 fn service(config: Config) -> Arc<Service> {
     let store = Arc::new(MemoryStore::new());
     let clock = Arc::new(SystemClock::new());
+    let lifetime = Duration::from_secs(1800);
+    let revoked = Arc::new(Revoked::new(clock.clone(), lifetime));
+    let bus = Arc::new(Heeding::new(Arc::new(NoBus), revoked.clone()));
+    let app = App::builder(store.clone()).clock(clock.clone()).bus(bus).build();
+    revoked.look(&app).now_or_never().expect("memory does not wait").expect("a look");
     Arc::new(Service {
-        app: Arc::new(App::builder(store.clone()).clock(clock.clone()).build()),
+        app: Arc::new(app),
         accounts: store.clone(),
         store,
         clock,
-        tokens: Tokens::new(&config.secret_key, Duration::from_secs(1800)),
+        tokens: Tokens::new(&config.secret_key, &config.previous_keys, lifetime),
+        revoked,
         passwords: Passwords::new(PasswordPolicy::Basic, 2),
         config: Arc::new(config),
     })
@@ -135,6 +142,31 @@ async fn a_client_that_leaves_does_not_stop_its_request() {
     }
     running.close();
     running.wait().await;
+    assert!(done.load(Ordering::SeqCst));
+}
+
+#[tokio::test]
+async fn an_operation_that_hangs_is_answered_for_and_goes_on() {
+    let mut front = front();
+    front.deadline = Duration::from_millis(10);
+    let gate = Arc::new(tokio::sync::Notify::new());
+    let (held, done) = (gate.clone(), Arc::new(AtomicBool::new(false)));
+    let witness = done.clone();
+    let operation = make(move |_| {
+        let (gate, done) = (held.clone(), witness.clone());
+        async move {
+            gate.notified().await;
+            done.store(true, Ordering::SeqCst);
+            Ok::<_, poem::Error>(())
+        }
+    });
+    front.operations = Arc::new(operation.map_to_response().boxed());
+    let answer = call(&front, Method::GET, "/health", "", None).await;
+    assert_eq!((answer.status.as_u16(), answer.header("Retry-After")), (503, "5"));
+    assert_eq!(answer.json()["code"], "overdue");
+    gate.notify_one();
+    front.running.close();
+    front.running.wait().await;
     assert!(done.load(Ordering::SeqCst));
 }
 

@@ -4,28 +4,31 @@
 //! about, sends without holding a transaction, and writes outcomes as they arrive. No mail starts before the outcome of
 //! the one two before it is durable, so a crash repeats at most two mails per connection.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, select};
 use futures_util::stream::FuturesUnordered;
 
 use super::claim::{Batch, Ready};
 use super::{App, DeliveryReport, Sending};
 use crate::error::StoreError;
-use crate::ports::{Accepted, MailError, Mailer, Settled};
+use crate::ports::{Accepted, HeldLease, MailError, Mailer, Settled};
 use crate::{Delivery, DeliveryId, LeaseToken, Outcome, Settlement};
 
 /// After the relay failed, the mail that met it waits this long, so that others have their turn.
 const RELAY_PAUSE: Duration = Duration::from_secs(5);
+/// And this long at most.
+const LONGEST_RELAY_PAUSE: Duration = Duration::from_secs(60);
 
 /// Something that came to its end.
 enum Step {
     Claimed(Batch),
     Sent { delivery: Box<Delivery>, lease: LeaseToken, result: Result<Accepted, MailError> },
     Settled(Result<Vec<Settled>, StoreError>),
-    Renewed { held_until: Duration, result: Result<Vec<DeliveryId>, StoreError> },
+    Renewed { asked: Vec<HeldLease>, held_until: Duration, result: Result<Vec<DeliveryId>, StoreError> },
 }
 
 /// One step under way.
@@ -76,9 +79,16 @@ impl<'a> Sender<'a> {
 
     /// Works until there is nothing left to do.
     pub(super) async fn run(mut self) -> Result<DeliveryReport, StoreError> {
+        let app = self.app;
+        let mut listener = app.nudges.listen();
         self.start_what_can_start();
-        while let Some(step) = self.work.next().await {
-            self.take(step);
+        while !self.work.is_empty() {
+            match select(self.work.next(), pin!(listener.nudged())).await {
+                Either::Left((Some(step), _)) => self.take(step),
+                Either::Left((None, _)) => {}
+                // Something was planned or has come due while mails are on their way.
+                Either::Right(_) => self.exhausted = false,
+            }
             self.start_what_can_start();
         }
         match self.failure.take() {
@@ -127,7 +137,7 @@ impl<'a> Sender<'a> {
             true => (f64::from(self.sent) / elapsed * lease.as_secs_f64() / 2.0) as usize,
             false => 4 * connections,
         };
-        fits.min(*batch).max(2 * connections)
+        fits.max(2 * connections).min(*batch).max(1)
     }
 
     fn send_what_fits(&mut self) {
@@ -159,7 +169,8 @@ impl<'a> Sender<'a> {
         let held: Vec<_> = self.window.iter().map(|ready| (ready.delivery.id, ready.lease)).collect();
         let held_until = app.clock.monotonic() + app.sending.lease;
         self.work.push(Box::pin(async move {
-            Step::Renewed { held_until, result: app.outbox.renew(&held, app.sending.lease).await }
+            let result = app.outbox.renew(&held, app.sending.lease).await;
+            Step::Renewed { asked: held, held_until, result }
         }));
     }
 
@@ -199,12 +210,19 @@ impl<'a> Sender<'a> {
                 self.outcomes.append(&mut self.settling);
                 self.fail(error);
             }
-            Step::Renewed { held_until, result: Ok(held) } => {
+            Step::Renewed { asked, held_until, result: Ok(held) } => {
                 self.renewing = false;
+                // What was claimed while the renewal ran is not concerned.
+                let (asked, held): (HashSet<_>, HashSet<_>) = (asked.into_iter().collect(), held.into_iter().collect());
                 let before = self.window.len();
-                self.window.retain(|ready| held.contains(&ready.delivery.id));
+                self.window.retain_mut(|ready| {
+                    if !asked.contains(&(ready.delivery.id, ready.lease)) {
+                        return true;
+                    }
+                    ready.held_until = held_until;
+                    held.contains(&ready.delivery.id)
+                });
                 self.report.lease_lost += (before - self.window.len()) as u64;
-                self.window.iter_mut().for_each(|ready| ready.held_until = held_until);
             }
             Step::Renewed { result: Err(error), .. } => {
                 self.renewing = false;
@@ -234,7 +252,11 @@ impl<'a> Sender<'a> {
             }
             Err(MailError::Unavailable(cause)) => {
                 self.report.relay.get_or_insert_with(|| cause.clone());
-                Outcome::Released { next_at: self.app.clock.now() + RELAY_PAUSE, error: Some(cause) }
+                let now = self.app.clock.now();
+                // A mail that meets this again and again makes room for others more and more.
+                let tried_for = now.since(delivery.first_claimed_at.unwrap_or(now));
+                let pause = (tried_for / 4).clamp(RELAY_PAUSE, LONGEST_RELAY_PAUSE);
+                Outcome::Released { next_at: now + pause, error: Some(cause) }
             }
         }
     }

@@ -18,6 +18,8 @@ pub enum TaskOperation {
     Update(TaskId, TaskChange),
     /// Put one into the trash.
     Delete(TaskId),
+    /// What the host could not read: it fails in its place, for these reasons.
+    Unreadable(Vec<FieldError>),
 }
 
 /// What becomes of the others when one operation cannot be done.
@@ -35,7 +37,7 @@ pub type BulkResults = Vec<Result<Task, Error>>;
 impl TaskOperation {
     fn id(&self) -> Option<TaskId> {
         match self {
-            Self::Create(_) => None,
+            Self::Create(_) | Self::Unreadable(_) => None,
             Self::Update(id, _) | Self::Delete(id) => Some(*id),
         }
     }
@@ -47,7 +49,7 @@ impl App {
 
     /// Does up to [`MAX_BULK`](Self::MAX_BULK) operations on the actor's tasks, each task at most once.
     ///
-    /// With [`Bulk::AllOrNothing`] the first that cannot be done fails the whole ([`Error::Item`]).
+    /// With [`Bulk::AllOrNothing`] one that cannot be done fails the whole, and all such are named ([`Error::Items`]).
     pub async fn bulk_tasks(
         &self,
         actor: Actor,
@@ -114,6 +116,7 @@ impl App {
                 (TaskOperation::Create(new), _) => {
                     Ok(Task::new(TaskId::from_uuid(self.ids.next(now)), owner, new, now)?)
                 }
+                (TaskOperation::Unreadable(errors), _) => Err(Error::Invalid(errors)),
                 (TaskOperation::Update(..) | TaskOperation::Delete(_), None) => Err(Error::NotFound("task")),
             }
         };
@@ -152,8 +155,9 @@ fn visible(stored: &Loaded<TaskId, Task>, id: TaskId) -> Result<&Task, Error> {
 }
 
 fn all_or_nothing(results: BulkResults) -> Result<BulkResults, Error> {
-    let whole = results.into_iter().enumerate();
-    whole
-        .map(|(index, result)| Ok(Ok(result.map_err(|error| Error::Item { index, error: Box::new(error) })?)))
-        .collect()
+    if results.iter().all(Result::is_ok) {
+        return Ok(results);
+    }
+    let failed = results.into_iter().enumerate().filter_map(|(index, result)| Some((index, result.err()?)));
+    Err(Error::Items(failed.collect()))
 }

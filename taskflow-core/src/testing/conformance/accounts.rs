@@ -1,9 +1,8 @@
 use std::sync::Arc;
 
-use crate::ports::Standing;
 use crate::testing::OpenStore;
-use crate::testing::sample::{credential, noon, user, user_id, users};
-use crate::{Changes, Login, PasswordHash, User, Write};
+use crate::testing::sample::{credential, user, user_id, users};
+use crate::{Changes, Login, PasswordHash};
 
 pub(super) async fn an_account_is_found_by_name_or_address_in_any_case(open: Arc<dyn OpenStore>) {
     let store = open.storage();
@@ -28,16 +27,4 @@ pub(super) async fn a_credential_can_be_absent_and_replaced(open: Arc<dyn OpenSt
         store.commit(&Changes::new().write(credential(1, hash))).await.expect("a password");
         assert_eq!(store.password(user_id(1)).await.expect("a read"), Some(PasswordHash::new(hash)));
     }
-}
-
-pub(super) async fn standing_follows_the_latest_commit(open: Arc<dyn OpenStore>) {
-    let store = open.storage();
-    assert_eq!(store.standing(user_id(1)).await.expect("a read"), None);
-    store.commit(&users([1])).await.expect("a user");
-    let fresh = Standing { is_active: true, is_admin: false, password_changed_at: None };
-    assert_eq!(store.standing(user_id(1)).await.expect("a read"), Some(fresh));
-    let locked = User { is_active: false, is_admin: true, version: 2, ..user(1) };
-    store.commit(&Changes::new().write(Write::UpdateUser(locked)).write(credential(1, "x"))).await.expect("a change");
-    let after = Standing { is_active: false, is_admin: true, password_changed_at: Some(noon()) };
-    assert_eq!(store.standing(user_id(1)).await.expect("a read"), Some(after));
 }

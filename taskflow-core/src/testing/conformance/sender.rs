@@ -1,14 +1,18 @@
 //! How the sender behaves towards relay and store.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use async_trait::async_trait;
+
 use super::app::World;
-use crate::ports::{ClaimRequest, MailError, Reply};
-use crate::testing::OpenStore;
-use crate::testing::sample::{delivery_id, lease, noon, users, welcome};
-use crate::{DeliveryState, NoticeKind, RetrySchedule, Sending};
+use crate::ports::{Accepted, ClaimRequest, MailError, Mailer, Reply};
+use crate::testing::sample::{delivery_id, lease, new_user, noon, users, welcome};
+use crate::testing::{ManualClock, OpenStore};
+use crate::{App, Changes, DeliveryState, Mail, NewDelivery, NoticeKind, Recipient, RetrySchedule, Sending};
 
 fn refusal(code: u16) -> Reply {
     Reply { code: Some(code), text: "no".to_owned() }
@@ -110,4 +114,73 @@ pub(super) async fn a_mail_in_doubt_is_repeated_byte_for_byte(open: Arc<dyn Open
     let mails = world.mailer.take();
     assert_eq!(mails.len(), 1);
     assert_eq!((mails[0].id, mails[0].date), (delivery_id(1), noon()));
+}
+
+/// Takes every mail at once but those to one address, which take until they are let go.
+#[derive(Default)]
+struct SlowMailer {
+    state: Mutex<Slow>,
+}
+
+#[derive(Default)]
+struct Slow {
+    begun: u32,
+    done: u32,
+    let_go: bool,
+    waiting: Vec<Waker>,
+}
+
+impl SlowMailer {
+    /// Waits until `ready` holds.
+    async fn until(&self, ready: impl Fn(&Slow) -> bool) {
+        poll_fn(|context| {
+            let mut state = self.state.lock().expect("nobody panicked");
+            if ready(&state) {
+                return Poll::Ready(());
+            }
+            state.waiting.push(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Slow)) {
+        let mut state = self.state.lock().expect("nobody panicked");
+        change(&mut state);
+        state.waiting.drain(..).for_each(Waker::wake);
+    }
+}
+
+#[async_trait]
+impl Mailer for SlowMailer {
+    async fn send(&self, mail: &Mail) -> Result<Accepted, MailError> {
+        self.change(|slow| slow.begun += 1);
+        if mail.to.address.as_str() == "user-1@example.org" {
+            self.until(|slow| slow.let_go).await;
+        }
+        self.change(|slow| slow.done += 1);
+        Ok(Accepted { reply: "250 at last".to_owned() })
+    }
+}
+
+pub(super) async fn a_slow_mail_keeps_no_other_waiting(open: Arc<dyn OpenStore>) {
+    let (clock, mailer) = (Arc::new(ManualClock::at(noon())), Arc::new(SlowMailer::default()));
+    let app = App::builder(open.storage()).clock(clock.clone()).mailer(mailer.clone()).build();
+    app.register_user(new_user("user-1"), None).await.expect("an account");
+    let meanwhile = async {
+        mailer.until(|slow| slow.begun == 1).await;
+        app.register_user(new_user("user-2"), None).await.expect("an account");
+        mailer.until(|slow| slow.done == 1).await;
+        // Planned by another node, say: a host nudges when its clock has ticked.
+        open.storage().commit(&Changes::new().deliver([welcome_to_address()])).await.expect("a delivery");
+        app.nudge();
+        mailer.until(|slow| slow.done == 2).await;
+        mailer.change(|slow| slow.let_go = true);
+    };
+    let (report, ()) = futures_util::future::join(app.deliver_due(), meanwhile).await;
+    assert_eq!(report.expect("a step").delivered, 3);
+}
+
+fn welcome_to_address() -> NewDelivery {
+    NewDelivery { recipient: Recipient::Address("user-3@example.org".parse().expect("an address")), ..welcome(3) }
 }

@@ -87,6 +87,19 @@ bounded_integers! {
     PageSize: 1..=PageRequest::MAX_SIZE, default 50;
 }
 
+impl Default for PageSize {
+    fn default() -> Self {
+        Self(PageRequest::default().size())
+    }
+}
+
+impl PageSize {
+    /// As a number of items.
+    pub(super) fn count(&self) -> usize {
+        self.0 as usize
+    }
+}
+
 impl SearchText {
     const MAX_LENGTH: usize = 200;
 }

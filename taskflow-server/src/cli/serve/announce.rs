@@ -74,7 +74,7 @@ fn mode(config: &Config) -> &'static str {
 fn database(config: &Config) -> String {
     match &config.database {
         Database::Memory => "memory of this process, gone when it ends".to_owned(),
-        Database::Sqlite(path) => path.display().to_string(),
+        database @ (Database::Sqlite(_) | Database::Postgres(_)) => database.place(),
     }
 }
 
@@ -88,7 +88,7 @@ fn mail_goes_to(config: &Config) -> String {
 
 fn next_step(config: &Config) -> String {
     match config.database {
-        Database::Sqlite(_) => "taskflow user create --admin --username YOU --email YOU@EXAMPLE.ORG".to_owned(),
+        Database::Sqlite(_) | Database::Postgres(_) => "taskflow user create --admin --username YOU --email YOU@EXAMPLE.ORG".to_owned(),
         Database::Memory => format!(
             "curl {}/api/auth/register -H 'Content-Type: application/json' -d \
              '{{\"username\": \"YOU\", \"email\": \"YOU@EXAMPLE.ORG\", \"password\": \"…\"}}'",

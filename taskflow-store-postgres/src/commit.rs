@@ -1,0 +1,117 @@
+//! Applying [`Changes`]: writes of a kind become one statement, whatever their number.
+
+use sqlx::PgConnection;
+use taskflow_core::ports::Receipt;
+use taskflow_core::{Changes, StoreError, Write};
+
+use crate::deliveries::Plans;
+use crate::error::{PgStoreError, store_error};
+use crate::feed::Events;
+use crate::rows::Rows;
+use crate::savepoint::Savepoint;
+use crate::store::PgStore;
+use crate::users::People;
+use crate::{accounts, answers, deliveries, mailbox, sessions, tasks, users};
+
+impl PgStore {
+    /// Applies `changes` in a transaction of the host's (begun by sqlx, on a database that has our schema); they count
+    /// once the host has committed.
+    ///
+    /// Works in a savepoint: after an error, or when the call is dropped, nothing of the changes is left even if the
+    /// host commits what else it did. Rows and feeds stay locked until the host commits, so that should be soon. A
+    /// transaction that lost a race (40001, 40P01) is `Unavailable` here; running all of it again is up to the host.
+    pub async fn commit_in(&self, conn: &mut PgConnection, changes: &Changes) -> Result<Receipt, StoreError> {
+        let batch = Batch::new(changes)?;
+        let savepoint = Savepoint::begin(conn).await.map_err(store_error)?.ok_or(PgStoreError::NoTransaction)?;
+        batch.apply(savepoint.conn).await?;
+        savepoint.release().await.map_err(store_error)?;
+        Ok(Receipt::new(changes))
+    }
+}
+
+/// [`Changes`] as the parameters of statements, made before anybody waits for a connection.
+#[derive(Default)]
+pub(crate) struct Batch {
+    new_users: People,
+    changed_users: People,
+    gone_users: Rows,
+    credentials: Rows,
+    new_sessions: Rows,
+    changed_sessions: Rows,
+    ended_sessions: Rows,
+    answers: Rows<answers::Name>,
+    new_tasks: Rows,
+    changed_tasks: Rows,
+    cancellations: Rows<()>,
+    mails: Rows,
+    deliveries: Plans,
+    events: Events,
+}
+
+impl Batch {
+    pub(crate) fn new(changes: &Changes) -> Result<Self, StoreError> {
+        let mut batch = Self::default();
+        for (index, write) in changes.writes.iter().enumerate() {
+            match write {
+                Write::InsertUser(user) => batch.new_users.push(index, user)?,
+                Write::UpdateUser(user) => batch.changed_users.push(index, user)?,
+                Write::DeleteUser { id, at } => {
+                    batch.gone_users.push(index, id.as_uuid(), &users::Gone::new(*id, *at))?;
+                }
+                Write::SetCredential(credential) => {
+                    let params = accounts::Params::new(credential);
+                    batch.credentials.push(index, credential.user_id.as_uuid(), &params)?;
+                }
+                Write::OpenSession(session) => {
+                    batch.new_sessions.push(index, session.id.as_uuid(), &sessions::Params::new(session))?;
+                }
+                Write::UpdateSession(session) => {
+                    batch.changed_sessions.push(index, session.id.as_uuid(), &sessions::Params::new(session))?;
+                }
+                Write::EndSessions { user_id, only, at } => {
+                    let params = sessions::End::new(*user_id, *only, *at);
+                    batch.ended_sessions.push(index, user_id.as_uuid(), &params)?;
+                }
+                Write::RememberAnswer(answer) => {
+                    batch.answers.push(index, answers::name(answer), &answers::Params::new(answer))?;
+                }
+                Write::InsertTask(task) => {
+                    batch.new_tasks.push(index, task.id.as_uuid(), &tasks::Params::new(task))?;
+                }
+                Write::UpdateTask(task) => {
+                    batch.changed_tasks.push(index, task.id.as_uuid(), &tasks::Params::new(task))?;
+                }
+                Write::CancelDelivery { key, reason, at } => {
+                    batch.cancellations.push(index, (), &deliveries::Cancel::new(key, reason, *at))?;
+                }
+                Write::KeepMail(mail) => batch.mails.push(index, mail.id.as_uuid(), &mailbox::Params::new(mail))?,
+                _ => return Err(PgStoreError::Unknown("this kind of write").into()),
+            }
+        }
+        for (index, delivery) in changes.deliveries.iter().enumerate() {
+            batch.deliveries.push(index, delivery)?;
+        }
+        for (index, announcement) in changes.events.iter().enumerate() {
+            batch.events.push(index, announcement)?;
+        }
+        Ok(batch)
+    }
+
+    /// Runs the statements. The caller has begun a transaction and undoes it after an error.
+    pub(crate) async fn apply(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        users::update(conn, &self.changed_users).await?;
+        users::insert(conn, &self.new_users).await?;
+        accounts::set(conn, &self.credentials).await?;
+        sessions::update(conn, &self.changed_sessions).await?;
+        sessions::open(conn, &self.new_sessions).await?;
+        sessions::end(conn, &self.ended_sessions).await?;
+        answers::remember(conn, &self.answers).await?;
+        tasks::update(conn, &self.changed_tasks).await?;
+        tasks::insert(conn, &self.new_tasks).await?;
+        deliveries::cancel(conn, &self.cancellations).await?;
+        mailbox::keep(conn, &self.mails).await?;
+        users::delete(conn, &self.gone_users).await?;
+        self.deliveries.plan(conn).await?;
+        self.events.append(conn).await
+    }
+}

@@ -1,0 +1,246 @@
+//! The ledger: its rows, planning and cancelling. What senders do with it is in [`outbox`](crate::outbox).
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+use sqlx::PgConnection;
+use taskflow_core::{
+    BadRow, DedupeKey, Delivery, DeliveryId, NewDelivery, NoticeKind, Recipient, StoreError, Timestamp, UserId,
+};
+use uuid::Uuid;
+
+use crate::error::{Instant, Table, store_error};
+use crate::rows::{Rows, json};
+
+const TABLE: Table = Table("taskflow.deliveries");
+
+/// Why the mail of somebody who has left is cancelled.
+const ACCOUNT_GONE: &str = "the account was deleted";
+
+/// A delivery to plan as the parameters of a statement.
+#[derive(Serialize)]
+struct Plan<'a> {
+    id: DeliveryId,
+    dedupe_key: &'a str,
+    kind: &'static str,
+    /// JSON inside JSON, so that it is kept as it was written.
+    notice: String,
+    priority: i16,
+    recipient_user: Option<UserId>,
+    recipient_address: Option<&'a str>,
+    planned_at: Timestamp,
+    due_at: Timestamp,
+    reason: &'a str,
+}
+
+impl<'a> Plan<'a> {
+    fn new(new: &'a NewDelivery) -> Result<Self, StoreError> {
+        let kind = new.notice.kind();
+        let (recipient_user, recipient_address) = match &new.recipient {
+            Recipient::User(id) => (Some(*id), None),
+            Recipient::Address(address) => (None, Some(address.as_str())),
+        };
+        Ok(Self {
+            id: new.id,
+            dedupe_key: new.dedupe_key.as_str(),
+            kind: kind.as_str(),
+            notice: json(&new.notice)?,
+            priority: kind.priority().rank(),
+            recipient_user,
+            recipient_address,
+            planned_at: new.planned_at,
+            due_at: new.due_at,
+            reason: &new.reason,
+        })
+    }
+}
+
+/// Deliveries to plan.
+#[derive(Default)]
+pub(crate) struct Plans {
+    rows: Rows,
+    keys: HashSet<DedupeKey>,
+}
+
+impl Plans {
+    /// Of several with one key the first is planned, and the others change nothing any more.
+    pub(crate) fn push(&mut self, index: usize, new: &NewDelivery) -> Result<(), StoreError> {
+        if !self.keys.insert(new.dedupe_key.clone()) {
+            return Ok(());
+        }
+        self.rows.push(index, new.id.as_uuid(), &Plan::new(new)?)
+    }
+
+    /// Plans by key: new ones are inserted, cancelled ones revived, claimed ones lose their cancel mark, others stay.
+    pub(crate) async fn plan(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let json = self.rows.json();
+        let planned: Vec<Uuid> =
+            sqlx::query_scalar(PLAN).bind(&json).fetch_all(&mut *conn).await.map_err(store_error)?;
+        let new: HashSet<&Uuid> = self.rows.ids().iter().collect();
+        let revived: Vec<Uuid> = planned.iter().filter(|id| !new.contains(id)).copied().collect();
+        if !revived.is_empty() {
+            sqlx::query(FORGET_ATTEMPTS).bind(revived).execute(&mut *conn).await.map_err(store_error)?;
+        }
+        if planned.len() < new.len() {
+            sqlx::query(UNMARK).bind(json).execute(conn).await.map_err(store_error)?;
+        }
+        Ok(())
+    }
+}
+
+/// A revived delivery begins again with its first attempt. Whatever has the key already is locked from here on.
+const PLAN: &str = "
+    INSERT INTO taskflow.deliveries AS d (id, dedupe_key, kind, notice, priority, recipient_user, recipient_address,
+        state, planned_at, due_at, next_at, attempts, cancel_requested, reason)
+    SELECT id, dedupe_key, kind, notice::json, priority, recipient_user, recipient_address, 'scheduled', planned_at,
+        due_at, due_at, 0, false, reason
+    FROM json_to_recordset($1::json) AS r (id uuid, dedupe_key text, kind text, notice text, priority smallint,
+        recipient_user uuid, recipient_address text, planned_at timestamptz, due_at timestamptz, reason text)
+    ORDER BY dedupe_key COLLATE \"C\"
+    ON CONFLICT (dedupe_key) DO UPDATE
+    SET kind = excluded.kind,
+        notice = excluded.notice,
+        priority = excluded.priority,
+        recipient_user = excluded.recipient_user,
+        recipient_address = excluded.recipient_address,
+        state = 'scheduled',
+        planned_at = excluded.planned_at,
+        due_at = excluded.due_at,
+        next_at = excluded.next_at,
+        attempts = 0,
+        first_claimed_at = NULL,
+        settled_at = NULL,
+        last_error = NULL,
+        reply = NULL,
+        reason = excluded.reason
+    WHERE d.state = 'cancelled'
+    RETURNING id";
+
+const FORGET_ATTEMPTS: &str = "DELETE FROM taskflow.delivery_attempts WHERE delivery_id = ANY ($1)";
+
+const UNMARK: &str = "
+    UPDATE taskflow.deliveries AS d
+    SET cancel_requested = false, reason = r.reason
+    FROM json_to_recordset($1::json) AS r (dedupe_key text, reason text)
+    WHERE d.dedupe_key = r.dedupe_key AND d.cancel_requested";
+
+/// A delivery to cancel as the parameters of a statement.
+#[derive(Serialize)]
+pub(crate) struct Cancel<'a> {
+    dedupe_key: &'a str,
+    reason: &'a str,
+    at: Timestamp,
+}
+
+impl<'a> Cancel<'a> {
+    pub(crate) fn new(key: &'a DedupeKey, reason: &'a str, at: Timestamp) -> Self {
+        Self { dedupe_key: key.as_str(), reason, at }
+    }
+}
+
+/// Cancels what is scheduled, and marks what is claimed.
+pub(crate) async fn cancel(conn: &mut PgConnection, rows: &Rows<()>) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(CANCEL).bind(rows.json()).execute(conn).await.map(drop).map_err(store_error)
+}
+
+const CANCEL: &str = "
+    UPDATE taskflow.deliveries AS d
+    SET state = CASE d.state WHEN 'scheduled' THEN 'cancelled' ELSE d.state END,
+        settled_at = CASE d.state WHEN 'scheduled' THEN r.at END,
+        cancel_requested = d.state = 'claimed',
+        reason = r.reason
+    FROM (
+        SELECT l.id, r.reason, r.at
+        FROM json_to_recordset($1::json) AS r (dedupe_key text, reason text, at timestamptz)
+        JOIN taskflow.deliveries AS l ON l.dedupe_key = r.dedupe_key
+        WHERE l.state IN ('scheduled', 'claimed')
+        ORDER BY l.dedupe_key
+        FOR NO KEY UPDATE OF l) AS r
+    WHERE d.id = r.id AND d.state IN ('scheduled', 'claimed')";
+
+/// The same for all open deliveries to people who leave.
+pub(crate) async fn cancel_for_users(conn: &mut PgConnection, users: &Rows) -> Result<(), StoreError> {
+    let query = sqlx::query(CANCEL_FOR_USERS).bind(users.json()).bind(ACCOUNT_GONE);
+    query.execute(conn).await.map(drop).map_err(store_error)
+}
+
+const CANCEL_FOR_USERS: &str = "
+    UPDATE taskflow.deliveries AS d
+    SET state = CASE d.state WHEN 'scheduled' THEN 'cancelled' ELSE d.state END,
+        settled_at = CASE d.state WHEN 'scheduled' THEN r.at END,
+        cancel_requested = d.state = 'claimed',
+        reason = $2
+    FROM (
+        SELECT l.id, r.at
+        FROM json_to_recordset($1::json) AS r (id uuid, at timestamptz)
+        JOIN taskflow.deliveries AS l ON l.recipient_user = r.id
+        WHERE l.state IN ('scheduled', 'claimed')
+        ORDER BY l.dedupe_key
+        FOR NO KEY UPDATE OF l) AS r
+    WHERE d.id = r.id AND d.state IN ('scheduled', 'claimed')";
+
+/// A delivery as the table has it.
+#[derive(sqlx::FromRow)]
+pub(crate) struct DeliveryRow {
+    id: Uuid,
+    dedupe_key: String,
+    kind: String,
+    notice: String,
+    recipient_user: Option<Uuid>,
+    recipient_address: Option<String>,
+    state: String,
+    planned_at: Instant,
+    due_at: Instant,
+    next_at: Instant,
+    attempts: i32,
+    first_claimed_at: Option<Instant>,
+    settled_at: Option<Instant>,
+    cancel_requested: bool,
+    last_error: Option<String>,
+    reply: Option<String>,
+    reason: String,
+}
+
+impl DeliveryRow {
+    /// Its id, for the log.
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
+impl TryFrom<DeliveryRow> for Delivery {
+    type Error = BadRow;
+
+    fn try_from(row: DeliveryRow) -> Result<Self, BadRow> {
+        let recipient = match (row.recipient_user, &row.recipient_address) {
+            (Some(id), None) => Recipient::User(UserId::from_uuid(id)),
+            (None, Some(address)) => Recipient::Address(TABLE.value("recipient_address", address)?),
+            _ => return Err(TABLE.bad("recipient_user", "must be set exactly when recipient_address is not")),
+        };
+        Ok(Self {
+            id: DeliveryId::from_uuid(row.id),
+            dedupe_key: DedupeKey::new(row.dedupe_key),
+            kind: TABLE.value::<NoticeKind>("kind", &row.kind)?,
+            notice: serde_json::from_str(&row.notice)
+                .map_err(|error| TABLE.bad("notice", error.to_string()).to_string()),
+            recipient,
+            state: TABLE.value("state", &row.state)?,
+            planned_at: TABLE.instant("planned_at", row.planned_at)?,
+            due_at: TABLE.instant("due_at", row.due_at)?,
+            next_at: TABLE.instant("next_at", row.next_at)?,
+            attempts: TABLE.number("attempts", row.attempts)?,
+            first_claimed_at: TABLE.optional_instant("first_claimed_at", row.first_claimed_at)?,
+            settled_at: TABLE.optional_instant("settled_at", row.settled_at)?,
+            cancel_requested: row.cancel_requested,
+            last_error: row.last_error,
+            reply: row.reply,
+            reason: row.reason,
+        })
+    }
+}

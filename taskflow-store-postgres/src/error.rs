@@ -1,0 +1,213 @@
+//! Errors of the database by what the caller can do, and reading columns that may hold bad data.
+
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::encode::IsNull;
+use sqlx::error::BoxDynError;
+use sqlx::migrate::MigrateError;
+use sqlx::postgres::types::Oid;
+use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo, PgValueRef};
+use sqlx::{Decode, Encode, Postgres, Type};
+use taskflow_core::{BadRow, StoreError, Timestamp};
+
+/// What this store says itself, beside what PostgreSQL says.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PgStoreError {
+    #[error("this build of the store does not know how to write {0}")]
+    Unknown(&'static str),
+    #[error("no answer from the database within {0:?}")]
+    NoAnswer(Duration),
+    #[error("a transaction of the host's is needed, and there is none")]
+    NoTransaction,
+    #[error("PostgreSQL 15 or later is needed, and this is {0}")]
+    TooOld(u32),
+    #[error("a write ended abnormally")]
+    Aborted(#[source] tokio::task::JoinError),
+}
+
+impl From<PgStoreError> for StoreError {
+    fn from(error: PgStoreError) -> Self {
+        match &error {
+            PgStoreError::NoAnswer(_) => Self::Unavailable(error.into()),
+            // A task ends abnormally by a panic, or because the runtime is shutting down.
+            PgStoreError::Aborted(join) if join.is_cancelled() => Self::Unavailable(error.into()),
+            PgStoreError::Aborted(_)
+            | PgStoreError::Unknown(_)
+            | PgStoreError::NoTransaction
+            | PgStoreError::TooOld(_) => Self::Internal(error.into()),
+        }
+    }
+}
+
+/// Says what the caller can do about an error of the database: try later, or look for the bug.
+pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
+    let passing =
+        is_lost(&error) || code(&error).is_some_and(|code| PASSING.iter().any(|class| code.starts_with(class)));
+    if passing { StoreError::Unavailable(error.into()) } else { StoreError::Internal(error.into()) }
+}
+
+/// Classes of PostgreSQL's codes, and single codes, after which the same call may succeed: a connection that failed (08),
+/// a transaction rolled back as the loser of a race (40), too little of something (53), an object in use and lock
+/// time-outs (55), an operator who intervened and statement time-outs (57), failures of the system below (58), and
+/// sessions that were idle in a transaction for too long (25P03). A server that only reads (25006) has yet to take over from
+/// one that failed.
+const PASSING: [&str; 8] = ["08", "40", "53", "55", "57", "58", "25P03", "25006"];
+
+/// Whether the connection that gave this error is of no use any more.
+pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::BeginFailed => true,
+        sqlx::Error::Database(_) => {
+            code(error).is_some_and(|code| ["08", "57P", "25"].iter().any(|c| code.starts_with(c)))
+        }
+        _ => false,
+    }
+}
+
+/// The error of the database inside, if it is one.
+pub(crate) fn database_error(error: &StoreError) -> Option<&sqlx::Error> {
+    let (StoreError::Unavailable(source) | StoreError::Internal(source)) = error else { return None };
+    source.downcast_ref()
+}
+
+/// Whether the database says that it rolled the transaction back, so that running it again is safe and may help.
+pub(crate) fn is_rolled_back(error: &StoreError) -> bool {
+    const SERIALIZATION_FAILURE: &str = "40001";
+    const DEADLOCK_DETECTED: &str = "40P01";
+    let code = database_error(error).and_then(code);
+    code.is_some_and(|code| code == SERIALIZATION_FAILURE || code == DEADLOCK_DETECTED)
+}
+
+/// Whether `BEGIN` came to a connection on which somebody had left a transaction open.
+pub(crate) fn is_left_open(error: &sqlx::Error) -> bool {
+    const ACTIVE_TRANSACTION: &str = "25001";
+    const FAILED_TRANSACTION: &str = "25P02";
+    code(error).is_some_and(|code| code == ACTIVE_TRANSACTION || code == FAILED_TRANSACTION)
+}
+
+/// The same for migrations.
+pub(crate) fn migrate_error(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => store_error(error),
+        other => StoreError::Internal(other.into()),
+    }
+}
+
+/// SQLSTATE.
+fn code(error: &sqlx::Error) -> Option<&str> {
+    let error = error.as_database_error()?.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()?;
+    Some(error.code())
+}
+
+/// A `timestamptz` as microseconds since 1970, whatever it is: PostgreSQL knows instants that nobody else can write.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Instant(i64);
+
+impl Instant {
+    /// 2000-01-01T00:00:00Z, from which PostgreSQL counts.
+    const EPOCH: i64 = 946_684_800_000_000;
+}
+
+impl From<Timestamp> for Instant {
+    fn from(at: Timestamp) -> Self {
+        Self(at.as_micros())
+    }
+}
+
+impl Type<Postgres> for Instant {
+    fn type_info() -> PgTypeInfo {
+        // `timestamptz`, the same in every database.
+        PgTypeInfo::with_oid(Oid(1184))
+    }
+}
+
+impl<'r> Decode<'r, Postgres> for Instant {
+    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+        let micros = <i64 as Decode<Postgres>>::decode(value)?;
+        Ok(Self(micros.saturating_add(Self::EPOCH)))
+    }
+}
+
+impl Encode<'_, Postgres> for Instant {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        <i64 as Encode<Postgres>>::encode(self.0.saturating_sub(Self::EPOCH), buffer)
+    }
+}
+
+/// A table whose columns are read into values of core. Errors name table and column, never the value.
+pub(crate) struct Table(pub(crate) &'static str);
+
+impl Table {
+    /// A text that is the stored form of a value.
+    pub(crate) fn value<T>(&self, column: &'static str, text: &str) -> Result<T, BadRow>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        text.parse().map_err(|error: T::Err| self.bad(column, error.to_string()))
+    }
+
+    /// A text that may be absent.
+    pub(crate) fn optional<T>(&self, column: &'static str, text: Option<&str>) -> Result<Option<T>, BadRow>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        text.map(|text| self.value(column, text)).transpose()
+    }
+
+    /// An instant.
+    pub(crate) fn instant(&self, column: &'static str, at: Instant) -> Result<Timestamp, BadRow> {
+        let found = Timestamp::from_micros(at.0);
+        if found.as_micros() == at.0 {
+            Ok(found)
+        } else {
+            Err(self.bad(column, "must be an instant from year 1 to 9999"))
+        }
+    }
+
+    /// An instant that may be absent.
+    pub(crate) fn optional_instant(
+        &self,
+        column: &'static str,
+        at: Option<Instant>,
+    ) -> Result<Option<Timestamp>, BadRow> {
+        at.map(|at| self.instant(column, at)).transpose()
+    }
+
+    /// A number of another type.
+    pub(crate) fn number<T, N: TryInto<T>>(&self, column: &'static str, number: N) -> Result<T, BadRow> {
+        number.try_into().map_err(|_| self.bad(column, "is out of range"))
+    }
+
+    /// Says what is wrong with a column.
+    pub(crate) fn bad(&self, column: &'static str, message: impl Into<String>) -> BadRow {
+        BadRow { table: self.0, column, message: message.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_unavailable_and_the_rest_is_internal() {
+        assert!(matches!(store_error(sqlx::Error::PoolTimedOut), StoreError::Unavailable(_)));
+        assert!(matches!(store_error(sqlx::Error::PoolClosed), StoreError::Unavailable(_)));
+        assert!(matches!(store_error(sqlx::Error::RowNotFound), StoreError::Internal(_)));
+    }
+
+    #[test]
+    fn bad_data_is_named_by_table_and_column_without_its_value() {
+        let bad = Table("taskflow.users").value::<taskflow_core::Zone>("time_zone", "Mars/Olympus").unwrap_err();
+        assert!(bad.to_string().starts_with("bad data in taskflow.users.time_zone: "), "{bad}");
+        assert!(!bad.to_string().contains("Mars"), "{bad}");
+        for infinity in [i64::MIN, i64::MAX] {
+            let bad = Table("taskflow.users").instant("created_at", Instant(infinity)).unwrap_err();
+            assert!(bad.to_string().contains("taskflow.users.created_at"), "{bad}");
+        }
+    }
+}

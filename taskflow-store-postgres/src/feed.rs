@@ -1,0 +1,189 @@
+//! What was committed: history by entity, feeds by person.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sqlx::PgConnection;
+use taskflow_core::{Announcement, BadRow, Entity, Event, EventId, FeedEntry, StoreError, TaskId, Timestamp, UserId};
+use uuid::Uuid;
+
+use crate::error::{Instant, PgStoreError, Table, store_error};
+use crate::rows::{Rows, json};
+use crate::store::PgStore;
+
+const EVENTS: Table = Table("taskflow.events");
+const FEED: Table = Table("taskflow.feed");
+
+const TASK: &str = "task";
+
+/// An event as the parameters of a statement.
+#[derive(Serialize)]
+struct Params {
+    id: EventId,
+    at: Timestamp,
+    actor: Option<UserId>,
+    entity_kind: &'static str,
+    entity_id: Uuid,
+    kind: &'static str,
+    /// JSON inside JSON, so that it is kept as it was written.
+    data: String,
+}
+
+/// Events to append, and whose feeds they enter.
+#[derive(Default)]
+pub(crate) struct Events {
+    rows: Rows,
+    /// What each feed gets, in its order.
+    feeds: BTreeMap<UserId, Vec<Uuid>>,
+}
+
+impl Events {
+    pub(crate) fn push(&mut self, index: usize, announcement: &Announcement) -> Result<(), StoreError> {
+        let event = &announcement.event;
+        let (entity_kind, entity_id) = entity_columns(event.entity)?;
+        let params = Params {
+            id: event.id,
+            at: event.at,
+            actor: event.actor,
+            entity_kind,
+            entity_id,
+            kind: event.kind.as_str(),
+            data: json(&event.data)?,
+        };
+        self.rows.push(index, event.id.as_uuid(), &params)?;
+        for owner in &announcement.audience {
+            self.feeds.entry(*owner).or_default().push(event.id.as_uuid());
+        }
+        Ok(())
+    }
+
+    /// Appends events to history and feeds; people who do not exist have no feed. The heads of feeds are what everybody
+    /// wants, so they are locked as late as can be, in the order of their owners.
+    pub(crate) async fn append(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(INSERT).bind(self.rows.json()).execute(&mut *conn).await.map_err(store_error)?;
+        if self.feeds.is_empty() {
+            return Ok(());
+        }
+        let owners: Vec<Uuid> = self.feeds.keys().map(|owner| owner.as_uuid()).collect();
+        let counts: Vec<i64> = self.feeds.values().map(|events| events.len() as i64).collect();
+        let heads: Vec<(Uuid, i64)> =
+            sqlx::query_as(ADVANCE_HEADS).bind(owners).bind(counts).fetch_all(&mut *conn).await.map_err(store_error)?;
+        let (mut owners, mut seqs, mut events) = (Vec::new(), Vec::new(), Vec::new());
+        for (owner, last) in heads {
+            let theirs = self.feeds.get(&UserId::from_uuid(owner)).map_or(&[][..], Vec::as_slice);
+            let first = last - theirs.len() as i64 + 1;
+            for (seq, event) in (first..).zip(theirs) {
+                owners.push(owner);
+                seqs.push(seq);
+                events.push(*event);
+            }
+        }
+        let query = sqlx::query(INSERT_ENTRIES).bind(owners).bind(seqs).bind(events);
+        query.execute(conn).await.map(drop).map_err(store_error)
+    }
+}
+
+const INSERT: &str = "
+    INSERT INTO taskflow.events (id, at, actor, entity_kind, entity_id, kind, data)
+    SELECT id, at, actor, entity_kind, entity_id, kind, data::json
+    FROM json_to_recordset($1::json) AS r (id uuid, at timestamptz, actor uuid, entity_kind text, entity_id uuid,
+        kind text, data text)";
+
+/// Who is about to leave is waited for, and then not found.
+const ADVANCE_HEADS: &str = "
+    INSERT INTO taskflow.feed_heads AS h (user_id, seq)
+    SELECT u.id, r.entries
+    FROM unnest($1::uuid[], $2::bigint[]) AS r (user_id, entries)
+    JOIN taskflow.users AS u ON u.id = r.user_id
+    ORDER BY u.id
+    FOR KEY SHARE OF u
+    ON CONFLICT (user_id) DO UPDATE SET seq = h.seq + excluded.seq
+    RETURNING user_id, seq";
+
+const INSERT_ENTRIES: &str = "
+    INSERT INTO taskflow.feed (user_id, seq, event_id)
+    SELECT user_id, seq, event_id
+    FROM unnest($1::uuid[], $2::bigint[], $3::uuid[]) AS r (user_id, seq, event_id)";
+
+#[derive(sqlx::FromRow)]
+struct EventRow {
+    id: Uuid,
+    at: Instant,
+    actor: Option<Uuid>,
+    entity_kind: String,
+    entity_id: Uuid,
+    kind: String,
+    data: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct FeedRow {
+    seq: i64,
+    #[sqlx(flatten)]
+    event: EventRow,
+}
+
+impl TryFrom<EventRow> for Event {
+    type Error = BadRow;
+
+    fn try_from(row: EventRow) -> Result<Self, BadRow> {
+        let entity = match row.entity_kind.as_str() {
+            TASK => Entity::Task(TaskId::from_uuid(row.entity_id)),
+            _ => return Err(EVENTS.bad("entity_kind", "is unknown to this build")),
+        };
+        Ok(Self {
+            id: EventId::from_uuid(row.id),
+            at: EVENTS.instant("at", row.at)?,
+            actor: row.actor.map(UserId::from_uuid),
+            entity,
+            kind: EVENTS.value("kind", &row.kind)?,
+            data: serde_json::from_str(&row.data).map_err(|error| EVENTS.bad("data", error.to_string()))?,
+        })
+    }
+}
+
+impl TryFrom<FeedRow> for FeedEntry {
+    type Error = BadRow;
+
+    fn try_from(row: FeedRow) -> Result<Self, BadRow> {
+        Ok(Self { seq: FEED.number("seq", row.seq)?, event: Event::try_from(row.event)? })
+    }
+}
+
+pub(crate) async fn history(store: &PgStore, entity: Entity) -> Result<Vec<Event>, StoreError> {
+    let (kind, id) = entity_columns(entity)?;
+    let query = sqlx::query_as(HISTORY).bind(kind).bind(id);
+    let rows: Vec<EventRow> = store.read(|conn| Box::pin(query.fetch_all(conn))).await?;
+    Ok(rows.into_iter().map(Event::try_from).collect::<Result<_, _>>()?)
+}
+
+const HISTORY: &str = "
+    SELECT id, at, actor, entity_kind, entity_id, kind, data::text AS data
+    FROM taskflow.events
+    WHERE entity_kind = $1 AND entity_id = $2 AND in_history
+    ORDER BY at, id";
+
+pub(crate) async fn feed(store: &PgStore, owner: UserId, after: u64, limit: u32) -> Result<Vec<FeedEntry>, StoreError> {
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    let query = sqlx::query_as(ENTRIES).bind(owner.as_uuid()).bind(after).bind(i64::from(limit));
+    let rows: Vec<FeedRow> = store.read(|conn| Box::pin(query.fetch_all(conn))).await?;
+    Ok(rows.into_iter().map(FeedEntry::try_from).collect::<Result<_, _>>()?)
+}
+
+const ENTRIES: &str = "
+    SELECT f.seq, e.id, e.at, e.actor, e.entity_kind, e.entity_id, e.kind, e.data::text AS data
+    FROM taskflow.feed AS f
+    JOIN taskflow.events AS e ON e.id = f.event_id
+    WHERE f.user_id = $1 AND f.seq > $2
+    ORDER BY f.seq
+    LIMIT $3";
+
+fn entity_columns(entity: Entity) -> Result<(&'static str, Uuid), StoreError> {
+    match entity {
+        Entity::Task(id) => Ok((TASK, id.as_uuid())),
+        _ => Err(PgStoreError::Unknown("events of this kind of entity").into()),
+    }
+}

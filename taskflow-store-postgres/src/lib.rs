@@ -1,0 +1,53 @@
+//! The PostgreSQL store of TaskFlow: several nodes share one database, which is their queue and their clock of leases.
+//!
+//! [`PgStore`] implements the ports [`Store`], [`Outbox`] and [`Accounts`] of [`taskflow_core`] on PostgreSQL 15 and
+//! later. It opens connections of its own ([`PgStore::connect`]) or shares those of a host ([`PgStore::from_pool`],
+//! [`PgStore::commit_in`]): everything it makes lives in the schema `taskflow`, and no `search_path` is needed.
+//!
+//! ```no_run
+//! use taskflow_core::ports::Store;
+//! use taskflow_store_postgres::{PgOptions, PgStore};
+//!
+//! # async fn open() -> Result<(), taskflow_core::StoreError> {
+//! let store = PgStore::connect("postgres://taskflow@localhost/taskflow", PgOptions::default()).await?;
+//! store.ping().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it works
+//!
+//! * A write runs in a task of its own, which a caller that goes away cannot stop half-way; a transaction that the
+//!   database has rolled back as the loser of a race (40001, 40P01) is run again.
+//! * Every call ends: who gets no answer in time is told so ([`PgOptions::answer_timeout`]), and the connection is not
+//!   used again.
+//! * Statements depend on the kinds of writes, not on the number of rows: rows travel as one JSON array per statement
+//!   and are unfolded by `json_to_recordset`. Rows are locked in the order of their ids.
+//! * Time comes in as parameters, with one exception: leases run by the clock of the database.
+//! * PostgreSQL keeps every character but U+0000, which becomes U+FFFD on its way in.
+//!
+//! [`Store`]: taskflow_core::ports::Store
+//! [`Outbox`]: taskflow_core::ports::Outbox
+//! [`Accounts`]: taskflow_core::ports::Accounts
+
+mod accounts;
+mod answers;
+mod commit;
+mod connection;
+mod deliveries;
+mod error;
+mod feed;
+mod mailbox;
+mod options;
+mod outbox;
+mod rows;
+mod savepoint;
+mod schema;
+mod sessions;
+mod store;
+mod tasks;
+mod users;
+
+pub use options::PgOptions;
+pub use schema::{MigrationStatus, schema};
+pub use store::PgStore;

@@ -1,0 +1,189 @@
+//! The queue side of the ledger: the port [`Outbox`].
+
+mod claim;
+mod settle;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
+use taskflow_core::{
+    BadRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, Priority, Settlement, StoreError,
+    Timestamp,
+};
+use uuid::Uuid;
+
+use crate::deliveries::DeliveryRow;
+use crate::error::{Instant, Table, store_error};
+use crate::store::PgStore;
+
+const TABLE: Table = Table("taskflow.deliveries");
+const ATTEMPTS: Table = Table("taskflow.delivery_attempts");
+
+#[derive(sqlx::FromRow)]
+struct AttemptRow {
+    attempt: i32,
+    at: Instant,
+    error: String,
+}
+
+impl TryFrom<AttemptRow> for FailedAttempt {
+    type Error = BadRow;
+
+    fn try_from(row: AttemptRow) -> Result<Self, BadRow> {
+        Ok(Self {
+            attempt: ATTEMPTS.number("attempt", row.attempt)?,
+            at: ATTEMPTS.instant("at", row.at)?,
+            error: row.error,
+        })
+    }
+}
+
+#[async_trait]
+impl Outbox for PgStore {
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        let request = Arc::new(request.clone());
+        self.write(move |conn| {
+            let request = request.clone();
+            Box::pin(async move { claim::run(conn, &request).await })
+        })
+        .await
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+        if settlements.is_empty() {
+            return Ok(Vec::new());
+        }
+        let batch = Arc::new(settle::Batch::new(settlements));
+        self.write(move |conn| {
+            let batch = batch.clone();
+            Box::pin(async move { batch.run(conn).await })
+        })
+        .await
+    }
+
+    async fn renew(&self, held: &[HeldLease], lease_for: Duration) -> Result<Vec<DeliveryId>, StoreError> {
+        if held.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (ids, leases): (Vec<Uuid>, Vec<Uuid>) =
+            held.iter().map(|(id, lease)| (id.as_uuid(), lease.as_uuid())).unzip();
+        let lease_for = micros(lease_for);
+        let kept: Vec<(Uuid, Uuid)> = self
+            .write(move |conn| {
+                let query = sqlx::query_as(RENEW).bind(ids.clone()).bind(leases.clone()).bind(lease_for);
+                Box::pin(async move { query.fetch_all(conn).await.map_err(store_error) })
+            })
+            .await?;
+        let kept: HashSet<HeldLease> =
+            kept.into_iter().map(|(id, lease)| (DeliveryId::from_uuid(id), LeaseToken::from_uuid(lease))).collect();
+        Ok(held.iter().filter(|lease| kept.contains(lease)).map(|(id, _)| *id).collect())
+    }
+
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
+        let query = sqlx::query_as(BACKLOG).bind(Instant::from(now)).bind(Priority::ALL.map(Priority::rank));
+        let (oldest_due_at, next_at): (Option<Instant>, Option<Instant>) =
+            self.read(|conn| Box::pin(query.fetch_one(conn))).await?;
+        Ok(Backlog {
+            oldest_due_at: TABLE.optional_instant("due_at", oldest_due_at)?,
+            next_at: TABLE.optional_instant("next_at", next_at)?,
+        })
+    }
+
+    async fn ledger(&self) -> Result<Ledger, StoreError> {
+        let rows: Vec<(String, i64)> = self.read(|conn| Box::pin(sqlx::query_as(LEDGER).fetch_all(conn))).await?;
+        let mut ledger = Ledger::default();
+        for (state, count) in rows {
+            let count: u64 = TABLE.number("state", count)?;
+            ledger.planned += count;
+            *match TABLE.value("state", &state)? {
+                DeliveryState::Scheduled | DeliveryState::Claimed => &mut ledger.due,
+                DeliveryState::Delivered => &mut ledger.delivered,
+                DeliveryState::Discarded => &mut ledger.discarded,
+                DeliveryState::Cancelled => &mut ledger.cancelled,
+                DeliveryState::Expired => &mut ledger.expired,
+            } += count;
+        }
+        Ok(ledger)
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError> {
+        // One snapshot for both, so that the attempts are as many as the delivery says.
+        let (row, failed): (Option<DeliveryRow>, Vec<AttemptRow>) = self
+            .write(move |conn| {
+                Box::pin(async move {
+                    sqlx::query(ONE_SNAPSHOT).execute(&mut *conn).await.map_err(store_error)?;
+                    let delivery = sqlx::query_as(DELIVERY).bind(id.as_uuid());
+                    let delivery = delivery.fetch_optional(&mut *conn).await.map_err(store_error)?;
+                    let failed = sqlx::query_as(FAILED_ATTEMPTS).bind(id.as_uuid());
+                    Ok((delivery, failed.fetch_all(conn).await.map_err(store_error)?))
+                })
+            })
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let failed = failed.into_iter().map(FailedAttempt::try_from).collect::<Result<_, _>>()?;
+        Ok(Some((Delivery::try_from(row)?, failed)))
+    }
+
+    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
+        // Every id is greater than the nil UUID, which is none.
+        let after = after.map_or(Uuid::nil(), DeliveryId::as_uuid);
+        let query = sqlx::query_as(DELIVERIES_AFTER).bind(after).bind(i64::from(size));
+        let rows: Vec<DeliveryRow> = self.read(|conn| Box::pin(query.fetch_all(conn))).await?;
+        Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
+    }
+}
+
+fn micros(span: Duration) -> i64 {
+    // A thousand years are for ever and leave room to add.
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX).min(31_557_600_000_000_000)
+}
+
+const RENEW: &str = "
+    UPDATE taskflow.deliveries AS d
+    SET lease_until = clock_timestamp() + $3 * interval '1 microsecond'
+    FROM (
+        SELECT l.id, l.lease
+        FROM unnest($1::uuid[], $2::uuid[]) AS r (id, lease)
+        JOIN taskflow.deliveries AS l ON l.id = r.id AND l.lease = r.lease
+        WHERE l.state = 'claimed'
+        ORDER BY l.dedupe_key
+        FOR NO KEY UPDATE OF l) AS r
+    WHERE d.id = r.id AND d.state = 'claimed' AND d.lease = r.lease
+    RETURNING d.id, d.lease";
+
+const BACKLOG: &str = "
+    SELECT min(due_at), min(next_at)
+    FROM (
+        SELECT
+            (SELECT min(d.due_at) FROM taskflow.deliveries AS d
+                WHERE d.state = 'scheduled' AND d.priority = r.rank AND d.next_at <= $1) AS due_at,
+            (SELECT min(d.next_at) FROM taskflow.deliveries AS d
+                WHERE d.state = 'scheduled' AND d.priority = r.rank) AS next_at
+        FROM unnest($2::smallint[]) AS r (rank)) AS of_priority";
+
+const LEDGER: &str = "SELECT state, count(*) FROM taskflow.deliveries GROUP BY state";
+
+const ONE_SNAPSHOT: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+const DELIVERY: &str = "
+    SELECT id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at, due_at,
+        next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+    FROM taskflow.deliveries
+    WHERE id = $1";
+
+const FAILED_ATTEMPTS: &str = "
+    SELECT attempt, at, error
+    FROM taskflow.delivery_attempts
+    WHERE delivery_id = $1
+    ORDER BY attempt";
+
+const DELIVERIES_AFTER: &str = "
+    SELECT id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at, due_at,
+        next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+    FROM taskflow.deliveries
+    WHERE id > $1
+    ORDER BY id
+    LIMIT $2";

@@ -1,0 +1,100 @@
+//! Claiming what is due.
+
+use sqlx::PgConnection;
+use taskflow_core::ports::{ClaimRequest, Claimed};
+use taskflow_core::{Delivery, Priority, StoreError};
+
+use super::micros;
+use crate::deliveries::DeliveryRow;
+use crate::error::{Instant, store_error};
+
+/// Priority by priority, each one range of an index; then claims whose holder has not come back in time. What another
+/// sender is claiming at the same moment is passed over.
+pub(super) async fn run(conn: &mut PgConnection, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+    let limit = request.limit as usize;
+    let mut claimed = Vec::new();
+    for priority in Priority::ALL {
+        if claimed.len() < limit {
+            let scheduled = take(conn, request, Some(priority), claimed.len()).await?;
+            claimed.extend(in_order(scheduled, |delivery| (delivery.next_at, delivery.id)));
+        }
+    }
+    if claimed.len() < limit {
+        let lapsed = take(conn, request, None, claimed.len()).await?;
+        claimed.extend(in_order(lapsed, |delivery| delivery.id));
+    }
+    Ok(claimed.into_iter().map(|delivery| Claimed { delivery, lease: request.lease }).collect())
+}
+
+async fn take(
+    conn: &mut PgConnection,
+    request: &ClaimRequest,
+    priority: Option<Priority>,
+    taken: usize,
+) -> Result<Vec<Delivery>, StoreError> {
+    let kinds: Vec<&str> = request.kinds.iter().map(|kind| kind.as_str()).collect();
+    let statement = if priority.is_some() { CLAIM_SCHEDULED } else { CLAIM_LAPSED };
+    let query = sqlx::query_as(statement)
+        .bind(request.lease.as_uuid())
+        .bind(micros(request.lease_for))
+        .bind(Instant::from(request.now))
+        .bind(kinds)
+        .bind(i64::from(request.limit) - taken as i64);
+    let query = match priority {
+        Some(priority) => query.bind(priority.rank()),
+        None => query,
+    };
+    let rows: Vec<DeliveryRow> = query.fetch_all(conn).await.map_err(store_error)?;
+    Ok(rows.into_iter().filter_map(readable).collect())
+}
+
+/// One row that cannot be read must not hold up the others; it stays claimed, and shows in the log each time.
+fn readable(row: DeliveryRow) -> Option<Delivery> {
+    let id = row.id();
+    match Delivery::try_from(row) {
+        Ok(delivery) => Some(delivery),
+        Err(error) => {
+            tracing::error!(delivery = %id, %error, "a delivery cannot be read and is left out");
+            None
+        }
+    }
+}
+
+/// PostgreSQL returns the rows of an UPDATE in any order.
+fn in_order<K: Ord>(mut deliveries: Vec<Delivery>, key: impl Fn(&Delivery) -> K) -> Vec<Delivery> {
+    deliveries.sort_by_key(key);
+    deliveries
+}
+
+/// The array is made once; a subquery that is joined may be run, and lock rows, more than once.
+const CLAIM_SCHEDULED: &str = "
+    UPDATE taskflow.deliveries AS d
+    SET state = 'claimed',
+        lease = $1,
+        lease_until = clock_timestamp() + $2 * interval '1 microsecond',
+        first_claimed_at = coalesce(d.first_claimed_at, $3)
+    WHERE d.id = ANY (ARRAY (
+        SELECT id
+        FROM taskflow.deliveries
+        WHERE state = 'scheduled' AND priority = $6 AND next_at <= $3 AND kind = ANY ($4)
+        ORDER BY next_at, id
+        LIMIT $5
+        FOR NO KEY UPDATE SKIP LOCKED))
+    RETURNING id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at,
+        due_at, next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason";
+
+/// The clock is asked in a subquery, once: it moves while a statement runs, and no index could be used.
+const CLAIM_LAPSED: &str = "
+    UPDATE taskflow.deliveries AS d
+    SET lease = $1,
+        lease_until = clock_timestamp() + $2 * interval '1 microsecond',
+        first_claimed_at = coalesce(d.first_claimed_at, $3)
+    WHERE d.id = ANY (ARRAY (
+        SELECT id
+        FROM taskflow.deliveries
+        WHERE state = 'claimed' AND lease_until <= (SELECT clock_timestamp()) AND kind = ANY ($4)
+        ORDER BY lease_until, id
+        LIMIT $5
+        FOR NO KEY UPDATE SKIP LOCKED))
+    RETURNING id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at,
+        due_at, next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason";

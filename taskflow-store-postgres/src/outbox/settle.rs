@@ -1,0 +1,135 @@
+//! Writing outcomes, fenced by the lease under which each was obtained.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+use sqlx::PgConnection;
+use taskflow_core::ports::Settled;
+use taskflow_core::{DeliveryId, DeliveryState, LeaseToken, Outcome, Settlement, StoreError, Timestamp};
+use uuid::Uuid;
+
+use crate::error::store_error;
+use crate::rows::json;
+
+/// Settlements as the parameters of statements.
+pub(super) struct Batch {
+    rows: Vec<Row>,
+}
+
+/// What becomes of a delivery, unless it was cancelled while claimed and was not sent.
+#[derive(Serialize)]
+struct Row {
+    id: DeliveryId,
+    lease: LeaseToken,
+    at: Timestamp,
+    state: &'static str,
+    /// Whether it used an attempt, as a number to add.
+    failed: u8,
+    next_at: Option<Timestamp>,
+    /// What the relay said, which is kept in any case.
+    error: Option<String>,
+    /// What kept a released one, which is of no interest when it was cancelled.
+    released_error: Option<String>,
+    reply: Option<String>,
+    reason: Option<String>,
+}
+
+impl Row {
+    fn new(settlement: &Settlement) -> Self {
+        let row = |state: DeliveryState| Self {
+            id: settlement.id,
+            lease: settlement.lease,
+            at: settlement.at,
+            state: state.as_str(),
+            failed: 0,
+            next_at: None,
+            error: None,
+            released_error: None,
+            reply: None,
+            reason: None,
+        };
+        match &settlement.outcome {
+            Outcome::Delivered { reply } => Self { reply: Some(reply.clone()), ..row(DeliveryState::Delivered) },
+            Outcome::Retry { next_at, error } => {
+                Self { failed: 1, next_at: Some(*next_at), error: Some(error.clone()), ..row(DeliveryState::Scheduled) }
+            }
+            Outcome::Released { next_at, error } => {
+                Self { next_at: Some(*next_at), released_error: error.clone(), ..row(DeliveryState::Scheduled) }
+            }
+            Outcome::Discarded { error } => {
+                Self { failed: 1, error: Some(error.clone()), ..row(DeliveryState::Discarded) }
+            }
+            Outcome::Cancelled { reason } => Self { reason: Some(reason.clone()), ..row(DeliveryState::Cancelled) },
+            Outcome::Expired { reason } => Self { reason: Some(reason.clone()), ..row(DeliveryState::Expired) },
+        }
+    }
+}
+
+impl Batch {
+    pub(super) fn new(settlements: &[Settlement]) -> Self {
+        Self { rows: settlements.iter().map(Row::new).collect() }
+    }
+
+    /// Says for each settlement whether it counted.
+    pub(super) async fn run(&self, conn: &mut PgConnection) -> Result<Vec<Settled>, StoreError> {
+        let mut settled = vec![Settled::LeaseLost; self.rows.len()];
+        let mut left: Vec<usize> = (0..self.rows.len()).collect();
+        // One statement sees each delivery once. A second settlement of the same delivery is a bug of the caller, but
+        // one that must not count twice: it waits for the next round.
+        while !left.is_empty() {
+            let mut seen = HashSet::new();
+            let (round, later): (Vec<usize>, Vec<usize>) =
+                left.into_iter().partition(|index| seen.insert(self.rows[*index].id));
+            let applied = settle(conn, round.iter().map(|index| &self.rows[*index]).collect()).await?;
+            for index in round {
+                if applied.contains(&self.rows[index].id.as_uuid()) {
+                    settled[index] = Settled::Applied;
+                }
+            }
+            left = later;
+        }
+        Ok(settled)
+    }
+}
+
+async fn settle(conn: &mut PgConnection, rows: Vec<&Row>) -> Result<HashSet<Uuid>, StoreError> {
+    let applied: Vec<Uuid> =
+        sqlx::query_scalar(SETTLE).bind(json(&rows)?).fetch_all(&mut *conn).await.map_err(store_error)?;
+    let applied: HashSet<Uuid> = applied.into_iter().collect();
+    let failed: Vec<&Row> =
+        rows.into_iter().filter(|row| row.failed > 0 && applied.contains(&row.id.as_uuid())).collect();
+    if !failed.is_empty() {
+        sqlx::query(INSERT_ATTEMPTS).bind(json(&failed)?).execute(conn).await.map_err(store_error)?;
+    }
+    Ok(applied)
+}
+
+const SETTLE: &str = "
+    UPDATE taskflow.deliveries AS d
+    SET state = CASE WHEN NOT d.cancel_requested OR r.state = 'delivered' THEN r.state ELSE 'cancelled' END,
+        settled_at = CASE WHEN d.cancel_requested OR r.state <> 'scheduled' THEN r.at END,
+        next_at = CASE WHEN d.cancel_requested THEN d.next_at ELSE coalesce(r.next_at, d.next_at) END,
+        attempts = d.attempts + r.failed,
+        last_error = coalesce(r.error, CASE WHEN NOT d.cancel_requested THEN r.released_error END, d.last_error),
+        reply = coalesce(r.reply, d.reply),
+        reason = CASE WHEN d.cancel_requested THEN d.reason ELSE coalesce(r.reason, d.reason) END,
+        cancel_requested = false,
+        lease = NULL,
+        lease_until = NULL
+    FROM (
+        SELECT r.*
+        FROM json_to_recordset($1::json) AS r (id uuid, lease uuid, at timestamptz, state text, failed integer,
+            next_at timestamptz, error text, released_error text, reply text, reason text)
+        JOIN taskflow.deliveries AS l ON l.id = r.id
+        WHERE l.state = 'claimed' AND l.lease = r.lease
+        ORDER BY l.dedupe_key
+        FOR NO KEY UPDATE OF l) AS r
+    WHERE d.id = r.id AND d.state = 'claimed' AND d.lease = r.lease
+    RETURNING d.id";
+
+/// The attempt just counted is the number of this one.
+const INSERT_ATTEMPTS: &str = "
+    INSERT INTO taskflow.delivery_attempts (delivery_id, attempt, at, error)
+    SELECT d.id, d.attempts, r.at, r.error
+    FROM json_to_recordset($1::json) AS r (id uuid, at timestamptz, error text)
+    JOIN taskflow.deliveries AS d ON d.id = r.id";

@@ -1,0 +1,253 @@
+//! [`PgStore`]: how it is reached, how it reads and writes, and the port [`Store`].
+
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::{Connection, PgConnection, PgPool};
+use taskflow_core::ports::{Loaded, Store};
+use taskflow_core::{
+    Answer, Changes, DeliveryId, Entity, Event, FeedEntry, IdempotencyKey, KeptMail, Page, StoreError, Task, TaskId,
+    TaskQuery, TaskSummary, Timestamp, User, UserId,
+};
+use tracing::Instrument;
+
+use crate::commit::Batch;
+use crate::connection::{Borrowed, Work};
+use crate::error::{PgStoreError, database_error, is_left_open, is_rolled_back, store_error};
+use crate::options::{ANSWER_TIMEOUT, PgOptions};
+use crate::schema::{self, MigrationStatus};
+use crate::{answers, feed, mailbox, tasks, users};
+
+/// Keeps everything in one PostgreSQL database. Cheap to clone; clones share their connections.
+///
+/// ```no_run
+/// use taskflow_store_postgres::{PgOptions, PgStore};
+///
+/// # async fn open() -> Result<(), taskflow_core::StoreError> {
+/// let store = PgStore::connect("postgres://taskflow@localhost/taskflow", PgOptions::default()).await?;
+/// store.close().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct PgStore {
+    pool: PgPool,
+    answer_timeout: Duration,
+}
+
+impl PgStore {
+    /// Connects to the database that a URL names (`postgres://user:password@host:5432/database`, with the parameters of
+    /// libpq; `?host=/run/postgresql` for a socket) and brings its schema up to date.
+    ///
+    /// The connection stays alive by itself: after a restart of the server the store works again without help.
+    pub async fn connect(url: &str, options: PgOptions) -> Result<Self, StoreError> {
+        let pool = options.pool().connect_lazy_with(options.target(url)?);
+        let store = Self { pool, answer_timeout: options.answer_timeout };
+        if options.migrates {
+            store.migrate().await?;
+        } else {
+            store.ping().await?;
+        }
+        Ok(store)
+    }
+
+    /// Shares the connections of a host; run [`migrate`](Self::migrate) before the first use. The host's settings decide
+    /// how many there are, how long statements may take and how durable a commit is.
+    #[must_use]
+    pub fn from_pool(pool: PgPool) -> Self {
+        Self { pool, answer_timeout: ANSWER_TIMEOUT }
+    }
+
+    /// Brings the schema up to date, over a connection of its own. Any number of processes may do it at the same time.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        schema::migrate(&self.pool).await
+    }
+
+    /// All migrations this build knows, and whether the database has them.
+    pub async fn migrations_status(&self) -> Result<Vec<MigrationStatus>, StoreError> {
+        schema::status(self).await
+    }
+
+    /// Waits for calls that are under way and closes all connections; later calls are `Unavailable`.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Reads, with an end to waiting.
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        F: for<'c> FnOnce(&'c mut PgConnection) -> Work<'c, T, sqlx::Error> + Send,
+    {
+        let read = async {
+            let mut borrowed = Borrowed::to_read(&self.pool, self.answer_timeout).await?;
+            let result = work(borrowed.get()?).await;
+            borrowed.put_back(result.as_ref().err());
+            result
+        };
+        match tokio::time::timeout(self.answer_timeout, read).await {
+            Ok(result) => result.map_err(store_error),
+            Err(_) => Err(PgStoreError::NoAnswer(self.answer_timeout).into()),
+        }
+    }
+
+    /// Runs `work` in a transaction of its own, and in a task of its own: a caller that goes away (a client that hangs
+    /// up) can neither stop it half-way nor leave the transaction open. When the database says that it has rolled the
+    /// transaction back for the sake of another, it is run again, up to three times in all.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(&'c mut PgConnection) -> Work<'c, T, StoreError> + Send + Sync + 'static,
+    {
+        let store = self.clone();
+        let run = async move {
+            let mut attempt = 1;
+            loop {
+                let error = match store.transact(&work).await {
+                    Err(error) if attempt < ATTEMPTS && is_rolled_back(&error) => error,
+                    result => return result,
+                };
+                let pause = pause(attempt);
+                tracing::debug!(
+                    attempt,
+                    ?pause,
+                    error = &error as &dyn std::error::Error,
+                    "running a transaction again"
+                );
+                tokio::time::sleep(pause).await;
+                attempt += 1;
+            }
+        };
+        let limit = self.answer_timeout;
+        let run = async move {
+            tokio::time::timeout(limit, run).await.unwrap_or_else(|_| Err(PgStoreError::NoAnswer(limit).into()))
+        };
+        match tokio::spawn(run.in_current_span()).await {
+            Ok(result) => result,
+            Err(ended) => Err(PgStoreError::Aborted(ended).into()),
+        }
+    }
+
+    async fn transact<T, F>(&self, work: &F) -> Result<T, StoreError>
+    where
+        F: for<'c> Fn(&'c mut PgConnection) -> Work<'c, T, StoreError>,
+    {
+        loop {
+            let mut borrowed = Borrowed::to_write(&self.pool).await.map_err(store_error)?;
+            let result = in_transaction(borrowed.get().map_err(store_error)?, work).await;
+            let error = result.as_ref().err().and_then(database_error);
+            let left_open = error.is_some_and(is_left_open);
+            borrowed.put_back(error);
+            if !left_open {
+                return result;
+            }
+            tracing::warn!("a transaction was left open; its connection is replaced");
+        }
+    }
+}
+
+async fn in_transaction<T, F>(conn: &mut PgConnection, work: &F) -> Result<T, StoreError>
+where
+    F: for<'c> Fn(&'c mut PgConnection) -> Work<'c, T, StoreError>,
+{
+    let mut transaction = conn.begin_with(BEGIN).await.map_err(store_error)?;
+    match work(&mut transaction).await {
+        Ok(done) => transaction.commit().await.map(|()| done).map_err(store_error),
+        Err(error) => {
+            if let Err(error) = transaction.rollback().await {
+                tracing::debug!(error = &error as &dyn std::error::Error, "a failed write did not roll back");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// How often a transaction is run before its loss is an error.
+const ATTEMPTS: u32 = 3;
+
+/// A few milliseconds more each time, and never the same for two.
+fn pause(attempt: u32) -> Duration {
+    let random = RandomState::new().build_hasher().finish();
+    Duration::from_micros(random % (10_000 << attempt))
+}
+
+/// Whatever the defaults of the database are. Nothing is deferrable here; saying so has PostgreSQL refuse a connection on which a transaction is under way already
+/// (one of a host whose `begin` was cancelled: sqlx 0.9.0, its issue 4385). A plain `BEGIN` would join it.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE";
+
+impl fmt::Debug for PgStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PgStore").field("connections", &self.pool.size()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for PgStore {
+    async fn commit(&self, changes: &Changes) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let batch = Arc::new(Batch::new(changes)?);
+        self.write(move |conn| {
+            let batch = batch.clone();
+            Box::pin(async move { batch.apply(conn).await })
+        })
+        .await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.read(|conn| Box::pin(sqlx::query(PING).execute(conn))).await.map(drop)
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        users::user(self, id).await
+    }
+
+    async fn users(&self, ids: &[UserId]) -> Result<Loaded<UserId, User>, StoreError> {
+        users::users(self, ids).await
+    }
+
+    async fn users_after(&self, after: Option<UserId>, size: u32) -> Result<Vec<User>, StoreError> {
+        users::users_after(self, after, size).await
+    }
+
+    async fn task(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
+        tasks::task(self, owner, id).await
+    }
+
+    async fn tasks_by_id(&self, ids: &[TaskId], owner: Option<UserId>) -> Result<Loaded<TaskId, Task>, StoreError> {
+        tasks::tasks_by_id(self, ids, owner).await
+    }
+
+    async fn tasks(&self, owner: UserId, query: &TaskQuery, now: Timestamp) -> Result<Page<Task>, StoreError> {
+        tasks::tasks(self, owner, query, now).await
+    }
+
+    async fn task_summary(&self, owner: UserId, now: Timestamp) -> Result<TaskSummary, StoreError> {
+        tasks::summary(self, owner, now).await
+    }
+
+    async fn history(&self, entity: Entity) -> Result<Vec<Event>, StoreError> {
+        feed::history(self, entity).await
+    }
+
+    async fn feed(&self, owner: UserId, after: u64, limit: u32) -> Result<Vec<FeedEntry>, StoreError> {
+        feed::feed(self, owner, after, limit).await
+    }
+
+    async fn answer(&self, owner: UserId, key: &IdempotencyKey) -> Result<Option<Answer>, StoreError> {
+        answers::answer(self, owner, key).await
+    }
+
+    async fn kept_mails(&self, limit: u32) -> Result<Vec<KeptMail>, StoreError> {
+        mailbox::mails(self, limit).await
+    }
+
+    async fn kept_mail(&self, id: DeliveryId) -> Result<Option<KeptMail>, StoreError> {
+        mailbox::mail(self, id).await
+    }
+}
+
+const PING: &str = "SELECT 1";

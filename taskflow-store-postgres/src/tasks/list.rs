@@ -1,0 +1,103 @@
+//! Lists of tasks: the only statement of this store whose text depends on what was asked. Every value is bound.
+
+use sqlx::{Postgres, QueryBuilder};
+use taskflow_core::{Page, StoreError, Task, TaskQuery, TaskSort, TaskSortKey, Timestamp, UserId};
+
+use super::{TABLE, TaskRow};
+use crate::error::Instant;
+use crate::store::PgStore;
+
+/// A page of the tasks of `owner`.
+pub(crate) async fn tasks(
+    store: &PgStore,
+    owner: UserId,
+    query: &TaskQuery,
+    now: Timestamp,
+) -> Result<Page<Task>, StoreError> {
+    let mut page = QueryBuilder::new(COLUMNS);
+    push_conditions(&mut page, owner, query, now);
+    page.push(" ORDER BY ");
+    for sort in &query.sort {
+        page.push(order(*sort)).push(", ");
+    }
+    if query.sort.is_empty() {
+        page.push("created_at DESC, ");
+    }
+    let offset = query.page.offset();
+    page.push("id DESC LIMIT ").push_bind(i64::from(query.page.size()));
+    page.push(" OFFSET ").push_bind(i64::try_from(offset).unwrap_or(i64::MAX));
+    let rows: Vec<TaskRow> =
+        store.read(|conn| Box::pin(async move { page.build_query_as().fetch_all(conn).await })).await?;
+
+    // A page that is neither full nor beyond the end is the last one and tells the total.
+    let seen = rows.len() as u64;
+    let total = if seen < u64::from(query.page.size()) && (seen > 0 || offset == 0) {
+        offset + seen
+    } else {
+        let mut count = QueryBuilder::new(COUNT);
+        push_conditions(&mut count, owner, query, now);
+        let total: i64 =
+            store.read(|conn| Box::pin(async move { count.build_query_scalar().fetch_one(conn).await })).await?;
+        TABLE.number("id", total)?
+    };
+    let items = rows.into_iter().map(Task::try_from).collect::<Result<_, _>>()?;
+    Ok(Page { items, total, request: query.page })
+}
+
+const COLUMNS: &str = "\
+    SELECT id, user_id, title, description, status, priority, due_at, reminder_minutes, completed_at, deleted_at,
+        version, created_at, updated_at
+    FROM taskflow.tasks
+    WHERE user_id = ";
+
+const COUNT: &str = "SELECT count(*) FROM taskflow.tasks WHERE user_id = ";
+
+fn push_conditions(sql: &mut QueryBuilder<Postgres>, owner: UserId, query: &TaskQuery, now: Timestamp) {
+    sql.push_bind(owner.as_uuid());
+    sql.push(if query.trash { " AND deleted_at IS NOT NULL" } else { " AND deleted_at IS NULL" });
+    if let Some(status) = query.status {
+        sql.push(" AND status = ").push_bind(status.as_str());
+    }
+    if let Some(priority) = query.priority {
+        sql.push(" AND priority = ").push_bind(priority.rank());
+    }
+    if let Some(before) = query.due_before {
+        sql.push(" AND due_at < ").push_bind(Instant::from(before));
+    }
+    if let Some(after) = query.due_after {
+        sql.push(" AND due_at >= ").push_bind(Instant::from(after));
+    }
+    if let Some(overdue) = query.overdue {
+        sql.push(" AND coalesce(deleted_at IS NULL AND status <> 'completed' AND due_at < ")
+            .push_bind(Instant::from(now));
+        sql.push(", false) = ").push_bind(overdue);
+    }
+    for word in &query.words {
+        if word.contains('\0') {
+            // No text here has one, and the parameter of a statement cannot.
+            sql.push(" AND false");
+        } else {
+            sql.push(" AND strpos(search_text, ").push_bind(word.clone()).push(") > 0");
+        }
+    }
+}
+
+fn order(TaskSort { by, descending }: TaskSort) -> &'static str {
+    match (by, descending) {
+        (TaskSortKey::CreatedAt, false) => "created_at",
+        (TaskSortKey::CreatedAt, true) => "created_at DESC",
+        (TaskSortKey::UpdatedAt, false) => "updated_at",
+        (TaskSortKey::UpdatedAt, true) => "updated_at DESC",
+        (TaskSortKey::DueAt, false) => "due_at NULLS LAST",
+        (TaskSortKey::DueAt, true) => "due_at DESC NULLS LAST",
+        (TaskSortKey::Priority, false) => "priority",
+        (TaskSortKey::Priority, true) => "priority DESC",
+        (TaskSortKey::Status, false) => STATUS,
+        (TaskSortKey::Status, true) => STATUS_DESCENDING,
+        (TaskSortKey::Title, false) => "title_key",
+        (TaskSortKey::Title, true) => "title_key DESC",
+    }
+}
+
+const STATUS: &str = "CASE status WHEN 'pending' THEN 0 WHEN 'in_progress' THEN 1 ELSE 2 END";
+const STATUS_DESCENDING: &str = "CASE status WHEN 'pending' THEN 2 WHEN 'in_progress' THEN 1 ELSE 0 END";

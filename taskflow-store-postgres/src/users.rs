@@ -1,0 +1,277 @@
+//! People.
+
+use serde::Serialize;
+use sqlx::PgConnection;
+use taskflow_core::ports::Loaded;
+use taskflow_core::{BadRow, StoreError, Timestamp, UniqueField, User, UserId};
+use uuid::Uuid;
+
+use crate::answers::DELETE_ANSWERS;
+use crate::error::{Instant, Table, store_error};
+use crate::rows::Rows;
+use crate::store::PgStore;
+use crate::{deliveries, sessions};
+
+const TABLE: Table = Table("taskflow.users");
+
+/// A person as the parameters of a statement.
+#[derive(Serialize)]
+pub(crate) struct Params<'a> {
+    id: UserId,
+    username: &'a str,
+    username_key: String,
+    email: &'a str,
+    email_key: String,
+    email_verified: bool,
+    time_zone: &'a str,
+    locale: &'a str,
+    is_active: bool,
+    is_admin: bool,
+    version: u64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl<'a> Params<'a> {
+    pub(crate) fn new(user: &'a User) -> Self {
+        Self {
+            id: user.id,
+            username: user.username.as_str(),
+            username_key: user.username.key(),
+            email: user.email.as_str(),
+            email_key: user.email.key(),
+            email_verified: user.email_verified,
+            time_zone: user.time_zone.name(),
+            locale: user.locale.as_str(),
+            is_active: user.is_active,
+            is_admin: user.is_admin,
+            version: user.version,
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+        }
+    }
+}
+
+/// A person who leaves.
+#[derive(Serialize)]
+pub(crate) struct Gone {
+    id: UserId,
+    at: Timestamp,
+}
+
+impl Gone {
+    pub(crate) fn new(id: UserId, at: Timestamp) -> Self {
+        Self { id, at }
+    }
+}
+
+/// People to write, and what nobody else may be called.
+#[derive(Default)]
+pub(crate) struct People {
+    rows: Rows,
+    /// Row by row: the keys of name and address.
+    keys: Vec<[String; 2]>,
+}
+
+impl People {
+    pub(crate) fn push(&mut self, write: usize, user: &User) -> Result<(), StoreError> {
+        self.keys.push([user.username.key(), user.email.key()]);
+        self.rows.push(write, user.id.as_uuid(), &Params::new(user))
+    }
+
+    /// Which row was refused, and why: the constraint names the field, and the detail of the error its value.
+    fn taken(&self, error: sqlx::Error) -> StoreError {
+        let refused =
+            error.as_database_error().and_then(|error| error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>());
+        let (field, key) = match refused.and_then(sqlx::postgres::PgDatabaseError::constraint) {
+            Some("idx_users_username") => (UniqueField::Username, 0),
+            Some("idx_users_email") => (UniqueField::Email, 1),
+            _ => return store_error(error),
+        };
+        let detail = refused.and_then(|error| error.detail()).unwrap_or_default();
+        // Of two rows in one statement that want the same it is the later one.
+        let row = self.keys.iter().rposition(|keys| detail.contains(&format!("=({})", keys[key])));
+        // The server leaves the detail out when we may not read the table, but then nothing works.
+        match self.rows.write(row.unwrap_or_default()) {
+            Some(write) => StoreError::Taken { field, write },
+            None => store_error(error),
+        }
+    }
+}
+
+/// A person as the table has them; also part of wider rows.
+#[derive(sqlx::FromRow)]
+pub(crate) struct UserRow {
+    id: Uuid,
+    username: String,
+    email: String,
+    email_verified: bool,
+    time_zone: String,
+    locale: String,
+    is_active: bool,
+    is_admin: bool,
+    version: i64,
+    created_at: Instant,
+    updated_at: Instant,
+}
+
+impl TryFrom<UserRow> for User {
+    type Error = BadRow;
+
+    fn try_from(row: UserRow) -> Result<Self, BadRow> {
+        Ok(Self {
+            id: UserId::from_uuid(row.id),
+            username: TABLE.value("username", &row.username)?,
+            email: TABLE.value("email", &row.email)?,
+            email_verified: row.email_verified,
+            time_zone: TABLE.value("time_zone", &row.time_zone)?,
+            locale: TABLE.value("locale", &row.locale)?,
+            is_active: row.is_active,
+            is_admin: row.is_admin,
+            version: TABLE.number("version", row.version)?,
+            created_at: TABLE.instant("created_at", row.created_at)?,
+            updated_at: TABLE.instant("updated_at", row.updated_at)?,
+        })
+    }
+}
+
+pub(crate) async fn user(store: &PgStore, id: UserId) -> Result<Option<User>, StoreError> {
+    let query = sqlx::query_as(USER).bind(id.as_uuid());
+    let row: Option<UserRow> = store.read(|conn| Box::pin(query.fetch_optional(conn))).await?;
+    Ok(row.map(User::try_from).transpose()?)
+}
+
+const USER: &str = "
+    SELECT id, username, email, email_verified, time_zone, locale, is_active, is_admin, version, created_at, updated_at
+    FROM taskflow.users
+    WHERE id = $1";
+
+pub(crate) async fn users(store: &PgStore, ids: &[UserId]) -> Result<Loaded<UserId, User>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let query = sqlx::query_as(USERS).bind(ids);
+    let rows: Vec<UserRow> = store.read(|conn| Box::pin(query.fetch_all(conn))).await?;
+    Ok(rows.into_iter().map(|row| (UserId::from_uuid(row.id), User::try_from(row))).collect())
+}
+
+const USERS: &str = "
+    SELECT id, username, email, email_verified, time_zone, locale, is_active, is_admin, version, created_at, updated_at
+    FROM taskflow.users
+    WHERE id = ANY ($1)";
+
+pub(crate) async fn users_after(store: &PgStore, after: Option<UserId>, size: u32) -> Result<Vec<User>, StoreError> {
+    // Every id is greater than the nil UUID, which is none.
+    let after = after.map_or(Uuid::nil(), UserId::as_uuid);
+    let query = sqlx::query_as(USERS_AFTER).bind(after).bind(i64::from(size));
+    let rows: Vec<UserRow> = store.read(|conn| Box::pin(query.fetch_all(conn))).await?;
+    Ok(rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?)
+}
+
+const USERS_AFTER: &str = "
+    SELECT id, username, email, email_verified, time_zone, locale, is_active, is_admin, version, created_at, updated_at
+    FROM taskflow.users
+    WHERE id > $1
+    ORDER BY id
+    LIMIT $2";
+
+pub(crate) async fn insert(conn: &mut PgConnection, people: &People) -> Result<(), StoreError> {
+    if people.rows.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query(INSERT).bind(people.rows.json());
+    query.execute(conn).await.map(drop).map_err(|error| people.taken(error))
+}
+
+const INSERT: &str = "
+    INSERT INTO taskflow.users (id, username, username_key, email, email_key, email_verified, time_zone, locale,
+        is_active, is_admin, version, created_at, updated_at)
+    SELECT id, username, username_key, email, email_key, email_verified, time_zone, locale, is_active, is_admin,
+        version, created_at, updated_at
+    FROM json_to_recordset($1::json) AS r (id uuid, username text, username_key text, email text, email_key text,
+        email_verified boolean, time_zone text, locale text, is_active boolean, is_admin boolean, version bigint,
+        created_at timestamptz, updated_at timestamptz)";
+
+pub(crate) async fn update(conn: &mut PgConnection, people: &People) -> Result<(), StoreError> {
+    if people.rows.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query_scalar(UPDATE).bind(people.rows.json());
+    match query.fetch_all(conn).await {
+        Ok(found) => people.rows.all_found(&found),
+        Err(error) => Err(people.taken(error)),
+    }
+}
+
+const UPDATE: &str = "
+    UPDATE taskflow.users AS u
+    SET username = r.username,
+        username_key = r.username_key,
+        email = r.email,
+        email_key = r.email_key,
+        email_verified = r.email_verified,
+        time_zone = r.time_zone,
+        locale = r.locale,
+        is_active = r.is_active,
+        is_admin = r.is_admin,
+        version = r.version,
+        updated_at = r.updated_at
+    FROM (
+        SELECT r.*
+        FROM json_to_recordset($1::json) AS r (id uuid, username text, username_key text, email text, email_key text,
+            email_verified boolean, time_zone text, locale text, is_active boolean, is_admin boolean, version bigint,
+            updated_at timestamptz)
+        JOIN taskflow.users AS l ON l.id = r.id AND l.version = r.version - 1
+        ORDER BY l.id
+        FOR NO KEY UPDATE OF l) AS r
+    WHERE u.id = r.id AND u.version = r.version - 1
+    RETURNING u.id";
+
+/// Removes accounts with everything that is theirs. Who is locked here gets nothing new any more: tasks and feed entries
+/// of others wait, and then find nobody.
+pub(crate) async fn delete(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let found: Vec<Uuid> =
+        sqlx::query_scalar(LOCK).bind(rows.ids()).fetch_all(&mut *conn).await.map_err(store_error)?;
+    rows.all_found(&found)?;
+    deliveries::cancel_for_users(conn, rows).await?;
+    sessions::end_for_users(conn, rows).await?;
+    for statement in [
+        DELETE_CREDENTIALS,
+        DELETE_ANSWERS,
+        DELETE_FEEDS,
+        DELETE_FEED_HEADS,
+        DELETE_EVENTS,
+        KEEP_SHARED_EVENTS,
+        DELETE_TASKS,
+        DELETE_USERS,
+    ] {
+        sqlx::query(statement).bind(rows.ids()).execute(&mut *conn).await.map_err(store_error)?;
+    }
+    Ok(())
+}
+
+const LOCK: &str = "SELECT id FROM taskflow.users WHERE id = ANY ($1) ORDER BY id FOR UPDATE";
+
+const DELETE_CREDENTIALS: &str = "DELETE FROM taskflow.credentials WHERE user_id = ANY ($1)";
+
+const DELETE_FEEDS: &str = "DELETE FROM taskflow.feed WHERE user_id = ANY ($1)";
+
+const DELETE_FEED_HEADS: &str = "DELETE FROM taskflow.feed_heads WHERE user_id = ANY ($1)";
+
+/// The history of their tasks goes, except what the feeds of others still show: those have no gaps.
+const DELETE_EVENTS: &str = "
+    DELETE FROM taskflow.events AS e
+    WHERE e.entity_kind = 'task'
+        AND e.entity_id IN (SELECT t.id FROM taskflow.tasks AS t WHERE t.user_id = ANY ($1))
+        AND NOT EXISTS (SELECT 1 FROM taskflow.feed AS f WHERE f.event_id = e.id)";
+
+const KEEP_SHARED_EVENTS: &str = "
+    UPDATE taskflow.events AS e
+    SET in_history = false
+    WHERE e.entity_kind = 'task'
+        AND e.entity_id IN (SELECT t.id FROM taskflow.tasks AS t WHERE t.user_id = ANY ($1))";
+
+const DELETE_TASKS: &str = "DELETE FROM taskflow.tasks WHERE user_id = ANY ($1)";
+
+const DELETE_USERS: &str = "DELETE FROM taskflow.users WHERE id = ANY ($1)";

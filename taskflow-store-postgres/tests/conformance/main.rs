@@ -1,0 +1,106 @@
+//! The suite over databases of PostgreSQL, each case a test of its own; and that it leaves no statement unexecuted.
+
+#[expect(dead_code, reason = "other tests use the rest")]
+#[path = "../../../tests/harness/postgres.rs"]
+mod postgres;
+mod statements;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::{StreamExt, stream};
+use libtest_mimic::{Arguments, Trial};
+use postgres::Database;
+use sqlx::{Executor, Row};
+use taskflow_core::ports::Storage;
+use taskflow_core::testing::{OpenStore, conformance};
+use taskflow_store_postgres::{PgOptions, PgStore};
+
+fn main() {
+    let executed = statements::capture();
+    let cases = conformance::cases().into_iter().map(|case| {
+        Trial::test(format!("postgres::{}", case.name), move || {
+            runtime()?.block_on(async { (case.run)(Own::open().await).await });
+            Ok(())
+        })
+    });
+    let complete = Trial::test("postgres::sql::every_constant_is_executed_by_the_suite", move || {
+        runtime()?.block_on(run_everything());
+        let missing = statements::missing(&executed);
+        if missing.is_empty() { Ok(()) } else { Err(format!("never executed: {}", missing.join(", ")).into()) }
+    });
+    let planned = Trial::test("postgres::sql::no_statement_reads_a_whole_table", || {
+        runtime()?.block_on(explain_everything());
+        Ok(())
+    });
+    libtest_mimic::run(&Arguments::from_args(), cases.chain([complete, planned]).collect()).exit();
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
+/// The suite, and what a host does before and after.
+async fn run_everything() {
+    let cases = conformance::cases().into_iter().map(|case| async move { eprintln!("begin {}", case.name); let o = Own::open().await; eprintln!("open {}", case.name); (case.run)(o).await; eprintln!("end {}", case.name); });
+    stream::iter(cases).buffer_unordered(4).collect::<()>().await;
+    eprintln!("all done");
+    let own = Own::open().await;
+    eprintln!("own open");    assert!(own.store.migrations_status().await.expect("a list").iter().all(|migration| migration.applied));
+    // Long enough for a connection to be asked before it is used.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    own.storage().ping().await.expect("an answer");
+    eprintln!("closing"); own.store.close().await; eprintln!("closed");
+}
+
+/// Every statement finds its rows by an index whatever its parameters are, except the few that are meant to read all.
+async fn explain_everything() {
+    let own = Own::open().await;
+    let mut conn = own.database.connection().await;
+    conn.execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan").await.expect("settings");
+    let all = ["LEDGER"];
+    for (name, sql) in statements::constants() {
+        // What is completed at run time, and what reads no table of ours.
+        if sql.ends_with('=') || sql.starts_with("SET") || !sql.contains(" taskflow.") {
+            continue;
+        }
+        let parameters = (1..10).take_while(|n| sql.contains(&format!("${n}"))).map(|_| "NULL").collect::<Vec<_>>();
+        let arguments = if parameters.is_empty() { String::new() } else { format!("({})", parameters.join(", ")) };
+        conn.execute(sqlx::AssertSqlSafe(format!("PREPARE s AS {sql}"))).await.expect(&name);
+        let explain = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("EXPLAIN (COSTS OFF) EXECUTE s{arguments}")));
+        let plan: Vec<String> =
+            explain.fetch_all(&mut conn).await.expect(&name).iter().map(|row| row.get::<String, _>(0)).collect();
+        let scans = plan.iter().any(|step| step.contains("Seq Scan") || step.contains("Full"));
+        assert!(!scans || all.contains(&name.as_str()), "{name}: {plan:#?}");
+        conn.execute("DEALLOCATE s").await.expect("forgotten");
+    }
+}
+
+/// A store in a fresh database.
+struct Own {
+    store: PgStore,
+    database: Database,
+}
+
+impl Own {
+    async fn open() -> Arc<Self> {
+        let database = Database::migrated(|url| async move {
+            PgStore::connect(&url, PgOptions::default()).await.expect("a store").close().await;
+        });
+        let database = database.await;
+        let options = PgOptions::default().without_migrating().connections(8);
+        Arc::new(Self { store: PgStore::connect(&database.url, options).await.expect("a store"), database })
+    }
+}
+
+#[async_trait]
+impl OpenStore for Own {
+    fn storage(&self) -> Arc<dyn Storage> {
+        Arc::new(self.store.clone())
+    }
+
+    async fn lapse_leases(&self) {
+        let lapse = "UPDATE taskflow.deliveries SET lease_until = '1970-01-01 00:00:00+00' WHERE state = 'claimed'";
+        self.database.connection().await.execute(lapse).await.expect("lapsed");
+    }
+}

@@ -1,0 +1,14 @@
+//! What only this store promises: hosts, races, dropped calls, outages, plans of statements and damaged rows.
+
+#[path = "../../../tests/harness/postgres.rs"]
+mod postgres;
+#[path = "../../../tests/harness/proxy.rs"]
+mod proxy;
+
+mod hosts;
+mod outages;
+mod plans;
+mod races;
+mod rows;
+mod schema;
+mod world;

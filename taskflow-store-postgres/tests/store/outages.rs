@@ -1,0 +1,185 @@
+//! Servers that are restarted, killed, cut off or frozen.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection, PgConnection};
+use taskflow_core::ports::{Outbox, Store};
+use taskflow_core::{StoreError, TaskQuery, Write};
+use taskflow_store_postgres::PgOptions;
+
+use crate::postgres::{Cluster, Stop};
+use crate::proxy::Proxy;
+use crate::world::{World, noon};
+
+#[expect(clippy::disallowed_methods, reason = "how long something really takes is what is tested")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_restart_or_a_crash_loses_nothing_and_needs_no_help() {
+    let cluster = tokio::task::spawn_blocking(Cluster::start_on_loopback).await.expect("a cluster");
+    let world = Arc::new(World::at(&cluster.url("postgres"), PgOptions::default().connections(8)).await);
+    let ada = world.somebody("ada").await;
+    let busy = Arc::new(AtomicBool::new(true));
+    let writers: Vec<_> = (0..8)
+        .map(|_| {
+            let (world, ada, busy) = (world.clone(), ada.clone(), busy.clone());
+            tokio::spawn(async move {
+                let (mut acknowledged, mut unavailable) = (Vec::new(), 0);
+                while busy.load(Ordering::Relaxed) {
+                    let changes = world.task(&ada);
+                    let Write::InsertTask(task) = &changes.writes[0] else { panic!("a task") };
+                    match world.store.commit(&changes).await {
+                        Ok(()) => acknowledged.push(task.id),
+                        Err(StoreError::Unavailable(_)) => {
+                            unavailable += 1;
+                            tokio::time::sleep(Duration::from_millis(20)).await;
+                        }
+                        Err(error) => panic!("{error:?}"),
+                    }
+                }
+                (acknowledged, unavailable)
+            })
+        })
+        .collect();
+    let mut cluster = Some(cluster);
+    for how in [Stop::Fast, Stop::Crash] {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let mut stopping = cluster.take().expect("a cluster");
+        let stopped = tokio::task::spawn_blocking(move || {
+            stopping.stop(how);
+            stopping
+        });
+        let mut starting = stopped.await.expect("stopped");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let error = world.store.ping().await.expect_err("nobody is there");
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+        cluster = Some(
+            tokio::task::spawn_blocking(move || {
+                starting.resume();
+                starting
+            })
+            .await
+            .expect("started"),
+        );
+        let back = now();
+        while let Err(error) = world.store.commit(&world.task(&ada)).await {
+            assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+            assert!(back.elapsed() < Duration::from_secs(10), "healthy within 10 s: {error:?}");
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    busy.store(false, Ordering::Relaxed);
+    for writer in writers {
+        let (acknowledged, unavailable) = writer.await.expect("no other error than Unavailable");
+        assert!(unavailable > 0 && !acknowledged.is_empty());
+        let found = world.store.tasks_by_id(&acknowledged, None).await.expect("a read");
+        assert_eq!(found.len(), acknowledged.len(), "no acknowledged write is lost");
+    }
+    let (tasks, entries) = world.count(&ada).await;
+    assert_eq!(tasks, entries);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_server_is_unavailable_within_five_seconds_and_the_store_recovers() {
+    let cluster = tokio::task::spawn_blocking(Cluster::start).await.expect("a cluster");
+    let proxy = Proxy::start(cluster.socket()).await;
+    let options = PgOptions::default().connections(3);
+    let world = Arc::new(World::at(&proxy.url("postgres"), options).await);
+    let ada = world.somebody("ada").await;
+    proxy.freeze(true);
+    let calls: Vec<_> = (0..12)
+        .map(|n| {
+            let (world, ada) = (world.clone(), ada.clone());
+            tokio::spawn(async move {
+                let start = now();
+                let result = match n % 3 {
+                    0 => world.store.commit(&world.task(&ada)).await,
+                    1 => world.store.tasks(ada.id, &TaskQuery::default(), noon()).await.map(drop),
+                    _ => world.store.claim(&world.claim()).await.map(drop),
+                };
+                (result, start.elapsed())
+            })
+        })
+        .collect();
+    for call in calls {
+        let (result, took) = call.await.expect("no panic");
+        assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
+    proxy.freeze(false);
+    let back = now();
+    while let Err(error) = world.store.commit(&world.task(&ada)).await {
+        assert!(back.elapsed() < Duration::from_secs(10), "healthy within 10 s: {error:?}");
+    }
+    let (tasks, entries) = world.count(&ada).await;
+    assert_eq!(tasks, entries);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn callers_who_give_up_on_a_slow_database_lose_nothing_and_leave_nothing_open() {
+    let cluster = tokio::task::spawn_blocking(Cluster::start).await.expect("a cluster");
+    let proxy = Proxy::start(cluster.socket()).await;
+    let world = Arc::new(World::at(&proxy.url("postgres"), PgOptions::default().connections(40)).await);
+    let mut people = Vec::new();
+    for n in 0..20 {
+        people.push(world.somebody(&format!("person-{n}")).await);
+    }
+    proxy.delay(Duration::from_millis(20));
+    let callers: Vec<_> = (0..200_u64)
+        .map(|n| {
+            let (world, ada) = (world.clone(), people[n as usize % 20].clone());
+            tokio::spawn(async move {
+                let changes = world.task(&ada);
+                let Write::InsertTask(task) = &changes.writes[0] else { panic!("a task") };
+                let id = task.id;
+                let patience = Duration::from_millis(n * 37 % 1500);
+                let committed = tokio::time::timeout(patience, world.store.commit(&changes)).await;
+                let everything = TaskQuery::default();
+                let read = world.store.tasks(ada.id, &everything, noon());
+                let read = tokio::time::timeout(patience / 8, read).await;
+                assert!(!matches!(read, Ok(Err(StoreError::Internal(_)))), "{read:?}");
+                match committed {
+                    Ok(Ok(())) => Some(id),
+                    Ok(Err(StoreError::Internal(error))) => panic!("{error:?}"),
+                    _ => None,
+                }
+            })
+        })
+        .collect();
+    let mut acknowledged = Vec::new();
+    for caller in callers {
+        acknowledged.extend(caller.await.expect("no failure"));
+    }
+    proxy.delay(Duration::ZERO);
+    // What was begun goes on by itself, and ends.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let found = world.store.tasks_by_id(&acknowledged, None).await.expect("a read");
+    assert!(!found.is_empty());
+    assert_eq!(found.len(), acknowledged.len(), "no acknowledged write is lost");
+    for person in &people {
+        let (tasks, entries) = world.count(person).await;
+        assert_eq!(tasks, entries);
+    }
+    let mut conn = PgConnection::connect(&cluster.url("postgres")).await.expect("a connection");
+    let open: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'")
+        .fetch_one(&mut conn)
+        .await
+        .expect("a count");
+    assert_eq!(open, 0);
+}
+
+#[tokio::test]
+async fn nobody_there_and_a_closed_store_are_unavailable() {
+    let options = PgOptions::default().acquire_timeout(Duration::from_millis(200));
+    let nowhere = "postgres://taskflow@localhost/taskflow?host=/nonexistent";
+    let error = taskflow_store_postgres::PgStore::connect(nowhere, options).await.expect_err("nobody is there");
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    let world = World::new().await;
+    world.store.close().await;
+    let error = world.store.ping().await.expect_err("closed");
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+}

@@ -1,0 +1,237 @@
+//! Damaged rows, odd texts and looks from outside.
+
+use sqlx::Executor;
+use taskflow_core::ports::{Ids, Outbox, Settled, Store};
+use taskflow_core::{
+    Changes, Credential, Entity, Event, LeaseToken, Outcome, PasswordHash, Settlement, StoreError, Task, TaskQuery,
+    Timestamp, UniqueField, Write,
+};
+
+use crate::world::{World, noon, text};
+
+#[tokio::test]
+async fn a_damaged_row_is_named_by_table_and_column_and_does_not_spoil_the_others() {
+    let world = World::new().await;
+    let (ada, bob) = (world.somebody("ada").await, world.somebody("bob").await);
+    let damage = "UPDATE taskflow.users SET time_zone = 'Mars/Olympus' WHERE username = 'ada'";
+    world.connection().await.execute(damage).await.expect("damage");
+
+    let error = world.store.user(ada.id).await.expect_err("damaged");
+    assert!(matches!(error, StoreError::Internal(_)), "{error:?}");
+    assert!(text(&error).starts_with("bad data in taskflow.users.time_zone"), "{}", text(&error));
+    let loaded = world.store.users(&[ada.id, bob.id]).await.expect("a read");
+    assert_eq!(loaded[&bob.id], Ok(bob.clone()));
+    assert_eq!(loaded[&ada.id].as_ref().expect_err("damaged").column, "time_zone");
+}
+
+#[tokio::test]
+async fn a_poisoned_delivery_does_not_hold_up_the_others() {
+    let world = World::new().await;
+    let (ada, bob, cyd) = (world.somebody("ada").await, world.somebody("bob").await, world.somebody("cyd").await);
+    let planned = [&ada, &bob, &cyd].map(|user| world.welcome(user));
+    let [unknown, unreadable, good] = [planned[0].id, planned[1].id, planned[2].id];
+    world.store.commit(&Changes::new().deliver(planned)).await.expect("deliveries");
+    let mut other = world.connection().await;
+    for (damage, id) in [
+        ("UPDATE taskflow.deliveries SET notice = '{\"kind\": \"of tomorrow\"}' WHERE id = $1", unknown),
+        ("UPDATE taskflow.deliveries SET recipient_user = NULL, recipient_address = 'x' WHERE id = $1", unreadable),
+    ] {
+        sqlx::query(damage).bind(id.as_uuid()).execute(&mut other).await.expect("damage");
+    }
+
+    let claimed = world.store.claim(&world.claim()).await.expect("a claim");
+    let ids: Vec<_> = claimed.iter().map(|claim| claim.delivery.id).collect();
+    assert_eq!(ids, [unknown, good], "the sender discards the first and sends the second");
+    let reason = claimed[0].delivery.notice.clone().expect_err("a notice nobody can read");
+    assert!(reason.contains("taskflow.deliveries.notice"), "{reason}");
+    assert!(claimed[1].delivery.notice.is_ok());
+}
+
+#[tokio::test]
+async fn rows_that_core_could_not_read_are_refused_by_the_schema() {
+    let world = World::new().await;
+    let ada = world.somebody("ada").await;
+    let changes = world.task(&ada).deliver([world.welcome(&ada)]);
+    world.store.commit(&changes).await.expect("rows");
+    let mut other = world.connection().await;
+    for damage in [
+        "UPDATE taskflow.users SET version = 0",
+        "UPDATE taskflow.users SET created_at = 'infinity'",
+        "UPDATE taskflow.users SET created_at = '-infinity'",
+        "UPDATE taskflow.users SET updated_at = '10000-01-01 00:00:00+00'",
+        "UPDATE taskflow.users SET created_at = '0001-12-31 23:59:59+00 BC'",
+        "UPDATE taskflow.users SET username = ''",
+        "UPDATE taskflow.tasks SET title = ''",
+        "UPDATE taskflow.tasks SET title = repeat('x', 201)",
+        "UPDATE taskflow.tasks SET due_at = 'infinity'",
+        "UPDATE taskflow.tasks SET status = 'done'",
+        "UPDATE taskflow.tasks SET status = 'completed'",
+        "UPDATE taskflow.tasks SET completed_at = now()",
+        "UPDATE taskflow.tasks SET reminder_minutes = 5",
+        "UPDATE taskflow.tasks SET priority = 4",
+        "UPDATE taskflow.deliveries SET state = 'lost'",
+        "UPDATE taskflow.deliveries SET state = 'claimed'",
+        "UPDATE taskflow.deliveries SET state = 'delivered'",
+        "UPDATE taskflow.deliveries SET lease = gen_random_uuid()",
+        "UPDATE taskflow.deliveries SET cancel_requested = true",
+        "UPDATE taskflow.deliveries SET recipient_user = NULL",
+        "UPDATE taskflow.deliveries SET recipient_address = 'ada@example.org'",
+        "UPDATE taskflow.deliveries SET next_at = 'infinity'",
+        "UPDATE taskflow.events SET data = 'no JSON'",
+        "UPDATE taskflow.events SET at = 'infinity'",
+        "UPDATE taskflow.feed SET event_id = gen_random_uuid()",
+        "UPDATE taskflow.feed SET seq = 0",
+        "DELETE FROM taskflow.users",
+    ] {
+        assert!(other.execute(damage).await.is_err(), "{damage}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_edited_by_hand_gets_a_new_updated_at_and_our_own_writes_keep_theirs() {
+    let world = World::new().await;
+    let ada = world.somebody("ada").await;
+    let changes = world.task(&ada);
+    let Write::InsertTask(task) = changes.writes[0].clone() else { panic!("a task") };
+    world.store.commit(&changes).await.expect("a task");
+    // Another version with the same updated_at, as two changes in one microsecond have.
+    let next = Task { version: 2, ..task.clone() };
+    world.store.commit(&Changes::new().write(Write::UpdateTask(next.clone()))).await.expect("a change");
+    assert_eq!(world.store.task(ada.id, task.id).await.expect("a read"), Some(next.clone()));
+
+    let mut other = world.connection().await;
+    other.execute("UPDATE taskflow.tasks SET priority = 3").await.expect("an edit");
+    let edited = world.store.task(ada.id, task.id).await.expect("a read").expect("a task");
+    assert_ne!(edited.updated_at, next.updated_at);
+    other.execute("UPDATE taskflow.tasks SET updated_at = '2026-01-01 00:00:00+00'").await.expect("an edit");
+    let set = world.store.task(ada.id, task.id).await.expect("a read").expect("a task");
+    assert_eq!(set.updated_at.to_string(), "2026-01-01T00:00:00.000000Z");
+}
+
+#[tokio::test]
+async fn the_outbox_can_be_looked_at_in_plain_sql() {
+    let world = World::new().await;
+    let ada = world.somebody("ada").await;
+    world.store.commit(&Changes::new().deliver([world.welcome(&ada)])).await.expect("a delivery");
+    let row: (String, String, String, Option<String>) = sqlx::query_as(
+        "SELECT recipient, state, to_char(due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), settled_at::text
+        FROM taskflow.outbox_status",
+    )
+    .fetch_one(&mut world.connection().await)
+    .await
+    .expect("a row");
+    assert_eq!((row.0.as_str(), row.1.as_str(), row.3), ("ada@example.org", "scheduled", None));
+    assert_eq!(row.2.parse::<Timestamp>(), Ok(noon()));
+}
+
+#[tokio::test]
+async fn somebody_who_leaves_makes_no_gap_in_the_feed_of_others() {
+    let world = World::new().await;
+    let (ada, bob) = (world.somebody("ada").await, world.somebody("bob").await);
+    for n in 0..3 {
+        let mut changes = world.task(if n == 1 { &ada } else { &bob });
+        changes.events[0].audience = vec![ada.id, bob.id];
+        world.store.commit(&changes).await.expect("a shared event");
+    }
+    let before = world.store.feed(bob.id, 0, 10).await.expect("a feed");
+    let entity = before[1].event.entity;
+    assert_eq!(world.store.history(entity).await.expect("a history").len(), 1);
+    world.store.commit(&Changes::new().write(Write::DeleteUser { id: ada.id, at: noon() })).await.expect("gone");
+    assert_eq!(world.store.feed(bob.id, 0, 10).await.expect("a feed"), before);
+    assert_eq!(world.store.history(entity).await.expect("a history"), []);
+}
+
+#[tokio::test]
+async fn whatever_a_relay_says_is_kept_but_for_the_character_nul() {
+    let world = World::new().await;
+    let ada = world.somebody("ada").await;
+    let welcome = world.welcome(&ada);
+    world.store.commit(&Changes::new().deliver([welcome.clone()])).await.expect("a delivery");
+    for said in ["", "a\0b", "\u{1f600} \u{7f} \\ \\u0000 \" ' \r\n", "NaN", "null", "1e400", "[1]", "007"] {
+        let claim = world.store.claim(&world.claim()).await.expect("a claim").pop().expect("one delivery");
+        let outcome = Outcome::Retry { next_at: noon(), error: said.to_owned() };
+        let settlement = Settlement { id: welcome.id, lease: claim.lease, at: noon(), outcome };
+        assert_eq!(world.store.settle(&[settlement]).await.expect("settled"), [Settled::Applied]);
+        let (delivery, attempts) = world.store.delivery(welcome.id).await.expect("a read").expect("a delivery");
+        let kept = said.replace('\0', "\u{fffd}");
+        assert_eq!(delivery.last_error.as_deref(), Some(kept.as_str()));
+        assert_eq!(attempts.last().map(|attempt| attempt.error.as_str()), Some(kept.as_str()));
+    }
+}
+
+#[tokio::test]
+async fn the_data_of_an_event_is_kept_as_it_was_written() {
+    let world = World::new().await;
+    let ada = world.somebody("ada").await;
+    let mut changes = world.task(&ada);
+    let event = &mut changes.events[0].event;
+    event.data = serde_json::json!({
+        "z": u64::MAX, "a": i64::MIN, "float": 0.1, "small": 5e-324, "text": "a\u{1}\\u0000\u{1f600}", "": [null, {}],
+    });
+    let expected: Event = event.clone();
+    let Entity::Task(_) = expected.entity else { panic!("a task") };
+    world.store.commit(&changes).await.expect("an event");
+    assert_eq!(world.store.history(expected.entity).await.expect("a history"), [expected]);
+}
+
+#[tokio::test]
+async fn words_and_names_with_the_character_nul_find_nothing() {
+    use taskflow_core::ports::Accounts;
+    let world = World::new().await;
+    let ada = world.somebody("ada").await;
+    world.store.commit(&world.task(&ada)).await.expect("a task");
+    let query = TaskQuery { words: TaskQuery::words("some\0thing"), ..TaskQuery::default() };
+    assert_eq!(world.store.tasks(ada.id, &query, noon()).await.expect("a page").total, 0);
+    assert_eq!(world.store.account(&taskflow_core::Login::parse("ad\0a")).await.expect("a read"), None);
+}
+
+#[tokio::test]
+async fn settling_twice_in_one_call_counts_once() {
+    let world = World::new().await;
+    let ada = world.somebody("ada").await;
+    let welcome = world.welcome(&ada);
+    world.store.commit(&Changes::new().deliver([welcome.clone()])).await.expect("a delivery");
+    let claim = world.store.claim(&world.claim()).await.expect("a claim").pop().expect("one delivery");
+    let outcome = || Outcome::Retry { next_at: noon(), error: "later".to_owned() };
+    let stranger = LeaseToken::from_uuid(world.ids.next(noon()));
+    let settlements = [stranger, claim.lease, claim.lease].map(|lease| Settlement {
+        id: welcome.id,
+        lease,
+        at: noon(),
+        outcome: outcome(),
+    });
+    let settled = world.store.settle(&settlements).await.expect("settled");
+    assert_eq!(settled, [Settled::LeaseLost, Settled::Applied, Settled::LeaseLost]);
+    let (delivery, attempts) = world.store.delivery(welcome.id).await.expect("a read").expect("a delivery");
+    assert_eq!((delivery.attempts, attempts.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_row_whose_owner_has_just_left_is_stale() {
+    let world = World::new().await;
+    let gone = world.user("ada");
+    let bob = world.user("bob");
+    let credential = Credential { user_id: gone.id, password: PasswordHash::new("x"), changed_at: noon() };
+    for changes in [world.task(&gone), Changes::new().write(Write::SetCredential(credential))] {
+        let write = changes.writes.len();
+        let changes = Changes { writes: [vec![Write::InsertUser(bob.clone())], changes.writes].concat(), ..changes };
+        let error = world.store.commit(&changes).await.expect_err("nobody owns it");
+        assert!(matches!(error, StoreError::Stale { write: stale } if stale == write), "{error:?}");
+        assert_eq!(world.store.user(bob.id).await.expect("a read"), None);
+    }
+}
+
+#[tokio::test]
+async fn of_many_new_people_the_one_whose_name_is_taken_is_named() {
+    let world = World::new().await;
+    world.somebody("person-7").await;
+    let people =
+        (0..12).fold(Changes::new(), |changes, n| changes.write(Write::InsertUser(world.user(&format!("person-{n}")))));
+    let error = world.store.commit(&people).await.expect_err("taken");
+    assert!(matches!(error, StoreError::Taken { field: UniqueField::Username, write: 7 }), "{error:?}");
+    let twins = ["new", "other", "NEW"]
+        .into_iter()
+        .fold(Changes::new(), |changes, name| changes.write(Write::InsertUser(world.user(name))));
+    let error = world.store.commit(&twins).await.expect_err("taken by each other");
+    assert!(matches!(error, StoreError::Taken { field: UniqueField::Username, write: 2 }), "{error:?}");
+}
