@@ -42,15 +42,14 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 /// The suite, and what a host does before and after.
 async fn run_everything() {
-    let cases = conformance::cases().into_iter().map(|case| async move { eprintln!("begin {}", case.name); let o = Own::open().await; eprintln!("open {}", case.name); (case.run)(o).await; eprintln!("end {}", case.name); });
+    let cases = conformance::cases().into_iter().map(|case| async move { (case.run)(Own::open().await).await });
     stream::iter(cases).buffer_unordered(4).collect::<()>().await;
-    eprintln!("all done");
     let own = Own::open().await;
-    eprintln!("own open");    assert!(own.store.migrations_status().await.expect("a list").iter().all(|migration| migration.applied));
+    assert!(own.store.migrations_status().await.expect("a list").iter().all(|migration| migration.applied));
     // Long enough for a connection to be asked before it is used.
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     own.storage().ping().await.expect("an answer");
-    eprintln!("closing"); own.store.close().await; eprintln!("closed");
+    own.store.close().await;
 }
 
 /// Every statement finds its rows by an index whatever its parameters are, except the few that are meant to read all.

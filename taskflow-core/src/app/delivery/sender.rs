@@ -45,6 +45,8 @@ pub(super) struct Sender<'a> {
     renewing: bool,
     /// There was less to claim than asked for.
     exhausted: bool,
+    /// There is more than the claim under way can have seen.
+    outdated: bool,
     /// Mails on their way.
     sending: usize,
     /// Mails that were started and whose outcome is not durable.
@@ -68,6 +70,7 @@ impl<'a> Sender<'a> {
             claiming: false,
             renewing: false,
             exhausted: false,
+            outdated: false,
             sending: 0,
             in_doubt: 0,
             began: app.clock.monotonic(),
@@ -87,7 +90,10 @@ impl<'a> Sender<'a> {
                 Either::Left((Some(step), _)) => self.take(step),
                 Either::Left((None, _)) => {}
                 // Something was planned or has come due while mails are on their way.
-                Either::Right(_) => self.exhausted = false,
+                Either::Right(_) => {
+                    self.exhausted = false;
+                    self.outdated = self.claiming;
+                }
             }
             self.start_what_can_start();
         }
@@ -188,7 +194,8 @@ impl<'a> Sender<'a> {
         match step {
             Step::Claimed(Batch { ready, decided, failure }) => {
                 self.claiming = false;
-                self.exhausted = ready.is_empty() && decided.is_empty();
+                self.exhausted = ready.is_empty() && decided.is_empty() && !self.outdated;
+                self.outdated = false;
                 self.report.claimed += (ready.len() + decided.len()) as u64;
                 self.window.extend(ready);
                 self.outcomes.extend(decided.into_iter().map(|settlement| (settlement, false)));
