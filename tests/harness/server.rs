@@ -10,6 +10,8 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::cluster::Database;
+
 /// Waits until `condition` gives something; panics after twenty seconds.
 pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {
     let mut ticks = tokio::time::interval(Duration::from_millis(10));
@@ -43,6 +45,8 @@ pub(crate) struct Server {
     pub(crate) folder: PathBuf,
     /// Held so that the folder lives as long as the server.
     home: Option<TempDir>,
+    /// Set for every start, and held for as long.
+    database: Option<Database>,
     pub(crate) client: Client,
 }
 
@@ -51,26 +55,41 @@ impl Server {
     pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
         let home = TempDir::new().expect("a folder");
         let own = settings.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        Self::start_in(home.path().to_owned(), Some(home), own).await
+        Self::start_in(home.path().to_owned(), Some(home), None, own).await
+    }
+
+    /// The same on a database of PostgreSQL.
+    pub(crate) async fn start_on(database: Database, settings: &[(&str, &str)]) -> Self {
+        let home = TempDir::new().expect("a folder");
+        let own = settings.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        Self::start_in(home.path().to_owned(), Some(home), Some(database), own).await
     }
 
     /// Starts again in the same folder with other settings.
     pub(crate) async fn restart(mut self, settings: &[(&str, &str)]) -> Self {
         self.kill();
         let own = settings.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        let home = self.home.take();
-        Self::start_in(self.folder.clone(), home, own).await
+        let (home, database) = (self.home.take(), self.database.take());
+        Self::start_in(self.folder.clone(), home, database, own).await
     }
 
-    async fn start_in(folder: PathBuf, home: Option<TempDir>, settings: Vec<(String, String)>) -> Self {
+    async fn start_in(
+        folder: PathBuf,
+        home: Option<TempDir>,
+        database: Option<Database>,
+        settings: Vec<(String, String)>,
+    ) -> Self {
         let port = free_port();
         let log = File::options().create(true).append(true).open(folder.join("log")).expect("a log file");
         let mut command = taskflow(&folder, &[("PORT", &port.to_string())]);
+        if let Some(database) = &database {
+            command.env("DATABASE_URL", &database.url);
+        }
         command.envs(settings.iter().map(|(name, value)| (name, value)));
         let error_log = log.try_clone().expect("a log file");
         let child = command.stdout(log).stderr(error_log).spawn().expect("the server starts");
         let client = Client::builder().no_proxy().build().expect("a client");
-        let mut server = Self { child, port, folder, home, client };
+        let mut server = Self { child, port, folder, home, database, client };
         let health = server.url("/health");
         let client = server.client.clone();
         let mut ticks = tokio::time::interval(Duration::from_millis(5));
@@ -91,6 +110,14 @@ impl Server {
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// Where its data is, for another process on the same.
+    pub(crate) fn database_url(&self) -> String {
+        match &self.database {
+            Some(database) => database.url.clone(),
+            None => format!("sqlite://{}", self.folder.join("taskflow.db").display()),
+        }
     }
 
     /// Everything it has printed so far.

@@ -1,11 +1,12 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::server::{PASSWORD, Server};
+use super::start;
+use crate::server::PASSWORD;
 
 #[tokio::test]
 async fn a_person_registers_signs_in_by_name_or_address_and_sees_themselves() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let registration = json!({
         "username": "Ada", "email": "Ada@Example.org", "password": "password123", "time_zone": "europe/berlin",
     });
@@ -27,7 +28,7 @@ async fn a_person_registers_signs_in_by_name_or_address_and_sees_themselves() {
 
 #[tokio::test]
 async fn the_password_form_of_oauth2_signs_in_too() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     server.person("ada").await;
     let form = [("grant_type", "password"), ("username", "ada"), ("password", PASSWORD), ("scope", "")];
     let answer = server.request(Method::POST, "/api/auth/login").form(&form).send().await.expect("an answer");
@@ -39,7 +40,7 @@ async fn the_password_form_of_oauth2_signs_in_too() {
 
 #[tokio::test]
 async fn a_taken_name_or_address_is_409_in_any_case() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     server.person("ada").await;
     for (name, email) in [("ADA", "new@example.org"), ("other", "ADA@example.org")] {
         let taken = json!({ "username": name, "email": email, "password": PASSWORD });
@@ -51,7 +52,7 @@ async fn a_taken_name_or_address_is_409_in_any_case() {
 
 #[tokio::test]
 async fn wrong_sign_ins_look_alike() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     server.person("ada").await;
     let mut answers = Vec::new();
     for (name, password) in [("ada", "wrong password"), ("nobody", PASSWORD), ("nobody@example.org", PASSWORD)] {
@@ -65,7 +66,7 @@ async fn wrong_sign_ins_look_alike() {
 
 #[tokio::test]
 async fn every_token_but_a_fresh_one_of_ours_is_401() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let ada = server.person("ada").await;
     let mut parts: Vec<&str> = ada.token.split('.').collect();
     let none = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0";
@@ -84,7 +85,7 @@ async fn every_token_but_a_fresh_one_of_ours_is_401() {
 
 #[tokio::test]
 async fn a_profile_changes_and_another_password_or_address_needs_the_current_one() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let ada = server.person("ada").await;
     let (status, user) = ada.call(Method::PATCH, "/api/users/me", Some(json!({ "time_zone": "Asia/Tokyo" }))).await;
     assert_eq!((status, &user["time_zone"]), (StatusCode::OK, &json!("Asia/Tokyo")));
@@ -106,7 +107,7 @@ async fn a_profile_changes_and_another_password_or_address_needs_the_current_one
 
 #[tokio::test]
 async fn a_deleted_account_is_gone_with_its_tasks_and_its_name_is_free() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let ada = server.person("ada").await;
     ada.task(json!({ "title": "x" })).await;
     let answer = ada.request(Method::DELETE, "/api/users/me").send().await.expect("an answer");
@@ -118,7 +119,7 @@ async fn a_deleted_account_is_gone_with_its_tasks_and_its_name_is_free() {
 
 #[tokio::test]
 async fn a_password_is_the_same_on_every_keyboard() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let registration = json!({ "username": "ada", "email": "ada@example.org", "password": "Gr\u{fc}n am See" });
     assert_eq!(server.post("/api/auth/register", registration).await.status(), StatusCode::CREATED);
     let ada = server.sign_in("ada", "Gru\u{308}n am\u{a0}See").await;

@@ -3,7 +3,8 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::server::{Person, Server};
+use super::start;
+use crate::server::Person;
 
 /// Sends a body as it is.
 async fn raw(ada: &Person<'_>, method: Method, path: &str, body: impl Into<reqwest::Body>) -> (StatusCode, Value) {
@@ -33,7 +34,7 @@ fn fields(problem: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn every_bad_field_is_named_at_once() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let ada = server.person("ada").await;
     let bad = json!({
         "title": "", "description": "x".repeat(10_001), "status": "done", "priority": 3, "due_at": "tomorrow",
@@ -63,7 +64,7 @@ async fn every_bad_field_is_named_at_once() {
 
 #[tokio::test]
 async fn values_of_the_wrong_type_or_with_forbidden_characters_are_422() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let ada = server.person("ada").await;
     for title in [
         "null",
@@ -94,7 +95,7 @@ async fn values_of_the_wrong_type_or_with_forbidden_characters_are_422() {
 
 #[tokio::test]
 async fn bodies_that_are_no_json_are_400_and_other_types_415() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let ada = server.person("ada").await;
     let surrogate = r#"{"title":"\ud800"}"#.as_bytes().to_vec();
     let not_utf8 = b"{\"title\":\"\xff\"}".to_vec();
@@ -125,7 +126,7 @@ async fn bodies_that_are_no_json_are_400_and_other_types_415() {
 
 #[tokio::test]
 async fn a_body_of_ten_megabytes_is_413_with_and_without_its_length() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let ada = server.person("ada").await;
     for path in ["/api/tasks/", "/api/auth/login", "/api/auth/register"] {
         let body = format!("{{\"title\":\"{}\"}}", "x".repeat(10 << 20));
@@ -143,7 +144,7 @@ async fn a_body_of_ten_megabytes_is_413_with_and_without_its_length() {
 
 #[tokio::test]
 async fn unknown_paths_are_404_and_wrong_methods_405_with_allow() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let ada = server.person("ada").await;
     for path in
         ["/api/nothing", "/api/tasks/x/y/z", "/%00", "/api/tasks/not-a-uuid", "/api/tasks/%ff", "/../etc/passwd"]
@@ -166,7 +167,7 @@ async fn unknown_paths_are_404_and_wrong_methods_405_with_allow() {
 
 #[tokio::test]
 async fn huge_pages_and_numbers_are_422() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let ada = server.person("ada").await;
     for query in [
         "page=999999999999999999999",

@@ -5,7 +5,8 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use taskflow_mail::testing::{Fault, SmtpServer, Stage};
 
-use crate::server::{Server, eventually};
+use super::start;
+use crate::server::eventually;
 
 /// What a server needs to know to send through this relay.
 fn through(port: &str) -> [(&str, &str); 6] {
@@ -28,7 +29,7 @@ fn message_id(data: &[u8]) -> String {
 #[tokio::test]
 async fn registering_welcomes_through_a_real_relay() {
     let relay = SmtpServer::start().await.expect("a relay");
-    let server = Server::start(&through(&relay.port().to_string())).await;
+    let server = start(&through(&relay.port().to_string())).await;
     server.person("ada").await;
     let mails = relay.await_mails(1).await;
     assert_eq!(
@@ -49,7 +50,7 @@ async fn registering_welcomes_through_a_real_relay() {
 
 #[tokio::test]
 async fn without_a_relay_mail_lands_in_the_mailbox_page() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let hostile = serde_json::json!({ "username": "ada", "email": "ada@example.org", "password": "password123" });
     assert_eq!(server.post("/api/auth/register", hostile).await.status(), StatusCode::CREATED);
     let mails = eventually("the welcome is in the mailbox", || async {
@@ -70,7 +71,7 @@ async fn held_mail_survives_kill_nine_and_leaves_exactly_once() {
     let port = relay.port().to_string();
     let mut held = through(&port).to_vec();
     held.push(("HOLD_MAIL", "true"));
-    let server = Server::start(&held).await;
+    let server = start(&held).await;
     server.person("ada").await;
     let server = server.restart(&through(&port)).await;
     relay.await_mails(1).await;
@@ -87,7 +88,7 @@ async fn killed_between_the_relays_answer_and_the_ledger_a_mail_repeats_once_as_
     let port = relay.port().to_string();
     // The relay takes the mail and never says so: the server cannot know.
     relay.once(Stage::Taken, Fault::Hang);
-    let mut server = Server::start(&through(&port)).await;
+    let mut server = start(&through(&port)).await;
     server.person("ada").await;
     relay.await_mails(1).await;
     server.kill();
@@ -105,7 +106,7 @@ async fn a_relay_that_is_away_at_first_gets_everything_once_when_it_is_back() {
     let relay = SmtpServer::start().await.expect("a relay");
     let port = relay.port().to_string();
     relay.stop().await;
-    let server = Server::start(&through(&port)).await;
+    let server = start(&through(&port)).await;
     for name in ["ada", "bob", "cleo"] {
         server.person(name).await;
     }
@@ -120,7 +121,7 @@ async fn a_relay_that_is_away_at_first_gets_everything_once_when_it_is_back() {
 #[tokio::test]
 async fn a_reminder_leaves_when_its_minute_comes() {
     let relay = SmtpServer::start().await.expect("a relay");
-    let server = Server::start(&through(&relay.port().to_string())).await;
+    let server = start(&through(&relay.port().to_string())).await;
     let ada = server.person("ada").await;
     // Due in the past of its minute already: the reminder leaves at once, as the task is still ahead.
     let task = serde_json::json!({ "title": "<b>Ring & run</b>", "due_at": "2099-01-01T00:00:00Z", "reminder_minutes": 40320 });

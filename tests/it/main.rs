@@ -1,13 +1,15 @@
-//! The whole product from outside: the real binary as a process, real sockets, a real SMTP dialogue.
+//! The whole product from outside: the real binary as a process, real sockets, a real SMTP dialogue, a real PostgreSQL.
 
+#![expect(clippy::duplicate_mod, reason = "what people see is tested on every store")]
+
+#[path = "../harness/postgres.rs"]
+#[allow(dead_code, reason = "shared with tests that need other parts of it")]
+mod cluster;
 #[path = "../harness/server.rs"]
 mod server;
 
-mod accounts;
 mod arrows;
-mod hostile;
-mod mail;
 mod operations;
+mod postgres;
 mod readme;
-mod sessions;
-mod tasks;
+mod sqlite;

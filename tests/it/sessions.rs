@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::start;
 use crate::server::{PASSWORD, Server, eventually, taskflow};
 
 const KEY: &str = "a key for these tests that is long enough to sign with";
@@ -50,7 +51,7 @@ async fn me(server: &Server, token: &str) -> StatusCode {
 
 #[tokio::test]
 async fn a_refresh_token_is_good_for_one_refresh() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     server.person("ada").await;
     let first = sign_in(&server, "curl").await;
     let (status, answer) = refresh(&server, &first.refresh).await;
@@ -70,7 +71,7 @@ async fn a_refresh_token_is_good_for_one_refresh() {
 
 #[tokio::test]
 async fn a_token_that_was_copied_ends_its_session_for_the_thief_and_the_owner() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     server.person("ada").await;
     let (stolen, other) = (sign_in(&server, "curl").await, sign_in(&server, "curl").await);
     let second = Held::from(&refresh(&server, &stolen.refresh).await.1);
@@ -85,7 +86,7 @@ async fn a_token_that_was_copied_ends_its_session_for_the_thief_and_the_owner() 
 
 #[tokio::test]
 async fn tokens_that_never_were_are_refused_alike() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     server.person("ada").await;
     let held = sign_in(&server, "curl").await;
     let (session, secret) = held.refresh.split_once('.').expect("two parts");
@@ -106,7 +107,7 @@ async fn tokens_that_never_were_are_refused_alike() {
 
 #[tokio::test]
 async fn signing_out_ends_this_session_at_once_and_no_other() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     server.person("ada").await;
     let (one, two) = (sign_in(&server, "curl").await, sign_in(&server, "curl").await);
     assert_eq!(call(&server, Method::POST, "/api/auth/logout", &one.access).await.0, StatusCode::NO_CONTENT);
@@ -124,7 +125,7 @@ async fn signing_out_ends_this_session_at_once_and_no_other() {
 
 #[tokio::test]
 async fn people_see_where_they_are_signed_in_and_end_it_from_afar() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let bob = server.person("bob").await;
     server.person("ada").await;
     let phone = sign_in(&server, "a phone").await;
@@ -151,7 +152,7 @@ async fn people_see_where_they_are_signed_in_and_end_it_from_afar() {
 
 #[tokio::test]
 async fn another_password_ends_refresh_tokens_too() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let ada = server.person("ada").await;
     let held = sign_in(&server, "curl").await;
     let change = json!({ "password": "another good password", "current_password": PASSWORD });
@@ -162,9 +163,9 @@ async fn another_password_ends_refresh_tokens_too() {
 
 #[tokio::test]
 async fn what_ends_on_one_node_is_known_to_the_others_within_a_second() {
-    let one = Server::start(&[("SECRET_KEY", KEY)]).await;
-    let database = format!("sqlite://{}", one.folder.join("taskflow.db").display());
-    let two = Server::start(&[("SECRET_KEY", KEY), ("DATABASE_URL", &database)]).await;
+    let one = start(&[("SECRET_KEY", KEY)]).await;
+    let database = one.database_url();
+    let two = start(&[("SECRET_KEY", KEY), ("DATABASE_URL", &database)]).await;
     one.person("ada").await;
     let held = sign_in(&one, "curl").await;
     assert_eq!(me(&two, &held.access).await, StatusCode::OK);
@@ -176,7 +177,10 @@ async fn what_ends_on_one_node_is_known_to_the_others_within_a_second() {
     tokio::time::timeout(Duration::from_secs(3), known).await.expect("soon");
     // The command line is one more process on the same data.
     let held = sign_in(&one, "curl").await;
-    let disable = taskflow(&one.folder, &[]).args(["user", "disable", "ada"]).output().expect("an end");
+    let disable = taskflow(&one.folder, &[("DATABASE_URL", &database)])
+        .args(["user", "disable", "ada"])
+        .output()
+        .expect("an end");
     assert!(disable.status.success(), "{}", String::from_utf8_lossy(&disable.stderr));
     for node in [&one, &two] {
         eventually("a locked account is out", || async {
@@ -188,7 +192,7 @@ async fn what_ends_on_one_node_is_known_to_the_others_within_a_second() {
 
 #[tokio::test]
 async fn what_ended_stays_ended_after_a_crash() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     server.person("ada").await;
     let (one, two) = (sign_in(&server, "curl").await, sign_in(&server, "curl").await);
     assert_eq!(call(&server, Method::POST, "/api/auth/logout", &one.access).await.0, StatusCode::NO_CONTENT);
@@ -200,7 +204,7 @@ async fn what_ended_stays_ended_after_a_crash() {
 
 #[tokio::test]
 async fn a_new_key_signs_and_the_previous_one_still_counts_while_it_is_named() {
-    let server = Server::start(&[("SECRET_KEY", KEY)]).await;
+    let server = start(&[("SECRET_KEY", KEY)]).await;
     server.person("ada").await;
     let old = sign_in(&server, "curl").await;
     let server = server.restart(&[("SECRET_KEY", OTHER_KEY), ("SECRET_KEY_PREVIOUS", KEY)]).await;
@@ -216,7 +220,7 @@ async fn a_new_key_signs_and_the_previous_one_still_counts_while_it_is_named() {
 async fn the_mailbox_of_a_service_in_production_is_for_who_runs_it() {
     let settings =
         [("DEBUG", "false"), ("MAILBOX", "true"), ("SECRET_KEY", KEY), ("PUBLIC_URL", "https://tasks.example")];
-    let server = Server::start(&settings).await;
+    let server = start(&settings).await;
     let ada = server.person("ada").await;
     for path in ["/mailbox", "/api/mailbox"] {
         assert_eq!(server.get(path).await.status(), StatusCode::UNAUTHORIZED, "{path}");
@@ -224,7 +228,9 @@ async fn the_mailbox_of_a_service_in_production_is_for_who_runs_it() {
     }
     let create =
         ["user", "create", "--admin", "--username", "root", "--email", "root@example.org", "--password", PASSWORD];
-    let made = taskflow(&server.folder, &settings).args(create).output().expect("an end");
+    let database = server.database_url();
+    let made =
+        taskflow(&server.folder, &settings).env("DATABASE_URL", &database).args(create).output().expect("an end");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let root = server.sign_in("root", PASSWORD).await;
     assert_eq!(root.get("/api/mailbox").await.0, StatusCode::OK);

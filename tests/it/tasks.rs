@@ -1,13 +1,13 @@
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::server::Server;
+use super::start;
 
 const ABSENT: &str = "0198c0de-0000-7000-8000-000000000001";
 
 #[tokio::test]
 async fn a_task_is_made_read_changed_and_trashed() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let ada = server.person("ada").await;
     let body = json!({ "title": "Water the plants", "priority": "high", "due_at": "2099-03-29T08:00:00+02:00", "reminder_minutes": 15 });
     let answer = ada.request(Method::POST, "/api/tasks/").json(&body).send().await.expect("an answer");
@@ -39,7 +39,7 @@ async fn a_task_is_made_read_changed_and_trashed() {
 
 #[tokio::test]
 async fn lists_are_filtered_sorted_and_paged_with_links() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let ada = server.person("ada").await;
     for n in 0..5 {
         let priority = ["low", "medium", "high"][n % 3];
@@ -66,7 +66,7 @@ async fn lists_are_filtered_sorted_and_paged_with_links() {
 
 #[tokio::test]
 async fn somebody_elses_task_is_byte_for_byte_an_absent_one() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let (ada, bob) = (server.person("ada").await, server.person("bob").await);
     let id = ada.task(json!({ "title": "mine" })).await["id"].as_str().expect("an id").to_owned();
     for method in [Method::GET, Method::PUT, Method::PATCH, Method::DELETE] {
@@ -88,7 +88,7 @@ async fn somebody_elses_task_is_byte_for_byte_an_absent_one() {
 
 #[tokio::test]
 async fn a_write_survives_kill_nine() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let id = {
         let ada = server.person("ada").await;
         ada.task(json!({ "title": "durable" })).await["id"].as_str().expect("an id").to_owned()
@@ -107,7 +107,7 @@ async fn whole(answer: reqwest::Response) -> (StatusCode, Vec<Option<String>>, S
 
 #[tokio::test]
 async fn a_repeated_request_is_done_once_and_answered_the_same_byte_for_byte() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let (ada, bob) = (server.person("ada").await, server.person("bob").await);
     let body = r#"{"title":"once \u00e9","due_at":"2099-01-01T00:00:00.1+01:00"}"#;
     let send = |token: &str, key: &str, body: &str| {
@@ -143,7 +143,7 @@ async fn a_repeated_request_is_done_once_and_answered_the_same_byte_for_byte() {
 
 #[tokio::test]
 async fn a_request_sent_many_times_at_once_is_done_once() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let ada = server.person("ada").await;
     let send = |path: &'static str, body: serde_json::Value| {
         let request = ada.request(Method::POST, path).header("Idempotency-Key", path).json(&body);
@@ -164,7 +164,7 @@ async fn a_request_sent_many_times_at_once_is_done_once() {
 
 #[tokio::test]
 async fn many_changes_are_done_each_for_itself() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let (ada, bob) = (server.person("ada").await, server.person("bob").await);
     let (old, gone) = (ada.task(json!({ "title": "old" })).await, ada.task(json!({ "title": "gone" })).await);
     let theirs = bob.task(json!({ "title": "theirs" })).await;
@@ -203,7 +203,7 @@ async fn many_changes_are_done_each_for_itself() {
 
 #[tokio::test]
 async fn many_changes_are_done_together_or_not_at_all() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let ada = server.person("ada").await;
     let old = ada.task(json!({ "title": "old" })).await;
     let bulk = async |operations: serde_json::Value| {
@@ -241,7 +241,7 @@ async fn many_changes_are_done_together_or_not_at_all() {
 
 #[tokio::test]
 async fn a_task_has_a_history_of_who_changed_what() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let (ada, bob) = (server.person("ada").await, server.person("bob").await);
     let user = ada.get("/api/users/me").await.1["id"].clone();
     let task = ada.task(json!({ "title": "one" })).await;
@@ -275,7 +275,7 @@ async fn a_task_has_a_history_of_who_changed_what() {
 
 #[tokio::test]
 async fn a_change_is_made_only_to_the_version_that_was_seen() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let ada = server.person("ada").await;
     let task = ada.task(json!({ "title": "one" })).await;
     let path = format!("/api/tasks/{}", task["id"].as_str().expect("an id"));
@@ -312,7 +312,7 @@ async fn a_change_is_made_only_to_the_version_that_was_seen() {
 
 #[tokio::test]
 async fn what_a_client_has_already_is_not_sent_again() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let ada = server.person("ada").await;
     let id = ada.task(json!({ "title": "x" })).await["id"].as_str().expect("an id").to_owned();
     for path in [&format!("/api/tasks/{id}"), "/api/users/me", "/api/auth/me"] {

@@ -2,6 +2,9 @@
 //!
 //! `cargo test --release --all-features --test long -- --nocapture`
 
+#[path = "../harness/postgres.rs"]
+#[expect(dead_code, reason = "shared with the tests that run on every change")]
+mod cluster;
 #[path = "../harness/server.rs"]
 #[expect(dead_code, reason = "shared with the tests that run on every change")]
 mod server;
