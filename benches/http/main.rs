@@ -7,7 +7,7 @@
 
 #[path = "../../tests/harness/postgres.rs"]
 #[allow(dead_code, reason = "shared with tests that need more of it")]
-mod postgres;
+mod cluster;
 #[path = "../../tests/harness/server.rs"]
 #[allow(dead_code, reason = "shared with tests that need more of it")]
 mod server;
@@ -17,8 +17,8 @@ mod load;
 
 use std::time::Duration;
 
+use cluster::Cluster;
 use load::{Figures, Load};
-use postgres::Cluster;
 use server::Server;
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Executor};

@@ -74,5 +74,18 @@ pub(crate) fn endpoint() -> BoxEndpoint<'static> {
 /// The page of Swagger UI with the document in it; it loads nothing from anywhere.
 pub(crate) fn docs_page(document: &str) -> String {
     let service = service();
-    service.swagger_ui_html().replace(&service.spec(), document).replacen("<html charset", "<!doctype html>\n<html lang=\"en\" charset", 1)
+    let head = "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n    <title>TaskFlow API</title>";
+    let page = service.swagger_ui_html().replace(&service.spec(), document);
+    let page = page.replacen("<html charset", "<!doctype html>\n<html lang=\"en\" charset", 1);
+    page.replacen("<title>Swagger UI</title>", head, 1)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_page_is_named_and_fits_small_screens() {
+        let page = super::docs_page("{}");
+        assert!(page.contains("<title>TaskFlow API</title>") && page.contains("width=device-width"));
+        assert!(page.trim_start().starts_with("<!doctype html>"));
+    }
 }

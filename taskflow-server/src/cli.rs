@@ -55,7 +55,7 @@ enum Command {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let Cli { flags, command } = Cli::parse();
+    let Cli { flags, command } = Cli::parse_from(flags::joined(std::env::args_os()));
     let command = command.unwrap_or(Command::Serve);
     // Two libraries that each bring a TLS provider would otherwise panic at the first handshake. An error means that
     // there is one already.

@@ -160,7 +160,8 @@ impl Config {
         values::local_url(&self.host, self.port)
     }
 
-    /// Name, value as it would be written and origin of each setting; secrets are `***`, unset ones empty.
+    /// Name, value as it would be written and origin of each setting; secrets are `***`, unset ones empty. An unset key
+    /// says in parentheses what becomes of it.
     #[must_use]
     pub fn effective(&self) -> Vec<(&'static str, String, Origin)> {
         let origin = |name| self.origins.get(name).cloned().unwrap_or(Origin::Default);
@@ -181,7 +182,12 @@ impl Config {
             "PORT" => self.port.to_string(),
             "DEBUG" => self.debug.to_string(),
             "PUBLIC_URL" => self.public_url.clone().unwrap_or_default(),
-            "SECRET_KEY" => "***".to_owned(),
+            "SECRET_KEY" => match (&self.key_origin, self.debug) {
+                (KeyOrigin::Ephemeral, true) => "(made at first start)",
+                (KeyOrigin::Ephemeral, false) => "(missing)",
+                (KeyOrigin::Given | KeyOrigin::Created(_) | KeyOrigin::Kept(_), _) => "***",
+            }
+            .to_owned(),
             "SECRET_KEY_PREVIOUS" => self.previous_keys.first().map(|_| "***".to_owned()).unwrap_or_default(),
             "ALGORITHM" => "HS256".to_owned(),
             "ACCESS_TOKEN_EXPIRE_MINUTES" => self.access_token_expire_minutes.to_string(),
@@ -190,7 +196,11 @@ impl Config {
             "PASSWORD_POLICY" => self.password_policy.as_str().to_owned(),
             "ALLOWED_ORIGINS" => self.allowed_origins.join(","),
             "SMTP_SERVER" => smtp.map(|smtp| smtp.server.clone()).unwrap_or_default(),
-            "SMTP_PORT" => smtp.map(|smtp| smtp.port.to_string()).unwrap_or_default(),
+            "SMTP_PORT" => match smtp {
+                Some(smtp) => smtp.port.to_string(),
+                None if self.origins.contains_key(name) => String::new(),
+                None => Setting::named(name).and_then(|setting| setting.default).unwrap_or_default().to_owned(),
+            },
             "SMTP_USERNAME" => login.map(|login| login.username.clone()).unwrap_or_default(),
             "SMTP_PASSWORD" => login.map(|_| "***".to_owned()).unwrap_or_default(),
             "SMTP_USE_TLS" => smtp.map(|smtp| smtp.security.is_tls().to_string()).unwrap_or_default(),

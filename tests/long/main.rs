@@ -5,10 +5,14 @@
 #[path = "../harness/postgres.rs"]
 #[expect(dead_code, reason = "shared with the tests that run on every change")]
 mod cluster;
+#[path = "../harness/proxy.rs"]
+#[expect(dead_code, reason = "shared with the tests that run on every change")]
+mod proxy;
 #[path = "../harness/server.rs"]
 #[expect(dead_code, reason = "shared with the tests that run on every change")]
 mod server;
 
+mod aborts;
 mod sqlite;
 
 /// A random number that is printed, so that a failure can be repeated: `LONG_SEED` sets it.

@@ -30,6 +30,7 @@ pub(super) fn complete(spec: &str) -> Value {
     let mut document: Value = serde_json::from_str(spec).unwrap_or_default();
     for (path, item) in members(&mut document["paths"]) {
         for (method, operation) in members(item) {
+            forget_examples(&mut operation["parameters"]);
             let statuses = refusals(path, method, operation);
             let responses = &mut operation["responses"];
             for status in statuses {
@@ -41,6 +42,7 @@ pub(super) fn complete(spec: &str) -> Value {
         }
     }
     let components = &mut document["components"];
+    set_examples(&mut components["schemas"]);
     components["responses"] = problem_responses();
     components["headers"] = json!({
         "X-Request-Id": { "description": "Names this request in the log.", "schema": { "type": "string" } }
@@ -56,6 +58,27 @@ pub(super) fn complete(spec: &str) -> Value {
     components["securitySchemes"]["password"]["flows"]["password"]["scopes"] = json!({});
     tidy(&mut document);
     document
+}
+
+/// Swagger UI sends the examples of parameters as values: optional ones would filter lists and repeat requests that
+/// nobody asked for.
+fn forget_examples(parameters: &mut Value) {
+    for parameter in parameters.as_array_mut().into_iter().flatten().filter(|own| own["required"] != true) {
+        parameter["schema"].as_object_mut().and_then(|schema| schema.remove("example"));
+    }
+}
+
+/// Swagger UI sends the examples of bodies too: they must still be in the future, and must lock nobody out.
+fn set_examples(schemas: &mut Value) {
+    for schema in ["NewTask", "TaskChange"] {
+        schemas[schema]["properties"]["due_at"]["example"] = json!("2030-03-29T08:00:00Z");
+    }
+    let profile = &mut schemas["ProfileChange"];
+    for member in ["email", "password", "current_password"] {
+        profile["properties"][member].as_object_mut().and_then(|schema| schema.remove("example"));
+    }
+    // Without it, values are made up for the members that have no example.
+    profile["example"] = json!({ "time_zone": "Europe/Berlin", "locale": "en" });
 }
 
 fn refusals(path: &str, method: &str, operation: &Value) -> Vec<u16> {
@@ -91,7 +114,10 @@ fn problem_responses() -> Value {
         let mut headers = request_id();
         let header = |description: &str| json!({ "description": description, "schema": { "type": "string" } });
         match status {
-            401 => headers["WWW-Authenticate"] = header("Always `Bearer`."),
+            401 => {
+                headers["WWW-Authenticate"] =
+                    header("`Bearer`; with `error=\"invalid_token\"` for a token that does not count.");
+            }
             503 => headers["Retry-After"] = header("Seconds after which to try again."),
             _ => (),
         }
@@ -193,6 +219,18 @@ mod tests {
         for reference in found {
             assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
         }
+    }
+
+    #[test]
+    fn trying_it_out_neither_filters_nor_changes_what_nobody_chose() {
+        let document = super::super::openapi();
+        let parameters = document["paths"]["/api/tasks/"]["get"]["parameters"].as_array().expect("parameters");
+        assert!(parameters.len() > 5 && parameters.iter().all(|own| own["schema"].get("example").is_none()));
+        let profile = &document["components"]["schemas"]["ProfileChange"];
+        assert_eq!(profile["example"], serde_json::json!({ "time_zone": "Europe/Berlin", "locale": "en" }));
+        let task = &document["components"]["schemas"]["NewTask"]["properties"];
+        assert_eq!(task["reminder_minutes"]["example"], 15);
+        assert_eq!(task["due_at"]["example"], "2030-03-29T08:00:00Z");
     }
 
     #[test]

@@ -17,8 +17,10 @@ pub enum ApiError {
     Malformed(&'static str),
     /// 400: a header that cannot be understood.
     BadHeader(FieldError),
-    /// 401: no token, or one that does not count; never said why.
+    /// 401: no token.
     Unauthorized,
+    /// 401: a token that does not count; never said why.
+    InvalidToken,
     /// 401: no such account, wrong password or locked; never said which.
     WrongCredentials,
     /// 401: a refresh token that does not count; never said why.
@@ -96,6 +98,9 @@ impl ApiError {
             Self::Malformed(detail) => (400, "malformed", (*detail).to_owned()),
             Self::BadHeader(error) => (400, "malformed_header", format!("{} {}", error.field, error.message)),
             Self::Unauthorized => (401, "unauthorized", "sign in first".to_owned()),
+            Self::InvalidToken => {
+                (401, "unauthorized", "the token is not valid or has expired, sign in again".to_owned())
+            }
             Self::WrongCredentials => (401, "wrong_credentials", "name or password is wrong".to_owned()),
             Self::SessionOver => (401, "session_over", "sign in again".to_owned()),
             Self::RegistrationClosed => {
@@ -175,6 +180,11 @@ impl ApiError {
             Self::Unauthorized | Self::WrongCredentials | Self::SessionOver => {
                 Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"taskflow\"")))
             }
+            // RFC 6750 §3.1.
+            Self::InvalidToken => Some((
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"taskflow\", error=\"invalid_token\""),
+            )),
             Self::MethodNotAllowed(allowed) => Some((header::ALLOW, HeaderValue::from_str(allowed).ok()?)),
             Self::Unavailable(_) | Self::Overdue => Some((header::RETRY_AFTER, HeaderValue::from_static("5"))),
             Self::Busy => Some((header::RETRY_AFTER, HeaderValue::from_static("2"))),

@@ -89,7 +89,7 @@ impl TasksApi {
         status: Query<Field<TaskStatus>>,
         /// Only of this priority.
         priority: Query<Field<TaskPriority>>,
-        /// Only due before this time.
+        /// Only due before this time, as in `2030-03-29T08:00:00Z`.
         due_before: Query<Field<Timestamp>>,
         /// Only due at this time or later.
         due_after: Query<Field<Timestamp>>,
@@ -97,7 +97,7 @@ impl TasksApi {
         overdue: Query<Field<bool>>,
         /// Only with all these words in title or description.
         q: Query<Field<SearchText>>,
-        /// Sort by these, first things first; `-` turns the order around.
+        /// Sort by these, first things first, as in `-priority,due_at`; `-` turns the order around.
         sort: Query<Field<Sort>>,
         /// Which page, counted from 1.
         page: Query<Field<PageNumber>>,

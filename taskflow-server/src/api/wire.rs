@@ -168,7 +168,7 @@ texts! {
 
 impl Wire for ReminderMinutes {
     fn schema() -> MetaSchema {
-        integer_schema(0, Self::MAX)
+        MetaSchema { example: Some(json!(15)), ..integer_schema(0, Self::MAX) }
     }
 
     fn parse(value: &Value) -> Result<Self, String> {

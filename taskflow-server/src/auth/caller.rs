@@ -11,7 +11,8 @@ use crate::wiring::Service;
 
 /// The person who makes a request, shown by an access token that still counts.
 ///
-/// An operation that takes one is for people who are signed in: it answers 401, always the same, to everybody else.
+/// An operation that takes one is for people who are signed in: it answers 401 to everybody else, the same to
+/// all tokens that do not count.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller {
     /// Who it is.
@@ -35,9 +36,9 @@ impl Caller {
     pub(crate) fn of(request: &Request) -> Result<Self, ApiError> {
         let service = request.data::<Arc<Service>>().ok_or_else(|| ApiError::bug("no service in the request"))?;
         let token = bearer(request).ok_or(ApiError::Unauthorized)?;
-        let verified = service.tokens.verify(token, service.clock.now()).ok_or(ApiError::Unauthorized)?;
+        let verified = service.tokens.verify(token, service.clock.now()).ok_or(ApiError::InvalidToken)?;
         if !service.revoked.admits(&verified)? {
-            return Err(ApiError::Unauthorized);
+            return Err(ApiError::InvalidToken);
         }
         if let Some(SignedIn(seen)) = request.extensions().get() {
             let _ = seen.set(verified.user);

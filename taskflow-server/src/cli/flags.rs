@@ -1,5 +1,7 @@
 //! A flag for every setting that is no secret, made from the list of settings.
 
+use std::ffi::OsString;
+
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 
 use crate::config::{SETTINGS, Setting};
@@ -24,6 +26,26 @@ fn flag(setting: &'static Setting) -> Arg {
         .global(true)
         .hide_short_help(!COMMON.contains(&setting.name));
     if setting.switch { arg.num_args(0..=1).require_equals(true).default_missing_value("true") } else { arg }
+}
+
+/// Joins a switch with the `true` or `false` after it: a switch may stand alone too, so that for clap the word after it
+/// is the command.
+pub(super) fn joined(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let is_switch = |text: &OsString| {
+        let name = text.to_str().and_then(|text| text.strip_prefix("--"));
+        SETTINGS.iter().any(|setting| setting.switch && name == Some(setting.flag().as_str()))
+    };
+    let mut joined: Vec<OsString> = Vec::new();
+    for argument in arguments {
+        match joined.last_mut().filter(|last| is_switch(last)) {
+            Some(switch) if argument == "true" || argument == "false" => {
+                switch.push("=");
+                switch.push(argument);
+            }
+            _ => joined.push(argument),
+        }
+    }
+    joined
 }
 
 impl Args for Flags {

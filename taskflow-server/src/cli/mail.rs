@@ -27,7 +27,12 @@ fn address(text: &str) -> Result<EmailAddress, String> {
 pub(super) async fn run(command: Command, config: &Arc<Config>) -> Result<(), Failure> {
     let Command::Test { to } = command;
     let Some(smtp) = &config.smtp else {
-        return Err(Failure::new("there is no relay: mail stays on the page /mailbox of the running server")
+        let mail = if config.mailbox {
+            "stays on the page /mailbox of the running server"
+        } else {
+            "waits in the outbox until there is one"
+        };
+        return Err(Failure::new(format!("there is no relay: mail {mail}"))
             .advise("set SMTP_SERVER, SMTP_PORT and, if the relay asks for it, SMTP_USERNAME and SMTP_PASSWORD"));
     };
     let (mail, clock) = wiring::relay(config)?;

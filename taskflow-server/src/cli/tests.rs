@@ -4,7 +4,7 @@ use super::*;
 use crate::config::SETTINGS;
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
-    Cli::try_parse_from(std::iter::once("taskflow").chain(line.split_whitespace()))
+    Cli::try_parse_from(flags::joined(std::iter::once("taskflow").chain(line.split_whitespace()).map(Into::into)))
 }
 
 fn flags(line: &str) -> Vec<(&'static str, String)> {
@@ -44,6 +44,7 @@ fn settings_stand_before_or_after_the_command() {
 fn a_switch_may_stand_alone_and_does_not_swallow_the_command() {
     assert_eq!(flags("--hold-mail serve"), [("HOLD_MAIL", "true".to_owned())]);
     assert_eq!(flags("--hold-mail=false"), [("HOLD_MAIL", "false".to_owned())]);
+    assert_eq!(flags("--hold-mail false serve"), [("HOLD_MAIL", "false".to_owned())]);
 }
 
 #[test]
@@ -88,6 +89,8 @@ fn all_commands_are_there() {
         "user list",
         "user disable ada",
         "user enable ada",
+        "user admin ada",
+        "user admin ada --off",
         "user passwd ada --password-stdin",
         "db migrate",
         "db status",

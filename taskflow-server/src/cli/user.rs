@@ -4,14 +4,13 @@ use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::sync::Arc;
 
 use taskflow_core::{
-    Actor, EmailAddress, Error, Expect, Login, NewUser, PasswordHash, ProfileChange, StandingChange, User, UserId,
-    Username,
+    Actor, EmailAddress, Error, Expect, Login, NewUser, PasswordHash, ProfileChange, StandingChange, User, Username,
 };
 
 use super::failure::Failure;
 use super::output;
 use crate::auth::Password;
-use crate::config::Config;
+use crate::config::{Config, Database};
 use crate::wiring::{self, Opened};
 
 #[derive(Debug, Clone, clap::Subcommand)]
@@ -24,6 +23,14 @@ pub(super) enum Command {
     Disable(Who),
     /// Unlocks an account.
     Enable(Who),
+    /// Makes an account one that may run the service.
+    Admin {
+        #[command(flatten)]
+        who: Who,
+        /// Takes that away instead.
+        #[arg(long)]
+        off: bool,
+    },
     /// Sets another password; who is signed in with the old one no longer is.
     Passwd {
         #[command(flatten)]
@@ -73,7 +80,7 @@ impl std::fmt::Debug for GivenPassword {
 }
 
 pub(super) async fn run(command: Command, config: &Arc<Config>) -> Result<(), Failure> {
-    if config.database.file().is_none() {
+    if config.database == Database::Memory {
         return Err(Failure::new("memory: holds accounts only as long as the server runs").advise(
             "register by the API of the running server, or set DATABASE_URL, for example to sqlite://taskflow.db",
         ));
@@ -82,8 +89,9 @@ pub(super) async fn run(command: Command, config: &Arc<Config>) -> Result<(), Fa
     let result = match command {
         Command::Create(create) => self::create(create, config, &opened).await,
         Command::List => list(&opened).await,
-        Command::Disable(who) => set_active(who, false, &opened).await,
-        Command::Enable(who) => set_active(who, true, &opened).await,
+        Command::Disable(who) => set_active(&who, false, &opened).await,
+        Command::Enable(who) => set_active(&who, true, &opened).await,
+        Command::Admin { who, off } => set_admin(&who, !off, &opened).await,
         Command::Passwd { who, password } => passwd(&who, password, config, &opened).await,
     };
     opened.close().await;
@@ -93,7 +101,7 @@ pub(super) async fn run(command: Command, config: &Arc<Config>) -> Result<(), Fa
 async fn create(create: Create, config: &Config, opened: &Opened) -> Result<(), Failure> {
     let username = given_or_asked(create.username, "--username", "Username")?;
     let email = given_or_asked(create.email, "--email", "E-mail")?;
-    let password = create.password.read()?;
+    let password = create.password.read(CREATE)?;
 
     // Everything is checked before anything is said, so that one more try is enough.
     let mut problems = Vec::new();
@@ -114,24 +122,16 @@ async fn create(create: Create, config: &Config, opened: &Opened) -> Result<(), 
     };
     let kind = if user.is_admin { "administrator" } else { "account" };
     output::line(&format!("made {kind} {} <{}>", user.username, user.email))?;
-    output::line(match config.smtp {
-        Some(_) => "the welcome mail leaves as soon as the server runs",
-        None => "there is no relay: the welcome mail goes to the page /mailbox when the server runs",
+    output::line(match (&config.smtp, config.mailbox) {
+        (Some(_), _) => "the welcome mail leaves as soon as the server runs",
+        (None, true) => "there is no relay: the welcome mail goes to the page /mailbox when the server runs",
+        (None, false) => "there is no relay: the welcome mail waits in the outbox until SMTP_SERVER is set",
     })
 }
 
 async fn list(opened: &Opened) -> Result<(), Failure> {
     let mut rows = vec![["USERNAME", "EMAIL", "ROLE", "STATE", "SINCE", "ID"].map(str::to_owned).to_vec()];
-    let mut after: Option<UserId> = None;
-    loop {
-        let page = opened.app.users_after(after, PAGE).await;
-        let page = page.map_err(|error| Failure::of("cannot list the accounts", &error))?;
-        after = page.last().map(|user| user.id);
-        rows.extend(page.iter().map(row));
-        if page.len() < PAGE as usize {
-            break;
-        }
-    }
+    rows.extend(all(opened).await?.iter().map(row));
     match rows.len() {
         1 => output::line("there is no account yet; make one with: taskflow user create --admin"),
         _ => output::line(&output::table(&rows)),
@@ -141,6 +141,19 @@ async fn list(opened: &Opened) -> Result<(), Failure> {
 /// Accounts read at once.
 const PAGE: u32 = 500;
 
+async fn all(opened: &Opened) -> Result<Vec<User>, Failure> {
+    let mut users: Vec<User> = Vec::new();
+    loop {
+        let page = opened.app.users_after(users.last().map(|user| user.id), PAGE).await;
+        let page = page.map_err(|error| Failure::of("cannot list the accounts", &error))?;
+        let last = page.len() < PAGE as usize;
+        users.extend(page);
+        if last {
+            return Ok(users);
+        }
+    }
+}
+
 fn row(user: &User) -> Vec<String> {
     let role = if user.is_admin { "admin" } else { "user" };
     let state = if user.is_active { "active" } else { "disabled" };
@@ -148,17 +161,32 @@ fn row(user: &User) -> Vec<String> {
     vec![user.username.to_string(), user.email.to_string(), role.into(), state.into(), since, user.id.to_string()]
 }
 
-async fn set_active(who: Who, active: bool, opened: &Opened) -> Result<(), Failure> {
-    let user = find(&who, opened).await?;
+async fn set_active(who: &Who, active: bool, opened: &Opened) -> Result<(), Failure> {
     let change = StandingChange { is_active: Some(active), is_admin: None };
-    let changed = opened.app.set_standing(Actor::System, user.id, change).await;
-    changed.map_err(|error| Failure::of("cannot change the account", &error))?;
-    output::line(&format!("{} is {} now", user.username, if active { "active" } else { "disabled" }))
+    set_standing(who, change, if active { "active" } else { "disabled" }, opened).await
+}
+
+async fn set_admin(who: &Who, admin: bool, opened: &Opened) -> Result<(), Failure> {
+    let change = StandingChange { is_active: None, is_admin: Some(admin) };
+    set_standing(who, change, if admin { "an administrator" } else { "no administrator" }, opened).await
+}
+
+/// Changes what somebody may do, and says so when nobody may run the service any more.
+async fn set_standing(who: &Who, change: StandingChange, now: &str, opened: &Opened) -> Result<(), Failure> {
+    let rules = |user: &User| user.is_admin && user.is_active;
+    let before = find(who, opened).await?;
+    let changed = opened.app.set_standing(Actor::System, before.id, change).await;
+    let after = changed.map_err(|error| Failure::of("cannot change the account", &error))?;
+    output::line(&format!("{} is {now} now", after.username))?;
+    if rules(&before) && !rules(&after) && !all(opened).await?.iter().any(rules) {
+        output::line("note: no active administrator is left; name one with: taskflow user admin NAME")?;
+    }
+    Ok(())
 }
 
 async fn passwd(who: &Who, password: GivenPassword, config: &Config, opened: &Opened) -> Result<(), Failure> {
     let user = find(who, opened).await?;
-    let password = password.read()?;
+    let password = password.read(PASSWD)?;
     let inputs = vec![user.username.to_string(), user.email.to_string()];
     let hash = hash(&password, inputs, config).await?.map_err(|text| refused(&[format!("password {text}")]))?;
     let change = ProfileChange { password: Some(hash), ..ProfileChange::default() };
@@ -193,7 +221,8 @@ fn refused(problems: &[String]) -> Failure {
 }
 
 impl GivenPassword {
-    fn read(self) -> Result<String, Failure> {
+    /// `example` is the command at hand with its password from standard input.
+    fn read(self, example: &str) -> Result<String, Failure> {
         if let Some(password) = self.password {
             return Ok(password);
         }
@@ -201,7 +230,7 @@ impl GivenPassword {
             return first_line();
         }
         if !io::stdin().is_terminal() {
-            return Err(missing("--password-stdin"));
+            return Err(missing("--password-stdin", example));
         }
         let ask = |prompt| rpassword::prompt_password(prompt).map_err(|error| unreadable(&error));
         let password = ask("Password: ")?;
@@ -221,7 +250,7 @@ fn given_or_asked(given: Option<String>, flag: &str, prompt: &str) -> Result<Str
         return Ok(text);
     }
     if !io::stdin().is_terminal() {
-        return Err(missing(flag));
+        return Err(missing(flag, CREATE));
     }
     let mut line = String::new();
     let asked = write!(io::stderr(), "{prompt}: ").and_then(|()| io::stdin().lock().take(4096).read_line(&mut line));
@@ -229,10 +258,13 @@ fn given_or_asked(given: Option<String>, flag: &str, prompt: &str) -> Result<Str
     Ok(line.trim().to_owned())
 }
 
-fn missing(flag: &str) -> Failure {
-    Failure::new(format!("{flag} is missing, and there is no terminal to ask on")).advise(
-        "for example: echo PASSWORD | taskflow user create --username ada --email ada@example.org --password-stdin",
-    )
+/// How the commands are used without a terminal.
+const CREATE: &str = "taskflow user create --username ada --email ada@example.org --password-stdin";
+const PASSWD: &str = "taskflow user passwd ada --password-stdin";
+
+fn missing(flag: &str, example: &str) -> Failure {
+    Failure::new(format!("{flag} is missing, and there is no terminal to ask on"))
+        .advise(format!("for example: echo PASSWORD | {example}"))
 }
 
 fn unreadable(error: &io::Error) -> Failure {

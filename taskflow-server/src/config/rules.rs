@@ -21,15 +21,17 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
     let serve = need == Need::Serve;
 
     let database = database(r);
+    let before = r.problems();
     let host = r.value("HOST", "write an address such as 127.0.0.1, or the name of this machine", values::host);
+    let host_understood = r.problems() == before;
     let port = r.value("PORT", "take a number from 0 to 65535; 0 is any free port", values::number(0..=u16::MAX));
     // What cannot be understood counts as production, so that the stricter problems are named too.
     let asked = r.optional("DEBUG", TRUTH, values::truth);
-    let debug = asked.unwrap_or(!r.has("DEBUG") && values::is_loopback(&host));
+    let debug = asked.unwrap_or(!r.has("DEBUG") && host_understood && values::is_loopback(&host));
     let (smtp, mail_from) = smtp::read(r, debug, &mut remarks);
     let relay = r.has("SMTP_SERVER");
     let mailbox = mailbox(r, debug, relay, serve);
-    let public_url = public_url(r, debug, relay && serve, &host, port);
+    let public_url = public_url(r, debug, serve && (relay || !mailbox), &host, port);
     let policy = r.optional("PASSWORD_POLICY", "write basic or strict", policy);
     let sending = sending(r);
     algorithm(r);

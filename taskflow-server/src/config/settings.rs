@@ -89,7 +89,10 @@ pub const SETTINGS: &[Setting] = &[
         None,
         "for ports other than 465 and 587: STARTTLS or plain; when empty: plain on loopback only",
     ),
-    derived("SMTP_FROM_EMAIL", "sender of all mail; when empty: SMTP_USERNAME if it is an address"),
+    derived(
+        "SMTP_FROM_EMAIL",
+        "sender of all mail; may be empty if SMTP_USERNAME is an address, in development also with a relay on loopback",
+    ),
     setting("SMTP_FROM_NAME", "TaskFlow", "name of the sender of all mail"),
     setting("SMTP_CONNECTIONS", "16", "how many connections to the relay at most (1 to 1000)"),
     setting("EMAIL_TIMEOUT", "30s", "how long one mail may take"),

@@ -67,7 +67,9 @@ pub(super) fn read(reader: &mut Reader, debug: bool, remarks: &mut Vec<String>) 
         reader.value("SMTP_PORT", "take a number from 1 to 65535, usually 465 or 587", values::number(1..=u16::MAX));
     let use_tls = reader.optional("SMTP_USE_TLS", "write true or false", values::truth);
     let login = login(reader);
-    let from = sender(reader, debug);
+    // A relay elsewhere sends on only what can be answered.
+    let elsewhere = server.as_deref().is_some_and(|server| !values::is_loopback(server));
+    let from = sender(reader, reader.has("SMTP_SERVER") && (elsewhere || !debug));
 
     for name in ["SMTP_USERNAME", "SMTP_PASSWORD"].into_iter().filter(|name| reader.has(name)) {
         if !reader.has("SMTP_SERVER") {
@@ -125,14 +127,14 @@ fn security(reader: &mut Reader, server: &str, port: u16, use_tls: Option<bool>,
     by_port.unwrap_or(if use_tls.unwrap_or(!loopback) { SmtpSecurity::StartTls } else { SmtpSecurity::Plain })
 }
 
-/// The sign-in name is usually the sender; where nothing is sent or on a developer's machine, a sender that nobody can
-/// answer will do.
-fn sender(reader: &mut Reader, debug: bool) -> Mailbox {
+/// The sign-in name is usually the sender; where nothing leaves a developer's machine, a sender that nobody can answer
+/// will do.
+fn sender(reader: &mut Reader, needed: bool) -> Mailbox {
     let name = reader.value("SMTP_FROM_NAME", "take up to 100 characters on one line", from_name);
     let right = "set the address that mail comes from, as in taskflow@example.org";
     let given: Option<EmailAddress> = reader.optional("SMTP_FROM_EMAIL", right, |text| text.parse().ok());
     let address = given.or_else(|| reader.text("SMTP_USERNAME").and_then(|name| name.parse().ok()));
-    if address.is_none() && !debug && reader.has("SMTP_SERVER") && !reader.has("SMTP_FROM_EMAIL") {
+    if address.is_none() && needed && !reader.has("SMTP_FROM_EMAIL") {
         reader.problem("SMTP_FROM_EMAIL", "is missing: mail needs a sender", right);
     }
     let nobody = || "taskflow@localhost.localdomain".parse().expect("it has the form of an address");

@@ -78,7 +78,33 @@ fn production_demands_key_public_url_relay_and_sender() {
     assert_eq!(names(production(&without)), ["PUBLIC_URL", "SECRET_KEY", "SMTP_FROM_EMAIL"]);
     let bare =
         Config::load(Sources::none().with_environment([("HOST", "::"), ("DATABASE_URL", "memory:")]), Need::Serve);
-    assert_eq!(names(bare), ["SECRET_KEY", "SMTP_SERVER"]);
+    assert_eq!(names(bare), ["PUBLIC_URL", "SECRET_KEY", "SMTP_SERVER"]);
+}
+
+#[test]
+fn a_host_that_cannot_be_understood_counts_as_production() {
+    let odd = dot_env(&[("DATABASE_URL", "memory:")], &[("HOST", "ban ana")]);
+    assert_eq!(names(Config::load(odd, Need::Serve)), ["HOST", "PUBLIC_URL", "SECRET_KEY", "SMTP_SERVER"]);
+}
+
+#[test]
+fn a_relay_elsewhere_needs_a_sender_in_development_too() {
+    let (name, wrong) = problem(development(&[("SMTP_SERVER", "smtp.example.org")]));
+    assert!(name == "SMTP_FROM_EMAIL" && wrong.contains("is missing"));
+    let login = [("SMTP_SERVER", "smtp.example.org"), ("SMTP_USERNAME", "me@example.org"), ("SMTP_PASSWORD", "p")];
+    assert_eq!(development(&login).expect("valid").mail_from.address.as_str(), "me@example.org");
+}
+
+#[test]
+fn unset_settings_show_what_becomes_of_them() {
+    let shown = |host, name| {
+        let sources = dot_env(&[("DATABASE_URL", "memory:"), ("HOST", host)], &[]);
+        let effective = Config::load(sources, Need::Manage).expect("valid").effective();
+        effective.into_iter().find(|(own, ..)| *own == name).map(|(_, value, _)| value)
+    };
+    assert_eq!(shown("127.0.0.1", "SECRET_KEY").as_deref(), Some("(made at first start)"));
+    assert_eq!(shown("0.0.0.0", "SECRET_KEY").as_deref(), Some("(missing)"));
+    assert_eq!(shown("0.0.0.0", "SMTP_PORT").as_deref(), Some("587"));
 }
 
 #[test]

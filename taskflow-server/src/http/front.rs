@@ -2,7 +2,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use poem::endpoint::BoxEndpoint;
-use poem::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use poem::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
 use poem::{Body, Endpoint, IntoResponse, Request, Response};
 use poem_openapi::error::ParsePathError;
 use tokio_util::task::TaskTracker;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::body::Room;
 use super::cors::Cors;
 use super::headers::{DOCS_POLICY, secure};
-use super::record::Record;
+use super::record::{self, Record};
 use super::routes::{DOCS, DOCUMENT, Destination, ROOT, Routes};
 use crate::api::{self, ApiError};
 use crate::wiring::Service;
@@ -87,10 +87,14 @@ impl Front {
 
     async fn dispatch(&self, mut request: Request, record: &mut Record) -> Response {
         let path = request.uri().path().to_owned();
-        let Some(destination) = self.routes.find(&path) else {
+        let found = self.routes.find(&path);
+        record.path = found.as_ref().map_or_else(|| record::unknown(&path), |found| found.template.to_owned());
+        if !names_its_host(&request) {
+            return ApiError::Malformed("the request must have exactly one Host header").response();
+        }
+        let Some(destination) = found else {
             return ApiError::NotFound.response();
         };
-        destination.template.clone_into(&mut record.path);
         if request.method() == Method::OPTIONS {
             return options(&destination);
         }
@@ -155,6 +159,12 @@ fn refusal(error: poem::Error) -> Response {
         return ApiError::NotFound.response();
     }
     poem::Error::from(ApiError::Internal(error.to_string().into())).into_response()
+}
+
+/// Otherwise proxies and this server may differ on whom the request is for (RFC 9112 §3.2). HTTP/1.0 knew no such header.
+fn names_its_host(request: &Request) -> bool {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    hosts == 1 || (hosts == 0 && request.version() < Version::HTTP_11)
 }
 
 fn options(destination: &Destination<'_>) -> Response {

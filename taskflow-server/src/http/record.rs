@@ -13,7 +13,7 @@ pub(super) struct Record {
     started: Duration,
     id: String,
     method: Method,
-    /// The path with names in place of ids: what people typed stays out of the log.
+    /// The path with names in place of ids: what people typed stays out of the log, unless it leads nowhere.
     pub(super) path: String,
     /// Who it was, once that is known.
     pub(super) signed_in: SignedIn,
@@ -26,6 +26,14 @@ impl Record {
         let started = clock.monotonic();
         Self { clock, started, id, method, path: "(none)".to_owned(), signed_in: SignedIn::default(), status: 499 }
     }
+}
+
+/// Most characters of an unknown path that are worth a log line.
+const UNKNOWN_PATH: usize = 100;
+
+/// A path that leads nowhere as the log shows it: short, and on one line.
+pub(super) fn unknown(path: &str) -> String {
+    path.chars().take(UNKNOWN_PATH).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 impl Drop for Record {
@@ -41,5 +49,16 @@ impl Drop for Record {
             user = user.map(tracing::field::display),
             "request"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_paths_are_logged_short_and_on_one_line() {
+        assert_eq!(unknown("/wp-admin\n\u{1b}[31m"), "/wp-admin\u{fffd}\u{fffd}[31m");
+        assert_eq!(unknown(&"ä".repeat(300)).chars().count(), 100);
     }
 }

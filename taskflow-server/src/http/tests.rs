@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use poem::endpoint::make;
-use poem::http::{HeaderMap, Method, StatusCode};
+use poem::http::{HeaderMap, Method, StatusCode, Version};
 use poem::{EndpointExt, Request, Response};
 use serde_json::{Value, json};
 use taskflow_core::ports::{NoBus, SystemClock};
@@ -70,7 +70,7 @@ impl Answer {
 }
 
 async fn call(front: &Front, method: Method, path: &str, token: &str, body: Option<Value>) -> Answer {
-    let mut request = Request::builder().method(method).uri(path.parse().expect("a URI"));
+    let mut request = Request::builder().method(method).uri(path.parse().expect("a URI")).header("Host", "localhost");
     if !token.is_empty() {
         request = request.header("Authorization", format!("Bearer {token}"));
     }
@@ -133,7 +133,7 @@ async fn a_client_that_leaves_does_not_stop_its_request() {
     let running = TaskTracker::new();
     front.running = running.clone();
     {
-        let request = Request::builder().uri("/health".parse().expect("a URI")).finish();
+        let request = Request::builder().uri("/health".parse().expect("a URI")).header("Host", "localhost").finish();
         let mut answer = Box::pin(front.answer(request));
         while running.is_empty() {
             let polled = answer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -183,12 +183,30 @@ async fn every_answer_is_named_and_guarded() {
 }
 
 #[tokio::test]
+async fn a_request_names_one_host() {
+    let front = front();
+    let with = async |version: Version, hosts: &[&str]| {
+        let request = Request::builder().version(version).uri("/health".parse().expect("a URI"));
+        let request = hosts.iter().fold(request, |request, host| request.header("Host", *host));
+        front.answer(request.finish()).await.status().as_u16()
+    };
+    assert_eq!(with(Version::HTTP_11, &["a.example"]).await, 200);
+    assert_eq!(with(Version::HTTP_10, &[]).await, 200);
+    assert_eq!(with(Version::HTTP_11, &[]).await, 400);
+    assert_eq!(with(Version::HTTP_11, &["a.example", "b.example"]).await, 400);
+}
+
+#[tokio::test]
 async fn a_foreign_origin_is_answered_without_leave_to_read() {
     let mut config = Config::for_tests();
     config.allowed_origins = vec!["https://app.example.org".to_owned()];
     let front = Front::new(service(config), TaskTracker::new());
     let from = async |origin: &str| {
-        let request = Request::builder().uri("/health".parse().expect("a URI")).header("Origin", origin).finish();
+        let request = Request::builder()
+            .uri("/health".parse().expect("a URI"))
+            .header("Host", "localhost")
+            .header("Origin", origin)
+            .finish();
         Answer::of(front.answer(request).await).await
     };
     let own = from("https://app.example.org").await;
@@ -231,8 +249,15 @@ async fn a_changed_password_and_a_locked_account_end_what_was_signed_in() {
     let lock = StandingChange { is_active: Some(false), ..StandingChange::default() };
     front.service().app.set_standing(Actor::System, ada, lock).await.expect("locked");
     let locked = call(&front, Method::GET, "/api/auth/me", token, None).await;
+    let forged = call(&front, Method::GET, "/api/auth/me", "no.such.token", None).await;
+    assert_eq!(forged.header("WWW-Authenticate"), "Bearer realm=\"taskflow\", error=\"invalid_token\"");
+    assert_eq!(
+        (locked.status, locked.headers.get("WWW-Authenticate")),
+        (forged.status, forged.headers.get("WWW-Authenticate"))
+    );
+    assert_eq!((locked.status, locked.body), (StatusCode::UNAUTHORIZED, forged.body));
     let nobody = call(&front, Method::GET, "/api/auth/me", "", None).await;
-    assert_eq!((locked.status, locked.body), (StatusCode::UNAUTHORIZED, nobody.body));
+    assert_eq!(nobody.header("WWW-Authenticate"), "Bearer realm=\"taskflow\"");
     let refused = call(&front, Method::POST, "/api/auth/login", "", Some(login)).await;
     assert_eq!(refused.json()["code"], "wrong_credentials");
 }
@@ -261,6 +286,7 @@ async fn a_change_to_what_has_changed_meanwhile_shows_what_it_is() {
         .method(Method::DELETE)
         .uri(path.parse().expect("a URI"))
         .header("Authorization", format!("Bearer {ada}"))
+        .header("Host", "localhost")
         .header("If-Match", task.header("ETag"))
         .finish();
     let stale = Answer::of(front.answer(request).await).await;

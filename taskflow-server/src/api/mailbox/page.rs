@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use taskflow_core::KeptMail;
+use taskflow_core::{KeptMail, Timestamp};
 
 const HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
 <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Mailbox – TaskFlow</title>\n<style>\n\
@@ -35,7 +35,7 @@ fn write_mail(page: &mut String, mail: &KeptMail) {
     let _ = writeln!(
         page,
         "<details>\n<summary><b>{subject}</b> <small>to {to} at {}</small></summary>",
-        escape(&mail.kept_at.to_string())
+        escape(&time(mail.kept_at))
     );
     if let Some(html) = &mail.content.html {
         // The sandbox runs no script and reaches nothing of ours; links may open windows of their own.
@@ -51,6 +51,12 @@ fn write_mail(page: &mut String, mail: &KeptMail) {
         writeln!(page, "<details><summary>Source</summary><pre>{}</pre></details>\n</details>", escape(&mail.source));
 }
 
+/// For people: in UTC, to the second.
+fn time(time: Timestamp) -> String {
+    let text: String = time.to_string().chars().take("2030-03-29T08:00:00".len()).collect();
+    format!("{} UTC", text.replace('T', " "))
+}
+
 /// For text between tags and inside double quotes.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
@@ -58,9 +64,14 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use taskflow_core::{Content, DeliveryId, Timestamp};
+    use taskflow_core::{Content, DeliveryId};
 
     use super::*;
+
+    #[test]
+    fn times_are_short() {
+        assert_eq!(time(Timestamp::from_micros(1_234_567)), "1970-01-01 00:00:01 UTC");
+    }
 
     #[test]
     fn nothing_in_a_mail_gets_out_of_its_place() {
