@@ -74,7 +74,8 @@ pub(crate) fn endpoint() -> BoxEndpoint<'static> {
 /// The page of Swagger UI with the document in it; it loads nothing from anywhere.
 pub(crate) fn docs_page(document: &str) -> String {
     let service = service();
-    let head = "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n    <title>TaskFlow API</title>";
+    let head =
+        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n    <title>TaskFlow API</title>";
     let page = service.swagger_ui_html().replace(&service.spec(), document);
     let page = page.replacen("<html charset", "<!doctype html>\n<html lang=\"en\" charset", 1);
     page.replacen("<title>Swagger UI</title>", head, 1)

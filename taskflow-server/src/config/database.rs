@@ -51,7 +51,10 @@ impl Database {
         if scheme == "postgres" || scheme == "postgresql" {
             let place = rest.strip_prefix("//").and_then(postgres_place);
             return place.map(Self::Postgres).ok_or_else(|| {
-                ("names no host and database".to_owned(), "write postgres://user:password@host:5432/database".to_owned())
+                (
+                    "names no host and database".to_owned(),
+                    "write postgres://user:password@host:5432/database".to_owned(),
+                )
             });
         }
         if scheme.starts_with("postgresql+") || scheme.starts_with("postgres+") {

@@ -88,7 +88,9 @@ fn mail_goes_to(config: &Config) -> String {
 
 fn next_step(config: &Config) -> String {
     match config.database {
-        Database::Sqlite(_) | Database::Postgres(_) => "taskflow user create --admin --username YOU --email YOU@EXAMPLE.ORG".to_owned(),
+        Database::Sqlite(_) | Database::Postgres(_) => {
+            "taskflow user create --admin --username YOU --email YOU@EXAMPLE.ORG".to_owned()
+        }
         Database::Memory => format!(
             "curl {}/api/auth/register -H 'Content-Type: application/json' -d \
              '{{\"username\": \"YOU\", \"email\": \"YOU@EXAMPLE.ORG\", \"password\": \"…\"}}'",
