@@ -30,7 +30,9 @@ pub(super) fn complete(spec: &str) -> Value {
     let mut document: Value = serde_json::from_str(spec).unwrap_or_default();
     for (path, item) in members(&mut document["paths"]) {
         for (method, operation) in members(item) {
-            forget_examples(&mut operation["parameters"]);
+            if let Some(parameters) = operation.get_mut("parameters") {
+                forget_examples(parameters);
+            }
             let statuses = refusals(path, method, operation);
             let responses = &mut operation["responses"];
             for status in statuses {
