@@ -148,10 +148,9 @@ const RENEW: &str = "
         SELECT l.id, l.lease
         FROM unnest($1::uuid[], $2::uuid[]) AS r (id, lease)
         JOIN taskflow.deliveries AS l ON l.id = r.id AND l.lease = r.lease
-        WHERE l.state = 'claimed'
         ORDER BY l.dedupe_key
         FOR NO KEY UPDATE OF l) AS r
-    WHERE d.id = r.id AND d.state = 'claimed' AND d.lease = r.lease
+    WHERE d.id = r.id AND d.lease = r.lease
     RETURNING d.id, d.lease";
 
 const BACKLOG: &str = "
