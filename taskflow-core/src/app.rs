@@ -3,6 +3,7 @@
 mod answers;
 mod delivery;
 mod mailbox;
+mod meetings;
 mod sessions;
 mod tasks;
 mod users;
@@ -13,12 +14,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use delivery::{DeliveryReport, Sending};
+pub use meetings::{Reminded, RepairReport, ReplyTaken};
 pub use tasks::{Bulk, BulkResults, TaskOperation};
 
 use crate::error::{Error, StoreError};
 use crate::ports::{
-    Accounts, Clock, EventBus, Ids, Mailer, NoBus, Outbox, PlainRenderer, RandomIds, Receipt, Renderer, Signal,
-    Storage, Store, SystemClock,
+    Accounts, Calendar, Clock, EventBus, Ids, Links, Mailer, NoBus, Outbox, PlainRenderer, RandomIds, Receipt,
+    Renderer, Signal, Storage, Store, SystemClock,
 };
 use crate::{Changes, EventId, Expect, Settlement, Timestamp};
 
@@ -31,7 +33,10 @@ pub struct App {
     ids: Arc<dyn Ids>,
     mailer: Option<Arc<dyn Mailer>>,
     renderer: Arc<dyn Renderer>,
+    calendar: Option<Arc<dyn Calendar>>,
+    links: Option<Arc<dyn Links>>,
     bus: Arc<dyn EventBus>,
+    change_quiet: Duration,
     public_url: Option<String>,
     sending: Sending,
     session_lifetime: Duration,
@@ -59,7 +64,10 @@ impl App {
                 ids: Arc::new(RandomIds::new()),
                 mailer: None,
                 renderer: Arc::new(PlainRenderer),
+                calendar: None,
+                links: None,
                 bus: Arc::new(NoBus),
+                change_quiet: Duration::from_mins(1),
                 public_url: None,
                 sending: Sending::default(),
                 session_lifetime: Duration::from_hours(30 * 24),
@@ -140,6 +148,25 @@ impl AppBuilder {
         self
     }
 
+    /// What writes calendar entries and reads the answers of calendars. Without it invitations are mail for people only.
+    pub fn calendar(mut self, calendar: Arc<dyn Calendar>) -> Self {
+        self.app.calendar = Some(calendar);
+        self
+    }
+
+    /// What makes links that work without signing in. Without it mail has none.
+    pub fn links(mut self, links: Arc<dyn Links>) -> Self {
+        self.app.links = Some(links);
+        self
+    }
+
+    /// How long changes of a meeting wait for another one before people are told of all together; a minute unless told.
+    /// The longest wait is [`Burst::LONGEST`](crate::Burst::LONGEST) in any case.
+    pub fn change_quiet(mut self, quiet: Duration) -> Self {
+        self.app.change_quiet = quiet;
+        self
+    }
+
     /// Who is told what was committed.
     pub fn bus(mut self, bus: Arc<dyn EventBus>) -> Self {
         self.app.bus = bus;
@@ -192,9 +219,9 @@ impl Race {
         if admitted { Ok(()) } else { Err(Error::Stale) }
     }
 
-    /// Whether a commit that ended like this should be decided anew.
+    /// Whether a commit that ended like this should be decided anew. What the caller expects is asked again then.
     fn lost(&mut self, result: &Result<(), Error>) -> bool {
         self.tries_left -= 1;
-        self.tries_left > 0 && self.expect == Expect::Any && matches!(result, Err(Error::Stale))
+        self.tries_left > 0 && matches!(result, Err(Error::Stale))
     }
 }

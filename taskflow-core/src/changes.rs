@@ -1,8 +1,8 @@
 //! The one way to write: a value that a store applies, all or nothing.
 
 use crate::{
-    Announcement, Answer, Credential, DedupeKey, KeptMail, NewDelivery, Session, SessionId, Task, Timestamp, User,
-    UserId,
+    Announcement, Answer, Credential, DedupeKey, EmailAddress, KeptMail, Meeting, MeetingId, NewDelivery, Participant,
+    Revision, Session, SessionId, Task, Timestamp, User, UserId,
 };
 
 /// Everything one decision changes: rows, the mail they cause, and what people following along are told.
@@ -30,8 +30,8 @@ pub enum Write {
     InsertUser(User),
     /// An account after a change; `Stale` unless the stored version is one less.
     UpdateUser(User),
-    /// Removes an account with its credential, tasks, events, feed and answers, ends its sessions and cancels its open
-    /// deliveries; `Stale` when it is gone.
+    /// Removes an account with its credential, tasks, events, feed and answers, ends its sessions, cancels its open
+    /// deliveries and takes its id off meetings and participants; `Stale` when it is gone.
     DeleteUser {
         /// Whom.
         id: UserId,
@@ -59,6 +59,46 @@ pub enum Write {
     InsertTask(Task),
     /// A task after a change; `Stale` unless the stored version is one less.
     UpdateTask(Task),
+    /// A new meeting; `Stale` when who called it is gone.
+    InsertMeeting(Meeting),
+    /// A meeting after a change; `Stale` unless the stored version is one less.
+    UpdateMeeting(Meeting),
+    /// Changes nothing: `Stale` unless the meeting has this version, which it keeps until the commit is done.
+    ExpectMeeting {
+        /// Which.
+        id: MeetingId,
+        /// What was decided upon.
+        version: u64,
+    },
+    /// Changes nothing: `Stale` unless the versions of all participants of the meeting, as they were before this commit,
+    /// add up to this. Only together with a write of the meeting itself, whose row it relies on.
+    ExpectParticipants {
+        /// Of which.
+        meeting: MeetingId,
+        /// The sum of versions that was decided upon.
+        versions: u64,
+    },
+    /// The meeting's start is what the rules of this version of the time zone database make of it.
+    ConfirmStart {
+        /// Which.
+        id: MeetingId,
+        /// The version of the database.
+        tzdb: String,
+    },
+    /// A new participant; `Stale` when their account is gone, and when the address is in the meeting already.
+    InsertParticipant(Participant),
+    /// A participant after a change, in everything but [`told`](Participant::told); `Stale` unless the stored version is
+    /// one less, and when their account is gone.
+    UpdateParticipant(Participant),
+    /// Makes this account the one of all guests with this address, wherever it is not in the meeting already.
+    LinkGuests {
+        /// The address, shown to be theirs.
+        email: EmailAddress,
+        /// Whose it is; `Stale` when they are gone.
+        user_id: UserId,
+    },
+    /// What was so from one version of a meeting on.
+    InsertRevision(Revision),
     /// Cancels the delivery of that key, if there is one and it is still open. A claimed one is only marked: its
     /// settlement decides.
     CancelDelivery {

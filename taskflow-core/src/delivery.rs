@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{DeliveryId, EmailAddress, InvalidValue, LeaseToken, Notice, NoticeKind, Timestamp, UserId};
+use crate::{
+    DeliveryId, EmailAddress, InvalidValue, LeaseToken, Notice, NoticeKind, ParticipantId, Timestamp, Told, UserId,
+};
 
 /// What makes a delivery the only one of its kind: planning the same key twice is planning it once.
 ///
@@ -178,6 +180,8 @@ pub enum Outcome {
     Delivered {
         /// The answer.
         reply: String,
+        /// What a participant knows now.
+        told: Option<(ParticipantId, Told)>,
     },
     /// The relay refused it for now: one attempt more, next try then.
     Retry {

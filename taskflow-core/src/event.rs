@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
 
-use crate::{Actor, EventId, InvalidValue, Task, TaskId, Timestamp, UserId};
+use crate::{
+    Actor, EventId, InvalidValue, Meeting, MeetingId, Participant, ReminderMinutes, Task, TaskId, Timestamp, UserId,
+};
 
 /// What happened to an entity; also the `type` of a live message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,11 +21,28 @@ pub enum EventKind {
     TaskDeleted,
     /// A task came back from the trash.
     TaskRestored,
+    /// A meeting was called.
+    MeetingCreated,
+    /// A meeting was changed, or who comes; also when it is on again.
+    MeetingUpdated,
+    /// A meeting is off.
+    MeetingCancelled,
+    /// Somebody answered to an invitation.
+    ParticipantResponded,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::TaskCreated, Self::TaskUpdated, Self::TaskDeleted, Self::TaskRestored];
+    pub const ALL: [Self; 8] = [
+        Self::TaskCreated,
+        Self::TaskUpdated,
+        Self::TaskDeleted,
+        Self::TaskRestored,
+        Self::MeetingCreated,
+        Self::MeetingUpdated,
+        Self::MeetingCancelled,
+        Self::ParticipantResponded,
+    ];
 
     /// Its word on the wire and in stores.
     #[must_use]
@@ -33,6 +52,10 @@ impl EventKind {
             Self::TaskUpdated => "task_updated",
             Self::TaskDeleted => "task_deleted",
             Self::TaskRestored => "task_restored",
+            Self::MeetingCreated => "meeting_created",
+            Self::MeetingUpdated => "meeting_updated",
+            Self::MeetingCancelled => "meeting_cancelled",
+            Self::ParticipantResponded => "participant_responded",
         }
     }
 }
@@ -58,6 +81,8 @@ impl FromStr for EventKind {
 pub enum Entity {
     /// A task.
     Task(TaskId),
+    /// A meeting with its participants.
+    Meeting(MeetingId),
 }
 
 /// A fact: this was committed. Kept as long as its entity.
@@ -117,6 +142,76 @@ impl Announcement {
         };
         Self { event, audience: vec![after.user_id] }
     }
+
+    /// Tells the people of a meeting what became of it: called (`before` is `None`), changed, cancelled or on again.
+    #[must_use]
+    pub fn meeting(
+        id: EventId,
+        actor: Actor,
+        before: Option<&Meeting>,
+        after: &Meeting,
+        audience: Vec<UserId>,
+    ) -> Self {
+        let kind = match before {
+            None => EventKind::MeetingCreated,
+            Some(before) if before.cancelled_at.is_none() && after.cancelled_at.is_some() => {
+                EventKind::MeetingCancelled
+            }
+            Some(_) => EventKind::MeetingUpdated,
+        };
+        let event = Event {
+            id,
+            at: after.updated_at,
+            actor: actor.user_id(),
+            entity: Entity::Meeting(after.id),
+            kind,
+            data: json!({ "id": after.id, "changes": differences(before.map(meeting_fields), meeting_fields(after)) }),
+        };
+        Self { event, audience }
+    }
+
+    /// Tells the people of a meeting that somebody answered.
+    #[must_use]
+    pub fn response(
+        id: EventId,
+        actor: Actor,
+        before: &Participant,
+        after: &Participant,
+        at: Timestamp,
+        audience: Vec<UserId>,
+    ) -> Self {
+        let (was, is) = (before.response.as_str(), after.response.as_str());
+        let event = Event {
+            id,
+            at,
+            actor: actor.user_id(),
+            entity: Entity::Meeting(after.meeting_id),
+            kind: EventKind::ParticipantResponded,
+            data: json!({
+                "id": after.meeting_id,
+                "participant_id": after.id,
+                "changes": { "response_status": { "was": was, "is": is } },
+            }),
+        };
+        Self { event, audience }
+    }
+}
+
+fn meeting_fields(meeting: &Meeting) -> Vec<(&'static str, Value)> {
+    let facts = meeting.facts();
+    vec![
+        ("title", json!(facts.title)),
+        ("description", json!(facts.description)),
+        ("meeting_date", json!(facts.starts_at)),
+        ("duration_minutes", json!(facts.duration_minutes)),
+        ("location", json!(facts.location)),
+        ("meeting_url", json!(facts.meeting_url)),
+        ("meeting_type", json!(facts.meeting_type)),
+        ("time_zone", json!(meeting.time_zone.name())),
+        ("reminder_minutes", json!(meeting.reminder_minutes.get())),
+        ("ended_at", json!(meeting.ended_at)),
+        ("is_active", json!(meeting.cancelled_at.is_none())),
+    ]
 }
 
 fn fields(task: &Task) -> Vec<(&'static str, Value)> {
@@ -126,7 +221,7 @@ fn fields(task: &Task) -> Vec<(&'static str, Value)> {
         ("status", json!(task.status)),
         ("priority", json!(task.priority)),
         ("due_at", json!(task.due_at)),
-        ("reminder_minutes", json!(task.reminder_minutes.map(super::values::ReminderMinutes::get))),
+        ("reminder_minutes", json!(task.reminder_minutes.map(ReminderMinutes::get))),
     ]
 }
 

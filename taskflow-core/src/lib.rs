@@ -29,7 +29,7 @@
 //! | file | what |
 //! |---|---|
 //! | `time.rs` `values.rs` `page.rs` | instants and zones, checked values and ids, pages |
-//! | `user.rs` `task.rs` | entities: state and legal transitions |
+//! | `user.rs` `task.rs` `meeting.rs` | entities: state and legal transitions |
 //! | `reminder.rs` `retry.rs` | pure rules: what is due when |
 //! | `notice.rs` `delivery.rs` `mail.rs` | what to tell whom, the ledger of it, the letter it becomes |
 //! | `event.rs` `changes.rs` | what happened, and the one value that all writes are |
@@ -52,6 +52,7 @@ mod delivery;
 mod error;
 mod event;
 mod mail;
+mod meeting;
 mod memory;
 mod notice;
 mod page;
@@ -67,24 +68,36 @@ mod user;
 mod values;
 
 pub use answer::{ANSWER_LIFETIME, Answer, Answered, Idempotency, IdempotencyKey};
-pub use app::{App, AppBuilder, Bulk, BulkResults, DeliveryReport, Sending, TaskOperation};
+pub use app::{
+    App, AppBuilder, Bulk, BulkResults, DeliveryReport, Reminded, RepairReport, ReplyTaken, Sending, TaskOperation,
+};
 pub use changes::{Changes, Expect, Write};
 pub use delivery::{
     DedupeKey, Delivery, DeliveryState, FailedAttempt, Ledger, NewDelivery, Outcome, Recipient, Settlement,
 };
 pub use error::{BadRow, Error, FieldError, Source, StoreError, UniqueField};
 pub use event::{Announcement, Entity, Event, EventKind, FeedEntry};
-pub use mail::{Content, KeptMail, Letter, MAILBOX_SIZE, Mail, Mailbox, Topic};
+pub use mail::{
+    CalendarMethod, CalendarPart, Content, Invitation, KeptMail, Letter, MAILBOX_SIZE, Mail, Mailbox, Topic,
+};
+pub use meeting::{
+    Burst, Invitee, Meeting, MeetingChange, MeetingDetails, MeetingFacts, MeetingResponse, MeetingRole, MeetingStatus,
+    MeetingType, NewMeeting, News, OwnReminders, Participant, Revision, StartsAt, Told, news,
+};
 pub use memory::MemoryStore;
 pub use notice::{Notice, NoticeKind, Priority};
-pub use page::{Page, PageRequest, TaskQuery, TaskSort, TaskSortKey};
-pub use reminder::{TaskReminder, TaskReminderPlan, plan_task_reminder, task_reminder};
+pub use page::{MeetingQuery, MeetingSort, MeetingSortKey, Page, PageRequest, TaskQuery, TaskSort, TaskSortKey};
+pub use reminder::{
+    MeetingReminder, MeetingReminderPlan, TaskReminder, TaskReminderPlan, meeting_reminder_key, meeting_reminders,
+    plan_meeting_reminders, plan_task_reminder, reminder_minutes, task_reminder,
+};
 pub use retry::RetrySchedule;
 pub use session::{Refusal, Session, TokenHash};
 pub use task::{NewTask, Task, TaskChange, TaskPriority, TaskStatus, TaskSummary};
 pub use time::{InvalidTime, InvalidZone, TZDB_VERSION, Timestamp, WallClock, Zone};
 pub use user::{Actor, Credential, Login, NewUser, PasswordHash, ProfileChange, StandingChange, User};
 pub use values::{
-    DeliveryId, Description, EmailAddress, EventId, InvalidValue, LeaseToken, Locale, ReminderMinutes, SessionId,
-    TaskId, Title, UserId, Username, fold,
+    Comment, DeliveryId, Description, DurationMinutes, EmailAddress, EventId, InvalidValue, LeaseToken, Locale,
+    Location, MeetingId, MeetingTitle, MeetingUrl, ParticipantId, PersonName, ReminderMinutes, SessionId, TaskId,
+    Title, UserId, Username, fold,
 };

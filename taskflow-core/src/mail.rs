@@ -1,6 +1,6 @@
 //! A letter on its way out: what it is about, its words, and the mail a [`Mailer`](crate::ports::Mailer) sends.
 
-use crate::{DeliveryId, EmailAddress, Locale, NoticeKind, Task, Timestamp, Zone};
+use crate::{DeliveryId, EmailAddress, Locale, Meeting, MeetingFacts, NoticeKind, Participant, Task, Timestamp, Zone};
 
 /// A name and an address (RFC 5322 §3.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,37 @@ pub enum Topic {
         /// When it is due.
         due_at: Timestamp,
     },
+    /// Please come.
+    MeetingInvite(Box<Invitation>),
+    /// A meeting is different.
+    MeetingChange {
+        /// As it is now.
+        invitation: Box<Invitation>,
+        /// As the reader knows it.
+        was: MeetingFacts,
+    },
+    /// A meeting is off, for everybody or for the reader.
+    MeetingCancel(Box<Invitation>),
+    /// A meeting begins soon.
+    MeetingReminder {
+        /// Which.
+        invitation: Box<Invitation>,
+        /// What the organizer adds.
+        message: Option<String>,
+    },
+    /// Somebody is no longer in a meeting of the reader.
+    MeetingLeft(Box<Invitation>),
+}
+
+/// A meeting and one of its participants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// The meeting as it is now.
+    pub meeting: Meeting,
+    /// The participant: the reader, or who left.
+    pub participant: Participant,
+    /// Where the participant answers without signing in; `None`: the service makes no links.
+    pub respond_url: Option<String>,
 }
 
 impl Topic {
@@ -54,6 +85,11 @@ impl Topic {
             Self::Welcome => NoticeKind::Welcome,
             Self::PasswordChanged { .. } => NoticeKind::PasswordChanged,
             Self::TaskDue { .. } => NoticeKind::TaskDue,
+            Self::MeetingInvite(_) => NoticeKind::MeetingInvite,
+            Self::MeetingChange { .. } => NoticeKind::MeetingChange,
+            Self::MeetingCancel(_) => NoticeKind::MeetingCancel,
+            Self::MeetingReminder { .. } => NoticeKind::MeetingReminder,
+            Self::MeetingLeft(_) => NoticeKind::MeetingLeft,
         }
     }
 }
@@ -80,6 +116,40 @@ pub struct Mail {
     pub to: Mailbox,
     /// Its words.
     pub content: Content,
+    /// What a calendar takes over from it.
+    pub calendar: Option<CalendarPart>,
+}
+
+/// What a calendar shall do with an entry (RFC 5546 §1.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CalendarMethod {
+    /// Show it.
+    Publish,
+    /// Take it over and let its owner answer.
+    Request,
+    /// Take it off.
+    Cancel,
+}
+
+impl CalendarMethod {
+    /// Its word in a calendar object.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Publish => "PUBLISH",
+            Self::Request => "REQUEST",
+            Self::Cancel => "CANCEL",
+        }
+    }
+}
+
+/// A calendar object (RFC 5545) inside a mail (RFC 6047), or by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalendarPart {
+    /// What a calendar shall do with it.
+    pub method: CalendarMethod,
+    /// The object: UTF-8, folded, lines end in CRLF.
+    pub text: String,
 }
 
 /// A mail in the dev mailbox: sent by nobody, kept in the store to be looked at.

@@ -1,6 +1,7 @@
 //! A store in memory: the readable reference, and the oracle that other stores are compared with.
 
 mod commit;
+mod meetings;
 mod outbox;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -10,11 +11,12 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use crate::error::{StoreError, UniqueField};
-use crate::ports::{Account, Accounts, Loaded, Store};
+use crate::ports::{Account, Accounts, Loaded, MeetingCursor, Store, Viewer};
 use crate::{
-    Answer, Changes, Credential, DedupeKey, Delivery, DeliveryId, Entity, Event, FailedAttempt, FeedEntry,
-    IdempotencyKey, KeptMail, LeaseToken, Login, Page, PasswordHash, Session, SessionId, Task, TaskId, TaskQuery,
-    TaskSort, TaskSortKey, TaskStatus, TaskSummary, Timestamp, User, UserId, fold,
+    Answer, Changes, Credential, DedupeKey, Delivery, DeliveryId, EmailAddress, Entity, Event, FailedAttempt,
+    FeedEntry, IdempotencyKey, KeptMail, LeaseToken, Login, Meeting, MeetingId, MeetingQuery, Page, Participant,
+    ParticipantId, PasswordHash, Revision, Session, SessionId, Task, TaskId, TaskQuery, TaskSort, TaskSortKey,
+    TaskStatus, TaskSummary, Timestamp, User, UserId, fold,
 };
 
 /// Keeps everything in memory, under one lock. For tests, examples and benches; what it keeps ends with it. Clones share
@@ -35,6 +37,9 @@ struct State {
     sessions: BTreeMap<SessionId, Session>,
     answers: BTreeMap<(UserId, IdempotencyKey), Answer>,
     tasks: BTreeMap<TaskId, Task>,
+    meetings: BTreeMap<MeetingId, Meeting>,
+    participants: BTreeMap<ParticipantId, Participant>,
+    revisions: BTreeMap<(MeetingId, u64), Revision>,
     events: Vec<Event>,
     feeds: BTreeMap<UserId, Vec<FeedEntry>>,
     deliveries: BTreeMap<DeliveryId, Row>,
@@ -147,6 +152,82 @@ impl Store for MemoryStore {
             } += 1;
         }
         Ok(summary)
+    }
+
+    async fn users_by_email(&self, addresses: &[EmailAddress]) -> Result<Vec<User>, StoreError> {
+        let state = self.state();
+        let keys: BTreeSet<_> = addresses.iter().map(EmailAddress::key).collect();
+        let verified = state.users.values().filter(|user| user.email_verified && keys.contains(&user.email.key()));
+        Ok(verified.cloned().collect())
+    }
+
+    async fn meetings_by_id(
+        &self,
+        ids: &[MeetingId],
+        viewer: Viewer,
+    ) -> Result<Loaded<MeetingId, Meeting>, StoreError> {
+        let state = self.state();
+        let found = ids.iter().filter_map(|id| state.meetings.get(id)).filter(|meeting| state.shows(meeting, viewer));
+        Ok(found.map(|meeting| (meeting.id, Ok(meeting.clone()))).collect())
+    }
+
+    async fn meetings(
+        &self,
+        viewer: UserId,
+        query: &MeetingQuery,
+        now: Timestamp,
+    ) -> Result<Page<Meeting>, StoreError> {
+        Ok(self.state().meetings_page(viewer, query, now))
+    }
+
+    async fn participants(&self, meetings: &[MeetingId]) -> Result<Vec<Participant>, StoreError> {
+        let state = self.state();
+        let of_them = state.participants.values().filter(|participant| meetings.contains(&participant.meeting_id));
+        let mut found: Vec<_> = of_them.cloned().collect();
+        found.sort_by_key(|participant| (participant.meeting_id, participant.id));
+        Ok(found)
+    }
+
+    async fn participants_by_id(
+        &self,
+        ids: &[ParticipantId],
+    ) -> Result<Loaded<ParticipantId, Participant>, StoreError> {
+        let state = self.state();
+        let found = ids.iter().filter_map(|id| state.participants.get(id));
+        Ok(found.map(|participant| (participant.id, Ok(participant.clone()))).collect())
+    }
+
+    async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Loaded<(MeetingId, u64), Revision>, StoreError> {
+        let state = self.state();
+        let newest = |(meeting, version): &(MeetingId, u64)| {
+            let (_, revision) = state.revisions.range((*meeting, 0)..=(*meeting, *version)).next_back()?;
+            Some(((*meeting, *version), Ok(revision.clone())))
+        };
+        Ok(wanted.iter().filter_map(newest).collect())
+    }
+
+    async fn meetings_unplanned(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+        due_after: Timestamp,
+        after: Option<MeetingCursor>,
+        limit: u32,
+    ) -> Result<Vec<MeetingId>, StoreError> {
+        let state = self.state();
+        let mut found: Vec<_> = state.meetings.values().filter(|meeting| meeting.is_on()).collect();
+        found.retain(|meeting| meeting.starts_at > now && meeting.starts_at <= until);
+        found.retain(|meeting| after.is_none_or(|after| (meeting.starts_at, meeting.id) > after));
+        found.retain(|meeting| state.misses_a_reminder(meeting, due_after));
+        found.sort_by_key(|meeting| (meeting.starts_at, meeting.id));
+        Ok(found.into_iter().take(limit as usize).map(|meeting| meeting.id).collect())
+    }
+
+    async fn meetings_before_tzdb(&self, tzdb: &str, now: Timestamp, limit: u32) -> Result<Vec<MeetingId>, StoreError> {
+        let state = self.state();
+        let old = state.meetings.values().filter(|meeting| meeting.tzdb.as_str() < tzdb);
+        let old = old.filter(|meeting| meeting.is_on() && meeting.starts_at > now);
+        Ok(old.take(limit as usize).map(|meeting| meeting.id).collect())
     }
 
     async fn history(&self, entity: Entity) -> Result<Vec<Event>, StoreError> {

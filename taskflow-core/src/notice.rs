@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{InvalidValue, TaskId, Timestamp};
+use crate::{InvalidValue, MeetingId, ParticipantId, TaskId, Timestamp};
 
 /// What to tell somebody. This is a stored format: fields are only ever added, with a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,51 @@ pub enum Notice {
         /// When it was due as this was planned; a task that moved is told by another notice.
         due_at: Timestamp,
     },
+    /// Somebody is invited to a meeting.
+    MeetingInvite {
+        /// Which.
+        meeting: MeetingId,
+        /// Who.
+        participant: ParticipantId,
+    },
+    /// A meeting is different from what a participant was told last.
+    MeetingChange {
+        /// Which.
+        meeting: MeetingId,
+        /// Who.
+        participant: ParticipantId,
+        /// The version that brought the change; a later one may tell more.
+        version: u64,
+    },
+    /// A meeting is off, for everybody or for this participant.
+    MeetingCancel {
+        /// Which.
+        meeting: MeetingId,
+        /// Who.
+        participant: ParticipantId,
+    },
+    /// A meeting begins soon.
+    MeetingReminder {
+        /// Which.
+        meeting: MeetingId,
+        /// Who.
+        participant: ParticipantId,
+        /// When it was to begin as this was planned; a meeting that moved is told by another notice.
+        starts_at: Timestamp,
+        /// How many minutes before; `None`: the organizer sent it by hand.
+        #[serde(default)]
+        minutes: Option<u32>,
+        /// What the organizer adds.
+        #[serde(default)]
+        message: Option<String>,
+    },
+    /// A participant has left a meeting; for its organizer.
+    MeetingLeft {
+        /// Which.
+        meeting: MeetingId,
+        /// Who.
+        participant: ParticipantId,
+    },
 }
 
 /// The kind of a [`Notice`].
@@ -39,6 +84,16 @@ pub enum NoticeKind {
     PasswordChanged,
     /// See [`Notice::TaskDue`].
     TaskDue,
+    /// See [`Notice::MeetingInvite`].
+    MeetingInvite,
+    /// See [`Notice::MeetingChange`].
+    MeetingChange,
+    /// See [`Notice::MeetingCancel`].
+    MeetingCancel,
+    /// See [`Notice::MeetingReminder`].
+    MeetingReminder,
+    /// See [`Notice::MeetingLeft`].
+    MeetingLeft,
 }
 
 /// Who leaves first. Mail of a lower rank never waits for mail of a higher one.
@@ -73,13 +128,40 @@ impl Notice {
             Self::Welcome => NoticeKind::Welcome,
             Self::PasswordChanged { .. } => NoticeKind::PasswordChanged,
             Self::TaskDue { .. } => NoticeKind::TaskDue,
+            Self::MeetingInvite { .. } => NoticeKind::MeetingInvite,
+            Self::MeetingChange { .. } => NoticeKind::MeetingChange,
+            Self::MeetingCancel { .. } => NoticeKind::MeetingCancel,
+            Self::MeetingReminder { .. } => NoticeKind::MeetingReminder,
+            Self::MeetingLeft { .. } => NoticeKind::MeetingLeft,
+        }
+    }
+
+    /// From when on a notice that was due at `due_at` is no longer worth sending (catch-up after downtime); `None`: it
+    /// always is. Later it is expired, and counted.
+    #[must_use]
+    pub fn expires_at(&self, due_at: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::TaskDue { .. } => Some(due_at + Duration::from_hours(24)),
+            Self::MeetingReminder { starts_at, .. } => Some(*starts_at),
+            // What becomes of a meeting is told as long as it is news; the last look decides.
+            Self::MeetingInvite { .. } | Self::MeetingChange { .. } | Self::MeetingCancel { .. } => None,
+            Self::Welcome | Self::PasswordChanged { .. } | Self::MeetingLeft { .. } => None,
         }
     }
 }
 
 impl NoticeKind {
     /// Every kind that this build can send.
-    pub const ALL: [Self; 3] = [Self::Welcome, Self::PasswordChanged, Self::TaskDue];
+    pub const ALL: [Self; 8] = [
+        Self::Welcome,
+        Self::PasswordChanged,
+        Self::TaskDue,
+        Self::MeetingInvite,
+        Self::MeetingChange,
+        Self::MeetingCancel,
+        Self::MeetingReminder,
+        Self::MeetingLeft,
+    ];
 
     /// Its word on the wire and in stores.
     #[must_use]
@@ -88,6 +170,11 @@ impl NoticeKind {
             Self::Welcome => "welcome",
             Self::PasswordChanged => "password_changed",
             Self::TaskDue => "task_due",
+            Self::MeetingInvite => "meeting_invite",
+            Self::MeetingChange => "meeting_change",
+            Self::MeetingCancel => "meeting_cancel",
+            Self::MeetingReminder => "meeting_reminder",
+            Self::MeetingLeft => "meeting_left",
         }
     }
 
@@ -96,16 +183,12 @@ impl NoticeKind {
     pub fn priority(self) -> Priority {
         match self {
             Self::Welcome | Self::PasswordChanged => Priority::Security,
+            Self::MeetingInvite
+            | Self::MeetingChange
+            | Self::MeetingCancel
+            | Self::MeetingReminder
+            | Self::MeetingLeft => Priority::Meeting,
             Self::TaskDue => Priority::Task,
-        }
-    }
-
-    /// How late it is still worth sending (catch-up after downtime); `None`: always. Later it is expired, and counted.
-    #[must_use]
-    pub fn grace(self) -> Option<Duration> {
-        match self {
-            Self::Welcome | Self::PasswordChanged => None,
-            Self::TaskDue => Some(Duration::from_hours(24)),
         }
     }
 }
@@ -132,10 +215,18 @@ mod tests {
     #[test]
     fn the_stored_form_carries_its_kind_and_round_trips() {
         let task = TaskId::from_uuid(uuid::Uuid::nil());
+        let meeting = MeetingId::from_uuid(uuid::Uuid::nil());
+        let participant = ParticipantId::from_uuid(uuid::Uuid::nil());
+        let (starts_at, message) = (Timestamp::MIN, Some("bring cake".to_owned()));
         for notice in [
             Notice::Welcome,
             Notice::PasswordChanged { at: Timestamp::MAX },
             Notice::TaskDue { task, due_at: Timestamp::MIN },
+            Notice::MeetingInvite { meeting, participant },
+            Notice::MeetingChange { meeting, participant, version: 3 },
+            Notice::MeetingCancel { meeting, participant },
+            Notice::MeetingReminder { meeting, participant, starts_at, minutes: Some(15), message },
+            Notice::MeetingLeft { meeting, participant },
         ] {
             let stored = serde_json::to_value(&notice).expect("a JSON object");
             assert_eq!(stored["kind"], notice.kind().as_str());

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{InvalidValue, TaskPriority, TaskStatus, Timestamp};
+use crate::{InvalidValue, MeetingStatus, TaskPriority, TaskStatus, Timestamp};
 
 /// Which page of a list: counted from 1, with 1 to 100 items each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +99,87 @@ impl TaskQuery {
     }
 }
 
-/// One criterion of an order.
+/// Which meetings of a person, and in which order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MeetingQuery {
+    /// Only this status; without one all but cancelled meetings.
+    pub status: Option<MeetingStatus>,
+    /// Only those that begin before (exclusive).
+    pub starts_before: Option<Timestamp>,
+    /// Only those that begin at or after (inclusive).
+    pub starts_after: Option<Timestamp>,
+    /// Only with all these words in title, description or location; [folded](crate::fold), in no order.
+    pub words: Vec<String>,
+    /// First criterion first; ties are broken by id, descending.
+    pub sort: Vec<MeetingSort>,
+    /// Which page.
+    pub page: PageRequest,
+}
+
+/// One criterion of an order of meetings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MeetingSort {
+    /// By what.
+    pub by: MeetingSortKey,
+    /// From high to low.
+    pub descending: bool,
+}
+
+/// What meetings can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MeetingSortKey {
+    /// When it begins.
+    MeetingDate,
+    /// When it was called.
+    CreatedAt,
+    /// When it last changed.
+    UpdatedAt,
+    /// What it is called, case folded.
+    Title,
+}
+
+impl MeetingSortKey {
+    /// Every key.
+    pub const ALL: [Self; 4] = [Self::MeetingDate, Self::CreatedAt, Self::UpdatedAt, Self::Title];
+
+    /// Its word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MeetingDate => "meeting_date",
+            Self::CreatedAt => "created_at",
+            Self::UpdatedAt => "updated_at",
+            Self::Title => "title",
+        }
+    }
+}
+
+impl FromStr for MeetingSort {
+    type Err = InvalidValue;
+
+    /// Reads `meeting_date` (low to high) or `-meeting_date` (high to low).
+    fn from_str(word: &str) -> Result<Self, InvalidValue> {
+        let (descending, key) = direction(word);
+        let by = MeetingSortKey::ALL.into_iter().find(|by| by.as_str() == key);
+        by.map(|by| Self { by, descending }).ok_or_else(|| no_sort(&MeetingSortKey::ALL.map(MeetingSortKey::as_str)))
+    }
+}
+
+impl fmt::Display for MeetingSort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.descending { "-" } else { "" }, self.by.as_str())
+    }
+}
+
+fn direction(word: &str) -> (bool, &str) {
+    word.strip_prefix('-').map_or((false, word), |key| (true, key))
+}
+
+fn no_sort(keys: &[&str]) -> InvalidValue {
+    InvalidValue::new(format!("must be a comma-separated list of {}, each with or without '-'", keys.join(", ")))
+}
+
+/// One criterion of an order of tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TaskSort {
     /// By what.
@@ -149,17 +229,9 @@ impl FromStr for TaskSort {
 
     /// Reads `due_at` (low to high) or `-due_at` (high to low).
     fn from_str(word: &str) -> Result<Self, InvalidValue> {
-        let (descending, key) = match word.strip_prefix('-') {
-            Some(key) => (true, key),
-            None => (false, word),
-        };
-        match TaskSortKey::ALL.into_iter().find(|by| by.as_str() == key) {
-            Some(by) => Ok(Self { by, descending }),
-            None => {
-                let keys = TaskSortKey::ALL.map(TaskSortKey::as_str).join(", ");
-                Err(InvalidValue::new(format!("must be a comma-separated list of {keys}, each with or without '-'")))
-            }
-        }
+        let (descending, key) = direction(word);
+        let by = TaskSortKey::ALL.into_iter().find(|by| by.as_str() == key);
+        by.map(|by| Self { by, descending }).ok_or_else(|| no_sort(&TaskSortKey::ALL.map(TaskSortKey::as_str)))
     }
 }
 

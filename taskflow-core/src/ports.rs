@@ -3,7 +3,9 @@
 
 mod accounts;
 mod bus;
+mod calendar;
 mod clock;
+mod links;
 mod mailer;
 mod outbox;
 mod renderer;
@@ -11,11 +13,13 @@ mod store;
 
 pub use accounts::{Account, Accounts};
 pub use bus::{EventBus, NoBus, Receipt, Signal};
+pub use calendar::{Calendar, CalendarEntry, CalendarReply, UnreadableReply};
 pub use clock::{Clock, Ids, RandomIds, SystemClock};
+pub use links::{Link, LinkPurpose, Links};
 pub use mailer::{Accepted, MailError, Mailer, Reply};
 pub use outbox::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
 pub use renderer::{PlainRenderer, RenderError, Renderer};
-pub use store::{Loaded, Store};
+pub use store::{Loaded, MeetingCursor, Store, Viewer};
 
 /// A complete store: one value that keeps everything.
 pub trait Storage: Store + Outbox + Accounts {}

@@ -1,6 +1,11 @@
 //! What is due when. Pure: state in, deliveries out.
 
-use crate::{DedupeKey, Notice, Task, Timestamp};
+use std::collections::HashSet;
+
+use crate::{
+    DedupeKey, Meeting, MeetingDetails, MeetingResponse, Notice, Participant, ParticipantId, Recipient,
+    ReminderMinutes, Task, Timestamp,
+};
 
 /// A reminder as a task asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +47,89 @@ pub fn plan_task_reminder(before: Option<&Task>, after: &Task, now: Timestamp) -
         return TaskReminderPlan::default();
     }
     TaskReminderPlan { cancel: was.map(|was| was.key), deliver: is.filter(|_| after.due_at.is_some_and(|at| at > now)) }
+}
+
+/// A reminder as a participant of a meeting asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeetingReminder {
+    /// What makes it unique: the meeting, when it begins, for whom and how long before.
+    pub key: DedupeKey,
+    /// For whom.
+    pub participant: ParticipantId,
+    /// Whom it goes to.
+    pub recipient: Recipient,
+    /// When it should leave.
+    pub due_at: Timestamp,
+    /// What it says.
+    pub notice: Notice,
+}
+
+/// What makes the reminder of a participant unique. SQL stores build the same key to find what was left unplanned.
+#[must_use]
+pub fn meeting_reminder_key(meeting: &Meeting, participant: ParticipantId, minutes: ReminderMinutes) -> DedupeKey {
+    let starts_at = meeting.starts_at.as_micros();
+    DedupeKey::new(format!("meeting-reminder/{}/{starts_at}/{participant}/{}", meeting.id, minutes.get()))
+}
+
+/// The minutes before a meeting at which a participant wants to be reminded: none after they declined or left.
+#[must_use]
+pub fn reminder_minutes<'a>(meeting: &'a Meeting, participant: &'a Participant) -> &'a [ReminderMinutes] {
+    match &participant.reminders {
+        _ if !participant.is_in() || participant.response == MeetingResponse::Declined => &[],
+        Some(own) => own.minutes(),
+        None => std::slice::from_ref(&meeting.reminder_minutes),
+    }
+}
+
+/// Every reminder that a meeting asks for, one per participant and offset; none when it is off.
+#[must_use]
+pub fn meeting_reminders(MeetingDetails { meeting, participants }: &MeetingDetails) -> Vec<MeetingReminder> {
+    if !meeting.is_on() {
+        return Vec::new();
+    }
+    let of = |participant: &Participant| {
+        let reminders = reminder_minutes(meeting, participant).iter().map(|minutes| MeetingReminder {
+            key: meeting_reminder_key(meeting, participant.id, *minutes),
+            participant: participant.id,
+            recipient: participant.recipient(),
+            due_at: meeting.starts_at - minutes.duration(),
+            notice: Notice::MeetingReminder {
+                meeting: meeting.id,
+                participant: participant.id,
+                starts_at: meeting.starts_at,
+                minutes: Some(minutes.get()),
+                message: None,
+            },
+        });
+        reminders.collect::<Vec<_>>()
+    };
+    participants.iter().flat_map(of).collect()
+}
+
+/// What a change of a meeting, or of who comes, means for its reminders.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MeetingReminderPlan {
+    /// No longer wanted.
+    pub cancel: Vec<MeetingReminder>,
+    /// Newly wanted. A minute that has passed already means at once, as long as the meeting has not begun.
+    pub deliver: Vec<MeetingReminder>,
+}
+
+/// Compares what a meeting asked for with what it asks for now.
+#[must_use]
+pub fn plan_meeting_reminders(
+    before: Option<&MeetingDetails>,
+    after: &MeetingDetails,
+    now: Timestamp,
+) -> MeetingReminderPlan {
+    let was: Vec<_> = before.map(meeting_reminders).unwrap_or_default();
+    let is = meeting_reminders(after);
+    let asked: HashSet<_> = was.iter().map(|reminder| &reminder.key).collect();
+    let asks: HashSet<_> = is.iter().map(|reminder| &reminder.key).collect();
+    let cancel = was.iter().filter(|reminder| !asks.contains(&reminder.key)).cloned().collect();
+    let lies_ahead = after.meeting.starts_at > now;
+    let deliver = is.iter().filter(|reminder| lies_ahead && !asked.contains(&reminder.key)).cloned().collect();
+    MeetingReminderPlan { cancel, deliver }
 }
 
 #[cfg(test)]

@@ -20,6 +20,34 @@ impl InvalidValue {
     }
 }
 
+macro_rules! texts {
+    ($($name:ident),+) => {$(
+        impl $name {
+            /// The text itself.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+    )+};
+}
+
+mod meeting;
+
+pub use meeting::{Comment, DurationMinutes, Location, MeetingTitle, MeetingUrl, PersonName};
+
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
@@ -72,6 +100,10 @@ ids! {
     UserId,
     /// Names a [`Task`](crate::Task).
     TaskId,
+    /// Names a [`Meeting`](crate::Meeting); the UID of its calendar entry.
+    MeetingId,
+    /// Names a [`Participant`](crate::Participant).
+    ParticipantId,
     /// Names a [`Delivery`](crate::Delivery); every Message-ID carries it.
     DeliveryId,
     /// Names an [`Event`](crate::Event).
@@ -270,6 +302,13 @@ impl FromStr for Locale {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReminderMinutes(u32);
 
+impl Default for ReminderMinutes {
+    /// A quarter of an hour.
+    fn default() -> Self {
+        Self(15)
+    }
+}
+
 impl ReminderMinutes {
     /// Four weeks.
     pub const MAX: u32 = 40_320;
@@ -294,30 +333,6 @@ impl ReminderMinutes {
     pub fn duration(self) -> std::time::Duration {
         std::time::Duration::from_secs(u64::from(self.0) * 60)
     }
-}
-
-macro_rules! texts {
-    ($($name:ident),+) => {$(
-        impl $name {
-            /// The text itself.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&self.0, f)
-            }
-        }
-    )+};
 }
 
 texts!(Username, EmailAddress, Title, Description, Locale);

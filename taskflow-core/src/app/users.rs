@@ -110,9 +110,11 @@ impl App {
     }
 
     /// Deletes an account with everything in it, for its owner or the service itself; mail to it that has not left is
-    /// cancelled.
+    /// cancelled. First what they called is cancelled and what they were invited to is left, with notice to the people
+    /// concerned, a meeting at a time: somebody who fails half-way tries again.
     pub async fn delete_user(&self, actor: Actor, id: UserId) -> Result<(), Error> {
         self.user(actor, id).await?;
+        self.leave_all_meetings(id).await?;
         match self.commit(&Changes::new().write(Write::DeleteUser { id, at: self.clock.now() })).await {
             Err(Error::Stale) => Err(Error::NotFound("user")),
             result => result,

@@ -1,10 +1,10 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Row, State};
 use crate::error::{StoreError, UniqueField};
 use crate::{
-    Announcement, Changes, DedupeKey, Delivery, DeliveryState, Entity, Event, FeedEntry, KeptMail, MAILBOX_SIZE,
-    NewDelivery, Recipient, SessionId, Timestamp, User, UserId, Write,
+    Announcement, Changes, DedupeKey, Delivery, DeliveryState, Entity, FeedEntry, KeptMail, MAILBOX_SIZE, NewDelivery,
+    Participant, Recipient, SessionId, Timestamp, User, UserId, Write,
 };
 
 /// What a deleted account leaves in the ledger.
@@ -36,6 +36,34 @@ impl State {
                     }
                     None
                 }
+                Write::UpdateMeeting(new) => Some((self.meetings.get(&new.id).map(|row| row.version), new.version)),
+                Write::InsertMeeting(new) if new.created_by.is_some_and(|id| !exists(id)) => {
+                    return Err(StoreError::Stale { write });
+                }
+                Write::ExpectMeeting { id, version } => {
+                    Some((self.meetings.get(id).map(|row| row.version), version + 1))
+                }
+                Write::ExpectParticipants { meeting, versions } => {
+                    let theirs = self.participants.values().filter(|row| row.meeting_id == *meeting);
+                    Some((Some(theirs.map(|row| row.version).sum()), versions + 1))
+                }
+                Write::InsertParticipant(new) | Write::UpdateParticipant(new)
+                    if new.user_id.is_some_and(|id| !exists(id)) =>
+                {
+                    return Err(StoreError::Stale { write });
+                }
+                Write::InsertParticipant(new) => {
+                    let same =
+                        |row: &Participant| row.meeting_id == new.meeting_id && row.email.key() == new.email.key();
+                    if self.participants.values().any(same) {
+                        return Err(StoreError::Stale { write });
+                    }
+                    None
+                }
+                Write::UpdateParticipant(new) => {
+                    Some((self.participants.get(&new.id).map(|row| row.version), new.version))
+                }
+                Write::LinkGuests { user_id, .. } if !exists(*user_id) => return Err(StoreError::Stale { write }),
                 Write::InsertTask(task) if !exists(task.user_id) => return Err(StoreError::Stale { write }),
                 Write::SetCredential(credential) if !exists(credential.user_id) => {
                     return Err(StoreError::Stale { write });
@@ -83,6 +111,24 @@ impl State {
                 Write::InsertTask(task) | Write::UpdateTask(task) => {
                     self.tasks.insert(task.id, task.clone());
                 }
+                Write::InsertMeeting(meeting) | Write::UpdateMeeting(meeting) => {
+                    self.meetings.insert(meeting.id, meeting.clone());
+                }
+                Write::ExpectMeeting { .. } | Write::ExpectParticipants { .. } => {}
+                Write::ConfirmStart { id, tzdb } => {
+                    self.meetings.get_mut(id).into_iter().for_each(|row| row.tzdb.clone_from(tzdb));
+                }
+                Write::InsertParticipant(new) => {
+                    self.participants.insert(new.id, new.clone());
+                }
+                Write::UpdateParticipant(new) => {
+                    let told = self.participants.get(&new.id).and_then(|row| row.told);
+                    self.participants.insert(new.id, Participant { told, ..new.clone() });
+                }
+                Write::LinkGuests { email, user_id } => self.link_guests(&email.key(), *user_id),
+                Write::InsertRevision(revision) => {
+                    self.revisions.insert((revision.meeting_id, revision.version), revision.clone());
+                }
                 Write::CancelDelivery { key, reason, at } => self.cancel(key, reason, *at),
                 Write::KeepMail(mail) => self.keep(mail),
             }
@@ -99,13 +145,29 @@ impl State {
         self.end_sessions(id, None, at);
         self.feeds.remove(&id);
         let tasks = &mut self.tasks;
-        self.events
-            .retain(|Event { entity: Entity::Task(task), .. }| tasks.get(task).is_none_or(|task| task.user_id != id));
+        self.events.retain(|event| match &event.entity {
+            Entity::Task(task) => tasks.get(task).is_none_or(|task| task.user_id != id),
+            Entity::Meeting(_) => true,
+        });
         tasks.retain(|_, task| task.user_id != id);
+        let called = self.meetings.values_mut().filter(|meeting| meeting.created_by == Some(id));
+        called.for_each(|meeting| meeting.created_by = None);
+        let theirs = self.participants.values_mut().filter(|participant| participant.user_id == Some(id));
+        theirs.for_each(|participant| participant.user_id = None);
         let to_them = |row: &&Row| row.delivery.recipient == Recipient::User(id);
         let keys: Vec<_> =
             self.deliveries.values().filter(to_them).map(|row| row.delivery.dedupe_key.clone()).collect();
         keys.iter().for_each(|key| self.cancel(key, ACCOUNT_GONE, at));
+    }
+
+    fn link_guests(&mut self, email: &str, user: UserId) {
+        let there: HashSet<_> =
+            self.participants.values().filter(|row| row.user_id == Some(user)).map(|row| row.meeting_id).collect();
+        let guests = self.participants.values_mut().filter(|row| row.user_id.is_none() && row.email.key() == email);
+        for guest in guests.filter(|row| !there.contains(&row.meeting_id)) {
+            guest.user_id = Some(user);
+            guest.version += 1;
+        }
     }
 
     fn end_sessions(&mut self, user: UserId, only: Option<SessionId>, at: Timestamp) {

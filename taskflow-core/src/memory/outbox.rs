@@ -49,7 +49,7 @@ impl State {
             row.failed.push(FailedAttempt { attempt: delivery.attempts, at: settlement.at, error: error.clone() });
         }
         delivery.state = match &settlement.outcome {
-            Outcome::Delivered { reply } => {
+            Outcome::Delivered { reply, .. } => {
                 delivery.reply = Some(reply.clone());
                 DeliveryState::Delivered
             }
@@ -80,6 +80,11 @@ impl State {
             self.scheduled.insert((delivery.kind.priority().rank(), delivery.next_at, delivery.id));
         } else {
             delivery.settled_at = Some(settlement.at);
+        }
+        if let Outcome::Delivered { told: Some((participant, told)), .. } = &settlement.outcome
+            && let Some(participant) = self.participants.get_mut(participant)
+        {
+            participant.told = Some(*told);
         }
         Settled::Applied
     }
@@ -149,6 +154,13 @@ impl Outbox for MemoryStore {
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError> {
         Ok(self.state().deliveries.get(&id).map(|row| (row.delivery.clone(), row.failed.clone())))
+    }
+
+    async fn deliveries_with_key(&self, prefix: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+        let state = self.state();
+        let mut keys: Vec<_> = state.by_key.iter().filter(|(key, _)| key.as_str().starts_with(prefix)).collect();
+        keys.sort_unstable();
+        Ok(keys.into_iter().take(limit as usize).map(|(_, id)| state.deliveries[id].delivery.clone()).collect())
     }
 
     async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {

@@ -67,6 +67,8 @@ pub trait Outbox: Send + Sync {
 
     /// Writes outcomes, durably, and says for each whether it counted, in the order given.
     ///
+    /// `told` is written down with the outcome it came with, whatever the version of the participant.
+    ///
     /// A delivery that was cancelled while claimed becomes `delivered` when it was sent and else `cancelled`.
     /// `Retry` and `Discarded` count one attempt and leave a [`FailedAttempt`].
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError>;
@@ -82,6 +84,9 @@ pub trait Outbox: Send + Sync {
 
     /// One delivery with its failed attempts, oldest first.
     async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError>;
+
+    /// Up to `limit` deliveries whose key begins with `prefix`, in the order of their keys (bytes).
+    async fn deliveries_with_key(&self, prefix: &str, limit: u32) -> Result<Vec<Delivery>, StoreError>;
 
     /// Up to `size` deliveries after `after` by id.
     async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError>;

@@ -1,4 +1,4 @@
-use crate::{Content, Letter, Topic};
+use crate::{Content, Invitation, Letter, Topic};
 
 /// A letter that cannot be put into words: the fault of a template, named without its content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +29,14 @@ impl Renderer for PlainRenderer {
                 let when = format!("{} {}", when.at.format("%Y-%m-%d %H:%M"), when.abbreviation);
                 ("Your password was changed".to_owned(), format!("your password was changed at {when}."))
             }
+            Topic::MeetingInvite(invitation) => meeting(letter, invitation, "Invitation", "you are invited to"),
+            Topic::MeetingChange { invitation, .. } => meeting(letter, invitation, "Changed", "there is news of"),
+            Topic::MeetingCancel(invitation) => meeting(letter, invitation, "Cancelled", "this is off:"),
+            Topic::MeetingReminder { invitation, .. } => meeting(letter, invitation, "Soon", "this begins soon:"),
+            Topic::MeetingLeft(invitation) => {
+                let who = format!("{} has left", invitation.participant.email);
+                meeting(letter, invitation, "Somebody left", &who)
+            }
             Topic::TaskDue { task, due_at } => {
                 let due = letter.zone.wall_clock(*due_at);
                 let due = format!("{} {}", due.at.format("%Y-%m-%d %H:%M"), due.abbreviation);
@@ -37,4 +45,10 @@ impl Renderer for PlainRenderer {
         };
         Ok(Content { subject, text: format!("Hello {},\n\n{line}\n", letter.name), html: None })
     }
+}
+
+fn meeting(letter: &Letter, Invitation { meeting, .. }: &Invitation, subject: &str, line: &str) -> (String, String) {
+    let when = letter.zone.wall_clock(meeting.starts_at);
+    let when = format!("{} {}", when.at.format("%Y-%m-%d %H:%M"), when.abbreviation);
+    (format!("{subject}: {}", meeting.title), format!("{line} \"{}\", {when}.", meeting.title))
 }

@@ -4,12 +4,27 @@ use async_trait::async_trait;
 
 use crate::error::{BadRow, StoreError};
 use crate::{
-    Answer, Changes, DeliveryId, Entity, Event, FeedEntry, IdempotencyKey, KeptMail, Page, Task, TaskId, TaskQuery,
-    TaskSummary, Timestamp, User, UserId,
+    Answer, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, IdempotencyKey, KeptMail, Meeting, MeetingId,
+    MeetingQuery, Page, Participant, ParticipantId, Revision, Task, TaskId, TaskQuery, TaskSummary, Timestamp, User,
+    UserId,
 };
 
 /// Rows found by their ids. A row that cannot be read is an error of its own and does not spoil the others.
 pub type Loaded<Id, T> = HashMap<Id, Result<T, BadRow>>;
+
+/// For whom meetings are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Viewer {
+    /// For the service itself, which acts for everybody.
+    Anyone,
+    /// Only where this person is [in](Participant::is_in).
+    Participant(UserId),
+    /// Only what this person called.
+    Organizer(UserId),
+}
+
+/// Where a sweep over meetings goes on: after this start and, at the same start, this id.
+pub type MeetingCursor = (Timestamp, MeetingId);
 
 /// Keeps users, tasks, history and feeds, and applies [`Changes`].
 ///
@@ -60,6 +75,46 @@ pub trait Store: Send + Sync {
 
     /// Counts the tasks of `owner` outside the trash; overdue is what is open and due before `now`.
     async fn task_summary(&self, owner: UserId, now: Timestamp) -> Result<TaskSummary, StoreError>;
+
+    /// People by their addresses, in any case: only those who have shown that the address is theirs.
+    async fn users_by_email(&self, addresses: &[EmailAddress]) -> Result<Vec<User>, StoreError>;
+
+    /// Several meetings at once, also cancelled ones; unknown ids are left out, and those that are not for `viewer`.
+    async fn meetings_by_id(&self, ids: &[MeetingId], viewer: Viewer)
+    -> Result<Loaded<MeetingId, Meeting>, StoreError>;
+
+    /// A page of the meetings that `viewer` is in. What lies ahead, goes on or is over is as of `now`. Without a sort those
+    /// that begin last come first.
+    async fn meetings(&self, viewer: UserId, query: &MeetingQuery, now: Timestamp)
+    -> Result<Page<Meeting>, StoreError>;
+
+    /// Everybody who was ever invited to these meetings, also who was removed, by meeting and then by id. Callers have
+    /// made sure that they may be seen.
+    async fn participants(&self, meetings: &[MeetingId]) -> Result<Vec<Participant>, StoreError>;
+
+    /// Several participants at once; unknown ids are left out.
+    async fn participants_by_id(&self, ids: &[ParticipantId])
+    -> Result<Loaded<ParticipantId, Participant>, StoreError>;
+
+    /// What meetings were like at these versions: of each the newest revision that is not later. Unknown ones are left
+    /// out.
+    async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Loaded<(MeetingId, u64), Revision>, StoreError>;
+
+    /// Up to `limit` meetings in the order of their start and id after `after` that are on, begin after `now` and not
+    /// later than `until`, and ask for a reminder due after `due_after` of which the ledger has no trace. What is planned
+    /// is found by [key](crate::meeting_reminder_key) alone.
+    async fn meetings_unplanned(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+        due_after: Timestamp,
+        after: Option<MeetingCursor>,
+        limit: u32,
+    ) -> Result<Vec<MeetingId>, StoreError>;
+
+    /// Up to `limit` meetings that are on, begin after `now`, and whose start was found with a version of the time zone
+    /// database that sorts before `tzdb`; the cost does not depend on the others.
+    async fn meetings_before_tzdb(&self, tzdb: &str, now: Timestamp, limit: u32) -> Result<Vec<MeetingId>, StoreError>;
 
     /// What happened to an entity, oldest first. Callers have made sure that it may be seen.
     async fn history(&self, entity: Entity) -> Result<Vec<Event>, StoreError>;

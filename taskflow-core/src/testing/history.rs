@@ -290,7 +290,7 @@ impl<'a> Play<'a> {
         let next_at = self.clock.now() + Duration::from_secs(60);
         let text = || format!("outcome {how}");
         let outcome = match how {
-            0 => Outcome::Delivered { reply: text() },
+            0 => Outcome::Delivered { reply: text(), told: None },
             1 => Outcome::Retry { next_at, error: text() },
             2 => Outcome::Released { next_at, error: Some(text()) },
             3 => Outcome::Discarded { error: text() },

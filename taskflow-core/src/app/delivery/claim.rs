@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::App;
 use crate::error::StoreError;
 use crate::ports::{ClaimRequest, Claimed};
-use crate::{Delivery, LeaseToken, Mail, NoticeKind, Outcome, Settlement};
+use crate::{Delivery, LeaseToken, Mail, NoticeKind, Outcome, ParticipantId, Settlement, Told};
 
 /// A mail in the window.
 pub(super) struct Ready {
@@ -14,6 +14,8 @@ pub(super) struct Ready {
     /// Until when, by the monotonic clock, nobody else can have claimed it.
     pub(super) held_until: Duration,
     pub(super) mail: Mail,
+    /// What a participant knows once this mail has left.
+    pub(super) told: Option<(ParticipantId, Told)>,
 }
 
 /// A batch that was claimed: what to send, and what to settle without sending.
@@ -52,7 +54,7 @@ impl App {
                 None => Err(Outcome::Released { next_at: delivery.next_at, error: None }),
             };
             match mail {
-                Ok(mail) => batch.ready.push(Ready { delivery, lease, held_until, mail }),
+                Ok((mail, told)) => batch.ready.push(Ready { delivery, lease, held_until, mail, told }),
                 Err(outcome) => batch.decided.push(Settlement { id: delivery.id, lease, at: now, outcome }),
             }
         }

@@ -1,44 +1,41 @@
 //! The last look: what a claimed delivery is about now, and whether that is still worth a mail.
 
+mod facts;
+mod meeting;
+
 use super::App;
-use crate::error::{BadRow, StoreError};
-use crate::ports::{Claimed, Loaded};
+use crate::error::BadRow;
 use crate::{
-    Delivery, Letter, Locale, Mail, Mailbox, Notice, Outcome, Recipient, Task, TaskId, Timestamp, Topic, User, UserId,
-    Zone,
+    Delivery, Letter, Locale, Mail, Mailbox, Notice, Outcome, ParticipantId, Recipient, Timestamp, Told, Topic, Zone,
 };
 
-/// What a batch of deliveries is about.
-pub(super) struct Facts {
-    users: Loaded<UserId, User>,
-    tasks: Loaded<TaskId, Task>,
-}
+pub(super) use facts::Facts;
+
+/// What a delivery becomes: a mail, and what a participant knows once it has left.
+type Worded = (Mail, Option<(ParticipantId, Told)>);
 
 impl App {
-    /// Looks everything up that the batch needs, one read per kind of thing.
-    pub(super) async fn load(&self, claims: &[Claimed]) -> Result<Facts, StoreError> {
-        let (mut users, mut tasks) = (Vec::new(), Vec::new());
-        for Claimed { delivery, .. } in claims {
-            if let Recipient::User(id) = delivery.recipient {
-                users.push(id);
-            }
-            if let Ok(Notice::TaskDue { task, .. }) = delivery.notice {
-                tasks.push(task);
-            }
-        }
-        users.sort_unstable();
-        users.dedup();
-        tasks.sort_unstable();
-        tasks.dedup();
-        Ok(Facts {
-            users: if users.is_empty() { Loaded::new() } else { self.store.users(&users).await? },
-            tasks: if tasks.is_empty() { Loaded::new() } else { self.store.tasks_by_id(&tasks, None).await? },
-        })
-    }
-
     /// The mail of a delivery, or what becomes of it instead.
-    pub(super) fn mail(&self, delivery: &Delivery, facts: &Facts, now: Timestamp) -> Result<Mail, Outcome> {
-        let (reader, topic) = last_look(delivery, facts, now)?;
+    pub(super) fn mail(&self, delivery: &Delivery, facts: &Facts, now: Timestamp) -> Result<Worded, Outcome> {
+        if delivery.cancel_requested {
+            return Err(cancelled(&delivery.reason));
+        }
+        let notice = delivery.notice.as_ref().map_err(|error| Outcome::Discarded { error: error.clone() })?;
+        if notice.expires_at(delivery.due_at).is_some_and(|expires_at| expires_at <= now) {
+            return Err(expired("it was too late to be of use"));
+        }
+        let mut reader = reader(&delivery.recipient, facts)?;
+        let (topic, told) = match notice {
+            Notice::Welcome => (Topic::Welcome, None),
+            Notice::PasswordChanged { at } => (Topic::PasswordChanged { at: *at }, None),
+            Notice::TaskDue { task, due_at } => (task_due(*task, *due_at, facts)?, None),
+            Notice::MeetingInvite { .. }
+            | Notice::MeetingChange { .. }
+            | Notice::MeetingCancel { .. }
+            | Notice::MeetingReminder { .. }
+            | Notice::MeetingLeft { .. } => self.meeting_topic(notice, facts, &mut reader, now)?,
+        };
+        let calendar = self.calendar_part(&topic);
         let letter = Letter {
             name: reader.name,
             locale: reader.locale,
@@ -47,7 +44,8 @@ impl App {
             topic,
         };
         let content = self.renderer.render(&letter).map_err(|error| Outcome::Discarded { error: error.to_string() })?;
-        Ok(Mail { id: delivery.id, date: delivery.first_claimed_at.unwrap_or(now), to: reader.mailbox, content })
+        let date = delivery.first_claimed_at.unwrap_or(now);
+        Ok((Mail { id: delivery.id, date, to: reader.mailbox, content, calendar }, told))
     }
 }
 
@@ -57,17 +55,6 @@ struct Reader {
     mailbox: Mailbox,
     locale: Locale,
     zone: Zone,
-}
-
-fn last_look(delivery: &Delivery, facts: &Facts, now: Timestamp) -> Result<(Reader, Topic), Outcome> {
-    if delivery.cancel_requested {
-        return Err(cancelled(&delivery.reason));
-    }
-    let notice = delivery.notice.as_ref().map_err(|error| Outcome::Discarded { error: error.clone() })?;
-    if delivery.kind.grace().is_some_and(|grace| now.since(delivery.due_at) > grace) {
-        return Err(Outcome::Expired { reason: "it was too late to be of use".to_owned() });
-    }
-    Ok((reader(&delivery.recipient, facts)?, topic(notice, facts)?))
 }
 
 fn reader(recipient: &Recipient, facts: &Facts) -> Result<Reader, Outcome> {
@@ -91,16 +78,12 @@ fn reader(recipient: &Recipient, facts: &Facts) -> Result<Reader, Outcome> {
     }
 }
 
-fn topic(notice: &Notice, facts: &Facts) -> Result<Topic, Outcome> {
-    match notice {
-        Notice::Welcome => Ok(Topic::Welcome),
-        Notice::PasswordChanged { at } => Ok(Topic::PasswordChanged { at: *at }),
-        Notice::TaskDue { task, due_at } => match found(facts.tasks.get(task))? {
-            Some(task) if !task.is_open() => Err(cancelled("the task is no longer open")),
-            Some(task) if task.due_at != Some(*due_at) => Err(cancelled("the task is due at another time")),
-            Some(task) => Ok(Topic::TaskDue { task: task.clone(), due_at: *due_at }),
-            None => Err(cancelled("the task is gone")),
-        },
+fn task_due(task: crate::TaskId, due_at: Timestamp, facts: &Facts) -> Result<Topic, Outcome> {
+    match found(facts.tasks.get(&task))? {
+        Some(task) if !task.is_open() => Err(cancelled("the task is no longer open")),
+        Some(task) if task.due_at != Some(due_at) => Err(cancelled("the task is due at another time")),
+        Some(task) => Ok(Topic::TaskDue { task: task.clone(), due_at }),
+        None => Err(cancelled("the task is gone")),
     }
 }
 
@@ -111,4 +94,8 @@ fn found<T>(row: Option<&Result<T, BadRow>>) -> Result<Option<&T>, Outcome> {
 
 fn cancelled(reason: &str) -> Outcome {
     Outcome::Cancelled { reason: reason.to_owned() }
+}
+
+fn expired(reason: &str) -> Outcome {
+    Outcome::Expired { reason: reason.to_owned() }
 }

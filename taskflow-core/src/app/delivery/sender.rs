@@ -16,7 +16,7 @@ use super::claim::{Batch, Ready};
 use super::{App, DeliveryReport, Sending};
 use crate::error::StoreError;
 use crate::ports::{Accepted, HeldLease, MailError, Mailer, Settled};
-use crate::{Delivery, DeliveryId, LeaseToken, Outcome, Settlement};
+use crate::{Delivery, DeliveryId, LeaseToken, Outcome, ParticipantId, Settlement, Told};
 
 /// After the relay failed, the mail that met it waits this long, so that others have their turn.
 const RELAY_PAUSE: Duration = Duration::from_secs(5);
@@ -26,9 +26,16 @@ const LONGEST_RELAY_PAUSE: Duration = Duration::from_secs(60);
 /// Something that came to its end.
 enum Step {
     Claimed(Batch),
-    Sent { delivery: Box<Delivery>, lease: LeaseToken, result: Result<Accepted, MailError> },
+    Sent { sent: Box<Sent>, result: Result<Accepted, MailError> },
     Settled(Result<Vec<Settled>, StoreError>),
     Renewed { asked: Vec<HeldLease>, held_until: Duration, result: Result<Vec<DeliveryId>, StoreError> },
+}
+
+/// A mail that was offered to the relay.
+struct Sent {
+    delivery: Delivery,
+    lease: LeaseToken,
+    told: Option<(ParticipantId, Told)>,
 }
 
 /// One step under way.
@@ -155,13 +162,13 @@ impl<'a> Sender<'a> {
             if self.app.clock.monotonic() + margin > next.held_until {
                 return self.renew_the_window();
             }
-            let Some(Ready { delivery, lease, mail, .. }) = self.window.pop_front() else { return };
+            let Some(Ready { delivery, lease, mail, told, .. }) = self.window.pop_front() else { return };
             self.sending += 1;
             self.in_doubt += 1;
             let mailer = self.mailer;
             self.work.push(Box::pin(async move {
                 let result = mailer.send(&mail).await;
-                Step::Sent { delivery: Box::new(delivery), lease, result }
+                Step::Sent { sent: Box::new(Sent { delivery, lease, told }), result }
             }));
         }
     }
@@ -201,11 +208,11 @@ impl<'a> Sender<'a> {
                 self.outcomes.extend(decided.into_iter().map(|settlement| (settlement, false)));
                 self.failure = self.failure.take().or(failure);
             }
-            Step::Sent { delivery, lease, result } => {
+            Step::Sent { sent, result } => {
                 self.sending -= 1;
                 self.sent += 1;
-                let outcome = self.outcome(&delivery, result);
-                self.outcomes.push((self.settlement(delivery.id, lease, outcome), true));
+                let outcome = self.outcome(&sent, result);
+                self.outcomes.push((self.settlement(sent.delivery.id, sent.lease, outcome), true));
             }
             Step::Settled(Ok(settled)) => {
                 for ((settlement, was_sent), settled) in std::mem::take(&mut self.settling).into_iter().zip(settled) {
@@ -246,9 +253,9 @@ impl<'a> Sender<'a> {
         Settlement { id, lease, at: self.app.clock.now(), outcome }
     }
 
-    fn outcome(&mut self, delivery: &Delivery, result: Result<Accepted, MailError>) -> Outcome {
+    fn outcome(&mut self, Sent { delivery, told, .. }: &Sent, result: Result<Accepted, MailError>) -> Outcome {
         match result {
-            Ok(accepted) => Outcome::Delivered { reply: accepted.reply },
+            Ok(accepted) => Outcome::Delivered { reply: accepted.reply, told: *told },
             Err(MailError::Permanent(reply)) => Outcome::Discarded { error: reply.to_string() },
             Err(MailError::Transient(reply)) => {
                 let now = self.app.clock.now();

@@ -41,7 +41,7 @@ async fn delivery(store: &Arc<dyn Storage>, n: u64) -> Delivery {
 }
 
 fn delivered() -> Outcome {
-    Outcome::Delivered { reply: "250 2.0.0 queued".to_owned() }
+    Outcome::Delivered { reply: "250 2.0.0 queued".to_owned(), told: None }
 }
 
 fn cancel(key: &DedupeKey) -> Changes {

@@ -1,0 +1,73 @@
+//! Looking up what a batch of deliveries is about: one read per kind of thing, whatever their number.
+
+use std::collections::BTreeSet;
+
+use super::super::App;
+use crate::error::StoreError;
+use crate::ports::{Claimed, Loaded, Viewer};
+use crate::{Meeting, MeetingId, Notice, Participant, ParticipantId, Recipient, Revision, Task, TaskId, User, UserId};
+
+/// What a batch of deliveries is about.
+pub(in super::super) struct Facts {
+    pub(super) users: Loaded<UserId, User>,
+    pub(super) tasks: Loaded<TaskId, Task>,
+    pub(super) meetings: Loaded<MeetingId, Meeting>,
+    pub(super) participants: Loaded<ParticipantId, Participant>,
+    /// By what a participant was told last.
+    pub(super) revisions: Loaded<(MeetingId, u64), Revision>,
+}
+
+impl App {
+    /// Looks everything up that the batch needs.
+    pub(in super::super) async fn load(&self, claims: &[Claimed]) -> Result<Facts, StoreError> {
+        let (mut users, mut tasks, mut meetings, mut participants) =
+            (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for Claimed { delivery, .. } in claims {
+            if let Recipient::User(id) = delivery.recipient {
+                users.insert(id);
+            }
+            match &delivery.notice {
+                Ok(Notice::TaskDue { task, .. }) => {
+                    tasks.insert(*task);
+                }
+                Ok(
+                    Notice::MeetingInvite { meeting, participant }
+                    | Notice::MeetingChange { meeting, participant, .. }
+                    | Notice::MeetingCancel { meeting, participant }
+                    | Notice::MeetingReminder { meeting, participant, .. }
+                    | Notice::MeetingLeft { meeting, participant },
+                ) => {
+                    meetings.insert(*meeting);
+                    participants.insert(*participant);
+                }
+                Ok(Notice::Welcome | Notice::PasswordChanged { .. }) | Err(_) => {}
+            }
+        }
+        let mut facts = Facts {
+            users: Loaded::new(),
+            tasks: Loaded::new(),
+            meetings: Loaded::new(),
+            participants: Loaded::new(),
+            revisions: Loaded::new(),
+        };
+        if !tasks.is_empty() {
+            facts.tasks = self.store.tasks_by_id(&Vec::from_iter(tasks), None).await?;
+        }
+        if !meetings.is_empty() {
+            // People before the meeting: who answers or is moved in between is seen with a meeting at least as new.
+            facts.participants = self.store.participants_by_id(&Vec::from_iter(participants)).await?;
+            facts.meetings = self.store.meetings_by_id(&Vec::from_iter(meetings), Viewer::Anyone).await?;
+            let of = |participant: &Participant| Some((participant.meeting_id, participant.told?.version));
+            let told: BTreeSet<_> = facts.participants.values().flatten().filter_map(of).collect();
+            if !told.is_empty() {
+                facts.revisions = self.store.revisions(&Vec::from_iter(told)).await?;
+            }
+            // A guest may have got an account since this was planned.
+            users.extend(facts.participants.values().flatten().filter_map(|participant| participant.user_id));
+        }
+        if !users.is_empty() {
+            facts.users = self.store.users(&Vec::from_iter(users)).await?;
+        }
+        Ok(facts)
+    }
+}

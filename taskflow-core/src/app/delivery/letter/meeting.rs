@@ -1,0 +1,126 @@
+//! The last look at what is to be told of a meeting.
+
+use super::super::App;
+use super::{Facts, Reader, cancelled, expired, found, reader};
+use crate::ports::{CalendarEntry, Link, LinkPurpose};
+use crate::{
+    CalendarMethod, CalendarPart, Invitation, Meeting, MeetingResponse, News, Notice, Outcome, Participant,
+    ParticipantId, Timestamp, Told, Topic, news,
+};
+
+/// How long after a meeting the links in its mail are still understood, so that people read what became of it.
+const LINKS_OUTLIVE: std::time::Duration = std::time::Duration::from_hours(90 * 24);
+
+impl App {
+    /// What a notice of a meeting says now, and what the participant knows once it is told.
+    pub(super) fn meeting_topic(
+        &self,
+        notice: &Notice,
+        facts: &Facts,
+        reads: &mut Reader,
+        now: Timestamp,
+    ) -> Result<(Topic, Option<(ParticipantId, Told)>), Outcome> {
+        let (meeting, participant) = match notice {
+            Notice::MeetingInvite { meeting, participant }
+            | Notice::MeetingChange { meeting, participant, .. }
+            | Notice::MeetingCancel { meeting, participant }
+            | Notice::MeetingReminder { meeting, participant, .. }
+            | Notice::MeetingLeft { meeting, participant } => (meeting, participant),
+            Notice::Welcome | Notice::PasswordChanged { .. } | Notice::TaskDue { .. } => {
+                return Err(cancelled("it is about no meeting"));
+            }
+        };
+        let Some(meeting) = found(facts.meetings.get(meeting))? else { return Err(cancelled("the meeting is gone")) };
+        let Some(participant) = found(facts.participants.get(participant))? else {
+            return Err(cancelled("the participant is gone"));
+        };
+        let invitation = || Box::new(self.addressed(meeting, participant));
+        match notice {
+            Notice::MeetingLeft { .. } => Ok((Topic::MeetingLeft(invitation()), None)),
+            Notice::MeetingReminder { starts_at, message, .. } => {
+                *reads = who_reads(meeting, participant, facts)?;
+                still_reminds(meeting, participant, *starts_at)?;
+                Ok((Topic::MeetingReminder { invitation: invitation(), message: message.clone() }, None))
+            }
+            _ => {
+                *reads = who_reads(meeting, participant, facts)?;
+                let known = participant.told.and_then(|told| facts.revisions.get(&(meeting.id, told.version)));
+                let known = found(known)?.map(|revision| &revision.facts);
+                let news = news(meeting, participant, known).ok_or_else(|| expired("there is nothing new to tell"))?;
+                still_tells(notice, &news, meeting, now)?;
+                let on = news != News::Cancelled;
+                let topic = match news {
+                    News::Invited => Topic::MeetingInvite(invitation()),
+                    News::Changed(was) => Topic::MeetingChange { invitation: invitation(), was },
+                    News::Cancelled => Topic::MeetingCancel(invitation()),
+                };
+                Ok((topic, Some((participant.id, Told { version: meeting.version, on }))))
+            }
+        }
+    }
+
+    /// What calendars take over from a letter. Only the reader is named beside the organizer: guests are not told each
+    /// other's addresses, and a mail to one of 500 is no longer than a mail to one of two.
+    pub(super) fn calendar_part(&self, topic: &Topic) -> Option<CalendarPart> {
+        let (method, invitation) = match topic {
+            Topic::MeetingInvite(invitation) | Topic::MeetingChange { invitation, .. } => {
+                (CalendarMethod::Request, invitation)
+            }
+            Topic::MeetingCancel(invitation) => (CalendarMethod::Cancel, invitation),
+            Topic::Welcome
+            | Topic::PasswordChanged { .. }
+            | Topic::TaskDue { .. }
+            | Topic::MeetingReminder { .. }
+            | Topic::MeetingLeft(_) => return None,
+        };
+        let attendees = std::slice::from_ref(&invitation.participant);
+        Some(self.calendar.as_ref()?.write(&CalendarEntry { method, meeting: &invitation.meeting, attendees }))
+    }
+
+    fn addressed(&self, meeting: &Meeting, participant: &Participant) -> Invitation {
+        let (id, expires_at) = (participant.id.as_uuid(), meeting.ends_at() + LINKS_OUTLIVE);
+        let link = Link { purpose: LinkPurpose::Respond, id, expires_at };
+        let respond_url = self.links.as_ref().map(|links| links.url(&link));
+        Invitation { meeting: meeting.clone(), participant: participant.clone(), respond_url }
+    }
+}
+
+/// The account of a participant, if there is one by now; a guest reads times as the meeting was agreed on.
+fn who_reads(meeting: &Meeting, participant: &Participant, facts: &Facts) -> Result<Reader, Outcome> {
+    let read = reader(&participant.recipient(), facts)?;
+    let name = participant.name.as_ref().map(ToString::to_string);
+    Ok(match (participant.user_id, name) {
+        (Some(_), _) => read,
+        (None, None) => Reader { zone: meeting.time_zone.clone(), ..read },
+        (None, Some(name)) => {
+            let mailbox = crate::Mailbox { name: Some(name.clone()), ..read.mailbox };
+            Reader { name, mailbox, zone: meeting.time_zone.clone(), ..read }
+        }
+    })
+}
+
+fn still_reminds(meeting: &Meeting, participant: &Participant, starts_at: Timestamp) -> Result<(), Outcome> {
+    match () {
+        () if meeting.cancelled_at.is_some() => Err(cancelled("the meeting is cancelled")),
+        () if meeting.ended_at.is_some() => Err(cancelled("the meeting was ended")),
+        () if meeting.starts_at != starts_at => Err(cancelled("the meeting begins at another time")),
+        () if !participant.is_in() => Err(cancelled("the participant is no longer in the meeting")),
+        () if participant.response == MeetingResponse::Declined => Err(cancelled("the participant declined")),
+        () => Ok(()),
+    }
+}
+
+/// Whether this notice is the one to tell the news.
+fn still_tells(notice: &Notice, news: &News, meeting: &Meeting, now: Timestamp) -> Result<(), Outcome> {
+    let later = meeting.burst.is_some_and(|burst| burst.due_at > now);
+    match (notice, news) {
+        (Notice::MeetingCancel { .. }, News::Cancelled) => Ok(()),
+        (Notice::MeetingCancel { .. }, _) => Err(cancelled("the meeting is on again")),
+        (_, News::Cancelled) => Err(cancelled("the meeting is off")),
+        _ if meeting.ends_at() <= now => Err(expired("the meeting is over")),
+        (Notice::MeetingChange { version, .. }, _) if *version < meeting.version && later => {
+            Err(cancelled("a later change tells of it"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,175 @@
+//! Meetings: call, look, change, cancel and restore.
+
+mod answers;
+mod changes;
+mod people;
+mod reminders;
+mod repair;
+
+pub use answers::ReplyTaken;
+pub use reminders::Reminded;
+pub use repair::RepairReport;
+
+use super::{App, Race};
+use crate::error::{Error, FieldError};
+use crate::meeting::MeetingDetails;
+use crate::ports::{CalendarEntry, Viewer};
+use crate::{
+    Actor, Answered, CalendarMethod, CalendarPart, Expect, Idempotency, Mailbox, Meeting, MeetingChange, MeetingId,
+    MeetingQuery, NewMeeting, Page, Participant, ParticipantId, Timestamp, UniqueField, UserId, Write,
+};
+
+impl App {
+    /// Calls a meeting: everybody is invited and everybody's reminders are planned, in one commit.
+    ///
+    /// Who is known by a verified address becomes a participant with an account, everybody else a guest. At most
+    /// [`MOST_PARTICIPANTS`](Self::MOST_PARTICIPANTS).
+    pub async fn create_meeting(&self, actor: Actor, new: NewMeeting) -> Result<MeetingDetails, Error> {
+        match self.call_meeting(actor.owner()?, new, None).await? {
+            Answered::Now(details) => Ok(details),
+            Answered::Before(_) => Err(Error::Stale),
+        }
+    }
+
+    /// Calls a meeting once, however often the request is repeated.
+    pub async fn create_meeting_once(
+        &self,
+        actor: Actor,
+        new: NewMeeting,
+        idempotency: Idempotency<'_, MeetingDetails>,
+    ) -> Result<Answered<MeetingDetails>, Error> {
+        let owner = actor.owner()?;
+        match self.answered(owner, Some(&idempotency)).await? {
+            Some(answer) => Ok(Answered::Before(answer)),
+            None => self.call_meeting(owner, new, Some(&idempotency)).await,
+        }
+    }
+
+    /// A meeting that the actor is in, with everybody who is in it; also a cancelled one.
+    pub async fn meeting(&self, actor: Actor, id: MeetingId) -> Result<MeetingDetails, Error> {
+        let details = self.meeting_details(Viewer::Participant(actor.owner()?), id).await?;
+        Ok(who_is_in(details))
+    }
+
+    /// A page of the meetings that the actor is in, with everybody who is in them.
+    pub async fn meetings(&self, actor: Actor, query: &MeetingQuery) -> Result<Page<MeetingDetails>, Error> {
+        let page = self.store.meetings(actor.owner()?, query, self.clock.now()).await?;
+        let ids: Vec<_> = page.items.iter().map(|meeting| meeting.id).collect();
+        let mut participants = if ids.is_empty() { Vec::new() } else { self.store.participants(&ids).await? };
+        let with_people = |meeting: Meeting| {
+            let theirs = participants.extract_if(.., |participant| participant.meeting_id == meeting.id).collect();
+            who_is_in(MeetingDetails { meeting, participants: theirs })
+        };
+        let items = page.items.into_iter().map(with_people).collect();
+        Ok(Page { items, total: page.total, request: page.request })
+    }
+
+    /// Changes a meeting of the actor and plans its reminders anew; people are told once it has been quiet for a while.
+    pub async fn update_meeting(
+        &self,
+        actor: Actor,
+        id: MeetingId,
+        change: MeetingChange,
+        expect: Expect,
+    ) -> Result<MeetingDetails, Error> {
+        self.change_meeting(actor, id, expect, |before, now| {
+            let meeting = before.meeting.apply(change.clone(), now, self.change_quiet)?;
+            Ok(MeetingDetails { meeting, participants: before.participants.clone() })
+        })
+        .await
+    }
+
+    /// Cancels a meeting of the actor; everybody is told at once. A cancelled one stays as it is.
+    pub async fn cancel_meeting(&self, actor: Actor, id: MeetingId, expect: Expect) -> Result<MeetingDetails, Error> {
+        self.change_meeting(actor, id, expect, |before, now| {
+            Ok(MeetingDetails { meeting: before.meeting.cancel(now), participants: before.participants.clone() })
+        })
+        .await
+    }
+
+    /// Calls a cancelled meeting of the actor again, as long as it lies ahead; everybody who was told that it is off is
+    /// invited again.
+    pub async fn restore_meeting(&self, actor: Actor, id: MeetingId) -> Result<MeetingDetails, Error> {
+        self.change_meeting(actor, id, Expect::Any, |before, now| {
+            Ok(MeetingDetails { meeting: before.meeting.restore(now)?, participants: before.participants.clone() })
+        })
+        .await
+    }
+
+    /// A meeting that the actor is in, for their calendar; `NotFound` also when the host brought no
+    /// [`Calendar`](crate::ports::Calendar).
+    pub async fn meeting_calendar(&self, actor: Actor, id: MeetingId) -> Result<CalendarPart, Error> {
+        let MeetingDetails { meeting, participants } = self.meeting(actor, id).await?;
+        let calendar = self.calendar.as_ref().ok_or(Error::NotFound("calendar"))?;
+        let method = CalendarMethod::Publish;
+        Ok(calendar.write(&CalendarEntry { method, meeting: &meeting, attendees: &participants }))
+    }
+
+    async fn call_meeting(
+        &self,
+        owner: UserId,
+        new: NewMeeting,
+        idempotency: Option<&Idempotency<'_, MeetingDetails>>,
+    ) -> Result<Answered<MeetingDetails>, Error> {
+        let mut race = Race::new(Expect::Any);
+        loop {
+            let organizer = self.store.user(owner).await?.ok_or(Error::NotFound("user"))?;
+            let now = self.clock.now();
+            let (name, address) = (Some(organizer.username.to_string()), organizer.email.clone());
+            let id = MeetingId::from_uuid(self.ids.next(now));
+            let mailbox = Mailbox { name, address };
+            let meeting = Meeting::new(id, owner, mailbox, &organizer.time_zone, new.clone(), now)?;
+            let me = Participant::organizer(ParticipantId::from_uuid(self.ids.next(now)), id, &organizer, now);
+            let before = MeetingDetails { meeting, participants: vec![me] };
+            let details = self.with_invitees(&before, new.invitees.clone(), now).await?;
+            let mut changes = self.meeting_changes(Actor::User(owner), None, &details, now);
+            if let Some(idempotency) = idempotency {
+                changes = changes.write(Write::RememberAnswer(idempotency.answer(owner, &details, now)));
+            }
+            match self.commit(&changes).await {
+                Err(Error::Taken(UniqueField::IdempotencyKey)) => {
+                    return self.answered_by_another(owner, idempotency).await;
+                }
+                result if race.lost(&result) => {}
+                result => return result.map(|()| Answered::Now(details)),
+            }
+        }
+    }
+
+    /// Reads, decides and commits, again when somebody else was faster; for the organizer. Answers with who is in it.
+    async fn change_meeting(
+        &self,
+        actor: Actor,
+        id: MeetingId,
+        expect: Expect,
+        decide: impl Fn(&MeetingDetails, Timestamp) -> Result<MeetingDetails, FieldError> + Send,
+    ) -> Result<MeetingDetails, Error> {
+        let viewer = actor.user_id().map_or(Viewer::Anyone, Viewer::Organizer);
+        let mut race = Race::new(expect);
+        loop {
+            let before = self.meeting_details(viewer, id).await?;
+            race.admits(before.meeting.version)?;
+            let now = self.clock.now();
+            let after = decide(&before, now)?;
+            if after == before {
+                return Ok(who_is_in(before));
+            }
+            let result = self.commit(&self.meeting_changes(actor, Some(&before), &after, now)).await;
+            if !race.lost(&result) {
+                return result.map(|()| who_is_in(after));
+            }
+        }
+    }
+
+    /// A meeting with everybody who was ever invited to it.
+    async fn meeting_details(&self, viewer: Viewer, id: MeetingId) -> Result<MeetingDetails, Error> {
+        let found = self.store.meetings_by_id(&[id], viewer).await?.remove(&id);
+        let meeting = found.ok_or(Error::NotFound("meeting"))?.map_err(|bad| Error::Internal(bad.into()))?;
+        Ok(MeetingDetails { meeting, participants: self.store.participants(&[id]).await? })
+    }
+}
+
+fn who_is_in(mut details: MeetingDetails) -> MeetingDetails {
+    details.participants.retain(Participant::is_in);
+    details
+}

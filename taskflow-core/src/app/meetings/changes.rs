@@ -1,0 +1,173 @@
+//! A decision about a meeting as one value: its rows, its reminders, and what people are told.
+
+use std::collections::HashMap;
+
+use super::super::App;
+use crate::meeting::MeetingDetails;
+use crate::reminder::{MeetingReminder, plan_meeting_reminders};
+use crate::{
+    Actor, Announcement, Changes, DedupeKey, DeliveryId, Meeting, MeetingResponse, NewDelivery, Notice, Participant,
+    Revision, Timestamp, UserId, Write,
+};
+
+impl App {
+    /// What turns `before` into `after`; `None`: the meeting is new. Relies on nobody having changed the meeting or
+    /// answered in between.
+    pub(super) fn meeting_changes(
+        &self,
+        actor: Actor,
+        before: Option<&MeetingDetails>,
+        after: &MeetingDetails,
+        now: Timestamp,
+    ) -> Changes {
+        let was: HashMap<_, _> =
+            before.into_iter().flat_map(|before| &before.participants).map(|p| (p.id, p)).collect();
+        let mut changes = self.meeting_writes(actor, before, after, now);
+        let new_facts = before.is_none_or(|before| before.meeting.facts() != after.meeting.facts());
+        for participant in &after.participants {
+            match was.get(&participant.id) {
+                None => changes = changes.write(Write::InsertParticipant(participant.clone())),
+                Some(before) if *before != participant => {
+                    changes = changes.write(Write::UpdateParticipant(participant.clone()));
+                }
+                Some(_) => {}
+            }
+            let was_on = was.get(&participant.id).is_some_and(|p| p.is_in())
+                && before.is_some_and(|before| before.meeting.cancelled_at.is_none());
+            let is_on = participant.is_in() && after.meeting.cancelled_at.is_none();
+            if participant.is_organizer() {
+                continue;
+            }
+            changes = changes.deliver(match (was_on, is_on) {
+                (false, true) => Some(self.invite(&after.meeting, participant, now)),
+                (true, false) => Some(self.cancel(&after.meeting, participant, now)),
+                (true, true) if new_facts => Some(self.change(&after.meeting, participant, now)),
+                (true, true) | (false, false) => None,
+            });
+        }
+        changes.and(self.reminder_changes(before, after, now))
+    }
+
+    /// What the reminders of `after` need, compared with those of `before`.
+    pub(super) fn reminder_changes(
+        &self,
+        before: Option<&MeetingDetails>,
+        after: &MeetingDetails,
+        now: Timestamp,
+    ) -> Changes {
+        let plan = plan_meeting_reminders(before, after, now);
+        let mut changes = Changes::new();
+        for reminder in plan.cancel {
+            let reason = why_cancelled(before, after, &reminder).to_owned();
+            changes = changes.write(Write::CancelDelivery { key: reminder.key, reason, at: now });
+        }
+        changes.deliver(plan.deliver.into_iter().map(|reminder| self.remind(reminder, now)))
+    }
+
+    /// A reminder as the outbox takes it.
+    pub(super) fn remind(&self, reminder: MeetingReminder, now: Timestamp) -> NewDelivery {
+        let reason = match &reminder.notice {
+            Notice::MeetingReminder { minutes: Some(minutes), .. } => format!("{minutes} minutes before the meeting"),
+            _ => "the organizer sent a reminder".to_owned(),
+        };
+        NewDelivery {
+            id: DeliveryId::from_uuid(self.ids.next(now)),
+            dedupe_key: reminder.key,
+            notice: reminder.notice,
+            recipient: reminder.recipient,
+            planned_at: now,
+            due_at: reminder.due_at,
+            reason,
+        }
+    }
+
+    fn meeting_writes(
+        &self,
+        actor: Actor,
+        before: Option<&MeetingDetails>,
+        after: &MeetingDetails,
+        now: Timestamp,
+    ) -> Changes {
+        let meeting = &after.meeting;
+        let mut changes = match before {
+            None => Changes::new().write(Write::InsertMeeting(meeting.clone())),
+            Some(before) => {
+                let versions = before.participants.iter().map(|participant| participant.version).sum();
+                Changes::new()
+                    .write(Write::UpdateMeeting(meeting.clone()))
+                    .write(Write::ExpectParticipants { meeting: meeting.id, versions })
+            }
+        };
+        let facts = meeting.facts();
+        if before.is_none_or(|before| before.meeting.facts() != facts) {
+            let revision = Revision { meeting_id: meeting.id, version: meeting.version, facts };
+            changes = changes.write(Write::InsertRevision(revision));
+        }
+        let before = before.map(|before| (&before.meeting, people(&before.participants)));
+        let mut audience = people(&after.participants);
+        audience.extend(before.iter().flat_map(|(_, people)| people));
+        audience.sort_unstable();
+        audience.dedup();
+        let before = before.map(|(meeting, _)| meeting);
+        changes.announce(Announcement::meeting(self.event_id(now), actor, before, meeting, audience))
+    }
+
+    fn invite(&self, meeting: &Meeting, participant: &Participant, now: Timestamp) -> NewDelivery {
+        NewDelivery {
+            id: DeliveryId::from_uuid(self.ids.next(now)),
+            dedupe_key: DedupeKey::new(format!("meeting-invite/{}/{}/{}", meeting.id, participant.id, meeting.version)),
+            notice: Notice::MeetingInvite { meeting: meeting.id, participant: participant.id },
+            recipient: participant.recipient(),
+            planned_at: now,
+            due_at: now,
+            reason: "the organizer invites".to_owned(),
+        }
+    }
+
+    fn change(&self, meeting: &Meeting, participant: &Participant, now: Timestamp) -> NewDelivery {
+        let version = meeting.version;
+        NewDelivery {
+            dedupe_key: DedupeKey::new(format!("meeting-change/{}/{}/{version}", meeting.id, participant.id)),
+            notice: Notice::MeetingChange { meeting: meeting.id, participant: participant.id, version },
+            due_at: meeting.burst.map_or(now, |burst| burst.due_at),
+            reason: "the organizer changed the meeting".to_owned(),
+            ..self.invite(meeting, participant, now)
+        }
+    }
+
+    fn cancel(&self, meeting: &Meeting, participant: &Participant, now: Timestamp) -> NewDelivery {
+        let reason = match meeting.cancelled_at {
+            Some(_) => "the organizer cancelled the meeting",
+            None => "the organizer took the participant off the meeting",
+        };
+        NewDelivery {
+            dedupe_key: DedupeKey::new(format!("meeting-cancel/{}/{}/{}", meeting.id, participant.id, meeting.version)),
+            notice: Notice::MeetingCancel { meeting: meeting.id, participant: participant.id },
+            reason: reason.to_owned(),
+            ..self.invite(meeting, participant, now)
+        }
+    }
+}
+
+/// The accounts of those who are in a meeting.
+pub(super) fn people(participants: &[Participant]) -> Vec<UserId> {
+    participants
+        .iter()
+        .filter(|participant| participant.is_in())
+        .filter_map(|participant| participant.user_id)
+        .collect()
+}
+
+/// For people who read the ledger.
+fn why_cancelled(before: Option<&MeetingDetails>, after: &MeetingDetails, reminder: &MeetingReminder) -> &'static str {
+    let participant = after.participants.iter().find(|participant| participant.id == reminder.participant);
+    let moved = before.is_some_and(|before| before.meeting.starts_at != after.meeting.starts_at);
+    match participant {
+        _ if after.meeting.cancelled_at.is_some() => "the meeting was cancelled",
+        _ if after.meeting.ended_at.is_some() => "the meeting was ended",
+        Some(participant) if !participant.is_in() => "the participant is no longer in the meeting",
+        Some(participant) if participant.response == MeetingResponse::Declined => "the participant declined",
+        _ if moved => "the meeting was moved",
+        _ => "other minutes were chosen",
+    }
+}

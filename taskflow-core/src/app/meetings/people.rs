@@ -1,0 +1,221 @@
+//! Who comes to a meeting: invite, remove, leave.
+
+use std::collections::HashMap;
+
+use super::super::{App, Race};
+use super::who_is_in;
+use crate::error::{Error, FieldError};
+use crate::meeting::MeetingDetails;
+use crate::ports::Viewer;
+use crate::{
+    Actor, Announcement, DedupeKey, DeliveryId, Expect, Invitee, MeetingId, MeetingQuery, MeetingRole, NewDelivery,
+    Notice, Participant, ParticipantId, Recipient, Timestamp, UserId, Write,
+};
+
+impl App {
+    /// Most people in one meeting, the organizer included.
+    pub const MOST_PARTICIPANTS: usize = 500;
+
+    /// Invites more people to a meeting of the actor. Who is in it stays as they are; who was removed or left is invited
+    /// again.
+    pub async fn add_participants(
+        &self,
+        actor: Actor,
+        id: MeetingId,
+        invitees: Vec<Invitee>,
+        expect: Expect,
+    ) -> Result<MeetingDetails, Error> {
+        let owner = actor.owner()?;
+        let mut race = Race::new(expect);
+        loop {
+            let before = self.meeting_details(Viewer::Organizer(owner), id).await?;
+            race.admits(before.meeting.version)?;
+            let now = self.clock.now();
+            still_on(&before, now)?;
+            let mut after = self.with_invitees(&before, invitees.clone(), now).await?;
+            if after == before {
+                return Ok(who_is_in(before));
+            }
+            after.meeting = before.meeting.touched(now);
+            let result = self.commit(&self.meeting_changes(actor, Some(&before), &after, now)).await;
+            if !race.lost(&result) {
+                return result.map(|()| who_is_in(after));
+            }
+        }
+    }
+
+    /// Takes somebody off a meeting of the actor, who is told that it is off for them; or, when it is the actor who is
+    /// taken off, lets them leave, which the organizer is told.
+    pub async fn remove_participant(
+        &self,
+        actor: Actor,
+        id: MeetingId,
+        participant: ParticipantId,
+        expect: Expect,
+    ) -> Result<(), Error> {
+        let owner = actor.owner()?;
+        let details = self.meeting(actor, id).await?;
+        let who = details.participants.iter().find(|one| one.id == participant);
+        let who = who.ok_or(Error::NotFound("participant"))?;
+        if who.is_organizer() {
+            let message = "is the organizer, who can only cancel the meeting";
+            return Err(FieldError::new("participant_id", message).into());
+        }
+        if who.user_id == Some(owner) {
+            return self.leave_meeting(owner, id, participant).await;
+        }
+        self.change_participant(actor, id, participant, expect, |who, now| Ok(who.remove(now))).await.map(drop)
+    }
+
+    /// Gives somebody in a meeting of the actor another role, which is not that of the organizer.
+    pub async fn change_role(
+        &self,
+        actor: Actor,
+        id: MeetingId,
+        participant: ParticipantId,
+        role: MeetingRole,
+        expect: Expect,
+    ) -> Result<Participant, Error> {
+        self.change_participant(actor, id, participant, expect, |who, _| {
+            if (who.role == MeetingRole::Organizer) != (role == MeetingRole::Organizer) {
+                return Err(FieldError::new("role", "must be attendee or optional; a meeting keeps its organizer"));
+            }
+            Ok(who.with_role(role))
+        })
+        .await
+    }
+
+    /// Lets the actor leave a meeting that is on; the organizer is told.
+    async fn leave_meeting(&self, owner: UserId, id: MeetingId, participant: ParticipantId) -> Result<(), Error> {
+        let mut race = Race::new(Expect::Any);
+        loop {
+            let before = self.meeting_details(Viewer::Participant(owner), id).await?;
+            let who = before.participants.iter().find(|one| one.id == participant && one.user_id == Some(owner));
+            let who = who.ok_or(Error::NotFound("participant"))?.clone();
+            let now = self.clock.now();
+            let gone = who.leave(now);
+            let actor = Actor::User(owner);
+            let audience: Vec<_> = before.meeting.created_by.into_iter().chain([owner]).collect();
+            let told = Announcement::response(self.event_id(now), actor, &who, &gone, now, audience);
+            let left = before.meeting.created_by.filter(|_| before.meeting.is_on()).map(|organizer| NewDelivery {
+                id: DeliveryId::from_uuid(self.ids.next(now)),
+                dedupe_key: DedupeKey::new(format!("meeting-left/{id}/{participant}/{}", gone.version)),
+                notice: Notice::MeetingLeft { meeting: id, participant },
+                recipient: Recipient::User(organizer),
+                planned_at: now,
+                due_at: now,
+                reason: "a participant left".to_owned(),
+            });
+            let meeting = &before.meeting;
+            let was = MeetingDetails { meeting: meeting.clone(), participants: vec![who] };
+            let is = MeetingDetails { meeting: meeting.clone(), participants: vec![gone.clone()] };
+            let changes = self
+                .reminder_changes(Some(&was), &is, now)
+                .write(Write::UpdateParticipant(gone))
+                .write(Write::ExpectMeeting { id, version: meeting.version })
+                .deliver(left)
+                .announce(told);
+            let result = self.commit(&changes).await;
+            if !race.lost(&result) {
+                return result;
+            }
+        }
+    }
+
+    /// Cancels what somebody called and leaves what they were invited to, as far as it lies ahead.
+    pub(in super::super) async fn leave_all_meetings(&self, user: UserId) -> Result<(), Error> {
+        let query = MeetingQuery { starts_after: Some(self.clock.now()), ..MeetingQuery::default() };
+        loop {
+            let page = self.store.meetings(user, &query, self.clock.now()).await?;
+            if page.items.is_empty() {
+                return Ok(());
+            }
+            for meeting in page.items {
+                if meeting.created_by == Some(user) {
+                    self.cancel_meeting(Actor::User(user), meeting.id, Expect::Any).await?;
+                    continue;
+                }
+                let participants = self.store.participants(&[meeting.id]).await?;
+                let mine = participants.iter().filter(|one| one.user_id == Some(user) && one.is_in());
+                for participant in mine {
+                    self.leave_meeting(user, meeting.id, participant.id).await?;
+                }
+            }
+        }
+    }
+
+    async fn change_participant(
+        &self,
+        actor: Actor,
+        id: MeetingId,
+        participant: ParticipantId,
+        expect: Expect,
+        decide: impl Fn(&Participant, Timestamp) -> Result<Participant, FieldError> + Send,
+    ) -> Result<Participant, Error> {
+        let owner = actor.owner()?;
+        let mut race = Race::new(expect);
+        loop {
+            let before = self.meeting_details(Viewer::Organizer(owner), id).await?;
+            race.admits(before.meeting.version)?;
+            let now = self.clock.now();
+            let mut after = before.clone();
+            let who = after.participants.iter_mut().find(|one| one.id == participant && one.is_in());
+            let who = who.ok_or(Error::NotFound("participant"))?;
+            *who = decide(who, now)?;
+            let changed = who.clone();
+            if after == before {
+                return Ok(changed);
+            }
+            after.meeting = before.meeting.touched(now);
+            let result = self.commit(&self.meeting_changes(actor, Some(&before), &after, now)).await;
+            if !race.lost(&result) {
+                return result.map(|()| changed);
+            }
+        }
+    }
+
+    /// A meeting with more people: each address once, the organizer's never again.
+    pub(super) async fn with_invitees(
+        &self,
+        before: &MeetingDetails,
+        invitees: Vec<Invitee>,
+        now: Timestamp,
+    ) -> Result<MeetingDetails, Error> {
+        if let Some(invitee) = invitees.iter().find(|invitee| invitee.role == MeetingRole::Organizer) {
+            let message = format!("cannot be organizer ({}): a meeting has one, who calls it", invitee.email);
+            return Err(FieldError::new("role", message).into());
+        }
+        let addresses: Vec<_> = invitees.iter().map(|invitee| invitee.email.clone()).collect();
+        let known = if addresses.is_empty() { Vec::new() } else { self.store.users_by_email(&addresses).await? };
+        let known: HashMap<_, _> = known.iter().map(|user| (user.email.key(), user.id)).collect();
+        let mut after = before.clone();
+        for invitee in invitees {
+            let (key, user_id) = (invitee.email.key(), known.get(&invitee.email.key()).copied());
+            let same = |one: &Participant| {
+                one.email.key() == key || (user_id.is_some() && one.user_id == user_id && one.is_in())
+            };
+            match after.participants.iter_mut().find(|one| same(one)) {
+                Some(one) if one.is_in() => {}
+                Some(one) => *one = one.invite_again(invitee, user_id),
+                None => {
+                    let id = ParticipantId::from_uuid(self.ids.next(now));
+                    after.participants.push(Participant::invited(id, before.meeting.id, invitee, user_id));
+                }
+            }
+        }
+        if after.participants.iter().filter(|one| one.is_in()).count() > Self::MOST_PARTICIPANTS {
+            let message = format!("must be at most {} people with the organizer", Self::MOST_PARTICIPANTS);
+            return Err(FieldError::new("participants", message).into());
+        }
+        Ok(after)
+    }
+}
+
+/// Nothing can be changed about a meeting that does not take place any more.
+pub(super) fn still_on(details: &MeetingDetails, now: Timestamp) -> Result<(), FieldError> {
+    match details.meeting.status(now) {
+        crate::MeetingStatus::Cancelled => Err(FieldError::new("status", "is cancelled; restore the meeting first")),
+        crate::MeetingStatus::Completed => Err(FieldError::new("status", "is completed: the meeting is over")),
+        crate::MeetingStatus::Scheduled | crate::MeetingStatus::InProgress => Ok(()),
+    }
+}

@@ -1,0 +1,130 @@
+//! Reminders of meetings: everybody's own, by hand, and the ledger of them.
+
+use super::super::{App, Race};
+use super::people::still_on;
+use crate::error::{Error, FieldError};
+use crate::meeting::MeetingDetails;
+use crate::ports::Viewer;
+use crate::reminder::MeetingReminder;
+use crate::{
+    Actor, Changes, Comment, DedupeKey, Delivery, Expect, MeetingId, MeetingResponse, MeetingStatus, Notice,
+    OwnReminders, Participant, ReminderMinutes, Write, reminder_minutes,
+};
+
+/// Most rows of the ledger that are shown of one meeting.
+const LEDGER_ROWS: u32 = 10_000;
+
+/// What came of a reminder by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reminded {
+    /// How many people are in the meeting.
+    pub participants: usize,
+    /// How many mails were taken into the outbox.
+    pub planned: usize,
+}
+
+impl App {
+    /// The minutes before the meeting at which the actor is reminded: their own or else the meeting's.
+    pub async fn own_reminders(&self, actor: Actor, id: MeetingId) -> Result<Vec<ReminderMinutes>, Error> {
+        let owner = actor.owner()?;
+        let details = self.meeting(actor, id).await?;
+        let mine = details.participants.iter().find(|one| one.user_id == Some(owner));
+        let mine = mine.ok_or(Error::NotFound("meeting"))?;
+        let accepted = Participant { response: MeetingResponse::Accepted, ..mine.clone() };
+        Ok(reminder_minutes(&details.meeting, &accepted).to_vec())
+    }
+
+    /// Sets the actor's own reminders; `None`: as the meeting says. Plans them anew.
+    pub async fn set_own_reminders(
+        &self,
+        actor: Actor,
+        id: MeetingId,
+        reminders: Option<OwnReminders>,
+    ) -> Result<Vec<ReminderMinutes>, Error> {
+        let owner = actor.owner()?;
+        let mut race = Race::new(Expect::Any);
+        loop {
+            let MeetingDetails { meeting, participants } = self.meeting_details(Viewer::Participant(owner), id).await?;
+            let before = participants.into_iter().find(|one| one.user_id == Some(owner) && one.is_in());
+            let before = before.ok_or(Error::NotFound("meeting"))?;
+            let after = before.with_reminders(reminders.clone());
+            if after != before {
+                let version = meeting.version;
+                let was = MeetingDetails { meeting: meeting.clone(), participants: vec![before] };
+                let is = MeetingDetails { meeting, participants: vec![after.clone()] };
+                let changes = self
+                    .reminder_changes(Some(&was), &is, self.clock.now())
+                    .write(Write::UpdateParticipant(after))
+                    .write(Write::ExpectMeeting { id, version });
+                let result = self.commit(&changes).await;
+                if race.lost(&result) {
+                    continue;
+                }
+                result?;
+            }
+            return self.own_reminders(actor, id).await;
+        }
+    }
+
+    /// Reminds everybody in a meeting of the actor who did not decline, now.
+    pub async fn remind_now(
+        &self,
+        actor: Actor,
+        id: MeetingId,
+        minutes: Option<ReminderMinutes>,
+        message: Option<Comment>,
+    ) -> Result<Reminded, Error> {
+        let details = self.meeting_details(Viewer::Organizer(actor.owner()?), id).await?;
+        let now = self.clock.now();
+        still_on(&details, now)?;
+        if details.meeting.status(now) != MeetingStatus::Scheduled {
+            return Err(FieldError::new("meeting_date", "has passed: the meeting has begun").into());
+        }
+        let (round, starts_at) = (self.ids.next(now), details.meeting.starts_at);
+        let participants: Vec<_> = details.participants.iter().filter(|one| one.is_in()).collect();
+        let awaited = participants.iter().filter(|one| one.response != MeetingResponse::Declined);
+        let reminders = awaited.map(|participant| MeetingReminder {
+            key: DedupeKey::new(format!("meeting-reminder-by-hand/{id}/{round}/{}", participant.id)),
+            participant: participant.id,
+            recipient: participant.recipient(),
+            due_at: now,
+            notice: Notice::MeetingReminder {
+                meeting: id,
+                participant: participant.id,
+                starts_at,
+                minutes: minutes.map(ReminderMinutes::get),
+                message: message.as_ref().map(ToString::to_string),
+            },
+        });
+        let deliveries: Vec<_> = reminders
+            .map(|reminder| crate::NewDelivery {
+                reason: "the organizer sent a reminder".to_owned(),
+                ..self.remind(reminder, now)
+            })
+            .collect();
+        let reminded = Reminded { participants: participants.len(), planned: deliveries.len() };
+        self.commit(&Changes::new().deliver(deliveries)).await?;
+        Ok(reminded)
+    }
+
+    /// The ledger of a meeting's reminders, the earliest due first: all of them for the organizer, else the actor's own.
+    /// Comes with everybody who was ever invited.
+    pub async fn meeting_ledger(
+        &self,
+        actor: Actor,
+        id: MeetingId,
+    ) -> Result<(Vec<Delivery>, Vec<Participant>), Error> {
+        let owner = actor.owner()?;
+        let MeetingDetails { meeting, participants } = self.meeting_details(Viewer::Participant(owner), id).await?;
+        let mut rows = self.outbox.deliveries_with_key(&format!("meeting-reminder/{id}/"), LEDGER_ROWS).await?;
+        rows.extend(self.outbox.deliveries_with_key(&format!("meeting-reminder-by-hand/{id}/"), LEDGER_ROWS).await?);
+        let mine = participants.iter().find(|one| one.user_id == Some(owner) && one.is_in()).map(|one| one.id);
+        if meeting.created_by != Some(owner) {
+            rows.retain(|row| {
+                matches!(&row.notice, Ok(Notice::MeetingReminder { participant, .. }) if Some(*participant) == mine)
+            });
+        }
+        rows.sort_by_key(|row| (row.due_at, row.id));
+        Ok((rows, participants))
+    }
+}

@@ -1,0 +1,115 @@
+//! The repair sweep: plans what should be planned and is not.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::super::App;
+use crate::error::Error;
+use crate::meeting::{MeetingDetails, current_tzdb};
+use crate::ports::Viewer;
+use crate::reminder::meeting_reminders;
+use crate::{Actor, Changes, MeetingId, Timestamp, Write, meeting_reminder_key, reminder_minutes};
+
+/// Meetings of one page.
+const PAGE: u32 = 100;
+/// How far ahead a meeting may begin to be looked at: a day, and an hour because some days have one more.
+const AHEAD: Duration = Duration::from_hours(25);
+/// Reminders that were due longer ago have left the ledger in their turn, perhaps.
+const BACK: Duration = Duration::from_hours(24);
+
+/// What a sweep found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RepairReport {
+    /// Meetings that begin at another instant by the current rules of their zone.
+    pub moved: u64,
+    /// Reminders that were missing and are planned now.
+    pub planned: u64,
+}
+
+impl App {
+    /// Looks for what a restored backup, a hand in the database or a new time zone database left unplanned, and plans it.
+    ///
+    /// Meetings whose start was found with an older time zone database are looked at once; of all others those that
+    /// begin within 25 hours, in the store, and only the ones with something missing are read. What somebody else changes
+    /// meanwhile is left to the next sweep.
+    pub async fn repair_reminders(&self) -> Result<RepairReport, Error> {
+        let mut report = RepairReport { moved: self.follow_the_rules_of_zones().await?, ..RepairReport::default() };
+        let now = self.clock.now();
+        let mut after = None;
+        loop {
+            let page = self.store.meetings_unplanned(now, now + AHEAD, now - BACK, after, PAGE).await?;
+            for id in &page {
+                let details = match self.meeting_details(Viewer::Anyone, *id).await {
+                    Err(Error::NotFound(_)) => continue,
+                    details => details?,
+                };
+                after = Some((details.meeting.starts_at, *id));
+                report.planned += self.plan_what_is_missing(&details, now).await?;
+            }
+            if page.len() < PAGE as usize {
+                return Ok(report);
+            }
+        }
+    }
+
+    async fn plan_what_is_missing(&self, details: &MeetingDetails, now: Timestamp) -> Result<u64, Error> {
+        let MeetingDetails { meeting, participants } = details;
+        let all = participants.iter().map(|one| reminder_minutes(meeting, one).len()).sum::<usize>();
+        let Some(first) = participants.first() else { return Ok(0) };
+        // Everything of this start has the same beginning.
+        let key = meeting_reminder_key(meeting, first.id, meeting.reminder_minutes);
+        let prefix = key.as_str().split_inclusive('/').take(3).collect::<String>();
+        let limit = u32::try_from(all + participants.len() * 8).unwrap_or(u32::MAX);
+        let planned = self.outbox.deliveries_with_key(&prefix, limit).await?;
+        let planned: HashSet<_> = planned.into_iter().map(|row| row.dedupe_key).collect();
+        let missing = meeting_reminders(details).into_iter();
+        let missing = missing.filter(|reminder| !planned.contains(&reminder.key) && reminder.due_at > now - BACK);
+        let deliveries: Vec<_> = missing.map(|reminder| self.remind(reminder, now)).collect();
+        let found = deliveries.len() as u64;
+        if found == 0 {
+            return Ok(0);
+        }
+        let expect = Write::ExpectMeeting { id: meeting.id, version: meeting.version };
+        match self.commit(&Changes::new().write(expect).deliver(deliveries)).await {
+            Err(Error::Stale) => Ok(0),
+            result => result.map(|()| found),
+        }
+    }
+
+    /// How many meetings begin at another instant by the rules of zones that this build brings.
+    async fn follow_the_rules_of_zones(&self) -> Result<u64, Error> {
+        let (tzdb, mut moved) = (current_tzdb(), 0);
+        loop {
+            let page = self.store.meetings_before_tzdb(&tzdb, self.clock.now(), PAGE).await?;
+            let mut settled = 0;
+            for id in &page {
+                match self.follow_the_rules(*id).await {
+                    Ok(another) => {
+                        settled += 1;
+                        moved += u64::from(another);
+                    }
+                    Err(Error::Stale | Error::NotFound(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            if page.len() < PAGE as usize || settled == 0 {
+                return Ok(moved);
+            }
+        }
+    }
+
+    async fn follow_the_rules(&self, id: MeetingId) -> Result<bool, Error> {
+        let before = self.meeting_details(Viewer::Anyone, id).await?;
+        let now = self.clock.now();
+        let meeting = before.meeting.by_current_rules(now, self.change_quiet);
+        let moved = meeting != before.meeting;
+        let changes = match moved {
+            true => {
+                let after = MeetingDetails { meeting, participants: before.participants.clone() };
+                self.meeting_changes(Actor::System, Some(&before), &after, now)
+            }
+            false => Changes::new().write(Write::ConfirmStart { id, tzdb: current_tzdb() }),
+        };
+        self.commit(&changes).await.map(|()| moved)
+    }
+}

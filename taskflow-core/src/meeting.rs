@@ -1,0 +1,453 @@
+//! A gathering of people at a time: its state and its legal transitions. No input or output here.
+
+mod news;
+mod participant;
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::NaiveDateTime;
+use serde::{Deserialize, Serialize};
+
+use crate::error::FieldError;
+use crate::{
+    Description, DurationMinutes, InvalidValue, Location, Mailbox, MeetingId, MeetingTitle, MeetingUrl,
+    ReminderMinutes, TZDB_VERSION, Timestamp, UserId, Zone,
+};
+
+pub use news::{MeetingFacts, News, Revision, Told, news};
+pub use participant::{Invitee, MeetingResponse, MeetingRole, OwnReminders, Participant};
+
+/// How people meet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MeetingType {
+    /// In one place.
+    #[default]
+    InPerson,
+    /// On the web.
+    Virtual,
+    /// Both.
+    Hybrid,
+}
+
+/// How far a meeting is. Only `cancelled`, and an early end, are stored; the rest follows from the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MeetingStatus {
+    /// Lies ahead.
+    Scheduled,
+    /// Goes on.
+    InProgress,
+    /// Is over.
+    Completed,
+    /// Does not take place.
+    Cancelled,
+}
+
+impl MeetingType {
+    /// Every type.
+    pub const ALL: [Self; 3] = [Self::InPerson, Self::Virtual, Self::Hybrid];
+
+    /// Its word on the wire and in stores.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InPerson => "in_person",
+            Self::Virtual => "virtual",
+            Self::Hybrid => "hybrid",
+        }
+    }
+}
+
+impl MeetingStatus {
+    /// Every status, in the order of time.
+    pub const ALL: [Self; 4] = [Self::Scheduled, Self::InProgress, Self::Completed, Self::Cancelled];
+
+    /// Its word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::InProgress => "in_progress",
+            Self::Completed => "completed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for MeetingStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for MeetingType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for MeetingType {
+    type Err = InvalidValue;
+
+    fn from_str(word: &str) -> Result<Self, InvalidValue> {
+        let found = Self::ALL.into_iter().find(|kind| kind.as_str() == word);
+        found.ok_or_else(|| InvalidValue::new("must be in_person, virtual or hybrid"))
+    }
+}
+
+impl FromStr for MeetingStatus {
+    type Err = InvalidValue;
+
+    fn from_str(word: &str) -> Result<Self, InvalidValue> {
+        let found = Self::ALL.into_iter().find(|status| status.as_str() == word);
+        found.ok_or_else(|| InvalidValue::new("must be scheduled, in_progress, completed or cancelled"))
+    }
+}
+
+/// When a meeting begins, as people say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartsAt {
+    /// At this instant.
+    Instant(Timestamp),
+    /// When the clock on the wall of the meeting's zone shows this; see [`Zone::instant`] for times that are skipped or
+    /// come twice.
+    Local(NaiveDateTime),
+}
+
+/// A gathering of people at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meeting {
+    /// Never changes; also the UID of its calendar entry (RFC 5545 §3.8.4.7).
+    pub id: MeetingId,
+    /// Who called it and alone may change it; `None` once that account is gone.
+    pub created_by: Option<UserId>,
+    /// How calendars know the organizer; never changes, since calendars take no update from anybody else (RFC 5546
+    /// §3.2.2).
+    pub organizer: Mailbox,
+    /// What it is called.
+    pub title: MeetingTitle,
+    /// What it is about.
+    pub description: Option<Description>,
+    /// When it begins.
+    pub starts_at: Timestamp,
+    /// What the clock on the wall of `time_zone` shows then. People agreed on this: when the rules of the zone change,
+    /// `starts_at` follows.
+    pub local_start: NaiveDateTime,
+    /// The zone it was agreed on in.
+    pub time_zone: Zone,
+    /// The version of the time zone database that `starts_at` was found with.
+    pub tzdb: String,
+    /// How long it takes.
+    pub duration: DurationMinutes,
+    /// Where people meet.
+    pub location: Option<Location>,
+    /// Where they meet on the web.
+    pub meeting_url: Option<MeetingUrl>,
+    /// How they meet.
+    pub meeting_type: MeetingType,
+    /// How long before it begins to remind those who have not chosen themselves.
+    pub reminder_minutes: ReminderMinutes,
+    /// When the organizer ended it early.
+    pub ended_at: Option<Timestamp>,
+    /// When it was cancelled; it is in no list then, and can be restored while it lies ahead.
+    pub cancelled_at: Option<Timestamp>,
+    /// Grows by one with each change that calendars must take over (RFC 5546 §2.1.4).
+    pub sequence: u32,
+    /// The changes of late that people are told of together.
+    pub burst: Option<Burst>,
+    /// Grows by one with each change (optimistic lock).
+    pub version: u64,
+    /// When it was called.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A meeting and who comes. The participants stand in the order of their ids; readers outside see only those
+/// [in](Participant::is_in) it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeetingDetails {
+    /// The meeting.
+    pub meeting: Meeting,
+    /// Who was invited.
+    pub participants: Vec<Participant>,
+}
+
+/// Changes that follow each other closely and become one mail: it waits for quiet, but not for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Burst {
+    /// When the first of them happened.
+    pub since: Timestamp,
+    /// When people are told.
+    pub due_at: Timestamp,
+}
+
+impl Burst {
+    /// The longest that people wait for quiet.
+    pub const LONGEST: Duration = Duration::from_mins(5);
+
+    /// The burst that a change now belongs to: the one under way, unless people have been told of it already.
+    #[must_use]
+    pub fn after(before: Option<Self>, now: Timestamp, quiet: Duration) -> Self {
+        let since = before.filter(|burst| now < burst.due_at).map_or(now, |burst| burst.since);
+        Self { since, due_at: (now + quiet).min(since + Self::LONGEST).max(now) }
+    }
+}
+
+/// What a new meeting is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMeeting {
+    /// What it is called.
+    pub title: MeetingTitle,
+    /// What it is about.
+    pub description: Option<Description>,
+    /// When it begins; must lie ahead.
+    pub starts_at: StartsAt,
+    /// The organizer's own when absent.
+    pub time_zone: Option<Zone>,
+    /// Usually an hour.
+    pub duration: DurationMinutes,
+    /// Where people meet.
+    pub location: Option<Location>,
+    /// Where they meet on the web.
+    pub meeting_url: Option<MeetingUrl>,
+    /// Usually in person.
+    pub meeting_type: MeetingType,
+    /// Usually a quarter of an hour.
+    pub reminder_minutes: ReminderMinutes,
+    /// Who else comes.
+    pub invitees: Vec<Invitee>,
+}
+
+impl NewMeeting {
+    /// A meeting of an hour with nothing but a title and a start.
+    #[must_use]
+    pub fn titled(title: MeetingTitle, starts_at: StartsAt) -> Self {
+        Self {
+            title,
+            description: None,
+            starts_at,
+            time_zone: None,
+            duration: DurationMinutes::default(),
+            location: None,
+            meeting_url: None,
+            meeting_type: MeetingType::default(),
+            reminder_minutes: ReminderMinutes::default(),
+            invitees: Vec::new(),
+        }
+    }
+}
+
+/// What shall be different about a meeting. The outer `None` leaves a field as it is, `Some(None)` clears it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MeetingChange {
+    /// Another title.
+    pub title: Option<MeetingTitle>,
+    /// Another description, or none.
+    pub description: Option<Option<Description>>,
+    /// Another start; must lie ahead when it differs.
+    pub starts_at: Option<StartsAt>,
+    /// Another zone. By itself it leaves the instant at which the meeting begins.
+    pub time_zone: Option<Zone>,
+    /// Another length.
+    pub duration: Option<DurationMinutes>,
+    /// Another place, or none.
+    pub location: Option<Option<Location>>,
+    /// Another place on the web, or none.
+    pub meeting_url: Option<Option<MeetingUrl>>,
+    /// Another type.
+    pub meeting_type: Option<MeetingType>,
+    /// Another default reminder.
+    pub reminder_minutes: Option<ReminderMinutes>,
+    /// `completed` ends it, `cancelled` cancels it; anything else but what it is already is refused.
+    pub status: Option<MeetingStatus>,
+}
+
+impl Meeting {
+    /// A new meeting of `organizer`, whose zone is `zone`.
+    pub fn new(
+        id: MeetingId,
+        created_by: UserId,
+        organizer: Mailbox,
+        zone: &Zone,
+        new: NewMeeting,
+        now: Timestamp,
+    ) -> Result<Self, FieldError> {
+        let time_zone = new.time_zone.unwrap_or_else(|| zone.clone());
+        let starts_at = ahead(instant(new.starts_at, &time_zone), now)?;
+        Ok(Self {
+            id,
+            created_by: Some(created_by),
+            organizer,
+            title: new.title,
+            description: new.description,
+            starts_at,
+            local_start: time_zone.wall_clock(starts_at).at,
+            time_zone,
+            tzdb: current_tzdb(),
+            duration: new.duration,
+            location: new.location,
+            meeting_url: new.meeting_url,
+            meeting_type: new.meeting_type,
+            reminder_minutes: new.reminder_minutes,
+            ended_at: None,
+            cancelled_at: None,
+            sequence: 0,
+            burst: None,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        })
+    }
+
+    /// When it is over, unless it was ended early.
+    #[must_use]
+    pub fn ends_at(&self) -> Timestamp {
+        self.starts_at + self.duration.duration()
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn status(&self, now: Timestamp) -> MeetingStatus {
+        match () {
+            () if self.cancelled_at.is_some() => MeetingStatus::Cancelled,
+            () if self.ended_at.is_some() || self.ends_at() <= now => MeetingStatus::Completed,
+            () if self.starts_at <= now => MeetingStatus::InProgress,
+            () => MeetingStatus::Scheduled,
+        }
+    }
+
+    /// Neither cancelled nor ended early: it takes place, or did.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.cancelled_at.is_none() && self.ended_at.is_none()
+    }
+
+    /// The meeting after `change`; the same version when nothing differs. Changes that people must be told of wait for
+    /// `quiet`.
+    pub fn apply(&self, change: MeetingChange, now: Timestamp, quiet: Duration) -> Result<Self, FieldError> {
+        if self.cancelled_at.is_some() {
+            return Err(FieldError::new("status", "is cancelled; restore the meeting before changing it"));
+        }
+        let time_zone = change.time_zone.unwrap_or_else(|| self.time_zone.clone());
+        let starts_at = match change.starts_at.map(|at| instant(at, &time_zone)) {
+            Some(at) if at != self.starts_at => ahead(at, now)?,
+            _ => self.starts_at,
+        };
+        let moved = starts_at != self.starts_at;
+        let (mut ended_at, mut cancelled_at) = (self.ended_at.filter(|_| !moved), None);
+        match change.status {
+            None => {}
+            Some(MeetingStatus::Cancelled) => cancelled_at = Some(now),
+            Some(MeetingStatus::Completed) => {
+                let over = self.status(now) == MeetingStatus::Completed;
+                ended_at = if over { ended_at } else { Some(now) };
+            }
+            // Clients send back what they were shown.
+            Some(same) if same == self.status(now) => {}
+            Some(MeetingStatus::Scheduled) if moved => {}
+            Some(_) => {
+                return Err(FieldError::new(
+                    "status",
+                    "follows from the clock: only completed and cancelled can be set",
+                ));
+            }
+        }
+        let after = Self {
+            title: change.title.unwrap_or_else(|| self.title.clone()),
+            description: change.description.unwrap_or_else(|| self.description.clone()),
+            starts_at,
+            local_start: time_zone.wall_clock(starts_at).at,
+            time_zone,
+            tzdb: current_tzdb(),
+            duration: change.duration.unwrap_or(self.duration),
+            location: change.location.unwrap_or_else(|| self.location.clone()),
+            meeting_url: change.meeting_url.unwrap_or_else(|| self.meeting_url.clone()),
+            meeting_type: change.meeting_type.unwrap_or(self.meeting_type),
+            reminder_minutes: change.reminder_minutes.unwrap_or(self.reminder_minutes),
+            ended_at,
+            cancelled_at,
+            ..self.clone()
+        };
+        Ok(self.succeeded_by(after, now, quiet))
+    }
+
+    /// Cancelled now; a cancelled meeting stays as it is.
+    #[must_use]
+    pub fn cancel(&self, now: Timestamp) -> Self {
+        let after = Self { cancelled_at: self.cancelled_at.or(Some(now)), ..self.clone() };
+        self.succeeded_by(after, now, Duration::ZERO)
+    }
+
+    /// On again, as long as it lies ahead; one that is not cancelled stays as it is.
+    pub fn restore(&self, now: Timestamp) -> Result<Self, FieldError> {
+        if self.cancelled_at.is_some() && self.starts_at <= now {
+            return Err(FieldError::new("meeting_date", "has passed: only a meeting that lies ahead can be restored"));
+        }
+        Ok(self.succeeded_by(Self { cancelled_at: None, ..self.clone() }, now, Duration::ZERO))
+    }
+
+    /// Another version with nothing else different: who comes was changed.
+    #[must_use]
+    pub fn touched(&self, now: Timestamp) -> Self {
+        Self { version: self.version + 1, updated_at: now, ..self.clone() }
+    }
+
+    /// The meeting by the rules of the zones as this build knows them: it begins when the clock on the wall shows what was
+    /// agreed on. The same value when that is the same instant.
+    #[must_use]
+    pub fn by_current_rules(&self, now: Timestamp, quiet: Duration) -> Self {
+        if self.time_zone.wall_clock(self.starts_at).at == self.local_start {
+            return self.clone();
+        }
+        let starts_at = self.time_zone.instant(self.local_start);
+        let local_start = self.time_zone.wall_clock(starts_at).at;
+        self.succeeded_by(Self { starts_at, local_start, tzdb: current_tzdb(), ..self.clone() }, now, quiet)
+    }
+
+    fn succeeded_by(&self, after: Self, now: Timestamp, quiet: Duration) -> Self {
+        if after == (Self { tzdb: after.tzdb.clone(), ..self.clone() }) {
+            return self.clone();
+        }
+        let (was, is) = (self.facts(), after.facts());
+        let on_and_off = self.cancelled_at.is_some() != after.cancelled_at.is_some();
+        let must_be_taken_over = on_and_off || was.place_and_time() != is.place_and_time();
+        Self {
+            sequence: self.sequence + u32::from(must_be_taken_over),
+            burst: if was == is { self.burst } else { Some(Burst::after(self.burst, now, quiet)) },
+            version: self.version + 1,
+            updated_at: now,
+            ..after
+        }
+    }
+}
+
+/// The end of the year 9998, so that everything around a meeting has a date.
+const LATEST_START: i64 = 253_370_764_799_999_999;
+
+/// The version of the time zone database in this build, for example `2026a`.
+pub(crate) fn current_tzdb() -> String {
+    TZDB_VERSION.unwrap_or_default().to_owned()
+}
+
+fn instant(at: StartsAt, zone: &Zone) -> Timestamp {
+    match at {
+        StartsAt::Instant(at) => at,
+        StartsAt::Local(at) => zone.instant(at),
+    }
+}
+
+fn ahead(at: Timestamp, now: Timestamp) -> Result<Timestamp, FieldError> {
+    match () {
+        () if at <= now => Err(FieldError::new("meeting_date", "must lie ahead")),
+        () if at > Timestamp::from_micros(LATEST_START) => {
+            Err(FieldError::new("meeting_date", "must lie before the year 9999"))
+        }
+        () => Ok(at),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! What a participant is told of a meeting: the difference between what they were told last and what is so now.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Meeting, MeetingType, Participant};
+use crate::{MeetingId, Timestamp};
+
+/// What there is to know about a meeting, at one of its versions. A stored format: fields are only ever added, with a
+/// default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeetingFacts {
+    /// What it is called.
+    pub title: String,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// When it begins.
+    pub starts_at: Timestamp,
+    /// How many minutes it takes.
+    pub duration_minutes: u32,
+    /// Where people meet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// Where they meet on the web.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meeting_url: Option<String>,
+    /// How they meet.
+    pub meeting_type: MeetingType,
+}
+
+impl MeetingFacts {
+    /// When it is over.
+    #[must_use]
+    pub fn ends_at(&self) -> Timestamp {
+        self.starts_at + std::time::Duration::from_secs(u64::from(self.duration_minutes) * 60)
+    }
+
+    /// What raises the sequence when it changes (RFC 5546 §2.1.4): answers given to anything else no longer count.
+    pub(super) fn place_and_time(&self) -> (Timestamp, u32, Option<&str>, Option<&str>, MeetingType) {
+        let (location, url) = (self.location.as_deref(), self.meeting_url.as_deref());
+        (self.starts_at, self.duration_minutes, location, url, self.meeting_type)
+    }
+}
+
+/// The facts of a meeting as they were from one of its versions on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revision {
+    /// Whose.
+    pub meeting_id: MeetingId,
+    /// The version of the meeting that brought them.
+    pub version: u64,
+    /// What they were.
+    pub facts: MeetingFacts,
+}
+
+/// What a participant was told last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// The version of the meeting as it was then.
+    pub version: u64,
+    /// Whether they were told to come (or, the last time, that it is off).
+    pub on: bool,
+}
+
+/// What there is to tell a participant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// Please come: they know of no such meeting, or think it is off.
+    Invited,
+    /// It is different from what they know, which is this.
+    Changed(MeetingFacts),
+    /// It is off for them, and they think it is on.
+    Cancelled,
+}
+
+impl Meeting {
+    /// What there is to know about it.
+    #[must_use]
+    pub fn facts(&self) -> MeetingFacts {
+        MeetingFacts {
+            title: self.title.to_string(),
+            description: self.description.as_ref().map(ToString::to_string),
+            starts_at: self.starts_at,
+            duration_minutes: self.duration.get(),
+            location: self.location.as_ref().map(ToString::to_string),
+            meeting_url: self.meeting_url.as_ref().map(ToString::to_string),
+            meeting_type: self.meeting_type,
+        }
+    }
+}
+
+/// What there is to tell `participant`, who was told `known` last (the facts at [`Participant::told`]); `None`: nothing.
+#[must_use]
+pub fn news(meeting: &Meeting, participant: &Participant, known: Option<&MeetingFacts>) -> Option<News> {
+    let is_on = meeting.cancelled_at.is_none() && participant.removed_at.is_none();
+    match (participant.told, is_on) {
+        (None, true) | (Some(Told { on: false, .. }), true) => Some(News::Invited),
+        (None, false) | (Some(Told { on: false, .. }), false) => None,
+        (Some(Told { on: true, .. }), false) => Some(News::Cancelled),
+        (Some(Told { on: true, .. }), true) => match known {
+            Some(known) if *known == meeting.facts() => None,
+            Some(known) => Some(News::Changed(known.clone())),
+            None => Some(News::Invited),
+        },
+    }
+}

@@ -1,0 +1,269 @@
+//! Somebody who was invited to a meeting: a person with an account or a guest known by their address only.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::Told;
+use crate::{
+    Comment, EmailAddress, InvalidValue, MeetingId, ParticipantId, PersonName, Recipient, ReminderMinutes, Timestamp,
+    User, UserId,
+};
+
+/// What somebody is in a meeting.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MeetingRole {
+    /// Called it.
+    Organizer,
+    /// Should come.
+    #[default]
+    Attendee,
+    /// May come.
+    Optional,
+}
+
+/// What somebody answered to an invitation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MeetingResponse {
+    /// Nothing yet.
+    #[default]
+    Pending,
+    /// Will come.
+    Accepted,
+    /// Will not come.
+    Declined,
+    /// May come.
+    Tentative,
+}
+
+impl MeetingRole {
+    /// Every role.
+    pub const ALL: [Self; 3] = [Self::Organizer, Self::Attendee, Self::Optional];
+
+    /// Its word on the wire and in stores.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Organizer => "organizer",
+            Self::Attendee => "attendee",
+            Self::Optional => "optional",
+        }
+    }
+}
+
+impl MeetingResponse {
+    /// Every response.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Accepted, Self::Declined, Self::Tentative];
+
+    /// Its word on the wire and in stores.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Accepted => "accepted",
+            Self::Declined => "declined",
+            Self::Tentative => "tentative",
+        }
+    }
+}
+
+impl fmt::Display for MeetingRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for MeetingResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for MeetingRole {
+    type Err = InvalidValue;
+
+    fn from_str(word: &str) -> Result<Self, InvalidValue> {
+        let found = Self::ALL.into_iter().find(|role| role.as_str() == word);
+        found.ok_or_else(|| InvalidValue::new("must be organizer, attendee or optional"))
+    }
+}
+
+impl FromStr for MeetingResponse {
+    type Err = InvalidValue;
+
+    fn from_str(word: &str) -> Result<Self, InvalidValue> {
+        let found = Self::ALL.into_iter().find(|response| response.as_str() == word);
+        found.ok_or_else(|| InvalidValue::new("must be pending, accepted, declined or tentative"))
+    }
+}
+
+/// Somebody to invite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitee {
+    /// Their address.
+    pub email: EmailAddress,
+    /// What to call them.
+    pub name: Option<PersonName>,
+    /// Attendee or optional; an organizer is not invited.
+    pub role: MeetingRole,
+}
+
+/// The minutes before meetings at which somebody wants to be reminded: up to five different ones, ascending; none at all
+/// means no reminder.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnReminders(Vec<ReminderMinutes>);
+
+impl OwnReminders {
+    /// Most of them.
+    pub const MOST: usize = 5;
+
+    /// Sorts them and drops what comes twice.
+    pub fn new(minutes: impl IntoIterator<Item = ReminderMinutes>) -> Result<Self, InvalidValue> {
+        let mut minutes: Vec<_> = minutes.into_iter().collect();
+        minutes.sort_unstable();
+        minutes.dedup();
+        if minutes.len() > Self::MOST {
+            return Err(InvalidValue::new(format!("must be at most {} different numbers", Self::MOST)));
+        }
+        Ok(Self(minutes))
+    }
+
+    /// The minutes, ascending.
+    #[must_use]
+    pub fn minutes(&self) -> &[ReminderMinutes] {
+        &self.0
+    }
+}
+
+/// Somebody who was invited to a meeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Participant {
+    /// Never changes.
+    pub id: ParticipantId,
+    /// Which meeting.
+    pub meeting_id: MeetingId,
+    /// Their account, if the address is verified to be theirs; a guest has none.
+    pub user_id: Option<UserId>,
+    /// The address they were invited by; never changes, and comes once in a meeting.
+    pub email: EmailAddress,
+    /// What to call them.
+    pub name: Option<PersonName>,
+    /// What they are in it.
+    pub role: MeetingRole,
+    /// What they answered.
+    pub response: MeetingResponse,
+    /// What they added to it.
+    pub comment: Option<Comment>,
+    /// When they answered.
+    pub responded_at: Option<Timestamp>,
+    /// Their own reminders; `None`: as the meeting says.
+    pub reminders: Option<OwnReminders>,
+    /// What they were told last, by mail. Written by settlements only: an update leaves it as it is stored.
+    pub told: Option<Told>,
+    /// When they were taken off the meeting, or left.
+    pub removed_at: Option<Timestamp>,
+    /// Grows by one with each change (optimistic lock); settlements do not count.
+    pub version: u64,
+}
+
+impl Participant {
+    /// Somebody newly invited.
+    #[must_use]
+    pub fn invited(id: ParticipantId, meeting_id: MeetingId, invitee: Invitee, user_id: Option<UserId>) -> Self {
+        Self {
+            id,
+            meeting_id,
+            user_id,
+            email: invitee.email,
+            name: invitee.name,
+            role: invitee.role,
+            response: MeetingResponse::Pending,
+            comment: None,
+            responded_at: None,
+            reminders: None,
+            told: None,
+            removed_at: None,
+            version: 1,
+        }
+    }
+
+    /// The organizer, who comes.
+    #[must_use]
+    pub fn organizer(id: ParticipantId, meeting_id: MeetingId, user: &User, now: Timestamp) -> Self {
+        let invitee = Invitee {
+            email: user.email.clone(),
+            name: user.username.as_str().parse().ok(),
+            role: MeetingRole::Organizer,
+        };
+        Self {
+            response: MeetingResponse::Accepted,
+            responded_at: Some(now),
+            ..Self::invited(id, meeting_id, invitee, Some(user.id))
+        }
+    }
+
+    /// Whether they belong to the meeting.
+    #[must_use]
+    pub fn is_in(&self) -> bool {
+        self.removed_at.is_none()
+    }
+
+    /// Whether they called the meeting.
+    #[must_use]
+    pub fn is_organizer(&self) -> bool {
+        self.role == MeetingRole::Organizer
+    }
+
+    /// Where mail to them goes: to their account, else to the address they were invited by.
+    #[must_use]
+    pub fn recipient(&self) -> Recipient {
+        self.user_id.map_or_else(|| Recipient::Address(self.email.clone()), Recipient::User)
+    }
+
+    /// With another answer, given now; the same version when it is the same answer.
+    #[must_use]
+    pub fn respond(&self, response: MeetingResponse, comment: Option<Comment>, now: Timestamp) -> Self {
+        if (self.response, &self.comment) == (response, &comment) && self.responded_at.is_some() {
+            return self.clone();
+        }
+        Self { response, comment, responded_at: Some(now), version: self.version + 1, ..self.clone() }
+    }
+
+    /// No longer in the meeting, of their own accord.
+    #[must_use]
+    pub fn leave(&self, now: Timestamp) -> Self {
+        let (response, removed_at) = (MeetingResponse::Declined, self.removed_at.or(Some(now)));
+        self.succeeded_by(Self { response, responded_at: Some(now), removed_at, ..self.clone() })
+    }
+
+    /// No longer in the meeting, by the will of its organizer.
+    #[must_use]
+    pub fn remove(&self, now: Timestamp) -> Self {
+        self.succeeded_by(Self { removed_at: self.removed_at.or(Some(now)), ..self.clone() })
+    }
+
+    /// Invited again after they were removed, as if for the first time.
+    #[must_use]
+    pub fn invite_again(&self, invitee: Invitee, user_id: Option<UserId>) -> Self {
+        self.succeeded_by(Self {
+            told: self.told,
+            version: self.version,
+            ..Self::invited(self.id, self.meeting_id, Invitee { email: self.email.clone(), ..invitee }, user_id)
+        })
+    }
+
+    /// In another role.
+    #[must_use]
+    pub fn with_role(&self, role: MeetingRole) -> Self {
+        self.succeeded_by(Self { role, ..self.clone() })
+    }
+
+    /// With other reminders of their own, or none of their own.
+    #[must_use]
+    pub fn with_reminders(&self, reminders: Option<OwnReminders>) -> Self {
+        self.succeeded_by(Self { reminders, ..self.clone() })
+    }
+
+    fn succeeded_by(&self, after: Self) -> Self {
+        if after == *self { after } else { Self { version: self.version + 1, ..after } }
+    }
+}

@@ -1,0 +1,76 @@
+use std::cmp::Ordering;
+
+use super::State;
+use crate::ports::Viewer;
+use crate::{
+    DedupeKey, Meeting, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, Participant, Timestamp, UserId,
+    fold, meeting_reminder_key, reminder_minutes,
+};
+
+impl State {
+    pub(super) fn shows(&self, meeting: &Meeting, viewer: Viewer) -> bool {
+        match viewer {
+            Viewer::Anyone => true,
+            Viewer::Organizer(user) => meeting.created_by == Some(user),
+            Viewer::Participant(user) => {
+                self.participants_of(meeting).any(|one| one.user_id == Some(user) && one.is_in())
+            }
+        }
+    }
+
+    pub(super) fn meetings_page(&self, viewer: UserId, query: &MeetingQuery, now: Timestamp) -> Page<Meeting> {
+        let viewer = Viewer::Participant(viewer);
+        let fits = |meeting: &&Meeting| matches(meeting, query, now) && self.shows(meeting, viewer);
+        let mut found: Vec<_> = self.meetings.values().filter(fits).collect();
+        found.sort_by(|a, b| in_order(a, b, &query.sort));
+        let page = found.iter().skip(query.page.offset() as usize).take(query.page.size() as usize);
+        let items = page.map(|meeting| (*meeting).clone()).collect();
+        Page { items, total: found.len() as u64, request: query.page }
+    }
+
+    pub(super) fn misses_a_reminder(&self, meeting: &Meeting, due_after: Timestamp) -> bool {
+        let planned = |key: &DedupeKey| self.by_key.contains_key(key);
+        self.participants_of(meeting).any(|one| {
+            let due = reminder_minutes(meeting, one).iter().filter(|m| meeting.starts_at - m.duration() > due_after);
+            due.into_iter().any(|minutes| !planned(&meeting_reminder_key(meeting, one.id, *minutes)))
+        })
+    }
+
+    fn participants_of(&self, meeting: &Meeting) -> impl Iterator<Item = &Participant> {
+        self.participants.values().filter(move |one| one.meeting_id == meeting.id)
+    }
+}
+
+fn matches(meeting: &Meeting, query: &MeetingQuery, now: Timestamp) -> bool {
+    let status = meeting.status(now);
+    let text = || {
+        let texts = [
+            Some(meeting.title.as_str()),
+            meeting.description.as_ref().map(crate::Description::as_str),
+            meeting.location.as_ref().map(crate::Location::as_str),
+        ];
+        texts.map(|text| fold(text.unwrap_or_default())).join("\n")
+    };
+    query.status.map_or(status != MeetingStatus::Cancelled, |wanted| status == wanted)
+        && query.starts_before.is_none_or(|before| meeting.starts_at < before)
+        && query.starts_after.is_none_or(|after| meeting.starts_at >= after)
+        && (query.words.is_empty() || {
+            let text = text();
+            query.words.iter().all(|word| text.contains(word.as_str()))
+        })
+}
+
+fn in_order(a: &Meeting, b: &Meeting, sort: &[MeetingSort]) -> Ordering {
+    let latest_first = [MeetingSort { by: MeetingSortKey::MeetingDate, descending: true }];
+    let sort = if sort.is_empty() { &latest_first[..] } else { sort };
+    let by = |MeetingSort { by, descending }: &MeetingSort| {
+        let order = match by {
+            MeetingSortKey::MeetingDate => a.starts_at.cmp(&b.starts_at),
+            MeetingSortKey::CreatedAt => a.created_at.cmp(&b.created_at),
+            MeetingSortKey::UpdatedAt => a.updated_at.cmp(&b.updated_at),
+            MeetingSortKey::Title => fold(a.title.as_str()).cmp(&fold(b.title.as_str())),
+        };
+        if *descending { order.reverse() } else { order }
+    };
+    sort.iter().map(by).find(|order| order.is_ne()).unwrap_or_else(|| b.id.cmp(&a.id))
+}

@@ -1,0 +1,48 @@
+use uuid::Uuid;
+
+use crate::Timestamp;
+
+/// What a link in a mail lets its reader do, without signing in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LinkPurpose {
+    /// Answer to an invitation.
+    Respond,
+}
+
+impl LinkPurpose {
+    /// Its word inside a token; never changes.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Respond => "respond",
+        }
+    }
+}
+
+/// What a link in a mail stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// What it lets its reader do.
+    pub purpose: LinkPurpose,
+    /// With what: for `Respond` the id of a participant.
+    pub id: Uuid,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// Makes the links that stand in mail, and reads them back.
+///
+/// # Contract
+///
+/// * The same link is the same address, byte for byte, so that a repeated mail is the same mail.
+/// * Nobody without the key can make one; nothing about it is stored. Keys may be replaced without breaking what was
+///   sent.
+/// * `open` says nothing about time: who asks compares [`Link::expires_at`].
+pub trait Links: Send + Sync {
+    /// The address to put into a mail.
+    fn url(&self, link: &Link) -> String;
+
+    /// What a token stands for; `None` when it was not made here, or for something else.
+    fn open(&self, purpose: LinkPurpose, token: &str) -> Option<Link>;
+}

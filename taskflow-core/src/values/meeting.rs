@@ -1,0 +1,134 @@
+//! Values of meetings and the people in them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{InvalidValue, checked, many_lines, one_line};
+
+macro_rules! lines {
+    ($($(#[$doc:meta])* $name:ident($least:literal, $most:literal, $allowed:ident);)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The most it may have, in characters.
+            pub const MAX_LENGTH: usize = $most;
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidValue;
+
+            fn from_str(text: &str) -> Result<Self, InvalidValue> {
+                let text = text.trim();
+                checked(text, $least, $most, $allowed)?;
+                Ok(Self(text.to_owned()))
+            }
+        }
+    )+};
+}
+
+lines! {
+    /// What a meeting is called: 1 to 255 characters on one line, spaces around it removed.
+    MeetingTitle(1, 255, one_line);
+    /// Where a meeting takes place: 1 to 255 characters on one line, spaces around it removed.
+    Location(1, 255, one_line);
+    /// What to call somebody without an account: 1 to 100 characters on one line, spaces around it removed.
+    PersonName(1, 100, one_line);
+    /// What somebody adds to their answer or to a reminder: 1 to 1,000 characters, spaces around it removed.
+    Comment(1, 1000, many_lines);
+}
+
+/// Where a meeting takes place on the web: an absolute URL of `http` or `https` with a host, at most 500 characters.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct MeetingUrl(String);
+
+impl MeetingUrl {
+    /// Longest URL, in characters.
+    pub const MAX_LENGTH: usize = 500;
+}
+
+impl FromStr for MeetingUrl {
+    type Err = InvalidValue;
+
+    /// Keeps the normal form of the URL standard, in which nothing but printable ASCII is left.
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let refused = || InvalidValue::new("must be an http or https address such as https://meet.example.org/room");
+        let url = url::Url::parse(text).map_err(|_| refused())?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+            return Err(refused());
+        }
+        let url = String::from(url);
+        checked(&url, 1, Self::MAX_LENGTH, one_line)?;
+        Ok(Self(url))
+    }
+}
+
+/// How long a meeting takes: 1 to 1,440 minutes (a day).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DurationMinutes(u32);
+
+impl DurationMinutes {
+    /// A day.
+    pub const MAX: u32 = 1440;
+
+    /// Checks the bounds.
+    pub fn new(minutes: u32) -> Result<Self, InvalidValue> {
+        if (1..=Self::MAX).contains(&minutes) {
+            Ok(Self(minutes))
+        } else {
+            Err(InvalidValue::new(format!("must be a whole number from 1 to {}", Self::MAX)))
+        }
+    }
+
+    /// The number of minutes.
+    #[must_use]
+    pub fn get(self) -> u32 {
+        self.0
+    }
+
+    /// The same as a span of time.
+    #[must_use]
+    pub fn duration(self) -> std::time::Duration {
+        std::time::Duration::from_secs(u64::from(self.0) * 60)
+    }
+}
+
+impl Default for DurationMinutes {
+    /// An hour.
+    fn default() -> Self {
+        Self(60)
+    }
+}
+
+texts!(MeetingTitle, Location, PersonName, Comment, MeetingUrl);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_absolute_and_of_the_web() {
+        for bad in
+            ["", "example.org", "ftp://example.org", "javascript:alert(1)", "http://", "https:// x", "//x.example"]
+        {
+            assert!(bad.parse::<MeetingUrl>().is_err(), "{bad:?}");
+        }
+        let url = "https://meet.example.org/a b?q=\u{e9}\"".parse::<MeetingUrl>().expect("a URL");
+        assert_eq!(url.as_str(), "https://meet.example.org/a%20b?q=%C3%A9%22");
+        assert!(format!("https://x.example/{}", "x".repeat(500)).parse::<MeetingUrl>().is_err());
+    }
+
+    #[test]
+    fn lines_are_trimmed_and_bounded() {
+        assert_eq!(" Board ".parse::<MeetingTitle>().expect("fits").as_str(), "Board");
+        assert!("a\r\nb".parse::<MeetingTitle>().is_err() && "".parse::<Location>().is_err());
+        assert!("a\nb".parse::<Comment>().is_ok() && "x".repeat(256).parse::<MeetingTitle>().is_err());
+    }
+
+    #[test]
+    fn a_meeting_takes_from_a_minute_to_a_day() {
+        assert!(DurationMinutes::new(0).is_err() && DurationMinutes::new(1441).is_err());
+        assert_eq!(DurationMinutes::new(1440).expect("fits").duration(), std::time::Duration::from_hours(24));
+    }
+}
