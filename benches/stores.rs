@@ -85,7 +85,7 @@ impl World {
         let delivery = |_| NewDelivery {
             id: DeliveryId::from_uuid(self.ids.next(now)),
             dedupe_key: DedupeKey::new(format!("bench/{}", self.planned.fetch_add(1, Ordering::Relaxed))),
-            notice: Notice::Welcome,
+            notice: Notice::Welcome { token: None },
             recipient: Recipient::User(self.ada),
             planned_at: now,
             due_at: now,

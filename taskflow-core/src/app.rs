@@ -7,6 +7,7 @@ mod meetings;
 mod sessions;
 mod tasks;
 mod users;
+mod verification;
 
 use std::sync::Arc;
 use std::sync::Mutex;

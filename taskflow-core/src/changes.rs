@@ -2,7 +2,7 @@
 
 use crate::{
     Announcement, Answer, Credential, DedupeKey, EmailAddress, KeptMail, Meeting, MeetingId, NewDelivery, Participant,
-    Revision, Session, SessionId, Task, Timestamp, User, UserId,
+    Revision, Session, SessionId, Task, Timestamp, Token, TokenId, User, UserId,
 };
 
 /// Everything one decision changes: rows, the mail they cause, and what people following along are told.
@@ -30,7 +30,7 @@ pub enum Write {
     InsertUser(User),
     /// An account after a change; `Stale` unless the stored version is one less.
     UpdateUser(User),
-    /// Removes an account with its credential, tasks, events, feed and answers, ends its sessions, cancels its open
+    /// Removes an account with its credential, tokens, tasks, events, feed and answers, ends its sessions, cancels its open
     /// deliveries and takes its id off meetings and participants; `Stale` when it is gone.
     DeleteUser {
         /// Whom.
@@ -50,6 +50,15 @@ pub enum Write {
         user_id: UserId,
         /// Only this one.
         only: Option<SessionId>,
+        /// When.
+        at: Timestamp,
+    },
+    /// What stands behind a link that is mailed; `Stale` when its owner is gone.
+    InsertToken(Token),
+    /// Uses a token; `Stale` unless it is there and was not used.
+    UseToken {
+        /// Which.
+        id: TokenId,
         /// When.
         at: Timestamp,
     },

@@ -64,6 +64,7 @@ mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time;
+mod token;
 mod user;
 mod values;
 
@@ -95,9 +96,10 @@ pub use retry::RetrySchedule;
 pub use session::{Refusal, Session, TokenHash};
 pub use task::{NewTask, Task, TaskChange, TaskPriority, TaskStatus, TaskSummary};
 pub use time::{InvalidTime, InvalidZone, TZDB_VERSION, Timestamp, WallClock, Zone};
+pub use token::{Token, TokenPurpose};
 pub use user::{Actor, Credential, Login, NewUser, PasswordHash, ProfileChange, StandingChange, User};
 pub use values::{
     Comment, DeliveryId, Description, DurationMinutes, EmailAddress, EventId, InvalidValue, LeaseToken, Locale,
     Location, MeetingId, MeetingTitle, MeetingUrl, ParticipantId, PersonName, ReminderMinutes, SessionId, TaskId,
-    Title, UserId, Username, fold,
+    Title, TokenId, UserId, Username, fold,
 };

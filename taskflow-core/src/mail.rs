@@ -31,7 +31,24 @@ pub struct Letter {
 #[non_exhaustive]
 pub enum Topic {
     /// The account is there.
-    Welcome,
+    Welcome {
+        /// Where the reader shows that the address is theirs; `None`: it is verified, or the service makes no links.
+        verify_url: Option<String>,
+    },
+    /// An address is to be verified.
+    VerifyEmail {
+        /// Where the reader does it.
+        url: String,
+        /// Until when.
+        expires_at: Timestamp,
+    },
+    /// Somebody asked for a new password.
+    PasswordReset {
+        /// Where the reader sets it.
+        url: String,
+        /// Until when.
+        expires_at: Timestamp,
+    },
     /// The password was changed.
     PasswordChanged {
         /// When.
@@ -82,7 +99,9 @@ impl Topic {
     #[must_use]
     pub fn kind(&self) -> NoticeKind {
         match self {
-            Self::Welcome => NoticeKind::Welcome,
+            Self::Welcome { .. } => NoticeKind::Welcome,
+            Self::VerifyEmail { .. } => NoticeKind::VerifyEmail,
+            Self::PasswordReset { .. } => NoticeKind::PasswordReset,
             Self::PasswordChanged { .. } => NoticeKind::PasswordChanged,
             Self::TaskDue { .. } => NoticeKind::TaskDue,
             Self::MeetingInvite(_) => NoticeKind::MeetingInvite,

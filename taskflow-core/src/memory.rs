@@ -16,7 +16,7 @@ use crate::{
     Answer, Changes, Credential, DedupeKey, Delivery, DeliveryId, EmailAddress, Entity, Event, FailedAttempt,
     FeedEntry, IdempotencyKey, KeptMail, LeaseToken, Login, Meeting, MeetingId, MeetingQuery, Page, Participant,
     ParticipantId, PasswordHash, Revision, Session, SessionId, Task, TaskId, TaskQuery, TaskSort, TaskSortKey,
-    TaskStatus, TaskSummary, Timestamp, User, UserId, fold,
+    TaskStatus, TaskSummary, Timestamp, Token, TokenId, User, UserId, fold,
 };
 
 /// Keeps everything in memory, under one lock. For tests, examples and benches; what it keeps ends with it. Clones share
@@ -35,6 +35,7 @@ struct State {
     unique: HashMap<(UniqueField, String), UserId>,
     credentials: BTreeMap<UserId, Credential>,
     sessions: BTreeMap<SessionId, Session>,
+    tokens: BTreeMap<TokenId, Token>,
     answers: BTreeMap<(UserId, IdempotencyKey), Answer>,
     tasks: BTreeMap<TaskId, Task>,
     meetings: BTreeMap<MeetingId, Meeting>,
@@ -272,6 +273,10 @@ impl Accounts for MemoryStore {
 
     async fn password(&self, user: UserId) -> Result<Option<PasswordHash>, StoreError> {
         Ok(self.state().credentials.get(&user).map(|credential| credential.password.clone()))
+    }
+
+    async fn token(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
+        Ok(self.state().tokens.get(&id).cloned())
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{InvalidValue, MeetingId, ParticipantId, TaskId, Timestamp};
+use crate::{InvalidValue, MeetingId, ParticipantId, TaskId, Timestamp, TokenId};
 
 /// What to tell somebody. This is a stored format: fields are only ever added, with a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,7 +14,25 @@ use crate::{InvalidValue, MeetingId, ParticipantId, TaskId, Timestamp};
 #[non_exhaustive]
 pub enum Notice {
     /// The account is there.
-    Welcome,
+    Welcome {
+        /// Lets the reader show that the address is theirs; absent when nobody makes links.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<TokenId>,
+    },
+    /// An address is to be verified.
+    VerifyEmail {
+        /// Lets the reader do it.
+        token: TokenId,
+        /// Until when.
+        expires_at: Timestamp,
+    },
+    /// Somebody asked for a new password.
+    PasswordReset {
+        /// Lets the reader set it.
+        token: TokenId,
+        /// Until when.
+        expires_at: Timestamp,
+    },
     /// The password was changed; who did not do it must know.
     PasswordChanged {
         /// When.
@@ -80,6 +98,10 @@ pub enum Notice {
 pub enum NoticeKind {
     /// See [`Notice::Welcome`].
     Welcome,
+    /// See [`Notice::VerifyEmail`].
+    VerifyEmail,
+    /// See [`Notice::PasswordReset`].
+    PasswordReset,
     /// See [`Notice::PasswordChanged`].
     PasswordChanged,
     /// See [`Notice::TaskDue`].
@@ -125,7 +147,9 @@ impl Notice {
     #[must_use]
     pub fn kind(&self) -> NoticeKind {
         match self {
-            Self::Welcome => NoticeKind::Welcome,
+            Self::Welcome { .. } => NoticeKind::Welcome,
+            Self::VerifyEmail { .. } => NoticeKind::VerifyEmail,
+            Self::PasswordReset { .. } => NoticeKind::PasswordReset,
             Self::PasswordChanged { .. } => NoticeKind::PasswordChanged,
             Self::TaskDue { .. } => NoticeKind::TaskDue,
             Self::MeetingInvite { .. } => NoticeKind::MeetingInvite,
@@ -145,15 +169,18 @@ impl Notice {
             Self::MeetingReminder { starts_at, .. } => Some(*starts_at),
             // What becomes of a meeting is told as long as it is news; the last look decides.
             Self::MeetingInvite { .. } | Self::MeetingChange { .. } | Self::MeetingCancel { .. } => None,
-            Self::Welcome | Self::PasswordChanged { .. } | Self::MeetingLeft { .. } => None,
+            Self::VerifyEmail { expires_at, .. } | Self::PasswordReset { expires_at, .. } => Some(*expires_at),
+            Self::Welcome { .. } | Self::PasswordChanged { .. } | Self::MeetingLeft { .. } => None,
         }
     }
 }
 
 impl NoticeKind {
     /// Every kind that this build can send.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Welcome,
+        Self::VerifyEmail,
+        Self::PasswordReset,
         Self::PasswordChanged,
         Self::TaskDue,
         Self::MeetingInvite,
@@ -168,6 +195,8 @@ impl NoticeKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Welcome => "welcome",
+            Self::VerifyEmail => "verify_email",
+            Self::PasswordReset => "password_reset",
             Self::PasswordChanged => "password_changed",
             Self::TaskDue => "task_due",
             Self::MeetingInvite => "meeting_invite",
@@ -182,7 +211,7 @@ impl NoticeKind {
     #[must_use]
     pub fn priority(self) -> Priority {
         match self {
-            Self::Welcome | Self::PasswordChanged => Priority::Security,
+            Self::Welcome | Self::VerifyEmail | Self::PasswordReset | Self::PasswordChanged => Priority::Security,
             Self::MeetingInvite
             | Self::MeetingChange
             | Self::MeetingCancel
@@ -219,7 +248,10 @@ mod tests {
         let participant = ParticipantId::from_uuid(uuid::Uuid::nil());
         let (starts_at, message) = (Timestamp::MIN, Some("bring cake".to_owned()));
         for notice in [
-            Notice::Welcome,
+            Notice::Welcome { token: None },
+            Notice::Welcome { token: Some(TokenId::from_uuid(uuid::Uuid::nil())) },
+            Notice::VerifyEmail { token: TokenId::from_uuid(uuid::Uuid::nil()), expires_at: Timestamp::MAX },
+            Notice::PasswordReset { token: TokenId::from_uuid(uuid::Uuid::nil()), expires_at: Timestamp::MAX },
             Notice::PasswordChanged { at: Timestamp::MAX },
             Notice::TaskDue { task, due_at: Timestamp::MIN },
             Notice::MeetingInvite { meeting, participant },

@@ -104,6 +104,12 @@ impl User {
         self.succeeded_by(after, now)
     }
 
+    /// The account, whose address is shown to be its owner's; the same version when it was already.
+    #[must_use]
+    pub fn verified(&self, now: Timestamp) -> Self {
+        self.succeeded_by(Self { email_verified: true, ..self.clone() }, now)
+    }
+
     /// The account with another standing; the same version when nothing differs.
     #[must_use]
     pub fn with_standing(&self, change: StandingChange, now: Timestamp) -> Self {

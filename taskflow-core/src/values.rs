@@ -110,6 +110,8 @@ ids! {
     EventId,
     /// Names a [`Session`](crate::Session).
     SessionId,
+    /// Names a [`Token`](crate::Token).
+    TokenId,
     /// Fences the results of one claim: whoever no longer holds the lease cannot settle.
     LeaseToken,
 }

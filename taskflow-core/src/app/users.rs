@@ -14,16 +14,18 @@ impl App {
     pub async fn register_user(&self, new: NewUser, password: Option<PasswordHash>) -> Result<User, Error> {
         let now = self.clock.now();
         let user = User::new(UserId::from_uuid(self.ids.next(now)), new, now);
+        let (token, write) = self.verify_token(user.id, &user.email, now).unzip();
         let welcome = NewDelivery {
             id: DeliveryId::from_uuid(self.ids.next(now)),
             dedupe_key: DedupeKey::new(format!("welcome/{}", user.id)),
-            notice: Notice::Welcome,
+            notice: Notice::Welcome { token },
             recipient: Recipient::User(user.id),
             planned_at: now,
             due_at: now,
             reason: "the account was made".to_owned(),
         };
         let mut changes = Changes::new().write(Write::InsertUser(user.clone())).deliver([welcome]);
+        changes.writes.extend(write);
         if let Some(password) = password {
             changes = changes.write(Write::SetCredential(Credential { user_id: user.id, password, changed_at: now }));
         }
@@ -45,7 +47,8 @@ impl App {
     }
 
     /// Changes the profile of an account, for its owner or the service itself. Another password ends what was signed in
-    /// with the old one and tells the owner, at the address they had before this change.
+    /// with the old one and tells the owner, at the address they had before this change. Another address is to be
+    /// verified by the link in a mail to it.
     pub async fn update_profile(
         &self,
         actor: Actor,
@@ -63,22 +66,15 @@ impl App {
             if after != before {
                 changes = changes.write(Write::UpdateUser(after.clone()));
             }
+            if after.email.key() != before.email.key() {
+                changes = changes.and(self.verification_mail(id, &after.email, now));
+            }
             if let Some(password) = change.password.clone() {
-                changes = changes
-                    .write(Write::SetCredential(Credential { user_id: id, password, changed_at: now }))
-                    .write(Write::EndSessions { user_id: id, only: None, at: now })
-                    .deliver([NewDelivery {
-                        id: DeliveryId::from_uuid(self.ids.next(now)),
-                        dedupe_key: DedupeKey::new(format!("password-changed/{id}/{}", now.as_micros())),
-                        notice: Notice::PasswordChanged { at: now },
-                        recipient: match after.email == before.email {
-                            true => Recipient::User(id),
-                            false => Recipient::Address(before.email),
-                        },
-                        planned_at: now,
-                        due_at: now,
-                        reason: "the password was changed".to_owned(),
-                    }]);
+                let told = match after.email == before.email {
+                    true => Recipient::User(id),
+                    false => Recipient::Address(before.email.clone()),
+                };
+                changes = changes.and(self.password_changes(&after, told, password, now));
             }
             let result = self.commit(&changes).await;
             if !race.lost(&result) {

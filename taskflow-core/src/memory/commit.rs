@@ -28,6 +28,10 @@ impl State {
                     Some((stored.map(|stored| stored.version), session.version))
                 }
                 Write::OpenSession(session) if !exists(session.user_id) => return Err(StoreError::Stale { write }),
+                Write::InsertToken(token) if !exists(token.user_id) => return Err(StoreError::Stale { write }),
+                Write::UseToken { id, .. } if self.tokens.get(id).is_none_or(|token| token.used_at.is_some()) => {
+                    return Err(StoreError::Stale { write });
+                }
                 Write::RememberAnswer(answer) if !exists(answer.owner) => return Err(StoreError::Stale { write }),
                 Write::RememberAnswer(answer) => {
                     let stored = self.answers.get(&(answer.owner, answer.key.clone()));
@@ -104,6 +108,12 @@ impl State {
                 Write::OpenSession(session) | Write::UpdateSession(session) => {
                     self.sessions.insert(session.id, session.clone());
                 }
+                Write::InsertToken(token) => {
+                    self.tokens.insert(token.id, token.clone());
+                }
+                Write::UseToken { id, at } => {
+                    self.tokens.get_mut(id).into_iter().for_each(|token| token.used_at = Some(*at));
+                }
                 Write::EndSessions { user_id, only, at } => self.end_sessions(*user_id, *only, *at),
                 Write::RememberAnswer(answer) => {
                     self.answers.insert((answer.owner, answer.key.clone()), answer.clone());
@@ -141,6 +151,7 @@ impl State {
         self.forget_keys(id);
         self.users.remove(&id);
         self.credentials.remove(&id);
+        self.tokens.retain(|_, token| token.user_id != id);
         self.answers.retain(|(owner, _), _| *owner != id);
         self.end_sessions(id, None, at);
         self.feeds.remove(&id);

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use crate::error::StoreError;
-use crate::{Login, PasswordHash, Session, SessionId, Timestamp, User, UserId};
+use crate::{Login, PasswordHash, Session, SessionId, Timestamp, Token, TokenId, User, UserId};
 
 /// A person and how they show who they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,9 @@ pub trait Accounts: Send + Sync {
 
     /// The password of a person who is known already.
     async fn password(&self, user: UserId) -> Result<Option<PasswordHash>, StoreError>;
+
+    /// A token, also one that was used or is too old.
+    async fn token(&self, id: TokenId) -> Result<Option<Token>, StoreError>;
 
     /// A session, also one that is over.
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError>;

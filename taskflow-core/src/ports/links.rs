@@ -8,6 +8,10 @@ use crate::Timestamp;
 pub enum LinkPurpose {
     /// Answer to an invitation.
     Respond,
+    /// Show that an address is one's own.
+    VerifyEmail,
+    /// Set a password without knowing the old one.
+    ResetPassword,
 }
 
 impl LinkPurpose {
@@ -16,6 +20,8 @@ impl LinkPurpose {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Respond => "respond",
+            Self::VerifyEmail => "verify_email",
+            Self::ResetPassword => "reset_password",
         }
     }
 }
@@ -25,7 +31,7 @@ impl LinkPurpose {
 pub struct Link {
     /// What it lets its reader do.
     pub purpose: LinkPurpose,
-    /// With what: for `Respond` the id of a participant.
+    /// With what: for `Respond` the id of a participant, else of a [`Token`](crate::Token).
     pub id: Uuid,
     /// Until when.
     pub expires_at: Timestamp,

@@ -23,7 +23,17 @@ pub struct PlainRenderer;
 impl Renderer for PlainRenderer {
     fn render(&self, letter: &Letter) -> Result<Content, RenderError> {
         let (subject, line) = match &letter.topic {
-            Topic::Welcome => ("Welcome to TaskFlow".to_owned(), "your account is ready.".to_owned()),
+            Topic::Welcome { verify_url } => {
+                let verify = verify_url.as_ref().map(|url| format!(" Please confirm your address: {url}"));
+                let line = format!("your account is ready.{}", verify.unwrap_or_default());
+                ("Welcome to TaskFlow".to_owned(), line)
+            }
+            Topic::VerifyEmail { url, .. } => {
+                ("Confirm your address".to_owned(), format!("please confirm your address: {url}"))
+            }
+            Topic::PasswordReset { url, .. } => {
+                ("Set a new password".to_owned(), format!("set a new password here: {url}"))
+            }
             Topic::PasswordChanged { at } => {
                 let when = letter.zone.wall_clock(*at);
                 let when = format!("{} {}", when.at.format("%Y-%m-%d %H:%M"), when.abbreviation);

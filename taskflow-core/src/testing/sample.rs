@@ -76,7 +76,7 @@ pub(crate) fn welcome(n: u64) -> NewDelivery {
     NewDelivery {
         id: delivery_id(n),
         dedupe_key: DedupeKey::new(format!("welcome/{}", user_id(n))),
-        notice: Notice::Welcome,
+        notice: Notice::Welcome { token: None },
         recipient: Recipient::User(user_id(n)),
         planned_at: noon(),
         due_at: noon(),

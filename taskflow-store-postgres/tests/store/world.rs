@@ -78,7 +78,7 @@ impl World {
         NewDelivery {
             id: DeliveryId::from_uuid(self.ids.next(noon())),
             dedupe_key: DedupeKey::new(format!("welcome/{}", to.id)),
-            notice: Notice::Welcome,
+            notice: Notice::Welcome { token: None },
             recipient: Recipient::User(to.id),
             planned_at: noon(),
             due_at: noon(),

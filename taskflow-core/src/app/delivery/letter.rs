@@ -3,10 +3,12 @@
 mod facts;
 mod meeting;
 
+use super::super::verification::token_link;
 use super::App;
 use crate::error::BadRow;
 use crate::{
-    Delivery, Letter, Locale, Mail, Mailbox, Notice, Outcome, ParticipantId, Recipient, Timestamp, Told, Topic, Zone,
+    Delivery, Letter, Locale, Mail, Mailbox, Notice, Outcome, ParticipantId, Recipient, Timestamp, TokenId,
+    TokenPurpose, Told, Topic, Zone,
 };
 
 pub(super) use facts::Facts;
@@ -26,7 +28,15 @@ impl App {
         }
         let mut reader = reader(&delivery.recipient, facts)?;
         let (topic, told) = match notice {
-            Notice::Welcome => (Topic::Welcome, None),
+            Notice::Welcome { token } => (self.welcome(delivery, *token, facts)?, None),
+            Notice::VerifyEmail { token, expires_at } => {
+                let url = self.token_url(TokenPurpose::VerifyEmail, *token, *expires_at)?;
+                (Topic::VerifyEmail { url, expires_at: *expires_at }, None)
+            }
+            Notice::PasswordReset { token, expires_at } => {
+                let url = self.token_url(TokenPurpose::ResetPassword, *token, *expires_at)?;
+                (Topic::PasswordReset { url, expires_at: *expires_at }, None)
+            }
             Notice::PasswordChanged { at } => (Topic::PasswordChanged { at: *at }, None),
             Notice::TaskDue { task, due_at } => (task_due(*task, *due_at, facts)?, None),
             Notice::MeetingInvite { .. }
@@ -46,6 +56,22 @@ impl App {
         let content = self.renderer.render(&letter).map_err(|error| Outcome::Discarded { error: error.to_string() })?;
         let date = delivery.first_claimed_at.unwrap_or(now);
         Ok((Mail { id: delivery.id, date, to: reader.mailbox, content, calendar }, told))
+    }
+}
+
+impl App {
+    /// A welcome asks to verify the address as long as it is not.
+    fn welcome(&self, delivery: &Delivery, token: Option<TokenId>, facts: &Facts) -> Result<Topic, Outcome> {
+        let Recipient::User(id) = delivery.recipient else { return Ok(Topic::Welcome { verify_url: None }) };
+        let verified = found(facts.users.get(&id))?.is_none_or(|user| user.email_verified);
+        let expires_at = delivery.planned_at + TokenPurpose::VerifyEmail.lifetime();
+        let url = |token| self.token_url(TokenPurpose::VerifyEmail, token, expires_at).ok();
+        Ok(Topic::Welcome { verify_url: token.filter(|_| !verified).and_then(url) })
+    }
+
+    fn token_url(&self, purpose: TokenPurpose, token: TokenId, expires_at: Timestamp) -> Result<String, Outcome> {
+        let links = self.links.as_ref().ok_or_else(|| cancelled("nobody makes links here any more"))?;
+        Ok(links.url(&token_link(purpose, token, expires_at)))
     }
 }
 

@@ -40,7 +40,13 @@ impl App {
                     meetings.insert(*meeting);
                     participants.insert(*participant);
                 }
-                Ok(Notice::Welcome | Notice::PasswordChanged { .. }) | Err(_) => {}
+                Ok(
+                    Notice::Welcome { .. }
+                    | Notice::VerifyEmail { .. }
+                    | Notice::PasswordReset { .. }
+                    | Notice::PasswordChanged { .. },
+                )
+                | Err(_) => {}
             }
         }
         let mut facts = Facts {

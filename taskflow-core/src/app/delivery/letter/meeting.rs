@@ -26,7 +26,7 @@ impl App {
             | Notice::MeetingCancel { meeting, participant }
             | Notice::MeetingReminder { meeting, participant, .. }
             | Notice::MeetingLeft { meeting, participant } => (meeting, participant),
-            Notice::Welcome | Notice::PasswordChanged { .. } | Notice::TaskDue { .. } => {
+            _ => {
                 return Err(cancelled("it is about no meeting"));
             }
         };
@@ -67,11 +67,7 @@ impl App {
                 (CalendarMethod::Request, invitation)
             }
             Topic::MeetingCancel(invitation) => (CalendarMethod::Cancel, invitation),
-            Topic::Welcome
-            | Topic::PasswordChanged { .. }
-            | Topic::TaskDue { .. }
-            | Topic::MeetingReminder { .. }
-            | Topic::MeetingLeft(_) => return None,
+            _ => return None,
         };
         let attendees = std::slice::from_ref(&invitation.participant);
         Some(self.calendar.as_ref()?.write(&CalendarEntry { method, meeting: &invitation.meeting, attendees }))

@@ -1,0 +1,189 @@
+//! Links that were mailed to an account: showing that an address is one's own, and a new password for a lost one.
+
+use super::{App, Race};
+use crate::error::Error;
+use crate::ports::{Link, LinkPurpose};
+use crate::{
+    Actor, Changes, Credential, DedupeKey, DeliveryId, EmailAddress, Expect, Login, NewDelivery, Notice, PasswordHash,
+    Recipient, Timestamp, Token, TokenId, TokenPurpose, User, UserId, Write,
+};
+
+impl App {
+    /// Takes the address of an account for verified, as somebody has the link that was mailed to it. Whoever was invited
+    /// to a meeting by that address as a guest is in it with this account from now on.
+    ///
+    /// `NotFound` when the link was not made here, is too old, was used, or the account has another address by now. Using
+    /// it again while the address is verified changes nothing.
+    pub async fn verify_email(&self, link: &str) -> Result<User, Error> {
+        let (token, user) = self.behind_link(TokenPurpose::VerifyEmail, link).await?;
+        let now = self.clock.now();
+        if user.email_verified {
+            return Ok(user);
+        }
+        if !token.is_good(now) {
+            return Err(Error::NotFound("link"));
+        }
+        let verified = user.verified(now);
+        let changes =
+            Changes::new().write(Write::UseToken { id: token.id, at: now }).and(verification(&user, &verified));
+        self.commit(&changes).await?;
+        Ok(verified)
+    }
+
+    /// Takes the address of an account for verified because whoever runs the service says so.
+    pub async fn vouch_for_email(&self, actor: Actor, id: UserId) -> Result<User, Error> {
+        self.admit_admin(actor).await?;
+        let mut race = Race::new(Expect::Any);
+        loop {
+            let before = self.user(Actor::System, id).await?;
+            let after = before.verified(self.clock.now());
+            let result = self.commit(&verification(&before, &after)).await;
+            if !race.lost(&result) {
+                return result.map(|()| after);
+            }
+        }
+    }
+
+    /// Mails the actor another link to verify their address; `false` when it is verified already.
+    pub async fn request_verification(&self, actor: Actor) -> Result<bool, Error> {
+        let id = actor.owner()?;
+        let user = self.user(actor, id).await?;
+        if user.email_verified {
+            return Ok(false);
+        }
+        self.commit(&self.verification_mail(id, &user.email, self.clock.now())).await?;
+        Ok(true)
+    }
+
+    /// Mails a link to set a new password to an address, if an active account has it. Answers alike in any case; a host
+    /// that must not tell by the time it takes does not wait for it.
+    pub async fn forgot_password(&self, email: &EmailAddress) -> Result<(), Error> {
+        let account = self.accounts.account(&Login::Email(email.key())).await?;
+        let Some(user) = account.map(|account| account.user).filter(|user| user.is_active) else { return Ok(()) };
+        let (token, write) = self.token(TokenPurpose::ResetPassword, user.id, &user.email, self.clock.now());
+        let mail = NewDelivery {
+            dedupe_key: DedupeKey::new(format!("password-reset/{}", token.id)),
+            notice: Notice::PasswordReset { token: token.id, expires_at: token.expires_at },
+            recipient: Recipient::User(user.id),
+            reason: "a new password was asked for".to_owned(),
+            ..self.mail_of(&token)
+        };
+        self.commit(&Changes::new().write(write).deliver([mail])).await
+    }
+
+    /// Sets another password for the account behind a link, ends what was signed in with the old one and tells the owner.
+    /// The address is verified by that as well. `NotFound` as for [`verify_email`](Self::verify_email).
+    pub async fn reset_password(&self, link: &str, password: PasswordHash) -> Result<User, Error> {
+        let (token, user) = self.behind_link(TokenPurpose::ResetPassword, link).await?;
+        let now = self.clock.now();
+        if !token.is_good(now) {
+            return Err(Error::NotFound("link"));
+        }
+        let verified = user.verified(now);
+        let changes = Changes::new()
+            .write(Write::UseToken { id: token.id, at: now })
+            .and(verification(&user, &verified))
+            .and(self.password_changes(&user, Recipient::User(user.id), password, now));
+        self.commit(&changes).await?;
+        Ok(verified)
+    }
+
+    /// Whether somebody can set another password with this link, so that a page need not ask for one in vain.
+    pub async fn can_reset_password(&self, link: &str) -> Result<bool, Error> {
+        match self.behind_link(TokenPurpose::ResetPassword, link).await {
+            Ok((token, _)) => Ok(token.is_good(self.clock.now())),
+            Err(Error::NotFound(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A token for a link, unless nobody makes links here.
+    pub(super) fn verify_token(&self, user: UserId, email: &EmailAddress, now: Timestamp) -> Option<(TokenId, Write)> {
+        self.links.as_ref()?;
+        let (token, write) = self.token(TokenPurpose::VerifyEmail, user, email, now);
+        Some((token.id, write))
+    }
+
+    /// A mail with a link to an address that is to be verified; nothing when nobody makes links here.
+    pub(super) fn verification_mail(&self, user: UserId, email: &EmailAddress, now: Timestamp) -> Changes {
+        if self.links.is_none() {
+            return Changes::new();
+        }
+        let (token, write) = self.token(TokenPurpose::VerifyEmail, user, email, now);
+        Changes::new().write(write).deliver([self.mail_of(&token)])
+    }
+
+    /// Another password: who is signed in with the old one no longer is, and the owner is told.
+    pub(super) fn password_changes(
+        &self,
+        user: &User,
+        told: Recipient,
+        password: PasswordHash,
+        now: Timestamp,
+    ) -> Changes {
+        Changes::new()
+            .write(Write::SetCredential(Credential { user_id: user.id, password, changed_at: now }))
+            .write(Write::EndSessions { user_id: user.id, only: None, at: now })
+            .deliver([NewDelivery {
+                id: DeliveryId::from_uuid(self.ids.next(now)),
+                dedupe_key: DedupeKey::new(format!("password-changed/{}/{}", user.id, now.as_micros())),
+                notice: Notice::PasswordChanged { at: now },
+                recipient: told,
+                planned_at: now,
+                due_at: now,
+                reason: "the password was changed".to_owned(),
+            }])
+    }
+
+    fn token(&self, purpose: TokenPurpose, user: UserId, email: &EmailAddress, now: Timestamp) -> (Token, Write) {
+        let token = Token::new(TokenId::from_uuid(self.ids.next(now)), purpose, user, email.clone(), now);
+        (token.clone(), Write::InsertToken(token))
+    }
+
+    fn mail_of(&self, token: &Token) -> NewDelivery {
+        NewDelivery {
+            id: DeliveryId::from_uuid(self.ids.next(token.created_at)),
+            dedupe_key: DedupeKey::new(format!("verify-email/{}", token.id)),
+            notice: Notice::VerifyEmail { token: token.id, expires_at: token.expires_at },
+            recipient: Recipient::User(token.user_id),
+            planned_at: token.created_at,
+            due_at: token.created_at,
+            reason: "the address is to be verified".to_owned(),
+        }
+    }
+
+    /// The token a link stands for and the account it is about, as long as that has the address the link was mailed to.
+    async fn behind_link(&self, purpose: TokenPurpose, link: &str) -> Result<(Token, User), Error> {
+        let no_such = || Error::NotFound("link");
+        let link = self.links.as_ref().and_then(|links| links.open(link_purpose(purpose), link)).ok_or_else(no_such)?;
+        let token = self.accounts.token(TokenId::from_uuid(link.id)).await?;
+        let token = token.filter(|token| token.purpose == purpose).ok_or_else(no_such)?;
+        let user = self.store.user(token.user_id).await?.ok_or_else(no_such)?;
+        match user.is_active && user.email.key() == token.email.key() {
+            true => Ok((token, user)),
+            false => Err(no_such()),
+        }
+    }
+}
+
+/// The link of a token, for the mail that carries it.
+pub(super) fn token_link(purpose: TokenPurpose, id: TokenId, expires_at: Timestamp) -> Link {
+    Link { purpose: link_purpose(purpose), id: id.as_uuid(), expires_at }
+}
+
+fn link_purpose(purpose: TokenPurpose) -> LinkPurpose {
+    match purpose {
+        TokenPurpose::VerifyEmail => LinkPurpose::VerifyEmail,
+        TokenPurpose::ResetPassword => LinkPurpose::ResetPassword,
+    }
+}
+
+/// What follows when an address is shown to be somebody's.
+fn verification(before: &User, after: &User) -> Changes {
+    match before.email_verified {
+        true => Changes::new(),
+        false => Changes::new()
+            .write(Write::UpdateUser(after.clone()))
+            .write(Write::LinkGuests { email: after.email.clone(), user_id: after.id }),
+    }
+}

@@ -1,0 +1,110 @@
+//! What stands behind a link in a mail that lets its reader do one thing, once.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::{EmailAddress, InvalidValue, Timestamp, TokenId, UserId};
+
+/// What a token is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TokenPurpose {
+    /// Showing that an address is one's own.
+    VerifyEmail,
+    /// Setting a password without knowing the old one.
+    ResetPassword,
+}
+
+impl TokenPurpose {
+    /// Every purpose.
+    pub const ALL: [Self; 2] = [Self::VerifyEmail, Self::ResetPassword];
+
+    /// Its word in stores.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "verify_email",
+            Self::ResetPassword => "reset_password",
+        }
+    }
+
+    /// How long it is good for: a week to verify, an hour to reset.
+    #[must_use]
+    pub fn lifetime(self) -> Duration {
+        match self {
+            Self::VerifyEmail => Duration::from_hours(7 * 24),
+            Self::ResetPassword => Duration::from_hours(1),
+        }
+    }
+}
+
+impl fmt::Display for TokenPurpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for TokenPurpose {
+    type Err = InvalidValue;
+
+    fn from_str(word: &str) -> Result<Self, InvalidValue> {
+        let found = Self::ALL.into_iter().find(|purpose| purpose.as_str() == word);
+        found.ok_or_else(|| InvalidValue::new("must be a purpose of a token"))
+    }
+}
+
+/// What stands behind a link in a mail. It holds no secret: the link is a MAC over its id, made when the mail leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Never changes.
+    pub id: TokenId,
+    /// What it is good for.
+    pub purpose: TokenPurpose,
+    /// Whose account it is about.
+    pub user_id: UserId,
+    /// The address it was sent to.
+    pub email: EmailAddress,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it is good for nothing.
+    pub expires_at: Timestamp,
+    /// When it was used; it is good for once.
+    pub used_at: Option<Timestamp>,
+}
+
+impl Token {
+    /// A new token for the address of an account.
+    #[must_use]
+    pub fn new(id: TokenId, purpose: TokenPurpose, user_id: UserId, email: EmailAddress, now: Timestamp) -> Self {
+        Self { id, purpose, user_id, email, created_at: now, expires_at: now + purpose.lifetime(), used_at: None }
+    }
+
+    /// Whether it can be used.
+    #[must_use]
+    pub fn is_good(&self, now: Timestamp) -> bool {
+        self.used_at.is_none() && now < self.expires_at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_good_once_and_for_a_while() {
+        let id = uuid::Uuid::nil();
+        let now = Timestamp::from_micros(0);
+        let email = "ada@example.org".parse().expect("an address");
+        let token = Token::new(TokenId::from_uuid(id), TokenPurpose::ResetPassword, UserId::from_uuid(id), email, now);
+        assert!(token.is_good(now) && !token.is_good(now + Duration::from_hours(1)));
+        assert!(!Token { used_at: Some(now), ..token }.is_good(now));
+    }
+
+    #[test]
+    fn every_purpose_is_read_by_its_word() {
+        for purpose in TokenPurpose::ALL {
+            assert_eq!(purpose.as_str().parse(), Ok(purpose));
+        }
+    }
+}
