@@ -182,17 +182,20 @@ pub struct Burst {
     pub since: Timestamp,
     /// When people are told.
     pub due_at: Timestamp,
+    /// The version of the meeting that the last of them brought; its mail tells of all.
+    pub version: u64,
 }
 
 impl Burst {
     /// The longest that people wait for quiet.
     pub const LONGEST: Duration = Duration::from_mins(5);
 
-    /// The burst that a change now belongs to: the one under way, unless people have been told of it already.
+    /// The burst that the change to `version` now belongs to: the one under way, unless people have been told of it
+    /// already.
     #[must_use]
-    pub fn after(before: Option<Self>, now: Timestamp, quiet: Duration) -> Self {
+    pub fn after(before: Option<Self>, version: u64, now: Timestamp, quiet: Duration) -> Self {
         let since = before.filter(|burst| now < burst.due_at).map_or(now, |burst| burst.since);
-        Self { since, due_at: (now + quiet).min(since + Self::LONGEST).max(now) }
+        Self { since, due_at: (now + quiet).min(since + Self::LONGEST).max(now), version }
     }
 }
 
@@ -416,7 +419,7 @@ impl Meeting {
         let must_be_taken_over = on_and_off || was.place_and_time() != is.place_and_time();
         Self {
             sequence: self.sequence + u32::from(must_be_taken_over),
-            burst: if was == is { self.burst } else { Some(Burst::after(self.burst, now, quiet)) },
+            burst: if was == is { self.burst } else { Some(Burst::after(self.burst, self.version + 1, now, quiet)) },
             version: self.version + 1,
             updated_at: now,
             ..after

@@ -84,7 +84,8 @@ impl State {
         if let Outcome::Delivered { told: Some((participant, told)), .. } = &settlement.outcome
             && let Some(participant) = self.participants.get_mut(participant)
         {
-            participant.told = Some(*told);
+            let newest = participant.told.filter(|known| known.version > told.version);
+            participant.told = newest.or(Some(*told));
         }
         Settled::Applied
     }

@@ -67,7 +67,8 @@ pub trait Outbox: Send + Sync {
 
     /// Writes outcomes, durably, and says for each whether it counted, in the order given.
     ///
-    /// `told` is written down with the outcome it came with, whatever the version of the participant.
+    /// `told` is written down in the participant with the outcome it came with, unless a later version is already; the
+    /// participant's own version stays.
     ///
     /// A delivery that was cancelled while claimed becomes `delivered` when it was sent and else `cancelled`.
     /// `Retry` and `Discarded` count one attempt and leave a [`FailedAttempt`].

@@ -1,11 +1,15 @@
 //! Claiming a batch and deciding for each delivery whether it is still worth a mail.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::App;
 use crate::error::StoreError;
 use crate::ports::{ClaimRequest, Claimed};
 use crate::{Delivery, LeaseToken, Mail, NoticeKind, Outcome, ParticipantId, Settlement, Told};
+
+/// Until something on its way has arrived.
+pub(super) const A_MOMENT: Duration = Duration::from_secs(5);
 
 /// A mail in the window.
 pub(super) struct Ready {
@@ -48,10 +52,18 @@ impl App {
             }
         };
         let facts = facts.map_err(|error| batch.failure = Some(error)).ok();
+        let mut told_now = HashSet::new();
         for Claimed { delivery, lease } in claims {
             let mail = match &facts {
                 Some(facts) => self.mail(&delivery, facts, now),
                 None => Err(Outcome::Released { next_at: delivery.next_at, error: None }),
+            };
+            // Of two that tell the same person news of the same meeting the second waits for what the first has told.
+            let mail = match mail {
+                Ok((_, Some((participant, _)))) if !told_now.insert(participant) => {
+                    Err(Outcome::Released { next_at: now + A_MOMENT, error: None })
+                }
+                mail => mail,
             };
             match mail {
                 Ok((mail, told)) => batch.ready.push(Ready { delivery, lease, held_until, mail, told }),

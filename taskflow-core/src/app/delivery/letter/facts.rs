@@ -1,11 +1,14 @@
 //! Looking up what a batch of deliveries is about: one read per kind of thing, whatever their number.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::super::App;
 use crate::error::StoreError;
 use crate::ports::{Claimed, Loaded, Viewer};
-use crate::{Meeting, MeetingId, Notice, Participant, ParticipantId, Recipient, Revision, Task, TaskId, User, UserId};
+use crate::{
+    DeliveryState, Meeting, MeetingId, Notice, Participant, ParticipantId, Recipient, Revision, Task, TaskId, User,
+    UserId,
+};
 
 /// What a batch of deliveries is about.
 pub(in super::super) struct Facts {
@@ -15,6 +18,8 @@ pub(in super::super) struct Facts {
     pub(super) participants: Loaded<ParticipantId, Participant>,
     /// By what a participant was told last.
     pub(super) revisions: Loaded<(MeetingId, u64), Revision>,
+    /// Who is being sent an invitation at this moment, as far as it matters to another notice.
+    pub(super) invites_in_flight: HashSet<ParticipantId>,
 }
 
 impl App {
@@ -55,6 +60,7 @@ impl App {
             meetings: Loaded::new(),
             participants: Loaded::new(),
             revisions: Loaded::new(),
+            invites_in_flight: HashSet::new(),
         };
         if !tasks.is_empty() {
             facts.tasks = self.store.tasks_by_id(&Vec::from_iter(tasks), None).await?;
@@ -68,6 +74,7 @@ impl App {
             if !told.is_empty() {
                 facts.revisions = self.store.revisions(&Vec::from_iter(told)).await?;
             }
+            facts.invites_in_flight = self.invites_in_flight(claims, &facts).await?;
             // A guest may have got an account since this was planned.
             users.extend(facts.participants.values().flatten().filter_map(|participant| participant.user_id));
         }
@@ -76,4 +83,33 @@ impl App {
         }
         Ok(facts)
     }
+
+    /// Changed or cancelled before the invitation was known to have arrived: rare, so a read per meeting will do.
+    async fn invites_in_flight(&self, claims: &[Claimed], facts: &Facts) -> Result<HashSet<ParticipantId>, StoreError> {
+        let mut unsure = BTreeSet::new();
+        for Claimed { delivery, .. } in claims {
+            let Ok(Notice::MeetingChange { meeting, participant, .. } | Notice::MeetingCancel { meeting, participant }) =
+                &delivery.notice
+            else {
+                continue;
+            };
+            let participant = facts.participants.get(participant).and_then(|found| found.as_ref().ok());
+            if participant.is_some_and(|participant| participant.told.is_none_or(|told| !told.on)) {
+                unsure.insert(*meeting);
+            }
+        }
+        let mut in_flight = HashSet::new();
+        for meeting in unsure {
+            let invites = self.outbox.deliveries_with_key(&format!("meeting-invite/{meeting}/"), MOST_INVITES).await?;
+            for invite in invites.into_iter().filter(|invite| invite.state == DeliveryState::Claimed) {
+                if let Ok(Notice::MeetingInvite { participant, .. }) = invite.notice {
+                    in_flight.insert(participant);
+                }
+            }
+        }
+        Ok(in_flight)
+    }
 }
+
+/// Most invitations that are read of one meeting.
+const MOST_INVITES: u32 = 2_000;

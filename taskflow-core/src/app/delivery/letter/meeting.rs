@@ -1,6 +1,7 @@
 //! The last look at what is to be told of a meeting.
 
 use super::super::App;
+use super::super::claim::A_MOMENT;
 use super::{Facts, Reader, cancelled, expired, found, reader};
 use crate::ports::{CalendarEntry, Link, LinkPurpose};
 use crate::{
@@ -46,8 +47,9 @@ impl App {
                 *reads = who_reads(meeting, participant, facts)?;
                 let known = participant.told.and_then(|told| facts.revisions.get(&(meeting.id, told.version)));
                 let known = found(known)?.map(|revision| &revision.facts);
-                let news = news(meeting, participant, known).ok_or_else(|| expired("there is nothing new to tell"))?;
-                still_tells(notice, &news, meeting, now)?;
+                let news = news(meeting, participant, known);
+                let in_flight = facts.invites_in_flight.contains(&participant.id);
+                let news = still_tells(notice, news, meeting, in_flight, now)?;
                 let on = news != News::Cancelled;
                 let topic = match news {
                     News::Invited => Topic::MeetingInvite(invitation()),
@@ -106,17 +108,27 @@ fn still_reminds(meeting: &Meeting, participant: &Participant, starts_at: Timest
     }
 }
 
-/// Whether this notice is the one to tell the news.
-fn still_tells(notice: &Notice, news: &News, meeting: &Meeting, now: Timestamp) -> Result<(), Outcome> {
-    let later = meeting.burst.is_some_and(|burst| burst.due_at > now);
+/// The news, if this notice is the one to tell them.
+fn still_tells(
+    notice: &Notice,
+    news: Option<News>,
+    meeting: &Meeting,
+    invite_in_flight: bool,
+    now: Timestamp,
+) -> Result<News, Outcome> {
+    // What an invitation that is on its way says is known once it is settled.
+    let wait = || Outcome::Released { next_at: now + A_MOMENT, error: None };
     match (notice, news) {
-        (Notice::MeetingCancel { .. }, News::Cancelled) => Ok(()),
-        (Notice::MeetingCancel { .. }, _) => Err(cancelled("the meeting is on again")),
-        (_, News::Cancelled) => Err(cancelled("the meeting is off")),
+        (Notice::MeetingCancel { .. }, Some(News::Cancelled)) => Ok(News::Cancelled),
+        (Notice::MeetingCancel { .. } | Notice::MeetingChange { .. }, _) if invite_in_flight => Err(wait()),
+        (_, None) => Err(expired("there is nothing new to tell")),
+        (Notice::MeetingCancel { .. }, Some(_)) => Err(cancelled("the meeting is on again")),
+        (_, Some(News::Cancelled)) => Err(cancelled("the meeting is off")),
         _ if meeting.ends_at() <= now => Err(expired("the meeting is over")),
-        (Notice::MeetingChange { version, .. }, _) if *version < meeting.version && later => {
+        (Notice::MeetingChange { version, .. }, _) if meeting.burst.is_some_and(|burst| burst.version > *version) => {
             Err(cancelled("a later change tells of it"))
         }
-        _ => Ok(()),
+        (Notice::MeetingChange { .. }, Some(News::Invited)) => Err(expired("the invitation tells of it")),
+        (_, Some(news)) => Ok(news),
     }
 }
