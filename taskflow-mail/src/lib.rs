@@ -21,6 +21,7 @@
 //! # Code map
 //!
 //! * `render` – [`Templates`]: notice → subject, text and HTML; the sources are in `templates/`.
+//! * `ical` – [`ICalendar`]: meetings as calendar objects, and the answers that calendars send (RFC 5545, 5546).
 //! * `message` – [`Message`]: a [`Mail`](taskflow_core::Mail) as it goes over the wire (RFC 5322).
 //! * `smtp` – [`SmtpMailer`] and [`SmtpSettings`]: what callers see of SMTP.
 //! * `pool` – which connection a mail takes, and when a relay that fails is asked again.
@@ -37,6 +38,7 @@
 //! * Passwords are in no error, no log and no `Debug`.
 
 mod dialogue;
+mod ical;
 mod mailbox;
 mod message;
 mod pool;
@@ -46,6 +48,7 @@ mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use ical::ICalendar;
 pub use mailbox::DevMailbox;
 pub use message::Message;
 pub use render::Templates;

@@ -2,6 +2,7 @@
 
 mod argon;
 mod caller;
+mod links;
 mod passwords;
 mod refresh;
 mod revoked;
@@ -9,6 +10,7 @@ mod sign_in;
 mod tokens;
 
 pub use caller::{Caller, SignedIn};
+pub use links::SignedLinks;
 pub use passwords::{Password, PasswordError, Passwords};
 pub use refresh::{RefreshToken, Secret};
 pub use revoked::{Blind, Heeding, Revoked};

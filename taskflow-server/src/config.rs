@@ -114,6 +114,10 @@ pub struct Config {
     pub mail_from: Mailbox,
     /// How mail is delivered.
     pub sending: Sending,
+    /// How long a changed meeting must be quiet before people are told.
+    pub change_quiet: Duration,
+    /// What a mail gateway shows to bring answers of calendars; `None`: nobody can.
+    pub inbound_secret: Option<SecretString>,
     /// Plan mail, send none.
     pub hold_mail: bool,
     /// How often to look for due mail at least.
@@ -214,6 +218,8 @@ impl Config {
                 self.sending.retry_waits.iter().copied().map(duration::show).collect::<Vec<_>>().join(",")
             }
             "LEASE_SECONDS" => duration::show(self.sending.lease),
+            "CHANGE_QUIET_SECONDS" => duration::show(self.change_quiet),
+            "INBOUND_SECRET" => self.inbound_secret.as_ref().map(|_| "***".to_owned()).unwrap_or_default(),
             "HOLD_MAIL" => self.hold_mail.to_string(),
             "MAILBOX" => self.mailbox.to_string(),
             "JOB_TICK" => duration::show(self.job_tick),

@@ -10,7 +10,7 @@ use taskflow_mail::{DevMailbox, InvalidSettings, Security, SmtpMailer, SmtpSetti
 use taskflow_store_postgres::{PgOptions, PgStore};
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
 
-use crate::auth::{Heeding, Passwords, Revoked, Tokens};
+use crate::auth::{Heeding, Passwords, Revoked, SignedLinks, Tokens};
 use crate::bus::LocalBus;
 use crate::config::{Config, Database, SmtpSecurity};
 
@@ -111,10 +111,11 @@ pub async fn open(config: &Arc<Config>) -> Result<Opened, OpenError> {
         .mailer(Arc::clone(&mail.mailer))
         .renderer(Arc::new(Templates::new()))
         .bus(Arc::clone(&bus))
+        .change_quiet(config.change_quiet)
         .session_lifetime(Duration::from_hours(24 * u64::from(config.refresh_token_expire_days)))
         .sending(sending(config));
     if let Some(url) = &config.public_url {
-        app = app.public_url(url.as_str());
+        app = app.public_url(url.as_str()).links(Arc::new(SignedLinks::new(url, &config.secret_key, &config.previous_keys)));
     }
     let app = Arc::new(app.build());
     Ok(Opened { app, bus, clock, mail, config: Arc::clone(config), revoked, storage, kept })

@@ -3,8 +3,10 @@
 use uuid::Uuid;
 
 use crate::{
-    Announcement, Changes, Credential, DedupeKey, DeliveryId, EventId, LeaseToken, NewDelivery, NewTask, NewUser,
-    Notice, PasswordHash, Recipient, Session, SessionId, Task, TaskId, Timestamp, TokenHash, User, UserId, Write,
+    Announcement, Changes, Credential, DedupeKey, DeliveryId, EventId, Invitee, LeaseToken, Mailbox, Meeting,
+    MeetingDetails, MeetingId, MeetingRole, NewDelivery, NewMeeting, NewTask, NewUser, Notice, Participant,
+    ParticipantId, PasswordHash, Recipient, Session, SessionId, StartsAt, Task, TaskId, Timestamp, TokenHash, User,
+    UserId, Write, Zone, meeting_reminders,
 };
 
 /// The instant at which most cases begin.
@@ -26,6 +28,14 @@ pub(crate) fn user_id(n: u64) -> UserId {
 
 pub(crate) fn task_id(n: u64) -> TaskId {
     TaskId::from_uuid(uuid(n))
+}
+
+pub(crate) fn meeting_id(n: u64) -> MeetingId {
+    MeetingId::from_uuid(uuid(n))
+}
+
+pub(crate) fn participant_id(n: u64) -> ParticipantId {
+    ParticipantId::from_uuid(uuid(n))
 }
 
 pub(crate) fn session_id(n: u64) -> SessionId {
@@ -63,6 +73,62 @@ pub(crate) fn credential(n: u64, hash: &str) -> Write {
 pub(crate) fn task(n: u64, owner: u64) -> Task {
     let new = NewTask::titled(format!("task-{n}").parse().expect("a title"));
     Task::new(task_id(n), user_id(owner), new, noon()).expect("a task")
+}
+
+/// The start of most meetings: a day after noon.
+pub(crate) fn tomorrow() -> Timestamp {
+    noon() + std::time::Duration::from_hours(24)
+}
+
+pub(crate) fn zone(name: &str) -> Zone {
+    name.parse().expect("a zone of the database")
+}
+
+/// The meeting number `n` of the user number `owner`, called `meeting-n`, tomorrow for an hour.
+pub(crate) fn meeting(n: u64, owner: u64) -> Meeting {
+    let title = format!("meeting-{n}").parse().expect("a title");
+    let organizer = Mailbox { name: Some(format!("user-{owner}")), address: user(owner).email };
+    let new = NewMeeting::titled(title, StartsAt::Instant(tomorrow()));
+    Meeting::new(meeting_id(n), user_id(owner), organizer, &zone("Europe/Berlin"), new, noon()).expect("a meeting")
+}
+
+/// The participant number `n`, a guest in the meeting of that number, at `guest-n@example.org`.
+pub(crate) fn guest(n: u64, meeting: u64) -> Participant {
+    Participant::invited(participant_id(n), meeting_id(meeting), invitee(&format!("guest-{n}")), None)
+}
+
+/// The participant number `n` in the meeting of that number: the user number `owner`.
+pub(crate) fn member(n: u64, meeting: u64, owner: u64) -> Participant {
+    let invitee = invitee(&format!("user-{owner}"));
+    Participant::invited(participant_id(n), meeting_id(meeting), invitee, Some(user_id(owner)))
+}
+
+/// Somebody to invite, at this name of `example.org`.
+pub(crate) fn invitee(name: &str) -> Invitee {
+    let email = format!("{name}@example.org").parse().expect("an address");
+    Invitee { email, name: None, role: MeetingRole::Attendee }
+}
+
+/// What stores a meeting and the people in it.
+pub(crate) fn called(meeting: Meeting, participants: impl IntoIterator<Item = Participant>) -> Changes {
+    let changes = Changes::new().write(Write::InsertMeeting(meeting));
+    participants.into_iter().fold(changes, |changes, one| changes.write(Write::InsertParticipant(one)))
+}
+
+/// Every reminder that a meeting asks for, as deliveries with ids from `first` on.
+pub(crate) fn reminders_of(
+    meeting: &Meeting,
+    participants: &[Participant],
+    first: u64,
+) -> impl Iterator<Item = NewDelivery> {
+    let details = MeetingDetails { meeting: meeting.clone(), participants: participants.to_vec() };
+    (first..).zip(meeting_reminders(&details)).map(|(n, reminder)| NewDelivery {
+        dedupe_key: reminder.key,
+        notice: reminder.notice,
+        recipient: reminder.recipient,
+        due_at: reminder.due_at,
+        ..welcome(n)
+    })
 }
 
 /// The session number `n` of the user number `owner`, open for an hour.

@@ -13,15 +13,18 @@ use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::types::ToJSON;
-use taskflow_core::{Answered, Error, EventId, Expect, Task, TaskId, TaskPriority, TaskStatus, Timestamp};
+use taskflow_core::{
+    Answered, Error, EventId, Expect, Task, TaskId, TaskPriority, TaskSort, TaskStatus, Timestamp,
+};
 
 use self::bulk::{BulkBody, ResultsBody};
 use self::forms::{ChangeBody, NewTaskBody, SummaryBody, TaskBody, TaskPageBody};
 use self::history::HistoryBody;
-use self::query::{Filters, PageNumber, PageSize, SearchText, Sort, links};
+use self::query::Filters;
 use super::answer::{Found, Gone, Listed, Made, Read};
 use super::body::{Body, Patch};
 use super::etag::{IfMatch, IfNoneMatch, etag};
+use super::list::{PageNumber, PageSize, SearchText, Sort, links};
 use super::once::{Kept, Once, Repeated};
 use super::{ApiError, Field, Findings, Group, Val};
 use crate::auth::Caller;
@@ -98,7 +101,7 @@ impl TasksApi {
         /// Only with all these words in title or description.
         q: Query<Field<SearchText>>,
         /// Sort by these, first things first, as in `-priority,due_at`; `-` turns the order around.
-        sort: Query<Field<Sort>>,
+        sort: Query<Field<Sort<TaskSort>>>,
         /// Which page, counted from 1.
         page: Query<Field<PageNumber>>,
         /// Tasks on a page; 50 when left out.

@@ -131,6 +131,8 @@ macro_rules! texts {
     )+};
 }
 
+mod meetings;
+
 fn with_pattern(schema: MetaSchema, pattern: &str) -> MetaSchema {
     MetaSchema { pattern: Some(pattern.to_owned()), ..schema }
 }

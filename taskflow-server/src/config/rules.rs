@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use taskflow_core::Burst;
 
 use super::database::Database;
 use super::key::{self, KeyOrigin};
@@ -68,6 +69,12 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
         smtp,
         mail_from,
         sending,
+        change_quiet: r.value(
+            "CHANGE_QUIET_SECONDS",
+            "write a time from 0s to 5m",
+            values::span(Duration::ZERO..=Burst::LONGEST),
+        ),
+        inbound_secret: r.secret("INBOUND_SECRET").filter(|secret| !secret.is_empty()).map(SecretString::from),
         hold_mail: r.value("HOLD_MAIL", TRUTH, values::truth),
         job_tick: r.value(
             "JOB_TICK",
@@ -90,6 +97,9 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
     if !debug && config.mailbox {
         remarks
             .push("MAILBOX=true in production: mail stays here, and every administrator may read all of it".to_owned());
+    }
+    if !debug && config.inbound_secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < 16) {
+        remarks.push("INBOUND_SECRET is short enough to be guessed: make one with: openssl rand -base64 24".to_owned());
     }
     if !r.ignored().is_empty() {
         remarks.push(format!(".env has lines that are not settings of this version: {}", r.ignored().join(", ")));

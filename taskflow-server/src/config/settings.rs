@@ -104,6 +104,15 @@ pub const SETTINGS: &[Setting] = &[
         "120",
         "after how long the mails of a node that died are taken over; more than EMAIL_TIMEOUT",
     ),
+    setting(
+        "CHANGE_QUIET_SECONDS",
+        "60",
+        "how long a changed meeting must be quiet before people are told, at most 300; they never wait longer than that",
+    ),
+    secret(
+        "INBOUND_SECRET",
+        "what a mail gateway shows (Bearer) at /api/inbound/itip to bring answers of calendars; when empty: nobody can",
+    ),
     switch("HOLD_MAIL", Some("false"), "true: mail is planned and kept, and none is sent until it is started without"),
     switch("MAILBOX", None, "serve the page /mailbox; when empty: in development without SMTP_SERVER"),
     setting("JOB_TICK", "1s", "how often to look for mail that is due, at least"),
@@ -136,6 +145,6 @@ mod tests {
     #[test]
     fn secrets_are_marked() {
         let secrets: Vec<_> = SETTINGS.iter().filter(|setting| setting.secret).map(|setting| setting.name).collect();
-        assert_eq!(secrets, ["SECRET_KEY", "SECRET_KEY_PREVIOUS", "SMTP_PASSWORD"]);
+        assert_eq!(secrets, ["SECRET_KEY", "SECRET_KEY_PREVIOUS", "SMTP_PASSWORD", "INBOUND_SECRET"]);
     }
 }

@@ -1,0 +1,389 @@
+//! Meetings as rows: what is stored, who sees it, how lists are narrowed and what a commit expects.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::StoreError;
+use crate::ports::{Storage, Viewer};
+use crate::testing::OpenStore;
+use crate::testing::sample::{called, guest, meeting, meeting_id, member, noon, tomorrow, user_id, users, zone};
+use crate::{
+    Burst, Changes, DurationMinutes, Meeting, MeetingId, MeetingQuery, MeetingSort, MeetingStatus, MeetingType,
+    PageRequest, ReminderMinutes, Revision, StartsAt, Timestamp, Write,
+};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+async fn stored(store: &Arc<dyn Storage>, id: MeetingId, viewer: Viewer) -> Option<Meeting> {
+    let mut found = store.meetings_by_id(&[id], viewer).await.expect("a read");
+    found.remove(&id).map(|row| row.expect("a readable row"))
+}
+
+/// A store with the users 1 to 3 and these meetings, each with its organizer and the user number 2 in it.
+async fn with(open: &dyn OpenStore, meetings: impl IntoIterator<Item = Meeting>) -> Arc<dyn Storage> {
+    let store = open.storage();
+    let mut changes = users([1, 2, 3]);
+    for (n, meeting) in (1_u64..).zip(meetings) {
+        let of = |participant: crate::Participant| crate::Participant { meeting_id: meeting.id, ..participant };
+        let people = [of(member(n * 10, 1, 1)), of(member(n * 10 + 1, 1, 2))];
+        changes = changes.and(called(meeting.clone(), people));
+    }
+    store.commit(&changes).await.expect("meetings");
+    store
+}
+
+fn everything() -> Meeting {
+    let local = "2027-10-31T02:30:00.123456".parse().expect("a local time");
+    let starts_at = zone("Europe/Berlin").instant(local) + HOUR;
+    Meeting {
+        title: "Board \u{1F600} \u{c4}nderung; \"quoted\", 100 % _".parse().expect("a title"),
+        description: Some("one\r\n\ttwo \u{4e2d}".parse().expect("a description")),
+        starts_at,
+        // The second of the two half past twos of that night.
+        local_start: local,
+        tzdb: "2020a".to_owned(),
+        duration: DurationMinutes::new(1440).expect("fits"),
+        location: Some("Room \u{2192} 7".parse().expect("a place")),
+        meeting_url: Some("https://meet.example.org/room?x=1".parse().expect("a URL")),
+        meeting_type: MeetingType::Hybrid,
+        reminder_minutes: ReminderMinutes::new(0).expect("fits"),
+        ended_at: Some(noon() + Duration::from_micros(1)),
+        cancelled_at: Some(noon() + Duration::from_micros(2)),
+        sequence: 7,
+        burst: Some(Burst { since: noon() + Duration::from_micros(3), due_at: noon() + Duration::from_micros(4) }),
+        version: 12,
+        updated_at: noon() + Duration::from_micros(5),
+        ..meeting(1, 1)
+    }
+}
+
+pub(super) async fn a_meeting_round_trips_with_all_and_no_optional_fields(open: Arc<dyn OpenStore>) {
+    let mut bare = Meeting { id: meeting_id(2), ..meeting(2, 1) };
+    bare.organizer.name = None;
+    let store = with(&*open, [everything(), bare.clone()]).await;
+    assert_eq!(stored(&store, meeting_id(1), Viewer::Anyone).await, Some(everything()));
+    assert_eq!(stored(&store, meeting_id(2), Viewer::Anyone).await, Some(bare.clone()));
+    // And the other way round by an update.
+    let emptied = Meeting { version: 13, id: meeting_id(1), ..bare.clone() };
+    let filled = Meeting { version: 2, id: meeting_id(2), ..everything() };
+    let swap = [emptied.clone(), filled.clone()].map(Write::UpdateMeeting);
+    store.commit(&swap.into_iter().fold(Changes::new(), Changes::write)).await.expect("an update");
+    assert_eq!(stored(&store, meeting_id(1), Viewer::Anyone).await, Some(emptied));
+    assert_eq!(stored(&store, meeting_id(2), Viewer::Anyone).await, Some(filled));
+}
+
+pub(super) async fn a_meeting_is_there_for_who_is_in_it_and_for_its_organizer(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    let removed = crate::Participant { removed_at: Some(noon()), ..member(3, 1, 3) };
+    let people = [member(1, 1, 1), member(2, 1, 2), removed, guest(4, 1)];
+    store.commit(&users([1, 2, 3]).and(called(meeting(1, 1), people))).await.expect("a meeting");
+    let sees = async |viewer| stored(&store, meeting_id(1), viewer).await.is_some();
+    assert!(sees(Viewer::Anyone).await);
+    assert!(sees(Viewer::Participant(user_id(1))).await && sees(Viewer::Participant(user_id(2))).await);
+    assert!(!sees(Viewer::Participant(user_id(3))).await && !sees(Viewer::Participant(user_id(9))).await);
+    assert!(sees(Viewer::Organizer(user_id(1))).await && !sees(Viewer::Organizer(user_id(2))).await);
+    for (viewer, count) in [(1, 1), (2, 1), (3, 0), (9, 0)] {
+        let page = store.meetings(user_id(viewer), &MeetingQuery::default(), noon()).await.expect("a page");
+        assert_eq!((page.total, page.items.len()), (count, count as usize), "{viewer}");
+    }
+}
+
+pub(super) async fn meetings_are_loaded_at_once_and_unknown_ids_are_left_out(open: Arc<dyn OpenStore>) {
+    let store = with(&*open, [meeting(1, 1), meeting(2, 1), meeting(3, 1)]).await;
+    let ids = [meeting_id(3), meeting_id(9), meeting_id(1), meeting_id(1)];
+    let found = store.meetings_by_id(&ids, Viewer::Participant(user_id(2))).await.expect("a read");
+    assert_eq!(found.len(), 2);
+    assert!(found.contains_key(&meeting_id(1)) && found.contains_key(&meeting_id(3)));
+    assert!(store.meetings_by_id(&[], Viewer::Anyone).await.expect("a read").is_empty());
+}
+
+async fn listed(store: &Arc<dyn Storage>, query: MeetingQuery, now: Timestamp) -> Vec<u64> {
+    let page = store.meetings(user_id(2), &query, now).await.expect("a page");
+    assert_eq!(page.total, page.items.len() as u64);
+    let number = |meeting: &Meeting| (1..20).find(|n| meeting_id(*n) == meeting.id).expect("one of ours");
+    page.items.iter().map(number).collect()
+}
+
+pub(super) async fn the_status_of_a_list_follows_the_clock(open: Arc<dyn OpenStore>) {
+    let cancelled = Meeting { cancelled_at: Some(noon()), ..meeting(2, 1) };
+    let ended = Meeting { ended_at: Some(noon()), starts_at: tomorrow() + HOUR, ..meeting(3, 1) };
+    let both = Meeting { ended_at: Some(noon()), cancelled_at: Some(noon()), ..meeting(4, 1) };
+    let store = with(&*open, [meeting(1, 1), cancelled, ended, both]).await;
+    let of = async |status, now| listed(&store, MeetingQuery { status, ..MeetingQuery::default() }, now).await;
+    let (scheduled, begun) = (Some(MeetingStatus::Scheduled), Some(MeetingStatus::InProgress));
+    let (completed, cancelled) = (Some(MeetingStatus::Completed), Some(MeetingStatus::Cancelled));
+    assert_eq!(of(None, noon()).await, [3, 1]);
+    assert_eq!(of(cancelled, noon()).await, [4, 2]);
+    assert_eq!(of(scheduled, noon()).await, [1]);
+    assert_eq!(of(completed, noon()).await, [3]);
+    let micro = Duration::from_micros(1);
+    // It begins with its first instant and is over with the one after its last.
+    assert_eq!(of(scheduled, tomorrow() - micro).await, [1]);
+    assert_eq!((of(scheduled, tomorrow()).await, of(begun, tomorrow()).await), (vec![], vec![1]));
+    assert_eq!(of(begun, tomorrow() + HOUR - micro).await, [1]);
+    assert_eq!((of(begun, tomorrow() + HOUR).await, of(completed, tomorrow() + HOUR).await), (vec![], vec![3, 1]));
+}
+
+pub(super) async fn start_bounds_include_the_first_instant_and_exclude_the_last(open: Arc<dyn OpenStore>) {
+    let at = |n: u64| Meeting { starts_at: tomorrow() + HOUR * n as u32, ..meeting(n, 1) };
+    let store = with(&*open, [at(1), at(2), at(3)]).await;
+    let query = |after: u32, before: u32| MeetingQuery {
+        starts_after: Some(tomorrow() + HOUR * after),
+        starts_before: Some(tomorrow() + HOUR * before),
+        ..MeetingQuery::default()
+    };
+    assert_eq!(listed(&store, query(1, 3), noon()).await, [2, 1]);
+    assert_eq!(listed(&store, query(2, 4), noon()).await, [3, 2]);
+    assert_eq!(listed(&store, query(3, 3), noon()).await, [0; 0]);
+}
+
+pub(super) async fn words_are_found_in_title_description_and_place_in_any_case(open: Arc<dyn OpenStore>) {
+    let first = Meeting { title: "Stra\u{df}e 100% fertig".parse().expect("a title"), ..meeting(1, 1) };
+    let second = Meeting {
+        description: Some("\u{c4}nderung\nder ORDNUNG".parse().expect("a description")),
+        location: Some("Raum_7".parse().expect("a place")),
+        ..meeting(2, 1)
+    };
+    let store = with(&*open, [first, second]).await;
+    for (text, found) in [
+        ("STRASSE", vec![1]),
+        ("fertig strasse", vec![1]),
+        ("100%", vec![1]),
+        ("%", vec![1]),
+        ("a\u{308}nderung ordnung raum", vec![2]),
+        ("Raum_", vec![2]),
+        ("_", vec![2]),
+        ("meeting-2", vec![2]),
+        ("strasse ordnung", vec![]),
+        ("\\", vec![]),
+        ("", vec![2, 1]),
+    ] {
+        let query = MeetingQuery { words: crate::TaskQuery::words(text), ..MeetingQuery::default() };
+        assert_eq!(listed(&store, query, noon()).await, found, "{text}");
+    }
+}
+
+pub(super) async fn every_sort_of_meetings_orders_both_ways_and_ties_by_id(open: Arc<dyn OpenStore>) {
+    let row = |n: u64, title: &str, starts: u32, created: u64, updated: u64| Meeting {
+        title: title.parse().expect("a title"),
+        starts_at: tomorrow() + HOUR * starts,
+        created_at: noon() + Duration::from_micros(created),
+        updated_at: noon() + Duration::from_micros(updated),
+        ..meeting(n, 1)
+    };
+    let rows = [row(1, "b", 2, 3, 9), row(2, "A", 3, 1, 9), row(3, "\u{c4}c", 1, 2, 9), row(4, "B", 2, 4, 1)];
+    let store = with(&*open, rows).await;
+    for (sort, order) in [
+        ("meeting_date", [3, 4, 1, 2]),
+        ("-meeting_date", [2, 4, 1, 3]),
+        ("created_at", [2, 3, 1, 4]),
+        ("-created_at", [4, 1, 3, 2]),
+        ("updated_at", [4, 3, 2, 1]),
+        ("-updated_at", [3, 2, 1, 4]),
+        ("title", [2, 3, 4, 1]),
+        ("-title", [4, 1, 3, 2]),
+    ] {
+        let sort: MeetingSort = sort.parse().expect("a sort");
+        let query = MeetingQuery { sort: vec![sort], ..MeetingQuery::default() };
+        assert_eq!(listed(&store, query, noon()).await, order, "{sort}");
+    }
+    let two = ["title", "-meeting_date"].map(|sort| sort.parse().expect("a sort")).to_vec();
+    assert_eq!(listed(&store, MeetingQuery { sort: two, ..MeetingQuery::default() }, noon()).await, [2, 3, 4, 1]);
+    // Without a sort those that begin last come first.
+    assert_eq!(listed(&store, MeetingQuery::default(), noon()).await, [2, 4, 1, 3]);
+}
+
+pub(super) async fn pages_of_meetings_count_everything_and_end_empty(open: Arc<dyn OpenStore>) {
+    let store = with(&*open, (1..=5).map(|n| meeting(n, 1))).await;
+    for (page, expected) in [(1, vec![5, 4]), (2, vec![3, 2]), (3, vec![1]), (4, vec![])] {
+        let request = PageRequest::new(page, 2).expect("fits");
+        let query = MeetingQuery { page: request, ..MeetingQuery::default() };
+        let found = store.meetings(user_id(2), &query, noon()).await.expect("a page");
+        assert_eq!((found.total, found.request), (5, request));
+        let ids: Vec<_> = found.items.iter().map(|meeting| meeting.id).collect();
+        assert_eq!(ids, expected.into_iter().map(meeting_id).collect::<Vec<_>>());
+    }
+}
+
+pub(super) async fn an_update_needs_the_version_before_it(open: Arc<dyn OpenStore>) {
+    let store = with(&*open, [meeting(1, 1)]).await;
+    let update = |n, version| Changes::new().write(Write::UpdateMeeting(Meeting { version, ..meeting(n, 1) }));
+    for (n, version) in [(1, 1), (1, 3), (9, 2)] {
+        let error = store.commit(&update(n, version)).await.expect_err("stale");
+        assert!(matches!(error, StoreError::Stale { write: 0 }), "{error:?}");
+    }
+    store.commit(&update(1, 2)).await.expect("the next version");
+    assert_eq!(stored(&store, meeting_id(1), Viewer::Anyone).await.map(|row| row.version), Some(2));
+}
+
+pub(super) async fn a_meeting_of_somebody_who_is_gone_is_stale(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    let error = store.commit(&users([2]).and(called(meeting(1, 1), []))).await.expect_err("nobody calls it");
+    assert!(matches!(error, StoreError::Stale { write: 1 }), "{error:?}");
+    store.commit(&called(meeting(1, 1), [member(1, 1, 1)]).and(users([1]))).await.expect("made together, in any order");
+    let nobodys = Meeting { created_by: None, ..meeting(2, 1) };
+    store.commit(&called(nobodys.clone(), [])).await.expect("a meeting whose organizer left");
+    assert_eq!(stored(&store, meeting_id(2), Viewer::Anyone).await, Some(nobodys));
+}
+
+fn moved(version: u64) -> Write {
+    Write::UpdateMeeting(Meeting { version, starts_at: tomorrow() + HOUR, ..meeting(1, 1) })
+}
+
+fn answered(n: u64, version: u64) -> Write {
+    let after = guest(n, 1).respond(crate::MeetingResponse::Accepted, None, noon());
+    Write::UpdateParticipant(crate::Participant { version, ..after })
+}
+
+pub(super) async fn an_expected_version_of_a_meeting_is_checked_and_changes_nothing(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    store.commit(&users([1]).and(called(meeting(1, 1), [guest(1, 1)]))).await.expect("a meeting");
+    let expecting = |id, version| {
+        Changes::new().write(answered(1, 2)).write(Write::ExpectMeeting { id: meeting_id(id), version })
+    };
+    for (id, version) in [(1, 2), (1, 0), (9, 1)] {
+        let error = store.commit(&expecting(id, version)).await.expect_err("stale");
+        assert!(matches!(error, StoreError::Stale { write: 1 }), "{error:?}");
+    }
+    store.commit(&expecting(1, 1)).await.expect("as expected");
+    assert_eq!(stored(&store, meeting_id(1), Viewer::Anyone).await, Some(meeting(1, 1)));
+}
+
+pub(super) async fn expected_participants_count_everybody_as_they_were_before(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    let removed = crate::Participant { removed_at: Some(noon()), version: 4, ..guest(2, 1) };
+    let elsewhere = called(meeting(2, 1), [guest(5, 2)]);
+    let setup = users([1]).and(called(meeting(1, 1), [guest(1, 1), removed])).and(elsewhere);
+    store.commit(&setup).await.expect("meetings");
+    let expecting = |version, versions| {
+        Changes::new()
+            .write(moved(version))
+            .write(Write::ExpectParticipants { meeting: meeting_id(1), versions })
+            .write(answered(1, 2))
+            .write(Write::InsertParticipant(guest(3, 1)))
+    };
+    for versions in [0, 1, 4, 6, 7] {
+        let error = store.commit(&expecting(2, versions)).await.expect_err("stale");
+        assert!(matches!(error, StoreError::Stale { write: 1 }), "{versions}: {error:?}");
+    }
+    // What this commit itself writes does not count.
+    store.commit(&expecting(2, 5)).await.expect("as expected");
+    let none = Changes::new()
+        .write(Write::UpdateMeeting(Meeting { version: 2, ..meeting(2, 1) }))
+        .write(Write::ExpectParticipants { meeting: meeting_id(2), versions: 1 });
+    store.commit(&none).await.expect("as expected");
+}
+
+pub(super) async fn an_answer_and_a_move_at_once_have_one_winner(open: Arc<dyn OpenStore>) {
+    for round in 0..20 {
+        let store = open.storage();
+        let n = round * 10 + 1;
+        let mine = meeting(n, 1);
+        let people = [guest(n, n), guest(n + 1, n)];
+        let setup = if round == 0 { users([1]) } else { Changes::new() };
+        store.commit(&setup.and(called(mine.clone(), people.clone()))).await.expect("a meeting");
+        let answer = Changes::new()
+            .write(Write::UpdateParticipant(people[0].respond(crate::MeetingResponse::Declined, None, noon())))
+            .write(Write::ExpectMeeting { id: mine.id, version: 1 });
+        let moved = Changes::new()
+            .write(Write::UpdateMeeting(Meeting { version: 2, starts_at: tomorrow() + HOUR, ..mine }))
+            .write(Write::ExpectParticipants { meeting: mine.id, versions: 2 });
+        let (answer, moved) = match round % 2 {
+            0 => futures_util::future::join(store.commit(&answer), store.commit(&moved)).await,
+            _ => {
+                let (moved, answer) = futures_util::future::join(store.commit(&moved), store.commit(&answer)).await;
+                (answer, moved)
+            }
+        };
+        assert!(answer.is_ok() != moved.is_ok(), "{answer:?} {moved:?}");
+        let lost = answer.err().or(moved.err());
+        assert!(matches!(lost, Some(StoreError::Stale { .. })), "{lost:?}");
+    }
+}
+
+pub(super) async fn answers_at_once_all_win(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    store.commit(&users([1]).and(called(meeting(1, 1), (1..=16).map(|n| guest(n, 1))))).await.expect("a meeting");
+    let answers = (1..=16).map(|n| {
+        let expect = Write::ExpectMeeting { id: meeting_id(1), version: 1 };
+        let (store, answer) = (store.clone(), Changes::new().write(answered(n, 2)).write(expect));
+        async move { store.commit(&answer).await }
+    });
+    let results = futures_util::future::join_all(answers).await;
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    let all = store.participants(&[meeting_id(1)]).await.expect("a read");
+    assert!(all.iter().all(|one| one.version == 2 && one.response == crate::MeetingResponse::Accepted));
+}
+
+pub(super) async fn a_confirmed_start_changes_the_database_version_alone(open: Arc<dyn OpenStore>) {
+    let old = Meeting { tzdb: "2020a".to_owned(), ..meeting(1, 1) };
+    let store = with(&*open, [old.clone()]).await;
+    let confirm = Write::ConfirmStart { id: meeting_id(1), tzdb: "2026f".to_owned() };
+    store.commit(&Changes::new().write(confirm)).await.expect("confirmed");
+    let expected = Meeting { tzdb: "2026f".to_owned(), ..old };
+    assert_eq!(stored(&store, meeting_id(1), Viewer::Anyone).await, Some(expected));
+}
+
+pub(super) async fn meetings_of_older_zone_rules_are_found_while_they_matter(open: Arc<dyn OpenStore>) {
+    let of = |n: u64, tzdb: &str| Meeting { tzdb: tzdb.to_owned(), ..meeting(n, 1) };
+    let cancelled = Meeting { cancelled_at: Some(noon()), ..of(4, "2020a") };
+    let ended = Meeting { ended_at: Some(noon()), ..of(5, "2020a") };
+    let later = Meeting { starts_at: tomorrow() + HOUR, ..of(6, "") };
+    let rows = [of(1, "2025b"), of(2, "2026a"), of(3, "2026b"), cancelled, ended, later];
+    let store = with(&*open, rows).await;
+    let found = async |tzdb: &str, now, limit| {
+        let mut ids = store.meetings_before_tzdb(tzdb, now, limit).await.expect("a read");
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(found("2026b", noon(), 10).await, [1, 2, 6].map(meeting_id));
+    assert_eq!(found("2025b", noon(), 10).await, [meeting_id(6)]);
+    assert_eq!(found("2026b", noon(), 2).await.len(), 2);
+    assert_eq!(found("2026b", tomorrow(), 10).await, [meeting_id(6)]);
+    assert_eq!(found("2026b", tomorrow() + HOUR, 10).await, []);
+}
+
+pub(super) async fn the_newest_revision_that_is_not_later_is_found(open: Arc<dyn OpenStore>) {
+    let store = with(&*open, [meeting(1, 1), everything_as(2)]).await;
+    let revision = |n: u64, version: u64, meeting: &Meeting| Revision {
+        meeting_id: meeting_id(n),
+        version,
+        facts: crate::MeetingFacts { title: format!("version {version}"), ..meeting.facts() },
+    };
+    let (bare, full) = (meeting(1, 1), everything_as(2));
+    let rows = [revision(1, 1, &bare), revision(1, 4, &full), revision(1, 9, &bare), revision(2, 3, &full)];
+    let changes = rows.iter().cloned().map(Write::InsertRevision).fold(Changes::new(), Changes::write);
+    store.commit(&changes).await.expect("revisions");
+    let expected =
+        [((1, 1), Some(0)), ((1, 3), Some(0)), ((1, 4), Some(1)), ((1, 8), Some(1)), ((1, 99), Some(2)), ((2, 2), None)];
+    let wanted: Vec<_> = expected.iter().map(|((n, version), _)| (meeting_id(*n), *version)).collect();
+    let found = store.revisions(&[&wanted[..], &[(meeting_id(9), 1)]].concat()).await.expect("a read");
+    assert_eq!(found.len(), 5);
+    for (key, (_, row)) in wanted.iter().zip(expected) {
+        let found = found.get(key).map(|row| row.clone().expect("a readable row"));
+        assert_eq!(found, row.map(|row: usize| rows[row].clone()), "{key:?}");
+    }
+    assert!(store.revisions(&[]).await.expect("a read").is_empty());
+}
+
+/// Everything a meeting may have, under another number.
+fn everything_as(n: u64) -> Meeting {
+    Meeting { id: meeting_id(n), ..everything() }
+}
+
+pub(super) async fn a_local_start_means_the_zone_of_the_meeting(open: Arc<dyn OpenStore>) {
+    let local = "2027-03-28T02:30:00".parse().expect("a local time");
+    let new = crate::NewMeeting::titled("in the gap".parse().expect("a title"), StartsAt::Local(local));
+    let row = Meeting::new(
+        meeting_id(1),
+        user_id(1),
+        meeting(1, 1).organizer,
+        &zone("Europe/Berlin"),
+        new,
+        noon(),
+    )
+    .expect("a meeting");
+    let store = with(&*open, [row.clone()]).await;
+    let found = stored(&store, meeting_id(1), Viewer::Anyone).await.expect("a meeting");
+    assert_eq!((found.starts_at, found.local_start), (row.starts_at, local + HOUR));
+}

@@ -1,0 +1,215 @@
+//! What all lists have in common: pages, order, words to look for, and `Link` headers.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use poem::http::Uri;
+use poem_openapi::registry::MetaSchema;
+use serde_json::{Value, json};
+use taskflow_core::{InvalidValue, MeetingSort, MeetingSortKey, Page, PageRequest, TaskSort, TaskSortKey};
+
+use super::wire::{integer, integer_schema, integer_text, text, text_schema};
+use super::{Field, Findings, Wire};
+
+/// A page, counted from 1.
+#[derive(Debug)]
+pub(super) struct PageNumber(u32);
+
+/// Items on a page.
+#[derive(Debug)]
+pub(super) struct PageSize(u32);
+
+/// Words to look for.
+#[derive(Debug)]
+pub(super) struct SearchText(pub(super) String);
+
+/// An order, first criterion first.
+#[derive(Debug)]
+pub(super) struct Sort<S>(pub(super) Vec<S>);
+
+/// One criterion of an order; the words of its keys are what people sort by.
+pub(super) trait Criterion: FromStr<Err = InvalidValue> + Display + Send + Sync {
+    /// Every word.
+    fn keys() -> Vec<&'static str>;
+
+    /// An order to try.
+    fn example() -> &'static str;
+}
+
+impl Criterion for TaskSort {
+    fn keys() -> Vec<&'static str> {
+        TaskSortKey::ALL.map(TaskSortKey::as_str).to_vec()
+    }
+
+    fn example() -> &'static str {
+        "-priority,due_at"
+    }
+}
+
+impl Criterion for MeetingSort {
+    fn keys() -> Vec<&'static str> {
+        MeetingSortKey::ALL.map(MeetingSortKey::as_str).to_vec()
+    }
+
+    fn example() -> &'static str {
+        "meeting_date,title"
+    }
+}
+
+macro_rules! bounded_integers {
+    ($($name:ident: 1..=$most:expr, default $usual:expr;)+) => {$(
+        impl Wire for $name {
+            fn schema() -> MetaSchema {
+                MetaSchema { default: Some(json!($usual)), ..integer_schema(1, $most) }
+            }
+
+            fn parse(value: &Value) -> Result<Self, String> {
+                integer(value, 1, $most).map(Self)
+            }
+
+            fn parse_text(text: &str) -> Result<Self, String> {
+                integer_text(text, 1, $most).map(Self)
+            }
+
+            fn write(&self) -> Value {
+                json!(self.0)
+            }
+        }
+    )+};
+}
+
+bounded_integers! {
+    PageNumber: 1..=PageRequest::MAX_PAGE, default 1;
+    PageSize: 1..=PageRequest::MAX_SIZE, default 50;
+}
+
+impl Default for PageSize {
+    fn default() -> Self {
+        Self(PageRequest::default().size())
+    }
+}
+
+impl PageSize {
+    /// As a number of items.
+    pub(super) fn count(&self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The page that was asked for; the first one unless told.
+pub(super) fn page(findings: &mut Findings, page: Field<PageNumber>, size: Field<PageSize>) -> PageRequest {
+    let usual = PageRequest::default();
+    let page = findings.optional("page", page).map_or(usual.page(), |PageNumber(page)| page);
+    let size = findings.optional("size", size).map_or(usual.size(), |PageSize(size)| size);
+    PageRequest::new(page, size).unwrap_or_default()
+}
+
+impl SearchText {
+    const MAX_LENGTH: usize = 200;
+}
+
+impl Wire for SearchText {
+    fn schema() -> MetaSchema {
+        MetaSchema {
+            example: Some(json!("test")),
+            pattern: Some("^[^\\u0000-\\u001f\\u007f-\\u009f]*$".to_owned()),
+            ..text_schema(0, Self::MAX_LENGTH)
+        }
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        let text = text(value)?;
+        if text.chars().count() > Self::MAX_LENGTH || text.chars().any(char::is_control) {
+            return Err(format!("must have at most {} characters and no control characters", Self::MAX_LENGTH));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    fn write(&self) -> Value {
+        json!(self.0)
+    }
+}
+
+impl<S: Criterion> Wire for Sort<S> {
+    fn schema() -> MetaSchema {
+        let keys = S::keys();
+        let (more, keys) = (keys.len() - 1, keys.join("|"));
+        MetaSchema {
+            example: Some(json!(S::example())),
+            pattern: Some(format!("^-?({keys})(,-?({keys})){{0,{more}}}$")),
+            ..MetaSchema::new("string")
+        }
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        let (words, most) = (text(value)?.split(',').collect::<Vec<_>>(), S::keys().len());
+        if words.len() > most {
+            return Err(format!("must name at most {most} fields"));
+        }
+        let sort: Result<Vec<S>, _> = words.into_iter().map(str::parse).collect();
+        sort.map(Self).map_err(|error: InvalidValue| error.to_string())
+    }
+
+    fn write(&self) -> Value {
+        json!(self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
+    }
+}
+
+/// The `Link` header (RFC 8288) of a page: the same list at other pages.
+pub(super) fn links<T>(uri: &Uri, page: &Page<T>) -> String {
+    let (current, size) = (u64::from(page.request.page()), u64::from(page.request.size()));
+    let last = page.total.div_ceil(size).clamp(1, PageRequest::MAX_PAGE.into());
+    let filters: String = uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !matches!(pair.split('=').next(), Some("page" | "size")))
+        .map(|pair| format!("&{pair}"))
+        .collect();
+    let link = |number: u64, relation: &str| {
+        format!("<{}?page={number}&size={size}{filters}>; rel=\"{relation}\"", uri.path())
+    };
+    let mut links = vec![link(1, "first")];
+    if current > 1 {
+        links.push(link((current - 1).min(last), "prev"));
+    }
+    if current < last {
+        links.push(link(current + 1, "next"));
+    }
+    links.push(link(last, "last"));
+    links.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(number: u32, total: u64) -> Page<()> {
+        Page { items: Vec::new(), total, request: PageRequest::new(number, 20).expect("fits") }
+    }
+
+    #[test]
+    fn links_keep_the_filters_and_name_only_pages_that_exist() {
+        let uri: Uri = "/api/tasks/?page=2&status=pending&size=20".parse().expect("a URI");
+        assert_eq!(
+            links(&uri, &page(2, 41)),
+            "</api/tasks/?page=1&size=20&status=pending>; rel=\"first\", \
+             </api/tasks/?page=1&size=20&status=pending>; rel=\"prev\", \
+             </api/tasks/?page=3&size=20&status=pending>; rel=\"next\", \
+             </api/tasks/?page=3&size=20&status=pending>; rel=\"last\""
+        );
+        let beyond = links(&uri, &page(9, 41));
+        assert!(beyond.contains("page=3&size=20&status=pending>; rel=\"prev\"") && !beyond.contains("next"));
+        assert!(!links(&uri, &page(1, 0)).contains("next"));
+    }
+
+    #[test]
+    fn orders_are_read_as_they_are_written() {
+        let read = Sort::<TaskSort>::parse_text;
+        assert_eq!(read("-priority,due_at").expect("an order").write(), json!("-priority,due_at"));
+        for text in ["", "priority,", "id", "title,title,title,title,title,title,title"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        assert!(Sort::<MeetingSort>::parse_text("-meeting_date,title").is_ok());
+    }
+}

@@ -1,0 +1,179 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac};
+use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
+use sha2::Sha256;
+use taskflow_core::Timestamp;
+use taskflow_core::ports::{Link, LinkPurpose, Links};
+use uuid::Uuid;
+
+type HmacSha256 = Hmac<Sha256>;
+
+/// What the keys of links are derived with (HKDF, RFC 5869): nothing that is signed for sign-ins is good here, nor the
+/// other way round.
+const SALT: &[u8] = b"taskflow";
+const INFO: &[u8] = b"links in mail, 1";
+
+/// Bytes of a token: key id, what it is for, until when, tag.
+const KEY_ID: usize = 4;
+const ID: usize = 16;
+const EXPIRY: usize = 8;
+/// Half of the hash, as RFC 2104 §5 allows: nobody guesses 128 bits.
+const TAG: usize = 16;
+const LENGTH: usize = KEY_ID + ID + EXPIRY + TAG;
+
+/// Links as HMAC-SHA-256 over purpose, id and expiry, under keys derived from `SECRET_KEY`: the row they are about holds
+/// no secret, and the same link is always the same text.
+#[derive(Clone)]
+pub struct SignedLinks {
+    base: String,
+    /// The one that signs first.
+    keys: Vec<Key>,
+}
+
+#[derive(Clone)]
+struct Key {
+    id: [u8; KEY_ID],
+    mac: HmacSha256,
+}
+
+impl SignedLinks {
+    /// Links below `base`, the service's public address, signed with `secret`; those that were signed with one of
+    /// `previous` are still understood.
+    #[must_use]
+    pub fn new(base: &str, secret: &SecretString, previous: &[SecretString]) -> Self {
+        let keys = std::iter::once(secret).chain(previous).map(Key::derived).collect();
+        Self { base: base.trim_end_matches('/').to_owned(), keys }
+    }
+
+    fn token(&self, link: &Link) -> Option<String> {
+        let key = self.keys.first()?;
+        let mut token = Vec::with_capacity(LENGTH);
+        token.extend_from_slice(&key.id);
+        token.extend_from_slice(link.id.as_bytes());
+        token.extend_from_slice(&link.expires_at.as_micros().to_be_bytes());
+        let tag = key.mac_over(link.purpose, &token).finalize().into_bytes();
+        token.extend_from_slice(&tag[..TAG]);
+        Some(URL_SAFE_NO_PAD.encode(token))
+    }
+}
+
+impl Key {
+    fn derived(secret: &SecretString) -> Self {
+        let prk = Zeroizing::new(hmac(SALT, &[secret.expose_secret().as_bytes()]));
+        let key = Zeroizing::new(hmac(prk.as_ref(), &[INFO, &[1]]));
+        let [a, b, c, d, ..] = hmac(key.as_ref(), &[b"key id"]);
+        Self { id: [a, b, c, d], mac: keyed(key.as_ref()) }
+    }
+
+    fn mac_over(&self, purpose: LinkPurpose, signed: &[u8]) -> HmacSha256 {
+        // What comes before the purpose has always the same length, so that no two links read alike.
+        self.mac.clone().chain_update(signed).chain_update(purpose.as_str())
+    }
+}
+
+impl Links for SignedLinks {
+    fn url(&self, link: &Link) -> String {
+        let page = match link.purpose {
+            LinkPurpose::Respond => "r",
+            LinkPurpose::VerifyEmail => "v",
+            LinkPurpose::ResetPassword => "p",
+            other => other.as_str(),
+        };
+        format!("{}/{page}/{}", self.base, self.token(link).unwrap_or_default())
+    }
+
+    fn open(&self, purpose: LinkPurpose, token: &str) -> Option<Link> {
+        // Longer texts are not even decoded.
+        let token = Some(token).filter(|token| token.len() <= 2 * LENGTH)?;
+        let token = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let (signed, tag) = token.split_at_checked(LENGTH - TAG)?;
+        let (key_id, rest) = signed.split_at(KEY_ID);
+        let (id, expiry) = rest.split_at(ID);
+        // Two keys may share their id by chance.
+        let mut keys = self.keys.iter().filter(|key| key.id == key_id);
+        // The whole tag: what is compared in parts could be guessed in parts.
+        let genuine = tag.len() == TAG
+            && keys.any(|key| key.mac_over(purpose, signed).verify_truncated_left(tag).is_ok());
+        let expires_at = Timestamp::from_micros(i64::from_be_bytes(expiry.try_into().ok()?));
+        genuine.then_some(Link { purpose, id: Uuid::from_slice(id).ok()?, expires_at })
+    }
+}
+
+impl std::fmt::Debug for SignedLinks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SignedLinks").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+fn keyed(key: &[u8]) -> HmacSha256 {
+    HmacSha256::new_from_slice(key).expect("HMAC takes keys of any length")
+}
+
+fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    parts.iter().fold(keyed(key), |mac, part| mac.chain_update(part)).finalize().into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    const OTHER: &str = "another secret, just as long as the first";
+
+    fn links(secret: &str, previous: &[&str]) -> SignedLinks {
+        let previous: Vec<_> = previous.iter().map(|secret| SecretString::from(*secret)).collect();
+        SignedLinks::new("https://tasks.example.org/", &secret.into(), &previous)
+    }
+
+    fn link() -> Link {
+        let expires_at = "2027-01-01T00:00:00.000001Z".parse().expect("a time");
+        Link { purpose: LinkPurpose::Respond, id: Uuid::from_u128(7), expires_at }
+    }
+
+    fn token(url: &str) -> &str {
+        url.rsplit('/').next().expect("a token")
+    }
+
+    #[test]
+    fn a_link_is_the_same_text_each_time_and_leads_to_its_page() {
+        let url = links(SECRET, &[]).url(&link());
+        assert_eq!(links(SECRET, &[]).url(&link()), url);
+        assert!(url.starts_with("https://tasks.example.org/r/") && token(&url).len() == 59, "{url}");
+        let verify = Link { purpose: LinkPurpose::VerifyEmail, ..link() };
+        assert!(links(SECRET, &[]).url(&verify).contains("/v/"));
+        assert!(links(SECRET, &[]).url(&Link { purpose: LinkPurpose::ResetPassword, ..link() }).contains("/p/"));
+    }
+
+    #[test]
+    fn what_was_made_here_is_read_back_and_nothing_else() {
+        let links = links(SECRET, &[]);
+        let url = links.url(&link());
+        assert_eq!(links.open(LinkPurpose::Respond, token(&url)), Some(link()));
+        assert_eq!(links.open(LinkPurpose::VerifyEmail, token(&url)), None);
+        let good = token(&url).to_owned();
+        for at in 0..good.len() {
+            let mut bad = good.clone().into_bytes();
+            bad[at] = if bad[at] == b'A' { b'B' } else { b'A' };
+            let bad = String::from_utf8(bad).expect("ASCII");
+            assert_eq!(links.open(LinkPurpose::Respond, &bad), None, "{at}");
+        }
+        for bad in ["", "A", "r/x", "ää", &good[..20], &format!("{good}A"), &format!("{good}="), &"A".repeat(10_000)] {
+            assert_eq!(links.open(LinkPurpose::Respond, bad), None, "{bad:.80}");
+        }
+    }
+
+    #[test]
+    fn a_previous_key_opens_what_it_signed_until_it_is_gone() {
+        let old = links(SECRET, &[]).url(&link());
+        let both = links(OTHER, &[SECRET]);
+        assert_eq!(both.open(LinkPurpose::Respond, token(&old)), Some(link()));
+        assert_ne!(both.url(&link()), old);
+        assert_eq!(links(OTHER, &[]).open(LinkPurpose::Respond, token(&old)), None);
+    }
+
+    #[test]
+    fn keys_do_not_show() {
+        assert!(!format!("{:?}", links(SECRET, &[])).contains(SECRET));
+    }
+}

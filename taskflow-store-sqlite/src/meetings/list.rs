@@ -1,0 +1,120 @@
+//! Lists of meetings: statements whose text depends on what was asked. Every value is bound.
+
+use sqlx::{QueryBuilder, Sqlite, SqlitePool};
+use taskflow_core::{
+    Meeting, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, StoreError, Timestamp, UserId,
+};
+
+use super::{MeetingRow, TABLE};
+use crate::error::store_error;
+
+/// A page of the meetings that `viewer` is in.
+pub(crate) async fn meetings(
+    pool: &SqlitePool,
+    viewer: UserId,
+    query: &MeetingQuery,
+    now: Timestamp,
+) -> Result<Page<Meeting>, StoreError> {
+    let rows: Vec<MeetingRow> =
+        page_of(viewer, query, now).build_query_as().fetch_all(pool).await.map_err(store_error)?;
+
+    // A page that is neither full nor beyond the end is the last one and tells the total.
+    let (seen, offset) = (rows.len() as u64, query.page.offset());
+    let total = if seen < u64::from(query.page.size()) && (seen > 0 || offset == 0) {
+        offset + seen
+    } else {
+        let mut count = count_of(viewer, query, now);
+        let total: i64 = count.build_query_scalar().fetch_one(pool).await.map_err(store_error)?;
+        TABLE.number("id", total)?
+    };
+    let items = rows.into_iter().map(Meeting::try_from).collect::<Result<_, _>>()?;
+    Ok(Page { items, total, request: query.page })
+}
+
+fn page_of(viewer: UserId, query: &MeetingQuery, now: Timestamp) -> QueryBuilder<Sqlite> {
+    let mut page = QueryBuilder::new(COLUMNS);
+    push_conditions(&mut page, viewer, query, now);
+    page.push(" ORDER BY ");
+    for sort in &query.sort {
+        page.push(order(*sort)).push(", ");
+    }
+    if query.sort.is_empty() {
+        page.push("m.meeting_date DESC, ");
+    }
+    page.push("m.id DESC LIMIT ").push_bind(query.page.size());
+    page.push(" OFFSET ").push_bind(i64::try_from(query.page.offset()).unwrap_or(i64::MAX));
+    page
+}
+
+fn count_of(viewer: UserId, query: &MeetingQuery, now: Timestamp) -> QueryBuilder<Sqlite> {
+    let mut count = QueryBuilder::new(COUNT);
+    push_conditions(&mut count, viewer, query, now);
+    count
+}
+
+/// From the meetings of one person to their rows, in this order: no index over the meetings of everybody is of use.
+const COLUMNS: &str = "\
+    SELECT m.id, m.created_by, m.organizer_name, m.organizer_email, m.title, m.description, m.meeting_date,
+        m.local_start, m.time_zone, m.tzdb, m.duration_minutes, m.location, m.meeting_url, m.meeting_type,
+        m.reminder_minutes, m.ended_at, m.cancelled_at, m.sequence, m.burst_since, m.burst_due_at, m.version,
+        m.created_at, m.updated_at
+    FROM (
+        SELECT DISTINCT p.meeting_id
+        FROM taskflow_meeting_participants AS p
+        WHERE p.removed_at IS NULL AND p.user_id = ";
+
+const COUNT: &str = "\
+    SELECT count(*)
+    FROM (
+        SELECT DISTINCT p.meeting_id
+        FROM taskflow_meeting_participants AS p
+        WHERE p.removed_at IS NULL AND p.user_id = ";
+
+fn push_conditions(sql: &mut QueryBuilder<Sqlite>, viewer: UserId, query: &MeetingQuery, now: Timestamp) {
+    sql.push_bind(viewer.to_string());
+    sql.push(") AS mine CROSS JOIN taskflow_meetings AS m ON m.id = mine.meeting_id WHERE ");
+    push_status(sql, query.status, now);
+    if let Some(before) = query.starts_before {
+        sql.push(" AND m.meeting_date < ").push_bind(before.as_micros());
+    }
+    if let Some(after) = query.starts_after {
+        sql.push(" AND m.meeting_date >= ").push_bind(after.as_micros());
+    }
+    for word in &query.words {
+        sql.push(" AND instr(m.search_text, ").push_bind(word.clone()).push(") > 0");
+    }
+}
+
+/// What [`Meeting::status`] decides, over rows.
+fn push_status(sql: &mut QueryBuilder<Sqlite>, status: Option<MeetingStatus>, now: Timestamp) {
+    let now = now.as_micros();
+    match status {
+        None => sql.push("m.cancelled_at IS NULL"),
+        Some(MeetingStatus::Cancelled) => sql.push("m.cancelled_at IS NOT NULL"),
+        Some(MeetingStatus::Scheduled) => {
+            sql.push("m.cancelled_at IS NULL AND m.ended_at IS NULL AND m.meeting_date > ").push_bind(now)
+        }
+        Some(MeetingStatus::InProgress) => sql
+            .push("m.cancelled_at IS NULL AND m.ended_at IS NULL AND m.meeting_date <= ")
+            .push_bind(now)
+            .push(" AND m.meeting_date + m.duration_minutes * 60000000 > ")
+            .push_bind(now),
+        Some(MeetingStatus::Completed) => sql
+            .push("m.cancelled_at IS NULL AND (m.ended_at IS NOT NULL OR m.meeting_date + m.duration_minutes * 60000000 <= ")
+            .push_bind(now)
+            .push(")"),
+    };
+}
+
+fn order(MeetingSort { by, descending }: MeetingSort) -> &'static str {
+    match (by, descending) {
+        (MeetingSortKey::MeetingDate, false) => "m.meeting_date",
+        (MeetingSortKey::MeetingDate, true) => "m.meeting_date DESC",
+        (MeetingSortKey::CreatedAt, false) => "m.created_at",
+        (MeetingSortKey::CreatedAt, true) => "m.created_at DESC",
+        (MeetingSortKey::UpdatedAt, false) => "m.updated_at",
+        (MeetingSortKey::UpdatedAt, true) => "m.updated_at DESC",
+        (MeetingSortKey::Title, false) => "m.title_key",
+        (MeetingSortKey::Title, true) => "m.title_key DESC",
+    }
+}

@@ -1,0 +1,269 @@
+//! Who was invited to a meeting.
+
+use serde::Serialize;
+use sqlx::{SqliteConnection, SqlitePool};
+use taskflow_core::ports::Loaded;
+use taskflow_core::{
+    BadRow, Comment, EmailAddress, MeetingId, OwnReminders, Participant, ParticipantId, PersonName, ReminderMinutes,
+    StoreError, Timestamp, Told, UserId,
+};
+
+use crate::commit::Rows;
+use crate::error::{Table, store_error};
+
+const TABLE: Table = Table("taskflow_meeting_participants");
+
+/// A participant as the parameters of a statement. What they were told is not part of it: settlements write that.
+#[derive(Serialize)]
+pub(crate) struct ParticipantParams<'a> {
+    id: ParticipantId,
+    meeting_id: MeetingId,
+    user_id: Option<UserId>,
+    email: &'a str,
+    email_key: String,
+    name: Option<&'a str>,
+    role: &'static str,
+    response_status: &'static str,
+    comment: Option<&'a str>,
+    responded_at: Option<i64>,
+    reminders: Option<Vec<u32>>,
+    told_version: Option<u64>,
+    told_on: Option<bool>,
+    removed_at: Option<i64>,
+    version: u64,
+}
+
+impl<'a> ParticipantParams<'a> {
+    pub(crate) fn new(participant: &'a Participant) -> Self {
+        let minutes = |own: &OwnReminders| own.minutes().iter().map(|minutes| minutes.get()).collect();
+        Self {
+            id: participant.id,
+            meeting_id: participant.meeting_id,
+            user_id: participant.user_id,
+            email: participant.email.as_str(),
+            email_key: participant.email.key(),
+            name: participant.name.as_ref().map(PersonName::as_str),
+            role: participant.role.as_str(),
+            response_status: participant.response.as_str(),
+            comment: participant.comment.as_ref().map(Comment::as_str),
+            responded_at: participant.responded_at.map(Timestamp::as_micros),
+            reminders: participant.reminders.as_ref().map(minutes),
+            told_version: participant.told.map(|told| told.version),
+            told_on: participant.told.map(|told| told.on),
+            removed_at: participant.removed_at.map(Timestamp::as_micros),
+            version: participant.version,
+        }
+    }
+}
+
+/// The versions that a decision relied on as the parameters of a statement.
+#[derive(Serialize)]
+pub(crate) struct ExpectedVersions {
+    meeting_id: MeetingId,
+    versions: u64,
+}
+
+impl ExpectedVersions {
+    pub(crate) fn new(meeting_id: MeetingId, versions: u64) -> Self {
+        Self { meeting_id, versions }
+    }
+}
+
+/// A guest who turned out to be somebody as the parameters of a statement.
+#[derive(Serialize)]
+pub(crate) struct Guest {
+    email_key: String,
+    user_id: UserId,
+}
+
+impl Guest {
+    pub(crate) fn new(email: &EmailAddress, user_id: UserId) -> Self {
+        Self { email_key: email.key(), user_id }
+    }
+}
+
+/// What a participant was told as the parameters of a statement.
+#[derive(Serialize)]
+pub(crate) struct KnowsNow {
+    id: ParticipantId,
+    version: u64,
+    on: bool,
+}
+
+impl KnowsNow {
+    pub(crate) fn new(id: ParticipantId, told: Told) -> Self {
+        Self { id, version: told.version, on: told.on }
+    }
+
+    pub(crate) fn id(&self) -> ParticipantId {
+        self.id
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct ParticipantRow {
+    id: String,
+    meeting_id: String,
+    user_id: Option<String>,
+    email: String,
+    name: Option<String>,
+    role: String,
+    response_status: String,
+    comment: Option<String>,
+    responded_at: Option<i64>,
+    reminders: Option<String>,
+    told_version: Option<i64>,
+    told_on: Option<bool>,
+    removed_at: Option<i64>,
+    version: i64,
+}
+
+impl TryFrom<ParticipantRow> for Participant {
+    type Error = BadRow;
+
+    fn try_from(row: ParticipantRow) -> Result<Self, BadRow> {
+        let told_version = row.told_version.map(|version| TABLE.number("told_version", version)).transpose()?;
+        Ok(Self {
+            id: TABLE.value("id", &row.id)?,
+            meeting_id: TABLE.value("meeting_id", &row.meeting_id)?,
+            user_id: TABLE.optional("user_id", row.user_id.as_deref())?,
+            email: TABLE.value("email", &row.email)?,
+            name: TABLE.optional("name", row.name.as_deref())?,
+            role: TABLE.value("role", &row.role)?,
+            response: TABLE.value("response_status", &row.response_status)?,
+            comment: TABLE.optional("comment", row.comment.as_deref())?,
+            responded_at: TABLE.optional_instant("responded_at", row.responded_at)?,
+            reminders: row.reminders.as_deref().map(own_reminders).transpose()?,
+            told: told_version.zip(row.told_on).map(|(version, on)| Told { version, on }),
+            removed_at: TABLE.optional_instant("removed_at", row.removed_at)?,
+            version: TABLE.number("version", row.version)?,
+        })
+    }
+}
+
+fn own_reminders(stored: &str) -> Result<OwnReminders, BadRow> {
+    let bad = |error: &dyn std::fmt::Display| TABLE.bad("reminders", error.to_string());
+    let minutes: Vec<u32> = serde_json::from_str(stored).map_err(|error| bad(&error))?;
+    let minutes: Result<Vec<_>, _> = minutes.into_iter().map(ReminderMinutes::new).collect();
+    minutes.and_then(OwnReminders::new).map_err(|error| bad(&error))
+}
+
+pub(crate) async fn participants(pool: &SqlitePool, meetings: &[MeetingId]) -> Result<Vec<Participant>, StoreError> {
+    let meetings = serde_json::to_string(meetings).map_err(|error| StoreError::Internal(error.into()))?;
+    let rows: Vec<ParticipantRow> =
+        sqlx::query_as(PARTICIPANTS).bind(meetings).fetch_all(pool).await.map_err(store_error)?;
+    Ok(rows.into_iter().map(Participant::try_from).collect::<Result<_, _>>()?)
+}
+
+const PARTICIPANTS: &str = "
+    SELECT id, meeting_id, user_id, email, name, role, response_status, comment, responded_at, reminders, told_version,
+        told_on, removed_at, version
+    FROM taskflow_meeting_participants
+    WHERE meeting_id IN (SELECT value FROM json_each(?1))
+    ORDER BY meeting_id, id";
+
+pub(crate) async fn participants_by_id(
+    pool: &SqlitePool,
+    ids: &[ParticipantId],
+) -> Result<Loaded<ParticipantId, Participant>, StoreError> {
+    let ids = serde_json::to_string(ids).map_err(|error| StoreError::Internal(error.into()))?;
+    let rows: Vec<ParticipantRow> =
+        sqlx::query_as(PARTICIPANTS_BY_ID).bind(ids).fetch_all(pool).await.map_err(store_error)?;
+    rows.into_iter().map(|row| Ok((TABLE.value("id", &row.id)?, Participant::try_from(row)))).collect()
+}
+
+const PARTICIPANTS_BY_ID: &str = "
+    SELECT p.id, p.meeting_id, p.user_id, p.email, p.name, p.role, p.response_status, p.comment, p.responded_at,
+        p.reminders, p.told_version, p.told_on, p.removed_at, p.version
+    FROM json_each(?1) AS j
+    CROSS JOIN taskflow_meeting_participants AS p ON p.id = j.value";
+
+/// `Stale` unless nobody in a meeting has changed since it was decided upon. Runs before participants are written.
+pub(crate) async fn expect_participants(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.write_all(conn, EXPECT).await
+}
+
+const EXPECT: &str = "
+    SELECT j.value ->> 'meeting_id'
+    FROM json_each(?1) AS j
+    WHERE j.value ->> 'versions' = (
+        SELECT coalesce(sum(p.version), 0)
+        FROM taskflow_meeting_participants AS p
+        WHERE p.meeting_id = j.value ->> 'meeting_id')";
+
+pub(crate) async fn update_participants(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.write_all(conn, UPDATE).await
+}
+
+/// Meeting, address and what they were told stay as they are.
+const UPDATE: &str = "
+    UPDATE taskflow_meeting_participants
+    SET user_id = j.value ->> 'user_id',
+        name = j.value ->> 'name',
+        role = j.value ->> 'role',
+        response_status = j.value ->> 'response_status',
+        comment = j.value ->> 'comment',
+        responded_at = j.value ->> 'responded_at',
+        reminders = j.value ->> 'reminders',
+        removed_at = j.value ->> 'removed_at',
+        version = j.value ->> 'version'
+    FROM json_each(?1) AS j
+    WHERE taskflow_meeting_participants.id = j.value ->> 'id'
+        AND taskflow_meeting_participants.version = (j.value ->> 'version') - 1
+        AND (j.value ->> 'user_id' IS NULL
+            OR EXISTS (SELECT 1 FROM taskflow_users AS u WHERE u.id = j.value ->> 'user_id'))
+    RETURNING id";
+
+pub(crate) async fn insert_participants(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.write_all(conn, INSERT).await
+}
+
+/// The condition leaves out people whose account is gone, the conflict those whose address is there already.
+const INSERT: &str = "
+    INSERT INTO taskflow_meeting_participants (id, meeting_id, user_id, email, email_key, name, role, response_status,
+        comment, responded_at, reminders, told_version, told_on, removed_at, version)
+    SELECT j.value ->> 'id', j.value ->> 'meeting_id', u.id, j.value ->> 'email', j.value ->> 'email_key',
+        j.value ->> 'name', j.value ->> 'role', j.value ->> 'response_status', j.value ->> 'comment',
+        j.value ->> 'responded_at', j.value ->> 'reminders', j.value ->> 'told_version', j.value ->> 'told_on',
+        j.value ->> 'removed_at', j.value ->> 'version'
+    FROM json_each(?1) AS j
+    LEFT JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id'
+    WHERE u.id IS NOT NULL OR j.value ->> 'user_id' IS NULL
+    ON CONFLICT (meeting_id, email_key) DO NOTHING
+    RETURNING id";
+
+/// Gives guests the account that their address turned out to be of; `Stale` when it is gone.
+pub(crate) async fn link_guests(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.write_all(conn, LINK).await
+}
+
+/// Tells the accounts that are there at the end.
+const LINK: &str = "
+    UPDATE taskflow_meeting_participants
+    SET user_id = u.id, version = taskflow_meeting_participants.version + 1
+    FROM json_each(?1) AS j
+    CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id'
+    WHERE taskflow_meeting_participants.user_id IS NULL
+        AND taskflow_meeting_participants.email_key = j.value ->> 'email_key'
+        AND NOT EXISTS (
+            SELECT 1 FROM taskflow_meeting_participants AS there
+            WHERE there.meeting_id = taskflow_meeting_participants.meeting_id AND there.user_id = u.id);
+
+    SELECT u.id
+    FROM json_each(?1) AS j
+    CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id'";
+
+/// Writes down what participants know now that a mail has told them. Their versions stay: they have done nothing.
+pub(crate) async fn tell(conn: &mut SqliteConnection, told: &[&KnowsNow]) -> Result<(), StoreError> {
+    if told.is_empty() {
+        return Ok(());
+    }
+    let told = serde_json::to_string(told).map_err(|error| StoreError::Internal(error.into()))?;
+    sqlx::query(TELL).bind(told).execute(conn).await.map(drop).map_err(store_error)
+}
+
+const TELL: &str = "
+    UPDATE taskflow_meeting_participants
+    SET told_version = j.value ->> 'version', told_on = j.value ->> 'on'
+    FROM json_each(?1) AS j
+    WHERE taskflow_meeting_participants.id = j.value ->> 'id'";

@@ -1,0 +1,78 @@
+//! What meetings were like before.
+
+use serde::Serialize;
+use sqlx::{SqliteConnection, SqlitePool};
+use taskflow_core::ports::Loaded;
+use taskflow_core::{BadRow, MeetingId, Revision, StoreError};
+
+use crate::commit::Rows;
+use crate::error::{Table, store_error};
+
+const TABLE: Table = Table("taskflow_meeting_revisions");
+
+/// A revision as the parameters of a statement.
+#[derive(Serialize)]
+pub(crate) struct RevisionParams {
+    meeting_id: MeetingId,
+    version: u64,
+    facts: String,
+}
+
+impl RevisionParams {
+    pub(crate) fn new(revision: &Revision) -> Result<Self, StoreError> {
+        let facts = serde_json::to_string(&revision.facts).map_err(|error| StoreError::Internal(error.into()))?;
+        Ok(Self { meeting_id: revision.meeting_id, version: revision.version, facts })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct RevisionRow {
+    /// Which of those that were asked for, counted from 0.
+    wanted: i64,
+    meeting_id: String,
+    version: i64,
+    facts: String,
+}
+
+impl TryFrom<RevisionRow> for Revision {
+    type Error = BadRow;
+
+    fn try_from(row: RevisionRow) -> Result<Self, BadRow> {
+        Ok(Self {
+            meeting_id: TABLE.value("meeting_id", &row.meeting_id)?,
+            version: TABLE.number("version", row.version)?,
+            facts: serde_json::from_str(&row.facts).map_err(|error| TABLE.bad("facts", error.to_string()))?,
+        })
+    }
+}
+
+pub(crate) async fn revisions(
+    pool: &SqlitePool,
+    wanted: &[(MeetingId, u64)],
+) -> Result<Loaded<(MeetingId, u64), Revision>, StoreError> {
+    let json = serde_json::to_string(wanted).map_err(|error| StoreError::Internal(error.into()))?;
+    let rows: Vec<RevisionRow> =
+        sqlx::query_as(REVISIONS).bind(json).fetch_all(pool).await.map_err(store_error)?;
+    let asked = |row: &RevisionRow| usize::try_from(row.wanted).ok().and_then(|index| wanted.get(index)).copied();
+    Ok(rows.into_iter().filter_map(|row| Some((asked(&row)?, Revision::try_from(row)))).collect())
+}
+
+const REVISIONS: &str = "
+    SELECT j.key AS wanted, r.meeting_id, r.version, r.facts
+    FROM json_each(?1) AS j
+    CROSS JOIN taskflow_meeting_revisions AS r ON r.meeting_id = j.value ->> 0
+        AND r.version = (
+            SELECT max(newest.version)
+            FROM taskflow_meeting_revisions AS newest
+            WHERE newest.meeting_id = j.value ->> 0 AND newest.version <= j.value ->> 1)";
+
+pub(crate) async fn insert_revisions(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.write_all(conn, INSERT).await
+}
+
+const INSERT: &str = "
+    INSERT INTO taskflow_meeting_revisions (meeting_id, version, facts)
+    SELECT value ->> 'meeting_id', value ->> 'version', value ->> 'facts'
+    FROM json_each(?1)
+    WHERE true
+    RETURNING meeting_id";

@@ -1,0 +1,112 @@
+//! What stands behind the links in mail.
+
+use serde::Serialize;
+use sqlx::{SqliteConnection, SqlitePool};
+use taskflow_core::{BadRow, StoreError, Timestamp, Token, TokenId, UserId};
+
+use crate::commit::Rows;
+use crate::error::{Table, store_error};
+
+const TABLE: Table = Table("taskflow_tokens");
+
+/// A token as the parameters of a statement.
+#[derive(Serialize)]
+pub(crate) struct Params<'a> {
+    id: TokenId,
+    purpose: &'static str,
+    user_id: UserId,
+    email: &'a str,
+    created_at: i64,
+    expires_at: i64,
+    used_at: Option<i64>,
+}
+
+impl<'a> Params<'a> {
+    pub(crate) fn new(token: &'a Token) -> Self {
+        Self {
+            id: token.id,
+            purpose: token.purpose.as_str(),
+            user_id: token.user_id,
+            email: token.email.as_str(),
+            created_at: token.created_at.as_micros(),
+            expires_at: token.expires_at.as_micros(),
+            used_at: token.used_at.map(Timestamp::as_micros),
+        }
+    }
+}
+
+/// A token to use as the parameters of a statement.
+#[derive(Serialize)]
+pub(crate) struct Use {
+    id: TokenId,
+    at: i64,
+}
+
+impl Use {
+    pub(crate) fn new(id: TokenId, at: Timestamp) -> Self {
+        Self { id, at: at.as_micros() }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct TokenRow {
+    id: String,
+    purpose: String,
+    user_id: String,
+    email: String,
+    created_at: i64,
+    expires_at: i64,
+    used_at: Option<i64>,
+}
+
+impl TryFrom<TokenRow> for Token {
+    type Error = BadRow;
+
+    fn try_from(row: TokenRow) -> Result<Self, BadRow> {
+        Ok(Self {
+            id: TABLE.value("id", &row.id)?,
+            purpose: TABLE.value("purpose", &row.purpose)?,
+            user_id: TABLE.value("user_id", &row.user_id)?,
+            email: TABLE.value("email", &row.email)?,
+            created_at: TABLE.instant("created_at", row.created_at)?,
+            expires_at: TABLE.instant("expires_at", row.expires_at)?,
+            used_at: TABLE.optional_instant("used_at", row.used_at)?,
+        })
+    }
+}
+
+pub(crate) async fn token(pool: &SqlitePool, id: TokenId) -> Result<Option<Token>, StoreError> {
+    let row: Option<TokenRow> =
+        sqlx::query_as(TOKEN).bind(id.to_string()).fetch_optional(pool).await.map_err(store_error)?;
+    Ok(row.map(Token::try_from).transpose()?)
+}
+
+const TOKEN: &str = "
+    SELECT id, purpose, user_id, email, created_at, expires_at, used_at
+    FROM taskflow_tokens
+    WHERE id = ?1";
+
+pub(crate) async fn insert(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.write_all(conn, INSERT).await
+}
+
+/// The join leaves out tokens of people who are gone.
+const INSERT: &str = "
+    INSERT INTO taskflow_tokens (id, purpose, user_id, email, created_at, expires_at, used_at)
+    SELECT j.value ->> 'id', j.value ->> 'purpose', u.id, j.value ->> 'email', j.value ->> 'created_at',
+        j.value ->> 'expires_at', j.value ->> 'used_at'
+    FROM json_each(?1) AS j
+    CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id'
+    RETURNING id";
+
+/// `Stale` unless each is there and was not used before.
+pub(crate) async fn use_up(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.write_all(conn, USE).await
+}
+
+const USE: &str = "
+    UPDATE taskflow_tokens
+    SET used_at = j.value ->> 'at'
+    FROM json_each(?1) AS j
+    WHERE taskflow_tokens.id = j.value ->> 'id' AND taskflow_tokens.used_at IS NULL
+    RETURNING id";
