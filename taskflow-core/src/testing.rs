@@ -1,5 +1,5 @@
-//! For tests: a clock you can turn, a mailer that remembers, the conformance suite that every store passes, and random
-//! histories that leave every store equal to [`MemoryStore`].
+//! For tests: a clock you can turn, a mailer that remembers, the conformance suite that every store passes, random
+//! histories that leave every store equal to [`MemoryStore`], and what the tests of one store need beside them.
 //!
 //! A store of your own joins by a [`Fixture`]:
 //!
@@ -24,6 +24,8 @@
 
 pub mod conformance;
 pub mod history;
+pub mod sql;
+pub mod workbench;
 
 mod clock;
 mod mailer;

@@ -43,15 +43,15 @@ impl Accounts for PgStore {
         if key.contains('\0') {
             return Ok(None);
         }
-        let query = sqlx::query_as(statement).bind(key.clone());
-        let row: Option<AccountRow> = self.read(|conn| Box::pin(query.fetch_optional(conn))).await?;
+        let query = || sqlx::query_as(statement).bind(key.clone());
+        let row: Option<AccountRow> = self.read(|conn| Box::pin(query().fetch_optional(conn))).await?;
         let Some(row) = row else { return Ok(None) };
         Ok(Some(Account { user: User::try_from(row.user)?, password: row.password.map(PasswordHash::new) }))
     }
 
     async fn password(&self, user: UserId) -> Result<Option<PasswordHash>, StoreError> {
-        let query = sqlx::query_scalar(PASSWORD).bind(user.as_uuid());
-        let hash: Option<String> = self.read(|conn| Box::pin(query.fetch_optional(conn))).await?;
+        let query = || sqlx::query_scalar(PASSWORD).bind(user.as_uuid());
+        let hash: Option<String> = self.read(|conn| Box::pin(query().fetch_optional(conn))).await?;
         Ok(hash.map(PasswordHash::new))
     }
 

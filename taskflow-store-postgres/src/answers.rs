@@ -48,8 +48,8 @@ struct AnswerRow {
 }
 
 pub(crate) async fn answer(store: &PgStore, owner: UserId, key: &IdempotencyKey) -> Result<Option<Answer>, StoreError> {
-    let query = sqlx::query_as(ANSWER).bind(owner.as_uuid()).bind(key.as_str().to_owned());
-    let row: Option<AnswerRow> = store.read(|conn| Box::pin(query.fetch_optional(conn))).await?;
+    let query = || sqlx::query_as(ANSWER).bind(owner.as_uuid()).bind(key.as_str().to_owned());
+    let row: Option<AnswerRow> = store.read(|conn| Box::pin(query().fetch_optional(conn))).await?;
     let Some(row) = row else { return Ok(None) };
     let created_at = TABLE.instant("created_at", row.created_at)?;
     Ok(Some(Answer { owner, key: key.clone(), fingerprint: row.fingerprint, body: row.body, created_at }))

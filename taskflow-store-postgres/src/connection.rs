@@ -33,6 +33,15 @@ pub(crate) async fn is_fit(conn: &mut PgConnection, idle_for: Duration) -> sqlx:
 /// the server writes a warning into its log each time there is nothing to roll back.
 const IS_FIT: &str = "SELECT pg_catalog.now() = pg_catalog.statement_timestamp()";
 
+/// Who vouches for a connection of the pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// The pool.
+    Pool,
+    /// Nobody: the last one was of no use, and the others may have met the same fate. Each has to answer first.
+    Nobody,
+}
+
 /// A connection of the pool that goes back only in good order.
 pub(crate) struct Borrowed {
     conn: Option<PoolConnection<Postgres>>,
@@ -43,13 +52,26 @@ pub(crate) struct Borrowed {
 
 impl Borrowed {
     /// For reading, after which a connection is as good as before, even when nobody has waited for all of the answer.
-    pub(crate) async fn to_read(pool: &PgPool, patience: Duration) -> sqlx::Result<Self> {
-        Ok(Self { conn: Some(pool.acquire().await?), patience: Some(patience), in_order: false })
+    pub(crate) async fn to_read(pool: &PgPool, trust: Trust, patience: Duration) -> sqlx::Result<Self> {
+        Self::borrow(pool, trust, Some(patience)).await
     }
 
     /// For a transaction, of which nothing is known any more when it is dropped half-way.
-    pub(crate) async fn to_write(pool: &PgPool) -> sqlx::Result<Self> {
-        Ok(Self { conn: Some(pool.acquire().await?), patience: None, in_order: false })
+    pub(crate) async fn to_write(pool: &PgPool, trust: Trust) -> sqlx::Result<Self> {
+        Self::borrow(pool, trust, None).await
+    }
+
+    async fn borrow(pool: &PgPool, trust: Trust, patience: Option<Duration>) -> sqlx::Result<Self> {
+        // As many as there can be may be dead, and what comes after them is new.
+        let mut suspects = if trust == Trust::Pool { 0 } else { pool.options().get_max_connections() };
+        loop {
+            let mut borrowed = Self { conn: Some(pool.acquire().await?), patience, in_order: false };
+            if suspects == 0 || is_fit(borrowed.get()?, RESTED).await.unwrap_or(false) {
+                return Ok(borrowed);
+            }
+            borrowed.discard();
+            suspects -= 1;
+        }
     }
 
     /// The connection itself; absent only while it is dropped.
@@ -59,9 +81,14 @@ impl Borrowed {
 
     /// Puts it back, unless the error says that it was lost: then it is closed.
     pub(crate) fn put_back(mut self, error: Option<&sqlx::Error>) {
-        if error.is_some_and(is_lost)
-            && let Some(conn) = &mut self.conn
-        {
+        if error.is_some_and(is_lost) {
+            return self.discard();
+        }
+        self.in_order = true;
+    }
+
+    fn discard(mut self) {
+        if let Some(conn) = &mut self.conn {
             conn.close_on_drop();
         }
         self.in_order = true;

@@ -55,7 +55,8 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
 /// one that failed.
 const PASSING: [&str; 8] = ["08", "40", "53", "55", "57", "58", "25P03", "25006"];
 
-/// Whether the connection that gave this error is of no use any more.
+/// Whether the connection that gave this error is of no use any more: it is dead, or (25) stands in a transaction that
+/// somebody has left open.
 pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
@@ -79,13 +80,6 @@ pub(crate) fn is_rolled_back(error: &StoreError) -> bool {
     const DEADLOCK_DETECTED: &str = "40P01";
     let code = database_error(error).and_then(code);
     code.is_some_and(|code| code == SERIALIZATION_FAILURE || code == DEADLOCK_DETECTED)
-}
-
-/// Whether `BEGIN` came to a connection on which somebody had left a transaction open.
-pub(crate) fn is_left_open(error: &sqlx::Error) -> bool {
-    const ACTIVE_TRANSACTION: &str = "25001";
-    const FAILED_TRANSACTION: &str = "25P02";
-    code(error).is_some_and(|code| code == ACTIVE_TRANSACTION || code == FAILED_TRANSACTION)
 }
 
 /// The same for migrations.

@@ -63,8 +63,8 @@ impl TryFrom<MailRow> for KeptMail {
 }
 
 pub(crate) async fn mails(store: &PgStore, limit: u32) -> Result<Vec<KeptMail>, StoreError> {
-    let query = sqlx::query_as(MAILS).bind(i64::from(limit));
-    let rows: Vec<MailRow> = store.read(|conn| Box::pin(query.fetch_all(conn))).await?;
+    let query = || sqlx::query_as(MAILS).bind(i64::from(limit));
+    let rows: Vec<MailRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
     Ok(rows.into_iter().map(KeptMail::try_from).collect::<Result<_, _>>()?)
 }
 
@@ -75,8 +75,8 @@ const MAILS: &str = "
     LIMIT $1";
 
 pub(crate) async fn mail(store: &PgStore, id: DeliveryId) -> Result<Option<KeptMail>, StoreError> {
-    let query = sqlx::query_as(MAIL).bind(id.as_uuid());
-    let row: Option<MailRow> = store.read(|conn| Box::pin(query.fetch_optional(conn))).await?;
+    let query = || sqlx::query_as(MAIL).bind(id.as_uuid());
+    let row: Option<MailRow> = store.read(|conn| Box::pin(query().fetch_optional(conn))).await?;
     Ok(row.map(KeptMail::try_from).transpose()?)
 }
 

@@ -83,9 +83,9 @@ impl Outbox for PgStore {
     }
 
     async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
-        let query = sqlx::query_as(BACKLOG).bind(Instant::from(now)).bind(Priority::ALL.map(Priority::rank));
+        let query = || sqlx::query_as(BACKLOG).bind(Instant::from(now)).bind(Priority::ALL.map(Priority::rank));
         let (oldest_due_at, next_at): (Option<Instant>, Option<Instant>) =
-            self.read(|conn| Box::pin(query.fetch_one(conn))).await?;
+            self.read(|conn| Box::pin(query().fetch_one(conn))).await?;
         Ok(Backlog {
             oldest_due_at: TABLE.optional_instant("due_at", oldest_due_at)?,
             next_at: TABLE.optional_instant("next_at", next_at)?,
@@ -130,8 +130,8 @@ impl Outbox for PgStore {
     async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
         // Every id is greater than the nil UUID, which is none.
         let after = after.map_or(Uuid::nil(), DeliveryId::as_uuid);
-        let query = sqlx::query_as(DELIVERIES_AFTER).bind(after).bind(i64::from(size));
-        let rows: Vec<DeliveryRow> = self.read(|conn| Box::pin(query.fetch_all(conn))).await?;
+        let query = || sqlx::query_as(DELIVERIES_AFTER).bind(after).bind(i64::from(size));
+        let rows: Vec<DeliveryRow> = self.read(|conn| Box::pin(query().fetch_all(conn))).await?;
         Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
     }
 }

@@ -91,8 +91,8 @@ impl TryFrom<SessionRow> for Session {
 }
 
 pub(crate) async fn session(store: &PgStore, id: SessionId) -> Result<Option<Session>, StoreError> {
-    let query = sqlx::query_as(SESSION).bind(id.as_uuid());
-    let row: Option<SessionRow> = store.read(|conn| Box::pin(query.fetch_optional(conn))).await?;
+    let query = || sqlx::query_as(SESSION).bind(id.as_uuid());
+    let row: Option<SessionRow> = store.read(|conn| Box::pin(query().fetch_optional(conn))).await?;
     Ok(row.map(Session::try_from).transpose()?)
 }
 
@@ -102,8 +102,8 @@ const SESSION: &str = "
     WHERE id = $1";
 
 pub(crate) async fn sessions(store: &PgStore, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
-    let query = sqlx::query_as(SESSIONS).bind(user.as_uuid()).bind(Instant::from(now));
-    let rows: Vec<SessionRow> = store.read(|conn| Box::pin(query.fetch_all(conn))).await?;
+    let query = || sqlx::query_as(SESSIONS).bind(user.as_uuid()).bind(Instant::from(now));
+    let rows: Vec<SessionRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
     Ok(rows.into_iter().map(Session::try_from).collect::<Result<_, _>>()?)
 }
 
@@ -114,8 +114,8 @@ const SESSIONS: &str = "
     ORDER BY used_at DESC, id DESC";
 
 pub(crate) async fn ended(store: &PgStore, since: Timestamp) -> Result<Vec<SessionId>, StoreError> {
-    let query = sqlx::query_scalar(ENDED).bind(Instant::from(since));
-    let ids: Vec<Uuid> = store.read(|conn| Box::pin(query.fetch_all(conn))).await?;
+    let query = || sqlx::query_scalar(ENDED).bind(Instant::from(since));
+    let ids: Vec<Uuid> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
     Ok(ids.into_iter().map(SessionId::from_uuid).collect())
 }
 

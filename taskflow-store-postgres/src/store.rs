@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
 use taskflow_core::ports::{Loaded, Store};
 use taskflow_core::{
     Answer, Changes, DeliveryId, Entity, Event, FeedEntry, IdempotencyKey, KeptMail, Page, StoreError, Task, TaskId,
@@ -15,8 +15,8 @@ use taskflow_core::{
 use tracing::Instrument;
 
 use crate::commit::Batch;
-use crate::connection::{Borrowed, Work};
-use crate::error::{PgStoreError, database_error, is_left_open, is_rolled_back, store_error};
+use crate::connection::{Borrowed, Trust, Work};
+use crate::error::{PgStoreError, database_error, is_lost, is_rolled_back, store_error};
 use crate::options::{ANSWER_TIMEOUT, PgOptions};
 use crate::schema::{self, MigrationStatus};
 use crate::{answers, feed, mailbox, tasks, users};
@@ -76,16 +76,23 @@ impl PgStore {
         self.pool.close().await;
     }
 
-    /// Reads, with an end to waiting.
+    /// Reads, with an end to waiting. What meets a dead connection is read again over one that is not, once.
     pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
-        F: for<'c> FnOnce(&'c mut PgConnection) -> Work<'c, T, sqlx::Error> + Send,
+        F: for<'c> Fn(&'c mut PgConnection) -> Work<'c, T, sqlx::Error> + Send + Sync,
     {
         let read = async {
-            let mut borrowed = Borrowed::to_read(&self.pool, self.answer_timeout).await?;
-            let result = work(borrowed.get()?).await;
-            borrowed.put_back(result.as_ref().err());
-            result
+            let mut trust = Trust::Pool;
+            loop {
+                let mut borrowed = Borrowed::to_read(&self.pool, trust, self.answer_timeout).await?;
+                let result = work(borrowed.get()?).await;
+                borrowed.put_back(result.as_ref().err());
+                match result {
+                    Err(error) if trust == Trust::Pool && is_lost(&error) => replaced(&error),
+                    result => return result,
+                }
+                trust = Trust::Nobody;
+            }
         };
         match tokio::time::timeout(self.answer_timeout, read).await {
             Ok(result) => result.map_err(store_error),
@@ -134,25 +141,39 @@ impl PgStore {
     where
         F: for<'c> Fn(&'c mut PgConnection) -> Work<'c, T, StoreError>,
     {
+        let mut trust = Trust::Pool;
         loop {
-            let mut borrowed = Borrowed::to_write(&self.pool).await.map_err(store_error)?;
-            let result = in_transaction(borrowed.get().map_err(store_error)?, work).await;
-            let error = result.as_ref().err().and_then(database_error);
-            let left_open = error.is_some_and(is_left_open);
-            borrowed.put_back(error);
-            if !left_open {
-                return result;
+            let mut borrowed = Borrowed::to_write(&self.pool, trust).await.map_err(store_error)?;
+            let done = match borrowed.get().map_err(store_error)?.begin_with(BEGIN).await {
+                Ok(transaction) => Ok(in_transaction(transaction, work).await),
+                Err(error) => Err(error),
+            };
+            let error = match done {
+                Ok(result) => {
+                    borrowed.put_back(result.as_ref().err().and_then(database_error));
+                    return result;
+                }
+                Err(error) => error,
+            };
+            borrowed.put_back(Some(&error));
+            // Nothing was written yet, so nothing can be written twice.
+            if trust == Trust::Nobody || !is_lost(&error) {
+                return Err(store_error(error));
             }
-            tracing::warn!("a transaction was left open; its connection is replaced");
+            replaced(&error);
+            trust = Trust::Nobody;
         }
     }
 }
 
-async fn in_transaction<T, F>(conn: &mut PgConnection, work: &F) -> Result<T, StoreError>
+fn replaced(error: &sqlx::Error) {
+    tracing::warn!(error = error as &dyn std::error::Error, "a pooled connection was of no use and is replaced");
+}
+
+async fn in_transaction<T, F>(mut transaction: Transaction<'_, Postgres>, work: &F) -> Result<T, StoreError>
 where
     F: for<'c> Fn(&'c mut PgConnection) -> Work<'c, T, StoreError>,
 {
-    let mut transaction = conn.begin_with(BEGIN).await.map_err(store_error)?;
     match work(&mut transaction).await {
         Ok(done) => transaction.commit().await.map(|()| done).map_err(store_error),
         Err(error) => {

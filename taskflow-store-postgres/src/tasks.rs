@@ -113,8 +113,8 @@ struct SummaryRow {
 }
 
 pub(crate) async fn task(store: &PgStore, owner: UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
-    let query = sqlx::query_as(TASK).bind(id.as_uuid()).bind(owner.as_uuid());
-    let row: Option<TaskRow> = store.read(|conn| Box::pin(query.fetch_optional(conn))).await?;
+    let query = || sqlx::query_as(TASK).bind(id.as_uuid()).bind(owner.as_uuid());
+    let row: Option<TaskRow> = store.read(|conn| Box::pin(query().fetch_optional(conn))).await?;
     Ok(row.map(Task::try_from).transpose()?)
 }
 
@@ -130,8 +130,8 @@ pub(crate) async fn tasks_by_id(
     owner: Option<UserId>,
 ) -> Result<Loaded<TaskId, Task>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
-    let query = sqlx::query_as(TASKS_BY_ID).bind(ids).bind(owner.map(UserId::as_uuid));
-    let rows: Vec<TaskRow> = store.read(|conn| Box::pin(query.fetch_all(conn))).await?;
+    let query = || sqlx::query_as(TASKS_BY_ID).bind(ids.clone()).bind(owner.map(UserId::as_uuid));
+    let rows: Vec<TaskRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
     Ok(rows.into_iter().map(|row| (TaskId::from_uuid(row.id), Task::try_from(row))).collect())
 }
 
@@ -142,8 +142,8 @@ const TASKS_BY_ID: &str = "
     WHERE id = ANY ($1) AND ($2::uuid IS NULL OR user_id = $2)";
 
 pub(crate) async fn summary(store: &PgStore, owner: UserId, now: Timestamp) -> Result<TaskSummary, StoreError> {
-    let query = sqlx::query_as(SUMMARY).bind(owner.as_uuid()).bind(Instant::from(now));
-    let row: SummaryRow = store.read(|conn| Box::pin(query.fetch_one(conn))).await?;
+    let query = || sqlx::query_as(SUMMARY).bind(owner.as_uuid()).bind(Instant::from(now));
+    let row: SummaryRow = store.read(|conn| Box::pin(query().fetch_one(conn))).await?;
     let (pending, in_progress, completed) = (
         TABLE.number::<u64, _>("status", row.pending)?,
         TABLE.number::<u64, _>("status", row.in_progress)?,

@@ -136,8 +136,8 @@ impl TryFrom<UserRow> for User {
 }
 
 pub(crate) async fn user(store: &PgStore, id: UserId) -> Result<Option<User>, StoreError> {
-    let query = sqlx::query_as(USER).bind(id.as_uuid());
-    let row: Option<UserRow> = store.read(|conn| Box::pin(query.fetch_optional(conn))).await?;
+    let query = || sqlx::query_as(USER).bind(id.as_uuid());
+    let row: Option<UserRow> = store.read(|conn| Box::pin(query().fetch_optional(conn))).await?;
     Ok(row.map(User::try_from).transpose()?)
 }
 
@@ -148,8 +148,8 @@ const USER: &str = "
 
 pub(crate) async fn users(store: &PgStore, ids: &[UserId]) -> Result<Loaded<UserId, User>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
-    let query = sqlx::query_as(USERS).bind(ids);
-    let rows: Vec<UserRow> = store.read(|conn| Box::pin(query.fetch_all(conn))).await?;
+    let query = || sqlx::query_as(USERS).bind(ids.clone());
+    let rows: Vec<UserRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
     Ok(rows.into_iter().map(|row| (UserId::from_uuid(row.id), User::try_from(row))).collect())
 }
 
@@ -161,8 +161,8 @@ const USERS: &str = "
 pub(crate) async fn users_after(store: &PgStore, after: Option<UserId>, size: u32) -> Result<Vec<User>, StoreError> {
     // Every id is greater than the nil UUID, which is none.
     let after = after.map_or(Uuid::nil(), UserId::as_uuid);
-    let query = sqlx::query_as(USERS_AFTER).bind(after).bind(i64::from(size));
-    let rows: Vec<UserRow> = store.read(|conn| Box::pin(query.fetch_all(conn))).await?;
+    let query = || sqlx::query_as(USERS_AFTER).bind(after).bind(i64::from(size));
+    let rows: Vec<UserRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
     Ok(rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?)
 }
 

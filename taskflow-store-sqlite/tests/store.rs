@@ -1,24 +1,21 @@
 //! What only this store promises: files, hosts, dropped calls and damaged rows.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{Connection, Executor, SqliteConnection, SqlitePool};
-use taskflow_core::ports::{Accounts, ClaimRequest, Ids, Outbox, RandomIds, Settled, Signal, Store};
-use taskflow_core::{
-    Actor, Announcement, Changes, Credential, DedupeKey, DeliveryId, EventId, LeaseToken, NewDelivery, NewTask,
-    NewUser, Notice, NoticeKind, Outcome, PasswordHash, Recipient, Settlement, StoreError, Task, TaskId, TaskQuery,
-    Timestamp, User, UserId, Write,
-};
+use taskflow_core::ports::{Accounts, Ids, Outbox, Settled, Signal, Store};
+use taskflow_core::testing::workbench::{Workbench, noon, text};
+use taskflow_core::{Changes, Outcome, Settlement, StoreError, Timestamp, User, UserId, Write};
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
-/// A store on a file of its own, and ids for its rows.
+/// A store on a file of its own, and rows for it.
 struct World {
-    store: SqliteStore,
+    bench: Workbench<SqliteStore>,
     folder: TempDir,
-    ids: RandomIds,
 }
 
 impl World {
@@ -29,81 +26,25 @@ impl World {
     async fn with(options: SqliteOptions) -> Self {
         let folder = TempDir::new().expect("a folder");
         let store = SqliteStore::open(&url(&folder), options).await.expect("a store");
-        Self { store, folder, ids: RandomIds::new() }
+        Self { bench: Workbench::new(store), folder }
     }
 
     async fn connection(&self) -> SqliteConnection {
         SqliteConnection::connect(&url(&self.folder)).await.expect("a connection")
     }
+}
 
-    fn user(&self, name: &str) -> User {
-        let new = NewUser {
-            username: name.parse().expect("a name"),
-            email: format!("{name}@example.org").parse().expect("an address"),
-            time_zone: None,
-            locale: None,
-            is_admin: false,
-        };
-        User::new(UserId::from_uuid(self.ids.next(noon())), new, noon())
-    }
+/// So that tests speak of the store and its rows as of the world's.
+impl Deref for World {
+    type Target = Workbench<SqliteStore>;
 
-    async fn somebody(&self, name: &str) -> User {
-        let user = self.user(name);
-        self.store.commit(&Changes::new().write(Write::InsertUser(user.clone()))).await.expect("a user");
-        user
-    }
-
-    /// A new task with its event, as a use case makes them.
-    fn task(&self, owner: &User) -> Changes {
-        let new = NewTask::titled("something".parse().expect("a title"));
-        let task = Task::new(TaskId::from_uuid(self.ids.next(noon())), owner.id, new, noon()).expect("a task");
-        let event = EventId::from_uuid(self.ids.next(noon()));
-        let told = Announcement::task(event, Actor::User(owner.id), None, &task);
-        Changes::new().write(Write::InsertTask(task)).announce(told)
-    }
-
-    fn welcome(&self, to: &User) -> NewDelivery {
-        NewDelivery {
-            id: DeliveryId::from_uuid(self.ids.next(noon())),
-            dedupe_key: DedupeKey::new(format!("welcome/{}", to.id)),
-            notice: Notice::Welcome { token: None },
-            recipient: Recipient::User(to.id),
-            planned_at: noon(),
-            due_at: noon(),
-            reason: "a test".to_owned(),
-        }
-    }
-
-    fn claim(&self) -> ClaimRequest {
-        ClaimRequest {
-            kinds: NoticeKind::ALL.to_vec(),
-            limit: 100,
-            now: noon(),
-            lease: LeaseToken::from_uuid(self.ids.next(noon())),
-            lease_for: Duration::from_secs(60),
-        }
-    }
-
-    /// How many tasks and how many entries the feed of somebody has.
-    async fn count(&self, owner: &User) -> (u64, u64) {
-        let tasks = self.store.tasks(owner.id, &TaskQuery::default(), noon()).await.expect("a page").total;
-        let feed = self.store.feed(owner.id, 0, 100_000).await.expect("a feed");
-        assert!(feed.iter().zip(1..).all(|(entry, seq)| entry.seq == seq), "no gaps");
-        (tasks, feed.len() as u64)
+    fn deref(&self) -> &Self::Target {
+        &self.bench
     }
 }
 
 fn url(folder: &TempDir) -> String {
     format!("sqlite://{}", folder.path().join("data/taskflow.db").display())
-}
-
-fn noon() -> Timestamp {
-    "2026-11-22T12:00:00.123456Z".parse().expect("a time")
-}
-
-fn text(error: &StoreError) -> String {
-    let (StoreError::Internal(source) | StoreError::Unavailable(source)) = error else { return error.to_string() };
-    source.to_string()
 }
 
 #[tokio::test]
@@ -222,7 +163,7 @@ async fn a_dropped_call_is_all_or_nothing_and_leaves_no_transaction_open() {
 async fn a_store_in_memory_serves_readers_and_writers_at_once() {
     let store = SqliteStore::in_memory().await.expect("a store");
     let folder = TempDir::new().expect("a folder");
-    let world = Arc::new(World { store, folder, ids: RandomIds::new() });
+    let world = Arc::new(World { bench: Workbench::new(store), folder });
     let ada = world.somebody("ada").await;
     let busy: Vec<_> = (0..20)
         .map(|_| {
@@ -382,75 +323,18 @@ async fn the_outbox_can_be_looked_at_in_plain_sql() {
 }
 
 #[tokio::test]
-async fn somebody_who_leaves_makes_no_gap_in_the_feed_of_others() {
-    let world = World::new().await;
-    let (ada, bob) = (world.somebody("ada").await, world.somebody("bob").await);
-    for n in 0..3 {
-        let mut changes = world.task(if n == 1 { &ada } else { &bob });
-        changes.events[0].audience = vec![ada.id, bob.id];
-        world.store.commit(&changes).await.expect("a shared event");
-    }
-    let before = world.store.feed(bob.id, 0, 10).await.expect("a feed");
-    let entity = before[1].event.entity;
-    assert_eq!(world.store.history(entity).await.expect("a history").len(), 1);
-    world.store.commit(&Changes::new().write(Write::DeleteUser { id: ada.id, at: noon() })).await.expect("gone");
-    assert_eq!(world.store.feed(bob.id, 0, 10).await.expect("a feed"), before);
-    assert_eq!(world.store.history(entity).await.expect("a history"), []);
-}
-
-#[tokio::test]
-async fn whatever_a_relay_says_is_kept_as_it_is() {
-    let world = World::new().await;
-    let ada = world.somebody("ada").await;
-    let welcome = world.welcome(&ada);
-    world.store.commit(&Changes::new().deliver([welcome.clone()])).await.expect("a delivery");
-    for said in ["", "a\0b", "\u{1f600} \u{7f} \\ \" ' \r\n", "NaN", "null", "1e400", "[1]", "007"] {
-        let claim = world.store.claim(&world.claim()).await.expect("a claim").pop().expect("one delivery");
-        let outcome = Outcome::Retry { next_at: noon(), error: said.to_owned() };
-        let settlement = Settlement { id: welcome.id, lease: claim.lease, at: noon(), outcome };
-        assert_eq!(world.store.settle(&[settlement]).await.expect("settled"), [Settled::Applied]);
-        let (delivery, attempts) = world.store.delivery(welcome.id).await.expect("a read").expect("a delivery");
-        assert_eq!(delivery.last_error.as_deref(), Some(said));
-        assert_eq!(attempts.last().map(|attempt| attempt.error.as_str()), Some(said));
-    }
-}
-
-#[tokio::test]
-async fn settling_twice_in_one_call_counts_once() {
+async fn the_character_nul_is_kept_in_what_a_relay_says() {
     let world = World::new().await;
     let ada = world.somebody("ada").await;
     let welcome = world.welcome(&ada);
     world.store.commit(&Changes::new().deliver([welcome.clone()])).await.expect("a delivery");
     let claim = world.store.claim(&world.claim()).await.expect("a claim").pop().expect("one delivery");
-    let outcome = || Outcome::Retry { next_at: noon(), error: "later".to_owned() };
-    let stranger = LeaseToken::from_uuid(world.ids.next(noon()));
-    let settlements = [stranger, claim.lease, claim.lease].map(|lease| Settlement {
-        id: welcome.id,
-        lease,
-        at: noon(),
-        outcome: outcome(),
-    });
-    let settled = world.store.settle(&settlements).await.expect("settled");
-    assert_eq!(settled, [Settled::LeaseLost, Settled::Applied, Settled::LeaseLost]);
+    let outcome = Outcome::Retry { next_at: noon(), error: "a\0b".to_owned() };
+    let settlement = Settlement { id: welcome.id, lease: claim.lease, at: noon(), outcome };
+    assert_eq!(world.store.settle(&[settlement]).await.expect("settled"), [Settled::Applied]);
     let (delivery, attempts) = world.store.delivery(welcome.id).await.expect("a read").expect("a delivery");
-    assert_eq!((delivery.attempts, attempts.len()), (1, 1));
-    assert!(world.store.settle(&[]).await.expect("nothing").is_empty());
-    assert!(world.store.renew(&[], Duration::from_secs(1)).await.expect("nothing").is_empty());
-}
-
-#[tokio::test]
-async fn a_row_whose_owner_has_just_left_is_stale() {
-    let world = World::new().await;
-    let gone = world.user("ada");
-    let bob = world.user("bob");
-    let credential = Credential { user_id: gone.id, password: PasswordHash::new("x"), changed_at: noon() };
-    for changes in [world.task(&gone), Changes::new().write(Write::SetCredential(credential))] {
-        let write = changes.writes.len();
-        let changes = Changes { writes: [vec![Write::InsertUser(bob.clone())], changes.writes].concat(), ..changes };
-        let error = world.store.commit(&changes).await.expect_err("nobody owns it");
-        assert!(matches!(error, StoreError::Stale { write: stale } if stale == write), "{error:?}");
-        assert_eq!(world.store.user(bob.id).await.expect("a read"), None);
-    }
+    assert_eq!(delivery.last_error.as_deref(), Some("a\0b"));
+    assert_eq!(attempts[0].error, "a\0b");
 }
 
 #[tokio::test]
@@ -461,7 +345,7 @@ async fn a_full_disk_fails_one_write_and_not_the_next() {
     let pool = SqlitePoolOptions::new().max_connections(1).connect(&url(&world.folder)).await.expect("a pool");
     // As full as a disk can be.
     pool.execute("PRAGMA max_page_count = 1").await.expect("a limit");
-    let world = World { store: SqliteStore::from_pool(pool.clone()), ..world };
+    let world = World { bench: Workbench::new(SqliteStore::from_pool(pool.clone())), ..world };
     let mut refused = None;
     for _ in 0..200 {
         if let Err(error) = world.store.commit(&world.task(&ada)).await {

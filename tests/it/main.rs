@@ -9,6 +9,7 @@ mod cluster;
 mod server;
 
 mod arrows;
+mod histories;
 mod operations;
 mod postgres;
 mod readme;

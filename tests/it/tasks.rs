@@ -87,6 +87,36 @@ async fn somebody_elses_task_is_byte_for_byte_an_absent_one() {
 }
 
 #[tokio::test]
+async fn a_deleted_task_is_an_absent_one_by_every_method_until_it_is_restored() {
+    let server = start(&[]).await;
+    let ada = server.person("ada").await;
+    let id = ada.task(json!({ "title": "gone" })).await["id"].as_str().expect("an id").to_owned();
+    let methods = [Method::GET, Method::PUT, Method::PATCH, Method::DELETE];
+    let send = async |method: &Method, id: &str| {
+        let mut request = ada.request(method.clone(), &format!("/api/tasks/{id}"));
+        if matches!(*method, Method::PUT | Method::PATCH) {
+            request = request.json(&json!({ "title": "back again" }));
+        }
+        let answer = request.send().await.expect("an answer");
+        (answer.status(), answer.text().await.expect("a body"))
+    };
+    assert_eq!(send(&Method::DELETE, &id).await.0, StatusCode::NO_CONTENT);
+    for method in &methods {
+        let gone = send(method, &id).await;
+        assert_eq!(gone.0, StatusCode::NOT_FOUND, "{method}");
+        assert_eq!(gone, send(method, ABSENT).await, "{method}");
+    }
+    // None of them has done anything to it.
+    let trash = ada.get("/api/tasks/trash").await.1;
+    assert_eq!((&trash["total"], &trash["items"][0]["title"]), (&json!(1), &json!("gone")));
+    let restore = format!("/api/tasks/{id}/restore");
+    assert_eq!(ada.call(Method::POST, &restore, None).await.0, StatusCode::OK);
+    for method in &methods {
+        assert!(send(method, &id).await.0.is_success(), "{method}");
+    }
+}
+
+#[tokio::test]
 async fn a_write_survives_kill_nine() {
     let server = start(&[]).await;
     let id = {

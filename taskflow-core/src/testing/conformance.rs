@@ -4,6 +4,7 @@ mod accounts;
 mod answers;
 mod app;
 mod commit;
+mod edges;
 mod feed;
 mod mailbox;
 mod outbox;
@@ -133,6 +134,15 @@ pub fn cases() -> Vec<Case> {
             the_backlog_tells_the_oldest_due_and_the_next_try,
             the_ledger_counts_every_state_and_balances,
             deliveries_are_listed_by_id_page_by_page,
+        }
+        edges {
+            somebody_who_leaves_makes_no_gap_in_the_feed_of_others,
+            the_data_of_an_event_is_kept_as_it_was_written,
+            whatever_a_relay_says_is_kept,
+            settling_twice_in_one_call_counts_once,
+            settling_and_renewing_nothing_is_fine,
+            of_many_new_people_the_one_whose_name_is_taken_is_named,
+            words_and_names_with_the_character_nul_find_nothing,
         }
         mailbox {
             kept_mail_is_read_newest_first_and_by_id,

@@ -14,30 +14,25 @@ pub(crate) async fn tasks(
     query: &TaskQuery,
     now: Timestamp,
 ) -> Result<Page<Task>, StoreError> {
-    let mut page = QueryBuilder::new(COLUMNS);
-    push_conditions(&mut page, owner, query, now);
-    page.push(" ORDER BY ");
-    for sort in &query.sort {
-        page.push(order(*sort)).push(", ");
-    }
-    if query.sort.is_empty() {
-        page.push("created_at DESC, ");
-    }
-    let offset = query.page.offset();
-    page.push("id DESC LIMIT ").push_bind(i64::from(query.page.size()));
-    page.push(" OFFSET ").push_bind(i64::try_from(offset).unwrap_or(i64::MAX));
-    let rows: Vec<TaskRow> =
-        store.read(|conn| Box::pin(async move { page.build_query_as().fetch_all(conn).await })).await?;
+    let rows: Vec<TaskRow> = store
+        .read(|conn| {
+            let mut page = page(owner, query, now);
+            Box::pin(async move { page.build_query_as().fetch_all(conn).await })
+        })
+        .await?;
 
     // A page that is neither full nor beyond the end is the last one and tells the total.
-    let seen = rows.len() as u64;
+    let (offset, seen) = (query.page.offset(), rows.len() as u64);
     let total = if seen < u64::from(query.page.size()) && (seen > 0 || offset == 0) {
         offset + seen
     } else {
-        let mut count = QueryBuilder::new(COUNT);
-        push_conditions(&mut count, owner, query, now);
-        let total: i64 =
-            store.read(|conn| Box::pin(async move { count.build_query_scalar().fetch_one(conn).await })).await?;
+        let total: i64 = store
+            .read(|conn| {
+                let mut count = QueryBuilder::new(COUNT);
+                push_conditions(&mut count, owner, query, now);
+                Box::pin(async move { count.build_query_scalar().fetch_one(conn).await })
+            })
+            .await?;
         TABLE.number("id", total)?
     };
     let items = rows.into_iter().map(Task::try_from).collect::<Result<_, _>>()?;
@@ -51,6 +46,21 @@ const COLUMNS: &str = "\
     WHERE user_id = ";
 
 const COUNT: &str = "SELECT count(*) FROM taskflow.tasks WHERE user_id = ";
+
+fn page(owner: UserId, query: &TaskQuery, now: Timestamp) -> QueryBuilder<Postgres> {
+    let mut sql = QueryBuilder::new(COLUMNS);
+    push_conditions(&mut sql, owner, query, now);
+    sql.push(" ORDER BY ");
+    for sort in &query.sort {
+        sql.push(order(*sort)).push(", ");
+    }
+    if query.sort.is_empty() {
+        sql.push("created_at DESC, ");
+    }
+    sql.push("id DESC LIMIT ").push_bind(i64::from(query.page.size()));
+    sql.push(" OFFSET ").push_bind(i64::try_from(query.page.offset()).unwrap_or(i64::MAX));
+    sql
+}
 
 fn push_conditions(sql: &mut QueryBuilder<Postgres>, owner: UserId, query: &TaskQuery, now: Timestamp) {
     sql.push_bind(owner.as_uuid());

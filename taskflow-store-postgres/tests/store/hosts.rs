@@ -5,10 +5,11 @@ use std::time::Duration;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Executor, PgPool};
 use taskflow_core::ports::{Ids, Signal, Store};
+use taskflow_core::testing::workbench::{noon, text};
 use taskflow_core::{StoreError, User, UserId, Write};
 use taskflow_store_postgres::PgStore;
 
-use crate::world::{World, noon, text};
+use crate::world::World;
 
 async fn host(world: &World) -> PgPool {
     let pool = PgPoolOptions::new().max_connections(1).connect(world.url()).await.expect("a host");

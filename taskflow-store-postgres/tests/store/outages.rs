@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection};
 use taskflow_core::ports::{Outbox, Store};
-use taskflow_core::{StoreError, TaskQuery, Write};
+use taskflow_core::testing::workbench::noon;
+use taskflow_core::{StoreError, TaskQuery, User, Write};
 use taskflow_store_postgres::PgOptions;
 
 use crate::postgres::{Cluster, Stop};
 use crate::proxy::Proxy;
-use crate::world::{World, noon};
+use crate::world::World;
 
 #[expect(clippy::disallowed_methods, reason = "how long something really takes is what is tested")]
 fn now() -> Instant {
@@ -81,6 +82,47 @@ async fn a_restart_or_a_crash_loses_nothing_and_needs_no_help() {
     }
     let (tasks, entries) = world.count(&ada).await;
     assert_eq!(tasks, entries);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nobody_notices_that_idle_connections_have_died() {
+    let world = Arc::new(World::new().await);
+    let ada = world.somebody("ada").await;
+    let mut other = world.connection().await;
+    for _ in 0..5 {
+        // Just used, so the pool takes them for fit.
+        calls(&world, &ada, 32).await;
+        let ended: Vec<bool> = sqlx::query_scalar(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        .fetch_all(&mut other)
+        .await
+        .expect("all ended");
+        assert!(ended.len() > 1 && ended.iter().all(|ended| *ended), "{ended:?}");
+        calls(&world, &ada, 50).await;
+    }
+    let (tasks, entries) = world.count(&ada).await;
+    assert_eq!((tasks, entries), (5 * (11 + 17), 5 * (11 + 17)), "each write once");
+}
+
+/// As many calls at once, of several kinds. Each of them succeeds.
+async fn calls(world: &Arc<World>, ada: &User, number: usize) {
+    let calls: Vec<_> = (0..number)
+        .map(|n| {
+            let (world, ada) = (world.clone(), ada.clone());
+            tokio::spawn(async move {
+                match n % 3 {
+                    0 => world.store.commit(&world.task(&ada)).await,
+                    1 => world.store.tasks(ada.id, &TaskQuery::default(), noon()).await.map(drop),
+                    _ => world.store.claim(&world.claim()).await.map(drop),
+                }
+            })
+        })
+        .collect();
+    for call in calls {
+        call.await.expect("no panic").expect("a connection that works");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use sqlx::Executor;
 use taskflow_core::ports::{Outbox, Store};
+use taskflow_core::testing::workbench::noon;
 use taskflow_core::{Changes, StoreError, Task, TaskQuery, User, Write};
 use taskflow_store_postgres::{PgOptions, PgStore};
 
 use crate::postgres::Database;
-use crate::world::{World, noon};
+use crate::world::World;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fifty_writers_who_share_feeds_never_fail() {
