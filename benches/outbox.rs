@@ -109,7 +109,7 @@ async fn through(store: PgStore) -> u64 {
             id: claim.delivery.id,
             lease: claim.lease,
             at: now,
-            outcome: Outcome::Delivered { reply: "250 2.0.0 queued".to_owned() },
+            outcome: Outcome::Delivered { reply: "250 2.0.0 queued".to_owned(), told: None },
         };
         let settlements: Vec<_> = claims.into_iter().map(settled).collect();
         store.settle(&settlements).await.expect("settled");

@@ -116,7 +116,7 @@ impl Subject for Ours {
             id: DeliveryId::from_uuid(id),
             lease: LeaseToken::from_uuid(lease),
             at,
-            outcome: Outcome::Delivered { reply: "250 2.0.0 queued".to_owned() },
+            outcome: Outcome::Delivered { reply: "250 2.0.0 queued".to_owned(), told: None },
         };
         let settlements: Vec<_> = ids.into_iter().map(settled).collect();
         let settled = self.outbox().settle(&settlements).await.expect("settled");

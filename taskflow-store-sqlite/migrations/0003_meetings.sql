@@ -34,7 +34,7 @@ CREATE TABLE taskflow_meetings (
     CHECK ((burst_since IS NULL) = (burst_due_at IS NULL))
 ) STRICT;
 
-CREATE INDEX taskflow_idx_meetings_created_by ON taskflow_meetings (created_by) WHERE created_by IS NOT NULL;
+CREATE INDEX taskflow_idx_meetings_created_by ON taskflow_meetings (created_by);
 -- What takes place, in the order of time.
 CREATE INDEX taskflow_idx_meetings_meeting_date ON taskflow_meetings (meeting_date, id)
     WHERE cancelled_at IS NULL AND ended_at IS NULL;

@@ -4,13 +4,15 @@ use async_trait::async_trait;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 use taskflow_core::ports::{Account, Accounts};
-use taskflow_core::{Credential, Login, PasswordHash, Session, SessionId, StoreError, Timestamp, User, UserId};
+use taskflow_core::{
+    Credential, Login, PasswordHash, Session, SessionId, StoreError, Timestamp, Token, TokenId, User, UserId,
+};
 
 use crate::commit::Rows;
 use crate::error::store_error;
-use crate::sessions;
 use crate::store::SqliteStore;
 use crate::users::UserRow;
+use crate::{sessions, tokens};
 
 /// A credential as the parameters of a statement.
 #[derive(Serialize)]
@@ -57,6 +59,10 @@ impl Accounts for SqliteStore {
             .await
             .map_err(store_error)?;
         Ok(hash.map(PasswordHash::new))
+    }
+
+    async fn token(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
+        tokens::token(self.reader(), id).await
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {

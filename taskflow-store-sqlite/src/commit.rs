@@ -12,7 +12,7 @@ use taskflow_core::{Changes, StoreError, Write};
 
 use crate::error::{SqliteStoreError, store_error};
 use crate::store::SqliteStore;
-use crate::{accounts, answers, deliveries, feed, mailbox, sessions, tasks, users};
+use crate::{accounts, answers, deliveries, feed, mailbox, meetings, sessions, tasks, tokens, users};
 
 impl SqliteStore {
     /// Applies `changes` in a transaction of the host's (begun by sqlx, on a database that has our schema); they count once
@@ -69,9 +69,20 @@ pub(crate) struct Batch {
     new_sessions: Rows,
     changed_sessions: Rows,
     ended_sessions: Rows,
+    new_tokens: Rows,
+    used_tokens: Rows,
     answers: Rows,
     new_tasks: Rows,
     changed_tasks: Rows,
+    expected_meetings: Rows,
+    changed_meetings: Rows,
+    new_meetings: Rows,
+    confirmed_starts: Rows,
+    expected_participants: Rows,
+    changed_participants: Rows,
+    new_participants: Rows,
+    linked_guests: Rows,
+    revisions: Rows,
     cancellations: Rows,
     mails: Rows,
     deliveries: Rows,
@@ -99,11 +110,43 @@ impl Batch {
                 Write::EndSessions { user_id, only, at } => {
                     batch.ended_sessions.push(index, user_id, &sessions::End::new(*user_id, *only, *at))?;
                 }
+                Write::InsertToken(token) => batch.new_tokens.push(index, token.id, &tokens::Params::new(token))?,
+                Write::UseToken { id, at } => batch.used_tokens.push(index, id, &tokens::Use::new(*id, *at))?,
                 Write::RememberAnswer(answer) => {
                     batch.answers.push(index, answers::id(answer), &answers::Params::new(answer))?;
                 }
                 Write::InsertTask(task) => batch.new_tasks.push(index, task.id, &tasks::Params::new(task))?,
                 Write::UpdateTask(task) => batch.changed_tasks.push(index, task.id, &tasks::Params::new(task))?,
+                Write::InsertMeeting(meeting) => {
+                    batch.new_meetings.push(index, meeting.id, &meetings::Params::new(meeting))?;
+                }
+                Write::UpdateMeeting(meeting) => {
+                    batch.changed_meetings.push(index, meeting.id, &meetings::Params::new(meeting))?;
+                }
+                Write::ExpectMeeting { id, version } => {
+                    batch.expected_meetings.push(index, id, &meetings::Expected::new(*id, *version))?;
+                }
+                Write::ExpectParticipants { meeting, versions } => {
+                    let expected = meetings::ExpectedVersions::new(*meeting, *versions);
+                    batch.expected_participants.push(index, meeting, &expected)?;
+                }
+                Write::ConfirmStart { id, tzdb } => {
+                    batch.confirmed_starts.push(index, id, &meetings::Confirmed::new(*id, tzdb))?;
+                }
+                Write::InsertParticipant(participant) => {
+                    let params = meetings::ParticipantParams::new(participant);
+                    batch.new_participants.push(index, participant.id, &params)?;
+                }
+                Write::UpdateParticipant(participant) => {
+                    let params = meetings::ParticipantParams::new(participant);
+                    batch.changed_participants.push(index, participant.id, &params)?;
+                }
+                Write::LinkGuests { email, user_id } => {
+                    batch.linked_guests.push(index, user_id, &meetings::Guest::new(email, *user_id))?;
+                }
+                Write::InsertRevision(revision) => {
+                    batch.revisions.push(index, revision.meeting_id, &meetings::RevisionParams::new(revision)?)?;
+                }
                 Write::CancelDelivery { key, reason, at } => {
                     batch.cancellations.push(index, key, &deliveries::Cancel::new(key, reason, *at))?;
                 }
@@ -125,6 +168,8 @@ impl Batch {
     }
 
     /// Runs the statements. The caller has begun a transaction and undoes it after an error.
+    ///
+    /// What a decision relied on is looked at before the rows that it changes.
     pub(crate) async fn apply(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
         users::update(conn, &self.changed_users).await?;
         users::insert(conn, &self.new_users).await?;
@@ -132,9 +177,20 @@ impl Batch {
         sessions::update(conn, &self.changed_sessions).await?;
         sessions::open(conn, &self.new_sessions).await?;
         sessions::end(conn, &self.ended_sessions).await?;
+        tokens::use_up(conn, &self.used_tokens).await?;
+        tokens::insert(conn, &self.new_tokens).await?;
         answers::remember(conn, &self.answers).await?;
         tasks::update(conn, &self.changed_tasks).await?;
         tasks::insert(conn, &self.new_tasks).await?;
+        meetings::expect(conn, &self.expected_meetings).await?;
+        meetings::update(conn, &self.changed_meetings).await?;
+        meetings::insert(conn, &self.new_meetings).await?;
+        meetings::confirm(conn, &self.confirmed_starts).await?;
+        meetings::expect_participants(conn, &self.expected_participants).await?;
+        meetings::update_participants(conn, &self.changed_participants).await?;
+        meetings::insert_participants(conn, &self.new_participants).await?;
+        meetings::link_guests(conn, &self.linked_guests).await?;
+        meetings::insert_revisions(conn, &self.revisions).await?;
         deliveries::cancel(conn, &self.cancellations).await?;
         mailbox::keep(conn, &self.mails).await?;
         users::delete(conn, &self.gone_users).await?;
@@ -186,6 +242,21 @@ impl Rows {
             Some(write) if ownerless => StoreError::Stale { write },
             _ => store_error(error),
         }
+    }
+
+    /// Runs a statement over the rows, if there are any, that tells the ids of those that it found or wrote; `Stale`
+    /// unless that is all of them.
+    pub(crate) async fn write_all(
+        &self,
+        conn: &mut SqliteConnection,
+        statement: &'static str,
+    ) -> Result<(), StoreError> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let query = sqlx::query_scalar(statement).bind(self.json());
+        let found: Vec<String> = query.fetch_all(conn).await.map_err(|error| self.refused(error))?;
+        self.all_found(&found)
     }
 
     /// `Stale` unless every row was found.

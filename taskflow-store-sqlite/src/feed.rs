@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::{BadRow, Entity, Event, EventId, FeedEntry, StoreError, TaskId, UserId};
+use taskflow_core::{BadRow, Entity, Event, EventId, FeedEntry, MeetingId, StoreError, TaskId, UserId};
 
 use crate::commit::Rows;
 use crate::error::{SqliteStoreError, Table, store_error};
@@ -11,6 +11,7 @@ const EVENTS: Table = Table("taskflow_events");
 const FEED: Table = Table("taskflow_feed");
 
 const TASK: &str = "task";
+const MEETING: &str = "meeting";
 
 /// An event as the parameters of a statement.
 #[derive(Serialize)]
@@ -76,6 +77,7 @@ impl TryFrom<EventRow> for Event {
     fn try_from(row: EventRow) -> Result<Self, BadRow> {
         let entity = match row.entity_kind.as_str() {
             TASK => Entity::Task(EVENTS.value::<TaskId>("entity_id", &row.entity_id)?),
+            MEETING => Entity::Meeting(EVENTS.value::<MeetingId>("entity_id", &row.entity_id)?),
             _ => return Err(EVENTS.bad("entity_kind", "is unknown to this build")),
         };
         Ok(Self {
@@ -169,6 +171,7 @@ const APPEND: &str = "
 fn entity_columns(entity: Entity) -> Result<(&'static str, String), StoreError> {
     match entity {
         Entity::Task(id) => Ok((TASK, id.to_string())),
+        Entity::Meeting(id) => Ok((MEETING, id.to_string())),
         _ => Err(SqliteStoreError::Unknown("events of this kind of entity").into()),
     }
 }

@@ -36,12 +36,14 @@ mod deliveries;
 mod error;
 mod feed;
 mod mailbox;
+mod meetings;
 mod options;
 mod outbox;
 mod schema;
 mod sessions;
 mod store;
 mod tasks;
+mod tokens;
 mod users;
 
 pub use options::SqliteOptions;

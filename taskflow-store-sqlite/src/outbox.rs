@@ -125,6 +125,17 @@ impl Outbox for SqliteStore {
         Ok(Some((Delivery::try_from(row)?, failed)))
     }
 
+    async fn deliveries_with_key(&self, prefix: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+        let rows: Vec<DeliveryRow> = sqlx::query_as(DELIVERIES_WITH_KEY)
+            .bind(prefix)
+            .bind(format!("{prefix}{}", char::MAX))
+            .bind(limit)
+            .fetch_all(self.reader())
+            .await
+            .map_err(store_error)?;
+        Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
+    }
+
     async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
         // Every id is greater than the empty text.
         let after = after.map(|id| id.to_string()).unwrap_or_default();
@@ -275,6 +286,15 @@ const FAILED_ATTEMPTS: &str = "
     FROM taskflow_delivery_attempts
     WHERE delivery_id = ?1
     ORDER BY attempt";
+
+/// One range of keys: none goes on with the last character that there is.
+const DELIVERIES_WITH_KEY: &str = "
+    SELECT id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
+        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+    FROM taskflow_deliveries
+    WHERE dedupe_key >= ?1 AND dedupe_key < ?2
+    ORDER BY dedupe_key
+    LIMIT ?3";
 
 const DELIVERIES_AFTER: &str = "
     SELECT id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,

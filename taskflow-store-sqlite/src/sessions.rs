@@ -124,7 +124,7 @@ pub(crate) async fn ended(pool: &SqlitePool, since: Timestamp) -> Result<Vec<Ses
 const ENDED: &str = "SELECT id FROM taskflow_sessions WHERE ended_at >= ?1";
 
 pub(crate) async fn open(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.all_found(&written(conn, OPEN, rows).await?)
+    rows.write_all(conn, OPEN).await
 }
 
 /// The join leaves out sessions of people who are gone.
@@ -139,7 +139,7 @@ const OPEN: &str = "
     RETURNING id";
 
 pub(crate) async fn update(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.all_found(&written(conn, UPDATE, rows).await?)
+    rows.write_all(conn, UPDATE).await
 }
 
 const UPDATE: &str = "
@@ -155,7 +155,10 @@ const UPDATE: &str = "
     RETURNING id";
 
 pub(crate) async fn end(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
-    written(conn, END, rows).await.map(drop)
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(END).bind(rows.json()).execute(conn).await.map(drop).map_err(store_error)
 }
 
 const END: &str = "
@@ -163,13 +166,4 @@ const END: &str = "
     SET ended_at = j.value ->> 'at'
     FROM json_each(?1) AS j
     WHERE taskflow_sessions.user_id = j.value ->> 'user_id' AND taskflow_sessions.ended_at IS NULL
-        AND (j.value ->> 'only' IS NULL OR taskflow_sessions.id = j.value ->> 'only')
-    RETURNING id";
-
-/// Runs a statement over rows, if there are any, and tells the ids it wrote.
-async fn written(conn: &mut SqliteConnection, statement: &'static str, rows: &Rows) -> Result<Vec<String>, StoreError> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    sqlx::query_scalar(statement).bind(rows.json()).fetch_all(conn).await.map_err(store_error)
-}
+        AND (j.value ->> 'only' IS NULL OR taskflow_sessions.id = j.value ->> 'only')";

@@ -191,11 +191,7 @@ const INSERT: &str = "
     FROM json_each(?1)";
 
 pub(crate) async fn update(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let found: Vec<String> = sqlx::query_scalar(UPDATE).bind(rows.json()).fetch_all(conn).await.map_err(store_error)?;
-    rows.all_found(&found)
+    rows.write_all(conn, UPDATE).await
 }
 
 const UPDATE: &str = "

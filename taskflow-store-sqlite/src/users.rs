@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::ports::Loaded;
-use taskflow_core::{BadRow, StoreError, Timestamp, UniqueField, User, UserId};
+use taskflow_core::{BadRow, EmailAddress, StoreError, Timestamp, UniqueField, User, UserId};
 
 use crate::commit::Rows;
 use crate::deliveries;
@@ -136,6 +136,19 @@ const USERS_AFTER: &str = "
     ORDER BY id
     LIMIT ?2";
 
+/// People who have shown that one of these addresses is theirs, each once.
+pub(crate) async fn users_by_email(pool: &SqlitePool, addresses: &[EmailAddress]) -> Result<Vec<User>, StoreError> {
+    let keys: Vec<String> = addresses.iter().map(EmailAddress::key).collect();
+    let keys = serde_json::to_string(&keys).map_err(|error| StoreError::Internal(error.into()))?;
+    let rows: Vec<UserRow> = sqlx::query_as(USERS_BY_EMAIL).bind(keys).fetch_all(pool).await.map_err(store_error)?;
+    Ok(rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?)
+}
+
+const USERS_BY_EMAIL: &str = "
+    SELECT id, username, email, email_verified, time_zone, locale, is_active, is_admin, version, created_at, updated_at
+    FROM taskflow_users
+    WHERE email_key IN (SELECT value FROM json_each(?1)) AND email_verified = 1";
+
 pub(crate) async fn insert(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
@@ -220,7 +233,7 @@ const TAKEN: &str = "
     ORDER BY 1, 2 DESC
     LIMIT 1";
 
-/// Removes accounts with everything that is theirs.
+/// Removes accounts with everything that is theirs; meetings stay, for the others in them.
 pub(crate) async fn delete(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
@@ -234,7 +247,15 @@ pub(crate) async fn delete(conn: &mut SqliteConnection, rows: &Rows) -> Result<(
 const DELETE: &str = "
     DELETE FROM taskflow_credentials WHERE user_id IN (SELECT value ->> 'id' FROM json_each(?1));
 
+    DELETE FROM taskflow_tokens WHERE user_id IN (SELECT value ->> 'id' FROM json_each(?1));
+
     DELETE FROM taskflow_answers WHERE user_id IN (SELECT value ->> 'id' FROM json_each(?1));
+
+    UPDATE taskflow_meetings SET created_by = NULL WHERE created_by IN (SELECT value ->> 'id' FROM json_each(?1));
+
+    UPDATE taskflow_meeting_participants
+    SET user_id = NULL
+    WHERE user_id IN (SELECT value ->> 'id' FROM json_each(?1));
 
     UPDATE taskflow_sessions
     SET ended_at = j.value ->> 'at'

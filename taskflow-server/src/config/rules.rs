@@ -74,7 +74,7 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
             "write a time from 0s to 5m",
             values::span(Duration::ZERO..=Burst::LONGEST),
         ),
-        inbound_secret: r.secret("INBOUND_SECRET").filter(|secret| !secret.is_empty()).map(SecretString::from),
+        inbound_secret: r.secret("INBOUND_SECRET").map(SecretString::from),
         hold_mail: r.value("HOLD_MAIL", TRUTH, values::truth),
         job_tick: r.value(
             "JOB_TICK",

@@ -353,6 +353,14 @@ fn an_access_token_does_not_outlive_its_session() {
 }
 
 #[test]
+fn a_guessable_secret_for_the_gateway_is_remarked_in_production() {
+    let remarks = |secret| production(&[("INBOUND_SECRET", secret)]).expect("valid").remarks;
+    assert!(remarks("short").iter().any(|remark| remark.contains("INBOUND_SECRET")));
+    assert!(remarks(KEY).is_empty(), "{:?}", remarks(KEY));
+    assert_eq!(names(development(&[("CHANGE_QUIET_SECONDS", "6m")])), ["CHANGE_QUIET_SECONDS"]);
+}
+
+#[test]
 fn secrets_show_as_stars() {
     let login = [("SMTP_USERNAME", "u"), ("SMTP_PASSWORD", "hunter2hunter2")];
     let config = production(&login).expect("valid");
@@ -381,6 +389,7 @@ fn every_setting_has_a_shown_value_when_all_are_set() {
         ("SMTP_PASSWORD", "p"),
         ("ALLOWED_ORIGINS", "https://a.example"),
         ("SECRET_KEY_PREVIOUS", KEY),
+        ("INBOUND_SECRET", KEY),
     ];
     for (name, value, _) in production(&all).expect("valid").effective() {
         assert!(!value.is_empty(), "{name}");

@@ -51,8 +51,7 @@ pub(crate) async fn revisions(
     wanted: &[(MeetingId, u64)],
 ) -> Result<Loaded<(MeetingId, u64), Revision>, StoreError> {
     let json = serde_json::to_string(wanted).map_err(|error| StoreError::Internal(error.into()))?;
-    let rows: Vec<RevisionRow> =
-        sqlx::query_as(REVISIONS).bind(json).fetch_all(pool).await.map_err(store_error)?;
+    let rows: Vec<RevisionRow> = sqlx::query_as(REVISIONS).bind(json).fetch_all(pool).await.map_err(store_error)?;
     let asked = |row: &RevisionRow| usize::try_from(row.wanted).ok().and_then(|index| wanted.get(index)).copied();
     Ok(rows.into_iter().filter_map(|row| Some((asked(&row)?, Revision::try_from(row)))).collect())
 }

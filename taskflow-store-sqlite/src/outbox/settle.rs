@@ -1,6 +1,6 @@
 //! Writing outcomes, fenced by the lease under which each was obtained.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
@@ -8,6 +8,7 @@ use taskflow_core::ports::Settled;
 use taskflow_core::{DeliveryId, DeliveryState, LeaseToken, Outcome, Settlement, StoreError, Timestamp};
 
 use crate::error::store_error;
+use crate::meetings::{self, KnowsNow};
 
 /// Settlements as the parameters of statements.
 pub(super) struct Batch {
@@ -30,6 +31,9 @@ struct Row {
     released_error: Option<String>,
     reply: Option<String>,
     reason: Option<String>,
+    /// What a participant knows now; goes to another table.
+    #[serde(skip)]
+    told: Option<KnowsNow>,
 }
 
 impl Row {
@@ -45,10 +49,15 @@ impl Row {
             released_error: None,
             reply: None,
             reason: None,
+            told: None,
         };
         let micros = |at: &Timestamp| Some(at.as_micros());
         match &settlement.outcome {
-            Outcome::Delivered { reply } => Self { reply: Some(reply.clone()), ..row(DeliveryState::Delivered) },
+            Outcome::Delivered { reply, told } => Self {
+                reply: Some(reply.clone()),
+                told: told.map(|(participant, told)| KnowsNow::new(participant, told)),
+                ..row(DeliveryState::Delivered)
+            },
             Outcome::Retry { next_at, error } => Self {
                 failed: 1,
                 next_at: micros(next_at),
@@ -99,8 +108,12 @@ async fn settle(conn: &mut SqliteConnection, rows: Vec<&Row>) -> Result<HashSet<
     let applied: Vec<String> =
         sqlx::query_scalar(SETTLE).bind(json(&rows)?).fetch_all(&mut *conn).await.map_err(store_error)?;
     let applied: HashSet<String> = applied.into_iter().collect();
-    let failed: Vec<&Row> =
-        rows.into_iter().filter(|row| row.failed > 0 && applied.contains(&row.id.to_string())).collect();
+    let counted: Vec<&Row> = rows.into_iter().filter(|row| applied.contains(&row.id.to_string())).collect();
+    // Of two mails to one participant the later settlement is what they know.
+    let told: HashMap<_, _> =
+        counted.iter().filter_map(|row| row.told.as_ref()).map(|told| (told.id(), told)).collect();
+    meetings::tell(conn, &Vec::from_iter(told.into_values())).await?;
+    let failed: Vec<&Row> = counted.into_iter().filter(|row| row.failed > 0).collect();
     if !failed.is_empty() {
         sqlx::query(INSERT_ATTEMPTS).bind(json(&failed)?).execute(conn).await.map_err(store_error)?;
     }
