@@ -335,11 +335,13 @@ impl Meeting {
             return Err(FieldError::new("status", "is cancelled; restore the meeting before changing it"));
         }
         let time_zone = change.time_zone.unwrap_or_else(|| self.time_zone.clone());
+        // The rules of the zone may be others than those that the start was found with, and the sweep yet to come.
+        let agreed = if self.starts_at > now { self.agreed_start() } else { self.starts_at };
         let starts_at = match change.starts_at.map(|at| instant(at, &time_zone)) {
-            Some(at) if at != self.starts_at => ahead(at, now)?,
-            _ => self.starts_at,
+            Some(at) if at != self.starts_at && at != agreed => ahead(at, now)?,
+            _ => agreed,
         };
-        let moved = starts_at != self.starts_at;
+        let moved = starts_at != agreed;
         let (mut ended_at, mut cancelled_at) = (self.ended_at.filter(|_| !moved), None);
         match change.status {
             None => {}
@@ -402,12 +404,21 @@ impl Meeting {
     /// agreed on. The same value when that is the same instant.
     #[must_use]
     pub fn by_current_rules(&self, now: Timestamp, quiet: Duration) -> Self {
-        if self.time_zone.wall_clock(self.starts_at).at == self.local_start {
+        let starts_at = self.agreed_start();
+        if starts_at == self.starts_at {
             return self.clone();
         }
-        let starts_at = self.time_zone.instant(self.local_start);
         let local_start = self.time_zone.wall_clock(starts_at).at;
         self.succeeded_by(Self { starts_at, local_start, tzdb: current_tzdb(), ..self.clone() }, now, quiet)
+    }
+
+    /// When the clock on the wall shows what was agreed on, by the current rules; the second time of a night that has it
+    /// twice stays the second.
+    fn agreed_start(&self) -> Timestamp {
+        match self.time_zone.wall_clock(self.starts_at).at == self.local_start {
+            true => self.starts_at,
+            false => self.time_zone.instant(self.local_start),
+        }
     }
 
     fn succeeded_by(&self, after: Self, now: Timestamp, quiet: Duration) -> Self {

@@ -40,6 +40,8 @@ struct State {
     tasks: BTreeMap<TaskId, Task>,
     meetings: BTreeMap<MeetingId, Meeting>,
     participants: BTreeMap<ParticipantId, Participant>,
+    /// Who was ever invited to a meeting.
+    people: BTreeMap<MeetingId, BTreeSet<ParticipantId>>,
     revisions: BTreeMap<(MeetingId, u64), Revision>,
     events: Vec<Event>,
     feeds: BTreeMap<UserId, Vec<FeedEntry>>,
@@ -183,10 +185,8 @@ impl Store for MemoryStore {
 
     async fn participants(&self, meetings: &[MeetingId]) -> Result<Vec<Participant>, StoreError> {
         let state = self.state();
-        let of_them = state.participants.values().filter(|participant| meetings.contains(&participant.meeting_id));
-        let mut found: Vec<_> = of_them.cloned().collect();
-        found.sort_by_key(|participant| (participant.meeting_id, participant.id));
-        Ok(found)
+        let meetings: BTreeSet<_> = meetings.iter().copied().collect();
+        Ok(meetings.into_iter().flat_map(|meeting| state.participants_of(meeting)).cloned().collect())
     }
 
     async fn participants_by_id(

@@ -11,7 +11,7 @@
 //!     locale: Locale::en(),
 //!     zone: "Europe/Berlin".parse()?,
 //!     public_url: Some("https://tasks.example.org".to_owned()),
-//!     topic: Topic::Welcome,
+//!     topic: Topic::Welcome { verify_url: None },
 //! })?;
 //! assert_eq!(content.subject, "Hi Ada!");
 //! assert!(content.text.contains("https://tasks.example.org"));

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use lettre::message::{MultiPart, SinglePart};
 use taskflow_core::ports::{MailError, Reply};
-use taskflow_core::{EmailAddress, Mail, Mailbox};
+use taskflow_core::{CalendarPart, EmailAddress, Mail, Mailbox};
 
 /// Longest line of a mail, without its CRLF (RFC 5322 §2.1.1).
 const LONGEST_LINE: usize = 998;
@@ -46,13 +46,15 @@ impl Message {
                 "auto-generated".to_owned(),
             ));
         let text = part(ContentType::TEXT_PLAIN, &mail.content.text);
-        let written = match &mail.content.html {
-            Some(html) => {
-                // Quoted-printable never contains "=_" (RFC 2045 §6.7): no body can hold this boundary.
-                let parts = MultiPart::alternative().boundary(format!("=_{}", mail.id));
-                builder.multipart(parts.singlepart(text).singlepart(part(ContentType::TEXT_HTML, html)))
-            }
-            None => builder.singlepart(text),
+        let html = mail.content.html.as_ref().map(|html| part(ContentType::TEXT_HTML, html));
+        // The richest form comes last (RFC 2046 §5.1.4): programs that know calendars prefer it, others pass over it.
+        let others = html.into_iter().chain(mail.calendar.as_ref().map(calendar).transpose()?).collect::<Vec<_>>();
+        let written = if others.is_empty() {
+            builder.singlepart(text)
+        } else {
+            // Quoted-printable never contains "=_" (RFC 2045 §6.7): no body can hold this boundary.
+            let parts = MultiPart::alternative().boundary(format!("=_{}", mail.id)).singlepart(text);
+            builder.multipart(others.into_iter().fold(parts, MultiPart::singlepart))
         };
         let written = written.map_err(|error| unsendable(&error.to_string()))?;
         let source = checked(written.formatted())?;
@@ -94,6 +96,15 @@ fn part(content_type: ContentType, body: &str) -> SinglePart {
     let lines = body.replace("\r\n", "\n").replace('\r', "\n");
     let lines: String = lines.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
     SinglePart::builder().header(content_type).header(ContentTransferEncoding::QuotedPrintable).body(lines)
+}
+
+/// The calendar object as one more form of the same letter, and nowhere else: so Exchange documents it ([MS-OXCMAIL]
+/// §2.1.3.3.8), and a second copy as a file would be a second invitation to programs that read both. Its type names
+/// the method, or it would be a file and no invitation (RFC 6047 §2.4).
+fn calendar(object: &CalendarPart) -> Result<SinglePart, MailError> {
+    let kind = format!("text/calendar; charset=utf-8; method={}", object.method.as_str());
+    let kind = ContentType::parse(&kind).map_err(|error| unsendable(&error.to_string()))?;
+    Ok(part(kind, &object.text))
 }
 
 /// The last look at the bytes: whatever a library did before, nothing that could break the dialogue leaves.

@@ -1,32 +1,30 @@
 //! The words of a letter, from templates.
 
+mod meeting;
+mod shipped;
+
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, context};
 use taskflow_core::ports::{RenderError, Renderer};
-use taskflow_core::{Content, Letter, Timestamp, Topic, Zone};
+use taskflow_core::{Content, Description, Invitation, Letter, Timestamp, Topic, Zone};
 
 use crate::message::one_line;
-
-/// The templates as shipped: name and source.
-const SHIPPED: [(&str, &str); 11] = [
-    ("layout.html", include_str!("../templates/layout.html")),
-    ("layout.txt", include_str!("../templates/layout.txt")),
-    ("welcome/subject.txt", include_str!("../templates/welcome/subject.txt")),
-    ("welcome/body.txt", include_str!("../templates/welcome/body.txt")),
-    ("welcome/body.html", include_str!("../templates/welcome/body.html")),
-    ("password_changed/subject.txt", include_str!("../templates/password_changed/subject.txt")),
-    ("password_changed/body.txt", include_str!("../templates/password_changed/body.txt")),
-    ("password_changed/body.html", include_str!("../templates/password_changed/body.html")),
-    ("task_due/subject.txt", include_str!("../templates/task_due/subject.txt")),
-    ("task_due/body.txt", include_str!("../templates/task_due/body.txt")),
-    ("task_due/body.html", include_str!("../templates/task_due/body.html")),
-];
+use shipped::SHIPPED;
 
 /// Finds the words of a letter in templates (minijinja): `{kind of notice}/subject.txt`, `body.txt` and `body.html`,
 /// the bodies inside `layout.txt` and `layout.html`.
 ///
 /// What people typed is escaped in every template whose name ends in `.html`. All templates know `name` and
-/// `public_url` (none: write no links); bodies also know `subject`. `password_changed` has `when`; `task_due` has
-/// `title`, `description` (may be none), `due` and `priority`. Times are told in the reader's zone, with its name.
+/// `public_url` (none: write no links; guests are shown none, as they cannot sign in); bodies also know `subject`.
+/// Times are told in the reader's zone, with its name. Beside these,
+///
+/// * `welcome` has `verify_url` (may be none);
+/// * `verify_email` and `password_reset` have `url` and `until`, `password_changed` has `when`;
+/// * `task_due` has `title`, `description` (may be none), `due` and `priority`;
+/// * `meeting_…` have `title`, `when`, `when_briefly`, `lasts`, `how`, `organizer` and `is_cancelled`, and what may be
+///   none: `description`, `location`, `meeting_url`, `answer` (the reader's own so far) and `respond_url`, a page where
+///   it can be given. `meeting_change` also has `changes`, a list of `{what, was, is}`; `meeting_reminder` the
+///   organizer's `message` (may be none); `meeting_left` has `who`. Its pieces `meeting/facts` and `meeting/answer` are
+///   included by all of them.
 ///
 /// English only: a letter's locale is not looked at yet.
 #[derive(Debug)]
@@ -85,7 +83,8 @@ impl Default for Templates {
 impl Renderer for Templates {
     fn render(&self, letter: &Letter) -> Result<Content, RenderError> {
         let kind = letter.topic.kind();
-        let common = context! { name => &letter.name, public_url => &letter.public_url };
+        let public_url = letter.public_url.as_ref().filter(|_| !goes_to_a_guest(&letter.topic));
+        let common = context! { name => &letter.name, public_url };
         let context = context! { ..common, ..topic_words(&letter.topic, &letter.zone)? };
         let subject = one_line(&self.fill(&format!("{kind}/subject.txt"), &context)?);
         if subject.is_empty() {
@@ -99,16 +98,38 @@ impl Renderer for Templates {
 }
 
 fn topic_words(topic: &Topic, zone: &Zone) -> Result<Value, RenderError> {
-    match topic {
-        Topic::Welcome => Ok(context! {}),
-        Topic::PasswordChanged { at } => Ok(context! { when => told(*at, zone) }),
-        Topic::TaskDue { task, due_at } => Ok(context! {
+    let about = |invitation: &Invitation| meeting::words(invitation, zone);
+    Ok(match topic {
+        Topic::Welcome { verify_url } => context! { verify_url },
+        Topic::VerifyEmail { url, expires_at } | Topic::PasswordReset { url, expires_at } => {
+            context! { url, until => told(*expires_at, zone) }
+        }
+        Topic::PasswordChanged { at } => context! { when => told(*at, zone) },
+        Topic::TaskDue { task, due_at } => context! {
             title => task.title.as_str(),
-            description => task.description.as_ref().map(taskflow_core::Description::as_str),
+            description => task.description.as_ref().map(Description::as_str),
             due => told(*due_at, zone),
             priority => task.priority.as_str(),
-        }),
-        other => Err(RenderError(format!("there are no templates for {}", other.kind()))),
+        },
+        Topic::MeetingInvite(invitation) | Topic::MeetingCancel(invitation) => about(invitation),
+        Topic::MeetingChange { invitation, was } => context! {
+            changes => meeting::changes(was, &invitation.meeting.facts(), zone),
+            ..about(invitation)
+        },
+        Topic::MeetingReminder { invitation, message } => context! { message, ..about(invitation) },
+        Topic::MeetingLeft(invitation) => context! { ..meeting::who_left(invitation), ..about(invitation) },
+        other => return Err(RenderError(format!("there are no templates for {}", other.kind()))),
+    })
+}
+
+/// Whether the reader has no account. Who left a meeting is not its reader.
+fn goes_to_a_guest(topic: &Topic) -> bool {
+    match topic {
+        Topic::MeetingInvite(invitation)
+        | Topic::MeetingCancel(invitation)
+        | Topic::MeetingChange { invitation, .. }
+        | Topic::MeetingReminder { invitation, .. } => invitation.participant.user_id.is_none(),
+        _ => false,
     }
 }
 
@@ -117,6 +138,12 @@ fn told(at: Timestamp, zone: &Zone) -> String {
     let clock = zone.wall_clock(at);
     let time = format!("{} {}", clock.at.format("%A, %-d %B %Y at %H:%M"), clock.abbreviation);
     if zone.name() == clock.abbreviation { time } else { format!("{time} ({})", zone.name()) }
+}
+
+/// For example `Sun 22 Nov, 10:30 CET`.
+fn told_briefly(at: Timestamp, zone: &Zone) -> String {
+    let clock = zone.wall_clock(at);
+    format!("{} {}", clock.at.format("%a %-d %b, %H:%M"), clock.abbreviation)
 }
 
 fn place(name: &str, error: &minijinja::Error) -> String {
@@ -162,7 +189,7 @@ mod tests {
             locale: taskflow_core::Locale::en(),
             zone: Zone::utc(),
             public_url: None,
-            topic: Topic::Welcome,
+            topic: Topic::Welcome { verify_url: None },
         };
         let error = templates.render(&letter).expect_err("undefined");
         assert!(error.to_string().contains("welcome/body.txt, line 1"), "{error}");

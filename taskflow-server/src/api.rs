@@ -9,7 +9,9 @@ mod etag;
 mod field;
 mod header;
 mod health;
+mod list;
 mod mailbox;
+mod meetings;
 mod once;
 mod tasks;
 mod users;
@@ -31,6 +33,8 @@ enum Group {
     Accounts,
     /// To-dos: make, find, change, complete, trash and back.
     Tasks,
+    /// Gatherings of people inside and outside of the service: call, change, cancel, answer, remind.
+    Meetings,
     /// What would have been sent, when no relay is configured.
     Mailbox,
     /// Whether the service works.
@@ -43,6 +47,8 @@ type Apis = (
     tasks::TasksApi,
     tasks::TaskSummaryApi,
     tasks::TaskBulkApi,
+    meetings::MeetingsApi,
+    meetings::UpcomingApi,
     mailbox::MailboxApi,
     health::HealthApi,
 );
@@ -54,6 +60,8 @@ fn service() -> OpenApiService<Apis, ()> {
         tasks::TasksApi,
         tasks::TaskSummaryApi,
         tasks::TaskBulkApi,
+        meetings::MeetingsApi,
+        meetings::UpcomingApi,
         mailbox::MailboxApi,
         health::HealthApi,
     );

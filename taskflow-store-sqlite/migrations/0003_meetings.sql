@@ -28,10 +28,12 @@ CREATE TABLE taskflow_meetings (
     sequence         INTEGER NOT NULL CHECK (sequence BETWEEN 0 AND 4294967295),
     burst_since      INTEGER,
     burst_due_at     INTEGER,
+    burst_version    INTEGER CHECK (burst_version >= 1),
     version          INTEGER NOT NULL CHECK (version >= 1),
     created_at       INTEGER NOT NULL,
     updated_at       INTEGER NOT NULL,
-    CHECK ((burst_since IS NULL) = (burst_due_at IS NULL))
+    CHECK ((burst_since IS NULL) = (burst_due_at IS NULL)),
+    CHECK ((burst_since IS NULL) = (burst_version IS NULL))
 ) STRICT;
 
 CREATE INDEX taskflow_idx_meetings_created_by ON taskflow_meetings (created_by);

@@ -51,6 +51,7 @@ pub(crate) struct Params<'a> {
     sequence: u32,
     burst_since: Option<i64>,
     burst_due_at: Option<i64>,
+    burst_version: Option<u64>,
     version: u64,
     created_at: i64,
     updated_at: i64,
@@ -84,6 +85,7 @@ impl<'a> Params<'a> {
             sequence: meeting.sequence,
             burst_since: meeting.burst.map(|burst| burst.since.as_micros()),
             burst_due_at: meeting.burst.map(|burst| burst.due_at.as_micros()),
+            burst_version: meeting.burst.map(|burst| burst.version),
             version: meeting.version,
             created_at: meeting.created_at.as_micros(),
             updated_at: meeting.updated_at.as_micros(),
@@ -139,6 +141,7 @@ struct MeetingRow {
     sequence: i64,
     burst_since: Option<i64>,
     burst_due_at: Option<i64>,
+    burst_version: Option<i64>,
     version: i64,
     created_at: i64,
     updated_at: i64,
@@ -150,9 +153,14 @@ impl TryFrom<MeetingRow> for Meeting {
     fn try_from(row: MeetingRow) -> Result<Self, BadRow> {
         let duration = DurationMinutes::new(TABLE.number("duration_minutes", row.duration_minutes)?);
         let reminder = ReminderMinutes::new(TABLE.number("reminder_minutes", row.reminder_minutes)?);
-        let burst = TABLE
-            .optional_instant("burst_since", row.burst_since)?
-            .zip(TABLE.optional_instant("burst_due_at", row.burst_due_at)?);
+        let burst = match (row.burst_since, row.burst_due_at, row.burst_version) {
+            (Some(since), Some(due_at), Some(version)) => Some(Burst {
+                since: TABLE.instant("burst_since", since)?,
+                due_at: TABLE.instant("burst_due_at", due_at)?,
+                version: TABLE.number("burst_version", version)?,
+            }),
+            _ => None,
+        };
         Ok(Self {
             id: TABLE.value("id", &row.id)?,
             created_by: TABLE.optional("created_by", row.created_by.as_deref())?,
@@ -174,7 +182,7 @@ impl TryFrom<MeetingRow> for Meeting {
             ended_at: TABLE.optional_instant("ended_at", row.ended_at)?,
             cancelled_at: TABLE.optional_instant("cancelled_at", row.cancelled_at)?,
             sequence: TABLE.number("sequence", row.sequence)?,
-            burst: burst.map(|(since, due_at)| Burst { since, due_at }),
+            burst,
             version: TABLE.number("version", row.version)?,
             created_at: TABLE.instant("created_at", row.created_at)?,
             updated_at: TABLE.instant("updated_at", row.updated_at)?,
@@ -206,8 +214,8 @@ pub(crate) async fn meetings_by_id(
 const MEETINGS_BY_ID: &str = "
     SELECT m.id, m.created_by, m.organizer_name, m.organizer_email, m.title, m.description, m.meeting_date,
         m.local_start, m.time_zone, m.tzdb, m.duration_minutes, m.location, m.meeting_url, m.meeting_type,
-        m.reminder_minutes, m.ended_at, m.cancelled_at, m.sequence, m.burst_since, m.burst_due_at, m.version,
-        m.created_at, m.updated_at
+        m.reminder_minutes, m.ended_at, m.cancelled_at, m.sequence, m.burst_since, m.burst_due_at,
+        m.burst_version, m.version, m.created_at, m.updated_at
     FROM json_each(?1) AS j
     CROSS JOIN taskflow_meetings AS m ON m.id = j.value
     WHERE (?2 IS NULL OR m.created_by = ?2)
@@ -252,6 +260,7 @@ const UPDATE: &str = "
         sequence = j.value ->> 'sequence',
         burst_since = j.value ->> 'burst_since',
         burst_due_at = j.value ->> 'burst_due_at',
+        burst_version = j.value ->> 'burst_version',
         version = j.value ->> 'version',
         updated_at = j.value ->> 'updated_at'
     FROM json_each(?1) AS j
@@ -266,13 +275,15 @@ pub(crate) async fn insert(conn: &mut SqliteConnection, rows: &Rows) -> Result<(
 const INSERT: &str = "
     INSERT INTO taskflow_meetings (id, created_by, organizer_name, organizer_email, title, title_key, description,
         search_text, meeting_date, local_start, time_zone, tzdb, duration_minutes, location, meeting_url, meeting_type,
-        reminder_minutes, ended_at, cancelled_at, sequence, burst_since, burst_due_at, version, created_at, updated_at)
+        reminder_minutes, ended_at, cancelled_at, sequence, burst_since, burst_due_at, burst_version, version, created_at,
+        updated_at)
     SELECT j.value ->> 'id', u.id, j.value ->> 'organizer_name', j.value ->> 'organizer_email', j.value ->> 'title',
         j.value ->> 'title_key', j.value ->> 'description', j.value ->> 'search_text', j.value ->> 'meeting_date',
         j.value ->> 'local_start', j.value ->> 'time_zone', j.value ->> 'tzdb', j.value ->> 'duration_minutes',
         j.value ->> 'location', j.value ->> 'meeting_url', j.value ->> 'meeting_type', j.value ->> 'reminder_minutes',
         j.value ->> 'ended_at', j.value ->> 'cancelled_at', j.value ->> 'sequence', j.value ->> 'burst_since',
-        j.value ->> 'burst_due_at', j.value ->> 'version', j.value ->> 'created_at', j.value ->> 'updated_at'
+        j.value ->> 'burst_due_at', j.value ->> 'burst_version', j.value ->> 'version', j.value ->> 'created_at',
+        j.value ->> 'updated_at'
     FROM json_each(?1) AS j
     LEFT JOIN taskflow_users AS u ON u.id = j.value ->> 'created_by'
     WHERE u.id IS NOT NULL OR j.value ->> 'created_by' IS NULL

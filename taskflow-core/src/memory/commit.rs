@@ -48,8 +48,7 @@ impl State {
                     Some((self.meetings.get(id).map(|row| row.version), version + 1))
                 }
                 Write::ExpectParticipants { meeting, versions } => {
-                    let theirs = self.participants.values().filter(|row| row.meeting_id == *meeting);
-                    Some((Some(theirs.map(|row| row.version).sum()), versions + 1))
+                    Some((Some(self.participants_of(*meeting).map(|row| row.version).sum()), versions + 1))
                 }
                 Write::InsertParticipant(new) | Write::UpdateParticipant(new)
                     if new.user_id.is_some_and(|id| !exists(id)) =>
@@ -57,9 +56,7 @@ impl State {
                     return Err(StoreError::Stale { write });
                 }
                 Write::InsertParticipant(new) => {
-                    let same =
-                        |row: &Participant| row.meeting_id == new.meeting_id && row.email.key() == new.email.key();
-                    if self.participants.values().any(same) {
+                    if self.participants_of(new.meeting_id).any(|row| row.email.key() == new.email.key()) {
                         return Err(StoreError::Stale { write });
                     }
                     None
@@ -129,6 +126,7 @@ impl State {
                     self.meetings.get_mut(id).into_iter().for_each(|row| row.tzdb.clone_from(tzdb));
                 }
                 Write::InsertParticipant(new) => {
+                    self.people.entry(new.meeting_id).or_default().insert(new.id);
                     self.participants.insert(new.id, new.clone());
                 }
                 Write::UpdateParticipant(new) => {

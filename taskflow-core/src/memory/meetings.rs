@@ -3,7 +3,7 @@ use std::cmp::Ordering;
 use super::State;
 use crate::ports::Viewer;
 use crate::{
-    DedupeKey, Meeting, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, Participant, Timestamp, UserId,
+    DedupeKey, Meeting, MeetingId, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, Participant, Timestamp, UserId,
     fold, meeting_reminder_key, reminder_minutes,
 };
 
@@ -13,7 +13,7 @@ impl State {
             Viewer::Anyone => true,
             Viewer::Organizer(user) => meeting.created_by == Some(user),
             Viewer::Participant(user) => {
-                self.participants_of(meeting).any(|one| one.user_id == Some(user) && one.is_in())
+                self.participants_of(meeting.id).any(|one| one.user_id == Some(user) && one.is_in())
             }
         }
     }
@@ -30,14 +30,15 @@ impl State {
 
     pub(super) fn misses_a_reminder(&self, meeting: &Meeting, due_after: Timestamp) -> bool {
         let planned = |key: &DedupeKey| self.by_key.contains_key(key);
-        self.participants_of(meeting).any(|one| {
+        self.participants_of(meeting.id).any(|one| {
             let due = reminder_minutes(meeting, one).iter().filter(|m| meeting.starts_at - m.duration() > due_after);
             due.into_iter().any(|minutes| !planned(&meeting_reminder_key(meeting, one.id, *minutes)))
         })
     }
 
-    fn participants_of(&self, meeting: &Meeting) -> impl Iterator<Item = &Participant> {
-        self.participants.values().filter(move |one| one.meeting_id == meeting.id)
+    /// Everybody who was ever invited, by id.
+    pub(super) fn participants_of(&self, meeting: MeetingId) -> impl Iterator<Item = &Participant> {
+        self.people.get(&meeting).into_iter().flatten().map(|id| &self.participants[id])
     }
 }
 

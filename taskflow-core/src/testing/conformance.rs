@@ -7,7 +7,10 @@ mod commit;
 mod edges;
 mod feed;
 mod mailbox;
+mod meetings;
 mod outbox;
+mod people;
+mod planning;
 mod sender;
 mod sessions;
 mod tasks;
@@ -148,6 +151,48 @@ pub fn cases() -> Vec<Case> {
             kept_mail_is_read_newest_first_and_by_id,
             keeping_a_mail_again_changes_nothing,
             the_newest_five_hundred_are_kept,
+        }
+        meetings {
+            a_meeting_round_trips_with_all_and_no_optional_fields,
+            a_meeting_is_there_for_who_is_in_it_and_for_its_organizer,
+            meetings_are_loaded_at_once_and_unknown_ids_are_left_out,
+            the_status_of_a_list_follows_the_clock,
+            start_bounds_include_the_first_instant_and_exclude_the_last,
+            words_are_found_in_title_description_and_place_in_any_case,
+            every_sort_of_meetings_orders_both_ways_and_ties_by_id,
+            pages_of_meetings_count_everything_and_end_empty,
+            an_update_needs_the_version_before_it,
+            a_meeting_of_somebody_who_is_gone_is_stale,
+            an_expected_version_of_a_meeting_is_checked_and_changes_nothing,
+            expected_participants_count_everybody_as_they_were_before,
+            an_answer_and_a_move_at_once_have_one_winner,
+            answers_at_once_all_win,
+            a_confirmed_start_changes_the_database_version_alone,
+            meetings_of_older_zone_rules_are_found_while_they_matter,
+            the_newest_revision_that_is_not_later_is_found,
+            a_local_start_means_the_zone_of_the_meeting,
+        }
+        people {
+            a_participant_round_trips_with_all_and_no_optional_fields,
+            participants_are_listed_by_meeting_and_id_also_the_removed,
+            an_address_comes_once_in_a_meeting,
+            an_update_needs_the_version_before_it,
+            a_participant_whose_account_is_gone_is_stale,
+            only_a_verified_address_finds_its_person_in_any_case,
+            guests_become_the_account_of_their_address_where_it_is_not_in_yet,
+            a_link_made_meanwhile_is_noticed_by_who_decided_before_it,
+            deleting_a_user_leaves_meetings_and_participants_without_the_id,
+            what_was_told_is_written_by_settlements_alone,
+            a_lost_lease_tells_nobody_anything,
+            many_are_told_at_once,
+        }
+        planning {
+            deliveries_are_found_by_the_beginning_of_their_keys_in_byte_order,
+            a_meeting_is_unplanned_while_one_of_its_keys_is_missing,
+            what_asks_for_no_reminder_is_not_unplanned,
+            sweeps_go_on_where_they_were,
+            five_hundred_people_fit_one_commit,
+            fifty_large_meetings_at_once_are_all_called,
         }
         app {
             registering_welcomes_exactly_once,

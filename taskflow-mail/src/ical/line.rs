@@ -182,7 +182,10 @@ mod tests {
     fn what_somebody_typed_adds_no_parameter_and_no_line() {
         let name = "\"Ada\";ROLE=CHAIR:x,^n\r\nEND:VEVENT\u{7}";
         let line = written(|object| Line::new("ATTENDEE").quoted("CN", name).value("mailto:a@b.example", object));
-        assert_eq!(line.replace("\r\n ", ""), "ATTENDEE;CN=\"^'Ada^';ROLE=CHAIR:x,^^n^nEND:VEVENT\":mailto:a@b.example\r\n");
+        assert_eq!(
+            line.replace("\r\n ", ""),
+            "ATTENDEE;CN=\"^'Ada^';ROLE=CHAIR:x,^^n^nEND:VEVENT\":mailto:a@b.example\r\n"
+        );
         let read = properties(&line);
         assert_eq!((read.len(), read[0].parameters.len()), (1, 1));
         assert_eq!(read[0].parameter("CN"), Some("\"Ada\";ROLE=CHAIR:x,^n\nEND:VEVENT"));
@@ -199,7 +202,8 @@ mod tests {
 
     #[test]
     fn lines_are_folded_at_75_octets_between_characters() {
-        for text in ["x".repeat(10_000), "\u{1F600}".repeat(500), " ".repeat(200), format!("x{}", "\u{e9}".repeat(99))] {
+        for text in ["x".repeat(10_000), "\u{1F600}".repeat(500), " ".repeat(200), format!("x{}", "\u{e9}".repeat(99))]
+        {
             let line = written(|object| Line::new("SUMMARY").text(&text, object));
             assert!(line.split("\r\n").all(|line| line.len() <= LONGEST), "{line}");
             assert_eq!(properties(&line)[0].value, text);

@@ -38,7 +38,9 @@ fn objects<'a>(mail: &'a Message<'_>) -> impl Iterator<Item = String> + 'a {
         }
         match &part.body {
             PartType::Text(text) | PartType::Html(text) => Some(text.to_string()),
-            PartType::Binary(bytes) | PartType::InlineBinary(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+            PartType::Binary(bytes) | PartType::InlineBinary(bytes) => {
+                Some(String::from_utf8_lossy(bytes).into_owned())
+            }
             PartType::Message(_) | PartType::Multipart(_) => None,
         }
     })

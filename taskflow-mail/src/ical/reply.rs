@@ -139,13 +139,15 @@ fn utc(value: &str) -> Option<Timestamp> {
     if !digits(date, 8) || !digits(time, 6) {
         return None;
     }
-    let (date, time) = ([&date[..4], &date[4..6], &date[6..]].join("-"), [&time[..2], &time[2..4], &time[4..]].join(":"));
+    let (date, time) =
+        ([&date[..4], &date[4..6], &date[6..]].join("-"), [&time[..2], &time[2..4], &time[4..]].join(":"));
     format!("{date}T{time}Z").parse().ok()
 }
 
 /// What a [`Comment`] may hold of it; `None` when that is nothing.
 fn comment(property: &Property) -> Option<String> {
-    let text: String = unescaped(&property.value).chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    let text: String =
+        unescaped(&property.value).chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
     let cut: String = text.trim().chars().take(Comment::MAX_LENGTH).collect();
     let cut = cut.trim_end();
     (!cut.is_empty()).then(|| cut.to_owned())

@@ -132,7 +132,9 @@ fn mailto(address: &EmailAddress) -> String {
     let mut uri = "mailto:".to_owned();
     for c in address.as_str().chars() {
         match c {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '@' | '-' | '.' | '_' | '~' | '!' | '$' | '\'' | '*' | '+' => uri.push(c),
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '@' | '-' | '.' | '_' | '~' | '!' | '$' | '\'' | '*' | '+' => {
+                uri.push(c)
+            }
             // An address is ASCII.
             c => uri.push_str(&format!("%{:02X}", u32::from(c))),
         }

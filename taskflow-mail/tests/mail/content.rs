@@ -38,7 +38,7 @@ fn task_due(title: &str) -> Topic {
 }
 
 fn topics() -> Vec<Topic> {
-    vec![Topic::Welcome, Topic::PasswordChanged { at: noon() }, task_due("Water the plants")]
+    vec![Topic::Welcome { verify_url: None }, Topic::PasswordChanged { at: noon() }, task_due("Water the plants")]
 }
 
 /// Sends `content` over a socket and returns the bytes that arrived.
@@ -106,6 +106,25 @@ fn without_an_address_of_the_service_there_are_no_links_and_never_remote_content
         for remote in ["src=", "url(", "<link", "<img", "<script", "@import"] {
             assert!(!html.contains(remote), "{remote}");
         }
+    }
+}
+
+#[test]
+fn links_that_open_an_account_are_told_with_when_they_end() {
+    let url = "https://tasks.example.org/verify?token=a&b".to_owned();
+    let expires_at = noon();
+    for topic in [
+        Topic::VerifyEmail { url: url.clone(), expires_at },
+        Topic::PasswordReset { url: url.clone(), expires_at },
+        Topic::Welcome { verify_url: Some(url.clone()) },
+    ] {
+        let welcomes = matches!(topic, Topic::Welcome { .. });
+        let content = Templates::new().render(&letter(topic, None)).unwrap();
+        let html = content.html.unwrap();
+        assert!(content.text.contains(&url), "{}", content.text);
+        assert!(html.contains("href=\"https:&#x2f;&#x2f;tasks.example.org&#x2f;verify?token=a&amp;b\""), "{html}");
+        let until = content.text.contains("until Sunday, 22 November 2026 at 07:00 EST (America/New_York)");
+        assert!(until || welcomes, "{}", content.text);
     }
 }
 

@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "an unwrap that fails is a test that fails")]
 
+mod calendar;
 mod content;
 mod doubt;
 mod kept;
+mod meetings;
 mod pooled;
+mod replies;
 mod secured;
 mod support;

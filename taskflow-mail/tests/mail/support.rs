@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use taskflow_core::ports::{MailError, Reply};
 use taskflow_core::testing::ManualClock;
-use taskflow_core::{Content, Mail, Mailbox, Timestamp};
+use taskflow_core::{
+    Content, Invitation, Invitee, Mail, Mailbox, Meeting, MeetingRole, NewMeeting, Participant, StartsAt, Timestamp,
+};
 use taskflow_mail::testing::{SmtpServer, SmtpServerBuilder};
 use taskflow_mail::{Security, SmtpMailer, SmtpSettings};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -58,11 +60,45 @@ pub(crate) fn mail_to(n: u32, to: &str) -> Mail {
             text: "Hello\n".to_owned(),
             html: Some("<p>Hello</p>\n".to_owned()),
         },
+        calendar: None,
     }
 }
 
 pub(crate) fn mail(n: u32) -> Mail {
     mail_to(n, "ada@reader.example")
+}
+
+pub(crate) const MEETING: &str = "0198c0de-0000-7000-8000-0000000000aa";
+
+/// A meeting of Ada's, on Monday at 15:00 in Berlin.
+pub(crate) fn meeting(title: &str) -> Meeting {
+    let starts_at = StartsAt::Instant("2026-11-23T14:00:00Z".parse().unwrap());
+    let new = NewMeeting {
+        description: Some("Bring, if you can:\n* cake; tea".parse().unwrap()),
+        location: Some("Room 1, first floor".parse().unwrap()),
+        meeting_url: Some("https://meet.example.org/room?a=1&b=2".parse().unwrap()),
+        ..NewMeeting::titled(title.parse().unwrap(), starts_at)
+    };
+    let organizer = Mailbox { name: Some("Ada \"A\" <x>".to_owned()), address: "ada@reader.example".parse().unwrap() };
+    let by = "0198c0de-0000-7000-8000-000000000002".parse().unwrap();
+    Meeting::new(MEETING.parse().unwrap(), by, organizer, &"Europe/Berlin".parse().unwrap(), new, noon()).unwrap()
+}
+
+/// A guest of the meeting.
+pub(crate) fn guest() -> Participant {
+    let invitee = Invitee {
+        email: "bob+x=y@guest.example".parse().unwrap(),
+        name: Some("Bob \"B\"; ROLE=CHAIR:^x".parse().unwrap()),
+        role: MeetingRole::Attendee,
+    };
+    let id = "0198c0de-0000-7000-8000-0000000000bb".parse().unwrap();
+    Participant::invited(id, MEETING.parse().unwrap(), invitee, None)
+}
+
+/// The guest's invitation to `meeting`.
+pub(crate) fn invitation(meeting: Meeting) -> Box<Invitation> {
+    let respond_url = Some("https://tasks.example.org/r/token".to_owned());
+    Box::new(Invitation { meeting, participant: guest(), respond_url })
 }
 
 pub(crate) fn unavailable<T: std::fmt::Debug>(result: Result<T, MailError>) -> String {

@@ -20,6 +20,10 @@ const FORM: &str = "application/x-www-form-urlencoded";
 #[derive(Debug)]
 pub(super) struct Body<T>(pub T);
 
+/// A body that is a JSON object, or nothing: then an empty one.
+#[derive(Debug)]
+pub(super) struct MaybeBody<T>(pub T);
+
 /// A body that is a JSON Merge Patch (RFC 7396), under its own media type or as plain JSON.
 #[derive(Debug)]
 pub(super) struct Patch<T>(pub T);
@@ -29,7 +33,7 @@ pub(super) struct Patch<T>(pub T);
 pub(super) struct JsonOrForm<T>(pub T);
 
 macro_rules! bodies {
-    ($($name:ident: $media:expr;)+) => {$(
+    ($($name:ident: $media:expr, required: $required:expr;)+) => {$(
         impl<'a, T: ParseFromJSON + IsObjectType> ApiExtractor<'a> for $name<T> {
             const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
 
@@ -42,7 +46,7 @@ macro_rules! bodies {
 
             fn request_meta() -> Option<MetaRequest> {
                 let media = |content_type: &&'static str| MetaMediaType { content_type, schema: T::schema_ref() };
-                Some(MetaRequest { description: None, content: $media.iter().map(media).collect(), required: true })
+                Some(MetaRequest { description: None, content: $media.iter().map(media).collect(), required: $required })
             }
 
             async fn from_request(
@@ -50,23 +54,34 @@ macro_rules! bodies {
                 body: &mut RequestBody,
                 _options: ExtractParamOptions<Self::ParamType>,
             ) -> Result<Self> {
-                Ok(Self(read(request, body, &$media).await?))
+                Ok(Self(read(request, body, &$media, $required).await?))
             }
         }
     )+};
 }
 
 bodies! {
-    Body: [JSON];
-    Patch: [JSON, MERGE_PATCH];
-    JsonOrForm: [JSON, FORM];
+    Body: [JSON], required: true;
+    MaybeBody: [JSON], required: false;
+    Patch: [JSON, MERGE_PATCH], required: true;
+    JsonOrForm: [JSON, FORM], required: true;
 }
 
 async fn read<T: ParseFromJSON>(
     request: &Request,
     body: &mut RequestBody,
     media: &[&'static str],
+    required: bool,
 ) -> Result<T, ApiError> {
+    let taken = body.take().map_err(|error| ApiError::Internal(error.into()))?;
+    let bytes = taken.into_bytes_limit(MAX_BODY).await.map_err(|_| ApiError::TooLarge)?;
+    let from = |object: Value| {
+        // Every member takes whatever it is given and remembers it, so only the object itself could fail.
+        T::parse_from_json(Some(object)).map_err(|_| ApiError::Malformed("the body must be a JSON object"))
+    };
+    if bytes.is_empty() && !required {
+        return from(Value::Object(serde_json::Map::new()));
+    }
     let given = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let given = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let Some(given) = media.iter().find(|media| **media == given) else {
@@ -76,11 +91,7 @@ async fn read<T: ParseFromJSON>(
             JSON
         }));
     };
-    let body = body.take().map_err(|error| ApiError::Internal(error.into()))?;
-    let bytes = body.into_bytes_limit(MAX_BODY).await.map_err(|_| ApiError::TooLarge)?;
-    let object = if *given == FORM { form_object(&bytes)? } else { json_object(&bytes)? };
-    // Every member takes whatever it is given and remembers it, so only the object itself could fail.
-    T::parse_from_json(Some(object)).map_err(|_| ApiError::Malformed("the body must be a JSON object"))
+    from(if *given == FORM { form_object(&bytes)? } else { json_object(&bytes)? })
 }
 
 fn json_object(bytes: &[u8]) -> Result<Value, ApiError> {

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use poem_openapi::registry::MetaSchemaRef;
+use poem_openapi::registry::{MetaSchemaRef, Registry};
 use poem_openapi::types::{ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type};
 use serde_json::Value;
 use taskflow_core::FieldError;
@@ -39,6 +39,10 @@ impl<T: Wire, const REQUIRED: bool> Type for Field<T, REQUIRED> {
 
     fn schema_ref() -> MetaSchemaRef {
         MetaSchemaRef::Inline(Box::new(T::schema()))
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
     }
 
     fn as_raw_value(&self) -> Option<&Self> {

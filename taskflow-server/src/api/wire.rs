@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
-use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
+use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type};
 use serde_json::{Value, json};
 use taskflow_core::{
@@ -15,6 +15,9 @@ use taskflow_core::{
 pub trait Wire: Sized + Send + Sync {
     /// What JSON Schema can say about it. It may accept more than [`Wire::parse`], never less.
     fn schema() -> MetaSchema;
+
+    /// Brings the schemas that its own refers to into the document.
+    fn register(_registry: &mut Registry) {}
 
     /// Reads it strictly: a number is no string. The error says what would be right and reads on from a field's name.
     fn parse(value: &Value) -> Result<Self, String>;
@@ -44,6 +47,10 @@ impl<T: Wire> Type for Val<T> {
 
     fn schema_ref() -> MetaSchemaRef {
         MetaSchemaRef::Inline(Box::new(T::schema()))
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
     }
 
     fn as_raw_value(&self) -> Option<&Self> {

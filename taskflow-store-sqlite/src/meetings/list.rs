@@ -56,8 +56,8 @@ fn count_of(viewer: UserId, query: &MeetingQuery, now: Timestamp) -> QueryBuilde
 const COLUMNS: &str = "\
     SELECT m.id, m.created_by, m.organizer_name, m.organizer_email, m.title, m.description, m.meeting_date,
         m.local_start, m.time_zone, m.tzdb, m.duration_minutes, m.location, m.meeting_url, m.meeting_type,
-        m.reminder_minutes, m.ended_at, m.cancelled_at, m.sequence, m.burst_since, m.burst_due_at, m.version,
-        m.created_at, m.updated_at
+        m.reminder_minutes, m.ended_at, m.cancelled_at, m.sequence, m.burst_since, m.burst_due_at,
+        m.burst_version, m.version, m.created_at, m.updated_at
     FROM (
         SELECT DISTINCT p.meeting_id
         FROM taskflow_meeting_participants AS p

@@ -1,5 +1,7 @@
 //! Who was invited to a meeting.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::ports::Loaded;
@@ -95,8 +97,16 @@ impl KnowsNow {
         Self { id, version: told.version, on: told.on }
     }
 
-    pub(crate) fn id(&self) -> ParticipantId {
-        self.id
+    /// Of what one settlement after the other told a participant, what they know then.
+    pub(crate) fn last_of_each<'a>(told: impl Iterator<Item = &'a Self>) -> Vec<&'a Self> {
+        let mut last: HashMap<ParticipantId, &Self> = HashMap::new();
+        for told in told {
+            let known = last.entry(told.id).or_insert(told);
+            if told.version >= known.version {
+                *known = told;
+            }
+        }
+        last.into_values().collect()
     }
 }
 
@@ -253,7 +263,8 @@ const LINK: &str = "
     FROM json_each(?1) AS j
     CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id'";
 
-/// Writes down what participants know now that a mail has told them. Their versions stay: they have done nothing.
+/// Writes down what participants, each named once, know now that a mail has told them, unless they know of a later version
+/// already. Their own versions stay: they have done nothing.
 pub(crate) async fn tell(conn: &mut SqliteConnection, told: &[&KnowsNow]) -> Result<(), StoreError> {
     if told.is_empty() {
         return Ok(());
@@ -266,4 +277,4 @@ const TELL: &str = "
     UPDATE taskflow_meeting_participants
     SET told_version = j.value ->> 'version', told_on = j.value ->> 'on'
     FROM json_each(?1) AS j
-    WHERE taskflow_meeting_participants.id = j.value ->> 'id'";
+    WHERE taskflow_meeting_participants.id = j.value ->> 'id' AND coalesce(told_version <= j.value ->> 'version', 1)";

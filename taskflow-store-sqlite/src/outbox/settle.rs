@@ -1,6 +1,6 @@
 //! Writing outcomes, fenced by the lease under which each was obtained.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
@@ -109,10 +109,7 @@ async fn settle(conn: &mut SqliteConnection, rows: Vec<&Row>) -> Result<HashSet<
         sqlx::query_scalar(SETTLE).bind(json(&rows)?).fetch_all(&mut *conn).await.map_err(store_error)?;
     let applied: HashSet<String> = applied.into_iter().collect();
     let counted: Vec<&Row> = rows.into_iter().filter(|row| applied.contains(&row.id.to_string())).collect();
-    // Of two mails to one participant the later settlement is what they know.
-    let told: HashMap<_, _> =
-        counted.iter().filter_map(|row| row.told.as_ref()).map(|told| (told.id(), told)).collect();
-    meetings::tell(conn, &Vec::from_iter(told.into_values())).await?;
+    meetings::tell(conn, &KnowsNow::last_of_each(counted.iter().filter_map(|row| row.told.as_ref()))).await?;
     let failed: Vec<&Row> = counted.into_iter().filter(|row| row.failed > 0).collect();
     if !failed.is_empty() {
         sqlx::query(INSERT_ATTEMPTS).bind(json(&failed)?).execute(conn).await.map_err(store_error)?;

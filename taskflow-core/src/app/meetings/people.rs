@@ -90,7 +90,8 @@ impl App {
         let mut race = Race::new(Expect::Any);
         loop {
             let before = self.meeting_details(Viewer::Participant(owner), id).await?;
-            let who = before.participants.iter().find(|one| one.id == participant && one.user_id == Some(owner));
+            let mine = |one: &&Participant| one.id == participant && one.user_id == Some(owner) && one.is_in();
+            let who = before.participants.iter().find(mine);
             let who = who.ok_or(Error::NotFound("participant"))?.clone();
             let now = self.clock.now();
             let gone = who.leave(now);
@@ -138,7 +139,11 @@ impl App {
                 let participants = self.store.participants(&[meeting.id]).await?;
                 let mine = participants.iter().filter(|one| one.user_id == Some(user) && one.is_in());
                 for participant in mine {
-                    self.leave_meeting(user, meeting.id, participant.id).await?;
+                    match self.leave_meeting(user, meeting.id, participant.id).await {
+                        // Somebody else took them off meanwhile.
+                        Err(Error::NotFound(_)) => {}
+                        result => result?,
+                    }
                 }
             }
         }
@@ -194,8 +199,10 @@ impl App {
             let same = |one: &Participant| {
                 one.email.key() == key || (user_id.is_some() && one.user_id == user_id && one.is_in())
             };
+            if after.participants.iter().any(|one| one.is_in() && same(one)) {
+                continue;
+            }
             match after.participants.iter_mut().find(|one| same(one)) {
-                Some(one) if one.is_in() => {}
                 Some(one) => *one = one.invite_again(invitee, user_id),
                 None => {
                     let id = ParticipantId::from_uuid(self.ids.next(now));

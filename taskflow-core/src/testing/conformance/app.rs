@@ -45,7 +45,7 @@ impl World {
     }
 
     /// Turns the clock, takes a step and tells the subjects of what was sent.
-    async fn subjects_at(&self, now: Timestamp) -> Vec<String> {
+    pub(super) async fn subjects_at(&self, now: Timestamp) -> Vec<String> {
         self.clock.set(now);
         self.deliver().await;
         self.mailer.take().into_iter().map(|mail| mail.content.subject).collect()

@@ -50,7 +50,11 @@ fn everything() -> Meeting {
         ended_at: Some(noon() + Duration::from_micros(1)),
         cancelled_at: Some(noon() + Duration::from_micros(2)),
         sequence: 7,
-        burst: Some(Burst { since: noon() + Duration::from_micros(3), due_at: noon() + Duration::from_micros(4) }),
+        burst: Some(Burst {
+            since: noon() + Duration::from_micros(3),
+            due_at: noon() + Duration::from_micros(4),
+            version: 11,
+        }),
         version: 12,
         updated_at: noon() + Duration::from_micros(5),
         ..meeting(1, 1)

@@ -1,0 +1,182 @@
+//! What letters about meetings say.
+
+use taskflow_core::ports::Renderer;
+use taskflow_core::{Content, Letter, Locale, Meeting, MeetingChange, MeetingResponse, MeetingType, StartsAt, Topic};
+use taskflow_mail::Templates;
+
+use crate::support::{guest, invitation, meeting, noon};
+
+/// The words of a topic for somebody in Berlin.
+fn render(topic: Topic) -> Content {
+    let letter = Letter {
+        name: "Bob".to_owned(),
+        locale: Locale::en(),
+        zone: "Europe/Berlin".parse().unwrap(),
+        public_url: Some("https://tasks.example.org".to_owned()),
+        topic,
+    };
+    Templates::new().render(&letter).unwrap()
+}
+
+fn changed(before: &Meeting, change: MeetingChange) -> Content {
+    let after = before.apply(change, noon(), std::time::Duration::ZERO).unwrap();
+    render(Topic::MeetingChange { invitation: invitation(after), was: before.facts() })
+}
+
+#[test]
+fn an_invitation_says_when_in_the_readers_zone_and_asks_for_an_answer() {
+    let content = render(Topic::MeetingInvite(invitation(meeting("Plans"))));
+    assert_eq!(content.subject, "Invitation: Plans");
+    let expected = "Hello Bob,
+
+you are invited to a meeting:
+
+Plans
+When: Monday, 23 November 2026 at 15:00 CET (Europe/Berlin)
+Takes: 1 hour
+Where: Room 1, first floor
+Link: https://meet.example.org/room?a=1&b=2
+Organizer: Ada \"A\" <x> (ada@reader.example)
+
+Bring, if you can:
+* cake; tea
+
+Accept, maybe or decline: https://tasks.example.org/r/token
+
+-- 
+You get this mail because Ada \"A\" <x> (ada@reader.example) invited you.
+";
+    assert_eq!(content.text, expected);
+    let html = content.html.unwrap();
+    for answer in ["#accepted", "#tentative", "#declined"] {
+        let button = format!("href=\"https:&#x2f;&#x2f;tasks.example.org&#x2f;r&#x2f;token{answer}\"");
+        assert!(html.contains(&button), "{html}");
+    }
+    assert!(html.contains("room?a=1&amp;b=2") && !html.contains("<x>"), "{html}");
+}
+
+#[test]
+fn a_change_tells_what_was_and_what_is_for_every_fact_that_differs() {
+    let moved = StartsAt::Instant("2026-11-24T08:30:00Z".parse().unwrap());
+    let content = changed(
+        &meeting("Plans"),
+        MeetingChange {
+            title: Some("Better plans".parse().unwrap()),
+            description: Some(Some("Bring, if you can:\n* cake; coffee".parse().unwrap())),
+            starts_at: Some(moved),
+            duration: Some(taskflow_core::DurationMinutes::new(90).unwrap()),
+            location: Some(None),
+            meeting_url: Some(Some("https://meet.example.org/b".parse().unwrap())),
+            meeting_type: Some(MeetingType::Virtual),
+            ..MeetingChange::default()
+        },
+    );
+    assert_eq!(content.subject, "Changed: Better plans");
+    let expected = "a meeting of yours is different:
+
+Title: Plans
+    → Better plans
+
+When: Monday, 23 November 2026 at 15:00 CET (Europe/Berlin)
+    → Tuesday, 24 November 2026 at 09:30 CET (Europe/Berlin)
+
+Takes: 1 hour
+    → 1 hour 30 minutes
+
+Where: Room 1, first floor
+    → none
+
+Link: https://meet.example.org/room?a=1&b=2
+    → https://meet.example.org/b
+
+How: in person
+    → online
+
+Description: Bring, if you can: * cake; tea
+    → Bring, if you can: * cake; coffee
+
+It is now:
+
+Better plans
+";
+    assert!(content.text.contains(expected), "{}", content.text);
+}
+
+#[test]
+fn a_change_does_not_tell_what_is_as_it_was() {
+    let renamed = MeetingChange { title: Some("x".parse().unwrap()), ..MeetingChange::default() };
+    let content = changed(&meeting("Plans"), renamed);
+    assert_eq!(content.text.matches('→').count(), 1, "{}", content.text);
+    assert_eq!(content.html.unwrap().matches('→').count(), 1);
+}
+
+#[test]
+fn who_is_taken_off_a_meeting_is_not_told_that_it_is_cancelled() {
+    let content = render(Topic::MeetingCancel(invitation(meeting("Plans"))));
+    assert_eq!(content.subject, "No longer invited: Plans");
+    let content = render(Topic::MeetingCancel(invitation(meeting("Plans").cancel(noon()))));
+    assert_eq!(content.subject, "Cancelled: Plans");
+    assert!(content.text.contains("does not take place") && !content.text.contains("/r/token"), "{}", content.text);
+}
+
+#[test]
+fn a_reminder_carries_the_organizers_message_as_text() {
+    let message = Some("Bring <b>cake</b>\nand tea".to_owned());
+    let content = render(Topic::MeetingReminder { invitation: invitation(meeting("Plans")), message });
+    assert_eq!(content.subject, "Reminder: Plans, Mon 23 Nov, 15:00 CET");
+    assert!(content.text.contains("(ada@reader.example) says:\n\nBring <b>cake</b>\nand tea\n"), "{}", content.text);
+    let html = content.html.unwrap();
+    assert!(html.contains("Bring &lt;b&gt;cake") && !html.contains("<b>cake"), "{html}");
+}
+
+#[test]
+fn the_organizer_reads_who_left() {
+    let content = render(Topic::MeetingLeft(invitation(meeting("Plans"))));
+    assert_eq!(content.subject, "Bob \"B\"; ROLE=CHAIR:^x (bob+x=y@guest.example) has left: Plans");
+    assert!(content.text.contains("Open TaskFlow: https://tasks.example.org\n"), "{}", content.text);
+}
+
+#[test]
+fn guests_are_not_sent_to_a_service_that_they_cannot_sign_in_to() {
+    let content = render(Topic::MeetingInvite(invitation(meeting("Plans"))));
+    assert!(!content.text.contains("Open TaskFlow") && !content.html.unwrap().contains("Open TaskFlow"));
+    let mut known = invitation(meeting("Plans"));
+    known.participant.user_id = known.meeting.created_by;
+    assert!(render(Topic::MeetingInvite(known)).text.contains("Open TaskFlow"));
+}
+
+#[test]
+fn an_answer_that_was_given_is_told_and_the_organizer_is_not_asked() {
+    let mut invitation = invitation(meeting("Plans"));
+    invitation.participant = guest().respond(MeetingResponse::Tentative, None, noon());
+    let content = render(Topic::MeetingInvite(invitation.clone()));
+    assert!(content.text.contains("Your answer so far: tentative\n"), "{}", content.text);
+    invitation.participant.role = taskflow_core::MeetingRole::Organizer;
+    let content = render(Topic::MeetingReminder { invitation, message: None });
+    assert!(!content.text.contains("answer") && !content.text.contains("/r/token"), "{}", content.text);
+}
+
+#[test]
+fn without_links_nobody_is_asked_to_follow_one() {
+    let mut invitation = invitation(meeting("Plans"));
+    invitation.respond_url = None;
+    let content = render(Topic::MeetingInvite(invitation));
+    assert!(!content.text.contains("decline") && !content.html.unwrap().contains("Decline"));
+}
+
+#[test]
+fn hostile_words_stay_words() {
+    let title = "</p><script>alert(1)</script> {{ 7*7 }} \u{202e}\u{1F600}";
+    for topic in [
+        Topic::MeetingInvite(invitation(meeting(title))),
+        Topic::MeetingChange { invitation: invitation(meeting("x")), was: meeting(title).facts() },
+        Topic::MeetingCancel(invitation(meeting(title))),
+        Topic::MeetingReminder { invitation: invitation(meeting(title)), message: Some(title.to_owned()) },
+        Topic::MeetingLeft(invitation(meeting(title))),
+    ] {
+        let content = render(topic);
+        assert!(content.text.contains(title), "{}", content.text);
+        let html = content.html.unwrap();
+        assert!(!html.contains("<script") && !html.contains("49"), "{html}");
+    }
+}

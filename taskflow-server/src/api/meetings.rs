@@ -1,0 +1,413 @@
+//! Meetings.
+
+mod forms;
+mod people;
+mod query;
+mod reminders;
+
+use std::sync::Arc;
+
+use poem::http::Uri;
+use poem::web::Data;
+use poem_openapi::param::{Path, Query};
+use poem_openapi::payload::{Json, PlainText};
+use poem_openapi::types::ToJSON;
+use poem_openapi::{ApiResponse, OpenApi};
+use taskflow_core::{
+    Answered, DeliveryId, Error, Expect, MeetingDetails, MeetingId, MeetingSort, MeetingStatus, ParticipantId,
+    Timestamp,
+};
+
+use self::forms::{ChangeBody, MeetingBody, MeetingPageBody, NewMeetingBody};
+use self::people::{InviteesBody, RoleBody};
+use self::query::{Filters, Hours, Upcoming};
+use self::reminders::{ByHandBody, LedgerBody, MyRemindersBody, OwnBody, RemindedBody};
+use super::answer::{Found, Gone, Listed, Made};
+use super::body::{Body, MaybeBody, Patch};
+use super::etag::{IfMatch, etag};
+use super::list::{PageNumber, PageSize, SearchText, Sort, links};
+use super::once::{Kept, Once, Repeated};
+use super::{ApiError, Field, Findings, Group, Val};
+use crate::auth::Caller;
+use crate::wiring::Service;
+
+pub(super) use self::people::{ParticipantBody, ResponseBody};
+
+pub(super) struct MeetingsApi;
+
+/// An interface of its own because only a prefix keeps its trailing slash.
+pub(super) struct UpcomingApi;
+
+/// A meeting for a calendar.
+#[derive(Debug, ApiResponse)]
+enum CalendarFile {
+    /// A calendar object (RFC 5545, `METHOD:PUBLISH`).
+    #[oai(status = 200, content_type = "text/calendar; charset=utf-8; method=PUBLISH")]
+    Calendar(
+        PlainText<String>,
+        /// A name for the file.
+        #[oai(header = "Content-Disposition")]
+        String,
+    ),
+}
+
+#[OpenApi(prefix_path = "/api/meetings/upcoming/", tag = "Group::Meetings")]
+impl UpcomingApi {
+    /// My next meetings
+    ///
+    /// What lies ahead within these hours, the next one first.
+    #[oai(path = "/", method = "get", operation_id = "upcomingMeetings")]
+    async fn upcoming(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        uri: &Uri,
+        /// How many hours to look ahead, up to a week; 24 when left out.
+        hours_ahead: Query<Field<Hours>>,
+        /// Which page, counted from 1.
+        page: Query<Field<PageNumber>>,
+        /// Meetings on a page; 50 when left out.
+        size: Query<Field<PageSize>>,
+    ) -> Result<Listed<MeetingPageBody>, ApiError> {
+        let now = service.clock.now();
+        let query = Upcoming { hours_ahead: hours_ahead.0, page: page.0, size: size.0 }.read(now)?;
+        let meetings = service.app.meetings(caller.actor(), &query).await?;
+        let links = links(uri, &meetings);
+        Ok(Listed::Listed(Json(MeetingPageBody::new(meetings, now)), links))
+    }
+}
+
+#[OpenApi(prefix_path = "/api/meetings/", tag = "Group::Meetings")]
+impl MeetingsApi {
+    /// My meetings
+    ///
+    /// What I called and what I am invited to, the latest first unless `sort` says otherwise; cancelled meetings only with
+    /// `status=cancelled`.
+    #[oai(path = "/", method = "get", operation_id = "listMeetings")]
+    #[expect(clippy::too_many_arguments, reason = "one per query parameter, so that each is in the document")]
+    async fn list(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        uri: &Uri,
+        /// Only those that are this far.
+        status: Query<Field<MeetingStatus>>,
+        /// Only those that begin before this time, as in `2030-03-29T08:00:00Z`.
+        starts_before: Query<Field<Timestamp>>,
+        /// Only those that begin at this time or later.
+        starts_after: Query<Field<Timestamp>>,
+        /// Only with all these words in title, description or location.
+        q: Query<Field<SearchText>>,
+        /// Sort by these, first things first, as in `meeting_date,title`; `-` turns the order around.
+        sort: Query<Field<Sort<MeetingSort>>>,
+        /// Which page, counted from 1.
+        page: Query<Field<PageNumber>>,
+        /// Meetings on a page; 50 when left out.
+        size: Query<Field<PageSize>>,
+    ) -> Result<Listed<MeetingPageBody>, ApiError> {
+        let filters = Filters {
+            status: status.0,
+            starts_before: starts_before.0,
+            starts_after: starts_after.0,
+            q: q.0,
+            sort: sort.0,
+            page: page.0,
+            size: size.0,
+        };
+        let meetings = service.app.meetings(caller.actor(), &filters.read()?).await?;
+        let links = links(uri, &meetings);
+        Ok(Listed::Listed(Json(MeetingPageBody::new(meetings, service.clock.now())), links))
+    }
+
+    /// Call a meeting
+    ///
+    /// Everybody is invited by mail with a calendar entry, and everybody's reminders are planned. A known, verified address
+    /// becomes that person, any other a guest who answers by a link in the mail.
+    #[oai(path = "/", method = "post", operation_id = "createMeeting")]
+    async fn create(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        /// Names this request, so that it can be repeated: for a day the same key gets the same answer.
+        #[oai(name = "Idempotency-Key")]
+        once: Once,
+        Body(body): Body<NewMeetingBody>,
+    ) -> Result<Repeated<Made<MeetingBody>>, ApiError> {
+        let new = body.read()?;
+        let encode = |details: &MeetingDetails| made(details).encode();
+        let answered = match once.idempotency(caller, &encode) {
+            Some(once) => service.app.create_meeting_once(caller.actor(), new, once).await?,
+            None => Answered::Now(service.app.create_meeting(caller.actor(), new).await?),
+        };
+        Repeated::new(answered, made)
+    }
+
+    /// A meeting
+    ///
+    /// Also a cancelled one. Answers of participants and the passing of time show in it without another version.
+    #[oai(path = "/:id", method = "get", operation_id = "getMeeting")]
+    async fn get(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        id: Path<Val<MeetingId>>,
+    ) -> Result<Found<MeetingBody>, ApiError> {
+        let details = service.app.meeting(caller.actor(), id.0.0).await?;
+        Ok(answer(service, details))
+    }
+
+    /// Change a meeting
+    ///
+    /// For its organizer. Fields that are left out stay as they are; `null` clears. Who is in it is changed under
+    /// `participants`. People are told once it has been quiet for a while.
+    #[oai(path = "/:id", method = "put", operation_id = "replaceMeeting")]
+    async fn put(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        id: Path<Val<MeetingId>>,
+        /// Change only this version (its `ETag`), else 412.
+        #[oai(name = "If-Match")]
+        IfMatch(expect): IfMatch,
+        Body(body): Body<ChangeBody>,
+    ) -> Result<Found<MeetingBody>, ApiError> {
+        change(service, caller, id.0.0, expect, body).await
+    }
+
+    /// Change parts of a meeting
+    ///
+    /// For its organizer. A JSON Merge Patch (RFC 7396): `null` clears. People are told once it has been quiet for a while.
+    #[oai(path = "/:id", method = "patch", operation_id = "changeMeeting")]
+    async fn patch(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        id: Path<Val<MeetingId>>,
+        /// Change only this version (its `ETag`), else 412.
+        #[oai(name = "If-Match")]
+        IfMatch(expect): IfMatch,
+        Patch(body): Patch<ChangeBody>,
+    ) -> Result<Found<MeetingBody>, ApiError> {
+        change(service, caller, id.0.0, expect, body).await
+    }
+
+    /// Cancel a meeting
+    ///
+    /// For its organizer; everybody is told at once. It can be restored while it lies ahead.
+    #[oai(path = "/:id", method = "delete", operation_id = "cancelMeeting")]
+    async fn cancel(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        id: Path<Val<MeetingId>>,
+        /// Cancel only this version (its `ETag`), else 412.
+        #[oai(name = "If-Match")]
+        IfMatch(expect): IfMatch,
+    ) -> Result<Gone, ApiError> {
+        let result = service.app.cancel_meeting(caller.actor(), id.0.0, expect.clone()).await;
+        settled(service, caller, id.0.0, expect, result).await.map(|_| Gone::Gone)
+    }
+
+    /// Restore a meeting
+    ///
+    /// For its organizer: calls a cancelled meeting again, as long as it lies ahead; everybody is invited again.
+    #[oai(path = "/:id/restore", method = "post", operation_id = "restoreMeeting")]
+    async fn restore(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        id: Path<Val<MeetingId>>,
+    ) -> Result<Found<MeetingBody>, ApiError> {
+        let details = service.app.restore_meeting(caller.actor(), id.0.0).await?;
+        Ok(answer(service, details))
+    }
+
+    /// A meeting for my calendar
+    #[oai(path = "/:id/ics", method = "get", operation_id = "meetingCalendar")]
+    async fn calendar(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        id: Path<Val<MeetingId>>,
+    ) -> Result<CalendarFile, ApiError> {
+        let calendar = service.app.meeting_calendar(caller.actor(), id.0.0).await?;
+        let name = "attachment; filename=\"meeting.ics\"".to_owned();
+        Ok(CalendarFile::Calendar(PlainText(calendar.text), name))
+    }
+
+    /// Invite more people
+    ///
+    /// For the organizer: one person, or lists of them. Who is in the meeting stays as they are; who was removed or left
+    /// is invited again.
+    #[oai(path = "/:id/participants", method = "post", operation_id = "addParticipants")]
+    async fn invite(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        id: Path<Val<MeetingId>>,
+        /// Change only this version of the meeting (its `ETag`), else 412.
+        #[oai(name = "If-Match")]
+        IfMatch(expect): IfMatch,
+        Body(body): Body<InviteesBody>,
+    ) -> Result<Found<MeetingBody>, ApiError> {
+        let result = service.app.add_participants(caller.actor(), id.0.0, body.read()?, expect.clone()).await;
+        settled(service, caller, id.0.0, expect, result).await.map(|details| answer(service, details))
+    }
+
+    /// Give somebody another role
+    ///
+    /// For the organizer.
+    #[oai(path = "/:id/participants/:participant_id", method = "put", operation_id = "changeParticipant")]
+    async fn change_role(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        id: Path<Val<MeetingId>>,
+        participant_id: Path<Val<ParticipantId>>,
+        /// Change only this version of the meeting (its `ETag`), else 412.
+        #[oai(name = "If-Match")]
+        IfMatch(expect): IfMatch,
+        Body(body): Body<RoleBody>,
+    ) -> Result<Json<ParticipantBody>, ApiError> {
+        let (id, participant, role) = (id.0.0, participant_id.0.0, body.read()?);
+        let result = service.app.change_role(caller.actor(), id, participant, role, expect.clone()).await;
+        settled(service, caller, id, expect, result).await.map(|participant| Json(participant.into()))
+    }
+
+    /// Take somebody off a meeting
+    ///
+    /// For the organizer, who cannot be taken off; or for the participant, who leaves.
+    #[oai(path = "/:id/participants/:participant_id", method = "delete", operation_id = "removeParticipant")]
+    async fn remove(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        id: Path<Val<MeetingId>>,
+        participant_id: Path<Val<ParticipantId>>,
+        /// Change only this version of the meeting (its `ETag`), else 412.
+        #[oai(name = "If-Match")]
+        IfMatch(expect): IfMatch,
+    ) -> Result<Gone, ApiError> {
+        let (id, participant) = (id.0.0, participant_id.0.0);
+        let result = service.app.remove_participant(caller.actor(), id, participant, expect.clone()).await;
+        settled(service, caller, id, expect, result).await.map(|()| Gone::Gone)
+    }
+
+    /// Answer to an invitation
+    #[oai(path = "/:id/respond", method = "post", operation_id = "respond")]
+    async fn respond(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        id: Path<Val<MeetingId>>,
+        Body(body): Body<ResponseBody>,
+    ) -> Result<Json<ParticipantBody>, ApiError> {
+        let (response, comment) = body.read()?;
+        Ok(Json(service.app.respond(caller.actor(), id.0.0, response, comment).await?.into()))
+    }
+
+    /// Remind everybody now
+    ///
+    /// For the organizer: a mail to all who did not decline. The body may be left out.
+    #[oai(path = "/:id/reminder", method = "post", operation_id = "remindNow")]
+    async fn remind(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        id: Path<Val<MeetingId>>,
+        MaybeBody(body): MaybeBody<ByHandBody>,
+    ) -> Result<Json<RemindedBody>, ApiError> {
+        let (minutes, message) = body.read()?;
+        Ok(Json(service.app.remind_now(caller.actor(), id.0.0, minutes, message).await?.into()))
+    }
+
+    /// The ledger of a meeting's reminders
+    ///
+    /// When and why each was planned, when it is due, and what became of it. All of them for the organizer, one's own for
+    /// anybody else.
+    #[oai(path = "/:id/reminders", method = "get", operation_id = "listMeetingReminders")]
+    async fn ledger(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        id: Path<Val<MeetingId>>,
+        /// The page after this reminder: `next` of the page before.
+        cursor: Query<Field<DeliveryId>>,
+        /// Reminders on a page; 50 when left out.
+        size: Query<Field<PageSize>>,
+    ) -> Result<Json<LedgerBody>, ApiError> {
+        let mut findings = Findings::default();
+        let cursor = findings.optional("cursor", cursor.0);
+        let size = findings.optional("size", size.0).unwrap_or_default();
+        findings.finish(Some(()))?;
+        let (rows, participants) = service.app.meeting_ledger(caller.actor(), id.0.0).await?;
+        Ok(Json(LedgerBody::new(rows, &participants, cursor, size.count())))
+    }
+
+    /// When I am reminded of a meeting
+    #[oai(path = "/:id/reminders/me", method = "get", operation_id = "getMyReminders")]
+    async fn my_reminders(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        id: Path<Val<MeetingId>>,
+    ) -> Result<Json<MyRemindersBody>, ApiError> {
+        Ok(Json(service.app.own_reminders(caller.actor(), id.0.0).await?.into()))
+    }
+
+    /// Choose when I am reminded of a meeting
+    #[oai(path = "/:id/reminders/me", method = "put", operation_id = "setMyReminders")]
+    async fn set_my_reminders(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        id: Path<Val<MeetingId>>,
+        Body(body): Body<OwnBody>,
+    ) -> Result<Json<MyRemindersBody>, ApiError> {
+        Ok(Json(service.app.set_own_reminders(caller.actor(), id.0.0, body.read()?).await?.into()))
+    }
+}
+
+fn made(details: &MeetingDetails) -> Kept {
+    let meeting = &details.meeting;
+    let body = MeetingBody::new(details.clone(), meeting.created_at);
+    Kept {
+        status: 201,
+        location: Some(format!("/api/meetings/{}", meeting.id)),
+        etag: Some(etag(meeting.version)),
+        body: body.to_json().unwrap_or_default().to_string(),
+    }
+}
+
+fn answer(service: &Service, details: MeetingDetails) -> Found<MeetingBody> {
+    let tag = etag(details.meeting.version);
+    Found::Found(Json(MeetingBody::new(details, service.clock.now())), tag)
+}
+
+async fn change(
+    service: &Service,
+    caller: Caller,
+    id: MeetingId,
+    expect: Expect,
+    body: ChangeBody,
+) -> Result<Found<MeetingBody>, ApiError> {
+    let result = service.app.update_meeting(caller.actor(), id, body.read()?, expect.clone()).await;
+    settled(service, caller, id, expect, result).await.map(|details| answer(service, details))
+}
+
+/// The outcome of a change; a client that asked for one version and came too late is shown the present one.
+async fn settled<T>(
+    service: &Service,
+    caller: Caller,
+    id: MeetingId,
+    expect: Expect,
+    result: Result<T, Error>,
+) -> Result<T, ApiError> {
+    match result {
+        Err(Error::Stale) if expect != Expect::Any => {
+            let current = service.app.meeting(caller.actor(), id).await?;
+            Err(ApiError::Stale(MeetingBody::new(current, service.clock.now()).to_json()))
+        }
+        result => Ok(result?),
+    }
+}

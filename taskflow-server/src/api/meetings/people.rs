@@ -1,0 +1,324 @@
+//! The people in a meeting as JSON: whom to invite, who is in it, what they answer.
+
+use poem_openapi::Object;
+use poem_openapi::registry::{MetaSchema, Registry};
+use poem_openapi::types::{ParseFromJSON, Type};
+use serde_json::{Value, json};
+use taskflow_core::{
+    App, Comment, EmailAddress, Invitee, MeetingResponse, MeetingRole, Participant, ParticipantId, PersonName,
+    Timestamp,
+};
+
+use crate::api::wire::{text, words_schema};
+use crate::api::{ApiError, Field, Findings, Required, Val, Wire};
+
+/// Somebody in a meeting. Whether they have an account here is nobody's business.
+#[derive(Debug, Object)]
+#[oai(rename = "Participant", skip_serializing_if_is_none)]
+pub(in crate::api) struct ParticipantBody {
+    /// Never changes.
+    id: Val<ParticipantId>,
+    /// The address they were invited by.
+    email: Val<EmailAddress>,
+    /// What to call them.
+    name: Option<Val<PersonName>>,
+    /// What they are in the meeting.
+    role: Val<MeetingRole>,
+    /// What they answered.
+    response_status: Val<MeetingResponse>,
+    /// What they added to it.
+    comment: Option<Val<Comment>>,
+    /// When they answered.
+    responded_at: Option<Val<Timestamp>>,
+}
+
+/// Somebody to invite.
+#[derive(Debug, Object)]
+#[oai(rename = "Invitee")]
+struct InviteeBody {
+    /// Their address.
+    email: Required<EmailAddress>,
+    /// What to call them.
+    #[oai(nullable)]
+    name: Field<PersonName>,
+    /// Whether they should come (`attendee`, also when left out) or may (`optional`).
+    #[oai(nullable)]
+    role: Field<Role>,
+}
+
+/// Whom to invite as well: one person, or lists of them.
+#[derive(Debug, Object)]
+#[oai(rename = "Invitees")]
+pub(super) struct InviteesBody {
+    /// The address of one person.
+    #[oai(nullable)]
+    email: Field<EmailAddress>,
+    /// What to call them.
+    #[oai(nullable)]
+    name: Field<PersonName>,
+    /// Whether they should come (`attendee`, also when left out) or may (`optional`).
+    #[oai(nullable)]
+    role: Field<Role>,
+    /// Several people, by address alone.
+    #[oai(nullable)]
+    participant_emails: Field<Addresses>,
+    /// Several people.
+    #[oai(nullable)]
+    participants: Field<People>,
+}
+
+/// What somebody shall be in a meeting.
+#[derive(Debug, Object)]
+#[oai(rename = "RoleChange")]
+pub(super) struct RoleBody {
+    /// Whether they should come (`attendee`) or may (`optional`).
+    role: Required<Role>,
+}
+
+/// What somebody answers to an invitation.
+#[derive(Debug, Object)]
+#[oai(rename = "Response")]
+pub(in crate::api) struct ResponseBody {
+    /// Whether they come.
+    response: Required<Reply>,
+    /// What they add.
+    #[oai(nullable)]
+    comment: Field<Remark>,
+}
+
+/// What somebody can be invited as.
+#[derive(Debug)]
+pub(super) struct Role(MeetingRole);
+
+/// What can be answered.
+#[derive(Debug)]
+pub(super) struct Reply(MeetingResponse);
+
+/// A comment; an empty one is none, as forms send it.
+#[derive(Debug)]
+pub(in crate::api) struct Remark(pub(in crate::api) Option<Comment>);
+
+/// A list of people, each still to be read: every one that does not fit is named.
+#[derive(Debug)]
+pub(super) struct People(Vec<Value>);
+
+/// The same of addresses alone.
+#[derive(Debug)]
+pub(super) struct Addresses(Vec<Value>);
+
+/// Everybody who is to be invited.
+pub(super) fn invitees(findings: &mut Findings, emails: Field<Addresses>, people: Field<People>) -> Vec<Invitee> {
+    let mut invitees = Vec::new();
+    let Addresses(emails) = findings.optional("participant_emails", emails).unwrap_or(Addresses(Vec::new()));
+    for (index, email) in emails.iter().enumerate() {
+        match EmailAddress::parse(email) {
+            Ok(email) => invitees.push(Invitee { email, name: None, role: MeetingRole::default() }),
+            Err(message) => findings.note(&format!("participant_emails.{index}"), message),
+        }
+    }
+    let People(people) = findings.optional("participants", people).unwrap_or(People(Vec::new()));
+    for (index, one) in people.into_iter().enumerate() {
+        let path = format!("participants.{index}");
+        match one {
+            Value::Object(_) => invitees.extend(person(findings, &path, one)),
+            _ => findings.note(&path, "must be an object"),
+        }
+    }
+    invitees
+}
+
+fn person(findings: &mut Findings, path: &str, object: Value) -> Option<Invitee> {
+    // Its members take whatever they are given and remember it, so only what is no object could fail.
+    let body = InviteeBody::parse_from_json(Some(object)).ok()?;
+    let email = findings.required(&format!("{path}.email"), body.email);
+    let name = findings.optional(&format!("{path}.name"), body.name);
+    let role = findings.optional(&format!("{path}.role"), body.role);
+    email.map(|email| Invitee { email, name, role: role.map_or_else(MeetingRole::default, |Role(role)| role) })
+}
+
+impl InviteesBody {
+    pub(super) fn read(self) -> Result<Vec<Invitee>, ApiError> {
+        let mut findings = Findings::default();
+        let lists = [
+            matches!(self.participants, Field::Absent | Field::Null),
+            matches!(self.participant_emails, Field::Absent | Field::Null),
+        ];
+        let mut invitees = invitees(&mut findings, self.participant_emails, self.participants);
+        let (name, role) = (findings.optional("name", self.name), findings.optional("role", self.role));
+        match self.email {
+            Field::Absent | Field::Null if lists == [true; 2] => {
+                findings.note("email", "is required, or a list under participants or participant_emails");
+            }
+            email => invitees.extend(findings.optional("email", email).map(|email| Invitee {
+                email,
+                name,
+                role: role.map_or_else(MeetingRole::default, |Role(role)| role),
+            })),
+        }
+        findings.finish(Some(invitees))
+    }
+}
+
+impl RoleBody {
+    pub(super) fn read(self) -> Result<MeetingRole, ApiError> {
+        let mut findings = Findings::default();
+        let role = findings.required("role", self.role).map(|Role(role)| role);
+        findings.finish(role)
+    }
+}
+
+impl ResponseBody {
+    pub(in crate::api) fn read(self) -> Result<(MeetingResponse, Option<Comment>), ApiError> {
+        let mut findings = Findings::default();
+        let response = findings.required("response", self.response).map(|Reply(response)| response);
+        let comment = findings.optional("comment", self.comment).and_then(|Remark(comment)| comment);
+        findings.finish(response.map(|response| (response, comment)))
+    }
+}
+
+impl From<Participant> for ParticipantBody {
+    fn from(participant: Participant) -> Self {
+        Self {
+            id: Val(participant.id),
+            email: Val(participant.email),
+            name: participant.name.map(Val),
+            role: Val(participant.role),
+            response_status: Val(participant.response),
+            comment: participant.comment.map(Val),
+            responded_at: participant.responded_at.map(Val),
+        }
+    }
+}
+
+macro_rules! choices {
+    ($($name:ident($of:ty): [$($choice:expr),+], $or:literal;)+) => {$(
+        impl Wire for $name {
+            fn schema() -> MetaSchema {
+                words_schema([$($choice.as_str()),+])
+            }
+
+            fn parse(value: &Value) -> Result<Self, String> {
+                let word: Option<$of> = text(value)?.parse().ok();
+                word.filter(|word| [$($choice),+].contains(word)).map(Self).ok_or_else(|| $or.to_owned())
+            }
+
+            fn write(&self) -> Value {
+                json!(self.0.as_str())
+            }
+        }
+    )+};
+}
+
+choices! {
+    Role(MeetingRole): [MeetingRole::Attendee, MeetingRole::Optional],
+        "must be attendee or optional; the organizer is who calls the meeting";
+    Reply(MeetingResponse): [MeetingResponse::Accepted, MeetingResponse::Declined, MeetingResponse::Tentative],
+        "must be accepted, declined or tentative";
+}
+
+impl Wire for Remark {
+    fn schema() -> MetaSchema {
+        MetaSchema { min_length: None, ..Comment::schema() }
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        match text(value)?.trim() {
+            "" => Ok(Self(None)),
+            _ => Comment::parse(value).map(|comment| Self(Some(comment))),
+        }
+    }
+
+    fn write(&self) -> Value {
+        self.0.as_ref().map(Wire::write).unwrap_or_default()
+    }
+}
+
+macro_rules! lists {
+    ($($name:ident of $item:ty, as in $example:expr;)+) => {$(
+        impl Wire for $name {
+            fn register(registry: &mut Registry) {
+                <$item>::register(registry);
+            }
+
+            fn schema() -> MetaSchema {
+                MetaSchema {
+                    items: Some(Box::new(<$item>::schema_ref())),
+                    max_items: Some(App::MOST_PARTICIPANTS),
+                    example: Some($example),
+                    ..MetaSchema::new("array")
+                }
+            }
+
+            fn parse(value: &Value) -> Result<Self, String> {
+                let items = value.as_array().ok_or("must be a list")?;
+                if items.len() > App::MOST_PARTICIPANTS {
+                    return Err(format!("must be at most {} people", App::MOST_PARTICIPANTS));
+                }
+                Ok(Self(items.clone()))
+            }
+
+            fn write(&self) -> Value {
+                json!(self.0)
+            }
+        }
+    )+};
+}
+
+lists! {
+    People of InviteeBody, as in json!([{ "email": "grace@example.com", "name": "Grace Hopper" }]);
+    Addresses of Val<EmailAddress>, as in json!(["test@example.com"]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: Value) -> Result<Vec<Invitee>, Vec<String>> {
+        match InviteesBody::parse_from_json(Some(body)).expect("an object").read() {
+            Ok(invitees) => Ok(invitees),
+            Err(ApiError::Invalid(errors)) => Err(errors.into_iter().map(|error| error.field).collect()),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn one_person_or_lists_of_them_are_invited() {
+        for (body, count) in [
+            (json!({ "email": "a@example.org" }), 1),
+            (json!({ "participants": [{ "email": "a@example.org", "role": "optional" }] }), 1),
+            (json!({ "participant_emails": ["a@example.org", "b@example.org"], "participants": [] }), 2),
+            (json!({ "participants": [] }), 0),
+        ] {
+            assert_eq!(read(body.clone()).expect("people").len(), count, "{body}");
+        }
+    }
+
+    #[test]
+    fn every_person_who_does_not_fit_is_named_by_their_place() {
+        let body = json!({
+            "email": "nobody",
+            "participant_emails": ["a@example.org", 7, "x"],
+            "participants": [{ "email": "b@example.org" }, { "role": "organizer" }, "c@example.org", { "email": "" }],
+        });
+        let fields = [
+            "participant_emails.1",
+            "participant_emails.2",
+            "participants.1.email",
+            "participants.1.role",
+            "participants.2",
+            "participants.3.email",
+            "email",
+        ];
+        assert_eq!(read(body).expect_err("refused"), fields);
+        assert_eq!(read(json!({})).expect_err("refused"), ["email"]);
+        assert_eq!(read(json!({ "participants": vec![json!({}); 501] })).expect_err("refused"), ["participants"]);
+    }
+
+    #[test]
+    fn an_empty_comment_is_none() {
+        let read = |body: Value| ResponseBody::parse_from_json(Some(body)).expect("an object").read();
+        let (response, comment) = read(json!({ "response": "accepted", "comment": " " })).expect("an answer");
+        assert_eq!((response, comment), (MeetingResponse::Accepted, None));
+        assert!(read(json!({ "response": "pending" })).is_err() && read(json!({})).is_err());
+    }
+}

@@ -1,0 +1,125 @@
+//! Lists of meetings: text that depends on what was asked. Every value is bound.
+
+use sqlx::{Postgres, QueryBuilder};
+use taskflow_core::{
+    Meeting, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, StoreError, Timestamp, UserId,
+};
+
+use super::{MeetingRow, TABLE};
+use crate::error::Instant;
+use crate::store::PgStore;
+
+/// A page of the meetings that `viewer` is in.
+pub(crate) async fn meetings(
+    store: &PgStore,
+    viewer: UserId,
+    query: &MeetingQuery,
+    now: Timestamp,
+) -> Result<Page<Meeting>, StoreError> {
+    let rows: Vec<MeetingRow> = store
+        .read(|conn| {
+            let mut page = page(viewer, query, now);
+            Box::pin(async move { page.build_query_as().fetch_all(conn).await })
+        })
+        .await?;
+
+    // A page that is neither full nor beyond the end is the last one and tells the total.
+    let (offset, seen) = (query.page.offset(), rows.len() as u64);
+    let total = if seen < u64::from(query.page.size()) && (seen > 0 || offset == 0) {
+        offset + seen
+    } else {
+        let total: i64 = store
+            .read(|conn| {
+                let mut count = QueryBuilder::new(COUNT);
+                push_conditions(&mut count, viewer, query, now);
+                Box::pin(async move { count.build_query_scalar().fetch_one(conn).await })
+            })
+            .await?;
+        TABLE.number("id", total)?
+    };
+    let items = rows.into_iter().map(Meeting::try_from).collect::<Result<_, _>>()?;
+    Ok(Page { items, total, request: query.page })
+}
+
+/// The list begins with the people, because one person is in few meetings.
+const COLUMNS: &str = "\
+    SELECT id, created_by, organizer_name, organizer_email, title, description, meeting_date,
+        local_start AT TIME ZONE 'UTC' AS local_start, time_zone, tzdb, duration_minutes, location, meeting_url,
+        meeting_type, reminder_minutes, ended_at, cancelled_at, sequence, burst_since, burst_due_at, version,
+        created_at, updated_at
+    FROM taskflow.meetings
+    WHERE id IN (SELECT meeting_id FROM taskflow.meeting_participants WHERE removed_at IS NULL AND user_id =";
+
+const COUNT: &str = "\
+    SELECT count(*)
+    FROM taskflow.meetings
+    WHERE id IN (SELECT meeting_id FROM taskflow.meeting_participants WHERE removed_at IS NULL AND user_id =";
+
+fn page(viewer: UserId, query: &MeetingQuery, now: Timestamp) -> QueryBuilder<Postgres> {
+    let mut sql = QueryBuilder::new(COLUMNS);
+    push_conditions(&mut sql, viewer, query, now);
+    sql.push(" ORDER BY ");
+    for sort in &query.sort {
+        sql.push(order(*sort)).push(", ");
+    }
+    if query.sort.is_empty() {
+        sql.push("meeting_date DESC, ");
+    }
+    sql.push("id DESC LIMIT ").push_bind(i64::from(query.page.size()));
+    sql.push(" OFFSET ").push_bind(i64::try_from(query.page.offset()).unwrap_or(i64::MAX));
+    sql
+}
+
+fn push_conditions(sql: &mut QueryBuilder<Postgres>, viewer: UserId, query: &MeetingQuery, now: Timestamp) {
+    sql.push(" ").push_bind(viewer.as_uuid()).push(")");
+    push_status(sql, query.status, now);
+    if let Some(before) = query.starts_before {
+        sql.push(" AND meeting_date < ").push_bind(Instant::from(before));
+    }
+    if let Some(after) = query.starts_after {
+        sql.push(" AND meeting_date >= ").push_bind(Instant::from(after));
+    }
+    for word in &query.words {
+        if word.contains('\0') {
+            // No text here has one, and the parameter of a statement cannot.
+            sql.push(" AND false");
+        } else {
+            sql.push(" AND strpos(search_text, ").push_bind(word.clone()).push(") > 0");
+        }
+    }
+}
+
+/// What [`Meeting::status`] says, in SQL.
+fn push_status(sql: &mut QueryBuilder<Postgres>, status: Option<MeetingStatus>, now: Timestamp) {
+    let now = Instant::from(now);
+    match status {
+        None => sql.push(" AND cancelled_at IS NULL"),
+        Some(MeetingStatus::Cancelled) => sql.push(" AND cancelled_at IS NOT NULL"),
+        Some(MeetingStatus::Completed) => {
+            sql.push(" AND cancelled_at IS NULL AND (ended_at IS NOT NULL OR ").push(ENDS).push(" <= ");
+            sql.push_bind(now).push(")")
+        }
+        Some(MeetingStatus::InProgress) => {
+            sql.push(" AND cancelled_at IS NULL AND ended_at IS NULL AND meeting_date <= ").push_bind(now);
+            sql.push(" AND ").push(ENDS).push(" > ").push_bind(now)
+        }
+        Some(MeetingStatus::Scheduled) => {
+            sql.push(" AND cancelled_at IS NULL AND ended_at IS NULL AND meeting_date > ").push_bind(now)
+        }
+    };
+}
+
+const ENDS: &str = "meeting_date + duration_minutes * interval '1 minute'";
+
+fn order(MeetingSort { by, descending }: MeetingSort) -> &'static str {
+    match (by, descending) {
+        (MeetingSortKey::MeetingDate, false) => "meeting_date",
+        (MeetingSortKey::MeetingDate, true) => "meeting_date DESC",
+        (MeetingSortKey::CreatedAt, false) => "created_at",
+        (MeetingSortKey::CreatedAt, true) => "created_at DESC",
+        (MeetingSortKey::UpdatedAt, false) => "updated_at",
+        (MeetingSortKey::UpdatedAt, true) => "updated_at DESC",
+        (MeetingSortKey::Title, false) => "title_key",
+        (MeetingSortKey::Title, true) => "title_key DESC",
+    }
+}

@@ -1,0 +1,267 @@
+//! Who comes to meetings.
+
+use serde::Serialize;
+use sqlx::PgConnection;
+use taskflow_core::ports::Loaded;
+use taskflow_core::{
+    BadRow, Comment, EmailAddress, MeetingId, OwnReminders, Participant, ParticipantId, PersonName, ReminderMinutes,
+    StoreError, Timestamp, Told, UserId,
+};
+use uuid::Uuid;
+
+use crate::error::{Instant, Table, store_error};
+use crate::rows::Rows;
+use crate::store::PgStore;
+
+const TABLE: Table = Table("taskflow.meeting_participants");
+
+/// A participant as the parameters of a statement.
+#[derive(Serialize)]
+pub(crate) struct Params<'a> {
+    id: ParticipantId,
+    meeting_id: MeetingId,
+    user_id: Option<UserId>,
+    email: &'a str,
+    email_key: String,
+    name: Option<&'a str>,
+    role: &'static str,
+    response_status: &'static str,
+    comment: Option<&'a str>,
+    responded_at: Option<Timestamp>,
+    reminders: Option<Vec<u32>>,
+    told_version: Option<u64>,
+    told_on: Option<bool>,
+    removed_at: Option<Timestamp>,
+    version: u64,
+}
+
+impl<'a> Params<'a> {
+    pub(crate) fn new(participant: &'a Participant) -> Self {
+        let minutes = |own: &OwnReminders| own.minutes().iter().map(|minutes| minutes.get()).collect();
+        Self {
+            id: participant.id,
+            meeting_id: participant.meeting_id,
+            user_id: participant.user_id,
+            email: participant.email.as_str(),
+            email_key: participant.email.key(),
+            name: participant.name.as_ref().map(PersonName::as_str),
+            role: participant.role.as_str(),
+            response_status: participant.response.as_str(),
+            comment: participant.comment.as_ref().map(Comment::as_str),
+            responded_at: participant.responded_at,
+            reminders: participant.reminders.as_ref().map(minutes),
+            told_version: participant.told.map(|told| told.version),
+            told_on: participant.told.map(|told| told.on),
+            removed_at: participant.removed_at,
+            version: participant.version,
+        }
+    }
+}
+
+/// What somebody relies on as the parameters of a statement.
+#[derive(Serialize)]
+pub(crate) struct Expected {
+    pub(crate) meeting_id: MeetingId,
+    pub(crate) versions: u64,
+}
+
+/// Whose an address is as the parameters of a statement.
+#[derive(Serialize)]
+pub(crate) struct Linked {
+    email_key: String,
+    user_id: UserId,
+}
+
+impl Linked {
+    pub(crate) fn new(email: &EmailAddress, user_id: UserId) -> Self {
+        Self { email_key: email.key(), user_id }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct ParticipantRow {
+    id: Uuid,
+    meeting_id: Uuid,
+    user_id: Option<Uuid>,
+    email: String,
+    name: Option<String>,
+    role: String,
+    response_status: String,
+    comment: Option<String>,
+    responded_at: Option<Instant>,
+    reminders: Option<Vec<i32>>,
+    told_version: Option<i64>,
+    told_on: Option<bool>,
+    removed_at: Option<Instant>,
+    version: i64,
+}
+
+impl TryFrom<ParticipantRow> for Participant {
+    type Error = BadRow;
+
+    fn try_from(row: ParticipantRow) -> Result<Self, BadRow> {
+        let told_version = row.told_version.map(|version| TABLE.number("told_version", version)).transpose()?;
+        Ok(Self {
+            id: ParticipantId::from_uuid(row.id),
+            meeting_id: MeetingId::from_uuid(row.meeting_id),
+            user_id: row.user_id.map(UserId::from_uuid),
+            email: TABLE.value("email", &row.email)?,
+            name: TABLE.optional("name", row.name.as_deref())?,
+            role: TABLE.value("role", &row.role)?,
+            response: TABLE.value("response_status", &row.response_status)?,
+            comment: TABLE.optional("comment", row.comment.as_deref())?,
+            responded_at: TABLE.optional_instant("responded_at", row.responded_at)?,
+            reminders: row.reminders.map(|minutes| own_reminders(&minutes)).transpose()?,
+            told: told_version.zip(row.told_on).map(|(version, on)| Told { version, on }),
+            removed_at: TABLE.optional_instant("removed_at", row.removed_at)?,
+            version: TABLE.number("version", row.version)?,
+        })
+    }
+}
+
+fn own_reminders(minutes: &[i32]) -> Result<OwnReminders, BadRow> {
+    let bad = |error: taskflow_core::InvalidValue| TABLE.bad("reminders", error.to_string());
+    let checked = |minutes: &i32| ReminderMinutes::new(TABLE.number("reminders", *minutes)?).map_err(bad);
+    OwnReminders::new(minutes.iter().map(checked).collect::<Result<Vec<_>, _>>()?).map_err(bad)
+}
+
+pub(crate) async fn participants(store: &PgStore, meetings: &[MeetingId]) -> Result<Vec<Participant>, StoreError> {
+    let meetings: Vec<Uuid> = meetings.iter().map(|id| id.as_uuid()).collect();
+    let query = || sqlx::query_as(PARTICIPANTS).bind(meetings.clone());
+    let rows: Vec<ParticipantRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+    Ok(rows.into_iter().map(Participant::try_from).collect::<Result<_, _>>()?)
+}
+
+const PARTICIPANTS: &str = "
+    SELECT id, meeting_id, user_id, email, name, role, response_status, comment, responded_at, reminders,
+        told_version, told_on, removed_at, version
+    FROM taskflow.meeting_participants
+    WHERE meeting_id = ANY ($1)
+    ORDER BY meeting_id, id";
+
+pub(crate) async fn participants_by_id(
+    store: &PgStore,
+    ids: &[ParticipantId],
+) -> Result<Loaded<ParticipantId, Participant>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let query = || sqlx::query_as(PARTICIPANTS_BY_ID).bind(ids.clone());
+    let rows: Vec<ParticipantRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+    Ok(rows.into_iter().map(|row| (ParticipantId::from_uuid(row.id), Participant::try_from(row))).collect())
+}
+
+const PARTICIPANTS_BY_ID: &str = "
+    SELECT id, meeting_id, user_id, email, name, role, response_status, comment, responded_at, reminders,
+        told_version, told_on, removed_at, version
+    FROM taskflow.meeting_participants
+    WHERE id = ANY ($1)";
+
+/// Checks that nobody has answered since. The meetings must be locked already, by a statement before this one: who
+/// answered until then is seen here, and nobody can from then on.
+pub(crate) async fn expect(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.all_found(&written(conn, EXPECT, rows).await?)
+}
+
+/// The rows are locked so that a transaction of a host's which sees the past (REPEATABLE READ) is told so.
+const EXPECT: &str = "
+    SELECT r.meeting_id
+    FROM json_to_recordset($1::json) AS r (meeting_id uuid, versions numeric)
+    WHERE r.versions = (
+        SELECT coalesce(sum(l.version), 0)
+        FROM (
+            SELECT p.version
+            FROM taskflow.meeting_participants AS p
+            WHERE p.meeting_id = r.meeting_id
+            ORDER BY p.id
+            FOR SHARE) AS l)";
+
+pub(crate) async fn insert(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query_scalar(INSERT).bind(rows.json());
+    let added: Vec<Uuid> = query.fetch_all(conn).await.map_err(|error| rows.refused(error))?;
+    rows.all_found(&added)
+}
+
+const INSERT: &str = "
+    INSERT INTO taskflow.meeting_participants (id, meeting_id, user_id, email, email_key, name, role, response_status,
+        comment, responded_at, reminders, told_version, told_on, removed_at, version)
+    SELECT id, meeting_id, user_id, email, email_key, name, role, response_status, comment, responded_at, reminders,
+        told_version, told_on, removed_at, version
+    FROM json_to_recordset($1::json) AS r (id uuid, meeting_id uuid, user_id uuid, email text, email_key text,
+        name text, role text, response_status text, comment text, responded_at timestamptz, reminders integer[],
+        told_version bigint, told_on boolean, removed_at timestamptz, version bigint)
+    ORDER BY id
+    ON CONFLICT (meeting_id, email_key) DO NOTHING
+    RETURNING id";
+
+pub(crate) async fn update(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.all_found(&written(conn, UPDATE, rows).await?)
+}
+
+/// What they were told is left to settlements.
+const UPDATE: &str = "
+    UPDATE taskflow.meeting_participants AS p
+    SET user_id = r.user_id,
+        name = r.name,
+        role = r.role,
+        response_status = r.response_status,
+        comment = r.comment,
+        responded_at = r.responded_at,
+        reminders = r.reminders,
+        removed_at = r.removed_at,
+        version = r.version
+    FROM (
+        SELECT r.*
+        FROM json_to_recordset($1::json) AS r (id uuid, user_id uuid, name text, role text, response_status text,
+            comment text, responded_at timestamptz, reminders integer[], removed_at timestamptz, version bigint)
+        JOIN taskflow.meeting_participants AS l ON l.id = r.id AND l.version = r.version - 1
+        ORDER BY l.id
+        FOR NO KEY UPDATE OF l) AS r
+    WHERE p.id = r.id AND p.version = r.version - 1
+    RETURNING p.id";
+
+/// Gives guests the account that their address turned out to belong to.
+pub(crate) async fn link(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+    written(conn, LINK, rows).await.map(drop)
+}
+
+const LINK: &str = "
+    UPDATE taskflow.meeting_participants AS p
+    SET user_id = r.user_id, version = p.version + 1
+    FROM (
+        SELECT l.id, r.user_id
+        FROM json_to_recordset($1::json) AS r (email_key text, user_id uuid)
+        JOIN taskflow.meeting_participants AS l ON l.email_key = r.email_key AND l.user_id IS NULL
+        WHERE NOT EXISTS (
+            SELECT 1
+            FROM taskflow.meeting_participants AS o
+            WHERE o.meeting_id = l.meeting_id AND o.user_id = r.user_id)
+        ORDER BY l.id
+        FOR NO KEY UPDATE OF l) AS r
+    WHERE p.id = r.id AND p.user_id IS NULL
+    RETURNING p.id";
+
+/// Makes guests of people who leave.
+pub(crate) async fn forget_users(conn: &mut PgConnection, users: &Rows) -> Result<(), StoreError> {
+    sqlx::query(FORGET_USERS).bind(users.ids()).execute(conn).await.map(drop).map_err(store_error)
+}
+
+const FORGET_USERS: &str = "
+    UPDATE taskflow.meeting_participants AS p
+    SET user_id = NULL
+    FROM (
+        SELECT l.id
+        FROM taskflow.meeting_participants AS l
+        WHERE l.user_id = ANY ($1)
+        ORDER BY l.id
+        FOR NO KEY UPDATE) AS r
+    WHERE p.id = r.id";
+
+/// Runs a statement over rows, if there are any, and tells the ids it found.
+async fn written(conn: &mut PgConnection, statement: &'static str, rows: &Rows) -> Result<Vec<Uuid>, StoreError> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    sqlx::query_scalar(statement).bind(rows.json()).fetch_all(conn).await.map_err(store_error)
+}
