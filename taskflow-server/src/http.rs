@@ -42,11 +42,11 @@ pub async fn serve(service: Arc<Service>, listener: TcpListener, stop: Cancellat
     listener.local_addr()?;
     let running = TaskTracker::new();
     let cut = CancellationToken::new();
-    if let Err(error) = service.revoked.look(&service.app).await {
+    if let Err(error) = service.revoked.look().await {
         let error = &error as &dyn std::error::Error;
         tracing::warn!(error, "ended sessions cannot be read; nobody is let in until they can");
     }
-    let watch = tokio::spawn(service.revoked.clone().watch(service.app.clone()));
+    let watch = tokio::spawn(service.revoked.clone().watch());
     let front = Arc::new(Front::new(service, running.clone()));
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {

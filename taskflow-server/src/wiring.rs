@@ -53,7 +53,11 @@ pub struct Opened {
 /// A store that outlives the process.
 enum Kept {
     Sqlite(SqliteStore),
-    Postgres(PgStore),
+    Postgres {
+        store: PgStore,
+        /// Reads over a connection of its own.
+        aside: PgStore,
+    },
 }
 
 /// Where mail goes.
@@ -92,8 +96,6 @@ pub enum OpenError {
 /// See [`OpenError`].
 pub async fn open(config: &Arc<Config>) -> Result<Opened, OpenError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let revoked = Arc::new(Revoked::new(Arc::clone(&clock), access_lifetime(config)));
-    let bus: Arc<dyn EventBus> = Arc::new(Heeding::new(Arc::new(LocalBus::new()), Arc::clone(&revoked)));
     let (storage, kept): (Arc<dyn Storage>, _) = match &config.database {
         Database::Memory => (Arc::new(MemoryStore::new()), None),
         Database::Sqlite(path) => {
@@ -102,9 +104,16 @@ pub async fn open(config: &Arc<Config>) -> Result<Opened, OpenError> {
         }
         Database::Postgres(_) => {
             let store = open_postgres(config, pg_options(config)).await?;
-            (Arc::new(store.clone()), Some(Kept::Postgres(store)))
+            let aside = open_postgres(config, aside_options(config)).await?;
+            (Arc::new(store.clone()), Some(Kept::Postgres { store, aside }))
         }
     };
+    let looked_at: Arc<dyn Accounts> = match &kept {
+        Some(Kept::Postgres { aside, .. }) => Arc::new(aside.clone()),
+        Some(Kept::Sqlite(_)) | None => storage.clone(),
+    };
+    let revoked = Arc::new(Revoked::new(looked_at, Arc::clone(&clock), access_lifetime(config)));
+    let bus: Arc<dyn EventBus> = Arc::new(Heeding::new(Arc::new(LocalBus::new()), Arc::clone(&revoked)));
     let mail = mail_route(config, storage.clone(), Arc::clone(&clock))?;
     let mut app = App::builder(Arc::clone(&storage))
         .clock(Arc::clone(&clock))
@@ -148,7 +157,10 @@ impl Opened {
     pub async fn close(&self) {
         match &self.kept {
             Some(Kept::Sqlite(store)) => store.close().await,
-            Some(Kept::Postgres(store)) => store.close().await,
+            Some(Kept::Postgres { store, aside }) => {
+                aside.close().await;
+                store.close().await;
+            }
             None => {}
         }
     }
@@ -244,8 +256,18 @@ async fn open_sqlite(
     opened.map_err(|error| OpenError::Database(path.display().to_string(), error))
 }
 
+/// All connections there may be but one, which [`aside_options`] takes.
 fn pg_options(config: &Config) -> PgOptions {
-    PgOptions::default().acquire_timeout(config.db_acquire_timeout).connections(config.db_max_connections)
+    PgOptions::default()
+        .acquire_timeout(config.db_acquire_timeout)
+        .connections(config.db_max_connections.saturating_sub(1))
+}
+
+/// One connection beside the others: what every request depends on must not wait in line behind requests. One that hangs
+/// is given up soon enough for another to take its place before nobody is let in any more.
+fn aside_options(config: &Config) -> PgOptions {
+    let patience = Duration::from_secs(2);
+    pg_options(config).connections(1).acquire_timeout(patience).answer_timeout(patience).without_migrating()
 }
 
 async fn open_postgres(config: &Config, options: PgOptions) -> Result<PgStore, OpenError> {

@@ -10,7 +10,7 @@ use crate::server::{PASSWORD, Server};
 /// R17: 200 kills under writes (`LONG_KILLS` for another number).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_acknowledged_write_is_lost_by_killing_the_server_again_and_again() {
-    let kills: u32 = std::env::var("LONG_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(200);
+    let kills = crate::amount("LONG_KILLS", 200);
     let mut random = crate::seed("sqlite_kills");
     let mut server = Server::start(&[]).await;
     let mut token = server.person("ada").await.token;
@@ -24,7 +24,7 @@ async fn no_acknowledged_write_is_lost_by_killing_the_server_again_and_again() {
                     let task = json!({ "title": format!("{kill}-{writer}-{n}") });
                     match client.request(Method::POST, &url).bearer_auth(&token).json(&task).send().await {
                         Ok(answer) if answer.status() == StatusCode::CREATED => {
-                            made.push(format!("{kill}-{writer}-{n}"))
+                            made.push(format!("{kill}-{writer}-{n}"));
                         }
                         Ok(answer) => panic!("{} while the server lived", answer.status()),
                         Err(_) => return made,

@@ -5,8 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use futures_util::stream::BoxStream;
-use taskflow_core::ports::{Clock, EventBus, Signal};
-use taskflow_core::{App, Error, SessionId, Timestamp, UserId};
+use taskflow_core::ports::{Accounts, Clock, EventBus, Signal};
+use taskflow_core::{SessionId, StoreError, Timestamp, UserId};
 
 use super::Verified;
 
@@ -24,6 +24,7 @@ const OVERLAP: Duration = Duration::from_mins(1);
 ///
 /// What ends on this node counts at once ([`Heeding`]); what ends on others is found by looking every half second.
 pub struct Revoked {
+    accounts: Arc<dyn Accounts>,
     clock: Arc<dyn Clock>,
     window: Duration,
     state: RwLock<State>,
@@ -51,10 +52,11 @@ struct Mark {
 pub struct Blind;
 
 impl Revoked {
-    /// Knows nothing before the first [look](Self::look). `access_lifetime` is that of access tokens.
+    /// Knows nothing before the first [look](Self::look) at `accounts`, which must answer however busy the store is: as
+    /// long as they do not, nobody is let in. `access_lifetime` is that of access tokens.
     #[must_use]
-    pub fn new(clock: Arc<dyn Clock>, access_lifetime: Duration) -> Self {
-        Self { clock, window: access_lifetime + OVERLAP, state: RwLock::default() }
+    pub fn new(accounts: Arc<dyn Accounts>, clock: Arc<dyn Clock>, access_lifetime: Duration) -> Self {
+        Self { accounts, clock, window: access_lifetime + OVERLAP, state: RwLock::default() }
     }
 
     /// Whether the session of a token goes on.
@@ -91,12 +93,12 @@ impl Revoked {
     /// # Errors
     ///
     /// When the store fails or does not answer in time.
-    pub async fn look(&self, app: &App) -> Result<(), Error> {
+    pub async fn look(&self) -> Result<(), StoreError> {
         let began = self.clock.monotonic();
         let since = self.read().looked.map(|last| began.saturating_sub(last) + OVERLAP);
         let within = since.map_or(self.window, |since| since.min(self.window));
-        let ended = tokio::time::timeout(PATIENCE, app.ended_sessions(within));
-        let ended = ended.await.map_err(|elapsed| Error::Unavailable(elapsed.into()))??;
+        let ended = tokio::time::timeout(PATIENCE, self.accounts.ended_sessions(self.clock.now() - within));
+        let ended = ended.await.map_err(|elapsed| StoreError::Unavailable(elapsed.into()))??;
         let mut state = self.write();
         for session in ended {
             state.sessions.entry(session).or_insert(began);
@@ -110,11 +112,11 @@ impl Revoked {
     }
 
     /// Looks for ever.
-    pub async fn watch(self: Arc<Self>, app: Arc<App>) {
+    pub async fn watch(self: Arc<Self>) {
         let mut sees = true;
         loop {
             tokio::time::sleep(PAUSE).await;
-            match self.look(&app).await {
+            match self.look().await {
                 Ok(()) if !sees => tracing::info!("ended sessions can be read again"),
                 Err(error) if sees => {
                     let error = &error as &dyn std::error::Error;
@@ -176,7 +178,7 @@ mod tests {
     use std::sync::Mutex;
 
     use taskflow_core::ports::NoBus;
-    use taskflow_core::{Actor, MemoryStore, NewUser, TokenHash};
+    use taskflow_core::{Actor, App, MemoryStore, NewUser, TokenHash};
 
     use super::*;
 
@@ -215,7 +217,7 @@ mod tests {
         async fn new() -> Self {
             let clock = Arc::new(Hand(Mutex::new(Duration::from_hours(1000))));
             let store = Arc::new(MemoryStore::new());
-            let revoked = Arc::new(Revoked::new(clock.clone(), LIFETIME));
+            let revoked = Arc::new(Revoked::new(store.clone(), clock.clone(), LIFETIME));
             let bus = Arc::new(Heeding::new(Arc::new(NoBus), revoked.clone()));
             let app = App::builder(store.clone()).clock(clock.clone()).bus(bus).build();
             let other = App::builder(store).clock(clock.clone()).build();
@@ -241,7 +243,7 @@ mod tests {
         let world = World::new().await;
         let token = world.token().await;
         assert_eq!(world.revoked.admits(&token), Err(Blind));
-        world.revoked.look(&world.app).await.expect("a look");
+        world.revoked.look().await.expect("a look");
         world.clock.advance(LONGEST_BLINDNESS);
         assert_eq!(world.revoked.admits(&token), Ok(true));
         world.clock.advance(Duration::from_millis(1));
@@ -251,36 +253,36 @@ mod tests {
     #[tokio::test]
     async fn what_ends_here_counts_at_once_and_what_ends_elsewhere_after_a_look() {
         let world = World::new().await;
-        world.revoked.look(&world.app).await.expect("a look");
+        world.revoked.look().await.expect("a look");
         let (one, two, three) = (world.token().await, world.token().await, world.token().await);
         world.app.end_session(Actor::User(world.ada), one.session).await.expect("ended");
         assert_eq!((world.revoked.admits(&one), world.revoked.admits(&two)), (Ok(false), Ok(true)));
         world.other.end_session(Actor::User(world.ada), two.session).await.expect("ended");
         assert_eq!(world.revoked.admits(&two), Ok(true));
-        world.revoked.look(&world.app).await.expect("a look");
+        world.revoked.look().await.expect("a look");
         assert_eq!((world.revoked.admits(&two), world.revoked.admits(&three)), (Ok(false), Ok(true)));
         world.app.end_sessions(Actor::User(world.ada)).await.expect("ended");
         assert_eq!(world.revoked.admits(&three), Ok(false));
         world.clock.advance(Duration::from_micros(1));
         let again = world.token().await;
         assert_eq!(world.revoked.admits(&again), Ok(true));
-        world.revoked.look(&world.app).await.expect("a look");
+        world.revoked.look().await.expect("a look");
         assert_eq!((world.revoked.admits(&three), world.revoked.admits(&again)), (Ok(false), Ok(true)));
     }
 
     #[tokio::test]
     async fn an_ended_session_is_remembered_for_the_life_of_its_tokens_and_then_forgotten() {
         let world = World::new().await;
-        world.revoked.look(&world.app).await.expect("a look");
+        world.revoked.look().await.expect("a look");
         let token = world.token().await;
         world.other.end_sessions(Actor::User(world.ada)).await.expect("ended");
         for _ in 0..LIFETIME.as_secs() {
             world.clock.advance(Duration::from_secs(1));
-            world.revoked.look(&world.app).await.expect("a look");
+            world.revoked.look().await.expect("a look");
             assert_eq!(world.revoked.admits(&token), Ok(false));
         }
         world.clock.advance(2 * OVERLAP);
-        world.revoked.look(&world.app).await.expect("a look");
+        world.revoked.look().await.expect("a look");
         assert!(world.revoked.read().sessions.is_empty());
     }
 
@@ -290,7 +292,7 @@ mod tests {
         let token = world.token().await;
         world.other.end_sessions(Actor::User(world.ada)).await.expect("ended");
         world.clock.advance(LIFETIME);
-        world.revoked.look(&world.app).await.expect("a look");
+        world.revoked.look().await.expect("a look");
         assert_eq!(world.revoked.admits(&token), Ok(false));
     }
 }

@@ -22,10 +22,10 @@ fn service(config: Config) -> Arc<Service> {
     let store = Arc::new(MemoryStore::new());
     let clock = Arc::new(SystemClock::new());
     let lifetime = Duration::from_secs(1800);
-    let revoked = Arc::new(Revoked::new(clock.clone(), lifetime));
+    let revoked = Arc::new(Revoked::new(store.clone(), clock.clone(), lifetime));
     let bus = Arc::new(Heeding::new(Arc::new(NoBus), revoked.clone()));
     let app = App::builder(store.clone()).clock(clock.clone()).bus(bus).build();
-    revoked.look(&app).now_or_never().expect("memory does not wait").expect("a look");
+    revoked.look().now_or_never().expect("memory does not wait").expect("a look");
     Arc::new(Service {
         app: Arc::new(app),
         accounts: store.clone(),
