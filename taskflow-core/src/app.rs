@@ -2,9 +2,12 @@
 
 mod answers;
 mod delivery;
+mod ledger;
 mod mailbox;
 mod meetings;
+mod preferences;
 mod sessions;
+mod suppressions;
 mod tasks;
 mod users;
 mod verification;
@@ -15,7 +18,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use delivery::{DeliveryReport, Sending};
+pub use ledger::NewLetter;
 pub use meetings::{Reminded, RepairReport, ReplyTaken};
+pub use preferences::Subscription;
 pub use tasks::{Bulk, BulkResults, TaskOperation};
 
 use crate::error::{Error, StoreError};

@@ -1,8 +1,8 @@
 //! The one way to write: a value that a store applies, all or nothing.
 
 use crate::{
-    Announcement, Answer, Credential, DedupeKey, EmailAddress, KeptMail, Meeting, MeetingId, NewDelivery, Participant,
-    Revision, Session, SessionId, Task, Timestamp, Token, TokenId, User, UserId,
+    Announcement, Answer, Credential, DedupeKey, DeliveryId, EmailAddress, KeptMail, Meeting, MeetingId, NewDelivery,
+    Participant, Revision, Session, SessionId, Suppression, Task, Timestamp, Token, TokenId, User, UserId,
 };
 
 /// Everything one decision changes: rows, the mail they cause, and what people following along are told.
@@ -118,6 +118,18 @@ pub enum Write {
         /// When: it counts as settled then.
         at: Timestamp,
     },
+    /// Takes a delivery that was given up, cancelled or expired up again, as if it were due now and had never been tried;
+    /// `Stale` unless it is one of those.
+    RetryDelivery {
+        /// Which.
+        id: DeliveryId,
+        /// When it is tried.
+        at: Timestamp,
+    },
+    /// No more mail to an address; what is known of it already stays.
+    Suppress(Suppression),
+    /// Mail to an address again.
+    Unsuppress(EmailAddress),
     /// Puts a mail into the dev mailbox, which keeps the newest [`MAILBOX_SIZE`](crate::MAILBOX_SIZE).
     KeepMail(KeptMail),
 }

@@ -49,6 +49,7 @@ mod answer;
 mod app;
 mod changes;
 mod delivery;
+mod digest;
 mod error;
 mod event;
 mod mail;
@@ -57,9 +58,11 @@ mod memory;
 mod notice;
 mod page;
 pub mod ports;
+mod preferences;
 mod reminder;
 mod retry;
 mod session;
+mod suppression;
 mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -70,30 +73,34 @@ mod values;
 
 pub use answer::{ANSWER_LIFETIME, Answer, Answered, Idempotency, IdempotencyKey};
 pub use app::{
-    App, AppBuilder, Bulk, BulkResults, DeliveryReport, Reminded, RepairReport, ReplyTaken, Sending, TaskOperation,
+    App, AppBuilder, Bulk, BulkResults, DeliveryReport, NewLetter, Reminded, RepairReport, ReplyTaken, Sending,
+    Subscription, TaskOperation,
 };
 pub use changes::{Changes, Expect, Write};
 pub use delivery::{
     DedupeKey, Delivery, DeliveryState, FailedAttempt, Ledger, NewDelivery, Outcome, Recipient, Settlement,
 };
+pub use digest::{Digest, Excerpt};
 pub use error::{BadRow, Error, FieldError, Source, StoreError, UniqueField};
 pub use event::{Announcement, Entity, Event, EventKind, FeedEntry};
 pub use mail::{
-    CalendarMethod, CalendarPart, Content, Invitation, KeptMail, Letter, MAILBOX_SIZE, Mail, Mailbox, Topic,
+    CalendarMethod, CalendarPart, Content, Headers, Invitation, KeptMail, Letter, MAILBOX_SIZE, Mail, Mailbox, Topic,
 };
 pub use meeting::{
     Burst, Invitee, Meeting, MeetingChange, MeetingDetails, MeetingFacts, MeetingResponse, MeetingRole, MeetingStatus,
     MeetingType, NewMeeting, News, OwnReminders, Participant, Revision, StartsAt, Told, news,
 };
 pub use memory::MemoryStore;
-pub use notice::{Notice, NoticeKind, Priority};
+pub use notice::{Notice, NoticeKind, Priority, WrittenLetter};
 pub use page::{MeetingQuery, MeetingSort, MeetingSortKey, Page, PageRequest, TaskQuery, TaskSort, TaskSortKey};
+pub use preferences::{LocalMinute, Preferences, QuietHours, Weekdays};
 pub use reminder::{
     MeetingReminder, MeetingReminderPlan, TaskReminder, TaskReminderPlan, meeting_reminder_key, meeting_reminders,
     plan_meeting_reminders, plan_task_reminder, reminder_minutes, task_reminder,
 };
 pub use retry::RetrySchedule;
 pub use session::{Refusal, Session, TokenHash};
+pub use suppression::{BounceReport, Suppression, SuppressionCause};
 pub use task::{NewTask, Task, TaskChange, TaskPriority, TaskStatus, TaskSummary};
 pub use time::{InvalidTime, InvalidZone, TZDB_VERSION, Timestamp, WallClock, Zone};
 pub use token::{Token, TokenPurpose};

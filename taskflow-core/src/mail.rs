@@ -1,6 +1,11 @@
 //! A letter on its way out: what it is about, its words, and the mail a [`Mailer`](crate::ports::Mailer) sends.
 
-use crate::{DeliveryId, EmailAddress, Locale, Meeting, MeetingFacts, NoticeKind, Participant, Task, Timestamp, Zone};
+mod sample;
+
+use crate::{
+    DeliveryId, Digest, EmailAddress, Excerpt, Locale, Meeting, MeetingFacts, NoticeKind, Participant, Task,
+    TaskStatus, Timestamp, WrittenLetter, Zone,
+};
 
 /// A name and an address (RFC 5322 §3.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +27,8 @@ pub struct Letter {
     pub zone: Zone,
     /// Where the service lives, without a slash at the end; `None`: it has no address, write no links.
     pub public_url: Option<String>,
+    /// Where the reader ends mail of this kind without signing in; only for what recurs, and when the service makes links.
+    pub unsubscribe_url: Option<String>,
     /// What to tell.
     pub topic: Topic,
 }
@@ -54,6 +61,40 @@ pub enum Topic {
         /// When.
         at: Timestamp,
     },
+    /// The status of a task was changed.
+    TaskStatus {
+        /// The task as it is now.
+        task: Task,
+        /// What it was before.
+        was: TaskStatus,
+        /// What it became.
+        is: TaskStatus,
+    },
+    /// What is open.
+    TaskReminder {
+        /// The most urgent first.
+        tasks: Excerpt<Task>,
+    },
+    /// The day ahead.
+    DailySummary(Box<Digest>),
+    /// Something is wrong with the service.
+    ServerAlert {
+        /// Since when.
+        since: Timestamp,
+        /// What, one line each.
+        problems: Vec<String>,
+    },
+    /// It is right again.
+    ServerRecovery {
+        /// Since when it was wrong.
+        since: Timestamp,
+        /// Until when.
+        until: Timestamp,
+        /// What was wrong, one line each.
+        problems: Vec<String>,
+    },
+    /// A mail that somebody wrote by hand.
+    Letter(Box<WrittenLetter>),
     /// A task is due soon.
     TaskDue {
         /// The task as it is now.
@@ -103,6 +144,12 @@ impl Topic {
             Self::VerifyEmail { .. } => NoticeKind::VerifyEmail,
             Self::PasswordReset { .. } => NoticeKind::PasswordReset,
             Self::PasswordChanged { .. } => NoticeKind::PasswordChanged,
+            Self::TaskStatus { .. } => NoticeKind::TaskStatus,
+            Self::TaskReminder { .. } => NoticeKind::TaskReminder,
+            Self::DailySummary(_) => NoticeKind::DailySummary,
+            Self::ServerAlert { .. } => NoticeKind::ServerAlert,
+            Self::ServerRecovery { .. } => NoticeKind::ServerRecovery,
+            Self::Letter(_) => NoticeKind::Letter,
             Self::TaskDue { .. } => NoticeKind::TaskDue,
             Self::MeetingInvite(_) => NoticeKind::MeetingInvite,
             Self::MeetingChange { .. } => NoticeKind::MeetingChange,
@@ -137,6 +184,24 @@ pub struct Mail {
     pub content: Content,
     /// What a calendar takes over from it.
     pub calendar: Option<CalendarPart>,
+    /// What only some mail has in its headers.
+    pub headers: Headers,
+}
+
+/// What only some mail has in its headers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Headers {
+    /// Where one click ends mail of this kind (List-Unsubscribe and List-Unsubscribe-Post, RFC 8058).
+    pub unsubscribe_url: Option<String>,
+    /// What it is about: mail with the same name here stands together in the reader's mailbox (References, RFC 5322
+    /// §3.6.4). Letters, digits and `-`.
+    pub thread: Option<String>,
+    /// Whom it says it is to, instead of whom it goes to; empty: whom it goes to.
+    pub shown_to: Vec<Mailbox>,
+    /// Who reads a copy.
+    pub cc: Vec<Mailbox>,
+    /// Where answers go.
+    pub reply_to: Option<Mailbox>,
 }
 
 /// What a calendar shall do with an entry (RFC 5546 §1.4).

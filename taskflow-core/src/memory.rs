@@ -4,7 +4,7 @@ mod commit;
 mod meetings;
 mod outbox;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,8 @@ use crate::ports::{Account, Accounts, Loaded, MeetingCursor, Store, Viewer};
 use crate::{
     Answer, Changes, Credential, DedupeKey, Delivery, DeliveryId, EmailAddress, Entity, Event, FailedAttempt,
     FeedEntry, IdempotencyKey, KeptMail, LeaseToken, Login, Meeting, MeetingId, MeetingQuery, Page, Participant,
-    ParticipantId, PasswordHash, Revision, Session, SessionId, Task, TaskId, TaskQuery, TaskSort, TaskSortKey,
-    TaskStatus, TaskSummary, Timestamp, Token, TokenId, User, UserId, fold,
+    ParticipantId, PasswordHash, Revision, Session, SessionId, Suppression, Task, TaskId, TaskQuery, TaskSort,
+    TaskSortKey, TaskStatus, TaskSummary, Timestamp, Token, TokenId, User, UserId, fold,
 };
 
 /// Keeps everything in memory, under one lock. For tests, examples and benches; what it keeps ends with it. Clones share
@@ -49,6 +49,7 @@ struct State {
     by_key: HashMap<DedupeKey, DeliveryId>,
     /// What is scheduled, in the order it leaves: priority, next try, id.
     scheduled: BTreeSet<(i16, Timestamp, DeliveryId)>,
+    suppressions: BTreeMap<String, Suppression>,
     mailbox: BTreeMap<(Timestamp, DeliveryId), KeptMail>,
 }
 
@@ -229,6 +230,17 @@ impl Store for MemoryStore {
         let old = state.meetings.values().filter(|meeting| meeting.tzdb.as_str() < tzdb);
         let old = old.filter(|meeting| meeting.is_on() && meeting.starts_at > now);
         Ok(old.take(limit as usize).map(|meeting| meeting.id).collect())
+    }
+
+    async fn suppressed(&self, addresses: &[EmailAddress]) -> Result<HashSet<String>, StoreError> {
+        let state = self.state();
+        Ok(addresses.iter().map(EmailAddress::key).filter(|key| state.suppressions.contains_key(key)).collect())
+    }
+
+    async fn suppressions_after(&self, after: Option<&str>, size: u32) -> Result<Vec<Suppression>, StoreError> {
+        let state = self.state();
+        let later = state.suppressions.iter().filter(|(key, _)| after.is_none_or(|after| key.as_str() > after));
+        Ok(later.take(size as usize).map(|(_, suppression)| suppression.clone()).collect())
     }
 
     async fn history(&self, entity: Entity) -> Result<Vec<Event>, StoreError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{InvalidValue, MeetingId, ParticipantId, TaskId, Timestamp, TokenId};
+use crate::{InvalidValue, MeetingId, ParticipantId, TaskId, TaskStatus, Timestamp, TokenId};
 
 /// What to tell somebody. This is a stored format: fields are only ever added, with a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,22 @@ pub enum Notice {
     PasswordChanged {
         /// When.
         at: Timestamp,
+    },
+    /// The status of a task was changed.
+    TaskStatus {
+        /// Which.
+        task: TaskId,
+        /// What it was before.
+        was: TaskStatus,
+        /// What it is since.
+        is: TaskStatus,
+    },
+    /// A mail that whoever runs the service wrote: its words are here, since they are nowhere else.
+    Letter(Box<WrittenLetter>),
+    /// Another kind of notice with made-up content, to see what it looks like.
+    Sample {
+        /// Which.
+        of: NoticeKind,
     },
     /// A task is due soon.
     TaskDue {
@@ -92,8 +108,30 @@ pub enum Notice {
     },
 }
 
+/// A mail that somebody wrote by hand. A stored format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenLetter {
+    /// One line.
+    pub subject: String,
+    /// As plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// As HTML.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub html: Option<String>,
+    /// Whom it says it is to.
+    pub to: Vec<String>,
+    /// Who reads a copy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cc: Vec<String>,
+    /// Where answers go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
+}
+
 /// The kind of a [`Notice`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum NoticeKind {
     /// See [`Notice::Welcome`].
@@ -104,6 +142,20 @@ pub enum NoticeKind {
     PasswordReset,
     /// See [`Notice::PasswordChanged`].
     PasswordChanged,
+    /// See [`Notice::TaskStatus`].
+    TaskStatus,
+    /// See [`Notice::Letter`].
+    Letter,
+    /// See [`Notice::Sample`].
+    Sample,
+    /// What is open, twice a day.
+    TaskReminder,
+    /// The day ahead.
+    DailySummary,
+    /// Something is wrong with the service.
+    ServerAlert,
+    /// It is right again.
+    ServerRecovery,
     /// See [`Notice::TaskDue`].
     TaskDue,
     /// See [`Notice::MeetingInvite`].
@@ -151,6 +203,9 @@ impl Notice {
             Self::VerifyEmail { .. } => NoticeKind::VerifyEmail,
             Self::PasswordReset { .. } => NoticeKind::PasswordReset,
             Self::PasswordChanged { .. } => NoticeKind::PasswordChanged,
+            Self::TaskStatus { .. } => NoticeKind::TaskStatus,
+            Self::Letter(_) => NoticeKind::Letter,
+            Self::Sample { .. } => NoticeKind::Sample,
             Self::TaskDue { .. } => NoticeKind::TaskDue,
             Self::MeetingInvite { .. } => NoticeKind::MeetingInvite,
             Self::MeetingChange { .. } => NoticeKind::MeetingChange,
@@ -165,7 +220,9 @@ impl Notice {
     #[must_use]
     pub fn expires_at(&self, due_at: Timestamp) -> Option<Timestamp> {
         match self {
-            Self::TaskDue { .. } => Some(due_at + Duration::from_hours(24)),
+            Self::TaskDue { .. } | Self::TaskStatus { .. } => Some(due_at + Duration::from_hours(24)),
+            Self::Letter(_) => None,
+            Self::Sample { .. } => Some(due_at + Duration::from_hours(1)),
             Self::MeetingReminder { starts_at, .. } => Some(*starts_at),
             // What becomes of a meeting is told as long as it is news; the last look decides.
             Self::MeetingInvite { .. } | Self::MeetingChange { .. } | Self::MeetingCancel { .. } => None,
@@ -177,11 +234,18 @@ impl Notice {
 
 impl NoticeKind {
     /// Every kind that this build can send.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 17] = [
         Self::Welcome,
         Self::VerifyEmail,
         Self::PasswordReset,
         Self::PasswordChanged,
+        Self::TaskStatus,
+        Self::Letter,
+        Self::Sample,
+        Self::TaskReminder,
+        Self::DailySummary,
+        Self::ServerAlert,
+        Self::ServerRecovery,
         Self::TaskDue,
         Self::MeetingInvite,
         Self::MeetingChange,
@@ -198,6 +262,13 @@ impl NoticeKind {
             Self::VerifyEmail => "verify_email",
             Self::PasswordReset => "password_reset",
             Self::PasswordChanged => "password_changed",
+            Self::TaskStatus => "task_status",
+            Self::Letter => "letter",
+            Self::Sample => "sample",
+            Self::TaskReminder => "task_reminder",
+            Self::DailySummary => "daily_summary",
+            Self::ServerAlert => "server_alert",
+            Self::ServerRecovery => "server_recovery",
             Self::TaskDue => "task_due",
             Self::MeetingInvite => "meeting_invite",
             Self::MeetingChange => "meeting_change",
@@ -217,8 +288,29 @@ impl NoticeKind {
             | Self::MeetingCancel
             | Self::MeetingReminder
             | Self::MeetingLeft => Priority::Meeting,
-            Self::TaskDue => Priority::Task,
+            Self::ServerAlert | Self::ServerRecovery => Priority::Security,
+            Self::TaskDue | Self::TaskStatus | Self::Letter | Self::Sample => Priority::Task,
+            Self::TaskReminder | Self::DailySummary => Priority::Digest,
         }
+    }
+
+    /// Whether a person can do without it: everything but what protects their account, what runs the service, and what
+    /// somebody wrote by hand.
+    #[must_use]
+    pub fn can_be_switched_off(self) -> bool {
+        self.priority() != Priority::Security && !matches!(self, Self::Letter | Self::Sample)
+    }
+
+    /// Whether its mail can be ended by one click (RFC 8058): what comes by itself, again and again.
+    #[must_use]
+    pub fn is_recurring(self) -> bool {
+        matches!(self, Self::TaskDue | Self::MeetingReminder | Self::TaskReminder | Self::DailySummary)
+    }
+
+    /// Whether it waits for the end of its reader's quiet hours.
+    #[must_use]
+    pub fn waits_for_quiet_to_end(self) -> bool {
+        self.can_be_switched_off()
     }
 }
 
@@ -254,6 +346,16 @@ mod tests {
             Notice::PasswordReset { token: TokenId::from_uuid(uuid::Uuid::nil()), expires_at: Timestamp::MAX },
             Notice::PasswordChanged { at: Timestamp::MAX },
             Notice::TaskDue { task, due_at: Timestamp::MIN },
+            Notice::TaskStatus { task, was: TaskStatus::Pending, is: TaskStatus::Completed },
+            Notice::Sample { of: NoticeKind::Welcome },
+            Notice::Letter(Box::new(WrittenLetter {
+                subject: "x".to_owned(),
+                text: Some("y".to_owned()),
+                html: None,
+                to: vec!["ada@example.org".to_owned()],
+                cc: Vec::new(),
+                reply_to: None,
+            })),
             Notice::MeetingInvite { meeting, participant },
             Notice::MeetingChange { meeting, participant, version: 3 },
             Notice::MeetingCancel { meeting, participant },

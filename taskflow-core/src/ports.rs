@@ -17,7 +17,7 @@ pub use calendar::{Calendar, CalendarEntry, CalendarReply, UnreadableReply};
 pub use clock::{Clock, Ids, RandomIds, SystemClock};
 pub use links::{Link, LinkPurpose, Links};
 pub use mailer::{Accepted, MailError, Mailer, Reply};
-pub use outbox::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
+pub use outbox::{Backlog, ClaimRequest, Claimed, DeliveryQuery, HeldLease, Outbox, Settled};
 pub use renderer::{PlainRenderer, RenderError, Renderer};
 pub use store::{Loaded, MeetingCursor, Store, Viewer};
 

@@ -1,7 +1,7 @@
 //! A person with an account: profile, zone and standing.
 
 use crate::error::FieldError;
-use crate::{EmailAddress, Locale, Timestamp, UserId, Username, Zone};
+use crate::{EmailAddress, Locale, Preferences, Timestamp, UserId, Username, Zone};
 
 /// A person with an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct User {
     pub time_zone: Zone,
     /// What their mail is written in.
     pub locale: Locale,
+    /// Which mail they want, and when.
+    pub preferences: Preferences,
     /// An inactive person cannot sign in and gets no mail.
     pub is_active: bool,
     /// May run the service.
@@ -80,6 +82,7 @@ impl User {
             email_verified: false,
             time_zone: new.time_zone.unwrap_or_else(Zone::utc),
             locale: new.locale.unwrap_or_else(Locale::en),
+            preferences: Preferences::default(),
             is_active: true,
             is_admin: new.is_admin,
             version: 1,
@@ -108,6 +111,12 @@ impl User {
     #[must_use]
     pub fn verified(&self, now: Timestamp) -> Self {
         self.succeeded_by(Self { email_verified: true, ..self.clone() }, now)
+    }
+
+    /// The account with other preferences; the same version when nothing differs.
+    #[must_use]
+    pub fn with_preferences(&self, preferences: Preferences, now: Timestamp) -> Self {
+        self.succeeded_by(Self { preferences, ..self.clone() }, now)
     }
 
     /// The account with another standing; the same version when nothing differs.

@@ -8,8 +8,8 @@ use super::{App, Race};
 use crate::error::{Error, FieldError};
 use crate::reminder::plan_task_reminder;
 use crate::{
-    Actor, Announcement, Answered, Changes, DeliveryId, Entity, Event, Expect, Idempotency, NewDelivery, NewTask, Page,
-    Recipient, Task, TaskChange, TaskId, TaskQuery, TaskSummary, Timestamp, UniqueField, Write,
+    Actor, Announcement, Answered, Changes, DedupeKey, DeliveryId, Entity, Event, Expect, Idempotency, NewDelivery,
+    NewTask, Notice, Page, Recipient, Task, TaskChange, TaskId, TaskQuery, TaskSummary, Timestamp, UniqueField, Write,
 };
 
 impl App {
@@ -135,6 +135,17 @@ impl App {
         let plan = plan_task_reminder(before, after, now);
         if let Some(key) = plan.cancel {
             changes = changes.write(Write::CancelDelivery { key, reason: "the task was changed".to_owned(), at: now });
+        }
+        if let Some(before) = before.filter(|before| before.status != after.status && after.deleted_at.is_none()) {
+            changes = changes.deliver([NewDelivery {
+                id: DeliveryId::from_uuid(self.ids.next(now)),
+                dedupe_key: DedupeKey::new(format!("task-status/{}/{}", after.id, after.version)),
+                notice: Notice::TaskStatus { task: after.id, was: before.status, is: after.status },
+                recipient: Recipient::User(after.user_id),
+                planned_at: now,
+                due_at: now,
+                reason: "the status of the task was changed".to_owned(),
+            }]);
         }
         changes.deliver(plan.deliver.map(|reminder| NewDelivery {
             id: DeliveryId::from_uuid(self.ids.next(now)),

@@ -3,8 +3,8 @@ use std::collections::{HashMap, HashSet};
 use super::{Row, State};
 use crate::error::{StoreError, UniqueField};
 use crate::{
-    Announcement, Changes, DedupeKey, Delivery, DeliveryState, Entity, FeedEntry, KeptMail, MAILBOX_SIZE, NewDelivery,
-    Participant, Recipient, SessionId, Timestamp, User, UserId, Write,
+    Announcement, Changes, DedupeKey, Delivery, DeliveryId, DeliveryState, Entity, FeedEntry, KeptMail, MAILBOX_SIZE,
+    NewDelivery, Participant, Recipient, SessionId, Timestamp, User, UserId, Write,
 };
 
 /// What a deleted account leaves in the ledger.
@@ -37,6 +37,16 @@ impl State {
                     let stored = self.answers.get(&(answer.owner, answer.key.clone()));
                     if stored.is_some_and(|stored| stored.is_kept(answer.created_at)) {
                         return Err(StoreError::Taken { field: UniqueField::IdempotencyKey, write });
+                    }
+                    None
+                }
+                Write::RetryDelivery { id, .. } => {
+                    let given_up = |row: &Row| {
+                        use DeliveryState::{Cancelled, Discarded, Expired};
+                        matches!(row.delivery.state, Discarded | Cancelled | Expired)
+                    };
+                    if !self.deliveries.get(id).is_some_and(given_up) {
+                        return Err(StoreError::Stale { write });
                     }
                     None
                 }
@@ -138,6 +148,13 @@ impl State {
                     self.revisions.insert((revision.meeting_id, revision.version), revision.clone());
                 }
                 Write::CancelDelivery { key, reason, at } => self.cancel(key, reason, *at),
+                Write::RetryDelivery { id, at } => self.retry(*id, *at),
+                Write::Suppress(new) => {
+                    self.suppressions.entry(new.email.key()).or_insert_with(|| new.clone());
+                }
+                Write::Unsuppress(email) => {
+                    self.suppressions.remove(&email.key());
+                }
                 Write::KeepMail(mail) => self.keep(mail),
             }
         }
@@ -243,6 +260,18 @@ impl State {
         self.by_key.insert(new.dedupe_key.clone(), id);
         self.scheduled.insert((delivery.kind.priority().rank(), delivery.next_at, id));
         self.deliveries.insert(id, Row { delivery, lease: None, failed: Vec::new() });
+    }
+
+    fn retry(&mut self, id: DeliveryId, at: Timestamp) {
+        let Some(row) = self.deliveries.get_mut(&id) else { return };
+        let delivery = &mut row.delivery;
+        delivery.state = DeliveryState::Scheduled;
+        delivery.next_at = at;
+        delivery.attempts = 0;
+        delivery.first_claimed_at = None;
+        delivery.settled_at = None;
+        row.failed.clear();
+        self.scheduled.insert((delivery.kind.priority().rank(), at, id));
     }
 
     fn announce(&mut self, announcement: &Announcement) {

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 
 use super::{Lease, MemoryStore, State};
 use crate::error::StoreError;
-use crate::ports::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
+use crate::ports::{Backlog, ClaimRequest, Claimed, DeliveryQuery, HeldLease, Outbox, Settled};
 use crate::{
-    Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, NoticeKind, Outcome, Priority, Settlement,
-    Timestamp,
+    Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, NoticeKind, Outcome, Priority, Recipient,
+    Settlement, Timestamp,
 };
 
 impl State {
@@ -164,9 +164,28 @@ impl Outbox for MemoryStore {
         Ok(keys.into_iter().take(limit as usize).map(|(_, id)| state.deliveries[id].delivery.clone()).collect())
     }
 
-    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
+    async fn deliveries(
+        &self,
+        query: &DeliveryQuery,
+        after: Option<DeliveryId>,
+        size: u32,
+    ) -> Result<Vec<Delivery>, StoreError> {
         let state = self.state();
-        let later = state.deliveries.values().filter(|row| after.is_none_or(|after| row.delivery.id > after));
-        Ok(later.take(size as usize).map(|row| row.delivery.clone()).collect())
+        let asked = |delivery: &&Delivery| {
+            after.is_none_or(|after| delivery.id > after)
+                && query.kind.is_none_or(|kind| delivery.kind == kind)
+                && query.state.is_none_or(|state| delivery.state == state)
+                && query.recipients.as_ref().is_none_or(|them| them.iter().any(|one| is_same(one, &delivery.recipient)))
+        };
+        let rows = state.deliveries.values().map(|row| &row.delivery);
+        Ok(rows.filter(asked).take(size as usize).cloned().collect())
+    }
+}
+
+/// Addresses are the same in any case of their letters.
+fn is_same(one: &Recipient, other: &Recipient) -> bool {
+    match (one, other) {
+        (Recipient::Address(one), Recipient::Address(other)) => one.key() == other.key(),
+        (one, other) => one == other,
     }
 }

@@ -1,6 +1,6 @@
 use uuid::Uuid;
 
-use crate::Timestamp;
+use crate::{NoticeKind, Timestamp};
 
 /// What a link in a mail lets its reader do, without signing in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -12,6 +12,8 @@ pub enum LinkPurpose {
     VerifyEmail,
     /// Set a password without knowing the old one.
     ResetPassword,
+    /// End mail of a kind.
+    Unsubscribe(NoticeKind),
 }
 
 impl LinkPurpose {
@@ -22,6 +24,12 @@ impl LinkPurpose {
             Self::Respond => "respond",
             Self::VerifyEmail => "verify_email",
             Self::ResetPassword => "reset_password",
+            Self::Unsubscribe(NoticeKind::TaskDue) => "unsubscribe.task_due",
+            Self::Unsubscribe(NoticeKind::MeetingReminder) => "unsubscribe.meeting_reminder",
+            Self::Unsubscribe(NoticeKind::TaskReminder) => "unsubscribe.task_reminder",
+            Self::Unsubscribe(NoticeKind::DailySummary) => "unsubscribe.daily_summary",
+            // No mail of other kinds carries such a link.
+            Self::Unsubscribe(_) => "unsubscribe",
         }
     }
 }
@@ -31,7 +39,8 @@ impl LinkPurpose {
 pub struct Link {
     /// What it lets its reader do.
     pub purpose: LinkPurpose,
-    /// With what: for `Respond` the id of a participant, else of a [`Token`](crate::Token).
+    /// With what: for `Respond` the id of a participant, for `Unsubscribe` of a person or of a
+    /// participant without an account, else of a [`Token`](crate::Token).
     pub id: Uuid,
     /// Until when.
     pub expires_at: Timestamp,

@@ -20,6 +20,27 @@ pub struct Reply {
     pub text: String,
 }
 
+impl Reply {
+    /// Whether the relay says that there is no such mailbox, or none any more: by the status code of RFC 3463 §3.2 where
+    /// there is one (550 alone stands for policy as well), else by the words that relays use.
+    #[must_use]
+    pub fn is_about_the_mailbox(&self) -> bool {
+        if !matches!(self.code, Some(550..=559)) {
+            return false;
+        }
+        let text = self.text.trim_start();
+        match text.split_whitespace().next().filter(|word| word.starts_with("5.") && word.matches('.').count() == 2) {
+            Some(status) => matches!(status, "5.1.1" | "5.1.2" | "5.1.3" | "5.1.6" | "5.1.10" | "5.2.1"),
+            None => {
+                let text = text.to_ascii_lowercase();
+                ["no such user", "user unknown", "unknown user", "does not exist", "no mailbox", "mailbox not found"]
+                    .iter()
+                    .any(|words| text.contains(words))
+            }
+        }
+    }
+}
+
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.code {

@@ -3,7 +3,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::error::StoreError;
-use crate::{Delivery, DeliveryId, FailedAttempt, LeaseToken, Ledger, NoticeKind, Settlement, Timestamp};
+use crate::{
+    Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, NoticeKind, Recipient, Settlement,
+    Timestamp,
+};
 
 /// What a sender asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +42,17 @@ pub enum Settled {
     Applied,
     /// The lease was lost to somebody else, or the delivery is settled already: nothing was changed.
     LeaseLost,
+}
+
+/// Which deliveries.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeliveryQuery {
+    /// Only this kind.
+    pub kind: Option<NoticeKind>,
+    /// Only in this state.
+    pub state: Option<DeliveryState>,
+    /// Only to one of these: an address may be known as itself and as somebody's.
+    pub recipients: Option<Vec<Recipient>>,
 }
 
 /// What waits to be sent.
@@ -89,6 +103,11 @@ pub trait Outbox: Send + Sync {
     /// Up to `limit` deliveries whose key begins with `prefix`, in the order of their keys (bytes).
     async fn deliveries_with_key(&self, prefix: &str, limit: u32) -> Result<Vec<Delivery>, StoreError>;
 
-    /// Up to `size` deliveries after `after` by id.
-    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError>;
+    /// Up to `size` deliveries that `query` asks for after `after` by id.
+    async fn deliveries(
+        &self,
+        query: &DeliveryQuery,
+        after: Option<DeliveryId>,
+        size: u32,
+    ) -> Result<Vec<Delivery>, StoreError>;
 }

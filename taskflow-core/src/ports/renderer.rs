@@ -39,6 +39,27 @@ impl Renderer for PlainRenderer {
                 let when = format!("{} {}", when.at.format("%Y-%m-%d %H:%M"), when.abbreviation);
                 ("Your password was changed".to_owned(), format!("your password was changed at {when}."))
             }
+            Topic::TaskStatus { task, is, .. } => {
+                (format!("{}: {is}", task.title), format!("\"{}\" is {is} now.", task.title))
+            }
+            Topic::TaskReminder { tasks } => {
+                (format!("{} open tasks", tasks.total), format!("you have {} open tasks.", tasks.total))
+            }
+            Topic::DailySummary(digest) => (
+                format!("Your day: {}", digest.date),
+                format!(
+                    "{} done, {} overdue, {} open, {} meetings.",
+                    digest.done.total, digest.overdue.total, digest.open.total, digest.meetings.total
+                ),
+            ),
+            Topic::ServerAlert { problems, .. } => ("Something is wrong".to_owned(), problems.join("\n")),
+            Topic::ServerRecovery { problems, .. } => {
+                ("It is right again".to_owned(), format!("this is over:\n{}", problems.join("\n")))
+            }
+            Topic::Letter(letter) => {
+                let text = letter.text.clone().unwrap_or_default();
+                return Ok(Content { subject: letter.subject.clone(), text, html: letter.html.clone() });
+            }
             Topic::MeetingInvite(invitation) => meeting(letter, invitation, "Invitation", "you are invited to"),
             Topic::MeetingChange { invitation, .. } => meeting(letter, invitation, "Changed", "there is news of"),
             Topic::MeetingCancel(invitation) => meeting(letter, invitation, "Cancelled", "this is off:"),

@@ -1,12 +1,12 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 
 use crate::error::{BadRow, StoreError};
 use crate::{
     Answer, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, IdempotencyKey, KeptMail, Meeting, MeetingId,
-    MeetingQuery, Page, Participant, ParticipantId, Revision, Task, TaskId, TaskQuery, TaskSummary, Timestamp, User,
-    UserId,
+    MeetingQuery, Page, Participant, ParticipantId, Revision, Suppression, Task, TaskId, TaskQuery, TaskSummary,
+    Timestamp, User, UserId,
 };
 
 /// Rows found by their ids. A row that cannot be read is an error of its own and does not spoil the others.
@@ -115,6 +115,12 @@ pub trait Store: Send + Sync {
     /// Up to `limit` meetings that are on, begin after `now`, and whose start was found with a version of the time zone
     /// database that sorts before `tzdb`; the cost does not depend on the others.
     async fn meetings_before_tzdb(&self, tzdb: &str, now: Timestamp, limit: u32) -> Result<Vec<MeetingId>, StoreError>;
+
+    /// Which of these addresses get no mail any more, by their keys.
+    async fn suppressed(&self, addresses: &[EmailAddress]) -> Result<HashSet<String>, StoreError>;
+
+    /// Up to `size` suppressions after `after` by the keys of their addresses (bytes).
+    async fn suppressions_after(&self, after: Option<&str>, size: u32) -> Result<Vec<Suppression>, StoreError>;
 
     /// What happened to an entity, oldest first. Callers have made sure that it may be seen.
     async fn history(&self, entity: Entity) -> Result<Vec<Event>, StoreError>;

@@ -3,12 +3,15 @@
 mod facts;
 mod meeting;
 
+use uuid::Uuid;
+
 use super::super::verification::token_link;
 use super::App;
 use crate::error::BadRow;
+use crate::ports::{Link, LinkPurpose};
 use crate::{
-    Delivery, Letter, Locale, Mail, Mailbox, Notice, Outcome, ParticipantId, Recipient, Timestamp, TokenId,
-    TokenPurpose, Told, Topic, Zone,
+    Delivery, Headers, Letter, Locale, Mail, Mailbox, Notice, NoticeKind, Outcome, ParticipantId, Preferences,
+    Recipient, TaskId, TaskStatus, Timestamp, TokenId, TokenPurpose, Told, Topic, WrittenLetter, Zone,
 };
 
 pub(super) use facts::Facts;
@@ -27,7 +30,17 @@ impl App {
             return Err(expired("it was too late to be of use"));
         }
         let mut reader = reader(&delivery.recipient, facts)?;
+        let mut headers = Headers::default();
         let (topic, told) = match notice {
+            Notice::Letter(letter) => {
+                headers = written_headers(letter);
+                (Topic::Letter(letter.clone()), None)
+            }
+            Notice::Sample { of } => match Topic::sample(*of, now) {
+                Some(topic) => (topic, None),
+                None => return Err(cancelled("there is no sample of it")),
+            },
+            Notice::TaskStatus { task, was, is } => (task_status(*task, *was, *is, facts)?, None),
             Notice::Welcome { token } => (self.welcome(delivery, *token, facts)?, None),
             Notice::VerifyEmail { token, expires_at } => {
                 let url = self.token_url(TokenPurpose::VerifyEmail, *token, *expires_at)?;
@@ -45,8 +58,14 @@ impl App {
             | Notice::MeetingReminder { .. }
             | Notice::MeetingLeft { .. } => self.meeting_topic(notice, facts, &mut reader, now)?,
         };
+        wanted(notice, &reader, facts, now)?;
+        if notice.kind().is_recurring() {
+            headers.unsubscribe_url = self.unsubscribe_url(notice.kind(), &reader);
+        }
+        headers.thread = thread(&topic);
         let calendar = self.calendar_part(&topic);
         let letter = Letter {
+            unsubscribe_url: headers.unsubscribe_url.clone(),
             name: reader.name,
             locale: reader.locale,
             zone: reader.zone,
@@ -55,7 +74,7 @@ impl App {
         };
         let content = self.renderer.render(&letter).map_err(|error| Outcome::Discarded { error: error.to_string() })?;
         let date = delivery.first_claimed_at.unwrap_or(now);
-        Ok((Mail { id: delivery.id, date, to: reader.mailbox, content, calendar }, told))
+        Ok((Mail { id: delivery.id, date, to: reader.mailbox, content, calendar, headers }, told))
     }
 }
 
@@ -69,14 +88,65 @@ impl App {
         Ok(Topic::Welcome { verify_url: token.filter(|_| !verified).and_then(url) })
     }
 
+    /// A link that ends mail of a kind. It never expires: who gets tired of a mail clicks in an old one, too.
+    fn unsubscribe_url(&self, kind: NoticeKind, reader: &Reader) -> Option<String> {
+        let purpose = LinkPurpose::Unsubscribe(kind);
+        Some(self.links.as_ref()?.url(&Link { purpose, id: reader.id?, expires_at: Timestamp::MAX }))
+    }
+
     fn token_url(&self, purpose: TokenPurpose, token: TokenId, expires_at: Timestamp) -> Result<String, Outcome> {
         let links = self.links.as_ref().ok_or_else(|| cancelled("nobody makes links here any more"))?;
         Ok(links.url(&token_link(purpose, token, expires_at)))
     }
 }
 
+/// Whether the reader wants this mail, now and at all.
+fn wanted(notice: &Notice, reader: &Reader, facts: &Facts, now: Timestamp) -> Result<(), Outcome> {
+    if facts.suppressed.contains(&reader.mailbox.address.key()) {
+        return Err(cancelled("mail to the address comes back"));
+    }
+    let (kind, preferences) = (notice.kind(), &reader.preferences);
+    if !preferences.wants(kind) {
+        return Err(cancelled("the reader has switched it off"));
+    }
+    let quiet = preferences.quiet_hours.filter(|_| kind.waits_for_quiet_to_end());
+    match quiet.and_then(|quiet| quiet.end_after(&reader.zone, now)) {
+        // A meeting that begins meanwhile is no use to be reminded of afterwards.
+        Some(end) if !matches!(notice, Notice::MeetingReminder { starts_at, .. } if *starts_at <= end) => {
+            Err(Outcome::Released { next_at: end, error: None })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What mail of the same thing has in common.
+fn thread(topic: &Topic) -> Option<String> {
+    match topic {
+        Topic::TaskDue { task, .. } | Topic::TaskStatus { task, .. } => Some(format!("task-{}", task.id)),
+        Topic::MeetingInvite(invitation)
+        | Topic::MeetingChange { invitation, .. }
+        | Topic::MeetingCancel(invitation)
+        | Topic::MeetingReminder { invitation, .. }
+        | Topic::MeetingLeft(invitation) => Some(format!("meeting-{}", invitation.meeting.id)),
+        _ => None,
+    }
+}
+
+fn written_headers(letter: &WrittenLetter) -> Headers {
+    let mailbox = |address: &String| Some(Mailbox { name: None, address: address.parse().ok()? });
+    Headers {
+        shown_to: letter.to.iter().filter_map(mailbox).collect(),
+        cc: letter.cc.iter().filter_map(mailbox).collect(),
+        reply_to: letter.reply_to.as_ref().and_then(mailbox),
+        ..Headers::default()
+    }
+}
+
 /// Who reads the letter.
 struct Reader {
+    /// The person, or the participant without an account.
+    id: Option<Uuid>,
+    preferences: Preferences,
     name: String,
     mailbox: Mailbox,
     locale: Locale,
@@ -87,6 +157,8 @@ fn reader(recipient: &Recipient, facts: &Facts) -> Result<Reader, Outcome> {
     match recipient {
         Recipient::User(id) => match found(facts.users.get(id))? {
             Some(user) if user.is_active => Ok(Reader {
+                id: Some(user.id.as_uuid()),
+                preferences: user.preferences.clone(),
                 name: user.username.to_string(),
                 mailbox: Mailbox { name: Some(user.username.to_string()), address: user.email.clone() },
                 locale: user.locale.clone(),
@@ -96,6 +168,8 @@ fn reader(recipient: &Recipient, facts: &Facts) -> Result<Reader, Outcome> {
             None => Err(cancelled("the account is gone")),
         },
         Recipient::Address(address) => Ok(Reader {
+            id: None,
+            preferences: Preferences::default(),
             name: address.to_string(),
             mailbox: Mailbox { name: None, address: address.clone() },
             locale: Locale::en(),
@@ -104,11 +178,20 @@ fn reader(recipient: &Recipient, facts: &Facts) -> Result<Reader, Outcome> {
     }
 }
 
-fn task_due(task: crate::TaskId, due_at: Timestamp, facts: &Facts) -> Result<Topic, Outcome> {
+fn task_due(task: TaskId, due_at: Timestamp, facts: &Facts) -> Result<Topic, Outcome> {
     match found(facts.tasks.get(&task))? {
         Some(task) if !task.is_open() => Err(cancelled("the task is no longer open")),
         Some(task) if task.due_at != Some(due_at) => Err(cancelled("the task is due at another time")),
         Some(task) => Ok(Topic::TaskDue { task: task.clone(), due_at }),
+        None => Err(cancelled("the task is gone")),
+    }
+}
+
+fn task_status(task: TaskId, was: TaskStatus, is: TaskStatus, facts: &Facts) -> Result<Topic, Outcome> {
+    match found(facts.tasks.get(&task))? {
+        Some(task) if task.deleted_at.is_some() => Err(cancelled("the task is in the trash")),
+        Some(task) if task.status != is => Err(expired("the status is another one by now")),
+        Some(task) => Ok(Topic::TaskStatus { task: task.clone(), was, is }),
         None => Err(cancelled("the task is gone")),
     }
 }

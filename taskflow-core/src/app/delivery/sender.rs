@@ -16,7 +16,10 @@ use super::claim::{Batch, Ready};
 use super::{App, DeliveryReport, Sending};
 use crate::error::StoreError;
 use crate::ports::{Accepted, HeldLease, MailError, Mailer, Settled};
-use crate::{Delivery, DeliveryId, LeaseToken, Outcome, ParticipantId, Settlement, Told};
+use crate::{
+    Changes, Delivery, DeliveryId, EmailAddress, LeaseToken, Outcome, ParticipantId, Settlement, Suppression,
+    SuppressionCause, Told, Write,
+};
 
 /// After the relay failed, the mail that met it waits this long, so that others have their turn.
 const RELAY_PAUSE: Duration = Duration::from_secs(5);
@@ -26,6 +29,7 @@ const LONGEST_RELAY_PAUSE: Duration = Duration::from_secs(60);
 /// Something that came to its end.
 enum Step {
     Claimed(Batch),
+    Suppressed(Result<(), StoreError>),
     Sent { sent: Box<Sent>, result: Result<Accepted, MailError> },
     Settled(Result<Vec<Settled>, StoreError>),
     Renewed { asked: Vec<HeldLease>, held_until: Duration, result: Result<Vec<DeliveryId>, StoreError> },
@@ -36,6 +40,7 @@ struct Sent {
     delivery: Delivery,
     lease: LeaseToken,
     told: Option<(ParticipantId, Told)>,
+    address: EmailAddress,
 }
 
 /// One step under way.
@@ -168,7 +173,7 @@ impl<'a> Sender<'a> {
             let mailer = self.mailer;
             self.work.push(Box::pin(async move {
                 let result = mailer.send(&mail).await;
-                Step::Sent { sent: Box::new(Sent { delivery, lease, told }), result }
+                Step::Sent { sent: Box::new(Sent { delivery, lease, told, address: mail.to.address }), result }
             }));
         }
     }
@@ -208,7 +213,15 @@ impl<'a> Sender<'a> {
                 self.outcomes.extend(decided.into_iter().map(|settlement| (settlement, false)));
                 self.failure = self.failure.take().or(failure);
             }
+            // Losing it costs another refusal, nothing else.
+            Step::Suppressed(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "not suppressed"),
+            Step::Suppressed(Ok(())) => {}
             Step::Sent { sent, result } => {
+                if let Err(MailError::Permanent(reply)) = &result
+                    && reply.is_about_the_mailbox()
+                {
+                    self.suppress(sent.address.clone(), reply.to_string());
+                }
                 self.sending -= 1;
                 self.sent += 1;
                 let outcome = self.outcome(&sent, result);
@@ -243,6 +256,14 @@ impl<'a> Sender<'a> {
                 self.fail(error);
             }
         }
+    }
+
+    /// No more mail to a mailbox that is not there.
+    fn suppress(&mut self, email: EmailAddress, detail: String) {
+        let app = self.app;
+        let new = Suppression { email, cause: SuppressionCause::Refused, detail, at: app.clock.now() };
+        let changes = Changes::new().write(Write::Suppress(new));
+        self.work.push(Box::pin(async move { Step::Suppressed(app.store.commit(&changes).await) }));
     }
 
     fn fail(&mut self, error: StoreError) {

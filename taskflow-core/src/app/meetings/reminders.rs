@@ -8,7 +8,7 @@ use crate::ports::Viewer;
 use crate::reminder::MeetingReminder;
 use crate::{
     Actor, Changes, Comment, DedupeKey, Delivery, Expect, MeetingId, MeetingResponse, MeetingStatus, Notice,
-    OwnReminders, Participant, ReminderMinutes, Write, reminder_minutes,
+    OwnReminders, Participant, ParticipantId, ReminderMinutes, Write, reminder_minutes,
 };
 
 /// Most rows of the ledger that are shown of one meeting.
@@ -42,27 +42,40 @@ impl App {
         reminders: Option<OwnReminders>,
     ) -> Result<Vec<ReminderMinutes>, Error> {
         let owner = actor.owner()?;
+        let details = self.meeting_details(Viewer::Participant(owner), id).await?;
+        let mine = details.participants.iter().find(|one| one.user_id == Some(owner) && one.is_in());
+        let mine = mine.ok_or(Error::NotFound("meeting"))?.id;
+        self.set_reminders_of(id, mine, reminders).await?;
+        self.own_reminders(actor, id).await
+    }
+
+    /// Sets the reminders of somebody in a meeting, who has shown that they may, and plans them anew.
+    pub(in super::super) async fn set_reminders_of(
+        &self,
+        id: MeetingId,
+        participant: ParticipantId,
+        reminders: Option<OwnReminders>,
+    ) -> Result<(), Error> {
         let mut race = Race::new(Expect::Any);
         loop {
-            let MeetingDetails { meeting, participants } = self.meeting_details(Viewer::Participant(owner), id).await?;
-            let before = participants.into_iter().find(|one| one.user_id == Some(owner) && one.is_in());
+            let MeetingDetails { meeting, participants } = self.meeting_details(Viewer::Anyone, id).await?;
+            let before = participants.into_iter().find(|one| one.id == participant && one.is_in());
             let before = before.ok_or(Error::NotFound("meeting"))?;
             let after = before.with_reminders(reminders.clone());
-            if after != before {
-                let version = meeting.version;
-                let was = MeetingDetails { meeting: meeting.clone(), participants: vec![before] };
-                let is = MeetingDetails { meeting, participants: vec![after.clone()] };
-                let changes = self
-                    .reminder_changes(Some(&was), &is, self.clock.now())
-                    .write(Write::UpdateParticipant(after))
-                    .write(Write::ExpectMeeting { id, version });
-                let result = self.commit(&changes).await;
-                if race.lost(&result) {
-                    continue;
-                }
-                result?;
+            if after == before {
+                return Ok(());
             }
-            return self.own_reminders(actor, id).await;
+            let version = meeting.version;
+            let was = MeetingDetails { meeting: meeting.clone(), participants: vec![before] };
+            let is = MeetingDetails { meeting, participants: vec![after.clone()] };
+            let changes = self
+                .reminder_changes(Some(&was), &is, self.clock.now())
+                .write(Write::UpdateParticipant(after))
+                .write(Write::ExpectMeeting { id, version });
+            let result = self.commit(&changes).await;
+            if !race.lost(&result) {
+                return result;
+            }
         }
     }
 

@@ -20,6 +20,8 @@ pub(in super::super) struct Facts {
     pub(super) revisions: Loaded<(MeetingId, u64), Revision>,
     /// Who is being sent an invitation at this moment, as far as it matters to another notice.
     pub(super) invites_in_flight: HashSet<ParticipantId>,
+    /// Addresses that get no mail, by their keys.
+    pub(super) suppressed: HashSet<String>,
 }
 
 impl App {
@@ -32,7 +34,7 @@ impl App {
                 users.insert(id);
             }
             match &delivery.notice {
-                Ok(Notice::TaskDue { task, .. }) => {
+                Ok(Notice::TaskDue { task, .. } | Notice::TaskStatus { task, .. }) => {
                     tasks.insert(*task);
                 }
                 Ok(
@@ -46,7 +48,9 @@ impl App {
                     participants.insert(*participant);
                 }
                 Ok(
-                    Notice::Welcome { .. }
+                    Notice::Letter(_)
+                    | Notice::Sample { .. }
+                    | Notice::Welcome { .. }
                     | Notice::VerifyEmail { .. }
                     | Notice::PasswordReset { .. }
                     | Notice::PasswordChanged { .. },
@@ -61,6 +65,7 @@ impl App {
             participants: Loaded::new(),
             revisions: Loaded::new(),
             invites_in_flight: HashSet::new(),
+            suppressed: HashSet::new(),
         };
         if !tasks.is_empty() {
             facts.tasks = self.store.tasks_by_id(&Vec::from_iter(tasks), None).await?;
@@ -81,6 +86,13 @@ impl App {
         if !users.is_empty() {
             facts.users = self.store.users(&Vec::from_iter(users)).await?;
         }
+        let bare = claims.iter().filter_map(|Claimed { delivery, .. }| match &delivery.recipient {
+            Recipient::Address(address) => Some(address),
+            Recipient::User(_) => None,
+        });
+        let theirs = facts.users.values().flatten().map(|user| &user.email);
+        let addresses: Vec<_> = bare.chain(theirs).cloned().collect();
+        facts.suppressed = self.store.suppressed(&addresses).await?;
         Ok(facts)
     }
 

@@ -86,13 +86,15 @@ impl App {
 /// The account of a participant, if there is one by now; a guest reads times as the meeting was agreed on.
 fn who_reads(meeting: &Meeting, participant: &Participant, facts: &Facts) -> Result<Reader, Outcome> {
     let read = reader(&participant.recipient(), facts)?;
-    let name = participant.name.as_ref().map(ToString::to_string);
-    Ok(match (participant.user_id, name) {
-        (Some(_), _) => read,
-        (None, None) => Reader { zone: meeting.time_zone.clone(), ..read },
-        (None, Some(name)) => {
-            let mailbox = crate::Mailbox { name: Some(name.clone()), ..read.mailbox };
-            Reader { name, mailbox, zone: meeting.time_zone.clone(), ..read }
+    if participant.user_id.is_some() {
+        return Ok(read);
+    }
+    let guest = Reader { id: Some(participant.id.as_uuid()), zone: meeting.time_zone.clone(), ..read };
+    Ok(match participant.name.as_ref().map(ToString::to_string) {
+        None => guest,
+        Some(name) => {
+            let mailbox = crate::Mailbox { name: Some(name.clone()), ..guest.mailbox };
+            Reader { name, mailbox, ..guest }
         }
     })
 }

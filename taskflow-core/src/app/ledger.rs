@@ -1,0 +1,135 @@
+//! The ledger for who runs the service: what was sent to whom, every attempt, once more or not at all; and letters by
+//! hand.
+
+use super::App;
+use crate::error::{Error, FieldError};
+use crate::ports::DeliveryQuery;
+use crate::{
+    Actor, Changes, DedupeKey, Delivery, DeliveryId, DeliveryState, EmailAddress, FailedAttempt, Login, NewDelivery,
+    Notice, NoticeKind, Recipient, UserId, Write, WrittenLetter,
+};
+
+/// A letter that somebody writes by hand, and to whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewLetter {
+    /// What it says, and whom it names.
+    pub letter: WrittenLetter,
+    /// Every address it goes to, the hidden ones too; each once, each as a delivery of its own.
+    pub addresses: Vec<EmailAddress>,
+}
+
+impl App {
+    /// Most addresses of one letter.
+    pub const MOST_ADDRESSES: usize = 100;
+
+    /// Up to `size` deliveries after `after` by id; for who runs the service. `recipient` finds what went to an address, by
+    /// itself and by the account that has it now.
+    pub async fn deliveries(
+        &self,
+        actor: Actor,
+        kind: Option<NoticeKind>,
+        state: Option<DeliveryState>,
+        recipient: Option<&EmailAddress>,
+        after: Option<DeliveryId>,
+        size: u32,
+    ) -> Result<Vec<Delivery>, Error> {
+        self.admit_admin(actor).await?;
+        let recipients = match recipient {
+            None => None,
+            Some(email) => {
+                let account = self.accounts.account(&Login::Email(email.key())).await?;
+                let theirs = account.map(|account| Recipient::User(account.user.id));
+                Some(theirs.into_iter().chain([Recipient::Address(email.clone())]).collect())
+            }
+        };
+        Ok(self.outbox.deliveries(&DeliveryQuery { kind, state, recipients }, after, size).await?)
+    }
+
+    /// A delivery with its failed attempts; for who runs the service.
+    pub async fn delivery(&self, actor: Actor, id: DeliveryId) -> Result<(Delivery, Vec<FailedAttempt>), Error> {
+        self.admit_admin(actor).await?;
+        self.outbox.delivery(id).await?.ok_or(Error::NotFound("delivery"))
+    }
+
+    /// Takes a delivery that was given up, cancelled or expired up again, now; for who runs the service. The last look
+    /// decides whether it is still worth a mail.
+    pub async fn retry_delivery(&self, actor: Actor, id: DeliveryId) -> Result<Delivery, Error> {
+        self.delivery(actor, id).await?;
+        let retry = Changes::new().write(Write::RetryDelivery { id, at: self.clock.now() });
+        match self.commit(&retry).await {
+            Err(Error::Stale) => {
+                Err(FieldError::new("state", "must be discarded, cancelled or expired to be tried again").into())
+            }
+            result => {
+                result?;
+                self.nudge();
+                Ok(self.delivery(actor, id).await?.0)
+            }
+        }
+    }
+
+    /// Cancels a delivery that has not left; for who runs the service. One that is just being sent is only marked.
+    pub async fn cancel_delivery(&self, actor: Actor, id: DeliveryId) -> Result<Delivery, Error> {
+        let (delivery, _) = self.delivery(actor, id).await?;
+        if !matches!(delivery.state, DeliveryState::Scheduled | DeliveryState::Claimed) {
+            return Err(FieldError::new("state", "must be scheduled or claimed to be cancelled").into());
+        }
+        let (key, at) = (delivery.dedupe_key, self.clock.now());
+        let reason = "cancelled by who runs the service".to_owned();
+        self.commit(&Changes::new().write(Write::CancelDelivery { key, reason, at })).await?;
+        Ok(self.delivery(actor, id).await?.0)
+    }
+
+    /// Sends a letter by hand; for who runs the service. Answers with its deliveries, in the order of its addresses.
+    pub async fn send_letter(&self, actor: Actor, new: NewLetter) -> Result<Vec<DeliveryId>, Error> {
+        self.admit_admin(actor).await?;
+        let NewLetter { letter, mut addresses } = new;
+        let mut seen = std::collections::HashSet::new();
+        addresses.retain(|address| seen.insert(address.key()));
+        if addresses.is_empty() || addresses.len() > Self::MOST_ADDRESSES {
+            let message = format!("must name 1 to {} different addresses with cc and bcc", Self::MOST_ADDRESSES);
+            return Err(FieldError::new("to", message).into());
+        }
+        if letter.text.is_none() && letter.html.is_none() {
+            return Err(FieldError::new("html_content", "or text_content must be there").into());
+        }
+        let notices = addresses.into_iter().map(|to| {
+            let notice = Notice::Letter(Box::new(letter.clone()));
+            self.by_hand(notice, Recipient::Address(to), "written by hand")
+        });
+        self.plan_by_hand(notices.collect()).await
+    }
+
+    /// Sends a sample of a notice to the actor, to see what it looks like.
+    pub async fn send_sample(&self, actor: Actor, of: NoticeKind) -> Result<Vec<DeliveryId>, Error> {
+        let to: UserId = actor.owner()?;
+        self.plan_by_hand(vec![self.by_hand(Notice::Sample { of }, Recipient::User(to), "a sample was asked for")])
+            .await
+    }
+
+    /// Sends a sample of a notice to an address, to see what it looks like.
+    pub async fn send_sample_to(&self, to: EmailAddress, of: NoticeKind) -> Result<Vec<DeliveryId>, Error> {
+        let recipient = Recipient::Address(to);
+        self.plan_by_hand(vec![self.by_hand(Notice::Sample { of }, recipient, "a sample was asked for")]).await
+    }
+
+    fn by_hand(&self, notice: Notice, recipient: Recipient, reason: &str) -> NewDelivery {
+        let now = self.clock.now();
+        let id = DeliveryId::from_uuid(self.ids.next(now));
+        NewDelivery {
+            id,
+            dedupe_key: DedupeKey::new(format!("by-hand/{id}")),
+            notice,
+            recipient,
+            planned_at: now,
+            due_at: now,
+            reason: reason.to_owned(),
+        }
+    }
+
+    async fn plan_by_hand(&self, deliveries: Vec<NewDelivery>) -> Result<Vec<DeliveryId>, Error> {
+        let ids = deliveries.iter().map(|delivery| delivery.id).collect();
+        self.commit(&Changes::new().deliver(deliveries)).await?;
+        Ok(ids)
+    }
+}

@@ -1,0 +1,49 @@
+//! Addresses that get no mail any more: learned from relays and reports, kept and lifted by who runs the service.
+
+use super::App;
+use crate::error::Error;
+use crate::{Actor, BounceReport, Changes, EmailAddress, Suppression, SuppressionCause, Write};
+
+impl App {
+    /// Up to `size` suppressed addresses after `after` by their keys; for who runs the service.
+    pub async fn suppressions_after(
+        &self,
+        actor: Actor,
+        after: Option<&str>,
+        size: u32,
+    ) -> Result<Vec<Suppression>, Error> {
+        self.admit_admin(actor).await?;
+        Ok(self.store.suppressions_after(after, size).await?)
+    }
+
+    /// No more mail to an address; for who runs the service.
+    pub async fn suppress(&self, actor: Actor, email: EmailAddress, detail: String) -> Result<(), Error> {
+        self.admit_admin(actor).await?;
+        let new = Suppression { email, cause: SuppressionCause::Admin, detail, at: self.clock.now() };
+        self.commit(&Changes::new().write(Write::Suppress(new))).await
+    }
+
+    /// Mail to an address again; for who runs the service. `NotFound` when it gets mail.
+    pub async fn unsuppress(&self, actor: Actor, email: &EmailAddress) -> Result<(), Error> {
+        self.admit_admin(actor).await?;
+        if self.store.suppressed(std::slice::from_ref(email)).await?.is_empty() {
+            return Err(Error::NotFound("suppression"));
+        }
+        self.commit(&Changes::new().write(Write::Unsuppress(email.clone()))).await
+    }
+
+    /// Takes note of what came back about mail: an address that takes none for good gets none any more. How many that
+    /// were.
+    pub async fn take_bounces(&self, reports: Vec<BounceReport>) -> Result<usize, Error> {
+        let at = self.clock.now();
+        let gone = reports.into_iter().filter(|report| report.permanent);
+        let new = gone.map(|report| {
+            let BounceReport { email, cause, detail, .. } = report;
+            Write::Suppress(Suppression { email, cause, detail, at })
+        });
+        let writes: Vec<_> = new.collect();
+        let found = writes.len();
+        self.commit(&Changes { writes, ..Changes::new() }).await?;
+        Ok(found)
+    }
+}

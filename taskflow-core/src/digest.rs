@@ -1,0 +1,63 @@
+//! What a person is told of their day and of what is open: the content of summaries and task reminders.
+
+use chrono::NaiveDate;
+
+use crate::{Meeting, Task};
+
+/// The first of many things, and how many there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excerpt<T> {
+    /// The first ones.
+    pub items: Vec<T>,
+    /// How many there are, these included.
+    pub total: u64,
+}
+
+impl<T> Excerpt<T> {
+    /// Most that one mail shows of a kind.
+    pub const MOST: usize = 20;
+
+    /// How many are not shown.
+    #[must_use]
+    pub fn more(&self) -> u64 {
+        self.total.saturating_sub(self.items.len() as u64)
+    }
+}
+
+impl<T> Default for Excerpt<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), total: 0 }
+    }
+}
+
+impl<T> From<Vec<T>> for Excerpt<T> {
+    /// All of them, as far as one mail shows them.
+    fn from(mut items: Vec<T>) -> Self {
+        let total = items.len() as u64;
+        items.truncate(Self::MOST);
+        Self { items, total }
+    }
+}
+
+/// A day of a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digest {
+    /// Which day, where they are.
+    pub date: NaiveDate,
+    /// Tasks done the day before.
+    pub done: Excerpt<Task>,
+    /// Open tasks whose time has passed, the longest overdue first.
+    pub overdue: Excerpt<Task>,
+    /// Other open tasks, the most urgent first.
+    pub open: Excerpt<Task>,
+    /// Meetings of the day, in the order of their start.
+    pub meetings: Excerpt<Meeting>,
+}
+
+impl Digest {
+    /// Whether there is nothing to say.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.done.total + self.overdue.total + self.open.total + self.meetings.total == 0
+    }
+}

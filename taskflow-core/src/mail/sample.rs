@@ -1,0 +1,109 @@
+//! Made-up content for every kind of notice, to see what its mail looks like.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{Invitation, Topic};
+use crate::{
+    Digest, Excerpt, Mailbox, Meeting, MeetingFacts, MeetingId, NewMeeting, NewTask, NoticeKind, Participant,
+    ParticipantId, StartsAt, Task, TaskId, TaskPriority, TaskStatus, Timestamp, UserId, WrittenLetter, Zone,
+};
+
+impl Topic {
+    /// A topic of that kind as of `now`; the same for the same instant. `None` where there is nothing to make up.
+    #[must_use]
+    pub fn sample(kind: NoticeKind, now: Timestamp) -> Option<Self> {
+        let link = "https://tasks.example.org/sample".to_owned();
+        let invitation = || Some(Box::new(invitation(now)?));
+        let problems = || vec!["the oldest mail has waited for 14 minutes".to_owned()];
+        Some(match kind {
+            NoticeKind::Welcome => Self::Welcome { verify_url: Some(link) },
+            NoticeKind::VerifyEmail => Self::VerifyEmail { url: link, expires_at: now + Duration::from_hours(168) },
+            NoticeKind::PasswordReset => Self::PasswordReset { url: link, expires_at: now + Duration::from_hours(1) },
+            NoticeKind::PasswordChanged => Self::PasswordChanged { at: now },
+            NoticeKind::TaskStatus => {
+                let task = task("Send the quarterly report", TaskPriority::High, now, 2)?.complete(now).ok()?;
+                Self::TaskStatus { task, was: TaskStatus::InProgress, is: TaskStatus::Completed }
+            }
+            NoticeKind::TaskReminder => Self::TaskReminder { tasks: open(now)?.into() },
+            NoticeKind::DailySummary => Self::DailySummary(Box::new(Digest {
+                date: Zone::utc().wall_clock(now).at.date(),
+                done: vec![task("Book the train", TaskPriority::Low, now, 0)?].into(),
+                overdue: Excerpt::from(vec![task("Pay the invoice", TaskPriority::High, now, 0)?]),
+                open: open(now)?.into(),
+                meetings: vec![invitation()?.meeting].into(),
+            })),
+            NoticeKind::ServerAlert => Self::ServerAlert { since: now, problems: problems() },
+            NoticeKind::ServerRecovery => {
+                Self::ServerRecovery { since: now - Duration::from_mins(25), until: now, problems: problems() }
+            }
+            NoticeKind::TaskDue => {
+                let task = task("Water the plants", TaskPriority::Medium, now, 1)?;
+                let due_at = task.due_at?;
+                Self::TaskDue { task, due_at }
+            }
+            NoticeKind::MeetingInvite => Self::MeetingInvite(invitation()?),
+            NoticeKind::MeetingChange => {
+                let invitation = invitation()?;
+                let facts = invitation.meeting.facts();
+                let starts_at = facts.starts_at - Duration::from_hours(2);
+                let was = MeetingFacts { starts_at, location: Some("Room 2".to_owned()), ..facts };
+                Self::MeetingChange { invitation, was }
+            }
+            NoticeKind::MeetingCancel => {
+                let mut invitation = invitation()?;
+                invitation.meeting = invitation.meeting.cancel(now);
+                Self::MeetingCancel(invitation)
+            }
+            NoticeKind::MeetingReminder => {
+                let message = Some("Please bring your figures.".to_owned());
+                Self::MeetingReminder { invitation: invitation()?, message }
+            }
+            NoticeKind::MeetingLeft => Self::MeetingLeft(invitation()?),
+            NoticeKind::Letter => Self::Letter(Box::new(WrittenLetter {
+                subject: "News of the week".to_owned(),
+                text: Some("Good morning,\n\nthere is news.\n".to_owned()),
+                html: None,
+                to: vec!["ada@example.org".to_owned()],
+                cc: Vec::new(),
+                reply_to: None,
+            })),
+            NoticeKind::Sample => return None,
+        })
+    }
+}
+
+fn open(now: Timestamp) -> Option<Vec<Task>> {
+    Some(vec![
+        task("Prepare the board meeting", TaskPriority::High, now, 5)?,
+        task("Answer the customs office", TaskPriority::Medium, now, 30)?,
+        task("Tidy up the shared folder", TaskPriority::Low, now, 200)?,
+    ])
+}
+
+fn task(title: &str, priority: TaskPriority, now: Timestamp, hours: u64) -> Option<Task> {
+    let due_at = Some(now + Duration::from_hours(hours));
+    let new = NewTask { priority, due_at, ..NewTask::titled(title.parse().ok()?) };
+    Task::new(TaskId::from_uuid(Uuid::nil()), UserId::from_uuid(Uuid::nil()), new, now).ok()
+}
+
+fn invitation(now: Timestamp) -> Option<Invitation> {
+    let id = MeetingId::from_uuid(Uuid::nil());
+    let organizer = Mailbox { name: Some("Grace Hopper".to_owned()), address: "grace@example.org".parse().ok()? };
+    let starts_at = StartsAt::Instant(now + Duration::from_hours(26));
+    let new = NewMeeting {
+        location: "Room 4, second floor".parse().ok(),
+        meeting_url: "https://meet.example.org/quarterly".parse().ok(),
+        description: "The figures of the last quarter, and what follows from them.".parse().ok(),
+        ..NewMeeting::titled("Quarterly review".parse().ok()?, starts_at)
+    };
+    let meeting = Meeting::new(id, UserId::from_uuid(Uuid::nil()), organizer, &Zone::utc(), new, now).ok()?;
+    let invitee = crate::Invitee {
+        email: "ada@example.org".parse().ok()?,
+        name: "Ada Lovelace".parse().ok(),
+        role: crate::MeetingRole::Attendee,
+    };
+    let participant = Participant::invited(ParticipantId::from_uuid(Uuid::nil()), id, invitee, None);
+    Some(Invitation { meeting, participant, respond_url: Some("https://tasks.example.org/r/sample".to_owned()) })
+}
