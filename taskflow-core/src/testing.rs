@@ -24,6 +24,7 @@
 
 pub mod conformance;
 pub mod history;
+pub mod year;
 pub mod sql;
 pub mod workbench;
 
