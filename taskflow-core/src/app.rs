@@ -25,7 +25,7 @@ pub use tasks::{Bulk, BulkResults, TaskOperation};
 
 use crate::error::{Error, StoreError};
 use crate::ports::{
-    Accounts, Calendar, Clock, EventBus, Ids, Links, Mailer, NoBus, Outbox, PlainRenderer, RandomIds, Receipt,
+    Accounts, Bounces, Calendar, Clock, EventBus, Ids, Links, Mailer, NoBus, Outbox, PlainRenderer, RandomIds, Receipt,
     Renderer, Signal, Storage, Store, SystemClock,
 };
 use crate::{Changes, EventId, Expect, Settlement, Timestamp};
@@ -40,6 +40,7 @@ pub struct App {
     mailer: Option<Arc<dyn Mailer>>,
     renderer: Arc<dyn Renderer>,
     calendar: Option<Arc<dyn Calendar>>,
+    bounces: Option<Arc<dyn Bounces>>,
     links: Option<Arc<dyn Links>>,
     bus: Arc<dyn EventBus>,
     change_quiet: Duration,
@@ -71,6 +72,7 @@ impl App {
                 mailer: None,
                 renderer: Arc::new(PlainRenderer),
                 calendar: None,
+                bounces: None,
                 links: None,
                 bus: Arc::new(NoBus),
                 change_quiet: Duration::from_mins(1),
@@ -157,6 +159,12 @@ impl AppBuilder {
     /// What writes calendar entries and reads the answers of calendars. Without it invitations are mail for people only.
     pub fn calendar(mut self, calendar: Arc<dyn Calendar>) -> Self {
         self.app.calendar = Some(calendar);
+        self
+    }
+
+    /// What reads the reports that come back about mail.
+    pub fn bounces(mut self, bounces: Arc<dyn Bounces>) -> Self {
+        self.app.bounces = Some(bounces);
         self
     }
 

@@ -46,7 +46,9 @@ struct State {
     events: Vec<Event>,
     feeds: BTreeMap<UserId, Vec<FeedEntry>>,
     deliveries: BTreeMap<DeliveryId, Row>,
-    by_key: HashMap<DedupeKey, DeliveryId>,
+    by_key: BTreeMap<DedupeKey, DeliveryId>,
+    /// What is claimed.
+    claimed: BTreeSet<DeliveryId>,
     /// What is scheduled, in the order it leaves: priority, next try, id.
     scheduled: BTreeSet<(i16, Timestamp, DeliveryId)>,
     suppressions: BTreeMap<String, Suppression>,

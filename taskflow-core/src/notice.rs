@@ -223,6 +223,8 @@ impl Notice {
             Self::TaskDue { .. } | Self::TaskStatus { .. } => Some(due_at + Duration::from_hours(24)),
             Self::Letter(_) => None,
             Self::Sample { .. } => Some(due_at + Duration::from_hours(1)),
+            // One that is due as the meeting begins has that minute.
+            Self::MeetingReminder { starts_at, minutes: Some(0), .. } => Some(*starts_at + Duration::from_mins(1)),
             Self::MeetingReminder { starts_at, .. } => Some(*starts_at),
             // What becomes of a meeting is told as long as it is news; the last look decides.
             Self::MeetingInvite { .. } | Self::MeetingChange { .. } | Self::MeetingCancel { .. } => None,

@@ -2,6 +2,7 @@
 //! theirs with the [conformance suite](crate::testing) (feature `testing`).
 
 mod accounts;
+mod bounces;
 mod bus;
 mod calendar;
 mod clock;
@@ -12,6 +13,7 @@ mod renderer;
 mod store;
 
 pub use accounts::{Account, Accounts};
+pub use bounces::{Bounces, UnreadableBounce};
 pub use bus::{EventBus, NoBus, Receipt, Signal};
 pub use calendar::{Calendar, CalendarEntry, CalendarReply, UnreadableReply};
 pub use clock::{Clock, Ids, RandomIds, SystemClock};

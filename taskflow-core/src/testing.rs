@@ -26,6 +26,7 @@ pub mod conformance;
 pub mod history;
 pub mod sql;
 pub mod workbench;
+pub mod year;
 
 mod clock;
 mod mailer;

@@ -5,12 +5,12 @@ mod mail;
 mod reply;
 mod write;
 
-use taskflow_core::ports::{Calendar, CalendarEntry, CalendarReply, UnreadableReply};
 use taskflow_core::CalendarPart;
+use taskflow_core::ports::{Calendar, CalendarEntry, CalendarReply, UnreadableReply};
 
 /// Longest message that is looked at, in octets. Answers have a few thousand; those that carry the whole conversation
 /// along still fit.
-pub(crate) const LONGEST_MESSAGE: usize = 1 << 20;
+const LONGEST_MESSAGE: usize = 1 << 20;
 
 /// Calendar objects as in RFC 5545, exchanged as in RFC 5546 and 6047.
 ///

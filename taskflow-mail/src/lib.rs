@@ -35,6 +35,8 @@
 //! * A mail counts as sent only on a 2yz answer to its own DATA.
 //! * A connection about which there is any doubt is closed, never used again.
 //! * An unchanged mail is the same bytes each time, Message-ID, Date and boundary included.
+//! * What people type is text in a mail and in a calendar object, and never a header, a parameter or a line of it.
+//! * No message that is read, whatever is in it, panics or keeps a processor busy.
 //! * Passwords are in no error, no log and no `Debug`.
 
 mod dialogue;

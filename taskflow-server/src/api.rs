@@ -9,12 +9,16 @@ mod etag;
 mod field;
 mod header;
 mod health;
+mod html;
+mod inbound;
+mod invitations;
 mod list;
 mod mailbox;
 mod meetings;
 mod once;
 mod tasks;
 mod users;
+mod verification;
 mod wire;
 
 use poem::endpoint::BoxEndpoint;
@@ -35,6 +39,8 @@ enum Group {
     Tasks,
     /// Gatherings of people inside and outside of the service: call, change, cancel, answer, remind.
     Meetings,
+    /// What mail gateways bring.
+    Inbound,
     /// What would have been sent, when no relay is configured.
     Mailbox,
     /// Whether the service works.
@@ -43,12 +49,17 @@ enum Group {
 
 type Apis = (
     auth::AuthApi,
+    verification::VerificationApi,
+    verification::VerificationPages,
     users::UsersApi,
+    users::AdminUsersApi,
     tasks::TasksApi,
     tasks::TaskSummaryApi,
     tasks::TaskBulkApi,
     meetings::MeetingsApi,
     meetings::UpcomingApi,
+    invitations::InvitationPages,
+    inbound::InboundApi,
     mailbox::MailboxApi,
     health::HealthApi,
 );
@@ -56,12 +67,17 @@ type Apis = (
 fn service() -> OpenApiService<Apis, ()> {
     let apis = (
         auth::AuthApi,
+        verification::VerificationApi,
+        verification::VerificationPages,
         users::UsersApi,
+        users::AdminUsersApi,
         tasks::TasksApi,
         tasks::TaskSummaryApi,
         tasks::TaskBulkApi,
         meetings::MeetingsApi,
         meetings::UpcomingApi,
+        invitations::InvitationPages,
+        inbound::InboundApi,
         mailbox::MailboxApi,
         health::HealthApi,
     );

@@ -9,6 +9,10 @@ mod revoked;
 mod sign_in;
 mod tokens;
 
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+pub(crate) use caller::bearer;
 pub use caller::{Caller, SignedIn};
 pub use links::SignedLinks;
 pub use passwords::{Password, PasswordError, Passwords};
@@ -16,6 +20,13 @@ pub use refresh::{RefreshToken, Secret};
 pub use revoked::{Blind, Heeding, Revoked};
 pub use sign_in::{Grant, refresh, sign_in};
 pub use tokens::{AccessToken, Tokens, Verified};
+
+/// Whether somebody shows the right secret; takes the same time wherever the two differ.
+pub(crate) fn same_secret(shown: &str, right: &SecretString) -> bool {
+    let digest = |text: &str| Sha256::digest(text.as_bytes());
+    let (shown, right) = (digest(shown), digest(right.expose_secret()));
+    shown.iter().zip(right).fold(0, |differences, (a, b)| differences | (a ^ b)) == 0
+}
 
 /// Bytes in hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use taskflow_core::ports::{Accounts, Clock, EventBus, MailError, Mailer, Storage, Store, SystemClock};
 use taskflow_core::{App, MemoryStore, RetrySchedule, Sending, StoreError};
-use taskflow_mail::{DevMailbox, InvalidSettings, Security, SmtpMailer, SmtpSettings, Templates};
+use taskflow_mail::{DevMailbox, ICalendar, InvalidSettings, Security, SmtpMailer, SmtpSettings, Templates};
 use taskflow_store_postgres::{PgOptions, PgStore};
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
 
@@ -119,12 +119,17 @@ pub async fn open(config: &Arc<Config>) -> Result<Opened, OpenError> {
         .clock(Arc::clone(&clock))
         .mailer(Arc::clone(&mail.mailer))
         .renderer(Arc::new(Templates::new()))
+        .calendar(Arc::new(ICalendar))
         .bus(Arc::clone(&bus))
         .change_quiet(config.change_quiet)
         .session_lifetime(Duration::from_hours(24 * u64::from(config.refresh_token_expire_days)))
         .sending(sending(config));
     if let Some(url) = &config.public_url {
-        app = app.public_url(url.as_str()).links(Arc::new(SignedLinks::new(url, &config.secret_key, &config.previous_keys)));
+        app = app.public_url(url.as_str()).links(Arc::new(SignedLinks::new(
+            url,
+            &config.secret_key,
+            &config.previous_keys,
+        )));
     }
     let app = Arc::new(app.build());
     Ok(Opened { app, bus, clock, mail, config: Arc::clone(config), revoked, storage, kept })

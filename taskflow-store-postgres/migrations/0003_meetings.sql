@@ -28,10 +28,12 @@ CREATE TABLE IF NOT EXISTS taskflow.meetings (
     -- Changes of late that people are told of together.
     burst_since      timestamptz,
     burst_due_at     timestamptz,
+    burst_version    bigint      CHECK (burst_version >= 1),
     version          bigint      NOT NULL CHECK (version >= 1),
     created_at       timestamptz NOT NULL,
     updated_at       timestamptz NOT NULL,
-    CONSTRAINT meetings_burst_check CHECK ((burst_since IS NULL) = (burst_due_at IS NULL)),
+    CONSTRAINT meetings_burst_check CHECK (
+        num_nonnulls(burst_since, burst_due_at, burst_version) IN (0, 3)),
     CONSTRAINT meetings_local_start_check CHECK (
         local_start >= '0001-01-01 00:00:00' AND local_start < '10000-01-01 00:00:00'),
     CONSTRAINT meetings_instants_check CHECK (

@@ -4,12 +4,14 @@ use async_trait::async_trait;
 use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::ports::{Account, Accounts};
-use taskflow_core::{Credential, Login, PasswordHash, Session, SessionId, StoreError, Timestamp, User, UserId};
+use taskflow_core::{
+    Credential, Login, PasswordHash, Session, SessionId, StoreError, Timestamp, Token, TokenId, User, UserId,
+};
 
 use crate::rows::Rows;
-use crate::sessions;
 use crate::store::PgStore;
 use crate::users::UserRow;
+use crate::{sessions, tokens};
 
 /// A credential as the parameters of a statement.
 #[derive(Serialize)]
@@ -53,6 +55,10 @@ impl Accounts for PgStore {
         let query = || sqlx::query_scalar(PASSWORD).bind(user.as_uuid());
         let hash: Option<String> = self.read(|conn| Box::pin(query().fetch_optional(conn))).await?;
         Ok(hash.map(PasswordHash::new))
+    }
+
+    async fn token(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
+        tokens::token(self, id).await
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {

@@ -7,11 +7,13 @@ use taskflow_core::{Changes, StoreError, Write};
 use crate::deliveries::Plans;
 use crate::error::{PgStoreError, store_error};
 use crate::feed::Events;
+use crate::meetings::MeetingWrites;
+use crate::owners::Owners;
 use crate::rows::Rows;
 use crate::savepoint::Savepoint;
 use crate::store::PgStore;
 use crate::users::People;
-use crate::{accounts, answers, deliveries, mailbox, sessions, tasks, users};
+use crate::{accounts, answers, deliveries, mailbox, sessions, tasks, tokens, users};
 
 impl PgStore {
     /// Applies `changes` in a transaction of the host's (begun by sqlx, on a database that has our schema); they count
@@ -35,13 +37,17 @@ pub(crate) struct Batch {
     new_users: People,
     changed_users: People,
     gone_users: Rows,
+    owners: Owners,
     credentials: Rows,
+    new_tokens: Rows,
+    used_tokens: Rows,
     new_sessions: Rows,
     changed_sessions: Rows,
     ended_sessions: Rows,
     answers: Rows<answers::Name>,
     new_tasks: Rows,
     changed_tasks: Rows,
+    meetings: MeetingWrites,
     cancellations: Rows<()>,
     mails: Rows,
     deliveries: Plans,
@@ -72,6 +78,13 @@ impl Batch {
                     let params = sessions::End::new(*user_id, *only, *at);
                     batch.ended_sessions.push(index, user_id.as_uuid(), &params)?;
                 }
+                Write::InsertToken(token) => {
+                    batch.owners.need(index, token.user_id);
+                    batch.new_tokens.push(index, token.id.as_uuid(), &tokens::Params::new(token))?;
+                }
+                Write::UseToken { id, at } => {
+                    batch.used_tokens.push(index, id.as_uuid(), &tokens::Use { id: *id, at: *at })?;
+                }
                 Write::RememberAnswer(answer) => {
                     batch.answers.push(index, answers::name(answer), &answers::Params::new(answer))?;
                 }
@@ -81,6 +94,15 @@ impl Batch {
                 Write::UpdateTask(task) => {
                     batch.changed_tasks.push(index, task.id.as_uuid(), &tasks::Params::new(task))?;
                 }
+                Write::InsertMeeting(_)
+                | Write::UpdateMeeting(_)
+                | Write::ExpectMeeting { .. }
+                | Write::ExpectParticipants { .. }
+                | Write::ConfirmStart { .. }
+                | Write::InsertParticipant(_)
+                | Write::UpdateParticipant(_)
+                | Write::LinkGuests { .. }
+                | Write::InsertRevision(_) => batch.meetings.push(index, write, &mut batch.owners)?,
                 Write::CancelDelivery { key, reason, at } => {
                     batch.cancellations.push(index, (), &deliveries::Cancel::new(key, reason, *at))?;
                 }
@@ -94,6 +116,10 @@ impl Batch {
         for (index, announcement) in changes.events.iter().enumerate() {
             batch.events.push(index, announcement)?;
         }
+        if batch.meetings.lock_rows() {
+            let audience = changes.events.iter().flat_map(|announcement| &announcement.audience);
+            audience.for_each(|user| batch.owners.tell(*user));
+        }
         Ok(batch)
     }
 
@@ -101,16 +127,20 @@ impl Batch {
     pub(crate) async fn apply(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
         users::update(conn, &self.changed_users).await?;
         users::insert(conn, &self.new_users).await?;
+        self.owners.hold(conn).await?;
         accounts::set(conn, &self.credentials).await?;
+        tokens::insert(conn, &self.new_tokens).await?;
+        tokens::spend(conn, &self.used_tokens).await?;
         sessions::update(conn, &self.changed_sessions).await?;
         sessions::open(conn, &self.new_sessions).await?;
         sessions::end(conn, &self.ended_sessions).await?;
         answers::remember(conn, &self.answers).await?;
         tasks::update(conn, &self.changed_tasks).await?;
         tasks::insert(conn, &self.new_tasks).await?;
+        self.meetings.apply(conn).await?;
+        users::delete(conn, &self.gone_users).await?;
         deliveries::cancel(conn, &self.cancellations).await?;
         mailbox::keep(conn, &self.mails).await?;
-        users::delete(conn, &self.gone_users).await?;
         self.deliveries.plan(conn).await?;
         self.events.append(conn).await
     }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::{Announcement, BadRow, Entity, Event, EventId, FeedEntry, StoreError, TaskId, Timestamp, UserId};
+use taskflow_core::{
+    Announcement, BadRow, Entity, Event, EventId, FeedEntry, MeetingId, StoreError, TaskId, Timestamp, UserId,
+};
 use uuid::Uuid;
 
 use crate::error::{Instant, PgStoreError, Table, store_error};
@@ -15,6 +17,7 @@ const EVENTS: Table = Table("taskflow.events");
 const FEED: Table = Table("taskflow.feed");
 
 const TASK: &str = "task";
+const MEETING: &str = "meeting";
 
 /// An event as the parameters of a statement.
 #[derive(Serialize)]
@@ -144,6 +147,7 @@ impl TryFrom<EventRow> for Event {
     fn try_from(row: EventRow) -> Result<Self, BadRow> {
         let entity = match row.entity_kind.as_str() {
             TASK => Entity::Task(TaskId::from_uuid(row.entity_id)),
+            MEETING => Entity::Meeting(MeetingId::from_uuid(row.entity_id)),
             _ => return Err(EVENTS.bad("entity_kind", "is unknown to this build")),
         };
         Ok(Self {
@@ -196,6 +200,7 @@ const ENTRIES: &str = "
 fn entity_columns(entity: Entity) -> Result<(&'static str, Uuid), StoreError> {
     match entity {
         Entity::Task(id) => Ok((TASK, id.as_uuid())),
+        Entity::Meeting(id) => Ok((MEETING, id.as_uuid())),
         _ => Err(PgStoreError::Unknown("events of this kind of entity").into()),
     }
 }

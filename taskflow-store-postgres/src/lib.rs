@@ -22,7 +22,8 @@
 //! * Every call ends: who gets no answer in time is told so ([`PgOptions::answer_timeout`]), and the connection is not
 //!   used again.
 //! * Statements depend on the kinds of writes, not on the number of rows: rows travel as one JSON array per statement
-//!   and are unfolded by `json_to_recordset`. Rows are locked in the order of their ids.
+//!   and are unfolded by `json_to_recordset`. Rows are locked in the order of their ids, and tables in this one: people, meetings, participants,
+//!   deliveries, feeds.
 //! * Time comes in as parameters, with one exception: leases run by the clock of the database.
 //! * PostgreSQL keeps every character but U+0000, which becomes U+FFFD on its way in.
 //!
@@ -38,14 +39,17 @@ mod deliveries;
 mod error;
 mod feed;
 mod mailbox;
+mod meetings;
 mod options;
 mod outbox;
+mod owners;
 mod rows;
 mod savepoint;
 mod schema;
 mod sessions;
 mod store;
 mod tasks;
+mod tokens;
 mod users;
 
 pub use options::PgOptions;

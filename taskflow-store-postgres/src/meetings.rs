@@ -4,6 +4,7 @@ mod list;
 pub(crate) mod participants;
 mod repair;
 pub(crate) mod revisions;
+mod writes;
 
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -20,12 +21,13 @@ use crate::store::PgStore;
 
 pub(crate) use list::meetings;
 pub(crate) use repair::{before_tzdb, unplanned};
+pub(crate) use writes::MeetingWrites;
 
 const TABLE: Table = Table("taskflow.meetings");
 
 /// A meeting as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Params<'a> {
+struct Params<'a> {
     id: MeetingId,
     created_by: Option<UserId>,
     organizer_name: Option<&'a str>,
@@ -49,13 +51,14 @@ pub(crate) struct Params<'a> {
     sequence: u32,
     burst_since: Option<Timestamp>,
     burst_due_at: Option<Timestamp>,
+    burst_version: Option<u64>,
     version: u64,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
 
 impl<'a> Params<'a> {
-    pub(crate) fn new(meeting: &'a Meeting) -> Self {
+    fn new(meeting: &'a Meeting) -> Self {
         let title_key = fold(meeting.title.as_str());
         let description = meeting.description.as_ref().map(Description::as_str);
         let location = meeting.location.as_ref().map(Location::as_str);
@@ -83,6 +86,7 @@ impl<'a> Params<'a> {
             sequence: meeting.sequence,
             burst_since: meeting.burst.map(|burst| burst.since),
             burst_due_at: meeting.burst.map(|burst| burst.due_at),
+            burst_version: meeting.burst.map(|burst| burst.version),
             version: meeting.version,
             created_at: meeting.created_at,
             updated_at: meeting.updated_at,
@@ -90,18 +94,18 @@ impl<'a> Params<'a> {
     }
 }
 
-/// What somebody relies on, or finds confirmed, as the parameters of a statement.
+/// What somebody relies on as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Expected {
-    pub(crate) id: MeetingId,
-    pub(crate) version: u64,
+struct Expected {
+    id: MeetingId,
+    version: u64,
 }
 
 /// A start that the rules of zones leave where it is, as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Confirmed<'a> {
-    pub(crate) id: MeetingId,
-    pub(crate) tzdb: &'a str,
+struct Confirmed<'a> {
+    id: MeetingId,
+    tzdb: &'a str,
 }
 
 #[derive(sqlx::FromRow)]
@@ -126,6 +130,7 @@ struct MeetingRow {
     sequence: i64,
     burst_since: Option<Instant>,
     burst_due_at: Option<Instant>,
+    burst_version: Option<i64>,
     version: i64,
     created_at: Instant,
     updated_at: Instant,
@@ -138,8 +143,14 @@ impl TryFrom<MeetingRow> for Meeting {
         let address = TABLE.value("organizer_email", &row.organizer_email)?;
         let duration = DurationMinutes::new(TABLE.number("duration_minutes", row.duration_minutes)?);
         let reminder = ReminderMinutes::new(TABLE.number("reminder_minutes", row.reminder_minutes)?);
-        let burst_since = TABLE.optional_instant("burst_since", row.burst_since)?;
-        let burst_due_at = TABLE.optional_instant("burst_due_at", row.burst_due_at)?;
+        let burst = match (row.burst_since, row.burst_due_at, row.burst_version) {
+            (Some(since), Some(due_at), Some(version)) => Some(Burst {
+                since: TABLE.instant("burst_since", since)?,
+                due_at: TABLE.instant("burst_due_at", due_at)?,
+                version: TABLE.number("burst_version", version)?,
+            }),
+            _ => None,
+        };
         Ok(Self {
             id: MeetingId::from_uuid(row.id),
             created_by: row.created_by.map(UserId::from_uuid),
@@ -158,7 +169,7 @@ impl TryFrom<MeetingRow> for Meeting {
             ended_at: TABLE.optional_instant("ended_at", row.ended_at)?,
             cancelled_at: TABLE.optional_instant("cancelled_at", row.cancelled_at)?,
             sequence: TABLE.number("sequence", row.sequence)?,
-            burst: burst_since.zip(burst_due_at).map(|(since, due_at)| Burst { since, due_at }),
+            burst,
             version: TABLE.number("version", row.version)?,
             created_at: TABLE.instant("created_at", row.created_at)?,
             updated_at: TABLE.instant("updated_at", row.updated_at)?,
@@ -185,8 +196,8 @@ pub(crate) async fn meetings_by_id(
 const MEETINGS_BY_ID: &str = "
     SELECT id, created_by, organizer_name, organizer_email, title, description, meeting_date,
         local_start AT TIME ZONE 'UTC' AS local_start, time_zone, tzdb, duration_minutes, location, meeting_url,
-        meeting_type, reminder_minutes, ended_at, cancelled_at, sequence, burst_since, burst_due_at, version,
-        created_at, updated_at
+        meeting_type, reminder_minutes, ended_at, cancelled_at, sequence, burst_since, burst_due_at, burst_version,
+        version, created_at, updated_at
     FROM taskflow.meetings AS m
     WHERE id = ANY ($1)
         AND ($2::uuid IS NULL OR created_by = $2)
@@ -195,7 +206,7 @@ const MEETINGS_BY_ID: &str = "
             FROM taskflow.meeting_participants AS p
             WHERE p.meeting_id = m.id AND p.user_id = $3 AND p.removed_at IS NULL))";
 
-pub(crate) async fn insert(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn insert(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -205,26 +216,29 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &Rows) -> Result<(), S
 const INSERT: &str = "
     INSERT INTO taskflow.meetings (id, created_by, organizer_name, organizer_email, title, title_key, description,
         search_text, meeting_date, local_start, time_zone, tzdb, duration_minutes, location, meeting_url,
-        meeting_type, reminder_minutes, ended_at, cancelled_at, sequence, burst_since, burst_due_at, version,
-        created_at, updated_at)
+        meeting_type, reminder_minutes, ended_at, cancelled_at, sequence, burst_since, burst_due_at, burst_version,
+        version, created_at, updated_at)
     SELECT id, created_by, organizer_name, organizer_email, title, title_key, description, search_text, meeting_date,
         local_start AT TIME ZONE 'UTC', time_zone, tzdb, duration_minutes, location, meeting_url, meeting_type,
-        reminder_minutes, ended_at, cancelled_at, sequence, burst_since, burst_due_at, version, created_at, updated_at
+        reminder_minutes, ended_at, cancelled_at, sequence, burst_since, burst_due_at, burst_version, version,
+        created_at, updated_at
     FROM json_to_recordset($1::json) AS r (id uuid, created_by uuid, organizer_name text, organizer_email text,
         title text, title_key text, description text, search_text text, meeting_date timestamptz,
         local_start timestamptz, time_zone text, tzdb text, duration_minutes integer, location text,
         meeting_url text, meeting_type text, reminder_minutes integer, ended_at timestamptz,
-        cancelled_at timestamptz, sequence bigint, burst_since timestamptz, burst_due_at timestamptz, version bigint,
-        created_at timestamptz, updated_at timestamptz)";
+        cancelled_at timestamptz, sequence bigint, burst_since timestamptz, burst_due_at timestamptz,
+        burst_version bigint, version bigint, created_at timestamptz, updated_at timestamptz)";
 
-pub(crate) async fn update(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.all_found(&written(conn, UPDATE, rows).await?)
+async fn update(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.all_found(&rows.run(conn, UPDATE).await?)
 }
 
-/// Who called it is left out: it changes only when they leave.
+/// Whose it is is left out: that changes only when they leave.
 const UPDATE: &str = "
     UPDATE taskflow.meetings AS m
-    SET title = r.title,
+    SET organizer_name = r.organizer_name,
+        organizer_email = r.organizer_email,
+        title = r.title,
         title_key = r.title_key,
         description = r.description,
         search_text = r.search_text,
@@ -242,15 +256,17 @@ const UPDATE: &str = "
         sequence = r.sequence,
         burst_since = r.burst_since,
         burst_due_at = r.burst_due_at,
+        burst_version = r.burst_version,
         version = r.version,
         updated_at = r.updated_at
     FROM (
         SELECT r.*
-        FROM json_to_recordset($1::json) AS r (id uuid, title text, title_key text, description text,
-            search_text text, meeting_date timestamptz, local_start timestamptz, time_zone text, tzdb text,
-            duration_minutes integer, location text, meeting_url text, meeting_type text, reminder_minutes integer,
-            ended_at timestamptz, cancelled_at timestamptz, sequence bigint, burst_since timestamptz,
-            burst_due_at timestamptz, version bigint, updated_at timestamptz)
+        FROM json_to_recordset($1::json) AS r (id uuid, organizer_name text, organizer_email text, title text,
+            title_key text, description text, search_text text, meeting_date timestamptz, local_start timestamptz,
+            time_zone text, tzdb text, duration_minutes integer, location text, meeting_url text, meeting_type text,
+            reminder_minutes integer, ended_at timestamptz, cancelled_at timestamptz, sequence bigint,
+            burst_since timestamptz, burst_due_at timestamptz, burst_version bigint, version bigint,
+            updated_at timestamptz)
         JOIN taskflow.meetings AS l ON l.id = r.id AND l.version = r.version - 1
         ORDER BY l.id
         FOR NO KEY UPDATE OF l) AS r
@@ -258,8 +274,8 @@ const UPDATE: &str = "
     RETURNING m.id";
 
 /// Holds meetings at the versions that were decided upon.
-pub(crate) async fn expect(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.all_found(&written(conn, EXPECT, rows).await?)
+async fn expect(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.all_found(&rows.run(conn, EXPECT).await?)
 }
 
 /// A lock that waits for updates, and keeps them waiting, but goes together with itself.
@@ -270,8 +286,8 @@ const EXPECT: &str = "
     ORDER BY l.id
     FOR SHARE OF l";
 
-pub(crate) async fn confirm(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
-    written(conn, CONFIRM, rows).await.map(drop)
+async fn confirm(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.run(conn, CONFIRM).await.map(drop)
 }
 
 const CONFIRM: &str = "
@@ -301,11 +317,3 @@ const FORGET_ORGANIZERS: &str = "
         ORDER BY l.id
         FOR NO KEY UPDATE) AS r
     WHERE m.id = r.id";
-
-/// Runs a statement over rows, if there are any, and tells the ids it found.
-async fn written(conn: &mut PgConnection, statement: &'static str, rows: &Rows) -> Result<Vec<Uuid>, StoreError> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    sqlx::query_scalar(statement).bind(rows.json()).fetch_all(conn).await.map_err(store_error)
-}

@@ -127,6 +127,12 @@ impl Outbox for PgStore {
         Ok(Some((Delivery::try_from(row)?, failed)))
     }
 
+    async fn deliveries_with_key(&self, prefix: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+        let query = || sqlx::query_as(WITH_KEY).bind(prefix.to_owned()).bind(behind(prefix)).bind(i64::from(limit));
+        let rows: Vec<DeliveryRow> = self.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+        Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
+    }
+
     async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
         // Every id is greater than the nil UUID, which is none.
         let after = after.map_or(Uuid::nil(), DeliveryId::as_uuid);
@@ -139,6 +145,19 @@ impl Outbox for PgStore {
 fn micros(span: Duration) -> i64 {
     // A thousand years are for ever and leave room to add.
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX).min(31_557_600_000_000_000)
+}
+
+/// The first text behind all that begin with this one, byte by byte, which in UTF-8 is character by character. Nothing has
+/// its place behind the last character there is.
+fn behind(prefix: &str) -> String {
+    let mut end = prefix.to_owned();
+    while let Some(last) = end.pop() {
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            end.push(next);
+            return end;
+        }
+    }
+    char::MAX.into()
 }
 
 const RENEW: &str = "
@@ -179,6 +198,14 @@ const FAILED_ATTEMPTS: &str = "
     WHERE delivery_id = $1
     ORDER BY attempt";
 
+const WITH_KEY: &str = "
+    SELECT id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at, due_at,
+        next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+    FROM taskflow.deliveries
+    WHERE dedupe_key >= $1 AND dedupe_key < $2
+    ORDER BY dedupe_key
+    LIMIT $3";
+
 const DELIVERIES_AFTER: &str = "
     SELECT id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at, due_at,
         next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
@@ -186,3 +213,16 @@ const DELIVERIES_AFTER: &str = "
     WHERE id > $1
     ORDER BY id
     LIMIT $2";
+
+#[cfg(test)]
+mod tests {
+    use super::behind;
+
+    #[test]
+    fn a_range_of_keys_ends_behind_its_prefix() {
+        assert_eq!(behind("meeting-reminder/1/"), "meeting-reminder/10");
+        assert_eq!(behind("a\u{d7ff}"), "a\u{e000}");
+        assert_eq!(behind("a\u{10ffff}"), "b");
+        assert_eq!(behind(""), "\u{10ffff}");
+    }
+}

@@ -6,6 +6,7 @@ use std::io;
 
 use serde::Serialize;
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
+use sqlx::PgConnection;
 use taskflow_core::StoreError;
 use uuid::Uuid;
 
@@ -75,6 +76,16 @@ impl<Id: Eq + Hash> Rows<Id> {
     pub(crate) fn first_missing(&self, found: &[Id]) -> Option<usize> {
         let found: HashSet<&Id> = found.iter().collect();
         self.ids.iter().zip(&self.writes).find(|(id, _)| !found.contains(id)).map(|(_, write)| *write)
+    }
+}
+
+impl Rows {
+    /// Runs a statement over the rows, if there are any, and tells the ids it returned.
+    pub(crate) async fn run(&self, conn: &mut PgConnection, statement: &'static str) -> Result<Vec<Uuid>, StoreError> {
+        if self.is_empty() {
+            return Ok(Vec::new());
+        }
+        sqlx::query_scalar(statement).bind(self.json()).fetch_all(conn).await.map_err(store_error)
     }
 }
 

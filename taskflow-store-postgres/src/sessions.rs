@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use taskflow_core::{BadRow, Session, SessionId, StoreError, Timestamp, TokenHash, UserId};
 use uuid::Uuid;
 
-use crate::error::{Instant, Table, store_error};
+use crate::error::{Instant, Table};
 use crate::rows::Rows;
 use crate::store::PgStore;
 
@@ -122,7 +122,7 @@ pub(crate) async fn ended(store: &PgStore, since: Timestamp) -> Result<Vec<Sessi
 const ENDED: &str = "SELECT id FROM taskflow.sessions WHERE ended_at >= $1";
 
 pub(crate) async fn open(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.all_found(&written(conn, OPEN, rows).await?)
+    rows.all_found(&rows.run(conn, OPEN).await?)
 }
 
 /// The join leaves out sessions of people who are gone, and waits for those who are about to leave.
@@ -138,7 +138,7 @@ const OPEN: &str = "
     RETURNING id";
 
 pub(crate) async fn update(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.all_found(&written(conn, UPDATE, rows).await?)
+    rows.all_found(&rows.run(conn, UPDATE).await?)
 }
 
 const UPDATE: &str = "
@@ -159,7 +159,7 @@ const UPDATE: &str = "
     RETURNING s.id";
 
 pub(crate) async fn end(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
-    written(conn, END, rows).await.map(drop)
+    rows.run(conn, END).await.map(drop)
 }
 
 const END: &str = "
@@ -177,7 +177,7 @@ const END: &str = "
 
 /// Ends the sessions of people who leave.
 pub(crate) async fn end_for_users(conn: &mut PgConnection, users: &Rows) -> Result<(), StoreError> {
-    written(conn, END_FOR_USERS, users).await.map(drop)
+    users.run(conn, END_FOR_USERS).await.map(drop)
 }
 
 const END_FOR_USERS: &str = "
@@ -192,11 +192,3 @@ const END_FOR_USERS: &str = "
         FOR NO KEY UPDATE OF l) AS r
     WHERE s.id = r.id AND s.ended_at IS NULL
     RETURNING s.id";
-
-/// Runs a statement over rows, if there are any, and tells the ids it wrote.
-async fn written(conn: &mut PgConnection, statement: &'static str, rows: &Rows) -> Result<Vec<Uuid>, StoreError> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    sqlx::query_scalar(statement).bind(rows.json()).fetch_all(conn).await.map_err(store_error)
-}

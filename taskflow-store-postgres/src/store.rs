@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
-use taskflow_core::ports::{Loaded, Store};
+use taskflow_core::ports::{Loaded, MeetingCursor, Store, Viewer};
 use taskflow_core::{
-    Answer, Changes, DeliveryId, Entity, Event, FeedEntry, IdempotencyKey, KeptMail, Page, StoreError, Task, TaskId,
-    TaskQuery, TaskSummary, Timestamp, User, UserId,
+    Answer, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, IdempotencyKey, KeptMail, Meeting, MeetingId,
+    MeetingQuery, Page, Participant, ParticipantId, Revision, StoreError, Task, TaskId, TaskQuery, TaskSummary,
+    Timestamp, User, UserId,
 };
 use tracing::Instrument;
 
@@ -19,7 +20,7 @@ use crate::connection::{Borrowed, Trust, Work};
 use crate::error::{PgStoreError, database_error, is_lost, is_rolled_back, store_error};
 use crate::options::{ANSWER_TIMEOUT, PgOptions};
 use crate::schema::{self, MigrationStatus};
-use crate::{answers, feed, mailbox, tasks, users};
+use crate::{answers, feed, mailbox, meetings, tasks, users};
 
 /// Keeps everything in one PostgreSQL database. Cheap to clone; clones share their connections.
 ///
@@ -248,6 +249,57 @@ impl Store for PgStore {
 
     async fn task_summary(&self, owner: UserId, now: Timestamp) -> Result<TaskSummary, StoreError> {
         tasks::summary(self, owner, now).await
+    }
+
+    async fn users_by_email(&self, addresses: &[EmailAddress]) -> Result<Vec<User>, StoreError> {
+        users::users_by_email(self, addresses).await
+    }
+
+    async fn meetings_by_id(
+        &self,
+        ids: &[MeetingId],
+        viewer: Viewer,
+    ) -> Result<Loaded<MeetingId, Meeting>, StoreError> {
+        meetings::meetings_by_id(self, ids, viewer).await
+    }
+
+    async fn meetings(
+        &self,
+        viewer: UserId,
+        query: &MeetingQuery,
+        now: Timestamp,
+    ) -> Result<Page<Meeting>, StoreError> {
+        meetings::meetings(self, viewer, query, now).await
+    }
+
+    async fn participants(&self, meetings: &[MeetingId]) -> Result<Vec<Participant>, StoreError> {
+        meetings::participants::participants(self, meetings).await
+    }
+
+    async fn participants_by_id(
+        &self,
+        ids: &[ParticipantId],
+    ) -> Result<Loaded<ParticipantId, Participant>, StoreError> {
+        meetings::participants::participants_by_id(self, ids).await
+    }
+
+    async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Loaded<(MeetingId, u64), Revision>, StoreError> {
+        meetings::revisions::revisions(self, wanted).await
+    }
+
+    async fn meetings_unplanned(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+        due_after: Timestamp,
+        after: Option<MeetingCursor>,
+        limit: u32,
+    ) -> Result<Vec<MeetingId>, StoreError> {
+        meetings::unplanned(self, now, until, due_after, after, limit).await
+    }
+
+    async fn meetings_before_tzdb(&self, tzdb: &str, now: Timestamp, limit: u32) -> Result<Vec<MeetingId>, StoreError> {
+        meetings::before_tzdb(self, tzdb, now, limit).await
     }
 
     async fn history(&self, entity: Entity) -> Result<Vec<Event>, StoreError> {

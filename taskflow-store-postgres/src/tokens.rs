@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use taskflow_core::{BadRow, StoreError, Timestamp, Token, TokenId, UserId};
 use uuid::Uuid;
 
-use crate::error::{Instant, Table, store_error};
+use crate::error::{Instant, Table};
 use crate::rows::Rows;
 use crate::store::PgStore;
 
@@ -97,11 +97,7 @@ const INSERT: &str = "
 
 /// Of two who use a token at once the second waits for the first, and then finds it used.
 pub(crate) async fn spend(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let found: Vec<Uuid> = sqlx::query_scalar(SPEND).bind(rows.json()).fetch_all(conn).await.map_err(store_error)?;
-    rows.all_found(&found)
+    rows.all_found(&rows.run(conn, SPEND).await?)
 }
 
 const SPEND: &str = "

@@ -3,14 +3,15 @@
 use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::ports::Loaded;
-use taskflow_core::{BadRow, StoreError, Timestamp, UniqueField, User, UserId};
+use taskflow_core::{BadRow, EmailAddress, StoreError, Timestamp, UniqueField, User, UserId};
 use uuid::Uuid;
 
 use crate::answers::DELETE_ANSWERS;
 use crate::error::{Instant, Table, store_error};
 use crate::rows::Rows;
 use crate::store::PgStore;
-use crate::{deliveries, sessions};
+use crate::tokens::DELETE_TOKENS;
+use crate::{deliveries, meetings, sessions};
 
 const TABLE: Table = Table("taskflow.users");
 
@@ -173,6 +174,19 @@ const USERS_AFTER: &str = "
     ORDER BY id
     LIMIT $2";
 
+pub(crate) async fn users_by_email(store: &PgStore, addresses: &[EmailAddress]) -> Result<Vec<User>, StoreError> {
+    let keys: Vec<String> = addresses.iter().map(EmailAddress::key).collect();
+    let query = || sqlx::query_as(USERS_BY_EMAIL).bind(keys.clone());
+    let rows: Vec<UserRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+    Ok(rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?)
+}
+
+const USERS_BY_EMAIL: &str = "
+    SELECT id, username, email, email_verified, time_zone, locale, is_active, is_admin, version, created_at, updated_at
+    FROM taskflow.users
+    WHERE email_key = ANY ($1) AND email_verified
+    ORDER BY id";
+
 pub(crate) async fn insert(conn: &mut PgConnection, people: &People) -> Result<(), StoreError> {
     if people.rows.is_empty() {
         return Ok(());
@@ -234,10 +248,13 @@ pub(crate) async fn delete(conn: &mut PgConnection, rows: &Rows) -> Result<(), S
     let found: Vec<Uuid> =
         sqlx::query_scalar(LOCK).bind(rows.ids()).fetch_all(&mut *conn).await.map_err(store_error)?;
     rows.all_found(&found)?;
+    meetings::forget_organizers(conn, rows).await?;
+    meetings::participants::forget_users(conn, rows).await?;
     deliveries::cancel_for_users(conn, rows).await?;
     sessions::end_for_users(conn, rows).await?;
     for statement in [
         DELETE_CREDENTIALS,
+        DELETE_TOKENS,
         DELETE_ANSWERS,
         DELETE_FEEDS,
         DELETE_FEED_HEADS,

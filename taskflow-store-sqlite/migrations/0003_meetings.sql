@@ -68,11 +68,11 @@ CREATE TABLE taskflow_meeting_participants (
 ) STRICT;
 
 -- An address comes once in a meeting; also finds everybody in it.
-CREATE UNIQUE INDEX taskflow_idx_meeting_participants_meeting_id
+CREATE UNIQUE INDEX taskflow_idx_meeting_participants_email
     ON taskflow_meeting_participants (meeting_id, email_key);
 CREATE INDEX taskflow_idx_meeting_participants_user_id
     ON taskflow_meeting_participants (user_id, removed_at, meeting_id) WHERE user_id IS NOT NULL;
-CREATE INDEX taskflow_idx_meeting_participants_guest ON taskflow_meeting_participants (email_key) WHERE user_id IS NULL;
+CREATE INDEX taskflow_idx_meeting_participants_guests ON taskflow_meeting_participants (email_key) WHERE user_id IS NULL;
 
 -- What there was to know about a meeting from one of its versions on.
 CREATE TABLE taskflow_meeting_revisions (

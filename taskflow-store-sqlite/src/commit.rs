@@ -11,8 +11,9 @@ use taskflow_core::ports::Receipt;
 use taskflow_core::{Changes, StoreError, Write};
 
 use crate::error::{SqliteStoreError, store_error};
+use crate::meetings::MeetingWrites;
 use crate::store::SqliteStore;
-use crate::{accounts, answers, deliveries, feed, mailbox, meetings, sessions, tasks, tokens, users};
+use crate::{accounts, answers, deliveries, feed, mailbox, sessions, tasks, tokens, users};
 
 impl SqliteStore {
     /// Applies `changes` in a transaction of the host's (begun by sqlx, on a database that has our schema); they count once
@@ -74,15 +75,7 @@ pub(crate) struct Batch {
     answers: Rows,
     new_tasks: Rows,
     changed_tasks: Rows,
-    expected_meetings: Rows,
-    changed_meetings: Rows,
-    new_meetings: Rows,
-    confirmed_starts: Rows,
-    expected_participants: Rows,
-    changed_participants: Rows,
-    new_participants: Rows,
-    linked_guests: Rows,
-    revisions: Rows,
+    meetings: MeetingWrites,
     cancellations: Rows,
     mails: Rows,
     deliveries: Rows,
@@ -117,36 +110,15 @@ impl Batch {
                 }
                 Write::InsertTask(task) => batch.new_tasks.push(index, task.id, &tasks::Params::new(task))?,
                 Write::UpdateTask(task) => batch.changed_tasks.push(index, task.id, &tasks::Params::new(task))?,
-                Write::InsertMeeting(meeting) => {
-                    batch.new_meetings.push(index, meeting.id, &meetings::Params::new(meeting))?;
-                }
-                Write::UpdateMeeting(meeting) => {
-                    batch.changed_meetings.push(index, meeting.id, &meetings::Params::new(meeting))?;
-                }
-                Write::ExpectMeeting { id, version } => {
-                    batch.expected_meetings.push(index, id, &meetings::Expected::new(*id, *version))?;
-                }
-                Write::ExpectParticipants { meeting, versions } => {
-                    let expected = meetings::ExpectedVersions::new(*meeting, *versions);
-                    batch.expected_participants.push(index, meeting, &expected)?;
-                }
-                Write::ConfirmStart { id, tzdb } => {
-                    batch.confirmed_starts.push(index, id, &meetings::Confirmed::new(*id, tzdb))?;
-                }
-                Write::InsertParticipant(participant) => {
-                    let params = meetings::ParticipantParams::new(participant);
-                    batch.new_participants.push(index, participant.id, &params)?;
-                }
-                Write::UpdateParticipant(participant) => {
-                    let params = meetings::ParticipantParams::new(participant);
-                    batch.changed_participants.push(index, participant.id, &params)?;
-                }
-                Write::LinkGuests { email, user_id } => {
-                    batch.linked_guests.push(index, user_id, &meetings::Guest::new(email, *user_id))?;
-                }
-                Write::InsertRevision(revision) => {
-                    batch.revisions.push(index, revision.meeting_id, &meetings::RevisionParams::new(revision)?)?;
-                }
+                Write::InsertMeeting(_)
+                | Write::UpdateMeeting(_)
+                | Write::ExpectMeeting { .. }
+                | Write::ExpectParticipants { .. }
+                | Write::ConfirmStart { .. }
+                | Write::InsertParticipant(_)
+                | Write::UpdateParticipant(_)
+                | Write::LinkGuests { .. }
+                | Write::InsertRevision(_) => batch.meetings.push(index, write)?,
                 Write::CancelDelivery { key, reason, at } => {
                     batch.cancellations.push(index, key, &deliveries::Cancel::new(key, reason, *at))?;
                 }
@@ -168,8 +140,6 @@ impl Batch {
     }
 
     /// Runs the statements. The caller has begun a transaction and undoes it after an error.
-    ///
-    /// What a decision relied on is looked at before the rows that it changes.
     pub(crate) async fn apply(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
         users::update(conn, &self.changed_users).await?;
         users::insert(conn, &self.new_users).await?;
@@ -182,15 +152,7 @@ impl Batch {
         answers::remember(conn, &self.answers).await?;
         tasks::update(conn, &self.changed_tasks).await?;
         tasks::insert(conn, &self.new_tasks).await?;
-        meetings::expect(conn, &self.expected_meetings).await?;
-        meetings::update(conn, &self.changed_meetings).await?;
-        meetings::insert(conn, &self.new_meetings).await?;
-        meetings::confirm(conn, &self.confirmed_starts).await?;
-        meetings::expect_participants(conn, &self.expected_participants).await?;
-        meetings::update_participants(conn, &self.changed_participants).await?;
-        meetings::insert_participants(conn, &self.new_participants).await?;
-        meetings::link_guests(conn, &self.linked_guests).await?;
-        meetings::insert_revisions(conn, &self.revisions).await?;
+        self.meetings.apply(conn).await?;
         deliveries::cancel(conn, &self.cancellations).await?;
         mailbox::keep(conn, &self.mails).await?;
         users::delete(conn, &self.gone_users).await?;
@@ -208,7 +170,8 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    fn push(&mut self, write: usize, id: impl Display, row: &impl Serialize) -> Result<(), StoreError> {
+    /// Adds a row that the write of this index asks for; the id is what its statement tells when it was reached.
+    pub(crate) fn push(&mut self, write: usize, id: impl Display, row: &impl Serialize) -> Result<(), StoreError> {
         self.json.push(if self.json.is_empty() { b'[' } else { b',' });
         serde_json::to_writer(&mut self.json, row).map_err(|error| StoreError::Internal(error.into()))?;
         self.ids.push(id.to_string());
@@ -244,9 +207,9 @@ impl Rows {
         }
     }
 
-    /// Runs a statement over the rows, if there are any, that tells the ids of those that it found or wrote; `Stale`
-    /// unless that is all of them.
-    pub(crate) async fn write_all(
+    /// Runs a statement over the rows, if there are any, and is `Stale` unless it tells the ids of all of them: it leaves out
+    /// those whose condition does not hold.
+    pub(crate) async fn apply_all(
         &self,
         conn: &mut SqliteConnection,
         statement: &'static str,

@@ -1,9 +1,10 @@
 //! Meetings.
 
 mod list;
-mod participants;
+pub(crate) mod participants;
 mod repair;
 mod revisions;
+mod writes;
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
@@ -17,18 +18,16 @@ use crate::commit::Rows;
 use crate::error::{Table, store_error};
 
 pub(crate) use list::meetings;
-pub(crate) use participants::{
-    ExpectedVersions, Guest, KnowsNow, ParticipantParams, expect_participants, insert_participants, link_guests,
-    participants, participants_by_id, tell, update_participants,
-};
+pub(crate) use participants::{participants, participants_by_id};
 pub(crate) use repair::{before_tzdb, unplanned};
-pub(crate) use revisions::{RevisionParams, insert_revisions, revisions};
+pub(crate) use revisions::revisions;
+pub(crate) use writes::MeetingWrites;
 
 const TABLE: Table = Table("taskflow_meetings");
 
 /// A meeting as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Params<'a> {
+struct Params<'a> {
     id: MeetingId,
     created_by: Option<UserId>,
     organizer_name: Option<&'a str>,
@@ -58,7 +57,7 @@ pub(crate) struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    pub(crate) fn new(meeting: &'a Meeting) -> Self {
+    fn new(meeting: &'a Meeting) -> Self {
         let description = meeting.description.as_ref().map(Description::as_str);
         let location = meeting.location.as_ref().map(Location::as_str);
         let texts = [Some(meeting.title.as_str()), description, location];
@@ -95,28 +94,16 @@ impl<'a> Params<'a> {
 
 /// The version that a decision relied on as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Expected {
+struct Expected {
     id: MeetingId,
     version: u64,
 }
 
-impl Expected {
-    pub(crate) fn new(id: MeetingId, version: u64) -> Self {
-        Self { id, version }
-    }
-}
-
 /// A start that the rules of a time zone database confirm as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Confirmed<'a> {
+struct Confirmed<'a> {
     id: MeetingId,
     tzdb: &'a str,
-}
-
-impl<'a> Confirmed<'a> {
-    pub(crate) fn new(id: MeetingId, tzdb: &'a str) -> Self {
-        Self { id, tzdb }
-    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -225,8 +212,8 @@ const MEETINGS_BY_ID: &str = "
 
 /// `Stale` unless each meeting has the version that was decided upon. The transaction holds the one lock that there is
 /// for writers, so it keeps that version until the commit.
-pub(crate) async fn expect(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.write_all(conn, EXPECT).await
+async fn expect(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.apply_all(conn, EXPECT).await
 }
 
 const EXPECT: &str = "
@@ -235,14 +222,16 @@ const EXPECT: &str = "
     CROSS JOIN taskflow_meetings AS m ON m.id = j.value ->> 'id'
     WHERE m.version = j.value ->> 'version'";
 
-pub(crate) async fn update(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.write_all(conn, UPDATE).await
+async fn update(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.apply_all(conn, UPDATE).await
 }
 
-/// Who called it never changes here: only an account that is deleted takes its id off.
+/// Who called it stays: only the deletion of that account takes its id off, perhaps since this was decided.
 const UPDATE: &str = "
     UPDATE taskflow_meetings
-    SET title = j.value ->> 'title',
+    SET organizer_name = j.value ->> 'organizer_name',
+        organizer_email = j.value ->> 'organizer_email',
+        title = j.value ->> 'title',
         title_key = j.value ->> 'title_key',
         description = j.value ->> 'description',
         search_text = j.value ->> 'search_text',
@@ -267,8 +256,8 @@ const UPDATE: &str = "
     WHERE taskflow_meetings.id = j.value ->> 'id' AND taskflow_meetings.version = (j.value ->> 'version') - 1
     RETURNING id";
 
-pub(crate) async fn insert(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.write_all(conn, INSERT).await
+async fn insert(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.apply_all(conn, INSERT).await
 }
 
 /// The condition leaves out meetings of people who are gone.
@@ -290,7 +279,7 @@ const INSERT: &str = "
     RETURNING id";
 
 /// Writes down which time zone database the starts were found with, for meetings that are still there.
-pub(crate) async fn confirm(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn confirm(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }

@@ -124,7 +124,7 @@ pub(crate) async fn ended(pool: &SqlitePool, since: Timestamp) -> Result<Vec<Ses
 const ENDED: &str = "SELECT id FROM taskflow_sessions WHERE ended_at >= ?1";
 
 pub(crate) async fn open(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.write_all(conn, OPEN).await
+    rows.apply_all(conn, OPEN).await
 }
 
 /// The join leaves out sessions of people who are gone.
@@ -139,7 +139,7 @@ const OPEN: &str = "
     RETURNING id";
 
 pub(crate) async fn update(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.write_all(conn, UPDATE).await
+    rows.apply_all(conn, UPDATE).await
 }
 
 const UPDATE: &str = "

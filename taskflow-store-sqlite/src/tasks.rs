@@ -191,7 +191,7 @@ const INSERT: &str = "
     FROM json_each(?1)";
 
 pub(crate) async fn update(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.write_all(conn, UPDATE).await
+    rows.apply_all(conn, UPDATE).await
 }
 
 const UPDATE: &str = "

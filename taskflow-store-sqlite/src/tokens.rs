@@ -87,7 +87,7 @@ const TOKEN: &str = "
     WHERE id = ?1";
 
 pub(crate) async fn insert(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.write_all(conn, INSERT).await
+    rows.apply_all(conn, INSERT).await
 }
 
 /// The join leaves out tokens of people who are gone.
@@ -101,7 +101,7 @@ const INSERT: &str = "
 
 /// `Stale` unless each is there and was not used before.
 pub(crate) async fn use_up(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.write_all(conn, USE).await
+    rows.apply_all(conn, USE).await
 }
 
 const USE: &str = "

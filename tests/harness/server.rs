@@ -1,5 +1,8 @@
 //! The real binary as a process of its own, in a folder of its own.
 
+#[path = "faketime.rs"]
+pub(crate) mod faketime;
+
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -129,6 +132,7 @@ impl Server {
     pub(crate) fn kill(&mut self) {
         self.child.kill().ok();
         self.child.wait().expect("a dead process");
+        faketime::forget(self.child.id());
     }
 
     /// Asks it to end (SIGTERM) and waits for that.
@@ -181,6 +185,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
+        faketime::forget(self.child.id());
     }
 }
 
@@ -219,5 +224,12 @@ impl Person<'_> {
         let (status, task) = self.call(Method::POST, "/api/tasks/", Some(task)).await;
         assert_eq!(status, StatusCode::CREATED, "{task}");
         task
+    }
+
+    /// Calls a meeting and tells it.
+    pub(crate) async fn meeting(&self, meeting: Value) -> Value {
+        let (status, meeting) = self.call(Method::POST, "/api/meetings/", Some(meeting)).await;
+        assert_eq!(status, StatusCode::CREATED, "{meeting}");
+        meeting
     }
 }

@@ -5,8 +5,12 @@
 #[path = "../harness/postgres.rs"]
 #[allow(dead_code, reason = "shared with tests that need other parts of it")]
 mod cluster;
+#[path = "../harness/rows.rs"]
+mod rows;
 #[path = "../harness/server.rs"]
 mod server;
+#[path = "../harness/wave.rs"]
+mod wave;
 
 mod arrows;
 mod histories;

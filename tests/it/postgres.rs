@@ -8,10 +8,14 @@ mod hostile;
 mod mail;
 #[path = "nodes.rs"]
 mod nodes;
+#[path = "reminders.rs"]
+mod reminders;
 #[path = "sessions.rs"]
 mod sessions;
 #[path = "tasks.rs"]
 mod tasks;
+#[path = "waves.rs"]
+mod waves;
 
 use taskflow::store::{PgOptions, PgStore};
 

@@ -6,6 +6,8 @@ mod accounts;
 mod hostile;
 #[path = "mail.rs"]
 mod mail;
+#[path = "reminders.rs"]
+mod reminders;
 #[path = "sessions.rs"]
 mod sessions;
 #[path = "tasks.rs"]

@@ -13,8 +13,11 @@ mod proxy;
 #[path = "../harness/server.rs"]
 #[expect(dead_code, reason = "shared with the tests that run on every change")]
 mod server;
+#[path = "../harness/wave.rs"]
+mod wave;
 
 mod aborts;
+mod reminders;
 mod sqlite;
 
 /// A random number that is printed, so that a failure can be repeated: `LONG_SEED` sets it.

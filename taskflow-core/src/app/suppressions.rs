@@ -1,7 +1,8 @@
 //! Addresses that get no mail any more: learned from relays and reports, kept and lifted by who runs the service.
 
 use super::App;
-use crate::error::Error;
+use crate::error::{Error, FieldError};
+use crate::ports::UnreadableBounce;
 use crate::{Actor, BounceReport, Changes, EmailAddress, Suppression, SuppressionCause, Write};
 
 impl App {
@@ -30,6 +31,13 @@ impl App {
             return Err(Error::NotFound("suppression"));
         }
         self.commit(&Changes::new().write(Write::Unsuppress(email.clone()))).await
+    }
+
+    /// Reads a message that came back and takes note of it. Fails with `Invalid` (`message`) when it reports nothing.
+    pub async fn take_bounce(&self, message: &[u8]) -> Result<usize, Error> {
+        let bounces = self.bounces.as_ref().ok_or(Error::NotFound("bounces"))?;
+        let unreadable = |UnreadableBounce(why)| Error::from(FieldError::new("message", why));
+        self.take_bounces(bounces.read(message).map_err(unreadable)?).await
     }
 
     /// Takes note of what came back about mail: an address that takes none for good gets none any more. How many that

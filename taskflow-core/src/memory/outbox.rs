@@ -6,8 +6,8 @@ use super::{Lease, MemoryStore, State};
 use crate::error::StoreError;
 use crate::ports::{Backlog, ClaimRequest, Claimed, DeliveryQuery, HeldLease, Outbox, Settled};
 use crate::{
-    Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, NoticeKind, Outcome, Priority, Recipient,
-    Settlement, Timestamp,
+    DedupeKey, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, NoticeKind, Outcome, Priority,
+    Recipient, Settlement, Timestamp,
 };
 
 impl State {
@@ -25,7 +25,7 @@ impl State {
 
     /// Claims whose holder has not come back in time.
     fn lapsed(&self, at: Duration, kinds: &[NoticeKind]) -> Vec<DeliveryId> {
-        let rows = self.deliveries.values();
+        let rows = self.claimed.iter().map(|id| &self.deliveries[id]);
         let lapsed = rows.filter(|row| {
             row.lease.as_ref().is_some_and(|lease| lease.until <= at) && kinds.contains(&row.delivery.kind)
         });
@@ -38,6 +38,7 @@ impl State {
             return Settled::LeaseLost;
         }
         row.lease = None;
+        self.claimed.remove(&settlement.id);
         let delivery = &mut row.delivery;
         let failed = match &settlement.outcome {
             Outcome::Retry { error, .. } | Outcome::Discarded { error } => Some(error),
@@ -106,6 +107,7 @@ impl Outbox for MemoryStore {
             delivery.first_claimed_at.get_or_insert(request.now);
             row.lease = Some(Lease { token: request.lease, until: at + request.lease_for });
             let claimed = Claimed { delivery: delivery.clone(), lease: request.lease };
+            state.claimed.insert(id);
             state.scheduled.remove(&(claimed.delivery.kind.priority().rank(), claimed.delivery.next_at, id));
             Some(claimed)
         };
@@ -130,12 +132,13 @@ impl Outbox for MemoryStore {
 
     async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
         let state = self.state();
-        let scheduled = || state.scheduled.iter().map(|(_, next_at, id)| (*next_at, *id));
-        let due = scheduled().filter(|(next_at, _)| *next_at <= now);
-        Ok(Backlog {
-            oldest_due_at: due.map(|(_, id)| state.deliveries[&id].delivery.due_at).min(),
-            next_at: scheduled().map(|(next_at, _)| next_at).min(),
-        })
+        let due = state.due(now, &NoticeKind::ALL).into_iter().map(|id| state.deliveries[&id].delivery.due_at);
+        let first = |priority: Priority| {
+            let from = (priority.rank(), Timestamp::MIN, DeliveryId::from_uuid(uuid::Uuid::nil()));
+            state.scheduled.range(from..).next().filter(|(rank, ..)| *rank == priority.rank())
+        };
+        let next_at = Priority::ALL.into_iter().filter_map(first).map(|(_, next_at, _)| *next_at).min();
+        Ok(Backlog { oldest_due_at: due.min(), next_at })
     }
 
     async fn ledger(&self) -> Result<Ledger, StoreError> {
@@ -159,9 +162,9 @@ impl Outbox for MemoryStore {
 
     async fn deliveries_with_key(&self, prefix: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
         let state = self.state();
-        let mut keys: Vec<_> = state.by_key.iter().filter(|(key, _)| key.as_str().starts_with(prefix)).collect();
-        keys.sort_unstable();
-        Ok(keys.into_iter().take(limit as usize).map(|(_, id)| state.deliveries[id].delivery.clone()).collect())
+        let from = state.by_key.range(DedupeKey::new(prefix)..);
+        let keys = from.take_while(|(key, _)| key.as_str().starts_with(prefix));
+        Ok(keys.take(limit as usize).map(|(_, id)| state.deliveries[id].delivery.clone()).collect())
     }
 
     async fn deliveries(

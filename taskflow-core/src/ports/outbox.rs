@@ -110,4 +110,9 @@ pub trait Outbox: Send + Sync {
         after: Option<DeliveryId>,
         size: u32,
     ) -> Result<Vec<Delivery>, StoreError>;
+
+    /// Up to `size` deliveries of any kind after `after` by id.
+    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
+        self.deliveries(&DeliveryQuery::default(), after, size).await
+    }
 }

@@ -6,11 +6,15 @@ mod app;
 mod commit;
 mod edges;
 mod feed;
+mod invitations;
 mod mailbox;
 mod meetings;
 mod outbox;
 mod people;
 mod planning;
+mod reminders;
+mod repair;
+mod replies;
 mod sender;
 mod sessions;
 mod tasks;
@@ -208,6 +212,49 @@ pub fn cases() -> Vec<Case> {
             an_expected_version_decides_who_wins,
             a_trashed_task_comes_back_as_it_was,
             only_who_runs_the_service_changes_standing,
+        }
+        reminders {
+            everybody_is_reminded_once_in_their_minute,
+            own_reminders_leave_each_in_its_minute,
+            other_minutes_replace_the_reminders_that_were_planned,
+            moving_cancels_and_moving_back_revives_and_nobody_is_reminded_twice,
+            a_cancelled_meeting_reminds_nobody_until_it_is_restored,
+            an_ended_meeting_reminds_nobody,
+            who_declined_is_not_reminded_until_they_accept,
+            a_reminder_whose_minute_passed_leaves_at_once_unless_the_meeting_has_begun,
+            after_downtime_what_has_not_begun_is_reminded_and_the_rest_expires,
+            the_organizer_reminds_by_hand_whoever_did_not_decline,
+            somebody_elses_meeting_does_not_exist,
+        }
+        invitations {
+            a_burst_of_edits_becomes_one_mail_with_the_net_change,
+            nobody_waits_longer_than_five_minutes_for_quiet,
+            changed_and_changed_back_tells_nothing,
+            after_downtime_several_changes_are_one_mail,
+            invited_and_changed_before_the_invitation_left_is_one_invitation,
+            cancelled_before_the_invitation_left_tells_nobody_anything,
+            off_and_on_again_before_anybody_was_told_is_no_news,
+            an_edit_while_the_mail_is_on_its_way_is_told_by_the_next,
+            a_cancellation_while_the_invitation_is_on_its_way_is_told,
+            who_is_taken_off_is_told_alone_and_may_be_invited_again,
+            the_organizer_is_told_who_left,
+            a_guest_who_verifies_their_address_finds_their_meetings,
+            a_deleted_account_cancels_its_meetings_and_leaves_the_others,
+            a_meeting_is_called_once_however_often_it_is_asked_for,
+            answers_and_moves_at_once_lose_no_reminder,
+        }
+        replies {
+            a_calendars_answer_counts_when_it_is_theirs_fresh_and_of_this_sequence,
+            invitations_carry_the_meeting_for_calendars_and_reminders_do_not,
+            a_guest_answers_by_link_until_they_are_taken_off,
+        }
+        repair {
+            what_was_left_unplanned_is_planned_once,
+            many_meetings_are_repaired_page_by_page,
+            what_was_cancelled_by_hand_stays_cancelled,
+            other_rules_of_a_zone_move_the_meeting_and_people_are_told,
+            an_edit_before_the_sweep_keeps_what_people_agreed_on,
+            the_same_start_by_other_rules_is_only_confirmed,
         }
         sender {
             a_refusal_for_now_is_tried_again_on_schedule_and_then_given_up,

@@ -212,6 +212,21 @@ mod tests {
         assert_eq!(exact.len(), 77);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_written_is_read_again(typed in proptest::prelude::any::<String>()) {
+            let typed: String = typed.chars().filter(|c| !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}')).collect();
+            let typed = format!("{typed}\n{typed}");
+            let mut object = String::new();
+            Line::new("X").quoted("CN", &typed).word("ROLE", "CHAIR").text(&typed, &mut object);
+            proptest::prop_assert!(object.split("\r\n").all(|line| line.len() <= LONGEST));
+            let read = properties(&object);
+            proptest::prop_assert_eq!((read.len(), read[0].parameters.len()), (1, 2));
+            proptest::prop_assert_eq!(read[0].parameter("CN"), Some(typed.as_str()));
+            proptest::prop_assert_eq!(unescaped(&read[0].value), typed);
+        }
+    }
+
     #[test]
     fn what_is_no_content_line_is_passed_over() {
         for line in ["", "x", ":x", "A B:x", "A;B:x", "A;B=\"x:y", ";A=b:c", "\u{e9}:x", "A;B"] {

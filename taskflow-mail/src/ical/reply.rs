@@ -58,9 +58,8 @@ fn parse(object: &str) -> Result<Object, UnreadableReply> {
                 events += usize::from(is(&open, &["VCALENDAR", "VEVENT"]));
             }
             "END" => {
-                if open.pop().as_deref() != Some(property.value.trim().to_ascii_uppercase().as_str()) {
-                    return Err(unreadable("its components do not end where they should"));
-                }
+                let ends = property.value.trim().to_ascii_uppercase();
+                open.pop_if(|last| *last == ends).ok_or_else(not_nested)?;
             }
             _ if is(&open, &["VCALENDAR"]) => calendar.push(property),
             _ if is(&open, &["VCALENDAR", "VEVENT"]) => event.push(property),
@@ -68,11 +67,15 @@ fn parse(object: &str) -> Result<Object, UnreadableReply> {
         }
     }
     match (open.is_empty(), calendars, events) {
-        (false, ..) => Err(unreadable("its components do not end where they should")),
+        (false, ..) => Err(not_nested()),
         (true, 1, 1) => Ok(Object { calendar, event }),
         (true, 1, _) => Err(unreadable("it must hold exactly one VEVENT")),
         (true, ..) => Err(unreadable("it must hold exactly one VCALENDAR")),
     }
+}
+
+fn not_nested() -> UnreadableReply {
+    unreadable("its components do not end where they should")
 }
 
 fn is(open: &[String], path: &[&str]) -> bool {

@@ -133,7 +133,7 @@ fn mailto(address: &EmailAddress) -> String {
     for c in address.as_str().chars() {
         match c {
             'a'..='z' | 'A'..='Z' | '0'..='9' | '@' | '-' | '.' | '_' | '~' | '!' | '$' | '\'' | '*' | '+' => {
-                uri.push(c)
+                uri.push(c);
             }
             // An address is ASCII.
             c => uri.push_str(&format!("%{:02X}", u32::from(c))),

@@ -206,7 +206,19 @@ fn a_message_of_the_longest_size_is_read_in_no_time_whatever_is_in_it() {
         fill("From: ", "=?utf-8?q?a?= "),
         fill("From: ", "(("),
         fill("", "From: a@b.example\r\n"),
-        fill(&"Content-Type: message/rfc822\r\n\r\n".repeat(200), "x"),
+        fill("", "Con tent-Type: message/rfc822\r\n\r\n"),
+        mail(
+            "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64",
+            &base64(&"Content-Type: message/rfc822\r\n\r\n".repeat(20_000)),
+        ),
+        mail(
+            "Content-Type: text/calendar\r\nContent-Type: message/rfc822",
+            &"Content-Type: message/rfc822\r\n\r\n".repeat(20_000),
+        ),
+        mail(
+            "Content-Type: message/rfc822\r\nContent-Type: text/calendar",
+            &"Content-Type: message/rfc822\r\n\r\n".repeat(20_000),
+        ),
     ] {
         #[expect(clippy::disallowed_methods, reason = "a measured time-out")]
         let start = std::time::Instant::now();

@@ -83,3 +83,11 @@ pub(super) enum Gone {
     #[oai(status = 204)]
     Gone,
 }
+
+/// It will be done, or nothing needed to be: the answer does not tell.
+#[derive(Debug, ApiResponse)]
+pub(super) enum Accepted {
+    /// It was understood; what comes of it comes by mail.
+    #[oai(status = 202)]
+    Accepted,
+}

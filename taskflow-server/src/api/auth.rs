@@ -79,9 +79,9 @@ struct TokenBody {
     expires_in: u64,
 }
 
-/// What somebody shows as their refresh token.
+/// What somebody shows as their refresh token, or out of a link in a mail.
 #[derive(Debug)]
-struct ShownToken(SecretString);
+pub(super) struct ShownToken(pub(super) SecretString);
 
 /// What somebody typed as their name or address.
 #[derive(Debug)]

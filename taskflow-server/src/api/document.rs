@@ -6,24 +6,36 @@ use taskflow_core::{TZDB_VERSION, Zone};
 
 use super::wire::ZONE_FORMAT;
 
-pub(super) const DESCRIPTION: &str = "Tasks, reminders and the mail they cause.\n\n\
+pub(super) const DESCRIPTION: &str = "Tasks, meetings, reminders and the mail they cause.\n\n\
 Times are RFC 3339 with an offset and are answered in UTC with microseconds. Unknown members of a body are ignored. \
 Every path works with and without its trailing slash. Refusals are problem details (RFC 9457): `code` tells them apart, \
 and a 422 names every field that does not fit. Every answer \
 carries `X-Request-Id`. Only what is no HTTP request at all is answered by 400, 414 or 431 without a body.";
 
 /// Operations that ask for more than their parts tell.
-const ALSO: [(&str, &[u16]); 6] = [
+const ALSO: [(&str, &[u16]); 15] = [
     ("register", &[403, 409]),
     ("login", &[401]),
     ("refresh", &[401]),
     ("restoreTask", &[409]),
     ("bulkTasks", &[409]),
+    ("createMeeting", &[409]),
+    ("restoreMeeting", &[409, 422]),
+    ("addParticipants", &[409]),
+    ("removeParticipant", &[422]),
+    ("respond", &[409]),
+    ("verifyEmail", &[409]),
+    ("resetPassword", &[409]),
+    ("listUsers", &[404]),
+    ("takeReply", &[404]),
     ("listMailbox", &[401, 404]),
 ];
 
 /// Operations that do not look at the store.
 const WITHOUT_STORE: [&str; 1] = ["health"];
+
+/// Paths that end in what kind of file they are, and what the router has instead: it knows only whole segments.
+const FILES: [(&str, &str); 1] = [("/api/meetings/{id}/ics", "/api/meetings/{id}.ics")];
 
 /// The document that is served, from the one the operations give.
 pub(super) fn complete(spec: &str) -> Value {
@@ -41,6 +53,11 @@ pub(super) fn complete(spec: &str) -> Value {
             for (_, response) in members(responses) {
                 finish_response(response);
             }
+        }
+    }
+    for (routed, path) in FILES {
+        if let Some(item) = document["paths"].as_object_mut().and_then(|paths| paths.remove(routed)) {
+            document["paths"][path] = item;
         }
     }
     let components = &mut document["components"];
@@ -133,13 +150,12 @@ fn problem_responses() -> Value {
     Value::Object(statuses.into_iter().map(response).collect::<Map<_, _>>())
 }
 
-/// Adds what every answer has, and names JSON by its plain media type.
+/// Adds what every answer has, and names what it holds by its plain media type.
 fn finish_response(response: &mut Value) {
     let Some(response) = response.as_object_mut().filter(|response| !response.contains_key("$ref")) else { return };
-    if let Some(Value::Object(content)) = response.get_mut("content")
-        && let Some(json) = content.remove("application/json; charset=utf-8")
-    {
-        content.insert("application/json".to_owned(), json);
+    if let Some(Value::Object(content)) = response.get_mut("content") {
+        let plain = |(media, form): (String, Value)| (media.split(';').next().unwrap_or_default().to_owned(), form);
+        *content = std::mem::take(content).into_iter().map(plain).collect();
     }
     if response.get("description").is_none_or(|description| description == "") {
         response.insert("description".to_owned(), json!("OK"));

@@ -68,7 +68,7 @@ pub struct Problem {
     #[oai(validator(minimum(value = "400"), maximum(value = "599")))]
     status: u16,
     /// What is wrong, for people.
-    detail: String,
+    pub(super) detail: String,
     /// What is wrong, for programs: a stable word.
     code: String,
     /// Every field that does not fit.

@@ -13,9 +13,7 @@ use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::types::ToJSON;
-use taskflow_core::{
-    Answered, Error, EventId, Expect, Task, TaskId, TaskPriority, TaskSort, TaskStatus, Timestamp,
-};
+use taskflow_core::{Answered, Error, EventId, Expect, Task, TaskId, TaskPriority, TaskSort, TaskStatus, Timestamp};
 
 use self::bulk::{BulkBody, ResultsBody};
 use self::forms::{ChangeBody, NewTaskBody, SummaryBody, TaskBody, TaskPageBody};

@@ -1,4 +1,6 @@
-//! One's own account.
+//! One's own account; for administrators, everybody's.
+
+mod admin;
 
 use std::sync::Arc;
 
@@ -15,6 +17,8 @@ use super::etag::{IfMatch, IfNoneMatch, etag};
 use super::{ApiError, Field, Findings, Group, Val};
 use crate::auth::{Caller, Password};
 use crate::wiring::Service;
+
+pub(super) use self::admin::AdminUsersApi;
 
 pub(super) struct UsersApi;
 

@@ -93,8 +93,8 @@ impl Links for SignedLinks {
         // Two keys may share their id by chance.
         let mut keys = self.keys.iter().filter(|key| key.id == key_id);
         // The whole tag: what is compared in parts could be guessed in parts.
-        let genuine = tag.len() == TAG
-            && keys.any(|key| key.mac_over(purpose, signed).verify_truncated_left(tag).is_ok());
+        let genuine =
+            tag.len() == TAG && keys.any(|key| key.mac_over(purpose, signed).verify_truncated_left(tag).is_ok());
         let expires_at = Timestamp::from_micros(i64::from_be_bytes(expiry.try_into().ok()?));
         genuine.then_some(Link { purpose, id: Uuid::from_slice(id).ok()?, expires_at })
     }
@@ -111,7 +111,7 @@ fn keyed(key: &[u8]) -> HmacSha256 {
 }
 
 fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    parts.iter().fold(keyed(key), |mac, part| mac.chain_update(part)).finalize().into_bytes().into()
+    parts.iter().fold(keyed(key), Mac::chain_update).finalize().into_bytes().into()
 }
 
 #[cfg(test)]
@@ -158,7 +158,8 @@ mod tests {
             let bad = String::from_utf8(bad).expect("ASCII");
             assert_eq!(links.open(LinkPurpose::Respond, &bad), None, "{at}");
         }
-        for bad in ["", "A", "r/x", "ää", &good[..20], &format!("{good}A"), &format!("{good}="), &"A".repeat(10_000)] {
+        for bad in ["", "A", "r/x", "ää", &good[..20], &format!("{good}A"), &format!("{good}="), &"A".repeat(10_000)]
+        {
             assert_eq!(links.open(LinkPurpose::Respond, bad), None, "{bad:.80}");
         }
     }

@@ -50,6 +50,7 @@ pub(super) async fn run(command: Command, config: &Arc<Config>) -> Result<(), Fa
             text: "This is the test you asked for with `taskflow mail test`. It works.\n".to_owned(),
             html: None,
         },
+        calendar: None,
     };
     let accepted = mail.mailer.send(&letter).await.map_err(|error| failure(&error, smtp))?;
     output::line(&format!("answered {}", accepted.reply))?;

@@ -15,6 +15,8 @@ struct Route {
 #[derive(Debug)]
 enum Segment {
     Fixed(String),
+    /// A value with this at its end, which the router beneath has as a segment of its own: `{id}.ics` is `{id}/ics` there.
+    Suffixed(String),
     Any,
 }
 
@@ -29,11 +31,13 @@ pub(super) struct Destination<'a> {
     methods: &'a [Method],
 }
 
-/// Paths outside the document; all of them are only read.
+/// Paths outside the document; these are only read.
 pub(super) const ROOT: &str = "/";
 pub(super) const DOCS: &str = "/docs";
 pub(super) const DOCUMENT: &str = "/openapi.json";
 const MAILBOX_PAGE: &str = "/mailbox";
+/// What links in mail lead to: a page shows, and only its form changes something.
+const LINKED_PAGES: [&str; 3] = ["/r/{token}", "/v/{token}", "/p/{token}"];
 /// Leads nowhere unless the mailbox is on.
 const MAILBOX: &str = "/api/mailbox";
 
@@ -46,11 +50,12 @@ impl Routes {
             (path.as_str(), methods.collect())
         });
         let pages = [ROOT, DOCS, DOCUMENT, MAILBOX_PAGE].map(|path| (path, vec![Method::GET]));
+        let linked = LINKED_PAGES.map(|path| (path, vec![Method::GET, Method::POST]));
         let there = |path: &str| mailbox || !matches!(path, MAILBOX | MAILBOX_PAGE);
-        let all = documented.chain(pages).filter(|(path, _)| there(path));
+        let all = documented.chain(pages).chain(linked).filter(|(path, _)| there(path));
         let mut routes: Vec<Route> = all.map(|(path, methods)| Route::new(path, methods)).collect();
-        // A fixed segment wins over a name: `/api/tasks/trash` is no id.
-        routes.sort_by_key(|route| route.segments.iter().filter(|segment| matches!(segment, Segment::Any)).count());
+        // A fixed segment wins over a name, `/api/tasks/trash` is no id, and so does a name that is fixed in part.
+        routes.sort_by_key(|route| route.segments.iter().map(Segment::freedom).sum::<usize>());
         Self(routes)
     }
 
@@ -59,27 +64,54 @@ impl Routes {
         let segments = split(path)?;
         let route = self.0.iter().find(|route| route.fits(&segments))?;
         let slash = if route.template.ends_with('/') && !segments.is_empty() { "/" } else { "" };
-        let path = format!("/{}{slash}", segments.join("/"));
+        let beneath = route.segments.iter().zip(&segments).map(|(segment, text)| segment.beneath(text));
+        let path = format!("/{}{slash}", beneath.collect::<Vec<_>>().join("/"));
         Some(Destination { template: &route.template, path, methods: &route.methods })
     }
 }
 
 impl Route {
     fn new(template: &str, methods: Vec<Method>) -> Self {
-        let segment = |text: &str| match text.starts_with('{') {
-            true => Segment::Any,
-            false => Segment::Fixed(text.to_owned()),
+        let segment = |text: &str| match text.split_once('}') {
+            Some((_, "")) => Segment::Any,
+            Some((_, suffix)) => Segment::Suffixed(suffix.to_owned()),
+            None => Segment::Fixed(text.to_owned()),
         };
         let segments = split(template).into_iter().flatten().map(segment).collect();
         Self { template: template.to_owned(), segments, methods }
     }
 
     fn fits(&self, path: &[&str]) -> bool {
-        self.segments.len() == path.len()
-            && self.segments.iter().zip(path).all(|(segment, text)| match segment {
-                Segment::Fixed(fixed) => fixed == text,
-                Segment::Any => !text.is_empty(),
-            })
+        self.segments.len() == path.len() && self.segments.iter().zip(path).all(|(segment, text)| segment.fits(text))
+    }
+}
+
+impl Segment {
+    fn fits(&self, text: &str) -> bool {
+        match self {
+            Self::Fixed(fixed) => fixed == text,
+            Self::Suffixed(suffix) => text.strip_suffix(suffix.as_str()).is_some_and(|value| !value.is_empty()),
+            Self::Any => !text.is_empty(),
+        }
+    }
+
+    /// How much it leaves open.
+    fn freedom(&self) -> usize {
+        match self {
+            Self::Fixed(_) => 0,
+            Self::Suffixed(_) => 1,
+            Self::Any => 2,
+        }
+    }
+
+    /// What fits it, as the router beneath has it.
+    fn beneath(&self, text: &str) -> String {
+        match self {
+            Self::Suffixed(suffix) => {
+                format!("{}/{}", text.strip_suffix(suffix.as_str()).unwrap_or(text), suffix.trim_start_matches('.'))
+            }
+            Self::Fixed(_) | Self::Any => text.to_owned(),
+        }
     }
 }
 
@@ -128,11 +160,16 @@ mod tests {
             ("/api/tasks/trash/", "/api/tasks/trash", "/api/tasks/trash"),
             ("/api/tasks/7/", "/api/tasks/7", "/api/tasks/{id}"),
             ("/api/tasks/7/restore", "/api/tasks/7/restore", "/api/tasks/{id}/restore"),
+            ("/api/meetings/upcoming", "/api/meetings/upcoming/", "/api/meetings/upcoming/"),
+            ("/api/meetings/7", "/api/meetings/7", "/api/meetings/{id}"),
+            ("/api/meetings/7.ics", "/api/meetings/7/ics", "/api/meetings/{id}.ics"),
+            ("/api/meetings/.ics", "/api/meetings/.ics", "/api/meetings/{id}"),
+            ("/r/7/", "/r/7", "/r/{token}"),
         ] {
             let found = routes.find(path).expect(path);
             assert_eq!((found.path.as_str(), found.template), (canonical, template), "{path}");
         }
-        for path in ["//", "/api//tasks", "/api", "/api/tasks//", "", "*", "/docs/x"] {
+        for path in ["//", "/api//tasks", "/api", "/api/tasks//", "", "*", "/docs/x", "/api/meetings/7/ics", "/r/"] {
             assert!(routes.find(path).is_none(), "{path}");
         }
     }

@@ -45,8 +45,8 @@ pub(crate) async fn meetings(
 const COLUMNS: &str = "\
     SELECT id, created_by, organizer_name, organizer_email, title, description, meeting_date,
         local_start AT TIME ZONE 'UTC' AS local_start, time_zone, tzdb, duration_minutes, location, meeting_url,
-        meeting_type, reminder_minutes, ended_at, cancelled_at, sequence, burst_since, burst_due_at, version,
-        created_at, updated_at
+        meeting_type, reminder_minutes, ended_at, cancelled_at, sequence, burst_since, burst_due_at, burst_version,
+        version, created_at, updated_at
     FROM taskflow.meetings
     WHERE id IN (SELECT meeting_id FROM taskflow.meeting_participants WHERE removed_at IS NULL AND user_id =";
 

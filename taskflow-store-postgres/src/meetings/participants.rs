@@ -1,5 +1,7 @@
 //! Who comes to meetings.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::ports::Loaded;
@@ -10,14 +12,14 @@ use taskflow_core::{
 use uuid::Uuid;
 
 use crate::error::{Instant, Table, store_error};
-use crate::rows::Rows;
+use crate::rows::{Rows, json};
 use crate::store::PgStore;
 
 const TABLE: Table = Table("taskflow.meeting_participants");
 
 /// A participant as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Params<'a> {
+pub(super) struct Params<'a> {
     id: ParticipantId,
     meeting_id: MeetingId,
     user_id: Option<UserId>,
@@ -36,7 +38,7 @@ pub(crate) struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    pub(crate) fn new(participant: &'a Participant) -> Self {
+    pub(super) fn new(participant: &'a Participant) -> Self {
         let minutes = |own: &OwnReminders| own.minutes().iter().map(|minutes| minutes.get()).collect();
         Self {
             id: participant.id,
@@ -60,20 +62,28 @@ impl<'a> Params<'a> {
 
 /// What somebody relies on as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Expected {
-    pub(crate) meeting_id: MeetingId,
-    pub(crate) versions: u64,
+pub(super) struct Expected {
+    pub(super) meeting_id: MeetingId,
+    pub(super) versions: u64,
+}
+
+/// What a participant knows now as the parameters of a statement.
+#[derive(Serialize)]
+struct Knows {
+    id: ParticipantId,
+    told_version: u64,
+    told_on: bool,
 }
 
 /// Whose an address is as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Linked {
+pub(super) struct Linked {
     email_key: String,
     user_id: UserId,
 }
 
 impl Linked {
-    pub(crate) fn new(email: &EmailAddress, user_id: UserId) -> Self {
+    pub(super) fn new(email: &EmailAddress, user_id: UserId) -> Self {
         Self { email_key: email.key(), user_id }
     }
 }
@@ -157,8 +167,8 @@ const PARTICIPANTS_BY_ID: &str = "
 
 /// Checks that nobody has answered since. The meetings must be locked already, by a statement before this one: who
 /// answered until then is seen here, and nobody can from then on.
-pub(crate) async fn expect(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.all_found(&written(conn, EXPECT, rows).await?)
+pub(super) async fn expect(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.all_found(&rows.run(conn, EXPECT).await?)
 }
 
 /// The rows are locked so that a transaction of a host's which sees the past (REPEATABLE READ) is told so.
@@ -174,7 +184,7 @@ const EXPECT: &str = "
             ORDER BY p.id
             FOR SHARE) AS l)";
 
-pub(crate) async fn insert(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+pub(super) async fn insert(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -195,8 +205,8 @@ const INSERT: &str = "
     ON CONFLICT (meeting_id, email_key) DO NOTHING
     RETURNING id";
 
-pub(crate) async fn update(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.all_found(&written(conn, UPDATE, rows).await?)
+pub(super) async fn update(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.all_found(&rows.run(conn, UPDATE).await?)
 }
 
 /// What they were told is left to settlements.
@@ -222,8 +232,8 @@ const UPDATE: &str = "
     RETURNING p.id";
 
 /// Gives guests the account that their address turned out to belong to.
-pub(crate) async fn link(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
-    written(conn, LINK, rows).await.map(drop)
+pub(super) async fn link(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.run(conn, LINK).await.map(drop)
 }
 
 const LINK: &str = "
@@ -242,6 +252,41 @@ const LINK: &str = "
     WHERE p.id = r.id AND p.user_id IS NULL
     RETURNING p.id";
 
+/// Keeps participants for a settlement.
+pub(crate) async fn lock(
+    conn: &mut PgConnection,
+    participants: impl Iterator<Item = ParticipantId>,
+) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = participants.map(ParticipantId::as_uuid).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(LOCK).bind(ids).execute(conn).await.map(drop).map_err(store_error)
+}
+
+const LOCK: &str = "
+    SELECT id
+    FROM taskflow.meeting_participants
+    WHERE id = ANY ($1)
+    ORDER BY id
+    FOR NO KEY UPDATE";
+
+/// Writes down what participants know now, unless they know of something later.
+pub(crate) async fn tell(conn: &mut PgConnection, told: &BTreeMap<ParticipantId, Told>) -> Result<(), StoreError> {
+    if told.is_empty() {
+        return Ok(());
+    }
+    let rows = told.iter().map(|(id, told)| Knows { id: *id, told_version: told.version, told_on: told.on });
+    let rows = json(&rows.collect::<Vec<_>>())?;
+    sqlx::query(TELL).bind(rows).execute(conn).await.map(drop).map_err(store_error)
+}
+
+const TELL: &str = "
+    UPDATE taskflow.meeting_participants AS p
+    SET told_version = r.told_version, told_on = r.told_on
+    FROM json_to_recordset($1::json) AS r (id uuid, told_version bigint, told_on boolean)
+    WHERE p.id = r.id AND (p.told_version IS NULL OR p.told_version <= r.told_version)";
+
 /// Makes guests of people who leave.
 pub(crate) async fn forget_users(conn: &mut PgConnection, users: &Rows) -> Result<(), StoreError> {
     sqlx::query(FORGET_USERS).bind(users.ids()).execute(conn).await.map(drop).map_err(store_error)
@@ -257,11 +302,3 @@ const FORGET_USERS: &str = "
         ORDER BY l.id
         FOR NO KEY UPDATE) AS r
     WHERE p.id = r.id";
-
-/// Runs a statement over rows, if there are any, and tells the ids it found.
-async fn written(conn: &mut PgConnection, statement: &'static str, rows: &Rows) -> Result<Vec<Uuid>, StoreError> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    sqlx::query_scalar(statement).bind(rows.json()).fetch_all(conn).await.map_err(store_error)
-}

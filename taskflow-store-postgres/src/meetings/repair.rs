@@ -79,7 +79,8 @@ pub(crate) async fn before_tzdb(
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<MeetingId>, StoreError> {
-    let query = || sqlx::query_scalar(BEFORE_TZDB).bind(tzdb.to_owned()).bind(Instant::from(now)).bind(i64::from(limit));
+    let query =
+        || sqlx::query_scalar(BEFORE_TZDB).bind(tzdb.to_owned()).bind(Instant::from(now)).bind(i64::from(limit));
     let ids: Vec<Uuid> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
     Ok(ids.into_iter().map(MeetingId::from_uuid).collect())
 }

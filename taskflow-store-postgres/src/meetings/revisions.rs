@@ -14,7 +14,7 @@ const TABLE: Table = Table("taskflow.meeting_revisions");
 
 /// A revision as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Params {
+pub(super) struct Params {
     meeting_id: MeetingId,
     version: u64,
     /// JSON inside JSON, so that it is kept as it was written.
@@ -22,7 +22,7 @@ pub(crate) struct Params {
 }
 
 impl Params {
-    pub(crate) fn new(revision: &Revision) -> Result<Self, StoreError> {
+    pub(super) fn new(revision: &Revision) -> Result<Self, StoreError> {
         let facts = json(&revision.facts)?;
         Ok(Self { meeting_id: revision.meeting_id, version: revision.version, facts })
     }
@@ -88,7 +88,7 @@ impl TryFrom<RevisionRow> for Revision {
     }
 }
 
-pub(crate) async fn insert(conn: &mut PgConnection, rows: &Rows<()>) -> Result<(), StoreError> {
+pub(super) async fn insert(conn: &mut PgConnection, rows: &Rows<()>) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }

@@ -1,14 +1,17 @@
 //! Writing outcomes, fenced by the lease under which each was obtained.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::ports::Settled;
-use taskflow_core::{DeliveryId, DeliveryState, LeaseToken, Outcome, Settlement, StoreError, Timestamp};
+use taskflow_core::{
+    DeliveryId, DeliveryState, LeaseToken, Outcome, ParticipantId, Settlement, StoreError, Timestamp, Told,
+};
 use uuid::Uuid;
 
 use crate::error::store_error;
+use crate::meetings::participants;
 use crate::rows::json;
 
 /// Settlements as the parameters of statements.
@@ -32,6 +35,9 @@ struct Row {
     released_error: Option<String>,
     reply: Option<String>,
     reason: Option<String>,
+    /// What a participant knows now; a statement of its own.
+    #[serde(skip)]
+    told: Option<(ParticipantId, Told)>,
 }
 
 impl Row {
@@ -47,9 +53,12 @@ impl Row {
             released_error: None,
             reply: None,
             reason: None,
+            told: None,
         };
         match &settlement.outcome {
-            Outcome::Delivered { reply } => Self { reply: Some(reply.clone()), ..row(DeliveryState::Delivered) },
+            Outcome::Delivered { reply, told } => {
+                Self { reply: Some(reply.clone()), told: *told, ..row(DeliveryState::Delivered) }
+            }
             Outcome::Retry { next_at, error } => {
                 Self { failed: 1, next_at: Some(*next_at), error: Some(error.clone()), ..row(DeliveryState::Scheduled) }
             }
@@ -92,16 +101,31 @@ impl Batch {
     }
 }
 
+/// Participants are locked before deliveries, as in commits, and written once it is known which settlements count.
 async fn settle(conn: &mut PgConnection, rows: Vec<&Row>) -> Result<HashSet<Uuid>, StoreError> {
+    participants::lock(conn, rows.iter().filter_map(|row| row.told.map(|(participant, _)| participant))).await?;
     let applied: Vec<Uuid> =
         sqlx::query_scalar(SETTLE).bind(json(&rows)?).fetch_all(&mut *conn).await.map_err(store_error)?;
     let applied: HashSet<Uuid> = applied.into_iter().collect();
+    participants::tell(conn, &newest(rows.iter().filter(|row| applied.contains(&row.id.as_uuid())))).await?;
     let failed: Vec<&Row> =
         rows.into_iter().filter(|row| row.failed > 0 && applied.contains(&row.id.as_uuid())).collect();
     if !failed.is_empty() {
         sqlx::query(INSERT_ATTEMPTS).bind(json(&failed)?).execute(conn).await.map_err(store_error)?;
     }
     Ok(applied)
+}
+
+/// What each participant knows now, however many mails have told them.
+fn newest<'a>(rows: impl Iterator<Item = &'a &'a Row>) -> BTreeMap<ParticipantId, Told> {
+    let mut newest: BTreeMap<ParticipantId, Told> = BTreeMap::new();
+    for (participant, told) in rows.filter_map(|row| row.told) {
+        let known = newest.entry(participant).or_insert(told);
+        if known.version <= told.version {
+            *known = told;
+        }
+    }
+    newest
 }
 
 /// Only a claimed row has a lease (a check says so). Asking for the state as well would offer the planner the index of

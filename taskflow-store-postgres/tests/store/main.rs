@@ -6,6 +6,7 @@ mod postgres;
 mod proxy;
 
 mod hosts;
+mod meetings;
 mod outages;
 mod plans;
 mod races;

@@ -118,3 +118,48 @@ fn order(MeetingSort { by, descending }: MeetingSort) -> &'static str {
         (MeetingSortKey::Title, true) => "m.title_key DESC",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SqliteStore;
+
+    /// The steps of the plan for a statement that was put together.
+    async fn plan(store: &SqliteStore, sql: QueryBuilder<Sqlite>) -> Vec<String> {
+        let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", sql.into_string()));
+        let steps: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(explained).fetch_all(store.reader()).await.expect("a plan");
+        steps.into_iter().map(|(_, _, _, step)| step).collect()
+    }
+
+    #[tokio::test]
+    async fn every_list_reads_the_meetings_of_one_person_alone() {
+        let store = SqliteStore::in_memory().await.expect("a store");
+        let now: Timestamp = "2026-11-22T12:00:00Z".parse().expect("a time");
+        let somebody = "0198c0de-0000-7000-8000-000000000001".parse().expect("an id");
+        let upcoming = MeetingQuery {
+            status: Some(MeetingStatus::Scheduled),
+            starts_after: Some(now),
+            starts_before: Some(now + std::time::Duration::from_hours(24)),
+            sort: vec!["meeting_date".parse().expect("a sort")],
+            ..MeetingQuery::default()
+        };
+        let mut queries = vec![MeetingQuery::default(), upcoming];
+        queries.extend(MeetingStatus::ALL.map(|status| MeetingQuery {
+            status: Some(status),
+            words: vec!["board".to_owned()],
+            sort: MeetingSortKey::ALL.map(|by| MeetingSort { by, descending: true }).to_vec(),
+            ..MeetingQuery::default()
+        }));
+        for query in queries {
+            for sql in [page_of(somebody, &query, now), count_of(somebody, &query, now)] {
+                let steps = plan(&store, sql).await;
+                let theirs = "taskflow_idx_meeting_participants_user_id (user_id=? AND removed_at=?)";
+                assert!(steps.iter().any(|step| step.starts_with("SEARCH p ") && step.ends_with(theirs)), "{steps:#?}");
+                let one_by_one = "SEARCH m USING INDEX sqlite_autoindex_taskflow_meetings_1 (id=?)";
+                assert!(steps.iter().any(|step| step == one_by_one), "{steps:#?}");
+                assert!(!steps.iter().any(|step| step == "SCAN m" || step == "SCAN p"), "{steps:#?}");
+            }
+        }
+    }
+}

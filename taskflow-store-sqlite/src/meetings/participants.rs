@@ -6,8 +6,8 @@ use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::ports::Loaded;
 use taskflow_core::{
-    BadRow, Comment, EmailAddress, MeetingId, OwnReminders, Participant, ParticipantId, PersonName, ReminderMinutes,
-    StoreError, Timestamp, Told, UserId,
+    BadRow, Comment, MeetingId, OwnReminders, Participant, ParticipantId, PersonName, ReminderMinutes, StoreError,
+    Timestamp, Told, UserId,
 };
 
 use crate::commit::Rows;
@@ -17,7 +17,7 @@ const TABLE: Table = Table("taskflow_meeting_participants");
 
 /// A participant as the parameters of a statement. What they were told is not part of it: settlements write that.
 #[derive(Serialize)]
-pub(crate) struct ParticipantParams<'a> {
+pub(super) struct Params<'a> {
     id: ParticipantId,
     meeting_id: MeetingId,
     user_id: Option<UserId>,
@@ -35,8 +35,8 @@ pub(crate) struct ParticipantParams<'a> {
     version: u64,
 }
 
-impl<'a> ParticipantParams<'a> {
-    pub(crate) fn new(participant: &'a Participant) -> Self {
+impl<'a> Params<'a> {
+    pub(super) fn new(participant: &'a Participant) -> Self {
         let minutes = |own: &OwnReminders| own.minutes().iter().map(|minutes| minutes.get()).collect();
         Self {
             id: participant.id,
@@ -60,28 +60,16 @@ impl<'a> ParticipantParams<'a> {
 
 /// The versions that a decision relied on as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct ExpectedVersions {
-    meeting_id: MeetingId,
-    versions: u64,
-}
-
-impl ExpectedVersions {
-    pub(crate) fn new(meeting_id: MeetingId, versions: u64) -> Self {
-        Self { meeting_id, versions }
-    }
+pub(super) struct Expected {
+    pub(super) meeting_id: MeetingId,
+    pub(super) versions: u64,
 }
 
 /// A guest who turned out to be somebody as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Guest {
-    email_key: String,
-    user_id: UserId,
-}
-
-impl Guest {
-    pub(crate) fn new(email: &EmailAddress, user_id: UserId) -> Self {
-        Self { email_key: email.key(), user_id }
-    }
+pub(super) struct Guest {
+    pub(super) email_key: String,
+    pub(super) user_id: UserId,
 }
 
 /// What a participant was told as the parameters of a statement.
@@ -189,8 +177,8 @@ const PARTICIPANTS_BY_ID: &str = "
     CROSS JOIN taskflow_meeting_participants AS p ON p.id = j.value";
 
 /// `Stale` unless nobody in a meeting has changed since it was decided upon. Runs before participants are written.
-pub(crate) async fn expect_participants(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.write_all(conn, EXPECT).await
+pub(super) async fn expect(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.apply_all(conn, EXPECT).await
 }
 
 const EXPECT: &str = "
@@ -201,8 +189,8 @@ const EXPECT: &str = "
         FROM taskflow_meeting_participants AS p
         WHERE p.meeting_id = j.value ->> 'meeting_id')";
 
-pub(crate) async fn update_participants(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.write_all(conn, UPDATE).await
+pub(super) async fn update(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.apply_all(conn, UPDATE).await
 }
 
 /// Meeting, address and what they were told stay as they are.
@@ -224,8 +212,8 @@ const UPDATE: &str = "
             OR EXISTS (SELECT 1 FROM taskflow_users AS u WHERE u.id = j.value ->> 'user_id'))
     RETURNING id";
 
-pub(crate) async fn insert_participants(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.write_all(conn, INSERT).await
+pub(super) async fn insert(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.apply_all(conn, INSERT).await
 }
 
 /// The condition leaves out people whose account is gone, the conflict those whose address is there already.
@@ -243,8 +231,8 @@ const INSERT: &str = "
     RETURNING id";
 
 /// Gives guests the account that their address turned out to be of; `Stale` when it is gone.
-pub(crate) async fn link_guests(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.write_all(conn, LINK).await
+pub(super) async fn link(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.apply_all(conn, LINK).await
 }
 
 /// Tells the accounts that are there at the end.

@@ -12,14 +12,14 @@ const TABLE: Table = Table("taskflow_meeting_revisions");
 
 /// A revision as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct RevisionParams {
+pub(super) struct Params {
     meeting_id: MeetingId,
     version: u64,
     facts: String,
 }
 
-impl RevisionParams {
-    pub(crate) fn new(revision: &Revision) -> Result<Self, StoreError> {
+impl Params {
+    pub(super) fn new(revision: &Revision) -> Result<Self, StoreError> {
         let facts = serde_json::to_string(&revision.facts).map_err(|error| StoreError::Internal(error.into()))?;
         Ok(Self { meeting_id: revision.meeting_id, version: revision.version, facts })
     }
@@ -65,8 +65,8 @@ const REVISIONS: &str = "
             FROM taskflow_meeting_revisions AS newest
             WHERE newest.meeting_id = j.value ->> 0 AND newest.version <= j.value ->> 1)";
 
-pub(crate) async fn insert_revisions(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.write_all(conn, INSERT).await
+pub(super) async fn insert(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.apply_all(conn, INSERT).await
 }
 
 const INSERT: &str = "

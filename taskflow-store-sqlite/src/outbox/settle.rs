@@ -8,7 +8,7 @@ use taskflow_core::ports::Settled;
 use taskflow_core::{DeliveryId, DeliveryState, LeaseToken, Outcome, Settlement, StoreError, Timestamp};
 
 use crate::error::store_error;
-use crate::meetings::{self, KnowsNow};
+use crate::meetings::participants::{self, KnowsNow};
 
 /// Settlements as the parameters of statements.
 pub(super) struct Batch {
@@ -109,7 +109,7 @@ async fn settle(conn: &mut SqliteConnection, rows: Vec<&Row>) -> Result<HashSet<
         sqlx::query_scalar(SETTLE).bind(json(&rows)?).fetch_all(&mut *conn).await.map_err(store_error)?;
     let applied: HashSet<String> = applied.into_iter().collect();
     let counted: Vec<&Row> = rows.into_iter().filter(|row| applied.contains(&row.id.to_string())).collect();
-    meetings::tell(conn, &KnowsNow::last_of_each(counted.iter().filter_map(|row| row.told.as_ref()))).await?;
+    participants::tell(conn, &KnowsNow::last_of_each(counted.iter().filter_map(|row| row.told.as_ref()))).await?;
     let failed: Vec<&Row> = counted.into_iter().filter(|row| row.failed > 0).collect();
     if !failed.is_empty() {
         sqlx::query(INSERT_ATTEMPTS).bind(json(&failed)?).execute(conn).await.map_err(store_error)?;

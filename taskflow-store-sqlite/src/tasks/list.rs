@@ -1,4 +1,4 @@
-//! Lists of tasks: the only statement of this store whose text depends on what was asked. Every value is bound.
+//! Lists of tasks: statements whose text depends on what was asked. Every value is bound.
 
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 use taskflow_core::{Page, StoreError, Task, TaskQuery, TaskSort, TaskSortKey, Timestamp, UserId};

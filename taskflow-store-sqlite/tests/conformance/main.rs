@@ -1,5 +1,7 @@
 //! The suite over files of SQLite, each case a test of its own; and that it leaves no statement unexecuted.
 
+mod costs;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,11 +26,25 @@ fn main() {
         runtime()?.block_on(run_everything());
         Ok(executed.all_of(&statements())?)
     });
-    let planned = Trial::test("sqlite::sql::no_statement_reads_a_whole_table", || {
-        runtime()?.block_on(explain_everything());
+    let costs = [
+        cost("no_statement_reads_a_whole_table", costs::no_statement_reads_a_whole_table),
+        cost(
+            "a_claim_with_nothing_due_costs_the_same_among_many",
+            costs::a_claim_with_nothing_due_costs_the_same_among_many,
+        ),
+        cost(
+            "sweeps_cost_the_same_among_many_meetings_that_are_over",
+            costs::sweeps_cost_the_same_among_many_meetings_that_are_over,
+        ),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), cases.chain([complete]).chain(costs).collect()).exit();
+}
+
+fn cost(name: &str, run: impl AsyncFnOnce(Arc<File>) + Send + 'static) -> Trial {
+    Trial::test(format!("sqlite::sql::{name}"), move || {
+        runtime()?.block_on(async { run(File::open().await).await });
         Ok(())
-    });
-    libtest_mimic::run(&Arguments::from_args(), cases.chain([complete, planned]).collect()).exit();
+    })
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
@@ -48,35 +64,6 @@ async fn run_everything() {
     let file = File::open().await;
     assert!(file.store.migrations_status().await.expect("a list").iter().all(|migration| migration.applied));
     file.store.close().await;
-}
-
-/// Every statement finds its rows by an index, except the few that are meant to read all.
-async fn explain_everything() {
-    let file = File::open().await;
-    let mut conn = file.connection().await;
-    let all = ["LEDGER", "MAILS", "KEEP", "HAS_MIGRATIONS"];
-    let complete = |sql: &str| !sql.ends_with('=') && !sql.starts_with("PRAGMA");
-    for Statement { name, sql } in statements().into_iter().filter(|statement| complete(&statement.sql)) {
-        let mut steps = Vec::new();
-        for statement in sql.split(';') {
-            let plan: Vec<(i64, i64, i64, String)> =
-                sqlx::query_as(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")))
-                    .fetch_all(&mut conn)
-                    .await
-                    .expect("a plan");
-            steps.extend(plan.into_iter().map(|(_, _, _, step)| step));
-        }
-        let of_a_table =
-            |step: &String| !step.contains("VIRTUAL TABLE") && !step.contains('(') && !step.contains("CONSTANT");
-        let scans = steps.iter().filter(|step| step.starts_with("SCAN ") && of_a_table(step));
-        assert!(scans.count() == 0 || all.contains(&name.as_str()), "{name}: {steps:#?}");
-        for (claim, index) in [
-            ("CLAIM_SCHEDULED", "taskflow_idx_deliveries_scheduled"),
-            ("CLAIM_LAPSED", "taskflow_idx_deliveries_claimed"),
-        ] {
-            assert!(name != claim || steps.iter().any(|step| step.contains(index)), "{name}: {steps:#?}");
-        }
-    }
 }
 
 /// A store on a fresh file.

@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use taskflow_core::{KeptMail, Timestamp};
 
+use crate::api::html::escape;
+
 const HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
 <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Mailbox – TaskFlow</title>\n<style>\n\
 :root { color-scheme: light dark; }\n\
@@ -55,11 +57,6 @@ fn write_mail(page: &mut String, mail: &KeptMail) {
 fn time(time: Timestamp) -> String {
     let text: String = time.to_string().chars().take("2030-03-29T08:00:00".len()).collect();
     format!("{} UTC", text.replace('T', " "))
-}
-
-/// For text between tags and inside double quotes.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 #[cfg(test)]

@@ -198,7 +198,8 @@ impl Wire for Minutes {
 
     fn parse(value: &Value) -> Result<Self, String> {
         let items = value.as_array().ok_or("must be a list of numbers of minutes")?;
-        let minutes: Result<Vec<_>, _> = items.iter().take(OwnReminders::MOST + 1).map(ReminderMinutes::parse).collect();
+        let minutes: Result<Vec<_>, _> =
+            items.iter().take(OwnReminders::MOST + 1).map(ReminderMinutes::parse).collect();
         let minutes = minutes.map_err(|message| format!("must hold only numbers of minutes: each {message}"))?;
         if items.len() > OwnReminders::MOST {
             return Err(format!("must be at most {} numbers", OwnReminders::MOST));

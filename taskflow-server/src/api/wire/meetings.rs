@@ -82,7 +82,9 @@ mod tests {
             let read = read(text).expect("a time");
             assert_eq!(read.write(), json!("2030-03-29T09:00:00"), "{text}");
         }
-        for text in ["", "2030-03-29", "2030-02-30T09:00:00", "+2030-03-29T09:00:00", "09:00", "2030-03-29T25:00:00", "Z"] {
+        for text in
+            ["", "2030-03-29", "2030-02-30T09:00:00", "+2030-03-29T09:00:00", "09:00", "2030-03-29T25:00:00", "Z"]
+        {
             assert!(read(text).is_err(), "{text}");
         }
         assert!(StartsAt::parse(&json!(1_900_000_000)).is_err());

@@ -1,51 +1,19 @@
 //! What only this store promises: files, hosts, dropped calls and damaged rows.
 
-use std::ops::Deref;
+mod meetings;
+mod world;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::{Connection, Executor, SqliteConnection, SqlitePool};
+use sqlx::{Executor, SqlitePool};
 use taskflow_core::ports::{Accounts, Ids, Outbox, Settled, Signal, Store};
 use taskflow_core::testing::workbench::{Workbench, noon, text};
 use taskflow_core::{Changes, Outcome, Settlement, StoreError, Timestamp, User, UserId, Write};
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
-
-/// A store on a file of its own, and rows for it.
-struct World {
-    bench: Workbench<SqliteStore>,
-    folder: TempDir,
-}
-
-impl World {
-    async fn new() -> Self {
-        Self::with(SqliteOptions::default()).await
-    }
-
-    async fn with(options: SqliteOptions) -> Self {
-        let folder = TempDir::new().expect("a folder");
-        let store = SqliteStore::open(&url(&folder), options).await.expect("a store");
-        Self { bench: Workbench::new(store), folder }
-    }
-
-    async fn connection(&self) -> SqliteConnection {
-        SqliteConnection::connect(&url(&self.folder)).await.expect("a connection")
-    }
-}
-
-/// So that tests speak of the store and its rows as of the world's.
-impl Deref for World {
-    type Target = Workbench<SqliteStore>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.bench
-    }
-}
-
-fn url(folder: &TempDir) -> String {
-    format!("sqlite://{}", folder.path().join("data/taskflow.db").display())
-}
+use world::{World, url};
 
 #[tokio::test]
 async fn a_new_file_gets_its_folder_and_belongs_to_its_owner_alone() {

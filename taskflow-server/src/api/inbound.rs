@@ -1,0 +1,141 @@
+//! What mail gateways bring: the answers of calendars.
+
+use std::sync::Arc;
+
+use poem::http::header::CONTENT_TYPE;
+use poem::web::Data;
+use poem::{Request, RequestBody, Result};
+use poem_openapi::payload::Json;
+use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, MetaSecurityScheme, Registry};
+use poem_openapi::{ApiExtractor, ApiExtractorType, Enum, ExtractParamOptions, Object, OpenApi};
+use taskflow_core::ReplyTaken;
+
+use super::{ApiError, Group};
+use crate::auth::{bearer, same_secret};
+use crate::http::MAX_BODY;
+use crate::wiring::Service;
+
+pub(super) struct InboundApi;
+
+/// What became of a message.
+#[derive(Debug, Object)]
+#[oai(rename = "ReplyTaken", skip_serializing_if_is_none)]
+struct ReplyTakenBody {
+    /// Whether the answer counts; there is nothing to do about it either way.
+    result: Taken,
+    /// Why it was ignored.
+    reason: Option<String>,
+}
+
+#[derive(Debug, Enum)]
+#[oai(rename = "Taken", rename_all = "snake_case")]
+enum Taken {
+    Recorded,
+    Ignored,
+}
+
+/// Somebody who knows `INBOUND_SECRET`.
+struct Gateway;
+
+/// A message as it came, byte for byte.
+#[derive(Debug)]
+struct Message(Vec<u8>);
+
+const MEDIA: [&str; 2] = ["message/rfc822", "text/calendar"];
+const SCHEME: &str = "inbound";
+
+#[OpenApi(prefix_path = "/api/inbound", tag = "Group::Inbound")]
+impl InboundApi {
+    /// Bring the answer of a calendar
+    ///
+    /// Takes a message with `METHOD:REPLY` (RFC 5546, RFC 6047), as a whole mail or the calendar object alone, and records
+    /// the answer. Answers to a meeting as it was before, of people who were not invited, or that somebody else sent are
+    /// ignored. Exists only when `INBOUND_SECRET` is set.
+    #[oai(path = "/itip", method = "post", operation_id = "takeReply")]
+    async fn take_reply(
+        &self,
+        _gateway: Gateway,
+        Data(service): Data<&Arc<Service>>,
+        Message(message): Message,
+    ) -> Result<Json<ReplyTakenBody>, ApiError> {
+        let taken = service.app.take_reply(&message).await?;
+        let (result, reason) = match taken {
+            ReplyTaken::Recorded => (Taken::Recorded, None),
+            ReplyTaken::Ignored(why) => (Taken::Ignored, Some(why.to_owned())),
+        };
+        Ok(Json(ReplyTakenBody { result, reason }))
+    }
+}
+
+impl Gateway {
+    fn of(request: &Request) -> Result<Self, ApiError> {
+        let service = request.data::<Arc<Service>>().ok_or_else(|| ApiError::bug("no service in the request"))?;
+        let right = service.config.inbound_secret.as_ref().ok_or(ApiError::NotFound)?;
+        let shown = bearer(request).ok_or(ApiError::Unauthorized)?;
+        if same_secret(shown, right) { Ok(Self) } else { Err(ApiError::InvalidToken) }
+    }
+}
+
+impl<'a> ApiExtractor<'a> for Gateway {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        registry.create_security_scheme(
+            SCHEME,
+            MetaSecurityScheme {
+                ty: "http",
+                description: Some("The value of `INBOUND_SECRET`."),
+                name: None,
+                key_in: None,
+                scheme: Some("bearer"),
+                bearer_format: None,
+                flows: None,
+                openid_connect_url: None,
+            },
+        );
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        vec![SCHEME]
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        _body: &mut RequestBody,
+        _options: ExtractParamOptions<Self::ParamType>,
+    ) -> Result<Self> {
+        Ok(Self::of(request)?)
+    }
+}
+
+impl<'a> ApiExtractor<'a> for Message {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn request_meta() -> Option<MetaRequest> {
+        let schema =
+            || MetaSchemaRef::Inline(Box::new(MetaSchema { format: Some("binary"), ..MetaSchema::new("string") }));
+        let media = |content_type| MetaMediaType { content_type, schema: schema() };
+        Some(MetaRequest { description: None, content: MEDIA.map(media).into(), required: true })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _options: ExtractParamOptions<Self::ParamType>,
+    ) -> Result<Self> {
+        let given = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let given = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if !MEDIA.contains(&given.as_str()) {
+            return Err(ApiError::UnsupportedMedia("message/rfc822 or text/calendar").into());
+        }
+        let body = body.take().map_err(|error| ApiError::Internal(error.into()))?;
+        let bytes = body.into_bytes_limit(MAX_BODY).await.map_err(|_| ApiError::TooLarge)?;
+        Ok(Self(bytes.into()))
+    }
+}

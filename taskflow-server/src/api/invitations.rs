@@ -1,0 +1,93 @@
+//! The page that invitations lead to: it shows the meeting, and its form alone answers. Mail scanners follow links before
+//! people do, so that looking never changes anything.
+
+mod page;
+
+use std::sync::Arc;
+
+use poem::http::HeaderMap;
+use poem::http::header::CONTENT_TYPE;
+use poem::web::Data;
+use poem::{IntoResponse, Response};
+use poem_openapi::param::Path;
+use poem_openapi::payload::Json;
+use poem_openapi::registry::{MetaResponses, Registry};
+use poem_openapi::{ApiResponse, OpenApi};
+use taskflow_core::Participant;
+
+use self::page::Word;
+use super::ApiError;
+use super::body::JsonOrForm;
+use super::html::Page;
+use super::meetings::{ParticipantBody, ResponseBody};
+use crate::wiring::Service;
+
+pub(super) struct InvitationPages;
+
+/// What came of an answer: a page for people, JSON for programs.
+enum Outcome {
+    Page(Page),
+    Json(Result<Json<ParticipantBody>, ApiError>),
+}
+
+#[OpenApi]
+impl InvitationPages {
+    /// The meeting that a link in a mail invites to
+    #[oai(path = "/r/:token", method = "get", operation_id = "invitationPage", hidden)]
+    async fn show(&self, Data(service): Data<&Arc<Service>>, token: Path<String>) -> Page {
+        shown(service, &token.0, Word::None).await
+    }
+
+    /// Answers
+    #[oai(path = "/r/:token", method = "post", operation_id = "respondByLink", hidden)]
+    async fn respond(
+        &self,
+        Data(service): Data<&Arc<Service>>,
+        headers: &HeaderMap,
+        token: Path<String>,
+        JsonOrForm(body): JsonOrForm<ResponseBody>,
+    ) -> Outcome {
+        let result = recorded(service, &token.0, body).await;
+        let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if media.to_ascii_lowercase().starts_with("application/json") {
+            return Outcome::Json(result.map(|participant| Json(participant.into())));
+        }
+        Outcome::Page(match result {
+            Ok(_) => shown(service, &token.0, Word::Thanks).await,
+            Err(ApiError::Invalid(errors)) => shown(service, &token.0, Word::Refused(&errors)).await,
+            Err(error) => error.into(),
+        })
+    }
+}
+
+async fn recorded(service: &Service, token: &str, body: ResponseBody) -> Result<Participant, ApiError> {
+    // Whether there is such a link is said before what is wrong with the answer.
+    service.app.invitation(token).await?;
+    let (response, comment) = body.read()?;
+    Ok(service.app.respond_by_link(token, response, comment).await?)
+}
+
+async fn shown(service: &Service, token: &str, word: Word<'_>) -> Page {
+    match service.app.invitation(token).await {
+        Ok(invitation) => page::render(&invitation, service.clock.now(), word),
+        Err(error) => ApiError::from(error).into(),
+    }
+}
+
+impl IntoResponse for Outcome {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Page(page) => page.into_response(),
+            Self::Json(Ok(answer)) => answer.into_response(),
+            Self::Json(Err(error)) => poem::Error::from(error).into_response(),
+        }
+    }
+}
+
+impl ApiResponse for Outcome {
+    fn meta() -> MetaResponses {
+        Page::meta()
+    }
+
+    fn register(_registry: &mut Registry) {}
+}

@@ -1,0 +1,143 @@
+//! What statements cost: by their plans, and by the steps that SQLite's virtual machine takes for them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sqlx::{AssertSqlSafe, Executor, SqliteConnection};
+use taskflow_core::testing::sql::Statement;
+
+use super::{File, statements};
+
+/// Every statement finds its rows by an index, except the few that are meant to read all.
+pub(crate) async fn no_statement_reads_a_whole_table(file: Arc<File>) {
+    let mut conn = file.connection().await;
+    let all = ["LEDGER", "MAILS", "KEEP", "HAS_MIGRATIONS"];
+    let complete = |sql: &str| !sql.ends_with('=') && !sql.starts_with("PRAGMA");
+    for Statement { name, sql } in statements().into_iter().filter(|statement| complete(&statement.sql)) {
+        let steps = plan(&mut conn, &sql).await;
+        let scans = steps.iter().filter_map(|step| step.strip_prefix("SCAN ")).filter(|scan| is_of_a_table(scan, &sql));
+        assert!(scans.count() == 0 || all.contains(&name.as_str()), "{name}: {steps:#?}");
+    }
+}
+
+/// Parameters, sub-queries and recursions are read as a whole: they hold what was asked for.
+fn is_of_a_table(scan: &str, sql: &str) -> bool {
+    let name = scan.split(' ').next().unwrap_or_default();
+    let recursion = sql.strip_prefix("WITH RECURSIVE ").and_then(|rest| rest.split(' ').next());
+    let of_recursion = recursion.is_some_and(|recursion| sql.contains(&format!("FROM {recursion} AS {name} ")));
+    !of_recursion && !scan.contains("VIRTUAL TABLE") && !scan.contains('(') && !scan.contains("CONSTANT")
+}
+
+async fn plan(conn: &mut SqliteConnection, sql: &str) -> Vec<String> {
+    let mut steps = Vec::new();
+    for statement in sql.split(';') {
+        let explained = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(explained).fetch_all(&mut *conn).await.expect("a plan");
+        steps.extend(plan.into_iter().map(|(_, _, _, step)| step));
+    }
+    steps
+}
+
+/// The one statement of this name.
+fn statement(name: &str) -> String {
+    let mut found = statements().into_iter().filter(|statement| statement.name == name);
+    let statement = found.next().unwrap_or_else(|| panic!("there is no {name}"));
+    assert_eq!(found.next(), None, "{name}");
+    statement.sql
+}
+
+/// How many steps of the virtual machine a statement takes, and how many rows it gives.
+async fn cost(conn: &mut SqliteConnection, name: &str, parameters: &[Parameter]) -> (u64, usize) {
+    let sql = statement(name);
+    let bound = || {
+        parameters.iter().fold(sqlx::query(AssertSqlSafe(sql.clone())), |query, parameter| match parameter {
+            Parameter::Text(text) => query.bind(*text),
+            Parameter::Number(number) => query.bind(*number),
+        })
+    };
+    // Prepared and warm, so that only the execution is counted.
+    bound().fetch_all(&mut *conn).await.expect("an answer");
+    let steps = Arc::new(AtomicU64::new(0));
+    let counter = steps.clone();
+    conn.lock_handle().await.expect("the connection").set_progress_handler(1, move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+        true
+    });
+    let rows = bound().fetch_all(&mut *conn).await.expect("an answer").len();
+    conn.lock_handle().await.expect("the connection").remove_progress_handler();
+    (steps.load(Ordering::Relaxed), rows)
+}
+
+#[derive(Clone, Copy)]
+enum Parameter {
+    Text(&'static str),
+    Number(i64),
+}
+
+use Parameter::{Number, Text};
+
+/// Nothing is due at this instant.
+const NOW: i64 = 1_000_000;
+
+pub(crate) async fn a_claim_with_nothing_due_costs_the_same_among_many(file: Arc<File>) {
+    let mut conn = file.connection().await;
+    let kinds = Text(r#"["welcome", "task_due", "meeting_reminder"]"#);
+    let scheduled = [Text("lease"), Number(60), Number(NOW), kinds, Number(100), Number(1)];
+    let lapsed = &scheduled[..5];
+    let planned = |first: u32, last: u32| {
+        AssertSqlSafe(format!(
+            "WITH RECURSIVE n (n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM n WHERE n < {last})
+            INSERT INTO taskflow_deliveries (id, dedupe_key, kind, notice, priority, recipient_address, state,
+                planned_at, due_at, next_at, attempts, cancel_requested, reason)
+            SELECT printf('%036d', n), 'meeting-reminder/' || n, 'meeting_reminder', '{{}}', 1, 'ada@example.org',
+                'scheduled', 0, 2000000 + n, 2000000 + n, 0, 0, 'a test'
+            FROM n"
+        ))
+    };
+    conn.execute(planned(1, 1)).await.expect("one planned delivery");
+    let one = (cost(&mut conn, "CLAIM_SCHEDULED", &scheduled).await, cost(&mut conn, "CLAIM_LAPSED", lapsed).await);
+    conn.execute(planned(2, 100_000)).await.expect("many planned deliveries");
+    let many = (cost(&mut conn, "CLAIM_SCHEDULED", &scheduled).await, cost(&mut conn, "CLAIM_LAPSED", lapsed).await);
+    assert_eq!(one, many);
+    assert_eq!((many.0.1, many.1.1), (0, 0), "nothing is due");
+
+    for (name, search) in [
+        ("CLAIM_SCHEDULED", "USING INDEX taskflow_idx_deliveries_scheduled (priority=? AND next_at<?)"),
+        ("CLAIM_LAPSED", "USING INDEX taskflow_idx_deliveries_claimed (lease_until<?)"),
+    ] {
+        let steps = plan(&mut conn, &statement(name)).await;
+        let of_the_ledger: Vec<_> = steps.iter().filter(|step| step.contains("taskflow_deliveries")).collect();
+        assert!(steps.iter().any(|step| step.ends_with(search)), "{name}: {steps:#?}");
+        // The other one goes from what the index gave to its rows.
+        assert!(of_the_ledger.len() == 2 && of_the_ledger[0].ends_with("INTEGER PRIMARY KEY (rowid=?)"), "{steps:#?}");
+    }
+}
+
+pub(crate) async fn sweeps_cost_the_same_among_many_meetings_that_are_over(file: Arc<File>) {
+    let mut conn = file.connection().await;
+    let unplanned = [Number(NOW), Text("~"), Number(NOW + 1_000_000), Number(0), Number(200)];
+    let before_tzdb = [Text("2026f"), Number(NOW), Number(100)];
+    let meetings = |first: i64, last: i64, starts_at: i64| {
+        AssertSqlSafe(format!(
+            "WITH RECURSIVE n (n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM n WHERE n < {last})
+            INSERT INTO taskflow_meetings (id, organizer_email, title, title_key, search_text, meeting_date,
+                local_start, time_zone, tzdb, duration_minutes, meeting_type, reminder_minutes, sequence, version,
+                created_at, updated_at)
+            SELECT printf('%036d', n), 'ada@example.org', 'a', 'a', 'a', {starts_at}, 0, 'UTC', '2026e', 60,
+                'in_person', 15, 0, 1, 0, 0
+            FROM n"
+        ))
+    };
+    conn.execute(meetings(1, 3, NOW + 500_000)).await.expect("a few that lie ahead");
+    conn.execute(meetings(4, 4, NOW)).await.expect("one that has begun");
+    conn.execute(meetings(5, 5, NOW + 9_000_000)).await.expect("one that begins much later");
+    let by_new_rules = "UPDATE taskflow_meetings SET tzdb = '2026f' WHERE meeting_date > 9000000";
+    conn.execute(by_new_rules).await.expect("new rules");
+    let few = (cost(&mut conn, "UNPLANNED", &unplanned).await, cost(&mut conn, "BEFORE_TZDB", &before_tzdb).await);
+    conn.execute(meetings(6, 20_000, NOW)).await.expect("many that are over");
+    conn.execute(meetings(20_001, 40_000, NOW + 9_000_000)).await.expect("many that begin much later");
+    conn.execute(by_new_rules).await.expect("new rules");
+    let many = (cost(&mut conn, "UNPLANNED", &unplanned).await, cost(&mut conn, "BEFORE_TZDB", &before_tzdb).await);
+    assert_eq!((many.0.1, many.1.1), (3, 3));
+    assert_eq!(few, many);
+}

@@ -1,0 +1,32 @@
+use std::time::Duration;
+
+use taskflow::store::{PgOptions, PgStore};
+
+use crate::cluster::Database;
+use crate::wave::{CONNECTIONS, Wave};
+
+/// R1 and S11: three nodes, 10,000 reminders (`LONG_REMINDERS` for another number, in steps of 500) that come due within
+/// a minute, and one node killed when a third of them has left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_three_nodes_one_is_killed_in_a_wave_of_reminders_and_nobody_is_forgotten() {
+    let meetings = crate::amount("LONG_REMINDERS", 10_000).div_ceil(500) as usize;
+    for (case, spread) in [("reminders_at_one_instant", Duration::ZERO), ("reminders_in_a_minute", MINUTE)] {
+        let reminders = meetings * 500;
+        let wave = Wave { nodes: 3, meetings, people: 500, spread, kill_after: reminders / 3 };
+        let database = Database::migrated(|url| async move {
+            PgStore::connect(&url, PgOptions::default()).await.expect("a schema").close().await;
+        });
+        let outcome = wave.break_over(&database.await).await;
+        let (lost, wrong, repeated) = (outcome.lost, outcome.wrong, outcome.repeated);
+        let [p50, p99, most] = [50, 99, 100].map(|part| outcome.lateness[(reminders * part / 100).min(reminders - 1)]);
+        println!(
+            "{{\"case\": \"{case}\", \"reminders\": {reminders}, \"lost\": {lost}, \"wrong\": {wrong}, \
+             \"repeated\": {repeated}, \"late_p50_s\": {p50:.3}, \"late_p99_s\": {p99:.3}, \"late_most_s\": {most:.3}}}"
+        );
+        assert_eq!(outcome.states, [("delivered".to_owned(), reminders)].into());
+        assert_eq!((lost, wrong), (0, 0));
+        assert!(repeated <= 2 * CONNECTIONS, "{repeated} mails came again");
+    }
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
