@@ -4,11 +4,12 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{Connection, Executor};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, Executor, SqlitePool};
 use taskflow_core::StoreError;
+use tokio::time::{Instant, sleep};
 
-use crate::error::{SqliteStoreError, store_error};
+use crate::error::{SqliteStoreError, is_busy, store_error};
 
 /// How a database is opened.
 #[derive(Debug, Clone)]
@@ -57,6 +58,26 @@ impl SqliteOptions {
     pub fn without_migrating(mut self) -> Self {
         self.migrates = false;
         self
+    }
+}
+
+/// How long to wait before asking again for a file that somebody else is about to turn to WAL.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The one connection that writes to a file, which turns the file to WAL if it is not yet.
+///
+/// That needs the file alone for a moment, and SQLite refuses at once whoever wants it at the same time, instead of letting
+/// them wait their turn. So they ask again, for as long as they would wait for a lock.
+pub(crate) async fn writer(target: SqliteConnectOptions, options: &SqliteOptions) -> Result<SqlitePool, StoreError> {
+    let target =
+        target.create_if_missing(true).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
+    let deadline = Instant::now() + options.busy_timeout;
+    loop {
+        let connected = pool(options.acquire_timeout).max_connections(1).connect_with(target.clone()).await;
+        match connected {
+            Err(error) if is_busy(&error) && Instant::now() < deadline => sleep(PAUSE).await,
+            connected => return connected.map_err(store_error),
+        }
     }
 }
 

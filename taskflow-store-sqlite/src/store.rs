@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection, SqlitePool};
 use taskflow_core::ports::{Loaded, MeetingCursor, Store, Viewer};
 use taskflow_core::{
@@ -19,7 +19,7 @@ use tracing::Instrument;
 
 use crate::commit::Batch;
 use crate::error::{SqliteStoreError, store_error};
-use crate::options::{SqliteOptions, create_file, file_target, pool};
+use crate::options::{SqliteOptions, create_file, file_target, pool, writer};
 use crate::schema::{self, MigrationStatus};
 use crate::{answers, feed, mailbox, meetings, tasks, users};
 
@@ -52,13 +52,7 @@ impl SqliteStore {
         let Some(target) = file_target(location)? else { return Self::in_memory().await };
         create_file(target.get_filename())?;
         let target = target.busy_timeout(options.busy_timeout).foreign_keys(true);
-        let writing = target
-            .clone()
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full);
-        let writer =
-            pool(options.acquire_timeout).max_connections(1).connect_with(writing).await.map_err(store_error)?;
+        let writer = writer(target.clone(), &options).await?;
         let reader =
             pool(options.acquire_timeout).max_connections(options.readers).connect_lazy_with(target.read_only(true));
         let store = Self { writer, reader, _anchor: None };

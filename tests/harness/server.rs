@@ -137,6 +137,11 @@ impl Server {
 
     /// Asks it to end (SIGTERM) and waits for that.
     pub(crate) async fn terminate(mut self) -> (ExitStatus, String) {
+        (self.stop().await, self.log())
+    }
+
+    /// The same for a server that is to start again.
+    pub(crate) async fn stop(&mut self) -> ExitStatus {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
         let mut ticks = tokio::time::interval(Duration::from_millis(10));
@@ -148,8 +153,7 @@ impl Server {
                 }
             }
         };
-        let status = tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("it ends within 30 s");
-        (status, self.log())
+        tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("it ends within 30 s")
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -2,6 +2,8 @@
 
 #[path = "accounts.rs"]
 mod accounts;
+#[path = "costs.rs"]
+mod costs;
 #[path = "hostile.rs"]
 mod hostile;
 #[path = "mail.rs"]

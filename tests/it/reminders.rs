@@ -49,7 +49,9 @@ fn time(object: &Value, name: &str) -> Timestamp {
 }
 
 /// Ends a server and starts it again when so much time has passed by its clock on the wall.
-async fn down_for(server: Server, relay: &SmtpServer, time: Duration) -> Server {
+async fn down_for(mut server: Server, relay: &SmtpServer, time: Duration) -> Server {
+    // Killed, it could not have written down what its last mails came to.
+    assert!(server.stop().await.success(), "{}", server.log());
     let port = relay.port().to_string();
     let shifted = faketime::ahead(time);
     let mut settings = through(&port).to_vec();

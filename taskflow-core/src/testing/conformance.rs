@@ -219,6 +219,7 @@ pub fn cases() -> Vec<Case> {
             other_minutes_replace_the_reminders_that_were_planned,
             moving_cancels_and_moving_back_revives_and_nobody_is_reminded_twice,
             a_cancelled_meeting_reminds_nobody_until_it_is_restored,
+            a_reminder_of_another_start_that_was_left_behind_is_not_sent,
             an_ended_meeting_reminds_nobody,
             who_declined_is_not_reminded_until_they_accept,
             a_reminder_whose_minute_passed_leaves_at_once_unless_the_meeting_has_begun,

@@ -127,8 +127,8 @@ async fn whoever_answers_while_the_meeting_moves_and_people_leave_is_reminded_of
             }
         }));
     }
-    for hours in 1..20 {
-        let change = moved(Duration::from_hours(hours % 4));
+    for minutes in 1..20 {
+        let change = moved(Duration::from_mins(minutes % 4));
         match app.update_meeting(Actor::User(people[0].id), meeting.id, change, Expect::Any).await {
             Ok(_) | Err(Error::Stale) => {}
             Err(error) => panic!("{error:?}"),

@@ -1,21 +1,26 @@
 //! What statements cost: by which index they find their rows, and how much they read.
 
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
+use taskflow_core::User;
 
 use crate::world::World;
 
-/// The statement that claims, without what the tests cannot know.
-fn claim(lapsed: bool) -> String {
-    let source = include_str!("../../src/outbox/claim.rs");
-    let name = if lapsed { "const CLAIM_LAPSED: &str = \"" } else { "const CLAIM_SCHEDULED: &str = \"" };
-    let start = source.find(name).expect("the statement") + name.len();
+/// The statement of a constant, with these parameters.
+fn statement(source: &str, name: &str, parameters: &[&str]) -> String {
+    let name = format!("const {name}: &str = \"");
+    let start = source.find(&name).expect("the statement") + name.len();
     let sql = &source[start..start + source[start..].find("\";").expect("its end")];
-    sql.replace("$1", "gen_random_uuid()")
-        .replace("$2", "60000000")
-        .replace("$3", "'2026-11-22 12:00:00+00'::timestamptz")
-        .replace("$4", "ARRAY['welcome', 'task_due']")
-        .replace("$5", "500")
-        .replace("$6", "2::smallint")
+    let with = |sql: String, (n, parameter): (usize, &&str)| sql.replace(&format!("${}", n + 1), parameter);
+    parameters.iter().enumerate().fold(sql.trim_start_matches('\\').to_owned(), with)
+}
+
+/// The statement that claims what is due by priority, or else what has lapsed.
+fn claim(priority: Option<u8>) -> String {
+    let name = if priority.is_some() { "CLAIM_SCHEDULED" } else { "CLAIM_LAPSED" };
+    let (now, priority) = ("'2026-11-22 12:00:00+00'::timestamptz", format!("{}::smallint", priority.unwrap_or(0)));
+    let kinds = "ARRAY['welcome', 'task_due', 'meeting_reminder']";
+    let parameters = ["gen_random_uuid()", "60000000", now, kinds, "500", &priority];
+    statement(include_str!("../../src/outbox/claim.rs"), name, &parameters)
 }
 
 async fn explain(conn: &mut PgConnection, sql: &str) -> String {
@@ -48,8 +53,8 @@ async fn a_claim_uses_its_indexes_and_reads_next_to_nothing_when_nothing_is_due(
     ] {
         conn.execute(statement).await.expect(statement);
     }
-    for (lapsed, index) in [(false, "idx_deliveries_scheduled"), (true, "idx_deliveries_claimed")] {
-        let plan = explain(&mut conn, &claim(lapsed)).await;
+    for (priority, index) in [(Some(2), "idx_deliveries_scheduled"), (None, "idx_deliveries_claimed")] {
+        let plan = explain(&mut conn, &claim(priority)).await;
         assert!(plan.contains(index), "{plan}");
         assert!(!plan.contains("Seq Scan"), "{plan}");
         assert!(buffers(&plan) < 20, "{plan}");
@@ -60,7 +65,7 @@ async fn a_claim_uses_its_indexes_and_reads_next_to_nothing_when_nothing_is_due(
     .await
     .expect("due");
     conn.execute("VACUUM ANALYZE taskflow.deliveries").await.expect("as after a while");
-    let plan = explain(&mut conn, &claim(false)).await;
+    let plan = explain(&mut conn, &claim(Some(2))).await;
     assert!(plan.contains("idx_deliveries_scheduled") && !plan.contains("Seq Scan"), "{plan}");
     assert!(plan.contains("rows=500"), "{plan}");
 }
@@ -86,4 +91,121 @@ async fn the_usual_list_of_tasks_is_read_in_the_order_of_its_index() {
     let count = format!("SELECT count(*) FROM taskflow.tasks WHERE user_id = '{}' AND deleted_at IS NULL", ada.id);
     let plan = explain(&mut conn, &count).await;
     assert!(plan.contains("Index Only Scan using idx_tasks_user_status"), "{plan}");
+}
+
+#[tokio::test]
+async fn a_claim_reads_a_handful_of_pages_among_a_million_planned_deliveries() {
+    let world = World::new().await;
+    let mut conn = world.connection().await;
+    let plan =
+        "INSERT INTO taskflow.deliveries (id, dedupe_key, kind, notice, priority, recipient_user, state, planned_at,
+            due_at, next_at, attempts, cancel_requested, reason)
+        SELECT gen_random_uuid(), 'meeting-reminder/' || n, 'meeting_reminder', '{}', 1, gen_random_uuid(), 'scheduled',
+            '2026-11-22 10:00:00+00', at, at, 0, false, 'test'
+        FROM generate_series(1, 1000000) AS n
+        CROSS JOIN LATERAL (SELECT '2026-11-22 12:00:00+00'::timestamptz + n * interval '1 s' AS at) AS later";
+    conn.execute(plan).await.expect("deliveries");
+    conn.execute("VACUUM ANALYZE taskflow.deliveries").await.expect("as after a while");
+    let mut read = 0;
+    // A whole tick: priority by priority, and what has lapsed.
+    for priority in [Some(0), Some(1), Some(2), Some(3), None] {
+        let plan = explain(&mut conn, &claim(priority)).await;
+        assert!(!plan.contains("Seq Scan"), "{plan}");
+        read += buffers(&plan);
+    }
+    assert!(read < 50, "{read} pages");
+}
+
+/// 20,000 meetings of six people, fifty of them with ada, half of them over; of all others the reminders are planned.
+async fn many_meetings(world: &World, conn: &mut PgConnection) -> User {
+    let ada = world.somebody("ada").await;
+    for fill in [
+        "INSERT INTO taskflow.meetings (id, organizer_email, title, title_key, search_text, meeting_date, local_start,
+            time_zone, tzdb, duration_minutes, meeting_type, reminder_minutes, sequence, version, created_at, updated_at)
+        SELECT gen_random_uuid(), 'x@example.org', 'x', 'x', 'x', at, at AT TIME ZONE 'UTC', 'Etc/UTC',
+            CASE WHEN n > 10000 THEN '2026f' ELSE '2026' || chr(97 + n % 5) END, 60, 'virtual', 15, 0, 1, now(), now()
+        FROM generate_series(1, 20000) AS n
+        CROSS JOIN LATERAL (SELECT '2026-11-22 12:00:00+00'::timestamptz + (n - 10000) * interval '1 min' AS at) AS some",
+        "INSERT INTO taskflow.meeting_participants (id, meeting_id, user_id, email, email_key, role, response_status,
+            version)
+        SELECT gen_random_uuid(), m.id, CASE WHEN p = 1 AND m.place % 400 = 0 THEN u.id END, 'x@example.org', 'x' || p,
+            'attendee', 'pending', 1
+        FROM (SELECT id, row_number() OVER (ORDER BY meeting_date) AS place FROM taskflow.meetings) AS m
+        CROSS JOIN generate_series(1, 6) AS p
+        CROSS JOIN taskflow.users AS u",
+        "INSERT INTO taskflow.deliveries (id, dedupe_key, kind, notice, priority, recipient_address, state, planned_at,
+            due_at, next_at, attempts, cancel_requested, reason)
+        SELECT gen_random_uuid(), concat('meeting-reminder/', m.id, '/',
+                (extract(epoch FROM m.meeting_date) * 1000000)::bigint, '/', p.id, '/15'),
+            'meeting_reminder', '{}', 1, 'x@example.org', 'scheduled', now(), m.meeting_date, m.meeting_date, 0, false, 'test'
+        FROM taskflow.meetings AS m
+        JOIN taskflow.meeting_participants AS p ON p.meeting_id = m.id
+        WHERE p.user_id IS NULL",
+    ] {
+        conn.execute(fill).await.expect(fill);
+    }
+    for table in ["users", "meetings", "meeting_participants", "deliveries"] {
+        conn.execute(AssertSqlSafe(format!("VACUUM ANALYZE taskflow.{table}"))).await.expect("as after a while");
+    }
+    ada
+}
+
+#[tokio::test]
+async fn meetings_and_their_people_are_found_by_indexes() {
+    let world = World::new().await;
+    let mut conn = world.connection().await;
+    let ada = many_meetings(&world, &mut conn).await;
+    let columns = statement(include_str!("../../src/meetings/list.rs"), "COLUMNS", &[]);
+    let list = format!("{columns} '{}') AND cancelled_at IS NULL", ada.id);
+    let upcoming =
+        format!("{list} AND meeting_date >= '2026-11-22 12:00:00+00' AND meeting_date < '2026-11-23 12:00:00+00'");
+    for list in [list, upcoming] {
+        let plan = explain(&mut conn, &format!("{list} ORDER BY meeting_date DESC, id DESC LIMIT 50 OFFSET 0")).await;
+        assert!(plan.contains("idx_meeting_participants_user_id"), "{plan}");
+        assert!(!plan.contains("Seq Scan"), "{plan}");
+        assert!(buffers(&plan) < 400, "{plan}");
+    }
+    let source = include_str!("../../src/meetings/participants.rs");
+    let ids = "ARRAY(SELECT id FROM taskflow.meetings ORDER BY meeting_date DESC, id DESC LIMIT 20)";
+    let plan = explain(&mut conn, &statement(source, "PARTICIPANTS", &[ids])).await;
+    assert!(plan.contains("idx_meeting_participants_email") && !plan.contains("Seq Scan"), "{plan}");
+    assert!(plan.contains("rows=120") && buffers(&plan) < 400, "{plan}");
+}
+
+#[tokio::test]
+async fn the_repair_sweep_finds_what_it_looks_for_by_indexes() {
+    let world = World::new().await;
+    let mut conn = world.connection().await;
+    many_meetings(&world, &mut conn).await;
+    let source = include_str!("../../src/meetings/repair.rs");
+    let (now, nobody) = ("'2026-11-22 12:00:00+00'::timestamptz", "'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid");
+    let tomorrow = "'2026-11-23 13:00:00+00'::timestamptz";
+    let look = statement(source, "UNPLANNED", &[now, nobody, tomorrow, "'2026-11-21 12:00:00+00'::timestamptz", "500"]);
+    let plan = explain(&mut conn, &look).await;
+    assert!(plan.contains("idx_meetings_meeting_date") && plan.contains("idx_deliveries_dedupe_key"), "{plan}");
+    assert!(!plan.contains("Seq Scan") && plan.contains("rows=500"), "{plan}");
+    let count = format!("SELECT count(*) FROM ({look}) AS looked WHERE unplanned");
+    let unplanned: i64 = sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&mut conn).await.expect("a count");
+    assert_eq!(unplanned, 1, "only ada's, one in four hundred");
+
+    // What is over keeps the version it was found with, and is not read for that.
+    let plan = explain(&mut conn, &statement(source, "BEFORE_TZDB", &["'2026f'", now, "100"])).await;
+    assert!(plan.contains("idx_meetings_tzdb") && !plan.contains("Seq Scan"), "{plan}");
+    assert!(buffers(&plan) < 60, "{plan}");
+    let plan = explain(&mut conn, &statement(source, "BEFORE_TZDB", &["'2026g'", now, "100"])).await;
+    assert!(plan.contains("rows=100") && buffers(&plan) < 200, "{plan}");
+}
+
+#[tokio::test]
+async fn the_ledger_of_a_meeting_is_a_range_of_keys() {
+    let world = World::new().await;
+    let mut conn = world.connection().await;
+    many_meetings(&world, &mut conn).await;
+    let last = "SELECT id::text FROM taskflow.meetings ORDER BY meeting_date DESC LIMIT 1";
+    let id: String = sqlx::query_scalar(last).fetch_one(&mut conn).await.expect("a meeting");
+    let range = [format!("'meeting-reminder/{id}/'"), format!("'meeting-reminder/{id}0'"), "10000".to_owned()];
+    let range = range.each_ref().map(String::as_str);
+    let plan = explain(&mut conn, &statement(include_str!("../../src/outbox.rs"), "WITH_KEY", &range)).await;
+    assert!(plan.contains("idx_deliveries_dedupe_key") && !plan.contains("Sort"), "{plan}");
+    assert!(buffers(&plan) < 30, "{plan}");
 }

@@ -194,19 +194,23 @@ impl App {
         let known = if addresses.is_empty() { Vec::new() } else { self.store.users_by_email(&addresses).await? };
         let known: HashMap<_, _> = known.iter().map(|user| (user.email.key(), user.id)).collect();
         let mut after = before.clone();
+        // Folding an address takes a while, and each is compared with all the others.
+        let mut keys: Vec<_> = after.participants.iter().map(|one| one.email.key()).collect();
         for invitee in invitees {
-            let (key, user_id) = (invitee.email.key(), known.get(&invitee.email.key()).copied());
-            let same = |one: &Participant| {
-                one.email.key() == key || (user_id.is_some() && one.user_id == user_id && one.is_in())
+            let key = invitee.email.key();
+            let user_id = known.get(&key).copied();
+            let same = |(one, theirs): &(&Participant, &String)| {
+                **theirs == key || (user_id.is_some() && one.user_id == user_id && one.is_in())
             };
-            if after.participants.iter().any(|one| one.is_in() && same(one)) {
+            if after.participants.iter().zip(&keys).any(|pair| pair.0.is_in() && same(&pair)) {
                 continue;
             }
-            match after.participants.iter_mut().find(|one| same(one)) {
-                Some(one) => *one = one.invite_again(invitee, user_id),
+            match after.participants.iter().zip(&keys).position(|pair| same(&pair)) {
+                Some(place) => after.participants[place] = after.participants[place].invite_again(invitee, user_id),
                 None => {
                     let id = ParticipantId::from_uuid(self.ids.next(now));
                     after.participants.push(Participant::invited(id, before.meeting.id, invitee, user_id));
+                    keys.push(key);
                 }
             }
         }

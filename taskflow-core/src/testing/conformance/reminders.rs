@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::app::World;
 use crate::error::Error;
 use crate::testing::OpenStore;
-use crate::testing::sample::{at, invitee};
+use crate::testing::sample::{at, invitee, reminders_of};
 use crate::{
-    Actor, Comment, Expect, Ledger, MeetingChange, MeetingDetails, MeetingId, MeetingResponse, NewMeeting,
+    Actor, Changes, Comment, Expect, Ledger, Meeting, MeetingChange, MeetingDetails, MeetingId, MeetingResponse, NewMeeting,
     OwnReminders, Participant, ReminderMinutes, StartsAt,
 };
 
@@ -154,6 +154,16 @@ pub(super) async fn a_cancelled_meeting_reminds_nobody_until_it_is_restored(open
     assert!(matches!(world.app.restore_meeting(*ada, *id).await, Err(Error::Invalid(_))));
 }
 
+pub(super) async fn a_reminder_of_another_start_that_was_left_behind_is_not_sent(open: Arc<dyn OpenStore>) {
+    let board = Board::new(&*open).await;
+    let details = board.details().await;
+    let old = Meeting { starts_at: at("2026-11-23T09:00:00Z"), ..details.meeting };
+    let left_behind = reminders_of(&old, &details.participants, 900);
+    board.world.storage.commit(&Changes::new().deliver(left_behind)).await.expect("deliveries");
+    assert_eq!(board.world.told_at("2026-11-23T08:45:00Z").await, NOBODY);
+    assert_eq!(board.ledger().await.cancelled, 3);
+}
+
 pub(super) async fn an_ended_meeting_reminds_nobody(open: Arc<dyn OpenStore>) {
     let board = Board::new(&*open).await;
     let ended = MeetingChange { status: Some(crate::MeetingStatus::Completed), ..MeetingChange::default() };
@@ -191,6 +201,9 @@ pub(super) async fn a_reminder_whose_minute_passed_leaves_at_once_unless_the_mee
     world.clock.set(at("2026-11-23T10:00:00Z"));
     world.app.add_participants(ada, id, vec![invitee("lou")], Expect::Any).await.expect("invited");
     assert_eq!(world.told().await, ["lou: Invitation"]);
+    // What is of no use is not even planned.
+    let ledger = world.app.ledger().await.expect("a ledger");
+    assert_eq!((ledger.expired, ledger.due, ledger.balances()), (0, 0, true));
 }
 
 pub(super) async fn after_downtime_what_has_not_begun_is_reminded_and_the_rest_expires(open: Arc<dyn OpenStore>) {
