@@ -1,124 +1,116 @@
-//! One connection to the relay: greeting, sign-in, mails. The only place where an answer becomes a verdict.
+//! One connection to the relay, and the mails that pass over it.
+//!
+//! Where the relay offers PIPELINING (RFC 2920), MAIL, RCPT and DATA leave in one write, and the mail itself takes along
+//! the envelope of the next one, if there is one: one round trip per mail. Every answer is read for the command it
+//! belongs to, in order; where one is missing the connection ends, so that no mail counts as sent on the answer to
+//! another.
 
-use std::io;
+mod open;
+mod verdict;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use lettre::transport::smtp;
-use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
-use lettre::transport::smtp::commands::Ehlo;
-use lettre::transport::smtp::response::Response;
 use taskflow_core::ports::{Accepted, MailError, Reply};
-use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use self::open::Offers;
+pub(crate) use self::verdict::Refusal;
+use self::verdict::{Answer, NoAnswer, accepted, answer, in_doubt, shortened, to_data, to_mail};
 use crate::message::{Message, one_line};
 use crate::pool::Relay;
-use crate::smtp::Login;
-use crate::stream::Protection;
 
 /// How long to wait for the answer to QUIT; it decides nothing.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Longest answer of a relay that is kept, in characters.
-const LONGEST_TEXT: usize = 500;
-
 /// An open connection, signed in if the settings say so.
 pub(crate) struct Connection {
     smtp: AsyncSmtpConnection,
-    /// What EHLO offered, a line each (RFC 5321 §4.1.1.1).
-    offers: Vec<String>,
-    pipelining: bool,
-    signed_in: bool,
-    command_limit: Duration,
-    /// How many mails it has carried.
+    offers: Offers,
+    relay: Arc<Relay>,
+    /// To how many envelopes it has answered.
     pub(crate) mails: u32,
-}
-
-/// Why a mail was not taken, by what that means for the connection.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// A clean no to MAIL or RCPT: after RSET the connection is as good as before.
-    Refused(MailError),
-    /// The relay closed the connection, or said that it will, before it answered to MAIL: it has nothing of this mail.
-    Gone(String),
-    /// Anything else: the connection must not be used again.
-    Broken(MailError),
-}
-
-/// What the relay answered (RFC 5321 §4.2), whether yes or no.
-struct Answer {
-    code: u16,
-    text: String,
-}
-
-/// There was no answer.
-enum NoAnswer {
-    /// Not in time.
-    Silence(Duration),
-    /// The connection is gone, or what came is no answer.
-    Lost(String),
+    /// Counts open connections.
+    _open: Arc<()>,
 }
 
 impl Connection {
     /// Connects, greets, begins TLS and signs in. Errors say what went wrong, never a password.
-    pub(crate) async fn open(relay: &Relay, deadline: Instant) -> Result<Self, String> {
-        let settings = &relay.settings;
-        let limit = settings.command_limit;
-        let tcp = connect(&settings.host, settings.port, limit, deadline).await?;
-        let stream = within(limit, deadline, relay.protection.wrap(tcp)).await?;
-        let stream = stream.map_err(|error| format!("TLS failed: {}", root_cause(&error)))?;
-        let greeting = within(limit, deadline, AsyncSmtpConnection::connect_with_transport(stream, &settings.hello));
-        let mut smtp = greeting.await?.map_err(|error| said(&error))?;
-        if let Protection::StartTls(parameters) = &relay.protection {
-            if !smtp.can_starttls() {
-                return Err("the relay does not offer STARTTLS; nothing was sent in clear".to_owned());
-            }
-            let upgrade = within(limit, deadline, smtp.starttls(parameters.clone(), &settings.hello));
-            upgrade.await?.map_err(|error| format!("STARTTLS failed: {}", said(&error)))?;
-        }
-        // lettre keeps only the offers it knows itself, and PIPELINING is not among them: ask once more.
-        let hello = within(limit, deadline, smtp.command(Ehlo::new(settings.hello.clone())));
-        let hello = hello.await?.map_err(|error| said(&error))?;
-        let offers: Vec<String> = hello.message().skip(1).map(one_line).collect();
-        if let Some(login) = &settings.login {
-            within(limit, deadline, sign_in(&mut smtp, login)).await??;
-        }
-        Ok(Self {
-            pipelining: offers.iter().any(|offer| offer.eq_ignore_ascii_case("PIPELINING")),
-            offers,
-            smtp,
-            signed_in: settings.login.is_some(),
-            command_limit: limit,
-            mails: 0,
-        })
+    pub(crate) async fn open(relay: Arc<Relay>, deadline: Instant) -> Result<Self, String> {
+        let (smtp, offers) = open::open(&relay, deadline).await?;
+        let open = Arc::clone(&relay.open);
+        Ok(Self { smtp, offers, relay, mails: 0, _open: open })
     }
 
     /// What the relay is like, on one line.
     pub(crate) fn description(&self) -> String {
-        let signed_in = if self.signed_in { ", signed in" } else { "" };
+        let signed_in = if self.relay.settings.login.is_some() { ", signed in" } else { "" };
         let name = one_line(self.smtp.server_info().name());
-        shortened(&format!("{name} is ready{signed_in}; it offers {}", self.offers.join(", ")))
+        shortened(&format!("{name} is ready{signed_in}; it offers {}", self.offers.lines.join(", ")))
     }
 
-    /// Offers one mail. Every step has a limit, so this ends by itself at the deadline.
-    pub(crate) async fn offer(&mut self, message: &Message, deadline: Instant) -> Result<Accepted, Refusal> {
-        let envelope =
-            [format!("MAIL FROM:<{}>\r\n", message.from), format!("RCPT TO:<{}>\r\n", message.to), "DATA\r\n".into()];
-        self.envelope(&envelope, deadline).await?;
+    /// Whether it may carry one more mail.
+    pub(crate) fn has_room_for_more(&self) -> bool {
+        self.mails < self.relay.settings.mails_per_connection
+    }
+
+    /// Whether the envelope of a mail may be sent before the mail before it was answered to.
+    pub(crate) fn takes_riders(&self) -> bool {
+        self.offers.pipelining && self.has_room_for_more()
+    }
+
+    /// Refuses what the relay said it would refuse, before it travels (RFC 1870 §6.1).
+    pub(crate) fn check_size(&self, message: &Message) -> Result<(), MailError> {
+        let size = message.source.len();
+        match self.offers.longest {
+            Some(longest) if size as u64 > longest => Err(MailError::Permanent(Reply {
+                code: None,
+                text: format!("the mail has {size} octets, and the relay takes at most {longest}"),
+            })),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Offers a mail; `Ok` when the relay waits for it. Every step has a limit, so this ends by itself at the deadline.
+    pub(crate) async fn offer(&mut self, message: &Message, deadline: Instant) -> Result<(), Refusal> {
+        let envelope = self.envelope(message);
+        if self.offers.pipelining {
+            let limit = self.command_limit();
+            let to_first = within_limit(limit, deadline, self.smtp.command(envelope.concat())).await.and_then(answer);
+            return self.hear_rest(to_first, deadline).await;
+        }
+        let [mail, rcpt, data] = envelope;
+        let said = to_mail(self.say(&mail, deadline).await);
+        self.count(&said);
+        said?;
+        accepted(self.say(&rcpt, deadline).await.map_err(|none| in_doubt(&none, "to RCPT"))?)?;
+        to_data(self.say(&data, deadline).await.map_err(|none| in_doubt(&none, "to DATA"))?)
+    }
+
+    /// The answers to an envelope that was sent behind a mail.
+    pub(crate) async fn hear_envelope(&mut self, deadline: Instant) -> Result<(), Refusal> {
+        let to_first = self.hear(deadline).await;
+        self.hear_rest(to_first, deadline).await
+    }
+
+    /// Everything that leaves in one write for a mail that the relay waits for: the mail itself, and the envelope of the
+    /// one that rides behind it (RFC 2920 §3.1).
+    pub(crate) fn parcel(&self, message: &Message, rider: Option<&Message>) -> String {
+        let mut parcel = message.dot_stuffed();
+        parcel.extend(rider.map(|rider| self.envelope(rider)).into_iter().flatten());
+        parcel
+    }
+
+    /// Hands over the mail that was offered. Of what rides with it the answers are left to
+    /// [`hear_envelope`](Self::hear_envelope).
+    pub(crate) async fn hand_over(&mut self, parcel: String, deadline: Instant) -> Result<Accepted, Refusal> {
         // The relay may take its time with the mail itself: only the deadline of the whole ends this.
         let rest = deadline.saturating_duration_since(Instant::now());
-        let sent = within_limit(rest, deadline, self.smtp.command(message.dot_stuffed())).await;
+        let sent = within_limit(rest, deadline, self.smtp.command(parcel)).await;
         let answer = sent.and_then(answer).map_err(|none| in_doubt(&none, "after the mail was sent"))?;
-        match answer.code {
-            200..=299 => {
-                self.mails += 1;
-                Ok(Accepted { reply: answer.to_string() })
-            }
-            // The relay has seen all of it: whatever it says now is about this mail, also when it hangs up.
-            421 => Err(Refusal::Broken(MailError::Transient(Reply { code: Some(421), text: answer.text }))),
-            _ => Err(Refusal::Broken(verdict(answer))),
-        }
+        let reply = answer.to_string();
+        accepted(answer).map(|()| Accepted { reply })
     }
 
     /// Forgets a mail that was refused; `false` when the relay does not confirm that.
@@ -132,196 +124,63 @@ impl Connection {
         let _ = timeout(FAREWELL, self.smtp.command("QUIT\r\n")).await;
     }
 
-    /// MAIL, RCPT and DATA: in one write where the relay lets us (RFC 2920), else one by one. `Ok` when the relay waits
-    /// for the mail.
-    async fn envelope(&mut self, commands: &[String; 3], deadline: Instant) -> Result<(), Refusal> {
-        let [mail, rcpt, data] = commands;
-        if !self.pipelining {
-            accepted(begun(self.say(mail, deadline).await)?)?;
-            accepted(self.say(rcpt, deadline).await.map_err(|none| in_doubt(&none, "to RCPT"))?)?;
-            let to_data = self.say(data, deadline).await.map_err(|none| in_doubt(&none, "to DATA"))?;
-            return if to_data.code == 354 { Ok(()) } else { Err(Refusal::Broken(verdict(to_data))) };
-        }
-        let to_mail = accepted(begun(self.say(&commands.concat(), deadline).await)?);
-        if let Err(refusal @ (Refusal::Gone(_) | Refusal::Broken(_))) = to_mail {
-            return Err(refusal);
+    fn envelope(&self, message: &Message) -> [String; 3] {
+        let size = if self.offers.size { format!(" SIZE={}", message.source.len()) } else { String::new() };
+        let mail = format!("MAIL FROM:<{}>{size}\r\n", message.from);
+        [mail, format!("RCPT TO:<{}>\r\n", message.to), "DATA\r\n".to_owned()]
+    }
+
+    /// What follows the answer to MAIL when all three commands were sent at once.
+    async fn hear_rest(&mut self, to_first: Result<Answer, NoAnswer>, deadline: Instant) -> Result<(), Refusal> {
+        let mail = to_mail(to_first);
+        self.count(&mail);
+        if mail.as_ref().is_err_and(|refusal| !refusal.is_clean()) {
+            return mail;
         }
         // All three answers are read whatever they are, or the next mail would take them for its own.
         let to_rcpt = self.hear(deadline).await;
-        let to_data = self.hear(deadline).await;
-        let refused = match (to_mail, to_rcpt) {
+        let to_last = self.hear(deadline).await;
+        let refused = match (mail, to_rcpt) {
             (Err(refusal), _) => Some(refusal),
             (Ok(()), Ok(answer)) => accepted(answer).err(),
             (Ok(()), Err(none)) => return Err(in_doubt(&none, "to RCPT")),
         };
-        match (refused, to_data) {
-            (None, Ok(Answer { code: 354, .. })) => Ok(()),
-            (None, Ok(answer)) => Err(Refusal::Broken(verdict(answer))),
+        match (refused, to_last) {
+            (None, Ok(answer)) => to_data(answer),
             (None, Err(none)) => Err(in_doubt(&none, "to DATA")),
             // RFC 2920 §3.1: a relay that wants the mail although nobody may have it gets an empty one.
             (Some(refusal), Ok(Answer { code: 354, .. })) => match self.say(".\r\n", deadline).await {
                 Ok(_) => Err(refusal),
-                Err(_) => Err(refusal.and_broken()),
+                Err(none) => Err(refusal.and_broken(&none)),
             },
             (Some(refusal), Ok(_)) => Err(refusal),
-            (Some(refusal), Err(_)) => Err(refusal.and_broken()),
+            (Some(refusal), Err(none)) => Err(refusal.and_broken(&none)),
         }
     }
 
-    async fn say(&mut self, commands: &str, deadline: Instant) -> Result<Answer, NoAnswer> {
-        let limit = self.command_limit;
-        within_limit(limit, deadline, self.smtp.command(commands)).await.and_then(answer)
+    /// Counts an envelope that was answered to: from then on the connection has shown that it works.
+    fn count(&mut self, to_mail: &Result<(), Refusal>) {
+        let answered = to_mail.as_ref().err().is_none_or(Refusal::is_clean);
+        self.mails += u32::from(answered);
+    }
+
+    async fn say(&mut self, command: &str, deadline: Instant) -> Result<Answer, NoAnswer> {
+        let limit = self.command_limit();
+        within_limit(limit, deadline, self.smtp.command(command)).await.and_then(answer)
     }
 
     async fn hear(&mut self, deadline: Instant) -> Result<Answer, NoAnswer> {
-        let limit = self.command_limit;
+        let limit = self.command_limit();
         within_limit(limit, deadline, self.smtp.read_response()).await.and_then(answer)
     }
-}
 
-impl Refusal {
-    fn and_broken(self) -> Self {
-        match self {
-            Self::Refused(error) => Self::Broken(error),
-            Self::Gone(_) | Self::Broken(_) => self,
-        }
+    fn command_limit(&self) -> Duration {
+        self.relay.settings.command_limit
     }
-}
-
-impl std::fmt::Display for Answer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.code, self.text)
-    }
-}
-
-impl std::fmt::Display for NoAnswer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Silence(limit) => write!(f, "no answer within {:.1} s", limit.as_secs_f32()),
-            Self::Lost(cause) => f.write_str(cause),
-        }
-    }
-}
-
-/// What an answer other than the one hoped for says about a mail.
-fn verdict(answer: Answer) -> MailError {
-    match answer.code {
-        // 421: the service closes. 530 to 538: it wants another sign-in (RFC 4954 §6). Neither is about this mail.
-        421 | 530 | 534 | 535 | 538 => MailError::Unavailable(answer.to_string()),
-        400..=499 => MailError::Transient(Reply { code: Some(answer.code), text: answer.text }),
-        500..=599 => MailError::Permanent(Reply { code: Some(answer.code), text: answer.text }),
-        // An answer to something else: nobody knows what became of the mail.
-        _ => MailError::Transient(Reply { code: None, text: format!("unexpected answer: {answer}") }),
-    }
-}
-
-/// The answer to MAIL, the first of a dialogue: before it nothing was offered.
-fn begun(answer: Result<Answer, NoAnswer>) -> Result<Answer, Refusal> {
-    match answer {
-        Ok(answer) if answer.code == 421 => Err(Refusal::Gone(answer.to_string())),
-        Ok(answer) => Ok(answer),
-        Err(NoAnswer::Lost(cause)) => Err(Refusal::Gone(cause)),
-        Err(none @ NoAnswer::Silence(_)) => Err(Refusal::Broken(MailError::Unavailable(format!("{none} to MAIL")))),
-    }
-}
-
-/// Whether MAIL or RCPT was accepted.
-fn accepted(answer: Answer) -> Result<(), Refusal> {
-    match answer.code {
-        200..=299 => Ok(()),
-        _ => Err(match verdict(answer) {
-            error @ MailError::Unavailable(_) | error @ MailError::Transient(Reply { code: None, .. }) => {
-                Refusal::Broken(error)
-            }
-            error => Refusal::Refused(error),
-        }),
-    }
-}
-
-fn in_doubt(none: &NoAnswer, place: &str) -> Refusal {
-    Refusal::Broken(MailError::Transient(Reply { code: None, text: format!("{none} {place}") }))
-}
-
-fn answer(result: Result<Response, smtp::Error>) -> Result<Answer, NoAnswer> {
-    match result {
-        Ok(response) => {
-            let text = response.message().collect::<Vec<_>>().join(" ");
-            Ok(Answer { code: response.code().into(), text: shortened(&text) })
-        }
-        Err(error) => match error.status() {
-            Some(code) => Ok(Answer { code: code.into(), text: shortened(&root_cause(&error)) }),
-            None => Err(NoAnswer::Lost(format!("the connection was lost ({})", root_cause(&error)))),
-        },
-    }
-}
-
-/// An error in words: the relay's answer if there was one.
-fn said(error: &smtp::Error) -> String {
-    match error.status() {
-        Some(code) => format!("{code} {}", shortened(&root_cause(error))),
-        None => shortened(&root_cause(error)),
-    }
-}
-
-/// The innermost error says it best; for an answer of the relay that is its text.
-fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
-}
-
-fn shortened(text: &str) -> String {
-    one_line(text).chars().take(LONGEST_TEXT).collect()
 }
 
 async fn within_limit<T>(limit: Duration, deadline: Instant, step: impl Future<Output = T>) -> Result<T, NoAnswer> {
     let begun = Instant::now();
     let end = deadline.min(begun + limit);
     timeout_at(end, step).await.map_err(|_| NoAnswer::Silence(end.saturating_duration_since(begun)))
-}
-
-async fn within<T>(limit: Duration, deadline: Instant, step: impl Future<Output = T>) -> Result<T, String> {
-    within_limit(limit, deadline, step).await.map_err(|none| none.to_string())
-}
-
-/// Tries every address of the host, each for its share of the time, so that a broken IPv6 does not hide IPv4.
-async fn connect(host: &str, port: u16, limit: Duration, deadline: Instant) -> Result<TcpStream, String> {
-    let found = within(limit, deadline, lookup_host((host, port))).await?;
-    let addresses: Vec<_> = found.map_err(|error| format!("the name cannot be resolved: {error}"))?.collect();
-    let share = limit / u32::try_from(addresses.len()).unwrap_or(1).max(1);
-    let mut cause = "the name has no address".to_owned();
-    for address in addresses {
-        let connecting = async {
-            let tcp = TcpStream::connect(address).await?;
-            // Without this each mail waits 40 ms for a delayed acknowledgement.
-            tcp.set_nodelay(true)?;
-            Ok::<_, io::Error>(tcp)
-        };
-        match within(share, deadline, connecting).await {
-            Ok(Ok(tcp)) => return Ok(tcp),
-            Ok(Err(error)) => cause = format!("cannot connect: {error}"),
-            Err(silence) => cause = format!("cannot connect: {silence}"),
-        }
-    }
-    Err(cause)
-}
-
-/// AUTH PLAIN or LOGIN (RFC 4954). What a relay says about a refused password is worth reading, unless it repeats it.
-async fn sign_in(smtp: &mut AsyncSmtpConnection, login: &Login) -> Result<(), String> {
-    let mechanisms = [Mechanism::Plain, Mechanism::Login];
-    if smtp.server_info().get_auth_mechanism(&mechanisms).is_none() {
-        return Err("the relay offers no sign-in that we know (AUTH PLAIN or LOGIN)".to_owned());
-    }
-    let credentials = Credentials::new(login.username.clone(), login.password.clone());
-    match answer(smtp.auth(&mechanisms, &credentials).await) {
-        Ok(Answer { code: 235, .. }) => Ok(()),
-        Ok(answer @ Answer { code: 400..=499 | 530..=539, .. }) if !answer.text.contains(&login.password) => {
-            Err(format!("signing in failed: {answer}"))
-        }
-        // Other answers may quote the command, and with it the password.
-        Ok(answer) => Err(format!("signing in failed: {}", answer.code)),
-        Err(none) => Err(format!("signing in failed: {none}")),
-    }
 }

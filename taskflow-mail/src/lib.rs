@@ -5,12 +5,13 @@
 //! use taskflow_core::{Letter, Locale, Topic, Zone};
 //! use taskflow_mail::Templates;
 //!
-//! let templates = Templates::new().with_override("welcome/subject.txt", "Hi {{ name }}!")?;
+//! let templates = Templates::builder().template("welcome/subject.txt", "Hi {{ name }}!").build()?;
 //! let content = templates.render(&Letter {
 //!     name: "Ada".to_owned(),
 //!     locale: Locale::en(),
 //!     zone: "Europe/Berlin".parse()?,
 //!     public_url: Some("https://tasks.example.org".to_owned()),
+//!     unsubscribe_url: None,
 //!     topic: Topic::Welcome { verify_url: None },
 //! })?;
 //! assert_eq!(content.subject, "Hi Ada!");
@@ -20,7 +21,8 @@
 //!
 //! # Code map
 //!
-//! * `render` – [`Templates`]: notice → subject, text and HTML; the sources are in `templates/`.
+//! * `render` – [`Templates`]: notice → subject, text and HTML, from `templates/` and the words in `templates/locales/`;
+//!   [`TemplatesBuilder`] puts others in their place.
 //! * `ical` – [`ICalendar`]: meetings as calendar objects, and the answers that calendars send (RFC 5545, 5546).
 //! * `message` – [`Message`]: a [`Mail`](taskflow_core::Mail) as it goes over the wire (RFC 5322).
 //! * `smtp` – [`SmtpMailer`] and [`SmtpSettings`]: what callers see of SMTP.
@@ -53,5 +55,5 @@ pub mod testing;
 pub use ical::ICalendar;
 pub use mailbox::DevMailbox;
 pub use message::Message;
-pub use render::Templates;
+pub use render::{TemplateError, Templates, TemplatesBuilder};
 pub use smtp::{InvalidSettings, Security, SmtpMailer, SmtpSettings};

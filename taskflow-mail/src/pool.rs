@@ -1,12 +1,25 @@
-//! Which connection a mail takes, and when a relay that fails is asked again.
+//! Which connection a mail takes, and what becomes of both.
+//!
+//! Mails wait in one line. Up to as many carriers as there may be connections take them from its head: tasks that live
+//! while there is something to carry, each with one connection. When nothing waits a carrier leaves its connection to
+//! the next one and ends.
 
+mod carrier;
+mod door;
+mod rate;
+
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use taskflow_core::ports::{Accepted, Clock, MailError, Reply};
+use taskflow_core::ports::{Accepted, Clock, MailError};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::dialogue::{Connection, Refusal};
+use self::carrier::Carrier;
+use self::door::Door;
+pub(crate) use self::rate::{Rate, Token};
+use crate::dialogue::Connection;
 use crate::message::Message;
 use crate::smtp::{Security, SmtpSettings};
 use crate::stream::Protection;
@@ -14,15 +27,12 @@ use crate::stream::Protection;
 /// A connection idle for longer is not used again: relays and firewalls forget it without a word.
 const LONGEST_IDLE: Duration = Duration::from_secs(60);
 
-/// How long a relay that failed is left alone.
-const PAUSE: Duration = Duration::from_secs(1);
-
-/// The open connections to one relay. It does not count them: callers hold a place for each.
+/// The mails that wait, and the connections to one relay.
 pub(crate) struct Pool {
     relay: Arc<Relay>,
     clock: Arc<dyn Clock>,
-    idle: Mutex<Vec<(Duration, Connection)>>,
-    door: Mutex<Door>,
+    line: Mutex<Line>,
+    door: Door,
     knocking: tokio::sync::Mutex<()>,
 }
 
@@ -30,16 +40,41 @@ pub(crate) struct Pool {
 pub(crate) struct Relay {
     pub(crate) settings: SmtpSettings,
     pub(crate) protection: Protection,
+    /// Every open connection holds it too.
+    pub(crate) open: Arc<()>,
 }
 
-/// What is known about the relay.
-enum Door {
-    /// It served us last time: connect freely.
-    Open,
-    /// Nothing is known, or a connection was lost: one at a time finds out.
-    Unknown,
-    /// It failed at that moment, for that reason.
-    Shut(Duration, String),
+impl Relay {
+    fn has_open_connections(&self) -> bool {
+        Arc::strong_count(&self.open) > 1
+    }
+}
+
+#[derive(Default)]
+struct Line {
+    waiting: VecDeque<Job>,
+    /// The one used last comes last, and goes first: so what a quiet time does not need grows old.
+    idle: Vec<(Duration, Connection)>,
+    /// How many carriers there are.
+    carriers: usize,
+    /// How many of them have not looked for a mail yet.
+    coming: usize,
+}
+
+/// A mail on its way, and who waits for what becomes of it.
+struct Job {
+    message: Message,
+    token: Token,
+    begin_by: Instant,
+    deadline: Instant,
+    answer: oneshot::Sender<Result<Accepted, MailError>>,
+}
+
+impl Job {
+    fn end(self, outcome: Result<Accepted, MailError>) {
+        // Whoever asked may have left.
+        let _ = self.answer.send(outcome);
+    }
 }
 
 impl Pool {
@@ -51,11 +86,11 @@ impl Pool {
             Security::ImplicitTls => Protection::implicit(&settings.host, roots)?,
         };
         Ok(Self {
-            relay: Arc::new(Relay { settings, protection }),
-            clock,
-            idle: Mutex::new(Vec::new()),
-            door: Mutex::new(Door::Unknown),
-            knocking: tokio::sync::Mutex::new(()),
+            relay: Arc::new(Relay { settings, protection, open: Arc::default() }),
+            clock: Arc::clone(&clock),
+            line: Mutex::default(),
+            door: Door::new(clock),
+            knocking: tokio::sync::Mutex::default(),
         })
     }
 
@@ -63,154 +98,121 @@ impl Pool {
         &self.relay.settings
     }
 
-    /// Hands one mail to the relay. Must run to its end, which comes within the mail's time limit.
-    pub(crate) async fn deliver(&self, message: &Message) -> Result<Accepted, MailError> {
-        let deadline = Instant::now() + self.settings().mail_limit;
-        if let Some(mut used) = self.idle_connection() {
-            match used.offer(message, deadline).await {
-                // The relay closed it while it was idle: it has seen nothing of this mail, a fresh one may.
-                Err(Refusal::Gone(_)) => self.doubt(),
-                outcome => return self.finish(used, outcome, deadline).await,
-            }
+    /// Puts a mail into the line. It is not begun after `begin_by`, and the answer comes by `deadline`.
+    pub(crate) fn submit(
+        self: &Arc<Self>,
+        message: Message,
+        token: Token,
+        begin_by: Instant,
+        deadline: Instant,
+    ) -> oneshot::Receiver<Result<Accepted, MailError>> {
+        let (answer, answered) = oneshot::channel();
+        let mut line = self.line();
+        line.waiting.push_back(Job { message, token, begin_by, deadline, answer });
+        if line.carriers < self.settings().connections {
+            line.carriers += 1;
+            line.coming += 1;
+            tokio::spawn(Carrier::new(Arc::clone(self)).run());
         }
-        let mut fresh = self.connect(deadline).await?;
-        let outcome = fresh.offer(message, deadline).await;
-        self.finish(fresh, outcome, deadline).await
+        answered
     }
 
     /// Opens a connection, says what the relay is like, and takes leave.
     pub(crate) async fn check(&self) -> Result<String, MailError> {
         let deadline = Instant::now() + self.settings().mail_limit;
-        // Makes room, should all places be taken by idle connections.
+        // Makes room, should the relay allow no more than are open.
         drop(self.idle_connection());
-        let connection = self.connect(deadline).await?;
+        let connection = self.connect(deadline).await.map_err(MailError::Unavailable)?;
         let found = connection.description();
         connection.quit().await;
         Ok(found)
     }
 
-    /// Decides what becomes of a connection after a mail.
-    async fn finish(
-        &self,
-        mut connection: Connection,
-        outcome: Result<Accepted, Refusal>,
-        deadline: Instant,
-    ) -> Result<Accepted, MailError> {
-        match outcome {
-            Ok(accepted) => {
-                self.put_back(connection).await;
-                Ok(accepted)
+    /// The mail that is to leave next. Those whose senders left, or waited for too long, do not.
+    fn next(&self, line: &mut Line) -> Option<Job> {
+        while let Some(job) = line.waiting.pop_front() {
+            if job.answer.is_closed() {
+                continue;
             }
-            Err(Refusal::Refused(error)) => {
-                if connection.reset(deadline).await {
-                    self.put_back(connection).await;
-                }
-                Err(error)
+            if Instant::now() < job.begin_by {
+                return Some(job);
             }
-            Err(Refusal::Gone(cause)) => Err(self.failed(&connection, cause)),
-            Err(Refusal::Broken(MailError::Unavailable(cause))) => Err(self.failed(&connection, cause)),
-            Err(Refusal::Broken(error)) => {
-                if matches!(error, MailError::Transient(Reply { code: None, .. })) {
-                    self.doubt();
-                }
-                Err(error)
+            let patience = (self.settings().mail_limit / 2).as_secs_f32();
+            job.end(Err(MailError::Unavailable(self.named(&format!("no connection became free within {patience} s")))));
+        }
+        None
+    }
+
+    /// A mail for the envelope of which there is room behind another one, unless a carrier is on its way to it.
+    fn rider(&self, connection: &Connection) -> Option<Job> {
+        if !connection.takes_riders() || self.door.still_throttled().is_some() {
+            return None;
+        }
+        let mut line = self.line();
+        if line.waiting.len() <= line.coming {
+            return None;
+        }
+        loop {
+            let job = self.next(&mut line)?;
+            match connection.check_size(&job.message) {
+                Ok(()) => return Some(job),
+                Err(error) => job.end(Err(error)),
             }
         }
     }
 
-    /// A relay that fails before the first mail of a connection fails as if it had not let us in.
-    fn failed(&self, connection: &Connection, cause: String) -> MailError {
-        if connection.mails == 0 {
-            return self.shut(&cause);
-        }
-        self.doubt();
-        MailError::Unavailable(self.named(&cause))
-    }
-
-    /// The connection used last. Older ones stay behind, so that what a quiet time does not need grows old.
     fn idle_connection(&self) -> Option<Connection> {
+        self.pop_idle(&mut self.line())
+    }
+
+    fn pop_idle(&self, line: &mut Line) -> Option<Connection> {
         let now = self.clock.monotonic();
-        let mut idle = lock(&self.idle);
-        idle.retain(|(since, _)| now.saturating_sub(*since) <= LONGEST_IDLE);
-        idle.pop().map(|(_, connection)| connection)
+        line.idle.retain(|(since, _)| now.saturating_sub(*since) <= LONGEST_IDLE);
+        line.idle.pop().map(|(_, connection)| connection)
     }
 
-    async fn put_back(&self, connection: Connection) {
-        if connection.mails < self.settings().mails_per_connection {
-            lock(&self.idle).push((self.clock.monotonic(), connection));
-        } else {
-            connection.quit().await;
-        }
-    }
-
-    /// A fresh connection. While the relay fails it is asked once a second, and everybody else hears what came of it.
-    async fn connect(&self, deadline: Instant) -> Result<Connection, MailError> {
-        if self.is_open() {
+    /// A fresh connection, or why there is none. While the relay fails it is asked once a second, and everybody else
+    /// hears what came of it.
+    async fn connect(&self, deadline: Instant) -> Result<Connection, String> {
+        if self.door.is_open() {
             return self.knock(deadline).await;
         }
         let knocking = self.knocking.lock().await;
-        if self.is_open() {
+        if self.door.is_open() {
             drop(knocking);
             return self.knock(deadline).await;
         }
-        if let Some(cause) = self.still_shut() {
-            return Err(MailError::Unavailable(cause));
+        match self.door.still_shut() {
+            Some(cause) => Err(cause),
+            None => self.knock(deadline).await,
         }
-        self.knock(deadline).await
     }
 
-    async fn knock(&self, deadline: Instant) -> Result<Connection, MailError> {
+    async fn knock(&self, deadline: Instant) -> Result<Connection, String> {
         if Instant::now() >= deadline {
-            return Err(MailError::Unavailable(self.named("no connection was opened in time")));
+            return Err(self.named("no connection was opened in time"));
         }
-        let relay = Arc::clone(&self.relay);
         // lettre panics on some answers to EHLO; in a task of its own that is an error like any other.
-        let opening = tokio::spawn(async move { Connection::open(&relay, deadline).await });
+        let opening = tokio::spawn(Connection::open(Arc::clone(&self.relay), deadline));
         let opened = opening.await.unwrap_or_else(|_| Err("its greeting makes no sense".to_owned()));
         match opened {
             Ok(connection) => {
-                self.set_door(Door::Open);
+                self.door.opened();
                 Ok(connection)
             }
-            Err(cause) => Err(self.shut(&cause)),
+            Err(cause) => {
+                let cause = self.named(&cause);
+                self.door.shut(&cause);
+                Err(cause)
+            }
         }
-    }
-
-    fn is_open(&self) -> bool {
-        matches!(*lock(&self.door), Door::Open)
-    }
-
-    fn still_shut(&self) -> Option<String> {
-        match &*lock(&self.door) {
-            Door::Shut(since, cause) if self.clock.monotonic().saturating_sub(*since) < PAUSE => Some(cause.clone()),
-            Door::Open | Door::Unknown | Door::Shut(..) => None,
-        }
-    }
-
-    fn shut(&self, cause: &str) -> MailError {
-        let cause = self.named(cause);
-        tracing::debug!(cause, "the relay is unavailable");
-        self.set_door(Door::Shut(self.clock.monotonic(), cause.clone()));
-        MailError::Unavailable(cause)
-    }
-
-    /// A connection was lost: that may be all, or the relay is gone.
-    fn doubt(&self) {
-        let mut door = lock(&self.door);
-        if matches!(*door, Door::Open) {
-            *door = Door::Unknown;
-        }
-    }
-
-    fn set_door(&self, door: Door) {
-        *lock(&self.door) = door;
     }
 
     fn named(&self, cause: &str) -> String {
         format!("{}:{}: {cause}", self.settings().host, self.settings().port)
     }
-}
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -1,48 +1,74 @@
 //! The words of a letter, from templates.
 
+mod builder;
+mod catalogue;
 mod meeting;
+mod plain;
+mod reader;
 mod shipped;
+mod words;
 
-use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, context};
+use std::sync::Arc;
+
+use minijinja::value::{Kwargs, Value};
+use minijinja::{Environment, Error, ErrorKind, context};
 use taskflow_core::ports::{RenderError, Renderer};
-use taskflow_core::{Content, Description, Invitation, Letter, Timestamp, Topic, Zone};
+use taskflow_core::{Content, Letter, Locale, NoticeKind, Timestamp, Topic, WrittenLetter, Zone};
 
 use crate::message::one_line;
+pub use builder::{TemplateError, TemplatesBuilder};
+use catalogue::{Catalogue, Catalogues};
+use reader::Reader;
 use shipped::SHIPPED;
 
 /// Finds the words of a letter in templates (minijinja): `{kind of notice}/subject.txt`, `body.txt` and `body.html`,
-/// the bodies inside `layout.txt` and `layout.html`.
+/// the bodies inside `layout.txt` and `layout.html`. A letter that somebody wrote by hand is taken as it is; where it is
+/// HTML only, its text is what is left without the marks.
 ///
-/// What people typed is escaped in every template whose name ends in `.html`. All templates know `name` and
-/// `public_url` (none: write no links; guests are shown none, as they cannot sign in); bodies also know `subject`.
-/// Times are told in the reader's zone, with its name. Beside these,
+/// # Words
+///
+/// Templates are the same for all languages; what they say comes from catalogues, `locales/{language tag}.toml`:
+/// `{{ say("welcome.subject", name=name) }}`. A reader is written to in their language, else in the next wider one
+/// (`de-CH`: `de`), else in English. Shipped are `en`, `en-US` (which differs in how times are told) and `de`.
+///
+/// # What templates know
+///
+/// What people typed is escaped in every template whose name ends in `.html`. All templates know `name`, `locale` (the tag
+/// of the words), `public_url` (none: write no links; guests are shown none, as they cannot sign in) and
+/// `unsubscribe_url` (may be none); bodies also know `subject`. The filter `wrap` breaks long lines. Times are told in
+/// the reader's zone, with its name. Beside these,
 ///
 /// * `welcome` has `verify_url` (may be none);
 /// * `verify_email` and `password_reset` have `url` and `until`, `password_changed` has `when`;
 /// * `task_due` has `title`, `description` (may be none), `due` and `priority`;
+/// * `task_status` has `title`, `status` (`pending`, `in_progress`, `completed`), `was` and `is` in words, and `due` (may
+///   be none);
+/// * `task_reminder` has `tasks` and `daily_summary` `parts`, a list of the same with a `title`: `items`, of which each has
+///   `title`, `about` (may be none) and `is_late`, how many there are in `total`, and in `more` how many are not shown, in
+///   words (may be none); `daily_summary` also has `day`;
 /// * `meeting_…` have `title`, `when`, `when_briefly`, `lasts`, `how`, `organizer` and `is_cancelled`, and what may be
 ///   none: `description`, `location`, `meeting_url`, `answer` (the reader's own so far) and `respond_url`, a page where
 ///   it can be given. `meeting_change` also has `changes`, a list of `{what, was, is}`; `meeting_reminder` the
-///   organizer's `message` (may be none); `meeting_left` has `who`. Its pieces `meeting/facts` and `meeting/answer` are
-///   included by all of them.
+///   organizer's `message` (may be none); `meeting_left` has `who`;
+/// * `server_alert` and `server_recovery` have `problems`, a list of lines, `since` and `until` (none: it lasts).
 ///
-/// English only: a letter's locale is not looked at yet.
+/// The pieces in `parts/` are included by several of them.
 #[derive(Debug)]
 pub struct Templates {
     environment: Environment<'static>,
+    catalogues: Catalogues,
 }
 
 impl Templates {
     /// The templates as shipped.
     #[must_use]
     pub fn new() -> Self {
-        let mut environment = Environment::new();
-        // A variable that does not exist is the fault of the template, not an empty word in somebody's mail.
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        for (name, source) in SHIPPED {
-            environment.add_template(name, source).expect("a test parses every template that is shipped");
-        }
-        Self { environment }
+        Self::builder().build().expect("a test renders everything that is shipped")
+    }
+
+    /// For templates and words that differ from the shipped ones.
+    pub fn builder() -> TemplatesBuilder {
+        TemplatesBuilder::default()
     }
 
     /// The names of all templates that may be replaced.
@@ -50,27 +76,56 @@ impl Templates {
         SHIPPED.iter().map(|(name, _)| *name)
     }
 
-    /// Replaces one template, for example `welcome/subject.txt`.
+    /// The tags of the languages that there are words of, in their order.
+    pub fn locales(&self) -> impl Iterator<Item = &str> {
+        self.catalogues.iter().map(|catalogue| catalogue.tag())
+    }
+
+    /// What a notice looks like, with made-up content as of `now`; the same for the same arguments. `None` where there is
+    /// nothing to make up ([`Topic::sample`]).
     ///
     /// # Errors
     ///
-    /// There is no template of that name, or `source` does not parse.
-    pub fn with_override(mut self, name: &str, source: impl Into<String>) -> Result<Self, RenderError> {
-        if !Self::names().any(|known| known == name) {
-            let known: Vec<_> = Self::names().collect();
-            return Err(RenderError(format!("there is no template {name}, only {}", known.join(", "))));
-        }
-        self.environment.add_template_owned(name.to_owned(), source.into()).map_err(|error| {
-            let detail = error.detail().unwrap_or("it does not parse");
-            RenderError(format!("{}: {detail}", place(name, &error)))
-        })?;
-        Ok(self)
+    /// The fault of a template.
+    pub fn preview(
+        &self,
+        kind: NoticeKind,
+        locale: &Locale,
+        zone: &Zone,
+        public_url: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Option<Content>, RenderError> {
+        sample(kind, locale, zone, public_url, now).map(|letter| self.render(&letter)).transpose()
     }
 
-    fn fill(&self, name: &str, context: &Value) -> Result<String, RenderError> {
-        let filled = self.environment.get_template(name).and_then(|template| template.render(context.clone()));
-        // The detail of an error may quote what a person typed; the kind never does.
-        filled.map_err(|error| RenderError(format!("{}: {}", place(name, &error), error.kind())))
+    fn words_of(&self, letter: &Letter) -> Result<Content, Fault> {
+        if let Topic::Letter(written) = &letter.topic {
+            return Ok(as_written(written)?);
+        }
+        let kind = letter.topic.kind();
+        let words = self.catalogues.closest(&letter.locale).ok_or(RenderError("there are no words".to_owned()))?;
+        let reader = Reader { words, zone: &letter.zone };
+        let common = context! {
+            name => &letter.name,
+            locale => words.tag(),
+            public_url => letter.public_url.as_ref().filter(|_| !goes_to_a_guest(&letter.topic)),
+            unsubscribe_url => &letter.unsubscribe_url,
+            say => speaker(words),
+        };
+        let context = context! { ..common, ..words::of(&letter.topic, &reader)? };
+        let subject = one_line(&self.fill(format!("{kind}/subject.txt"), &context)?);
+        if subject.is_empty() {
+            return Err(RenderError(format!("{kind}/subject.txt: the subject is empty")).into());
+        }
+        let context = context! { subject => &subject, ..context };
+        let text = self.fill(format!("{kind}/body.txt"), &context)? + "\n";
+        let html = self.fill(format!("{kind}/body.html"), &context)? + "\n";
+        Ok(Content { subject, text, html: Some(html) })
+    }
+
+    fn fill(&self, name: String, context: &Value) -> Result<String, Fault> {
+        let filled = self.environment.get_template(&name).and_then(|template| template.render(context.clone()));
+        filled.map_err(|error| Fault::Template { name, error })
     }
 }
 
@@ -82,43 +137,74 @@ impl Default for Templates {
 
 impl Renderer for Templates {
     fn render(&self, letter: &Letter) -> Result<Content, RenderError> {
-        let kind = letter.topic.kind();
-        let public_url = letter.public_url.as_ref().filter(|_| !goes_to_a_guest(&letter.topic));
-        let common = context! { name => &letter.name, public_url };
-        let context = context! { ..common, ..topic_words(&letter.topic, &letter.zone)? };
-        let subject = one_line(&self.fill(&format!("{kind}/subject.txt"), &context)?);
-        if subject.is_empty() {
-            return Err(RenderError(format!("{kind}/subject.txt: the subject is empty")));
-        }
-        let context = context! { subject => &subject, ..context };
-        let text = self.fill(&format!("{kind}/body.txt"), &context)? + "\n";
-        let html = self.fill(&format!("{kind}/body.html"), &context)? + "\n";
-        Ok(Content { subject, text, html: Some(html) })
+        self.words_of(letter).map_err(|fault| match fault {
+            // The detail of an error may quote what a person typed; the kind never does.
+            Fault::Template { name, error } => RenderError(format!("{}: {}", place(&name, &error), error.kind())),
+            Fault::Other(error) => error,
+        })
     }
 }
 
-fn topic_words(topic: &Topic, zone: &Zone) -> Result<Value, RenderError> {
-    let about = |invitation: &Invitation| meeting::words(invitation, zone);
-    Ok(match topic {
-        Topic::Welcome { verify_url } => context! { verify_url },
-        Topic::VerifyEmail { url, expires_at } | Topic::PasswordReset { url, expires_at } => {
-            context! { url, until => told(*expires_at, zone) }
+/// Why a letter has no words.
+enum Fault {
+    Template { name: String, error: Error },
+    Other(RenderError),
+}
+
+impl From<RenderError> for Fault {
+    fn from(error: RenderError) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// What templates call `say`: words by their name, with what is to be filled in.
+fn speaker(words: &Arc<Catalogue>) -> Value {
+    let words = words.clone();
+    Value::from_function(move |key: &str, gaps: Kwargs| {
+        let mut slots = Vec::new();
+        for name in gaps.args() {
+            let value: Value = gaps.get(name)?;
+            if value.is_undefined() || value.is_none() {
+                return Err(Error::new(ErrorKind::UndefinedError, format!("{name} in {key} is nothing")));
+            }
+            slots.push((name, value.to_string()));
         }
-        Topic::PasswordChanged { at } => context! { when => told(*at, zone) },
-        Topic::TaskDue { task, due_at } => context! {
-            title => task.title.as_str(),
-            description => task.description.as_ref().map(Description::as_str),
-            due => told(*due_at, zone),
-            priority => task.priority.as_str(),
-        },
-        Topic::MeetingInvite(invitation) | Topic::MeetingCancel(invitation) => about(invitation),
-        Topic::MeetingChange { invitation, was } => context! {
-            changes => meeting::changes(was, &invitation.meeting.facts(), zone),
-            ..about(invitation)
-        },
-        Topic::MeetingReminder { invitation, message } => context! { message, ..about(invitation) },
-        Topic::MeetingLeft(invitation) => context! { ..meeting::who_left(invitation), ..about(invitation) },
-        other => return Err(RenderError(format!("there are no templates for {}", other.kind()))),
+        let slots: Vec<_> = slots.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        // Names of words and gaps only: nothing that anybody typed.
+        words.say(key, &slots).map_err(|error| Error::new(ErrorKind::InvalidOperation, error.0))
+    })
+}
+
+/// A letter by hand, in which nothing is ours.
+fn as_written(letter: &WrittenLetter) -> Result<Content, RenderError> {
+    let subject = one_line(&letter.subject);
+    let text = match (&letter.text, &letter.html) {
+        (Some(text), _) => text.clone(),
+        (None, Some(html)) => plain::from_html(html),
+        (None, None) => return Err(RenderError("the letter has neither text nor HTML".to_owned())),
+    };
+    if subject.is_empty() {
+        return Err(RenderError("the subject of the letter is empty".to_owned()));
+    }
+    Ok(Content { subject, text, html: letter.html.clone() })
+}
+
+/// A letter about something made up.
+fn sample(
+    kind: NoticeKind,
+    locale: &Locale,
+    zone: &Zone,
+    public_url: Option<&str>,
+    now: Timestamp,
+) -> Option<Letter> {
+    let unsubscribe_url = public_url.filter(|_| kind.is_recurring()).map(|url| format!("{url}/u/sample"));
+    Some(Letter {
+        name: "Ada".to_owned(),
+        locale: locale.clone(),
+        zone: zone.clone(),
+        public_url: public_url.map(ToOwned::to_owned),
+        unsubscribe_url,
+        topic: Topic::sample(kind, now)?,
     })
 }
 
@@ -133,24 +219,8 @@ fn goes_to_a_guest(topic: &Topic) -> bool {
     }
 }
 
-/// For example `Sunday, 22 November 2026 at 10:30 CET (Europe/Berlin)`.
-fn told(at: Timestamp, zone: &Zone) -> String {
-    let clock = zone.wall_clock(at);
-    let time = format!("{} {}", clock.at.format("%A, %-d %B %Y at %H:%M"), clock.abbreviation);
-    if zone.name() == clock.abbreviation { time } else { format!("{time} ({})", zone.name()) }
-}
-
-/// For example `Sun 22 Nov, 10:30 CET`.
-fn told_briefly(at: Timestamp, zone: &Zone) -> String {
-    let clock = zone.wall_clock(at);
-    format!("{} {}", clock.at.format("%a %-d %b, %H:%M"), clock.abbreviation)
-}
-
-fn place(name: &str, error: &minijinja::Error) -> String {
-    let name = match error.kind() {
-        ErrorKind::TemplateNotFound => name,
-        _ => error.name().unwrap_or(name),
-    };
+fn place(name: &str, error: &Error) -> String {
+    let name = error.name().filter(|_| error.kind() != ErrorKind::TemplateNotFound).unwrap_or(name);
     match error.line() {
         Some(line) => format!("template {name}, line {line}"),
         None => format!("template {name}"),
@@ -159,48 +229,50 @@ fn place(name: &str, error: &minijinja::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use taskflow_core::NoticeKind;
-
     use super::*;
 
     #[test]
-    fn every_kind_of_notice_has_its_three_templates() {
+    fn every_notice_can_be_rendered_in_every_language() {
         let templates = Templates::new();
-        for kind in NoticeKind::ALL {
-            for part in ["subject.txt", "body.txt", "body.html"] {
-                assert!(templates.environment.get_template(&format!("{kind}/{part}")).is_ok(), "{kind}/{part}");
+        let (zone, now) = (Zone::utc(), Timestamp::from_micros(0));
+        for locale in templates.locales() {
+            let locale = locale.parse().expect("a tag");
+            for kind in NoticeKind::ALL {
+                for public_url in [Some("https://tasks.example.org"), None] {
+                    let content = templates.preview(kind, &locale, &zone, public_url, now);
+                    let content = content.unwrap_or_else(|error| panic!("{kind} in {locale}: {error}"));
+                    assert_eq!(content.is_none(), kind == NoticeKind::Sample, "{kind}");
+                }
             }
         }
     }
 
     #[test]
-    fn a_template_that_does_not_exist_or_parse_is_refused_with_its_name() {
-        let error = Templates::new().with_override("welcom/subject.txt", "x").expect_err("unknown");
-        assert!(error.to_string().contains("welcome/subject.txt"), "{error}");
-        let error = Templates::new().with_override("welcome/body.txt", "\n{% if %}").expect_err("broken");
-        assert!(error.to_string().contains("welcome/body.txt, line 2"), "{error}");
+    fn faults_at_the_time_of_sending_do_not_quote_what_people_typed() {
+        let mut templates = Templates::new();
+        let broken = "{{ say(name) }}";
+        templates.environment.add_template("welcome/body.txt", broken).expect("it parses");
+        let letter = sample(NoticeKind::Welcome, &Locale::en(), &Zone::utc(), None, Timestamp::from_micros(0));
+        let error = templates.render(&letter.expect("a letter")).expect_err("no words are called Ada").to_string();
+        assert!(error.contains("welcome/body.txt, line 1") && !error.contains("Ada"), "{error}");
     }
 
     #[test]
-    fn a_variable_that_does_not_exist_is_an_error_and_not_an_empty_word() {
-        let templates = Templates::new().with_override("welcome/body.txt", "{{ nam }}").expect("it parses");
-        let letter = Letter {
-            name: "Ada".to_owned(),
-            locale: taskflow_core::Locale::en(),
-            zone: Zone::utc(),
-            public_url: None,
-            topic: Topic::Welcome { verify_url: None },
+    fn a_letter_by_hand_is_taken_as_it_is() {
+        let letter = |text: Option<&str>, html: Option<&str>| {
+            as_written(&WrittenLetter {
+                subject: "a\r\nb".to_owned(),
+                text: text.map(ToOwned::to_owned),
+                html: html.map(ToOwned::to_owned),
+                to: Vec::new(),
+                cc: Vec::new(),
+                reply_to: None,
+            })
         };
-        let error = templates.render(&letter).expect_err("undefined");
-        assert!(error.to_string().contains("welcome/body.txt, line 1"), "{error}");
-    }
-
-    #[test]
-    fn times_are_told_in_the_readers_zone_with_its_name() {
-        let at = "2026-07-01T12:00:00Z".parse().expect("a time");
-        let told_in = |zone: &str| told(at, &zone.parse().expect("a zone"));
-        assert_eq!(told_in("Europe/Berlin"), "Wednesday, 1 July 2026 at 14:00 CEST (Europe/Berlin)");
-        assert_eq!(told_in("Europe/Istanbul"), "Wednesday, 1 July 2026 at 15:00 +03 (Europe/Istanbul)");
-        assert_eq!(told_in("UTC"), "Wednesday, 1 July 2026 at 12:00 UTC");
+        let content = letter(Some("{{ x }}\n"), None).expect("text will do");
+        assert_eq!((content.subject.as_str(), content.text.as_str(), content.html), ("a b", "{{ x }}\n", None));
+        let content = letter(None, Some("<p>a &lt; b</p>")).expect("HTML will do");
+        assert_eq!((content.text.as_str(), content.html.as_deref()), ("a < b\n", Some("<p>a &lt; b</p>")));
+        assert!(letter(None, None).is_err());
     }
 }

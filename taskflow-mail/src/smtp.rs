@@ -1,180 +1,40 @@
 //! What callers see of SMTP: settings and a mailer.
 
+mod settings;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lettre::transport::smtp::extension::ClientId;
+use taskflow_core::Mail;
 use taskflow_core::ports::{Accepted, Clock, MailError, Mailer, Reply};
-use taskflow_core::{Mail, Mailbox};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::Instant;
 
+pub(crate) use self::settings::Login;
+pub use self::settings::{InvalidSettings, Security, SmtpSettings};
 use crate::message::Message;
-use crate::pool::Pool;
-
-/// Longest time limit that can be set.
-const LONGEST_LIMIT: Duration = Duration::from_hours(1);
-
-/// How the way to the relay is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Security {
-    /// TLS from the first byte (RFC 8314 §3.3), usually on port 465.
-    ImplicitTls,
-    /// TLS by STARTTLS (RFC 3207), usually on port 587. A relay that does not offer it gets nothing.
-    StartTls,
-    /// None; also a password would cross the network in clear. For relays on this machine.
-    Plain,
-}
-
-/// Which relay to use, and how.
-///
-/// ```
-/// use std::sync::Arc;
-/// use taskflow_core::{Mailbox, ports::SystemClock};
-/// use taskflow_mail::{SmtpMailer, SmtpSettings};
-///
-/// let from = Mailbox { name: Some("TaskFlow".to_owned()), address: "tasks@example.org".parse()? };
-/// let settings = SmtpSettings::new("smtp.example.org", 587, from).sign_in("tasks", "secret").connections(4);
-/// let mailer = SmtpMailer::new(settings, Arc::new(SystemClock::new()))?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone)]
-pub struct SmtpSettings {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) from: Mailbox,
-    pub(crate) security: Security,
-    pub(crate) login: Option<Login>,
-    pub(crate) connections: usize,
-    pub(crate) mail_limit: Duration,
-    pub(crate) command_limit: Duration,
-    pub(crate) mails_per_connection: u32,
-    pub(crate) root_certificate: Option<Vec<u8>>,
-    pub(crate) hello: ClientId,
-}
-
-/// A name and a password that never shows itself.
-#[derive(Clone)]
-pub(crate) struct Login {
-    pub(crate) username: String,
-    pub(crate) password: String,
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login").field("username", &self.username).field("password", &"***").finish()
-    }
-}
-
-impl SmtpSettings {
-    /// The relay at `host`:`port` for mail of `from`; implicit TLS on port 465, otherwise STARTTLS, nobody signed in.
-    #[must_use]
-    pub fn new(host: impl Into<String>, port: u16, from: Mailbox) -> Self {
-        Self {
-            host: host.into(),
-            port,
-            from,
-            security: if port == 465 { Security::ImplicitTls } else { Security::StartTls },
-            login: None,
-            connections: 16,
-            mail_limit: Duration::from_secs(30),
-            command_limit: Duration::from_secs(10),
-            mails_per_connection: 1000,
-            root_certificate: None,
-            hello: ClientId::default(),
-        }
-    }
-
-    /// How the way to the relay is protected.
-    #[must_use]
-    pub fn security(mut self, security: Security) -> Self {
-        self.security = security;
-        self
-    }
-
-    /// Signs in (AUTH PLAIN or LOGIN, whichever the relay offers; RFC 4954).
-    #[must_use]
-    pub fn sign_in(mut self, username: impl Into<String>, password: impl Into<String>) -> Self {
-        self.login = Some(Login { username: username.into(), password: password.into() });
-        self
-    }
-
-    /// How many connections may be open at once; 16 unless told.
-    #[must_use]
-    pub fn connections(mut self, connections: usize) -> Self {
-        self.connections = connections;
-        self
-    }
-
-    /// How long one mail may take, connecting included; 30 s unless told. Waiting for a free connection has the same
-    /// limit once more.
-    #[must_use]
-    pub fn mail_limit(mut self, limit: Duration) -> Self {
-        self.mail_limit = limit;
-        self
-    }
-
-    /// How long one command may take, or connecting, or a TLS handshake; 10 s unless told. Only the answer to the mail
-    /// itself may take as long as the mail's own limit.
-    #[must_use]
-    pub fn command_limit(mut self, limit: Duration) -> Self {
-        self.command_limit = limit;
-        self
-    }
-
-    /// After how many mails a connection is replaced; 1,000 unless told.
-    #[must_use]
-    pub fn mails_per_connection(mut self, mails: u32) -> Self {
-        self.mails_per_connection = mails;
-        self
-    }
-
-    /// Trusts these certificates (PEM) too, for relays with a private authority.
-    #[must_use]
-    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.root_certificate = Some(pem.into());
-        self
-    }
-
-    /// What to call ourselves in EHLO; the name of this machine unless told.
-    #[must_use]
-    pub fn hello(mut self, name: impl Into<String>) -> Self {
-        self.hello = ClientId::Domain(name.into());
-        self
-    }
-
-    fn check(&self) -> Result<(), InvalidSettings> {
-        let graphic = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
-        if !graphic(&self.host) {
-            return Err(InvalidSettings("the host must be a name or an address".to_owned()));
-        }
-        if !graphic(&self.hello.to_string()) {
-            return Err(InvalidSettings("the name to say hello with must be a host name".to_owned()));
-        }
-        if self.connections == 0 || self.connections > Semaphore::MAX_PERMITS || self.mails_per_connection == 0 {
-            return Err(InvalidSettings("there must be room for one connection and one mail on it".to_owned()));
-        }
-        let fits = |limit: Duration| !limit.is_zero() && limit <= LONGEST_LIMIT;
-        if !fits(self.mail_limit) || !fits(self.command_limit) {
-            return Err(InvalidSettings("the time limits must be longer than nothing and at most an hour".to_owned()));
-        }
-        Ok(())
-    }
-}
-
-/// Settings that cannot work; says which and why, never a password.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid SMTP settings: {0}")]
-pub struct InvalidSettings(pub(crate) String);
+use crate::pool::{Pool, Rate};
 
 /// Sends mail through a relay, over a pool of connections that stay open.
 ///
 /// It must be used inside a tokio runtime. See the crate's documentation for what it promises.
+///
+/// # What the relay's answers mean
+///
+/// | what happens | means | what follows |
+/// |---|---|---|
+/// | connecting, TLS, the greeting or signing in fails | the relay is away | `Unavailable` for everybody; it is asked once a second, by one connection, until it lets us in. While other connections work, mail waits for those instead |
+/// | the connection is lost, or 421, before MAIL is answered | nothing was offered | the mail takes another connection; on a fresh one: as above |
+/// | 4yz to MAIL, RCPT or the mail | the relay does not want this mail now | `Transient` |
+/// | 5yz to MAIL, RCPT or the mail | it never will | `Permanent` |
+/// | 4yz that tells of throttling (454, "too many", "rate limit") and not of a mailbox (4.1.z, 4.2.z) | we are too fast | `Unavailable`; nobody offers anything for a second |
+/// | 421 to RCPT, DATA or the mail | it hangs up on this mail, or on all | the first such answer since a mail was last accepted is about its mail: `Transient`. Further ones, with nothing accepted in between, are about the relay: `Unavailable`, no attempt used |
+/// | silence, nonsense or a lost connection from RCPT on | nobody knows | `Transient` without a code; the connection is closed |
+/// | 2yz to the mail | it is taken | `Ok` |
 pub struct SmtpMailer {
     pool: Arc<Pool>,
-    places: Arc<Semaphore>,
+    rate: Arc<Rate>,
 }
 
 impl SmtpMailer {
@@ -185,9 +45,35 @@ impl SmtpMailer {
     /// A setting cannot work, for example a root certificate that is none.
     pub fn new(settings: SmtpSettings, clock: Arc<dyn Clock>) -> Result<Self, InvalidSettings> {
         settings.check()?;
-        let places = Arc::new(Semaphore::new(settings.connections));
+        let rate = Arc::new(Rate::new(settings.rate, Instant::now()));
         let pool = Pool::new(settings, clock).map_err(InvalidSettings)?;
-        Ok(Self { pool: Arc::new(pool), places })
+        Ok(Self { pool: Arc::new(pool), rate })
+    }
+
+    /// Changes [`SmtpSettings::rate`] from now on: for nodes that share a limit, as they come and go.
+    ///
+    /// # Errors
+    ///
+    /// It is no rate; nothing changes then.
+    pub fn set_rate(&self, mails_per_second: f64) -> Result<(), InvalidSettings> {
+        let rate = (mails_per_second != 0.0).then_some(mails_per_second);
+        if rate.is_some_and(|rate| !settings::is_rate(rate)) {
+            return Err(InvalidSettings("the rate must be a number of mails per second, or 0 for no limit".to_owned()));
+        }
+        self.rate.set(rate, Instant::now());
+        Ok(())
+    }
+
+    /// How many mails may be under way at once so that all of them get their turn in time: the connections, or fewer
+    /// when the rate is low. Who sends more side by side may be told that the relay is unavailable although it is not.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        let connections = self.pool.settings().connections;
+        match self.rate.per_second() {
+            // Half of what the wait allows, so that a late wake-up turns nobody away.
+            Some(rate) => ((rate * self.patience().as_secs_f64() / 2.0) as usize).clamp(1, connections),
+            None => connections,
+        }
     }
 
     /// Connects, greets and signs in, sends nothing, and says what it found on one line.
@@ -196,25 +82,14 @@ impl SmtpMailer {
     ///
     /// [`MailError::Unavailable`] with the reason.
     pub async fn check(&self) -> Result<String, MailError> {
-        let place = self.place().await?;
         let pool = Arc::clone(&self.pool);
-        let checking = tokio::spawn(async move {
-            let found = pool.check().await;
-            drop(place);
-            found
-        });
+        let checking = tokio::spawn(async move { pool.check().await });
         checking.await.unwrap_or_else(|_| Err(MailError::Unavailable("the check broke off".to_owned())))
     }
 
-    /// Waits for a free connection: at most as many are open as the settings allow.
-    async fn place(&self) -> Result<OwnedSemaphorePermit, MailError> {
-        let limit = self.pool.settings().mail_limit;
-        match timeout(limit, Arc::clone(&self.places).acquire_owned()).await {
-            Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) | Err(_) => {
-                Err(MailError::Unavailable(format!("no connection became free within {} s", limit.as_secs_f32())))
-            }
-        }
+    /// How long a mail may wait before it is begun.
+    fn patience(&self) -> Duration {
+        self.pool.settings().mail_limit / 2
     }
 }
 
@@ -228,16 +103,15 @@ impl fmt::Debug for SmtpMailer {
 impl Mailer for SmtpMailer {
     async fn send(&self, mail: &Mail) -> Result<Accepted, MailError> {
         let message = Message::write(&self.pool.settings().from, mail)?;
-        let place = self.place().await?;
-        let pool = Arc::clone(&self.pool);
-        // In a task of its own: a caller who stops waiting must not leave a dialogue half-way, or the next mail on that
-        // connection would read answers meant for this one.
-        let dialogue = tokio::spawn(async move {
-            let outcome = pool.deliver(&message).await;
-            drop(place);
-            outcome
-        });
+        let began = Instant::now();
+        let begin_by = began + self.patience();
+        let Some(token) = self.rate.token(begin_by).await else {
+            return Err(MailError::Unavailable("the rate of mails per second is used up".to_owned()));
+        };
+        // The dialogue runs in a task of the pool: a caller who stops waiting must not leave it half-way, or the next
+        // mail on that connection would read answers meant for this one.
+        let answer = self.pool.submit(message, token, begin_by, began + self.pool.settings().mail_limit);
         let broken = |_| Reply { code: None, text: "the dialogue with the relay broke off".to_owned() };
-        dialogue.await.unwrap_or_else(|error| Err(MailError::Transient(broken(error))))
+        answer.await.unwrap_or_else(|error| Err(MailError::Transient(broken(error))))
     }
 }

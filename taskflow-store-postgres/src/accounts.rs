@@ -75,15 +75,15 @@ impl Accounts for PgStore {
 }
 
 const BY_USERNAME: &str = "
-    SELECT u.id, u.username, u.email, u.email_verified, u.time_zone, u.locale, u.is_active, u.is_admin, u.version,
-        u.created_at, u.updated_at, c.password
+    SELECT u.id, u.username, u.email, u.email_verified, u.time_zone, u.locale, u.mail_off, u.quiet_from, u.quiet_until,
+        u.summary_minute, u.summary_days, u.is_active, u.is_admin, u.version, u.created_at, u.updated_at, c.password
     FROM taskflow.users AS u
     LEFT JOIN taskflow.credentials AS c ON c.user_id = u.id
     WHERE u.username_key = $1";
 
 const BY_EMAIL: &str = "
-    SELECT u.id, u.username, u.email, u.email_verified, u.time_zone, u.locale, u.is_active, u.is_admin, u.version,
-        u.created_at, u.updated_at, c.password
+    SELECT u.id, u.username, u.email, u.email_verified, u.time_zone, u.locale, u.mail_off, u.quiet_from, u.quiet_until,
+        u.summary_minute, u.summary_days, u.is_active, u.is_admin, u.version, u.created_at, u.updated_at, c.password
     FROM taskflow.users AS u
     LEFT JOIN taskflow.credentials AS c ON c.user_id = u.id
     WHERE u.email_key = $1";

@@ -12,6 +12,7 @@ use crate::owners::Owners;
 use crate::rows::Rows;
 use crate::savepoint::Savepoint;
 use crate::store::PgStore;
+use crate::suppressions::Suppressions;
 use crate::users::People;
 use crate::{accounts, answers, deliveries, mailbox, sessions, tasks, tokens, users};
 
@@ -49,6 +50,8 @@ pub(crate) struct Batch {
     changed_tasks: Rows,
     meetings: MeetingWrites,
     cancellations: Rows<()>,
+    retries: Rows,
+    suppressions: Suppressions,
     mails: Rows,
     deliveries: Plans,
     events: Events,
@@ -106,6 +109,11 @@ impl Batch {
                 Write::CancelDelivery { key, reason, at } => {
                     batch.cancellations.push(index, (), &deliveries::Cancel::new(key, reason, *at))?;
                 }
+                Write::RetryDelivery { id, at } => {
+                    batch.retries.push(index, id.as_uuid(), &deliveries::Retry { id: *id, at: *at })?;
+                }
+                Write::Suppress(new) => batch.suppressions.push(index, new)?,
+                Write::Unsuppress(email) => batch.suppressions.lift(email),
                 Write::KeepMail(mail) => batch.mails.push(index, mail.id.as_uuid(), &mailbox::Params::new(mail))?,
                 _ => return Err(PgStoreError::Unknown("this kind of write").into()),
             }
@@ -140,8 +148,10 @@ impl Batch {
         self.meetings.apply(conn).await?;
         users::delete(conn, &self.gone_users).await?;
         deliveries::cancel(conn, &self.cancellations).await?;
+        deliveries::retry(conn, &self.retries).await?;
         mailbox::keep(conn, &self.mails).await?;
         self.deliveries.plan(conn).await?;
+        self.suppressions.apply(conn).await?;
         self.events.append(conn).await
     }
 }

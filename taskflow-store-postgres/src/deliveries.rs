@@ -1,5 +1,8 @@
 //! The ledger: its rows, planning and cancelling. What senders do with it is in [`outbox`](crate::outbox).
 
+mod list;
+mod retry;
+
 use std::collections::HashSet;
 
 use serde::Serialize;
@@ -11,6 +14,9 @@ use uuid::Uuid;
 
 use crate::error::{Instant, Table, store_error};
 use crate::rows::{Rows, json};
+
+pub(crate) use list::deliveries;
+pub(crate) use retry::{Retry, retry};
 
 const TABLE: Table = Table("taskflow.deliveries");
 

@@ -23,7 +23,7 @@
 //!   used again.
 //! * Statements depend on the kinds of writes, not on the number of rows: rows travel as one JSON array per statement
 //!   and are unfolded by `json_to_recordset`. Rows are locked in the order of their ids, and tables in this one: people, meetings, participants,
-//!   deliveries, feeds.
+//!   deliveries, suppressions, feeds.
 //! * Time comes in as parameters, with one exception: leases run by the clock of the database.
 //! * PostgreSQL keeps every character but U+0000, which becomes U+FFFD on its way in.
 //!
@@ -43,11 +43,13 @@ mod meetings;
 mod options;
 mod outbox;
 mod owners;
+mod preferences;
 mod rows;
 mod savepoint;
 mod schema;
 mod sessions;
 mod store;
+mod suppressions;
 mod tasks;
 mod tokens;
 mod users;

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
+use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, DeliveryQuery, HeldLease, Outbox, Settled};
 use taskflow_core::{
     BadRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, Priority, Settlement, StoreError,
     Timestamp,
 };
 use uuid::Uuid;
 
-use crate::deliveries::DeliveryRow;
+use crate::deliveries::{self, DeliveryRow};
 use crate::error::{Instant, Table, store_error};
 use crate::store::PgStore;
 
@@ -133,12 +133,13 @@ impl Outbox for PgStore {
         Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
     }
 
-    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
-        // Every id is greater than the nil UUID, which is none.
-        let after = after.map_or(Uuid::nil(), DeliveryId::as_uuid);
-        let query = || sqlx::query_as(DELIVERIES_AFTER).bind(after).bind(i64::from(size));
-        let rows: Vec<DeliveryRow> = self.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-        Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
+    async fn deliveries(
+        &self,
+        query: &DeliveryQuery,
+        after: Option<DeliveryId>,
+        size: u32,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        deliveries::deliveries(self, query, after, size).await
     }
 }
 
@@ -205,14 +206,6 @@ const WITH_KEY: &str = "
     WHERE dedupe_key >= $1 AND dedupe_key < $2
     ORDER BY dedupe_key
     LIMIT $3";
-
-const DELIVERIES_AFTER: &str = "
-    SELECT id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at, due_at,
-        next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
-    FROM taskflow.deliveries
-    WHERE id > $1
-    ORDER BY id
-    LIMIT $2";
 
 #[cfg(test)]
 mod tests {

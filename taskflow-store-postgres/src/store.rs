@@ -1,5 +1,6 @@
 //! [`PgStore`]: how it is reached, how it reads and writes, and the port [`Store`].
 
+use std::collections::HashSet;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -10,8 +11,8 @@ use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
 use taskflow_core::ports::{Loaded, MeetingCursor, Store, Viewer};
 use taskflow_core::{
     Answer, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, IdempotencyKey, KeptMail, Meeting, MeetingId,
-    MeetingQuery, Page, Participant, ParticipantId, Revision, StoreError, Task, TaskId, TaskQuery, TaskSummary,
-    Timestamp, User, UserId,
+    MeetingQuery, Page, Participant, ParticipantId, Revision, StoreError, Suppression, Task, TaskId, TaskQuery,
+    TaskSummary, Timestamp, User, UserId,
 };
 use tracing::Instrument;
 
@@ -20,7 +21,7 @@ use crate::connection::{Borrowed, Trust, Work};
 use crate::error::{PgStoreError, database_error, is_lost, is_rolled_back, store_error};
 use crate::options::{ANSWER_TIMEOUT, PgOptions};
 use crate::schema::{self, MigrationStatus};
-use crate::{answers, feed, mailbox, meetings, tasks, users};
+use crate::{answers, feed, mailbox, meetings, suppressions, tasks, users};
 
 /// Keeps everything in one PostgreSQL database. Cheap to clone; clones share their connections.
 ///
@@ -300,6 +301,14 @@ impl Store for PgStore {
 
     async fn meetings_before_tzdb(&self, tzdb: &str, now: Timestamp, limit: u32) -> Result<Vec<MeetingId>, StoreError> {
         meetings::before_tzdb(self, tzdb, now, limit).await
+    }
+
+    async fn suppressed(&self, addresses: &[EmailAddress]) -> Result<HashSet<String>, StoreError> {
+        suppressions::suppressed(self, addresses).await
+    }
+
+    async fn suppressions_after(&self, after: Option<&str>, size: u32) -> Result<Vec<Suppression>, StoreError> {
+        suppressions::after(self, after, size).await
     }
 
     async fn history(&self, entity: Entity) -> Result<Vec<Event>, StoreError> {

@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use crate::answers::DELETE_ANSWERS;
 use crate::error::{Instant, Table, store_error};
+use crate::preferences::PreferencesRow;
 use crate::rows::Rows;
 use crate::store::PgStore;
 use crate::tokens::DELETE_TOKENS;
-use crate::{deliveries, meetings, sessions};
+use crate::{deliveries, meetings, preferences, sessions};
 
 const TABLE: Table = Table("taskflow.users");
 
@@ -26,6 +27,8 @@ pub(crate) struct Params<'a> {
     email_verified: bool,
     time_zone: &'a str,
     locale: &'a str,
+    #[serde(flatten)]
+    preferences: preferences::Params,
     is_active: bool,
     is_admin: bool,
     version: u64,
@@ -44,6 +47,7 @@ impl<'a> Params<'a> {
             email_verified: user.email_verified,
             time_zone: user.time_zone.name(),
             locale: user.locale.as_str(),
+            preferences: preferences::Params::new(&user.preferences),
             is_active: user.is_active,
             is_admin: user.is_admin,
             version: user.version,
@@ -109,6 +113,8 @@ pub(crate) struct UserRow {
     email_verified: bool,
     time_zone: String,
     locale: String,
+    #[sqlx(flatten)]
+    preferences: PreferencesRow,
     is_active: bool,
     is_admin: bool,
     version: i64,
@@ -127,6 +133,7 @@ impl TryFrom<UserRow> for User {
             email_verified: row.email_verified,
             time_zone: TABLE.value("time_zone", &row.time_zone)?,
             locale: TABLE.value("locale", &row.locale)?,
+            preferences: row.preferences.try_into()?,
             is_active: row.is_active,
             is_admin: row.is_admin,
             version: TABLE.number("version", row.version)?,
@@ -143,7 +150,8 @@ pub(crate) async fn user(store: &PgStore, id: UserId) -> Result<Option<User>, St
 }
 
 const USER: &str = "
-    SELECT id, username, email, email_verified, time_zone, locale, is_active, is_admin, version, created_at, updated_at
+    SELECT id, username, email, email_verified, time_zone, locale, mail_off, quiet_from, quiet_until, summary_minute,
+        summary_days, is_active, is_admin, version, created_at, updated_at
     FROM taskflow.users
     WHERE id = $1";
 
@@ -155,7 +163,8 @@ pub(crate) async fn users(store: &PgStore, ids: &[UserId]) -> Result<Loaded<User
 }
 
 const USERS: &str = "
-    SELECT id, username, email, email_verified, time_zone, locale, is_active, is_admin, version, created_at, updated_at
+    SELECT id, username, email, email_verified, time_zone, locale, mail_off, quiet_from, quiet_until, summary_minute,
+        summary_days, is_active, is_admin, version, created_at, updated_at
     FROM taskflow.users
     WHERE id = ANY ($1)";
 
@@ -168,7 +177,8 @@ pub(crate) async fn users_after(store: &PgStore, after: Option<UserId>, size: u3
 }
 
 const USERS_AFTER: &str = "
-    SELECT id, username, email, email_verified, time_zone, locale, is_active, is_admin, version, created_at, updated_at
+    SELECT id, username, email, email_verified, time_zone, locale, mail_off, quiet_from, quiet_until, summary_minute,
+        summary_days, is_active, is_admin, version, created_at, updated_at
     FROM taskflow.users
     WHERE id > $1
     ORDER BY id
@@ -182,7 +192,8 @@ pub(crate) async fn users_by_email(store: &PgStore, addresses: &[EmailAddress]) 
 }
 
 const USERS_BY_EMAIL: &str = "
-    SELECT id, username, email, email_verified, time_zone, locale, is_active, is_admin, version, created_at, updated_at
+    SELECT id, username, email, email_verified, time_zone, locale, mail_off, quiet_from, quiet_until, summary_minute,
+        summary_days, is_active, is_admin, version, created_at, updated_at
     FROM taskflow.users
     WHERE email_key = ANY ($1) AND email_verified
     ORDER BY id";
@@ -197,18 +208,20 @@ pub(crate) async fn insert(conn: &mut PgConnection, people: &People) -> Result<(
 
 const INSERT: &str = "
     INSERT INTO taskflow.users (id, username, username_key, email, email_key, email_verified, time_zone, locale,
-        is_active, is_admin, version, created_at, updated_at)
-    SELECT id, username, username_key, email, email_key, email_verified, time_zone, locale, is_active, is_admin,
-        version, created_at, updated_at
+        mail_off, quiet_from, quiet_until, summary_minute, summary_days, is_active, is_admin, version, created_at,
+        updated_at)
+    SELECT id, username, username_key, email, email_key, email_verified, time_zone, locale, mail_off, quiet_from,
+        quiet_until, summary_minute, summary_days, is_active, is_admin, version, created_at, updated_at
     FROM json_to_recordset($1::json) AS r (id uuid, username text, username_key text, email text, email_key text,
-        email_verified boolean, time_zone text, locale text, is_active boolean, is_admin boolean, version bigint,
+        email_verified boolean, time_zone text, locale text, mail_off text[], quiet_from smallint, quiet_until smallint,
+        summary_minute smallint, summary_days smallint, is_active boolean, is_admin boolean, version bigint,
         created_at timestamptz, updated_at timestamptz)";
 
 pub(crate) async fn update(conn: &mut PgConnection, people: &People) -> Result<(), StoreError> {
     if people.rows.is_empty() {
         return Ok(());
     }
-    let query = sqlx::query_scalar(UPDATE).bind(people.rows.json());
+    let query = sqlx::query_scalar(UPDATE).bind(people.rows.json()).bind(preferences::known_kinds());
     match query.fetch_all(conn).await {
         Ok(found) => people.rows.all_found(&found),
         Err(error) => Err(people.taken(error)),
@@ -224,6 +237,11 @@ const UPDATE: &str = "
         email_verified = r.email_verified,
         time_zone = r.time_zone,
         locale = r.locale,
+        mail_off = r.mail_off || ARRAY(SELECT kind FROM unnest(u.mail_off) AS kind WHERE kind <> ALL ($2)),
+        quiet_from = r.quiet_from,
+        quiet_until = r.quiet_until,
+        summary_minute = r.summary_minute,
+        summary_days = r.summary_days,
         is_active = r.is_active,
         is_admin = r.is_admin,
         version = r.version,
@@ -231,8 +249,9 @@ const UPDATE: &str = "
     FROM (
         SELECT r.*
         FROM json_to_recordset($1::json) AS r (id uuid, username text, username_key text, email text, email_key text,
-            email_verified boolean, time_zone text, locale text, is_active boolean, is_admin boolean, version bigint,
-            updated_at timestamptz)
+            email_verified boolean, time_zone text, locale text, mail_off text[], quiet_from smallint,
+            quiet_until smallint, summary_minute smallint, summary_days smallint, is_active boolean, is_admin boolean,
+            version bigint, updated_at timestamptz)
         JOIN taskflow.users AS l ON l.id = r.id AND l.version = r.version - 1
         ORDER BY l.id
         FOR NO KEY UPDATE OF l) AS r

@@ -13,7 +13,7 @@ use taskflow_core::{Changes, StoreError, Write};
 use crate::error::{SqliteStoreError, store_error};
 use crate::meetings::MeetingWrites;
 use crate::store::SqliteStore;
-use crate::{accounts, answers, deliveries, feed, mailbox, sessions, tasks, tokens, users};
+use crate::{accounts, answers, deliveries, feed, mailbox, sessions, suppressions, tasks, tokens, users};
 
 impl SqliteStore {
     /// Applies `changes` in a transaction of the host's (begun by sqlx, on a database that has our schema); they count once
@@ -77,6 +77,9 @@ pub(crate) struct Batch {
     changed_tasks: Rows,
     meetings: MeetingWrites,
     cancellations: Rows,
+    retries: Rows,
+    suppressions: Rows,
+    unsuppressions: Rows,
     mails: Rows,
     deliveries: Rows,
     events: Rows,
@@ -122,6 +125,13 @@ impl Batch {
                 Write::CancelDelivery { key, reason, at } => {
                     batch.cancellations.push(index, key, &deliveries::Cancel::new(key, reason, *at))?;
                 }
+                Write::RetryDelivery { id, at } => {
+                    batch.retries.push(index, id, &deliveries::Retry::new(*id, *at))?;
+                }
+                Write::Suppress(new) => {
+                    batch.suppressions.push(index, new.email.key(), &suppressions::Params::new(new))?;
+                }
+                Write::Unsuppress(email) => batch.unsuppressions.push(index, email.key(), &email.key())?,
                 Write::KeepMail(mail) => batch.mails.push(index, mail.id, &mailbox::Params::new(mail))?,
                 _ => return Err(SqliteStoreError::Unknown("this kind of write").into()),
             }
@@ -154,6 +164,9 @@ impl Batch {
         tasks::insert(conn, &self.new_tasks).await?;
         self.meetings.apply(conn).await?;
         deliveries::cancel(conn, &self.cancellations).await?;
+        deliveries::retry(conn, &self.retries).await?;
+        suppressions::suppress(conn, &self.suppressions).await?;
+        suppressions::unsuppress(conn, &self.unsuppressions).await?;
         mailbox::keep(conn, &self.mails).await?;
         users::delete(conn, &self.gone_users).await?;
         deliveries::plan(conn, &self.deliveries).await?;

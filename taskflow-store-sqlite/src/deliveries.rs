@@ -1,5 +1,8 @@
 //! The ledger: its rows, planning and cancelling. What senders do with it is in [`outbox`](crate::outbox).
 
+mod list;
+mod retry;
+
 use serde::Serialize;
 use sqlx::SqliteConnection;
 use taskflow_core::{
@@ -8,6 +11,9 @@ use taskflow_core::{
 
 use crate::commit::Rows;
 use crate::error::{Table, store_error};
+
+pub(crate) use list::deliveries;
+pub(crate) use retry::{Retry, retry};
 
 const TABLE: Table = Table("taskflow_deliveries");
 

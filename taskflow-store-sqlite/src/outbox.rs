@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
-use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
+use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, DeliveryQuery, HeldLease, Outbox, Settled};
 use taskflow_core::{
     BadRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, Priority, Settlement, StoreError,
     Timestamp,
 };
 
-use crate::deliveries::DeliveryRow;
+use crate::deliveries::{self, DeliveryRow};
 use crate::error::{Table, store_error};
 use crate::store::SqliteStore;
 
@@ -136,16 +136,13 @@ impl Outbox for SqliteStore {
         Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
     }
 
-    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
-        // Every id is greater than the empty text.
-        let after = after.map(|id| id.to_string()).unwrap_or_default();
-        let rows: Vec<DeliveryRow> = sqlx::query_as(DELIVERIES_AFTER)
-            .bind(after)
-            .bind(size)
-            .fetch_all(self.reader())
-            .await
-            .map_err(store_error)?;
-        Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
+    async fn deliveries(
+        &self,
+        query: &DeliveryQuery,
+        after: Option<DeliveryId>,
+        size: u32,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        deliveries::deliveries(self.reader(), query, after, size).await
     }
 }
 
@@ -295,11 +292,3 @@ const DELIVERIES_WITH_KEY: &str = "
     WHERE dedupe_key >= ?1 AND dedupe_key < ?2
     ORDER BY dedupe_key
     LIMIT ?3";
-
-const DELIVERIES_AFTER: &str = "
-    SELECT id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
-        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
-    FROM taskflow_deliveries
-    WHERE id > ?1
-    ORDER BY id
-    LIMIT ?2";

@@ -1,5 +1,6 @@
 //! [`SqliteStore`]: how it is opened, how it writes, and the port [`Store`].
 
+use std::collections::HashSet;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -12,8 +13,8 @@ use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection, SqlitePool};
 use taskflow_core::ports::{Loaded, MeetingCursor, Store, Viewer};
 use taskflow_core::{
     Answer, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, IdempotencyKey, KeptMail, Meeting, MeetingId,
-    MeetingQuery, Page, Participant, ParticipantId, Revision, StoreError, Task, TaskId, TaskQuery, TaskSummary,
-    Timestamp, User, UserId,
+    MeetingQuery, Page, Participant, ParticipantId, Revision, StoreError, Suppression, Task, TaskId, TaskQuery,
+    TaskSummary, Timestamp, User, UserId,
 };
 use tracing::Instrument;
 
@@ -21,7 +22,7 @@ use crate::commit::Batch;
 use crate::error::{SqliteStoreError, store_error};
 use crate::options::{SqliteOptions, create_file, file_target, pool, writer};
 use crate::schema::{self, MigrationStatus};
-use crate::{answers, feed, mailbox, meetings, tasks, users};
+use crate::{answers, feed, mailbox, meetings, suppressions, tasks, users};
 
 /// Keeps everything in one SQLite database. Cheap to clone; clones share their connections.
 ///
@@ -256,6 +257,14 @@ impl Store for SqliteStore {
 
     async fn meetings_before_tzdb(&self, tzdb: &str, now: Timestamp, limit: u32) -> Result<Vec<MeetingId>, StoreError> {
         meetings::before_tzdb(&self.reader, tzdb, now, limit).await
+    }
+
+    async fn suppressed(&self, addresses: &[EmailAddress]) -> Result<HashSet<String>, StoreError> {
+        suppressions::suppressed(&self.reader, addresses).await
+    }
+
+    async fn suppressions_after(&self, after: Option<&str>, size: u32) -> Result<Vec<Suppression>, StoreError> {
+        suppressions::after(&self.reader, after, size).await
     }
 
     async fn history(&self, entity: Entity) -> Result<Vec<Event>, StoreError> {

@@ -6,8 +6,9 @@ use taskflow_core::ports::Loaded;
 use taskflow_core::{BadRow, EmailAddress, StoreError, Timestamp, UniqueField, User, UserId};
 
 use crate::commit::Rows;
-use crate::deliveries;
 use crate::error::{Table, store_error};
+use crate::preferences::PreferencesRow;
+use crate::{deliveries, preferences};
 
 const TABLE: Table = Table("taskflow_users");
 
@@ -22,6 +23,8 @@ pub(crate) struct Params<'a> {
     email_verified: bool,
     time_zone: &'a str,
     locale: &'a str,
+    #[serde(flatten)]
+    preferences: preferences::Params,
     is_active: bool,
     is_admin: bool,
     version: u64,
@@ -40,6 +43,7 @@ impl<'a> Params<'a> {
             email_verified: user.email_verified,
             time_zone: user.time_zone.name(),
             locale: user.locale.as_str(),
+            preferences: preferences::Params::new(&user.preferences),
             is_active: user.is_active,
             is_admin: user.is_admin,
             version: user.version,
@@ -71,6 +75,8 @@ pub(crate) struct UserRow {
     email_verified: bool,
     time_zone: String,
     locale: String,
+    #[sqlx(flatten)]
+    preferences: PreferencesRow,
     is_active: bool,
     is_admin: bool,
     version: i64,
@@ -89,6 +95,7 @@ impl TryFrom<UserRow> for User {
             email_verified: row.email_verified,
             time_zone: TABLE.value("time_zone", &row.time_zone)?,
             locale: TABLE.value("locale", &row.locale)?,
+            preferences: row.preferences.try_into()?,
             is_active: row.is_active,
             is_admin: row.is_admin,
             version: TABLE.number("version", row.version)?,
@@ -105,7 +112,8 @@ pub(crate) async fn user(pool: &SqlitePool, id: UserId) -> Result<Option<User>, 
 }
 
 const USER: &str = "
-    SELECT id, username, email, email_verified, time_zone, locale, is_active, is_admin, version, created_at, updated_at
+    SELECT id, username, email, email_verified, time_zone, locale, mail_off, quiet_from, quiet_until, summary_minute,
+        summary_days, is_active, is_admin, version, created_at, updated_at
     FROM taskflow_users
     WHERE id = ?1";
 
@@ -116,8 +124,8 @@ pub(crate) async fn users(pool: &SqlitePool, ids: &[UserId]) -> Result<Loaded<Us
 }
 
 const USERS: &str = "
-    SELECT u.id, u.username, u.email, u.email_verified, u.time_zone, u.locale, u.is_active, u.is_admin, u.version,
-        u.created_at, u.updated_at
+    SELECT u.id, u.username, u.email, u.email_verified, u.time_zone, u.locale, u.mail_off, u.quiet_from, u.quiet_until,
+        u.summary_minute, u.summary_days, u.is_active, u.is_admin, u.version, u.created_at, u.updated_at
     FROM json_each(?1) AS j
     CROSS JOIN taskflow_users AS u ON u.id = j.value";
 
@@ -130,7 +138,8 @@ pub(crate) async fn users_after(pool: &SqlitePool, after: Option<UserId>, size: 
 }
 
 const USERS_AFTER: &str = "
-    SELECT id, username, email, email_verified, time_zone, locale, is_active, is_admin, version, created_at, updated_at
+    SELECT id, username, email, email_verified, time_zone, locale, mail_off, quiet_from, quiet_until, summary_minute,
+        summary_days, is_active, is_admin, version, created_at, updated_at
     FROM taskflow_users
     WHERE id > ?1
     ORDER BY id
@@ -145,7 +154,8 @@ pub(crate) async fn users_by_email(pool: &SqlitePool, addresses: &[EmailAddress]
 }
 
 const USERS_BY_EMAIL: &str = "
-    SELECT id, username, email, email_verified, time_zone, locale, is_active, is_admin, version, created_at, updated_at
+    SELECT id, username, email, email_verified, time_zone, locale, mail_off, quiet_from, quiet_until, summary_minute,
+        summary_days, is_active, is_admin, version, created_at, updated_at
     FROM taskflow_users
     WHERE email_key IN (SELECT value FROM json_each(?1)) AND email_verified = 1";
 
@@ -161,17 +171,20 @@ pub(crate) async fn insert(conn: &mut SqliteConnection, rows: &Rows) -> Result<(
 
 const INSERT: &str = "
     INSERT INTO taskflow_users (id, username, username_key, email, email_key, email_verified, time_zone, locale,
-        is_active, is_admin, version, created_at, updated_at)
+        mail_off, quiet_from, quiet_until, summary_minute, summary_days, is_active, is_admin, version, created_at,
+        updated_at)
     SELECT value ->> 'id', value ->> 'username', value ->> 'username_key', value ->> 'email', value ->> 'email_key',
-        value ->> 'email_verified', value ->> 'time_zone', value ->> 'locale', value ->> 'is_active',
-        value ->> 'is_admin', value ->> 'version', value ->> 'created_at', value ->> 'updated_at'
+        value ->> 'email_verified', value ->> 'time_zone', value ->> 'locale', value ->> 'mail_off',
+        value ->> 'quiet_from', value ->> 'quiet_until', value ->> 'summary_minute', value ->> 'summary_days',
+        value ->> 'is_active', value ->> 'is_admin', value ->> 'version', value ->> 'created_at', value ->> 'updated_at'
     FROM json_each(?1)";
 
 pub(crate) async fn update(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
-    match sqlx::query_scalar(UPDATE).bind(rows.json()).fetch_all(&mut *conn).await {
+    let query = sqlx::query_scalar(UPDATE).bind(rows.json()).bind(preferences::known_kinds()?);
+    match query.fetch_all(&mut *conn).await {
         Ok(found) => rows.all_found(&found),
         Err(error) => Err(taken(conn, rows, error).await),
     }
@@ -186,6 +199,16 @@ const UPDATE: &str = "
         email_verified = j.value ->> 'email_verified',
         time_zone = j.value ->> 'time_zone',
         locale = j.value ->> 'locale',
+        mail_off = (
+            SELECT json_group_array(kind)
+            FROM (
+                SELECT value AS kind FROM json_each(j.value, '$.mail_off')
+                UNION ALL
+                SELECT value FROM json_each(mail_off) WHERE value NOT IN (SELECT value FROM json_each(?2)))),
+        quiet_from = j.value ->> 'quiet_from',
+        quiet_until = j.value ->> 'quiet_until',
+        summary_minute = j.value ->> 'summary_minute',
+        summary_days = j.value ->> 'summary_days',
         is_active = j.value ->> 'is_active',
         is_admin = j.value ->> 'is_admin',
         version = j.value ->> 'version',

@@ -7,16 +7,19 @@ mod commit;
 mod edges;
 mod feed;
 mod invitations;
+mod ledger;
 mod mailbox;
 mod meetings;
 mod outbox;
 mod people;
 mod planning;
+mod preferences;
 mod reminders;
 mod repair;
 mod replies;
 mod sender;
 mod sessions;
+mod suppressions;
 mod tasks;
 mod users;
 
@@ -266,6 +269,36 @@ pub fn cases() -> Vec<Case> {
             a_draining_sender_gives_back_what_it_holds,
             a_mail_in_doubt_is_repeated_byte_for_byte,
             a_slow_mail_keeps_no_other_waiting,
+        }
+        preferences {
+            preferences_round_trip_wherever_a_person_is_read,
+            of_two_changes_of_preferences_at_once_one_is_stale,
+            a_kind_that_is_switched_off_gets_no_mail,
+            quiet_hours_hold_mail_until_they_end_and_use_no_attempt,
+            what_protects_the_account_does_not_wait_for_quiet_to_end,
+            a_reminder_of_a_meeting_that_begins_in_quiet_hours_passes_them,
+            one_click_ends_a_kind_for_a_person,
+            one_click_ends_the_reminders_of_that_meeting_for_a_guest,
+            only_what_recurs_carries_a_link_that_ends_it,
+        }
+        suppressions {
+            suppressed_addresses_are_found_in_any_case,
+            suppressions_are_listed_by_key_page_by_page,
+            what_is_known_of_a_suppressed_address_stays,
+            an_address_gets_mail_again_in_any_case_and_others_stay,
+            a_mailbox_that_was_refused_gets_no_more_mail,
+            a_refusal_that_is_not_about_the_mailbox_suppresses_nobody,
+            what_comes_back_for_good_suppresses_its_address,
+            only_who_runs_the_service_sees_and_changes_suppressions,
+        }
+        ledger {
+            deliveries_are_found_by_kind_and_state,
+            deliveries_are_found_by_their_recipients_in_any_case,
+            what_was_given_up_begins_again_when_it_is_tried_again,
+            only_what_was_given_up_is_tried_again,
+            who_runs_the_service_tries_again_and_cancels,
+            a_letter_by_hand_to_three_addresses_is_three_deliveries,
+            a_sample_of_every_kind_can_be_looked_at,
         }
     }
 }

@@ -1,13 +1,15 @@
-//! The templates as shipped.
+//! The templates and words as shipped.
 
-/// Name and source of each.
+/// Name and source of each template.
 pub(super) const SHIPPED: &[(&str, &str)] = &[
-    ("layout.html", include_str!("../../templates/layout.html")),
     ("layout.txt", include_str!("../../templates/layout.txt")),
-    ("meeting/facts.txt", include_str!("../../templates/meeting/facts.txt")),
-    ("meeting/facts.html", include_str!("../../templates/meeting/facts.html")),
-    ("meeting/answer.txt", include_str!("../../templates/meeting/answer.txt")),
-    ("meeting/answer.html", include_str!("../../templates/meeting/answer.html")),
+    ("layout.html", include_str!("../../templates/layout.html")),
+    ("parts/kit.html", include_str!("../../templates/parts/kit.html")),
+    ("parts/list.txt", include_str!("../../templates/parts/list.txt")),
+    ("parts/meeting.txt", include_str!("../../templates/parts/meeting.txt")),
+    ("parts/meeting.html", include_str!("../../templates/parts/meeting.html")),
+    ("parts/answer.txt", include_str!("../../templates/parts/answer.txt")),
+    ("parts/answer.html", include_str!("../../templates/parts/answer.html")),
     ("welcome/subject.txt", include_str!("../../templates/welcome/subject.txt")),
     ("welcome/body.txt", include_str!("../../templates/welcome/body.txt")),
     ("welcome/body.html", include_str!("../../templates/welcome/body.html")),
@@ -20,9 +22,18 @@ pub(super) const SHIPPED: &[(&str, &str)] = &[
     ("password_changed/subject.txt", include_str!("../../templates/password_changed/subject.txt")),
     ("password_changed/body.txt", include_str!("../../templates/password_changed/body.txt")),
     ("password_changed/body.html", include_str!("../../templates/password_changed/body.html")),
+    ("task_status/subject.txt", include_str!("../../templates/task_status/subject.txt")),
+    ("task_status/body.txt", include_str!("../../templates/task_status/body.txt")),
+    ("task_status/body.html", include_str!("../../templates/task_status/body.html")),
     ("task_due/subject.txt", include_str!("../../templates/task_due/subject.txt")),
     ("task_due/body.txt", include_str!("../../templates/task_due/body.txt")),
     ("task_due/body.html", include_str!("../../templates/task_due/body.html")),
+    ("task_reminder/subject.txt", include_str!("../../templates/task_reminder/subject.txt")),
+    ("task_reminder/body.txt", include_str!("../../templates/task_reminder/body.txt")),
+    ("task_reminder/body.html", include_str!("../../templates/task_reminder/body.html")),
+    ("daily_summary/subject.txt", include_str!("../../templates/daily_summary/subject.txt")),
+    ("daily_summary/body.txt", include_str!("../../templates/daily_summary/body.txt")),
+    ("daily_summary/body.html", include_str!("../../templates/daily_summary/body.html")),
     ("meeting_invite/subject.txt", include_str!("../../templates/meeting_invite/subject.txt")),
     ("meeting_invite/body.txt", include_str!("../../templates/meeting_invite/body.txt")),
     ("meeting_invite/body.html", include_str!("../../templates/meeting_invite/body.html")),
@@ -38,4 +49,17 @@ pub(super) const SHIPPED: &[(&str, &str)] = &[
     ("meeting_left/subject.txt", include_str!("../../templates/meeting_left/subject.txt")),
     ("meeting_left/body.txt", include_str!("../../templates/meeting_left/body.txt")),
     ("meeting_left/body.html", include_str!("../../templates/meeting_left/body.html")),
+    ("server_alert/subject.txt", include_str!("../../templates/server_alert/subject.txt")),
+    ("server_alert/body.txt", include_str!("../../templates/server_alert/body.txt")),
+    ("server_alert/body.html", include_str!("../../templates/server_alert/body.html")),
+    ("server_recovery/subject.txt", include_str!("../../templates/server_recovery/subject.txt")),
+    ("server_recovery/body.txt", include_str!("../../templates/server_recovery/body.txt")),
+    ("server_recovery/body.html", include_str!("../../templates/server_recovery/body.html")),
+];
+
+/// Language tag and words of each language.
+pub(super) const WORDS: &[(&str, &str)] = &[
+    ("en", include_str!("../../templates/locales/en.toml")),
+    ("en-US", include_str!("../../templates/locales/en-US.toml")),
+    ("de", include_str!("../../templates/locales/de.toml")),
 ];

@@ -85,7 +85,7 @@ impl World {
 }
 
 /// Due at 14:00 with a reminder a quarter of an hour before.
-fn due_at_two() -> NewTask {
+pub(super) fn due_at_two() -> NewTask {
     NewTask {
         due_at: Some(at("2026-11-22T14:00:00Z")),
         reminder_minutes: Some(ReminderMinutes::new(15).expect("fits")),

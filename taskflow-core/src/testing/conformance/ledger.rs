@@ -1,0 +1,262 @@
+//! The ledger for who runs the service: found by what is asked, tried again, cancelled, and written into by hand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::app::{World, due_at_two};
+use super::reminders::NOBODY;
+use crate::app::NewLetter;
+use crate::error::Error;
+use crate::ports::{ClaimRequest, DeliveryQuery, MailError, Reply, Storage};
+use crate::testing::OpenStore;
+use crate::testing::sample::{delivery_id, lease, new_user, noon, task_due, user_id, users, welcome};
+use crate::{
+    Actor, App, Changes, DedupeKey, Delivery, DeliveryId, DeliveryState, EmailAddress, NewDelivery, NoticeKind,
+    Outcome, Recipient, Settlement, StoreError, Timestamp, Write, WrittenLetter,
+};
+
+fn address(text: &str) -> EmailAddress {
+    text.parse().expect("an address")
+}
+
+fn later() -> Timestamp {
+    noon() + Duration::from_hours(1)
+}
+
+/// A welcome to an address as it is.
+fn welcome_at(n: u64, email: &str) -> NewDelivery {
+    let dedupe_key = DedupeKey::new(format!("welcome-at/{n}"));
+    NewDelivery { dedupe_key, recipient: Recipient::Address(address(email)), ..welcome(n) }
+}
+
+/// 1 to 3: welcomes to the users of these numbers; 4: user 1 is reminded of a task; 5 and 6: welcomes to one address.
+async fn six(open: &dyn OpenStore) -> Arc<dyn Storage> {
+    let store = open.storage();
+    let reminder = NewDelivery { recipient: Recipient::User(user_id(1)), ..task_due(4, later()) };
+    let to_address = [welcome_at(5, "Eve@example.org"), welcome_at(6, "eve@EXAMPLE.org")];
+    let all = (1..=3).map(welcome).chain([reminder]).chain(to_address);
+    store.commit(&users(1..=3).deliver(all)).await.expect("deliveries");
+    store
+}
+
+async fn found(store: &Arc<dyn Storage>, query: DeliveryQuery, after: Option<u64>, size: u32) -> Vec<DeliveryId> {
+    let found = store.deliveries(&query, after.map(delivery_id), size).await.expect("a page");
+    found.iter().map(|delivery| delivery.id).collect()
+}
+
+fn ids(numbers: &[u64]) -> Vec<DeliveryId> {
+    numbers.iter().map(|n| delivery_id(*n)).collect()
+}
+
+async fn delivery(store: &Arc<dyn Storage>, n: u64) -> Delivery {
+    store.delivery(delivery_id(n)).await.expect("a read").expect("a delivery").0
+}
+
+async fn claim(store: &Arc<dyn Storage>) {
+    let request = ClaimRequest {
+        kinds: NoticeKind::ALL.to_vec(),
+        limit: 100,
+        now: noon(),
+        lease: lease(1),
+        lease_for: Duration::from_secs(600),
+    };
+    store.claim(&request).await.expect("a claim");
+}
+
+async fn settle(store: &Arc<dyn Storage>, n: u64, outcome: Outcome) {
+    let settlement = Settlement { id: delivery_id(n), lease: lease(1), at: noon(), outcome };
+    store.settle(&[settlement]).await.expect("settled");
+}
+
+fn retry(n: u64, at: Timestamp) -> Changes {
+    Changes::new().write(Write::RetryDelivery { id: delivery_id(n), at })
+}
+
+pub(super) async fn deliveries_are_found_by_kind_and_state(open: Arc<dyn OpenStore>) {
+    let store = six(&*open).await;
+    let kind = |kind| DeliveryQuery { kind: Some(kind), ..DeliveryQuery::default() };
+    assert_eq!(found(&store, kind(NoticeKind::TaskDue), None, 9).await, ids(&[4]));
+    assert_eq!(found(&store, kind(NoticeKind::Welcome), Some(1), 3).await, ids(&[2, 3, 5]));
+    assert_eq!(found(&store, kind(NoticeKind::Letter), None, 9).await, []);
+    claim(&store).await;
+    settle(&store, 2, Outcome::Delivered { reply: "250".to_owned(), told: None }).await;
+    settle(&store, 3, Outcome::Expired { reason: "late".to_owned() }).await;
+    let state = |state| DeliveryQuery { state: Some(state), ..DeliveryQuery::default() };
+    assert_eq!(found(&store, state(DeliveryState::Delivered), None, 9).await, ids(&[2]));
+    assert_eq!(found(&store, state(DeliveryState::Claimed), None, 9).await, ids(&[1, 5, 6]));
+    assert_eq!(found(&store, state(DeliveryState::Scheduled), Some(3), 9).await, ids(&[4]));
+    let both = DeliveryQuery { kind: Some(NoticeKind::Welcome), ..state(DeliveryState::Expired) };
+    assert_eq!(found(&store, both, None, 9).await, ids(&[3]));
+}
+
+pub(super) async fn deliveries_are_found_by_their_recipients_in_any_case(open: Arc<dyn OpenStore>) {
+    let store = six(&*open).await;
+    let to =
+        |recipients: &[Recipient]| DeliveryQuery { recipients: Some(recipients.to_vec()), ..DeliveryQuery::default() };
+    let (one, eve) = (Recipient::User(user_id(1)), Recipient::Address(address("EVE@example.org")));
+    assert_eq!(found(&store, to(std::slice::from_ref(&one)), None, 9).await, ids(&[1, 4]));
+    assert_eq!(found(&store, to(std::slice::from_ref(&eve)), None, 9).await, ids(&[5, 6]));
+    let all = to(&[eve.clone(), one.clone(), Recipient::User(user_id(2)), Recipient::User(user_id(9))]);
+    assert_eq!(found(&store, all.clone(), None, 9).await, ids(&[1, 2, 4, 5, 6]));
+    assert_eq!(found(&store, all.clone(), None, 2).await, ids(&[1, 2]));
+    assert_eq!(found(&store, all.clone(), Some(2), 2).await, ids(&[4, 5]));
+    let welcomes = DeliveryQuery { kind: Some(NoticeKind::Welcome), ..all.clone() };
+    assert_eq!(found(&store, welcomes, Some(1), 2).await, ids(&[2, 5]));
+    let claimed = DeliveryQuery { state: Some(DeliveryState::Claimed), ..all };
+    assert_eq!(found(&store, claimed, None, 9).await, []);
+    let twice = to(&[eve.clone(), Recipient::Address(address("eve@example.org")), one.clone(), one]);
+    assert_eq!(found(&store, twice, None, 9).await, ids(&[1, 4, 5, 6]));
+    assert_eq!(found(&store, to(&[Recipient::Address(address("nobody@example.org"))]), None, 9).await, []);
+    assert_eq!(found(&store, to(&[]), None, 9).await, []);
+    let full = store.deliveries(&to(&[eve]), None, 1).await.expect("a page");
+    assert_eq!(full, [delivery(&store, 5).await]);
+}
+
+pub(super) async fn what_was_given_up_begins_again_when_it_is_tried_again(open: Arc<dyn OpenStore>) {
+    let store = six(&*open).await;
+    claim(&store).await;
+    settle(&store, 1, Outcome::Discarded { error: "550 no".to_owned() }).await;
+    settle(&store, 2, Outcome::Cancelled { reason: "gone".to_owned() }).await;
+    settle(&store, 3, Outcome::Expired { reason: "late".to_owned() }).await;
+    for n in 1..=3 {
+        let before = delivery(&store, n).await;
+        store.commit(&retry(n, later())).await.expect("taken up again");
+        let (after, failed) = store.delivery(delivery_id(n)).await.expect("a read").expect("a delivery");
+        let expected = Delivery {
+            state: DeliveryState::Scheduled,
+            next_at: later(),
+            attempts: 0,
+            first_claimed_at: None,
+            settled_at: None,
+            ..before
+        };
+        assert_eq!((after, failed), (expected, Vec::new()), "{n}");
+    }
+    let backlog = store.backlog(noon()).await.expect("a read");
+    assert_eq!((backlog.oldest_due_at, backlog.next_at), (None, Some(later())));
+    let balance = store.ledger().await.expect("a ledger");
+    assert_eq!((balance.planned, balance.due, balance.balances()), (6, 6, true));
+}
+
+pub(super) async fn only_what_was_given_up_is_tried_again(open: Arc<dyn OpenStore>) {
+    let store = six(&*open).await;
+    claim(&store).await;
+    settle(&store, 2, Outcome::Delivered { reply: "250".to_owned(), told: None }).await;
+    settle(&store, 3, Outcome::Expired { reason: "late".to_owned() }).await;
+    // Claimed, delivered, scheduled, unknown.
+    for n in [1, 2, 4, 9] {
+        let changes = retry(3, later()).and(retry(n, later()));
+        let error = store.commit(&changes).await.expect_err("stale");
+        assert!(matches!(error, StoreError::Stale { write: 1 }), "{n}: {error:?}");
+    }
+    assert_eq!(delivery(&store, 3).await.state, DeliveryState::Expired, "all or nothing");
+    let (first, second) = (retry(3, later()), retry(3, later()));
+    let (first, second) = futures_util::future::join(store.commit(&first), store.commit(&second)).await;
+    assert!(first.is_ok() != second.is_ok(), "{first:?} {second:?}");
+}
+
+pub(super) async fn who_runs_the_service_tries_again_and_cancels(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    let ada = world.app.register_user(new_user("ada"), None).await.expect("an account").id;
+    world.app.create_task(Actor::User(ada), due_at_two()).await.expect("a task");
+    world.mailer.fail_next(MailError::Permanent(Reply { code: Some(554), text: "5.7.1 policy".to_owned() }));
+    assert_eq!(world.told().await, NOBODY);
+
+    let (app, email) = (&world.app, address("ADA@example.org"));
+    let to_ada = async |state| app.deliveries(Actor::System, None, state, Some(&email), None, 9).await.expect("a page");
+    assert_eq!(to_ada(None).await.len(), 2);
+    let refused = to_ada(Some(DeliveryState::Discarded)).await.remove(0).id;
+    let (full, failed) = app.delivery(Actor::System, refused).await.expect("a delivery");
+    assert_eq!((full.attempts, failed.len(), failed[0].error.as_str()), (1, 1, "554 5.7.1 policy"));
+    assert_eq!(app.retry_delivery(Actor::System, refused).await.expect("again").state, DeliveryState::Scheduled);
+    assert_eq!(world.told().await, ["ada: Welcome to TaskFlow"]);
+    let done = app.retry_delivery(Actor::System, refused).await;
+    assert!(matches!(&done, Err(Error::Invalid(fields)) if fields[0].field == "state"), "{done:?}");
+    let done = app.cancel_delivery(Actor::System, refused).await;
+    assert!(matches!(&done, Err(Error::Invalid(fields)) if fields[0].field == "state"), "{done:?}");
+
+    let planned = to_ada(Some(DeliveryState::Scheduled)).await.remove(0).id;
+    let cancelled = app.cancel_delivery(Actor::System, planned).await.expect("cancelled");
+    assert_eq!((cancelled.state, cancelled.settled_at), (DeliveryState::Cancelled, Some(noon())));
+    assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, NOBODY);
+    app.retry_delivery(Actor::System, planned).await.expect("on second thoughts");
+    assert_eq!(world.told().await, ["ada: Due soon"]);
+
+    let unknown = DeliveryId::from_uuid(uuid::Uuid::nil());
+    let nobody = Actor::User(ada);
+    for refused in [
+        app.delivery(Actor::System, unknown).await.map(drop),
+        app.retry_delivery(Actor::System, unknown).await.map(drop),
+        app.cancel_delivery(Actor::System, unknown).await.map(drop),
+        app.deliveries(nobody, None, None, None, None, 9).await.map(drop),
+        app.retry_delivery(nobody, planned).await.map(drop),
+        app.cancel_delivery(nobody, planned).await.map(drop),
+    ] {
+        assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
+    }
+}
+
+pub(super) async fn a_letter_by_hand_to_three_addresses_is_three_deliveries(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    let letter = WrittenLetter {
+        subject: "News".to_owned(),
+        text: Some("There is news.".to_owned()),
+        html: Some("<p>There is news.</p>".to_owned()),
+        to: vec!["ada@example.org".to_owned()],
+        cc: vec!["bob@example.org".to_owned()],
+        reply_to: Some("desk@example.org".to_owned()),
+    };
+    let addresses = ["ada@example.org", "bob@example.org", "eve@example.org", "ADA@example.org"].map(address);
+    let new = NewLetter { letter, addresses: addresses.to_vec() };
+    let sent = world.app.send_letter(Actor::System, new.clone()).await.expect("three");
+    assert_eq!(sent.len(), 3);
+    world.deliver().await;
+    let mut mails = world.mailer.take();
+    mails.sort_by_key(|mail| sent.iter().position(|id| *id == mail.id));
+    let to: Vec<_> = mails.iter().map(|mail| mail.to.address.as_str()).collect();
+    assert_eq!(to, ["ada@example.org", "bob@example.org", "eve@example.org"]);
+    for mail in &mails {
+        // Eve gets a blind copy, and nobody is told of her.
+        assert_eq!((mail.content.subject.as_str(), mail.headers.shown_to.len()), ("News", 1));
+        assert_eq!(mail.headers.cc[0].address.as_str(), "bob@example.org");
+        assert_eq!(mail.headers.reply_to.as_ref().map(|one| one.address.as_str()), Some("desk@example.org"));
+        assert_eq!(mail.content.html.as_deref(), Some("<p>There is news.</p>"));
+    }
+    let empty = WrittenLetter { text: None, html: None, ..new.letter.clone() };
+    let many = (0..=App::MOST_ADDRESSES).map(|n| address(&format!("user-{n}@example.org"))).collect();
+    for bad in [
+        NewLetter { addresses: Vec::new(), ..new.clone() },
+        NewLetter { addresses: many, ..new.clone() },
+        NewLetter { letter: empty, ..new.clone() },
+    ] {
+        let refused = world.app.send_letter(Actor::System, bad).await;
+        assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+    }
+    let ada = Actor::User(world.somebody("ada").await);
+    let refused = world.app.send_letter(ada, new).await;
+    assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
+}
+
+pub(super) async fn a_sample_of_every_kind_can_be_looked_at(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    let ada = Actor::User(world.somebody("ada").await);
+    for of in NoticeKind::ALL {
+        let sent = world.app.send_sample(ada, of).await.expect("planned");
+        world.deliver().await;
+        let mails = world.mailer.take();
+        if of == NoticeKind::Sample {
+            let (found, _) = world.storage.delivery(sent[0]).await.expect("a read").expect("a delivery");
+            assert_eq!((found.state, mails.len()), (DeliveryState::Cancelled, 0));
+            continue;
+        }
+        assert_eq!((mails.len(), mails[0].id), (1, sent[0]), "{of}");
+        let content = &mails[0].content;
+        assert!(!content.subject.is_empty() && !content.text.is_empty(), "{of}");
+        assert!(!content.subject.contains('\n'), "{of}");
+        assert_eq!(mails[0].to.address.as_str(), "ada@example.org");
+    }
+    let to = address("admin@example.org");
+    world.app.send_sample_to(to.clone(), NoticeKind::ServerAlert).await.expect("planned");
+    world.deliver().await;
+    assert_eq!(world.mailer.take().remove(0).to.address, to);
+}

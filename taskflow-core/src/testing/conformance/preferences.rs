@@ -1,0 +1,205 @@
+//! Which mail people want, and when: kept by the store, and heeded by what is sent.
+
+use std::sync::Arc;
+
+use chrono::Weekday;
+
+use super::app::{World, due_at_two};
+use super::reminders::{Board, NOBODY, board, move_to, own, person};
+use crate::error::Error;
+use crate::ports::{Link, LinkPurpose, Links, Store};
+use crate::testing::sample::{at, new_user, noon, user, user_id, users};
+use crate::testing::{OpenStore, PlainLinks};
+use crate::{
+    Actor, Changes, DeliveryState, LocalMinute, Mail, NewTask, NoticeKind, PasswordHash, Preferences, ProfileChange,
+    QuietHours, StoreError, User, Weekdays, Write,
+};
+
+fn minute(text: &str) -> LocalMinute {
+    text.parse().expect("a minute")
+}
+
+/// Mail waits between these minutes of the reader's zone, which is Berlin's: an hour ahead of UTC.
+fn quiet(from: &str, until: &str) -> Preferences {
+    let quiet_hours = Some(QuietHours::new(minute(from), minute(until)).expect("quiet hours"));
+    Preferences { quiet_hours, ..Preferences::default() }
+}
+
+async fn set(world: &World, actor: Actor, preferences: Preferences) {
+    world.app.set_preferences(actor, preferences).await.expect("set");
+}
+
+/// With links that anybody can read.
+fn with_links(open: &dyn OpenStore) -> World {
+    World::building(open, |builder| builder.links(Arc::new(PlainLinks)))
+}
+
+pub(super) async fn preferences_round_trip_wherever_a_person_is_read(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    store.commit(&users([1, 2])).await.expect("users");
+    assert_eq!(store.user(user_id(1)).await.expect("a read"), Some(user(1)));
+    let everything = Preferences {
+        off: NoticeKind::ALL.into_iter().filter(|kind| kind.can_be_switched_off()).collect(),
+        quiet_hours: quiet("23:59", "00:00").quiet_hours,
+        summary_at: minute("23:59"),
+        summary_days: Weekdays::new([Weekday::Mon, Weekday::Sun]),
+    };
+    let nothing =
+        Preferences { summary_at: minute("00:00"), summary_days: Weekdays::new([]), ..Preferences::default() };
+    let mut before = user(1);
+    for preferences in [everything, nothing, Preferences::default()] {
+        let after = before.with_preferences(preferences, noon());
+        store.commit(&Changes::new().write(Write::UpdateUser(after.clone()))).await.expect("a change");
+        assert_eq!(store.user(after.id).await.expect("a read").as_ref(), Some(&after));
+        assert_eq!(store.users(&[after.id]).await.expect("a read")[&after.id].as_ref(), Ok(&after));
+        assert_eq!(store.users_after(None, 1).await.expect("a page"), std::slice::from_ref(&after));
+        let found = store.account(&crate::Login::Email(after.email.key())).await.expect("a read");
+        assert_eq!(found.map(|account| account.user), Some(after.clone()));
+        before = after;
+    }
+    let made = User { id: user_id(3), preferences: quiet("22:00", "07:00"), ..user(3) };
+    store.commit(&Changes::new().write(Write::InsertUser(made.clone()))).await.expect("a user");
+    assert_eq!(store.user(made.id).await.expect("a read"), Some(made));
+    assert_eq!(store.user(user_id(2)).await.expect("a read"), Some(user(2)));
+}
+
+pub(super) async fn of_two_changes_of_preferences_at_once_one_is_stale(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    store.commit(&users([1])).await.expect("a user");
+    let change = |from: &str| Write::UpdateUser(user(1).with_preferences(quiet(from, "07:00"), noon()));
+    store.commit(&Changes::new().write(change("22:00"))).await.expect("the first");
+    let error = store.commit(&Changes::new().write(change("23:00"))).await.expect_err("the second");
+    assert!(matches!(error, StoreError::Stale { write: 0 }), "{error:?}");
+}
+
+pub(super) async fn a_kind_that_is_switched_off_gets_no_mail(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    let ada = Actor::User(world.somebody("ada").await);
+    world.app.create_task(ada, due_at_two()).await.expect("a task");
+    let without = Preferences::default().without(NoticeKind::TaskDue);
+    set(&world, ada, without.clone()).await;
+    assert_eq!(world.app.preferences(ada).await.expect("a read"), without);
+    assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, NOBODY);
+    let ledger = world.storage.deliveries_after(None, 9).await.expect("a ledger");
+    let cancelled: Vec<_> = ledger.iter().filter(|one| one.state == DeliveryState::Cancelled).collect();
+    assert_eq!(cancelled.len(), 1);
+    assert_eq!(cancelled[0].reason, "the reader has switched it off");
+
+    // What protects the account is told to everybody.
+    let change = ProfileChange { password: Some(PasswordHash::new("x")), ..ProfileChange::default() };
+    let id = ada.user_id().expect("a person");
+    set(&world, ada, Preferences { off: NoticeKind::ALL.into(), ..without }).await;
+    world.app.update_profile(ada, id, change, crate::Expect::Any).await.expect("a change");
+    assert_eq!(world.told().await, ["ada: Your password was changed"]);
+}
+
+pub(super) async fn quiet_hours_hold_mail_until_they_end_and_use_no_attempt(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    let ada = Actor::User(world.somebody("ada").await);
+    world.app.create_task(ada, due_at_two()).await.expect("a task");
+    set(&world, ada, quiet("14:45", "16:00")).await;
+    assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, NOBODY);
+    let held = world.storage.deliveries_after(None, 9).await.expect("a ledger").pop().expect("a reminder");
+    assert_eq!((held.state, held.attempts, held.last_error), (DeliveryState::Scheduled, 0, None));
+    assert_eq!(held.next_at.to_string(), "2026-11-22T15:00:00.000000Z");
+    assert_eq!(held.due_at.to_string(), "2026-11-22T13:45:00.000000Z");
+    assert_eq!(world.told_at("2026-11-22T14:59:59.999999Z").await, NOBODY);
+    assert_eq!(world.told_at("2026-11-22T15:00:00Z").await, ["ada: Due soon"]);
+    let (sent, failed) = world.storage.delivery(held.id).await.expect("a read").expect("the reminder");
+    assert_eq!((sent.state, sent.attempts, failed.len()), (DeliveryState::Delivered, 0, 0));
+}
+
+pub(super) async fn what_protects_the_account_does_not_wait_for_quiet_to_end(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    let ada = world.somebody("ada").await;
+    set(&world, Actor::User(ada), quiet("12:00", "16:00")).await;
+    let change = ProfileChange { password: Some(PasswordHash::new("x")), ..ProfileChange::default() };
+    world.app.update_profile(Actor::User(ada), ada, change, crate::Expect::Any).await.expect("a change");
+    assert_eq!(world.told().await, ["ada: Your password was changed"]);
+}
+
+pub(super) async fn a_reminder_of_a_meeting_that_begins_in_quiet_hours_passes_them(open: Arc<dyn OpenStore>) {
+    let Board { world, bob, id, .. } = Board::new(&*open).await;
+    world.app.set_own_reminders(bob, id, own(&[120, 15])).await.expect("two");
+    // Over before the meeting begins at 10:00Z: the first reminder is held, the second comes after them.
+    set(&world, bob, quiet("08:30", "10:30")).await;
+    assert_eq!(world.told_at("2026-11-23T08:00:00Z").await, NOBODY);
+    assert_eq!(world.told_at("2026-11-23T09:30:00Z").await, ["bob: Soon"]);
+    // Over only after it has begun.
+    set(&world, bob, quiet("08:30", "11:00")).await;
+    assert_eq!(world.told_at("2026-11-23T09:45:00Z").await, ["ada: Soon", "bob: Soon", "eve: Soon"]);
+}
+
+pub(super) async fn one_click_ends_a_kind_for_a_person(open: Arc<dyn OpenStore>) {
+    let world = with_links(&*open);
+    let ada = Actor::User(world.somebody("ada").await);
+    let another = NewTask { due_at: Some(at("2026-11-22T16:00:00Z")), ..due_at_two() };
+    world.app.create_task(ada, due_at_two()).await.expect("a task");
+    world.app.create_task(ada, another).await.expect("another");
+    world.clock.set(at("2026-11-22T13:45:00Z"));
+    world.deliver().await;
+    let link = unsubscribe_url(&world.mailer.take(), "ada").expect("a link");
+    assert!(world.app.subscription(&link).await.expect("known").is_on, "looking changes nothing");
+    for _ in 0..2 {
+        let ended = world.app.unsubscribe(&link).await.expect("ended");
+        assert_eq!((ended.kind, ended.email.as_str(), ended.is_on), (NoticeKind::TaskDue, "ada@example.org", false));
+        let off = world.app.preferences(ada).await.expect("a read").off;
+        assert_eq!(Vec::from_iter(off), [NoticeKind::TaskDue]);
+    }
+    assert_eq!(world.told_at("2026-11-22T15:45:00Z").await, NOBODY);
+    set(&world, ada, Preferences::default()).await;
+    assert!(world.app.subscription(&link).await.expect("known").is_on);
+}
+
+pub(super) async fn one_click_ends_the_reminders_of_that_meeting_for_a_guest(open: Arc<dyn OpenStore>) {
+    let this = Board::calling(with_links(&*open), board(&["bob", "eve"])).await;
+    let Board { world, ada, .. } = &this;
+    assert_eq!(world.told_at("2026-11-23T09:44:00Z").await, NOBODY);
+    world.clock.set(at("2026-11-23T09:45:00Z"));
+    world.deliver().await;
+    let mails = world.mailer.take();
+    let link = unsubscribe_url(&mails, "eve").expect("a link");
+    let ended = world.app.unsubscribe(&link).await.expect("ended");
+    assert_eq!((ended.kind, ended.email.as_str()), (NoticeKind::MeetingReminder, "eve@example.org"));
+    assert!(!ended.is_on && !world.app.unsubscribe(&link).await.expect("again").is_on);
+    assert_eq!(person(&this.details().await, "eve").reminders, own(&[]));
+
+    this.change(move_to("2026-11-25T10:00:00Z")).await;
+    assert_eq!(world.told_at("2026-11-23T09:50:00Z").await, ["bob: Changed", "eve: Changed"]);
+    assert_eq!(world.told_at("2026-11-25T09:45:00Z").await, ["ada: Soon", "bob: Soon"]);
+    let starts_at = crate::StartsAt::Instant(at("2026-11-26T10:00:00Z"));
+    let other = crate::NewMeeting { starts_at, ..board(&["eve"]) };
+    world.app.create_meeting(*ada, other).await.expect("another meeting");
+    assert_eq!(world.told().await, ["eve: Invitation"]);
+    assert_eq!(world.told_at("2026-11-26T09:45:00Z").await, ["ada: Soon", "eve: Soon"]);
+}
+
+pub(super) async fn only_what_recurs_carries_a_link_that_ends_it(open: Arc<dyn OpenStore>) {
+    let world = with_links(&*open);
+    let ada = world.app.register_user(new_user("ada"), None).await.expect("an account");
+    world.app.create_task(Actor::User(ada.id), due_at_two()).await.expect("a task");
+    world.deliver().await;
+    assert_eq!(unsubscribe_url(&world.mailer.take(), "ada"), None, "a welcome");
+    world.clock.set(at("2026-11-22T13:45:00Z"));
+    world.deliver().await;
+    let link = unsubscribe_url(&world.mailer.take(), "ada").expect("a link");
+    let id = ada.id.as_uuid();
+    let of = |purpose, id| PlainLinks.url(&Link { purpose, id, expires_at: crate::Timestamp::MAX });
+    assert_eq!(link, of(LinkPurpose::Unsubscribe(NoticeKind::TaskDue), id));
+    for wrong in [
+        "nonsense".to_owned(),
+        of(LinkPurpose::Respond, id),
+        of(LinkPurpose::Unsubscribe(NoticeKind::PasswordChanged), id),
+        of(LinkPurpose::Unsubscribe(NoticeKind::TaskDue), uuid::Uuid::nil()),
+    ] {
+        let answer = world.app.unsubscribe(&wrong).await;
+        assert!(matches!(answer, Err(Error::NotFound("subscription"))), "{wrong}: {answer:?}");
+    }
+}
+
+/// Where the mail to somebody of this name can be ended.
+fn unsubscribe_url(mails: &[Mail], name: &str) -> Option<String> {
+    let address = format!("{name}@example.org");
+    let mail = mails.iter().find(|mail| mail.to.address.as_str() == address).expect("a mail");
+    mail.headers.unsubscribe_url.clone()
+}

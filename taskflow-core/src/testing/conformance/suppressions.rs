@@ -1,0 +1,160 @@
+//! Addresses that get no mail any more: kept by the store, learned from relays and reports.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::app::{World, due_at_two};
+use super::reminders::NOBODY;
+use crate::error::Error;
+use crate::ports::{MailError, Reply, Store};
+use crate::testing::OpenStore;
+use crate::testing::sample::{new_user, noon};
+use crate::{
+    Actor, BounceReport, Changes, DeliveryState, EmailAddress, Suppression, SuppressionCause, Timestamp, Write,
+};
+
+fn address(text: &str) -> EmailAddress {
+    text.parse().expect("an address")
+}
+
+fn suppression(email: &str, cause: SuppressionCause) -> Suppression {
+    Suppression { email: address(email), cause, detail: format!("{cause}: \"5.1.1\"\nno such user"), at: noon() }
+}
+
+fn suppress(all: &[Suppression]) -> Changes {
+    all.iter().fold(Changes::new(), |changes, one| changes.write(Write::Suppress(one.clone())))
+}
+
+fn refused(text: &str) -> MailError {
+    MailError::Permanent(Reply { code: Some(550), text: text.to_owned() })
+}
+
+pub(super) async fn suppressed_addresses_are_found_in_any_case(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    assert_eq!(store.suppressed(&[]).await.expect("a read"), HashSet::new());
+    assert_eq!(store.suppressed(&[address("ada@example.org")]).await.expect("a read"), HashSet::new());
+    let all = SuppressionCause::ALL.map(|cause| suppression(&format!("{cause}@Example.org"), cause));
+    store.commit(&suppress(&all)).await.expect("suppressed");
+    let asked = ["REFUSED@example.org", "refused@EXAMPLE.org", "admin@example.org", "ada@example.org"].map(address);
+    let found = store.suppressed(&asked).await.expect("a read");
+    assert_eq!(found, ["refused@example.org", "admin@example.org"].map(str::to_owned).into());
+}
+
+pub(super) async fn suppressions_are_listed_by_key_page_by_page(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    let names = ["b_c@example.org", "A@example.org", "a-b@example.org", "a+b@example.org", "C@example.org"];
+    let all = names.map(|name| suppression(name, SuppressionCause::Admin));
+    store.commit(&suppress(&all)).await.expect("suppressed");
+    let mut expected = all.to_vec();
+    expected.sort_by_key(|one| one.email.key());
+    assert_eq!(store.suppressions_after(None, 9).await.expect("a page"), expected);
+    assert_eq!(store.suppressions_after(None, 2).await.expect("a page"), expected[..2]);
+    let after = expected[1].email.key();
+    assert_eq!(store.suppressions_after(Some(&after), 2).await.expect("a page"), expected[2..4]);
+    assert_eq!(store.suppressions_after(Some("a@example.org"), 1).await.expect("a page"), expected[3..4]);
+    assert_eq!(store.suppressions_after(Some("a@example.org\0x"), 1).await.expect("a page"), expected[3..4]);
+    assert_eq!(store.suppressions_after(Some("\u{10ffff}"), 9).await.expect("a page"), []);
+}
+
+pub(super) async fn what_is_known_of_a_suppressed_address_stays(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    let first = suppression("ada@example.org", SuppressionCause::Refused);
+    let later = Suppression { at: Timestamp::MAX, ..suppression("ADA@example.org", SuppressionCause::Bounce) };
+    store.commit(&suppress(&[first.clone(), later.clone()])).await.expect("twice at once");
+    store.commit(&suppress(&[later])).await.expect("and again");
+    assert_eq!(store.suppressions_after(None, 9).await.expect("a page"), [first]);
+}
+
+pub(super) async fn an_address_gets_mail_again_in_any_case_and_others_stay(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    let kept = suppression("bob@example.org", SuppressionCause::Complaint);
+    store
+        .commit(&suppress(&[suppression("ada@example.org", SuppressionCause::Admin), kept.clone()]))
+        .await
+        .expect("two");
+    let lift = ["ADA@Example.org", "nobody@example.org"].map(address);
+    let lift = lift.into_iter().fold(Changes::new(), |changes, email| changes.write(Write::Unsuppress(email)));
+    for _ in 0..2 {
+        store.commit(&lift).await.expect("lifted");
+        assert_eq!(store.suppressions_after(None, 9).await.expect("a page"), std::slice::from_ref(&kept));
+    }
+}
+
+pub(super) async fn a_mailbox_that_was_refused_gets_no_more_mail(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    let ada = Actor::User(world.somebody("ada").await);
+    world.app.create_task(ada, due_at_two()).await.expect("a task");
+    let other = crate::NewTask { due_at: Some(noon() + std::time::Duration::from_hours(5)), ..due_at_two() };
+    world.app.create_task(ada, other).await.expect("another");
+    world.mailer.fail_next(refused("5.1.1 no such user"));
+    assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, NOBODY);
+    let found = world.app.suppressions_after(Actor::System, None, 9).await.expect("a page");
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].email.as_str(), found[0].cause), ("ada@example.org", SuppressionCause::Refused));
+    assert_eq!(found[0].detail, "550 5.1.1 no such user");
+    assert_eq!(world.told_at("2026-11-22T18:00:00Z").await, NOBODY);
+    let ledger = world.app.ledger().await.expect("a ledger");
+    assert_eq!((ledger.discarded, ledger.cancelled, ledger.balances()), (1, 1, true));
+    let all = world.storage.deliveries_after(None, 9).await.expect("a ledger");
+    let cancelled = all.iter().find(|one| one.state == DeliveryState::Cancelled).expect("the second");
+    assert_eq!(cancelled.reason, "mail to the address comes back");
+
+    world.app.unsuppress(Actor::System, &found[0].email).await.expect("lifted");
+    world
+        .app
+        .create_task(ada, crate::NewTask { due_at: Some(noon() + std::time::Duration::from_hours(8)), ..due_at_two() })
+        .await
+        .expect("a third");
+    assert_eq!(world.told_at("2026-11-22T20:00:00Z").await, ["ada: Due soon"]);
+}
+
+pub(super) async fn a_refusal_that_is_not_about_the_mailbox_suppresses_nobody(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    for text in ["5.7.1 policy", "go away"] {
+        world.app.register_user(new_user(&format!("user-{}", text.len())), None).await.expect("new");
+        world.mailer.fail_next(refused(text));
+        world.deliver().await;
+    }
+    assert_eq!(world.app.ledger().await.expect("a ledger").discarded, 2);
+    assert_eq!(world.app.suppressions_after(Actor::System, None, 9).await.expect("a page"), []);
+}
+
+pub(super) async fn what_comes_back_for_good_suppresses_its_address(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    let report = |email: &str, permanent, cause| BounceReport {
+        email: address(email),
+        permanent,
+        cause,
+        detail: "a report".to_owned(),
+    };
+    let reports = vec![
+        report("gone@example.org", true, SuppressionCause::Bounce),
+        report("GONE@example.org", true, SuppressionCause::Complaint),
+        report("full@example.org", false, SuppressionCause::Bounce),
+        report("tired@example.org", true, SuppressionCause::Complaint),
+    ];
+    assert_eq!(world.app.take_bounces(reports).await.expect("taken"), 3);
+    assert_eq!(world.app.take_bounces(Vec::new()).await.expect("nothing"), 0);
+    let found = world.app.suppressions_after(Actor::System, None, 9).await.expect("a page");
+    let found: Vec<_> = found.iter().map(|one| (one.email.as_str(), one.cause, one.at)).collect();
+    let bounce = ("gone@example.org", SuppressionCause::Bounce, noon());
+    assert_eq!(found, [bounce, ("tired@example.org", SuppressionCause::Complaint, noon())]);
+}
+
+pub(super) async fn only_who_runs_the_service_sees_and_changes_suppressions(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    let ada = Actor::User(world.somebody("ada").await);
+    let (app, eve) = (&world.app, address("eve@example.org"));
+    for refused in [
+        app.suppressions_after(ada, None, 9).await.map(drop),
+        app.suppress(ada, eve.clone(), String::new()).await,
+        app.unsuppress(ada, &eve).await,
+        app.unsuppress(Actor::System, &eve).await,
+    ] {
+        assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
+    }
+    app.suppress(Actor::System, eve.clone(), "asked for it".to_owned()).await.expect("suppressed");
+    let found = app.suppressions_after(Actor::System, None, 9).await.expect("a page");
+    assert_eq!((found[0].cause, found[0].detail.as_str()), (SuppressionCause::Admin, "asked for it"));
+    app.unsuppress(Actor::System, &eve).await.expect("lifted");
+}

@@ -1,0 +1,254 @@
+//! Who carries mails: one after another, over one connection at a time.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use taskflow_core::ports::{Accepted, MailError, Reply};
+use tokio::time::{Instant, timeout};
+
+use super::{Job, Pool};
+use crate::dialogue::{Connection, Refusal};
+
+/// How long a mail rides behind another one before it looks for another connection.
+const LONGEST_RIDE: Duration = Duration::from_secs(1);
+
+/// How long a relay has to show that it goes on after 421.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// A task that lives while mails wait.
+pub(super) struct Carrier {
+    pool: Arc<Pool>,
+    connection: Option<Connection>,
+    /// It is counted no more.
+    retired: bool,
+}
+
+/// What became of the mail whose envelope was sent behind another mail.
+enum Rider {
+    /// There was none.
+    None,
+    /// Its envelope is on its way.
+    Aboard(Job),
+    /// It has gone back to the line: the answers to its envelope are for nobody.
+    LeftBehind,
+}
+
+impl Carrier {
+    pub(super) fn new(pool: Arc<Pool>) -> Self {
+        Self { pool, connection: None, retired: false }
+    }
+
+    pub(super) async fn run(mut self) {
+        self.pool.line().coming -= 1;
+        while let Some(job) = self.take() {
+            self.serve(job).await;
+        }
+    }
+
+    /// The next mail, and a connection for it if one is idle. `None` when nothing waits; the carrier is no more then.
+    fn take(&mut self) -> Option<Job> {
+        if self.retired {
+            return None;
+        }
+        let mut line = self.pool.line();
+        let job = self.pool.next(&mut line);
+        if job.is_none() {
+            line.idle.extend(self.connection.take().map(|connection| (self.pool.clock.monotonic(), connection)));
+            line.carriers -= 1;
+            self.retired = true;
+        } else if self.connection.is_none() {
+            self.connection = self.pool.pop_idle(&mut line);
+        }
+        job
+    }
+
+    async fn serve(&mut self, mut job: Job) {
+        if let Some(cause) = self.pool.door.still_throttled() {
+            return job.end(Err(MailError::Unavailable(cause)));
+        }
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => match self.pool.connect(job.deadline).await {
+                Ok(connection) => connection,
+                Err(cause) => return self.leave_to_others(job, cause),
+            },
+        };
+        if let Err(error) = connection.check_size(&job.message) {
+            self.connection = Some(connection);
+            return job.end(Err(error));
+        }
+        job.token.spend();
+        let offered = connection.offer(&job.message, job.deadline).await;
+        self.carry(connection, job, offered).await;
+    }
+
+    /// Hands over a mail whose envelope was answered to, then the one that rode with it, and so on.
+    async fn carry(&mut self, mut connection: Connection, mut job: Job, mut offered: Result<(), Refusal>) {
+        loop {
+            if let Err(refusal) = offered {
+                return self.refused(connection, job, refusal).await;
+            }
+            let (outcome, rider) = self.hand_over(&mut connection, &job).await;
+            if outcome.is_ok() {
+                self.pool.door.vouch();
+            }
+            match (outcome, rider) {
+                (Ok(accepted), Rider::None) => {
+                    job.end(Ok(accepted));
+                    return self.keep(connection).await;
+                }
+                (Err(refusal), Rider::None) => return self.refused(connection, job, refusal).await,
+                (Ok(accepted), Rider::LeftBehind) => return job.end(Ok(accepted)),
+                (Err(refusal), Rider::LeftBehind) => return self.broken(connection, job, refusal),
+                (Ok(accepted), Rider::Aboard(next)) => {
+                    job.end(Ok(accepted));
+                    job = next;
+                }
+                // The rider's MAIL begins a new mail, as RSET would.
+                (Err(refusal), Rider::Aboard(next)) if refusal.is_clean() => {
+                    job.end(Err(self.pool.verdict(&connection, refusal)));
+                    job = next;
+                }
+                (Err(refusal), Rider::Aboard(next)) => {
+                    self.pool.line().waiting.push_front(next);
+                    return self.broken(connection, job, refusal);
+                }
+            }
+            offered = connection.hear_envelope(job.deadline).await;
+        }
+    }
+
+    /// Sends the mail, and with it the envelope of the next one, if one waits.
+    async fn hand_over(&self, connection: &mut Connection, job: &Job) -> (Result<Accepted, Refusal>, Rider) {
+        let mut rider = self.pool.rider(connection);
+        if let Some(rider) = &mut rider {
+            rider.token.spend();
+        }
+        let parcel = connection.parcel(&job.message, rider.as_ref().map(|rider| &rider.message));
+        let mut handing = pin!(connection.hand_over(parcel, job.deadline));
+        let Some(rider) = rider else { return (handing.await, Rider::None) };
+        match timeout(LONGEST_RIDE, &mut handing).await {
+            Ok(outcome) => (outcome, Rider::Aboard(rider)),
+            // A relay that takes long, or for ever, keeps only the mail it has: of the other one it has the envelope at
+            // most, so that another connection may carry it.
+            Err(_) => {
+                self.pool.line().waiting.push_front(rider);
+                (handing.await, Rider::LeftBehind)
+            }
+        }
+    }
+
+    /// What a refusal means for the mail and for its connection.
+    async fn refused(&mut self, mut connection: Connection, job: Job, refusal: Refusal) {
+        match refusal {
+            Refusal::Gone(cause) if connection.mails == 0 => {
+                drop(connection);
+                let cause = self.pool.named(&cause);
+                self.pool.door.shut(&cause);
+                self.leave_to_others(job, cause);
+            }
+            // It served others: perhaps the relay closes what was idle, or was used enough. It has nothing of this mail.
+            Refusal::Gone(_) => {
+                self.pool.door.doubt();
+                self.pool.line().waiting.push_front(job);
+            }
+            Refusal::Refused(_) | Refusal::Throttled(_) => {
+                let error = self.pool.verdict(&connection, refusal);
+                // Whoever waits need not wait for this.
+                let deadline = job.deadline;
+                job.end(Err(error));
+                if connection.reset(deadline).await {
+                    self.keep(connection).await;
+                }
+            }
+            // Some say 421 and mean this recipient; what they do next tells.
+            Refusal::HungUp(reply) if connection.reset(job.deadline.min(Instant::now() + LAST_WORD)).await => {
+                job.end(Err(MailError::Transient(reply)));
+                self.keep(connection).await;
+            }
+            Refusal::HungUp(_) | Refusal::Broken(_) => self.broken(connection, job, refusal),
+        }
+    }
+
+    /// The same when the connection is of no more use.
+    fn broken(&self, connection: Connection, job: Job, refusal: Refusal) {
+        job.end(Err(self.pool.verdict(&connection, refusal)));
+    }
+
+    async fn keep(&mut self, connection: Connection) {
+        if connection.has_room_for_more() {
+            self.connection = Some(connection);
+        } else {
+            connection.quit().await;
+        }
+    }
+
+    /// Without a connection: while others work the mail waits for one of those, else it cannot leave.
+    fn leave_to_others(&mut self, job: Job, cause: String) {
+        let mut line = self.pool.line();
+        self.connection = self.pool.pop_idle(&mut line);
+        if self.connection.is_some() {
+            line.waiting.push_front(job);
+        } else if line.carriers > 1 && self.pool.relay.has_open_connections() {
+            line.waiting.push_front(job);
+            line.carriers -= 1;
+            self.retired = true;
+        } else {
+            drop(line);
+            job.end(Err(MailError::Unavailable(cause)));
+        }
+    }
+}
+
+impl Drop for Carrier {
+    /// After a panic: nobody may wait for a carrier that does not come.
+    fn drop(&mut self) {
+        if self.retired {
+            return;
+        }
+        let mut line = self.pool.line();
+        line.carriers -= 1;
+        if line.carriers == 0 {
+            for job in std::mem::take(&mut line.waiting) {
+                job.end(Err(MailError::Unavailable("the dialogue with the relay broke off".to_owned())));
+            }
+        }
+    }
+}
+
+impl Pool {
+    /// What a refusal says about its mail; what it says about the relay is noted.
+    fn verdict(&self, connection: &Connection, refusal: Refusal) -> MailError {
+        match refusal {
+            Refusal::Refused(error) => error,
+            Refusal::Throttled(cause) => {
+                let cause = self.named(&cause);
+                self.door.throttle(&cause);
+                MailError::Unavailable(cause)
+            }
+            Refusal::HungUp(reply) if self.door.is_about_one_mail() => MailError::Transient(reply),
+            Refusal::HungUp(reply) => self.unavailable(&reply.to_string(), true),
+            // A relay that fails before the first mail of a connection fails as if it had not let us in.
+            Refusal::Gone(cause) | Refusal::Broken(MailError::Unavailable(cause)) => {
+                self.unavailable(&cause, connection.mails == 0)
+            }
+            Refusal::Broken(error) => {
+                if matches!(error, MailError::Transient(Reply { code: None, .. })) {
+                    self.door.doubt();
+                }
+                error
+            }
+        }
+    }
+
+    fn unavailable(&self, cause: &str, shut: bool) -> MailError {
+        let cause = self.named(cause);
+        if shut {
+            self.door.shut(&cause);
+        } else {
+            self.door.doubt();
+        }
+        MailError::Unavailable(cause)
+    }
+}

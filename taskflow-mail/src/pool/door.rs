@@ -1,0 +1,103 @@
+//! What is known about the relay: whether it may be asked now, and whether a refusal is about one mail or about all.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use taskflow_core::ports::Clock;
+
+/// How long a relay that failed is left alone.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The door of a relay.
+pub(super) struct Door {
+    clock: Arc<dyn Clock>,
+    known: Mutex<Known>,
+}
+
+struct Known {
+    state: State,
+    /// It told us to slow down, at that moment, in those words.
+    throttled: Option<(Duration, String)>,
+    /// It took a mail since it last hung up in the middle of one.
+    vouched: bool,
+}
+
+enum State {
+    /// It served us last time: connect freely.
+    Open,
+    /// Nothing is known, or a connection was lost: one at a time finds out.
+    Unknown,
+    /// It failed at that moment, for that reason.
+    Shut(Duration, String),
+}
+
+impl Door {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        let known = Known { state: State::Unknown, throttled: None, vouched: false };
+        Self { clock, known: Mutex::new(known) }
+    }
+
+    /// Whether anybody may connect.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.lock().state, State::Open)
+    }
+
+    /// Why nobody may connect now.
+    pub(super) fn still_shut(&self) -> Option<String> {
+        match &self.lock().state {
+            State::Shut(since, cause) if self.is_recent(*since) => Some(cause.clone()),
+            State::Open | State::Unknown | State::Shut(..) => None,
+        }
+    }
+
+    /// Why nobody may offer a mail now, even over an open connection.
+    pub(super) fn still_throttled(&self) -> Option<String> {
+        let mut known = self.lock();
+        known.throttled.take_if(|(since, _)| !self.is_recent(*since));
+        known.throttled.as_ref().map(|(_, cause)| cause.clone())
+    }
+
+    /// It let us in.
+    pub(super) fn opened(&self) {
+        self.lock().state = State::Open;
+    }
+
+    /// It failed.
+    pub(super) fn shut(&self, cause: &str) {
+        tracing::debug!(cause, "the relay is unavailable");
+        self.lock().state = State::Shut(self.clock.monotonic(), cause.to_owned());
+    }
+
+    /// A connection was lost: that may be all, or the relay is gone.
+    pub(super) fn doubt(&self) {
+        let mut known = self.lock();
+        if matches!(known.state, State::Open) {
+            known.state = State::Unknown;
+        }
+    }
+
+    /// It told us to slow down.
+    pub(super) fn throttle(&self, cause: &str) {
+        tracing::debug!(cause, "the relay asks for less");
+        self.lock().throttled = Some((self.clock.monotonic(), cause.to_owned()));
+    }
+
+    /// It took a mail.
+    pub(super) fn vouch(&self) {
+        self.lock().vouched = true;
+    }
+
+    /// It hung up in the middle of a mail. Whether that is about this mail: it is when others were taken since it last
+    /// did so. Two in a row are about the relay, or a storm of 421 would use up an attempt of every mail.
+    pub(super) fn is_about_one_mail(&self) -> bool {
+        std::mem::take(&mut self.lock().vouched)
+    }
+
+    fn is_recent(&self, since: Duration) -> bool {
+        self.clock.monotonic().saturating_sub(since) < PAUSE
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

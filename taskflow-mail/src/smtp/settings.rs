@@ -1,0 +1,185 @@
+//! Which relay to use, and how.
+
+use std::fmt;
+use std::time::Duration;
+
+use lettre::transport::smtp::extension::ClientId;
+use taskflow_core::Mailbox;
+
+/// Longest time limit that can be set.
+const LONGEST_LIMIT: Duration = Duration::from_hours(1);
+
+/// Most connections that can be set; relays allow far fewer.
+const MOST_CONNECTIONS: usize = 10_000;
+
+/// How the way to the relay is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Security {
+    /// TLS from the first byte (RFC 8314 §3.3), usually on port 465.
+    ImplicitTls,
+    /// TLS by STARTTLS (RFC 3207), usually on port 587. A relay that does not offer it gets nothing.
+    StartTls,
+    /// None; also a password would cross the network in clear. For relays on this machine.
+    Plain,
+}
+
+/// Which relay to use, and how.
+///
+/// ```
+/// use std::sync::Arc;
+/// use taskflow_core::{Mailbox, ports::SystemClock};
+/// use taskflow_mail::{SmtpMailer, SmtpSettings};
+///
+/// let from = Mailbox { name: Some("TaskFlow".to_owned()), address: "tasks@example.org".parse()? };
+/// let settings = SmtpSettings::new("smtp.example.org", 587, from).sign_in("tasks", "secret").connections(4);
+/// let mailer = SmtpMailer::new(settings, Arc::new(SystemClock::new()))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct SmtpSettings {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) from: Mailbox,
+    pub(crate) security: Security,
+    pub(crate) login: Option<Login>,
+    pub(crate) connections: usize,
+    pub(crate) mail_limit: Duration,
+    pub(crate) command_limit: Duration,
+    pub(crate) mails_per_connection: u32,
+    pub(crate) root_certificate: Option<Vec<u8>>,
+    pub(crate) hello: ClientId,
+    pub(crate) rate: Option<f64>,
+}
+
+/// A name and a password that never shows itself.
+#[derive(Clone)]
+pub(crate) struct Login {
+    pub(crate) username: String,
+    pub(crate) password: String,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("username", &self.username).field("password", &"***").finish()
+    }
+}
+
+impl SmtpSettings {
+    /// The relay at `host`:`port` for mail of `from`; implicit TLS on port 465, otherwise STARTTLS, nobody signed in.
+    #[must_use]
+    pub fn new(host: impl Into<String>, port: u16, from: Mailbox) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            from,
+            security: if port == 465 { Security::ImplicitTls } else { Security::StartTls },
+            login: None,
+            connections: 16,
+            mail_limit: Duration::from_secs(30),
+            command_limit: Duration::from_secs(10),
+            mails_per_connection: 1000,
+            root_certificate: None,
+            hello: ClientId::default(),
+            rate: None,
+        }
+    }
+
+    /// How the way to the relay is protected.
+    #[must_use]
+    pub fn security(mut self, security: Security) -> Self {
+        self.security = security;
+        self
+    }
+
+    /// Signs in (AUTH PLAIN or LOGIN, whichever the relay offers; RFC 4954).
+    #[must_use]
+    pub fn sign_in(mut self, username: impl Into<String>, password: impl Into<String>) -> Self {
+        self.login = Some(Login { username: username.into(), password: password.into() });
+        self
+    }
+
+    /// How many connections may be open at once; 16 unless told.
+    #[must_use]
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.connections = connections;
+        self
+    }
+
+    /// How long one mail may take, all in all; 30 s unless told. A mail that has not got its turn after half of that is
+    /// not begun any more: what is left would be too little, and a mail cut off half-way is in doubt.
+    #[must_use]
+    pub fn mail_limit(mut self, limit: Duration) -> Self {
+        self.mail_limit = limit;
+        self
+    }
+
+    /// How long one command may take, or connecting, or a TLS handshake; 10 s unless told. Only the answer to the mail
+    /// itself may take as long as the mail's own limit.
+    #[must_use]
+    pub fn command_limit(mut self, limit: Duration) -> Self {
+        self.command_limit = limit;
+        self
+    }
+
+    /// After how many mails a connection is replaced; 1,000 unless told.
+    #[must_use]
+    pub fn mails_per_connection(mut self, mails: u32) -> Self {
+        self.mails_per_connection = mails;
+        self
+    }
+
+    /// Trusts these certificates (PEM) too, for relays with a private authority.
+    #[must_use]
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificate = Some(pem.into());
+        self
+    }
+
+    /// What to call ourselves in EHLO; the name of this machine unless told.
+    #[must_use]
+    pub fn hello(mut self, name: impl Into<String>) -> Self {
+        self.hello = ClientId::Domain(name.into());
+        self
+    }
+
+    /// How many mails may begin per second, over all connections, with a burst of a tenth of that; 0, and unless told, as
+    /// many as the relay takes. Who sends more waits; see [`SmtpMailer::room`] for how many may.
+    ///
+    /// [`SmtpMailer::room`]: crate::SmtpMailer::room
+    #[must_use]
+    pub fn rate(mut self, mails_per_second: f64) -> Self {
+        self.rate = (mails_per_second != 0.0).then_some(mails_per_second);
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<(), InvalidSettings> {
+        let graphic = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
+        if !graphic(&self.host) {
+            return Err(InvalidSettings("the host must be a name or an address".to_owned()));
+        }
+        if !graphic(&self.hello.to_string()) {
+            return Err(InvalidSettings("the name to say hello with must be a host name".to_owned()));
+        }
+        if self.connections == 0 || self.connections > MOST_CONNECTIONS || self.mails_per_connection == 0 {
+            return Err(InvalidSettings("there must be room for one connection and one mail on it, and for no more than 10,000".to_owned()));
+        }
+        let fits = |limit: Duration| !limit.is_zero() && limit <= LONGEST_LIMIT;
+        if !fits(self.mail_limit) || !fits(self.command_limit) {
+            return Err(InvalidSettings("the time limits must be longer than nothing and at most an hour".to_owned()));
+        }
+        if self.rate.is_some_and(|rate| !is_rate(rate)) {
+            return Err(InvalidSettings("the rate must be a number of mails per second, or 0 for no limit".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// Whether that many mails per second can be counted: at least one a day, so that waits stay finite.
+pub(super) fn is_rate(rate: f64) -> bool {
+    rate.is_finite() && rate >= 1.0 / 86_400.0
+}
+
+/// Settings that cannot work; says which and why, never a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid SMTP settings: {0}")]
+pub struct InvalidSettings(pub(crate) String);

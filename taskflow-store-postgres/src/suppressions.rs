@@ -1,0 +1,124 @@
+//! Addresses that get no mail any more.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+use sqlx::PgConnection;
+use taskflow_core::{BadRow, EmailAddress, StoreError, Suppression, Timestamp};
+
+use crate::error::{Instant, Table, store_error};
+use crate::rows::Rows;
+use crate::store::PgStore;
+
+const TABLE: Table = Table("taskflow.suppressions");
+
+/// A suppression as the parameters of a statement.
+#[derive(Serialize)]
+struct Params<'a> {
+    email_key: &'a str,
+    email: &'a str,
+    cause: &'static str,
+    detail: &'a str,
+    at: Timestamp,
+}
+
+/// What is written of suppressed addresses, by their keys.
+#[derive(Default)]
+pub(crate) struct Suppressions {
+    new: Rows<()>,
+    keys: HashSet<String>,
+    lifted: Vec<String>,
+}
+
+impl Suppressions {
+    /// Of several reports of one address the first counts.
+    pub(crate) fn push(&mut self, write: usize, new: &Suppression) -> Result<(), StoreError> {
+        let email_key = new.email.key();
+        let (email, cause, detail) = (new.email.as_str(), new.cause.as_str(), &new.detail);
+        let params = Params { email_key: &email_key, email, cause, detail, at: new.at };
+        if !self.keys.contains(&email_key) {
+            self.new.push(write, (), &params)?;
+            self.keys.insert(email_key);
+        }
+        Ok(())
+    }
+
+    /// An address gets mail again.
+    pub(crate) fn lift(&mut self, email: &EmailAddress) {
+        self.lifted.push(email.key());
+    }
+
+    /// What is known of an address already stays.
+    pub(crate) async fn apply(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        if !self.new.is_empty() {
+            sqlx::query(SUPPRESS).bind(self.new.json()).execute(&mut *conn).await.map_err(store_error)?;
+        }
+        if !self.lifted.is_empty() {
+            sqlx::query(UNSUPPRESS).bind(&self.lifted).execute(conn).await.map_err(store_error)?;
+        }
+        Ok(())
+    }
+}
+
+const SUPPRESS: &str = "
+    INSERT INTO taskflow.suppressions (email_key, email, cause, detail, at)
+    SELECT email_key, email, cause, detail, at
+    FROM json_to_recordset($1::json) AS r (email_key text, email text, cause text, detail text, at timestamptz)
+    ORDER BY email_key COLLATE \"C\"
+    ON CONFLICT (email_key) DO NOTHING";
+
+const UNSUPPRESS: &str = "DELETE FROM taskflow.suppressions WHERE email_key = ANY ($1)";
+
+#[derive(sqlx::FromRow)]
+struct SuppressionRow {
+    email: String,
+    cause: String,
+    detail: String,
+    at: Instant,
+}
+
+impl TryFrom<SuppressionRow> for Suppression {
+    type Error = BadRow;
+
+    fn try_from(row: SuppressionRow) -> Result<Self, BadRow> {
+        Ok(Self {
+            email: TABLE.value("email", &row.email)?,
+            cause: TABLE.value("cause", &row.cause)?,
+            detail: row.detail,
+            at: TABLE.instant("at", row.at)?,
+        })
+    }
+}
+
+/// Which of these addresses get no mail, by their keys.
+pub(crate) async fn suppressed(
+    store: &PgStore,
+    addresses: &[EmailAddress],
+) -> Result<HashSet<String>, StoreError> {
+    if addresses.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let keys: Vec<String> = addresses.iter().map(EmailAddress::key).collect();
+    let query = || sqlx::query_scalar(SUPPRESSED).bind(keys.clone());
+    let found: Vec<String> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+    Ok(found.into_iter().collect())
+}
+
+const SUPPRESSED: &str = "SELECT email_key FROM taskflow.suppressions WHERE email_key = ANY ($1)";
+
+/// A page in the order of the keys.
+pub(crate) async fn after(store: &PgStore, after: Option<&str>, size: u32) -> Result<Vec<Suppression>, StoreError> {
+    // Every key is greater than the empty text. None holds U+0000, which no parameter can: what is greater than a text
+    // with one is greater than what stands before it.
+    let after = after.and_then(|after| after.split('\0').next()).unwrap_or_default();
+    let query = || sqlx::query_as(SUPPRESSIONS_AFTER).bind(after.to_owned()).bind(i64::from(size));
+    let rows: Vec<SuppressionRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+    Ok(rows.into_iter().map(Suppression::try_from).collect::<Result<_, _>>()?)
+}
+
+const SUPPRESSIONS_AFTER: &str = "
+    SELECT email, cause, detail, at
+    FROM taskflow.suppressions
+    WHERE email_key > $1
+    ORDER BY email_key
+    LIMIT $2";

@@ -1,0 +1,45 @@
+//! Taking deliveries up again that were given up.
+
+use serde::Serialize;
+use sqlx::SqliteConnection;
+use taskflow_core::{DeliveryId, StoreError, Timestamp};
+
+use crate::commit::Rows;
+use crate::error::store_error;
+
+/// A delivery to take up again as the parameters of a statement.
+#[derive(Serialize)]
+pub(crate) struct Retry {
+    id: DeliveryId,
+    at: i64,
+}
+
+impl Retry {
+    pub(crate) fn new(id: DeliveryId, at: Timestamp) -> Self {
+        Self { id, at: at.as_micros() }
+    }
+}
+
+/// They begin again with their first attempt; `Stale` unless all of them were given up, cancelled or expired.
+pub(crate) async fn retry(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    rows.apply_all(conn, RETRY).await?;
+    sqlx::query(FORGET_ATTEMPTS).bind(rows.json()).execute(conn).await.map(drop).map_err(store_error)
+}
+
+const RETRY: &str = "
+    UPDATE taskflow_deliveries
+    SET state = 'scheduled',
+        next_at = j.value ->> 'at',
+        attempts = 0,
+        first_claimed_at = NULL,
+        settled_at = NULL
+    FROM json_each(?1) AS j
+    WHERE taskflow_deliveries.id = j.value ->> 'id' AND state IN ('discarded', 'cancelled', 'expired')
+    RETURNING id";
+
+const FORGET_ATTEMPTS: &str = "
+    DELETE FROM taskflow_delivery_attempts
+    WHERE delivery_id IN (SELECT value ->> 'id' FROM json_each(?1))";

@@ -1,0 +1,114 @@
+//! Addresses that get no mail any more.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+use sqlx::{SqliteConnection, SqlitePool};
+use taskflow_core::{BadRow, EmailAddress, StoreError, Suppression};
+
+use crate::commit::Rows;
+use crate::error::{Table, store_error};
+
+const TABLE: Table = Table("taskflow_suppressions");
+
+/// A suppression as the parameters of a statement.
+#[derive(Serialize)]
+pub(crate) struct Params<'a> {
+    email_key: String,
+    email: &'a str,
+    cause: &'static str,
+    detail: &'a str,
+    at: i64,
+}
+
+impl<'a> Params<'a> {
+    pub(crate) fn new(suppression: &'a Suppression) -> Self {
+        Self {
+            email_key: suppression.email.key(),
+            email: suppression.email.as_str(),
+            cause: suppression.cause.as_str(),
+            detail: &suppression.detail,
+            at: suppression.at.as_micros(),
+        }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct SuppressionRow {
+    email: String,
+    cause: String,
+    detail: String,
+    at: i64,
+}
+
+impl TryFrom<SuppressionRow> for Suppression {
+    type Error = BadRow;
+
+    fn try_from(row: SuppressionRow) -> Result<Self, BadRow> {
+        Ok(Self {
+            email: TABLE.value("email", &row.email)?,
+            cause: TABLE.value("cause", &row.cause)?,
+            detail: row.detail,
+            at: TABLE.instant("at", row.at)?,
+        })
+    }
+}
+
+/// Which of these addresses get no mail, by their keys.
+pub(crate) async fn suppressed(
+    pool: &SqlitePool,
+    addresses: &[EmailAddress],
+) -> Result<HashSet<String>, StoreError> {
+    if addresses.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let keys: Vec<String> = addresses.iter().map(EmailAddress::key).collect();
+    let keys = serde_json::to_string(&keys).map_err(|error| StoreError::Internal(error.into()))?;
+    let found: Vec<String> = sqlx::query_scalar(SUPPRESSED).bind(keys).fetch_all(pool).await.map_err(store_error)?;
+    Ok(found.into_iter().collect())
+}
+
+const SUPPRESSED: &str = "
+    SELECT s.email_key
+    FROM json_each(?1) AS j
+    CROSS JOIN taskflow_suppressions AS s ON s.email_key = j.value";
+
+/// A page in the order of the keys.
+pub(crate) async fn after(pool: &SqlitePool, after: Option<&str>, size: u32) -> Result<Vec<Suppression>, StoreError> {
+    // Every key is greater than the empty text.
+    let query = sqlx::query_as(SUPPRESSIONS_AFTER).bind(after.unwrap_or_default()).bind(size);
+    let rows: Vec<SuppressionRow> = query.fetch_all(pool).await.map_err(store_error)?;
+    Ok(rows.into_iter().map(Suppression::try_from).collect::<Result<_, _>>()?)
+}
+
+const SUPPRESSIONS_AFTER: &str = "
+    SELECT email, cause, detail, at
+    FROM taskflow_suppressions
+    WHERE email_key > ?1
+    ORDER BY email_key
+    LIMIT ?2";
+
+/// What is known of an address already stays; of several reports at once the first counts.
+pub(crate) async fn suppress(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(SUPPRESS).bind(rows.json()).execute(conn).await.map(drop).map_err(store_error)
+}
+
+const SUPPRESS: &str = "
+    INSERT INTO taskflow_suppressions (email_key, email, cause, detail, at)
+    SELECT value ->> 'email_key', value ->> 'email', value ->> 'cause', value ->> 'detail', value ->> 'at'
+    FROM json_each(?1)
+    WHERE true
+    ON CONFLICT (email_key) DO NOTHING";
+
+/// The rows are keys.
+pub(crate) async fn unsuppress(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(UNSUPPRESS).bind(rows.json()).execute(conn).await.map(drop).map_err(store_error)
+}
+
+const UNSUPPRESS: &str = "DELETE FROM taskflow_suppressions WHERE email_key IN (SELECT value FROM json_each(?1))";
