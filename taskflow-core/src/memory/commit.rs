@@ -3,7 +3,7 @@ use std::collections::{HashMap, HashSet};
 use super::{Row, State};
 use crate::error::{StoreError, UniqueField};
 use crate::{
-    Announcement, Changes, DedupeKey, Delivery, DeliveryState, Entity, FeedEntry, KeptMail, MAILBOX_SIZE, NewDelivery,
+    Announcement, Changes, DedupeKey, Delivery, DeliveryState, Entity, FeedEntry, KeptMail, MAILBOX_SIZE, Meeting, NewDelivery,
     Participant, Recipient, SessionId, Timestamp, User, UserId, Write,
 };
 
@@ -118,8 +118,12 @@ impl State {
                 Write::InsertTask(task) | Write::UpdateTask(task) => {
                     self.tasks.insert(task.id, task.clone());
                 }
-                Write::InsertMeeting(meeting) | Write::UpdateMeeting(meeting) => {
+                Write::InsertMeeting(meeting) => {
                     self.meetings.insert(meeting.id, meeting.clone());
+                }
+                Write::UpdateMeeting(new) => {
+                    let created_by = self.meetings.get(&new.id).and_then(|row| row.created_by);
+                    self.meetings.insert(new.id, Meeting { created_by, ..new.clone() });
                 }
                 Write::ExpectMeeting { .. } | Write::ExpectParticipants { .. } => {}
                 Write::ConfirmStart { id, tzdb } => {

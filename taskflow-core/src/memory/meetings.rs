@@ -3,8 +3,8 @@ use std::cmp::Ordering;
 use super::State;
 use crate::ports::Viewer;
 use crate::{
-    DedupeKey, Meeting, MeetingId, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, Participant, Timestamp, UserId,
-    fold, meeting_reminder_key, reminder_minutes,
+    DedupeKey, Meeting, MeetingId, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, Participant,
+    Timestamp, UserId, fold, meeting_reminder_key, reminder_minutes,
 };
 
 impl State {

@@ -6,8 +6,8 @@ use super::{Lease, MemoryStore, State};
 use crate::error::StoreError;
 use crate::ports::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
 use crate::{
-    DedupeKey, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, NoticeKind, Outcome, Priority, Settlement,
-    Timestamp,
+    DedupeKey, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, NoticeKind, Outcome, Priority,
+    Settlement, Timestamp,
 };
 
 impl State {

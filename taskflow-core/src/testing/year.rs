@@ -50,7 +50,8 @@ pub async fn simulate(storage: Arc<dyn Storage>, people: usize, meetings: usize,
         .renderer(Arc::new(FactRenderer))
         .links(Arc::new(PlainLinks))
         .build();
-    let mut year = Year { storage, app: &app, clock, mailer, mailed: BTreeMap::new(), report: YearReport::default(), seed };
+    let mut year =
+        Year { storage, app: &app, clock, mailer, mailed: BTreeMap::new(), report: YearReport::default(), seed };
     let mut player = Player::new(&app, year.clock.clone(), people, meetings, seed).await;
     while let Some(at) = player.next_at() {
         year.live_until(at).await;

@@ -206,10 +206,7 @@ pub(super) async fn the_organizer_is_told_who_left(open: Arc<dyn OpenStore>) {
     let Board { world, ada, bob, id } = &board;
     let details = board.details().await;
     let organizer = person(&details, "ada").id;
-    assert!(matches!(
-        world.app.remove_participant(*ada, *id, organizer, Expect::Any).await,
-        Err(Error::Invalid(_))
-    ));
+    assert!(matches!(world.app.remove_participant(*ada, *id, organizer, Expect::Any).await, Err(Error::Invalid(_))));
     world.app.remove_participant(*bob, *id, person(&details, "bob").id, Expect::Any).await.expect("left");
     assert_eq!(world.told().await, ["ada: Somebody left"]);
     assert_eq!(world.told_at("2026-11-23T09:45:00Z").await, ["ada: Soon", "eve: Soon"]);
@@ -252,11 +249,7 @@ pub(super) async fn a_meeting_is_called_once_however_often_it_is_asked_for(open:
     let world = World::new(&*open);
     let ada = Actor::User(world.verified("ada").await);
     let encode = |details: &crate::MeetingDetails| details.meeting.id.to_string();
-    let ask = || crate::Idempotency {
-        key: "k".parse().expect("a key"),
-        fingerprint: "f".to_owned(),
-        encode: &encode,
-    };
+    let ask = || crate::Idempotency { key: "k".parse().expect("a key"), fingerprint: "f".to_owned(), encode: &encode };
     let asked = (0..4).map(|_| world.app.create_meeting_once(ada, board(&["eve"]), ask()));
     let answers = futures_util::future::join_all(asked).await;
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");

@@ -242,9 +242,8 @@ fn answered(n: u64, version: u64) -> Write {
 pub(super) async fn an_expected_version_of_a_meeting_is_checked_and_changes_nothing(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     store.commit(&users([1]).and(called(meeting(1, 1), [guest(1, 1)]))).await.expect("a meeting");
-    let expecting = |id, version| {
-        Changes::new().write(answered(1, 2)).write(Write::ExpectMeeting { id: meeting_id(id), version })
-    };
+    let expecting =
+        |id, version| Changes::new().write(answered(1, 2)).write(Write::ExpectMeeting { id: meeting_id(id), version });
     for (id, version) in [(1, 2), (1, 0), (9, 1)] {
         let error = store.commit(&expecting(id, version)).await.expect_err("stale");
         assert!(matches!(error, StoreError::Stale { write: 1 }), "{error:?}");
@@ -358,8 +357,14 @@ pub(super) async fn the_newest_revision_that_is_not_later_is_found(open: Arc<dyn
     let rows = [revision(1, 1, &bare), revision(1, 4, &full), revision(1, 9, &bare), revision(2, 3, &full)];
     let changes = rows.iter().cloned().map(Write::InsertRevision).fold(Changes::new(), Changes::write);
     store.commit(&changes).await.expect("revisions");
-    let expected =
-        [((1, 1), Some(0)), ((1, 3), Some(0)), ((1, 4), Some(1)), ((1, 8), Some(1)), ((1, 99), Some(2)), ((2, 2), None)];
+    let expected = [
+        ((1, 1), Some(0)),
+        ((1, 3), Some(0)),
+        ((1, 4), Some(1)),
+        ((1, 8), Some(1)),
+        ((1, 99), Some(2)),
+        ((2, 2), None),
+    ];
     let wanted: Vec<_> = expected.iter().map(|((n, version), _)| (meeting_id(*n), *version)).collect();
     let found = store.revisions(&[&wanted[..], &[(meeting_id(9), 1)]].concat()).await.expect("a read");
     assert_eq!(found.len(), 5);
@@ -378,15 +383,8 @@ fn everything_as(n: u64) -> Meeting {
 pub(super) async fn a_local_start_means_the_zone_of_the_meeting(open: Arc<dyn OpenStore>) {
     let local = "2027-03-28T02:30:00".parse().expect("a local time");
     let new = crate::NewMeeting::titled("in the gap".parse().expect("a title"), StartsAt::Local(local));
-    let row = Meeting::new(
-        meeting_id(1),
-        user_id(1),
-        meeting(1, 1).organizer,
-        &zone("Europe/Berlin"),
-        new,
-        noon(),
-    )
-    .expect("a meeting");
+    let row = Meeting::new(meeting_id(1), user_id(1), meeting(1, 1).organizer, &zone("Europe/Berlin"), new, noon())
+        .expect("a meeting");
     let store = with(&*open, [row.clone()]).await;
     let found = stored(&store, meeting_id(1), Viewer::Anyone).await.expect("a meeting");
     assert_eq!((found.starts_at, found.local_start), (row.starts_at, local + HOUR));

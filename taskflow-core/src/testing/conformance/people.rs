@@ -80,7 +80,8 @@ pub(super) async fn an_address_comes_once_in_a_meeting(open: Arc<dyn OpenStore>)
     store.commit(&setup).await.expect("meetings");
     for taken in ["GUEST-1@Example.org", "guest-2@example.org"] {
         let again = Participant { email: taken.parse().expect("an address"), ..guest(7, 1) };
-        let changes = Changes::new().write(Write::InsertParticipant(guest(5, 1))).write(Write::InsertParticipant(again));
+        let changes =
+            Changes::new().write(Write::InsertParticipant(guest(5, 1))).write(Write::InsertParticipant(again));
         let error = store.commit(&changes).await.expect_err("in the meeting already");
         assert!(matches!(error, StoreError::Stale { write: 1 }), "{error:?}");
     }
@@ -142,7 +143,8 @@ pub(super) async fn only_a_verified_address_finds_its_person_in_any_case(open: A
 
 pub(super) async fn guests_become_the_account_of_their_address_where_it_is_not_in_yet(open: Arc<dyn OpenStore>) {
     let store = open.storage();
-    let guest_as = |n, meeting, email: &str| Participant { email: email.parse().expect("an address"), ..guest(n, meeting) };
+    let guest_as =
+        |n, meeting, email: &str| Participant { email: email.parse().expect("an address"), ..guest(n, meeting) };
     let of_another = Participant { user_id: Some(user_id(3)), ..guest_as(6, 4, "eve@example.org") };
     let setup = users([1, 2, 3])
         .and(called(meeting(1, 1), [guest_as(1, 1, "Eve@Example.ORG"), guest(2, 1)]))
@@ -253,7 +255,8 @@ pub(super) async fn a_lost_lease_tells_nobody_anything(open: Arc<dyn OpenStore>)
 
 pub(super) async fn many_are_told_at_once(open: Arc<dyn OpenStore>) {
     let store = open.storage();
-    let setup = users(1..=200).and(called(meeting(1, 1), (1..=200).map(|n| guest(n, 1)))).deliver((1..=200).map(welcome));
+    let setup =
+        users(1..=200).and(called(meeting(1, 1), (1..=200).map(|n| guest(n, 1)))).deliver((1..=200).map(welcome));
     store.commit(&setup).await.expect("a meeting");
     let request = ClaimRequest {
         kinds: NoticeKind::ALL.to_vec(),

@@ -110,9 +110,8 @@ pub(super) async fn what_asks_for_no_reminder_is_not_unplanned(open: Arc<dyn Ope
     assert_eq!(unplanned(&store).await, []);
     let earlier = noon() - Duration::from_micros(1);
     let until = noon() + HOUR * 48 + Duration::from_micros(1);
-    let found = async |now, until, due_after| {
-        store.meetings_unplanned(now, until, due_after, None, 100).await.expect("a read")
-    };
+    let found =
+        async |now, until, due_after| store.meetings_unplanned(now, until, due_after, None, 100).await.expect("a read");
     assert_eq!(found(noon(), noon() + HOUR * 48, earlier).await, [meeting_id(1)]);
     assert_eq!(found(earlier, noon() + HOUR, earlier - HOUR).await, [meeting_id(4)]);
     assert_eq!(found(noon(), until, noon()).await, [meeting_id(5)]);

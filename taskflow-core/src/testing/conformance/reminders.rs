@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::testing::OpenStore;
 use crate::testing::sample::{at, invitee, reminders_of};
 use crate::{
-    Actor, Changes, Comment, Expect, Ledger, Meeting, MeetingChange, MeetingDetails, MeetingId, MeetingResponse, NewMeeting,
-    OwnReminders, Participant, ReminderMinutes, StartsAt,
+    Actor, Changes, Comment, Expect, Ledger, Meeting, MeetingChange, MeetingDetails, MeetingId, MeetingResponse,
+    NewMeeting, OwnReminders, Participant, ReminderMinutes, StartsAt,
 };
 
 pub(super) const NOBODY: [&str; 0] = [];
@@ -184,10 +184,7 @@ pub(super) async fn who_declined_is_not_reminded_until_they_accept(open: Arc<dyn
     board.respond(bob, MeetingResponse::Declined).await;
     board.respond(bob, MeetingResponse::Accepted).await;
     assert_eq!(world.told_at("2026-11-23T09:47:00Z").await, NOBODY);
-    assert!(matches!(
-        world.app.respond(bob, board.id, MeetingResponse::Pending, None).await,
-        Err(Error::Invalid(_))
-    ));
+    assert!(matches!(world.app.respond(bob, board.id, MeetingResponse::Pending, None).await, Err(Error::Invalid(_))));
 }
 
 pub(super) async fn a_reminder_whose_minute_passed_leaves_at_once_unless_the_meeting_has_begun(

@@ -79,7 +79,10 @@ pub(super) async fn a_calendars_answer_counts_when_it_is_theirs_fresh_and_of_thi
     assert_eq!(take(answer.clone()).await, ReplyTaken::Recorded);
     let details = board.details().await;
     let eve = person(&details, "eve");
-    assert_eq!((eve.response, eve.comment.as_ref().map(crate::Comment::as_str)), (MeetingResponse::Declined, Some("ill")));
+    assert_eq!(
+        (eve.response, eve.comment.as_ref().map(crate::Comment::as_str)),
+        (MeetingResponse::Declined, Some("ill"))
+    );
     assert_eq!(take(answer.clone()).await, ReplyTaken::Recorded);
 
     // An older answer comes late, and so does one to the meeting as it was before it moved.

@@ -12,26 +12,68 @@ use crate::ports::{Clock, LinkPurpose};
 use crate::testing::ManualClock;
 use crate::testing::sample::{invitee, new_user, zone};
 use crate::{
-    Actor, App, DurationMinutes, Expect, MeetingChange, MeetingId, MeetingResponse, MeetingStatus,
-    NewMeeting, NewUser, OwnReminders, Participant, ReminderMinutes, StartsAt, Timestamp, UserId, Zone,
+    Actor, App, DurationMinutes, Expect, MeetingChange, MeetingId, MeetingResponse, MeetingStatus, NewMeeting, NewUser,
+    OwnReminders, Participant, ReminderMinutes, StartsAt, Timestamp, UserId, Zone,
 };
 
 /// Where people live: every offset, half hours and quarters, and most of the ways there are to change the clock.
 const ZONES: [&str; 40] = [
-    "Europe/Berlin", "Europe/London", "Europe/Dublin", "Europe/Athens", "Europe/Moscow", "Europe/Istanbul",
-    "Europe/Chisinau", "Atlantic/Azores", "America/Scoresbysund", "America/Nuuk", "America/St_Johns", "America/Halifax",
-    "America/New_York", "America/Chicago", "America/Denver", "America/Phoenix", "America/Vancouver", "America/Anchorage",
-    "America/Adak", "Pacific/Honolulu", "America/Havana", "America/Santiago", "America/Asuncion", "America/Sao_Paulo",
-    "Africa/Casablanca", "Africa/Cairo", "Africa/Lagos", "Asia/Beirut", "Asia/Jerusalem", "Asia/Tehran", "Asia/Kolkata",
-    "Asia/Kathmandu", "Asia/Tokyo", "Australia/Adelaide", "Australia/Sydney", "Australia/Lord_Howe", "Pacific/Auckland",
-    "Pacific/Chatham", "Pacific/Easter", "Pacific/Kiritimati",
+    "Europe/Berlin",
+    "Europe/London",
+    "Europe/Dublin",
+    "Europe/Athens",
+    "Europe/Moscow",
+    "Europe/Istanbul",
+    "Europe/Chisinau",
+    "Atlantic/Azores",
+    "America/Scoresbysund",
+    "America/Nuuk",
+    "America/St_Johns",
+    "America/Halifax",
+    "America/New_York",
+    "America/Chicago",
+    "America/Denver",
+    "America/Phoenix",
+    "America/Vancouver",
+    "America/Anchorage",
+    "America/Adak",
+    "Pacific/Honolulu",
+    "America/Havana",
+    "America/Santiago",
+    "America/Asuncion",
+    "America/Sao_Paulo",
+    "Africa/Casablanca",
+    "Africa/Cairo",
+    "Africa/Lagos",
+    "Asia/Beirut",
+    "Asia/Jerusalem",
+    "Asia/Tehran",
+    "Asia/Kolkata",
+    "Asia/Kathmandu",
+    "Asia/Tokyo",
+    "Australia/Adelaide",
+    "Australia/Sydney",
+    "Australia/Lord_Howe",
+    "Pacific/Auckland",
+    "Pacific/Chatham",
+    "Pacific/Easter",
+    "Pacific/Kiritimati",
 ];
 
 /// Nights in which a clock somewhere is changed, and the turn of the year.
 const NIGHTS: [&str; 12] = [
-    "2026-03-08T02:30:00", "2026-03-29T02:30:00", "2026-03-29T01:15:00", "2026-03-29T00:30:00", "2026-04-05T02:15:00",
-    "2026-04-24T00:30:00", "2026-09-27T02:45:00", "2026-10-04T02:15:00", "2026-10-25T02:30:00", "2026-11-01T01:30:00",
-    "2026-12-31T23:59:00", "2027-01-01T00:00:00",
+    "2026-03-08T02:30:00",
+    "2026-03-29T02:30:00",
+    "2026-03-29T01:15:00",
+    "2026-03-29T00:30:00",
+    "2026-04-05T02:15:00",
+    "2026-04-24T00:30:00",
+    "2026-09-27T02:45:00",
+    "2026-10-04T02:15:00",
+    "2026-10-25T02:30:00",
+    "2026-11-01T01:30:00",
+    "2026-12-31T23:59:00",
+    "2027-01-01T00:00:00",
 ];
 
 /// Minutes before a meeting that people choose.
@@ -186,7 +228,9 @@ impl<'a> Player<'a> {
             0 => now + Duration::from_secs(self.chance.below(300)),
             1 => starts_at - Duration::from_secs(60 * u64::from(self.some_minutes())),
             2 => starts_at - Duration::from_secs(self.chance.below(3600)),
-            _ => now + Duration::from_micros(self.chance.below(starts_at.since(now).as_micros() as u64 + 7_200_000_000)),
+            _ => {
+                now + Duration::from_micros(self.chance.below(starts_at.since(now).as_micros() as u64 + 7_200_000_000))
+            }
         };
         at.max(now)
     }

@@ -23,7 +23,12 @@ pub(super) struct Deed {
 #[derive(Debug, Clone)]
 pub(super) enum What {
     /// Called for this wall clock time of this zone, with these people, the organizer among them.
-    Called { zone: Zone, wall: NaiveDateTime, minutes: u32, people: Vec<Who> },
+    Called {
+        zone: Zone,
+        wall: NaiveDateTime,
+        minutes: u32,
+        people: Vec<Who>,
+    },
     /// Moved to another wall clock time of its zone.
     Moved(NaiveDateTime),
     /// Reminds those who have not chosen themselves this many minutes before.
