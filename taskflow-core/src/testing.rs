@@ -24,11 +24,12 @@
 
 pub mod conformance;
 pub mod history;
-pub mod year;
 pub mod sql;
 pub mod workbench;
+pub mod year;
 
 mod clock;
+mod links;
 mod mailer;
 mod sample;
 
@@ -37,6 +38,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use clock::{ManualClock, SequentialIds};
+pub use links::PlainLinks;
 pub use mailer::RecordingMailer;
 
 use crate::MemoryStore;

@@ -217,3 +217,35 @@ async fn a_burst_of_changes_is_one_mail_about_what_came_of_them() {
     assert!(mails[0]["source"].as_str().expect("a source").contains("method=CANCEL"), "{}", mails[0]);
     assert_eq!(mails.len(), 3);
 }
+
+#[tokio::test]
+async fn answers_and_a_move_at_once_leave_nobody_without_the_reminder_of_the_new_start() {
+    let server = start(&[("CHANGE_QUIET_SECONDS", "0")]).await;
+    let ada = server.person("ada").await;
+    let guests: Vec<_> = (0..6).map(|n| format!("guest{n}@example.org")).collect();
+    let path =
+        path(&ada.meeting(json!({ "title": "Board", "meeting_date": DATE, "participant_emails": guests })).await);
+    let mut links = Vec::new();
+    for guest in &guests {
+        links.push(link(&letter(&server, guest, "Board").await, "/r/"));
+    }
+    let mut waiting = tokio::task::JoinSet::new();
+    let moved = json!({ "meeting_date": "2099-02-01T00:00:00Z" });
+    let moving = ada.request(Method::PATCH, &path).json(&moved);
+    waiting.spawn(async move { moving.send().await.expect("an answer").status() });
+    for link in &links {
+        let answering = server.request(Method::POST, link).json(&json!({ "response": "accepted" }));
+        waiting.spawn(async move { answering.send().await.expect("an answer").status() });
+    }
+    let statuses = waiting.join_all().await;
+    assert!(statuses.iter().all(StatusCode::is_success), "{statuses:?}");
+    let (_, meeting) = ada.get(&path).await;
+    let people = meeting["participants"].as_array().expect("people");
+    assert!(people.iter().all(|one| one["response_status"] == "accepted"), "{meeting}");
+    let (_, ledger) = ada.get(&format!("{path}/reminders")).await;
+    let rows = ledger["items"].as_array().expect("rows");
+    let count =
+        |due_at: &str, state: &str| rows.iter().filter(|row| row["due_at"] == due_at && row["state"] == state).count();
+    assert_eq!(count("2098-12-31T23:45:00.000000Z", "cancelled"), 7, "{ledger}");
+    assert_eq!(count("2099-01-31T23:45:00.000000Z", "scheduled"), 7, "{ledger}");
+}

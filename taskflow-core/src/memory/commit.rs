@@ -3,8 +3,8 @@ use std::collections::{HashMap, HashSet};
 use super::{Row, State};
 use crate::error::{StoreError, UniqueField};
 use crate::{
-    Announcement, Changes, DedupeKey, Delivery, DeliveryState, Entity, FeedEntry, KeptMail, MAILBOX_SIZE, Meeting, NewDelivery,
-    Participant, Recipient, SessionId, Timestamp, User, UserId, Write,
+    Announcement, Changes, DedupeKey, Delivery, DeliveryState, Entity, FeedEntry, KeptMail, MAILBOX_SIZE, Meeting,
+    NewDelivery, Participant, Recipient, SessionId, Timestamp, User, UserId, Write,
 };
 
 /// What a deleted account leaves in the ledger.
