@@ -70,7 +70,7 @@ pub enum Write {
     UpdateTask(Task),
     /// A new meeting; `Stale` when who called it is gone.
     InsertMeeting(Meeting),
-    /// A meeting after a change; `Stale` unless the stored version is one less.
+    /// A meeting after a change, in everything but who called it; `Stale` unless the stored version is one less.
     UpdateMeeting(Meeting),
     /// Changes nothing: `Stale` unless the meeting has this version, which it keeps until the commit is done.
     ExpectMeeting {

@@ -163,8 +163,8 @@ impl Store for MemoryStore {
     async fn users_by_email(&self, addresses: &[EmailAddress]) -> Result<Vec<User>, StoreError> {
         let state = self.state();
         let keys: BTreeSet<_> = addresses.iter().map(EmailAddress::key).collect();
-        let verified = state.users.values().filter(|user| user.email_verified && keys.contains(&user.email.key()));
-        Ok(verified.cloned().collect())
+        let owner = |key| state.unique.get(&(UniqueField::Email, key)).and_then(|id| state.users.get(id));
+        Ok(keys.into_iter().filter_map(owner).filter(|user| user.email_verified).cloned().collect())
     }
 
     async fn meetings_by_id(

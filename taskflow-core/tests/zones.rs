@@ -54,7 +54,11 @@ fn zones() -> Vec<(Zone, Vec<Transition>)> {
             let after = change.offset().seconds();
             // A zone may change its abbreviation alone.
             if after != before {
-                transitions.push(Transition { at: Timestamp::from_micros(change.timestamp().as_microsecond()), before, after });
+                transitions.push(Transition {
+                    at: Timestamp::from_micros(change.timestamp().as_microsecond()),
+                    before,
+                    after,
+                });
             }
             before = after;
         }

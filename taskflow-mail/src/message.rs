@@ -1,11 +1,12 @@
 //! A mail as it goes over the wire.
 
+use std::slice;
 use std::time::{Duration, SystemTime};
 
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
-use lettre::message::{MultiPart, SinglePart};
+use lettre::message::{MessageBuilder, MultiPart, SinglePart};
 use taskflow_core::ports::{MailError, Reply};
-use taskflow_core::{CalendarPart, EmailAddress, Mail, Mailbox};
+use taskflow_core::{CalendarPart, EmailAddress, Headers, Mail, Mailbox};
 
 /// Longest line of a mail, without its CRLF (RFC 5322 §2.1.1).
 const LONGEST_LINE: usize = 998;
@@ -13,7 +14,8 @@ const LONGEST_LINE: usize = 998;
 /// A mail written out (RFC 5322), with the envelope it travels in (RFC 5321 §2.3.1).
 ///
 /// The source is ASCII, its lines end in CRLF, no line is too long for SMTP: every relay can take it, with or without
-/// 8BITMIME. The same mail gives the same bytes.
+/// 8BITMIME. The same mail gives the same bytes. Addresses that would need SMTPUTF8 (RFC 6531) cannot be written: an
+/// [`EmailAddress`] is of ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// Where reports of failure go, and who signs as author.
@@ -31,20 +33,14 @@ impl Message {
     ///
     /// [`MailError::Permanent`] without a code when it cannot be written as a mail that every relay takes.
     pub fn write(from: &Mailbox, mail: &Mail) -> Result<Self, MailError> {
-        let subject = one_line(&mail.content.subject);
-        // A title may look like an encoded word (RFC 2047 §2); readers would decode what nobody encoded.
-        let subject = subject.replace("=?", "= ?");
-        let builder = lettre::Message::builder()
-            .from(named(from)?)
-            .to(named(&mail.to)?)
+        let builder = addressed(from, mail)?
             .date(date(mail))
             .message_id(Some(format!("<{}@{}>", mail.id, from.address.domain())))
-            .subject(subject)
+            .subject(unencoded(&mail.content.subject))
             // RFC 3834 §5: no vacation notices in return.
-            .raw_header(HeaderValue::new(
-                HeaderName::new_from_ascii_str("Auto-Submitted"),
-                "auto-generated".to_owned(),
-            ));
+            .raw_header(raw("Auto-Submitted", "auto-generated".to_owned()));
+        let builder = threaded(builder, from, mail.headers.thread.as_deref())?;
+        let builder = unsubscribable(builder, mail.headers.unsubscribe_url.as_deref())?;
         let text = part(ContentType::TEXT_PLAIN, &mail.content.text);
         let html = mail.content.html.as_ref().map(|html| part(ContentType::TEXT_HTML, html));
         // The richest form comes last (RFC 2046 §5.1.4): programs that know calendars prefer it, others pass over it.
@@ -81,9 +77,59 @@ pub(crate) fn one_line(text: &str) -> String {
     words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
+/// One line of it that readers do not decode: a title may look like an encoded word (RFC 2047 §2) that nobody encoded.
+fn unencoded(text: &str) -> String {
+    one_line(text).replace("=?", "= ?")
+}
+
+/// Whom it is from, whom it says it is to, who reads a copy, where answers go. Whom it really goes to is in the envelope:
+/// nobody learns of the others (RFC 5322 §3.6.3, Bcc).
+fn addressed(from: &Mailbox, mail: &Mail) -> Result<MessageBuilder, MailError> {
+    let Headers { shown_to, cc, reply_to, .. } = &mail.headers;
+    let to = if shown_to.is_empty() { slice::from_ref(&mail.to) } else { shown_to };
+    let mut builder = lettre::Message::builder().from(named(from)?);
+    for mailbox in to {
+        builder = builder.to(named(mailbox)?);
+    }
+    for mailbox in cc {
+        builder = builder.cc(named(mailbox)?);
+    }
+    if let Some(mailbox) = reply_to {
+        builder = builder.reply_to(named(mailbox)?);
+    }
+    Ok(builder)
+}
+
+/// Mail of one thread answers to the same letter, which nobody sent: so it stands together whichever of it arrives, and in
+/// whatever order (RFC 5322 §3.6.4).
+fn threaded(builder: MessageBuilder, from: &Mailbox, thread: Option<&str>) -> Result<MessageBuilder, MailError> {
+    let Some(thread) = thread else { return Ok(builder) };
+    if thread.is_empty() || thread.len() > 200 || !thread.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        return Err(unsendable("its thread has a name that is not of letters, digits and -"));
+    }
+    let root = format!("<{thread}@{}>", from.address.domain());
+    Ok(builder.in_reply_to(root.clone()).references(root))
+}
+
+/// How to end mail of this kind: a page, which one request without a question ends it at (RFC 8058 §3.1).
+fn unsubscribable(builder: MessageBuilder, url: Option<&str>) -> Result<MessageBuilder, MailError> {
+    let Some(url) = url else { return Ok(builder) };
+    let is_plain = url.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b',' | b'"'));
+    if !is_plain || !(url.starts_with("https://") || url.starts_with("http://")) {
+        return Err(unsendable("the address at which to end it is none of the web"));
+    }
+    let post = raw("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned());
+    Ok(builder.raw_header(raw("List-Unsubscribe", format!("<{url}>"))).raw_header(post))
+}
+
+/// A header whose name is ours.
+fn raw(name: &'static str, value: String) -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str(name), value)
+}
+
 fn named(mailbox: &Mailbox) -> Result<lettre::message::Mailbox, MailError> {
     let address = mailbox.address.as_str().parse().map_err(|_| unsendable("an address that SMTP cannot carry"))?;
-    let name = mailbox.name.as_deref().map(one_line).filter(|name| !name.is_empty());
+    let name = mailbox.name.as_deref().map(unencoded).filter(|name| !name.is_empty());
     Ok(lettre::message::Mailbox::new(name, address))
 }
 

@@ -14,6 +14,7 @@ mod wave;
 
 mod arrows;
 mod histories;
+mod letters;
 mod operations;
 mod postgres;
 mod readme;

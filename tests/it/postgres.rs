@@ -6,19 +6,34 @@ mod accounts;
 mod costs;
 #[path = "hostile.rs"]
 mod hostile;
+#[path = "inbound.rs"]
+mod inbound;
+#[path = "invitations.rs"]
+mod invitations;
 #[path = "mail.rs"]
 mod mail;
+#[path = "meetings.rs"]
+mod meetings;
 #[path = "nodes.rs"]
 mod nodes;
+#[path = "people.rs"]
+mod people;
 #[path = "reminders.rs"]
 mod reminders;
 #[path = "sessions.rs"]
 mod sessions;
 #[path = "tasks.rs"]
 mod tasks;
+#[path = "verification.rs"]
+mod verification;
 #[path = "waves.rs"]
 mod waves;
+#[path = "year.rs"]
+mod year;
 
+use std::sync::Arc;
+
+use taskflow::ports::Storage;
 use taskflow::store::{PgOptions, PgStore};
 
 use crate::cluster::Database;
@@ -34,4 +49,11 @@ async fn database() -> Database {
         PgStore::connect(&url, PgOptions::default()).await.expect("a schema").close().await;
     })
     .await
+}
+
+/// A store without a server, and the database that must stay as long.
+async fn store() -> (Arc<dyn Storage>, Database) {
+    let database = database().await;
+    let options = PgOptions::default().without_migrating();
+    (Arc::new(PgStore::connect(&database.url, options).await.expect("a store")), database)
 }

@@ -198,7 +198,8 @@ async fn everybody_gets_their_own_reminders_and_nobody_elses() {
     };
     let sent: Vec<_> = rows.iter().filter_map(sent).collect();
     let whose: Vec<_> = sent.iter().map(|(_, email, minutes)| (email.as_str(), *minutes)).collect();
-    let expected = [("ada@example.org", 15), ("bob@example.org", 30), ("bob@example.org", 1500), ("carl@example.org", 15)];
+    let expected =
+        [("ada@example.org", 15), ("bob@example.org", 30), ("bob@example.org", 1500), ("carl@example.org", 15)];
     assert_eq!(whose, expected);
     let planned: BTreeSet<_> = sent.into_iter().map(|(id, email, _)| (id, email)).collect();
     let arrived: BTreeSet<_> = mails.iter().map(|mail| (delivery(mail), mail.to[0].clone())).collect();

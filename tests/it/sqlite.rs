@@ -4,17 +4,42 @@
 mod accounts;
 #[path = "hostile.rs"]
 mod hostile;
+#[path = "inbound.rs"]
+mod inbound;
+#[path = "invitations.rs"]
+mod invitations;
 #[path = "mail.rs"]
 mod mail;
+#[path = "meetings.rs"]
+mod meetings;
+#[path = "people.rs"]
+mod people;
 #[path = "reminders.rs"]
 mod reminders;
 #[path = "sessions.rs"]
 mod sessions;
 #[path = "tasks.rs"]
 mod tasks;
+#[path = "verification.rs"]
+mod verification;
+#[path = "year.rs"]
+mod year;
+
+use std::sync::Arc;
+
+use taskflow::ports::Storage;
+use taskflow::store::{SqliteOptions, SqliteStore};
+use tempfile::TempDir;
 
 use crate::server::Server;
 
 async fn start(settings: &[(&str, &str)]) -> Server {
     Server::start(settings).await
+}
+
+/// A store without a server, and the folder that must stay as long.
+async fn store() -> (Arc<dyn Storage>, TempDir) {
+    let home = TempDir::new().expect("a folder");
+    let file = home.path().join("taskflow.db").display().to_string();
+    (Arc::new(SqliteStore::open(&file, SqliteOptions::default()).await.expect("a store")), home)
 }

@@ -19,6 +19,7 @@ mod wave;
 mod aborts;
 mod reminders;
 mod sqlite;
+mod year;
 
 /// A random number that is printed, so that a failure can be repeated: `LONG_SEED` sets it.
 fn seed(case: &str) -> u64 {

@@ -10,6 +10,8 @@ pub use answers::ReplyTaken;
 pub use reminders::Reminded;
 pub use repair::RepairReport;
 
+use std::collections::HashMap;
+
 use super::{App, Race};
 use crate::error::{Error, FieldError};
 use crate::meeting::MeetingDetails;
@@ -55,10 +57,15 @@ impl App {
     pub async fn meetings(&self, actor: Actor, query: &MeetingQuery) -> Result<Page<MeetingDetails>, Error> {
         let page = self.store.meetings(actor.owner()?, query, self.clock.now()).await?;
         let ids: Vec<_> = page.items.iter().map(|meeting| meeting.id).collect();
-        let mut participants = if ids.is_empty() { Vec::new() } else { self.store.participants(&ids).await? };
+        let mut people: HashMap<MeetingId, Vec<Participant>> = HashMap::new();
+        if !ids.is_empty() {
+            for participant in self.store.participants(&ids).await? {
+                people.entry(participant.meeting_id).or_default().push(participant);
+            }
+        }
         let with_people = |meeting: Meeting| {
-            let theirs = participants.extract_if(.., |participant| participant.meeting_id == meeting.id).collect();
-            who_is_in(MeetingDetails { meeting, participants: theirs })
+            let participants = people.remove(&meeting.id).unwrap_or_default();
+            who_is_in(MeetingDetails { meeting, participants })
         };
         let items = page.items.into_iter().map(with_people).collect();
         Ok(Page { items, total: page.total, request: page.request })

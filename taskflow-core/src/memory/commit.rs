@@ -4,7 +4,7 @@ use super::{Row, State};
 use crate::error::{StoreError, UniqueField};
 use crate::{
     Announcement, Changes, DedupeKey, Delivery, DeliveryId, DeliveryState, Entity, FeedEntry, KeptMail, MAILBOX_SIZE,
-    NewDelivery, Participant, Recipient, SessionId, Timestamp, User, UserId, Write,
+    Meeting, NewDelivery, Participant, Recipient, SessionId, Timestamp, User, UserId, Write,
 };
 
 /// What a deleted account leaves in the ledger.
@@ -128,8 +128,12 @@ impl State {
                 Write::InsertTask(task) | Write::UpdateTask(task) => {
                     self.tasks.insert(task.id, task.clone());
                 }
-                Write::InsertMeeting(meeting) | Write::UpdateMeeting(meeting) => {
+                Write::InsertMeeting(meeting) => {
                     self.meetings.insert(meeting.id, meeting.clone());
+                }
+                Write::UpdateMeeting(new) => {
+                    let created_by = self.meetings.get(&new.id).and_then(|row| row.created_by);
+                    self.meetings.insert(new.id, Meeting { created_by, ..new.clone() });
                 }
                 Write::ExpectMeeting { .. } | Write::ExpectParticipants { .. } => {}
                 Write::ConfirmStart { id, tzdb } => {

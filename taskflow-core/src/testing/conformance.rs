@@ -1,6 +1,7 @@
 //! What every store must do, as one list of named cases. No case asks what a store is capable of.
 
 mod accounts;
+mod agreement;
 mod answers;
 mod app;
 mod commit;
@@ -21,6 +22,7 @@ mod sender;
 mod sessions;
 mod suppressions;
 mod tasks;
+mod tokens;
 mod users;
 
 use std::sync::Arc;
@@ -88,6 +90,14 @@ pub fn cases() -> Vec<Case> {
             a_token_refreshes_once_and_its_second_use_ends_the_session,
             another_password_and_a_locked_account_end_every_session,
             nobody_ends_somebody_elses_session,
+        }
+        tokens {
+            a_token_round_trips_and_is_used_once,
+            a_token_goes_with_its_owner,
+            a_token_used_by_many_at_once_is_used_by_one,
+            who_verifies_their_address_finds_the_meetings_that_wait_for_it,
+            a_link_is_worth_nothing_for_another_address_and_after_its_time,
+            a_lost_password_is_replaced_once_by_link,
         }
         answers {
             an_answer_stands_for_a_day_and_then_makes_room,
@@ -170,14 +180,16 @@ pub fn cases() -> Vec<Case> {
             pages_of_meetings_count_everything_and_end_empty,
             an_update_needs_the_version_before_it,
             a_meeting_of_somebody_who_is_gone_is_stale,
-            an_expected_version_of_a_meeting_is_checked_and_changes_nothing,
-            expected_participants_count_everybody_as_they_were_before,
-            an_answer_and_a_move_at_once_have_one_winner,
-            answers_at_once_all_win,
             a_confirmed_start_changes_the_database_version_alone,
             meetings_of_older_zone_rules_are_found_while_they_matter,
             the_newest_revision_that_is_not_later_is_found,
             a_local_start_means_the_zone_of_the_meeting,
+        }
+        agreement {
+            an_expected_version_of_a_meeting_is_checked_and_changes_nothing,
+            expected_participants_count_everybody_as_they_were_before,
+            an_answer_and_a_move_at_once_have_one_winner,
+            answers_at_once_all_win,
         }
         people {
             a_participant_round_trips_with_all_and_no_optional_fields,

@@ -2,10 +2,14 @@
 //!
 //! The steps are plain values, so that proptest can make and shrink them; [`steps`] is the strategy.
 
+mod meetings;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
+
+pub use meetings::MeetingStep;
 
 use super::sample::{at, new_user};
 use super::{ManualClock, OpenStore, SequentialIds};
@@ -59,6 +63,8 @@ pub enum Step {
     List(u8, u8),
     /// A mail is kept in the dev mailbox.
     Keep(u8),
+    /// Something is done with a meeting.
+    Meeting(MeetingStep),
 }
 
 /// Histories of up to `most` steps.
@@ -87,6 +93,7 @@ pub fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Lapse),
         2 => (any::<u8>(), any::<u8>()).prop_map(|(who, how)| Step::List(who, how)),
         1 => any::<u8>().prop_map(Step::Keep),
+        24 => meetings::step().prop_map(Step::Meeting),
     ];
     proptest::collection::vec(step, 1..most)
 }
@@ -110,6 +117,7 @@ struct Play<'a> {
     ids: Arc<SequentialIds>,
     users: Vec<UserId>,
     tasks: Vec<Task>,
+    meetings: Vec<meetings::Called>,
     sessions: Vec<Session>,
     claims: Vec<Claimed>,
     told: Vec<String>,
@@ -128,6 +136,7 @@ impl<'a> Play<'a> {
             ids,
             users: vec![],
             tasks: vec![],
+            meetings: vec![],
             sessions: vec![],
             claims: vec![],
             told: vec![],
@@ -136,6 +145,7 @@ impl<'a> Play<'a> {
 
     async fn step(&mut self, step: &Step) -> String {
         match *step {
+            Step::Meeting(ref step) => self.meeting_step(step).await,
             Step::Register(n) => {
                 let password = (n % 2 == 0).then(|| PasswordHash::new(format!("hash-{n}")));
                 let result = self.app.register_user(new_user(&format!("user-{n}")), password).await;
@@ -290,7 +300,10 @@ impl<'a> Play<'a> {
         let next_at = self.clock.now() + Duration::from_secs(60);
         let text = || format!("outcome {how}");
         let outcome = match how {
-            0 => Outcome::Delivered { reply: text(), told: None },
+            0 => {
+                let told = claim.delivery.notice.as_ref().ok().and_then(|notice| Self::told_by(notice, which));
+                Outcome::Delivered { reply: text(), told }
+            }
             1 => Outcome::Retry { next_at, error: text() },
             2 => Outcome::Released { next_at, error: Some(text()) },
             3 => Outcome::Discarded { error: text() },
@@ -346,6 +359,7 @@ impl<'a> Play<'a> {
             self.told.push(format!("{:?}", storage.task(task.user_id, task.id).await.expect("a read")));
             self.told.push(format!("{:?}", storage.history(Entity::Task(task.id)).await.expect("a read")));
         }
+        self.tell_every_meeting().await;
         for delivery in storage.deliveries_after(None, 10_000).await.expect("a read") {
             self.told.push(format!("{:?}", storage.delivery(delivery.id).await.expect("a read")));
         }

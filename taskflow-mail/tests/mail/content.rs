@@ -2,7 +2,7 @@
 
 use mail_parser::{HeaderValue, Message as Parsed, MessageParser, MimeHeaders};
 use taskflow_core::ports::{Mailer, Renderer};
-use taskflow_core::{Content, Letter, Locale, Task, TaskPriority, TaskStatus, Topic};
+use taskflow_core::{Content, Letter, Locale, NoticeKind, Task, TaskPriority, TaskStatus, Topic};
 use taskflow_mail::{Message, Templates};
 
 use crate::support::{Rig, from, mail, noon, permanent};
@@ -13,6 +13,7 @@ fn letter(topic: Topic, public_url: Option<&str>) -> Letter {
         locale: Locale::en(),
         zone: "America/New_York".parse().unwrap(),
         public_url: public_url.map(ToOwned::to_owned),
+        unsubscribe_url: None,
         topic,
     }
 }
@@ -41,6 +42,12 @@ fn topics() -> Vec<Topic> {
     vec![Topic::Welcome { verify_url: None }, Topic::PasswordChanged { at: noon() }, task_due("Water the plants")]
 }
 
+/// Something of every kind that has an HTML form of ours.
+fn samples() -> impl Iterator<Item = Topic> {
+    let kinds = NoticeKind::ALL.into_iter().filter(|kind| *kind != NoticeKind::Letter);
+    kinds.filter_map(|kind| Topic::sample(kind, noon()))
+}
+
 /// Sends `content` over a socket and returns the bytes that arrived.
 async fn sent(content: Content) -> Vec<u8> {
     let rig = Rig::plain().await;
@@ -62,7 +69,7 @@ fn assert_no_bare_line_ends(data: &[u8]) {
 
 #[tokio::test]
 async fn every_notice_arrives_as_text_and_html_with_the_headers_it_needs() {
-    for topic in topics() {
+    for topic in samples() {
         let content = Templates::new().render(&letter(topic, Some("https://tasks.example.org"))).unwrap();
         let data = sent(content.clone()).await;
         assert_no_bare_line_ends(&data);

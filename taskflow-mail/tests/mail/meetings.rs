@@ -13,6 +13,7 @@ fn render(topic: Topic) -> Content {
         locale: Locale::en(),
         zone: "Europe/Berlin".parse().unwrap(),
         public_url: Some("https://tasks.example.org".to_owned()),
+        unsubscribe_url: None,
         topic,
     };
     Templates::new().render(&letter).unwrap()

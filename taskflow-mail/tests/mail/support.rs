@@ -5,7 +5,7 @@ use std::sync::Arc;
 use taskflow_core::ports::{MailError, Reply};
 use taskflow_core::testing::ManualClock;
 use taskflow_core::{
-    Content, Invitation, Invitee, Mail, Mailbox, Meeting, MeetingRole, NewMeeting, Participant, StartsAt, Timestamp,
+    Content, Headers, Invitation, Invitee, Mail, Mailbox, Meeting, MeetingRole, NewMeeting, Participant, StartsAt, Timestamp,
 };
 use taskflow_mail::testing::{SmtpServer, SmtpServerBuilder};
 use taskflow_mail::{Security, SmtpMailer, SmtpSettings};
@@ -61,6 +61,7 @@ pub(crate) fn mail_to(n: u32, to: &str) -> Mail {
             html: Some("<p>Hello</p>\n".to_owned()),
         },
         calendar: None,
+        headers: Headers::default(),
     }
 }
 

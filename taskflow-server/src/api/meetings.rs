@@ -1,9 +1,11 @@
 //! Meetings.
 
 mod forms;
+mod participants;
 mod people;
 mod query;
 mod reminders;
+mod reminding;
 
 use std::sync::Arc;
 
@@ -13,25 +15,22 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::{Json, PlainText};
 use poem_openapi::types::ToJSON;
 use poem_openapi::{ApiResponse, OpenApi};
-use taskflow_core::{
-    Answered, DeliveryId, Error, Expect, MeetingDetails, MeetingId, MeetingSort, MeetingStatus, ParticipantId,
-    Timestamp,
-};
+use taskflow_core::{Answered, Error, Expect, MeetingDetails, MeetingId, MeetingSort, MeetingStatus, Timestamp};
 
 use self::forms::{ChangeBody, MeetingBody, MeetingPageBody, NewMeetingBody};
-use self::people::{InviteesBody, RoleBody};
 use self::query::{Filters, Hours, Upcoming};
-use self::reminders::{ByHandBody, LedgerBody, MyRemindersBody, OwnBody, RemindedBody};
 use super::answer::{Found, Gone, Listed, Made};
-use super::body::{Body, MaybeBody, Patch};
+use super::body::{Body, Patch};
 use super::etag::{IfMatch, etag};
 use super::list::{PageNumber, PageSize, SearchText, Sort, links};
 use super::once::{Kept, Once, Repeated};
-use super::{ApiError, Field, Findings, Group, Val};
+use super::{ApiError, Field, Group, Val};
 use crate::auth::Caller;
 use crate::wiring::Service;
 
+pub(super) use self::participants::ParticipantsApi;
 pub(super) use self::people::{ParticipantBody, ResponseBody};
+pub(super) use self::reminding::RemindersApi;
 
 pub(super) struct MeetingsApi;
 
@@ -233,138 +232,6 @@ impl MeetingsApi {
         let calendar = service.app.meeting_calendar(caller.actor(), id.0.0).await?;
         let name = "attachment; filename=\"meeting.ics\"".to_owned();
         Ok(CalendarFile::Calendar(PlainText(calendar.text), name))
-    }
-
-    /// Invite more people
-    ///
-    /// For the organizer: one person, or lists of them. Who is in the meeting stays as they are; who was removed or left
-    /// is invited again.
-    #[oai(path = "/:id/participants", method = "post", operation_id = "addParticipants")]
-    async fn invite(
-        &self,
-        caller: Caller,
-        Data(service): Data<&Arc<Service>>,
-        id: Path<Val<MeetingId>>,
-        /// Change only this version of the meeting (its `ETag`), else 412.
-        #[oai(name = "If-Match")]
-        IfMatch(expect): IfMatch,
-        Body(body): Body<InviteesBody>,
-    ) -> Result<Found<MeetingBody>, ApiError> {
-        let result = service.app.add_participants(caller.actor(), id.0.0, body.read()?, expect.clone()).await;
-        settled(service, caller, id.0.0, expect, result).await.map(|details| answer(service, details))
-    }
-
-    /// Give somebody another role
-    ///
-    /// For the organizer.
-    #[oai(path = "/:id/participants/:participant_id", method = "put", operation_id = "changeParticipant")]
-    async fn change_role(
-        &self,
-        caller: Caller,
-        Data(service): Data<&Arc<Service>>,
-        id: Path<Val<MeetingId>>,
-        participant_id: Path<Val<ParticipantId>>,
-        /// Change only this version of the meeting (its `ETag`), else 412.
-        #[oai(name = "If-Match")]
-        IfMatch(expect): IfMatch,
-        Body(body): Body<RoleBody>,
-    ) -> Result<Json<ParticipantBody>, ApiError> {
-        let (id, participant, role) = (id.0.0, participant_id.0.0, body.read()?);
-        let result = service.app.change_role(caller.actor(), id, participant, role, expect.clone()).await;
-        settled(service, caller, id, expect, result).await.map(|participant| Json(participant.into()))
-    }
-
-    /// Take somebody off a meeting
-    ///
-    /// For the organizer, who cannot be taken off; or for the participant, who leaves.
-    #[oai(path = "/:id/participants/:participant_id", method = "delete", operation_id = "removeParticipant")]
-    async fn remove(
-        &self,
-        caller: Caller,
-        Data(service): Data<&Arc<Service>>,
-        id: Path<Val<MeetingId>>,
-        participant_id: Path<Val<ParticipantId>>,
-        /// Change only this version of the meeting (its `ETag`), else 412.
-        #[oai(name = "If-Match")]
-        IfMatch(expect): IfMatch,
-    ) -> Result<Gone, ApiError> {
-        let (id, participant) = (id.0.0, participant_id.0.0);
-        let result = service.app.remove_participant(caller.actor(), id, participant, expect.clone()).await;
-        settled(service, caller, id, expect, result).await.map(|()| Gone::Gone)
-    }
-
-    /// Answer to an invitation
-    #[oai(path = "/:id/respond", method = "post", operation_id = "respond")]
-    async fn respond(
-        &self,
-        caller: Caller,
-        Data(service): Data<&Arc<Service>>,
-        id: Path<Val<MeetingId>>,
-        Body(body): Body<ResponseBody>,
-    ) -> Result<Json<ParticipantBody>, ApiError> {
-        let (response, comment) = body.read()?;
-        Ok(Json(service.app.respond(caller.actor(), id.0.0, response, comment).await?.into()))
-    }
-
-    /// Remind everybody now
-    ///
-    /// For the organizer: a mail to all who did not decline. The body may be left out.
-    #[oai(path = "/:id/reminder", method = "post", operation_id = "remindNow")]
-    async fn remind(
-        &self,
-        caller: Caller,
-        Data(service): Data<&Arc<Service>>,
-        id: Path<Val<MeetingId>>,
-        MaybeBody(body): MaybeBody<ByHandBody>,
-    ) -> Result<Json<RemindedBody>, ApiError> {
-        let (minutes, message) = body.read()?;
-        Ok(Json(service.app.remind_now(caller.actor(), id.0.0, minutes, message).await?.into()))
-    }
-
-    /// The ledger of a meeting's reminders
-    ///
-    /// When and why each was planned, when it is due, and what became of it. All of them for the organizer, one's own for
-    /// anybody else.
-    #[oai(path = "/:id/reminders", method = "get", operation_id = "listMeetingReminders")]
-    async fn ledger(
-        &self,
-        caller: Caller,
-        Data(service): Data<&Arc<Service>>,
-        id: Path<Val<MeetingId>>,
-        /// The page after this reminder: `next` of the page before.
-        cursor: Query<Field<DeliveryId>>,
-        /// Reminders on a page; 50 when left out.
-        size: Query<Field<PageSize>>,
-    ) -> Result<Json<LedgerBody>, ApiError> {
-        let mut findings = Findings::default();
-        let cursor = findings.optional("cursor", cursor.0);
-        let size = findings.optional("size", size.0).unwrap_or_default();
-        findings.finish(Some(()))?;
-        let (rows, participants) = service.app.meeting_ledger(caller.actor(), id.0.0).await?;
-        Ok(Json(LedgerBody::new(rows, &participants, cursor, size.count())))
-    }
-
-    /// When I am reminded of a meeting
-    #[oai(path = "/:id/reminders/me", method = "get", operation_id = "getMyReminders")]
-    async fn my_reminders(
-        &self,
-        caller: Caller,
-        Data(service): Data<&Arc<Service>>,
-        id: Path<Val<MeetingId>>,
-    ) -> Result<Json<MyRemindersBody>, ApiError> {
-        Ok(Json(service.app.own_reminders(caller.actor(), id.0.0).await?.into()))
-    }
-
-    /// Choose when I am reminded of a meeting
-    #[oai(path = "/:id/reminders/me", method = "put", operation_id = "setMyReminders")]
-    async fn set_my_reminders(
-        &self,
-        caller: Caller,
-        Data(service): Data<&Arc<Service>>,
-        id: Path<Val<MeetingId>>,
-        Body(body): Body<OwnBody>,
-    ) -> Result<Json<MyRemindersBody>, ApiError> {
-        Ok(Json(service.app.set_own_reminders(caller.actor(), id.0.0, body.read()?).await?.into()))
     }
 }
 

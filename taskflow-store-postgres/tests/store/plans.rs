@@ -125,7 +125,7 @@ async fn many_meetings(world: &World, conn: &mut PgConnection) -> User {
         SELECT gen_random_uuid(), 'x@example.org', 'x', 'x', 'x', at, at AT TIME ZONE 'UTC', 'Etc/UTC',
             CASE WHEN n > 10000 THEN '2026f' ELSE '2026' || chr(97 + n % 5) END, 60, 'virtual', 15, 0, 1, now(), now()
         FROM generate_series(1, 20000) AS n
-        CROSS JOIN LATERAL (SELECT '2026-11-22 12:00:00+00'::timestamptz + (n - 10000) * interval '1 min' AS at) AS some",
+        CROSS JOIN LATERAL (SELECT '2026-11-22 12:00:00+00'::timestamptz + (n - 10000) * interval '1 min' AS at) AS start",
         "INSERT INTO taskflow.meeting_participants (id, meeting_id, user_id, email, email_key, role, response_status,
             version)
         SELECT gen_random_uuid(), m.id, CASE WHEN p = 1 AND m.place % 400 = 0 THEN u.id END, 'x@example.org', 'x' || p,

@@ -1,6 +1,7 @@
 //! What only this store promises: files, hosts, dropped calls and damaged rows.
 
 mod meetings;
+mod tokens;
 mod world;
 
 use std::sync::Arc;

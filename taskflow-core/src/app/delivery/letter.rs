@@ -63,6 +63,9 @@ impl App {
             headers.unsubscribe_url = self.unsubscribe_url(notice.kind(), &reader);
         }
         headers.thread = thread(&topic);
+        if headers.reply_to.is_none() {
+            headers.reply_to = answers_go_to(&topic, &reader.mailbox);
+        }
         let calendar = self.calendar_part(&topic);
         let letter = Letter {
             unsubscribe_url: headers.unsubscribe_url.clone(),
@@ -130,6 +133,23 @@ fn thread(topic: &Topic) -> Option<String> {
         | Topic::MeetingLeft(invitation) => Some(format!("meeting-{}", invitation.meeting.id)),
         _ => None,
     }
+}
+
+/// Mail about a meeting is answered to whom it is from in the reader's eyes, not to the service: the organizer, or to an
+/// organizer the one who left.
+fn answers_go_to(topic: &Topic, reader: &Mailbox) -> Option<Mailbox> {
+    let other = match topic {
+        Topic::MeetingInvite(invitation)
+        | Topic::MeetingChange { invitation, .. }
+        | Topic::MeetingCancel(invitation)
+        | Topic::MeetingReminder { invitation, .. } => invitation.meeting.organizer.clone(),
+        Topic::MeetingLeft(invitation) => Mailbox {
+            name: invitation.participant.name.as_ref().map(ToString::to_string),
+            address: invitation.participant.email.clone(),
+        },
+        _ => return None,
+    };
+    Some(other).filter(|other| other.address.key() != reader.address.key())
 }
 
 fn written_headers(letter: &WrittenLetter) -> Headers {

@@ -37,6 +37,7 @@ impl App {
         let now = self.clock.now();
         let mut after = None;
         loop {
+            let before = after;
             let page = self.store.meetings_unplanned(now, now + AHEAD, now - BACK, after, PAGE).await?;
             for id in &page {
                 let details = match self.meeting_details(Viewer::Anyone, *id).await {
@@ -46,7 +47,8 @@ impl App {
                 after = Some((details.meeting.starts_at, *id));
                 report.planned += self.plan_what_is_missing(&details, now).await?;
             }
-            if page.len() < PAGE as usize {
+            // What has gone or moved away meanwhile is left to the next sweep.
+            if page.len() < PAGE as usize || after == before {
                 return Ok(report);
             }
         }

@@ -132,7 +132,8 @@ pub(super) async fn only_a_verified_address_finds_its_person_in_any_case(open: A
         found.sort_by_key(|user| user.id);
         found
     };
-    assert_eq!(found(&["aDA@eXAMPLE.ORG", "user-3@example.org", "x@example.org"]).await, [ada.clone()]);
+    let one = found(&["aDA@eXAMPLE.ORG", "user-3@example.org", "x@example.org"]).await;
+    assert_eq!(one, std::slice::from_ref(&ada));
     assert_eq!(found(&["bob@example.org", "ada@example.org", "ADA@example.org"]).await, [ada, bob.clone()]);
     assert_eq!(found(&["user-3@example.org"]).await, []);
     assert_eq!(found(&[]).await, []);

@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::testing::OpenStore;
 use crate::testing::sample::{at, invitee, reminders_of};
 use crate::{
-    Actor, Changes, Comment, Expect, Ledger, Meeting, MeetingChange, MeetingDetails, MeetingId, MeetingResponse, NewMeeting,
-    OwnReminders, Participant, ReminderMinutes, StartsAt,
+    Actor, Changes, Comment, Expect, Ledger, Meeting, MeetingChange, MeetingDetails, MeetingId, MeetingResponse,
+    NewMeeting, OwnReminders, Participant, ReminderMinutes, StartsAt,
 };
 
 pub(super) const NOBODY: [&str; 0] = [];

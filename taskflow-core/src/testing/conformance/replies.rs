@@ -9,9 +9,9 @@ use super::app::World;
 use super::reminders::{Board, NOBODY, board, move_to, person};
 use crate::error::Error;
 use crate::ports::{Calendar, CalendarEntry, CalendarReply, Link, LinkPurpose, Links, UnreadableReply};
-use crate::testing::OpenStore;
 use crate::testing::sample::{at, invitee, noon};
-use crate::{CalendarMethod, CalendarPart, Expect, MeetingResponse, ReplyTaken, Timestamp};
+use crate::testing::{OpenStore, PlainLinks};
+use crate::{CalendarMethod, CalendarPart, Expect, MeetingResponse, ReplyTaken};
 
 /// Reads from every message what it was told to.
 #[derive(Default)]
@@ -25,23 +25,6 @@ impl Calendar for FakeCalendar {
     fn read_reply(&self, _message: &[u8]) -> Result<CalendarReply, UnreadableReply> {
         let reply = self.0.lock().expect("nobody panicked").clone();
         reply.ok_or_else(|| UnreadableReply("holds no calendar object".to_owned()))
-    }
-}
-
-/// Hides nothing.
-struct PlainLinks;
-
-impl Links for PlainLinks {
-    fn url(&self, link: &Link) -> String {
-        format!("{}/{}/{}", link.purpose.as_str(), link.id, link.expires_at)
-    }
-
-    fn open(&self, purpose: LinkPurpose, token: &str) -> Option<Link> {
-        let mut parts = token.split('/');
-        let purpose = parts.next().filter(|word| *word == purpose.as_str()).map(|_| purpose)?;
-        let id: Uuid = parts.next()?.parse().ok()?;
-        let expires_at: Timestamp = parts.next()?.parse().ok()?;
-        Some(Link { purpose, id, expires_at })
     }
 }
 

@@ -1,5 +1,7 @@
 //! What people do with their meetings in the course of a year, by chance and within the rules.
 
+mod acts;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +10,12 @@ use chrono::{NaiveDateTime, Timelike};
 
 use super::chance::Chance;
 use super::expectation::{Deed, What, Who};
-use crate::ports::{Clock, LinkPurpose};
+use crate::ports::Clock;
 use crate::testing::ManualClock;
 use crate::testing::sample::{invitee, new_user, zone};
 use crate::{
-    Actor, App, DurationMinutes, Expect, MeetingChange, MeetingId, MeetingResponse, MeetingStatus, NewMeeting, NewUser,
-    OwnReminders, Participant, ReminderMinutes, StartsAt, Timestamp, UserId, Zone,
+    Actor, App, DurationMinutes, MeetingChange, MeetingId, MeetingStatus, NewMeeting, NewUser, ReminderMinutes,
+    StartsAt, Timestamp, UserId, Zone,
 };
 
 /// Where people live: every offset, half hours and quarters, and most of the ways there are to change the clock.
@@ -305,121 +307,6 @@ impl<'a> Player<'a> {
             (27, _) if self.chance.one_in(4) => self.delete_or_register(who).await,
             _ => {}
         }
-    }
-
-    async fn update(&self, n: usize, actor: Actor, change: MeetingChange) {
-        self.app.update_meeting(actor, self.meetings[n].id, change, Expect::Any).await.expect("a change");
-    }
-
-    async fn move_to(&mut self, n: usize, actor: Actor, wall: NaiveDateTime) {
-        let starts_at = Some(StartsAt::Local(wall));
-        self.update(n, actor, MeetingChange { starts_at, ..MeetingChange::default() }).await;
-        let known = &mut self.meetings[n];
-        let starts_at = known.zone.instant(wall);
-        known.ended &= starts_at == known.starts_at;
-        known.ends_at = starts_at + Duration::from_mins(30);
-        known.starts_at = starts_at;
-        known.walls.push(wall);
-        self.did(n, What::Moved(wall));
-    }
-
-    async fn cancel(&mut self, n: usize, actor: Actor) {
-        self.app.cancel_meeting(actor, self.meetings[n].id, Expect::Any).await.expect("cancelled");
-        self.meetings[n].cancelled = true;
-        self.did(n, What::Cancelled);
-    }
-
-    async fn restore(&mut self, n: usize, actor: Actor) {
-        self.app.restore_meeting(actor, self.meetings[n].id).await.expect("restored");
-        self.meetings[n].cancelled = false;
-        self.did(n, What::Restored);
-    }
-
-    async fn invite(&mut self, n: usize, actor: Actor) {
-        let outside = |who: &&Who| !self.meetings[n].people.contains(*who);
-        let others: Vec<_> = self.everybody.iter().filter(outside).cloned().collect();
-        let Some(who) = self.chance.pick(&others).cloned() else { return };
-        let invitees = vec![invitee(name(&who))];
-        self.app.add_participants(actor, self.meetings[n].id, invitees, Expect::Any).await.expect("invited");
-        self.meetings[n].people.insert(who.clone());
-        self.did(n, What::Invited(who));
-    }
-
-    /// The participant of that address, as the service knows them.
-    async fn participant(&self, n: usize, who: &Who) -> Option<Participant> {
-        let known = &self.meetings[n];
-        let reader = known.people.iter().find_map(|who| self.actor(who))?;
-        let details = self.app.meeting(reader, known.id).await.expect("a meeting");
-        details.participants.into_iter().find(|one| one.email.as_str() == who)
-    }
-
-    /// By the organizer, or by themselves when there is none any more or chance will have it.
-    async fn take_off(&mut self, n: usize, who: Who, organizer: Option<Actor>) {
-        let themselves = self.actor(&who);
-        let actor = if self.chance.one_in(2) { themselves.or(organizer) } else { organizer.or(themselves) };
-        let (Some(actor), Some(participant)) = (actor, self.participant(n, &who).await) else { return };
-        if who == self.meetings[n].organizer || (Some(actor) != organizer && Some(actor) != themselves) {
-            return;
-        }
-        let id = self.meetings[n].id;
-        self.app.remove_participant(actor, id, participant.id, Expect::Any).await.expect("taken off");
-        self.meetings[n].people.remove(&who);
-        self.did(n, What::TakenOff(who));
-    }
-
-    async fn answer(&mut self, n: usize, who: Who) {
-        let answers = [MeetingResponse::Declined, MeetingResponse::Accepted, MeetingResponse::Tentative];
-        let response = answers[self.chance.below(3) as usize];
-        match self.actor(&who) {
-            Some(actor) => {
-                self.app.respond(actor, self.meetings[n].id, response, None).await.expect("an answer");
-            }
-            None => {
-                let Some(guest) = self.participant(n, &who).await else { return };
-                let link = format!("{}/{}", LinkPurpose::Respond.as_str(), guest.id);
-                self.app.respond_by_link(&link, response, None).await.expect("an answer");
-            }
-        }
-        self.did(n, What::Answered(who, response != MeetingResponse::Declined));
-    }
-
-    async fn choose(&mut self, n: usize, who: Who) {
-        let Some(actor) = self.actor(&who) else { return };
-        let minutes = match self.chance.one_in(4) {
-            true => None,
-            false => Some((0..self.chance.below(6)).map(|_| self.some_minutes()).collect::<Vec<_>>()),
-        };
-        let own = minutes.iter().flatten().map(|minutes| ReminderMinutes::new(*minutes).expect("fits"));
-        let own = minutes.as_ref().map(|_| OwnReminders::new(own).expect("up to five"));
-        self.app.set_own_reminders(actor, self.meetings[n].id, own).await.expect("chosen");
-        self.did(n, What::Chose(who, minutes));
-    }
-
-    /// Somebody with an account deletes it, which cancels what they called and leaves the rest as far as it lies ahead;
-    /// somebody without one gets it.
-    async fn delete_or_register(&mut self, who: Who) {
-        let Some(id) = self.accounts.remove(&who) else {
-            self.register(name(&who)).await;
-            self.everybody.pop();
-            return;
-        };
-        self.app.delete_user(Actor::User(id), id).await.expect("deleted");
-        let now = self.clock.now();
-        for n in 0..self.meetings.len() {
-            let known = &mut self.meetings[n];
-            if known.cancelled || known.starts_at < now || !known.people.contains(&who) {
-                continue;
-            }
-            if known.organizer == who {
-                known.cancelled = true;
-                self.did(n, What::Cancelled);
-            } else {
-                known.people.remove(&who);
-                self.did(n, What::TakenOff(who.clone()));
-            }
-        }
-        // Nobody else becomes the organizer of what they had called, not even somebody with the same address.
-        self.meetings.iter_mut().filter(|known| known.organizer == who).for_each(|known| known.orphaned = true);
     }
 }
 

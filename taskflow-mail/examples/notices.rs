@@ -1,0 +1,169 @@
+//! Writes every notice in every language into a folder, with made-up content and with content that nobody would send in
+//! good faith, each as a mail and as what must be found in it: `notices FOLDER`. See tests/notices.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use taskflow_core::ports::{Calendar, CalendarEntry, Renderer};
+use taskflow_core::{
+    CalendarMethod, Content, Digest, Headers, Invitation, Letter, Locale, Mail, Mailbox, NoticeKind, Task, Timestamp,
+    Title, Topic, Zone,
+};
+use taskflow_mail::{ICalendar, Message, Templates};
+
+const SERVICE: &str = "https://tasks.example.org";
+
+/// What people type, or paste, or try.
+const HOSTILE: [&str; 4] = [
+    "</p></td></title><script>alert(1)</script><img src=x onerror=alert(1)> {{ 7*7 }} {% include 'x' %}",
+    "\"><a href='javascript:alert(1)'>x</a><style>*{display:none}</style> =?utf-8?q?=0D=0ABcc:?= %0D%0ABcc: x",
+    "Donaudampfschifffahrtsgesellschaftskapit\u{e4}nsm\u{fc}tzenabzeichenverleihungsurkundenentwurfspr\u{fc}fung\u{1F600}",
+    "\u{202e}gnp.exe \u{5d0}\u{5d1}\u{5d2} \u{65e5}\u{672c}\u{8a9e} \u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = PathBuf::from(std::env::args_os().nth(1).ok_or("where to? notices FOLDER")?);
+    let templates = Templates::new();
+    // A Monday in winter.
+    let now: Timestamp = "2026-11-23T08:30:00Z".parse()?;
+    let zone: Zone = "Europe/Berlin".parse()?;
+    for tag in templates.locales() {
+        let locale: Locale = tag.parse()?;
+        for kind in NoticeKind::ALL {
+            let Some(topic) = Topic::sample(kind, now) else { continue };
+            let written = letter("Ada", topic, &locale, &zone);
+            write(&folder, &format!("{kind}.{tag}.sample"), &templates, &written, None, now)?;
+            for (n, text) in HOSTILE.iter().enumerate() {
+                let Some(topic) = Topic::sample(kind, now) else { continue };
+                let written = letter(text, with(topic, text)?, &locale, &zone);
+                write(&folder, &format!("{kind}.{tag}.hostile{n}"), &templates, &written, Some(text), now)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn letter(name: &str, topic: Topic, locale: &Locale, zone: &Zone) -> Letter {
+    let unsubscribe_url = Some(format!("{SERVICE}/u/sample")).filter(|_| topic.kind().is_recurring());
+    Letter {
+        name: name.to_owned(),
+        locale: locale.clone(),
+        zone: zone.clone(),
+        public_url: Some(SERVICE.to_owned()),
+        unsubscribe_url,
+        topic,
+    }
+}
+
+fn write(
+    folder: &Path,
+    name: &str,
+    templates: &Templates,
+    letter: &Letter,
+    typed: Option<&str>,
+    now: Timestamp,
+) -> Result<(), Box<dyn Error>> {
+    let content = templates.render(letter)?;
+    let mail = mail(letter, content, now)?;
+    let message = Message::write(&Mailbox { name: Some("TaskFlow".to_owned()), address: from()? }, &mail)?;
+    fs::write(folder.join(format!("{name}.eml")), message.source)?;
+    if let Some(html) = &mail.content.html {
+        fs::write(folder.join(format!("{name}.html")), html)?;
+    }
+    let expected = json!({
+        "subject": mail.content.subject,
+        "text": mail.content.text,
+        "html": mail.content.html,
+        "calendar": mail.calendar.map(|part| part.text),
+        "unsubscribe_url": mail.headers.unsubscribe_url,
+        "reply_to": mail.headers.reply_to.map(|mailbox| mailbox.address.to_string()),
+        "thread": mail.headers.thread,
+        "typed": typed,
+    });
+    fs::write(folder.join(format!("{name}.json")), expected.to_string())?;
+    Ok(())
+}
+
+fn mail(letter: &Letter, content: Content, now: Timestamp) -> Result<Mail, Box<dyn Error>> {
+    let invitation = match &letter.topic {
+        Topic::MeetingInvite(invitation) => Some((CalendarMethod::Request, invitation)),
+        Topic::MeetingChange { invitation, .. } => Some((CalendarMethod::Request, invitation)),
+        Topic::MeetingCancel(invitation) => Some((CalendarMethod::Cancel, invitation)),
+        _ => None,
+    };
+    let calendar = invitation.map(|(method, Invitation { meeting, participant, .. })| {
+        ICalendar.write(&CalendarEntry { method, meeting, attendees: std::slice::from_ref(participant) })
+    });
+    let organizer = invitation.map(|(_, invitation)| invitation.meeting.organizer.clone());
+    let headers = Headers {
+        unsubscribe_url: letter.unsubscribe_url.clone(),
+        thread: calendar.as_ref().map(|_| "meeting-0198c0de-0000-7000-8000-0000000000aa".to_owned()),
+        reply_to: organizer,
+        ..Headers::default()
+    };
+    let to = Mailbox { name: Some(letter.name.clone()), address: "ada@example.org".parse()? };
+    Ok(Mail { id: "0198c0de-0000-7000-8000-000000000001".parse()?, date: now, to, content, calendar, headers })
+}
+
+fn from() -> Result<taskflow_core::EmailAddress, taskflow_core::InvalidValue> {
+    "tasks@example.org".parse()
+}
+
+/// The same topic, in which every text that people can type is `text`.
+fn with(mut topic: Topic, text: &str) -> Result<Topic, Box<dyn Error>> {
+    let title: Title = text.parse()?;
+    let tasks = |tasks: &mut Vec<Task>| {
+        for task in tasks {
+            (task.title, task.description) = (title.clone(), text.parse().ok());
+        }
+    };
+    let day = |Digest { done, overdue, open, meetings, .. }: &mut Digest| {
+        for part in [done, overdue, open] {
+            part.total += 7;
+            tasks(&mut part.items);
+        }
+        for meeting in &mut meetings.items {
+            meeting.location = text.parse().ok();
+            if let Ok(title) = text.parse() {
+                meeting.title = title;
+            }
+        }
+    };
+    match &mut topic {
+        Topic::TaskDue { task, .. } | Topic::TaskStatus { task, .. } => {
+            (task.title, task.description) = (title.clone(), text.parse().ok());
+        }
+        Topic::TaskReminder { tasks: open } => {
+            open.total += 1;
+            tasks(&mut open.items);
+        }
+        Topic::DailySummary(digest) => day(digest),
+        Topic::ServerAlert { problems, .. } | Topic::ServerRecovery { problems, .. } => {
+            *problems = vec![text.to_owned()];
+        }
+        Topic::Letter(letter) => letter.subject = text.to_owned(),
+        Topic::MeetingChange { invitation, was } => {
+            invite(invitation, text)?;
+            (was.title, was.location) = (format!("{text}!"), Some(format!("{text}!")));
+        }
+        Topic::MeetingReminder { invitation, message } => {
+            invite(invitation, text)?;
+            *message = Some(text.to_owned());
+        }
+        Topic::MeetingInvite(invitation) | Topic::MeetingCancel(invitation) | Topic::MeetingLeft(invitation) => {
+            invite(invitation, text)?;
+        }
+        _ => {}
+    }
+    Ok(topic)
+}
+
+fn invite(invitation: &mut Invitation, text: &str) -> Result<(), Box<dyn Error>> {
+    let Invitation { meeting, participant, .. } = invitation;
+    (meeting.title, meeting.location, meeting.description) = (text.parse()?, text.parse().ok(), text.parse().ok());
+    meeting.organizer.name = Some(text.to_owned());
+    participant.name = text.parse().ok();
+    Ok(())
+}
