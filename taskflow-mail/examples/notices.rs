@@ -1,5 +1,6 @@
 //! Writes every notice in every language into a folder, with made-up content and with content that nobody would send in
-//! good faith, each as a mail and as what must be found in it: `notices FOLDER`. See tests/notices.
+//! good faith, each as a mail and as what must be found in it: `notices FOLDER [TEMPLATES]`, where TEMPLATES is a directory of
+//! templates that take the place of the shipped ones. See tests/notices.
 
 use std::error::Error;
 use std::fs;
@@ -24,8 +25,9 @@ const HOSTILE: [&str; 4] = [
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = PathBuf::from(std::env::args_os().nth(1).ok_or("where to? notices FOLDER")?);
-    let templates = Templates::new();
+    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
+    let folder = arguments.next().ok_or("where to? notices FOLDER [TEMPLATES]")?;
+    let templates = arguments.fold(Templates::builder(), taskflow_mail::TemplatesBuilder::directory).build()?;
     // A Monday in winter.
     let now: Timestamp = "2026-11-23T08:30:00Z".parse()?;
     let zone: Zone = "Europe/Berlin".parse()?;
@@ -93,8 +95,9 @@ fn mail(letter: &Letter, content: Content, now: Timestamp) -> Result<Mail, Box<d
         Topic::MeetingCancel(invitation) => Some((CalendarMethod::Cancel, invitation)),
         _ => None,
     };
-    let calendar = invitation.map(|(method, Invitation { meeting, participant, .. })| {
-        ICalendar.write(&CalendarEntry { method, meeting, attendees: std::slice::from_ref(participant) })
+    let calendar = invitation.map(|(method, invitation)| {
+        let attendees = std::slice::from_ref(&invitation.participant);
+        ICalendar.write(&CalendarEntry { method, meeting: &invitation.meeting, attendees })
     });
     let organizer = invitation.map(|(_, invitation)| invitation.meeting.organizer.clone());
     let headers = Headers {

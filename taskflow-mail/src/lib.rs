@@ -24,9 +24,11 @@
 //! * `render` – [`Templates`]: notice → subject, text and HTML, from `templates/` and the words in `templates/locales/`;
 //!   [`TemplatesBuilder`] puts others in their place.
 //! * `ical` – [`ICalendar`]: meetings as calendar objects, and the answers that calendars send (RFC 5545, 5546).
+//! * `dsn` – [`BounceReports`]: what comes back about mail (RFC 3464, 5965).
+//! * `foreign` – mail from elsewhere, taken apart without trusting it.
 //! * `message` – [`Message`]: a [`Mail`](taskflow_core::Mail) as it goes over the wire (RFC 5322).
 //! * `smtp` – [`SmtpMailer`] and [`SmtpSettings`]: what callers see of SMTP.
-//! * `pool` – which connection a mail takes, and when a relay that fails is asked again.
+//! * `pool` – which connection a mail takes, how many begin per second, and when a relay that fails is asked again.
 //! * `dialogue` – one connection: greeting, sign-in, and the only place where an answer becomes a verdict.
 //! * `stream` – the bytes below: plain, STARTTLS and implicit TLS.
 //! * `mailbox` – [`DevMailbox`]: mail that stays in the store, for development.
@@ -42,6 +44,8 @@
 //! * Passwords are in no error, no log and no `Debug`.
 
 mod dialogue;
+mod dsn;
+mod foreign;
 mod ical;
 mod mailbox;
 mod message;
@@ -52,6 +56,7 @@ mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use dsn::BounceReports;
 pub use ical::ICalendar;
 pub use mailbox::DevMailbox;
 pub use message::Message;

@@ -109,12 +109,23 @@ impl Pool {
         let (answer, answered) = oneshot::channel();
         let mut line = self.line();
         line.waiting.push_back(Job { message, token, begin_by, deadline, answer });
+        self.call_carrier(&mut line);
+        answered
+    }
+
+    /// Puts back a mail that has had its turn and could not use it.
+    fn put_back(self: &Arc<Self>, job: Job) {
+        let mut line = self.line();
+        line.waiting.push_front(job);
+        self.call_carrier(&mut line);
+    }
+
+    fn call_carrier(self: &Arc<Self>, line: &mut Line) {
         if line.carriers < self.settings().connections {
             line.carriers += 1;
             line.coming += 1;
             tokio::spawn(Carrier::new(Arc::clone(self)).run());
         }
-        answered
     }
 
     /// Opens a connection, says what the relay is like, and takes leave.

@@ -99,19 +99,42 @@ struct Shared {
     commands: Mutex<Vec<String>>,
     taken: watch::Sender<usize>,
     connections: watch::Sender<usize>,
+    /// Every open connection holds it too.
+    open: Arc<()>,
 }
 
 #[derive(Default)]
 struct Rules {
     faults: Vec<Rule>,
     mails_per_connection: Option<usize>,
+    most_connections: Option<usize>,
 }
 
 struct Rule {
     stage: Stage,
     recipient: Option<String>,
     fault: Fault,
-    once: bool,
+    when: When,
+}
+
+enum When {
+    Always,
+    Once,
+    /// The last of that many times; so often it was reached since.
+    Every(usize, usize),
+}
+
+impl Rule {
+    /// Whether it applies this time.
+    fn applies(&mut self) -> bool {
+        match &mut self.when {
+            When::Always | When::Once => true,
+            When::Every(times, reached) => {
+                *reached = (*reached + 1) % *times;
+                *reached == 0
+            }
+        }
+    }
 }
 
 impl SmtpServerBuilder {
@@ -177,6 +200,7 @@ impl SmtpServerBuilder {
                 commands: Mutex::default(),
                 taken: watch::Sender::new(0),
                 connections: watch::Sender::new(0),
+                open: Arc::default(),
             }),
             listening: Mutex::default(),
         };
@@ -205,22 +229,32 @@ impl SmtpServer {
 
     /// From now on this goes wrong at this stage.
     pub fn when(&self, stage: Stage, fault: Fault) {
-        self.rule(Rule { stage, recipient: None, fault, once: false });
+        self.rule(Rule { stage, recipient: None, fault, when: When::Always });
     }
 
     /// The same, but only the next time.
     pub fn once(&self, stage: Stage, fault: Fault) {
-        self.rule(Rule { stage, recipient: None, fault, once: true });
+        self.rule(Rule { stage, recipient: None, fault, when: When::Once });
+    }
+
+    /// The same, but every so many times.
+    pub fn every(&self, times: usize, stage: Stage, fault: Fault) {
+        self.rule(Rule { stage, recipient: None, fault, when: When::Every(times, 0) });
     }
 
     /// From now on this goes wrong for mail to this address, from [`Stage::Rcpt`] on.
     pub fn when_to(&self, recipient: &str, stage: Stage, fault: Fault) {
-        self.rule(Rule { stage, recipient: Some(recipient.to_owned()), fault, once: false });
+        self.rule(Rule { stage, recipient: Some(recipient.to_owned()), fault, when: When::Always });
     }
 
     /// After that many mails a connection answers 421 to the next one and is closed.
     pub fn close_after(&self, mails: usize) {
         lock(&self.shared.rules).mails_per_connection = Some(mails);
+    }
+
+    /// More connections than that at once are greeted with 421.
+    pub fn most_connections(&self, connections: usize) {
+        lock(&self.shared.rules).most_connections = Some(connections);
     }
 
     /// Nothing goes wrong any more.

@@ -91,10 +91,7 @@ impl TryFrom<SuppressionRow> for Suppression {
 }
 
 /// Which of these addresses get no mail, by their keys.
-pub(crate) async fn suppressed(
-    store: &PgStore,
-    addresses: &[EmailAddress],
-) -> Result<HashSet<String>, StoreError> {
+pub(crate) async fn suppressed(store: &PgStore, addresses: &[EmailAddress]) -> Result<HashSet<String>, StoreError> {
     if addresses.is_empty() {
         return Ok(HashSet::new());
     }

@@ -2,6 +2,7 @@
 //!
 //! The steps are plain values, so that proptest can make and shrink them; [`steps`] is the strategy.
 
+mod mail;
 mod meetings;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+pub use mail::MailStep;
 pub use meetings::MeetingStep;
 
 use super::sample::{at, new_user};
@@ -63,6 +65,8 @@ pub enum Step {
     List(u8, u8),
     /// A mail is kept in the dev mailbox.
     Keep(u8),
+    /// Something about mail.
+    Mail(MailStep),
     /// Something is done with a meeting.
     Meeting(MeetingStep),
 }
@@ -93,6 +97,7 @@ pub fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Lapse),
         2 => (any::<u8>(), any::<u8>()).prop_map(|(who, how)| Step::List(who, how)),
         1 => any::<u8>().prop_map(Step::Keep),
+        7 => mail::step().prop_map(Step::Mail),
         24 => meetings::step().prop_map(Step::Meeting),
     ];
     proptest::collection::vec(step, 1..most)
@@ -232,6 +237,7 @@ impl<'a> Play<'a> {
                 let mail = KeptMail { id, kept_at: self.clock.now(), to, content, source: String::new() };
                 shown(&self.storage.commit(&crate::Changes::new().write(Write::KeepMail(mail))).await)
             }
+            Step::Mail(ref step) => self.mail_step(step).await,
         }
     }
 
@@ -365,6 +371,7 @@ impl<'a> Play<'a> {
         }
         self.told.push(format!("{:?}", storage.backlog(self.clock.now()).await.expect("a read")));
         self.told.push(format!("{:?}", storage.kept_mails(1000).await.expect("a read")));
+        self.tell_mail().await;
         let ledger = storage.ledger().await.expect("a read");
         assert!(ledger.balances(), "{ledger:?}");
         self.told.push(format!("{ledger:?}"));

@@ -1,13 +1,11 @@
 //! The answer in a mail (RFC 6047).
-//!
-//! The parser is given headers and single parts only, never a mail as a whole: it takes a piece of the stack for each
-//! mail inside a mail when it lets go of them, and thousands, which fit into a few kilobytes of base64, overflow it.
 
-use mail_parser::{Address, HeaderName, Message, MessageParser, MimeHeaders, PartType};
+use mail_parser::{Address, HeaderName, Message, MessageParser, MimeHeaders};
 use taskflow_core::EmailAddress;
 use taskflow_core::ports::{CalendarReply, UnreadableReply};
 
 use super::{reply, unreadable};
+use crate::foreign::{decoded, parts};
 
 /// How deep multiparts are followed; answers have two of them at most.
 const DEEPEST: usize = 10;
@@ -44,36 +42,6 @@ fn collect(part: &[u8], deeper: usize, objects: &mut Vec<String>) {
         for part in parts(part, boundary) {
             collect(part, deeper, objects);
         }
-    }
-}
-
-/// The parts of a multipart: what stands between the lines that begin with its boundary (RFC 2046 §5.1.1).
-fn parts<'a>(multipart: &'a [u8], boundary: &str) -> Vec<&'a [u8]> {
-    let (mut parts, mut begun, mut at) = (Vec::new(), None, 0);
-    for line in multipart.split_inclusive(|byte| *byte == b'\n') {
-        if let Some(rest) = line.strip_prefix(b"--").and_then(|line| line.strip_prefix(boundary.as_bytes())) {
-            let (ends, rest) = rest.strip_prefix(b"--").map_or((false, rest), |rest| (true, rest));
-            if rest.trim_ascii().is_empty() {
-                parts.extend(begun.map(|begun| &multipart[begun..at]));
-                begun = Some(at + line.len());
-                if ends {
-                    return parts;
-                }
-            }
-        }
-        at += line.len();
-    }
-    // Cut off on the way: the last part is what there is of it.
-    parts.extend(begun.map(|begun| &multipart[begun..]));
-    parts
-}
-
-/// A part without its transfer encoding, as text.
-fn decoded(part: &[u8]) -> Option<String> {
-    match MessageParser::default().parse(part)?.parts.into_iter().next()?.body {
-        PartType::Text(text) | PartType::Html(text) => Some(text.into_owned()),
-        PartType::Binary(bytes) | PartType::InlineBinary(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
-        PartType::Message(_) | PartType::Multipart(_) => None,
     }
 }
 

@@ -111,7 +111,7 @@ impl Carrier {
                     job = next;
                 }
                 (Err(refusal), Rider::Aboard(next)) => {
-                    self.pool.line().waiting.push_front(next);
+                    self.pool.put_back(next);
                     return self.broken(connection, job, refusal);
                 }
             }
@@ -133,7 +133,7 @@ impl Carrier {
             // A relay that takes long, or for ever, keeps only the mail it has: of the other one it has the envelope at
             // most, so that another connection may carry it.
             Err(_) => {
-                self.pool.line().waiting.push_front(rider);
+                self.pool.put_back(rider);
                 (handing.await, Rider::LeftBehind)
             }
         }
@@ -151,14 +151,12 @@ impl Carrier {
             // It served others: perhaps the relay closes what was idle, or was used enough. It has nothing of this mail.
             Refusal::Gone(_) => {
                 self.pool.door.doubt();
-                self.pool.line().waiting.push_front(job);
+                self.pool.put_back(job);
             }
             Refusal::Refused(_) | Refusal::Throttled(_) => {
-                let error = self.pool.verdict(&connection, refusal);
-                // Whoever waits need not wait for this.
-                let deadline = job.deadline;
-                job.end(Err(error));
-                if connection.reset(deadline).await {
+                let usable = connection.reset(job.deadline).await;
+                job.end(Err(self.pool.verdict(&connection, refusal)));
+                if usable {
                     self.keep(connection).await;
                 }
             }

@@ -139,9 +139,11 @@ fn environment(files: &[File]) -> Result<Environment<'static>, TemplateError> {
     let mut environment = Environment::new();
     // A variable that does not exist is the fault of the template, not an empty word in somebody's mail.
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_auto_escape_callback(|name| {
-        if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
-    });
+    environment.set_auto_escape_callback(
+        |name| {
+            if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
+        },
+    );
     environment.add_filter("wrap", |text: &str| plain::wrapped(text));
     // By name, so that a later one takes the place of an earlier one.
     let mut sources: BTreeMap<_, _> = SHIPPED.iter().map(|(name, text)| ((*name).to_owned(), (*name, *text))).collect();

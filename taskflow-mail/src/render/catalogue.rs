@@ -16,19 +16,8 @@ const LAST_RESORT: &str = "en";
 const BRAND: &str = "brand";
 
 /// What the patterns of dates may be filled in with.
-const DATE_SLOTS: [&str; 11] = [
-    "weekday",
-    "weekday_short",
-    "day",
-    "month",
-    "month_short",
-    "year",
-    "hour",
-    "hour12",
-    "half",
-    "minute",
-    "zone",
-];
+const DATE_SLOTS: [&str; 11] =
+    ["weekday", "weekday_short", "day", "month", "month_short", "year", "hour", "hour12", "half", "minute", "zone"];
 
 /// The words of one language.
 #[derive(Debug, Clone)]
@@ -293,7 +282,8 @@ mod tests {
                 own.keys().filter(|key| !english.contains_key(*key) && !key.starts_with("zones.")).collect();
             assert!(missing.is_empty() && strange.is_empty(), "{tag}: missing {missing:?}, strange {strange:?}");
             for (key, entry) in own.iter().filter(|(key, _)| english.contains_key(*key) && !key.starts_with("dates.")) {
-                let (ours, theirs): (BTreeSet<_>, BTreeSet<_>) = (english[key].slots().collect(), entry.slots().collect());
+                let (ours, theirs): (BTreeSet<_>, BTreeSet<_>) =
+                    (english[key].slots().collect(), entry.slots().collect());
                 assert_eq!(ours, theirs, "{tag}: {key}");
             }
         }

@@ -47,11 +47,7 @@ pub(super) fn who_left(Invitation { participant, .. }: &Invitation) -> Value {
 }
 
 /// Every fact that differs, in the order in which people ask for them.
-pub(super) fn changes(
-    was: &MeetingFacts,
-    is: &MeetingFacts,
-    reader: &Reader<'_>,
-) -> Result<Vec<Value>, RenderError> {
+pub(super) fn changes(was: &MeetingFacts, is: &MeetingFacts, reader: &Reader<'_>) -> Result<Vec<Value>, RenderError> {
     let none = reader.say("none")?;
     let text = |text: &Option<String>| text.clone().unwrap_or_else(|| none.clone());
     let mut changes = Vec::new();

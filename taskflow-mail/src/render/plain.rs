@@ -173,7 +173,9 @@ impl Page {
             "p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "ul" | "ol" | "blockquote" | "pre" | "hr" | "table" => {
                 self.breaks = 2;
             }
-            "div" | "tr" | "section" | "article" | "header" | "footer" | "dt" | "dd" => self.breaks = self.breaks.max(1),
+            "div" | "tr" | "section" | "article" | "header" | "footer" | "dt" | "dd" => {
+                self.breaks = self.breaks.max(1);
+            }
             "li" if !ends => {
                 self.breaks = self.breaks.max(1);
                 self.begin();
@@ -234,7 +236,9 @@ mod tests {
 
     #[test]
     fn nothing_that_calls_itself_html_is_too_much() {
-        for html in ["", "<", "<<", "<a", "<a href", "<a href=", "<a href='", "&", "&;", "&#xffffffff;", "<!--", "<p \"", "</"] {
+        for html in
+            ["", "<", "<<", "<a", "<a href", "<a href=", "<a href='", "&", "&;", "&#xffffffff;", "<!--", "<p \"", "</"]
+        {
             assert!(from_html(html).ends_with('\n'), "{html}");
         }
         assert_eq!(from_html("<a href='javascript:x'>y</a>\u{e9}&#0;"), "y\u{e9}\0\n");

@@ -2,7 +2,9 @@
 
 use minijinja::{Value, context};
 use taskflow_core::ports::RenderError;
-use taskflow_core::{Description, Digest, Excerpt, Invitation, Location, Meeting, MeetingUrl, Task, Topic};
+use taskflow_core::{
+    Description, Digest, Excerpt, Invitation, Location, Meeting, MeetingUrl, Task, TaskPriority, TaskStatus, Topic,
+};
 
 use super::meeting;
 use super::reader::Reader;
@@ -21,7 +23,8 @@ pub(super) fn of(topic: &Topic, reader: &Reader<'_>) -> Result<Value, RenderErro
             status => is.as_str(),
             was => reader.say(&format!("status.{}", was.as_str()))?,
             is => reader.say(&format!("status.{}", is.as_str()))?,
-            due => task.due_at.map(|at| reader.long(at)).transpose()?,
+            // Whatever is done is due no more.
+            due => task.due_at.filter(|_| *is != TaskStatus::Completed).map(|at| reader.long(at)).transpose()?,
         },
         Topic::TaskReminder { tasks } => {
             // Nothing to say should have been noticed before; a mail about nothing helps nobody.
@@ -85,11 +88,21 @@ fn listed<T>(
 }
 
 fn open_task(task: &Task, reader: &Reader<'_>) -> Result<Value, RenderError> {
-    let priority = reader.say(&format!("priority.{}", task.priority.as_str()))?;
-    let priority = format!("{}: {priority}", reader.say("fact.priority")?);
-    let about = match task.due_at {
-        Some(due_at) => format!("{}: {} · {priority}", reader.say("fact.due")?, reader.short(due_at)?),
-        None => priority,
+    let due = match task.due_at {
+        Some(due_at) => Some(format!("{}: {}", reader.say("fact.due")?, reader.short(due_at)?)),
+        None => None,
+    };
+    // Only what is out of the ordinary; most are as usual.
+    let priority = match task.priority {
+        TaskPriority::Medium => None,
+        priority => {
+            let priority = reader.say(&format!("priority.{}", priority.as_str()))?;
+            Some(format!("{}: {priority}", reader.say("fact.priority")?))
+        }
+    };
+    let about = match (due, priority) {
+        (Some(due), Some(priority)) => Some(format!("{due} · {priority}")),
+        (due, priority) => due.or(priority),
     };
     Ok(context! { title => task.title.as_str(), about, is_late => false })
 }

@@ -161,7 +161,9 @@ impl SmtpSettings {
             return Err(InvalidSettings("the name to say hello with must be a host name".to_owned()));
         }
         if self.connections == 0 || self.connections > MOST_CONNECTIONS || self.mails_per_connection == 0 {
-            return Err(InvalidSettings("there must be room for one connection and one mail on it, and for no more than 10,000".to_owned()));
+            return Err(InvalidSettings(
+                "there must be room for one connection and one mail on it, and for no more than 10,000".to_owned(),
+            ));
         }
         let fits = |limit: Duration| !limit.is_zero() && limit <= LONGEST_LIMIT;
         if !fits(self.mail_limit) || !fits(self.command_limit) {

@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use super::{Fault, Received, Shared, Stage, lock};
+use super::{Fault, Received, Shared, Stage, When, lock};
 
 trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -50,6 +50,13 @@ async fn session(tcp: TcpStream, number: usize, shared: Arc<Shared>) -> io::Resu
         from: None,
         to: Vec::new(),
     };
+    let _open = Arc::clone(&session.shared.open);
+    // The server holds one of them itself.
+    let open = Arc::strong_count(&session.shared.open) - 1;
+    if lock(&session.shared.rules).most_connections.is_some_and(|most| open > most) {
+        session.answer("421 4.7.0 too many connections");
+        return session.close().await;
+    }
     session.answer_unless(Stage::Greeting, "220 test.example ESMTP").await?;
     while let Some(line) = session.line().await? {
         let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
@@ -142,11 +149,12 @@ impl Session {
 
     fn fault(&self, stage: Stage) -> Option<Fault> {
         let mut rules = lock(&self.shared.rules);
-        let found = rules.faults.iter().position(|rule| {
-            rule.stage == stage && rule.recipient.as_ref().is_none_or(|recipient| self.to.contains(recipient))
+        let found = rules.faults.iter_mut().position(|rule| {
+            let concerned = rule.recipient.as_ref().is_none_or(|recipient| self.to.contains(recipient));
+            rule.stage == stage && concerned && rule.applies()
         })?;
         let fault = rules.faults[found].fault;
-        if rules.faults[found].once {
+        if matches!(rules.faults[found].when, When::Once) {
             rules.faults.remove(found);
         }
         Some(fault)

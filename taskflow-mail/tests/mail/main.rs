@@ -2,12 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "an unwrap that fails is a test that fails")]
 
+mod bounces;
 mod calendar;
 mod content;
 mod doubt;
+mod headers;
 mod kept;
 mod meetings;
+mod notices;
 mod pooled;
 mod replies;
+mod riding;
 mod secured;
+mod storms;
 mod support;

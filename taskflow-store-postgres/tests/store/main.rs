@@ -6,6 +6,7 @@ mod postgres;
 mod proxy;
 
 mod hosts;
+mod mail;
 mod meetings;
 mod outages;
 mod plans;

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use super::app::{World, due_at_two};
 use super::reminders::NOBODY;
-use crate::app::NewLetter;
 use crate::error::Error;
 use crate::ports::{ClaimRequest, DeliveryQuery, MailError, Reply, Storage};
 use crate::testing::OpenStore;
 use crate::testing::sample::{delivery_id, lease, new_user, noon, task_due, user_id, users, welcome};
 use crate::{
-    Actor, App, Changes, DedupeKey, Delivery, DeliveryId, DeliveryState, EmailAddress, NewDelivery, NoticeKind,
-    Outcome, Recipient, Settlement, StoreError, Timestamp, Write, WrittenLetter,
+    Actor, App, Changes, DedupeKey, Delivery, DeliveryId, DeliveryState, EmailAddress, NewDelivery, NewLetter,
+    NoticeKind, Outcome, Recipient, Settlement, StoreError, Timestamp, Write, WrittenLetter,
 };
 
 fn address(text: &str) -> EmailAddress {

@@ -7,7 +7,7 @@ use chrono::Weekday;
 use super::app::{World, due_at_two};
 use super::reminders::{Board, NOBODY, board, move_to, own, person};
 use crate::error::Error;
-use crate::ports::{Link, LinkPurpose, Links, Store};
+use crate::ports::{Link, LinkPurpose, Links};
 use crate::testing::sample::{at, new_user, noon, user, user_id, users};
 use crate::testing::{OpenStore, PlainLinks};
 use crate::{

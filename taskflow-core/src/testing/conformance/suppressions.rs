@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::app::{World, due_at_two};
 use super::reminders::NOBODY;
 use crate::error::Error;
-use crate::ports::{MailError, Reply, Store};
+use crate::ports::{MailError, Reply};
 use crate::testing::OpenStore;
 use crate::testing::sample::{new_user, noon};
 use crate::{

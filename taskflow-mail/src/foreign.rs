@@ -1,0 +1,48 @@
+//! Mail from elsewhere, taken apart.
+//!
+//! The parser is given headers and single parts only, never a mail as a whole: it takes a piece of the stack for each
+//! mail inside a mail when it lets go of them, and thousands, which fit into a few kilobytes of base64, overflow it.
+
+use mail_parser::{MessageParser, PartType};
+
+/// The parts of a multipart: what stands between the lines that begin with its boundary (RFC 2046 §5.1.1).
+pub(crate) fn parts<'a>(multipart: &'a [u8], boundary: &str) -> Vec<&'a [u8]> {
+    let (mut parts, mut begun, mut at) = (Vec::new(), None, 0);
+    for line in multipart.split_inclusive(|byte| *byte == b'\n') {
+        if let Some(rest) = line.strip_prefix(b"--").and_then(|line| line.strip_prefix(boundary.as_bytes())) {
+            let (ends, rest) = rest.strip_prefix(b"--").map_or((false, rest), |rest| (true, rest));
+            if rest.trim_ascii().is_empty() {
+                parts.extend(begun.map(|begun| &multipart[begun..at]));
+                begun = Some(at + line.len());
+                if ends {
+                    return parts;
+                }
+            }
+        }
+        at += line.len();
+    }
+    // Cut off on the way: the last part is what there is of it.
+    parts.extend(begun.map(|begun| &multipart[begun..]));
+    parts
+}
+
+/// A part without its transfer encoding, as text; nothing when it is a mail or a multipart itself.
+pub(crate) fn decoded(part: &[u8]) -> Option<String> {
+    match MessageParser::default().parse(part)?.parts.into_iter().next()?.body {
+        PartType::Text(text) | PartType::Html(text) => Some(text.into_owned()),
+        PartType::Binary(bytes) | PartType::InlineBinary(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        PartType::Message(_) | PartType::Multipart(_) => None,
+    }
+}
+
+/// What follows the empty line that ends the headers of a part, its transfer encoding still on it.
+pub(crate) fn body(part: &[u8]) -> &[u8] {
+    let mut at = 0;
+    for line in part.split_inclusive(|byte| *byte == b'\n') {
+        at += line.len();
+        if line.trim_ascii().is_empty() {
+            break;
+        }
+    }
+    &part[at..]
+}

@@ -1,0 +1,174 @@
+//! What notices say, in whose language, and how an embedder changes that.
+
+use std::fs;
+
+use taskflow_core::ports::Renderer;
+use taskflow_core::{Content, Excerpt, Letter, Locale, NoticeKind, Topic};
+use taskflow_mail::Templates;
+
+use crate::support::noon;
+
+const SERVICE: &str = "https://tasks.example.org";
+
+fn letter(locale: &str, topic: Topic) -> Letter {
+    Letter {
+        name: "Ada".to_owned(),
+        locale: locale.parse().unwrap(),
+        zone: "Europe/Berlin".parse().unwrap(),
+        public_url: Some(SERVICE.to_owned()),
+        unsubscribe_url: Some(format!("{SERVICE}/u/token")),
+        topic,
+    }
+}
+
+fn render(locale: &str, topic: Topic) -> Content {
+    Templates::new().render(&letter(locale, topic)).unwrap()
+}
+
+fn sample(kind: NoticeKind) -> Topic {
+    Topic::sample(kind, noon()).unwrap()
+}
+
+#[test]
+fn a_reader_of_german_is_written_to_in_german() {
+    let content = render("de-CH", sample(NoticeKind::TaskDue));
+    assert_eq!(content.subject, "Bald fällig: Water the plants");
+    let expected = "Guten Tag Ada,
+
+eine Ihrer Aufgaben ist bald fällig:
+
+Water the plants
+Fällig: Sonntag, 22. November 2026 um 14:00 Uhr MEZ (Europe/Berlin)
+Priorität: mittel
+
+TaskFlow öffnen: https://tasks.example.org
+
+-- 
+Sie erhalten diese E-Mail, weil die Aufgabe eine Erinnerung hat.
+Keine Nachrichten dieser Art mehr: https://tasks.example.org/u/token
+";
+    assert_eq!(content.text, expected);
+    assert!(content.html.unwrap().contains("<html lang=\"de\">"));
+}
+
+#[test]
+fn a_language_that_is_not_there_is_english() {
+    assert_eq!(render("fr-CA", sample(NoticeKind::TaskDue)), render("en", sample(NoticeKind::TaskDue)));
+    let american = render("en-US", sample(NoticeKind::TaskDue)).text;
+    assert!(american.contains("Due: Sunday, November 22, 2026 at 2:00 PM CET (Europe/Berlin)"), "{american}");
+}
+
+#[test]
+fn a_reminder_shows_the_first_tasks_and_tells_how_many_more_there_are() {
+    let Topic::TaskReminder { tasks } = sample(NoticeKind::TaskReminder) else { panic!("no reminder") };
+    let of = |total| Topic::TaskReminder { tasks: Excerpt { items: tasks.items.clone(), total } };
+    let content = render("en", of(20));
+    assert_eq!(content.subject, "20 open tasks, first: Prepare the board meeting");
+    assert!(content.text.contains("* Prepare the board meeting\n  Due: Sun 22 Nov 2026, 18:00 CET · Priority: high\n"));
+    assert!(content.text.contains("* and 17 more\n") && content.html.unwrap().contains("and 17 more"));
+    assert!(render("de", of(4)).text.contains("* und 1 weitere\n"));
+    assert!(!render("en", of(3)).text.contains("more\n*"), "nothing is left out");
+    let alone = Excerpt::from(vec![tasks.items[1].clone()]);
+    let content = render("en", Topic::TaskReminder { tasks: alone });
+    assert_eq!(content.subject, "Open: Answer the customs office");
+    assert!(!content.text.contains("Priority") && !content.text.contains("and "), "{}", content.text);
+}
+
+#[test]
+fn a_summary_says_nothing_of_what_there_is_none() {
+    let Topic::DailySummary(mut digest) = sample(NoticeKind::DailySummary) else { panic!("no summary") };
+    let content = render("en", Topic::DailySummary(digest.clone()));
+    assert_eq!(content.subject, "Your day: Sunday, 22 November");
+    for part in ["1 task is overdue", "1 meeting today", "3 open tasks", "1 task done yesterday"] {
+        assert!(content.text.contains(part) && content.html.as_ref().unwrap().contains(part), "{part}");
+    }
+    (digest.overdue, digest.done, digest.meetings) = Default::default();
+    let text = render("de", Topic::DailySummary(digest)).text;
+    assert!(text.contains("3 offene Aufgaben\n"), "{text}");
+    assert!(!text.contains("überfällig") && !text.contains("gestern") && !text.contains("heute"), "{text}");
+}
+
+#[test]
+fn every_status_has_its_subject() {
+    use taskflow_core::TaskStatus::{Completed, InProgress, Pending};
+    let Topic::TaskStatus { task, .. } = sample(NoticeKind::TaskStatus) else { panic!("no status") };
+    for (was, is, subject) in [
+        (Pending, InProgress, "Begun: Send the quarterly report"),
+        (InProgress, Completed, "Done: Send the quarterly report"),
+        (Completed, Pending, "Open again: Send the quarterly report"),
+    ] {
+        let content = render("en", Topic::TaskStatus { task: task.clone(), was, is });
+        assert_eq!(content.subject, subject);
+        assert_eq!(content.text.contains("Due: "), is != Completed, "{}", content.text);
+    }
+}
+
+#[test]
+fn mail_that_can_be_ended_says_where_and_other_mail_does_not() {
+    let mut letter = letter("en", sample(NoticeKind::DailySummary));
+    let with = Templates::new().render(&letter).unwrap();
+    assert!(with.text.ends_with("No more mail of this kind: https://tasks.example.org/u/token\n"), "{}", with.text);
+    assert!(with.html.unwrap().contains("u&#x2f;token"));
+    letter.unsubscribe_url = None;
+    let without = Templates::new().render(&letter).unwrap();
+    assert!(!without.text.contains("No more mail") && !without.html.unwrap().contains("No more mail"));
+}
+
+#[test]
+fn previews_are_the_same_for_the_same_moment_and_there_for_every_kind_but_samples() {
+    let templates = Templates::new();
+    let zone = "Asia/Kolkata".parse().unwrap();
+    for kind in NoticeKind::ALL {
+        let preview = || templates.preview(kind, &Locale::en(), &zone, Some(SERVICE), noon()).unwrap();
+        assert_eq!(preview(), preview());
+        assert_eq!(preview().is_some(), kind != NoticeKind::Sample, "{kind}");
+    }
+    let summary = templates.preview(NoticeKind::DailySummary, &Locale::en(), &zone, Some(SERVICE), noon());
+    assert!(summary.unwrap().unwrap().text.contains("IST"));
+}
+
+#[test]
+fn a_directory_takes_the_place_of_what_it_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("welcome/subject.txt", "{{ say('own.greeting', who=name) }}{% include 'own/mark.txt' %}");
+    write("own/mark.txt", "!");
+    write("locales/de.toml", "[own]\ngreeting = 'Servus {who}'");
+    write("locales/en.toml", "brand = 'Acme'\n[own]\ngreeting = 'Hi {who}'");
+    write("README.md", "left alone");
+    write(".hidden/x.txt", "left alone");
+    let templates = Templates::builder().directory(folder.path()).build().unwrap();
+    let subject = |locale: &str, kind| templates.render(&letter(locale, sample(kind))).unwrap().subject;
+    assert_eq!(subject("de", NoticeKind::Welcome), "Servus Ada!");
+    assert_eq!(subject("en-US", NoticeKind::Welcome), "Hi Ada!");
+    assert_eq!(subject("en", NoticeKind::ServerAlert), "Alert: Acme needs attention");
+    // What is added later wins.
+    let again = Templates::builder().directory(folder.path()).template("welcome/subject.txt", "Later");
+    assert_eq!(again.build().unwrap().render(&letter("en", sample(NoticeKind::Welcome))).unwrap().subject, "Later");
+
+    let refused = || Templates::builder().directory(folder.path()).build().unwrap_err();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    write("task_due/body.html", "<p>\n{% if %}\n");
+    assert_eq!((refused().place, refused().line), (at("task_due/body.html"), Some(2)));
+    write("task_due/body.html", "<p>\n\n{{ say('own.gretting') }}\n");
+    assert_eq!((refused().place, refused().line), (at("task_due/body.html"), Some(3)));
+    write("task_due/body.html", "<p>{{ title }}</p>");
+    write("locales/de.toml", "\nhello = 'Tag {nme}'");
+    assert_eq!((refused().place, refused().line), (at("locales/de.toml"), Some(2)));
+    // What German lacks is said in English.
+    write("locales/de.toml", "");
+    let templates = Templates::builder().directory(folder.path()).build().unwrap();
+    assert_eq!(templates.render(&letter("de", sample(NoticeKind::Welcome))).unwrap().subject, "Hi Ada!");
+    write("wellcome/subject.txt", "x");
+    assert!(refused().to_string().contains("there is no template wellcome/subject.txt"), "{}", refused());
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_an_error() {
+    let error = Templates::builder().directory("/nowhere/at/all").build().unwrap_err();
+    assert!(error.to_string().starts_with("/nowhere/at/all: cannot be read: "), "{error}");
+}

@@ -1,0 +1,90 @@
+"""Looks at notices in a browser: screens.py FOLDER PICTURES [--write]. FOLDER is what examples/notices.rs has filled.
+
+Every HTML form is shown at 375 and 800 px, light and dark, and complained about when it cannot be read (see looks.js). The
+samples in English are compared with the pictures of the repository, or replace them with --write. What differs is
+left in FOLDER."""
+
+import argparse
+import io
+import json
+import pathlib
+import shutil
+import sys
+import tempfile
+
+from PIL import Image, ImageChops
+
+from chromium import Chromium
+
+WIDTHS = (375, 800)
+SCHEMES = ("light", "dark")
+# Pictures are of the same letters on every machine.
+FONT = "<style>* { font-family: 'Liberation Sans' !important; }</style>"
+COLOURS = 64
+# Of all pixels, how many may differ visibly (by more than 40 of 255): letters are not drawn alike by every version.
+THRESHOLD = 0.02
+VISIBLY = 40
+
+
+def picture(png):
+    """A picture as the repository keeps it: of few colours, so that it is small."""
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    return image.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+
+
+def difference(one, other):
+    """The part of the pixels that differ visibly; 1 when the pictures are not of one height, give or take a line."""
+    if one.width != other.width or abs(one.height - other.height) > 24:
+        return 1.0
+    height = min(one.height, other.height)
+    one, other = (image.convert("L").crop((0, 0, image.width, height)) for image in (one, other))
+    histogram = ImageChops.difference(one, other).histogram()
+    return sum(histogram[VISIBLY:]) / (one.width * height)
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("folder", type=pathlib.Path)
+    arguments.add_argument("pictures", type=pathlib.Path)
+    arguments.add_argument("--write", action="store_true")
+    arguments = arguments.parse_args()
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not program:
+        sys.exit("there is no chromium")
+    looks = (pathlib.Path(__file__).parent / "looks.js").read_text()
+    complaints, compared, worst, kept = [], 0, 0.0, set()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        browser = Chromium(program, profile)
+        try:
+            for path in sorted(arguments.folder.glob("*.html")):
+                kind, locale, content = path.stem.split(".")
+                html = path.read_text().replace("</head>", FONT + "</head>")
+                for width in WIDTHS:
+                    for scheme in SCHEMES:
+                        browser.show(html, width, scheme)
+                        where = f"{path.stem} at {width} px, {scheme}"
+                        complaints += [f"{where}: {complaint}" for complaint in browser.evaluate(looks)]
+                        if (locale, content) != ("en", "sample"):
+                            continue
+                        name = f"{kind}-{width}-{scheme}.png"
+                        kept.add(name)
+                        seen, known = picture(browser.picture(width)), arguments.pictures / name
+                        if arguments.write:
+                            seen.save(known, optimize=True)
+                        differs = difference(seen, Image.open(known)) if known.exists() else 1.0
+                        compared, worst = compared + 1, max(worst, differs)
+                        if differs > THRESHOLD:
+                            seen.save(arguments.folder / name)
+                            complaints.append(f"{where}: {differs:.1%} differ from {known}")
+        finally:
+            browser.close()
+    stray = {path.name for path in arguments.pictures.glob("*.png")} - kept
+    complaints += [f"{name} is a picture of nothing" for name in sorted(stray)]
+    for complaint in complaints:
+        print(complaint, file=sys.stderr)
+    print(json.dumps({"pictures": compared, "worst": round(worst, 4), "failed": len(complaints)}))
+    # None at all is no success.
+    return 1 if complaints or not compared else 0
+
+
+sys.exit(main())
