@@ -5,6 +5,8 @@
 #[path = "../harness/postgres.rs"]
 #[allow(dead_code, reason = "shared with tests that need other parts of it")]
 mod cluster;
+#[path = "../harness/crowd.rs"]
+mod crowd;
 #[path = "../harness/rows.rs"]
 mod rows;
 #[path = "../harness/server.rs"]

@@ -12,6 +12,7 @@ use taskflow_mail::testing::{Fault, Received, SmtpServer, Stage};
 use tokio::task::JoinSet;
 
 use super::start;
+use crate::crowd::call_at_once;
 use crate::rows::Rows;
 use crate::server::{Person, Server, eventually, faketime};
 
@@ -228,43 +229,54 @@ async fn a_reminder_leaves_as_its_minute_comes_and_not_before() {
 /// Many commits at once that write to the feeds of the same people.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn meetings_of_hundreds_are_called_at_once_without_standing_in_each_others_way() {
-    const PEOPLE: usize = 500;
-    const MEETINGS: usize = 20;
     let relay = SmtpServer::builder().count_only().start().await.expect("a relay");
     let server = start(&through(&relay.port().to_string())).await;
-    let organizers: Vec<_> = ["ada", "bob", "cleo", "dora"].into_iter().collect();
-    let mut callers = Vec::new();
-    for name in &organizers {
-        callers.push(server.person(name).await);
+    let took = call_at_once(&server, 20).await;
+    println!("{{\"case\": \"meetings_at_once\", \"milliseconds\": {took:?}}}");
+}
+
+/// Whoever comes is reminded of the last start and of no other, in whatever order moves and answers were written down.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_meeting_that_moves_while_people_answer_reminds_those_who_come() {
+    const NAMES: [&str; 6] = ["bob", "cleo", "dora", "eve", "fay", "gus"];
+    const ROUNDS: u64 = 8;
+    let server = start(&[("HOLD_MAIL", "true")]).await;
+    let ada = server.person("ada").await;
+    let mut people = Vec::new();
+    for name in NAMES {
+        people.push(server.person(name).await);
     }
-    let mut rows = Rows::open(&server.database_url()).await;
-    assert_eq!(rows.edit("UPDATE taskflow_users SET email_verified = (1 = 1)").await, 4);
-    let mut calls = JoinSet::new();
-    for n in 0..MEETINGS {
-        let guests = (0..PEOPLE - organizers.len()).map(|guest| format!("guest-{guest}@example.org"));
-        let mut people: Vec<_> = guests.chain(organizers.iter().map(|name| format!("{name}@example.org"))).collect();
-        // Nobody comes at the same place in every list.
-        people.rotate_left(n * 37 % PEOPLE);
-        let people: Vec<_> = people.iter().map(String::as_str).collect();
-        let meeting = meeting(&format!("meeting {n}"), 48 * HOUR, 15, &people);
-        let request = callers[n % callers.len()].request(Method::POST, "/api/meetings/").json(&meeting);
-        calls.spawn(async move {
-            let began = SystemClock::new();
-            let status = request.send().await.expect("an answer").status();
-            (status, began.monotonic())
-        });
+    Rows::open(&server.database_url()).await.edit("UPDATE taskflow_users SET email_verified = (1 = 1)").await;
+    let emails = NAMES.map(|name| format!("{name}@example.org"));
+    let meeting = ada.meeting(meeting("moving", 48 * HOUR, 15, &emails.each_ref().map(String::as_str))).await;
+    let path = format!("/api/meetings/{}", text(&meeting, "id"));
+    let mut requests = JoinSet::new();
+    for round in 1..=ROUNDS {
+        let date = time(&meeting, "meeting_date") + Duration::from_hours(round);
+        let move_it = json!({ "meeting_date": date.to_string() });
+        requests.spawn(ada.request(Method::PUT, &path).json(&move_it).send());
+        for (place, person) in people.iter().enumerate() {
+            let response = ["declined", "accepted", "tentative"][(place + round as usize) % 3];
+            let respond = person.request(Method::POST, &format!("{path}/respond"));
+            requests.spawn(respond.json(&json!({ "response": response })).send());
+        }
     }
-    let mut took = Vec::new();
-    while let Some(call) = calls.join_next().await {
-        let (status, time) = call.expect("a client");
-        assert_eq!(status, StatusCode::CREATED, "{}", server.log());
-        took.push(time.as_millis());
+    let mut taken = 0;
+    while let Some(answer) = requests.join_next().await {
+        let status = answer.expect("a client").expect("an answer").status();
+        // Whoever loses against the others again and again is told so.
+        assert!(matches!(status, StatusCode::OK | StatusCode::CONFLICT), "{status}");
+        taken += u64::from(status == StatusCode::OK);
     }
-    took.sort_unstable();
-    println!("{{\"case\": \"meetings_at_once\", \"people\": {PEOPLE}, \"milliseconds\": {took:?}}}");
-    let reminders: i64 = rows.states("meeting_reminder").await.values().sum();
-    let invitations: i64 = rows.states("meeting_invite").await.values().sum();
-    assert_eq!((reminders, invitations), ((MEETINGS * PEOPLE) as i64, (MEETINGS * (PEOPLE - 1)) as i64));
-    let log = server.log();
-    assert!(!log.contains("deadlock") && !log.contains("ERROR"), "{log}");
+    println!("{{\"case\": \"moves_and_answers\", \"of\": {}, \"taken\": {taken}}}", ROUNDS * 7);
+    let (_, meeting) = ada.get(&path).await;
+    let due_at = (time(&meeting, "meeting_date") - 15 * MINUTE).to_string();
+    let participants = meeting["participants"].as_array().expect("people").iter();
+    let comes = participants.filter(|one| one["response_status"] != "declined");
+    let expected: BTreeSet<_> = comes.map(|one| (text(one, "email").to_owned(), due_at.clone())).collect();
+    let (_, page) = ada.get(&format!("{path}/reminders?size=100")).await;
+    let rows: Vec<_> =
+        page["items"].as_array().expect("rows").iter().filter(|row| row["state"] == "scheduled").collect();
+    let planned = rows.iter().map(|row| (text(row, "email").to_owned(), text(row, "due_at").to_owned()));
+    assert_eq!((rows.len(), planned.collect::<BTreeSet<_>>()), (expected.len(), expected));
 }

@@ -10,6 +10,10 @@ mod cluster;
 #[path = "../harness/proxy.rs"]
 #[expect(dead_code, reason = "shared with the tests that run on every change")]
 mod proxy;
+#[path = "../harness/crowd.rs"]
+mod crowd;
+#[path = "../harness/rows.rs"]
+mod rows;
 #[path = "../harness/server.rs"]
 #[expect(dead_code, reason = "shared with the tests that run on every change")]
 mod server;

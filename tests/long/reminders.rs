@@ -1,8 +1,11 @@
 use std::time::Duration;
 
 use taskflow::store::{PgOptions, PgStore};
+use taskflow_mail::testing::SmtpServer;
 
 use crate::cluster::Database;
+use crate::crowd::call_at_once;
+use crate::server::Server;
 use crate::wave::{CONNECTIONS, Wave};
 
 /// R1 and S11: three nodes, 10,000 reminders (`LONG_REMINDERS` for another number, in steps of 500) that come due within
@@ -13,10 +16,7 @@ async fn of_three_nodes_one_is_killed_in_a_wave_of_reminders_and_nobody_is_forgo
     for (case, spread) in [("reminders_at_one_instant", Duration::ZERO), ("reminders_in_a_minute", MINUTE)] {
         let reminders = meetings * 500;
         let wave = Wave { nodes: 3, meetings, people: 500, spread, kill_after: reminders / 3 };
-        let database = Database::migrated(|url| async move {
-            PgStore::connect(&url, PgOptions::default()).await.expect("a schema").close().await;
-        });
-        let outcome = wave.break_over(&database.await).await;
+        let outcome = wave.break_over(&database().await).await;
         let (lost, wrong, repeated) = (outcome.lost, outcome.wrong, outcome.repeated);
         let [p50, p99, most] = [50, 99, 100].map(|part| outcome.lateness[(reminders * part / 100).min(reminders - 1)]);
         println!(
@@ -28,6 +28,33 @@ async fn of_three_nodes_one_is_killed_in_a_wave_of_reminders_and_nobody_is_forgo
         assert!(repeated <= 2 * CONNECTIONS, "{repeated} mails came again");
         assert!(spread.is_zero() || (p50 <= 2.0 && p99 <= 10.0), "later than promised");
     }
+}
+
+/// 50 meetings of 500 people (`LONG_CROWDS` for another number) that are called at once, on either store.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn meetings_of_hundreds_are_called_at_once_and_none_gives_way() {
+    let meetings = crate::amount("LONG_CROWDS", 50) as usize;
+    let relay = SmtpServer::builder().count_only().start().await.expect("a relay");
+    let port = relay.port().to_string();
+    let settings = [("SMTP_SERVER", "127.0.0.1"), ("SMTP_PORT", &port), ("SMTP_FROM_EMAIL", "taskflow@example.org")];
+    for (store, server) in [
+        ("sqlite", Server::start(&settings).await),
+        ("postgresql", Server::start_on(database().await, &settings).await),
+    ] {
+        let took = call_at_once(&server, meetings).await;
+        let (median, most) = (took[took.len() / 2], took[took.len() - 1]);
+        println!(
+            "{{\"case\": \"meetings_at_once\", \"store\": \"{store}\", \"meetings\": {meetings}, \"median_ms\": {median}, \
+             \"most_ms\": {most}}}"
+        );
+    }
+}
+
+async fn database() -> Database {
+    Database::migrated(|url| async move {
+        PgStore::connect(&url, PgOptions::default()).await.expect("a schema").close().await;
+    })
+    .await
 }
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -72,20 +72,18 @@ struct Year<'a> {
 }
 
 impl Year<'_> {
-    /// Sends everything in its minute until then; ends earlier when nothing is left to send, unless a time is given.
+    /// Sends everything as it comes due until then, which is the time afterwards; the end of time stays ahead.
     async fn live_until(&mut self, until: Timestamp) {
         loop {
             let next_at = self.app.backlog().await.expect("a read").next_at.filter(|next_at| *next_at <= until);
-            let now = match next_at {
-                Some(next_at) => next_at.max(self.clock.now()),
-                None if until == Timestamp::MAX => return,
-                None => until,
-            };
-            self.clock.set(now);
-            self.deliver().await;
-            if next_at.is_none() {
+            let Some(next_at) = next_at else {
+                if until < Timestamp::MAX {
+                    self.clock.set(until);
+                }
                 return;
-            }
+            };
+            self.clock.set(next_at.max(self.clock.now()));
+            self.deliver().await;
         }
     }
 

@@ -8,6 +8,7 @@ use poem::{Request, RequestBody, Result};
 use poem_openapi::payload::Json;
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, Enum, ExtractParamOptions, Object, OpenApi};
+use serde_json::json;
 use taskflow_core::ReplyTaken;
 
 use super::{ApiError, Group};
@@ -43,6 +44,14 @@ struct Message(Vec<u8>);
 
 const MEDIA: [&str; 2] = ["message/rfc822", "text/calendar"];
 const SCHEME: &str = "inbound";
+
+/// What a calendar sends, to a meeting that is not there.
+const EXAMPLE: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Example//Calendar//EN\r\nMETHOD:REPLY\r\nBEGIN:VEVENT\r\n\
+UID:01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f\r\nSEQUENCE:0\r\nDTSTAMP:20260101T000000Z\r\n\
+ORGANIZER:mailto:test@example.com\r\nATTENDEE;PARTSTAT=ACCEPTED:mailto:grace@example.com\r\nEND:VEVENT\r\n\
+END:VCALENDAR\r\n";
+const EXAMPLE_HEADERS: &str = "From: grace@example.com\r\nMIME-Version: 1.0\r\n\
+Content-Type: text/calendar; method=REPLY; charset=utf-8\r\n";
 
 #[OpenApi(prefix_path = "/api/inbound", tag = "Group::Inbound")]
 impl InboundApi {
@@ -118,10 +127,18 @@ impl<'a> ApiExtractor<'a> for Message {
     type ParamRawType = ();
 
     fn request_meta() -> Option<MetaRequest> {
-        let schema =
-            || MetaSchemaRef::Inline(Box::new(MetaSchema { format: Some("binary"), ..MetaSchema::new("string") }));
-        let media = |content_type| MetaMediaType { content_type, schema: schema() };
-        Some(MetaRequest { description: None, content: MEDIA.map(media).into(), required: true })
+        let schema = |example: String| MetaSchema {
+            format: Some("binary"),
+            example: Some(json!(example)),
+            ..MetaSchema::new("string")
+        };
+        let media = |(content_type, example)| MetaMediaType {
+            content_type,
+            schema: MetaSchemaRef::Inline(Box::new(schema(example))),
+        };
+        let examples = [format!("{EXAMPLE_HEADERS}\r\n{EXAMPLE}"), EXAMPLE.to_owned()];
+        let content = MEDIA.into_iter().zip(examples).map(media).collect();
+        Some(MetaRequest { description: None, content, required: true })
     }
 
     async fn from_request(
