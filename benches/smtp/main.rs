@@ -17,9 +17,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use postfix::{Postfix, Sink};
-use taskflow_core::ports::{Mailer, SystemClock};
+use taskflow_core::ports::SystemClock;
 use taskflow_core::{Content, DeliveryId, Headers, Mail, Mailbox, Timestamp};
-use taskflow_mail::{Security, SmtpMailer, SmtpSettings};
+use taskflow_mail::{Message, Security, SmtpMailer, SmtpSettings};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
@@ -121,8 +121,7 @@ fn median(ratios: &mut [f64]) -> f64 {
 }
 
 fn mailer(port: u16, connections: usize) -> Result<Arc<SmtpMailer>, Failure> {
-    let from = Mailbox { name: Some("TaskFlow".to_owned()), address: "tasks@sender.example".parse()? };
-    let settings = SmtpSettings::new("127.0.0.1", port, from)
+    let settings = SmtpSettings::new("127.0.0.1", port, sender()?)
         .security(Security::Plain)
         .connections(connections)
         .mails_per_connection(u32::MAX)
@@ -130,9 +129,13 @@ fn mailer(port: u16, connections: usize) -> Result<Arc<SmtpMailer>, Failure> {
     Ok(Arc::new(SmtpMailer::new(settings, Arc::new(SystemClock::new()))?))
 }
 
-/// Sends that many mails, `abreast` of them at once, and says how many there were per second.
+fn sender() -> Result<Mailbox, Failure> {
+    Ok(Mailbox { name: Some("TaskFlow".to_owned()), address: "tasks@sender.example".parse()? })
+}
+
+/// Sends that many written mails, `abreast` of them at once, and says how many there were per second.
 async fn send(mailer: &Arc<SmtpMailer>, mails: u32, abreast: usize) -> Result<f64, Failure> {
-    let template = Arc::new(mail()?);
+    let template = Arc::new(Message::write(&sender()?, &mail()?)?);
     let left = Arc::new(AtomicU32::new(mails));
     let began = Instant::now();
     let mut senders = tokio::task::JoinSet::new();
@@ -141,7 +144,7 @@ async fn send(mailer: &Arc<SmtpMailer>, mails: u32, abreast: usize) -> Result<f6
         senders.spawn(async move {
             let take = |left: u32| left.checked_sub(1);
             while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
-                mailer.send(&template).await?;
+                mailer.send_written(Message::clone(&template)).await?;
             }
             Ok::<_, taskflow_core::ports::MailError>(())
         });

@@ -154,7 +154,7 @@ fn calendar(object: &CalendarPart) -> Result<SinglePart, MailError> {
 }
 
 /// The last look at the bytes: whatever a library did before, nothing that could break the dialogue leaves.
-fn checked(source: Vec<u8>) -> Result<String, MailError> {
+pub(crate) fn checked(source: Vec<u8>) -> Result<String, MailError> {
     let source = String::from_utf8(source).map_err(|_| unsendable("it is not text"))?;
     if !source.bytes().all(|b| matches!(b, b'\t' | b'\r' | b'\n' | b' '..=b'~')) {
         return Err(unsendable("it has characters that SMTP cannot carry"));

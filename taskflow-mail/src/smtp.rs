@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 pub(crate) use self::settings::Login;
 pub use self::settings::{InvalidSettings, Security, SmtpSettings};
-use crate::message::Message;
+use crate::message::{Message, checked};
 use crate::pool::{Pool, Rate};
 
 /// Sends mail through a relay, over a pool of connections that stay open.
@@ -87,6 +87,30 @@ impl SmtpMailer {
         checking.await.unwrap_or_else(|_| Err(MailError::Unavailable("the check broke off".to_owned())))
     }
 
+    /// Sends a mail that was written before, under the promises of [`Mailer`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Mailer::send`]; [`MailError::Permanent`] without a code when its source is not one that
+    /// [`Message::write`] could have made, since bare line ends could break out of the mail.
+    pub async fn send_written(&self, message: Message) -> Result<Accepted, MailError> {
+        let source = checked(message.source.into_bytes())?;
+        self.hand_in(Message { source, ..message }).await
+    }
+
+    async fn hand_in(&self, message: Message) -> Result<Accepted, MailError> {
+        let began = Instant::now();
+        let begin_by = began + self.patience();
+        let Some(token) = self.rate.token(begin_by).await else {
+            return Err(MailError::Unavailable("the rate of mails per second is used up".to_owned()));
+        };
+        // The dialogue runs in a task of the pool: a caller who stops waiting must not leave it half-way, or the next
+        // mail on that connection would read answers meant for this one.
+        let answer = self.pool.submit(message, token, begin_by, began + self.pool.settings().mail_limit);
+        let broken = |_| Reply { code: None, text: "the dialogue with the relay broke off".to_owned() };
+        answer.await.unwrap_or_else(|error| Err(MailError::Transient(broken(error))))
+    }
+
     /// How long a mail may wait before it is begun.
     fn patience(&self) -> Duration {
         self.pool.settings().mail_limit / 2
@@ -102,16 +126,6 @@ impl fmt::Debug for SmtpMailer {
 #[async_trait]
 impl Mailer for SmtpMailer {
     async fn send(&self, mail: &Mail) -> Result<Accepted, MailError> {
-        let message = Message::write(&self.pool.settings().from, mail)?;
-        let began = Instant::now();
-        let begin_by = began + self.patience();
-        let Some(token) = self.rate.token(begin_by).await else {
-            return Err(MailError::Unavailable("the rate of mails per second is used up".to_owned()));
-        };
-        // The dialogue runs in a task of the pool: a caller who stops waiting must not leave it half-way, or the next
-        // mail on that connection would read answers meant for this one.
-        let answer = self.pool.submit(message, token, begin_by, began + self.pool.settings().mail_limit);
-        let broken = |_| Reply { code: None, text: "the dialogue with the relay broke off".to_owned() };
-        answer.await.unwrap_or_else(|error| Err(MailError::Transient(broken(error))))
+        self.hand_in(Message::write(&self.pool.settings().from, mail)?).await
     }
 }

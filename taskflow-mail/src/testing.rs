@@ -80,6 +80,7 @@ pub struct SmtpServerBuilder {
     login: Option<(String, String)>,
     mechanisms: Option<String>,
     one_by_one: bool,
+    largest: Option<usize>,
     count_only: bool,
     starttls: Option<TlsAcceptor>,
     implicit_tls: Option<TlsAcceptor>,
@@ -156,6 +157,13 @@ impl SmtpServerBuilder {
     #[must_use]
     pub fn pipelining(mut self, offered: bool) -> Self {
         self.one_by_one = !offered;
+        self
+    }
+
+    /// Offers SIZE with this many octets (RFC 1870), instead of 10 MiB.
+    #[must_use]
+    pub fn largest(mut self, octets: usize) -> Self {
+        self.largest = Some(octets);
         self
     }
 

@@ -161,7 +161,7 @@ impl Session {
     }
 
     fn ehlo(&mut self) {
-        let offers = &self.shared.offers;
+        let offers = self.shared.offers.clone();
         let mut lines = vec!["test.example".to_owned(), "8BITMIME".to_owned()];
         if !offers.one_by_one {
             lines.push("PIPELINING".to_owned());
@@ -175,7 +175,8 @@ impl Session {
         for line in lines {
             self.answer(&format!("250-{line}"));
         }
-        self.answer("250 SIZE 10485760");
+        let largest = offers.largest.unwrap_or(10 << 20);
+        self.answer(&format!("250 SIZE {largest}"));
     }
 
     async fn start_tls(mut self) -> io::Result<Self> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use taskflow_core::ports::{MailError, Reply};
 use taskflow_core::testing::ManualClock;
 use taskflow_core::{
-    Content, Headers, Invitation, Invitee, Mail, Mailbox, Meeting, MeetingRole, NewMeeting, Participant, StartsAt, Timestamp,
+    Content, Headers, Invitation, Invitee, Mail, Mailbox, Meeting, MeetingRole, NewMeeting, Participant, StartsAt,
+    Timestamp,
 };
 use taskflow_mail::testing::{SmtpServer, SmtpServerBuilder};
 use taskflow_mail::{Security, SmtpMailer, SmtpSettings};
