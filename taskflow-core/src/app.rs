@@ -144,6 +144,12 @@ impl AppBuilder {
         self
     }
 
+    /// What stands between the sender and the queue, for hosts that pace or watch it; the store itself unless told.
+    pub fn outbox(mut self, outbox: Arc<dyn Outbox>) -> Self {
+        self.app.outbox = outbox;
+        self
+    }
+
     /// What sends mail. Without one, mail waits in the outbox.
     pub fn mailer(mut self, mailer: Arc<dyn Mailer>) -> Self {
         self.app.mailer = Some(mailer);

@@ -1,9 +1,12 @@
 //! The HTTP interface: one file per noun, each operation parse → one use case → map → answer.
 
+mod admin;
 mod answer;
 mod auth;
 mod body;
+mod deliveries;
 mod document;
+mod email;
 mod error;
 mod etag;
 mod field;
@@ -16,7 +19,11 @@ mod list;
 mod mailbox;
 mod meetings;
 mod once;
+mod preferences;
+mod suppressions;
 mod tasks;
+mod templates;
+mod unsubscribe;
 mod users;
 mod verification;
 mod wire;
@@ -39,6 +46,10 @@ enum Group {
     Tasks,
     /// Gatherings of people inside and outside of the service: call, change, cancel, answer, remind.
     Meetings,
+    /// Letters by hand, what mail looks like, and whether it gets out.
+    Mail,
+    /// Every mail that was ever planned, and the addresses that get none.
+    Ledger,
     /// What mail gateways bring.
     Inbound,
     /// What would have been sent, when no relay is configured.
@@ -47,42 +58,62 @@ enum Group {
     Health,
 }
 
-type Apis = (
+type Accounts = (
     auth::AuthApi,
     verification::VerificationApi,
     verification::VerificationPages,
     users::UsersApi,
+    preferences::PreferencesApi,
     users::AdminUsersApi,
-    tasks::TasksApi,
-    tasks::TaskSummaryApi,
-    tasks::TaskBulkApi,
+);
+type Tasks = (tasks::TasksApi, tasks::TaskSummaryApi, tasks::TaskBulkApi);
+type Meetings = (
     meetings::MeetingsApi,
     meetings::ParticipantsApi,
     meetings::RemindersApi,
     meetings::UpcomingApi,
     invitations::InvitationPages,
+);
+type Mails = (
+    email::EmailApi,
+    templates::TemplatesApi,
+    deliveries::DeliveriesApi,
+    suppressions::SuppressionsApi,
+    unsubscribe::UnsubscribePages,
     inbound::InboundApi,
     mailbox::MailboxApi,
-    health::HealthApi,
 );
+
+/// In groups, as a tuple of all would be too long.
+type Apis = (Accounts, Tasks, Meetings, Mails, health::HealthApi);
 
 fn service() -> OpenApiService<Apis, ()> {
     let apis = (
-        auth::AuthApi,
-        verification::VerificationApi,
-        verification::VerificationPages,
-        users::UsersApi,
-        users::AdminUsersApi,
-        tasks::TasksApi,
-        tasks::TaskSummaryApi,
-        tasks::TaskBulkApi,
-        meetings::MeetingsApi,
-        meetings::ParticipantsApi,
-        meetings::RemindersApi,
-        meetings::UpcomingApi,
-        invitations::InvitationPages,
-        inbound::InboundApi,
-        mailbox::MailboxApi,
+        (
+            auth::AuthApi,
+            verification::VerificationApi,
+            verification::VerificationPages,
+            users::UsersApi,
+            preferences::PreferencesApi,
+            users::AdminUsersApi,
+        ),
+        (tasks::TasksApi, tasks::TaskSummaryApi, tasks::TaskBulkApi),
+        (
+            meetings::MeetingsApi,
+            meetings::ParticipantsApi,
+            meetings::RemindersApi,
+            meetings::UpcomingApi,
+            invitations::InvitationPages,
+        ),
+        (
+            email::EmailApi,
+            templates::TemplatesApi,
+            deliveries::DeliveriesApi,
+            suppressions::SuppressionsApi,
+            unsubscribe::UnsubscribePages,
+            inbound::InboundApi,
+            mailbox::MailboxApi,
+        ),
         health::HealthApi,
     );
     OpenApiService::new(apis, "TaskFlow", env!("CARGO_PKG_VERSION")).description(document::DESCRIPTION)

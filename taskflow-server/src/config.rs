@@ -17,7 +17,7 @@ use std::fmt;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use taskflow_core::Mailbox;
+use taskflow_core::{EmailAddress, Mailbox};
 
 pub use database::Database;
 pub use key::KeyOrigin;
@@ -55,12 +55,16 @@ pub enum PasswordPolicy {
 }
 
 /// How mail is delivered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sending {
     /// Connections to the relay at most.
     pub connections: usize,
+    /// Mails that may begin per second, from this process; 0: as many as the relay takes.
+    pub rate: f64,
     /// Mails claimed at once at most.
     pub batch: usize,
+    /// How long to wait before the next claim after one that found mail.
+    pub batch_delay: Duration,
     /// How long one mail may take.
     pub mail_timeout: Duration,
     /// After how long the mails of a dead node are taken over.
@@ -116,7 +120,9 @@ pub struct Config {
     pub sending: Sending,
     /// How long a changed meeting must be quiet before people are told.
     pub change_quiet: Duration,
-    /// What a mail gateway shows to bring answers of calendars; `None`: nobody can.
+    /// Where alerts about the service go; `None`: nowhere.
+    pub admin_email: Option<EmailAddress>,
+    /// What a mail gateway shows to bring answers of calendars and what came back; `None`: nobody can.
     pub inbound_secret: Option<SecretString>,
     /// Plan mail, send none.
     pub hold_mail: bool,
@@ -212,6 +218,9 @@ impl Config {
             "SMTP_FROM_NAME" => self.mail_from.name.clone().unwrap_or_default(),
             "SMTP_CONNECTIONS" => self.sending.connections.to_string(),
             "EMAIL_TIMEOUT" => duration::show(self.sending.mail_timeout),
+            "EMAIL_RATE_PER_SECOND" => self.sending.rate.to_string(),
+            "BATCH_DELAY" => duration::show(self.sending.batch_delay),
+            "ADMIN_EMAIL" => self.admin_email.as_ref().map(ToString::to_string).unwrap_or_default(),
             "BATCH_SIZE" => self.sending.batch.to_string(),
             "MAX_RETRIES" => self.sending.max_retries.to_string(),
             "RETRY_SCHEDULE" => {

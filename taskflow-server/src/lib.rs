@@ -5,6 +5,7 @@
 //! * [`config`] – the settings: four sources, one check, every problem at once.
 //! * [`wiring`] – the one file that names adapters: settings in, [`wiring::Service`] out.
 //! * [`http`] – the server itself: connections, limits, middleware; [`api`] – what it answers; [`auth`] – who asks.
+//! * `pace` – what keeps claims apart (`BATCH_DELAY`).
 //! * [`worker`] – the delivery loop around core's step; [`bus`] – what wakes it.
 //! * [`telemetry`] – logs.
 //! * `cli` – the command line, one file per command; the first of them is `serve`.
@@ -21,6 +22,7 @@ pub mod bus;
 mod cli;
 pub mod config;
 pub mod http;
+mod pace;
 pub mod telemetry;
 pub mod wiring;
 pub mod worker;

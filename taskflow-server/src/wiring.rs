@@ -1,18 +1,22 @@
 //! The one file that names adapters: settings in, a working service out.
 
+mod samples;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use taskflow_core::ports::{Accounts, Clock, EventBus, MailError, Mailer, Storage, Store, SystemClock};
 use taskflow_core::{App, MemoryStore, RetrySchedule, Sending, StoreError};
-use taskflow_mail::{DevMailbox, ICalendar, InvalidSettings, Security, SmtpMailer, SmtpSettings, Templates};
+use taskflow_mail::{BounceReports, DevMailbox, ICalendar, InvalidSettings, Security, SmtpMailer, SmtpSettings};
 use taskflow_store_postgres::{PgOptions, PgStore};
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
 
+pub use self::samples::Samples;
 use crate::auth::{Heeding, Passwords, Revoked, SignedLinks, Tokens};
 use crate::bus::LocalBus;
 use crate::config::{Config, Database, SmtpSecurity};
+use crate::pace::Paced;
 
 /// Everything that answers requests.
 pub struct Service {
@@ -32,6 +36,8 @@ pub struct Service {
     pub revoked: Arc<Revoked>,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
+    /// What every notice looks like.
+    pub samples: Samples,
 }
 
 /// The adapters that the settings ask for, open and up to date, with the use cases on top.
@@ -46,6 +52,7 @@ pub struct Opened {
     pub mail: MailRoute,
     config: Arc<Config>,
     revoked: Arc<Revoked>,
+    samples: Samples,
     storage: Arc<dyn Storage>,
     kept: Option<Kept>,
 }
@@ -115,15 +122,20 @@ pub async fn open(config: &Arc<Config>) -> Result<Opened, OpenError> {
     let revoked = Arc::new(Revoked::new(looked_at, Arc::clone(&clock), access_lifetime(config)));
     let bus: Arc<dyn EventBus> = Arc::new(Heeding::new(Arc::new(LocalBus::new()), Arc::clone(&revoked)));
     let mail = mail_route(config, storage.clone(), Arc::clone(&clock))?;
+    let samples = Samples::new(config);
     let mut app = App::builder(Arc::clone(&storage))
         .clock(Arc::clone(&clock))
         .mailer(Arc::clone(&mail.mailer))
-        .renderer(Arc::new(Templates::new()))
+        .renderer(samples.renderer())
         .calendar(Arc::new(ICalendar))
+        .bounces(Arc::new(BounceReports))
         .bus(Arc::clone(&bus))
         .change_quiet(config.change_quiet)
         .session_lifetime(Duration::from_hours(24 * u64::from(config.refresh_token_expire_days)))
-        .sending(sending(config));
+        .sending(sending(config, &mail));
+    if !config.sending.batch_delay.is_zero() {
+        app = app.outbox(Arc::new(Paced::new(storage.clone(), config.sending.batch_delay)));
+    }
     if let Some(url) = &config.public_url {
         app = app.public_url(url.as_str()).links(Arc::new(SignedLinks::new(
             url,
@@ -132,7 +144,7 @@ pub async fn open(config: &Arc<Config>) -> Result<Opened, OpenError> {
         )));
     }
     let app = Arc::new(app.build());
-    Ok(Opened { app, bus, clock, mail, config: Arc::clone(config), revoked, storage, kept })
+    Ok(Opened { app, bus, clock, mail, config: Arc::clone(config), revoked, samples, storage, kept })
 }
 
 impl Opened {
@@ -149,6 +161,7 @@ impl Opened {
             tokens: Tokens::new(&config.secret_key, &config.previous_keys, access_lifetime(config)),
             revoked: Arc::clone(&self.revoked),
             passwords: passwords(config),
+            samples: self.samples.clone(),
         }
     }
 
@@ -293,6 +306,7 @@ fn mail_route(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> 
             SmtpSecurity::Plain => Security::Plain,
         })
         .connections(config.sending.connections)
+        .rate(config.sending.rate)
         .mail_limit(limit)
         .command_limit(limit.min(Duration::from_secs(10)));
     if let Some(login) = &smtp.login {
@@ -302,10 +316,11 @@ fn mail_route(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> 
     Ok(MailRoute { mailer: Arc::clone(&relay) as Arc<dyn Mailer>, relay: Some(relay) })
 }
 
-fn sending(config: &Config) -> Sending {
+fn sending(config: &Config, mail: &MailRoute) -> Sending {
     let sending = &config.sending;
     Sending {
-        connections: sending.connections,
+        // Fewer than there are connections when the rate is low: whoever cannot begin in time would be turned away.
+        connections: mail.relay.as_ref().map_or(sending.connections, |relay| relay.room()),
         batch: sending.batch,
         lease: sending.lease,
         mail_timeout: sending.mail_timeout,

@@ -14,6 +14,7 @@ mod server;
 #[path = "../harness/wave.rs"]
 mod wave;
 
+mod admins;
 mod arrows;
 mod histories;
 mod letters;
@@ -21,3 +22,4 @@ mod operations;
 mod postgres;
 mod readme;
 mod sqlite;
+mod times;

@@ -2,6 +2,10 @@
 
 #[path = "accounts.rs"]
 mod accounts;
+#[path = "bounces.rs"]
+mod bounces;
+#[path = "by_hand.rs"]
+mod by_hand;
 #[path = "costs.rs"]
 mod costs;
 #[path = "hostile.rs"]
@@ -10,6 +14,8 @@ mod hostile;
 mod inbound;
 #[path = "invitations.rs"]
 mod invitations;
+#[path = "ledger.rs"]
+mod ledger;
 #[path = "mail.rs"]
 mod mail;
 #[path = "meetings.rs"]
@@ -18,12 +24,16 @@ mod meetings;
 mod nodes;
 #[path = "people.rs"]
 mod people;
+#[path = "preferences.rs"]
+mod preferences;
 #[path = "reminders.rs"]
 mod reminders;
 #[path = "sessions.rs"]
 mod sessions;
 #[path = "tasks.rs"]
 mod tasks;
+#[path = "unsubscribe.rs"]
+mod unsubscribe;
 #[path = "verification.rs"]
 mod verification;
 #[path = "waves.rs"]

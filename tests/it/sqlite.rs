@@ -2,24 +2,34 @@
 
 #[path = "accounts.rs"]
 mod accounts;
+#[path = "bounces.rs"]
+mod bounces;
+#[path = "by_hand.rs"]
+mod by_hand;
 #[path = "hostile.rs"]
 mod hostile;
 #[path = "inbound.rs"]
 mod inbound;
 #[path = "invitations.rs"]
 mod invitations;
+#[path = "ledger.rs"]
+mod ledger;
 #[path = "mail.rs"]
 mod mail;
 #[path = "meetings.rs"]
 mod meetings;
 #[path = "people.rs"]
 mod people;
+#[path = "preferences.rs"]
+mod preferences;
 #[path = "reminders.rs"]
 mod reminders;
 #[path = "sessions.rs"]
 mod sessions;
 #[path = "tasks.rs"]
 mod tasks;
+#[path = "unsubscribe.rs"]
+mod unsubscribe;
 #[path = "verification.rs"]
 mod verification;
 #[path = "year.rs"]

@@ -18,7 +18,8 @@ use crate::{Ledger, RetrySchedule};
 /// How mail is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sending {
-    /// How many mails are on their way at once; the mailer should have as many connections.
+    /// How many connections the mailer has. Up to twice as many mails are handed to it at once, so that each connection
+    /// knows its next mail; as many are repeated at most after a crash.
     pub connections: usize,
     /// Most deliveries claimed and held in memory at once.
     pub batch: usize,

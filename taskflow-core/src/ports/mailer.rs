@@ -24,7 +24,7 @@ impl Reply {
     /// Whether the relay says that there is no such mailbox, or none any more: by the status code of RFC 3463 §3.2 where
     /// there is one (550 alone stands for policy as well), else by the words that relays use.
     #[must_use]
-    pub fn is_about_the_mailbox(&self) -> bool {
+    pub fn concerns_the_mailbox(&self) -> bool {
         if !matches!(self.code, Some(550..=559)) {
             return false;
         }

@@ -13,7 +13,7 @@ and a 422 names every field that does not fit. Every answer \
 carries `X-Request-Id`. Only what is no HTTP request at all is answered by 400, 414 or 431 without a body.";
 
 /// Operations that ask for more than their parts tell.
-const ALSO: [(&str, &[u16]); 15] = [
+const ALSO: [(&str, &[u16]); 24] = [
     ("register", &[403, 409]),
     ("login", &[401]),
     ("refresh", &[401]),
@@ -28,7 +28,16 @@ const ALSO: [(&str, &[u16]); 15] = [
     ("resetPassword", &[409]),
     ("listUsers", &[404]),
     ("takeReply", &[404]),
+    ("retryDelivery", &[422]),
+    ("cancelDelivery", &[422]),
+    ("sendLetter", &[404]),
+    ("listTemplates", &[404]),
+    ("listDeliveries", &[404]),
+    ("listSuppressions", &[404]),
+    ("suppress", &[404]),
+    ("takeBounces", &[404]),
     ("listMailbox", &[401, 404]),
+    ("getKeptMail", &[401]),
 ];
 
 /// Operations that do not look at the store.

@@ -1,4 +1,6 @@
-//! What mail gateways bring: the answers of calendars.
+//! What mail gateways bring: the answers of calendars, and what came back about mail.
+
+mod bounces;
 
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, Enum, ExtractParamOptions, Ob
 use serde_json::json;
 use taskflow_core::ReplyTaken;
 
+use self::bounces::{Brought, TakenBody};
 use super::{ApiError, Group};
 use crate::auth::{bearer, same_secret};
 use crate::http::MAX_BODY;
@@ -73,6 +76,25 @@ impl InboundApi {
             ReplyTaken::Ignored(why) => (Taken::Ignored, Some(why.to_owned())),
         };
         Ok(Json(ReplyTakenBody { result, reason }))
+    }
+
+    /// Bring what came back about mail
+    ///
+    /// Takes reports as JSON, one or a list of them, or the message of a relay or a mailbox provider as it is (RFC 3464,
+    /// RFC 5965). An address that takes no mail for good, or whose reader complained, gets none any more; what is for now
+    /// changes nothing. Exists only when `INBOUND_SECRET` is set.
+    #[oai(path = "/bounce", method = "post", operation_id = "takeBounces")]
+    async fn take_bounces(
+        &self,
+        _gateway: Gateway,
+        Data(service): Data<&Arc<Service>>,
+        brought: Brought,
+    ) -> Result<Json<TakenBody>, ApiError> {
+        let suppressed = match brought {
+            Brought::Reports(reports) => service.app.take_bounces(reports).await?,
+            Brought::Message(message) => service.app.take_bounce(&message).await?,
+        };
+        Ok(Json(TakenBody { suppressed: u32::try_from(suppressed).unwrap_or(u32::MAX) }))
     }
 }
 

@@ -90,6 +90,19 @@ impl Default for PageSize {
 }
 
 impl PageSize {
+    /// What to ask a store for to learn whether there is another page.
+    pub(super) fn and_one_more(&self) -> u32 {
+        self.0 + 1
+    }
+
+    /// The page of what was found so, and the cursor of the next one, if there is one.
+    pub(super) fn cut<T, C>(&self, mut found: Vec<T>, cursor: impl Fn(&T) -> C) -> (Vec<T>, Option<C>) {
+        let more = found.len() > self.count();
+        found.truncate(self.count());
+        let next = found.last().filter(|_| more).map(cursor);
+        (found, next)
+    }
+
     /// As a number of items.
     pub(super) fn count(&self) -> usize {
         self.0 as usize

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use poem::Request;
 use poem::web::Data;
+use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::{Html, Json, Response};
 use poem_openapi::{Object, OpenApi};
 use taskflow_core::{Actor, DeliveryId, EmailAddress, KeptMail, MAILBOX_SIZE, Timestamp};
 
-use super::{ApiError, Group, Val};
+use self::page::View;
+use super::{ApiError, Field, Group, Val};
 use crate::auth::Caller;
 use crate::wiring::Service;
 
@@ -60,6 +62,17 @@ impl MailboxApi {
         Ok(Json(MailboxBody { items: mails.into_iter().map(KeptMailBody::from).collect() }))
     }
 
+    /// A mail in the dev mailbox
+    #[oai(path = "/api/mailbox/:id", method = "get", operation_id = "getKeptMail")]
+    async fn get(
+        &self,
+        request: &Request,
+        Data(service): Data<&Arc<Service>>,
+        id: Path<Val<DeliveryId>>,
+    ) -> Result<Json<KeptMailBody>, ApiError> {
+        Ok(Json(service.app.kept_mail(reader(service, request)?, id.0.0).await?.into()))
+    }
+
     /// The dev mailbox as a page
     #[oai(path = "/mailbox", method = "get", operation_id = "mailboxPage", hidden)]
     async fn page(
@@ -67,15 +80,36 @@ impl MailboxApi {
         request: &Request,
         Data(service): Data<&Arc<Service>>,
     ) -> Result<Response<Html<String>>, ApiError> {
-        let mails = kept(service, request).await?;
-        Ok(Response::new(Html(page::render(&mails))).header("Content-Security-Policy", PAGE_POLICY))
+        Ok(guarded(page::list(&kept(service, request).await?)))
+    }
+
+    /// A mail in it as a page: its HTML, its text or its source
+    #[oai(path = "/mailbox/:id", method = "get", operation_id = "keptMailPage", hidden)]
+    async fn mail_page(
+        &self,
+        request: &Request,
+        Data(service): Data<&Arc<Service>>,
+        id: Path<Val<DeliveryId>>,
+        view: Query<Field<View>>,
+    ) -> Result<Response<Html<String>>, ApiError> {
+        let mail = service.app.kept_mail(reader(service, request)?, id.0.0).await?;
+        // A view that is none is as good as no wish.
+        let view = if let Field::Value(view) = view.0 { Some(view) } else { None };
+        Ok(guarded(page::mail(&mail, view)))
     }
 }
 
+fn guarded(page: String) -> Response<Html<String>> {
+    Response::new(Html(page)).header("Content-Security-Policy", PAGE_POLICY)
+}
+
+/// In development the mailbox is a tool on one's own machine, for whoever sits there.
+fn reader(service: &Service, request: &Request) -> Result<Actor, ApiError> {
+    if service.config.debug { Ok(Actor::System) } else { Ok(Caller::of(request)?.actor()) }
+}
+
 async fn kept(service: &Service, request: &Request) -> Result<Vec<KeptMail>, ApiError> {
-    // In development the mailbox is a tool on one's own machine, for whoever sits there.
-    let actor = if service.config.debug { Actor::System } else { Caller::of(request)?.actor() };
-    Ok(service.app.kept_mails(actor, MAILBOX_SIZE as u32).await?)
+    Ok(service.app.kept_mails(reader(service, request)?, MAILBOX_SIZE as u32).await?)
 }
 
 impl From<KeptMail> for KeptMailBody {

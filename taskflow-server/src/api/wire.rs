@@ -7,8 +7,8 @@ use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type};
 use serde_json::{Value, json};
 use taskflow_core::{
-    DeliveryId, Description, EmailAddress, EventId, InvalidValue, Locale, ReminderMinutes, SessionId, TaskId,
-    TaskPriority, TaskStatus, Timestamp, Title, UserId, Username, Zone,
+    DeliveryId, Description, EmailAddress, EventId, InvalidValue, Locale, NoticeKind, ReminderMinutes, SessionId,
+    TaskId, TaskPriority, TaskStatus, Timestamp, Title, UserId, Username, Zone,
 };
 
 /// A value of the JSON interface.
@@ -140,7 +140,8 @@ macro_rules! texts {
 
 mod meetings;
 
-fn with_pattern(schema: MetaSchema, pattern: &str) -> MetaSchema {
+/// The same schema for texts like this alone.
+pub(super) fn with_pattern(schema: MetaSchema, pattern: &str) -> MetaSchema {
     MetaSchema { pattern: Some(pattern.to_owned()), ..schema }
 }
 
@@ -156,7 +157,7 @@ const EMAIL: &str = "^[A-Za-z0-9!#$%&'*+/=?^_{|}~-]+(\\.[A-Za-z0-9!#$%&'*+/=?^_{
 const LINE: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*[^\\s\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]\
                     [^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$";
 /// Any text whose only control characters are line breaks and tabs.
-const TEXT: &str = "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$";
+pub(super) const TEXT: &str = "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$";
 
 texts! {
     Username => with_pattern(text_schema(Self::LENGTH.0, Self::LENGTH.1), "^[\\w.-]+$"), "testuser", |v| json!(v.as_str());
@@ -166,6 +167,7 @@ texts! {
     Locale => with_pattern(text_schema(2, 35), "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"), "en", |v| json!(v.as_str());
     Zone => with_format(MetaSchema::new("string"), ZONE_FORMAT), "Europe/Berlin", |v| json!(v.name());
     Timestamp => with_format(MetaSchema::new("string"), "date-time"), "2026-12-01T09:00:00Z", |v| json!(v);
+    NoticeKind => words_schema(Self::ALL.map(Self::as_str)), "welcome", |v| json!(v.as_str());
     TaskStatus => words_schema(Self::ALL.map(Self::as_str)), "pending", |v| json!(v.as_str());
     TaskPriority => words_schema(Self::ALL.map(Self::as_str)), "high", |v| json!(v.as_str());
     UserId => with_format(MetaSchema::new("string"), "uuid"), "01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f", |v| json!(v);

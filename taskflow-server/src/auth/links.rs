@@ -78,6 +78,7 @@ impl Links for SignedLinks {
             LinkPurpose::Respond => "r",
             LinkPurpose::VerifyEmail => "v",
             LinkPurpose::ResetPassword => "p",
+            LinkPurpose::Unsubscribe(_) => "u",
             other => other.as_str(),
         };
         format!("{}/{page}/{}", self.base, self.token(link).unwrap_or_default())

@@ -1,10 +1,14 @@
 //! `taskflow mail`.
 
+mod advice;
+mod preview;
+
 use std::sync::Arc;
 
 use taskflow_core::ports::{Ids, MailError, RandomIds};
-use taskflow_core::{Content, DeliveryId, EmailAddress, Mail, Mailbox};
+use taskflow_core::{Content, DeliveryId, EmailAddress, Headers, Mail, Mailbox};
 
+use self::preview::Preview;
 use super::failure::Failure;
 use super::output;
 use crate::config::{Config, Smtp, SmtpSecurity};
@@ -18,6 +22,8 @@ pub(super) enum Command {
         #[arg(value_name = "ADDRESS", value_parser = address)]
         to: EmailAddress,
     },
+    /// Writes what a notice looks like, with made-up content, into a file.
+    Preview(Preview),
 }
 
 fn address(text: &str) -> Result<EmailAddress, String> {
@@ -25,7 +31,13 @@ fn address(text: &str) -> Result<EmailAddress, String> {
 }
 
 pub(super) async fn run(command: Command, config: &Arc<Config>) -> Result<(), Failure> {
-    let Command::Test { to } = command;
+    match command {
+        Command::Test { to } => test(to, config).await,
+        Command::Preview(preview) => preview::run(&preview, config),
+    }
+}
+
+async fn test(to: EmailAddress, config: &Config) -> Result<(), Failure> {
     let Some(smtp) = &config.smtp else {
         let mail = if config.mailbox {
             "stays on the page /mailbox of the running server"
@@ -51,6 +63,7 @@ pub(super) async fn run(command: Command, config: &Arc<Config>) -> Result<(), Fa
             html: None,
         },
         calendar: None,
+        headers: Headers::default(),
     };
     let accepted = mail.mailer.send(&letter).await.map_err(|error| failure(&error, smtp))?;
     output::line(&format!("answered {}", accepted.reply))?;
@@ -71,16 +84,5 @@ pub(super) fn route(smtp: &Smtp) -> String {
 }
 
 fn failure(error: &MailError, smtp: &Smtp) -> Failure {
-    let advice = match error {
-        MailError::Unavailable(_) => format!(
-            "check SMTP_SERVER ({}), SMTP_PORT ({}), SMTP_USERNAME and SMTP_PASSWORD, and that this machine may connect \
-             there; port 465 means TLS from the start, 587 STARTTLS",
-            smtp.server, smtp.port
-        ),
-        MailError::Transient(_) => "try again later; the server itself retries such mail by RETRY_SCHEDULE".to_owned(),
-        MailError::Permanent(_) => {
-            "check the address, and that the relay lets SMTP_FROM_EMAIL send from this sign-in".to_owned()
-        }
-    };
-    Failure::new(error.to_string()).advise(advice)
+    Failure::new(error.to_string()).advise(advice::advice(error, smtp))
 }

@@ -74,6 +74,7 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
             "write a time from 0s to 5m",
             values::span(Duration::ZERO..=Burst::LONGEST),
         ),
+        admin_email: r.optional("ADMIN_EMAIL", "write one address, as in admin@example.org", |text| text.parse().ok()),
         inbound_secret: r.secret("INBOUND_SECRET").map(SecretString::from),
         hold_mail: r.value("HOLD_MAIL", TRUTH, values::truth),
         job_tick: r.value(
@@ -157,21 +158,29 @@ fn public_url(r: &mut Reader, debug: bool, sends: bool, host: &str, port: u16) -
 
 fn sending(r: &mut Reader) -> Sending {
     let timeout = Duration::from_millis(1)..=Duration::from_mins(10);
+    let delay = Duration::ZERO..=Duration::from_secs(30);
     let sending = Sending {
         connections: r.value("SMTP_CONNECTIONS", "take a number from 1 to 1000", values::number(1..=1000)),
+        rate: r.value("EMAIL_RATE_PER_SECOND", "write a number from 0.001 to 100000, or 0 for no limit", values::rate),
+        batch_delay: r.value("BATCH_DELAY", "write a time from 0s to 30s", values::span(delay)),
         batch: r.value("BATCH_SIZE", "take a number from 1 to 10000", values::number(1..=10_000)),
         mail_timeout: r.value("EMAIL_TIMEOUT", "write a time from 1ms to 10m", values::span(timeout)),
         lease: r.value("LEASE_SECONDS", SPAN, values::span(Duration::from_millis(1)..=Duration::from_hours(24))),
         max_retries: r.value("MAX_RETRIES", "take a number from 0 to 100", values::number(0..=100)),
         retry_waits: r.value("RETRY_SCHEDULE", "write times with commas between, as in 1m,5m,30m", values::spans),
     };
+    let timeout = super::duration::show(sending.mail_timeout);
     if sending.lease <= sending.mail_timeout {
-        let timeout = super::duration::show(sending.mail_timeout);
         r.problem(
             "LEASE_SECONDS",
             format!("is not longer than EMAIL_TIMEOUT ({timeout}), so that a mail on its way could be sent twice"),
             "make it several times as long",
         );
+    } else if sending.lease <= sending.mail_timeout + sending.batch_delay * 2 {
+        // A claim that waits for its turn is already counted against its lease.
+        let wrong =
+            format!("leaves a lease ({}) too little time for a mail ({timeout})", super::duration::show(sending.lease));
+        r.problem("BATCH_DELAY", wrong, "make it shorter, or LEASE_SECONDS longer");
     }
     sending
 }

@@ -96,7 +96,13 @@ pub const SETTINGS: &[Setting] = &[
     setting("SMTP_FROM_NAME", "TaskFlow", "name of the sender of all mail"),
     setting("SMTP_CONNECTIONS", "16", "how many connections to the relay at most (1 to 1000)"),
     setting("EMAIL_TIMEOUT", "30s", "how long one mail may take"),
+    setting(
+        "EMAIL_RATE_PER_SECOND",
+        "0",
+        "how many mails may begin per second, from each process; fractions are fine; 0: as many as the relay takes",
+    ),
     setting("BATCH_SIZE", "500", "how many mails are claimed from the database at once at most (1 to 10000)"),
+    setting("BATCH_DELAY", "0s", "how long to wait before mails are claimed again after some were (0s to 30s)"),
     setting("MAX_RETRIES", "3", "how often a mail that was refused for now is tried again (0 to 100)"),
     setting("RETRY_SCHEDULE", "1m,5m,30m", "waits before the retries, each up to 20 % shorter or longer"),
     setting(
@@ -109,9 +115,11 @@ pub const SETTINGS: &[Setting] = &[
         "60",
         "how long a changed meeting must be quiet before people are told, at most 300; they never wait longer than that",
     ),
+    derived("ADMIN_EMAIL", "where alerts about the service go; when empty: nowhere"),
     secret(
         "INBOUND_SECRET",
-        "what a mail gateway shows (Bearer) at /api/inbound/itip to bring answers of calendars; when empty: nobody can",
+        "what a mail gateway shows (Bearer) to bring answers of calendars (/api/inbound/itip) and what came back \
+         (/api/inbound/bounce); when empty: nobody can",
     ),
     switch("HOLD_MAIL", Some("false"), "true: mail is planned and kept, and none is sent until it is started without"),
     switch("MAILBOX", None, "serve the page /mailbox; when empty: in development without SMTP_SERVER"),

@@ -311,10 +311,10 @@ mod tests {
 
     #[test]
     fn broken_lines_of_dot_env_are_named_and_foreign_names_are_remembered() {
-        let given = Sources::none().with_dot_env("hunter2\nADMIN_EMAIL=a@example.org\nPORT=1").read();
+        let given = Sources::none().with_dot_env("hunter2\nCOMPOSE_FILE=a.yaml\nPORT=1").read();
         assert_eq!(given.problems[0].setting, ".env, line 1,");
         assert!(!given.problems[0].to_string().contains("hunter2"));
-        assert_eq!(given.ignored, ["ADMIN_EMAIL"]);
+        assert_eq!(given.ignored, ["COMPOSE_FILE"]);
     }
 
     #[cfg(unix)]

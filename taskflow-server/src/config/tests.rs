@@ -189,11 +189,14 @@ fn all_problems_are_named_at_once_in_the_order_of_the_settings() {
         ("SMTP_FROM_EMAIL", "nobody"),
         ("SMTP_CONNECTIONS", "0"),
         ("EMAIL_TIMEOUT", "1d"),
+        ("EMAIL_RATE_PER_SECOND", "-1"),
         ("BATCH_SIZE", "-1"),
+        ("BATCH_DELAY", "1h"),
         ("MAX_RETRIES", "x"),
         ("RETRY_SCHEDULE", "1m,,2m"),
         ("LEASE_SECONDS", "30"),
         ("CHANGE_QUIET_SECONDS", "6m"),
+        ("ADMIN_EMAIL", "nobody"),
         ("HOLD_MAIL", "2"),
         ("MAILBOX", "2"),
         ("JOB_TICK", "0"),
@@ -383,6 +386,13 @@ fn the_effective_settings_name_value_and_origin_and_can_be_read_back() {
 }
 
 #[test]
+fn a_pause_between_claims_leaves_a_lease_time_for_its_mails() {
+    assert!(development(&[("BATCH_DELAY", "30s")]).is_ok());
+    let (setting, _) = problem(development(&[("BATCH_DELAY", "30s"), ("LEASE_SECONDS", "60")]));
+    assert_eq!(setting, "BATCH_DELAY");
+}
+
+#[test]
 fn every_setting_has_a_shown_value_when_all_are_set() {
     let all = [
         ("SMTP_USERNAME", "u"),
@@ -390,6 +400,7 @@ fn every_setting_has_a_shown_value_when_all_are_set() {
         ("ALLOWED_ORIGINS", "https://a.example"),
         ("SECRET_KEY_PREVIOUS", KEY),
         ("INBOUND_SECRET", KEY),
+        ("ADMIN_EMAIL", "root@example.org"),
     ];
     for (name, value, _) in production(&all).expect("valid").effective() {
         assert!(!value.is_empty(), "{name}");

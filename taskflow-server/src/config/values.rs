@@ -28,6 +28,11 @@ pub(super) fn span(range: RangeInclusive<Duration>) -> impl Fn(&str) -> Option<D
     move |text| duration::parse(text).filter(|span| range.contains(span))
 }
 
+/// How many per second, or 0 for no limit.
+pub(super) fn rate(text: &str) -> Option<f64> {
+    number(0.0..=100_000.0)(text).filter(|rate| *rate == 0.0 || *rate >= 0.001)
+}
+
 /// Spans separated by commas, at least one.
 pub(super) fn spans(text: &str) -> Option<Vec<Duration>> {
     text.split(',').map(span(Duration::ZERO..=Duration::from_hours(24 * 7))).collect()
@@ -93,6 +98,14 @@ mod tests {
         }
         for text in ["300.1.1.1", "a b", "http://x", "host:80", ""] {
             assert_eq!(host(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_rate_is_a_number_that_can_be_kept() {
+        assert_eq!([rate("0"), rate("0.5"), rate("14")], [Some(0.0), Some(0.5), Some(14.0)]);
+        for text in ["-1", "NaN", "inf", "1e-9", "100001", "1/s", ""] {
+            assert_eq!(rate(text), None, "{text}");
         }
     }
 

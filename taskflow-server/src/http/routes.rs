@@ -35,11 +35,11 @@ pub(super) struct Destination<'a> {
 pub(super) const ROOT: &str = "/";
 pub(super) const DOCS: &str = "/docs";
 pub(super) const DOCUMENT: &str = "/openapi.json";
-const MAILBOX_PAGE: &str = "/mailbox";
+const MAILBOX_PAGES: [&str; 2] = ["/mailbox", "/mailbox/{id}"];
 /// What links in mail lead to: a page shows, and only its form changes something.
-const LINKED_PAGES: [&str; 3] = ["/r/{token}", "/v/{token}", "/p/{token}"];
-/// Leads nowhere unless the mailbox is on.
-const MAILBOX: &str = "/api/mailbox";
+const LINKED_PAGES: [&str; 4] = ["/r/{token}", "/v/{token}", "/p/{token}", "/u/{token}"];
+/// Lead nowhere unless the mailbox is on.
+const MAILBOX: [&str; 2] = ["/api/mailbox", "/api/mailbox/{id}"];
 
 impl Routes {
     /// The paths of the document and the pages; those of the mailbox only when it is on.
@@ -49,9 +49,9 @@ impl Routes {
             let methods = methods.filter_map(|(name, _)| name.to_uppercase().parse().ok());
             (path.as_str(), methods.collect())
         });
-        let pages = [ROOT, DOCS, DOCUMENT, MAILBOX_PAGE].map(|path| (path, vec![Method::GET]));
+        let pages = [ROOT, DOCS, DOCUMENT].into_iter().chain(MAILBOX_PAGES).map(|path| (path, vec![Method::GET]));
         let linked = LINKED_PAGES.map(|path| (path, vec![Method::GET, Method::POST]));
-        let there = |path: &str| mailbox || !matches!(path, MAILBOX | MAILBOX_PAGE);
+        let there = |path: &str| mailbox || !MAILBOX.contains(&path) && !MAILBOX_PAGES.contains(&path);
         let all = documented.chain(pages).chain(linked).filter(|(path, _)| there(path));
         let mut routes: Vec<Route> = all.map(|(path, methods)| Route::new(path, methods)).collect();
         // A fixed segment wins over a name, `/api/tasks/trash` is no id, and so does a name that is fixed in part.
@@ -177,7 +177,9 @@ mod tests {
     #[test]
     fn a_mailbox_that_is_off_is_nowhere() {
         assert!(routes(true).find("/mailbox").is_some() && routes(true).find("/api/mailbox/").is_some());
-        assert!(routes(false).find("/mailbox").is_none() && routes(false).find("/api/mailbox/").is_none());
+        for path in ["/mailbox", "/mailbox/7", "/api/mailbox/", "/api/mailbox/7"] {
+            assert!(routes(true).find(path).is_some() && routes(false).find(path).is_none(), "{path}");
+        }
     }
 
     #[test]

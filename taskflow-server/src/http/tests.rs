@@ -16,7 +16,7 @@ use super::front::Front;
 use crate::api::ApiError;
 use crate::auth::{Heeding, Passwords, Revoked, Tokens};
 use crate::config::{Config, PasswordPolicy, Registration};
-use crate::wiring::Service;
+use crate::wiring::{Samples, Service};
 
 fn service(config: Config) -> Arc<Service> {
     let store = Arc::new(MemoryStore::new());
@@ -34,6 +34,7 @@ fn service(config: Config) -> Arc<Service> {
         tokens: Tokens::new(&config.secret_key, &config.previous_keys, lifetime),
         revoked,
         passwords: Passwords::new(PasswordPolicy::Basic, 2),
+        samples: Samples::new(&config),
         config: Arc::new(config),
     })
 }

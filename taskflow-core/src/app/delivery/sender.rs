@@ -162,7 +162,8 @@ impl<'a> Sender<'a> {
         let Sending { connections, lease, mail_timeout, .. } = &self.app.sending;
         // A lease shorter than two mails is renewed more often rather than never trusted.
         let margin = (*mail_timeout).min(*lease / 2);
-        while self.sending < *connections && self.in_doubt < 2 * connections {
+        // The mailer is handed the next mail of each connection as well, which may ride along with the one before it.
+        while self.in_doubt < 2 * connections {
             let Some(next) = self.window.front() else { return };
             if self.app.clock.monotonic() + margin > next.held_until {
                 return self.renew_the_window();
@@ -218,7 +219,7 @@ impl<'a> Sender<'a> {
             Step::Suppressed(Ok(())) => {}
             Step::Sent { sent, result } => {
                 if let Err(MailError::Permanent(reply)) = &result
-                    && reply.is_about_the_mailbox()
+                    && reply.concerns_the_mailbox()
                 {
                     self.suppress(sent.address.clone(), reply.to_string());
                 }

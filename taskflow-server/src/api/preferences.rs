@@ -1,0 +1,285 @@
+//! Which mail I want, and when.
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::payload::Json;
+use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
+use poem_openapi::{Object, OpenApi};
+use serde_json::{Map, Value, json};
+use taskflow_core::{LocalMinute, NoticeKind, Preferences, QuietHours, Weekdays};
+
+use super::body::Body;
+use super::wire::{text, with_pattern, words_schema};
+use super::{ApiError, Field, Findings, Group, Val, Wire};
+use crate::auth::Caller;
+use crate::wiring::Service;
+
+pub(super) struct PreferencesApi;
+
+/// Which mail I want, and when.
+#[derive(Debug, Object)]
+#[oai(rename = "Notifications")]
+struct PreferencesBody {
+    /// Every kind of mail that can be switched off, and whether I want it.
+    kinds: Val<Kinds>,
+    /// When mail waits until they are over; `null`: never.
+    #[oai(nullable)]
+    quiet_hours: Option<Val<Quiet>>,
+    /// When my daily summary is made.
+    summary_time: Val<LocalMinute>,
+    /// On which days.
+    summary_weekdays: Val<Days>,
+}
+
+/// What shall be different; what is left out stays as it is.
+#[derive(Debug, Object)]
+#[oai(rename = "NotificationsChange")]
+struct ChangeBody {
+    /// Some kinds of mail, and whether I want them.
+    kinds: Field<Kinds>,
+    /// When mail shall wait; `null`: never.
+    #[oai(nullable)]
+    quiet_hours: Field<Quiet>,
+    /// When my daily summary shall be made.
+    summary_time: Field<LocalMinute>,
+    /// On which days; none of them means no summary.
+    summary_weekdays: Field<Days>,
+}
+
+#[OpenApi(prefix_path = "/api/users/me/notifications", tag = "Group::Accounts")]
+impl PreferencesApi {
+    /// Which mail I want
+    #[oai(path = "/", method = "get", operation_id = "getNotifications")]
+    async fn get(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Json<PreferencesBody>, ApiError> {
+        Ok(Json(service.app.preferences(caller.actor()).await?.into()))
+    }
+
+    /// Change which mail I want
+    ///
+    /// What is left out stays as it is, single kinds too. It holds at once, also for mail that is planned already. A
+    /// reminder of a meeting that begins during quiet hours does not wait for their end.
+    #[oai(path = "/", method = "put", operation_id = "setNotifications")]
+    async fn put(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        Body(body): Body<ChangeBody>,
+    ) -> Result<Json<PreferencesBody>, ApiError> {
+        let before = service.app.preferences(caller.actor()).await?;
+        let after = body.read(before)?;
+        Ok(Json(service.app.set_preferences(caller.actor(), after).await?.into()))
+    }
+}
+
+impl ChangeBody {
+    fn read(self, before: Preferences) -> Result<Preferences, ApiError> {
+        let mut findings = Findings::default();
+        let mut after = before;
+        for (name, wanted) in findings.kept("kinds", self.kinds).map(|Kinds(kinds)| kinds).unwrap_or_default() {
+            match (name.parse::<NoticeKind>().ok().filter(|kind| kind.can_be_switched_off()), bool::parse(&wanted)) {
+                (None, _) => findings.note(&format!("kinds.{name}"), "is no kind of mail that can be switched off"),
+                (Some(_), Err(message)) => findings.note(&format!("kinds.{name}"), message),
+                (Some(kind), Ok(true)) => {
+                    after.off.remove(&kind);
+                }
+                (Some(kind), Ok(false)) => after = after.without(kind),
+            }
+        }
+        if let Some(quiet) = findings.clearable("quiet_hours", self.quiet_hours) {
+            after.quiet_hours = quiet.and_then(|quiet| quiet.read(&mut findings));
+        }
+        after.summary_at = findings.kept("summary_time", self.summary_time).unwrap_or(after.summary_at);
+        let Days(days) = findings.kept("summary_weekdays", self.summary_weekdays).unwrap_or(Days(after.summary_days));
+        after.summary_days = days;
+        findings.finish(Some(after))
+    }
+}
+
+impl From<Preferences> for PreferencesBody {
+    fn from(preferences: Preferences) -> Self {
+        let kinds = switchable().map(|kind| (kind.as_str().to_owned(), json!(preferences.wants(kind))));
+        Self {
+            kinds: Val(Kinds(kinds.collect())),
+            quiet_hours: preferences.quiet_hours.map(|quiet| Val(Quiet::from(quiet))),
+            summary_time: Val(preferences.summary_at),
+            summary_weekdays: Val(Days(preferences.summary_days)),
+        }
+    }
+}
+
+fn switchable() -> impl Iterator<Item = NoticeKind> {
+    NoticeKind::ALL.into_iter().filter(|kind| kind.can_be_switched_off())
+}
+
+/// Kinds of mail and whether they are wanted, each still to be read: every one that does not fit is named.
+#[derive(Debug)]
+struct Kinds(Map<String, Value>);
+
+impl Wire for Kinds {
+    fn schema() -> MetaSchema {
+        let one = |kind: NoticeKind| (kind.as_str(), MetaSchemaRef::Inline(Box::new(bool::schema())));
+        MetaSchema {
+            properties: switchable().map(one).collect(),
+            example: Some(json!({ "task_due": true })),
+            ..MetaSchema::new("object")
+        }
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        object(value).map(Self)
+    }
+
+    fn write(&self) -> Value {
+        Value::Object(self.0.clone())
+    }
+}
+
+/// When mail waits; its ends are still to be read.
+#[derive(Debug)]
+struct Quiet(Map<String, Value>);
+
+impl Quiet {
+    fn read(mut self, findings: &mut Findings) -> Option<QuietHours> {
+        let mut end = |name: &str| {
+            let path = format!("quiet_hours.{name}");
+            match self.0.remove(name).map(|value| LocalMinute::parse(&value)) {
+                Some(Ok(minute)) => return Some(minute),
+                Some(Err(message)) => findings.note(&path, message),
+                None => findings.note(&path, "is required"),
+            }
+            None
+        };
+        let (from, until) = (end("from"), end("until"));
+        let quiet = QuietHours::new(from?, until?);
+        quiet.map_err(|error| findings.note(&error.field, error.message)).ok()
+    }
+}
+
+impl From<QuietHours> for Quiet {
+    fn from(quiet: QuietHours) -> Self {
+        let ends = [("from", quiet.from()), ("until", quiet.until())];
+        Self(ends.map(|(name, minute)| (name.to_owned(), minute.write())).into_iter().collect())
+    }
+}
+
+impl Wire for Quiet {
+    fn schema() -> MetaSchema {
+        let end = |name| (name, MetaSchemaRef::Inline(Box::new(LocalMinute::schema())));
+        MetaSchema {
+            properties: ["from", "until"].map(end).into(),
+            required: vec!["from", "until"],
+            example: Some(json!({ "from": "22:00", "until": "07:00" })),
+            ..MetaSchema::new("object")
+        }
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        object(value).map(Self)
+    }
+
+    fn write(&self) -> Value {
+        Value::Object(self.0.clone())
+    }
+}
+
+impl Wire for LocalMinute {
+    fn schema() -> MetaSchema {
+        let schema = with_pattern(MetaSchema::new("string"), "^([01][0-9]|2[0-3]):[0-5][0-9]$");
+        MetaSchema { example: Some(json!("09:00")), ..schema }
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        text(value)?.parse().map_err(|error: taskflow_core::InvalidValue| error.to_string())
+    }
+
+    fn write(&self) -> Value {
+        json!(self.to_string())
+    }
+}
+
+/// Days of the week, Monday first.
+#[derive(Debug)]
+struct Days(Weekdays);
+
+const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+
+impl Wire for Days {
+    fn schema() -> MetaSchema {
+        MetaSchema {
+            items: Some(Box::new(MetaSchemaRef::Inline(Box::new(words_schema(DAYS))))),
+            example: Some(json!(&DAYS[..5])),
+            ..MetaSchema::new("array")
+        }
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        let refused = || "must be a list of days such as monday".to_owned();
+        let days = value.as_array().ok_or_else(refused)?;
+        let bit = |day: &Value| DAYS.iter().position(|name| day == name).map(|index| 1_u8 << index);
+        let bits = days.iter().map(bit).try_fold(0, |bits, bit| Some(bits | bit?));
+        bits.and_then(Weekdays::from_bits).map(Self).ok_or_else(refused)
+    }
+
+    fn write(&self) -> Value {
+        json!(self.0.iter().map(|day| DAYS[day.num_days_from_monday() as usize]).collect::<Vec<_>>())
+    }
+}
+
+fn object(value: &Value) -> Result<Map<String, Value>, String> {
+    value.as_object().cloned().ok_or_else(|| "must be an object".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use poem_openapi::types::ParseFromJSON;
+
+    use super::*;
+
+    fn read(body: Value) -> Result<Preferences, Vec<String>> {
+        let before = Preferences::default().without(NoticeKind::DailySummary);
+        match ChangeBody::parse_from_json(Some(body)).expect("an object").read(before) {
+            Ok(preferences) => Ok(preferences),
+            Err(ApiError::Invalid(errors)) => Err(errors.into_iter().map(|error| error.field).collect()),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_stays_as_it_is() {
+        let after = read(json!({ "kinds": { "task_due": false } })).expect("preferences");
+        assert!(!after.wants(NoticeKind::TaskDue) && !after.wants(NoticeKind::DailySummary));
+        let after = read(json!({ "kinds": { "daily_summary": true }, "summary_weekdays": [] })).expect("preferences");
+        assert!(after.wants(NoticeKind::DailySummary) && after.summary_days.bits() == 0);
+    }
+
+    #[test]
+    fn everything_that_does_not_fit_is_named_by_its_place() {
+        let bad = json!({
+            "kinds": { "password_reset": false, "pigeon": true, "task_due": "no" },
+            "quiet_hours": { "from": "25:00" },
+            "summary_time": "9:00",
+            "summary_weekdays": ["mon"],
+        });
+        let mut fields = read(bad).expect_err("refused");
+        fields.sort_unstable();
+        let expected = [
+            "kinds.password_reset",
+            "kinds.pigeon",
+            "kinds.task_due",
+            "quiet_hours.from",
+            "quiet_hours.until",
+            "summary_time",
+            "summary_weekdays",
+        ];
+        assert_eq!(fields, expected);
+        assert_eq!(
+            read(json!({ "quiet_hours": { "from": "09:00", "until": "09:00" } })),
+            Err(vec!["quiet_hours".into()])
+        );
+        assert_eq!(
+            read(json!({ "kinds": [], "summary_time": null })),
+            Err(vec!["kinds".into(), "summary_time".into()])
+        );
+    }
+}

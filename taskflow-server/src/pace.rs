@@ -1,0 +1,117 @@
+//! A queue that is not asked more often than every so often (`BATCH_DELAY`), for relays and databases that need a rest.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, DeliveryQuery, HeldLease, Outbox, Settled};
+use taskflow_core::{Delivery, DeliveryId, FailedAttempt, Ledger, Settlement, StoreError, Timestamp};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep_until};
+
+/// Hands everything on, and waits before a claim until the one before it, if it found mail, is long enough ago.
+pub(crate) struct Paced {
+    outbox: Arc<dyn Outbox>,
+    pause: Duration,
+    /// Before when nothing is claimed. Whoever claims holds it, so that the next one waits for the whole pause.
+    not_before: Mutex<Option<Instant>>,
+}
+
+impl Paced {
+    /// `outbox` with at least `pause` between claims that find mail.
+    pub(crate) fn new(outbox: Arc<dyn Outbox>, pause: Duration) -> Self {
+        Self { outbox, pause, not_before: Mutex::default() }
+    }
+}
+
+#[async_trait]
+impl Outbox for Paced {
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        let mut not_before = self.not_before.lock().await;
+        if let Some(instant) = *not_before {
+            sleep_until(instant).await;
+        }
+        let claimed = self.outbox.claim(request).await?;
+        *not_before = (!claimed.is_empty()).then(|| Instant::now() + self.pause);
+        Ok(claimed)
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+        self.outbox.settle(settlements).await
+    }
+
+    async fn renew(&self, held: &[HeldLease], lease_for: Duration) -> Result<Vec<DeliveryId>, StoreError> {
+        self.outbox.renew(held, lease_for).await
+    }
+
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
+        self.outbox.backlog(now).await
+    }
+
+    async fn ledger(&self) -> Result<Ledger, StoreError> {
+        self.outbox.ledger().await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError> {
+        self.outbox.delivery(id).await
+    }
+
+    async fn deliveries_with_key(&self, prefix: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+        self.outbox.deliveries_with_key(prefix, limit).await
+    }
+
+    async fn deliveries(
+        &self,
+        query: &DeliveryQuery,
+        after: Option<DeliveryId>,
+        size: u32,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        self.outbox.deliveries(query, after, size).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use taskflow_core::ports::{NoBus, Storage};
+    use taskflow_core::{App, LeaseToken, MemoryStore, NewUser, NoticeKind};
+
+    use super::*;
+
+    /// A store with two mails that are due.
+    async fn two_mails() -> Arc<dyn Storage> {
+        let store: Arc<dyn Storage> = Arc::new(MemoryStore::new());
+        let app = App::builder(Arc::clone(&store)).bus(Arc::new(NoBus)).build();
+        for name in ["ada", "bob"] {
+            let email = format!("{name}@example.org").parse().expect("an address");
+            let username = name.parse().expect("a name");
+            let new = NewUser { username, email, time_zone: None, locale: None, is_admin: false };
+            app.register_user(new, None).await.expect("an account");
+        }
+        store
+    }
+
+    fn one() -> ClaimRequest {
+        ClaimRequest {
+            kinds: NoticeKind::ALL.to_vec(),
+            limit: 1,
+            now: Timestamp::MAX,
+            lease: LeaseToken::from_uuid(uuid::Uuid::nil()),
+            lease_for: Duration::from_mins(1),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_claim_that_found_mail_keeps_the_next_one_waiting_and_an_empty_one_does_not() {
+        let pause = Duration::from_millis(60);
+        let paced = Paced::new(two_mails().await, pause);
+        let began = Instant::now();
+        for _ in 0..2 {
+            assert_eq!(paced.claim(&one()).await.expect("a claim").len(), 1);
+        }
+        assert!(began.elapsed() >= pause);
+        assert!(paced.claim(&one()).await.expect("a claim").is_empty());
+        let later = Instant::now();
+        assert!(paced.claim(&one()).await.expect("a claim").is_empty());
+        assert!(later.elapsed() < pause);
+    }
+}

@@ -1,0 +1,168 @@
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::start;
+use crate::admins::admin;
+use crate::letters::letter;
+use crate::server::{Server, eventually};
+
+const SECRET: &str = "a secret between gateway and service";
+
+async fn bring(server: &Server, media: &str, body: String) -> (StatusCode, Value) {
+    let request = server.request(Method::POST, "/api/inbound/bounce").bearer_auth(SECRET);
+    let answer = request.header("content-type", media).body(body).send().await.expect("an answer");
+    (answer.status(), answer.json().await.expect("JSON"))
+}
+
+/// What a relay sends when a mail could not be delivered (RFC 3464).
+fn report(address: &str, status: &str) -> String {
+    [
+        "From: mailer-daemon@example.com",
+        "To: taskflow@example.org",
+        "Subject: Undelivered",
+        "MIME-Version: 1.0",
+        "Content-Type: multipart/report; report-type=delivery-status; boundary=b",
+        "",
+        "--b",
+        "Content-Type: text/plain",
+        "",
+        "Sorry.",
+        "--b",
+        "Content-Type: message/delivery-status",
+        "",
+        "Reporting-MTA: dns; mx.example.com",
+        "",
+        &format!("Final-Recipient: rfc822; {address}"),
+        "Action: failed",
+        &format!("Status: {status}"),
+        "--b--",
+        "",
+    ]
+    .join("\r\n")
+}
+
+#[tokio::test]
+async fn what_came_back_for_good_suppresses_until_an_administrator_lifts_it() {
+    let server = start(&[("INBOUND_SECRET", SECRET)]).await;
+    let ada = admin(&server, "ada").await;
+    let list = json!([
+        { "email": "bob@example.org", "type": "bounce", "status": "5.1.1", "detail": "no such user" },
+        { "recipient": "cleo@example.org", "type": "complaint" },
+        { "email": "full@example.org", "type": "bounce", "permanent": false },
+    ]);
+    let (status, taken) = bring(&server, "application/json", list.to_string()).await;
+    assert_eq!((status, &taken["suppressed"]), (StatusCode::OK, &json!(2)), "{taken}");
+    let (status, taken) = bring(&server, "message/rfc822", report("dora@example.org", "5.1.1")).await;
+    assert_eq!((status, &taken["suppressed"]), (StatusCode::OK, &json!(1)), "{taken}");
+    let (_, taken) = bring(&server, "message/rfc822", report("eve@example.org", "4.2.2")).await;
+    assert_eq!(taken["suppressed"], 0);
+
+    let (_, first) = ada.get("/api/suppressions?size=2").await;
+    let next = first["next"].as_str().expect("another page");
+    let (_, second) = ada.get(&format!("/api/suppressions?size=2&cursor={next}")).await;
+    let found: Vec<_> = [first.clone(), second]
+        .iter()
+        .flat_map(|page| page["items"].as_array().expect("items").clone())
+        .map(|one| (one["email"].as_str().expect("an address").to_owned(), one["cause"].clone()))
+        .collect();
+    let expected = [("bob", "bounce"), ("cleo", "complaint"), ("dora", "bounce")];
+    assert_eq!(found, expected.map(|(name, cause)| (format!("{name}@example.org"), json!(cause))));
+    assert!(first["items"][0]["detail"].as_str().expect("a detail").contains("no such user"));
+
+    server.person("bob").await;
+    let cancelled = eventually("bob's welcome is cancelled", || async {
+        let (_, list) = ada.get("/api/deliveries?recipient=bob@example.org&state=cancelled").await;
+        list["items"].as_array().and_then(|items| items.first().cloned())
+    })
+    .await;
+    let lift = "/api/suppressions?email=BOB@example.org";
+    assert_eq!(ada.call(Method::DELETE, lift, None).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(ada.call(Method::DELETE, lift, None).await.0, StatusCode::NOT_FOUND);
+    let retry = format!("/api/deliveries/{}/retry", cancelled["id"].as_str().expect("an id"));
+    assert_eq!(ada.call(Method::POST, &retry, None).await.0, StatusCode::OK);
+    letter(&server, "bob@example.org", "Welcome").await;
+}
+
+#[tokio::test]
+async fn administrators_suppress_addresses_by_hand() {
+    let server = start(&[]).await;
+    let ada = admin(&server, "ada").await;
+    let body = json!({ "email": "bob@example.org", "detail": "asked by phone" });
+    assert_eq!(ada.call(Method::POST, "/api/suppressions", Some(body)).await.0, StatusCode::NO_CONTENT);
+    let (_, list) = ada.get("/api/suppressions").await;
+    assert_eq!((&list["items"][0]["cause"], &list["items"][0]["detail"]), (&json!("admin"), &json!("asked by phone")));
+    let (status, problem) = ada.call(Method::POST, "/api/suppressions", Some(json!({}))).await;
+    assert_eq!((status, &problem["errors"][0]["field"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("email")));
+}
+
+#[tokio::test]
+async fn only_a_gateway_that_knows_the_secret_is_heard_and_nonsense_changes_nothing() {
+    let server = start(&[("INBOUND_SECRET", SECRET)]).await;
+    let body = json!({ "email": "bob@example.org", "type": "bounce" });
+    let unsigned = server.post("/api/inbound/bounce", body.clone()).await;
+    assert_eq!(unsigned.status(), StatusCode::UNAUTHORIZED);
+    let wrong = server.request(Method::POST, "/api/inbound/bounce").bearer_auth("x").json(&body);
+    assert_eq!(wrong.send().await.expect("an answer").status(), StatusCode::UNAUTHORIZED);
+    for (media, body, status) in [
+        ("text/plain", "x", StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        ("application/json", "{", StatusCode::BAD_REQUEST),
+        ("application/json", "7", StatusCode::BAD_REQUEST),
+        ("application/json", r#"[{"email":"x","type":"y"}]"#, StatusCode::UNPROCESSABLE_ENTITY),
+        ("message/rfc822", "Subject: hello\r\n\r\nno report\r\n", StatusCode::UNPROCESSABLE_ENTITY),
+        ("message/rfc822", "", StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        let (answered, problem) = bring(&server, media, body.to_owned()).await;
+        assert_eq!(answered, status, "{body}: {problem}");
+    }
+    let closed = start(&[]).await;
+    assert_eq!(closed.post("/api/inbound/bounce", body).await.status(), StatusCode::NOT_FOUND);
+}
+
+/// A relay that knows none of its mailboxes; it ends with the test.
+fn relay_of_nobody() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || refuse(&stream).ok());
+        }
+    });
+    port
+}
+
+fn refuse(mut stream: &TcpStream) -> std::io::Result<()> {
+    stream.write_all(b"220 relay.example.com\r\n")?;
+    for line in BufReader::new(stream).lines() {
+        let answer = match line?.to_ascii_uppercase().split_whitespace().next() {
+            Some("RCPT") => "550 5.1.1 no such user here\r\n",
+            Some("DATA") => "503 nobody to send it to\r\n",
+            _ => "250 fine\r\n",
+        };
+        stream.write_all(answer.as_bytes())?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_mailbox_that_the_relay_does_not_know_gets_no_more_mail() {
+    let port = relay_of_nobody().to_string();
+    let from = ("SMTP_FROM_EMAIL", "taskflow@example.org");
+    let server = start(&[("SMTP_SERVER", "127.0.0.1"), ("SMTP_PORT", &port), from]).await;
+    let ada = admin(&server, "ada").await;
+    let one = eventually("ada's address is suppressed", || async {
+        let (_, list) = ada.get("/api/suppressions").await;
+        list["items"].as_array().and_then(|items| items.first().cloned())
+    })
+    .await;
+    assert_eq!((&one["email"], &one["cause"]), (&json!("ada@example.org"), &json!("refused")));
+    assert!(one["detail"].as_str().expect("a detail").contains("5.1.1"), "{one}");
+    assert_eq!(ada.call(Method::POST, "/api/email/test-summary", None).await.0, StatusCode::OK);
+    eventually("the next mail is not even tried", || async {
+        let (_, list) = ada.get("/api/deliveries?kind=sample&state=cancelled").await;
+        list["items"].as_array().and_then(|items| items.first().cloned())
+    })
+    .await;
+}
