@@ -51,6 +51,9 @@ pub enum Notice {
         meeting: MeetingId,
         /// Who.
         participant: ParticipantId,
+        /// Whether they had left by themselves: it is news even though nobody told them that it is off.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        again: bool,
     },
     /// A meeting is different from what a participant was told last.
     MeetingChange {
@@ -256,7 +259,8 @@ mod tests {
             Notice::PasswordReset { token: TokenId::from_uuid(uuid::Uuid::nil()), expires_at: Timestamp::MAX },
             Notice::PasswordChanged { at: Timestamp::MAX },
             Notice::TaskDue { task, due_at: Timestamp::MIN },
-            Notice::MeetingInvite { meeting, participant },
+            Notice::MeetingInvite { meeting, participant, again: false },
+            Notice::MeetingInvite { meeting, participant, again: true },
             Notice::MeetingChange { meeting, participant, version: 3 },
             Notice::MeetingCancel { meeting, participant },
             Notice::MeetingReminder { meeting, participant, starts_at, minutes: Some(15), message },
