@@ -2,7 +2,8 @@
 
 use crate::{
     Announcement, Answer, Credential, DedupeKey, DeliveryId, EmailAddress, KeptMail, Meeting, MeetingId, NewDelivery,
-    Participant, Revision, Session, SessionId, Suppression, Task, Timestamp, Token, TokenId, User, UserId,
+    Participant, Revision, Session, SessionId, Suppression, Task, Timestamp, Token, TokenId, TokenPurpose, User,
+    UserId,
 };
 
 /// Everything one decision changes: rows, the mail they cause, and what people following along are told.
@@ -59,6 +60,15 @@ pub enum Write {
     UseToken {
         /// Which.
         id: TokenId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Uses up every token of a person for a purpose that is still good: no link that was mailed works any more.
+    RevokeTokens {
+        /// Whose.
+        user_id: UserId,
+        /// Which.
+        purpose: TokenPurpose,
         /// When.
         at: Timestamp,
     },

@@ -67,6 +67,9 @@ pub enum Notice {
         meeting: MeetingId,
         /// Who.
         participant: ParticipantId,
+        /// Whether they had left by themselves: it is news even though nobody told them that it is off.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        again: bool,
     },
     /// A meeting is different from what a participant was told last.
     MeetingChange {
@@ -358,7 +361,8 @@ mod tests {
                 cc: Vec::new(),
                 reply_to: None,
             })),
-            Notice::MeetingInvite { meeting, participant },
+            Notice::MeetingInvite { meeting, participant, again: false },
+            Notice::MeetingInvite { meeting, participant, again: true },
             Notice::MeetingChange { meeting, participant, version: 3 },
             Notice::MeetingCancel { meeting, participant },
             Notice::MeetingReminder { meeting, participant, starts_at, minutes: Some(15), message },

@@ -42,6 +42,7 @@ pub(crate) struct Batch {
     credentials: Rows,
     new_tokens: Rows,
     used_tokens: Rows,
+    revoked_tokens: Rows,
     new_sessions: Rows,
     changed_sessions: Rows,
     ended_sessions: Rows,
@@ -87,6 +88,10 @@ impl Batch {
                 }
                 Write::UseToken { id, at } => {
                     batch.used_tokens.push(index, id.as_uuid(), &tokens::Use { id: *id, at: *at })?;
+                }
+                Write::RevokeTokens { user_id, purpose, at } => {
+                    let params = tokens::Revoke { user_id: *user_id, purpose: purpose.as_str(), at: *at };
+                    batch.revoked_tokens.push(index, user_id.as_uuid(), &params)?;
                 }
                 Write::RememberAnswer(answer) => {
                     batch.answers.push(index, answers::name(answer), &answers::Params::new(answer))?;
@@ -139,6 +144,7 @@ impl Batch {
         accounts::set(conn, &self.credentials).await?;
         tokens::insert(conn, &self.new_tokens).await?;
         tokens::spend(conn, &self.used_tokens).await?;
+        tokens::revoke(conn, &self.revoked_tokens).await?;
         sessions::update(conn, &self.changed_sessions).await?;
         sessions::open(conn, &self.new_sessions).await?;
         sessions::end(conn, &self.ended_sessions).await?;

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Connection, PgConnection, PgPool, Postgres};
+use sqlx::{Connection, PgConnection, PgPool, Postgres, Row};
 
 use crate::error::is_lost;
 
@@ -22,7 +22,7 @@ pub(crate) async fn is_fit(conn: &mut PgConnection, idle_for: Duration) -> sqlx:
     if idle_for < RESTED {
         return Ok(true);
     }
-    let fit: bool = sqlx::query_scalar(IS_FIT).fetch_one(conn).await?;
+    let fit: bool = sqlx::raw_sql(IS_FIT).fetch_one(conn).await?.try_get(0)?;
     if !fit {
         tracing::warn!("a transaction was left open; its connection is replaced");
     }
@@ -30,7 +30,8 @@ pub(crate) async fn is_fit(conn: &mut PgConnection, idle_for: Duration) -> sqlx:
 }
 
 /// Outside a transaction a statement is one by itself, and they begin at the same time. A `ROLLBACK` would do as well, but
-/// the server writes a warning into its log each time there is nothing to roll back.
+/// the server writes a warning into its log each time there is nothing to roll back. It must be sent as a simple query: of
+/// a prepared one the execution begins a little later than the transaction around it.
 const IS_FIT: &str = "SELECT pg_catalog.now() = pg_catalog.statement_timestamp()";
 
 /// Who vouches for a connection of the pool.

@@ -129,8 +129,8 @@ const FORGET_ATTEMPTS: &str = "DELETE FROM taskflow.delivery_attempts WHERE deli
 
 const UNMARK: &str = "
     UPDATE taskflow.deliveries AS d
-    SET cancel_requested = false, reason = r.reason
-    FROM json_to_recordset($1::json) AS r (dedupe_key text, reason text)
+    SET cancel_requested = false, reason = r.reason, planned_at = r.planned_at
+    FROM json_to_recordset($1::json) AS r (dedupe_key text, reason text, planned_at timestamptz)
     WHERE d.dedupe_key = r.dedupe_key AND d.cancel_requested";
 
 /// A delivery to cancel as the parameters of a statement.

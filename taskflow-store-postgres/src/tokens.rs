@@ -113,4 +113,29 @@ const SPEND: &str = "
     WHERE t.id = r.id AND t.used_at IS NULL
     RETURNING t.id";
 
+/// Tokens to revoke as the parameters of a statement.
+#[derive(Serialize)]
+pub(crate) struct Revoke {
+    pub(crate) user_id: UserId,
+    pub(crate) purpose: &'static str,
+    pub(crate) at: Timestamp,
+}
+
+pub(crate) async fn revoke(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+    rows.run(conn, REVOKE).await.map(drop)
+}
+
+const REVOKE: &str = "
+    UPDATE taskflow.tokens AS t
+    SET used_at = r.at
+    FROM (
+        SELECT l.id, r.at
+        FROM json_to_recordset($1::json) AS r (user_id uuid, purpose text, at timestamptz)
+        JOIN taskflow.tokens AS l ON l.user_id = r.user_id AND l.purpose = r.purpose
+        WHERE l.used_at IS NULL
+        ORDER BY l.id
+        FOR NO KEY UPDATE OF l) AS r
+    WHERE t.id = r.id AND t.used_at IS NULL
+    RETURNING t.id";
+
 pub(crate) const DELETE_TOKENS: &str = "DELETE FROM taskflow.tokens WHERE user_id = ANY ($1)";

@@ -72,6 +72,7 @@ pub(crate) struct Batch {
     ended_sessions: Rows,
     new_tokens: Rows,
     used_tokens: Rows,
+    revoked_tokens: Rows,
     answers: Rows,
     new_tasks: Rows,
     changed_tasks: Rows,
@@ -108,6 +109,9 @@ impl Batch {
                 }
                 Write::InsertToken(token) => batch.new_tokens.push(index, token.id, &tokens::Params::new(token))?,
                 Write::UseToken { id, at } => batch.used_tokens.push(index, id, &tokens::Use::new(*id, *at))?,
+                Write::RevokeTokens { user_id, purpose, at } => {
+                    batch.revoked_tokens.push(index, user_id, &tokens::Revoke::new(*user_id, *purpose, *at))?;
+                }
                 Write::RememberAnswer(answer) => {
                     batch.answers.push(index, answers::id(answer), &answers::Params::new(answer))?;
                 }
@@ -158,6 +162,7 @@ impl Batch {
         sessions::open(conn, &self.new_sessions).await?;
         sessions::end(conn, &self.ended_sessions).await?;
         tokens::use_up(conn, &self.used_tokens).await?;
+        tokens::revoke(conn, &self.revoked_tokens).await?;
         tokens::insert(conn, &self.new_tokens).await?;
         answers::remember(conn, &self.answers).await?;
         tasks::update(conn, &self.changed_tasks).await?;

@@ -143,7 +143,7 @@ pub(crate) async fn plan(conn: &mut SqliteConnection, rows: &Rows) -> Result<(),
 /// A revived delivery begins again with its first attempt.
 const PLAN: &str = "
     UPDATE taskflow_deliveries
-    SET cancel_requested = 0, reason = j.value ->> 'reason'
+    SET cancel_requested = 0, reason = j.value ->> 'reason', planned_at = j.value ->> 'planned_at'
     FROM json_each(?1) AS j
     WHERE taskflow_deliveries.dedupe_key = j.value ->> 'dedupe_key' AND cancel_requested = 1;
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::{BadRow, StoreError, Timestamp, Token, TokenId, UserId};
+use taskflow_core::{BadRow, StoreError, Timestamp, Token, TokenId, TokenPurpose, UserId};
 
 use crate::commit::Rows;
 use crate::error::{Table, store_error};
@@ -110,3 +110,31 @@ const USE: &str = "
     FROM json_each(?1) AS j
     WHERE taskflow_tokens.id = j.value ->> 'id' AND taskflow_tokens.used_at IS NULL
     RETURNING id";
+
+/// Tokens to revoke as the parameters of a statement.
+#[derive(Serialize)]
+pub(crate) struct Revoke {
+    user_id: UserId,
+    purpose: &'static str,
+    at: i64,
+}
+
+impl Revoke {
+    pub(crate) fn new(user_id: UserId, purpose: TokenPurpose, at: Timestamp) -> Self {
+        Self { user_id, purpose: purpose.as_str(), at: at.as_micros() }
+    }
+}
+
+pub(crate) async fn revoke(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(REVOKE).bind(rows.json()).execute(conn).await.map(drop).map_err(store_error)
+}
+
+const REVOKE: &str = "
+    UPDATE taskflow_tokens
+    SET used_at = j.value ->> 'at'
+    FROM json_each(?1) AS j
+    WHERE taskflow_tokens.user_id = j.value ->> 'user_id' AND taskflow_tokens.purpose = j.value ->> 'purpose'
+        AND taskflow_tokens.used_at IS NULL";

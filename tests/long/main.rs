@@ -7,11 +7,11 @@
 #[path = "../harness/postgres.rs"]
 #[expect(dead_code, reason = "shared with the tests that run on every change")]
 mod cluster;
+#[path = "../harness/crowd.rs"]
+mod crowd;
 #[path = "../harness/proxy.rs"]
 #[expect(dead_code, reason = "shared with the tests that run on every change")]
 mod proxy;
-#[path = "../harness/crowd.rs"]
-mod crowd;
 #[path = "../harness/rows.rs"]
 mod rows;
 #[path = "../harness/server.rs"]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Meeting, MeetingType, Participant};
-use crate::{MeetingId, Timestamp};
+use crate::{DurationMinutes, MeetingId, Timestamp};
 
 /// What there is to know about a meeting, at one of its versions. A stored format: fields are only ever added, with a
 /// default.
@@ -85,6 +85,25 @@ impl Meeting {
             location: self.location.as_ref().map(ToString::to_string),
             meeting_url: self.meeting_url.as_ref().map(ToString::to_string),
             meeting_type: self.meeting_type,
+        }
+    }
+}
+
+impl Meeting {
+    /// The meeting with other facts, as somebody knows it.
+    #[must_use]
+    pub(crate) fn with_facts(&self, facts: &MeetingFacts) -> Self {
+        // Facts were values once; one that no longer fits is left as it is now.
+        let (title, duration) = (facts.title.parse(), DurationMinutes::new(facts.duration_minutes));
+        Self {
+            title: title.unwrap_or_else(|_| self.title.clone()),
+            description: facts.description.as_deref().and_then(|text| text.parse().ok()),
+            starts_at: facts.starts_at,
+            duration: duration.unwrap_or(self.duration),
+            location: facts.location.as_deref().and_then(|text| text.parse().ok()),
+            meeting_url: facts.meeting_url.as_deref().and_then(|text| text.parse().ok()),
+            meeting_type: facts.meeting_type,
+            ..self.clone()
         }
     }
 }

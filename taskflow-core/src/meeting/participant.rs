@@ -207,6 +207,12 @@ impl Participant {
         self.removed_at.is_none()
     }
 
+    /// Whether they went by themselves, rather than by the will of the organizer.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        !self.is_in() && self.response == MeetingResponse::Declined
+    }
+
     /// Whether they called the meeting.
     #[must_use]
     pub fn is_organizer(&self) -> bool {

@@ -4,7 +4,7 @@ use super::{Row, State};
 use crate::error::{StoreError, UniqueField};
 use crate::{
     Announcement, Changes, DedupeKey, Delivery, DeliveryId, DeliveryState, Entity, FeedEntry, KeptMail, MAILBOX_SIZE,
-    Meeting, NewDelivery, Participant, Recipient, SessionId, Timestamp, User, UserId, Write,
+    Meeting, NewDelivery, Participant, Recipient, SessionId, Timestamp, Token, User, UserId, Write,
 };
 
 /// What a deleted account leaves in the ledger.
@@ -117,6 +117,12 @@ impl State {
                 }
                 Write::InsertToken(token) => {
                     self.tokens.insert(token.id, token.clone());
+                }
+                Write::RevokeTokens { user_id, purpose, at } => {
+                    let good = |token: &&mut Token| {
+                        token.user_id == *user_id && token.purpose == *purpose && token.used_at.is_none()
+                    };
+                    self.tokens.values_mut().filter(good).for_each(|token| token.used_at = Some(*at));
                 }
                 Write::UseToken { id, at } => {
                     self.tokens.get_mut(id).into_iter().for_each(|token| token.used_at = Some(*at));
@@ -239,6 +245,7 @@ impl State {
                 if row.delivery.cancel_requested {
                     row.delivery.cancel_requested = false;
                     row.delivery.reason.clone_from(&new.reason);
+                    row.delivery.planned_at = new.planned_at;
                 }
                 return;
             }

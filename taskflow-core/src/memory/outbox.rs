@@ -55,6 +55,9 @@ impl State {
                 DeliveryState::Delivered
             }
             _ if delivery.cancel_requested => DeliveryState::Cancelled,
+            Outcome::Cancelled { .. } | Outcome::Expired { .. } if delivery.planned_at > settlement.at => {
+                DeliveryState::Scheduled
+            }
             Outcome::Retry { next_at, .. } => {
                 delivery.next_at = *next_at;
                 DeliveryState::Scheduled

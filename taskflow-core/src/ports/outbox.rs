@@ -84,6 +84,9 @@ pub trait Outbox: Send + Sync {
     /// `told` is written down in the participant with the outcome it came with, unless a later version is already; the
     /// participant's own version stays.
     ///
+    /// What was planned again after the look that found it `Cancelled` or `Expired` (`planned_at` later than the
+    /// settlement's `at`) is scheduled once more instead: that look is outdated.
+    ///
     /// A delivery that was cancelled while claimed becomes `delivered` when it was sent and else `cancelled`.
     /// `Retry` and `Discarded` count one attempt and leave a [`FailedAttempt`].
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError>;

@@ -44,7 +44,7 @@ pub trait Store: Send + Sync {
     ///   gone; a unique value that exists is `Taken`. Both name the index of a write that failed.
     /// * Deliveries are planned by key: a new key is inserted as `scheduled`; a `cancelled` one is revived under its
     ///   old id as if it were new, its failed attempts forgotten; a `claimed` one that was marked loses the mark and
-    ///   takes the new reason; any other stays as it is.
+    ///   takes the new reason and `planned_at`; any other stays as it is.
     /// * Each event is appended once to the history of its entity, and to the feed of everybody in its audience under
     ///   that person's next sequence, in the order given. An event for a user who does not exist is not kept in a feed.
     /// * Empty changes are `Ok`.

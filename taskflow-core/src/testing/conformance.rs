@@ -94,6 +94,7 @@ pub fn cases() -> Vec<Case> {
         tokens {
             a_token_round_trips_and_is_used_once,
             a_token_goes_with_its_owner,
+            tokens_are_revoked_by_person_and_purpose,
             a_token_used_by_many_at_once_is_used_by_one,
             who_verifies_their_address_finds_the_meetings_that_wait_for_it,
             a_link_is_worth_nothing_for_another_address_and_after_its_time,
@@ -149,6 +150,7 @@ pub fn cases() -> Vec<Case> {
             cancelled_while_claimed_is_delivered_when_it_was_sent,
             cancelled_while_claimed_is_cancelled_when_it_was_not_sent,
             planning_again_takes_back_a_cancel_mark,
+            what_is_planned_again_after_the_look_that_dropped_it_is_scheduled_once_more,
             cancelling_what_is_done_or_unknown_changes_nothing,
             renewed_claims_hold_and_lost_ones_are_not_renewed,
             the_backlog_tells_the_oldest_due_and_the_next_try,
@@ -254,6 +256,7 @@ pub fn cases() -> Vec<Case> {
             a_cancellation_while_the_invitation_is_on_its_way_is_told,
             who_is_taken_off_is_told_alone_and_may_be_invited_again,
             the_organizer_is_told_who_left,
+            who_left_and_is_invited_again_hears_of_it,
             a_guest_who_verifies_their_address_finds_their_meetings,
             a_deleted_account_cancels_its_meetings_and_leaves_the_others,
             a_meeting_is_called_once_however_often_it_is_asked_for,

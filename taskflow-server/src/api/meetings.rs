@@ -236,11 +236,17 @@ impl MeetingsApi {
 }
 
 fn made(details: &MeetingDetails) -> Kept {
+    let location = Some(format!("/api/meetings/{}", details.meeting.id));
+    Kept { location, ..kept(details, 201) }
+}
+
+/// The meeting as it was right after its last change.
+fn kept(details: &MeetingDetails, status: u16) -> Kept {
     let meeting = &details.meeting;
-    let body = MeetingBody::new(details.clone(), meeting.created_at);
+    let body = MeetingBody::new(details.clone(), meeting.updated_at);
     Kept {
-        status: 201,
-        location: Some(format!("/api/meetings/{}", meeting.id)),
+        status,
+        location: None,
         etag: Some(etag(meeting.version)),
         body: body.to_json().unwrap_or_default().to_string(),
     }

@@ -143,10 +143,14 @@ const SETTLE: &str = "
         lease = NULL,
         lease_until = NULL
     FROM (
-        SELECT r.*
+        SELECT r.id, r.lease, r.at, r.failed, r.next_at, r.error, r.released_error, r.reply,
+            CASE WHEN o.outdated THEN 'scheduled' ELSE r.state END AS state,
+            CASE WHEN NOT o.outdated THEN r.reason END AS reason
         FROM json_to_recordset($1::json) AS r (id uuid, lease uuid, at timestamptz, state text, failed integer,
             next_at timestamptz, error text, released_error text, reply text, reason text)
         JOIN taskflow.deliveries AS l ON l.id = r.id
+        CROSS JOIN LATERAL (
+            SELECT r.state IN ('cancelled', 'expired') AND l.planned_at > r.at AS outdated) AS o
         WHERE l.lease = r.lease
         ORDER BY l.dedupe_key
         FOR NO KEY UPDATE OF l) AS r

@@ -225,3 +225,19 @@ async fn nobody_there_and_a_closed_store_are_unavailable() {
     let error = world.store.ping().await.expect_err("closed");
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
 }
+
+/// A connection is asked after a second of rest, which only time brings.
+#[tokio::test]
+async fn a_connection_that_has_rested_and_is_in_order_is_kept() {
+    let world = World::with(PgOptions::default().connections(1)).await;
+    let backend =
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'taskflow' AND datname = current_database()";
+    let mut witness = world.connection().await;
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..3 {
+        world.store.ping().await.expect("an answer");
+        seen.extend(sqlx::query_scalar::<_, i32>(backend).fetch_all(&mut witness).await.expect("backends"));
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+    }
+    assert_eq!(seen.len(), 1, "{seen:?}");
+}

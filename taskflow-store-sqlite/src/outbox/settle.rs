@@ -119,21 +119,30 @@ async fn settle(conn: &mut SqliteConnection, rows: Vec<&Row>) -> Result<HashSet<
 
 const SETTLE: &str = "
     UPDATE taskflow_deliveries
-    SET state = CASE WHEN cancel_requested = 0 OR j.value ->> 'state' = 'delivered' THEN j.value ->> 'state'
-            ELSE 'cancelled' END,
-        settled_at = CASE WHEN cancel_requested = 1 OR j.value ->> 'state' <> 'scheduled' THEN j.value ->> 'at' END,
-        next_at = CASE WHEN cancel_requested = 0 THEN coalesce(j.value ->> 'next_at', next_at) ELSE next_at END,
-        attempts = attempts + (j.value ->> 'failed'),
-        last_error = coalesce(j.value ->> 'error',
-            CASE WHEN cancel_requested = 0 THEN j.value ->> 'released_error' END, last_error),
-        reply = coalesce(j.value ->> 'reply', reply),
-        reason = CASE WHEN cancel_requested = 0 THEN coalesce(j.value ->> 'reason', reason) ELSE reason END,
+    SET state = CASE WHEN cancel_requested = 0 OR r.state = 'delivered' THEN r.state ELSE 'cancelled' END,
+        settled_at = CASE WHEN cancel_requested = 1 OR r.state <> 'scheduled' THEN r.at END,
+        next_at = CASE WHEN cancel_requested = 0 THEN coalesce(r.next_at, taskflow_deliveries.next_at)
+            ELSE taskflow_deliveries.next_at END,
+        attempts = attempts + r.failed,
+        last_error = coalesce(r.error, CASE WHEN cancel_requested = 0 THEN r.released_error END, last_error),
+        reply = coalesce(r.reply, taskflow_deliveries.reply),
+        reason = CASE WHEN cancel_requested = 0 THEN coalesce(r.reason, taskflow_deliveries.reason)
+            ELSE taskflow_deliveries.reason END,
         cancel_requested = 0,
         lease = NULL,
         lease_until = NULL
-    FROM json_each(?1) AS j
-    WHERE taskflow_deliveries.id = j.value ->> 'id' AND taskflow_deliveries.state = 'claimed'
-        AND lease = j.value ->> 'lease'
+    FROM (
+        SELECT l.id, j.value ->> 'lease' AS lease, j.value ->> 'at' AS at, j.value ->> 'failed' AS failed,
+            j.value ->> 'next_at' AS next_at, j.value ->> 'error' AS error,
+            j.value ->> 'released_error' AS released_error, j.value ->> 'reply' AS reply,
+            CASE WHEN j.value ->> 'state' IN ('cancelled', 'expired') AND l.planned_at > j.value ->> 'at'
+                THEN 'scheduled' ELSE j.value ->> 'state' END AS state,
+            CASE WHEN j.value ->> 'state' NOT IN ('cancelled', 'expired') OR l.planned_at <= j.value ->> 'at'
+                THEN j.value ->> 'reason' END AS reason
+        FROM json_each(?1) AS j
+        CROSS JOIN taskflow_deliveries AS l ON l.id = j.value ->> 'id') AS r
+    WHERE taskflow_deliveries.id = r.id AND taskflow_deliveries.state = 'claimed'
+        AND taskflow_deliveries.lease = r.lease
     RETURNING id";
 
 /// The attempt just counted is the number of this one.

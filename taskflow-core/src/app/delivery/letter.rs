@@ -56,7 +56,11 @@ impl App {
             | Notice::MeetingChange { .. }
             | Notice::MeetingCancel { .. }
             | Notice::MeetingReminder { .. }
-            | Notice::MeetingLeft { .. } => self.meeting_topic(notice, facts, &mut reader, now)?,
+            | Notice::MeetingLeft { .. } => {
+                // Whoever claimed it before, if anybody, has not said what came of it.
+                let lost = delivery.first_claimed_at.is_some_and(|at| at < now) && delivery.last_error.is_none();
+                self.meeting_topic(notice, lost || delivery.attempts > 0, facts, &mut reader, now)?
+            }
         };
         wanted(notice, &reader, facts, now)?;
         if notice.kind().is_recurring() {

@@ -19,6 +19,14 @@ pub enum ReplyTaken {
     Ignored(&'static str),
 }
 
+/// An answer as it was given.
+struct Given {
+    response: MeetingResponse,
+    comment: Option<Comment>,
+    /// When, as far as it is not now.
+    at: Option<Timestamp>,
+}
+
 impl App {
     /// The actor's answer to an invitation.
     pub async fn respond(
@@ -32,7 +40,7 @@ impl App {
         let mine = |participants: &[Participant]| {
             participants.iter().find(|one| one.user_id == Some(owner) && one.is_in()).cloned()
         };
-        self.answer(actor, Viewer::Participant(owner), id, mine, response, comment).await
+        self.answer(actor, Viewer::Participant(owner), id, mine, Given { response, comment, at: None }).await
     }
 
     /// What a link in a mail invites to; `NotFound` when it was not made here, has expired, or its reader is no longer in
@@ -68,7 +76,7 @@ impl App {
         let this = |participants: &[Participant]| {
             participants.iter().find(|one| one.id == participant.id && one.is_in()).cloned()
         };
-        self.answer(actor, Viewer::Anyone, participant.meeting_id, this, response, comment).await
+        self.answer(actor, Viewer::Anyone, participant.meeting_id, this, Given { response, comment, at: None }).await
     }
 
     /// Reads the answer out of a message that somebody's calendar sent, and writes it down.
@@ -91,7 +99,8 @@ impl App {
         let actor = who.user_id.map_or(Actor::System, Actor::User);
         let this =
             |participants: &[Participant]| participants.iter().find(|one| one.id == who.id && one.is_in()).cloned();
-        match self.answer(actor, Viewer::Anyone, details.meeting.id, this, reply.response, comment).await {
+        let given = Given { response: reply.response, comment, at: Some(reply.at) };
+        match self.answer(actor, Viewer::Anyone, details.meeting.id, this, given).await {
             Err(Error::Invalid(_)) => Ok(ReplyTaken::Ignored("the meeting does not take place any more")),
             Err(Error::NotFound(_)) => Ok(ReplyTaken::Ignored("the participant is no longer in the meeting")),
             result => result.map(|_| ReplyTaken::Recorded),
@@ -114,13 +123,24 @@ impl App {
             let sender = sender.key();
             sender == participant.email.key() || account.as_ref().is_some_and(|user| user.email.key() == sender)
         };
+        let stale = reply.sequence < details.meeting.sequence && !self.knows_it_as_it_is(details, participant).await?;
         Ok(match () {
             () if !reply.sender.as_ref().is_none_or(is_theirs) => Err("somebody else sent it"),
             () if reply.response == MeetingResponse::Pending => Err("it answers nothing"),
-            () if reply.sequence < details.meeting.sequence => Err("it answers to the meeting as it was before"),
+            () if stale => Err("it answers to the meeting as it was before"),
             () if participant.responded_at.is_some_and(|at| at > reply.at) => Err("a later answer counts"),
             () => Ok(participant.clone()),
         })
+    }
+
+    /// Whether what a participant was told last is so still: edits that undid each other raise the sequence, and nobody
+    /// hears of them.
+    async fn knows_it_as_it_is(&self, details: &MeetingDetails, participant: &Participant) -> Result<bool, Error> {
+        let Some(told) = participant.told else { return Ok(false) };
+        let known = (details.meeting.id, told.version);
+        let found = self.store.revisions(&[known]).await?.remove(&known).transpose();
+        let known = found.map_err(|bad| Error::Internal(bad.into()))?;
+        Ok(told.on && known.is_some_and(|known| known.facts == details.meeting.facts()))
     }
 
     /// Writes down an answer, with what it means for the reminders of who gave it.
@@ -130,8 +150,7 @@ impl App {
         viewer: Viewer,
         id: MeetingId,
         who: impl Fn(&[Participant]) -> Option<Participant> + Send,
-        response: MeetingResponse,
-        comment: Option<Comment>,
+        Given { response, comment, at: given_at }: Given,
     ) -> Result<Participant, Error> {
         if response == MeetingResponse::Pending {
             return Err(FieldError::new("response", "must be accepted, declined or tentative").into());
@@ -142,7 +161,9 @@ impl App {
             let before = who(&details.participants).ok_or(Error::NotFound("participant"))?;
             let now = self.clock.now();
             still_on(&details, now)?;
-            let after = before.respond(response, comment.clone(), now);
+            // A calendar says when the answer was given, which is not later than it came.
+            let at = given_at.map_or(now, |at| at.min(now));
+            let after = before.respond(response, comment.clone(), at);
             if after == before {
                 return Ok(before);
             }

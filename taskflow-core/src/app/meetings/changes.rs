@@ -39,7 +39,10 @@ impl App {
                 continue;
             }
             changes = changes.deliver(match (was_on, is_on) {
-                (false, true) => Some(self.invite(&after.meeting, participant, now)),
+                (false, true) => {
+                    let left = was.get(&participant.id).is_some_and(|before| before.has_left());
+                    Some(self.invite(&after.meeting, participant, left, now))
+                }
                 (true, false) => Some(self.cancel(&after.meeting, participant, now)),
                 (true, true) if new_facts => Some(self.change(&after.meeting, participant, now)),
                 (true, true) | (false, false) => None,
@@ -76,7 +79,8 @@ impl App {
             notice: reminder.notice,
             recipient: reminder.recipient,
             planned_at: now,
-            due_at: reminder.due_at,
+            // One whose minute has passed is due now, after the invitation it comes with.
+            due_at: reminder.due_at.max(now),
             reason,
         }
     }
@@ -112,11 +116,11 @@ impl App {
         changes.announce(Announcement::meeting(self.event_id(now), actor, before, meeting, audience))
     }
 
-    fn invite(&self, meeting: &Meeting, participant: &Participant, now: Timestamp) -> NewDelivery {
+    fn invite(&self, meeting: &Meeting, participant: &Participant, again: bool, now: Timestamp) -> NewDelivery {
         NewDelivery {
             id: DeliveryId::from_uuid(self.ids.next(now)),
             dedupe_key: DedupeKey::new(format!("meeting-invite/{}/{}/{}", meeting.id, participant.id, meeting.version)),
-            notice: Notice::MeetingInvite { meeting: meeting.id, participant: participant.id },
+            notice: Notice::MeetingInvite { meeting: meeting.id, participant: participant.id, again },
             recipient: participant.recipient(),
             planned_at: now,
             due_at: now,
@@ -131,7 +135,7 @@ impl App {
             notice: Notice::MeetingChange { meeting: meeting.id, participant: participant.id, version },
             due_at: meeting.burst.map_or(now, |burst| burst.due_at),
             reason: "the organizer changed the meeting".to_owned(),
-            ..self.invite(meeting, participant, now)
+            ..self.invite(meeting, participant, false, now)
         }
     }
 
@@ -144,7 +148,7 @@ impl App {
             dedupe_key: DedupeKey::new(format!("meeting-cancel/{}/{}/{}", meeting.id, participant.id, meeting.version)),
             notice: Notice::MeetingCancel { meeting: meeting.id, participant: participant.id },
             reason: reason.to_owned(),
-            ..self.invite(meeting, participant, now)
+            ..self.invite(meeting, participant, false, now)
         }
     }
 }

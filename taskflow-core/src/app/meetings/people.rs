@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use super::super::{App, Race};
 use super::who_is_in;
-use crate::error::{Error, FieldError};
+use crate::error::{Error, FieldError, UniqueField};
 use crate::meeting::MeetingDetails;
 use crate::ports::Viewer;
 use crate::{
-    Actor, Announcement, DedupeKey, DeliveryId, Expect, Invitee, MeetingId, MeetingQuery, MeetingRole, NewDelivery,
-    Notice, Participant, ParticipantId, Recipient, Timestamp, UserId, Write,
+    Actor, Announcement, Answered, DedupeKey, DeliveryId, Expect, Idempotency, Invitee, Meeting, MeetingId,
+    MeetingQuery, MeetingRole, MeetingStatus, NewDelivery, Notice, Participant, ParticipantId, Recipient, Timestamp,
+    UserId, Write,
 };
 
 impl App {
@@ -25,7 +26,36 @@ impl App {
         invitees: Vec<Invitee>,
         expect: Expect,
     ) -> Result<MeetingDetails, Error> {
+        match self.invite_more(actor, id, invitees, expect, None).await? {
+            Answered::Now(details) => Ok(details),
+            Answered::Before(_) => Err(Error::Stale),
+        }
+    }
+
+    /// The same once, however often the request is repeated.
+    pub async fn add_participants_once(
+        &self,
+        actor: Actor,
+        id: MeetingId,
+        invitees: Vec<Invitee>,
+        expect: Expect,
+        idempotency: Idempotency<'_, MeetingDetails>,
+    ) -> Result<Answered<MeetingDetails>, Error> {
+        self.invite_more(actor, id, invitees, expect, Some(&idempotency)).await
+    }
+
+    async fn invite_more(
+        &self,
+        actor: Actor,
+        id: MeetingId,
+        invitees: Vec<Invitee>,
+        expect: Expect,
+        idempotency: Option<&Idempotency<'_, MeetingDetails>>,
+    ) -> Result<Answered<MeetingDetails>, Error> {
         let owner = actor.owner()?;
+        if let Some(answer) = self.answered(owner, idempotency).await? {
+            return Ok(Answered::Before(answer));
+        }
         let mut race = Race::new(expect);
         loop {
             let before = self.meeting_details(Viewer::Organizer(owner), id).await?;
@@ -34,12 +64,20 @@ impl App {
             still_on(&before, now)?;
             let mut after = self.with_invitees(&before, invitees.clone(), now).await?;
             if after == before {
-                return Ok(who_is_in(before));
+                return Ok(Answered::Now(who_is_in(before)));
             }
             after.meeting = before.meeting.touched(now);
-            let result = self.commit(&self.meeting_changes(actor, Some(&before), &after, now)).await;
-            if !race.lost(&result) {
-                return result.map(|()| who_is_in(after));
+            let mut changes = self.meeting_changes(actor, Some(&before), &after, now);
+            let after = who_is_in(after);
+            if let Some(idempotency) = idempotency {
+                changes = changes.write(Write::RememberAnswer(idempotency.answer(owner, &after, now)));
+            }
+            match self.commit(&changes).await {
+                Err(Error::Taken(UniqueField::IdempotencyKey)) => {
+                    return self.answered_by_another(owner, idempotency).await;
+                }
+                result if race.lost(&result) => {}
+                result => return result.map(|()| Answered::Now(after)),
             }
         }
     }
@@ -123,30 +161,38 @@ impl App {
         }
     }
 
-    /// Cancels what somebody called and leaves what they were invited to, as far as it lies ahead.
+    /// Cancels what somebody called and leaves what they were invited to, as far as it is not over.
     pub(in super::super) async fn leave_all_meetings(&self, user: UserId) -> Result<(), Error> {
-        let query = MeetingQuery { starts_after: Some(self.clock.now()), ..MeetingQuery::default() };
-        loop {
-            let page = self.store.meetings(user, &query, self.clock.now()).await?;
-            if page.items.is_empty() {
-                return Ok(());
-            }
-            for meeting in page.items {
-                if meeting.created_by == Some(user) {
-                    self.cancel_meeting(Actor::User(user), meeting.id, Expect::Any).await?;
-                    continue;
+        let goes_on = MeetingQuery { status: Some(MeetingStatus::InProgress), ..MeetingQuery::default() };
+        // Also what was ended before it began: it may be moved.
+        let lies_ahead = MeetingQuery { starts_after: Some(self.clock.now()), ..MeetingQuery::default() };
+        for query in [goes_on, lies_ahead] {
+            loop {
+                let page = self.store.meetings(user, &query, self.clock.now()).await?;
+                if page.items.is_empty() {
+                    break;
                 }
-                let participants = self.store.participants(&[meeting.id]).await?;
-                let mine = participants.iter().filter(|one| one.user_id == Some(user) && one.is_in());
-                for participant in mine {
-                    match self.leave_meeting(user, meeting.id, participant.id).await {
-                        // Somebody else took them off meanwhile.
-                        Err(Error::NotFound(_)) => {}
-                        result => result?,
-                    }
+                for meeting in page.items {
+                    self.cancel_or_leave(user, &meeting).await?;
                 }
             }
         }
+        Ok(())
+    }
+
+    async fn cancel_or_leave(&self, user: UserId, meeting: &Meeting) -> Result<(), Error> {
+        if meeting.created_by == Some(user) {
+            return self.cancel_meeting(Actor::User(user), meeting.id, Expect::Any).await.map(drop);
+        }
+        let participants = self.store.participants(&[meeting.id]).await?;
+        for participant in participants.iter().filter(|one| one.user_id == Some(user) && one.is_in()) {
+            match self.leave_meeting(user, meeting.id, participant.id).await {
+                // Somebody else took them off meanwhile.
+                Err(Error::NotFound(_)) => {}
+                result => result?,
+            }
+        }
+        Ok(())
     }
 
     async fn change_participant(

@@ -2,13 +2,13 @@
 
 use super::super::{App, Race};
 use super::people::still_on;
-use crate::error::{Error, FieldError};
+use crate::error::{Error, FieldError, UniqueField};
 use crate::meeting::MeetingDetails;
 use crate::ports::Viewer;
 use crate::reminder::MeetingReminder;
 use crate::{
-    Actor, Changes, Comment, DedupeKey, Delivery, Expect, MeetingId, MeetingResponse, MeetingStatus, Notice,
-    OwnReminders, Participant, ParticipantId, ReminderMinutes, Write, reminder_minutes,
+    Actor, Answered, Changes, Comment, DedupeKey, Delivery, Expect, Idempotency, MeetingId, MeetingResponse,
+    MeetingStatus, Notice, OwnReminders, Participant, ParticipantId, ReminderMinutes, Write, reminder_minutes,
 };
 
 /// Most rows of the ledger that are shown of one meeting.
@@ -87,6 +87,36 @@ impl App {
         minutes: Option<ReminderMinutes>,
         message: Option<Comment>,
     ) -> Result<Reminded, Error> {
+        match self.remind_by_hand(actor, id, minutes, message, None).await? {
+            Answered::Now(reminded) => Ok(reminded),
+            Answered::Before(_) => Err(Error::Stale),
+        }
+    }
+
+    /// The same once, however often the request is repeated.
+    pub async fn remind_now_once(
+        &self,
+        actor: Actor,
+        id: MeetingId,
+        minutes: Option<ReminderMinutes>,
+        message: Option<Comment>,
+        idempotency: Idempotency<'_, Reminded>,
+    ) -> Result<Answered<Reminded>, Error> {
+        self.remind_by_hand(actor, id, minutes, message, Some(&idempotency)).await
+    }
+
+    async fn remind_by_hand(
+        &self,
+        actor: Actor,
+        id: MeetingId,
+        minutes: Option<ReminderMinutes>,
+        message: Option<Comment>,
+        idempotency: Option<&Idempotency<'_, Reminded>>,
+    ) -> Result<Answered<Reminded>, Error> {
+        let owner = actor.owner()?;
+        if let Some(answer) = self.answered(owner, idempotency).await? {
+            return Ok(Answered::Before(answer));
+        }
         let details = self.meeting_details(Viewer::Organizer(actor.owner()?), id).await?;
         let now = self.clock.now();
         still_on(&details, now)?;
@@ -116,8 +146,14 @@ impl App {
             })
             .collect();
         let reminded = Reminded { participants: participants.len(), planned: deliveries.len() };
-        self.commit(&Changes::new().deliver(deliveries)).await?;
-        Ok(reminded)
+        let mut changes = Changes::new().deliver(deliveries);
+        if let Some(idempotency) = idempotency {
+            changes = changes.write(Write::RememberAnswer(idempotency.answer(owner, &reminded, now)));
+        }
+        match self.commit(&changes).await {
+            Err(Error::Taken(UniqueField::IdempotencyKey)) => self.answered_by_another(owner, idempotency).await,
+            result => result.map(|()| Answered::Now(reminded)),
+        }
     }
 
     /// The ledger of a meeting's reminders, the earliest due first: all of them for the organizer, else the actor's own.

@@ -215,6 +215,16 @@ pub(super) async fn the_organizer_is_told_who_left(open: Arc<dyn OpenStore>) {
     assert_eq!((bob.is_in(), bob.response), (false, MeetingResponse::Declined));
 }
 
+pub(super) async fn who_left_and_is_invited_again_hears_of_it(open: Arc<dyn OpenStore>) {
+    let Board { world, ada, bob, id, .. } = &Board::new(&*open).await;
+    let details = world.app.meeting(*ada, *id).await.expect("a meeting");
+    world.app.remove_participant(*bob, *id, person(&details, "bob").id, Expect::Any).await.expect("left");
+    assert_eq!(world.told().await, ["ada: Somebody left"]);
+    world.clock.advance(SECOND);
+    world.app.add_participants(*ada, *id, vec![invitee("bob")], Expect::Any).await.expect("invited");
+    assert_eq!(world.told().await, ["bob: Invitation"]);
+}
+
 pub(super) async fn a_guest_who_verifies_their_address_finds_their_meetings(open: Arc<dyn OpenStore>) {
     let board = Board::new(&*open).await;
     let (world, id) = (&board.world, board.id);

@@ -304,6 +304,33 @@ pub(super) async fn planning_again_takes_back_a_cancel_mark(open: Arc<dyn OpenSt
     assert_eq!(delivery(&store, 1).await.state, DeliveryState::Scheduled);
 }
 
+pub(super) async fn what_is_planned_again_after_the_look_that_dropped_it_is_scheduled_once_more(
+    open: Arc<dyn OpenStore>,
+) {
+    let store = planned(&*open, (1..=4).map(welcome)).await;
+    claim(&store, noon(), lease(1)).await;
+    let drop = |n| match n % 2 {
+        0 => Outcome::Cancelled { reason: "declined".to_owned() },
+        _ => Outcome::Expired { reason: "declined".to_owned() },
+    };
+    // Of the first two somebody declines, a sender looks, and they accept after all.
+    for n in [1, 2] {
+        store.commit(&cancel(&welcome(n).dedupe_key)).await.expect("marked");
+        let again = NewDelivery { planned_at: after(1), reason: "accepted".to_owned(), ..welcome(n) };
+        store.commit(&Changes::new().deliver([again])).await.expect("unmarked");
+    }
+    let looked = |n| Settlement { id: delivery_id(n), lease: lease(1), at: noon(), outcome: drop(n) };
+    let looks: Vec<_> = (1..=4).map(looked).collect();
+    assert_eq!(store.settle(&looks).await.expect("settled"), [Settled::Applied; 4]);
+    for n in [1, 2] {
+        let found = delivery(&store, n).await;
+        assert_eq!((found.state, found.settled_at), (DeliveryState::Scheduled, None));
+        assert_eq!((found.reason.as_str(), found.planned_at), ("accepted", after(1)));
+    }
+    assert_eq!(delivery(&store, 3).await.state, DeliveryState::Expired);
+    assert_eq!(delivery(&store, 4).await.state, DeliveryState::Cancelled);
+}
+
 pub(super) async fn cancelling_what_is_done_or_unknown_changes_nothing(open: Arc<dyn OpenStore>) {
     let store = planned(&*open, [welcome(1)]).await;
     claim(&store, noon(), lease(1)).await;

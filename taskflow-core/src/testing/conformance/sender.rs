@@ -49,7 +49,7 @@ pub(super) async fn a_relay_that_is_away_costs_no_attempt(open: Arc<dyn OpenStor
     let deliveries = (1..=100).map(welcome);
     world.storage.commit(&users(1..=100).deliver(deliveries)).await.expect("deliveries");
     for _ in 0..20 {
-        (0..16).for_each(|_| world.mailer.fail_next(MailError::Unavailable("connection refused".to_owned())));
+        (0..32).for_each(|_| world.mailer.fail_next(MailError::Unavailable("connection refused".to_owned())));
         let report = world.app.deliver_due().await.expect("a step");
         assert_eq!(report.relay.as_deref(), Some("connection refused"));
         assert_eq!(report.released, report.claimed);

@@ -54,6 +54,25 @@ pub(super) async fn a_token_goes_with_its_owner(open: Arc<dyn OpenStore>) {
     store.commit(&both).await.expect("made together, in any order");
 }
 
+pub(super) async fn tokens_are_revoked_by_person_and_purpose(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    let verify = Token { purpose: TokenPurpose::VerifyEmail, ..token(3, 1) };
+    let used = Token { used_at: Some(noon()), ..token(4, 1) };
+    let tokens = [token(1, 1), token(2, 2), verify, used];
+    let insert = tokens.iter().cloned().map(Write::InsertToken).fold(users([1, 2]), Changes::write);
+    store.commit(&insert).await.expect("tokens");
+    let at = noon() + Duration::from_secs(7);
+    let purpose = TokenPurpose::ResetPassword;
+    let revoke = Changes::new().write(Write::RevokeTokens { user_id: user_id(1), purpose, at });
+    store.commit(&revoke).await.expect("revoked");
+    let mut found = Vec::new();
+    for token in &tokens {
+        found.push(store.token(token.id).await.expect("a read").expect("a token").used_at);
+    }
+    assert_eq!(found, [Some(at), None, None, Some(noon())]);
+    store.commit(&revoke).await.expect("nothing is left to revoke");
+}
+
 pub(super) async fn a_token_used_by_many_at_once_is_used_by_one(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     store.commit(&users([1]).write(Write::InsertToken(token(1, 1)))).await.expect("a token");

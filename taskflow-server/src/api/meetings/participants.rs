@@ -6,14 +6,15 @@ use poem::web::Data;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
-use taskflow_core::{MeetingId, ParticipantId};
+use taskflow_core::{Answered, MeetingDetails, MeetingId, ParticipantId};
 
 use super::forms::MeetingBody;
 use super::people::{InviteesBody, ParticipantBody, ResponseBody, RoleBody};
-use super::{answer, settled};
+use super::{kept, settled};
 use crate::api::answer::{Found, Gone};
 use crate::api::body::Body;
 use crate::api::etag::IfMatch;
+use crate::api::once::{Once, Repeated};
 use crate::api::{ApiError, Group, Val};
 use crate::auth::Caller;
 use crate::wiring::Service;
@@ -35,10 +36,18 @@ impl ParticipantsApi {
         /// Change only this version of the meeting (its `ETag`), else 412.
         #[oai(name = "If-Match")]
         IfMatch(expect): IfMatch,
+        /// Names this request, so that it can be repeated: for a day the same key gets the same answer.
+        #[oai(name = "Idempotency-Key")]
+        once: Once,
         Body(body): Body<InviteesBody>,
-    ) -> Result<Found<MeetingBody>, ApiError> {
-        let result = service.app.add_participants(caller.actor(), id.0.0, body.read()?, expect.clone()).await;
-        settled(service, caller, id.0.0, expect, result).await.map(|details| answer(service, details))
+    ) -> Result<Repeated<Found<MeetingBody>>, ApiError> {
+        let (actor, id, invitees) = (caller.actor(), id.0.0, body.read()?);
+        let encode = |details: &MeetingDetails| kept(details, 200).encode();
+        let result = match once.idempotency(caller, &encode) {
+            Some(once) => service.app.add_participants_once(actor, id, invitees, expect.clone(), once).await,
+            None => service.app.add_participants(actor, id, invitees, expect.clone()).await.map(Answered::Now),
+        };
+        Repeated::new(settled(service, caller, id, expect, result).await?, |details| kept(details, 200))
     }
 
     /// Give somebody another role

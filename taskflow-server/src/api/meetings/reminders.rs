@@ -90,7 +90,7 @@ struct RowBody {
     sent_at: Option<Val<Timestamp>>,
     /// Where it is on its way.
     state: Val<DeliveryState>,
-    /// How often the relay refused it.
+    /// How often the relay was offered it and answered.
     #[oai(validator(minimum(value = "0")))]
     attempts: u32,
     /// What went wrong last.
@@ -162,7 +162,8 @@ impl RowBody {
             next_at: Val(row.next_at),
             sent_at: row.settled_at.filter(|_| row.state == DeliveryState::Delivered).map(Val),
             state: Val(row.state),
-            attempts: row.attempts,
+            // The one that the relay took counts, too.
+            attempts: row.attempts + u32::from(row.state == DeliveryState::Delivered),
             last_error: row.last_error,
             reply: row.reply,
             reason: row.reason,

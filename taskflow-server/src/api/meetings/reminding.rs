@@ -6,11 +6,13 @@ use poem::web::Data;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
-use taskflow_core::{DeliveryId, MeetingId};
+use poem_openapi::types::ToJSON;
+use taskflow_core::{Answered, DeliveryId, MeetingId, Reminded};
 
 use super::reminders::{ByHandBody, LedgerBody, MyRemindersBody, OwnBody, RemindedBody};
 use crate::api::body::{Body, MaybeBody};
 use crate::api::list::PageSize;
+use crate::api::once::{Kept, Once, Repeated};
 use crate::api::{ApiError, Field, Findings, Group, Val};
 use crate::auth::Caller;
 use crate::wiring::Service;
@@ -28,10 +30,19 @@ impl RemindersApi {
         caller: Caller,
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<MeetingId>>,
+        /// Names this request, so that it can be repeated: for a day the same key gets the same answer.
+        #[oai(name = "Idempotency-Key")]
+        once: Once,
         MaybeBody(body): MaybeBody<ByHandBody>,
-    ) -> Result<Json<RemindedBody>, ApiError> {
+    ) -> Result<Repeated<Json<RemindedBody>>, ApiError> {
         let (minutes, message) = body.read()?;
-        Ok(Json(service.app.remind_now(caller.actor(), id.0.0, minutes, message).await?.into()))
+        let (actor, id) = (caller.actor(), id.0.0);
+        let encode = |reminded: &Reminded| kept(reminded).encode();
+        let answered = match once.idempotency(caller, &encode) {
+            Some(once) => service.app.remind_now_once(actor, id, minutes, message, once).await?,
+            None => Answered::Now(service.app.remind_now(actor, id, minutes, message).await?),
+        };
+        Repeated::new(answered, kept)
     }
 
     /// The ledger of a meeting's reminders
@@ -79,4 +90,9 @@ impl RemindersApi {
     ) -> Result<Json<MyRemindersBody>, ApiError> {
         Ok(Json(service.app.set_own_reminders(caller.actor(), id.0.0, body.read()?).await?.into()))
     }
+}
+
+fn kept(reminded: &Reminded) -> Kept {
+    let body = RemindedBody::from(*reminded).to_json().unwrap_or_default().to_string();
+    Kept { status: 200, location: None, etag: None, body }
 }

@@ -6,8 +6,8 @@ use super::super::App;
 use crate::error::StoreError;
 use crate::ports::{Claimed, Loaded, Viewer};
 use crate::{
-    DeliveryState, Meeting, MeetingId, Notice, Participant, ParticipantId, Recipient, Revision, Task, TaskId, User,
-    UserId,
+    Delivery, DeliveryState, Meeting, MeetingId, Notice, NoticeKind, Participant, ParticipantId, Recipient, Revision,
+    Task, TaskId, User, UserId,
 };
 
 /// What a batch of deliveries is about.
@@ -18,8 +18,10 @@ pub(in super::super) struct Facts {
     pub(super) participants: Loaded<ParticipantId, Participant>,
     /// By what a participant was told last.
     pub(super) revisions: Loaded<(MeetingId, u64), Revision>,
-    /// Who is being sent an invitation at this moment, as far as it matters to another notice.
-    pub(super) invites_in_flight: HashSet<ParticipantId>,
+    /// Who is being sent an invitation or a cancellation at this moment, as far as it matters to another notice.
+    pub(super) in_flight: HashSet<(NoticeKind, ParticipantId)>,
+    /// Who may have got an invitation of which nobody knows: it was offered to the relay, and no answer is known.
+    pub(super) maybe_invited: HashSet<ParticipantId>,
     /// Addresses that get no mail, by their keys.
     pub(super) suppressed: HashSet<String>,
 }
@@ -38,7 +40,7 @@ impl App {
                     tasks.insert(*task);
                 }
                 Ok(
-                    Notice::MeetingInvite { meeting, participant }
+                    Notice::MeetingInvite { meeting, participant, .. }
                     | Notice::MeetingChange { meeting, participant, .. }
                     | Notice::MeetingCancel { meeting, participant }
                     | Notice::MeetingReminder { meeting, participant, .. }
@@ -64,7 +66,8 @@ impl App {
             meetings: Loaded::new(),
             participants: Loaded::new(),
             revisions: Loaded::new(),
-            invites_in_flight: HashSet::new(),
+            in_flight: HashSet::new(),
+            maybe_invited: HashSet::new(),
             suppressed: HashSet::new(),
         };
         if !tasks.is_empty() {
@@ -79,7 +82,7 @@ impl App {
             if !told.is_empty() {
                 facts.revisions = self.store.revisions(&Vec::from_iter(told)).await?;
             }
-            facts.invites_in_flight = self.invites_in_flight(claims, &facts).await?;
+            (facts.in_flight, facts.maybe_invited) = self.notices_in_flight(claims, &facts).await?;
             // A guest may have got an account since this was planned.
             users.extend(facts.participants.values().flatten().filter_map(|participant| participant.user_id));
         }
@@ -96,32 +99,69 @@ impl App {
         Ok(facts)
     }
 
-    /// Changed or cancelled before the invitation was known to have arrived: rare, so a read per meeting will do.
-    async fn invites_in_flight(&self, claims: &[Claimed], facts: &Facts) -> Result<HashSet<ParticipantId>, StoreError> {
+    /// Who was changed or cancelled before their invitation is known to have arrived, or invited again before their
+    /// cancellation is: as long as that is being sent. Rare, so a read per meeting will do.
+    async fn notices_in_flight(
+        &self,
+        claims: &[Claimed],
+        facts: &Facts,
+    ) -> Result<(HashSet<(NoticeKind, ParticipantId)>, HashSet<ParticipantId>), StoreError> {
         let mut unsure = BTreeSet::new();
         for Claimed { delivery, .. } in claims {
-            let Ok(Notice::MeetingChange { meeting, participant, .. } | Notice::MeetingCancel { meeting, participant }) =
-                &delivery.notice
-            else {
-                continue;
+            let (meeting, participant, invites) = match &delivery.notice {
+                Ok(Notice::MeetingInvite { meeting, participant, .. }) => (meeting, participant, true),
+                Ok(
+                    Notice::MeetingChange { meeting, participant, .. } | Notice::MeetingCancel { meeting, participant },
+                ) => (meeting, participant, false),
+                _ => continue,
             };
             let participant = facts.participants.get(participant).and_then(|found| found.as_ref().ok());
-            if participant.is_some_and(|participant| participant.told.is_none_or(|told| !told.on)) {
-                unsure.insert(*meeting);
+            let knows = |one: &Participant| one.told.is_some_and(|told| told.on);
+            if participant.is_some_and(|participant| knows(participant) == invites) {
+                unsure.insert((if invites { NoticeKind::MeetingCancel } else { NoticeKind::MeetingInvite }, *meeting));
             }
         }
-        let mut in_flight = HashSet::new();
-        for meeting in unsure {
-            let invites = self.outbox.deliveries_with_key(&format!("meeting-invite/{meeting}/"), MOST_INVITES).await?;
-            for invite in invites.into_iter().filter(|invite| invite.state == DeliveryState::Claimed) {
-                if let Ok(Notice::MeetingInvite { participant, .. }) = invite.notice {
-                    in_flight.insert(participant);
+        let here: HashSet<_> = claims.iter().map(|claimed| claimed.delivery.id).collect();
+        let (mut in_flight, mut maybe_invited) = (HashSet::new(), HashSet::new());
+        for (kind, meeting) in unsure {
+            let prefix = match kind {
+                NoticeKind::MeetingCancel => format!("meeting-cancel/{meeting}/"),
+                _ => format!("meeting-invite/{meeting}/"),
+            };
+            let notices = self.outbox.deliveries_with_key(&prefix, MOST_NOTICES).await?;
+            if kind == NoticeKind::MeetingInvite {
+                maybe_invited.extend(notices.iter().filter(|notice| may_have_arrived(notice)).filter_map(invited));
+            }
+            let claimed = notices.into_iter().filter(|notice| notice.state == DeliveryState::Claimed);
+            // What is looked at together with it is no longer on its way when it is looked at again.
+            for notice in claimed.filter(|notice| kind == NoticeKind::MeetingInvite || !here.contains(&notice.id)) {
+                if let Ok(Notice::MeetingInvite { participant, .. } | Notice::MeetingCancel { participant, .. }) =
+                    notice.notice
+                {
+                    in_flight.insert((kind, participant));
                 }
             }
         }
-        Ok(in_flight)
+        Ok((in_flight, maybe_invited))
     }
 }
 
-/// Most invitations that are read of one meeting.
-const MOST_INVITES: u32 = 2_000;
+/// Whether a mail was offered to the relay without its answer being known: it was refused for now or fell silent (which
+/// counts an attempt), or whoever had claimed it never came back.
+pub(super) fn may_have_arrived(delivery: &Delivery) -> bool {
+    let lost = delivery.reason == MAY_HAVE_ARRIVED;
+    delivery.state != DeliveryState::Delivered && (lost || delivery.attempts > 0)
+}
+
+fn invited(delivery: &Delivery) -> Option<ParticipantId> {
+    match delivery.notice {
+        Ok(Notice::MeetingInvite { participant, .. }) => Some(participant),
+        _ => None,
+    }
+}
+
+/// Why an invitation expires that nobody needs any more and that may have arrived all the same.
+pub(super) const MAY_HAVE_ARRIVED: &str = "it may have arrived, and the meeting is off";
+
+/// Most invitations or cancellations that are read of one meeting.
+const MOST_NOTICES: u32 = 2_000;

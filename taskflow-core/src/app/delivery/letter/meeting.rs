@@ -2,10 +2,11 @@
 
 use super::super::App;
 use super::super::claim::A_MOMENT;
+use super::facts::MAY_HAVE_ARRIVED;
 use super::{Facts, Reader, cancelled, expired, found, reader};
 use crate::ports::{CalendarEntry, Link, LinkPurpose};
 use crate::{
-    CalendarMethod, CalendarPart, Invitation, Meeting, MeetingResponse, News, Notice, Outcome, Participant,
+    CalendarMethod, CalendarPart, Invitation, Meeting, MeetingResponse, News, Notice, NoticeKind, Outcome, Participant,
     ParticipantId, Timestamp, Told, Topic, news,
 };
 
@@ -17,12 +18,13 @@ impl App {
     pub(super) fn meeting_topic(
         &self,
         notice: &Notice,
+        offered_before: bool,
         facts: &Facts,
         reads: &mut Reader,
         now: Timestamp,
     ) -> Result<(Topic, Option<(ParticipantId, Told)>), Outcome> {
         let (meeting, participant) = match notice {
-            Notice::MeetingInvite { meeting, participant }
+            Notice::MeetingInvite { meeting, participant, .. }
             | Notice::MeetingChange { meeting, participant, .. }
             | Notice::MeetingCancel { meeting, participant }
             | Notice::MeetingReminder { meeting, participant, .. }
@@ -48,13 +50,36 @@ impl App {
                 let known = participant.told.and_then(|told| facts.revisions.get(&(meeting.id, told.version)));
                 let known = found(known)?.map(|revision| &revision.facts);
                 let news = news(meeting, participant, known);
-                let in_flight = facts.invites_in_flight.contains(&participant.id);
-                let news = still_tells(notice, news, meeting, in_flight, now)?;
+                let before = match notice {
+                    Notice::MeetingInvite { .. } => NoticeKind::MeetingCancel,
+                    _ => NoticeKind::MeetingInvite,
+                };
+                let in_flight = facts.in_flight.contains(&(before, participant.id));
+                let maybe_invited = facts.maybe_invited.contains(&participant.id);
+                let news = match (notice, news) {
+                    // Better once too often that it is off than never.
+                    (Notice::MeetingCancel { .. }, None)
+                        if maybe_invited && !in_flight && !is_on(meeting, participant) =>
+                    {
+                        News::Cancelled
+                    }
+                    (Notice::MeetingInvite { .. }, None) if offered_before && !is_on(meeting, participant) => {
+                        return Err(expired(MAY_HAVE_ARRIVED));
+                    }
+                    (notice, news) => still_tells(notice, news, meeting, in_flight, now)?,
+                };
                 let on = news != News::Cancelled;
                 let topic = match news {
                     News::Invited => Topic::MeetingInvite(invitation()),
                     News::Changed(was) => Topic::MeetingChange { invitation: invitation(), was },
-                    News::Cancelled => Topic::MeetingCancel(invitation()),
+                    News::Cancelled => {
+                        // What is off is what they know, not what it became since.
+                        let mut invitation = invitation();
+                        if let Some(known) = known {
+                            invitation.meeting = invitation.meeting.with_facts(known);
+                        }
+                        Topic::MeetingCancel(invitation)
+                    }
                 };
                 Ok((topic, Some((participant.id, Told { version: meeting.version, on }))))
             }
@@ -83,11 +108,23 @@ impl App {
     }
 }
 
+/// Whether somebody who was told of a meeting should think that it takes place, with them.
+fn is_on(meeting: &Meeting, participant: &Participant) -> bool {
+    meeting.cancelled_at.is_none() && participant.is_in()
+}
+
 /// The account of a participant, if there is one by now; a guest reads times as the meeting was agreed on.
 fn who_reads(meeting: &Meeting, participant: &Participant, facts: &Facts) -> Result<Reader, Outcome> {
     let read = reader(&participant.recipient(), facts)?;
-    if participant.user_id.is_some() {
-        return Ok(read);
+    if let Some(id) = participant.user_id {
+        // Another address counts once it is shown to be theirs; until then the one they were invited by does.
+        return Ok(match found(facts.users.get(&id))? {
+            Some(user) if !user.email_verified && !participant.is_organizer() => {
+                let mailbox = crate::Mailbox { address: participant.email.clone(), ..read.mailbox };
+                Reader { mailbox, ..read }
+            }
+            Some(_) | None => read,
+        });
     }
     let guest = Reader { id: Some(participant.id.as_uuid()), zone: meeting.time_zone.clone(), ..read };
     Ok(match participant.name.as_ref().map(ToString::to_string) {
@@ -115,14 +152,15 @@ fn still_tells(
     notice: &Notice,
     news: Option<News>,
     meeting: &Meeting,
-    invite_in_flight: bool,
+    in_flight: bool,
     now: Timestamp,
 ) -> Result<News, Outcome> {
-    // What an invitation that is on its way says is known once it is settled.
+    // What an invitation or a cancellation that is on its way has told is known once it is settled.
     let wait = || Outcome::Released { next_at: now + A_MOMENT, error: None };
     match (notice, news) {
         (Notice::MeetingCancel { .. }, Some(News::Cancelled)) => Ok(News::Cancelled),
-        (Notice::MeetingCancel { .. } | Notice::MeetingChange { .. }, _) if invite_in_flight => Err(wait()),
+        _ if in_flight => Err(wait()),
+        (Notice::MeetingInvite { again: true, .. }, None) if meeting.cancelled_at.is_none() => Ok(News::Invited),
         (_, None) => Err(expired("there is nothing new to tell")),
         (Notice::MeetingCancel { .. }, Some(_)) => Err(cancelled("the meeting is on again")),
         (_, Some(News::Cancelled)) => Err(cancelled("the meeting is off")),
