@@ -21,7 +21,7 @@ const HOSTILE: [&str; 4] = [
     "</p></td></title><script>alert(1)</script><img src=x onerror=alert(1)> {{ 7*7 }} {% include 'x' %}",
     "\"><a href='javascript:alert(1)'>x</a><style>*{display:none}</style> =?utf-8?q?=0D=0ABcc:?= %0D%0ABcc: x",
     "Donaudampfschifffahrtsgesellschaftskapit\u{e4}nsm\u{fc}tzenabzeichenverleihungsurkundenentwurfspr\u{fc}fung\u{1F600}",
-    "\u{202e}gnp.exe \u{5d0}\u{5d1}\u{5d2} \u{65e5}\u{672c}\u{8a9e} \u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}",
+    "gnp.exe \u{5d0}\u{5d1}\u{5d2} \u{65e5}\u{672c}\u{8a9e} \u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
