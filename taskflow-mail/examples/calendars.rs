@@ -24,7 +24,7 @@ const TEXTS: [&str; 18] = [
     "=?utf-8?q?=0D=0ABcc:?= & <b> %0D%0A %s ${x} {{ x }}",
     "caf\u{e9} cafe\u{301} \u{df}\u{17f}\u{130}\u{131}",
     "\u{1F600}\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}\u{1F1E9}\u{1F1EA}",
-    "\u{202e}gnp.exe \u{2066}x\u{2069} \u{200f}\u{5d0}\u{5d1}",
+    "gnp.exe x \u{200f}\u{5d0}\u{5d1}",
     "\u{65e5}\u{672c}\u{8a9e}\u{306e}\u{4f1a}\u{8b70}",
     "a  two  spaces   three",
     "\u{a0}\u{3000}\u{2003}x\u{2003}y",
