@@ -190,13 +190,7 @@ fn as_written(letter: &WrittenLetter) -> Result<Content, RenderError> {
 }
 
 /// A letter about something made up.
-fn sample(
-    kind: NoticeKind,
-    locale: &Locale,
-    zone: &Zone,
-    public_url: Option<&str>,
-    now: Timestamp,
-) -> Option<Letter> {
+fn sample(kind: NoticeKind, locale: &Locale, zone: &Zone, public_url: Option<&str>, now: Timestamp) -> Option<Letter> {
     let unsubscribe_url = public_url.filter(|_| kind.is_recurring()).map(|url| format!("{url}/u/sample"));
     Some(Letter {
         name: "Ada".to_owned(),
