@@ -52,7 +52,7 @@ class SignedIn:
 
     def set(self, case, data, context):
         case.headers = case.headers or {}
-        gateway = case.operation.definition.raw.get("operationId") == "takeReply"
+        gateway = case.operation.definition.raw.get("operationId") in {"takeReply", "takeBounces"}
         case.headers["Authorization"] = f"Bearer {os.environ['INBOUND_SECRET'] if gateway else data}"
 
 
