@@ -31,8 +31,10 @@ pub(super) struct TakenBody {
 #[oai(rename = "Bounce")]
 struct BounceBody {
     /// Which; it may also be called `recipient`.
+    #[oai(nullable)]
     email: Field<EmailAddress>,
     /// The same as `email`.
+    #[oai(nullable)]
     recipient: Field<EmailAddress>,
     /// Whether mail could not be delivered, or was reported as unwanted.
     #[oai(rename = "type")]
