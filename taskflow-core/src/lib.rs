@@ -30,7 +30,9 @@
 //! |---|---|
 //! | `time.rs` `values.rs` `page.rs` | instants and zones, checked values and ids, pages |
 //! | `user.rs` `task.rs` `meeting.rs` | entities: state and legal transitions |
-//! | `reminder.rs` `retry.rs` | pure rules: what is due when |
+//! | `session.rs` `token.rs` `answer.rs` | sign-ins, links in mail, requests that are repeated |
+//! | `preferences.rs` `suppression.rs` | which mail people want, and which addresses take none |
+//! | `reminder.rs` `retry.rs` `digest.rs` | pure rules: what is due when |
 //! | `notice.rs` `delivery.rs` `mail.rs` | what to tell whom, the ledger of it, the letter it becomes |
 //! | `event.rs` `changes.rs` | what happened, and the one value that all writes are |
 //! | [`ports`] | what core asks of the world, with contracts |

@@ -11,6 +11,7 @@ mod invitations;
 mod ledger;
 mod mailbox;
 mod meetings;
+mod news;
 mod outbox;
 mod people;
 mod planning;
@@ -231,6 +232,7 @@ pub fn cases() -> Vec<Case> {
             only_who_runs_the_service_changes_standing,
         }
         reminders {
+            a_reminder_by_hand_and_an_invitation_are_done_once_however_often_they_are_asked_for,
             everybody_is_reminded_once_in_their_minute,
             own_reminders_leave_each_in_its_minute,
             other_minutes_replace_the_reminders_that_were_planned,
@@ -243,6 +245,13 @@ pub fn cases() -> Vec<Case> {
             after_downtime_what_has_not_begun_is_reminded_and_the_rest_expires,
             the_organizer_reminds_by_hand_whoever_did_not_decline,
             somebody_elses_meeting_does_not_exist,
+        }
+        news {
+            on_again_while_the_cancellation_is_on_its_way_is_an_invitation,
+            an_invitation_without_an_answer_of_the_relay_is_followed_by_its_cancellation,
+            an_invitation_whose_sender_died_is_followed_by_its_cancellation,
+            a_cancellation_names_the_meeting_as_it_was_known,
+            another_address_gets_mail_of_meetings_once_it_is_verified,
         }
         invitations {
             a_burst_of_edits_becomes_one_mail_with_the_net_change,
@@ -264,6 +273,7 @@ pub fn cases() -> Vec<Case> {
         }
         replies {
             a_calendars_answer_counts_when_it_is_theirs_fresh_and_of_this_sequence,
+            edits_that_undid_each_other_leave_answers_valid,
             invitations_carry_the_meeting_for_calendars_and_reminders_do_not,
             a_guest_answers_by_link_until_they_are_taken_off,
         }

@@ -14,11 +14,11 @@ use crate::testing::OpenStore;
 use crate::testing::sample::{at, invitee, new_user, noon};
 use crate::{Actor, App, Expect, Mail, MeetingChange, MeetingQuery, MeetingResponse};
 
-fn called(title: &str) -> MeetingChange {
+pub(super) fn called(title: &str) -> MeetingChange {
     MeetingChange { title: Some(title.parse().expect("a title")), ..MeetingChange::default() }
 }
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 
 pub(super) async fn a_burst_of_edits_becomes_one_mail_with_the_net_change(open: Arc<dyn OpenStore>) {
     let board = Board::new(&*open).await;
@@ -126,9 +126,21 @@ pub(super) async fn off_and_on_again_before_anybody_was_told_is_no_news(open: Ar
 
 /// Takes every mail; while it takes the first one something else happens.
 #[derive(Default)]
-struct Meanwhile {
+pub(super) struct Meanwhile {
     happens: Mutex<Option<BoxFuture<'static, ()>>>,
     taken: Mutex<Vec<String>>,
+}
+
+impl Meanwhile {
+    /// What happens while the first mail is on its way.
+    pub(super) fn meanwhile(&self, happens: impl Future<Output = ()> + Send + 'static) {
+        *self.happens.lock().expect("nobody panicked") = Some(Box::pin(happens));
+    }
+
+    /// The subjects of what was taken.
+    pub(super) fn taken(&self) -> Vec<String> {
+        self.taken.lock().expect("nobody panicked").clone()
+    }
 }
 
 #[async_trait]
@@ -155,14 +167,14 @@ pub(super) async fn an_edit_while_the_mail_is_on_its_way_is_told_by_the_next(ope
     let World { app, clock, .. } = world;
     let app = Arc::new(app);
     let editing = app.clone();
-    *mailer.happens.lock().expect("nobody panicked") = Some(Box::pin(async move {
+    mailer.meanwhile(async move {
         editing.update_meeting(ada, id, called("Two"), Expect::Any).await.expect("changed");
-    }));
+    });
     for _ in 0..3 {
         sending.deliver_due().await.expect("a step");
         clock.advance(SECOND * 60);
     }
-    assert_eq!(*mailer.taken.lock().expect("nobody panicked"), ["Changed: One", "Changed: Two"]);
+    assert_eq!(mailer.taken(), ["Changed: One", "Changed: Two"]);
     assert!(app.ledger().await.expect("a ledger").balances());
 }
 
@@ -173,16 +185,16 @@ pub(super) async fn a_cancellation_while_the_invitation_is_on_its_way_is_told(op
     let mailer = Arc::new(Meanwhile::default());
     let sending = App::builder(open.storage()).clock(world.clock.clone()).mailer(mailer.clone()).build();
     let (other, clock) = (World::new(&*open), world.clock.clone());
-    *mailer.happens.lock().expect("nobody panicked") = Some(Box::pin(async move {
+    mailer.meanwhile(async move {
         world.app.cancel_meeting(ada, id, Expect::Any).await.expect("cancelled");
         // Another sender meets the cancellation before the invitation is settled.
         assert_eq!(other.told().await, NOBODY);
-    }));
+    });
     for _ in 0..3 {
         sending.deliver_due().await.expect("a step");
         clock.advance(SECOND * 10);
     }
-    assert_eq!(*mailer.taken.lock().expect("nobody panicked"), ["Invitation: Board", "Cancelled: Board"]);
+    assert_eq!(mailer.taken(), ["Invitation: Board", "Cancelled: Board"]);
 }
 
 pub(super) async fn who_is_taken_off_is_told_alone_and_may_be_invited_again(open: Arc<dyn OpenStore>) {

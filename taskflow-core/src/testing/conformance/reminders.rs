@@ -267,3 +267,36 @@ pub(super) async fn somebody_elses_meeting_does_not_exist(open: Arc<dyn OpenStor
     assert!(absent.iter().all(|result| matches!(result, Err(Error::NotFound("meeting")))), "{absent:?}");
     assert_eq!(app.meeting(board.bob, id).await.expect("sees it").participants.len(), 3);
 }
+
+pub(super) async fn a_reminder_by_hand_and_an_invitation_are_done_once_however_often_they_are_asked_for(
+    open: Arc<dyn OpenStore>,
+) {
+    let Board { world, ada, id, .. } = &Board::new(&*open).await;
+    let encode = |reminded: &crate::Reminded| reminded.planned.to_string();
+    let once = |key: &str| crate::Idempotency {
+        key: key.parse().expect("a key"),
+        fingerprint: "f".to_owned(),
+        encode: &encode,
+    };
+    let asked = (0..4).map(|_| world.app.remind_now_once(*ada, *id, None, None, once("remind")));
+    let answers = futures_util::future::join_all(asked).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(world.told().await, ["ada: Soon", "bob: Soon", "eve: Soon"]);
+    let another = crate::Idempotency { fingerprint: "g".to_owned(), ..once("remind") };
+    let refused = world.app.remind_now_once(*ada, *id, None, None, another).await;
+    assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+
+    let encode = |details: &MeetingDetails| details.participants.len().to_string();
+    let once =
+        || crate::Idempotency { key: "invite".parse().expect("a key"), fingerprint: "f".to_owned(), encode: &encode };
+    for _ in 0..2 {
+        let kim = vec![invitee("kim")];
+        world.app.add_participants_once(*ada, *id, kim, Expect::Any, once()).await.expect("invited");
+    }
+    assert_eq!(world.told().await, ["kim: Invitation"]);
+    let kim = person(&world.app.meeting(*ada, *id).await.expect("a meeting"), "kim").id;
+    world.app.remove_participant(*ada, *id, kim, Expect::Any).await.expect("taken off");
+    // Repeated after all that, it is still the same request: nobody is invited anew.
+    world.app.add_participants_once(*ada, *id, vec![invitee("kim")], Expect::Any, once()).await.expect("answered");
+    assert_eq!(world.told().await, ["kim: Cancelled"]);
+}

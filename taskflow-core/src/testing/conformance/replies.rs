@@ -85,6 +85,35 @@ pub(super) async fn a_calendars_answer_counts_when_it_is_theirs_fresh_and_of_thi
     assert!(matches!(world.app.take_reply(b"").await, Err(Error::Invalid(_))));
 }
 
+pub(super) async fn edits_that_undid_each_other_leave_answers_valid(open: Arc<dyn OpenStore>) {
+    let (board, calendar) = with_calendar(&*open).await;
+    board.change(move_to("2026-11-24T10:00:00Z")).await;
+    board.change(move_to("2026-11-23T10:00:00Z")).await;
+    assert_eq!(board.details().await.meeting.sequence, 2);
+    let answer = |at, response| CalendarReply {
+        meeting: board.id,
+        sequence: 0,
+        at,
+        attendee: invitee("eve").email,
+        sender: None,
+        response,
+        comment: None,
+    };
+    let take = async |reply: CalendarReply| {
+        *calendar.0.lock().expect("nobody panicked") = Some(reply);
+        board.world.app.take_reply(b"a message").await.expect("read")
+    };
+    board.world.clock.advance(Duration::from_secs(300));
+    let given = |minutes| noon() + Duration::from_mins(minutes);
+    assert_eq!(take(answer(given(2), MeetingResponse::Accepted)).await, ReplyTaken::Recorded);
+    // Both came now; when they were given decides.
+    assert_eq!(take(answer(given(3), MeetingResponse::Declined)).await, ReplyTaken::Recorded);
+    assert!(matches!(take(answer(given(1), MeetingResponse::Accepted)).await, ReplyTaken::Ignored(_)));
+    let details = board.details().await;
+    let eve = person(&details, "eve");
+    assert_eq!((eve.response, eve.responded_at), (MeetingResponse::Declined, Some(given(3))));
+}
+
 pub(super) async fn invitations_carry_the_meeting_for_calendars_and_reminders_do_not(open: Arc<dyn OpenStore>) {
     let (board, _) = with_calendar(&*open).await;
     let world = &board.world;

@@ -94,7 +94,9 @@ impl App {
             Recipient::User(_) => None,
         });
         let theirs = facts.users.values().flatten().map(|user| &user.email);
-        let addresses: Vec<_> = bare.chain(theirs).cloned().collect();
+        // Whoever has another address that is not verified is written to at the one they were invited by.
+        let invited = facts.participants.values().flatten().map(|participant| &participant.email);
+        let addresses: Vec<_> = bare.chain(theirs).chain(invited).cloned().collect();
         facts.suppressed = self.store.suppressed(&addresses).await?;
         Ok(facts)
     }
