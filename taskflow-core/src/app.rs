@@ -5,6 +5,7 @@ mod delivery;
 mod ledger;
 mod mailbox;
 mod meetings;
+mod nodes;
 mod preferences;
 mod sessions;
 mod suppressions;
@@ -17,16 +18,17 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-pub use delivery::{DeliveryReport, Sending};
+pub use delivery::{DeliveryReport, RelayTrouble, Sending};
 pub use ledger::NewLetter;
 pub use meetings::{Reminded, RepairReport, ReplyTaken};
+pub use nodes::{Membership, Standing};
 pub use preferences::Subscription;
 pub use tasks::{Bulk, BulkResults, TaskOperation};
 
 use crate::error::{Error, StoreError};
 use crate::ports::{
-    Accounts, Bounces, Calendar, Clock, EventBus, Ids, Links, Mailer, NoBus, Outbox, PlainRenderer, RandomIds, Receipt,
-    Renderer, Signal, Storage, Store, SystemClock,
+    Accounts, Bounces, Calendar, Clock, EventBus, Ids, Links, Mailer, NoBus, Nodes, Outbox, PlainRenderer, RandomIds,
+    Receipt, Renderer, Signal, Storage, Store, SystemClock,
 };
 use crate::{Changes, EventId, Expect, Settlement, Timestamp};
 
@@ -35,6 +37,7 @@ pub struct App {
     store: Arc<dyn Store>,
     accounts: Arc<dyn Accounts>,
     outbox: Arc<dyn Outbox>,
+    nodes: Arc<dyn Nodes>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     mailer: Option<Arc<dyn Mailer>>,
@@ -51,6 +54,8 @@ pub struct App {
     nudges: delivery::Nudges,
     /// Outcomes that a failing store has not taken yet; the next step writes them first.
     unsettled: Mutex<Vec<Settlement>>,
+    /// What the last step that spoke to the relay, or could not, has learned.
+    relay_trouble: Mutex<Option<RelayTrouble>>,
 }
 
 /// Puts an [`App`] together.
@@ -66,7 +71,8 @@ impl App {
             app: App {
                 store: storage.clone(),
                 accounts: storage.clone(),
-                outbox: storage,
+                outbox: storage.clone(),
+                nodes: storage,
                 clock: Arc::new(SystemClock::new()),
                 ids: Arc::new(RandomIds::new()),
                 mailer: None,
@@ -82,6 +88,7 @@ impl App {
                 draining: AtomicBool::new(false),
                 nudges: delivery::Nudges::default(),
                 unsettled: Mutex::new(Vec::new()),
+                relay_trouble: Mutex::new(None),
             },
         }
     }

@@ -34,6 +34,7 @@
 //! | `preferences.rs` `suppression.rs` | which mail people want, and which addresses take none |
 //! | `reminder.rs` `retry.rs` `digest.rs` | pure rules: what is due when |
 //! | `notice.rs` `delivery.rs` `mail.rs` | what to tell whom, the ledger of it, the letter it becomes |
+//! | `node.rs` | the processes that share a store, and how they share a rate of mail |
 //! | `event.rs` `changes.rs` | what happened, and the one value that all writes are |
 //! | [`ports`] | what core asks of the world, with contracts |
 //! | `app.rs` `app/` | use cases and the sender |
@@ -57,6 +58,7 @@ mod event;
 mod mail;
 mod meeting;
 mod memory;
+mod node;
 mod notice;
 mod page;
 pub mod ports;
@@ -75,8 +77,8 @@ mod values;
 
 pub use answer::{ANSWER_LIFETIME, Answer, Answered, Idempotency, IdempotencyKey};
 pub use app::{
-    App, AppBuilder, Bulk, BulkResults, DeliveryReport, NewLetter, Reminded, RepairReport, ReplyTaken, Sending,
-    Subscription, TaskOperation,
+    App, AppBuilder, Bulk, BulkResults, DeliveryReport, Membership, NewLetter, RelayTrouble, Reminded, RepairReport,
+    ReplyTaken, Sending, Standing, Subscription, TaskOperation,
 };
 pub use changes::{Changes, Expect, Write};
 pub use delivery::{
@@ -93,9 +95,10 @@ pub use meeting::{
     MeetingType, NewMeeting, News, OwnReminders, Participant, Revision, StartsAt, Told, news,
 };
 pub use memory::MemoryStore;
+pub use node::{Heartbeat, Node, NodeId, Share};
 pub use notice::{Notice, NoticeKind, Priority, WrittenLetter};
 pub use page::{MeetingQuery, MeetingSort, MeetingSortKey, Page, PageRequest, TaskQuery, TaskSort, TaskSortKey};
-pub use preferences::{LocalMinute, Preferences, QuietHours, Weekdays};
+pub use preferences::{LocalMinute, Preferences, PreferencesChange, QuietHours, Weekdays};
 pub use reminder::{
     MeetingReminder, MeetingReminderPlan, TaskReminder, TaskReminderPlan, meeting_reminder_key, meeting_reminders,
     plan_meeting_reminders, plan_task_reminder, reminder_minutes, task_reminder,

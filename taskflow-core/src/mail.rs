@@ -191,7 +191,8 @@ pub struct Mail {
 /// What only some mail has in its headers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Headers {
-    /// Where one click ends mail of this kind (List-Unsubscribe and List-Unsubscribe-Post, RFC 8058).
+    /// Where one click ends mail of this kind (List-Unsubscribe and List-Unsubscribe-Post, RFC 8058). Written also when it is
+    /// `http`, as on a network of one's own, where it works all the same; large mail providers heed `https` only (§3.1).
     pub unsubscribe_url: Option<String>,
     /// What it is about: mail with the same name here stands together in the reader's mailbox (References, RFC 5322
     /// §3.6.4). Letters, digits and `-`.

@@ -2,6 +2,7 @@
 
 mod commit;
 mod meetings;
+mod nodes;
 mod outbox;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -14,9 +15,9 @@ use crate::error::{StoreError, UniqueField};
 use crate::ports::{Account, Accounts, Loaded, MeetingCursor, Store, Viewer};
 use crate::{
     Answer, Changes, Credential, DedupeKey, Delivery, DeliveryId, EmailAddress, Entity, Event, FailedAttempt,
-    FeedEntry, IdempotencyKey, KeptMail, LeaseToken, Login, Meeting, MeetingId, MeetingQuery, Page, Participant,
-    ParticipantId, PasswordHash, Revision, Session, SessionId, Suppression, Task, TaskId, TaskQuery, TaskSort,
-    TaskSortKey, TaskStatus, TaskSummary, Timestamp, Token, TokenId, User, UserId, fold,
+    FeedEntry, IdempotencyKey, KeptMail, LeaseToken, Login, Meeting, MeetingId, MeetingQuery, NodeId, Page,
+    Participant, ParticipantId, PasswordHash, Revision, Session, SessionId, Suppression, Task, TaskId, TaskQuery,
+    TaskSort, TaskSortKey, TaskStatus, TaskSummary, Timestamp, Token, TokenId, User, UserId, fold,
 };
 
 /// Keeps everything in memory, under one lock. For tests, examples and benches; what it keeps ends with it. Clones share
@@ -53,6 +54,7 @@ struct State {
     scheduled: BTreeSet<(i16, Timestamp, DeliveryId)>,
     suppressions: BTreeMap<String, Suppression>,
     mailbox: BTreeMap<(Timestamp, DeliveryId), KeptMail>,
+    nodes: BTreeMap<NodeId, nodes::NodeRow>,
 }
 
 /// A delivery as it is kept.

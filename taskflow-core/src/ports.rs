@@ -8,6 +8,7 @@ mod calendar;
 mod clock;
 mod links;
 mod mailer;
+mod nodes;
 mod outbox;
 mod renderer;
 mod store;
@@ -19,11 +20,12 @@ pub use calendar::{Calendar, CalendarEntry, CalendarReply, UnreadableReply};
 pub use clock::{Clock, Ids, RandomIds, SystemClock};
 pub use links::{Link, LinkPurpose, Links};
 pub use mailer::{Accepted, MailError, Mailer, Reply};
+pub use nodes::Nodes;
 pub use outbox::{Backlog, ClaimRequest, Claimed, DeliveryQuery, HeldLease, Outbox, Settled};
 pub use renderer::{PlainRenderer, RenderError, Renderer};
 pub use store::{Loaded, MeetingCursor, Store, Viewer};
 
 /// A complete store: one value that keeps everything.
-pub trait Storage: Store + Outbox + Accounts {}
+pub trait Storage: Store + Outbox + Accounts + Nodes {}
 
-impl<S: Store + Outbox + Accounts> Storage for S {}
+impl<S: Store + Outbox + Accounts + Nodes> Storage for S {}

@@ -1,6 +1,6 @@
 //! Which mail a person wants, and when.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -173,6 +173,40 @@ pub struct Preferences {
     pub summary_days: Weekdays,
 }
 
+/// What shall be different about preferences; what is left out stays as it is at the time of writing, so that changes
+/// of different parts by different people and programs do not undo each other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PreferencesChange {
+    /// Some kinds, and whether they are wanted; those that cannot be switched off stay on.
+    pub kinds: BTreeMap<NoticeKind, bool>,
+    /// When mail waits; `Some(None)`: never.
+    pub quiet_hours: Option<Option<QuietHours>>,
+    /// When the daily summary is made.
+    pub summary_at: Option<LocalMinute>,
+    /// On which days.
+    pub summary_days: Option<Weekdays>,
+}
+
+impl PreferencesChange {
+    /// No more mail of this kind.
+    #[must_use]
+    pub fn without(kind: NoticeKind) -> Self {
+        Self { kinds: [(kind, false)].into(), ..Self::default() }
+    }
+}
+
+impl From<Preferences> for PreferencesChange {
+    /// Makes any preferences these.
+    fn from(wanted: Preferences) -> Self {
+        Self {
+            kinds: NoticeKind::ALL.into_iter().map(|kind| (kind, wanted.wants(kind))).collect(),
+            quiet_hours: Some(wanted.quiet_hours),
+            summary_at: Some(wanted.summary_at),
+            summary_days: Some(wanted.summary_days),
+        }
+    }
+}
+
 impl Default for Preferences {
     /// All mail at any time; the summary at 09:00 every day.
     fn default() -> Self {
@@ -184,11 +218,26 @@ impl Preferences {
     /// Without mail of this kind, if it can be switched off.
     #[must_use]
     pub fn without(&self, kind: NoticeKind) -> Self {
-        let mut after = self.clone();
-        if kind.can_be_switched_off() {
-            after.off.insert(kind);
+        self.with(&PreferencesChange::without(kind))
+    }
+
+    /// The preferences after a change.
+    #[must_use]
+    pub fn with(&self, change: &PreferencesChange) -> Self {
+        let mut off = self.off.clone();
+        for (&kind, &wanted) in &change.kinds {
+            if wanted {
+                off.remove(&kind);
+            } else if kind.can_be_switched_off() {
+                off.insert(kind);
+            }
         }
-        after
+        Self {
+            off,
+            quiet_hours: change.quiet_hours.unwrap_or(self.quiet_hours),
+            summary_at: change.summary_at.unwrap_or(self.summary_at),
+            summary_days: change.summary_days.unwrap_or(self.summary_days),
+        }
     }
 
     /// Whether mail of this kind is wanted.
@@ -264,6 +313,18 @@ mod tests {
         assert!(days.has(Weekday::Fri) && !days.has(Weekday::Sun));
         assert_eq!(Weekdays::from_bits(days.bits()), Some(days));
         assert_eq!(Weekdays::from_bits(0x80), None);
+    }
+
+    #[test]
+    fn a_change_leaves_alone_what_it_does_not_name() {
+        let before = Preferences { quiet_hours: Some(quiet("22:00", "07:00")), ..Preferences::default() };
+        let before = before.without(NoticeKind::TaskDue).without(NoticeKind::DailySummary);
+        assert_eq!(before.with(&PreferencesChange::default()), before);
+        let kinds = [(NoticeKind::TaskDue, true), (NoticeKind::PasswordReset, false)].into();
+        let change = PreferencesChange { kinds, quiet_hours: Some(None), ..PreferencesChange::default() };
+        let after = before.with(&change);
+        assert_eq!(after, Preferences::default().without(NoticeKind::DailySummary));
+        assert_eq!(after.with(&before.clone().into()), before);
     }
 
     #[test]

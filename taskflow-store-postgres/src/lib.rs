@@ -1,8 +1,8 @@
 //! The PostgreSQL store of TaskFlow: several nodes share one database, which is their queue and their clock of leases.
 //!
-//! [`PgStore`] implements the ports [`Store`], [`Outbox`] and [`Accounts`] of [`taskflow_core`] on PostgreSQL 15 and
-//! later. It opens connections of its own ([`PgStore::connect`]) or shares those of a host ([`PgStore::from_pool`],
-//! [`PgStore::commit_in`]): everything it makes lives in the schema `taskflow`, and no `search_path` is needed.
+//! [`PgStore`] implements the ports [`Store`], [`Outbox`], [`Accounts`] and [`Nodes`] of [`taskflow_core`] on
+//! PostgreSQL 15 and later. It opens connections of its own ([`PgStore::connect`]) or shares those of a host
+//! ([`PgStore::from_pool`], [`PgStore::commit_in`]): everything it makes lives in the schema `taskflow`, and no `search_path` is needed.
 //!
 //! ```no_run
 //! use taskflow_core::ports::Store;
@@ -24,12 +24,13 @@
 //! * Statements depend on the kinds of writes, not on the number of rows: rows travel as one JSON array per statement
 //!   and are unfolded by `json_to_recordset`. Rows are locked in the order of their ids, and tables in this one: people, meetings, participants,
 //!   deliveries, suppressions, feeds.
-//! * Time comes in as parameters, with one exception: leases run by the clock of the database.
+//! * Time comes in as parameters, with one exception: leases and the lives of nodes run by the clock of the database.
 //! * PostgreSQL keeps every character but U+0000, which becomes U+FFFD on its way in.
 //!
 //! [`Store`]: taskflow_core::ports::Store
 //! [`Outbox`]: taskflow_core::ports::Outbox
 //! [`Accounts`]: taskflow_core::ports::Accounts
+//! [`Nodes`]: taskflow_core::ports::Nodes
 
 mod accounts;
 mod answers;
@@ -40,6 +41,7 @@ mod error;
 mod feed;
 mod mailbox;
 mod meetings;
+mod nodes;
 mod options;
 mod outbox;
 mod owners;

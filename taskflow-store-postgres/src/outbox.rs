@@ -143,7 +143,7 @@ impl Outbox for PgStore {
     }
 }
 
-fn micros(span: Duration) -> i64 {
+pub(crate) fn micros(span: Duration) -> i64 {
     // A thousand years are for ever and leave room to add.
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX).min(31_557_600_000_000_000)
 }

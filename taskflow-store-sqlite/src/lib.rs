@@ -1,7 +1,7 @@
 //! The SQLite store of TaskFlow: one file, nothing to install.
 //!
-//! [`SqliteStore`] implements the ports [`Store`], [`Outbox`] and [`Accounts`] of [`taskflow_core`]. It opens a file of
-//! its own ([`SqliteStore::open`]), lives in memory ([`SqliteStore::in_memory`]) or shares the database of a host
+//! [`SqliteStore`] implements the ports [`Store`], [`Outbox`], [`Accounts`] and [`Nodes`] of [`taskflow_core`]. It opens a
+//! file of its own ([`SqliteStore::open`]), lives in memory ([`SqliteStore::in_memory`]) or shares the database of a host
 //! ([`SqliteStore::from_pool`], [`SqliteStore::commit_in`]): everything it makes is called `taskflow_…`.
 //!
 //! ```
@@ -23,11 +23,12 @@
 //! * A write runs in a task of its own, which a caller that goes away cannot stop half-way.
 //! * Statements depend on the kinds of writes, not on the number of rows: rows travel as one JSON array per statement
 //!   and are unfolded by `json_each`.
-//! * Time comes in as parameters, with one exception: leases run by the clock of the database.
+//! * Time comes in as parameters, with one exception: leases and the lives of nodes run by the clock of the database.
 //!
 //! [`Store`]: taskflow_core::ports::Store
 //! [`Outbox`]: taskflow_core::ports::Outbox
 //! [`Accounts`]: taskflow_core::ports::Accounts
+//! [`Nodes`]: taskflow_core::ports::Nodes
 
 mod accounts;
 mod answers;
@@ -37,6 +38,7 @@ mod error;
 mod feed;
 mod mailbox;
 mod meetings;
+mod nodes;
 mod options;
 mod outbox;
 mod preferences;

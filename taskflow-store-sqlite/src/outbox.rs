@@ -212,7 +212,7 @@ fn in_order<K: Ord>(mut deliveries: Vec<Delivery>, key: impl Fn(&Delivery) -> K)
     deliveries
 }
 
-fn micros(span: Duration) -> i64 {
+pub(crate) fn micros(span: Duration) -> i64 {
     // A thousand years are for ever and leave room to add.
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX).min(31_557_600_000_000_000)
 }

@@ -5,6 +5,7 @@ mod letter;
 mod nudge;
 mod sender;
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 pub(super) use nudge::Nudges;
@@ -13,7 +14,7 @@ use sender::Sender;
 use super::App;
 use crate::error::Error;
 use crate::ports::Backlog;
-use crate::{Ledger, RetrySchedule};
+use crate::{Ledger, RetrySchedule, Timestamp};
 
 /// How mail is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +24,8 @@ pub struct Sending {
     pub connections: usize,
     /// Most deliveries claimed and held in memory at once.
     pub batch: usize,
-    /// How long a claim holds; must exceed `mail_timeout`.
+    /// How long a claim holds, if it is not renewed. At least one and a half `mail_timeout`: less counts as that, since no
+    /// mail starts that could outlive its claim.
     pub lease: Duration,
     /// How long the mailer takes for one mail at most.
     pub mail_timeout: Duration,
@@ -41,6 +43,13 @@ impl Default for Sending {
             mail_timeout: Duration::from_secs(30),
             retry: RetrySchedule::default(),
         }
+    }
+}
+
+impl Sending {
+    /// How long claims are made and renewed for.
+    fn held_for(&self) -> Duration {
+        self.lease.max(self.mail_timeout * 3 / 2)
     }
 }
 
@@ -67,15 +76,43 @@ pub struct DeliveryReport {
     pub relay: Option<String>,
 }
 
+/// That the relay cannot be used, as far as this process knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayTrouble {
+    /// When it was first found out.
+    pub since: Timestamp,
+    /// What happened last, for who runs the service: it may name hosts.
+    pub cause: String,
+}
+
 impl App {
     /// Sends what is due, until nothing is, the relay fails or the host [drains](Self::drain).
     ///
     /// Fails with `Unavailable` when the store does; what was sent until then is remembered, and written first by the
     /// next step. Several steps, also on several nodes, share the work.
     pub async fn deliver_due(&self) -> Result<DeliveryReport, Error> {
-        match &self.mailer {
-            Some(mailer) => Ok(Sender::new(self, mailer.as_ref()).run().await?),
-            None => Ok(DeliveryReport::default()),
+        let Some(mailer) = &self.mailer else { return Ok(DeliveryReport::default()) };
+        let report = Sender::new(self, mailer.as_ref()).run().await?;
+        self.note_relay(&report);
+        Ok(report)
+    }
+
+    /// Why no mail leaves, if the relay was away when it was last needed.
+    #[must_use]
+    pub fn relay_trouble(&self) -> Option<RelayTrouble> {
+        self.relay_trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Only an answer of the relay shows that it is back; a step with nothing to send shows nothing about it.
+    fn note_relay(&self, report: &DeliveryReport) {
+        let mut trouble = self.relay_trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match &report.relay {
+            Some(cause) => {
+                let since = trouble.as_ref().map_or_else(|| self.clock.now(), |known| known.since);
+                *trouble = Some(RelayTrouble { since, cause: cause.clone() });
+            }
+            None if report.delivered + report.retried + report.discarded > 0 => *trouble = None,
+            None => {}
         }
     }
 

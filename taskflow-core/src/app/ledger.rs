@@ -1,12 +1,14 @@
 //! The ledger for who runs the service: what was sent to whom, every attempt, once more or not at all; and letters by
 //! hand.
 
+use std::collections::HashSet;
+
 use super::App;
-use crate::error::{Error, FieldError};
+use crate::error::{Error, FieldError, UniqueField};
 use crate::ports::DeliveryQuery;
 use crate::{
-    Actor, Changes, DedupeKey, Delivery, DeliveryId, DeliveryState, EmailAddress, FailedAttempt, Login, NewDelivery,
-    Notice, NoticeKind, Recipient, UserId, Write, WrittenLetter,
+    Actor, Answered, Changes, DedupeKey, Delivery, DeliveryId, DeliveryState, EmailAddress, FailedAttempt, Idempotency,
+    Login, NewDelivery, Notice, NoticeKind, Recipient, Write, WrittenLetter,
 };
 
 /// A letter that somebody writes by hand, and to whom.
@@ -82,9 +84,47 @@ impl App {
 
     /// Sends a letter by hand; for who runs the service. Answers with its deliveries, in the order of its addresses.
     pub async fn send_letter(&self, actor: Actor, new: NewLetter) -> Result<Vec<DeliveryId>, Error> {
+        let letters = self.letters(actor, new).await?;
+        self.plan_by_hand(letters).await
+    }
+
+    /// The same once, however often the request is repeated.
+    pub async fn send_letter_once(
+        &self,
+        actor: Actor,
+        new: NewLetter,
+        idempotency: Idempotency<'_, [DeliveryId]>,
+    ) -> Result<Answered<Vec<DeliveryId>>, Error> {
+        let letters = self.letters(actor, new).await?;
+        self.plan_by_hand_once(actor, letters, idempotency).await
+    }
+
+    /// Sends a sample of a notice to an address, or to the actor when there is none, to see what it looks like.
+    pub async fn send_sample(
+        &self,
+        actor: Actor,
+        of: NoticeKind,
+        to: Option<EmailAddress>,
+    ) -> Result<Vec<DeliveryId>, Error> {
+        self.plan_by_hand(self.sample(actor, of, to)?).await
+    }
+
+    /// The same once, however often the request is repeated.
+    pub async fn send_sample_once(
+        &self,
+        actor: Actor,
+        of: NoticeKind,
+        to: Option<EmailAddress>,
+        idempotency: Idempotency<'_, [DeliveryId]>,
+    ) -> Result<Answered<Vec<DeliveryId>>, Error> {
+        self.plan_by_hand_once(actor, self.sample(actor, of, to)?, idempotency).await
+    }
+
+    /// A delivery for each address of a letter.
+    async fn letters(&self, actor: Actor, new: NewLetter) -> Result<Vec<NewDelivery>, Error> {
         self.admit_admin(actor).await?;
         let NewLetter { letter, mut addresses } = new;
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         addresses.retain(|address| seen.insert(address.key()));
         if addresses.is_empty() || addresses.len() > Self::MOST_ADDRESSES {
             let message = format!("must name 1 to {} different addresses with cc and bcc", Self::MOST_ADDRESSES);
@@ -93,24 +133,19 @@ impl App {
         if letter.text.is_none() && letter.html.is_none() {
             return Err(FieldError::new("html_content", "or text_content must be there").into());
         }
-        let notices = addresses.into_iter().map(|to| {
+        let letters = addresses.into_iter().map(|to| {
             let notice = Notice::Letter(Box::new(letter.clone()));
             self.by_hand(notice, Recipient::Address(to), "written by hand")
         });
-        self.plan_by_hand(notices.collect()).await
+        Ok(letters.collect())
     }
 
-    /// Sends a sample of a notice to the actor, to see what it looks like.
-    pub async fn send_sample(&self, actor: Actor, of: NoticeKind) -> Result<Vec<DeliveryId>, Error> {
-        let to: UserId = actor.owner()?;
-        self.plan_by_hand(vec![self.by_hand(Notice::Sample { of }, Recipient::User(to), "a sample was asked for")])
-            .await
-    }
-
-    /// Sends a sample of a notice to an address, to see what it looks like.
-    pub async fn send_sample_to(&self, to: EmailAddress, of: NoticeKind) -> Result<Vec<DeliveryId>, Error> {
-        let recipient = Recipient::Address(to);
-        self.plan_by_hand(vec![self.by_hand(Notice::Sample { of }, recipient, "a sample was asked for")]).await
+    fn sample(&self, actor: Actor, of: NoticeKind, to: Option<EmailAddress>) -> Result<Vec<NewDelivery>, Error> {
+        let recipient = match to {
+            Some(address) => Recipient::Address(address),
+            None => Recipient::User(actor.owner()?),
+        };
+        Ok(vec![self.by_hand(Notice::Sample { of }, recipient, "a sample was asked for")])
     }
 
     fn by_hand(&self, notice: Notice, recipient: Recipient, reason: &str) -> NewDelivery {
@@ -128,8 +163,30 @@ impl App {
     }
 
     async fn plan_by_hand(&self, deliveries: Vec<NewDelivery>) -> Result<Vec<DeliveryId>, Error> {
-        let ids = deliveries.iter().map(|delivery| delivery.id).collect();
+        let ids = ids(&deliveries);
         self.commit(&Changes::new().deliver(deliveries)).await?;
         Ok(ids)
     }
+
+    async fn plan_by_hand_once(
+        &self,
+        actor: Actor,
+        deliveries: Vec<NewDelivery>,
+        idempotency: Idempotency<'_, [DeliveryId]>,
+    ) -> Result<Answered<Vec<DeliveryId>>, Error> {
+        let owner = actor.owner()?;
+        if let Some(answer) = self.answered(owner, Some(&idempotency)).await? {
+            return Ok(Answered::Before(answer));
+        }
+        let ids = ids(&deliveries);
+        let remember = Write::RememberAnswer(idempotency.answer(owner, &ids, self.clock.now()));
+        match self.commit(&Changes::new().deliver(deliveries).write(remember)).await {
+            Err(Error::Taken(UniqueField::IdempotencyKey)) => self.answered_by_another(owner, Some(&idempotency)).await,
+            result => result.map(|()| Answered::Now(ids)),
+        }
+    }
+}
+
+fn ids(deliveries: &[NewDelivery]) -> Vec<DeliveryId> {
+    deliveries.iter().map(|delivery| delivery.id).collect()
 }

@@ -4,7 +4,8 @@ use super::{App, Race};
 use crate::error::Error;
 use crate::ports::LinkPurpose;
 use crate::{
-    Actor, Changes, EmailAddress, Expect, NoticeKind, OwnReminders, ParticipantId, Preferences, User, UserId, Write,
+    Actor, Changes, EmailAddress, Expect, NoticeKind, OwnReminders, ParticipantId, PreferencesChange, User, UserId,
+    Write,
 };
 
 /// What a link ends.
@@ -25,16 +26,15 @@ enum Subscriber {
 }
 
 impl App {
-    /// Which mail the actor wants.
-    pub async fn preferences(&self, actor: Actor) -> Result<Preferences, Error> {
-        Ok(self.user(actor, actor.owner()?).await?.preferences)
-    }
-
-    /// Sets which mail the actor wants; what is already planned follows.
-    pub async fn set_preferences(&self, actor: Actor, preferences: Preferences) -> Result<Preferences, Error> {
-        let wanted = preferences.clone();
-        self.change_preferences(actor.owner()?, move |_| wanted.clone()).await?;
-        Ok(preferences)
+    /// Changes which mail the actor wants; what is already planned follows. They are a part of the account and have its
+    /// version.
+    pub async fn change_preferences(
+        &self,
+        actor: Actor,
+        change: &PreferencesChange,
+        expect: Expect,
+    ) -> Result<User, Error> {
+        self.change_preferences_of(actor.owner()?, change, expect).await
     }
 
     /// What a link out of a mail ends; `NotFound` when it was not made here or its reader is gone.
@@ -54,7 +54,7 @@ impl App {
     pub async fn unsubscribe(&self, link: &str) -> Result<Subscription, Error> {
         match self.subscriber(link).await? {
             (kind, Subscriber::User(user)) => {
-                self.change_preferences(user.id, |before| before.without(kind)).await?;
+                self.change_preferences_of(user.id, &PreferencesChange::without(kind), Expect::Any).await?;
             }
             (_, Subscriber::Guest(guest)) => {
                 self.set_reminders_of(guest.meeting_id, guest.id, Some(OwnReminders::default())).await?;
@@ -85,21 +85,24 @@ impl App {
         }
     }
 
-    async fn change_preferences(
+    /// What somebody else changed meanwhile stays: the change is applied to what is there when it is written.
+    async fn change_preferences_of(
         &self,
         id: UserId,
-        decide: impl Fn(&Preferences) -> Preferences + Send,
-    ) -> Result<(), Error> {
-        let mut race = Race::new(Expect::Any);
+        change: &PreferencesChange,
+        expect: Expect,
+    ) -> Result<User, Error> {
+        let mut race = Race::new(expect);
         loop {
             let before = self.store.user(id).await?.ok_or(Error::NotFound("user"))?;
-            let after = before.with_preferences(decide(&before.preferences), self.clock.now());
+            race.admits(before.version)?;
+            let after = before.with_preferences(before.preferences.with(change), self.clock.now());
             if after == before {
-                return Ok(());
+                return Ok(before);
             }
-            let result = self.commit(&Changes::new().write(Write::UpdateUser(after))).await;
+            let result = self.commit(&Changes::new().write(Write::UpdateUser(after.clone()))).await;
             if !race.lost(&result) {
-                return result;
+                return result.map(|()| after);
             }
         }
     }

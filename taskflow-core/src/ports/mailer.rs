@@ -76,4 +76,10 @@ pub enum MailError {
 pub trait Mailer: Send + Sync {
     /// Sends one mail.
     async fn send(&self, mail: &Mail) -> Result<Accepted, MailError>;
+
+    /// How many connections are worth using at the moment, when that changes as it does with a rate: the sender keeps to it
+    /// where it is less than [`Sending::connections`](crate::Sending::connections). `None`: as many as there are.
+    fn room(&self) -> Option<usize> {
+        None
+    }
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod agreement;
 mod answers;
 mod app;
+mod by_hand;
 mod commit;
 mod edges;
 mod feed;
@@ -12,6 +13,7 @@ mod ledger;
 mod mailbox;
 mod meetings;
 mod news;
+mod nodes;
 mod outbox;
 mod people;
 mod planning;
@@ -25,6 +27,7 @@ mod suppressions;
 mod tasks;
 mod tokens;
 mod users;
+mod watched;
 
 use std::sync::Arc;
 
@@ -292,12 +295,16 @@ pub fn cases() -> Vec<Case> {
             a_large_backlog_is_sent_once_each,
             two_senders_share_the_work_and_double_nothing,
             a_draining_sender_gives_back_what_it_holds,
+            nobody_else_claims_a_mail_that_is_on_its_way_for_longer_than_a_lease,
             a_mail_in_doubt_is_repeated_byte_for_byte,
             a_slow_mail_keeps_no_other_waiting,
         }
         preferences {
             preferences_round_trip_wherever_a_person_is_read,
             of_two_changes_of_preferences_at_once_one_is_stale,
+            a_click_between_reading_and_changing_preferences_is_not_lost,
+            a_click_and_a_change_at_once_both_hold,
+            an_expected_version_of_preferences_decides_who_wins,
             a_kind_that_is_switched_off_gets_no_mail,
             quiet_hours_hold_mail_until_they_end_and_use_no_attempt,
             what_protects_the_account_does_not_wait_for_quiet_to_end,
@@ -322,8 +329,26 @@ pub fn cases() -> Vec<Case> {
             what_was_given_up_begins_again_when_it_is_tried_again,
             only_what_was_given_up_is_tried_again,
             who_runs_the_service_tries_again_and_cancels,
+        }
+        by_hand {
             a_letter_by_hand_to_three_addresses_is_three_deliveries,
             a_sample_of_every_kind_can_be_looked_at,
+            a_repeated_letter_is_sent_once_and_answered_alike,
+        }
+        nodes {
+            nodes_that_beat_see_each_other_as_they_said_by_id,
+            a_heartbeat_again_takes_the_place_of_the_one_before,
+            a_node_that_lapsed_is_told_of_but_not_live_until_it_beats,
+            silence_is_measured_from_the_last_heartbeat,
+            a_node_that_leaves_is_gone_at_once,
+            a_name_belongs_to_whoever_was_started_last_until_they_lapse,
+            nodes_silent_for_long_are_forgotten_and_live_ones_never,
+            nodes_that_beat_at_once_hear_of_each_other,
+            only_who_runs_the_service_sees_nodes_page_by_page,
+            members_share_the_rate_and_take_over_what_is_left,
+            a_member_that_slept_past_its_lapse_gets_nothing_until_there_is_room,
+            a_member_that_lapsed_is_not_waited_for,
+            a_member_hears_that_somebody_else_goes_by_its_name,
         }
     }
 }

@@ -209,3 +209,36 @@ async fn the_ledger_of_a_meeting_is_a_range_of_keys() {
     assert!(plan.contains("idx_deliveries_dedupe_key") && !plan.contains("Sort"), "{plan}");
     assert!(buffers(&plan) < 30, "{plan}");
 }
+
+#[tokio::test]
+async fn what_went_wrong_is_found_among_all_that_was_sent() {
+    let world = World::new().await;
+    let mut conn = world.connection().await;
+    // Oldest first: what was sent, and after it a few of each that was not.
+    let fill = "INSERT INTO taskflow.deliveries (id, dedupe_key, kind, notice, priority, recipient_user, state, planned_at,
+            due_at, next_at, attempts, settled_at, lease, lease_until, cancel_requested, reason)
+        SELECT lpad(to_hex(n), 32, '0')::uuid, 'x/' || n, CASE WHEN n % 10000 = 1 THEN 'server_alert' ELSE 'task_due' END,
+            '{}', 1, gen_random_uuid(), state, now(), now(), now(), 0,
+            CASE WHEN state NOT IN ('scheduled', 'claimed') THEN now() END,
+            CASE WHEN state = 'claimed' THEN gen_random_uuid() END, CASE WHEN state = 'claimed' THEN now() END, false, 'test'
+        FROM generate_series(1, 100000) AS n
+        CROSS JOIN LATERAL (SELECT CASE WHEN n <= 99000 THEN 'delivered'
+            ELSE (ARRAY['scheduled', 'claimed', 'discarded', 'cancelled', 'expired'])[n % 5 + 1] END AS state) AS its";
+    conn.execute(fill).await.expect("deliveries");
+    conn.execute("VACUUM ANALYZE taskflow.deliveries").await.expect("as after a while");
+    let source = include_str!("../../src/deliveries/list.rs");
+    let first = "'00000000-0000-0000-0000-000000000000'::uuid";
+    for (state, kind) in [
+        ("'scheduled'", "NULL"),
+        ("'claimed'", "NULL"),
+        ("'discarded'", "NULL"),
+        ("'cancelled'", "'task_due'"),
+        ("'expired'", "'task_due'"),
+    ] {
+        let plan = explain(&mut conn, &statement(source, "DELIVERIES_IN", &[first, kind, state, "50"])).await;
+        assert!(!plan.contains("Seq Scan") && buffers(&plan) < 400, "{state}: {plan}");
+        assert!(plan.contains("rows=50"), "{state}: {plan}");
+    }
+    let plan = explain(&mut conn, &statement(source, "DELIVERIES_OF", &[first, "'server_alert'", "NULL", "50"])).await;
+    assert!(plan.contains("idx_deliveries_kind") && buffers(&plan) < 40, "{plan}");
+}

@@ -11,7 +11,7 @@ use super::{File, statements};
 /// Every statement finds its rows by an index, except the few that are meant to read all.
 pub(crate) async fn no_statement_reads_a_whole_table(file: Arc<File>) {
     let mut conn = file.connection().await;
-    let all = ["LEDGER", "MAILS", "KEEP", "HAS_MIGRATIONS"];
+    let all = ["LEDGER", "MAILS", "KEEP", "HAS_MIGRATIONS", "NODES", "FORGET_NODES"];
     let complete = |sql: &str| !sql.ends_with('=') && !sql.starts_with("PRAGMA");
     for Statement { name, sql } in statements().into_iter().filter(|statement| complete(&statement.sql)) {
         let steps = plan(&mut conn, &sql).await;
@@ -53,6 +53,7 @@ async fn cost(conn: &mut SqliteConnection, name: &str, parameters: &[Parameter])
         parameters.iter().fold(sqlx::query(AssertSqlSafe(sql.clone())), |query, parameter| match parameter {
             Parameter::Text(text) => query.bind(*text),
             Parameter::Number(number) => query.bind(*number),
+            Parameter::Null => query.bind(None::<String>),
         })
     };
     // Prepared and warm, so that only the execution is counted.
@@ -72,9 +73,10 @@ async fn cost(conn: &mut SqliteConnection, name: &str, parameters: &[Parameter])
 enum Parameter {
     Text(&'static str),
     Number(i64),
+    Null,
 }
 
-use Parameter::{Number, Text};
+use Parameter::{Null, Number, Text};
 
 /// Nothing is due at this instant.
 const NOW: i64 = 1_000_000;
@@ -140,4 +142,47 @@ pub(crate) async fn sweeps_cost_the_same_among_many_meetings_that_are_over(file:
     let many = (cost(&mut conn, "UNPLANNED", &unplanned).await, cost(&mut conn, "BEFORE_TZDB", &before_tzdb).await);
     assert_eq!((many.0.1, many.1.1), (3, 3));
     assert_eq!(few, many);
+}
+
+pub(crate) async fn what_went_wrong_is_found_among_all_that_was_sent(file: Arc<File>) {
+    let mut conn = file.connection().await;
+    let rows = |first: u32, last: u32, state: &str, kind: &str| {
+        AssertSqlSafe(format!(
+            "WITH RECURSIVE n (n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM n WHERE n < {last})
+            INSERT INTO taskflow_deliveries (id, dedupe_key, kind, notice, priority, recipient_address, state,
+                planned_at, due_at, next_at, attempts, settled_at, lease, lease_until, cancel_requested, reason)
+            SELECT printf('%036d', n), 'x/' || n, '{kind}', '{{}}', 1, 'ada@example.org', '{state}', 0, 0, 0, 0,
+                CASE WHEN '{state}' IN ('scheduled', 'claimed') THEN NULL ELSE 0 END,
+                CASE WHEN '{state}' = 'claimed' THEN 'x' END, CASE WHEN '{state}' = 'claimed' THEN 0 END, 0, 'a test'
+            FROM n"
+        ))
+    };
+    for (first, state, kind) in [
+        (900_001, "scheduled", "task_due"),
+        (900_101, "claimed", "task_due"),
+        (900_201, "discarded", "task_due"),
+        (900_301, "cancelled", "task_due"),
+        (900_401, "expired", "task_due"),
+        (900_501, "delivered", "server_alert"),
+    ] {
+        conn.execute(rows(first, first + 4, state, kind)).await.expect("a few of each");
+    }
+    // The middle two are the kind and the state.
+    let asked: [(&str, [Parameter; 4]); 6] = [
+        ("DELIVERIES_IN", [Text(""), Null, Text("scheduled"), Number(50)]),
+        ("DELIVERIES_IN", [Text(""), Null, Text("claimed"), Number(50)]),
+        ("DELIVERIES_IN", [Text(""), Null, Text("discarded"), Number(50)]),
+        ("DELIVERIES_IN", [Text(""), Text("task_due"), Text("cancelled"), Number(50)]),
+        ("DELIVERIES_IN", [Text(""), Text("task_due"), Text("expired"), Number(50)]),
+        ("DELIVERIES_OF", [Text(""), Text("server_alert"), Null, Number(50)]),
+    ];
+    let mut few = Vec::new();
+    for (name, parameters) in &asked {
+        few.push(cost(&mut conn, name, parameters).await);
+    }
+    assert!(few.iter().all(|(_, rows)| *rows == 5), "{few:?}");
+    conn.execute(rows(1, 50_000, "delivered", "task_due")).await.expect("many that were sent");
+    for ((name, parameters), few) in asked.iter().zip(few) {
+        assert_eq!(cost(&mut conn, name, parameters).await, few, "{name}");
+    }
 }

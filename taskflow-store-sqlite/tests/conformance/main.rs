@@ -36,6 +36,10 @@ fn main() {
             "sweeps_cost_the_same_among_many_meetings_that_are_over",
             costs::sweeps_cost_the_same_among_many_meetings_that_are_over,
         ),
+        cost(
+            "what_went_wrong_is_found_among_all_that_was_sent",
+            costs::what_went_wrong_is_found_among_all_that_was_sent,
+        ),
     ];
     libtest_mimic::run(&Arguments::from_args(), cases.chain([complete]).chain(costs).collect()).exit();
 }

@@ -1,6 +1,8 @@
 //! Claiming a batch and deciding for each delivery whether it is still worth a mail.
 
 use std::collections::HashSet;
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use super::App;
@@ -35,13 +37,14 @@ impl App {
     /// Claims what is due and decides for each whether it is still worth sending.
     pub(super) async fn claim_letters(&self, limit: usize) -> Batch {
         let now = self.clock.now();
-        let held_until = self.clock.monotonic() + self.sending.lease;
+        let lease_for = self.sending.held_for();
+        let held_until = self.clock.monotonic() + lease_for;
         let request = ClaimRequest {
             kinds: NoticeKind::ALL.to_vec(),
             limit: u32::try_from(limit).unwrap_or(u32::MAX),
             now,
             lease: LeaseToken::from_uuid(self.ids.next(now)),
-            lease_for: self.sending.lease,
+            lease_for,
         };
         let mut batch = Batch::default();
         let (claims, facts) = match self.outbox.claim(&request).await {
@@ -69,7 +72,22 @@ impl App {
                 Ok((mail, told)) => batch.ready.push(Ready { delivery, lease, held_until, mail, told }),
                 Err(outcome) => batch.decided.push(Settlement { id: delivery.id, lease, at: now, outcome }),
             }
+            // Finding words takes processor time: mails on their way must not wait for those of the whole batch.
+            let_others().await;
         }
         batch
     }
+}
+
+/// Lets the rest of the step have its turn.
+async fn let_others() {
+    let mut had_turn = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut had_turn, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

@@ -3,8 +3,11 @@
 //! It keeps a window of claimed mails, claims again when the window is half empty, looks once more at what each mail is
 //! about, sends without holding a transaction, and writes outcomes as they arrive. No mail starts before the outcome of
 //! the one two before it is durable, so a crash repeats at most two mails per connection.
+//!
+//! A mail starts only while its lease outlives the time that a mail may take, and what is held is renewed as long as it is
+//! held: nobody else claims a mail that waits in the window, is on its way, or has an outcome that is not durable yet.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -13,7 +16,7 @@ use futures_util::future::{BoxFuture, Either, select};
 use futures_util::stream::FuturesUnordered;
 
 use super::claim::{Batch, Ready};
-use super::{App, DeliveryReport, Sending};
+use super::{App, DeliveryReport};
 use crate::error::StoreError;
 use crate::ports::{Accepted, HeldLease, MailError, Mailer, Settled};
 use crate::{
@@ -25,6 +28,9 @@ use crate::{
 const RELAY_PAUSE: Duration = Duration::from_secs(5);
 /// And this long at most.
 const LONGEST_RELAY_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long the mails of a window take at most.
+const LONGEST_WINDOW: Duration = Duration::from_secs(2);
 
 /// Something that came to its end.
 enum Step {
@@ -59,10 +65,8 @@ pub(super) struct Sender<'a> {
     exhausted: bool,
     /// There is more than the claim under way can have seen.
     outdated: bool,
-    /// Mails on their way.
-    sending: usize,
-    /// Mails that were started and whose outcome is not durable.
-    in_doubt: usize,
+    /// Mails that were started and whose outcome is not durable, and until when, by the monotonic clock, they are held.
+    in_doubt: HashMap<HeldLease, Duration>,
     began: Duration,
     sent: u32,
     failure: Option<StoreError>,
@@ -83,8 +87,7 @@ impl<'a> Sender<'a> {
             renewing: false,
             exhausted: false,
             outdated: false,
-            sending: 0,
-            in_doubt: 0,
+            in_doubt: HashMap::new(),
             began: app.clock.monotonic(),
             sent: 0,
             failure: None,
@@ -126,6 +129,7 @@ impl<'a> Sender<'a> {
             self.claim_when_half_empty();
             self.send_what_fits();
         }
+        self.renew_what_is_in_doubt();
         self.settle_what_is_known();
     }
 
@@ -146,31 +150,36 @@ impl<'a> Sender<'a> {
         self.work.push(Box::pin(async move { Step::Claimed(app.claim_letters(limit).await) }));
     }
 
-    /// No more than can be sent in half a lease at the rate seen so far.
+    /// How many are worth using now. At least one, so that the window never waits for nothing.
+    fn connections(&self) -> usize {
+        let all = self.app.sending.connections;
+        self.mailer.room().map_or(all, |room| room.min(all)).max(1)
+    }
+
+    /// No more than can be sent in half a lease at the rate seen so far, nor in a moment: what one node holds no other can
+    /// send, and where the rate is shared the others' shares would lie idle.
     fn window_size(&self) -> usize {
-        let Sending { connections, batch, lease, .. } = &self.app.sending;
+        let (batch, lease) = (self.app.sending.batch, self.app.sending.held_for());
+        let connections = self.connections();
         let elapsed = self.app.clock.monotonic().saturating_sub(self.began).as_secs_f64();
-        let seen_enough = self.sent as usize >= *connections && elapsed > 0.0;
+        let seen_enough = self.sent as usize >= connections && elapsed > 0.0;
         let fits = match seen_enough {
-            true => (f64::from(self.sent) / elapsed * lease.as_secs_f64() / 2.0) as usize,
+            true => (f64::from(self.sent) / elapsed * (lease / 2).min(LONGEST_WINDOW).as_secs_f64()) as usize,
+            false if connections < self.app.sending.connections => 2 * connections,
             false => 4 * connections,
         };
-        fits.max(2 * connections).min(*batch).max(1)
+        fits.max(2 * connections).min(batch).max(1)
     }
 
     fn send_what_fits(&mut self) {
-        let Sending { connections, lease, mail_timeout, .. } = &self.app.sending;
-        // A lease shorter than two mails is renewed more often rather than never trusted.
-        let margin = (*mail_timeout).min(*lease / 2);
         // The mailer is handed the next mail of each connection as well, which may ride along with the one before it.
-        while self.in_doubt < 2 * connections {
+        while self.in_doubt.len() < 2 * self.connections() {
             let Some(next) = self.window.front() else { return };
-            if self.app.clock.monotonic() + margin > next.held_until {
-                return self.renew_the_window();
+            if !self.outlives_a_mail(next.held_until) {
+                return self.renew();
             }
-            let Some(Ready { delivery, lease, mail, told, .. }) = self.window.pop_front() else { return };
-            self.sending += 1;
-            self.in_doubt += 1;
+            let Some(Ready { delivery, lease, held_until, mail, told }) = self.window.pop_front() else { return };
+            self.in_doubt.insert((delivery.id, lease), held_until);
             let mailer = self.mailer;
             self.work.push(Box::pin(async move {
                 let result = mailer.send(&mail).await;
@@ -179,16 +188,30 @@ impl<'a> Sender<'a> {
         }
     }
 
-    fn renew_the_window(&mut self) {
+    fn outlives_a_mail(&self, held_until: Duration) -> bool {
+        self.app.clock.monotonic() + self.app.sending.mail_timeout <= held_until
+    }
+
+    /// A mail on its way ends before its lease does; what its outcome waits for until it is written may take longer.
+    fn renew_what_is_in_doubt(&mut self) {
+        if self.failure.is_none() && self.in_doubt.values().any(|held_until| !self.outlives_a_mail(*held_until)) {
+            self.renew();
+        }
+    }
+
+    /// Everything at once, so that it is rarely done.
+    fn renew(&mut self) {
         if self.renewing {
             return;
         }
         self.renewing = true;
         let app = self.app;
-        let held: Vec<_> = self.window.iter().map(|ready| (ready.delivery.id, ready.lease)).collect();
-        let held_until = app.clock.monotonic() + app.sending.lease;
+        let waiting = self.window.iter().map(|ready| (ready.delivery.id, ready.lease));
+        let held: Vec<HeldLease> = waiting.chain(self.in_doubt.keys().copied()).collect();
+        let lease_for = app.sending.held_for();
+        let held_until = app.clock.monotonic() + lease_for;
         self.work.push(Box::pin(async move {
-            let result = app.outbox.renew(&held, app.sending.lease).await;
+            let result = app.outbox.renew(&held, lease_for).await;
             Step::Renewed { asked: held, held_until, result }
         }));
     }
@@ -223,14 +246,15 @@ impl<'a> Sender<'a> {
                 {
                     self.suppress(sent.address.clone(), reply.to_string());
                 }
-                self.sending -= 1;
                 self.sent += 1;
                 let outcome = self.outcome(&sent, result);
                 self.outcomes.push((self.settlement(sent.delivery.id, sent.lease, outcome), true));
             }
             Step::Settled(Ok(settled)) => {
                 for ((settlement, was_sent), settled) in std::mem::take(&mut self.settling).into_iter().zip(settled) {
-                    self.in_doubt -= usize::from(was_sent);
+                    if was_sent {
+                        self.in_doubt.remove(&(settlement.id, settlement.lease));
+                    }
                     self.count(&settlement.outcome, settled);
                 }
             }
@@ -242,6 +266,10 @@ impl<'a> Sender<'a> {
                 self.renewing = false;
                 // What was claimed while the renewal ran is not concerned.
                 let (asked, held): (HashSet<_>, HashSet<_>) = (asked.into_iter().collect(), held.into_iter().collect());
+                // Of a mail that was started the settling tells whether the lease was lost: there is nothing to stop.
+                for (_, until) in self.in_doubt.iter_mut().filter(|(lease, _)| asked.contains(lease)) {
+                    *until = held_until;
+                }
                 let before = self.window.len();
                 self.window.retain_mut(|ready| {
                     if !asked.contains(&(ready.delivery.id, ready.lease)) {

@@ -1,4 +1,4 @@
-//! The ledger for who runs the service: found by what is asked, tried again, cancelled, and written into by hand.
+//! The ledger for who runs the service: found by what is asked, tried again, and cancelled.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use crate::ports::{ClaimRequest, DeliveryQuery, MailError, Reply, Storage};
 use crate::testing::OpenStore;
 use crate::testing::sample::{delivery_id, lease, new_user, noon, task_due, user_id, users, welcome};
 use crate::{
-    Actor, App, Changes, DedupeKey, Delivery, DeliveryId, DeliveryState, EmailAddress, NewDelivery, NewLetter,
-    NoticeKind, Outcome, Recipient, Settlement, StoreError, Timestamp, Write, WrittenLetter,
+    Actor, Changes, DedupeKey, Delivery, DeliveryId, DeliveryState, EmailAddress, NewDelivery, NoticeKind, Outcome,
+    Recipient, Settlement, StoreError, Timestamp, Write,
 };
 
 fn address(text: &str) -> EmailAddress {
@@ -193,69 +193,4 @@ pub(super) async fn who_runs_the_service_tries_again_and_cancels(open: Arc<dyn O
     ] {
         assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
     }
-}
-
-pub(super) async fn a_letter_by_hand_to_three_addresses_is_three_deliveries(open: Arc<dyn OpenStore>) {
-    let world = World::new(&*open);
-    let letter = WrittenLetter {
-        subject: "News".to_owned(),
-        text: Some("There is news.".to_owned()),
-        html: Some("<p>There is news.</p>".to_owned()),
-        to: vec!["ada@example.org".to_owned()],
-        cc: vec!["bob@example.org".to_owned()],
-        reply_to: Some("desk@example.org".to_owned()),
-    };
-    let addresses = ["ada@example.org", "bob@example.org", "eve@example.org", "ADA@example.org"].map(address);
-    let new = NewLetter { letter, addresses: addresses.to_vec() };
-    let sent = world.app.send_letter(Actor::System, new.clone()).await.expect("three");
-    assert_eq!(sent.len(), 3);
-    world.deliver().await;
-    let mut mails = world.mailer.take();
-    mails.sort_by_key(|mail| sent.iter().position(|id| *id == mail.id));
-    let to: Vec<_> = mails.iter().map(|mail| mail.to.address.as_str()).collect();
-    assert_eq!(to, ["ada@example.org", "bob@example.org", "eve@example.org"]);
-    for mail in &mails {
-        // Eve gets a blind copy, and nobody is told of her.
-        assert_eq!((mail.content.subject.as_str(), mail.headers.shown_to.len()), ("News", 1));
-        assert_eq!(mail.headers.cc[0].address.as_str(), "bob@example.org");
-        assert_eq!(mail.headers.reply_to.as_ref().map(|one| one.address.as_str()), Some("desk@example.org"));
-        assert_eq!(mail.content.html.as_deref(), Some("<p>There is news.</p>"));
-    }
-    let empty = WrittenLetter { text: None, html: None, ..new.letter.clone() };
-    let many = (0..=App::MOST_ADDRESSES).map(|n| address(&format!("user-{n}@example.org"))).collect();
-    for bad in [
-        NewLetter { addresses: Vec::new(), ..new.clone() },
-        NewLetter { addresses: many, ..new.clone() },
-        NewLetter { letter: empty, ..new.clone() },
-    ] {
-        let refused = world.app.send_letter(Actor::System, bad).await;
-        assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
-    }
-    let ada = Actor::User(world.somebody("ada").await);
-    let refused = world.app.send_letter(ada, new).await;
-    assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
-}
-
-pub(super) async fn a_sample_of_every_kind_can_be_looked_at(open: Arc<dyn OpenStore>) {
-    let world = World::new(&*open);
-    let ada = Actor::User(world.somebody("ada").await);
-    for of in NoticeKind::ALL {
-        let sent = world.app.send_sample(ada, of).await.expect("planned");
-        world.deliver().await;
-        let mails = world.mailer.take();
-        if of == NoticeKind::Sample {
-            let (found, _) = world.storage.delivery(sent[0]).await.expect("a read").expect("a delivery");
-            assert_eq!((found.state, mails.len()), (DeliveryState::Cancelled, 0));
-            continue;
-        }
-        assert_eq!((mails.len(), mails[0].id), (1, sent[0]), "{of}");
-        let content = &mails[0].content;
-        assert!(!content.subject.is_empty() && !content.text.is_empty(), "{of}");
-        assert!(!content.subject.contains('\n'), "{of}");
-        assert_eq!(mails[0].to.address.as_str(), "ada@example.org");
-    }
-    let to = address("admin@example.org");
-    world.app.send_sample_to(to.clone(), NoticeKind::ServerAlert).await.expect("planned");
-    world.deliver().await;
-    assert_eq!(world.mailer.take().remove(0).to.address, to);
 }

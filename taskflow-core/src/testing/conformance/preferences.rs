@@ -11,8 +11,8 @@ use crate::ports::{Link, LinkPurpose, Links};
 use crate::testing::sample::{at, new_user, noon, user, user_id, users};
 use crate::testing::{OpenStore, PlainLinks};
 use crate::{
-    Actor, Changes, DeliveryState, LocalMinute, Mail, NewTask, NoticeKind, PasswordHash, Preferences, ProfileChange,
-    QuietHours, StoreError, User, Weekdays, Write,
+    Actor, Changes, DeliveryState, Expect, LocalMinute, Mail, NewTask, NoticeKind, PasswordHash, Preferences,
+    PreferencesChange, ProfileChange, QuietHours, StoreError, User, UserId, Weekdays, Write,
 };
 
 fn minute(text: &str) -> LocalMinute {
@@ -26,7 +26,12 @@ fn quiet(from: &str, until: &str) -> Preferences {
 }
 
 async fn set(world: &World, actor: Actor, preferences: Preferences) {
-    world.app.set_preferences(actor, preferences).await.expect("set");
+    world.app.change_preferences(actor, &preferences.into(), Expect::Any).await.expect("set");
+}
+
+async fn preferences(world: &World, actor: Actor) -> Preferences {
+    let id = actor.user_id().expect("a person");
+    world.app.user(actor, id).await.expect("an account").preferences
 }
 
 /// With links that anybody can read.
@@ -72,13 +77,73 @@ pub(super) async fn of_two_changes_of_preferences_at_once_one_is_stale(open: Arc
     assert!(matches!(error, StoreError::Stale { write: 0 }), "{error:?}");
 }
 
+/// A link as in a mail of this kind to somebody.
+fn link(kind: NoticeKind, to: UserId) -> String {
+    let expires_at = crate::Timestamp::MAX;
+    PlainLinks.url(&Link { purpose: LinkPurpose::Unsubscribe(kind), id: to.as_uuid(), expires_at })
+}
+
+fn quieter() -> PreferencesChange {
+    PreferencesChange { quiet_hours: Some(quiet("22:00", "07:00").quiet_hours), ..PreferencesChange::default() }
+}
+
+pub(super) async fn a_click_between_reading_and_changing_preferences_is_not_lost(open: Arc<dyn OpenStore>) {
+    let world = with_links(&*open);
+    let id = world.somebody("ada").await;
+    let ada = Actor::User(id);
+    // Somebody looks at their preferences, and decides; before they say so, a mail program ends a kind for them.
+    let seen = preferences(&world, ada).await;
+    world.app.unsubscribe(&link(NoticeKind::TaskDue, id)).await.expect("ended");
+    let kinds = [(NoticeKind::MeetingReminder, false)].into();
+    world.app.change_preferences(ada, &PreferencesChange { kinds, ..quieter() }, Expect::Any).await.expect("changed");
+    let after = preferences(&world, ada).await;
+    assert_eq!(after, seen.with(&quieter()).without(NoticeKind::TaskDue).without(NoticeKind::MeetingReminder));
+    // Nothing is left to end, or to change: neither makes another version.
+    let version = world.app.user(ada, id).await.expect("an account").version;
+    world.app.unsubscribe(&link(NoticeKind::TaskDue, id)).await.expect("ended already");
+    let same = world.app.change_preferences(ada, &quieter(), Expect::Any).await.expect("the same");
+    assert_eq!(same.version, version);
+}
+
+pub(super) async fn a_click_and_a_change_at_once_both_hold(open: Arc<dyn OpenStore>) {
+    let world = with_links(&*open);
+    let id = world.somebody("ada").await;
+    let (ada, quieter) = (Actor::User(id), quieter());
+    for _ in 0..20 {
+        set(&world, ada, Preferences::default()).await;
+        let (first, second) = (link(NoticeKind::TaskDue, id), link(NoticeKind::DailySummary, id));
+        let (first, second, changed) = futures_util::future::join3(
+            world.app.unsubscribe(&first),
+            world.app.unsubscribe(&second),
+            world.app.change_preferences(ada, &quieter, Expect::Any),
+        )
+        .await;
+        assert!(first.is_ok() && second.is_ok() && changed.is_ok(), "{first:?} {second:?} {changed:?}");
+        let expected = Preferences::default().with(&quieter);
+        let expected = expected.without(NoticeKind::TaskDue).without(NoticeKind::DailySummary);
+        assert_eq!(preferences(&world, ada).await, expected);
+    }
+}
+
+pub(super) async fn an_expected_version_of_preferences_decides_who_wins(open: Arc<dyn OpenStore>) {
+    let world = with_links(&*open);
+    let id = world.somebody("ada").await;
+    let ada = Actor::User(id);
+    let seen = world.app.user(ada, id).await.expect("an account").version;
+    world.app.unsubscribe(&link(NoticeKind::TaskDue, id)).await.expect("ended");
+    let late = world.app.change_preferences(ada, &quieter(), Expect::Version(seen)).await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+    let changed = world.app.change_preferences(ada, &quieter(), Expect::Version(seen + 1)).await.expect("changed");
+    assert_eq!((changed.version, changed.preferences.quiet_hours), (seen + 2, quiet("22:00", "07:00").quiet_hours));
+}
+
 pub(super) async fn a_kind_that_is_switched_off_gets_no_mail(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let ada = Actor::User(world.somebody("ada").await);
     world.app.create_task(ada, due_at_two()).await.expect("a task");
     let without = Preferences::default().without(NoticeKind::TaskDue);
     set(&world, ada, without.clone()).await;
-    assert_eq!(world.app.preferences(ada).await.expect("a read"), without);
+    assert_eq!(preferences(&world, ada).await, without);
     assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, NOBODY);
     let ledger = world.storage.deliveries_after(None, 9).await.expect("a ledger");
     let cancelled: Vec<_> = ledger.iter().filter(|one| one.state == DeliveryState::Cancelled).collect();
@@ -89,7 +154,7 @@ pub(super) async fn a_kind_that_is_switched_off_gets_no_mail(open: Arc<dyn OpenS
     let change = ProfileChange { password: Some(PasswordHash::new("x")), ..ProfileChange::default() };
     let id = ada.user_id().expect("a person");
     set(&world, ada, Preferences { off: NoticeKind::ALL.into(), ..without }).await;
-    world.app.update_profile(ada, id, change, crate::Expect::Any).await.expect("a change");
+    world.app.update_profile(ada, id, change, Expect::Any).await.expect("a change");
     assert_eq!(world.told().await, ["ada: Your password was changed"]);
 }
 
@@ -114,7 +179,7 @@ pub(super) async fn what_protects_the_account_does_not_wait_for_quiet_to_end(ope
     let ada = world.somebody("ada").await;
     set(&world, Actor::User(ada), quiet("12:00", "16:00")).await;
     let change = ProfileChange { password: Some(PasswordHash::new("x")), ..ProfileChange::default() };
-    world.app.update_profile(Actor::User(ada), ada, change, crate::Expect::Any).await.expect("a change");
+    world.app.update_profile(Actor::User(ada), ada, change, Expect::Any).await.expect("a change");
     assert_eq!(world.told().await, ["ada: Your password was changed"]);
 }
 
@@ -143,7 +208,7 @@ pub(super) async fn one_click_ends_a_kind_for_a_person(open: Arc<dyn OpenStore>)
     for _ in 0..2 {
         let ended = world.app.unsubscribe(&link).await.expect("ended");
         assert_eq!((ended.kind, ended.email.as_str(), ended.is_on), (NoticeKind::TaskDue, "ada@example.org", false));
-        let off = world.app.preferences(ada).await.expect("a read").off;
+        let off = preferences(&world, ada).await.off;
         assert_eq!(Vec::from_iter(off), [NoticeKind::TaskDue]);
     }
     assert_eq!(world.told_at("2026-11-22T15:45:00Z").await, NOBODY);

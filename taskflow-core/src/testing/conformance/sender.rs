@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::app::World;
+use super::watched::Watched;
 use crate::ports::{Accepted, ClaimRequest, MailError, Mailer, Reply};
 use crate::testing::sample::{delivery_id, lease, new_user, noon, users, welcome};
 use crate::testing::{ManualClock, OpenStore};
@@ -53,10 +54,13 @@ pub(super) async fn a_relay_that_is_away_costs_no_attempt(open: Arc<dyn OpenStor
         let report = world.app.deliver_due().await.expect("a step");
         assert_eq!(report.relay.as_deref(), Some("connection refused"));
         assert_eq!(report.released, report.claimed);
+        let trouble = world.app.relay_trouble().expect("it is known");
+        assert_eq!((trouble.since, trouble.cause.as_str()), (noon(), "connection refused"));
         world.clock.advance(Duration::from_secs(60));
     }
     assert_eq!(world.mailer.take(), []);
     world.deliver().await;
+    assert_eq!(world.app.relay_trouble(), None);
     assert_eq!(world.mailer.take().len(), 100);
     let all = world.storage.deliveries_after(None, 200).await.expect("a list");
     assert!(all.iter().all(|delivery| delivery.attempts == 0 && delivery.state == DeliveryState::Delivered));
@@ -179,6 +183,33 @@ pub(super) async fn a_slow_mail_keeps_no_other_waiting(open: Arc<dyn OpenStore>)
     };
     let (report, ()) = futures_util::future::join(app.deliver_due(), meanwhile).await;
     assert_eq!(report.expect("a step").delivered, 3);
+}
+
+pub(super) async fn nobody_else_claims_a_mail_that_is_on_its_way_for_longer_than_a_lease(open: Arc<dyn OpenStore>) {
+    let (clock, mailer) = (Arc::new(ManualClock::at(noon())), Arc::new(SlowMailer::default()));
+    let outbox = Arc::new(Watched::new(open.storage()));
+    // What is less than the mailer's time limit is not believed.
+    let sending = Sending { lease: Duration::from_secs(1), ..Sending::default() };
+    let one = App::builder(open.storage()).clock(clock.clone()).mailer(mailer.clone()).outbox(outbox.clone());
+    let (one, other) = (one.sending(sending.clone()).build(), World::new(&*open));
+    one.register_user(new_user("user-1"), None).await.expect("an account");
+    let meanwhile = async {
+        mailer.until(|slow| slow.begun == 1).await;
+        // Longer than 45 seconds in all, which is one and a half times the limit of a mail.
+        for renewals in 1..=3 {
+            open.lapse_leases().await;
+            clock.advance(Duration::from_secs(16));
+            one.nudge();
+            outbox.renewals(renewals).await;
+            assert_eq!(other.app.deliver_due().await.expect("a step").claimed, 0, "{renewals}");
+            clock.advance(Duration::from_secs(10));
+        }
+        mailer.change(|slow| slow.let_go = true);
+    };
+    let (report, ()) = futures_util::future::join(one.deliver_due(), meanwhile).await;
+    let report = report.expect("a step");
+    assert_eq!((report.delivered, report.lease_lost), (1, 0));
+    assert_eq!(other.mailer.take(), []);
 }
 
 fn welcome_to_address() -> NewDelivery {

@@ -6,7 +6,7 @@ use super::{Play, pick, shown};
 use crate::ports::{Clock, DeliveryQuery};
 use crate::testing::sample::new_user;
 use crate::{
-    Actor, Changes, DeliveryState, LocalMinute, NoticeKind, Preferences, QuietHours, Recipient, Suppression,
+    Actor, Changes, DeliveryState, Expect, LocalMinute, NoticeKind, Preferences, QuietHours, Recipient, Suppression,
     SuppressionCause, Weekdays, Write,
 };
 
@@ -39,7 +39,8 @@ impl Play<'_> {
         match *step {
             MailStep::Prefer(who, how) => {
                 let Some(id) = pick(&self.users, who) else { return String::new() };
-                shown(&self.app.set_preferences(Actor::User(id), preferences(how)).await)
+                let wanted = preferences(how).into();
+                shown(&self.app.change_preferences(Actor::User(id), &wanted, Expect::Any).await)
             }
             MailStep::Suppress(which, again) => {
                 let name = if which < 4 { "user" } else { "USER" };

@@ -1,0 +1,101 @@
+//! The processes that share the work: how one takes part, and who is there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::App;
+use crate::error::{Error, StoreError};
+use crate::ports::{Clock, Nodes};
+use crate::{Actor, Heartbeat, Node, NodeId, Share};
+
+impl App {
+    /// How long a node that is gone is still told of.
+    pub const NODE_MEMORY: Duration = Duration::from_hours(24);
+
+    /// Up to `size` nodes after `after` by their ids, those that were heard of within [a day](Self::NODE_MEMORY); for who
+    /// runs the service.
+    pub async fn nodes_after(&self, actor: Actor, after: Option<&NodeId>, size: u32) -> Result<Vec<Node>, Error> {
+        self.admit_admin(actor).await?;
+        let mut nodes = self.nodes.nodes().await?;
+        nodes.retain(|node| node.is_live || node.silent_for < Self::NODE_MEMORY);
+        nodes.retain(|node| after.is_none_or(|after| node.said.id > *after));
+        nodes.truncate(size as usize);
+        Ok(nodes)
+    }
+}
+
+/// How a process takes part in the work as one of several: it takes the step [`beat`](Self::beat) every second or so.
+pub struct Membership {
+    nodes: Arc<dyn Nodes>,
+    clock: Arc<dyn Clock>,
+    said: Heartbeat,
+    lapse: Duration,
+    share: Option<Share>,
+    /// Until when, by the monotonic clock, the others respect what the last heartbeat claimed.
+    until: Duration,
+    joined: bool,
+}
+
+/// How a node stands after a heartbeat.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// How many nodes are live, this one included.
+    pub live: usize,
+    /// How many mails per second this node may begin, 0: none; `None`: nobody limits it.
+    pub mail_rate: Option<f64>,
+    /// For how long that holds, if no other heartbeat succeeds: then the others take it over.
+    pub holds_for: Duration,
+    /// What is claimed has to change: the sooner the next heartbeat, the sooner all agree.
+    pub is_unsettled: bool,
+    /// Another process that was started later goes by the same name. This one is not counted.
+    pub is_displaced: bool,
+}
+
+impl Membership {
+    /// Takes part as `node`, which counts as live for `lapse` after each heartbeat. `mail_rate` is in mails per second and for
+    /// all nodes together; 0: unlimited. What `node` says of a rate does not matter.
+    pub fn new(nodes: Arc<dyn Nodes>, clock: Arc<dyn Clock>, node: Heartbeat, lapse: Duration, mail_rate: f64) -> Self {
+        let share = (node.sends_mail && mail_rate > 0.0).then(|| Share::of(mail_rate));
+        Self { nodes, clock, said: node, lapse, share, until: Duration::ZERO, joined: false }
+    }
+
+    /// Says that this node is there, hears of the others and decides what is this one's.
+    ///
+    /// Fails as the store does; what was decided before holds for as long as it was said to.
+    pub async fn beat(&mut self) -> Result<Standing, StoreError> {
+        if !self.joined {
+            // Names may be new at each start, so that there is something to forget whenever somebody joins.
+            self.nodes.forget_nodes(App::NODE_MEMORY).await?;
+        }
+        let began = self.clock.monotonic();
+        self.said.mail_rate = self.share.as_ref().map(Share::claim);
+        let nodes = self.nodes.beat(&self.said, self.lapse).await?;
+        let ended = self.clock.monotonic();
+        self.joined = true;
+        if let Some(share) = &mut self.share {
+            if ended >= self.until {
+                share.lapse();
+            }
+            share.decide(&self.said, &nodes);
+        }
+        self.until = began + self.lapse;
+        Ok(Standing {
+            live: nodes.iter().filter(|node| node.is_live).count(),
+            mail_rate: self.share.as_ref().map(Share::used),
+            holds_for: self.until.saturating_sub(ended),
+            is_unsettled: self.share.as_ref().map(Share::claim) != self.said.mail_rate,
+            is_displaced: !self.said.is_among(&nodes),
+        })
+    }
+
+    /// Says good-bye, so that the others need not wait for this node to lapse. It must have stopped sending.
+    pub async fn leave(&self) -> Result<(), StoreError> {
+        self.nodes.leave(&self.said.id, self.said.started_at).await
+    }
+}
+
+impl std::fmt::Debug for Membership {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Membership").field("said", &self.said).field("share", &self.share).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,149 @@
+//! The processes that share one store, and how they share one rate of mail.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::{InvalidValue, Timestamp};
+
+/// What a process is called among those it shares a store with: 1 to 64 letters, digits, '.', '_' or '-' of ASCII.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(String);
+
+impl NodeId {
+    /// Longest name, in characters.
+    pub const MAX_LENGTH: usize = 64;
+
+    /// The text itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for NodeId {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+        if !plain || !(1..=Self::MAX_LENGTH).contains(&text.len()) {
+            let most = Self::MAX_LENGTH;
+            return Err(InvalidValue::new(format!("must have 1 to {most} letters, digits, '.', '_' or '-'")));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// What a node says of itself, again and again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heartbeat {
+    /// Which node.
+    pub id: NodeId,
+    /// What it runs.
+    pub version: String,
+    /// When it was started, by its own clock: tells processes of one name apart.
+    pub started_at: Timestamp,
+    /// Whether it takes part in sending mail.
+    pub sends_mail: bool,
+    /// How many mails per second it claims of a rate that all nodes share: never fewer than it begins. `None`: it knows of
+    /// no such rate.
+    pub mail_rate: Option<f64>,
+}
+
+/// A node as the others know it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// What it said last.
+    pub said: Heartbeat,
+    /// How long ago that was, by the store's clock.
+    pub silent_for: Duration,
+    /// Whether it counts: it has said something within the time that it asked to be believed for.
+    pub is_live: bool,
+}
+
+/// What one node may begin of the mails per second that all nodes together may begin.
+///
+/// Fair is the same for everybody who sends. Nobody counts on the others for that: a node **uses** no more than it has
+/// claimed in a heartbeat, and takes more into use only when, after that heartbeat, the claims of all live nodes
+/// together are within the rate. As heartbeats are written before the others are read, of two nodes that want more at the
+/// same time at least one sees the claim of the other. So in sum it is never more than the rate, whoever comes, leaves,
+/// sleeps or dies; for the time it takes to agree it is less.
+///
+/// Shares are fractions of mails, not rounded: however many nodes there are, each gets something, and nothing is lost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Share {
+    cluster: f64,
+    claim: f64,
+    used: f64,
+}
+
+/// What sums of fractions may be off by.
+const ROUNDING: f64 = 1e-9;
+
+impl Share {
+    /// Of a rate in mails per second. Begins with nothing, and claims all of it, which a node that is alone gets at once.
+    #[must_use]
+    pub fn of(cluster: f64) -> Self {
+        Self { cluster, claim: cluster, used: 0.0 }
+    }
+
+    /// How many mails per second the next heartbeat is to claim.
+    #[must_use]
+    pub fn claim(&self) -> f64 {
+        self.claim
+    }
+
+    /// How many mails per second may begin now; 0: none.
+    #[must_use]
+    pub fn used(&self) -> f64 {
+        self.used
+    }
+
+    /// Lets go of it: the others no longer count on the claim.
+    pub fn lapse(&mut self) {
+        self.used = 0.0;
+    }
+
+    /// Decides anew after the heartbeat `said`, by the `nodes` that were there then.
+    pub fn decide(&mut self, said: &Heartbeat, nodes: &[Node]) {
+        if !nodes.iter().any(|node| said.is_of_process(node) && node.is_live) {
+            // The answer took too long, or somebody else goes by this name: nobody respects what was claimed.
+            *self = Self::of(self.cluster);
+            return;
+        }
+        let senders = || nodes.iter().filter(|node| node.is_live && node.said.sends_mail);
+        let claimed: f64 = senders().filter_map(|node| node.said.mail_rate).sum();
+        let fair = self.cluster / senders().count().max(1) as f64;
+        let agreed = claimed <= self.cluster * (1.0 + ROUNDING);
+        let allowed = if agreed { said.mail_rate.unwrap_or(0.0) } else { self.used };
+        self.used = allowed.min(fair);
+        self.claim = fair;
+    }
+}
+
+impl Heartbeat {
+    /// Whether these nodes know the process that says this, and not another one of its name.
+    #[must_use]
+    pub fn is_among(&self, nodes: &[Node]) -> bool {
+        nodes.iter().any(|node| self.is_of_process(node))
+    }
+
+    fn is_of_process(&self, node: &Node) -> bool {
+        node.said.id == self.id && node.said.started_at == self.started_at
+    }
+}
+
+#[cfg(test)]
+mod tests;

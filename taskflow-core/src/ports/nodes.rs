@@ -1,0 +1,31 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::error::StoreError;
+use crate::{Heartbeat, Node, NodeId, Timestamp};
+
+/// Which processes share the store.
+///
+/// # Contract
+///
+/// * How long ago something was, and until when a node counts, is **by the store's own clock**: those of nodes differ.
+/// * What [`beat`](Nodes::beat) tells was read after its heartbeat was written: of two that beat at the same time at least
+///   one hears of the other.
+/// * A name belongs to whoever of that name was started last, until they lapse; heartbeats of an earlier one change
+///   nothing meanwhile.
+/// * Cost depends on how many nodes there are and were within days, on nothing else.
+#[async_trait]
+pub trait Nodes: Send + Sync {
+    /// Writes a heartbeat, which makes its node live for `lapse` from now, and tells all nodes by their ids.
+    async fn beat(&self, beat: &Heartbeat, lapse: Duration) -> Result<Vec<Node>, StoreError>;
+
+    /// Removes a node that says good-bye; one of the same name that was started at another time stays.
+    async fn leave(&self, id: &NodeId, started_at: Timestamp) -> Result<(), StoreError>;
+
+    /// All nodes by their ids (bytes), also those that lapsed.
+    async fn nodes(&self) -> Result<Vec<Node>, StoreError>;
+
+    /// Removes lapsed nodes that have been silent for so long, and tells how many.
+    async fn forget_nodes(&self, silent_for: Duration) -> Result<u64, StoreError>;
+}
