@@ -2,22 +2,21 @@
 
 mod builder;
 mod catalogue;
+mod known;
 mod meeting;
 mod plain;
 mod reader;
 mod shipped;
 mod words;
 
-use std::sync::Arc;
-
-use minijinja::value::{Kwargs, Value};
-use minijinja::{Environment, Error, ErrorKind, context};
+use minijinja::{Environment, Error, ErrorKind, Value};
 use taskflow_core::ports::{RenderError, Renderer};
 use taskflow_core::{Content, Letter, Locale, NoticeKind, Timestamp, Topic, WrittenLetter, Zone};
 
 use crate::message::one_line;
 pub use builder::{TemplateError, TemplatesBuilder};
-use catalogue::{Catalogue, Catalogues};
+use catalogue::Catalogues;
+use known::{Known, link, speaker};
 use reader::Reader;
 use shipped::SHIPPED;
 
@@ -52,7 +51,8 @@ use shipped::SHIPPED;
 ///   organizer's `message` (may be none); `meeting_left` has `who`;
 /// * `server_alert` and `server_recovery` have `problems`, a list of lines, `since` and `until` (none: it lasts).
 ///
-/// The pieces in `parts/` are included by several of them.
+/// The pieces in `parts/` are included by several of them; those of `parts/kit.html` are known in every block of
+/// `layout.html`, which imports them.
 #[derive(Debug)]
 pub struct Templates {
     environment: Environment<'static>,
@@ -105,26 +105,28 @@ impl Templates {
         let kind = letter.topic.kind();
         let words = self.catalogues.closest(&letter.locale).ok_or(RenderError("there are no words".to_owned()))?;
         let reader = Reader { words, zone: &letter.zone };
-        let common = context! {
-            name => &letter.name,
-            locale => words.tag(),
-            public_url => letter.public_url.as_ref().filter(|_| !goes_to_a_guest(&letter.topic)),
-            unsubscribe_url => &letter.unsubscribe_url,
-            say => speaker(words),
+        let known = Known {
+            name: Value::from(letter.name.as_str()),
+            locale: Value::from(words.tag()),
+            public_url: link(letter.public_url.as_ref().filter(|_| !goes_to_a_guest(&letter.topic))),
+            unsubscribe_url: link(letter.unsubscribe_url.as_ref()),
+            say: speaker(words),
+            subject: None,
+            topic: words::of(&letter.topic, &reader)?,
         };
-        let context = context! { ..common, ..words::of(&letter.topic, &reader)? };
-        let subject = one_line(&self.fill(format!("{kind}/subject.txt"), &context)?);
+        let subject = one_line(&self.fill(format!("{kind}/subject.txt"), known.clone())?);
         if subject.is_empty() {
             return Err(RenderError(format!("{kind}/subject.txt: the subject is empty")).into());
         }
-        let context = context! { subject => &subject, ..context };
-        let text = self.fill(format!("{kind}/body.txt"), &context)? + "\n";
-        let html = self.fill(format!("{kind}/body.html"), &context)? + "\n";
+        let known = Known { subject: Some(Value::from(subject.as_str())), ..known };
+        let text = self.fill(format!("{kind}/body.txt"), known.clone())? + "\n";
+        let html = self.fill(format!("{kind}/body.html"), known)? + "\n";
         Ok(Content { subject, text, html: Some(html) })
     }
 
-    fn fill(&self, name: String, context: &Value) -> Result<String, Fault> {
-        let filled = self.environment.get_template(&name).and_then(|template| template.render(context.clone()));
+    fn fill(&self, name: String, known: Known) -> Result<String, Fault> {
+        let known = Value::from_object(known);
+        let filled = self.environment.get_template(&name).and_then(|template| template.render(known));
         filled.map_err(|error| Fault::Template { name, error })
     }
 }
@@ -155,24 +157,6 @@ impl From<RenderError> for Fault {
     fn from(error: RenderError) -> Self {
         Self::Other(error)
     }
-}
-
-/// What templates call `say`: words by their name, with what is to be filled in.
-fn speaker(words: &Arc<Catalogue>) -> Value {
-    let words = words.clone();
-    Value::from_function(move |key: &str, gaps: Kwargs| {
-        let mut slots = Vec::new();
-        for name in gaps.args() {
-            let value: Value = gaps.get(name)?;
-            if value.is_undefined() || value.is_none() {
-                return Err(Error::new(ErrorKind::UndefinedError, format!("{name} in {key} is nothing")));
-            }
-            slots.push((name, value.to_string()));
-        }
-        let slots: Vec<_> = slots.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        // Names of words and gaps only: nothing that anybody typed.
-        words.say(key, &slots).map_err(|error| Error::new(ErrorKind::InvalidOperation, error.0))
-    })
 }
 
 /// A letter by hand, in which nothing is ours.

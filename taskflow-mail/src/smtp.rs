@@ -50,7 +50,7 @@ impl SmtpMailer {
         Ok(Self { pool: Arc::new(pool), rate })
     }
 
-    /// Changes [`SmtpSettings::rate`] from now on: for nodes that share a limit, as they come and go.
+    /// Changes [`SmtpSettings::rate`] from now on.
     ///
     /// # Errors
     ///
@@ -64,14 +64,28 @@ impl SmtpMailer {
         Ok(())
     }
 
-    /// How many mails may be under way at once so that all of them get their turn in time: the connections, or fewer
-    /// when the rate is low. Who sends more side by side may be told that the relay is unavailable although it is not.
+    /// So many mails may begin per second for so long, and then none until this is called again or
+    /// [`set_rate`](Self::set_rate): for nodes that share a limit, as they come, go and lose touch. 0 or what is no number:
+    /// none. After a rest no burst follows.
+    pub fn lend_rate(&self, mails_per_second: f64, lasting: Duration) {
+        let rate = if mails_per_second.is_finite() { mails_per_second.max(0.0) } else { 0.0 };
+        let now = Instant::now();
+        // What is too far away to be an instant is as good as for ever.
+        let until = now.checked_add(lasting).unwrap_or(now + Duration::from_hours(24 * 365));
+        self.rate.lend(rate, now, until);
+    }
+
+    /// How many connections the present rate keeps busy: all, or as many as mails begin in a second. Twice as many
+    /// may be under way at once and get their turn in time, also when the rate is halved meanwhile; who sends more side by
+    /// side may be told that the relay is unavailable although it is not.
     #[must_use]
     pub fn room(&self) -> usize {
         let connections = self.pool.settings().connections;
         match self.rate.per_second() {
-            // Half of what the wait allows, so that a late wake-up turns nobody away.
-            Some(rate) => ((rate * self.patience().as_secs_f64() / 2.0) as usize).clamp(1, connections),
+            Some(rate) => {
+                let span = (self.patience() / 4).min(Duration::from_secs(1));
+                ((rate * span.as_secs_f64()) as usize).clamp(1, connections)
+            }
             None => connections,
         }
     }
@@ -127,5 +141,9 @@ impl fmt::Debug for SmtpMailer {
 impl Mailer for SmtpMailer {
     async fn send(&self, mail: &Mail) -> Result<Accepted, MailError> {
         self.hand_in(Message::write(&self.pool.settings().from, mail)?).await
+    }
+
+    fn room(&self) -> Option<usize> {
+        Some(Self::room(self))
     }
 }

@@ -13,6 +13,7 @@
 //! ```
 
 mod session;
+mod wire;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -44,6 +45,17 @@ pub struct Received {
     pub connection: usize,
 }
 
+/// What a client said on a connection after the server had kept it waiting there, by [`Fault::Delay`] or [`Fault::Hang`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Which connection; the first is 1.
+    pub connection: usize,
+    /// How late the answer was; `None`: it never came.
+    pub silence: Option<Duration>,
+    /// The first line of what came then, a command or not.
+    pub line: String,
+}
+
 /// A moment of the dialogue at which something can go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -66,6 +78,8 @@ pub enum Stage {
 pub enum Fault {
     /// This answer instead of the usual one; 421 also closes the connection.
     Answer(u16),
+    /// The same with words of its own, as in `550 5.1.1 no such user`.
+    Say(&'static str),
     /// No answer, ever.
     Hang,
     /// The usual answer, but later.
@@ -98,6 +112,7 @@ struct Shared {
     rules: Mutex<Rules>,
     mails: Mutex<Vec<Received>>,
     commands: Mutex<Vec<String>>,
+    said: Mutex<Vec<Said>>,
     taken: watch::Sender<usize>,
     connections: watch::Sender<usize>,
     /// Every open connection holds it too.
@@ -206,6 +221,7 @@ impl SmtpServerBuilder {
                 rules: Mutex::default(),
                 mails: Mutex::default(),
                 commands: Mutex::default(),
+                said: Mutex::default(),
                 taken: watch::Sender::new(0),
                 connections: watch::Sender::new(0),
                 open: Arc::default(),
@@ -255,6 +271,11 @@ impl SmtpServer {
         self.rule(Rule { stage, recipient: Some(recipient.to_owned()), fault, when: When::Always });
     }
 
+    /// The same, but only the next time.
+    pub fn once_to(&self, recipient: &str, stage: Stage, fault: Fault) {
+        self.rule(Rule { stage, recipient: Some(recipient.to_owned()), fault, when: When::Once });
+    }
+
     /// After that many mails a connection answers 421 to the next one and is closed.
     pub fn close_after(&self, mails: usize) {
         lock(&self.shared.rules).mails_per_connection = Some(mails);
@@ -270,7 +291,8 @@ impl SmtpServer {
         *lock(&self.shared.rules) = Rules::default();
     }
 
-    /// The mails taken so far, in order; empty when only counting.
+    /// The mails taken so far, in order, so that the one that was answered `taken as 1` is the first; empty when only
+    /// counting.
     #[must_use]
     pub fn mails(&self) -> Vec<Received> {
         lock(&self.shared.mails).clone()
@@ -292,6 +314,14 @@ impl SmtpServer {
     #[must_use]
     pub fn commands(&self) -> Vec<String> {
         lock(&self.shared.commands).clone()
+    }
+
+    /// On which connections clients went on after an answer that was late or never came, be it before or after the answer.
+    /// What they had sent along with what was answered late does not count, nor do answers less than a quarter of a second
+    /// late.
+    #[must_use]
+    pub fn said_after_silence(&self) -> Vec<Said> {
+        lock(&self.shared.said).clone()
     }
 
     /// Waits until that many mails were taken, and returns them.

@@ -30,6 +30,11 @@ impl Rate {
         self.lock().set(per_second, now);
     }
 
+    /// So many for so long, and then none until it is set again.
+    pub(crate) fn lend(&self, per_second: f64, now: Instant, until: Instant) {
+        self.lock().lend(per_second, now, until);
+    }
+
     pub(crate) fn per_second(&self) -> Option<f64> {
         self.lock().per_second
     }
@@ -76,11 +81,13 @@ struct Bucket {
     per_second: Option<f64>,
     tokens: f64,
     at: Instant,
+    /// Nothing begins from then on.
+    until: Option<Instant>,
 }
 
 impl Bucket {
     fn full(per_second: Option<f64>, now: Instant) -> Self {
-        let mut bucket = Self { per_second, tokens: 0.0, at: now };
+        let mut bucket = Self { per_second, tokens: 0.0, at: now, until: None };
         bucket.tokens = bucket.size();
         bucket
     }
@@ -93,7 +100,18 @@ impl Bucket {
     fn set(&mut self, per_second: Option<f64>, now: Instant) {
         self.fill(now);
         self.per_second = per_second;
+        self.until = None;
         self.tokens = self.tokens.min(self.size());
+    }
+
+    /// What nobody could use was not saved up: after a rest it begins empty.
+    fn lend(&mut self, per_second: f64, now: Instant, until: Instant) {
+        let rested = self.until.is_some_and(|until| now >= until) || self.per_second == Some(0.0);
+        self.set(Some(per_second), now);
+        self.until = Some(until);
+        if rested || per_second <= 0.0 {
+            self.tokens = 0.0;
+        }
     }
 
     fn fill(&mut self, now: Instant) {
@@ -106,6 +124,9 @@ impl Bucket {
     fn take(&mut self, now: Instant) -> Result<(), Duration> {
         let Some(rate) = self.per_second else { return Ok(()) };
         self.fill(now);
+        if rate <= 0.0 || self.until.is_some_and(|until| now >= until) {
+            return Err(LONGEST_SLEEP);
+        }
         if self.tokens >= 1.0 {
             self.tokens -= 1.0;
             return Ok(());
@@ -158,6 +179,25 @@ mod tests {
         assert_eq!(taken(&mut bucket, now, Duration::from_millis(900)), 1);
         bucket.set(None, now);
         assert_eq!(taken(&mut bucket, now, Duration::from_millis(900)), 900);
+    }
+
+    #[test]
+    fn a_rate_that_was_lent_ends_by_itself_and_begins_again_without_a_burst() {
+        let now = Instant::now();
+        let second = Duration::from_secs(1);
+        let mut bucket = Bucket::full(Some(100.0), now);
+        bucket.lend(0.0, now, now);
+        assert_eq!(taken(&mut bucket, now, second), 0);
+        bucket.lend(100.0, now + second, now + second * 2);
+        assert!(bucket.take(now + second).is_err(), "nothing is saved up");
+        let got = taken(&mut bucket, now + second, second * 3);
+        assert!((99..=100).contains(&got), "{got}");
+        bucket.lend(100.0, now + second * 9, now + second * 10);
+        assert!(bucket.take(now + second * 9).is_err());
+        // Lent on in time it goes on as it was.
+        assert!(bucket.take(now + second * 9 + MS * 500).is_ok());
+        bucket.lend(50.0, now + second * 9 + MS * 500, now + second * 20);
+        assert_eq!((0..50).filter(|_| bucket.take(now + second * 9 + MS * 500).is_ok()).count(), 5);
     }
 
     #[tokio::test]

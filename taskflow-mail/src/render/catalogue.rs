@@ -1,6 +1,6 @@
 //! The words of the languages, and which language a reader is written to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use taskflow_core::Locale;
@@ -15,15 +15,21 @@ const LAST_RESORT: &str = "en";
 /// What every entry may be filled in with: the name of the service.
 const BRAND: &str = "brand";
 
+/// Room for most of what is said, in octets.
+const USUAL_LENGTH: usize = 64;
+
 /// What the patterns of dates may be filled in with.
 const DATE_SLOTS: [&str; 11] =
     ["weekday", "weekday_short", "day", "month", "month_short", "year", "hour", "hour12", "half", "minute", "zone"];
+
+/// Writes what fills the gap of that name; `None` when it knows of none.
+pub(super) type Slot<'a> = &'a dyn Fn(&mut String, &str) -> Result<Option<()>, RenderError>;
 
 /// The words of one language.
 #[derive(Debug, Clone)]
 pub(super) struct Catalogue {
     tag: String,
-    entries: BTreeMap<String, Entry>,
+    entries: HashMap<String, Entry>,
 }
 
 #[derive(Debug, Clone)]
@@ -58,28 +64,46 @@ impl Catalogue {
     ///
     /// There are no such words, or a gap that `slots` does not fill.
     pub(super) fn say(&self, key: &str, slots: &[(&str, &str)]) -> Result<String, RenderError> {
+        let mut said = String::with_capacity(USUAL_LENGTH);
+        let is_one = slots.iter().find(|(name, _)| *name == "count").map(|(_, count)| *count == "1");
+        self.fill(&mut said, key, is_one, &|said, slot| {
+            let found = slots.iter().find(|(name, _)| *name == slot);
+            Ok(found.map(|(_, value)| said.push_str(value)))
+        })?;
+        Ok(said)
+    }
+
+    /// Writes the words called `key` to the end of `said`. What goes by a count is told by `is_one`; each gap is written by
+    /// `slot`, which answers `None` to one that it does not know, so that only what words ask for is worked out.
+    ///
+    /// # Errors
+    ///
+    /// There are no such words, or a gap that `slot` does not fill.
+    pub(super) fn fill(
+        &self,
+        said: &mut String,
+        key: &str,
+        is_one: Option<bool>,
+        slot: Slot<'_>,
+    ) -> Result<(), RenderError> {
         let entry = self.entries.get(key).ok_or_else(|| self.wrong(key, "there are no such words"))?;
-        let slot = |name: &str| slots.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-        let pattern = match entry {
-            Entry::Always(pattern) => pattern,
-            Entry::Counted { one, other } => match slot("count") {
-                Some("1") => one,
-                Some(_) => other,
-                None => return Err(self.wrong(key, "they go by a count, and there is none")),
-            },
+        let pattern = match (entry, is_one) {
+            (Entry::Always(pattern), _) => pattern,
+            (Entry::Counted { one, .. }, Some(true)) => one,
+            (Entry::Counted { other, .. }, Some(false)) => other,
+            (Entry::Counted { .. }, None) => return Err(self.wrong(key, "they go by a count, and there is none")),
         };
-        let mut said = String::new();
         for piece in &pattern.0 {
             match piece {
                 Piece::Text(text) => said.push_str(text),
-                Piece::Slot(name) => match slot(name) {
-                    Some(value) => said.push_str(value),
-                    None if name == BRAND && key != BRAND => said.push_str(&self.say(BRAND, &[])?),
+                Piece::Slot(name) => match slot(said, name)? {
+                    Some(()) => {}
+                    None if name == BRAND && key != BRAND => self.fill(said, BRAND, None, &|_, _| Ok(None))?,
                     None => return Err(self.wrong(key, &format!("nothing is there to fill in {{{name}}}"))),
                 },
             }
         }
-        Ok(said)
+        Ok(())
     }
 
     /// Whether there are such words.
@@ -113,7 +137,7 @@ impl Catalogues {
             let known = catalogues.by_tag.get(LAST_RESORT).cloned();
             let read = entries(place, text, known.as_deref())?;
             let mut catalogue = match tag.parse() {
-                Ok(locale) => catalogues.closest(&locale).map_or_else(BTreeMap::new, |wider| wider.entries.clone()),
+                Ok(locale) => catalogues.closest(&locale).map_or_else(HashMap::new, |wider| wider.entries.clone()),
                 Err(_) => return Err(TemplateError::new(place, None, format!("{tag} is not a language tag"))),
             };
             catalogue.extend(read);
@@ -143,14 +167,14 @@ impl Catalogues {
 }
 
 /// The entries of a source (TOML); `known` says which there may be, `None`: any.
-fn entries(place: &str, text: &str, known: Option<&Catalogue>) -> Result<BTreeMap<String, Entry>, TemplateError> {
+fn entries(place: &str, text: &str, known: Option<&Catalogue>) -> Result<HashMap<String, Entry>, TemplateError> {
     let line = |at: usize| text.get(..at).map(|before| before.matches('\n').count() + 1);
     let table = DeTable::parse(text).map_err(|error| {
         TemplateError::new(place, error.span().and_then(|span| line(span.start)), error.message().to_owned())
     })?;
     let mut found = Vec::new();
     flatten(String::new(), table.get_ref(), &mut found);
-    let mut entries = BTreeMap::new();
+    let mut entries = HashMap::new();
     for (key, value, at) in found {
         let wrong = |why: String| TemplateError::new(place, line(at), format!("{key}: {why}"));
         let entry = entry(value).map_err(wrong)?;

@@ -1,6 +1,6 @@
 //! How times and spans are told to one reader: in their language, in their zone.
 
-use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 use taskflow_core::ports::RenderError;
 use taskflow_core::{Timestamp, Zone};
 
@@ -81,33 +81,106 @@ impl Reader<'_> {
     }
 
     fn date(&self, pattern: &str, local: NaiveDateTime, zone: &str) -> Result<String, RenderError> {
-        let fields = local.format(FIELDS).to_string();
-        let mut fields = fields.split(' ');
-        let mut next = || fields.next().unwrap_or_default();
-        let (weekday, day, month, year) = (next(), next(), next(), next());
-        let (hour, hour12, half, minute) = (next(), next(), next(), next());
-        let half = self.say(&format!("dates.{half}"))?;
-        let time = [("hour", hour), ("hour12", hour12), ("half", half.as_str()), ("minute", minute)];
-        let name = |family: &str, number: &str| self.say(&format!("{family}.{number}"));
-        self.words.say(
-            pattern,
-            &[
-                ("weekday", name("dates.weekdays", weekday)?.as_str()),
-                ("weekday_short", name("dates.weekdays_short", weekday)?.as_str()),
-                ("day", day),
-                ("month", name("dates.months", month)?.as_str()),
-                ("month_short", name("dates.months_short", month)?.as_str()),
-                ("year", year),
-                ("time", self.words.say("dates.time", &time)?.as_str()),
-                ("zone", zone),
-            ],
-        )
+        let mut told = String::with_capacity(LONG);
+        self.words.fill(&mut told, pattern, None, &|told, slot| {
+            let day_of_week = local.weekday().num_days_from_monday() as usize;
+            match slot {
+                "weekday" => self.name(told, WEEKDAYS[day_of_week])?,
+                "weekday_short" => self.name(told, WEEKDAYS_SHORT[day_of_week])?,
+                "day" => number(told, local.day(), 1),
+                "month" => self.name(told, MONTHS[local.month0() as usize])?,
+                "month_short" => self.name(told, MONTHS_SHORT[local.month0() as usize])?,
+                "year" => number(told, local.year().unsigned_abs(), 4),
+                "time" => self.time(told, local)?,
+                "zone" => told.push_str(zone),
+                _ => return Ok(None),
+            }
+            Ok(Some(()))
+        })?;
+        Ok(told)
+    }
+
+    fn time(&self, told: &mut String, local: NaiveDateTime) -> Result<(), RenderError> {
+        self.words.fill(told, "dates.time", None, &|told, slot| {
+            let (is_pm, hour12) = local.hour12();
+            match slot {
+                "hour" => number(told, local.hour(), 2),
+                "hour12" => number(told, hour12, 1),
+                "half" => self.name(told, if is_pm { "dates.pm" } else { "dates.am" })?,
+                "minute" => number(told, local.minute(), 2),
+                _ => return Ok(None),
+            }
+            Ok(Some(()))
+        })
+    }
+
+    fn name(&self, told: &mut String, key: &str) -> Result<(), RenderError> {
+        self.words.fill(told, key, None, &|_, _| Ok(None))
     }
 }
 
-/// The numbers of a date and time in chrono's notation: day of the week from Monday as 1, day, month, year, hour, hour of
-/// twelve, half of the day, minute.
-const FIELDS: &str = "%u %-d %-m %Y %H %-I %P %M";
+/// Room for the longest way to tell a time, in octets.
+const LONG: usize = 80;
+
+/// The keys of the names of days, Monday first, and of months.
+const WEEKDAYS: [&str; 7] = [
+    "dates.weekdays.1",
+    "dates.weekdays.2",
+    "dates.weekdays.3",
+    "dates.weekdays.4",
+    "dates.weekdays.5",
+    "dates.weekdays.6",
+    "dates.weekdays.7",
+];
+const WEEKDAYS_SHORT: [&str; 7] = [
+    "dates.weekdays_short.1",
+    "dates.weekdays_short.2",
+    "dates.weekdays_short.3",
+    "dates.weekdays_short.4",
+    "dates.weekdays_short.5",
+    "dates.weekdays_short.6",
+    "dates.weekdays_short.7",
+];
+const MONTHS: [&str; 12] = [
+    "dates.months.1",
+    "dates.months.2",
+    "dates.months.3",
+    "dates.months.4",
+    "dates.months.5",
+    "dates.months.6",
+    "dates.months.7",
+    "dates.months.8",
+    "dates.months.9",
+    "dates.months.10",
+    "dates.months.11",
+    "dates.months.12",
+];
+const MONTHS_SHORT: [&str; 12] = [
+    "dates.months_short.1",
+    "dates.months_short.2",
+    "dates.months_short.3",
+    "dates.months_short.4",
+    "dates.months_short.5",
+    "dates.months_short.6",
+    "dates.months_short.7",
+    "dates.months_short.8",
+    "dates.months_short.9",
+    "dates.months_short.10",
+    "dates.months_short.11",
+    "dates.months_short.12",
+];
+
+/// Writes a number with at least so many digits.
+fn number(told: &mut String, number: u32, digits: usize) {
+    let mut written = [b'0'; 10];
+    let (mut left, mut begin) = (number, written.len());
+    while left > 0 || written.len() - begin < digits {
+        begin -= 1;
+        written[begin] = b'0' + (left % 10) as u8;
+        left /= 10;
+    }
+    told.extend(written[begin..].iter().map(|digit| char::from(*digit)));
+}
 
 #[cfg(test)]
 mod tests {

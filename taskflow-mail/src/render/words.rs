@@ -31,7 +31,7 @@ pub(super) fn of(topic: &Topic, reader: &Reader<'_>) -> Result<Value, RenderErro
             if tasks.items.is_empty() {
                 return Err(RenderError("a reminder of no task".to_owned()));
             }
-            context! { tasks => listed(tasks, reader, |task| open_task(task, reader))? }
+            context! { tasks => listed(tasks, reader, |task| open_task(task, false, reader))? }
         }
         Topic::DailySummary(digest) => daily_summary(digest, reader)?,
         Topic::ServerAlert { since, problems } => {
@@ -63,8 +63,8 @@ fn daily_summary(digest: &Digest, reader: &Reader<'_>) -> Result<Value, RenderEr
         0 => Ok(None),
         _ => Ok::<_, RenderError>(Some(context! { title => reader.count(title, total)?, ..list })),
     };
-    let late = |task: &Task| Ok(context! { is_late => true, ..open_task(task, reader)? });
-    let open = |task: &Task| open_task(task, reader);
+    let late = |task: &Task| open_task(task, true, reader);
+    let open = |task: &Task| open_task(task, false, reader);
     let done = |task: &Task| Ok(context! { title => task.title.as_str(), about => None::<String>, is_late => false });
     let today = |meeting: &Meeting| meeting_today(meeting, reader);
     let parts = [
@@ -87,7 +87,7 @@ fn listed<T>(
     Ok(context! { items, more, total => excerpt.total })
 }
 
-fn open_task(task: &Task, reader: &Reader<'_>) -> Result<Value, RenderError> {
+fn open_task(task: &Task, is_late: bool, reader: &Reader<'_>) -> Result<Value, RenderError> {
     let due = match task.due_at {
         Some(due_at) => Some(format!("{}: {}", reader.say("fact.due")?, reader.short(due_at)?)),
         None => None,
@@ -104,7 +104,7 @@ fn open_task(task: &Task, reader: &Reader<'_>) -> Result<Value, RenderError> {
         (Some(due), Some(priority)) => Some(format!("{due} · {priority}")),
         (due, priority) => due.or(priority),
     };
-    Ok(context! { title => task.title.as_str(), about, is_late => false })
+    Ok(context! { title => task.title.as_str(), about, is_late })
 }
 
 fn meeting_today(meeting: &Meeting, reader: &Reader<'_>) -> Result<Value, RenderError> {

@@ -2,19 +2,19 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::time::sleep;
 
-use super::{Fault, Received, Shared, Stage, When, lock};
+use super::wire::Wire;
+use super::{Fault, Received, Said, Shared, Stage, When, lock};
 
-trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+/// What a client sends along with what is not answered is here by then.
+const ALONG: Duration = Duration::from_millis(250);
 
 struct Session {
-    wire: BufReader<Box<dyn Wire>>,
+    wire: BufReader<Wire>,
     /// Answers that wait until everything that came was read, as RFC 2920 §3.2 wants.
     answers: Vec<u8>,
     shared: Arc<Shared>,
@@ -24,6 +24,15 @@ struct Session {
     signed_in: bool,
     from: Option<String>,
     to: Vec<String>,
+    silence: Option<Silence>,
+}
+
+/// The server has kept its client waiting, and nothing was said since.
+struct Silence {
+    /// `None`: for ever.
+    span: Option<Duration>,
+    /// Octets that came along with what was not answered, and have not been read yet.
+    along: usize,
 }
 
 pub(super) async fn run(tcp: TcpStream, number: usize, shared: Arc<Shared>) {
@@ -34,9 +43,9 @@ pub(super) async fn run(tcp: TcpStream, number: usize, shared: Arc<Shared>) {
 async fn session(tcp: TcpStream, number: usize, shared: Arc<Shared>) -> io::Result<()> {
     tcp.set_nodelay(true)?;
     let encrypted = shared.offers.implicit_tls.is_some();
-    let wire: Box<dyn Wire> = match &shared.offers.implicit_tls {
-        Some(acceptor) => Box::new(acceptor.accept(tcp).await?),
-        None => Box::new(tcp),
+    let wire = match &shared.offers.implicit_tls {
+        Some(acceptor) => Wire::new(acceptor.accept(tcp).await?),
+        None => Wire::new(tcp),
     };
     let wire = BufReader::new(wire);
     let mut session = Session {
@@ -49,6 +58,7 @@ async fn session(tcp: TcpStream, number: usize, shared: Arc<Shared>) -> io::Resu
         encrypted,
         from: None,
         to: Vec::new(),
+        silence: None,
     };
     let _open = Arc::clone(&session.shared.open);
     // The server holds one of them itself.
@@ -91,7 +101,7 @@ impl Session {
             self.flush().await?;
         }
         let mut line = Vec::new();
-        if self.wire.read_until(b'\n', &mut line).await? == 0 {
+        if self.read_line(&mut line).await? == 0 {
             return Ok(None);
         }
         let line = String::from_utf8_lossy(&line).trim_end().to_owned();
@@ -101,6 +111,48 @@ impl Session {
         Ok(Some(line))
     }
 
+    /// Up to the end of a line, which is appended; 0 when the client has gone.
+    async fn read_line(&mut self, line: &mut Vec<u8>) -> io::Result<usize> {
+        let read = self.wire.read_until(b'\n', line).await?;
+        match &mut self.silence {
+            Some(silence) if silence.along > 0 => silence.along = silence.along.saturating_sub(read),
+            Some(_) if read > 0 => self.note(line),
+            Some(_) | None => {}
+        }
+        Ok(read)
+    }
+
+    /// Hears what comes without an answer, for so long or for ever.
+    async fn keep_silent(&mut self, span: Option<Duration>) {
+        let shortly = span.map_or(ALONG, |span| span.min(ALONG));
+        self.wire.get_mut().hear(shortly).await;
+        let along = self.wire.buffer().len() + self.wire.get_ref().heard().len();
+        match span {
+            // Nobody loses patience so soon.
+            Some(span) if span == shortly => {}
+            Some(rest) => {
+                self.silence = Some(Silence { span, along });
+                self.wire.get_mut().hear(rest - shortly).await;
+            }
+            None => {
+                self.silence = Some(Silence { span, along });
+                let heard = self.wire.get_ref().heard().len();
+                self.wire.get_mut().hear_more().await;
+                let more = self.wire.get_ref().heard()[heard..].to_vec();
+                self.note(&more);
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// That a client goes on after it was kept waiting.
+    fn note(&mut self, said: &[u8]) {
+        if let Some(Silence { span: silence, .. }) = self.silence.take() {
+            let line = String::from_utf8_lossy(said).lines().next().unwrap_or_default().to_owned();
+            lock(&self.shared.said).push(Said { connection: self.number, silence, line });
+        }
+    }
+
     fn answer(&mut self, line: &str) {
         self.answers.extend_from_slice(line.as_bytes());
         self.answers.extend_from_slice(b"\r\n");
@@ -108,8 +160,7 @@ impl Session {
 
     async fn flush(&mut self) -> io::Result<()> {
         let answers = std::mem::take(&mut self.answers);
-        self.wire.get_mut().write_all(&answers).await?;
-        self.wire.get_mut().flush().await
+        self.wire.get_mut().write(&answers).await
     }
 
     /// Answers `usual`, unless something goes wrong at this stage; then whether it was the usual answer.
@@ -127,19 +178,23 @@ impl Session {
         match self.fault(stage) {
             None => Ok(true),
             Some(Fault::Delay(span)) => {
-                sleep(span).await;
+                self.keep_silent(Some(span)).await;
                 Ok(true)
             }
             Some(Fault::Hang) => {
                 self.flush().await?;
-                std::future::pending().await
+                self.keep_silent(None).await;
+                Ok(true)
             }
             Some(Fault::Drop) => self.close().await,
-            Some(Fault::Answer(code)) => {
-                self.answer(&format!("{code} as the test wishes"));
-                if code == 421 { self.close().await } else { Ok(false) }
-            }
+            Some(Fault::Answer(code)) => self.answer_instead(&format!("{code} as the test wishes")).await,
+            Some(Fault::Say(answer)) => self.answer_instead(answer).await,
         }
+    }
+
+    async fn answer_instead(&mut self, answer: &str) -> io::Result<bool> {
+        self.answer(answer);
+        if answer.starts_with("421") { self.close().await } else { Ok(false) }
     }
 
     async fn close<T>(&mut self) -> io::Result<T> {
@@ -150,8 +205,8 @@ impl Session {
     fn fault(&self, stage: Stage) -> Option<Fault> {
         let mut rules = lock(&self.shared.rules);
         let found = rules.faults.iter_mut().position(|rule| {
-            let concerned = rule.recipient.as_ref().is_none_or(|recipient| self.to.contains(recipient));
-            rule.stage == stage && concerned && rule.applies()
+            let concerned = || rule.recipient.as_ref().is_none_or(|recipient| self.to.contains(recipient));
+            rule.stage == stage && concerned() && rule.applies()
         })?;
         let fault = rules.faults[found].fault;
         if matches!(rules.faults[found].when, When::Once) {
@@ -183,8 +238,8 @@ impl Session {
         self.answer("220 2.0.0 go ahead");
         self.flush().await?;
         let acceptor = self.shared.offers.starttls.clone().ok_or(io::ErrorKind::Unsupported)?;
-        let encrypted: Box<dyn Wire> = Box::new(acceptor.accept(self.wire.into_inner()).await?);
-        Ok(Self { wire: BufReader::new(encrypted), encrypted: true, ..self })
+        let encrypted = acceptor.accept(self.wire.into_inner().into_stream()).await?;
+        Ok(Self { wire: BufReader::new(Wire::new(encrypted)), encrypted: true, ..self })
     }
 
     async fn auth(&mut self, line: &str) -> io::Result<()> {
@@ -259,7 +314,7 @@ impl Session {
         let mut line = Vec::new();
         loop {
             line.clear();
-            if self.wire.read_until(b'\n', &mut line).await? == 0 {
+            if self.read_line(&mut line).await? == 0 {
                 return Ok(None);
             }
             if line == b".\r\n" {
@@ -274,10 +329,11 @@ impl Session {
     /// Counts a mail and returns the count.
     fn take(&mut self, data: Vec<u8>) -> usize {
         self.mails += 1;
+        // Held until the mail is counted, so that the count is its place among them.
+        let mut mails = lock(&self.shared.mails);
         if !self.shared.offers.count_only {
             let from = self.from.clone().unwrap_or_default();
-            let mail = Received { from, to: self.to.clone(), data, connection: self.number };
-            lock(&self.shared.mails).push(mail);
+            mails.push(Received { from, to: self.to.clone(), data, connection: self.number });
         }
         self.shared.taken.send_modify(|taken| *taken += 1);
         *self.shared.taken.borrow()

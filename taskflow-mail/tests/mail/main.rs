@@ -16,3 +16,4 @@ mod riding;
 mod secured;
 mod storms;
 mod support;
+mod written;
