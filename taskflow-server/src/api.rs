@@ -18,6 +18,7 @@ mod invitations;
 mod list;
 mod mailbox;
 mod meetings;
+mod nodes;
 mod once;
 mod preferences;
 mod suppressions;
@@ -54,7 +55,7 @@ enum Group {
     Inbound,
     /// What would have been sent, when no relay is configured.
     Mailbox,
-    /// Whether the service works.
+    /// Whether the service works, and which processes make it up.
     Health,
 }
 
@@ -85,7 +86,7 @@ type Mails = (
 );
 
 /// In groups, as a tuple of all would be too long.
-type Apis = (Accounts, Tasks, Meetings, Mails, health::HealthApi);
+type Apis = (Accounts, Tasks, Meetings, Mails, health::HealthApi, nodes::NodesApi);
 
 fn service() -> OpenApiService<Apis, ()> {
     let apis = (
@@ -115,6 +116,7 @@ fn service() -> OpenApiService<Apis, ()> {
             mailbox::MailboxApi,
         ),
         health::HealthApi,
+        nodes::NodesApi,
     );
     OpenApiService::new(apis, "TaskFlow", env!("CARGO_PKG_VERSION")).description(document::DESCRIPTION)
 }

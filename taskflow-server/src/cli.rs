@@ -1,5 +1,6 @@
 //! The command line: `taskflow [COMMAND] [--SETTING VALUE]…`; without a command it serves.
 
+mod bench;
 mod database;
 mod failure;
 mod flags;
@@ -46,6 +47,9 @@ enum Command {
     /// Looks after mail.
     #[command(subcommand)]
     Mail(mail::Command),
+    /// Measures how fast mail leaves here.
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// Prints the OpenAPI document of the API.
     Openapi,
     /// Prints the settings in force and where each comes from; secrets are ***.
@@ -74,6 +78,9 @@ fn run(command: Command, flags: Flags) -> Result<(), Failure> {
         let document = serde_json::to_string_pretty(&api::openapi());
         return output::line(&document.map_err(|error| Failure::new(format!("cannot write the document: {error}")))?);
     }
+    if let Command::Bench(command) = command {
+        return bench::run(command, flags);
+    }
     let need = if matches!(command, Command::Serve) { Need::Serve } else { Need::Manage };
     let config = Config::load(Sources::of_process().with_flags(flags.0), need).map_err(Failure::settings)?;
     let asked = config.effective().into_iter().any(|(name, _, from)| name == "LOG" && from != Origin::Default);
@@ -91,7 +98,7 @@ fn run(command: Command, flags: Flags) -> Result<(), Failure> {
             Command::Db(command) => database::run(command, &config).await,
             Command::Mail(command) => mail::run(command, &config).await,
             Command::Config => settings::run(&config),
-            Command::Openapi => Ok(()),
+            Command::Openapi | Command::Bench(_) => Ok(()),
         }
     });
     // Not longer: what still runs on a thread of its own, such as the hash of a password, has nobody left to tell.

@@ -17,7 +17,7 @@ use std::fmt;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use taskflow_core::{EmailAddress, Mailbox};
+use taskflow_core::{EmailAddress, Mailbox, NodeId};
 
 pub use database::Database;
 pub use key::KeyOrigin;
@@ -59,7 +59,7 @@ pub enum PasswordPolicy {
 pub struct Sending {
     /// Connections to the relay at most.
     pub connections: usize,
-    /// Mails that may begin per second, from this process; 0: as many as the relay takes.
+    /// Mails that may begin per second, from all processes on one database together; 0: as many as the relay takes.
     pub rate: f64,
     /// Mails claimed at once at most.
     pub batch: usize,
@@ -128,8 +128,8 @@ pub struct Config {
     pub hold_mail: bool,
     /// How often to look for due mail at least.
     pub job_tick: Duration,
-    /// Name of this process in logs.
-    pub node_id: String,
+    /// Name of this process in logs and among those on the same database.
+    pub node_id: NodeId,
     /// What to log.
     pub log: String,
     /// What is allowed but probably not meant; sentences for the log.
@@ -232,7 +232,7 @@ impl Config {
             "HOLD_MAIL" => self.hold_mail.to_string(),
             "MAILBOX" => self.mailbox.to_string(),
             "JOB_TICK" => duration::show(self.job_tick),
-            "NODE_ID" => self.node_id.clone(),
+            "NODE_ID" => self.node_id.to_string(),
             "LOG" => self.log.clone(),
             _ => String::new(),
         }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io::IsTerminal;
 
+use taskflow_core::NodeId;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::FmtContext;
@@ -17,7 +18,7 @@ pub fn on_terminal() -> bool {
 }
 
 /// Begins to log what `filter` lets through; a filter that cannot be read logs `info`. The first call counts.
-pub fn start(filter: &str, node_id: &str) {
+pub fn start(filter: &str, node_id: &NodeId) {
     let filter = EnvFilter::builder().parse(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // An error means that somebody logs already, as tests do.
@@ -26,7 +27,7 @@ pub fn start(filter: &str, node_id: &str) {
     } else {
         let json = format::json().flatten_event(true).with_current_span(true).with_span_list(false);
         let fields = format::JsonFields::new();
-        logs.fmt_fields(fields).event_format(WithNode { node_id: node_id.to_owned(), json }).try_init()
+        logs.fmt_fields(fields).event_format(WithNode { node_id: node_id.clone(), json }).try_init()
     };
 }
 
@@ -40,7 +41,7 @@ pub fn log_panics() {
 
 /// JSON lines that begin with the name of the node.
 struct WithNode {
-    node_id: String,
+    node_id: NodeId,
     json: format::Format<format::Json>,
 }
 
@@ -87,7 +88,7 @@ mod tests {
         let json = format::json().flatten_event(true).with_current_span(true).with_span_list(false);
         let logs = tracing_subscriber::fmt()
             .fmt_fields(format::JsonFields::new())
-            .event_format(WithNode { node_id: "n-1".into(), json })
+            .event_format(WithNode { node_id: "n-1".parse().expect("a name"), json })
             .with_writer(move || writer.clone())
             .finish();
         tracing::subscriber::with_default(logs, || {

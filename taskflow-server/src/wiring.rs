@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use taskflow_core::ports::{Accounts, Clock, EventBus, MailError, Mailer, Storage, Store, SystemClock};
-use taskflow_core::{App, MemoryStore, RetrySchedule, Sending, StoreError};
+use taskflow_core::ports::{Accounts, Clock, EventBus, MailError, Mailer, Nodes, Storage, Store, SystemClock};
+use taskflow_core::{App, Heartbeat, MemoryStore, RetrySchedule, Sending, StoreError};
 use taskflow_mail::{BounceReports, DevMailbox, ICalendar, InvalidSettings, Security, SmtpMailer, SmtpSettings};
 use taskflow_store_postgres::{PgOptions, PgStore};
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
@@ -16,6 +16,7 @@ pub use self::samples::Samples;
 use crate::auth::{Heeding, Passwords, Revoked, SignedLinks, Tokens};
 use crate::bus::LocalBus;
 use crate::config::{Config, Database, SmtpSecurity};
+use crate::heartbeat::{Pulse, Rhythm};
 use crate::pace::Paced;
 
 /// Everything that answers requests.
@@ -54,6 +55,8 @@ pub struct Opened {
     revoked: Arc<Revoked>,
     samples: Samples,
     storage: Arc<dyn Storage>,
+    /// Looks that must not wait in line behind requests.
+    nodes: Arc<dyn Nodes>,
     kept: Option<Kept>,
 }
 
@@ -115,11 +118,11 @@ pub async fn open(config: &Arc<Config>) -> Result<Opened, OpenError> {
             (Arc::new(store.clone()), Some(Kept::Postgres { store, aside }))
         }
     };
-    let looked_at: Arc<dyn Accounts> = match &kept {
+    let looked_at: Arc<dyn Storage> = match &kept {
         Some(Kept::Postgres { aside, .. }) => Arc::new(aside.clone()),
         Some(Kept::Sqlite(_)) | None => storage.clone(),
     };
-    let revoked = Arc::new(Revoked::new(looked_at, Arc::clone(&clock), access_lifetime(config)));
+    let revoked = Arc::new(Revoked::new(looked_at.clone(), Arc::clone(&clock), access_lifetime(config)));
     let bus: Arc<dyn EventBus> = Arc::new(Heeding::new(Arc::new(LocalBus::new()), Arc::clone(&revoked)));
     let mail = mail_route(config, storage.clone(), Arc::clone(&clock))?;
     let samples = Samples::new(config);
@@ -132,7 +135,7 @@ pub async fn open(config: &Arc<Config>) -> Result<Opened, OpenError> {
         .bus(Arc::clone(&bus))
         .change_quiet(config.change_quiet)
         .session_lifetime(Duration::from_hours(24 * u64::from(config.refresh_token_expire_days)))
-        .sending(sending(config, &mail));
+        .sending(sending(config));
     if !config.sending.batch_delay.is_zero() {
         app = app.outbox(Arc::new(Paced::new(storage.clone(), config.sending.batch_delay)));
     }
@@ -144,7 +147,7 @@ pub async fn open(config: &Arc<Config>) -> Result<Opened, OpenError> {
         )));
     }
     let app = Arc::new(app.build());
-    Ok(Opened { app, bus, clock, mail, config: Arc::clone(config), revoked, samples, storage, kept })
+    Ok(Opened { app, bus, clock, mail, config: Arc::clone(config), revoked, samples, storage, nodes: looked_at, kept })
 }
 
 impl Opened {
@@ -165,10 +168,39 @@ impl Opened {
         }
     }
 
+    /// The store itself, for who reads and writes without a use case.
+    #[must_use]
+    pub fn store(&self) -> Arc<dyn Store> {
+        self.storage.clone()
+    }
+
     /// Reads of credentials.
     #[must_use]
     pub fn accounts(&self) -> Arc<dyn Accounts> {
         self.storage.clone()
+    }
+
+    /// What says to other processes on the same database that this one is there, and keeps to its share of the rate.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        let config = &self.config;
+        let relay = self.mail.relay.clone();
+        let mail_rate = if relay.is_some() { config.sending.rate } else { 0.0 };
+        let node = Heartbeat {
+            id: config.node_id.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: self.clock.now(),
+            sends_mail: !config.hold_mail,
+            mail_rate: None,
+        };
+        let shares = matches!(self.kept, Some(Kept::Postgres { .. })) || mail_rate > 0.0;
+        let rhythm = if shares { Rhythm::LIVELY } else { Rhythm::CALM };
+        let lend = move |rate, lasting| {
+            if let Some(relay) = &relay {
+                relay.lend_rate(rate, lasting);
+            }
+        };
+        Pulse::new(Arc::clone(&self.nodes), Arc::clone(&self.clock), node, rhythm, mail_rate, Box::new(lend))
     }
 
     /// Waits for what the database has under way and closes it.
@@ -316,11 +348,10 @@ fn mail_route(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> 
     Ok(MailRoute { mailer: Arc::clone(&relay) as Arc<dyn Mailer>, relay: Some(relay) })
 }
 
-fn sending(config: &Config, mail: &MailRoute) -> Sending {
+fn sending(config: &Config) -> Sending {
     let sending = &config.sending;
     Sending {
-        // Fewer than there are connections when the rate is low: whoever cannot begin in time would be turned away.
-        connections: mail.relay.as_ref().map_or(sending.connections, |relay| relay.room()),
+        connections: sending.connections,
         batch: sending.batch,
         lease: sending.lease,
         mail_timeout: sending.mail_timeout,

@@ -7,6 +7,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
 use taskflow_core::ports::{Clock, EventBus, Signal};
 use taskflow_core::{App, DeliveryReport, Error};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// The first wait after something failed; it doubles from one failure to the next.
@@ -19,6 +20,7 @@ pub struct Worker {
     app: Arc<App>,
     clock: Arc<dyn Clock>,
     tick: Duration,
+    may_send: Option<watch::Receiver<bool>>,
     health: Health,
 }
 
@@ -26,13 +28,19 @@ impl Worker {
     /// A loop around the delivery step of `app`.
     #[must_use]
     pub fn new(app: Arc<App>, clock: Arc<dyn Clock>, tick: Duration) -> Self {
-        Self { app, clock, tick, health: Health::default() }
+        Self { app, clock, tick, may_send: None, health: Health::default() }
+    }
+
+    /// Begins steps only while this is true; what is under way goes on.
+    #[must_use]
+    pub fn while_allowed(self, may_send: watch::Receiver<bool>) -> Self {
+        Self { may_send: Some(may_send), ..self }
     }
 
     /// Runs until `stop`. A step under way then is waited for; [`App::drain`] makes it short.
     pub async fn run(mut self, bus: Arc<dyn EventBus>, stop: CancellationToken) {
         let mut signals = bus.subscribe();
-        while !stop.is_cancelled() {
+        while self.is_allowed(&stop).await {
             let outcome = self.step().await;
             let change = self.health.after(&outcome);
             log(&outcome, change);
@@ -42,6 +50,18 @@ impl Worker {
             };
             wait.over(&mut signals, &stop).await;
         }
+    }
+
+    /// Waits until a step may begin; false: the loop is to end instead.
+    async fn is_allowed(&mut self, stop: &CancellationToken) -> bool {
+        if let Some(may_send) = &mut self.may_send {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                // Whoever decided is gone, so that nobody can allow it any more.
+                gone = async { may_send.wait_for(|may| *may).await.is_err() } => if gone { stop.cancelled().await },
+            }
+        }
+        !stop.is_cancelled()
     }
 
     /// In a task of its own, so that a panic ends the step and not the loop.

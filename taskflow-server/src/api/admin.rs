@@ -23,6 +23,11 @@ impl Admin {
         self.0.actor()
     }
 
+    /// The same as whoever is signed in.
+    pub(super) fn caller(self) -> Caller {
+        self.0
+    }
+
     async fn of(request: &Request, caller: Caller) -> Result<Self, ApiError> {
         let service = Data::<&Arc<Service>>::from_request_without_body(request).await;
         let Data(service) = service.map_err(|_| ApiError::bug("no service in the request"))?;

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use poem::web::Data;
 use poem_openapi::payload::Json;
+use poem_openapi::types::ToJSON;
 use poem_openapi::{Object, OpenApi};
-use taskflow_core::{DeliveryId, NoticeKind, Timestamp};
+use taskflow_core::{Answered, DeliveryId, EmailAddress, NoticeKind, Timestamp};
 
 use self::letters::LetterBody;
 use super::admin::Admin;
 use super::body::Body;
+use super::once::{Kept, Once, Repeated};
 use super::{ApiError, Group, Val};
 use crate::auth::Caller;
 use crate::wiring::Service;
@@ -36,9 +38,13 @@ struct PlannedBody {
 struct HealthBody {
     /// Whether a relay is configured. Without one mail stays in the dev mailbox.
     relay_configured: bool,
+    /// Whether the relay was away when this node last needed it: mail waits in the outbox until it is back.
+    is_relay_down: bool,
+    /// Since when it has been away.
+    relay_down_since: Option<Val<Timestamp>>,
     /// Whether mail is kept back (`HOLD_MAIL`).
     is_held: bool,
-    /// Whether any mail is due and has not left.
+    /// Whether any mail is due and has not left. What is to be tried again later is not due until then.
     has_backlog: bool,
     /// For how many seconds the longest waiting mail has been due; 0 when none is.
     #[oai(validator(minimum(value = "0")))]
@@ -59,53 +65,83 @@ impl EmailApi {
         &self,
         admin: Admin,
         Data(service): Data<&Arc<Service>>,
+        /// Names this request, so that it can be repeated: for a day the same key gets the same answer.
+        #[oai(name = "Idempotency-Key")]
+        once: Once,
         Body(body): Body<LetterBody>,
-    ) -> Result<Json<PlannedBody>, ApiError> {
-        let ids = service.app.send_letter(admin.actor(), body.read()?).await?;
-        let message = match ids.len() {
-            1 => "one mail is on its way".to_owned(),
-            count => format!("{count} mails are on their way"),
+    ) -> Result<Repeated<Json<PlannedBody>>, ApiError> {
+        let new = body.read()?;
+        let answered = match once.idempotency(admin.caller(), &encode_sent) {
+            Some(once) => service.app.send_letter_once(admin.actor(), new, once).await?,
+            None => Answered::Now(service.app.send_letter(admin.actor(), new).await?),
         };
-        Ok(planned(message, ids))
+        Repeated::new(answered, |ids| sent(ids))
     }
 
     /// Send me a sample of a task's change of status
     #[oai(path = "/test-notification", method = "post", operation_id = "sendSampleNotification")]
-    async fn notification(&self, caller: Caller, service: Data<&Arc<Service>>) -> Result<Json<PlannedBody>, ApiError> {
-        sample(service.0, caller, NoticeKind::TaskStatus).await
+    async fn notification(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        /// Names this request, so that it can be repeated: for a day the same key gets the same answer.
+        #[oai(name = "Idempotency-Key")]
+        once: Once,
+    ) -> Result<Repeated<Json<PlannedBody>>, ApiError> {
+        sample(service, caller, NoticeKind::TaskStatus, None, once).await
     }
 
     /// Send me a sample of a daily summary
     #[oai(path = "/test-summary", method = "post", operation_id = "sendSampleSummary")]
-    async fn summary(&self, caller: Caller, service: Data<&Arc<Service>>) -> Result<Json<PlannedBody>, ApiError> {
-        sample(service.0, caller, NoticeKind::DailySummary).await
+    async fn summary(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        /// Names this request, so that it can be repeated: for a day the same key gets the same answer.
+        #[oai(name = "Idempotency-Key")]
+        once: Once,
+    ) -> Result<Repeated<Json<PlannedBody>>, ApiError> {
+        sample(service, caller, NoticeKind::DailySummary, None, once).await
     }
 
     /// Send me a sample of a reminder of a meeting
     #[oai(path = "/test-reminder", method = "post", operation_id = "sendSampleReminder")]
-    async fn reminder(&self, caller: Caller, service: Data<&Arc<Service>>) -> Result<Json<PlannedBody>, ApiError> {
-        sample(service.0, caller, NoticeKind::MeetingReminder).await
+    async fn reminder(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        /// Names this request, so that it can be repeated: for a day the same key gets the same answer.
+        #[oai(name = "Idempotency-Key")]
+        once: Once,
+    ) -> Result<Repeated<Json<PlannedBody>>, ApiError> {
+        sample(service, caller, NoticeKind::MeetingReminder, None, once).await
     }
 
     /// Send a sample of an alert
     ///
     /// To `ADMIN_EMAIL`; without that setting to me.
     #[oai(path = "/test-server-alert", method = "post", operation_id = "sendSampleAlert")]
-    async fn alert(&self, caller: Caller, service: Data<&Arc<Service>>) -> Result<Json<PlannedBody>, ApiError> {
-        let Some(admin) = service.config.admin_email.clone() else {
-            return sample(service.0, caller, NoticeKind::ServerAlert).await;
-        };
-        let ids = service.app.send_sample_to(admin, NoticeKind::ServerAlert).await?;
-        Ok(planned("a sample is on its way to the administrator".to_owned(), ids))
+    async fn alert(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        /// Names this request, so that it can be repeated: for a day the same key gets the same answer.
+        #[oai(name = "Idempotency-Key")]
+        once: Once,
+    ) -> Result<Repeated<Json<PlannedBody>>, ApiError> {
+        sample(service, caller, NoticeKind::ServerAlert, service.config.admin_email.clone(), once).await
     }
 
     /// Does mail get out
     #[oai(path = "/health", method = "get", operation_id = "mailHealth")]
     async fn health(&self, _caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Json<HealthBody>, ApiError> {
         let backlog = service.app.backlog().await?;
+        let trouble = service.app.relay_trouble();
         let waiting = backlog.oldest_due_at.map(|due| service.clock.now().since(due));
         Ok(Json(HealthBody {
             relay_configured: service.config.smtp.is_some(),
+            is_relay_down: trouble.is_some(),
+            relay_down_since: trouble.map(|trouble| Val(trouble.since)),
             is_held: service.config.hold_mail,
             has_backlog: backlog.oldest_due_at.is_some(),
             oldest_due_seconds: waiting.unwrap_or_default().as_secs(),
@@ -115,11 +151,40 @@ impl EmailApi {
     }
 }
 
-async fn sample(service: &Service, caller: Caller, kind: NoticeKind) -> Result<Json<PlannedBody>, ApiError> {
-    let ids = service.app.send_sample(caller.actor(), kind).await?;
-    Ok(planned("a sample is on its way to you".to_owned(), ids))
+/// Plans a sample to `to`, or else to the caller.
+async fn sample(
+    service: &Service,
+    caller: Caller,
+    kind: NoticeKind,
+    to: Option<EmailAddress>,
+    once: Once,
+) -> Result<Repeated<Json<PlannedBody>>, ApiError> {
+    let message = match &to {
+        None => "a sample is on its way to you",
+        Some(_) => "a sample is on its way to the administrator",
+    };
+    let kept = |ids: &[DeliveryId]| planned(message.to_owned(), ids);
+    let encode = |ids: &[DeliveryId]| kept(ids).encode();
+    let answered = match once.idempotency(caller, &encode) {
+        Some(once) => service.app.send_sample_once(caller.actor(), kind, to, once).await?,
+        None => Answered::Now(service.app.send_sample(caller.actor(), kind, to).await?),
+    };
+    Repeated::new(answered, |ids| kept(ids))
 }
 
-fn planned(message: String, ids: Vec<DeliveryId>) -> Json<PlannedBody> {
-    Json(PlannedBody { message, success: true, delivery_ids: ids.into_iter().map(Val).collect() })
+fn sent(ids: &[DeliveryId]) -> Kept {
+    let message = match ids.len() {
+        1 => "one mail is on its way".to_owned(),
+        count => format!("{count} mails are on their way"),
+    };
+    planned(message, ids)
+}
+
+fn encode_sent(ids: &[DeliveryId]) -> String {
+    sent(ids).encode()
+}
+
+fn planned(message: String, ids: &[DeliveryId]) -> Kept {
+    let body = PlannedBody { message, success: true, delivery_ids: ids.iter().copied().map(Val).collect() };
+    Kept { status: 200, location: None, etag: None, body: body.to_json().unwrap_or_default().to_string() }
 }

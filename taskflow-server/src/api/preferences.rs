@@ -1,15 +1,19 @@
 //! Which mail I want, and when.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use poem::web::Data;
 use poem_openapi::payload::Json;
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
+use poem_openapi::types::ToJSON;
 use poem_openapi::{Object, OpenApi};
 use serde_json::{Map, Value, json};
-use taskflow_core::{LocalMinute, NoticeKind, Preferences, QuietHours, Weekdays};
+use taskflow_core::{Error, Expect, LocalMinute, NoticeKind, Preferences, PreferencesChange, QuietHours, Weekdays};
 
+use super::answer::{Found, Read};
 use super::body::Body;
+use super::etag::{IfMatch, IfNoneMatch, etag};
 use super::wire::{text, with_pattern, words_schema};
 use super::{ApiError, Field, Findings, Group, Val, Wire};
 use crate::auth::Caller;
@@ -51,48 +55,62 @@ struct ChangeBody {
 impl PreferencesApi {
     /// Which mail I want
     #[oai(path = "/", method = "get", operation_id = "getNotifications")]
-    async fn get(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Json<PreferencesBody>, ApiError> {
-        Ok(Json(service.app.preferences(caller.actor()).await?.into()))
+    async fn get(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        /// Answer 304 if this is still its version (its `ETag`).
+        #[oai(name = "If-None-Match")]
+        known: IfNoneMatch,
+    ) -> Result<Read<PreferencesBody>, ApiError> {
+        let user = service.app.user(caller.actor(), caller.user).await?;
+        Ok(Read::new(user.version, &known, || user.preferences.into()))
     }
 
     /// Change which mail I want
     ///
     /// What is left out stays as it is, single kinds too. It holds at once, also for mail that is planned already. A
-    /// reminder of a meeting that begins during quiet hours does not wait for their end.
+    /// reminder of a meeting that begins during quiet hours does not wait for their end. The version is my account's.
     #[oai(path = "/", method = "put", operation_id = "setNotifications")]
     async fn put(
         &self,
         caller: Caller,
         Data(service): Data<&Arc<Service>>,
+        /// Change only this version (its `ETag`), else 412.
+        #[oai(name = "If-Match")]
+        IfMatch(expect): IfMatch,
         Body(body): Body<ChangeBody>,
-    ) -> Result<Json<PreferencesBody>, ApiError> {
-        let before = service.app.preferences(caller.actor()).await?;
-        let after = body.read(before)?;
-        Ok(Json(service.app.set_preferences(caller.actor(), after).await?.into()))
+    ) -> Result<Found<PreferencesBody>, ApiError> {
+        let change = body.read()?;
+        match service.app.change_preferences(caller.actor(), &change, expect.clone()).await {
+            Ok(user) => Ok(Found::Found(Json(user.preferences.into()), etag(user.version))),
+            Err(Error::Stale) if expect != Expect::Any => {
+                let current = service.app.user(caller.actor(), caller.user).await?;
+                Err(ApiError::Stale(PreferencesBody::from(current.preferences).to_json()))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
 impl ChangeBody {
-    fn read(self, before: Preferences) -> Result<Preferences, ApiError> {
+    fn read(self) -> Result<PreferencesChange, ApiError> {
         let mut findings = Findings::default();
-        let mut after = before;
+        let mut kinds = BTreeMap::new();
         for (name, wanted) in findings.kept("kinds", self.kinds).map(|Kinds(kinds)| kinds).unwrap_or_default() {
             match (name.parse::<NoticeKind>().ok().filter(|kind| kind.can_be_switched_off()), bool::parse(&wanted)) {
                 (None, _) => findings.note(&format!("kinds.{name}"), "is no kind of mail that can be switched off"),
                 (Some(_), Err(message)) => findings.note(&format!("kinds.{name}"), message),
-                (Some(kind), Ok(true)) => {
-                    after.off.remove(&kind);
+                (Some(kind), Ok(wanted)) => {
+                    kinds.insert(kind, wanted);
                 }
-                (Some(kind), Ok(false)) => after = after.without(kind),
             }
         }
-        if let Some(quiet) = findings.clearable("quiet_hours", self.quiet_hours) {
-            after.quiet_hours = quiet.and_then(|quiet| quiet.read(&mut findings));
-        }
-        after.summary_at = findings.kept("summary_time", self.summary_time).unwrap_or(after.summary_at);
-        let Days(days) = findings.kept("summary_weekdays", self.summary_weekdays).unwrap_or(Days(after.summary_days));
-        after.summary_days = days;
-        findings.finish(Some(after))
+        let quiet = findings.clearable("quiet_hours", self.quiet_hours);
+        let quiet_hours = quiet.map(|quiet| quiet.and_then(|quiet| quiet.read(&mut findings)));
+        let summary_at = findings.kept("summary_time", self.summary_time);
+        let summary_days = findings.kept("summary_weekdays", self.summary_weekdays).map(|Days(days)| days);
+        findings.finish(Some(PreferencesChange { kinds, quiet_hours, summary_at, summary_days }))
     }
 }
 
@@ -238,8 +256,8 @@ mod tests {
 
     fn read(body: Value) -> Result<Preferences, Vec<String>> {
         let before = Preferences::default().without(NoticeKind::DailySummary);
-        match ChangeBody::parse_from_json(Some(body)).expect("an object").read(before) {
-            Ok(preferences) => Ok(preferences),
+        match ChangeBody::parse_from_json(Some(body)).expect("an object").read() {
+            Ok(change) => Ok(before.with(&change)),
             Err(ApiError::Invalid(errors)) => Err(errors.into_iter().map(|error| error.field).collect()),
             Err(other) => panic!("{other:?}"),
         }

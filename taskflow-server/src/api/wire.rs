@@ -7,8 +7,8 @@ use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type};
 use serde_json::{Value, json};
 use taskflow_core::{
-    DeliveryId, Description, EmailAddress, EventId, InvalidValue, Locale, NoticeKind, ReminderMinutes, SessionId,
-    TaskId, TaskPriority, TaskStatus, Timestamp, Title, UserId, Username, Zone,
+    DeliveryId, Description, EmailAddress, EventId, InvalidValue, Locale, NodeId, NoticeKind, ReminderMinutes,
+    SessionId, TaskId, TaskPriority, TaskStatus, Timestamp, Title, UserId, Username, Zone,
 };
 
 /// A value of the JSON interface.
@@ -160,6 +160,7 @@ const LINE: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*[^\\s\\u000
 pub(super) const TEXT: &str = "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$";
 
 texts! {
+    NodeId => with_pattern(text_schema(1, Self::MAX_LENGTH), "^[A-Za-z0-9._-]+$"), "node-1", |v| json!(v.as_str());
     Username => with_pattern(text_schema(Self::LENGTH.0, Self::LENGTH.1), "^[\\w.-]+$"), "testuser", |v| json!(v.as_str());
     EmailAddress => with_pattern(with_format(text_schema(6, Self::MAX_LENGTH), "email"), EMAIL), "test@example.com", |v| json!(v.as_str());
     Title => with_pattern(text_schema(1, Self::MAX_LENGTH), LINE), "Test Task", |v| json!(v.as_str());

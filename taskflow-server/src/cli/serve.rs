@@ -6,6 +6,7 @@ mod listen;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +21,8 @@ use announce::First;
 const GRACE: Duration = Duration::from_secs(25);
 /// How many files and connections to ask the operating system for.
 const DESCRIPTORS: u64 = 16_384;
+/// How long saying good-bye to other nodes may take.
+const LEAVING: Duration = Duration::from_secs(1);
 /// How long closing the database may take.
 const CLOSING: Duration = Duration::from_secs(3);
 
@@ -40,7 +43,10 @@ pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let listener = listen::listen(socket, &config)?;
     let server = tokio::spawn(http::serve(Arc::new(opened.service()), listener, stop.clone()));
-    let worker = start_worker(&opened, &config, &stop);
+    let pulse = opened.pulse();
+    let worker = start_worker(&opened, &config, pulse.may_send(), &stop);
+    let left = CancellationToken::new();
+    let pulse = tokio::spawn(pulse.run(left.clone()));
     announce::started(&config, &First { database: database_is_new, account: no_account });
 
     let mut server = server;
@@ -69,6 +75,11 @@ pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
             std::process::exit(FORCED);
         }
     };
+    // Not before mail under way has used its share.
+    left.cancel();
+    if matches!(tokio::time::timeout(LEAVING, pulse).await, Ok(Err(_))) {
+        tracing::error!("the heartbeat had broken off");
+    }
     if tokio::time::timeout(CLOSING, opened.close()).await.is_err() {
         tracing::warn!("the database did not close in time; it recovers at the next start");
     }
@@ -96,16 +107,22 @@ async fn settled(worker: Option<JoinHandle<()>>) {
     }
 }
 
-fn start_worker(opened: &Opened, config: &Config, stop: &CancellationToken) -> Option<JoinHandle<()>> {
+fn start_worker(
+    opened: &Opened,
+    config: &Config,
+    may_send: watch::Receiver<bool>,
+    stop: &CancellationToken,
+) -> Option<JoinHandle<()>> {
     if config.hold_mail {
         return None;
     }
     let worker = Worker::new(Arc::clone(&opened.app), Arc::clone(&opened.clock), config.job_tick);
+    let worker = worker.while_allowed(may_send);
     Some(tokio::spawn(worker.run(Arc::clone(&opened.bus), stop.clone())))
 }
 
 /// What tells a server to stop.
-struct Signals {
+pub(super) struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -114,13 +131,13 @@ struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    fn new() -> Result<Self, Failure> {
+    pub(super) fn new() -> Result<Self, Failure> {
         use tokio::signal::unix::{SignalKind, signal};
         let listen = |kind| signal(kind).map_err(|error| Failure::of("cannot listen to signals", &error));
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
-    async fn next(&mut self) -> &'static str {
+    pub(super) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
@@ -131,11 +148,11 @@ impl Signals {
 #[cfg(not(unix))]
 impl Signals {
     #[expect(clippy::unnecessary_wraps, reason = "it can fail elsewhere")]
-    fn new() -> Result<Self, Failure> {
+    pub(super) fn new() -> Result<Self, Failure> {
         Ok(Self {})
     }
 
-    async fn next(&mut self) -> &'static str {
+    pub(super) async fn next(&mut self) -> &'static str {
         match tokio::signal::ctrl_c().await {
             Ok(()) => "Ctrl-C",
             // Nobody can stop it by a signal then; the process can still be ended.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use taskflow_core::Burst;
+use taskflow_core::{Burst, NodeId};
 
 use super::database::Database;
 use super::key::{self, KeyOrigin};
@@ -170,10 +170,13 @@ fn sending(r: &mut Reader) -> Sending {
         retry_waits: r.value("RETRY_SCHEDULE", "write times with commas between, as in 1m,5m,30m", values::spans),
     };
     let timeout = super::duration::show(sending.mail_timeout);
-    if sending.lease <= sending.mail_timeout {
+    // No mail starts that could outlive its lease: with less there is no time to start one.
+    if sending.lease < sending.mail_timeout * 3 / 2 {
         r.problem(
             "LEASE_SECONDS",
-            format!("is not longer than EMAIL_TIMEOUT ({timeout}), so that a mail on its way could be sent twice"),
+            format!(
+                "is less than one and a half times EMAIL_TIMEOUT ({timeout}), which leaves no time to begin a mail in"
+            ),
             "make it several times as long",
         );
     } else if sending.lease <= sending.mail_timeout + sending.batch_delay * 2 {
@@ -253,8 +256,9 @@ fn with_kept_key(reader: &mut Reader, config: Config, path: &std::path::Path) ->
     }
 }
 
-fn random_node_id() -> String {
-    uuid::Uuid::new_v4().simple().to_string()[..8].to_owned()
+fn random_node_id() -> NodeId {
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    id[..8].parse().expect("eight hexadecimal digits are a name")
 }
 
 /// A word alone must be a level: the filter would take a misspelled one for a target, and log nothing else.

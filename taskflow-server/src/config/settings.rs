@@ -57,7 +57,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("HOST", "127.0.0.1", "address to listen on; 0.0.0.0 for all of IPv4, :: for all"),
     setting("PORT", "8000", "port to listen on; 0 takes any free one"),
     switch("DEBUG", None, "development instead of production; when empty: true if HOST is loopback"),
-    derived("PUBLIC_URL", "base of every link in mail; when empty in development: http://HOST:PORT"),
+    derived(
+        "PUBLIC_URL",
+        "base of every link in mail; mail programs unsubscribe by one click at https only; when empty in development: \
+         http://HOST:PORT",
+    ),
     secret(
         "SECRET_KEY",
         "signs sign-ins, 32 bytes or more; when empty in development: made once, kept beside the data",
@@ -99,7 +103,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "EMAIL_RATE_PER_SECOND",
         "0",
-        "how many mails may begin per second, from each process; fractions are fine; 0: as many as the relay takes",
+        "how many mails may begin per second, from all processes on one database together; fractions are fine; 0: as many as the relay takes",
     ),
     setting("BATCH_SIZE", "500", "how many mails are claimed from the database at once at most (1 to 10000)"),
     setting("BATCH_DELAY", "0s", "how long to wait before mails are claimed again after some were (0s to 30s)"),
@@ -108,7 +112,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "LEASE_SECONDS",
         "120",
-        "after how long the mails of a node that died are taken over; more than EMAIL_TIMEOUT",
+        "after how long the mails of a node that died are taken over; at least one and a half times EMAIL_TIMEOUT",
     ),
     setting(
         "CHANGE_QUIET_SECONDS",
@@ -124,7 +128,10 @@ pub const SETTINGS: &[Setting] = &[
     switch("HOLD_MAIL", Some("false"), "true: mail is planned and kept, and none is sent until it is started without"),
     switch("MAILBOX", None, "serve the page /mailbox; when empty: in development without SMTP_SERVER"),
     setting("JOB_TICK", "1s", "how often to look for mail that is due, at least"),
-    derived("NODE_ID", "name of this process in logs; when empty: random at each start"),
+    derived(
+        "NODE_ID",
+        "name of this process in logs and on /api/nodes, no other's on the same database; when empty: random at each start",
+    ),
     setting(
         "LOG",
         "info",

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use poem::http::Uri;
+use taskflow_core::NodeId;
 
 use super::duration;
 
@@ -80,9 +81,8 @@ pub(super) fn origins(text: &str) -> Option<Vec<String>> {
 }
 
 /// A name without anything that would disturb a log line.
-pub(super) fn node_id(text: &str) -> Option<String> {
-    let fine = text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
-    fine.then(|| text.to_owned())
+pub(super) fn node_id(text: &str) -> Option<NodeId> {
+    text.parse().ok()
 }
 
 #[cfg(test)]

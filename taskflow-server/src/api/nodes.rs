@@ -1,0 +1,89 @@
+//! The processes that share the work, for administrators.
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::param::Query;
+use poem_openapi::payload::Json;
+use poem_openapi::{Object, OpenApi};
+use taskflow_core::{Node, NodeId, Timestamp};
+
+use super::admin::Admin;
+use super::list::PageSize;
+use super::{ApiError, Field, Findings, Group, Val};
+use crate::wiring::Service;
+
+pub(super) struct NodesApi;
+
+/// Nodes, by their names.
+#[derive(Debug, Object)]
+#[oai(rename = "NodeList", skip_serializing_if_is_none)]
+struct ListBody {
+    /// One page of them.
+    items: Vec<NodeBody>,
+    /// The `cursor` of the next page, if there is one.
+    next: Option<Val<NodeId>>,
+}
+
+/// A process that shares the work.
+#[derive(Debug, Object)]
+#[oai(rename = "Node", skip_serializing_if_is_none)]
+struct NodeBody {
+    /// Its name, as in its logs.
+    id: Val<NodeId>,
+    /// What it runs.
+    version: String,
+    /// When it was started, by its own clock.
+    started_at: Val<Timestamp>,
+    /// When it was last heard of.
+    seen_at: Val<Timestamp>,
+    /// Whether it counts: it says every few seconds that it is there.
+    live: bool,
+    /// Whether it takes part in sending mail.
+    sends_mail: bool,
+    /// How many mails per second it claims of the rate that all nodes share; absent when there is no such rate.
+    #[oai(validator(minimum(value = "0")))]
+    mails_per_second: Option<f64>,
+}
+
+impl NodeBody {
+    fn new(node: Node, now: Timestamp) -> Self {
+        let Node { said, silent_for, is_live } = node;
+        Self {
+            id: Val(said.id),
+            version: said.version,
+            started_at: Val(said.started_at),
+            // How long it has been silent is the database's word, which knows one clock for all.
+            seen_at: Val(now - silent_for),
+            live: is_live,
+            sends_mail: said.sends_mail,
+            mails_per_second: said.mail_rate,
+        }
+    }
+}
+
+#[OpenApi(prefix_path = "/api/nodes", tag = "Group::Health")]
+impl NodesApi {
+    /// The processes that share the work
+    ///
+    /// For administrators, by their names. Those that ended without a word are there for a day, and not live.
+    #[oai(path = "/", method = "get", operation_id = "listNodes")]
+    async fn list(
+        &self,
+        admin: Admin,
+        Data(service): Data<&Arc<Service>>,
+        /// The page after this node: `next` of the page before.
+        cursor: Query<Field<NodeId>>,
+        /// Nodes on a page; 50 when left out.
+        size: Query<Field<PageSize>>,
+    ) -> Result<Json<ListBody>, ApiError> {
+        let mut findings = Findings::default();
+        let cursor = findings.optional("cursor", cursor.0);
+        let size = findings.optional("size", size.0).unwrap_or_default();
+        findings.finish(Some(()))?;
+        let found = service.app.nodes_after(admin.actor(), cursor.as_ref(), size.and_one_more()).await?;
+        let (page, next) = size.cut(found, |node| Val(node.said.id.clone()));
+        let now = service.clock.now();
+        Ok(Json(ListBody { items: page.into_iter().map(|node| NodeBody::new(node, now)).collect(), next }))
+    }
+}
