@@ -4,6 +4,22 @@ use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
+/// A delivery as somebody with a SQL prompt sees it.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct LedgerRow {
+    pub(crate) id: String,
+    /// The address it goes to.
+    pub(crate) recipient: String,
+    pub(crate) state: String,
+    pub(crate) attempts: i64,
+    pub(crate) last_error: Option<String>,
+    /// What the relay answered when it took the mail.
+    pub(crate) reply: Option<String>,
+}
+
+/// The answer to an attempt that failed, and to which attempt of which delivery.
+pub(crate) type FailedAttempt = (String, i64, String);
+
 /// A connection that is none of the server's, to either kind of database.
 pub(crate) enum Rows {
     Postgres(PgConnection),
@@ -30,6 +46,36 @@ impl Rows {
             Self::Sqlite(rows) => sqlx::query_as(states).bind(kind).fetch_all(rows).await.expect("states"),
         };
         found.into_iter().collect()
+    }
+
+    /// Every delivery, oldest first.
+    pub(crate) async fn ledger(&mut self) -> Vec<LedgerRow> {
+        let ledger = "
+            SELECT CAST(s.id AS text) AS id, s.recipient, s.state, CAST(s.attempts AS bigint) AS attempts, s.last_error,
+                d.reply
+            FROM taskflow_outbox_status AS s JOIN taskflow_deliveries AS d ON d.id = s.id
+            ORDER BY s.id";
+        match self {
+            Self::Postgres(rows) => {
+                let ledger = AssertSqlSafe(in_schema(ledger));
+                sqlx::query_as(ledger).fetch_all(rows).await.expect("a ledger")
+            }
+            Self::Sqlite(rows) => sqlx::query_as(ledger).fetch_all(rows).await.expect("a ledger"),
+        }
+    }
+
+    /// Every attempt that failed, by delivery.
+    pub(crate) async fn failed_attempts(&mut self) -> Vec<FailedAttempt> {
+        let attempts = "
+            SELECT CAST(delivery_id AS text), CAST(attempt AS bigint), error FROM taskflow_delivery_attempts
+            ORDER BY delivery_id, attempt";
+        match self {
+            Self::Postgres(rows) => {
+                let attempts = AssertSqlSafe(in_schema(attempts));
+                sqlx::query_as(attempts).fetch_all(rows).await.expect("attempts")
+            }
+            Self::Sqlite(rows) => sqlx::query_as(attempts).fetch_all(rows).await.expect("attempts"),
+        }
     }
 
     /// Changes rows by hand, as somebody with a SQL prompt might; tables have the names they have in SQLite.

@@ -41,6 +41,34 @@ async fn a_letter_reaches_everybody_and_nobody_learns_of_hidden_readers() {
 }
 
 #[tokio::test]
+async fn a_letter_that_was_sent_twice_under_one_key_arrives_once() {
+    let server = start(&[]).await;
+    let ada = admin(&server, "ada").await;
+    let post = async |path: &str, key: &str, body: Option<Value>| {
+        let request = ada.request(Method::POST, path).header("Idempotency-Key", key);
+        let request = if let Some(body) = body { request.json(&body) } else { request };
+        let answer = request.send().await.expect("an answer");
+        (answer.status(), answer.text().await.expect("a body"))
+    };
+    let news = |to: &str| Some(json!({ "to": to, "subject": "News", "text_content": "There is news." }));
+    let first = post("/api/email/send", "k", news("bob@example.org")).await;
+    assert_eq!(first.0, StatusCode::OK, "{}", first.1);
+    assert_eq!(post("/api/email/send", "k", news("bob@example.org")).await, first);
+    let (status, problem) = post("/api/email/send", "k", news("cleo@example.org")).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+    assert!(problem.contains("Idempotency-Key"), "{problem}");
+    let sample = post("/api/email/test-summary", "s", None).await;
+    assert_eq!(sample.0, StatusCode::OK, "{}", sample.1);
+    assert_eq!(post("/api/email/test-summary", "s", None).await, sample);
+    assert_eq!(post("/api/email/test-reminder", "s", None).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    for kind in ["letter", "sample"] {
+        let (_, list) = ada.get(&format!("/api/deliveries?kind={kind}")).await;
+        assert_eq!(list["items"].as_array().map(Vec::len), Some(1), "{list}");
+    }
+    letters(&server, "bob@example.org", "News", 1).await;
+}
+
+#[tokio::test]
 async fn every_bad_field_of_a_letter_is_named_and_nothing_is_sent() {
     let server = start(&[]).await;
     let ada = admin(&server, "ada").await;

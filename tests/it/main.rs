@@ -7,6 +7,8 @@
 mod cluster;
 #[path = "../harness/crowd.rs"]
 mod crowd;
+#[path = "../harness/fanout.rs"]
+mod fanout;
 #[path = "../harness/rows.rs"]
 mod rows;
 #[path = "../harness/server.rs"]
@@ -16,10 +18,13 @@ mod wave;
 
 mod admins;
 mod arrows;
+mod bench;
 mod histories;
+mod kills;
 mod letters;
 mod operations;
 mod postgres;
 mod readme;
+mod relay;
 mod sqlite;
 mod times;

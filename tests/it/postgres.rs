@@ -22,6 +22,8 @@ mod mail;
 mod meetings;
 #[path = "nodes.rs"]
 mod nodes;
+#[path = "pacing.rs"]
+mod pacing;
 #[path = "people.rs"]
 mod people;
 #[path = "preferences.rs"]

@@ -37,6 +37,31 @@ async fn preferences_are_kept_and_what_is_left_out_stays() {
 }
 
 #[tokio::test]
+async fn a_change_of_a_version_that_is_no_longer_there_is_refused_with_the_present_one() {
+    let server = start(&[]).await;
+    let ada = server.person("ada").await;
+    let tag = async || {
+        let answer = ada.request(Method::GET, PATH).send().await.expect("an answer");
+        answer.headers()["etag"].to_str().expect("ASCII").to_owned()
+    };
+    let put = async |tag: &str, change: Value| {
+        let request = ada.request(Method::PUT, PATH).header("If-Match", tag).json(&change);
+        let answer = request.send().await.expect("an answer");
+        (answer.status(), answer.json::<Value>().await.expect("JSON"))
+    };
+    let seen = tag().await;
+    let known = ada.request(Method::GET, PATH).header("If-None-Match", &seen).send().await.expect("an answer");
+    assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
+    let (status, _) = put(&seen, json!({ "summary_time": "07:00" })).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_ne!(tag().await, seen);
+    let (status, problem) = put(&seen, json!({ "summary_time": "08:00" })).await;
+    assert_eq!((status, &problem["current"]["summary_time"]), (StatusCode::PRECONDITION_FAILED, &json!("07:00")));
+    let (status, changed) = put(&tag().await, json!({ "summary_time": "08:00" })).await;
+    assert_eq!((status, &changed["summary_time"]), (StatusCode::OK, &json!("08:00")));
+}
+
+#[tokio::test]
 async fn every_bad_preference_is_named_and_nothing_is_kept() {
     let server = start(&[]).await;
     let ada = server.person("ada").await;

@@ -18,6 +18,8 @@ mod ledger;
 mod mail;
 #[path = "meetings.rs"]
 mod meetings;
+#[path = "pacing.rs"]
+mod pacing;
 #[path = "people.rs"]
 mod people;
 #[path = "preferences.rs"]

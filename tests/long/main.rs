@@ -9,10 +9,13 @@
 mod cluster;
 #[path = "../harness/crowd.rs"]
 mod crowd;
+#[path = "../harness/fanout.rs"]
+mod fanout;
 #[path = "../harness/proxy.rs"]
 #[expect(dead_code, reason = "shared with the tests that run on every change")]
 mod proxy;
 #[path = "../harness/rows.rs"]
+#[expect(dead_code, reason = "shared with the tests that run on every change")]
 mod rows;
 #[path = "../harness/server.rs"]
 #[expect(dead_code, reason = "shared with the tests that run on every change")]
@@ -21,9 +24,12 @@ mod server;
 mod wave;
 
 mod aborts;
+mod kills;
 mod reminders;
 mod sqlite;
 mod year;
+
+use fanout::next;
 
 /// A random number that is printed, so that a failure can be repeated: `LONG_SEED` sets it.
 fn seed(case: &str) -> u64 {
@@ -46,13 +52,4 @@ fn setting(name: &str) -> Option<u64> {
 fn now() -> u64 {
     use taskflow::ports::{Clock, SystemClock};
     SystemClock::new().now().as_micros().unsigned_abs()
-}
-
-/// The next number of a sequence (SplitMix64).
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

@@ -1,8 +1,8 @@
 """Looks at notices in a browser: screens.py FOLDER PICTURES [--write]. FOLDER is what examples/notices.rs has filled.
 
 Every HTML form is shown at 375 and 800 px, light and dark, and complained about when it cannot be read (see looks.js). The
-samples in English are compared with the pictures of the repository, or replace them with --write. What differs is
-left in FOLDER."""
+samples in English, and in German, whose words are the longest, are compared with the pictures of the repository, a folder
+for each language, or replace them with --write. What differs is left in FOLDER."""
 
 import argparse
 import io
@@ -18,6 +18,8 @@ from chromium import Chromium
 
 WIDTHS = (375, 800)
 SCHEMES = ("light", "dark")
+# Of these there are pictures; the other languages are only complained about.
+LOCALES = ("en", "de")
 # Pictures are of the same letters on every machine.
 FONT = "<style>* { font-family: 'Liberation Sans' !important; }</style>"
 COLOURS = 64
@@ -64,21 +66,22 @@ def main():
                         browser.show(html, width, scheme)
                         where = f"{path.stem} at {width} px, {scheme}"
                         complaints += [f"{where}: {complaint}" for complaint in browser.evaluate(looks)]
-                        if (locale, content) != ("en", "sample"):
+                        if locale not in LOCALES or content != "sample":
                             continue
-                        name = f"{kind}-{width}-{scheme}.png"
+                        name = f"{locale}/{kind}-{width}-{scheme}.png"
                         kept.add(name)
                         seen, known = picture(browser.picture(width)), arguments.pictures / name
                         if arguments.write:
+                            known.parent.mkdir(exist_ok=True)
                             seen.save(known, optimize=True)
                         differs = difference(seen, Image.open(known)) if known.exists() else 1.0
                         compared, worst = compared + 1, max(worst, differs)
                         if differs > THRESHOLD:
-                            seen.save(arguments.folder / name)
+                            seen.save(arguments.folder / name.replace("/", "-"))
                             complaints.append(f"{where}: {differs:.1%} differ from {known}")
         finally:
             browser.close()
-    stray = {path.name for path in arguments.pictures.glob("*.png")} - kept
+    stray = {str(path.relative_to(arguments.pictures)) for path in arguments.pictures.rglob("*.png")} - kept
     complaints += [f"{name} is a picture of nothing" for name in sorted(stray)]
     for complaint in complaints:
         print(complaint, file=sys.stderr)
