@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use postfix::{Postfix, Sink};
-use taskflow_core::ports::SystemClock;
+use taskflow_core::ports::{MailError, Mailer, SystemClock};
 use taskflow_core::{Content, DeliveryId, Headers, Mail, Mailbox, Timestamp};
 use taskflow_mail::{Message, Security, SmtpMailer, SmtpSettings};
 use tokio::runtime::Runtime;
@@ -65,16 +65,24 @@ async fn near(postfix: &Postfix, sink: &Sink, mails: u32, rounds: u32) -> Result
     let mailer = mailer(sink.port, NEAR)?;
     // As many mails at once as there are connections, and twice as many, so that one can ride behind another.
     let mut ratios = [Vec::new(), Vec::new()];
+    let mut writing = [Vec::new(), Vec::new()];
     for round in 0..=rounds {
         let yardstick = postfix.source(sink.port, NEAR, mails, LENGTH).await?;
-        for (ratios, abreast) in ratios.iter_mut().zip([NEAR, 2 * NEAR]) {
+        for ((ratios, writing), abreast) in ratios.iter_mut().zip(&mut writing).zip([NEAR, 2 * NEAR]) {
             let ours = send(&mailer, mails, abreast).await?;
+            let written = write_and_send(&mailer, mails, abreast).await?;
             // The first round opens connections.
             if round > 0 {
                 ratios.push(ours / yardstick);
+                writing.push(written / yardstick);
                 report("loopback, 16 connections", abreast, "smtp-source", yardstick, ours);
+                report("loopback, each written as it is sent", abreast, "smtp-source", yardstick, written);
             }
         }
+    }
+    for (mut ratios, abreast) in writing.into_iter().zip([NEAR, 2 * NEAR]) {
+        let ratio = median(&mut ratios);
+        println!("{{\"bench\": \"loopback, written\", \"abreast\": {abreast}, \"median_ratio\": {ratio:.2}}}");
     }
     for (mut ratios, abreast) in ratios.into_iter().zip([NEAR, 2 * NEAR]) {
         println!("{{\"bench\": \"loopback\", \"abreast\": {abreast}, \"median_ratio\": {:.2}}}", median(&mut ratios));
@@ -133,20 +141,44 @@ fn sender() -> Result<Mailbox, Failure> {
     Ok(Mailbox { name: Some("TaskFlow".to_owned()), address: "tasks@sender.example".parse()? })
 }
 
-/// Sends that many written mails, `abreast` of them at once, and says how many there were per second.
+/// Sends that many mails which were written before, `abreast` of them at once; how many there were per second.
 async fn send(mailer: &Arc<SmtpMailer>, mails: u32, abreast: usize) -> Result<f64, Failure> {
     let template = Arc::new(Message::write(&sender()?, &mail()?)?);
+    let send = |mailer: Arc<SmtpMailer>, template: Arc<Message>| async move {
+        mailer.send_written(Message::clone(&template)).await.map(|_| ())
+    };
+    rate(mailer, template, mails, abreast, send).await
+}
+
+/// The same when each is written as it is sent, as mailers do it.
+async fn write_and_send(mailer: &Arc<SmtpMailer>, mails: u32, abreast: usize) -> Result<f64, Failure> {
+    let send = |mailer: Arc<SmtpMailer>, mail: Arc<Mail>| async move { mailer.send(&mail).await.map(|_| ()) };
+    rate(mailer, Arc::new(mail()?), mails, abreast, send).await
+}
+
+async fn rate<M, S, F>(
+    mailer: &Arc<SmtpMailer>,
+    mail: Arc<M>,
+    mails: u32,
+    abreast: usize,
+    send: S,
+) -> Result<f64, Failure>
+where
+    M: Send + Sync + 'static,
+    S: Fn(Arc<SmtpMailer>, Arc<M>) -> F + Copy + Send + 'static,
+    F: Future<Output = Result<(), MailError>> + Send,
+{
     let left = Arc::new(AtomicU32::new(mails));
     let began = Instant::now();
     let mut senders = tokio::task::JoinSet::new();
     for _ in 0..abreast {
-        let (mailer, template, left) = (Arc::clone(mailer), Arc::clone(&template), Arc::clone(&left));
+        let (mailer, mail, left) = (Arc::clone(mailer), Arc::clone(&mail), Arc::clone(&left));
         senders.spawn(async move {
             let take = |left: u32| left.checked_sub(1);
             while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
-                mailer.send_written(Message::clone(&template)).await?;
+                send(Arc::clone(&mailer), Arc::clone(&mail)).await?;
             }
-            Ok::<_, taskflow_core::ports::MailError>(())
+            Ok::<_, MailError>(())
         });
     }
     while let Some(ended) = senders.join_next().await {
