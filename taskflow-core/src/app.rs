@@ -2,12 +2,14 @@
 
 mod answers;
 mod delivery;
+mod jobs;
 mod ledger;
 mod mailbox;
 mod meetings;
 mod nodes;
 mod preferences;
 mod sessions;
+mod statistics;
 mod suppressions;
 mod tasks;
 mod users;
@@ -19,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use delivery::{DeliveryReport, RelayTrouble, Sending};
+pub use jobs::{Jobs, Keeping, Limits, RunReport};
 pub use ledger::NewLetter;
 pub use meetings::{Reminded, RepairReport, ReplyTaken};
 pub use nodes::{Membership, Standing};
@@ -27,8 +30,8 @@ pub use tasks::{Bulk, BulkResults, TaskOperation};
 
 use crate::error::{Error, StoreError};
 use crate::ports::{
-    Accounts, Bounces, Calendar, Clock, EventBus, Ids, Links, Mailer, NoBus, Nodes, Outbox, PlainRenderer, RandomIds,
-    Receipt, Renderer, Signal, Storage, Store, SystemClock,
+    Accounts, Bounces, Calendar, Clock, EventBus, Ids, Links, Mailer, NoBus, Nodes, Outbox, PlainRenderer, Probe,
+    RandomIds, Receipt, Renderer, Signal, Slots, Storage, Store, Sweeps, SystemClock, Upkeep,
 };
 use crate::{Changes, EventId, Expect, Settlement, Timestamp};
 
@@ -37,6 +40,12 @@ pub struct App {
     store: Arc<dyn Store>,
     accounts: Arc<dyn Accounts>,
     outbox: Arc<dyn Outbox>,
+    slots: Arc<dyn Slots>,
+    sweeps: Arc<dyn Sweeps>,
+    upkeep: Arc<dyn Upkeep>,
+    probe: Option<Arc<dyn Probe>>,
+    jobs: Jobs,
+    sweeping: jobs::Sweeping,
     nodes: Arc<dyn Nodes>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
@@ -72,6 +81,12 @@ impl App {
                 store: storage.clone(),
                 accounts: storage.clone(),
                 outbox: storage.clone(),
+                slots: storage.clone(),
+                sweeps: storage.clone(),
+                upkeep: storage.clone(),
+                probe: None,
+                jobs: Jobs::default(),
+                sweeping: jobs::Sweeping::default(),
                 nodes: storage,
                 clock: Arc::new(SystemClock::new()),
                 ids: Arc::new(RandomIds::new()),
@@ -157,6 +172,12 @@ impl AppBuilder {
         self
     }
 
+    /// What finds people for sweeps, for hosts that pace or watch it; the store itself unless told.
+    pub fn sweeps(mut self, sweeps: Arc<dyn Sweeps>) -> Self {
+        self.app.sweeps = sweeps;
+        self
+    }
+
     /// What sends mail. Without one, mail waits in the outbox.
     pub fn mailer(mut self, mailer: Arc<dyn Mailer>) -> Self {
         self.app.mailer = Some(mailer);
@@ -209,6 +230,18 @@ impl AppBuilder {
     /// How mail is sent.
     pub fn sending(mut self, sending: Sending) -> Self {
         self.app.sending = sending;
+        self
+    }
+
+    /// When and how the recurring duties are done.
+    pub fn jobs(mut self, jobs: Jobs) -> Self {
+        self.app.jobs = jobs;
+        self
+    }
+
+    /// What looks at the machine for monitoring. Without it only the store and the mail are looked after.
+    pub fn probe(mut self, probe: Arc<dyn Probe>) -> Self {
+        self.app.probe = Some(probe);
         self
     }
 

@@ -1,9 +1,10 @@
 //! The one way to write: a value that a store applies, all or nothing.
 
+use crate::job::RunLease;
 use crate::{
-    Announcement, Answer, Credential, DedupeKey, DeliveryId, EmailAddress, KeptMail, Meeting, MeetingId, NewDelivery,
-    Participant, Revision, Session, SessionId, Suppression, Task, Timestamp, Token, TokenId, TokenPurpose, User,
-    UserId,
+    Announcement, Answer, Counts, Credential, DedupeKey, DeliveryId, EmailAddress, JobName, JobRun, KeptMail,
+    LeaseToken, Meeting, MeetingId, NewDelivery, Participant, Revision, RunId, Session, SessionId, Suppression, Task,
+    TaskStatistics, Timestamp, Token, TokenId, TokenPurpose, User, UserId,
 };
 
 /// Everything one decision changes: rows, the mail they cause, and what people following along are told.
@@ -140,6 +141,57 @@ pub enum Write {
     Suppress(Suppression),
     /// Mail to an address again.
     Unsuppress(EmailAddress),
+    /// A run that somebody asked for by hand; `Taken` when the job has one for that slot that is no dry run.
+    InsertRun(JobRun),
+    /// Saves how far a run has come and holds it for another `lease.lasts`; `Stale` unless it is held under `lease.token`.
+    AdvanceRun {
+        /// Which.
+        id: RunId,
+        /// Under which lease.
+        lease: RunLease,
+        /// How far it is.
+        cursor: String,
+        /// What it has counted.
+        counts: Counts,
+    },
+    /// Ends a run and gives it back; `Stale` unless it is held under this lease.
+    FinishRun {
+        /// Which.
+        id: RunId,
+        /// Under which lease.
+        lease: LeaseToken,
+        /// When.
+        at: Timestamp,
+        /// What it has counted.
+        counts: Counts,
+        /// Why it failed, if it did.
+        error: Option<String>,
+        /// What the job's next run shall know; `None` leaves what is there.
+        memo: Option<String>,
+    },
+    /// Gives a run back half-way, so that anybody can go on with it; `Stale` unless it is held under this lease.
+    ReleaseRun {
+        /// Which.
+        id: RunId,
+        /// Under which lease.
+        lease: LeaseToken,
+    },
+    /// No longer follows the schedule of a job; one that is paused stays so since then. What is open goes on.
+    PauseJob {
+        /// Which.
+        job: JobName,
+        /// Since when.
+        at: Timestamp,
+    },
+    /// Follows the schedule again if the job was paused; what came due meanwhile is not made up for.
+    ResumeJob {
+        /// Which.
+        job: JobName,
+        /// Everything up to here counts as taken care of, and nothing later.
+        slot: Timestamp,
+    },
+    /// What was counted of a person, in place of what was counted before; nothing when they are gone.
+    SetStatistics(TaskStatistics),
     /// Puts a mail into the dev mailbox, which keeps the newest [`MAILBOX_SIZE`](crate::MAILBOX_SIZE).
     KeepMail(KeptMail),
 }

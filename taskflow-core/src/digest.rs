@@ -1,8 +1,8 @@
 //! What a person is told of their day and of what is open: the content of summaries and task reminders.
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate, NaiveTime};
 
-use crate::{Meeting, Task};
+use crate::{Meeting, Task, Timestamp, Zone};
 
 /// The first of many things, and how many there are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,28 @@ impl<T> From<Vec<T>> for Excerpt<T> {
         let total = items.len() as u64;
         items.truncate(Self::MOST);
         Self { items, total }
+    }
+}
+
+/// A day as the clocks of a zone have it, and the one before. Beginnings belong to them, ends do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Day {
+    /// When the day before begins and ends.
+    pub yesterday: (Timestamp, Timestamp),
+    /// When it begins and ends.
+    pub today: (Timestamp, Timestamp),
+}
+
+impl Day {
+    /// That date in that zone.
+    #[must_use]
+    pub fn of(date: NaiveDate, zone: &Zone) -> Self {
+        let midnight = |date: Option<NaiveDate>| zone.instant(date.unwrap_or_default().and_time(NaiveTime::MIN));
+        let begins = midnight(Some(date));
+        Self {
+            yesterday: (midnight(date.checked_sub_days(Days::new(1))), begins),
+            today: (begins, midnight(date.checked_add_days(Days::new(1)))),
+        }
     }
 }
 

@@ -67,6 +67,8 @@ pub enum UniqueField {
     Email,
     /// What a client named a request by.
     IdempotencyKey,
+    /// The instant that a run of a job is for.
+    Slot,
 }
 
 impl UniqueField {
@@ -77,6 +79,7 @@ impl UniqueField {
             Self::Username => "username",
             Self::Email => "email",
             Self::IdempotencyKey => "Idempotency-Key",
+            Self::Slot => "at",
         }
     }
 }

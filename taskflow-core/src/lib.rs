@@ -55,6 +55,7 @@ mod delivery;
 mod digest;
 mod error;
 mod event;
+mod job;
 mod mail;
 mod meeting;
 mod memory;
@@ -65,7 +66,9 @@ pub mod ports;
 mod preferences;
 mod reminder;
 mod retry;
+mod schedule;
 mod session;
+mod statistics;
 mod suppression;
 mod task;
 #[cfg(feature = "testing")]
@@ -77,16 +80,17 @@ mod values;
 
 pub use answer::{ANSWER_LIFETIME, Answer, Answered, Idempotency, IdempotencyKey};
 pub use app::{
-    App, AppBuilder, Bulk, BulkResults, DeliveryReport, Membership, NewLetter, RelayTrouble, Reminded, RepairReport,
-    ReplyTaken, Sending, Standing, Subscription, TaskOperation,
+    App, AppBuilder, Bulk, BulkResults, DeliveryReport, Jobs, Keeping, Limits, Membership, NewLetter, RelayTrouble,
+    Reminded, RepairReport, ReplyTaken, RunReport, Sending, Standing, Subscription, TaskOperation,
 };
 pub use changes::{Changes, Expect, Write};
 pub use delivery::{
     DedupeKey, Delivery, DeliveryState, FailedAttempt, Ledger, NewDelivery, Outcome, Recipient, Settlement,
 };
-pub use digest::{Digest, Excerpt};
+pub use digest::{Day, Digest, Excerpt};
 pub use error::{BadRow, Error, FieldError, Source, StoreError, UniqueField};
 pub use event::{Announcement, Entity, Event, EventKind, FeedEntry};
+pub use job::{CatchUp, Counts, DueSlot, JobName, JobPlan, JobRun, JobState, MOST_CAUGHT_UP, RunState, Trigger};
 pub use mail::{
     CalendarMethod, CalendarPart, Content, Headers, Invitation, KeptMail, Letter, MAILBOX_SIZE, Mail, Mailbox, Topic,
 };
@@ -104,14 +108,18 @@ pub use reminder::{
     plan_meeting_reminders, plan_task_reminder, reminder_minutes, task_reminder,
 };
 pub use retry::RetrySchedule;
+pub use schedule::{Moment, Schedule, When, everybody, moments};
 pub use session::{Refusal, Session, TokenHash};
-pub use suppression::{BounceReport, Suppression, SuppressionCause};
+pub use statistics::{LONGEST_STREAK, MailTally, TaskCounts, TaskStatistics, Totals, streak};
+pub use suppression::{
+    BounceReport, Suppression, SuppressionCause, bounce_is_for_good, refuses_the_mailbox, says_there_is_no_mailbox,
+};
 pub use task::{NewTask, Task, TaskChange, TaskPriority, TaskStatus, TaskSummary};
 pub use time::{InvalidTime, InvalidZone, TZDB_VERSION, Timestamp, WallClock, Zone};
 pub use token::{Token, TokenPurpose};
 pub use user::{Actor, Credential, Login, NewUser, PasswordHash, ProfileChange, StandingChange, User};
 pub use values::{
     Comment, DeliveryId, Description, DurationMinutes, EmailAddress, EventId, InvalidValue, LeaseToken, Locale,
-    Location, MeetingId, MeetingTitle, MeetingUrl, ParticipantId, PersonName, ReminderMinutes, SessionId, TaskId,
-    Title, TokenId, UserId, Username, fold,
+    Location, MeetingId, MeetingTitle, MeetingUrl, ParticipantId, PersonName, ReminderMinutes, RunId, SessionId,
+    TaskId, Title, TokenId, UserId, Username, fold,
 };

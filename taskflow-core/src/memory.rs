@@ -4,6 +4,9 @@ mod commit;
 mod meetings;
 mod nodes;
 mod outbox;
+mod slots;
+mod sweeps;
+mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,9 +18,10 @@ use crate::error::{StoreError, UniqueField};
 use crate::ports::{Account, Accounts, Loaded, MeetingCursor, Store, Viewer};
 use crate::{
     Answer, Changes, Credential, DedupeKey, Delivery, DeliveryId, EmailAddress, Entity, Event, FailedAttempt,
-    FeedEntry, IdempotencyKey, KeptMail, LeaseToken, Login, Meeting, MeetingId, MeetingQuery, NodeId, Page,
-    Participant, ParticipantId, PasswordHash, Revision, Session, SessionId, Suppression, Task, TaskId, TaskQuery,
-    TaskSort, TaskSortKey, TaskStatus, TaskSummary, Timestamp, Token, TokenId, User, UserId, fold,
+    FeedEntry, IdempotencyKey, JobName, KeptMail, LeaseToken, Ledger, Login, Meeting, MeetingId, MeetingQuery, NodeId,
+    Page, Participant, ParticipantId, PasswordHash, Revision, RunId, Session, SessionId, Suppression, Task, TaskId,
+    TaskQuery, TaskSort, TaskSortKey, TaskStatistics, TaskStatus, TaskSummary, Timestamp, Token, TokenId, User, UserId,
+    fold,
 };
 
 /// Keeps everything in memory, under one lock. For tests, examples and benches; what it keeps ends with it. Clones share
@@ -46,6 +50,8 @@ struct State {
     revisions: BTreeMap<(MeetingId, u64), Revision>,
     events: Vec<Event>,
     feeds: BTreeMap<UserId, Vec<FeedEntry>>,
+    /// The last sequence of each feed, whatever is left of it.
+    heads: BTreeMap<UserId, u64>,
     deliveries: BTreeMap<DeliveryId, Row>,
     by_key: BTreeMap<DedupeKey, DeliveryId>,
     /// What is claimed.
@@ -54,6 +60,11 @@ struct State {
     scheduled: BTreeSet<(i16, Timestamp, DeliveryId)>,
     suppressions: BTreeMap<String, Suppression>,
     mailbox: BTreeMap<(Timestamp, DeliveryId), KeptMail>,
+    jobs: BTreeMap<JobName, slots::JobRow>,
+    runs: BTreeMap<RunId, slots::RunRow>,
+    statistics: BTreeMap<UserId, TaskStatistics>,
+    /// What became of deliveries that are no longer kept.
+    purged: Ledger,
     nodes: BTreeMap<NodeId, nodes::NodeRow>,
 }
 
@@ -87,8 +98,10 @@ impl MemoryStore {
     /// Lets every lease lapse now, as if its time had passed. For tests; no port can do it.
     #[cfg(feature = "testing")]
     pub fn lapse_leases(&self) {
-        let rows = &mut self.state().deliveries;
-        rows.values_mut().filter_map(|row| row.lease.as_mut()).for_each(|lease| lease.until = Duration::ZERO);
+        let state = &mut *self.state();
+        let claims = state.deliveries.values_mut().filter_map(|row| row.lease.as_mut());
+        let runs = state.runs.values_mut().filter_map(|row| row.lease.as_mut());
+        claims.chain(runs).for_each(|lease| lease.until = Duration::ZERO);
     }
 }
 
@@ -103,7 +116,7 @@ impl Store for MemoryStore {
     async fn commit(&self, changes: &Changes) -> Result<(), StoreError> {
         let mut state = self.state();
         state.admit(changes)?;
-        state.apply(changes);
+        state.apply(changes, self.started.elapsed());
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::{InvalidValue, MeetingId, ParticipantId, TaskId, TaskStatus, Timestamp, TokenId};
@@ -60,6 +61,32 @@ pub enum Notice {
         task: TaskId,
         /// When it was due as this was planned; a task that moved is told by another notice.
         due_at: Timestamp,
+    },
+    /// What is open, twice a day. Which tasks these are is found when it leaves.
+    TaskReminder {
+        /// The day it is for, where the reader was as this was planned.
+        date: NaiveDate,
+    },
+    /// The day ahead. What it holds is found when it leaves.
+    DailySummary {
+        /// Which day, where the reader was as this was planned.
+        date: NaiveDate,
+    },
+    /// Something is wrong with the service.
+    ServerAlert {
+        /// Since when.
+        since: Timestamp,
+        /// What, one line each.
+        problems: Vec<String>,
+    },
+    /// It is right again.
+    ServerRecovery {
+        /// Since when it was wrong.
+        since: Timestamp,
+        /// Until when.
+        until: Timestamp,
+        /// What was wrong, one line each.
+        problems: Vec<String>,
     },
     /// Somebody is invited to a meeting.
     MeetingInvite {
@@ -151,13 +178,13 @@ pub enum NoticeKind {
     Letter,
     /// See [`Notice::Sample`].
     Sample,
-    /// What is open, twice a day.
+    /// See [`Notice::TaskReminder`].
     TaskReminder,
-    /// The day ahead.
+    /// See [`Notice::DailySummary`].
     DailySummary,
-    /// Something is wrong with the service.
+    /// See [`Notice::ServerAlert`].
     ServerAlert,
-    /// It is right again.
+    /// See [`Notice::ServerRecovery`].
     ServerRecovery,
     /// See [`Notice::TaskDue`].
     TaskDue,
@@ -210,6 +237,10 @@ impl Notice {
             Self::Letter(_) => NoticeKind::Letter,
             Self::Sample { .. } => NoticeKind::Sample,
             Self::TaskDue { .. } => NoticeKind::TaskDue,
+            Self::TaskReminder { .. } => NoticeKind::TaskReminder,
+            Self::DailySummary { .. } => NoticeKind::DailySummary,
+            Self::ServerAlert { .. } => NoticeKind::ServerAlert,
+            Self::ServerRecovery { .. } => NoticeKind::ServerRecovery,
             Self::MeetingInvite { .. } => NoticeKind::MeetingInvite,
             Self::MeetingChange { .. } => NoticeKind::MeetingChange,
             Self::MeetingCancel { .. } => NoticeKind::MeetingCancel,
@@ -224,6 +255,9 @@ impl Notice {
     pub fn expires_at(&self, due_at: Timestamp) -> Option<Timestamp> {
         match self {
             Self::TaskDue { .. } | Self::TaskStatus { .. } => Some(due_at + Duration::from_hours(24)),
+            // The next one is not far, and says what is so then.
+            Self::TaskReminder { .. } | Self::DailySummary { .. } => Some(due_at + Duration::from_hours(6)),
+            Self::ServerAlert { .. } | Self::ServerRecovery { .. } => Some(due_at + Duration::from_hours(24)),
             Self::Letter(_) => None,
             Self::Sample { .. } => Some(due_at + Duration::from_hours(1)),
             // One that is due as the meeting begins has that minute.
@@ -351,6 +385,10 @@ mod tests {
             Notice::PasswordReset { token: TokenId::from_uuid(uuid::Uuid::nil()), expires_at: Timestamp::MAX },
             Notice::PasswordChanged { at: Timestamp::MAX },
             Notice::TaskDue { task, due_at: Timestamp::MIN },
+            Notice::TaskReminder { date: NaiveDate::default() },
+            Notice::DailySummary { date: NaiveDate::default() },
+            Notice::ServerAlert { since: Timestamp::MIN, problems: vec!["x".to_owned()] },
+            Notice::ServerRecovery { since: Timestamp::MIN, until: Timestamp::MAX, problems: Vec::new() },
             Notice::TaskStatus { task, was: TaskStatus::Pending, is: TaskStatus::Completed },
             Notice::Sample { of: NoticeKind::Welcome },
             Notice::Letter(Box::new(WrittenLetter {

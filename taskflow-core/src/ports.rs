@@ -10,8 +10,12 @@ mod links;
 mod mailer;
 mod nodes;
 mod outbox;
+mod probe;
 mod renderer;
+mod slots;
 mod store;
+mod sweeps;
+mod upkeep;
 
 pub use accounts::{Account, Accounts};
 pub use bounces::{Bounces, UnreadableBounce};
@@ -19,13 +23,17 @@ pub use bus::{EventBus, NoBus, Receipt, Signal};
 pub use calendar::{Calendar, CalendarEntry, CalendarReply, UnreadableReply};
 pub use clock::{Clock, Ids, RandomIds, SystemClock};
 pub use links::{Link, LinkPurpose, Links};
-pub use mailer::{Accepted, MailError, Mailer, Reply};
+pub use mailer::{Accepted, Asked, MailError, Mailer, Reply};
 pub use nodes::Nodes;
 pub use outbox::{Backlog, ClaimRequest, Claimed, DeliveryQuery, HeldLease, Outbox, Settled};
+pub use probe::{DiskSpace, Probe};
 pub use renderer::{PlainRenderer, RenderError, Renderer};
+pub use slots::{RunLease, Slots};
 pub use store::{Loaded, MeetingCursor, Store, Viewer};
+pub use sweeps::{DigestQuery, SweepPage, SweepPosition, SweepQuery, Sweeps};
+pub use upkeep::{Expired, Upkeep};
 
 /// A complete store: one value that keeps everything.
-pub trait Storage: Store + Outbox + Accounts + Nodes {}
+pub trait Storage: Store + Outbox + Accounts + Nodes + Slots + Sweeps + Upkeep {}
 
-impl<S: Store + Outbox + Accounts + Nodes> Storage for S {}
+impl<S: Store + Outbox + Accounts + Nodes + Slots + Sweeps + Upkeep> Storage for S {}

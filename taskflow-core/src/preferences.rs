@@ -10,12 +10,16 @@ use crate::error::FieldError;
 use crate::{InvalidValue, NoticeKind, Timestamp, Zone};
 
 /// A minute of a day as the clock on the wall shows it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LocalMinute(u16);
 
 impl LocalMinute {
     /// Minutes of a day.
     pub const PER_DAY: u16 = 24 * 60;
+    /// Midnight.
+    pub const FIRST: Self = Self(0);
+    /// The minute before midnight.
+    pub const LAST: Self = Self(Self::PER_DAY - 1);
 
     /// That many minutes after midnight.
     pub fn new(minutes: u16) -> Result<Self, InvalidValue> {

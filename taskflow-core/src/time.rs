@@ -179,6 +179,14 @@ impl Zone {
         ZONES.available().map(|name| name.to_string()).collect()
     }
 
+    /// Every zone of the database, in the order of its names.
+    #[must_use]
+    pub fn all() -> &'static [Self] {
+        static ALL: LazyLock<Vec<Zone>> =
+            LazyLock::new(|| Zone::names().iter().filter_map(|name| name.parse().ok()).collect());
+        &ALL
+    }
+
     /// What the wall clock shows at `at`.
     #[must_use]
     pub fn wall_clock(&self, at: Timestamp) -> WallClock {
@@ -197,6 +205,19 @@ impl Zone {
             offset_seconds: info.offset().seconds(),
             abbreviation: info.abbreviation().to_owned(),
         }
+    }
+
+    /// The smallest and the largest offset from UTC between two instants, in seconds.
+    #[must_use]
+    pub fn offsets(&self, from: Timestamp, until: Timestamp) -> (i32, i32) {
+        let instant = |at: Timestamp| jiff::Timestamp::from_microsecond(at.0).unwrap_or_default();
+        let first = self.0.to_offset(instant(from)).seconds();
+        let until = instant(until);
+        let changes = self.0.following(instant(from)).take_while(|change| change.timestamp() <= until);
+        changes.fold((first, first), |(least, most), change| {
+            let offset = change.offset().seconds();
+            (least.min(offset), most.max(offset))
+        })
     }
 
     /// The instant at which the wall clock shows `local` (RFC 5545 §3.3.5): a time that is skipped counts with the

@@ -96,11 +96,14 @@ impl App {
         loop {
             let before = self.store.user(id).await?.ok_or(Error::NotFound("user"))?;
             race.admits(before.version)?;
-            let after = before.with_preferences(before.preferences.with(change), self.clock.now());
+            let now = self.clock.now();
+            let after = before.with_preferences(before.preferences.with(change), now);
             if after == before {
                 return Ok(before);
             }
-            let result = self.commit(&Changes::new().write(Write::UpdateUser(after.clone()))).await;
+            let left_behind = self.left_behind(&before, &after, now);
+            let changes = Changes::new().write(Write::UpdateUser(after.clone())).deliver(left_behind);
+            let result = self.commit(&changes).await;
             if !race.lost(&result) {
                 return result.map(|()| after);
             }

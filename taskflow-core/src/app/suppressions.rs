@@ -1,5 +1,7 @@
 //! Addresses that get no mail any more: learned from relays and reports, kept and lifted by who runs the service.
 
+use std::collections::HashSet;
+
 use super::App;
 use crate::error::{Error, FieldError};
 use crate::ports::UnreadableBounce;
@@ -40,11 +42,12 @@ impl App {
         self.take_bounces(bounces.read(message).map_err(unreadable)?).await
     }
 
-    /// Takes note of what came back about mail: an address that takes none for good gets none any more. How many that
-    /// were.
+    /// Takes note of what came back about mail: an address that takes none for good gets none any more. How many addresses
+    /// that were.
     pub async fn take_bounces(&self, reports: Vec<BounceReport>) -> Result<usize, Error> {
         let at = self.clock.now();
-        let gone = reports.into_iter().filter(|report| report.permanent);
+        let mut known = HashSet::new();
+        let gone = reports.into_iter().filter(|report| report.permanent && known.insert(report.email.key()));
         let new = gone.map(|report| {
             let BounceReport { email, cause, detail, .. } = report;
             Write::Suppress(Suppression { email, cause, detail, at })

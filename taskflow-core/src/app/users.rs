@@ -66,6 +66,7 @@ impl App {
             if after != before {
                 changes = changes.write(Write::UpdateUser(after.clone()));
             }
+            changes = changes.deliver(self.left_behind(&before, &after, now));
             if after.email.key() != before.email.key() {
                 changes = changes.and(self.verification_mail(id, &after.email, now));
             }

@@ -1,5 +1,7 @@
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
+use super::slots::JobRow;
 use super::{Row, State};
 use crate::error::{StoreError, UniqueField};
 use crate::{
@@ -39,6 +41,17 @@ impl State {
                         return Err(StoreError::Taken { field: UniqueField::IdempotencyKey, write });
                     }
                     None
+                }
+                Write::InsertRun(run) if !run.dry_run && self.has_run(run.job, run.slot) => {
+                    return Err(StoreError::Taken { field: UniqueField::Slot, write });
+                }
+                Write::AdvanceRun { id, lease, .. } if !self.holds_run(*id, lease.token) => {
+                    return Err(StoreError::Stale { write });
+                }
+                Write::FinishRun { id, lease, .. } | Write::ReleaseRun { id, lease }
+                    if !self.holds_run(*id, *lease) =>
+                {
+                    return Err(StoreError::Stale { write });
                 }
                 Write::RetryDelivery { id, .. } => {
                     let given_up = |row: &Row| {
@@ -99,8 +112,8 @@ impl State {
         Ok(())
     }
 
-    /// Applies what was admitted.
-    pub(super) fn apply(&mut self, changes: &Changes) {
+    /// Applies what was admitted, at this time of the store's own clock.
+    pub(super) fn apply(&mut self, changes: &Changes, at: Duration) {
         for write in &changes.writes {
             match write {
                 Write::InsertUser(user) | Write::UpdateUser(user) => {
@@ -166,6 +179,28 @@ impl State {
                     self.suppressions.remove(&email.key());
                 }
                 Write::KeepMail(mail) => self.keep(mail),
+                Write::InsertRun(run) => self.insert_run(run),
+                Write::AdvanceRun { id, lease, cursor, counts } => self.advance_run(*id, lease, at, cursor, counts),
+                Write::FinishRun { id, at, counts, error, memo, .. } => {
+                    self.finish_run(*id, *at, counts, error.as_ref(), memo.as_ref());
+                }
+                Write::ReleaseRun { id, .. } => {
+                    self.runs.get_mut(id).into_iter().for_each(|row| row.lease = None);
+                }
+                Write::PauseJob { job, at } => {
+                    let row = self.jobs.entry(*job).or_insert(JobRow { slot: *at, paused_at: None, memo: None });
+                    row.paused_at.get_or_insert(*at);
+                }
+                Write::ResumeJob { job, slot } => {
+                    let paused = self.jobs.get_mut(job).filter(|row| row.paused_at.is_some());
+                    if let Some(row) = paused {
+                        (row.paused_at, row.slot) = (None, *slot);
+                    }
+                }
+                Write::SetStatistics(counted) if self.users.contains_key(&counted.user_id) => {
+                    self.statistics.insert(counted.user_id, counted.clone());
+                }
+                Write::SetStatistics(_) => {}
             }
         }
         changes.deliveries.iter().for_each(|delivery| self.plan(delivery));
@@ -177,9 +212,11 @@ impl State {
         self.users.remove(&id);
         self.credentials.remove(&id);
         self.tokens.retain(|_, token| token.user_id != id);
+        self.statistics.remove(&id);
         self.answers.retain(|(owner, _), _| *owner != id);
         self.end_sessions(id, None, at);
         self.feeds.remove(&id);
+        self.heads.remove(&id);
         let tasks = &mut self.tasks;
         self.events.retain(|event| match &event.entity {
             Entity::Task(task) => tasks.get(task).is_none_or(|task| task.user_id != id),
@@ -289,9 +326,9 @@ impl State {
         let event = &announcement.event;
         self.events.push(event.clone());
         for owner in announcement.audience.iter().filter(|owner| self.users.contains_key(owner)) {
-            let feed = self.feeds.entry(*owner).or_default();
-            let seq = feed.last().map_or(0, |entry| entry.seq) + 1;
-            feed.push(FeedEntry { seq, event: event.clone() });
+            let head = self.heads.entry(*owner).or_default();
+            *head += 1;
+            self.feeds.entry(*owner).or_default().push(FeedEntry { seq: *head, event: event.clone() });
         }
     }
 

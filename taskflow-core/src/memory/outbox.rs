@@ -135,18 +135,23 @@ impl Outbox for MemoryStore {
 
     async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
         let state = self.state();
-        let due = state.due(now, &NoticeKind::ALL).into_iter().map(|id| state.deliveries[&id].delivery.due_at);
+        let due = state.due(now, &NoticeKind::ALL).into_iter().map(|id| &state.deliveries[&id].delivery);
+        let scheduled = state.scheduled.iter().map(|(_, _, id)| &state.deliveries[id].delivery);
+        let was_tried = |one: &&Delivery| one.last_error.is_some() && one.first_claimed_at.is_some();
+        let failed = scheduled.filter(was_tried).filter(|delivery| delivery.due_at <= now);
+        let waiting = due.chain(failed).map(|delivery| delivery.due_at);
         let first = |priority: Priority| {
             let from = (priority.rank(), Timestamp::MIN, DeliveryId::from_uuid(uuid::Uuid::nil()));
             state.scheduled.range(from..).next().filter(|(rank, ..)| *rank == priority.rank())
         };
         let next_at = Priority::ALL.into_iter().filter_map(first).map(|(_, next_at, _)| *next_at).min();
-        Ok(Backlog { oldest_due_at: due.min(), next_at })
+        Ok(Backlog { oldest_due_at: waiting.min(), next_at })
     }
 
     async fn ledger(&self) -> Result<Ledger, StoreError> {
-        let mut ledger = Ledger::default();
-        for row in self.state().deliveries.values() {
+        let state = self.state();
+        let mut ledger = state.purged;
+        for row in state.deliveries.values() {
             ledger.planned += 1;
             *match row.delivery.state {
                 DeliveryState::Scheduled | DeliveryState::Claimed => &mut ledger.due,

@@ -3,6 +3,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::Mail;
+use crate::suppression::{refuses_the_mailbox, says_there_is_no_mailbox, status_of};
 
 /// The relay took the mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,9 +12,24 @@ pub struct Accepted {
     pub reply: String,
 }
 
+/// What a relay was asked when it answered (RFC 5321 §3.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// Nothing of this mail, or nobody knows.
+    Nothing,
+    /// MAIL: who sends.
+    Sender,
+    /// RCPT: who is to have it.
+    Recipient,
+    /// DATA, or the mail itself.
+    Content,
+}
+
 /// What a relay answered (RFC 5321 §4.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
+    /// To which question: what is said about a sender is no fault of the recipient's.
+    pub to: Asked,
     /// For example 450; `None`: the connection was lost before it answered.
     pub code: Option<u16>,
     /// The text of the answer, on one line.
@@ -21,22 +37,28 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Whether the relay says that there is no such mailbox, or none any more: by the status code of RFC 3463 §3.2 where
-    /// there is one (550 alone stands for policy as well), else by the words that relays use.
+    /// The answer `code` `text` to what was `asked`.
+    #[must_use]
+    pub fn new(asked: Asked, code: u16, text: impl Into<String>) -> Self {
+        Self { to: asked, code: Some(code), text: text.into() }
+    }
+
+    /// Not an answer but the reason why there is none.
+    #[must_use]
+    pub fn none(why: impl Into<String>) -> Self {
+        Self { to: Asked::Nothing, code: None, text: why.into() }
+    }
+
+    /// Whether the relay says that there is no such mailbox, or none any more: in answer to RCPT by
+    /// [`refuses_the_mailbox`], in answer to the mail itself only where its status code is clear, since words about a
+    /// content may mean anything. What is said to MAIL is about the sender.
     #[must_use]
     pub fn concerns_the_mailbox(&self) -> bool {
-        if !matches!(self.code, Some(550..=559)) {
-            return false;
-        }
-        let text = self.text.trim_start();
-        match text.split_whitespace().next().filter(|word| word.starts_with("5.") && word.matches('.').count() == 2) {
-            Some(status) => matches!(status, "5.1.1" | "5.1.2" | "5.1.3" | "5.1.6" | "5.1.10" | "5.2.1"),
-            None => {
-                let text = text.to_ascii_lowercase();
-                ["no such user", "user unknown", "unknown user", "does not exist", "no mailbox", "mailbox not found"]
-                    .iter()
-                    .any(|words| text.contains(words))
-            }
+        let Some(code) = self.code else { return false };
+        match self.to {
+            Asked::Recipient => refuses_the_mailbox(code, &self.text),
+            Asked::Content => matches!(code, 550..=559) && status_of(&self.text).is_some_and(says_there_is_no_mailbox),
+            Asked::Sender | Asked::Nothing => false,
         }
     }
 }

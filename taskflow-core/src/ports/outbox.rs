@@ -58,7 +58,8 @@ pub struct DeliveryQuery {
 /// What waits to be sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// When the longest waiting of the due deliveries was due.
+    /// When the longest waiting of the due deliveries was due, those included that could not be sent and wait for their next
+    /// try. One that waits for another reason, such as its reader's quiet hours, is not late.
     pub oldest_due_at: Option<Timestamp>,
     /// When the next scheduled delivery is to be tried, due or not.
     pub next_at: Option<Timestamp>,

@@ -5,13 +5,20 @@ mod agreement;
 mod answers;
 mod app;
 mod by_hand;
+mod cleanup;
+mod cluster;
 mod commit;
+mod contents;
+mod digests;
 mod edges;
 mod feed;
 mod invitations;
+mod jobs;
 mod ledger;
 mod mailbox;
 mod meetings;
+mod monitoring;
+mod moves;
 mod news;
 mod nodes;
 mod outbox;
@@ -21,11 +28,19 @@ mod preferences;
 mod reminders;
 mod repair;
 mod replies;
+mod runs;
+mod schedules;
 mod sender;
 mod sessions;
+mod slots;
+mod statistics;
+mod summaries;
 mod suppressions;
+mod sweeps;
+mod tallies;
 mod tasks;
 mod tokens;
+mod upkeep;
 mod users;
 mod watched;
 
@@ -158,6 +173,7 @@ pub fn cases() -> Vec<Case> {
             cancelling_what_is_done_or_unknown_changes_nothing,
             renewed_claims_hold_and_lost_ones_are_not_renewed,
             the_backlog_tells_the_oldest_due_and_the_next_try,
+            what_could_not_be_sent_is_late_while_it_waits_for_its_next_try,
             the_ledger_counts_every_state_and_balances,
             deliveries_are_listed_by_id_page_by_page,
         }
@@ -349,6 +365,108 @@ pub fn cases() -> Vec<Case> {
             a_member_that_slept_past_its_lapse_gets_nothing_until_there_is_room,
             a_member_that_lapsed_is_not_waited_for,
             a_member_hears_that_somebody_else_goes_by_its_name,
+        }
+        slots {
+            a_job_is_taken_up_and_a_slot_passed_by_one_of_many,
+            of_many_who_claim_a_slot_one_holds_its_run_and_the_slot_moves,
+            a_slot_that_is_not_there_is_not_claimed,
+            a_paused_job_is_not_claimed_and_a_resumed_one_has_skipped_what_came_due,
+            a_slot_that_was_run_by_hand_is_passed,
+            a_dry_run_takes_no_slot,
+        }
+        runs {
+            a_run_that_was_left_is_taken_by_one_of_many_with_what_it_had_saved,
+            who_slept_too_long_changes_nothing_at_all,
+            who_comes_back_before_anybody_took_over_goes_on,
+            a_run_that_is_over_stays_over_and_leaves_its_memo,
+            of_a_job_one_run_is_held_at_a_time,
+            runs_are_listed_newest_first_page_by_page,
+            a_run_round_trips_with_everything_it_has,
+        }
+        sweeps {
+            moments_are_somebodys_by_zone_and_minute,
+            recipients_come_by_minute_and_id_page_by_page,
+            who_is_not_to_be_told_is_looked_at_and_left_out,
+            what_was_done_yesterday_is_told_and_nothing_else_that_was_done,
+            meetings_that_begin_today_are_told_to_who_comes,
+        }
+        digests {
+            what_was_done_last_comes_first,
+            the_longest_overdue_comes_first,
+            open_tasks_come_by_priority_and_then_what_is_due_first_and_then_the_oldest,
+            the_meetings_of_a_day_come_by_their_start,
+            of_many_the_first_are_shown_and_all_are_counted,
+            each_question_has_its_own_digest,
+        }
+        upkeep {
+            tasks_completed_long_ago_come_in_the_order_of_their_completion,
+            tasks_leave_the_trash_with_their_history_and_feeds_still_tell_of_them,
+            cancelled_meetings_go_with_everybody_in_them,
+            the_ledger_balances_without_the_deliveries_that_it_counts,
+            feeds_are_purged_from_their_beginning_and_go_on_counting,
+            sessions_tokens_and_answers_go_when_they_are_over,
+            runs_go_but_the_last_scheduled_one_of_a_job_stays,
+        }
+        tallies {
+            who_changed_something_is_told_by_their_feeds,
+            tasks_are_counted_by_owner_outside_the_trash,
+            completions_are_read_also_from_the_trash,
+            what_was_counted_replaces_what_was_counted_before_and_goes_with_its_owner,
+            the_whole_service_is_counted,
+            of_the_last_mails_those_that_were_sent_or_given_up_are_told,
+        }
+        jobs {
+            a_run_tells_what_it_did,
+            a_slot_that_is_run_by_hand_is_run_once,
+            a_run_for_now_is_for_whoever_has_not_had_theirs_today,
+            a_paused_job_waits_and_does_not_make_up_for_it,
+            slots_that_nobody_was_there_for_are_skipped_or_made_up_for_and_counted,
+            only_who_runs_the_service_sees_and_moves_jobs,
+            a_store_that_is_away_is_waited_for_and_not_for_ever,
+        }
+        cluster {
+            a_run_goes_on_at_the_page_its_node_died_over,
+            a_node_that_slept_finds_its_run_taken_and_leaves_it_alone,
+            a_node_that_is_to_end_gives_its_run_to_another,
+            three_nodes_that_die_at_random_lose_and_double_nothing,
+        }
+        summaries {
+            a_week_of_march_and_april_tells_everybody_once_a_day,
+            a_week_of_october_and_november_tells_everybody_once_a_day,
+            who_travels_hears_of_each_date_once,
+            after_thirty_hours_what_is_too_late_is_counted,
+        }
+        schedules {
+            a_slot_that_lies_ahead_cannot_be_asked_for,
+            a_slot_by_hand_brings_with_it_what_came_due_before,
+            a_slot_far_ahead_of_the_clock_is_set_back,
+            what_is_done_by_one_clock_is_due_at_its_slot_for_everybody,
+        }
+        moves {
+            who_moves_past_a_reminder_gets_the_last_one_of_the_day_once,
+            only_what_is_planned_by_peoples_clocks_is_left_behind,
+            who_chooses_a_minute_that_has_passed_gets_their_summary_once,
+        }
+        contents {
+            a_summary_tells_what_was_done_and_what_the_day_brings,
+            whom_there_is_nothing_to_tell_gets_no_mail,
+            open_tasks_are_told_of_in_the_morning_and_in_the_evening,
+        }
+        cleanup {
+            a_completed_task_goes_to_the_trash_and_then_for_good,
+            a_slot_of_another_time_removes_nothing_before_it_has_served,
+            what_was_sent_is_not_planned_again_however_short_the_ledger_is,
+        }
+        monitoring {
+            mail_that_waits_is_told_once_and_once_when_it_is_gone,
+            what_goes_wrong_besides_is_told_and_a_dry_run_tells_nobody,
+            after_an_outage_the_latest_news_is_told_alone,
+            mail_that_waits_for_its_next_try_goes_on_being_late,
+        }
+        statistics {
+            a_streak_grows_by_the_day_and_breaks,
+            only_whose_tasks_changed_are_counted_again,
+            the_totals_are_those_of_the_last_count,
         }
     }
 }

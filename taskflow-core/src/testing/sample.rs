@@ -5,8 +5,8 @@ use uuid::Uuid;
 use crate::{
     Announcement, Changes, Credential, DedupeKey, DeliveryId, EventId, Invitee, LeaseToken, Mailbox, Meeting,
     MeetingDetails, MeetingId, MeetingRole, NewDelivery, NewMeeting, NewTask, NewUser, Notice, Participant,
-    ParticipantId, PasswordHash, Recipient, Session, SessionId, StartsAt, Task, TaskId, Timestamp, TokenHash, User,
-    UserId, Write, Zone, meeting_reminders,
+    ParticipantId, PasswordHash, Recipient, RunId, Session, SessionId, StartsAt, Task, TaskId, Timestamp, TokenHash,
+    User, UserId, Write, Zone, meeting_reminders,
 };
 
 /// The instant at which most cases begin.
@@ -44,6 +44,10 @@ pub(crate) fn session_id(n: u64) -> SessionId {
 
 pub(crate) fn delivery_id(n: u64) -> DeliveryId {
     DeliveryId::from_uuid(uuid(n))
+}
+
+pub(crate) fn run_id(n: u64) -> RunId {
+    RunId::from_uuid(uuid(n))
 }
 
 pub(crate) fn lease(n: u64) -> LeaseToken {

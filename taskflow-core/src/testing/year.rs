@@ -1,7 +1,7 @@
 //! A year of meetings at random, the clock jumping to the next due instant: each reminder that should be mailed is mailed
 //! exactly once, within its minute, and no other.
 
-mod chance;
+pub(super) mod chance;
 mod deeds;
 mod expectation;
 

@@ -50,7 +50,7 @@ impl App {
         let (claims, facts) = match self.outbox.claim(&request).await {
             Err(error) => return Batch { failure: Some(error), ..batch },
             Ok(claims) => {
-                let facts = self.load(&claims).await;
+                let facts = self.load(&claims, now).await;
                 (claims, facts)
             }
         };

@@ -10,8 +10,8 @@ use super::App;
 use crate::error::BadRow;
 use crate::ports::{Link, LinkPurpose};
 use crate::{
-    Delivery, Headers, Letter, Locale, Mail, Mailbox, Notice, NoticeKind, Outcome, ParticipantId, Preferences,
-    Recipient, TaskId, TaskStatus, Timestamp, TokenId, TokenPurpose, Told, Topic, WrittenLetter, Zone,
+    Delivery, Excerpt, Headers, Letter, Locale, Mail, Mailbox, Notice, NoticeKind, Outcome, ParticipantId, Preferences,
+    Recipient, Task, TaskId, TaskStatus, Timestamp, TokenId, TokenPurpose, Told, Topic, WrittenLetter, Zone,
 };
 
 pub(super) use facts::Facts;
@@ -52,6 +52,14 @@ impl App {
             }
             Notice::PasswordChanged { at } => (Topic::PasswordChanged { at: *at }, None),
             Notice::TaskDue { task, due_at } => (task_due(*task, *due_at, facts)?, None),
+            Notice::TaskReminder { .. } => (task_reminder(delivery, facts)?, None),
+            Notice::DailySummary { .. } => (daily_summary(delivery, facts)?, None),
+            Notice::ServerAlert { since, problems } => {
+                (Topic::ServerAlert { since: *since, problems: problems.clone() }, None)
+            }
+            Notice::ServerRecovery { since, until, problems } => {
+                (Topic::ServerRecovery { since: *since, until: *until, problems: problems.clone() }, None)
+            }
             Notice::MeetingInvite { .. }
             | Notice::MeetingChange { .. }
             | Notice::MeetingCancel { .. }
@@ -208,6 +216,24 @@ fn task_due(task: TaskId, due_at: Timestamp, facts: &Facts) -> Result<Topic, Out
         Some(task) if task.due_at != Some(due_at) => Err(cancelled("the task is due at another time")),
         Some(task) => Ok(Topic::TaskDue { task: task.clone(), due_at }),
         None => Err(cancelled("the task is gone")),
+    }
+}
+
+fn task_reminder(delivery: &Delivery, facts: &Facts) -> Result<Topic, Outcome> {
+    match found(facts.digests.get(&delivery.id))? {
+        Some(digest) if digest.overdue.total + digest.open.total > 0 => {
+            let total = digest.overdue.total + digest.open.total;
+            let items = digest.overdue.items.iter().chain(&digest.open.items).take(Excerpt::<Task>::MOST);
+            Ok(Topic::TaskReminder { tasks: Excerpt { items: items.cloned().collect(), total } })
+        }
+        Some(_) | None => Err(expired("nothing is open any more")),
+    }
+}
+
+fn daily_summary(delivery: &Delivery, facts: &Facts) -> Result<Topic, Outcome> {
+    match found(facts.digests.get(&delivery.id))? {
+        Some(digest) if !digest.is_empty() => Ok(Topic::DailySummary(Box::new(digest.clone()))),
+        Some(_) | None => Err(expired("there is nothing to say of the day")),
     }
 }
 

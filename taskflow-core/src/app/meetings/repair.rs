@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::App;
 use crate::error::Error;
 use crate::meeting::{MeetingDetails, current_tzdb};
-use crate::ports::Viewer;
+use crate::ports::{MeetingCursor, Viewer};
 use crate::reminder::meeting_reminders;
 use crate::{Actor, Changes, MeetingId, Timestamp, Write, meeting_reminder_key, reminder_minutes};
 
@@ -34,27 +34,46 @@ impl App {
     /// meanwhile is left to the next sweep.
     pub async fn repair_reminders(&self) -> Result<RepairReport, Error> {
         let mut report = RepairReport { moved: self.follow_the_rules_of_zones().await?, ..RepairReport::default() };
-        let now = self.clock.now();
         let mut after = None;
         loop {
-            let before = after;
-            let page = self.store.meetings_unplanned(now, now + AHEAD, now - BACK, after, PAGE).await?;
-            for id in &page {
-                let details = match self.meeting_details(Viewer::Anyone, *id).await {
-                    Err(Error::NotFound(_)) => continue,
-                    details => details?,
-                };
-                after = Some((details.meeting.starts_at, *id));
-                report.planned += self.plan_what_is_missing(&details, now).await?;
-            }
-            // What has gone or moved away meanwhile is left to the next sweep.
-            if page.len() < PAGE as usize || after == before {
-                return Ok(report);
+            let (planned, next) = self.repair_some(after, false).await?;
+            report.planned += planned;
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(report),
             }
         }
     }
 
-    async fn plan_what_is_missing(&self, details: &MeetingDetails, now: Timestamp) -> Result<u64, Error> {
+    /// Looks at a page of meetings after `after`: how many reminders were missing, and where to go on. In a dry run they stay
+    /// so.
+    pub(in super::super) async fn repair_some(
+        &self,
+        after: Option<MeetingCursor>,
+        dry_run: bool,
+    ) -> Result<(u64, Option<MeetingCursor>), Error> {
+        let now = self.clock.now();
+        let page = self.store.meetings_unplanned(now, now + AHEAD, now - BACK, after, PAGE).await?;
+        let (mut planned, mut last) = (0, after);
+        for id in &page {
+            let details = match self.meeting_details(Viewer::Anyone, *id).await {
+                Err(Error::NotFound(_)) => continue,
+                details => details?,
+            };
+            last = Some((details.meeting.starts_at, *id));
+            planned += self.plan_what_is_missing(&details, now, dry_run).await?;
+        }
+        // What has gone or moved away meanwhile is left to the next sweep.
+        let is_last = page.len() < PAGE as usize || last == after;
+        Ok((planned, last.filter(|_| !is_last)))
+    }
+
+    async fn plan_what_is_missing(
+        &self,
+        details: &MeetingDetails,
+        now: Timestamp,
+        dry_run: bool,
+    ) -> Result<u64, Error> {
         let MeetingDetails { meeting, participants } = details;
         let all = participants.iter().map(|one| reminder_minutes(meeting, one).len()).sum::<usize>();
         let Some(first) = participants.first() else { return Ok(0) };
@@ -68,8 +87,8 @@ impl App {
         let missing = missing.filter(|reminder| !planned.contains(&reminder.key) && reminder.due_at > now - BACK);
         let deliveries: Vec<_> = missing.map(|reminder| self.remind(reminder, now)).collect();
         let found = deliveries.len() as u64;
-        if found == 0 {
-            return Ok(0);
+        if found == 0 || dry_run {
+            return Ok(found);
         }
         let expect = Write::ExpectMeeting { id: meeting.id, version: meeting.version };
         match self.commit(&Changes::new().write(expect).deliver(deliveries)).await {
@@ -79,7 +98,7 @@ impl App {
     }
 
     /// How many meetings begin at another instant by the rules of zones that this build brings.
-    async fn follow_the_rules_of_zones(&self) -> Result<u64, Error> {
+    pub(in super::super) async fn follow_the_rules_of_zones(&self) -> Result<u64, Error> {
         let (tzdb, mut moved) = (current_tzdb(), 0);
         loop {
             let page = self.store.meetings_before_tzdb(&tzdb, self.clock.now(), PAGE).await?;

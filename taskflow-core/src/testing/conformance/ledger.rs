@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::app::{World, due_at_two};
 use super::reminders::NOBODY;
 use crate::error::Error;
-use crate::ports::{ClaimRequest, DeliveryQuery, MailError, Reply, Storage};
+use crate::ports::{Asked, ClaimRequest, DeliveryQuery, MailError, Reply, Storage};
 use crate::testing::OpenStore;
 use crate::testing::sample::{delivery_id, lease, new_user, noon, task_due, user_id, users, welcome};
 use crate::{
@@ -158,7 +158,7 @@ pub(super) async fn who_runs_the_service_tries_again_and_cancels(open: Arc<dyn O
     let world = World::new(&*open);
     let ada = world.app.register_user(new_user("ada"), None).await.expect("an account").id;
     world.app.create_task(Actor::User(ada), due_at_two()).await.expect("a task");
-    world.mailer.fail_next(MailError::Permanent(Reply { code: Some(554), text: "5.7.1 policy".to_owned() }));
+    world.mailer.fail_next(MailError::Permanent(Reply::new(Asked::Recipient, 554, "5.7.1 policy")));
     assert_eq!(world.told().await, NOBODY);
 
     let (app, email) = (&world.app, address("ADA@example.org"));

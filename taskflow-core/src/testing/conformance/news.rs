@@ -38,7 +38,7 @@ pub(super) async fn an_invitation_without_an_answer_of_the_relay_is_followed_by_
     let world = World::new(&*open);
     let ada = Actor::User(world.verified("ada").await);
     let id = world.app.create_meeting(ada, board(&["eve"])).await.expect("a meeting").meeting.id;
-    world.mailer.fail_next(MailError::Transient(Reply { code: None, text: "no answer".to_owned() }));
+    world.mailer.fail_next(MailError::Transient(Reply::none("no answer")));
     assert_eq!(world.told().await, NOBODY);
     world.app.cancel_meeting(ada, id, Expect::Any).await.expect("cancelled");
     assert_eq!(world.told().await, ["eve: Cancelled"]);

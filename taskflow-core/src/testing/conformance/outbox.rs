@@ -373,6 +373,28 @@ pub(super) async fn the_backlog_tells_the_oldest_due_and_the_next_try(open: Arc<
     assert_eq!((backlog.oldest_due_at, backlog.next_at), (Some(noon()), Some(after(2))));
 }
 
+pub(super) async fn what_could_not_be_sent_is_late_while_it_waits_for_its_next_try(open: Arc<dyn OpenStore>) {
+    let store = planned(&*open, [welcome(1), welcome(2), task_due(3, after(1))]).await;
+    let oldest = async |now| store.backlog(now).await.expect("a read").oldest_due_at;
+    claim(&store, after(1), lease(1)).await;
+    assert_eq!(oldest(after(5)).await, None, "it is on its way");
+    let later = after(60);
+    settle(&store, 2, lease(1), Outcome::Released { next_at: later, error: None }).await;
+    assert_eq!(oldest(after(5)).await, None, "its reader sleeps");
+    let away = || Outcome::Released { next_at: later, error: Some("connection refused".to_owned()) };
+    settle(&store, 3, lease(1), away()).await;
+    assert_eq!(oldest(after(5)).await, Some(after(1)));
+    settle(&store, 1, lease(1), Outcome::Retry { next_at: later, error: "450".to_owned() }).await;
+    assert_eq!(oldest(after(5)).await, Some(noon()));
+    assert_eq!(oldest(noon() - Duration::from_micros(1)).await, None, "nothing is late before it is due");
+    assert_eq!(claim(&store, later, lease(2)).await.len(), 3);
+    assert_eq!(oldest(later).await, None);
+    for n in 1..=3 {
+        settle(&store, n, lease(2), delivered()).await;
+    }
+    assert_eq!(oldest(later).await, None);
+}
+
 pub(super) async fn the_ledger_counts_every_state_and_balances(open: Arc<dyn OpenStore>) {
     let store = planned(&*open, (1..=6).map(welcome)).await;
     claim(&store, noon(), lease(1)).await;

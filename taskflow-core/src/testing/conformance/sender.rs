@@ -10,13 +10,13 @@ use async_trait::async_trait;
 
 use super::app::World;
 use super::watched::Watched;
-use crate::ports::{Accepted, ClaimRequest, MailError, Mailer, Reply};
+use crate::ports::{Accepted, Asked, ClaimRequest, MailError, Mailer, Reply};
 use crate::testing::sample::{delivery_id, lease, new_user, noon, users, welcome};
 use crate::testing::{ManualClock, OpenStore};
 use crate::{App, Changes, DeliveryState, Mail, NewDelivery, NoticeKind, Recipient, RetrySchedule, Sending};
 
 fn refusal(code: u16) -> Reply {
-    Reply { code: Some(code), text: "no".to_owned() }
+    Reply::new(Asked::Recipient, code, "no")
 }
 
 pub(super) async fn a_refusal_for_now_is_tried_again_on_schedule_and_then_given_up(open: Arc<dyn OpenStore>) {
@@ -110,7 +110,7 @@ pub(super) async fn a_mail_in_doubt_is_repeated_byte_for_byte(open: Arc<dyn Open
     for _ in 0..2 {
         open.lapse_leases().await;
         world.clock.advance(Duration::from_secs(61));
-        world.mailer.fail_next(MailError::Transient(Reply { code: None, text: "no answer".to_owned() }));
+        world.mailer.fail_next(MailError::Transient(Reply::none("no answer")));
         world.deliver().await;
     }
     world.clock.advance(Duration::from_secs(600));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::app::{World, due_at_two};
 use super::reminders::NOBODY;
 use crate::error::Error;
-use crate::ports::{MailError, Reply};
+use crate::ports::{Asked, MailError, Reply};
 use crate::testing::OpenStore;
 use crate::testing::sample::{new_user, noon};
 use crate::{
@@ -26,7 +26,7 @@ fn suppress(all: &[Suppression]) -> Changes {
 }
 
 fn refused(text: &str) -> MailError {
-    MailError::Permanent(Reply { code: Some(550), text: text.to_owned() })
+    MailError::Permanent(Reply::new(Asked::Recipient, 550, text))
 }
 
 pub(super) async fn suppressed_addresses_are_found_in_any_case(open: Arc<dyn OpenStore>) {
@@ -115,7 +115,17 @@ pub(super) async fn a_refusal_that_is_not_about_the_mailbox_suppresses_nobody(op
         world.mailer.fail_next(refused(text));
         world.deliver().await;
     }
-    assert_eq!(world.app.ledger().await.expect("a ledger").discarded, 2);
+    // What is said to MAIL is about us, and words about a mail are not about its reader.
+    for (asked, text) in [
+        (Asked::Sender, "5.1.1 no such user"),
+        (Asked::Sender, "the sender does not exist"),
+        (Asked::Content, "an attachment does not exist"),
+    ] {
+        world.app.register_user(new_user(&format!("reader-{asked:?}-{}", text.len())), None).await.expect("new");
+        world.mailer.fail_next(MailError::Permanent(Reply::new(asked, 550, text)));
+        world.deliver().await;
+    }
+    assert_eq!(world.app.ledger().await.expect("a ledger").discarded, 5);
     assert_eq!(world.app.suppressions_after(Actor::System, None, 9).await.expect("a page"), []);
 }
 
@@ -133,7 +143,7 @@ pub(super) async fn what_comes_back_for_good_suppresses_its_address(open: Arc<dy
         report("full@example.org", false, SuppressionCause::Bounce),
         report("tired@example.org", true, SuppressionCause::Complaint),
     ];
-    assert_eq!(world.app.take_bounces(reports).await.expect("taken"), 3);
+    assert_eq!(world.app.take_bounces(reports).await.expect("taken"), 2);
     assert_eq!(world.app.take_bounces(Vec::new()).await.expect("nothing"), 0);
     let found = world.app.suppressions_after(Actor::System, None, 9).await.expect("a page");
     let found: Vec<_> = found.iter().map(|one| (one.email.as_str(), one.cause, one.at)).collect();

@@ -1,9 +1,9 @@
 /// Chance that comes the same way again from the same seed (`SplitMix64`).
 #[derive(Debug)]
-pub(super) struct Chance(u64);
+pub(in crate::testing) struct Chance(u64);
 
 impl Chance {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(in crate::testing) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -15,17 +15,17 @@ impl Chance {
     }
 
     /// One of `0..end`, and 0 when there is none.
-    pub(super) fn below(&mut self, end: u64) -> u64 {
+    pub(in crate::testing) fn below(&mut self, end: u64) -> u64 {
         self.next() % end.max(1)
     }
 
     /// Whether one of so many chances came.
-    pub(super) fn one_in(&mut self, many: u64) -> bool {
+    pub(in crate::testing) fn one_in(&mut self, many: u64) -> bool {
         self.below(many) == 0
     }
 
     /// One of these; `None` when there are none.
-    pub(super) fn pick<'a, T>(&mut self, among: &'a [T]) -> Option<&'a T> {
+    pub(in crate::testing) fn pick<'a, T>(&mut self, among: &'a [T]) -> Option<&'a T> {
         among.get(usize::try_from(self.below(among.len() as u64)).unwrap_or(0))
     }
 }

@@ -1,19 +1,21 @@
 //! Looking up what a batch of deliveries is about: one read per kind of thing, whatever their number.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::super::App;
-use crate::error::StoreError;
-use crate::ports::{Claimed, Loaded, Viewer};
+use crate::error::{BadRow, StoreError};
+use crate::ports::{Claimed, DigestQuery, Loaded, Viewer};
 use crate::{
-    Delivery, DeliveryState, Meeting, MeetingId, Notice, NoticeKind, Participant, ParticipantId, Recipient, Revision,
-    Task, TaskId, User, UserId,
+    Day, Delivery, DeliveryId, DeliveryState, Digest, Meeting, MeetingId, Notice, NoticeKind, Participant,
+    ParticipantId, Recipient, Revision, Task, TaskId, Timestamp, User, UserId,
 };
 
 /// What a batch of deliveries is about.
 pub(in super::super) struct Facts {
     pub(super) users: Loaded<UserId, User>,
     pub(super) tasks: Loaded<TaskId, Task>,
+    /// What summaries and reminders of open tasks are about.
+    pub(super) digests: HashMap<DeliveryId, Result<Digest, BadRow>>,
     pub(super) meetings: Loaded<MeetingId, Meeting>,
     pub(super) participants: Loaded<ParticipantId, Participant>,
     /// By what a participant was told last.
@@ -28,7 +30,7 @@ pub(in super::super) struct Facts {
 
 impl App {
     /// Looks everything up that the batch needs.
-    pub(in super::super) async fn load(&self, claims: &[Claimed]) -> Result<Facts, StoreError> {
+    pub(in super::super) async fn load(&self, claims: &[Claimed], now: Timestamp) -> Result<Facts, StoreError> {
         let (mut users, mut tasks, mut meetings, mut participants) =
             (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for Claimed { delivery, .. } in claims {
@@ -55,7 +57,11 @@ impl App {
                     | Notice::Welcome { .. }
                     | Notice::VerifyEmail { .. }
                     | Notice::PasswordReset { .. }
-                    | Notice::PasswordChanged { .. },
+                    | Notice::PasswordChanged { .. }
+                    | Notice::TaskReminder { .. }
+                    | Notice::DailySummary { .. }
+                    | Notice::ServerAlert { .. }
+                    | Notice::ServerRecovery { .. },
                 )
                 | Err(_) => {}
             }
@@ -63,6 +69,7 @@ impl App {
         let mut facts = Facts {
             users: Loaded::new(),
             tasks: Loaded::new(),
+            digests: HashMap::new(),
             meetings: Loaded::new(),
             participants: Loaded::new(),
             revisions: Loaded::new(),
@@ -89,6 +96,7 @@ impl App {
         if !users.is_empty() {
             facts.users = self.store.users(&Vec::from_iter(users)).await?;
         }
+        facts.digests = self.digests(claims, &facts, now).await?;
         let bare = claims.iter().filter_map(|Claimed { delivery, .. }| match &delivery.recipient {
             Recipient::Address(address) => Some(address),
             Recipient::User(_) => None,
@@ -99,6 +107,31 @@ impl App {
         let addresses: Vec<_> = bare.chain(theirs).chain(invited).cloned().collect();
         facts.suppressed = self.store.suppressed(&addresses).await?;
         Ok(facts)
+    }
+
+    /// The days and open tasks of those who are to be told of them.
+    async fn digests(
+        &self,
+        claims: &[Claimed],
+        facts: &Facts,
+        now: Timestamp,
+    ) -> Result<HashMap<DeliveryId, Result<Digest, BadRow>>, StoreError> {
+        let (mut ids, mut queries) = (Vec::new(), Vec::new());
+        for Claimed { delivery, .. } in claims {
+            let Recipient::User(user_id) = delivery.recipient else { continue };
+            let Some(Ok(user)) = facts.users.get(&user_id) else { continue };
+            let (date, day) = match delivery.notice {
+                Ok(Notice::TaskReminder { date }) => (date, None),
+                Ok(Notice::DailySummary { date }) => (date, Some(Day::of(date, &user.time_zone))),
+                _ => continue,
+            };
+            ids.push(delivery.id);
+            queries.push(DigestQuery { user_id, date, now, day });
+        }
+        if queries.is_empty() {
+            return Ok(HashMap::new());
+        }
+        Ok(ids.into_iter().zip(self.sweeps.digests(&queries).await?).collect())
     }
 
     /// Who was changed or cancelled before their invitation is known to have arrived, or invited again before their

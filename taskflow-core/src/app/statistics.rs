@@ -1,0 +1,36 @@
+//! What people have done, for themselves and for who runs the service.
+
+use std::time::Duration;
+
+use super::App;
+use crate::error::Error;
+use crate::{Actor, JobName, TaskStatistics, Totals};
+
+/// How long what was counted of a person is shown.
+const FRESH: Duration = Duration::from_hours(1);
+
+impl App {
+    /// What the actor has done, as of the last count; counted now when that was longer than an hour ago or has not
+    /// happened yet: streaks end and tasks become overdue although nothing happens that the job would hear of.
+    pub async fn statistics(&self, actor: Actor) -> Result<TaskStatistics, Error> {
+        let owner = actor.owner()?;
+        let now = self.clock.now();
+        let counted = self.upkeep.statistics(owner).await?;
+        if let Some(counted) = counted.filter(|counted| now.since(counted.counted_at) <= FRESH) {
+            return Ok(counted);
+        }
+        let counted = self.count(&[owner], now).await?;
+        counted.into_iter().next().ok_or(Error::NotFound("user"))
+    }
+
+    /// The whole service as of the last count; counted now when that has not happened yet.
+    pub async fn totals(&self, actor: Actor) -> Result<Totals, Error> {
+        self.admit_admin(actor).await?;
+        let states = self.slots.jobs().await?;
+        let memo = states.into_iter().find(|state| state.job == JobName::Statistics).and_then(|state| state.memo);
+        match memo.and_then(|memo| serde_json::from_str(&memo).ok()) {
+            Some(totals) => Ok(totals),
+            None => Ok(self.upkeep.totals().await?),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use async_trait::async_trait;
+
+use super::{MemoryStore, State};
+use crate::error::{BadRow, StoreError};
+use crate::ports::{DigestQuery, SweepPage, SweepPosition, SweepQuery, Sweeps};
+use crate::{Day, Digest, Excerpt, LocalMinute, Meeting, MeetingResponse, Moment, Task, Timestamp, User, UserId};
+
+/// Whether an instant lies in a time that includes its beginning and not its end.
+fn within(at: Timestamp, (begins, ends): (Timestamp, Timestamp)) -> bool {
+    at >= begins && at < ends
+}
+
+impl State {
+    /// The people of a moment, in the order of the minute they chose and their id.
+    fn people_of(&self, moment: &Moment) -> Vec<&User> {
+        let (first, last) = moment.chosen;
+        let lives_there =
+            |user: &&User| user.time_zone == moment.zone && (first..=last).contains(&user.preferences.summary_at);
+        let mut people: Vec<_> = self.users.values().filter(lives_there).collect();
+        people.sort_by_key(|user| (user.preferences.summary_at, user.id));
+        people
+    }
+
+    /// Whom among these people there is something to tell.
+    fn concerned(&self, people: &HashSet<UserId>, day: Option<Day>) -> HashSet<UserId> {
+        let tasks = self.tasks.values().filter(|task| people.contains(&task.user_id) && task.deleted_at.is_none());
+        let tells = |task: &&Task| {
+            let done = day.zip(task.completed_at).is_some_and(|(day, at)| within(at, day.yesterday));
+            task.is_open() || done
+        };
+        let mut concerned: HashSet<_> = tasks.filter(tells).map(|task| task.user_id).collect();
+        if let Some(day) = day {
+            let left = people.difference(&concerned).copied().collect::<Vec<_>>();
+            concerned.extend(left.into_iter().filter(|id| !self.meetings_of(*id, day).is_empty()));
+        }
+        concerned
+    }
+
+    /// What somebody takes part in on a day, in the order of time.
+    fn meetings_of(&self, user: UserId, day: Day) -> Vec<&Meeting> {
+        let theirs = self
+            .participants
+            .values()
+            .filter(|one| one.user_id == Some(user) && one.is_in() && one.response != MeetingResponse::Declined);
+        let meetings = theirs.filter_map(|one| self.meetings.get(&one.meeting_id));
+        let mut found: Vec<_> =
+            meetings.filter(|meeting| meeting.is_on() && within(meeting.starts_at, day.today)).collect();
+        found.sort_by_key(|meeting| (meeting.starts_at, meeting.id));
+        found
+    }
+
+    fn digest(&self, query: &DigestQuery) -> Digest {
+        let theirs = self.tasks.values().filter(|task| task.user_id == query.user_id && task.deleted_at.is_none());
+        let (open, done): (Vec<&Task>, Vec<&Task>) = theirs.partition(|task| task.is_open());
+        let (mut overdue, mut open): (Vec<_>, Vec<_>) = open.into_iter().partition(|task| task.is_overdue(query.now));
+        let yesterday = query.day.map(|day| day.yesterday);
+        let in_time = |task: &&Task| task.completed_at.zip(yesterday).is_some_and(|(at, day)| within(at, day));
+        let mut done: Vec<_> = done.into_iter().filter(in_time).collect();
+        done.sort_by_key(|task| (Reverse(task.completed_at), task.id));
+        overdue.sort_by_key(|task| (task.due_at, task.id));
+        open.sort_by_key(|task| {
+            let due = (task.due_at.is_none(), task.due_at);
+            (Reverse(task.priority.rank()), due, task.created_at, task.id)
+        });
+        let meetings = query.day.map(|day| self.meetings_of(query.user_id, day)).unwrap_or_default();
+        Digest {
+            date: query.date,
+            done: first(done),
+            overdue: first(overdue),
+            open: first(open),
+            meetings: first(meetings),
+        }
+    }
+}
+
+fn first<T: Clone>(all: Vec<&T>) -> Excerpt<T> {
+    let total = all.len() as u64;
+    Excerpt { items: all.into_iter().take(Excerpt::<T>::MOST).cloned().collect(), total }
+}
+
+#[async_trait]
+impl Sweeps for MemoryStore {
+    async fn occupied(&self, moments: &[Moment]) -> Result<Vec<usize>, StoreError> {
+        let state = self.state();
+        let mut minutes: HashMap<&str, BTreeSet<LocalMinute>> = HashMap::new();
+        for user in state.users.values() {
+            minutes.entry(user.time_zone.name()).or_default().insert(user.preferences.summary_at);
+        }
+        let is_somebodys = |moment: &Moment| {
+            let (first, last) = moment.chosen;
+            minutes.get(moment.zone.name()).is_some_and(|there| there.range(first..=last).next().is_some())
+        };
+        Ok(moments.iter().enumerate().filter(|(_, moment)| is_somebodys(moment)).map(|(index, _)| index).collect())
+    }
+
+    async fn recipients(
+        &self,
+        query: &SweepQuery,
+        after: Option<SweepPosition>,
+        size: u32,
+    ) -> Result<SweepPage, StoreError> {
+        let state = self.state();
+        let position = |user: &User| (user.preferences.summary_at, user.id);
+        let people = state.people_of(&query.moment).into_iter();
+        let left: Vec<_> = people.filter(|user| after.is_none_or(|after| position(user) > after)).collect();
+        let page: Vec<_> = left.iter().take(size as usize).copied().collect();
+        let concerned = state.concerned(&page.iter().map(|user| user.id).collect(), query.day);
+        let wants = |user: &&&User| {
+            let wanted = &user.preferences;
+            user.is_active
+                && wanted.wants(query.kind)
+                && query.weekday.is_none_or(|day| wanted.summary_days.has(day))
+                && concerned.contains(&user.id)
+        };
+        Ok(SweepPage {
+            people: page.iter().filter(wants).map(|user| position(user)).collect(),
+            examined: u32::try_from(page.len()).unwrap_or(u32::MAX),
+            next: page.last().filter(|_| left.len() > page.len()).map(|user| position(user)),
+        })
+    }
+
+    async fn digests(&self, queries: &[DigestQuery]) -> Result<Vec<Result<Digest, BadRow>>, StoreError> {
+        let state = self.state();
+        Ok(queries.iter().map(|query| Ok(state.digest(query))).collect())
+    }
+}

@@ -1,0 +1,216 @@
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+
+use super::{MemoryStore, State};
+use crate::error::StoreError;
+use crate::ports::{Expired, Upkeep};
+use crate::{
+    DeliveryState, Entity, MailTally, MeetingId, RunId, Task, TaskCounts, TaskId, TaskStatistics, TaskStatus,
+    Timestamp, Totals, Trigger, UserId,
+};
+
+impl State {
+    fn completed_before(&self, before: Timestamp) -> Vec<&Task> {
+        let old = |task: &&Task| task.deleted_at.is_none() && task.completed_at.is_some_and(|at| at < before);
+        let mut found: Vec<_> = self.tasks.values().filter(old).collect();
+        found.sort_by_key(|task| (task.completed_at, task.id));
+        found
+    }
+
+    /// How much has served its time, up to a limit, and its removal if that is wanted.
+    fn purge(&mut self, expired: Expired, limit: usize, remove: bool) -> u64 {
+        let count = match expired {
+            Expired::TrashedTasks(before) => {
+                let old = self.tasks.values().filter(|task| task.deleted_at.is_some_and(|at| at < before));
+                let ids: Vec<TaskId> = old.map(|task| task.id).take(limit).collect();
+                if remove {
+                    let gone: HashSet<_> = ids.iter().map(|id| Entity::Task(*id)).collect();
+                    self.tasks.retain(|id, _| !ids.contains(id));
+                    self.events.retain(|event| !gone.contains(&event.entity));
+                }
+                ids.len()
+            }
+            Expired::CancelledMeetings(before) => {
+                let old = self.meetings.values().filter(|row| row.cancelled_at.is_some_and(|at| at < before));
+                let ids: Vec<MeetingId> = old.map(|row| row.id).take(limit).collect();
+                if remove {
+                    ids.iter().for_each(|id| self.forget_meeting(*id));
+                }
+                ids.len()
+            }
+            Expired::Deliveries(before) => {
+                let old = self.deliveries.values().filter(|row| row.delivery.settled_at.is_some_and(|at| at < before));
+                let ids: Vec<_> = old.map(|row| row.delivery.id).take(limit).collect();
+                let gone: Vec<_> = if remove { ids.clone() } else { Vec::new() };
+                for row in gone.iter().filter_map(|id| self.deliveries.remove(id)) {
+                    self.by_key.remove(&row.delivery.dedupe_key);
+                    self.purged.planned += 1;
+                    *match row.delivery.state {
+                        DeliveryState::Delivered => &mut self.purged.delivered,
+                        DeliveryState::Discarded => &mut self.purged.discarded,
+                        DeliveryState::Cancelled => &mut self.purged.cancelled,
+                        _ => &mut self.purged.expired,
+                    } += 1;
+                }
+                ids.len()
+            }
+            Expired::Feed(before) => {
+                let mut left = limit;
+                for feed in self.feeds.values_mut() {
+                    // From its beginning only, so that what is left has no gap.
+                    let old = feed.iter().take_while(|entry| entry.event.at < before).count().min(left);
+                    left -= old;
+                    if remove {
+                        feed.drain(..old);
+                    }
+                }
+                limit - left
+            }
+            Expired::Sessions(before) => {
+                let over = self
+                    .sessions
+                    .values()
+                    .filter(|row| row.expires_at < before || row.ended_at.is_some_and(|at| at < before));
+                let ids: Vec<_> = over.map(|row| row.id).take(limit).collect();
+                if remove {
+                    self.sessions.retain(|id, _| !ids.contains(id));
+                }
+                ids.len()
+            }
+            Expired::Tokens(before) => {
+                let over = self
+                    .tokens
+                    .values()
+                    .filter(|row| row.expires_at < before || row.used_at.is_some_and(|at| at < before));
+                let ids: Vec<_> = over.map(|row| row.id).take(limit).collect();
+                if remove {
+                    self.tokens.retain(|id, _| !ids.contains(id));
+                }
+                ids.len()
+            }
+            Expired::Answers(before) => {
+                let over = self.answers.iter().filter(|(_, row)| row.created_at < before);
+                let keys: Vec<_> = over.map(|(key, _)| key.clone()).take(limit).collect();
+                if remove {
+                    self.answers.retain(|key, _| !keys.contains(key));
+                }
+                keys.len()
+            }
+            Expired::Runs(before) => {
+                let over = self.runs.values().filter(|row| row.run.finished_at.is_some_and(|at| at < before));
+                let ids: Vec<RunId> =
+                    over.filter(|row| !self.is_last_run(row.run.id)).map(|row| row.run.id).take(limit).collect();
+                if remove {
+                    self.runs.retain(|id, _| !ids.contains(id));
+                }
+                ids.len()
+            }
+        };
+        count as u64
+    }
+
+    fn forget_meeting(&mut self, id: MeetingId) {
+        self.meetings.remove(&id);
+        for participant in self.people.remove(&id).into_iter().flatten() {
+            self.participants.remove(&participant);
+        }
+        self.revisions.retain(|(meeting, _), _| *meeting != id);
+        self.events.retain(|event| event.entity != Entity::Meeting(id));
+    }
+
+    /// Whether it is the last scheduled run of its job.
+    fn is_last_run(&self, id: RunId) -> bool {
+        let Some(job) = self.runs.get(&id).map(|row| row.run.job) else { return false };
+        let scheduled = self.runs.values().filter(|row| row.run.job == job && row.run.trigger == Trigger::Schedule);
+        scheduled.map(|row| row.run.id).next_back() == Some(id)
+    }
+
+    fn task_counts(&self, owner: UserId, now: Timestamp) -> TaskCounts {
+        let mut counts = TaskCounts::default();
+        for task in self.tasks.values().filter(|task| task.user_id == owner && task.deleted_at.is_none()) {
+            counts.total += 1;
+            counts.overdue += u64::from(task.is_overdue(now));
+            *match task.status {
+                TaskStatus::Pending => &mut counts.pending,
+                TaskStatus::InProgress => &mut counts.in_progress,
+                TaskStatus::Completed => &mut counts.completed,
+            } += 1;
+            counts.lead_seconds += task.completed_at.map_or(0, |at| at.since(task.created_at).as_secs());
+        }
+        counts
+    }
+}
+
+#[async_trait]
+impl Upkeep for MemoryStore {
+    async fn tasks_completed_before(&self, before: Timestamp, limit: u32) -> Result<Vec<Task>, StoreError> {
+        Ok(self.state().completed_before(before).into_iter().take(limit as usize).cloned().collect())
+    }
+
+    async fn count_completed_before(&self, before: Timestamp) -> Result<u64, StoreError> {
+        Ok(self.state().completed_before(before).len() as u64)
+    }
+
+    async fn purge(&self, expired: Expired, limit: u32) -> Result<u64, StoreError> {
+        Ok(self.state().purge(expired, limit as usize, true))
+    }
+
+    async fn count_expired(&self, expired: Expired) -> Result<u64, StoreError> {
+        Ok(self.state().purge(expired, usize::MAX, false))
+    }
+
+    async fn changed_since(
+        &self,
+        since: Timestamp,
+        after: Option<UserId>,
+        size: u32,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let state = self.state();
+        let feeds = state.feeds.iter().filter(|(owner, _)| after.is_none_or(|after| **owner > after));
+        let changed = feeds.filter(|(_, feed)| feed.iter().any(|entry| entry.event.at >= since));
+        Ok(changed.map(|(owner, _)| *owner).take(size as usize).collect())
+    }
+
+    async fn task_counts(&self, owners: &[UserId], now: Timestamp) -> Result<Vec<TaskCounts>, StoreError> {
+        let state = self.state();
+        Ok(owners.iter().map(|owner| state.task_counts(*owner, now)).collect())
+    }
+
+    async fn completions(&self, owners: &[UserId], since: Timestamp) -> Result<Vec<(UserId, Timestamp)>, StoreError> {
+        let state = self.state();
+        let done = state.tasks.values().filter(|task| owners.contains(&task.user_id));
+        let done = done.filter_map(|task| Some((task.user_id, task.completed_at?)));
+        Ok(done.filter(|(_, at)| *at >= since).collect())
+    }
+
+    async fn statistics(&self, owner: UserId) -> Result<Option<TaskStatistics>, StoreError> {
+        Ok(self.state().statistics.get(&owner).cloned())
+    }
+
+    async fn totals(&self) -> Result<Totals, StoreError> {
+        let state = self.state();
+        let tasks = || state.tasks.values().filter(|task| task.deleted_at.is_none());
+        Ok(Totals {
+            users: state.users.len() as u64,
+            active_users: state.users.values().filter(|user| user.is_active).count() as u64,
+            tasks: tasks().count() as u64,
+            completed_tasks: tasks().filter(|task| task.status == TaskStatus::Completed).count() as u64,
+            meetings: state.meetings.values().filter(|meeting| meeting.cancelled_at.is_none()).count() as u64,
+            deliveries: state.deliveries.len() as u64 + state.purged.planned,
+        })
+    }
+
+    async fn recent_mail(&self, limit: u32) -> Result<MailTally, StoreError> {
+        let state = self.state();
+        let mut tally = MailTally::default();
+        for row in state.deliveries.values().rev().take(limit as usize) {
+            match row.delivery.state {
+                DeliveryState::Delivered => tally.delivered += 1,
+                DeliveryState::Discarded => tally.discarded += 1,
+                _ => {}
+            }
+        }
+        Ok(tally)
+    }
+}

@@ -1,0 +1,21 @@
+use async_trait::async_trait;
+
+/// Room on a disk, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// What can still be written.
+    pub free: u64,
+    /// All of it.
+    pub total: u64,
+}
+
+/// Looks at what is outside of the store.
+///
+/// # Contract
+///
+/// Answers within seconds and never fails: what cannot be found out is `None`.
+#[async_trait]
+pub trait Probe: Send + Sync {
+    /// Room where the data lies.
+    async fn disk(&self) -> Option<DiskSpace>;
+}

@@ -1,0 +1,280 @@
+//! When a job is due: pure, by the clocks of whoever it is for, right when those change.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::{Days, NaiveDate};
+
+use crate::{InvalidValue, LocalMinute, Timestamp, Zone};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// When a job is due. Its instants are its slots.
+///
+/// ```
+/// use taskflow_core::Schedule;
+///
+/// let schedule: Schedule = "daily 09:00 Europe/Berlin".parse()?;
+/// let before = "2027-03-27T12:00:00Z".parse()?;
+/// // The clocks went forward that night.
+/// assert_eq!(schedule.next(before).to_string(), "2027-03-28T07:00:00.000000Z");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Schedule {
+    /// At whole multiples of this since 1970-01-01T00:00:00Z.
+    Every(Duration),
+    /// Each day when a clock on the wall there shows this.
+    Daily {
+        /// What it shows.
+        at: LocalMinute,
+        /// Where.
+        zone: Zone,
+    },
+    /// When each person's own clock shows one of these; looked after every minute.
+    Local(Vec<LocalMinute>),
+    /// At the minute that each person has chosen, by their own clock; looked after every minute.
+    Own,
+}
+
+impl Schedule {
+    /// The last slot that is not after `now`.
+    #[must_use]
+    pub fn latest(&self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Every(period) => multiple(now, *period),
+            Self::Local(_) | Self::Own => multiple(now, MINUTE),
+            Self::Daily { at, zone } => {
+                let today = zone.wall_clock(now).at.date();
+                // Across the date line a day may be missing; the one before it then was the last.
+                let days =
+                    (0..3).filter_map(|back| today.checked_add_days(Days::new(1))?.checked_sub_days(Days::new(back)));
+                let slots = days.map(|date| zone.instant(date.and_time(at.time())));
+                slots.filter(|slot| *slot <= now).max().unwrap_or(Timestamp::MIN)
+            }
+        }
+    }
+
+    /// The first slot after `now`.
+    #[must_use]
+    pub fn next(&self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Every(period) => multiple(now, *period) + *period,
+            Self::Local(_) | Self::Own => multiple(now, MINUTE) + MINUTE,
+            Self::Daily { at, zone } => {
+                let today = zone.wall_clock(now).at.date();
+                let days = (0..4).filter_map(|ahead| today.checked_add_days(Days::new(ahead)));
+                let slots = days.map(|date| zone.instant(date.and_time(at.time())));
+                slots.filter(|slot| *slot > now).min().unwrap_or(Timestamp::MAX)
+            }
+        }
+    }
+
+    /// How many slots lie after `since` and not after `until`.
+    #[must_use]
+    pub fn count(&self, since: Timestamp, until: Timestamp) -> u64 {
+        if until <= since {
+            return 0;
+        }
+        match self {
+            Self::Every(period) => number(until, *period) - number(since, *period),
+            Self::Local(_) | Self::Own => number(until, MINUTE) - number(since, MINUTE),
+            Self::Daily { .. } => {
+                let slots = std::iter::successors(Some(self.latest(until)), |slot| {
+                    Some(self.latest(*slot - Duration::from_micros(1)))
+                });
+                slots.take_while(|slot| *slot > since && *slot > Timestamp::MIN).count() as u64
+            }
+        }
+    }
+
+    /// Whether everybody's own clock decides.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        matches!(self, Self::Local(_) | Self::Own)
+    }
+}
+
+/// The last multiple of a period that is not after `now`; a period of nothing is a microsecond.
+fn multiple(now: Timestamp, period: Duration) -> Timestamp {
+    let period = micros(period);
+    Timestamp::from_micros(now.as_micros().div_euclid(period) * period)
+}
+
+fn number(at: Timestamp, period: Duration) -> u64 {
+    let earliest = Timestamp::MIN.as_micros().div_euclid(micros(period));
+    (at.as_micros().div_euclid(micros(period)) - earliest) as u64
+}
+
+fn micros(period: Duration) -> i64 {
+    i64::try_from(period.as_micros()).unwrap_or(i64::MAX).max(1)
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Every(period) => match period.as_secs() {
+                seconds if seconds % 3600 == 0 => write!(f, "every {}h", seconds / 3600),
+                seconds if seconds % 60 == 0 => write!(f, "every {}m", seconds / 60),
+                seconds => write!(f, "every {seconds}s"),
+            },
+            Self::Daily { at, zone } => write!(f, "daily {at} {zone}"),
+            Self::Local(minutes) => {
+                let minutes: Vec<_> = minutes.iter().map(ToString::to_string).collect();
+                write!(f, "local {}", minutes.join(","))
+            }
+            Self::Own => f.write_str("own"),
+        }
+    }
+}
+
+impl FromStr for Schedule {
+    type Err = InvalidValue;
+
+    /// Reads what [`Display`](fmt::Display) writes: `every 5m`, `daily 02:00 UTC`, `local 08:00,20:00` or `own`.
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let refused = || {
+            InvalidValue::new(
+                "must be a schedule such as every 5m, every 12h, daily 02:00 UTC, local 08:00,20:00 or own",
+            )
+        };
+        let words: Vec<&str> = text.split_whitespace().collect();
+        match *words.as_slice() {
+            ["own"] => Ok(Self::Own),
+            ["every", period] => {
+                let unit = period.chars().last().ok_or_else(refused)?;
+                let number: u64 = period[..period.len() - unit.len_utf8()].parse().map_err(|_| refused())?;
+                let seconds = match unit {
+                    's' => Some(number),
+                    'm' => number.checked_mul(60),
+                    'h' => number.checked_mul(3600),
+                    _ => None,
+                };
+                let seconds = seconds.filter(|seconds| (1..=366 * 24 * 3600).contains(seconds)).ok_or_else(refused)?;
+                Ok(Self::Every(Duration::from_secs(seconds)))
+            }
+            ["daily", at] => Ok(Self::Daily { at: at.parse()?, zone: Zone::utc() }),
+            ["daily", at, zone] => {
+                let zone = zone.parse().map_err(|_| InvalidValue::new("must name an IANA time zone after the time"))?;
+                Ok(Self::Daily { at: at.parse()?, zone })
+            }
+            ["local", minutes] => Ok(Self::Local(minutes.split(',').map(str::parse).collect::<Result<_, _>>()?)),
+            _ => Err(refused()),
+        }
+    }
+}
+
+/// People whose own clock reaches something at about the same time: those of a zone who chose one of some minutes of a day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moment {
+    /// Where their clocks are.
+    pub zone: Zone,
+    /// Which day those show.
+    pub date: NaiveDate,
+    /// The minutes they chose for their summary: only of these people, the last one included.
+    pub chosen: (LocalMinute, LocalMinute),
+    /// When it is there for each of them.
+    pub when: When,
+}
+
+/// When a moment is there for its people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// As the clock of each shows the minute that they chose.
+    Chosen,
+    /// As their clocks show this.
+    Shown(LocalMinute),
+    /// At this instant, whatever their clocks show.
+    Instant(Timestamp),
+}
+
+impl Moment {
+    /// When it is for somebody who chose this minute.
+    #[must_use]
+    pub fn due_at(&self, chosen: LocalMinute) -> Timestamp {
+        match self.when {
+            When::Chosen => self.zone.instant(self.date.and_time(chosen.time())),
+            When::Shown(minute) => self.zone.instant(self.date.and_time(minute.time())),
+            When::Instant(at) => at,
+        }
+    }
+
+    /// What orders moments: those that begin first come first.
+    fn rank(&self) -> (Timestamp, &str) {
+        (self.due_at(self.chosen.0), self.zone.name())
+    }
+}
+
+/// Whom the clocks of the world reach after `since` and up to `until`, the earliest first: whoever's clock shows one of
+/// `minutes`, or the minute they chose when there are none.
+#[must_use]
+pub fn moments(minutes: Option<&[LocalMinute]>, since: Timestamp, until: Timestamp) -> Vec<Moment> {
+    let mut moments = Vec::new();
+    for zone in Zone::all() {
+        let mut reached = local_minutes(zone, since, until);
+        match minutes {
+            None => {
+                reached.sort_unstable();
+                moments.extend(ranges(&reached).map(|(date, chosen)| Moment {
+                    zone: zone.clone(),
+                    date,
+                    chosen,
+                    when: When::Chosen,
+                }));
+            }
+            Some(minutes) => {
+                let wanted = reached.into_iter().filter(|(_, minute)| minutes.contains(minute));
+                moments.extend(wanted.map(|(date, minute)| Moment {
+                    zone: zone.clone(),
+                    date,
+                    chosen: (LocalMinute::FIRST, LocalMinute::LAST),
+                    when: When::Shown(minute),
+                }));
+            }
+        }
+    }
+    moments.sort_by(|a, b| a.rank().cmp(&b.rank()).then_with(|| a.date.cmp(&b.date)));
+    moments
+}
+
+/// Everybody at `now`, wherever they are, on the day that their clocks show then.
+#[must_use]
+pub fn everybody(now: Timestamp) -> Vec<Moment> {
+    let moment = |zone: &Zone| Moment {
+        zone: zone.clone(),
+        date: zone.wall_clock(now).at.date(),
+        chosen: (LocalMinute::FIRST, LocalMinute::LAST),
+        when: When::Instant(now),
+    };
+    let mut moments: Vec<_> = Zone::all().iter().map(moment).collect();
+    moments.sort_by(|a, b| a.zone.name().cmp(b.zone.name()));
+    moments
+}
+
+/// What the clock on the wall of a zone shows after `since` and up to `until`, each minute once: where it goes back the first
+/// time counts, and what it leaves out counts with the offset before (RFC 5545 §3.3.5).
+fn local_minutes(zone: &Zone, since: Timestamp, until: Timestamp) -> Vec<(NaiveDate, LocalMinute)> {
+    // What is left out by a clock that goes forward comes up to a day later, where a day is left out.
+    let (least, most) = zone.offsets(since - Duration::from_hours(26), until);
+    let minutes = |at: Timestamp, offset: i32| (at.as_micros() + i64::from(offset) * 1_000_000).div_euclid(60_000_000);
+    let candidates = minutes(since, least)..=minutes(until, most);
+    let local = |minute: i64| chrono::DateTime::from_timestamp(minute * 60, 0).map(|at| at.naive_utc());
+    let instant = |minute: i64| match least == most {
+        // Most zones have one offset at most times; looking up each minute would be the cost of a sweep.
+        true => Some(Timestamp::from_micros((minute * 60 - i64::from(least)) * 1_000_000)),
+        false => local(minute).map(|local| zone.instant(local)),
+    };
+    let reached = candidates.filter(|minute| instant(*minute).is_some_and(|at| at > since && at <= until));
+    let due = reached.filter_map(local);
+    due.map(|local| (local.date(), LocalMinute::of(local.time()))).collect()
+}
+
+/// Minutes that follow each other, as their first and last.
+fn ranges(minutes: &[(NaiveDate, LocalMinute)]) -> impl Iterator<Item = (NaiveDate, (LocalMinute, LocalMinute))> {
+    let follows = |a: &(NaiveDate, LocalMinute), b: &(NaiveDate, LocalMinute)| a.0 == b.0 && a.1.get() + 1 == b.1.get();
+    minutes.chunk_by(follows).filter_map(|run| Some((run.first()?.0, (run.first()?.1, run.last()?.1))))
+}
+
+#[cfg(test)]
+mod tests;

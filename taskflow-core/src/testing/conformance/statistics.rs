@@ -1,0 +1,99 @@
+//! What people have done, in numbers: counted hourly of those who did something, and shown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::app::World;
+use super::jobs::{doing, tick};
+use crate::testing::OpenStore;
+use crate::testing::sample::at;
+use crate::{Actor, JobName, NewTask, TaskCounts, TaskId, TaskStatistics, Timestamp, Totals};
+
+async fn task(world: &World, owner: Actor) -> TaskId {
+    let new =
+        NewTask { due_at: Some(at("2026-11-26T12:00:00Z")), ..NewTask::titled("something".parse().expect("a title")) };
+    world.app.create_task(owner, new).await.expect("a task").id
+}
+
+/// Somebody completes something that they began an hour before.
+async fn complete_at(world: &World, owner: Actor, now: Timestamp) {
+    world.clock.set(now - Duration::from_hours(1));
+    let id = task(world, owner).await;
+    world.clock.set(now);
+    world.app.complete_task(owner, id).await.expect("done");
+}
+
+async fn shown(world: &World, owner: Actor) -> TaskStatistics {
+    world.app.statistics(owner).await.expect("statistics")
+}
+
+pub(super) async fn a_streak_grows_by_the_day_and_breaks(open: Arc<dyn OpenStore>) {
+    let world = doing(&*open, &[JobName::Statistics]).await;
+    let ada = Actor::User(world.somebody("ada").await);
+    assert_eq!((shown(&world, ada).await.streak_days, shown(&world, ada).await.counts), (0, TaskCounts::default()));
+    task(&world, ada).await;
+    // In Berlin these are the 22nd, the 23rd and the 24th.
+    for (day, now) in (1..).zip(["2026-11-22T22:59:00Z", "2026-11-22T23:00:00Z", "2026-11-24T22:59:59Z"]) {
+        complete_at(&world, ada, at(now)).await;
+        assert_eq!(tick(&world, at(now) + Duration::from_hours(1)).await.len(), 1);
+        let counted = shown(&world, ada).await;
+        assert_eq!((counted.streak_days, counted.counts.completed), (day, u64::from(day)), "{now}");
+        assert_eq!(counted.counted_at, at(now) + Duration::from_hours(1));
+        assert_eq!(counted.lead_time(), Some(Duration::from_hours(1)));
+        assert_eq!(counted.completion_rate(), Some(f64::from(day) / f64::from(day + 1)));
+    }
+    // What is committed late is looked for once more.
+    tick(&world, at("2026-11-25T01:00:00Z")).await;
+    // A day without anything is forgiven as long as it is not over. Nothing happens, and yet it is known.
+    let kept = async |now| {
+        assert_eq!(tick(&world, at(now)).await[0].counts.get("counted"), 0, "nothing has happened");
+        let counted = shown(&world, ada).await;
+        (counted.streak_days, counted.counts.overdue)
+    };
+    assert_eq!(kept("2026-11-25T22:30:00Z").await, (3, 0));
+    assert_eq!(kept("2026-11-25T23:30:00Z").await, (0, 0));
+    assert_eq!(kept("2026-11-26T12:30:00Z").await, (0, 1));
+}
+
+pub(super) async fn only_whose_tasks_changed_are_counted_again(open: Arc<dyn OpenStore>) {
+    let world = doing(&*open, &[JobName::Statistics]).await;
+    let (ada, bob) = (world.somebody("ada").await, world.somebody("bob").await);
+    let counted = async |now: &str| tick(&world, at(now)).await[0].counts.get("counted");
+    task(&world, Actor::User(ada)).await;
+    task(&world, Actor::User(bob)).await;
+    assert_eq!(counted("2026-11-22T13:00:00Z").await, 2);
+    world.clock.set(at("2026-11-22T13:30:00Z"));
+    task(&world, Actor::User(bob)).await;
+    assert_eq!(counted("2026-11-22T14:00:00Z").await, 1);
+    assert_eq!(world.storage.statistics(bob).await.expect("a read").expect("counted").counts.total, 2);
+    let ada_then = world.storage.statistics(ada).await.expect("a read").expect("counted");
+    assert_eq!((ada_then.counts.total, ada_then.counted_at), (1, at("2026-11-22T13:00:00Z")));
+    assert_eq!(counted("2026-11-22T15:00:00Z").await, 0);
+    // Everybody is counted when somebody asks for it; a dry run says whom.
+    for (dry_run, expected) in [(true, 0), (false, 2)] {
+        let now = at("2026-11-22T15:10:00Z");
+        world.clock.set(now);
+        world.app.request_run(Actor::System, JobName::Statistics, None, dry_run).await.expect("asked for");
+        assert_eq!(tick(&world, now).await[0].counts.get("counted"), 2);
+        let again = [ada, bob].map(|id| world.storage.statistics(id));
+        let again = futures_util::future::join_all(again).await;
+        let fresh = again
+            .into_iter()
+            .filter(|found| found.as_ref().expect("a read").as_ref().is_some_and(|one| one.counted_at == now));
+        assert_eq!(fresh.count(), expected);
+    }
+}
+
+pub(super) async fn the_totals_are_those_of_the_last_count(open: Arc<dyn OpenStore>) {
+    let world = doing(&*open, &[JobName::Statistics]).await;
+    let ada = Actor::User(world.somebody("ada").await);
+    let totals = async || world.app.totals(Actor::System).await.expect("totals");
+    let first = Totals { users: 1, active_users: 1, deliveries: 1, ..Totals::default() };
+    assert_eq!(totals().await, first, "counted at once as long as nobody has");
+    tick(&world, at("2026-11-22T13:00:00Z")).await;
+    complete_at(&world, ada, at("2026-11-22T14:30:00Z")).await;
+    assert_eq!(totals().await, first);
+    tick(&world, at("2026-11-22T15:00:00Z")).await;
+    let second = Totals { tasks: 1, completed_tasks: 1, deliveries: 2, ..first };
+    assert_eq!(totals().await, second);
+}
