@@ -11,10 +11,11 @@ use crate::meetings::MeetingWrites;
 use crate::owners::Owners;
 use crate::rows::Rows;
 use crate::savepoint::Savepoint;
+use crate::slots::RunWrites;
 use crate::store::PgStore;
 use crate::suppressions::Suppressions;
 use crate::users::People;
-use crate::{accounts, answers, deliveries, mailbox, sessions, tasks, tokens, users};
+use crate::{accounts, answers, deliveries, mailbox, sessions, statistics, tasks, tokens, users};
 
 impl PgStore {
     /// Applies `changes` in a transaction of the host's (begun by sqlx, on a database that has our schema); they count
@@ -35,6 +36,7 @@ impl PgStore {
 /// [`Changes`] as the parameters of statements, made before anybody waits for a connection.
 #[derive(Default)]
 pub(crate) struct Batch {
+    runs: RunWrites,
     new_users: People,
     changed_users: People,
     gone_users: Rows,
@@ -53,6 +55,7 @@ pub(crate) struct Batch {
     cancellations: Rows<()>,
     retries: Rows,
     suppressions: Suppressions,
+    statistics: Rows,
     mails: Rows,
     deliveries: Plans,
     events: Events,
@@ -119,6 +122,15 @@ impl Batch {
                 }
                 Write::Suppress(new) => batch.suppressions.push(index, new)?,
                 Write::Unsuppress(email) => batch.suppressions.lift(email),
+                Write::InsertRun(_)
+                | Write::AdvanceRun { .. }
+                | Write::FinishRun { .. }
+                | Write::ReleaseRun { .. }
+                | Write::PauseJob { .. }
+                | Write::ResumeJob { .. } => batch.runs.push(index, write)?,
+                Write::SetStatistics(counted) => {
+                    batch.statistics.push(index, counted.user_id.as_uuid(), &statistics::Params::new(counted))?;
+                }
                 Write::KeepMail(mail) => batch.mails.push(index, mail.id.as_uuid(), &mailbox::Params::new(mail))?,
                 _ => return Err(PgStoreError::Unknown("this kind of write").into()),
             }
@@ -138,9 +150,11 @@ impl Batch {
 
     /// Runs the statements. The caller has begun a transaction and undoes it after an error.
     pub(crate) async fn apply(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        self.runs.apply(conn).await?;
         users::update(conn, &self.changed_users).await?;
         users::insert(conn, &self.new_users).await?;
         self.owners.hold(conn).await?;
+        statistics::set(conn, &self.statistics).await?;
         accounts::set(conn, &self.credentials).await?;
         tokens::insert(conn, &self.new_tokens).await?;
         tokens::spend(conn, &self.used_tokens).await?;

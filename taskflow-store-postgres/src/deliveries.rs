@@ -125,7 +125,7 @@ const PLAN: &str = "
     WHERE d.state = 'cancelled'
     RETURNING id";
 
-const FORGET_ATTEMPTS: &str = "DELETE FROM taskflow.delivery_attempts WHERE delivery_id = ANY ($1)";
+pub(crate) const FORGET_ATTEMPTS: &str = "DELETE FROM taskflow.delivery_attempts WHERE delivery_id = ANY ($1)";
 
 const UNMARK: &str = "
     UPDATE taskflow.deliveries AS d

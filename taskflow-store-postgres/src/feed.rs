@@ -16,8 +16,8 @@ use crate::store::PgStore;
 const EVENTS: Table = Table("taskflow.events");
 const FEED: Table = Table("taskflow.feed");
 
-const TASK: &str = "task";
-const MEETING: &str = "meeting";
+pub(crate) const TASK: &str = "task";
+pub(crate) const MEETING: &str = "meeting";
 
 /// An event as the parameters of a statement.
 #[derive(Serialize)]
@@ -32,19 +32,26 @@ struct Params {
     data: String,
 }
 
-/// How many entries a feed gets, as the parameters of a statement.
+/// How many entries a feed gets and how new they are, as the parameters of a statement.
 #[derive(Serialize)]
 struct Growth {
     user_id: UserId,
     entries: usize,
+    changed_at: Timestamp,
+}
+
+/// What a feed gets, in its order, and the newest time of it.
+struct Gain {
+    events: Vec<Uuid>,
+    changed_at: Timestamp,
 }
 
 /// Events to append, and whose feeds they enter.
 #[derive(Default)]
 pub(crate) struct Events {
     rows: Rows,
-    /// What each feed gets, in its order.
-    feeds: BTreeMap<UserId, Vec<Uuid>>,
+    /// What each feed gets.
+    feeds: BTreeMap<UserId, Gain>,
 }
 
 impl Events {
@@ -62,7 +69,9 @@ impl Events {
         };
         self.rows.push(index, event.id.as_uuid(), &params)?;
         for owner in &announcement.audience {
-            self.feeds.entry(*owner).or_default().push(event.id.as_uuid());
+            let gain = self.feeds.entry(*owner).or_insert(Gain { events: Vec::new(), changed_at: event.at });
+            gain.events.push(event.id.as_uuid());
+            gain.changed_at = gain.changed_at.max(event.at);
         }
         Ok(())
     }
@@ -77,13 +86,17 @@ impl Events {
         if self.feeds.is_empty() {
             return Ok(());
         }
-        let growth = self.feeds.iter().map(|(owner, events)| Growth { user_id: *owner, entries: events.len() });
+        let growth = self.feeds.iter().map(|(owner, gain)| Growth {
+            user_id: *owner,
+            entries: gain.events.len(),
+            changed_at: gain.changed_at,
+        });
         let growth = json(&growth.collect::<Vec<_>>())?;
         let heads: Vec<(Uuid, i64)> =
             sqlx::query_as(ADVANCE_HEADS).bind(growth).fetch_all(&mut *conn).await.map_err(store_error)?;
         let (mut owners, mut seqs, mut events) = (Vec::new(), Vec::new(), Vec::new());
         for (owner, last) in heads {
-            let theirs = self.feeds.get(&UserId::from_uuid(owner)).map_or(&[][..], Vec::as_slice);
+            let theirs = self.feeds.get(&UserId::from_uuid(owner)).map_or(&[][..], |gain| gain.events.as_slice());
             let first = last - theirs.len() as i64 + 1;
             for (seq, event) in (first..).zip(theirs) {
                 owners.push(owner);
@@ -108,14 +121,15 @@ const INSERT: &str = "
 /// parameter, so it would plan each execution anew, which takes longer than the rest. The subquery leaves it one way to
 /// find people, whatever it thinks of their number.
 const ADVANCE_HEADS: &str = "
-    INSERT INTO taskflow.feed_heads AS h (user_id, seq)
-    SELECT u.id, r.entries
+    INSERT INTO taskflow.feed_heads AS h (user_id, seq, changed_at)
+    SELECT u.id, r.entries, r.changed_at
     FROM (
-        SELECT user_id, entries
-        FROM json_to_recordset($1::json) AS r (user_id uuid, entries bigint)
+        SELECT user_id, entries, changed_at
+        FROM json_to_recordset($1::json) AS r (user_id uuid, entries bigint, changed_at timestamptz)
         ORDER BY user_id) AS r
     CROSS JOIN LATERAL (SELECT id FROM taskflow.users WHERE id = r.user_id FOR KEY SHARE) AS u
-    ON CONFLICT (user_id) DO UPDATE SET seq = h.seq + excluded.seq
+    ON CONFLICT (user_id) DO UPDATE
+    SET seq = h.seq + excluded.seq, changed_at = greatest(h.changed_at, excluded.changed_at)
     RETURNING user_id, seq";
 
 const INSERT_ENTRIES: &str = "

@@ -1,8 +1,8 @@
 //! The PostgreSQL store of TaskFlow: several nodes share one database, which is their queue and their clock of leases.
 //!
-//! [`PgStore`] implements the ports [`Store`], [`Outbox`], [`Accounts`] and [`Nodes`] of [`taskflow_core`] on
-//! PostgreSQL 15 and later. It opens connections of its own ([`PgStore::connect`]) or shares those of a host
-//! ([`PgStore::from_pool`], [`PgStore::commit_in`]): everything it makes lives in the schema `taskflow`, and no `search_path` is needed.
+//! [`PgStore`] implements the ports [`Store`], [`Outbox`], [`Accounts`], [`Nodes`], [`Slots`], [`Sweeps`] and [`Upkeep`] of
+//! [`taskflow_core`] on PostgreSQL 15 and later. It opens connections of its own ([`PgStore::connect`]) or shares those of a host ([`PgStore::from_pool`],
+//! [`PgStore::commit_in`]): everything it makes lives in the schema `taskflow`, and no `search_path` is needed.
 //!
 //! ```no_run
 //! use taskflow_core::ports::Store;
@@ -22,7 +22,7 @@
 //! * Every call ends: who gets no answer in time is told so ([`PgOptions::answer_timeout`]), and the connection is not
 //!   used again.
 //! * Statements depend on the kinds of writes, not on the number of rows: rows travel as one JSON array per statement
-//!   and are unfolded by `json_to_recordset`. Rows are locked in the order of their ids, and tables in this one: people, meetings, participants,
+//!   and are unfolded by `json_to_recordset`. Rows are locked in the order of their ids, and tables in this one: jobs, runs, people, meetings, participants,
 //!   deliveries, suppressions, feeds.
 //! * Time comes in as parameters, with one exception: leases and the lives of nodes run by the clock of the database.
 //! * PostgreSQL keeps every character but U+0000, which becomes U+FFFD on its way in.
@@ -31,6 +31,9 @@
 //! [`Outbox`]: taskflow_core::ports::Outbox
 //! [`Accounts`]: taskflow_core::ports::Accounts
 //! [`Nodes`]: taskflow_core::ports::Nodes
+//! [`Slots`]: taskflow_core::ports::Slots
+//! [`Sweeps`]: taskflow_core::ports::Sweeps
+//! [`Upkeep`]: taskflow_core::ports::Upkeep
 
 mod accounts;
 mod answers;
@@ -50,10 +53,14 @@ mod rows;
 mod savepoint;
 mod schema;
 mod sessions;
+mod slots;
+mod statistics;
 mod store;
 mod suppressions;
+mod sweeps;
 mod tasks;
 mod tokens;
+mod upkeep;
 mod users;
 
 pub use options::PgOptions;

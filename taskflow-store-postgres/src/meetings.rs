@@ -109,7 +109,7 @@ struct Confirmed<'a> {
 }
 
 #[derive(sqlx::FromRow)]
-struct MeetingRow {
+pub(crate) struct MeetingRow {
     id: Uuid,
     created_by: Option<Uuid>,
     organizer_name: Option<String>,

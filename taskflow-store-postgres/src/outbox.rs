@@ -173,6 +173,7 @@ const RENEW: &str = "
     WHERE d.id = r.id AND d.lease = r.lease
     RETURNING d.id, d.lease";
 
+/// What was taken up again by hand has an error of before, and was not claimed since.
 const BACKLOG: &str = "
     SELECT min(due_at), min(next_at)
     FROM (
@@ -181,9 +182,21 @@ const BACKLOG: &str = "
                 WHERE d.state = 'scheduled' AND d.priority = r.rank AND d.next_at <= $1) AS due_at,
             (SELECT min(d.next_at) FROM taskflow.deliveries AS d
                 WHERE d.state = 'scheduled' AND d.priority = r.rank) AS next_at
-        FROM unnest($2::smallint[]) AS r (rank)) AS of_priority";
+        FROM unnest($2::smallint[]) AS r (rank)
+        UNION ALL
+        SELECT min(d.due_at), NULL
+        FROM taskflow.deliveries AS d
+        WHERE d.state = 'scheduled' AND d.last_error IS NOT NULL AND d.first_claimed_at IS NOT NULL
+            AND d.due_at <= $1) AS waiting";
 
-const LEDGER: &str = "SELECT state, count(*) FROM taskflow.deliveries GROUP BY state";
+/// What is kept, and what was purged.
+const LEDGER: &str = "
+    SELECT state, sum(count)::bigint
+    FROM (
+        SELECT state, count(*) AS count FROM taskflow.deliveries GROUP BY state
+        UNION ALL
+        SELECT state, sum(count)::bigint FROM taskflow.ledger_totals GROUP BY state) AS l
+    GROUP BY state";
 
 const ONE_SNAPSHOT: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
 

@@ -69,6 +69,6 @@ impl TryFrom<PreferencesRow> for Preferences {
     }
 }
 
-fn minute(column: &'static str, minutes: i16) -> Result<LocalMinute, BadRow> {
+pub(crate) fn minute(column: &'static str, minutes: i16) -> Result<LocalMinute, BadRow> {
     LocalMinute::new(TABLE.number(column, minutes)?).map_err(|error| TABLE.bad(column, error.to_string()))
 }

@@ -63,7 +63,7 @@ impl<'a> Params<'a> {
 }
 
 #[derive(sqlx::FromRow)]
-struct TaskRow {
+pub(crate) struct TaskRow {
     id: Uuid,
     user_id: Uuid,
     title: String,

@@ -10,6 +10,7 @@ use crate::answers::DELETE_ANSWERS;
 use crate::error::{Instant, Table, store_error};
 use crate::preferences::PreferencesRow;
 use crate::rows::Rows;
+use crate::statistics::DELETE_STATISTICS;
 use crate::store::PgStore;
 use crate::tokens::DELETE_TOKENS;
 use crate::{deliveries, meetings, preferences, sessions};
@@ -275,6 +276,7 @@ pub(crate) async fn delete(conn: &mut PgConnection, rows: &Rows) -> Result<(), S
         DELETE_CREDENTIALS,
         DELETE_TOKENS,
         DELETE_ANSWERS,
+        DELETE_STATISTICS,
         DELETE_FEEDS,
         DELETE_FEED_HEADS,
         DELETE_EVENTS,

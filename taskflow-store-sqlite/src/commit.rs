@@ -12,8 +12,9 @@ use taskflow_core::{Changes, StoreError, Write};
 
 use crate::error::{SqliteStoreError, store_error};
 use crate::meetings::MeetingWrites;
+use crate::slots::JobWrites;
 use crate::store::SqliteStore;
-use crate::{accounts, answers, deliveries, feed, mailbox, sessions, suppressions, tasks, tokens, users};
+use crate::{accounts, answers, deliveries, feed, mailbox, sessions, statistics, suppressions, tasks, tokens, users};
 
 impl SqliteStore {
     /// Applies `changes` in a transaction of the host's (begun by sqlx, on a database that has our schema); they count once
@@ -82,6 +83,8 @@ pub(crate) struct Batch {
     suppressions: Rows,
     unsuppressions: Rows,
     mails: Rows,
+    jobs: JobWrites,
+    statistics: Rows,
     deliveries: Rows,
     events: Rows,
     audience: Rows,
@@ -137,6 +140,15 @@ impl Batch {
                 }
                 Write::Unsuppress(email) => batch.unsuppressions.push(index, email.key(), &email.key())?,
                 Write::KeepMail(mail) => batch.mails.push(index, mail.id, &mailbox::Params::new(mail))?,
+                Write::InsertRun(_)
+                | Write::AdvanceRun { .. }
+                | Write::FinishRun { .. }
+                | Write::ReleaseRun { .. }
+                | Write::PauseJob { .. }
+                | Write::ResumeJob { .. } => batch.jobs.push(index, write)?,
+                Write::SetStatistics(counted) => {
+                    batch.statistics.push(index, counted.user_id, &statistics::Params::new(counted))?;
+                }
                 _ => return Err(SqliteStoreError::Unknown("this kind of write").into()),
             }
         }
@@ -147,7 +159,7 @@ impl Batch {
             let event = &announcement.event;
             batch.events.push(index, event.id, &feed::Params::new(event)?)?;
             for owner in &announcement.audience {
-                batch.audience.push(index, owner, &feed::Follower::new(*owner, event.id))?;
+                batch.audience.push(index, owner, &feed::Follower::new(*owner, event))?;
             }
         }
         Ok(batch)
@@ -173,6 +185,8 @@ impl Batch {
         suppressions::suppress(conn, &self.suppressions).await?;
         suppressions::unsuppress(conn, &self.unsuppressions).await?;
         mailbox::keep(conn, &self.mails).await?;
+        statistics::set(conn, &self.statistics).await?;
+        self.jobs.apply(conn).await?;
         users::delete(conn, &self.gone_users).await?;
         deliveries::plan(conn, &self.deliveries).await?;
         feed::append(conn, &self.events, &self.audience).await

@@ -10,8 +10,9 @@ use crate::error::{SqliteStoreError, Table, store_error};
 const EVENTS: Table = Table("taskflow_events");
 const FEED: Table = Table("taskflow_feed");
 
-const TASK: &str = "task";
-const MEETING: &str = "meeting";
+/// The words for what events are about.
+pub(crate) const TASK: &str = "task";
+pub(crate) const MEETING: &str = "meeting";
 
 /// An event as the parameters of a statement.
 #[derive(Serialize)]
@@ -45,11 +46,12 @@ impl Params {
 pub(crate) struct Follower {
     user_id: UserId,
     event_id: EventId,
+    at: i64,
 }
 
 impl Follower {
-    pub(crate) fn new(user_id: UserId, event_id: EventId) -> Self {
-        Self { user_id, event_id }
+    pub(crate) fn new(user_id: UserId, event: &Event) -> Self {
+        Self { user_id, event_id: event.id, at: event.at.as_micros() }
     }
 }
 
@@ -159,14 +161,16 @@ const APPEND: &str = "
     CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id'
     LEFT JOIN taskflow_feed_heads AS h ON h.user_id = u.id;
 
-    INSERT INTO taskflow_feed_heads (user_id, seq)
-    SELECT u.id, count(*)
+    INSERT INTO taskflow_feed_heads (user_id, seq, changed_at)
+    SELECT u.id, count(*), max(j.value ->> 'at')
     FROM json_each(?2) AS j
     CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id'
     WHERE true
     GROUP BY u.id
     ORDER BY u.id
-    ON CONFLICT (user_id) DO UPDATE SET seq = taskflow_feed_heads.seq + excluded.seq";
+    ON CONFLICT (user_id) DO UPDATE
+    SET seq = taskflow_feed_heads.seq + excluded.seq,
+        changed_at = max(coalesce(taskflow_feed_heads.changed_at, excluded.changed_at), excluded.changed_at)";
 
 fn entity_columns(entity: Entity) -> Result<(&'static str, String), StoreError> {
     match entity {

@@ -1,8 +1,9 @@
 //! The SQLite store of TaskFlow: one file, nothing to install.
 //!
-//! [`SqliteStore`] implements the ports [`Store`], [`Outbox`], [`Accounts`] and [`Nodes`] of [`taskflow_core`]. It opens a
-//! file of its own ([`SqliteStore::open`]), lives in memory ([`SqliteStore::in_memory`]) or shares the database of a host
-//! ([`SqliteStore::from_pool`], [`SqliteStore::commit_in`]): everything it makes is called `taskflow_…`.
+//! [`SqliteStore`] implements every port of storage that [`taskflow_core`] has: [`Store`], [`Outbox`], [`Accounts`],
+//! [`Nodes`], [`Slots`], [`Sweeps`] and [`Upkeep`]. It opens a file of its own ([`SqliteStore::open`]), lives in memory
+//! ([`SqliteStore::in_memory`]) or shares the database of a host ([`SqliteStore::from_pool`], [`SqliteStore::commit_in`]):
+//! everything it makes is called `taskflow_…`.
 //!
 //! ```
 //! use taskflow_core::ports::Store;
@@ -29,6 +30,9 @@
 //! [`Outbox`]: taskflow_core::ports::Outbox
 //! [`Accounts`]: taskflow_core::ports::Accounts
 //! [`Nodes`]: taskflow_core::ports::Nodes
+//! [`Slots`]: taskflow_core::ports::Slots
+//! [`Sweeps`]: taskflow_core::ports::Sweeps
+//! [`Upkeep`]: taskflow_core::ports::Upkeep
 
 mod accounts;
 mod answers;
@@ -44,10 +48,14 @@ mod outbox;
 mod preferences;
 mod schema;
 mod sessions;
+mod slots;
+mod statistics;
 mod store;
 mod suppressions;
+mod sweeps;
 mod tasks;
 mod tokens;
+mod upkeep;
 mod users;
 
 pub use options::SqliteOptions;

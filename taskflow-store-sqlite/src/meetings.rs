@@ -106,8 +106,9 @@ struct Confirmed<'a> {
     tzdb: &'a str,
 }
 
+/// A meeting as the table has it; also part of wider rows.
 #[derive(sqlx::FromRow)]
-struct MeetingRow {
+pub(crate) struct MeetingRow {
     id: String,
     created_by: Option<String>,
     organizer_name: Option<String>,

@@ -212,6 +212,7 @@ fn in_order<K: Ord>(mut deliveries: Vec<Delivery>, key: impl Fn(&Delivery) -> K)
     deliveries
 }
 
+/// Microseconds to add to an instant.
 pub(crate) fn micros(span: Duration) -> i64 {
     // A thousand years are for ever and leave room to add.
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX).min(31_557_600_000_000_000)
@@ -260,6 +261,7 @@ const RENEW: &str = "
     WHERE taskflow_deliveries.id = j.value ->> 0 AND state = 'claimed' AND lease = j.value ->> 1
     RETURNING id, lease";
 
+/// What was taken up again by hand has an error of before, and was not claimed since.
 const BACKLOG: &str = "
     SELECT min(due_at), min(next_at)
     FROM (
@@ -268,9 +270,21 @@ const BACKLOG: &str = "
                 WHERE d.state = 'scheduled' AND d.priority = j.value AND d.next_at <= ?1) AS due_at,
             (SELECT min(d.next_at) FROM taskflow_deliveries AS d
                 WHERE d.state = 'scheduled' AND d.priority = j.value) AS next_at
-        FROM json_each(?2) AS j)";
+        FROM json_each(?2) AS j
+        UNION ALL
+        SELECT min(due_at), NULL
+        FROM taskflow_deliveries
+        WHERE state = 'scheduled' AND last_error IS NOT NULL AND first_claimed_at IS NOT NULL AND due_at <= ?1)";
 
-const LEDGER: &str = "SELECT state, count(*) FROM taskflow_deliveries GROUP BY state";
+/// What is kept, and what was counted before it was purged.
+const LEDGER: &str = "
+    SELECT state, count(*)
+    FROM taskflow_deliveries
+    GROUP BY state
+    UNION ALL
+    SELECT state, sum(count)
+    FROM taskflow_ledger_totals
+    GROUP BY state";
 
 const DELIVERY: &str = "
     SELECT id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,

@@ -71,6 +71,7 @@ impl TryFrom<PreferencesRow> for Preferences {
     }
 }
 
-fn minute(column: &'static str, minutes: i64) -> Result<LocalMinute, BadRow> {
+/// A minute of a day from a column of people.
+pub(crate) fn minute(column: &'static str, minutes: i64) -> Result<LocalMinute, BadRow> {
     LocalMinute::new(TABLE.number(column, minutes)?).map_err(|error| TABLE.bad(column, error.to_string()))
 }

@@ -1,5 +1,6 @@
 //! Tasks.
 
+mod completed;
 mod list;
 
 use serde::Serialize;
@@ -12,6 +13,7 @@ use taskflow_core::{
 use crate::commit::Rows;
 use crate::error::{Table, store_error};
 
+pub(crate) use completed::{completed_before, count_completed_before};
 pub(crate) use list::tasks;
 
 const TABLE: Table = Table("taskflow_tasks");
@@ -60,8 +62,9 @@ impl<'a> Params<'a> {
     }
 }
 
+/// A task as the table has it; also part of wider rows.
 #[derive(sqlx::FromRow)]
-struct TaskRow {
+pub(crate) struct TaskRow {
     id: String,
     user_id: String,
     title: String,

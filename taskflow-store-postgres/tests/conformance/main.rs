@@ -62,13 +62,13 @@ async fn explain_everything() {
     let own = Own::open().await;
     let mut conn = own.database.connection().await;
     conn.execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan").await.expect("settings");
-    let all = ["LEDGER", "NODES", "FORGET_NODES"];
+    let all = ["LEDGER", "TOTALS", "NODES", "FORGET_NODES"];
     for Statement { name, sql } in statements() {
         // What is completed at run time, and what reads no table of ours.
         if sql.ends_with('=') || sql.starts_with("CREATE") || !sql.contains(" taskflow.") {
             continue;
         }
-        let parameters = (1..10).take_while(|n| sql.contains(&format!("${n}"))).map(|_| "NULL").collect::<Vec<_>>();
+        let parameters = (1..20).take_while(|n| sql.contains(&format!("${n}"))).map(|_| "NULL").collect::<Vec<_>>();
         let arguments = if parameters.is_empty() { String::new() } else { format!("({})", parameters.join(", ")) };
         conn.execute(sqlx::AssertSqlSafe(format!("PREPARE s AS {sql}"))).await.expect(&name);
         let explain = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("EXPLAIN (COSTS OFF) EXECUTE s{arguments}")));
@@ -104,7 +104,9 @@ impl OpenStore for Own {
     }
 
     async fn lapse_leases(&self) {
-        let lapse = "UPDATE taskflow.deliveries SET lease_until = '1970-01-01 00:00:00+00' WHERE state = 'claimed'";
+        let lapse = "
+            UPDATE taskflow.deliveries SET lease_until = '1970-01-01 00:00:00+00' WHERE state = 'claimed';
+            UPDATE taskflow.job_runs SET lease_until = '1970-01-01 00:00:00+00' WHERE lease IS NOT NULL";
         self.database.connection().await.execute(lapse).await.expect("lapsed");
     }
 }

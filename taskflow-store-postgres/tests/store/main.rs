@@ -6,6 +6,7 @@ mod postgres;
 mod proxy;
 
 mod hosts;
+mod jobs;
 mod mail;
 mod meetings;
 mod outages;

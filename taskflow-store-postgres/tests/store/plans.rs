@@ -6,12 +6,12 @@ use taskflow_core::User;
 use crate::world::World;
 
 /// The statement of a constant, with these parameters.
-fn statement(source: &str, name: &str, parameters: &[&str]) -> String {
+pub(crate) fn statement(source: &str, name: &str, parameters: &[&str]) -> String {
     let name = format!("const {name}: &str = \"");
     let start = source.find(&name).expect("the statement") + name.len();
     let sql = &source[start..start + source[start..].find("\";").expect("its end")];
     let with = |sql: String, (n, parameter): (usize, &&str)| sql.replace(&format!("${}", n + 1), parameter);
-    parameters.iter().enumerate().fold(sql.trim_start_matches('\\').to_owned(), with)
+    parameters.iter().enumerate().rev().fold(sql.trim_start_matches('\\').to_owned(), with)
 }
 
 /// The statement that claims what is due by priority, or else what has lapsed.
@@ -23,7 +23,7 @@ fn claim(priority: Option<u8>) -> String {
     statement(include_str!("../../src/outbox/claim.rs"), name, &parameters)
 }
 
-async fn explain(conn: &mut PgConnection, sql: &str) -> String {
+pub(crate) async fn explain(conn: &mut PgConnection, sql: &str) -> String {
     let explain = format!("EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) {sql}");
     conn.execute("BEGIN").await.expect("a transaction");
     let plan: Vec<String> = sqlx::query_scalar(AssertSqlSafe(explain)).fetch_all(&mut *conn).await.expect("a plan");
@@ -32,7 +32,7 @@ async fn explain(conn: &mut PgConnection, sql: &str) -> String {
 }
 
 /// How many pages a plan has touched: the first line that tells is about the whole.
-fn buffers(plan: &str) -> u64 {
+pub(crate) fn buffers(plan: &str) -> u64 {
     let line = plan.lines().find(|line| line.contains("Buffers:")).expect("buffers");
     line.split(['=', ' ']).filter_map(|word| word.parse::<u64>().ok()).sum()
 }

@@ -52,7 +52,25 @@ async fn rows_that_core_could_not_read_are_refused_by_the_schema() {
     let changes = world.task(&ada).deliver([world.welcome(&ada)]);
     world.store.commit(&changes).await.expect("rows");
     let mut other = world.connection().await;
+    for row in [
+        "INSERT INTO taskflow.jobs (name, slot) VALUES ('statistics', '2026-11-22 12:00:00+00')",
+        "INSERT INTO taskflow.job_runs (id, job, slot, since, trigger, dry_run, created_at, tries, counts)
+        SELECT gen_random_uuid(), name, slot, slot, 'now', false, slot, 0, '{}' FROM taskflow.jobs",
+    ] {
+        other.execute(row).await.expect(row);
+    }
     for damage in [
+        "UPDATE taskflow.jobs SET slot = 'infinity'",
+        "UPDATE taskflow.job_runs SET lease = gen_random_uuid()",
+        "UPDATE taskflow.job_runs SET lease = gen_random_uuid(), lease_until = now(), finished_at = now()",
+        "UPDATE taskflow.job_runs SET trigger = 'chance'",
+        "UPDATE taskflow.job_runs SET job = 'unknown'",
+        "UPDATE taskflow.job_runs SET tries = -1",
+        "UPDATE taskflow.job_runs SET counts = 'no JSON'",
+        "INSERT INTO taskflow.job_runs SELECT gen_random_uuid(), job, slot, since, trigger, dry_run, created_at, NULL, NULL,
+            NULL, 0, NULL, counts FROM taskflow.job_runs",
+        "INSERT INTO taskflow.ledger_totals VALUES ('2026-11-22', 'welcome', 'scheduled', 1)",
+        "UPDATE taskflow.feed_heads SET changed_at = 'infinity'",
         "UPDATE taskflow.users SET version = 0",
         "UPDATE taskflow.users SET created_at = 'infinity'",
         "UPDATE taskflow.users SET created_at = '-infinity'",

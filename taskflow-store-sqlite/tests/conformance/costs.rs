@@ -11,11 +11,12 @@ use super::{File, statements};
 /// Every statement finds its rows by an index, except the few that are meant to read all.
 pub(crate) async fn no_statement_reads_a_whole_table(file: Arc<File>) {
     let mut conn = file.connection().await;
-    let all = ["LEDGER", "MAILS", "KEEP", "HAS_MIGRATIONS", "NODES", "FORGET_NODES"];
+    let all = ["LEDGER", "TOTALS", "JOBS", "MAILS", "RECENT_MAIL", "KEEP", "HAS_MIGRATIONS", "NODES", "FORGET_NODES"];
     let complete = |sql: &str| !sql.ends_with('=') && !sql.starts_with("PRAGMA");
     for Statement { name, sql } in statements().into_iter().filter(|statement| complete(&statement.sql)) {
         let steps = plan(&mut conn, &sql).await;
-        let scans = steps.iter().filter_map(|step| step.strip_prefix("SCAN ")).filter(|scan| is_of_a_table(scan, &sql));
+        let scans = steps.iter().filter_map(|step| step.strip_prefix("SCAN "));
+        let scans = scans.filter(|scan| is_of_a_table(scan, &sql) && !is_made_by_a_step(scan, &sql, &steps));
         assert!(scans.count() == 0 || all.contains(&name.as_str()), "{name}: {steps:#?}");
     }
 }
@@ -26,6 +27,15 @@ fn is_of_a_table(scan: &str, sql: &str) -> bool {
     let recursion = sql.strip_prefix("WITH RECURSIVE ").and_then(|rest| rest.split(' ').next());
     let of_recursion = recursion.is_some_and(|recursion| sql.contains(&format!("FROM {recursion} AS {name} ")));
     !of_recursion && !scan.contains("VIRTUAL TABLE") && !scan.contains('(') && !scan.contains("CONSTANT")
+}
+
+/// What a step has made before is read under its name, or under another that the statement gives it.
+fn is_made_by_a_step(scan: &str, sql: &str, steps: &[String]) -> bool {
+    let made = |step: &String| {
+        let name = step.strip_prefix("CO-ROUTINE ").or_else(|| step.strip_prefix("MATERIALIZE "));
+        name.is_some_and(|name| name == scan || sql.contains(&format!("FROM {name} AS {scan} ")))
+    };
+    steps.iter().any(made)
 }
 
 async fn plan(conn: &mut SqliteConnection, sql: &str) -> Vec<String> {
@@ -141,6 +151,56 @@ pub(crate) async fn sweeps_cost_the_same_among_many_meetings_that_are_over(file:
     conn.execute(by_new_rules).await.expect("new rules");
     let many = (cost(&mut conn, "UNPLANNED", &unplanned).await, cost(&mut conn, "BEFORE_TZDB", &before_tzdb).await);
     assert_eq!((many.0.1, many.1.1), (3, 3));
+    assert_eq!(few, many);
+}
+
+pub(crate) async fn a_page_of_people_costs_the_same_among_many_of_other_zones_and_minutes(file: Arc<File>) {
+    let mut conn = file.connection().await;
+    let day = [Number(NOW - 1000), Number(NOW), Number(NOW), Number(NOW + 1000)];
+    let chosen =
+        [Text("Europe/Berlin"), Number(540), Text(""), Number(540), Number(11), Text("daily_summary"), Number(1)];
+    let recipients: Vec<Parameter> = chosen.into_iter().chain(day).collect();
+    let places =
+        Text(r#"[{"zone": "Europe/Berlin", "first": 540, "last": 540}, {"zone": "UTC", "first": 1, "last": 2}]"#);
+    let people = |first: u32, last: u32, zone: &str, minute: &str| {
+        AssertSqlSafe(format!(
+            "WITH RECURSIVE n (n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM n WHERE n < {last})
+            INSERT INTO taskflow_users (id, username, username_key, email, email_key, email_verified, time_zone, locale,
+                is_active, is_admin, version, created_at, updated_at, summary_minute)
+            SELECT printf('%036d', n), n, n, n, n, 1, '{zone}', 'en', 1, 0, 1, 0, 0, {minute}
+            FROM n"
+        ))
+    };
+    conn.execute(people(50_000, 50_019, "Europe/Berlin", "540")).await.expect("twenty of this minute");
+    conn.execute(people(1, 1, "UTC", "540")).await.expect("somebody elsewhere");
+    let few = (cost(&mut conn, "RECIPIENTS", &recipients).await, cost(&mut conn, "OCCUPIED", &[places]).await);
+    conn.execute(people(2, 49_999, "UTC", "540")).await.expect("many elsewhere");
+    conn.execute(people(50_020, 99_999, "Europe/Berlin", "541 + n % 800")).await.expect("many of other minutes");
+    let many = (cost(&mut conn, "RECIPIENTS", &recipients).await, cost(&mut conn, "OCCUPIED", &[places]).await);
+    assert_eq!((many.0.1, many.1.1), (11, 1));
+    assert_eq!(few, many);
+}
+
+pub(crate) async fn a_purge_costs_the_same_among_many_deliveries_that_are_kept(file: Arc<File>) {
+    let mut conn = file.connection().await;
+    let deliveries = |first: u32, last: u32, state: &str, settled_at: &str| {
+        AssertSqlSafe(format!(
+            "WITH RECURSIVE n (n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM n WHERE n < {last})
+            INSERT INTO taskflow_deliveries (id, dedupe_key, kind, notice, priority, recipient_address, state,
+                planned_at, due_at, next_at, attempts, settled_at, cancel_requested, reason)
+            SELECT printf('%036d', n), 'welcome/' || n, 'welcome', '{{}}', 1, 'ada@example.org', '{state}', 0, 0, 0, 0,
+                {settled_at}, 0, 'a test'
+            FROM n"
+        ))
+    };
+    conn.execute(deliveries(50_000, 50_009, "delivered", "999999")).await.expect("ten that were settled long ago");
+    let slice = [Number(NOW), Number(5)];
+    let few = cost(&mut conn, "PICK_DELIVERIES", &slice).await;
+    // Planned long ago for a time to come, and settled lately.
+    conn.execute(deliveries(1, 49_999, "scheduled", "NULL")).await.expect("many that are open");
+    conn.execute(deliveries(50_010, 99_999, "delivered", "1000000")).await.expect("many that were settled lately");
+    let many = cost(&mut conn, "PICK_DELIVERIES", &slice).await;
+    assert_eq!(many.1, 5);
     assert_eq!(few, many);
 }
 

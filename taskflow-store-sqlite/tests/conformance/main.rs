@@ -37,6 +37,14 @@ fn main() {
             costs::sweeps_cost_the_same_among_many_meetings_that_are_over,
         ),
         cost(
+            "a_page_of_people_costs_the_same_among_many_of_other_zones_and_minutes",
+            costs::a_page_of_people_costs_the_same_among_many_of_other_zones_and_minutes,
+        ),
+        cost(
+            "a_purge_costs_the_same_among_many_deliveries_that_are_kept",
+            costs::a_purge_costs_the_same_among_many_deliveries_that_are_kept,
+        ),
+        cost(
             "what_went_wrong_is_found_among_all_that_was_sent",
             costs::what_went_wrong_is_found_among_all_that_was_sent,
         ),
@@ -101,6 +109,7 @@ impl OpenStore for File {
     async fn lapse_leases(&self) {
         let mut conn = self.connection().await;
         conn.execute("UPDATE taskflow_deliveries SET lease_until = 0 WHERE state = 'claimed'").await.expect("lapsed");
+        conn.execute("UPDATE taskflow_job_runs SET lease_until = 0 WHERE lease IS NOT NULL").await.expect("lapsed");
         conn.close().await.expect("closed");
     }
 }

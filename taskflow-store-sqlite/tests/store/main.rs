@@ -1,5 +1,6 @@
 //! What only this store promises: files, hosts, dropped calls and damaged rows.
 
+mod jobs;
 mod mail;
 mod meetings;
 mod tokens;

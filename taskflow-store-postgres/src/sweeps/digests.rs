@@ -1,0 +1,225 @@
+//! What people are told of their day: two statements, however many they are.
+
+use std::cmp::Reverse;
+
+use serde::Serialize;
+use taskflow_core::ports::DigestQuery;
+use taskflow_core::{BadRow, Digest, Excerpt, Meeting, StoreError, Task, Timestamp, UserId};
+
+use crate::error::Table;
+use crate::meetings::MeetingRow;
+use crate::rows::json;
+use crate::store::PgStore;
+use crate::tasks::TaskRow;
+
+const TASKS: Table = Table("taskflow.tasks");
+const MEETINGS: Table = Table("taskflow.meetings");
+
+/// Whose day as the parameters of a statement.
+#[derive(Serialize)]
+struct Params {
+    place: usize,
+    user_id: UserId,
+    now: Timestamp,
+    done_from: Option<Timestamp>,
+    done_until: Option<Timestamp>,
+    today_from: Option<Timestamp>,
+    today_until: Option<Timestamp>,
+}
+
+impl Params {
+    fn new(place: usize, query: &DigestQuery) -> Self {
+        let (done, today) = query.day.map(|day| (day.yesterday, day.today)).unzip();
+        Self {
+            place,
+            user_id: query.user_id,
+            now: query.now,
+            done_from: done.map(|(from, _)| from),
+            done_until: done.map(|(_, until)| until),
+            today_from: today.map(|(from, _)| from),
+            today_until: today.map(|(_, until)| until),
+        }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct DigestTaskRow {
+    place: i32,
+    list: String,
+    listed: i64,
+    #[sqlx(flatten)]
+    task: TaskRow,
+}
+
+#[derive(sqlx::FromRow)]
+struct DigestMeetingRow {
+    place: i32,
+    listed: i64,
+    #[sqlx(flatten)]
+    meeting: MeetingRow,
+}
+
+pub(super) async fn digests(
+    store: &PgStore,
+    queries: &[DigestQuery],
+) -> Result<Vec<Result<Digest, BadRow>>, StoreError> {
+    if queries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let params = json(&queries.iter().enumerate().map(|(place, query)| Params::new(place, query)).collect::<Vec<_>>())?;
+    let tasks = || sqlx::query_as(DIGEST_TASKS).bind(params.clone()).bind(MOST);
+    let tasks: Vec<DigestTaskRow> = store.read(|conn| Box::pin(tasks().fetch_all(conn))).await?;
+    let meetings = || sqlx::query_as(DIGEST_MEETINGS).bind(params.clone()).bind(MOST);
+    let meetings: Vec<DigestMeetingRow> = if queries.iter().any(|query| query.day.is_some()) {
+        store.read(|conn| Box::pin(meetings().fetch_all(conn))).await?
+    } else {
+        Vec::new()
+    };
+    let empty = |query: &DigestQuery| {
+        Ok(Digest {
+            date: query.date,
+            done: Excerpt::default(),
+            overdue: Excerpt::default(),
+            open: Excerpt::default(),
+            meetings: Excerpt::default(),
+        })
+    };
+    let mut digests: Vec<Result<Digest, BadRow>> = queries.iter().map(empty).collect();
+    for row in tasks {
+        add(&mut digests, row.place, |digest| row.put_into(digest));
+    }
+    for row in meetings {
+        add(&mut digests, row.place, |digest| row.put_into(digest));
+    }
+    digests.iter_mut().flatten().for_each(sort);
+    Ok(digests)
+}
+
+/// Most of a list.
+const MOST: i64 = Excerpt::<Task>::MOST as i64;
+
+/// Adds a row to the digest it belongs to, or spoils that.
+fn add(digests: &mut [Result<Digest, BadRow>], place: i32, put: impl FnOnce(&mut Digest) -> Result<(), BadRow>) {
+    let Some(slot) = usize::try_from(place).ok().and_then(|place| digests.get_mut(place)) else { return };
+    if let Ok(digest) = slot
+        && let Err(error) = put(digest)
+    {
+        *slot = Err(error);
+    }
+}
+
+impl DigestTaskRow {
+    fn put_into(self, digest: &mut Digest) -> Result<(), BadRow> {
+        let list = match self.list.as_str() {
+            "done" => &mut digest.done,
+            "overdue" => &mut digest.overdue,
+            _ => &mut digest.open,
+        };
+        list.total = TASKS.number("id", self.listed)?;
+        list.items.push(Task::try_from(self.task)?);
+        Ok(())
+    }
+}
+
+impl DigestMeetingRow {
+    fn put_into(self, digest: &mut Digest) -> Result<(), BadRow> {
+        digest.meetings.total = MEETINGS.number("id", self.listed)?;
+        digest.meetings.items.push(Meeting::try_from(self.meeting)?);
+        Ok(())
+    }
+}
+
+/// PostgreSQL picks the first ones in order, and may then return them in any.
+fn sort(digest: &mut Digest) {
+    digest.done.items.sort_by_key(|task| (Reverse(task.completed_at), task.id));
+    digest.overdue.items.sort_by_key(|task| (task.due_at, task.id));
+    digest.open.items.sort_by_key(|task| {
+        let due = (task.due_at.is_none(), task.due_at);
+        (Reverse(task.priority.rank()), due, task.created_at, task.id)
+    });
+    digest.meetings.items.sort_by_key(|meeting| (meeting.starts_at, meeting.id));
+}
+
+/// Each list begins where an index does: what is done and what is overdue stand there in their order, so that as many rows
+/// are read as are shown; each status has an order of its own. Other open tasks are read all, since no index knows their
+/// order; the totals are counted in indexes alone. `OFFSET 0` has them counted once for each person, and not for each row.
+const DIGEST_TASKS: &str = "
+    SELECT r.place, l.list, CASE l.list WHEN 'done' THEN c.done WHEN 'overdue' THEN c.overdue ELSE c.open END AS listed,
+        l.id, l.user_id, l.title, l.description, l.status, l.priority, l.due_at, l.reminder_minutes, l.completed_at,
+        l.deleted_at, l.version, l.created_at, l.updated_at
+    FROM json_to_recordset($1::json) AS r (place integer, user_id uuid, now timestamptz, done_from timestamptz,
+        done_until timestamptz)
+    CROSS JOIN LATERAL (
+        SELECT
+            (SELECT count(*)
+                FROM taskflow.tasks AS t
+                WHERE t.user_id = r.user_id
+                    AND t.completed_at >= r.done_from
+                    AND t.completed_at < r.done_until
+                    AND t.deleted_at IS NULL) AS done,
+            count(*) FILTER (WHERE t.due_at < r.now) AS overdue,
+            count(*) FILTER (WHERE t.due_at < r.now IS NOT TRUE) AS open
+        FROM taskflow.tasks AS t
+        WHERE t.user_id = r.user_id AND t.status IN ('pending', 'in_progress') AND t.deleted_at IS NULL
+        OFFSET 0) AS c
+    CROSS JOIN LATERAL (
+        (SELECT 'done' AS list, t.*
+            FROM taskflow.tasks AS t
+            WHERE c.done > 0
+                AND t.user_id = r.user_id
+                AND t.completed_at >= r.done_from
+                AND t.completed_at < r.done_until
+                AND t.deleted_at IS NULL
+            ORDER BY t.completed_at DESC, t.id
+            LIMIT $2)
+        UNION ALL
+        (SELECT 'overdue' AS list, t.*
+            FROM (
+                (SELECT *
+                    FROM taskflow.tasks
+                    WHERE c.overdue > 0
+                        AND user_id = r.user_id AND status = 'pending' AND due_at < r.now AND deleted_at IS NULL
+                    ORDER BY due_at, id
+                    LIMIT $2)
+                UNION ALL
+                (SELECT *
+                    FROM taskflow.tasks
+                    WHERE c.overdue > 0
+                        AND user_id = r.user_id AND status = 'in_progress' AND due_at < r.now AND deleted_at IS NULL
+                    ORDER BY due_at, id
+                    LIMIT $2)) AS t
+            ORDER BY t.due_at, t.id
+            LIMIT $2)
+        UNION ALL
+        (SELECT 'open' AS list, t.*
+            FROM taskflow.tasks AS t
+            WHERE c.open > 0
+                AND t.user_id = r.user_id
+                AND t.status IN ('pending', 'in_progress')
+                AND t.due_at < r.now IS NOT TRUE
+                AND t.deleted_at IS NULL
+            ORDER BY t.priority DESC, t.due_at NULLS LAST, t.created_at, t.id
+            LIMIT $2)) AS l";
+
+/// From the person to their meetings, of which each is looked up by its id.
+const DIGEST_MEETINGS: &str = "
+    SELECT r.place, l.*
+    FROM json_to_recordset($1::json) AS r (place integer, user_id uuid, today_from timestamptz, today_until timestamptz)
+    CROSS JOIN LATERAL (
+        SELECT count(*) OVER () AS listed, m.id, m.created_by, m.organizer_name, m.organizer_email, m.title,
+            m.description, m.meeting_date, m.local_start AT TIME ZONE 'UTC' AS local_start, m.time_zone, m.tzdb,
+            m.duration_minutes, m.location, m.meeting_url, m.meeting_type, m.reminder_minutes, m.ended_at,
+            m.cancelled_at, m.sequence, m.burst_since, m.burst_due_at, m.burst_version, m.version, m.created_at,
+            m.updated_at
+        FROM taskflow.meeting_participants AS w
+        CROSS JOIN LATERAL (SELECT * FROM taskflow.meetings WHERE id = w.meeting_id OFFSET 0) AS m
+        WHERE r.today_from IS NOT NULL
+            AND w.user_id = r.user_id
+            AND w.removed_at IS NULL
+            AND w.response_status <> 'declined'
+            AND m.meeting_date >= r.today_from
+            AND m.meeting_date < r.today_until
+            AND m.cancelled_at IS NULL
+            AND m.ended_at IS NULL
+        ORDER BY m.meeting_date, m.id
+        LIMIT $2) AS l";

@@ -1,0 +1,75 @@
+//! What the service needs to look after itself: the port [`Upkeep`].
+
+mod counts;
+mod feed;
+mod purge;
+
+use async_trait::async_trait;
+use taskflow_core::ports::{Expired, Upkeep};
+use taskflow_core::{MailTally, StoreError, Task, TaskCounts, TaskStatistics, Timestamp, Totals, UserId};
+
+use crate::error::Instant;
+use crate::statistics;
+use crate::store::PgStore;
+use crate::tasks::TaskRow;
+
+#[async_trait]
+impl Upkeep for PgStore {
+    async fn tasks_completed_before(&self, before: Timestamp, limit: u32) -> Result<Vec<Task>, StoreError> {
+        let query = || sqlx::query_as(COMPLETED_BEFORE).bind(Instant::from(before)).bind(i64::from(limit));
+        let rows: Vec<TaskRow> = self.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+        Ok(rows.into_iter().map(Task::try_from).collect::<Result<_, _>>()?)
+    }
+
+    async fn count_completed_before(&self, before: Timestamp) -> Result<u64, StoreError> {
+        purge::counted(self, COUNT_COMPLETED_BEFORE, before).await
+    }
+
+    async fn purge(&self, expired: Expired, limit: u32) -> Result<u64, StoreError> {
+        self.write(move |conn| Box::pin(purge::purge(conn, expired, limit))).await
+    }
+
+    async fn count_expired(&self, expired: Expired) -> Result<u64, StoreError> {
+        purge::count(self, expired).await
+    }
+
+    async fn changed_since(
+        &self,
+        since: Timestamp,
+        after: Option<UserId>,
+        size: u32,
+    ) -> Result<Vec<UserId>, StoreError> {
+        feed::changed_since(self, since, after, size).await
+    }
+
+    async fn task_counts(&self, owners: &[UserId], now: Timestamp) -> Result<Vec<TaskCounts>, StoreError> {
+        counts::task_counts(self, owners, now).await
+    }
+
+    async fn completions(&self, owners: &[UserId], since: Timestamp) -> Result<Vec<(UserId, Timestamp)>, StoreError> {
+        counts::completions(self, owners, since).await
+    }
+
+    async fn statistics(&self, owner: UserId) -> Result<Option<TaskStatistics>, StoreError> {
+        statistics::statistics(self, owner).await
+    }
+
+    async fn totals(&self) -> Result<Totals, StoreError> {
+        counts::totals(self).await
+    }
+
+    async fn recent_mail(&self, limit: u32) -> Result<MailTally, StoreError> {
+        counts::recent_mail(self, limit).await
+    }
+}
+
+const COMPLETED_BEFORE: &str = "
+    SELECT id, user_id, title, description, status, priority, due_at, reminder_minutes, completed_at, deleted_at,
+        version, created_at, updated_at
+    FROM taskflow.tasks
+    WHERE completed_at < $1 AND deleted_at IS NULL
+    ORDER BY completed_at, id
+    LIMIT $2";
+
+const COUNT_COMPLETED_BEFORE: &str =
+    "SELECT count(*) FROM taskflow.tasks WHERE completed_at < $1 AND deleted_at IS NULL";

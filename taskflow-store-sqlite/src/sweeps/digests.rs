@@ -1,0 +1,212 @@
+//! What people are told of their day: two statements, however many they are.
+
+use std::cmp::Reverse;
+
+use serde::Serialize;
+use sqlx::SqlitePool;
+use taskflow_core::ports::DigestQuery;
+use taskflow_core::{BadRow, Digest, Excerpt, Meeting, StoreError, Task, Timestamp, UserId};
+
+use crate::error::{Table, store_error};
+use crate::meetings::MeetingRow;
+use crate::tasks::TaskRow;
+
+const TASKS: Table = Table("taskflow_tasks");
+const MEETINGS: Table = Table("taskflow_meetings");
+
+/// Whose day as the parameters of a statement.
+#[derive(Serialize)]
+struct Params {
+    user_id: UserId,
+    now: i64,
+    done_from: Option<i64>,
+    done_until: Option<i64>,
+    today_from: Option<i64>,
+    today_until: Option<i64>,
+}
+
+impl From<&DigestQuery> for Params {
+    fn from(query: &DigestQuery) -> Self {
+        let (done, today) = query.day.map(|day| (day.yesterday, day.today)).unzip();
+        let micros = |(from, until): (Timestamp, Timestamp)| (from.as_micros(), until.as_micros());
+        let (done_from, done_until) = done.map(micros).unzip();
+        let (today_from, today_until) = today.map(micros).unzip();
+        Self { user_id: query.user_id, now: query.now.as_micros(), done_from, done_until, today_from, today_until }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct DigestTaskRow {
+    place: i64,
+    list: String,
+    listed: i64,
+    #[sqlx(flatten)]
+    task: TaskRow,
+}
+
+#[derive(sqlx::FromRow)]
+struct DigestMeetingRow {
+    place: i64,
+    listed: i64,
+    #[sqlx(flatten)]
+    meeting: MeetingRow,
+}
+
+pub(super) async fn digests(
+    pool: &SqlitePool,
+    queries: &[DigestQuery],
+) -> Result<Vec<Result<Digest, BadRow>>, StoreError> {
+    if queries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let params: Vec<Params> = queries.iter().map(Params::from).collect();
+    let params = serde_json::to_string(&params).map_err(|error| StoreError::Internal(error.into()))?;
+    let tasks: Vec<DigestTaskRow> =
+        sqlx::query_as(DIGEST_TASKS).bind(&params).bind(MOST).fetch_all(pool).await.map_err(store_error)?;
+    let meetings: Vec<DigestMeetingRow> = if queries.iter().any(|query| query.day.is_some()) {
+        sqlx::query_as(DIGEST_MEETINGS).bind(params).bind(MOST).fetch_all(pool).await.map_err(store_error)?
+    } else {
+        Vec::new()
+    };
+    let empty = |query: &DigestQuery| {
+        Ok(Digest {
+            date: query.date,
+            done: Excerpt::default(),
+            overdue: Excerpt::default(),
+            open: Excerpt::default(),
+            meetings: Excerpt::default(),
+        })
+    };
+    let mut digests: Vec<Result<Digest, BadRow>> = queries.iter().map(empty).collect();
+    for row in tasks {
+        add(&mut digests, row.place, |digest| row.put_into(digest));
+    }
+    for row in meetings {
+        add(&mut digests, row.place, |digest| row.put_into(digest));
+    }
+    digests.iter_mut().flatten().for_each(sort);
+    Ok(digests)
+}
+
+/// Most of a list.
+const MOST: i64 = Excerpt::<Task>::MOST as i64;
+
+/// Adds a row to the digest it belongs to, or spoils that.
+fn add(digests: &mut [Result<Digest, BadRow>], place: i64, put: impl FnOnce(&mut Digest) -> Result<(), BadRow>) {
+    let Some(slot) = usize::try_from(place).ok().and_then(|place| digests.get_mut(place)) else { return };
+    if let Ok(digest) = slot
+        && let Err(error) = put(digest)
+    {
+        *slot = Err(error);
+    }
+}
+
+impl DigestTaskRow {
+    fn put_into(self, digest: &mut Digest) -> Result<(), BadRow> {
+        let list = match self.list.as_str() {
+            "done" => &mut digest.done,
+            "overdue" => &mut digest.overdue,
+            _ => &mut digest.open,
+        };
+        list.total = TASKS.number("id", self.listed)?;
+        list.items.push(Task::try_from(self.task)?);
+        Ok(())
+    }
+}
+
+impl DigestMeetingRow {
+    fn put_into(self, digest: &mut Digest) -> Result<(), BadRow> {
+        digest.meetings.total = MEETINGS.number("id", self.listed)?;
+        digest.meetings.items.push(Meeting::try_from(self.meeting)?);
+        Ok(())
+    }
+}
+
+/// SQLite picks the first ones in order, and may then return them in any.
+fn sort(digest: &mut Digest) {
+    digest.done.items.sort_by_key(|task| (Reverse(task.completed_at), task.id));
+    digest.overdue.items.sort_by_key(|task| (task.due_at, task.id));
+    digest.open.items.sort_by_key(|task| {
+        let due = (task.due_at.is_none(), task.due_at);
+        (Reverse(task.priority.rank()), due, task.created_at, task.id)
+    });
+    digest.meetings.items.sort_by_key(|meeting| (meeting.starts_at, meeting.id));
+}
+
+/// Totals are counted once for each person, mostly in an index alone; of each list no more rows are returned than are shown.
+/// What is done and what is overdue is found where it stands in an index. Other open tasks are looked at all, since no
+/// index knows their order: one that did would cost every task that is made and changed more than it saves here.
+const DIGEST_TASKS: &str = "
+    WITH people AS MATERIALIZED (
+        SELECT place, user_id, now, done_from, done_until,
+            (SELECT count(*)
+                FROM taskflow_tasks AS t
+                WHERE t.user_id = j.user_id AND t.completed_at >= j.done_from AND t.completed_at < j.done_until
+                    AND t.deleted_at IS NULL) AS done,
+            (SELECT count(*)
+                FROM taskflow_tasks AS t
+                WHERE t.user_id = j.user_id AND t.deleted_at IS NULL AND t.status IN ('pending', 'in_progress')
+                    AND t.due_at < j.now) AS overdue,
+            (SELECT count(*)
+                FROM taskflow_tasks AS t
+                WHERE t.user_id = j.user_id AND t.deleted_at IS NULL
+                    AND t.status IN ('pending', 'in_progress')) AS undone
+        FROM (
+            SELECT key AS place, value ->> 'user_id' AS user_id, value ->> 'now' AS now,
+                value ->> 'done_from' AS done_from, value ->> 'done_until' AS done_until
+            FROM json_each(?1)) AS j)
+    SELECT p.place, 'done' AS list, p.done AS listed, t.id, t.user_id, t.title, t.description, t.status, t.priority,
+        t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
+    FROM people AS p
+    CROSS JOIN taskflow_tasks AS t ON t.rowid IN (
+        SELECT l.rowid
+        FROM taskflow_tasks AS l
+        WHERE l.user_id = p.user_id AND l.completed_at >= p.done_from AND l.completed_at < p.done_until
+            AND l.deleted_at IS NULL
+        ORDER BY l.completed_at DESC, l.id
+        LIMIT ?2)
+    WHERE p.done > 0
+    UNION ALL
+    SELECT p.place, 'overdue', p.overdue, t.id, t.user_id, t.title, t.description, t.status, t.priority,
+        t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
+    FROM people AS p
+    CROSS JOIN taskflow_tasks AS t ON t.rowid IN (
+        SELECT l.rowid
+        FROM taskflow_tasks AS l
+        WHERE l.user_id = p.user_id AND l.deleted_at IS NULL AND l.status IN ('pending', 'in_progress')
+            AND l.due_at < p.now
+        ORDER BY l.due_at, l.id
+        LIMIT ?2)
+    WHERE p.overdue > 0
+    UNION ALL
+    SELECT p.place, 'open', p.undone - p.overdue, t.id, t.user_id, t.title, t.description, t.status, t.priority,
+        t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
+    FROM people AS p
+    CROSS JOIN taskflow_tasks AS t ON t.rowid IN (
+        SELECT l.rowid
+        FROM taskflow_tasks AS l
+        WHERE l.user_id = p.user_id AND l.deleted_at IS NULL AND l.status IN ('pending', 'in_progress')
+            AND (l.due_at < p.now) IS NOT TRUE
+        ORDER BY l.priority DESC, l.due_at NULLS LAST, l.created_at, l.id
+        LIMIT ?2)
+    WHERE p.undone > p.overdue";
+
+/// From the person to their meetings, of which each is looked up by its id; the rows of those that are shown at last.
+const DIGEST_MEETINGS: &str = "
+    WITH theirs AS MATERIALIZED (
+        SELECT j.key AS place, m.rowid AS meeting,
+            row_number() OVER (PARTITION BY j.key ORDER BY m.meeting_date, m.id) AS rank,
+            count(*) OVER (PARTITION BY j.key) AS listed
+        FROM json_each(?1) AS j
+        CROSS JOIN taskflow_meeting_participants AS w ON w.user_id = j.value ->> 'user_id'
+        CROSS JOIN taskflow_meetings AS m ON m.id = w.meeting_id
+        WHERE j.value ->> 'today_from' IS NOT NULL AND w.removed_at IS NULL AND w.response_status <> 'declined'
+            AND m.meeting_date >= j.value ->> 'today_from' AND m.meeting_date < j.value ->> 'today_until'
+            AND m.cancelled_at IS NULL AND m.ended_at IS NULL)
+    SELECT r.place, r.listed, m.id, m.created_by, m.organizer_name, m.organizer_email, m.title, m.description,
+        m.meeting_date, m.local_start, m.time_zone, m.tzdb, m.duration_minutes, m.location, m.meeting_url,
+        m.meeting_type, m.reminder_minutes, m.ended_at, m.cancelled_at, m.sequence, m.burst_since, m.burst_due_at,
+        m.burst_version, m.version, m.created_at, m.updated_at
+    FROM theirs AS r
+    CROSS JOIN taskflow_meetings AS m ON m.rowid = r.meeting
+    WHERE r.rank <= ?2";

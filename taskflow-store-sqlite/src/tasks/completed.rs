@@ -1,0 +1,55 @@
+//! Tasks that were completed long ago.
+
+use sqlx::SqlitePool;
+use taskflow_core::{StoreError, Task, Timestamp};
+
+use super::{TABLE, TaskRow};
+use crate::error::store_error;
+
+/// Up to `limit` tasks that were completed before `before` and are not in the trash, in the order of their completion.
+pub(crate) async fn completed_before(
+    pool: &SqlitePool,
+    before: Timestamp,
+    limit: u32,
+) -> Result<Vec<Task>, StoreError> {
+    let rows: Vec<TaskRow> = sqlx::query_as(COMPLETED_BEFORE)
+        .bind(before.as_micros())
+        .bind(limit)
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    Ok(rows.into_iter().filter_map(readable).collect())
+}
+
+/// One row that cannot be read must not keep all others from the trash; it shows in the log each time.
+fn readable(row: TaskRow) -> Option<Task> {
+    let id = row.id.clone();
+    match Task::try_from(row) {
+        Ok(task) => Some(task),
+        Err(error) => {
+            tracing::error!(task = id, %error, "a task cannot be read and is left where it is");
+            None
+        }
+    }
+}
+
+const COMPLETED_BEFORE: &str = "
+    SELECT id, user_id, title, description, status, priority, due_at, reminder_minutes, completed_at, deleted_at,
+        version, created_at, updated_at
+    FROM taskflow_tasks
+    WHERE completed_at < ?1 AND deleted_at IS NULL
+    ORDER BY completed_at, id
+    LIMIT ?2";
+
+/// How many such tasks there are.
+pub(crate) async fn count_completed_before(pool: &SqlitePool, before: Timestamp) -> Result<u64, StoreError> {
+    let count: i64 = sqlx::query_scalar(COUNT_COMPLETED_BEFORE)
+        .bind(before.as_micros())
+        .fetch_one(pool)
+        .await
+        .map_err(store_error)?;
+    Ok(TABLE.number("id", count)?)
+}
+
+const COUNT_COMPLETED_BEFORE: &str =
+    "SELECT count(*) FROM taskflow_tasks WHERE completed_at < ?1 AND deleted_at IS NULL";

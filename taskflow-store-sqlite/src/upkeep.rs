@@ -1,0 +1,60 @@
+//! What the service needs to look after itself: the port [`Upkeep`].
+
+mod counts;
+mod feed;
+mod purge;
+
+use async_trait::async_trait;
+use taskflow_core::ports::{Expired, Upkeep};
+use taskflow_core::{MailTally, StoreError, Task, TaskCounts, TaskStatistics, Timestamp, Totals, UserId};
+
+use crate::store::SqliteStore;
+use crate::{statistics, tasks};
+
+#[async_trait]
+impl Upkeep for SqliteStore {
+    async fn tasks_completed_before(&self, before: Timestamp, limit: u32) -> Result<Vec<Task>, StoreError> {
+        tasks::completed_before(self.reader(), before, limit).await
+    }
+
+    async fn count_completed_before(&self, before: Timestamp) -> Result<u64, StoreError> {
+        tasks::count_completed_before(self.reader(), before).await
+    }
+
+    async fn purge(&self, expired: Expired, limit: u32) -> Result<u64, StoreError> {
+        purge::purge(self, expired, limit).await
+    }
+
+    async fn count_expired(&self, expired: Expired) -> Result<u64, StoreError> {
+        purge::count(self.reader(), expired).await
+    }
+
+    async fn changed_since(
+        &self,
+        since: Timestamp,
+        after: Option<UserId>,
+        size: u32,
+    ) -> Result<Vec<UserId>, StoreError> {
+        feed::changed_since(self.reader(), since, after, size).await
+    }
+
+    async fn task_counts(&self, owners: &[UserId], now: Timestamp) -> Result<Vec<TaskCounts>, StoreError> {
+        counts::task_counts(self.reader(), owners, now).await
+    }
+
+    async fn completions(&self, owners: &[UserId], since: Timestamp) -> Result<Vec<(UserId, Timestamp)>, StoreError> {
+        counts::completions(self.reader(), owners, since).await
+    }
+
+    async fn statistics(&self, owner: UserId) -> Result<Option<TaskStatistics>, StoreError> {
+        statistics::statistics(self.reader(), owner).await
+    }
+
+    async fn totals(&self) -> Result<Totals, StoreError> {
+        counts::totals(self.reader()).await
+    }
+
+    async fn recent_mail(&self, limit: u32) -> Result<MailTally, StoreError> {
+        counts::recent_mail(self.reader(), limit).await
+    }
+}

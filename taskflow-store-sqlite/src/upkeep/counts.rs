@@ -1,0 +1,128 @@
+//! Counting what people have done, and the whole service.
+
+use sqlx::SqlitePool;
+use taskflow_core::{MailTally, StoreError, TaskCounts, Timestamp, Totals, UserId};
+
+use crate::error::{Table, store_error};
+
+const TASKS: Table = Table("taskflow_tasks");
+const DELIVERIES: Table = Table("taskflow_deliveries");
+const USERS: Table = Table("taskflow_users");
+const MEETINGS: Table = Table("taskflow_meetings");
+
+#[derive(sqlx::FromRow)]
+struct CountsRow {
+    pending: i64,
+    in_progress: i64,
+    completed: i64,
+    overdue: i64,
+    lead_seconds: i64,
+}
+
+pub(super) async fn task_counts(
+    pool: &SqlitePool,
+    owners: &[UserId],
+    now: Timestamp,
+) -> Result<Vec<TaskCounts>, StoreError> {
+    let rows: Vec<CountsRow> = sqlx::query_as(TASK_COUNTS)
+        .bind(json(owners)?)
+        .bind(now.as_micros())
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    let counts = rows.into_iter().map(|row| {
+        let counts = TaskCounts {
+            total: 0,
+            pending: TASKS.number("status", row.pending)?,
+            in_progress: TASKS.number("status", row.in_progress)?,
+            completed: TASKS.number("status", row.completed)?,
+            overdue: TASKS.number("due_at", row.overdue)?,
+            lead_seconds: TASKS.number("completed_at", row.lead_seconds)?,
+        };
+        Ok(TaskCounts { total: counts.pending + counts.in_progress + counts.completed, ..counts })
+    });
+    counts.collect()
+}
+
+/// Each task counts its whole seconds, and none when its clock went back.
+const TASK_COUNTS: &str = "
+    SELECT count(*) FILTER (WHERE t.status = 'pending') AS pending,
+        count(*) FILTER (WHERE t.status = 'in_progress') AS in_progress,
+        count(*) FILTER (WHERE t.status = 'completed') AS completed,
+        count(*) FILTER (WHERE t.status <> 'completed' AND t.due_at < ?2) AS overdue,
+        coalesce(sum(max(t.completed_at - t.created_at, 0) / 1000000), 0) AS lead_seconds
+    FROM json_each(?1) AS j
+    LEFT JOIN taskflow_tasks AS t ON t.user_id = j.value AND t.deleted_at IS NULL
+    GROUP BY j.key
+    ORDER BY j.key";
+
+pub(super) async fn completions(
+    pool: &SqlitePool,
+    owners: &[UserId],
+    since: Timestamp,
+) -> Result<Vec<(UserId, Timestamp)>, StoreError> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(COMPLETIONS)
+        .bind(json(owners)?)
+        .bind(since.as_micros())
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    let done = rows.into_iter().map(|(id, at)| Ok((TASKS.value("user_id", &id)?, TASKS.instant("completed_at", at)?)));
+    done.collect()
+}
+
+/// In an index alone.
+const COMPLETIONS: &str = "
+    SELECT t.user_id, t.completed_at
+    FROM json_each(?1) AS j
+    CROSS JOIN taskflow_tasks AS t ON t.user_id = j.value
+    WHERE t.completed_at >= ?2";
+
+fn json(owners: &[UserId]) -> Result<String, StoreError> {
+    serde_json::to_string(owners).map_err(|error| StoreError::Internal(error.into()))
+}
+
+#[derive(sqlx::FromRow)]
+struct TotalsRow {
+    users: i64,
+    active_users: i64,
+    tasks: i64,
+    completed_tasks: i64,
+    meetings: i64,
+    deliveries: i64,
+}
+
+pub(super) async fn totals(pool: &SqlitePool) -> Result<Totals, StoreError> {
+    let row: TotalsRow = sqlx::query_as(TOTALS).fetch_one(pool).await.map_err(store_error)?;
+    Ok(Totals {
+        users: USERS.number("id", row.users)?,
+        active_users: USERS.number("is_active", row.active_users)?,
+        tasks: TASKS.number("id", row.tasks)?,
+        completed_tasks: TASKS.number("status", row.completed_tasks)?,
+        meetings: MEETINGS.number("id", row.meetings)?,
+        deliveries: DELIVERIES.number("id", row.deliveries)?,
+    })
+}
+
+const TOTALS: &str = "
+    SELECT (SELECT count(*) FROM taskflow_users) AS users,
+        (SELECT count(*) FROM taskflow_users WHERE is_active = 1) AS active_users,
+        (SELECT count(*) FROM taskflow_tasks WHERE deleted_at IS NULL) AS tasks,
+        (SELECT count(*) FROM taskflow_tasks WHERE deleted_at IS NULL AND completed_at IS NOT NULL) AS completed_tasks,
+        (SELECT count(*) FROM taskflow_meetings)
+            - (SELECT count(*) FROM taskflow_meetings WHERE cancelled_at IS NOT NULL) AS meetings,
+        (SELECT count(*) FROM taskflow_deliveries)
+            + (SELECT coalesce(sum(count), 0) FROM taskflow_ledger_totals) AS deliveries";
+
+pub(super) async fn recent_mail(pool: &SqlitePool, limit: u32) -> Result<MailTally, StoreError> {
+    let (delivered, discarded): (i64, i64) =
+        sqlx::query_as(RECENT_MAIL).bind(limit).fetch_one(pool).await.map_err(store_error)?;
+    Ok(MailTally {
+        delivered: DELIVERIES.number("state", delivered)?,
+        discarded: DELIVERIES.number("state", discarded)?,
+    })
+}
+
+const RECENT_MAIL: &str = "
+    SELECT count(*) FILTER (WHERE state = 'delivered'), count(*) FILTER (WHERE state = 'discarded')
+    FROM (SELECT state FROM taskflow_deliveries ORDER BY id DESC LIMIT ?1)";

@@ -1,0 +1,112 @@
+//! What the recurring duties need of this store alone.
+
+use sqlx::Executor;
+use taskflow_core::ports::{DigestQuery, Expired, Outbox, Slots, Store, Sweeps, Upkeep};
+use taskflow_core::testing::workbench::noon;
+use taskflow_core::{Changes, JobName, Settlement, User, UserId, Write};
+
+use super::world::World;
+
+fn open_tasks_of(user: UserId) -> DigestQuery {
+    DigestQuery { user_id: user, date: noon().to_chrono().date_naive(), now: noon(), day: None }
+}
+
+#[tokio::test]
+async fn a_damaged_task_spoils_the_digest_of_its_owner_alone() {
+    let world = World::new().await;
+    let (ada, bob) = (world.somebody("ada").await, world.somebody("bob").await);
+    for owner in [&ada, &bob] {
+        world.store.commit(&world.task(owner)).await.expect("a task");
+    }
+    let damage = "UPDATE taskflow_tasks SET due_at = 9223372036854775807
+        WHERE user_id = (SELECT id FROM taskflow_users WHERE username = 'ada')";
+    world.connection().await.execute(damage).await.expect("damage");
+
+    let queries = [ada.id, bob.id].map(open_tasks_of);
+    let digests = world.store.digests(&queries).await.expect("digests");
+    let error = digests[0].as_ref().expect_err("damaged");
+    assert_eq!((error.table, error.column), ("taskflow_tasks", "due_at"));
+    assert_eq!(digests[1].as_ref().expect("a digest").open.total, 1);
+}
+
+#[tokio::test]
+async fn a_damaged_task_does_not_keep_others_from_the_trash() {
+    let world = World::new().await;
+    let ada = world.somebody("ada").await;
+    for _ in 0..2 {
+        world.store.commit(&world.task(&ada)).await.expect("a task");
+    }
+    let mut other = world.connection().await;
+    other.execute("UPDATE taskflow_tasks SET status = 'completed', completed_at = 1").await.expect("done");
+    let damage = "UPDATE taskflow_tasks SET due_at = 9223372036854775807 WHERE rowid = 1";
+    other.execute(damage).await.expect("damage");
+    assert_eq!(world.store.tasks_completed_before(noon(), 10).await.expect("a read").len(), 1);
+}
+
+#[tokio::test]
+async fn a_duty_of_a_newer_release_is_left_to_it() {
+    let world = World::new().await;
+    assert!(world.store.pass_slot(JobName::Statistics, None, noon()).await.expect("an answer"));
+    let newer = "INSERT INTO taskflow_jobs (name, slot) VALUES ('of_tomorrow', 0)";
+    world.connection().await.execute(newer).await.expect("a duty");
+    let jobs: Vec<JobName> = world.store.jobs().await.expect("a read").into_iter().map(|state| state.job).collect();
+    assert_eq!(jobs, [JobName::Statistics]);
+}
+
+#[tokio::test]
+async fn a_purge_of_many_slices_removes_as_many_as_were_asked_for() {
+    let world = World::new().await;
+    let users: Vec<User> = (0..450).map(|n| world.user(&format!("user-{n}"))).collect();
+    let changes = users.iter().fold(Changes::new(), |changes, user| {
+        changes.write(Write::InsertUser(user.clone())).deliver([world.welcome(user)])
+    });
+    world.store.commit(&changes).await.expect("people");
+    loop {
+        let claimed = world.store.claim(&world.claim()).await.expect("a claim");
+        if claimed.is_empty() {
+            break;
+        }
+        let outcome = |reply: &str| taskflow_core::Outcome::Delivered { reply: reply.to_owned(), told: None };
+        let settle = |claim: &taskflow_core::ports::Claimed| Settlement {
+            id: claim.delivery.id,
+            lease: claim.lease,
+            at: noon(),
+            outcome: outcome("250 ok"),
+        };
+        let settlements: Vec<Settlement> = claimed.iter().map(settle).collect();
+        world.store.settle(&settlements).await.expect("settled");
+    }
+    let before = world.store.ledger().await.expect("a ledger");
+    let expired = Expired::Deliveries(noon() + std::time::Duration::from_secs(1));
+    let mut removed = Vec::new();
+    for limit in [410, 410] {
+        removed.push(world.store.purge(expired, limit).await.expect("purged"));
+        assert_eq!(world.store.ledger().await.expect("a ledger"), before);
+    }
+    assert_eq!(removed, [410, 40]);
+    let (day, count): (String, i64) = sqlx::query_as("SELECT day, count FROM taskflow_ledger_totals")
+        .fetch_one(&mut world.connection().await)
+        .await
+        .expect("one total");
+    assert_eq!((day.as_str(), count), ("2026-11-22", 450));
+}
+
+#[tokio::test]
+async fn runs_that_core_could_not_read_are_refused_by_the_schema() {
+    let world = World::new().await;
+    assert!(world.store.pass_slot(JobName::Statistics, None, noon()).await.expect("an answer"));
+    let mut other = world.connection().await;
+    let run = "INSERT INTO taskflow_job_runs (id, job, slot, since, trigger, dry_run, created_at, tries, counts)
+        VALUES ('0198c0de-0000-7000-8000-000000000001', 'statistics', 1, 0, 'slot', 0, 0, 0, '{}')";
+    other.execute(run).await.expect("a run");
+    for damage in [
+        "UPDATE taskflow_job_runs SET trigger = 'chance'",
+        "UPDATE taskflow_job_runs SET counts = 'no JSON'",
+        "UPDATE taskflow_job_runs SET lease = 'x'",
+        "UPDATE taskflow_job_runs SET lease = 'x', lease_until = 1, finished_at = 1",
+        "UPDATE taskflow_job_runs SET job = 'unknown'",
+        "INSERT INTO taskflow_ledger_totals VALUES ('2026-11-22', 'welcome', 'scheduled', 1)",
+    ] {
+        assert!(other.execute(damage).await.is_err(), "{damage}");
+    }
+}
