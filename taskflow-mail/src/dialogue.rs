@@ -2,8 +2,8 @@
 //!
 //! Where the relay offers PIPELINING (RFC 2920), MAIL, RCPT and DATA leave in one write, and the mail itself takes along
 //! the envelope of the next one, if there is one: one round trip per mail. Every answer is read for the command it
-//! belongs to, in order; where one is missing the connection ends, so that no mail counts as sent on the answer to
-//! another.
+//! belongs to, in order; where one is missing, or one too many or too early (see [`Turns`]), the connection ends, so that
+//! no mail counts as sent, or as refused, on the answer to another.
 
 mod open;
 mod verdict;
@@ -11,15 +11,18 @@ mod verdict;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lettre::transport::smtp;
 use lettre::transport::smtp::client::AsyncSmtpConnection;
+use lettre::transport::smtp::response::Response;
 use taskflow_core::ports::{Accepted, MailError, Reply};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::open::Offers;
 pub(crate) use self::verdict::Refusal;
-use self::verdict::{Answer, NoAnswer, accepted, answer, in_doubt, shortened, to_data, to_mail};
+use self::verdict::{Answer, NoAnswer, answer, in_doubt, out_of_step, to_content, to_data, to_mail, to_rcpt, told};
 use crate::message::{Message, one_line};
 use crate::pool::Relay;
+use crate::turns::Turns;
 
 /// How long to wait for the answer to QUIT; it decides nothing.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -27,6 +30,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// An open connection, signed in if the settings say so.
 pub(crate) struct Connection {
     smtp: AsyncSmtpConnection,
+    turns: Turns,
     offers: Offers,
     relay: Arc<Relay>,
     /// To how many envelopes it has answered.
@@ -35,24 +39,33 @@ pub(crate) struct Connection {
     _open: Arc<()>,
 }
 
+/// What leaves in one write.
+pub(crate) struct Parcel {
+    bytes: String,
+    /// How much of it is the mail itself, its last dot included.
+    mail: usize,
+    /// How many answers it asks for.
+    answers: usize,
+}
+
 impl Connection {
     /// Connects, greets, begins TLS and signs in. Errors say what went wrong, never a password.
     pub(crate) async fn open(relay: Arc<Relay>, deadline: Instant) -> Result<Self, String> {
-        let (smtp, offers) = open::open(&relay, deadline).await?;
+        let (smtp, turns, offers) = open::open(&relay, deadline).await?;
         let open = Arc::clone(&relay.open);
-        Ok(Self { smtp, offers, relay, mails: 0, _open: open })
+        Ok(Self { smtp, turns, offers, relay, mails: 0, _open: open })
     }
 
     /// What the relay is like, on one line.
     pub(crate) fn description(&self) -> String {
         let signed_in = if self.relay.settings.login.is_some() { ", signed in" } else { "" };
         let name = one_line(self.smtp.server_info().name());
-        shortened(&format!("{name} is ready{signed_in}; it offers {}", self.offers.lines.join(", ")))
+        told(&format!("{name} is ready{signed_in}; it offers {}", self.offers.lines.join(", ")), &self.relay.secrets)
     }
 
     /// Whether it may carry one more mail.
     pub(crate) fn has_room_for_more(&self) -> bool {
-        self.mails < self.relay.settings.mails_per_connection
+        !self.turns.out_of_step() && self.mails < self.relay.settings.mails_per_connection
     }
 
     /// Whether the envelope of a mail may be sent before the mail before it was answered to.
@@ -64,10 +77,9 @@ impl Connection {
     pub(crate) fn check_size(&self, message: &Message) -> Result<(), MailError> {
         let size = message.source.len();
         match self.offers.longest {
-            Some(longest) if size as u64 > longest => Err(MailError::Permanent(Reply {
-                code: None,
-                text: format!("the mail has {size} octets, and the relay takes at most {longest}"),
-            })),
+            Some(longest) if size as u64 > longest => Err(MailError::Permanent(Reply::none(format!(
+                "the mail has {size} octets, and the relay takes at most {longest}"
+            )))),
             Some(_) | None => Ok(()),
         }
     }
@@ -76,15 +88,25 @@ impl Connection {
     pub(crate) async fn offer(&mut self, message: &Message, deadline: Instant) -> Result<(), Refusal> {
         let envelope = self.envelope(message);
         if self.offers.pipelining {
+            self.turns.ask(3, 0);
             let limit = self.command_limit();
-            let to_first = within_limit(limit, deadline, self.smtp.command(envelope.concat())).await.and_then(answer);
+            let to_first = within_limit(limit, deadline, self.smtp.command(envelope.concat())).await;
+            let to_first = self.heard(to_first);
             return self.hear_rest(to_first, deadline).await;
         }
         let [mail, rcpt, data] = envelope;
         let said = to_mail(self.say(&mail, deadline).await);
         self.count(&said);
+        if let Err(Refusal::Refused(MailError::Permanent(_))) = &said {
+            // What came too late to be noticed may look like an answer to MAIL. Nothing follows here that could show it,
+            // so the relay is asked for what only one answer fits to (RFC 5321 §4.1.1.10).
+            return match self.say("QUIT\r\n", deadline.min(Instant::now() + FAREWELL)).await {
+                Ok(answer) if answer.code != 221 => Err(out_of_step(&answer)),
+                Ok(_) | Err(_) => said.map_err(|refusal| refusal.and_broken(&NoAnswer::Lost(String::new()))),
+            };
+        }
         said?;
-        accepted(self.say(&rcpt, deadline).await.map_err(|none| in_doubt(&none, "to RCPT"))?)?;
+        to_rcpt(self.say(&rcpt, deadline).await.map_err(|none| in_doubt(&none, "to RCPT"))?)?;
         to_data(self.say(&data, deadline).await.map_err(|none| in_doubt(&none, "to DATA"))?)
     }
 
@@ -96,21 +118,24 @@ impl Connection {
 
     /// Everything that leaves in one write for a mail that the relay waits for: the mail itself, and the envelope of the
     /// one that rides behind it (RFC 2920 §3.1).
-    pub(crate) fn parcel(&self, message: &Message, rider: Option<&Message>) -> String {
-        let mut parcel = message.dot_stuffed();
-        parcel.extend(rider.map(|rider| self.envelope(rider)).into_iter().flatten());
-        parcel
+    pub(crate) fn parcel(&self, message: &Message, rider: Option<&Message>) -> Parcel {
+        let mut bytes = message.dot_stuffed();
+        let mail = bytes.len();
+        bytes.extend(rider.map(|rider| self.envelope(rider)).into_iter().flatten());
+        Parcel { bytes, mail, answers: if rider.is_some() { 4 } else { 1 } }
     }
 
     /// Hands over the mail that was offered. Of what rides with it the answers are left to
     /// [`hear_envelope`](Self::hear_envelope).
-    pub(crate) async fn hand_over(&mut self, parcel: String, deadline: Instant) -> Result<Accepted, Refusal> {
+    pub(crate) async fn hand_over(&mut self, parcel: Parcel, deadline: Instant) -> Result<Accepted, Refusal> {
+        let Parcel { bytes, mail, answers } = parcel;
+        self.turns.ask(answers, mail);
         // The relay may take its time with the mail itself: only the deadline of the whole ends this.
         let rest = deadline.saturating_duration_since(Instant::now());
-        let sent = within_limit(rest, deadline, self.smtp.command(parcel)).await;
-        let answer = sent.and_then(answer).map_err(|none| in_doubt(&none, "after the mail was sent"))?;
+        let sent = within_limit(rest, deadline, self.smtp.command(bytes)).await;
+        let answer = self.heard(sent).map_err(|none| in_doubt(&none, "after the mail was sent"))?;
         let reply = answer.to_string();
-        accepted(answer).map(|()| Accepted { reply })
+        to_content(answer).map(|()| Accepted { reply })
     }
 
     /// Forgets a mail that was refused; `false` when the relay does not confirm that.
@@ -121,6 +146,7 @@ impl Connection {
     /// Takes leave (RFC 5321 §4.1.1.10), briefly.
     pub(crate) async fn quit(mut self) {
         // Whatever comes, the connection is closed by dropping it.
+        self.turns.ask(1, 0);
         let _ = timeout(FAREWELL, self.smtp.command("QUIT\r\n")).await;
     }
 
@@ -138,16 +164,21 @@ impl Connection {
             return mail;
         }
         // All three answers are read whatever they are, or the next mail would take them for its own.
-        let to_rcpt = self.hear(deadline).await;
+        let second = self.hear(deadline).await;
         let to_last = self.hear(deadline).await;
-        let refused = match (mail, to_rcpt) {
+        // No relay says 2yz to DATA: what looks like the answers to this envelope began with one to something else.
+        if let Ok(answer @ Answer { code: 200..=299, .. }) = &to_last {
+            return Err(out_of_step(answer));
+        }
+        let refused = match (mail, second) {
             (Err(refusal), _) => Some(refusal),
-            (Ok(()), Ok(answer)) => accepted(answer).err(),
+            (Ok(()), Ok(answer)) => to_rcpt(answer).err(),
             (Ok(()), Err(none)) => return Err(in_doubt(&none, "to RCPT")),
         };
         match (refused, to_last) {
             (None, Ok(answer)) => to_data(answer),
             (None, Err(none)) => Err(in_doubt(&none, "to DATA")),
+            (Some(refusal @ Refusal::Broken(_)), _) => Err(refusal),
             // RFC 2920 §3.1: a relay that wants the mail although nobody may have it gets an empty one.
             (Some(refusal), Ok(Answer { code: 354, .. })) => match self.say(".\r\n", deadline).await {
                 Ok(_) => Err(refusal),
@@ -165,13 +196,20 @@ impl Connection {
     }
 
     async fn say(&mut self, command: &str, deadline: Instant) -> Result<Answer, NoAnswer> {
+        self.turns.ask(1, 0);
         let limit = self.command_limit();
-        within_limit(limit, deadline, self.smtp.command(command)).await.and_then(answer)
+        let came = within_limit(limit, deadline, self.smtp.command(command)).await;
+        self.heard(came)
     }
 
     async fn hear(&mut self, deadline: Instant) -> Result<Answer, NoAnswer> {
         let limit = self.command_limit();
-        within_limit(limit, deadline, self.smtp.read_response()).await.and_then(answer)
+        let came = within_limit(limit, deadline, self.smtp.read_response()).await;
+        self.heard(came)
+    }
+
+    fn heard(&self, came: Result<Result<Response, smtp::Error>, NoAnswer>) -> Result<Answer, NoAnswer> {
+        came.and_then(|response| answer(response, &self.relay.secrets))
     }
 
     fn command_limit(&self) -> Duration {

@@ -2,7 +2,7 @@
 
 use mail_parser::{MessageParser, MimeHeaders};
 use taskflow_core::ports::{Bounces, UnreadableBounce};
-use taskflow_core::{BounceReport, EmailAddress, SuppressionCause};
+use taskflow_core::{BounceReport, EmailAddress, SuppressionCause, bounce_is_for_good};
 
 use crate::foreign::{body, decoded, parts};
 use crate::message::one_line;
@@ -27,8 +27,8 @@ const LONGEST_DETAIL: usize = 500;
 /// # What is read
 ///
 /// * The `message/delivery-status` part (RFC 3464 §2) of a `multipart/report`: an entry for each recipient whose mail
-///   `failed` or is `delayed`. A failure is permanent when its status begins with 5; one that gives up after `4.y.z` is
-///   not, since the mailbox may be there again tomorrow. `delivered`, `relayed` and `expanded` report no trouble.
+///   `failed` or is `delayed`. A failure is permanent when it says that there is no such mailbox
+///   ([`bounce_is_for_good`]); a full one, or policy, may be otherwise tomorrow. `delivered`, `relayed` and `expanded` report no trouble.
 /// * The `message/feedback-report` part (RFC 5965 §3): a complaint of type `abuse`, `fraud` or `other` about the
 ///   addresses in `Original-Rcpt-To`, or of the mail that came back when the report names none. `not-spam` is none.
 ///
@@ -204,11 +204,9 @@ impl Block {
         self.get("status").map(word).unwrap_or_default()
     }
 
-    /// Whether the mailbox is gone for good; without a status the relay's own code says it.
+    /// Whether the mailbox is gone for good; without a status the relay's own words say it.
     fn is_permanent(&self) -> bool {
-        let status = self.status();
-        let said = self.get("diagnostic-code").map(typed).unwrap_or_default();
-        status.starts_with("5.") || status.is_empty() && said.starts_with('5')
+        bounce_is_for_good(&self.status(), self.get("diagnostic-code").map(typed).unwrap_or_default())
     }
 
     /// The relay's own words, with the status before them unless they bring it along.

@@ -31,12 +31,14 @@
 //! * `pool` – which connection a mail takes, how many begin per second, and when a relay that fails is asked again.
 //! * `dialogue` – one connection: greeting, sign-in, and the only place where an answer becomes a verdict.
 //! * `stream` – the bytes below: plain, STARTTLS and implicit TLS.
+//! * `turns` – which answers are owed: a relay that says more, or says it too early, is hung up on.
+//! * `secrets` – what relays must not be quoted with.
 //! * `mailbox` – [`DevMailbox`]: mail that stays in the store, for development.
 //! * `testing` (feature `testing`) – an SMTP server that fails on demand.
 //!
 //! # Invariants
 //!
-//! * A mail counts as sent only on a 2yz answer to its own DATA.
+//! * A mail counts as sent only on a 250 that follows its own last dot.
 //! * A connection about which there is any doubt is closed, never used again.
 //! * An unchanged mail is the same bytes each time, Message-ID, Date and boundary included.
 //! * What people type is text in a mail and in a calendar object, and never a header, a parameter or a line of it.
@@ -51,10 +53,12 @@ mod mailbox;
 mod message;
 mod pool;
 mod render;
+mod secrets;
 mod smtp;
 mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod turns;
 
 pub use dsn::BounceReports;
 pub use ical::ICalendar;

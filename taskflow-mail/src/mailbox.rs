@@ -46,7 +46,7 @@ impl Mailer for DevMailbox {
             Err(taskflow_core::StoreError::Unavailable(cause)) => {
                 Err(MailError::Unavailable(format!("the dev mailbox cannot be written: {cause}")))
             }
-            Err(error) => Err(MailError::Transient(Reply { code: None, text: format!("dev mailbox: {error}") })),
+            Err(error) => Err(MailError::Transient(Reply::none(format!("dev mailbox: {error}")))),
         }
     }
 }

@@ -178,7 +178,7 @@ pub(crate) fn checked(source: Vec<u8>) -> Result<String, MailError> {
 }
 
 fn unsendable(why: &str) -> MailError {
-    MailError::Permanent(Reply { code: None, text: format!("the mail cannot be written: {why}") })
+    MailError::Permanent(Reply::none(format!("the mail cannot be written: {why}")))
 }
 
 #[cfg(test)]

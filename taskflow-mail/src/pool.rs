@@ -21,6 +21,7 @@ use self::door::Door;
 pub(crate) use self::rate::{Rate, Token};
 use crate::dialogue::Connection;
 use crate::message::Message;
+use crate::secrets::Secrets;
 use crate::smtp::{Security, SmtpSettings};
 use crate::stream::Protection;
 
@@ -40,6 +41,7 @@ pub(crate) struct Pool {
 pub(crate) struct Relay {
     pub(crate) settings: SmtpSettings,
     pub(crate) protection: Protection,
+    pub(crate) secrets: Secrets,
     /// Every open connection holds it too.
     pub(crate) open: Arc<()>,
 }
@@ -86,7 +88,12 @@ impl Pool {
             Security::ImplicitTls => Protection::implicit(&settings.host, roots)?,
         };
         Ok(Self {
-            relay: Arc::new(Relay { settings, protection, open: Arc::default() }),
+            relay: Arc::new(Relay {
+                secrets: Secrets::of(settings.login.as_ref()),
+                settings,
+                protection,
+                open: Arc::default(),
+            }),
             clock: Arc::clone(&clock),
             line: Mutex::default(),
             door: Door::new(clock),

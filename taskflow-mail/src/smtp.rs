@@ -26,12 +26,13 @@ use crate::pool::{Pool, Rate};
 /// |---|---|---|
 /// | connecting, TLS, the greeting or signing in fails | the relay is away | `Unavailable` for everybody; it is asked once a second, by one connection, until it lets us in. While other connections work, mail waits for those instead |
 /// | the connection is lost, or 421, before MAIL is answered | nothing was offered | the mail takes another connection; on a fresh one: as above |
-/// | 4yz to MAIL, RCPT or the mail | the relay does not want this mail now | `Transient` |
+/// | 4yz to MAIL, RCPT or the mail | the relay does not want this mail now | `Transient`, for this mail alone |
 /// | 5yz to MAIL, RCPT or the mail | it never will | `Permanent` |
-/// | 4yz that tells of throttling (454, "too many", "rate limit") and not of a mailbox (4.1.z, 4.2.z) | we are too fast | `Unavailable`; nobody offers anything for a second |
+/// | 4yz that tells of throttling ("too many", "rate") and not of a mailbox (4.1.z, 4.2.z), also 454 to MAIL | we are too fast | `Unavailable`; nobody offers anything for a second. To RCPT or the mail only the first time that a recipient meets it: then `Transient` |
 /// | 421 to RCPT, DATA or the mail | it hangs up on this mail, or on all | the first such answer since a mail was last accepted is about its mail: `Transient`. Further ones, with nothing accepted in between, are about the relay: `Unavailable`, no attempt used |
 /// | silence, nonsense or a lost connection from RCPT on | nobody knows | `Transient` without a code; the connection is closed |
-/// | 2yz to the mail | it is taken | `Ok` |
+/// | an answer before it is asked for, or one too many | the relay is out of step | the connection is closed; a mail that was offered is in doubt: `Transient` without a code |
+/// | 250 to the mail | it is taken | `Ok` |
 pub struct SmtpMailer {
     pool: Arc<Pool>,
     rate: Arc<Rate>,
@@ -121,7 +122,7 @@ impl SmtpMailer {
         // The dialogue runs in a task of the pool: a caller who stops waiting must not leave it half-way, or the next
         // mail on that connection would read answers meant for this one.
         let answer = self.pool.submit(message, token, begin_by, began + self.pool.settings().mail_limit);
-        let broken = |_| Reply { code: None, text: "the dialogue with the relay broke off".to_owned() };
+        let broken = |_| Reply::none("the dialogue with the relay broke off");
         answer.await.unwrap_or_else(|error| Err(MailError::Transient(broken(error))))
     }
 

@@ -6,11 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use lettre::transport::smtp::client::{AsyncTokioStream, Certificate, TlsParameters};
+use lettre::transport::smtp::client::AsyncTokioStream;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -19,8 +19,8 @@ use tokio_rustls::client::TlsStream;
 pub(crate) enum Protection {
     /// None.
     None,
-    /// Begins after STARTTLS; lettre does it.
-    StartTls(TlsParameters),
+    /// Begins after STARTTLS.
+    StartTls(TlsConnector, ServerName<'static>),
     /// Begins at once.
     Implicit(TlsConnector, ServerName<'static>),
 }
@@ -46,24 +46,82 @@ impl Protection {
 
     /// The same for STARTTLS.
     pub(crate) fn starttls(host: &str, extra_roots: Option<&[u8]>) -> Result<Self, String> {
-        ServerName::try_from(host).map_err(|_| format!("{host} is no name for TLS"))?;
-        let mut builder = TlsParameters::builder(host.to_owned());
-        if let Some(pem) = extra_roots {
-            let certificate = Certificate::from_pem(pem);
-            builder = builder.add_root_certificate(
-                certificate.map_err(|error| format!("the root certificate cannot be read: {error}"))?,
-            );
-        }
-        Ok(Self::StartTls(builder.build_rustls().map_err(|error| error.to_string())?))
+        Ok(match Self::implicit(host, extra_roots)? {
+            Self::Implicit(connector, name) => Self::StartTls(connector, name),
+            other => other,
+        })
     }
 
-    /// What SMTP is spoken over, after the handshake if TLS comes first.
-    pub(crate) async fn wrap(&self, tcp: TcpStream) -> io::Result<Box<dyn AsyncTokioStream>> {
-        let socket = Socket { tcp, bytewise: matches!(self, Self::StartTls(_)), heard: 0 };
+    /// What SMTP is spoken over, after the handshake if TLS comes first, and what to hear on it before anything else: where
+    /// the relay was greeted in clear its greeting does not come again.
+    pub(crate) async fn wrap(
+        &self,
+        tcp: TcpStream,
+        hello: &str,
+    ) -> Result<(Box<dyn AsyncTokioStream>, &'static [u8]), Failed> {
+        let mut socket = Socket { tcp, heard: 0 };
         Ok(match self {
-            Self::None | Self::StartTls(_) => Box::new(socket),
-            Self::Implicit(connector, name) => Box::new(Encrypted(connector.connect(name.clone(), socket).await?)),
+            Self::None => (Box::new(socket), b""),
+            Self::Implicit(connector, name) => {
+                let stream = connector.connect(name.clone(), socket).await;
+                (Box::new(Encrypted(stream.map_err(Failed::at("TLS failed"))?)), b"")
+            }
+            Self::StartTls(connector, name) => {
+                ask_for_tls(&mut socket, hello).await?;
+                let stream = connector.connect(name.clone(), socket).await;
+                (Box::new(Encrypted(stream.map_err(Failed::at("STARTTLS failed"))?)), b"220 encrypted\r\n")
+            }
         })
+    }
+}
+
+/// Why a connection is not what it should be.
+pub(crate) struct Failed {
+    /// What failed; empty where the cause says it.
+    pub(crate) what: &'static str,
+    pub(crate) cause: io::Error,
+}
+
+impl Failed {
+    fn at(what: &'static str) -> impl Fn(io::Error) -> Self {
+        move |cause| Self { what, cause }
+    }
+}
+
+/// The dialogue that ends with STARTTLS (RFC 3207 §4). It is read byte by byte, so that nothing is read ahead: a man in the
+/// middle could append answers in clear to the answer to STARTTLS and have them believed inside TLS. Such bytes meet the
+/// handshake, which fails.
+async fn ask_for_tls(socket: &mut Socket, hello: &str) -> Result<(), Failed> {
+    expect(socket, 220).await.map_err(Failed::at(""))?;
+    socket.write_all(format!("EHLO {hello}\r\n").as_bytes()).await.map_err(Failed::at(""))?;
+    let offers = expect(socket, 250).await.map_err(Failed::at(""))?;
+    if !offers.iter().any(|offer| offer.trim().eq_ignore_ascii_case("STARTTLS")) {
+        let cause = io::Error::other("the relay does not offer STARTTLS; nothing was sent in clear");
+        return Err(Failed { what: "", cause });
+    }
+    socket.write_all(b"STARTTLS\r\n").await.map_err(Failed::at("STARTTLS failed"))?;
+    expect(socket, 220).await.map_err(Failed::at("STARTTLS failed"))?;
+    Ok(())
+}
+
+/// The lines of an answer (RFC 5321 §4.2), without its code, which must be this one.
+async fn expect(socket: &mut Socket, code: u16) -> io::Result<Vec<String>> {
+    let mut lines = Vec::new();
+    loop {
+        let mut line = Vec::new();
+        while line.last() != Some(&b'\n') {
+            line.push(socket.read_u8().await?);
+        }
+        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+        match line.split_at_checked(3) {
+            Some((given, rest)) if given.parse() == Ok(code) && (rest.is_empty() || rest.starts_with([' ', '-'])) => {
+                lines.push(rest.get(1..).unwrap_or_default().to_owned());
+                if !rest.starts_with('-') {
+                    return Ok(lines);
+                }
+            }
+            _ => return Err(io::Error::other(line)),
+        }
     }
 }
 
@@ -71,18 +129,10 @@ impl Protection {
 /// be kept in memory.
 const LONGEST_SPEECH: usize = 256 * 1024;
 
-/// The first byte of a TLS handshake record (RFC 8446 §5.1); no SMTP command begins with it.
-const HANDSHAKE: u8 = 0x16;
-
-/// A connection to a relay that is not trusted to be brief, nor to be the only one who speaks.
-///
-/// Before STARTTLS it is read byte by byte: lettre keeps what it has read ahead when TLS begins, so that a man in the
-/// middle could append answers in clear to the answer to STARTTLS and have them believed inside TLS. Here nothing is
-/// ever read ahead: such bytes meet the handshake, which fails.
+/// A connection to a relay that is not trusted to be brief.
 #[derive(Debug)]
 struct Socket {
     tcp: TcpStream,
-    bytewise: bool,
     /// How much was read since the last write.
     heard: usize,
 }
@@ -90,15 +140,7 @@ struct Socket {
 impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let read = if self.bytewise && buf.remaining() > 0 {
-            let mut byte = [0];
-            let mut one = ReadBuf::new(&mut byte);
-            let read = Pin::new(&mut self.tcp).poll_read(cx, &mut one);
-            buf.put_slice(one.filled());
-            read
-        } else {
-            Pin::new(&mut self.tcp).poll_read(cx, buf)
-        };
+        let read = Pin::new(&mut self.tcp).poll_read(cx, buf);
         self.heard += buf.filled().len() - before;
         if self.heard > LONGEST_SPEECH {
             return Poll::Ready(Err(io::Error::other("the relay does not stop talking")));
@@ -109,7 +151,6 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.bytewise &= buf.first() != Some(&HANDSHAKE);
         self.heard = 0;
         Pin::new(&mut self.tcp).poll_write(cx, buf)
     }

@@ -9,12 +9,13 @@ use lettre::transport::smtp::commands::Ehlo;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::Instant;
 
-use super::verdict::{Answer, answer, root_cause, said};
+use super::verdict::{Answer, answer, root_cause, said, told};
 use super::within_limit;
 use crate::message::one_line;
 use crate::pool::Relay;
+use crate::secrets::Secrets;
 use crate::smtp::Login;
-use crate::stream::Protection;
+use crate::turns::{InTurn, Turns};
 
 /// What EHLO offered (RFC 5321 §4.1.1.1).
 pub(super) struct Offers {
@@ -29,29 +30,29 @@ pub(super) struct Offers {
 }
 
 /// Connects, greets, begins TLS and signs in. Errors say what went wrong, never a password.
-pub(super) async fn open(relay: &Relay, deadline: Instant) -> Result<(AsyncSmtpConnection, Offers), String> {
+pub(super) async fn open(relay: &Relay, deadline: Instant) -> Result<(AsyncSmtpConnection, Turns, Offers), String> {
     let settings = &relay.settings;
     let limit = settings.command_limit;
     let tcp = connect(&settings.host, settings.port, limit, deadline).await?;
-    let stream = within(limit, deadline, relay.protection.wrap(tcp)).await?;
-    let stream = stream.map_err(|error| format!("TLS failed: {}", root_cause(&error)))?;
+    let secrets = &relay.secrets;
+    let hello = settings.hello.to_string();
+    let (stream, first) = within(limit * 3, deadline, relay.protection.wrap(tcp, &hello)).await?.map_err(|failed| {
+        let cause = told(&root_cause(&failed.cause), secrets);
+        if failed.what.is_empty() { cause } else { format!("{}: {cause}", failed.what) }
+    })?;
+    let turns = Turns::new();
+    let stream = Box::new(InTurn::new(stream, first, turns.clone()));
     let greeting = within(limit, deadline, AsyncSmtpConnection::connect_with_transport(stream, &settings.hello));
-    let mut smtp = greeting.await?.map_err(|error| said(&error))?;
-    if let Protection::StartTls(parameters) = &relay.protection {
-        if !smtp.can_starttls() {
-            return Err("the relay does not offer STARTTLS; nothing was sent in clear".to_owned());
-        }
-        let upgrade = within(limit, deadline, smtp.starttls(parameters.clone(), &settings.hello));
-        upgrade.await?.map_err(|error| format!("STARTTLS failed: {}", said(&error)))?;
-    }
+    let mut smtp = greeting.await?.map_err(|error| said(&error, secrets))?;
     // lettre keeps only the offers it knows itself, and neither PIPELINING nor SIZE is among them: ask once more.
     let hello = within(limit, deadline, smtp.command(Ehlo::new(settings.hello.clone())));
-    let hello = hello.await?.map_err(|error| said(&error))?;
+    let hello = hello.await?.map_err(|error| said(&error, secrets))?;
     let offers = Offers::read(hello.message().skip(1).map(one_line).collect());
     if let Some(login) = &settings.login {
-        within(limit, deadline, sign_in(&mut smtp, login)).await??;
+        within(limit, deadline, sign_in(&mut smtp, login, secrets)).await??;
     }
-    Ok((smtp, offers))
+    turns.opened();
+    Ok((smtp, turns, offers))
 }
 
 impl Offers {
@@ -95,18 +96,17 @@ async fn connect(host: &str, port: u16, limit: Duration, deadline: Instant) -> R
     Err(cause)
 }
 
-/// AUTH PLAIN or LOGIN (RFC 4954). What a relay says about a refused password is worth reading, unless it repeats it.
-async fn sign_in(smtp: &mut AsyncSmtpConnection, login: &Login) -> Result<(), String> {
+/// AUTH PLAIN or LOGIN (RFC 4954). What a relay says about a refused password is worth reading, even where it repeats it:
+/// that is hidden.
+async fn sign_in(smtp: &mut AsyncSmtpConnection, login: &Login, secrets: &Secrets) -> Result<(), String> {
     let mechanisms = [Mechanism::Plain, Mechanism::Login];
     if smtp.server_info().get_auth_mechanism(&mechanisms).is_none() {
         return Err("the relay offers no sign-in that we know (AUTH PLAIN or LOGIN)".to_owned());
     }
     let credentials = Credentials::new(login.username.clone(), login.password.clone());
-    match answer(smtp.auth(&mechanisms, &credentials).await) {
+    match answer(smtp.auth(&mechanisms, &credentials).await, secrets) {
         Ok(Answer { code: 235, .. }) => Ok(()),
-        Ok(answer @ Answer { code: 400..=499 | 530..=539, .. }) if !answer.text.contains(&login.password) => {
-            Err(format!("signing in failed: {answer}"))
-        }
+        Ok(answer @ Answer { code: 400..=499 | 530..=539, .. }) => Err(format!("signing in failed: {answer}")),
         // Other answers may quote the command, and with it the password.
         Ok(answer) => Err(format!("signing in failed: {}", answer.code)),
         Err(none) => Err(format!("signing in failed: {none}")),

@@ -1,12 +1,14 @@
 //! The only place where an answer of the relay becomes a verdict on a mail and on its connection.
 
+use std::io;
 use std::time::Duration;
 
 use lettre::transport::smtp;
 use lettre::transport::smtp::response::Response;
-use taskflow_core::ports::{MailError, Reply};
+use taskflow_core::ports::{Asked, MailError, Reply};
 
 use crate::message::one_line;
+use crate::secrets::Secrets;
 
 /// Longest answer of a relay that is kept, in characters.
 const LONGEST_TEXT: usize = 500;
@@ -16,8 +18,8 @@ const LONGEST_TEXT: usize = 500;
 pub(crate) enum Refusal {
     /// A clean no: after RSET the connection is as good as before.
     Refused(MailError),
-    /// A clean no to everything: mail comes too fast. The connection is as good as before.
-    Throttled(String),
+    /// A clean no that speaks of too much mail. The connection is as good as before.
+    Throttled(Reply),
     /// 421 after MAIL was accepted: this mail was not taken, and the connection ends.
     HungUp(Reply),
     /// The relay closed the connection, said that it will, or fell silent, before it answered to MAIL: it has nothing of
@@ -37,8 +39,10 @@ pub(super) struct Answer {
 pub(super) enum NoAnswer {
     /// Not in time.
     Silence(Duration),
-    /// The connection is gone, or what came is no answer.
+    /// The connection is gone.
     Lost(String),
+    /// What came is no answer, or came before it was asked for.
+    Nonsense(String),
 }
 
 impl Refusal {
@@ -46,7 +50,10 @@ impl Refusal {
     pub(super) fn and_broken(self, cause: &NoAnswer) -> Self {
         match self {
             Self::Refused(error) => Self::Broken(error),
-            Self::Throttled(text) => Self::Broken(MailError::Unavailable(format!("{text} ({cause})"))),
+            Self::Throttled(reply) if reply.to == Asked::Sender => {
+                Self::Broken(MailError::Unavailable(format!("{reply} ({cause})")))
+            }
+            Self::Throttled(reply) => Self::Broken(MailError::Transient(reply)),
             Self::HungUp(_) | Self::Gone(_) | Self::Broken(_) => self,
         }
     }
@@ -57,21 +64,32 @@ impl Refusal {
     }
 }
 
-/// The answer to MAIL, the first of a dialogue: before it nothing was offered.
+/// The answer to MAIL, the first of a dialogue: before it nothing was offered. Who answers with nonsense does have the
+/// envelope, so that it costs an attempt.
 pub(super) fn to_mail(answer: Result<Answer, NoAnswer>) -> Result<(), Refusal> {
     match answer {
         Ok(answer) if answer.code == 421 => Err(Refusal::Gone(answer.to_string())),
-        Ok(answer) => accepted(answer),
+        Ok(Answer { code: 250, .. }) => Ok(()),
+        Ok(answer) => Err(refused(answer, Asked::Sender)),
         Err(NoAnswer::Lost(cause)) => Err(Refusal::Gone(cause)),
+        Err(none @ NoAnswer::Nonsense(_)) => Err(in_doubt(&none, "to MAIL")),
         Err(none @ NoAnswer::Silence(_)) => Err(Refusal::Gone(format!("{none} to MAIL"))),
     }
 }
 
-/// The answer to RCPT, or to the mail itself: 2yz is yes.
-pub(super) fn accepted(answer: Answer) -> Result<(), Refusal> {
+/// The answer to RCPT: 250 and 251 are yes (RFC 5321 §4.3.2).
+pub(super) fn to_rcpt(answer: Answer) -> Result<(), Refusal> {
     match answer.code {
-        200..=299 => Ok(()),
-        _ => Err(refused(answer)),
+        250 | 251 => Ok(()),
+        _ => Err(refused(answer, Asked::Recipient)),
+    }
+}
+
+/// The answer to the mail itself: 250 alone is yes (RFC 5321 §4.3.2); 221, for example, takes leave.
+pub(super) fn to_content(answer: Answer) -> Result<(), Refusal> {
+    match answer.code {
+        250 => Ok(()),
+        _ => Err(refused(answer, Asked::Content)),
     }
 }
 
@@ -79,19 +97,21 @@ pub(super) fn accepted(answer: Answer) -> Result<(), Refusal> {
 pub(super) fn to_data(answer: Answer) -> Result<(), Refusal> {
     match answer.code {
         354 => Ok(()),
-        _ => Err(refused(answer)),
+        _ => Err(refused(answer, Asked::Content)),
     }
 }
 
 /// What an answer other than the one hoped for says about a mail.
-fn refused(answer: Answer) -> Refusal {
+fn refused(answer: Answer, asked: Asked) -> Refusal {
+    let throttling = answer.is_throttling() || answer.code == 454 && asked == Asked::Sender;
+    let reply = Reply::new(asked, answer.code, &answer.text[..]);
     match answer.code {
-        421 => Refusal::HungUp(Reply { code: Some(421), text: answer.text }),
+        421 => Refusal::HungUp(reply),
         // It wants another sign-in (RFC 4954 §6), which is not about this mail.
         530 | 534 | 535 | 538 => Refusal::Broken(MailError::Unavailable(answer.to_string())),
-        400..=499 if answer.is_throttling() => Refusal::Throttled(answer.to_string()),
-        400..=499 => Refusal::Refused(MailError::Transient(Reply { code: Some(answer.code), text: answer.text })),
-        500..=599 => Refusal::Refused(MailError::Permanent(Reply { code: Some(answer.code), text: answer.text })),
+        400..=499 if throttling => Refusal::Throttled(reply),
+        400..=499 => Refusal::Refused(MailError::Transient(reply)),
+        500..=599 => Refusal::Refused(MailError::Permanent(reply)),
         // An answer to something else: nobody knows what became of the mail.
         _ => Refusal::Broken(doubtful(format!("unexpected answer: {answer}"))),
     }
@@ -102,21 +122,26 @@ pub(super) fn in_doubt(none: &NoAnswer, place: &str) -> Refusal {
     Refusal::Broken(doubtful(format!("{none} {place}")))
 }
 
-fn doubtful(text: String) -> MailError {
-    MailError::Transient(Reply { code: None, text })
+/// The relay answers to something else than it was asked.
+pub(super) fn out_of_step(answer: &Answer) -> Refusal {
+    Refusal::Broken(doubtful(format!("out of step: {answer}")))
+}
+
+fn doubtful(why: String) -> MailError {
+    MailError::Transient(Reply::none(why))
 }
 
 impl Answer {
     /// Whether the relay wants less of everything: by the words that relays use, unless the status code (RFC 3463) says
-    /// that it is about the address (4.1.z) or its mailbox (4.2.z). 454 has other meanings for other commands only.
+    /// that it is about the address (4.1.z) or its mailbox (4.2.z).
     fn is_throttling(&self) -> bool {
-        const WORDS: [&str; 6] =
-            ["throttl", "rate limit", "rate exceeded", "too many messages", "too many connections", "too much mail"];
+        const PARTS: [&str; 3] = ["throttl", "too many", "too much mail"];
         if self.text.starts_with("4.1.") || self.text.starts_with("4.2.") {
             return false;
         }
         let text = self.text.to_ascii_lowercase();
-        self.code == 454 || WORDS.iter().any(|words| text.contains(words))
+        let mut words = text.split(|c: char| !c.is_alphabetic());
+        PARTS.iter().any(|part| text.contains(part)) || words.any(|word| matches!(word, "rate" | "rates"))
     }
 }
 
@@ -130,30 +155,47 @@ impl std::fmt::Display for NoAnswer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Silence(limit) => write!(f, "no answer within {:.1} s", limit.as_secs_f32()),
-            Self::Lost(cause) => f.write_str(cause),
+            Self::Lost(cause) | Self::Nonsense(cause) => f.write_str(cause),
         }
     }
 }
 
 /// What lettre read; a refusal is an answer like any other.
-pub(super) fn answer(result: Result<Response, smtp::Error>) -> Result<Answer, NoAnswer> {
+pub(super) fn answer(result: Result<Response, smtp::Error>, secrets: &Secrets) -> Result<Answer, NoAnswer> {
     match result {
         Ok(response) => {
             let text = response.message().collect::<Vec<_>>().join(" ");
-            Ok(Answer { code: response.code().into(), text: shortened(&text) })
+            Ok(Answer { code: response.code().into(), text: told(&text, secrets) })
         }
         Err(error) => match error.status() {
-            Some(code) => Ok(Answer { code: code.into(), text: shortened(&root_cause(&error)) }),
-            None => Err(NoAnswer::Lost(format!("the connection was lost ({})", root_cause(&error)))),
+            Some(code) => Ok(Answer { code: code.into(), text: told(&root_cause(&error), secrets) }),
+            None => {
+                let cause = told(&root_cause(&error), secrets);
+                let lost = format!("the connection was lost ({cause})");
+                Err(if is_nonsense(&error) { NoAnswer::Nonsense(lost) } else { NoAnswer::Lost(lost) })
+            }
         },
     }
 }
 
 /// An error in words: the relay's answer if there was one.
-pub(super) fn said(error: &smtp::Error) -> String {
+pub(super) fn said(error: &smtp::Error, secrets: &Secrets) -> String {
+    let cause = told(&root_cause(error), secrets);
     match error.status() {
-        Some(code) => format!("{code} {}", shortened(&root_cause(error))),
-        None => shortened(&root_cause(error)),
+        Some(code) => format!("{code} {cause}"),
+        None => cause,
+    }
+}
+
+/// Whether something came, and it was no answer. An answer that breaks off is a connection that does.
+fn is_nonsense(error: &smtp::Error) -> bool {
+    let mut cause: &(dyn std::error::Error + 'static) = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    match cause.downcast_ref::<io::Error>() {
+        Some(error) => error.kind() == io::ErrorKind::InvalidData,
+        None => error.is_response() && cause.to_string() != "incomplete response",
     }
 }
 
@@ -166,7 +208,12 @@ pub(super) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     cause.to_string()
 }
 
-pub(super) fn shortened(text: &str) -> String {
+/// What may be told of what a relay said. Secrets first: half of one is one, too.
+pub(super) fn told(text: &str, secrets: &Secrets) -> String {
+    shortened(&secrets.hidden_in(text))
+}
+
+fn shortened(text: &str) -> String {
     one_line(text).chars().take(LONGEST_TEXT).collect()
 }
 
@@ -188,6 +235,8 @@ mod tests {
         for (code, text) in [
             (450, "4.2.1 The user is receiving mail at a rate that; rate limit"),
             (450, "4.2.0 greylisted, try again later"),
+            (454, "4.7.1 relay access denied"),
+            (450, "moderated"),
             (452, "4.2.2 mailbox full"),
             (451, "4.3.0 local error in processing"),
         ] {

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use taskflow_core::ports::{Accepted, MailError, Reply};
+use taskflow_core::ports::{Accepted, Asked, MailError, Reply};
 use tokio::time::{Instant, timeout};
 
 use super::{Job, Pool};
@@ -91,7 +91,7 @@ impl Carrier {
             }
             let (outcome, rider) = self.hand_over(&mut connection, &job).await;
             if outcome.is_ok() {
-                self.pool.door.vouch();
+                self.pool.door.vouch(&job.message.to);
             }
             match (outcome, rider) {
                 (Ok(accepted), Rider::None) => {
@@ -107,7 +107,8 @@ impl Carrier {
                 }
                 // The rider's MAIL begins a new mail, as RSET would.
                 (Err(refusal), Rider::Aboard(next)) if refusal.is_clean() => {
-                    job.end(Err(self.pool.verdict(&connection, refusal)));
+                    let verdict = self.pool.verdict(&connection, &job, refusal);
+                    job.end(Err(verdict));
                     job = next;
                 }
                 (Err(refusal), Rider::Aboard(next)) => {
@@ -155,7 +156,8 @@ impl Carrier {
             }
             Refusal::Refused(_) | Refusal::Throttled(_) => {
                 let usable = connection.reset(job.deadline).await;
-                job.end(Err(self.pool.verdict(&connection, refusal)));
+                let verdict = self.pool.verdict(&connection, &job, refusal);
+                job.end(Err(verdict));
                 if usable {
                     self.keep(connection).await;
                 }
@@ -171,7 +173,8 @@ impl Carrier {
 
     /// The same when the connection is of no more use.
     fn broken(&self, connection: Connection, job: Job, refusal: Refusal) {
-        job.end(Err(self.pool.verdict(&connection, refusal)));
+        let verdict = self.pool.verdict(&connection, &job, refusal);
+        job.end(Err(verdict));
     }
 
     async fn keep(&mut self, connection: Connection) {
@@ -217,11 +220,15 @@ impl Drop for Carrier {
 
 impl Pool {
     /// What a refusal says about its mail; what it says about the relay is noted.
-    fn verdict(&self, connection: &Connection, refusal: Refusal) -> MailError {
+    fn verdict(&self, connection: &Connection, job: &Job, refusal: Refusal) -> MailError {
         match refusal {
             Refusal::Refused(error) => error,
-            Refusal::Throttled(cause) => {
-                let cause = self.named(&cause);
+            // Whoever meets this twice is meant: it costs an attempt, and nobody else anything.
+            Refusal::Throttled(reply) if reply.to != Asked::Sender && !self.door.meets_first(&job.message.to) => {
+                MailError::Transient(reply)
+            }
+            Refusal::Throttled(reply) => {
+                let cause = self.named(&reply.to_string());
                 self.door.throttle(&cause);
                 MailError::Unavailable(cause)
             }

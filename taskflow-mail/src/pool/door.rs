@@ -1,12 +1,17 @@
 //! What is known about the relay: whether it may be asked now, and whether a refusal is about one mail or about all.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use taskflow_core::EmailAddress;
 use taskflow_core::ports::Clock;
 
 /// How long a relay that failed is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Most recipients that are remembered as throttled. Forgetting one means another turn without an attempt.
+const MOST_THROTTLED: usize = 10_000;
 
 /// The door of a relay.
 pub(super) struct Door {
@@ -18,6 +23,8 @@ struct Known {
     state: State,
     /// It told us to slow down, at that moment, in those words.
     throttled: Option<(Duration, String)>,
+    /// For whom it was told so, and took no mail since.
+    throttled_for: HashSet<EmailAddress>,
     /// It took a mail since it last hung up in the middle of one.
     vouched: bool,
 }
@@ -33,7 +40,7 @@ enum State {
 
 impl Door {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        let known = Known { state: State::Unknown, throttled: None, vouched: false };
+        let known = Known { state: State::Unknown, throttled: None, throttled_for: HashSet::new(), vouched: false };
         Self { clock, known: Mutex::new(known) }
     }
 
@@ -82,9 +89,21 @@ impl Door {
         self.lock().throttled = Some((self.clock.monotonic(), cause.to_owned()));
     }
 
-    /// It took a mail.
-    pub(super) fn vouch(&self) {
-        self.lock().vouched = true;
+    /// It asks for less over mail to this recipient. Whether that is news: one that meets it again and again may be the
+    /// only one who is meant.
+    pub(super) fn meets_first(&self, recipient: &EmailAddress) -> bool {
+        let mut known = self.lock();
+        if known.throttled_for.len() >= MOST_THROTTLED {
+            known.throttled_for.clear();
+        }
+        known.throttled_for.insert(recipient.clone())
+    }
+
+    /// It took a mail to this recipient.
+    pub(super) fn vouch(&self, recipient: &EmailAddress) {
+        let mut known = self.lock();
+        known.vouched = true;
+        known.throttled_for.remove(recipient);
     }
 
     /// It hung up in the middle of a mail. Whether that is about this mail: it is when others were taken since it last

@@ -113,11 +113,22 @@ fn a_report_of_delivery_names_whom_mail_did_not_reach_and_why() {
 
 #[test]
 fn only_what_is_refused_for_good_is_for_good() {
-    for (status, permanent) in [("5.2.1", true), ("4.2.2", false), ("5.1.1 (no such user)", true), ("", true)] {
+    for (status, permanent) in [
+        ("5.2.1", true),
+        ("4.2.2", false),
+        ("5.2.2", false),
+        ("5.7.1", false),
+        ("5.7.26", false),
+        ("5.1.1 (no such user)", true),
+        ("5.0.0", true),
+        ("", true),
+    ] {
         let message = POSTFIX.replace("Status: 5.1.1", &format!("Status: {status}"));
         assert_eq!(short(&message)[0].1, permanent, "{status}");
     }
     let message = POSTFIX.replace("Status: 5.1.1\r\n", "").replace("smtp; 550 5.1.1", "smtp; 450 4.2.0");
+    assert!(!short(&message)[0].1);
+    let message = POSTFIX.replace("Status: 5.1.1", "Status: 5.0.0").replace("smtp; 550 5.1.1", "smtp; 550 5.7.1");
     assert!(!short(&message)[0].1);
 }
 

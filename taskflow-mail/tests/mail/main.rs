@@ -14,6 +14,7 @@ mod pooled;
 mod replies;
 mod riding;
 mod secured;
+mod step;
 mod storms;
 mod support;
 mod written;

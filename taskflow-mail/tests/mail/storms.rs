@@ -72,10 +72,14 @@ async fn a_relay_that_says_421_to_a_recipient_and_goes_on_is_used_on() {
 
 #[tokio::test]
 async fn a_relay_that_is_too_slow_for_us_gets_a_second_of_peace_and_no_attempt_is_used() {
-    for stage in [Stage::Mail, Stage::Rcpt, Stage::Dot] {
+    for (stage, fault) in [
+        (Stage::Mail, Fault::Answer(454)),
+        (Stage::Rcpt, Fault::Say("454 too many messages")),
+        (Stage::Dot, Fault::Say("454 too many messages")),
+    ] {
         let rig = Rig::with(SmtpServer::builder(), |settings| settings.connections(1)).await;
         rig.mailer.send(&mail(1)).await.unwrap();
-        rig.server.once(stage, Fault::Answer(454));
+        rig.server.once(stage, fault);
         for _ in 0..5 {
             assert!(unavailable(rig.mailer.send(&mail(2)).await).contains("454"));
         }
