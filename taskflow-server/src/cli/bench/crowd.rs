@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use taskflow_core::ports::{Ids, RandomIds};
 use taskflow_core::{
-    Changes, Description, Locale, NewTask, NewUser, ReminderMinutes, Task, TaskId, Timestamp, Title, User, UserId,
-    Write, Zone,
+    Changes, Description, Locale, NewTask, NewUser, Task, TaskId, Timestamp, Title, User, UserId, Write, Zone,
 };
 
 use crate::cli::failure::Failure;
@@ -15,13 +14,10 @@ use crate::cli::failure::Failure;
 const HOMES: [(&str, &str); 4] =
     [("Europe/Berlin", "de"), ("America/New_York", "en"), ("Asia/Kolkata", "en"), ("Europe/Zurich", "de")];
 
-/// How long before a task is due its owner is reminded.
-const REMINDER_MINUTES: u32 = 65;
-
-/// One more task than the one that is due has every person whose number this divides.
+/// Every so many-th person has one more open task, and the one after the next one that was done yesterday.
 const SECOND_TASK: u64 = 4;
 
-/// Enough about a task for its mail to have about 8 kB.
+/// As much as people write about a task.
 const DESCRIPTION: &str = "Go through the figures of the last quarter once more before they leave the house.
 
 * Sales by region: the north is complete, the south still waits for two invoices from October.
@@ -40,12 +36,11 @@ pub(super) struct Crowd {
     now: Timestamp,
     title: Title,
     description: Description,
-    reminder: ReminderMinutes,
     homes: Vec<(Zone, Locale)>,
 }
 
 impl Crowd {
-    /// A crowd whose reminders have all come due shortly before `now`.
+    /// A crowd that has something to be told at `now`.
     pub(super) fn new(now: Timestamp) -> Result<Self, Failure> {
         let homes = HOMES.iter().map(|(zone, locale)| Ok((value(zone)?, value(locale)?)));
         Ok(Self {
@@ -53,7 +48,6 @@ impl Crowd {
             now,
             title: value("Figures of the last quarter")?,
             description: value(DESCRIPTION)?,
-            reminder: ReminderMinutes::new(REMINDER_MINUTES).map_err(|error| Failure::of("a reminder", &error))?,
             homes: homes.collect::<Result<_, Failure>>()?,
         })
     }
@@ -63,28 +57,16 @@ impl Crowd {
         let mut changes = Changes::new();
         for number in numbers {
             let user = self.user(number)?;
-            let mut new = NewTask {
-                description: Some(self.description.clone()),
-                due_at: Some(self.due_at(number)),
-                reminder_minutes: Some(self.reminder),
-                ..NewTask::titled(self.title.clone())
-            };
-            let at = user.created_at;
-            changes = changes.write(Write::InsertTask(task(due_task(user.id), user.id, new.clone(), at)?));
-            if number % SECOND_TASK == 0 {
-                (new.due_at, new.reminder_minutes) = (None, None);
-                let id = TaskId::from_uuid(self.ids.next(at));
-                changes = changes.write(Write::InsertTask(task(id, user.id, new, at)?));
+            let due = self.now + Duration::from_hours(1);
+            changes = changes.write(Write::InsertTask(self.task(&user, Some(due))?));
+            match number % SECOND_TASK {
+                0 => changes = changes.write(Write::InsertTask(self.task(&user, None)?)),
+                2 => changes = changes.write(Write::InsertTask(self.done_yesterday(&user)?)),
+                _ => {}
             }
             changes = changes.write(Write::InsertUser(user));
         }
         Ok(changes)
-    }
-
-    /// How many reminders come due before this one: each a microsecond after the one before.
-    pub(super) fn reached(&self, reminder_due_at: Timestamp) -> u64 {
-        let first = self.due_at(0) - self.reminder.duration();
-        u64::try_from(reminder_due_at.since(first).as_micros()).unwrap_or(u64::MAX)
     }
 
     fn user(&self, number: u64) -> Result<User, Failure> {
@@ -96,24 +78,24 @@ impl Crowd {
             locale: Some(locale.clone()),
             is_admin: false,
         };
-        // An hour ago, one after the other, so that ids are in the order of numbers, as those of real accounts.
-        let at = self.now - Duration::from_hours(1) + Duration::from_micros(number);
+        // Two days ago, one after the other, so that ids are in the order of numbers, as those of real accounts.
+        let at = self.now - Duration::from_hours(48) + Duration::from_micros(number);
         let user = User::new(UserId::from_uuid(self.ids.next(at)), new, at);
         Ok(User { email_verified: true, ..user })
     }
 
-    fn due_at(&self, number: u64) -> Timestamp {
-        self.now + Duration::from_hours(1) + Duration::from_micros(number)
+    fn task(&self, owner: &User, due_at: Option<Timestamp>) -> Result<Task, Failure> {
+        let at = owner.created_at;
+        let new =
+            NewTask { description: Some(self.description.clone()), due_at, ..NewTask::titled(self.title.clone()) };
+        let task = Task::new(TaskId::from_uuid(self.ids.next(at)), owner.id, new, at);
+        task.map_err(|error| Failure::of("cannot make up a task", &error))
     }
-}
 
-/// The task of a person that is due: it has its owner's own number, so that nobody has to remember it.
-pub(super) fn due_task(owner: UserId) -> TaskId {
-    TaskId::from_uuid(owner.as_uuid())
-}
-
-fn task(id: TaskId, owner: UserId, new: NewTask, at: Timestamp) -> Result<Task, Failure> {
-    Task::new(id, owner, new, at).map_err(|error| Failure::of("cannot make up a task", &error))
+    fn done_yesterday(&self, owner: &User) -> Result<Task, Failure> {
+        let done = self.task(owner, None)?.complete(self.now - Duration::from_hours(24));
+        done.map_err(|error| Failure::of("cannot make up a task", &error))
+    }
 }
 
 fn value<T: std::str::FromStr<Err: std::error::Error + 'static>>(text: &str) -> Result<T, Failure> {
@@ -122,23 +104,23 @@ fn value<T: std::str::FromStr<Err: std::error::Error + 'static>>(text: &str) -> 
 
 #[cfg(test)]
 mod tests {
-    use taskflow_core::task_reminder;
-
     use super::*;
 
     #[test]
-    fn everybody_has_a_task_whose_reminder_is_due_and_says_how_far_the_run_is() {
+    fn everybody_has_a_task_and_some_have_two() {
         let now = Timestamp::from_micros(1_800_000_000_000_000);
-        let crowd = Crowd::new(now).expect("a crowd");
-        let page = crowd.page(7..9).expect("people");
-        assert_eq!(page.writes.len(), 5, "two people with a task each, and one more");
-        let reminders = page.writes.iter().filter_map(|write| match write {
-            Write::InsertTask(task) => task_reminder(task),
-            _ => None,
-        });
-        let due: Vec<Timestamp> = reminders.map(|reminder| reminder.due_at).collect();
-        assert!(due.iter().all(|at| *at < now));
-        assert_eq!(due.iter().map(|at| crowd.reached(*at)).collect::<Vec<_>>(), [7, 8]);
+        let page = Crowd::new(now).expect("a crowd").page(4..8).expect("people");
+        let tasks: Vec<&Task> = page
+            .writes
+            .iter()
+            .filter_map(|write| match write {
+                Write::InsertTask(task) => Some(task),
+                _ => None,
+            })
+            .collect();
+        let owners: std::collections::BTreeSet<UserId> = tasks.iter().map(|task| task.user_id).collect();
+        assert_eq!((tasks.len(), owners.len()), (6, 4));
+        assert_eq!(tasks.iter().filter(|task| task.completed_at.is_some()).count(), 1);
     }
 
     #[test]

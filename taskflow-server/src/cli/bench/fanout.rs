@@ -1,16 +1,16 @@
 //! `taskflow bench fanout`: one mail to each of many people, by the way every mail goes.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::time::timeout;
 
-use super::crowd::Crowd;
+use super::machine::Made;
+use super::measure::Run;
+use super::page;
 use super::place::Place;
-use super::plan::plan;
-use super::progress::Progress;
-use super::report::{Report, peak_rss_mb, per_second, seconds};
+use super::report::Report;
 use super::sink::Sink;
 use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
@@ -18,20 +18,6 @@ use crate::cli::output;
 use crate::cli::serve::Signals;
 use crate::config::{Config, Need, Setting, Sources};
 use crate::telemetry;
-use crate::wiring::Opened;
-
-/// People who are made in one commit.
-const PAGE: u64 = 1_000;
-
-/// How often a bar moves.
-const BEAT: Duration = Duration::from_millis(200);
-
-/// How long to wait for mail that the relay could not take when it was offered. Refused mail waits longer before it is
-/// tried again, and is not waited for.
-const PATIENCE: Duration = Duration::from_secs(15);
-
-/// After so many steps in a row in which the relay took nothing it is given up.
-const MOST_FAILURES: u32 = 5;
 
 /// How long closing the database may take.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -39,21 +25,31 @@ const CLOSING: Duration = Duration::from_secs(10);
 /// How many people, on what, and where to.
 #[derive(Debug, Clone, clap::Args)]
 pub(in crate::cli) struct Fanout {
-    /// How many people get a mail.
-    #[arg(long, value_name = "N", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
-    users: u64,
+    /// How many people get a mail; several numbers are several runs, one after the other.
+    #[arg(long, value_name = "N[,N…]", default_value = "10000", value_delimiter = ',',
+        value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    users: Vec<u64>,
     /// The relay; one in this process that throws everything away when left out.
     #[arg(long, value_name = "HOST:PORT", value_parser = relay)]
     smtp: Option<Relay>,
-    /// An empty database of PostgreSQL, postgres://…; a temporary SQLite file when left out.
+    /// An empty database of PostgreSQL, postgres://…, one for each run; temporary SQLite files when left out.
     #[arg(long, value_name = "URL")]
-    database: Option<String>,
-    /// Prints the figures as one line of JSON.
+    database: Vec<String>,
+    /// Prints the figures as a line of JSON for each run.
     #[arg(long)]
     json: bool,
+    /// Writes a page with the figures and charts of all runs there (HTML).
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// How many connections to the relay.
     #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u16).range(1..=1_000))]
     connections: u16,
+    /// What another sender brought to the same relay just before, in mails a second, to stand beside the figures.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    yardstick: Option<f64>,
+    /// What else is to be known about these figures.
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
 }
 
 /// Where the relay is.
@@ -74,26 +70,42 @@ fn relay(text: &str) -> Result<Relay, String> {
     }
 }
 
-/// Runs it, cleans up in every outcome, and fails unless everything arrived.
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0);
+    rate.ok_or_else(|| "write mails a second, as in 12900".to_owned())
+}
+
+/// Makes the runs, cleans up after each in every outcome, and fails unless everything arrived.
 pub(super) async fn run(fanout: &Fanout, flags: Flags) -> Result<(), Failure> {
+    let databases = fanout.databases()?;
     let mut signals = Signals::new()?;
-    let place = Place::new(fanout.database.as_deref())?;
     let sink = match fanout.smtp {
         Some(_) => None,
         None => Some(Sink::start().map_err(|error| Failure::of("cannot start the built-in relay", &error))?),
     };
-    let config = Arc::new(fanout.config(flags, &place, sink.as_ref())?);
-    telemetry::start(&config.log, &config.node_id);
-    telemetry::log_panics();
-    let measured = tokio::select! {
-        measured = fanout.on(&place, &config, sink.as_ref()) => measured,
-        signal = signals.next() => Err(Failure::new(format!("stopped by {signal}; nothing was measured"))),
-    };
-    drop(sink);
-    place.remove()?;
-    let report = measured?;
-    output::line(&if fanout.json { report.json()? } else { report.text() })?;
-    match report.shortfall() {
+    let mut reports: Vec<Report> = Vec::new();
+    for (users, database) in fanout.users.iter().zip(databases) {
+        let made = Made::here(fanout.command(*users), fanout.note.clone());
+        let place = Place::new(database)?;
+        let config = Arc::new(fanout.config(flags.clone(), &place, sink.as_ref())?);
+        if reports.is_empty() {
+            telemetry::start(&config.log, &config.node_id);
+            telemetry::log_panics();
+        }
+        let measured = tokio::select! {
+            measured = fanout.on(&place, &config, sink.as_ref(), *users, made) => measured,
+            signal = signals.next() => Err(Failure::new(format!("stopped by {signal}; that run was not measured"))),
+        };
+        place.remove()?;
+        let report = measured?;
+        output::line(&if fanout.json { report.json()? } else { report.text() })?;
+        reports.push(report);
+    }
+    if let Some(file) = &fanout.report {
+        let written = std::fs::write(file, page::html(&reports));
+        written.map_err(|error| Failure::of(&format!("cannot write {}", file.display()), &error))?;
+    }
+    match reports.iter().find_map(Report::shortfall) {
         Some(shortfall) => Err(Failure::new(shortfall)),
         None => Ok(()),
     }
@@ -125,116 +137,77 @@ impl Fanout {
             ("PUBLIC_URL", "https://tasks.fanout.example"),
             ("SMTP_FROM_EMAIL", "tasks@fanout.example"),
             ("LOG", "error"),
+            // Whatever the time of day is, nobody gets a second mail or none.
+            ("JOB_DAILY_SUMMARIES", "off"),
         ];
         let sources = Sources::none().with_environment(defaults).with_flags(flags);
         Config::load(sources, Need::Manage).map_err(Failure::settings)
     }
 
-    async fn on(&self, place: &Place, config: &Arc<Config>, sink: Option<&Sink>) -> Result<Report, Failure> {
+    /// The database of each run; `None`: a temporary file.
+    fn databases(&self) -> Result<Vec<Option<&str>>, Failure> {
+        match self.database.len() {
+            0 => Ok(vec![None; self.users.len()]),
+            named if named == self.users.len() => Ok(self.database.iter().map(|url| Some(url.as_str())).collect()),
+            named => Err(Failure::new(format!("{} runs and {named} databases do not fit", self.users.len()))
+                .advise("name an empty database for each run, each behind a --database of its own")),
+        }
+    }
+
+    /// What to type for one of the runs, without what may hold a password.
+    fn command(&self, users: u64) -> String {
+        let mut command = format!("taskflow bench fanout --users {users}");
+        if let Some(Relay { host, port }) = &self.smtp {
+            command += &format!(" --smtp {host}:{port}");
+        }
+        if !self.database.is_empty() {
+            command += " --database postgres://…";
+        }
+        if self.connections != 16 {
+            command += &format!(" --connections {}", self.connections);
+        }
+        command
+    }
+
+    async fn on(
+        &self,
+        place: &Place,
+        config: &Arc<Config>,
+        sink: Option<&Sink>,
+        users: u64,
+        made: Made,
+    ) -> Result<Report, Failure> {
         let opened = place.open(config).await?;
-        let measured = self.measure(&opened, sink).await;
+        let run = Run {
+            users,
+            database: match place {
+                Place::Temporary(_) => "sqlite",
+                Place::Postgres(_) => "postgres",
+            },
+            connections: self.connections.into(),
+            sink,
+            relay: self.smtp.as_ref().map_or_else(|| "built-in".to_owned(), |at| format!("{}:{}", at.host, at.port)),
+            yardstick: self.yardstick,
+            made,
+        };
+        let measured = run.measure(&opened).await;
         // It may hang when the database is gone; what it holds then ends with the process.
         timeout(CLOSING, opened.close()).await.ok();
-        let database = match place {
-            Place::Temporary(_) => "sqlite",
-            Place::Postgres(_) => "postgres",
-        };
-        measured.map(|report| Report { database, ..report })
-    }
-
-    async fn measure(&self, opened: &Opened, sink: Option<&Sink>) -> Result<Report, Failure> {
-        let clock = opened.clock.as_ref();
-        let crowd = Crowd::new(clock.now())?;
-        let began = clock.monotonic();
-        self.seed(&crowd, opened).await?;
-        let seeded = clock.monotonic();
-
-        let progress = Progress::of("planning", self.users);
-        let planned = plan(opened.store().as_ref(), clock, |count| progress.at(count)).await;
-        let planned = planned.map_err(|error| Failure::of("cannot plan mail", &error))?;
-        drop(progress);
-        let all_planned = clock.monotonic();
-
-        let progress = Progress::of("sending", planned);
-        tokio::select! {
-            sent = send(opened) => sent?,
-            never = watch(opened, &crowd, &progress), if Progress::is_seen() => match never {},
-        }
-        drop(progress);
-        let all_sent = clock.monotonic();
-
-        let ledger = opened.app.ledger().await.map_err(|error| Failure::of("cannot read the ledger", &error))?;
-        Ok(Report {
-            users: self.users,
-            planned,
-            planned_per_s: per_second(planned, all_planned - seeded),
-            sent: ledger.delivered,
-            sent_per_s: per_second(ledger.delivered, all_sent - all_planned),
-            wall_s: seconds(all_sent - seeded),
-            peak_rss_mb: peak_rss_mb(),
-            ledger: ledger.into(),
-            database: "",
-            connections: self.connections.into(),
-            sink: self.smtp.as_ref().map_or_else(|| "built-in".to_owned(), |at| format!("{}:{}", at.host, at.port)),
-            taken: sink.map(|sink| sink.counts().mails()),
-            mail_octets: sink.and_then(|sink| sink.counts().mean_octets()),
-            seeded_s: seconds(seeded - began),
-        })
-    }
-
-    /// Makes the people, a page at a time.
-    async fn seed(&self, crowd: &Crowd, opened: &Opened) -> Result<(), Failure> {
-        let progress = Progress::of("seeding", self.users);
-        let mut next = 0;
-        while next < self.users {
-            let end = self.users.min(next + PAGE);
-            let committed = opened.store().commit(&crowd.page(next..end)?).await;
-            committed.map_err(|error| Failure::of("cannot make people", &error))?;
-            next = end;
-            progress.at(next);
-        }
-        Ok(())
-    }
-}
-
-/// Takes the delivery step until nothing is left that leaves soon.
-async fn send(opened: &Opened) -> Result<(), Failure> {
-    let failed = |error: &(dyn std::error::Error + 'static)| Failure::of("cannot send", error);
-    let mut failures = 0;
-    loop {
-        // In a task of its own, as the loop of a server does, and not beside the threads that it needs.
-        let app = Arc::clone(&opened.app);
-        let step = AbortOnDropHandle::new(tokio::spawn(async move { app.deliver_due().await }));
-        let report = step.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
-        failures = if report.relay.is_some() && report.delivered == 0 { failures + 1 } else { 0 };
-        if let Some(cause) = report.relay.filter(|_| failures == MOST_FAILURES) {
-            return Err(Failure::new(format!("the relay takes no mail: {cause}")));
-        }
-        let backlog = opened.app.backlog().await.map_err(|error| failed(&error))?;
-        let Some(next_at) = backlog.next_at else { return Ok(()) };
-        let wait = next_at.since(opened.clock.now());
-        if wait > PATIENCE {
-            return Ok(());
-        }
-        sleep(wait.max(Duration::from_millis(10))).await;
-    }
-}
-
-/// Moves the bar to the oldest mail that still waits: they leave in the order in which they came due.
-async fn watch(opened: &Opened, crowd: &Crowd, progress: &Progress) -> std::convert::Infallible {
-    loop {
-        sleep(BEAT).await;
-        if let Ok(backlog) = opened.app.backlog().await
-            && let Some(oldest) = backlog.oldest_due_at
-        {
-            progress.at(crowd.reached(oldest));
-        }
+        measured
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_yardstick_is_a_rate() {
+        assert_eq!(rate("12900.5"), Ok(12_900.5));
+        for wrong in ["", "0", "-1", "inf", "NaN", "much"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_relay_is_a_host_and_a_port() {

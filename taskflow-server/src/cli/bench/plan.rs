@@ -1,45 +1,44 @@
-//! Planning a mail to everybody.
+//! Planning a mail to everybody, as production does it: the job of the daily summaries, run by hand for now.
+//!
+//! So the figure holds what a morning costs: who there is is found by index, zone by zone and page by page; each page is one
+//! commit of its deliveries together with how far the run has come, and its size follows what a commit takes.
 
-use taskflow_core::ports::{Clock, Ids, RandomIds, Store};
-use taskflow_core::{Changes, DeliveryId, NewDelivery, Recipient, StoreError, UserId, task_reminder};
+use std::time::Duration;
 
-use super::crowd::due_task;
+use taskflow_core::{Actor, App, Error, JobName, RunId};
+use tokio::time::sleep;
 
-/// People per page: what is held in memory, and what one commit writes.
-const PAGE: u32 = 1_000;
+use super::progress::Progress;
+use crate::cli::failure::Failure;
 
-/// Plans the reminder of everybody's due task, page by page, and says how many there were; `planned` hears of each page.
-pub(super) async fn plan(
-    store: &dyn Store,
-    clock: &dyn Clock,
-    mut planned: impl FnMut(u64),
-) -> Result<u64, StoreError> {
-    let ids = RandomIds::new();
-    let (mut after, mut count) = (None, 0);
+/// The job with the most to do for each person: what was done yesterday, what is open, what is overdue, today's meetings.
+const JOB: JobName = JobName::DailySummaries;
+
+/// How often a bar moves.
+const BEAT: Duration = Duration::from_millis(200);
+
+/// Runs the job over everybody; what is planned is due at the slot of the run, which is now.
+pub(super) async fn plan(app: &App, progress: &Progress) -> Result<(), Failure> {
+    let failed = |error: &Error| Failure::of("cannot plan mail", error);
+    let asked = app.request_run(Actor::System, JOB, None, false).await.map_err(|error| failed(&error))?;
+    tokio::select! {
+        done = app.run_job(JOB) => done.map(drop).map_err(|error| failed(&error))?,
+        never = watch(app, asked.id, progress), if Progress::is_seen() => match never {},
+    }
+    let run = app.job_run(Actor::System, JOB, asked.id).await.map_err(|error| failed(&error))?;
+    match (&run.error, run.finished_at) {
+        (Some(error), _) => Err(Failure::new(format!("cannot plan mail: {error}"))),
+        (None, None) => Err(Failure::new("cannot plan mail: the run was not begun or not ended")),
+        (None, Some(_)) => Ok(()),
+    }
+}
+
+/// Moves the bar to how many the run has found so far.
+async fn watch(app: &App, run: RunId, progress: &Progress) -> std::convert::Infallible {
     loop {
-        let people: Vec<UserId> = store.users_after(after, PAGE).await?.iter().map(|user| user.id).collect();
-        let Some(last) = people.last() else { return Ok(count) };
-        after = Some(*last);
-        let wanted: Vec<_> = people.iter().copied().map(due_task).collect();
-        let mut tasks = store.tasks_by_id(&wanted, None).await?;
-        let now = clock.now();
-        let mut deliveries = Vec::with_capacity(people.len());
-        // In the order of people, so that rows of the same page stay together.
-        for id in wanted {
-            let Some(task) = tasks.remove(&id).transpose()? else { continue };
-            let Some(reminder) = task_reminder(&task) else { continue };
-            deliveries.push(NewDelivery {
-                id: DeliveryId::from_uuid(ids.next(now)),
-                dedupe_key: reminder.key,
-                notice: reminder.notice,
-                recipient: Recipient::User(task.user_id),
-                planned_at: now,
-                due_at: reminder.due_at,
-                reason: "a bench".to_owned(),
-            });
+        sleep(BEAT).await;
+        if let Ok(run) = app.job_run(Actor::System, JOB, run).await {
+            progress.at(run.counts.get("found"));
         }
-        count += deliveries.len() as u64;
-        store.commit(&Changes::new().deliver(deliveries)).await?;
-        planned(count);
     }
 }

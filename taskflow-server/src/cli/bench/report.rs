@@ -1,14 +1,17 @@
 //! What a run has shown.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use taskflow_core::Ledger;
 
+use super::history::{History, Lateness};
+use super::machine::Made;
 use crate::cli::failure::Failure;
 
 /// The figures of a run, in the order in which they are printed as JSON.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Report {
     /// People who were to get a mail.
     pub(super) users: u64,
@@ -23,7 +26,8 @@ pub(super) struct Report {
     /// The most memory this process has held, in MiB, with the relay if it is built in; absent where the system does not say.
     pub(super) peak_rss_mb: Option<f64>,
     pub(super) ledger: Counts,
-    pub(super) database: &'static str,
+    /// `sqlite` or `postgres`.
+    pub(super) database: String,
     pub(super) connections: usize,
     /// Where mail went.
     pub(super) sink: String,
@@ -35,10 +39,16 @@ pub(super) struct Report {
     pub(super) mail_octets: Option<u64>,
     /// Making people and tasks, which is not part of `wall_s`.
     pub(super) seeded_s: f64,
+    /// Mails a second that another sender brought to the same relay, as it was said with `--yardstick`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) yardstick_per_s: Option<f64>,
+    pub(super) lateness_s: Lateness,
+    pub(super) history: History,
+    pub(super) made: Made,
 }
 
 /// A [`Ledger`] as it is printed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Counts {
     planned: u64,
     delivered: u64,
@@ -72,6 +82,7 @@ impl Report {
              planned  {} at {:.0}/s\n\
              sent     {} at {:.0}/s\n\
              wall     {:.2} s\n\
+             late     {:.2} s for half of them, {:.2} s at most\n\
              memory   {memory}\n\
              ledger   {planned} planned = {delivered} delivered + {cancelled} cancelled + {expired} expired \
              + {discarded} discarded + {due} due",
@@ -85,13 +96,21 @@ impl Report {
             self.sent,
             self.sent_per_s,
             self.wall_s,
+            self.lateness_s.p50,
+            self.lateness_s.max,
         )
+    }
+
+    /// Mails of which the ledger says what became of them.
+    pub(super) fn accounted_for(&self) -> u64 {
+        let Counts { delivered, cancelled, expired, discarded, due, .. } = self.ledger;
+        delivered + cancelled + expired + discarded + due
     }
 
     /// What is missing, if anything is.
     pub(super) fn shortfall(&self) -> Option<String> {
-        let Counts { planned, delivered, cancelled, expired, discarded, due } = self.ledger;
-        if planned != delivered + cancelled + expired + discarded + due {
+        let Counts { planned, delivered, .. } = self.ledger;
+        if planned != self.accounted_for() {
             return Some("the ledger does not balance".to_owned());
         }
         if planned != self.users {
@@ -101,6 +120,32 @@ impl Report {
             return Some(format!("the ledger has {delivered} mails as delivered, and fewer arrived"));
         }
         (delivered != planned).then(|| format!("{} of {planned} mails were not delivered", planned - delivered))
+    }
+}
+
+/// The reports in some files, or on standard input when there are none: a line of JSON for each, or one array of them.
+pub(super) fn read(files: &[PathBuf]) -> Result<Vec<Report>, Failure> {
+    let texts: Vec<(String, std::io::Result<String>)> = match files {
+        [] => vec![("standard input".to_owned(), std::io::read_to_string(std::io::stdin()))],
+        _ => files.iter().map(|file| (file.display().to_string(), std::fs::read_to_string(file))).collect(),
+    };
+    let mut reports = Vec::new();
+    for (name, text) in texts {
+        let text = text.map_err(|error| Failure::of(&format!("cannot read {name}"), &error))?;
+        if text.trim_start().starts_with('[') {
+            let many = serde_json::from_str::<Vec<Report>>(&text);
+            reports.extend(many.map_err(|error| Failure::of(&format!("{name} holds other than fan-outs"), &error))?);
+            continue;
+        }
+        for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+            let report = serde_json::from_str(line);
+            let failed = |error| Failure::of(&format!("line {number} of {name} is no fan-out"), &error);
+            reports.push(report.map_err(failed)?);
+        }
+    }
+    match reports.is_empty() {
+        true => Err(Failure::new("there are no figures").advise("print some with: taskflow bench fanout --json")),
+        false => Ok(reports),
     }
 }
 
@@ -114,15 +159,8 @@ pub(super) fn seconds(took: Duration) -> f64 {
     rounded(took.as_secs_f64(), 3)
 }
 
-/// The most memory that this process has held so far, in MiB: what Linux calls `VmHWM`.
-pub(super) fn peak_rss_mb() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(rounded(kibibytes / 1024.0, 1))
-}
-
-fn rounded(value: f64, digits: i32) -> f64 {
+/// To so many digits behind the point.
+pub(super) fn rounded(value: f64, digits: i32) -> f64 {
     let scale = 10_f64.powi(digits);
     (value * scale).round() / scale
 }
@@ -141,12 +179,16 @@ mod tests {
             wall_s: 1.0,
             peak_rss_mb: None,
             ledger: ledger.into(),
-            database: "SQLite",
+            database: "sqlite".to_owned(),
             connections: 16,
             sink: "built-in".to_owned(),
             taken,
             mail_octets: None,
             seeded_s: 1.0,
+            yardstick_per_s: None,
+            lateness_s: Lateness::default(),
+            history: History::default(),
+            made: Made::default(),
         }
     }
 
@@ -164,11 +206,5 @@ mod tests {
         ] {
             assert!(report(ledger, taken).shortfall().is_some(), "{ledger:?}, {taken:?} taken");
         }
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn memory_is_known_on_linux() {
-        assert!(peak_rss_mb().is_some_and(|mb| mb > 1.0));
     }
 }
