@@ -15,12 +15,14 @@ mod health;
 mod html;
 mod inbound;
 mod invitations;
+mod jobs;
 mod list;
 mod mailbox;
 mod meetings;
 mod nodes;
 mod once;
 mod preferences;
+mod statistics;
 mod suppressions;
 mod tasks;
 mod templates;
@@ -51,6 +53,8 @@ enum Group {
     Mail,
     /// Every mail that was ever planned, and the addresses that get none.
     Ledger,
+    /// The recurring duties, and what they count.
+    Jobs,
     /// What mail gateways bring.
     Inbound,
     /// What would have been sent, when no relay is configured.
@@ -85,8 +89,10 @@ type Mails = (
     mailbox::MailboxApi,
 );
 
+type Jobs = (jobs::JobsApi, statistics::StatisticsApi);
+
 /// In groups, as a tuple of all would be too long.
-type Apis = (Accounts, Tasks, Meetings, Mails, health::HealthApi, nodes::NodesApi);
+type Apis = (Accounts, Tasks, Meetings, Mails, Jobs, health::HealthApi, nodes::NodesApi);
 
 fn service() -> OpenApiService<Apis, ()> {
     let apis = (
@@ -115,6 +121,7 @@ fn service() -> OpenApiService<Apis, ()> {
             inbound::InboundApi,
             mailbox::MailboxApi,
         ),
+        (jobs::JobsApi, statistics::StatisticsApi),
         health::HealthApi,
         nodes::NodesApi,
     );

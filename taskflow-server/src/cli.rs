@@ -4,6 +4,7 @@ mod bench;
 mod database;
 mod failure;
 mod flags;
+mod job;
 mod mail;
 mod output;
 mod serve;
@@ -47,6 +48,9 @@ enum Command {
     /// Looks after mail.
     #[command(subcommand)]
     Mail(mail::Command),
+    /// Looks after the recurring duties.
+    #[command(subcommand)]
+    Job(job::Command),
     /// Measures how fast mail leaves here.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -97,6 +101,7 @@ fn run(command: Command, flags: Flags) -> Result<(), Failure> {
             Command::User(command) => user::run(command, &config).await,
             Command::Db(command) => database::run(command, &config).await,
             Command::Mail(command) => mail::run(command, &config).await,
+            Command::Job(command) => job::run(command, &config).await,
             Command::Config => settings::run(&config),
             Command::Openapi | Command::Bench(_) => Ok(()),
         }

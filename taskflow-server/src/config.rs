@@ -17,7 +17,7 @@ use std::fmt;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use taskflow_core::{EmailAddress, Mailbox, NodeId};
+use taskflow_core::{EmailAddress, JobName, JobPlan, Keeping, Mailbox, NodeId};
 
 pub use database::Database;
 pub use key::KeyOrigin;
@@ -128,6 +128,10 @@ pub struct Config {
     pub hold_mail: bool,
     /// How often to look for due mail at least.
     pub job_tick: Duration,
+    /// When the recurring duties are done; what is off is not here.
+    pub jobs: BTreeMap<JobName, JobPlan>,
+    /// How long things are kept.
+    pub keeping: Keeping,
     /// Name of this process in logs and among those on the same database.
     pub node_id: NodeId,
     /// What to log.
@@ -232,11 +236,23 @@ impl Config {
             "HOLD_MAIL" => self.hold_mail.to_string(),
             "MAILBOX" => self.mailbox.to_string(),
             "JOB_TICK" => duration::show(self.job_tick),
+            "SERVER_MONITORING_ENABLED" => self.jobs.contains_key(&JobName::ServerMonitoring).to_string(),
+            "COMPLETED_DAYS" => days(self.keeping.completed),
+            "TRASH_DAYS" => days(self.keeping.trash),
+            "LEDGER_DAYS" => days(self.keeping.ledger),
+            "FEED_RETENTION_DAYS" => days(self.keeping.feed),
             "NODE_ID" => self.node_id.to_string(),
             "LOG" => self.log.clone(),
-            _ => String::new(),
+            name => match rules::job_of(name) {
+                Some(job) => self.jobs.get(&job).map_or("off".to_owned(), |plan| plan.written(job)),
+                None => String::new(),
+            },
         }
     }
+}
+
+fn days(span: Duration) -> String {
+    (span.as_secs() / (24 * 3600)).to_string()
 }
 
 impl fmt::Debug for Config {

@@ -7,6 +7,7 @@
 //! * [`http`] – the server itself: connections, limits, middleware; [`api`] – what it answers; [`auth`] – who asks.
 //! * `pace` – what keeps claims apart (`BATCH_DELAY`).
 //! * [`worker`] – the delivery loop around core's step; [`bus`] – what wakes it.
+//! * [`jobs`] – the recurring duties: beats, tasks, and what they see of the machine.
 //! * [`heartbeat`] – how several processes know of each other and share the rate of mail.
 //! * [`telemetry`] – logs.
 //! * `cli` – the command line, one file per command; the first of them is `serve`.
@@ -24,6 +25,7 @@ mod cli;
 pub mod config;
 pub mod heartbeat;
 pub mod http;
+pub mod jobs;
 mod pace;
 pub mod telemetry;
 pub mod wiring;

@@ -19,6 +19,9 @@ pub fn on_terminal() -> bool {
 
 /// Begins to log what `filter` lets through; a filter that cannot be read logs `info`. The first call counts.
 pub fn start(filter: &str, node_id: &NodeId) {
+    // What makes the beat of the jobs has nothing to tell, unless somebody asks.
+    let filter =
+        if filter.contains("cron") { filter.to_owned() } else { format!("tokio_cron_scheduler=error,{filter}") };
     let filter = EnvFilter::builder().parse(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // An error means that somebody logs already, as tests do.

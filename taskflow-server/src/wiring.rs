@@ -2,12 +2,13 @@
 
 mod samples;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use taskflow_core::ports::{Accounts, Clock, EventBus, MailError, Mailer, Nodes, Storage, Store, SystemClock};
-use taskflow_core::{App, Heartbeat, MemoryStore, RetrySchedule, Sending, StoreError};
+use taskflow_core::{App, Heartbeat, Jobs, MemoryStore, RetrySchedule, Sending, StoreError};
 use taskflow_mail::{BounceReports, DevMailbox, ICalendar, InvalidSettings, Security, SmtpMailer, SmtpSettings};
 use taskflow_store_postgres::{PgOptions, PgStore};
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
@@ -17,6 +18,7 @@ use crate::auth::{Heeding, Passwords, Revoked, SignedLinks, Tokens};
 use crate::bus::LocalBus;
 use crate::config::{Config, Database, SmtpSecurity};
 use crate::heartbeat::{Pulse, Rhythm};
+use crate::jobs::Disk;
 use crate::pace::Paced;
 
 /// Everything that answers requests.
@@ -135,7 +137,12 @@ pub async fn open(config: &Arc<Config>) -> Result<Opened, OpenError> {
         .bus(Arc::clone(&bus))
         .change_quiet(config.change_quiet)
         .session_lifetime(Duration::from_hours(24 * u64::from(config.refresh_token_expire_days)))
-        .sending(sending(config));
+        .sending(sending(config))
+        .jobs(jobs(config));
+    if let Some(file) = config.database.file() {
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        app = app.probe(Arc::new(Disk::of(folder.unwrap_or(Path::new(".")))));
+    }
     if !config.sending.batch_delay.is_zero() {
         app = app.outbox(Arc::new(Paced::new(storage.clone(), config.sending.batch_delay)));
     }
@@ -346,6 +353,24 @@ fn mail_route(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> 
     }
     let relay = Arc::new(SmtpMailer::new(settings, clock)?);
     Ok(MailRoute { mailer: Arc::clone(&relay) as Arc<dyn Mailer>, relay: Some(relay) })
+}
+
+/// SQLite has one writer, which a page of a sweep must not keep from requests; PostgreSQL has many.
+const LONGEST_COMMIT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(50));
+
+fn jobs(config: &Config) -> Jobs {
+    Jobs {
+        plans: config.jobs.clone(),
+        node: config.node_id.to_string(),
+        lease: config.sending.lease,
+        longest_commit: match config.database {
+            Database::Postgres(_) => LONGEST_COMMIT.1,
+            Database::Memory | Database::Sqlite(_) => LONGEST_COMMIT.0,
+        },
+        admin: config.admin_email.clone(),
+        keeping: config.keeping,
+        ..Jobs::default()
+    }
 }
 
 fn sending(config: &Config) -> Sending {

@@ -13,7 +13,7 @@ and a 422 names every field that does not fit. Every answer \
 carries `X-Request-Id`. Only what is no HTTP request at all is answered by 400, 414 or 431 without a body.";
 
 /// Operations that ask for more than their parts tell.
-const ALSO: [(&str, &[u16]); 24] = [
+const ALSO: [(&str, &[u16]); 27] = [
     ("register", &[403, 409]),
     ("login", &[401]),
     ("refresh", &[401]),
@@ -36,6 +36,9 @@ const ALSO: [(&str, &[u16]); 24] = [
     ("listSuppressions", &[404]),
     ("suppress", &[404]),
     ("takeBounces", &[404]),
+    ("listJobs", &[404]),
+    ("runJob", &[409]),
+    ("getTotals", &[404]),
     ("listMailbox", &[401, 404]),
     ("getKeptMail", &[401]),
 ];
@@ -117,13 +120,14 @@ fn refusals(path: &str, method: &str, operation: &Value) -> Vec<u16> {
         let same = |parameter: &Value| parameter["name"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(name));
         parameters.iter().any(same)
     };
-    let rules: [(bool, &[u16]); 8] = [
+    let rules: [(bool, &[u16]); 9] = [
         (operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty()), &[401]),
         (operation.get("requestBody").is_some(), &[400, 408, 413, 415, 422]),
         (takes("query"), &[422]),
         (path.contains('{'), &[404]),
         (takes("header"), &[400]),
         (named("If-Match"), &[412]),
+        (named("Idempotency-Key"), &[422]),
         (matches!(method, "put" | "patch" | "delete"), &[404, 409]),
         (!WITHOUT_STORE.contains(&id), &[500, 503]),
     ];

@@ -126,15 +126,19 @@ impl From<Suppression> for SuppressionBody {
 #[derive(Debug)]
 struct Cursor(String);
 
+impl Cursor {
+    /// Characters: folded, an address may be longer than it is, though not by much.
+    const MAX_LENGTH: usize = 4 * EmailAddress::MAX_LENGTH;
+}
+
 impl Wire for Cursor {
     fn schema() -> MetaSchema {
-        SearchText::schema()
+        MetaSchema { max_length: Some(Self::MAX_LENGTH), ..SearchText::schema() }
     }
 
     fn parse(value: &Value) -> Result<Self, String> {
         let text = text(value)?;
-        // Folded, an address may be longer than it is, though not by much.
-        let fits = text.len() <= 4 * EmailAddress::MAX_LENGTH && !text.chars().any(char::is_control);
+        let fits = text.chars().count() <= Self::MAX_LENGTH && !text.chars().any(char::is_control);
         if fits { Ok(Self(text.to_owned())) } else { Err("must be next of the page before".to_owned()) }
     }
 

@@ -7,8 +7,9 @@ use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type};
 use serde_json::{Value, json};
 use taskflow_core::{
-    DeliveryId, Description, EmailAddress, EventId, InvalidValue, Locale, NodeId, NoticeKind, ReminderMinutes,
-    SessionId, TaskId, TaskPriority, TaskStatus, Timestamp, Title, UserId, Username, Zone,
+    CatchUp, DeliveryId, Description, EmailAddress, EventId, InvalidValue, JobName, Locale, NodeId, NoticeKind,
+    ReminderMinutes, RunId, RunState, SessionId, TaskId, TaskPriority, TaskStatus, Timestamp, Title, Trigger, UserId,
+    Username, Zone,
 };
 
 /// A value of the JSON interface.
@@ -152,7 +153,7 @@ fn with_format(schema: MetaSchema, format: &'static str) -> MetaSchema {
 /// Marks time zones, whose many names the document lists once.
 pub(super) const ZONE_FORMAT: &str = "time-zone";
 const EMAIL: &str = "^[A-Za-z0-9!#$%&'*+/=?^_{|}~-]+(\\.[A-Za-z0-9!#$%&'*+/=?^_{|}~-]+)*\
-                     @([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z]{2,63}$";
+                     @([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z]{1,63}$";
 /// One line with something on it.
 const LINE: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*[^\\s\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]\
                     [^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$";
@@ -162,7 +163,7 @@ pub(super) const TEXT: &str = "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\
 texts! {
     NodeId => with_pattern(text_schema(1, Self::MAX_LENGTH), "^[A-Za-z0-9._-]+$"), "node-1", |v| json!(v.as_str());
     Username => with_pattern(text_schema(Self::LENGTH.0, Self::LENGTH.1), "^[\\w.-]+$"), "testuser", |v| json!(v.as_str());
-    EmailAddress => with_pattern(with_format(text_schema(6, Self::MAX_LENGTH), "email"), EMAIL), "test@example.com", |v| json!(v.as_str());
+    EmailAddress => with_pattern(with_format(text_schema(5, Self::MAX_LENGTH), "email"), EMAIL), "test@example.com", |v| json!(v.as_str());
     Title => with_pattern(text_schema(1, Self::MAX_LENGTH), LINE), "Test Task", |v| json!(v.as_str());
     Description => with_pattern(text_schema(0, Self::MAX_LENGTH), TEXT), "This is a test task", |v| json!(v.as_str());
     Locale => with_pattern(text_schema(2, 35), "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"), "en", |v| json!(v.as_str());
@@ -175,6 +176,11 @@ texts! {
     TaskId => with_format(MetaSchema::new("string"), "uuid"), "01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f", |v| json!(v);
     DeliveryId => with_format(MetaSchema::new("string"), "uuid"), "01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f", |v| json!(v);
     SessionId => with_format(MetaSchema::new("string"), "uuid"), "01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f", |v| json!(v);
+    RunId => with_format(MetaSchema::new("string"), "uuid"), "01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f", |v| json!(v);
+    JobName => words_schema(Self::ALL.map(Self::as_str)), "daily_summaries", |v| json!(v.as_str());
+    Trigger => words_schema(Self::ALL.map(Self::as_str)), "schedule", |v| json!(v.as_str());
+    RunState => words_schema(Self::ALL.map(Self::as_str)), "finished", |v| json!(v.as_str());
+    CatchUp => words_schema(Self::ALL.map(Self::as_str)), "latest", |v| json!(v.as_str());
     EventId => with_format(MetaSchema::new("string"), "uuid"), "01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f", |v| json!(v);
 }
 

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::failure::Failure;
 use crate::config::Config;
 use crate::http;
+use crate::jobs::Duties;
 use crate::wiring::{self, Opened};
 use crate::worker::Worker;
 use announce::First;
@@ -47,6 +48,7 @@ pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
     let worker = start_worker(&opened, &config, pulse.may_send(), &stop);
     let left = CancellationToken::new();
     let pulse = tokio::spawn(pulse.run(left.clone()));
+    let duties = tokio::spawn(Duties::new(Arc::clone(&opened.app), config.job_tick).run(stop.clone()));
     announce::started(&config, &First { database: database_is_new, account: no_account });
 
     let mut server = server;
@@ -66,7 +68,7 @@ pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
                 None => server.await,
             }
         };
-        tokio::time::timeout(GRACE, async { tokio::join!(server, settled(worker)).0 }).await
+        tokio::time::timeout(GRACE, async { tokio::join!(server, settled(worker), settled(Some(duties))).0 }).await
     };
     let ended = tokio::select! {
         ended = settling => ended,
@@ -98,12 +100,12 @@ pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
 /// The exit code after a second signal, as shells report a process that SIGINT ended.
 const FORCED: i32 = 130;
 
-/// Waits for the delivery loop.
+/// Waits for a loop.
 async fn settled(worker: Option<JoinHandle<()>>) {
     if let Some(worker) = worker
         && worker.await.is_err()
     {
-        tracing::error!("the delivery loop had broken off");
+        tracing::error!("a loop in the background had broken off");
     }
 }
 

@@ -1,9 +1,10 @@
 //! The rules between settings. Nothing here stops at the first problem.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use taskflow_core::{Burst, NodeId};
+use taskflow_core::{Burst, JobName, JobPlan, Keeping, NodeId};
 
 use super::database::Database;
 use super::key::{self, KeyOrigin};
@@ -82,6 +83,8 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
             "write a time from 10ms to 1h",
             values::span(Duration::from_millis(10)..=Duration::from_hours(1)),
         ),
+        jobs: jobs(r),
+        keeping: keeping(r),
         node_id: r
             .optional("NODE_ID", "take up to 64 letters, digits, '.', '_' or '-'", values::node_id)
             .unwrap_or_else(random_node_id),
@@ -186,6 +189,47 @@ fn sending(r: &mut Reader) -> Sending {
         r.problem("BATCH_DELAY", wrong, "make it shorter, or LEASE_SECONDS longer");
     }
     sending
+}
+
+/// The setting that says when a job is done.
+const JOBS: [(&str, JobName); 6] = [
+    ("JOB_TASK_REMINDERS", JobName::TaskReminders),
+    ("JOB_DAILY_SUMMARIES", JobName::DailySummaries),
+    ("JOB_MEETING_REMINDERS", JobName::MeetingReminders),
+    ("JOB_SERVER_MONITORING", JobName::ServerMonitoring),
+    ("JOB_DATA_CLEANUP", JobName::DataCleanup),
+    ("JOB_STATISTICS", JobName::Statistics),
+];
+
+/// The job that a setting is about.
+pub(super) fn job_of(name: &str) -> Option<JobName> {
+    JOBS.iter().find(|(setting, _)| *setting == name).map(|(_, job)| *job)
+}
+
+fn jobs(r: &mut Reader) -> BTreeMap<JobName, JobPlan> {
+    let right = "write a schedule such as every 5m or daily 02:00 UTC, with skip, latest or all behind it if need be, or off; \
+                 for what people get also local 08:00,20:00, and for summaries own";
+    let mut plans = BTreeMap::new();
+    for (name, job) in JOBS {
+        plans.extend(r.value(name, right, |text| JobPlan::parse(job, text).ok()).map(|plan| (job, plan)));
+    }
+    if !r.value("SERVER_MONITORING_ENABLED", TRUTH, values::truth) {
+        plans.remove(&JobName::ServerMonitoring);
+    }
+    plans
+}
+
+fn keeping(r: &mut Reader) -> Keeping {
+    let mut days = |name| {
+        let days: u64 = r.value(name, "take a number of days from 0 to 36500", values::number(0..=36_500));
+        Duration::from_hours(24 * days)
+    };
+    Keeping {
+        completed: days("COMPLETED_DAYS"),
+        trash: days("TRASH_DAYS"),
+        ledger: days("LEDGER_DAYS"),
+        feed: days("FEED_RETENTION_DAYS"),
+    }
 }
 
 fn algorithm(r: &mut Reader) {

@@ -127,7 +127,31 @@ pub const SETTINGS: &[Setting] = &[
     ),
     switch("HOLD_MAIL", Some("false"), "true: mail is planned and kept, and none is sent until it is started without"),
     switch("MAILBOX", None, "serve the page /mailbox; when empty: in development without SMTP_SERVER"),
-    setting("JOB_TICK", "1s", "how often to look for mail that is due, at least"),
+    setting("JOB_TICK", "1s", "how often to look for mail and jobs that are due, at least"),
+    setting(
+        "JOB_TASK_REMINDERS",
+        "local 08:00,20:00",
+        "when people are told of open tasks: local TIMES (by their own clocks), every SPAN, daily TIME ZONE, or off; behind \
+         a schedule may stand what becomes of missed slots: skip, latest or all",
+    ),
+    setting(
+        "JOB_DAILY_SUMMARIES",
+        "own",
+        "when people are told of their day: own (the time each has chosen, 09:00 at first), local TIMES, daily TIME ZONE, or off",
+    ),
+    setting("JOB_MEETING_REMINDERS", "every 5m", "when reminders are looked for that were not planned, or off"),
+    setting("JOB_SERVER_MONITORING", "every 5m", "when the service looks after itself, or off"),
+    switch("SERVER_MONITORING_ENABLED", Some("true"), "false: the same as JOB_SERVER_MONITORING=off"),
+    setting("JOB_DATA_CLEANUP", "daily 02:00 UTC", "when what has served its time is removed, or off"),
+    setting("JOB_STATISTICS", "every 1h", "when statistics are counted, or off"),
+    setting("COMPLETED_DAYS", "30", "after how many days a completed task goes to the trash (0 to 36500)"),
+    setting(
+        "TRASH_DAYS",
+        "30",
+        "after how many days tasks in the trash and cancelled meetings are removed (0 to 36500)",
+    ),
+    setting("LEDGER_DAYS", "30", "after how many days settled deliveries and finished runs are removed (0 to 36500)"),
+    setting("FEED_RETENTION_DAYS", "14", "after how many days feed entries are removed (0 to 36500)"),
     derived(
         "NODE_ID",
         "name of this process in logs and on /api/nodes, no other's on the same database; when empty: random at each start",

@@ -200,6 +200,17 @@ fn all_problems_are_named_at_once_in_the_order_of_the_settings() {
         ("HOLD_MAIL", "2"),
         ("MAILBOX", "2"),
         ("JOB_TICK", "0"),
+        ("JOB_TASK_REMINDERS", "own"),
+        ("JOB_DAILY_SUMMARIES", "hourly"),
+        ("JOB_MEETING_REMINDERS", "every 0m"),
+        ("JOB_SERVER_MONITORING", "local 08:00"),
+        ("SERVER_MONITORING_ENABLED", "yes please"),
+        ("JOB_DATA_CLEANUP", "daily 25:00"),
+        ("JOB_STATISTICS", "never"),
+        ("COMPLETED_DAYS", "-1"),
+        ("TRASH_DAYS", "36501"),
+        ("LEDGER_DAYS", "a month"),
+        ("FEED_RETENTION_DAYS", "1.5"),
         ("NODE_ID", "a b"),
         ("LOG", "loud"),
         ("DB_ACQUIRE_TIMEOUT", "0"),
@@ -261,7 +272,7 @@ PORT=8000
     assert_eq!((smtp.port, smtp.security), (465, SmtpSecurity::Implicit));
     assert_eq!(config.mail_from.name.as_deref(), Some("Task Management Dashboard"));
     assert_eq!(config.public_url.as_deref(), Some("http://localhost:8000"));
-    assert_eq!(config.remarks.len(), 4, "{:?}", config.remarks);
+    assert_eq!(config.remarks.len(), 3, "{:?}", config.remarks);
 }
 
 #[test]

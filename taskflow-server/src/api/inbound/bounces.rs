@@ -6,7 +6,7 @@ use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaR
 use poem_openapi::types::{ParseFromJSON, Type};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, Object};
 use serde_json::{Value, json};
-use taskflow_core::{BounceReport, EmailAddress, InvalidValue, SuppressionCause};
+use taskflow_core::{BounceReport, EmailAddress, InvalidValue, SuppressionCause, bounce_is_for_good};
 
 use crate::api::wire::{text, text_schema, with_pattern, words_schema};
 use crate::api::{ApiError, Field, Findings, Required, Wire};
@@ -39,10 +39,12 @@ struct BounceBody {
     /// Whether mail could not be delivered, or was reported as unwanted.
     #[oai(rename = "type")]
     kind: Required<Kind>,
-    /// Whether it is for good. When left out, `status` tells; without both it is.
+    /// Whether it is for good; it is when left out. Where there is a `status`, that must say so as well.
     #[oai(nullable)]
     permanent: Field<bool>,
-    /// The status (RFC 3463) or the code of the relay's answer: what begins with 5 is for good.
+    /// The status (RFC 3463) or the code of the relay's answer. Only what says that there is no such mailbox is for good:
+    /// 5.1.1, 5.1.2, 5.1.3, 5.1.6, 5.1.10 and 5.2.1. With 5.0.0 or a bare code such as 550 `detail` decides, as in
+    /// `5.1.1 no such user`. It does not matter for a complaint.
     #[oai(nullable)]
     status: Field<Status>,
     /// What the report said.
@@ -106,10 +108,16 @@ fn report(findings: &mut Findings, place: &str, value: Value) -> Option<BounceRe
     let status = findings.optional(&name("status"), body.status);
     let permanent = findings.optional(&name("permanent"), body.permanent);
     let detail = findings.optional(&name("detail"), body.detail);
-    let permanent = permanent.or(status.as_ref().map(Status::is_permanent)).unwrap_or(true);
+    let kind = kind?;
+    let for_good =
+        |Status(status): &Status| bounce_is_for_good(status, detail.as_ref().map_or("", |Detail(said)| said));
+    let permanent = match kind {
+        SuppressionCause::Complaint => permanent.unwrap_or(true),
+        _ => permanent.unwrap_or(true) && status.as_ref().is_none_or(for_good),
+    };
     let said = [status.map(|Status(status)| status), detail.map(|Detail(detail)| detail)];
     let detail = said.into_iter().flatten().collect::<Vec<_>>().join(" ");
-    Some(BounceReport { email: email?, permanent, cause: kind?, detail })
+    Some(BounceReport { email: email?, permanent, cause: kind, detail })
 }
 
 fn required<T>(field: Field<T>) -> Required<T> {
@@ -145,12 +153,6 @@ impl Wire for Kind {
 /// A status such as `5.1.1`, or a code such as `550`.
 #[derive(Debug)]
 struct Status(String);
-
-impl Status {
-    fn is_permanent(&self) -> bool {
-        self.0.starts_with('5')
-    }
-}
 
 impl Wire for Status {
     fn schema() -> MetaSchema {
@@ -260,6 +262,13 @@ mod tests {
                 true,
             ),
             (json!({ "recipient": "a@example.org", "type": "bounce", "status": "451" }), false),
+            (json!({ "email": "a@example.org", "type": "bounce", "status": "550", "detail": "5.1.1 gone" }), true),
+            (json!({ "email": "a@example.org", "type": "bounce", "permanent": true }), true),
+            (json!({ "email": "a@example.org", "type": "bounce", "permanent": true, "status": "5.2.2" }), false),
+            (json!({ "email": "a@example.org", "type": "bounce", "status": "5.7.1" }), false),
+            (json!({ "email": "a@example.org", "type": "bounce", "status": "5.0.0" }), false),
+            (json!({ "email": "a@example.org", "type": "bounce", "status": "554" }), false),
+            (json!({ "email": "a@example.org", "type": "complaint", "status": "5.7.1" }), true),
             (json!([{ "email": "a@example.org", "type": "bounce", "permanent": false, "status": "5.0.0" }]), false),
             (json!({ "email": "a@example.org", "type": "complaint" }), true),
         ] {

@@ -101,7 +101,7 @@ mod tests {
             (553, "5.7.1 not owned by user", "SMTP_FROM_EMAIL"),
             (550, "5.7.26 SPF check failed", "SPF"),
         ] {
-            let hint = hint(MailError::Permanent(Reply { code: Some(code), text: text.to_owned() }));
+            let hint = hint(MailError::Permanent(Reply::new(taskflow_core::ports::Asked::Recipient, code, text)));
             assert!(hint.contains(word), "{text}: {hint}");
         }
     }

@@ -1,0 +1,109 @@
+//! The recurring duties: decides when core looks for what is due, and does each job in a task of its own, so that a sweep
+//! over everybody keeps no other waiting.
+
+mod disk;
+mod ticks;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use taskflow_core::{App, Error, JobName, RunReport};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use disk::Disk;
+use ticks::Ticks;
+
+/// Looks every tick for jobs that are due and does them.
+pub struct Duties {
+    app: Arc<App>,
+    tick: Duration,
+    /// Jobs that this process is doing.
+    under_way: HashSet<JobName>,
+    /// The last look failed: the log has been told.
+    failing: bool,
+}
+
+impl Duties {
+    /// The duties of `app`, looked after every `tick`.
+    #[must_use]
+    pub fn new(app: Arc<App>, tick: Duration) -> Self {
+        Self { app, tick, under_way: HashSet::new(), failing: false }
+    }
+
+    /// Goes on until `stop`. What is under way then is waited for; [`App::drain`] makes it end after its page.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut ticks = Ticks::start(self.tick).await;
+        let mut runs = JoinSet::new();
+        while !stop.is_cancelled() {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = ticks.next() => self.begin_what_is_due(&mut runs).await,
+                Some(ended) = runs.join_next() => self.ended(ended),
+            }
+        }
+        ticks.stop().await;
+        while let Some(ended) = runs.join_next().await {
+            self.ended(ended);
+        }
+    }
+
+    async fn begin_what_is_due(&mut self, runs: &mut JoinSet<Ended>) {
+        let due = match self.app.due_jobs().await {
+            Ok(due) => due,
+            Err(error) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "cannot look for jobs that are due; they wait until the store is back");
+                }
+                return;
+            }
+        };
+        if std::mem::take(&mut self.failing) {
+            tracing::info!("jobs go on");
+        }
+        for job in due {
+            if self.under_way.insert(job) {
+                let app = Arc::clone(&self.app);
+                // In a task within the task, so that a panic is told with the name of the job.
+                runs.spawn(async move {
+                    let done = tokio::spawn(async move { app.run_job(job).await }).await;
+                    Ended { job, done: done.map_err(|_| Panicked) }
+                });
+            }
+        }
+    }
+
+    fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
+        let Ok(Ended { job, done }) = ended else { return };
+        self.under_way.remove(&job);
+        match done {
+            Ok(Ok(reports)) => reports.iter().for_each(log),
+            Ok(Err(error)) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(%job, error, "a job broke off; it goes on where it was");
+            }
+            Err(Panicked) => tracing::error!(%job, "a job panicked; it is begun again when its lease is over"),
+        }
+    }
+}
+
+/// A job that this process did.
+struct Ended {
+    job: JobName,
+    done: Result<Result<Vec<RunReport>, Error>, Panicked>,
+}
+
+struct Panicked;
+
+fn log(report: &RunReport) {
+    let RunReport { run, lost } = report;
+    let counts: Vec<_> = run.counts.iter().map(|(what, count)| format!("{what}={count}")).collect();
+    let (job, id, slot, counts) = (run.job, run.id, run.slot, counts.join(" "));
+    match (lost, run.finished_at) {
+        (true, _) => tracing::warn!(%job, run = %id, %slot, "another node has taken the run over"),
+        (false, None) => tracing::info!(%job, run = %id, %slot, counts, "left the run to whoever takes it"),
+        (false, Some(_)) => tracing::info!(%job, run = %id, %slot, counts, error = run.error, "a run is over"),
+    }
+}

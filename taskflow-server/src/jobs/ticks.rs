@@ -1,0 +1,72 @@
+//! What makes the duties look: a beat, and nothing that anything depends on. Which slot is due, who has it and what was
+//! missed are found in the database by core, because a timer in a process knows nothing of other nodes, of the time it was
+//! not there, and of clocks that change.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
+
+/// Every second: the finest that the scheduler knows.
+const EVERY_SECOND: &str = "* * * * * *";
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A beat.
+pub(super) enum Ticks {
+    /// Of the scheduler, whole seconds apart.
+    Scheduled { scheduler: JobScheduler, beat: Arc<Notify>, every: Duration, last: Option<Instant> },
+    /// Of a plain interval: for parts of a second, and when there is no scheduler.
+    Plain(tokio::time::Interval),
+}
+
+impl Ticks {
+    pub(super) async fn start(every: Duration) -> Self {
+        if every >= SECOND {
+            let beat = Arc::new(Notify::new());
+            match scheduler(Arc::clone(&beat)).await {
+                Ok(scheduler) => return Self::Scheduled { scheduler, beat, every, last: None },
+                Err(error) => tracing::warn!(%error, "no scheduler; an interval beats in its place"),
+            }
+        }
+        let mut interval = tokio::time::interval(every);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self::Plain(interval)
+    }
+
+    /// The next beat; the first one comes at once. May be dropped and asked for again.
+    pub(super) async fn next(&mut self) {
+        match self {
+            Self::Plain(interval) => {
+                interval.tick().await;
+            }
+            Self::Scheduled { beat, every, last, .. } => {
+                while let Some(last) = *last {
+                    beat.notified().await;
+                    // A beat may come a little early after a late one.
+                    if last.elapsed() + SECOND / 2 >= *every {
+                        break;
+                    }
+                }
+                *last = Some(Instant::now());
+            }
+        }
+    }
+
+    pub(super) async fn stop(self) {
+        if let Self::Scheduled { mut scheduler, .. } = self
+            && let Err(error) = scheduler.shutdown().await
+        {
+            tracing::debug!(%error, "the scheduler did not stop");
+        }
+    }
+}
+
+async fn scheduler(beat: Arc<Notify>) -> Result<JobScheduler, JobSchedulerError> {
+    let scheduler = JobScheduler::new().await?;
+    let job = Job::new(EVERY_SECOND, move |_, _| beat.notify_one())?;
+    scheduler.add(job).await?;
+    scheduler.start().await?;
+    Ok(scheduler)
+}
