@@ -15,12 +15,18 @@ const INSTALL_HINT: &str = "this test shifts the wall clock of a server, which n
 
 /// Settings for a process whose wall clock is so much ahead of everybody else's.
 pub(crate) fn ahead(by: Duration) -> [(&'static str, String); 3] {
+    faked(format!("+{}", by.as_secs_f64()))
+}
+
+/// The same for a wall clock that goes so many times as fast from the start of the process on.
+#[allow(dead_code, reason = "shared with tests that have no use for it")]
+pub(crate) fn faster(ahead: Duration, times: u32) -> [(&'static str, String); 3] {
+    faked(format!("+{} x{times}", ahead.as_secs_f64()))
+}
+
+fn faked(how: String) -> [(&'static str, String); 3] {
     static LIBRARY: LazyLock<PathBuf> = LazyLock::new(library);
-    [
-        ("LD_PRELOAD", LIBRARY.display().to_string()),
-        ("FAKETIME", format!("+{}", by.as_secs_f64())),
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
-    ]
+    [("LD_PRELOAD", LIBRARY.display().to_string()), ("FAKETIME", how), ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned())]
 }
 
 /// Removes what a process that was killed has left behind in shared memory: another one that happens to get the same

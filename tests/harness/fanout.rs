@@ -213,7 +213,6 @@ impl Kills {
     /// # Panics
     ///
     /// A mail was lost, doubled without need or not the same the second time, or the ledger does not know what happened.
-    #[expect(clippy::print_stdout, reason = "figures that stand beside a verdict")]
     pub(crate) async fn happen(self, case: &str, seed: u64) {
         let Self { kept, mails, kills } = self;
         let (clock, mut random) = (SystemClock::new(), seed);

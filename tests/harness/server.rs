@@ -135,6 +135,12 @@ impl Server {
         faketime::forget(self.child.id());
     }
 
+    /// Sends it a signal by name, as `kill` knows it.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().expect("kill").success());
+    }
+
     /// Asks it to end (SIGTERM) and waits for that.
     pub(crate) async fn terminate(mut self) -> (ExitStatus, String) {
         (self.stop().await, self.log())
@@ -142,8 +148,7 @@ impl Server {
 
     /// The same for a server that is to start again.
     pub(crate) async fn stop(&mut self) -> ExitStatus {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+        self.signal("TERM");
         let mut ticks = tokio::time::interval(Duration::from_millis(10));
         let waiting = async {
             loop {

@@ -51,10 +51,70 @@ fn a_fanout_reaches_everybody_and_leaves_nothing_behind() {
     assert_eq!((&figures["database"], &figures["taken"]), (&"sqlite".into(), &300.into()));
     assert_eq!(figures["connections"], 16);
     let octets = figures["mail_octets"].as_u64().expect("a size");
-    assert!((7_000..9_000).contains(&octets), "a mail has {octets} octets");
-    #[cfg(target_os = "linux")]
-    assert!(figures["peak_rss_mb"].as_f64().is_some_and(|mb| mb > 1.0));
+    assert!((5_000..6_500).contains(&octets), "a mail has {octets} octets");
+    let history = &figures["history"];
+    for (name, mails) in [("planned", 300), ("sent", 300)] {
+        let parts = history[name].as_array().expect("parts");
+        assert_eq!(parts.iter().filter_map(Value::as_u64).sum::<u64>(), mails, "{name} in {history}");
+    }
+    let late = |which: &str| figures["lateness_s"][which].as_f64().expect("a lateness");
+    assert!(0.0 < late("p50") && late("p50") <= late("p99") && late("p99") <= late("max"));
     assert!(is_empty(&folder));
+}
+
+/// A tenth of a morning: what would grow with the number of people would show.
+#[test]
+fn ten_thousand_people_are_all_accounted_for_in_little_memory() {
+    let folder = TempDir::new().expect("a folder");
+    let figures = figures(&fanout(folder.path(), "10000", &["--json"]).output().expect("an end"));
+    assert_all_delivered(&figures, 10_000);
+    #[cfg(target_os = "linux")]
+    {
+        let most = figures["peak_rss_mb"].as_f64().expect("a size");
+        assert!((1.0..100.0).contains(&most), "it held {most} MiB");
+    }
+}
+
+#[test]
+fn several_runs_make_a_page_that_can_be_made_again_of_their_figures() {
+    let folder = TempDir::new().expect("a folder");
+    let page = folder.path().join("page.html");
+    let more =
+        ["--json", "--report", page.to_str().expect("a path in UTF-8"), "--yardstick", "1000", "--note", "<two>"];
+    let output = fanout(folder.path(), "20,30", &more).output().expect("an end");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).expect("text");
+    let users: Vec<_> =
+        lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["users"].clone()).collect();
+    assert_eq!(users, [20, 30]);
+    let page = std::fs::read_to_string(page).expect("a page");
+    for part in ["20 people on SQLite", "30 people on SQLite", "&lt;two&gt;", "of 1,000/s", "</html>"] {
+        assert!(page.contains(part), "no {part:?} in the page");
+    }
+    // Nothing that a browser would fetch.
+    assert!(!page.contains("://") && !page.contains("src="), "the page names another place");
+    let figures = folder.path().join("figures.json");
+    std::fs::write(&figures, lines).expect("written");
+    let array = folder.path().join("array.json");
+    let text = std::fs::read_to_string(&figures).expect("figures");
+    std::fs::write(&array, format!("[{}]", text.trim_end().replace('\n', ","))).expect("written");
+    for figures in [&figures, &array] {
+        let again = taskflow(folder.path(), &[]).args(["bench", "report"]).arg(figures).output().expect("an end");
+        assert_eq!(String::from_utf8_lossy(&again.stdout), page);
+    }
+    std::fs::write(&figures, "{}").expect("written");
+    let wrong = taskflow(folder.path(), &[]).args(["bench", "report"]).arg(&figures).output().expect("an end");
+    let complaint = String::from_utf8_lossy(&wrong.stderr);
+    assert!(!wrong.status.success() && complaint.contains("line 1 of"), "{complaint}");
+}
+
+#[test]
+fn each_run_needs_a_database_of_its_own() {
+    let folder = TempDir::new().expect("a folder");
+    let one = ["--database", "postgres://127.0.0.1/none"];
+    let output = fanout(folder.path(), "20,30", &one).output().expect("an end");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && complaint.contains("2 runs and 1 databases"), "{complaint}");
 }
 
 #[test]

@@ -52,12 +52,20 @@ async fn what_came_back_for_good_suppresses_until_an_administrator_lifts_it() {
         { "email": "bob@example.org", "type": "bounce", "status": "5.1.1", "detail": "no such user" },
         { "recipient": "cleo@example.org", "type": "complaint" },
         { "email": "full@example.org", "type": "bounce", "permanent": false },
+        { "email": "policy@example.org", "type": "bounce", "status": "5.7.1" },
+        { "email": "quota@example.org", "type": "bounce", "permanent": true, "status": "5.2.2" },
+        { "email": "sender@example.org", "type": "bounce", "status": "5.1.8" },
+        { "email": "slow@example.org", "type": "bounce", "status": "5.4.7" },
+        { "email": "some@example.org", "type": "bounce", "status": "5.0.0" },
+        { "email": "code@example.org", "type": "bounce", "status": "554" },
     ]);
     let (status, taken) = bring(&server, "application/json", list.to_string()).await;
     assert_eq!((status, &taken["suppressed"]), (StatusCode::OK, &json!(2)), "{taken}");
     let (status, taken) = bring(&server, "message/rfc822", report("dora@example.org", "5.1.1")).await;
     assert_eq!((status, &taken["suppressed"]), (StatusCode::OK, &json!(1)), "{taken}");
     let (_, taken) = bring(&server, "message/rfc822", report("eve@example.org", "4.2.2")).await;
+    assert_eq!(taken["suppressed"], 0);
+    let (_, taken) = bring(&server, "message/rfc822", report("fay@example.org", "5.7.26")).await;
     assert_eq!(taken["suppressed"], 0);
 
     let (_, first) = ada.get("/api/suppressions?size=2").await;
@@ -121,24 +129,30 @@ async fn only_a_gateway_that_knows_the_secret_is_heard_and_nonsense_changes_noth
     assert_eq!(closed.post("/api/inbound/bounce", body).await.status(), StatusCode::NOT_FOUND);
 }
 
-/// A relay that knows none of its mailboxes; it ends with the test.
+/// A relay that knows none of its mailboxes.
 fn relay_of_nobody() -> u16 {
+    relay_that_refuses("RCPT")
+}
+
+/// A relay that says to this command that there is no such mailbox; it ends with the test.
+fn relay_that_refuses(refused: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            std::thread::spawn(move || refuse(&stream).ok());
+            std::thread::spawn(move || refuse(&stream, refused).ok());
         }
     });
     port
 }
 
-fn refuse(mut stream: &TcpStream) -> std::io::Result<()> {
+fn refuse(mut stream: &TcpStream, refused: &str) -> std::io::Result<()> {
     stream.write_all(b"220 relay.example.com\r\n")?;
     for line in BufReader::new(stream).lines() {
         let answer = match line?.to_ascii_uppercase().split_whitespace().next() {
-            Some("RCPT") => "550 5.1.1 no such user here\r\n",
+            Some(line) if line.starts_with(refused) => "550 5.1.1 no such user here\r\n",
             Some("DATA") => "503 nobody to send it to\r\n",
+            Some("QUIT") => "221 bye\r\n",
             _ => "250 fine\r\n",
         };
         stream.write_all(answer.as_bytes())?;
@@ -165,4 +179,19 @@ async fn a_mailbox_that_the_relay_does_not_know_gets_no_more_mail() {
         list["items"].as_array().and_then(|items| items.first().cloned())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_relay_that_does_not_know_the_sender_suppresses_no_reader() {
+    let port = relay_that_refuses("MAIL").to_string();
+    let from = ("SMTP_FROM_EMAIL", "taskflow@example.org");
+    let server = start(&[("SMTP_SERVER", "127.0.0.1"), ("SMTP_PORT", &port), from]).await;
+    let ada = admin(&server, "ada").await;
+    let welcome = eventually("the welcome is discarded", || async {
+        let (_, list) = ada.get("/api/deliveries?state=discarded").await;
+        list["items"].as_array().and_then(|items| items.first().cloned())
+    })
+    .await;
+    assert!(welcome["last_error"].as_str().expect("an error").contains("5.1.1"), "{welcome}");
+    assert_eq!(ada.get("/api/suppressions").await.1["items"], json!([]));
 }

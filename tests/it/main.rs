@@ -1,6 +1,7 @@
 //! The whole product from outside: the real binary as a process, real sockets, a real SMTP dialogue, a real PostgreSQL.
 
 #![expect(clippy::duplicate_mod, reason = "what people see is tested on every store")]
+#![expect(clippy::print_stdout, reason = "seeds and figures")]
 
 #[path = "../harness/postgres.rs"]
 #[allow(dead_code, reason = "shared with tests that need other parts of it")]
@@ -9,6 +10,9 @@ mod cluster;
 mod crowd;
 #[path = "../harness/fanout.rs"]
 mod fanout;
+#[path = "../harness/residents.rs"]
+#[expect(dead_code, reason = "shared with tests that need other parts of it")]
+mod residents;
 #[path = "../harness/rows.rs"]
 mod rows;
 #[path = "../harness/server.rs"]

@@ -14,12 +14,16 @@ mod hostile;
 mod inbound;
 #[path = "invitations.rs"]
 mod invitations;
+#[path = "jobs.rs"]
+mod jobs;
 #[path = "ledger.rs"]
 mod ledger;
 #[path = "mail.rs"]
 mod mail;
 #[path = "meetings.rs"]
 mod meetings;
+#[path = "mornings.rs"]
+mod mornings;
 #[path = "nodes.rs"]
 mod nodes;
 #[path = "pacing.rs"]

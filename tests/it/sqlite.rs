@@ -12,6 +12,8 @@ mod hostile;
 mod inbound;
 #[path = "invitations.rs"]
 mod invitations;
+#[path = "jobs.rs"]
+mod jobs;
 #[path = "ledger.rs"]
 mod ledger;
 #[path = "mail.rs"]

@@ -14,6 +14,9 @@ mod fanout;
 #[path = "../harness/proxy.rs"]
 #[expect(dead_code, reason = "shared with the tests that run on every change")]
 mod proxy;
+#[path = "../harness/residents.rs"]
+#[expect(dead_code, reason = "shared with the tests that run on every change")]
+mod residents;
 #[path = "../harness/rows.rs"]
 #[expect(dead_code, reason = "shared with the tests that run on every change")]
 mod rows;
@@ -24,7 +27,9 @@ mod server;
 mod wave;
 
 mod aborts;
+mod jobs;
 mod kills;
+mod latency;
 mod reminders;
 mod sqlite;
 mod year;

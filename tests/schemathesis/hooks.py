@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -12,6 +13,10 @@ import schemathesis
 BASE = os.environ["BASE"]
 PASSWORD = "correct horse battery staple"
 ENDING = {"deleteMe", "logout", "logoutAll", "endSession", "changeMe", "replaceMe"}
+# To anybody but an administrator nothing of this is there.
+FOR_ADMINISTRATORS = ("/api/jobs", "/api/stats", "/api/deliveries", "/api/suppressions", "/api/nodes")
+# Seconds; less than an access token is good for.
+LIFETIME = 20 * 60
 
 
 def call(path, body, token=None):
@@ -27,6 +32,11 @@ def somebody():
     return call("/api/auth/login", {"username": name, "password": PASSWORD})["access_token"]
 
 
+def administrator():
+    who = {"username": os.environ["ADMIN"], "password": os.environ["ADMIN_PASSWORD"]}
+    return call("/api/auth/login", who)["access_token"]
+
+
 def counts(token):
     request = urllib.request.Request(BASE + "/api/auth/me", headers={"Authorization": f"Bearer {token}"})
     try:
@@ -39,10 +49,16 @@ def counts(token):
 @schemathesis.auth(refresh_interval=None)
 class SignedIn:
     token = None
+    administrator = None
+    since = 0.0
     meeting = None
     doubtful = True
 
     def get(self, case, context):
+        if case.operation.path.startswith(FOR_ADMINISTRATORS):
+            if not SignedIn.administrator or time.monotonic() - SignedIn.since > LIFETIME:
+                SignedIn.administrator, SignedIn.since = administrator(), time.monotonic()
+            return SignedIn.administrator
         if SignedIn.doubtful and not (SignedIn.token and counts(SignedIn.token)):
             SignedIn.token = somebody()
             meeting = {"title": "Plans", "meeting_date": "2099-01-01T00:00:00Z"}
@@ -62,8 +78,8 @@ def before_call(context, case, kwargs):
     is that of a meeting that is there: nobody finds it by chance, and what is wrong beside it would never be seen."""
     headers = case.headers or {}
     key = headers.get("Idempotency-Key")
-    if isinstance(key, str) and re.fullmatch("[!-~]{1,200}", key):
-        headers["Idempotency-Key"] = key + uuid.uuid4().hex
+    if isinstance(key, str) and re.fullmatch("[!-~]{1,255}", key):
+        headers["Idempotency-Key"] = (uuid.uuid4().hex + key)[:255]
     parameters = case.path_parameters or {}
     id = str(parameters.get("id"))
     if case.operation.path.startswith("/api/meetings/{id}") and re.fullmatch("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", id):

@@ -1,0 +1,187 @@
+//! People who are told of their day at a minute of their own, and what they should have been told.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sqlx::query_as;
+use taskflow::ports::{Clock, Ids, RandomIds, Storage, SystemClock};
+use taskflow::{
+    Changes, JobName, JobRun, LocalMinute, NewTask, NewUser, Preferences, Task, TaskId, Timestamp, Trigger, User,
+    UserId, Write, Zone,
+};
+
+use crate::cluster::Database;
+
+/// How long what a dead node held is out of reach.
+pub(crate) const LEASE: Duration = Duration::from_secs(3);
+/// People who move in with one commit.
+const COMMIT: usize = 500;
+
+/// Somebody with a clock of their own.
+#[derive(Debug, Clone)]
+pub(crate) struct Resident {
+    id: UserId,
+    zone: Zone,
+    summary_at: LocalMinute,
+    /// Has a task that is never done, so that there is something to say every day.
+    busy: bool,
+}
+
+/// A mail that somebody should get: when it is due, by its key.
+pub(crate) type Expected = BTreeMap<String, Timestamp>;
+
+impl Resident {
+    /// Somebody in a zone who wants to hear of the day when the clock there shows this.
+    pub(crate) fn of(zone: &str, summary_at: &str, busy: bool) -> Self {
+        let id = UserId::from_uuid(RandomIds::new().next(SystemClock::new().now()));
+        let (zone, summary_at) = (zone.parse().expect("a zone"), summary_at.parse().expect("a time of day"));
+        Self { id, zone, summary_at, busy }
+    }
+
+    /// Whether their clock reaches their minute after `since` and not after `until`.
+    pub(crate) fn is_reached(&self, since: Timestamp, until: Timestamp) -> bool {
+        !self.reached(self.summary_at, since, until).is_empty()
+    }
+
+    /// The dates on which their clock reaches a minute after `since` and not after `until`, and when it does.
+    fn reached(&self, minute: LocalMinute, since: Timestamp, until: Timestamp) -> Vec<(String, Timestamp)> {
+        const DAY: Duration = Duration::from_hours(24);
+        let days = (0..).map(|n| since - DAY + DAY * n).take_while(|at| *at <= until + DAY);
+        let mut dates: Vec<_> = days.map(|at| self.zone.wall_clock(at).at.date()).collect();
+        dates.dedup();
+        let reached = dates.into_iter().map(|date| (date.to_string(), self.zone.instant(date.and_time(minute.time()))));
+        reached.filter(|(_, at)| *at > since && *at <= until).collect()
+    }
+
+    fn account(&self, name: &str, now: Timestamp) -> Changes {
+        let new = NewUser {
+            username: name.parse().expect("a name"),
+            email: format!("{name}@example.org").parse().expect("an address"),
+            time_zone: Some(self.zone.clone()),
+            locale: None,
+            is_admin: false,
+        };
+        let preferences = Preferences { summary_at: self.summary_at, ..Preferences::default() };
+        let user = User { email_verified: true, preferences, ..User::new(self.id, new, now) };
+        let changes = Changes::new().write(Write::InsertUser(user));
+        if !self.busy {
+            return changes;
+        }
+        let task = NewTask::titled("Mind the clock".parse().expect("a title"));
+        let id = TaskId::from_uuid(RandomIds::new().next(now));
+        changes.write(Write::InsertTask(Task::new(id, self.id, task, now).expect("a task")))
+    }
+}
+
+/// Makes an account for each of them.
+pub(crate) async fn move_in(store: &dyn Storage, residents: &[Resident]) {
+    let now = SystemClock::new().now();
+    for (page, some) in residents.chunks(COMMIT).enumerate() {
+        let mut changes = Changes::new();
+        for (n, resident) in some.iter().enumerate() {
+            let account = resident.account(&format!("resident-{}", page * COMMIT + n), now);
+            changes.writes.extend(account.writes);
+        }
+        store.commit(&changes).await.expect("they move in");
+    }
+}
+
+/// The summaries of those who have something to hear, whose minute came after `since` and not after `until`.
+pub(crate) fn summaries(residents: &[Resident], since: Timestamp, until: Timestamp) -> Expected {
+    let busy = residents.iter().filter(|resident| resident.busy);
+    let theirs = |resident: &Resident| {
+        let key = |date: String| format!("daily-summary/{date}/{}", resident.id);
+        let reached = resident.reached(resident.summary_at, since, until);
+        reached.into_iter().map(move |(date, at)| (key(date), at)).collect::<Vec<_>>()
+    };
+    busy.flat_map(theirs).collect()
+}
+
+/// The reminders of open tasks at these minutes of everybody's own clock, likewise.
+pub(crate) fn task_reminders(
+    residents: &[Resident],
+    minutes: &[LocalMinute],
+    since: Timestamp,
+    until: Timestamp,
+) -> Expected {
+    let mut expected = Expected::new();
+    for resident in residents.iter().filter(|resident| resident.busy) {
+        for minute in minutes {
+            let reached = resident.reached(*minute, since, until).into_iter();
+            expected.extend(reached.map(|(date, at)| (format!("task-reminder/{date}T{minute}/{}", resident.id), at)));
+        }
+    }
+    expected
+}
+
+/// What the ledger has of a kind, when each is due by its key.
+///
+/// # Panics
+///
+/// One of them was not delivered, or is there twice.
+pub(crate) async fn delivered(database: &Database, kind: &str) -> Expected {
+    const DELIVERIES: &str = "
+        SELECT dedupe_key, state, (extract(epoch FROM due_at) * 1000000)::bigint FROM taskflow.deliveries
+        WHERE kind = $1";
+    let mut conn = database.connection().await;
+    let rows: Vec<(String, String, i64)> =
+        query_as(DELIVERIES).bind(kind).fetch_all(&mut conn).await.expect("deliveries");
+    let count = rows.len();
+    let mut delivered = Expected::new();
+    for (key, state, due_at) in rows {
+        assert_eq!(state, "delivered", "{key}");
+        delivered.insert(key, Timestamp::from_micros(due_at));
+    }
+    assert_eq!(delivered.len(), count, "a key comes twice");
+    delivered
+}
+
+/// Compares them and names what differs.
+pub(crate) fn assert_same(found: &Expected, expected: &Expected) {
+    let beyond = |one: &Expected, other: &Expected| -> Vec<_> {
+        let beyond = one.iter().filter(|(key, at)| other.get(*key) != Some(at));
+        beyond.map(|(key, at)| format!("{key} at {at}")).collect()
+    };
+    let (missing, surplus) = (beyond(expected, found), beyond(found, expected));
+    assert!(
+        missing.is_empty() && surplus.is_empty(),
+        "{} missing: {:#?}\n{} too many: {:#?}",
+        missing.len(),
+        &missing[..missing.len().min(10)],
+        surplus.len(),
+        &surplus[..surplus.len().min(10)]
+    );
+}
+
+/// Every run of a job that its schedule asked for, the oldest slot first.
+///
+/// # Panics
+///
+/// One of them failed, or there are two for a slot.
+pub(crate) async fn scheduled_runs(store: &dyn Storage, job: JobName) -> Vec<JobRun> {
+    let mut runs = store.runs(job, None, u32::MAX >> 1).await.expect("runs");
+    runs.retain(|run| run.trigger == Trigger::Schedule);
+    runs.sort_by_key(|run| run.slot);
+    for run in &runs {
+        assert_eq!(run.error, None, "{run:?}");
+    }
+    assert!(runs.windows(2).all(|two| two[0].slot < two[1].slot), "{job}: two runs of one slot");
+    runs
+}
+
+/// The settings of a node called `name`, which sends through the relay at `port`.
+pub(crate) fn node<'a>(database: &'a Database, port: &'a str, name: &'a str) -> Vec<(&'static str, &'a str)> {
+    vec![
+        ("DATABASE_URL", &database.url),
+        ("NODE_ID", name),
+        ("SECRET_KEY", "0123456789abcdef0123456789abcdef"),
+        // Restarts listen elsewhere; what mail links to stays the same.
+        ("PUBLIC_URL", "http://tasks.example.org"),
+        ("SMTP_SERVER", "127.0.0.1"),
+        ("SMTP_PORT", port),
+        ("SMTP_FROM_EMAIL", "taskflow@example.org"),
+        ("EMAIL_TIMEOUT", "2s"),
+        ("LEASE_SECONDS", "3s"),
+        ("JOB_TICK", "100ms"),
+    ]
+}
