@@ -137,8 +137,8 @@ const RECIPIENTS: &str = "
                 (SELECT true
                     FROM taskflow.tasks AS t
                     WHERE t.user_id = p.id
-                        AND t.completed_at >= $8::timestamptz
-                        AND t.completed_at < $9::timestamptz
+                        AND (t.completed_at >= $8::timestamptz) IS TRUE
+                        AND (t.completed_at < $9::timestamptz) IS TRUE
                         AND t.deleted_at IS NULL
                     LIMIT 1),
                 (SELECT true
