@@ -1,5 +1,7 @@
 //! What a person is told of their day and of what is open: the content of summaries and task reminders.
 
+use std::cmp::Reverse;
+
 use chrono::{Days, NaiveDate, NaiveTime};
 
 use crate::{Meeting, Task, Timestamp, Zone};
@@ -77,6 +79,30 @@ pub struct Digest {
 }
 
 impl Digest {
+    /// A day of which nothing is known yet.
+    #[must_use]
+    pub fn of(date: NaiveDate) -> Self {
+        Self {
+            date,
+            done: Excerpt::default(),
+            overdue: Excerpt::default(),
+            open: Excerpt::default(),
+            meetings: Excerpt::default(),
+        }
+    }
+
+    /// Puts what each list holds into the order that [`Sweeps::digests`](crate::ports::Sweeps::digests) promises, for stores
+    /// whose databases pick the first ones and return them in any.
+    pub fn put_in_order(&mut self) {
+        self.done.items.sort_by_key(|task| (Reverse(task.completed_at), task.id));
+        self.overdue.items.sort_by_key(|task| (task.due_at, task.id));
+        self.open.items.sort_by_key(|task| {
+            let due = (task.due_at.is_none(), task.due_at);
+            (Reverse(task.priority.rank()), due, task.created_at, task.id)
+        });
+        self.meetings.items.sort_by_key(|meeting| (meeting.starts_at, meeting.id));
+    }
+
     /// Whether there is nothing to say.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,4 +1,3 @@
-use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use async_trait::async_trait;
@@ -6,7 +5,7 @@ use async_trait::async_trait;
 use super::{MemoryStore, State};
 use crate::error::{BadRow, StoreError};
 use crate::ports::{DigestQuery, SweepPage, SweepPosition, SweepQuery, Sweeps};
-use crate::{Day, Digest, Excerpt, LocalMinute, Meeting, MeetingResponse, Moment, Task, Timestamp, User, UserId};
+use crate::{Day, Digest, LocalMinute, Meeting, MeetingResponse, Moment, Task, Timestamp, User, UserId};
 
 /// Whether an instant lies in a time that includes its beginning and not its end.
 fn within(at: Timestamp, (begins, ends): (Timestamp, Timestamp)) -> bool {
@@ -39,46 +38,37 @@ impl State {
         concerned
     }
 
-    /// What somebody takes part in on a day, in the order of time.
+    /// What somebody takes part in on a day.
     fn meetings_of(&self, user: UserId, day: Day) -> Vec<&Meeting> {
         let theirs = self
             .participants
             .values()
             .filter(|one| one.user_id == Some(user) && one.is_in() && one.response != MeetingResponse::Declined);
         let meetings = theirs.filter_map(|one| self.meetings.get(&one.meeting_id));
-        let mut found: Vec<_> =
-            meetings.filter(|meeting| meeting.is_on() && within(meeting.starts_at, day.today)).collect();
-        found.sort_by_key(|meeting| (meeting.starts_at, meeting.id));
-        found
+        meetings.filter(|meeting| meeting.is_on() && within(meeting.starts_at, day.today)).collect()
     }
 
     fn digest(&self, query: &DigestQuery) -> Digest {
         let theirs = self.tasks.values().filter(|task| task.user_id == query.user_id && task.deleted_at.is_none());
         let (open, done): (Vec<&Task>, Vec<&Task>) = theirs.partition(|task| task.is_open());
-        let (mut overdue, mut open): (Vec<_>, Vec<_>) = open.into_iter().partition(|task| task.is_overdue(query.now));
+        let (overdue, open): (Vec<_>, Vec<_>) = open.into_iter().partition(|task| task.is_overdue(query.now));
         let yesterday = query.day.map(|day| day.yesterday);
         let in_time = |task: &&Task| task.completed_at.zip(yesterday).is_some_and(|(at, day)| within(at, day));
-        let mut done: Vec<_> = done.into_iter().filter(in_time).collect();
-        done.sort_by_key(|task| (Reverse(task.completed_at), task.id));
-        overdue.sort_by_key(|task| (task.due_at, task.id));
-        open.sort_by_key(|task| {
-            let due = (task.due_at.is_none(), task.due_at);
-            (Reverse(task.priority.rank()), due, task.created_at, task.id)
-        });
         let meetings = query.day.map(|day| self.meetings_of(query.user_id, day)).unwrap_or_default();
+        let mut digest = Digest::of(query.date);
+        digest.done.items.extend(done.into_iter().filter(in_time).cloned());
+        digest.overdue.items.extend(overdue.into_iter().cloned());
+        digest.open.items.extend(open.into_iter().cloned());
+        digest.meetings.items.extend(meetings.into_iter().cloned());
+        digest.put_in_order();
         Digest {
-            date: query.date,
-            done: first(done),
-            overdue: first(overdue),
-            open: first(open),
-            meetings: first(meetings),
+            date: digest.date,
+            done: digest.done.items.into(),
+            overdue: digest.overdue.items.into(),
+            open: digest.open.items.into(),
+            meetings: digest.meetings.items.into(),
         }
     }
-}
-
-fn first<T: Clone>(all: Vec<&T>) -> Excerpt<T> {
-    let total = all.len() as u64;
-    Excerpt { items: all.into_iter().take(Excerpt::<T>::MOST).cloned().collect(), total }
 }
 
 #[async_trait]

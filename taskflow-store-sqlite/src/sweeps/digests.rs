@@ -1,7 +1,5 @@
 //! What people are told of their day: two statements, however many they are.
 
-use std::cmp::Reverse;
-
 use serde::Serialize;
 use sqlx::SqlitePool;
 use taskflow_core::ports::DigestQuery;
@@ -68,23 +66,14 @@ pub(super) async fn digests(
     } else {
         Vec::new()
     };
-    let empty = |query: &DigestQuery| {
-        Ok(Digest {
-            date: query.date,
-            done: Excerpt::default(),
-            overdue: Excerpt::default(),
-            open: Excerpt::default(),
-            meetings: Excerpt::default(),
-        })
-    };
-    let mut digests: Vec<Result<Digest, BadRow>> = queries.iter().map(empty).collect();
+    let mut digests: Vec<Result<Digest, BadRow>> = queries.iter().map(|query| Ok(Digest::of(query.date))).collect();
     for row in tasks {
         add(&mut digests, row.place, |digest| row.put_into(digest));
     }
     for row in meetings {
         add(&mut digests, row.place, |digest| row.put_into(digest));
     }
-    digests.iter_mut().flatten().for_each(sort);
+    digests.iter_mut().flatten().for_each(Digest::put_in_order);
     Ok(digests)
 }
 
@@ -120,17 +109,6 @@ impl DigestMeetingRow {
         digest.meetings.items.push(Meeting::try_from(self.meeting)?);
         Ok(())
     }
-}
-
-/// SQLite picks the first ones in order, and may then return them in any.
-fn sort(digest: &mut Digest) {
-    digest.done.items.sort_by_key(|task| (Reverse(task.completed_at), task.id));
-    digest.overdue.items.sort_by_key(|task| (task.due_at, task.id));
-    digest.open.items.sort_by_key(|task| {
-        let due = (task.due_at.is_none(), task.due_at);
-        (Reverse(task.priority.rank()), due, task.created_at, task.id)
-    });
-    digest.meetings.items.sort_by_key(|meeting| (meeting.starts_at, meeting.id));
 }
 
 /// Totals are counted once for each person, mostly in an index alone; of each list no more rows are returned than are shown.
