@@ -2,6 +2,7 @@
 
 mod answers;
 mod delivery;
+mod feed;
 mod jobs;
 mod ledger;
 mod mailbox;
@@ -175,6 +176,12 @@ impl AppBuilder {
     /// What finds people for sweeps, for hosts that pace or watch it; the store itself unless told.
     pub fn sweeps(mut self, sweeps: Arc<dyn Sweeps>) -> Self {
         self.app.sweeps = sweeps;
+        self
+    }
+
+    /// What the service looks after itself with, for hosts that pace or watch it; the store itself unless told.
+    pub fn upkeep(mut self, upkeep: Arc<dyn Upkeep>) -> Self {
+        self.app.upkeep = upkeep;
         self
     }
 

@@ -1,12 +1,14 @@
 //! What was committed, for people who look back (history) and screens that follow along (feed).
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Actor, EventId, InvalidValue, Meeting, MeetingId, Participant, ReminderMinutes, Task, TaskId, Timestamp, UserId,
+    Actor, EventId, InvalidValue, Meeting, MeetingDetails, MeetingId, Participant, ReminderMinutes, Task, TaskId,
+    Timestamp, UserId,
 };
 
 /// What happened to an entity; also the `type` of a live message.
@@ -98,7 +100,8 @@ pub struct Event {
     pub entity: Entity,
     /// What happened.
     pub kind: EventKind,
-    /// `{"id": …, "changes": {field: {"was": …, "is": …}}}`: only fields that differ. A stored format.
+    /// `{"id": …, "version": …, "changes": {field: {"was": …, "is": …}}}`: only fields that differ, and of participants only
+    /// those who do; no addresses. A stored format.
     pub data: Value,
 }
 
@@ -109,15 +112,6 @@ pub struct Announcement {
     pub event: Event,
     /// Whose feed it enters, each once.
     pub audience: Vec<UserId>,
-}
-
-/// One event in the feed of one person. Sequences begin at 1 and have no gaps.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FeedEntry {
-    /// Its place in the feed.
-    pub seq: u64,
-    /// What was committed.
-    pub event: Event,
 }
 
 impl Announcement {
@@ -138,7 +132,11 @@ impl Announcement {
             actor: actor.user_id(),
             entity: Entity::Task(after.id),
             kind,
-            data: json!({ "id": after.id, "changes": differences(before.map(fields), fields(after)) }),
+            data: json!({
+                "id": after.id,
+                "version": after.version,
+                "changes": differences(before.map(fields), fields(after)),
+            }),
         };
         Self { event, audience: vec![after.user_id] }
     }
@@ -148,29 +146,35 @@ impl Announcement {
     pub fn meeting(
         id: EventId,
         actor: Actor,
-        before: Option<&Meeting>,
-        after: &Meeting,
+        before: Option<&MeetingDetails>,
+        after: &MeetingDetails,
         audience: Vec<UserId>,
     ) -> Self {
-        let kind = match before {
+        let meeting = &after.meeting;
+        let kind = match before.map(|before| &before.meeting) {
             None => EventKind::MeetingCreated,
-            Some(before) if before.cancelled_at.is_none() && after.cancelled_at.is_some() => {
+            Some(before) if before.cancelled_at.is_none() && meeting.cancelled_at.is_some() => {
                 EventKind::MeetingCancelled
             }
             Some(_) => EventKind::MeetingUpdated,
         };
+        let at = meeting.updated_at;
+        let fields = |details: &MeetingDetails| meeting_fields(&details.meeting, at);
+        let mut changes = differences(before.map(fields), fields(after));
+        let people = |details: &MeetingDetails| details.participants.iter().filter_map(participant_row).collect();
+        changes.extend(different_people(before.map(people), people(after)));
         let event = Event {
             id,
-            at: after.updated_at,
+            at,
             actor: actor.user_id(),
-            entity: Entity::Meeting(after.id),
+            entity: Entity::Meeting(meeting.id),
             kind,
-            data: json!({ "id": after.id, "changes": differences(before.map(meeting_fields), meeting_fields(after)) }),
+            data: json!({ "id": meeting.id, "version": meeting.version, "changes": changes }),
         };
         Self { event, audience }
     }
 
-    /// Tells the people of a meeting that somebody answered.
+    /// Tells the people of a meeting that somebody answered, or has left.
     #[must_use]
     pub fn response(
         id: EventId,
@@ -180,7 +184,15 @@ impl Announcement {
         at: Timestamp,
         audience: Vec<UserId>,
     ) -> Self {
-        let (was, is) = (before.response.as_str(), after.response.as_str());
+        let answer = |participant: &Participant| {
+            let comment = participant.comment.as_ref().map(ToString::to_string);
+            vec![("response_status", json!(participant.response.as_str())), ("comment", json!(comment))]
+        };
+        let mut changes = differences(Some(answer(before)), answer(after));
+        if !after.is_in() {
+            let people = |participant| participant_row(participant).into_iter().collect();
+            changes.extend(different_people(Some(people(before)), people(after)));
+        }
         let event = Event {
             id,
             at,
@@ -190,14 +202,30 @@ impl Announcement {
             data: json!({
                 "id": after.meeting_id,
                 "participant_id": after.id,
-                "changes": { "response_status": { "was": was, "is": is } },
+                "changes": changes,
             }),
         };
         Self { event, audience }
     }
+
+    /// Tells somebody of a meeting that they are in from now on, as its guest turned out to be them. Nothing about the
+    /// meeting changes, so nobody else is told; and the event names no actor, because it stays with the meeting and would
+    /// tell that somebody in it has an account.
+    #[must_use]
+    pub fn joined(id: EventId, meeting: MeetingId, user: UserId, at: Timestamp) -> Self {
+        let event = Event {
+            id,
+            at,
+            actor: None,
+            entity: Entity::Meeting(meeting),
+            kind: EventKind::MeetingUpdated,
+            data: json!({ "id": meeting, "changes": {} }),
+        };
+        Self { event, audience: vec![user] }
+    }
 }
 
-fn meeting_fields(meeting: &Meeting) -> Vec<(&'static str, Value)> {
+fn meeting_fields(meeting: &Meeting, at: Timestamp) -> Vec<(&'static str, Value)> {
     let facts = meeting.facts();
     vec![
         ("title", json!(facts.title)),
@@ -209,7 +237,7 @@ fn meeting_fields(meeting: &Meeting) -> Vec<(&'static str, Value)> {
         ("meeting_type", json!(facts.meeting_type)),
         ("time_zone", json!(meeting.time_zone.name())),
         ("reminder_minutes", json!(meeting.reminder_minutes.get())),
-        ("ended_at", json!(meeting.ended_at)),
+        ("status", json!(meeting.status(at).as_str())),
         ("is_active", json!(meeting.cancelled_at.is_none())),
     ]
 }
@@ -222,7 +250,32 @@ fn fields(task: &Task) -> Vec<(&'static str, Value)> {
         ("priority", json!(task.priority)),
         ("due_at", json!(task.due_at)),
         ("reminder_minutes", json!(task.reminder_minutes.map(ReminderMinutes::get))),
+        ("completed_at", json!(task.completed_at)),
     ]
+}
+
+/// Somebody in a meeting as events have them: whoever wants to know their address asks for the meeting.
+fn participant_row(participant: &Participant) -> Option<Value> {
+    let row = json!({
+        "id": participant.id,
+        "role": participant.role.as_str(),
+        "response_status": participant.response.as_str(),
+    });
+    participant.is_in().then_some(row)
+}
+
+/// Who was in a meeting and who is, as far as that differs.
+fn different_people(was: Option<Vec<Value>>, is: Vec<Value>) -> Option<(String, Value)> {
+    let not_among = |rows: &[Value], others: &[Value]| -> Vec<Value> {
+        let others: HashSet<String> = others.iter().map(Value::to_string).collect();
+        rows.iter().filter(|row| !others.contains(&row.to_string())).cloned().collect()
+    };
+    let (was, is) = match was {
+        None => (Value::Null, json!(is)),
+        Some(was) if was == is => return None,
+        Some(was) => (json!(not_among(&was, &is)), json!(not_among(&is, &was))),
+    };
+    Some(("participants".to_owned(), json!({ "was": was, "is": is })))
 }
 
 fn differences(was: Option<Vec<(&'static str, Value)>>, is: Vec<(&'static str, Value)>) -> Map<String, Value> {

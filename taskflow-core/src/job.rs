@@ -106,9 +106,9 @@ impl FromStr for CatchUp {
 /// Most slots that [`CatchUp::All`] makes up for; older ones stay missed.
 pub const MOST_CAUGHT_UP: u32 = 100;
 
-/// How far a slot may lie ahead of the clock: those of nodes differ. What lies farther ahead was passed by a clock that was
-/// wrong, and nothing would be due until then.
-const FARTHEST_AHEAD: Duration = Duration::from_mins(10);
+/// How far a slot may lie ahead of the clock: those of nodes differ, and what one has passed is taken care of, whichever of
+/// them was wrong. What lies more than a day ahead would keep everything from being due for too long.
+const FARTHEST_AHEAD: Duration = Duration::from_hours(26);
 
 /// How long a slot counts as met by who does not catch up.
 const FRESH: Duration = Duration::from_secs(60);
@@ -198,6 +198,13 @@ impl JobPlan {
         }
         if latest <= done {
             return None;
+        }
+        if self.catch_up == CatchUp::Skip && self.schedule.is_local() {
+            // The slots of everybody's own clock are minutes, and a run sweeps all since the one before.
+            let too_late = self.schedule.latest(now - FRESH);
+            if too_late > done {
+                return Some(DueSlot::Pass { slot: too_late });
+            }
         }
         let slot = match self.catch_up {
             CatchUp::Skip if now.since(latest) > FRESH => return Some(DueSlot::Pass { slot: latest }),
@@ -432,6 +439,18 @@ mod tests {
     }
 
     #[test]
+    fn by_everybodys_own_clock_skipping_leaves_out_the_minutes_that_nobody_was_there_for() {
+        let own = JobPlan { schedule: Schedule::Own, catch_up: CatchUp::Skip };
+        let (done, now) = (at("2026-01-01T07:25:00Z"), at("2026-01-01T07:29:20Z"));
+        let passed = at("2026-01-01T07:28:00Z");
+        assert_eq!(own.due(done, now), Some(DueSlot::Pass { slot: passed }));
+        let last = at("2026-01-01T07:29:00Z");
+        assert_eq!(own.due(passed, now), Some(DueSlot::Run { slot: last, missed: 0 }));
+        let late = JobPlan { catch_up: CatchUp::Latest, ..own };
+        assert_eq!(late.due(done, now), Some(DueSlot::Run { slot: last, missed: 0 }));
+    }
+
+    #[test]
     fn a_slot_far_ahead_of_the_clock_is_set_back() {
         let (now, ten) = (at("2026-01-01T10:02:00Z"), at("2026-01-01T10:00:00Z"));
         for catch_up in CatchUp::ALL {
@@ -439,7 +458,7 @@ mod tests {
             let ahead = at("2099-01-01T00:00:00Z");
             assert_eq!(plan.due(ahead, now), Some(DueSlot::SetBack { slot: ten }));
             assert_eq!(plan.resumed(ahead, now), ten);
-            let close = at("2026-01-01T10:12:00Z");
+            let close = at("2026-01-02T12:02:00Z");
             assert_eq!((plan.due(close, now), plan.resumed(close, now)), (None, close), "clocks differ");
             assert_eq!(plan.resumed(at("2026-01-01T09:00:00Z"), now), ten);
         }

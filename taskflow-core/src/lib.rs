@@ -35,7 +35,7 @@
 //! | `reminder.rs` `retry.rs` `digest.rs` | pure rules: what is due when |
 //! | `notice.rs` `delivery.rs` `mail.rs` | what to tell whom, the ledger of it, the letter it becomes |
 //! | `node.rs` | the processes that share a store, and how they share a rate of mail |
-//! | `event.rs` `changes.rs` | what happened, and the one value that all writes are |
+//! | `event.rs` `feed.rs` `changes.rs` | what happened, how people follow it, and the one value that all writes are |
 //! | [`ports`] | what core asks of the world, with contracts |
 //! | `app.rs` `app/` | use cases and the sender |
 //! | `memory.rs` | the reference store |
@@ -55,6 +55,7 @@ mod delivery;
 mod digest;
 mod error;
 mod event;
+mod feed;
 mod job;
 mod mail;
 mod meeting;
@@ -89,7 +90,8 @@ pub use delivery::{
 };
 pub use digest::{Day, Digest, Excerpt};
 pub use error::{BadRow, Error, FieldError, Source, StoreError, UniqueField};
-pub use event::{Announcement, Entity, Event, EventKind, FeedEntry};
+pub use event::{Announcement, Entity, Event, EventKind};
+pub use feed::{FeedEntry, FeedPage, Follower};
 pub use job::{CatchUp, Counts, DueSlot, JobName, JobPlan, JobRun, JobState, MOST_CAUGHT_UP, RunState, Trigger};
 pub use mail::{
     CalendarMethod, CalendarPart, Content, Headers, Invitation, KeptMail, Letter, MAILBOX_SIZE, Mail, Mailbox, Topic,

@@ -18,10 +18,10 @@ use crate::error::{StoreError, UniqueField};
 use crate::ports::{Account, Accounts, Loaded, MeetingCursor, Store, Viewer};
 use crate::{
     Answer, Changes, Credential, DedupeKey, Delivery, DeliveryId, EmailAddress, Entity, Event, FailedAttempt,
-    FeedEntry, IdempotencyKey, JobName, KeptMail, LeaseToken, Ledger, Login, Meeting, MeetingId, MeetingQuery, NodeId,
-    Page, Participant, ParticipantId, PasswordHash, Revision, RunId, Session, SessionId, Suppression, Task, TaskId,
-    TaskQuery, TaskSort, TaskSortKey, TaskStatistics, TaskStatus, TaskSummary, Timestamp, Token, TokenId, User, UserId,
-    fold,
+    FeedEntry, Follower, IdempotencyKey, JobName, KeptMail, LeaseToken, Ledger, Login, Meeting, MeetingId,
+    MeetingQuery, NodeId, Page, Participant, ParticipantId, PasswordHash, Revision, RunId, Session, SessionId,
+    Suppression, Task, TaskId, TaskQuery, TaskSort, TaskSortKey, TaskStatistics, TaskStatus, TaskSummary, Timestamp,
+    Token, TokenId, User, UserId, fold,
 };
 
 /// Keeps everything in memory, under one lock. For tests, examples and benches; what it keeps ends with it. Clones share
@@ -216,6 +216,16 @@ impl Store for MemoryStore {
         Ok(found.map(|participant| (participant.id, Ok(participant.clone()))).collect())
     }
 
+    async fn guest_meetings(
+        &self,
+        email: &EmailAddress,
+        user: UserId,
+        limit: u32,
+    ) -> Result<Vec<MeetingId>, StoreError> {
+        let found = self.state().guest_meetings(&email.key(), user);
+        Ok(found.into_iter().rev().take(limit as usize).collect())
+    }
+
     async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Loaded<(MeetingId, u64), Revision>, StoreError> {
         let state = self.state();
         let newest = |(meeting, version): &(MeetingId, u64)| {
@@ -267,10 +277,20 @@ impl Store for MemoryStore {
         Ok(events)
     }
 
-    async fn feed(&self, owner: UserId, after: u64, limit: u32) -> Result<Vec<FeedEntry>, StoreError> {
+    async fn feeds(&self, followers: &[Follower], limit: u32) -> Result<Vec<(UserId, FeedEntry)>, StoreError> {
         let state = self.state();
-        let feed = state.feeds.get(&owner).map_or(&[][..], Vec::as_slice);
-        Ok(feed.iter().filter(|entry| entry.seq > after).take(limit as usize).cloned().collect())
+        let next = |follower: &Follower| {
+            let feed = state.feeds.get(&follower.owner).map_or(&[][..], Vec::as_slice);
+            let known = feed.partition_point(|entry| entry.seq <= follower.after);
+            let next = feed[known..].iter().take(limit as usize);
+            next.map(|entry| (follower.owner, entry.clone())).collect::<Vec<_>>()
+        };
+        Ok(followers.iter().flat_map(next).collect())
+    }
+
+    async fn feed_heads(&self, owners: &[UserId]) -> Result<HashMap<UserId, u64>, StoreError> {
+        let state = self.state();
+        Ok(owners.iter().filter_map(|owner| Some((*owner, *state.heads.get(owner)?))).collect())
     }
 
     async fn answer(&self, owner: UserId, key: &IdempotencyKey) -> Result<Option<Answer>, StoreError> {

@@ -19,7 +19,7 @@ mod upkeep;
 
 pub use accounts::{Account, Accounts};
 pub use bounces::{Bounces, UnreadableBounce};
-pub use bus::{EventBus, NoBus, Receipt, Signal};
+pub use bus::{EventBus, NoBus, Receipt, ReminderSent, Signal};
 pub use calendar::{Calendar, CalendarEntry, CalendarReply, UnreadableReply};
 pub use clock::{Clock, Ids, RandomIds, SystemClock};
 pub use links::{Link, LinkPurpose, Links};
@@ -31,7 +31,7 @@ pub use renderer::{PlainRenderer, RenderError, Renderer};
 pub use slots::{RunLease, Slots};
 pub use store::{Loaded, MeetingCursor, Store, Viewer};
 pub use sweeps::{DigestQuery, SweepPage, SweepPosition, SweepQuery, Sweeps};
-pub use upkeep::{Expired, Upkeep};
+pub use upkeep::{CountedPage, CountedPerson, Expired, TaskTally, Upkeep};
 
 /// A complete store: one value that keeps everything.
 pub trait Storage: Store + Outbox + Accounts + Nodes + Slots + Sweeps + Upkeep {}

@@ -72,6 +72,8 @@ pub fn streak(completions: &[Timestamp], zone: &Zone, now: Timestamp) -> u32 {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Totals {
+    /// When the count was complete; `None`: it is not, and there are at least so many.
+    pub counted_at: Option<Timestamp>,
     /// Accounts.
     pub users: u64,
     /// Those that are not locked.

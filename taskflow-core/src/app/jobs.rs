@@ -10,6 +10,7 @@ mod monitor;
 mod reminders;
 mod sweep;
 mod tally;
+mod totals;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use std::time::Duration;
 pub use cleanup::Keeping;
 pub use monitor::Limits;
 pub(super) use sweep::Sweeping;
+pub(super) use totals::{Count, Counting};
 
 use super::App;
 use crate::error::{Error, FieldError, StoreError};
@@ -83,10 +85,16 @@ struct PageOfWork {
     cursor: Option<String>,
     /// What the job's next run shall know.
     memo: Option<String>,
+    /// How long it has kept others from writing already, in a transaction before its commit.
+    held: Duration,
+    /// The next page is of another kind of rows, of which nobody knows what they cost.
+    is_last_of_its_kind: bool,
 }
 
-/// How often a run is begun before its error is its end.
-const MOST_TRIES: u32 = 5;
+/// How often in a row a page is decided anew because somebody else was faster.
+const MOST_RACES: u32 = 5;
+/// How long a store that is away is waited for with a run that has begun.
+const LONGEST_OUTAGE: Duration = Duration::from_hours(24);
 
 /// The smallest page.
 const SMALLEST_PAGE: u32 = 20;
@@ -292,7 +300,7 @@ impl App {
 
     /// Works on a run that is held until it is over, lost, or this node is to end.
     async fn work_on(&self, mut run: JobRun, lease: RunLease) -> Result<RunReport, Error> {
-        let (mut size, mut races) = (self.jobs.page.min(SMALLEST_PAGE * 10), 0);
+        let (mut size, mut races) = (self.first_size(run.job), 0);
         loop {
             if self.draining() {
                 let release = Write::ReleaseRun { id: run.id, lease: lease.token };
@@ -324,12 +332,13 @@ impl App {
                 },
             };
             let changes = if run.dry_run { Changes::new() } else { page.changes };
+            let (held, is_last_of_its_kind) = (page.held, page.is_last_of_its_kind);
             let (fence, began) = (changes.writes.len(), self.clock.monotonic());
             match self.commit_indexed(&changes.write(progress)).await {
                 Ok(()) => {}
                 Err(StoreError::Stale { write }) if write == fence => return Ok(RunReport { run, lost: true }),
                 // Somebody was faster with a row of this page, which is decided anew.
-                Err(StoreError::Stale { .. }) if races < MOST_TRIES => {
+                Err(StoreError::Stale { .. }) if races < MOST_RACES => {
                     races += 1;
                     run = before;
                     continue;
@@ -341,8 +350,15 @@ impl App {
                 run.finished_at = Some(now);
                 return Ok(RunReport { run, lost: false });
             }
-            size = self.next_size(size, self.clock.monotonic().saturating_sub(began));
+            // Whoever else wants to write waits for one of the two transactions.
+            let took = held.max(self.clock.monotonic().saturating_sub(began));
+            size = if is_last_of_its_kind { self.first_size(run.job) } else { self.next_size(size, took) };
         }
+    }
+
+    /// Where nobody knows yet what a row costs, as little as makes sense; most of a sweep's cost very little.
+    fn first_size(&self, job: JobName) -> u32 {
+        self.jobs.page.min(if job == JobName::DataCleanup { SMALLEST_PAGE } else { SMALLEST_PAGE * 10 })
     }
 
     /// Pages grow as long as their commits are quick.
@@ -358,27 +374,29 @@ impl App {
         next.clamp(SMALLEST_PAGE.min(self.jobs.page), self.jobs.page.max(1))
     }
 
-    /// A store that is away is waited for: the run is left to whoever is there first when it is back. Everything else, and
-    /// what happens again and again, is the end of the run.
+    /// A store that is away is waited for, for a day: the run is left to whoever is there first when it is back. Everything
+    /// else is the end of the run.
     async fn fail(&self, mut run: JobRun, lease: &RunLease, error: Error) -> Result<RunReport, Error> {
-        if matches!(error, Error::Unavailable(_)) && run.tries < MOST_TRIES {
+        let now = self.clock.now();
+        let since = run.started_at.unwrap_or(now);
+        if matches!(error, Error::Unavailable(_)) && now.since(since) < LONGEST_OUTAGE {
             let release = Write::ReleaseRun { id: run.id, lease: lease.token };
             // If that is not heard either, the lease lapses.
             let _ = self.commit(&Changes::new().write(release)).await;
             return Err(error);
         }
         run.error = Some(error.to_string());
-        run.finished_at = Some(self.clock.now());
+        run.finished_at = Some(now);
         let finish = Write::FinishRun {
             id: run.id,
             lease: lease.token,
-            at: self.clock.now(),
+            at: now,
             counts: run.counts.clone(),
             error: run.error.clone(),
             memo: None,
         };
-        tracing::error!(job = %run.job, run = %run.id, error = &error as &dyn std::error::Error, "a run failed");
         let lost = was_lost(self.commit(&Changes::new().write(finish)).await)?;
+        tracing::error!(job = %run.job, run = %run.id, error = &error as &dyn std::error::Error, "a run failed");
         Ok(RunReport { run, lost })
     }
 

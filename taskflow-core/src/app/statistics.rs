@@ -3,11 +3,17 @@
 use std::time::Duration;
 
 use super::App;
+use super::jobs::{Count, Counting};
 use crate::error::Error;
 use crate::{Actor, JobName, TaskStatistics, Totals};
 
 /// How long what was counted of a person is shown.
 const FRESH: Duration = Duration::from_hours(1);
+
+/// Pages of the whole service that are counted while somebody waits for it.
+const PAGES_AT_ONCE: u32 = 20;
+/// About how many people, or how many times ten other rows, each of them has.
+const PAGE_AT_ONCE: u32 = 500;
 
 impl App {
     /// What the actor has done, as of the last count; counted now when that was longer than an hour ago or has not
@@ -23,14 +29,22 @@ impl App {
         counted.into_iter().next().ok_or(Error::NotFound("user"))
     }
 
-    /// The whole service as of the last count; counted now when that has not happened yet.
+    /// The whole service as of the last count. As long as that has not happened yet it is counted now, as far as that can be
+    /// done while somebody waits: [`Totals::counted_at`] says whether there may be more.
     pub async fn totals(&self, actor: Actor) -> Result<Totals, Error> {
         self.admit_admin(actor).await?;
         let states = self.slots.jobs().await?;
         let memo = states.into_iter().find(|state| state.job == JobName::Statistics).and_then(|state| state.memo);
-        match memo.and_then(|memo| serde_json::from_str(&memo).ok()) {
-            Some(totals) => Ok(totals),
-            None => Ok(self.upkeep.totals().await?),
+        if let Some(totals) = memo.and_then(|memo| serde_json::from_str(&memo).ok()) {
+            return Ok(totals);
         }
+        let mut count = Count::default();
+        for _ in 0..PAGES_AT_ONCE {
+            match self.count_on(count, PAGE_AT_ONCE, self.clock.now()).await? {
+                (Counting::Over(totals), _) => return Ok(totals),
+                (Counting::GoesOn(next), _) => count = next,
+            }
+        }
+        Ok(count.so_far().clone())
     }
 }

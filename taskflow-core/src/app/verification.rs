@@ -4,9 +4,13 @@ use super::{App, Race};
 use crate::error::Error;
 use crate::ports::{Link, LinkPurpose};
 use crate::{
-    Actor, Changes, Credential, DedupeKey, DeliveryId, EmailAddress, Expect, Login, NewDelivery, Notice, PasswordHash,
-    Recipient, Timestamp, Token, TokenId, TokenPurpose, User, UserId, Write,
+    Actor, Announcement, Changes, Credential, DedupeKey, DeliveryId, EmailAddress, Expect, Login, NewDelivery, Notice,
+    PasswordHash, Recipient, Timestamp, Token, TokenId, TokenPurpose, User, UserId, Write,
 };
+
+/// Of how many meetings, those that were called last, somebody's feed tells when their address is verified. Their lists have
+/// all of them; the bound keeps one commit from growing with what others have called.
+const MEETINGS_TOLD: u32 = 1_000;
 
 impl App {
     /// Takes the address of an account for verified, as somebody has the link that was mailed to it. Whoever was invited
@@ -27,7 +31,7 @@ impl App {
             }
             let verified = user.verified(now);
             let spent = Changes::new().write(Write::UseToken { id: token.id, at: now });
-            let result = self.commit(&spent.and(verification(&user, &verified))).await;
+            let result = self.commit(&spent.and(self.verification(&user, &verified, now).await?)).await;
             if !race.lost(&result) {
                 return result.map(|()| verified);
             }
@@ -40,8 +44,9 @@ impl App {
         let mut race = Race::new(Expect::Any);
         loop {
             let before = self.user(Actor::System, id).await?;
-            let after = before.verified(self.clock.now());
-            let result = self.commit(&verification(&before, &after)).await;
+            let now = self.clock.now();
+            let after = before.verified(now);
+            let result = self.commit(&self.verification(&before, &after, now).await?).await;
             if !race.lost(&result) {
                 return result.map(|()| after);
             }
@@ -86,7 +91,7 @@ impl App {
         let verified = user.verified(now);
         let changes = Changes::new()
             .write(Write::UseToken { id: token.id, at: now })
-            .and(verification(&user, &verified))
+            .and(self.verification(&user, &verified, now).await?)
             .and(self.password_changes(&user, Recipient::User(user.id), password, now));
         self.commit(&changes).await?;
         Ok(verified)
@@ -115,6 +120,20 @@ impl App {
         }
         let (token, write) = self.token(TokenPurpose::VerifyEmail, user, email, now);
         Changes::new().write(write).deliver([self.mail_of(&token)])
+    }
+
+    /// What follows when an address is shown to be somebody's: the guests of that address are them, and their screens hear
+    /// of the meetings that appear by that.
+    async fn verification(&self, before: &User, after: &User, now: Timestamp) -> Result<Changes, Error> {
+        if before.email_verified {
+            return Ok(Changes::new());
+        }
+        let joined = self.store.guest_meetings(&after.email, after.id, MEETINGS_TOLD).await?;
+        let linked = Changes::new()
+            .write(Write::UpdateUser(after.clone()))
+            .write(Write::LinkGuests { email: after.email.clone(), user_id: after.id });
+        let tell = |id| Announcement::joined(self.event_id(now), id, after.id, now);
+        Ok(joined.into_iter().map(tell).fold(linked, Changes::announce))
     }
 
     /// Another password: who is signed in with the old one no longer is, no link to reset it works any more, and the owner
@@ -181,15 +200,5 @@ fn link_purpose(purpose: TokenPurpose) -> LinkPurpose {
     match purpose {
         TokenPurpose::VerifyEmail => LinkPurpose::VerifyEmail,
         TokenPurpose::ResetPassword => LinkPurpose::ResetPassword,
-    }
-}
-
-/// What follows when an address is shown to be somebody's.
-fn verification(before: &User, after: &User) -> Changes {
-    match before.email_verified {
-        true => Changes::new(),
-        false => Changes::new()
-            .write(Write::UpdateUser(after.clone()))
-            .write(Write::LinkGuests { email: after.email.clone(), user_id: after.id }),
     }
 }

@@ -1,4 +1,5 @@
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use super::State;
 use crate::ports::Viewer;
@@ -34,6 +35,15 @@ impl State {
             let due = reminder_minutes(meeting, one).iter().filter(|m| meeting.starts_at - m.duration() > due_after);
             due.into_iter().any(|minutes| !planned(&meeting_reminder_key(meeting, one.id, *minutes)))
         })
+    }
+
+    /// The meetings that are not cancelled and that somebody comes into when the guests of this address become them.
+    pub(super) fn guest_meetings(&self, email: &str, user: UserId) -> BTreeSet<MeetingId> {
+        let guests = self.participants.values().filter(|one| one.user_id.is_none() && one.email.key() == email);
+        let meetings = guests.filter(|one| one.is_in()).map(|one| one.meeting_id);
+        let is_off = |id| self.meetings.get(&id).is_none_or(|meeting| meeting.cancelled_at.is_some());
+        let knows_them = |id| self.participants_of(id).any(|one| one.user_id == Some(user));
+        meetings.filter(|id| !is_off(*id) && !knows_them(*id)).collect()
     }
 
     /// Everybody who was ever invited, by id.

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 
 use super::{MemoryStore, State};
 use crate::error::StoreError;
-use crate::ports::{Expired, Upkeep};
+use crate::ports::{CountedPage, CountedPerson, Expired, TaskTally, Upkeep};
 use crate::{
-    DeliveryState, Entity, MailTally, MeetingId, RunId, Task, TaskCounts, TaskId, TaskStatistics, TaskStatus,
-    Timestamp, Totals, Trigger, UserId,
+    Delivery, DeliveryId, DeliveryState, Entity, MailTally, MeetingId, NoticeKind, RunId, Task, TaskCounts, TaskId,
+    TaskStatistics, TaskStatus, Timestamp, Trigger, UserId,
 };
 
 impl State {
@@ -41,6 +41,7 @@ impl State {
             }
             Expired::Deliveries(before) => {
                 let old = self.deliveries.values().filter(|row| row.delivery.settled_at.is_some_and(|at| at < before));
+                let old = old.filter(|row| !keeps_a_reminder_cancelled(&row.delivery, before));
                 let ids: Vec<_> = old.map(|row| row.delivery.id).take(limit).collect();
                 let gone: Vec<_> = if remove { ids.clone() } else { Vec::new() };
                 for row in gone.iter().filter_map(|id| self.deliveries.remove(id)) {
@@ -148,16 +149,16 @@ impl Upkeep for MemoryStore {
         Ok(self.state().completed_before(before).into_iter().take(limit as usize).cloned().collect())
     }
 
-    async fn count_completed_before(&self, before: Timestamp) -> Result<u64, StoreError> {
-        Ok(self.state().completed_before(before).len() as u64)
+    async fn count_completed_before(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        Ok(self.state().completed_before(before).len().min(limit as usize) as u64)
     }
 
     async fn purge(&self, expired: Expired, limit: u32) -> Result<u64, StoreError> {
         Ok(self.state().purge(expired, limit as usize, true))
     }
 
-    async fn count_expired(&self, expired: Expired) -> Result<u64, StoreError> {
-        Ok(self.state().purge(expired, usize::MAX, false))
+    async fn count_expired(&self, expired: Expired, limit: u32) -> Result<u64, StoreError> {
+        Ok(self.state().purge(expired, limit as usize, false))
     }
 
     async fn changed_since(
@@ -188,17 +189,37 @@ impl Upkeep for MemoryStore {
         Ok(self.state().statistics.get(&owner).cloned())
     }
 
-    async fn totals(&self) -> Result<Totals, StoreError> {
+    async fn counted_people(&self, after: Option<UserId>, size: u32) -> Result<Vec<CountedPerson>, StoreError> {
         let state = self.state();
-        let tasks = || state.tasks.values().filter(|task| task.deleted_at.is_none());
-        Ok(Totals {
-            users: state.users.len() as u64,
-            active_users: state.users.values().filter(|user| user.is_active).count() as u64,
-            tasks: tasks().count() as u64,
-            completed_tasks: tasks().filter(|task| task.status == TaskStatus::Completed).count() as u64,
-            meetings: state.meetings.values().filter(|meeting| meeting.cancelled_at.is_none()).count() as u64,
-            deliveries: state.deliveries.len() as u64 + state.purged.planned,
-        })
+        let tasks = |id: &UserId| {
+            let counted = state.statistics.get(id)?;
+            Some(TaskTally { total: counted.counts.total, completed: counted.counts.completed })
+        };
+        let people = page(state.users.iter(), after, size);
+        let counted =
+            people.map(|(id, user)| CountedPerson { user_id: *id, is_active: user.is_active, tasks: tasks(id) });
+        Ok(counted.collect())
+    }
+
+    async fn count_meetings(&self, after: Option<MeetingId>, size: u32) -> Result<CountedPage<MeetingId>, StoreError> {
+        let state = self.state();
+        let seen: Vec<_> = page(state.meetings.iter(), after, size).collect();
+        let count = seen.iter().filter(|(_, meeting)| meeting.cancelled_at.is_none()).count() as u64;
+        Ok(CountedPage { count, next: last(&seen, size) })
+    }
+
+    async fn count_deliveries(
+        &self,
+        after: Option<DeliveryId>,
+        size: u32,
+    ) -> Result<CountedPage<DeliveryId>, StoreError> {
+        let state = self.state();
+        let seen: Vec<_> = page(state.deliveries.iter(), after, size).collect();
+        Ok(CountedPage { count: seen.len() as u64, next: last(&seen, size) })
+    }
+
+    async fn count_purged_deliveries(&self) -> Result<u64, StoreError> {
+        Ok(self.state().purged.planned)
     }
 
     async fn recent_mail(&self, limit: u32) -> Result<MailTally, StoreError> {
@@ -213,4 +234,24 @@ impl Upkeep for MemoryStore {
         }
         Ok(tally)
     }
+}
+
+/// Whether it is all that keeps a reminder that was cancelled from being planned again.
+fn keeps_a_reminder_cancelled(delivery: &Delivery, before: Timestamp) -> bool {
+    let is_cancelled = delivery.state == DeliveryState::Cancelled;
+    is_cancelled && delivery.kind == NoticeKind::MeetingReminder && delivery.due_at >= before
+}
+
+/// Up to `size` rows after `after` by id.
+fn page<'a, Id: Ord + 'a, Row: 'a>(
+    rows: impl Iterator<Item = (&'a Id, &'a Row)>,
+    after: Option<Id>,
+    size: u32,
+) -> impl Iterator<Item = (&'a Id, &'a Row)> {
+    rows.filter(move |(id, _)| after.as_ref().is_none_or(|after| *id > after)).take(size as usize)
+}
+
+/// The last of a page that is full.
+fn last<Id: Copy, Row>(seen: &[(&Id, &Row)], size: u32) -> Option<Id> {
+    seen.last().filter(|_| seen.len() == size as usize).map(|(id, _)| **id)
 }

@@ -3,16 +3,22 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 
-use crate::{Announcement, Changes, SessionId, Timestamp, UserId, Write};
+use crate::{Announcement, Changes, Entity, SessionId, Timestamp, UserId, Write};
 
 /// A hint that something was committed.
 #[derive(Debug, Clone)]
 pub enum Signal {
-    /// This happened.
+    /// This happened, in this process.
     Announced(Arc<Announcement>),
+    /// The feeds of these people have grown, by what happened in another process.
+    FeedsGrew(Vec<UserId>),
+    /// Somebody was reminded; nothing that a feed keeps.
+    ReminderSent(ReminderSent),
+    /// Signals may have been lost: whoever depends on them looks for itself.
+    Missed,
     /// Mail was planned; some of it may be due.
     Planned,
-    /// The sessions of a person were ended, or one of them: what was signed in with them no longer counts.
+    /// The sessions of a person were ended in this process, or one of them: what was signed in with them no longer counts.
     SessionsEnded {
         /// Whose.
         user: UserId,
@@ -21,6 +27,20 @@ pub enum Signal {
         /// When.
         at: Timestamp,
     },
+    /// Sessions were ended in another process: whoever remembers which have ended asks the store again. It does not say
+    /// which, for nobody should have to believe it.
+    SessionsEndedElsewhere,
+}
+
+/// A reminder that a relay has taken: screens may show it at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReminderSent {
+    /// Who was reminded.
+    pub user: UserId,
+    /// What of.
+    pub about: Entity,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// Tells others in this process, and perhaps on other nodes, what was committed.

@@ -4,9 +4,9 @@ use async_trait::async_trait;
 
 use crate::error::{BadRow, StoreError};
 use crate::{
-    Answer, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, IdempotencyKey, KeptMail, Meeting, MeetingId,
-    MeetingQuery, Page, Participant, ParticipantId, Revision, Suppression, Task, TaskId, TaskQuery, TaskSummary,
-    Timestamp, User, UserId,
+    Answer, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, Follower, IdempotencyKey, KeptMail, Meeting,
+    MeetingId, MeetingQuery, Page, Participant, ParticipantId, Revision, Suppression, Task, TaskId, TaskQuery,
+    TaskSummary, Timestamp, User, UserId,
 };
 
 /// Rows found by their ids. A row that cannot be read is an error of its own and does not spoil the others.
@@ -96,6 +96,16 @@ pub trait Store: Send + Sync {
     async fn participants_by_id(&self, ids: &[ParticipantId])
     -> Result<Loaded<ParticipantId, Participant>, StoreError>;
 
+    /// Up to `limit` meetings that are not cancelled and that [`LinkGuests`](crate::Write::LinkGuests) would bring into the
+    /// lists of `user`: this address, in any case, is in them as a guest without an account, and the person is not. Those
+    /// that were called last come first, by their ids.
+    async fn guest_meetings(
+        &self,
+        email: &EmailAddress,
+        user: UserId,
+        limit: u32,
+    ) -> Result<Vec<MeetingId>, StoreError>;
+
     /// What meetings were like at these versions: of each the newest revision that is not later. Unknown ones are left
     /// out.
     async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Loaded<(MeetingId, u64), Revision>, StoreError>;
@@ -125,8 +135,19 @@ pub trait Store: Send + Sync {
     /// What happened to an entity, oldest first. Callers have made sure that it may be seen.
     async fn history(&self, entity: Entity) -> Result<Vec<Event>, StoreError>;
 
+    /// Up to `limit` entries of each of these feeds after what its follower knows, in order within each feed. Each owner is
+    /// named once; somebody who does not exist has no entries.
+    async fn feeds(&self, followers: &[Follower], limit: u32) -> Result<Vec<(UserId, FeedEntry)>, StoreError>;
+
+    /// The last sequence of these people's feeds, also when its entry is no longer kept. Whose feed never had an entry is
+    /// left out.
+    async fn feed_heads(&self, owners: &[UserId]) -> Result<HashMap<UserId, u64>, StoreError>;
+
     /// Up to `limit` entries of the feed of `owner` after sequence `after`.
-    async fn feed(&self, owner: UserId, after: u64, limit: u32) -> Result<Vec<FeedEntry>, StoreError>;
+    async fn feed(&self, owner: UserId, after: u64, limit: u32) -> Result<Vec<FeedEntry>, StoreError> {
+        let entries = self.feeds(&[Follower { owner, after }], limit).await?;
+        Ok(entries.into_iter().map(|(_, entry)| entry).collect())
+    }
 
     /// The answer that `owner` got for a key, however old.
     async fn answer(&self, owner: UserId, key: &IdempotencyKey) -> Result<Option<Answer>, StoreError>;

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use crate::error::StoreError;
-use crate::{MailTally, Task, TaskCounts, TaskStatistics, Timestamp, Totals, UserId};
+use crate::{DeliveryId, MailTally, MeetingId, Task, TaskCounts, TaskStatistics, Timestamp, UserId};
 
 /// What has served its time. Instants are the first that still count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,7 +10,8 @@ pub enum Expired {
     TrashedTasks(Timestamp),
     /// Meetings cancelled before this, with everybody in them.
     CancelledMeetings(Timestamp),
-    /// Deliveries settled before this, which [`Ledger`](crate::Ledger)s go on counting.
+    /// Deliveries settled before this, which [`Ledger`](crate::Ledger)s go on counting; but no cancelled reminder of a
+    /// meeting that would be due at this instant or later: its key keeps it from being planned again.
     Deliveries(Timestamp),
     /// Feed entries of events before this, and events that only a feed still had.
     Feed(Timestamp),
@@ -41,27 +42,57 @@ impl Expired {
     }
 }
 
+/// Somebody, and how many tasks they had outside the trash when theirs were counted last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CountedPerson {
+    /// Who.
+    pub user_id: UserId,
+    /// Whether the account is not locked.
+    pub is_active: bool,
+    /// Their tasks; `None`: nobody has counted them yet.
+    pub tasks: Option<TaskTally>,
+}
+
+/// Tasks outside the trash.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TaskTally {
+    /// All of them.
+    pub total: u64,
+    /// Done.
+    pub completed: u64,
+}
+
+/// What was counted of a page of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CountedPage<Id> {
+    /// How many of them count.
+    pub count: u64,
+    /// The last of the page, after which the next one begins; `None`: there is no other row.
+    pub next: Option<Id>,
+}
+
 /// What the service needs to look after itself.
 ///
 /// # Contract
 ///
 /// * What is purged leaves nothing that names it, and no gap in a feed that anybody still reads.
 /// * The ledger balances at any time, whatever was purged.
+/// * The cost of a call depends on its limit or size, not on how much there is.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
     /// Up to `limit` tasks that were completed before `before` and are not in the trash, in the order of their completion
     /// and id.
     async fn tasks_completed_before(&self, before: Timestamp, limit: u32) -> Result<Vec<Task>, StoreError>;
 
-    /// How many such tasks there are.
-    async fn count_completed_before(&self, before: Timestamp) -> Result<u64, StoreError>;
+    /// How many such tasks there are, counted up to `limit`.
+    async fn count_completed_before(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
-    /// Removes up to `limit` of what has served its time, and says how many were removed; fewer than `limit`: there are no
-    /// more.
+    /// Removes up to `limit` of what has served its time in one transaction, and says how many were removed; none: there
+    /// are no more. What brings a lot along, such as a large meeting, may be cut into smaller pieces than `limit`.
     async fn purge(&self, expired: Expired, limit: u32) -> Result<u64, StoreError>;
 
-    /// How many [`purge`](Self::purge) would remove.
-    async fn count_expired(&self, expired: Expired) -> Result<u64, StoreError>;
+    /// How many [`purge`](Self::purge) would remove, counted up to `limit`.
+    async fn count_expired(&self, expired: Expired, limit: u32) -> Result<u64, StoreError>;
 
     /// Up to `size` people after `after` by id whose feed has an event of `since` or later.
     async fn changed_since(
@@ -80,8 +111,21 @@ pub trait Upkeep: Send + Sync {
     /// What was counted of a person last.
     async fn statistics(&self, owner: UserId) -> Result<Option<TaskStatistics>, StoreError>;
 
-    /// Counts the whole service; reads whole tables.
-    async fn totals(&self) -> Result<Totals, StoreError>;
+    /// Up to `size` people after `after` by id, and what was counted of each last.
+    async fn counted_people(&self, after: Option<UserId>, size: u32) -> Result<Vec<CountedPerson>, StoreError>;
+
+    /// Looks at up to `size` meetings after `after` by id and counts those that are not cancelled.
+    async fn count_meetings(&self, after: Option<MeetingId>, size: u32) -> Result<CountedPage<MeetingId>, StoreError>;
+
+    /// Counts up to `size` deliveries after `after` by id.
+    async fn count_deliveries(
+        &self,
+        after: Option<DeliveryId>,
+        size: u32,
+    ) -> Result<CountedPage<DeliveryId>, StoreError>;
+
+    /// How many deliveries were purged so far; reads a row for each day, kind and state.
+    async fn count_purged_deliveries(&self) -> Result<u64, StoreError>;
 
     /// What became of the last `limit` deliveries by id, of which only those that are settled count.
     async fn recent_mail(&self, limit: u32) -> Result<MailTally, StoreError>;

@@ -32,6 +32,7 @@ mod runs;
 mod schedules;
 mod sender;
 mod sessions;
+mod slices;
 mod slots;
 mod statistics;
 mod summaries;
@@ -116,6 +117,7 @@ pub fn cases() -> Vec<Case> {
             tokens_are_revoked_by_person_and_purpose,
             a_token_used_by_many_at_once_is_used_by_one,
             who_verifies_their_address_finds_the_meetings_that_wait_for_it,
+            screens_hear_once_of_the_meetings_that_a_verified_address_brings,
             a_link_is_worth_nothing_for_another_address_and_after_its_time,
             a_lost_password_is_replaced_once_by_link,
         }
@@ -145,6 +147,9 @@ pub fn cases() -> Vec<Case> {
         feed {
             each_owner_has_a_feed_without_gaps,
             a_feed_is_read_on_from_a_sequence,
+            several_feeds_are_read_at_once,
+            heads_tell_where_feeds_end_whatever_is_left_of_them,
+            whoever_follows_gets_everything_or_is_told_to_begin_anew,
             events_for_people_who_do_not_exist_reach_the_others,
             many_at_once_leave_no_gap_in_a_feed,
             history_tells_an_entity_oldest_first,
@@ -222,6 +227,7 @@ pub fn cases() -> Vec<Case> {
             only_a_verified_address_finds_its_person_in_any_case,
             guests_become_the_account_of_their_address_where_it_is_not_in_yet,
             a_link_made_meanwhile_is_noticed_by_who_decided_before_it,
+            the_meetings_that_wait_for_somebody_are_those_that_linking_lists,
             deleting_a_user_leaves_meetings_and_participants_without_the_id,
             what_was_told_is_written_by_settlements_alone,
             a_lost_lease_tells_nobody_anything,
@@ -412,7 +418,8 @@ pub fn cases() -> Vec<Case> {
             tasks_are_counted_by_owner_outside_the_trash,
             completions_are_read_also_from_the_trash,
             what_was_counted_replaces_what_was_counted_before_and_goes_with_its_owner,
-            the_whole_service_is_counted,
+            people_are_listed_with_what_was_counted_of_them,
+            meetings_and_deliveries_are_counted_page_by_page,
             of_the_last_mails_those_that_were_sent_or_given_up_are_told,
         }
         jobs {
@@ -422,10 +429,11 @@ pub fn cases() -> Vec<Case> {
             a_paused_job_waits_and_does_not_make_up_for_it,
             slots_that_nobody_was_there_for_are_skipped_or_made_up_for_and_counted,
             only_who_runs_the_service_sees_and_moves_jobs,
-            a_store_that_is_away_is_waited_for_and_not_for_ever,
+            a_store_that_is_away_is_waited_for_a_day_and_not_for_ever,
         }
         cluster {
             a_run_goes_on_at_the_page_its_node_died_over,
+            a_run_goes_on_behind_people_who_left_while_nobody_had_it,
             a_node_that_slept_finds_its_run_taken_and_leaves_it_alone,
             a_node_that_is_to_end_gives_its_run_to_another,
             three_nodes_that_die_at_random_lose_and_double_nothing,
@@ -438,6 +446,7 @@ pub fn cases() -> Vec<Case> {
         }
         schedules {
             a_slot_that_lies_ahead_cannot_be_asked_for,
+            any_slot_that_lies_behind_is_run_and_any_ahead_is_refused,
             a_slot_by_hand_brings_with_it_what_came_due_before,
             a_slot_far_ahead_of_the_clock_is_set_back,
             what_is_done_by_one_clock_is_due_at_its_slot_for_everybody,
@@ -456,6 +465,11 @@ pub fn cases() -> Vec<Case> {
             a_completed_task_goes_to_the_trash_and_then_for_good,
             a_slot_of_another_time_removes_nothing_before_it_has_served,
             what_was_sent_is_not_planned_again_however_short_the_ledger_is,
+            a_dry_run_counts_what_a_run_removes_however_short_things_are_kept,
+            a_reminder_cancelled_by_hand_is_not_planned_again_however_short_the_ledger_is,
+        }
+        slices {
+            slices_shrink_while_the_store_is_slow_and_grow_again,
         }
         monitoring {
             mail_that_waits_is_told_once_and_once_when_it_is_gone,
@@ -467,6 +481,8 @@ pub fn cases() -> Vec<Case> {
             a_streak_grows_by_the_day_and_breaks,
             only_whose_tasks_changed_are_counted_again,
             the_totals_are_those_of_the_last_count,
+            the_whole_service_is_counted_page_by_page_and_whom_nobody_has_counted,
+            who_asks_for_the_totals_of_many_waits_for_a_part_of_them,
         }
     }
 }

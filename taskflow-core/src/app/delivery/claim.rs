@@ -6,9 +6,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::App;
+use super::letter::Worded;
 use crate::error::StoreError;
 use crate::ports::{ClaimRequest, Claimed};
-use crate::{Delivery, LeaseToken, Mail, NoticeKind, Outcome, ParticipantId, Settlement, Told};
+use crate::{Delivery, Entity, LeaseToken, Mail, NoticeKind, Outcome, ParticipantId, Settlement, Told, UserId};
 
 /// Until something on its way has arrived.
 pub(super) const A_MOMENT: Duration = Duration::from_secs(5);
@@ -22,6 +23,8 @@ pub(super) struct Ready {
     pub(super) mail: Mail,
     /// What a participant knows once this mail has left.
     pub(super) told: Option<(ParticipantId, Told)>,
+    /// Whose screens show that it has left, and what of they are reminded.
+    pub(super) reminds: Option<(UserId, Entity)>,
 }
 
 /// A batch that was claimed: what to send, and what to settle without sending.
@@ -63,13 +66,15 @@ impl App {
             };
             // Of two that tell the same person news of the same meeting the second waits for what the first has told.
             let mail = match mail {
-                Ok((_, Some((participant, _)))) if !told_now.insert(participant) => {
+                Ok(Worded { told: Some((participant, _)), .. }) if !told_now.insert(participant) => {
                     Err(Outcome::Released { next_at: now + A_MOMENT, error: None })
                 }
                 mail => mail,
             };
             match mail {
-                Ok((mail, told)) => batch.ready.push(Ready { delivery, lease, held_until, mail, told }),
+                Ok(Worded { mail, told, reminds }) => {
+                    batch.ready.push(Ready { delivery, lease, held_until, mail, told, reminds });
+                }
                 Err(outcome) => batch.decided.push(Settlement { id: delivery.id, lease, at: now, outcome }),
             }
             // Finding words takes processor time: mails on their way must not wait for those of the whole batch.

@@ -10,14 +10,21 @@ use super::App;
 use crate::error::BadRow;
 use crate::ports::{Link, LinkPurpose};
 use crate::{
-    Delivery, Excerpt, Headers, Letter, Locale, Mail, Mailbox, Notice, NoticeKind, Outcome, ParticipantId, Preferences,
-    Recipient, Task, TaskId, TaskStatus, Timestamp, TokenId, TokenPurpose, Told, Topic, WrittenLetter, Zone,
+    Delivery, Entity, Excerpt, Headers, Letter, Locale, Mail, Mailbox, Notice, NoticeKind, Outcome, ParticipantId,
+    Preferences, Recipient, Task, TaskId, TaskStatus, Timestamp, TokenId, TokenPurpose, Told, Topic, UserId,
+    WrittenLetter, Zone,
 };
 
 pub(super) use facts::Facts;
 
-/// What a delivery becomes: a mail, and what a participant knows once it has left.
-type Worded = (Mail, Option<(ParticipantId, Told)>);
+/// What a delivery becomes.
+pub(super) struct Worded {
+    pub(super) mail: Mail,
+    /// What a participant knows once it has left.
+    pub(super) told: Option<(ParticipantId, Told)>,
+    /// Whose screens show that it has left, and what of they are reminded.
+    pub(super) reminds: Option<(UserId, Entity)>,
+}
 
 impl App {
     /// The mail of a delivery, or what becomes of it instead.
@@ -74,6 +81,7 @@ impl App {
         if notice.kind().is_recurring() {
             headers.unsubscribe_url = self.unsubscribe_url(notice.kind(), &reader);
         }
+        let reminds = reminds(notice).and_then(|about| Some((reader.user?, about)));
         headers.thread = thread(&topic);
         if headers.reply_to.is_none() {
             headers.reply_to = answers_go_to(&topic, &reader.mailbox);
@@ -89,7 +97,8 @@ impl App {
         };
         let content = self.renderer.render(&letter).map_err(|error| Outcome::Discarded { error: error.to_string() })?;
         let date = delivery.first_claimed_at.unwrap_or(now);
-        Ok((Mail { id: delivery.id, date, to: reader.mailbox, content, calendar, headers }, told))
+        let mail = Mail { id: delivery.id, date, to: reader.mailbox, content, calendar, headers };
+        Ok(Worded { mail, told, reminds })
     }
 }
 
@@ -131,6 +140,15 @@ fn wanted(notice: &Notice, reader: &Reader, facts: &Facts, now: Timestamp) -> Re
             Err(Outcome::Released { next_at: end, error: None })
         }
         Some(_) | None => Ok(()),
+    }
+}
+
+/// What a notice reminds of, if it was asked for.
+fn reminds(notice: &Notice) -> Option<Entity> {
+    match notice {
+        Notice::TaskDue { task, .. } => Some(Entity::Task(*task)),
+        Notice::MeetingReminder { meeting, .. } => Some(Entity::Meeting(*meeting)),
+        _ => None,
     }
 }
 
@@ -178,6 +196,8 @@ fn written_headers(letter: &WrittenLetter) -> Headers {
 struct Reader {
     /// The person, or the participant without an account.
     id: Option<Uuid>,
+    /// Their account.
+    user: Option<UserId>,
     preferences: Preferences,
     name: String,
     mailbox: Mailbox,
@@ -190,6 +210,7 @@ fn reader(recipient: &Recipient, facts: &Facts) -> Result<Reader, Outcome> {
         Recipient::User(id) => match found(facts.users.get(id))? {
             Some(user) if user.is_active => Ok(Reader {
                 id: Some(user.id.as_uuid()),
+                user: Some(user.id),
                 preferences: user.preferences.clone(),
                 name: user.username.to_string(),
                 mailbox: Mailbox { name: Some(user.username.to_string()), address: user.email.clone() },
@@ -201,6 +222,7 @@ fn reader(recipient: &Recipient, facts: &Facts) -> Result<Reader, Outcome> {
         },
         Recipient::Address(address) => Ok(Reader {
             id: None,
+            user: None,
             preferences: Preferences::default(),
             name: address.to_string(),
             mailbox: Mailbox { name: None, address: address.clone() },

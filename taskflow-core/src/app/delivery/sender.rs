@@ -18,10 +18,10 @@ use futures_util::stream::FuturesUnordered;
 use super::claim::{Batch, Ready};
 use super::{App, DeliveryReport};
 use crate::error::StoreError;
-use crate::ports::{Accepted, HeldLease, MailError, Mailer, Settled};
+use crate::ports::{Accepted, HeldLease, MailError, Mailer, ReminderSent, Settled, Signal};
 use crate::{
-    Changes, Delivery, DeliveryId, EmailAddress, LeaseToken, Outcome, ParticipantId, Settlement, Suppression,
-    SuppressionCause, Told, Write,
+    Changes, Delivery, DeliveryId, EmailAddress, Entity, LeaseToken, Outcome, ParticipantId, Settlement, Suppression,
+    SuppressionCause, Told, UserId, Write,
 };
 
 /// After the relay failed, the mail that met it waits this long, so that others have their turn.
@@ -46,6 +46,7 @@ struct Sent {
     delivery: Delivery,
     lease: LeaseToken,
     told: Option<(ParticipantId, Told)>,
+    reminds: Option<(UserId, Entity)>,
     address: EmailAddress,
 }
 
@@ -178,12 +179,15 @@ impl<'a> Sender<'a> {
             if !self.outlives_a_mail(next.held_until) {
                 return self.renew();
             }
-            let Some(Ready { delivery, lease, held_until, mail, told }) = self.window.pop_front() else { return };
+            let Some(Ready { delivery, lease, held_until, mail, told, reminds }) = self.window.pop_front() else {
+                return;
+            };
             self.in_doubt.insert((delivery.id, lease), held_until);
             let mailer = self.mailer;
             self.work.push(Box::pin(async move {
                 let result = mailer.send(&mail).await;
-                Step::Sent { sent: Box::new(Sent { delivery, lease, told, address: mail.to.address }), result }
+                let address = mail.to.address;
+                Step::Sent { sent: Box::new(Sent { delivery, lease, told, reminds, address }), result }
             }));
         }
     }
@@ -245,6 +249,10 @@ impl<'a> Sender<'a> {
                     && reply.concerns_the_mailbox()
                 {
                     self.suppress(sent.address.clone(), reply.to_string());
+                }
+                if let (Ok(_), Some((user, about))) = (&result, sent.reminds) {
+                    let at = self.app.clock.now();
+                    self.app.bus.publish(&[Signal::ReminderSent(ReminderSent { user, about, at })]);
                 }
                 self.sent += 1;
                 let outcome = self.outcome(&sent, result);

@@ -54,9 +54,15 @@ impl Keeping {
 /// What a run counts tasks under that it put into the trash.
 const TRASHED: &str = "tasks_trashed";
 
+/// Where a dry run stops counting a kind: what it would remove is for people to judge, and nobody waits for a whole table.
+const MOST_COUNTED: u32 = 20_000;
+
 impl App {
     /// First completed tasks go to the trash, where their owners still find them; then each kind in its turn is removed. The
     /// cursor is the number of kinds that are done.
+    ///
+    /// What goes to the trash in a run stays there until the next one at least, however short it is kept there: it got
+    /// there after the run's slot. So a dry run, which puts nothing there, counts what a run would remove.
     pub(super) async fn cleanup_page(&self, run: &JobRun, size: u32) -> Result<PageOfWork, Error> {
         let mut page = PageOfWork::default();
         let keeping = &self.jobs.keeping;
@@ -65,27 +71,35 @@ impl App {
         let Some(done) = run.cursor.as_deref().and_then(|cursor| cursor.parse::<usize>().ok()) else {
             let before = as_of - keeping.completed;
             if run.dry_run {
-                page.counts.add(TRASHED, self.upkeep.count_completed_before(before).await?);
+                let count = self.upkeep.count_completed_before(before, MOST_COUNTED).await?;
+                add_counted(&mut page, TRASHED, count);
                 page.cursor = Some("0".to_owned());
                 return Ok(page);
             }
             let tasks = self.upkeep.tasks_completed_before(before, size).await?;
             page.counts.add(TRASHED, tasks.len() as u64);
-            page.cursor = Some(if tasks.len() < size as usize { "0".to_owned() } else { String::new() });
+            page.is_last_of_its_kind = tasks.len() < size as usize;
+            page.cursor = Some(if page.is_last_of_its_kind { "0".to_owned() } else { String::new() });
             page.changes = tasks.iter().fold(Changes::new(), |changes, task| changes.and(self.tidied_away(task)));
             return Ok(page);
         };
         let all = keeping.expired(as_of);
         let Some(expired) = all.get(done) else { return Ok(page) };
-        let (removed, is_done) = match run.dry_run {
-            true => (self.upkeep.count_expired(*expired).await?, true),
+        page.is_last_of_its_kind = match run.dry_run {
+            true => {
+                let count = self.upkeep.count_expired(*expired, MOST_COUNTED).await?;
+                add_counted(&mut page, expired.as_str(), count);
+                true
+            }
             false => {
+                let began = self.clock.monotonic();
                 let removed = self.upkeep.purge(*expired, size).await?;
-                (removed, removed < u64::from(size))
+                page.held = self.clock.monotonic().saturating_sub(began);
+                page.counts.add(expired.as_str(), removed);
+                removed == 0
             }
         };
-        page.counts.add(expired.as_str(), removed);
-        let next = done + usize::from(is_done);
+        let next = done + usize::from(page.is_last_of_its_kind);
         page.cursor = (next < all.len()).then(|| next.to_string());
         Ok(page)
     }
@@ -95,5 +109,27 @@ impl App {
         let after = task.trash(now);
         let announcement = Announcement::task(self.event_id(now), Actor::System, Some(task), &after);
         Changes::new().write(Write::UpdateTask(after)).announce(announcement)
+    }
+}
+
+/// What a dry run counted; where it stopped, the word says that there are at least so many.
+fn add_counted(page: &mut PageOfWork, what: &str, count: u64) {
+    match count < u64::from(MOST_COUNTED) {
+        true => page.counts.add(what, count),
+        false => page.counts.add(&format!("{what}_at_least"), count),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_dry_run_stopped_counting_it_says_so() {
+        let mut page = PageOfWork::default();
+        add_counted(&mut page, "answers_purged", 19_999);
+        add_counted(&mut page, "tokens_purged", 20_000);
+        let counts: Vec<_> = page.counts.iter().collect();
+        assert_eq!(counts, [("answers_purged", 19_999), ("tokens_purged_at_least", 20_000)]);
     }
 }

@@ -81,10 +81,10 @@ impl App {
     pub(super) async fn sweep_page(&self, run: &JobRun, size: u32) -> Result<PageOfWork, Error> {
         let all = self.occupied_moments(run).await?;
         let cursor: Option<Cursor> = run.cursor.as_deref().and_then(|cursor| serde_json::from_str(cursor).ok());
-        // A moment that is gone with other rules of its zone begins the sweep anew; what is planned is planned once.
-        let at = cursor.as_ref().and_then(|cursor| all.iter().position(|moment| cursor.is_at(moment)));
-        let mut left = all.iter().skip(at.unwrap_or(0));
-        let after = cursor.filter(|_| at.is_some()).and_then(|cursor| cursor.after());
+        let begins_at = cursor.as_ref().map_or(0, |cursor| self.place_of(cursor, run, &all));
+        let mut left = all.iter().skip(begins_at);
+        let is_there = |cursor: &Cursor| all.get(begins_at).is_some_and(|moment| cursor.is_at(moment));
+        let after = cursor.filter(is_there).and_then(|cursor| cursor.after());
         let mut page = PageOfWork::default();
         let Some(moment) = left.next() else { return Ok(page) };
         let query = query(run, moment);
@@ -101,6 +101,19 @@ impl App {
         };
         page.cursor = next.and_then(|cursor| serde_json::to_string(&cursor).ok());
         Ok(page)
+    }
+
+    /// Where among the occupied moments of a run it goes on: at its moment, or if nobody is left there at the next one that is
+    /// anybody's. A moment that is none of the run's any more, since the rules of its zone or the settings are others,
+    /// begins the sweep anew: its people may stand anywhere now, and what is planned is planned once.
+    fn place_of(&self, cursor: &Cursor, run: &JobRun, occupied: &[Moment]) -> usize {
+        if let Some(place) = occupied.iter().position(|moment| cursor.is_at(moment)) {
+            return place;
+        }
+        let all = self.moments_of(run);
+        let Some(was) = all.iter().position(|moment| cursor.is_at(moment)) else { return 0 };
+        let later = all[was..].iter().find_map(|later| occupied.iter().position(|moment| moment == later));
+        later.unwrap_or(occupied.len())
     }
 
     /// Those of the moments of a run that are anybody's, found once a run.

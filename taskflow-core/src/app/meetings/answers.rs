@@ -1,13 +1,14 @@
 //! Answers to invitations: in the service, by a link in a mail, and by calendars.
 
 use super::super::{App, Race};
+use super::changes::people;
 use super::people::still_on;
 use crate::error::{Error, FieldError};
 use crate::meeting::MeetingDetails;
 use crate::ports::{CalendarReply, LinkPurpose, UnreadableReply, Viewer};
 use crate::{
     Actor, Announcement, Comment, Expect, Invitation, MeetingId, MeetingResponse, Participant, ParticipantId,
-    Timestamp, UserId, Write,
+    Timestamp, Write,
 };
 
 /// What became of an answer that a calendar sent.
@@ -183,9 +184,7 @@ impl App {
         now: Timestamp,
     ) -> crate::Changes {
         let meeting = &details.meeting;
-        let mut audience: Vec<UserId> = meeting.created_by.into_iter().chain(after.user_id).collect();
-        audience.sort_unstable();
-        audience.dedup();
+        let audience = people(&details.participants);
         let was = MeetingDetails { meeting: meeting.clone(), participants: vec![before.clone()] };
         let is = MeetingDetails { meeting: meeting.clone(), participants: vec![after.clone()] };
         self.reminder_changes(Some(&was), &is, now)

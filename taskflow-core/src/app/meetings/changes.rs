@@ -1,6 +1,6 @@
 //! A decision about a meeting as one value: its rows, its reminders, and what people are told.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::super::App;
 use crate::meeting::MeetingDetails;
@@ -107,13 +107,9 @@ impl App {
             let revision = Revision { meeting_id: meeting.id, version: meeting.version, facts };
             changes = changes.write(Write::InsertRevision(revision));
         }
-        let before = before.map(|before| (&before.meeting, people(&before.participants)));
-        let mut audience = people(&after.participants);
-        audience.extend(before.iter().flat_map(|(_, people)| people));
-        audience.sort_unstable();
-        audience.dedup();
-        let before = before.map(|(meeting, _)| meeting);
-        changes.announce(Announcement::meeting(self.event_id(now), actor, before, meeting, audience))
+        // Who is no longer in it learns that, too.
+        let audience = people(before.iter().flat_map(|before| &before.participants).chain(&after.participants));
+        changes.announce(Announcement::meeting(self.event_id(now), actor, before, after, audience))
     }
 
     fn invite(&self, meeting: &Meeting, participant: &Participant, again: bool, now: Timestamp) -> NewDelivery {
@@ -153,13 +149,11 @@ impl App {
     }
 }
 
-/// The accounts of those who are in a meeting.
-pub(super) fn people(participants: &[Participant]) -> Vec<UserId> {
-    participants
-        .iter()
-        .filter(|participant| participant.is_in())
-        .filter_map(|participant| participant.user_id)
-        .collect()
+/// The accounts of those who are in a meeting: whose screens show it.
+pub(super) fn people<'a>(participants: impl IntoIterator<Item = &'a Participant>) -> Vec<UserId> {
+    let those_in = participants.into_iter().filter(|participant| participant.is_in());
+    let accounts: BTreeSet<UserId> = those_in.filter_map(|participant| participant.user_id).collect();
+    accounts.into_iter().collect()
 }
 
 /// For people who read the ledger.

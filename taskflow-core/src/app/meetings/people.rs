@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::{App, Race};
+use super::changes::people;
 use super::who_is_in;
 use crate::error::{Error, FieldError, UniqueField};
 use crate::meeting::MeetingDetails;
@@ -134,7 +135,7 @@ impl App {
             let now = self.clock.now();
             let gone = who.leave(now);
             let actor = Actor::User(owner);
-            let audience: Vec<_> = before.meeting.created_by.into_iter().chain([owner]).collect();
+            let audience = people(&before.participants);
             let told = Announcement::response(self.event_id(now), actor, &who, &gone, now, audience);
             let left = before.meeting.created_by.filter(|_| before.meeting.is_on()).map(|organizer| NewDelivery {
                 id: DeliveryId::from_uuid(self.ids.next(now)),

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use super::app::World;
 use super::jobs::{doing, only, tick};
-use super::reminders::{Board, board, own};
+use super::reminders::{Board, board, own, person};
 use super::slots::{by_hand, insert};
 use crate::testing::OpenStore;
 use crate::testing::sample::{at, noon};
-use crate::{Actor, Entity, EventKind, JobName, JobRun, Jobs, Keeping, NewTask, RepairReport, RunState, TaskQuery};
+use crate::{
+    Actor, Entity, EventKind, JobName, JobRun, Jobs, Keeping, NewMeeting, NewTask, RepairReport, RunState, TaskQuery,
+};
 
 fn days(days: u64) -> Duration {
     Duration::from_hours(24 * days)
@@ -106,4 +108,57 @@ pub(super) async fn what_was_sent_is_not_planned_again_however_short_the_ledger_
     assert_eq!(world.told_at("2026-11-23T09:45:00Z").await, ["ada: Soon", "eve: Soon"]);
     let all = world.storage.deliveries_after(None, 100).await.expect("a list").len() as u64;
     assert_eq!(clean(at("2026-11-25T10:00:00Z")).await, all, "two days later they go");
+}
+
+pub(super) async fn a_dry_run_counts_what_a_run_removes_however_short_things_are_kept(open: Arc<dyn OpenStore>) {
+    let zero = Duration::ZERO;
+    let keeping = Keeping { completed: zero, trash: zero, ledger: zero, feed: zero };
+    let world = World::building(&*open, |builder| builder.jobs(Jobs { keeping, page: 5, ..only(&[]) }));
+    let actor = Actor::User(world.somebody("ada").await);
+    for n in 0..9 {
+        let new = NewTask::titled(format!("task {n}").parse().expect("a title"));
+        let task = world.app.create_task(actor, new).await.expect("a task").id;
+        match n {
+            0..2 => world.app.delete_task(actor, task, crate::Expect::Any).await.expect("trashed"),
+            _ => world.app.complete_task(actor, task).await.expect("done"),
+        };
+    }
+    let clean = async |now, dry_run| {
+        world.clock.set(now);
+        world.app.request_run(Actor::System, JobName::DataCleanup, None, dry_run).await.expect("asked for");
+        let reports = world.app.run_due_jobs().await.expect("a step");
+        assert_eq!(reports.iter().map(|report| report.run.state()).collect::<Vec<_>>(), [RunState::Finished]);
+        reports.into_iter().next().expect("a run").run.counts
+    };
+    let dry = clean(at("2026-11-22T13:00:00Z"), true).await;
+    assert_eq!((dry.get("tasks_trashed"), dry.get("tasks_purged")), (7, 2), "{dry:?}");
+    let done = clean(at("2026-11-22T13:00:01Z"), false).await;
+    let mut expected = dry.clone();
+    expected.add("runs_purged", 1);
+    assert_eq!(done, expected, "the dry run itself goes, and what went to the trash stays there until the next run");
+    let next = clean(at("2026-11-22T13:00:02Z"), false).await;
+    assert_eq!((next.get("tasks_trashed"), next.get("tasks_purged")), (0, 7), "{next:?}");
+}
+
+pub(super) async fn a_reminder_cancelled_by_hand_is_not_planned_again_however_short_the_ledger_is(
+    open: Arc<dyn OpenStore>,
+) {
+    let keeping = Keeping { ledger: Duration::ZERO, ..Keeping::default() };
+    let world = World::building(&*open, |builder| builder.jobs(Jobs { keeping, ..only(&[]) }));
+    let starts_at = crate::StartsAt::Instant(at("2026-12-10T10:00:00Z"));
+    let Board { world, ada, id, .. } = Board::calling(world, NewMeeting { starts_at, ..board(&["bob", "eve"]) }).await;
+    let (rows, _) = world.app.meeting_ledger(ada, id).await.expect("a ledger");
+    let bobs = person(&world.app.meeting(ada, id).await.expect("a meeting"), "bob").id.to_string();
+    let reminder = rows.iter().find(|row| row.dedupe_key.as_str().contains(&bobs)).expect("planned");
+    world.app.cancel_delivery(Actor::System, reminder.id).await.expect("cancelled");
+    let clean = async |now| {
+        world.clock.set(now);
+        world.app.request_run(Actor::System, JobName::DataCleanup, None, false).await.expect("asked for");
+        tick(&world, now).await[0].counts.get("deliveries_purged")
+    };
+    assert_eq!(clean(at("2026-11-30T10:00:00Z")).await, 4, "two welcomes and two invitations");
+    world.clock.set(at("2026-12-09T12:00:00Z"));
+    assert_eq!(world.app.repair_reminders().await.expect("a sweep"), RepairReport::default());
+    assert_eq!(world.told_at("2026-12-10T09:45:00Z").await, ["ada: Soon", "eve: Soon"]);
+    assert_eq!(clean(at("2026-12-13T10:00:00Z")).await, 3, "when it could not be planned any more it goes");
 }

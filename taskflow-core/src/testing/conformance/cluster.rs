@@ -17,7 +17,9 @@ use crate::ports::{DigestQuery, Storage, SweepPage, SweepPosition, SweepQuery, S
 use crate::testing::sample::{at, noon};
 use crate::testing::year::chance::Chance;
 use crate::testing::{ManualClock, OpenStore, RecordingMailer};
-use crate::{Actor, App, Digest, JobName, JobRun, Jobs, Moment, RunState, Timestamp};
+use crate::{
+    Actor, App, Changes, Delivery, DeliveryState, Digest, JobName, JobRun, Jobs, Moment, RunState, Timestamp, Write,
+};
 
 /// Stands between an app and what finds people: counts the pages it reads, stops it after one of them as if its node had
 /// died or slept, or fails.
@@ -159,6 +161,33 @@ pub(super) async fn a_run_goes_on_at_the_page_its_node_died_over(open: Arc<dyn O
     assert_eq!((first.watched.pages(), second.watched.pages()), (4, 7), "three of ten pages were done");
     second.app.deliver_due().await.expect("a step");
     assert_eq!(cluster.mailer.take().len(), 48);
+}
+
+pub(super) async fn a_run_goes_on_behind_people_who_left_while_nobody_had_it(open: Arc<dyn OpenStore>) {
+    let cluster = Cluster::new(&*open, noon(), &[JobName::DailySummaries]);
+    let (first, second) = (cluster.node("first"), cluster.node("second"));
+    let storage = open.storage();
+    first.app.run_due_jobs().await.expect("begun");
+    // Their clocks show nine at the same time, and zones come by their names.
+    let places = ["Africa/Algiers", "Europe/Berlin", "Europe/Madrid"];
+    let people = crowd(&storage, &places, &["09:00"], 7).await;
+    cluster.clock.set(nine());
+    first.watched.stop_after(4);
+    {
+        let work = pin!(first.app.run_due_jobs());
+        assert!(first.watched.until_stopped(work).await.is_none(), "it dies over the last two in Berlin");
+    }
+    for user in &people[7..14] {
+        let leave = Changes::new().write(Write::DeleteUser { id: user.id, at: nine() });
+        storage.commit(&leave).await.expect("gone");
+    }
+    open.lapse_leases().await;
+    let run = second.app.run_due_jobs().await.expect("a step").remove(0).run;
+    assert_eq!((run.tries, run.counts.get("examined"), run.counts.get("found")), (2, 19, 19), "nobody is seen twice");
+    assert_eq!(second.watched.pages(), 2);
+    let told = storage.deliveries_with_key("daily-summary/", 100).await.expect("a list");
+    let stay = |delivery: &&Delivery| delivery.state == DeliveryState::Scheduled;
+    assert_eq!(told.iter().filter(stay).count(), 14);
 }
 
 pub(super) async fn a_node_that_slept_finds_its_run_taken_and_leaves_it_alone(open: Arc<dyn OpenStore>) {

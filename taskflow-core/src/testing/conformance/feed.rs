@@ -1,8 +1,11 @@
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::ports::Expired;
 use crate::testing::OpenStore;
 use crate::testing::sample::{event, task, task_id, user_id, users};
-use crate::{Announcement, Changes, Entity, Event};
+use crate::{Actor, Announcement, App, Changes, Entity, Event, FeedPage, Follower};
 
 pub(super) async fn each_owner_has_a_feed_without_gaps(open: Arc<dyn OpenStore>) {
     let store = open.storage();
@@ -32,6 +35,84 @@ pub(super) async fn a_feed_is_read_on_from_a_sequence(open: Arc<dyn OpenStore>) 
     assert_eq!(seqs(0, 2).await, [1, 2]);
     assert_eq!(seqs(2, 10).await, [3, 4, 5]);
     assert_eq!(seqs(5, 10).await, [0; 0]);
+}
+
+pub(super) async fn several_feeds_are_read_at_once(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    let audience = |n| if n % 2 == 0 { &[1, 2][..] } else { &[1] };
+    let changes = (1..=9).fold(users([1, 2, 3]), |changes, n| changes.announce(event(n, &task(n, 1), audience(n))));
+    store.commit(&changes).await.expect("nine events");
+    let follower = |owner, after| Follower { owner: user_id(owner), after };
+    let read = |followers: Vec<Follower>, limit| {
+        let store = store.clone();
+        async move {
+            let entries = store.feeds(&followers, limit).await.expect("entries");
+            let of = |n: u64| {
+                let theirs = entries.iter().filter(move |(owner, _)| *owner == user_id(n));
+                theirs.map(|(_, entry)| (entry.seq, entry.event.entity)).collect::<Vec<_>>()
+            };
+            assert_eq!(of(1).len() + of(2).len(), entries.len());
+            (of(1), of(2))
+        }
+    };
+    let entry = |seq, n| (seq, Entity::Task(task_id(n)));
+    let (ones, twos) = read(vec![follower(2, 1), follower(1, 4), follower(3, 0), follower(9, 0)], 3).await;
+    assert_eq!(ones, [entry(5, 5), entry(6, 6), entry(7, 7)]);
+    assert_eq!(twos, [entry(2, 4), entry(3, 6), entry(4, 8)]);
+    let (ones, twos) = read(vec![follower(1, 9), follower(2, u64::MAX)], 3).await;
+    assert_eq!((ones, twos), (vec![], vec![]));
+    assert_eq!(read(vec![follower(1, 0)], 100).await.0.len(), 9);
+    assert_eq!(store.feeds(&[], 3).await.expect("nobody's").len(), 0);
+}
+
+pub(super) async fn heads_tell_where_feeds_end_whatever_is_left_of_them(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    let changes = (1..=5).fold(users([1, 2, 3]), |changes, n| changes.announce(event(n, &task(n, 1), &[1])));
+    store.commit(&changes.announce(event(6, &task(6, 2), &[2]))).await.expect("six events");
+    let owners = [1, 2, 3, 9].map(user_id);
+    let heads = HashMap::from([(user_id(1), 5), (user_id(2), 1)]);
+    assert_eq!(store.feed_heads(&owners).await.expect("heads"), heads);
+    let late = event(1, &task(1, 1), &[1]).event.at + Duration::from_hours(1);
+    assert_eq!(store.purge(Expired::Feed(late), 100).await.expect("purged"), 6);
+    assert_eq!(store.feed_heads(&owners).await.expect("heads"), heads);
+    store.commit(&Changes::new().announce(event(7, &task(7, 1), &[1]))).await.expect("an event");
+    let entries = store.feeds(&[Follower { owner: user_id(1), after: 0 }], 3).await.expect("an entry");
+    assert_eq!(entries.iter().map(|(_, entry)| entry.seq).collect::<Vec<_>>(), [6]);
+    assert_eq!(store.feed_heads(&owners[..1]).await.expect("a head"), HashMap::from([(user_id(1), 6)]));
+}
+
+pub(super) async fn whoever_follows_gets_everything_or_is_told_to_begin_anew(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    let app = App::builder(store.clone()).build();
+    let changes = (1..=5).fold(users([1, 2]), |changes, n| changes.announce(event(n, &task(n, 1), &[1])));
+    store.commit(&changes).await.expect("five events");
+    let follow = |owner, since, limit| {
+        let actor = Actor::User(user_id(owner));
+        let page = app.feed(actor, since, limit);
+        async move {
+            match page.await.expect("a page") {
+                FeedPage::Entries { entries, head } => {
+                    Ok((entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), head))
+                }
+                FeedPage::Resync { head } => Err(head),
+            }
+        }
+    };
+    assert_eq!(follow(1, None, 2).await, Ok((vec![1, 2], 5)));
+    assert_eq!(follow(1, Some(3), 10).await, Ok((vec![4, 5], 5)));
+    assert_eq!(follow(1, Some(5), 10).await, Ok((vec![], 5)));
+    assert_eq!(follow(1, Some(6), 10).await, Err(5));
+    assert_eq!(follow(2, None, 10).await, Ok((vec![], 0)));
+    assert_eq!(follow(2, Some(1), 10).await, Err(0));
+    let late = event(1, &task(1, 1), &[1]).event.at + Duration::from_hours(1);
+    assert_eq!(store.purge(Expired::Feed(late), 3).await.expect("purged"), 3);
+    assert_eq!(follow(1, None, 10).await, Ok((vec![4, 5], 5)));
+    assert_eq!(follow(1, Some(3), 10).await, Ok((vec![4, 5], 5)));
+    assert_eq!(follow(1, Some(2), 10).await, Err(5));
+    assert_eq!(store.purge(Expired::Feed(late), 3).await.expect("purged"), 2);
+    assert_eq!(follow(1, Some(4), 10).await, Err(5));
+    assert_eq!(follow(1, Some(5), 10).await, Ok((vec![], 5)));
+    assert_eq!(follow(1, None, 10).await, Ok((vec![], 5)));
 }
 
 pub(super) async fn events_for_people_who_do_not_exist_reach_the_others(open: Arc<dyn OpenStore>) {
@@ -65,7 +146,7 @@ pub(super) async fn history_tells_an_entity_oldest_first(open: Arc<dyn OpenStore
     for n in 1..=3 {
         let about = task(if n == 2 { 7 } else { 1 }, 1);
         let told = event(n, &about, &[1]);
-        let later = Event { at: told.event.at + std::time::Duration::from_secs(n), ..told.event };
+        let later = Event { at: told.event.at + Duration::from_secs(n), ..told.event };
         store.commit(&Changes::new().announce(Announcement { event: later, ..told })).await.expect("an event");
     }
     let history = store.history(Entity::Task(task_id(1))).await.expect("a history");

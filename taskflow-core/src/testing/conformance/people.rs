@@ -1,5 +1,6 @@
 //! The people in meetings as rows: guests and accounts, and what they were told.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use crate::testing::sample::{
     users, welcome,
 };
 use crate::{
-    Changes, MeetingResponse, MeetingRole, NewUser, NoticeKind, Outcome, OwnReminders, Participant, ReminderMinutes,
-    Settlement, Told, User, Write,
+    Changes, EmailAddress, MeetingQuery, MeetingResponse, MeetingRole, NewUser, NoticeKind, Outcome, OwnReminders,
+    Participant, ReminderMinutes, Settlement, Told, User, Write,
 };
 
 async fn stored(store: &Arc<dyn Storage>, n: u64) -> Option<Participant> {
@@ -179,6 +180,47 @@ pub(super) async fn a_link_made_meanwhile_is_noticed_by_who_decided_before_it(op
         .write(Write::UpdateMeeting(crate::Meeting { version: 2, ..meeting(1, 1) }))
         .write(Write::ExpectParticipants { meeting: meeting_id(1), versions: 1 });
     assert!(matches!(store.commit(&moved).await, Err(StoreError::Stale { write: 1 })));
+}
+
+pub(super) async fn the_meetings_that_wait_for_somebody_are_those_that_linking_lists(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    let eve = |n, meeting| Participant { email: "Eve@Example.ORG".parse().expect("an address"), ..guest(n, meeting) };
+    let off = crate::Meeting { cancelled_at: Some(noon()), ..meeting(5, 1) };
+    let over = crate::Meeting { ended_at: Some(noon()), ..meeting(7, 1) };
+    let setup = users([1, 2, 3])
+        .and(called(meeting(1, 1), [eve(1, 1), guest(2, 1)]))
+        // Already there, whether in or removed.
+        .and(called(meeting(2, 1), [eve(3, 2), member(4, 2, 2)]))
+        .and(called(meeting(3, 1), [eve(5, 3), Participant { removed_at: Some(noon()), ..member(6, 3, 2) }]))
+        // Was taken off, is off, is of somebody else, is of nobody.
+        .and(called(meeting(4, 1), [Participant { removed_at: Some(noon()), ..eve(7, 4) }]))
+        .and(called(off, [eve(8, 5)]))
+        .and(called(meeting(6, 1), [Participant { user_id: Some(user_id(3)), ..eve(9, 6) }]))
+        .and(called(over, [Participant { response: MeetingResponse::Declined, ..eve(10, 7) }]))
+        .and(called(meeting(8, 1), [eve(11, 8), member(12, 8, 3)]))
+        .and(called(meeting(9, 1), [guest(13, 9)]));
+    store.commit(&setup).await.expect("meetings");
+    let email: EmailAddress = "eVE@example.org".parse().expect("an address");
+    let waiting = async |user, limit| store.guest_meetings(&email, user_id(user), limit).await.expect("a read");
+    assert_eq!(waiting(2, 10).await, [8, 7, 1].map(meeting_id));
+    assert_eq!(waiting(2, 2).await, [8, 7].map(meeting_id));
+    assert_eq!(waiting(2, 0).await, []);
+    // It depends on who it is; somebody who does not exist is in none.
+    assert_eq!(waiting(3, 10).await, [7, 3, 2, 1].map(meeting_id));
+    assert_eq!(waiting(77, 10).await, [8, 7, 3, 2, 1].map(meeting_id));
+    let nobody = "nobody@example.org".parse().expect("an address");
+    assert_eq!(store.guest_meetings(&nobody, user_id(2), 10).await.expect("a read"), []);
+    // What linking adds to the list is just that, and nothing waits any more.
+    let mine = async || {
+        let page = store.meetings(user_id(2), &MeetingQuery::default(), noon()).await.expect("a page");
+        page.items.into_iter().map(|meeting| meeting.id).collect::<BTreeSet<_>>()
+    };
+    let before = mine().await;
+    let link = Write::LinkGuests { email: email.clone(), user_id: user_id(2) };
+    store.commit(&Changes::new().write(link)).await.expect("linked");
+    let added: Vec<_> = mine().await.difference(&before).copied().collect();
+    assert_eq!(added, [1, 7, 8].map(meeting_id));
+    assert_eq!(waiting(2, 10).await, []);
 }
 
 pub(super) async fn deleting_a_user_leaves_meetings_and_participants_without_the_id(open: Arc<dyn OpenStore>) {

@@ -164,7 +164,8 @@ fn large(n: u64) -> Changes {
     let mut audience: Vec<_> = people.iter().filter_map(|one| one.user_id).collect();
     audience.sort_unstable();
     let event = EventId::from_uuid(participant_id(first).as_uuid());
-    let announcement = Announcement::meeting(event, crate::Actor::System, None, &mine, audience);
+    let details = crate::MeetingDetails { meeting: mine.clone(), participants: people.clone() };
+    let announcement = Announcement::meeting(event, crate::Actor::System, None, &details, audience);
     let revision = Revision { meeting_id: mine.id, version: 1, facts: mine.facts() };
     called(mine, people).write(Write::InsertRevision(revision)).deliver(reminders).announce(announcement)
 }

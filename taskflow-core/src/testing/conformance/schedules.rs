@@ -11,7 +11,7 @@ use super::sweeps::{MICRO, add_tasks, add_users, person};
 use crate::error::Error;
 use crate::testing::OpenStore;
 use crate::testing::sample::{at, noon, task};
-use crate::{Actor, JobName, JobPlan, JobState, Jobs, Timestamp, Trigger};
+use crate::{Actor, JobName, JobPlan, JobState, Jobs, RunState, Timestamp, Trigger};
 
 async fn state(world: &World, job: JobName) -> JobState {
     let states = world.app.jobs(Actor::System).await.expect("a list");
@@ -29,6 +29,33 @@ pub(super) async fn a_slot_that_lies_ahead_cannot_be_asked_for(open: Arc<dyn Ope
         let asked = world.app.request_run(Actor::System, job, Some(noon() + MICRO), dry_run).await;
         assert!(matches!(&asked, Err(Error::Invalid(errors)) if errors[0].field == "at"), "{job}: {asked:?}");
         world.app.request_run(Actor::System, job, Some(noon()), dry_run).await.expect("now is not ahead");
+    }
+}
+
+pub(super) async fn any_slot_that_lies_behind_is_run_and_any_ahead_is_refused(open: Arc<dyn OpenStore>) {
+    let plans = [JobName::DataCleanup, JobName::Statistics].map(|job| {
+        let plan = JobPlan::parse(job, "daily 00:00 Pacific/Kiritimati").expect("a plan").expect("not off");
+        (job, plan)
+    });
+    let mut jobs = only(&JobName::ALL);
+    jobs.plans.extend(plans);
+    let world = World::building(&*open, |builder| builder.jobs(jobs));
+    tick(&world, noon()).await;
+    people(&world, 1..=3).await;
+    for job in JobName::ALL {
+        for (slot, dry_run) in ["0001-01-01T00:00:00Z", "0001-01-02T09:00:00Z", "1582-10-10T08:00:00Z"]
+            .into_iter()
+            .flat_map(|slot| [(slot, true), (slot, false)])
+        {
+            let asked = world.app.request_run(Actor::System, job, Some(at(slot)), dry_run).await.expect("asked for");
+            let reports = world.app.run_job(job).await.expect("a step");
+            let run = reports.into_iter().map(|report| report.run).find(|run| run.id == asked.id).expect("the run");
+            assert_eq!((run.state(), run.slot), (RunState::Finished, at(slot)), "{job}: {run:?}");
+        }
+        for slot in [Timestamp::MAX, at("2100-02-28T00:00:00Z")] {
+            let asked = world.app.request_run(Actor::System, job, Some(slot), false).await;
+            assert!(matches!(&asked, Err(Error::Invalid(errors)) if errors[0].field == "at"), "{job}: {asked:?}");
+        }
     }
 }
 

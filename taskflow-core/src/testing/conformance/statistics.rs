@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use super::app::World;
 use super::jobs::{doing, tick};
+use super::sweeps::{add_meeting, add_tasks, done};
+use crate::ports::{Clock, Expired};
 use crate::testing::OpenStore;
-use crate::testing::sample::at;
-use crate::{Actor, JobName, NewTask, TaskCounts, TaskId, TaskStatistics, Timestamp, Totals};
+use crate::testing::sample::{self, at, meeting, noon, user, user_id, users, welcome};
+use crate::{Actor, JobName, Meeting, NewTask, TaskCounts, TaskId, TaskStatistics, Timestamp, Totals, User, Write};
 
 async fn task(world: &World, owner: Actor) -> TaskId {
     let new =
@@ -89,11 +91,56 @@ pub(super) async fn the_totals_are_those_of_the_last_count(open: Arc<dyn OpenSto
     let ada = Actor::User(world.somebody("ada").await);
     let totals = async || world.app.totals(Actor::System).await.expect("totals");
     let first = Totals { users: 1, active_users: 1, deliveries: 1, ..Totals::default() };
-    assert_eq!(totals().await, first, "counted at once as long as nobody has");
+    let counted_at = |text: &str, totals| Totals { counted_at: Some(at(text)), ..totals };
+    let now = world.clock.now().to_string();
+    assert_eq!(totals().await, counted_at(&now, first.clone()), "counted at once as long as nobody has");
     tick(&world, at("2026-11-22T13:00:00Z")).await;
     complete_at(&world, ada, at("2026-11-22T14:30:00Z")).await;
-    assert_eq!(totals().await, first);
+    assert_eq!(totals().await, counted_at("2026-11-22T13:00:00Z", first.clone()));
     tick(&world, at("2026-11-22T15:00:00Z")).await;
     let second = Totals { tasks: 1, completed_tasks: 1, deliveries: 2, ..first };
-    assert_eq!(totals().await, second);
+    assert_eq!(totals().await, counted_at("2026-11-22T15:00:00Z", second));
+}
+
+pub(super) async fn the_whole_service_is_counted_page_by_page_and_whom_nobody_has_counted(open: Arc<dyn OpenStore>) {
+    let world = doing(&*open, &[JobName::Statistics]).await;
+    // As from a backup: no feed tells of them.
+    let locked = User { is_active: false, ..user(13) };
+    let setup = users(1..=12).write(Write::InsertUser(locked)).deliver((1..=13).map(welcome));
+    world.storage.commit(&setup).await.expect("people");
+    let tasks = (1..=12).map(|n| sample::task(n, n)).chain((13..=20).map(|n| done(n, n - 7, noon())));
+    add_tasks(&world.storage, tasks).await;
+    add_meeting(&world.storage, Meeting { cancelled_at: Some(noon()), ..meeting(1, 1) }, Vec::new()).await;
+    for n in 2..=60 {
+        add_meeting(&world.storage, meeting(n, 1), Vec::new()).await;
+    }
+    let expected = |now| Totals {
+        counted_at: Some(at(now)),
+        users: 13,
+        active_users: 12,
+        tasks: 20,
+        completed_tasks: 8,
+        meetings: 59,
+        deliveries: 13,
+    };
+    let one = at("2026-11-22T13:00:00Z");
+    let runs = tick(&world, one).await;
+    assert_eq!((runs.len(), runs[0].counts.get("counted")), (1, 13), "{runs:?}");
+    let totals = async || world.app.totals(Actor::System).await.expect("totals");
+    assert_eq!(totals().await, expected("2026-11-22T13:00:00Z"));
+    let kept = world.storage.statistics(user_id(9)).await.expect("a read").expect("counted");
+    assert_eq!((kept.counts.total, kept.counts.completed, kept.counted_at), (2, 1, one));
+    // What was delivered is purged and goes on counting.
+    let two = at("2026-11-22T14:00:00Z");
+    assert_eq!(world.storage.purge(Expired::Deliveries(two), 7).await.expect("a slice"), 7);
+    let runs = tick(&world, two).await;
+    assert_eq!((runs.len(), runs[0].counts.get("counted")), (1, 0), "they are known by now");
+    assert_eq!(totals().await, expected("2026-11-22T14:00:00Z"));
+}
+
+pub(super) async fn who_asks_for_the_totals_of_many_waits_for_a_part_of_them(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    world.storage.commit(&users(1..=2_050)).await.expect("people whom nobody has counted");
+    let totals = world.app.totals(Actor::System).await.expect("totals");
+    assert_eq!((totals.counted_at, totals.users), (None, 2_000), "at least so many");
 }

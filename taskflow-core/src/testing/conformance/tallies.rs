@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use super::sweeps::{MICRO, add_meeting, add_tasks, done, trashed};
 use crate::error::StoreError;
-use crate::ports::ClaimRequest;
+use crate::ports::{ClaimRequest, CountedPage, CountedPerson, TaskTally};
 use crate::testing::OpenStore;
-use crate::testing::sample::{delivery_id, event, lease, meeting, noon, task, user, user_id, users, welcome};
+use crate::testing::sample::{
+    delivery_id, event, lease, meeting, meeting_id, noon, task, user, user_id, users, welcome,
+};
 use crate::{
     Announcement, Changes, Event, MailTally, Meeting, NoticeKind, Outcome, Settlement, Task, TaskCounts,
-    TaskStatistics, TaskStatus, Timestamp, Totals, User, UserId, Write,
+    TaskStatistics, TaskStatus, Timestamp, User, UserId, Write,
 };
 
 /// That many seconds after noon.
@@ -121,17 +123,50 @@ pub(super) async fn what_was_counted_replaces_what_was_counted_before_and_goes_w
     assert_eq!((read(1).await, read(2).await), (None, Some(counted(2, 12))));
 }
 
-pub(super) async fn the_whole_service_is_counted(open: Arc<dyn OpenStore>) {
+pub(super) async fn people_are_listed_with_what_was_counted_of_them(open: Arc<dyn OpenStore>) {
     let store = open.storage();
-    assert_eq!(store.totals().await.expect("totals"), Totals::default());
+    assert_eq!(store.counted_people(None, 10).await.expect("a page"), []);
     let locked = Changes::new().write(Write::InsertUser(User { is_active: false, ..user(3) }));
-    store.commit(&users(1..=2).and(locked).deliver((1..=4).map(welcome))).await.expect("users");
-    add_tasks(&store, [task(1, 1), done(2, 1, noon()), done(3, 2, noon()), trashed(done(4, 1, noon()))]).await;
-    add_meeting(&store, meeting(1, 1), Vec::new()).await;
-    add_meeting(&store, Meeting { ended_at: Some(noon()), ..meeting(2, 1) }, Vec::new()).await;
-    add_meeting(&store, Meeting { cancelled_at: Some(noon()), ..meeting(3, 1) }, Vec::new()).await;
-    let expected = Totals { users: 3, active_users: 2, tasks: 3, completed_tasks: 2, meetings: 2, deliveries: 4 };
-    assert_eq!(store.totals().await.expect("totals"), expected);
+    store.commit(&users(1..=2).and(locked)).await.expect("users");
+    add_tasks(&store, [task(1, 1), task(2, 2)]).await;
+    let counts = TaskCounts { total: 1 << 40, completed: 7, ..TaskCounts::default() };
+    let counted = TaskStatistics { user_id: user_id(2), counted_at: noon(), counts, streak_days: 0 };
+    store.commit(&Changes::new().write(Write::SetStatistics(counted))).await.expect("counted");
+    let person = |n, tasks| CountedPerson { user_id: user_id(n), is_active: n != 3, tasks };
+    let expected = [person(1, None), person(2, Some(TaskTally { total: 1 << 40, completed: 7 })), person(3, None)];
+    let page = async |from: Option<u64>, size| store.counted_people(from.map(user_id), size).await.expect("a page");
+    assert_eq!(page(None, 10).await, expected);
+    assert_eq!(page(None, 2).await, expected[..2]);
+    assert_eq!(page(Some(1), 1).await, expected[1..2]);
+    assert_eq!(page(Some(3), 10).await, []);
+}
+
+pub(super) async fn meetings_and_deliveries_are_counted_page_by_page(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    let none = CountedPage { count: 0, next: None };
+    assert_eq!(store.count_meetings(None, 10).await.expect("a page"), none);
+    let none = CountedPage { count: 0, next: None };
+    assert_eq!(store.count_deliveries(None, 10).await.expect("a page"), none);
+    assert_eq!(store.count_purged_deliveries().await.expect("a count"), 0);
+    store.commit(&users(1..=4).deliver((1..=4).map(welcome))).await.expect("users");
+    add_meeting(&store, Meeting { cancelled_at: Some(noon()), ..meeting(1, 1) }, Vec::new()).await;
+    add_meeting(&store, meeting(2, 1), Vec::new()).await;
+    add_meeting(&store, Meeting { ended_at: Some(noon()), ..meeting(3, 1) }, Vec::new()).await;
+    let meetings = async |after: Option<u64>, size| {
+        let page = store.count_meetings(after.map(meeting_id), size).await.expect("a page");
+        (page.count, page.next)
+    };
+    assert_eq!(meetings(None, 10).await, (2, None));
+    assert_eq!(meetings(None, 2).await, (1, Some(meeting_id(2))));
+    assert_eq!(meetings(Some(2), 1).await, (1, Some(meeting_id(3))), "whether there is another nobody knows yet");
+    assert_eq!(meetings(Some(3), 1).await, (0, None));
+    let deliveries = async |after: Option<u64>, size| {
+        let page = store.count_deliveries(after.map(delivery_id), size).await.expect("a page");
+        (page.count, page.next)
+    };
+    assert_eq!(deliveries(None, 10).await, (4, None));
+    assert_eq!(deliveries(None, 3).await, (3, Some(delivery_id(3))));
+    assert_eq!(deliveries(Some(3), 3).await, (1, None));
 }
 
 pub(super) async fn of_the_last_mails_those_that_were_sent_or_given_up_are_told(open: Arc<dyn OpenStore>) {

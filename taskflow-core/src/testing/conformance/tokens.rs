@@ -10,7 +10,8 @@ use crate::ports::{Link, LinkPurpose, Links};
 use crate::testing::sample::{invitee, new_user, noon, user, user_id, users};
 use crate::testing::{OpenStore, PlainLinks};
 use crate::{
-    Actor, Changes, Expect, MeetingQuery, Notice, PasswordHash, ProfileChange, Token, TokenId, TokenPurpose, Write,
+    Actor, Changes, Entity, EventKind, Expect, FeedEntry, MeetingQuery, Notice, PasswordHash, ProfileChange, Token,
+    TokenId, TokenPurpose, Write,
 };
 
 fn token(n: u64, owner: u64) -> Token {
@@ -116,6 +117,53 @@ pub(super) async fn who_verifies_their_address_finds_the_meetings_that_wait_for_
     assert!(world.app.verify_email(&link).await.expect("no harm").email_verified);
     assert!(!world.app.request_verification(Actor::User(eve)).await.expect("nothing to do"));
     assert!(matches!(world.app.verify_email("nonsense").await, Err(Error::NotFound("link"))));
+}
+
+pub(super) async fn screens_hear_once_of_the_meetings_that_a_verified_address_brings(open: Arc<dyn OpenStore>) {
+    let world = with_links(&*open);
+    let ada = Actor::User(world.verified("ada").await);
+    let call =
+        async |people: &[&str]| world.app.create_meeting(ada, board(people)).await.expect("a meeting").meeting.id;
+    let (first, off, others, second) =
+        (call(&["eve", "kim"]).await, call(&["eve"]).await, call(&["kim"]).await, call(&["eve", "lea"]).await);
+    world.app.cancel_meeting(ada, off, Expect::Any).await.expect("cancelled");
+    let register = async |name: &str| world.app.register_user(new_user(name), None).await.expect("an account").id;
+    let told = async |user| {
+        let feed = world.storage.feed(user, 0, 100).await.expect("a feed");
+        let entries = feed.into_iter().map(|FeedEntry { seq, event }| {
+            assert_eq!((event.kind, event.actor), (EventKind::MeetingUpdated, None));
+            let Entity::Meeting(id) = event.entity else { panic!("about {:?}", event.entity) };
+            assert_eq!(event.data, serde_json::json!({ "id": id, "changes": {} }));
+            (seq, id)
+        });
+        entries.collect::<Vec<_>>()
+    };
+    let adas = world.storage.feed_heads(&[ada.user_id().expect("a person")]).await.expect("heads");
+    // By the link that was mailed, pressed twice.
+    let eve = register("eve").await;
+    assert_eq!(told(eve).await, []);
+    let link = mailed(&world, LinkPurpose::VerifyEmail).await;
+    for _ in 0..2 {
+        world.app.verify_email(&link).await.expect("verified");
+        assert_eq!(told(eve).await, [(1, second), (2, first)]);
+    }
+    // By whoever runs the service.
+    let kim = register("kim").await;
+    for _ in 0..2 {
+        world.app.vouch_for_email(Actor::System, kim).await.expect("verified");
+        assert_eq!(told(kim).await, [(1, others), (2, first)]);
+    }
+    // By a new password for a lost one, which says nothing new of an address that was verified.
+    let lea = register("lea").await;
+    for password in ["second", "third"] {
+        world.app.forgot_password(&invitee("lea").email).await.expect("asked");
+        let link = mailed(&world, LinkPurpose::ResetPassword).await;
+        world.app.reset_password(&link, PasswordHash::new(password)).await.expect("replaced");
+        assert_eq!(told(lea).await, [(1, second)]);
+    }
+    // Nobody else hears of it.
+    assert_eq!(world.storage.feed_heads(&[ada.user_id().expect("a person")]).await.expect("heads"), adas);
+    assert_eq!(told(eve).await.len(), 2);
 }
 
 pub(super) async fn a_link_is_worth_nothing_for_another_address_and_after_its_time(open: Arc<dyn OpenStore>) {

@@ -179,7 +179,7 @@ impl Play<'_> {
             Notice::MeetingInvite { participant, .. }
             | Notice::MeetingChange { participant, .. }
             | Notice::MeetingCancel { participant, .. } => {
-                Some((*participant, Told { version: u64::from(version % 8), on: version < 128 }))
+                Some((*participant, Told { version: 1 + u64::from(version % 8), on: version < 128 }))
             }
             _ => None,
         }
