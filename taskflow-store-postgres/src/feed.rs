@@ -1,11 +1,11 @@
 //! What was committed: history by entity, feeds by person.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::{
-    Announcement, BadRow, Entity, Event, EventId, FeedEntry, MeetingId, StoreError, TaskId, Timestamp, UserId,
+    Announcement, BadRow, Entity, Event, EventId, FeedEntry, Follower, MeetingId, StoreError, TaskId, Timestamp, UserId,
 };
 use uuid::Uuid;
 
@@ -15,6 +15,7 @@ use crate::store::PgStore;
 
 const EVENTS: Table = Table("taskflow.events");
 const FEED: Table = Table("taskflow.feed");
+const HEAD: Table = Table("taskflow.feed_heads");
 
 pub(crate) const TASK: &str = "task";
 pub(crate) const MEETING: &str = "meeting";
@@ -150,6 +151,7 @@ struct EventRow {
 
 #[derive(sqlx::FromRow)]
 struct FeedRow {
+    user_id: Uuid,
     seq: i64,
     #[sqlx(flatten)]
     event: EventRow,
@@ -196,20 +198,42 @@ const HISTORY: &str = "
     WHERE entity_kind = $1 AND entity_id = $2 AND in_history
     ORDER BY at, id";
 
-pub(crate) async fn feed(store: &PgStore, owner: UserId, after: u64, limit: u32) -> Result<Vec<FeedEntry>, StoreError> {
-    let after = i64::try_from(after).unwrap_or(i64::MAX);
-    let query = || sqlx::query_as(ENTRIES).bind(owner.as_uuid()).bind(after).bind(i64::from(limit));
+pub(crate) async fn feeds(
+    store: &PgStore,
+    followers: &[Follower],
+    limit: u32,
+) -> Result<Vec<(UserId, FeedEntry)>, StoreError> {
+    let owners: Vec<_> = followers.iter().map(|follower| follower.owner.as_uuid()).collect();
+    let after = followers.iter().map(|follower| i64::try_from(follower.after).unwrap_or(i64::MAX));
+    let after: Vec<_> = after.collect();
+    let query = || sqlx::query_as(ENTRIES).bind(owners.clone()).bind(after.clone()).bind(i64::from(limit));
     let rows: Vec<FeedRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-    Ok(rows.into_iter().map(FeedEntry::try_from).collect::<Result<_, _>>()?)
+    let entry = |row: FeedRow| Ok((UserId::from_uuid(row.user_id), FeedEntry::try_from(row)?));
+    Ok(rows.into_iter().map(entry).collect::<Result<_, BadRow>>()?)
 }
 
+/// The subquery is what makes it a look at each feed's next entries, whatever the planner thinks of their number.
 const ENTRIES: &str = "
-    SELECT f.seq, e.id, e.at, e.actor, e.entity_kind, e.entity_id, e.kind, e.data::text AS data
-    FROM taskflow.feed AS f
+    SELECT f.user_id, f.seq, e.id, e.at, e.actor, e.entity_kind, e.entity_id, e.kind, e.data::text AS data
+    FROM unnest($1::uuid[], $2::bigint[]) AS r (user_id, after)
+    CROSS JOIN LATERAL (
+        SELECT user_id, seq, event_id
+        FROM taskflow.feed
+        WHERE user_id = r.user_id AND seq > r.after
+        ORDER BY seq
+        LIMIT $3) AS f
     JOIN taskflow.events AS e ON e.id = f.event_id
-    WHERE f.user_id = $1 AND f.seq > $2
-    ORDER BY f.seq
-    LIMIT $3";
+    ORDER BY f.user_id, f.seq";
+
+pub(crate) async fn feed_heads(store: &PgStore, owners: &[UserId]) -> Result<HashMap<UserId, u64>, StoreError> {
+    let owners: Vec<_> = owners.iter().map(|owner| owner.as_uuid()).collect();
+    let query = || sqlx::query_as(HEADS).bind(owners.clone());
+    let rows: Vec<(Uuid, i64)> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+    let head = |(owner, seq)| Ok((UserId::from_uuid(owner), HEAD.number("seq", seq)?));
+    Ok(rows.into_iter().map(head).collect::<Result<_, BadRow>>()?)
+}
+
+const HEADS: &str = "SELECT user_id, seq FROM taskflow.feed_heads WHERE user_id = ANY($1)";
 
 fn entity_columns(entity: Entity) -> Result<(&'static str, Uuid), StoreError> {
     match entity {

@@ -24,6 +24,7 @@
 //! * Statements depend on the kinds of writes, not on the number of rows: rows travel as one JSON array per statement
 //!   and are unfolded by `json_to_recordset`. Rows are locked in the order of their ids, and tables in this one: jobs, runs, people, meetings, participants,
 //!   deliveries, suppressions, feeds.
+//! * Nodes tell each other what happens by NOTIFY, on connections of their own ([`PgPulse`]); no write does.
 //! * Time comes in as parameters, with one exception: leases and the lives of nodes run by the clock of the database.
 //! * PostgreSQL keeps every character but U+0000, which becomes U+FFFD on its way in.
 //!
@@ -49,6 +50,7 @@ mod options;
 mod outbox;
 mod owners;
 mod preferences;
+mod pulse;
 mod rows;
 mod savepoint;
 mod schema;
@@ -64,5 +66,6 @@ mod upkeep;
 mod users;
 
 pub use options::PgOptions;
+pub use pulse::PgPulse;
 pub use schema::{MigrationStatus, schema};
 pub use store::PgStore;

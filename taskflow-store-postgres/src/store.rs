@@ -1,6 +1,6 @@
 //! [`PgStore`]: how it is reached, how it reads and writes, and the port [`Store`].
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use async_trait::async_trait;
 use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
 use taskflow_core::ports::{Loaded, MeetingCursor, Store, Viewer};
 use taskflow_core::{
-    Answer, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, IdempotencyKey, KeptMail, Meeting, MeetingId,
-    MeetingQuery, Page, Participant, ParticipantId, Revision, StoreError, Suppression, Task, TaskId, TaskQuery,
-    TaskSummary, Timestamp, User, UserId,
+    Answer, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, Follower, IdempotencyKey, KeptMail, Meeting,
+    MeetingId, MeetingQuery, Page, Participant, ParticipantId, Revision, StoreError, Suppression, Task, TaskId,
+    TaskQuery, TaskSummary, Timestamp, User, UserId,
 };
 use tracing::Instrument;
 
@@ -76,6 +76,11 @@ impl PgStore {
     /// Waits for calls that are under way and closes all connections; later calls are `Unavailable`.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+
+    /// The connections, for those who must know how they are made.
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
     }
 
     /// Reads, with an end to waiting. What meets a dead connection is read again over one that is not, once.
@@ -284,6 +289,15 @@ impl Store for PgStore {
         meetings::participants::participants_by_id(self, ids).await
     }
 
+    async fn guest_meetings(
+        &self,
+        email: &EmailAddress,
+        user: UserId,
+        limit: u32,
+    ) -> Result<Vec<MeetingId>, StoreError> {
+        meetings::participants::guest_meetings(self, email, user, limit).await
+    }
+
     async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Loaded<(MeetingId, u64), Revision>, StoreError> {
         meetings::revisions::revisions(self, wanted).await
     }
@@ -315,8 +329,12 @@ impl Store for PgStore {
         feed::history(self, entity).await
     }
 
-    async fn feed(&self, owner: UserId, after: u64, limit: u32) -> Result<Vec<FeedEntry>, StoreError> {
-        feed::feed(self, owner, after, limit).await
+    async fn feeds(&self, followers: &[Follower], limit: u32) -> Result<Vec<(UserId, FeedEntry)>, StoreError> {
+        feed::feeds(self, followers, limit).await
+    }
+
+    async fn feed_heads(&self, owners: &[UserId]) -> Result<HashMap<UserId, u64>, StoreError> {
+        feed::feed_heads(self, owners).await
     }
 
     async fn answer(&self, owner: UserId, key: &IdempotencyKey) -> Result<Option<Answer>, StoreError> {

@@ -3,10 +3,13 @@
 mod counts;
 mod feed;
 mod purge;
+mod totals;
 
 use async_trait::async_trait;
-use taskflow_core::ports::{Expired, Upkeep};
-use taskflow_core::{MailTally, StoreError, Task, TaskCounts, TaskStatistics, Timestamp, Totals, UserId};
+use taskflow_core::ports::{CountedPage, CountedPerson, Expired, Upkeep};
+use taskflow_core::{
+    DeliveryId, MailTally, MeetingId, StoreError, Task, TaskCounts, TaskStatistics, Timestamp, UserId,
+};
 
 use crate::error::Instant;
 use crate::statistics;
@@ -21,16 +24,16 @@ impl Upkeep for PgStore {
         Ok(rows.into_iter().map(Task::try_from).collect::<Result<_, _>>()?)
     }
 
-    async fn count_completed_before(&self, before: Timestamp) -> Result<u64, StoreError> {
-        purge::counted(self, COUNT_COMPLETED_BEFORE, before).await
+    async fn count_completed_before(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        purge::counted(self, COUNT_COMPLETED_BEFORE, before, limit).await
     }
 
     async fn purge(&self, expired: Expired, limit: u32) -> Result<u64, StoreError> {
         self.write(move |conn| Box::pin(purge::purge(conn, expired, limit))).await
     }
 
-    async fn count_expired(&self, expired: Expired) -> Result<u64, StoreError> {
-        purge::count(self, expired).await
+    async fn count_expired(&self, expired: Expired, limit: u32) -> Result<u64, StoreError> {
+        purge::count(self, expired, limit).await
     }
 
     async fn changed_since(
@@ -54,8 +57,24 @@ impl Upkeep for PgStore {
         statistics::statistics(self, owner).await
     }
 
-    async fn totals(&self) -> Result<Totals, StoreError> {
-        counts::totals(self).await
+    async fn counted_people(&self, after: Option<UserId>, size: u32) -> Result<Vec<CountedPerson>, StoreError> {
+        totals::people(self, after, size).await
+    }
+
+    async fn count_meetings(&self, after: Option<MeetingId>, size: u32) -> Result<CountedPage<MeetingId>, StoreError> {
+        totals::meetings(self, after, size).await
+    }
+
+    async fn count_deliveries(
+        &self,
+        after: Option<DeliveryId>,
+        size: u32,
+    ) -> Result<CountedPage<DeliveryId>, StoreError> {
+        totals::deliveries(self, after, size).await
+    }
+
+    async fn count_purged_deliveries(&self) -> Result<u64, StoreError> {
+        totals::purged_deliveries(self).await
     }
 
     async fn recent_mail(&self, limit: u32) -> Result<MailTally, StoreError> {
@@ -71,5 +90,6 @@ const COMPLETED_BEFORE: &str = "
     ORDER BY completed_at, id
     LIMIT $2";
 
-const COUNT_COMPLETED_BEFORE: &str =
-    "SELECT count(*) FROM taskflow.tasks WHERE completed_at < $1 AND deleted_at IS NULL";
+const COUNT_COMPLETED_BEFORE: &str = "
+    SELECT count(*)
+    FROM (SELECT 1 FROM taskflow.tasks WHERE completed_at < $1 AND deleted_at IS NULL LIMIT $2) AS t";

@@ -159,7 +159,7 @@ impl Batch {
             let event = &announcement.event;
             batch.events.push(index, event.id, &feed::Params::new(event)?)?;
             for owner in &announcement.audience {
-                batch.audience.push(index, owner, &feed::Follower::new(*owner, event))?;
+                batch.audience.push(index, owner, &feed::Entrant::new(*owner, event))?;
             }
         }
         Ok(batch)

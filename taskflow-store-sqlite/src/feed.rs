@@ -1,14 +1,17 @@
 //! What was committed: history by entity, feeds by person.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::{BadRow, Entity, Event, EventId, FeedEntry, MeetingId, StoreError, TaskId, UserId};
+use taskflow_core::{BadRow, Entity, Event, EventId, FeedEntry, Follower, MeetingId, StoreError, TaskId, UserId};
 
 use crate::commit::Rows;
 use crate::error::{SqliteStoreError, Table, store_error};
 
 const EVENTS: Table = Table("taskflow_events");
 const FEED: Table = Table("taskflow_feed");
+const HEAD: Table = Table("taskflow_feed_heads");
 
 /// The words for what events are about.
 pub(crate) const TASK: &str = "task";
@@ -43,13 +46,13 @@ impl Params {
 
 /// A person whose feed an event enters.
 #[derive(Serialize)]
-pub(crate) struct Follower {
+pub(crate) struct Entrant {
     user_id: UserId,
     event_id: EventId,
     at: i64,
 }
 
-impl Follower {
+impl Entrant {
     pub(crate) fn new(user_id: UserId, event: &Event) -> Self {
         Self { user_id, event_id: event.id, at: event.at.as_micros() }
     }
@@ -68,6 +71,7 @@ struct EventRow {
 
 #[derive(sqlx::FromRow)]
 struct FeedRow {
+    user_id: String,
     seq: i64,
     #[sqlx(flatten)]
     event: EventRow,
@@ -113,29 +117,50 @@ const HISTORY: &str = "
     WHERE entity_kind = ?1 AND entity_id = ?2 AND in_history = 1
     ORDER BY at, id";
 
-pub(crate) async fn feed(
-    pool: &SqlitePool,
-    owner: UserId,
-    after: u64,
-    limit: u32,
-) -> Result<Vec<FeedEntry>, StoreError> {
-    let rows: Vec<FeedRow> = sqlx::query_as(ENTRIES)
-        .bind(owner.to_string())
-        .bind(i64::try_from(after).unwrap_or(i64::MAX))
-        .bind(limit)
-        .fetch_all(pool)
-        .await
-        .map_err(store_error)?;
-    Ok(rows.into_iter().map(FeedEntry::try_from).collect::<Result<_, _>>()?)
+/// Somebody who follows a feed, as the parameters of a statement.
+#[derive(Serialize)]
+struct FollowerParams {
+    user_id: UserId,
+    after: i64,
 }
 
+pub(crate) async fn feeds(
+    pool: &SqlitePool,
+    followers: &[Follower],
+    limit: u32,
+) -> Result<Vec<(UserId, FeedEntry)>, StoreError> {
+    let params = followers.iter().map(|Follower { owner, after }| {
+        let after = i64::try_from(*after).unwrap_or(i64::MAX);
+        FollowerParams { user_id: *owner, after }
+    });
+    let query = sqlx::query_as(ENTRIES).bind(json(&params.collect::<Vec<_>>())?).bind(limit);
+    let rows: Vec<FeedRow> = query.fetch_all(pool).await.map_err(store_error)?;
+    let entry = |row: FeedRow| Ok((FEED.value("user_id", &row.user_id)?, FeedEntry::try_from(row)?));
+    Ok(rows.into_iter().map(entry).collect::<Result<_, BadRow>>()?)
+}
+
+/// Feeds have no gaps, so that the first entry tells which one is the last of so many.
 const ENTRIES: &str = "
-    SELECT f.seq, e.id, e.at, e.actor, e.entity_kind, e.entity_id, e.kind, e.data
-    FROM taskflow_feed AS f
-    JOIN taskflow_events AS e ON e.id = f.event_id
-    WHERE f.user_id = ?1 AND f.seq > ?2
-    ORDER BY f.seq
-    LIMIT ?3";
+    SELECT f.user_id, f.seq, e.id, e.at, e.actor, e.entity_kind, e.entity_id, e.kind, e.data
+    FROM json_each(?1) AS r
+    CROSS JOIN taskflow_feed AS f ON f.user_id = r.value ->> 'user_id' AND f.seq > r.value ->> 'after'
+        AND f.seq < ?2 + (
+            SELECT min(seq) FROM taskflow_feed
+            WHERE user_id = r.value ->> 'user_id' AND seq > r.value ->> 'after')
+    CROSS JOIN taskflow_events AS e ON e.id = f.event_id
+    ORDER BY f.user_id, f.seq";
+
+pub(crate) async fn feed_heads(pool: &SqlitePool, owners: &[UserId]) -> Result<HashMap<UserId, u64>, StoreError> {
+    let query = sqlx::query_as(HEADS).bind(json(&owners)?);
+    let rows: Vec<(String, i64)> = query.fetch_all(pool).await.map_err(store_error)?;
+    let head = |(owner, seq): (String, i64)| Ok((HEAD.value("user_id", &owner)?, HEAD.number("seq", seq)?));
+    Ok(rows.into_iter().map(head).collect::<Result<_, BadRow>>()?)
+}
+
+const HEADS: &str = "
+    SELECT h.user_id, h.seq
+    FROM json_each(?1) AS j
+    CROSS JOIN taskflow_feed_heads AS h ON h.user_id = j.value";
 
 /// Appends events to history and feeds in one round trip; people who do not exist have no feed.
 pub(crate) async fn append(conn: &mut SqliteConnection, events: &Rows, audience: &Rows) -> Result<(), StoreError> {
@@ -171,6 +196,10 @@ const APPEND: &str = "
     ON CONFLICT (user_id) DO UPDATE
     SET seq = taskflow_feed_heads.seq + excluded.seq,
         changed_at = max(coalesce(taskflow_feed_heads.changed_at, excluded.changed_at), excluded.changed_at)";
+
+fn json(params: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(params).map_err(|error| StoreError::Internal(error.into()))
+}
 
 fn entity_columns(entity: Entity) -> Result<(&'static str, String), StoreError> {
     match entity {

@@ -1,6 +1,6 @@
 //! [`SqliteStore`]: how it is opened, how it writes, and the port [`Store`].
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -12,9 +12,9 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection, SqlitePool};
 use taskflow_core::ports::{Loaded, MeetingCursor, Store, Viewer};
 use taskflow_core::{
-    Answer, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, IdempotencyKey, KeptMail, Meeting, MeetingId,
-    MeetingQuery, Page, Participant, ParticipantId, Revision, StoreError, Suppression, Task, TaskId, TaskQuery,
-    TaskSummary, Timestamp, User, UserId,
+    Answer, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, Follower, IdempotencyKey, KeptMail, Meeting,
+    MeetingId, MeetingQuery, Page, Participant, ParticipantId, Revision, StoreError, Suppression, Task, TaskId,
+    TaskQuery, TaskSummary, Timestamp, User, UserId,
 };
 use tracing::Instrument;
 
@@ -240,6 +240,15 @@ impl Store for SqliteStore {
         meetings::participants_by_id(&self.reader, ids).await
     }
 
+    async fn guest_meetings(
+        &self,
+        email: &EmailAddress,
+        user: UserId,
+        limit: u32,
+    ) -> Result<Vec<MeetingId>, StoreError> {
+        meetings::guest_meetings(&self.reader, email, user, limit).await
+    }
+
     async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Loaded<(MeetingId, u64), Revision>, StoreError> {
         meetings::revisions(&self.reader, wanted).await
     }
@@ -271,8 +280,12 @@ impl Store for SqliteStore {
         feed::history(&self.reader, entity).await
     }
 
-    async fn feed(&self, owner: UserId, after: u64, limit: u32) -> Result<Vec<FeedEntry>, StoreError> {
-        feed::feed(&self.reader, owner, after, limit).await
+    async fn feeds(&self, followers: &[Follower], limit: u32) -> Result<Vec<(UserId, FeedEntry)>, StoreError> {
+        feed::feeds(&self.reader, followers, limit).await
+    }
+
+    async fn feed_heads(&self, owners: &[UserId]) -> Result<HashMap<UserId, u64>, StoreError> {
+        feed::feed_heads(&self.reader, owners).await
     }
 
     async fn answer(&self, owner: UserId, key: &IdempotencyKey) -> Result<Option<Answer>, StoreError> {

@@ -3,10 +3,13 @@
 mod counts;
 mod feed;
 mod purge;
+mod totals;
 
 use async_trait::async_trait;
-use taskflow_core::ports::{Expired, Upkeep};
-use taskflow_core::{MailTally, StoreError, Task, TaskCounts, TaskStatistics, Timestamp, Totals, UserId};
+use taskflow_core::ports::{CountedPage, CountedPerson, Expired, Upkeep};
+use taskflow_core::{
+    DeliveryId, MailTally, MeetingId, StoreError, Task, TaskCounts, TaskStatistics, Timestamp, UserId,
+};
 
 use crate::store::SqliteStore;
 use crate::{statistics, tasks};
@@ -17,16 +20,16 @@ impl Upkeep for SqliteStore {
         tasks::completed_before(self.reader(), before, limit).await
     }
 
-    async fn count_completed_before(&self, before: Timestamp) -> Result<u64, StoreError> {
-        tasks::count_completed_before(self.reader(), before).await
+    async fn count_completed_before(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        tasks::count_completed_before(self.reader(), before, limit).await
     }
 
     async fn purge(&self, expired: Expired, limit: u32) -> Result<u64, StoreError> {
         purge::purge(self, expired, limit).await
     }
 
-    async fn count_expired(&self, expired: Expired) -> Result<u64, StoreError> {
-        purge::count(self.reader(), expired).await
+    async fn count_expired(&self, expired: Expired, limit: u32) -> Result<u64, StoreError> {
+        purge::count(self.reader(), expired, limit).await
     }
 
     async fn changed_since(
@@ -50,8 +53,24 @@ impl Upkeep for SqliteStore {
         statistics::statistics(self.reader(), owner).await
     }
 
-    async fn totals(&self) -> Result<Totals, StoreError> {
-        counts::totals(self.reader()).await
+    async fn counted_people(&self, after: Option<UserId>, size: u32) -> Result<Vec<CountedPerson>, StoreError> {
+        totals::people(self.reader(), after, size).await
+    }
+
+    async fn count_meetings(&self, after: Option<MeetingId>, size: u32) -> Result<CountedPage<MeetingId>, StoreError> {
+        totals::meetings(self.reader(), after, size).await
+    }
+
+    async fn count_deliveries(
+        &self,
+        after: Option<DeliveryId>,
+        size: u32,
+    ) -> Result<CountedPage<DeliveryId>, StoreError> {
+        totals::deliveries(self.reader(), after, size).await
+    }
+
+    async fn count_purged_deliveries(&self) -> Result<u64, StoreError> {
+        totals::purged_deliveries(self.reader()).await
     }
 
     async fn recent_mail(&self, limit: u32) -> Result<MailTally, StoreError> {

@@ -231,6 +231,35 @@ const UPDATE: &str = "
     WHERE p.id = r.id AND p.version = r.version - 1
     RETURNING p.id";
 
+/// Up to `limit` meetings that [`link`] would bring into the lists of `user`, those called last first.
+pub(crate) async fn guest_meetings(
+    store: &PgStore,
+    email: &EmailAddress,
+    user: UserId,
+    limit: u32,
+) -> Result<Vec<MeetingId>, StoreError> {
+    let query = || sqlx::query_scalar(GUEST_MEETINGS).bind(email.key()).bind(user.as_uuid()).bind(i64::from(limit));
+    let ids: Vec<Uuid> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+    Ok(ids.into_iter().map(MeetingId::from_uuid).collect())
+}
+
+/// The guests are looked up before they are sorted (`OFFSET 0`): in the order of meetings nearly all would be others.
+const GUEST_MEETINGS: &str = "
+    SELECT g.meeting_id
+    FROM (
+        SELECT meeting_id
+        FROM taskflow.meeting_participants
+        WHERE user_id IS NULL AND email_key = $1 AND removed_at IS NULL
+        OFFSET 0) AS g
+    JOIN taskflow.meetings AS m ON m.id = g.meeting_id
+    WHERE m.cancelled_at IS NULL
+        AND NOT EXISTS (
+            SELECT 1
+            FROM taskflow.meeting_participants AS o
+            WHERE o.meeting_id = g.meeting_id AND o.user_id = $2)
+    ORDER BY g.meeting_id DESC
+    LIMIT $3";
+
 /// Gives guests the account that their address turned out to belong to.
 pub(super) async fn link(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
     rows.run(conn, LINK).await.map(drop)

@@ -1,7 +1,7 @@
-//! Counting what people have done, and the whole service.
+//! Counting what people have done, and what became of the last mails.
 
 use serde::Serialize;
-use taskflow_core::{MailTally, StoreError, TaskCounts, Timestamp, Totals, UserId};
+use taskflow_core::{MailTally, StoreError, TaskCounts, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::error::{Instant, Table};
@@ -10,8 +10,6 @@ use crate::store::PgStore;
 
 const TASKS: Table = Table("taskflow.tasks");
 const DELIVERIES: Table = Table("taskflow.deliveries");
-/// What counts across tables.
-const ALL: Table = Table("taskflow");
 
 /// Somebody as the parameters of a statement.
 #[derive(Serialize)]
@@ -99,39 +97,6 @@ const COMPLETIONS: &str = "
         FROM taskflow.tasks
         WHERE user_id = r.user_id AND completed_at >= $2
         OFFSET 0) AS t";
-
-#[derive(sqlx::FromRow)]
-struct TotalsRow {
-    users: i64,
-    active_users: i64,
-    tasks: i64,
-    completed_tasks: i64,
-    meetings: i64,
-    deliveries: i64,
-}
-
-pub(super) async fn totals(store: &PgStore) -> Result<Totals, StoreError> {
-    let row: TotalsRow = store.read(|conn| Box::pin(sqlx::query_as(TOTALS).fetch_one(conn))).await?;
-    Ok(Totals {
-        users: ALL.number("users", row.users)?,
-        active_users: ALL.number("users", row.active_users)?,
-        tasks: ALL.number("tasks", row.tasks)?,
-        completed_tasks: ALL.number("tasks", row.completed_tasks)?,
-        meetings: ALL.number("meetings", row.meetings)?,
-        deliveries: ALL.number("deliveries", row.deliveries)?,
-    })
-}
-
-const TOTALS: &str = "
-    SELECT u.users, u.active_users, t.tasks, t.completed_tasks, m.meetings, d.deliveries + l.purged AS deliveries
-    FROM (SELECT count(*) AS users, count(*) FILTER (WHERE is_active) AS active_users FROM taskflow.users) AS u
-    CROSS JOIN (
-        SELECT count(*) AS tasks, count(*) FILTER (WHERE status = 'completed') AS completed_tasks
-        FROM taskflow.tasks
-        WHERE deleted_at IS NULL) AS t
-    CROSS JOIN (SELECT count(*) AS meetings FROM taskflow.meetings WHERE cancelled_at IS NULL) AS m
-    CROSS JOIN (SELECT count(*) AS deliveries FROM taskflow.deliveries) AS d
-    CROSS JOIN (SELECT coalesce(sum(count), 0)::bigint AS purged FROM taskflow.ledger_totals) AS l";
 
 pub(super) async fn recent_mail(store: &PgStore, limit: u32) -> Result<MailTally, StoreError> {
     let query = || sqlx::query_as(RECENT_MAIL).bind(i64::from(limit));

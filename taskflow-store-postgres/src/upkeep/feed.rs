@@ -72,8 +72,11 @@ pub(super) async fn purge(conn: &mut PgConnection, before: Timestamp, limit: i64
     Ok(count)
 }
 
-pub(super) async fn count(store: &PgStore, before: Timestamp) -> Result<i64, StoreError> {
-    let query = || sqlx::query_scalar(COUNT_ENTRIES).bind(Instant::from(before)).bind(first_id_after(before));
+pub(super) async fn count(store: &PgStore, before: Timestamp, limit: u32) -> Result<i64, StoreError> {
+    let query = || {
+        let query = sqlx::query_scalar(COUNT_ENTRIES).bind(Instant::from(before)).bind(first_id_after(before));
+        query.bind(i64::from(limit))
+    };
     store.read(|conn| Box::pin(query().fetch_one(conn))).await
 }
 
@@ -117,31 +120,28 @@ const PURGE_EVENTS: &str = "
         AND NOT e.in_history
         AND (SELECT true FROM taskflow.feed AS f WHERE f.event_id = e.id LIMIT 1) IS NULL";
 
-/// As many as [`PURGE_ENTRIES`] would remove without a limit. Old entries that follow each other from the beginning of their
-/// feed are counted together; only where a newer one stands among them the feed is walked through.
+/// As many as [`PURGE_ENTRIES`] would remove.
 const COUNT_ENTRIES: &str = "
-    SELECT coalesce(sum(CASE
-        WHEN o.last - o.first + 1 = o.entries
-            AND (SELECT f.seq FROM taskflow.feed AS f WHERE f.user_id = o.user_id AND f.seq = o.first - 1) IS NULL
-        THEN o.entries
-        ELSE (
-            SELECT count(*)
-            FROM (
-                SELECT bool_and(b.is_old) OVER (ORDER BY b.seq) AS is_old
-                FROM (
-                    SELECT f.seq, (SELECT e.at < $1 FROM taskflow.events AS e WHERE e.id = f.event_id) AS is_old
-                    FROM taskflow.feed AS f
-                    WHERE f.user_id = o.user_id
-                    ORDER BY f.seq
-                    LIMIT o.entries) AS b) AS l
-            WHERE l.is_old)
-        END), 0)::bigint
+    SELECT count(*)
     FROM (
-        SELECT f.user_id, count(*) AS entries, min(f.seq) AS first, max(f.seq) AS last
-        FROM taskflow.feed AS f
-        JOIN taskflow.events AS e ON e.id = f.event_id
-        WHERE f.event_id < $2 AND e.at < $1
-        GROUP BY f.user_id) AS o";
+        SELECT o.user_id, count(*) AS entries
+        FROM (
+            SELECT f.user_id
+            FROM taskflow.feed AS f
+            CROSS JOIN LATERAL (SELECT at FROM taskflow.events WHERE id = f.event_id OFFSET 0) AS e
+            WHERE f.event_id < $2 AND e.at < $1
+            ORDER BY f.event_id
+            LIMIT $3) AS o
+        GROUP BY o.user_id) AS r
+    CROSS JOIN LATERAL (
+        SELECT bool_and(b.is_old) OVER (ORDER BY b.seq) AS is_old
+        FROM (
+            SELECT f.seq, (SELECT e.at < $1 FROM taskflow.events AS e WHERE e.id = f.event_id) AS is_old
+            FROM taskflow.feed AS f
+            WHERE f.user_id = r.user_id
+            ORDER BY f.seq
+            LIMIT r.entries) AS b) AS l
+    WHERE l.is_old";
 
 #[cfg(test)]
 mod tests {

@@ -31,23 +31,28 @@ pub(super) async fn purge(conn: &mut PgConnection, expired: Expired, limit: u32)
     }
 }
 
-pub(super) async fn count(store: &PgStore, expired: Expired) -> Result<u64, StoreError> {
+pub(super) async fn count(store: &PgStore, expired: Expired, limit: u32) -> Result<u64, StoreError> {
     let (statement, before) = match expired {
         Expired::TrashedTasks(before) => (COUNT_TASKS, before),
         Expired::CancelledMeetings(before) => (COUNT_MEETINGS, before),
         Expired::Deliveries(before) => (COUNT_DELIVERIES, before),
-        Expired::Feed(before) => return Ok(ALL.number("feed", feed::count(store, before).await?)?),
+        Expired::Feed(before) => return Ok(ALL.number("feed", feed::count(store, before, limit).await?)?),
         Expired::Sessions(before) => (COUNT_SESSIONS, before),
         Expired::Tokens(before) => (COUNT_TOKENS, before),
         Expired::Answers(before) => (COUNT_ANSWERS, before),
         Expired::Runs(before) => (COUNT_RUNS, before),
     };
-    counted(store, statement, before).await
+    counted(store, statement, before, limit).await
 }
 
-/// What a statement counts that lies before an instant.
-pub(super) async fn counted(store: &PgStore, statement: &'static str, before: Timestamp) -> Result<u64, StoreError> {
-    let query = || sqlx::query_scalar(statement).bind(Instant::from(before));
+/// What a statement counts that lies before an instant, up to a limit.
+pub(super) async fn counted(
+    store: &PgStore,
+    statement: &'static str,
+    before: Timestamp,
+    limit: u32,
+) -> Result<u64, StoreError> {
+    let query = || sqlx::query_scalar(statement).bind(Instant::from(before)).bind(i64::from(limit));
     let count: i64 = store.read(|conn| Box::pin(query().fetch_one(conn))).await?;
     Ok(ALL.number("count", count)?)
 }
@@ -115,7 +120,7 @@ const LOCK_TASKS: &str = "
 
 const PURGE_TASKS: &str = "DELETE FROM taskflow.tasks WHERE id = ANY ($1)";
 
-const COUNT_TASKS: &str = "SELECT count(*) FROM taskflow.tasks WHERE deleted_at < $1";
+const COUNT_TASKS: &str = "SELECT count(*) FROM (SELECT 1 FROM taskflow.tasks WHERE deleted_at < $1 LIMIT $2) AS old";
 
 async fn meetings(conn: &mut PgConnection, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
     let ids = lock(conn, LOCK_MEETINGS, before, limit).await?;
@@ -128,10 +133,27 @@ async fn meetings(conn: &mut PgConnection, before: Timestamp, limit: i64) -> Res
     Ok(ids.len() as u64)
 }
 
+/// Not more than a hundred people have come before the last of them, so that a slice is at most one large meeting.
 const LOCK_MEETINGS: &str = "
     SELECT id
     FROM taskflow.meetings
-    WHERE id = ANY (ARRAY (SELECT id FROM taskflow.meetings WHERE cancelled_at < $1 ORDER BY cancelled_at LIMIT $2))
+    WHERE id = ANY (ARRAY (
+            SELECT c.id
+            FROM (
+                SELECT m.id, sum(p.people) OVER (
+                    ORDER BY m.cancelled_at, m.id ROWS UNBOUNDED PRECEDING) - p.people AS before
+                FROM (
+                    SELECT id, cancelled_at
+                    FROM taskflow.meetings
+                    WHERE cancelled_at < $1
+                    ORDER BY cancelled_at
+                    LIMIT $2) AS m
+                CROSS JOIN LATERAL (
+                    SELECT count(*) AS people
+                    FROM taskflow.meeting_participants
+                    WHERE meeting_id = m.id
+                    OFFSET 0) AS p) AS c
+            WHERE c.before < 100))
         AND cancelled_at < $1
     ORDER BY id
     FOR UPDATE";
@@ -142,7 +164,8 @@ const PURGE_REVISIONS: &str = "DELETE FROM taskflow.meeting_revisions WHERE meet
 
 const PURGE_MEETINGS: &str = "DELETE FROM taskflow.meetings WHERE id = ANY ($1)";
 
-const COUNT_MEETINGS: &str = "SELECT count(*) FROM taskflow.meetings WHERE cancelled_at < $1";
+const COUNT_MEETINGS: &str = "
+    SELECT count(*) FROM (SELECT 1 FROM taskflow.meetings WHERE cancelled_at < $1 LIMIT $2) AS old";
 
 /// What is removed is counted in the same transaction, so that the ledger balances at any time.
 async fn deliveries(conn: &mut PgConnection, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
@@ -155,10 +178,16 @@ async fn deliveries(conn: &mut PgConnection, before: Timestamp, limit: i64) -> R
     Ok(ids.len() as u64)
 }
 
+/// A reminder that was cancelled is kept until it would be due: without its key it would be planned again.
 const LOCK_DELIVERIES: &str = "
     SELECT id
     FROM taskflow.deliveries
-    WHERE id = ANY (ARRAY (SELECT id FROM taskflow.deliveries WHERE settled_at < $1 ORDER BY settled_at LIMIT $2))
+    WHERE id = ANY (ARRAY (
+            SELECT id
+            FROM taskflow.deliveries
+            WHERE settled_at < $1 AND NOT (state = 'cancelled' AND kind = 'meeting_reminder' AND due_at >= $1)
+            ORDER BY settled_at
+            LIMIT $2))
         AND settled_at < $1
     ORDER BY dedupe_key
     FOR UPDATE";
@@ -176,7 +205,13 @@ const ADD_TO_TOTALS: &str = "
 
 const PURGE_DELIVERIES: &str = "DELETE FROM taskflow.deliveries WHERE id = ANY ($1)";
 
-const COUNT_DELIVERIES: &str = "SELECT count(*) FROM taskflow.deliveries WHERE settled_at < $1";
+const COUNT_DELIVERIES: &str = "
+    SELECT count(*)
+    FROM (
+        SELECT 1
+        FROM taskflow.deliveries
+        WHERE settled_at < $1 AND NOT (state = 'cancelled' AND kind = 'meeting_reminder' AND due_at >= $1)
+        LIMIT $2) AS old";
 
 const PURGE_SESSIONS: &str = "
     DELETE FROM taskflow.sessions
@@ -188,7 +223,8 @@ const PURGE_SESSIONS: &str = "
             LIMIT $2))
         AND least(expires_at, ended_at) < $1";
 
-const COUNT_SESSIONS: &str = "SELECT count(*) FROM taskflow.sessions WHERE least(expires_at, ended_at) < $1";
+const COUNT_SESSIONS: &str = "
+    SELECT count(*) FROM (SELECT 1 FROM taskflow.sessions WHERE least(expires_at, ended_at) < $1 LIMIT $2) AS old";
 
 const PURGE_TOKENS: &str = "
     DELETE FROM taskflow.tokens
@@ -200,7 +236,8 @@ const PURGE_TOKENS: &str = "
             LIMIT $2))
         AND least(expires_at, used_at) < $1";
 
-const COUNT_TOKENS: &str = "SELECT count(*) FROM taskflow.tokens WHERE least(expires_at, used_at) < $1";
+const COUNT_TOKENS: &str = "
+    SELECT count(*) FROM (SELECT 1 FROM taskflow.tokens WHERE least(expires_at, used_at) < $1 LIMIT $2) AS old";
 
 /// Answers have no id. One that is replaced while this runs is found again, and is too young.
 const PURGE_ANSWERS: &str = "
@@ -213,7 +250,8 @@ const PURGE_ANSWERS: &str = "
             LIMIT $2))
         AND created_at < $1";
 
-const COUNT_ANSWERS: &str = "SELECT count(*) FROM taskflow.answers WHERE created_at < $1";
+const COUNT_ANSWERS: &str = "
+    SELECT count(*) FROM (SELECT 1 FROM taskflow.answers WHERE created_at < $1 LIMIT $2) AS old";
 
 /// Job by job from the oldest run on: ids grow with time.
 const PURGE_RUNS: &str = "
@@ -238,12 +276,15 @@ const PURGE_RUNS: &str = "
 
 const COUNT_RUNS: &str = "
     SELECT count(*)
-    FROM taskflow.jobs AS j
-    JOIN taskflow.job_runs AS r ON r.job = j.name
-    WHERE r.finished_at < $1
-        AND r.id IS DISTINCT FROM (
-            SELECT l.id
-            FROM taskflow.job_runs AS l
-            WHERE l.job = j.name AND l.trigger = 'schedule'
-            ORDER BY l.id DESC
-            LIMIT 1)";
+    FROM (
+        SELECT 1
+        FROM taskflow.jobs AS j
+        JOIN taskflow.job_runs AS r ON r.job = j.name
+        WHERE r.finished_at < $1
+            AND r.id IS DISTINCT FROM (
+                SELECT l.id
+                FROM taskflow.job_runs AS l
+                WHERE l.job = j.name AND l.trigger = 'schedule'
+                ORDER BY l.id DESC
+                LIMIT 1)
+        LIMIT $2) AS old";

@@ -9,6 +9,8 @@ const SWEEPS: &str = include_str!("../../src/sweeps.rs");
 const DIGESTS: &str = include_str!("../../src/sweeps/digests.rs");
 const PURGE: &str = include_str!("../../src/upkeep/purge.rs");
 const FEED: &str = include_str!("../../src/upkeep/feed.rs");
+const TOTALS: &str = include_str!("../../src/upkeep/totals.rs");
+const OUTBOX: &str = include_str!("../../src/outbox.rs");
 
 /// 40,000 people in four zones with a task each, half of them open, and one with 20,000; a ledger of 40,000 and feeds of
 /// 40,000 entries, of which half are old.
@@ -110,4 +112,37 @@ async fn a_slice_of_what_has_served_its_time_is_found_by_its_age() {
     assert!(plan.contains("rows=500") && buffers(&plan) < 12_000, "{plan}");
     let plan = explain(&mut conn, &statement(FEED, "CHANGED", &[first, before, "500"])).await;
     assert!(plan.contains("feed_heads_pkey") && !plan.contains("Seq Scan"), "{plan}");
+}
+
+#[tokio::test]
+async fn a_page_of_a_count_reads_no_more_than_the_page() {
+    let world = World::new().await;
+    let mut conn = many_people(&world).await;
+    let first = "'00000000-0000-0000-0000-000000000000'::uuid";
+    for (name, index, most) in [("PEOPLE", "users_pkey", 1_600), ("DELIVERIES_PAGE", "deliveries_pkey", 1_000)] {
+        let plan = explain(&mut conn, &statement(TOTALS, name, &[first, "500"]).replace("\\\"", "\"")).await;
+        assert!(plan.contains(index) && !plan.contains("Seq Scan"), "{plan}");
+        assert!(plan.contains("rows=500") && buffers(&plan) < most, "{plan}");
+    }
+    let (before, last) = ("'2026-11-22 12:00:00+00'::timestamptz", "'01980000-0000-7000-8000-ffffffffffff'::uuid");
+    let plan = explain(&mut conn, &statement(PURGE, "COUNT_DELIVERIES", &[before, "500"])).await;
+    assert!(plan.contains("idx_deliveries_settled_at") && buffers(&plan) < 1_000, "{plan}");
+    let plan = explain(&mut conn, &statement(FEED, "COUNT_ENTRIES", &[before, last, "500"])).await;
+    assert!(plan.contains("idx_feed_event") && !plan.contains("Seq Scan"), "{plan}");
+    assert!(buffers(&plan) < 12_000, "{plan}");
+}
+
+#[tokio::test]
+async fn what_waits_for_its_next_try_is_found_among_many_that_wait_for_their_time() {
+    let world = World::new().await;
+    let mut conn = many_people(&world).await;
+    // Of a few the relay has said that they shall come later; their next try lies ahead.
+    let refused = "UPDATE taskflow.deliveries
+        SET last_error = '450 later', first_claimed_at = planned_at, next_at = '2027-01-01 00:00:00+00'
+        WHERE state = 'scheduled' AND due_at < '2026-11-09 00:00:00+00'";
+    conn.execute(refused).await.expect("refused");
+    conn.execute("VACUUM ANALYZE taskflow.deliveries").await.expect("as after a while");
+    let backlog = ["'2026-11-08 18:00:00+00'::timestamptz", "ARRAY[0, 1, 2, 3]"];
+    let plan = explain(&mut conn, &statement(OUTBOX, "BACKLOG", &backlog)).await;
+    assert!(plan.contains("idx_deliveries_failed") && !plan.contains("Seq Scan"), "{plan}");
 }

@@ -11,6 +11,7 @@ mod mail;
 mod meetings;
 mod outages;
 mod plans;
+mod pulses;
 mod races;
 mod rows;
 mod schema;

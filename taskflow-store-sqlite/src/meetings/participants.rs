@@ -6,8 +6,8 @@ use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::ports::Loaded;
 use taskflow_core::{
-    BadRow, Comment, MeetingId, OwnReminders, Participant, ParticipantId, PersonName, ReminderMinutes, StoreError,
-    Timestamp, Told, UserId,
+    BadRow, Comment, EmailAddress, MeetingId, OwnReminders, Participant, ParticipantId, PersonName, ReminderMinutes,
+    StoreError, Timestamp, Told, UserId,
 };
 
 use crate::commit::Rows;
@@ -229,6 +229,28 @@ const INSERT: &str = "
     WHERE u.id IS NOT NULL OR j.value ->> 'user_id' IS NULL
     ON CONFLICT (meeting_id, email_key) DO NOTHING
     RETURNING id";
+
+/// Up to `limit` meetings that [`link`] would bring into the lists of `user`, those called last first.
+pub(crate) async fn guest_meetings(
+    pool: &SqlitePool,
+    email: &EmailAddress,
+    user: UserId,
+    limit: u32,
+) -> Result<Vec<MeetingId>, StoreError> {
+    let query = sqlx::query_scalar(GUEST_MEETINGS).bind(email.key()).bind(user.to_string()).bind(limit);
+    let ids: Vec<String> = query.fetch_all(pool).await.map_err(store_error)?;
+    Ok(ids.iter().map(|id| TABLE.value("meeting_id", id)).collect::<Result<_, _>>()?)
+}
+
+/// The meetings that somebody is in already are read once (`NOT IN`), not once for each guest.
+const GUEST_MEETINGS: &str = "
+    SELECT p.meeting_id
+    FROM taskflow_meeting_participants AS p
+    CROSS JOIN taskflow_meetings AS m ON m.id = p.meeting_id
+    WHERE p.user_id IS NULL AND p.email_key = ?1 AND p.removed_at IS NULL AND m.cancelled_at IS NULL
+        AND p.meeting_id NOT IN (SELECT there.meeting_id FROM taskflow_meeting_participants AS there WHERE there.user_id = ?2)
+    ORDER BY p.meeting_id DESC
+    LIMIT ?3";
 
 /// Gives guests the account that their address turned out to be of; `Stale` when it is gone.
 pub(super) async fn link(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {

@@ -41,15 +41,17 @@ const COMPLETED_BEFORE: &str = "
     ORDER BY completed_at, id
     LIMIT ?2";
 
-/// How many such tasks there are.
-pub(crate) async fn count_completed_before(pool: &SqlitePool, before: Timestamp) -> Result<u64, StoreError> {
-    let count: i64 = sqlx::query_scalar(COUNT_COMPLETED_BEFORE)
-        .bind(before.as_micros())
-        .fetch_one(pool)
-        .await
-        .map_err(store_error)?;
+/// How many such tasks there are, counted up to `limit`.
+pub(crate) async fn count_completed_before(
+    pool: &SqlitePool,
+    before: Timestamp,
+    limit: u32,
+) -> Result<u64, StoreError> {
+    let query = sqlx::query_scalar(COUNT_COMPLETED_BEFORE).bind(before.as_micros()).bind(limit);
+    let count: i64 = query.fetch_one(pool).await.map_err(store_error)?;
     Ok(TABLE.number("id", count)?)
 }
 
-const COUNT_COMPLETED_BEFORE: &str =
-    "SELECT count(*) FROM taskflow_tasks WHERE completed_at < ?1 AND deleted_at IS NULL";
+const COUNT_COMPLETED_BEFORE: &str = "
+    SELECT count(*)
+    FROM (SELECT 1 FROM taskflow_tasks WHERE completed_at < ?1 AND deleted_at IS NULL LIMIT ?2)";

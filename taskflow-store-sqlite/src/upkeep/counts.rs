@@ -1,14 +1,12 @@
-//! Counting what people have done, and the whole service.
+//! Counting what people have done, and what became of the last mails.
 
 use sqlx::SqlitePool;
-use taskflow_core::{MailTally, StoreError, TaskCounts, Timestamp, Totals, UserId};
+use taskflow_core::{MailTally, StoreError, TaskCounts, Timestamp, UserId};
 
 use crate::error::{Table, store_error};
 
 const TASKS: Table = Table("taskflow_tasks");
 const DELIVERIES: Table = Table("taskflow_deliveries");
-const USERS: Table = Table("taskflow_users");
-const MEETINGS: Table = Table("taskflow_meetings");
 
 #[derive(sqlx::FromRow)]
 struct CountsRow {
@@ -81,38 +79,6 @@ const COMPLETIONS: &str = "
 fn json(owners: &[UserId]) -> Result<String, StoreError> {
     serde_json::to_string(owners).map_err(|error| StoreError::Internal(error.into()))
 }
-
-#[derive(sqlx::FromRow)]
-struct TotalsRow {
-    users: i64,
-    active_users: i64,
-    tasks: i64,
-    completed_tasks: i64,
-    meetings: i64,
-    deliveries: i64,
-}
-
-pub(super) async fn totals(pool: &SqlitePool) -> Result<Totals, StoreError> {
-    let row: TotalsRow = sqlx::query_as(TOTALS).fetch_one(pool).await.map_err(store_error)?;
-    Ok(Totals {
-        users: USERS.number("id", row.users)?,
-        active_users: USERS.number("is_active", row.active_users)?,
-        tasks: TASKS.number("id", row.tasks)?,
-        completed_tasks: TASKS.number("status", row.completed_tasks)?,
-        meetings: MEETINGS.number("id", row.meetings)?,
-        deliveries: DELIVERIES.number("id", row.deliveries)?,
-    })
-}
-
-const TOTALS: &str = "
-    SELECT (SELECT count(*) FROM taskflow_users) AS users,
-        (SELECT count(*) FROM taskflow_users WHERE is_active = 1) AS active_users,
-        (SELECT count(*) FROM taskflow_tasks WHERE deleted_at IS NULL) AS tasks,
-        (SELECT count(*) FROM taskflow_tasks WHERE deleted_at IS NULL AND completed_at IS NOT NULL) AS completed_tasks,
-        (SELECT count(*) FROM taskflow_meetings)
-            - (SELECT count(*) FROM taskflow_meetings WHERE cancelled_at IS NOT NULL) AS meetings,
-        (SELECT count(*) FROM taskflow_deliveries)
-            + (SELECT coalesce(sum(count), 0) FROM taskflow_ledger_totals) AS deliveries";
 
 pub(super) async fn recent_mail(pool: &SqlitePool, limit: u32) -> Result<MailTally, StoreError> {
     let (delivered, discarded): (i64, i64) =

@@ -81,8 +81,8 @@ pub(super) async fn purge(conn: &mut SqliteConnection, before: Timestamp, limit:
     Ok(gone.len() as u64)
 }
 
-pub(super) async fn count(pool: &SqlitePool, before: Timestamp) -> Result<u64, StoreError> {
-    let query = sqlx::query_scalar(COUNT_ENTRIES).bind(before.as_micros()).bind(first_id_after(before));
+pub(super) async fn count(pool: &SqlitePool, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    let query = sqlx::query_scalar(COUNT_ENTRIES).bind(before.as_micros()).bind(first_id_after(before)).bind(limit);
     let entries: i64 = query.fetch_one(pool).await.map_err(store_error)?;
     Ok(FEED.number("seq", entries)?)
 }
@@ -127,25 +127,30 @@ const PURGE_EVENTS: &str = "
     WHERE id IN (SELECT value FROM json_each(?1)) AND in_history = 0
         AND NOT EXISTS (SELECT 1 FROM taskflow_feed AS f WHERE f.event_id = taskflow_events.id)";
 
-/// As many as [`PURGE_ENTRIES`] would remove without a limit. Left to itself, SQLite would read all feeds for their order.
+/// As many as [`PURGE_ENTRIES`] would remove.
 const COUNT_ENTRIES: &str = "
-    SELECT coalesce(sum(r.stays - r.first), 0)
+    SELECT coalesce(sum((
+        SELECT count(*) FROM taskflow_feed AS f WHERE f.user_id = gone.user_id AND f.seq < gone.stays)), 0)
     FROM (
-        SELECT o.first,
+        SELECT r.user_id,
             coalesce((
                 SELECT b.seq
                 FROM taskflow_feed AS b
                 CROSS JOIN taskflow_events AS e ON e.id = b.event_id
-                WHERE b.user_id = o.user_id AND b.seq < o.first + o.entries AND e.at >= ?1
+                WHERE b.user_id = r.user_id AND b.seq < r.first + r.entries AND e.at >= ?1
                 ORDER BY b.seq
-                LIMIT 1), o.first + o.entries) AS stays
+                LIMIT 1), r.first + r.entries) AS stays
         FROM (
-            SELECT f.user_id, count(*) AS entries,
-                (SELECT min(b.seq) FROM taskflow_feed AS b WHERE b.user_id = f.user_id) AS first
-            FROM taskflow_feed AS f INDEXED BY taskflow_idx_feed_event
-            CROSS JOIN taskflow_events AS e ON e.id = f.event_id
-            WHERE f.event_id < ?2 AND e.at < ?1
-            GROUP BY f.user_id) AS o) AS r";
+            SELECT o.user_id, count(*) AS entries,
+                (SELECT min(b.seq) FROM taskflow_feed AS b WHERE b.user_id = o.user_id) AS first
+            FROM (
+                SELECT f.user_id
+                FROM taskflow_feed AS f
+                CROSS JOIN taskflow_events AS e ON e.id = f.event_id
+                WHERE f.event_id < ?2 AND e.at < ?1
+                ORDER BY f.event_id
+                LIMIT ?3) AS o
+            GROUP BY o.user_id) AS r) AS gone";
 
 #[cfg(test)]
 mod tests {

@@ -15,26 +15,11 @@ use crate::store::SqliteStore;
 /// What counts across tables.
 const ALL: Table = Table("taskflow");
 
-/// Most rows of a slice, as many as leave the one connection that writes free again within a few milliseconds.
-const SLICE: u32 = 200;
-
 pub(super) async fn purge(store: &SqliteStore, expired: Expired, limit: u32) -> Result<u64, StoreError> {
-    let mut removed = 0;
-    loop {
-        let left = u64::from(limit) - removed;
-        let most = u32::try_from(left).unwrap_or(SLICE).min(SLICE);
-        if most == 0 {
-            return Ok(removed);
-        }
-        let slice = store.write(move |conn| Box::pin(remove(conn, expired, most))).await?;
-        if slice == 0 {
-            return Ok(removed);
-        }
-        removed += slice;
-    }
+    store.write(move |conn| Box::pin(remove(conn, expired, limit))).await
 }
 
-/// Removes a slice; it is the size that was asked for, or smaller, and empty only when nothing is left.
+/// Removes a slice of that size, or a smaller one; it is empty only when nothing is left.
 async fn remove(conn: &mut SqliteConnection, expired: Expired, most: u32) -> Result<u64, StoreError> {
     match expired {
         Expired::TrashedTasks(before) => tasks(conn, before, most).await,
@@ -48,19 +33,19 @@ async fn remove(conn: &mut SqliteConnection, expired: Expired, most: u32) -> Res
     }
 }
 
-pub(super) async fn count(pool: &SqlitePool, expired: Expired) -> Result<u64, StoreError> {
+pub(super) async fn count(pool: &SqlitePool, expired: Expired, limit: u32) -> Result<u64, StoreError> {
     let (statement, before) = match expired {
         Expired::TrashedTasks(before) => (COUNT_TASKS, before),
         Expired::CancelledMeetings(before) => (COUNT_MEETINGS, before),
         Expired::Deliveries(before) => (COUNT_DELIVERIES, before),
-        Expired::Feed(before) => return feed::count(pool, before).await,
+        Expired::Feed(before) => return feed::count(pool, before, limit).await,
         Expired::Sessions(before) => (COUNT_SESSIONS, before),
         Expired::Tokens(before) => (COUNT_TOKENS, before),
         Expired::Answers(before) => (COUNT_ANSWERS, before),
         Expired::Runs(before) => (COUNT_RUNS, before),
     };
-    let count: i64 =
-        sqlx::query_scalar(statement).bind(before.as_micros()).fetch_one(pool).await.map_err(store_error)?;
+    let query = sqlx::query_scalar(statement).bind(before.as_micros()).bind(limit);
+    let count: i64 = query.fetch_one(pool).await.map_err(store_error)?;
     Ok(ALL.number("count", count)?)
 }
 
@@ -121,11 +106,8 @@ const FORGET_EVENTS: &str = "
     SET in_history = 0
     WHERE entity_kind = ?2 AND entity_id IN (SELECT value FROM json_each(?1)) AND in_history = 1";
 
-/// Most tasks or meetings of a slice, which bring along what else there is of them.
-const WHOLES: u32 = 50;
-
 async fn tasks(conn: &mut SqliteConnection, before: Timestamp, most: u32) -> Result<u64, StoreError> {
-    let slice = Slice::pick(conn, PICK_TASKS, before, most.min(WHOLES)).await?;
+    let slice = Slice::pick(conn, PICK_TASKS, before, most).await?;
     slice.forget_events(conn, TASK).await?;
     slice.run(conn, PURGE_TASKS).await?;
     Ok(slice.size)
@@ -135,10 +117,10 @@ const PICK_TASKS: &str = "SELECT id FROM taskflow_tasks WHERE deleted_at < ?1 OR
 
 const PURGE_TASKS: &str = "DELETE FROM taskflow_tasks WHERE id IN (SELECT value FROM json_each(?1))";
 
-const COUNT_TASKS: &str = "SELECT count(*) FROM taskflow_tasks WHERE deleted_at < ?1";
+const COUNT_TASKS: &str = "SELECT count(*) FROM (SELECT 1 FROM taskflow_tasks WHERE deleted_at < ?1 LIMIT ?2)";
 
 async fn meetings(conn: &mut SqliteConnection, before: Timestamp, most: u32) -> Result<u64, StoreError> {
-    let slice = Slice::pick(conn, PICK_MEETINGS, before, most.min(WHOLES)).await?;
+    let slice = Slice::pick(conn, PICK_MEETINGS, before, most).await?;
     slice.forget_events(conn, MEETING).await?;
     slice.run(conn, PURGE_MEETINGS).await?;
     Ok(slice.size)
@@ -165,7 +147,7 @@ const PURGE_MEETINGS: &str = "
 
     DELETE FROM taskflow_meetings WHERE id IN (SELECT value FROM json_each(?1))";
 
-const COUNT_MEETINGS: &str = "SELECT count(*) FROM taskflow_meetings WHERE cancelled_at < ?1";
+const COUNT_MEETINGS: &str = "SELECT count(*) FROM (SELECT 1 FROM taskflow_meetings WHERE cancelled_at < ?1 LIMIT ?2)";
 
 async fn deliveries(conn: &mut SqliteConnection, before: Timestamp, most: u32) -> Result<u64, StoreError> {
     let slice = Slice::pick(conn, PICK_DELIVERIES, before, most).await?;
@@ -173,10 +155,11 @@ async fn deliveries(conn: &mut SqliteConnection, before: Timestamp, most: u32) -
     Ok(slice.size)
 }
 
+/// A reminder that was cancelled is kept until it would be due: without its key it would be planned again.
 const PICK_DELIVERIES: &str = "
     SELECT id
     FROM taskflow_deliveries
-    WHERE settled_at < ?1
+    WHERE settled_at < ?1 AND NOT (state = 'cancelled' AND kind = 'meeting_reminder' AND due_at >= ?1)
     ORDER BY settled_at
     LIMIT ?2";
 
@@ -194,7 +177,13 @@ const PURGE_DELIVERIES: &str = "
 
     DELETE FROM taskflow_deliveries WHERE id IN (SELECT value FROM json_each(?1))";
 
-const COUNT_DELIVERIES: &str = "SELECT count(*) FROM taskflow_deliveries WHERE settled_at < ?1";
+const COUNT_DELIVERIES: &str = "
+    SELECT count(*)
+    FROM (
+        SELECT 1
+        FROM taskflow_deliveries
+        WHERE settled_at < ?1 AND NOT (state = 'cancelled' AND kind = 'meeting_reminder' AND due_at >= ?1)
+        LIMIT ?2)";
 
 const PURGE_SESSIONS: &str = "
     DELETE FROM taskflow_sessions
@@ -207,8 +196,7 @@ const PURGE_SESSIONS: &str = "
 
 const COUNT_SESSIONS: &str = "
     SELECT count(*)
-    FROM taskflow_sessions
-    WHERE coalesce(min(expires_at, ended_at), expires_at) < ?1";
+    FROM (SELECT 1 FROM taskflow_sessions WHERE coalesce(min(expires_at, ended_at), expires_at) < ?1 LIMIT ?2)";
 
 const PURGE_TOKENS: &str = "
     DELETE FROM taskflow_tokens
@@ -221,8 +209,7 @@ const PURGE_TOKENS: &str = "
 
 const COUNT_TOKENS: &str = "
     SELECT count(*)
-    FROM taskflow_tokens
-    WHERE coalesce(min(expires_at, used_at), expires_at) < ?1";
+    FROM (SELECT 1 FROM taskflow_tokens WHERE coalesce(min(expires_at, used_at), expires_at) < ?1 LIMIT ?2)";
 
 const PURGE_ANSWERS: &str = "
     DELETE FROM taskflow_answers
@@ -233,7 +220,7 @@ const PURGE_ANSWERS: &str = "
         ORDER BY created_at
         LIMIT ?2)";
 
-const COUNT_ANSWERS: &str = "SELECT count(*) FROM taskflow_answers WHERE created_at < ?1";
+const COUNT_ANSWERS: &str = "SELECT count(*) FROM (SELECT 1 FROM taskflow_answers WHERE created_at < ?1 LIMIT ?2)";
 
 const PURGE_RUNS: &str = "
     DELETE FROM taskflow_job_runs
@@ -252,11 +239,14 @@ const PURGE_RUNS: &str = "
 
 const COUNT_RUNS: &str = "
     SELECT count(*)
-    FROM taskflow_job_runs AS r
-    WHERE r.finished_at < ?1
-        AND r.id IS NOT (
-            SELECT l.id
-            FROM taskflow_job_runs AS l
-            WHERE l.job = r.job AND l.trigger = 'schedule'
-            ORDER BY l.id DESC
-            LIMIT 1)";
+    FROM (
+        SELECT 1
+        FROM taskflow_job_runs AS r
+        WHERE r.finished_at < ?1
+            AND r.id IS NOT (
+                SELECT l.id
+                FROM taskflow_job_runs AS l
+                WHERE l.job = r.job AND l.trigger = 'schedule'
+                ORDER BY l.id DESC
+                LIMIT 1)
+        LIMIT ?2)";

@@ -11,7 +11,17 @@ use super::{File, statements};
 /// Every statement finds its rows by an index, except the few that are meant to read all.
 pub(crate) async fn no_statement_reads_a_whole_table(file: Arc<File>) {
     let mut conn = file.connection().await;
-    let all = ["LEDGER", "TOTALS", "JOBS", "MAILS", "RECENT_MAIL", "KEEP", "HAS_MIGRATIONS", "NODES", "FORGET_NODES"];
+    let all = [
+        "LEDGER",
+        "PURGED_DELIVERIES",
+        "JOBS",
+        "MAILS",
+        "RECENT_MAIL",
+        "KEEP",
+        "HAS_MIGRATIONS",
+        "NODES",
+        "FORGET_NODES",
+    ];
     let complete = |sql: &str| !sql.ends_with('=') && !sql.starts_with("PRAGMA");
     for Statement { name, sql } in statements().into_iter().filter(|statement| complete(&statement.sql)) {
         let steps = plan(&mut conn, &sql).await;
@@ -245,4 +255,47 @@ pub(crate) async fn what_went_wrong_is_found_among_all_that_was_sent(file: Arc<F
     for ((name, parameters), few) in asked.iter().zip(few) {
         assert_eq!(cost(&mut conn, name, parameters).await, few, "{name}");
     }
+}
+
+pub(crate) async fn what_waits_for_its_next_try_is_found_among_many_that_wait_for_their_time(file: Arc<File>) {
+    let mut conn = file.connection().await;
+    let rows = |first: u32, last: u32, error: &str| {
+        AssertSqlSafe(format!(
+            "WITH RECURSIVE n (n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM n WHERE n < {last})
+            INSERT INTO taskflow_deliveries (id, dedupe_key, kind, notice, priority, recipient_address, state,
+                planned_at, due_at, next_at, first_claimed_at, last_error, attempts, cancel_requested, reason)
+            SELECT printf('%036d', n), 'meeting-reminder/' || n, 'meeting_reminder', '{{}}', 1, 'ada@example.org',
+                'scheduled', 0, 500000, 2000000 + n, 500000, {error}, 0, 0, 'a test'
+            FROM n"
+        ))
+    };
+    let backlog = [Number(NOW), Text("[0, 1, 2, 3]")];
+    conn.execute(rows(1, 5, "'450 later'")).await.expect("a few that could not be sent");
+    conn.execute(rows(6, 6, "NULL")).await.expect("one that waits for its time");
+    let few = cost(&mut conn, "BACKLOG", &backlog).await;
+    conn.execute(rows(7, 50_000, "NULL")).await.expect("many that wait for their time");
+    assert_eq!(cost(&mut conn, "BACKLOG", &backlog).await, few);
+    let steps = plan(&mut conn, &statement("BACKLOG")).await;
+    let search = "USING INDEX taskflow_idx_deliveries_failed (due_at<?)";
+    assert!(steps.iter().any(|step| step.ends_with(search)), "{steps:#?}");
+}
+
+pub(crate) async fn a_page_of_a_count_costs_the_same_among_many_rows(file: Arc<File>) {
+    let mut conn = file.connection().await;
+    let rows = |first: u32, last: u32| {
+        AssertSqlSafe(format!(
+            "WITH RECURSIVE n (n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM n WHERE n < {last})
+            INSERT INTO taskflow_deliveries (id, dedupe_key, kind, notice, priority, recipient_address, state,
+                planned_at, due_at, next_at, attempts, settled_at, cancel_requested, reason)
+            SELECT printf('%036d', n), 'welcome/' || n, 'welcome', '{{}}', 1, 'ada@example.org', 'delivered', 0, 0, 0,
+                0, 0, 0, 'a test'
+            FROM n"
+        ))
+    };
+    let (page, expired) = ([Text(""), Number(10)], [Number(NOW), Number(10)]);
+    conn.execute(rows(1, 20)).await.expect("a few");
+    let few = (cost(&mut conn, "DELIVERIES_PAGE", &page).await, cost(&mut conn, "COUNT_DELIVERIES", &expired).await);
+    conn.execute(rows(21, 50_000)).await.expect("many");
+    let many = (cost(&mut conn, "DELIVERIES_PAGE", &page).await, cost(&mut conn, "COUNT_DELIVERIES", &expired).await);
+    assert_eq!(few, many);
 }

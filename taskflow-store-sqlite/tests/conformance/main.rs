@@ -48,6 +48,14 @@ fn main() {
             "what_went_wrong_is_found_among_all_that_was_sent",
             costs::what_went_wrong_is_found_among_all_that_was_sent,
         ),
+        cost(
+            "what_waits_for_its_next_try_is_found_among_many_that_wait_for_their_time",
+            costs::what_waits_for_its_next_try_is_found_among_many_that_wait_for_their_time,
+        ),
+        cost(
+            "a_page_of_a_count_costs_the_same_among_many_rows",
+            costs::a_page_of_a_count_costs_the_same_among_many_rows,
+        ),
     ];
     libtest_mimic::run(&Arguments::from_args(), cases.chain([complete]).chain(costs).collect()).exit();
 }

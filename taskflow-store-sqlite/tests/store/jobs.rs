@@ -54,7 +54,7 @@ async fn a_duty_of_a_newer_release_is_left_to_it() {
 }
 
 #[tokio::test]
-async fn a_purge_of_many_slices_removes_as_many_as_were_asked_for() {
+async fn a_purge_removes_as_many_as_were_asked_for_and_counts_them() {
     let world = World::new().await;
     let users: Vec<User> = (0..450).map(|n| world.user(&format!("user-{n}"))).collect();
     let changes = users.iter().fold(Changes::new(), |changes, user| {
