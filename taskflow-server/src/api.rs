@@ -9,6 +9,7 @@ mod document;
 mod email;
 mod error;
 mod etag;
+mod feed;
 mod field;
 mod header;
 mod health;
@@ -37,6 +38,7 @@ use poem_openapi::{OpenApiService, Tags};
 use serde_json::Value;
 
 pub use error::{ApiError, Problem, ProblemField};
+pub(crate) use feed::{Change, following};
 pub use field::{Field, Findings, Required};
 pub use wire::{Val, Wire};
 
@@ -49,6 +51,8 @@ enum Group {
     Tasks,
     /// Gatherings of people inside and outside of the service: call, change, cancel, answer, remind.
     Meetings,
+    /// Everything that happens, as it happens.
+    Live,
     /// Letters by hand, what mail looks like, and whether it gets out.
     Mail,
     /// Every mail that was ever planned, and the addresses that get none.
@@ -92,7 +96,7 @@ type Mails = (
 type Jobs = (jobs::JobsApi, statistics::StatisticsApi);
 
 /// In groups, as a tuple of all would be too long.
-type Apis = (Accounts, Tasks, Meetings, Mails, Jobs, health::HealthApi, nodes::NodesApi);
+type Apis = (Accounts, Tasks, Meetings, feed::FeedApi, Mails, Jobs, health::HealthApi, nodes::NodesApi);
 
 fn service() -> OpenApiService<Apis, ()> {
     let apis = (
@@ -112,6 +116,7 @@ fn service() -> OpenApiService<Apis, ()> {
             meetings::UpcomingApi,
             invitations::InvitationPages,
         ),
+        feed::FeedApi,
         (
             email::EmailApi,
             templates::TemplatesApi,

@@ -47,7 +47,8 @@ pub async fn serve(service: Arc<Service>, listener: TcpListener, stop: Cancellat
         tracing::warn!(error, "ended sessions cannot be read; nobody is let in until they can");
     }
     let watch = tokio::spawn(service.revoked.clone().watch());
-    let front = Arc::new(Front::new(service, running.clone()));
+    let live = tokio::spawn(Arc::clone(&service.live).run());
+    let front = Arc::new(Front::new(Arc::clone(&service), running.clone()));
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let accepted = tokio::select! {
@@ -65,11 +66,13 @@ pub async fn serve(service: Arc<Service>, listener: TcpListener, stop: Cancellat
     }
     drop(listener);
     running.close();
+    service.live.close().await;
     if tokio::time::timeout(DRAIN, running.wait()).await.is_err() {
         tracing::warn!(tasks = running.len(), "requests did not finish in time and are cut off");
         cut.cancel();
     }
     watch.abort();
+    live.abort();
     Ok(())
 }
 

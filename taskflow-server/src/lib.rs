@@ -26,6 +26,7 @@ pub mod config;
 pub mod heartbeat;
 pub mod http;
 pub mod jobs;
+mod live;
 mod pace;
 pub mod telemetry;
 pub mod wiring;

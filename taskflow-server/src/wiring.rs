@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use taskflow_core::ports::{Accounts, Clock, EventBus, MailError, Mailer, Nodes, Storage, Store, SystemClock};
 use taskflow_core::{App, Heartbeat, Jobs, MemoryStore, RetrySchedule, Sending, StoreError};
 use taskflow_mail::{BounceReports, DevMailbox, ICalendar, InvalidSettings, Security, SmtpMailer, SmtpSettings};
-use taskflow_store_postgres::{PgOptions, PgStore};
+use taskflow_store_postgres::{PgOptions, PgPulse, PgStore};
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
 
 pub use self::samples::Samples;
@@ -19,6 +19,7 @@ use crate::bus::LocalBus;
 use crate::config::{Config, Database, SmtpSecurity};
 use crate::heartbeat::{Pulse, Rhythm};
 use crate::jobs::Disk;
+use crate::live::Live;
 use crate::pace::Paced;
 
 /// Everything that answers requests.
@@ -37,6 +38,8 @@ pub struct Service {
     pub tokens: Tokens,
     /// Which of them no longer count.
     pub revoked: Arc<Revoked>,
+    /// Everybody whose screens follow along.
+    pub live: Arc<Live>,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
     /// What every notice looks like.
@@ -60,6 +63,8 @@ pub struct Opened {
     /// Looks that must not wait in line behind requests.
     nodes: Arc<dyn Nodes>,
     kept: Option<Kept>,
+    /// Tells other nodes what is told here.
+    told_to_others: Option<Arc<PgPulse>>,
 }
 
 /// A store that outlives the process.
@@ -125,7 +130,13 @@ pub async fn open(config: &Arc<Config>) -> Result<Opened, OpenError> {
         Some(Kept::Sqlite(_)) | None => storage.clone(),
     };
     let revoked = Arc::new(Revoked::new(looked_at.clone(), Arc::clone(&clock), access_lifetime(config)));
-    let bus: Arc<dyn EventBus> = Arc::new(Heeding::new(Arc::new(LocalBus::new()), Arc::clone(&revoked)));
+    // What other nodes tell goes the same way as what is told here: that sessions have ended is heeded at once.
+    let here: Arc<dyn EventBus> = Arc::new(Heeding::new(Arc::new(LocalBus::new()), Arc::clone(&revoked)));
+    let told_to_others = match &kept {
+        Some(Kept::Postgres { store, .. }) => Some(Arc::new(PgPulse::start(store, Arc::clone(&here)))),
+        Some(Kept::Sqlite(_)) | None => None,
+    };
+    let bus = told_to_others.clone().map_or(here, |everywhere| everywhere as Arc<dyn EventBus>);
     let mail = mail_route(config, storage.clone(), Arc::clone(&clock))?;
     let samples = Samples::new(config);
     let mut app = App::builder(Arc::clone(&storage))
@@ -154,7 +165,19 @@ pub async fn open(config: &Arc<Config>) -> Result<Opened, OpenError> {
         )));
     }
     let app = Arc::new(app.build());
-    Ok(Opened { app, bus, clock, mail, config: Arc::clone(config), revoked, samples, storage, nodes: looked_at, kept })
+    Ok(Opened {
+        app,
+        bus,
+        clock,
+        mail,
+        config: Arc::clone(config),
+        revoked,
+        samples,
+        storage,
+        nodes: looked_at,
+        kept,
+        told_to_others,
+    })
 }
 
 impl Opened {
@@ -170,6 +193,7 @@ impl Opened {
             config: Arc::clone(config),
             tokens: Tokens::new(&config.secret_key, &config.previous_keys, access_lifetime(config)),
             revoked: Arc::clone(&self.revoked),
+            live: Arc::new(Live::new(Arc::clone(&self.app), Arc::clone(&self.bus), Arc::clone(&self.revoked))),
             passwords: passwords(config),
             samples: self.samples.clone(),
         }
@@ -210,8 +234,11 @@ impl Opened {
         Pulse::new(Arc::clone(&self.nodes), Arc::clone(&self.clock), node, rhythm, mail_rate, Box::new(lend))
     }
 
-    /// Waits for what the database has under way and closes it.
+    /// Tells other nodes what they do not know yet, waits for what the database has under way and closes it.
     pub async fn close(&self) {
+        if let Some(pulse) = &self.told_to_others {
+            pulse.close().await;
+        }
         match &self.kept {
             Some(Kept::Sqlite(store)) => store.close().await,
             Some(Kept::Postgres { store, aside }) => {
@@ -313,11 +340,14 @@ async fn open_sqlite(
     opened.map_err(|error| OpenError::Database(path.display().to_string(), error))
 }
 
-/// All connections there may be but one, which [`aside_options`] takes.
+/// Connections beside those that requests share: the one of [`aside_options`], and the two of [`PgPulse`].
+const OTHER_CONNECTIONS: u32 = 3;
+
+/// All connections there may be but the [others](OTHER_CONNECTIONS).
 fn pg_options(config: &Config) -> PgOptions {
     PgOptions::default()
         .acquire_timeout(config.db_acquire_timeout)
-        .connections(config.db_max_connections.saturating_sub(1))
+        .connections(config.db_max_connections.saturating_sub(OTHER_CONNECTIONS))
 }
 
 /// One connection beside the others: what every request depends on must not wait in line behind requests. One that hangs
@@ -356,7 +386,7 @@ fn mail_route(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> 
 }
 
 /// SQLite has one writer, which a page of a sweep must not keep from requests; PostgreSQL has many.
-const LONGEST_COMMIT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(50));
+const LONGEST_COMMIT: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(50));
 
 fn jobs(config: &Config) -> Jobs {
     Jobs {

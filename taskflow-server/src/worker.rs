@@ -204,7 +204,7 @@ async fn planned(signals: &mut BoxStream<'static, Signal>) {
     loop {
         match signals.next().await {
             Some(Signal::Planned) => return,
-            Some(Signal::Announced(_) | Signal::SessionsEnded { .. }) => {}
+            Some(_) => {}
             None => return std::future::pending().await,
         }
     }

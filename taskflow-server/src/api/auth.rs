@@ -151,7 +151,7 @@ impl AuthApi {
     /// within a second.
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
     async fn logout(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Gone, ApiError> {
-        match service.app.end_session(caller.actor(), caller.session).await {
+        match service.app.end_session(caller.actor(), caller.token.session).await {
             // Somebody else ended it at the same time.
             Ok(()) | Err(Error::NotFound(_)) => Ok(Gone::Gone),
             Err(error) => Err(error.into()),
@@ -177,7 +177,7 @@ impl AuthApi {
         Data(service): Data<&Arc<Service>>,
     ) -> Result<Json<SessionsBody>, ApiError> {
         let sessions = service.app.sessions(caller.actor()).await?;
-        Ok(Json(SessionsBody::new(sessions, caller.session)))
+        Ok(Json(SessionsBody::new(sessions, caller.token.session)))
     }
 
     /// End a session

@@ -10,10 +10,13 @@ pub(super) const DESCRIPTION: &str = "Tasks, meetings, reminders and the mail th
 Times are RFC 3339 with an offset and are answered in UTC with microseconds. Unknown members of a body are ignored. \
 Every path works with and without its trailing slash. Refusals are problem details (RFC 9457): `code` tells them apart, \
 and a 422 names every field that does not fit. Every answer \
-carries `X-Request-Id`. Only what is no HTTP request at all is answered by 400, 414 or 431 without a body.";
+carries `X-Request-Id`. `GET /ws` and `GET /ws/{user_id}` open a WebSocket that tells every change as it happens: the messages of \
+`GET /api/events`, with the token as `Authorization`, as the subprotocols `bearer, <token>` or as the first message \
+`{\"type\": \"auth\", \"token\": …}`; it is closed with 4401 without a token that counts, 4403 for another person's id, 4408 when it \
+is not read. Only what is no HTTP request at all is answered by 400, 414 or 431 without a body.";
 
 /// Operations that ask for more than their parts tell.
-const ALSO: [(&str, &[u16]); 27] = [
+const ALSO: [(&str, &[u16]); 29] = [
     ("register", &[403, 409]),
     ("login", &[401]),
     ("refresh", &[401]),
@@ -39,6 +42,8 @@ const ALSO: [(&str, &[u16]); 27] = [
     ("listJobs", &[404]),
     ("runJob", &[409]),
     ("getTotals", &[404]),
+    ("listChanges", &[410]),
+    ("followChanges", &[429]),
     ("listMailbox", &[401, 404]),
     ("getKeptMail", &[401]),
 ];
@@ -141,7 +146,7 @@ fn refusals(path: &str, method: &str, operation: &Value) -> Vec<u16> {
 
 /// One reusable response for each status that refuses.
 fn problem_responses() -> Value {
-    let statuses = [400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 500, 503];
+    let statuses = [400, 401, 403, 404, 408, 409, 410, 412, 413, 415, 422, 429, 500, 503];
     let response = |status: u16| {
         let mut headers = request_id();
         let header = |description: &str| json!({ "description": description, "schema": { "type": "string" } });
@@ -150,7 +155,7 @@ fn problem_responses() -> Value {
                 headers["WWW-Authenticate"] =
                     header("`Bearer`; with `error=\"invalid_token\"` for a token that does not count.");
             }
-            503 => headers["Retry-After"] = header("Seconds after which to try again."),
+            429 | 503 => headers["Retry-After"] = header("Seconds after which to try again."),
             _ => (),
         }
         let response = json!({

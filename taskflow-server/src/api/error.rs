@@ -37,6 +37,8 @@ pub enum ApiError {
     Taken(UniqueField),
     /// 409: others were faster, several times in a row.
     Conflict,
+    /// 410: what follows is no longer kept; everything is read anew, and followed after this sequence.
+    Resync(u64),
     /// 412: it is no longer what `If-Match` names; here is what it is now.
     Stale(Option<Value>),
     /// 413: the body is too large.
@@ -45,6 +47,10 @@ pub enum ApiError {
     UnsupportedMedia(&'static str),
     /// 422: these fields do not fit.
     Invalid(Vec<FieldError>),
+    /// 426: only a WebSocket is served here.
+    UpgradeRequired,
+    /// 429: this person has too many of these already.
+    TooMany,
     /// 500: a bug or damaged data.
     Internal(Source),
     /// 503: the store cannot be reached.
@@ -75,6 +81,8 @@ pub struct Problem {
     errors: Option<Vec<ProblemField>>,
     /// With 412: the resource as it is now.
     current: Option<Any<Value>>,
+    /// With 410: the sequence to go on after.
+    seq: Option<u64>,
 }
 
 /// One field that does not fit.
@@ -111,12 +119,15 @@ impl ApiError {
             Self::TooSlow => (408, "too_slow", "the request took too long to arrive".to_owned()),
             Self::Taken(field) => (409, "taken", format!("{field} is already taken")),
             Self::Conflict => (409, "conflict", "it changed meanwhile, try again".to_owned()),
+            Self::Resync(_) => (410, "resync", "what follows is no longer kept: read everything anew".to_owned()),
             Self::Stale(_) => (412, "stale", "it is no longer what If-Match names".to_owned()),
             Self::TooLarge => (413, "too_large", "the body may have at most 1 MiB".to_owned()),
             Self::UnsupportedMedia(supported) => {
                 (415, "unsupported_media_type", format!("the Content-Type must be {supported}"))
             }
             Self::Invalid(_) => (422, "invalid", "some fields do not fit".to_owned()),
+            Self::UpgradeRequired => (426, "upgrade_required", "only a WebSocket (RFC 6455) is served here".to_owned()),
+            Self::TooMany => (429, "too_many", "too many connections, close some first".to_owned()),
             Self::Internal(_) => (500, "internal", "something went wrong here".to_owned()),
             Self::Unavailable(_) => (503, "unavailable", "storage is unavailable, try again soon".to_owned()),
             Self::Overdue => (503, "overdue", "this takes too long; it may still be done".to_owned()),
@@ -147,6 +158,10 @@ impl ApiError {
             errors: self.fields(),
             current: match self {
                 Self::Stale(current) => current.clone().map(Any),
+                _ => None,
+            },
+            seq: match self {
+                Self::Resync(seq) => Some(*seq),
                 _ => None,
             },
         }
@@ -188,6 +203,8 @@ impl ApiError {
             Self::MethodNotAllowed(allowed) => Some((header::ALLOW, HeaderValue::from_str(allowed).ok()?)),
             Self::Unavailable(_) | Self::Overdue => Some((header::RETRY_AFTER, HeaderValue::from_static("5"))),
             Self::Busy => Some((header::RETRY_AFTER, HeaderValue::from_static("2"))),
+            Self::TooMany => Some((header::RETRY_AFTER, HeaderValue::from_static("60"))),
+            Self::UpgradeRequired => Some((header::UPGRADE, HeaderValue::from_static("websocket"))),
             _ => None,
         }
     }

@@ -119,8 +119,9 @@ impl JobsApi {
 
     /// Run a job
     ///
-    /// For administrators: for the slot at `at`, or for now. A slot is run once. For now, `task_reminders` and
-    /// `daily_summaries` look at everybody, wherever their clocks are; nobody gets a second summary of a day.
+    /// For administrators: for the slot at `at`, which must not lie ahead, or for now. A slot is run once. For now,
+    /// `task_reminders` and `daily_summaries` look at everybody, wherever their clocks are; nobody gets a second summary
+    /// of a day. A dry run of `data_cleanup` stops counting a kind after 20,000 and then calls it `…_at_least`.
     #[oai(path = "/:name/run", method = "post", operation_id = "runJob")]
     async fn run(
         &self,

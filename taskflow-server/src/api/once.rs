@@ -53,7 +53,7 @@ impl Once {
         encode: &'a (dyn Fn(&T) -> String + Send + Sync),
     ) -> Option<Idempotency<'a, T>> {
         let Named { key, request } = self.0?;
-        let fingerprint = hex(&request.chain_update(caller.user.to_string()).finalize());
+        let fingerprint = hex(&request.chain_update(caller.token.user.to_string()).finalize());
         Some(Idempotency { key, fingerprint, encode })
     }
 

@@ -63,7 +63,7 @@ impl PreferencesApi {
         #[oai(name = "If-None-Match")]
         known: IfNoneMatch,
     ) -> Result<Read<PreferencesBody>, ApiError> {
-        let user = service.app.user(caller.actor(), caller.user).await?;
+        let user = service.app.user(caller.actor(), caller.token.user).await?;
         Ok(Read::new(user.version, &known, || user.preferences.into()))
     }
 
@@ -85,7 +85,7 @@ impl PreferencesApi {
         match service.app.change_preferences(caller.actor(), &change, expect.clone()).await {
             Ok(user) => Ok(Found::Found(Json(user.preferences.into()), etag(user.version))),
             Err(Error::Stale) if expect != Expect::Any => {
-                let current = service.app.user(caller.actor(), caller.user).await?;
+                let current = service.app.user(caller.actor(), caller.token.user).await?;
                 Err(ApiError::Stale(PreferencesBody::from(current.preferences).to_json()))
             }
             Err(error) => Err(error.into()),

@@ -40,8 +40,10 @@ struct StatisticsBody {
 
 /// The whole service.
 #[derive(Debug, Object)]
-#[oai(rename = "Totals")]
+#[oai(rename = "Totals", skip_serializing_if_is_none)]
 struct TotalsBody {
+    /// When it was counted. Absent as long as that is not complete: then there are at least so many.
+    counted_at: Option<Val<Timestamp>>,
     /// Accounts.
     users: u64,
     /// Those that are not locked.
@@ -71,6 +73,7 @@ impl StatisticsApi {
     async fn totals(&self, admin: Admin, Data(service): Data<&Arc<Service>>) -> Result<Json<TotalsBody>, ApiError> {
         let totals = service.app.totals(admin.actor()).await?;
         Ok(Json(TotalsBody {
+            counted_at: totals.counted_at.map(Val),
             users: totals.users,
             active_users: totals.active_users,
             tasks: totals.tasks,

@@ -119,14 +119,14 @@ impl UsersApi {
     /// With everything in it, at once and for good.
     #[oai(path = "/me", method = "delete", operation_id = "deleteMe")]
     async fn delete(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Gone, ApiError> {
-        service.app.delete_user(caller.actor(), caller.user).await?;
+        service.app.delete_user(caller.actor(), caller.token.user).await?;
         Ok(Gone::Gone)
     }
 }
 
 /// The account of the caller.
 pub(super) async fn found(service: &Service, caller: Caller, known: &IfNoneMatch) -> Result<Read<UserBody>, ApiError> {
-    let user = service.app.user(caller.actor(), caller.user).await?;
+    let user = service.app.user(caller.actor(), caller.token.user).await?;
     Ok(Read::new(user.version, known, || user.into()))
 }
 
@@ -141,12 +141,12 @@ async fn change(
     expect: Expect,
     body: ChangeBody,
 ) -> Result<Found<UserBody>, ApiError> {
-    let before = service.app.user(caller.actor(), caller.user).await?;
+    let before = service.app.user(caller.actor(), caller.token.user).await?;
     let change = body.read(service, &before).await?;
-    match service.app.update_profile(caller.actor(), caller.user, change, expect.clone()).await {
+    match service.app.update_profile(caller.actor(), caller.token.user, change, expect.clone()).await {
         Ok(user) => Ok(answer(user)),
         Err(Error::Stale) if expect != Expect::Any => {
-            let current = service.app.user(caller.actor(), caller.user).await?;
+            let current = service.app.user(caller.actor(), caller.token.user).await?;
             Err(ApiError::Stale(UserBody::from(current).to_json()))
         }
         Err(error) => Err(error.into()),

@@ -139,7 +139,10 @@ macro_rules! texts {
     )+};
 }
 
+mod events;
 mod meetings;
+
+pub(super) use events::Differences;
 
 /// The same schema for texts like this alone.
 pub(super) fn with_pattern(schema: MetaSchema, pattern: &str) -> MetaSchema {

@@ -4,8 +4,9 @@ use poem::http::header::AUTHORIZATION;
 use poem::{Request, RequestBody, Result};
 use poem_openapi::registry::{MetaOAuthFlow, MetaOAuthFlows, MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
-use taskflow_core::{Actor, SessionId, UserId};
+use taskflow_core::{Actor, UserId};
 
+use super::Verified;
 use crate::api::ApiError;
 use crate::wiring::Service;
 
@@ -15,10 +16,8 @@ use crate::wiring::Service;
 /// all tokens that do not count.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller {
-    /// Who it is.
-    pub user: UserId,
-    /// What they are signed in with.
-    pub session: SessionId,
+    /// Who it is, by which session and until when.
+    pub token: Verified,
 }
 
 /// Where a request leaves word of who made it, for the log.
@@ -29,7 +28,7 @@ impl Caller {
     /// The person as the use cases know them.
     #[must_use]
     pub fn actor(self) -> Actor {
-        Actor::User(self.user)
+        Actor::User(self.token.user)
     }
 
     /// The token is checked in memory alone: its signature, its time and whether its session was ended.
@@ -43,7 +42,7 @@ impl Caller {
         if let Some(SignedIn(seen)) = request.extensions().get() {
             let _ = seen.set(verified.user);
         }
-        Ok(Self { user: verified.user, session: verified.session })
+        Ok(Self { token: verified })
     }
 }
 

@@ -7,43 +7,78 @@ use std::time::Duration;
 use futures_util::stream::BoxStream;
 use taskflow_core::ports::{Accounts, Clock, EventBus, Signal};
 use taskflow_core::{SessionId, StoreError, Timestamp, UserId};
+use tokio::sync::Notify;
 
 use super::Verified;
 
 /// From one look at the store to the next.
 const PAUSE: Duration = Duration::from_millis(500);
+/// The same, however often it is said that sessions have ended on other nodes.
+const BREATH: Duration = Duration::from_millis(50);
 /// How long a look may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// After how long without a look tokens are no longer believed.
 const LONGEST_BLINDNESS: Duration = Duration::from_secs(5);
-/// How far a look reaches back before the one before it: other nodes' clocks may be behind, and a commit may come later
-/// than the time it names.
-const OVERLAP: Duration = Duration::from_mins(1);
+/// How far a look reaches back: other nodes' clocks may be behind by as much, and a commit may come later than the time
+/// it names.
+const REACH: Duration = Duration::from_mins(5);
+/// From one look that reaches back as far as tokens last to the next: it finds what clocks have hidden from the others.
+const DEEP: Duration = Duration::from_secs(10);
 
 /// The sessions that ended within the lifetime of an access token, on any node: checking a token is a matter of memory.
 ///
-/// What ends on this node counts at once ([`Heeding`]); what ends on others is found by looking every half second.
+/// What ends on this node counts at once ([`Heeding`]). What ends on others is found by looking: every half second, and at
+/// once when another node says that there is something to find. What it says is a reason to look and nothing more, because
+/// whoever may connect to the database may say it too.
+///
+/// Nodes' clocks may differ by five minutes; up to the lifetime of an access token, ends are found within ten seconds.
+/// A clock that jumps, and a machine that was suspended, forget nothing.
 pub struct Revoked {
     accounts: Arc<dyn Accounts>,
     clock: Arc<dyn Clock>,
+    /// How far a deep look reaches back.
     window: Duration,
     state: RwLock<State>,
+    /// Another node says that sessions have ended.
+    hurry: Notify,
 }
 
 #[derive(Default)]
 struct State {
-    /// Sessions that ended, and when that was learned.
+    /// Sessions that ended, and when that was learned last, by the monotonic clock.
     sessions: HashMap<SessionId, Duration>,
-    /// People all of whose sessions were ended here. The next look names the sessions and takes this place.
+    /// People all of whose sessions were ended here. The next deep look names the sessions and takes this place.
     people: HashMap<UserId, Mark>,
     /// When the last look that succeeded began; `None`: there was none.
-    looked: Option<Duration>,
+    looked: Option<Moment>,
+    /// When the last deep one of them began.
+    looked_deep: Option<Moment>,
 }
 
 struct Mark {
-    /// Tokens made until then do not count.
+    /// Tokens made until then do not count. The sessions' ends are written down with this time.
     until: Timestamp,
+    /// When it was made, by the monotonic clock.
     noted: Duration,
+}
+
+/// A moment by both clocks, neither of which tells the whole truth: one jumps, the other stands still while the machine is
+/// suspended.
+#[derive(Clone, Copy)]
+struct Moment {
+    wall: Timestamp,
+    monotonic: Duration,
+}
+
+impl Moment {
+    fn now(clock: &dyn Clock) -> Self {
+        Self { wall: clock.now(), monotonic: clock.monotonic() }
+    }
+
+    /// How much time may have passed: by the clock that says more.
+    fn since(self, earlier: Self) -> Duration {
+        self.wall.since(earlier.wall).max(self.monotonic.saturating_sub(earlier.monotonic))
+    }
 }
 
 /// Nobody can tell at the moment whether a token still counts.
@@ -56,7 +91,13 @@ impl Revoked {
     /// long as they do not, nobody is let in. `access_lifetime` is that of access tokens.
     #[must_use]
     pub fn new(accounts: Arc<dyn Accounts>, clock: Arc<dyn Clock>, access_lifetime: Duration) -> Self {
-        Self { accounts, clock, window: access_lifetime + OVERLAP, state: RwLock::default() }
+        Self { accounts, clock, window: access_lifetime + REACH, state: RwLock::default(), hurry: Notify::new() }
+    }
+
+    /// Whether the store was read within the last five seconds, by each of the two clocks: nobody is let in otherwise.
+    #[must_use]
+    pub fn sees(&self) -> bool {
+        self.read().sees(Moment::now(&*self.clock))
     }
 
     /// Whether the session of a token goes on.
@@ -65,9 +106,9 @@ impl Revoked {
     ///
     /// [`Blind`] when the store could not be read for five seconds: what is not known to be open is not let in.
     pub fn admits(&self, token: &Verified) -> Result<bool, Blind> {
-        let now = self.clock.monotonic();
+        let now = Moment::now(&*self.clock);
         let state = self.read();
-        if state.looked.is_none_or(|at| now.saturating_sub(at) > LONGEST_BLINDNESS) {
+        if !state.sees(now) {
             return Err(Blind);
         }
         let ended_here = state.people.get(&token.user).is_some_and(|mark| token.issued_at <= mark.until);
@@ -76,11 +117,12 @@ impl Revoked {
 
     /// Notes what this node ended.
     fn end(&self, user: UserId, only: Option<SessionId>, at: Timestamp) {
-        let noted = self.clock.monotonic();
         let mut state = self.write();
+        // Not before the state is ours: a look that has not seen the mark must not take it for an older one.
+        let noted = self.clock.monotonic();
         match only {
             Some(session) => {
-                state.sessions.entry(session).or_insert(noted);
+                state.sessions.insert(session, noted);
             }
             None => {
                 state.people.insert(user, Mark { until: at, noted });
@@ -88,43 +130,53 @@ impl Revoked {
         }
     }
 
-    /// Reads what ended since the last look, and everything that matters the first time.
+    /// Reads what ended lately; the first time, and every ten seconds, everything that matters.
     ///
     /// # Errors
     ///
     /// When the store fails or does not answer in time.
     pub async fn look(&self) -> Result<(), StoreError> {
-        let began = self.clock.monotonic();
-        let since = self.read().looked.map(|last| began.saturating_sub(last) + OVERLAP);
-        let within = since.map_or(self.window, |since| since.min(self.window));
-        let ended = tokio::time::timeout(PATIENCE, self.accounts.ended_sessions(self.clock.now() - within));
-        let ended = ended.await.map_err(|elapsed| StoreError::Unavailable(elapsed.into()))??;
+        let began = Moment::now(&*self.clock);
+        let (deep, since) = self.read().reach(began, self.window);
+        let ended = tokio::time::timeout(PATIENCE, self.accounts.ended_sessions(since)).await;
+        let ended = ended.map_err(|elapsed| StoreError::Unavailable(elapsed.into()))??;
         let mut state = self.write();
-        for session in ended {
-            state.sessions.entry(session).or_insert(began);
-        }
-        // Tokens of what was learned of longer ago have expired by now.
-        state.sessions.retain(|_, noted| began.saturating_sub(*noted) <= self.window);
-        // What was committed before the look began is among the sessions.
-        state.people.retain(|_, mark| mark.noted >= began);
+        state.sessions.extend(ended.into_iter().map(|session| (session, began.monotonic)));
+        // Tokens of what was not learned of again for so long have expired, also by a clock that was set back meanwhile.
+        state.sessions.retain(|_, noted| began.monotonic.saturating_sub(*noted) <= self.window);
         state.looked = Some(began);
+        if deep {
+            // What was committed before the look began is among the sessions.
+            state.people.retain(|_, mark| mark.noted >= began.monotonic);
+            state.looked_deep = Some(began);
+        }
         Ok(())
     }
 
     /// Looks for ever.
     pub async fn watch(self: Arc<Self>) {
-        let mut sees = true;
+        self.watch_every(PAUSE).await;
+    }
+
+    async fn watch_every(&self, pause: Duration) {
+        let mut failing = false;
         loop {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(BREATH).await;
+            // It makes no difference which of the two ends the wait.
+            let _ = tokio::time::timeout(pause.saturating_sub(BREATH), self.hurry.notified()).await;
             match self.look().await {
-                Ok(()) if !sees => tracing::info!("ended sessions can be read again"),
-                Err(error) if sees => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "ended sessions cannot be read; soon nobody is let in");
+                Ok(()) => {
+                    if std::mem::take(&mut failing) {
+                        tracing::info!("ended sessions can be read again");
+                    }
                 }
-                Ok(()) | Err(_) => {}
+                Err(error) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::warn!(error, "ended sessions cannot be read; soon nobody is let in");
+                    }
+                }
             }
-            sees = self.read().looked.is_some_and(|at| self.clock.monotonic().saturating_sub(at) <= PAUSE + PATIENCE);
         }
     }
 
@@ -137,14 +189,30 @@ impl Revoked {
     }
 }
 
+impl State {
+    fn sees(&self, now: Moment) -> bool {
+        self.looked.is_some_and(|at| now.since(at) <= LONGEST_BLINDNESS)
+    }
+
+    /// Whether a look that begins now is a deep one, and how far it reaches back.
+    fn reach(&self, now: Moment, window: Duration) -> (bool, Timestamp) {
+        if self.looked_deep.is_some_and(|at| now.since(at) < DEEP) {
+            return (false, now.wall - REACH);
+        }
+        // Our own clock may have jumped since a mark was made.
+        let marks = self.people.values().map(|mark| mark.until);
+        (true, marks.fold(now.wall - window, Timestamp::min))
+    }
+}
+
 impl std::fmt::Debug for Revoked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Revoked").field("sessions", &self.read().sessions.len()).finish_non_exhaustive()
     }
 }
 
-/// A bus that tells [`Revoked`] what this node ends before whoever ended it gets an answer. Publishing never waits, so the
-/// next request cannot be faster.
+/// A bus that tells [`Revoked`] what this node ends before whoever ended it gets an answer, and when to look at what ended
+/// elsewhere. Publishing never waits, so the next request cannot be faster.
 pub struct Heeding {
     bus: Arc<dyn EventBus>,
     revoked: Arc<Revoked>,
@@ -161,8 +229,10 @@ impl Heeding {
 impl EventBus for Heeding {
     fn publish(&self, signals: &[Signal]) {
         for signal in signals {
-            if let Signal::SessionsEnded { user, only, at } = signal {
-                self.revoked.end(*user, *only, *at);
+            match signal {
+                Signal::SessionsEnded { user, only, at } => self.revoked.end(*user, *only, *at),
+                Signal::SessionsEndedElsewhere | Signal::Missed => self.revoked.hurry.notify_one(),
+                Signal::Announced(_) | Signal::FeedsGrew(_) | Signal::ReminderSent(_) | Signal::Planned => {}
             }
         }
         self.bus.publish(signals);
@@ -174,125 +244,4 @@ impl EventBus for Heeding {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use taskflow_core::ports::NoBus;
-    use taskflow_core::{Actor, App, MemoryStore, NewUser, TokenHash};
-
-    use super::*;
-
-    const LIFETIME: Duration = Duration::from_secs(1800);
-
-    /// A clock that is set by hand.
-    struct Hand(Mutex<Duration>);
-
-    impl Hand {
-        fn advance(&self, span: Duration) {
-            *self.0.lock().expect("a clock") += span;
-        }
-    }
-
-    impl Clock for Hand {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_micros(0) + self.monotonic()
-        }
-
-        fn monotonic(&self) -> Duration {
-            *self.0.lock().expect("a clock")
-        }
-    }
-
-    struct World {
-        clock: Arc<Hand>,
-        /// This node.
-        app: App,
-        revoked: Arc<Revoked>,
-        /// Another node on the same store.
-        other: App,
-        ada: UserId,
-    }
-
-    impl World {
-        async fn new() -> Self {
-            let clock = Arc::new(Hand(Mutex::new(Duration::from_hours(1000))));
-            let store = Arc::new(MemoryStore::new());
-            let revoked = Arc::new(Revoked::new(store.clone(), clock.clone(), LIFETIME));
-            let bus = Arc::new(Heeding::new(Arc::new(NoBus), revoked.clone()));
-            let app = App::builder(store.clone()).clock(clock.clone()).bus(bus).build();
-            let other = App::builder(store).clock(clock.clone()).build();
-            let ada = NewUser {
-                username: "ada".parse().expect("a name"),
-                email: "ada@example.org".parse().expect("an address"),
-                time_zone: None,
-                locale: None,
-                is_admin: false,
-            };
-            let ada = app.register_user(ada, None).await.expect("an account").id;
-            Self { clock, app, revoked, other, ada }
-        }
-
-        async fn token(&self) -> Verified {
-            let session = self.app.open_session(self.ada, TokenHash::new("x"), None).await.expect("a session").id;
-            Verified { user: self.ada, session, issued_at: self.clock.now() }
-        }
-    }
-
-    #[tokio::test]
-    async fn nobody_is_let_in_before_the_first_look_and_five_seconds_after_the_last() {
-        let world = World::new().await;
-        let token = world.token().await;
-        assert_eq!(world.revoked.admits(&token), Err(Blind));
-        world.revoked.look().await.expect("a look");
-        world.clock.advance(LONGEST_BLINDNESS);
-        assert_eq!(world.revoked.admits(&token), Ok(true));
-        world.clock.advance(Duration::from_millis(1));
-        assert_eq!(world.revoked.admits(&token), Err(Blind));
-    }
-
-    #[tokio::test]
-    async fn what_ends_here_counts_at_once_and_what_ends_elsewhere_after_a_look() {
-        let world = World::new().await;
-        world.revoked.look().await.expect("a look");
-        let (one, two, three) = (world.token().await, world.token().await, world.token().await);
-        world.app.end_session(Actor::User(world.ada), one.session).await.expect("ended");
-        assert_eq!((world.revoked.admits(&one), world.revoked.admits(&two)), (Ok(false), Ok(true)));
-        world.other.end_session(Actor::User(world.ada), two.session).await.expect("ended");
-        assert_eq!(world.revoked.admits(&two), Ok(true));
-        world.revoked.look().await.expect("a look");
-        assert_eq!((world.revoked.admits(&two), world.revoked.admits(&three)), (Ok(false), Ok(true)));
-        world.app.end_sessions(Actor::User(world.ada)).await.expect("ended");
-        assert_eq!(world.revoked.admits(&three), Ok(false));
-        world.clock.advance(Duration::from_micros(1));
-        let again = world.token().await;
-        assert_eq!(world.revoked.admits(&again), Ok(true));
-        world.revoked.look().await.expect("a look");
-        assert_eq!((world.revoked.admits(&three), world.revoked.admits(&again)), (Ok(false), Ok(true)));
-    }
-
-    #[tokio::test]
-    async fn an_ended_session_is_remembered_for_the_life_of_its_tokens_and_then_forgotten() {
-        let world = World::new().await;
-        world.revoked.look().await.expect("a look");
-        let token = world.token().await;
-        world.other.end_sessions(Actor::User(world.ada)).await.expect("ended");
-        for _ in 0..LIFETIME.as_secs() {
-            world.clock.advance(Duration::from_secs(1));
-            world.revoked.look().await.expect("a look");
-            assert_eq!(world.revoked.admits(&token), Ok(false));
-        }
-        world.clock.advance(2 * OVERLAP);
-        world.revoked.look().await.expect("a look");
-        assert!(world.revoked.read().sessions.is_empty());
-    }
-
-    #[tokio::test]
-    async fn the_first_look_finds_what_ended_before_a_restart() {
-        let world = World::new().await;
-        let token = world.token().await;
-        world.other.end_sessions(Actor::User(world.ada)).await.expect("ended");
-        world.clock.advance(LIFETIME);
-        world.revoked.look().await.expect("a look");
-        assert_eq!(world.revoked.admits(&token), Ok(false));
-    }
-}
+mod tests;

@@ -2,8 +2,8 @@ use secrecy::SecretString;
 use taskflow_core::ports::Account;
 use taskflow_core::{Actor, Error, Login, PasswordHash, Session, User};
 
+use super::AccessToken;
 use super::refresh::{RefreshToken, Secret};
-use super::{AccessToken, Verified};
 use crate::api::ApiError;
 use crate::wiring::Service;
 
@@ -72,7 +72,9 @@ fn known(account: Option<Account>) -> (Option<User>, Option<PasswordHash>) {
 }
 
 fn grant(service: &Service, session: &Session, secret: Secret) -> Result<Grant, ApiError> {
-    let token = Verified { user: session.user_id, session: session.id, issued_at: service.clock.now() };
-    let access = service.tokens.issue(token).map_err(|error| ApiError::Internal(error.into()))?;
+    let access = service
+        .tokens
+        .issue(session.user_id, session.id, service.clock.now())
+        .map_err(|error| ApiError::Internal(error.into()))?;
     Ok(Grant { access, refresh: secret.of(session.id) })
 }

@@ -45,6 +45,8 @@ pub struct Verified {
     pub session: SessionId,
     /// When it was made, to the microsecond: whoever ends all sessions of a person ends what is older.
     pub issued_at: Timestamp,
+    /// From when on it no longer counts, in whole seconds.
+    pub expires_at: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -85,21 +87,26 @@ impl Tokens {
         }
     }
 
-    /// A token that says `token`, good from its `issued_at` on.
+    /// A token for a person's session, good from `issued_at` on.
     ///
     /// # Errors
     ///
     /// Only when the claims cannot be written as JSON, which is a bug.
-    pub fn issue(&self, token: Verified) -> Result<AccessToken, jsonwebtoken::errors::Error> {
+    pub fn issue(
+        &self,
+        user: UserId,
+        session: SessionId,
+        issued_at: Timestamp,
+    ) -> Result<AccessToken, jsonwebtoken::errors::Error> {
         let claims = Claims {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
-            sub: token.user.to_string(),
-            sid: token.session.to_string(),
+            sub: user.to_string(),
+            sid: session.to_string(),
             jti: Uuid::new_v4(),
-            iat: seconds(token.issued_at),
-            exp: seconds(token.issued_at + self.lifetime),
-            iat_us: token.issued_at.as_micros(),
+            iat: seconds(issued_at),
+            exp: seconds(issued_at + self.lifetime),
+            iat_us: issued_at.as_micros(),
         };
         let header =
             Header { typ: Some(TYPE.to_owned()), kid: Some(self.key_id.clone()), ..Header::new(Algorithm::HS256) };
@@ -122,7 +129,8 @@ impl Tokens {
         let issued_at = Timestamp::from_micros(claims.iat_us);
         let in_time = seconds(now) < claims.exp && issued_at <= now + MAX_AHEAD && claims.iat == seconds(issued_at);
         let (user, session) = (claims.sub.parse().ok()?, claims.sid.parse().ok()?);
-        (ours && in_time).then_some(Verified { user, session, issued_at })
+        let expires_at = Timestamp::from_micros(claims.exp.checked_mul(1_000_000)?);
+        (ours && in_time).then_some(Verified { user, session, issued_at, expires_at })
     }
 }
 
@@ -166,7 +174,12 @@ mod tests {
             user: UserId::from_uuid(Uuid::from_u128(7)),
             session: SessionId::from_uuid(Uuid::from_u128(8)),
             issued_at: now(),
+            expires_at: "2026-11-22T10:30:00Z".parse().expect("a time"),
         }
+    }
+
+    fn issue(tokens: &Tokens) -> String {
+        tokens.issue(ada().user, ada().session, now()).expect("a token").text
     }
 
     fn now() -> Timestamp {
@@ -196,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_token_is_good_until_the_second_it_expires() {
-        let token = tokens().issue(ada()).expect("a token").text;
+        let token = issue(&tokens());
         assert_eq!(tokens().verify(&token, now()), Some(ada()));
         assert!(tokens().verify(&token, now() + LIFETIME - Duration::from_secs(1)).is_some());
         assert!(tokens().verify(&token, now() + LIFETIME).is_none());
@@ -228,11 +241,11 @@ mod tests {
 
     #[test]
     fn what_a_previous_key_signed_is_accepted_until_that_key_is_gone() {
-        let old = tokens().issue(ada()).expect("a token").text;
+        let old = issue(&tokens());
         let next = SecretString::from("another secret, just as long as the first");
         let both = Tokens::new(&next, &[SECRET.into()], LIFETIME);
         assert_eq!(both.verify(&old, now()), Some(ada()));
-        let new = both.issue(ada()).expect("a token").text;
+        let new = issue(&both);
         assert!(tokens().verify(&new, now()).is_none());
         let only = Tokens::new(&next, &[], LIFETIME);
         assert_eq!((only.verify(&old, now()), only.verify(&new, now())), (None, Some(ada())));

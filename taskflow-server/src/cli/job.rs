@@ -19,7 +19,7 @@ pub(super) enum Command {
         /// Which, for example daily_summaries.
         #[arg(value_name = "NAME", value_parser = name)]
         job: JobName,
-        /// The instant of the slot, as in 2026-03-29T07:00:00Z.
+        /// The instant of the slot, as in 2026-03-29T07:00:00Z; it must not lie ahead.
         #[arg(long, value_name = "TIME", value_parser = time)]
         at: Option<Timestamp>,
         /// Counts what it would do and does nothing.

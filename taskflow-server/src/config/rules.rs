@@ -44,7 +44,7 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
     let config = Config {
         database_url: r.value("DATABASE_URL", "", |text| Some(SecretString::from(text))),
         database: database.clone().unwrap_or(Database::Memory),
-        db_max_connections: r.value("DB_MAX_CONNECTIONS", "write a number from 2 to 1000", values::number(2..=1000)),
+        db_max_connections: r.value("DB_MAX_CONNECTIONS", "write a number from 4 to 1000", values::number(4..=1000)),
         db_acquire_timeout: r.value(
             "DB_ACQUIRE_TIMEOUT",
             "write a time from 1ms to 5m",

@@ -52,7 +52,11 @@ pub const SETTINGS: &[Setting] = &[
         "sqlite://taskflow.db",
         "where data is kept: sqlite://FILE, postgres://USER:PASSWORD@HOST/DATABASE (15 or newer) or memory: (gone at the end)",
     ),
-    setting("DB_MAX_CONNECTIONS", "16", "most connections to PostgreSQL; SQLite needs no such limit"),
+    setting(
+        "DB_MAX_CONNECTIONS",
+        "16",
+        "most connections to PostgreSQL, at least 4: three of them are for hearing of other nodes; SQLite needs no such limit",
+    ),
     setting("DB_ACQUIRE_TIMEOUT", "5s", "how long a request waits for a database connection before it is told 503"),
     setting("HOST", "127.0.0.1", "address to listen on; 0.0.0.0 for all of IPv4, :: for all"),
     setting("PORT", "8000", "port to listen on; 0 takes any free one"),

@@ -214,7 +214,7 @@ fn all_problems_are_named_at_once_in_the_order_of_the_settings() {
         ("NODE_ID", "a b"),
         ("LOG", "loud"),
         ("DB_ACQUIRE_TIMEOUT", "0"),
-        ("DB_MAX_CONNECTIONS", "1"),
+        ("DB_MAX_CONNECTIONS", "3"),
         ("HOST", "300.0.0.1"),
     ]);
     let text = result.as_ref().expect_err("problems").to_string();

@@ -13,8 +13,9 @@ use super::body::Room;
 use super::cors::Cors;
 use super::headers::{DOCS_POLICY, secure};
 use super::record::{self, Record};
-use super::routes::{DOCS, DOCUMENT, Destination, ROOT, Routes};
+use super::routes::{DOCS, DOCUMENT, Destination, ROOT, Routes, SOCKET, SOCKET_OF};
 use crate::api::{self, ApiError};
+use crate::live::Sockets;
 use crate::wiring::Service;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -32,6 +33,7 @@ pub(super) struct Front {
     pub(super) running: TaskTracker,
     pub(super) deadline: Duration,
     room: Room,
+    sockets: Sockets,
     document: String,
     /// Made when somebody first asks: it is large.
     docs: OnceLock<String>,
@@ -50,6 +52,7 @@ impl Front {
             running,
             deadline: DEADLINE,
             room: Room::new(),
+            sockets: Sockets::new(Arc::clone(&service)),
             docs: OnceLock::new(),
             document,
             service,
@@ -102,6 +105,9 @@ impl Front {
             return ApiError::MethodNotAllowed(destination.allowed()).response();
         }
         if request.method() == Method::HEAD {
+            if matches!(destination.template, SOCKET | SOCKET_OF) {
+                return ApiError::UpgradeRequired.response();
+            }
             // The connection still knows, and leaves the body out.
             request.set_method(Method::GET);
         }
@@ -112,6 +118,8 @@ impl Front {
                 return page("text/html; charset=utf-8", docs, Some(DOCS_POLICY));
             }
             DOCUMENT => return page("application/json", &self.document, None),
+            SOCKET => return self.sockets.open(request, None).await,
+            SOCKET_OF => return self.sockets.open(request, destination.path.rsplit('/').next()).await,
             _ => (),
         }
         let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();

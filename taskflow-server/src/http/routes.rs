@@ -38,6 +38,9 @@ pub(super) const DOCUMENT: &str = "/openapi.json";
 const MAILBOX_PAGES: [&str; 2] = ["/mailbox", "/mailbox/{id}"];
 /// What links in mail lead to: a page shows, and only its form changes something.
 const LINKED_PAGES: [&str; 4] = ["/r/{token}", "/v/{token}", "/p/{token}", "/u/{token}"];
+/// Where a WebSocket is opened.
+pub(super) const SOCKET: &str = "/ws";
+pub(super) const SOCKET_OF: &str = "/ws/{user_id}";
 /// Lead nowhere unless the mailbox is on.
 const MAILBOX: [&str; 2] = ["/api/mailbox", "/api/mailbox/{id}"];
 
@@ -49,7 +52,10 @@ impl Routes {
             let methods = methods.filter_map(|(name, _)| name.to_uppercase().parse().ok());
             (path.as_str(), methods.collect())
         });
-        let pages = [ROOT, DOCS, DOCUMENT].into_iter().chain(MAILBOX_PAGES).map(|path| (path, vec![Method::GET]));
+        let pages = [ROOT, DOCS, DOCUMENT, SOCKET, SOCKET_OF]
+            .into_iter()
+            .chain(MAILBOX_PAGES)
+            .map(|path| (path, vec![Method::GET]));
         let linked = LINKED_PAGES.map(|path| (path, vec![Method::GET, Method::POST]));
         let there = |path: &str| mailbox || !MAILBOX.contains(&path) && !MAILBOX_PAGES.contains(&path);
         let all = documented.chain(pages).chain(linked).filter(|(path, _)| there(path));

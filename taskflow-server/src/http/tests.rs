@@ -16,6 +16,7 @@ use super::front::Front;
 use crate::api::ApiError;
 use crate::auth::{Heeding, Passwords, Revoked, Tokens};
 use crate::config::{Config, PasswordPolicy, Registration};
+use crate::live::Live;
 use crate::wiring::{Samples, Service};
 
 fn service(config: Config) -> Arc<Service> {
@@ -24,10 +25,11 @@ fn service(config: Config) -> Arc<Service> {
     let lifetime = Duration::from_secs(1800);
     let revoked = Arc::new(Revoked::new(store.clone(), clock.clone(), lifetime));
     let bus = Arc::new(Heeding::new(Arc::new(NoBus), revoked.clone()));
-    let app = App::builder(store.clone()).clock(clock.clone()).bus(bus).build();
+    let app = Arc::new(App::builder(store.clone()).clock(clock.clone()).bus(bus.clone()).build());
     revoked.look().now_or_never().expect("memory does not wait").expect("a look");
     Arc::new(Service {
-        app: Arc::new(app),
+        live: Arc::new(Live::new(app.clone(), bus, revoked.clone())),
+        app,
         accounts: store.clone(),
         store,
         clock,

@@ -1,12 +1,11 @@
 //! What happened to a task, as JSON.
 
 use poem_openapi::Object;
-use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use serde_json::{Value, json};
 use taskflow_core::{Event, EventId, EventKind, Timestamp, UserId};
 
-use crate::api::wire::{text, words_schema};
-use crate::api::{Val, Wire};
+use crate::api::Val;
+use crate::api::wire::Differences;
 
 /// What happened, newest first.
 #[derive(Debug, Object)]
@@ -34,10 +33,6 @@ struct EventBody {
     changes: Val<Differences>,
 }
 
-/// `{field: {was, is}}`.
-#[derive(Debug)]
-struct Differences(Value);
-
 impl HistoryBody {
     /// The page of `size` events, given oldest first, that follows the event `cursor`.
     pub(super) fn new(events: Vec<Event>, cursor: Option<EventId>, size: usize) -> Self {
@@ -60,44 +55,6 @@ impl From<Event> for EventBody {
             kind: Val(event.kind),
             changes: Val(Differences(event.data.get_mut("changes").map_or_else(|| json!({}), Value::take))),
         }
-    }
-}
-
-impl Wire for Differences {
-    fn schema() -> MetaSchema {
-        let any = || MetaSchemaRef::Inline(Box::new(MetaSchema { nullable: true, ..MetaSchema::ANY }));
-        let one = MetaSchema {
-            required: vec!["was", "is"],
-            properties: vec![("was", any()), ("is", any())],
-            ..MetaSchema::new("object")
-        };
-        MetaSchema {
-            additional_properties: Some(Box::new(MetaSchemaRef::Inline(Box::new(one)))),
-            example: Some(json!({ "status": { "was": "pending", "is": "completed" } })),
-            ..MetaSchema::new("object")
-        }
-    }
-
-    fn parse(value: &Value) -> Result<Self, String> {
-        Ok(Self(value.clone()))
-    }
-
-    fn write(&self) -> Value {
-        self.0.clone()
-    }
-}
-
-impl Wire for EventKind {
-    fn schema() -> MetaSchema {
-        words_schema(Self::ALL.map(Self::as_str))
-    }
-
-    fn parse(value: &Value) -> Result<Self, String> {
-        text(value)?.parse().map_err(|error: taskflow_core::InvalidValue| error.to_string())
-    }
-
-    fn write(&self) -> Value {
-        json!(self.as_str())
     }
 }
 

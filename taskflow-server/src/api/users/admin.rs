@@ -90,7 +90,7 @@ impl AdminUsersApi {
 }
 
 async fn admit(service: &Service, caller: Caller) -> Result<(), ApiError> {
-    let user = service.app.user(caller.actor(), caller.user).await?;
+    let user = service.app.user(caller.actor(), caller.token.user).await?;
     if user.is_admin && user.is_active { Ok(()) } else { Err(ApiError::NotFound) }
 }
 

@@ -11,6 +11,10 @@ use crate::config::Config;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
+/// What the operating system may hold of answers that a client does not read, in bytes (Linux takes twice as much): left to
+/// itself it holds megabytes for each.
+const UNREAD: u32 = 128 * 1024;
+
 /// Takes the first address of the host that can be had; nobody can connect yet.
 pub(super) async fn bind(config: &Config) -> Result<TcpSocket, Failure> {
     let found = tokio::net::lookup_host((config.host.as_str(), config.port)).await;
@@ -36,6 +40,8 @@ fn try_bind(address: SocketAddr) -> io::Result<TcpSocket> {
     // Connections of a server that just ended do not keep the next one from starting.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
+    // Connections inherit it. Where it cannot be set, clients are served all the same.
+    let _ = socket.set_send_buffer_size(UNREAD);
     socket.bind(address)?;
     Ok(socket)
 }

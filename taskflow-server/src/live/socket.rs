@@ -1,0 +1,352 @@
+//! The conversation over a WebSocket (RFC 6455).
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::{SinkExt, StreamExt};
+use poem::http::header::{SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use poem::web::websocket::{CloseCode, Message as Frame, WebSocket, WebSocketStream};
+use poem::{FromRequest, IntoResponse, Request as HttpRequest, RequestBody, Response};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tungstenite::protocol::WebSocketConfig;
+
+use super::request::Request;
+use super::{Ending, Live, Message, PAUSE, Reader, TRIES, Topics};
+use crate::api::ApiError;
+use crate::auth::{Verified, bearer};
+use crate::wiring::Service;
+
+/// How long a client may take to say who it is.
+const INTRODUCTION: Duration = Duration::from_secs(10);
+/// Connections that have not said yet who they are.
+const STRANGERS: usize = 1_000;
+/// From one ping to the next.
+const PING: Duration = Duration::from_secs(30);
+/// How long nothing may be heard from a client, not even the answer to a ping.
+const SILENCE: Duration = Duration::from_secs(75);
+/// How long a client may refuse to take what is written.
+const STALL: Duration = Duration::from_secs(15);
+/// How long a client may take to close after it was asked to, and one that must first read what was sent before.
+const FAREWELL: Duration = Duration::from_secs(2);
+const LONG_FAREWELL: Duration = Duration::from_secs(10);
+/// Largest message of a client, in bytes.
+const LARGEST: usize = 16 * 1024;
+/// Messages of a client at once, and from then on for each second.
+const TALK: (f64, f64) = (60.0, 10.0);
+/// Bytes written before they are sent off.
+const BATCH: usize = 16 * 1024;
+/// The subprotocol by which browsers, which cannot set headers, show a token: `Sec-WebSocket-Protocol: bearer, <token>`.
+const PROTOCOL: &str = "bearer";
+
+/// Takes up conversations over WebSockets.
+pub(crate) struct Sockets {
+    service: Arc<Service>,
+    strangers: Arc<Semaphore>,
+}
+
+/// How a conversation begins.
+struct Opening {
+    /// The token of the handshake; it need not be good.
+    token: Option<String>,
+    /// Whose updates were asked for by the path.
+    of: Option<String>,
+    since: Option<u64>,
+    topics: Topics,
+    stranger: Option<OwnedSemaphorePermit>,
+}
+
+impl Sockets {
+    /// Nobody is connected yet.
+    pub(crate) fn new(service: Arc<Service>) -> Self {
+        Self { service, strangers: Arc::new(Semaphore::new(STRANGERS)) }
+    }
+
+    /// Answers the handshake. Who it is and what may be seen is said by close codes afterwards, since clients in browsers
+    /// learn nothing of an answer that is no handshake.
+    pub(crate) async fn open(&self, request: HttpRequest, of: Option<&str>) -> Response {
+        match self.upgrade(request, of).await {
+            Ok(response) => response,
+            Err(error) => poem::Error::from(error).into_response(),
+        }
+    }
+
+    async fn upgrade(&self, request: HttpRequest, of: Option<&str>) -> Result<Response, ApiError> {
+        if !request.headers().contains_key(UPGRADE) {
+            return Err(ApiError::UpgradeRequired);
+        }
+        if !has_key(&request) {
+            return Err(ApiError::Malformed("Sec-WebSocket-Key must be 16 bytes in Base64"));
+        }
+        let (since, topics) = crate::api::following(request.uri().query().unwrap_or_default())?;
+        let token = bearer(&request).map(str::to_owned).or_else(|| offered(&request));
+        // Whoever shows who they are waits behind no stranger.
+        let stranger = match &token {
+            Some(token) if verified(&self.service, token).is_ok() => None,
+            _ => Some(self.strangers.clone().try_acquire_owned().map_err(|_| ApiError::Busy)?),
+        };
+        let opening = Opening { token, of: of.map(str::to_owned), since, topics, stranger };
+        let socket = WebSocket::from_request(&request, &mut RequestBody::default()).await;
+        let socket = socket.map_err(|_| ApiError::UpgradeRequired)?;
+        let service = Arc::clone(&self.service);
+        let running = service.live.running.token();
+        let config = WebSocketConfig::default()
+            .read_buffer_size(4 * 1024)
+            .write_buffer_size(4 * 1024)
+            .max_write_buffer_size(2 * 1024 * 1024)
+            .max_message_size(Some(LARGEST))
+            .max_frame_size(Some(LARGEST));
+        let conversation = move |stream| async move {
+            let mut conversation = Conversation { stream, heard: Instant::now(), talk: Talk::new() };
+            let ending = conversation.hold(&service, opening).await;
+            tracing::debug!(code = ending.code(), reason = ending.reason(), "a conversation is over");
+            conversation.close(ending, &service.live).await;
+            drop(running);
+        };
+        Ok(socket.config(config).protocols([PROTOCOL]).on_upgrade(conversation).into_response())
+    }
+}
+
+/// The token among the subprotocols that a client offers: the one after `bearer`.
+fn offered(request: &HttpRequest) -> Option<String> {
+    let offers = request.headers().get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
+    let mut offers = offers.split(',').map(str::trim);
+    offers.find(|offer| *offer == PROTOCOL)?;
+    offers.next().map(str::to_owned)
+}
+
+/// One client.
+struct Conversation {
+    stream: WebSocketStream,
+    /// When something was heard last.
+    heard: Instant,
+    talk: Talk,
+}
+
+impl Conversation {
+    /// Talks until one of the two has a reason to end.
+    async fn hold(&mut self, service: &Service, opening: Opening) -> Ending {
+        match self.talk(service, opening).await {
+            Ok(never) => match never {},
+            Err(ending) => ending,
+        }
+    }
+
+    async fn talk(&mut self, service: &Service, opening: Opening) -> Result<std::convert::Infallible, Ending> {
+        let Opening { token, of, since, mut topics, stranger } = opening;
+        let token = match token {
+            Some(token) => token,
+            None => self.introduction(&service.live).await?,
+        };
+        let mut token = verified_soon(service, &token).await?;
+        drop(stranger);
+        if of.is_some_and(|of| of.parse().ok() != Some(token.user)) {
+            return Err(Ending::Forbidden);
+        }
+        let mut reader = Reader::new(service.live.enter(token)?, token, since);
+        let seq = reader.begin().await?;
+        self.send(&mut reader, Message::ready(seq, token.expires_at, &topics.words())).await?;
+        let mut ping = Instant::now() + PING;
+        loop {
+            let now = service.clock.now();
+            if token.expires_at <= now {
+                return Err(Ending::Expired);
+            }
+            // Of a token that outlives the next ping it is asked then.
+            let wake = ping.min(self.heard + SILENCE).min(Instant::now() + token.expires_at.since(now));
+            tokio::select! {
+                message = reader.next() => self.pass_on(&mut reader, &topics, message?).await?,
+                frame = self.stream.next() => {
+                    let Some(request) = self.heed(frame)? else { continue };
+                    match request {
+                        Ok(Request::Ping) => {
+                            let pong = Message::pong(reader.sent(), service.clock.now());
+                            self.send(&mut reader, pong).await?;
+                        }
+                        Ok(Request::Auth { token: other }) => {
+                            let other = verified_soon(service, &other).await?;
+                            if other.user != token.user {
+                                return Err(Ending::Forbidden);
+                            }
+                            reader.renew(other);
+                            token = other;
+                            let ready = Message::ready(reader.sent(), token.expires_at, &topics.words());
+                            self.send(&mut reader, ready).await?;
+                        }
+                        Ok(Request::Subscribe(chosen)) => {
+                            topics.subscribe(&chosen);
+                            self.send(&mut reader, Message::topics(&topics.words())).await?;
+                        }
+                        Ok(Request::Unsubscribe(chosen)) => {
+                            topics.unsubscribe(&chosen);
+                            self.send(&mut reader, Message::topics(&topics.words())).await?;
+                        }
+                        Err(detail) => self.send(&mut reader, Message::error(&detail)).await?,
+                    }
+                }
+                () = sleep_until(wake) => {
+                    if self.heard.elapsed() >= SILENCE {
+                        return Err(Ending::Silent);
+                    }
+                    if Instant::now() >= ping {
+                        ping += PING;
+                        self.write(&mut reader, [Frame::Ping(Vec::new())]).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The token of the first message.
+    async fn introduction(&mut self, live: &Live) -> Result<String, Ending> {
+        let deadline = Instant::now() + INTRODUCTION;
+        loop {
+            let frame = tokio::select! {
+                () = live.closing.cancelled() => return Err(Ending::GoingAway),
+                frame = timeout_at(deadline, self.stream.next()) => frame.map_err(|_| Ending::NotSignedIn)?,
+            };
+            match self.heed(frame)? {
+                None => {}
+                Some(Ok(Request::Auth { token })) => return Ok(token),
+                Some(_) => return Err(Ending::NotSignedIn),
+            }
+        }
+    }
+
+    /// What a client says; `None`: nothing that asks for an answer.
+    fn heed(&mut self, frame: Option<io::Result<Frame>>) -> Result<Option<Result<Request, String>>, Ending> {
+        self.heard = Instant::now();
+        if !self.talk.one_more() {
+            return Err(Ending::TooTalkative);
+        }
+        match frame {
+            Some(Ok(Frame::Text(text))) => Ok(Some(Request::parse(&text))),
+            Some(Ok(Frame::Ping(_) | Frame::Pong(_))) => Ok(None),
+            Some(Ok(Frame::Binary(_))) => Err(Ending::NotText),
+            Some(Err(error)) => Err(broken(&error)),
+            Some(Ok(Frame::Close(_))) | None => Err(Ending::Left),
+        }
+    }
+
+    /// Sends a message and what else is here already, as far as it is wanted.
+    async fn pass_on(&mut self, reader: &mut Reader, topics: &Topics, first: Message) -> Result<(), Ending> {
+        let (mut frames, mut bytes, mut next) = (Vec::new(), 0, Some(first));
+        while let Some(message) = next {
+            if topics.want(message.topic) {
+                bytes += message.json.len();
+                frames.push(Frame::Text(message.json.to_string()));
+            }
+            next = if bytes < BATCH { reader.next_now() } else { None };
+        }
+        self.write(reader, frames).await
+    }
+
+    async fn send(&mut self, reader: &mut Reader, message: Message) -> Result<(), Ending> {
+        self.write(reader, [Frame::Text(message.json.to_string())]).await
+    }
+
+    async fn write(&mut self, reader: &mut Reader, frames: impl IntoIterator<Item = Frame>) -> Result<(), Ending> {
+        let stream = &mut self.stream;
+        let writing = async {
+            for frame in frames {
+                stream.feed(frame).await?;
+            }
+            stream.flush().await
+        };
+        tokio::select! {
+            biased;
+            ended = reader.ended() => Err(ended),
+            written = timeout(STALL, writing) => match written {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) => Err(Ending::Left),
+                Err(_) => Err(Ending::TooSlow),
+            },
+        }
+    }
+
+    /// Says why, and waits for the client to close as well.
+    async fn close(mut self, ending: Ending, live: &Live) {
+        let close = Frame::Close(Some((CloseCode::from(ending.code()), ending.reason().to_owned())));
+        let farewell = async {
+            if ending == Ending::Left {
+                // What it said is answered (RFC 6455 §5.5.1) by what waits to be written.
+                return self.stream.close().await;
+            }
+            self.stream.send(close).await?;
+            while let Some(Ok(_)) = self.stream.next().await {}
+            Ok(())
+        };
+        let patience = async {
+            if ending == Ending::TooSlow {
+                let _ = timeout(LONG_FAREWELL - FAREWELL, live.closing.cancelled()).await;
+            }
+            sleep(FAREWELL).await;
+        };
+        tokio::select! {
+            _ = farewell => {}
+            () = patience => {}
+        }
+    }
+}
+
+/// What a token says, if it counts.
+fn verified(service: &Service, token: &str) -> Result<Verified, Ending> {
+    let verified = service.tokens.verify(token, service.clock.now()).ok_or(Ending::BadToken)?;
+    match service.revoked.admits(&verified) {
+        Ok(true) => Ok(verified),
+        Ok(false) => Err(Ending::BadToken),
+        Err(_) => Err(Ending::Unavailable),
+    }
+}
+
+/// The same when nobody can tell for the moment, as when a machine has just woken up: soon somebody can.
+async fn verified_soon(service: &Service, token: &str) -> Result<Verified, Ending> {
+    for _ in 1..TRIES {
+        match verified(service, token) {
+            Err(Ending::Unavailable) => sleep(PAUSE).await,
+            known => return known,
+        }
+    }
+    verified(service, token)
+}
+
+/// What is wrong with what a client sent. Poem passes on what tungstenite says as text.
+fn broken(error: &io::Error) -> Ending {
+    let text = error.to_string();
+    match error.kind() {
+        io::ErrorKind::Other if text.starts_with("Space limit exceeded") => Ending::TooLarge,
+        io::ErrorKind::Other if text.starts_with("UTF-8") => Ending::NotUtf8,
+        io::ErrorKind::Other if text.contains("without closing handshake") => Ending::Left,
+        io::ErrorKind::Other if text.starts_with("WebSocket protocol error") => Ending::Malformed,
+        _ => Ending::Left,
+    }
+}
+
+/// Whether the handshake has a key as it must (RFC 6455 §4.1): 16 bytes.
+fn has_key(request: &HttpRequest) -> bool {
+    let key = request.headers().get(SEC_WEBSOCKET_KEY).map(|key| STANDARD.decode(key.as_bytes()));
+    matches!(key, Some(Ok(key)) if key.len() == 16)
+}
+
+/// How much a client may still say.
+struct Talk {
+    left: f64,
+    since: Instant,
+}
+
+impl Talk {
+    fn new() -> Self {
+        Self { left: TALK.0, since: Instant::now() }
+    }
+
+    fn one_more(&mut self) -> bool {
+        let now = Instant::now();
+        let gained = now.duration_since(self.since).as_secs_f64() * TALK.1;
+        self.left = (self.left + gained).min(TALK.0) - 1.0;
+        self.since = now;
+        self.left >= 0.0
+    }
+}
