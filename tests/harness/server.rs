@@ -123,6 +123,11 @@ impl Server {
         }
     }
 
+    /// Its number among the processes of this machine.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Everything it has printed so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()

@@ -10,9 +10,14 @@ mod cluster;
 mod crowd;
 #[path = "../harness/fanout.rs"]
 mod fanout;
+#[path = "../harness/live.rs"]
+#[expect(dead_code, reason = "shared with the tests that take minutes")]
+mod live_clients;
 #[path = "../harness/residents.rs"]
 #[expect(dead_code, reason = "shared with tests that need other parts of it")]
 mod residents;
+#[path = "../harness/resuming.rs"]
+mod resuming;
 #[path = "../harness/rows.rs"]
 mod rows;
 #[path = "../harness/server.rs"]
@@ -26,6 +31,7 @@ mod bench;
 mod histories;
 mod kills;
 mod letters;
+mod live;
 mod operations;
 mod postgres;
 mod readme;

@@ -8,6 +8,8 @@ mod bounces;
 mod by_hand;
 #[path = "costs.rs"]
 mod costs;
+#[path = "live/feeds.rs"]
+mod feeds;
 #[path = "hostile.rs"]
 mod hostile;
 #[path = "inbound.rs"]
@@ -16,8 +18,12 @@ mod inbound;
 mod invitations;
 #[path = "jobs.rs"]
 mod jobs;
+#[path = "live/leaving.rs"]
+mod leaving;
 #[path = "ledger.rs"]
 mod ledger;
+#[path = "live/nodes.rs"]
+mod live_nodes;
 #[path = "mail.rs"]
 mod mail;
 #[path = "meetings.rs"]
@@ -34,6 +40,8 @@ mod people;
 mod preferences;
 #[path = "reminders.rs"]
 mod reminders;
+#[path = "live/resuming.rs"]
+mod resuming;
 #[path = "sessions.rs"]
 mod sessions;
 #[path = "tasks.rs"]

@@ -6,6 +6,8 @@ mod accounts;
 mod bounces;
 #[path = "by_hand.rs"]
 mod by_hand;
+#[path = "live/feeds.rs"]
+mod feeds;
 #[path = "hostile.rs"]
 mod hostile;
 #[path = "inbound.rs"]
@@ -14,6 +16,8 @@ mod inbound;
 mod invitations;
 #[path = "jobs.rs"]
 mod jobs;
+#[path = "live/leaving.rs"]
+mod leaving;
 #[path = "ledger.rs"]
 mod ledger;
 #[path = "mail.rs"]
@@ -28,6 +32,8 @@ mod people;
 mod preferences;
 #[path = "reminders.rs"]
 mod reminders;
+#[path = "live/resuming.rs"]
+mod resuming;
 #[path = "sessions.rs"]
 mod sessions;
 #[path = "tasks.rs"]

@@ -285,8 +285,14 @@ async fn a_task_has_a_history_of_who_changed_what() {
     let items = list["items"].as_array().expect("items");
     let kinds: Vec<_> = items.iter().map(|item| item["kind"].as_str().expect("a kind")).collect();
     assert_eq!(kinds, ["task_restored", "task_deleted", "task_updated", "task_created"]);
-    let changes = json!({ "title": { "was": "one", "is": "two" }, "status": { "was": "pending", "is": "completed" } });
-    assert_eq!((&items[2]["changes"], &items[2]["actor"]), (&changes, &user));
+    let changes = &items[2]["changes"];
+    assert_eq!(changes["title"], json!({ "was": "one", "is": "two" }));
+    assert_eq!(changes["status"], json!({ "was": "pending", "is": "completed" }));
+    assert_eq!(
+        (&changes["completed_at"]["was"], changes.as_object().map(serde_json::Map::len)),
+        (&json!(null), Some(3))
+    );
+    assert_eq!(items[2]["actor"], user);
     let (mut seen, mut next) = (Vec::new(), String::new());
     loop {
         let page = ada.get(&format!("{history}?size=3{next}")).await.1;

@@ -91,7 +91,7 @@ const OPEN_TRANSACTIONS: &str = "
 async fn people_are_let_in_while_every_connection_is_waited_for() {
     let cluster = tokio::task::spawn_blocking(Cluster::start).await.expect("a cluster");
     let proxy = Proxy::start(cluster.socket()).await;
-    let server = Server::start(&[("DATABASE_URL", &proxy.url("postgres")), ("DB_MAX_CONNECTIONS", "4")]).await;
+    let server = Server::start(&[("DATABASE_URL", &proxy.url("postgres")), ("DB_MAX_CONNECTIONS", "6")]).await;
     let ada = server.person("ada").await;
     proxy.delay(Duration::from_millis(100));
     let mut turned_away = 0;

@@ -11,17 +11,21 @@ mod cluster;
 mod crowd;
 #[path = "../harness/fanout.rs"]
 mod fanout;
+#[path = "../harness/live.rs"]
+#[expect(dead_code, reason = "shared with the tests that run on every change")]
+mod live_clients;
 #[path = "../harness/proxy.rs"]
 #[expect(dead_code, reason = "shared with the tests that run on every change")]
 mod proxy;
 #[path = "../harness/residents.rs"]
 #[expect(dead_code, reason = "shared with the tests that run on every change")]
 mod residents;
+#[path = "../harness/resuming.rs"]
+mod resuming;
 #[path = "../harness/rows.rs"]
 #[expect(dead_code, reason = "shared with the tests that run on every change")]
 mod rows;
 #[path = "../harness/server.rs"]
-#[expect(dead_code, reason = "shared with the tests that run on every change")]
 mod server;
 #[path = "../harness/wave.rs"]
 mod wave;
@@ -30,6 +34,7 @@ mod aborts;
 mod jobs;
 mod kills;
 mod latency;
+mod live;
 mod reminders;
 mod sqlite;
 mod year;
