@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use poem::Request;
 use poem::web::Data;
 use poem::web::sse::Event;
 use poem_openapi::param::{Header, Query};
@@ -23,6 +24,7 @@ use crate::auth::Caller;
 use crate::live::{Ending, Message, Topics};
 use crate::wiring::Service;
 
+const LAST_EVENT_ID: &str = "Last-Event-ID";
 /// From one sign of life to the next while nothing happens.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -118,6 +120,7 @@ impl FeedApi {
     async fn follow(
         &self,
         caller: Caller,
+        request: &Request,
         Data(service): Data<&Arc<Service>>,
         /// What follows this; only what is new when left out.
         since: Query<Field<Sequence>>,
@@ -132,8 +135,12 @@ impl FeedApi {
         let topics = findings.optional("topics", topics.0).map(|topics| topics.0).unwrap_or_default();
         findings.finish(Some(()))?;
         let since = match last.0 {
-            Field::Bad(message) => return Err(ApiError::BadHeader(FieldError::new("Last-Event-ID", message))),
+            Field::Bad(message) => return Err(ApiError::BadHeader(FieldError::new(LAST_EVENT_ID, message))),
             Field::Value(Sequence(last)) => Some(last),
+            // What is no text looks as if it were not there.
+            _ if request.headers().contains_key(LAST_EVENT_ID) => {
+                return Err(ApiError::BadHeader(FieldError::new(LAST_EVENT_ID, NO_SEQUENCE)));
+            }
             Field::Absent | Field::Null => since,
         };
         let messages = service.live.stream(&service.clock, caller.token, since, topics).await.map_err(refusal)?;

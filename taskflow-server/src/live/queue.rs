@@ -30,7 +30,7 @@ pub(super) fn queue() -> (Inlet, Outlet) {
 }
 
 impl Inlet {
-    /// Puts a message in, unless too much waits already: then the connection reads too slowly.
+    /// Puts a message in, unless too much waits already: then the connection has fallen behind.
     #[must_use]
     pub(super) fn put(&self, message: &Message) -> bool {
         let length = message.json.len();
@@ -45,6 +45,12 @@ impl Outlet {
         let message = self.messages.recv().await?;
         self.waiting.fetch_sub(message.json.len(), Ordering::Relaxed);
         Some(message)
+    }
+
+    /// Whether nothing is put in any more.
+    #[cfg(test)]
+    pub(super) fn is_closed(&self) -> bool {
+        self.messages.is_closed()
     }
 
     /// The next message, if there is one.

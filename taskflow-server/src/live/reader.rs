@@ -13,7 +13,7 @@ const PAGE_BYTES: usize = 64 * 1024;
 /// anything twice.
 ///
 /// It catches up page by page until a page is not full, then asks to be handed what comes, reads what came between, and
-/// from then on passes on what it is handed.
+/// from then on passes on what it is handed. Falls it behind, it catches up again.
 pub(crate) struct Reader {
     seat: Seat,
     token: Verified,
@@ -64,8 +64,8 @@ impl Reader {
                         message = messages.next() => message,
                     };
                     match message {
-                        // It was told why, or the seat is gone.
-                        None => return Err(self.seat.ended().await),
+                        // Too much was waiting: it goes on by itself.
+                        None => self.live = None,
                         Some(message) if message.seq.is_some_and(|seq| seq <= sent) => {}
                         Some(message) => return Ok(self.pass_on(message)),
                     }

@@ -29,10 +29,10 @@ const PING: Duration = Duration::from_secs(30);
 /// How long nothing may be heard from a client, not even the answer to a ping.
 const SILENCE: Duration = Duration::from_secs(75);
 /// How long a client may refuse to take what is written.
-const STALL: Duration = Duration::from_secs(15);
+const STALL: Duration = Duration::from_secs(10);
 /// How long a client may take to close after it was asked to, and one that must first read what was sent before.
 const FAREWELL: Duration = Duration::from_secs(2);
-const LONG_FAREWELL: Duration = Duration::from_secs(10);
+const LONG_FAREWELL: Duration = Duration::from_secs(7);
 /// Largest message of a client, in bytes.
 const LARGEST: usize = 16 * 1024;
 /// Messages of a client at once, and from then on for each second.
