@@ -1,11 +1,13 @@
 //! What a client may not do, and that nobody else suffers from it.
 
+use std::time::Duration;
+
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::live_clients::{CUT, Handshake, Socket, memory};
-use crate::server::{Person, Server};
+use crate::server::{Person, Server, eventually};
 
 const LARGEST: usize = 16 * 1024;
 /// Characters of a description at most.
@@ -70,6 +72,11 @@ async fn who_talks_too_much_is_closed_and_nobody_else() {
     assert_eq!(other.ping().await, 0);
 }
 
+/// Files and connections that the server has open.
+fn descriptors(server: &Server) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", server.process())).expect("a process").count()
+}
+
 /// So many tasks, with descriptions of so many characters.
 async fn fill(person: &Person<'_>, tasks: usize, characters: usize) {
     let task = json!({ "title": "long", "description": "x".repeat(characters) });
@@ -94,7 +101,7 @@ async fn who_stops_reading_is_closed_costs_little_and_disturbs_nobody() {
         lazy.push(socket);
     }
     let (mut brisk, mut last) = Socket::follow(&server, &ada.token).await;
-    let before = memory(&server);
+    let (before, open) = (memory(&server), descriptors(&server));
     let mut most = before;
     for _ in 0..BULKS {
         fill(&ada, BULK, LONGEST).await;
@@ -104,6 +111,8 @@ async fn who_stops_reading_is_closed_costs_little_and_disturbs_nobody() {
         }
         most = most.max(memory(&server));
     }
+    // They are closed without having read anything more.
+    eventually("the lazy ones are closed", || async { (descriptors(&server) < open - 9).then_some(()) }).await;
     let mut heard = Vec::new();
     for mut socket in lazy {
         let (mut count, mut next) = (0, (last as usize - BULK * BULKS) as u64);
@@ -132,34 +141,47 @@ async fn who_stops_reading_is_closed_costs_little_and_disturbs_nobody() {
 }
 
 #[tokio::test]
-async fn who_has_fallen_behind_and_reads_again_is_told_to_resume() {
+async fn who_falls_behind_and_reads_on_is_told_everything() {
     let server = Server::start(&[]).await;
     let ada = server.person("ada").await;
-    let mut codes = Vec::new();
-    // The server waits two seconds for somebody who is to be told, which is little where much else goes on.
-    for _ in 0..5 {
-        let mut socket = Handshake::of(&server, "/ws").token(&ada.token).window(4096).open().await;
-        let mut seen = socket.said().await["seq"].as_u64().expect("a sequence");
-        for _ in 0..6 {
-            fill(&ada, 100, LONGEST / 4).await;
-        }
-        let code = loop {
-            match socket.next().await {
-                Ok(message) => {
-                    seen += 1;
-                    assert_eq!(message["seq"], json!(seen));
-                }
-                Err(code) => break code,
-            }
-        };
-        codes.push(code);
-        if code == 4408 {
-            let mut back = Socket::follow_since(&server, &ada.token, seen).await;
-            assert_eq!(back.said().await["seq"], json!(seen + 1));
-            return;
-        }
+    let mut slow = Handshake::of(&server, "/ws").token(&ada.token).window(4096).open().await;
+    let mut seen = slow.said().await["seq"].as_u64().expect("a sequence");
+    for _ in 0..6 {
+        fill(&ada, 100, LONGEST / 4).await;
     }
-    panic!("never told why: {codes:?}");
+    for _ in 0..600 {
+        seen += 1;
+        assert_eq!(slow.said().await["seq"], json!(seen));
+    }
+    assert_eq!(slow.ping().await, seen);
+    // And then, like everybody else, at once.
+    ada.task(json!({ "title": "Sow" })).await;
+    assert_eq!(slow.said().await["seq"], json!(seen + 1));
+}
+
+#[tokio::test]
+async fn who_reads_nothing_for_ten_seconds_and_then_again_is_told_to_resume() {
+    let server = Server::start(&[]).await;
+    let ada = server.person("ada").await;
+    let mut socket = Handshake::of(&server, "/ws").token(&ada.token).window(4096).open().await;
+    let mut seen = socket.said().await["seq"].as_u64().expect("a sequence");
+    for _ in 0..2 {
+        fill(&ada, 100, LONGEST).await;
+    }
+    // Nothing else tells that the server has lost its patience.
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    let code = loop {
+        match socket.next().await {
+            Ok(message) => {
+                seen += 1;
+                assert_eq!(message["seq"], json!(seen));
+            }
+            Err(code) => break code,
+        }
+    };
+    assert_eq!(code, 4408);
+    let mut back = Socket::follow_since(&server, &ada.token, seen).await;
+    assert_eq!(back.said().await["seq"], json!(seen + 1));
 }
 
 #[tokio::test]
