@@ -183,5 +183,6 @@ pub(crate) fn node<'a>(database: &'a Database, port: &'a str, name: &'a str) -> 
         ("EMAIL_TIMEOUT", "2s"),
         ("LEASE_SECONDS", "3s"),
         ("JOB_TICK", "100ms"),
+        ("JOB_DAILY_SUMMARIES", "own"),
     ]
 }

@@ -41,6 +41,10 @@ pub(crate) fn taskflow(folder: &Path, settings: &[(&str, &str)]) -> Command {
     command
 }
 
+/// The jobs that send mail at certain times of the day. They are off unless a test sets them: others would get more mail
+/// than they expect when they run, or turn their clocks, across such a time.
+const BY_THE_WALL_CLOCK: [&str; 2] = ["JOB_TASK_REMINDERS", "JOB_DAILY_SUMMARIES"];
+
 /// A running server. Dropping it kills it.
 pub(crate) struct Server {
     child: Child,
@@ -88,6 +92,7 @@ impl Server {
         if let Some(database) = &database {
             command.env("DATABASE_URL", &database.url);
         }
+        command.envs(BY_THE_WALL_CLOCK.map(|job| (job, "off")));
         command.envs(settings.iter().map(|(name, value)| (name, value)));
         let error_log = log.try_clone().expect("a log file");
         let child = command.stdout(log).stderr(error_log).spawn().expect("the server starts");
