@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub type Lend = Box<dyn Fn(f64, Duration) + Send + Sync>;
 
 /// Beats until it is told to stop, and says good-bye then.
-pub struct Pulse {
+pub struct Presence {
     membership: Membership,
     rhythm: Rhythm,
     lend: Lend,
@@ -52,7 +52,7 @@ struct Health {
     is_failing: bool,
 }
 
-impl Pulse {
+impl Presence {
     /// Takes part as `node`. `lend` is told the share of `mail_rate` (for all nodes together; 0: unlimited) whenever it
     /// holds on, and at once that there is none yet.
     #[must_use]
@@ -164,7 +164,7 @@ mod tests {
     /// What was lent.
     type Lent = Arc<Mutex<Vec<f64>>>;
 
-    fn pulse(store: &MemoryStore, name: &str, mail_rate: f64) -> (Pulse, Lent) {
+    fn presence(store: &MemoryStore, name: &str, mail_rate: f64) -> (Presence, Lent) {
         let lent = Lent::default();
         let log = Arc::clone(&lent);
         let node = Heartbeat {
@@ -176,17 +176,17 @@ mod tests {
         };
         let lend: Lend = Box::new(move |rate, _| log.lock().unwrap_or_else(PoisonError::into_inner).push(rate));
         let clock = Arc::new(SystemClock::new());
-        (Pulse::new(Arc::new(store.clone()), clock, node, Rhythm::LIVELY, mail_rate, lend), lent)
+        (Presence::new(Arc::new(store.clone()), clock, node, Rhythm::LIVELY, mail_rate, lend), lent)
     }
 
     #[tokio::test]
     async fn a_node_begins_with_nothing_and_hands_on_what_becomes_its_share() {
         let store = MemoryStore::new();
-        let (mut one, lent) = pulse(&store, "one", 30.0);
+        let (mut one, lent) = presence(&store, "one", 30.0);
         assert!(!*one.may_send().borrow());
         assert_eq!(one.beat().await, Rhythm::LIVELY.interval);
         assert!(*one.may_send().borrow());
-        let (mut two, _) = pulse(&store, "two", 30.0);
+        let (mut two, _) = presence(&store, "two", 30.0);
         assert_eq!(two.beat().await, SOON);
         assert!(!*two.may_send().borrow());
         assert_eq!(one.beat().await, SOON);
@@ -196,7 +196,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_limit_nobody_waits_for_a_share_and_a_node_says_good_bye() {
         let store = MemoryStore::new();
-        let (one, lent) = pulse(&store, "one", 0.0);
+        let (one, lent) = presence(&store, "one", 0.0);
         assert!(*one.may_send().borrow());
         let stop = CancellationToken::new();
         stop.cancel();

@@ -140,7 +140,7 @@ impl Live {
                 Signal::Announced(announcement) => self.mark(&announcement.audience),
                 Signal::FeedsGrew(owners) => self.mark(&owners),
                 Signal::ReminderSent(reminder) => {
-                    let admitted = |token: &Verified| matches!(self.revoked.admits(token), Ok(true));
+                    let admitted = |token: &Verified| self.admits(token).is_ok();
                     self.seats().hand(reminder.user, admitted, &[Message::reminder(&reminder)]);
                 }
                 Signal::SessionsEnded { user, .. } => self.seats().end_of(user, |token| self.admits(token).err()),
@@ -232,7 +232,7 @@ impl Live {
         for follower in followers {
             let theirs = messages.remove(&follower.owner).unwrap_or_default();
             let more = theirs.len() == HANDED as usize;
-            let admitted = |token: &Verified| matches!(self.revoked.admits(token), Ok(true));
+            let admitted = |token: &Verified| self.admits(token).is_ok();
             self.seats().advance(follower, admitted, theirs, more);
         }
         if self.seats().is_stale() {

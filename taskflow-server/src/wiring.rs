@@ -17,7 +17,7 @@ pub use self::samples::Samples;
 use crate::auth::{Heeding, Passwords, Revoked, SignedLinks, Tokens};
 use crate::bus::LocalBus;
 use crate::config::{Config, Database, SmtpSecurity};
-use crate::heartbeat::{Pulse, Rhythm};
+use crate::heartbeat::{Presence, Rhythm};
 use crate::jobs::Disk;
 use crate::live::Live;
 use crate::pace::Paced;
@@ -213,7 +213,7 @@ impl Opened {
 
     /// What says to other processes on the same database that this one is there, and keeps to its share of the rate.
     #[must_use]
-    pub fn pulse(&self) -> Pulse {
+    pub fn presence(&self) -> Presence {
         let config = &self.config;
         let relay = self.mail.relay.clone();
         let mail_rate = if relay.is_some() { config.sending.rate } else { 0.0 };
@@ -231,7 +231,7 @@ impl Opened {
                 relay.lend_rate(rate, lasting);
             }
         };
-        Pulse::new(Arc::clone(&self.nodes), Arc::clone(&self.clock), node, rhythm, mail_rate, Box::new(lend))
+        Presence::new(Arc::clone(&self.nodes), Arc::clone(&self.clock), node, rhythm, mail_rate, Box::new(lend))
     }
 
     /// Tells other nodes what they do not know yet, waits for what the database has under way and closes it.

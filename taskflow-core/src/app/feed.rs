@@ -7,8 +7,9 @@ use crate::error::Error;
 use crate::{Actor, FeedEntry, FeedPage, Follower, UserId};
 
 impl App {
-    /// Up to `limit` of what happened to what is the actor's after the sequence `since`; without one, from the oldest that
-    /// is kept.
+    /// Up to `limit` (at least one) of what happened to what is the actor's after the sequence `since`; without one, from
+    /// the oldest that is kept. Fails with `Invalid` for the service itself, which has no feed, and with `Unavailable` when
+    /// the store does.
     ///
     /// Whoever asks again with the last sequence they know misses nothing, however long they were away:
     ///
@@ -40,7 +41,7 @@ impl App {
         let owner = actor.owner()?;
         // First, so that what is committed meanwhile cannot look like something that is gone.
         let head = self.store.feed_heads(&[owner]).await?.remove(&owner).unwrap_or(0);
-        let entries = self.store.feed(owner, since.unwrap_or(0), limit).await?;
+        let entries = self.store.feed(owner, since.unwrap_or(0), limit.max(1)).await?;
         let since = since.unwrap_or_else(|| entries.first().map_or(head, |oldest| oldest.seq - 1));
         Ok(FeedPage::after(since, head, entries))
     }

@@ -7,6 +7,7 @@ use crate::{Announcement, Changes, Entity, SessionId, Timestamp, UserId, Write};
 
 /// A hint that something was committed.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Signal {
     /// This happened, in this process.
     Announced(Arc<Announcement>),
@@ -47,8 +48,8 @@ pub struct ReminderSent {
 ///
 /// # Contract
 ///
-/// Best effort: a signal may be lost or come twice, and the truth is in the store. Publishing never waits and never
-/// fails the caller.
+/// Best effort: a signal may be lost or come twice, and the truth is in the store. Who knows that some were lost says
+/// [`Signal::Missed`]. Publishing never waits and never fails the caller.
 pub trait EventBus: Send + Sync {
     /// Tells everybody who listens now.
     fn publish(&self, signals: &[Signal]);

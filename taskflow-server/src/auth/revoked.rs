@@ -232,7 +232,7 @@ impl EventBus for Heeding {
             match signal {
                 Signal::SessionsEnded { user, only, at } => self.revoked.end(*user, *only, *at),
                 Signal::SessionsEndedElsewhere | Signal::Missed => self.revoked.hurry.notify_one(),
-                Signal::Announced(_) | Signal::FeedsGrew(_) | Signal::ReminderSent(_) | Signal::Planned => {}
+                _ => {}
             }
         }
         self.bus.publish(signals);

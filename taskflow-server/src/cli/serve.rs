@@ -44,10 +44,10 @@ pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let listener = listen::listen(socket, &config)?;
     let server = tokio::spawn(http::serve(Arc::new(opened.service()), listener, stop.clone()));
-    let pulse = opened.pulse();
-    let worker = start_worker(&opened, &config, pulse.may_send(), &stop);
+    let presence = opened.presence();
+    let worker = start_worker(&opened, &config, presence.may_send(), &stop);
     let left = CancellationToken::new();
-    let pulse = tokio::spawn(pulse.run(left.clone()));
+    let presence = tokio::spawn(presence.run(left.clone()));
     let duties = tokio::spawn(Duties::new(Arc::clone(&opened.app), config.job_tick).run(stop.clone()));
     announce::started(&config, &First { database: database_is_new, account: no_account });
 
@@ -79,7 +79,7 @@ pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
     };
     // Not before mail under way has used its share.
     left.cancel();
-    if matches!(tokio::time::timeout(LEAVING, pulse).await, Ok(Err(_))) {
+    if matches!(tokio::time::timeout(LEAVING, presence).await, Ok(Err(_))) {
         tracing::error!("the heartbeat had broken off");
     }
     if tokio::time::timeout(CLOSING, opened.close()).await.is_err() {

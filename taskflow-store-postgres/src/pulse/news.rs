@@ -35,7 +35,7 @@ impl News {
             Signal::SessionsEnded { .. } => self.ended = true,
             Signal::ReminderSent(reminder) => self.reminded(*reminder),
             // Other nodes say themselves what happened there; the rest concerns this node only.
-            Signal::FeedsGrew(_) | Signal::SessionsEndedElsewhere | Signal::Missed | Signal::Planned => {}
+            _ => {}
         }
     }
 

@@ -1,7 +1,5 @@
 //! What a client may not do, and that nobody else suffers from it.
 
-use std::time::Duration;
-
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
@@ -161,15 +159,15 @@ async fn who_falls_behind_and_reads_on_is_told_everything() {
 
 #[tokio::test]
 async fn who_reads_nothing_for_ten_seconds_and_then_again_is_told_to_resume() {
-    let server = Server::start(&[]).await;
+    let server = Server::start(&[("LOG", "taskflow_server=debug,info")]).await;
     let ada = server.person("ada").await;
     let mut socket = Handshake::of(&server, "/ws").token(&ada.token).window(4096).open().await;
     let mut seen = socket.said().await["seq"].as_u64().expect("a sequence");
     for _ in 0..2 {
         fill(&ada, 100, LONGEST).await;
     }
-    // Nothing else tells that the server has lost its patience.
-    tokio::time::sleep(Duration::from_secs(11)).await;
+    let over = "a conversation is over";
+    eventually("the server loses its patience", || async { server.log().contains(over).then_some(()) }).await;
     let code = loop {
         match socket.next().await {
             Ok(message) => {

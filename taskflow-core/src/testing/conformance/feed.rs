@@ -99,6 +99,7 @@ pub(super) async fn whoever_follows_gets_everything_or_is_told_to_begin_anew(ope
         }
     };
     assert_eq!(follow(1, None, 2).await, Ok((vec![1, 2], 5)));
+    assert_eq!(follow(1, Some(3), 0).await, Ok((vec![4], 5)), "none at all would look like a gap");
     assert_eq!(follow(1, Some(3), 10).await, Ok((vec![4, 5], 5)));
     assert_eq!(follow(1, Some(5), 10).await, Ok((vec![], 5)));
     assert_eq!(follow(1, Some(6), 10).await, Err(5));
