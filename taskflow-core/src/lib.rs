@@ -121,7 +121,7 @@ pub use time::{InvalidTime, InvalidZone, TZDB_VERSION, Timestamp, WallClock, Zon
 pub use token::{Token, TokenPurpose};
 pub use user::{Actor, Credential, Login, NewUser, PasswordHash, ProfileChange, StandingChange, User};
 pub use values::{
-    Comment, DeliveryId, Description, DurationMinutes, EmailAddress, EventId, InvalidValue, LeaseToken, Locale,
-    Location, MeetingId, MeetingTitle, MeetingUrl, ParticipantId, PersonName, ReminderMinutes, RunId, SessionId,
-    TaskId, Title, TokenId, UserId, Username, fold,
+    Comment, DeliveryId, DeliveryProblem, Description, DurationMinutes, EmailAddress, EventId, InvalidValue,
+    LeaseToken, Locale, Location, MeetingId, MeetingTitle, MeetingUrl, ParticipantId, PersonName, ReminderMinutes,
+    RunId, SessionId, TaskId, Title, TokenId, UserId, Username, fold,
 };

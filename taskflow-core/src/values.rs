@@ -46,7 +46,7 @@ macro_rules! texts {
 
 mod meeting;
 
-pub use meeting::{Comment, DurationMinutes, Location, MeetingTitle, MeetingUrl, PersonName};
+pub use meeting::{Comment, DeliveryProblem, DurationMinutes, Location, MeetingTitle, MeetingUrl, PersonName};
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(

@@ -88,7 +88,7 @@ fn invited(new: NewMeeting, text: &str, n: usize) -> Result<(Meeting, Participan
     meeting.sequence = u32::try_from(n)?;
     let cut: String = text.chars().take(PersonName::MAX_LENGTH).collect();
     let role = if n.is_multiple_of(2) { MeetingRole::Attendee } else { MeetingRole::Optional };
-    let invitee = Invitee { email: "bob.o'hara+x=y/z@example.org".parse()?, name: cut.parse().ok(), role };
+    let invitee = Invitee { name: cut.parse().ok(), role, ..Invitee::new("bob.o'hara+x=y/z@example.org".parse()?) };
     let invited = Participant::invited(id.parse()?, meeting.id, invitee, None);
     let answers = MeetingResponse::ALL;
     Ok((meeting, invited.respond(answers[n % answers.len()], None, now)))

@@ -99,11 +99,8 @@ fn invitation(now: Timestamp) -> Option<Invitation> {
         ..NewMeeting::titled("Quarterly review".parse().ok()?, starts_at)
     };
     let meeting = Meeting::new(id, UserId::from_uuid(Uuid::nil()), organizer, &Zone::utc(), new, now).ok()?;
-    let invitee = crate::Invitee {
-        email: "ada@example.org".parse().ok()?,
-        name: "Ada Lovelace".parse().ok(),
-        role: crate::MeetingRole::Attendee,
-    };
+    let invitee =
+        crate::Invitee { name: "Ada Lovelace".parse().ok(), ..crate::Invitee::new("ada@example.org".parse().ok()?) };
     let participant = Participant::invited(ParticipantId::from_uuid(Uuid::nil()), id, invitee, None);
     Some(Invitation { meeting, participant, respond_url: Some("https://tasks.example.org/r/sample".to_owned()) })
 }

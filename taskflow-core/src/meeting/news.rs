@@ -49,6 +49,8 @@ pub struct Revision {
     pub meeting_id: MeetingId,
     /// The version of the meeting that brought them.
     pub version: u64,
+    /// The SEQUENCE that calendars were told with them (RFC 5545 §3.8.7.4); `None` in rows from before it was kept.
+    pub sequence: Option<u32>,
     /// What they were.
     pub facts: MeetingFacts,
 }

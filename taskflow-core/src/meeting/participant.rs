@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use super::Told;
 use crate::{
-    Comment, EmailAddress, InvalidValue, MeetingId, ParticipantId, PersonName, Recipient, ReminderMinutes, Timestamp,
-    User, UserId,
+    Comment, DeliveryProblem, EmailAddress, InvalidValue, Locale, MeetingId, ParticipantId, PersonName, Recipient,
+    ReminderMinutes, Timestamp, User, UserId, Zone,
 };
 
 /// What somebody is in a meeting.
@@ -105,6 +105,18 @@ pub struct Invitee {
     pub name: Option<PersonName>,
     /// Attendee or optional; an organizer is not invited.
     pub role: MeetingRole,
+    /// The language of mail and pages for a guest; `None`: the organizer's.
+    pub locale: Option<Locale>,
+    /// The zone in which a guest reads times; `None`: the organizer's.
+    pub time_zone: Option<Zone>,
+}
+
+impl Invitee {
+    /// An attendee of whom only the address is known.
+    #[must_use]
+    pub fn new(email: EmailAddress) -> Self {
+        Self { email, name: None, role: MeetingRole::Attendee, locale: None, time_zone: None }
+    }
 }
 
 /// The minutes before meetings at which somebody wants to be reminded: up to five different ones, ascending; none at all
@@ -153,14 +165,28 @@ pub struct Participant {
     pub response: MeetingResponse,
     /// What they added to it.
     pub comment: Option<Comment>,
-    /// When they answered.
+    /// When they answered last; stays when the answer is reset.
     pub responded_at: Option<Timestamp>,
+    /// The version of the meeting that they answered last; `None` also for answers from before versions were kept.
+    pub answered_version: Option<u64>,
+    /// The answer that a later change of the meeting made void (RFC 6638 §3.2.8); `None` unless they are asked again.
+    pub reset_response: Option<MeetingResponse>,
+    /// The start they proposed instead (COUNTER, RFC 5546 §3.2.7).
+    pub proposed_start: Option<Timestamp>,
+    /// The language of mail and pages for a guest; `None`: the organizer's.
+    pub locale: Option<Locale>,
+    /// The zone in which a guest reads times; `None`: the organizer's.
+    pub time_zone: Option<Zone>,
+    /// Why mail about the meeting does not reach them.
+    pub delivery_problem: Option<DeliveryProblem>,
     /// Their own reminders; `None`: as the meeting says.
     pub reminders: Option<OwnReminders>,
     /// What they were told last, by mail. Written by settlements only: an update leaves it as it is stored.
     pub told: Option<Told>,
     /// When they were taken off the meeting, or left.
     pub removed_at: Option<Timestamp>,
+    /// The participant who turned out to be the same person, and stands for this one; comes with `removed_at`.
+    pub merged_into: Option<ParticipantId>,
     /// Grows by one with each change (optimistic lock); settlements do not count.
     pub version: u64,
 }
@@ -179,9 +205,16 @@ impl Participant {
             response: MeetingResponse::Pending,
             comment: None,
             responded_at: None,
+            answered_version: None,
+            reset_response: None,
+            proposed_start: None,
+            locale: invitee.locale,
+            time_zone: invitee.time_zone,
+            delivery_problem: None,
             reminders: None,
             told: None,
             removed_at: None,
+            merged_into: None,
             version: 1,
         }
     }
@@ -190,9 +223,9 @@ impl Participant {
     #[must_use]
     pub fn organizer(id: ParticipantId, meeting_id: MeetingId, user: &User, now: Timestamp) -> Self {
         let invitee = Invitee {
-            email: user.email.clone(),
             name: user.username.as_str().parse().ok(),
             role: MeetingRole::Organizer,
+            ..Invitee::new(user.email.clone())
         };
         Self {
             response: MeetingResponse::Accepted,

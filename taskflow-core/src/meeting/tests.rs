@@ -143,8 +143,7 @@ fn the_wall_time_stays_when_the_rules_of_the_zone_change() {
 #[test]
 fn news_is_the_difference_between_what_was_told_and_what_is() {
     let before = meeting();
-    let invitee =
-        Invitee { email: "eve@example.org".parse().expect("an address"), name: None, role: MeetingRole::Attendee };
+    let invitee = Invitee::new("eve@example.org".parse().expect("an address"));
     let eve = Participant::invited(crate::ParticipantId::from_uuid(uuid::Uuid::nil()), before.id, invitee, None);
     let knows = |on| Participant { told: Some(Told { version: 1, on }), ..eve.clone() };
     let (facts, off) = (before.facts(), before.cancel(now()));

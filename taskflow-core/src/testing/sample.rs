@@ -4,9 +4,9 @@ use uuid::Uuid;
 
 use crate::{
     Announcement, Changes, Credential, DedupeKey, DeliveryId, EventId, Invitee, LeaseToken, Mailbox, Meeting,
-    MeetingDetails, MeetingId, MeetingRole, NewDelivery, NewMeeting, NewTask, NewUser, Notice, Participant,
-    ParticipantId, PasswordHash, Recipient, RunId, Session, SessionId, StartsAt, Task, TaskId, Timestamp, TokenHash,
-    User, UserId, Write, Zone, meeting_reminders,
+    MeetingDetails, MeetingId, NewDelivery, NewMeeting, NewTask, NewUser, Notice, Participant, ParticipantId,
+    PasswordHash, Recipient, RunId, Session, SessionId, StartsAt, Task, TaskId, Timestamp, TokenHash, User, UserId,
+    Write, Zone, meeting_reminders,
 };
 
 /// The instant at which most cases begin.
@@ -109,8 +109,7 @@ pub(crate) fn member(n: u64, meeting: u64, owner: u64) -> Participant {
 
 /// Somebody to invite, at this name of `example.org`.
 pub(crate) fn invitee(name: &str) -> Invitee {
-    let email = format!("{name}@example.org").parse().expect("an address");
-    Invitee { email, name: None, role: MeetingRole::Attendee }
+    Invitee::new(format!("{name}@example.org").parse().expect("an address"))
 }
 
 /// What stores a meeting and the people in it.

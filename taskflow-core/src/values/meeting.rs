@@ -101,7 +101,22 @@ impl Default for DurationMinutes {
     }
 }
 
-texts!(MeetingTitle, Location, PersonName, Comment, MeetingUrl);
+lines! {
+    /// Why mail does not reach somebody, as a relay or a report said: 1 to 500 characters on one line.
+    DeliveryProblem(1, 500, one_line);
+}
+
+impl DeliveryProblem {
+    /// Makes one line of at most 500 characters of whatever a relay said; `None` when nothing of it can be shown.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let shown: String = text.chars().map(|c| if one_line(c) { c } else { ' ' }).collect();
+        let line = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        line.chars().take(Self::MAX_LENGTH).collect::<String>().parse().ok()
+    }
+}
+
+texts!(MeetingTitle, Location, PersonName, Comment, MeetingUrl, DeliveryProblem);
 
 #[cfg(test)]
 mod tests {

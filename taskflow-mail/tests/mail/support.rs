@@ -5,8 +5,7 @@ use std::sync::Arc;
 use taskflow_core::ports::{MailError, Reply};
 use taskflow_core::testing::ManualClock;
 use taskflow_core::{
-    Content, Headers, Invitation, Invitee, Mail, Mailbox, Meeting, MeetingRole, NewMeeting, Participant, StartsAt,
-    Timestamp,
+    Content, Headers, Invitation, Invitee, Mail, Mailbox, Meeting, NewMeeting, Participant, StartsAt, Timestamp,
 };
 use taskflow_mail::testing::{SmtpServer, SmtpServerBuilder};
 use taskflow_mail::{Security, SmtpMailer, SmtpSettings};
@@ -88,11 +87,8 @@ pub(crate) fn meeting(title: &str) -> Meeting {
 
 /// A guest of the meeting.
 pub(crate) fn guest() -> Participant {
-    let invitee = Invitee {
-        email: "bob+x=y@guest.example".parse().unwrap(),
-        name: Some("Bob \"B\"; ROLE=CHAIR:^x".parse().unwrap()),
-        role: MeetingRole::Attendee,
-    };
+    let name = Some("Bob \"B\"; ROLE=CHAIR:^x".parse().unwrap());
+    let invitee = Invitee { name, ..Invitee::new("bob+x=y@guest.example".parse().unwrap()) };
     let id = "0198c0de-0000-7000-8000-0000000000bb".parse().unwrap();
     Participant::invited(id, MEETING.parse().unwrap(), invitee, None)
 }

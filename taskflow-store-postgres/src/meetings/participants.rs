@@ -6,8 +6,8 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::ports::Loaded;
 use taskflow_core::{
-    BadRow, Comment, EmailAddress, MeetingId, OwnReminders, Participant, ParticipantId, PersonName, ReminderMinutes,
-    StoreError, Timestamp, Told, UserId,
+    BadRow, Comment, DeliveryProblem, EmailAddress, Locale, MeetingId, MeetingResponse, OwnReminders, Participant,
+    ParticipantId, PersonName, ReminderMinutes, StoreError, Timestamp, Told, UserId, Zone,
 };
 use uuid::Uuid;
 
@@ -30,10 +30,17 @@ pub(super) struct Params<'a> {
     response_status: &'static str,
     comment: Option<&'a str>,
     responded_at: Option<Timestamp>,
+    answered_version: Option<u64>,
+    reset_response: Option<&'static str>,
+    proposed_start: Option<Timestamp>,
+    locale: Option<&'a str>,
+    time_zone: Option<&'a str>,
+    delivery_problem: Option<&'a str>,
     reminders: Option<Vec<u32>>,
     told_version: Option<u64>,
     told_on: Option<bool>,
     removed_at: Option<Timestamp>,
+    merged_into: Option<ParticipantId>,
     version: u64,
 }
 
@@ -51,10 +58,17 @@ impl<'a> Params<'a> {
             response_status: participant.response.as_str(),
             comment: participant.comment.as_ref().map(Comment::as_str),
             responded_at: participant.responded_at,
+            answered_version: participant.answered_version,
+            reset_response: participant.reset_response.map(MeetingResponse::as_str),
+            proposed_start: participant.proposed_start,
+            locale: participant.locale.as_ref().map(Locale::as_str),
+            time_zone: participant.time_zone.as_ref().map(Zone::name),
+            delivery_problem: participant.delivery_problem.as_ref().map(DeliveryProblem::as_str),
             reminders: participant.reminders.as_ref().map(minutes),
             told_version: participant.told.map(|told| told.version),
             told_on: participant.told.map(|told| told.on),
             removed_at: participant.removed_at,
+            merged_into: participant.merged_into,
             version: participant.version,
         }
     }
@@ -99,10 +113,17 @@ struct ParticipantRow {
     response_status: String,
     comment: Option<String>,
     responded_at: Option<Instant>,
+    answered_version: Option<i64>,
+    reset_response: Option<String>,
+    proposed_start: Option<Instant>,
+    locale: Option<String>,
+    time_zone: Option<String>,
+    delivery_problem: Option<String>,
     reminders: Option<Vec<i32>>,
     told_version: Option<i64>,
     told_on: Option<bool>,
     removed_at: Option<Instant>,
+    merged_into: Option<Uuid>,
     version: i64,
 }
 
@@ -121,9 +142,19 @@ impl TryFrom<ParticipantRow> for Participant {
             response: TABLE.value("response_status", &row.response_status)?,
             comment: TABLE.optional("comment", row.comment.as_deref())?,
             responded_at: TABLE.optional_instant("responded_at", row.responded_at)?,
+            answered_version: row
+                .answered_version
+                .map(|version| TABLE.number("answered_version", version))
+                .transpose()?,
+            reset_response: TABLE.optional("reset_response", row.reset_response.as_deref())?,
+            proposed_start: TABLE.optional_instant("proposed_start", row.proposed_start)?,
+            locale: TABLE.optional("locale", row.locale.as_deref())?,
+            time_zone: TABLE.optional("time_zone", row.time_zone.as_deref())?,
+            delivery_problem: TABLE.optional("delivery_problem", row.delivery_problem.as_deref())?,
             reminders: row.reminders.map(|minutes| own_reminders(&minutes)).transpose()?,
             told: told_version.zip(row.told_on).map(|(version, on)| Told { version, on }),
             removed_at: TABLE.optional_instant("removed_at", row.removed_at)?,
+            merged_into: row.merged_into.map(ParticipantId::from_uuid),
             version: TABLE.number("version", row.version)?,
         })
     }
@@ -143,8 +174,9 @@ pub(crate) async fn participants(store: &PgStore, meetings: &[MeetingId]) -> Res
 }
 
 const PARTICIPANTS: &str = "
-    SELECT id, meeting_id, user_id, email, name, role, response_status, comment, responded_at, reminders,
-        told_version, told_on, removed_at, version
+    SELECT id, meeting_id, user_id, email, name, role, response_status, comment, responded_at, answered_version,
+        reset_response, proposed_start, locale, time_zone, delivery_problem, reminders, told_version, told_on,
+        removed_at, merged_into, version
     FROM taskflow.meeting_participants
     WHERE meeting_id = ANY ($1)
     ORDER BY meeting_id, id";
@@ -160,8 +192,9 @@ pub(crate) async fn participants_by_id(
 }
 
 const PARTICIPANTS_BY_ID: &str = "
-    SELECT id, meeting_id, user_id, email, name, role, response_status, comment, responded_at, reminders,
-        told_version, told_on, removed_at, version
+    SELECT id, meeting_id, user_id, email, name, role, response_status, comment, responded_at, answered_version,
+        reset_response, proposed_start, locale, time_zone, delivery_problem, reminders, told_version, told_on,
+        removed_at, merged_into, version
     FROM taskflow.meeting_participants
     WHERE id = ANY ($1)";
 
@@ -195,12 +228,16 @@ pub(super) async fn insert(conn: &mut PgConnection, rows: &Rows) -> Result<(), S
 
 const INSERT: &str = "
     INSERT INTO taskflow.meeting_participants (id, meeting_id, user_id, email, email_key, name, role, response_status,
-        comment, responded_at, reminders, told_version, told_on, removed_at, version)
-    SELECT id, meeting_id, user_id, email, email_key, name, role, response_status, comment, responded_at, reminders,
-        told_version, told_on, removed_at, version
+        comment, responded_at, answered_version, reset_response, proposed_start, locale, time_zone, delivery_problem,
+        reminders, told_version, told_on, removed_at, merged_into, version)
+    SELECT id, meeting_id, user_id, email, email_key, name, role, response_status, comment, responded_at,
+        answered_version, reset_response, proposed_start, locale, time_zone, delivery_problem, reminders, told_version,
+        told_on, removed_at, merged_into, version
     FROM json_to_recordset($1::json) AS r (id uuid, meeting_id uuid, user_id uuid, email text, email_key text,
-        name text, role text, response_status text, comment text, responded_at timestamptz, reminders integer[],
-        told_version bigint, told_on boolean, removed_at timestamptz, version bigint)
+        name text, role text, response_status text, comment text, responded_at timestamptz, answered_version bigint,
+        reset_response text, proposed_start timestamptz, locale text, time_zone text, delivery_problem text,
+        reminders integer[], told_version bigint, told_on boolean, removed_at timestamptz, merged_into uuid,
+        version bigint)
     ORDER BY id
     ON CONFLICT (meeting_id, email_key) DO NOTHING
     RETURNING id";
@@ -218,13 +255,22 @@ const UPDATE: &str = "
         response_status = r.response_status,
         comment = r.comment,
         responded_at = r.responded_at,
+        answered_version = r.answered_version,
+        reset_response = r.reset_response,
+        proposed_start = r.proposed_start,
+        locale = r.locale,
+        time_zone = r.time_zone,
+        delivery_problem = r.delivery_problem,
         reminders = r.reminders,
         removed_at = r.removed_at,
+        merged_into = r.merged_into,
         version = r.version
     FROM (
         SELECT r.*
         FROM json_to_recordset($1::json) AS r (id uuid, user_id uuid, name text, role text, response_status text,
-            comment text, responded_at timestamptz, reminders integer[], removed_at timestamptz, version bigint)
+            comment text, responded_at timestamptz, answered_version bigint, reset_response text,
+            proposed_start timestamptz, locale text, time_zone text, delivery_problem text, reminders integer[],
+            removed_at timestamptz, merged_into uuid, version bigint)
         JOIN taskflow.meeting_participants AS l ON l.id = r.id AND l.version = r.version - 1
         ORDER BY l.id
         FOR NO KEY UPDATE OF l) AS r

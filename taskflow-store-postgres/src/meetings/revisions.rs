@@ -17,6 +17,7 @@ const TABLE: Table = Table("taskflow.meeting_revisions");
 pub(super) struct Params {
     meeting_id: MeetingId,
     version: u64,
+    sequence: Option<u32>,
     /// JSON inside JSON, so that it is kept as it was written.
     facts: String,
 }
@@ -24,7 +25,7 @@ pub(super) struct Params {
 impl Params {
     pub(super) fn new(revision: &Revision) -> Result<Self, StoreError> {
         let facts = json(&revision.facts)?;
-        Ok(Self { meeting_id: revision.meeting_id, version: revision.version, facts })
+        Ok(Self { meeting_id: revision.meeting_id, version: revision.version, sequence: revision.sequence, facts })
     }
 }
 
@@ -41,6 +42,7 @@ struct RevisionRow {
     place: i64,
     meeting_id: Uuid,
     version: i64,
+    sequence: Option<i64>,
     facts: String,
 }
 
@@ -67,10 +69,10 @@ pub(crate) async fn revisions(
 }
 
 const REVISIONS: &str = "
-    SELECT w.place, r.meeting_id, r.version, r.facts::text AS facts
+    SELECT w.place, r.meeting_id, r.version, r.sequence, r.facts::text AS facts
     FROM json_to_recordset($1::json) AS w (place bigint, meeting_id uuid, version bigint)
     CROSS JOIN LATERAL (
-        SELECT meeting_id, version, facts
+        SELECT meeting_id, version, sequence, facts
         FROM taskflow.meeting_revisions
         WHERE meeting_id = w.meeting_id AND version <= w.version
         ORDER BY version DESC
@@ -83,6 +85,7 @@ impl TryFrom<RevisionRow> for Revision {
         Ok(Self {
             meeting_id: MeetingId::from_uuid(row.meeting_id),
             version: TABLE.number("version", row.version)?,
+            sequence: row.sequence.map(|sequence| TABLE.number("sequence", sequence)).transpose()?,
             facts: serde_json::from_str(&row.facts).map_err(|error| TABLE.bad("facts", error.to_string()))?,
         })
     }
@@ -96,6 +99,6 @@ pub(super) async fn insert(conn: &mut PgConnection, rows: &Rows<()>) -> Result<(
 }
 
 const INSERT: &str = "
-    INSERT INTO taskflow.meeting_revisions (meeting_id, version, facts)
-    SELECT meeting_id, version, facts::json
-    FROM json_to_recordset($1::json) AS r (meeting_id uuid, version bigint, facts text)";
+    INSERT INTO taskflow.meeting_revisions (meeting_id, version, sequence, facts)
+    SELECT meeting_id, version, sequence, facts::json
+    FROM json_to_recordset($1::json) AS r (meeting_id uuid, version bigint, sequence bigint, facts text)";

@@ -8,8 +8,8 @@ use taskflow_core::ports::{Store, Viewer};
 use taskflow_core::testing::ManualClock;
 use taskflow_core::testing::workbench::{noon, text};
 use taskflow_core::{
-    Actor, App, Changes, Error, Expect, Invitee, Meeting, MeetingChange, MeetingDetails, MeetingResponse, MeetingRole,
-    NewMeeting, StartsAt, StoreError, User, Write,
+    Actor, App, Changes, Error, Expect, Invitee, Meeting, MeetingChange, MeetingDetails, MeetingResponse, NewMeeting,
+    StartsAt, StoreError, User, Write,
 };
 use taskflow_store_postgres::PgOptions;
 
@@ -37,7 +37,7 @@ async fn verified(world: &World, count: usize) -> Vec<User> {
 }
 
 fn invitee(email: &str) -> Invitee {
-    Invitee { email: email.parse().expect("an address"), name: None, role: MeetingRole::Attendee }
+    Invitee::new(email.parse().expect("an address"))
 }
 
 /// A meeting tomorrow with these people, and guests up to so many in all.

@@ -6,8 +6,8 @@ use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::ports::Loaded;
 use taskflow_core::{
-    BadRow, Comment, EmailAddress, MeetingId, OwnReminders, Participant, ParticipantId, PersonName, ReminderMinutes,
-    StoreError, Timestamp, Told, UserId,
+    BadRow, Comment, DeliveryProblem, EmailAddress, Locale, MeetingId, MeetingResponse, OwnReminders, Participant,
+    ParticipantId, PersonName, ReminderMinutes, StoreError, Timestamp, Told, UserId, Zone,
 };
 
 use crate::commit::Rows;
@@ -28,10 +28,17 @@ pub(super) struct Params<'a> {
     response_status: &'static str,
     comment: Option<&'a str>,
     responded_at: Option<i64>,
+    answered_version: Option<u64>,
+    reset_response: Option<&'static str>,
+    proposed_start: Option<i64>,
+    locale: Option<&'a str>,
+    time_zone: Option<&'a str>,
+    delivery_problem: Option<&'a str>,
     reminders: Option<Vec<u32>>,
     told_version: Option<u64>,
     told_on: Option<bool>,
     removed_at: Option<i64>,
+    merged_into: Option<ParticipantId>,
     version: u64,
 }
 
@@ -49,10 +56,17 @@ impl<'a> Params<'a> {
             response_status: participant.response.as_str(),
             comment: participant.comment.as_ref().map(Comment::as_str),
             responded_at: participant.responded_at.map(Timestamp::as_micros),
+            answered_version: participant.answered_version,
+            reset_response: participant.reset_response.map(MeetingResponse::as_str),
+            proposed_start: participant.proposed_start.map(Timestamp::as_micros),
+            locale: participant.locale.as_ref().map(Locale::as_str),
+            time_zone: participant.time_zone.as_ref().map(Zone::name),
+            delivery_problem: participant.delivery_problem.as_ref().map(DeliveryProblem::as_str),
             reminders: participant.reminders.as_ref().map(minutes),
             told_version: participant.told.map(|told| told.version),
             told_on: participant.told.map(|told| told.on),
             removed_at: participant.removed_at.map(Timestamp::as_micros),
+            merged_into: participant.merged_into,
             version: participant.version,
         }
     }
@@ -109,10 +123,17 @@ struct ParticipantRow {
     response_status: String,
     comment: Option<String>,
     responded_at: Option<i64>,
+    answered_version: Option<i64>,
+    reset_response: Option<String>,
+    proposed_start: Option<i64>,
+    locale: Option<String>,
+    time_zone: Option<String>,
+    delivery_problem: Option<String>,
     reminders: Option<String>,
     told_version: Option<i64>,
     told_on: Option<bool>,
     removed_at: Option<i64>,
+    merged_into: Option<String>,
     version: i64,
 }
 
@@ -131,9 +152,19 @@ impl TryFrom<ParticipantRow> for Participant {
             response: TABLE.value("response_status", &row.response_status)?,
             comment: TABLE.optional("comment", row.comment.as_deref())?,
             responded_at: TABLE.optional_instant("responded_at", row.responded_at)?,
+            answered_version: row
+                .answered_version
+                .map(|version| TABLE.number("answered_version", version))
+                .transpose()?,
+            reset_response: TABLE.optional("reset_response", row.reset_response.as_deref())?,
+            proposed_start: TABLE.optional_instant("proposed_start", row.proposed_start)?,
+            locale: TABLE.optional("locale", row.locale.as_deref())?,
+            time_zone: TABLE.optional("time_zone", row.time_zone.as_deref())?,
+            delivery_problem: TABLE.optional("delivery_problem", row.delivery_problem.as_deref())?,
             reminders: row.reminders.as_deref().map(own_reminders).transpose()?,
             told: told_version.zip(row.told_on).map(|(version, on)| Told { version, on }),
             removed_at: TABLE.optional_instant("removed_at", row.removed_at)?,
+            merged_into: TABLE.optional("merged_into", row.merged_into.as_deref())?,
             version: TABLE.number("version", row.version)?,
         })
     }
@@ -154,8 +185,9 @@ pub(crate) async fn participants(pool: &SqlitePool, meetings: &[MeetingId]) -> R
 }
 
 const PARTICIPANTS: &str = "
-    SELECT id, meeting_id, user_id, email, name, role, response_status, comment, responded_at, reminders, told_version,
-        told_on, removed_at, version
+    SELECT id, meeting_id, user_id, email, name, role, response_status, comment, responded_at, answered_version,
+        reset_response, proposed_start, locale, time_zone, delivery_problem, reminders, told_version, told_on, removed_at,
+        merged_into, version
     FROM taskflow_meeting_participants
     WHERE meeting_id IN (SELECT value FROM json_each(?1))
     ORDER BY meeting_id, id";
@@ -172,7 +204,8 @@ pub(crate) async fn participants_by_id(
 
 const PARTICIPANTS_BY_ID: &str = "
     SELECT p.id, p.meeting_id, p.user_id, p.email, p.name, p.role, p.response_status, p.comment, p.responded_at,
-        p.reminders, p.told_version, p.told_on, p.removed_at, p.version
+        p.answered_version, p.reset_response, p.proposed_start, p.locale, p.time_zone, p.delivery_problem, p.reminders,
+        p.told_version, p.told_on, p.removed_at, p.merged_into, p.version
     FROM json_each(?1) AS j
     CROSS JOIN taskflow_meeting_participants AS p ON p.id = j.value";
 
@@ -202,8 +235,15 @@ const UPDATE: &str = "
         response_status = j.value ->> 'response_status',
         comment = j.value ->> 'comment',
         responded_at = j.value ->> 'responded_at',
+        answered_version = j.value ->> 'answered_version',
+        reset_response = j.value ->> 'reset_response',
+        proposed_start = j.value ->> 'proposed_start',
+        locale = j.value ->> 'locale',
+        time_zone = j.value ->> 'time_zone',
+        delivery_problem = j.value ->> 'delivery_problem',
         reminders = j.value ->> 'reminders',
         removed_at = j.value ->> 'removed_at',
+        merged_into = j.value ->> 'merged_into',
         version = j.value ->> 'version'
     FROM json_each(?1) AS j
     WHERE taskflow_meeting_participants.id = j.value ->> 'id'
@@ -219,11 +259,14 @@ pub(super) async fn insert(conn: &mut SqliteConnection, rows: &Rows) -> Result<(
 /// The condition leaves out people whose account is gone, the conflict those whose address is there already.
 const INSERT: &str = "
     INSERT INTO taskflow_meeting_participants (id, meeting_id, user_id, email, email_key, name, role, response_status,
-        comment, responded_at, reminders, told_version, told_on, removed_at, version)
+        comment, responded_at, answered_version, reset_response, proposed_start, locale, time_zone, delivery_problem,
+        reminders, told_version, told_on, removed_at, merged_into, version)
     SELECT j.value ->> 'id', j.value ->> 'meeting_id', u.id, j.value ->> 'email', j.value ->> 'email_key',
         j.value ->> 'name', j.value ->> 'role', j.value ->> 'response_status', j.value ->> 'comment',
-        j.value ->> 'responded_at', j.value ->> 'reminders', j.value ->> 'told_version', j.value ->> 'told_on',
-        j.value ->> 'removed_at', j.value ->> 'version'
+        j.value ->> 'responded_at', j.value ->> 'answered_version', j.value ->> 'reset_response',
+        j.value ->> 'proposed_start', j.value ->> 'locale', j.value ->> 'time_zone', j.value ->> 'delivery_problem',
+        j.value ->> 'reminders', j.value ->> 'told_version', j.value ->> 'told_on', j.value ->> 'removed_at',
+        j.value ->> 'merged_into', j.value ->> 'version'
     FROM json_each(?1) AS j
     LEFT JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id'
     WHERE u.id IS NOT NULL OR j.value ->> 'user_id' IS NULL

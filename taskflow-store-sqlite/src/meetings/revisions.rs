@@ -15,13 +15,14 @@ const TABLE: Table = Table("taskflow_meeting_revisions");
 pub(super) struct Params {
     meeting_id: MeetingId,
     version: u64,
+    sequence: Option<u32>,
     facts: String,
 }
 
 impl Params {
     pub(super) fn new(revision: &Revision) -> Result<Self, StoreError> {
         let facts = serde_json::to_string(&revision.facts).map_err(|error| StoreError::Internal(error.into()))?;
-        Ok(Self { meeting_id: revision.meeting_id, version: revision.version, facts })
+        Ok(Self { meeting_id: revision.meeting_id, version: revision.version, sequence: revision.sequence, facts })
     }
 }
 
@@ -31,6 +32,7 @@ struct RevisionRow {
     wanted: i64,
     meeting_id: String,
     version: i64,
+    sequence: Option<i64>,
     facts: String,
 }
 
@@ -41,6 +43,7 @@ impl TryFrom<RevisionRow> for Revision {
         Ok(Self {
             meeting_id: TABLE.value("meeting_id", &row.meeting_id)?,
             version: TABLE.number("version", row.version)?,
+            sequence: row.sequence.map(|sequence| TABLE.number("sequence", sequence)).transpose()?,
             facts: serde_json::from_str(&row.facts).map_err(|error| TABLE.bad("facts", error.to_string()))?,
         })
     }
@@ -57,7 +60,7 @@ pub(crate) async fn revisions(
 }
 
 const REVISIONS: &str = "
-    SELECT j.key AS wanted, r.meeting_id, r.version, r.facts
+    SELECT j.key AS wanted, r.meeting_id, r.version, r.sequence, r.facts
     FROM json_each(?1) AS j
     CROSS JOIN taskflow_meeting_revisions AS r ON r.meeting_id = j.value ->> 0
         AND r.version = (
@@ -70,8 +73,8 @@ pub(super) async fn insert(conn: &mut SqliteConnection, rows: &Rows) -> Result<(
 }
 
 const INSERT: &str = "
-    INSERT INTO taskflow_meeting_revisions (meeting_id, version, facts)
-    SELECT value ->> 'meeting_id', value ->> 'version', value ->> 'facts'
+    INSERT INTO taskflow_meeting_revisions (meeting_id, version, sequence, facts)
+    SELECT value ->> 'meeting_id', value ->> 'version', value ->> 'sequence', value ->> 'facts'
     FROM json_each(?1)
     WHERE true
     RETURNING meeting_id";

@@ -8,7 +8,7 @@ use taskflow_core::ports::{Outbox, Store, Viewer};
 use taskflow_core::testing::ManualClock;
 use taskflow_core::testing::workbench::noon;
 use taskflow_core::{
-    Actor, App, Expect, Invitee, MeetingChange, MeetingDetails, MeetingId, MeetingRole, NewMeeting, StartsAt, User,
+    Actor, App, Expect, Invitee, MeetingChange, MeetingDetails, MeetingId, NewMeeting, StartsAt, User,
 };
 
 use crate::world::World;
@@ -20,7 +20,7 @@ async fn called(world: &World, organizer: &User) -> (App, MeetingDetails) {
     let starts_at = StartsAt::Instant(noon() + Duration::from_hours(2));
     let guest = "guest@example.org".parse().expect("an address");
     let new = NewMeeting {
-        invitees: vec![Invitee { email: guest, name: None, role: MeetingRole::Attendee }],
+        invitees: vec![Invitee::new(guest)],
         ..NewMeeting::titled("Board".parse().expect("a title"), starts_at)
     };
     let details = app.create_meeting(Actor::User(organizer.id), new).await.expect("a meeting");

@@ -104,7 +104,8 @@ impl App {
         };
         let facts = meeting.facts();
         if before.is_none_or(|before| before.meeting.facts() != facts) {
-            let revision = Revision { meeting_id: meeting.id, version: meeting.version, facts };
+            let revision =
+                Revision { meeting_id: meeting.id, version: meeting.version, sequence: Some(meeting.sequence), facts };
             changes = changes.write(Write::InsertRevision(revision));
         }
         // Who is no longer in it learns that, too.

@@ -263,6 +263,7 @@ pub(super) async fn the_newest_revision_that_is_not_later_is_found(open: Arc<dyn
     let revision = |n: u64, version: u64, meeting: &Meeting| Revision {
         meeting_id: meeting_id(n),
         version,
+        sequence: (version != 4).then_some(u32::MAX),
         facts: crate::MeetingFacts { title: format!("version {version}"), ..meeting.facts() },
     };
     let (bare, full) = (meeting(1, 1), everything_as(2));

@@ -34,7 +34,14 @@ fn everything(n: u64) -> Participant {
         comment: Some("later\r\nperhaps; \u{4e2d}".parse().expect("a comment")),
         responded_at: Some(noon() + Duration::from_micros(1)),
         reminders: Some(minutes(&[0, 15, 60, 1440, 40_320])),
+        answered_version: Some(6),
+        reset_response: Some(MeetingResponse::Declined),
+        proposed_start: Some(noon() + Duration::from_micros(3)),
+        locale: Some("de-CH".parse().expect("a locale")),
+        time_zone: Some("America/New_York".parse().expect("a zone")),
+        delivery_problem: crate::DeliveryProblem::from_text("550 5.1.1\r\n no \"such\" user \u{1F600}"),
         removed_at: Some(noon() + Duration::from_micros(2)),
+        merged_into: Some(participant_id(2)),
         version: 7,
         ..member(n, 1, 2)
     }

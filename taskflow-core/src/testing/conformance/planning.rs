@@ -166,7 +166,7 @@ fn large(n: u64) -> Changes {
     let event = EventId::from_uuid(participant_id(first).as_uuid());
     let details = crate::MeetingDetails { meeting: mine.clone(), participants: people.clone() };
     let announcement = Announcement::meeting(event, crate::Actor::System, None, &details, audience);
-    let revision = Revision { meeting_id: mine.id, version: 1, facts: mine.facts() };
+    let revision = Revision { meeting_id: mine.id, version: 1, sequence: Some(0), facts: mine.facts() };
     called(mine, people).write(Write::InsertRevision(revision)).deliver(reminders).announce(announcement)
 }
 

@@ -64,7 +64,7 @@ async fn found_with_older_rules(world: &World, id: MeetingId) -> Meeting {
     let now = found[&id].clone().expect("a readable row");
     let starts_at = now.starts_at - Duration::from_hours(1);
     let old = Meeting { starts_at, tzdb: "2020a".to_owned(), version: now.version + 1, ..now };
-    let revision = Revision { meeting_id: id, version: old.version, facts: old.facts() };
+    let revision = Revision { meeting_id: id, version: old.version, sequence: Some(old.sequence), facts: old.facts() };
     let changes = Changes::new().write(Write::UpdateMeeting(old.clone())).write(Write::InsertRevision(revision));
     world.storage.commit(&changes).await.expect("an older build");
     old

@@ -98,7 +98,7 @@ pub(super) async fn cancelled_meetings_go_with_everybody_in_them(open: Arc<dyn O
     let off = |n, at| Meeting { cancelled_at: Some(at), ..meeting(n, 1) };
     let rows = [off(1, after(0)), off(2, after(9)), off(3, after(10)), meeting(4, 1)];
     for (n, row) in (1..).zip(rows) {
-        let revision = Revision { meeting_id: row.id, version: 1, facts: row.facts() };
+        let revision = Revision { meeting_id: row.id, version: 1, sequence: Some(0), facts: row.facts() };
         let id = EventId::from_uuid(meeting_id(n).as_uuid());
         let audience = vec![user_id(1), user_id(2)];
         let details = crate::MeetingDetails { meeting: row.clone(), participants: Vec::new() };

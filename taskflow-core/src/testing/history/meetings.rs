@@ -72,7 +72,12 @@ fn people(some: u8) -> Vec<Invitee> {
         1 => format!("user-{}", n % 6),
         _ => format!("USER-{}", n % 6),
     };
-    (0..some % 4).map(|n| invitee(&name(some.wrapping_mul(7).wrapping_add(n * 5)))).collect()
+    let guest = |n: u8| Invitee {
+        locale: n.is_multiple_of(2).then(|| "de-CH".parse().expect("a locale")),
+        time_zone: n.is_multiple_of(3).then(|| "Asia/Kolkata".parse().expect("a zone")),
+        ..invitee(&name(some.wrapping_mul(7).wrapping_add(n * 5)))
+    };
+    (0..some % 4).map(guest).collect()
 }
 
 impl Play<'_> {

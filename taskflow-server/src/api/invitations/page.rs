@@ -120,7 +120,7 @@ fn push(body: &mut String, text: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use poem::IntoResponse;
-    use taskflow_core::{Invitee, MeetingId, MeetingRole, NewMeeting, ParticipantId, StartsAt, UserId};
+    use taskflow_core::{Invitee, MeetingId, NewMeeting, ParticipantId, StartsAt, UserId};
     use uuid::Uuid;
 
     use super::*;
@@ -142,11 +142,7 @@ mod tests {
         let meeting =
             Meeting::new(id, UserId::from_uuid(Uuid::nil()), organizer, &zone, new, at("2027-01-01T00:00:00Z"))
                 .expect("a meeting");
-        let invitee = Invitee {
-            email: "guest@example.org".parse().expect("an address"),
-            name: None,
-            role: MeetingRole::Attendee,
-        };
+        let invitee = Invitee::new("guest@example.org".parse().expect("an address"));
         let participant = Participant::invited(ParticipantId::from_uuid(Uuid::nil()), id, invitee, None);
         Invitation { meeting, participant, respond_url: None }
     }

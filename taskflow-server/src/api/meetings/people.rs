@@ -5,8 +5,8 @@ use poem_openapi::registry::{MetaSchema, Registry};
 use poem_openapi::types::{ParseFromJSON, Type};
 use serde_json::{Value, json};
 use taskflow_core::{
-    App, Comment, EmailAddress, Invitee, MeetingResponse, MeetingRole, Participant, ParticipantId, PersonName,
-    Timestamp,
+    App, Comment, DeliveryProblem, EmailAddress, Invitee, Locale, MeetingResponse, MeetingRole, Participant,
+    ParticipantId, PersonName, Timestamp, Zone,
 };
 
 use crate::api::wire::{text, words_schema};
@@ -28,8 +28,16 @@ pub(in crate::api) struct ParticipantBody {
     response_status: Val<MeetingResponse>,
     /// What they added to it.
     comment: Option<Val<Comment>>,
-    /// When they answered.
+    /// When they answered; absent while an answer is awaited.
     responded_at: Option<Val<Timestamp>>,
+    /// The start they proposed instead.
+    proposed_start: Option<Val<Timestamp>>,
+    /// The language of a guest's mail and pages, if one was given; otherwise the organizer's.
+    locale: Option<Val<Locale>>,
+    /// The zone in which a guest reads times, if one was given; otherwise the organizer's.
+    time_zone: Option<Val<Zone>>,
+    /// Why mail about the meeting does not reach them.
+    delivery_problem: Option<Val<DeliveryProblem>>,
 }
 
 /// Somebody to invite.
@@ -44,6 +52,12 @@ struct InviteeBody {
     /// Whether they should come (`attendee`, also when left out) or may (`optional`).
     #[oai(nullable)]
     role: Field<Role>,
+    /// The language of mail and pages for a guest; the organizer's when left out.
+    #[oai(nullable)]
+    locale: Field<Locale>,
+    /// The zone in which a guest reads times; the organizer's when left out.
+    #[oai(nullable)]
+    time_zone: Field<Zone>,
 }
 
 /// Whom to invite as well: one person, or lists of them.
@@ -59,6 +73,12 @@ pub(super) struct InviteesBody {
     /// Whether they should come (`attendee`, also when left out) or may (`optional`).
     #[oai(nullable)]
     role: Field<Role>,
+    /// The language of mail and pages for a guest; the organizer's when left out.
+    #[oai(nullable)]
+    locale: Field<Locale>,
+    /// The zone in which a guest reads times; the organizer's when left out.
+    #[oai(nullable)]
+    time_zone: Field<Zone>,
     /// Several people, by address alone.
     #[oai(nullable)]
     participant_emails: Field<Addresses>,
@@ -112,7 +132,7 @@ pub(super) fn invitees(findings: &mut Findings, emails: Field<Addresses>, people
     let Addresses(emails) = findings.optional("participant_emails", emails).unwrap_or(Addresses(Vec::new()));
     for (index, email) in emails.iter().enumerate() {
         match EmailAddress::parse(email) {
-            Ok(email) => invitees.push(Invitee { email, name: None, role: MeetingRole::default() }),
+            Ok(email) => invitees.push(Invitee::new(email)),
             Err(message) => findings.note(&format!("participant_emails.{index}"), message),
         }
     }
@@ -133,7 +153,10 @@ fn person(findings: &mut Findings, path: &str, object: Value) -> Option<Invitee>
     let email = findings.required(&format!("{path}.email"), body.email);
     let name = findings.optional(&format!("{path}.name"), body.name);
     let role = findings.optional(&format!("{path}.role"), body.role);
-    email.map(|email| Invitee { email, name, role: role.map_or_else(MeetingRole::default, |Role(role)| role) })
+    let locale = findings.optional(&format!("{path}.locale"), body.locale);
+    let time_zone = findings.optional(&format!("{path}.time_zone"), body.time_zone);
+    let role = role.map_or_else(MeetingRole::default, |Role(role)| role);
+    email.map(|email| Invitee { email, name, role, locale, time_zone })
 }
 
 impl InviteesBody {
@@ -145,15 +168,17 @@ impl InviteesBody {
         ];
         let mut invitees = invitees(&mut findings, self.participant_emails, self.participants);
         let (name, role) = (findings.optional("name", self.name), findings.optional("role", self.role));
+        let role = role.map_or_else(MeetingRole::default, |Role(role)| role);
+        let locale = findings.optional("locale", self.locale);
+        let time_zone = findings.optional("time_zone", self.time_zone);
         match self.email {
             Field::Absent | Field::Null if lists == [true; 2] => {
                 findings.note("email", "is required, or a list under participants or participant_emails");
             }
-            email => invitees.extend(findings.optional("email", email).map(|email| Invitee {
-                email,
-                name,
-                role: role.map_or_else(MeetingRole::default, |Role(role)| role),
-            })),
+            email => {
+                let email = findings.optional("email", email);
+                invitees.extend(email.map(|email| Invitee { email, name, role, locale, time_zone }));
+            }
         }
         findings.finish(Some(invitees))
     }
@@ -185,7 +210,14 @@ impl From<Participant> for ParticipantBody {
             role: Val(participant.role),
             response_status: Val(participant.response),
             comment: participant.comment.map(Val),
-            responded_at: participant.responded_at.map(Val),
+            responded_at: participant
+                .responded_at
+                .filter(|_| participant.response != MeetingResponse::Pending)
+                .map(Val),
+            proposed_start: participant.proposed_start.map(Val),
+            locale: participant.locale.map(Val),
+            time_zone: participant.time_zone.map(Val),
+            delivery_problem: participant.delivery_problem.map(Val),
         }
     }
 }

@@ -3,8 +3,8 @@
 use poem_openapi::registry::MetaSchema;
 use serde_json::{Value, json};
 use taskflow_core::{
-    Comment, DeliveryState, DurationMinutes, InvalidValue, Location, MeetingId, MeetingResponse, MeetingRole,
-    MeetingStatus, MeetingTitle, MeetingType, MeetingUrl, ParticipantId, PersonName, StartsAt, Timestamp,
+    Comment, DeliveryProblem, DeliveryState, DurationMinutes, InvalidValue, Location, MeetingId, MeetingResponse,
+    MeetingRole, MeetingStatus, MeetingTitle, MeetingType, MeetingUrl, ParticipantId, PersonName, StartsAt, Timestamp,
 };
 
 use super::{
@@ -16,6 +16,7 @@ texts! {
     Location => with_pattern(text_schema(1, Self::MAX_LENGTH), LINE), "Room 1", |v| json!(v.as_str());
     PersonName => with_pattern(text_schema(1, Self::MAX_LENGTH), LINE), "Grace Hopper", |v| json!(v.as_str());
     Comment => with_pattern(text_schema(1, Self::MAX_LENGTH), TEXT), "I will be five minutes late", |v| json!(v.as_str());
+    DeliveryProblem => with_pattern(text_schema(1, Self::MAX_LENGTH), LINE), "550 5.1.1 no such mailbox", |v| json!(v.as_str());
     MeetingUrl => with_format(text_schema(1, Self::MAX_LENGTH), "uri"), "https://meet.example.org/room", |v| json!(v.as_str());
     MeetingType => words_schema(Self::ALL.map(Self::as_str)), "in_person", |v| json!(v.as_str());
     MeetingStatus => words_schema(Self::ALL.map(Self::as_str)), "scheduled", |v| json!(v.as_str());
