@@ -108,6 +108,7 @@ impl Sample {
             name: "Ada".to_owned(),
             locale: locale.parse()?,
             zone: "Europe/Berlin".parse()?,
+            date: now,
             public_url: Some(SERVICE.to_owned()),
             unsubscribe_url: Some(format!("{SERVICE}/u/sample")).filter(|_| kind.is_recurring()),
             topic,

@@ -155,6 +155,7 @@ impl Ours {
                 name: "Ada".to_owned(),
                 locale: "en".parse().expect("a locale"),
                 zone: self.moment.zone.clone(),
+                date: self.clock.now(),
                 public_url: Some("https://tasks.example.org".to_owned()),
                 unsubscribe_url: Some("https://tasks.example.org/u/bench".to_owned()),
                 topic: Topic::DailySummary(Box::new(digest.clone())),

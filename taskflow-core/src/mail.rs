@@ -25,6 +25,8 @@ pub struct Letter {
     pub locale: Locale,
     /// The zone to tell times in.
     pub zone: Zone,
+    /// The Date of the mail. What is told relative to it (`in 15 minutes`, `tomorrow`) is the same in every repeat.
+    pub date: Timestamp,
     /// Where the service lives, without a slash at the end; `None`: it has no address, write no links.
     pub public_url: Option<String>,
     /// Where the reader ends mail of this kind without signing in; only for what recurs, and when the service makes links.

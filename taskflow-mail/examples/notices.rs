@@ -35,11 +35,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         let locale: Locale = tag.parse()?;
         for kind in NoticeKind::ALL {
             let Some(topic) = Topic::sample(kind, now) else { continue };
-            let written = letter("Ada", topic, &locale, &zone);
+            let written = letter("Ada", topic, &locale, &zone, now);
             write(&folder, &format!("{kind}.{tag}.sample"), &templates, &written, None, now)?;
             for (n, text) in HOSTILE.iter().enumerate() {
                 let Some(topic) = Topic::sample(kind, now) else { continue };
-                let written = letter(text, with(topic, text)?, &locale, &zone);
+                let written = letter(text, with(topic, text)?, &locale, &zone, now);
                 write(&folder, &format!("{kind}.{tag}.hostile{n}"), &templates, &written, Some(text), now)?;
             }
         }
@@ -47,12 +47,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn letter(name: &str, topic: Topic, locale: &Locale, zone: &Zone) -> Letter {
+fn letter(name: &str, topic: Topic, locale: &Locale, zone: &Zone, date: Timestamp) -> Letter {
     let unsubscribe_url = Some(format!("{SERVICE}/u/sample")).filter(|_| topic.kind().is_recurring());
     Letter {
         name: name.to_owned(),
         locale: locale.clone(),
         zone: zone.clone(),
+        date,
         public_url: Some(SERVICE.to_owned()),
         unsubscribe_url,
         topic,

@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use taskflow_core::ports::Renderer;
-//! use taskflow_core::{Letter, Locale, Topic, Zone};
+//! use taskflow_core::{Letter, Locale, Timestamp, Topic, Zone};
 //! use taskflow_mail::Templates;
 //!
 //! let templates = Templates::builder().template("welcome/subject.txt", "Hi {{ name }}!").build()?;
@@ -10,6 +10,7 @@
 //!     name: "Ada".to_owned(),
 //!     locale: Locale::en(),
 //!     zone: "Europe/Berlin".parse()?,
+//!     date: Timestamp::from_micros(0),
 //!     public_url: Some("https://tasks.example.org".to_owned()),
 //!     unsubscribe_url: None,
 //!     topic: Topic::Welcome { verify_url: None },

@@ -39,14 +39,15 @@ use shipped::SHIPPED;
 ///
 /// * `welcome` has `verify_url` (may be none);
 /// * `verify_email` and `password_reset` have `url` and `until`, `password_changed` has `when`;
-/// * `task_due` has `title`, `description` (may be none), `due` and `priority`;
+/// * `task_due` has `title`, `description` (may be none), `due`, `priority`, `timing` (`ahead`, `now`, `late`) and
+///   `relative`, how far off it is as the mail is sent (`in 15 minutes`, `tomorrow at 09:00`);
 /// * `task_status` has `title`, `status` (`pending`, `in_progress`, `completed`), `was` and `is` in words, and `due` (may
 ///   be none);
 /// * `task_reminder` has `tasks` and `daily_summary` `parts`, a list of the same with a `title`: `items`, of which each has
 ///   `title`, `about` (may be none) and `is_late`, how many there are in `total`, and in `more` how many are not shown, in
 ///   words (may be none); `daily_summary` also has `day`;
-/// * `meeting_…` have `title`, `when`, `when_briefly`, `lasts`, `how`, `organizer` and `is_cancelled`, and what may be
-///   none: `description`, `location`, `meeting_url`, `answer` (the reader's own so far) and `respond_url`, a page where
+/// * `meeting_…` have `title`, `when`, `when_briefly`, `relative` (as `task_due`), `lasts`, `how`, `organizer`,
+///   `organizer_name` (the address where there is no name) and `is_cancelled`, and what may be none: `description`, `location`, `meeting_url`, `answer` (the reader's own so far) and `respond_url`, a page where
 ///   it can be given. `meeting_change` also has `changes`, a list of `{what, was, is}`; `meeting_reminder` the
 ///   organizer's `message` (may be none); `meeting_left` has `who`;
 /// * `server_alert` and `server_recovery` have `problems`, a list of lines, `since` and `until` (none: it lasts).
@@ -104,7 +105,7 @@ impl Templates {
         }
         let kind = letter.topic.kind();
         let words = self.catalogues.closest(&letter.locale).ok_or(RenderError("there are no words".to_owned()))?;
-        let reader = Reader { words, zone: &letter.zone };
+        let reader = Reader { words, zone: &letter.zone, date: letter.date };
         let known = Known {
             name: Value::from(letter.name.as_str()),
             locale: Value::from(words.tag()),
@@ -180,6 +181,7 @@ fn sample(kind: NoticeKind, locale: &Locale, zone: &Zone, public_url: Option<&st
         name: "Ada".to_owned(),
         locale: locale.clone(),
         zone: zone.clone(),
+        date: now,
         public_url: public_url.map(ToOwned::to_owned),
         unsubscribe_url,
         topic: Topic::sample(kind, now)?,

@@ -17,12 +17,12 @@ fn the_quickstart_prints_the_welcome_and_the_reminder() {
 2026-03-27T09:00:00.000000Z  to ada@example.org: Welcome to TaskFlow
 Hello ada,
 
-your account is ready.
+Your account is ready.
 
 2026-03-29T07:45:00.000000Z  to ada@example.org: Due soon: Change the clocks
 Hello ada,
 
-\"Change the clocks\" is due at 2026-03-29 10:00 CEST.
+\"Change the clocks\" is due on 2026-03-29 at 10:00 CEST.
 
 ";
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected);

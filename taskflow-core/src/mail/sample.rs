@@ -39,8 +39,8 @@ impl Topic {
                 Self::ServerRecovery { since: now - Duration::from_mins(25), until: now, problems: problems() }
             }
             NoticeKind::TaskDue => {
-                let task = task("Water the plants", TaskPriority::Medium, now, 1)?;
-                let due_at = task.due_at?;
+                let due_at = now + Duration::from_mins(15);
+                let task = Task { due_at: Some(due_at), ..task("Water the plants", TaskPriority::Medium, now, 1)? };
                 Self::TaskDue { task, due_at }
             }
             NoticeKind::MeetingInvite => Self::MeetingInvite(invitation()?),

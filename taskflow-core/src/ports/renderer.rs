@@ -1,4 +1,4 @@
-use crate::{Content, Invitation, Letter, Topic};
+use crate::{Content, Invitation, Letter, PersonName, Timestamp, Topic};
 
 /// A letter that cannot be put into words: the fault of a template, named without its content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,26 +24,25 @@ impl Renderer for PlainRenderer {
     fn render(&self, letter: &Letter) -> Result<Content, RenderError> {
         let (subject, line) = match &letter.topic {
             Topic::Welcome { verify_url } => {
-                let verify = verify_url.as_ref().map(|url| format!(" Please confirm your address: {url}"));
-                let line = format!("your account is ready.{}", verify.unwrap_or_default());
+                let verify = verify_url.as_ref().map(|url| format!(" Please confirm your email address: {url}"));
+                let line = format!("Your account is ready.{}", verify.unwrap_or_default());
                 ("Welcome to TaskFlow".to_owned(), line)
             }
             Topic::VerifyEmail { url, .. } => {
-                ("Confirm your address".to_owned(), format!("please confirm your address: {url}"))
+                ("Confirm your email address".to_owned(), format!("Please confirm your email address: {url}"))
             }
             Topic::PasswordReset { url, .. } => {
-                ("Set a new password".to_owned(), format!("set a new password here: {url}"))
+                ("Set a new password".to_owned(), format!("You can set a new password here: {url}"))
             }
             Topic::PasswordChanged { at } => {
-                let when = letter.zone.wall_clock(*at);
-                let when = format!("{} {}", when.at.format("%Y-%m-%d %H:%M"), when.abbreviation);
-                ("Your password was changed".to_owned(), format!("your password was changed at {when}."))
+                let line = format!("Your password was changed on {}.", when(letter, *at));
+                ("Your password was changed".to_owned(), line)
             }
             Topic::TaskStatus { task, is, .. } => {
-                (format!("{}: {is}", task.title), format!("\"{}\" is {is} now.", task.title))
+                (format!("{}: {is}", task.title), format!("\"{}\" is now {is}.", task.title))
             }
             Topic::TaskReminder { tasks } => {
-                (format!("{} open tasks", tasks.total), format!("you have {} open tasks.", tasks.total))
+                (format!("{} open tasks", tasks.total), format!("You have {} open tasks.", tasks.total))
             }
             Topic::DailySummary(digest) => (
                 format!("Your day: {}", digest.date),
@@ -54,24 +53,28 @@ impl Renderer for PlainRenderer {
             ),
             Topic::ServerAlert { problems, .. } => ("Something is wrong".to_owned(), problems.join("\n")),
             Topic::ServerRecovery { problems, .. } => {
-                ("It is right again".to_owned(), format!("this is over:\n{}", problems.join("\n")))
+                let line = format!("This problem has been resolved:\n{}", problems.join("\n"));
+                ("Everything is running normally again".to_owned(), line)
             }
             Topic::Letter(letter) => {
                 let text = letter.text.clone().unwrap_or_default();
                 return Ok(Content { subject: letter.subject.clone(), text, html: letter.html.clone() });
             }
-            Topic::MeetingInvite(invitation) => meeting(letter, invitation, "Invitation", "you are invited to"),
-            Topic::MeetingChange { invitation, .. } => meeting(letter, invitation, "Changed", "there is news of"),
-            Topic::MeetingCancel(invitation) => meeting(letter, invitation, "Cancelled", "this is off:"),
-            Topic::MeetingReminder { invitation, .. } => meeting(letter, invitation, "Soon", "this begins soon:"),
+            Topic::MeetingInvite(invitation) => meeting(letter, invitation, "Invitation", "You are invited to"),
+            Topic::MeetingChange { invitation, .. } => meeting(letter, invitation, "Changed", "There are changes to"),
+            Topic::MeetingCancel(invitation) => meeting(letter, invitation, "Cancelled", "This meeting is cancelled:"),
+            Topic::MeetingReminder { invitation, .. } => {
+                meeting(letter, invitation, "Soon", "This meeting starts soon:")
+            }
             Topic::MeetingLeft(invitation) => {
-                let who = format!("{} has left", invitation.participant.email);
-                meeting(letter, invitation, "Somebody left", &who)
+                let participant = &invitation.participant;
+                let who = participant.name.as_ref().map_or(participant.email.as_str(), PersonName::as_str);
+                let subject = format!("{who} can't make it");
+                meeting(letter, invitation, &subject, &format!("{who} will not attend"))
             }
             Topic::TaskDue { task, due_at } => {
-                let due = letter.zone.wall_clock(*due_at);
-                let due = format!("{} {}", due.at.format("%Y-%m-%d %H:%M"), due.abbreviation);
-                (format!("Due soon: {}", task.title), format!("\"{}\" is due at {due}.", task.title))
+                let line = format!("\"{}\" is due on {}.", task.title, when(letter, *due_at));
+                (format!("Due soon: {}", task.title), line)
             }
         };
         Ok(Content { subject, text: format!("Hello {},\n\n{line}\n", letter.name), html: None })
@@ -79,7 +82,12 @@ impl Renderer for PlainRenderer {
 }
 
 fn meeting(letter: &Letter, Invitation { meeting, .. }: &Invitation, subject: &str, line: &str) -> (String, String) {
-    let when = letter.zone.wall_clock(meeting.starts_at);
-    let when = format!("{} {}", when.at.format("%Y-%m-%d %H:%M"), when.abbreviation);
-    (format!("{subject}: {}", meeting.title), format!("{line} \"{}\", {when}.", meeting.title))
+    let when = when(letter, meeting.starts_at);
+    (format!("{subject}: {}", meeting.title), format!("{line} \"{}\" on {when}.", meeting.title))
+}
+
+/// For example `2026-11-22 at 10:30 CET`.
+fn when(letter: &Letter, at: Timestamp) -> String {
+    let clock = letter.zone.wall_clock(at);
+    format!("{} {}", clock.at.format("%Y-%m-%d at %H:%M"), clock.abbreviation)
 }

@@ -29,11 +29,13 @@ pub(super) fn words(
         description => meeting.description.as_ref().map(Description::as_str),
         when => reader.long(meeting.starts_at)?,
         when_briefly => reader.brief(meeting.starts_at)?,
+        relative => reader.relative(meeting.starts_at)?,
         lasts => reader.lasts(meeting.duration.get())?,
         how => how(meeting.meeting_type, reader)?,
         location => meeting.location.as_ref().map(Location::as_str),
         meeting_url => meeting.meeting_url.as_ref().map(MeetingUrl::as_str),
         organizer => called(&meeting.organizer),
+        organizer_name => name_of(&meeting.organizer),
         is_cancelled => meeting.cancelled_at.is_some(),
         respond_url => respond_url.as_ref().filter(|_| is_asked),
         answer,
@@ -42,8 +44,8 @@ pub(super) fn words(
 
 /// What the letter to an organizer knows about somebody who left.
 pub(super) fn who_left(Invitation { participant, .. }: &Invitation) -> Value {
-    let name = participant.name.as_ref().map(PersonName::to_string);
-    context! { who => called(&Mailbox { name, address: participant.email.clone() }) }
+    let name = participant.name.as_ref().map(PersonName::as_str);
+    context! { who => name.unwrap_or(participant.email.as_str()) }
 }
 
 /// Every fact that differs, in the order in which people ask for them.
@@ -59,10 +61,10 @@ pub(super) fn changes(was: &MeetingFacts, is: &MeetingFacts, reader: &Reader<'_>
     };
     differs("fact.title", was.title.clone(), is.title.clone())?;
     differs("fact.when", reader.long(was.starts_at)?, reader.long(is.starts_at)?)?;
-    differs("fact.takes", reader.lasts(was.duration_minutes)?, reader.lasts(is.duration_minutes)?)?;
+    differs("fact.duration", reader.lasts(was.duration_minutes)?, reader.lasts(is.duration_minutes)?)?;
     differs("fact.where", text(&was.location), text(&is.location))?;
     differs("fact.link", text(&was.meeting_url), text(&is.meeting_url))?;
-    differs("fact.how", how(was.meeting_type, reader)?, how(is.meeting_type, reader)?)?;
+    differs("fact.format", how(was.meeting_type, reader)?, how(is.meeting_type, reader)?)?;
     if was.description != is.description {
         let (was, is) = match excerpts(&text(&was.description), &text(&is.description)) {
             Some(excerpts) => excerpts,
@@ -92,6 +94,11 @@ fn excerpts(was: &str, is: &str) -> Option<(String, String)> {
 
 fn how(kind: MeetingType, reader: &Reader<'_>) -> Result<String, RenderError> {
     reader.say(&format!("how.{}", kind.as_str()))
+}
+
+/// The name alone, where there is one.
+fn name_of(Mailbox { name, address }: &Mailbox) -> &str {
+    name.as_deref().unwrap_or(address.as_str())
 }
 
 /// For example `Ada (ada@example.org)`.

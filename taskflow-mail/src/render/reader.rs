@@ -13,6 +13,27 @@ pub(super) struct Reader<'a> {
     pub(super) words: &'a Catalogue,
     /// In which zone.
     pub(super) zone: &'a Zone,
+    /// The Date of the mail, which relative times count from.
+    pub(super) date: Timestamp,
+}
+
+/// Where an instant lies as the mail is written, to the minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Timing {
+    Ahead,
+    Now,
+    Late,
+}
+
+impl Timing {
+    /// The last part of the keys of words that depend on it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Ahead => "ahead",
+            Self::Now => "now",
+            Self::Late => "late",
+        }
+    }
 }
 
 impl Reader<'_> {
@@ -61,6 +82,41 @@ impl Reader<'_> {
         let count = |key, number: u32| if number == 0 { Ok(None) } else { self.count(key, number.into()).map(Some) };
         let parts = [count("units.hours", minutes / 60)?, count("units.minutes", minutes % 60)?];
         Ok(parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
+    }
+
+    /// Whether `at` lies ahead.
+    pub(super) fn timing(&self, at: Timestamp) -> Timing {
+        match self.minutes_until(at) {
+            0 => Timing::Now,
+            minutes if minutes > 0 => Timing::Ahead,
+            _ => Timing::Late,
+        }
+    }
+
+    /// How far off `at` is: `now`, `in 15 minutes`, `today at 18:00`, `tomorrow at 09:00`, and beyond that the date.
+    pub(super) fn relative(&self, at: Timestamp) -> Result<String, RenderError> {
+        let (clock, today) = (self.zone.wall_clock(at).at, self.zone.wall_clock(self.date).at.date());
+        let minutes = self.minutes_until(at);
+        if minutes == 0 {
+            return self.say("when.now");
+        }
+        if let Some(minutes) = u32::try_from(minutes).ok().filter(|minutes| *minutes <= SOON) {
+            return self.words.say("when.soon", &[("span", &self.lasts(minutes)?)]);
+        }
+        let key = match (clock.date() - today).num_days() {
+            0 => "when.today",
+            1 => "when.tomorrow",
+            _ => return self.words.say("when.later", &[("date", &self.brief(at)?)]),
+        };
+        let mut time = String::new();
+        self.time(&mut time, clock)?;
+        self.words.say(key, &[("time", &time)])
+    }
+
+    /// Rounded, since a mail leaves seconds after it is due.
+    fn minutes_until(&self, at: Timestamp) -> i64 {
+        const MINUTE: i64 = 60_000_000;
+        (at.as_micros() - self.date.as_micros() + MINUTE / 2).div_euclid(MINUTE)
     }
 
     fn on_the_wall(&self, pattern: &str, at: Timestamp) -> Result<String, RenderError> {
@@ -118,6 +174,9 @@ impl Reader<'_> {
         self.words.fill(told, key, None, &|_, _| Ok(None))
     }
 }
+
+/// Up to how many minutes ahead a time is told as a span.
+const SOON: u32 = 120;
 
 /// Room for the longest way to tell a time, in octets.
 const LONG: usize = 80;
@@ -192,7 +251,8 @@ mod tests {
         let sources = WORDS.iter().map(|(tag, text)| (*tag, *tag, *text));
         let catalogues = Catalogues::read(sources).expect("shipped words can be read");
         let words = catalogues.closest(&locale.parse().expect("a tag")).expect("English at least");
-        tell(&Reader { words, zone: &zone.parse().expect("a zone") }).expect("it is told")
+        let date = "2026-11-22T12:00:00Z".parse().expect("a time");
+        tell(&Reader { words, zone: &zone.parse().expect("a zone"), date }).expect("it is told")
     }
 
     #[test]
@@ -214,6 +274,28 @@ mod tests {
         assert_eq!(told("en-US", "UTC", |reader| reader.short(at)), "Mon, Nov 23, 2026, 11:05 PM UTC");
         assert_eq!(told("de", "Europe/Berlin", |reader| reader.brief(at)), "Di., 24. Nov., 00:05 Uhr MEZ");
         assert_eq!(told("de", "Asia/Kolkata", |reader| reader.clock(at)), "04:35 Uhr IST");
+    }
+
+    #[test]
+    fn what_is_near_is_told_relative_to_the_date_of_the_mail() {
+        // Written on Sunday at 13:00 in Berlin.
+        let when = |locale: &str, at: &str| {
+            let at = at.parse().expect("a time");
+            told(locale, "Europe/Berlin", |reader| Ok(format!("{} {:?}", reader.relative(at)?, reader.timing(at))))
+        };
+        for (at, english, german) in [
+            ("2026-11-22T12:00:29Z", "now Now", "jetzt Now"),
+            ("2026-11-22T12:14:31Z", "in 15 minutes Ahead", "in 15 Minuten Ahead"),
+            ("2026-11-22T13:00:00Z", "in 1 hour Ahead", "in 1 Stunde Ahead"),
+            ("2026-11-22T14:01:00Z", "today at 15:01 Ahead", "heute um 15:01 Uhr Ahead"),
+            ("2026-11-22T23:00:00Z", "tomorrow at 00:00 Ahead", "morgen um 00:00 Uhr Ahead"),
+            ("2026-11-24T10:30:00Z", "on Tue 24 Nov, 11:30 CET Ahead", "am Di., 24. Nov., 11:30 Uhr MEZ Ahead"),
+            ("2026-11-22T11:59:00Z", "today at 12:59 Late", "heute um 12:59 Uhr Late"),
+        ] {
+            assert_eq!((when("en", at).as_str(), when("de", at).as_str()), (english, german), "{at}");
+        }
+        assert_eq!(when("en-US", "2026-11-23T08:00:00Z"), "tomorrow at 9:00 AM Ahead");
+        assert_eq!(when("en-US", "2026-11-22T15:00:00Z"), "today at 4:00 PM Ahead");
     }
 
     #[test]

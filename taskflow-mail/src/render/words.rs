@@ -44,6 +44,8 @@ pub(super) fn of(topic: &Topic, reader: &Reader<'_>) -> Result<Value, RenderErro
             title => task.title.as_str(),
             description => task.description.as_ref().map(Description::as_str),
             due => reader.long(*due_at)?,
+            relative => reader.relative(*due_at)?,
+            timing => reader.timing(*due_at).as_str(),
             priority => reader.say(&format!("priority.{}", task.priority.as_str()))?,
         },
         Topic::MeetingInvite(invitation) | Topic::MeetingCancel(invitation) => about(invitation)?,
@@ -95,10 +97,7 @@ fn open_task(task: &Task, is_late: bool, reader: &Reader<'_>) -> Result<Value, R
     // Only what is out of the ordinary; most are as usual.
     let priority = match task.priority {
         TaskPriority::Medium => None,
-        priority => {
-            let priority = reader.say(&format!("priority.{}", priority.as_str()))?;
-            Some(format!("{}: {priority}", reader.say("fact.priority")?))
-        }
+        priority => Some(reader.say(&format!("of_priority.{}", priority.as_str()))?),
     };
     let about = match (due, priority) {
         (Some(due), Some(priority)) => Some(format!("{due} · {priority}")),

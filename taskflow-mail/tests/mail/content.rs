@@ -12,6 +12,7 @@ fn letter(topic: Topic, public_url: Option<&str>) -> Letter {
         name: "Ada <ada>".to_owned(),
         locale: Locale::en(),
         zone: "America/New_York".parse().unwrap(),
+        date: noon(),
         public_url: public_url.map(ToOwned::to_owned),
         unsubscribe_url: None,
         topic,
@@ -131,7 +132,7 @@ fn links_that_open_an_account_are_told_with_when_they_end() {
         assert!(content.text.contains(&url), "{}", content.text);
         assert!(html.contains("href=\"https:&#x2f;&#x2f;tasks.example.org&#x2f;verify?token=a&amp;b\""), "{html}");
         let text = content.text.replace('\n', " ");
-        let until = text.contains("until Sunday, 22 November 2026 at 07:00 EST (America/New_York)");
+        let until = text.contains("expires on Sunday, 22 November 2026 at 07:00 EST (America/New_York)");
         assert!(until || welcomes, "{}", content.text);
     }
 }

@@ -12,6 +12,7 @@ fn render(topic: Topic) -> Content {
         name: "Bob".to_owned(),
         locale: Locale::en(),
         zone: "Europe/Berlin".parse().unwrap(),
+        date: noon(),
         public_url: Some("https://tasks.example.org".to_owned()),
         unsubscribe_url: None,
         topic,
@@ -27,14 +28,14 @@ fn changed(before: &Meeting, change: MeetingChange) -> Content {
 #[test]
 fn an_invitation_says_when_in_the_readers_zone_and_asks_for_an_answer() {
     let content = render(Topic::MeetingInvite(invitation(meeting("Plans"))));
-    assert_eq!(content.subject, "Invitation: Plans");
+    assert_eq!(content.subject, "Invitation: Plans, Mon 23 Nov, 15:00 CET");
     let expected = "Hello Bob,
 
-you are invited to a meeting:
+Ada \"A\" <x> has invited you to this meeting:
 
 Plans
 When: Monday, 23 November 2026 at 15:00 CET (Europe/Berlin)
-Takes: 1 hour
+Duration: 1 hour
 Where: Room 1, first floor
 Link: https://meet.example.org/room?a=1&b=2
 Organizer: Ada \"A\" <x> (ada@reader.example)
@@ -45,7 +46,7 @@ Bring, if you can:
 Accept, maybe or decline: https://tasks.example.org/r/token
 
 -- 
-You get this mail because Ada \"A\" <x> (ada@reader.example) invited you.
+You are receiving this email because Ada \"A\" <x> invited you.
 ";
     assert_eq!(content.text, expected);
     let html = content.html.unwrap();
@@ -72,8 +73,8 @@ fn a_change_tells_what_was_and_what_is_for_every_fact_that_differs() {
             ..MeetingChange::default()
         },
     );
-    assert_eq!(content.subject, "Changed: Better plans");
-    let expected = "a meeting of yours is different:
+    assert_eq!(content.subject, "Changed: Better plans, Tue 24 Nov, 09:30 CET");
+    let expected = "Ada \"A\" <x> has made changes to this meeting:
 
 Title: Plans
     → Better plans
@@ -81,7 +82,7 @@ Title: Plans
 When: Monday, 23 November 2026 at 15:00 CET (Europe/Berlin)
     → Tuesday, 24 November 2026 at 09:30 CET (Europe/Berlin)
 
-Takes: 1 hour
+Duration: 1 hour
     → 1 hour 30 minutes
 
 Where: Room 1, first floor
@@ -90,13 +91,13 @@ Where: Room 1, first floor
 Link: https://meet.example.org/room?a=1&b=2
     → https://meet.example.org/b
 
-How: in person
+Format: in person
     → online
 
 Description: Bring, if you can: * cake; tea
     → Bring, if you can: * cake; coffee
 
-It is now:
+The meeting is now:
 
 Better plans
 ";
@@ -114,18 +115,22 @@ fn a_change_does_not_tell_what_is_as_it_was() {
 #[test]
 fn who_is_taken_off_a_meeting_is_not_told_that_it_is_cancelled() {
     let content = render(Topic::MeetingCancel(invitation(meeting("Plans"))));
-    assert_eq!(content.subject, "No longer invited: Plans");
+    assert_eq!(content.subject, "No longer invited: Plans, Mon 23 Nov, 15:00 CET");
     let content = render(Topic::MeetingCancel(invitation(meeting("Plans").cancel(noon()))));
-    assert_eq!(content.subject, "Cancelled: Plans");
-    assert!(content.text.contains("does not take place") && !content.text.contains("/r/token"), "{}", content.text);
+    assert_eq!(content.subject, "Cancelled: Plans, Mon 23 Nov, 15:00 CET");
+    assert!(
+        content.text.contains("has cancelled this meeting") && !content.text.contains("/r/token"),
+        "{}",
+        content.text
+    );
 }
 
 #[test]
 fn a_reminder_carries_the_organizers_message_as_text() {
     let message = Some("Bring <b>cake</b>\nand tea".to_owned());
     let content = render(Topic::MeetingReminder { invitation: invitation(meeting("Plans")), message });
-    assert_eq!(content.subject, "Reminder: Plans, Mon 23 Nov, 15:00 CET");
-    assert!(content.text.contains("(ada@reader.example) says:\n\nBring <b>cake</b>\nand tea\n"), "{}", content.text);
+    assert_eq!(content.subject, "Reminder: Plans starts tomorrow at 15:00");
+    assert!(content.text.contains("A note from Ada \"A\" <x>:\n\nBring <b>cake</b>\nand tea\n"), "{}", content.text);
     let html = content.html.unwrap();
     assert!(html.contains("Bring &lt;b&gt;cake") && !html.contains("<b>cake"), "{html}");
 }
@@ -133,7 +138,7 @@ fn a_reminder_carries_the_organizers_message_as_text() {
 #[test]
 fn the_organizer_reads_who_left() {
     let content = render(Topic::MeetingLeft(invitation(meeting("Plans"))));
-    assert_eq!(content.subject, "Bob \"B\"; ROLE=CHAIR:^x (bob+x=y@guest.example) has left: Plans");
+    assert_eq!(content.subject, "Bob \"B\"; ROLE=CHAIR:^x can't make it: Plans");
     assert!(content.text.contains("Open TaskFlow: https://tasks.example.org\n"), "{}", content.text);
 }
 
@@ -151,7 +156,7 @@ fn an_answer_that_was_given_is_told_and_the_organizer_is_not_asked() {
     let mut invitation = invitation(meeting("Plans"));
     invitation.participant = guest().respond(MeetingResponse::Tentative, None, noon());
     let content = render(Topic::MeetingInvite(invitation.clone()));
-    assert!(content.text.contains("Your answer so far: tentative\n"), "{}", content.text);
+    assert!(content.text.contains("Your answer so far: maybe\n"), "{}", content.text);
     invitation.participant.role = taskflow_core::MeetingRole::Organizer;
     let content = render(Topic::MeetingReminder { invitation, message: None });
     assert!(!content.text.contains("answer") && !content.text.contains("/r/token"), "{}", content.text);

@@ -15,6 +15,7 @@ fn letter(locale: &str, topic: Topic) -> Letter {
         name: "Ada".to_owned(),
         locale: locale.parse().unwrap(),
         zone: "Europe/Berlin".parse().unwrap(),
+        date: noon(),
         public_url: Some(SERVICE.to_owned()),
         unsubscribe_url: Some(format!("{SERVICE}/u/token")),
         topic,
@@ -32,20 +33,20 @@ fn sample(kind: NoticeKind) -> Topic {
 #[test]
 fn a_reader_of_german_is_written_to_in_german() {
     let content = render("de-CH", sample(NoticeKind::TaskDue));
-    assert_eq!(content.subject, "Bald fällig: Water the plants");
+    assert_eq!(content.subject, "Fällig in 15 Minuten: Water the plants");
     let expected = "Guten Tag Ada,
 
-eine Ihrer Aufgaben ist bald fällig:
+„Water the plants“ ist in 15 Minuten fällig.
 
-Water the plants
-Fällig: Sonntag, 22. November 2026 um 14:00 Uhr MEZ (Europe/Berlin)
+Fällig: Sonntag, 22. November 2026 um 13:15 Uhr MEZ (Europe/Berlin)
 Priorität: mittel
 
 TaskFlow öffnen: https://tasks.example.org
 
 -- 
-Sie erhalten diese E-Mail, weil die Aufgabe eine Erinnerung hat.
-Keine Nachrichten dieser Art mehr: https://tasks.example.org/u/token
+Sie erhalten diese E-Mail, weil Sie für diese Aufgabe eine Erinnerung
+eingestellt haben.
+E-Mails dieser Art abbestellen: https://tasks.example.org/u/token
 ";
     assert_eq!(content.text, expected);
     assert!(content.html.unwrap().contains("<html lang=\"de\">"));
@@ -55,7 +56,7 @@ Keine Nachrichten dieser Art mehr: https://tasks.example.org/u/token
 fn a_language_that_is_not_there_is_english() {
     assert_eq!(render("fr-CA", sample(NoticeKind::TaskDue)), render("en", sample(NoticeKind::TaskDue)));
     let american = render("en-US", sample(NoticeKind::TaskDue)).text;
-    assert!(american.contains("Due: Sunday, November 22, 2026 at 2:00 PM CET (Europe/Berlin)"), "{american}");
+    assert!(american.contains("Due: Sunday, November 22, 2026 at 1:15 PM CET (Europe/Berlin)"), "{american}");
 }
 
 #[test]
@@ -63,15 +64,15 @@ fn a_reminder_shows_the_first_tasks_and_tells_how_many_more_there_are() {
     let Topic::TaskReminder { tasks } = sample(NoticeKind::TaskReminder) else { panic!("no reminder") };
     let of = |total| Topic::TaskReminder { tasks: Excerpt { items: tasks.items.clone(), total } };
     let content = render("en", of(20));
-    assert_eq!(content.subject, "20 open tasks, first: Prepare the board meeting");
-    assert!(content.text.contains("* Prepare the board meeting\n  Due: Sun 22 Nov 2026, 18:00 CET · Priority: high\n"));
+    assert_eq!(content.subject, "20 open tasks, next: Prepare the board meeting");
+    assert!(content.text.contains("* Prepare the board meeting\n  Due: Sun 22 Nov 2026, 18:00 CET · high priority\n"));
     assert!(content.text.contains("* and 17 more\n") && content.html.unwrap().contains("and 17 more"));
     assert!(render("de", of(4)).text.contains("* und 1 weitere\n"));
     assert!(!render("en", of(3)).text.contains("more\n*"), "nothing is left out");
     let alone = Excerpt::from(vec![tasks.items[1].clone()]);
     let content = render("en", Topic::TaskReminder { tasks: alone });
-    assert_eq!(content.subject, "Open: Answer the customs office");
-    assert!(!content.text.contains("Priority") && !content.text.contains("and "), "{}", content.text);
+    assert_eq!(content.subject, "1 open task: Answer the customs office");
+    assert!(!content.text.contains("priority") && !content.text.contains("and "), "{}", content.text);
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn a_summary_says_nothing_of_what_there_is_none() {
     let Topic::DailySummary(mut digest) = sample(NoticeKind::DailySummary) else { panic!("no summary") };
     let content = render("en", Topic::DailySummary(digest.clone()));
     assert_eq!(content.subject, "Your day: Sunday, 22 November");
-    for part in ["1 task is overdue", "1 meeting today", "3 open tasks", "1 task done yesterday"] {
+    for part in ["1 task overdue", "1 meeting today", "3 open tasks", "1 task done yesterday"] {
         assert!(content.text.contains(part) && content.html.as_ref().unwrap().contains(part), "{part}");
     }
     (digest.overdue, digest.done, digest.meetings) = Default::default();
@@ -93,9 +94,9 @@ fn every_status_has_its_subject() {
     use taskflow_core::TaskStatus::{Completed, InProgress, Pending};
     let Topic::TaskStatus { task, .. } = sample(NoticeKind::TaskStatus) else { panic!("no status") };
     for (was, is, subject) in [
-        (Pending, InProgress, "Begun: Send the quarterly report"),
+        (Pending, InProgress, "Started: Send the quarterly report"),
         (InProgress, Completed, "Done: Send the quarterly report"),
-        (Completed, Pending, "Open again: Send the quarterly report"),
+        (Completed, Pending, "Reopened: Send the quarterly report"),
     ] {
         let content = render("en", Topic::TaskStatus { task: task.clone(), was, is });
         assert_eq!(content.subject, subject);
@@ -107,11 +108,15 @@ fn every_status_has_its_subject() {
 fn mail_that_can_be_ended_says_where_and_other_mail_does_not() {
     let mut letter = letter("en", sample(NoticeKind::DailySummary));
     let with = Templates::new().render(&letter).unwrap();
-    assert!(with.text.ends_with("No more mail of this kind: https://tasks.example.org/u/token\n"), "{}", with.text);
+    assert!(
+        with.text.ends_with("Unsubscribe from emails like this: https://tasks.example.org/u/token\n"),
+        "{}",
+        with.text
+    );
     assert!(with.html.unwrap().contains("u&#x2f;token"));
     letter.unsubscribe_url = None;
     let without = Templates::new().render(&letter).unwrap();
-    assert!(!without.text.contains("No more mail") && !without.html.unwrap().contains("No more mail"));
+    assert!(!without.text.contains("Unsubscribe") && !without.html.unwrap().contains("Unsubscribe"));
 }
 
 #[test]

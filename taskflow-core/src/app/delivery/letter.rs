@@ -87,16 +87,17 @@ impl App {
             headers.reply_to = answers_go_to(&topic, &reader.mailbox);
         }
         let calendar = self.calendar_part(&topic);
+        let date = delivery.first_claimed_at.unwrap_or(now);
         let letter = Letter {
             unsubscribe_url: headers.unsubscribe_url.clone(),
             name: reader.name,
             locale: reader.locale,
             zone: reader.zone,
+            date,
             public_url: self.public_url.clone(),
             topic,
         };
         let content = self.renderer.render(&letter).map_err(|error| Outcome::Discarded { error: error.to_string() })?;
-        let date = delivery.first_claimed_at.unwrap_or(now);
         let mail = Mail { id: delivery.id, date, to: reader.mailbox, content, calendar, headers };
         Ok(Worded { mail, told, reminds })
     }

@@ -220,7 +220,7 @@ pub(super) async fn the_organizer_is_told_who_left(open: Arc<dyn OpenStore>) {
     let organizer = person(&details, "ada").id;
     assert!(matches!(world.app.remove_participant(*ada, *id, organizer, Expect::Any).await, Err(Error::Invalid(_))));
     world.app.remove_participant(*bob, *id, person(&details, "bob").id, Expect::Any).await.expect("left");
-    assert_eq!(world.told().await, ["ada: Somebody left"]);
+    assert_eq!(world.told().await, ["ada: bob@example.org can't make it"]);
     assert_eq!(world.told_at("2026-11-23T09:45:00Z").await, ["ada: Soon", "eve: Soon"]);
     let kept = board.world.storage.participants(&[*id]).await.expect("a read");
     let bob = kept.iter().find(|one| one.email == invitee("bob").email).expect("kept");
@@ -231,7 +231,7 @@ pub(super) async fn who_left_and_is_invited_again_hears_of_it(open: Arc<dyn Open
     let Board { world, ada, bob, id, .. } = &Board::new(&*open).await;
     let details = world.app.meeting(*ada, *id).await.expect("a meeting");
     world.app.remove_participant(*bob, *id, person(&details, "bob").id, Expect::Any).await.expect("left");
-    assert_eq!(world.told().await, ["ada: Somebody left"]);
+    assert_eq!(world.told().await, ["ada: bob@example.org can't make it"]);
     world.clock.advance(SECOND);
     world.app.add_participants(*ada, *id, vec![invitee("bob")], Expect::Any).await.expect("invited");
     assert_eq!(world.told().await, ["bob: Invitation"]);
@@ -259,7 +259,7 @@ pub(super) async fn a_deleted_account_cancels_its_meetings_and_leaves_the_others
     let theirs = world.app.create_meeting(*bob, board(&["ada", "kim"])).await.expect("a meeting").meeting.id;
     assert_eq!(world.told().await, ["ada: Invitation", "kim: Invitation"]);
     world.app.delete_user(*bob, bob.user_id().expect("a person")).await.expect("deleted");
-    assert_eq!(world.told().await, ["ada: Cancelled", "ada: Somebody left", "kim: Cancelled"]);
+    assert_eq!(world.told().await, ["ada: Cancelled", "ada: bob@example.org can't make it", "kim: Cancelled"]);
     let meeting = world.app.meeting(*ada, theirs).await.expect("still there").meeting;
     assert!(meeting.created_by.is_none() && meeting.cancelled_at.is_some());
     assert_eq!(world.told_at("2026-11-23T09:45:00Z").await, ["ada: Soon", "eve: Soon"]);

@@ -53,7 +53,7 @@ pub(super) async fn mail_that_waits_is_told_once_and_once_when_it_is_gone(open: 
     assert_eq!(world.told().await, ["ada: Welcome to TaskFlow", "admin: Something is wrong"]);
     assert_eq!(look(&world, minutes(25)).await, 1);
     assert_eq!(look(&world, minutes(30)).await, 0);
-    assert_eq!(world.told().await, ["admin: It is right again"]);
+    assert_eq!(world.told().await, ["admin: Everything is running normally again"]);
     let alerts = world.storage.deliveries_with_key("server-", 100).await.expect("a list");
     assert_eq!(alerts.iter().map(|one| one.state).collect::<Vec<_>>(), [DeliveryState::Delivered; 2]);
 }
@@ -92,7 +92,7 @@ pub(super) async fn after_an_outage_the_latest_news_is_told_alone(open: Arc<dyn 
         percent(free);
         assert_eq!(look(&world, minutes(minute)).await, planned, "minute {minute}");
     }
-    assert_eq!(world.told().await, ["admin: It is right again"]);
+    assert_eq!(world.told().await, ["admin: Everything is running normally again"]);
     percent(9);
     assert_eq!(look(&world, minutes(15)).await, 1);
     assert_eq!(world.told().await, ["admin: Something is wrong"]);
@@ -124,5 +124,5 @@ pub(super) async fn mail_that_waits_for_its_next_try_goes_on_being_late(open: Ar
     world.clock.set(minutes(38));
     assert_eq!(world.told().await, ["ada: Welcome to TaskFlow"]);
     assert_eq!(look(&world, minutes(40)).await, 1);
-    assert_eq!(world.told().await, ["admin: It is right again"]);
+    assert_eq!(world.told().await, ["admin: Everything is running normally again"]);
 }
