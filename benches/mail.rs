@@ -21,7 +21,7 @@ use minijinja::{AutoEscape, Environment, Value, context};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use taskflow_core::ports::{Calendar, CalendarEntry, Renderer};
 use taskflow_core::{
-    CalendarMethod, CalendarPart, Content, Headers, Letter, Mail, Mailbox, NoticeKind, Timestamp, Topic,
+    CalendarMethod, CalendarPart, Content, Headers, Letter, LetterLinks, Mail, Mailbox, NoticeKind, Timestamp, Topic,
 };
 use taskflow_mail::{ICalendar, Message, Templates};
 
@@ -111,6 +111,7 @@ impl Sample {
             date: now,
             public_url: Some(SERVICE.to_owned()),
             unsubscribe_url: Some(format!("{SERVICE}/u/sample")).filter(|_| kind.is_recurring()),
+            links: LetterLinks::sample(&topic, SERVICE),
             topic,
         };
         let content = templates.render(&letter)?;

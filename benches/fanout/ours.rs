@@ -158,6 +158,7 @@ impl Ours {
                 date: self.clock.now(),
                 public_url: Some("https://tasks.example.org".to_owned()),
                 unsubscribe_url: Some("https://tasks.example.org/u/bench".to_owned()),
+                links: taskflow_core::LetterLinks::default(),
                 topic: Topic::DailySummary(Box::new(digest.clone())),
             };
             let content = self.templates.render(&letter).expect("words");

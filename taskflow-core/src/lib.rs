@@ -32,7 +32,7 @@
 //! | `user.rs` `task.rs` `meeting.rs` | entities: state and legal transitions |
 //! | `session.rs` `token.rs` `answer.rs` | sign-ins, links in mail, requests that are repeated |
 //! | `preferences.rs` `suppression.rs` | which mail people want, and which addresses take none |
-//! | `reminder.rs` `retry.rs` `digest.rs` | pure rules: what is due when |
+//! | `reminder.rs` `snooze.rs` `retry.rs` `digest.rs` | pure rules: what is due when |
 //! | `notice.rs` `delivery.rs` `mail.rs` | what to tell whom, the ledger of it, the letter it becomes |
 //! | `node.rs` | the processes that share a store, and how they share a rate of mail |
 //! | `event.rs` `feed.rs` `changes.rs` | what happened, how people follow it, and the one value that all writes are |
@@ -69,6 +69,7 @@ mod reminder;
 mod retry;
 mod schedule;
 mod session;
+mod snooze;
 mod statistics;
 mod suppression;
 mod task;
@@ -94,7 +95,8 @@ pub use event::{Announcement, Entity, Event, EventKind};
 pub use feed::{FeedEntry, FeedPage, Follower};
 pub use job::{CatchUp, Counts, DueSlot, JobName, JobPlan, JobRun, JobState, MOST_CAUGHT_UP, RunState, Trigger};
 pub use mail::{
-    CalendarMethod, CalendarPart, Content, Headers, Invitation, KeptMail, Letter, MAILBOX_SIZE, Mail, Mailbox, Topic,
+    AnswerLinks, CalendarMethod, CalendarPart, Content, Headers, Invitation, KeptMail, Letter, LetterLinks,
+    MAILBOX_SIZE, Mail, Mailbox, TaskAction, TaskActionLinks, TaskLinks, Topic,
 };
 pub use meeting::{
     Burst, Invitee, Meeting, MeetingChange, MeetingDetails, MeetingFacts, MeetingResponse, MeetingRole, MeetingStatus,
@@ -112,6 +114,7 @@ pub use reminder::{
 pub use retry::RetrySchedule;
 pub use schedule::{Moment, Schedule, When, everybody, moments};
 pub use session::{Refusal, Session, TokenHash};
+pub use snooze::Snooze;
 pub use statistics::{LONGEST_STREAK, MailTally, TaskCounts, TaskStatistics, Totals, streak};
 pub use suppression::{
     BounceReport, Suppression, SuppressionCause, bounce_is_for_good, refuses_the_mailbox, says_there_is_no_mailbox,

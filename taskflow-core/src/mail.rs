@@ -1,6 +1,9 @@
 //! A letter on its way out: what it is about, its words, and the mail a [`Mailer`](crate::ports::Mailer) sends.
 
+mod links;
 mod sample;
+
+pub use links::{AnswerLinks, LetterLinks, TaskAction, TaskActionLinks, TaskLinks};
 
 use crate::{
     DeliveryId, Digest, EmailAddress, Excerpt, Locale, Meeting, MeetingFacts, NoticeKind, Participant, Task,
@@ -31,6 +34,8 @@ pub struct Letter {
     pub public_url: Option<String>,
     /// Where the reader ends mail of this kind without signing in; only for what recurs, and when the service makes links.
     pub unsubscribe_url: Option<String>,
+    /// Signed links to what the letter is about, and to what its reader can do about it.
+    pub links: LetterLinks,
     /// What to tell.
     pub topic: Topic,
 }
@@ -138,6 +143,44 @@ pub struct Invitation {
 }
 
 impl Topic {
+    /// The tasks that the letter names, most important first.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<&Task> {
+        match self {
+            Self::TaskDue { task, .. } | Self::TaskStatus { task, .. } => vec![task],
+            Self::TaskReminder { tasks } => tasks.items.iter().collect(),
+            Self::DailySummary(digest) => {
+                digest.overdue.items.iter().chain(&digest.open.items).chain(&digest.done.items).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The invitation of the reader, for letters about a meeting of theirs; not the one of somebody who left.
+    #[must_use]
+    pub fn invitation(&self) -> Option<&Invitation> {
+        match self {
+            Self::MeetingInvite(invitation)
+            | Self::MeetingCancel(invitation)
+            | Self::MeetingChange { invitation, .. }
+            | Self::MeetingReminder { invitation, .. } => Some(invitation),
+            _ => None,
+        }
+    }
+
+    /// Whether the letter carries links that complete its task or postpone the reminder.
+    #[must_use]
+    pub fn offers_task_actions(&self) -> bool {
+        matches!(self, Self::TaskDue { .. })
+    }
+
+    /// Whether the letter carries links to answer an invitation.
+    #[must_use]
+    pub fn asks_for_an_answer(&self) -> bool {
+        !matches!(self, Self::MeetingCancel(_))
+            && self.invitation().is_some_and(|invitation| !invitation.participant.is_organizer())
+    }
+
     /// The kind of notice it came from; also the name of its templates.
     #[must_use]
     pub fn kind(&self) -> NoticeKind {

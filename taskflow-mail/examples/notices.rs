@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use taskflow_core::ports::{Calendar, CalendarEntry, Renderer};
 use taskflow_core::{
-    CalendarMethod, Content, Digest, Headers, Invitation, Letter, Locale, Mail, Mailbox, NoticeKind, Task, Timestamp,
-    Title, Topic, Zone,
+    CalendarMethod, Content, Digest, Headers, Invitation, Letter, LetterLinks, Locale, Mail, Mailbox, NoticeKind, Task,
+    Timestamp, Title, Topic, Zone,
 };
 use taskflow_mail::{ICalendar, Message, Templates};
 
@@ -56,6 +56,7 @@ fn letter(name: &str, topic: Topic, locale: &Locale, zone: &Zone, date: Timestam
         date,
         public_url: Some(SERVICE.to_owned()),
         unsubscribe_url,
+        links: LetterLinks::sample(&topic, SERVICE),
         topic,
     }
 }

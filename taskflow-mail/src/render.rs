@@ -3,6 +3,7 @@
 mod builder;
 mod catalogue;
 mod known;
+mod links;
 mod meeting;
 mod plain;
 mod reader;
@@ -11,7 +12,7 @@ mod words;
 
 use minijinja::{Environment, Error, ErrorKind, Value};
 use taskflow_core::ports::{RenderError, Renderer};
-use taskflow_core::{Content, Letter, Locale, NoticeKind, Timestamp, Topic, WrittenLetter, Zone};
+use taskflow_core::{Content, Letter, LetterLinks, Locale, NoticeKind, Timestamp, Topic, WrittenLetter, Zone};
 
 use crate::message::one_line;
 pub use builder::{TemplateError, TemplatesBuilder};
@@ -34,7 +35,9 @@ use shipped::SHIPPED;
 ///
 /// What people typed is escaped in every template whose name ends in `.html`. All templates know `name`, `locale` (the tag
 /// of the words), `public_url` (none: write no links; guests are shown none, as they cannot sign in) and
-/// `unsubscribe_url` (may be none); bodies also know `subject`. The filter `wrap` breaks long lines. Times are told in
+/// `unsubscribe_url` (may be none); bodies also know `subject`. `links` has the signed links, each of which may be none:
+/// `open` (what the letter is about), `accept`, `maybe` and `decline` (an answer that is left to confirm), and for the task
+/// of a reminder `done`, `snooze_hour` and `snooze_tomorrow`. The filter `wrap` breaks long lines. Times are told in
 /// the reader's zone, with its name. Beside these,
 ///
 /// * `welcome` has `verify_url` (may be none);
@@ -44,7 +47,7 @@ use shipped::SHIPPED;
 /// * `task_status` has `title`, `status` (`pending`, `in_progress`, `completed`), `was` and `is` in words, and `due` (may
 ///   be none);
 /// * `task_reminder` has `tasks` and `daily_summary` `parts`, a list of the same with a `title`: `items`, of which each has
-///   `title`, `about` (may be none) and `is_late`, how many there are in `total`, and in `more` how many are not shown, in
+///   `title`, `about`, `url` (a signed link; both may be none) and `is_late`, how many there are in `total`, and in `more` how many are not shown, in
 ///   words (may be none); `daily_summary` also has `day`;
 /// * `meeting_…` have `title`, `when`, `when_briefly`, `relative` (as `task_due`), `lasts`, `how`, `organizer`,
 ///   `organizer_name` (the address where there is no name) and `is_cancelled`, and what may be none: `description`, `location`, `meeting_url`, `answer` (the reader's own so far) and `respond_url`, a page where
@@ -111,9 +114,10 @@ impl Templates {
             locale: Value::from(words.tag()),
             public_url: link(letter.public_url.as_ref().filter(|_| !goes_to_a_guest(&letter.topic))),
             unsubscribe_url: link(letter.unsubscribe_url.as_ref()),
+            links: links::of(letter),
             say: speaker(words),
             subject: None,
-            topic: words::of(&letter.topic, &reader)?,
+            topic: words::of(&letter.topic, &letter.links, &reader)?,
         };
         let subject = one_line(&self.fill(format!("{kind}/subject.txt"), known.clone())?);
         if subject.is_empty() {
@@ -177,6 +181,7 @@ fn as_written(letter: &WrittenLetter) -> Result<Content, RenderError> {
 /// A letter about something made up.
 fn sample(kind: NoticeKind, locale: &Locale, zone: &Zone, public_url: Option<&str>, now: Timestamp) -> Option<Letter> {
     let unsubscribe_url = public_url.filter(|_| kind.is_recurring()).map(|url| format!("{url}/u/sample"));
+    let topic = Topic::sample(kind, now)?;
     Some(Letter {
         name: "Ada".to_owned(),
         locale: locale.clone(),
@@ -184,7 +189,8 @@ fn sample(kind: NoticeKind, locale: &Locale, zone: &Zone, public_url: Option<&st
         date: now,
         public_url: public_url.map(ToOwned::to_owned),
         unsubscribe_url,
-        topic: Topic::sample(kind, now)?,
+        links: public_url.map(|url| LetterLinks::sample(&topic, url)).unwrap_or_default(),
+        topic,
     })
 }
 

@@ -1,13 +1,21 @@
 use uuid::Uuid;
 
-use crate::{NoticeKind, Timestamp};
+use crate::{MeetingResponse, NoticeKind, Snooze, TaskAction, Timestamp};
 
 /// What a link in a mail lets its reader do, without signing in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LinkPurpose {
-    /// Answer to an invitation.
+    /// See a meeting and answer the invitation to it.
     Respond,
+    /// The same, with an answer chosen that only has to be confirmed.
+    RespondWith(MeetingResponse),
+    /// See a meeting as its organizer.
+    OpenMeeting,
+    /// See a task, complete it or postpone its reminder.
+    Task(TaskAction),
+    /// See what a day holds.
+    OpenDay,
     /// Show that an address is one's own.
     VerifyEmail,
     /// Set a password without knowing the old one.
@@ -22,6 +30,17 @@ impl LinkPurpose {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Respond => "respond",
+            Self::RespondWith(MeetingResponse::Accepted) => "respond.accepted",
+            Self::RespondWith(MeetingResponse::Tentative) => "respond.tentative",
+            Self::RespondWith(MeetingResponse::Declined) => "respond.declined",
+            // No mail carries such a link.
+            Self::RespondWith(MeetingResponse::Pending) => "respond.pending",
+            Self::OpenMeeting => "open_meeting",
+            Self::OpenDay => "open_day",
+            Self::Task(TaskAction::Open) => "task.open",
+            Self::Task(TaskAction::Complete) => "task.complete",
+            Self::Task(TaskAction::Snooze(Snooze::OneHour)) => "task.snooze_hour",
+            Self::Task(TaskAction::Snooze(Snooze::TomorrowMorning)) => "task.snooze_tomorrow",
             Self::VerifyEmail => "verify_email",
             Self::ResetPassword => "reset_password",
             Self::Unsubscribe(NoticeKind::TaskDue) => "unsubscribe.task_due",
@@ -39,8 +58,9 @@ impl LinkPurpose {
 pub struct Link {
     /// What it lets its reader do.
     pub purpose: LinkPurpose,
-    /// With what: for `Respond` the id of a participant, for `Unsubscribe` of a person or of a
-    /// participant without an account, else of a [`Token`](crate::Token).
+    /// What it is about: for `Respond` and `RespondWith` the id of a participant, for `OpenMeeting` of a meeting, for `Task`
+    /// of a task, for `OpenDay` of a user, for `Unsubscribe` of a user or of a participant without an account, else of a
+    /// [`Token`](crate::Token).
     pub id: Uuid,
     /// Until when.
     pub expires_at: Timestamp,

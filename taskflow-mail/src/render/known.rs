@@ -16,6 +16,7 @@ pub(super) struct Known {
     pub(super) locale: Value,
     pub(super) public_url: Value,
     pub(super) unsubscribe_url: Value,
+    pub(super) links: Value,
     pub(super) say: Value,
     /// Only bodies know it.
     pub(super) subject: Option<Value>,
@@ -34,6 +35,7 @@ impl Object for Known {
             "locale" => Some(self.locale.clone()),
             "public_url" => Some(self.public_url.clone()),
             "unsubscribe_url" => Some(self.unsubscribe_url.clone()),
+            "links" => Some(self.links.clone()),
             "subject" => self.subject.clone(),
             key => self.topic.get_attr(key).ok().filter(|value| !value.is_undefined()),
         }

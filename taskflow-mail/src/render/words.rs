@@ -3,14 +3,15 @@
 use minijinja::{Value, context};
 use taskflow_core::ports::RenderError;
 use taskflow_core::{
-    Description, Digest, Excerpt, Invitation, Location, Meeting, MeetingUrl, Task, TaskPriority, TaskStatus, Topic,
+    Description, Digest, Excerpt, Invitation, LetterLinks, Location, Meeting, MeetingUrl, Task, TaskPriority,
+    TaskStatus, Topic,
 };
 
 use super::meeting;
 use super::reader::Reader;
 
 /// The variables of a topic; see [`Templates`](super::Templates) for what they mean.
-pub(super) fn of(topic: &Topic, reader: &Reader<'_>) -> Result<Value, RenderError> {
+pub(super) fn of(topic: &Topic, links: &LetterLinks, reader: &Reader<'_>) -> Result<Value, RenderError> {
     let about = |invitation: &Invitation| meeting::words(invitation, reader);
     Ok(match topic {
         Topic::Welcome { verify_url } => context! { verify_url },
@@ -31,9 +32,9 @@ pub(super) fn of(topic: &Topic, reader: &Reader<'_>) -> Result<Value, RenderErro
             if tasks.items.is_empty() {
                 return Err(RenderError("a reminder of no task".to_owned()));
             }
-            context! { tasks => listed(tasks, reader, |task| open_task(task, false, reader))? }
+            context! { tasks => listed(tasks, reader, |task| open_task(task, links, false, reader))? }
         }
-        Topic::DailySummary(digest) => daily_summary(digest, reader)?,
+        Topic::DailySummary(digest) => daily_summary(digest, links, reader)?,
         Topic::ServerAlert { since, problems } => {
             context! { problems, since => reader.long(*since)?, until => None::<String> }
         }
@@ -60,14 +61,17 @@ pub(super) fn of(topic: &Topic, reader: &Reader<'_>) -> Result<Value, RenderErro
 }
 
 /// The parts of a day of which there is something to say: what hurts first, what is done last.
-fn daily_summary(digest: &Digest, reader: &Reader<'_>) -> Result<Value, RenderError> {
+fn daily_summary(digest: &Digest, links: &LetterLinks, reader: &Reader<'_>) -> Result<Value, RenderError> {
     let part = |title: &str, list: Value, total| match total {
         0 => Ok(None),
         _ => Ok::<_, RenderError>(Some(context! { title => reader.count(title, total)?, ..list })),
     };
-    let late = |task: &Task| open_task(task, true, reader);
-    let open = |task: &Task| open_task(task, false, reader);
-    let done = |task: &Task| Ok(context! { title => task.title.as_str(), about => None::<String>, is_late => false });
+    let late = |task: &Task| open_task(task, links, true, reader);
+    let open = |task: &Task| open_task(task, links, false, reader);
+    let done = |task: &Task| {
+        let url = url(task, links);
+        Ok(context! { title => task.title.as_str(), about => None::<String>, url, is_late => false })
+    };
     let today = |meeting: &Meeting| meeting_today(meeting, reader);
     let parts = [
         part("daily_summary.overdue", listed(&digest.overdue, reader, late)?, digest.overdue.total)?,
@@ -89,7 +93,7 @@ fn listed<T>(
     Ok(context! { items, more, total => excerpt.total })
 }
 
-fn open_task(task: &Task, is_late: bool, reader: &Reader<'_>) -> Result<Value, RenderError> {
+fn open_task(task: &Task, links: &LetterLinks, is_late: bool, reader: &Reader<'_>) -> Result<Value, RenderError> {
     let due = match task.due_at {
         Some(due_at) => Some(format!("{}: {}", reader.say("fact.due")?, reader.short(due_at)?)),
         None => None,
@@ -103,7 +107,11 @@ fn open_task(task: &Task, is_late: bool, reader: &Reader<'_>) -> Result<Value, R
         (Some(due), Some(priority)) => Some(format!("{due} · {priority}")),
         (due, priority) => due.or(priority),
     };
-    Ok(context! { title => task.title.as_str(), about, is_late })
+    Ok(context! { title => task.title.as_str(), about, url => url(task, links), is_late })
+}
+
+fn url<'a>(task: &Task, links: &'a LetterLinks) -> Option<&'a str> {
+    links.tasks.get(&task.id).map(|links| links.open.as_str())
 }
 
 fn meeting_today(meeting: &Meeting, reader: &Reader<'_>) -> Result<Value, RenderError> {
@@ -112,5 +120,5 @@ fn meeting_today(meeting: &Meeting, reader: &Reader<'_>) -> Result<Value, Render
     if let Some(place) = place.or_else(|| meeting.meeting_url.as_ref().map(MeetingUrl::as_str)) {
         about = format!("{about} · {place}");
     }
-    Ok(context! { title => meeting.title.as_str(), about, is_late => false })
+    Ok(context! { title => meeting.title.as_str(), about, url => None::<String>, is_late => false })
 }

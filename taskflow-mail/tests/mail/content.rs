@@ -2,7 +2,7 @@
 
 use mail_parser::{HeaderValue, Message as Parsed, MessageParser, MimeHeaders};
 use taskflow_core::ports::{Mailer, Renderer};
-use taskflow_core::{Content, Letter, Locale, NoticeKind, Task, TaskPriority, TaskStatus, Topic};
+use taskflow_core::{Content, Letter, LetterLinks, Locale, NoticeKind, Task, TaskPriority, TaskStatus, Topic};
 use taskflow_mail::{Message, Templates};
 
 use crate::support::{Rig, from, mail, noon, permanent};
@@ -15,6 +15,7 @@ fn letter(topic: Topic, public_url: Option<&str>) -> Letter {
         date: noon(),
         public_url: public_url.map(ToOwned::to_owned),
         unsubscribe_url: None,
+        links: public_url.map(|url| LetterLinks::sample(&topic, url)).unwrap_or_default(),
         topic,
     }
 }
@@ -108,7 +109,7 @@ fn without_an_address_of_the_service_there_are_no_links_and_never_remote_content
         let html = content.html.unwrap();
         assert!(!html.contains("href") && !html.contains("http") && !content.text.contains("http"));
         let content = Templates::new().render(&letter(topic, Some("https://tasks.example.org"))).unwrap();
-        assert!(content.text.contains(": https://tasks.example.org\n"));
+        assert!(content.text.contains(": https://tasks.example.org"));
         let html = content.html.unwrap();
         assert!(html.contains("href"));
         for remote in ["src=", "url(", "<link", "<img", "<script", "@import"] {

@@ -1,13 +1,20 @@
 //! What letters about meetings say.
 
 use taskflow_core::ports::Renderer;
-use taskflow_core::{Content, Letter, Locale, Meeting, MeetingChange, MeetingResponse, MeetingType, StartsAt, Topic};
+use taskflow_core::{
+    Content, Letter, LetterLinks, Locale, Meeting, MeetingChange, MeetingResponse, MeetingType, StartsAt, Topic,
+};
 use taskflow_mail::Templates;
 
 use crate::support::{guest, invitation, meeting, noon};
 
 /// The words of a topic for somebody in Berlin.
 fn render(topic: Topic) -> Content {
+    let links = LetterLinks::sample(&topic, "https://tasks.example.org");
+    render_with(topic, links)
+}
+
+fn render_with(topic: Topic, links: LetterLinks) -> Content {
     let letter = Letter {
         name: "Bob".to_owned(),
         locale: Locale::en(),
@@ -15,6 +22,7 @@ fn render(topic: Topic) -> Content {
         date: noon(),
         public_url: Some("https://tasks.example.org".to_owned()),
         unsubscribe_url: None,
+        links,
         topic,
     };
     Templates::new().render(&letter).unwrap()
@@ -43,15 +51,19 @@ Organizer: Ada \"A\" <x> (ada@reader.example)
 Bring, if you can:
 * cake; tea
 
-Accept, maybe or decline: https://tasks.example.org/r/token
+Accept: https://tasks.example.org/r/sample-accepted
+Maybe: https://tasks.example.org/r/sample-tentative
+Decline: https://tasks.example.org/r/sample-declined
+
+Show details: https://tasks.example.org/r/sample
 
 -- 
 You are receiving this email because Ada \"A\" <x> invited you.
 ";
     assert_eq!(content.text, expected);
     let html = content.html.unwrap();
-    for answer in ["#accepted", "#tentative", "#declined"] {
-        let button = format!("href=\"https:&#x2f;&#x2f;tasks.example.org&#x2f;r&#x2f;token{answer}\"");
+    for answer in ["accepted", "tentative", "declined"] {
+        let button = format!("href=\"https:&#x2f;&#x2f;tasks.example.org&#x2f;r&#x2f;sample-{answer}\"");
         assert!(html.contains(&button), "{html}");
     }
     assert!(html.contains("room?a=1&amp;b=2") && !html.contains("<x>"), "{html}");
@@ -119,7 +131,7 @@ fn who_is_taken_off_a_meeting_is_not_told_that_it_is_cancelled() {
     let content = render(Topic::MeetingCancel(invitation(meeting("Plans").cancel(noon()))));
     assert_eq!(content.subject, "Cancelled: Plans, Mon 23 Nov, 15:00 CET");
     assert!(
-        content.text.contains("has cancelled this meeting") && !content.text.contains("/r/token"),
+        content.text.contains("has cancelled this meeting") && !content.text.contains("/r/sample-"),
         "{}",
         content.text
     );
@@ -139,7 +151,7 @@ fn a_reminder_carries_the_organizers_message_as_text() {
 fn the_organizer_reads_who_left() {
     let content = render(Topic::MeetingLeft(invitation(meeting("Plans"))));
     assert_eq!(content.subject, "Bob \"B\"; ROLE=CHAIR:^x can't make it: Plans");
-    assert!(content.text.contains("Open TaskFlow: https://tasks.example.org\n"), "{}", content.text);
+    assert!(content.text.contains("Show details: https://tasks.example.org/m/sample\n"), "{}", content.text);
 }
 
 #[test]
@@ -148,7 +160,19 @@ fn guests_are_not_sent_to_a_service_that_they_cannot_sign_in_to() {
     assert!(!content.text.contains("Open TaskFlow") && !content.html.unwrap().contains("Open TaskFlow"));
     let mut known = invitation(meeting("Plans"));
     known.participant.user_id = known.meeting.created_by;
-    assert!(render(Topic::MeetingInvite(known)).text.contains("Open TaskFlow"));
+    assert!(render_with(Topic::MeetingInvite(known), LetterLinks::default()).text.contains("Open TaskFlow"));
+}
+
+#[test]
+fn everybody_is_sent_to_the_meeting_itself_where_there_are_links() {
+    let guest = invitation(meeting("Plans"));
+    let mut known = guest.clone();
+    known.participant.user_id = known.meeting.created_by;
+    for invitation in [guest, known] {
+        let content = render(Topic::MeetingInvite(invitation));
+        assert!(content.text.contains("Show details: https://tasks.example.org/r/sample\n"), "{}", content.text);
+        assert!(!content.text.contains("Open TaskFlow"), "{}", content.text);
+    }
 }
 
 #[test]
@@ -159,15 +183,13 @@ fn an_answer_that_was_given_is_told_and_the_organizer_is_not_asked() {
     assert!(content.text.contains("Your answer so far: maybe\n"), "{}", content.text);
     invitation.participant.role = taskflow_core::MeetingRole::Organizer;
     let content = render(Topic::MeetingReminder { invitation, message: None });
-    assert!(!content.text.contains("answer") && !content.text.contains("/r/token"), "{}", content.text);
+    assert!(!content.text.contains("answer") && !content.text.contains("/r/sample-"), "{}", content.text);
 }
 
 #[test]
 fn without_links_nobody_is_asked_to_follow_one() {
-    let mut invitation = invitation(meeting("Plans"));
-    invitation.respond_url = None;
-    let content = render(Topic::MeetingInvite(invitation));
-    assert!(!content.text.contains("decline") && !content.html.unwrap().contains("Decline"));
+    let content = render_with(Topic::MeetingInvite(invitation(meeting("Plans"))), LetterLinks::default());
+    assert!(!content.text.contains("Decline") && !content.html.unwrap().contains("Decline"));
 }
 
 #[test]

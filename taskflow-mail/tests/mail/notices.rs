@@ -3,7 +3,7 @@
 use std::fs;
 
 use taskflow_core::ports::Renderer;
-use taskflow_core::{Content, Excerpt, Letter, Locale, NoticeKind, Topic};
+use taskflow_core::{Content, Excerpt, Letter, LetterLinks, Locale, NoticeKind, Topic};
 use taskflow_mail::Templates;
 
 use crate::support::noon;
@@ -18,6 +18,7 @@ fn letter(locale: &str, topic: Topic) -> Letter {
         date: noon(),
         public_url: Some(SERVICE.to_owned()),
         unsubscribe_url: Some(format!("{SERVICE}/u/token")),
+        links: LetterLinks::sample(&topic, SERVICE),
         topic,
     }
 }
@@ -41,7 +42,11 @@ fn a_reader_of_german_is_written_to_in_german() {
 Fällig: Sonntag, 22. November 2026 um 13:15 Uhr MEZ (Europe/Berlin)
 Priorität: mittel
 
-TaskFlow öffnen: https://tasks.example.org
+Erledigt: https://tasks.example.org/t/sample-done
+In 1 Stunde erinnern: https://tasks.example.org/t/sample-hour
+Morgen erinnern: https://tasks.example.org/t/sample-tomorrow
+
+Einzelheiten ansehen: https://tasks.example.org/t/sample
 
 -- 
 Sie erhalten diese E-Mail, weil Sie für diese Aufgabe eine Erinnerung

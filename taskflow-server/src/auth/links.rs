@@ -75,7 +75,10 @@ impl Key {
 impl Links for SignedLinks {
     fn url(&self, link: &Link) -> String {
         let page = match link.purpose {
-            LinkPurpose::Respond => "r",
+            LinkPurpose::Respond | LinkPurpose::RespondWith(_) => "r",
+            LinkPurpose::OpenMeeting => "m",
+            LinkPurpose::OpenDay => "d",
+            LinkPurpose::Task(_) => "t",
             LinkPurpose::VerifyEmail => "v",
             LinkPurpose::ResetPassword => "p",
             LinkPurpose::Unsubscribe(_) => "u",
@@ -117,6 +120,8 @@ fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use taskflow_core::{MeetingResponse, TaskAction};
+
     use super::*;
 
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -144,6 +149,23 @@ mod tests {
         let verify = Link { purpose: LinkPurpose::VerifyEmail, ..link() };
         assert!(links(SECRET, &[]).url(&verify).contains("/v/"));
         assert!(links(SECRET, &[]).url(&Link { purpose: LinkPurpose::ResetPassword, ..link() }).contains("/p/"));
+    }
+
+    #[test]
+    fn the_choice_that_a_link_carries_cannot_be_exchanged() {
+        let links = links(SECRET, &[]);
+        let answers = MeetingResponse::ALL.map(LinkPurpose::RespondWith);
+        let actions = TaskAction::ALL.map(LinkPurpose::Task);
+        let purposes: Vec<_> = answers.into_iter().chain(actions).chain([LinkPurpose::Respond]).collect();
+        for made_for in &purposes {
+            let url = links.url(&Link { purpose: *made_for, ..link() });
+            for asked in &purposes {
+                let opened = links.open(*asked, token(&url)).map(|link| link.purpose);
+                assert_eq!(opened, Some(*made_for).filter(|_| made_for == asked), "{made_for:?} as {asked:?}");
+            }
+        }
+        assert!(links.url(&Link { purpose: answers[1], ..link() }).contains("/r/"));
+        assert!(links.url(&Link { purpose: actions[1], ..link() }).contains("/t/"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The last look: what a claimed delivery is about now, and whether that is still worth a mail.
 
 mod facts;
+mod links;
 mod meeting;
 
 use uuid::Uuid;
@@ -90,6 +91,7 @@ impl App {
         let date = delivery.first_claimed_at.unwrap_or(now);
         let letter = Letter {
             unsubscribe_url: headers.unsubscribe_url.clone(),
+            links: self.letter_links(&topic, reader.user, delivery.due_at),
             name: reader.name,
             locale: reader.locale,
             zone: reader.zone,

@@ -49,7 +49,9 @@ impl App {
     pub async fn invitation(&self, token: &str) -> Result<Invitation, Error> {
         let no_such = || Error::NotFound("invitation");
         let links = self.links.as_ref().ok_or_else(no_such)?;
-        let link = links.open(LinkPurpose::Respond, token).ok_or_else(no_such)?;
+        let answers = MeetingResponse::ALL.into_iter().map(LinkPurpose::RespondWith);
+        let purposes = std::iter::once(LinkPurpose::Respond).chain(answers);
+        let link = purposes.into_iter().find_map(|purpose| links.open(purpose, token)).ok_or_else(no_such)?;
         if link.expires_at <= self.clock.now() {
             return Err(no_such());
         }

@@ -3,15 +3,13 @@
 use super::super::App;
 use super::super::claim::A_MOMENT;
 use super::facts::MAY_HAVE_ARRIVED;
+use super::links::respond_link;
 use super::{Facts, Reader, cancelled, expired, found, reader};
-use crate::ports::{CalendarEntry, Link, LinkPurpose};
+use crate::ports::CalendarEntry;
 use crate::{
     CalendarMethod, CalendarPart, Invitation, Meeting, MeetingResponse, News, Notice, NoticeKind, Outcome, Participant,
     ParticipantId, Timestamp, Told, Topic, news,
 };
-
-/// How long after a meeting the links in its mail are still understood, so that people read what became of it.
-const LINKS_OUTLIVE: std::time::Duration = std::time::Duration::from_hours(90 * 24);
 
 impl App {
     /// What a notice of a meeting says now, and what the participant knows once it is told.
@@ -101,9 +99,7 @@ impl App {
     }
 
     fn addressed(&self, meeting: &Meeting, participant: &Participant) -> Invitation {
-        let (id, expires_at) = (participant.id.as_uuid(), meeting.ends_at() + LINKS_OUTLIVE);
-        let link = Link { purpose: LinkPurpose::Respond, id, expires_at };
-        let respond_url = self.links.as_ref().map(|links| links.url(&link));
+        let respond_url = self.links.as_ref().map(|links| links.url(&respond_link(meeting, participant)));
         Invitation { meeting: meeting.clone(), participant: participant.clone(), respond_url }
     }
 }
