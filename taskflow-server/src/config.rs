@@ -3,6 +3,7 @@
 mod database;
 mod dotenv;
 mod duration;
+mod example;
 mod key;
 mod problem;
 mod reader;
@@ -20,17 +21,20 @@ use secrecy::{ExposeSecret, SecretString};
 use taskflow_core::{EmailAddress, JobName, JobPlan, Keeping, Mailbox, NodeId};
 
 pub use database::Database;
+pub use example::{example, wrapped};
 pub use key::KeyOrigin;
 pub use problem::{Problem, Problems};
 pub use settings::{SETTINGS, Setting};
 pub use smtp::{Smtp, SmtpLogin, SmtpSecurity};
-pub use sources::{Origin, Sources};
+pub use sources::{Origin, Sources, nearest_word};
 
 /// What the settings are read for; not every command needs all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// To serve: everything that must be set is demanded, and a key is there afterwards.
     Serve,
+    /// To serve, but only to find out whether that would work: the same demands, and no key file is made.
+    Check,
     /// To manage accounts and the database: what is set must be right, but nothing else is demanded, and no key file is
     /// made.
     Manage,

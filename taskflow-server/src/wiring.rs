@@ -317,6 +317,15 @@ impl From<(i64, String, bool)> for Migration {
     }
 }
 
+/// The version of SQLite in this binary.
+///
+/// # Errors
+///
+/// When SQLite cannot be opened.
+pub async fn sqlite_version() -> Result<String, StoreError> {
+    taskflow_store_sqlite::sqlite_version().await
+}
+
 /// The SQL that makes an empty database ready, for the kind of database that is configured, or for PostgreSQL.
 #[must_use]
 pub fn schema(config: &Config, postgres: bool) -> String {

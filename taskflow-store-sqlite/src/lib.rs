@@ -59,5 +59,5 @@ mod upkeep;
 mod users;
 
 pub use options::SqliteOptions;
-pub use schema::{MigrationStatus, schema};
+pub use schema::{MigrationStatus, schema, sqlite_version};
 pub use store::SqliteStore;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::SqliteConnection;
 use sqlx::migrate::{Migrate, Migrator};
+use sqlx::{Connection, SqliteConnection};
 use taskflow_core::StoreError;
 
 use crate::error::{migrate_error, store_error};
@@ -32,6 +32,12 @@ pub fn schema() -> String {
         sql.push_str("\n\n");
     }
     sql
+}
+
+/// The version of the SQLite library that is linked, for example `3.50.4`.
+pub async fn sqlite_version() -> Result<String, StoreError> {
+    let mut conn = SqliteConnection::connect("sqlite::memory:").await.map_err(store_error)?;
+    sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut conn).await.map_err(store_error)
 }
 
 /// Runs what is pending. The caller has begun a transaction that excludes other writers, so that two processes that

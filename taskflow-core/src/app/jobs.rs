@@ -7,6 +7,7 @@
 mod cleanup;
 mod left_behind;
 mod monitor;
+mod next;
 mod reminders;
 mod sweep;
 mod tally;

@@ -2,7 +2,44 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 use super::failure::Failure;
+
+/// How a command prints its result, and why it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// As one JSON object, for programs (`--json`).
+    Json,
+}
+
+/// The result of a command.
+pub(super) trait Report: Serialize {
+    /// The result for people, without a line break at its end.
+    fn text(&self) -> String;
+}
+
+impl Format {
+    /// The format that these arguments ask for.
+    pub(super) fn of<'a>(mut arguments: impl Iterator<Item = &'a std::ffi::OsString>) -> Self {
+        if arguments.any(|argument| argument == "--json") { Self::Json } else { Self::Text }
+    }
+
+    /// Prints a result to standard output.
+    pub(super) fn print(self, report: &impl Report) -> Result<(), Failure> {
+        match self {
+            Self::Text => line(&report.text()),
+            Self::Json => line(&json(report)?),
+        }
+    }
+}
+
+/// A value as JSON with indentation.
+fn json(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value).map_err(|error| Failure::of("cannot write the result as JSON", &error))
+}
 
 /// Prints lines to standard output. A reader that has seen enough (`| head`) is no failure.
 pub(super) fn line(text: &str) -> Result<(), Failure> {
@@ -15,16 +52,24 @@ pub(super) fn line(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Lays rows out in columns, the first row being the heads.
-pub(super) fn table(rows: &[Vec<String>]) -> String {
-    let columns = rows.first().map_or(0, Vec::len);
+/// Lays rows out in columns under their headings.
+pub(super) fn table<const N: usize>(heads: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let rows: Vec<_> = std::iter::once(heads.map(str::to_owned)).chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let row = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+    let widths: [usize; N] = std::array::from_fn(width);
+    let row = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(row).collect::<Vec<_>>().join("\n")
+}
+
+/// Lays names and values out in two columns.
+pub(super) fn fields<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    let fields: Vec<_> = fields.into_iter().collect();
+    let width = fields.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let lines = fields.iter().map(|(name, value)| format!("{name:width$}  {value}").trim_end().to_owned());
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -33,9 +78,15 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
-        let rows = [["NAME", "AGE"], ["ada", "36"], ["zoë-marie", "7"]];
-        let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|&cell| cell.into()).collect()).collect();
-        assert_eq!(table(&rows), "NAME       AGE\nada        36\nzoë-marie  7");
-        assert_eq!(table(&[]), "");
+        let rows = [["ada", "36"], ["zoë-marie", "7"]].map(|row| row.map(str::to_owned));
+        assert_eq!(table(["NAME", "AGE"], rows), "NAME       AGE\nada        36\nzoë-marie  7");
+        assert_eq!(fields([("Name", "ada".to_owned()), ("E-mail", String::new())]), "Name    ada\nE-mail");
+    }
+
+    #[test]
+    fn json_is_asked_for_by_a_flag_anywhere() {
+        let format = |line: &str| Format::of(line.split(' ').map(Into::into).collect::<Vec<_>>().iter());
+        assert_eq!(format("taskflow user list --json"), Format::Json);
+        assert_eq!(format("taskflow user list --jsonx"), Format::Text);
     }
 }

@@ -1,10 +1,8 @@
-use clap::CommandFactory;
-
 use super::*;
 use crate::config::SETTINGS;
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
-    Cli::try_parse_from(flags::joined(std::iter::once("taskflow").chain(line.split_whitespace()).map(Into::into)))
+    super::parse(flags::joined(std::iter::once("taskflow").chain(line.split_whitespace()).map(Into::into)))
 }
 
 fn flags(line: &str) -> Vec<(&'static str, String)> {
@@ -14,7 +12,7 @@ fn flags(line: &str) -> Vec<(&'static str, String)> {
 
 #[test]
 fn the_command_line_is_consistent() {
-    Cli::command().debug_assert();
+    command_line().debug_assert();
 }
 
 #[test]
@@ -47,14 +45,78 @@ fn a_switch_may_stand_alone_and_does_not_swallow_the_command() {
     assert_eq!(flags("--hold-mail false serve"), [("HOLD_MAIL", "false".to_owned())]);
 }
 
-#[test]
-fn short_help_is_short_and_long_help_names_every_setting() {
-    let short = Cli::command().render_help().to_string();
-    let long = Cli::command().render_long_help().to_string();
-    assert!(short.contains("--port") && !short.contains("--retry-schedule"), "{short}");
-    for setting in SETTINGS.iter().filter(|setting| !setting.secret) {
-        assert!(long.contains(&format!("--{}", setting.flag())), "{}", setting.name);
+/// The help of a command line, wrapped as for a terminal of so many columns.
+fn help(arguments: &[&str], columns: usize) -> String {
+    let line = std::iter::once("taskflow").chain(arguments.iter().copied());
+    command_line().term_width(columns).try_get_matches_from(line).expect_err("help is no match").to_string()
+}
+
+/// Every command by its words, the root too.
+fn commands() -> Vec<Vec<String>> {
+    fn below(command: &clap::Command, path: &[String]) -> Vec<Vec<String>> {
+        let subcommands = command.get_subcommands().filter(|sub| sub.get_name() != "help");
+        let mut all = vec![path.to_vec()];
+        for sub in subcommands {
+            let path: Vec<String> = path.iter().cloned().chain([sub.get_name().to_owned()]).collect();
+            all.extend(below(sub, &path));
+        }
+        all
     }
+    below(&command_line(), &[])
+}
+
+#[test]
+fn the_help_of_every_command_fits_on_a_screen() {
+    let with_settings = [vec!["serve".to_owned()], vec!["config".to_owned()]];
+    let all = commands();
+    assert!(all.len() > 25, "{all:?}");
+    for path in all {
+        for (columns, flag) in [(80, "--help"), (80, "-h"), (100, "--help")] {
+            let arguments: Vec<&str> = path.iter().map(String::as_str).chain([flag]).collect();
+            let text = help(&arguments, columns);
+            let widest = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+            assert!(widest <= columns, "{path:?} {flag}: {widest} columns\n{text}");
+            let lines = text.trim_end().lines().count();
+            let is_listing = flag == "--help" && with_settings.contains(&path);
+            assert!(lines <= 30 || is_listing, "{path:?} {flag}: {lines} lines\n{text}");
+        }
+    }
+}
+
+#[test]
+fn settings_are_listed_by_serve_and_config_alone() {
+    let (serve, config) = (help(&["serve", "--help"], 100), help(&["config", "--help"], 100));
+    for setting in SETTINGS {
+        assert_eq!(
+            serve.contains(&format!("--{} ", setting.flag())) || serve.contains(&format!("--{}[", setting.flag())),
+            !setting.secret,
+            "{}",
+            setting.name
+        );
+        assert!(config.contains(&format!("\n  {}", setting.name)), "{}", setting.name);
+        assert!(serve.contains(setting.name) || !setting.secret, "{}", setting.name);
+    }
+    assert!(help(&["serve", "-h"], 80).contains("--port") && !help(&["serve", "-h"], 80).contains("--retry-schedule"));
+    for other in
+        [&["user", "list", "--help"][..], &["--help"], &["db", "migrate", "--help"], &["config", "check", "--help"]]
+    {
+        let text = help(other, 100);
+        assert!(text.contains("--database-url") && !text.contains("--port"), "{text}");
+    }
+    assert!(!help(&["openapi", "--help"], 100).contains("--database-url"));
+}
+
+#[test]
+fn what_could_not_be_understood_is_told_as_json_with_what_was_probably_meant() {
+    let failure = misunderstood(&parse("serve --prot 9000 --json").expect_err("no such flag"));
+    let text = format!("{failure:?}");
+    for part in ["unexpected argument '--prot'", "--port"] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(!text.contains("Usage:"), "{text}");
+    assert_eq!(failure.exit_code(), 2);
+    let job = parse("job run daily_sumaries").expect_err("no such job").to_string();
+    assert!(job.contains("daily_summaries"), "{job}");
 }
 
 #[test]
@@ -87,6 +149,12 @@ fn a_test_mail_needs_an_address() {
 fn all_commands_are_there() {
     for line in [
         "user list",
+        "user show ada",
+        "user list --json",
+        "config check",
+        "config example",
+        "completions bash",
+        "version",
         "user disable ada",
         "user enable ada",
         "user admin ada",

@@ -1,37 +1,43 @@
 //! `taskflow user`.
 
+mod show;
+
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::sync::Arc;
 
+use serde::Serialize;
 use taskflow_core::{
     Actor, EmailAddress, Error, Expect, Login, NewUser, PasswordHash, ProfileChange, StandingChange, User, Username,
 };
 
-use super::failure::Failure;
-use super::output;
+use self::show::Account;
+use super::failure::{Failure, Reason};
+use super::output::{self, Format, Report};
 use crate::auth::Password;
-use crate::config::{Config, Database};
+use crate::config::{Config, Database, nearest_word};
 use crate::wiring::{self, Opened};
 
 #[derive(Debug, Clone, clap::Subcommand)]
 pub(super) enum Command {
-    /// Makes an account; asks on the terminal for what is not given.
+    /// Create an account; asks on the terminal for what is not given
     Create(Create),
-    /// Lists all accounts, oldest first.
+    /// List all accounts, oldest first
     List,
-    /// Locks an account: nobody can sign in to it, and it gets no mail.
+    /// Show an account with its notification settings and sessions
+    Show(Who),
+    /// Lock an account: nobody can sign in to it, and it gets no mail
     Disable(Who),
-    /// Unlocks an account.
+    /// Unlock an account
     Enable(Who),
-    /// Makes an account one that may run the service.
+    /// Make an account an administrator
     Admin {
         #[command(flatten)]
         who: Who,
-        /// Takes that away instead.
+        /// Remove the administrator role instead
         #[arg(long)]
         off: bool,
     },
-    /// Sets another password; who is signed in with the old one no longer is.
+    /// Set another password and end all sessions of the account
     Passwd {
         #[command(flatten)]
         who: Who,
@@ -42,14 +48,14 @@ pub(super) enum Command {
 
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Create {
-    /// The account may run the service.
+    /// Make the account an administrator
     #[arg(long)]
     pub(super) admin: bool,
-    /// Name to sign in with: 3 to 50 letters, digits, '.', '_' or '-'.
-    #[arg(long)]
+    /// Name to sign in with: 3 to 50 letters, digits, '.', '_' or '-'
+    #[arg(long, value_name = "NAME")]
     pub(super) username: Option<String>,
-    /// Address that mail goes to.
-    #[arg(long)]
+    /// E-mail address of the account
+    #[arg(long, value_name = "ADDRESS")]
     pub(super) email: Option<String>,
     #[command(flatten)]
     pub(super) password: GivenPassword,
@@ -57,17 +63,17 @@ pub(super) struct Create {
 
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Who {
-    /// Name or address of the account.
+    /// User name or e-mail address of the account
     #[arg(value_name = "NAME|EMAIL")]
     pub(super) login: String,
 }
 
 #[derive(Clone, clap::Args)]
 pub(super) struct GivenPassword {
-    /// The password; others on this machine may see it in the list of processes.
+    /// The password; other users of this machine can see it in the list of processes
     #[arg(long, conflicts_with = "password_stdin")]
     pub(super) password: Option<String>,
-    /// Reads the password from the first line of standard input.
+    /// Read the password from the first line of standard input
     #[arg(long)]
     pub(super) password_stdin: bool,
 }
@@ -79,26 +85,59 @@ impl std::fmt::Debug for GivenPassword {
     }
 }
 
-pub(super) async fn run(command: Command, config: &Arc<Config>) -> Result<(), Failure> {
+/// The accounts that were asked for.
+#[derive(Debug, Serialize)]
+struct Accounts {
+    users: Vec<Account>,
+}
+
+/// An account after a change.
+#[derive(Debug, Serialize)]
+struct Changed {
+    user: Account,
+    /// What was done, in sentences.
+    #[serde(skip)]
+    said: Vec<String>,
+}
+
+impl Report for Accounts {
+    fn text(&self) -> String {
+        if self.users.is_empty() {
+            return "there is no account yet; create one with: taskflow user create --admin".to_owned();
+        }
+        output::table(["USERNAME", "EMAIL", "ROLE", "STATE", "SINCE", "ID"], self.users.iter().map(Account::row))
+    }
+}
+
+impl Report for Changed {
+    fn text(&self) -> String {
+        self.said.join("\n")
+    }
+}
+
+pub(super) async fn run(command: Command, config: &Arc<Config>, format: Format) -> Result<(), Failure> {
     if config.database == Database::Memory {
-        return Err(Failure::new("memory: holds accounts only as long as the server runs").advise(
-            "register by the API of the running server, or set DATABASE_URL, for example to sqlite://taskflow.db",
-        ));
+        return Err(Failure::new("DATABASE_URL must name a database that outlives the command, got memory:")
+            .advise("register through the API of the running server, or set it, for example to sqlite://taskflow.db")
+            .because(Reason::Settings));
     }
     let opened = wiring::open(config).await?;
     let result = match command {
-        Command::Create(create) => self::create(create, config, &opened).await,
-        Command::List => list(&opened).await,
-        Command::Disable(who) => set_active(&who, false, &opened).await,
-        Command::Enable(who) => set_active(&who, true, &opened).await,
-        Command::Admin { who, off } => set_admin(&who, !off, &opened).await,
-        Command::Passwd { who, password } => passwd(&who, password, config, &opened).await,
+        Command::Create(create) => self::create(create, config, &opened).await.and_then(|done| format.print(&done)),
+        Command::List => list(&opened).await.and_then(|accounts| format.print(&accounts)),
+        Command::Show(who) => show::run(&find(&who, &opened).await?, &opened, format).await,
+        Command::Disable(who) => set_active(&who, false, &opened).await.and_then(|done| format.print(&done)),
+        Command::Enable(who) => set_active(&who, true, &opened).await.and_then(|done| format.print(&done)),
+        Command::Admin { who, off } => set_admin(&who, !off, &opened).await.and_then(|done| format.print(&done)),
+        Command::Passwd { who, password } => {
+            passwd(&who, password, config, &opened).await.and_then(|done| format.print(&done))
+        }
     };
     opened.close().await;
     result
 }
 
-async fn create(create: Create, config: &Config, opened: &Opened) -> Result<(), Failure> {
+async fn create(create: Create, config: &Config, opened: &Opened) -> Result<Changed, Failure> {
     let username = given_or_asked(create.username, "--username", "Username")?;
     let email = given_or_asked(create.email, "--email", "E-mail")?;
     let password = create.password.read(CREATE)?;
@@ -106,39 +145,37 @@ async fn create(create: Create, config: &Config, opened: &Opened) -> Result<(), 
     // Everything is checked before anything is said, so that one more try is enough.
     let mut problems = Vec::new();
     let mut note = |field: &str, message: String| problems.push(format!("{field} {message}"));
-    let name: Option<Username> = username.parse().map_err(|error| note("username", format!("{error}"))).ok();
-    let address: Option<EmailAddress> = email.parse().map_err(|error| note("email", format!("{error}"))).ok();
+    let name: Option<Username> = username.parse().map_err(|error| note("--username", format!("{error}"))).ok();
+    let address: Option<EmailAddress> = email.parse().map_err(|error| note("--email", format!("{error}"))).ok();
     let hash =
-        hash(&password, vec![username.clone(), email], config).await?.map_err(|text| note("password", text)).ok();
+        hash(&password, vec![username.clone(), email], config).await?.map_err(|text| note("the password", text)).ok();
     let (Some(username), Some(email), Some(hash)) = (name, address, hash) else { return Err(refused(&problems)) };
 
     let new = NewUser { username, email, time_zone: None, locale: None, is_admin: create.admin };
     let user = match opened.app.register_user(new, Some(hash)).await {
         Err(Error::Taken(field)) => {
-            return Err(Failure::new(format!("no account was made: the {field} is already taken"))
-                .advise("choose another, or see: taskflow user list"));
+            return Err(Failure::new(format!("no account was created: --{field} belongs to another account"))
+                .advise("choose another, or see: taskflow user list")
+                .because(Reason::Refused));
         }
-        result => result.map_err(|error| Failure::of("cannot make the account", &error))?,
+        result => result.map_err(|error| Failure::of("cannot create the account", &error))?,
     };
-    // Whoever runs the service knows whom they make an account for.
-    let vouched = opened.app.vouch_for_email(Actor::System, user.id).await;
-    vouched.map_err(|error| Failure::of("made the account, and cannot take its address for verified", &error))?;
+    // Whoever runs the service knows whom they create an account for.
+    let verified = opened.app.vouch_for_email(Actor::System, user.id).await;
+    verified.map_err(|error| Failure::of("created the account, but could not mark its address as verified", &error))?;
     let kind = if user.is_admin { "administrator" } else { "account" };
-    output::line(&format!("made {kind} {} <{}>", user.username, user.email))?;
-    output::line(match (&config.smtp, config.mailbox) {
-        (Some(_), _) => "the welcome mail leaves as soon as the server runs",
+    let welcome = match (&config.smtp, config.mailbox) {
+        (Some(_), _) => "the welcome mail is sent as soon as the server runs",
         (None, true) => "there is no relay: the welcome mail goes to the page /mailbox when the server runs",
         (None, false) => "there is no relay: the welcome mail waits in the outbox until SMTP_SERVER is set",
-    })
+    };
+    let said = vec![format!("created {kind} {} <{}>", user.username, user.email), welcome.to_owned()];
+    let user = User { email_verified: true, ..user };
+    Ok(Changed { user: user.into(), said })
 }
 
-async fn list(opened: &Opened) -> Result<(), Failure> {
-    let mut rows = vec![["USERNAME", "EMAIL", "ROLE", "STATE", "SINCE", "ID"].map(str::to_owned).to_vec()];
-    rows.extend(all(opened).await?.iter().map(row));
-    match rows.len() {
-        1 => output::line("there is no account yet; make one with: taskflow user create --admin"),
-        _ => output::line(&output::table(&rows)),
-    }
+async fn list(opened: &Opened) -> Result<Accounts, Failure> {
+    Ok(Accounts { users: all(opened).await?.into_iter().map(Account::from).collect() })
 }
 
 /// Accounts read at once.
@@ -157,52 +194,59 @@ async fn all(opened: &Opened) -> Result<Vec<User>, Failure> {
     }
 }
 
-fn row(user: &User) -> Vec<String> {
-    let role = if user.is_admin { "admin" } else { "user" };
-    let state = if user.is_active { "active" } else { "disabled" };
-    let since = user.created_at.to_string().chars().take(10).collect();
-    vec![user.username.to_string(), user.email.to_string(), role.into(), state.into(), since, user.id.to_string()]
-}
-
-async fn set_active(who: &Who, active: bool, opened: &Opened) -> Result<(), Failure> {
+async fn set_active(who: &Who, active: bool, opened: &Opened) -> Result<Changed, Failure> {
     let change = StandingChange { is_active: Some(active), is_admin: None };
-    set_standing(who, change, if active { "active" } else { "disabled" }, opened).await
+    set_standing(who, change, if active { "is active" } else { "is locked" }, opened).await
 }
 
-async fn set_admin(who: &Who, admin: bool, opened: &Opened) -> Result<(), Failure> {
+async fn set_admin(who: &Who, admin: bool, opened: &Opened) -> Result<Changed, Failure> {
     let change = StandingChange { is_active: None, is_admin: Some(admin) };
-    set_standing(who, change, if admin { "an administrator" } else { "no administrator" }, opened).await
+    set_standing(who, change, if admin { "is an administrator" } else { "is not an administrator" }, opened).await
 }
 
-/// Changes what somebody may do, and says so when nobody may run the service any more.
-async fn set_standing(who: &Who, change: StandingChange, now: &str, opened: &Opened) -> Result<(), Failure> {
+/// Changes what an account may do, and warns when no active administrator is left.
+async fn set_standing(who: &Who, change: StandingChange, now: &str, opened: &Opened) -> Result<Changed, Failure> {
     let rules = |user: &User| user.is_admin && user.is_active;
     let before = find(who, opened).await?;
     let changed = opened.app.set_standing(Actor::System, before.id, change).await;
     let after = changed.map_err(|error| Failure::of("cannot change the account", &error))?;
-    output::line(&format!("{} is {now} now", after.username))?;
+    let mut said = vec![format!("{} {now} now", after.username)];
     if rules(&before) && !rules(&after) && !all(opened).await?.iter().any(rules) {
-        output::line("note: no active administrator is left; name one with: taskflow user admin NAME")?;
+        said.push("note: no active administrator is left; make one with: taskflow user admin NAME".to_owned());
     }
-    Ok(())
+    Ok(Changed { user: after.into(), said })
 }
 
-async fn passwd(who: &Who, password: GivenPassword, config: &Config, opened: &Opened) -> Result<(), Failure> {
+async fn passwd(who: &Who, password: GivenPassword, config: &Config, opened: &Opened) -> Result<Changed, Failure> {
     let user = find(who, opened).await?;
     let password = password.read(PASSWD)?;
     let inputs = vec![user.username.to_string(), user.email.to_string()];
-    let hash = hash(&password, inputs, config).await?.map_err(|text| refused(&[format!("password {text}")]))?;
+    let hash = hash(&password, inputs, config).await?.map_err(|text| refused(&[format!("the password {text}")]))?;
     let change = ProfileChange { password: Some(hash), ..ProfileChange::default() };
     let changed = opened.app.update_profile(Actor::System, user.id, change, Expect::Any).await;
-    changed.map_err(|error| Failure::of("cannot set the password", &error))?;
-    output::line(&format!("{} has another password now; {} is told by mail", user.username, user.email))
+    let user = changed.map_err(|error| Failure::of("cannot set the password", &error))?;
+    let said = format!("set the password of {} and ended all sessions; a mail tells {}", user.username, user.email);
+    Ok(Changed { user: user.into(), said: vec![said] })
 }
 
+/// The account of that name or address.
 async fn find(who: &Who, opened: &Opened) -> Result<User, Failure> {
     let account = opened.accounts().account(&Login::parse(&who.login)).await;
-    let account = account.map_err(|error| Failure::of("cannot look the account up", &error))?;
-    let absent = || Failure::new(format!("there is no account {:?}", who.login)).advise("see: taskflow user list");
-    account.map(|account| account.user).ok_or_else(absent)
+    let account = account.map_err(|error| Failure::of("cannot look the account up", &Error::from(error)))?;
+    match account {
+        Some(account) => Ok(account.user),
+        None => Err(absent(&who.login, &all(opened).await?)),
+    }
+}
+
+/// No account has that name or address; one may have a similar one.
+fn absent(login: &str, users: &[User]) -> Failure {
+    let names = users.iter().flat_map(|user| [user.username.to_string(), user.email.to_string()]);
+    let advice = match nearest_word(login, names) {
+        Some(name) => format!("did you mean {name}?"),
+        None => "list all accounts with: taskflow user list".to_owned(),
+    };
+    Failure::new(format!("no account has the name or address {login:?}")).advise(advice).because(Reason::NotFound)
 }
 
 /// The hash of a good password; the inner error says what would be right.
@@ -220,7 +264,7 @@ async fn hash(text: &str, inputs: Vec<String>, config: &Config) -> Result<Result
 
 fn refused(problems: &[String]) -> Failure {
     let list: String = problems.iter().map(|problem| format!("\n    {problem}")).collect();
-    Failure::new(format!("nothing was changed:{list}"))
+    Failure::new(format!("nothing was changed:{list}")).because(Reason::Refused)
 }
 
 impl GivenPassword {
@@ -237,7 +281,11 @@ impl GivenPassword {
         }
         let ask = |prompt| rpassword::prompt_password(prompt).map_err(|error| unreadable(&error));
         let password = ask("Password: ")?;
-        if ask("The same again: ")? == password { Ok(password) } else { Err(Failure::new("the two passwords differ")) }
+        if ask("Repeat the password: ")? == password {
+            Ok(password)
+        } else {
+            Err(Failure::new("the two passwords differ").because(Reason::Refused))
+        }
     }
 }
 
@@ -266,10 +314,11 @@ const CREATE: &str = "taskflow user create --username ada --email ada@example.or
 const PASSWD: &str = "taskflow user passwd ada --password-stdin";
 
 fn missing(flag: &str, example: &str) -> Failure {
-    Failure::new(format!("{flag} is missing, and there is no terminal to ask on"))
+    Failure::new(format!("{flag} is required when standard input is not a terminal"))
         .advise(format!("for example: echo PASSWORD | {example}"))
+        .because(Reason::Usage)
 }
 
 fn unreadable(error: &io::Error) -> Failure {
-    Failure::new(format!("cannot read the answer: {error}"))
+    Failure::new(format!("cannot read from standard input: {error}"))
 }

@@ -20,7 +20,7 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
     let mut reader = Reader::new(given);
     let r = &mut reader;
     let mut remarks = Vec::new();
-    let serve = need == Need::Serve;
+    let serve = need != Need::Manage;
 
     let database = database(r);
     let before = r.problems();

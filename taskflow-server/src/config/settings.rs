@@ -1,17 +1,17 @@
-//! Every setting there is, as data: flags, `env.example`, help and messages all come from this one list.
+//! The list of all settings, from which flags, `env.example`, help and messages are made.
 
-/// One setting.
+/// A setting of the server.
 #[derive(Debug)]
 pub struct Setting {
-    /// Its name in the environment and in `.env`; in `taskflow.toml` and as a flag it is spelled in lower case.
+    /// Its name in the environment and in `.env`; in `taskflow.toml` and as a flag it is written in lower case.
     pub name: &'static str,
-    /// What it is when nobody sets it; `None`: it follows from other settings, see `meaning`.
+    /// The value of an unset setting; `None`: it is derived from other settings, see `meaning`.
     pub default: Option<&'static str>,
-    /// Its value is shown as `***` and it has no flag, because everybody on a machine can read command lines.
+    /// Its value is shown as `***`. It has no flag, because other users of a machine can read command lines.
     pub secret: bool,
-    /// It is `true` or `false`, and its flag may stand alone.
+    /// Its value is `true` or `false`; its flag alone means `true`.
     pub switch: bool,
-    /// One line for people.
+    /// What it is, with unit, limits, derived default and consequence: full sentences without a line break.
     pub meaning: &'static str,
 }
 
@@ -22,7 +22,15 @@ impl Setting {
         self.name.to_ascii_lowercase().replace('_', "-")
     }
 
-    /// The setting of that name in any spelling of case.
+    /// The heading it is listed under.
+    #[must_use]
+    pub fn section(&self) -> &'static str {
+        let place = |name: &str| SETTINGS.iter().position(|setting| setting.name == name);
+        let begun = SECTIONS.iter().rev().find(|(_, first)| place(first) <= place(self.name));
+        begun.map_or(SECTIONS[0].0, |(heading, _)| heading)
+    }
+
+    /// The setting of that name, in upper or lower case.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
         SETTINGS.iter().find(|setting| setting.name.eq_ignore_ascii_case(name))
@@ -50,121 +58,182 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "DATABASE_URL",
         "sqlite://taskflow.db",
-        "where data is kept: sqlite://FILE, postgres://USER:PASSWORD@HOST/DATABASE (15 or newer) or memory: (gone at the end)",
+        "Where data is stored: sqlite://FILE, postgres://USER:PASSWORD@HOST/DATABASE (PostgreSQL 15 or newer), or memory: \
+         (lost when the process ends).",
     ),
     setting(
         "DB_MAX_CONNECTIONS",
         "16",
-        "most connections to PostgreSQL, at least 4: three of them are for hearing of other nodes; SQLite needs no such limit",
+        "Maximum PostgreSQL connections (4 to 1000; three are reserved for inter-node notifications). Ignored for SQLite.",
     ),
-    setting("DB_ACQUIRE_TIMEOUT", "5s", "how long a request waits for a database connection before it is told 503"),
-    setting("HOST", "127.0.0.1", "address to listen on; 0.0.0.0 for all of IPv4, :: for all"),
-    setting("PORT", "8000", "port to listen on; 0 takes any free one"),
-    switch("DEBUG", None, "development instead of production; when empty: true if HOST is loopback"),
+    setting(
+        "DB_ACQUIRE_TIMEOUT",
+        "5s",
+        "Maximum time a request waits for a database connection (1ms to 5m). After that it is answered with 503.",
+    ),
+    setting(
+        "HOST",
+        "127.0.0.1",
+        "Address or host name to listen on; 0.0.0.0 for all IPv4 addresses, :: for all addresses.",
+    ),
+    setting("PORT", "8000", "Port to listen on (0 to 65535); 0 picks a free port."),
+    switch(
+        "DEBUG",
+        None,
+        "Development mode: key, passwords and mail need no settings. Default: true if HOST is a loopback address, \
+         otherwise false.",
+    ),
     derived(
         "PUBLIC_URL",
-        "base of every link in mail; mail programs unsubscribe by one click at https only; when empty in development: \
-         http://HOST:PORT",
+        "Base of every link in mail, for example https://tasks.example.org. One-click unsubscribe needs https. Default in \
+         development: http://HOST:PORT. Required in production when mail is sent.",
     ),
     secret(
         "SECRET_KEY",
-        "signs sign-ins, 32 bytes or more; when empty in development: made once, kept beside the data",
+        "Key that signs access tokens and links (at least 32 bytes). Required in production. In development it is generated \
+         once and stored next to the data.",
     ),
     secret(
         "SECRET_KEY_PREVIOUS",
-        "keys before SECRET_KEY, comma-separated: what they signed stays good until it expires",
+        "Earlier values of SECRET_KEY, comma-separated. What they signed stays valid until it expires.",
     ),
-    setting("ALGORITHM", "HS256", "how sign-ins are signed; there is no other"),
-    setting("ACCESS_TOKEN_EXPIRE_MINUTES", "30", "how long an access token is good for, in minutes (1 to 43200)"),
-    setting(
-        "REFRESH_TOKEN_EXPIRE_DAYS",
-        "30",
-        "how long somebody stays signed in without coming back, in days (1 to 365)",
+    setting("ALGORITHM", "HS256", "Signature algorithm of access tokens. Only HS256 is supported."),
+    setting("ACCESS_TOKEN_EXPIRE_MINUTES", "30", "Lifetime of an access token in minutes (1 to 43200)."),
+    setting("REFRESH_TOKEN_EXPIRE_DAYS", "30", "Days after which an unused session ends (1 to 365)."),
+    setting("REGISTRATION", "open", "Who may register: open (everyone) or closed (nobody; use taskflow user create)."),
+    derived(
+        "PASSWORD_POLICY",
+        "Which passwords are accepted: basic (8 to 128 characters) or strict (also hard to guess). Default: basic in \
+         development, strict in production.",
     ),
-    setting("REGISTRATION", "open", "who may register: open (everybody) or closed (nobody: taskflow user create)"),
-    derived("PASSWORD_POLICY", "basic or strict; when empty: basic in development, strict in production"),
     setting(
         "ALLOWED_ORIGINS",
         "",
-        "web pages that may call the API, for example https://app.example.org; comma-separated",
+        "Origins of web pages that may call the API (CORS), comma-separated, for example https://app.example.org. Default: \
+         none.",
     ),
-    derived("SMTP_SERVER", "the relay that takes mail; when empty, mail goes to the page /mailbox (development)"),
-    setting("SMTP_PORT", "587", "465: TLS from the start; 587: STARTTLS; any other: see SMTP_USE_TLS"),
-    derived("SMTP_USERNAME", "name to sign in to the relay with; when empty: no sign-in"),
-    secret("SMTP_PASSWORD", "password to sign in to the relay with"),
+    derived(
+        "SMTP_SERVER",
+        "Host name of the SMTP relay. Without it mail goes to the page /mailbox; production then also needs MAILBOX=true.",
+    ),
+    setting(
+        "SMTP_PORT",
+        "587",
+        "Port of the relay: 465 uses TLS from the start, 587 requires STARTTLS; for other ports see SMTP_USE_TLS.",
+    ),
+    derived("SMTP_USERNAME", "User name for the relay. Without it TaskFlow does not authenticate."),
+    secret("SMTP_PASSWORD", "Password for the relay. Required with SMTP_USERNAME."),
     switch(
         "SMTP_USE_TLS",
         None,
-        "for ports other than 465 and 587: STARTTLS or plain; when empty: plain on loopback only",
+        "Whether ports other than 465 and 587 require STARTTLS. Default: false for a relay on a loopback address, \
+         otherwise true.",
     ),
     derived(
         "SMTP_FROM_EMAIL",
-        "sender of all mail; may be empty if SMTP_USERNAME is an address, in development also with a relay on loopback",
+        "Sender address of all mail. Default: SMTP_USERNAME if that is an address. Otherwise required, except in \
+         development without a relay or with a relay on a loopback address.",
     ),
-    setting("SMTP_FROM_NAME", "TaskFlow", "name of the sender of all mail"),
-    setting("SMTP_CONNECTIONS", "16", "how many connections to the relay at most (1 to 1000)"),
-    setting("EMAIL_TIMEOUT", "30s", "how long one mail may take"),
+    setting("SMTP_FROM_NAME", "TaskFlow", "Sender name of all mail (up to 100 characters)."),
+    setting("SMTP_CONNECTIONS", "16", "Maximum connections to the relay (1 to 1000)."),
+    setting("EMAIL_TIMEOUT", "30s", "Maximum time to send one mail (1ms to 10m)."),
     setting(
         "EMAIL_RATE_PER_SECOND",
         "0",
-        "how many mails may begin per second, from all processes on one database together; fractions are fine; 0: as many as the relay takes",
+        "Maximum mails per second, shared by all nodes on one database; fractions are allowed. 0 means no limit.",
     ),
-    setting("BATCH_SIZE", "500", "how many mails are claimed from the database at once at most (1 to 10000)"),
-    setting("BATCH_DELAY", "0s", "how long to wait before mails are claimed again after some were (0s to 30s)"),
-    setting("MAX_RETRIES", "3", "how often a mail that was refused for now is tried again (0 to 100)"),
-    setting("RETRY_SCHEDULE", "1m,5m,30m", "waits before the retries, each up to 20 % shorter or longer"),
+    setting("BATCH_SIZE", "500", "Maximum mails claimed from the database at once (1 to 10000)."),
+    setting("BATCH_DELAY", "0s", "Pause between two claims of mail (0s to 30s)."),
+    setting(
+        "MAX_RETRIES",
+        "3",
+        "Retries of a mail that the relay refused temporarily (0 to 100). After the last one the mail is discarded.",
+    ),
+    setting(
+        "RETRY_SCHEDULE",
+        "1m,5m,30m",
+        "Delays before the retries, comma-separated; the last one repeats. Each varies by up to 20 %.",
+    ),
     setting(
         "LEASE_SECONDS",
         "120",
-        "after how long the mails of a node that died are taken over; at least one and a half times EMAIL_TIMEOUT",
+        "Time after which the mails of a node that died are taken over (seconds, or a duration such as 2m). At least 1.5 \
+         times EMAIL_TIMEOUT.",
     ),
     setting(
         "CHANGE_QUIET_SECONDS",
         "60",
-        "how long a changed meeting must be quiet before people are told, at most 300; they never wait longer than that",
+        "Quiet time after the last change of a meeting before participants are notified (0 to 300 seconds). They never wait \
+         longer than 5 minutes.",
     ),
-    derived("ADMIN_EMAIL", "where alerts about the service go; when empty: nowhere"),
+    derived("ADMIN_EMAIL", "Address that receives alerts about the service. Default: none, and no alerts are sent."),
     secret(
         "INBOUND_SECRET",
-        "what a mail gateway shows (Bearer) to bring answers of calendars (/api/inbound/itip) and what came back \
-         (/api/inbound/bounce); when empty: nobody can",
+        "Bearer token with which a mail gateway delivers calendar replies (/api/inbound/itip) and bounces \
+         (/api/inbound/bounce). Without it both are turned off.",
     ),
-    switch("HOLD_MAIL", Some("false"), "true: mail is planned and kept, and none is sent until it is started without"),
-    switch("MAILBOX", None, "serve the page /mailbox; when empty: in development without SMTP_SERVER"),
-    setting("JOB_TICK", "1s", "how often to look for mail and jobs that are due, at least"),
+    switch("HOLD_MAIL", Some("false"), "true: queue mail but do not send it; it is sent after a restart with false."),
+    switch(
+        "MAILBOX",
+        None,
+        "Whether captured mail is shown at /mailbox. Default: true in development without SMTP_SERVER, otherwise false.",
+    ),
+    setting("JOB_TICK", "1s", "Maximum interval between checks for due mail and due jobs (10ms to 1h)."),
     setting(
         "JOB_TASK_REMINDERS",
         "local 08:00,20:00",
-        "when people are told of open tasks: local TIMES (by their own clocks), every SPAN, daily TIME ZONE, or off; behind \
-         a schedule may stand what becomes of missed slots: skip, latest or all",
+        "When people are reminded of open tasks: local TIMES (in each person's time zone), every SPAN, daily TIME ZONE, or \
+         off. Append skip, latest or all to choose which missed times are made up for.",
     ),
     setting(
         "JOB_DAILY_SUMMARIES",
         "own",
-        "when people are told of their day: own (the time each has chosen, 09:00 at first), local TIMES, daily TIME ZONE, or off",
+        "When the daily summary is sent: own (the time each person has chosen, 09:00 by default), local TIMES, daily TIME \
+         ZONE, or off.",
     ),
-    setting("JOB_MEETING_REMINDERS", "every 5m", "when reminders are looked for that were not planned, or off"),
-    setting("JOB_SERVER_MONITORING", "every 5m", "when the service looks after itself, or off"),
-    switch("SERVER_MONITORING_ENABLED", Some("true"), "false: the same as JOB_SERVER_MONITORING=off"),
-    setting("JOB_DATA_CLEANUP", "daily 02:00 UTC", "when what has served its time is removed, or off"),
-    setting("JOB_STATISTICS", "every 1h", "when statistics are counted, or off"),
-    setting("COMPLETED_DAYS", "30", "after how many days a completed task goes to the trash (0 to 36500)"),
     setting(
-        "TRASH_DAYS",
-        "30",
-        "after how many days tasks in the trash and cancelled meetings are removed (0 to 36500)",
+        "JOB_MEETING_REMINDERS",
+        "every 5m",
+        "When missing meeting reminders are repaired: every SPAN, daily TIME ZONE, or off. The reminders themselves leave on \
+         time.",
     ),
-    setting("LEDGER_DAYS", "30", "after how many days settled deliveries and finished runs are removed (0 to 36500)"),
-    setting("FEED_RETENTION_DAYS", "14", "after how many days feed entries are removed (0 to 36500)"),
+    setting(
+        "JOB_SERVER_MONITORING",
+        "every 5m",
+        "When the service checks itself: every SPAN, daily TIME ZONE, or off.",
+    ),
+    switch("SERVER_MONITORING_ENABLED", Some("true"), "false has the same effect as JOB_SERVER_MONITORING=off."),
+    setting(
+        "JOB_DATA_CLEANUP",
+        "daily 02:00 UTC",
+        "When data past its retention is deleted: every SPAN, daily TIME ZONE, or off.",
+    ),
+    setting("JOB_STATISTICS", "every 1h", "When statistics are updated: every SPAN, daily TIME ZONE, or off."),
+    setting("COMPLETED_DAYS", "30", "Days after which a completed task is moved to the trash (0 to 36500)."),
+    setting("TRASH_DAYS", "30", "Days after which tasks in the trash and cancelled meetings are deleted (0 to 36500)."),
+    setting("LEDGER_DAYS", "30", "Days after which settled deliveries and finished job runs are deleted (0 to 36500)."),
+    setting("FEED_RETENTION_DAYS", "14", "Days after which entries of the change feed are deleted (0 to 36500)."),
     derived(
         "NODE_ID",
-        "name of this process in logs and on /api/nodes, no other's on the same database; when empty: random at each start",
+        "Name of this process in logs and at /api/nodes; unique among the nodes on one database. Default: random at every \
+         start.",
     ),
     setting(
         "LOG",
         "info",
-        "what to log: error, warn, info, debug, trace, or per target as in info,taskflow_mail=debug",
+        "What to log: off, error, warn, info, debug, trace, or levels per target as in info,taskflow_mail=debug.",
     ),
+];
+
+/// The heading over each group of [`SETTINGS`] and the setting that a group begins with.
+const SECTIONS: [(&str, &str); 7] = [
+    ("Database", "DATABASE_URL"),
+    ("Web server", "HOST"),
+    ("Sign-in", "SECRET_KEY"),
+    ("Mail", "SMTP_SERVER"),
+    ("Jobs", "JOB_TICK"),
+    ("Retention", "COMPLETED_DAYS"),
+    ("Process", "NODE_ID"),
 ];
 
 #[cfg(test)]
@@ -172,11 +241,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_unique_and_have_one_line_of_meaning() {
+    fn names_are_unique_and_meanings_are_full_sentences() {
         for (index, setting) in SETTINGS.iter().enumerate() {
-            assert!(SETTINGS[..index].iter().all(|other| other.name != setting.name), "{}", setting.name);
-            assert!(!setting.meaning.contains('\n') && !setting.meaning.is_empty(), "{}", setting.name);
+            let Setting { name, meaning, .. } = setting;
+            assert!(SETTINGS[..index].iter().all(|other| other.name != *name), "{name}");
+            assert!(!meaning.contains('\n') && !meaning.contains("  ") && meaning.ends_with('.'), "{name}: {meaning}");
         }
+    }
+
+    #[test]
+    fn every_section_has_settings() {
+        for (heading, first) in SECTIONS {
+            assert_eq!(Setting::named(first).map(Setting::section), Some(heading));
+        }
+        assert_eq!(Setting::named("LOG").map(Setting::section), Some("Process"));
     }
 
     #[test]

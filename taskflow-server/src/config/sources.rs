@@ -148,7 +148,7 @@ impl Given {
             let Some(setting) = Setting::named(&name) else {
                 let right = match nearest(&name) {
                     Some(setting) => format!("did you mean {}?", setting.name.to_ascii_lowercase()),
-                    None => "remove it; taskflow --help lists all settings".to_owned(),
+                    None => "remove it; taskflow config --help lists all settings".to_owned(),
                 };
                 self.problem(&name, Some(Origin::Toml.to_string()), "is no setting", right);
                 continue;
@@ -229,8 +229,16 @@ fn plain(value: &toml::Value) -> Option<String> {
 /// The setting that was probably meant: at most two letters away.
 fn nearest(name: &str) -> Option<&'static Setting> {
     let name = name.to_ascii_uppercase().replace('-', "_");
-    let near = SETTINGS.iter().map(|setting| (distance(&name, setting.name), setting));
-    near.filter(|(distance, _)| *distance <= 2).min_by_key(|(distance, _)| *distance).map(|(_, setting)| setting)
+    Setting::named(&nearest_word(&name, SETTINGS.iter().map(|setting| setting.name.to_owned()))?)
+}
+
+/// The candidate that was probably meant by a misspelled word: the nearest that is at most two letters away, and at most
+/// a third of the word.
+#[must_use]
+pub fn nearest_word(word: &str, candidates: impl IntoIterator<Item = String>) -> Option<String> {
+    let most = 2.min(word.chars().count() / 3);
+    let near = candidates.into_iter().map(|candidate| (distance(word, &candidate), candidate));
+    near.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance).map(|(_, near)| near)
 }
 
 /// How many letters must be changed, added or left out to get from one word to the other (Levenshtein).
@@ -298,7 +306,7 @@ mod tests {
     fn unknown_settings_in_toml_are_named_with_what_was_probably_meant() {
         let given = Sources::none().with_toml("smtp_servr = \"x\"\nblurb = 1\n[smtp]\nport = 1").read();
         let named: Vec<_> = given.problems.iter().map(|p| (p.setting.as_str(), p.right.as_str())).collect();
-        let unknown = "remove it; taskflow --help lists all settings";
+        let unknown = "remove it; taskflow config --help lists all settings";
         assert_eq!(named, [("blurb", unknown), ("smtp", unknown), ("smtp_servr", "did you mean smtp_server?")]);
     }
 

@@ -426,8 +426,26 @@ fn the_example_file_names_every_setting_once_with_its_default_and_starts() {
     let given: Vec<_> = entries.iter().map(|entry| (entry.name.as_str(), entry.value.as_str())).collect();
     let expected: Vec<_> = SETTINGS.iter().map(|setting| (setting.name, setting.default.unwrap_or(""))).collect();
     assert_eq!(given, expected);
-    for setting in SETTINGS {
-        assert!(text.contains(&format!("# {}\n{}=", setting.meaning, setting.name)), "{}", setting.name);
+    let words = |text: &str| text.replace('#', " ").split_whitespace().collect::<Vec<_>>().join(" ");
+    for Setting { name, meaning, .. } in SETTINGS {
+        assert!(words(text).contains(&format!("{} {name}=", words(meaning))), "{name}");
     }
     assert!(Config::load(Sources::none().with_dot_env(text), Need::Manage).expect("valid").debug);
+}
+
+#[test]
+fn the_example_file_is_the_one_that_is_printed() {
+    let text = include_str!("../../../env.example");
+    assert_eq!(text, example(), "write it anew: cargo run --features server -- config example > env.example");
+    assert!(text.lines().all(|line| line.chars().count() <= 120));
+}
+
+#[test]
+fn a_check_demands_what_serving_demands_and_makes_no_key_file() {
+    let bare = dot_env(&[("HOST", "0.0.0.0"), ("DATABASE_URL", "memory:")], &[]);
+    assert_eq!(names(Config::load(bare, Need::Check)), ["PUBLIC_URL", "SECRET_KEY", "SMTP_SERVER"]);
+    let dir = tempfile::tempdir().expect("a directory");
+    let url = format!("sqlite://{}/x.db", dir.path().display());
+    Config::load(dot_env(&[("DATABASE_URL", &url)], &[]), Need::Check).expect("valid");
+    assert_eq!(std::fs::read_dir(dir.path()).expect("the directory").count(), 0);
 }

@@ -14,7 +14,7 @@ use super::report::Report;
 use super::sink::Sink;
 use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
-use crate::cli::output;
+use crate::cli::output::{self, Format};
 use crate::cli::serve::Signals;
 use crate::config::{Config, Need, Setting, Sources};
 use crate::telemetry;
@@ -25,29 +25,26 @@ const CLOSING: Duration = Duration::from_secs(10);
 /// How many people, on what, and where to.
 #[derive(Debug, Clone, clap::Args)]
 pub(in crate::cli) struct Fanout {
-    /// How many people get a mail; several numbers are several runs, one after the other.
+    /// Number of users that get a mail; several numbers are several runs
     #[arg(long, value_name = "N[,N…]", default_value = "10000", value_delimiter = ',',
         value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     users: Vec<u64>,
-    /// The relay; one in this process that throws everything away when left out.
+    /// The relay; by default a built-in one that discards everything
     #[arg(long, value_name = "HOST:PORT", value_parser = relay)]
     smtp: Option<Relay>,
-    /// An empty database of PostgreSQL, postgres://…, one for each run; temporary SQLite files when left out.
+    /// An empty PostgreSQL database for each run, postgres://…; by default a temporary SQLite file
     #[arg(long, value_name = "URL")]
     database: Vec<String>,
-    /// Prints the figures as a line of JSON for each run.
-    #[arg(long)]
-    json: bool,
-    /// Writes a page with the figures and charts of all runs there (HTML).
+    /// Also write an HTML page with figures and charts of all runs
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// How many connections to the relay.
+    /// Connections to the relay
     #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u16).range(1..=1_000))]
     connections: u16,
-    /// What another sender brought to the same relay just before, in mails a second, to stand beside the figures.
+    /// Mails per second that another sender reached with the same relay, for comparison
     #[arg(long, value_name = "RATE", value_parser = rate)]
     yardstick: Option<f64>,
-    /// What else is to be known about these figures.
+    /// A remark that is kept with the figures
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
 }
@@ -76,7 +73,7 @@ fn rate(text: &str) -> Result<f64, String> {
 }
 
 /// Makes the runs, cleans up after each in every outcome, and fails unless everything arrived.
-pub(super) async fn run(fanout: &Fanout, flags: Flags) -> Result<(), Failure> {
+pub(super) async fn run(fanout: &Fanout, flags: Flags, format: Format) -> Result<(), Failure> {
     let databases = fanout.databases()?;
     let mut signals = Signals::new()?;
     let sink = match fanout.smtp {
@@ -98,7 +95,7 @@ pub(super) async fn run(fanout: &Fanout, flags: Flags) -> Result<(), Failure> {
         };
         place.remove()?;
         let report = measured?;
-        output::line(&if fanout.json { report.json()? } else { report.text() })?;
+        output::line(&if format == Format::Json { report.json()? } else { report.text() })?;
         reports.push(report);
     }
     if let Some(file) = &fanout.report {

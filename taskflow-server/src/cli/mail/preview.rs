@@ -3,35 +3,49 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde::Serialize;
 use taskflow_core::ports::{Clock, SystemClock};
 use taskflow_core::{Content, Locale, NoticeKind, Zone};
 
 use crate::cli::failure::Failure;
-use crate::cli::output;
+use crate::cli::output::{self, Format as Output, Report};
 use crate::config::Config;
 use crate::wiring::Samples;
 
 /// Which notice, for whom and as what.
 #[derive(Debug, Clone, clap::Args)]
 pub(in crate::cli) struct Preview {
-    /// Which, as in welcome or daily_summary.
-    #[arg(value_name = "NOTICE", value_parser = notice)]
+    /// The kind of notice
+    #[arg(value_name = "NOTICE", value_parser = notice())]
     notice: NoticeKind,
-    /// The language it is written in.
+    /// Language it is written in
     #[arg(long, value_name = "TAG", default_value = "en", value_parser = parsed::<Locale>)]
     locale: Locale,
-    /// The zone that times are told in.
+    /// Time zone of its times
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = parsed::<Zone>)]
     zone: Zone,
-    /// What to write: its HTML, its plain text, or the whole mail.
+    /// What to write: the HTML, the plain text, or the source of the whole mail
     #[arg(long, value_name = "FORMAT", default_value = "html")]
     format: Format,
-    /// Where to write it; - prints it. NOTICE.LOCALE and an ending that fits when left out.
+    /// Where to write it, - for standard output; by default NOTICE.LOCALE.html, .txt or .eml
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Opens the file with whatever this machine shows such files with, usually a browser.
+    /// Open the file with the program of this machine for such files, usually a browser
     #[arg(long)]
     open: bool,
+}
+
+/// Where it was written.
+#[derive(Debug, Serialize)]
+struct Written {
+    file: String,
+}
+
+impl Report for Written {
+    fn text(&self) -> String {
+        format!("wrote {}", self.file)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -51,18 +65,16 @@ impl Format {
     }
 }
 
-fn notice(word: &str) -> Result<NoticeKind, String> {
-    word.parse().map_err(|_| {
-        let kinds = NoticeKind::ALL.into_iter().filter(|kind| *kind != NoticeKind::Sample);
-        format!("take one of {}", kinds.map(NoticeKind::as_str).collect::<Vec<_>>().join(", "))
-    })
+fn notice() -> impl TypedValueParser<Value = NoticeKind> {
+    let kinds = NoticeKind::ALL.into_iter().filter(|kind| *kind != NoticeKind::Sample);
+    PossibleValuesParser::new(kinds.map(NoticeKind::as_str)).try_map(|word| word.parse::<NoticeKind>())
 }
 
 fn parsed<T: std::str::FromStr<Err: ToString>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: T::Err| error.to_string())
 }
 
-pub(super) fn run(preview: &Preview, config: &Config) -> Result<(), Failure> {
+pub(super) fn run(preview: &Preview, config: &Config, format: Output) -> Result<(), Failure> {
     let text = render(preview, config)?;
     let file = match &preview.output {
         Some(file) if file == Path::new("-") => return output::line(text.trim_end()),
@@ -72,7 +84,7 @@ pub(super) fn run(preview: &Preview, config: &Config) -> Result<(), Failure> {
     std::fs::write(&file, text).map_err(|error| {
         Failure::new(format!("cannot write {}: {error}", file.display())).advise("name another file with --output")
     })?;
-    output::line(&format!("wrote {}", file.display()))?;
+    format.print(&Written { file: file.display().to_string() })?;
     if preview.open { open(&file) } else { Ok(()) }
 }
 

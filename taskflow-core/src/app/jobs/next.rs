@@ -1,0 +1,37 @@
+//! When a job is due next, for people who ask.
+
+use std::time::Duration;
+
+use super::super::App;
+use crate::error::Error;
+use crate::schedule::moments;
+use crate::{JobName, Schedule, Timestamp};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+impl App {
+    /// When a job is due next for anyone. Where each person's own clock decides, it is the first minute within a day in
+    /// which the clock of anybody with an account shows a time of the schedule; `None`: nobody's does, or the job is off.
+    pub async fn next_due(&self, job: JobName) -> Result<Option<Timestamp>, Error> {
+        let Some(plan) = self.jobs.plans.get(&job) else { return Ok(None) };
+        let now = self.clock.now();
+        let minutes = match &plan.schedule {
+            Schedule::Local(minutes) => Some(minutes.as_slice()),
+            Schedule::Own => None,
+            Schedule::Every(_) | Schedule::Daily { .. } => return Ok(Some(plan.schedule.next(now))),
+        };
+        let (mut from, mut until) = (plan.schedule.latest(now), plan.schedule.next(now) + Duration::from_hours(24));
+        if self.sweeps.occupied(&moments(minutes, from, until)).await?.is_empty() {
+            return Ok(None);
+        }
+        // Somebody is due after `from` and up to `until`: that is halved until it is one minute.
+        while until.since(from) > MINUTE {
+            let half = plan.schedule.latest(from + until.since(from) / 2).max(from + MINUTE);
+            match self.sweeps.occupied(&moments(minutes, from, half)).await?.is_empty() {
+                true => from = half,
+                false => until = half,
+            }
+        }
+        Ok(Some(until))
+    }
+}
