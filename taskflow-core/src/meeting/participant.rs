@@ -107,7 +107,7 @@ pub struct Invitee {
     pub role: MeetingRole,
     /// The language of mail and pages for a guest; `None`: the organizer's.
     pub locale: Option<Locale>,
-    /// The zone in which a guest reads times; `None`: the organizer's.
+    /// The zone in which a guest reads times; `None`: the meeting's, which is the organizer's unless they chose another.
     pub time_zone: Option<Zone>,
 }
 
@@ -175,7 +175,7 @@ pub struct Participant {
     pub proposed_start: Option<Timestamp>,
     /// The language of mail and pages for a guest; `None`: the organizer's.
     pub locale: Option<Locale>,
-    /// The zone in which a guest reads times; `None`: the organizer's.
+    /// The zone in which a guest reads times; `None`: the meeting's, which is the organizer's unless they chose another.
     pub time_zone: Option<Zone>,
     /// Why mail about the meeting does not reach them.
     pub delivery_problem: Option<DeliveryProblem>,

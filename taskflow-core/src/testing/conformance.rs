@@ -292,6 +292,7 @@ pub fn cases() -> Vec<Case> {
             the_organizer_is_told_who_left,
             who_left_and_is_invited_again_hears_of_it,
             a_guest_who_verifies_their_address_finds_their_meetings,
+            a_guest_is_written_to_in_their_own_language_or_the_organizers,
             a_deleted_account_cancels_its_meetings_and_leaves_the_others,
             a_meeting_is_called_once_however_often_it_is_asked_for,
             answers_and_moves_at_once_lose_no_reminder,

@@ -9,10 +9,13 @@ use futures_util::future::BoxFuture;
 use super::app::World;
 use super::reminders::{Board, NOBODY, board, move_to, person};
 use crate::error::Error;
-use crate::ports::{Accepted, MailError, Mailer};
+use crate::ports::{Accepted, MailError, Mailer, RenderError, Renderer};
 use crate::testing::OpenStore;
 use crate::testing::sample::{at, invitee, new_user, noon};
-use crate::{Actor, App, Expect, Mail, MeetingChange, MeetingQuery, MeetingResponse};
+use crate::{
+    Actor, App, Content, Expect, Invitee, Letter, Mail, MeetingChange, MeetingQuery, MeetingResponse, NewMeeting,
+    StartsAt,
+};
 
 pub(super) fn called(title: &str) -> MeetingChange {
     MeetingChange { title: Some(title.parse().expect("a title")), ..MeetingChange::default() }
@@ -251,6 +254,52 @@ pub(super) async fn a_guest_who_verifies_their_address_finds_their_meetings(open
     world.app.set_own_reminders(eve, id, super::reminders::own(&[5])).await.expect("set");
     assert_eq!(world.told_at("2026-11-23T09:45:00Z").await, ["ada: Soon", "bob: Soon"]);
     assert_eq!(world.told_at("2026-11-23T09:55:00Z").await, ["eve: Soon"]);
+}
+
+/// Says in which language and zone the reader is written to.
+struct Addressed;
+
+impl Renderer for Addressed {
+    fn render(&self, letter: &Letter) -> Result<Content, RenderError> {
+        let subject = format!("{}, {}, {}", letter.topic.kind(), letter.locale, letter.zone);
+        Ok(Content { subject, text: String::new(), html: None })
+    }
+}
+
+pub(super) async fn a_guest_is_written_to_in_their_own_language_or_the_organizers(open: Arc<dyn OpenStore>) {
+    let world = World::building(&*open, |builder| builder.renderer(Arc::new(Addressed)));
+    // Her account is German, in Berlin.
+    let ada = Actor::User(world.verified("ada").await);
+    let language = |tag: &str| Some(tag.parse().expect("a locale"));
+    let zone = |name: &str| Some(name.parse().expect("a zone"));
+    let invitees = vec![
+        invitee("amy"),
+        Invitee { locale: language("en-US"), ..invitee("ben") },
+        Invitee { time_zone: zone("Asia/Tokyo"), ..invitee("cho") },
+        Invitee { locale: language("fr"), time_zone: zone("America/New_York"), ..invitee("dan") },
+    ];
+    let id = world.app.create_meeting(ada, NewMeeting { invitees, ..board(&[]) }).await.expect("a meeting").meeting.id;
+    let written = |kind: &str| {
+        ["de, Europe/Berlin", "en-US, Europe/Berlin", "de, Asia/Tokyo", "fr, America/New_York"]
+            .into_iter()
+            .zip(["amy", "ben", "cho", "dan"])
+            .map(|(reads, who)| format!("{who}: {kind}, {reads}"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(world.told().await, written("meeting_invite"));
+    let reminders = world.told_at("2026-11-23T09:45:00Z").await;
+    assert_eq!(reminders[1..], written("meeting_reminder"));
+    // A meeting in another zone than the organizer's is read in that one.
+    let starts_at = at("2026-11-24T10:00:00Z");
+    let kyiv = NewMeeting { time_zone: zone("Europe/Kyiv"), ..board(&["amy"]) };
+    world
+        .app
+        .create_meeting(ada, NewMeeting { starts_at: StartsAt::Instant(starts_at), ..kyiv })
+        .await
+        .expect("another");
+    assert_eq!(world.told().await, ["amy: meeting_invite, de, Europe/Kyiv"]);
+    world.app.cancel_meeting(ada, id, Expect::Any).await.expect("cancelled");
+    assert_eq!(world.told().await, written("meeting_cancel"));
 }
 
 pub(super) async fn a_deleted_account_cancels_its_meetings_and_leaves_the_others(open: Arc<dyn OpenStore>) {

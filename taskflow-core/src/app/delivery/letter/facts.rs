@@ -92,6 +92,11 @@ impl App {
             (facts.in_flight, facts.maybe_invited) = self.notices_in_flight(claims, &facts).await?;
             // A guest may have got an account since this was planned.
             users.extend(facts.participants.values().flatten().filter_map(|participant| participant.user_id));
+            // A guest for whom no language was given is written to in the organizer's.
+            let guests =
+                facts.participants.values().flatten().filter(|one| one.user_id.is_none() && one.locale.is_none());
+            let meetings = guests.filter_map(|guest| facts.meetings.get(&guest.meeting_id)?.as_ref().ok());
+            users.extend(meetings.filter_map(|meeting| meeting.created_by));
         }
         if !users.is_empty() {
             facts.users = self.store.users(&Vec::from_iter(users)).await?;

@@ -109,7 +109,8 @@ fn is_on(meeting: &Meeting, participant: &Participant) -> bool {
     meeting.cancelled_at.is_none() && participant.is_in()
 }
 
-/// The account of a participant, if there is one by now; a guest reads times as the meeting was agreed on.
+/// The account of a participant, if there is one by now. A guest reads in their own language and zone if they were given,
+/// else in the organizer's language and the meeting's zone, which is the organizer's unless they chose another.
 fn who_reads(meeting: &Meeting, participant: &Participant, facts: &Facts) -> Result<Reader, Outcome> {
     let read = reader(&participant.recipient(), facts)?;
     if let Some(id) = participant.user_id {
@@ -122,7 +123,10 @@ fn who_reads(meeting: &Meeting, participant: &Participant, facts: &Facts) -> Res
             Some(_) | None => read,
         });
     }
-    let guest = Reader { id: Some(participant.id.as_uuid()), zone: meeting.time_zone.clone(), ..read };
+    let organizer = meeting.created_by.and_then(|id| facts.users.get(&id)?.as_ref().ok());
+    let locale = participant.locale.as_ref().or(organizer.map(|user| &user.locale)).unwrap_or(&read.locale).clone();
+    let zone = participant.time_zone.as_ref().unwrap_or(&meeting.time_zone).clone();
+    let guest = Reader { id: Some(participant.id.as_uuid()), locale, zone, ..read };
     Ok(match participant.name.as_ref().map(ToString::to_string) {
         None => guest,
         Some(name) => {
