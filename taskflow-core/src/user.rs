@@ -185,7 +185,11 @@ impl Login {
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let key = crate::fold(text.trim());
-        if key.contains('@') { Self::Email(key) } else { Self::Username(key) }
+        match text.contains('@').then(|| text.parse::<crate::EmailAddress>()) {
+            Some(Ok(address)) => Self::Email(address.key()),
+            Some(Err(_)) => Self::Email(key),
+            None => Self::Username(key),
+        }
     }
 }
 

@@ -7,9 +7,9 @@ use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type};
 use serde_json::{Value, json};
 use taskflow_core::{
-    CatchUp, DeliveryId, Description, EmailAddress, EventId, InvalidValue, JobName, Locale, NodeId, NoticeKind,
-    ReminderMinutes, RunId, RunState, SessionId, TaskId, TaskPriority, TaskStatus, Timestamp, Title, Trigger, UserId,
-    Username, Zone,
+    CatchUp, DeliveryId, Description, EmailAddress, EventId, InvalidValue, JobName, Locale, NamedAddress, NodeId,
+    NoticeKind, ReminderMinutes, RunId, RunState, SessionId, TaskId, TaskPriority, TaskStatus, Timestamp, Title,
+    Trigger, UserId, Username, Zone,
 };
 
 /// A value of the JSON interface.
@@ -167,6 +167,7 @@ texts! {
     NodeId => with_pattern(text_schema(1, Self::MAX_LENGTH), "^[A-Za-z0-9._-]+$"), "node-1", |v| json!(v.as_str());
     Username => with_pattern(text_schema(Self::LENGTH.0, Self::LENGTH.1), "^[\\w.-]+$"), "testuser", |v| json!(v.as_str());
     EmailAddress => with_pattern(with_format(text_schema(5, Self::MAX_LENGTH), "email"), EMAIL), "test@example.com", |v| json!(v.as_str());
+    NamedAddress => EmailAddress::schema(), "test@example.com", |v| json!(v.address.as_str());
     Title => with_pattern(text_schema(1, Self::MAX_LENGTH), LINE), "Test Task", |v| json!(v.as_str());
     Description => with_pattern(text_schema(0, Self::MAX_LENGTH), TEXT), "This is a test task", |v| json!(v.as_str());
     Locale => with_pattern(text_schema(2, 35), "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"), "en", |v| json!(v.as_str());

@@ -5,8 +5,8 @@ use poem_openapi::registry::{MetaSchema, Registry};
 use poem_openapi::types::{ParseFromJSON, Type};
 use serde_json::{Value, json};
 use taskflow_core::{
-    App, Comment, DeliveryProblem, EmailAddress, Invitee, Locale, MeetingResponse, MeetingRole, Participant,
-    ParticipantId, PersonName, Timestamp, Zone,
+    App, Comment, DeliveryProblem, EmailAddress, Invitee, Locale, MeetingResponse, MeetingRole, NamedAddress,
+    Participant, ParticipantId, PersonName, Timestamp, Zone,
 };
 
 use crate::api::wire::{text, words_schema};
@@ -45,7 +45,7 @@ pub(in crate::api) struct ParticipantBody {
 #[oai(rename = "Invitee")]
 struct InviteeBody {
     /// Their address.
-    email: Required<EmailAddress>,
+    email: Required<NamedAddress>,
     /// What to call them.
     #[oai(nullable)]
     name: Field<PersonName>,
@@ -66,7 +66,7 @@ struct InviteeBody {
 pub(super) struct InviteesBody {
     /// The address of one person.
     #[oai(nullable)]
-    email: Field<EmailAddress>,
+    email: Field<NamedAddress>,
     /// What to call them.
     #[oai(nullable)]
     name: Field<PersonName>,
@@ -131,8 +131,8 @@ pub(super) fn invitees(findings: &mut Findings, emails: Field<Addresses>, people
     let mut invitees = Vec::new();
     let Addresses(emails) = findings.optional("participant_emails", emails).unwrap_or(Addresses(Vec::new()));
     for (index, email) in emails.iter().enumerate() {
-        match EmailAddress::parse(email) {
-            Ok(email) => invitees.push(Invitee::new(email)),
+        match NamedAddress::parse(email) {
+            Ok(email) => invitees.push(invitee(email, None, None)),
             Err(message) => findings.note(&format!("participant_emails.{index}"), message),
         }
     }
@@ -155,8 +155,14 @@ fn person(findings: &mut Findings, path: &str, object: Value) -> Option<Invitee>
     let role = findings.optional(&format!("{path}.role"), body.role);
     let locale = findings.optional(&format!("{path}.locale"), body.locale);
     let time_zone = findings.optional(&format!("{path}.time_zone"), body.time_zone);
+    email.map(|email| Invitee { locale, time_zone, ..invitee(email, name, role) })
+}
+
+/// A name of its own comes before the one that was pasted with the address.
+fn invitee(email: NamedAddress, name: Option<PersonName>, role: Option<Role>) -> Invitee {
+    let NamedAddress { name: pasted, address } = email;
     let role = role.map_or_else(MeetingRole::default, |Role(role)| role);
-    email.map(|email| Invitee { email, name, role, locale, time_zone })
+    Invitee { name: name.or(pasted), role, ..Invitee::new(address) }
 }
 
 impl InviteesBody {
@@ -168,7 +174,6 @@ impl InviteesBody {
         ];
         let mut invitees = invitees(&mut findings, self.participant_emails, self.participants);
         let (name, role) = (findings.optional("name", self.name), findings.optional("role", self.role));
-        let role = role.map_or_else(MeetingRole::default, |Role(role)| role);
         let locale = findings.optional("locale", self.locale);
         let time_zone = findings.optional("time_zone", self.time_zone);
         match self.email {
@@ -177,7 +182,7 @@ impl InviteesBody {
             }
             email => {
                 let email = findings.optional("email", email);
-                invitees.extend(email.map(|email| Invitee { email, name, role, locale, time_zone }));
+                invitees.extend(email.map(|email| Invitee { locale, time_zone, ..invitee(email, name, role) }));
             }
         }
         findings.finish(Some(invitees))
@@ -323,6 +328,27 @@ mod tests {
         ] {
             assert_eq!(read(body.clone()).expect("people").len(), count, "{body}");
         }
+    }
+
+    #[test]
+    fn a_name_that_was_pasted_with_an_address_is_theirs_unless_another_is_given() {
+        let body = json!({
+            "participant_emails": [" Grace <grace@example.org>; ", "a@example.org\u{a0}"],
+            "participants": [
+                { "email": "Kim <kim@example.org>" },
+                { "email": "\"Lovelace, Ada\" <ada@b\u{fc}cher.example>", "name": "Ada" },
+            ],
+        });
+        let people = read(body).expect("people");
+        let people: Vec<_> =
+            people.iter().map(|one| (one.email.as_str(), one.name.as_ref().map(PersonName::as_str))).collect();
+        let expected = [
+            ("grace@example.org", Some("Grace")),
+            ("a@example.org", None),
+            ("kim@example.org", Some("Kim")),
+            ("ada@xn--bcher-kva.example", Some("Ada")),
+        ];
+        assert_eq!(people, expected);
     }
 
     #[test]
