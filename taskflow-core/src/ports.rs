@@ -20,7 +20,7 @@ mod upkeep;
 pub use accounts::{Account, Accounts};
 pub use bounces::{Bounces, UnreadableBounce};
 pub use bus::{EventBus, NoBus, Receipt, ReminderSent, Signal};
-pub use calendar::{Calendar, CalendarEntry, CalendarReply, UnreadableReply};
+pub use calendar::{Calendar, CalendarEntry, CalendarReply, Counter, ProposedStart, ReplyAttendee, UnreadableReply};
 pub use clock::{Clock, Ids, RandomIds, SystemClock};
 pub use links::{Link, LinkPurpose, Links};
 pub use mailer::{Accepted, Asked, MailError, Mailer, Reply};

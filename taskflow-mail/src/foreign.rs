@@ -3,7 +3,7 @@
 //! The parser is given headers and single parts only, never a mail as a whole: it takes a piece of the stack for each
 //! mail inside a mail when it lets go of them, and thousands, which fit into a few kilobytes of base64, overflow it.
 
-use mail_parser::{MessageParser, PartType};
+use mail_parser::{MessageParser, MimeHeaders, PartType};
 
 /// The parts of a multipart: what stands between the lines that begin with its boundary (RFC 2046 §5.1.1).
 pub(crate) fn parts<'a>(multipart: &'a [u8], boundary: &str) -> Vec<&'a [u8]> {
@@ -31,6 +31,22 @@ pub(crate) fn decoded(part: &[u8]) -> Option<String> {
     match MessageParser::default().parse(part)?.parts.into_iter().next()?.body {
         PartType::Text(text) | PartType::Html(text) => Some(text.into_owned()),
         PartType::Binary(bytes) | PartType::InlineBinary(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        PartType::Message(_) | PartType::Multipart(_) => None,
+    }
+}
+
+/// A part without its transfer encoding, octet by octet; nothing when it cannot be decoded.
+///
+/// The parser decodes characters of a text as well, which is too early for what was folded between the octets of one.
+pub(crate) fn octets(part: &[u8]) -> Option<Vec<u8>> {
+    let head = MessageParser::default().parse_headers(part)?;
+    let encoding = head.content_transfer_encoding().unwrap_or("8bit").trim();
+    let encoding = if encoding.bytes().all(|b| b.is_ascii_graphic()) { encoding } else { "8bit" };
+    let header = format!("Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n");
+    let plain = [header.as_bytes(), body(part)].concat();
+    match MessageParser::default().parse(&plain)?.parts.into_iter().next()?.body {
+        PartType::Binary(bytes) | PartType::InlineBinary(bytes) => Some(bytes.into_owned()),
+        PartType::Text(text) | PartType::Html(text) => Some(text.into_owned().into_bytes()),
         PartType::Message(_) | PartType::Multipart(_) => None,
     }
 }

@@ -4,9 +4,14 @@ mod line;
 mod mail;
 mod reply;
 mod write;
+mod zone;
 
+use mail_parser::decoders::charsets::map::charset_decoder;
+use mail_parser::{MessageParser, MimeHeaders};
 use taskflow_core::CalendarPart;
 use taskflow_core::ports::{Calendar, CalendarEntry, CalendarReply, UnreadableReply};
+
+use self::reply::Envelope;
 
 /// Longest message that is looked at, in octets. Answers have a few thousand; those that carry the whole conversation
 /// along still fit.
@@ -27,9 +32,13 @@ const LONGEST_MESSAGE: usize = 1 << 20;
 ///
 /// # What is read
 ///
-/// Answers (`METHOD:REPLY`) with one VEVENT and one ATTENDEE, by themselves or anywhere in a mail of up to 1 MiB: in
-/// any transfer encoding, as `text/calendar` or `application/ics`. What was forwarded inside another mail is no answer
-/// of the one who sent it and is not looked at.
+/// Answers (`METHOD:REPLY`) and proposals of another time (`METHOD:COUNTER`), by themselves or anywhere in a mail of up to
+/// 1 MiB: in any transfer encoding and charset, as `text/calendar`, `application/ics` or a file named `*.ics`. What was
+/// forwarded inside another mail is no answer of the one who sent it and is not looked at.
+///
+/// Calendars are careless, so what is harmless is read: several attendees and events, bare or quoted addresses, a DTSTAMP
+/// that is missing or in no zone, components whose end is missing. What decides whose answer it is, is never guessed: a
+/// mail has exactly one author.
 ///
 /// # Errors
 ///
@@ -42,14 +51,45 @@ impl Calendar for ICalendar {
         CalendarPart { method: entry.method, text: write::object(entry) }
     }
 
-    fn read_reply(&self, message: &[u8]) -> Result<CalendarReply, UnreadableReply> {
+    fn read_reply(&self, message: &[u8], content_type: Option<&str>) -> Result<Vec<CalendarReply>, UnreadableReply> {
         if message.len() > LONGEST_MESSAGE {
             return Err(unreadable("it is longer than 1 MiB"));
         }
-        if reply::is_object(message) {
-            return reply::read(&String::from_utf8_lossy(message));
+        let head = content_type.map(|kind| kind.chars().filter(|c| !c.is_control()).collect::<String>());
+        let head = head.map(|kind| format!("Content-Type: {kind}\r\n\r\n"));
+        let head = head.as_ref().and_then(|head| MessageParser::default().parse_headers(head.as_bytes()));
+        let attribute = |name| head.as_ref()?.content_type()?.attribute(name);
+        let text = text(message, attribute("charset"));
+        if reply::is_object(&text) {
+            return reply::read(&text, &Envelope { method: attribute("method"), ..Envelope::default() });
         }
         mail::read(message)
+    }
+}
+
+/// A calendar object as text: unfolded, then decoded. Octets that are no UTF-8 although nothing else is said are taken for
+/// the usual charset of old mail.
+fn text(octets: &[u8], charset: Option<&str>) -> String {
+    const DEFAULT: &str = "windows-1252";
+    let charset = charset.map(|name| name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty());
+    let marked = match octets {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("utf-16".to_owned()),
+        [0xef, 0xbb, 0xbf, ..] => Some("utf-8".to_owned()),
+        _ => charset,
+    };
+    let decoded = |octets: &[u8], charset: &str| {
+        let decode = charset_decoder(charset.as_bytes());
+        decode.map_or_else(|| String::from_utf8_lossy(octets).into_owned(), |decode| decode(octets))
+    };
+    match marked.as_deref() {
+        // Its line breaks have two octets themselves.
+        Some(wide) if wide.starts_with("utf-16") || wide.starts_with("utf-32") => decoded(octets, wide),
+        Some("utf-8" | "utf8") => String::from_utf8_lossy(&line::unfolded(octets)).into_owned(),
+        None | Some("us-ascii" | "ascii") => match String::from_utf8(line::unfolded(octets)) {
+            Ok(text) => text,
+            Err(error) => decoded(error.as_bytes(), DEFAULT),
+        },
+        Some(other) => decoded(&line::unfolded(octets), other),
     }
 }
 

@@ -11,6 +11,7 @@ pub struct UnreadableBounce(pub String);
 ///
 /// Pure. Reading never panics, whatever it is given, and takes time in proportion to its length.
 pub trait Bounces: Send + Sync {
-    /// What a whole message (RFC 5322) reports, an entry per address.
+    /// Returns what a whole message (RFC 5322) reports, one entry for each address that it names; at least one where it names
+    /// the mail alone.
     fn read(&self, message: &[u8]) -> Result<Vec<BounceReport>, UnreadableBounce>;
 }

@@ -1,3 +1,5 @@
+use chrono::NaiveDateTime;
+
 use crate::{CalendarMethod, CalendarPart, EmailAddress, Meeting, MeetingId, MeetingResponse, Participant, Timestamp};
 
 /// A meeting as a calendar shall take it over.
@@ -11,23 +13,50 @@ pub struct CalendarEntry<'a> {
     pub attendees: &'a [Participant],
 }
 
-/// An answer that somebody's calendar sent (RFC 5546 §3.2.3).
+/// An answer that somebody's calendar sent: a reply (RFC 5546 §3.2.3), or a proposal of another time (§3.2.7).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CalendarReply {
-    /// To which meeting (UID).
+    /// The meeting (UID).
     pub meeting: MeetingId,
-    /// To which of its revisions (SEQUENCE; 0 when absent).
+    /// Its revision (SEQUENCE; 0 when absent).
     pub sequence: u32,
-    /// When it was given (DTSTAMP).
-    pub at: Timestamp,
-    /// Who answers (ATTENDEE).
-    pub attendee: EmailAddress,
+    /// When the answer was given (DTSTAMP in UTC, else the Date of the mail). `None`: the message does not say it.
+    pub at: Option<Timestamp>,
+    /// The attendees it names, each with an answer; at least one. More than one is against RFC 5546 §3.2.3 but happens.
+    pub attendees: Vec<ReplyAttendee>,
     /// Who sent the message (From), when it came with its headers.
     pub sender: Option<EmailAddress>,
-    /// What they answer (PARTSTAT).
-    pub response: MeetingResponse,
     /// What they add (COMMENT), cut to what a [`Comment`](crate::Comment) may hold.
     pub comment: Option<String>,
+    /// What is proposed instead (METHOD:COUNTER); `None` for a plain reply.
+    pub counter: Option<Counter>,
+}
+
+/// An attendee in a [`CalendarReply`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplyAttendee {
+    /// Their address (ATTENDEE).
+    pub email: EmailAddress,
+    /// Who answers in their place (SENT-BY, RFC 5545 §3.2.18).
+    pub sent_by: Option<EmailAddress>,
+    /// The answer (PARTSTAT).
+    pub response: MeetingResponse,
+}
+
+/// Another time that somebody proposes for a meeting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counter {
+    /// When the meeting would begin (DTSTART); `None` when the message does not say it.
+    pub starts_at: Option<ProposedStart>,
+}
+
+/// A time as a calendar gives it (RFC 5545 §3.3.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProposedStart {
+    /// An instant.
+    At(Timestamp),
+    /// A local time in no zone that is known; the meeting's own is meant.
+    Local(NaiveDateTime),
 }
 
 /// A message in which no answer was found; says what is missing, never quotes it.
@@ -45,6 +74,7 @@ pub trait Calendar: Send + Sync {
     /// The entry as a calendar object.
     fn write(&self, entry: &CalendarEntry<'_>) -> CalendarPart;
 
-    /// The answer in a message: a whole mail (RFC 5322) or a calendar object by itself.
-    fn read_reply(&self, message: &[u8]) -> Result<CalendarReply, UnreadableReply>;
+    /// Returns the answers in a message, at least one, in the order in which they stand there: a whole mail (RFC 5322), or
+    /// a calendar object by itself, whose `content_type` (RFC 2045 §5.1) may tell its charset and method.
+    fn read_reply(&self, message: &[u8], content_type: Option<&str>) -> Result<Vec<CalendarReply>, UnreadableReply>;
 }

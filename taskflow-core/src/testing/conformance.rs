@@ -299,6 +299,9 @@ pub fn cases() -> Vec<Case> {
         }
         replies {
             a_calendars_answer_counts_when_it_is_theirs_fresh_and_of_this_sequence,
+            of_several_attendees_it_is_the_senders_answer,
+            an_assistant_answers_for_somebody_of_their_organization_alone,
+            an_answer_without_a_time_was_given_when_it_came,
             edits_that_undid_each_other_leave_answers_valid,
             invitations_carry_the_meeting_for_calendars_and_reminders_do_not,
             a_guest_answers_by_link_until_they_are_taken_off,
@@ -344,6 +347,7 @@ pub fn cases() -> Vec<Case> {
             a_mailbox_that_was_refused_gets_no_more_mail,
             a_refusal_that_is_not_about_the_mailbox_suppresses_nobody,
             what_comes_back_for_good_suppresses_its_address,
+            a_report_is_about_whom_the_mail_was_sent_to_and_never_about_a_stranger,
             only_who_runs_the_service_sees_and_changes_suppressions,
         }
         ledger {

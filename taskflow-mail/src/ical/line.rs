@@ -122,17 +122,23 @@ impl Property {
         let mut parameters = Vec::new();
         while let Some(list) = rest.strip_prefix(';') {
             let (parameter, after) = list.split_once('=')?;
-            let mut quoted = false;
-            let end = after.find(|c| {
-                quoted ^= c == '"';
-                !quoted && matches!(c, ';' | ':')
-            })?;
+            let end = end_of_parameter(after)?;
             parameters.push((parameter.to_ascii_uppercase(), unquoted(&after[..end])));
             rest = &after[end..];
         }
         let value = rest.strip_prefix(':')?.to_owned();
         Some(Self { name: name.to_ascii_uppercase(), parameters, value })
     }
+}
+
+/// Where the value of a parameter ends. A quotation mark that is never closed is taken for a part of the value.
+fn end_of_parameter(text: &str) -> Option<usize> {
+    let mut quoted = false;
+    let end = text.find(|c| {
+        quoted ^= c == '"';
+        !quoted && matches!(c, ';' | ':')
+    });
+    end.or_else(|| text.find([';', ':']))
 }
 
 /// A parameter's value without its quotation marks and carets (RFC 6868 §3.2).
@@ -155,11 +161,28 @@ fn unquoted(value: &str) -> String {
     text
 }
 
+/// Octets without the line breaks that only fold lines. RFC 5545 §3.1 allows them between the octets of one character, so
+/// that they must go before characters are decoded.
+pub(super) fn unfolded(octets: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(octets.len());
+    let mut rest = octets;
+    while let Some((&octet, after)) = rest.split_first() {
+        rest = match (octet, after) {
+            (b'\r', [b'\n', b' ' | b'\t', after @ ..]) | (b'\n', [b' ' | b'\t', after @ ..]) => after,
+            _ => {
+                text.push(octet);
+                after
+            }
+        };
+    }
+    text
+}
+
 /// The content lines of an object, unfolded. Lines may end in LF only: mail programs are not careful about it.
 pub(super) fn properties(object: &str) -> Vec<Property> {
     let mut lines: Vec<String> = Vec::new();
     for line in object.split('\n') {
-        let line = line.strip_suffix('\r').unwrap_or(line);
+        let line = line.trim_end_matches('\r');
         match (line.strip_prefix([' ', '\t']), lines.last_mut()) {
             (Some(more), Some(last)) => last.push_str(more),
             _ => lines.push(line.to_owned()),
@@ -229,7 +252,7 @@ mod tests {
 
     #[test]
     fn what_is_no_content_line_is_passed_over() {
-        for line in ["", "x", ":x", "A B:x", "A;B:x", "A;B=\"x:y", ";A=b:c", "\u{e9}:x", "A;B"] {
+        for line in ["", "x", ":x", "A B:x", "A;B:x", "A;B=\"xy", ";A=b:c", "\u{e9}:x", "A;B"] {
             assert!(properties(line).is_empty(), "{line:?}");
         }
         let read = properties("begin:x\n y\r\n\tz\r\nUID;x=1;X=2:a:b");

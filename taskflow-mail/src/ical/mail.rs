@@ -1,59 +1,96 @@
-//! The answer in a mail (RFC 6047).
+//! The answers in a mail (RFC 6047).
 
 use mail_parser::{Address, HeaderName, Message, MessageParser, MimeHeaders};
-use taskflow_core::EmailAddress;
 use taskflow_core::ports::{CalendarReply, UnreadableReply};
+use taskflow_core::{EmailAddress, Timestamp};
 
-use super::{reply, unreadable};
-use crate::foreign::{decoded, parts};
+use super::reply::{self, Envelope};
+use super::{text, unreadable};
+use crate::foreign::{octets, parts};
 
 /// How deep multiparts are followed; answers have two of them at most.
 const DEEPEST: usize = 10;
 
-/// The answer in a mail, with who sent it.
-pub(super) fn read(message: &[u8]) -> Result<CalendarReply, UnreadableReply> {
+/// Most calendar objects that are looked at in one mail.
+const MOST_OBJECTS: usize = 20;
+
+/// A calendar object in a mail.
+struct Found {
+    text: String,
+    method: Option<String>,
+}
+
+/// The answers in a mail, with who sent it and when.
+pub(super) fn read(message: &[u8]) -> Result<Vec<CalendarReply>, UnreadableReply> {
     let head = MessageParser::default().parse_headers(message);
     let head = head.ok_or_else(|| unreadable("it is no mail and no calendar"))?;
     let mut objects = Vec::new();
     collect(message, DEEPEST, &mut objects);
+    if objects.is_empty() {
+        return Err(unreadable("it has no calendar in it"));
+    }
+    let sender = sender(&head)?;
+    let date = head.date().filter(|date| date.is_valid()).and_then(|date| date.to_rfc3339().parse::<Timestamp>().ok());
     let mut read = Err(unreadable("it has no calendar in it"));
-    for object in objects {
+    for Found { text, method } in objects {
         // Some send the same answer twice, to be read here and to be saved as a file.
-        read = reply::read(&object);
+        read = reply::read(&text, &Envelope { method: method.as_deref(), sender: Some(&sender), date });
         if read.is_ok() {
             break;
         }
     }
-    let reply = read?;
-    Ok(CalendarReply { sender: Some(sender(&head)?), ..reply })
+    read
 }
 
 /// The calendar objects of a mail or of one of its parts; not of mails that were attached to it.
-fn collect(part: &[u8], deeper: usize, objects: &mut Vec<String>) {
+fn collect(part: &[u8], deeper: usize, objects: &mut Vec<Found>) {
     let Some(head) = MessageParser::default().parse_headers(part) else { return };
-    let Some(kind) = head.content_type() else { return };
-    let subtype = kind.subtype().unwrap_or_default();
-    let is = |c: &str, s: &str| kind.ctype().eq_ignore_ascii_case(c) && subtype.eq_ignore_ascii_case(s);
-    if is("text", "calendar") || is("application", "ics") {
-        objects.extend(decoded(part));
-    } else if kind.ctype().eq_ignore_ascii_case("multipart")
-        && let (Some(deeper), Some(boundary)) = (deeper.checked_sub(1), kind.attribute("boundary"))
-    {
+    let kind = head.content_type();
+    let is = |c: &str, s: &str| {
+        kind.is_some_and(|kind| {
+            kind.ctype().eq_ignore_ascii_case(c) && kind.subtype().unwrap_or_default().eq_ignore_ascii_case(s)
+        })
+    };
+    if kind.is_some_and(|kind| kind.ctype().eq_ignore_ascii_case("multipart")) {
+        let boundary = kind.and_then(|kind| kind.attribute("boundary"));
+        let Some((deeper, boundary)) = deeper.checked_sub(1).zip(boundary) else { return };
         for part in parts(part, boundary) {
             collect(part, deeper, objects);
         }
+        return;
+    }
+    let forwarded = kind.is_some_and(|kind| kind.ctype().eq_ignore_ascii_case("message"));
+    let calendar = is("text", "calendar") || is("application", "ics") || is("text", "x-vcalendar");
+    if objects.len() >= MOST_OBJECTS || forwarded || !(calendar || is_calendar_file(&head)) {
+        return;
+    }
+    if let Some(octets) = octets(part) {
+        let attribute = |name| kind.and_then(|kind| kind.attribute(name));
+        let method = attribute("method").map(str::to_owned);
+        objects.push(Found { text: text(&octets, attribute("charset")), method });
     }
 }
 
-/// Its only author. A mail of which that cannot be said is refused: its answer would count for whomever it names.
+/// Whether it is a file whose name ends in `.ics`, whatever else is said about it.
+fn is_calendar_file(head: &Message<'_>) -> bool {
+    let names = [
+        head.content_disposition().and_then(|kind| kind.attribute("filename")),
+        head.content_type().and_then(|kind| kind.attribute("name")),
+    ];
+    let ends = |name: &str| name.trim().to_ascii_lowercase().ends_with(".ics");
+    names.into_iter().flatten().any(ends)
+}
+
+/// Its only author. A mail of which that cannot be said is refused: its answer would count for whomever it names. A name
+/// with a comma that should have been quoted is no author.
 fn sender(head: &Message<'_>) -> Result<EmailAddress, UnreadableReply> {
     let refused = || unreadable("it has no From with exactly one address");
     let mut from = head.headers().iter().filter(|header| header.name == HeaderName::From);
     let (Some(header), None) = (from.next(), from.next()) else { return Err(refused()) };
-    match header.value.as_address() {
-        Some(Address::List(list)) if list.len() == 1 => {
-            list[0].address().and_then(|address| address.parse().ok()).ok_or_else(refused)
-        }
+    let Some(Address::List(list)) = header.value.as_address() else { return Err(refused()) };
+    let mut addresses = list.iter().filter_map(|one| one.address()).filter(|address| address.contains('@'));
+    match (addresses.next(), addresses.next()) {
+        (Some(only), None) => only.parse().map_err(|_| refused()),
         _ => Err(refused()),
     }
 }

@@ -43,7 +43,11 @@ struct Gateway;
 
 /// A message as it came, byte for byte.
 #[derive(Debug)]
-struct Message(Vec<u8>);
+struct Message {
+    octets: Vec<u8>,
+    /// What the request says about a calendar object by itself: its charset, and its method.
+    content_type: Option<String>,
+}
 
 const MEDIA: [&str; 2] = ["message/rfc822", "text/calendar"];
 const SCHEME: &str = "inbound";
@@ -61,16 +65,17 @@ impl InboundApi {
     /// Bring the answer of a calendar
     ///
     /// Takes a message with `METHOD:REPLY` (RFC 5546, RFC 6047), as a whole mail or the calendar object alone, and records
-    /// the answer. Answers to a meeting as it was before, of people who were not invited, or that somebody else sent are
+    /// the answer. With `METHOD:COUNTER` the answer is `tentative`, and the organizer is told which time is proposed.
+    /// Answers to a meeting as it was before, of people who were not invited, or that somebody else sent are
     /// ignored. Exists only when `INBOUND_SECRET` is set.
     #[oai(path = "/itip", method = "post", operation_id = "takeReply")]
     async fn take_reply(
         &self,
         _gateway: Gateway,
         Data(service): Data<&Arc<Service>>,
-        Message(message): Message,
+        message: Message,
     ) -> Result<Json<ReplyTakenBody>, ApiError> {
-        let taken = service.app.take_reply(&message).await?;
+        let taken = service.app.take_reply(&message.octets, message.content_type.as_deref()).await?;
         let (result, reason) = match taken {
             ReplyTaken::Recorded => (Taken::Recorded, None),
             ReplyTaken::Ignored(why) => (Taken::Ignored, Some(why.to_owned())),
@@ -170,12 +175,13 @@ impl<'a> ApiExtractor<'a> for Message {
         _options: ExtractParamOptions<Self::ParamType>,
     ) -> Result<Self> {
         let given = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let given = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if !MEDIA.contains(&given.as_str()) {
+        let media = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if !MEDIA.contains(&media.as_str()) {
             return Err(ApiError::UnsupportedMedia("message/rfc822 or text/calendar").into());
         }
         let body = body.take().map_err(|error| ApiError::Internal(error.into()))?;
         let bytes = body.into_bytes_limit(MAX_BODY).await.map_err(|_| ApiError::TooLarge)?;
-        Ok(Self(bytes.into()))
+        let content_type = (media == MEDIA[1]).then(|| given.to_owned());
+        Ok(Self { octets: bytes.into(), content_type })
     }
 }

@@ -5,10 +5,10 @@ use super::changes::people;
 use super::people::still_on;
 use crate::error::{Error, FieldError};
 use crate::meeting::MeetingDetails;
-use crate::ports::{CalendarReply, LinkPurpose, UnreadableReply, Viewer};
+use crate::ports::{CalendarReply, LinkPurpose, Loaded, ReplyAttendee, UnreadableReply, Viewer};
 use crate::{
-    Actor, Announcement, Comment, Expect, Invitation, MeetingId, MeetingResponse, Participant, ParticipantId,
-    Timestamp, Write,
+    Actor, Announcement, Comment, EmailAddress, Expect, Invitation, MeetingId, MeetingResponse, Participant,
+    ParticipantId, Timestamp, Write,
 };
 
 /// What became of an answer that a calendar sent.
@@ -18,6 +18,41 @@ pub enum ReplyTaken {
     Recorded,
     /// It was not, and why.
     Ignored(&'static str),
+}
+
+/// Domains at which anybody can have an address: that two are at the same one says nothing about them.
+const PUBLIC_DOMAINS: [&str; 24] = [
+    "gmail.com",
+    "googlemail.com",
+    "outlook.com",
+    "hotmail.com",
+    "live.com",
+    "msn.com",
+    "yahoo.com",
+    "ymail.com",
+    "icloud.com",
+    "me.com",
+    "mac.com",
+    "aol.com",
+    "gmx.de",
+    "gmx.net",
+    "gmx.com",
+    "web.de",
+    "t-online.de",
+    "mail.com",
+    "mail.ru",
+    "yandex.ru",
+    "qq.com",
+    "163.com",
+    "proton.me",
+    "protonmail.com",
+];
+
+/// Whether somebody may answer in another's place, as assistants do, because their mail says so (SENT-BY): only where one
+/// organization has given both their addresses. Anybody else could name themselves.
+fn may_act_for(assistant: &EmailAddress, attendee: &EmailAddress) -> bool {
+    let domain = assistant.domain().to_ascii_lowercase();
+    domain.eq_ignore_ascii_case(attendee.domain()) && !PUBLIC_DOMAINS.contains(&domain.as_str())
 }
 
 /// An answer as it was given.
@@ -82,19 +117,35 @@ impl App {
         self.answer(actor, Viewer::Anyone, participant.meeting_id, this, Given { response, comment, at: None }).await
     }
 
-    /// Reads the answer out of a message that somebody's calendar sent, and writes it down.
+    /// Reads the answers in a message that somebody's calendar sent, and records them: a whole mail, or a calendar object by
+    /// itself with its `content_type`.
     ///
     /// Answers to an older sequence, older ones than that which counts, and those of people who were not invited are
-    /// ignored. Fails with `Invalid` (`message`) when it holds no answer.
-    pub async fn take_reply(&self, message: &[u8]) -> Result<ReplyTaken, Error> {
+    /// ignored. Who proposes another time has answered tentatively. Fails with `Invalid` (`message`) when there is no
+    /// answer in it.
+    pub async fn take_reply(&self, message: &[u8], content_type: Option<&str>) -> Result<ReplyTaken, Error> {
         let calendar = self.calendar.as_ref().ok_or(Error::NotFound("calendar"))?;
         let unreadable = |UnreadableReply(why)| Error::from(FieldError::new("message", why));
-        let reply = calendar.read_reply(message).map_err(unreadable)?;
+        let replies = calendar.read_reply(message, content_type).map_err(unreadable)?;
+        let (mut recorded, mut ignored) = (false, None);
+        for reply in &replies {
+            match self.take_one(reply).await? {
+                ReplyTaken::Recorded => recorded = true,
+                ReplyTaken::Ignored(why) => ignored = ignored.or(Some(why)),
+            }
+        }
+        match recorded {
+            true => Ok(ReplyTaken::Recorded),
+            false => Ok(ReplyTaken::Ignored(ignored.unwrap_or("it answers nothing"))),
+        }
+    }
+
+    async fn take_one(&self, reply: &CalendarReply) -> Result<ReplyTaken, Error> {
         let details = match self.meeting_details(Viewer::Anyone, reply.meeting).await {
             Err(Error::NotFound(_)) => return Ok(ReplyTaken::Ignored("there is no such meeting")),
             details => details?,
         };
-        let who = match self.who_replies(&details, &reply).await? {
+        let (who, response) = match self.who_replies(&details, reply).await? {
             Ok(who) => who,
             Err(why) => return Ok(ReplyTaken::Ignored(why)),
         };
@@ -102,7 +153,7 @@ impl App {
         let actor = who.user_id.map_or(Actor::System, Actor::User);
         let this =
             |participants: &[Participant]| participants.iter().find(|one| one.id == who.id && one.is_in()).cloned();
-        let given = Given { response: reply.response, comment, at: Some(reply.at) };
+        let given = Given { response, comment, at: reply.at };
         match self.answer(actor, Viewer::Anyone, details.meeting.id, this, given).await {
             Err(Error::Invalid(_)) => Ok(ReplyTaken::Ignored("the meeting does not take place any more")),
             Err(Error::NotFound(_)) => Ok(ReplyTaken::Ignored("the participant is no longer in the meeting")),
@@ -110,29 +161,56 @@ impl App {
         }
     }
 
-    /// The participant whose answer a reply is, or why it does not count.
+    /// The participant whose answer a reply is, and the answer; or why it does not count.
     async fn who_replies(
         &self,
         details: &MeetingDetails,
         reply: &CalendarReply,
-    ) -> Result<Result<Participant, &'static str>, Error> {
-        let named = details.participants.iter().find(|one| one.email.key() == reply.attendee.key() && one.is_in());
-        let Some(participant) = named else { return Ok(Err("the attendee is not in the meeting")) };
-        let account = match participant.user_id {
-            Some(id) => self.store.user(id).await?,
-            None => None,
+    ) -> Result<Result<(Participant, MeetingResponse), &'static str>, Error> {
+        let named = |attendee: &ReplyAttendee| {
+            let key = attendee.email.key();
+            details.participants.iter().find(|one| one.email.key() == key && one.is_in())
         };
-        let is_theirs = |sender: &crate::EmailAddress| {
-            let sender = sender.key();
-            sender == participant.email.key() || account.as_ref().is_some_and(|user| user.email.key() == sender)
+        let named: Vec<_> = reply.attendees.iter().filter_map(|one| Some((one, named(one)?))).collect();
+        let accounts: Vec<_> = named.iter().filter_map(|(_, participant)| participant.user_id).collect();
+        let accounts = match accounts.is_empty() {
+            true => Loaded::new(),
+            false => self.store.users(&accounts).await?,
+        };
+        let is_theirs = |(attendee, participant): &(&ReplyAttendee, &Participant)| {
+            let account = participant.user_id.and_then(|id| accounts.get(&id)).and_then(|user| user.as_ref().ok());
+            reply.sender.as_ref().is_none_or(|sender| {
+                let key = sender.key();
+                key == participant.email.key()
+                    || account.is_some_and(|user| user.email.key() == key)
+                    || attendee.sent_by.as_ref().is_some_and(|by| by.key() == key && may_act_for(by, &attendee.email))
+            })
+        };
+        // Of several attendees it is the sender's answer, else that of the only one who was invited.
+        let theirs = named.iter().find(|one| reply.sender.is_some() && is_theirs(one));
+        let mut guests = named.iter().filter(|(_, participant)| !participant.is_organizer());
+        let only = || match (named.as_slice(), guests.next(), guests.next()) {
+            ([one], ..) | (_, Some(one), None) => Ok(one),
+            ([], ..) => Err("the attendee is not in the meeting"),
+            _ => Err("it answers for several people"),
+        };
+        let one = match theirs.map_or_else(only, Ok) {
+            Ok(one) => one,
+            Err(why) => return Ok(Err(why)),
+        };
+        let (attendee, participant) = *one;
+        let response = match reply.counter {
+            Some(_) => MeetingResponse::Tentative,
+            None => attendee.response,
         };
         let stale = reply.sequence < details.meeting.sequence && !self.knows_it_as_it_is(details, participant).await?;
+        let later = participant.responded_at.zip(reply.at).is_some_and(|(answered, at)| answered > at);
         Ok(match () {
-            () if !reply.sender.as_ref().is_none_or(is_theirs) => Err("somebody else sent it"),
-            () if reply.response == MeetingResponse::Pending => Err("it answers nothing"),
+            () if !is_theirs(one) => Err("somebody else sent it"),
+            () if response == MeetingResponse::Pending => Err("it answers nothing"),
             () if stale => Err("it answers to the meeting as it was before"),
-            () if participant.responded_at.is_some_and(|at| at > reply.at) => Err("a later answer counts"),
-            () => Ok(participant.clone()),
+            () if later => Err("a later answer counts"),
+            () => Ok((participant.clone(), response)),
         })
     }
 

@@ -8,10 +8,10 @@ use uuid::Uuid;
 use super::app::World;
 use super::reminders::{Board, NOBODY, board, move_to, person};
 use crate::error::Error;
-use crate::ports::{Calendar, CalendarEntry, CalendarReply, Link, LinkPurpose, Links, UnreadableReply};
-use crate::testing::sample::{at, invitee, noon};
+use crate::ports::{Calendar, CalendarEntry, CalendarReply, Link, LinkPurpose, Links, ReplyAttendee, UnreadableReply};
+use crate::testing::sample::{at, noon};
 use crate::testing::{OpenStore, PlainLinks};
-use crate::{CalendarMethod, CalendarPart, Expect, MeetingResponse, ReplyTaken};
+use crate::{CalendarMethod, CalendarPart, EmailAddress, Expect, MeetingId, MeetingResponse, ReplyTaken, Timestamp};
 
 /// Reads from every message what it was told to.
 #[derive(Default)]
@@ -22,10 +22,37 @@ impl Calendar for FakeCalendar {
         CalendarPart { method: entry.method, text: format!("{} {}", entry.meeting.sequence, entry.attendees.len()) }
     }
 
-    fn read_reply(&self, _message: &[u8]) -> Result<CalendarReply, UnreadableReply> {
+    fn read_reply(&self, _message: &[u8], _type: Option<&str>) -> Result<Vec<CalendarReply>, UnreadableReply> {
         let reply = self.0.lock().expect("nobody panicked").clone();
-        reply.ok_or_else(|| UnreadableReply("holds no calendar object".to_owned()))
+        reply.map(|reply| vec![reply]).ok_or_else(|| UnreadableReply("holds no calendar object".to_owned()))
     }
+}
+
+fn address(text: &str) -> EmailAddress {
+    text.parse().expect("an address")
+}
+
+fn attendee(email: &str, response: MeetingResponse) -> ReplyAttendee {
+    ReplyAttendee { email: address(email), sent_by: None, response }
+}
+
+/// What a calendar sends to the first revision of a meeting; nobody is known to have sent it.
+fn reply(meeting: MeetingId, at: Timestamp, email: &str, response: MeetingResponse) -> CalendarReply {
+    CalendarReply {
+        meeting,
+        sequence: 0,
+        at: Some(at),
+        attendees: vec![attendee(email, response)],
+        sender: None,
+        comment: None,
+        counter: None,
+    }
+}
+
+/// The same with another answer.
+fn answering(reply: &CalendarReply, response: MeetingResponse) -> CalendarReply {
+    let attendees = reply.attendees.iter().cloned().map(|one| ReplyAttendee { response, ..one }).collect();
+    CalendarReply { attendees, ..reply.clone() }
 }
 
 async fn with_calendar(open: &dyn OpenStore) -> (Board, Arc<FakeCalendar>) {
@@ -38,25 +65,26 @@ pub(super) async fn a_calendars_answer_counts_when_it_is_theirs_fresh_and_of_thi
     let (board, calendar) = with_calendar(&*open).await;
     let (world, id) = (&board.world, board.id);
     let answer = CalendarReply {
-        meeting: id,
-        sequence: 0,
-        at: noon(),
-        attendee: "EVE@example.org".parse().expect("an address"),
-        sender: Some("Eve@Example.org".parse().expect("an address")),
-        response: MeetingResponse::Declined,
+        sender: Some(address("Eve@Example.org")),
         comment: Some("ill".to_owned()),
+        ..reply(id, noon(), "EVE@example.org", MeetingResponse::Declined)
     };
     let take = async |reply: CalendarReply| {
         *calendar.0.lock().expect("nobody panicked") = Some(reply);
-        world.app.take_reply(b"a message").await.expect("read")
+        world.app.take_reply(b"a message", None).await.expect("read")
     };
     let ignored = |taken| matches!(taken, ReplyTaken::Ignored(_));
-    let bob = invitee("bob").email;
     let unknown = crate::MeetingId::from_uuid(Uuid::nil());
     assert!(ignored(take(CalendarReply { meeting: unknown, ..answer.clone() }).await));
-    assert!(ignored(take(CalendarReply { sender: Some(bob), ..answer.clone() }).await));
-    assert!(ignored(take(CalendarReply { attendee: invitee("kim").email, ..answer.clone() }).await));
-    assert!(ignored(take(CalendarReply { response: MeetingResponse::Pending, ..answer.clone() }).await));
+    assert!(ignored(take(CalendarReply { sender: Some(address("bob@example.org")), ..answer.clone() }).await));
+    assert!(ignored(
+        take(CalendarReply {
+            attendees: vec![attendee("kim@example.org", MeetingResponse::Declined)],
+            ..answer.clone()
+        })
+        .await
+    ));
+    assert!(ignored(take(answering(&answer, MeetingResponse::Pending)).await));
     assert_eq!(person(&board.details().await, "eve").response, MeetingResponse::Pending);
 
     assert_eq!(take(answer.clone()).await, ReplyTaken::Recorded);
@@ -69,20 +97,90 @@ pub(super) async fn a_calendars_answer_counts_when_it_is_theirs_fresh_and_of_thi
     assert_eq!(take(answer.clone()).await, ReplyTaken::Recorded);
 
     // An older answer comes late, and so does one to the meeting as it was before it moved.
-    let accepted = CalendarReply { response: MeetingResponse::Accepted, sender: None, ..answer.clone() };
+    let accepted = CalendarReply { sender: None, ..answering(&answer, MeetingResponse::Accepted) };
     let before = noon() - Duration::from_secs(60);
-    assert!(ignored(take(CalendarReply { at: before, ..accepted.clone() }).await));
+    assert!(ignored(take(CalendarReply { at: Some(before), ..accepted.clone() }).await));
     board.change(move_to("2026-11-23T11:00:00Z")).await;
-    let later = CalendarReply { at: noon() + Duration::from_secs(60), ..accepted };
+    let later = CalendarReply { at: Some(noon() + Duration::from_secs(60)), ..accepted };
     assert!(ignored(take(later.clone()).await));
     assert_eq!(take(CalendarReply { sequence: 1, ..later.clone() }).await, ReplyTaken::Recorded);
     assert_eq!(person(&board.details().await, "eve").response, MeetingResponse::Accepted);
 
     world.app.cancel_meeting(board.ada, id, Expect::Any).await.expect("cancelled");
-    let declined = CalendarReply { response: MeetingResponse::Declined, sequence: 9, ..later };
+    let declined = CalendarReply { sequence: 9, ..answering(&later, MeetingResponse::Declined) };
     assert!(ignored(take(declined).await));
     *calendar.0.lock().expect("nobody panicked") = None;
-    assert!(matches!(world.app.take_reply(b"").await, Err(Error::Invalid(_))));
+    assert!(matches!(world.app.take_reply(b"", None).await, Err(Error::Invalid(_))));
+}
+
+pub(super) async fn of_several_attendees_it_is_the_senders_answer(open: Arc<dyn OpenStore>) {
+    let (board, calendar) = with_calendar(&*open).await;
+    let take = async |reply: CalendarReply| {
+        *calendar.0.lock().expect("nobody panicked") = Some(reply);
+        board.world.app.take_reply(b"a message", None).await.expect("read")
+    };
+    let is = async |name: &str| person(&board.details().await, name).response;
+    let (yes, no) = (MeetingResponse::Accepted, MeetingResponse::Declined);
+    let all = |names: &[&str], response| names.iter().map(|name| attendee(name, response)).collect::<Vec<_>>();
+    let reply = |attendees, sender: Option<&str>| CalendarReply {
+        attendees,
+        sender: sender.map(address),
+        ..reply(board.id, noon(), "eve@example.org", yes)
+    };
+    let both = ["ada@example.org", "bob@example.org", "eve@example.org"];
+    // Who sent it is among them, whoever else is.
+    assert_eq!(take(reply(all(&both, no), Some("eve@example.org"))).await, ReplyTaken::Recorded);
+    assert_eq!((is("bob").await, is("eve").await), (MeetingResponse::Pending, no));
+    // Nobody says who sent it: it is the only one who was invited.
+    let with_organizer = all(&["ada@example.org", "kim@example.org", "bob@example.org"], yes);
+    assert_eq!(take(reply(with_organizer, None)).await, ReplyTaken::Recorded);
+    assert_eq!((is("ada").await, is("bob").await), (yes, yes));
+    for (attendees, sender) in [
+        (all(&both, yes), None),
+        (all(&both, yes), Some("mallory@example.org")),
+        (all(&["kim@example.org"], yes), Some("kim@example.org")),
+    ] {
+        assert!(matches!(take(reply(attendees, sender)).await, ReplyTaken::Ignored(_)));
+    }
+    assert_eq!(is("eve").await, no);
+}
+
+pub(super) async fn an_assistant_answers_for_somebody_of_their_organization_alone(open: Arc<dyn OpenStore>) {
+    let (board, calendar) = with_calendar(&*open).await;
+    let take = async |email: &str, sent_by: &str, sender: &str| {
+        let one = ReplyAttendee { sent_by: Some(address(sent_by)), ..attendee(email, MeetingResponse::Accepted) };
+        let reply = reply(board.id, noon(), email, MeetingResponse::Accepted);
+        let reply = CalendarReply { attendees: vec![one], sender: Some(address(sender)), ..reply };
+        *calendar.0.lock().expect("nobody panicked") = Some(reply);
+        board.world.app.take_reply(b"a message", None).await.expect("read")
+    };
+    let eve = "eve@example.org";
+    for (sent_by, sender) in [
+        ("office@example.org", "mallory@example.org"),
+        ("mallory@example.com", "mallory@example.com"),
+        ("mallory@example.org.example.com", "mallory@example.org.example.com"),
+        (eve, "office@example.org"),
+    ] {
+        assert_eq!(take(eve, sent_by, sender).await, ReplyTaken::Ignored("somebody else sent it"), "{sender}");
+    }
+    assert_eq!(take(eve, "office@example.org", "Office@Example.org").await, ReplyTaken::Recorded);
+    assert_eq!(person(&board.details().await, "eve").response, MeetingResponse::Accepted);
+}
+
+pub(super) async fn an_answer_without_a_time_was_given_when_it_came(open: Arc<dyn OpenStore>) {
+    let (board, calendar) = with_calendar(&*open).await;
+    let take = async |response| {
+        let reply = CalendarReply { at: None, ..reply(board.id, noon(), "eve@example.org", response) };
+        *calendar.0.lock().expect("nobody panicked") = Some(reply);
+        board.world.app.take_reply(b"a message", None).await.expect("read")
+    };
+    board.world.clock.advance(Duration::from_secs(60));
+    assert_eq!(take(MeetingResponse::Accepted).await, ReplyTaken::Recorded);
+    board.world.clock.advance(Duration::from_secs(60));
+    assert_eq!(take(MeetingResponse::Declined).await, ReplyTaken::Recorded);
+    let details = board.details().await;
+    let eve = person(&details, "eve");
+    assert_eq!((eve.response, eve.responded_at), (MeetingResponse::Declined, Some(noon() + Duration::from_mins(2))));
 }
 
 pub(super) async fn edits_that_undid_each_other_leave_answers_valid(open: Arc<dyn OpenStore>) {
@@ -90,18 +188,10 @@ pub(super) async fn edits_that_undid_each_other_leave_answers_valid(open: Arc<dy
     board.change(move_to("2026-11-24T10:00:00Z")).await;
     board.change(move_to("2026-11-23T10:00:00Z")).await;
     assert_eq!(board.details().await.meeting.sequence, 2);
-    let answer = |at, response| CalendarReply {
-        meeting: board.id,
-        sequence: 0,
-        at,
-        attendee: invitee("eve").email,
-        sender: None,
-        response,
-        comment: None,
-    };
+    let answer = |at, response| reply(board.id, at, "eve@example.org", response);
     let take = async |reply: CalendarReply| {
         *calendar.0.lock().expect("nobody panicked") = Some(reply);
-        board.world.app.take_reply(b"a message").await.expect("read")
+        board.world.app.take_reply(b"a message", None).await.expect("read")
     };
     board.world.clock.advance(Duration::from_secs(300));
     let given = |minutes| noon() + Duration::from_mins(minutes);
