@@ -117,7 +117,8 @@ pub use session::{Refusal, Session, TokenHash};
 pub use snooze::Snooze;
 pub use statistics::{LONGEST_STREAK, MailTally, TaskCounts, TaskStatistics, Totals, streak};
 pub use suppression::{
-    BounceReport, Suppression, SuppressionCause, bounce_is_for_good, refuses_the_mailbox, says_there_is_no_mailbox,
+    BounceKind, BounceReport, ReturnedMail, Suppression, SuppressionCause, bounce_is_for_good, refuses_the_mailbox,
+    says_there_is_no_mailbox,
 };
 pub use task::{NewTask, Task, TaskChange, TaskPriority, TaskStatus, TaskSummary};
 pub use time::{InvalidTime, InvalidZone, TZDB_VERSION, Timestamp, WallClock, Zone};
@@ -125,6 +126,6 @@ pub use token::{Token, TokenPurpose};
 pub use user::{Actor, Credential, Login, NewUser, PasswordHash, ProfileChange, StandingChange, User};
 pub use values::{
     Comment, DeliveryId, DeliveryProblem, Description, DurationMinutes, EmailAddress, EventId, InvalidValue,
-    LeaseToken, Locale, Location, MeetingId, MeetingTitle, MeetingUrl, ParticipantId, PersonName, ReminderMinutes,
-    RunId, SessionId, TaskId, Title, TokenId, UserId, Username, fold,
+    LeaseToken, Locale, Location, MeetingId, MeetingTitle, MeetingUrl, NamedAddress, ParticipantId, PersonName,
+    ReminderMinutes, RunId, SessionId, TaskId, Title, TokenId, UserId, Username, fold,
 };

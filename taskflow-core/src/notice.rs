@@ -249,6 +249,19 @@ impl Notice {
         }
     }
 
+    /// The participant it is about, if it is about a meeting.
+    #[must_use]
+    pub fn participant(&self) -> Option<ParticipantId> {
+        match self {
+            Self::MeetingInvite { participant, .. }
+            | Self::MeetingChange { participant, .. }
+            | Self::MeetingCancel { participant, .. }
+            | Self::MeetingReminder { participant, .. }
+            | Self::MeetingLeft { participant, .. } => Some(*participant),
+            _ => None,
+        }
+    }
+
     /// From when on a notice that was due at `due_at` is no longer worth sending (catch-up after downtime); `None`: it
     /// always is. Later it is expired, and counted.
     #[must_use]

@@ -1,10 +1,14 @@
-//! What comes back about mail: reports of delivery (RFC 3464) and complaints (RFC 5965).
+//! What comes back about mail: reports of delivery (RFC 3464), complaints (RFC 5965) and failure notices in plain text.
+
+mod block;
+mod notice;
 
 use mail_parser::{MessageParser, MimeHeaders};
 use taskflow_core::ports::{Bounces, UnreadableBounce};
-use taskflow_core::{BounceReport, EmailAddress, SuppressionCause, bounce_is_for_good};
+use taskflow_core::{BounceKind, BounceReport, EmailAddress, ReturnedMail, bounce_is_for_good};
 
-use crate::foreign::{body, decoded, parts};
+use self::block::{Block, blocks, typed};
+use crate::foreign::{decoded, octets, parts};
 use crate::message::one_line;
 
 /// Longest message that is looked at, in octets. Reports often bring the whole mail back, pictures and all.
@@ -19,6 +23,9 @@ const DEEPEST: usize = 4;
 /// How much of the headers of a mail that came back is looked at, in octets.
 const LONGEST_HEADERS: usize = 64 << 10;
 
+/// How much of what a report says to people is looked at, in octets.
+const LONGEST_TEXT: usize = 16 << 10;
+
 /// Longest reason that is kept, in characters.
 const LONGEST_DETAIL: usize = 500;
 
@@ -26,14 +33,17 @@ const LONGEST_DETAIL: usize = 500;
 ///
 /// # What is read
 ///
-/// * The `message/delivery-status` part (RFC 3464 §2) of a `multipart/report`: an entry for each recipient whose mail
-///   `failed` or is `delayed`. A failure is permanent when it says that there is no such mailbox
-///   ([`bounce_is_for_good`]); a full one, or policy, may be otherwise tomorrow. `delivered`, `relayed` and `expanded` report no trouble.
+/// * The `message/delivery-status` part (RFC 3464 §2) of a `multipart/report`: an entry for each recipient. A failure is
+///   permanent when it says that there is no such mailbox ([`bounce_is_for_good`]), in its status, in the relay's words, or
+///   where it has neither in what it says to people; a full mailbox, or policy, may be otherwise tomorrow.
 /// * The `message/feedback-report` part (RFC 5965 §3): a complaint of type `abuse`, `fraud` or `other` about the
 ///   addresses in `Original-Rcpt-To`, or of the mail that came back when the report names none. `not-spam` is none.
+/// * Failure notices in plain text, as qmail and Exim write them: from a mailer daemon, with an address and a reason. An
+///   automatic answer of a person is none.
 ///
-/// The address is `Original-Recipient`, the one that was written to, else `Final-Recipient`, which an alias may lead to.
-/// Anybody can write such a report: who hands it in must know where it comes from.
+/// The address is `Original-Recipient` (RFC 3461 §4.2, in xtext), the one that was written to, else `Final-Recipient`, which
+/// an alias may lead to. Which mail of ours it is about is told by the Message-ID in the headers or the copy that came back.
+/// Anybody can write such a report, but only who got a mail knows its Message-ID.
 ///
 /// # Errors
 ///
@@ -48,14 +58,19 @@ impl Bounces for BounceReports {
         }
         let mut found = Found::default();
         found.collect(message, DEEPEST);
+        let mail = found.mail(message);
         let mut reports = match (&found.status, &found.feedback) {
-            (Some(status), _) => bounces(status)?,
-            (None, Some(feedback)) => complaints(feedback, found.original.as_deref())?,
-            (None, None) => return Err(unreadable("it has no delivery status and no feedback report in it")),
+            (Some(status), _) => bounces(status, found.text.as_deref(), mail.as_ref())?,
+            (None, Some(feedback)) => complaints(feedback, found.original.as_ref(), mail.as_ref())?,
+            (None, None) => match notice::read(message, found.text.as_deref()) {
+                Some(reports) => reports,
+                None => return Err(unreadable("it has no delivery status and no feedback report in it")),
+            },
         };
         // The same address twice is one entry, the worse one.
-        reports.sort_by_key(|report| (report.email.key(), !report.permanent));
-        reports.dedup_by_key(|report| report.email.key());
+        let key = |report: &BounceReport| report.email.as_ref().map(EmailAddress::key);
+        reports.sort_by_key(|report| (key(report), std::cmp::Reverse(report.kind)));
+        reports.dedup_by_key(|report| key(report));
         Ok(reports)
     }
 }
@@ -64,29 +79,35 @@ fn unreadable(why: &str) -> UnreadableBounce {
     UnreadableBounce(why.to_owned())
 }
 
-/// The parts of a report that say something, as text.
+/// The parts of a report that say something.
 #[derive(Default)]
 struct Found {
     status: Option<String>,
     feedback: Option<String>,
     /// The headers of the mail that came back.
-    original: Option<String>,
+    original: Option<Block>,
+    /// What the report says to people.
+    text: Option<String>,
 }
 
 impl Found {
     fn collect(&mut self, part: &[u8], deeper: usize) {
         let Some(head) = MessageParser::default().parse_headers(part) else { return };
-        let Some(kind) = head.content_type() else { return };
+        let Some(kind) = head.content_type() else {
+            keep_first(&mut self.text, part);
+            return;
+        };
         let subtype = kind.subtype().unwrap_or_default().to_ascii_lowercase();
         match (kind.ctype().to_ascii_lowercase().as_str(), subtype.as_str()) {
             ("message", "delivery-status" | "global-delivery-status") => keep_first(&mut self.status, part),
             ("message", "feedback-report") => keep_first(&mut self.feedback, part),
             ("message", "rfc822" | "rfc822-headers" | "global" | "global-headers") | ("text", "rfc822-headers") => {
-                // Not decoded: a mail inside a mail has no transfer encoding (RFC 2046 §5.2.1), and parsing it is what
-                // must not happen.
-                let headers = body(part);
-                let headers = &headers[..headers.len().min(LONGEST_HEADERS)];
-                self.original.get_or_insert_with(|| String::from_utf8_lossy(headers).into_owned());
+                if self.original.is_none() {
+                    // Its headers only: parsing a mail inside a mail is what must not happen.
+                    let headers = octets(part).unwrap_or_default();
+                    let headers = &headers[..headers.len().min(LONGEST_HEADERS)];
+                    self.original = Some(Block::read(&String::from_utf8_lossy(headers)));
+                }
             }
             ("multipart", _) => {
                 let Some((deeper, boundary)) = deeper.checked_sub(1).zip(kind.attribute("boundary")) else { return };
@@ -94,8 +115,24 @@ impl Found {
                     self.collect(part, deeper);
                 }
             }
+            ("text", "plain") => keep_first(&mut self.text, part),
             _ => {}
         }
+    }
+
+    /// The mail of ours that a report is about. Some name it in the status or as what they answer to.
+    fn mail(&self, message: &[u8]) -> Option<ReturnedMail> {
+        let original = self.original.as_ref();
+        if let Some(mail) = original.and_then(returned) {
+            return Some(mail);
+        }
+        self.status.as_ref().or(self.feedback.as_ref())?;
+        let status = self.status.as_deref().map(Block::read);
+        let named = status.and_then(|status| {
+            ["x-original-message-id", "original-message-id"].iter().find_map(|name| delivery(status.get(name)?))
+        });
+        let delivery = named.or_else(|| answered(message))?;
+        Some(ReturnedMail { delivery, to: original.and_then(recipient) })
     }
 }
 
@@ -105,135 +142,145 @@ fn keep_first(place: &mut Option<String>, part: &[u8]) {
     }
 }
 
-/// What is said about each recipient: blocks of fields with empty lines between them, the first about the mail as a whole.
-fn bounces(status: &str) -> Result<Vec<BounceReport>, UnreadableBounce> {
-    let recipients = blocks(status).filter(|block| block.get("action").is_some());
-    let mut named = false;
-    let mut reports = Vec::new();
-    for block in recipients.take(MOST_REPORTS) {
-        let Some(email) = block.recipient() else { continue };
-        named = true;
-        let permanent = match block.get("action").unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-            "failed" => block.is_permanent(),
-            "delayed" => false,
-            _ => continue,
-        };
-        let detail = block.detail();
-        reports.push(BounceReport { email, permanent, cause: SuppressionCause::Bounce, detail });
-    }
-    if named { Ok(reports) } else { Err(unreadable("its delivery status names no recipient")) }
+/// The mail whose headers these are.
+fn returned(headers: &Block) -> Option<ReturnedMail> {
+    Some(ReturnedMail { delivery: delivery(headers.get("message-id")?)?, to: recipient(headers) })
 }
 
-fn complaints(feedback: &str, original: Option<&str>) -> Result<Vec<BounceReport>, UnreadableBounce> {
+fn recipient(headers: &Block) -> Option<EmailAddress> {
+    headers.get("to").and_then(block::address)
+}
+
+/// The mail that a message says it answers.
+fn answered(message: &[u8]) -> Option<taskflow_core::DeliveryId> {
+    let head = Block::read(&String::from_utf8_lossy(&message[..message.len().min(LONGEST_HEADERS)]));
+    ["in-reply-to", "references"].iter().find_map(|name| delivery(head.get(name)?))
+}
+
+/// The delivery in the first Message-ID of ours, `<id@host>`.
+fn delivery(ids: &str) -> Option<taskflow_core::DeliveryId> {
+    ids.split(['<', '>', ' ', ',']).find_map(|id| id.split_once('@')?.0.trim().parse().ok())
+}
+
+/// What is said about each recipient: blocks of fields with empty lines between them, the first about the mail as a whole.
+fn bounces(
+    status: &str,
+    text: Option<&str>,
+    mail: Option<&ReturnedMail>,
+) -> Result<Vec<BounceReport>, UnreadableBounce> {
+    let says = |block: &Block| {
+        block.get("action").is_some() || block.get("final-recipient").is_some() && block.get("status").is_some()
+    };
+    let recipients: Vec<_> = blocks(status).filter(says).take(MOST_REPORTS).collect();
+    let alone = recipients.len() == 1;
+    let mut reports = Vec::new();
+    for block in recipients {
+        let email = block.recipient();
+        if email.is_none() && mail.is_none() {
+            continue;
+        }
+        let reason = Reason::of(&block, text, alone);
+        let kind = match block.get("action").unwrap_or("failed").trim().to_ascii_lowercase().as_str() {
+            "failed" if reason.for_good => BounceKind::Hard,
+            "failed" => BounceKind::Soft,
+            "delayed" => BounceKind::Delayed,
+            _ => BounceKind::Delivered,
+        };
+        reports.push(BounceReport { email, mail: mail.cloned(), kind, detail: reason.detail });
+    }
+    if reports.is_empty() { Err(unreadable("its delivery status names no recipient")) } else { Ok(reports) }
+}
+
+/// Why a mail did not arrive.
+struct Reason {
+    for_good: bool,
+    detail: String,
+}
+
+impl Reason {
+    /// By the status and the relay's own words; where those leave it open, by what the report says to people.
+    fn of(block: &Block, text: Option<&str>, alone: bool) -> Self {
+        let (status, said) = (block.status(), block.get("diagnostic-code").map(typed).unwrap_or_default());
+        let good = |said: &str| bounce_is_for_good(&status, said);
+        if good(said) || text.is_none() {
+            return Self { for_good: good(said), detail: detail(&status, said) };
+        }
+        let text = before_the_copy(text.unwrap_or_default());
+        let about = block.names().find_map(|name| about(text, &name)).unwrap_or_default();
+        let whole = if alone { text } else { "" };
+        let more = [about.as_str(), whole].into_iter().map(|more| format!("{said} {more}"));
+        let found = more.into_iter().find(|more| good(more));
+        let shown = match (&found, said) {
+            (Some(more), _) => more.as_str(),
+            (None, "") => about.as_str(),
+            (None, said) => said,
+        };
+        Self { for_good: found.is_some(), detail: detail(&status, shown) }
+    }
+}
+
+/// The relay's own words, with the status before them unless they bring it along.
+fn detail(status: &str, said: &str) -> String {
+    shortened(&if said.contains(status) { said.to_owned() } else { format!("{status} {said}") })
+}
+
+fn complaints(
+    feedback: &str,
+    original: Option<&Block>,
+    mail: Option<&ReturnedMail>,
+) -> Result<Vec<BounceReport>, UnreadableBounce> {
     let block = Block::read(feedback);
     let kind = block.get("feedback-type").ok_or_else(|| unreadable("its feedback report names no type"))?;
-    let kind = word(kind);
+    let kind = block::word(kind);
     match kind.as_str() {
         "abuse" | "fraud" | "other" => {}
         "not-spam" | "virus" | "auth-failure" => return Ok(Vec::new()),
         _ => return Err(unreadable("its feedback report is of a type that says nothing about an address")),
     }
-    let mut emails: Vec<EmailAddress> = block.all("original-rcpt-to").filter_map(address).take(MOST_REPORTS).collect();
+    let mut emails: Vec<Option<EmailAddress>> =
+        block.all("original-rcpt-to").filter_map(block::address).map(Some).take(MOST_REPORTS).collect();
     if emails.is_empty() {
-        // Some hide the address in the report and leave it in the mail that came back.
-        let to = original.map(Block::read).and_then(|original| address(original.get("to")?));
-        emails.extend(to);
+        // Some hide the address in the report and leave it in the mail that came back, or its Message-ID alone.
+        let to = original.and_then(recipient);
+        emails.extend((to.is_some() || mail.is_some()).then_some(to));
     }
     if emails.is_empty() {
         return Err(unreadable("its feedback report names no address"));
     }
     let detail = shortened(&format!("reported as {kind}"));
-    let report =
-        |email| BounceReport { email, permanent: true, cause: SuppressionCause::Complaint, detail: detail.clone() };
+    let report = |email| {
+        let (mail, detail) = (mail.cloned(), detail.clone());
+        BounceReport { email, mail, kind: BounceKind::Complaint, detail }
+    };
     Ok(emails.into_iter().map(report).collect())
 }
 
-/// Fields with their names in lower case, folded lines put together.
-struct Block(Vec<(String, String)>);
-
-fn blocks(status: &str) -> impl Iterator<Item = Block> + '_ {
-    let mut lines = status.lines().peekable();
-    std::iter::from_fn(move || {
-        while lines.next_if(|line| line.trim().is_empty()).is_some() {}
-        lines.peek()?;
-        let mut block = Block(Vec::new());
-        while let Some(line) = lines.next_if(|line| !line.trim().is_empty()) {
-            block.add(line);
+/// What a text says to people before the copy of the mail that it may bring along.
+fn before_the_copy(text: &str) -> &str {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let marks = line.trim().to_ascii_lowercase();
+        let copy = marks.starts_with("--") && (marks.contains("message") || marks.contains("header"));
+        if copy || at > LONGEST_TEXT {
+            break;
         }
-        Some(block)
-    })
+        at += line.len();
+    }
+    let mut end = at.min(LONGEST_TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
-impl Block {
-    /// The first block of a text.
-    fn read(text: &str) -> Self {
-        blocks(text).next().unwrap_or(Self(Vec::new()))
-    }
-
-    fn add(&mut self, line: &str) {
-        if line.starts_with([' ', '\t']) {
-            if let Some((_, value)) = self.0.last_mut() {
-                value.push(' ');
-                value.push_str(line.trim());
-            }
-        } else if let Some((name, value)) = line.split_once(':') {
-            self.0.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
-        }
-    }
-
-    fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    /// Addresses of other types (RFC 3464 §2.1.2), for example of X.400, are not for us.
-    fn recipient(&self) -> Option<EmailAddress> {
-        ["original-recipient", "final-recipient"].iter().find_map(|name| {
-            let value = self.get(name)?;
-            let kind = value.split_once(';').map_or("rfc822", |(kind, _)| kind.trim());
-            let is_mail = ["rfc822", "utf-8"].iter().any(|known| kind.eq_ignore_ascii_case(known));
-            is_mail.then(|| address(typed(value))).flatten()
-        })
-    }
-
-    /// For example `5.1.1`; some write the relay's words behind it.
-    fn status(&self) -> String {
-        self.get("status").map(word).unwrap_or_default()
-    }
-
-    /// Whether the mailbox is gone for good; without a status the relay's own words say it.
-    fn is_permanent(&self) -> bool {
-        bounce_is_for_good(&self.status(), self.get("diagnostic-code").map(typed).unwrap_or_default())
-    }
-
-    /// The relay's own words, with the status before them unless they bring it along.
-    fn detail(&self) -> String {
-        let said = self.get("diagnostic-code").map(typed).unwrap_or_default();
-        let status = self.status();
-        let detail = if said.contains(status.as_str()) { said.to_owned() } else { format!("{status} {said}") };
-        shortened(&detail)
-    }
-}
-
-/// What follows the type in `rfc822; ada@example.org` (RFC 3464 §2.1.2).
-fn typed(value: &str) -> &str {
-    value.split_once(';').map_or(value, |(_, value)| value).trim()
-}
-
-/// The address in `<ada@example.org>`, with or without a name before it, or by itself.
-fn address(value: &str) -> Option<EmailAddress> {
-    let value = value.trim();
-    let inside = value.rsplit_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(value, |(inside, _)| inside);
-    inside.trim().parse().ok()
-}
-
-fn word(value: &str) -> String {
-    value.split_whitespace().next().unwrap_or_default().to_ascii_lowercase()
+/// What a text says about an address: the paragraph from where it stands on.
+fn about(text: &str, address: &str) -> Option<String> {
+    let mut lines = text.lines().skip_while(|line| !line.to_ascii_lowercase().contains(address));
+    let first = lines.next()?;
+    let more = lines.take_while(|line| !line.trim().is_empty());
+    Some([first].into_iter().chain(more).collect::<Vec<_>>().join(" "))
 }
 
 fn shortened(text: &str) -> String {
-    one_line(text).chars().take(LONGEST_DETAIL).collect()
+    one_line(text).split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LONGEST_DETAIL).collect()
 }

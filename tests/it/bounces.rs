@@ -61,6 +61,11 @@ async fn what_came_back_for_good_suppresses_until_an_administrator_lifts_it() {
     ]);
     let (status, taken) = bring(&server, "application/json", list.to_string()).await;
     assert_eq!((status, &taken["suppressed"]), (StatusCode::OK, &json!(2)), "{taken}");
+    // Anybody can write such a message: it counts for whom mail was sent to.
+    let (_, taken) = bring(&server, "message/rfc822", report("dora@example.org", "5.1.1")).await;
+    assert_eq!(taken["suppressed"], 0);
+    server.person("dora").await;
+    letter(&server, "dora@example.org", "Welcome").await;
     let (status, taken) = bring(&server, "message/rfc822", report("dora@example.org", "5.1.1")).await;
     assert_eq!((status, &taken["suppressed"]), (StatusCode::OK, &json!(1)), "{taken}");
     let (_, taken) = bring(&server, "message/rfc822", report("eve@example.org", "4.2.2")).await;

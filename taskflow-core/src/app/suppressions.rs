@@ -1,11 +1,17 @@
 //! Addresses that get no mail any more: learned from relays and reports, kept and lifted by who runs the service.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use uuid::Uuid;
 
 use super::App;
 use crate::error::{Error, FieldError};
-use crate::ports::UnreadableBounce;
-use crate::{Actor, BounceReport, Changes, EmailAddress, Suppression, SuppressionCause, Write};
+use crate::ports::{DeliveryQuery, UnreadableBounce};
+use crate::{
+    Actor, BounceKind, BounceReport, Changes, Delivery, DeliveryId, EmailAddress, Login, Notice, Recipient,
+    Suppression, SuppressionCause, Write,
+};
 
 impl App {
     /// Up to `size` suppressed addresses after `after` by their keys; for who runs the service.
@@ -36,25 +42,140 @@ impl App {
     }
 
     /// Reads a message that came back and takes note of it. Fails with `Invalid` (`message`) when it reports nothing.
+    ///
+    /// Anybody can write such a message. So an address is suppressed only when the message brings back the Message-ID of a
+    /// mail that was sent to it, or when it was written to within the last [`RECENTLY`](Self::RECENTLY).
     pub async fn take_bounce(&self, message: &[u8]) -> Result<usize, Error> {
         let bounces = self.bounces.as_ref().ok_or(Error::NotFound("bounces"))?;
         let unreadable = |UnreadableBounce(why)| Error::from(FieldError::new("message", why));
-        self.take_bounces(bounces.read(message).map_err(unreadable)?).await
+        self.ingest(bounces.read(message).map_err(unreadable)?, Source::Message).await
     }
 
-    /// Takes note of what came back about mail: an address that takes none for good gets none any more. How many addresses
-    /// that were.
+    /// Takes note of what a gateway has read out of reports: an address that takes no mail for good gets none any more.
+    /// Returns how many addresses that were. The gateway answers for the addresses it names; where it names the mail, the
+    /// address is the one that mail was sent to.
     pub async fn take_bounces(&self, reports: Vec<BounceReport>) -> Result<usize, Error> {
+        self.ingest(reports, Source::Gateway).await
+    }
+
+    /// How long after a mail was sent a report without its Message-ID counts.
+    pub const RECENTLY: Duration = Duration::from_hours(30 * 24);
+
+    async fn ingest(&self, reports: Vec<BounceReport>, source: Source) -> Result<usize, Error> {
+        let mut by_mail: BTreeMap<DeliveryId, Vec<BounceReport>> = BTreeMap::new();
+        let mut others = Vec::new();
+        for report in reports {
+            match &report.mail {
+                Some(mail) => by_mail.entry(mail.delivery).or_default().push(report),
+                None => others.push(report),
+            }
+        }
+        let mut resolved = Vec::new();
+        for (id, reports) in by_mail {
+            match self.outbox.delivery(id).await? {
+                Some((delivery, _)) => resolved.extend(self.resolve(&delivery, &reports).await?),
+                // Not ours, or no longer kept.
+                None => others.extend(reports),
+            }
+        }
+        for report in others {
+            let Some(email) = report.email else { continue };
+            let counts = match source {
+                Source::Gateway => true,
+                Source::Message if resolved.len() >= MOST_UNMATCHED => false,
+                Source::Message => report.kind > BounceKind::Delayed && self.was_written_to(&email).await?,
+            };
+            if counts {
+                resolved.push(Resolved { email, kind: report.kind, detail: report.detail });
+            }
+        }
         let at = self.clock.now();
         let mut known = HashSet::new();
-        let gone = reports.into_iter().filter(|report| report.permanent && known.insert(report.email.key()));
-        let new = gone.map(|report| {
-            let BounceReport { email, cause, detail, .. } = report;
-            Write::Suppress(Suppression { email, cause, detail, at })
+        let new = resolved.into_iter().filter_map(|Resolved { email, kind, detail }| {
+            let cause = kind.suppresses().filter(|_| known.insert(email.key()))?;
+            Some(Write::Suppress(Suppression { email, cause, detail, at }))
         });
         let writes: Vec<_> = new.collect();
         let found = writes.len();
         self.commit(&Changes { writes, ..Changes::new() }).await?;
         Ok(found)
     }
+
+    /// What reports about one mail of ours mean for the address it was sent to; `None` when that cannot be told for sure.
+    async fn resolve(&self, delivery: &Delivery, reports: &[BounceReport]) -> Result<Option<Resolved>, Error> {
+        let mails = || reports.iter().filter_map(|report| report.mail.as_ref());
+        let to = mails().find_map(|mail| mail.to.as_ref());
+        let Some(email) = self.sent_to(delivery, to, reports).await? else { return Ok(None) };
+        // What is said about the address itself counts. Else it leads to others, and is gone when all of them are.
+        let key = email.key();
+        let named = |report: &&BounceReport| report.email.as_ref().is_some_and(|email| email.key() == key);
+        let own = reports.iter().filter(named).max_by_key(|report| report.kind);
+        let found = own.or_else(|| reports.iter().min_by_key(|report| report.kind));
+        Ok(found.map(|report| Resolved { email, kind: report.kind, detail: report.detail.clone() }))
+    }
+
+    /// The address that a mail was sent to. An account may have another one by now, so the `To` that came back, a name in
+    /// the report or an account that has not changed since must say that it is still this one.
+    async fn sent_to(
+        &self,
+        delivery: &Delivery,
+        to: Option<&EmailAddress>,
+        reports: &[BounceReport],
+    ) -> Result<Option<EmailAddress>, Error> {
+        let user = match &delivery.recipient {
+            Recipient::Address(address) => return Ok(Some(address.clone())),
+            Recipient::User(id) => self.store.user(*id).await?,
+        };
+        let participant = match delivery.notice.as_ref().ok().and_then(Notice::participant) {
+            Some(id) => self.store.participants_by_id(&[id]).await?.remove(&id).and_then(Result::ok),
+            None => None,
+        };
+        let addresses: Vec<_> =
+            user.iter().map(|user| &user.email).chain(participant.iter().map(|one| &one.email)).collect();
+        let one_of = |named: &EmailAddress| addresses.iter().copied().find(|address| address.key() == named.key());
+        let named = reports.iter().filter_map(|report| report.email.as_ref());
+        let sent_at = delivery.first_claimed_at.unwrap_or(delivery.planned_at);
+        let unchanged = || user.as_ref().filter(|user| user.updated_at <= sent_at).map(|user| &user.email);
+        Ok(match to {
+            Some(to) => one_of(to),
+            None => named.filter_map(one_of).next().or_else(unchanged),
+        }
+        .cloned())
+    }
+
+    /// Whether mail was sent to an address lately, by itself or as that of an account.
+    async fn was_written_to(&self, email: &EmailAddress) -> Result<bool, Error> {
+        let account = self.accounts.account(&Login::Email(email.key())).await?;
+        let theirs = account.map(|account| Recipient::User(account.user.id));
+        let recipients = Some(theirs.into_iter().chain([Recipient::Address(email.clone())]).collect());
+        let query = DeliveryQuery { recipients, ..DeliveryQuery::default() };
+        // Ids begin with the time they were made at (RFC 9562 §5.7).
+        let since = self.clock.now() - Self::RECENTLY;
+        let since = u64::try_from(since.as_micros() / 1000).unwrap_or(0);
+        let since = DeliveryId::from_uuid(Uuid::from_u128(u128::from(since) << 80));
+        let sent = self.outbox.deliveries(&query, Some(since), MOST_SENT).await?;
+        Ok(sent.iter().any(|delivery| delivery.first_claimed_at.is_some()))
+    }
 }
+
+/// Where reports come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// A gateway, which has checked them.
+    Gateway,
+    /// A message as it came, which anybody may have written.
+    Message,
+}
+
+/// What came back about mail to an address of ours.
+struct Resolved {
+    email: EmailAddress,
+    kind: BounceKind,
+    detail: String,
+}
+
+/// Most addresses that one message can report without the Message-ID of a mail: ours have one reader each.
+const MOST_UNMATCHED: usize = 20;
+
+/// Most deliveries that are looked at to find out whether an address was written to.
+const MOST_SENT: u32 = 100;

@@ -1,16 +1,20 @@
 //! Addresses that get no mail any more: kept by the store, learned from relays and reports.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use uuid::Uuid;
 
 use super::app::{World, due_at_two};
 use super::reminders::NOBODY;
 use crate::error::Error;
-use crate::ports::{Asked, MailError, Reply};
+use crate::ports::{Asked, Bounces, MailError, Reply, UnreadableBounce};
 use crate::testing::OpenStore;
 use crate::testing::sample::{new_user, noon};
 use crate::{
-    Actor, BounceReport, Changes, DeliveryState, EmailAddress, Suppression, SuppressionCause, Timestamp, Write,
+    Actor, App, BounceKind, BounceReport, Changes, DeliveryId, DeliveryState, EmailAddress, ReturnedMail, Suppression,
+    SuppressionCause, Timestamp, Write,
 };
 
 fn address(text: &str) -> EmailAddress {
@@ -131,17 +135,19 @@ pub(super) async fn a_refusal_that_is_not_about_the_mailbox_suppresses_nobody(op
 
 pub(super) async fn what_comes_back_for_good_suppresses_its_address(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
-    let report = |email: &str, permanent, cause| BounceReport {
-        email: address(email),
-        permanent,
-        cause,
+    let report = |email: &str, kind| BounceReport {
+        email: Some(address(email)),
+        mail: None,
+        kind,
         detail: "a report".to_owned(),
     };
     let reports = vec![
-        report("gone@example.org", true, SuppressionCause::Bounce),
-        report("GONE@example.org", true, SuppressionCause::Complaint),
-        report("full@example.org", false, SuppressionCause::Bounce),
-        report("tired@example.org", true, SuppressionCause::Complaint),
+        report("gone@example.org", BounceKind::Hard),
+        report("GONE@example.org", BounceKind::Complaint),
+        report("full@example.org", BounceKind::Soft),
+        report("slow@example.org", BounceKind::Delayed),
+        report("here@example.org", BounceKind::Delivered),
+        report("tired@example.org", BounceKind::Complaint),
     ];
     assert_eq!(world.app.take_bounces(reports).await.expect("taken"), 2);
     assert_eq!(world.app.take_bounces(Vec::new()).await.expect("nothing"), 0);
@@ -149,6 +155,75 @@ pub(super) async fn what_comes_back_for_good_suppresses_its_address(open: Arc<dy
     let found: Vec<_> = found.iter().map(|one| (one.email.as_str(), one.cause, one.at)).collect();
     let bounce = ("gone@example.org", SuppressionCause::Bounce, noon());
     assert_eq!(found, [bounce, ("tired@example.org", SuppressionCause::Complaint, noon())]);
+}
+
+/// Reads from every message what it was told to.
+#[derive(Default)]
+struct FakeBounces(Mutex<Vec<BounceReport>>);
+
+impl Bounces for FakeBounces {
+    fn read(&self, _message: &[u8]) -> Result<Vec<BounceReport>, UnreadableBounce> {
+        Ok(self.0.lock().expect("nobody panicked").clone())
+    }
+}
+
+pub(super) async fn a_report_is_about_whom_the_mail_was_sent_to_and_never_about_a_stranger(open: Arc<dyn OpenStore>) {
+    let bounces = Arc::new(FakeBounces::default());
+    let world = World::building(&*open, |builder| builder.bounces(bounces.clone()));
+    let take = async |reports: &[BounceReport]| {
+        *bounces.0.lock().expect("nobody panicked") = reports.to_vec();
+        world.app.take_bounce(b"a message").await.expect("taken")
+    };
+    let listed = async || {
+        let found = world.app.suppressions_after(Actor::System, None, 9).await.expect("a page");
+        for one in &found {
+            world.app.unsuppress(Actor::System, &one.email).await.expect("lifted");
+        }
+        found.into_iter().map(|one| one.email.to_string()).collect::<Vec<_>>()
+    };
+    world.app.register_user(new_user("ada"), None).await.expect("new");
+    let id = world.storage.deliveries_after(None, 9).await.expect("a ledger")[0].id;
+    let (ada, stranger) = ("ada@example.org", "private@example.com");
+    let report = |email: Option<&str>, to: Option<&str>, kind| BounceReport {
+        email: email.map(address),
+        mail: Some(ReturnedMail { delivery: id, to: to.map(address) }),
+        kind,
+        detail: "a report".to_owned(),
+    };
+    let bare = |email: &str| BounceReport { mail: None, ..report(Some(email), None, BounceKind::Hard) };
+    // Nobody has written to her yet.
+    assert_eq!(take(&[bare(ada)]).await, 0);
+    world.deliver().await;
+    let hard = |email, to| report(email, to, BounceKind::Hard);
+    for reports in [
+        vec![hard(Some(stranger), Some(ada))],
+        vec![hard(Some(stranger), None)],
+        vec![hard(None, None)],
+        vec![report(None, None, BounceKind::Complaint)],
+        vec![hard(Some("ADA@example.org"), None), report(Some(stranger), None, BounceKind::Delivered)],
+        vec![hard(Some(stranger), None), hard(Some("other@example.com"), None)],
+        vec![bare(ada)],
+        // A mail that is not ours says nothing more than none.
+        vec![BounceReport {
+            mail: Some(ReturnedMail { delivery: DeliveryId::from_uuid(Uuid::nil()), to: None }),
+            ..bare(ada)
+        }],
+    ] {
+        assert_eq!((take(&reports).await, listed().await), (1, vec![ada.to_owned()]), "{reports:?}");
+    }
+    for reports in [
+        vec![bare(stranger)],
+        vec![report(Some(ada), None, BounceKind::Soft)],
+        vec![report(Some(ada), None, BounceKind::Delayed), hard(Some(stranger), None)],
+        // One of several that her address leads to.
+        vec![hard(Some(stranger), None), report(Some("other@example.com"), None, BounceKind::Delivered)],
+        // She had another address then.
+        vec![hard(Some(stranger), Some("before@example.org"))],
+    ] {
+        assert_eq!((take(&reports).await, listed().await), (0, Vec::new()), "{reports:?}");
+    }
+    world.clock.advance(App::RECENTLY + Duration::from_secs(1));
+    assert_eq!((take(&[bare(ada)]).await, take(&[hard(Some(stranger), None)]).await), (0, 1));
 }
 
 pub(super) async fn only_who_runs_the_service_sees_and_changes_suppressions(open: Arc<dyn OpenStore>) {

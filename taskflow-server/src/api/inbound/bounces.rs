@@ -6,7 +6,10 @@ use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaR
 use poem_openapi::types::{ParseFromJSON, Type};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, Object};
 use serde_json::{Value, json};
-use taskflow_core::{BounceReport, EmailAddress, InvalidValue, SuppressionCause, bounce_is_for_good};
+use taskflow_core::{
+    BounceKind, BounceReport, DeliveryId, EmailAddress, InvalidValue, ReturnedMail, SuppressionCause,
+    bounce_is_for_good,
+};
 
 use crate::api::wire::{text, text_schema, with_pattern, words_schema};
 use crate::api::{ApiError, Field, Findings, Required, Wire};
@@ -36,6 +39,10 @@ struct BounceBody {
     /// The same as `email`.
     #[oai(nullable)]
     recipient: Field<EmailAddress>,
+    /// The `Message-ID` of the mail. When it is one of ours, the address is the one that mail was sent to, whatever else is
+    /// named; the address may be left out then.
+    #[oai(nullable)]
+    message_id: Field<MessageId>,
     /// Whether mail could not be delivered, or was reported as unwanted.
     #[oai(rename = "type")]
     kind: Required<Kind>,
@@ -100,10 +107,14 @@ fn report(findings: &mut Findings, place: &str, value: Value) -> Option<BounceRe
         return None;
     };
     let recipient = findings.optional(&name("recipient"), body.recipient);
+    let mail = findings.optional(&name("message_id"), body.message_id).map(|MessageId(delivery)| delivery);
     let email = match (body.email, &recipient) {
         (Field::Absent | Field::Null, Some(_)) => recipient,
+        (Field::Absent | Field::Null, None) if matches!(mail, Some(Some(_))) => None,
         (email, _) => findings.required(&name("email"), required(email)),
     };
+    let named = email.is_some() || matches!(mail, Some(Some(_)));
+    let mail = mail.flatten().map(|delivery| ReturnedMail { delivery, to: None });
     let kind = findings.required(&name("type"), body.kind).map(|Kind(kind)| kind);
     let status = findings.optional(&name("status"), body.status);
     let permanent = findings.optional(&name("permanent"), body.permanent);
@@ -111,13 +122,16 @@ fn report(findings: &mut Findings, place: &str, value: Value) -> Option<BounceRe
     let kind = kind?;
     let for_good =
         |Status(status): &Status| bounce_is_for_good(status, detail.as_ref().map_or("", |Detail(said)| said));
-    let permanent = match kind {
-        SuppressionCause::Complaint => permanent.unwrap_or(true),
-        _ => permanent.unwrap_or(true) && status.as_ref().is_none_or(for_good),
+    let for_good = permanent.unwrap_or(true) && status.as_ref().is_none_or(for_good);
+    let kind = match kind {
+        SuppressionCause::Complaint if permanent == Some(false) => BounceKind::Delivered,
+        SuppressionCause::Complaint => BounceKind::Complaint,
+        _ if for_good => BounceKind::Hard,
+        _ => BounceKind::Soft,
     };
     let said = [status.map(|Status(status)| status), detail.map(|Detail(detail)| detail)];
     let detail = said.into_iter().flatten().collect::<Vec<_>>().join(" ");
-    Some(BounceReport { email: email?, permanent, cause: kind, detail })
+    named.then_some(BounceReport { email, mail, kind, detail })
 }
 
 fn required<T>(field: Field<T>) -> Required<T> {
@@ -147,6 +161,29 @@ impl Wire for Kind {
 
     fn write(&self) -> Value {
         json!(self.0.as_str())
+    }
+}
+
+/// The `Message-ID` of a mail, with or without its angle brackets: the delivery in it, if it is one of ours.
+#[derive(Debug)]
+struct MessageId(Option<DeliveryId>);
+
+impl Wire for MessageId {
+    fn schema() -> MetaSchema {
+        let example = json!("<01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f@example.com>");
+        MetaSchema { example: Some(example), ..text_schema(1, 998) }
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        let id = text(value)?.trim().trim_start_matches('<').trim_end_matches('>');
+        match id.chars().count() {
+            1..=998 => Ok(Self(id.split('@').next().and_then(|local| local.parse().ok()))),
+            _ => Err("must have 1 to 998 characters".to_owned()),
+        }
+    }
+
+    fn write(&self) -> Value {
+        json!(self.0.map(|delivery| delivery.to_string()))
     }
 }
 
@@ -256,27 +293,41 @@ mod tests {
 
     #[test]
     fn one_report_or_a_list_of_them_is_read() {
-        for (body, permanent) in [
+        use BounceKind::{Complaint, Delivered, Hard, Soft};
+        for (body, kind) in [
             (
                 json!({ "email": "a@example.org", "type": "bounce", "status": "5.1.1", "detail": "gone\r\nreally" }),
-                true,
+                Hard,
             ),
-            (json!({ "recipient": "a@example.org", "type": "bounce", "status": "451" }), false),
-            (json!({ "email": "a@example.org", "type": "bounce", "status": "550", "detail": "5.1.1 gone" }), true),
-            (json!({ "email": "a@example.org", "type": "bounce", "permanent": true }), true),
-            (json!({ "email": "a@example.org", "type": "bounce", "permanent": true, "status": "5.2.2" }), false),
-            (json!({ "email": "a@example.org", "type": "bounce", "status": "5.7.1" }), false),
-            (json!({ "email": "a@example.org", "type": "bounce", "status": "5.0.0" }), false),
-            (json!({ "email": "a@example.org", "type": "bounce", "status": "554" }), false),
-            (json!({ "email": "a@example.org", "type": "complaint", "status": "5.7.1" }), true),
-            (json!([{ "email": "a@example.org", "type": "bounce", "permanent": false, "status": "5.0.0" }]), false),
-            (json!({ "email": "a@example.org", "type": "complaint" }), true),
+            (json!({ "recipient": "a@example.org", "type": "bounce", "status": "451" }), Soft),
+            (json!({ "email": "a@example.org", "type": "bounce", "status": "550", "detail": "5.1.1 gone" }), Hard),
+            (json!({ "email": "a@example.org", "type": "bounce", "permanent": true }), Hard),
+            (json!({ "email": "a@example.org", "type": "bounce", "permanent": true, "status": "5.2.2" }), Soft),
+            (json!({ "email": "a@example.org", "type": "bounce", "status": "5.7.1" }), Soft),
+            (json!({ "email": "a@example.org", "type": "bounce", "status": "5.0.0" }), Soft),
+            (json!({ "email": "a@example.org", "type": "bounce", "status": "554" }), Soft),
+            (json!({ "email": "a@example.org", "type": "complaint", "status": "5.7.1" }), Complaint),
+            (json!([{ "email": "a@example.org", "type": "bounce", "permanent": false, "status": "5.0.0" }]), Soft),
+            (json!({ "email": "a@example.org", "type": "complaint" }), Complaint),
+            (json!({ "email": "a@example.org", "type": "complaint", "permanent": false }), Delivered),
         ] {
             let reports = read(body.clone()).expect("reports");
-            assert_eq!((reports.len(), reports[0].permanent), (1, permanent), "{body}");
+            assert_eq!((reports.len(), reports[0].kind), (1, kind), "{body}");
             assert!(!reports[0].detail.contains('\n'));
         }
         assert_eq!(read(json!([])), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_mail_of_ours_is_named_by_its_message_id_alone() {
+        let id = "01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f";
+        for message_id in [format!("<{id}@example.com>"), format!("{id}@example.com")] {
+            let reports = read(json!({ "type": "complaint", "message_id": message_id })).expect("a report");
+            let mail = ReturnedMail { delivery: id.parse().expect("an id"), to: None };
+            assert_eq!((&reports[0].email, &reports[0].mail), (&None, &Some(mail)));
+        }
+        let foreign = json!({ "type": "complaint", "message_id": "<x@example.com>" });
+        assert_eq!(read(foreign), Err(vec!["email".to_owned()]));
     }
 
     #[test]

@@ -1,0 +1,448 @@
+//! What relays say about a recipient, and whether it means that there is no such mailbox.
+//!
+//! A status (RFC 3463) decides where it says something. Large providers often send one that says nothing (5.0.0, 5.4.1,
+//! 5.5.0) or none at all; then their words decide. Words that are about us, about this mail or about today win over words
+//! about the mailbox: an address that is suppressed wrongly costs its reader more than one that is tried again.
+
+/// What a status says about a recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// There is no such mailbox, or none any more.
+    Gone,
+    /// Something else: a full mailbox, policy, the network.
+    Otherwise,
+    /// Nothing: the words decide.
+    Unclear,
+}
+
+/// Whether a status (RFC 3463 §3.2, §3.3) says that there is no such mailbox, or none any more. A full mailbox (5.2.2), policy
+/// (5.7.z), a sender that is refused (5.1.8) or a network that gave up (5.4.7) are no fault of the address.
+#[must_use]
+pub fn says_there_is_no_mailbox(status: &str) -> bool {
+    meaning(status) == Meaning::Gone
+}
+
+fn meaning(status: &str) -> Meaning {
+    match status {
+        "5.1.1" | "5.1.2" | "5.1.3" | "5.1.6" | "5.1.10" | "5.2.1" => Meaning::Gone,
+        // "Other or undefined" in its class, and what providers use as such: Exchange says "Recipient address rejected:
+        // Access denied" with 5.4.1 and "unknown recipient" with 5.1.351, Outlook.com "mailbox unavailable" with 5.5.0,
+        // Postfix "Host not found" with 5.4.4, Exchange "DNS domain does not exist" with 5.4.310.
+        "5.0.0" | "5.1.0" | "5.2.0" | "5.3.0" | "5.4.0" | "5.4.1" | "5.4.4" | "5.5.0" | "5.1.351" | "5.4.310" => {
+            Meaning::Unclear
+        }
+        _ => Meaning::Otherwise,
+    }
+}
+
+/// Whether a relay that was asked for a recipient says that there is no such mailbox: by the status in its answer where there
+/// is one (550 alone stands for policy as well), else by the words that relays use.
+#[must_use]
+pub fn refuses_the_mailbox(code: u16, text: &str) -> bool {
+    matches!(code, 550..=559) && says_gone(status_in(text), text)
+}
+
+/// Whether a bounce with this status (RFC 3463), or code of an answer, and these words of the relay's means that the address
+/// gets no mail any more. The rule is that of a relay that refuses a recipient: a status that says nothing, such as 5.0.0, or
+/// a bare code leave it to the words, as in `550 5.1.1 no such user`.
+#[must_use]
+pub fn bounce_is_for_good(status: &str, said: &str) -> bool {
+    if status.contains('.') && meaning(status) != Meaning::Unclear {
+        return says_gone(Some(status), said);
+    }
+    let code = code_in(said).or_else(|| status.parse().ok()).unwrap_or(550);
+    if !matches!(code, 550..=559) {
+        return false;
+    }
+    let within = status_in(said).filter(|within| *within != "5.0.0");
+    says_gone(within.or(Some(status).filter(|status| status.contains('.'))), said)
+}
+
+fn says_gone(status: Option<&str>, said: &str) -> bool {
+    let words = || Words::of(said);
+    match status.map(meaning) {
+        // Gmail says so also of a reader who gets too much mail today.
+        Some(Meaning::Gone) => !(status == Some("5.2.1") && words().contains(&["at a rate", "rate limit", "too many"])),
+        Some(Meaning::Otherwise) => false,
+        Some(Meaning::Unclear) | None => {
+            let words = words();
+            let edge = status == Some("5.4.1") && words.contains(&["recipient address rejected access denied"]);
+            edge || words.say_gone()
+        }
+    }
+}
+
+/// The status of a permanent failure at the beginning of an answer's text (RFC 2034 §4).
+pub(crate) fn status_of(text: &str) -> Option<&str> {
+    text.split_whitespace().next().filter(|word| word.starts_with("5.") && word.matches('.').count() == 2)
+}
+
+/// The first status anywhere in a text, as in `550-5.1.1 gone` or `Sorry. (#5.1.1)`.
+fn status_in(text: &str) -> Option<&str> {
+    let mut candidates = text.split(|c: char| !c.is_ascii_digit() && c != '.').map(|word| word.trim_matches('.'));
+    candidates.find(|word| {
+        let mut parts = word.split('.');
+        let class = parts.next().is_some_and(|class| matches!(class, "4" | "5"));
+        let numbers = parts.clone().count() == 2 && parts.all(|part| (1..=3).contains(&part.len()));
+        class && numbers
+    })
+}
+
+/// The code of an answer (RFC 5321 §4.2) in a text: at its beginning, or after what introduces it, as in `said: 550 gone`.
+fn code_in(text: &str) -> Option<u16> {
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '@'));
+    words.find(|word| matches!(word.as_bytes(), [b'4' | b'5', b'0'..=b'5', b'0'..=b'9']))?.parse().ok()
+}
+
+/// A text as words between single spaces, in lower case, without addresses and names of hosts, which mean nothing here.
+struct Words(String);
+
+impl Words {
+    fn of(text: &str) -> Self {
+        let mut words = " ".to_owned();
+        let between = |c: char| c.is_whitespace() || "<>()[]\",;:=".contains(c);
+        for token in text.split(between).filter(|token| !token.is_empty() && !names_a_host(token)) {
+            for c in token.chars() {
+                match c {
+                    '\u{2019}' | '\'' => words.push('\''),
+                    c if c.is_alphanumeric() => words.extend(c.to_lowercase()),
+                    _ if words.ends_with(' ') => {}
+                    _ => words.push(' '),
+                }
+            }
+            if !words.ends_with(' ') {
+                words.push(' ');
+            }
+        }
+        Self(words)
+    }
+
+    /// Whether it has one of these, each beginning with a word.
+    fn contains(&self, phrases: &[&str]) -> bool {
+        phrases.iter().any(|phrase| self.0.match_indices(phrase).any(|(at, _)| self.0[..at].ends_with(' ')))
+    }
+
+    fn say_gone(&self) -> bool {
+        let account = self.contains(&["doesn't have a", "does not have a"]) && self.contains(&["account", "mailbox"]);
+        (account || self.contains(&GONE)) && !self.contains(&OTHERWISE)
+    }
+}
+
+fn names_a_host(token: &str) -> bool {
+    let bare = token.trim_matches(|c: char| !c.is_alphanumeric());
+    let last = bare.rsplit_once('.').map(|(_, last)| last);
+    bare.contains('@') || last.is_some_and(|last| last.len() > 1 && last.chars().all(char::is_alphabetic))
+}
+
+/// What relays say about mailboxes and domains that are not there: Postfix, Exim, Sendmail, qmail, Exchange, Domino, Gmail,
+/// Outlook.com, Yahoo, iCloud, GMX.
+const GONE: [&str; 84] = [
+    "no such user",
+    "no such recipient",
+    "no such mailbox",
+    "no such person",
+    "no such address",
+    "no such account",
+    "no such domain",
+    "no such local user",
+    "no mailbox",
+    "no account by that name",
+    "no user by that name",
+    "user unknown",
+    "unknown user",
+    "user is unknown",
+    "user not found",
+    "user not known",
+    "user does not exist",
+    "user doesn't exist",
+    "unknown recipient",
+    "recipient unknown",
+    "recipient not found",
+    "unknown mailbox",
+    "mailbox unknown",
+    "mailbox not found",
+    "mailbox unavailable",
+    "mailbox does not exist",
+    "mailbox disabled",
+    "mailbox is disabled",
+    "mailbox inactive",
+    "mailbox is inactive",
+    "mailbox is no longer",
+    "account disabled",
+    "account is disabled",
+    "account has been disabled",
+    "account inactive",
+    "account is inactive",
+    "account has been deleted",
+    "account has been deactivated",
+    "account not found",
+    "account that you tried to reach is disabled",
+    "account that you tried to reach is inactive",
+    "invalid recipient",
+    "invalid mailbox",
+    "invalid user",
+    "not a valid mailbox",
+    "not a valid recipient",
+    "not a valid user",
+    "not a valid address",
+    "not a known user",
+    "does not exist",
+    "doesn't exist",
+    "address unknown",
+    "unknown address",
+    "address not found",
+    "address couldn't be found",
+    "address could not be found",
+    "unknown or illegal alias",
+    "unknown local part",
+    "unrouteable address",
+    "unroutable address",
+    "unrouteable mail domain",
+    "not listed in domino directory",
+    "no longer in use",
+    "no longer accepts mail",
+    "no longer exists",
+    "no longer valid",
+    "wasn't found at",
+    "bad destination mailbox",
+    "bad destination address",
+    "user not listed",
+    "user not local",
+    "not our customer",
+    "domain not found",
+    "domain name not found",
+    "domain name doesn't exist",
+    "unknown domain",
+    "unknown host",
+    "host unknown",
+    "host not found",
+    "nxdomain",
+    "null mx",
+    "nullmx",
+    "couldn't find any host",
+    "non existent hosts",
+];
+
+/// What relays say about us, about a mail or about today.
+const OTHERWISE: [&str; 66] = [
+    "mailbox full",
+    "mailbox is full",
+    "is full",
+    "quota",
+    "over quota",
+    "exceeded",
+    "exceeds",
+    "storage",
+    "out of space",
+    "insufficient",
+    "too large",
+    "too big",
+    "message size",
+    "at a rate",
+    "rate limit",
+    "ratelimit",
+    "too many",
+    "too much mail",
+    "throttl",
+    "greylist",
+    "graylist",
+    "try again",
+    "try later",
+    "later",
+    "temporar",
+    "defer",
+    "delayed",
+    "timed out",
+    "timeout",
+    "spam",
+    "junk",
+    "polic",
+    "blocked",
+    "blocking",
+    "blocklist",
+    "block list",
+    "blacklist",
+    "black list",
+    "denylist",
+    "banned",
+    "dnsbl",
+    "rbl",
+    "reputation",
+    "dmarc",
+    "spf",
+    "dkim",
+    "authenticat",
+    "unauthenticated",
+    "not authorized",
+    "unauthorized",
+    "not permitted",
+    "permission",
+    "access denied",
+    "relay",
+    "sender",
+    "from address",
+    "mail from",
+    "return path",
+    "virus",
+    "malware",
+    "phish",
+    "content",
+    "after end of data",
+    "reverse dns",
+    "helo",
+    "unsolicited",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_mailbox_that_is_gone_ends_the_mail_to_an_address() {
+        for (status, said) in [
+            ("5.1.1", ""),
+            ("5.1.10", ""),
+            ("5.2.1", "552 5.2.2 full"),
+            ("550", "5.1.1 gone"),
+            ("550", "No such user here"),
+            ("5.0.0", "550 5.1.1 gone"),
+            ("", "550-user unknown"),
+            ("5.1.2", "DNS Error: DNS type 'mx' lookup of nowhere.example responded with code NXDOMAIN"),
+        ] {
+            assert!(bounce_is_for_good(status, said), "{status} {said}");
+        }
+        for (status, said) in [
+            ("5.2.2", ""),
+            ("5.7.1", "550 5.1.1 gone"),
+            ("5.7.26", ""),
+            ("5.1.8", ""),
+            ("5.4.7", ""),
+            ("552", ""),
+            ("554", "go away"),
+            ("550", "5.7.1 user unknown to our policy"),
+            ("5.0.0", ""),
+            ("5.0.0", "\u{20ac}\u{20ac}"),
+            ("4.4.7", "user unknown"),
+            ("451", "user unknown"),
+            ("", ""),
+            ("2.0.0", ""),
+        ] {
+            assert!(!bounce_is_for_good(status, said), "{status} {said}");
+        }
+    }
+
+    /// As providers and servers write it, with the status of their report.
+    #[test]
+    fn the_words_of_large_providers_are_understood() {
+        for (status, said) in [
+            (
+                "5.0.0",
+                "554 delivery error: dd This user doesn't have an example.org account (a@example.org) [0] - mta7.example.org",
+            ),
+            ("5.0.0", "554 delivery error: dd This user doesn\u{2019}t have a yahoo.com account (a@yahoo.com) [-20]"),
+            (
+                "5.0.0",
+                "554 30 Sorry, your message to a@yahoo.com cannot be delivered. This mailbox is disabled (554.30).",
+            ),
+            ("5.0.0", "552 1 Requested mail action aborted, mailbox not found"),
+            ("5.0.0", "550 5.2.1 The email account that you tried to reach is disabled."),
+            (
+                "5.0.0",
+                "550-5.1.1 The email account that you tried to reach does not exist. Please try 550-5.1.1 double-checking the address",
+            ),
+            ("5.5.0", "550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302)"),
+            ("5.4.1", "550 5.4.1 Recipient address rejected: Access denied. AS(201806281) [edge.example.net]"),
+            ("5.4.1", "550 5.4.1 [gone@example.com]: Recipient address rejected: Access denied"),
+            ("5.1.351", "Remote server returned unknown recipient or mailbox unavailable"),
+            ("5.4.310", "DNS domain nowhere.example does not exist [Message=InfoDomainNonexistent]"),
+            ("5.0.0", "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup"),
+            ("5.1.0", "550 5.1.0 <a@example.org>... Unknown user"),
+            ("5.0.0", "550 <a@icloud.com>: user does not exist"),
+            ("5.1.0", "550 unknown or illegal alias: a@example.org"),
+            (
+                "5.4.4",
+                "Host or domain name not found. Name service error for name=nowhere.example type=AAAA: Host not found",
+            ),
+            (
+                "5.4.4",
+                "Host or domain name not found. Name service error for name=nowhere.example type=A: Host not found",
+            ),
+            ("5.0.0", "550 Unrouteable address"),
+            ("", "all relevant MX records point to non-existent hosts"),
+            ("5.0.0", "550 Host unknown (Name server: nowhere.example.: host not found)"),
+            ("", "Sorry, no mailbox here by that name. (#5.1.1)"),
+            ("", "Sorry, I couldn't find any host named nowhere.example. (#5.1.2)"),
+            ("", "Remote host said: 550 5.1.1 no such user"),
+            (
+                "",
+                "Remote host said: 550 <a@example.org>: Recipient address rejected: User unknown in virtual mailbox table",
+            ),
+            ("5.0.0", "SMTP error from remote mail server after RCPT TO:<a@example.org>: 550 No Such User Here"),
+            ("5.0.0", "554 5.0.0 User a (a@example.org) not listed in Domino Directory"),
+            ("5.4.4", "Domain example.org does not accept mail (nullMX)"),
+            ("5.0.0", "550 Requested action not taken: mailbox unavailable"),
+        ] {
+            assert!(bounce_is_for_good(status, said), "{status} {said}");
+        }
+    }
+
+    #[test]
+    fn what_is_about_us_or_about_today_ends_nothing() {
+        for (status, said) in [
+            ("5.0.0", "552 5.2.2 The email account that you tried to reach is over quota"),
+            ("5.0.0", "554 delivery error: dd Sorry, the mailbox is full, user unknown to have space"),
+            ("5.0.0", "552-5.2.2 The recipient's inbox is out of storage space"),
+            (
+                "5.2.1",
+                "550-5.2.1 The user you are trying to contact is receiving mail at a rate that prevents additional messages",
+            ),
+            (
+                "5.0.0",
+                "550 5.2.1 The user you are trying to contact is receiving mail at a rate that prevents additional",
+            ),
+            ("5.0.0", "451 4.7.1 Greylisting in action, please come back later"),
+            ("5.0.0", "550 Greylisted, user unknown until then, try again later"),
+            ("5.7.26", "550-5.7.26 This mail has been blocked because the sender is unauthenticated"),
+            ("5.7.1", "550 5.7.1 Recipient address rejected: Access denied"),
+            ("5.7.606", "550 5.7.606 Access denied, banned sending IP [192.0.2.1]"),
+            ("5.0.0", "550 Access denied"),
+            ("5.4.1", "550 5.4.1 No answer from host"),
+            ("5.4.1", "connect to mx.example.org: Connection timed out"),
+            (
+                "5.4.4",
+                "Host or domain name not found. Name service error for name=a.example type=MX: Host not found, try again",
+            ),
+            ("5.4.4", ""),
+            ("5.4.6", "Routing loop detected, user unknown"),
+            ("5.0.0", "550 The sender's mailbox does not exist"),
+            ("5.0.0", "550 Sender address rejected: Domain not found"),
+            ("5.0.0", "550 SMTP error from remote mail server after MAIL FROM:<t@example.com>: 550 no such user"),
+            ("5.1.8", "550 5.1.8 Sender address rejected: Domain not found"),
+            ("5.1.7", "550 5.1.7 no such user"),
+            ("5.0.0", "554 Message rejected as spam, the mailbox does not exist for you"),
+            ("5.0.0", "550 mailbox unavailable, see our policy at https://policy.example.org"),
+            ("5.0.0", "550 JunkMail rejected, no such user"),
+            ("5.0.0", "554 5.7.9 Message not accepted for policy reasons"),
+            ("5.0.0", "550 relay not permitted, unrouteable address"),
+            ("5.3.4", "552 message too large, user unknown"),
+            ("4.2.2", "452 4.2.2 The email account that you tried to reach is over quota"),
+            ("5.0.0", "421 4.7.0 no such user"),
+            (
+                "5.0.0",
+                "550 5.7.1 Unfortunately, messages from [192.0.2.1] weren't sent. Your network is on our block list",
+            ),
+        ] {
+            assert!(!bounce_is_for_good(status, said), "{status} {said}");
+        }
+        // A name of a host or an address says nothing.
+        assert!(bounce_is_for_good("5.0.0", "550 <spam@policy.example>: user unknown at relay.blocked.example"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_words_panic(status in "[0-9.]{0,8}", said in "\\PC{0,80}") {
+            let _ = bounce_is_for_good(&status, &said);
+            let _ = refuses_the_mailbox(550, &said);
+        }
+    }
+}
