@@ -104,7 +104,7 @@ pub use meeting::{
 };
 pub use memory::MemoryStore;
 pub use node::{Heartbeat, Node, NodeId, Share};
-pub use notice::{Notice, NoticeKind, Priority, WrittenLetter};
+pub use notice::{Notice, NoticeKind, Priority, ProblemArea, WrittenLetter};
 pub use page::{MeetingQuery, MeetingSort, MeetingSortKey, Page, PageRequest, TaskQuery, TaskSort, TaskSortKey};
 pub use preferences::{LocalMinute, Preferences, PreferencesChange, QuietHours, Weekdays};
 pub use reminder::{

@@ -6,8 +6,8 @@ mod sample;
 pub use links::{AnswerLinks, LetterLinks, TaskAction, TaskActionLinks, TaskLinks};
 
 use crate::{
-    DeliveryId, Digest, EmailAddress, Excerpt, Locale, Meeting, MeetingFacts, NoticeKind, Participant, Task,
-    TaskStatus, Timestamp, WrittenLetter, Zone,
+    DeliveryId, Digest, EmailAddress, Excerpt, Locale, Meeting, MeetingFacts, NoticeKind, Participant, ProblemArea,
+    Task, TaskStatus, Timestamp, WrittenLetter, Zone,
 };
 
 /// A name and an address (RFC 5322 §3.4).
@@ -22,7 +22,7 @@ pub struct Mailbox {
 /// Everything a [`Renderer`](crate::ports::Renderer) needs to find the words of one notice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
-    /// What to call the reader.
+    /// What to call the reader; empty when only the address is known.
     pub name: String,
     /// The language to write in.
     pub locale: Locale,
@@ -90,6 +90,8 @@ pub enum Topic {
         since: Timestamp,
         /// What, one line each.
         problems: Vec<String>,
+        /// The parts of the service that have them.
+        areas: Vec<ProblemArea>,
     },
     /// It is right again.
     ServerRecovery {

@@ -78,6 +78,9 @@ pub enum Notice {
         since: Timestamp,
         /// What, one line each.
         problems: Vec<String>,
+        /// The parts of the service that have them, for advice on what to do.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        areas: Vec<ProblemArea>,
     },
     /// It is right again.
     ServerRecovery {
@@ -136,6 +139,41 @@ pub enum Notice {
         /// Who.
         participant: ParticipantId,
     },
+}
+
+/// A part of the service that monitoring watches. A stored format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ProblemArea {
+    /// The database answers slowly.
+    Database,
+    /// Due mail is not sent.
+    MailQueue,
+    /// Too many mails are refused.
+    MailFailures,
+    /// The disk is nearly full.
+    Disk,
+    /// A node has stopped its heartbeat.
+    Nodes,
+    /// One that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl ProblemArea {
+    /// Its word in stores and in the keys of the advice.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Database => "database",
+            Self::MailQueue => "mail_queue",
+            Self::MailFailures => "mail_failures",
+            Self::Disk => "disk",
+            Self::Nodes => "nodes",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// A mail that somebody wrote by hand. A stored format.
@@ -386,6 +424,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_alert_of_another_version_can_be_read() {
+        let read = |areas: &str| {
+            let stored = format!(r#"{{"kind":"server_alert","since":"2026-11-22T12:00:00Z","problems":["x"]{areas}}}"#);
+            match serde_json::from_str(&stored) {
+                Ok(Notice::ServerAlert { areas, .. }) => areas,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(read(""), []);
+        assert_eq!(read(r#","areas":["disk","moon"]"#), [ProblemArea::Disk, ProblemArea::Unknown]);
+    }
+
+    #[test]
     fn the_stored_form_carries_its_kind_and_round_trips() {
         let task = TaskId::from_uuid(uuid::Uuid::nil());
         let meeting = MeetingId::from_uuid(uuid::Uuid::nil());
@@ -400,7 +451,8 @@ mod tests {
             Notice::TaskDue { task, due_at: Timestamp::MIN },
             Notice::TaskReminder { date: NaiveDate::default() },
             Notice::DailySummary { date: NaiveDate::default() },
-            Notice::ServerAlert { since: Timestamp::MIN, problems: vec!["x".to_owned()] },
+            Notice::ServerAlert { since: Timestamp::MIN, problems: vec!["x".to_owned()], areas: Vec::new() },
+            Notice::ServerAlert { since: Timestamp::MIN, problems: Vec::new(), areas: vec![ProblemArea::MailQueue] },
             Notice::ServerRecovery { since: Timestamp::MIN, until: Timestamp::MAX, problems: Vec::new() },
             Notice::TaskStatus { task, was: TaskStatus::Pending, is: TaskStatus::Completed },
             Notice::Sample { of: NoticeKind::Welcome },

@@ -53,7 +53,8 @@ use shipped::SHIPPED;
 ///   `organizer_name` (the address where there is no name) and `is_cancelled`, and what may be none: `description`, `location`, `meeting_url`, `answer` (the reader's own so far) and `respond_url`, a page where
 ///   it can be given. `meeting_change` also has `changes`, a list of `{what, was, is}`; `meeting_reminder` the
 ///   organizer's `message` (may be none); `meeting_left` has `who`;
-/// * `server_alert` and `server_recovery` have `problems`, a list of lines, `since` and `until` (none: it lasts).
+/// * `server_alert` and `server_recovery` have `problems`, a list of lines, `since` and `until` (none: it lasts);
+///   `server_alert` also has `areas`, the parts of the service that have them (`database`, `mail_queue`, …).
 ///
 /// The pieces in `parts/` are included by several of them; those of `parts/kit.html` are known in every block of
 /// `layout.html`, which imports them.

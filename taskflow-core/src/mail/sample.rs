@@ -7,7 +7,8 @@ use uuid::Uuid;
 use super::{Invitation, Topic};
 use crate::{
     Digest, Excerpt, Mailbox, Meeting, MeetingFacts, MeetingId, NewMeeting, NewTask, NoticeKind, Participant,
-    ParticipantId, StartsAt, Task, TaskId, TaskPriority, TaskStatus, Timestamp, UserId, WrittenLetter, Zone,
+    ParticipantId, ProblemArea, StartsAt, Task, TaskId, TaskPriority, TaskStatus, Timestamp, UserId, WrittenLetter,
+    Zone,
 };
 
 impl Topic {
@@ -16,7 +17,7 @@ impl Topic {
     pub fn sample(kind: NoticeKind, now: Timestamp) -> Option<Self> {
         let link = "https://tasks.example.org/sample".to_owned();
         let invitation = || Some(Box::new(invitation(now)?));
-        let problems = || vec!["the oldest mail has waited for 14 minutes".to_owned()];
+        let problems = || vec!["The oldest email has been waiting for 14 minutes".to_owned()];
         Some(match kind {
             NoticeKind::Welcome => Self::Welcome { verify_url: Some(link) },
             NoticeKind::VerifyEmail => Self::VerifyEmail { url: link, expires_at: now + Duration::from_hours(168) },
@@ -34,7 +35,9 @@ impl Topic {
                 open: open(now)?.into(),
                 meetings: vec![invitation()?.meeting].into(),
             })),
-            NoticeKind::ServerAlert => Self::ServerAlert { since: now, problems: problems() },
+            NoticeKind::ServerAlert => {
+                Self::ServerAlert { since: now, problems: problems(), areas: vec![ProblemArea::MailQueue] }
+            }
             NoticeKind::ServerRecovery => {
                 Self::ServerRecovery { since: now - Duration::from_mins(25), until: now, problems: problems() }
             }

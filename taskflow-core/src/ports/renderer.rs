@@ -77,7 +77,8 @@ impl Renderer for PlainRenderer {
                 (format!("Due soon: {}", task.title), line)
             }
         };
-        Ok(Content { subject, text: format!("Hello {},\n\n{line}\n", letter.name), html: None })
+        let hello = if letter.name.is_empty() { "Hello,".to_owned() } else { format!("Hello {},", letter.name) };
+        Ok(Content { subject, text: format!("{hello}\n\n{line}\n"), html: None })
     }
 }
 

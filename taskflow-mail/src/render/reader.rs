@@ -67,6 +67,11 @@ impl Reader<'_> {
         self.on_the_wall("dates.brief", at)
     }
 
+    /// In a list: with the year only where it lies far off.
+    pub(super) fn in_list(&self, at: Timestamp) -> Result<String, RenderError> {
+        if self.minutes_until(at).abs() < NEAR { self.brief(at) } else { self.short(at) }
+    }
+
     /// For what is today, for example `10:30 CET`.
     pub(super) fn clock(&self, at: Timestamp) -> Result<String, RenderError> {
         self.on_the_wall("dates.clock", at)
@@ -174,6 +179,9 @@ impl Reader<'_> {
         self.words.fill(told, key, None, &|_, _| Ok(None))
     }
 }
+
+/// How many minutes off a day is told without its year: half a year.
+const NEAR: i64 = 180 * 24 * 60;
 
 /// Up to how many minutes ahead a time is told as a span.
 const SOON: u32 = 120;

@@ -35,9 +35,12 @@ pub(super) fn of(topic: &Topic, links: &LetterLinks, reader: &Reader<'_>) -> Res
             context! { tasks => listed(tasks, reader, |task| open_task(task, links, false, reader))? }
         }
         Topic::DailySummary(digest) => daily_summary(digest, links, reader)?,
-        Topic::ServerAlert { since, problems } => {
-            context! { problems, since => reader.long(*since)?, until => None::<String> }
-        }
+        Topic::ServerAlert { since, problems, areas } => context! {
+            problems,
+            areas => areas.iter().map(|area| area.as_str()).collect::<Vec<_>>(),
+            since => reader.long(*since)?,
+            until => None::<String>,
+        },
         Topic::ServerRecovery { since, until, problems } => {
             context! { problems, since => reader.long(*since)?, until => reader.long(*until)? }
         }
@@ -95,7 +98,7 @@ fn listed<T>(
 
 fn open_task(task: &Task, links: &LetterLinks, is_late: bool, reader: &Reader<'_>) -> Result<Value, RenderError> {
     let due = match task.due_at {
-        Some(due_at) => Some(format!("{}: {}", reader.say("fact.due")?, reader.short(due_at)?)),
+        Some(due_at) => Some(format!("{}: {}", reader.say("fact.due")?, reader.in_list(due_at)?)),
         None => None,
     };
     // Only what is out of the ordinary; most are as usual.

@@ -70,7 +70,7 @@ fn a_reminder_shows_the_first_tasks_and_tells_how_many_more_there_are() {
     let of = |total| Topic::TaskReminder { tasks: Excerpt { items: tasks.items.clone(), total } };
     let content = render("en", of(20));
     assert_eq!(content.subject, "20 open tasks, next: Prepare the board meeting");
-    assert!(content.text.contains("* Prepare the board meeting\n  Due: Sun 22 Nov 2026, 18:00 CET · high priority\n"));
+    assert!(content.text.contains("* Prepare the board meeting\n  Due: Sun 22 Nov, 18:00 CET · high priority\n"));
     assert!(content.text.contains("* and 17 more\n") && content.html.unwrap().contains("and 17 more"));
     assert!(render("de", of(4)).text.contains("* und 1 weitere\n"));
     assert!(!render("en", of(3)).text.contains("more\n*"), "nothing is left out");
@@ -92,6 +92,26 @@ fn a_summary_says_nothing_of_what_there_is_none() {
     let text = render("de", Topic::DailySummary(digest)).text;
     assert!(text.contains("3 offene Aufgaben\n"), "{text}");
     assert!(!text.contains("überfällig") && !text.contains("gestern") && !text.contains("heute"), "{text}");
+}
+
+#[test]
+fn an_alert_says_what_to_do_about_each_problem() {
+    use taskflow_core::ProblemArea::{Disk, MailQueue, Unknown};
+    let Topic::ServerAlert { since, problems, .. } = sample(NoticeKind::ServerAlert) else { panic!("no alert") };
+    let of = |areas| Topic::ServerAlert { since, problems: problems.clone(), areas };
+    let content = render("en", of(vec![MailQueue, Disk]));
+    for advice in ["`taskflow mail test ADDRESS`", "Free some space on the disk"] {
+        assert!(content.text.contains(advice) && content.html.as_ref().unwrap().contains(advice), "{}", content.text);
+    }
+    assert!(render("de", of(vec![Unknown])).text.contains("Protokoll des Dienstes"));
+    assert!(!render("en", of(Vec::new())).text.contains("disk"));
+}
+
+#[test]
+fn who_has_no_name_is_greeted_without_one() {
+    let nameless = Letter { name: String::new(), ..letter("en", sample(NoticeKind::MeetingInvite)) };
+    let content = Templates::new().render(&nameless).unwrap();
+    assert!(content.text.starts_with("Hello,\n\nGrace Hopper has invited you"), "{}", content.text);
 }
 
 #[test]

@@ -62,8 +62,8 @@ impl App {
             Notice::TaskDue { task, due_at } => (task_due(*task, *due_at, facts)?, None),
             Notice::TaskReminder { .. } => (task_reminder(delivery, facts)?, None),
             Notice::DailySummary { .. } => (daily_summary(delivery, facts)?, None),
-            Notice::ServerAlert { since, problems } => {
-                (Topic::ServerAlert { since: *since, problems: problems.clone() }, None)
+            Notice::ServerAlert { since, problems, areas } => {
+                (Topic::ServerAlert { since: *since, problems: problems.clone(), areas: areas.clone() }, None)
             }
             Notice::ServerRecovery { since, until, problems } => {
                 (Topic::ServerRecovery { since: *since, until: *until, problems: problems.clone() }, None)
@@ -227,7 +227,7 @@ fn reader(recipient: &Recipient, facts: &Facts) -> Result<Reader, Outcome> {
             id: None,
             user: None,
             preferences: Preferences::default(),
-            name: address.to_string(),
+            name: String::new(),
             mailbox: Mailbox { name: None, address: address.clone() },
             locale: Locale::en(),
             zone: Zone::utc(),

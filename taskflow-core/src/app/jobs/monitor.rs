@@ -1,6 +1,6 @@
 //! Looking after the service: what is wrong is told once when it begins or changes, and once when it is over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::ports::DiskSpace;
 use crate::{
     Changes, DedupeKey, DeliveryId, EmailAddress, JobName, JobRun, MailTally, NewDelivery, Notice, NoticeKind,
-    Recipient, Timestamp, Write,
+    ProblemArea, Recipient, Timestamp, Write,
 };
 
 /// What counts as wrong.
@@ -92,28 +92,45 @@ impl Known {
     }
 }
 
+impl Known {
+    /// The parts of the service that have problems.
+    fn areas(&self) -> Vec<ProblemArea> {
+        let area = |word: &String| match word.as_str() {
+            "store" => ProblemArea::Database,
+            "mail_age" => ProblemArea::MailQueue,
+            "mail_failures" => ProblemArea::MailFailures,
+            "disk" => ProblemArea::Disk,
+            _ => ProblemArea::Nodes,
+        };
+        self.problems.keys().map(area).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
 impl Reading {
     fn problems(&self, limits: &Limits, now: Timestamp) -> BTreeMap<String, String> {
         let mut problems = BTreeMap::new();
         let mut problem = |word: &str, text: String| problems.insert(word.to_owned(), text);
         if self.store_latency > limits.store_latency {
-            problem("store", format!("the database takes {} ms to answer", self.store_latency.as_millis()));
+            problem("store", format!("The database takes {} ms to answer", self.store_latency.as_millis()));
         }
         if let Some(due) = self.oldest_due_at.filter(|due| now.since(*due) > limits.mail_age) {
-            problem("mail_age", format!("mail has been due for {} minutes", now.since(due).as_secs() / 60));
+            problem(
+                "mail_age",
+                format!("The oldest email has been waiting for {} minutes", now.since(due).as_secs() / 60),
+            );
         }
         let MailTally { delivered, discarded } = self.mail;
         let mails = delivered + discarded;
         if mails >= FEWEST_MAILS && discarded as f64 > limits.mail_failures * mails as f64 {
-            problem("mail_failures", format!("{discarded} of the last {mails} mails could not be delivered"));
+            problem("mail_failures", format!("{discarded} of the last {mails} emails could not be delivered"));
         }
         if let Some(DiskSpace { free, total }) = self.disk
             && (free as f64) < limits.disk_free * total as f64
         {
-            problem("disk", format!("{} of {} MB of the disk are free", free >> 20, total >> 20));
+            problem("disk", format!("Only {} of {} MB of disk space are free", free >> 20, total >> 20));
         }
         for node in &self.missing_nodes {
-            problem(&format!("node {node}"), format!("node {node} has fallen silent"));
+            problem(&format!("node {node}"), format!("Node {node} has stopped responding"));
         }
         problems
     }
@@ -135,7 +152,7 @@ impl App {
             Tell::Nothing => None,
             Tell::Alert { since, problems } => {
                 tracing::warn!(%since, problems = problems.join("; "), "something is wrong with the service");
-                Some(Notice::ServerAlert { since, problems })
+                Some(Notice::ServerAlert { since, problems, areas: known.areas() })
             }
             Tell::Recovery { since, problems } => {
                 tracing::info!(%since, problems = problems.join("; "), "the service is right again");
@@ -207,6 +224,14 @@ mod tests {
 
     fn problems(words: &[&str]) -> BTreeMap<String, String> {
         words.iter().map(|word| ((*word).to_owned(), format!("{word} is wrong"))).collect()
+    }
+
+    #[test]
+    fn advice_goes_by_the_parts_that_have_problems() {
+        let known =
+            Known { problems: problems(&["disk", "mail_age", "node a", "node b", "store"]), ..Known::default() };
+        let all = [ProblemArea::Database, ProblemArea::MailQueue, ProblemArea::Disk, ProblemArea::Nodes];
+        assert_eq!(known.areas(), all);
     }
 
     #[test]

@@ -76,7 +76,7 @@ pub(super) async fn what_goes_wrong_besides_is_told_and_a_dry_run_tells_nobody(o
     assert_eq!(look(&world, minutes(10)).await, 1);
     world.deliver().await;
     let text = world.mailer.take().remove(0).content.text;
-    assert!(text.contains("9 of 100 MB") && text.contains("20 of the last 21 mails"), "{text}");
+    assert!(text.contains("9 of 100 MB") && text.contains("20 of the last 21 emails"), "{text}");
     disk.0.store(8, std::sync::atomic::Ordering::SeqCst);
     assert_eq!(look(&world, minutes(15)).await, 0, "other numbers of the same thing are no news");
     disk.0.store(60, std::sync::atomic::Ordering::SeqCst);
