@@ -28,6 +28,7 @@ mod wave;
 mod admins;
 mod arrows;
 mod bench;
+mod command_line;
 mod histories;
 mod kills;
 mod letters;

@@ -170,3 +170,35 @@ fn all_commands_are_there() {
     }
     assert!(parse("fly").is_err());
 }
+
+/// The line of `docs/cli.md` behind which the help of every command stands.
+const MARK: &str = "UPDATE_DOCS=1 makes it write this file anew. -->\n";
+
+#[test]
+fn the_reference_of_the_command_line_is_what_help_prints() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md");
+    let document = std::fs::read_to_string(file).expect("the document");
+    let (before, _) = document.split_once(MARK).expect("the line before the reference");
+    let mut expected = format!("{before}{MARK}");
+    for path in commands() {
+        let arguments: Vec<&str> = path.iter().map(String::as_str).chain(["--help"]).collect();
+        let text = help(&arguments, 100);
+        let text: Vec<&str> = text.trim_end().lines().map(str::trim_end).collect();
+        let heading = std::iter::once("taskflow").chain(path.iter().map(String::as_str)).collect::<Vec<_>>().join(" ");
+        expected.push_str(&format!("\n### {heading}\n\n```text\n{}\n```\n", text.join("\n")));
+    }
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(file, &expected).expect("written");
+    }
+    let now = std::fs::read_to_string(file).expect("the document");
+    assert!(now == expected, "write it anew: UPDATE_DOCS=1 cargo test -p taskflow-server --all-features reference");
+    // Every setting is listed there too.
+    for setting in SETTINGS {
+        assert!(now.contains(&format!("\n  {}", setting.name)), "{}", setting.name);
+    }
+    // Prose names every command that exists, and no other.
+    for path in commands().iter().filter(|path| path.len() == 2 && path[0] != "bench") {
+        let prose = path.join(" ");
+        assert!(before.contains(&prose) || before.contains(&format!("`{}`", path[1])), "{prose}");
+    }
+}

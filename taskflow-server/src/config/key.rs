@@ -35,13 +35,13 @@ pub(super) type Refusal = (String, String);
 /// Checks a key that was given.
 pub(super) fn check(key: &str) -> Result<(), Refusal> {
     let right =
-        "make one with: openssl rand -base64 48; in development leave it out, and one is made for you".to_owned();
+        "generate one with: openssl rand -base64 48; in development leave it out, and one is generated".to_owned();
     let shown_as_sample = |sample: &&str| key.trim().eq_ignore_ascii_case(sample);
     if SAMPLES.iter().any(shown_as_sample) {
         return Err(("is a sample from the documentation, which everybody knows".to_owned(), right));
     }
     if key.len() < MIN_BYTES {
-        return Err((format!("has {} bytes, and at least {MIN_BYTES} are needed", key.len()), right));
+        return Err((format!("has {} bytes, but needs at least {MIN_BYTES}", key.len()), right));
     }
     Ok(())
 }
@@ -76,10 +76,10 @@ pub(super) fn find_or_make(path: &Path) -> Result<(SecretString, KeyOrigin), Ref
         // Somebody was faster, and theirs is complete.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match find(path)? {
             Some(key) => Ok((key, KeyOrigin::Kept(path.to_owned()))),
-            None => Err((format!("file {} comes and goes", path.display()), "set SECRET_KEY instead".to_owned())),
+            None => Err((format!("file {} appears and vanishes", path.display()), "set SECRET_KEY instead".to_owned())),
         },
         Err(error) => Err((
-            format!("cannot be kept in {}: {error}", path.display()),
+            format!("cannot be stored in {}: {error}", path.display()),
             "make its directory writable, set DATABASE_URL to a file elsewhere, or set SECRET_KEY".to_owned(),
         )),
     }
@@ -104,7 +104,7 @@ fn find(path: &Path) -> Result<Option<SecretString>, Refusal> {
         Ok(()) => Ok(Some(SecretString::from(key.trim()))),
         Err((wrong, _)) => Err((
             format!("in {name} {wrong}"),
-            format!("delete {name} to have a new one made; everybody must sign in again then"),
+            format!("delete {name} to have a new one generated; everybody must then sign in again"),
         )),
     }
 }

@@ -13,8 +13,8 @@ use super::reader::Reader;
 use super::sources::Given;
 use super::{Config, Need, PasswordPolicy, Registration, Sending, smtp, values};
 
-const SPAN: &str = "write a time such as 500ms, 30s, 5m or 1h";
-const TRUTH: &str = "write true or false";
+const SPAN: &str = "use a duration such as 500ms, 30s, 5m or 1h";
+const TRUTH: &str = "use true or false";
 
 pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
     let mut reader = Reader::new(given);
@@ -24,9 +24,9 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
 
     let database = database(r);
     let before = r.problems();
-    let host = r.value("HOST", "write an address such as 127.0.0.1, or the name of this machine", values::host);
+    let host = r.value("HOST", "use an address such as 127.0.0.1, or a host name of this machine", values::host);
     let host_understood = r.problems() == before;
-    let port = r.value("PORT", "take a number from 0 to 65535; 0 is any free port", values::number(0..=u16::MAX));
+    let port = r.value("PORT", "use a number from 0 to 65535; 0 picks a free port", values::number(0..=u16::MAX));
     // What cannot be understood counts as production, so that the stricter problems are named too.
     let asked = r.optional("DEBUG", TRUTH, values::truth);
     let debug = asked.unwrap_or(!r.has("DEBUG") && host_understood && values::is_loopback(&host));
@@ -34,7 +34,7 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
     let relay = r.has("SMTP_SERVER");
     let mailbox = mailbox(r, debug, relay, serve);
     let public_url = public_url(r, debug, serve && (relay || !mailbox), &host, port);
-    let policy = r.optional("PASSWORD_POLICY", "write basic or strict", policy);
+    let policy = r.optional("PASSWORD_POLICY", "use basic or strict", policy);
     let sending = sending(r);
     algorithm(r);
     let secret_key = given_key(r, !debug && serve);
@@ -44,10 +44,10 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
     let config = Config {
         database_url: r.value("DATABASE_URL", "", |text| Some(SecretString::from(text))),
         database: database.clone().unwrap_or(Database::Memory),
-        db_max_connections: r.value("DB_MAX_CONNECTIONS", "write a number from 4 to 1000", values::number(4..=1000)),
+        db_max_connections: r.value("DB_MAX_CONNECTIONS", "use a number from 4 to 1000", values::number(4..=1000)),
         db_acquire_timeout: r.value(
             "DB_ACQUIRE_TIMEOUT",
-            "write a time from 1ms to 5m",
+            "use a duration from 1ms to 5m",
             values::span(Duration::from_millis(1)..=Duration::from_mins(5)),
         ),
         debug,
@@ -62,7 +62,7 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
         allowed_origins: r
             .optional(
                 "ALLOWED_ORIGINS",
-                "name each origin as in https://app.example.org, with commas between; there is no *",
+                "list origins such as https://app.example.org, separated by commas; * is not supported",
                 values::origins,
             )
             .unwrap_or_default(),
@@ -72,38 +72,45 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
         sending,
         change_quiet: r.value(
             "CHANGE_QUIET_SECONDS",
-            "write a time from 0s to 5m",
+            "use a duration from 0s to 5m",
             values::span(Duration::ZERO..=Burst::LONGEST),
         ),
-        admin_email: r.optional("ADMIN_EMAIL", "write one address, as in admin@example.org", |text| text.parse().ok()),
+        admin_email: r
+            .optional("ADMIN_EMAIL", "use one e-mail address, as in admin@example.org", |text| text.parse().ok()),
         inbound_secret: r.secret("INBOUND_SECRET").map(SecretString::from),
         hold_mail: r.value("HOLD_MAIL", TRUTH, values::truth),
         job_tick: r.value(
             "JOB_TICK",
-            "write a time from 10ms to 1h",
+            "use a duration from 10ms to 1h",
             values::span(Duration::from_millis(10)..=Duration::from_hours(1)),
         ),
         jobs: jobs(r),
         keeping: keeping(r),
         node_id: r
-            .optional("NODE_ID", "take up to 64 letters, digits, '.', '_' or '-'", values::node_id)
+            .optional("NODE_ID", "use up to 64 letters, digits, '.', '_' or '-'", values::node_id)
             .unwrap_or_else(random_node_id),
-        log: r.value("LOG", "write error, warn, info, debug, trace, or target=level with commas between", log_filter),
+        log: r.value(
+            "LOG",
+            "use off, error, warn, info, debug, trace, or target=level pairs separated by commas",
+            log_filter,
+        ),
         remarks: Vec::new(),
         origins: std::collections::BTreeMap::new(),
         host,
         port,
     };
     if debug && !values::is_loopback(&config.host) {
-        remarks
-            .push("development on an address that others can reach: set DEBUG=false for anything serious".to_owned());
+        remarks.push(
+            "development mode is on although other machines can reach HOST; set DEBUG=false for real use".to_owned(),
+        );
     }
     if !debug && config.mailbox {
-        remarks
-            .push("MAILBOX=true in production: mail stays here, and every administrator may read all of it".to_owned());
+        remarks.push("MAILBOX=true in production: every administrator can read all captured mail".to_owned());
     }
     if !debug && config.inbound_secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < 16) {
-        remarks.push("INBOUND_SECRET is short enough to be guessed: make one with: openssl rand -base64 24".to_owned());
+        remarks.push(
+            "INBOUND_SECRET is short enough to be guessed; generate one with: openssl rand -base64 24".to_owned(),
+        );
     }
     if !r.ignored().is_empty() {
         remarks.push(format!(".env has lines that are not settings of this version: {}", r.ignored().join(", ")));
@@ -123,7 +130,7 @@ fn database(r: &mut Reader) -> Option<Database> {
     match Database::parse(&url) {
         Ok(database) => {
             if database.file().is_some_and(std::path::Path::is_dir) {
-                r.problem("DATABASE_URL", "names a directory", "add the name of a file, for example taskflow.db");
+                r.problem("DATABASE_URL", "is a directory", "add the name of a file, for example taskflow.db");
             }
             Some(database)
         }
@@ -137,11 +144,13 @@ fn database(r: &mut Reader) -> Option<Database> {
 fn mailbox(r: &mut Reader, debug: bool, relay: bool, serve: bool) -> bool {
     let asked = r.optional("MAILBOX", TRUTH, values::truth);
     if !relay && serve {
-        let right = "set SMTP_SERVER, or MAILBOX=true to keep mail on the page /mailbox instead of sending it";
+        let right = "set SMTP_SERVER, or MAILBOX=true to show mail at /mailbox instead of sending it";
         match asked {
-            Some(false) => r.problem("MAILBOX", "is false without SMTP_SERVER, so that mail has nowhere to go", right),
+            Some(false) => {
+                r.problem("MAILBOX", "is false and SMTP_SERVER is missing, so mail has nowhere to go", right)
+            }
             None if !debug && !r.has("MAILBOX") => {
-                r.problem("SMTP_SERVER", "is missing: in production mail must be able to leave", right);
+                r.problem("SMTP_SERVER", "is missing: production needs a relay to send mail", right);
             }
             Some(true) | None => {}
         }
@@ -150,7 +159,7 @@ fn mailbox(r: &mut Reader, debug: bool, relay: bool, serve: bool) -> bool {
 }
 
 fn public_url(r: &mut Reader, debug: bool, sends: bool, host: &str, port: u16) -> Option<String> {
-    let right = "write where people find the service, as in https://tasks.example.org";
+    let right = "use the address at which people reach the service, as in https://tasks.example.org";
     let url = r.optional("PUBLIC_URL", right, values::base_url);
     if sends && !debug && !r.has("PUBLIC_URL") {
         r.problem("PUBLIC_URL", "is missing: links in mail need it", right);
@@ -163,29 +172,27 @@ fn sending(r: &mut Reader) -> Sending {
     let timeout = Duration::from_millis(1)..=Duration::from_mins(10);
     let delay = Duration::ZERO..=Duration::from_secs(30);
     let sending = Sending {
-        connections: r.value("SMTP_CONNECTIONS", "take a number from 1 to 1000", values::number(1..=1000)),
-        rate: r.value("EMAIL_RATE_PER_SECOND", "write a number from 0.001 to 100000, or 0 for no limit", values::rate),
-        batch_delay: r.value("BATCH_DELAY", "write a time from 0s to 30s", values::span(delay)),
-        batch: r.value("BATCH_SIZE", "take a number from 1 to 10000", values::number(1..=10_000)),
-        mail_timeout: r.value("EMAIL_TIMEOUT", "write a time from 1ms to 10m", values::span(timeout)),
+        connections: r.value("SMTP_CONNECTIONS", "use a number from 1 to 1000", values::number(1..=1000)),
+        rate: r.value("EMAIL_RATE_PER_SECOND", "use a number from 0.001 to 100000, or 0 for no limit", values::rate),
+        batch_delay: r.value("BATCH_DELAY", "use a duration from 0s to 30s", values::span(delay)),
+        batch: r.value("BATCH_SIZE", "use a number from 1 to 10000", values::number(1..=10_000)),
+        mail_timeout: r.value("EMAIL_TIMEOUT", "use a duration from 1ms to 10m", values::span(timeout)),
         lease: r.value("LEASE_SECONDS", SPAN, values::span(Duration::from_millis(1)..=Duration::from_hours(24))),
-        max_retries: r.value("MAX_RETRIES", "take a number from 0 to 100", values::number(0..=100)),
-        retry_waits: r.value("RETRY_SCHEDULE", "write times with commas between, as in 1m,5m,30m", values::spans),
+        max_retries: r.value("MAX_RETRIES", "use a number from 0 to 100", values::number(0..=100)),
+        retry_waits: r.value("RETRY_SCHEDULE", "use durations separated by commas, as in 1m,5m,30m", values::spans),
     };
     let timeout = super::duration::show(sending.mail_timeout);
     // No mail starts that could outlive its lease: with less there is no time to start one.
     if sending.lease < sending.mail_timeout * 3 / 2 {
         r.problem(
             "LEASE_SECONDS",
-            format!(
-                "is less than one and a half times EMAIL_TIMEOUT ({timeout}), which leaves no time to begin a mail in"
-            ),
-            "make it several times as long",
+            format!("is less than 1.5 times EMAIL_TIMEOUT ({timeout}), so no mail could be started under a lease"),
+            "use several times EMAIL_TIMEOUT",
         );
     } else if sending.lease <= sending.mail_timeout + sending.batch_delay * 2 {
         // A claim that waits for its turn is already counted against its lease.
         let wrong =
-            format!("leaves a lease ({}) too little time for a mail ({timeout})", super::duration::show(sending.lease));
+            format!("leaves too little of a lease ({}) for a mail ({timeout})", super::duration::show(sending.lease));
         r.problem("BATCH_DELAY", wrong, "make it shorter, or LEASE_SECONDS longer");
     }
     sending
@@ -207,8 +214,8 @@ pub(super) fn job_of(name: &str) -> Option<JobName> {
 }
 
 fn jobs(r: &mut Reader) -> BTreeMap<JobName, JobPlan> {
-    let right = "write a schedule such as every 5m or daily 02:00 UTC, with skip, latest or all behind it if need be, or off; \
-                 for what people get also local 08:00,20:00, and for summaries own";
+    let right = "use a schedule such as every 5m or daily 02:00 UTC, optionally followed by skip, latest or all, or off; task \
+                 reminders and summaries also take local 08:00,20:00, and summaries take own";
     let mut plans = BTreeMap::new();
     for (name, job) in JOBS {
         plans.extend(r.value(name, right, |text| JobPlan::parse(job, text).ok()).map(|plan| (job, plan)));
@@ -221,7 +228,7 @@ fn jobs(r: &mut Reader) -> BTreeMap<JobName, JobPlan> {
 
 fn keeping(r: &mut Reader) -> Keeping {
     let mut days = |name| {
-        let days: u64 = r.value(name, "take a number of days from 0 to 36500", values::number(0..=36_500));
+        let days: u64 = r.value(name, "use a number of days from 0 to 36500", values::number(0..=36_500));
         Duration::from_hours(24 * days)
     };
     Keeping {
@@ -235,18 +242,18 @@ fn keeping(r: &mut Reader) -> Keeping {
 fn algorithm(r: &mut Reader) {
     let given = r.text("ALGORITHM").map(str::to_owned);
     if let Some(other) = given.filter(|name| name != "HS256") {
-        let wrong = format!("is {other:?}, and sign-ins are only ever signed with HS256");
+        let wrong = format!("is {other:?}, but access tokens are only signed with HS256");
         r.problem("ALGORITHM", wrong, "remove it: one fixed algorithm leaves attackers no choice");
     }
 }
 
 fn registration(r: &mut Reader) -> Registration {
     if r.text("REGISTRATION") == Some("verified") {
-        let wrong = "is verified, which this version cannot do yet";
-        r.problem("REGISTRATION", wrong, "write open, or closed and make accounts with: taskflow user create");
+        let wrong = "is verified, which this version does not support yet";
+        r.problem("REGISTRATION", wrong, "use open, or use closed and create accounts with: taskflow user create");
         return Registration::Closed;
     }
-    r.value("REGISTRATION", "write open or closed", |word| {
+    r.value("REGISTRATION", "use open or closed", |word| {
         [Registration::Open, Registration::Closed].into_iter().find(|kind| kind.as_str() == word)
     })
 }
@@ -261,8 +268,8 @@ fn given_key(r: &mut Reader, required: bool) -> Option<SecretString> {
         Some(Err((wrong, right))) => r.problem("SECRET_KEY", wrong, right),
         Some(Ok(())) => {}
         None if required => {
-            let wrong = "is missing: in production it must be set, so that sign-ins outlive a restart";
-            r.problem("SECRET_KEY", wrong, "make one with: openssl rand -base64 48");
+            let wrong = "is missing: production needs it, so that sessions survive a restart";
+            r.problem("SECRET_KEY", wrong, "generate one with: openssl rand -base64 48");
         }
         None => {}
     }
@@ -281,11 +288,12 @@ fn previous_keys(r: &mut Reader) -> Vec<SecretString> {
 /// Minutes of an access token and days of a session.
 fn lifetimes(r: &mut Reader) -> (u32, u32) {
     let minutes =
-        r.value("ACCESS_TOKEN_EXPIRE_MINUTES", "take a number of minutes from 1 to 43200", values::number(1..=43_200));
-    let days = r.value("REFRESH_TOKEN_EXPIRE_DAYS", "take a number of days from 1 to 365", values::number(1..=365));
+        r.value("ACCESS_TOKEN_EXPIRE_MINUTES", "use a number of minutes from 1 to 43200", values::number(1..=43_200));
+    let days = r.value("REFRESH_TOKEN_EXPIRE_DAYS", "use a number of days from 1 to 365", values::number(1..=365));
     if minutes > days * 24 * 60 {
-        let wrong = format!("is longer than REFRESH_TOKEN_EXPIRE_DAYS ({days}), so that it would outlive its session");
-        r.problem("ACCESS_TOKEN_EXPIRE_MINUTES", wrong, "make it shorter: minutes to an hour are usual");
+        let wrong =
+            format!("is longer than REFRESH_TOKEN_EXPIRE_DAYS ({days}), so an access token would outlive its session");
+        r.problem("ACCESS_TOKEN_EXPIRE_MINUTES", wrong, "use fewer minutes; 5 to 60 are usual");
     }
     (minutes, days)
 }

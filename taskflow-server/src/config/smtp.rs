@@ -62,10 +62,10 @@ const SAMPLES: [&str; 3] = ["your-email@gmail.com", "your-app-password", "your-s
 /// Remarks are added to `remarks`.
 pub(super) fn read(reader: &mut Reader, debug: bool, remarks: &mut Vec<String>) -> (Option<Smtp>, Mailbox) {
     let server =
-        reader.optional("SMTP_SERVER", "write the name of the relay alone, as in smtp.example.org", values::host);
+        reader.optional("SMTP_SERVER", "use the host name of the relay alone, as in smtp.example.org", values::host);
     let port =
-        reader.value("SMTP_PORT", "take a number from 1 to 65535, usually 465 or 587", values::number(1..=u16::MAX));
-    let use_tls = reader.optional("SMTP_USE_TLS", "write true or false", values::truth);
+        reader.value("SMTP_PORT", "use a number from 1 to 65535, usually 465 or 587", values::number(1..=u16::MAX));
+    let use_tls = reader.optional("SMTP_USE_TLS", "use true or false", values::truth);
     let login = login(reader);
     // A relay elsewhere sends on only what can be answered.
     let elsewhere = server.as_deref().is_some_and(|server| !values::is_loopback(server));
@@ -75,7 +75,7 @@ pub(super) fn read(reader: &mut Reader, debug: bool, remarks: &mut Vec<String>) 
         if !reader.has("SMTP_SERVER") {
             remarks.push(format!("{name} has no effect without SMTP_SERVER"));
         } else if reader.secret(name).is_some_and(|text| SAMPLES.contains(&text)) {
-            remarks.push(format!("{name} is a sample; the relay will not accept it"));
+            remarks.push(format!("{name} is a sample value, which the relay will not accept"));
         }
     }
     let smtp = server.map(|server| {
@@ -96,11 +96,11 @@ fn login(reader: &mut Reader) -> Option<SmtpLogin> {
         (Some(username), Some(password)) => Some(SmtpLogin { username, password }),
         (None, None) => None,
         (Some(_), None) => {
-            reader.problem("SMTP_PASSWORD", "is missing, while SMTP_USERNAME is set", "set both, or neither");
+            reader.problem("SMTP_PASSWORD", "is missing although SMTP_USERNAME is set", "set both or neither");
             None
         }
         (None, Some(_)) => {
-            reader.problem("SMTP_USERNAME", "is missing, while SMTP_PASSWORD is set", "set both, or neither");
+            reader.problem("SMTP_USERNAME", "is missing although SMTP_PASSWORD is set", "set both or neither");
             None
         }
     }
@@ -115,11 +115,11 @@ fn security(reader: &mut Reader, server: &str, port: u16, use_tls: Option<bool>,
     let loopback = values::is_loopback(server);
     match (by_port, use_tls) {
         (Some(_), Some(false)) => {
-            let wrong = format!("is false, while port {port} always means TLS");
+            let wrong = format!("is false, but port {port} always uses TLS");
             reader.problem("SMTP_USE_TLS", wrong, "remove it, or set SMTP_PORT to the port without TLS");
         }
         (None, Some(false)) if signs_in && !loopback => {
-            let wrong = "is false, so that the password would travel in the clear";
+            let wrong = "is false, so the password would be sent in the clear";
             reader.problem("SMTP_USE_TLS", wrong, "remove it, or remove SMTP_USERNAME and SMTP_PASSWORD");
         }
         (Some(_) | None, _) => {}
@@ -130,8 +130,8 @@ fn security(reader: &mut Reader, server: &str, port: u16, use_tls: Option<bool>,
 /// The sign-in name is usually the sender; where nothing leaves a developer's machine, a sender that nobody can answer
 /// will do.
 fn sender(reader: &mut Reader, needed: bool) -> Mailbox {
-    let name = reader.value("SMTP_FROM_NAME", "take up to 100 characters on one line", from_name);
-    let right = "set the address that mail comes from, as in taskflow@example.org";
+    let name = reader.value("SMTP_FROM_NAME", "use up to 100 characters on one line", from_name);
+    let right = "use the address that mail is sent from, as in taskflow@example.org";
     let given: Option<EmailAddress> = reader.optional("SMTP_FROM_EMAIL", right, |text| text.parse().ok());
     let address = given.or_else(|| reader.text("SMTP_USERNAME").and_then(|name| name.parse().ok()));
     if address.is_none() && needed && !reader.has("SMTP_FROM_EMAIL") {

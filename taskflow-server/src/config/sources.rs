@@ -150,7 +150,7 @@ impl Given {
                     Some(setting) => format!("did you mean {}?", setting.name.to_ascii_lowercase()),
                     None => "remove it; taskflow config --help lists all settings".to_owned(),
                 };
-                self.problem(&name, Some(Origin::Toml.to_string()), "is no setting", right);
+                self.problem(&name, Some(Origin::Toml.to_string()), "is not a setting", right);
                 continue;
             };
             match plain(&value) {
@@ -158,7 +158,12 @@ impl Given {
                 None => {
                     let wrong = format!("is a {}", value.type_str());
                     let from = Some(Origin::Toml.to_string());
-                    self.problem(setting.name, from, wrong, "write a text, a number, true, false or a list of texts");
+                    self.problem(
+                        setting.name,
+                        from,
+                        wrong,
+                        "use a string, a number, true, false or an array of strings",
+                    );
                 }
             }
         }
@@ -182,7 +187,7 @@ impl Given {
                 },
                 Err(bad) => {
                     let name = format!("{DOTENV_FILE}, line {},", bad.line);
-                    self.problem(&name, None, bad.reason, "write NAME=value; begin comments with #");
+                    self.problem(&name, None, bad.reason, "write NAME=value, and begin comments with #");
                 }
             }
         }

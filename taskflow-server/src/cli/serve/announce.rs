@@ -1,4 +1,4 @@
-//! What a server says when it is up: a few lines to read on a terminal, log events otherwise.
+//! What a server prints when it has started: a few lines on a terminal, log events otherwise.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -7,10 +7,10 @@ use crate::cli::mail;
 use crate::config::{Config, Database, KeyOrigin};
 use crate::telemetry;
 
-/// What is there for the first time.
+/// What a first start finds missing.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct First {
-    /// The database was made.
+    /// The database was created.
     pub(super) database: bool,
     /// There is no account yet.
     pub(super) account: bool,
@@ -34,7 +34,7 @@ fn events(config: &Config, first: &First) {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), mode, api = url, docs = format!("{url}/docs"), "listening");
     tracing::info!(database = database(config), created = first.database, "data");
     if let KeyOrigin::Created(path) = &config.key_origin {
-        tracing::info!(file = %path.display(), "a key to sign sign-ins with was made");
+        tracing::info!(file = %path.display(), "created a signing key");
     }
     tracing::info!(to = mail_goes_to(config), "mail");
     if first.account {
@@ -50,10 +50,10 @@ fn banner(config: &Config, first: &First) -> String {
     };
     line("API", format!("{url}/api"));
     line("Docs", format!("{url}/docs"));
-    line("Data", format!("{}{}", database(config), if first.database { " (made now)" } else { "" }));
+    line("Data", format!("{}{}", database(config), if first.database { " (created)" } else { "" }));
     let key = match &config.key_origin {
-        KeyOrigin::Created(path) => Some(format!("{} (made now; keep it private)", path.display())),
-        KeyOrigin::Ephemeral => Some("for this run only; everybody signs in again after the next start".to_owned()),
+        KeyOrigin::Created(path) => Some(format!("{} (created; keep it secret)", path.display())),
+        KeyOrigin::Ephemeral => Some("for this run only; everybody must sign in again after a restart".to_owned()),
         KeyOrigin::Given | KeyOrigin::Kept(_) => None,
     };
     if let Some(key) = key {
@@ -61,7 +61,7 @@ fn banner(config: &Config, first: &First) -> String {
     }
     line("Mail", mail_goes_to(config));
     if first.account {
-        line("Accounts", format!("none yet; make one: {}", next_step(config)));
+        line("Accounts", format!("none yet; create one: {}", next_step(config)));
     }
     text.push_str("\n  Ctrl-C stops.\n\n");
     text
@@ -73,7 +73,7 @@ fn mode(config: &Config) -> &'static str {
 
 fn database(config: &Config) -> String {
     match &config.database {
-        Database::Memory => "memory of this process, gone when it ends".to_owned(),
+        Database::Memory => "memory, lost when the process ends".to_owned(),
         database @ (Database::Sqlite(_) | Database::Postgres(_)) => database.place(),
     }
 }
@@ -83,7 +83,7 @@ fn mail_goes_to(config: &Config) -> String {
         Some(smtp) => mail::route(smtp),
         None => format!("{}/mailbox (nothing leaves this machine)", config.local_url()),
     };
-    if config.hold_mail { format!("held back by HOLD_MAIL, else to {to}") } else { to }
+    if config.hold_mail { format!("held back by HOLD_MAIL; otherwise to {to}") } else { to }
 }
 
 fn next_step(config: &Config) -> String {
@@ -115,9 +115,9 @@ mod tests {
         for part in [
             "http://127.0.0.1:8123/api",
             "http://127.0.0.1:8123/docs",
-            "(made now)",
+            "(created)",
             "http://127.0.0.1:8123/mailbox (nothing leaves this machine)",
-            "none yet; make one: curl http://127.0.0.1:8123/api/auth/register",
+            "none yet; create one: curl http://127.0.0.1:8123/api/auth/register",
             "development",
         ] {
             assert!(text.contains(part), "{part} in {text}");
@@ -130,7 +130,7 @@ mod tests {
             &config("SMTP_SERVER=localhost\nSMTP_PORT=2525\nHOLD_MAIL=true"),
             &First { database: false, account: false },
         );
-        assert!(text.contains("held back by HOLD_MAIL, else to localhost:2525 (not encrypted)"), "{text}");
+        assert!(text.contains("held back by HOLD_MAIL; otherwise to localhost:2525 (not encrypted)"), "{text}");
         assert!(!text.contains("none yet"));
     }
 }

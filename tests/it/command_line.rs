@@ -1,0 +1,145 @@
+//! The command line from outside: help, completions, JSON and exit codes.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::server::taskflow;
+
+fn run(folder: &TempDir, line: &str) -> Output {
+    taskflow(folder.path(), &[]).args(line.split(' ')).output().expect("an end")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What a command prints with `--json`; it must succeed.
+fn json(folder: &TempDir, line: &str) -> Value {
+    let output = run(folder, &format!("{line} --json"));
+    assert!(output.status.success(), "{line}: {}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{line}: {error}: {}", text(&output.stdout)))
+}
+
+/// The exit code and the error of a command that fails with `--json`; it prints nothing else.
+fn error(folder: &TempDir, line: &str) -> (Option<i32>, Value) {
+    let output = run(folder, &format!("{line} --json"));
+    assert!(output.stdout.is_empty(), "{line}: {}", text(&output.stdout));
+    let answer: Value = serde_json::from_slice(&output.stderr).unwrap_or_else(|error| {
+        panic!("{line}: {error}: {}", text(&output.stderr));
+    });
+    assert_eq!(answer["error"]["exit_code"].as_i64(), output.status.code().map(i64::from));
+    (output.status.code(), answer["error"].clone())
+}
+
+fn folder_with(name: &str) -> TempDir {
+    let folder = TempDir::new().expect("a folder");
+    let mut create = taskflow(folder.path(), &[]);
+    create.args(["user", "create", "--admin", "--username", name, "--password", "correct horse battery staple"]);
+    let output = create.args(["--email", &format!("{name}@example.org")]).output().expect("an end");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    folder
+}
+
+#[test]
+fn help_fits_into_a_pipe_and_an_80_column_terminal() {
+    let folder = TempDir::new().expect("a folder");
+    for (columns, most) in [(None, 100), (Some("80"), 80)] {
+        for line in ["--help", "user list --help", "job run --help", "bench fanout --help", "mail preview --help"] {
+            let mut command = taskflow(folder.path(), &[]);
+            command.args(line.split(' ')).envs(columns.map(|columns| ("COLUMNS", columns)));
+            let output = text(&command.output().expect("an end").stdout);
+            assert!(output.lines().all(|line| line.chars().count() <= most), "{line}:\n{output}");
+            assert!((5..=30).contains(&output.lines().count()), "{line}:\n{output}");
+        }
+    }
+}
+
+#[test]
+fn bash_completes_commands_and_their_values() {
+    let folder = TempDir::new().expect("a folder");
+    let script = folder.path().join("completions.bash");
+    std::fs::write(&script, run(&folder, "completions bash").stdout).expect("a file");
+    let complete = |words: &[&str]| {
+        let program = r#"source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+            _taskflow taskflow "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"; printf '%s\n' "${COMPREPLY[@]}""#;
+        let mut bash = Command::new("bash");
+        bash.args(["--norc", "-c", program, "bash"]).arg(&script).args(words);
+        let output = bash.output().expect("bash");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    assert_eq!(complete(&["taskflow", "us"]).trim(), "user");
+    assert!(complete(&["taskflow", "user", ""]).contains("show"));
+    assert!(complete(&["taskflow", "serve", "--smtp-ser"]).contains("--smtp-server"));
+    for shell in ["zsh", "fish", "powershell", "elvish"] {
+        assert!(run(&folder, &format!("completions {shell}")).stdout.len() > 1_000, "{shell}");
+    }
+}
+
+#[test]
+fn every_command_answers_in_json() {
+    let folder = folder_with("ada");
+    let users = json(&folder, "user list");
+    assert_eq!(users["users"][0]["username"], "ada");
+    assert_eq!(users["users"][0]["is_admin"], true);
+    let ada = json(&folder, "user show ADA@example.org");
+    assert_eq!(
+        (&ada["user"]["email_verified"], &ada["notifications"]["summary_time"]),
+        (&true.into(), &"09:00".into())
+    );
+    assert_eq!(json(&folder, "user disable ada")["user"]["is_active"], false);
+    let jobs = json(&folder, "job list");
+    let summaries = jobs["jobs"].as_array().expect("jobs").iter().find(|job| job["name"] == "daily_summaries");
+    assert_eq!(summaries.expect("the job")["schedule"], "own");
+    assert_eq!(json(&folder, "job run data_cleanup --dry-run")["state"], "finished");
+    assert_eq!(json(&folder, "job runs statistics")["runs"], Value::Array(Vec::new()));
+    assert_eq!(json(&folder, "db migrate")["created"], false);
+    assert_eq!(json(&folder, "db status")["pending"], 0);
+    assert!(json(&folder, "db schema")["sql"].as_str().is_some_and(|sql| sql.contains("CREATE TABLE")));
+    let config = json(&folder, "config --port 9000");
+    let port = config["settings"].as_array().expect("settings").iter().find(|setting| setting["name"] == "PORT");
+    let port = port.expect("the port");
+    assert_eq!((&port["value"], &port["origin"]), (&"9000".into(), &"flag".into()));
+    assert_eq!(json(&folder, "config check")["valid"], true);
+    let version = json(&folder, "version");
+    assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
+    assert!(version["tzdb"].as_str().is_some_and(|tzdb| tzdb.starts_with("20")), "{version}");
+    assert!(version["sqlite"].as_str().is_some_and(|sqlite| sqlite.starts_with("3.")), "{version}");
+    assert!(text(&run(&folder, "--version").stdout).starts_with(&format!("taskflow {}\n", env!("CARGO_PKG_VERSION"))));
+    assert_eq!(json(&folder, "mail preview welcome")["file"], "welcome.en.html");
+    assert_eq!(json(&folder, "openapi")["info"]["title"].as_str().map(str::is_empty), Some(false));
+}
+
+#[test]
+fn failures_are_json_with_stable_exit_codes() {
+    let folder = folder_with("ada");
+    let (code, absent) = error(&folder, "user show adda");
+    assert_eq!((code, &absent["reason"]), (Some(67), &"not_found".into()));
+    assert_eq!(absent["advice"], "did you mean ada?");
+    let (code, taken) = error(&folder, "user create --username ada --email a@example.org --password 12345678abc");
+    assert_eq!((code, &taken["reason"]), (Some(65), &"refused".into()));
+    let (code, settings) = error(&folder, "user list --port 99999");
+    assert_eq!((code, &settings["problems"][0]["setting"]), (Some(78), &"PORT".into()));
+    let (code, usage) = error(&folder, "user lst");
+    assert_eq!(code, Some(2));
+    assert!(usage["advice"].as_str().is_some_and(|advice| advice.contains("list")), "{usage}");
+    let (code, _) = error(&folder, "mail test ada@example.org");
+    assert_eq!(code, Some(78), "there is no relay");
+    let (code, check) = error(&folder, "config check --host 0.0.0.0");
+    assert_eq!(code, Some(78));
+    assert_eq!(check["problems"].as_array().map(Vec::len), Some(3), "{check}");
+    let (code, unavailable) = error(&folder, "db status --database-url postgres://nobody@127.0.0.1:1/none");
+    assert_eq!((code, &unavailable["reason"]), (Some(69), &"unavailable".into()));
+    let (code, future) = error(&folder, "job run statistics --at 2999-01-01T00:00:00Z");
+    assert_eq!((code, &future["message"]), (Some(65), &"cannot run the job: at must not lie ahead".into()));
+}
+
+#[test]
+fn the_example_file_is_printed_and_can_be_read_back() {
+    let folder = TempDir::new().expect("a folder");
+    let example = run(&folder, "config example");
+    std::fs::write(folder.path().join(".env"), &example.stdout).expect("a file");
+    assert!(text(&run(&folder, "config").stdout).contains(".env, line"));
+}
