@@ -46,7 +46,7 @@ Erledigt: https://tasks.example.org/t/sample-done
 In 1 Stunde erinnern: https://tasks.example.org/t/sample-hour
 Morgen erinnern: https://tasks.example.org/t/sample-tomorrow
 
-Einzelheiten ansehen: https://tasks.example.org/t/sample
+Details anzeigen: https://tasks.example.org/t/sample
 
 -- 
 Sie erhalten diese E-Mail, weil Sie für diese Aufgabe eine Erinnerung
