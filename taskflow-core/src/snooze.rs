@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use chrono::{Days, NaiveTime};
 
-use crate::{Timestamp, Zone};
+use crate::reminder::{TaskReminder, task_reminder};
+use crate::{DedupeKey, Delivery, DeliveryState, Notice, Task, TaskId, Timestamp, Zone};
 
 /// For how long a reminder is postponed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,6 +41,68 @@ impl Snooze {
             }
         }
     }
+}
+
+/// What postponing a reminder, or no longer doing so, means for the ledger.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct SnoozePlan {
+    /// Reminders of the task that no longer leave when they were planned.
+    pub(crate) cancel: Vec<DedupeKey>,
+    /// The one that leaves instead.
+    pub(crate) deliver: Option<TaskReminder>,
+}
+
+/// What the keys of all reminders of a task begin with.
+#[must_use]
+pub(crate) fn reminder_prefix(task: TaskId) -> String {
+    format!("task-due/{task}/")
+}
+
+/// Postpones the reminder of `task` until `until`. `planned` are the deliveries with its [prefix](reminder_prefix).
+///
+/// Whatever else is planned for the task is cancelled, so that of several postponements the last one counts. The due time
+/// stays as it is. Nothing changes for a task that is not open or has no due time, and when the same minute is asked for
+/// again.
+#[must_use]
+pub(crate) fn plan_snooze(task: &Task, planned: &[Delivery], until: Timestamp, now: Timestamp) -> SnoozePlan {
+    let Some(due_at) = task.due_at.filter(|_| task.is_open() && until > now) else { return SnoozePlan::default() };
+    // Whoever presses twice means it once.
+    let same = |at: Timestamp| until.since(at) < Duration::from_mins(1) && at <= until;
+    if snoozed_until(task, planned).is_some_and(same) {
+        return SnoozePlan::default();
+    }
+    let key = DedupeKey::new(format!("{}{}", snooze_prefix(task.id, due_at), until.as_micros()));
+    let cancel = waiting(planned).map(|delivery| delivery.dedupe_key.clone()).filter(|waits| *waits != key).collect();
+    let notice = Notice::TaskDue { task: task.id, due_at };
+    SnoozePlan { cancel, deliver: Some(TaskReminder { key, due_at: until, notice }) }
+}
+
+/// Takes a postponement back: the reminder leaves when the task asks for it, as long as that lies ahead.
+#[must_use]
+pub(crate) fn plan_unsnooze(task: &Task, planned: &[Delivery], now: Timestamp) -> SnoozePlan {
+    if snoozed_until(task, planned).is_none() {
+        return SnoozePlan::default();
+    }
+    let deliver = task_reminder(task).filter(|reminder| reminder.due_at > now);
+    let cancel = waiting(planned).map(|delivery| delivery.dedupe_key.clone());
+    let cancel = cancel.filter(|waits| deliver.as_ref().is_none_or(|reminder| reminder.key != *waits)).collect();
+    SnoozePlan { cancel, deliver }
+}
+
+/// When the postponed reminder of `task` leaves, if one of `planned` is that.
+#[must_use]
+pub(crate) fn snoozed_until(task: &Task, planned: &[Delivery]) -> Option<Timestamp> {
+    let prefix = snooze_prefix(task.id, task.due_at.filter(|_| task.is_open())?);
+    let snoozed = waiting(planned).filter(|delivery| delivery.dedupe_key.as_str().starts_with(&prefix));
+    snoozed.map(|delivery| delivery.due_at).max()
+}
+
+fn snooze_prefix(task: TaskId, due_at: Timestamp) -> String {
+    format!("{}{}/until-", reminder_prefix(task), due_at.as_micros())
+}
+
+fn waiting(planned: &[Delivery]) -> impl Iterator<Item = &Delivery> {
+    planned.iter().filter(|delivery| delivery.state == DeliveryState::Scheduled && !delivery.cancel_requested)
 }
 
 #[cfg(test)]

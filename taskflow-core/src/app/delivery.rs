@@ -8,6 +8,7 @@ mod sender;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+pub(super) use letter::respond_link;
 pub(super) use nudge::Nudges;
 use sender::Sender;
 

@@ -169,7 +169,7 @@ impl App {
     }
 
     /// A meeting with everybody who was ever invited to it.
-    async fn meeting_details(&self, viewer: Viewer, id: MeetingId) -> Result<MeetingDetails, Error> {
+    pub(super) async fn meeting_details(&self, viewer: Viewer, id: MeetingId) -> Result<MeetingDetails, Error> {
         let found = self.store.meetings_by_id(&[id], viewer).await?.remove(&id);
         let meeting = found.ok_or(Error::NotFound("meeting"))?.map_err(|bad| Error::Internal(bad.into()))?;
         Ok(MeetingDetails { meeting, participants: self.store.participants(&[id]).await? })

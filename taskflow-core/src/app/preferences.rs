@@ -4,8 +4,8 @@ use super::{App, Race};
 use crate::error::Error;
 use crate::ports::LinkPurpose;
 use crate::{
-    Actor, Changes, EmailAddress, Expect, NoticeKind, OwnReminders, ParticipantId, PreferencesChange, User, UserId,
-    Write,
+    Actor, Changes, EmailAddress, Expect, Locale, NoticeKind, OwnReminders, ParticipantId, PreferencesChange, User,
+    UserId, Write, Zone,
 };
 
 /// What a link ends.
@@ -17,6 +17,10 @@ pub struct Subscription {
     pub email: EmailAddress,
     /// Whether it is sent.
     pub is_on: bool,
+    /// The language of whoever gets it.
+    pub locale: Locale,
+    /// The zone in which they read times.
+    pub time_zone: Zone,
 }
 
 /// Whose subscription a link is about.
@@ -41,10 +45,17 @@ impl App {
     pub async fn subscription(&self, link: &str) -> Result<Subscription, Error> {
         let (kind, subscriber) = self.subscriber(link).await?;
         Ok(match subscriber {
-            Subscriber::User(user) => Subscription { kind, is_on: user.preferences.wants(kind), email: user.email },
+            Subscriber::User(user) => Subscription {
+                kind,
+                is_on: user.preferences.wants(kind),
+                email: user.email,
+                locale: user.locale,
+                time_zone: user.time_zone,
+            },
             Subscriber::Guest(guest) => {
                 let is_on = guest.reminders.as_ref().is_none_or(|own| !own.minutes().is_empty());
-                Subscription { kind, is_on, email: guest.email }
+                let (locale, time_zone) = self.guest_reads(&guest).await?;
+                Subscription { kind, is_on, email: guest.email, locale, time_zone }
             }
         })
     }

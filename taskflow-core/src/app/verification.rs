@@ -178,7 +178,7 @@ impl App {
     }
 
     /// The token a link stands for and the account it is about, as long as that has the address the link was mailed to.
-    async fn behind_link(&self, purpose: TokenPurpose, link: &str) -> Result<(Token, User), Error> {
+    pub(super) async fn behind_link(&self, purpose: TokenPurpose, link: &str) -> Result<(Token, User), Error> {
         let no_such = || Error::NotFound("link");
         let link = self.links.as_ref().and_then(|links| links.open(link_purpose(purpose), link)).ok_or_else(no_such)?;
         let token = self.accounts.token(TokenId::from_uuid(link.id)).await?;
@@ -196,7 +196,7 @@ pub(super) fn token_link(purpose: TokenPurpose, id: TokenId, expires_at: Timesta
     Link { purpose: link_purpose(purpose), id: id.as_uuid(), expires_at }
 }
 
-fn link_purpose(purpose: TokenPurpose) -> LinkPurpose {
+pub(super) fn link_purpose(purpose: TokenPurpose) -> LinkPurpose {
     match purpose {
         TokenPurpose::VerifyEmail => LinkPurpose::VerifyEmail,
         TokenPurpose::ResetPassword => LinkPurpose::ResetPassword,

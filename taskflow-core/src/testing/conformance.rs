@@ -15,6 +15,7 @@ mod feed;
 mod invitations;
 mod jobs;
 mod ledger;
+mod linked;
 mod mailbox;
 mod meetings;
 mod monitoring;
@@ -338,6 +339,13 @@ pub fn cases() -> Vec<Case> {
             one_click_ends_a_kind_for_a_person,
             one_click_ends_the_reminders_of_that_meeting_for_a_guest,
             only_what_recurs_carries_a_link_that_ends_it,
+        }
+        linked {
+            of_several_postponements_the_last_one_reminds_and_the_due_time_stays,
+            a_postponement_is_taken_back_and_the_reminder_leaves_as_planned,
+            a_task_is_completed_by_a_link_once_and_reminds_no_more,
+            a_link_that_leads_nowhere_says_why,
+            guests_see_numbers_and_the_organizer_sees_who_answers_what,
         }
         suppressions {
             suppressed_addresses_are_found_in_any_case,

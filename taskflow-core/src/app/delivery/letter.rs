@@ -17,6 +17,7 @@ use crate::{
 };
 
 pub(super) use facts::Facts;
+pub(in crate::app) use links::respond_link;
 
 /// What a delivery becomes.
 pub(super) struct Worded {

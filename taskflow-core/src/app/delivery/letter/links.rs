@@ -52,7 +52,7 @@ impl App {
 }
 
 /// Where a participant sees the meeting and answers.
-pub(super) fn respond_link(meeting: &Meeting, participant: &Participant) -> Link {
+pub(in crate::app) fn respond_link(meeting: &Meeting, participant: &Participant) -> Link {
     let expires_at = meeting_links_expire(meeting);
     Link { purpose: LinkPurpose::Respond, id: participant.id.as_uuid(), expires_at }
 }

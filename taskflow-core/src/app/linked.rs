@@ -1,0 +1,322 @@
+//! What signed links in mail lead to: a task, a meeting, a day or an account, seen and changed without signing in.
+//!
+//! Showing never changes anything, because mail scanners follow links before people do.
+
+use super::App;
+use crate::error::Error;
+use crate::ports::{CalendarEntry, DigestQuery, Link, LinkPurpose, Viewer};
+use crate::snooze::{SnoozePlan, plan_snooze, plan_unsnooze, reminder_prefix, snoozed_until};
+use crate::{
+    Actor, CalendarMethod, CalendarPart, Changes, Day, DeliveryId, Digest, Expect, LetterLinks, Locale, Meeting,
+    MeetingResponse, NewDelivery, Participant, ParticipantId, Recipient, Snooze, Task, TaskAction, TaskChange, TaskId,
+    TaskLinks, TaskStatus, Timestamp, TokenPurpose, Topic, User, UserId, Write, Zone,
+};
+
+/// Why a link leads nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeadLink {
+    /// It was not made here: incomplete, or signed with a key that is no longer known.
+    Unknown,
+    /// It was good until some time ago.
+    Expired,
+    /// It was used, or replaced by a newer one.
+    Used,
+    /// What it is about was deleted, or its reader's account is gone or locked.
+    Gone,
+    /// Its reader is no longer a participant of the meeting.
+    Removed,
+}
+
+/// Why a page behind a link cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The link leads nowhere.
+    #[error("the link leads nowhere: {0:?}")]
+    Dead(DeadLink),
+    /// What was asked could not be done.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+impl From<crate::StoreError> for LinkError {
+    fn from(error: crate::StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// A task behind a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkedTask {
+    /// The task as it is now.
+    pub task: Task,
+    /// What the link offers first.
+    pub action: TaskAction,
+    /// When a postponed reminder leaves, if one waits.
+    pub snoozed_until: Option<Timestamp>,
+    /// The language of the owner.
+    pub locale: Locale,
+    /// The zone of the owner.
+    pub time_zone: Zone,
+}
+
+/// How much of the participants somebody sees behind a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParticipantsShown {
+    /// Names, addresses, answers and comments: to the organizer.
+    Everything,
+    /// Names and answers: to people with an account.
+    Answers,
+    /// How many accepted, declined and so on: to guests, who do not learn who else is invited.
+    Counts,
+}
+
+/// A meeting behind a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkedMeeting {
+    /// The meeting as it is now.
+    pub meeting: Meeting,
+    /// The reader.
+    pub participant: Participant,
+    /// Everybody in it.
+    pub participants: Vec<Participant>,
+    /// How much of them the reader may see.
+    pub shown: ParticipantsShown,
+    /// The answer that the link offers first.
+    pub chosen: Option<MeetingResponse>,
+    /// The language of the reader.
+    pub locale: Locale,
+    /// The zone of the reader.
+    pub time_zone: Zone,
+}
+
+/// A day behind a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkedDay {
+    /// Whose day.
+    pub user: User,
+    /// What it holds, as of now.
+    pub digest: Digest,
+    /// Links to its tasks.
+    pub links: LetterLinks,
+    /// Links to its meetings, in their order.
+    pub meeting_urls: Vec<Option<String>>,
+}
+
+impl App {
+    /// The task behind a link.
+    pub async fn task_by_link(&self, token: &str) -> Result<LinkedTask, LinkError> {
+        let link = self.opened(token, TaskAction::ALL.map(LinkPurpose::Task))?;
+        let LinkPurpose::Task(action) = link.purpose else { return Err(LinkError::Dead(DeadLink::Unknown)) };
+        let id = TaskId::from_uuid(link.id);
+        let found = self.store.tasks_by_id(&[id], None).await?.remove(&id);
+        let task = found.transpose().map_err(|bad| Error::Internal(bad.into()))?;
+        let task = task.filter(|task| task.deleted_at.is_none()).ok_or(LinkError::Dead(DeadLink::Gone))?;
+        let owner = self.active_user(task.user_id).await?;
+        let planned = self.outbox.deliveries_with_key(&reminder_prefix(task.id), REMINDERS_OF_A_TASK).await?;
+        let snoozed_until = snoozed_until(&task, &planned);
+        Ok(LinkedTask { task, action, snoozed_until, locale: owner.locale, time_zone: owner.time_zone })
+    }
+
+    /// Completes the task behind a link; one that is completed stays as it is.
+    pub async fn complete_by_link(&self, token: &str) -> Result<LinkedTask, LinkError> {
+        let LinkedTask { task, .. } = self.task_by_link(token).await?;
+        self.complete_task(Actor::User(task.user_id), task.id).await?;
+        self.task_by_link(token).await
+    }
+
+    /// Opens the completed task behind a link again, with the status it had.
+    pub async fn reopen_by_link(&self, token: &str, status: TaskStatus) -> Result<LinkedTask, LinkError> {
+        let LinkedTask { task, .. } = self.task_by_link(token).await?;
+        if task.status == TaskStatus::Completed {
+            let change = TaskChange { status: Some(status), ..TaskChange::default() };
+            self.update_task(Actor::User(task.user_id), task.id, change, Expect::Any).await?;
+        }
+        self.task_by_link(token).await
+    }
+
+    /// Postpones the reminder of the task behind a link; its due time stays. Of several postponements the last one counts.
+    /// Leaves a task alone that is completed or has no due time.
+    pub async fn snooze_by_link(&self, token: &str, snooze: Snooze) -> Result<LinkedTask, LinkError> {
+        let LinkedTask { task, time_zone, .. } = self.task_by_link(token).await?;
+        let now = self.clock.now();
+        let planned = self.outbox.deliveries_with_key(&reminder_prefix(task.id), REMINDERS_OF_A_TASK).await?;
+        let plan = plan_snooze(&task, &planned, snooze.until(now, &time_zone), now);
+        self.replan(&task, plan, "the reminder was postponed", now).await?;
+        self.task_by_link(token).await
+    }
+
+    /// Takes the postponement back: the reminder leaves when the task asks for it, if that lies ahead.
+    pub async fn unsnooze_by_link(&self, token: &str) -> Result<LinkedTask, LinkError> {
+        let LinkedTask { task, .. } = self.task_by_link(token).await?;
+        let now = self.clock.now();
+        let planned = self.outbox.deliveries_with_key(&reminder_prefix(task.id), REMINDERS_OF_A_TASK).await?;
+        let plan = plan_unsnooze(&task, &planned, now);
+        self.replan(&task, plan, "the reminder is no longer postponed", now).await?;
+        self.task_by_link(token).await
+    }
+
+    async fn replan(&self, task: &Task, plan: SnoozePlan, reason: &str, now: Timestamp) -> Result<(), LinkError> {
+        let cancelled =
+            plan.cancel.into_iter().map(|key| Write::CancelDelivery { key, reason: reason.to_owned(), at: now });
+        let changes = cancelled.fold(Changes::new(), Changes::write);
+        let changes = changes.deliver(plan.deliver.map(|reminder| NewDelivery {
+            id: DeliveryId::from_uuid(self.ids.next(now)),
+            dedupe_key: reminder.key,
+            notice: reminder.notice,
+            recipient: Recipient::User(task.user_id),
+            planned_at: now,
+            due_at: reminder.due_at,
+            reason: reason.to_owned(),
+        }));
+        Ok(self.commit(&changes).await?)
+    }
+
+    /// The meeting behind a link.
+    pub async fn meeting_by_link(&self, token: &str) -> Result<LinkedMeeting, LinkError> {
+        let link = self.opened(token, meeting_purposes())?;
+        let gone = || LinkError::Dead(DeadLink::Gone);
+        let (meeting_id, chosen) = match link.purpose {
+            LinkPurpose::OpenMeeting => (crate::MeetingId::from_uuid(link.id), None),
+            purpose => {
+                let participant = self.participant_by_id(ParticipantId::from_uuid(link.id)).await?.ok_or_else(gone)?;
+                let chosen = if let LinkPurpose::RespondWith(answer) = purpose { Some(answer) } else { None };
+                (participant.meeting_id, chosen)
+            }
+        };
+        let details = match self.meeting_details(Viewer::Anyone, meeting_id).await {
+            Err(Error::NotFound(_)) => return Err(gone()),
+            details => details?,
+        };
+        let reader = match link.purpose {
+            LinkPurpose::OpenMeeting => details.participants.iter().find(|one| one.is_organizer()),
+            _ => details.participants.iter().find(|one| one.id.as_uuid() == link.id).and_then(|one| {
+                // Whoever turned out to be somebody else in the meeting answers as them.
+                let same = one.merged_into.and_then(|same| details.participants.iter().find(|one| one.id == same));
+                same.or(Some(one))
+            }),
+        };
+        let participant = reader.cloned().ok_or_else(gone)?;
+        if !participant.is_in() {
+            return Err(LinkError::Dead(DeadLink::Removed));
+        }
+        let (locale, time_zone) = self.reads(&details.meeting, &participant).await?;
+        let shown = match participant.user_id {
+            _ if participant.is_organizer() => ParticipantsShown::Everything,
+            Some(_) => ParticipantsShown::Answers,
+            None => ParticipantsShown::Counts,
+        };
+        let participants = details.participants.into_iter().filter(Participant::is_in).collect();
+        Ok(LinkedMeeting { meeting: details.meeting, participant, participants, shown, chosen, locale, time_zone })
+    }
+
+    /// The meeting behind a link as a calendar object to be taken over.
+    pub async fn calendar_by_link(&self, token: &str) -> Result<CalendarPart, LinkError> {
+        let LinkedMeeting { meeting, participant, .. } = self.meeting_by_link(token).await?;
+        let calendar = self.calendar.as_ref().ok_or(LinkError::Dead(DeadLink::Gone))?;
+        let method = CalendarMethod::Publish;
+        let attendees = std::slice::from_ref(&participant);
+        Ok(calendar.write(&CalendarEntry { method, meeting: &meeting, attendees }))
+    }
+
+    /// The language and the zone of a participant: their account's, else what was given for the guest, else the
+    /// organizer's.
+    async fn reads(&self, meeting: &Meeting, participant: &Participant) -> Result<(Locale, Zone), Error> {
+        let account = match participant.user_id.or(meeting.created_by) {
+            Some(id) => self.store.user(id).await?,
+            None => None,
+        };
+        if let Some(user) = account.as_ref().filter(|_| participant.user_id.is_some()) {
+            return Ok((user.locale.clone(), user.time_zone.clone()));
+        }
+        let locale = participant.locale.clone().or(account.map(|user| user.locale)).unwrap_or_else(Locale::en);
+        Ok((locale, participant.time_zone.clone().unwrap_or_else(|| meeting.time_zone.clone())))
+    }
+
+    /// The language and the zone of somebody without an account.
+    pub(super) async fn guest_reads(&self, guest: &Participant) -> Result<(Locale, Zone), Error> {
+        let found = self.store.meetings_by_id(&[guest.meeting_id], Viewer::Anyone).await?.remove(&guest.meeting_id);
+        let meeting = found.ok_or(Error::NotFound("meeting"))?.map_err(|bad| Error::Internal(bad.into()))?;
+        self.reads(&meeting, guest).await
+    }
+
+    /// What today holds for the reader behind a link.
+    pub async fn day_by_link(&self, token: &str) -> Result<LinkedDay, LinkError> {
+        let link = self.opened(token, [LinkPurpose::OpenDay])?;
+        let user = self.active_user(UserId::from_uuid(link.id)).await?;
+        let now = self.clock.now();
+        let date = user.time_zone.wall_clock(now).at.date();
+        let day = Some(Day::of(date, &user.time_zone));
+        let found = self.sweeps.digests(&[DigestQuery { user_id: user.id, date, now, day }]).await?.pop();
+        let digest = found.ok_or(LinkError::Dead(DeadLink::Gone))?.map_err(|bad| Error::Internal(bad.into()))?;
+        let meetings: Vec<_> = digest.meetings.items.iter().map(|meeting| meeting.id).collect();
+        let participants = self.store.participants(&meetings).await?;
+        let Some(links) = self.links.as_ref() else { return Err(LinkError::Dead(DeadLink::Unknown)) };
+        let mine = |meeting: &Meeting| {
+            let mine = |one: &&Participant| one.meeting_id == meeting.id && one.user_id == Some(user.id) && one.is_in();
+            let participant = participants.iter().find(mine)?;
+            Some(links.url(&super::delivery::respond_link(meeting, participant)))
+        };
+        let meeting_urls = digest.meetings.items.iter().map(mine).collect();
+        let topic = Topic::DailySummary(Box::new(digest.clone()));
+        // Links that were followed lead no further than the one that led here.
+        let tasks = topic.tasks().into_iter().map(|task| {
+            let url = |action| {
+                links.url(&Link {
+                    purpose: LinkPurpose::Task(action),
+                    id: task.id.as_uuid(),
+                    expires_at: link.expires_at,
+                })
+            };
+            (task.id, TaskLinks::to_open(url))
+        });
+        let links = LetterLinks { tasks: tasks.collect(), ..LetterLinks::default() };
+        Ok(LinkedDay { user, digest, links, meeting_urls })
+    }
+
+    /// The account that a link to verify an address or to set a password is about, as long as the link is good.
+    ///
+    /// A link that verifies an address which is verified already is good.
+    pub async fn account_by_link(&self, purpose: TokenPurpose, token: &str) -> Result<User, LinkError> {
+        let opened = self.opened(token, [super::verification::link_purpose(purpose)]);
+        let found = match self.behind_link(purpose, token).await {
+            Err(Error::NotFound(_)) => None,
+            found => Some(found?),
+        };
+        match (opened, found) {
+            (_, Some((_, user))) if purpose == TokenPurpose::VerifyEmail && user.email_verified => Ok(user),
+            (Err(dead), _) => Err(dead),
+            (Ok(_), Some((token, user))) if token.is_good(self.clock.now()) => Ok(user),
+            (Ok(_), _) => Err(LinkError::Dead(DeadLink::Used)),
+        }
+    }
+
+    async fn active_user(&self, id: UserId) -> Result<User, LinkError> {
+        let user = self.store.user(id).await?;
+        user.filter(|user| user.is_active).ok_or(LinkError::Dead(DeadLink::Gone))
+    }
+
+    async fn participant_by_id(&self, id: ParticipantId) -> Result<Option<Participant>, LinkError> {
+        let found = self.store.participants_by_id(&[id]).await?.remove(&id);
+        Ok(found.transpose().map_err(|bad| Error::Internal(bad.into()))?)
+    }
+
+    /// What a link was made for, if it is one of `purposes` and has not expired.
+    fn opened(&self, token: &str, purposes: impl IntoIterator<Item = LinkPurpose>) -> Result<Link, LinkError> {
+        let links = self.links.as_ref().ok_or(LinkError::Dead(DeadLink::Unknown))?;
+        let link = purposes.into_iter().find_map(|purpose| links.open(purpose, token));
+        let link = link.ok_or(LinkError::Dead(DeadLink::Unknown))?;
+        if link.expires_at <= self.clock.now() {
+            return Err(LinkError::Dead(DeadLink::Expired));
+        }
+        Ok(link)
+    }
+}
+
+/// More reminders than a task ever has.
+const REMINDERS_OF_A_TASK: u32 = 1_000;
+
+/// What links to a meeting are made for.
+fn meeting_purposes() -> impl Iterator<Item = LinkPurpose> {
+    let answers = MeetingResponse::ALL.into_iter().map(LinkPurpose::RespondWith);
+    [LinkPurpose::Respond, LinkPurpose::OpenMeeting].into_iter().chain(answers)
+}
