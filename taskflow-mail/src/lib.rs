@@ -25,6 +25,7 @@
 //!
 //! * `render` – [`Templates`]: notice → subject, text and HTML, from `templates/` and the words in `templates/locales/`;
 //!   [`TemplatesBuilder`] puts others in their place.
+//! * `render/pages` – [`Pages`]: the pages that links in mail lead to, in the same words and design.
 //! * `ical` – [`ICalendar`]: meetings as calendar objects, and the answers that calendars send (RFC 5545, 5546).
 //! * `dsn` – [`BounceReports`]: what comes back about mail (RFC 3464, 5965).
 //! * `foreign` – mail from elsewhere, taken apart without trusting it.
@@ -66,5 +67,5 @@ pub use dsn::BounceReports;
 pub use ical::ICalendar;
 pub use mailbox::DevMailbox;
 pub use message::Message;
-pub use render::{TemplateError, Templates, TemplatesBuilder};
+pub use render::{PageWords, Pages, TemplateError, Templates, TemplatesBuilder};
 pub use smtp::{InvalidSettings, Security, SmtpMailer, SmtpSettings};

@@ -5,6 +5,7 @@ mod catalogue;
 mod known;
 mod links;
 mod meeting;
+mod pages;
 mod plain;
 mod reader;
 mod shipped;
@@ -18,6 +19,7 @@ use crate::message::one_line;
 pub use builder::{TemplateError, TemplatesBuilder};
 use catalogue::Catalogues;
 use known::{Known, link, speaker};
+pub use pages::{PageWords, Pages};
 use reader::Reader;
 use shipped::SHIPPED;
 

@@ -232,7 +232,7 @@ impl Catalogue {
             return Some(None);
         }
         let mut slots: BTreeSet<_> = self.entries.get(key)?.slots().collect();
-        if key.starts_with("dates.") {
+        if key.starts_with("dates.") || key == "page.date" {
             slots.extend(DATE_SLOTS);
         }
         slots.insert(BRAND);

@@ -124,6 +124,31 @@ impl Reader<'_> {
         (at.as_micros() - self.date.as_micros() + MINUTE / 2).div_euclid(MINUTE)
     }
 
+    /// From when to when, for example `Sunday, 22 November 2026, 10:30 – 11:30 CET (Europe/Berlin)`.
+    pub(super) fn period(&self, starts_at: Timestamp, ends_at: Timestamp) -> Result<String, RenderError> {
+        let (begin, end) = (self.zone.wall_clock(starts_at), self.zone.wall_clock(ends_at));
+        let time = |local: NaiveDateTime| {
+            let mut told = String::new();
+            self.time(&mut told, local).map(|()| told)
+        };
+        let mut zone = self.zone_name(&end.abbreviation)?;
+        if self.zone.name() != end.abbreviation {
+            zone = format!("{zone} ({})", self.zone.name());
+        }
+        let (date, mut from, until) = (self.date("page.date", begin.at, "")?, time(begin.at)?, time(end.at)?);
+        if begin.abbreviation != end.abbreviation {
+            from = format!("{from} {}", self.zone_name(&begin.abbreviation)?);
+        }
+        if begin.at.date() == end.at.date() {
+            let gaps = [("date", date.as_str()), ("from", &from), ("until", &until), ("zone", &zone)];
+            return self.words.say("page.period", &gaps);
+        }
+        let point = |date: &str, time: &str| self.words.say("page.point", &[("date", date), ("time", time)]);
+        let begin = point(&date, &from)?;
+        let end = point(&self.date("page.date", end.at, "")?, &until)?;
+        self.words.say("page.span", &[("begin", &begin), ("end", &end), ("zone", &zone)])
+    }
+
     fn on_the_wall(&self, pattern: &str, at: Timestamp) -> Result<String, RenderError> {
         let clock = self.zone.wall_clock(at);
         self.date(pattern, clock.at, &self.zone_name(&clock.abbreviation)?)
