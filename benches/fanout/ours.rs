@@ -142,7 +142,7 @@ impl Ours {
     /// What there is to tell the first people.
     pub(crate) async fn digests(&self) -> Vec<Digest> {
         let (date, day) = (self.moment.date, Day::of(self.moment.date, &self.moment.zone));
-        let query = |user: &UserId| DigestQuery { user_id: *user, date, now: self.clock.now(), day: Some(day) };
+        let query = |user: &UserId| DigestQuery { user_id: *user, date, now: self.clock.now(), day, whole: true };
         let queries: Vec<_> = self.people.iter().take(READ as usize).map(query).collect();
         let digests = self.storage.digests(&queries).await.expect("digests");
         digests.into_iter().map(|digest| digest.expect("a digest")).collect()

@@ -41,13 +41,15 @@ impl<T> From<Vec<T>> for Excerpt<T> {
     }
 }
 
-/// A day as the clocks of a zone have it, and the one before. Beginnings belong to them, ends do not.
+/// A day as the clocks of a zone have it, the one before and the seven after. Beginnings belong to them, ends do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Day {
-    /// When the day before begins and ends.
+    /// When the day before begins and ends. Where the clocks skipped a whole day it is the one before that.
     pub yesterday: (Timestamp, Timestamp),
     /// When it begins and ends.
     pub today: (Timestamp, Timestamp),
+    /// When the seven days after it begin and end.
+    pub week: (Timestamp, Timestamp),
 }
 
 impl Day {
@@ -55,27 +57,34 @@ impl Day {
     #[must_use]
     pub fn of(date: NaiveDate, zone: &Zone) -> Self {
         let midnight = |date: Option<NaiveDate>| zone.instant(date.unwrap_or_default().and_time(NaiveTime::MIN));
-        let begins = midnight(Some(date));
+        let (begins, ends) = (midnight(Some(date)), midnight(date.checked_add_days(Days::new(1))));
+        let earlier = (1..=2).filter_map(|back| date.checked_sub_days(Days::new(back)));
+        let before = earlier.clone().find(|date| zone.has_date(*date)).or_else(|| earlier.last());
         Self {
-            yesterday: (midnight(date.checked_sub_days(Days::new(1))), begins),
-            today: (begins, midnight(date.checked_add_days(Days::new(1)))),
+            yesterday: (midnight(before), begins),
+            today: (begins, ends),
+            week: (ends, midnight(date.checked_add_days(Days::new(8)))),
         }
     }
 }
 
-/// A day of a person.
+/// A day of a person, in the order in which they read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Digest {
     /// Which day, where they are.
     pub date: NaiveDate,
-    /// Tasks done the day before.
-    pub done: Excerpt<Task>,
-    /// Open tasks whose time has passed, the longest overdue first.
+    /// Open tasks whose due time has passed, the longest overdue first.
     pub overdue: Excerpt<Task>,
-    /// Other open tasks, the most urgent first.
-    pub open: Excerpt<Task>,
+    /// Open tasks due later on the day, by time and then by priority.
+    pub today: Excerpt<Task>,
     /// Meetings of the day, in the order of their start.
     pub meetings: Excerpt<Meeting>,
+    /// Open tasks due within the next seven days, by time and then by priority.
+    pub week: Excerpt<Task>,
+    /// The other open tasks, the highest priority first. Only counted (without items) unless there is nothing else to list.
+    pub later: Excerpt<Task>,
+    /// Tasks done the day before, the last one first.
+    pub done: Excerpt<Task>,
 }
 
 impl Digest {
@@ -84,28 +93,73 @@ impl Digest {
     pub fn of(date: NaiveDate) -> Self {
         Self {
             date,
-            done: Excerpt::default(),
             overdue: Excerpt::default(),
-            open: Excerpt::default(),
+            today: Excerpt::default(),
             meetings: Excerpt::default(),
+            week: Excerpt::default(),
+            later: Excerpt::default(),
+            done: Excerpt::default(),
         }
     }
 
     /// Puts what each list holds into the order that [`Sweeps::digests`](crate::ports::Sweeps::digests) promises, for stores
-    /// whose databases pick the first ones and return them in any.
+    /// whose databases pick the first ones and return them in any order; leaves of [`later`](Self::later) only the number
+    /// where there is something else to list.
     pub fn put_in_order(&mut self) {
+        if self.overdue.total + self.today.total + self.meetings.total + self.week.total > 0 {
+            self.later.items.clear();
+        }
         self.done.items.sort_by_key(|task| (Reverse(task.completed_at), task.id));
         self.overdue.items.sort_by_key(|task| (task.due_at, task.id));
-        self.open.items.sort_by_key(|task| {
+        for soon in [&mut self.today, &mut self.week] {
+            soon.items.sort_by_key(|task| (task.due_at, Reverse(task.priority.rank()), task.id));
+        }
+        self.later.items.sort_by_key(|task| {
             let due = (task.due_at.is_none(), task.due_at);
             (Reverse(task.priority.rank()), due, task.created_at, task.id)
         });
         self.meetings.items.sort_by_key(|meeting| (meeting.starts_at, meeting.id));
     }
 
+    /// The number of open tasks.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.overdue.total + self.today.total + self.week.total + self.later.total
+    }
+
+    /// The tasks that it names, in the order in which they are read.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<&Task> {
+        let lists = [&self.overdue, &self.today, &self.week, &self.later, &self.done];
+        lists.into_iter().flat_map(|list| &list.items).collect()
+    }
+
+    /// The open task to name first, if there is any.
+    #[must_use]
+    pub fn first_task(&self) -> Option<&Task> {
+        self.tasks().into_iter().next().filter(|task| task.is_open())
+    }
+
     /// Whether there is nothing to say.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.done.total + self.overdue.total + self.open.total + self.meetings.total == 0
+        self.open() + self.done.total + self.meetings.total == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn yesterday_is_a_day_that_there_was() {
+        let apia: Zone = "Pacific/Apia".parse().expect("a zone");
+        let after = Day::of("2011-12-31".parse().expect("a date"), &apia);
+        let at = |text: &str| text.parse::<Timestamp>().expect("a time");
+        // There was no 30 December: the 29th, ten hours west of Greenwich, was followed by the 31st.
+        assert_eq!(after.yesterday, (at("2011-12-29T10:00:00Z"), at("2011-12-30T10:00:00Z")));
+        assert_eq!(after.today, (at("2011-12-30T10:00:00Z"), at("2011-12-31T10:00:00Z")));
+        let before = Day::of("2011-12-29".parse().expect("a date"), &apia);
+        assert_eq!(before.today.1, after.today.0);
     }
 }

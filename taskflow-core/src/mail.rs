@@ -6,8 +6,8 @@ mod sample;
 pub use links::{AnswerLinks, LetterLinks, TaskAction, TaskActionLinks, TaskLinks};
 
 use crate::{
-    DeliveryId, Digest, EmailAddress, Excerpt, Locale, Meeting, MeetingFacts, NoticeKind, Participant, ProblemArea,
-    Task, TaskStatus, Timestamp, WrittenLetter, Zone,
+    DeliveryId, Digest, EmailAddress, Locale, Meeting, MeetingFacts, NoticeKind, Participant, ProblemArea, Task,
+    TaskStatus, Timestamp, WrittenLetter, Zone,
 };
 
 /// A name and an address (RFC 5322 §3.4).
@@ -77,11 +77,8 @@ pub enum Topic {
         /// What it became.
         is: TaskStatus,
     },
-    /// What is open.
-    TaskReminder {
-        /// The most urgent first.
-        tasks: Excerpt<Task>,
-    },
+    /// The open tasks of a digest; at least one.
+    TaskReminder(Box<Digest>),
     /// The day ahead.
     DailySummary(Box<Digest>),
     /// Something is wrong with the service.
@@ -150,10 +147,7 @@ impl Topic {
     pub fn tasks(&self) -> Vec<&Task> {
         match self {
             Self::TaskDue { task, .. } | Self::TaskStatus { task, .. } => vec![task],
-            Self::TaskReminder { tasks } => tasks.items.iter().collect(),
-            Self::DailySummary(digest) => {
-                digest.overdue.items.iter().chain(&digest.open.items).chain(&digest.done.items).collect()
-            }
+            Self::TaskReminder(digest) | Self::DailySummary(digest) => digest.tasks(),
             _ => Vec::new(),
         }
     }
@@ -192,7 +186,7 @@ impl Topic {
             Self::PasswordReset { .. } => NoticeKind::PasswordReset,
             Self::PasswordChanged { .. } => NoticeKind::PasswordChanged,
             Self::TaskStatus { .. } => NoticeKind::TaskStatus,
-            Self::TaskReminder { .. } => NoticeKind::TaskReminder,
+            Self::TaskReminder(_) => NoticeKind::TaskReminder,
             Self::DailySummary(_) => NoticeKind::DailySummary,
             Self::ServerAlert { .. } => NoticeKind::ServerAlert,
             Self::ServerRecovery { .. } => NoticeKind::ServerRecovery,

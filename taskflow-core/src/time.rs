@@ -207,6 +207,14 @@ impl Zone {
         }
     }
 
+    /// Whether clocks of the zone ever show this date. A few zones skipped one as they moved across the date line, such as
+    /// Samoa the 30 December 2011.
+    #[must_use]
+    pub fn has_date(&self, date: NaiveDate) -> bool {
+        let noon = date.and_time(NaiveTime::from_hms_opt(12, 0, 0).unwrap_or_default());
+        self.wall_clock(self.instant(noon)).at.date() == date
+    }
+
     /// The smallest and the largest offset from UTC between two instants, in seconds.
     #[must_use]
     pub fn offsets(&self, from: Timestamp, until: Timestamp) -> (i32, i32) {

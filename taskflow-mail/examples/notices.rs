@@ -124,8 +124,8 @@ fn with(mut topic: Topic, text: &str) -> Result<Topic, Box<dyn Error>> {
             (task.title, task.description) = (title.clone(), text.parse().ok());
         }
     };
-    let day = |Digest { done, overdue, open, meetings, .. }: &mut Digest| {
-        for part in [done, overdue, open] {
+    let day = |Digest { done, overdue, today, week, later, meetings, .. }: &mut Digest| {
+        for part in [done, overdue, today, week, later] {
             part.total += 7;
             tasks(&mut part.items);
         }
@@ -140,11 +140,7 @@ fn with(mut topic: Topic, text: &str) -> Result<Topic, Box<dyn Error>> {
         Topic::TaskDue { task, .. } | Topic::TaskStatus { task, .. } => {
             (task.title, task.description) = (title.clone(), text.parse().ok());
         }
-        Topic::TaskReminder { tasks: open } => {
-            open.total += 1;
-            tasks(&mut open.items);
-        }
-        Topic::DailySummary(digest) => day(digest),
+        Topic::TaskReminder(digest) | Topic::DailySummary(digest) => day(digest),
         Topic::ServerAlert { problems, .. } | Topic::ServerRecovery { problems, .. } => {
             *problems = vec![text.to_owned()];
         }

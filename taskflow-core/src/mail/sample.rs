@@ -27,13 +27,11 @@ impl Topic {
                 let task = task("Send the quarterly report", TaskPriority::High, now, 2)?.complete(now).ok()?;
                 Self::TaskStatus { task, was: TaskStatus::InProgress, is: TaskStatus::Completed }
             }
-            NoticeKind::TaskReminder => Self::TaskReminder { tasks: open(now)?.into() },
+            NoticeKind::TaskReminder => Self::TaskReminder(Box::new(open(now)?)),
             NoticeKind::DailySummary => Self::DailySummary(Box::new(Digest {
-                date: Zone::utc().wall_clock(now).at.date(),
                 done: vec![task("Book the train", TaskPriority::Low, now, 0)?].into(),
-                overdue: Excerpt::from(vec![task("Pay the invoice", TaskPriority::High, now, 0)?]),
-                open: open(now)?.into(),
                 meetings: vec![invitation()?.meeting].into(),
+                ..open(now)?
             })),
             NoticeKind::ServerAlert => {
                 Self::ServerAlert { since: now, problems: problems(), areas: vec![ProblemArea::MailQueue] }
@@ -77,12 +75,18 @@ impl Topic {
     }
 }
 
-fn open(now: Timestamp) -> Option<Vec<Task>> {
-    Some(vec![
-        task("Prepare the board meeting", TaskPriority::High, now, 5)?,
-        task("Answer the customs office", TaskPriority::Medium, now, 30)?,
-        task("Tidy up the shared folder", TaskPriority::Low, now, 200)?,
-    ])
+fn open(now: Timestamp) -> Option<Digest> {
+    Some(Digest {
+        overdue: vec![task("Pay the invoice", TaskPriority::High, now, 0)?].into(),
+        today: vec![task("Prepare the board meeting", TaskPriority::High, now, 5)?].into(),
+        week: vec![
+            task("Answer the customs office", TaskPriority::Medium, now, 30)?,
+            task("Tidy up the shared folder", TaskPriority::Low, now, 150)?,
+        ]
+        .into(),
+        later: Excerpt { items: Vec::new(), total: 3 },
+        ..Digest::of(Zone::utc().wall_clock(now).at.date())
+    })
 }
 
 fn task(title: &str, priority: TaskPriority, now: Timestamp, hours: u64) -> Option<Task> {

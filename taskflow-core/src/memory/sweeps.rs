@@ -51,23 +51,34 @@ impl State {
     fn digest(&self, query: &DigestQuery) -> Digest {
         let theirs = self.tasks.values().filter(|task| task.user_id == query.user_id && task.deleted_at.is_none());
         let (open, done): (Vec<&Task>, Vec<&Task>) = theirs.partition(|task| task.is_open());
-        let (overdue, open): (Vec<_>, Vec<_>) = open.into_iter().partition(|task| task.is_overdue(query.now));
-        let yesterday = query.day.map(|day| day.yesterday);
-        let in_time = |task: &&Task| task.completed_at.zip(yesterday).is_some_and(|(at, day)| within(at, day));
-        let meetings = query.day.map(|day| self.meetings_of(query.user_id, day)).unwrap_or_default();
+        let day = query.day;
+        let in_time = |task: &&Task| task.completed_at.is_some_and(|at| within(at, day.yesterday));
         let mut digest = Digest::of(query.date);
-        digest.done.items.extend(done.into_iter().filter(in_time).cloned());
-        digest.overdue.items.extend(overdue.into_iter().cloned());
-        digest.open.items.extend(open.into_iter().cloned());
-        digest.meetings.items.extend(meetings.into_iter().cloned());
-        digest.put_in_order();
-        Digest {
-            date: digest.date,
-            done: digest.done.items.into(),
-            overdue: digest.overdue.items.into(),
-            open: digest.open.items.into(),
-            meetings: digest.meetings.items.into(),
+        for task in open {
+            let list = match task.due_at {
+                Some(at) if at < query.now => &mut digest.overdue,
+                Some(at) if at < day.today.1 => &mut digest.today,
+                Some(at) if at < day.week.1 => &mut digest.week,
+                _ => &mut digest.later,
+            };
+            list.items.push(task.clone());
         }
+        if query.whole {
+            digest.done.items.extend(done.into_iter().filter(in_time).cloned());
+            digest.meetings.items.extend(self.meetings_of(query.user_id, day).into_iter().cloned());
+        }
+        digest.put_in_order();
+        let mut digest = Digest {
+            date: digest.date,
+            overdue: digest.overdue.items.into(),
+            today: digest.today.items.into(),
+            meetings: digest.meetings.items.into(),
+            week: digest.week.items.into(),
+            later: digest.later.items.into(),
+            done: digest.done.items.into(),
+        };
+        digest.put_in_order();
+        digest
     }
 }
 

@@ -41,14 +41,17 @@ impl Renderer for PlainRenderer {
             Topic::TaskStatus { task, is, .. } => {
                 (format!("{}: {is}", task.title), format!("\"{}\" is now {is}.", task.title))
             }
-            Topic::TaskReminder { tasks } => {
-                (format!("{} open tasks", tasks.total), format!("You have {} open tasks.", tasks.total))
+            Topic::TaskReminder(digest) => {
+                (format!("{} open tasks", digest.open()), format!("You have {} open tasks.", digest.open()))
             }
             Topic::DailySummary(digest) => (
                 format!("Your day: {}", digest.date),
                 format!(
                     "{} done, {} overdue, {} open, {} meetings.",
-                    digest.done.total, digest.overdue.total, digest.open.total, digest.meetings.total
+                    digest.done.total,
+                    digest.overdue.total,
+                    digest.today.total + digest.week.total + digest.later.total,
+                    digest.meetings.total
                 ),
             ),
             Topic::ServerAlert { problems, .. } => ("Something is wrong".to_owned(), problems.join("\n")),

@@ -40,8 +40,10 @@ pub struct DigestQuery {
     pub date: NaiveDate,
     /// What is overdue is so then.
     pub now: Timestamp,
-    /// Which day; without it only open tasks are looked up.
-    pub day: Option<Day>,
+    /// Which day.
+    pub day: Day,
+    /// Whether what was done and the meetings are looked up, too; else only open tasks.
+    pub whole: bool,
 }
 
 /// Reads that serve many people at once.
@@ -69,10 +71,13 @@ pub trait Sweeps: Send + Sync {
     /// The digest of each query, in their order: of each list the first [`Excerpt::MOST`](crate::Excerpt::MOST) and how many
     /// there are. A row that cannot be read spoils the digest it stands in alone.
     ///
-    /// * done: done within `day.yesterday`, the last one first;
     /// * overdue: open and due before `now`, the longest overdue first;
-    /// * open: what else is open, by priority, then what is due first, then what has no due time, then the oldest;
-    /// * meetings: on, begins within `day.today`, in the order of their start, without those that they left or declined.
+    /// * today: other open ones due before `day.today` ends, by due time and then by priority;
+    /// * meetings: on, begins within `day.today`, in the order of their start, without those that they left or declined;
+    /// * week: other open ones due before `day.week` ends, by due time and then by priority;
+    /// * later: the other open ones, by priority, then what is due first, then what has no due time, then the oldest; only
+    ///   their number where any of the lists above holds a task or a meeting;
+    /// * done: done within `day.yesterday`, the last one first.
     ///
     /// What ties is in the order of ids.
     async fn digests(&self, queries: &[DigestQuery]) -> Result<Vec<Result<Digest, BadRow>>, StoreError>;

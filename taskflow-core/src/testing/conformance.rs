@@ -412,7 +412,8 @@ pub fn cases() -> Vec<Case> {
         digests {
             what_was_done_last_comes_first,
             the_longest_overdue_comes_first,
-            open_tasks_come_by_priority_and_then_what_is_due_first_and_then_the_oldest,
+            what_is_due_first_comes_before_what_matters_more,
+            where_nothing_is_due_soon_the_rest_comes_by_priority,
             the_meetings_of_a_day_come_by_their_start,
             of_many_the_first_are_shown_and_all_are_counted,
             each_question_has_its_own_digest,

@@ -27,12 +27,12 @@ pub(super) fn of(topic: &Topic, links: &LetterLinks, reader: &Reader<'_>) -> Res
             // Whatever is done is due no more.
             due => task.due_at.filter(|_| *is != TaskStatus::Completed).map(|at| reader.long(at)).transpose()?,
         },
-        Topic::TaskReminder { tasks } => {
+        Topic::TaskReminder(digest) => {
             // Nothing to say should have been noticed before; a mail about nothing helps nobody.
-            if tasks.items.is_empty() {
-                return Err(RenderError("a reminder of no task".to_owned()));
-            }
-            context! { tasks => listed(tasks, reader, |task| open_task(task, links, false, reader))? }
+            let Some(first) = digest.first_task() else { return Err(RenderError("a reminder of no task".to_owned())) };
+            let parts = task_parts(digest, links, reader)?.into_iter().flatten().collect::<Vec<_>>();
+            let next: Vec<_> = digest.tasks().into_iter().take(3).map(|task| task.title.as_str()).collect();
+            context! { first => first.title.as_str(), next, total => digest.open(), parts }
         }
         Topic::DailySummary(digest) => daily_summary(digest, links, reader)?,
         Topic::ServerAlert { since, problems, areas } => context! {
@@ -63,26 +63,51 @@ pub(super) fn of(topic: &Topic, links: &LetterLinks, reader: &Reader<'_>) -> Res
     })
 }
 
-/// The parts of a day of which there is something to say: what hurts first, what is done last.
+/// The parts of a day of which there is something to say, in the order in which they are read.
 fn daily_summary(digest: &Digest, links: &LetterLinks, reader: &Reader<'_>) -> Result<Value, RenderError> {
-    let part = |title: &str, list: Value, total| match total {
-        0 => Ok(None),
-        _ => Ok::<_, RenderError>(Some(context! { title => reader.count(title, total)?, ..list })),
-    };
-    let late = |task: &Task| open_task(task, links, true, reader);
-    let open = |task: &Task| open_task(task, links, false, reader);
+    let today = |meeting: &Meeting| meeting_today(meeting, reader);
     let done = |task: &Task| {
         let url = url(task, links);
         Ok(context! { title => task.title.as_str(), about => None::<String>, url, is_late => false })
     };
-    let today = |meeting: &Meeting| meeting_today(meeting, reader);
-    let parts = [
-        part("daily_summary.overdue", listed(&digest.overdue, reader, late)?, digest.overdue.total)?,
-        part("daily_summary.meetings", listed(&digest.meetings, reader, today)?, digest.meetings.total)?,
-        part("daily_summary.open", listed(&digest.open, reader, open)?, digest.open.total)?,
-        part("daily_summary.done", listed(&digest.done, reader, done)?, digest.done.total)?,
-    ];
+    let meetings = part("digest.meetings", &digest.meetings, reader, today)?;
+    let done = part("digest.done", &digest.done, reader, done)?;
+    let [overdue, due_today, week, later] = task_parts(digest, links, reader)?;
+    let parts = [overdue, due_today, meetings, week, later, done];
     Ok(context! { day => reader.day(digest.date)?, parts => parts.into_iter().flatten().collect::<Vec<_>>() })
+}
+
+/// What is overdue, due today, due within the next seven days, and the rest.
+fn task_parts(digest: &Digest, links: &LetterLinks, reader: &Reader<'_>) -> Result<[Option<Value>; 4], RenderError> {
+    let open = |task: &Task| open_task(task, links, false, reader);
+    let later = match digest.later.items.is_empty() {
+        false => part("digest.open", &digest.later, reader, open)?,
+        // The rest is a number.
+        true if digest.later.total > 0 => {
+            let title = reader.count("digest.later", digest.later.total)?;
+            Some(context! { title, items => Vec::<Value>::new(), more => None::<String> })
+        }
+        true => None,
+    };
+    Ok([
+        part("digest.overdue", &digest.overdue, reader, |task| open_task(task, links, true, reader))?,
+        part("digest.today", &digest.today, reader, open)?,
+        part("digest.week", &digest.week, reader, open)?,
+        later,
+    ])
+}
+
+/// A headline with a number, and the things below it; nothing when there are none.
+fn part<T>(
+    title: &str,
+    excerpt: &Excerpt<T>,
+    reader: &Reader<'_>,
+    item: impl Fn(&T) -> Result<Value, RenderError>,
+) -> Result<Option<Value>, RenderError> {
+    match excerpt.total {
+        0 => Ok(None),
+        total => Ok(Some(context! { title => reader.count(title, total)?, ..listed(excerpt, reader, item)? })),
+    }
 }
 
 /// The first of many, and how many more there are in words.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use taskflow_core::ports::Renderer;
-use taskflow_core::{Content, Excerpt, Letter, LetterLinks, Locale, NoticeKind, Topic};
+use taskflow_core::{Content, Digest, Excerpt, Letter, LetterLinks, Locale, NoticeKind, Topic};
 use taskflow_mail::Templates;
 
 use crate::support::noon;
@@ -65,18 +65,31 @@ fn a_language_that_is_not_there_is_english() {
 }
 
 #[test]
-fn a_reminder_shows_the_first_tasks_and_tells_how_many_more_there_are() {
-    let Topic::TaskReminder { tasks } = sample(NoticeKind::TaskReminder) else { panic!("no reminder") };
-    let of = |total| Topic::TaskReminder { tasks: Excerpt { items: tasks.items.clone(), total } };
-    let content = render("en", of(20));
-    assert_eq!(content.subject, "20 open tasks, next: Prepare the board meeting");
-    assert!(content.text.contains("* Prepare the board meeting\n  Due: Sun 22 Nov, 18:00 CET · high priority\n"));
+fn a_reminder_lists_what_is_due_first_and_counts_the_rest() {
+    let Topic::TaskReminder(digest) = sample(NoticeKind::TaskReminder) else { panic!("no reminder") };
+    let content = render("en", Topic::TaskReminder(digest.clone()));
+    assert_eq!(content.subject, "7 open tasks, next: Pay the invoice");
+    let in_order = [
+        "1 task overdue\n\n* Pay the invoice\n",
+        "1 task due today\n\n* Prepare the board meeting\n  Due: Sun 22 Nov, 18:00 CET · high priority\n",
+        "2 tasks due in the next seven days\n\n* Answer the customs office\n",
+        "* Tidy up the shared folder\n",
+        "3 more open tasks, due later or without a due date\n",
+    ];
+    let places: Vec<_> = in_order.iter().map(|part| content.text.find(part)).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} {}", content.text);
+    let mut many = digest.clone();
+    many.today.total = 18;
+    let content = render("en", Topic::TaskReminder(many.clone()));
     assert!(content.text.contains("* and 17 more\n") && content.html.unwrap().contains("and 17 more"));
-    assert!(render("de", of(4)).text.contains("* und 1 weitere\n"));
-    assert!(!render("en", of(3)).text.contains("more\n*"), "nothing is left out");
-    let alone = Excerpt::from(vec![tasks.items[1].clone()]);
-    let content = render("en", Topic::TaskReminder { tasks: alone });
+    many.today.total = 2;
+    assert!(render("de", Topic::TaskReminder(many)).text.contains("* und 1 weitere\n"));
+    assert!(!render("en", Topic::TaskReminder(digest.clone())).text.contains("more\n*"), "nothing is left out");
+    // Where nothing has a date that is near, the rest is all there is to say.
+    let later = Excerpt::from(vec![digest.week.items[0].clone()]);
+    let content = render("en", Topic::TaskReminder(Box::new(Digest { later, ..Digest::of(digest.date) })));
     assert_eq!(content.subject, "1 open task: Answer the customs office");
+    assert!(content.text.contains("1 open task\n\n* Answer the customs office\n"), "{}", content.text);
     assert!(!content.text.contains("priority") && !content.text.contains("and "), "{}", content.text);
 }
 
@@ -85,12 +98,21 @@ fn a_summary_says_nothing_of_what_there_is_none() {
     let Topic::DailySummary(mut digest) = sample(NoticeKind::DailySummary) else { panic!("no summary") };
     let content = render("en", Topic::DailySummary(digest.clone()));
     assert_eq!(content.subject, "Your day: Sunday, 22 November");
-    for part in ["1 task overdue", "1 meeting today", "3 open tasks", "1 task done yesterday"] {
-        assert!(content.text.contains(part) && content.html.as_ref().unwrap().contains(part), "{part}");
+    let parts = [
+        "1 task overdue",
+        "1 task due today",
+        "1 meeting today",
+        "2 tasks due in the next seven days",
+        "3 more open tasks",
+        "1 task done yesterday",
+    ];
+    for body in [&content.text, content.html.as_ref().unwrap()] {
+        let places: Vec<_> = parts.iter().map(|part| body.find(part)).collect();
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} {body}");
     }
-    (digest.overdue, digest.done, digest.meetings) = Default::default();
+    (digest.overdue, digest.today, digest.done, digest.meetings) = Default::default();
     let text = render("de", Topic::DailySummary(digest)).text;
-    assert!(text.contains("3 offene Aufgaben\n"), "{text}");
+    assert!(text.contains("2 Aufgaben in den nächsten sieben Tagen\n"), "{text}");
     assert!(!text.contains("überfällig") && !text.contains("gestern") && !text.contains("heute"), "{text}");
 }
 

@@ -21,21 +21,27 @@ struct Params {
     now: Timestamp,
     done_from: Option<Timestamp>,
     done_until: Option<Timestamp>,
+    /// Where meetings are looked up.
     today_from: Option<Timestamp>,
-    today_until: Option<Timestamp>,
+    today_until: Timestamp,
+    week_from: Timestamp,
+    week_until: Timestamp,
 }
 
 impl Params {
     fn new(place: usize, query: &DigestQuery) -> Self {
-        let (done, today) = query.day.map(|day| (day.yesterday, day.today)).unzip();
+        let whole = |at: Timestamp| query.whole.then_some(at);
+        let (done, today) = (query.day.yesterday, query.day.today);
         Self {
             place,
             user_id: query.user_id,
             now: query.now,
-            done_from: done.map(|(from, _)| from),
-            done_until: done.map(|(_, until)| until),
-            today_from: today.map(|(from, _)| from),
-            today_until: today.map(|(_, until)| until),
+            done_from: whole(done.0),
+            done_until: whole(done.1),
+            today_from: whole(today.0),
+            today_until: today.1,
+            week_from: today.1.max(query.now),
+            week_until: query.day.week.1.max(query.now),
         }
     }
 }
@@ -68,7 +74,7 @@ pub(super) async fn digests(
     let tasks = || sqlx::query_as(DIGEST_TASKS).bind(params.clone()).bind(MOST);
     let tasks: Vec<DigestTaskRow> = store.read(|conn| Box::pin(tasks().fetch_all(conn))).await?;
     let meetings = || sqlx::query_as(DIGEST_MEETINGS).bind(params.clone()).bind(MOST);
-    let meetings: Vec<DigestMeetingRow> = if queries.iter().any(|query| query.day.is_some()) {
+    let meetings: Vec<DigestMeetingRow> = if queries.iter().any(|query| query.whole) {
         store.read(|conn| Box::pin(meetings().fetch_all(conn))).await?
     } else {
         Vec::new()
@@ -102,7 +108,9 @@ impl DigestTaskRow {
         let list = match self.list.as_str() {
             "done" => &mut digest.done,
             "overdue" => &mut digest.overdue,
-            _ => &mut digest.open,
+            "today" => &mut digest.today,
+            "week" => &mut digest.week,
+            _ => &mut digest.later,
         };
         list.total = TASKS.number("id", self.listed)?;
         list.items.push(Task::try_from(self.task)?);
@@ -118,16 +126,24 @@ impl DigestMeetingRow {
     }
 }
 
-/// Each list begins where an index does: what is done and what is overdue stand there in their order, so that as many rows
-/// are read as are shown; each status has an order of its own. Other open tasks are read all, since no index knows their
-/// order; the totals are counted in indexes alone. `IS TRUE` keeps the index of all completions out of it, which looks small to
-/// statistics that were taken early and holds everybody's. `OFFSET 0` has them counted once for each person, and not for each row.
+/// Each list begins where an index does: what is done and what is due by a time stands there in its order, so that as many rows
+/// are read as are shown; each status has an order of its own. Other open tasks are read all where nothing else is to be
+/// listed, since no index knows their order, else one row brings their number; the totals are counted in indexes alone.
+/// `IS TRUE` keeps the index of all completions out of it, which looks small to statistics that were taken early and holds
+/// everybody's. `OFFSET 0` has them counted once for each person, and not for each row.
 const DIGEST_TASKS: &str = "
-    SELECT r.place, l.list, CASE l.list WHEN 'done' THEN c.done WHEN 'overdue' THEN c.overdue ELSE c.open END AS listed,
+    SELECT r.place, l.list,
+        CASE l.list
+            WHEN 'done' THEN c.done
+            WHEN 'overdue' THEN c.overdue
+            WHEN 'today' THEN c.today
+            WHEN 'week' THEN c.week
+            ELSE c.later
+        END AS listed,
         l.id, l.user_id, l.title, l.description, l.status, l.priority, l.due_at, l.reminder_minutes, l.completed_at,
         l.deleted_at, l.version, l.created_at, l.updated_at
     FROM json_to_recordset($1::json) AS r (place integer, user_id uuid, now timestamptz, done_from timestamptz,
-        done_until timestamptz)
+        done_until timestamptz, today_until timestamptz, week_from timestamptz, week_until timestamptz)
     CROSS JOIN LATERAL (
         SELECT
             (SELECT count(*)
@@ -137,7 +153,9 @@ const DIGEST_TASKS: &str = "
                     AND (t.completed_at < r.done_until) IS TRUE
                     AND t.deleted_at IS NULL) AS done,
             count(*) FILTER (WHERE t.due_at < r.now) AS overdue,
-            count(*) FILTER (WHERE t.due_at < r.now IS NOT TRUE) AS open
+            count(*) FILTER (WHERE t.due_at >= r.now AND t.due_at < r.today_until) AS today,
+            count(*) FILTER (WHERE t.due_at >= r.week_from AND t.due_at < r.week_until) AS week,
+            count(*) FILTER (WHERE t.due_at < r.week_until IS NOT TRUE) AS later
         FROM taskflow.tasks AS t
         WHERE t.user_id = r.user_id AND t.status IN ('pending', 'in_progress') AND t.deleted_at IS NULL
         OFFSET 0) AS c
@@ -170,15 +188,55 @@ const DIGEST_TASKS: &str = "
             ORDER BY t.due_at, t.id
             LIMIT $2)
         UNION ALL
-        (SELECT 'open' AS list, t.*
+        (SELECT 'today' AS list, t.*
+            FROM (
+                (SELECT *
+                    FROM taskflow.tasks
+                    WHERE c.today > 0
+                        AND user_id = r.user_id AND status = 'pending' AND deleted_at IS NULL
+                        AND due_at >= r.now AND due_at < r.today_until
+                    ORDER BY due_at, priority DESC, id
+                    LIMIT $2)
+                UNION ALL
+                (SELECT *
+                    FROM taskflow.tasks
+                    WHERE c.today > 0
+                        AND user_id = r.user_id AND status = 'in_progress' AND deleted_at IS NULL
+                        AND due_at >= r.now AND due_at < r.today_until
+                    ORDER BY due_at, priority DESC, id
+                    LIMIT $2)) AS t
+            ORDER BY t.due_at, t.priority DESC, t.id
+            LIMIT $2)
+        UNION ALL
+        (SELECT 'week' AS list, t.*
+            FROM (
+                (SELECT *
+                    FROM taskflow.tasks
+                    WHERE c.week > 0
+                        AND user_id = r.user_id AND status = 'pending' AND deleted_at IS NULL
+                        AND due_at >= r.week_from AND due_at < r.week_until
+                    ORDER BY due_at, priority DESC, id
+                    LIMIT $2)
+                UNION ALL
+                (SELECT *
+                    FROM taskflow.tasks
+                    WHERE c.week > 0
+                        AND user_id = r.user_id AND status = 'in_progress' AND deleted_at IS NULL
+                        AND due_at >= r.week_from AND due_at < r.week_until
+                    ORDER BY due_at, priority DESC, id
+                    LIMIT $2)) AS t
+            ORDER BY t.due_at, t.priority DESC, t.id
+            LIMIT $2)
+        UNION ALL
+        (SELECT 'later' AS list, t.*
             FROM taskflow.tasks AS t
-            WHERE c.open > 0
+            WHERE c.later > 0
                 AND t.user_id = r.user_id
                 AND t.status IN ('pending', 'in_progress')
-                AND t.due_at < r.now IS NOT TRUE
+                AND t.due_at < r.week_until IS NOT TRUE
                 AND t.deleted_at IS NULL
             ORDER BY t.priority DESC, t.due_at NULLS LAST, t.created_at, t.id
-            LIMIT $2)) AS l";
+            LIMIT CASE WHEN c.overdue + c.today + c.week = 0 THEN $2 ELSE 1 END)) AS l";
 
 /// From the person to their meetings, of which each is looked up by its id.
 const DIGEST_MEETINGS: &str = "

@@ -85,7 +85,9 @@ async fn the_digest_of_somebody_with_many_tasks_reads_no_others() {
     let mut conn = many_people(&world).await;
     let of = |n: u32| {
         let id = format!("01980000-0000-7000-8000-{n:012x}");
-        let times = r#""now": "2026-11-22T12:00:00Z", "done_from": "2026-11-21T00:00:00Z", "done_until": "2026-11-22T00:00:00Z""#;
+        let times = r#""now": "2026-11-22T12:00:00Z", "done_from": "2026-11-21T00:00:00Z", "done_until": "2026-11-22T00:00:00Z",
+            "today_until": "2026-11-23T00:00:00Z", "week_from": "2026-11-23T00:00:00Z",
+            "week_until": "2026-11-30T00:00:00Z""#;
         format!(r#"'[{{"place": 0, "user_id": "{id}", {times}}}]'"#)
     };
     for (n, most) in [(4, 25_000), (5, 60)] {

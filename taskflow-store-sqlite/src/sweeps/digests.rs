@@ -19,17 +19,27 @@ struct Params {
     now: i64,
     done_from: Option<i64>,
     done_until: Option<i64>,
+    /// Where meetings are looked up.
     today_from: Option<i64>,
-    today_until: Option<i64>,
+    today_until: i64,
+    week_from: i64,
+    week_until: i64,
 }
 
 impl From<&DigestQuery> for Params {
     fn from(query: &DigestQuery) -> Self {
-        let (done, today) = query.day.map(|day| (day.yesterday, day.today)).unzip();
-        let micros = |(from, until): (Timestamp, Timestamp)| (from.as_micros(), until.as_micros());
-        let (done_from, done_until) = done.map(micros).unzip();
-        let (today_from, today_until) = today.map(micros).unzip();
-        Self { user_id: query.user_id, now: query.now.as_micros(), done_from, done_until, today_from, today_until }
+        let whole = |at: Timestamp| query.whole.then(|| at.as_micros());
+        let (done, today) = (query.day.yesterday, query.day.today);
+        Self {
+            user_id: query.user_id,
+            now: query.now.as_micros(),
+            done_from: whole(done.0),
+            done_until: whole(done.1),
+            today_from: whole(today.0),
+            today_until: today.1.as_micros(),
+            week_from: today.1.max(query.now).as_micros(),
+            week_until: query.day.week.1.max(query.now).as_micros(),
+        }
     }
 }
 
@@ -61,7 +71,7 @@ pub(super) async fn digests(
     let params = serde_json::to_string(&params).map_err(|error| StoreError::Internal(error.into()))?;
     let tasks: Vec<DigestTaskRow> =
         sqlx::query_as(DIGEST_TASKS).bind(&params).bind(MOST).fetch_all(pool).await.map_err(store_error)?;
-    let meetings: Vec<DigestMeetingRow> = if queries.iter().any(|query| query.day.is_some()) {
+    let meetings: Vec<DigestMeetingRow> = if queries.iter().any(|query| query.whole) {
         sqlx::query_as(DIGEST_MEETINGS).bind(params).bind(MOST).fetch_all(pool).await.map_err(store_error)?
     } else {
         Vec::new()
@@ -95,7 +105,9 @@ impl DigestTaskRow {
         let list = match self.list.as_str() {
             "done" => &mut digest.done,
             "overdue" => &mut digest.overdue,
-            _ => &mut digest.open,
+            "today" => &mut digest.today,
+            "week" => &mut digest.week,
+            _ => &mut digest.later,
         };
         list.total = TASKS.number("id", self.listed)?;
         list.items.push(Task::try_from(self.task)?);
@@ -112,11 +124,12 @@ impl DigestMeetingRow {
 }
 
 /// Totals are counted once for each person, mostly in an index alone; of each list no more rows are returned than are shown.
-/// What is done and what is overdue is found where it stands in an index. Other open tasks are looked at all, since no
-/// index knows their order: one that did would cost every task that is made and changed more than it saves here.
+/// What is done and what is due by a time is found where it stands in an index. Where nothing else is to be listed the other
+/// open tasks are looked at all, since no index knows their order: one that did would cost every task that is made and
+/// changed more than it saves here. Else one row brings their number.
 const DIGEST_TASKS: &str = "
     WITH people AS MATERIALIZED (
-        SELECT place, user_id, now, done_from, done_until,
+        SELECT place, user_id, now, done_from, done_until, today_until, week_from, week_until,
             (SELECT count(*)
                 FROM taskflow_tasks AS t
                 WHERE t.user_id = j.user_id AND t.completed_at >= j.done_from AND t.completed_at < j.done_until
@@ -127,11 +140,20 @@ const DIGEST_TASKS: &str = "
                     AND t.due_at < j.now) AS overdue,
             (SELECT count(*)
                 FROM taskflow_tasks AS t
-                WHERE t.user_id = j.user_id AND t.deleted_at IS NULL
-                    AND t.status IN ('pending', 'in_progress')) AS undone
+                WHERE t.user_id = j.user_id AND t.deleted_at IS NULL AND t.status IN ('pending', 'in_progress')
+                    AND t.due_at >= j.now AND t.due_at < j.today_until) AS today,
+            (SELECT count(*)
+                FROM taskflow_tasks AS t
+                WHERE t.user_id = j.user_id AND t.deleted_at IS NULL AND t.status IN ('pending', 'in_progress')
+                    AND t.due_at >= j.week_from AND t.due_at < j.week_until) AS week,
+            (SELECT count(*)
+                FROM taskflow_tasks AS t
+                WHERE t.user_id = j.user_id AND t.deleted_at IS NULL AND t.status IN ('pending', 'in_progress')) AS undone
         FROM (
             SELECT key AS place, value ->> 'user_id' AS user_id, value ->> 'now' AS now,
-                value ->> 'done_from' AS done_from, value ->> 'done_until' AS done_until
+                value ->> 'done_from' AS done_from, value ->> 'done_until' AS done_until,
+                value ->> 'today_until' AS today_until, value ->> 'week_from' AS week_from,
+                value ->> 'week_until' AS week_until
             FROM json_each(?1)) AS j)
     SELECT p.place, 'done' AS list, p.done AS listed, t.id, t.user_id, t.title, t.description, t.status, t.priority,
         t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
@@ -139,13 +161,13 @@ const DIGEST_TASKS: &str = "
     CROSS JOIN taskflow_tasks AS t ON t.rowid IN (
         SELECT l.rowid
         FROM taskflow_tasks AS l
-        WHERE l.user_id = p.user_id AND l.completed_at >= p.done_from AND l.completed_at < p.done_until
-            AND l.deleted_at IS NULL
+        WHERE l.user_id = p.user_id AND l.deleted_at IS NULL AND l.completed_at >= p.done_from
+            AND l.completed_at < p.done_until
         ORDER BY l.completed_at DESC, l.id
         LIMIT ?2)
     WHERE p.done > 0
     UNION ALL
-    SELECT p.place, 'overdue', p.overdue, t.id, t.user_id, t.title, t.description, t.status, t.priority,
+    SELECT p.place, 'overdue' AS list, p.overdue AS listed, t.id, t.user_id, t.title, t.description, t.status, t.priority,
         t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
     FROM people AS p
     CROSS JOIN taskflow_tasks AS t ON t.rowid IN (
@@ -157,17 +179,41 @@ const DIGEST_TASKS: &str = "
         LIMIT ?2)
     WHERE p.overdue > 0
     UNION ALL
-    SELECT p.place, 'open', p.undone - p.overdue, t.id, t.user_id, t.title, t.description, t.status, t.priority,
+    SELECT p.place, 'today' AS list, p.today AS listed, t.id, t.user_id, t.title, t.description, t.status, t.priority,
         t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
     FROM people AS p
     CROSS JOIN taskflow_tasks AS t ON t.rowid IN (
         SELECT l.rowid
         FROM taskflow_tasks AS l
         WHERE l.user_id = p.user_id AND l.deleted_at IS NULL AND l.status IN ('pending', 'in_progress')
-            AND (l.due_at < p.now) IS NOT TRUE
-        ORDER BY l.priority DESC, l.due_at NULLS LAST, l.created_at, l.id
+            AND l.due_at >= p.now AND l.due_at < p.today_until
+        ORDER BY l.due_at, l.priority DESC, l.id
         LIMIT ?2)
-    WHERE p.undone > p.overdue";
+    WHERE p.today > 0
+    UNION ALL
+    SELECT p.place, 'week' AS list, p.week AS listed, t.id, t.user_id, t.title, t.description, t.status, t.priority,
+        t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
+    FROM people AS p
+    CROSS JOIN taskflow_tasks AS t ON t.rowid IN (
+        SELECT l.rowid
+        FROM taskflow_tasks AS l
+        WHERE l.user_id = p.user_id AND l.deleted_at IS NULL AND l.status IN ('pending', 'in_progress')
+            AND l.due_at >= p.week_from AND l.due_at < p.week_until
+        ORDER BY l.due_at, l.priority DESC, l.id
+        LIMIT ?2)
+    WHERE p.week > 0
+    UNION ALL
+    SELECT p.place, 'later' AS list, p.undone - p.overdue - p.today - p.week AS listed, t.id, t.user_id, t.title, t.description, t.status, t.priority,
+        t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
+    FROM people AS p
+    CROSS JOIN taskflow_tasks AS t ON t.rowid IN (
+        SELECT l.rowid
+        FROM taskflow_tasks AS l
+        WHERE l.user_id = p.user_id AND l.deleted_at IS NULL AND l.status IN ('pending', 'in_progress')
+            AND (l.due_at < p.week_until) IS NOT TRUE
+        ORDER BY l.priority DESC, l.due_at NULLS LAST, l.created_at, l.id
+        LIMIT iif(p.overdue + p.today + p.week = 0, ?2, 1))
+    WHERE p.undone > p.overdue + p.today + p.week";
 
 /// From the person to their meetings, of which each is looked up by its id; the rows of those that are shown at last.
 const DIGEST_MEETINGS: &str = "

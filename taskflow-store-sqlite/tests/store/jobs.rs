@@ -3,12 +3,13 @@
 use sqlx::Executor;
 use taskflow_core::ports::{DigestQuery, Expired, Outbox, Slots, Store, Sweeps, Upkeep};
 use taskflow_core::testing::workbench::noon;
-use taskflow_core::{Changes, JobName, Settlement, User, UserId, Write};
+use taskflow_core::{Changes, Day, JobName, Settlement, User, UserId, Write, Zone};
 
 use super::world::World;
 
 fn open_tasks_of(user: UserId) -> DigestQuery {
-    DigestQuery { user_id: user, date: noon().to_chrono().date_naive(), now: noon(), day: None }
+    let date = noon().to_chrono().date_naive();
+    DigestQuery { user_id: user, date, now: noon(), day: Day::of(date, &Zone::utc()), whole: false }
 }
 
 #[tokio::test]
@@ -26,7 +27,7 @@ async fn a_damaged_task_spoils_the_digest_of_its_owner_alone() {
     let digests = world.store.digests(&queries).await.expect("digests");
     let error = digests[0].as_ref().expect_err("damaged");
     assert_eq!((error.table, error.column), ("taskflow_tasks", "due_at"));
-    assert_eq!(digests[1].as_ref().expect("a digest").open.total, 1);
+    assert_eq!(digests[1].as_ref().expect("a digest").open(), 1);
 }
 
 #[tokio::test]

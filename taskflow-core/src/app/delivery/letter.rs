@@ -11,8 +11,8 @@ use super::App;
 use crate::error::BadRow;
 use crate::ports::{Link, LinkPurpose};
 use crate::{
-    Delivery, Entity, Excerpt, Headers, Letter, Locale, Mail, Mailbox, Notice, NoticeKind, Outcome, ParticipantId,
-    Preferences, Recipient, Task, TaskId, TaskStatus, Timestamp, TokenId, TokenPurpose, Told, Topic, UserId,
+    Delivery, Entity, Headers, Letter, Locale, Mail, Mailbox, Notice, NoticeKind, Outcome, ParticipantId,
+    Preferences, Recipient, TaskId, TaskStatus, Timestamp, TokenId, TokenPurpose, Told, Topic, UserId,
     WrittenLetter, Zone,
 };
 
@@ -247,11 +247,7 @@ fn task_due(task: TaskId, due_at: Timestamp, facts: &Facts) -> Result<Topic, Out
 
 fn task_reminder(delivery: &Delivery, facts: &Facts) -> Result<Topic, Outcome> {
     match found(facts.digests.get(&delivery.id))? {
-        Some(digest) if digest.overdue.total + digest.open.total > 0 => {
-            let total = digest.overdue.total + digest.open.total;
-            let items = digest.overdue.items.iter().chain(&digest.open.items).take(Excerpt::<Task>::MOST);
-            Ok(Topic::TaskReminder { tasks: Excerpt { items: items.cloned().collect(), total } })
-        }
+        Some(digest) if digest.open() > 0 => Ok(Topic::TaskReminder(Box::new(digest.clone()))),
         Some(_) | None => Err(expired("nothing is open any more")),
     }
 }

@@ -7,11 +7,11 @@ use super::sweeps::{MICRO, add_meeting, add_tasks, done, long_day, sunday, trash
 use crate::ports::{DigestQuery, Storage};
 use crate::testing::OpenStore;
 use crate::testing::sample::{guest, meeting, meeting_id, member, noon, task, task_id, user_id, users};
-use crate::{Digest, Excerpt, Meeting, MeetingId, MeetingResponse, Participant, Task, TaskId, TaskPriority, Timestamp};
+use crate::{Day, Digest, Excerpt, Meeting, MeetingId, MeetingResponse, Participant, Task, TaskId, TaskPriority, Timestamp};
 
 /// Of that Sunday, at noon of some later day.
 fn of(n: u64) -> DigestQuery {
-    DigestQuery { user_id: user_id(n), date: sunday(), now: noon(), day: Some(long_day()) }
+    DigestQuery { user_id: user_id(n), date: sunday(), now: noon(), day: long_day(), whole: true }
 }
 
 async fn digests(store: &Arc<dyn Storage>, queries: &[DigestQuery]) -> Vec<Digest> {
@@ -64,7 +64,7 @@ pub(super) async fn what_was_done_last_comes_first(open: Arc<dyn OpenStore>) {
     let found = digest(&store, of(1)).await;
     assert_eq!(tasks(&found.done), [2, 5, 7, 1].map(task_id));
     assert_eq!(found.done.items[0], rows[1], "each as it is kept");
-    assert_eq!((found.date, tasks(&found.open), tasks(&found.overdue)), (sunday(), Vec::new(), Vec::new()));
+    assert_eq!((found.date, found.open()), (sunday(), 0));
 }
 
 pub(super) async fn the_longest_overdue_comes_first(open: Arc<dyn OpenStore>) {
@@ -83,14 +83,49 @@ pub(super) async fn the_longest_overdue_comes_first(open: Arc<dyn OpenStore>) {
     add_tasks(&store, rows).await;
     let found = digest(&store, of(1)).await;
     assert_eq!(tasks(&found.overdue), [4, 9, 3, 1].map(task_id));
-    assert_eq!(tasks(&found.open), [task_id(2)], "due now is not overdue");
+    assert_eq!(found.open(), 5, "due now is not overdue");
 }
 
-pub(super) async fn open_tasks_come_by_priority_and_then_what_is_due_first_and_then_the_oldest(
-    open: Arc<dyn OpenStore>,
-) {
+pub(super) async fn what_is_due_first_comes_before_what_matters_more(open: Arc<dyn OpenStore>) {
     let store = two(&*open).await;
-    let ahead = |hours| noon() + Duration::from_hours(hours);
+    let Day { today: (begins, ends), week: (_, week_ends), .. } = long_day();
+    let now = begins + Duration::from_hours(9);
+    let at = |hours| begins + Duration::from_hours(hours);
+    let high = |task: Task| Task { priority: TaskPriority::High, ..task };
+    let low = |task: Task| Task { priority: TaskPriority::Low, ..task };
+    let rows = [
+        low(due(1, at(8))),
+        due(2, at(20)),
+        high(due(3, at(21))),
+        low(due(4, at(10))),
+        high(due(5, at(10))),
+        due(6, now),
+        due(7, ends - MICRO),
+        high(due(8, ends)),
+        low(due(9, ends)),
+        due(10, week_ends - MICRO),
+        high(due(11, week_ends)),
+        high(due(12, week_ends + Duration::from_hours(30_000))),
+        task(13, 1),
+        high(due(14, at(12))),
+        trashed(due(15, at(12))),
+    ];
+    add_tasks(&store, rows.clone()).await;
+    let found = digest(&store, DigestQuery { now, ..of(1) }).await;
+    assert_eq!(tasks(&found.overdue), [1].map(task_id));
+    assert_eq!(tasks(&found.today), [6, 5, 4, 14, 2, 3, 7].map(task_id));
+    assert_eq!(tasks(&found.week), [8, 9, 10].map(task_id));
+    assert_eq!((found.later.total, found.later.items.len()), (3, 0), "the rest is a number");
+    assert_eq!((found.open(), found.first_task().map(|task| task.id)), (14, Some(task_id(1))));
+    // A day later the day is over; what was due on it is overdue, and nothing is in two lists.
+    let now = ends + Duration::from_hours(1);
+    let found = digest(&store, DigestQuery { now, whole: false, ..of(1) }).await;
+    assert_eq!((found.overdue.total, found.today.total, found.week.total, found.open()), (10, 0, 1, 14));
+}
+
+pub(super) async fn where_nothing_is_due_soon_the_rest_comes_by_priority(open: Arc<dyn OpenStore>) {
+    let store = two(&*open).await;
+    let ahead = |days| long_day().week.1.max(noon()) + Duration::from_hours(24 * days);
     let high = |task: Task| Task { priority: TaskPriority::High, ..task };
     let low = |task: Task| Task { priority: TaskPriority::Low, ..task };
     let made = |task: Task, created_at| Task { created_at, ..task };
@@ -108,11 +143,15 @@ pub(super) async fn open_tasks_come_by_priority_and_then_what_is_due_first_and_t
         high(task(11, 2)),
     ];
     add_tasks(&store, rows).await;
+    for whole in [true, false] {
+        let found = digest(&store, DigestQuery { whole, ..of(1) }).await;
+        assert_eq!(tasks(&found.later), [6, 5, 4, 8, 3, 10, 7, 2, 9, 1].map(task_id));
+    }
+    // A meeting is something else to tell of, also where it is the only one.
+    let today = long_day().today.0;
+    add_meeting(&store, Meeting { starts_at: today, ..meeting(1, 1) }, vec![member(1, 1, 1)]).await;
     let found = digest(&store, of(1)).await;
-    assert_eq!(tasks(&found.open), [6, 5, 4, 8, 3, 10, 7, 2, 9, 1].map(task_id));
-    // What is overdue is so at the time that is asked for.
-    let early = digest(&store, DigestQuery { now: ahead(1) + MICRO, ..of(1) }).await;
-    assert_eq!(tasks(&early.overdue), [1, 4].map(task_id));
+    assert_eq!((found.later.total, found.later.items.len(), found.meetings.total), (10, 0, 1));
 }
 
 pub(super) async fn the_meetings_of_a_day_come_by_their_start(open: Arc<dyn OpenStore>) {
@@ -150,7 +189,8 @@ pub(super) async fn of_many_the_first_are_shown_and_all_are_counted(open: Arc<dy
     }
     add_tasks(&store, (301..301 + Excerpt::<Task>::MOST as u64).map(|n| task(n, 2))).await;
     let found = digest(&store, of(1)).await;
-    for (excerpt, first) in [(&found.open, 1), (&found.overdue, 101), (&found.done, 201)] {
+    assert_eq!((found.later.total, found.later.items.len()), (MANY, 0));
+    for (excerpt, first) in [(&found.overdue, 101), (&found.done, 201)] {
         let shown: Vec<_> = excerpt.items.iter().map(|task| task.id).collect();
         let expected: Vec<_> = (first..first + Excerpt::<Task>::MOST as u64).map(task_id).collect();
         assert_eq!((shown, excerpt.total, excerpt.more()), (expected, MANY, 5));
@@ -158,7 +198,7 @@ pub(super) async fn of_many_the_first_are_shown_and_all_are_counted(open: Arc<dy
     let shown: Vec<_> = found.meetings.items.iter().map(|meeting| meeting.id).collect();
     let expected: Vec<_> = (1..=Excerpt::<Meeting>::MOST as u64).map(meeting_id).collect();
     assert_eq!((shown, found.meetings.total), (expected, MANY));
-    let full = digest(&store, of(2)).await.open;
+    let full = digest(&store, DigestQuery { whole: false, ..of(2) }).await.later;
     assert_eq!((full.items.len(), full.more()), (Excerpt::<Task>::MOST, 0));
 }
 
@@ -169,34 +209,33 @@ pub(super) async fn each_question_has_its_own_digest(open: Arc<dyn OpenStore>) {
     add_tasks(&store, [task(1, 1), late.clone(), done(3, 1, yesterday), task(4, 2)]).await;
     add_meeting(&store, Meeting { starts_at: today, ..meeting(1, 1) }, vec![member(1, 1, 1)]).await;
     let other_day = sunday().succ_opt().expect("a Monday");
-    let monday = crate::Day::of(other_day, &crate::testing::sample::zone("Europe/Berlin"));
+    let monday = Day::of(other_day, &crate::testing::sample::zone("Europe/Berlin"));
     let queries = [
         of(2),
-        DigestQuery { day: None, ..of(1) },
+        DigestQuery { whole: false, ..of(1) },
         of(1),
         of(99),
-        DigestQuery { date: other_day, day: Some(monday), now: noon() - Duration::from_hours(1), ..of(1) },
+        DigestQuery { date: other_day, day: monday, now: noon() - Duration::from_hours(1), ..of(1) },
         of(1),
     ];
     let found = digests(&store, &queries).await;
     assert_eq!(digests(&store, &[]).await, []);
-    let empty = Digest {
-        date: sunday(),
-        done: Excerpt::default(),
-        overdue: Excerpt::default(),
-        open: Excerpt::default(),
-        meetings: Excerpt::default(),
-    };
+    let empty = Digest::of(sunday());
     let only = |task: Task| Excerpt { items: vec![task], total: 1 };
-    let bare = Digest { open: only(task(1, 1)), overdue: only(late.clone()), ..empty.clone() };
+    let counted = || Excerpt { items: Vec::new(), total: 1 };
+    let bare = Digest { later: counted(), overdue: only(late.clone()), ..empty.clone() };
     let whole = Digest {
         done: only(done(3, 1, yesterday)),
         meetings: Excerpt { items: vec![Meeting { starts_at: today, ..meeting(1, 1) }], total: 1 },
         ..bare.clone()
     };
-    let next = Digest { date: other_day, open: Excerpt { items: vec![late, task(1, 1)], total: 2 }, ..empty.clone() };
+    let next = Digest {
+        date: other_day,
+        later: Excerpt { items: vec![late, task(1, 1)], total: 2 },
+        ..Digest::of(other_day)
+    };
     let expected =
-        [Digest { open: only(task(4, 2)), ..empty.clone() }, bare, whole.clone(), empty.clone(), next, whole];
+        [Digest { later: only(task(4, 2)), ..empty.clone() }, bare, whole.clone(), empty.clone(), next, whole];
     assert_eq!(found.len(), expected.len());
     for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
         assert_eq!(found, expected, "{index}");

@@ -125,13 +125,13 @@ impl App {
         for Claimed { delivery, .. } in claims {
             let Recipient::User(user_id) = delivery.recipient else { continue };
             let Some(Ok(user)) = facts.users.get(&user_id) else { continue };
-            let (date, day) = match delivery.notice {
-                Ok(Notice::TaskReminder { date }) => (date, None),
-                Ok(Notice::DailySummary { date }) => (date, Some(Day::of(date, &user.time_zone))),
+            let (date, whole) = match delivery.notice {
+                Ok(Notice::TaskReminder { date }) => (date, false),
+                Ok(Notice::DailySummary { date }) => (date, true),
                 _ => continue,
             };
             ids.push(delivery.id);
-            queries.push(DigestQuery { user_id, date, now, day });
+            queries.push(DigestQuery { user_id, date, now, day: Day::of(date, &user.time_zone), whole });
         }
         if queries.is_empty() {
             return Ok(HashMap::new());

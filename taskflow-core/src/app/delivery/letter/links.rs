@@ -35,7 +35,7 @@ impl App {
                 let meeting = &invitation.meeting;
                 Some(url(LinkPurpose::OpenMeeting, meeting.id.as_uuid(), meeting_links_expire(meeting)))
             }
-            Topic::TaskReminder { .. } | Topic::DailySummary(_) => {
+            Topic::TaskReminder(_) | Topic::DailySummary(_) => {
                 user.map(|user| url(LinkPurpose::OpenDay, user.as_uuid(), due_at + DAY_LINKS_LIVE))
             }
             topic => match topic.invitation() {
