@@ -1,5 +1,6 @@
 //! When a job is due: pure, by the clocks of whoever it is for, right when those change.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -200,6 +201,14 @@ impl Moment {
         }
     }
 
+    /// What clocks show then, if that makes the moment.
+    fn shown(&self) -> Option<LocalMinute> {
+        match self.when {
+            When::Shown(minute) => Some(minute),
+            When::Chosen | When::Instant(_) => None,
+        }
+    }
+
     /// What orders moments: those that begin first come first.
     fn rank(&self) -> (Timestamp, &str) {
         (self.due_at(self.chosen.0), self.zone.name())
@@ -225,12 +234,17 @@ pub fn moments(minutes: Option<&[LocalMinute]>, since: Timestamp, until: Timesta
             }
             Some(minutes) => {
                 let wanted = reached.into_iter().filter(|(_, minute)| minutes.contains(minute));
-                moments.extend(wanted.map(|(date, minute)| Moment {
+                let shown = wanted.map(|(date, minute)| Moment {
                     zone: zone.clone(),
                     date,
                     chosen: (LocalMinute::FIRST, LocalMinute::LAST),
                     when: When::Shown(minute),
-                }));
+                });
+                // A minute that clocks leave out comes together with a later one, which counts for both.
+                let mut shown: Vec<_> = shown.map(|moment| (moment.due_at(LocalMinute::FIRST), moment)).collect();
+                shown.sort_by_key(|(at, moment)| Reverse((*at, moment.date, moment.shown())));
+                shown.dedup_by_key(|(at, _)| *at);
+                moments.extend(shown.into_iter().map(|(_, moment)| moment));
             }
         }
     }
@@ -253,7 +267,7 @@ pub fn everybody(now: Timestamp) -> Vec<Moment> {
 }
 
 /// What the clock on the wall of a zone shows after `since` and up to `until`, each minute once: where it goes back the first
-/// time counts, and what it leaves out counts with the offset before (RFC 5545 §3.3.5).
+/// time counts, and what it leaves out counts with the offset before (RFC 5545 §3.3.5), unless it is a whole day.
 fn local_minutes(zone: &Zone, since: Timestamp, until: Timestamp) -> Vec<(NaiveDate, LocalMinute)> {
     // What is left out by a clock that goes forward comes up to a day later, where a day is left out.
     let (least, most) = zone.offsets(since - Duration::from_hours(26), until);
@@ -267,7 +281,13 @@ fn local_minutes(zone: &Zone, since: Timestamp, until: Timestamp) -> Vec<(NaiveD
     };
     let reached = candidates.filter(|minute| instant(*minute).is_some_and(|at| at > since && at <= until));
     let due = reached.filter_map(local);
-    due.map(|local| (local.date(), LocalMinute::of(local.time()))).collect()
+    let mut found: Vec<_> = due.map(|local| (local.date(), LocalMinute::of(local.time()))).collect();
+    // A whole day that clocks skip has no minutes: they would come together with those of the next. Only where clocks change
+    // by that much is it worth asking.
+    if most - least > 12 * 3600 {
+        found.retain(|(date, _)| zone.has_date(*date));
+    }
+    found
 }
 
 /// Minutes that follow each other, as their first and last.

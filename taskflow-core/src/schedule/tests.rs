@@ -99,6 +99,40 @@ fn each_minute_of_each_day_is_reached_once_also_when_clocks_change() {
 }
 
 #[test]
+fn a_day_that_is_skipped_has_no_minutes() {
+    for (zone, from, skipped) in [
+        ("Pacific/Apia", "2011-12-28T00:00:00Z", "2011-12-30"),
+        ("Pacific/Fakaofo", "2011-12-28T00:00:00Z", "2011-12-30"),
+        ("Pacific/Kwajalein", "1993-08-19T00:00:00Z", "1993-08-21"),
+        ("Pacific/Enderbury", "1994-12-29T00:00:00Z", "1994-12-31"),
+    ] {
+        for step in [Duration::from_mins(1), Duration::from_hours(1), Duration::from_hours(26)] {
+            let found = reached(zone, at(from), 5, step);
+            let skipped: NaiveDate = skipped.parse().expect("a date");
+            assert!(found.keys().all(|(date, _)| *date != skipped), "{zone} {step:?}");
+            assert!(found.values().all(|count| *count == 1), "{zone}: twice");
+            let place: Zone = zone.parse().expect("a zone");
+            let mut instants: Vec<_> =
+                found.keys().map(|(date, minute)| place.instant(date.and_time(minute.time()))).collect();
+            let all = instants.len();
+            instants.sort_unstable();
+            instants.dedup();
+            assert_eq!(instants.len(), all, "{zone}: two at the same instant");
+        }
+    }
+}
+
+#[test]
+fn of_two_minutes_that_come_at_once_the_later_counts() {
+    let since = at("2027-03-28T00:00:00Z");
+    let both = [minute("02:30"), minute("03:30")];
+    let found = moments(Some(&both), since, since + Duration::from_hours(2));
+    let berlin: Vec<_> = found.iter().filter(|moment| moment.zone.name() == "Europe/Berlin").collect();
+    assert_eq!(berlin.len(), 1);
+    assert_eq!((berlin[0].when, berlin[0].due_at(minute("09:00"))), (When::Shown(both[1]), at("2027-03-28T01:30:00Z")));
+}
+
+#[test]
 fn moments_name_whom_the_clocks_reach() {
     let found = moments(None, at("2026-06-01T06:59:00Z"), at("2026-06-01T07:00:00Z"));
     let berlin = found.iter().find(|moment| moment.zone.name() == "Europe/Berlin").expect("Berlin");

@@ -11,7 +11,7 @@ const REASON: &str = "their clock shows a later time than it did";
 
 impl App {
     /// What somebody has missed by moving past it: the summary of the day and the last of its reminders, as far as they are
-    /// planned by people's own clocks. Whether they had them before, the keys know.
+    /// planned by people's own clocks. Nothing for who merely says where they have been all the time.
     pub(in super::super) fn left_behind(
         &self,
         before: &User,
@@ -24,15 +24,20 @@ impl App {
     fn summary_left_behind(&self, before: &User, after: &User, now: Timestamp) -> Option<NewDelivery> {
         let wanted = &after.preferences;
         let has_moved = before.time_zone != after.time_zone;
-        let chooses_another = before.preferences.summary_at != wanted.summary_at;
-        let is_past = match &self.jobs.plans.get(&JobName::DailySummaries)?.schedule {
-            Schedule::Own => (has_moved || chooses_another) && last_shown(after, &[wanted.summary_at], now).is_some(),
-            Schedule::Local(minutes) => has_moved && last_shown(after, minutes, now).is_some(),
+        let passed = match &self.jobs.plans.get(&JobName::DailySummaries)?.schedule {
+            Schedule::Own => {
+                let (was, is) = (before.preferences.summary_at, wanted.summary_at);
+                (has_moved || was != is) && passed(before, was, after, is, now)
+            }
+            Schedule::Local(minutes) => {
+                let minute = last_shown(after, minutes, now).filter(|_| has_moved)?;
+                passed(before, minute, after, minute, now)
+            }
             Schedule::Every(_) | Schedule::Daily { .. } => false,
         };
         let date = after.time_zone.wall_clock(now).at.date();
         let wants_it = wanted.summary_days.has(date.weekday()) && wanted.wants(NoticeKind::DailySummary);
-        (is_past && wants_it).then(|| self.planned_for(after.id, summary(after.id, date), now, now, REASON))
+        (passed && wants_it).then(|| self.planned_for(after.id, summary(after.id, date), now, now, REASON))
     }
 
     fn reminder_left_behind(&self, before: &User, after: &User, now: Timestamp) -> Option<NewDelivery> {
@@ -41,9 +46,19 @@ impl App {
             return None;
         }
         let date = after.time_zone.wall_clock(now).at.date();
-        let minute = last_shown(after, minutes, now)?;
+        let minute = last_shown(after, minutes, now).filter(|minute| passed(before, *minute, after, *minute, now))?;
         Some(self.planned_for(after.id, reminder(after.id, date, minute), now, now, REASON))
     }
+}
+
+/// Whether somebody has moved past a minute of the day that their clock shows now: it lay ahead by their old clock, or the
+/// minute that they had chosen did, and by the new one it has passed since they have had an account. What lay behind them
+/// before is nothing they miss: they have had it, or were not there.
+fn passed(before: &User, was: LocalMinute, after: &User, is: LocalMinute, now: Timestamp) -> bool {
+    let date = after.time_zone.wall_clock(now).at.date();
+    let is_at = after.time_zone.instant(date.and_time(is.time()));
+    let was_at = before.time_zone.instant(date.and_time(was.time()));
+    was_at > now && is_at <= now && is_at >= after.created_at
 }
 
 /// The last of these minutes that somebody's clock has shown today.

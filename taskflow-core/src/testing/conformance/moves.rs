@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::app::World;
 use super::jobs::{doing, nine, people, tick};
 use super::summaries::told;
-use super::sweeps::minute;
+use super::sweeps::{add_tasks, add_users, minute, person};
 use crate::testing::OpenStore;
-use crate::testing::sample::{at, noon, user_id, zone};
-use crate::{Actor, Expect, JobName, NoticeKind, Preferences, PreferencesChange, ProfileChange, Timestamp};
+use crate::testing::sample::{at, noon, task, user_id, zone};
+use crate::{Actor, Expect, JobName, NoticeKind, Preferences, PreferencesChange, ProfileChange, Timestamp, User};
 
 async fn move_to(world: &World, now: &str, place: &str) {
     world.clock.set(at(now));
@@ -73,13 +73,53 @@ pub(super) async fn who_chooses_a_minute_that_has_passed_gets_their_summary_once
     // It is one o'clock in Berlin.
     choose(&world, at_minute("18:00")).await;
     assert_eq!(all(&world).await, []);
-    choose(&world, at_minute("12:30")).await;
-    let summary = ("daily-summary/2026-11-22".to_owned(), noon());
+    let now = noon() + Duration::from_hours(1);
+    world.clock.set(now);
+    choose(&world, at_minute("13:30")).await;
+    let summary = ("daily-summary/2026-11-22".to_owned(), now);
     assert_eq!(all(&world).await, std::slice::from_ref(&summary));
     assert_eq!(world.mailer.take().len(), 1);
-    choose(&world, at_minute("12:45")).await;
-    choose(&world, at_minute("13:30")).await;
-    tick(&world, noon() + Duration::from_hours(2)).await;
+    choose(&world, at_minute("13:45")).await;
+    choose(&world, at_minute("14:30")).await;
+    tick(&world, noon() + Duration::from_hours(3)).await;
     assert_eq!(all(&world).await, [summary]);
     assert_eq!(world.mailer.take(), []);
+}
+
+pub(super) async fn who_says_where_they_are_has_moved_past_nothing(open: Arc<dyn OpenStore>) {
+    let world = doing(&*open, &[JobName::DailySummaries, JobName::TaskReminders]).await;
+    // An account of one o'clock in Berlin, when nine and eight o'clock are past for the day.
+    people(&world, 1..=1).await;
+    let minutes = ["00:00", "08:59", "13:00", "09:00"];
+    for (minute_of_day, place) in minutes.into_iter().zip(["UTC", "Asia/Tokyo", "America/New_York", "Europe/Berlin"]) {
+        choose(&world, Preferences { summary_at: minute(minute_of_day), ..Preferences::default() }).await;
+        move_to(&world, "2026-11-22T12:00:01Z", place).await;
+        assert_eq!(all(&world).await, [], "{minute_of_day} {place}");
+    }
+    assert_eq!(world.mailer.take(), []);
+    // From here on it is as for everybody.
+    tick(&world, nine() - Duration::from_hours(1)).await;
+    tick(&world, nine()).await;
+    let keys: Vec<_> = all(&world).await.into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, ["daily-summary/2026-11-23", "task-reminder/2026-11-22T20:00", "task-reminder/2026-11-23T08:00"]);
+}
+
+pub(super) async fn a_day_that_is_skipped_brings_nothing(open: Arc<dyn OpenStore>) {
+    let world = doing(&*open, &[JobName::DailySummaries, JobName::TaskReminders]).await;
+    world.clock.set(at("2011-12-28T19:00:00Z"));
+    world.app.run_due_jobs().await.expect("a step");
+    let sina = User { created_at: at("2011-12-01T00:00:00Z"), ..person(1, "Pacific/Apia", "09:00") };
+    add_users(&world.storage, [sina]).await;
+    add_tasks(&world.storage, [task(1, 1)]).await;
+    for now in ["2011-12-29T19:00:00Z", "2011-12-30T10:30:00Z", "2011-12-30T19:00:00Z", "2011-12-31T19:00:00Z"] {
+        tick(&world, at(now)).await;
+    }
+    let told_of = |day: &str, when: &str| (format!("daily-summary/{day}"), at(when));
+    let summaries: Vec<_> = all(&world).await.into_iter().filter(|(key, _)| key.starts_with("daily-summary")).collect();
+    let expected = [
+        told_of("2011-12-29", "2011-12-29T19:00:00Z"),
+        told_of("2011-12-31", "2011-12-30T19:00:00Z"),
+        told_of("2012-01-01", "2011-12-31T19:00:00Z"),
+    ];
+    assert_eq!(summaries, expected);
 }

@@ -44,7 +44,10 @@ const BOTH: [JobName; 2] = [JobName::TaskReminders, JobName::DailySummaries];
 pub(super) async fn crowd(storage: &Arc<dyn Storage>, places: &[&str], minutes: &[&str], each: usize) -> Vec<User> {
     let of = |place| minutes.iter().map(move |at| (place, *at));
     let chosen = places.iter().flat_map(|place| of(*place)).flat_map(|one| std::iter::repeat_n(one, each));
-    let people: Vec<User> = (1..).zip(chosen).map(|(n, (place, at))| person(n, place, at)).collect();
+    // They have had their accounts for long, whenever the case takes place.
+    let created_at = crate::testing::sample::noon() - Duration::from_hours(24 * 366);
+    let person = |(n, (place, at))| User { created_at, ..person(n, place, at) };
+    let people: Vec<User> = (1..).zip(chosen).map(person).collect();
     add_users(storage, people.clone()).await;
     let numbers = 1..=people.len() as u64;
     add_tasks(storage, numbers.map(|n| task(n, n))).await;
@@ -150,9 +153,14 @@ fn summaries_of_traveller(user: &User, stays: &[(Timestamp, Zone)], end: Timesta
     for (index, (arrived, zone)) in stays.iter().enumerate() {
         let leaves = stays.get(index + 1).map_or(end + Duration::from_micros(1), |(at, _)| *at);
         let minute = user.preferences.summary_at;
-        // What was due before they came is told as they come, as long as it is that day; at the very beginning it is not.
+        // What was due before they came is told as they come, as long as it is that day and lay ahead of them where they
+        // were; at the very beginning it is not.
+        let came_from = index.checked_sub(1).map_or(zone, |before| &stays[before].1);
         let since = if index == 0 { *arrived } else { *arrived - Duration::from_hours(26) };
         for (date, at) in days(zone, minute, since, end) {
+            if at < *arrived && came_from.instant(date.and_time(minute.time())) <= *arrived {
+                continue;
+            }
             let told_at = at.max(*arrived);
             let leaves_later = told_at < leaves || (told_at == leaves && at == leaves);
             if leaves_later && zone.wall_clock(told_at).at.date() == date {
