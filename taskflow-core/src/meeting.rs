@@ -397,7 +397,7 @@ impl Meeting {
     /// Another version with nothing else different: who comes was changed.
     #[must_use]
     pub fn touched(&self, now: Timestamp) -> Self {
-        Self { version: self.version + 1, updated_at: now, ..self.clone() }
+        Self { version: self.version + 1, updated_at: now.max(self.updated_at), ..self.clone() }
     }
 
     /// The meeting by the rules of the zones as this build knows them: it begins when the clock on the wall shows what was
@@ -432,7 +432,8 @@ impl Meeting {
             sequence: self.sequence + u32::from(must_be_taken_over),
             burst: if was == is { self.burst } else { Some(Burst::after(self.burst, self.version + 1, now, quiet)) },
             version: self.version + 1,
-            updated_at: now,
+            // Calendars order what they are sent by it; the clock may have been set back.
+            updated_at: now.max(self.updated_at),
             ..after
         }
     }

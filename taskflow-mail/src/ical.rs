@@ -21,8 +21,8 @@ const LONGEST_MESSAGE: usize = 1 << 20;
 ///
 /// # What is written
 ///
-/// One VEVENT with the meeting's id as its UID and `updated_at` as its DTSTAMP, so that the same meeting is the same
-/// text. Times are in UTC: every calendar shows them in its owner's zone, and none needs a VTIMEZONE whose rules may be
+/// One VEVENT with the meeting's id as its UID, and a DTSTAMP that follows from its version and `updated_at`, so that the
+/// same meeting is the same text and a later version sorts behind it. Times are in UTC: every calendar shows them in its owner's zone, and none needs a VTIMEZONE whose rules may be
 /// out of date. `PUBLISH` names no attendees (RFC 5546 §3.2.1), and a `CANCEL` of a meeting that takes place without
 /// its reader has no STATUS (§3.2.5).
 ///

@@ -1,5 +1,7 @@
 //! A meeting as a calendar object.
 
+use std::time::Duration;
+
 use taskflow_core::ports::CalendarEntry;
 use taskflow_core::{CalendarMethod, EmailAddress, Meeting, MeetingResponse, MeetingRole, Participant, Timestamp};
 
@@ -36,9 +38,15 @@ pub(super) fn object(CalendarEntry { method, meeting, attendees }: &CalendarEntr
     object
 }
 
+/// Objects of one SEQUENCE are ordered by their DTSTAMP, which counts whole seconds (RFC 5546 §2.1.5): each version of a
+/// meeting adds one, so that a later one has a later DTSTAMP also within the same second, and always the same.
+fn stamp(meeting: &Meeting) -> Timestamp {
+    meeting.updated_at + Duration::from_secs(meeting.version.saturating_sub(1))
+}
+
 fn facts(meeting: &Meeting, object: &mut String) {
     put(object, "UID", &meeting.id.to_string());
-    put(object, "DTSTAMP", &utc(meeting.updated_at));
+    put(object, "DTSTAMP", &utc(stamp(meeting)));
     put(object, "SEQUENCE", &meeting.sequence.to_string());
     put(object, "DTSTART", &utc(meeting.starts_at));
     put(object, "DTEND", &utc(meeting.ends_at()));
