@@ -3,6 +3,7 @@
 mod answers;
 mod delivery;
 mod feed;
+mod holds;
 mod jobs;
 mod ledger;
 mod linked;

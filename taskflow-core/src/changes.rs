@@ -129,6 +129,15 @@ pub enum Write {
         /// When: it counts as settled then.
         at: Timestamp,
     },
+    /// Changes when a scheduled delivery is due and when it is tried next; one in any other state stays as it is.
+    RescheduleDelivery {
+        /// Which.
+        key: DedupeKey,
+        /// When it is due.
+        due_at: Timestamp,
+        /// When it is tried next.
+        next_at: Timestamp,
+    },
     /// Takes a delivery that was given up, cancelled or expired up again, as if it were due now and had never been tried;
     /// `Stale` unless it is one of those.
     RetryDelivery {

@@ -20,6 +20,12 @@ impl DedupeKey {
         Self(key.into())
     }
 
+    /// Whether it is of a reminder of a meeting that its organizer sent by hand.
+    #[must_use]
+    pub fn is_by_hand(&self) -> bool {
+        self.0.starts_with("meeting-reminder-by-hand/")
+    }
+
     /// The key as stores keep it.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -129,7 +135,7 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// When it was decided.
     pub planned_at: Timestamp,
-    /// When it should leave; never moved by a retry.
+    /// When it should leave; never moved by a retry or a hold.
     pub due_at: Timestamp,
     /// When it is tried next.
     pub next_at: Timestamp,
@@ -196,6 +202,12 @@ pub enum Outcome {
         next_at: Timestamp,
         /// What kept it, if anything did.
         error: Option<String>,
+    },
+    /// It waits for the end of its reader's quiet hours: no attempt used, and what kept it before is forgotten, since it
+    /// is not late until then.
+    Held {
+        /// When they end.
+        until: Timestamp,
     },
     /// Given up, one attempt more.
     Discarded {

@@ -145,11 +145,17 @@ impl QuietHours {
         self.until
     }
 
-    /// When it is over with the quiet that holds at `now` in `zone`; `None`: there is none.
-    ///
-    /// An end that is skipped by the clocks, or comes twice, is found as every local time is: see [`Zone::instant`].
+    /// When the quiet that holds at `now` in `zone` ends; `None`: there is none.
     #[must_use]
     pub fn end_after(self, zone: &Zone, now: Timestamp) -> Option<Timestamp> {
+        self.around(zone, now).map(|(_, end)| end)
+    }
+
+    /// When the quiet that holds at `now` in `zone` began and when it ends; `None`: there is none.
+    ///
+    /// A time that is skipped by the clocks, or comes twice, is found as every local time is: see [`Zone::instant`].
+    #[must_use]
+    pub fn around(self, zone: &Zone, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
         let wall = zone.wall_clock(now).at;
         let minute = LocalMinute::of(wall.time());
         let over_midnight = self.until < self.from;
@@ -157,10 +163,17 @@ impl QuietHours {
             true => minute >= self.from || minute < self.until,
             false => minute >= self.from && minute < self.until,
         };
-        let tomorrow = over_midnight && minute >= self.from;
-        let date = if tomorrow { wall.date().checked_add_days(Days::new(1))? } else { wall.date() };
+        if !inside {
+            return None;
+        }
+        let (begins, ends) = match (over_midnight, minute >= self.from) {
+            (true, true) => (wall.date(), wall.date().checked_add_days(Days::new(1))?),
+            (true, false) => (wall.date().checked_sub_days(Days::new(1))?, wall.date()),
+            (false, _) => (wall.date(), wall.date()),
+        };
+        let (begin, end) = (begins.and_time(self.from.time()), ends.and_time(self.until.time()));
         // Where clocks went back meanwhile the end may lie behind; then it is over.
-        inside.then(|| zone.instant(date.and_time(self.until.time()))).filter(|end| *end > now)
+        Some((zone.instant(begin).min(now), zone.instant(end))).filter(|(_, end)| *end > now)
     }
 }
 

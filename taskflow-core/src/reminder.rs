@@ -1,10 +1,11 @@
 //! What is due when. Pure: state in, deliveries out.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use crate::{
-    DedupeKey, Meeting, MeetingDetails, MeetingResponse, Notice, Participant, ParticipantId, Recipient,
-    ReminderMinutes, Task, Timestamp,
+    DedupeKey, Meeting, MeetingDetails, MeetingResponse, Notice, Participant, ParticipantId, QuietHours, Recipient,
+    ReminderMinutes, Task, Timestamp, Zone,
 };
 
 /// A reminder as a task asks for it.
@@ -27,6 +28,24 @@ pub fn task_reminder(task: &Task) -> Option<TaskReminder> {
         due_at: due_at - minutes.duration(),
         notice: Notice::TaskDue { task: task.id, due_at },
     })
+}
+
+/// How long before quiet hours begin a reminder leaves that would come too late after them.
+const BEFORE_QUIET: Duration = Duration::from_mins(1);
+
+/// When a reminder that is due at `due_at` leaves, of a task that is due at `task_due_at`, by somebody's quiet hours in
+/// their zone: before them when both lie in them, since afterwards it would be too late; else when it is due. Where they
+/// have begun by `now` there is no before.
+#[must_use]
+pub(crate) fn leaves_at(
+    due_at: Timestamp,
+    task_due_at: Timestamp,
+    quiet: Option<(QuietHours, &Zone)>,
+    now: Timestamp,
+) -> Timestamp {
+    let around = quiet.and_then(|(quiet, zone)| quiet.around(zone, due_at));
+    let before = around.filter(|(_, end)| task_due_at <= *end).map(|(begin, _)| begin - BEFORE_QUIET);
+    before.filter(|before| *before > now).unwrap_or(due_at)
 }
 
 /// What a change of a task means for its reminder.
@@ -156,6 +175,28 @@ mod tests {
         let plan = plan_task_reminder(None, &task(), at("2026-04-01T00:00:00Z"));
         assert_eq!(plan.cancel, None);
         assert_eq!(plan.deliver.expect("a reminder").due_at, at("2026-05-01T09:45:00Z"));
+    }
+
+    #[test]
+    fn what_would_come_too_late_after_quiet_hours_leaves_before_them() {
+        let berlin: Zone = "Europe/Berlin".parse().expect("a zone");
+        let night = QuietHours::new("22:00".parse().expect("a minute"), "07:00".parse().expect("a minute"));
+        let night = night.expect("quiet hours");
+        let leaves = |due: &str, task: &str, now: &str| {
+            leaves_at(at(due), at(task), Some((night, &berlin)), at(now)).to_string()[..16].to_owned()
+        };
+        let noon = "2026-05-01T10:00:00Z";
+        // In summer the night lasts from 20:00 to 05:00 in UTC.
+        assert_eq!(leaves("2026-05-01T23:45:00Z", "2026-05-02T00:00:00Z", noon), "2026-05-01T19:59");
+        assert_eq!(leaves("2026-05-02T04:45:00Z", "2026-05-02T05:00:00Z", noon), "2026-05-01T19:59");
+        assert_eq!(leaves("2026-05-01T20:00:00Z", "2026-05-01T20:00:00Z", noon), "2026-05-01T19:59");
+        // It is of use afterwards, or leaves before in any case.
+        assert_eq!(leaves("2026-05-02T04:45:00Z", "2026-05-02T05:00:01Z", noon), "2026-05-02T04:45");
+        assert_eq!(leaves("2026-05-01T19:45:00Z", "2026-05-01T23:00:00Z", noon), "2026-05-01T19:45");
+        // It is night already.
+        assert_eq!(leaves("2026-05-01T23:45:00Z", "2026-05-02T00:00:00Z", "2026-05-01T21:00:00Z"), "2026-05-01T23:45");
+        let noon = at(noon);
+        assert_eq!(leaves_at(noon, noon, None, noon), noon);
     }
 
     #[test]

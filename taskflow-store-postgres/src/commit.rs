@@ -53,6 +53,7 @@ pub(crate) struct Batch {
     changed_tasks: Rows,
     meetings: MeetingWrites,
     cancellations: Rows<()>,
+    reschedules: Rows<()>,
     retries: Rows,
     suppressions: Suppressions,
     statistics: Rows,
@@ -117,6 +118,11 @@ impl Batch {
                 Write::CancelDelivery { key, reason, at } => {
                     batch.cancellations.push(index, (), &deliveries::Cancel::new(key, reason, *at))?;
                 }
+                Write::RescheduleDelivery { key, due_at, next_at } => {
+                    let params =
+                        deliveries::Reschedule { dedupe_key: key.as_str(), due_at: *due_at, next_at: *next_at };
+                    batch.reschedules.push(index, (), &params)?;
+                }
                 Write::RetryDelivery { id, at } => {
                     batch.retries.push(index, id.as_uuid(), &deliveries::Retry { id: *id, at: *at })?;
                 }
@@ -168,6 +174,7 @@ impl Batch {
         self.meetings.apply(conn).await?;
         users::delete(conn, &self.gone_users).await?;
         deliveries::cancel(conn, &self.cancellations).await?;
+        deliveries::reschedule(conn, &self.reschedules).await?;
         deliveries::retry(conn, &self.retries).await?;
         mailbox::keep(conn, &self.mails).await?;
         self.deliveries.plan(conn).await?;

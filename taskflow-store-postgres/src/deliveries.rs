@@ -170,7 +170,35 @@ const CANCEL: &str = "
         FOR NO KEY UPDATE OF l) AS r
     WHERE d.id = r.id AND d.state IN ('scheduled', 'claimed')";
 
-/// The same for all open deliveries to people who leave.
+/// A delivery to reschedule as the parameters of a statement.
+#[derive(Serialize)]
+pub(crate) struct Reschedule<'a> {
+    pub(crate) dedupe_key: &'a str,
+    pub(crate) due_at: Timestamp,
+    pub(crate) next_at: Timestamp,
+}
+
+/// Changes when scheduled deliveries are due and tried.
+pub(crate) async fn reschedule(conn: &mut PgConnection, rows: &Rows<()>) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(RESCHEDULE).bind(rows.json()).execute(conn).await.map(drop).map_err(store_error)
+}
+
+const RESCHEDULE: &str = "
+    UPDATE taskflow.deliveries AS d
+    SET due_at = r.due_at, next_at = r.next_at
+    FROM (
+        SELECT l.id, r.due_at, r.next_at
+        FROM json_to_recordset($1::json) AS r (dedupe_key text, due_at timestamptz, next_at timestamptz)
+        JOIN taskflow.deliveries AS l ON l.dedupe_key = r.dedupe_key
+        WHERE l.state = 'scheduled'
+        ORDER BY l.dedupe_key
+        FOR NO KEY UPDATE OF l) AS r
+    WHERE d.id = r.id AND d.state = 'scheduled'";
+
+/// Cancels all open deliveries to people who leave.
 pub(crate) async fn cancel_for_users(conn: &mut PgConnection, users: &Rows) -> Result<(), StoreError> {
     let query = sqlx::query(CANCEL_FOR_USERS).bind(users.json()).bind(ACCOUNT_GONE);
     query.execute(conn).await.map(drop).map_err(store_error)

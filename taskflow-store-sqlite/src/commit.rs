@@ -79,6 +79,7 @@ pub(crate) struct Batch {
     changed_tasks: Rows,
     meetings: MeetingWrites,
     cancellations: Rows,
+    reschedules: Rows,
     retries: Rows,
     suppressions: Rows,
     unsuppressions: Rows,
@@ -132,6 +133,9 @@ impl Batch {
                 Write::CancelDelivery { key, reason, at } => {
                     batch.cancellations.push(index, key, &deliveries::Cancel::new(key, reason, *at))?;
                 }
+                Write::RescheduleDelivery { key, due_at, next_at } => {
+                    batch.reschedules.push(index, key, &deliveries::Reschedule::new(key, *due_at, *next_at))?;
+                }
                 Write::RetryDelivery { id, at } => {
                     batch.retries.push(index, id, &deliveries::Retry::new(*id, *at))?;
                 }
@@ -181,6 +185,7 @@ impl Batch {
         tasks::insert(conn, &self.new_tasks).await?;
         self.meetings.apply(conn).await?;
         deliveries::cancel(conn, &self.cancellations).await?;
+        deliveries::reschedule(conn, &self.reschedules).await?;
         deliveries::retry(conn, &self.retries).await?;
         suppressions::suppress(conn, &self.suppressions).await?;
         suppressions::unsuppress(conn, &self.unsuppressions).await?;

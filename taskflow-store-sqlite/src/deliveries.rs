@@ -71,6 +71,20 @@ impl<'a> Cancel<'a> {
     }
 }
 
+/// A delivery to reschedule as the parameters of a statement.
+#[derive(Serialize)]
+pub(crate) struct Reschedule<'a> {
+    dedupe_key: &'a str,
+    due_at: i64,
+    next_at: i64,
+}
+
+impl<'a> Reschedule<'a> {
+    pub(crate) fn new(key: &'a DedupeKey, due_at: Timestamp, next_at: Timestamp) -> Self {
+        Self { dedupe_key: key.as_str(), due_at: due_at.as_micros(), next_at: next_at.as_micros() }
+    }
+}
+
 /// A delivery as the table has it.
 #[derive(sqlx::FromRow)]
 pub(crate) struct DeliveryRow {
@@ -196,7 +210,21 @@ const CANCEL: &str = "
     FROM json_each(?1) AS j
     WHERE taskflow_deliveries.dedupe_key = j.value ->> 'dedupe_key' AND state IN ('scheduled', 'claimed')";
 
-/// The same for all open deliveries to people who leave.
+/// Changes when scheduled deliveries are due and tried.
+pub(crate) async fn reschedule(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(RESCHEDULE).bind(rows.json()).execute(conn).await.map(drop).map_err(store_error)
+}
+
+const RESCHEDULE: &str = "
+    UPDATE taskflow_deliveries
+    SET due_at = j.value ->> 'due_at', next_at = j.value ->> 'next_at'
+    FROM json_each(?1) AS j
+    WHERE taskflow_deliveries.dedupe_key = j.value ->> 'dedupe_key' AND +state = 'scheduled'";
+
+/// Cancels all open deliveries to people who leave.
 pub(crate) async fn cancel_for_users(conn: &mut SqliteConnection, users: &Rows) -> Result<(), StoreError> {
     let query = sqlx::query(CANCEL_FOR_USERS).bind(users.json()).bind(ACCOUNT_GONE);
     query.execute(conn).await.map(drop).map_err(store_error)

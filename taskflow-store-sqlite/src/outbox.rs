@@ -261,12 +261,13 @@ const RENEW: &str = "
     WHERE taskflow_deliveries.id = j.value ->> 0 AND state = 'claimed' AND lease = j.value ->> 1
     RETURNING id, lease";
 
-/// What was taken up again by hand has an error of before, and was not claimed since.
+/// What could not be sent waits since it was due; anything else since it was to leave, which a hold has moved. What was taken
+/// up again by hand has an error of before, and was not claimed since.
 const BACKLOG: &str = "
     SELECT min(due_at), min(next_at)
     FROM (
         SELECT
-            (SELECT min(d.due_at) FROM taskflow_deliveries AS d
+            (SELECT min(d.next_at) FROM taskflow_deliveries AS d
                 WHERE d.state = 'scheduled' AND d.priority = j.value AND d.next_at <= ?1) AS due_at,
             (SELECT min(d.next_at) FROM taskflow_deliveries AS d
                 WHERE d.state = 'scheduled' AND d.priority = j.value) AS next_at

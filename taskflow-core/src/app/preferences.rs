@@ -114,6 +114,7 @@ impl App {
             }
             let left_behind = self.left_behind(&before, &after, now);
             let changes = Changes::new().write(Write::UpdateUser(after.clone())).deliver(left_behind);
+            let changes = changes.and(self.follow_quiet_hours(&before, &after, now).await?);
             let result = self.commit(&changes).await;
             if !race.lost(&result) {
                 return result.map(|()| after);

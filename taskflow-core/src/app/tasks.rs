@@ -6,18 +6,23 @@ pub use bulk::{Bulk, BulkResults, TaskOperation};
 
 use super::{App, Race};
 use crate::error::{Error, FieldError};
-use crate::reminder::plan_task_reminder;
+use crate::reminder::{leaves_at, plan_task_reminder, task_reminder};
 use crate::{
     Actor, Announcement, Answered, Changes, DedupeKey, DeliveryId, Entity, Event, Expect, Idempotency, NewDelivery,
-    NewTask, Notice, Page, Recipient, Task, TaskChange, TaskId, TaskQuery, TaskSummary, Timestamp, UniqueField, Write,
+    NewTask, Notice, Page, QuietHours, Recipient, Task, TaskChange, TaskId, TaskQuery, TaskSummary, Timestamp,
+    UniqueField, Write, Zone,
 };
+
+/// Somebody's quiet hours, and the zone whose clocks they go by.
+type Quiet = (QuietHours, Zone);
 
 impl App {
     /// Makes a task, with its reminder.
     pub async fn create_task(&self, actor: Actor, new: NewTask) -> Result<Task, Error> {
         let now = self.clock.now();
         let task = Task::new(TaskId::from_uuid(self.ids.next(now)), actor.owner()?, new, now)?;
-        self.commit(&self.task_changes(actor, None, &task, now)).await?;
+        let quiet = self.quiet_of(&task).await?;
+        self.commit(&self.task_changes(actor, None, &task, quiet.as_ref(), now)).await?;
         Ok(task)
     }
 
@@ -35,7 +40,8 @@ impl App {
         let now = self.clock.now();
         let task = Task::new(TaskId::from_uuid(self.ids.next(now)), owner, new, now)?;
         let remember = Write::RememberAnswer(idempotency.answer(owner, &task, now));
-        match self.commit(&self.task_changes(actor, None, &task, now).write(remember)).await {
+        let quiet = self.quiet_of(&task).await?;
+        match self.commit(&self.task_changes(actor, None, &task, quiet.as_ref(), now).write(remember)).await {
             Err(Error::Taken(UniqueField::IdempotencyKey)) => self.answered_by_another(owner, Some(&idempotency)).await,
             result => result.map(|()| Answered::Now(task)),
         }
@@ -117,15 +123,32 @@ impl App {
             if after == before {
                 return Ok(before);
             }
-            let result = self.commit(&self.task_changes(actor, Some(&before), &after, now)).await;
+            let quiet = self.quiet_of(&after).await?;
+            let result = self.commit(&self.task_changes(actor, Some(&before), &after, quiet.as_ref(), now)).await;
             if !race.lost(&result) {
                 return result.map(|()| after);
             }
         }
     }
 
+    /// When the owner of a task wants no mail, if it asks for a reminder.
+    async fn quiet_of(&self, task: &Task) -> Result<Option<Quiet>, Error> {
+        if task_reminder(task).is_none() {
+            return Ok(None);
+        }
+        let owner = self.store.user(task.user_id).await?;
+        Ok(owner.and_then(|owner| Some((owner.preferences.quiet_hours?, owner.time_zone))))
+    }
+
     /// The row, its reminder and what the owner's screens are told, as one value.
-    fn task_changes(&self, actor: Actor, before: Option<&Task>, after: &Task, now: Timestamp) -> Changes {
+    fn task_changes(
+        &self,
+        actor: Actor,
+        before: Option<&Task>,
+        after: &Task,
+        quiet: Option<&Quiet>,
+        now: Timestamp,
+    ) -> Changes {
         let write = match before {
             None => Write::InsertTask(after.clone()),
             Some(_) => Write::UpdateTask(after.clone()),
@@ -147,13 +170,15 @@ impl App {
                 reason: "the status of the task was changed".to_owned(),
             }]);
         }
+        let quiet = quiet.map(|(quiet, zone)| (*quiet, zone));
+        let task_due_at = after.due_at.unwrap_or(now);
         changes.deliver(plan.deliver.map(|reminder| NewDelivery {
             id: DeliveryId::from_uuid(self.ids.next(now)),
             dedupe_key: reminder.key,
             notice: reminder.notice,
             recipient: Recipient::User(after.user_id),
             planned_at: now,
-            due_at: reminder.due_at,
+            due_at: leaves_at(reminder.due_at, task_due_at, quiet, now),
             reason: "the task asks for a reminder".to_owned(),
         }))
     }

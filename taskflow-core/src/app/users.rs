@@ -67,6 +67,7 @@ impl App {
                 changes = changes.write(Write::UpdateUser(after.clone()));
             }
             changes = changes.deliver(self.left_behind(&before, &after, now));
+            changes = changes.and(self.follow_quiet_hours(&before, &after, now).await?);
             if after.email.key() != before.email.key() {
                 changes = changes.and(self.verification_mail(id, &after.email, now));
             }

@@ -171,6 +171,7 @@ impl State {
                     self.revisions.insert((revision.meeting_id, revision.version), revision.clone());
                 }
                 Write::CancelDelivery { key, reason, at } => self.cancel(key, reason, *at),
+                Write::RescheduleDelivery { key, due_at, next_at } => self.reschedule(key, *due_at, *next_at),
                 Write::RetryDelivery { id, at } => self.retry(*id, *at),
                 Write::Suppress(new) => {
                     self.suppressions.entry(new.email.key()).or_insert_with(|| new.clone());
@@ -308,6 +309,17 @@ impl State {
         self.by_key.insert(new.dedupe_key.clone(), id);
         self.scheduled.insert((delivery.kind.priority().rank(), delivery.next_at, id));
         self.deliveries.insert(id, Row { delivery, lease: None, failed: Vec::new() });
+    }
+
+    fn reschedule(&mut self, key: &DedupeKey, due_at: Timestamp, next_at: Timestamp) {
+        let row = self.by_key.get(key).and_then(|id| self.deliveries.get_mut(id));
+        let Some(Row { delivery, .. }) = row.filter(|row| row.delivery.state == DeliveryState::Scheduled) else {
+            return;
+        };
+        let rank = delivery.kind.priority().rank();
+        self.scheduled.remove(&(rank, delivery.next_at, delivery.id));
+        (delivery.due_at, delivery.next_at) = (due_at, next_at);
+        self.scheduled.insert((rank, next_at, delivery.id));
     }
 
     fn retry(&mut self, id: DeliveryId, at: Timestamp) {

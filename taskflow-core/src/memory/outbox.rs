@@ -69,6 +69,11 @@ impl State {
                 }
                 DeliveryState::Scheduled
             }
+            Outcome::Held { until } => {
+                delivery.next_at = *until;
+                delivery.last_error = None;
+                DeliveryState::Scheduled
+            }
             Outcome::Discarded { .. } => DeliveryState::Discarded,
             Outcome::Cancelled { reason } => {
                 delivery.reason.clone_from(reason);
@@ -139,7 +144,7 @@ impl Outbox for MemoryStore {
         let scheduled = state.scheduled.iter().map(|(_, _, id)| &state.deliveries[id].delivery);
         let was_tried = |one: &&Delivery| one.last_error.is_some() && one.first_claimed_at.is_some();
         let failed = scheduled.filter(was_tried).filter(|delivery| delivery.due_at <= now);
-        let waiting = due.chain(failed).map(|delivery| delivery.due_at);
+        let waiting = due.map(|delivery| delivery.next_at).chain(failed.map(|delivery| delivery.due_at));
         let first = |priority: Priority| {
             let from = (priority.rank(), Timestamp::MIN, DeliveryId::from_uuid(uuid::Uuid::nil()));
             state.scheduled.range(from..).next().filter(|(rank, ..)| *rank == priority.rank())

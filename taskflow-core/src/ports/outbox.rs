@@ -58,8 +58,8 @@ pub struct DeliveryQuery {
 /// What waits to be sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// When the longest waiting of the due deliveries was due, those included that could not be sent and wait for their next
-    /// try. One that waits for another reason, such as its reader's quiet hours, is not late.
+    /// Since when the longest waiting of the due deliveries waits, those included that could not be sent and wait for their
+    /// next try. One that is held until its reader's quiet hours end is not late before that, and waits since then.
     pub oldest_due_at: Option<Timestamp>,
     /// When the next scheduled delivery is to be tried, due or not.
     pub next_at: Option<Timestamp>,
@@ -89,7 +89,7 @@ pub trait Outbox: Send + Sync {
     /// settlement's `at`) is scheduled once more instead: that look is outdated.
     ///
     /// A delivery that was cancelled while claimed becomes `delivered` when it was sent and else `cancelled`.
-    /// `Retry` and `Discarded` count one attempt and leave a [`FailedAttempt`].
+    /// `Retry` and `Discarded` count one attempt and leave a [`FailedAttempt`]. `Held` removes `last_error`.
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError>;
 
     /// Holds claims for another `lease_for` from now and returns those that are still held.

@@ -12,6 +12,7 @@ mod contents;
 mod digests;
 mod edges;
 mod feed;
+mod holds;
 mod invitations;
 mod jobs;
 mod ledger;
@@ -156,6 +157,17 @@ pub fn cases() -> Vec<Case> {
             history_tells_an_entity_oldest_first,
             an_event_round_trips_with_its_data,
         }
+        holds {
+            what_becomes_of_a_meeting_before_quiet_hours_end_is_told_at_once,
+            an_organizer_learns_in_quiet_hours_who_left_a_meeting_within_them,
+            a_meeting_that_moves_into_quiet_hours_is_told_though_its_invitation_waits,
+            a_summary_that_was_held_is_of_use_from_the_end_of_the_hold,
+            of_reminders_of_open_tasks_that_were_held_the_last_leaves,
+            a_task_due_in_quiet_hours_is_reminded_of_before_them,
+            a_task_made_in_the_quiet_hours_it_is_due_in_is_reminded_of_within_them,
+            reminders_follow_quiet_hours_that_are_set_later_and_clocks_that_move,
+            whoever_ends_their_quiet_hours_gets_what_waited,
+        }
         outbox {
             planning_a_key_twice_plans_it_once,
             a_cancelled_delivery_is_revived_under_its_old_id,
@@ -180,6 +192,8 @@ pub fn cases() -> Vec<Case> {
             renewed_claims_hold_and_lost_ones_are_not_renewed,
             the_backlog_tells_the_oldest_due_and_the_next_try,
             what_could_not_be_sent_is_late_while_it_waits_for_its_next_try,
+            what_is_held_forgets_what_kept_it_and_is_late_from_the_end_of_the_hold,
+            only_what_is_scheduled_is_rescheduled,
             the_ledger_counts_every_state_and_balances,
             deliveries_are_listed_by_id_page_by_page,
         }
@@ -262,6 +276,8 @@ pub fn cases() -> Vec<Case> {
             everybody_is_reminded_once_in_their_minute,
             own_reminders_leave_each_in_its_minute,
             other_minutes_replace_the_reminders_that_were_planned,
+            of_several_reminders_whose_minutes_have_passed_the_nearest_leaves,
+            a_reminder_by_hand_is_one_of_its_own,
             moving_cancels_and_moving_back_revives_and_nobody_is_reminded_twice,
             a_cancelled_meeting_reminds_nobody_until_it_is_restored,
             a_reminder_of_another_start_that_was_left_behind_is_not_sent,
@@ -469,6 +485,8 @@ pub fn cases() -> Vec<Case> {
             who_moves_past_a_reminder_gets_the_last_one_of_the_day_once,
             only_what_is_planned_by_peoples_clocks_is_left_behind,
             who_chooses_a_minute_that_has_passed_gets_their_summary_once,
+            who_says_where_they_are_has_moved_past_nothing,
+            a_day_that_is_skipped_brings_nothing,
         }
         contents {
             a_summary_tells_what_was_done_and_what_the_day_brings,

@@ -92,7 +92,7 @@ pub fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
         2 => any::<u8>().prop_map(Step::RestoreTask),
         4 => any::<u16>().prop_map(Step::Advance),
         4 => (1_u8..9).prop_map(Step::Claim),
-        5 => (any::<u8>(), 0_u8..6, any::<bool>()).prop_map(|(which, how, again)| Step::Settle(which, how, again)),
+        5 => (any::<u8>(), 0_u8..7, any::<bool>()).prop_map(|(which, how, again)| Step::Settle(which, how, again)),
         1 => Just(Step::Renew),
         1 => Just(Step::Lapse),
         2 => (any::<u8>(), any::<u8>()).prop_map(|(who, how)| Step::List(who, how)),
@@ -314,6 +314,7 @@ impl<'a> Play<'a> {
             2 => Outcome::Released { next_at, error: Some(text()) },
             3 => Outcome::Discarded { error: text() },
             4 => Outcome::Cancelled { reason: text() },
+            5 => Outcome::Held { until: next_at },
             _ => Outcome::Expired { reason: text() },
         };
         let settlement = Settlement { id: claim.delivery.id, lease: claim.lease, at: self.clock.now(), outcome };

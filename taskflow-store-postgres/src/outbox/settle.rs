@@ -33,6 +33,8 @@ struct Row {
     error: Option<String>,
     /// What kept a released one, which is of no interest when it was cancelled.
     released_error: Option<String>,
+    /// Whether it waits for quiet hours to end, which forgets what kept it before.
+    held: bool,
     reply: Option<String>,
     reason: Option<String>,
     /// What a participant knows now; a statement of its own.
@@ -51,6 +53,7 @@ impl Row {
             next_at: None,
             error: None,
             released_error: None,
+            held: false,
             reply: None,
             reason: None,
             told: None,
@@ -65,6 +68,7 @@ impl Row {
             Outcome::Released { next_at, error } => {
                 Self { next_at: Some(*next_at), released_error: error.clone(), ..row(DeliveryState::Scheduled) }
             }
+            Outcome::Held { until } => Self { next_at: Some(*until), held: true, ..row(DeliveryState::Scheduled) },
             Outcome::Discarded { error } => {
                 Self { failed: 1, error: Some(error.clone()), ..row(DeliveryState::Discarded) }
             }
@@ -136,18 +140,19 @@ const SETTLE: &str = "
         settled_at = CASE WHEN d.cancel_requested OR r.state <> 'scheduled' THEN r.at END,
         next_at = CASE WHEN d.cancel_requested THEN d.next_at ELSE coalesce(r.next_at, d.next_at) END,
         attempts = d.attempts + r.failed,
-        last_error = coalesce(r.error, CASE WHEN NOT d.cancel_requested THEN r.released_error END, d.last_error),
+        last_error = CASE WHEN NOT r.held OR d.cancel_requested
+            THEN coalesce(r.error, CASE WHEN NOT d.cancel_requested THEN r.released_error END, d.last_error) END,
         reply = coalesce(r.reply, d.reply),
         reason = CASE WHEN d.cancel_requested THEN d.reason ELSE coalesce(r.reason, d.reason) END,
         cancel_requested = false,
         lease = NULL,
         lease_until = NULL
     FROM (
-        SELECT r.id, r.lease, r.at, r.failed, r.next_at, r.error, r.released_error, r.reply,
+        SELECT r.id, r.lease, r.at, r.failed, r.next_at, r.error, r.released_error, r.held, r.reply,
             CASE WHEN o.outdated THEN 'scheduled' ELSE r.state END AS state,
             CASE WHEN NOT o.outdated THEN r.reason END AS reason
         FROM json_to_recordset($1::json) AS r (id uuid, lease uuid, at timestamptz, state text, failed integer,
-            next_at timestamptz, error text, released_error text, reply text, reason text)
+            next_at timestamptz, error text, released_error text, held boolean, reply text, reason text)
         JOIN taskflow.deliveries AS l ON l.id = r.id
         CROSS JOIN LATERAL (
             SELECT r.state IN ('cancelled', 'expired') AND l.planned_at > r.at AS outdated) AS o

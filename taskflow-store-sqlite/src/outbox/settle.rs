@@ -29,6 +29,8 @@ struct Row {
     error: Option<String>,
     /// What kept a released one, which is of no interest when it was cancelled.
     released_error: Option<String>,
+    /// Whether it waits for quiet hours to end, which forgets what kept it before.
+    held: bool,
     reply: Option<String>,
     reason: Option<String>,
     /// What a participant knows now; goes to another table.
@@ -47,6 +49,7 @@ impl Row {
             next_at: None,
             error: None,
             released_error: None,
+            held: false,
             reply: None,
             reason: None,
             told: None,
@@ -67,6 +70,7 @@ impl Row {
             Outcome::Released { next_at, error } => {
                 Self { next_at: micros(next_at), released_error: error.clone(), ..row(DeliveryState::Scheduled) }
             }
+            Outcome::Held { until } => Self { next_at: micros(until), held: true, ..row(DeliveryState::Scheduled) },
             Outcome::Discarded { error } => {
                 Self { failed: 1, error: Some(error.clone()), ..row(DeliveryState::Discarded) }
             }
@@ -126,7 +130,8 @@ const SETTLE: &str = "
         next_at = CASE WHEN cancel_requested = 0 THEN coalesce(r.next_at, taskflow_deliveries.next_at)
             ELSE taskflow_deliveries.next_at END,
         attempts = attempts + r.failed,
-        last_error = coalesce(r.error, CASE WHEN cancel_requested = 0 THEN r.released_error END, last_error),
+        last_error = CASE WHEN NOT r.held OR cancel_requested = 1
+            THEN coalesce(r.error, CASE WHEN cancel_requested = 0 THEN r.released_error END, last_error) END,
         reply = coalesce(r.reply, taskflow_deliveries.reply),
         reason = CASE WHEN cancel_requested = 0 THEN coalesce(r.reason, taskflow_deliveries.reason)
             ELSE taskflow_deliveries.reason END,
@@ -136,7 +141,7 @@ const SETTLE: &str = "
     FROM (
         SELECT l.id, j.value ->> 'lease' AS lease, j.value ->> 'at' AS at, j.value ->> 'failed' AS failed,
             j.value ->> 'next_at' AS next_at, j.value ->> 'error' AS error,
-            j.value ->> 'released_error' AS released_error, j.value ->> 'reply' AS reply,
+            j.value ->> 'released_error' AS released_error, j.value ->> 'held' AS held, j.value ->> 'reply' AS reply,
             CASE WHEN j.value ->> 'state' IN ('cancelled', 'expired') AND l.planned_at > j.value ->> 'at'
                 THEN 'scheduled' ELSE j.value ->> 'state' END AS state,
             CASE WHEN j.value ->> 'state' NOT IN ('cancelled', 'expired') OR l.planned_at <= j.value ->> 'at'

@@ -1,6 +1,7 @@
 //! The last look: what a claimed delivery is about now, and whether that is still worth a mail.
 
 mod facts;
+mod hold;
 mod links;
 mod meeting;
 
@@ -11,8 +12,8 @@ use super::App;
 use crate::error::BadRow;
 use crate::ports::{Link, LinkPurpose};
 use crate::{
-    Delivery, Entity, Headers, Letter, Locale, Mail, Mailbox, Notice, NoticeKind, Outcome, ParticipantId,
-    Preferences, Recipient, TaskId, TaskStatus, Timestamp, TokenId, TokenPurpose, Told, Topic, UserId,
+    Delivery, Entity, Headers, JobName, Letter, Locale, Mail, Mailbox, Notice, NoticeKind, Outcome, ParticipantId,
+    Preferences, Recipient, Schedule, TaskId, TaskStatus, Timestamp, TokenId, TokenPurpose, Told, Topic, UserId,
     WrittenLetter, Zone,
 };
 
@@ -35,10 +36,11 @@ impl App {
             return Err(cancelled(&delivery.reason));
         }
         let notice = delivery.notice.as_ref().map_err(|error| Outcome::Discarded { error: error.clone() })?;
-        if notice.expires_at(delivery.due_at).is_some_and(|expires_at| expires_at <= now) {
+        let mut reader = reader(&delivery.recipient, facts)?;
+        let could_leave_at = hold::could_leave_at(delivery, &reader.preferences, &reader.zone);
+        if notice.expires_at(could_leave_at).is_some_and(|expires_at| expires_at <= now) {
             return Err(expired("it was too late to be of use"));
         }
-        let mut reader = reader(&delivery.recipient, facts)?;
         let mut headers = Headers::default();
         let (topic, told) = match notice {
             Notice::Letter(letter) => {
@@ -61,6 +63,9 @@ impl App {
             }
             Notice::PasswordChanged { at } => (Topic::PasswordChanged { at: *at }, None),
             Notice::TaskDue { task, due_at } => (task_due(*task, *due_at, facts)?, None),
+            Notice::TaskReminder { .. } if self.a_later_reminder_is_due(delivery, &reader.zone, now) => {
+                return Err(expired("a later reminder lists what is open"));
+            }
             Notice::TaskReminder { .. } => (task_reminder(delivery, facts)?, None),
             Notice::DailySummary { .. } => (daily_summary(delivery, facts)?, None),
             Notice::ServerAlert { since, problems, areas } => {
@@ -76,10 +81,11 @@ impl App {
             | Notice::MeetingLeft { .. } => {
                 // Whoever claimed it before, if anybody, has not said what came of it.
                 let lost = delivery.first_claimed_at.is_some_and(|at| at < now) && delivery.last_error.is_none();
-                self.meeting_topic(notice, lost || delivery.attempts > 0, facts, &mut reader, now)?
+                self.meeting_topic(delivery, notice, lost || delivery.attempts > 0, facts, &mut reader, now)?
             }
         };
-        wanted(notice, &reader, facts, now)?;
+        wanted(notice, &reader, facts)?;
+        hold::held(notice, &topic, &reader, facts, now)?;
         if notice.kind().is_recurring() {
             headers.unsubscribe_url = self.unsubscribe_url(notice.kind(), &reader);
         }
@@ -116,6 +122,19 @@ impl App {
         Ok(Topic::Welcome { verify_url: token.filter(|_| !verified).and_then(url) })
     }
 
+    /// Whether the reader's clock has shown another of the minutes at which they are reminded since this was due, as after a
+    /// hold or downtime.
+    fn a_later_reminder_is_due(&self, delivery: &Delivery, zone: &Zone, now: Timestamp) -> bool {
+        let plan = self.jobs.plans.get(&JobName::TaskReminders);
+        let Some(Schedule::Local(minutes)) = plan.map(|plan| &plan.schedule) else { return false };
+        let date = |at| zone.wall_clock(at).at.date();
+        let dates = date(delivery.due_at).iter_days().take_while(|day| *day <= date(now)).take(3);
+        let mut shown = dates
+            .filter(|day| zone.has_date(*day))
+            .flat_map(|day| minutes.iter().map(move |minute| zone.instant(day.and_time(minute.time()))));
+        shown.any(|at| at > delivery.due_at && at <= now)
+    }
+
     /// A link that ends mail of a kind. It never expires: who gets tired of a mail clicks in an old one, too.
     fn unsubscribe_url(&self, kind: NoticeKind, reader: &Reader) -> Option<String> {
         let purpose = LinkPurpose::Unsubscribe(kind);
@@ -128,23 +147,15 @@ impl App {
     }
 }
 
-/// Whether the reader wants this mail, now and at all.
-fn wanted(notice: &Notice, reader: &Reader, facts: &Facts, now: Timestamp) -> Result<(), Outcome> {
+/// Whether the reader wants this mail at all.
+fn wanted(notice: &Notice, reader: &Reader, facts: &Facts) -> Result<(), Outcome> {
     if facts.suppressed.contains(&reader.mailbox.address.key()) {
         return Err(cancelled("mail to the address comes back"));
     }
-    let (kind, preferences) = (notice.kind(), &reader.preferences);
-    if !preferences.wants(kind) {
+    if !reader.preferences.wants(notice.kind()) {
         return Err(cancelled("the reader has switched it off"));
     }
-    let quiet = preferences.quiet_hours.filter(|_| kind.waits_for_quiet_to_end());
-    match quiet.and_then(|quiet| quiet.end_after(&reader.zone, now)) {
-        // A meeting that begins meanwhile is no use to be reminded of afterwards.
-        Some(end) if !matches!(notice, Notice::MeetingReminder { starts_at, .. } if *starts_at <= end) => {
-            Err(Outcome::Released { next_at: end, error: None })
-        }
-        Some(_) | None => Ok(()),
-    }
+    Ok(())
 }
 
 /// What a notice reminds of, if it was asked for.

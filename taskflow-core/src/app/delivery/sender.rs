@@ -339,7 +339,7 @@ impl<'a> Sender<'a> {
             (Settled::LeaseLost, _) => &mut report.lease_lost,
             (Settled::Applied, Outcome::Delivered { .. }) => &mut report.delivered,
             (Settled::Applied, Outcome::Retry { .. }) => &mut report.retried,
-            (Settled::Applied, Outcome::Released { .. }) => &mut report.released,
+            (Settled::Applied, Outcome::Released { .. } | Outcome::Held { .. }) => &mut report.released,
             (Settled::Applied, Outcome::Discarded { .. }) => &mut report.discarded,
             (Settled::Applied, Outcome::Cancelled { .. }) => &mut report.cancelled,
             (Settled::Applied, Outcome::Expired { .. }) => &mut report.expired,

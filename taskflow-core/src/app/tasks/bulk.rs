@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::App;
+use super::{App, Quiet};
 use crate::error::{Error, FieldError, StoreError};
 use crate::ports::Loaded;
+use crate::reminder::task_reminder;
 use crate::{
     Actor, Answered, Changes, Idempotency, NewTask, Task, TaskChange, TaskId, Timestamp, UniqueField, UserId, Write,
 };
@@ -69,11 +70,16 @@ impl App {
         let stored = if ids.is_empty() { Loaded::new() } else { self.store.tasks_by_id(&ids, Some(owner)).await? };
         let now = self.clock.now();
         let mut results = self.decide(owner, operations, &stored, now);
+        let asking = results.iter().flatten().find(|task| task_reminder(task).is_some());
+        let quiet = match asking {
+            Some(task) => self.quiet_of(task).await?,
+            None => None,
+        };
         loop {
             if bulk == Bulk::AllOrNothing {
                 results = all_or_nothing(results)?;
             }
-            let (mut changes, items) = self.combined(actor, &results, &stored, now);
+            let (mut changes, items) = self.combined(actor, &results, &stored, quiet.as_ref(), now);
             let last = changes.writes.len();
             if let Some(idempotency) = &idempotency {
                 changes = changes.write(Write::RememberAnswer(idempotency.answer(owner, &results, now)));
@@ -129,6 +135,7 @@ impl App {
         actor: Actor,
         results: &BulkResults,
         stored: &Loaded<TaskId, Task>,
+        quiet: Option<&Quiet>,
         now: Timestamp,
     ) -> (Changes, Vec<usize>) {
         let (mut all, mut items) = (Changes::new(), Vec::new());
@@ -138,7 +145,7 @@ impl App {
             if before == Some(after) {
                 continue;
             }
-            let changes = self.task_changes(actor, before, after, now);
+            let changes = self.task_changes(actor, before, after, quiet, now);
             items.extend(changes.writes.iter().map(|_| index));
             all = all.and(changes);
         }

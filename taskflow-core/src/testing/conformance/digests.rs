@@ -7,7 +7,9 @@ use super::sweeps::{MICRO, add_meeting, add_tasks, done, long_day, sunday, trash
 use crate::ports::{DigestQuery, Storage};
 use crate::testing::OpenStore;
 use crate::testing::sample::{guest, meeting, meeting_id, member, noon, task, task_id, user_id, users};
-use crate::{Day, Digest, Excerpt, Meeting, MeetingId, MeetingResponse, Participant, Task, TaskId, TaskPriority, Timestamp};
+use crate::{
+    Day, Digest, Excerpt, Meeting, MeetingId, MeetingResponse, Participant, Task, TaskId, TaskPriority, Timestamp,
+};
 
 /// Of that Sunday, at noon of some later day.
 fn of(n: u64) -> DigestQuery {
@@ -125,7 +127,7 @@ pub(super) async fn what_is_due_first_comes_before_what_matters_more(open: Arc<d
 
 pub(super) async fn where_nothing_is_due_soon_the_rest_comes_by_priority(open: Arc<dyn OpenStore>) {
     let store = two(&*open).await;
-    let ahead = |days| long_day().week.1.max(noon()) + Duration::from_hours(24 * days);
+    let ahead = |days: u64| long_day().week.1.max(noon()) + Duration::from_hours(24 * days);
     let high = |task: Task| Task { priority: TaskPriority::High, ..task };
     let low = |task: Task| Task { priority: TaskPriority::Low, ..task };
     let made = |task: Task, created_at| Task { created_at, ..task };
@@ -229,11 +231,8 @@ pub(super) async fn each_question_has_its_own_digest(open: Arc<dyn OpenStore>) {
         meetings: Excerpt { items: vec![Meeting { starts_at: today, ..meeting(1, 1) }], total: 1 },
         ..bare.clone()
     };
-    let next = Digest {
-        date: other_day,
-        later: Excerpt { items: vec![late, task(1, 1)], total: 2 },
-        ..Digest::of(other_day)
-    };
+    let next =
+        Digest { date: other_day, later: Excerpt { items: vec![late, task(1, 1)], total: 2 }, ..Digest::of(other_day) };
     let expected =
         [Digest { later: only(task(4, 2)), ..empty.clone() }, bare, whole.clone(), empty.clone(), next, whole];
     assert_eq!(found.len(), expected.len());

@@ -387,12 +387,55 @@ pub(super) async fn what_could_not_be_sent_is_late_while_it_waits_for_its_next_t
     settle(&store, 1, lease(1), Outcome::Retry { next_at: later, error: "450".to_owned() }).await;
     assert_eq!(oldest(after(5)).await, Some(noon()));
     assert_eq!(oldest(noon() - Duration::from_micros(1)).await, None, "nothing is late before it is due");
+    assert_eq!(oldest(later).await, Some(noon()), "what could not be sent waits since it was due");
     assert_eq!(claim(&store, later, lease(2)).await.len(), 3);
     assert_eq!(oldest(later).await, None);
     for n in 1..=3 {
         settle(&store, n, lease(2), delivered()).await;
     }
     assert_eq!(oldest(later).await, None);
+}
+
+pub(super) async fn what_is_held_forgets_what_kept_it_and_is_late_from_the_end_of_the_hold(open: Arc<dyn OpenStore>) {
+    let store = planned(&*open, (1..=2).map(welcome)).await;
+    let oldest = async |now| store.backlog(now).await.expect("a read").oldest_due_at;
+    claim(&store, noon(), lease(1)).await;
+    for n in 1..=2 {
+        settle(&store, n, lease(1), Outcome::Retry { next_at: after(5), error: "450".to_owned() }).await;
+    }
+    claim(&store, after(5), lease(2)).await;
+    let cancel = Write::CancelDelivery { key: welcome(2).dedupe_key, reason: "no".to_owned(), at: after(5) };
+    store.commit(&Changes::new().write(cancel)).await.expect("marked");
+    for n in 1..=2 {
+        settle(&store, n, lease(2), Outcome::Held { until: after(600) }).await;
+    }
+    let held = delivery(&store, 1).await;
+    assert_eq!((held.state, held.attempts, held.last_error), (DeliveryState::Scheduled, 1, None));
+    assert_eq!((held.due_at, held.next_at), (noon(), after(600)));
+    assert_eq!(oldest(after(599)).await, None);
+    assert_eq!(oldest(after(601)).await, Some(after(600)));
+    let cancelled = delivery(&store, 2).await;
+    assert_eq!((cancelled.state, cancelled.last_error.as_deref()), (DeliveryState::Cancelled, Some("450")));
+}
+
+pub(super) async fn only_what_is_scheduled_is_rescheduled(open: Arc<dyn OpenStore>) {
+    let store = planned(&*open, (1..=3).map(welcome)).await;
+    let reschedule =
+        |n| Write::RescheduleDelivery { key: welcome(n).dedupe_key, due_at: after(10), next_at: after(20) };
+    let all = (1..=4).map(reschedule).fold(Changes::new(), Changes::write);
+    claim(&store, noon(), lease(1)).await;
+    settle(&store, 1, lease(1), delivered()).await;
+    settle(&store, 3, lease(1), Outcome::Released { next_at: after(99), error: None }).await;
+    store.commit(&all).await.expect("rescheduled");
+    let times = async |n| {
+        let found = delivery(&store, n).await;
+        (found.due_at, found.next_at)
+    };
+    assert_eq!(times(1).await, (noon(), noon()));
+    assert_eq!(times(2).await, (noon(), noon()));
+    assert_eq!(times(3).await, (after(10), after(20)));
+    assert_eq!(claim(&store, after(19), lease(2)).await.len(), 0);
+    assert_eq!(claim(&store, after(20), lease(2)).await.len(), 1);
 }
 
 pub(super) async fn the_ledger_counts_every_state_and_balances(open: Arc<dyn OpenStore>) {

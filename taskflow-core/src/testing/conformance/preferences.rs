@@ -15,17 +15,17 @@ use crate::{
     PreferencesChange, ProfileChange, QuietHours, StoreError, User, UserId, Weekdays, Write,
 };
 
-fn minute(text: &str) -> LocalMinute {
+pub(super) fn minute(text: &str) -> LocalMinute {
     text.parse().expect("a minute")
 }
 
 /// Mail waits between these minutes of the reader's zone, which is Berlin's: an hour ahead of UTC.
-fn quiet(from: &str, until: &str) -> Preferences {
+pub(super) fn quiet(from: &str, until: &str) -> Preferences {
     let quiet_hours = Some(QuietHours::new(minute(from), minute(until)).expect("quiet hours"));
     Preferences { quiet_hours, ..Preferences::default() }
 }
 
-async fn set(world: &World, actor: Actor, preferences: Preferences) {
+pub(super) async fn set(world: &World, actor: Actor, preferences: Preferences) {
     world.app.change_preferences(actor, &preferences.into(), Expect::Any).await.expect("set");
 }
 
@@ -162,14 +162,14 @@ pub(super) async fn quiet_hours_hold_mail_until_they_end_and_use_no_attempt(open
     let world = World::new(&*open);
     let ada = Actor::User(world.somebody("ada").await);
     world.app.create_task(ada, due_at_two()).await.expect("a task");
-    set(&world, ada, quiet("14:45", "16:00")).await;
+    set(&world, ada, quiet("14:45", "14:55")).await;
     assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, NOBODY);
     let held = world.storage.deliveries_after(None, 9).await.expect("a ledger").pop().expect("a reminder");
     assert_eq!((held.state, held.attempts, held.last_error), (DeliveryState::Scheduled, 0, None));
-    assert_eq!(held.next_at.to_string(), "2026-11-22T15:00:00.000000Z");
+    assert_eq!(held.next_at.to_string(), "2026-11-22T13:55:00.000000Z");
     assert_eq!(held.due_at.to_string(), "2026-11-22T13:45:00.000000Z");
-    assert_eq!(world.told_at("2026-11-22T14:59:59.999999Z").await, NOBODY);
-    assert_eq!(world.told_at("2026-11-22T15:00:00Z").await, ["ada: Due soon"]);
+    assert_eq!(world.told_at("2026-11-22T13:54:59.999999Z").await, NOBODY);
+    assert_eq!(world.told_at("2026-11-22T13:55:00Z").await, ["ada: Due soon"]);
     let (sent, failed) = world.storage.delivery(held.id).await.expect("a read").expect("the reminder");
     assert_eq!((sent.state, sent.attempts, failed.len()), (DeliveryState::Delivered, 0, 0));
 }

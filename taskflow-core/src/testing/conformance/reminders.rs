@@ -300,3 +300,36 @@ pub(super) async fn a_reminder_by_hand_and_an_invitation_are_done_once_however_o
     world.app.add_participants_once(*ada, *id, vec![invitee("kim")], Expect::Any, once()).await.expect("answered");
     assert_eq!(world.told().await, ["kim: Cancelled"]);
 }
+
+pub(super) async fn of_several_reminders_whose_minutes_have_passed_the_nearest_leaves(open: Arc<dyn OpenStore>) {
+    let board = Board::new(&*open).await;
+    let Board { world, bob, id, .. } = &board;
+    // Chosen late.
+    world.clock.set(at("2026-11-23T09:30:00Z"));
+    world.app.set_own_reminders(*bob, *id, own(&[1440, 600, 60, 10])).await.expect("set");
+    assert_eq!(world.told().await, ["bob: Soon"]);
+    assert_eq!(world.told_at("2026-11-23T09:50:00Z").await, ["ada: Soon", "bob: Soon", "eve: Soon"]);
+    let (rows, _) = world.app.meeting_ledger(*bob, *id).await.expect("a ledger");
+    let expired: Vec<_> = rows.iter().filter(|row| row.state == crate::DeliveryState::Expired).collect();
+    assert_eq!(expired.len(), 2);
+    assert!(expired.iter().all(|row| row.reason == "a later reminder of the meeting has come due"));
+    // The meeting moves closer, past all but the last.
+    board.change(move_to("2026-11-24T10:00:00Z")).await;
+    let _changes = world.told_at("2026-11-23T09:55:00Z").await;
+    board.change(move_to("2026-11-23T10:25:00Z")).await;
+    assert_eq!(world.told().await, ["bob: Soon"], "an hour before, of three");
+    let _changes = world.told_at("2026-11-23T09:57:00Z").await;
+    // After downtime.
+    assert_eq!(world.told_at("2026-11-23T10:20:00Z").await, ["ada: Soon", "bob: Soon", "eve: Soon"]);
+    assert_eq!(board.ledger().await.due, 0);
+}
+
+pub(super) async fn a_reminder_by_hand_is_one_of_its_own(open: Arc<dyn OpenStore>) {
+    let Board { world, ada, bob, id } = Board::new(&*open).await;
+    world.app.set_own_reminders(bob, id, own(&[30, 10])).await.expect("set");
+    world.clock.set(at("2026-11-23T09:55:00Z"));
+    let minutes = ReminderMinutes::new(60).expect("fits");
+    world.app.remind_now(ada, id, Some(minutes), None).await.expect("sent");
+    let told = world.told().await;
+    assert_eq!(told.iter().filter(|one| *one == "bob: Soon").count(), 2, "{told:?}: by hand, and the nearest of two");
+}

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::super::App;
+use super::hold::could_leave_at;
 use crate::error::{BadRow, StoreError};
 use crate::ports::{Claimed, DigestQuery, Loaded, Viewer};
 use crate::{
@@ -22,6 +23,8 @@ pub(in super::super) struct Facts {
     pub(super) revisions: Loaded<(MeetingId, u64), Revision>,
     /// Who is being sent an invitation or a cancellation at this moment, as far as it matters to another notice.
     pub(super) in_flight: HashSet<(NoticeKind, ParticipantId)>,
+    /// Whose invitation leaves by itself: it is open, and no quiet hours hold it.
+    pub(super) awaits_invitation: HashSet<ParticipantId>,
     /// Who may have got an invitation of which nobody knows: it was offered to the relay, and no answer is known.
     pub(super) maybe_invited: HashSet<ParticipantId>,
     /// Addresses that get no mail, by their keys.
@@ -74,6 +77,7 @@ impl App {
             participants: Loaded::new(),
             revisions: Loaded::new(),
             in_flight: HashSet::new(),
+            awaits_invitation: HashSet::new(),
             maybe_invited: HashSet::new(),
             suppressed: HashSet::new(),
         };
@@ -89,7 +93,7 @@ impl App {
             if !told.is_empty() {
                 facts.revisions = self.store.revisions(&Vec::from_iter(told)).await?;
             }
-            (facts.in_flight, facts.maybe_invited) = self.notices_in_flight(claims, &facts).await?;
+            self.look_for_notices_in_flight(claims, &mut facts, now).await?;
             // A guest may have got an account since this was planned.
             users.extend(facts.participants.values().flatten().filter_map(|participant| participant.user_id));
             // A guest for whom no language was given is written to in the organizer's.
@@ -130,6 +134,10 @@ impl App {
                 Ok(Notice::DailySummary { date }) => (date, true),
                 _ => continue,
             };
+            // What was held over midnight tells of the day on which it is read.
+            let zone = &user.time_zone;
+            let was_held = could_leave_at(delivery, &user.preferences, zone) > delivery.due_at;
+            let date = if was_held { date.max(zone.wall_clock(now).at.date()) } else { date };
             ids.push(delivery.id);
             queries.push(DigestQuery { user_id, date, now, day: Day::of(date, &user.time_zone), whole });
         }
@@ -141,11 +149,12 @@ impl App {
 
     /// Who was changed or cancelled before their invitation is known to have arrived, or invited again before their
     /// cancellation is: as long as that is being sent. Rare, so a read per meeting will do.
-    async fn notices_in_flight(
+    async fn look_for_notices_in_flight(
         &self,
         claims: &[Claimed],
-        facts: &Facts,
-    ) -> Result<(HashSet<(NoticeKind, ParticipantId)>, HashSet<ParticipantId>), StoreError> {
+        facts: &mut Facts,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut unsure = BTreeSet::new();
         for Claimed { delivery, .. } in claims {
             let (meeting, participant, invites) = match &delivery.notice {
@@ -162,7 +171,6 @@ impl App {
             }
         }
         let here: HashSet<_> = claims.iter().map(|claimed| claimed.delivery.id).collect();
-        let (mut in_flight, mut maybe_invited) = (HashSet::new(), HashSet::new());
         for (kind, meeting) in unsure {
             let prefix = match kind {
                 NoticeKind::MeetingCancel => format!("meeting-cancel/{meeting}/"),
@@ -170,7 +178,10 @@ impl App {
             };
             let notices = self.outbox.deliveries_with_key(&prefix, MOST_NOTICES).await?;
             if kind == NoticeKind::MeetingInvite {
-                maybe_invited.extend(notices.iter().filter(|notice| may_have_arrived(notice)).filter_map(invited));
+                let arrived = notices.iter().filter(|notice| may_have_arrived(notice));
+                facts.maybe_invited.extend(arrived.filter_map(invited));
+                let awaited = notices.iter().filter(|notice| leaves_by_itself(notice, now));
+                facts.awaits_invitation.extend(awaited.filter_map(invited));
             }
             let claimed = notices.into_iter().filter(|notice| notice.state == DeliveryState::Claimed);
             // What is looked at together with it is no longer on its way when it is looked at again.
@@ -178,11 +189,11 @@ impl App {
                 if let Ok(Notice::MeetingInvite { participant, .. } | Notice::MeetingCancel { participant, .. }) =
                     notice.notice
                 {
-                    in_flight.insert((kind, participant));
+                    facts.in_flight.insert((kind, participant));
                 }
             }
         }
-        Ok((in_flight, maybe_invited))
+        Ok(())
     }
 }
 
@@ -191,6 +202,15 @@ impl App {
 pub(super) fn may_have_arrived(delivery: &Delivery) -> bool {
     let lost = delivery.reason == MAY_HAVE_ARRIVED;
     delivery.state != DeliveryState::Delivered && (lost || delivery.attempts > 0)
+}
+
+/// Whether it is open and waits for nothing but the relay.
+fn leaves_by_itself(delivery: &Delivery, now: Timestamp) -> bool {
+    match delivery.state {
+        DeliveryState::Claimed => true,
+        DeliveryState::Scheduled => delivery.next_at <= now || delivery.last_error.is_some(),
+        _ => false,
+    }
 }
 
 fn invited(delivery: &Delivery) -> Option<ParticipantId> {

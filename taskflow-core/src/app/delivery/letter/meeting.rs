@@ -7,14 +7,15 @@ use super::links::respond_link;
 use super::{Facts, Reader, cancelled, expired, found, reader};
 use crate::ports::CalendarEntry;
 use crate::{
-    CalendarMethod, CalendarPart, Invitation, Meeting, MeetingResponse, News, Notice, NoticeKind, Outcome, Participant,
-    ParticipantId, Timestamp, Told, Topic, news,
+    CalendarMethod, CalendarPart, Delivery, Invitation, Meeting, MeetingResponse, News, Notice, NoticeKind, Outcome,
+    Participant, ParticipantId, Timestamp, Told, Topic, news, reminder_minutes,
 };
 
 impl App {
     /// What a notice of a meeting says now, and what the participant knows once it is told.
     pub(super) fn meeting_topic(
         &self,
+        delivery: &Delivery,
         notice: &Notice,
         offered_before: bool,
         facts: &Facts,
@@ -38,9 +39,14 @@ impl App {
         let invitation = || Box::new(self.addressed(meeting, participant));
         match notice {
             Notice::MeetingLeft { .. } => Ok((Topic::MeetingLeft(invitation()), None)),
-            Notice::MeetingReminder { starts_at, message, .. } => {
+            Notice::MeetingReminder { starts_at, minutes, message, .. } => {
                 *reads = who_reads(meeting, participant, facts)?;
                 still_reminds(meeting, participant, *starts_at)?;
+                // Whatever minutes the organizer writes into one that is sent by hand, it is one of its own.
+                let asked = minutes.filter(|_| !delivery.dedupe_key.is_by_hand());
+                if asked.is_some_and(|minutes| a_nearer_one_is_due(meeting, participant, minutes, now)) {
+                    return Err(expired("a later reminder of the meeting has come due"));
+                }
                 Ok((Topic::MeetingReminder { invitation: invitation(), message: message.clone() }, None))
             }
             _ => {
@@ -63,6 +69,14 @@ impl App {
                     }
                     (Notice::MeetingInvite { .. }, None) if offered_before && !is_on(meeting, participant) => {
                         return Err(expired(MAY_HAVE_ARRIVED));
+                    }
+                    // The invitation waits for quiet hours to end, or never left: this tells what it would have told.
+                    (Notice::MeetingChange { version, .. }, Some(News::Invited))
+                        if !facts.awaits_invitation.contains(&participant.id)
+                            && meeting.burst.is_none_or(|burst| burst.version <= *version)
+                            && meeting.ends_at() > now =>
+                    {
+                        News::Invited
                     }
                     (notice, news) => still_tells(notice, news, meeting, in_flight, now)?,
                 };
@@ -145,6 +159,12 @@ fn still_reminds(meeting: &Meeting, participant: &Participant, starts_at: Timest
         () if participant.response == MeetingResponse::Declined => Err(cancelled("the participant declined")),
         () => Ok(()),
     }
+}
+
+/// Whether another reminder that a participant asks for, nearer to the meeting, has come due: it says all that this one does.
+fn a_nearer_one_is_due(meeting: &Meeting, participant: &Participant, minutes: u32, now: Timestamp) -> bool {
+    let mut nearer = reminder_minutes(meeting, participant).iter().filter(|other| other.get() < minutes);
+    nearer.any(|other| meeting.starts_at - other.duration() <= now)
 }
 
 /// The news, if this notice is the one to tell them.
