@@ -245,8 +245,9 @@ impl App {
         let user = self.active_user(UserId::from_uuid(link.id)).await?;
         let now = self.clock.now();
         let date = user.time_zone.wall_clock(now).at.date();
-        let day = Some(Day::of(date, &user.time_zone));
-        let found = self.sweeps.digests(&[DigestQuery { user_id: user.id, date, now, day }]).await?.pop();
+        let day = Day::of(date, &user.time_zone);
+        let query = DigestQuery { user_id: user.id, date, now, day, whole: true };
+        let found = self.sweeps.digests(&[query]).await?.pop();
         let digest = found.ok_or(LinkError::Dead(DeadLink::Gone))?.map_err(|bad| Error::Internal(bad.into()))?;
         let meetings: Vec<_> = digest.meetings.items.iter().map(|meeting| meeting.id).collect();
         let participants = self.store.participants(&meetings).await?;
