@@ -203,6 +203,14 @@ pub enum Actor {
 }
 
 impl Actor {
+    /// Tells the log what somebody who runs the service did, and to what; ids, never addresses.
+    pub(crate) fn acted(self, action: &'static str, on: std::fmt::Arguments<'_>) {
+        match self {
+            Self::User(by) => tracing::info!(%by, action, on = %on, "an administrator acted"),
+            Self::System => tracing::info!(by = "command line", action, on = %on, "an administrator acted"),
+        }
+    }
+
     /// The person, if it is one.
     #[must_use]
     pub fn user_id(self) -> Option<UserId> {

@@ -215,13 +215,16 @@ impl App {
             error: None,
         };
         self.commit(&Changes::new().write(Write::InsertRun(run.clone()))).await?;
+        actor.acted(if dry_run { "dry-run job" } else { "run job" }, format_args!("{job} run {}", run.id));
         Ok(run)
     }
 
     /// No longer follows the schedule of a job.
     pub async fn pause_job(&self, actor: Actor, job: JobName) -> Result<(), Error> {
         self.admit_admin(actor).await?;
-        self.commit(&Changes::new().write(Write::PauseJob { job, at: self.clock.now() })).await
+        self.commit(&Changes::new().write(Write::PauseJob { job, at: self.clock.now() })).await?;
+        actor.acted("pause job", format_args!("{job}"));
+        Ok(())
     }
 
     /// Follows the schedule of a job again from now on.
@@ -232,7 +235,9 @@ impl App {
         // One that nobody has looked after yet is not paused either.
         let Some(state) = states.iter().find(|state| state.job == job) else { return Ok(()) };
         let slot = self.jobs.plans.get(&job).map_or(now, |plan| plan.resumed(state.slot, now));
-        self.commit(&Changes::new().write(Write::ResumeJob { job, slot })).await
+        self.commit(&Changes::new().write(Write::ResumeJob { job, slot })).await?;
+        actor.acted("resume job", format_args!("{job}"));
+        Ok(())
     }
 
     fn due_slot(&self, state: &JobState, now: Timestamp) -> Option<DueSlot> {

@@ -64,6 +64,7 @@ impl App {
             }
             result => {
                 result?;
+                actor.acted("retry delivery", format_args!("delivery {id}"));
                 self.nudge();
                 Ok(self.delivery(actor, id).await?.0)
             }
@@ -79,6 +80,7 @@ impl App {
         let (key, at) = (delivery.dedupe_key, self.clock.now());
         let reason = "cancelled by who runs the service".to_owned();
         self.commit(&Changes::new().write(Write::CancelDelivery { key, reason, at })).await?;
+        actor.acted("cancel delivery", format_args!("delivery {id}"));
         Ok(self.delivery(actor, id).await?.0)
     }
 

@@ -28,8 +28,11 @@ impl App {
     /// No more mail to an address; for who runs the service.
     pub async fn suppress(&self, actor: Actor, email: EmailAddress, detail: String) -> Result<(), Error> {
         self.admit_admin(actor).await?;
+        let on = self.account_or_domain(&email).await?;
         let new = Suppression { email, cause: SuppressionCause::Admin, detail, at: self.clock.now() };
-        self.commit(&Changes::new().write(Write::Suppress(new))).await
+        self.commit(&Changes::new().write(Write::Suppress(new))).await?;
+        actor.acted("suppress address", format_args!("{on}"));
+        Ok(())
     }
 
     /// Mail to an address again; for who runs the service. `NotFound` when it gets mail.
@@ -38,7 +41,16 @@ impl App {
         if self.store.suppressed(std::slice::from_ref(email)).await?.is_empty() {
             return Err(Error::NotFound("suppression"));
         }
-        self.commit(&Changes::new().write(Write::Unsuppress(email.clone()))).await
+        self.commit(&Changes::new().write(Write::Unsuppress(email.clone()))).await?;
+        actor.acted("lift suppression", format_args!("{}", self.account_or_domain(email).await?));
+        Ok(())
+    }
+
+    /// What the log may know of an address: the account it belongs to, else its domain.
+    async fn account_or_domain(&self, email: &EmailAddress) -> Result<String, Error> {
+        let account = self.accounts.account(&Login::Email(email.key())).await?;
+        let domain = || format!("an address at {}", email.domain());
+        Ok(account.map_or_else(domain, |account| format!("the address of user {}", account.user.id)))
     }
 
     /// Reads a message that came back and takes note of it. Fails with `Invalid` (`message`) when it reports nothing.

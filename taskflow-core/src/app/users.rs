@@ -102,7 +102,16 @@ impl App {
             }
             let result = self.commit(&changes).await;
             if !race.lost(&result) {
-                return result.map(|()| after);
+                result?;
+                for (changed, action) in [
+                    (before.is_active != after.is_active, if after.is_active { "unlock" } else { "lock" }),
+                    (before.is_admin != after.is_admin, if after.is_admin { "grant admin" } else { "revoke admin" }),
+                ] {
+                    if changed {
+                        actor.acted(action, format_args!("user {id}"));
+                    }
+                }
+                return Ok(after);
             }
         }
     }

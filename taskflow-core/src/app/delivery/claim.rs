@@ -75,7 +75,10 @@ impl App {
                 Ok(Worded { mail, told, reminds }) => {
                     batch.ready.push(Ready { delivery, lease, held_until, mail, told, reminds });
                 }
-                Err(outcome) => batch.decided.push(Settlement { id: delivery.id, lease, at: now, outcome }),
+                Err(outcome) => {
+                    warn_when_discarded(&delivery, &outcome);
+                    batch.decided.push(Settlement { id: delivery.id, lease, at: now, outcome });
+                }
             }
             // Finding words takes processor time: mails on their way must not wait for those of the whole batch.
             let_others().await;
@@ -95,4 +98,29 @@ async fn let_others() {
         Poll::Pending
     })
     .await;
+}
+
+/// Tells the log of a mail that is given up: which, of what kind and why, without any address.
+pub(super) fn warn_when_discarded(delivery: &Delivery, outcome: &Outcome) {
+    if let Outcome::Discarded { error } = outcome {
+        let (id, kind) = (delivery.id, delivery.kind);
+        tracing::warn!(delivery = %id, %kind, reason = without_addresses(error), "a mail was discarded");
+    }
+}
+
+/// Relays like to repeat the address that they refuse.
+fn without_addresses(reason: &str) -> String {
+    let words = reason.split_whitespace().map(|word| if word.contains('@') { "(address)" } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_has_no_address() {
+        let reason = "550 5.1.1 <ada@example.org>: user unknown (ada@example.org)";
+        assert_eq!(without_addresses(reason), "550 5.1.1 (address) user unknown (address)");
+    }
 }

@@ -15,7 +15,7 @@ use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, Either, select};
 use futures_util::stream::FuturesUnordered;
 
-use super::claim::{Batch, Ready};
+use super::claim::{Batch, Ready, warn_when_discarded};
 use super::{App, DeliveryReport};
 use crate::error::StoreError;
 use crate::ports::{Accepted, HeldLease, MailError, Mailer, ReminderSent, Settled, Signal};
@@ -256,6 +256,7 @@ impl<'a> Sender<'a> {
                 }
                 self.sent += 1;
                 let outcome = self.outcome(&sent, result);
+                warn_when_discarded(&sent.delivery, &outcome);
                 self.outcomes.push((self.settlement(sent.delivery.id, sent.lease, outcome), true));
             }
             Step::Settled(Ok(settled)) => {
