@@ -8,7 +8,7 @@ use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::types::Oid;
-use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo, PgValueRef};
+use sqlx::postgres::{PgArgumentBuffer, PgDatabaseError, PgSeverity, PgTypeInfo, PgValueRef};
 use sqlx::{Decode, Encode, Postgres, Type};
 use taskflow_core::{BadRow, StoreError, Timestamp};
 
@@ -23,6 +23,16 @@ pub(crate) enum PgStoreError {
     NoTransaction,
     #[error("PostgreSQL 15 or later is needed, and this is {0}")]
     TooOld(u32),
+    #[error("database {database:?} has the encoding {encoding}, and only UTF8 can store every text")]
+    Encoding { database: String, encoding: String },
+    #[error("its schema is older than this release: migrations are pending ({0})")]
+    Pending(usize),
+    #[error("it needs a newer release, one that knows migration {needs:04}; this one knows those up to {knows:04}")]
+    TooNew { needs: i64, knows: i64 },
+    #[error("the database only reads: it is a hot standby, or default_transaction_read_only is on")]
+    ReadOnly,
+    #[error("the disk of the database server is full")]
+    Full,
     #[error("a write ended abnormally")]
     Aborted(#[source] tokio::task::JoinError),
 }
@@ -30,42 +40,68 @@ pub(crate) enum PgStoreError {
 impl From<PgStoreError> for StoreError {
     fn from(error: PgStoreError) -> Self {
         match &error {
-            PgStoreError::NoAnswer(_) => Self::Unavailable(error.into()),
+            PgStoreError::NoAnswer(_) | PgStoreError::ReadOnly | PgStoreError::Full => Self::Unavailable(error.into()),
             // A task ends abnormally by a panic, or because the runtime is shutting down.
             PgStoreError::Aborted(join) if join.is_cancelled() => Self::Unavailable(error.into()),
             PgStoreError::Aborted(_)
             | PgStoreError::Unknown(_)
             | PgStoreError::NoTransaction
+            | PgStoreError::Encoding { .. }
+            | PgStoreError::Pending(_)
+            | PgStoreError::TooNew { .. }
             | PgStoreError::TooOld(_) => Self::Internal(error.into()),
         }
     }
 }
 
-/// Says what the caller can do about an error of the database: try later, or look for the bug.
+/// Sorts an error of the database by what the caller can do: try again later, or look for the bug.
 pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
-    let passing =
-        is_lost(&error) || code(&error).is_some_and(|code| PASSING.iter().any(|class| code.starts_with(class)));
+    let passing = is_lost(&error) || code(&error).is_some_and(|code| PASSING.contains(&code));
     if passing { StoreError::Unavailable(error.into()) } else { StoreError::Internal(error.into()) }
 }
 
-/// Classes of PostgreSQL's codes, and single codes, after which the same call may succeed: a connection that failed (08),
-/// a transaction rolled back as the loser of a race (40), too little of something (53), an object in use and lock
-/// time-outs (55), an operator who intervened and statement time-outs (57), failures of the system below (58), and
-/// sessions that were idle in a transaction for too long (25P03). A server that only reads (25006) has yet to take over from
-/// one that failed.
-const PASSING: [&str; 8] = ["08", "40", "53", "55", "57", "58", "25P03", "25006"];
+/// The SQLSTATEs of statements after which the same call may succeed later. Each is provoked by a test
+/// (`tests/store/passing.rs`); a code that no test provokes does not belong here.
+///
+/// What ends a session (severity `FATAL` or `PANIC`: an administrator's shutdown, a crash, no room for another connection,
+/// a server that is starting, a database that is being restored, a role or a password that was changed) needs no entry:
+/// the connection is [lost](is_lost), whatever the code.
+const PASSING: [&str; 9] = [
+    READ_ONLY,
+    SERIALIZATION_FAILURE,
+    DEADLOCK_DETECTED,
+    "42P01", // undefined_table: a dump is being restored
+    DISK_FULL,
+    "53200", // out_of_memory: also of shared memory for locks
+    "55P03", // lock_not_available: lock_timeout
+    "57014", // query_canceled: statement_timeout, or an administrator
+    "58030", // io_error
+];
 
-/// Whether the connection that gave this error is of no use any more: it is dead, or (25) stands in a transaction that
-/// somebody has left open.
+/// `read_only_sql_transaction`: the server is a hot standby, or `default_transaction_read_only` is on.
+const READ_ONLY: &str = "25006";
+const SERIALIZATION_FAILURE: &str = "40001";
+const DEADLOCK_DETECTED: &str = "40P01";
+const DISK_FULL: &str = "53100";
+
+/// Whether the connection that gave this error is of no use any more: the session has ended, or (class 25) it stands in a
+/// transaction that somebody has left open, or may only read.
 pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::BeginFailed => true,
+        sqlx::Error::AnyDriverError(error) => matches!(error.downcast_ref(), Some(PgStoreError::ReadOnly)),
         sqlx::Error::Database(_) => {
-            code(error).is_some_and(|code| ["08", "57P", "25"].iter().any(|c| code.starts_with(c)))
+            let ended = |error: &PgDatabaseError| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic);
+            database(error).is_some_and(|error| ended(error) || error.code().starts_with("25"))
         }
         _ => false,
     }
+}
+
+/// Whether the disk of the server is full.
+pub(crate) fn is_full(error: &StoreError) -> bool {
+    database_error(error).and_then(code) == Some(DISK_FULL)
 }
 
 /// The error of the database inside, if it is one.
@@ -76,8 +112,6 @@ pub(crate) fn database_error(error: &StoreError) -> Option<&sqlx::Error> {
 
 /// Whether the database says that it rolled the transaction back, so that running it again is safe and may help.
 pub(crate) fn is_rolled_back(error: &StoreError) -> bool {
-    const SERIALIZATION_FAILURE: &str = "40001";
-    const DEADLOCK_DETECTED: &str = "40P01";
     let code = database_error(error).and_then(code);
     code.is_some_and(|code| code == SERIALIZATION_FAILURE || code == DEADLOCK_DETECTED)
 }
@@ -92,8 +126,12 @@ pub(crate) fn migrate_error(error: MigrateError) -> StoreError {
 
 /// SQLSTATE.
 fn code(error: &sqlx::Error) -> Option<&str> {
-    let error = error.as_database_error()?.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()?;
-    Some(error.code())
+    database(error).map(PgDatabaseError::code)
+}
+
+/// What the server said.
+fn database(error: &sqlx::Error) -> Option<&PgDatabaseError> {
+    error.as_database_error()?.try_downcast_ref()
 }
 
 /// A `timestamptz` as microseconds since 1970, whatever it is: PostgreSQL knows instants that nobody else can write.

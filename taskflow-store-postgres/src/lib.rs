@@ -43,6 +43,7 @@ mod connection;
 mod deliveries;
 mod error;
 mod feed;
+mod full_disk;
 mod mailbox;
 mod meetings;
 mod nodes;

@@ -1,10 +1,9 @@
 //! The migrations: run, listed and shown.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use sqlx::migrate::{Migrate, Migrator};
-use sqlx::{ConnectOptions, Connection, PgPool};
+use sqlx::migrate::{Migration, Migrator};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 use taskflow_core::StoreError;
 
 use crate::error::{PgStoreError, migrate_error, store_error};
@@ -12,6 +11,7 @@ use crate::store::PgStore;
 
 /// Ours alone: a host may keep its own beside it.
 const MIGRATIONS_TABLE: &str = "taskflow.migrations";
+const INFO_TABLE: &str = "taskflow.schema_info";
 const SCHEMA: &str = "taskflow";
 
 /// As the server numbers itself.
@@ -26,6 +26,8 @@ pub struct MigrationStatus {
     pub description: String,
     /// Whether it was run.
     pub applied: bool,
+    /// Whether this build knows it; one that it does not know was made by a newer release.
+    pub known: bool,
 }
 
 /// The SQL of all migrations in their order: everything this store needs in a database, for `psql -f`.
@@ -81,7 +83,7 @@ pub(crate) async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
     let mut conn = connecting.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(store_error)?;
     let result = match conn.server_version_num() {
         Some(version) if version < OLDEST => Err(PgStoreError::TooOld(version / 10_000).into()),
-        _ => migrator().run_direct(None, &mut conn, false).await.map_err(migrate_error),
+        _ => migrate_over(&mut conn).await,
     };
     if let Err(error) = conn.close().await {
         tracing::debug!(
@@ -92,26 +94,105 @@ pub(crate) async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
     result
 }
 
-/// Lists all migrations; nothing is written.
-pub(crate) async fn status(store: &PgStore) -> Result<Vec<MigrationStatus>, StoreError> {
-    let exists: bool =
-        store.read(|conn| Box::pin(sqlx::query_scalar(HAS_MIGRATIONS).bind(MIGRATIONS_TABLE).fetch_one(conn))).await?;
-    let mut applied = BTreeSet::new();
-    if exists {
-        let listed =
-            store.read(|conn| Box::pin(async { Ok(conn.list_applied_migrations(MIGRATIONS_TABLE).await) })).await?;
-        applied.extend(listed.map_err(migrate_error)?.into_iter().map(|row| row.version));
-    }
-    let known = migrator();
-    let status = known.iter().map(|migration| MigrationStatus {
-        version: migration.version,
-        description: migration.description.to_string(),
-        applied: applied.contains(&migration.version),
-    });
-    Ok(status.collect())
+/// Refuses a database that cannot store every text. `SQL_ASCII` can, but does not check what others write.
+pub(crate) async fn check_encoding(store: &PgStore) -> Result<(), StoreError> {
+    let (encoding, database): (String, String) =
+        store.read(|conn| Box::pin(sqlx::query_as(ENCODING).fetch_one(conn))).await?;
+    if encoding == "UTF8" { Ok(()) } else { Err(PgStoreError::Encoding { database, encoding }.into()) }
 }
 
-const HAS_MIGRATIONS: &str = "SELECT pg_catalog.to_regclass($1) IS NOT NULL";
+const ENCODING: &str = "SELECT pg_catalog.current_setting('server_encoding'), pg_catalog.current_database()::text";
+
+/// A role that may not create anything serves all the same when there is nothing to create.
+async fn migrate_over(conn: &mut PgConnection) -> Result<(), StoreError> {
+    let applied = Applied::read(conn).await.map_err(store_error)?;
+    applied.admits_this_build()?;
+    if applied.pending() == 0 {
+        return Ok(());
+    }
+    migrator().run_direct(None, conn, false).await.map_err(migrate_error)
+}
+
+/// Fails when migrations are pending, or when the database asks for a newer release.
+pub(crate) async fn ensure_current(store: &PgStore) -> Result<(), StoreError> {
+    let applied = store.read(|conn| Box::pin(Applied::read(conn))).await?;
+    applied.admits_this_build()?;
+    match applied.pending() {
+        0 => Ok(()),
+        pending => Err(PgStoreError::Pending(pending).into()),
+    }
+}
+
+/// Lists all migrations, also those of newer releases; nothing is written.
+pub(crate) async fn status(store: &PgStore) -> Result<Vec<MigrationStatus>, StoreError> {
+    Ok(store.read(|conn| Box::pin(Applied::read(conn))).await?.status())
+}
+
+/// What a database says of its schema.
+struct Applied {
+    /// Version, description and checksum of each migration that was run.
+    migrations: Vec<(i64, String, Vec<u8>)>,
+    /// The newest migration that a program must know to use the database; breaking migrations set it.
+    min_version: Option<i64>,
+}
+
+impl Applied {
+    async fn read(conn: &mut PgConnection) -> sqlx::Result<Self> {
+        let (migrations, info): (bool, bool) =
+            sqlx::query_as(EXISTING).bind(MIGRATIONS_TABLE).bind(INFO_TABLE).fetch_one(&mut *conn).await?;
+        Ok(Self {
+            migrations: if migrations { sqlx::query_as(APPLIED).fetch_all(&mut *conn).await? } else { Vec::new() },
+            min_version: if info { sqlx::query_scalar(MIN_VERSION).fetch_optional(conn).await? } else { None },
+        })
+    }
+
+    fn admits_this_build(&self) -> Result<(), StoreError> {
+        let knows = migrator().iter().map(|migration| migration.version).max().unwrap_or_default();
+        match self.min_version {
+            Some(needs) if needs > knows => Err(PgStoreError::TooNew { needs, knows }.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// How many migrations of this build were not run, or were run with other statements.
+    fn pending(&self) -> usize {
+        let migrator = migrator();
+        let is_applied = |known: &&Migration| {
+            self.migrations.iter().any(|(version, _, checksum)| {
+                *version == known.version && checksum.as_slice() == known.checksum.as_ref()
+            })
+        };
+        migrator.iter().filter(|migration| !is_applied(migration)).count()
+    }
+
+    fn status(&self) -> Vec<MigrationStatus> {
+        let known = migrator();
+        let mut status: Vec<_> = known
+            .iter()
+            .map(|migration| MigrationStatus {
+                version: migration.version,
+                description: migration.description.to_string(),
+                applied: self.migrations.iter().any(|(version, ..)| *version == migration.version),
+                known: true,
+            })
+            .collect();
+        let newer = self.migrations.iter().filter(|(version, ..)| !known.version_exists(*version));
+        status.extend(newer.map(|(version, description, _)| MigrationStatus {
+            version: *version,
+            description: description.clone(),
+            applied: true,
+            known: false,
+        }));
+        status.sort_by_key(|migration| migration.version);
+        status
+    }
+}
+
+const EXISTING: &str = "SELECT pg_catalog.to_regclass($1) IS NOT NULL, pg_catalog.to_regclass($2) IS NOT NULL";
+
+const APPLIED: &str = "SELECT version, description, checksum FROM taskflow.migrations WHERE success ORDER BY version";
+
+const MIN_VERSION: &str = "SELECT value FROM taskflow.schema_info WHERE name = 'min_version'";
 
 fn migrator() -> Migrator {
     let mut migrator = sqlx::migrate!("./migrations");

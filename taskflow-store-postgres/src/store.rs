@@ -19,6 +19,7 @@ use tracing::Instrument;
 use crate::commit::Batch;
 use crate::connection::{Borrowed, Trust, Work};
 use crate::error::{PgStoreError, database_error, is_lost, is_rolled_back, store_error};
+use crate::full_disk::FullDisk;
 use crate::options::{ANSWER_TIMEOUT, PgOptions};
 use crate::schema::{self, MigrationStatus};
 use crate::{answers, feed, mailbox, meetings, suppressions, tasks, users};
@@ -38,6 +39,7 @@ use crate::{answers, feed, mailbox, meetings, suppressions, tasks, users};
 pub struct PgStore {
     pool: PgPool,
     answer_timeout: Duration,
+    full: FullDisk,
 }
 
 impl PgStore {
@@ -47,11 +49,10 @@ impl PgStore {
     /// The connection stays alive by itself: after a restart of the server the store works again without help.
     pub async fn connect(url: &str, options: PgOptions) -> Result<Self, StoreError> {
         let pool = options.pool().connect_lazy_with(options.target(url)?);
-        let store = Self { pool, answer_timeout: options.answer_timeout };
+        let store = Self { pool, answer_timeout: options.answer_timeout, full: FullDisk::default() };
+        schema::check_encoding(&store).await?;
         if options.migrates {
             store.migrate().await?;
-        } else {
-            store.ping().await?;
         }
         Ok(store)
     }
@@ -60,15 +61,20 @@ impl PgStore {
     /// how many there are, how long statements may take and how durable a commit is.
     #[must_use]
     pub fn from_pool(pool: PgPool) -> Self {
-        Self { pool, answer_timeout: ANSWER_TIMEOUT }
+        Self { pool, answer_timeout: ANSWER_TIMEOUT, full: FullDisk::default() }
     }
 
-    /// Brings the schema up to date, over a connection of its own. Any number of processes may do it at the same time.
+    /// Brings the schema up to date, over a connection of its own; needs no right to create anything when it is. Any number of processes may do it at the same time.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         schema::migrate(&self.pool).await
     }
 
-    /// All migrations this build knows, and whether the database has them.
+    /// Fails when migrations are pending, or when the database asks for a newer release. Nothing is written.
+    pub async fn ensure_current(&self) -> Result<(), StoreError> {
+        schema::ensure_current(self).await
+    }
+
+    /// All migrations that this build knows or the database has.
     pub async fn migrations_status(&self) -> Result<Vec<MigrationStatus>, StoreError> {
         schema::status(self).await
     }
@@ -139,7 +145,7 @@ impl PgStore {
             tokio::time::timeout(limit, run).await.unwrap_or_else(|_| Err(PgStoreError::NoAnswer(limit).into()))
         };
         match tokio::spawn(run.in_current_span()).await {
-            Ok(result) => result,
+            Ok(result) => result.inspect_err(|error| self.full.note(error)),
             Err(ended) => Err(PgStoreError::Aborted(ended).into()),
         }
     }
@@ -201,9 +207,10 @@ fn pause(attempt: u32) -> Duration {
     Duration::from_micros(random % (10_000 << attempt))
 }
 
-/// Whatever the defaults of the database are. Nothing is deferrable here; saying so has PostgreSQL refuse a connection on which a transaction is under way already
-/// (one of a host whose `begin` was cancelled: sqlx 0.9.0, its issue 4385). A plain `BEGIN` would join it.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE";
+/// Whatever isolation the database has as its default; that it only reads is respected. Nothing is deferrable here; saying
+/// so has PostgreSQL refuse a connection on which a transaction is under way already (one of a host whose `begin` was
+/// cancelled: sqlx 0.9.0, its issue 4385). A plain `BEGIN` would join it.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED NOT DEFERRABLE";
 
 impl fmt::Debug for PgStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -218,15 +225,25 @@ impl Store for PgStore {
             return Ok(());
         }
         let batch = Arc::new(Batch::new(changes)?);
-        self.write(move |conn| {
+        let committed = self.write(move |conn| {
             let batch = batch.clone();
             Box::pin(async move { batch.apply(conn).await })
-        })
-        .await
+        });
+        committed.await.inspect(|()| self.full.clear())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.read(|conn| Box::pin(sqlx::query(PING).execute(conn))).await.map(drop)
+        self.full.check()?;
+        self.read(|conn| {
+            Box::pin(async move {
+                // A session keeps the default it began with; the next one may find another, so that this one is replaced.
+                match sqlx::query_scalar(PING).fetch_one(conn).await? {
+                    true => Err(sqlx::Error::AnyDriverError(PgStoreError::ReadOnly.into())),
+                    false => Ok(()),
+                }
+            })
+        })
+        .await
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
@@ -350,4 +367,5 @@ impl Store for PgStore {
     }
 }
 
-const PING: &str = "SELECT 1";
+/// A hot standby says `on`, whatever its settings.
+const PING: &str = "SELECT pg_catalog.current_setting('transaction_read_only') = 'on'";

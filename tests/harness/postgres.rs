@@ -132,6 +132,7 @@ pub(crate) struct Cluster {
     folder: TempDir,
     binaries: PathBuf,
     settings: Vec<String>,
+    environment: Vec<(&'static str, String)>,
     port: Option<u16>,
     /// The shell that watches over the server; absent while it is stopped.
     watcher: Option<Child>,
@@ -160,6 +161,11 @@ impl Cluster {
 
     /// The same with settings of `postgresql.conf`.
     pub(crate) fn start_with(settings: &[&str], port: Option<u16>) -> Self {
+        Self::start_in(settings, port, Vec::new())
+    }
+
+    /// The same with variables in the environment of the server.
+    pub(crate) fn start_in(settings: &[&str], port: Option<u16>, environment: Vec<(&'static str, String)>) -> Self {
         let binaries = binaries();
         let folder = TempDir::with_prefix("taskflow-pg-").expect("a folder");
         let mut settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
@@ -169,7 +175,7 @@ impl Cluster {
             Some(port) => settings.extend(["listen_addresses=127.0.0.1".to_owned(), format!("port={port}")]),
             None => settings.push("listen_addresses=".to_owned()),
         }
-        let mut cluster = Self { folder, binaries, settings, port, watcher: None };
+        let mut cluster = Self { folder, binaries, settings, environment, port, watcher: None };
         if let Some((user, group)) = unprivileged() {
             std::os::unix::fs::chown(cluster.folder.path(), Some(user), Some(group)).expect("a folder of the server's");
         }
@@ -215,6 +221,7 @@ impl Cluster {
             self.folder.path().display()
         );
         let mut command = self.as_server(Command::new("sh"));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.args(["-c", &watch]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
         // A group of its own: a Ctrl-C is for the tests, and the shell learns of it by the pipe.
         self.watcher = Some(command.process_group(0).spawn().expect("a shell"));
@@ -249,7 +256,8 @@ impl Cluster {
         fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 
-    fn data(&self) -> PathBuf {
+    /// The folder of its data.
+    pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 

@@ -50,7 +50,8 @@ pub trait Store: Send + Sync {
     /// * Empty changes are `Ok`.
     async fn commit(&self, changes: &Changes) -> Result<(), StoreError>;
 
-    /// Whether the store answers.
+    /// Whether the store answers and can be written, as far as that shows without writing much. `Unavailable` when it
+    /// cannot: it only reads, its disk was full at the last write, or its file is another one.
     async fn ping(&self) -> Result<(), StoreError>;
 
     /// A person.

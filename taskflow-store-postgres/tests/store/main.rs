@@ -1,5 +1,7 @@
 //! What only this store promises: hosts, races, dropped calls, outages, plans of statements and damaged rows.
 
+#[path = "../../../tests/harness/failing_disk.rs"]
+mod failing_disk;
 #[path = "../../../tests/harness/postgres.rs"]
 mod postgres;
 #[path = "../../../tests/harness/proxy.rs"]
@@ -10,6 +12,7 @@ mod jobs;
 mod mail;
 mod meetings;
 mod outages;
+mod passing;
 mod plans;
 mod pulses;
 mod races;
