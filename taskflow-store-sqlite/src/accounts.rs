@@ -47,7 +47,7 @@ impl Accounts for SqliteStore {
             Login::Email(key) => (BY_EMAIL, key),
         };
         let row: Option<AccountRow> =
-            sqlx::query_as(statement).bind(key).fetch_optional(self.reader()).await.map_err(store_error)?;
+            sqlx::query_as(statement).bind(key).fetch_optional(&self.reader()?).await.map_err(store_error)?;
         let Some(row) = row else { return Ok(None) };
         Ok(Some(Account { user: User::try_from(row.user)?, password: row.password.map(PasswordHash::new) }))
     }
@@ -55,26 +55,26 @@ impl Accounts for SqliteStore {
     async fn password(&self, user: UserId) -> Result<Option<PasswordHash>, StoreError> {
         let hash: Option<String> = sqlx::query_scalar(PASSWORD)
             .bind(user.to_string())
-            .fetch_optional(self.reader())
+            .fetch_optional(&self.reader()?)
             .await
             .map_err(store_error)?;
         Ok(hash.map(PasswordHash::new))
     }
 
     async fn token(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
-        tokens::token(self.reader(), id).await
+        tokens::token(&self.reader()?, id).await
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        sessions::session(self.reader(), id).await
+        sessions::session(&self.reader()?, id).await
     }
 
     async fn sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
-        sessions::sessions(self.reader(), user, now).await
+        sessions::sessions(&self.reader()?, user, now).await
     }
 
     async fn ended_sessions(&self, since: Timestamp) -> Result<Vec<SessionId>, StoreError> {
-        sessions::ended(self.reader(), since).await
+        sessions::ended(&self.reader()?, since).await
     }
 }
 

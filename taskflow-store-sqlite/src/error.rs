@@ -1,7 +1,7 @@
 //! Errors of the database by what the caller can do, and reading columns that may hold bad data.
 
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use sqlx::migrate::MigrateError;
@@ -16,6 +16,18 @@ pub(crate) enum SqliteStoreError {
         #[source]
         source: std::io::Error,
     },
+    #[error("there is no database {}", absolute(.0))]
+    Missing(PathBuf),
+    #[error("another file has taken the place of {}; it is being opened", absolute(.0))]
+    Replaced(PathBuf),
+    #[error("{} is no database of TaskFlow", absolute(.0))]
+    Foreign(PathBuf),
+    #[error("its schema is older than this release: migrations are pending ({0})")]
+    Pending(usize),
+    #[error("it needs a newer release, one that knows migration {needs:04}; this one knows those up to {knows:04}")]
+    TooNew { needs: i64, knows: i64 },
+    #[error("the database could not be written a moment ago")]
+    Unwritable,
     #[error("this build of the store does not know how to write {0}")]
     Unknown(&'static str),
     #[error("a write ended abnormally")]
@@ -25,19 +37,26 @@ pub(crate) enum SqliteStoreError {
 impl From<SqliteStoreError> for StoreError {
     fn from(error: SqliteStoreError) -> Self {
         match &error {
-            SqliteStoreError::Create { .. } => Self::Unavailable(error.into()),
+            SqliteStoreError::Create { .. }
+            | SqliteStoreError::Missing(_)
+            | SqliteStoreError::Replaced(_)
+            | SqliteStoreError::Foreign(_)
+            | SqliteStoreError::Unwritable => Self::Unavailable(error.into()),
             // A task ends abnormally by a panic, or because the runtime is shutting down.
             SqliteStoreError::Aborted(join) if join.is_cancelled() => Self::Unavailable(error.into()),
-            SqliteStoreError::Aborted(_) | SqliteStoreError::Unknown(_) => Self::Internal(error.into()),
+            SqliteStoreError::Aborted(_)
+            | SqliteStoreError::Unknown(_)
+            | SqliteStoreError::Pending(_)
+            | SqliteStoreError::TooNew { .. } => Self::Internal(error.into()),
         }
     }
 }
 
-/// Says what the caller can do about an error of the database: try later, or look for the bug.
+/// Sorts an error of the database by what the caller can do: try again later, or look for the bug.
 pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     let passing = match &error {
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) => true,
-        sqlx::Error::Database(_) => matches!(primary_code(&error), Some(BUSY | LOCKED | IOERR | FULL | CANTOPEN)),
+        sqlx::Error::Database(_) => primary_code(&error).is_some_and(|code| PASSING.contains(&code)),
         _ => false,
     };
     if passing { StoreError::Unavailable(error.into()) } else { StoreError::Internal(error.into()) }
@@ -51,11 +70,26 @@ pub(crate) fn migrate_error(error: MigrateError) -> StoreError {
     }
 }
 
+/// The result codes after which the same call may succeed later, most of them once an operator has done something. Each is
+/// provoked by a test (`tests/store/passing.rs`); a code that no test provokes does not belong here.
+const PASSING: [u32; 8] = [BUSY, LOCKED, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB];
+
 const BUSY: u32 = 5;
 const LOCKED: u32 = 6;
+const READONLY: u32 = 8;
 const IOERR: u32 = 10;
+/// The file was overwritten while it was open, or is damaged: it takes another file, not another program.
+const CORRUPT: u32 = 11;
 const FULL: u32 = 13;
 const CANTOPEN: u32 = 14;
+const NOTADB: u32 = 26;
+
+/// Whether an error of a write shows that the database cannot be written at all for now.
+pub(crate) fn cannot_be_written(error: &StoreError) -> bool {
+    let StoreError::Unavailable(source) = error else { return false };
+    let code = source.downcast_ref().and_then(primary_code);
+    code.is_some_and(|code| [READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB].contains(&code))
+}
 
 /// Whether somebody else has what was asked for, and was not waited for long enough.
 pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
@@ -66,6 +100,17 @@ pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
 fn primary_code(error: &sqlx::Error) -> Option<u32> {
     let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
     Some(code & 0xff)
+}
+
+/// A path from the root, for people.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
+
+/// An error and everything beneath it, on one line.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// A table whose columns are read into values of core. Errors name table and column, never the value.

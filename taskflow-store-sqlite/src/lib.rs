@@ -37,6 +37,7 @@
 mod accounts;
 mod answers;
 mod commit;
+mod database;
 mod deliveries;
 mod error;
 mod feed;

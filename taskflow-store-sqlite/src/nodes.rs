@@ -59,7 +59,7 @@ impl Nodes for SqliteStore {
     }
 
     async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
-        read(self.reader()).await
+        read(&self.reader()?).await
     }
 
     async fn forget_nodes(&self, silent_for: Duration) -> Result<u64, StoreError> {

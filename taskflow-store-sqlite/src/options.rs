@@ -18,6 +18,7 @@ pub struct SqliteOptions {
     pub(crate) busy_timeout: Duration,
     pub(crate) readers: u32,
     pub(crate) migrates: bool,
+    pub(crate) creates: bool,
 }
 
 impl Default for SqliteOptions {
@@ -27,6 +28,7 @@ impl Default for SqliteOptions {
             busy_timeout: Duration::from_secs(5),
             readers: 4,
             migrates: true,
+            creates: true,
         }
     }
 }
@@ -53,6 +55,13 @@ impl SqliteOptions {
         self
     }
 
+    /// Opens only a file that is there; `Unavailable` when there is none.
+    #[must_use]
+    pub fn without_creating(mut self) -> Self {
+        self.creates = false;
+        self
+    }
+
     /// Opens the database as it is, without running migrations.
     #[must_use]
     pub fn without_migrating(mut self) -> Self {
@@ -69,8 +78,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// That needs the file alone for a moment, and SQLite refuses at once whoever wants it at the same time, instead of letting
 /// them wait their turn. So they ask again, for as long as they would wait for a lock.
 pub(crate) async fn writer(target: SqliteConnectOptions, options: &SqliteOptions) -> Result<SqlitePool, StoreError> {
-    let target =
-        target.create_if_missing(true).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
+    // The file is there already: one that goes away meanwhile is not made again.
+    let target = target.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
     let deadline = Instant::now() + options.busy_timeout;
     loop {
         let connected = pool(options.acquire_timeout).max_connections(1).connect_with(target.clone()).await;

@@ -84,7 +84,7 @@ impl Outbox for SqliteStore {
         let (oldest_due_at, next_at): (Option<i64>, Option<i64>) = sqlx::query_as(BACKLOG)
             .bind(now.as_micros())
             .bind(ranks())
-            .fetch_one(self.reader())
+            .fetch_one(&self.reader()?)
             .await
             .map_err(store_error)?;
         Ok(Backlog {
@@ -94,7 +94,7 @@ impl Outbox for SqliteStore {
     }
 
     async fn ledger(&self) -> Result<Ledger, StoreError> {
-        let rows: Vec<(String, i64)> = sqlx::query_as(LEDGER).fetch_all(self.reader()).await.map_err(store_error)?;
+        let rows: Vec<(String, i64)> = sqlx::query_as(LEDGER).fetch_all(&self.reader()?).await.map_err(store_error)?;
         let mut ledger = Ledger::default();
         for (state, count) in rows {
             let count: u64 = TABLE.number("state", count)?;
@@ -112,7 +112,7 @@ impl Outbox for SqliteStore {
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError> {
         // One snapshot for both, so that the attempts are as many as the delivery says.
-        let mut snapshot = self.reader().begin().await.map_err(store_error)?;
+        let mut snapshot = self.reader()?.begin().await.map_err(store_error)?;
         let row: Option<DeliveryRow> =
             sqlx::query_as(DELIVERY).bind(id.to_string()).fetch_optional(&mut *snapshot).await.map_err(store_error)?;
         let Some(row) = row else { return Ok(None) };
@@ -130,7 +130,7 @@ impl Outbox for SqliteStore {
             .bind(prefix)
             .bind(format!("{prefix}{}", char::MAX))
             .bind(limit)
-            .fetch_all(self.reader())
+            .fetch_all(&self.reader()?)
             .await
             .map_err(store_error)?;
         Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
@@ -142,7 +142,7 @@ impl Outbox for SqliteStore {
         after: Option<DeliveryId>,
         size: u32,
     ) -> Result<Vec<Delivery>, StoreError> {
-        deliveries::deliveries(self.reader(), query, after, size).await
+        deliveries::deliveries(&self.reader()?, query, after, size).await
     }
 }
 

@@ -1,15 +1,14 @@
 //! The migrations: run, listed and shown.
 
-use std::collections::BTreeSet;
-
-use sqlx::migrate::{Migrate, Migrator};
+use sqlx::migrate::{Migration, Migrator};
 use sqlx::{Connection, SqliteConnection};
 use taskflow_core::StoreError;
 
-use crate::error::{migrate_error, store_error};
+use crate::error::{SqliteStoreError, migrate_error, store_error};
 
 /// Ours alone: a host may keep its own beside it.
 const MIGRATIONS_TABLE: &str = "taskflow_migrations";
+const INFO_TABLE: &str = "taskflow_schema_info";
 
 /// A migration and whether this database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +19,8 @@ pub struct MigrationStatus {
     pub description: String,
     /// Whether it was run.
     pub applied: bool,
+    /// Whether this build knows it; one that it does not know was made by a newer release.
+    pub known: bool,
 }
 
 /// The SQL of all migrations in their order: everything this store needs in a database.
@@ -43,28 +44,105 @@ pub async fn sqlite_version() -> Result<String, StoreError> {
 /// Runs what is pending. The caller has begun a transaction that excludes other writers, so that two processes that
 /// start at the same time do not migrate twice.
 pub(crate) async fn migrate(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    let applied = Applied::read(conn).await?;
+    applied.admits_this_build()?;
+    if applied.pending() == 0 {
+        return Ok(());
+    }
     migrator().run_direct(None, conn, false).await.map_err(migrate_error)
 }
 
-/// Lists all migrations; nothing is written.
-pub(crate) async fn status(conn: &mut SqliteConnection) -> Result<Vec<MigrationStatus>, StoreError> {
-    let exists: bool =
-        sqlx::query_scalar(HAS_MIGRATIONS).bind(MIGRATIONS_TABLE).fetch_one(&mut *conn).await.map_err(store_error)?;
-    let mut applied = BTreeSet::new();
-    if exists {
-        let rows = conn.list_applied_migrations(MIGRATIONS_TABLE).await.map_err(migrate_error)?;
-        applied.extend(rows.into_iter().map(|row| row.version));
+/// Fails when migrations are pending, or when the database asks for a newer release.
+pub(crate) async fn ensure_current(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    let applied = Applied::read(conn).await?;
+    applied.admits_this_build()?;
+    match applied.pending() {
+        0 => Ok(()),
+        pending => Err(SqliteStoreError::Pending(pending).into()),
     }
-    let known = migrator();
-    let status = known.iter().map(|migration| MigrationStatus {
-        version: migration.version,
-        description: migration.description.to_string(),
-        applied: applied.contains(&migration.version),
-    });
-    Ok(status.collect())
 }
 
-const HAS_MIGRATIONS: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)";
+/// Lists all migrations, also those of newer releases; nothing is written.
+pub(crate) async fn status(conn: &mut SqliteConnection) -> Result<Vec<MigrationStatus>, StoreError> {
+    Ok(Applied::read(conn).await?.status())
+}
+
+/// What a database says of its schema.
+struct Applied {
+    /// Version, description and checksum of each migration that was run.
+    migrations: Vec<(i64, String, Vec<u8>)>,
+    /// The newest migration that a program must know to use the database; breaking migrations set it.
+    min_version: Option<i64>,
+}
+
+impl Applied {
+    async fn read(conn: &mut SqliteConnection) -> Result<Self, StoreError> {
+        let mut applied = Self { migrations: Vec::new(), min_version: None };
+        if has_table(conn, MIGRATIONS_TABLE).await? {
+            applied.migrations = sqlx::query_as(APPLIED).fetch_all(&mut *conn).await.map_err(store_error)?;
+        }
+        if has_table(conn, INFO_TABLE).await? {
+            applied.min_version = sqlx::query_scalar(MIN_VERSION).fetch_optional(conn).await.map_err(store_error)?;
+        }
+        Ok(applied)
+    }
+
+    fn admits_this_build(&self) -> Result<(), StoreError> {
+        let knows = migrator().iter().map(|migration| migration.version).max().unwrap_or_default();
+        match self.min_version {
+            Some(needs) if needs > knows => Err(SqliteStoreError::TooNew { needs, knows }.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// How many migrations of this build were not run, or were run with other statements.
+    fn pending(&self) -> usize {
+        let migrator = migrator();
+        let is_applied = |known: &&Migration| {
+            self.migrations.iter().any(|(version, _, checksum)| {
+                *version == known.version && checksum.as_slice() == known.checksum.as_ref()
+            })
+        };
+        migrator.iter().filter(|migration| !is_applied(migration)).count()
+    }
+
+    fn status(&self) -> Vec<MigrationStatus> {
+        let known = migrator();
+        let mut status: Vec<_> = known
+            .iter()
+            .map(|migration| MigrationStatus {
+                version: migration.version,
+                description: migration.description.to_string(),
+                applied: self.migrations.iter().any(|(version, ..)| *version == migration.version),
+                known: true,
+            })
+            .collect();
+        let newer = self.migrations.iter().filter(|(version, ..)| !known.version_exists(*version));
+        status.extend(newer.map(|(version, description, _)| MigrationStatus {
+            version: *version,
+            description: description.clone(),
+            applied: true,
+            known: false,
+        }));
+        status.sort_by_key(|migration| migration.version);
+        status
+    }
+}
+
+/// Whether the database is one of ours.
+pub(crate) async fn is_there(conn: &mut SqliteConnection) -> Result<bool, StoreError> {
+    has_table(conn, MIGRATIONS_TABLE).await
+}
+
+async fn has_table(conn: &mut SqliteConnection, table: &str) -> Result<bool, StoreError> {
+    sqlx::query_scalar(HAS_TABLE).bind(table).fetch_one(conn).await.map_err(store_error)
+}
+
+const APPLIED: &str = "SELECT version, description, checksum FROM taskflow_migrations WHERE success ORDER BY version";
+
+const MIN_VERSION: &str = "SELECT value FROM taskflow_schema_info WHERE name = 'min_version'";
+
+const HAS_TABLE: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)";
 
 fn migrator() -> Migrator {
     let mut migrator = sqlx::migrate!("./migrations");

@@ -90,7 +90,7 @@ fn json(counts: &Counts) -> Result<String, StoreError> {
 #[async_trait]
 impl Slots for SqliteStore {
     async fn jobs(&self) -> Result<Vec<JobState>, StoreError> {
-        let rows: Vec<JobRow> = sqlx::query_as(JOBS).fetch_all(self.reader()).await.map_err(store_error)?;
+        let rows: Vec<JobRow> = sqlx::query_as(JOBS).fetch_all(&self.reader()?).await.map_err(store_error)?;
         let mut states: Vec<JobState> =
             rows.into_iter().filter_map(|row| row.state().transpose()).collect::<Result<_, _>>()?;
         states.sort_by_key(|state| state.job);
@@ -137,7 +137,7 @@ impl Slots for SqliteStore {
 
     async fn run(&self, id: RunId) -> Result<Option<JobRun>, StoreError> {
         let row: Option<RunRow> =
-            sqlx::query_as(RUN).bind(id.to_string()).fetch_optional(self.reader()).await.map_err(store_error)?;
+            sqlx::query_as(RUN).bind(id.to_string()).fetch_optional(&self.reader()?).await.map_err(store_error)?;
         Ok(row.map(JobRun::try_from).transpose()?)
     }
 
@@ -146,7 +146,7 @@ impl Slots for SqliteStore {
             .bind(job.as_str())
             .bind(before.map_or_else(|| AFTER_EVERY_ID.to_owned(), |id| id.to_string()))
             .bind(size)
-            .fetch_all(self.reader())
+            .fetch_all(&self.reader()?)
             .await
             .map_err(store_error)?;
         Ok(rows.into_iter().map(JobRun::try_from).collect::<Result<_, _>>()?)

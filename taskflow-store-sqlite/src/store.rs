@@ -6,10 +6,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection, SqlitePool};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, SqliteConnection, SqlitePool};
 use taskflow_core::ports::{Loaded, MeetingCursor, Store, Viewer};
 use taskflow_core::{
     Answer, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, Follower, IdempotencyKey, KeptMail, Meeting,
@@ -19,8 +20,9 @@ use taskflow_core::{
 use tracing::Instrument;
 
 use crate::commit::Batch;
+use crate::database::Database;
 use crate::error::{SqliteStoreError, store_error};
-use crate::options::{SqliteOptions, create_file, file_target, pool, writer};
+use crate::options::{SqliteOptions, file_target, pool};
 use crate::schema::{self, MigrationStatus};
 use crate::{answers, feed, mailbox, meetings, suppressions, tasks, users};
 
@@ -37,8 +39,7 @@ use crate::{answers, feed, mailbox, meetings, suppressions, tasks, users};
 /// ```
 #[derive(Clone)]
 pub struct SqliteStore {
-    writer: SqlitePool,
-    reader: SqlitePool,
+    database: Arc<Database>,
     /// A database in memory lives as long as its last connection; this one is never used and never closed.
     _anchor: Option<Arc<Mutex<SqliteConnection>>>,
 }
@@ -48,19 +49,15 @@ pub(crate) type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 
 impl SqliteStore {
     /// Opens a file by its path or by a URL (`sqlite://taskflow.db`, `sqlite:///var/lib/taskflow.db`), or
-    /// `sqlite::memory:`. What is missing is made: the folder, the file (readable by its owner only) and the schema.
+    /// `sqlite::memory:`. What is missing is made, unless the options say otherwise: the folder, the file (readable by its
+    /// owner only) and the schema.
+    ///
+    /// When another file takes the place of the one that is open (a restored backup, for example), calls are `Unavailable`
+    /// until it is opened, which happens by itself. While there is none, calls stay `Unavailable`: none is made.
     pub async fn open(location: &str, options: SqliteOptions) -> Result<Self, StoreError> {
         let Some(target) = file_target(location)? else { return Self::in_memory().await };
-        create_file(target.get_filename())?;
-        let target = target.busy_timeout(options.busy_timeout).foreign_keys(true);
-        let writer = writer(target.clone(), &options).await?;
-        let reader =
-            pool(options.acquire_timeout).max_connections(options.readers).connect_lazy_with(target.read_only(true));
-        let store = Self { writer, reader, _anchor: None };
-        if options.migrates {
-            store.migrate().await?;
-        }
-        Ok(store)
+        let database = Database::open(target, options).await?;
+        Ok(Self { database: Arc::new(database), _anchor: None })
     }
 
     /// A database in memory that is gone with its last clone.
@@ -73,7 +70,8 @@ impl SqliteStore {
             .connect_with(target)
             .await
             .map_err(store_error)?;
-        let store = Self { writer: pool.clone(), reader: pool, _anchor: Some(Arc::new(Mutex::new(anchor))) };
+        let database = Arc::new(Database::of(pool));
+        let store = Self { database, _anchor: Some(Arc::new(Mutex::new(anchor))) };
         store.migrate().await?;
         Ok(store)
     }
@@ -82,7 +80,7 @@ impl SqliteStore {
     /// how durable a commit is; foreign keys are expected to be on, as they are unless told otherwise.
     #[must_use]
     pub fn from_pool(pool: SqlitePool) -> Self {
-        Self { writer: pool.clone(), reader: pool, _anchor: None }
+        Self { database: Arc::new(Database::of(pool)), _anchor: None }
     }
 
     /// Brings the schema up to date. Any number of processes may do it at the same time.
@@ -90,28 +88,37 @@ impl SqliteStore {
         self.write(|conn| Box::pin(schema::migrate(conn))).await
     }
 
-    /// All migrations this build knows, and whether the database has them.
+    /// Fails when migrations are pending, or when the database asks for a newer release. Nothing is written.
+    pub async fn ensure_current(&self) -> Result<(), StoreError> {
+        let mut conn = self.reader()?.acquire().await.map_err(store_error)?;
+        schema::ensure_current(&mut conn).await
+    }
+
+    /// All migrations that this build knows or the database has.
     pub async fn migrations_status(&self) -> Result<Vec<MigrationStatus>, StoreError> {
-        let mut conn = self.reader.acquire().await.map_err(store_error)?;
+        let mut conn = self.reader()?.acquire().await.map_err(store_error)?;
         schema::status(&mut conn).await
     }
 
     /// Moves what the write-ahead log holds into the database file, as far as readers let it.
     pub async fn checkpoint(&self) -> Result<(), StoreError> {
-        self.writer.execute(CHECKPOINT).await.map(drop).map_err(store_error)
+        self.database.connections()?.checkpoint().await.map(drop).map_err(store_error)
+    }
+
+    /// Moves what the write-ahead log holds into the database file when nothing was written for `quiet` and something was
+    /// before, so that a plain copy of the file has it. Waits for nobody, and returns whether there was anything to do.
+    pub async fn checkpoint_when_idle(&self, quiet: Duration) -> Result<bool, StoreError> {
+        self.database.checkpoint_when_idle(quiet).await
     }
 
     /// Waits for calls that are under way and closes all connections; later calls are `Unavailable`.
     pub async fn close(&self) {
-        if let Err(error) = self.checkpoint().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the write-ahead log stays as it is");
-        }
-        self.reader.close().await;
-        self.writer.close().await;
+        self.database.close().await;
     }
 
-    pub(crate) fn reader(&self) -> &SqlitePool {
-        &self.reader
+    /// The connections that read.
+    pub(crate) fn reader(&self) -> Result<SqlitePool, StoreError> {
+        self.database.connections().map(|connections| connections.reader)
     }
 
     /// Runs `work` in a transaction of its own, and in a task of its own: a caller that goes away (a client that hangs
@@ -121,15 +128,17 @@ impl SqliteStore {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send + 'static,
     {
-        let pool = self.writer.clone();
+        let database = Arc::clone(&self.database);
         let run = async move {
-            let mut conn = pool.acquire().await.map_err(store_error)?;
+            let connections = database.connections()?;
+            let mut conn = connections.writer.acquire().await.map_err(store_error)?;
             let result = transact(&mut conn, work).await;
             // When the disk is full or fails, SQLite rolls back by itself, and sqlx would count on a transaction for ever.
             if result.is_err() && conn.is_in_transaction() {
                 tracing::warn!("a failed write did not roll back; its connection is replaced");
                 conn.close_on_drop();
             }
+            database.written(&connections, &result)?;
             result
         };
         match tokio::spawn(run.in_current_span()).await {
@@ -139,7 +148,7 @@ impl SqliteStore {
     }
 }
 
-async fn transact<T, F>(conn: &mut SqliteConnection, work: F) -> Result<T, StoreError>
+pub(crate) async fn transact<T, F>(conn: &mut SqliteConnection, work: F) -> Result<T, StoreError>
 where
     F: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send,
 {
@@ -158,11 +167,9 @@ where
 /// Takes the lock at once: a transaction that begins by reading may be refused when it comes to writing.
 const BEGIN: &str = "BEGIN IMMEDIATE";
 
-const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
-
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteStore").field("reader", &self.reader).finish_non_exhaustive()
+        f.debug_struct("SqliteStore").field("database", &self.database).finish_non_exhaustive()
     }
 }
 
@@ -173,43 +180,58 @@ impl Store for SqliteStore {
             return Ok(());
         }
         let batch = Batch::new(changes)?;
-        self.write(|conn| Box::pin(async move { batch.apply(conn).await })).await
+        let committed = self.write(|conn| Box::pin(async move { batch.apply(conn).await })).await;
+        committed.inspect(|()| self.database.committed())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query(PING).execute(&self.reader).await.map(drop).map_err(store_error)
+        sqlx::query(PING).execute(&self.reader()?).await.map_err(store_error)?;
+        if self.database.may_be_written()? {
+            return Ok(());
+        }
+        // The smallest write there is: it says the same as before.
+        self.write(|conn| {
+            Box::pin(async move {
+                let version: i64 = sqlx::query_scalar(USER_VERSION).fetch_one(&mut *conn).await.map_err(store_error)?;
+                let same = AssertSqlSafe(format!("PRAGMA user_version = {version}"));
+                conn.execute(same).await.map(drop).map_err(store_error)
+            })
+        })
+        .await?;
+        self.database.committed();
+        Ok(())
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
-        users::user(&self.reader, id).await
+        users::user(&self.reader()?, id).await
     }
 
     async fn users(&self, ids: &[UserId]) -> Result<Loaded<UserId, User>, StoreError> {
-        users::users(&self.reader, ids).await
+        users::users(&self.reader()?, ids).await
     }
 
     async fn users_after(&self, after: Option<UserId>, size: u32) -> Result<Vec<User>, StoreError> {
-        users::users_after(&self.reader, after, size).await
+        users::users_after(&self.reader()?, after, size).await
     }
 
     async fn task(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
-        tasks::task(&self.reader, owner, id).await
+        tasks::task(&self.reader()?, owner, id).await
     }
 
     async fn tasks_by_id(&self, ids: &[TaskId], owner: Option<UserId>) -> Result<Loaded<TaskId, Task>, StoreError> {
-        tasks::tasks_by_id(&self.reader, ids, owner).await
+        tasks::tasks_by_id(&self.reader()?, ids, owner).await
     }
 
     async fn tasks(&self, owner: UserId, query: &TaskQuery, now: Timestamp) -> Result<Page<Task>, StoreError> {
-        tasks::tasks(&self.reader, owner, query, now).await
+        tasks::tasks(&self.reader()?, owner, query, now).await
     }
 
     async fn task_summary(&self, owner: UserId, now: Timestamp) -> Result<TaskSummary, StoreError> {
-        tasks::summary(&self.reader, owner, now).await
+        tasks::summary(&self.reader()?, owner, now).await
     }
 
     async fn users_by_email(&self, addresses: &[EmailAddress]) -> Result<Vec<User>, StoreError> {
-        users::users_by_email(&self.reader, addresses).await
+        users::users_by_email(&self.reader()?, addresses).await
     }
 
     async fn meetings_by_id(
@@ -217,7 +239,7 @@ impl Store for SqliteStore {
         ids: &[MeetingId],
         viewer: Viewer,
     ) -> Result<Loaded<MeetingId, Meeting>, StoreError> {
-        meetings::meetings_by_id(&self.reader, ids, viewer).await
+        meetings::meetings_by_id(&self.reader()?, ids, viewer).await
     }
 
     async fn meetings(
@@ -226,18 +248,18 @@ impl Store for SqliteStore {
         query: &MeetingQuery,
         now: Timestamp,
     ) -> Result<Page<Meeting>, StoreError> {
-        meetings::meetings(&self.reader, viewer, query, now).await
+        meetings::meetings(&self.reader()?, viewer, query, now).await
     }
 
     async fn participants(&self, meetings: &[MeetingId]) -> Result<Vec<Participant>, StoreError> {
-        meetings::participants(&self.reader, meetings).await
+        meetings::participants(&self.reader()?, meetings).await
     }
 
     async fn participants_by_id(
         &self,
         ids: &[ParticipantId],
     ) -> Result<Loaded<ParticipantId, Participant>, StoreError> {
-        meetings::participants_by_id(&self.reader, ids).await
+        meetings::participants_by_id(&self.reader()?, ids).await
     }
 
     async fn guest_meetings(
@@ -246,11 +268,11 @@ impl Store for SqliteStore {
         user: UserId,
         limit: u32,
     ) -> Result<Vec<MeetingId>, StoreError> {
-        meetings::guest_meetings(&self.reader, email, user, limit).await
+        meetings::guest_meetings(&self.reader()?, email, user, limit).await
     }
 
     async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Loaded<(MeetingId, u64), Revision>, StoreError> {
-        meetings::revisions(&self.reader, wanted).await
+        meetings::revisions(&self.reader()?, wanted).await
     }
 
     async fn meetings_unplanned(
@@ -261,44 +283,46 @@ impl Store for SqliteStore {
         after: Option<MeetingCursor>,
         limit: u32,
     ) -> Result<Vec<MeetingId>, StoreError> {
-        meetings::unplanned(&self.reader, now, until, due_after, after, limit).await
+        meetings::unplanned(&self.reader()?, now, until, due_after, after, limit).await
     }
 
     async fn meetings_before_tzdb(&self, tzdb: &str, now: Timestamp, limit: u32) -> Result<Vec<MeetingId>, StoreError> {
-        meetings::before_tzdb(&self.reader, tzdb, now, limit).await
+        meetings::before_tzdb(&self.reader()?, tzdb, now, limit).await
     }
 
     async fn suppressed(&self, addresses: &[EmailAddress]) -> Result<HashSet<String>, StoreError> {
-        suppressions::suppressed(&self.reader, addresses).await
+        suppressions::suppressed(&self.reader()?, addresses).await
     }
 
     async fn suppressions_after(&self, after: Option<&str>, size: u32) -> Result<Vec<Suppression>, StoreError> {
-        suppressions::after(&self.reader, after, size).await
+        suppressions::after(&self.reader()?, after, size).await
     }
 
     async fn history(&self, entity: Entity) -> Result<Vec<Event>, StoreError> {
-        feed::history(&self.reader, entity).await
+        feed::history(&self.reader()?, entity).await
     }
 
     async fn feeds(&self, followers: &[Follower], limit: u32) -> Result<Vec<(UserId, FeedEntry)>, StoreError> {
-        feed::feeds(&self.reader, followers, limit).await
+        feed::feeds(&self.reader()?, followers, limit).await
     }
 
     async fn feed_heads(&self, owners: &[UserId]) -> Result<HashMap<UserId, u64>, StoreError> {
-        feed::feed_heads(&self.reader, owners).await
+        feed::feed_heads(&self.reader()?, owners).await
     }
 
     async fn answer(&self, owner: UserId, key: &IdempotencyKey) -> Result<Option<Answer>, StoreError> {
-        answers::answer(&self.reader, owner, key).await
+        answers::answer(&self.reader()?, owner, key).await
     }
 
     async fn kept_mails(&self, limit: u32) -> Result<Vec<KeptMail>, StoreError> {
-        mailbox::mails(&self.reader, limit).await
+        mailbox::mails(&self.reader()?, limit).await
     }
 
     async fn kept_mail(&self, id: DeliveryId) -> Result<Option<KeptMail>, StoreError> {
-        mailbox::mail(&self.reader, id).await
+        mailbox::mail(&self.reader()?, id).await
     }
 }
 
 const PING: &str = "SELECT 1";
+
+const USER_VERSION: &str = "PRAGMA user_version";

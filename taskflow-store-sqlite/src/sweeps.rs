@@ -52,7 +52,7 @@ impl Sweeps for SqliteStore {
         let places: Vec<Place<'_>> = moments.iter().map(Place::from).collect();
         let places = serde_json::to_string(&places).map_err(|error| StoreError::Internal(error.into()))?;
         let occupied: Vec<i64> =
-            sqlx::query_scalar(OCCUPIED).bind(places).fetch_all(self.reader()).await.map_err(store_error)?;
+            sqlx::query_scalar(OCCUPIED).bind(places).fetch_all(&self.reader()?).await.map_err(store_error)?;
         Ok(occupied.into_iter().map(|place| USERS.number("time_zone", place)).collect::<Result<_, _>>()?)
     }
 
@@ -83,7 +83,7 @@ impl Sweeps for SqliteStore {
             .bind(yesterday.map(|(_, until)| until.as_micros()))
             .bind(today.map(|(from, _)| from.as_micros()))
             .bind(today.map(|(_, until)| until.as_micros()))
-            .fetch_all(self.reader())
+            .fetch_all(&self.reader()?)
             .await
             .map_err(store_error)?;
         let more = rows.len() > size as usize;
@@ -95,7 +95,7 @@ impl Sweeps for SqliteStore {
     }
 
     async fn digests(&self, queries: &[DigestQuery]) -> Result<Vec<Result<Digest, BadRow>>, StoreError> {
-        digests::digests(self.reader(), queries).await
+        digests::digests(&self.reader()?, queries).await
     }
 }
 

@@ -17,11 +17,11 @@ use crate::{statistics, tasks};
 #[async_trait]
 impl Upkeep for SqliteStore {
     async fn tasks_completed_before(&self, before: Timestamp, limit: u32) -> Result<Vec<Task>, StoreError> {
-        tasks::completed_before(self.reader(), before, limit).await
+        tasks::completed_before(&self.reader()?, before, limit).await
     }
 
     async fn count_completed_before(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        tasks::count_completed_before(self.reader(), before, limit).await
+        tasks::count_completed_before(&self.reader()?, before, limit).await
     }
 
     async fn purge(&self, expired: Expired, limit: u32) -> Result<u64, StoreError> {
@@ -29,7 +29,7 @@ impl Upkeep for SqliteStore {
     }
 
     async fn count_expired(&self, expired: Expired, limit: u32) -> Result<u64, StoreError> {
-        purge::count(self.reader(), expired, limit).await
+        purge::count(&self.reader()?, expired, limit).await
     }
 
     async fn changed_since(
@@ -38,27 +38,27 @@ impl Upkeep for SqliteStore {
         after: Option<UserId>,
         size: u32,
     ) -> Result<Vec<UserId>, StoreError> {
-        feed::changed_since(self.reader(), since, after, size).await
+        feed::changed_since(&self.reader()?, since, after, size).await
     }
 
     async fn task_counts(&self, owners: &[UserId], now: Timestamp) -> Result<Vec<TaskCounts>, StoreError> {
-        counts::task_counts(self.reader(), owners, now).await
+        counts::task_counts(&self.reader()?, owners, now).await
     }
 
     async fn completions(&self, owners: &[UserId], since: Timestamp) -> Result<Vec<(UserId, Timestamp)>, StoreError> {
-        counts::completions(self.reader(), owners, since).await
+        counts::completions(&self.reader()?, owners, since).await
     }
 
     async fn statistics(&self, owner: UserId) -> Result<Option<TaskStatistics>, StoreError> {
-        statistics::statistics(self.reader(), owner).await
+        statistics::statistics(&self.reader()?, owner).await
     }
 
     async fn counted_people(&self, after: Option<UserId>, size: u32) -> Result<Vec<CountedPerson>, StoreError> {
-        totals::people(self.reader(), after, size).await
+        totals::people(&self.reader()?, after, size).await
     }
 
     async fn count_meetings(&self, after: Option<MeetingId>, size: u32) -> Result<CountedPage<MeetingId>, StoreError> {
-        totals::meetings(self.reader(), after, size).await
+        totals::meetings(&self.reader()?, after, size).await
     }
 
     async fn count_deliveries(
@@ -66,14 +66,14 @@ impl Upkeep for SqliteStore {
         after: Option<DeliveryId>,
         size: u32,
     ) -> Result<CountedPage<DeliveryId>, StoreError> {
-        totals::deliveries(self.reader(), after, size).await
+        totals::deliveries(&self.reader()?, after, size).await
     }
 
     async fn count_purged_deliveries(&self) -> Result<u64, StoreError> {
-        totals::purged_deliveries(self.reader()).await
+        totals::purged_deliveries(&self.reader()?).await
     }
 
     async fn recent_mail(&self, limit: u32) -> Result<MailTally, StoreError> {
-        counts::recent_mail(self.reader(), limit).await
+        counts::recent_mail(&self.reader()?, limit).await
     }
 }

@@ -128,7 +128,7 @@ mod tests {
     async fn plan(store: &SqliteStore, sql: QueryBuilder<Sqlite>) -> Vec<String> {
         let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", sql.into_string()));
         let steps: Vec<(i64, i64, i64, String)> =
-            sqlx::query_as(explained).fetch_all(store.reader()).await.expect("a plan");
+            sqlx::query_as(explained).fetch_all(&store.reader().expect("the store")).await.expect("a plan");
         steps.into_iter().map(|(_, _, _, step)| step).collect()
     }
 

@@ -18,7 +18,8 @@ pub(crate) async fn no_statement_reads_a_whole_table(file: Arc<File>) {
         "MAILS",
         "RECENT_MAIL",
         "KEEP",
-        "HAS_MIGRATIONS",
+        "HAS_TABLE",
+        "APPLIED",
         "NODES",
         "FORGET_NODES",
     ];

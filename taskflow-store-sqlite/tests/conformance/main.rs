@@ -83,6 +83,8 @@ async fn run_everything() {
     }
     let file = File::open().await;
     assert!(file.store.migrations_status().await.expect("a list").iter().all(|migration| migration.applied));
+    file.store.checkpoint_when_idle(std::time::Duration::ZERO).await.expect("idle");
+    file.store.ping().await.expect("an answer");
     file.store.close().await;
 }
 

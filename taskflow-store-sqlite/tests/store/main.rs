@@ -3,6 +3,7 @@
 mod jobs;
 mod mail;
 mod meetings;
+mod passing;
 mod tokens;
 mod world;
 

@@ -1,0 +1,348 @@
+//! The database behind a store: its connections, the file they belong to, and what becomes of them when another file takes
+//! its place.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnectOptions;
+use taskflow_core::StoreError;
+use tokio::time::Instant;
+
+use crate::error::{SqliteStoreError, cannot_be_written, store_error};
+use crate::options::{SqliteOptions, create_file, pool, writer};
+use crate::schema;
+use crate::store::transact;
+
+/// The connections to one file, to memory, or those of a host.
+#[derive(Clone)]
+pub(crate) struct Connections {
+    pub(crate) writer: SqlitePool,
+    pub(crate) reader: SqlitePool,
+    /// The file they belong to; `None`: memory, or a host's.
+    file: Option<Identity>,
+    /// Its write-ahead log.
+    log: Option<Identity>,
+}
+
+/// See the module.
+pub(crate) struct Database {
+    connections: RwLock<Connections>,
+    /// `None`: memory, or a host's.
+    file: Option<DataFile>,
+    activity: Mutex<Activity>,
+    /// Held by whoever opens the file anew; holds when that was tried last.
+    opening: tokio::sync::Mutex<Option<Instant>>,
+    is_missing: AtomicBool,
+    is_closed: AtomicBool,
+}
+
+/// Where a database is, and how it is opened.
+struct DataFile {
+    path: PathBuf,
+    target: SqliteConnectOptions,
+    options: SqliteOptions,
+}
+
+/// What was written, and when.
+#[derive(Debug, Default)]
+struct Activity {
+    last_write: Option<Instant>,
+    last_commit: Option<Instant>,
+    /// When the database last turned out not to be writable; `None` after the next commit.
+    unwritable: Option<Instant>,
+    /// Whether the log may hold what the file does not.
+    is_ahead: bool,
+}
+
+/// How long a commit shows that the database can be written.
+const SHOWS_FOR: Duration = Duration::from_secs(5);
+/// How long a failure shows that it cannot.
+const FAILS_FOR: Duration = Duration::from_secs(10);
+/// From one try to open a file anew to the next.
+const PAUSE: Duration = Duration::from_millis(200);
+
+impl Database {
+    /// Opens a file, and makes what is missing if the options allow it.
+    pub(crate) async fn open(target: SqliteConnectOptions, options: SqliteOptions) -> Result<Self, StoreError> {
+        let path = target.get_filename().to_owned();
+        if options.creates {
+            create_file(&path)?;
+        } else if !path.exists() {
+            return Err(SqliteStoreError::Missing(path).into());
+        }
+        let target = target.busy_timeout(options.busy_timeout).foreign_keys(true);
+        let file = DataFile { path, target, options };
+        let connections = file.connect().await?;
+        if file.options.migrates {
+            migrate(&connections.writer).await?;
+        }
+        let log = Identity::of(&file.log());
+        Ok(Self::new(Connections { log, ..connections }, Some(file)))
+    }
+
+    /// The database of these connections, whatever it is.
+    pub(crate) fn of(pool: SqlitePool) -> Self {
+        Self::new(Connections { writer: pool.clone(), reader: pool, file: None, log: None }, None)
+    }
+
+    fn new(connections: Connections, file: Option<DataFile>) -> Self {
+        Self {
+            connections: RwLock::new(connections),
+            file,
+            activity: Mutex::default(),
+            opening: tokio::sync::Mutex::default(),
+            is_missing: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+        }
+    }
+
+    /// The connections, if the file they belong to is still the one that its path names. If not, the other one is opened
+    /// in the background.
+    pub(crate) fn connections(self: &Arc<Self>) -> Result<Connections, StoreError> {
+        let current = self.current();
+        let Some(wrong) = self.wrong(&current) else { return Ok(current) };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let this = Arc::clone(self);
+            runtime.spawn(async move { this.open_anew().await });
+        }
+        Err(wrong.into())
+    }
+
+    /// Why these connections must not be used.
+    fn wrong(&self, current: &Connections) -> Option<SqliteStoreError> {
+        let file = self.file.as_ref().filter(|_| !self.is_closed.load(Ordering::Relaxed))?;
+        match Identity::of(&file.path) {
+            None => Some(SqliteStoreError::Missing(file.path.clone())),
+            found if found == current.file && !current.writer.is_closed() => None,
+            Some(_) => Some(SqliteStoreError::Replaced(file.path.clone())),
+        }
+    }
+
+    /// Takes note of a write. What was written to a file that is no longer there was not written.
+    pub(crate) fn written<T>(&self, to: &Connections, result: &Result<T, StoreError>) -> Result<(), StoreError> {
+        let now = Instant::now();
+        let mut activity = self.activity();
+        match result {
+            Ok(_) => {
+                activity.last_write = Some(now);
+                activity.is_ahead = true;
+            }
+            Err(error) if cannot_be_written(error) => activity.unwritable = Some(now),
+            Err(_) => {}
+        }
+        drop(activity);
+        match (result, self.wrong(to)) {
+            (Ok(_), Some(wrong)) => Err(wrong.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes note of a commit.
+    pub(crate) fn committed(&self) {
+        let mut activity = self.activity();
+        activity.last_commit = Some(Instant::now());
+        activity.unwritable = None;
+    }
+
+    /// Whether the database can be written: `true` when it was a moment ago, `false` when nobody knows. `Unavailable` when
+    /// it could not.
+    pub(crate) fn may_be_written(&self) -> Result<bool, StoreError> {
+        let activity = self.activity();
+        if activity.unwritable.is_some_and(|at| at.elapsed() < FAILS_FOR) {
+            return Err(SqliteStoreError::Unwritable.into());
+        }
+        Ok(activity.last_commit.is_some_and(|at| at.elapsed() < SHOWS_FOR))
+    }
+
+    /// See [`SqliteStore::checkpoint_when_idle`](crate::SqliteStore::checkpoint_when_idle).
+    pub(crate) async fn checkpoint_when_idle(self: &Arc<Self>, quiet: Duration) -> Result<bool, StoreError> {
+        let connections = self.connections()?;
+        let before = {
+            let activity = self.activity();
+            match activity.last_write {
+                Some(at) if activity.is_ahead && at.elapsed() >= quiet => at,
+                _ => return Ok(false),
+            }
+        };
+        let progress: (i64, i64, i64) =
+            sqlx::query_as(CHECKPOINT_PASSIVE).fetch_one(&connections.writer).await.map_err(store_error)?;
+        let (_, in_log, moved) = progress;
+        let mut activity = self.activity();
+        if in_log == moved && activity.last_write == Some(before) {
+            activity.is_ahead = false;
+        }
+        Ok(true)
+    }
+
+    /// Waits for calls that are under way and closes all connections.
+    pub(crate) async fn close(&self) {
+        let current = self.current();
+        self.is_closed.store(true, Ordering::Relaxed);
+        if let Err(error) = current.checkpoint().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the write-ahead log stays as it is");
+        }
+        current.reader.close().await;
+        current.writer.close().await;
+    }
+
+    /// Opens the file that has taken the place of the one that was open. What the log of that one holds is moved into it
+    /// first, wherever it is now: applied to another file, it would damage it.
+    async fn open_anew(self: Arc<Self>) {
+        let (Some(file), Ok(mut last_try)) = (&self.file, self.opening.try_lock()) else { return };
+        let old = self.current();
+        if self.wrong(&old).is_none() || last_try.is_some_and(|at| at.elapsed() < PAUSE) {
+            return;
+        }
+        *last_try = Some(Instant::now());
+        let path = file.path.display();
+        if Identity::of(&file.path).is_none() {
+            if !self.is_missing.swap(true, Ordering::Relaxed) {
+                tracing::error!(%path, "the data file is gone; nothing is read or written until there is one again");
+                if let Err(error) = sqlx::query(CHECKPOINT_PASSIVE).execute(&old.writer).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the write-ahead log stays as it is");
+                }
+            }
+            return;
+        }
+        if !old.writer.is_closed() {
+            tracing::warn!(%path, "another file has taken the place of the data file; it is being opened");
+            old.reader.close().await;
+            if let Err(error) = old.checkpoint().await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the write-ahead log stays as it is");
+            }
+            old.writer.close().await;
+        }
+        match file.connect_anew(&old).await {
+            Ok(new) => {
+                *self.connections.write().unwrap_or_else(PoisonError::into_inner) = new;
+                *self.activity() = Activity::default();
+                self.is_missing.store(false, Ordering::Relaxed);
+                tracing::warn!(%path, "the file that is there now is open; what it holds counts from now on");
+            }
+            Err(error) => {
+                tracing::error!(%path, error = %crate::error::chain(&error), "the file that is there now cannot be used");
+            }
+        }
+    }
+
+    fn current(&self) -> Connections {
+        self.connections.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn activity(&self) -> MutexGuard<'_, Activity> {
+        self.activity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connections {
+    /// Moves all of the log into the file and empties it, as far as readers let it.
+    pub(crate) async fn checkpoint(&self) -> sqlx::Result<()> {
+        sqlx::query(CHECKPOINT).execute(&self.writer).await.map(drop)
+    }
+}
+
+impl DataFile {
+    /// Opens the file that is there.
+    async fn connect(&self) -> Result<Connections, StoreError> {
+        let file = Identity::of(&self.path);
+        let writer = writer(self.target.clone(), &self.options).await?;
+        let reader = pool(self.options.acquire_timeout)
+            .max_connections(self.options.readers)
+            .connect_lazy_with(self.target.clone().read_only(true));
+        if Identity::of(&self.path) != file {
+            writer.close().await;
+            return Err(SqliteStoreError::Replaced(self.path.clone()).into());
+        }
+        Ok(Connections { writer, reader, file, log: None })
+    }
+
+    /// Opens the file that has taken the place of `old`, if it is a database of ours.
+    async fn connect_anew(&self, old: &Connections) -> Result<Connections, StoreError> {
+        self.set_log_aside(old).map_err(|source| SqliteStoreError::Create { path: self.log(), source })?;
+        let new = self.connect().await?;
+        let checked = async {
+            let mut conn = new.writer.acquire().await.map_err(store_error)?;
+            if !schema::is_there(&mut conn).await? {
+                return Err(SqliteStoreError::Foreign(self.path.clone()).into());
+            }
+            if !self.options.migrates {
+                return schema::ensure_current(&mut conn).await;
+            }
+            drop(conn);
+            migrate(&new.writer).await
+        };
+        match checked.await {
+            Ok(()) => Ok(Connections { log: Identity::of(&self.log()), ..new }),
+            Err(error) => {
+                new.writer.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// A log that could not be moved into the file it belongs to is kept under another name.
+    fn set_log_aside(&self, old: &Connections) -> std::io::Result<()> {
+        let log = self.log();
+        if old.log.is_none() || Identity::of(&log) != old.log || log.metadata()?.len() == 0 {
+            return Ok(());
+        }
+        let seconds = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
+        let aside = with_suffix(&log, &format!(".replaced-{seconds}"));
+        tracing::warn!(file = %aside.display(), "the log of the file that was replaced is kept here");
+        std::fs::rename(&log, aside)
+    }
+
+    fn log(&self) -> PathBuf {
+        with_suffix(&self.path, "-wal")
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Brings the schema up to date.
+async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
+    let mut conn = writer.acquire().await.map_err(store_error)?;
+    transact(&mut conn, |conn| Box::pin(schema::migrate(conn))).await
+}
+
+/// Which file it is, whatever its name: device and inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity(u64, u64);
+
+impl Identity {
+    /// Of the file that a path names at present.
+    fn of(path: &Path) -> Option<Self> {
+        let data = path.metadata().ok()?;
+        #[cfg(unix)]
+        let identity = {
+            use std::os::unix::fs::MetadataExt;
+            Self(data.dev(), data.ino())
+        };
+        #[cfg(not(unix))]
+        let identity = {
+            // Where a file that is open cannot be replaced.
+            let _ = data;
+            Self(0, 0)
+        };
+        Some(identity)
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.file.as_ref().map(|file| &file.path);
+        f.debug_struct("Database").field("path", &path).finish_non_exhaustive()
+    }
+}
+
+const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+
+const CHECKPOINT_PASSIVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
