@@ -130,8 +130,14 @@ fn code(error: &sqlx::Error) -> Option<&str> {
 }
 
 /// What the server said.
-fn database(error: &sqlx::Error) -> Option<&PgDatabaseError> {
+pub(crate) fn database(error: &sqlx::Error) -> Option<&PgDatabaseError> {
     error.as_database_error()?.try_downcast_ref()
+}
+
+/// An error and everything beneath it, on one line.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// A `timestamptz` as microseconds since 1970, whatever it is: PostgreSQL knows instants that nobody else can write.

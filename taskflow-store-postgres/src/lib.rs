@@ -42,6 +42,7 @@ mod commit;
 mod connection;
 mod deliveries;
 mod error;
+mod explain;
 mod feed;
 mod full_disk;
 mod mailbox;
@@ -66,6 +67,7 @@ mod tokens;
 mod upkeep;
 mod users;
 
+pub use explain::explain;
 pub use options::PgOptions;
 pub use pulse::PgPulse;
 pub use schema::{MigrationStatus, schema};

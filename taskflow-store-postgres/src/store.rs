@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transaction};
 use taskflow_core::ports::{Loaded, MeetingCursor, Store, Viewer};
 use taskflow_core::{
     Answer, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, Follower, IdempotencyKey, KeptMail, Meeting,
@@ -48,9 +48,17 @@ impl PgStore {
     ///
     /// The connection stays alive by itself: after a restart of the server the store works again without help.
     pub async fn connect(url: &str, options: PgOptions) -> Result<Self, StoreError> {
-        let pool = options.pool().connect_lazy_with(options.target(url)?);
+        let target = options.target(url)?;
+        let pool = options.pool().connect_lazy_with(target.clone());
         let store = Self { pool, answer_timeout: options.answer_timeout, full: FullDisk::default() };
-        schema::check_encoding(&store).await?;
+        if let Err(error) = schema::check_encoding(&store).await {
+            // A pool that waits for a server in vain does not say why; one more try does.
+            let why = tokio::time::timeout(options.acquire_timeout, target.connect()).await;
+            return Err(match (database_error(&error), why) {
+                (Some(sqlx::Error::PoolTimedOut), Ok(Err(why))) => store_error(why),
+                _ => error,
+            });
+        }
         if options.migrates {
             store.migrate().await?;
         }

@@ -22,6 +22,12 @@ pub(crate) enum SqliteStoreError {
     Replaced(PathBuf),
     #[error("{} is no database of TaskFlow", absolute(.0))]
     Foreign(PathBuf),
+    #[error("{} is damaged: {damage}", absolute(path))]
+    Damaged { path: PathBuf, damage: String },
+    #[error("{} exists already", absolute(.0))]
+    Exists(PathBuf),
+    #[error("a server or another program has {} open", absolute(.0))]
+    InUse(PathBuf),
     #[error("its schema is older than this release: migrations are pending ({0})")]
     Pending(usize),
     #[error("it needs a newer release, one that knows migration {needs:04}; this one knows those up to {knows:04}")]
@@ -41,6 +47,9 @@ impl From<SqliteStoreError> for StoreError {
             | SqliteStoreError::Missing(_)
             | SqliteStoreError::Replaced(_)
             | SqliteStoreError::Foreign(_)
+            | SqliteStoreError::Damaged { .. }
+            | SqliteStoreError::Exists(_)
+            | SqliteStoreError::InUse(_)
             | SqliteStoreError::Unwritable => Self::Unavailable(error.into()),
             // A task ends abnormally by a panic, or because the runtime is shutting down.
             SqliteStoreError::Aborted(join) if join.is_cancelled() => Self::Unavailable(error.into()),
@@ -74,15 +83,15 @@ pub(crate) fn migrate_error(error: MigrateError) -> StoreError {
 /// provoked by a test (`tests/store/passing.rs`); a code that no test provokes does not belong here.
 const PASSING: [u32; 8] = [BUSY, LOCKED, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB];
 
-const BUSY: u32 = 5;
+pub(crate) const BUSY: u32 = 5;
 const LOCKED: u32 = 6;
-const READONLY: u32 = 8;
-const IOERR: u32 = 10;
+pub(crate) const READONLY: u32 = 8;
+pub(crate) const IOERR: u32 = 10;
 /// The file was overwritten while it was open, or is damaged: it takes another file, not another program.
-const CORRUPT: u32 = 11;
-const FULL: u32 = 13;
-const CANTOPEN: u32 = 14;
-const NOTADB: u32 = 26;
+pub(crate) const CORRUPT: u32 = 11;
+pub(crate) const FULL: u32 = 13;
+pub(crate) const CANTOPEN: u32 = 14;
+pub(crate) const NOTADB: u32 = 26;
 
 /// Whether an error of a write shows that the database cannot be written at all for now.
 pub(crate) fn cannot_be_written(error: &StoreError) -> bool {
@@ -97,7 +106,7 @@ pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
 }
 
 /// The result code of SQLite without its extension, which sits in the higher bytes.
-fn primary_code(error: &sqlx::Error) -> Option<u32> {
+pub(crate) fn primary_code(error: &sqlx::Error) -> Option<u32> {
     let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
     Some(code & 0xff)
 }

@@ -36,10 +36,12 @@
 
 mod accounts;
 mod answers;
+mod backup;
 mod commit;
 mod database;
 mod deliveries;
 mod error;
+mod explain;
 mod feed;
 mod mailbox;
 mod meetings;
@@ -59,6 +61,8 @@ mod tokens;
 mod upkeep;
 mod users;
 
+pub use backup::{BackupContents, Restored, inspect, restore};
+pub use explain::explain;
 pub use options::SqliteOptions;
 pub use schema::{MigrationStatus, schema, sqlite_version};
 pub use store::SqliteStore;

@@ -62,6 +62,11 @@ pub(crate) async fn ensure_current(conn: &mut SqliteConnection) -> Result<(), St
     }
 }
 
+/// Fails when the database asks for a newer release.
+pub(crate) async fn admits_this_build(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    Applied::read(conn).await?.admits_this_build()
+}
+
 /// Lists all migrations, also those of newer releases; nothing is written.
 pub(crate) async fn status(conn: &mut SqliteConnection) -> Result<Vec<MigrationStatus>, StoreError> {
     Ok(Applied::read(conn).await?.status())

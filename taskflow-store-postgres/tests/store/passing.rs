@@ -144,8 +144,8 @@ async fn the_loser_of_a_deadlock_may_try_again() {
     let guest = PgStore::from_pool(pool.clone());
     let mut one = pool.begin().await.expect("a transaction");
     let mut two = pool.begin().await.expect("another");
-    guest.commit_in(&mut one, &world.task(&ada)).await.expect("the feed of one").signals();
-    guest.commit_in(&mut two, &world.task(&bob)).await.expect("the feed of the other").signals();
+    let _ = guest.commit_in(&mut one, &world.task(&ada)).await.expect("the feed of one");
+    let _ = guest.commit_in(&mut two, &world.task(&bob)).await.expect("the feed of the other");
     let (to_bob, to_ada) = (world.task(&bob), world.task(&ada));
     // The other one waits until the loser's transaction is over.
     let loser = tokio::select! {

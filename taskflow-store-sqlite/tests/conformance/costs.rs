@@ -20,6 +20,7 @@ pub(crate) async fn no_statement_reads_a_whole_table(file: Arc<File>) {
         "KEEP",
         "HAS_TABLE",
         "APPLIED",
+        "CONTENTS",
         "NODES",
         "FORGET_NODES",
     ];

@@ -84,7 +84,8 @@ async fn run_everything() {
     let file = File::open().await;
     assert!(file.store.migrations_status().await.expect("a list").iter().all(|migration| migration.applied));
     file.store.checkpoint_when_idle(std::time::Duration::ZERO).await.expect("idle");
-    file.store.ping().await.expect("an answer");
+    file.storage().ping().await.expect("an answer");
+    file.store.backup(&file.folder.path().join("backup.db"), false).await.expect("a backup");
     file.store.close().await;
 }
 

@@ -1,0 +1,44 @@
+//! What keeps a database from being opened, for whoever runs the service.
+
+use taskflow_core::StoreError;
+
+use crate::error::{self, SqliteStoreError, chain, primary_code};
+
+/// What is wrong and what to do about it, as two sentences without their full stops; `None` when only the log can tell.
+#[must_use]
+pub fn explain(error: &StoreError) -> Option<(String, &'static str)> {
+    let (StoreError::Unavailable(source) | StoreError::Internal(source)) = error else { return None };
+    if let Some(own) = source.downcast_ref::<SqliteStoreError>() {
+        let advice = match own {
+            SqliteStoreError::Create { .. } => "let this user write there, or set DATABASE_URL to a file elsewhere",
+            SqliteStoreError::Missing(_) => {
+                "create it with: taskflow db migrate, or set DATABASE_URL to the file that the server uses"
+            }
+            SqliteStoreError::Foreign(_) | SqliteStoreError::Damaged { .. } => {
+                "name another file; taskflow db backup makes one that can be restored"
+            }
+            SqliteStoreError::Pending(_) => "run: taskflow db migrate",
+            SqliteStoreError::TooNew { .. } => "install that release, or restore a backup from before it",
+            SqliteStoreError::Exists(_) => "choose another name, or add --force to replace it",
+            SqliteStoreError::InUse(_) => "stop the server first, and try again",
+            _ => return None,
+        };
+        return Some((chain(own), advice));
+    }
+    let (what, advice) = match primary_code(source.downcast_ref()?)? {
+        error::BUSY => {
+            ("another program has locked it", "close that program (a shell of sqlite3, a backup), and try again")
+        }
+        error::READONLY => (
+            "it may not be written",
+            "let this user write the file and its folder, and check that the file system is not mounted read-only",
+        ),
+        error::IOERR => ("reading or writing failed", "check the disk and what the system's log says about it"),
+        error::CORRUPT => ("the file is damaged", "restore a backup with: taskflow db restore FILE"),
+        error::FULL => ("the disk is full", "make room on the disk"),
+        error::CANTOPEN => ("it cannot be opened", "let this user read and write the file and its folder"),
+        error::NOTADB => ("it is not a SQLite database", "name another file, or move this one away"),
+        _ => return None,
+    };
+    Some((what.to_owned(), advice))
+}
