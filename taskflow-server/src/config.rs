@@ -90,6 +90,8 @@ pub struct Config {
     pub db_acquire_timeout: Duration,
     /// Most connections to PostgreSQL.
     pub db_max_connections: u32,
+    /// Whether serving creates the database and brings its schema up to date.
+    pub auto_migrate: bool,
     /// Address or name to listen on, without brackets.
     pub host: String,
     /// Port to listen on; 0: any.
@@ -196,6 +198,7 @@ impl Config {
             },
             "DB_MAX_CONNECTIONS" => self.db_max_connections.to_string(),
             "DB_ACQUIRE_TIMEOUT" => duration::show(self.db_acquire_timeout),
+            "AUTO_MIGRATE" => self.auto_migrate.to_string(),
             "HOST" => self.host.clone(),
             "PORT" => self.port.to_string(),
             "DEBUG" => self.debug.to_string(),

@@ -5,20 +5,38 @@ mod disk;
 mod ticks;
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use taskflow_core::{App, Error, JobName, RunReport};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use disk::Disk;
 use ticks::Ticks;
 
+/// When the scheduler last looked for jobs that are due and was answered. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct SchedulerPulse(Arc<Mutex<Option<Instant>>>);
+
+impl SchedulerPulse {
+    fn beat(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// How long ago that was; `None` before the first time.
+    #[must_use]
+    pub fn silent_for(&self) -> Option<Duration> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
+    }
+}
+
 /// Looks every tick for jobs that are due and does them.
 pub struct Duties {
     app: Arc<App>,
     tick: Duration,
+    pulse: SchedulerPulse,
     /// Jobs that this process is doing.
     under_way: HashSet<JobName>,
     /// The last look failed: the log has been told.
@@ -28,8 +46,8 @@ pub struct Duties {
 impl Duties {
     /// The duties of `app`, looked after every `tick`.
     #[must_use]
-    pub fn new(app: Arc<App>, tick: Duration) -> Self {
-        Self { app, tick, under_way: HashSet::new(), failing: false }
+    pub fn new(app: Arc<App>, tick: Duration, pulse: SchedulerPulse) -> Self {
+        Self { app, tick, pulse, under_way: HashSet::new(), failing: false }
     }
 
     /// Goes on until `stop`. What is under way then is waited for; [`App::drain`] makes it end after its page.
@@ -60,6 +78,7 @@ impl Duties {
                 return;
             }
         };
+        self.pulse.beat();
         if std::mem::take(&mut self.failing) {
             tracing::info!("jobs go on");
         }

@@ -11,14 +11,16 @@ use taskflow_core::ports::{Accounts, Clock, EventBus, MailError, Mailer, Nodes, 
 use taskflow_core::{App, Heartbeat, Jobs, MemoryStore, RetrySchedule, Sending, StoreError};
 use taskflow_mail::{BounceReports, DevMailbox, ICalendar, InvalidSettings, Security, SmtpMailer, SmtpSettings};
 use taskflow_store_postgres::{PgOptions, PgPulse, PgStore};
+pub use taskflow_store_sqlite::{BackupContents, Restored};
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
+use tokio_util::sync::CancellationToken;
 
 pub use self::samples::Samples;
 use crate::auth::{Heeding, Passwords, Revoked, SignedLinks, Tokens};
 use crate::bus::LocalBus;
 use crate::config::{Config, Database, SmtpSecurity};
 use crate::heartbeat::{Presence, Rhythm};
-use crate::jobs::Disk;
+use crate::jobs::{Disk, SchedulerPulse};
 use crate::live::Live;
 use crate::pace::Paced;
 
@@ -44,6 +46,8 @@ pub struct Service {
     pub passwords: Passwords,
     /// What every notice looks like.
     pub samples: Samples,
+    /// When the scheduler last looked for jobs.
+    pub scheduler: SchedulerPulse,
 }
 
 /// The adapters that the settings ask for, open and up to date, with the use cases on top.
@@ -56,6 +60,8 @@ pub struct Opened {
     pub clock: Arc<dyn Clock>,
     /// Where mail goes.
     pub mail: MailRoute,
+    /// When the scheduler last looked for jobs.
+    pub scheduler: SchedulerPulse,
     config: Arc<Config>,
     revoked: Arc<Revoked>,
     samples: Samples,
@@ -66,6 +72,9 @@ pub struct Opened {
     /// Tells other nodes what is told here.
     told_to_others: Option<Arc<PgPulse>>,
 }
+
+/// How long nothing must be written before the log of SQLite is emptied.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// A store that outlives the process.
 enum Kept {
@@ -93,6 +102,8 @@ pub struct Migration {
     pub description: String,
     /// Whether the database has it.
     pub applied: bool,
+    /// Whether this release knows it; others were made by a newer one.
+    pub known: bool,
 }
 
 /// Why the adapters could not be opened.
@@ -106,21 +117,77 @@ pub enum OpenError {
     Mail(#[from] InvalidSettings),
 }
 
-/// Opens the database, brings its schema up to date and puts the use cases on top.
+impl OpenError {
+    /// What is wrong with the database and what to do about it, when that is known.
+    #[must_use]
+    pub fn explanation(&self) -> Option<(String, &'static str)> {
+        let Self::Database(_, error) = self else { return None };
+        taskflow_store_postgres::explain(error).or_else(|| taskflow_store_sqlite::explain(error))
+    }
+}
+
+/// What may become of a database when it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// It is created and migrated.
+    Migrate,
+    /// It must be there, with the schema of this release.
+    Use,
+}
+
+/// Opens a database that is there, with the schema of this release, and puts the use cases on top.
 ///
 /// # Errors
 ///
 /// See [`OpenError`].
 pub async fn open(config: &Arc<Config>) -> Result<Opened, OpenError> {
+    open_with(config, Access::Use).await
+}
+
+/// Opens the database to serve: creates it and brings its schema up to date, unless `AUTO_MIGRATE` forbids it.
+///
+/// # Errors
+///
+/// See [`OpenError`].
+pub async fn open_to_serve(config: &Arc<Config>) -> Result<Opened, OpenError> {
+    open_with(config, if config.auto_migrate { Access::Migrate } else { Access::Use }).await
+}
+
+/// Opens the database, creates it if need be and brings its schema up to date.
+///
+/// # Errors
+///
+/// See [`OpenError`].
+pub async fn open_and_migrate(config: &Arc<Config>) -> Result<Opened, OpenError> {
+    open_with(config, Access::Migrate).await
+}
+
+async fn open_with(config: &Arc<Config>, access: Access) -> Result<Opened, OpenError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let (storage, kept): (Arc<dyn Storage>, _) = match &config.database {
         Database::Memory => (Arc::new(MemoryStore::new()), None),
         Database::Sqlite(path) => {
-            let store = open_sqlite(config, path, sqlite_options(config)).await?;
+            let options = sqlite_options(config);
+            let store = match access {
+                Access::Migrate => open_sqlite(config, path, options).await?,
+                Access::Use => {
+                    let store = open_sqlite(config, path, options.without_creating().without_migrating()).await?;
+                    store.ensure_current().await.map_err(|error| refused(config, error))?;
+                    store
+                }
+            };
             (Arc::new(store.clone()), Some(Kept::Sqlite(store)))
         }
         Database::Postgres(_) => {
-            let store = open_postgres(config, pg_options(config)).await?;
+            let options = pg_options(config);
+            let store = match access {
+                Access::Migrate => open_postgres(config, options).await?,
+                Access::Use => {
+                    let store = open_postgres(config, options.without_migrating()).await?;
+                    store.ensure_current().await.map_err(|error| refused(config, error))?;
+                    store
+                }
+            };
             let aside = open_postgres(config, aside_options(config)).await?;
             (Arc::new(store.clone()), Some(Kept::Postgres { store, aside }))
         }
@@ -170,6 +237,7 @@ pub async fn open(config: &Arc<Config>) -> Result<Opened, OpenError> {
         bus,
         clock,
         mail,
+        scheduler: SchedulerPulse::default(),
         config: Arc::clone(config),
         revoked,
         samples,
@@ -196,6 +264,7 @@ impl Opened {
             live: Arc::new(Live::new(Arc::clone(&self.app), Arc::clone(&self.bus), Arc::clone(&self.revoked))),
             passwords: passwords(config),
             samples: self.samples.clone(),
+            scheduler: self.scheduler.clone(),
         }
     }
 
@@ -232,6 +301,21 @@ impl Opened {
             }
         };
         Presence::new(Arc::clone(&self.nodes), Arc::clone(&self.clock), node, rhythm, mail_rate, Box::new(lend))
+    }
+
+    /// Keeps a plain copy of a SQLite file near the truth: empties its log once nothing is written for a moment, until
+    /// `stop`.
+    pub fn checkpoint_when_idle(&self, stop: CancellationToken) {
+        let Some(Kept::Sqlite(store)) = &self.kept else { return };
+        let store = store.clone();
+        tokio::spawn(async move {
+            while stop.run_until_cancelled(tokio::time::sleep(QUIET)).await.is_some() {
+                // What is wrong with the store its other callers say.
+                if let Err(error) = store.checkpoint_when_idle(QUIET).await {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "the write-ahead log stays as it is");
+                }
+            }
+        });
     }
 
     /// Tells other nodes what they do not know yet, waits for what the database has under way and closes it.
@@ -289,32 +373,67 @@ pub fn passwords(config: &Config) -> Passwords {
 ///
 /// See [`OpenError`].
 pub async fn migrations(config: &Config) -> Result<Option<Vec<Migration>>, OpenError> {
-    let place = || config.database.place();
     match &config.database {
         Database::Sqlite(path) if path.exists() => {
-            let store = open_sqlite(config, path, sqlite_options(config).without_migrating()).await?;
+            let options = sqlite_options(config).without_creating().without_migrating();
+            let store = open_sqlite(config, path, options).await?;
             let status = store.migrations_status().await;
             store.close().await;
-            let status = status.map_err(|error| OpenError::Database(place(), error))?;
-            let rows = status.into_iter().map(|row| (row.version, row.description, row.applied));
-            Ok(Some(rows.map(Migration::from).collect()))
+            let status = status.map_err(|error| refused(config, error))?;
+            Ok(Some(status.into_iter().map(Migration::from).collect()))
         }
         Database::Postgres(_) => {
             let store = open_postgres(config, pg_options(config).without_migrating()).await?;
             let status = store.migrations_status().await;
             store.close().await;
-            let status = status.map_err(|error| OpenError::Database(place(), error))?;
-            let rows = status.into_iter().map(|row| (row.version, row.description, row.applied));
-            Ok(Some(rows.map(Migration::from).collect()))
+            let status = status.map_err(|error| refused(config, error))?;
+            Ok(Some(status.into_iter().map(Migration::from).collect()))
         }
         Database::Sqlite(_) | Database::Memory => Ok(None),
     }
 }
 
-impl From<(i64, String, bool)> for Migration {
-    fn from((version, description, applied): (i64, String, bool)) -> Self {
-        Self { version, description, applied }
+impl From<taskflow_store_sqlite::MigrationStatus> for Migration {
+    fn from(status: taskflow_store_sqlite::MigrationStatus) -> Self {
+        let taskflow_store_sqlite::MigrationStatus { version, description, applied, known } = status;
+        Self { version, description, applied, known }
     }
+}
+
+impl From<taskflow_store_postgres::MigrationStatus> for Migration {
+    fn from(status: taskflow_store_postgres::MigrationStatus) -> Self {
+        let taskflow_store_postgres::MigrationStatus { version, description, applied, known } = status;
+        Self { version, description, applied, known }
+    }
+}
+
+fn refused(config: &Config, error: StoreError) -> OpenError {
+    OpenError::Database(config.database.place(), error)
+}
+
+/// Writes a consistent copy of a SQLite database to `to`, whether a server runs on it or not.
+///
+/// # Errors
+///
+/// See [`OpenError`].
+pub async fn backup(config: &Config, path: &Path, to: &Path, replace: bool) -> Result<BackupContents, OpenError> {
+    let options = sqlite_options(config).without_creating().without_migrating();
+    let store = open_sqlite(config, path, options).await?;
+    let contents = store.backup(to, replace).await;
+    store.close().await;
+    contents.map_err(|error| OpenError::Database(to.display().to_string(), error))
+}
+
+/// Puts a copy of `backup` in the place of a SQLite database that nobody has open; the one before is kept beside it.
+///
+/// # Errors
+///
+/// See [`OpenError`].
+pub async fn restore(backup: &Path, database: &Path) -> Result<Restored, OpenError> {
+    let now = SystemClock::new().now().to_string();
+    let stamp: String = now.chars().take(19).filter(char::is_ascii_alphanumeric).collect();
+    let restored = taskflow_store_sqlite::restore(backup, database, &format!("{stamp}Z")).await;
+    restored.map_err(|error| OpenError::Database(database.display().to_string(), error))
 }
 
 /// The version of SQLite in this binary.

@@ -124,6 +124,8 @@ fn accounts_are_kept_from_the_command_line() {
         "--password",
         "correct horse battery staple",
     ];
+    assert!(!run(&folder, &[], &create).status.success(), "there is no database yet");
+    assert!(run(&folder, &[], &["db", "migrate"]).status.success());
     let output = run(&folder, &[], &create);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(!run(&folder, &[], &create).status.success(), "the name is taken");

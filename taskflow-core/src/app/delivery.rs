@@ -134,6 +134,13 @@ impl App {
         Ok(self.outbox.backlog(self.clock.now()).await?)
     }
 
+    /// How long the oldest mail that is due has been waiting; `None`: no mail is due.
+    pub async fn outbox_age(&self) -> Result<Option<Duration>, Error> {
+        let now = self.clock.now();
+        let backlog = self.outbox.backlog(now).await?;
+        Ok(backlog.oldest_due_at.filter(|due| *due <= now).map(|due| now.since(due)))
+    }
+
     /// What became of all mail; reads the whole ledger.
     pub async fn ledger(&self) -> Result<Ledger, Error> {
         Ok(self.outbox.ledger().await?)

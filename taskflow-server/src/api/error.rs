@@ -55,6 +55,8 @@ pub enum ApiError {
     Internal(Source),
     /// 503: the store cannot be reached.
     Unavailable(Source),
+    /// 503: a part that requests need is not well; which.
+    NotReady(&'static str),
     /// 503: too much to do.
     Busy,
     /// 503: it takes too long, and may still be done.
@@ -130,6 +132,7 @@ impl ApiError {
             Self::TooMany => (429, "too_many", "too many connections, close some first".to_owned()),
             Self::Internal(_) => (500, "internal", "something went wrong here".to_owned()),
             Self::Unavailable(_) => (503, "unavailable", "storage is unavailable, try again soon".to_owned()),
+            Self::NotReady(what) => (503, "not_ready", (*what).to_owned()),
             Self::Overdue => (503, "overdue", "this takes too long; it may still be done".to_owned()),
             Self::Busy => (503, "busy", "too much to do, try again soon".to_owned()),
         }
@@ -201,7 +204,9 @@ impl ApiError {
                 HeaderValue::from_static("Bearer realm=\"taskflow\", error=\"invalid_token\""),
             )),
             Self::MethodNotAllowed(allowed) => Some((header::ALLOW, HeaderValue::from_str(allowed).ok()?)),
-            Self::Unavailable(_) | Self::Overdue => Some((header::RETRY_AFTER, HeaderValue::from_static("5"))),
+            Self::Unavailable(_) | Self::NotReady(_) | Self::Overdue => {
+                Some((header::RETRY_AFTER, HeaderValue::from_static("5")))
+            }
             Self::Busy => Some((header::RETRY_AFTER, HeaderValue::from_static("2"))),
             Self::TooMany => Some((header::RETRY_AFTER, HeaderValue::from_static("60"))),
             Self::UpgradeRequired => Some((header::UPGRADE, HeaderValue::from_static("websocket"))),

@@ -29,9 +29,30 @@ impl HealthBody {
     }
 }
 
+/// The parts that requests need, each of which is ready.
+#[derive(Debug, Object)]
+#[oai(rename = "Readiness", skip_serializing_if_is_none)]
+struct ReadinessBody {
+    /// `ok`, or `degraded` when mail is late: requests are answered all the same.
+    status: String,
+    /// `ok`: the database answers and can be written.
+    database: String,
+    /// `ok`: the database has the schema of this release.
+    migrations: String,
+    /// `ok`: jobs are looked for.
+    scheduler: String,
+    /// `ok`, `held` (`HOLD_MAIL`), or `late` when mail has been due for more than five minutes.
+    outbox: String,
+    /// Age of the oldest mail that is due, in seconds.
+    outbox_age_seconds: Option<u64>,
+}
+
+/// Mail that is due for longer is late.
+const MAIL_AGE: Duration = Duration::from_mins(5);
+
 #[OpenApi(prefix_path = "/health", tag = "Group::Health")]
 impl HealthApi {
-    /// Is the process alive
+    /// Check that the process is alive
     ///
     /// Cheap and constant: looks at nothing.
     #[oai(path = "/", method = "get", operation_id = "health")]
@@ -39,13 +60,47 @@ impl HealthApi {
         HealthBody::ok()
     }
 
-    /// Does the store answer
+    /// Check that the database answers and can be written
     #[oai(path = "/db", method = "get", operation_id = "healthDb")]
     async fn database(&self, Data(service): Data<&Arc<Service>>) -> Result<Json<HealthBody>, ApiError> {
-        match tokio::time::timeout(PATIENCE, service.app.ping()).await {
-            Ok(result) => result?,
-            Err(elapsed) => return Err(ApiError::Unavailable(elapsed.into())),
-        }
+        in_time(service.app.ping()).await?;
         Ok(HealthBody::ok())
+    }
+
+    /// Check that requests can be served
+    ///
+    /// For load balancers: database, schema and scheduler must be well. Late mail is reported and takes no node out of
+    /// service, because it is as late on the others.
+    #[oai(path = "/ready", method = "get", operation_id = "healthReady")]
+    async fn ready(&self, Data(service): Data<&Arc<Service>>) -> Result<Json<ReadinessBody>, ApiError> {
+        in_time(service.app.ping()).await?;
+        // Opening refuses any other schema, also when another file takes the place of the one that was open.
+        let silence = service.config.job_tick * 10 + PATIENCE * 10;
+        if service.scheduler.silent_for().is_none_or(|silent| silent > silence) {
+            return Err(ApiError::NotReady("the scheduler has not looked for jobs for a while"));
+        }
+        let age = in_time(service.app.outbox_age()).await?;
+        let is_late = age.is_some_and(|age| age > MAIL_AGE) && !service.config.hold_mail;
+        let ok = || "ok".to_owned();
+        Ok(Json(ReadinessBody {
+            status: if is_late { "degraded".to_owned() } else { ok() },
+            database: ok(),
+            migrations: ok(),
+            scheduler: ok(),
+            outbox: match (service.config.hold_mail, is_late) {
+                (true, _) => "held".to_owned(),
+                (false, true) => "late".to_owned(),
+                (false, false) => ok(),
+            },
+            outbox_age_seconds: age.map(|age| age.as_secs()),
+        }))
+    }
+}
+
+/// What the store answers, unless that takes too long.
+async fn in_time<T>(call: impl Future<Output = Result<T, taskflow_core::Error>>) -> Result<T, ApiError> {
+    match tokio::time::timeout(PATIENCE, call).await {
+        Ok(result) => Ok(result?),
+        Err(elapsed) => Err(ApiError::Unavailable(elapsed.into())),
     }
 }

@@ -1,5 +1,6 @@
 //! `taskflow db`.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -7,7 +8,7 @@ use serde::Serialize;
 use super::failure::{Failure, Reason};
 use super::output::{self, Format, Report};
 use crate::config::{Config, Database};
-use crate::wiring::{self, Migration};
+use crate::wiring::{self, BackupContents, Migration, Restored};
 
 #[derive(Debug, Clone, clap::Subcommand)]
 pub(super) enum Command {
@@ -16,6 +17,29 @@ pub(super) enum Command {
     Migrate,
     /// List the migrations and whether the database has them; changes nothing
     Status,
+    /// Copy a SQLite database to a file while the server goes on
+    #[command(
+        after_help = "The copy is consistent, checked and on the disk when the command ends. For PostgreSQL the \
+                            command shows how to use pg_dump. See docs/operate.md."
+    )]
+    Backup {
+        /// Where the copy is written
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Replace the file if it exists
+        #[arg(long)]
+        force: bool,
+    },
+    /// Put a backup in the place of the SQLite database; the server must be stopped
+    #[command(
+        after_help = "The file that is replaced is kept beside it. Mail that left after the backup is due again: \
+                            start with HOLD_MAIL=true to look first. See docs/operate.md."
+    )]
+    Restore {
+        /// A file that taskflow db backup wrote
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Print the SQL of the complete schema, for the kind of database that DATABASE_URL names
     Schema {
         /// Print the schema for PostgreSQL; apply it with psql -f
@@ -29,7 +53,7 @@ pub(super) enum Command {
 struct Shown {
     version: i64,
     description: String,
-    /// `applied` or `pending`.
+    /// `applied`, `pending` or `newer` (made by a newer release, which this one does not know).
     state: &'static str,
 }
 
@@ -41,6 +65,30 @@ struct Migrated {
     created: bool,
     /// The migrations that were run now.
     applied: Vec<Shown>,
+    /// Migrations of a newer release that the database has.
+    newer: Vec<Shown>,
+}
+
+/// What `backup` wrote.
+#[derive(Debug, Serialize)]
+struct BackedUp {
+    file: String,
+    bytes: u64,
+    users: u64,
+    mails_due: u64,
+    version: i64,
+}
+
+/// What `restore` did.
+#[derive(Debug, Serialize)]
+struct RestoredReport {
+    database: String,
+    /// Where the file that was there before is kept.
+    kept: Option<String>,
+    users: u64,
+    mails_due: u64,
+    version: i64,
+    newer: usize,
 }
 
 /// What the database has.
@@ -58,8 +106,12 @@ struct Schema {
 }
 
 impl From<&Migration> for Shown {
-    fn from(Migration { version, description, applied }: &Migration) -> Self {
-        let state = if *applied { "applied" } else { "pending" };
+    fn from(Migration { version, description, applied, known }: &Migration) -> Self {
+        let state = match (applied, known) {
+            (_, false) => "newer",
+            (true, true) => "applied",
+            (false, true) => "pending",
+        };
         Self { version: *version, description: description.clone(), state }
     }
 }
@@ -69,7 +121,39 @@ impl Report for Migrated {
         let created = self.created.then(|| format!("created {}", self.database));
         let applied = self.applied.iter().map(|new| format!("applied {:04} {}", new.version, new.description));
         let lines: Vec<_> = created.into_iter().chain(applied).collect();
-        if lines.is_empty() { format!("{} is up to date", self.database) } else { lines.join("\n") }
+        let text = if lines.is_empty() { format!("{} is up to date", self.database) } else { lines.join("\n") };
+        let newer = self
+            .newer
+            .iter()
+            .map(|new| format!("\n{:04} {} was made by a newer release", new.version, new.description));
+        newer.fold(text, |text, line| text + &line)
+    }
+}
+
+impl Report for BackedUp {
+    fn text(&self) -> String {
+        let Self { file, bytes, users, mails_due, version } = self;
+        format!("wrote {file}: {bytes} bytes, {users} accounts, {mails_due} mails due, schema {version:04}")
+    }
+}
+
+impl Report for RestoredReport {
+    fn text(&self) -> String {
+        let mut text = format!("restored {}: {} accounts, schema {:04}", self.database, self.users, self.version);
+        if let Some(kept) = &self.kept {
+            text.push_str(&format!("\nthe file before is kept as {kept}"));
+        }
+        if self.newer > 0 {
+            text.push_str(&format!("\n{} of its migrations were made by a newer release", self.newer));
+        }
+        if self.mails_due > 0 {
+            text.push_str(&format!(
+                "\n{} mails are due in it; those that left after the backup would leave again: look first with\n    \
+                 HOLD_MAIL=true taskflow serve",
+                self.mails_due
+            ));
+        }
+        text
     }
 }
 
@@ -80,10 +164,15 @@ impl Report for Status {
         }
         let row = |shown: &Shown| [format!("{:04}", shown.version), shown.description.clone(), shown.state.to_owned()];
         let table = output::table(["VERSION", "MIGRATION", "STATE"], self.migrations.iter().map(row));
-        match self.pending {
-            0 => table,
-            pending => format!("{table}\n\n{pending} pending; run: taskflow db migrate"),
+        let newer = self.migrations.iter().filter(|shown| shown.state == "newer").count();
+        let mut text = table;
+        if self.pending > 0 {
+            text.push_str(&format!("\n\n{} pending; run: taskflow db migrate", self.pending));
         }
+        if newer > 0 {
+            text.push_str(&format!("\n\n{newer} made by a newer release than this one"));
+        }
+        text
     }
 }
 
@@ -97,6 +186,8 @@ pub(super) async fn run(command: Command, config: &Arc<Config>, format: Format) 
     match command {
         Command::Migrate => format.print(&migrate(config).await?),
         Command::Status => format.print(&status(config).await?),
+        Command::Backup { file, force } => format.print(&backup(config, &file, force).await?),
+        Command::Restore { file } => format.print(&restore(config, &file).await?),
         Command::Schema { postgres } => format.print(&Schema { sql: wiring::schema(config, postgres) }),
     }
 }
@@ -104,11 +195,59 @@ pub(super) async fn run(command: Command, config: &Arc<Config>, format: Format) 
 async fn migrate(config: &Arc<Config>) -> Result<Migrated, Failure> {
     let database = place(config)?;
     let before = wiring::migrations(config).await?;
-    wiring::open(config).await?.close().await;
+    wiring::open_and_migrate(config).await?.close().await;
     let had = |version| before.iter().flatten().any(|migration| migration.version == version && migration.applied);
     let after = wiring::migrations(config).await?.unwrap_or_default();
     let applied = after.iter().filter(|migration| !had(migration.version)).map(Shown::from).collect();
-    Ok(Migrated { database, created: before.is_none(), applied })
+    let newer = after.iter().filter(|migration| !migration.known).map(Shown::from).collect();
+    Ok(Migrated { database, created: before.is_none(), applied, newer })
+}
+
+async fn backup(config: &Config, to: &Path, force: bool) -> Result<BackedUp, Failure> {
+    let from = sqlite(config, |place| {
+        format!("run: pg_dump --format=custom --schema=taskflow --file={} '{place}' ({PASSWORD})", to.display())
+    })?;
+    let done = wiring::backup(config, from, to, force).await?;
+    let file = absolute(to);
+    let BackupContents { bytes, users, mails_due, version, .. } = done;
+    Ok(BackedUp { file, bytes, users, mails_due, version })
+}
+
+async fn restore(config: &Config, from: &Path) -> Result<RestoredReport, Failure> {
+    let database = sqlite(config, |place| {
+        let file = from.display();
+        format!(
+            "stop all servers, then run: pg_restore --clean --if-exists --exit-on-error --dbname='{place}' {file} ({PASSWORD})"
+        )
+    })?;
+    let Restored { contents, kept } = wiring::restore(from, database).await?;
+    Ok(RestoredReport {
+        database: absolute(database),
+        kept: kept.map(|path| absolute(&path)),
+        users: contents.users,
+        mails_due: contents.mails_due,
+        version: contents.version,
+        newer: contents.newer.len(),
+    })
+}
+
+/// How the tools of PostgreSQL learn the password, which is never shown.
+const PASSWORD: &str = "the password from PGPASSWORD or ~/.pgpass";
+
+/// The file of the database, or how it is done with PostgreSQL.
+fn sqlite(config: &Config, instead: impl Fn(&str) -> String) -> Result<&Path, Failure> {
+    match &config.database {
+        Database::Sqlite(path) => Ok(path),
+        Database::Postgres(place) => {
+            let failure = Failure::new("this command is for SQLite; PostgreSQL has tools of its own");
+            Err(failure.advise(instead(place)).because(Reason::Usage))
+        }
+        Database::Memory => Err(place(config).err().unwrap_or_else(|| Failure::new("memory: has nothing to back up"))),
+    }
+}
+
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
 async fn status(config: &Arc<Config>) -> Result<Status, Failure> {

@@ -144,16 +144,18 @@ impl Failure {
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
+        if let (Some((cause, advice)), OpenError::Database(place, source)) = (error.explanation(), &error) {
+            let reason = match source {
+                StoreError::Unavailable(_) => Reason::Unavailable,
+                _ => Reason::Failed,
+            };
+            return Self::new(format!("cannot open the database {place}: {cause}")).because(reason).advise(advice);
+        }
         let failure = Self::new(chain(&error));
         match error {
-            OpenError::Database(place, StoreError::Unavailable(_)) if place.starts_with("postgres:") => {
-                failure.because(Reason::Unavailable).advise(
-                    "check that the server runs there, that the database exists and that user and password are right",
-                )
-            }
-            OpenError::Database(path, StoreError::Unavailable(_)) => failure.because(Reason::Unavailable).advise(format!(
-                "check that {path} and its folder can be written by this user and that the disk has room, or set DATABASE_URL",
-            )),
+            OpenError::Database(place, StoreError::Unavailable(_)) => failure
+                .because(Reason::Unavailable)
+                .advise(format!("check that {place} can be reached and written, or set DATABASE_URL")),
             OpenError::Database(place, _) => failure.advise(format!(
                 "check that {place} is a database of this or an older version of taskflow, or set DATABASE_URL",
             )),

@@ -37,7 +37,8 @@ pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
     let port = listen::port(&socket)?;
     let config = Arc::new(Config::clone(&config).listening_on(port));
     let database_is_new = config.database.file().is_some_and(|file| !file.exists());
-    let opened = wiring::open(&config).await?;
+    let folder = config.database.file().and_then(announce::missing_folder);
+    let opened = wiring::open_to_serve(&config).await?;
     let no_account = opened.app.users_after(None, 1).await.is_ok_and(|users| users.is_empty());
     let mut signals = Signals::new()?;
 
@@ -48,8 +49,10 @@ pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
     let worker = start_worker(&opened, &config, presence.may_send(), &stop);
     let left = CancellationToken::new();
     let presence = tokio::spawn(presence.run(left.clone()));
-    let duties = tokio::spawn(Duties::new(Arc::clone(&opened.app), config.job_tick).run(stop.clone()));
-    announce::started(&config, &First { database: database_is_new, account: no_account });
+    let duties =
+        tokio::spawn(Duties::new(Arc::clone(&opened.app), config.job_tick, opened.scheduler.clone()).run(stop.clone()));
+    opened.checkpoint_when_idle(stop.clone());
+    announce::started(&config, &First { database: database_is_new, folder, account: no_account });
 
     let mut server = server;
     let ended_early = tokio::select! {
@@ -129,6 +132,9 @@ pub(super) struct Signals {
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
+    /// The terminal was closed. A server that goes on without it would be in nobody's sight.
+    #[cfg(unix)]
+    hangup: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
@@ -136,13 +142,18 @@ impl Signals {
     pub(super) fn new() -> Result<Self, Failure> {
         use tokio::signal::unix::{SignalKind, signal};
         let listen = |kind| signal(kind).map_err(|error| Failure::of("cannot listen to signals", &error));
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
     }
 
     pub(super) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+            _ = self.hangup.recv() => "SIGHUP",
         }
     }
 }

@@ -49,8 +49,14 @@ impl Database {
         };
         let scheme = scheme.to_ascii_lowercase();
         if scheme == "postgres" || scheme == "postgresql" {
-            let place = rest.strip_prefix("//").and_then(postgres_place);
-            return place.map(Self::Postgres).ok_or_else(|| {
+            let rest = rest.strip_prefix("//").unwrap_or_default();
+            if !login_is_encoded(rest) {
+                return refuse(
+                    "has a user or password with characters that must be encoded",
+                    "in them write @ as %40, / as %2F, : as %3A, ? as %3F, # as %23 and % as %25",
+                );
+            }
+            return postgres_place(rest).map(Self::Postgres).ok_or_else(|| {
                 (
                     "names no host and database".to_owned(),
                     "write postgres://user:password@host:5432/database".to_owned(),
@@ -77,6 +83,32 @@ impl Database {
         }
         Ok(Self::Sqlite(PathBuf::from(path)))
     }
+}
+
+/// Whether it is clear where user and password end: a part of a password that is taken for a host, a port or a database
+/// would be tried there, and shown.
+fn login_is_encoded(rest: &str) -> bool {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, behind) = rest.split_at(end);
+    let (login, hosts) = authority.split_once('@').unwrap_or(("", authority));
+    let is_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok();
+    let is_host = |host: &str| match host.rsplit_once(':') {
+        // An address of IPv6 stands in brackets.
+        _ if host.ends_with(']') => true,
+        Some((address, port)) => address.ends_with(']') || !address.contains(':') && is_port(port),
+        None => true,
+    };
+    let plain = |text: &str| !text.contains('@');
+    plain(hosts)
+        && plain(behind)
+        && hosts.split(',').all(is_host)
+        && login.matches(':').count() <= 1
+        && is_percent_encoded(login)
+}
+
+/// Whether each `%` is followed by two hexadecimal digits.
+fn is_percent_encoded(text: &str) -> bool {
+    text.split('%').skip(1).all(|part| part.len() >= 2 && part.bytes().take(2).all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// `user:password@host:port/database?options` without password and options.
@@ -120,19 +152,40 @@ mod tests {
     fn postgresql_is_shown_without_its_password() {
         for (url, place) in [
             ("postgres://u:hunter2@h:5433/d?sslmode=require", "postgres://u@h:5433/d"),
-            ("postgresql://u:hun/ter2@h/d", "postgres://u@h/d"),
+            ("postgresql://u:hun%2Fter2@h/d", "postgres://u@h/d"),
             ("postgres:///d?host=/tmp", "postgres:///d"),
-            ("postgres://u:p@ss@h/d", "postgres://u@h/d"),
+            ("postgres://u:p%40ss@[::1]:5432/d", "postgres://u@[::1]:5432/d"),
+            ("postgres://u@a:5432,b/d", "postgres://u@a:5432,b/d"),
         ] {
-            let shown = Database::parse(url).expect(url).place();
-            assert!(!shown.contains("hunter2") && !shown.contains("p@ss"), "{shown}");
-            if !url.contains("hun/ter2") {
-                assert_eq!(shown, place);
-            }
+            assert_eq!(Database::parse(url).expect(url).place(), place);
         }
         assert!(wrong("postgres://").contains("names no host"));
         assert!(wrong("postgresql+asyncpg://u:hunter2@h/d").contains("driver"));
         assert!(!wrong("postgresql+asyncpg://u:hunter2@h/d").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_password_that_is_not_encoded_is_refused_and_no_part_of_it_is_repeated() {
+        for password in
+            ["p@ss/w", "p@ss", "pass/w", "pa?ss", "pa#ss", "pa:ss", "1234/5", "12?a=b", "100%", "%zz", "a@b:c/d?e#f"]
+        {
+            for url in [
+                format!("postgres://u:{password}@host/db"),
+                format!("postgres://u:{password}@host:5432/db?sslmode=require"),
+            ] {
+                let (wrong, right) = Database::parse(&url).expect_err(&url);
+                assert!(
+                    wrong.contains("must be encoded") && right.contains("%40") && right.contains("%2F"),
+                    "{wrong} {right}"
+                );
+                for part in password.split(['@', '/', '?', '#', ':', '%']).filter(|part| part.len() > 1) {
+                    assert!(
+                        !wrong.contains(part) && !right.replace("must", "").contains(&format!(" {part} ")),
+                        "{url}: {wrong}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

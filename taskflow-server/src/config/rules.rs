@@ -50,6 +50,7 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
             "use a duration from 1ms to 5m",
             values::span(Duration::from_millis(1)..=Duration::from_mins(5)),
         ),
+        auto_migrate: r.value("AUTO_MIGRATE", TRUTH, values::truth),
         debug,
         public_url,
         key_origin: if secret_key.is_some() { KeyOrigin::Given } else { KeyOrigin::Ephemeral },

@@ -71,6 +71,12 @@ pub const SETTINGS: &[Setting] = &[
         "5s",
         "Maximum time a request waits for a database connection (1ms to 5m). After that it is answered with 503.",
     ),
+    switch(
+        "AUTO_MIGRATE",
+        Some("true"),
+        "true: taskflow serve creates the database and brings its schema up to date. false: it refuses to start when \
+         migrations are pending; run taskflow db migrate first. A current schema needs no right to create anything.",
+    ),
     setting(
         "HOST",
         "127.0.0.1",

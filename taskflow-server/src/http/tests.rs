@@ -38,6 +38,7 @@ fn service(config: Config) -> Arc<Service> {
         passwords: Passwords::new(PasswordPolicy::Basic, 2),
         samples: Samples::new(&config),
         config: Arc::new(config),
+        scheduler: crate::jobs::SchedulerPulse::default(),
     })
 }
 

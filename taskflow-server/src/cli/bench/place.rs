@@ -38,7 +38,7 @@ impl Place {
     /// Opens it, provided that it is empty.
     pub(super) async fn open(&self, config: &Arc<Config>) -> Result<Opened, Failure> {
         if let Self::Temporary(_) = self {
-            return Ok(wiring::open(config).await?);
+            return Ok(wiring::open_and_migrate(config).await?);
         }
         let Database::Postgres(place) = &config.database else {
             return Err(Failure::new("--database names no PostgreSQL")
@@ -54,7 +54,7 @@ impl Place {
         if applied > 0 && applied < migrations.len() {
             return refuse("has the tables of another version of taskflow");
         }
-        let opened = wiring::open(config).await?;
+        let opened = wiring::open_and_migrate(config).await?;
         match is_empty(&opened).await {
             Ok(true) => Ok(opened),
             Ok(false) => {

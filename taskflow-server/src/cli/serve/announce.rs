@@ -2,18 +2,27 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use crate::cli::mail;
 use crate::config::{Config, Database, KeyOrigin};
 use crate::telemetry;
 
 /// What a first start finds missing.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct First {
     /// The database was created.
     pub(super) database: bool,
+    /// The folder that had to be made for it, from the root.
+    pub(super) folder: Option<PathBuf>,
     /// There is no account yet.
     pub(super) account: bool,
+}
+
+/// The outermost folder above a file that does not exist yet.
+pub(super) fn missing_folder(file: &Path) -> Option<PathBuf> {
+    let file = std::path::absolute(file).ok()?;
+    file.ancestors().skip(1).take_while(|folder| !folder.exists()).last().map(Path::to_owned)
 }
 
 pub(super) fn started(config: &Config, first: &First) {
@@ -33,6 +42,9 @@ fn events(config: &Config, first: &First) {
     let mode = mode(config);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), mode, api = url, docs = format!("{url}/docs"), "listening");
     tracing::info!(database = database(config), created = first.database, "data");
+    if let Some(folder) = &first.folder {
+        tracing::warn!(folder = %folder.display(), "a folder for the data was created: check DATABASE_URL if it was meant to exist");
+    }
     if let KeyOrigin::Created(path) = &config.key_origin {
         tracing::info!(file = %path.display(), "created a signing key");
     }
@@ -51,6 +63,9 @@ fn banner(config: &Config, first: &First) -> String {
     line("API", format!("{url}/api"));
     line("Docs", format!("{url}/docs"));
     line("Data", format!("{}{}", database(config), if first.database { " (created)" } else { "" }));
+    if let Some(folder) = &first.folder {
+        line("Folder", format!("{} (created)", folder.display()));
+    }
     let key = match &config.key_origin {
         KeyOrigin::Created(path) => Some(format!("{} (created; keep it secret)", path.display())),
         KeyOrigin::Ephemeral => Some("for this run only; everybody must sign in again after a restart".to_owned()),
@@ -111,11 +126,12 @@ mod tests {
 
     #[test]
     fn the_banner_names_addresses_mail_and_the_next_step() {
-        let text = banner(&config(""), &First { database: true, account: true });
+        let text = banner(&config(""), &First { database: true, folder: Some("/srv/new".into()), account: true });
         for part in [
             "http://127.0.0.1:8123/api",
             "http://127.0.0.1:8123/docs",
             "(created)",
+            "/srv/new (created)",
             "http://127.0.0.1:8123/mailbox (nothing leaves this machine)",
             "none yet; create one: curl http://127.0.0.1:8123/api/auth/register",
             "development",
@@ -128,7 +144,7 @@ mod tests {
     fn a_relay_is_named_with_its_protection_and_held_mail_as_held() {
         let text = banner(
             &config("SMTP_SERVER=localhost\nSMTP_PORT=2525\nHOLD_MAIL=true"),
-            &First { database: false, account: false },
+            &First { database: false, folder: None, account: false },
         );
         assert!(text.contains("held back by HOLD_MAIL; otherwise to localhost:2525 (not encrypted)"), "{text}");
         assert!(!text.contains("none yet"));
