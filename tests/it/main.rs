@@ -8,6 +8,8 @@
 mod cluster;
 #[path = "../harness/crowd.rs"]
 mod crowd;
+#[path = "../harness/failing_disk.rs"]
+mod failing_disk;
 #[path = "../harness/fanout.rs"]
 mod fanout;
 #[path = "../harness/live.rs"]
@@ -29,6 +31,7 @@ mod admins;
 mod arrows;
 mod bench;
 mod command_line;
+mod databases;
 mod histories;
 mod kills;
 mod letters;
