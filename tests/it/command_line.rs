@@ -35,6 +35,7 @@ fn error(folder: &TempDir, line: &str) -> (Option<i32>, Value) {
 
 fn folder_with(name: &str) -> TempDir {
     let folder = TempDir::new().expect("a folder");
+    assert!(run(&folder, "db migrate").status.success());
     let mut create = taskflow(folder.path(), &[]);
     create.args(["user", "create", "--admin", "--username", name, "--password", "correct horse battery staple"]);
     let output = create.args(["--email", &format!("{name}@example.org")]).output().expect("an end");
@@ -97,6 +98,8 @@ fn every_command_answers_in_json() {
     assert_eq!(json(&folder, "job runs statistics")["runs"], Value::Array(Vec::new()));
     assert_eq!(json(&folder, "db migrate")["created"], false);
     assert_eq!(json(&folder, "db status")["pending"], 0);
+    assert_eq!(json(&folder, "db backup saved.db")["users"], 1);
+    assert_eq!(json(&folder, "db restore saved.db")["mails_due"], 1);
     assert!(json(&folder, "db schema")["sql"].as_str().is_some_and(|sql| sql.contains("CREATE TABLE")));
     let config = json(&folder, "config --port 9000");
     let port = config["settings"].as_array().expect("settings").iter().find(|setting| setting["name"] == "PORT");
