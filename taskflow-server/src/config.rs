@@ -90,6 +90,8 @@ pub struct Config {
     pub db_acquire_timeout: Duration,
     /// Most connections to PostgreSQL.
     pub db_max_connections: u32,
+    /// The outermost folder above a SQLite file that did not exist when the settings were read, from the root.
+    pub new_folder: Option<std::path::PathBuf>,
     /// Whether serving creates the database and brings its schema up to date.
     pub auto_migrate: bool,
     /// Address or name to listen on, without brackets.

@@ -297,6 +297,13 @@ async fn sqlite_locked_by_another_program_says_so() {
 }
 
 #[tokio::test]
+async fn folders_that_had_to_be_created_are_named_at_start() {
+    let server = Server::start(&[("DATABASE_URL", "sqlite://mistyped/data/taskflow.db")]).await;
+    let folder = server.folder.canonicalize().expect("a folder").join("mistyped");
+    assert!(server.log().contains(&format!("\"{}\"", folder.display())), "{}", server.log());
+}
+
+#[tokio::test]
 async fn a_closed_terminal_stops_the_server_in_good_order() {
     let server = Server::start(&[]).await;
     server.person("ada").await;

@@ -37,7 +37,6 @@ pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
     let port = listen::port(&socket)?;
     let config = Arc::new(Config::clone(&config).listening_on(port));
     let database_is_new = config.database.file().is_some_and(|file| !file.exists());
-    let folder = config.database.file().and_then(announce::missing_folder);
     let opened = wiring::open_to_serve(&config).await?;
     let no_account = opened.app.users_after(None, 1).await.is_ok_and(|users| users.is_empty());
     let mut signals = Signals::new()?;
@@ -52,7 +51,7 @@ pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
     let duties =
         tokio::spawn(Duties::new(Arc::clone(&opened.app), config.job_tick, opened.scheduler.clone()).run(stop.clone()));
     opened.checkpoint_when_idle(stop.clone());
-    announce::started(&config, &First { database: database_is_new, folder, account: no_account });
+    announce::started(&config, &First { database: database_is_new, account: no_account });
 
     let mut server = server;
     let ended_early = tokio::select! {

@@ -166,23 +166,26 @@ mod tests {
 
     #[test]
     fn a_password_that_is_not_encoded_is_refused_and_no_part_of_it_is_repeated() {
-        for password in
-            ["p@ss/w", "p@ss", "pass/w", "pa?ss", "pa#ss", "pa:ss", "1234/5", "12?a=b", "100%", "%zz", "a@b:c/d?e#f"]
-        {
-            for url in [
-                format!("postgres://u:{password}@host/db"),
-                format!("postgres://u:{password}@host:5432/db?sslmode=require"),
-            ] {
+        let passwords = [
+            "zq@xk/vj",
+            "zq@xk",
+            "zq/xk",
+            "zq?xk",
+            "zq#xk",
+            "zq:xk",
+            "7373/xk",
+            "7373?zq=xk",
+            "zq%",
+            "%zq",
+            "zq@xk:vj/wq?xj#",
+        ];
+        for password in passwords {
+            for rest in ["host/db", "host:5432/db?sslmode=require"] {
+                let url = format!("postgres://u:{password}@{rest}");
                 let (wrong, right) = Database::parse(&url).expect_err(&url);
-                assert!(
-                    wrong.contains("must be encoded") && right.contains("%40") && right.contains("%2F"),
-                    "{wrong} {right}"
-                );
-                for part in password.split(['@', '/', '?', '#', ':', '%']).filter(|part| part.len() > 1) {
-                    assert!(
-                        !wrong.contains(part) && !right.replace("must", "").contains(&format!(" {part} ")),
-                        "{url}: {wrong}"
-                    );
+                assert!(wrong.contains("must be encoded") && right.contains("%40") && right.contains("%2F"), "{url}");
+                for part in ["zq", "xk", "vj", "wq", "xj", "7373"] {
+                    assert!(!wrong.contains(part) && !right.contains(part), "{url}: {wrong}: {right}");
                 }
             }
         }

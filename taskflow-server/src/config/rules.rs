@@ -50,6 +50,8 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
             "use a duration from 1ms to 5m",
             values::span(Duration::from_millis(1)..=Duration::from_mins(5)),
         ),
+        // Before the key is kept there.
+        new_folder: database.as_ref().and_then(Database::file).and_then(missing_folder),
         auto_migrate: r.value("AUTO_MIGRATE", TRUTH, values::truth),
         debug,
         public_url,
@@ -297,6 +299,11 @@ fn lifetimes(r: &mut Reader) -> (u32, u32) {
         r.problem("ACCESS_TOKEN_EXPIRE_MINUTES", wrong, "use fewer minutes; 5 to 60 are usual");
     }
     (minutes, days)
+}
+
+fn missing_folder(file: &std::path::Path) -> Option<std::path::PathBuf> {
+    let file = std::path::absolute(file).ok()?;
+    file.ancestors().skip(1).take_while(|folder| !folder.exists()).last().map(std::path::Path::to_owned)
 }
 
 fn with_kept_key(reader: &mut Reader, config: Config, path: &std::path::Path) -> Config {

@@ -198,6 +198,7 @@ fn all_problems_are_named_at_once_in_the_order_of_the_settings() {
         ("CHANGE_QUIET_SECONDS", "6m"),
         ("ADMIN_EMAIL", "nobody"),
         ("HOLD_MAIL", "2"),
+        ("AUTO_MIGRATE", "2"),
         ("MAILBOX", "2"),
         ("JOB_TICK", "0"),
         ("JOB_TASK_REMINDERS", "own"),

@@ -2,27 +2,18 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
 
 use crate::cli::mail;
 use crate::config::{Config, Database, KeyOrigin};
 use crate::telemetry;
 
 /// What a first start finds missing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct First {
     /// The database was created.
     pub(super) database: bool,
-    /// The folder that had to be made for it, from the root.
-    pub(super) folder: Option<PathBuf>,
     /// There is no account yet.
     pub(super) account: bool,
-}
-
-/// The outermost folder above a file that does not exist yet.
-pub(super) fn missing_folder(file: &Path) -> Option<PathBuf> {
-    let file = std::path::absolute(file).ok()?;
-    file.ancestors().skip(1).take_while(|folder| !folder.exists()).last().map(Path::to_owned)
 }
 
 pub(super) fn started(config: &Config, first: &First) {
@@ -42,7 +33,7 @@ fn events(config: &Config, first: &First) {
     let mode = mode(config);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), mode, api = url, docs = format!("{url}/docs"), "listening");
     tracing::info!(database = database(config), created = first.database, "data");
-    if let Some(folder) = &first.folder {
+    if let Some(folder) = &config.new_folder {
         tracing::warn!(folder = %folder.display(), "a folder for the data was created: check DATABASE_URL if it was meant to exist");
     }
     if let KeyOrigin::Created(path) = &config.key_origin {
@@ -63,7 +54,7 @@ fn banner(config: &Config, first: &First) -> String {
     line("API", format!("{url}/api"));
     line("Docs", format!("{url}/docs"));
     line("Data", format!("{}{}", database(config), if first.database { " (created)" } else { "" }));
-    if let Some(folder) = &first.folder {
+    if let Some(folder) = &config.new_folder {
         line("Folder", format!("{} (created)", folder.display()));
     }
     let key = match &config.key_origin {
@@ -126,12 +117,11 @@ mod tests {
 
     #[test]
     fn the_banner_names_addresses_mail_and_the_next_step() {
-        let text = banner(&config(""), &First { database: true, folder: Some("/srv/new".into()), account: true });
+        let text = banner(&config(""), &First { database: true, account: true });
         for part in [
             "http://127.0.0.1:8123/api",
             "http://127.0.0.1:8123/docs",
             "(created)",
-            "/srv/new (created)",
             "http://127.0.0.1:8123/mailbox (nothing leaves this machine)",
             "none yet; create one: curl http://127.0.0.1:8123/api/auth/register",
             "development",
@@ -144,7 +134,7 @@ mod tests {
     fn a_relay_is_named_with_its_protection_and_held_mail_as_held() {
         let text = banner(
             &config("SMTP_SERVER=localhost\nSMTP_PORT=2525\nHOLD_MAIL=true"),
-            &First { database: false, folder: None, account: false },
+            &First { database: false, account: false },
         );
         assert!(text.contains("held back by HOLD_MAIL; otherwise to localhost:2525 (not encrypted)"), "{text}");
         assert!(!text.contains("none yet"));
