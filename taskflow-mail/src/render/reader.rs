@@ -67,8 +67,12 @@ impl Reader<'_> {
         self.on_the_wall("dates.brief", at)
     }
 
-    /// In a list: with the year only where it lies far off.
+    /// In a list: without the day where it is today's, and with the year only where it lies far off.
     pub(super) fn in_list(&self, at: Timestamp) -> Result<String, RenderError> {
+        let date = |at| self.zone.wall_clock(at).at.date();
+        if date(at) == date(self.date) {
+            return self.clock(at);
+        }
         if self.minutes_until(at).abs() < NEAR { self.brief(at) } else { self.short(at) }
     }
 
@@ -307,6 +311,16 @@ mod tests {
         assert_eq!(told("en-US", "UTC", |reader| reader.short(at)), "Mon, Nov 23, 2026, 11:05 PM UTC");
         assert_eq!(told("de", "Europe/Berlin", |reader| reader.brief(at)), "Di., 24. Nov., 00:05 Uhr MEZ");
         assert_eq!(told("de", "Asia/Kolkata", |reader| reader.clock(at)), "04:35 Uhr IST");
+        // Written on Sunday, 22 November.
+        for (at, expected) in [
+            ("2026-11-22T22:59:00Z", "23:59 CET"),
+            ("2026-11-22T23:00:00Z", "Mon 23 Nov, 00:00 CET"),
+            ("2027-06-01T12:00:00Z", "Tue 1 Jun 2027, 14:00 CEST"),
+            ("2026-01-01T12:00:00Z", "Thu 1 Jan 2026, 13:00 CET"),
+        ] {
+            let at = at.parse().expect("a time");
+            assert_eq!(told("en", "Europe/Berlin", |reader| reader.in_list(at)), expected);
+        }
     }
 
     #[test]
