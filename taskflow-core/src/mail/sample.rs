@@ -77,7 +77,11 @@ impl Topic {
 
 fn open(now: Timestamp) -> Option<Digest> {
     Some(Digest {
-        overdue: vec![task("Pay the invoice", TaskPriority::High, now, 0)?].into(),
+        overdue: vec![Task {
+            due_at: Some(now - Duration::from_hours(20)),
+            ..task("Pay the invoice", TaskPriority::High, now, 0)?
+        }]
+        .into(),
         today: vec![task("Prepare the board meeting", TaskPriority::High, now, 5)?].into(),
         week: vec![
             task("Answer the customs office", TaskPriority::Medium, now, 30)?,

@@ -350,6 +350,7 @@ pub fn cases() -> Vec<Case> {
             an_expected_version_of_preferences_decides_who_wins,
             a_kind_that_is_switched_off_gets_no_mail,
             quiet_hours_hold_mail_until_they_end_and_use_no_attempt,
+            held_mail_is_dated_at_the_end_of_the_hold_however_often_it_is_tried,
             what_protects_the_account_does_not_wait_for_quiet_to_end,
             a_reminder_of_a_meeting_that_begins_in_quiet_hours_passes_them,
             one_click_ends_a_kind_for_a_person,

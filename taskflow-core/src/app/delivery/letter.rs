@@ -95,7 +95,10 @@ impl App {
             headers.reply_to = answers_go_to(&topic, &reader.mailbox);
         }
         let calendar = self.calendar_part(&topic);
-        let date = delivery.first_claimed_at.unwrap_or(now);
+        // The first claim's time, or the end of the quiet hours that held the mail then: nobody reads a mail of last night in
+        // the morning. Both follow from what is stored, so that a repeat is the same mail.
+        let claimed_at = delivery.first_claimed_at.unwrap_or(now);
+        let date = hold::end(notice, &topic, &reader, facts, claimed_at).map_or(claimed_at, |end| end.min(now));
         let letter = Letter {
             unsubscribe_url: headers.unsubscribe_url.clone(),
             links: self.letter_links(&topic, reader.user, delivery.due_at),

@@ -1,13 +1,14 @@
 //! Which mail people want, and when: kept by the store, and heeded by what is sent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::Weekday;
 
 use super::app::{World, due_at_two};
 use super::reminders::{Board, NOBODY, board, move_to, own, person};
 use crate::error::Error;
-use crate::ports::{Link, LinkPurpose, Links};
+use crate::ports::{Asked, Link, LinkPurpose, Links, MailError, Reply};
 use crate::testing::sample::{at, new_user, noon, user, user_id, users};
 use crate::testing::{OpenStore, PlainLinks};
 use crate::{
@@ -172,6 +173,20 @@ pub(super) async fn quiet_hours_hold_mail_until_they_end_and_use_no_attempt(open
     assert_eq!(world.told_at("2026-11-22T13:55:00Z").await, ["ada: Due soon"]);
     let (sent, failed) = world.storage.delivery(held.id).await.expect("a read").expect("the reminder");
     assert_eq!((sent.state, sent.attempts, failed.len()), (DeliveryState::Delivered, 0, 0));
+}
+
+pub(super) async fn held_mail_is_dated_at_the_end_of_the_hold_however_often_it_is_tried(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    let ada = Actor::User(world.somebody("ada").await);
+    world.app.create_task(ada, due_at_two()).await.expect("a task");
+    set(&world, ada, quiet("14:45", "14:55")).await;
+    assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, NOBODY);
+    world.mailer.fail_next(MailError::Transient(Reply::new(Asked::Recipient, 451, "4.7.1 later")));
+    assert_eq!(world.told_at("2026-11-22T13:55:07Z").await, NOBODY);
+    world.clock.advance(Duration::from_mins(2));
+    world.deliver().await;
+    let dates: Vec<_> = world.mailer.take().iter().map(|mail| mail.date.to_string()).collect();
+    assert_eq!(dates, ["2026-11-22T13:55:00.000000Z"]);
 }
 
 pub(super) async fn what_protects_the_account_does_not_wait_for_quiet_to_end(open: Arc<dyn OpenStore>) {

@@ -11,13 +11,17 @@ pub(super) fn held(
     facts: &Facts,
     now: Timestamp,
 ) -> Result<(), Outcome> {
-    let quiet = reader.preferences.quiet_hours.filter(|_| notice.kind().waits_for_quiet_to_end());
-    match quiet.and_then(|quiet| quiet.end_after(&reader.zone, now)) {
-        Some(end) if happens_at(notice, topic, facts, now).is_none_or(|at| at > end) => {
-            Err(Outcome::Held { until: end })
-        }
-        Some(_) | None => Ok(()),
+    match end(notice, topic, reader, facts, now) {
+        Some(until) => Err(Outcome::Held { until }),
+        None => Ok(()),
     }
+}
+
+/// When the quiet hours end that hold a notice at `now`; `None`: nothing holds it.
+pub(super) fn end(notice: &Notice, topic: &Topic, reader: &Reader, facts: &Facts, now: Timestamp) -> Option<Timestamp> {
+    let quiet = reader.preferences.quiet_hours.filter(|_| notice.kind().waits_for_quiet_to_end());
+    let end = quiet.and_then(|quiet| quiet.end_after(&reader.zone, now))?;
+    happens_at(notice, topic, facts, now).is_none_or(|at| at > end).then_some(end)
 }
 
 /// When what a notice is about happens, if it lies ahead or goes on; of a meeting that was moved the earlier start, since
