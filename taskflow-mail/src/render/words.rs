@@ -31,7 +31,8 @@ pub(super) fn of(topic: &Topic, links: &LetterLinks, reader: &Reader<'_>) -> Res
             // Nothing to say should have been noticed before; a mail about nothing helps nobody.
             let Some(first) = digest.first_task() else { return Err(RenderError("a reminder of no task".to_owned())) };
             let parts = task_parts(digest, links, reader)?.into_iter().flatten().collect::<Vec<_>>();
-            let next: Vec<_> = digest.tasks().into_iter().take(3).map(|task| task.title.as_str()).collect();
+            let next: Vec<_> =
+                digest.tasks().into_iter().take(3).map(|task| Value::from(task.title.as_str())).collect();
             context! { first => first.title.as_str(), next, total => digest.open(), parts }
         }
         Topic::DailySummary(digest) => daily_summary(digest, links, reader)?,
