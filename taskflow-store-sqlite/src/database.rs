@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqlitePool};
 use taskflow_core::StoreError;
 use tokio::time::Instant;
 
@@ -263,17 +263,20 @@ impl DataFile {
     /// Opens the file that has taken the place of `old`, if it is a database of ours.
     async fn connect_anew(&self, old: &Connections) -> Result<Connections, StoreError> {
         self.set_log_aside(old).map_err(|source| SqliteStoreError::Create { path: self.log(), source })?;
+        // What is not ours is left as it is.
+        let mut looking = self.target.clone().read_only(true).connect().await.map_err(store_error)?;
+        let is_ours = schema::is_there(&mut looking).await;
+        drop(looking.close().await);
+        if !is_ours? {
+            return Err(SqliteStoreError::Foreign(self.path.clone()).into());
+        }
         let new = self.connect().await?;
         let checked = async {
+            if self.options.migrates {
+                return migrate(&new.writer).await;
+            }
             let mut conn = new.writer.acquire().await.map_err(store_error)?;
-            if !schema::is_there(&mut conn).await? {
-                return Err(SqliteStoreError::Foreign(self.path.clone()).into());
-            }
-            if !self.options.migrates {
-                return schema::ensure_current(&mut conn).await;
-            }
-            drop(conn);
-            migrate(&new.writer).await
+            schema::ensure_current(&mut conn).await
         };
         match checked.await {
             Ok(()) => Ok(Connections { log: Identity::of(&self.log()), ..new }),

@@ -49,8 +49,7 @@ impl Reader {
         let text = self.text(name)?;
         let value = parse(text);
         if value.is_none() {
-            // Whoever puts a login where none belongs has it in a log otherwise.
-            let secret = setting(name).secret || (text.contains('@') && text.contains(':'));
+            let secret = setting(name).secret || may_hold_login(text);
             let wrong = if secret { "cannot be used".to_owned() } else { format!("is {text:?}") };
             self.problem(name, wrong, right);
         }
@@ -85,6 +84,29 @@ impl Reader {
     }
 }
 
+/// Whether a text may hold a password: who puts a login where none belongs has it in a log otherwise.
+fn may_hold_login(text: &str) -> bool {
+    let behind_scheme = text.split_once("//").map_or("", |(_, rest)| rest);
+    let authority = behind_scheme.split(['/', '?', '#']).next().unwrap_or_default();
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    text.contains('@') && text.contains(':') || !port.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn setting(name: &str) -> &'static Setting {
     Setting::named(name).expect("settings are read by a name from their list")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_hold_a_password_is_not_repeated() {
+        for text in ["smtp://user:hunter2", "https://u:p@ss/w", "user:hunter2@relay", "postgres://u:hunter2/db"] {
+            assert!(may_hold_login(text), "{text}");
+        }
+        for text in ["https://host:8080/path", "local 08:00,x", "host:80", "ftp://host", "//x"] {
+            assert!(!may_hold_login(text), "{text}");
+        }
+    }
 }

@@ -263,7 +263,9 @@ async fn a_session_that_idled_in_a_hosts_transaction_is_lost() {
     let ending =
         async { while sqlx::query_scalar::<_, i64>(gone).fetch_one(&mut witness).await.expect("a count") > 0 {} };
     tokio::time::timeout(Duration::from_secs(5), ending).await.expect("ended by the server");
-    assert_eq!(passes(guest.commit_in(&mut transaction, &world.task(&ada)).await), "25P03");
+    // Over a socket of the same machine the end of the connection may be seen before the reason.
+    let said = passes(guest.commit_in(&mut transaction, &world.task(&ada)).await);
+    assert!(said == "25P03" || said.contains("communicating"), "{said}");
     drop(transaction);
     guest.commit(&world.task(&ada)).await.expect("over another connection");
 }
