@@ -17,6 +17,7 @@ mod html;
 mod inbound;
 mod invitations;
 mod jobs;
+mod linked;
 mod list;
 mod mailbox;
 mod meetings;
@@ -40,6 +41,7 @@ use serde_json::Value;
 pub use error::{ApiError, Problem, ProblemField};
 pub(crate) use feed::{Change, following};
 pub use field::{Field, Findings, Required};
+pub(crate) use html::{ICON, for_browsers, is_browser, start_page};
 pub use wire::{Val, Wire};
 
 /// How operations are grouped in the document.
@@ -82,6 +84,7 @@ type Meetings = (
     meetings::RemindersApi,
     meetings::UpcomingApi,
     invitations::InvitationPages,
+    linked::LinkedPages,
 );
 type Mails = (
     email::EmailApi,
@@ -115,6 +118,7 @@ fn service() -> OpenApiService<Apis, ()> {
             meetings::RemindersApi,
             meetings::UpcomingApi,
             invitations::InvitationPages,
+            linked::LinkedPages,
         ),
         feed::FeedApi,
         (

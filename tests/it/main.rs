@@ -37,6 +37,7 @@ mod kills;
 mod letters;
 mod live;
 mod operations;
+mod pages;
 mod postgres;
 mod readme;
 mod relay;

@@ -1,29 +1,40 @@
-//! Pages for people who follow a link in a mail: plain HTML, no script, nothing from anywhere else.
+//! Pages for people who follow a link in a mail, or whose browser meets an error: HTML in the reader's language, no script,
+//! nothing from anywhere else. Templates, style and words are those of `taskflow_mail::Pages`.
 
-use poem::http::{HeaderName, HeaderValue, StatusCode, header};
+use std::sync::LazyLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use minijinja::context;
+use poem::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use poem::{IntoResponse, Response};
 use poem_openapi::ApiResponse;
 use poem_openapi::registry::{MetaResponses, Registry};
+use sha2::{Digest, Sha256};
+use taskflow_core::ports::RenderError;
+use taskflow_core::{DeadLink, LinkError, Locale, Timestamp, Zone};
+use taskflow_mail::{PageWords, Pages};
 
 use super::ApiError;
 
-/// Inline style, forms that lead back here, and nothing else.
-const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-);
+/// Every template and the words of every language.
+static PAGES: LazyLock<Pages> = LazyLock::new(Pages::new);
+static UTC: LazyLock<Zone> = LazyLock::new(Zone::utc);
+
+/// The one style, the icon, forms that lead back here, and nothing else.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let style = STANDARD.encode(Sha256::digest(Pages::STYLE));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{style}'; img-src 'self'; base-uri 'none'; form-action 'self'; \
+         frame-ancestors 'none'"
+    );
+    HeaderValue::from_str(&policy).expect("a policy is ASCII")
+});
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
-const STYLE: &str = ":root { color-scheme: light dark; }\n\
-body { font: 17px/1.5 system-ui, sans-serif; max-width: 34rem; margin: 0 auto; padding: 2.5rem 1.25rem; }\n\
-h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 1.25rem; overflow-wrap: anywhere; }\n\
-p { margin: 0 0 1rem; overflow-wrap: anywhere; }\n\
-dl { margin: 0 0 1.5rem; }\n\
-dt { color: GrayText; font-size: .85rem; }\n\
-dd { margin: 0 0 .75rem; white-space: pre-line; overflow-wrap: anywhere; }\n\
-label { display: block; margin: 0 0 1rem; }\n\
-input, textarea { display: block; box-sizing: border-box; width: 100%; margin-top: .25rem; padding: .5rem; font: inherit; }\n\
-button { font: inherit; padding: .5rem 1rem; margin: 0 .5rem .5rem 0; cursor: pointer; }\n\
-.note { border-left: 3px solid #888; padding-left: .75rem; }\n";
+/// The icon of all pages.
+pub(crate) const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\">\
+     <rect x=\"2\" y=\"2\" width=\"12\" height=\"12\" rx=\"3\" fill=\"#1d5bd6\"/></svg>\n";
 
 /// A whole page, or why there is none.
 #[derive(Debug)]
@@ -31,44 +42,164 @@ pub(super) struct Page {
     status: StatusCode,
     html: String,
     /// Headers that a refusal brings.
-    headers: Vec<(HeaderName, HeaderValue)>,
+    headers: HeaderMap,
+}
+
+/// The words for a reader whose language and zone are known.
+pub(super) fn words<'a>(locale: &Locale, zone: &'a Zone, now: Timestamp) -> PageWords<'a> {
+    PAGES.words(locale, zone, now)
+}
+
+/// The words for somebody of whom only the request is known: the first language of `Accept-Language` (RFC 9110 §12.5.4)
+/// that there are words of, else English.
+pub(crate) fn words_for(headers: &HeaderMap) -> PageWords<'static> {
+    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut ranked: Vec<(u32, Locale)> = accepted.split(',').take(20).filter_map(ranked_language).collect();
+    ranked.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
+    let spoken = ranked.into_iter().map(|(_, locale)| locale).find(|locale| PAGES.speaks(locale));
+    PAGES.words(&spoken.unwrap_or_else(Locale::en), &UTC, Timestamp::from_micros(0))
+}
+
+/// One entry of `Accept-Language` with its weight in thousandths.
+fn ranked_language(entry: &str) -> Option<(u32, Locale)> {
+    let mut parts = entry.split(';').map(str::trim);
+    let locale = parts.next()?.parse().ok()?;
+    let weight =
+        parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |weight| weight.parse::<f32>().ok())?;
+    let rank = (weight.clamp(0.0, 1.0) * 1000.0) as u32;
+    (rank > 0).then_some((rank, locale))
+}
+
+/// Whether a client asks for HTML by name, as browsers do and programs do not.
+pub(crate) fn is_browser(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        parts.next().is_some_and(|range| range.eq_ignore_ascii_case("text/html"))
+            && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+    })
 }
 
 impl Page {
-    /// A page with this title, which is its heading too; `body` is HTML.
-    pub(super) fn new(title: &str, body: &str) -> Self {
-        let title = escape(title);
-        let html = format!(
-            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <meta name=\"robots\" content=\"noindex\">\n<title>{title} \u{2013} TaskFlow</title>\n\
-             <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{body}</main>\n</body>\n</html>\n"
-        );
-        Self { status: StatusCode::OK, html, headers: Vec::new() }
+    /// What a builder of a page made, or its fault.
+    pub(super) fn rendered(result: Result<String, RenderError>) -> Self {
+        match result {
+            Ok(html) => Self { status: StatusCode::OK, html, headers: HeaderMap::new() },
+            Err(error) => {
+                tracing::error!(%error, "a page cannot be rendered");
+                let html =
+                    "<!doctype html>\n<html lang=\"en\"><title>TaskFlow</title><p>Something went wrong.</p></html>\n";
+                Self { status: StatusCode::INTERNAL_SERVER_ERROR, html: html.to_owned(), headers: HeaderMap::new() }
+            }
+        }
+    }
+
+    /// A title and a text under the keys `{key}` and `{key}_text`, and a link to the service.
+    pub(super) fn message(words: &PageWords<'_>, key: &str, home: &str) -> Self {
+        let text = words.say(&format!("{key}_text"), &[]);
+        Self::rendered(words.say(key, &[]).and_then(|title| Self::told(words, &title, &[text?], home)))
+    }
+
+    /// An end page: what was done, and a link onwards.
+    pub(super) fn done(words: &PageWords<'_>, title: &str, texts: &[String], home: &str) -> Self {
+        Self::rendered(Self::told(words, title, texts, home))
+    }
+
+    fn told(words: &PageWords<'_>, title: &str, texts: &[String], home: &str) -> Result<String, RenderError> {
+        let links = vec![context! { url => home, label => words.say("page.home", &[])? }];
+        words.render("message", title, &context! { texts => texts.to_vec(), links, role => "status" })
+    }
+
+    /// Why a link leads nowhere, in the language of the request: nobody knows whose it was.
+    pub(super) fn dead(headers: &HeaderMap, dead: DeadLink) -> Self {
+        let key = match dead {
+            DeadLink::Unknown => "page.dead.unknown",
+            DeadLink::Expired => "page.dead.expired",
+            DeadLink::Used => "page.dead.used",
+            DeadLink::Gone => "page.dead.gone",
+            DeadLink::Removed => "page.dead.removed",
+        };
+        Self::message(&words_for(headers), key, "../").with_status(StatusCode::NOT_FOUND)
+    }
+
+    /// What people see instead of a page behind a link.
+    pub(super) fn failed(headers: &HeaderMap, error: LinkError) -> Self {
+        match error {
+            LinkError::Dead(dead) => Self::dead(headers, dead),
+            LinkError::Failed(error) => Self::error(headers, &error.into()),
+        }
+    }
+
+    /// What people see instead of a problem; the cause goes into the log.
+    pub(super) fn error(headers: &HeaderMap, error: &ApiError) -> Self {
+        let problem = error.recorded();
+        Self::of_problem(headers, error.response(), &problem.detail)
+    }
+
+    /// The page of a refusal, with the status and the headers that say what to do about it.
+    fn of_problem(headers: &HeaderMap, problem: Response, detail: &str) -> Self {
+        let (words, status) = (words_for(headers), problem.status());
+        let key = match status.as_u16() {
+            401 => "page.error.sign_in",
+            404 => "page.error.not_found",
+            405 => "page.error.method",
+            408 | 429 | 503 => "page.error.unavailable",
+            500.. => "page.error.server",
+            _ => "page.error.other",
+        };
+        let text = words.say(&format!("{key}_text"), &[("detail", detail)]);
+        let page = words.say(key, &[]).and_then(|title| Self::told(&words, &title, &[text?], "/"));
+        let mut kept = HeaderMap::new();
+        for name in [header::ALLOW, header::RETRY_AFTER, header::WWW_AUTHENTICATE, header::UPGRADE] {
+            if let Some(value) = problem.headers().get(&name) {
+                kept.insert(name, value.clone());
+            }
+        }
+        Self { headers: kept, ..Self::rendered(page).with_status(status) }
     }
 
     /// The same page as an answer to what could not be done.
     pub(super) fn refused(self) -> Self {
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, ..self }
+        self.with_status(StatusCode::UNPROCESSABLE_ENTITY)
+    }
+
+    pub(super) fn with_status(self, status: StatusCode) -> Self {
+        if self.status == StatusCode::OK { Self { status, ..self } } else { self }
     }
 }
 
-/// What people see instead of a page; the cause goes into the log.
-impl From<ApiError> for Page {
-    fn from(error: ApiError) -> Self {
-        let problem = error.recorded();
-        let response = error.response();
-        let page = match error {
-            ApiError::NotFound => Self::new(
-                "This link leads nowhere",
-                "<p>It is incomplete, too old, or has been used. If it stands in a mail in two parts, copy both of them.</p>\n",
-            ),
-            _ => Self::new("This did not work", &format!("<p>Nothing was changed: {}.</p>\n", escape(&problem.detail))),
-        };
-        let retry = response.headers().get(header::RETRY_AFTER).cloned();
-        let headers = retry.map(|value| (header::RETRY_AFTER, value)).into_iter().collect();
-        Self { status: response.status(), headers, ..page }
+/// The HTML form of a problem for browsers; anything else stays as it is.
+pub(crate) async fn for_browsers(request: &HeaderMap, mut response: Response) -> Response {
+    let is_problem =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json");
+    if !is_problem {
+        return response;
     }
+    if !is_browser(request) {
+        response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
+        return response;
+    }
+    let body = response.take_body().into_vec().await.unwrap_or_default();
+    let problem: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    let mut response = Page::of_problem(request, response, detail).into_response();
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept, Accept-Language"));
+    response
+}
+
+/// The page at the root, for people; until there is an app it says where everything is.
+pub(crate) fn start_page(request: &HeaderMap, mailbox: bool) -> Response {
+    let words = words_for(request);
+    let page = words.say("page.start.title", &[]).and_then(|title| {
+        let mut links = vec![context! { url => "docs", label => words.say("page.developers", &[])? }];
+        if mailbox {
+            links.push(context! { url => "mailbox", label => "Mailbox" });
+        }
+        words.render("message", &title, &context! { texts => [words.say("page.start.text", &[])?], links })
+    });
+    let mut response = Page::rendered(page).into_response();
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept, Accept-Language"));
+    response
 }
 
 impl IntoResponse for Page {
@@ -77,7 +208,7 @@ impl IntoResponse for Page {
         response.set_status(self.status);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-        headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
+        headers.insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         headers.insert(ROBOTS, HeaderValue::from_static("noindex"));
         headers.extend(self.headers);
@@ -103,25 +234,68 @@ pub(super) fn escape(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn asking(name: HeaderName, value: &'static str) -> HeaderMap {
+        [(name, HeaderValue::from_static(value))].into_iter().collect()
+    }
+
+    fn language(accepted: &'static str) -> String {
+        Page::dead(&asking(header::ACCEPT_LANGUAGE, accepted), DeadLink::Unknown).html[..40].to_owned()
+    }
+
     #[test]
     fn pages_load_nothing_and_are_not_found_by_searching() {
-        let page = Page::new("<b>", "");
-        assert!(page.html.contains("<h1>&lt;b&gt;</h1>") && !page.html.contains("http"));
+        let page = Page::done(&words_for(&HeaderMap::new()), "<b>", &["<i>".to_owned()], "/");
+        assert!(page.html.contains("&lt;b&gt;</h1>") && page.html.contains("&lt;i&gt;") && !page.html.contains("http"));
         let response = page.into_response();
         for (name, value) in [("referrer-policy", "no-referrer"), ("x-robots-tag", "noindex")] {
             assert_eq!(response.headers()[name], value);
         }
         let policy = response.headers()["content-security-policy"].to_str().expect("ASCII").to_owned();
-        assert!(policy.starts_with("default-src 'none'") && !policy.contains("script"));
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("script") && !policy.contains("unsafe"));
     }
 
     #[test]
     fn a_failure_is_a_page_that_says_when_to_come_back() {
-        let response = Page::from(ApiError::Unavailable("db.internal".into())).into_response();
+        let none = HeaderMap::new();
+        let response = Page::error(&none, &ApiError::Unavailable("db.internal".into())).into_response();
         assert_eq!(
             (response.status().as_u16(), &response.headers()["retry-after"]),
             (503, &"5".parse().expect("a value"))
         );
-        assert_eq!(Page::from(ApiError::NotFound).into_response().status(), 404);
+        assert_eq!(Page::error(&none, &ApiError::NotFound).into_response().status(), 404);
+        assert_eq!(Page::dead(&none, DeadLink::Expired).into_response().status(), 404);
+    }
+
+    #[test]
+    fn the_language_of_a_stranger_is_the_best_one_that_they_accept() {
+        for (accepted, tag) in [
+            ("de-CH,de;q=0.9,en;q=0.8", "de"),
+            ("fr, en;q=0.3, de;q=0.7", "de"),
+            ("en-US,en;q=0.5", "en-US"),
+            ("fr", "en"),
+            ("de;q=0, en", "en"),
+            ("", "en"),
+            ("*;;;,q=,-", "en"),
+        ] {
+            assert!(
+                language(accepted).contains(&format!("<html lang=\"{tag}\">")),
+                "{accepted}: {}",
+                language(accepted)
+            );
+        }
+    }
+
+    #[test]
+    fn only_who_asks_for_html_by_name_is_a_browser() {
+        for (accepted, is) in [
+            ("text/html,application/xhtml+xml,*/*;q=0.8", true),
+            ("*/*", false),
+            ("application/json", false),
+            ("application/json, Text/HTML;q=0.5", true),
+            ("text/html;q=0, */*", false),
+        ] {
+            assert_eq!(is_browser(&asking(header::ACCEPT, accepted)), is, "{accepted}");
+        }
+        assert!(!is_browser(&HeaderMap::new()));
     }
 }

@@ -32,13 +32,13 @@ enum Outcome {
 
 #[OpenApi]
 impl InvitationPages {
-    /// The meeting that a link in a mail invites to
+    /// Show the meeting that a link in a mail invites to
     #[oai(path = "/r/:token", method = "get", operation_id = "invitationPage", hidden)]
-    async fn show(&self, Data(service): Data<&Arc<Service>>, token: Path<String>) -> Page {
-        shown(service, &token.0, Word::None).await
+    async fn show(&self, Data(service): Data<&Arc<Service>>, headers: &HeaderMap, token: Path<String>) -> Page {
+        shown(service, headers, &token.0).await
     }
 
-    /// Answers
+    /// Answer an invitation
     #[oai(path = "/r/:token", method = "post", operation_id = "respondByLink", hidden)]
     async fn respond(
         &self,
@@ -53,24 +53,33 @@ impl InvitationPages {
             return Outcome::Json(result.map(|participant| Json(participant.into())));
         }
         Outcome::Page(match result {
-            Ok(_) => shown(service, &token.0, Word::Thanks).await,
-            Err(ApiError::Invalid(errors)) => shown(service, &token.0, Word::Refused(&errors)).await,
-            Err(error) => error.into(),
+            Ok(_) => with_word(service, headers, &token.0, Word::Saved).await,
+            Err(ApiError::Invalid(errors)) => with_word(service, headers, &token.0, Word::Refused(&errors)).await,
+            Err(ApiError::Conflict) => {
+                with_word(service, headers, &token.0, Word::Outdated { was: None, comment: None }).await
+            }
+            Err(ApiError::NotFound) => shown(service, headers, &token.0).await,
+            Err(error) => Page::error(headers, &error),
         })
     }
 }
 
 async fn recorded(service: &Service, token: &str, body: ResponseBody) -> Result<Participant, ApiError> {
     // Whether there is such a link is said before what is wrong with the answer.
-    service.app.invitation(token).await?;
+    service.app.meeting_by_link(token).await?;
     let (response, comment) = body.read()?;
     Ok(service.app.respond_by_link(token, response, comment).await?)
 }
 
-async fn shown(service: &Service, token: &str, word: Word<'_>) -> Page {
-    match service.app.invitation(token).await {
-        Ok(invitation) => page::render(&invitation, service.clock.now(), word),
-        Err(error) => ApiError::from(error).into(),
+/// The meeting behind a link, or why there is none.
+pub(super) async fn shown(service: &Service, headers: &HeaderMap, token: &str) -> Page {
+    with_word(service, headers, token, Word::None).await
+}
+
+async fn with_word(service: &Service, headers: &HeaderMap, token: &str, word: Word<'_>) -> Page {
+    match service.app.meeting_by_link(token).await {
+        Ok(linked) => page::render(&linked, token, service.clock.now(), word),
+        Err(error) => Page::failed(headers, error),
     }
 }
 

@@ -3,69 +3,79 @@
 
 use std::sync::Arc;
 
+use minijinja::context;
+use poem::http::HeaderMap;
 use poem::web::Data;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Path;
-use taskflow_core::{NoticeKind, Subscription};
+use taskflow_core::ports::RenderError;
+use taskflow_core::{DeadLink, Error, NoticeKind, Subscription};
+use taskflow_mail::PageWords;
 
-use super::ApiError;
-use super::html::{Page, escape};
+use super::html::{self, Page};
 use crate::wiring::Service;
 
 pub(super) struct UnsubscribePages;
 
 #[OpenApi]
 impl UnsubscribePages {
-    /// A button that ends mail of a kind
+    /// Ask whether to end mail of a kind
     #[oai(path = "/u/:token", method = "get", operation_id = "unsubscribePage", hidden)]
-    async fn show(&self, Data(service): Data<&Arc<Service>>, token: Path<String>) -> Page {
+    async fn show(&self, Data(service): Data<&Arc<Service>>, headers: &HeaderMap, token: Path<String>) -> Page {
         match service.app.subscription(&token.0).await {
-            Ok(subscription) if subscription.is_on => question(&subscription),
-            Ok(subscription) => ended(&subscription),
-            Err(error) => ApiError::from(error).into(),
+            Ok(subscription) if subscription.is_on => question(service, &subscription),
+            Ok(subscription) => ended(service, &subscription),
+            Err(error) => no_such(headers, error),
         }
     }
 
-    /// Ends it
+    /// End mail of a kind
     ///
     /// Whatever the body says: mail programs send `List-Unsubscribe=One-Click`, as a form or in parts, and nobody else has
     /// the address of this page.
     #[oai(path = "/u/:token", method = "post", operation_id = "unsubscribe", hidden)]
-    async fn end(&self, Data(service): Data<&Arc<Service>>, token: Path<String>) -> Page {
+    async fn end(&self, Data(service): Data<&Arc<Service>>, headers: &HeaderMap, token: Path<String>) -> Page {
         match service.app.unsubscribe(&token.0).await {
-            Ok(subscription) => ended(&subscription),
-            Err(error) => ApiError::from(error).into(),
+            Ok(subscription) => ended(service, &subscription),
+            Err(error) => no_such(headers, error),
         }
     }
 }
 
-fn question(subscription: &Subscription) -> Page {
-    let (what, email) = (what(subscription.kind), escape(subscription.email.as_str()));
-    let body = format!(
-        "<p>Shall {email} get no more {what}?</p>\n\
-         <form method=\"post\">\n<input type=\"hidden\" name=\"List-Unsubscribe\" value=\"One-Click\">\n\
-         <button>Yes, no more</button>\n</form>\n"
-    );
-    Page::new("Get less mail", &body)
+fn no_such(headers: &HeaderMap, error: Error) -> Page {
+    match error {
+        Error::NotFound(_) => Page::dead(headers, DeadLink::Unknown),
+        error => Page::error(headers, &error.into()),
+    }
 }
 
-fn ended(subscription: &Subscription) -> Page {
-    let (what, email) = (what(subscription.kind), escape(subscription.email.as_str()));
-    Page::new(
-        "It is switched off",
-        &format!("<p role=\"status\">{email} gets no more {what}. You can close this page.</p>\n"),
-    )
+fn question(service: &Service, subscription: &Subscription) -> Page {
+    let words = html::words(&subscription.locale, &subscription.time_zone, service.clock.now());
+    let page = what(&words, subscription.kind).and_then(|what| {
+        let text = words.say("page.unsubscribe.text", &[("what", &what), ("email", subscription.email.as_str())])?;
+        let values = context! { text, button => words.say("page.unsubscribe.button", &[])?, one_click => true };
+        words.render("confirm", &words.say("page.unsubscribe.title", &[])?, &values)
+    });
+    Page::rendered(page)
+}
+
+fn ended(service: &Service, subscription: &Subscription) -> Page {
+    let words = html::words(&subscription.locale, &subscription.time_zone, service.clock.now());
+    let texts = what(&words, subscription.kind).and_then(|what| {
+        let gaps = [("what", what.as_str()), ("email", subscription.email.as_str())];
+        Ok([words.say("page.unsubscribe.done_text", &gaps)?, words.say("page.onwards", &[])?])
+    });
+    let page = texts.and_then(|texts| Ok((words.say("page.unsubscribe.done", &[])?, texts)));
+    match page {
+        Ok((title, texts)) => Page::done(&words, &title, &texts, "../"),
+        Err(error) => Page::rendered(Err(error)),
+    }
 }
 
 /// What mail of a kind is called, in the plural.
-fn what(kind: NoticeKind) -> &'static str {
-    match kind {
-        NoticeKind::TaskDue => "reminders before tasks are due",
-        NoticeKind::MeetingReminder => "reminders of meetings",
-        NoticeKind::TaskReminder => "lists of open tasks",
-        NoticeKind::DailySummary => "daily summaries",
-        _ => "mail of this kind",
-    }
+fn what(words: &PageWords<'_>, kind: NoticeKind) -> Result<String, RenderError> {
+    let kind = if kind.is_recurring() { kind.as_str() } else { "other" };
+    words.say(&format!("page.unsubscribe.{kind}"), &[])
 }
 
 #[cfg(test)]
@@ -74,8 +84,12 @@ mod tests {
 
     #[test]
     fn whatever_recurs_has_a_name() {
-        for kind in NoticeKind::ALL.into_iter().filter(|kind| kind.is_recurring()) {
-            assert_ne!(what(kind), "mail of this kind", "{kind}");
+        for locale in ["en", "de"] {
+            let zone = taskflow_core::Zone::utc();
+            let words = html::words(&locale.parse().expect("a tag"), &zone, taskflow_core::Timestamp::from_micros(0));
+            for kind in NoticeKind::ALL.into_iter().filter(|kind| kind.is_recurring()) {
+                assert_ne!(what(&words, kind), what(&words, NoticeKind::Welcome), "{kind}");
+            }
         }
     }
 }

@@ -3,18 +3,22 @@
 
 use std::sync::Arc;
 
+use minijinja::context;
+use poem::http::HeaderMap;
 use poem::web::Data;
 use poem_openapi::param::Path;
 use poem_openapi::{Object, OpenApi};
 use secrecy::ExposeSecret;
-use taskflow_core::{EmailAddress, Error, FieldError};
+use taskflow_core::{DeadLink, EmailAddress, Error, FieldError, LinkError, TokenPurpose, User};
+use taskflow_mail::PageWords;
 
 use super::answer::{Accepted, Gone};
 use super::auth::ShownToken;
 use super::body::{Body, JsonOrForm};
-use super::html::{Page, escape};
+use super::html::{self, Page};
 use super::{ApiError, Findings, Group, Required};
 use crate::auth::{Caller, Password};
+use crate::config::PasswordPolicy;
 use crate::wiring::Service;
 
 pub(super) struct VerificationApi;
@@ -117,49 +121,51 @@ impl VerificationApi {
 
 #[OpenApi]
 impl VerificationPages {
-    /// A button that verifies
+    /// Ask whether an address is the reader's
     #[oai(path = "/v/:token", method = "get", operation_id = "verificationPage", hidden)]
-    async fn verification(&self, _token: Path<String>) -> Page {
-        Page::new(
-            "Verify your address",
-            "<p>Is the address yours that this link was sent to?</p>\n\
-             <form method=\"post\">\n<button>Yes, it is mine</button>\n</form>\n",
-        )
+    async fn verification(&self, Data(service): Data<&Arc<Service>>, headers: &HeaderMap, token: Path<String>) -> Page {
+        match service.app.account_by_link(TokenPurpose::VerifyEmail, &token.0).await {
+            Ok(user) => verification_page(service, &user),
+            Err(error) => Page::failed(headers, error),
+        }
     }
 
-    /// Verifies
+    /// Verify an address
     #[oai(path = "/v/:token", method = "post", operation_id = "verifyByLink", hidden)]
-    async fn verify(&self, Data(service): Data<&Arc<Service>>, token: Path<String>) -> Page {
-        match service.app.verify_email(&token.0).await {
-            Ok(user) => Page::new(
-                "Your address is verified",
-                &format!(
-                    "<p>{} belongs to your account now. You can close this page.</p>\n",
-                    escape(user.email.as_str())
-                ),
-            ),
-            Err(error) => ApiError::from(error).into(),
+    async fn verify(&self, Data(service): Data<&Arc<Service>>, headers: &HeaderMap, token: Path<String>) -> Page {
+        let verified = match service.app.account_by_link(TokenPurpose::VerifyEmail, &token.0).await {
+            Ok(_) => service.app.verify_email(&token.0).await.map_err(LinkError::from),
+            Err(error) => Err(error),
+        };
+        match verified {
+            Ok(user) => done(service, &user, "page.verify", &[("email", user.email.as_str())]),
+            Err(LinkError::Failed(Error::NotFound(_))) => Page::dead(headers, DeadLink::Used),
+            Err(error) => Page::failed(headers, error),
         }
     }
 
-    /// A form for another password
+    /// Ask for another password
     #[oai(path = "/p/:token", method = "get", operation_id = "passwordPage", hidden)]
-    async fn password(&self, Data(service): Data<&Arc<Service>>, token: Path<String>) -> Page {
-        match service.app.can_reset_password(&token.0).await {
-            Ok(true) => password_page(&[]),
-            Ok(false) => ApiError::NotFound.into(),
-            Err(error) => ApiError::from(error).into(),
+    async fn password(&self, Data(service): Data<&Arc<Service>>, headers: &HeaderMap, token: Path<String>) -> Page {
+        match service.app.account_by_link(TokenPurpose::ResetPassword, &token.0).await {
+            Ok(user) => password_page(service, &user, &[]),
+            Err(error) => Page::failed(headers, error),
         }
     }
 
-    /// Sets it
+    /// Set another password
     #[oai(path = "/p/:token", method = "post", operation_id = "setPasswordByLink", hidden)]
     async fn set_password(
         &self,
         Data(service): Data<&Arc<Service>>,
+        headers: &HeaderMap,
         token: Path<String>,
         JsonOrForm(form): JsonOrForm<PasswordForm>,
     ) -> Page {
+        let user = match service.app.account_by_link(TokenPurpose::ResetPassword, &token.0).await {
+            Ok(user) => user,
+            Err(error) => return Page::failed(headers, error),
+        };
         let mut findings = Findings::default();
         let password = findings.required("password", form.password);
         let result = match findings.finish(password) {
@@ -167,18 +173,64 @@ impl VerificationPages {
             Err(error) => Err(error),
         };
         match result {
-            Ok(()) => Page::new(
-                "Your password is changed",
-                "<p>Sign in with the new one. Whoever was signed in with the old one no longer is.</p>\n",
-            ),
+            Ok(()) => done(service, &user, "page.password", &[]),
             Err(ApiError::Invalid(errors)) if errors.iter().all(|error| error.field == "password") => {
-                password_page(&errors).refused()
+                password_page(service, &user, &errors).refused()
             }
             // Nobody can mend a link.
-            Err(ApiError::Invalid(_)) => ApiError::NotFound.into(),
-            Err(error) => error.into(),
+            Err(ApiError::Invalid(_)) => Page::dead(headers, DeadLink::Used),
+            Err(error) => Page::error(headers, &error),
         }
     }
+}
+
+fn words<'a>(service: &Service, user: &'a User) -> PageWords<'a> {
+    html::words(&user.locale, &user.time_zone, service.clock.now())
+}
+
+/// An end page, with the words `{key}.done` and `{key}.done_text`.
+fn done(service: &Service, user: &User, key: &str, gaps: &[(&str, &str)]) -> Page {
+    let words = words(service, user);
+    let told = words.say(&format!("{key}.done"), &[]).and_then(|title| {
+        Ok((title, [words.say(&format!("{key}.done_text"), gaps)?, words.say("page.onwards", &[])?]))
+    });
+    match told {
+        Ok((title, texts)) => Page::done(&words, &title, &texts, "../"),
+        Err(error) => Page::rendered(Err(error)),
+    }
+}
+
+fn verification_page(service: &Service, user: &User) -> Page {
+    let words = words(service, user);
+    let gaps = [("email", user.email.as_str()), ("name", user.username.as_str())];
+    let page = words.say("page.verify.title", &[]).and_then(|title| {
+        if user.email_verified {
+            let texts = vec![words.say("page.verify.already", &gaps[..1])?, words.say("page.onwards", &[])?];
+            let links = vec![context! { url => "../", label => words.say("page.home", &[])? }];
+            let title = words.say("page.verify.done", &[])?;
+            return words.render("message", &title, &context! { texts, links });
+        }
+        let text = words.say("page.verify.text", &gaps)?;
+        words.render("confirm", &title, &context! { text, button => words.say("page.verify.button", &[])? })
+    });
+    Page::rendered(page)
+}
+
+fn password_page(service: &Service, user: &User, errors: &[FieldError]) -> Page {
+    let words = words(service, user);
+    let (least, most) = Password::LENGTH;
+    let page = words.say("page.password.title", &[]).and_then(|title| {
+        let gaps = [("least", least.to_string()), ("most", most.to_string())];
+        let gaps: Vec<(&str, &str)> = gaps.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mut rules = words.say("page.password.rules", &gaps)?;
+        if service.config.password_policy == PasswordPolicy::Strict {
+            rules = format!("{rules} {}", words.say("page.password.strict", &[])?);
+        }
+        let error = |error: &FieldError| words.say("page.password.error", &[("message", &error.message)]);
+        let errors = errors.iter().map(error).collect::<Result<Vec<_>, _>>()?;
+        words.render("password", &title, &context! { name => user.username.as_str(), rules, least, most, errors })
+    });
+    Page::rendered(page)
 }
 
 async fn reset(service: &Service, token: &str, password: &Password) -> Result<(), ApiError> {
@@ -201,17 +253,4 @@ fn no_such_token(error: Error) -> ApiError {
         }
         error => error.into(),
     }
-}
-
-fn password_page(errors: &[FieldError]) -> Page {
-    let error = |error: &FieldError| {
-        format!("<p class=\"note\" role=\"alert\">The {} {}.</p>\n", escape(&error.field), escape(&error.message))
-    };
-    let (least, most) = Password::LENGTH;
-    let form = format!(
-        "<form method=\"post\">\n<label>New password\n<input type=\"password\" name=\"password\" \
-         autocomplete=\"new-password\" required minlength=\"{least}\" maxlength=\"{most}\"></label>\n\
-         <button>Set it</button>\n</form>\n"
-    );
-    Page::new("Set a new password", &(errors.iter().map(error).collect::<String>() + &form))
 }

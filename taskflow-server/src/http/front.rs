@@ -13,7 +13,7 @@ use super::body::Room;
 use super::cors::Cors;
 use super::headers::{DOCS_POLICY, secure};
 use super::record::{self, Record};
-use super::routes::{DOCS, DOCUMENT, Destination, ROOT, Routes, SOCKET, SOCKET_OF};
+use super::routes::{DOCS, DOCUMENT, Destination, FAVICON, ROBOTS, ROOT, Routes, SOCKET, SOCKET_OF};
 use crate::api::{self, ApiError};
 use crate::live::Sockets;
 use crate::wiring::Service;
@@ -74,7 +74,9 @@ impl Front {
 
         // At the level of errors, so that no filter separates an error from the request it belongs to.
         let span = tracing::error_span!("request", id = %id);
-        let mut response = self.dispatch(request, &mut record).instrument(span).await;
+        let wanted = request.headers().clone();
+        let response = self.dispatch(request, &mut record).instrument(span).await;
+        let mut response = api::for_browsers(&wanted, response).await;
 
         if preflight && origin.is_some() {
             Cors::mark_preflight(&mut response);
@@ -112,7 +114,12 @@ impl Front {
             request.set_method(Method::GET);
         }
         match destination.template {
+            ROOT if api::is_browser(request.headers()) => {
+                return api::start_page(request.headers(), self.service.config.mailbox && self.service.config.debug);
+            }
             ROOT => return redirect(DOCS),
+            FAVICON => return page("image/svg+xml", api::ICON, None),
+            ROBOTS => return page("text/plain; charset=utf-8", "User-agent: *\nDisallow: /\n", None),
             DOCS => {
                 let docs = self.docs.get_or_init(|| api::docs_page(&self.document));
                 return page("text/html; charset=utf-8", docs, Some(DOCS_POLICY));

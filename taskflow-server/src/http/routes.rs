@@ -35,9 +35,13 @@ pub(super) struct Destination<'a> {
 pub(super) const ROOT: &str = "/";
 pub(super) const DOCS: &str = "/docs";
 pub(super) const DOCUMENT: &str = "/openapi.json";
+pub(super) const FAVICON: &str = "/favicon.ico";
+pub(super) const ROBOTS: &str = "/robots.txt";
 const MAILBOX_PAGES: [&str; 2] = ["/mailbox", "/mailbox/{id}"];
 /// What links in mail lead to: a page shows, and only its form changes something.
-const LINKED_PAGES: [&str; 4] = ["/r/{token}", "/v/{token}", "/p/{token}", "/u/{token}"];
+const LINKED_PAGES: [&str; 5] = ["/r/{token}", "/t/{token}", "/v/{token}", "/p/{token}", "/u/{token}"];
+/// What other links in mail lead to; these only show.
+const SHOWN_PAGES: [&str; 3] = ["/r/{token}.ics", "/m/{token}", "/d/{token}"];
 /// Where a WebSocket is opened.
 pub(super) const SOCKET: &str = "/ws";
 pub(super) const SOCKET_OF: &str = "/ws/{user_id}";
@@ -52,8 +56,9 @@ impl Routes {
             let methods = methods.filter_map(|(name, _)| name.to_uppercase().parse().ok());
             (path.as_str(), methods.collect())
         });
-        let pages = [ROOT, DOCS, DOCUMENT, SOCKET, SOCKET_OF]
+        let pages = [ROOT, DOCS, DOCUMENT, FAVICON, ROBOTS, SOCKET, SOCKET_OF]
             .into_iter()
+            .chain(SHOWN_PAGES)
             .chain(MAILBOX_PAGES)
             .map(|path| (path, vec![Method::GET]));
         let linked = LINKED_PAGES.map(|path| (path, vec![Method::GET, Method::POST]));
@@ -171,6 +176,7 @@ mod tests {
             ("/api/meetings/7.ics", "/api/meetings/7/ics", "/api/meetings/{id}.ics"),
             ("/api/meetings/.ics", "/api/meetings/.ics", "/api/meetings/{id}"),
             ("/r/7/", "/r/7", "/r/{token}"),
+            ("/r/7.ics", "/r/7/ics", "/r/{token}.ics"),
         ] {
             let found = routes.find(path).expect(path);
             assert_eq!((found.path.as_str(), found.template), (canonical, template), "{path}");

@@ -1,10 +1,21 @@
-//! An invitation as a page.
+//! A meeting as a page.
 
-use std::fmt::Write;
+use minijinja::{Value, context};
+use taskflow_core::ports::RenderError;
+use taskflow_core::{
+    Comment, FieldError, LinkedMeeting, MeetingFacts, MeetingResponse, MeetingStatus, Participant, ParticipantsShown,
+    PersonName, Timestamp,
+};
+use taskflow_mail::PageWords;
 
-use taskflow_core::{Comment, FieldError, Invitation, Meeting, MeetingResponse, MeetingStatus, Participant, Timestamp};
+use crate::api::html::{self, Page};
 
-use crate::api::html::{Page, escape};
+/// The answers somebody chooses from, in the order of their buttons, with the last part of the keys of their words.
+const ANSWERS: [(MeetingResponse, &str); 3] = [
+    (MeetingResponse::Accepted, "accept"),
+    (MeetingResponse::Tentative, "maybe"),
+    (MeetingResponse::Declined, "decline"),
+];
 
 /// What the page says about an answer that was just given.
 #[derive(Debug, Clone, Copy)]
@@ -12,123 +23,188 @@ pub(super) enum Word<'a> {
     /// None was.
     None,
     /// It is recorded.
-    Thanks,
+    Saved,
     /// It is not, and why.
     Refused(&'a [FieldError]),
+    /// It is not, since the meeting is no longer what was shown.
+    Outdated {
+        /// What was shown.
+        was: Option<&'a MeetingFacts>,
+        /// What was to be added to the answer.
+        comment: Option<&'a Comment>,
+    },
 }
 
 /// The meeting as it is at `now`, with a form to answer as long as it is not over.
-pub(super) fn render(invitation: &Invitation, now: Timestamp, word: Word<'_>) -> Page {
-    let Invitation { meeting, participant, .. } = invitation;
-    let mut body = String::new();
+pub(super) fn render(page: &LinkedMeeting, token: &str, now: Timestamp, word: Word<'_>) -> Page {
+    let words = html::words(&page.locale, &page.time_zone, now);
+    let rendered = Page::rendered(rendered(page, token, now, word, &words));
     match word {
-        Word::None => {}
-        Word::Thanks => body.push_str("<p class=\"note\" role=\"status\">Thank you, your answer is recorded.</p>\n"),
-        Word::Refused(errors) => {
-            body.push_str("<p class=\"note\" role=\"alert\">Your answer is not recorded.</p>\n");
-            for FieldError { field, message } in errors {
-                push(&mut body, format_args!("<p>{} {}.</p>\n", escape(field), escape(message)));
-            }
-        }
+        Word::None | Word::Saved => rendered,
+        Word::Refused(_) => rendered.refused(),
+        Word::Outdated { .. } => rendered.with_status(poem::http::StatusCode::CONFLICT),
     }
-    write_facts(&mut body, meeting);
-    match meeting.status(now) {
-        MeetingStatus::Cancelled => body.push_str("<p class=\"note\">This meeting is cancelled.</p>\n"),
-        MeetingStatus::Completed => body.push_str("<p class=\"note\">This meeting is over.</p>\n"),
-        MeetingStatus::Scheduled | MeetingStatus::InProgress if participant.is_organizer() => {
-            body.push_str("<p class=\"note\">You called this meeting.</p>\n");
-        }
-        MeetingStatus::Scheduled | MeetingStatus::InProgress => write_form(&mut body, participant),
-    }
-    let page = Page::new(meeting.title.as_str(), &body);
-    if matches!(word, Word::Refused(_)) { page.refused() } else { page }
 }
 
-fn write_facts(body: &mut String, meeting: &Meeting) {
-    let organizer = match &meeting.organizer.name {
-        Some(name) => format!("{name} ({})", meeting.organizer.address),
-        None => meeting.organizer.address.to_string(),
+fn rendered(
+    page: &LinkedMeeting,
+    token: &str,
+    now: Timestamp,
+    word: Word<'_>,
+    words: &PageWords<'_>,
+) -> Result<String, RenderError> {
+    let LinkedMeeting { meeting, participant, .. } = page;
+    let say = |key: &str| words.say(key, &[]);
+    let title = meeting.title.as_str();
+    let asks = !participant.is_organizer();
+    let (status, is_off) = match meeting.status(now) {
+        MeetingStatus::Cancelled => (Some(say("page.answer.cancelled")?), true),
+        MeetingStatus::Completed => (Some(say("page.answer.over")?), true),
+        MeetingStatus::Scheduled | MeetingStatus::InProgress if asks => (None, false),
+        MeetingStatus::Scheduled | MeetingStatus::InProgress => (Some(say("page.answer.you_organize")?), false),
     };
-    let facts = [
-        ("When", Some(when(meeting))),
-        ("Where", meeting.location.as_ref().map(ToString::to_string)),
-        ("Organizer", Some(organizer)),
-        ("About", meeting.description.as_ref().map(ToString::to_string).filter(|text| !text.trim().is_empty())),
-    ];
-    body.push_str("<dl>\n");
-    for (name, fact) in facts {
-        if let Some(fact) = fact {
-            push(body, format_args!("<dt>{name}</dt>\n<dd>{}</dd>\n", escape(&fact)));
+    let form = if asks && !is_off { Some(form(page, word, words)?) } else { None };
+    let chosen = page.chosen.filter(|_| form.is_some() && !matches!(word, Word::Saved));
+    let heading = match chosen.and_then(key_of) {
+        Some(key) => words.say(&format!("page.answer.you_{key}"), &[("title", title)])?,
+        None => title.to_owned(),
+    };
+    let note = |tone: &str, role: &str, title: &str, text: &str| {
+        Ok::<_, RenderError>(context! { tone, role, title => say(title)?, text => say(text)? })
+    };
+    let note = match word {
+        Word::None => None,
+        Word::Saved => Some(note("good", "status", "page.saved", "page.answer.recorded")?),
+        Word::Refused(_) => Some(note("bad", "alert", "page.not_saved", "page.answer.not_recorded")?),
+        Word::Outdated { .. } => Some(note("bad", "alert", "page.not_saved", "page.answer.outdated")?),
+    };
+    let errors: Vec<String> = match word {
+        Word::Refused(errors) => errors.iter().map(|error| format!("{} {}.", error.field, error.message)).collect(),
+        _ => Vec::new(),
+    };
+    let changes = match word {
+        Word::Outdated { was: Some(was), .. } => Some(words.changes(was, &meeting.facts())?),
+        _ => None,
+    };
+    let comment = match word {
+        Word::Outdated { comment, .. } => comment,
+        _ => participant.comment.as_ref(),
+    };
+    let answer = if asks {
+        let key = format!("page.answer.{}", participant.response.as_str());
+        Some(words.say(&key, &[("who", participant.email.as_str())])?)
+    } else {
+        None
+    };
+    let values = context! {
+        note,
+        errors,
+        changes,
+        when => words.period(meeting.starts_at, meeting.ends_at())?,
+        location => meeting.location.as_ref().map(ToString::to_string),
+        meeting_url => meeting.meeting_url.as_ref().map(|url| url.as_str()),
+        organizer => called(meeting.organizer.name.as_deref(), meeting.organizer.address.as_str()),
+        description => meeting.description.as_ref().map(|text| text.as_str()).filter(|text| !text.trim().is_empty()),
+        status,
+        is_off,
+        answer,
+        form,
+        version => meeting.version,
+        comment => comment.map(Comment::as_str),
+        comment_length => Comment::MAX_LENGTH,
+        calendar_url => (!is_off).then(|| format!("../r/{token}.ics")),
+        people => people(page, words)?,
+        counts => counts(page, words)?,
+    };
+    words.render("meeting", &heading, &values)
+}
+
+/// The buttons: with a choice one of them is the primary one, which only has to be confirmed.
+fn form(page: &LinkedMeeting, word: Word<'_>, words: &PageWords<'_>) -> Result<Value, RenderError> {
+    let chosen = page.chosen.filter(|_| !matches!(word, Word::Saved));
+    let answered = page.participant.response != MeetingResponse::Pending;
+    let mut buttons = Vec::new();
+    for (response, key) in ANSWERS {
+        let is_chosen = chosen == Some(response);
+        let key = if is_chosen { format!("page.answer.confirm_{key}") } else { format!("answer.{key}") };
+        // Without a choice the first answer is the usual one, until somebody has answered.
+        let primary = is_chosen || (chosen.is_none() && !answered && response == MeetingResponse::Accepted);
+        buttons.push((is_chosen, context! { value => response.as_str(), label => words.say(&key, &[])?, primary }));
+    }
+    buttons.sort_by_key(|(is_chosen, _)| !is_chosen);
+    let buttons: Vec<Value> = buttons.into_iter().map(|(_, button)| button).collect();
+    let hint = match (chosen, answered) {
+        (Some(_), _) => Some("page.answer.confirm_hint"),
+        (None, true) => Some("page.answer.change"),
+        (None, false) => None,
+    };
+    Ok(context! { buttons, hint => hint.map(|key| words.say(key, &[])).transpose()? })
+}
+
+/// Who comes, as far as the reader may see it.
+fn people(page: &LinkedMeeting, words: &PageWords<'_>) -> Result<Vec<Value>, RenderError> {
+    let everything = match page.shown {
+        ParticipantsShown::Everything => true,
+        ParticipantsShown::Answers => false,
+        ParticipantsShown::Counts => return Ok(Vec::new()),
+    };
+    let one = |one: &Participant| {
+        let (name, email) = (one.name.as_ref().map(PersonName::as_str), one.email.as_str());
+        let state = match one.is_organizer() {
+            true => words.say("page.people.organizer", &[])?,
+            false => words.say(&format!("page.people.state_{}", one.response.as_str()), &[])?,
+        };
+        let name = if everything { called(name, email) } else { name.unwrap_or(email).to_owned() };
+        let comment = one.comment.as_ref().filter(|_| everything).map(Comment::as_str);
+        Ok(context! { name, state, comment })
+    };
+    page.participants.iter().map(one).collect()
+}
+
+/// How many answered what, the organizer not counted.
+fn counts(page: &LinkedMeeting, words: &PageWords<'_>) -> Result<Option<String>, RenderError> {
+    let mut told = Vec::new();
+    for response in
+        [MeetingResponse::Accepted, MeetingResponse::Tentative, MeetingResponse::Declined, MeetingResponse::Pending]
+    {
+        let invited = page.participants.iter().filter(|one| !one.is_organizer());
+        let count = invited.filter(|one| one.response == response).count();
+        if count > 0 {
+            let key = format!("page.people.{}", response.as_str());
+            told.push(words.say(&key, &[("count", &count.to_string())])?);
         }
     }
-    if let Some(url) = &meeting.meeting_url {
-        let url = escape(url.as_str());
-        push(body, format_args!("<dt>Online</dt>\n<dd><a href=\"{url}\" rel=\"noopener noreferrer\">{url}</a></dd>\n"));
+    Ok(Some(told.join(" · ")).filter(|told| !told.is_empty()))
+}
+
+fn key_of(response: MeetingResponse) -> Option<&'static str> {
+    ANSWERS.iter().find(|(answer, _)| *answer == response).map(|(_, key)| *key)
+}
+
+/// For example `Ada (ada@example.org)`.
+fn called(name: Option<&str>, address: &str) -> String {
+    match name {
+        Some(name) => format!("{name} ({address})"),
+        None => address.to_owned(),
     }
-    body.push_str("</dl>\n");
-}
-
-fn write_form(body: &mut String, participant: &Participant) {
-    push(body, format_args!("<p>{}</p>\n", present_answer(participant)));
-    let comment = participant.comment.as_ref().map(|comment| escape(comment.as_str())).unwrap_or_default();
-    push(
-        body,
-        format_args!(
-            "<form method=\"post\">\n<label>Comment (optional)\n\
-             <textarea name=\"comment\" rows=\"3\" maxlength=\"{}\">\n{comment}</textarea></label>\n",
-            Comment::MAX_LENGTH
-        ),
-    );
-    let answers = [
-        (MeetingResponse::Accepted, "Accept"),
-        (MeetingResponse::Tentative, "Maybe"),
-        (MeetingResponse::Declined, "Decline"),
-    ];
-    for (answer, label) in answers {
-        push(body, format_args!("<button name=\"response\" value=\"{answer}\">{label}</button>\n"));
-    }
-    body.push_str("</form>\n");
-}
-
-fn present_answer(participant: &Participant) -> String {
-    let email = escape(participant.email.as_str());
-    match participant.response {
-        MeetingResponse::Pending => format!("{email} has not answered yet."),
-        MeetingResponse::Accepted => format!("{email} has accepted."),
-        MeetingResponse::Declined => format!("{email} has declined."),
-        MeetingResponse::Tentative => format!("{email} may come."),
-    }
-}
-
-/// From when to when, on the clocks of the meeting's zone, with its name.
-fn when(meeting: &Meeting) -> String {
-    let (start, end) =
-        (meeting.time_zone.wall_clock(meeting.starts_at), meeting.time_zone.wall_clock(meeting.ends_at()));
-    let same_day = start.at.date() == end.at.date();
-    let same_offset = start.abbreviation == end.abbreviation;
-    let begins = start.at.format("%A, %-d %B %Y, %H:%M").to_string();
-    let begins = if same_offset { begins } else { format!("{begins} {}", start.abbreviation) };
-    let ends = end.at.format(if same_day { "%H:%M" } else { "%A, %-d %B %Y, %H:%M" });
-    format!("{begins} \u{2013} {ends} {} ({})", end.abbreviation, meeting.time_zone)
-}
-
-/// Writing to a string never fails.
-fn push(body: &mut String, text: std::fmt::Arguments<'_>) {
-    let _ = body.write_fmt(text);
 }
 
 #[cfg(test)]
 mod tests {
     use poem::IntoResponse;
-    use taskflow_core::{Invitee, MeetingId, NewMeeting, ParticipantId, StartsAt, UserId};
+    use taskflow_core::{Invitee, Locale, Meeting, MeetingId, NewMeeting, ParticipantId, StartsAt, UserId};
     use uuid::Uuid;
 
     use super::*;
 
     const EVIL: &str = "\"></title></dl><script>alert(1)</script>";
+    const BEFORE: &str = "2027-01-01T00:00:00Z";
 
-    fn invitation() -> Invitation {
-        let at = |text: &str| text.parse::<Timestamp>().expect("a time");
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a time")
+    }
+
+    fn page() -> LinkedMeeting {
         let new = NewMeeting {
             description: Some(EVIL.parse().expect("a description")),
             location: Some(EVIL.parse().expect("a place")),
@@ -139,44 +215,77 @@ mod tests {
         let organizer = taskflow_core::Mailbox { name: Some(EVIL.to_owned()), address };
         let zone = "Europe/Berlin".parse().expect("a zone");
         let id = MeetingId::from_uuid(id);
-        let meeting =
-            Meeting::new(id, UserId::from_uuid(Uuid::nil()), organizer, &zone, new, at("2027-01-01T00:00:00Z"))
-                .expect("a meeting");
+        let meeting = Meeting::new(id, UserId::from_uuid(Uuid::nil()), organizer, &zone, new, at(BEFORE));
         let invitee = Invitee::new("guest@example.org".parse().expect("an address"));
         let participant = Participant::invited(ParticipantId::from_uuid(Uuid::nil()), id, invitee, None);
-        Invitation { meeting, participant, respond_url: None }
+        LinkedMeeting {
+            meeting: meeting.expect("a meeting"),
+            participants: vec![participant.clone()],
+            participant,
+            shown: ParticipantsShown::Counts,
+            chosen: None,
+            locale: Locale::en(),
+            time_zone: zone,
+        }
     }
 
-    async fn text(invitation: &Invitation, now: &str, word: Word<'_>) -> String {
-        let page = render(invitation, now.parse().expect("a time"), word);
-        page.into_response().take_body().into_string().await.expect("text")
+    async fn text(page: &LinkedMeeting, now: &str, word: Word<'_>) -> String {
+        render(page, "token", at(now), word).into_response().take_body().into_string().await.expect("text")
     }
 
     #[tokio::test]
     async fn nothing_that_people_wrote_gets_out_of_its_place() {
-        let mut invitation = invitation();
-        invitation.participant.comment = Some("</textarea><script>".parse().expect("a comment"));
-        let page = text(&invitation, "2027-01-01T00:00:00Z", Word::None).await;
+        let mut page = page();
+        page.participant.comment = Some("</textarea><script>".parse().expect("a comment"));
+        page.participants = vec![page.participant.clone()];
+        page.shown = ParticipantsShown::Everything;
+        let page = text(&page, BEFORE, Word::None).await;
         assert!(!page.contains("<script") && page.matches("</dl>").count() == 1, "{page}");
         assert!(page.matches("</textarea>").count() == 1 && page.contains("?a=%27%22%3C"), "{page}");
     }
 
     #[tokio::test]
-    async fn times_stand_in_the_zone_of_the_meeting_with_its_name() {
-        let page = text(&invitation(), "2027-01-01T00:00:00Z", Word::None).await;
+    async fn times_stand_in_the_zone_of_the_reader_with_its_name() {
+        let page = text(&page(), BEFORE, Word::None).await;
         let when = "Saturday, 27 March 2027, 23:30 \u{2013} Sunday, 28 March 2027, 00:30 CET (Europe/Berlin)";
         assert!(page.contains(when), "{page}");
     }
 
     #[tokio::test]
     async fn whoever_can_still_answer_gets_a_form() {
-        let mut invitation = invitation();
-        let before = text(&invitation, "2027-01-01T00:00:00Z", Word::Thanks).await;
+        let mut page = page();
+        let before = text(&page, BEFORE, Word::Saved).await;
         assert!(before.contains("<form method=\"post\">") && before.contains("is recorded"), "{before}");
-        let after = text(&invitation, "2027-04-01T00:00:00Z", Word::None).await;
+        assert!(before.contains("\n</textarea>"), "no comment is an empty one: {before}");
+        let after = text(&page, "2027-04-01T00:00:00Z", Word::None).await;
         assert!(!after.contains("<form") && after.contains("is over"));
-        invitation.meeting = invitation.meeting.cancel("2027-01-01T00:00:00Z".parse().expect("a time"));
-        let off = text(&invitation, "2027-01-01T00:00:00Z", Word::None).await;
+        page.meeting = page.meeting.cancel(at(BEFORE));
+        let off = text(&page, BEFORE, Word::None).await;
         assert!(!off.contains("<form") && off.contains("is cancelled"));
+    }
+
+    #[tokio::test]
+    async fn the_choice_of_the_link_is_the_one_primary_button_and_comes_first() {
+        for (chosen, key) in ANSWERS {
+            let page = LinkedMeeting { chosen: Some(chosen), ..page() };
+            let page = text(&page, BEFORE, Word::None).await;
+            assert_eq!(page.matches("class=\"primary\"").count(), 1, "{page}");
+            let primary =
+                format!("<button name=\"response\" value=\"{}\" class=\"primary\">Confirm: {key}", chosen.as_str());
+            let at = page.find(&primary).unwrap_or_else(|| panic!("{primary} is missing in {page}"));
+            assert_eq!(page.find("<button"), Some(at));
+            assert_eq!(page.matches("<button name=\"response\"").count(), 3);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_that_is_outdated_says_what_was_and_what_is_and_keeps_the_comment() {
+        let page = LinkedMeeting { chosen: Some(MeetingResponse::Declined), ..page() };
+        let facts = page.meeting.facts();
+        let was = MeetingFacts { location: Some("Room <1>".to_owned()), ..facts };
+        let comment = "see you".parse().expect("a comment");
+        let page = text(&page, BEFORE, Word::Outdated { was: Some(&was), comment: Some(&comment) }).await;
+        assert!(page.contains("<del>Room &lt;1&gt;</del>") && page.contains("see you</textarea>"), "{page}");
+        assert!(page.contains("role=\"alert\"") && page.contains("Confirm: decline"));
     }
 }

@@ -1,0 +1,176 @@
+//! Pages behind links, and what browsers are shown instead of problems.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::start;
+use crate::letters::{letter, link};
+use crate::server::Server;
+use crate::times::soon;
+
+const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
+/// A link of a mail whose line has these words; the path alone.
+fn labelled(mail: &Value, page: &str, words: &str) -> String {
+    let text = mail["text"].as_str().expect("text");
+    let line = text.lines().find(|line| line.contains(page) && line.contains(words));
+    let line = line.unwrap_or_else(|| panic!("no {words} in {text}"));
+    line[line.find(page).expect("a link")..].trim().to_owned()
+}
+
+async fn page(server: &Server, path: &str) -> String {
+    let answer = server.get(path).await;
+    assert_eq!(answer.status(), StatusCode::OK, "{path}");
+    answer.text().await.expect("a page")
+}
+
+async fn press(server: &Server, path: &str, form: &[(&str, &str)]) -> String {
+    let answer = server.request(Method::POST, path).form(form).send().await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::OK, "{path}");
+    answer.text().await.expect("a page")
+}
+
+#[tokio::test]
+async fn each_answer_of_an_invitation_has_its_own_link_that_only_its_form_confirms() {
+    let server = start(&[]).await;
+    let ada = server.person("ada").await;
+    let body = json!({
+        "title": "Quarterly review", "meeting_date": "2099-07-01T11:30:00", "time_zone": "Europe/Berlin",
+        "participant_emails": ["guest@example.org"],
+    });
+    let meeting = ada.meeting(body).await;
+    let path = format!("/api/meetings/{}", meeting["id"].as_str().expect("an id"));
+    let mail = letter(&server, "guest@example.org", "Quarterly review").await;
+    let response = async || {
+        let (_, meeting) = ada.get(&path).await;
+        let people = meeting["participants"].as_array().expect("people").clone();
+        let guest = people.iter().find(|one| one["email"] == "guest@example.org").expect("the guest").clone();
+        guest["response_status"].as_str().expect("a response").to_owned()
+    };
+    let mut before = "pending".to_owned();
+    for (label, answer) in [("Accept", "accepted"), ("Maybe", "tentative"), ("Decline", "declined")] {
+        let link = labelled(&mail, "/r/", label);
+        for method in [Method::GET, Method::HEAD] {
+            let looked = server.request(method, &link).send().await.expect("an answer");
+            assert_eq!(looked.status(), StatusCode::OK);
+        }
+        assert_eq!(response().await, before, "looking changes nothing");
+        let shown = page(&server, &link).await;
+        let primary = format!("<button name=\"response\" value=\"{answer}\" class=\"primary\">Confirm");
+        assert!(shown.contains(&primary) && shown.matches("<button").count() == 3, "{shown}");
+        assert!(shown.contains("Quarterly review") && shown.contains("11:30"), "{shown}");
+        let saved = press(&server, &link, &[("response", answer), ("comment", "")]).await;
+        assert!(saved.contains("Saved") && saved.contains(".ics"), "{saved}");
+        assert_eq!(response().await, answer);
+        before = answer.to_owned();
+        let calendar = server.get(&format!("{link}.ics")).await;
+        assert_eq!(calendar.headers()["content-type"], "text/calendar; charset=utf-8");
+        assert!(calendar.text().await.expect("a calendar").contains("SUMMARY:Quarterly review"));
+    }
+}
+
+#[tokio::test]
+async fn a_due_task_is_completed_and_postponed_by_the_links_of_its_reminder() {
+    let server = start(&[]).await;
+    let ada = server.person("ada").await;
+    let body = json!({ "title": "Water the plants", "due_at": soon(300), "reminder_minutes": 30 });
+    let task = ada.task(body).await;
+    let path = format!("/api/tasks/{}", task["id"].as_str().expect("an id"));
+    let mail = letter(&server, "ada@example.org", "Water the plants").await;
+    let (done, hour) = (labelled(&mail, "/t/", "Done"), labelled(&mail, "/t/", "1 hour"));
+    for link in [&done, &hour] {
+        for method in [Method::GET, Method::HEAD] {
+            assert_eq!(server.request(method, link).send().await.expect("an answer").status(), StatusCode::OK);
+        }
+    }
+    assert_eq!(ada.get(&path).await.1, task, "looking changes nothing");
+    assert!(page(&server, &hour).await.contains("value=\"hour\" class=\"primary\""));
+    for _ in 0..2 {
+        let saved = press(&server, &hour, &[("action", "hour")]).await;
+        assert!(saved.contains("Saved") && saved.contains("value=\"unsnooze\""), "{saved}");
+    }
+    assert_eq!(ada.get(&path).await.1, task, "the due time stays");
+    assert!(press(&server, &hour, &[("action", "unsnooze")]).await.contains("no longer postponed"));
+    for _ in 0..2 {
+        assert!(press(&server, &done, &[("action", "done")]).await.contains("The task is done"));
+        assert_eq!(ada.get(&path).await.1["status"], "completed");
+    }
+    let told = press(&server, &hour, &[("action", "tomorrow")]).await;
+    assert!(told.contains("Nothing was changed"), "{told}");
+    assert!(press(&server, &done, &[("action", "reopen"), ("status", "pending")]).await.contains("open again"));
+    assert_eq!(ada.get(&path).await.1["status"], "pending");
+    let bad = server.request(Method::POST, &done).form(&[("action", "burn")]).send().await.expect("an answer");
+    assert_eq!(bad.status(), StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn a_link_to_verify_that_is_none_shows_no_button_and_a_password_page_names_the_account() {
+    let server = start(&[]).await;
+    let bogus = server.get("/v/abc").await;
+    assert_eq!(bogus.status(), StatusCode::NOT_FOUND);
+    let bogus = bogus.text().await.expect("a page");
+    assert!(!bogus.contains("<button") && !bogus.contains("<form") && bogus.contains("href=\"../\""), "{bogus}");
+    let ada = server.person("ada").await;
+    drop(ada);
+    let body = json!({ "email": "ada@example.org" });
+    server.request(Method::POST, "/api/auth/password/forgot").json(&body).send().await.expect("an answer");
+    let link = link(&letter(&server, "ada@example.org", "password").await, "/p/");
+    let form = page(&server, &link).await;
+    for part in ["value=\"ada\" autocomplete=\"username\"", "autocomplete=\"new-password\"", "8 to 128 characters"] {
+        assert!(form.contains(part), "{part} is missing in {form}");
+    }
+}
+
+#[tokio::test]
+async fn browsers_read_errors_as_pages_and_programs_as_problems() {
+    let server = start(&[]).await;
+    for (method, path, status) in [
+        (Method::GET, "/nowhere", StatusCode::NOT_FOUND),
+        (Method::DELETE, "/health", StatusCode::METHOD_NOT_ALLOWED),
+        (Method::GET, "/api/tasks/", StatusCode::UNAUTHORIZED),
+    ] {
+        let request = |accept: &'static str| server.request(method.clone(), path).header("accept", accept);
+        let answer = request(BROWSER).header("accept-language", "de").send().await.expect("an answer");
+        assert_eq!(answer.status(), status, "{path}");
+        let headers = answer.headers().clone();
+        assert_eq!(headers["content-type"], "text/html; charset=utf-8");
+        assert_eq!(headers.contains_key("allow"), status == StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(headers.contains_key("www-authenticate"), status == StatusCode::UNAUTHORIZED);
+        assert!(headers["content-security-policy"].to_str().expect("ASCII").starts_with("default-src 'none'"));
+        let page = answer.text().await.expect("a page");
+        assert!(page.contains("<html lang=\"de\">") && page.contains("<h1") && !page.contains("<script"), "{page}");
+        for accept in ["*/*", "application/json"] {
+            let answer = request(accept).send().await.expect("an answer");
+            assert_eq!(
+                (answer.status(), &answer.headers()["content-type"]),
+                (status, &"application/problem+json".parse().expect("a value"))
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_root_is_for_people_and_says_so_to_browsers_only() {
+    let server = start(&[]).await;
+    let people = server.request(Method::GET, "/").header("accept", BROWSER).send().await.expect("an answer");
+    let start = people.text().await.expect("a page");
+    assert!(start.contains("href=\"docs\"") && !start.contains("<script"), "{start}");
+    let icon = server.get("/favicon.ico").await;
+    assert_eq!(icon.headers()["content-type"], "image/svg+xml");
+    assert!(server.get("/robots.txt").await.text().await.expect("text").contains("Disallow: /"));
+}
+
+#[tokio::test]
+async fn guests_read_pages_in_the_language_that_was_given_for_them() {
+    let server = start(&[]).await;
+    let ada = server.person("ada").await;
+    let body = json!({
+        "title": "Plans", "meeting_date": "2099-07-01T09:00:00", "time_zone": "Europe/Berlin",
+        "participants": [{ "email": "gast@example.org", "locale": "de", "time_zone": "America/New_York" }],
+    });
+    ada.meeting(body).await;
+    let link = link(&letter(&server, "gast@example.org", "Plans").await, "/r/");
+    let page = page(&server, &link).await;
+    assert!(page.contains("<html lang=\"de\">") && page.contains("Sie sagen zu: Plans"), "{page}");
+    assert!(page.contains("Mittwoch, 1. Juli 2099, 03:00") && page.contains("EDT (America/New_York)"), "{page}");
+}
