@@ -5,16 +5,14 @@ samples in English, and in German, whose words are the longest, are compared wit
 for each language, or replace them with --write. What differs is left in FOLDER."""
 
 import argparse
-import io
 import json
 import pathlib
 import shutil
 import sys
 import tempfile
 
-from PIL import Image, ImageChops
-
 from chromium import Chromium
+from pictures import THRESHOLD, compare, picture
 
 WIDTHS = (375, 800)
 SCHEMES = ("light", "dark")
@@ -22,26 +20,6 @@ SCHEMES = ("light", "dark")
 LOCALES = ("en", "de")
 # Pictures are of the same letters on every machine.
 FONT = "<style>* { font-family: 'Liberation Sans' !important; }</style>"
-COLOURS = 64
-# Of all pixels, how many may differ visibly (by more than 40 of 255): letters are not drawn alike by every version.
-THRESHOLD = 0.02
-VISIBLY = 40
-
-
-def picture(png):
-    """A picture as the repository keeps it: of few colours, so that it is small."""
-    image = Image.open(io.BytesIO(png)).convert("RGB")
-    return image.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-
-
-def difference(one, other):
-    """The part of the pixels that differ visibly; 1 when the pictures are not of one height, give or take a line."""
-    if one.width != other.width or abs(one.height - other.height) > 24:
-        return 1.0
-    height = min(one.height, other.height)
-    one, other = (image.convert("L").crop((0, 0, image.width, height)) for image in (one, other))
-    histogram = ImageChops.difference(one, other).histogram()
-    return sum(histogram[VISIBLY:]) / (one.width * height)
 
 
 def main():
@@ -71,10 +49,7 @@ def main():
                         name = f"{locale}/{kind}-{width}-{scheme}.png"
                         kept.add(name)
                         seen, known = picture(browser.picture(width)), arguments.pictures / name
-                        if arguments.write:
-                            known.parent.mkdir(exist_ok=True)
-                            seen.save(known, optimize=True)
-                        differs = difference(seen, Image.open(known)) if known.exists() else 1.0
+                        differs = compare(seen, known, arguments.write)
                         compared, worst = compared + 1, max(worst, differs)
                         if differs > THRESHOLD:
                             seen.save(arguments.folder / name.replace("/", "-"))
