@@ -37,7 +37,6 @@ mod kills;
 mod letters;
 mod live;
 mod operations;
-mod pages;
 mod postgres;
 mod readme;
 mod relay;

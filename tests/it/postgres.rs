@@ -34,6 +34,8 @@ mod mornings;
 mod nodes;
 #[path = "pacing.rs"]
 mod pacing;
+#[path = "pages.rs"]
+mod pages;
 #[path = "people.rs"]
 mod people;
 #[path = "preferences.rs"]

@@ -26,6 +26,8 @@ mod mail;
 mod meetings;
 #[path = "pacing.rs"]
 mod pacing;
+#[path = "pages.rs"]
+mod pages;
 #[path = "people.rs"]
 mod people;
 #[path = "preferences.rs"]
