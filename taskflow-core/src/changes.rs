@@ -148,6 +148,9 @@ pub enum Write {
     },
     /// No more mail to an address; what is known of it already stays.
     Suppress(Suppression),
+    /// Counts a mail that is sent to a suppressed address all the same ([`Suppression::overrides`]); nothing when the address
+    /// is not suppressed.
+    OverrideSuppression(EmailAddress),
     /// Mail to an address again.
     Unsuppress(EmailAddress),
     /// A run that somebody asked for by hand; `Taken` when the job has one for that slot that is no dry run.

@@ -128,6 +128,15 @@ pub enum Topic {
     },
     /// Somebody is no longer in a meeting of the reader.
     MeetingLeft(Box<Invitation>),
+    /// Somebody proposes another time for a meeting of the reader.
+    MeetingProposal {
+        /// The meeting and who proposes.
+        invitation: Box<Invitation>,
+        /// When it would begin, if they said so.
+        starts_at: Option<Timestamp>,
+    },
+    /// Mail about a meeting of the reader does not reach somebody.
+    MeetingUndelivered(Box<Invitation>),
 }
 
 /// A meeting and one of its participants.
@@ -197,6 +206,8 @@ impl Topic {
             Self::MeetingCancel(_) => NoticeKind::MeetingCancel,
             Self::MeetingReminder { .. } => NoticeKind::MeetingReminder,
             Self::MeetingLeft(_) => NoticeKind::MeetingLeft,
+            Self::MeetingProposal { .. } => NoticeKind::MeetingProposal,
+            Self::MeetingUndelivered(_) => NoticeKind::MeetingUndelivered,
         }
     }
 }

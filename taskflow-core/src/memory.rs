@@ -8,7 +8,7 @@ mod slots;
 mod sweeps;
 mod upkeep;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -259,9 +259,10 @@ impl Store for MemoryStore {
         Ok(old.take(limit as usize).map(|meeting| meeting.id).collect())
     }
 
-    async fn suppressed(&self, addresses: &[EmailAddress]) -> Result<HashSet<String>, StoreError> {
+    async fn suppressed(&self, addresses: &[EmailAddress]) -> Result<HashMap<String, Suppression>, StoreError> {
         let state = self.state();
-        Ok(addresses.iter().map(EmailAddress::key).filter(|key| state.suppressions.contains_key(key)).collect())
+        let found = addresses.iter().map(EmailAddress::key);
+        Ok(found.filter_map(|key| Some((key.clone(), state.suppressions.get(&key)?.clone()))).collect())
     }
 
     async fn suppressions_after(&self, after: Option<&str>, size: u32) -> Result<Vec<Suppression>, StoreError> {

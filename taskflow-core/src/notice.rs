@@ -139,6 +139,23 @@ pub enum Notice {
         /// Who.
         participant: ParticipantId,
     },
+    /// A participant proposes another time; for the organizer.
+    MeetingProposal {
+        /// The meeting.
+        meeting: MeetingId,
+        /// The participant.
+        participant: ParticipantId,
+        /// When it would begin, if the proposal says so. Without a word of it later, the proposal no longer stands.
+        #[serde(default)]
+        starts_at: Option<Timestamp>,
+    },
+    /// Mail about a meeting does not reach a participant; for the organizer.
+    MeetingUndelivered {
+        /// The meeting.
+        meeting: MeetingId,
+        /// The participant.
+        participant: ParticipantId,
+    },
 }
 
 /// A part of the service that monitoring watches. A stored format.
@@ -236,6 +253,10 @@ pub enum NoticeKind {
     MeetingReminder,
     /// See [`Notice::MeetingLeft`].
     MeetingLeft,
+    /// See [`Notice::MeetingProposal`].
+    MeetingProposal,
+    /// See [`Notice::MeetingUndelivered`].
+    MeetingUndelivered,
 }
 
 /// Who leaves first. Mail of a lower rank never waits for mail of a higher one.
@@ -284,18 +305,19 @@ impl Notice {
             Self::MeetingCancel { .. } => NoticeKind::MeetingCancel,
             Self::MeetingReminder { .. } => NoticeKind::MeetingReminder,
             Self::MeetingLeft { .. } => NoticeKind::MeetingLeft,
+            Self::MeetingProposal { .. } => NoticeKind::MeetingProposal,
+            Self::MeetingUndelivered { .. } => NoticeKind::MeetingUndelivered,
         }
     }
 
-    /// The participant it is about, if it is about a meeting.
+    /// The participant whom it is sent to about a meeting; not the one about whom its organizer is told.
     #[must_use]
     pub fn participant(&self) -> Option<ParticipantId> {
         match self {
             Self::MeetingInvite { participant, .. }
             | Self::MeetingChange { participant, .. }
             | Self::MeetingCancel { participant, .. }
-            | Self::MeetingReminder { participant, .. }
-            | Self::MeetingLeft { participant, .. } => Some(*participant),
+            | Self::MeetingReminder { participant, .. } => Some(*participant),
             _ => None,
         }
     }
@@ -318,13 +340,14 @@ impl Notice {
             Self::MeetingInvite { .. } | Self::MeetingChange { .. } | Self::MeetingCancel { .. } => None,
             Self::VerifyEmail { expires_at, .. } | Self::PasswordReset { expires_at, .. } => Some(*expires_at),
             Self::Welcome { .. } | Self::PasswordChanged { .. } | Self::MeetingLeft { .. } => None,
+            Self::MeetingProposal { .. } | Self::MeetingUndelivered { .. } => None,
         }
     }
 }
 
 impl NoticeKind {
     /// Every kind that this build can send.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Welcome,
         Self::VerifyEmail,
         Self::PasswordReset,
@@ -342,6 +365,8 @@ impl NoticeKind {
         Self::MeetingCancel,
         Self::MeetingReminder,
         Self::MeetingLeft,
+        Self::MeetingProposal,
+        Self::MeetingUndelivered,
     ];
 
     /// Its word on the wire and in stores.
@@ -365,6 +390,8 @@ impl NoticeKind {
             Self::MeetingCancel => "meeting_cancel",
             Self::MeetingReminder => "meeting_reminder",
             Self::MeetingLeft => "meeting_left",
+            Self::MeetingProposal => "meeting_proposal",
+            Self::MeetingUndelivered => "meeting_undelivered",
         }
     }
 
@@ -377,7 +404,9 @@ impl NoticeKind {
             | Self::MeetingChange
             | Self::MeetingCancel
             | Self::MeetingReminder
-            | Self::MeetingLeft => Priority::Meeting,
+            | Self::MeetingLeft
+            | Self::MeetingProposal
+            | Self::MeetingUndelivered => Priority::Meeting,
             Self::ServerAlert | Self::ServerRecovery => Priority::Security,
             Self::TaskDue | Self::TaskStatus | Self::Letter | Self::Sample => Priority::Task,
             Self::TaskReminder | Self::DailySummary => Priority::Digest,
@@ -470,6 +499,9 @@ mod tests {
             Notice::MeetingCancel { meeting, participant },
             Notice::MeetingReminder { meeting, participant, starts_at, minutes: Some(15), message },
             Notice::MeetingLeft { meeting, participant },
+            Notice::MeetingProposal { meeting, participant, starts_at: Some(starts_at) },
+            Notice::MeetingProposal { meeting, participant, starts_at: None },
+            Notice::MeetingUndelivered { meeting, participant },
         ] {
             let stored = serde_json::to_value(&notice).expect("a JSON object");
             assert_eq!(stored["kind"], notice.kind().as_str());

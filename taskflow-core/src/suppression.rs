@@ -8,7 +8,7 @@ use std::str::FromStr;
 pub(crate) use wording::status_of;
 pub use wording::{bounce_is_for_good, refuses_the_mailbox, says_there_is_no_mailbox};
 
-use crate::{DeliveryId, EmailAddress, InvalidValue, Timestamp};
+use crate::{DeliveryId, EmailAddress, InvalidValue, Notice, Timestamp};
 
 /// How it became known that an address takes no mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +65,43 @@ pub struct Suppression {
     pub detail: String,
     /// Since when.
     pub at: Timestamp,
+    /// How many mails were sent to it since, because its reader asked for them.
+    pub overrides: u32,
+}
+
+impl Suppression {
+    /// Most mails that its reader can ask for after a bounce. A provider may have said wrongly that there is no such
+    /// mailbox; using a link in one of them proves it, and lifts the suppression.
+    pub const MOST_OVERRIDES: u32 = 3;
+
+    /// A new suppression.
+    #[must_use]
+    pub fn new(email: EmailAddress, cause: SuppressionCause, detail: String, at: Timestamp) -> Self {
+        Self { email, cause, detail, at, overrides: 0 }
+    }
+
+    /// Whether a mail is sent all the same. Who complained about mail still gets what they ask for and what protects their
+    /// account; a mailbox that bounced gets a few links that somebody asked for. An administrator's word stands.
+    #[must_use]
+    pub fn admits(&self, notice: &Notice) -> bool {
+        let asked_for = matches!(notice, Notice::VerifyEmail { .. } | Notice::PasswordReset { .. });
+        let about_them = match notice {
+            Notice::Welcome { token } => token.is_some(),
+            Notice::PasswordChanged { .. } | Notice::Sample { .. } => true,
+            _ => false,
+        };
+        match self.cause {
+            SuppressionCause::Complaint => asked_for || about_them,
+            SuppressionCause::Refused | SuppressionCause::Bounce => asked_for && self.overrides < Self::MOST_OVERRIDES,
+            SuppressionCause::Admin => false,
+        }
+    }
+
+    /// Whether it ends when its reader uses a link that was mailed to the address: mail arrives there after all.
+    #[must_use]
+    pub fn is_disproved_by_a_link(&self) -> bool {
+        matches!(self.cause, SuppressionCause::Refused | SuppressionCause::Bounce)
+    }
 }
 
 /// What came back about a mail to one address.

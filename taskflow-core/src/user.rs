@@ -130,6 +130,12 @@ impl User {
         self.succeeded_by(after, now)
     }
 
+    /// The account in another version, though nothing of it differs: what is shown with it does.
+    #[must_use]
+    pub(crate) fn bumped(&self) -> Self {
+        Self { version: self.version + 1, ..self.clone() }
+    }
+
     fn succeeded_by(&self, after: Self, now: Timestamp) -> Self {
         if after == *self { after } else { Self { version: self.version + 1, updated_at: now, ..after } }
     }

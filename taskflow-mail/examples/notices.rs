@@ -149,11 +149,18 @@ fn with(mut topic: Topic, text: &str) -> Result<Topic, Box<dyn Error>> {
             invite(invitation, text)?;
             (was.title, was.location) = (format!("{text}!"), Some(format!("{text}!")));
         }
+        Topic::MeetingProposal { invitation, .. } => {
+            invite(invitation, text)?;
+            invitation.participant.comment = text.parse().ok();
+        }
         Topic::MeetingReminder { invitation, message } => {
             invite(invitation, text)?;
             *message = Some(text.to_owned());
         }
-        Topic::MeetingInvite(invitation) | Topic::MeetingCancel(invitation) | Topic::MeetingLeft(invitation) => {
+        Topic::MeetingInvite(invitation)
+        | Topic::MeetingCancel(invitation)
+        | Topic::MeetingLeft(invitation)
+        | Topic::MeetingUndelivered(invitation) => {
             invite(invitation, text)?;
         }
         _ => {}

@@ -54,7 +54,9 @@ use shipped::SHIPPED;
 /// * `meeting_…` have `title`, `when`, `when_briefly`, `relative` (as `task_due`), `lasts`, `how`, `organizer`,
 ///   `organizer_name` (the address where there is no name) and `is_cancelled`, and what may be none: `description`, `location`, `meeting_url`, `answer` (the reader's own so far) and `respond_url`, a page where
 ///   it can be given. `meeting_change` also has `changes`, a list of `{what, was, is}`; `meeting_reminder` the
-///   organizer's `message` (may be none); `meeting_left` has `who`;
+///   organizer's `message` (may be none); `meeting_left`, `meeting_proposal` and `meeting_undelivered` have `who` and
+///   `email`, `meeting_proposal` also `proposed`, the time, and `comment`, and `meeting_undelivered` `problem`, what the
+///   mail server said; these may be none;
 /// * `server_alert` and `server_recovery` have `problems`, a list of lines, `since` and `until` (none: it lasts);
 ///   `server_alert` also has `areas`, the parts of the service that have them (`database`, `mail_queue`, …).
 ///

@@ -127,6 +127,7 @@ impl Batch {
                     batch.retries.push(index, id.as_uuid(), &deliveries::Retry { id: *id, at: *at })?;
                 }
                 Write::Suppress(new) => batch.suppressions.push(index, new)?,
+                Write::OverrideSuppression(email) => batch.suppressions.override_once(email),
                 Write::Unsuppress(email) => batch.suppressions.lift(email),
                 Write::InsertRun(_)
                 | Write::AdvanceRun { .. }

@@ -1,6 +1,6 @@
 //! [`PgStore`]: how it is reached, how it reads and writes, and the port [`Store`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -342,7 +342,7 @@ impl Store for PgStore {
         meetings::before_tzdb(self, tzdb, now, limit).await
     }
 
-    async fn suppressed(&self, addresses: &[EmailAddress]) -> Result<HashSet<String>, StoreError> {
+    async fn suppressed(&self, addresses: &[EmailAddress]) -> Result<HashMap<String, Suppression>, StoreError> {
         suppressions::suppressed(self, addresses).await
     }
 

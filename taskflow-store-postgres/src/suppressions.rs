@@ -1,6 +1,6 @@
 //! Addresses that get no mail any more.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -27,6 +27,7 @@ struct Params<'a> {
 pub(crate) struct Suppressions {
     new: Rows<()>,
     keys: HashSet<String>,
+    overrides: Vec<String>,
     lifted: Vec<String>,
 }
 
@@ -43,6 +44,11 @@ impl Suppressions {
         Ok(())
     }
 
+    /// A mail is sent to an address all the same.
+    pub(crate) fn override_once(&mut self, email: &EmailAddress) {
+        self.overrides.push(email.key());
+    }
+
     /// An address gets mail again.
     pub(crate) fn lift(&mut self, email: &EmailAddress) {
         self.lifted.push(email.key());
@@ -52,6 +58,9 @@ impl Suppressions {
     pub(crate) async fn apply(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
         if !self.new.is_empty() {
             sqlx::query(SUPPRESS).bind(self.new.json()).execute(&mut *conn).await.map_err(store_error)?;
+        }
+        if !self.overrides.is_empty() {
+            sqlx::query(OVERRIDE).bind(&self.overrides).execute(&mut *conn).await.map_err(store_error)?;
         }
         if !self.lifted.is_empty() {
             sqlx::query(UNSUPPRESS).bind(&self.lifted).execute(conn).await.map_err(store_error)?;
@@ -67,6 +76,8 @@ const SUPPRESS: &str = "
     ORDER BY email_key COLLATE \"C\"
     ON CONFLICT (email_key) DO NOTHING";
 
+const OVERRIDE: &str = "UPDATE taskflow.suppressions SET overrides = overrides + 1 WHERE email_key = ANY ($1)";
+
 const UNSUPPRESS: &str = "DELETE FROM taskflow.suppressions WHERE email_key = ANY ($1)";
 
 #[derive(sqlx::FromRow)]
@@ -75,6 +86,7 @@ struct SuppressionRow {
     cause: String,
     detail: String,
     at: Instant,
+    overrides: i64,
 }
 
 impl TryFrom<SuppressionRow> for Suppression {
@@ -86,22 +98,30 @@ impl TryFrom<SuppressionRow> for Suppression {
             cause: TABLE.value("cause", &row.cause)?,
             detail: row.detail,
             at: TABLE.instant("at", row.at)?,
+            overrides: TABLE.number("overrides", row.overrides)?,
         })
     }
 }
 
-/// Which of these addresses get no mail, by their keys.
-pub(crate) async fn suppressed(store: &PgStore, addresses: &[EmailAddress]) -> Result<HashSet<String>, StoreError> {
+/// The suppressions of these addresses, by their keys.
+pub(crate) async fn suppressed(
+    store: &PgStore,
+    addresses: &[EmailAddress],
+) -> Result<HashMap<String, Suppression>, StoreError> {
     if addresses.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(HashMap::new());
     }
     let keys: Vec<String> = addresses.iter().map(EmailAddress::key).collect();
-    let query = || sqlx::query_scalar(SUPPRESSED).bind(keys.clone());
-    let found: Vec<String> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-    Ok(found.into_iter().collect())
+    let query = || sqlx::query_as(SUPPRESSED).bind(keys.clone());
+    let rows: Vec<SuppressionRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+    let found = rows.into_iter().map(Suppression::try_from).map(|row| row.map(|found| (found.email.key(), found)));
+    Ok(found.collect::<Result<_, _>>()?)
 }
 
-const SUPPRESSED: &str = "SELECT email_key FROM taskflow.suppressions WHERE email_key = ANY ($1)";
+const SUPPRESSED: &str = "
+    SELECT email, cause, detail, at, overrides
+    FROM taskflow.suppressions
+    WHERE email_key = ANY ($1)";
 
 /// A page in the order of the keys.
 pub(crate) async fn after(store: &PgStore, after: Option<&str>, size: u32) -> Result<Vec<Suppression>, StoreError> {
@@ -114,7 +134,7 @@ pub(crate) async fn after(store: &PgStore, after: Option<&str>, size: u32) -> Re
 }
 
 const SUPPRESSIONS_AFTER: &str = "
-    SELECT email, cause, detail, at
+    SELECT email, cause, detail, at, overrides
     FROM taskflow.suppressions
     WHERE email_key > $1
     ORDER BY email_key

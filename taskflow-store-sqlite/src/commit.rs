@@ -82,6 +82,7 @@ pub(crate) struct Batch {
     reschedules: Rows,
     retries: Rows,
     suppressions: Rows,
+    overrides: Rows,
     unsuppressions: Rows,
     mails: Rows,
     jobs: JobWrites,
@@ -142,6 +143,7 @@ impl Batch {
                 Write::Suppress(new) => {
                     batch.suppressions.push(index, new.email.key(), &suppressions::Params::new(new))?;
                 }
+                Write::OverrideSuppression(email) => batch.overrides.push(index, email.key(), &email.key())?,
                 Write::Unsuppress(email) => batch.unsuppressions.push(index, email.key(), &email.key())?,
                 Write::KeepMail(mail) => batch.mails.push(index, mail.id, &mailbox::Params::new(mail))?,
                 Write::InsertRun(_)
@@ -188,6 +190,7 @@ impl Batch {
         deliveries::reschedule(conn, &self.reschedules).await?;
         deliveries::retry(conn, &self.retries).await?;
         suppressions::suppress(conn, &self.suppressions).await?;
+        suppressions::override_once(conn, &self.overrides).await?;
         suppressions::unsuppress(conn, &self.unsuppressions).await?;
         mailbox::keep(conn, &self.mails).await?;
         statistics::set(conn, &self.statistics).await?;

@@ -1,6 +1,6 @@
 //! [`SqliteStore`]: how it is opened, how it writes, and the port [`Store`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -290,7 +290,7 @@ impl Store for SqliteStore {
         meetings::before_tzdb(&self.reader()?, tzdb, now, limit).await
     }
 
-    async fn suppressed(&self, addresses: &[EmailAddress]) -> Result<HashSet<String>, StoreError> {
+    async fn suppressed(&self, addresses: &[EmailAddress]) -> Result<HashMap<String, Suppression>, StoreError> {
         suppressions::suppressed(&self.reader()?, addresses).await
     }
 

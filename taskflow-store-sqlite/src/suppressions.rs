@@ -1,6 +1,6 @@
 //! Addresses that get no mail any more.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
@@ -39,6 +39,7 @@ struct SuppressionRow {
     cause: String,
     detail: String,
     at: i64,
+    overrides: i64,
 }
 
 impl TryFrom<SuppressionRow> for Suppression {
@@ -50,23 +51,29 @@ impl TryFrom<SuppressionRow> for Suppression {
             cause: TABLE.value("cause", &row.cause)?,
             detail: row.detail,
             at: TABLE.instant("at", row.at)?,
+            overrides: TABLE.number("overrides", row.overrides)?,
         })
     }
 }
 
-/// Which of these addresses get no mail, by their keys.
-pub(crate) async fn suppressed(pool: &SqlitePool, addresses: &[EmailAddress]) -> Result<HashSet<String>, StoreError> {
+/// The suppressions of these addresses, by their keys.
+pub(crate) async fn suppressed(
+    pool: &SqlitePool,
+    addresses: &[EmailAddress],
+) -> Result<HashMap<String, Suppression>, StoreError> {
     if addresses.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(HashMap::new());
     }
     let keys: Vec<String> = addresses.iter().map(EmailAddress::key).collect();
     let keys = serde_json::to_string(&keys).map_err(|error| StoreError::Internal(error.into()))?;
-    let found: Vec<String> = sqlx::query_scalar(SUPPRESSED).bind(keys).fetch_all(pool).await.map_err(store_error)?;
-    Ok(found.into_iter().collect())
+    let query = sqlx::query_as(SUPPRESSED).bind(keys);
+    let rows: Vec<SuppressionRow> = query.fetch_all(pool).await.map_err(store_error)?;
+    let found = rows.into_iter().map(Suppression::try_from).map(|row| row.map(|found| (found.email.key(), found)));
+    Ok(found.collect::<Result<_, _>>()?)
 }
 
 const SUPPRESSED: &str = "
-    SELECT s.email_key
+    SELECT s.email, s.cause, s.detail, s.at, s.overrides
     FROM json_each(?1) AS j
     CROSS JOIN taskflow_suppressions AS s ON s.email_key = j.value";
 
@@ -79,7 +86,7 @@ pub(crate) async fn after(pool: &SqlitePool, after: Option<&str>, size: u32) -> 
 }
 
 const SUPPRESSIONS_AFTER: &str = "
-    SELECT email, cause, detail, at
+    SELECT email, cause, detail, at, overrides
     FROM taskflow_suppressions
     WHERE email_key > ?1
     ORDER BY email_key
@@ -99,6 +106,17 @@ const SUPPRESS: &str = "
     FROM json_each(?1)
     WHERE true
     ON CONFLICT (email_key) DO NOTHING";
+
+/// The rows are keys.
+pub(crate) async fn override_once(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(OVERRIDE).bind(rows.json()).execute(conn).await.map(drop).map_err(store_error)
+}
+
+const OVERRIDE: &str = "
+    UPDATE taskflow_suppressions SET overrides = overrides + 1 WHERE email_key IN (SELECT value FROM json_each(?1))";
 
 /// The rows are keys.
 pub(crate) async fn unsuppress(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::start;
 use crate::admins::admin;
-use crate::letters::letter;
+use crate::letters::{letter, link};
 use crate::server::{Server, eventually};
 
 const SECRET: &str = "a secret between gateway and service";
@@ -97,6 +97,70 @@ async fn what_came_back_for_good_suppresses_until_an_administrator_lifts_it() {
     let retry = format!("/api/deliveries/{}/retry", cancelled["id"].as_str().expect("an id"));
     assert_eq!(ada.call(Method::POST, &retry, None).await.0, StatusCode::OK);
     letter(&server, "bob@example.org", "Welcome").await;
+}
+
+/// A report that names somebody else and brings the headers of a mail back.
+fn forwarded(stranger: &str, id: &str, to: &str) -> String {
+    let returned = format!(
+        "Status: 5.1.1\r\n\r\n--b\r\nContent-Type: text/rfc822-headers\r\n\r\nFrom: TaskFlow <taskflow@example.org>\r\n\
+         To: {to}\r\nMessage-ID: <{id}@example.org>\r\nSubject: Reminder\r\n"
+    );
+    report(stranger, "5.1.1").replace("Status: 5.1.1\r\n", &returned)
+}
+
+#[tokio::test]
+async fn a_report_about_a_mail_of_ours_is_about_whom_it_was_sent_to_and_they_see_it() {
+    let server = start(&[("INBOUND_SECRET", SECRET)]).await;
+    let ada = admin(&server, "ada").await;
+    let lea = server.person("lea").await;
+    let welcome = letter(&server, "lea@example.org", "Welcome").await;
+    let id = welcome["id"].as_str().expect("an id");
+    let (_, me) = lea.get("/api/users/me").await;
+    assert_eq!(me.get("email_undeliverable"), None, "{me}");
+
+    let message = forwarded("private@elsewhere.example", id, "lea@example.org");
+    let (_, taken) = bring(&server, "message/rfc822", message).await;
+    assert_eq!(taken["suppressed"], 1);
+    let (_, list) = ada.get("/api/suppressions").await;
+    let found: Vec<_> = list["items"].as_array().expect("items").iter().map(|one| &one["email"]).collect();
+    assert_eq!(found, [&json!("lea@example.org")]);
+    let (_, me) = lea.get("/api/users/me").await;
+    assert_eq!(me["email_undeliverable"]["cause"], "bounce", "{me}");
+    assert!(me["email_undeliverable"]["since"].is_string(), "{me}");
+
+    // She asks for another password all the same, and using the link proves that mail arrives.
+    let forgot = json!({ "email": " Lea <lea@example.org> " });
+    assert_eq!(server.post("/api/auth/password/forgot", forgot).await.status(), StatusCode::ACCEPTED);
+    let mail = letter(&server, "lea@example.org", "password").await;
+    let token = link(&mail, "/p/").trim_start_matches("/p/").to_owned();
+    let reset = json!({ "token": token, "password": "another long password 7" });
+    assert_eq!(server.post("/api/auth/password/reset", reset).await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(ada.get("/api/suppressions").await.1["items"], json!([]));
+}
+
+#[tokio::test]
+async fn the_organizer_sees_and_reads_whom_an_invitation_does_not_reach() {
+    let server = start(&[("INBOUND_SECRET", SECRET)]).await;
+    let ada = server.person("ada").await;
+    let meeting = json!({
+        "title": "Plans",
+        "meeting_date": "2099-11-23T15:00:00Z",
+        "participant_emails": ["gone@example.com"],
+    });
+    let (status, meeting) = ada.call(Method::POST, "/api/meetings/", Some(meeting)).await;
+    assert_eq!(status, StatusCode::CREATED, "{meeting}");
+    let invitation = letter(&server, "gone@example.com", "Plans").await;
+    let body = json!({ "type": "bounce", "status": "5.2.2", "detail": "mailbox full", "message_id": invitation["id"] });
+    for _ in 0..2 {
+        let (_, taken) = bring(&server, "application/json", body.to_string()).await;
+        assert_eq!(taken["suppressed"], 0);
+    }
+    let (_, meeting) = ada.get(&format!("/api/meetings/{}", meeting["id"].as_str().expect("an id"))).await;
+    let people = meeting["participants"].as_array().expect("people");
+    let gone = people.iter().find(|one| one["email"] == "gone@example.com").expect("the guest");
+    assert_eq!(gone["delivery_problem"], "5.2.2 mailbox full", "{gone}");
+    let told = letter(&server, "ada@example.org", "gone@example.com").await;
+    assert!(told["text"].as_str().expect("text").contains("mailbox full"), "{told}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod answers;
 mod changes;
 mod people;
+mod problems;
 mod reminders;
 mod repair;
 

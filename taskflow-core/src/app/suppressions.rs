@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::App;
+use super::{App, Race};
 use crate::error::{Error, FieldError};
 use crate::ports::{DeliveryQuery, UnreadableBounce};
 use crate::{
-    Actor, BounceKind, BounceReport, Changes, Delivery, DeliveryId, EmailAddress, Login, Notice, Recipient,
-    Suppression, SuppressionCause, Write,
+    Actor, BounceKind, BounceReport, Changes, Delivery, DeliveryId, EmailAddress, Expect, Login, Notice, ParticipantId,
+    Recipient, Suppression, SuppressionCause, Write,
 };
 
 impl App {
@@ -29,21 +29,73 @@ impl App {
     pub async fn suppress(&self, actor: Actor, email: EmailAddress, detail: String) -> Result<(), Error> {
         self.admit_admin(actor).await?;
         let on = self.account_or_domain(&email).await?;
-        let new = Suppression { email, cause: SuppressionCause::Admin, detail, at: self.clock.now() };
+        let new = Suppression::new(email.clone(), SuppressionCause::Admin, detail.clone(), self.clock.now());
         self.commit(&Changes::new().write(Write::Suppress(new))).await?;
         actor.acted("suppress address", format_args!("{on}"));
-        Ok(())
+        self.suppression_is_told(&email, &detail).await
     }
 
     /// Mail to an address again; for who runs the service. `NotFound` when it gets mail.
     pub async fn unsuppress(&self, actor: Actor, email: &EmailAddress) -> Result<(), Error> {
         self.admit_admin(actor).await?;
-        if self.store.suppressed(std::slice::from_ref(email)).await?.is_empty() {
-            return Err(Error::NotFound("suppression"));
+        match self.suppression(email).await? {
+            None => Err(Error::NotFound("suppression")),
+            Some(_) => {
+                self.lift(email).await?;
+                actor.acted("lift suppression", format_args!("{}", self.account_or_domain(email).await?));
+                Ok(())
+            }
         }
+    }
+
+    /// Returns why mail to an address of ours is not sent; the account's own address, for its owner.
+    pub async fn my_suppression(&self, actor: Actor) -> Result<Option<Suppression>, Error> {
+        let user = self.user(actor, actor.owner()?).await?;
+        self.suppression(&user.email).await
+    }
+
+    pub(super) async fn suppression(&self, email: &EmailAddress) -> Result<Option<Suppression>, Error> {
+        Ok(self.store.suppressed(std::slice::from_ref(email)).await?.remove(&email.key()))
+    }
+
+    /// Sends mail to an address again.
+    async fn lift(&self, email: &EmailAddress) -> Result<(), Error> {
         self.commit(&Changes::new().write(Write::Unsuppress(email.clone()))).await?;
-        actor.acted("lift suppression", format_args!("{}", self.account_or_domain(email).await?));
-        Ok(())
+        self.bump_account(email).await?;
+        self.clear_problem_at(email).await
+    }
+
+    /// Stops mail to a mailbox that the relay refused.
+    pub(super) async fn suppress_refused(&self, email: EmailAddress, said: String) -> Result<(), Error> {
+        let new = Suppression::new(email.clone(), SuppressionCause::Refused, said.clone(), self.clock.now());
+        self.commit(&Changes::new().write(Write::Suppress(new))).await?;
+        self.suppression_is_told(&email, &said).await
+    }
+
+    /// Whoever has an address that gets no mail any more sees it in their account, and who invited them sees it there.
+    async fn suppression_is_told(&self, email: &EmailAddress, said: &str) -> Result<(), Error> {
+        self.bump_account(email).await?;
+        self.record_problem_at(email, said).await
+    }
+
+    /// Gives the account at an address another version: what is shown with it has changed.
+    async fn bump_account(&self, email: &EmailAddress) -> Result<(), Error> {
+        let mut race = Race::new(Expect::Any);
+        loop {
+            let Some(account) = self.accounts.account(&Login::Email(email.key())).await? else { return Ok(()) };
+            let result = self.commit(&Changes::new().write(Write::UpdateUser(account.user.bumped()))).await;
+            if !race.lost(&result) {
+                return result;
+            }
+        }
+    }
+
+    /// Somebody has used a link that was mailed to an address: mail arrives there, whatever a report said.
+    pub(super) async fn link_was_used(&self, email: &EmailAddress) -> Result<(), Error> {
+        match self.suppression(email).await? {
+            Some(suppression) if suppression.is_disproved_by_a_link() => self.lift(email).await,
+            _ => Ok(()),
+        }
     }
 
     /// What the log may know of an address: the account it belongs to, else its domain.
@@ -98,18 +150,26 @@ impl App {
                 Source::Message => report.kind > BounceKind::Delayed && self.was_written_to(&email).await?,
             };
             if counts {
-                resolved.push(Resolved { email, kind: report.kind, detail: report.detail });
+                resolved.push(Resolved { email, kind: report.kind, detail: report.detail, participant: None });
             }
         }
         let at = self.clock.now();
         let mut known = HashSet::new();
-        let new = resolved.into_iter().filter_map(|Resolved { email, kind, detail }| {
+        let new = resolved.iter().filter_map(|Resolved { email, kind, detail, .. }| {
             let cause = kind.suppresses().filter(|_| known.insert(email.key()))?;
-            Some(Write::Suppress(Suppression { email, cause, detail, at }))
+            Some(Write::Suppress(Suppression::new(email.clone(), cause, detail.clone(), at)))
         });
         let writes: Vec<_> = new.collect();
         let found = writes.len();
         self.commit(&Changes { writes, ..Changes::new() }).await?;
+        for Resolved { email, kind, detail, participant } in resolved {
+            if kind.suppresses().is_some() {
+                self.suppression_is_told(&email, &detail).await?;
+            }
+            if let Some(participant) = participant.filter(|_| kind > BounceKind::Delayed) {
+                self.record_problem(participant, &detail).await?;
+            }
+        }
         Ok(found)
     }
 
@@ -123,7 +183,8 @@ impl App {
         let named = |report: &&BounceReport| report.email.as_ref().is_some_and(|email| email.key() == key);
         let own = reports.iter().filter(named).max_by_key(|report| report.kind);
         let found = own.or_else(|| reports.iter().min_by_key(|report| report.kind));
-        Ok(found.map(|report| Resolved { email, kind: report.kind, detail: report.detail.clone() }))
+        let participant = delivery.notice.as_ref().ok().and_then(Notice::participant);
+        Ok(found.map(|report| Resolved { email, kind: report.kind, detail: report.detail.clone(), participant }))
     }
 
     /// The address that a mail was sent to. An account may have another one by now, so the `To` that came back, a name in
@@ -184,6 +245,8 @@ struct Resolved {
     email: EmailAddress,
     kind: BounceKind,
     detail: String,
+    /// Whom the mail was about a meeting for.
+    participant: Option<ParticipantId>,
 }
 
 /// Most addresses that one message can report without the Message-ID of a mail: ours have one reader each.

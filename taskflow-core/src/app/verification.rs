@@ -33,7 +33,9 @@ impl App {
             let spent = Changes::new().write(Write::UseToken { id: token.id, at: now });
             let result = self.commit(&spent.and(self.verification(&user, &verified, now).await?)).await;
             if !race.lost(&result) {
-                return result.map(|()| verified);
+                result?;
+                self.link_was_used(&verified.email).await?;
+                return Ok(verified);
             }
         }
     }
@@ -94,6 +96,7 @@ impl App {
             .and(self.verification(&user, &verified, now).await?)
             .and(self.password_changes(&user, Recipient::User(user.id), password, now));
         self.commit(&changes).await?;
+        self.link_was_used(&verified.email).await?;
         Ok(verified)
     }
 

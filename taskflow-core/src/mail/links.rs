@@ -111,7 +111,7 @@ impl LetterLinks {
         };
         let open = match topic {
             Topic::TaskDue { .. } | Topic::TaskStatus { .. } => Some("t"),
-            Topic::MeetingLeft(_) => Some("m"),
+            Topic::MeetingLeft(_) | Topic::MeetingProposal { .. } | Topic::MeetingUndelivered(_) => Some("m"),
             topic if topic.invitation().is_some() => Some("r"),
             Topic::TaskReminder { .. } | Topic::DailySummary(_) => Some("d"),
             _ => None,

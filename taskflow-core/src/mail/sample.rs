@@ -62,6 +62,17 @@ impl Topic {
                 Self::MeetingReminder { invitation: invitation()?, message }
             }
             NoticeKind::MeetingLeft => Self::MeetingLeft(invitation()?),
+            NoticeKind::MeetingProposal => {
+                let mut invitation = invitation()?;
+                let starts_at = Some(invitation.meeting.starts_at + Duration::from_hours(2));
+                invitation.participant.comment = "Could we meet a little later?".parse().ok();
+                Self::MeetingProposal { invitation, starts_at }
+            }
+            NoticeKind::MeetingUndelivered => {
+                let mut invitation = invitation()?;
+                invitation.participant.delivery_problem = "550 5.1.1 no such user".parse().ok();
+                Self::MeetingUndelivered(invitation)
+            }
             NoticeKind::Letter => Self::Letter(Box::new(WrittenLetter {
                 subject: "News of the week".to_owned(),
                 text: Some("Good morning,\n\nthere is news.\n".to_owned()),

@@ -302,6 +302,12 @@ impl Participant {
         self.succeeded_by(Self { reminders, ..self.clone() })
     }
 
+    /// With what keeps mail from reaching them, or nothing.
+    #[must_use]
+    pub fn with_problem(&self, delivery_problem: Option<DeliveryProblem>) -> Self {
+        self.succeeded_by(Self { delivery_problem, ..self.clone() })
+    }
+
     fn succeeded_by(&self, after: Self) -> Self {
         if after == *self { after } else { Self { version: self.version + 1, ..after } }
     }

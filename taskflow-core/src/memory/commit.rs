@@ -176,6 +176,11 @@ impl State {
                 Write::Suppress(new) => {
                     self.suppressions.entry(new.email.key()).or_insert_with(|| new.clone());
                 }
+                Write::OverrideSuppression(email) => {
+                    if let Some(suppression) = self.suppressions.get_mut(&email.key()) {
+                        suppression.overrides += 1;
+                    }
+                }
                 Write::Unsuppress(email) => {
                     self.suppressions.remove(&email.key());
                 }

@@ -1,4 +1,4 @@
-use crate::{Content, Invitation, Letter, PersonName, Timestamp, Topic};
+use crate::{Comment, Content, DeliveryProblem, Invitation, Letter, PersonName, Timestamp, Topic};
 
 /// A letter that cannot be put into words: the fault of a template, named without its content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,9 +69,21 @@ impl Renderer for PlainRenderer {
             Topic::MeetingReminder { invitation, .. } => {
                 meeting(letter, invitation, "Soon", "This meeting starts soon:")
             }
+            Topic::MeetingProposal { invitation, starts_at } => {
+                let who = called(invitation);
+                let at = starts_at.map_or_else(String::new, |at| format!(" {}", when(letter, at)));
+                let comment = invitation.participant.comment.as_ref().map_or("", Comment::as_str);
+                let line = format!("{who} proposes another time:{at} {comment}\n\nYour meeting is");
+                meeting(letter, invitation, &format!("{who} proposes another time"), &line)
+            }
+            Topic::MeetingUndelivered(invitation) => {
+                let email = &invitation.participant.email;
+                let why = invitation.participant.delivery_problem.as_ref().map_or("", DeliveryProblem::as_str);
+                let line = format!("Mail to {email} could not be delivered: {why}\n\nYour meeting is");
+                meeting(letter, invitation, "Not delivered", &line)
+            }
             Topic::MeetingLeft(invitation) => {
-                let participant = &invitation.participant;
-                let who = participant.name.as_ref().map_or(participant.email.as_str(), PersonName::as_str);
+                let who = called(invitation);
                 let subject = format!("{who} can't make it");
                 meeting(letter, invitation, &subject, &format!("{who} will not attend"))
             }
@@ -88,6 +100,12 @@ impl Renderer for PlainRenderer {
 fn meeting(letter: &Letter, Invitation { meeting, .. }: &Invitation, subject: &str, line: &str) -> (String, String) {
     let when = when(letter, meeting.starts_at);
     (format!("{subject}: {}", meeting.title), format!("{line} \"{}\" on {when}.", meeting.title))
+}
+
+/// The name of a participant, else their address.
+fn called(invitation: &Invitation) -> &str {
+    let participant = &invitation.participant;
+    participant.name.as_ref().map_or(participant.email.as_str(), PersonName::as_str)
 }
 
 /// For example `2026-11-22 at 10:30 CET`.

@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use async_trait::async_trait;
 
@@ -127,8 +127,8 @@ pub trait Store: Send + Sync {
     /// database that sorts before `tzdb`; the cost does not depend on the others.
     async fn meetings_before_tzdb(&self, tzdb: &str, now: Timestamp, limit: u32) -> Result<Vec<MeetingId>, StoreError>;
 
-    /// Which of these addresses get no mail any more, by their keys.
-    async fn suppressed(&self, addresses: &[EmailAddress]) -> Result<HashSet<String>, StoreError>;
+    /// Returns the suppressions of these addresses, by their keys.
+    async fn suppressed(&self, addresses: &[EmailAddress]) -> Result<HashMap<String, Suppression>, StoreError>;
 
     /// Up to `size` suppressions after `after` by the keys of their addresses (bytes).
     async fn suppressions_after(&self, after: Option<&str>, size: u32) -> Result<Vec<Suppression>, StoreError>;

@@ -252,6 +252,21 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_read_is_mailable_and_stays_what_it_is(
+            name in "(\\PC{0,8} ?<)?", local in "[a-z\\PC]{1,8}", domain in "[a-zé.\\PC]{0,12}", end in "(>|\\PC|[,; \r\n]){0,3}"
+        ) {
+            if let Ok(address) = format!("{name}{local}@{domain}.example{end}").parse::<EmailAddress>() {
+                proptest::prop_assert!(address.as_str().bytes().all(|b| b.is_ascii_graphic()));
+                proptest::prop_assert_eq!(address.as_str().matches('@').count(), 1);
+                proptest::prop_assert_eq!(&read(address.as_str()), &Ok(address.to_string()));
+                let shown: EmailAddress = address.to_unicode().parse().expect("the same address");
+                proptest::prop_assert_eq!(shown.key(), address.key());
+            }
+        }
+    }
+
     #[test]
     fn both_forms_of_a_domain_are_one_address() {
         let ascii: EmailAddress = "guest@xn--bcher-kva.example".parse().unwrap();

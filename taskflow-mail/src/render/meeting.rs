@@ -42,10 +42,10 @@ pub(super) fn words(
     })
 }
 
-/// What the letter to an organizer knows about somebody who left.
-pub(super) fn who_left(Invitation { participant, .. }: &Invitation) -> Value {
-    let name = participant.name.as_ref().map(PersonName::as_str);
-    context! { who => name.unwrap_or(participant.email.as_str()) }
+/// What a mail to an organizer knows about the participant it is about.
+pub(super) fn who(Invitation { participant, .. }: &Invitation) -> Value {
+    let (name, email) = (participant.name.as_ref().map(PersonName::as_str), participant.email.to_unicode());
+    context! { who => name.unwrap_or(&email), email }
 }
 
 /// Every fact that differs, in the order in which people ask for them.

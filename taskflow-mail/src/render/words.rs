@@ -3,8 +3,8 @@
 use minijinja::{Value, context};
 use taskflow_core::ports::RenderError;
 use taskflow_core::{
-    Description, Digest, Excerpt, Invitation, LetterLinks, Location, Meeting, MeetingUrl, Task, TaskPriority,
-    TaskStatus, Topic,
+    Comment, DeliveryProblem, Description, Digest, Excerpt, Invitation, LetterLinks, Location, Meeting, MeetingUrl,
+    Task, TaskPriority, TaskStatus, Topic,
 };
 
 use super::meeting;
@@ -59,7 +59,16 @@ pub(super) fn of(topic: &Topic, links: &LetterLinks, reader: &Reader<'_>) -> Res
             ..about(invitation)?
         },
         Topic::MeetingReminder { invitation, message } => context! { message, ..about(invitation)? },
-        Topic::MeetingLeft(invitation) => context! { ..meeting::who_left(invitation), ..about(invitation)? },
+        Topic::MeetingLeft(invitation) => context! { ..meeting::who(invitation), ..about(invitation)? },
+        Topic::MeetingProposal { invitation, starts_at } => context! {
+            proposed => starts_at.map(|at| reader.long(at)).transpose()?,
+            comment => invitation.participant.comment.as_ref().map(Comment::as_str),
+            ..context! { ..meeting::who(invitation), ..about(invitation)? }
+        },
+        Topic::MeetingUndelivered(invitation) => context! {
+            problem => invitation.participant.delivery_problem.as_ref().map(DeliveryProblem::as_str),
+            ..context! { ..meeting::who(invitation), ..about(invitation)? }
+        },
         other => return Err(RenderError(format!("there are no templates for {}", other.kind()))),
     })
 }

@@ -155,6 +155,31 @@ fn the_organizer_reads_who_left() {
 }
 
 #[test]
+fn the_organizer_reads_who_proposes_which_time() {
+    let mut invitation = invitation(meeting("Plans"));
+    invitation.participant.comment = "Could we do <b>eleven</b>?".parse().ok();
+    let starts_at = Some("2026-11-24T10:00:00Z".parse().unwrap());
+    let content = render(Topic::MeetingProposal { invitation: invitation.clone(), starts_at });
+    assert_eq!(content.subject, "Bob \"B\"; ROLE=CHAIR:^x proposes another time: Plans");
+    assert!(content.text.contains("Proposed time: Tuesday"), "{}", content.text);
+    assert!(content.text.contains("\n\nCould we do <b>eleven</b>?\n"), "{}", content.text);
+    assert!(!content.html.unwrap().contains("<b>eleven"));
+    let content = render(Topic::MeetingProposal { invitation, starts_at: None });
+    assert!(!content.text.contains("Proposed time"), "{}", content.text);
+}
+
+#[test]
+fn the_organizer_reads_whom_mail_does_not_reach_and_why() {
+    let mut invitation = invitation(meeting("Plans"));
+    invitation.participant.email = "gone@xn--bcher-kva.example".parse().unwrap();
+    invitation.participant.delivery_problem = "550 5.1.1 <gone> no such user".parse().ok();
+    let content = render(Topic::MeetingUndelivered(invitation));
+    assert_eq!(content.subject, "Your invitation to gone@b\u{fc}cher.example could not be delivered: Plans");
+    assert!(content.text.contains("550 5.1.1 <gone> no such user"), "{}", content.text);
+    assert!(content.html.unwrap().contains("550 5.1.1 &lt;gone&gt; no such user"));
+}
+
+#[test]
 fn guests_are_not_sent_to_a_service_that_they_cannot_sign_in_to() {
     let content = render(Topic::MeetingInvite(invitation(meeting("Plans"))));
     assert!(!content.text.contains("Open TaskFlow") && !content.html.unwrap().contains("Open TaskFlow"));

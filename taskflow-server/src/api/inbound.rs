@@ -86,9 +86,15 @@ impl InboundApi {
     /// Bring what came back about mail
     ///
     /// Takes reports as JSON, one or a list of them, or the message of a relay or a mailbox provider as it is (RFC 3464,
-    /// RFC 5965). An address whose mailbox is gone (5.1.1, 5.1.2, 5.1.3, 5.1.6, 5.1.10, 5.2.1, or a bounce for good without a
-    /// status), or whose reader complained, gets no mail any more; anything else, as a full mailbox (5.2.2) or policy (5.7.z),
-    /// changes nothing. The answer tells how many addresses that were. Exists only when `INBOUND_SECRET` is set.
+    /// RFC 5965, failure notices in plain text). An address whose mailbox is gone (5.1.1, 5.1.2, 5.1.3, 5.1.6, 5.1.10, 5.2.1,
+    /// words that say so where the status says nothing, or a bounce for good without a status), or whose reader complained,
+    /// gets no mail any more; anything else, as a full mailbox (5.2.2) or policy (5.7.z), changes nothing for other mail.
+    /// When mail about a meeting did not arrive, its organizer is told.
+    ///
+    /// A report with the `Message-ID` of a mail of ours is about the address which that mail was sent to, whatever address it
+    /// names. A message without one counts only for an address that was written to within the last 30 days.
+    ///
+    /// The answer tells how many addresses get no mail any more. Exists only when `INBOUND_SECRET` is set.
     #[oai(path = "/bounce", method = "post", operation_id = "takeBounces")]
     async fn take_bounces(
         &self,

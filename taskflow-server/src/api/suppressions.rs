@@ -117,7 +117,7 @@ impl SuppressionsApi {
 }
 
 impl From<Suppression> for SuppressionBody {
-    fn from(Suppression { email, cause, detail, at }: Suppression) -> Self {
+    fn from(Suppression { email, cause, detail, at, .. }: Suppression) -> Self {
         Self { email: Val(email), cause: Val(cause), detail, at: Val(at) }
     }
 }

@@ -8,7 +8,10 @@ use poem::web::Data;
 use poem_openapi::payload::Json;
 use poem_openapi::types::ToJSON;
 use poem_openapi::{Object, OpenApi};
-use taskflow_core::{EmailAddress, Error, Expect, Locale, ProfileChange, Timestamp, User, UserId, Username, Zone};
+use taskflow_core::{
+    EmailAddress, Error, Expect, Locale, ProfileChange, Suppression, SuppressionCause, Timestamp, User, UserId,
+    Username, Zone,
+};
 
 use super::answer::{Found, Gone, Read};
 use super::auth::Attempt;
@@ -24,7 +27,7 @@ pub(super) struct UsersApi;
 
 /// A person with an account.
 #[derive(Debug, Object)]
-#[oai(rename = "User")]
+#[oai(rename = "User", skip_serializing_if_is_none)]
 pub(super) struct UserBody {
     /// Never changes.
     id: Val<UserId>,
@@ -42,10 +45,27 @@ pub(super) struct UserBody {
     is_active: bool,
     /// May run the service.
     is_admin: bool,
+    /// Why mail to the address is not sent; absent while it is, and in the accounts of others. Who asks for a link to verify
+    /// the address or to set another password gets it all the same, unless an administrator decided that there is no mail;
+    /// after a bounce up to three times. Using such a link after a bounce, or changing the address, ends it.
+    email_undeliverable: Option<UndeliverableBody>,
     /// When the account was made.
     created_at: Val<Timestamp>,
     /// When it last changed.
     updated_at: Val<Timestamp>,
+}
+
+/// Why mail to an address is not sent.
+#[derive(Debug, Object)]
+#[oai(rename = "Undeliverable")]
+struct UndeliverableBody {
+    /// Since when.
+    since: Val<Timestamp>,
+    /// How it became known: the relay refused the mailbox, mail bounced, its reader complained about mail, or an
+    /// administrator decided so.
+    cause: Val<SuppressionCause>,
+    /// The words of the relay or the report.
+    detail: String,
 }
 
 /// What shall be different; what is left out stays as it is.
@@ -127,12 +147,24 @@ impl UsersApi {
 /// The account of the caller.
 pub(super) async fn found(service: &Service, caller: Caller, known: &IfNoneMatch) -> Result<Read<UserBody>, ApiError> {
     let user = service.app.user(caller.actor(), caller.token.user).await?;
-    Ok(Read::new(user.version, known, || user.into()))
+    let (version, mut body) = (user.version, UserBody::from(user));
+    body.email_undeliverable = undeliverable(service, caller).await?;
+    Ok(Read::new(version, known, || body))
 }
 
 fn answer(user: User) -> Found<UserBody> {
     let tag = etag(user.version);
     Found::Found(Json(user.into()), tag)
+}
+
+async fn undeliverable(service: &Service, caller: Caller) -> Result<Option<UndeliverableBody>, ApiError> {
+    Ok(service.app.my_suppression(caller.actor()).await?.map(UndeliverableBody::from))
+}
+
+impl From<Suppression> for UndeliverableBody {
+    fn from(Suppression { at, cause, detail, .. }: Suppression) -> Self {
+        Self { since: Val(at), cause: Val(cause), detail }
+    }
 }
 
 async fn change(
@@ -144,7 +176,11 @@ async fn change(
     let before = service.app.user(caller.actor(), caller.token.user).await?;
     let change = body.read(service, &before).await?;
     match service.app.update_profile(caller.actor(), caller.token.user, change, expect.clone()).await {
-        Ok(user) => Ok(answer(user)),
+        Ok(user) => {
+            let (tag, mut body) = (etag(user.version), UserBody::from(user));
+            body.email_undeliverable = undeliverable(service, caller).await?;
+            Ok(Found::Found(Json(body), tag))
+        }
         Err(Error::Stale) if expect != Expect::Any => {
             let current = service.app.user(caller.actor(), caller.token.user).await?;
             Err(ApiError::Stale(UserBody::from(current).to_json()))
@@ -210,6 +246,7 @@ impl From<User> for UserBody {
             locale: Val(user.locale),
             is_active: user.is_active,
             is_admin: user.is_admin,
+            email_undeliverable: None,
             created_at: Val(user.created_at),
             updated_at: Val(user.updated_at),
         }

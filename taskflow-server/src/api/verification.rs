@@ -84,7 +84,9 @@ impl VerificationApi {
 
     /// Forgot my password
     ///
-    /// Mails a link to set another one, if an account has this address. The answer is the same when none has.
+    /// Mails a link to set another one, if an account has this address. The answer is the same when none has, and when mail to
+    /// the address is suppressed. Who complained about mail gets the link all the same; after a bounce a few are sent. Who is
+    /// signed in sees in `email_undeliverable` of their account why mail does not arrive.
     #[oai(path = "/password/forgot", method = "post", operation_id = "forgotPassword")]
     async fn forgot(
         &self,

@@ -9,7 +9,7 @@ use crate::world::World;
 
 fn suppression(detail: &str) -> Suppression {
     let email = "ada@example.org".parse().expect("an address");
-    Suppression { email, cause: SuppressionCause::Admin, detail: detail.to_owned(), at: noon() }
+    Suppression::new(email, SuppressionCause::Admin, detail.to_owned(), noon())
 }
 
 #[tokio::test]

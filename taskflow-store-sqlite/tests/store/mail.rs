@@ -48,7 +48,7 @@ async fn preferences_and_suppressions_that_core_could_not_read_are_refused_by_th
     let world = World::new().await;
     world.somebody("ada").await;
     let email = "ada@example.org".parse().expect("an address");
-    let new = Suppression { email, cause: SuppressionCause::Admin, detail: String::new(), at: noon() };
+    let new = Suppression::new(email, SuppressionCause::Admin, String::new(), noon());
     world.store.commit(&Changes::new().write(Write::Suppress(new))).await.expect("suppressed");
     let mut other = world.connection().await;
     for damage in [

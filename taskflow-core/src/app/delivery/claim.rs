@@ -6,10 +6,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::App;
-use super::letter::Worded;
+use super::letter::{SUPPRESSED, Worded};
 use crate::error::StoreError;
 use crate::ports::{ClaimRequest, Claimed};
-use crate::{Delivery, Entity, LeaseToken, Mail, NoticeKind, Outcome, ParticipantId, Settlement, Told, UserId};
+use crate::{Delivery, Entity, LeaseToken, Mail, Notice, NoticeKind, Outcome, ParticipantId, Settlement, Told, UserId};
 
 /// Until something on its way has arrived.
 pub(super) const A_MOMENT: Duration = Duration::from_secs(5);
@@ -25,6 +25,10 @@ pub(super) struct Ready {
     pub(super) told: Option<(ParticipantId, Told)>,
     /// Whose screens show that it has left, and what of they are reminded.
     pub(super) reminds: Option<(UserId, Entity)>,
+    /// Whether its address is suppressed, and it leaves because its reader asked for it.
+    pub(super) overrides: bool,
+    /// Whether mail about its meeting did not reach the participant before.
+    pub(super) had_problem: bool,
 }
 
 /// A batch that was claimed: what to send, and what to settle without sending.
@@ -32,6 +36,8 @@ pub(super) struct Ready {
 pub(super) struct Batch {
     pub(super) ready: Vec<Ready>,
     pub(super) decided: Vec<Settlement>,
+    /// Participants whose mail does not leave because their address gets none.
+    pub(super) unreachable: Vec<ParticipantId>,
     /// What was claimed could not be looked up; all of it is given back.
     pub(super) failure: Option<StoreError>,
 }
@@ -72,11 +78,23 @@ impl App {
                 mail => mail,
             };
             match mail {
-                Ok(Worded { mail, told, reminds }) => {
-                    batch.ready.push(Ready { delivery, lease, held_until, mail, told, reminds });
+                Ok(Worded { mail, told, reminds, overrides, had_problem }) => {
+                    batch.ready.push(Ready {
+                        delivery,
+                        lease,
+                        held_until,
+                        mail,
+                        told,
+                        reminds,
+                        overrides,
+                        had_problem,
+                    });
                 }
                 Err(outcome) => {
                     warn_when_discarded(&delivery, &outcome);
+                    let suppressed = matches!(&outcome, Outcome::Cancelled { reason } if reason == SUPPRESSED);
+                    let participant = delivery.notice.as_ref().ok().and_then(Notice::participant);
+                    batch.unreachable.extend(participant.filter(|_| suppressed));
                     batch.decided.push(Settlement { id: delivery.id, lease, at: now, outcome });
                 }
             }

@@ -27,6 +27,10 @@ pub(super) struct Worded {
     pub(super) told: Option<(ParticipantId, Told)>,
     /// Whose screens show that it has left, and what of they are reminded.
     pub(super) reminds: Option<(UserId, Entity)>,
+    /// Whether its address is suppressed, and it leaves because its reader asked for it.
+    pub(super) overrides: bool,
+    /// Whether mail about its meeting did not reach the participant before.
+    pub(super) had_problem: bool,
 }
 
 impl App {
@@ -78,13 +82,15 @@ impl App {
             | Notice::MeetingChange { .. }
             | Notice::MeetingCancel { .. }
             | Notice::MeetingReminder { .. }
-            | Notice::MeetingLeft { .. } => {
+            | Notice::MeetingLeft { .. }
+            | Notice::MeetingProposal { .. }
+            | Notice::MeetingUndelivered { .. } => {
                 // Whoever claimed it before, if anybody, has not said what came of it.
                 let lost = delivery.first_claimed_at.is_some_and(|at| at < now) && delivery.last_error.is_none();
                 self.meeting_topic(delivery, notice, lost || delivery.attempts > 0, facts, &mut reader, now)?
             }
         };
-        wanted(notice, &reader, facts)?;
+        let overrides = wanted(notice, &reader, facts)?;
         hold::held(notice, &topic, &reader, facts, now)?;
         if notice.kind().is_recurring() {
             headers.unsubscribe_url = self.unsubscribe_url(notice.kind(), &reader);
@@ -111,7 +117,10 @@ impl App {
         };
         let content = self.renderer.render(&letter).map_err(|error| Outcome::Discarded { error: error.to_string() })?;
         let mail = Mail { id: delivery.id, date, to: reader.mailbox, content, calendar, headers };
-        Ok(Worded { mail, told, reminds })
+        let participant =
+            notice.participant().and_then(|id| facts.participants.get(&id)).and_then(|one| one.as_ref().ok());
+        let had_problem = participant.is_some_and(|one| one.delivery_problem.is_some());
+        Ok(Worded { mail, told, reminds, overrides, had_problem })
     }
 }
 
@@ -150,15 +159,19 @@ impl App {
     }
 }
 
-/// Whether the reader wants this mail at all.
-fn wanted(notice: &Notice, reader: &Reader, facts: &Facts) -> Result<(), Outcome> {
-    if facts.suppressed.contains(&reader.mailbox.address.key()) {
-        return Err(cancelled("mail to the address comes back"));
+/// Why a mail does not leave whose reader gets none.
+pub(super) const SUPPRESSED: &str = "mail to the address comes back";
+
+/// Whether the reader wants this mail at all. Returns whether it leaves although their address is suppressed.
+fn wanted(notice: &Notice, reader: &Reader, facts: &Facts) -> Result<bool, Outcome> {
+    let suppression = facts.suppressed.get(&reader.mailbox.address.key());
+    if suppression.is_some_and(|suppression| !suppression.admits(notice)) {
+        return Err(cancelled(SUPPRESSED));
     }
     if !reader.preferences.wants(notice.kind()) {
         return Err(cancelled("the reader has switched it off"));
     }
-    Ok(())
+    Ok(suppression.is_some())
 }
 
 /// What a notice reminds of, if it was asked for.
@@ -178,6 +191,8 @@ fn thread(topic: &Topic) -> Option<String> {
         | Topic::MeetingChange { invitation, .. }
         | Topic::MeetingCancel(invitation)
         | Topic::MeetingReminder { invitation, .. }
+        | Topic::MeetingProposal { invitation, .. }
+        | Topic::MeetingUndelivered(invitation)
         | Topic::MeetingLeft(invitation) => Some(format!("meeting-{}", invitation.meeting.id)),
         _ => None,
     }
@@ -191,7 +206,7 @@ fn answers_go_to(topic: &Topic, reader: &Mailbox) -> Option<Mailbox> {
         | Topic::MeetingChange { invitation, .. }
         | Topic::MeetingCancel(invitation)
         | Topic::MeetingReminder { invitation, .. } => invitation.meeting.organizer.clone(),
-        Topic::MeetingLeft(invitation) => Mailbox {
+        Topic::MeetingLeft(invitation) | Topic::MeetingProposal { invitation, .. } => Mailbox {
             name: invitation.participant.name.as_ref().map(ToString::to_string),
             address: invitation.participant.email.clone(),
         },

@@ -17,11 +17,11 @@ use futures_util::stream::FuturesUnordered;
 
 use super::claim::{Batch, Ready, warn_when_discarded};
 use super::{App, DeliveryReport};
-use crate::error::StoreError;
+use crate::error::{Error, StoreError};
 use crate::ports::{Accepted, HeldLease, MailError, Mailer, ReminderSent, Settled, Signal};
 use crate::{
-    Changes, Delivery, DeliveryId, EmailAddress, Entity, LeaseToken, Outcome, ParticipantId, Settlement, Suppression,
-    SuppressionCause, Told, UserId, Write,
+    Changes, Delivery, DeliveryId, EmailAddress, Entity, LeaseToken, Notice, Outcome, ParticipantId, Settlement, Told,
+    UserId, Write,
 };
 
 /// After the relay failed, the mail that met it waits this long, so that others have their turn.
@@ -35,7 +35,7 @@ const LONGEST_WINDOW: Duration = Duration::from_secs(2);
 /// Something that came to its end.
 enum Step {
     Claimed(Batch),
-    Suppressed(Result<(), StoreError>),
+    Noted(Result<(), Error>),
     Sent { sent: Box<Sent>, result: Result<Accepted, MailError> },
     Settled(Result<Vec<Settled>, StoreError>),
     Renewed { asked: Vec<HeldLease>, held_until: Duration, result: Result<Vec<DeliveryId>, StoreError> },
@@ -48,6 +48,8 @@ struct Sent {
     told: Option<(ParticipantId, Told)>,
     reminds: Option<(UserId, Entity)>,
     address: EmailAddress,
+    /// Whether mail did not reach the participant before.
+    had_problem: bool,
 }
 
 /// One step under way.
@@ -179,15 +181,20 @@ impl<'a> Sender<'a> {
             if !self.outlives_a_mail(next.held_until) {
                 return self.renew();
             }
-            let Some(Ready { delivery, lease, held_until, mail, told, reminds }) = self.window.pop_front() else {
+            let Some(Ready { delivery, lease, held_until, mail, told, reminds, overrides, had_problem }) =
+                self.window.pop_front()
+            else {
                 return;
             };
             self.in_doubt.insert((delivery.id, lease), held_until);
+            if overrides {
+                self.count_override(mail.to.address.clone());
+            }
             let mailer = self.mailer;
             self.work.push(Box::pin(async move {
                 let result = mailer.send(&mail).await;
                 let address = mail.to.address;
-                Step::Sent { sent: Box::new(Sent { delivery, lease, told, reminds, address }), result }
+                Step::Sent { sent: Box::new(Sent { delivery, lease, told, reminds, address, had_problem }), result }
             }));
         }
     }
@@ -232,7 +239,13 @@ impl<'a> Sender<'a> {
 
     fn take(&mut self, step: Step) {
         match step {
-            Step::Claimed(Batch { ready, decided, failure }) => {
+            Step::Claimed(Batch { ready, decided, unreachable, failure }) => {
+                for participant in unreachable {
+                    self.record_problem(
+                        participant,
+                        "no mail is sent to this address, because mail to it came back".to_owned(),
+                    );
+                }
                 self.claiming = false;
                 self.exhausted = ready.is_empty() && decided.is_empty() && !self.outdated;
                 self.outdated = false;
@@ -242,8 +255,12 @@ impl<'a> Sender<'a> {
                 self.failure = self.failure.take().or(failure);
             }
             // Losing it costs another refusal, nothing else.
-            Step::Suppressed(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "not suppressed"),
-            Step::Suppressed(Ok(())) => {}
+            Step::Noted(Err(error)) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "that mail does not reach an address was not recorded");
+            }
+            // Somebody may have to be told of it.
+            Step::Noted(Ok(())) => self.exhausted = false,
             Step::Sent { sent, result } => {
                 if let Err(MailError::Permanent(reply)) = &result
                     && reply.concerns_the_mailbox()
@@ -255,8 +272,17 @@ impl<'a> Sender<'a> {
                     self.app.bus.publish(&[Signal::ReminderSent(ReminderSent { user, about, at })]);
                 }
                 self.sent += 1;
+                let arrived = result.is_ok();
                 let outcome = self.outcome(&sent, result);
                 warn_when_discarded(&sent.delivery, &outcome);
+                let participant = sent.delivery.notice.as_ref().ok().and_then(Notice::participant);
+                match (&outcome, participant) {
+                    (Outcome::Discarded { error }, Some(participant)) => {
+                        self.record_problem(participant, error.clone());
+                    }
+                    (_, Some(participant)) if arrived && sent.had_problem => self.clear_problem(participant),
+                    _ => {}
+                }
                 self.outcomes.push((self.settlement(sent.delivery.id, sent.lease, outcome), true));
             }
             Step::Settled(Ok(settled)) => {
@@ -296,12 +322,29 @@ impl<'a> Sender<'a> {
         }
     }
 
-    /// No more mail to a mailbox that is not there.
-    fn suppress(&mut self, email: EmailAddress, detail: String) {
+    /// A suppressed address gets one of the few mails that its reader may ask for.
+    fn count_override(&mut self, email: EmailAddress) {
         let app = self.app;
-        let new = Suppression { email, cause: SuppressionCause::Refused, detail, at: app.clock.now() };
-        let changes = Changes::new().write(Write::Suppress(new));
-        self.work.push(Box::pin(async move { Step::Suppressed(app.store.commit(&changes).await) }));
+        let changes = Changes::new().write(Write::OverrideSuppression(email));
+        self.work.push(Box::pin(async move { Step::Noted(app.commit(&changes).await) }));
+    }
+
+    /// No more mail to a mailbox that is not there.
+    fn suppress(&mut self, email: EmailAddress, said: String) {
+        let app = self.app;
+        self.work.push(Box::pin(async move { Step::Noted(app.suppress_refused(email, said).await) }));
+    }
+
+    /// Mail about a meeting does not reach somebody.
+    fn record_problem(&mut self, participant: ParticipantId, said: String) {
+        let app = self.app;
+        self.work.push(Box::pin(async move { Step::Noted(app.record_problem(participant, &said).await) }));
+    }
+
+    /// It does again.
+    fn clear_problem(&mut self, participant: ParticipantId) {
+        let app = self.app;
+        self.work.push(Box::pin(async move { Step::Noted(app.clear_problem(participant).await) }));
     }
 
     fn fail(&mut self, error: StoreError) {

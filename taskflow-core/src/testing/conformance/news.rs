@@ -90,16 +90,16 @@ pub(super) async fn another_address_gets_mail_of_meetings_once_it_is_verified(op
     world.clock.advance(SECOND * 60);
     assert_eq!(world.told().await, ["bob: Changed", "eve: Changed"]);
     // What comes back from the address that counts keeps mail from it, whatever the account says.
-    let gone = Suppression {
-        email: "bob@example.org".parse().expect("an address"),
-        cause: SuppressionCause::Bounce,
-        detail: "no such user".to_owned(),
-        at: crate::ports::Clock::now(&*world.clock),
-    };
+    let gone = Suppression::new(
+        "bob@example.org".parse().expect("an address"),
+        SuppressionCause::Bounce,
+        "no such user".to_owned(),
+        crate::ports::Clock::now(&*world.clock),
+    );
     world.storage.commit(&crate::Changes::new().write(Write::Suppress(gone))).await.expect("suppressed");
     board.change(called("Two")).await;
     world.clock.advance(SECOND * 60);
-    assert_eq!(world.told().await, ["eve: Changed"]);
+    assert_eq!(world.told().await, ["ada: Not delivered", "eve: Changed"]);
     world.app.vouch_for_email(Actor::System, bob).await.expect("verified");
     board.change(called("Three")).await;
     world.clock.advance(SECOND * 60);

@@ -1,20 +1,20 @@
 //! Addresses that get no mail any more: kept by the store, learned from relays and reports.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::app::{World, due_at_two};
-use super::reminders::NOBODY;
+use super::reminders::{Board, NOBODY, board, move_to, person};
 use crate::error::Error;
-use crate::ports::{Asked, Bounces, MailError, Reply, UnreadableBounce};
-use crate::testing::OpenStore;
+use crate::ports::{Asked, Bounces, LinkPurpose, Links, MailError, Reply, UnreadableBounce};
 use crate::testing::sample::{new_user, noon};
+use crate::testing::{OpenStore, PlainLinks};
 use crate::{
-    Actor, App, BounceKind, BounceReport, Changes, DeliveryId, DeliveryState, EmailAddress, ReturnedMail, Suppression,
-    SuppressionCause, Timestamp, Write,
+    Actor, App, BounceKind, BounceReport, Changes, DeliveryId, DeliveryState, EmailAddress, Expect, ReturnedMail,
+    Suppression, SuppressionCause, Timestamp, Write,
 };
 
 fn address(text: &str) -> EmailAddress {
@@ -22,7 +22,7 @@ fn address(text: &str) -> EmailAddress {
 }
 
 fn suppression(email: &str, cause: SuppressionCause) -> Suppression {
-    Suppression { email: address(email), cause, detail: format!("{cause}: \"5.1.1\"\nno such user"), at: noon() }
+    Suppression::new(address(email), cause, format!("{cause}: \"5.1.1\"\nno such user"), noon())
 }
 
 fn suppress(all: &[Suppression]) -> Changes {
@@ -35,13 +35,14 @@ fn refused(text: &str) -> MailError {
 
 pub(super) async fn suppressed_addresses_are_found_in_any_case(open: Arc<dyn OpenStore>) {
     let store = open.storage();
-    assert_eq!(store.suppressed(&[]).await.expect("a read"), HashSet::new());
-    assert_eq!(store.suppressed(&[address("ada@example.org")]).await.expect("a read"), HashSet::new());
+    assert_eq!(store.suppressed(&[]).await.expect("a read"), HashMap::new());
+    assert_eq!(store.suppressed(&[address("ada@example.org")]).await.expect("a read"), HashMap::new());
     let all = SuppressionCause::ALL.map(|cause| suppression(&format!("{cause}@Example.org"), cause));
     store.commit(&suppress(&all)).await.expect("suppressed");
     let asked = ["REFUSED@example.org", "refused@EXAMPLE.org", "admin@example.org", "ada@example.org"].map(address);
     let found = store.suppressed(&asked).await.expect("a read");
-    assert_eq!(found, ["refused@example.org", "admin@example.org"].map(str::to_owned).into());
+    let expected = [&all[0], &all[3]].map(|one| (one.email.key(), one.clone()));
+    assert_eq!(found, expected.into());
 }
 
 pub(super) async fn suppressions_are_listed_by_key_page_by_page(open: Arc<dyn OpenStore>) {
@@ -82,6 +83,140 @@ pub(super) async fn an_address_gets_mail_again_in_any_case_and_others_stay(open:
         store.commit(&lift).await.expect("lifted");
         assert_eq!(store.suppressions_after(None, 9).await.expect("a page"), std::slice::from_ref(&kept));
     }
+}
+
+pub(super) async fn mails_that_leave_all_the_same_are_counted(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    let (ada, bob) = (
+        suppression("ada@example.org", SuppressionCause::Bounce),
+        suppression("bob@example.org", SuppressionCause::Bounce),
+    );
+    store.commit(&suppress(&[ada.clone(), bob.clone()])).await.expect("two");
+    for email in ["ADA@example.org", "ada@example.org", "nobody@example.org"] {
+        store.commit(&Changes::new().write(Write::OverrideSuppression(address(email)))).await.expect("counted");
+    }
+    let counted = Suppression { overrides: 2, ..ada };
+    assert_eq!(store.suppressions_after(None, 9).await.expect("a page"), [counted.clone(), bob]);
+    let found = store.suppressed(&[address("ada@example.org")]).await.expect("a read");
+    assert_eq!(found, [(counted.email.key(), counted)].into());
+}
+
+pub(super) async fn what_somebody_asks_for_leaves_although_they_complained(open: Arc<dyn OpenStore>) {
+    let world = World::building(&*open, |builder| builder.links(Arc::new(PlainLinks)));
+    let id = world.somebody("ada").await;
+    let (ada, email) = (Actor::User(id), address("ada@example.org"));
+    world.app.create_task(ada, due_at_two()).await.expect("a task");
+    assert_eq!(world.app.my_suppression(ada).await.expect("a read"), None);
+    let report = |kind| {
+        let detail = "a report".to_owned();
+        vec![BounceReport { email: Some(email.clone()), mail: None, kind, detail }]
+    };
+    let version = async || world.app.user(ada, id).await.expect("the account").version;
+    let before = version().await;
+    world.app.take_bounces(report(BounceKind::Complaint)).await.expect("taken");
+    let found = world.app.my_suppression(ada).await.expect("a read").expect("a suppression");
+    assert_eq!((found.cause, found.at), (SuppressionCause::Complaint, noon()));
+    // Whoever knows the account by its version hears of it.
+    assert!(version().await > before);
+    for _ in 0..5 {
+        world.app.forgot_password(&email).await.expect("planned");
+        assert!(world.app.request_verification(ada).await.expect("planned"));
+        assert_eq!(world.told().await.len(), 2);
+    }
+    assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, NOBODY);
+    // An administrator's word stands.
+    world.app.unsuppress(Actor::System, &email).await.expect("lifted");
+    assert_eq!(world.app.my_suppression(ada).await.expect("a read"), None);
+    world.app.suppress(Actor::System, email.clone(), "asked by phone".to_owned()).await.expect("suppressed");
+    world.app.forgot_password(&email).await.expect("planned");
+    assert_eq!(world.told().await, NOBODY);
+}
+
+pub(super) async fn after_a_bounce_a_few_links_leave_and_using_one_lifts_it(open: Arc<dyn OpenStore>) {
+    let world = World::building(&*open, |builder| builder.links(Arc::new(PlainLinks)));
+    let ada = Actor::User(world.somebody("ada").await);
+    let email = address("ada@example.org");
+    let bounce = || {
+        let detail = "550 5.1.1 no such user".to_owned();
+        world.app.take_bounces(vec![BounceReport {
+            email: Some(email.clone()),
+            mail: None,
+            kind: BounceKind::Hard,
+            detail,
+        }])
+    };
+    bounce().await.expect("taken");
+    for left in [1, 1, 1, 0, 0] {
+        world.app.forgot_password(&email).await.expect("planned");
+        assert_eq!(world.told().await.len(), left);
+    }
+    assert_eq!(Suppression::MOST_OVERRIDES, 3);
+    world.app.unsuppress(Actor::System, &email).await.expect("lifted");
+    bounce().await.expect("taken");
+    assert!(world.app.request_verification(ada).await.expect("planned"));
+    world.deliver().await;
+    let mail = world.mailer.take().pop().expect("a link");
+    let link =
+        mail.content.text.split_whitespace().find(|word| PlainLinks.open(LinkPurpose::VerifyEmail, word).is_some());
+    world.app.verify_email(link.expect("a link")).await.expect("verified");
+    assert_eq!(world.app.my_suppression(ada).await.expect("a read"), None);
+    world.app.create_task(ada, due_at_two()).await.expect("a task");
+    assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, ["ada: Due soon"]);
+}
+
+pub(super) async fn the_organizer_is_told_once_whom_an_invitation_does_not_reach(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    let ada = Actor::User(world.verified("ada").await);
+    let problem = async |id, name: &str| {
+        let details = world.app.meeting(ada, id).await.expect("a meeting");
+        person(&details, name).delivery_problem.as_ref().map(ToString::to_string)
+    };
+    // The relay refuses the mailbox.
+    world.mailer.fail_next(refused("5.1.1 no such user"));
+    let first = world.app.create_meeting(ada, board(&["eve"])).await.expect("a meeting").meeting.id;
+    assert_eq!(world.told().await, ["ada: Not delivered"]);
+    assert_eq!(problem(first, "eve").await.as_deref(), Some("550 5.1.1 no such user"));
+    // The next meeting is not even tried; she is told of that one as well, and of each once.
+    let other = world.app.create_meeting(ada, board(&["eve"])).await.expect("another").meeting.id;
+    assert_eq!(world.told().await, ["ada: Not delivered"]);
+    assert!(problem(other, "eve").await.is_some());
+    world.app.update_meeting(ada, first, move_to("2026-11-24T10:00:00Z"), Expect::Any).await.expect("moved");
+    world.clock.advance(Duration::from_secs(300));
+    assert_eq!(world.told().await, NOBODY);
+    // Mail to her is sent again.
+    world.app.unsuppress(Actor::System, &address("eve@example.org")).await.expect("lifted");
+    assert_eq!((problem(first, "eve").await, problem(other, "eve").await), (None, None));
+}
+
+pub(super) async fn a_report_about_an_invitation_is_told_until_a_later_mail_arrives(open: Arc<dyn OpenStore>) {
+    let board = Board::new(&*open).await;
+    let world = &board.world;
+    let ledger = world.storage.deliveries_after(None, 99).await.expect("a ledger");
+    let eve = person(&board.details().await, "eve").id;
+    let to_eve = |one: &&crate::Delivery| one.notice.as_ref().is_ok_and(|notice| notice.participant() == Some(eve));
+    let invitation = ledger.iter().filter(to_eve).find(|one| one.state == DeliveryState::Delivered).expect("one");
+    let report = |kind, detail: &str| BounceReport {
+        email: None,
+        mail: Some(ReturnedMail { delivery: invitation.id, to: None }),
+        kind,
+        detail: detail.to_owned(),
+    };
+    let problem = async || person(&board.details().await, "eve").delivery_problem.as_ref().map(ToString::to_string);
+    world.app.take_bounces(vec![report(BounceKind::Delayed, "4.4.1 still trying")]).await.expect("taken");
+    assert_eq!((problem().await, world.told().await), (None, Vec::new()));
+    // A full mailbox ends nothing, but this invitation did not arrive.
+    let full = report(BounceKind::Soft, "552 5.2.2 mailbox full");
+    for told in [vec!["ada: Not delivered"], vec![]] {
+        assert_eq!(world.app.take_bounces(vec![full.clone()]).await.expect("taken"), 0);
+        assert_eq!(
+            (problem().await.as_deref(), world.told().await),
+            (Some("552 5.2.2 mailbox full"), told.into_iter().map(str::to_owned).collect())
+        );
+    }
+    board.change(move_to("2026-11-24T10:00:00Z")).await;
+    world.clock.advance(Duration::from_secs(60));
+    assert_eq!(world.told().await, ["bob: Changed", "eve: Changed"]);
+    assert_eq!(problem().await, None);
 }
 
 pub(super) async fn a_mailbox_that_was_refused_gets_no_more_mail(open: Arc<dyn OpenStore>) {

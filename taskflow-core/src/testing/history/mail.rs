@@ -46,7 +46,7 @@ impl Play<'_> {
                 let name = if which < 4 { "user" } else { "USER" };
                 let email = new_user(&format!("{name}-{}", which % 4)).email;
                 let cause = SuppressionCause::ALL[usize::from(which % 4)];
-                let new = Suppression { email: email.clone(), cause, detail: String::new(), at: self.clock.now() };
+                let new = Suppression::new(email.clone(), cause, String::new(), self.clock.now());
                 self.write(if again { Write::Unsuppress(email) } else { Write::Suppress(new) }).await
             }
             MailStep::Retry(which) => {

@@ -8,7 +8,7 @@ use crate::error::{BadRow, StoreError};
 use crate::ports::{Claimed, DigestQuery, Loaded, Viewer};
 use crate::{
     Day, Delivery, DeliveryId, DeliveryState, Digest, Meeting, MeetingId, Notice, NoticeKind, Participant,
-    ParticipantId, Recipient, Revision, Task, TaskId, Timestamp, User, UserId,
+    ParticipantId, Recipient, Revision, Suppression, Task, TaskId, Timestamp, User, UserId,
 };
 
 /// What a batch of deliveries is about.
@@ -27,8 +27,8 @@ pub(in super::super) struct Facts {
     pub(super) awaits_invitation: HashSet<ParticipantId>,
     /// Who may have got an invitation of which nobody knows: it was offered to the relay, and no answer is known.
     pub(super) maybe_invited: HashSet<ParticipantId>,
-    /// Addresses that get no mail, by their keys.
-    pub(super) suppressed: HashSet<String>,
+    /// The suppressions of addresses, by their keys.
+    pub(super) suppressed: HashMap<String, Suppression>,
 }
 
 impl App {
@@ -49,7 +49,9 @@ impl App {
                     | Notice::MeetingChange { meeting, participant, .. }
                     | Notice::MeetingCancel { meeting, participant }
                     | Notice::MeetingReminder { meeting, participant, .. }
-                    | Notice::MeetingLeft { meeting, participant },
+                    | Notice::MeetingLeft { meeting, participant }
+                    | Notice::MeetingProposal { meeting, participant, .. }
+                    | Notice::MeetingUndelivered { meeting, participant },
                 ) => {
                     meetings.insert(*meeting);
                     participants.insert(*participant);
@@ -79,7 +81,7 @@ impl App {
             in_flight: HashSet::new(),
             awaits_invitation: HashSet::new(),
             maybe_invited: HashSet::new(),
-            suppressed: HashSet::new(),
+            suppressed: HashMap::new(),
         };
         if !tasks.is_empty() {
             facts.tasks = self.store.tasks_by_id(&Vec::from_iter(tasks), None).await?;

@@ -32,7 +32,10 @@ fn happens_at(notice: &Notice, topic: &Topic, facts: &Facts, now: Timestamp) -> 
     let times = match topic {
         Topic::TaskDue { due_at, .. } => return Some(*due_at),
         Topic::MeetingReminder { invitation, .. } => return Some(invitation.meeting.starts_at),
-        Topic::MeetingInvite(invitation) | Topic::MeetingLeft(invitation) => [Some(of(&invitation.meeting)), None],
+        Topic::MeetingInvite(invitation)
+        | Topic::MeetingLeft(invitation)
+        | Topic::MeetingUndelivered(invitation)
+        | Topic::MeetingProposal { invitation, .. } => [Some(of(&invitation.meeting)), None],
         Topic::MeetingChange { invitation, was } => [Some(of(&invitation.meeting)), Some(known(was))],
         Topic::MeetingCancel(invitation) => {
             // The mail shows what the reader knows; it may have been moved since.

@@ -31,7 +31,9 @@ impl App {
         });
         let tasks: std::collections::BTreeMap<_, _> = tasks.collect();
         let open = match topic {
-            Topic::MeetingLeft(invitation) => {
+            Topic::MeetingLeft(invitation)
+            | Topic::MeetingProposal { invitation, .. }
+            | Topic::MeetingUndelivered(invitation) => {
                 let meeting = &invitation.meeting;
                 Some(url(LinkPurpose::OpenMeeting, meeting.id.as_uuid(), meeting_links_expire(meeting)))
             }

@@ -27,7 +27,9 @@ impl App {
             | Notice::MeetingChange { meeting, participant, .. }
             | Notice::MeetingCancel { meeting, participant }
             | Notice::MeetingReminder { meeting, participant, .. }
-            | Notice::MeetingLeft { meeting, participant } => (meeting, participant),
+            | Notice::MeetingLeft { meeting, participant }
+            | Notice::MeetingProposal { meeting, participant, .. }
+            | Notice::MeetingUndelivered { meeting, participant } => (meeting, participant),
             _ => {
                 return Err(cancelled("it is about no meeting"));
             }
@@ -39,6 +41,14 @@ impl App {
         let invitation = || Box::new(self.addressed(meeting, participant));
         match notice {
             Notice::MeetingLeft { .. } => Ok((Topic::MeetingLeft(invitation()), None)),
+            Notice::MeetingProposal { starts_at, .. } => {
+                still_proposes(meeting, participant, *starts_at, now)?;
+                Ok((Topic::MeetingProposal { invitation: invitation(), starts_at: *starts_at }, None))
+            }
+            Notice::MeetingUndelivered { .. } => {
+                still_unreachable(meeting, participant, now)?;
+                Ok((Topic::MeetingUndelivered(invitation()), None))
+            }
             Notice::MeetingReminder { starts_at, minutes, message, .. } => {
                 *reads = who_reads(meeting, participant, facts)?;
                 still_reminds(meeting, participant, *starts_at)?;
@@ -148,6 +158,31 @@ fn who_reads(meeting: &Meeting, participant: &Participant, facts: &Facts) -> Res
             Reader { name, mailbox, ..guest }
         }
     })
+}
+
+/// A later answer or another time of the meeting takes a proposal back.
+fn still_proposes(
+    meeting: &Meeting,
+    participant: &Participant,
+    starts_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(), Outcome> {
+    match () {
+        () if !is_on(meeting, participant) => Err(cancelled("the meeting is off, or they are no longer in it")),
+        () if participant.response != MeetingResponse::Tentative || participant.proposed_start != starts_at => {
+            Err(cancelled("the proposal no longer stands"))
+        }
+        () if meeting.ends_at() <= now => Err(expired("the meeting is over")),
+        () => Ok(()),
+    }
+}
+
+fn still_unreachable(meeting: &Meeting, participant: &Participant, now: Timestamp) -> Result<(), Outcome> {
+    match () {
+        () if participant.delivery_problem.is_none() => Err(cancelled("mail reaches them again")),
+        () if meeting.ends_at() <= now => Err(expired("the meeting is over")),
+        () => Ok(()),
+    }
 }
 
 fn still_reminds(meeting: &Meeting, participant: &Participant, starts_at: Timestamp) -> Result<(), Outcome> {

@@ -1,0 +1,106 @@
+//! Participants whom mail does not reach: their organizers are told.
+
+use super::super::{App, Race};
+use crate::error::Error;
+use crate::ports::Viewer;
+use crate::{
+    DedupeKey, DeliveryId, DeliveryProblem, EmailAddress, Expect, Login, MeetingId, MeetingQuery, NewDelivery, Notice,
+    Participant, ParticipantId, Recipient, UserId, Write,
+};
+
+/// Most meetings that are looked at when mail to an address comes back, or reaches it again.
+const MOST_MEETINGS: u32 = 100;
+
+impl App {
+    /// Records that mail about a meeting that is not over did not reach a participant, and tells the organizer, once for
+    /// each participant.
+    pub(in super::super) async fn record_problem(&self, id: ParticipantId, said: &str) -> Result<(), Error> {
+        let fallback = || DeliveryProblem::from_text("mail to the address could not be delivered");
+        let problem = DeliveryProblem::from_text(said).or_else(fallback);
+        self.set_problem(id, problem).await
+    }
+
+    /// Records that mail reaches a participant again.
+    pub(in super::super) async fn clear_problem(&self, id: ParticipantId) -> Result<(), Error> {
+        self.set_problem(id, None).await
+    }
+
+    async fn set_problem(&self, id: ParticipantId, problem: Option<DeliveryProblem>) -> Result<(), Error> {
+        let mut race = Race::new(Expect::Any);
+        loop {
+            let Some(Ok(before)) = self.store.participants_by_id(&[id]).await?.remove(&id) else { return Ok(()) };
+            let now = self.clock.now();
+            // The first reason stays until mail arrives.
+            if before.is_organizer() || before.delivery_problem.is_some() == problem.is_some() {
+                return Ok(());
+            }
+            let after = before.with_problem(problem.clone());
+            let details = match self.meeting_details(Viewer::Anyone, before.meeting_id).await {
+                Err(Error::NotFound(_)) => return Ok(()),
+                details => details?,
+            };
+            let meeting = &details.meeting;
+            let tells = problem.is_some() && meeting.ends_at() > now;
+            let told = meeting.created_by.filter(|_| tells).map(|organizer| NewDelivery {
+                id: DeliveryId::from_uuid(self.ids.next(now)),
+                dedupe_key: DedupeKey::new(format!("meeting-undelivered/{}/{id}", meeting.id)),
+                notice: Notice::MeetingUndelivered { meeting: meeting.id, participant: id },
+                recipient: Recipient::User(organizer),
+                planned_at: now,
+                due_at: now,
+                reason: "mail to a participant could not be delivered".to_owned(),
+            });
+            let changes = crate::Changes::new()
+                .write(Write::UpdateParticipant(after))
+                .write(Write::ExpectMeeting { id: meeting.id, version: meeting.version })
+                .deliver(told);
+            let result = self.commit(&changes).await;
+            if !race.lost(&result) {
+                return result;
+            }
+        }
+    }
+
+    /// The participants in meetings that are not over to whom mail goes at this address: guests, and the account that has it.
+    pub(in super::super) async fn participants_at(&self, email: &EmailAddress) -> Result<Vec<Participant>, Error> {
+        let (key, now) = (email.key(), self.clock.now());
+        let account = self.accounts.account(&Login::Email(key.clone())).await?.map(|account| account.user);
+        let user = account.as_ref().map(|user| user.id);
+        // Nobody has this id: of a guest's address every meeting is asked for.
+        let nobody = UserId::from_uuid(uuid::Uuid::nil());
+        let mut meetings: Vec<MeetingId> =
+            self.store.guest_meetings(email, user.unwrap_or(nobody), MOST_MEETINGS).await?;
+        if let Some(user) = user {
+            let ahead = MeetingQuery { starts_after: Some(now), ..MeetingQuery::default() };
+            meetings.extend(self.store.meetings(user, &ahead, now).await?.items.into_iter().map(|meeting| meeting.id));
+        }
+        if meetings.is_empty() {
+            return Ok(Vec::new());
+        }
+        let known = self.store.meetings_by_id(&meetings, Viewer::Anyone).await?;
+        let goes_on: Vec<_> =
+            known.into_values().flatten().filter(|meeting| meeting.ends_at() > now).map(|meeting| meeting.id).collect();
+        let people = self.store.participants(&goes_on).await?;
+        let is_theirs = |one: &Participant| match one.user_id {
+            None => one.email.key() == key,
+            Some(id) => Some(id) == user,
+        };
+        Ok(people.into_iter().filter(|one| one.is_in() && !one.is_organizer() && is_theirs(one)).collect())
+    }
+
+    /// Records for everybody at an address that gets no mail any more that it does not reach them.
+    pub(in super::super) async fn record_problem_at(&self, email: &EmailAddress, said: &str) -> Result<(), Error> {
+        for participant in self.participants_at(email).await? {
+            self.record_problem(participant.id, said).await?;
+        }
+        Ok(())
+    }
+
+    /// Records for everybody at an address that mail reaches them again.
+    pub(in super::super) async fn clear_problem_at(&self, email: &EmailAddress) -> Result<(), Error> {
+        for participant in self.participants_at(email).await? {
+            self.clear_problem(participant.id).await?;
+        }
+        Ok(())
+    }
+}
