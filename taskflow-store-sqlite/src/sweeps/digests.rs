@@ -207,12 +207,14 @@ const DIGEST_TASKS: &str = "
         t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
     FROM people AS p
     CROSS JOIN taskflow_tasks AS t ON t.rowid IN (
-        SELECT l.rowid
-        FROM taskflow_tasks AS l
-        WHERE l.user_id = p.user_id AND l.deleted_at IS NULL AND l.status IN ('pending', 'in_progress')
-            AND (l.due_at < p.week_until) IS NOT TRUE
-        ORDER BY l.priority DESC, l.due_at NULLS LAST, l.created_at, l.id
-        LIMIT iif(p.overdue + p.today + p.week = 0, ?2, 1))
+        SELECT f.task
+        FROM (
+            SELECT l.rowid AS task,
+                row_number() OVER (ORDER BY l.priority DESC, l.due_at NULLS LAST, l.created_at, l.id) AS place
+            FROM taskflow_tasks AS l
+            WHERE l.user_id = p.user_id AND l.deleted_at IS NULL AND l.status IN ('pending', 'in_progress')
+                AND (l.due_at < p.week_until) IS NOT TRUE) AS f
+        WHERE f.place <= iif(p.overdue + p.today + p.week = 0, ?2, 1))
     WHERE p.undone > p.overdue + p.today + p.week";
 
 /// From the person to their meetings, of which each is looked up by its id; the rows of those that are shown at last.
