@@ -121,8 +121,11 @@ impl OpenError {
     /// What is wrong with the database and what to do about it, when that is known.
     #[must_use]
     pub fn explanation(&self) -> Option<(String, &'static str)> {
-        let Self::Database(_, error) = self else { return None };
-        taskflow_store_postgres::explain(error).or_else(|| taskflow_store_sqlite::explain(error))
+        let Self::Database(place, error) = self else { return None };
+        if place.starts_with("postgres:") {
+            return taskflow_store_postgres::explain(error);
+        }
+        taskflow_store_sqlite::explain(error)
     }
 }
 

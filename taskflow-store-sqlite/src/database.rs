@@ -50,13 +50,18 @@ struct DataFile {
 /// What was written, and when.
 #[derive(Debug, Default)]
 struct Activity {
-    last_write: Option<Instant>,
     last_commit: Option<Instant>,
     /// When the database last turned out not to be writable; `None` after the next commit.
     unwritable: Option<Instant>,
-    /// Whether the log may hold what the file does not.
-    is_ahead: bool,
+    /// The log as it was seen last, and when it was first seen like that.
+    log: Option<(LogState, Instant)>,
+    /// The log of which everything is in the file.
+    moved: Option<LogState>,
 }
+
+/// When a log was written last, and its length: other processes write it as well, and a write that changes nothing leaves
+/// it as it is.
+type LogState = (std::time::SystemTime, u64);
 
 /// How long a commit shows that the database can be written.
 const SHOWS_FOR: Duration = Duration::from_secs(5);
@@ -124,17 +129,11 @@ impl Database {
 
     /// Takes note of a write. What was written to a file that is no longer there was not written.
     pub(crate) fn written<T>(&self, to: &Connections, result: &Result<T, StoreError>) -> Result<(), StoreError> {
-        let now = Instant::now();
-        let mut activity = self.activity();
-        match result {
-            Ok(_) => {
-                activity.last_write = Some(now);
-                activity.is_ahead = true;
-            }
-            Err(error) if cannot_be_written(error) => activity.unwritable = Some(now),
-            Err(_) => {}
+        if let Err(error) = result
+            && cannot_be_written(error)
+        {
+            self.activity().unwritable = Some(Instant::now());
         }
-        drop(activity);
         match (result, self.wrong(to)) {
             (Ok(_), Some(wrong)) => Err(wrong.into()),
             _ => Ok(()),
@@ -161,19 +160,24 @@ impl Database {
     /// See [`SqliteStore::checkpoint_when_idle`](crate::SqliteStore::checkpoint_when_idle).
     pub(crate) async fn checkpoint_when_idle(self: &Arc<Self>, quiet: Duration) -> Result<bool, StoreError> {
         let connections = self.connections()?;
-        let before = {
-            let activity = self.activity();
-            match activity.last_write {
-                Some(at) if activity.is_ahead && at.elapsed() >= quiet => at,
-                _ => return Ok(false),
+        let log = self.file.as_ref().and_then(|file| file.log().metadata().ok());
+        let Some(now) = log.and_then(|log| Some((log.modified().ok()?, log.len()))) else { return Ok(false) };
+        {
+            let mut activity = self.activity();
+            let since = match activity.log {
+                Some((seen, since)) if seen == now => since,
+                _ => activity.log.insert((now, Instant::now())).1,
+            };
+            if activity.moved == Some(now) || since.elapsed() < quiet {
+                return Ok(false);
             }
-        };
+        }
         let progress: (i64, i64, i64) =
             sqlx::query_as(CHECKPOINT_PASSIVE).fetch_one(&connections.writer).await.map_err(store_error)?;
         let (_, in_log, moved) = progress;
-        let mut activity = self.activity();
-        if in_log == moved && activity.last_write == Some(before) {
-            activity.is_ahead = false;
+        // A reader may need what the file had before; then the rest follows later.
+        if in_log == moved {
+            self.activity().moved = Some(now);
         }
         Ok(true)
     }

@@ -25,7 +25,10 @@ pub fn explain(error: &StoreError) -> Option<(String, &'static str)> {
         };
         return Some((chain(own), advice));
     }
-    let (what, advice) = match primary_code(source.downcast_ref()?)? {
+    let error: &sqlx::Error = source.downcast_ref()?;
+    // Whoever opens a file waits for nothing but a lock.
+    let code = if matches!(error, sqlx::Error::PoolTimedOut) { error::BUSY } else { primary_code(error)? };
+    let (what, advice) = match code {
         error::BUSY => {
             ("another program has locked it", "close that program (a shell of sqlite3, a backup), and try again")
         }

@@ -1,7 +1,8 @@
 //! Databases from an operator's point of view: unwritable, replaced, backed up, restored, of another age.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -131,14 +132,22 @@ async fn a_plain_copy_of_an_idle_server_has_everything() {
     let server = Server::start(&[]).await;
     let ada = server.person("ada").await;
     create(&ada).await;
-    let copy = server.folder.join("copied.db");
-    eventually("the copy is complete", || async {
-        std::fs::copy(server.folder.join("taskflow.db"), &copy).expect("a copy");
-        let mut conn = SqliteConnection::connect(&format!("sqlite://{}", copy.display())).await.ok()?;
-        let tasks: i64 = sqlx::query_scalar("SELECT count(*) FROM taskflow_tasks").fetch_one(&mut conn).await.ok()?;
-        (tasks == 1).then_some(())
+    let mut number = 0;
+    eventually("the copy is complete", || {
+        number += 1;
+        let copy = server.folder.join(format!("copied-{number}.db"));
+        complete_copy(server.folder.join("taskflow.db"), copy)
     })
     .await;
+}
+
+/// Copies a file as `cp` does; `None` while the copy lacks the task.
+async fn complete_copy(from: PathBuf, to: PathBuf) -> Option<()> {
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    std::fs::copy(from, &to).expect("a copy");
+    let mut conn = SqliteConnection::connect(&format!("sqlite://{}", to.display())).await.ok()?;
+    let tasks: i64 = sqlx::query_scalar("SELECT count(*) FROM taskflow_tasks").fetch_one(&mut conn).await.ok()?;
+    (tasks == 1).then_some(())
 }
 
 #[tokio::test]
