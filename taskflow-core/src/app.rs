@@ -7,6 +7,7 @@ mod holds;
 mod jobs;
 mod ledger;
 mod linked;
+mod mail_report;
 mod mailbox;
 mod meetings;
 mod nodes;

@@ -58,6 +58,7 @@ mod event;
 mod feed;
 mod job;
 mod mail;
+mod mail_report;
 mod meeting;
 mod memory;
 mod node;
@@ -99,6 +100,7 @@ pub use mail::{
     AnswerLinks, CalendarMethod, CalendarPart, Content, Headers, Invitation, KeptMail, Letter, LetterLinks,
     MAILBOX_SIZE, Mail, Mailbox, TaskAction, TaskActionLinks, TaskLinks, Topic,
 };
+pub use mail_report::{MailFinding, MailFindingCode, MailLog, MailLogEntry, MailLogQuery, MailReport, Senders};
 pub use meeting::{
     Burst, Invitee, Meeting, MeetingChange, MeetingDetails, MeetingFacts, MeetingResponse, MeetingRole, MeetingStatus,
     MeetingType, NewMeeting, News, OwnReminders, Participant, Revision, StartsAt, Told, news,

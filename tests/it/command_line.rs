@@ -146,3 +146,52 @@ fn the_example_file_is_printed_and_can_be_read_back() {
     std::fs::write(folder.path().join(".env"), &example.stdout).expect("a file");
     assert!(text(&run(&folder, "config").stdout).contains(".env, line"));
 }
+
+#[test]
+fn the_outbox_is_listed_with_counts_and_filters() {
+    let folder = folder_with("ada");
+    let all = json(&folder, "mail outbox");
+    assert_eq!(all["counts"]["scheduled"], 1, "{all}");
+    let welcome = &all["deliveries"][0];
+    assert_eq!((&welcome["kind"], &welcome["email"]), (&"welcome".into(), &"ada@example.org".into()));
+    for (line, found) in [
+        ("mail outbox ADA@example.org --state scheduled --kind welcome --since 1h", 1),
+        ("mail outbox bob@example.org", 0),
+        ("mail outbox --state delivered --state discarded", 0),
+        ("mail outbox --since 2999-01-01T00:00:00Z", 0),
+    ] {
+        assert_eq!(json(&folder, line)["deliveries"].as_array().map(Vec::len), Some(found), "{line}");
+    }
+    let listed = text(&run(&folder, "mail outbox").stdout);
+    assert!(listed.contains("welcome") && listed.contains("1 scheduled"), "{listed}");
+    let (code, kind) = error(&folder, "mail outbox --kind wellcome");
+    assert_eq!(code, Some(2));
+    assert!(kind["advice"].as_str().is_some_and(|advice| advice.contains("'welcome'")), "{kind}");
+    let id = welcome["id"].as_str().expect("an id");
+    let (code, _) = error(&folder, &format!("mail retry {id}"));
+    assert_eq!(code, Some(65), "it has not been given up");
+}
+
+#[test]
+fn why_explains_what_became_of_mail_to_somebody() {
+    let folder = folder_with("ada");
+    for who in ["ada", "ada@example.org", "ADA@Example.ORG"] {
+        let why = json(&folder, &format!("mail why {who}"));
+        let codes: Vec<_> =
+            why["findings"].as_array().expect("findings").iter().map(|one| one["code"].clone()).collect();
+        assert_eq!(codes, ["account", "no_server", "due", "no_relay"], "{why}");
+        assert_eq!(why["deliveries"][0]["explanation"], "due, waits for a server to send it");
+    }
+    let why = text(&run(&folder, "mail why ada").stdout);
+    assert!(
+        why.contains("→ start one with: taskflow serve") && why.lines().all(|line| line.chars().count() <= 100),
+        "{why}"
+    );
+    run(&folder, "user disable ada");
+    assert_eq!(json(&folder, "mail why ada")["findings"][0]["code"], "locked");
+    let (code, near) = error(&folder, "mail why adda@example.org");
+    assert_eq!((code, &near["advice"]), (Some(67), &"did you mean ada@example.org?".into()));
+    assert_eq!(error(&folder, "mail why nobody").0, Some(67));
+    assert_eq!(error(&folder, "mail why no@body@example.org").0, Some(2));
+    assert_eq!(error(&folder, "mail unsuppress ada@example.org").0, Some(67));
+}

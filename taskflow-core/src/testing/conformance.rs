@@ -17,6 +17,7 @@ mod invitations;
 mod jobs;
 mod ledger;
 mod linked;
+mod mail_report;
 mod mailbox;
 mod meetings;
 mod monitoring;
@@ -379,6 +380,11 @@ pub fn cases() -> Vec<Case> {
             what_comes_back_for_good_suppresses_its_address,
             a_report_is_about_whom_the_mail_was_sent_to_and_never_about_a_stranger,
             only_who_runs_the_service_sees_and_changes_suppressions,
+        }
+        mail_report {
+            a_mail_report_names_the_account_the_suppression_and_the_latest_mail,
+            a_mail_report_tells_guests_from_strangers,
+            a_job_by_local_clocks_is_due_next_when_the_first_clock_shows_it,
         }
         ledger {
             deliveries_are_found_by_kind_and_state,

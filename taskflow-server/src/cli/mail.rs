@@ -1,22 +1,46 @@
 //! `taskflow mail`.
 
 mod advice;
+mod ledger;
+mod outbox;
 mod preview;
+mod why;
 
 use std::sync::Arc;
 
 use serde::Serialize;
 use taskflow_core::ports::{Ids, MailError, RandomIds};
-use taskflow_core::{Content, DeliveryId, EmailAddress, Headers, Mail, Mailbox};
+use taskflow_core::{Actor, Content, DeliveryId, EmailAddress, Headers, Mail, Mailbox};
 
+use self::outbox::Outbox;
 use self::preview::Preview;
 use super::failure::{Failure, Reason};
 use super::output::{self, Format, Report};
 use crate::config::{Config, Smtp, SmtpSecurity};
-use crate::wiring;
+use crate::wiring::{self, Opened};
 
 #[derive(Debug, Clone, clap::Subcommand)]
 pub(super) enum Command {
+    /// Show the outbox and what was sent, newest first, with counts per state
+    Outbox(Outbox),
+    /// Explain why mail did or did not reach somebody, and what to do
+    Why {
+        /// E-mail address, or name of an account
+        #[arg(value_name = "ADDRESS|NAME")]
+        who: String,
+    },
+    /// Send a mail again that was discarded, cancelled or expired
+    Retry {
+        /// Its id, which outbox --json and why print
+        #[arg(value_name = "ID", value_parser = delivery)]
+        id: DeliveryId,
+    },
+    /// Remove the suppression of an address, so that it gets mail again
+    Unsuppress {
+        /// The address
+        #[arg(value_name = "ADDRESS", value_parser = address)]
+        address: EmailAddress,
+    },
     /// Send a test mail now, past the outbox, and print what the relay answered
     Test {
         /// Where to send it
@@ -45,14 +69,75 @@ impl Report for Tested {
     }
 }
 
+/// A delivery that is due again.
+#[derive(Debug, Serialize)]
+struct Retried {
+    id: DeliveryId,
+    kind: &'static str,
+    state: &'static str,
+}
+
+impl Report for Retried {
+    fn text(&self) -> String {
+        format!("{} is due now; it is sent if it is still worth a mail", self.kind)
+    }
+}
+
+/// An address that gets mail again.
+#[derive(Debug, Serialize)]
+struct Unsuppressed {
+    address: String,
+}
+
+impl Report for Unsuppressed {
+    fn text(&self) -> String {
+        let Self { address } = self;
+        format!("{address} gets mail again; what was cancelled meanwhile is sent by taskflow mail retry ID only")
+    }
+}
+
+fn delivery(text: &str) -> Result<DeliveryId, String> {
+    text.parse().map_err(|_| "must be the id of a delivery, a UUID".to_owned())
+}
+
 fn address(text: &str) -> Result<EmailAddress, String> {
     text.parse().map_err(|error| format!("{error}"))
 }
 
 pub(super) async fn run(command: Command, config: &Arc<Config>, format: Format) -> Result<(), Failure> {
-    match command {
-        Command::Test { to } => test(to, config, format).await,
-        Command::Preview(preview) => preview::run(&preview, config, format),
+    match &command {
+        Command::Test { to } => return test(to.clone(), config, format).await,
+        Command::Preview(preview) => return preview::run(preview, config, format),
+        Command::Outbox(_) | Command::Why { .. } | Command::Retry { .. } | Command::Unsuppress { .. } => {}
+    }
+    let opened = wiring::open(config).await?;
+    let result = match &command {
+        Command::Outbox(query) => outbox::run(query, &opened, format).await,
+        Command::Why { who } => why::run(who, config, &opened, format).await,
+        Command::Retry { id } => retry(*id, &opened, format).await,
+        Command::Unsuppress { address } => unsuppress(address, &opened, format).await,
+        Command::Test { .. } | Command::Preview(_) => Ok(()),
+    };
+    opened.close().await;
+    result
+}
+
+async fn retry(id: DeliveryId, opened: &Opened, format: Format) -> Result<(), Failure> {
+    let failed = |error: taskflow_core::Error| Failure::of("cannot send the mail again", &error);
+    opened.app.retry_delivery(Actor::System, id).await.map_err(failed)?;
+    let (delivery, _) = opened.app.delivery(Actor::System, id).await.map_err(failed)?;
+    format.print(&Retried { id, kind: delivery.kind.as_str(), state: delivery.state.as_str() })
+}
+
+async fn unsuppress(address: &EmailAddress, opened: &Opened, format: Format) -> Result<(), Failure> {
+    match opened.app.unsuppress(Actor::System, address).await {
+        Err(taskflow_core::Error::NotFound(_)) => Err(Failure::new(format!("{address} is not suppressed"))
+            .advise(format!("see why mail does not reach it with: taskflow mail why {address}"))
+            .because(Reason::NotFound)),
+        result => {
+            result.map_err(|error| Failure::of("cannot remove the suppression", &error))?;
+            format.print(&Unsuppressed { address: address.to_string() })
+        }
     }
 }
 

@@ -181,7 +181,7 @@ async fn list(opened: &Opened) -> Result<Accounts, Failure> {
 /// Accounts read at once.
 const PAGE: u32 = 500;
 
-async fn all(opened: &Opened) -> Result<Vec<User>, Failure> {
+pub(super) async fn all(opened: &Opened) -> Result<Vec<User>, Failure> {
     let mut users: Vec<User> = Vec::new();
     loop {
         let page = opened.app.users_after(users.last().map(|user| user.id), PAGE).await;
