@@ -34,6 +34,7 @@ WIDTHS = (375, 1280)
 SCHEMES = ("light", "dark")
 COLOURS = 64
 PASSWORD = "correct horse battery staple"
+ADMIN = "administrator"
 # Pictures are of the same letters on every machine. A constructed sheet, since the policy of the pages allows no other.
 FONT = """(() => { const sheet = new CSSStyleSheet();
 sheet.replaceSync("* { font-family: 'Liberation Sans' !important; caret-color: transparent !important }");
@@ -95,12 +96,15 @@ class Service:
         for _ in range(600):
             try:
                 with socket.create_connection(("127.0.0.1", port), timeout=1):
-                    return
+                    break
             except OSError:
                 if self._process.poll() is not None:
-                    break
+                    raise SystemExit(f"the server did not start:\n{(home / 'log').read_text()}") from None
                 self._wait()
-        raise SystemExit(f"the server did not start:\n{(home / 'log').read_text()}")
+        administrator = ["user", "create", "--admin", "--username", ADMIN, "--email", f"{ADMIN}@example.org", "--password-stdin"]
+        made = subprocess.run([binary, *administrator], cwd=home, env=environment, input=PASSWORD.encode(), capture_output=True)
+        if made.returncode:
+            raise SystemExit(f"no administrator: {made.stderr.decode()}")
 
     def _wait(self):
         try:
@@ -332,6 +336,24 @@ class Walk:
         self.press(locale, "unsubscribe-done", "main button")
         return done
 
+    def days(self, people):
+        """The day, and a task of it, behind the link of a summary."""
+        for name, locale in people.items():
+            token = self.service.json("POST", "/api/auth/login", {"username": name, "password": PASSWORD + " 2"})["access_token"]
+            for title, due in (("Pay the invoice", "2026-11-20T10:00:00Z"), ("Prepare the board meeting", "2026-11-23T14:00:00Z"),
+                               ("Answer the customs office", "2026-11-25T09:00:00Z"), ("Tidy up the shared folder", None)):
+                self.service.json("POST", "/api/tasks/", {"title": title, "due_at": due}, token)
+            self.service.json("POST", "/api/meetings/", {"title": "Quarterly review", "meeting_date": "2026-11-23T16:30:00",
+                                                         "time_zone": ZONE}, token)
+        login = {"username": ADMIN, "password": PASSWORD}
+        token = self.service.json("POST", "/api/auth/login", login)["access_token"]
+        self.service.json("POST", "/api/jobs/daily_summaries/run", token=token)
+        for name, locale in people.items():
+            mail = self.relay.mail(name, {"en": "Your day", "de": "Ihr Tag"}[locale])
+            self.visit(locale, "day", link(mail, "d"))
+            self.browser.press("main a[href*='/t/']")
+            self.check("Pay the invoice" in self.browser.text(), "the day leads to its tasks")
+
     def strangers(self, locale, dead):
         """What there is nothing behind, in the language of the browser."""
         self.browser.send("Network.setExtraHTTPHeaders", headers={"Accept-Language": locale})
@@ -349,6 +371,7 @@ class Walk:
             unknown = self.tasks(locale, name, token)[:-3] + "AAA"
             self.organizer(locale, name, token)
             self.strangers(locale, {"link-used": used, "link-unknown": unknown})
+        self.days({"alice": "en", "emil": "de"})
         self.answers(token)
 
 
