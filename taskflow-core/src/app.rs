@@ -28,7 +28,7 @@ pub use delivery::{DeliveryReport, RelayTrouble, Sending};
 pub use jobs::{Jobs, Keeping, Limits, RunReport};
 pub use ledger::NewLetter;
 pub use linked::{DeadLink, LinkError, LinkedDay, LinkedMeeting, LinkedTask, ParticipantsShown};
-pub use meetings::{Reminded, RepairReport, ReplyTaken};
+pub use meetings::{LinkedInvitation, Reminded, RepairReport, ReplyTaken};
 pub use nodes::{Membership, Standing};
 pub use preferences::Subscription;
 pub use tasks::{Bulk, BulkResults, TaskOperation};

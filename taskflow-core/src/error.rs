@@ -24,6 +24,9 @@ pub enum Error {
     /// It is no longer what the caller saw (`If-Match`), or three attempts in a row lost a race.
     #[error("it has changed meanwhile")]
     Stale,
+    /// The answer is to the meeting as it was before; nothing was recorded.
+    #[error("the meeting has changed since it was shown")]
+    Outdated(Box<crate::OutdatedAnswer>),
     /// The store cannot be reached; the same call may succeed later.
     #[error("storage is unavailable")]
     Unavailable(#[source] Source),

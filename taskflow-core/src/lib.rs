@@ -83,7 +83,7 @@ mod values;
 
 pub use answer::{ANSWER_LIFETIME, Answer, Answered, Idempotency, IdempotencyKey};
 pub use app::{
-    App, AppBuilder, Bulk, BulkResults, DeadLink, DeliveryReport, Jobs, Keeping, Limits, LinkError, LinkedDay,
+    App, AppBuilder, Bulk, BulkResults, DeadLink, DeliveryReport, Jobs, Keeping, Limits, LinkError, LinkedDay, LinkedInvitation,
     LinkedMeeting, LinkedTask, Membership, NewLetter, ParticipantsShown, RelayTrouble, Reminded, RepairReport,
     ReplyTaken, RunReport, Sending, Standing, Subscription, TaskOperation,
 };
@@ -103,7 +103,7 @@ pub use mail::{
 pub use mail_report::{MailFinding, MailFindingCode, MailLog, MailLogEntry, MailLogQuery, MailReport, Senders};
 pub use meeting::{
     Burst, Invitee, Meeting, MeetingChange, MeetingDetails, MeetingFacts, MeetingResponse, MeetingRole, MeetingStatus,
-    MeetingType, NewMeeting, News, OwnReminders, Participant, Revision, StartsAt, Told, news,
+    MeetingType, NewMeeting, News, OutdatedAnswer, OwnReminders, Participant, Revision, StartsAt, Told, news,
 };
 pub use memory::MemoryStore;
 pub use node::{Heartbeat, Node, NodeId, Share};

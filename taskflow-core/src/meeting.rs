@@ -2,6 +2,7 @@
 
 mod news;
 mod participant;
+mod standing;
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +18,10 @@ use crate::{
 };
 
 pub use news::{MeetingFacts, News, Revision, Told, news};
+pub(crate) use standing::{keep_what_stands, versions_in_question};
+
 pub use participant::{Invitee, MeetingResponse, MeetingRole, OwnReminders, Participant};
+pub use standing::OutdatedAnswer;
 
 /// How people meet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ mod problems;
 mod reminders;
 mod repair;
 
-pub use answers::ReplyTaken;
+pub use answers::{LinkedInvitation, ReplyTaken};
 pub use reminders::Reminded;
 pub use repair::RepairReport;
 
@@ -15,8 +15,8 @@ use std::collections::HashMap;
 
 use super::{App, Race};
 use crate::error::{Error, FieldError};
-use crate::meeting::MeetingDetails;
-use crate::ports::{CalendarEntry, Viewer};
+use crate::meeting::{MeetingDetails, keep_what_stands, versions_in_question};
+use crate::ports::{CalendarEntry, Loaded, Viewer};
 use crate::{
     Actor, Answered, CalendarMethod, CalendarPart, Expect, Idempotency, Mailbox, Meeting, MeetingChange, MeetingId,
     MeetingQuery, NewMeeting, Page, Participant, ParticipantId, Timestamp, UniqueField, UserId, Write,
@@ -158,7 +158,7 @@ impl App {
             let before = self.meeting_details(viewer, id).await?;
             race.admits(before.meeting.version)?;
             let now = self.clock.now();
-            let after = decide(&before, now)?;
+            let after = self.keep_what_stands(&before, decide(&before, now)?).await?;
             if after == before {
                 return Ok(who_is_in(before));
             }
@@ -167,6 +167,15 @@ impl App {
                 return result.map(|()| who_is_in(after));
             }
         }
+    }
+
+    /// `after` with the answers that stand when `before` becomes it; all others are asked for again.
+    async fn keep_what_stands(&self, before: &MeetingDetails, after: MeetingDetails) -> Result<MeetingDetails, Error> {
+        let id = before.meeting.id;
+        let wanted: Vec<_> = versions_in_question(before, &after).into_iter().map(|version| (id, version)).collect();
+        let found = if wanted.is_empty() { Loaded::new() } else { self.store.revisions(&wanted).await? };
+        let facts_at = |version| found.get(&(id, version))?.as_ref().ok().map(|revision| &revision.facts);
+        Ok(keep_what_stands(before, &after, facts_at))
     }
 
     /// A meeting with everybody who was ever invited to it.

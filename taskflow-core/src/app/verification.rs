@@ -196,7 +196,7 @@ impl App {
 
 /// The link of a token, for the mail that carries it.
 pub(super) fn token_link(purpose: TokenPurpose, id: TokenId, expires_at: Timestamp) -> Link {
-    Link { purpose: link_purpose(purpose), id: id.as_uuid(), expires_at }
+    Link { purpose: link_purpose(purpose), id: id.as_uuid(), expires_at, version: None }
 }
 
 pub(super) fn link_purpose(purpose: TokenPurpose) -> LinkPurpose {

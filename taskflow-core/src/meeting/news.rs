@@ -94,7 +94,7 @@ impl Meeting {
 impl Meeting {
     /// The meeting with other facts, as somebody knows it.
     #[must_use]
-    pub(crate) fn with_facts(&self, facts: &MeetingFacts) -> Self {
+    pub fn with_facts(&self, facts: &MeetingFacts) -> Self {
         // Facts were values once; one that no longer fits is left as it is now.
         let (title, duration) = (facts.title.parse(), DurationMinutes::new(facts.duration_minutes));
         Self {

@@ -264,14 +264,23 @@ impl Participant {
         if (self.response, &self.comment) == (response, &comment) && self.responded_at.is_some() {
             return self.clone();
         }
-        Self { response, comment, responded_at: Some(now), version: self.version + 1, ..self.clone() }
+        Self {
+            response,
+            comment,
+            responded_at: Some(now),
+            reset_response: None,
+            proposed_start: None,
+            version: self.version + 1,
+            ..self.clone()
+        }
     }
 
     /// No longer in the meeting, of their own accord.
     #[must_use]
     pub fn leave(&self, now: Timestamp) -> Self {
         let (response, removed_at) = (MeetingResponse::Declined, self.removed_at.or(Some(now)));
-        self.succeeded_by(Self { response, responded_at: Some(now), removed_at, ..self.clone() })
+        let left = Self { response, reset_response: None, responded_at: Some(now), removed_at, ..self.clone() };
+        self.succeeded_by(left)
     }
 
     /// No longer in the meeting, by the will of its organizer.
@@ -280,13 +289,24 @@ impl Participant {
         self.succeeded_by(Self { removed_at: self.removed_at.or(Some(now)), ..self.clone() })
     }
 
-    /// Invited again after they were removed, as if for the first time.
+    /// Invited again after they were removed or left. Comment and chosen reminders stay; whether the answer does is
+    /// decided as for any change, except that whoever left is asked anew.
     #[must_use]
     pub fn invite_again(&self, invitee: Invitee, user_id: Option<UserId>) -> Self {
+        let left = self.has_left();
         self.succeeded_by(Self {
-            told: self.told,
-            version: self.version,
-            ..Self::invited(self.id, self.meeting_id, Invitee { email: self.email.clone(), ..invitee }, user_id)
+            user_id,
+            name: invitee.name.or_else(|| self.name.clone()),
+            role: invitee.role,
+            locale: invitee.locale.or_else(|| self.locale.clone()),
+            time_zone: invitee.time_zone.or_else(|| self.time_zone.clone()),
+            response: if left { MeetingResponse::Pending } else { self.response },
+            reset_response: self.reset_response.filter(|_| !left),
+            proposed_start: None,
+            delivery_problem: None,
+            removed_at: None,
+            merged_into: None,
+            ..self.clone()
         })
     }
 

@@ -64,6 +64,8 @@ pub struct Link {
     pub id: Uuid,
     /// Until when.
     pub expires_at: Timestamp,
+    /// For `Respond` and `RespondWith` the version of the meeting that the mail shows; `None` in links from before it was kept.
+    pub version: Option<u64>,
 }
 
 /// Makes the links that stand in mail, and reads them back.

@@ -37,6 +37,7 @@ mod sender;
 mod sessions;
 mod slices;
 mod slots;
+mod standing;
 mod statistics;
 mod summaries;
 mod suppressions;
@@ -323,6 +324,17 @@ pub fn cases() -> Vec<Case> {
             edits_that_undid_each_other_leave_answers_valid,
             invitations_carry_the_meeting_for_calendars_and_reminders_do_not,
             a_guest_answers_by_link_until_they_are_taken_off,
+        }
+        standing {
+            another_time_asks_everybody_again_and_reminds_who_had_declined,
+            time_place_and_length_count_and_words_do_not,
+            edits_that_undo_each_other_before_anybody_is_told_lose_no_answer,
+            moved_back_after_people_were_told_asks_again,
+            who_answered_what_was_undone_since_is_asked_by_mail,
+            an_answer_to_an_older_version_is_refused_with_what_changed,
+            on_again_asks_whoever_was_told_that_it_is_off,
+            who_is_invited_again_is_asked_by_the_same_rule,
+            other_rules_of_a_zone_leave_answers_standing,
         }
         repair {
             what_was_left_unplanned_is_planned_once,

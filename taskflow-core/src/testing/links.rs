@@ -3,13 +3,14 @@ use uuid::Uuid;
 use crate::Timestamp;
 use crate::ports::{Link, LinkPurpose, Links};
 
-/// Links that hide nothing: `purpose/id/expiry`.
+/// Links that hide nothing: `purpose/id/expiry`, and `/version` if there is one.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PlainLinks;
 
 impl Links for PlainLinks {
     fn url(&self, link: &Link) -> String {
-        format!("{}/{}/{}", link.purpose.as_str(), link.id, link.expires_at)
+        let version = link.version.map(|version| format!("/{version}")).unwrap_or_default();
+        format!("{}/{}/{}{version}", link.purpose.as_str(), link.id, link.expires_at)
     }
 
     fn open(&self, purpose: LinkPurpose, token: &str) -> Option<Link> {
@@ -17,6 +18,7 @@ impl Links for PlainLinks {
         let purpose = parts.next().filter(|word| *word == purpose.as_str()).map(|_| purpose)?;
         let id: Uuid = parts.next()?.parse().ok()?;
         let expires_at: Timestamp = parts.next()?.parse().ok()?;
-        Some(Link { purpose, id, expires_at })
+        let version = parts.next().map(str::parse).transpose().ok()?;
+        Some(Link { purpose, id, expires_at, version })
     }
 }

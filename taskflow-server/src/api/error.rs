@@ -37,6 +37,8 @@ pub enum ApiError {
     Taken(UniqueField),
     /// 409: others were faster, several times in a row.
     Conflict,
+    /// 409: the answer is to the meeting as it was before; here is what it is now.
+    Outdated(Value),
     /// 410: what follows is no longer kept; everything is read anew, and followed after this sequence.
     Resync(u64),
     /// 412: it is no longer what `If-Match` names; here is what it is now.
@@ -81,7 +83,7 @@ pub struct Problem {
     code: String,
     /// Every field that does not fit.
     errors: Option<Vec<ProblemField>>,
-    /// With 412: the resource as it is now.
+    /// With 412, and with 409 `outdated`: the resource as it is now.
     current: Option<Any<Value>>,
     /// With 410: the sequence to go on after.
     seq: Option<u64>,
@@ -121,6 +123,11 @@ impl ApiError {
             Self::TooSlow => (408, "too_slow", "the request took too long to arrive".to_owned()),
             Self::Taken(field) => (409, "taken", format!("{field} is already taken")),
             Self::Conflict => (409, "conflict", "it changed meanwhile, try again".to_owned()),
+            Self::Outdated(_) => (
+                409,
+                "outdated",
+                "the meeting has changed since it was shown: answer again to what it is now".to_owned(),
+            ),
             Self::Resync(_) => (410, "resync", "what follows is no longer kept: read everything anew".to_owned()),
             Self::Stale(_) => (412, "stale", "it is no longer what If-Match names".to_owned()),
             Self::TooLarge => (413, "too_large", "the body may have at most 1 MiB".to_owned()),
@@ -161,6 +168,7 @@ impl ApiError {
             errors: self.fields(),
             current: match self {
                 Self::Stale(current) => current.clone().map(Any),
+                Self::Outdated(current) => Some(Any(current.clone())),
                 _ => None,
             },
             seq: match self {
@@ -238,7 +246,7 @@ impl From<Error> for ApiError {
             Error::NotFound(_) => Self::NotFound,
             Error::Invalid(fields) => Self::Invalid(fields),
             Error::Taken(field) => Self::Taken(field),
-            Error::Stale => Self::Conflict,
+            Error::Stale | Error::Outdated(_) => Self::Conflict,
             Error::Unavailable(cause) => Self::Unavailable(cause),
             Error::Internal(cause) => Self::Internal(cause),
             other => Self::Internal(other.into()),

@@ -13,13 +13,13 @@ use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 use poem_openapi::registry::{MetaResponses, Registry};
 use poem_openapi::{ApiResponse, OpenApi};
-use taskflow_core::Participant;
+use taskflow_core::{Error, OutdatedAnswer, Participant};
 
 use self::page::Word;
 use super::ApiError;
 use super::body::JsonOrForm;
 use super::html::Page;
-use super::meetings::{ParticipantBody, ResponseBody};
+use super::meetings::{GivenResponse, ParticipantBody, ResponseBody};
 use crate::wiring::Service;
 
 pub(super) struct InvitationPages;
@@ -47,13 +47,19 @@ impl InvitationPages {
         token: Path<String>,
         JsonOrForm(body): JsonOrForm<ResponseBody>,
     ) -> Outcome {
+        let comment = body.comment();
         let result = recorded(service, &token.0, body).await;
         let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if media.to_ascii_lowercase().starts_with("application/json") {
-            return Outcome::Json(result.map(|participant| Json(participant.into())));
+            let refused = |outdated: Box<OutdatedAnswer>| super::meetings::outdated(service, *outdated);
+            return Outcome::Json(result.and_then(|answer| Ok(Json(answer.map_err(refused)?.into()))));
         }
         Outcome::Page(match result {
-            Ok(_) => with_word(service, headers, &token.0, Word::Saved).await,
+            Ok(Err(outdated)) => {
+                let word = Word::Outdated { was: outdated.was.as_ref(), comment: comment.as_ref() };
+                with_word(service, headers, &token.0, word).await
+            }
+            Ok(Ok(_)) => with_word(service, headers, &token.0, Word::Saved).await,
             Err(ApiError::Invalid(errors)) => with_word(service, headers, &token.0, Word::Refused(&errors)).await,
             Err(ApiError::Conflict) => {
                 with_word(service, headers, &token.0, Word::Outdated { was: None, comment: None }).await
@@ -64,11 +70,18 @@ impl InvitationPages {
     }
 }
 
-async fn recorded(service: &Service, token: &str, body: ResponseBody) -> Result<Participant, ApiError> {
+async fn recorded(
+    service: &Service,
+    token: &str,
+    body: ResponseBody,
+) -> Result<Result<Participant, Box<OutdatedAnswer>>, ApiError> {
     // Whether there is such a link is said before what is wrong with the answer.
     service.app.meeting_by_link(token).await?;
-    let (response, comment) = body.read()?;
-    Ok(service.app.respond_by_link(token, response, comment).await?)
+    let GivenResponse { response, comment, version } = body.read()?;
+    match service.app.respond_by_link(token, response, comment, version).await {
+        Err(Error::Outdated(outdated)) => Ok(Err(outdated)),
+        result => Ok(Ok(result?)),
+    }
 }
 
 /// The meeting behind a link, or why there is none.

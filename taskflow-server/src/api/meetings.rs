@@ -15,7 +15,9 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::{Json, PlainText};
 use poem_openapi::types::ToJSON;
 use poem_openapi::{ApiResponse, OpenApi};
-use taskflow_core::{Answered, Error, Expect, MeetingDetails, MeetingId, MeetingSort, MeetingStatus, Timestamp};
+use taskflow_core::{
+    Answered, Error, Expect, MeetingDetails, MeetingId, MeetingSort, MeetingStatus, OutdatedAnswer, Timestamp,
+};
 
 use self::forms::{ChangeBody, MeetingBody, MeetingPageBody, NewMeetingBody};
 use self::query::{Filters, Hours, Upcoming};
@@ -29,7 +31,7 @@ use crate::auth::Caller;
 use crate::wiring::Service;
 
 pub(super) use self::participants::ParticipantsApi;
-pub(super) use self::people::{ParticipantBody, ResponseBody};
+pub(super) use self::people::{GivenResponse, ParticipantBody, ResponseBody};
 pub(super) use self::reminding::RemindersApi;
 
 pub(super) struct MeetingsApi;
@@ -266,6 +268,11 @@ async fn change(
 ) -> Result<Found<MeetingBody>, ApiError> {
     let result = service.app.update_meeting(caller.actor(), id, body.read()?, expect.clone()).await;
     settled(service, caller, id, expect, result).await.map(|details| answer(service, details))
+}
+
+/// Why an answer to an older version is refused, with the meeting as it is now.
+pub(super) fn outdated(service: &Service, answer: OutdatedAnswer) -> ApiError {
+    ApiError::Outdated(MeetingBody::new(answer.now, service.clock.now()).to_json().unwrap_or_default())
 }
 
 /// The outcome of a change; a client that asked for one version and came too late is shown the present one.

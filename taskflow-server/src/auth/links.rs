@@ -14,15 +14,17 @@ type HmacSha256 = Hmac<Sha256>;
 const SALT: &[u8] = b"taskflow";
 const INFO: &[u8] = b"links in mail, 1";
 
-/// Bytes of a token: key id, what it is for, until when, tag.
+/// Bytes of a token: key id, what it is for, until when, the version of a meeting if it names one, tag.
 const KEY_ID: usize = 4;
 const ID: usize = 16;
 const EXPIRY: usize = 8;
 /// Half of the hash, as RFC 2104 §5 allows: nobody guesses 128 bits.
 const TAG: usize = 16;
+const VERSION: usize = 8;
+/// Without a version.
 const LENGTH: usize = KEY_ID + ID + EXPIRY + TAG;
 
-/// Links as HMAC-SHA-256 over purpose, id and expiry, under keys derived from `SECRET_KEY`: the row they are about holds
+/// Links as HMAC-SHA-256 over purpose, id, expiry and version, under keys derived from `SECRET_KEY`: the row they are about holds
 /// no secret, and the same link is always the same text.
 #[derive(Clone)]
 pub struct SignedLinks {
@@ -48,10 +50,13 @@ impl SignedLinks {
 
     fn token(&self, link: &Link) -> Option<String> {
         let key = self.keys.first()?;
-        let mut token = Vec::with_capacity(LENGTH);
+        let mut token = Vec::with_capacity(LENGTH + VERSION);
         token.extend_from_slice(&key.id);
         token.extend_from_slice(link.id.as_bytes());
         token.extend_from_slice(&link.expires_at.as_micros().to_be_bytes());
+        if let Some(version) = link.version {
+            token.extend_from_slice(&version.to_be_bytes());
+        }
         let tag = key.mac_over(link.purpose, &token).finalize().into_bytes();
         token.extend_from_slice(&tag[..TAG]);
         Some(URL_SAFE_NO_PAD.encode(token))
@@ -67,8 +72,10 @@ impl Key {
     }
 
     fn mac_over(&self, purpose: LinkPurpose, signed: &[u8]) -> HmacSha256 {
-        // What comes before the purpose has always the same length, so that no two links read alike.
-        self.mac.clone().chain_update(signed).chain_update(purpose.as_str())
+        // What comes before the purpose has one of two lengths, and a link with a version says so at the end, so that no
+        // two links read alike.
+        let versioned: &[u8] = if signed.len() == LENGTH - TAG { b"" } else { b"\0version" };
+        self.mac.clone().chain_update(signed).chain_update(purpose.as_str()).chain_update(versioned)
     }
 }
 
@@ -89,18 +96,22 @@ impl Links for SignedLinks {
 
     fn open(&self, purpose: LinkPurpose, token: &str) -> Option<Link> {
         // Longer texts are not even decoded.
-        let token = Some(token).filter(|token| token.len() <= 2 * LENGTH)?;
+        let token = Some(token).filter(|token| token.len() <= 2 * (LENGTH + VERSION))?;
         let token = URL_SAFE_NO_PAD.decode(token).ok()?;
-        let (signed, tag) = token.split_at_checked(LENGTH - TAG)?;
+        let (signed, tag) = token.split_at_checked(token.len().checked_sub(TAG)?)?;
+        if signed.len() != LENGTH - TAG && signed.len() != LENGTH + VERSION - TAG {
+            return None;
+        }
         let (key_id, rest) = signed.split_at(KEY_ID);
-        let (id, expiry) = rest.split_at(ID);
+        let (id, rest) = rest.split_at(ID);
+        let (expiry, version) = rest.split_at(EXPIRY);
         // Two keys may share their id by chance.
         let mut keys = self.keys.iter().filter(|key| key.id == key_id);
         // The whole tag: what is compared in parts could be guessed in parts.
-        let genuine =
-            tag.len() == TAG && keys.any(|key| key.mac_over(purpose, signed).verify_truncated_left(tag).is_ok());
+        let genuine = keys.any(|key| key.mac_over(purpose, signed).verify_truncated_left(tag).is_ok());
         let expires_at = Timestamp::from_micros(i64::from_be_bytes(expiry.try_into().ok()?));
-        genuine.then_some(Link { purpose, id: Uuid::from_slice(id).ok()?, expires_at })
+        let version = version.try_into().ok().map(u64::from_be_bytes);
+        genuine.then_some(Link { purpose, id: Uuid::from_slice(id).ok()?, expires_at, version })
     }
 }
 
@@ -134,7 +145,7 @@ mod tests {
 
     fn link() -> Link {
         let expires_at = "2027-01-01T00:00:00.000001Z".parse().expect("a time");
-        Link { purpose: LinkPurpose::Respond, id: Uuid::from_u128(7), expires_at }
+        Link { purpose: LinkPurpose::Respond, id: Uuid::from_u128(7), expires_at, version: None }
     }
 
     fn token(url: &str) -> &str {
@@ -174,6 +185,12 @@ mod tests {
         let url = links.url(&link());
         assert_eq!(links.open(LinkPurpose::Respond, token(&url)), Some(link()));
         assert_eq!(links.open(LinkPurpose::VerifyEmail, token(&url)), None);
+        for version in [0, 7, u64::MAX] {
+            let link = Link { version: Some(version), ..link() };
+            let url = links.url(&link);
+            assert_eq!(links.open(LinkPurpose::Respond, token(&url)), Some(link));
+            assert_eq!(links.open(LinkPurpose::VerifyEmail, token(&url)), None);
+        }
         let good = token(&url).to_owned();
         for at in 0..good.len() {
             let mut bad = good.clone().into_bytes();

@@ -114,7 +114,7 @@ async fn whoever_answers_while_the_meeting_moves_and_people_leave_is_reminded_of
         work.push(tokio::spawn(async move {
             let actor = Actor::User(user.id);
             for response in [MeetingResponse::Declined, MeetingResponse::Accepted] {
-                match app.respond(actor, id, response, None).await {
+                match app.respond(actor, id, response, None, None).await {
                     Ok(_) | Err(Error::Stale) => {}
                     Err(error) => panic!("{error:?}"),
                 }

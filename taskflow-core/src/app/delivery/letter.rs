@@ -150,7 +150,7 @@ impl App {
     /// A link that ends mail of a kind. It never expires: who gets tired of a mail clicks in an old one, too.
     fn unsubscribe_url(&self, kind: NoticeKind, reader: &Reader) -> Option<String> {
         let purpose = LinkPurpose::Unsubscribe(kind);
-        Some(self.links.as_ref()?.url(&Link { purpose, id: reader.id?, expires_at: Timestamp::MAX }))
+        Some(self.links.as_ref()?.url(&Link { purpose, id: reader.id?, expires_at: Timestamp::MAX, version: None }))
     }
 
     fn token_url(&self, purpose: TokenPurpose, token: TokenId, expires_at: Timestamp) -> Result<String, Outcome> {

@@ -3,12 +3,13 @@
 use super::super::{App, Race};
 use super::changes::people;
 use super::people::still_on;
+use super::who_is_in;
 use crate::error::{Error, FieldError};
 use crate::meeting::MeetingDetails;
-use crate::ports::{CalendarReply, LinkPurpose, Loaded, ReplyAttendee, UnreadableReply, Viewer};
+use crate::ports::{CalendarReply, Link, LinkPurpose, ReplyAttendee, UnreadableReply, Viewer};
 use crate::{
-    Actor, Announcement, Comment, EmailAddress, Expect, Invitation, MeetingId, MeetingResponse, Participant,
-    ParticipantId, Timestamp, Write,
+    Actor, Announcement, Comment, EmailAddress, Expect, Invitation, Locale, MeetingFacts, MeetingId, MeetingResponse,
+    OutdatedAnswer, Participant, ParticipantId, Revision, Timestamp, Write, Zone,
 };
 
 /// What became of an answer that a calendar sent.
@@ -55,66 +56,127 @@ fn may_act_for(assistant: &EmailAddress, attendee: &EmailAddress) -> bool {
     domain.eq_ignore_ascii_case(attendee.domain()) && !PUBLIC_DOMAINS.contains(&domain.as_str())
 }
 
+/// What a link in a mail leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkedInvitation {
+    /// The meeting as it is now, and the participant.
+    pub invitation: Invitation,
+    /// The meeting as the mail showed it, when time or place differ from what is so now.
+    pub was: Option<MeetingFacts>,
+    /// The language the participant reads.
+    pub locale: Locale,
+    /// The zone they read times in.
+    pub time_zone: Zone,
+}
+
 /// An answer as it was given.
 struct Given {
     response: MeetingResponse,
     comment: Option<Comment>,
     /// When, as far as it is not now.
     at: Option<Timestamp>,
+    shown: Shown,
+}
+
+/// What somebody answers.
+#[derive(Clone, Copy)]
+enum Shown {
+    /// The meeting as it is.
+    Present,
+    /// One of its versions.
+    Version(u64),
+    /// What calendars know by this SEQUENCE.
+    Sequence(u32),
 }
 
 impl App {
-    /// The actor's answer to an invitation.
+    /// The actor's answer to an invitation: to `version` of the meeting, or to what it is now.
+    ///
+    /// Fails with `Outdated` when time or place differ from that version.
     pub async fn respond(
         &self,
         actor: Actor,
         id: MeetingId,
         response: MeetingResponse,
         comment: Option<Comment>,
+        version: Option<u64>,
     ) -> Result<Participant, Error> {
         let owner = actor.owner()?;
         let mine = |participants: &[Participant]| {
             participants.iter().find(|one| one.user_id == Some(owner) && one.is_in()).cloned()
         };
-        self.answer(actor, Viewer::Participant(owner), id, mine, Given { response, comment, at: None }).await
+        let shown = version.map_or(Shown::Present, Shown::Version);
+        self.answer(actor, Viewer::Participant(owner), id, mine, Given { response, comment, at: None, shown }).await
     }
 
     /// What a link in a mail invites to; `NotFound` when it was not made here, has expired, or its reader is no longer in
     /// the meeting.
-    pub async fn invitation(&self, token: &str) -> Result<Invitation, Error> {
+    pub async fn invitation(&self, token: &str) -> Result<LinkedInvitation, Error> {
         let no_such = || Error::NotFound("invitation");
         let links = self.links.as_ref().ok_or_else(no_such)?;
-        let answers = MeetingResponse::ALL.into_iter().map(LinkPurpose::RespondWith);
-        let purposes = std::iter::once(LinkPurpose::Respond).chain(answers);
-        let link = purposes.into_iter().find_map(|purpose| links.open(purpose, token)).ok_or_else(no_such)?;
+        let link = self.respond_link(token).ok_or_else(no_such)?;
         if link.expires_at <= self.clock.now() {
             return Err(no_such());
         }
-        let id = ParticipantId::from_uuid(link.id);
-        let found = self.store.participants_by_id(&[id]).await?.remove(&id).ok_or_else(no_such)?;
-        let participant = found.map_err(|bad| Error::Internal(bad.into()))?;
+        let participant = self.participant(ParticipantId::from_uuid(link.id)).await?.ok_or_else(no_such)?;
+        // Whoever turned out to be somebody in the meeting answers as them.
+        let participant = match participant.merged_into {
+            Some(same) => self.participant(same).await?.ok_or_else(no_such)?,
+            None => participant,
+        };
         if !participant.is_in() {
             return Err(no_such());
         }
         let meeting_id = participant.meeting_id;
         let found = self.store.meetings_by_id(&[meeting_id], Viewer::Anyone).await?.remove(&meeting_id);
         let meeting = found.ok_or_else(no_such)?.map_err(|bad| Error::Internal(bad.into()))?;
-        Ok(Invitation { meeting, participant, respond_url: Some(links.url(&link)) })
+        let was = match link.version {
+            Some(version) => self.revision(meeting_id, version).await?.map(|revision| revision.facts),
+            None => None,
+        };
+        let was = was.filter(|was| !was.same_time_and_place(&meeting.facts()));
+        // A guest reads the organizer's language and the zone of the meeting unless they were given others.
+        let reads = match participant.user_id.or(meeting.created_by) {
+            Some(user) => self.store.user(user).await?,
+            None => None,
+        };
+        let (locale, time_zone) = match reads {
+            Some(user) if participant.user_id.is_some() => (user.locale, user.time_zone),
+            user => {
+                let locale = participant.locale.clone().or(user.map(|user| user.locale)).unwrap_or_else(Locale::en);
+                (locale, participant.time_zone.clone().unwrap_or_else(|| meeting.time_zone.clone()))
+            }
+        };
+        let invitation = Invitation { meeting, participant, respond_url: Some(links.url(&link)) };
+        Ok(LinkedInvitation { invitation, was, locale, time_zone })
     }
 
-    /// The answer of whoever holds a link out of a mail.
+    /// The answer of whoever holds a link out of a mail: to `version` of the meeting, else to the one that the mail shows.
+    ///
+    /// Fails with `Outdated` when time or place differ from that version.
     pub async fn respond_by_link(
         &self,
         token: &str,
         response: MeetingResponse,
         comment: Option<Comment>,
+        version: Option<u64>,
     ) -> Result<Participant, Error> {
-        let Invitation { participant, .. } = self.invitation(token).await?;
+        let LinkedInvitation { invitation: Invitation { participant, .. }, .. } = self.invitation(token).await?;
+        let linked = self.respond_link(token).and_then(|link| link.version);
+        let shown = version.or(linked).map_or(Shown::Present, Shown::Version);
         let actor = participant.user_id.map_or(Actor::System, Actor::User);
         let this = |participants: &[Participant]| {
             participants.iter().find(|one| one.id == participant.id && one.is_in()).cloned()
         };
-        self.answer(actor, Viewer::Anyone, participant.meeting_id, this, Given { response, comment, at: None }).await
+        let given = Given { response, comment, at: None, shown };
+        self.answer(actor, Viewer::Anyone, participant.meeting_id, this, given).await
+    }
+
+    /// The link behind a token, whether it carries an answer or not.
+    fn respond_link(&self, token: &str) -> Option<Link> {
+        let answers = MeetingResponse::ALL.into_iter().map(LinkPurpose::RespondWith);
+        let purposes = std::iter::once(LinkPurpose::Respond).chain(answers);
+        purposes.into_iter().find_map(|purpose| self.links.as_ref()?.open(purpose, token))
     }
 
     /// Reads the answers in a message that somebody's calendar sent, and records them: a whole mail, or a calendar object by
@@ -153,36 +215,44 @@ impl App {
         let actor = who.user_id.map_or(Actor::System, Actor::User);
         let this =
             |participants: &[Participant]| participants.iter().find(|one| one.id == who.id && one.is_in()).cloned();
-        let given = Given { response, comment, at: reply.at };
+        let given = Given { response, comment, at: reply.at, shown: Shown::Sequence(reply.sequence) };
         match self.answer(actor, Viewer::Anyone, details.meeting.id, this, given).await {
+            Err(Error::Outdated(_)) => Ok(ReplyTaken::Ignored("it answers to the meeting as it was before")),
             Err(Error::Invalid(_)) => Ok(ReplyTaken::Ignored("the meeting does not take place any more")),
             Err(Error::NotFound(_)) => Ok(ReplyTaken::Ignored("the participant is no longer in the meeting")),
             result => result.map(|_| ReplyTaken::Recorded),
         }
     }
 
-    /// The participant whose answer a reply is, and the answer; or why it does not count.
+    /// The participant whose answer a reply is, and the answer; or why it does not count. The reply names them by the
+    /// address they were invited by, or by the present, verified address of their account.
     async fn who_replies(
         &self,
         details: &MeetingDetails,
         reply: &CalendarReply,
     ) -> Result<Result<(Participant, MeetingResponse), &'static str>, Error> {
+        let named = reply.attendees.iter().map(|attendee| &attendee.email);
+        let addresses: Vec<_> = named.chain(&reply.sender).cloned().collect();
+        let accounts = self.store.users_by_email(&addresses).await?;
+        let accounts: Vec<_> = accounts.into_iter().map(|user| (user.email.key(), user.id)).collect();
+        let is_of = |one: &Participant, key: &str| {
+            let account = accounts.iter().find(|(theirs, _)| theirs == key);
+            one.email.key() == key || account.is_some_and(|(_, id)| one.user_id == Some(*id))
+        };
+        // Whoever turned out to be the same person answers for the one who stands for both.
+        let stands = |one: &Participant, key: &str| {
+            let merged = |other: &&Participant| other.merged_into == Some(one.id);
+            is_of(one, key) || details.participants.iter().filter(merged).any(|other| is_of(other, key))
+        };
         let named = |attendee: &ReplyAttendee| {
             let key = attendee.email.key();
-            details.participants.iter().find(|one| one.email.key() == key && one.is_in())
+            details.participants.iter().find(|one| one.is_in() && stands(one, &key))
         };
         let named: Vec<_> = reply.attendees.iter().filter_map(|one| Some((one, named(one)?))).collect();
-        let accounts: Vec<_> = named.iter().filter_map(|(_, participant)| participant.user_id).collect();
-        let accounts = match accounts.is_empty() {
-            true => Loaded::new(),
-            false => self.store.users(&accounts).await?,
-        };
         let is_theirs = |(attendee, participant): &(&ReplyAttendee, &Participant)| {
-            let account = participant.user_id.and_then(|id| accounts.get(&id)).and_then(|user| user.as_ref().ok());
             reply.sender.as_ref().is_none_or(|sender| {
                 let key = sender.key();
-                key == participant.email.key()
-                    || account.is_some_and(|user| user.email.key() == key)
+                stands(participant, &key)
                     || attendee.sent_by.as_ref().is_some_and(|by| by.key() == key && may_act_for(by, &attendee.email))
             })
         };
@@ -203,25 +273,57 @@ impl App {
             Some(_) => MeetingResponse::Tentative,
             None => attendee.response,
         };
-        let stale = reply.sequence < details.meeting.sequence && !self.knows_it_as_it_is(details, participant).await?;
         let later = participant.responded_at.zip(reply.at).is_some_and(|(answered, at)| answered > at);
         Ok(match () {
             () if !is_theirs(one) => Err("somebody else sent it"),
             () if response == MeetingResponse::Pending => Err("it answers nothing"),
-            () if stale => Err("it answers to the meeting as it was before"),
             () if later => Err("a later answer counts"),
             () => Ok((participant.clone(), response)),
         })
     }
 
-    /// Whether what a participant was told last is so still: edits that undid each other raise the sequence, and nobody
-    /// hears of them.
-    async fn knows_it_as_it_is(&self, details: &MeetingDetails, participant: &Participant) -> Result<bool, Error> {
-        let Some(told) = participant.told else { return Ok(false) };
-        let known = (details.meeting.id, told.version);
-        let found = self.store.revisions(&[known]).await?.remove(&known).transpose();
-        let known = found.map_err(|bad| Error::Internal(bad.into()))?;
-        Ok(told.on && known.is_some_and(|known| known.facts == details.meeting.facts()))
+    /// Fails with `Outdated` unless what was shown to a participant is an answer's to the meeting as it is now.
+    async fn still_so(&self, details: &MeetingDetails, who: &Participant, shown: Shown) -> Result<(), Error> {
+        let meeting = &details.meeting;
+        let (was, known) = match shown {
+            Shown::Present => return Ok(()),
+            Shown::Version(version) if version >= meeting.version => return Ok(()),
+            Shown::Sequence(sequence) if sequence >= meeting.sequence => return Ok(()),
+            Shown::Version(version) => (self.revision(meeting.id, version).await?, true),
+            // Edits that undid each other raise the sequence, and nobody hears of them: what counts is what they were
+            // told last.
+            Shown::Sequence(sequence) => match who.told.filter(|told| told.on) {
+                Some(told) => {
+                    let revision = self.revision(meeting.id, told.version).await?;
+                    let told_by = |revision: &Revision| {
+                        // From before it was kept: the first version had the first sequence.
+                        let kept = revision.sequence.or((revision.version == 1).then_some(0));
+                        kept.is_some_and(|told| told <= sequence)
+                    };
+                    let known = revision.as_ref().is_some_and(told_by);
+                    (revision, known)
+                }
+                None => (None, false),
+            },
+        };
+        let was = was.map(|revision| revision.facts);
+        if known && was.as_ref().is_some_and(|was| was.same_time_and_place(&meeting.facts())) {
+            return Ok(());
+        }
+        Err(Error::Outdated(Box::new(OutdatedAnswer { was, now: who_is_in(details.clone()) })))
+    }
+
+    /// A participant, whether they are in the meeting or not.
+    async fn participant(&self, id: ParticipantId) -> Result<Option<Participant>, Error> {
+        let found = self.store.participants_by_id(&[id]).await?.remove(&id);
+        found.transpose().map_err(|bad| Error::Internal(bad.into()))
+    }
+
+    /// What a meeting was like at one of its versions.
+    async fn revision(&self, meeting: MeetingId, version: u64) -> Result<Option<Revision>, Error> {
+        let wanted = (meeting, version);
+        let found = self.store.revisions(&[wanted]).await?.remove(&wanted);
+        found.transpose().map_err(|bad| Error::Internal(bad.into()))
     }
 
     /// Writes down an answer, with what it means for the reminders of who gave it.
@@ -231,7 +333,7 @@ impl App {
         viewer: Viewer,
         id: MeetingId,
         who: impl Fn(&[Participant]) -> Option<Participant> + Send,
-        Given { response, comment, at: given_at }: Given,
+        Given { response, comment, at: given_at, shown }: Given,
     ) -> Result<Participant, Error> {
         if response == MeetingResponse::Pending {
             return Err(FieldError::new("response", "must be accepted, declined or tentative").into());
@@ -242,12 +344,14 @@ impl App {
             let before = who(&details.participants).ok_or(Error::NotFound("participant"))?;
             let now = self.clock.now();
             still_on(&details, now)?;
+            self.still_so(&details, &before, shown).await?;
             // A calendar says when the answer was given, which is not later than it came.
             let at = given_at.map_or(now, |at| at.min(now));
-            let after = before.respond(response, comment.clone(), at);
+            let mut after = before.respond(response, comment.clone(), at);
             if after == before {
                 return Ok(before);
             }
+            after.answered_version = Some(details.meeting.version);
             let result = self.commit(&self.answer_changes(actor, &details, &before, &after, now)).await;
             if !race.lost(&result) {
                 return result.map(|()| after);

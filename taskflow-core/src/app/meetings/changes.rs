@@ -103,7 +103,8 @@ impl App {
             }
         };
         let facts = meeting.facts();
-        if before.is_none_or(|before| before.meeting.facts() != facts) {
+        let known = |before: &MeetingDetails| (before.meeting.facts(), before.meeting.sequence);
+        if before.is_none_or(|before| known(before) != (facts.clone(), meeting.sequence)) {
             let revision =
                 Revision { meeting_id: meeting.id, version: meeting.version, sequence: Some(meeting.sequence), facts };
             changes = changes.write(Write::InsertRevision(revision));

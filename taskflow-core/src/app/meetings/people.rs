@@ -68,6 +68,7 @@ impl App {
                 return Ok(Answered::Now(who_is_in(before)));
             }
             after.meeting = before.meeting.touched(now);
+            let after = self.keep_what_stands(&before, after).await?;
             let mut changes = self.meeting_changes(actor, Some(&before), &after, now);
             let after = who_is_in(after);
             if let Some(idempotency) = idempotency {

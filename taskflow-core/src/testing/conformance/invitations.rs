@@ -342,7 +342,7 @@ pub(super) async fn answers_and_moves_at_once_lose_no_reminder(open: Arc<dyn Ope
     let _invitations = world.mailer.take();
     let answers = people.iter().map(|who| async {
         loop {
-            match world.app.respond(*who, id, MeetingResponse::Accepted, None).await {
+            match world.app.respond(*who, id, MeetingResponse::Accepted, None, None).await {
                 Err(Error::Stale) => {}
                 result => return result.map(drop),
             }

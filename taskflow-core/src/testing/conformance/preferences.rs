@@ -81,7 +81,7 @@ pub(super) async fn of_two_changes_of_preferences_at_once_one_is_stale(open: Arc
 /// A link as in a mail of this kind to somebody.
 fn link(kind: NoticeKind, to: UserId) -> String {
     let expires_at = crate::Timestamp::MAX;
-    PlainLinks.url(&Link { purpose: LinkPurpose::Unsubscribe(kind), id: to.as_uuid(), expires_at })
+    PlainLinks.url(&Link { purpose: LinkPurpose::Unsubscribe(kind), id: to.as_uuid(), expires_at, version: None })
 }
 
 fn quieter() -> PreferencesChange {
@@ -264,7 +264,7 @@ pub(super) async fn only_what_recurs_carries_a_link_that_ends_it(open: Arc<dyn O
     world.deliver().await;
     let link = unsubscribe_url(&world.mailer.take(), "ada").expect("a link");
     let id = ada.id.as_uuid();
-    let of = |purpose, id| PlainLinks.url(&Link { purpose, id, expires_at: crate::Timestamp::MAX });
+    let of = |purpose, id| PlainLinks.url(&Link { purpose, id, expires_at: crate::Timestamp::MAX, version: None });
     assert_eq!(link, of(LinkPurpose::Unsubscribe(NoticeKind::TaskDue), id));
     for wrong in [
         "nonsense".to_owned(),

@@ -64,7 +64,7 @@ impl Board {
     }
 
     pub(super) async fn respond(&self, who: Actor, response: MeetingResponse) {
-        self.world.app.respond(who, self.id, response, None).await.expect("an answer");
+        self.world.app.respond(who, self.id, response, None, None).await.expect("an answer");
     }
 
     pub(super) async fn ledger(&self) -> Ledger {
@@ -184,7 +184,10 @@ pub(super) async fn who_declined_is_not_reminded_until_they_accept(open: Arc<dyn
     board.respond(bob, MeetingResponse::Declined).await;
     board.respond(bob, MeetingResponse::Accepted).await;
     assert_eq!(world.told_at("2026-11-23T09:47:00Z").await, NOBODY);
-    assert!(matches!(world.app.respond(bob, board.id, MeetingResponse::Pending, None).await, Err(Error::Invalid(_))));
+    assert!(matches!(
+        world.app.respond(bob, board.id, MeetingResponse::Pending, None, None).await,
+        Err(Error::Invalid(_))
+    ));
 }
 
 pub(super) async fn a_reminder_whose_minute_passed_leaves_at_once_unless_the_meeting_has_begun(
@@ -254,7 +257,7 @@ pub(super) async fn somebody_elses_meeting_does_not_exist(open: Arc<dyn OpenStor
         app.restore_meeting(eve, id).await.map(drop),
         app.add_participants(eve, id, vec![], Expect::Any).await.map(drop),
         app.remove_participant(eve, id, bobs, Expect::Any).await,
-        app.respond(eve, id, MeetingResponse::Accepted, None).await.map(drop),
+        app.respond(eve, id, MeetingResponse::Accepted, None, None).await.map(drop),
         app.own_reminders(eve, id).await.map(drop),
         app.set_own_reminders(eve, id, None).await.map(drop),
         app.remind_now(eve, id, None, None).await.map(drop),

@@ -103,6 +103,11 @@ pub(super) async fn a_calendars_answer_counts_when_it_is_theirs_fresh_and_of_thi
     board.change(move_to("2026-11-23T11:00:00Z")).await;
     let later = CalendarReply { at: Some(noon() + Duration::from_secs(60)), ..accepted };
     assert!(ignored(take(later.clone()).await));
+    // Nor does it count once they were told: it was given to what they knew before.
+    world.clock.advance(Duration::from_secs(60));
+    assert_eq!(world.told().await, ["bob: Changed", "eve: Changed"]);
+    assert!(ignored(take(later.clone()).await));
+    assert_eq!(person(&board.details().await, "eve").response, MeetingResponse::Pending);
     assert_eq!(take(CalendarReply { sequence: 1, ..later.clone() }).await, ReplyTaken::Recorded);
     assert_eq!(person(&board.details().await, "eve").response, MeetingResponse::Accepted);
 
@@ -229,10 +234,11 @@ pub(super) async fn a_guest_answers_by_link_until_they_are_taken_off(open: Arc<d
     let (board, _) = with_calendar(&*open).await;
     let (world, details) = (&board.world, board.details().await);
     let eve = person(&details, "eve").id;
-    let link = Link { purpose: LinkPurpose::Respond, id: eve.as_uuid(), expires_at: at("2026-11-24T10:00:00Z") };
+    let expires_at = at("2026-11-24T10:00:00Z");
+    let link = Link { purpose: LinkPurpose::Respond, id: eve.as_uuid(), expires_at, version: Some(1) };
     let token = PlainLinks.url(&link);
-    assert_eq!(world.app.invitation(&token).await.expect("an invitation").participant.id, eve);
-    world.app.respond_by_link(&token, MeetingResponse::Declined, None).await.expect("an answer");
+    assert_eq!(world.app.invitation(&token).await.expect("an invitation").invitation.participant.id, eve);
+    world.app.respond_by_link(&token, MeetingResponse::Declined, None, None).await.expect("an answer");
     assert_eq!(world.told_at("2026-11-23T09:45:00Z").await, ["ada: Soon", "bob: Soon"]);
     let of = |link: Link| PlainLinks.url(&link);
     let wrong = [
@@ -245,7 +251,7 @@ pub(super) async fn a_guest_answers_by_link_until_they_are_taken_off(open: Arc<d
         assert!(matches!(world.app.invitation(&token).await, Err(Error::NotFound(_))), "{token}");
     }
     world.app.remove_participant(board.ada, board.id, eve, Expect::Any).await.expect("removed");
-    let answer = world.app.respond_by_link(&token, MeetingResponse::Accepted, None).await;
+    let answer = world.app.respond_by_link(&token, MeetingResponse::Accepted, None, None).await;
     assert!(matches!(answer, Err(Error::NotFound(_))), "{answer:?}");
     assert_eq!(world.told_at("2026-11-23T11:30:00Z").await, ["eve: Cancelled"]);
     assert_eq!(world.told_at("2026-11-23T12:00:00Z").await, NOBODY);

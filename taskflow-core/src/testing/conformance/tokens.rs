@@ -100,7 +100,7 @@ async fn mailed(world: &World, purpose: LinkPurpose) -> String {
     });
     let id = id.expect("a mail with such a link");
     let token = world.storage.token(id).await.expect("a read").expect("behind every link");
-    PlainLinks.url(&Link { purpose, id: id.as_uuid(), expires_at: token.expires_at })
+    PlainLinks.url(&Link { purpose, id: id.as_uuid(), expires_at: token.expires_at, version: None })
 }
 
 pub(super) async fn who_verifies_their_address_finds_the_meetings_that_wait_for_it(open: Arc<dyn OpenStore>) {

@@ -128,7 +128,7 @@ impl Play<'_> {
                 };
                 let response = MeetingResponse::ALL[usize::from(how)];
                 let comment = (how == 3).then(|| "perhaps".parse().expect("a comment"));
-                shown(&self.app.respond(Actor::User(who), id, response, comment).await)
+                shown(&self.app.respond(Actor::User(who), id, response, comment, None).await)
             }
             MeetingStep::Choose(which, who, how) => {
                 let (Some((_, id)), Some(who)) = (self.organized(which), pick(&self.users, who)) else {

@@ -29,16 +29,18 @@ pub(super) enum What {
         minutes: u32,
         people: Vec<Who>,
     },
-    /// Moved to another wall clock time of its zone.
-    Moved(NaiveDateTime),
+    /// Moved to another wall clock time of its zone; who has declined that, as the service says: whether an answer stands is
+    /// not for this to find out.
+    Moved(NaiveDateTime, BTreeSet<Who>),
     /// Reminds those who have not chosen themselves this many minutes before.
     Reminds(u32),
     Cancelled,
-    Restored,
+    /// On again, with those who have declined it.
+    Restored(BTreeSet<Who>),
     /// Ended early; moving it makes it a meeting that is yet to come.
     Ended,
-    /// Invited, or invited again as if for the first time.
-    Invited(Who),
+    /// Invited, or invited again with the minutes they chose; whether they have declined, as the service says.
+    Invited(Who, bool),
     /// Taken off, or left.
     TakenOff(Who),
     /// Answered that they come, or may come; or that they do not.
@@ -130,19 +132,29 @@ fn after(before: Option<State>, what: &What) -> State {
     let mut person = |who: &Who, change: &dyn Fn(&mut Person)| change(state.people.entry(who.clone()).or_default());
     match what {
         What::Called { .. } => panic!("a meeting is called once"),
-        What::Moved(wall) => {
+        What::Moved(wall, declined) => {
             let starts_at = state.zone.instant(*wall);
             state.ended &= starts_at == state.starts_at;
             state.starts_at = starts_at;
+            answers(&mut state.people, declined);
         }
         What::Reminds(minutes) => state.minutes = *minutes,
         What::Cancelled => state.cancelled = true,
-        What::Restored => state.cancelled = false,
+        What::Restored(declined) => {
+            state.cancelled = false;
+            answers(&mut state.people, declined);
+        }
         What::Ended => state.ended = true,
-        What::Invited(who) => person(who, &|person| *person = Person { is_in: true, ..Person::default() }),
+        What::Invited(who, declined) => {
+            person(who, &|person| (person.is_in, person.declined) = (true, *declined));
+        }
         What::TakenOff(who) => person(who, &|person| person.is_in = false),
         What::Answered(who, comes) => person(who, &|person| person.declined = !comes),
         What::Chose(who, minutes) => person(who, &|person| person.own.clone_from(minutes)),
     }
     state
+}
+
+fn answers(people: &mut BTreeMap<Who, Person>, declined: &BTreeSet<Who>) {
+    people.iter_mut().for_each(|(who, person)| person.declined = declined.contains(who));
 }

@@ -84,6 +84,8 @@ fn rendered(
     };
     let changes = match word {
         Word::Outdated { was: Some(was), .. } => Some(words.changes(was, &meeting.facts())?),
+        // Since the mail that led here.
+        Word::None => page.was.as_ref().map(|was| words.changes(was, &meeting.facts())).transpose()?,
         _ => None,
     };
     let comment = match word {
@@ -224,6 +226,7 @@ mod tests {
             participant,
             shown: ParticipantsShown::Counts,
             chosen: None,
+            was: None,
             locale: Locale::en(),
             time_zone: zone,
         }

@@ -6,10 +6,10 @@ use poem::web::Data;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
-use taskflow_core::{Answered, MeetingDetails, MeetingId, ParticipantId};
+use taskflow_core::{Answered, Error, MeetingDetails, MeetingId, ParticipantId};
 
 use super::forms::MeetingBody;
-use super::people::{InviteesBody, ParticipantBody, ResponseBody, RoleBody};
+use super::people::{GivenResponse, InviteesBody, ParticipantBody, ResponseBody, RoleBody};
 use super::{kept, settled};
 use crate::api::answer::{Found, Gone};
 use crate::api::body::Body;
@@ -89,7 +89,10 @@ impl ParticipantsApi {
         settled(service, caller, id, expect, result).await.map(|()| Gone::Gone)
     }
 
-    /// Answer to an invitation
+    /// Answer an invitation
+    ///
+    /// An answer belongs to what was shown: with `version`, the answer is refused with 409 (`outdated`) when time or place
+    /// have changed since that version; `current` holds the meeting as it is now.
     #[oai(path = "/:id/respond", method = "post", operation_id = "respond")]
     async fn respond(
         &self,
@@ -98,7 +101,11 @@ impl ParticipantsApi {
         id: Path<Val<MeetingId>>,
         Body(body): Body<ResponseBody>,
     ) -> Result<Json<ParticipantBody>, ApiError> {
-        let (response, comment) = body.read()?;
-        Ok(Json(service.app.respond(caller.actor(), id.0.0, response, comment).await?.into()))
+        let GivenResponse { response, comment, version } = body.read()?;
+        match service.app.respond(caller.actor(), id.0.0, response, comment, version).await {
+            Ok(participant) => Ok(Json(participant.into())),
+            Err(Error::Outdated(outdated)) => Err(super::outdated(service, *outdated)),
+            Err(error) => Err(error.into()),
+        }
     }
 }

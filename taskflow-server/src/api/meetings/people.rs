@@ -104,6 +104,21 @@ pub(in crate::api) struct ResponseBody {
     /// What they add.
     #[oai(nullable)]
     comment: Field<Remark>,
+    /// The version of the meeting that was shown. When time or place differ by now, the answer is refused with 409. Left
+    /// out, the answer is to the meeting as it is.
+    #[oai(nullable)]
+    version: Field<MeetingVersion>,
+}
+
+/// The version of a meeting, from 1 on; a number, or its digits as forms send them.
+#[derive(Debug)]
+pub(in crate::api) struct MeetingVersion(u64);
+
+/// An answer as it was sent.
+pub(in crate::api) struct GivenResponse {
+    pub(in crate::api) response: MeetingResponse,
+    pub(in crate::api) comment: Option<Comment>,
+    pub(in crate::api) version: Option<u64>,
 }
 
 /// What somebody can be invited as.
@@ -198,11 +213,20 @@ impl RoleBody {
 }
 
 impl ResponseBody {
-    pub(in crate::api) fn read(self) -> Result<(MeetingResponse, Option<Comment>), ApiError> {
+    /// The comment as it was sent, if it can be one.
+    pub(in crate::api) fn comment(&self) -> Option<Comment> {
+        match &self.comment {
+            Field::Value(Remark(comment)) => comment.clone(),
+            Field::Absent | Field::Null | Field::Bad(_) => None,
+        }
+    }
+
+    pub(in crate::api) fn read(self) -> Result<GivenResponse, ApiError> {
         let mut findings = Findings::default();
         let response = findings.required("response", self.response).map(|Reply(response)| response);
         let comment = findings.optional("comment", self.comment).and_then(|Remark(comment)| comment);
-        findings.finish(response.map(|response| (response, comment)))
+        let version = findings.optional("version", self.version).map(|MeetingVersion(version)| version);
+        findings.finish(response.map(|response| GivenResponse { response, comment, version }))
     }
 }
 
@@ -251,6 +275,23 @@ choices! {
         "must be attendee or optional; the organizer is who calls the meeting";
     Reply(MeetingResponse): [MeetingResponse::Accepted, MeetingResponse::Declined, MeetingResponse::Tentative],
         "must be accepted, declined or tentative";
+}
+
+impl Wire for MeetingVersion {
+    fn schema() -> MetaSchema {
+        MetaSchema { minimum: Some(1.0), example: Some(json!(3)), ..MetaSchema::new("integer") }
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+        let version = value.as_u64().or_else(|| value.as_str().and_then(digits));
+        let version = version.filter(|version| *version >= 1);
+        version.map(Self).ok_or_else(|| "must be the version of the meeting, a whole number from 1 on".to_owned())
+    }
+
+    fn write(&self) -> Value {
+        json!(self.0)
+    }
 }
 
 impl Wire for Remark {
@@ -375,8 +416,23 @@ mod tests {
     #[test]
     fn an_empty_comment_is_none() {
         let read = |body: Value| ResponseBody::parse_from_json(Some(body)).expect("an object").read();
-        let (response, comment) = read(json!({ "response": "accepted", "comment": " " })).expect("an answer");
-        assert_eq!((response, comment), (MeetingResponse::Accepted, None));
+        let given = read(json!({ "response": "accepted", "comment": " " })).expect("an answer");
+        assert_eq!((given.response, given.comment), (MeetingResponse::Accepted, None));
+    }
+
+    #[test]
+    fn an_answer_names_the_version_it_is_to_as_a_number_or_as_forms_send_it() {
+        let read = |version: Value| {
+            let body = json!({ "response": "accepted", "version": version });
+            ResponseBody::parse_from_json(Some(body)).expect("an object").read().map(|given| given.version)
+        };
+        for (version, is) in [(json!(7), Some(7)), (json!("7"), Some(7)), (Value::Null, None)] {
+            assert_eq!(read(version).expect("an answer"), is);
+        }
+        for version in [json!(0), json!(-1), json!("0"), json!("+1"), json!(""), json!(1.5), json!(true)] {
+            assert!(matches!(read(version), Err(ApiError::Invalid(errors)) if errors[0].field == "version"));
+        }
+        let read = |body: Value| ResponseBody::parse_from_json(Some(body)).expect("an object").read();
         assert!(read(json!({ "response": "pending" })).is_err() && read(json!({})).is_err());
     }
 }

@@ -90,8 +90,12 @@ impl App {
             // People before the meeting: who answers or is moved in between is seen with a meeting at least as new.
             facts.participants = self.store.participants_by_id(&Vec::from_iter(participants)).await?;
             facts.meetings = self.store.meetings_by_id(&Vec::from_iter(meetings), Viewer::Anyone).await?;
-            let of = |participant: &Participant| Some((participant.meeting_id, participant.told?.version));
-            let told: BTreeSet<_> = facts.participants.values().flatten().filter_map(of).collect();
+            let of = |one: &Participant| {
+                let versions = [one.told.map(|told| told.version), one.answered_since_told()];
+                let meeting = one.meeting_id;
+                versions.into_iter().flatten().map(move |version| (meeting, version))
+            };
+            let told: BTreeSet<_> = facts.participants.values().flatten().flat_map(of).collect();
             if !told.is_empty() {
                 facts.revisions = self.store.revisions(&Vec::from_iter(told)).await?;
             }

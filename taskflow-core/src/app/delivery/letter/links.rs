@@ -20,7 +20,7 @@ impl App {
     /// from what is stored, so that a repeated mail is the same mail.
     pub(super) fn letter_links(&self, topic: &Topic, user: Option<UserId>, due_at: Timestamp) -> LetterLinks {
         let Some(links) = self.links.as_ref() else { return LetterLinks::default() };
-        let url = |purpose, id, expires_at| links.url(&Link { purpose, id, expires_at });
+        let url = |purpose, id, expires_at| links.url(&Link { purpose, id, expires_at, version: None });
         let tasks = topic.tasks().into_iter().map(|task| {
             let task_url = |action| url(LinkPurpose::Task(action), task.id.as_uuid(), due_at + TASK_LINKS_LIVE);
             let links = match topic.offers_task_actions() && task.is_open() {
@@ -56,7 +56,7 @@ impl App {
 /// Where a participant sees the meeting and answers.
 pub(in crate::app) fn respond_link(meeting: &Meeting, participant: &Participant) -> Link {
     let expires_at = meeting_links_expire(meeting);
-    Link { purpose: LinkPurpose::Respond, id: participant.id.as_uuid(), expires_at }
+    Link { purpose: LinkPurpose::Respond, id: participant.id.as_uuid(), expires_at, version: Some(meeting.version) }
 }
 
 fn meeting_links_expire(meeting: &Meeting) -> Timestamp {

@@ -63,6 +63,14 @@ impl App {
                 *reads = who_reads(meeting, participant, facts)?;
                 let known = participant.told.and_then(|told| facts.revisions.get(&(meeting.id, told.version)));
                 let known = found(known)?.map(|revision| &revision.facts);
+                let known = match participant.answered_since_told() {
+                    // They answered something that they were not told by mail, and are asked again.
+                    Some(version) if known.is_some_and(|known| *known == meeting.facts()) => {
+                        let answered = found(facts.revisions.get(&(meeting.id, version)))?;
+                        answered.map(|revision| &revision.facts).or(known)
+                    }
+                    Some(_) | None => known,
+                };
                 let news = news(meeting, participant, known);
                 let before = match notice {
                     Notice::MeetingInvite { .. } => NoticeKind::MeetingCancel,

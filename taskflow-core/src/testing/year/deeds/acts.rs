@@ -1,5 +1,6 @@
 //! Doing it: each deed by its use case, and written down for who works out what must come of it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::NaiveDateTime;
@@ -26,7 +27,8 @@ impl Player<'_> {
         known.ends_at = starts_at + Duration::from_mins(30);
         known.starts_at = starts_at;
         known.walls.push(wall);
-        self.did(n, What::Moved(wall));
+        let declined = self.declined(n, actor).await;
+        self.did(n, What::Moved(wall, declined));
     }
 
     pub(super) async fn cancel(&mut self, n: usize, actor: Actor) {
@@ -38,7 +40,15 @@ impl Player<'_> {
     pub(super) async fn restore(&mut self, n: usize, actor: Actor) {
         self.app.restore_meeting(actor, self.meetings[n].id).await.expect("restored");
         self.meetings[n].cancelled = false;
-        self.did(n, What::Restored);
+        let declined = self.declined(n, actor).await;
+        self.did(n, What::Restored(declined));
+    }
+
+    /// Who in the meeting does not come.
+    async fn declined(&self, n: usize, organizer: Actor) -> BTreeSet<Who> {
+        let details = self.app.meeting(organizer, self.meetings[n].id).await.expect("a meeting");
+        let declined = details.participants.iter().filter(|one| one.response == MeetingResponse::Declined);
+        declined.map(|one| one.email.to_string()).collect()
     }
 
     pub(super) async fn invite(&mut self, n: usize, actor: Actor) {
@@ -48,7 +58,8 @@ impl Player<'_> {
         let invitees = vec![invitee(name(&who))];
         self.app.add_participants(actor, self.meetings[n].id, invitees, Expect::Any).await.expect("invited");
         self.meetings[n].people.insert(who.clone());
-        self.did(n, What::Invited(who));
+        let declined = self.declined(n, actor).await.contains(&who);
+        self.did(n, What::Invited(who, declined));
     }
 
     /// The participant of that address, as the service knows them.
@@ -78,13 +89,13 @@ impl Player<'_> {
         let response = answers[self.chance.below(3) as usize];
         match self.actor(&who) {
             Some(actor) => {
-                self.app.respond(actor, self.meetings[n].id, response, None).await.expect("an answer");
+                self.app.respond(actor, self.meetings[n].id, response, None, None).await.expect("an answer");
             }
             None => {
                 let Some(guest) = self.participant(n, &who).await else { return };
                 let (purpose, id) = (LinkPurpose::Respond, guest.id.as_uuid());
-                let link = PlainLinks.url(&Link { purpose, id, expires_at: Timestamp::MAX });
-                self.app.respond_by_link(&link, response, None).await.expect("an answer");
+                let link = PlainLinks.url(&Link { purpose, id, expires_at: Timestamp::MAX, version: None });
+                self.app.respond_by_link(&link, response, None, None).await.expect("an answer");
             }
         }
         self.did(n, What::Answered(who, response != MeetingResponse::Declined));

@@ -1,0 +1,107 @@
+//! Which answers stand when a meeting changes: an answer belongs to what was shown (RFC 5546 §2.1.4, RFC 6638 §3.2.8).
+
+use std::collections::BTreeSet;
+
+use super::{MeetingDetails, MeetingFacts, MeetingResponse, Participant};
+
+/// An answer to the meeting as it was before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutdatedAnswer {
+    /// The meeting as it was shown; `None` when that is not known any more.
+    pub was: Option<MeetingFacts>,
+    /// The meeting as it is now, with those who are in it.
+    pub now: MeetingDetails,
+}
+
+impl MeetingFacts {
+    /// Whether an answer to this is an answer to `other`: time and place are the same (RFC 5546 §2.1.4). A title or a
+    /// description makes no difference.
+    #[must_use]
+    pub fn same_time_and_place(&self, other: &Self) -> bool {
+        self.place_and_time() == other.place_and_time()
+    }
+}
+
+impl Participant {
+    /// What they answered last, also when they are asked again since.
+    #[must_use]
+    pub fn last_response(&self) -> MeetingResponse {
+        self.reset_response.unwrap_or(self.response)
+    }
+
+    /// The version they answered, when they are asked again and were told nothing since.
+    #[must_use]
+    pub fn answered_since_told(&self) -> Option<u64> {
+        let told = self.told.map_or(0, |told| told.version);
+        self.answered_version.filter(|version| self.reset_response.is_some() && *version > told)
+    }
+
+    /// Asked again: the answer is void, comment and chosen reminders stay. An answer from before versions were kept was
+    /// given to `version`.
+    fn asked_again(&self, version: u64) -> Self {
+        Self {
+            response: MeetingResponse::Pending,
+            reset_response: Some(self.last_response()),
+            answered_version: self.answered_version.or(Some(version)),
+            proposed_start: None,
+            ..self.clone()
+        }
+    }
+
+    /// With the answer that they gave last.
+    fn with_last_response(&self) -> Self {
+        Self { response: self.last_response(), reset_response: None, ..self.clone() }
+    }
+
+    /// Whether their last answer stands for `is`: they gave it to the same time and place, and were told of no other
+    /// since. `facts_at` knows what the meeting was like from one of its versions on.
+    fn stands_for<'a>(&self, is: &MeetingFacts, facts_at: impl Fn(u64) -> Option<&'a MeetingFacts>) -> bool {
+        let same = |version| facts_at(version).is_some_and(|facts| facts.same_time_and_place(is));
+        let told = self.told.filter(|told| self.answered_version.is_none_or(|answered| told.version > answered));
+        self.answered_version.is_none_or(same) && told.is_none_or(|told| told.on && same(told.version))
+    }
+}
+
+/// Whose answers a change of the meeting puts into question: everybody's who is in it and has answered, except the
+/// organizer's, when time or place differ or the meeting is on again; else those of who came back.
+fn in_question<'a>(before: &'a MeetingDetails, after: &'a MeetingDetails) -> impl Iterator<Item = &'a Participant> {
+    let (was, is) = (&before.meeting, &after.meeting);
+    let everybody =
+        !was.facts().same_time_and_place(&is.facts()) || (was.cancelled_at.is_some() && is.cancelled_at.is_none());
+    let stayed = move |one: &Participant| before.participants.iter().any(|old| old.id == one.id && old.is_in());
+    after.participants.iter().filter(move |one| {
+        let answered = one.last_response() != MeetingResponse::Pending;
+        one.is_in() && !one.is_organizer() && answered && (everybody || !stayed(one))
+    })
+}
+
+/// The versions of the meeting that [`keep_what_stands`] needs to know.
+pub(crate) fn versions_in_question(before: &MeetingDetails, after: &MeetingDetails) -> BTreeSet<u64> {
+    let of = |one: &Participant| [one.answered_version, one.told.map(|told| told.version)];
+    in_question(before, after).flat_map(of).flatten().collect()
+}
+
+/// `after` with the answers that stand: all others are void and asked for again; one that was void and fits again, because
+/// edits undid each other before anybody was told, counts again.
+pub(crate) fn keep_what_stands<'a>(
+    before: &MeetingDetails,
+    after: &MeetingDetails,
+    facts_at: impl Fn(u64) -> Option<&'a MeetingFacts>,
+) -> MeetingDetails {
+    let (was, is) = (before.meeting.facts(), after.meeting.facts());
+    let mut result = after.clone();
+    let ids: BTreeSet<_> = in_question(before, after).map(|one| one.id).collect();
+    for one in result.participants.iter_mut().filter(|one| ids.contains(&one.id)) {
+        // Answers from before versions were kept were given to what was so until now.
+        let unknown = one.answered_version.is_none() && !was.same_time_and_place(&is);
+        let decided = match !unknown && one.stands_for(&is, &facts_at) {
+            true => one.with_last_response(),
+            false => one.asked_again(before.meeting.version),
+        };
+        let old = before.participants.iter().find(|old| old.id == one.id);
+        let version = old.map_or(decided.version, |old| old.version);
+        let same = old.is_some_and(|old| *old == Participant { version, ..decided.clone() });
+        *one = Participant { version: if same || old.is_none() { version } else { version + 1 }, ..decided };
+    }
+    result
+}
