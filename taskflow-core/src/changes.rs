@@ -105,12 +105,14 @@ pub enum Write {
         /// The version of the database.
         tzdb: String,
     },
-    /// A new participant; `Stale` when their account is gone, and when the address is in the meeting already.
+    /// A new participant; `Stale` when their account is gone, when the address is in the meeting already, and when they are
+    /// a guest although the address is verified to be an account's by now.
     InsertParticipant(Participant),
     /// A participant after a change, in everything but [`told`](Participant::told); `Stale` unless the stored version is
     /// one less, and when their account is gone.
     UpdateParticipant(Participant),
-    /// Makes this account the one of all guests with this address, wherever it is not in the meeting already.
+    /// Makes this account the one of all guests with this address, wherever it has no participant in the meeting already.
+    /// Guests for whom another participant stands stay as they are.
     LinkGuests {
         /// The address, shown to be theirs.
         email: EmailAddress,

@@ -1,5 +1,6 @@
 //! A gathering of people at a time: its state and its legal transitions. No input or output here.
 
+mod merge;
 mod news;
 mod participant;
 mod standing;
@@ -17,6 +18,7 @@ use crate::{
     ReminderMinutes, TZDB_VERSION, Timestamp, UserId, Zone,
 };
 
+pub(crate) use merge::merge_guest;
 pub use news::{MeetingFacts, News, Revision, Told, news};
 pub(crate) use standing::{keep_what_stands, versions_in_question};
 

@@ -265,6 +265,16 @@ impl Store for MemoryStore {
         Ok(found.filter_map(|key| Some((key.clone(), state.suppressions.get(&key)?.clone()))).collect())
     }
 
+    async fn meetings_with_two(
+        &self,
+        email: &EmailAddress,
+        user: UserId,
+        limit: u32,
+    ) -> Result<Vec<MeetingId>, StoreError> {
+        let found = self.state().meetings_with_two(&email.key(), user);
+        Ok(found.into_iter().rev().take(limit as usize).collect())
+    }
+
     async fn suppressions_after(&self, after: Option<&str>, size: u32) -> Result<Vec<Suppression>, StoreError> {
         let state = self.state();
         let later = state.suppressions.iter().filter(|(key, _)| after.is_none_or(|after| key.as_str() > after));

@@ -346,6 +346,15 @@ impl Store for PgStore {
         suppressions::suppressed(self, addresses).await
     }
 
+    async fn meetings_with_two(
+        &self,
+        email: &EmailAddress,
+        user: UserId,
+        limit: u32,
+    ) -> Result<Vec<MeetingId>, StoreError> {
+        meetings::participants::meetings_with_two(self, email, user, limit).await
+    }
+
     async fn suppressions_after(&self, after: Option<&str>, size: u32) -> Result<Vec<Suppression>, StoreError> {
         suppressions::after(self, after, size).await
     }

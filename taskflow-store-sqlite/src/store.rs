@@ -294,6 +294,15 @@ impl Store for SqliteStore {
         suppressions::suppressed(&self.reader()?, addresses).await
     }
 
+    async fn meetings_with_two(
+        &self,
+        email: &EmailAddress,
+        user: UserId,
+        limit: u32,
+    ) -> Result<Vec<MeetingId>, StoreError> {
+        meetings::meetings_with_two(&self.reader, email, user, limit).await
+    }
+
     async fn suppressions_after(&self, after: Option<&str>, size: u32) -> Result<Vec<Suppression>, StoreError> {
         suppressions::after(&self.reader()?, after, size).await
     }

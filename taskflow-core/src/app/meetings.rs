@@ -2,6 +2,7 @@
 
 mod answers;
 mod changes;
+mod merges;
 mod people;
 mod problems;
 mod reminders;
@@ -10,6 +11,8 @@ mod repair;
 pub use answers::{LinkedInvitation, ReplyTaken};
 pub use reminders::Reminded;
 pub use repair::RepairReport;
+
+pub(super) use changes::SAME_PERSON;
 
 use std::collections::HashMap;
 

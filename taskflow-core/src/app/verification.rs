@@ -24,6 +24,7 @@ impl App {
             let (token, user) = self.behind_link(TokenPurpose::VerifyEmail, link).await?;
             let now = self.clock.now();
             if user.email_verified {
+                self.merge_the_rest(&user).await?;
                 return Ok(user);
             }
             if !token.is_good(now) {
@@ -35,6 +36,7 @@ impl App {
             if !race.lost(&result) {
                 result?;
                 self.link_was_used(&verified.email).await?;
+                self.merge_the_rest(&verified).await?;
                 return Ok(verified);
             }
         }
@@ -50,7 +52,9 @@ impl App {
             let after = before.verified(now);
             let result = self.commit(&self.verification(&before, &after, now).await?).await;
             if !race.lost(&result) {
-                return result.map(|()| after);
+                result?;
+                self.merge_the_rest(&after).await?;
+                return Ok(after);
             }
         }
     }
@@ -97,6 +101,7 @@ impl App {
             .and(self.password_changes(&user, Recipient::User(user.id), password, now));
         self.commit(&changes).await?;
         self.link_was_used(&verified.email).await?;
+        self.merge_the_rest(&verified).await?;
         Ok(verified)
     }
 
@@ -125,8 +130,8 @@ impl App {
         Changes::new().write(write).deliver([self.mail_of(&token)])
     }
 
-    /// What follows when an address is shown to be somebody's: the guests of that address are them, and their screens hear
-    /// of the meetings that appear by that.
+    /// What follows when an address is shown to be somebody's: the guests of that address are them, also where they are in
+    /// the meeting already, and their screens hear of the meetings that appear by that.
     async fn verification(&self, before: &User, after: &User, now: Timestamp) -> Result<Changes, Error> {
         if before.email_verified {
             return Ok(Changes::new());
@@ -135,6 +140,7 @@ impl App {
         let linked = Changes::new()
             .write(Write::UpdateUser(after.clone()))
             .write(Write::LinkGuests { email: after.email.clone(), user_id: after.id });
+        let linked = linked.and(self.merges(after, now).await?);
         let tell = |id| Announcement::joined(self.event_id(now), id, after.id, now);
         Ok(joined.into_iter().map(tell).fold(linked, Changes::announce))
     }

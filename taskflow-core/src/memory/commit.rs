@@ -79,7 +79,11 @@ impl State {
                     return Err(StoreError::Stale { write });
                 }
                 Write::InsertParticipant(new) => {
-                    if self.participants_of(new.meeting_id).any(|row| row.email.key() == new.email.key()) {
+                    let key = new.email.key();
+                    let known = |id: &UserId| self.users.get(id).is_some_and(|user| user.email_verified);
+                    let is_somebody =
+                        new.user_id.is_none() && self.unique.get(&(UniqueField::Email, key.clone())).is_some_and(known);
+                    if is_somebody || self.participants_of(new.meeting_id).any(|row| row.email.key() == key) {
                         return Err(StoreError::Stale { write });
                     }
                     None
@@ -243,6 +247,7 @@ impl State {
         let there: HashSet<_> =
             self.participants.values().filter(|row| row.user_id == Some(user)).map(|row| row.meeting_id).collect();
         let guests = self.participants.values_mut().filter(|row| row.user_id.is_none() && row.email.key() == email);
+        let guests = guests.filter(|row| row.merged_into.is_none());
         for guest in guests.filter(|row| !there.contains(&row.meeting_id)) {
             guest.user_id = Some(user);
             guest.version += 1;

@@ -37,6 +37,16 @@ impl State {
         })
     }
 
+    /// The meetings in which somebody has a participant beside a guest of this address, one of them in it.
+    pub(super) fn meetings_with_two(&self, email: &str, user: UserId) -> BTreeSet<MeetingId> {
+        let guest = |row: &&Participant| row.user_id.is_none() && row.merged_into.is_none() && row.email.key() == email;
+        let own = |guest: &&Participant| {
+            let mut people = self.participants_of(guest.meeting_id);
+            people.any(|row| row.user_id == Some(user) && (row.is_in() || guest.is_in()))
+        };
+        self.participants.values().filter(guest).filter(own).map(|row| row.meeting_id).collect()
+    }
+
     /// The meetings that are not cancelled and that somebody comes into when the guests of this address become them.
     pub(super) fn guest_meetings(&self, email: &str, user: UserId) -> BTreeSet<MeetingId> {
         let guests = self.participants.values().filter(|one| one.user_id.is_none() && one.email.key() == email);

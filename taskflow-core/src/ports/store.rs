@@ -130,6 +130,15 @@ pub trait Store: Send + Sync {
     /// Returns the suppressions of these addresses, by their keys.
     async fn suppressed(&self, addresses: &[EmailAddress]) -> Result<HashMap<String, Suppression>, StoreError>;
 
+    /// Up to `limit` meetings, those created last first, in which somebody has a participant of their own beside a guest of
+    /// this address who [stands for themselves](crate::Participant::merged_into), and at least one of the two is in it.
+    async fn meetings_with_two(
+        &self,
+        email: &EmailAddress,
+        user: UserId,
+        limit: u32,
+    ) -> Result<Vec<MeetingId>, StoreError>;
+
     /// Up to `size` suppressions after `after` by the keys of their addresses (bytes).
     async fn suppressions_after(&self, after: Option<&str>, size: u32) -> Result<Vec<Suppression>, StoreError>;
 

@@ -238,6 +238,10 @@ const INSERT: &str = "
         reset_response text, proposed_start timestamptz, locale text, time_zone text, delivery_problem text,
         reminders integer[], told_version bigint, told_on boolean, removed_at timestamptz, merged_into uuid,
         version bigint)
+    WHERE user_id IS NOT NULL OR NOT EXISTS (
+        SELECT 1
+        FROM taskflow.users AS known
+        WHERE known.email_key = r.email_key AND known.email_verified)
     ORDER BY id
     ON CONFLICT (meeting_id, email_key) DO NOTHING
     RETURNING id";
@@ -306,6 +310,34 @@ const GUEST_MEETINGS: &str = "
     ORDER BY g.meeting_id DESC
     LIMIT $3";
 
+/// Up to `limit` meetings in which `user` has a participant beside a guest of the address, those created last first.
+pub(crate) async fn meetings_with_two(
+    store: &PgStore,
+    email: &EmailAddress,
+    user: UserId,
+    limit: u32,
+) -> Result<Vec<MeetingId>, StoreError> {
+    let query = || sqlx::query_scalar(MEETINGS_WITH_TWO).bind(email.key()).bind(user.as_uuid()).bind(i64::from(limit));
+    let ids: Vec<Uuid> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+    Ok(ids.into_iter().map(MeetingId::from_uuid).collect())
+}
+
+/// As in [`GUEST_MEETINGS`].
+const MEETINGS_WITH_TWO: &str = "
+    SELECT g.meeting_id
+    FROM (
+        SELECT meeting_id, removed_at
+        FROM taskflow.meeting_participants
+        WHERE user_id IS NULL AND email_key = $1 AND merged_into IS NULL
+        OFFSET 0) AS g
+    WHERE EXISTS (
+            SELECT 1
+            FROM taskflow.meeting_participants AS o
+            WHERE o.meeting_id = g.meeting_id AND o.user_id = $2
+                AND (o.removed_at IS NULL OR g.removed_at IS NULL))
+    ORDER BY g.meeting_id DESC
+    LIMIT $3";
+
 /// Gives guests the account that their address turned out to belong to.
 pub(super) async fn link(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
     rows.run(conn, LINK).await.map(drop)
@@ -318,6 +350,7 @@ const LINK: &str = "
         SELECT l.id, r.user_id
         FROM json_to_recordset($1::json) AS r (email_key text, user_id uuid)
         JOIN taskflow.meeting_participants AS l ON l.email_key = r.email_key AND l.user_id IS NULL
+            AND l.merged_into IS NULL
         WHERE NOT EXISTS (
             SELECT 1
             FROM taskflow.meeting_participants AS o

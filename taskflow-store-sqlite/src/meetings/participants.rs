@@ -256,7 +256,8 @@ pub(super) async fn insert(conn: &mut SqliteConnection, rows: &Rows) -> Result<(
     rows.apply_all(conn, INSERT).await
 }
 
-/// The condition leaves out people whose account is gone, the conflict those whose address is there already.
+/// The condition leaves out people whose account is gone and guests who have one by now, the conflict those whose address
+/// is there already.
 const INSERT: &str = "
     INSERT INTO taskflow_meeting_participants (id, meeting_id, user_id, email, email_key, name, role, response_status,
         comment, responded_at, answered_version, reset_response, proposed_start, locale, time_zone, delivery_problem,
@@ -269,7 +270,10 @@ const INSERT: &str = "
         j.value ->> 'merged_into', j.value ->> 'version'
     FROM json_each(?1) AS j
     LEFT JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id'
-    WHERE u.id IS NOT NULL OR j.value ->> 'user_id' IS NULL
+    WHERE u.id IS NOT NULL
+        OR (j.value ->> 'user_id' IS NULL AND NOT EXISTS (
+            SELECT 1 FROM taskflow_users AS known
+            WHERE known.email_key = j.value ->> 'email_key' AND known.email_verified))
     ON CONFLICT (meeting_id, email_key) DO NOTHING
     RETURNING id";
 
@@ -295,6 +299,29 @@ const GUEST_MEETINGS: &str = "
     ORDER BY p.meeting_id DESC
     LIMIT ?3";
 
+/// Up to `limit` meetings in which `user` has a participant beside a guest of the address, those created last first.
+pub(crate) async fn meetings_with_two(
+    pool: &SqlitePool,
+    email: &EmailAddress,
+    user: UserId,
+    limit: u32,
+) -> Result<Vec<MeetingId>, StoreError> {
+    let query = sqlx::query_scalar(MEETINGS_WITH_TWO).bind(email.key()).bind(user.to_string()).bind(limit);
+    let ids: Vec<String> = query.fetch_all(pool).await.map_err(store_error)?;
+    Ok(ids.iter().map(|id| TABLE.value("meeting_id", id)).collect::<Result<_, _>>()?)
+}
+
+const MEETINGS_WITH_TWO: &str = "
+    SELECT g.meeting_id
+    FROM taskflow_meeting_participants AS g
+    WHERE g.user_id IS NULL AND g.email_key = ?1 AND g.merged_into IS NULL
+        AND EXISTS (
+            SELECT 1 FROM taskflow_meeting_participants AS o
+            WHERE o.user_id = ?2 AND o.meeting_id = g.meeting_id
+                AND (o.removed_at IS NULL OR g.removed_at IS NULL))
+    ORDER BY g.meeting_id DESC
+    LIMIT ?3";
+
 /// Gives guests the account that their address turned out to be of; `Stale` when it is gone.
 pub(super) async fn link(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     rows.apply_all(conn, LINK).await
@@ -308,6 +335,7 @@ const LINK: &str = "
     CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id'
     WHERE taskflow_meeting_participants.user_id IS NULL
         AND taskflow_meeting_participants.email_key = j.value ->> 'email_key'
+        AND taskflow_meeting_participants.merged_into IS NULL
         AND NOT EXISTS (
             SELECT 1 FROM taskflow_meeting_participants AS there
             WHERE there.meeting_id = taskflow_meeting_participants.meeting_id AND there.user_id = u.id);

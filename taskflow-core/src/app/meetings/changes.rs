@@ -35,7 +35,9 @@ impl App {
             let was_on = was.get(&participant.id).is_some_and(|p| p.is_in())
                 && before.is_some_and(|before| before.meeting.cancelled_at.is_none());
             let is_on = participant.is_in() && after.meeting.cancelled_at.is_none();
-            if participant.is_organizer() {
+            // Nor is anybody told that they are off who stays in it as another participant: a CANCEL would take the entry out
+            // of the calendar that the next update reaches.
+            if participant.is_organizer() || participant.merged_into.is_some() {
                 continue;
             }
             changes = changes.deliver(match (was_on, is_on) {
@@ -158,6 +160,9 @@ pub(super) fn people<'a>(participants: impl IntoIterator<Item = &'a Participant>
     accounts.into_iter().collect()
 }
 
+/// Why nothing is sent to a participant for whom another one stands.
+pub(in super::super) const SAME_PERSON: &str = "the same person is in the meeting under another address";
+
 /// For people who read the ledger.
 fn why_cancelled(before: Option<&MeetingDetails>, after: &MeetingDetails, reminder: &MeetingReminder) -> &'static str {
     let participant = after.participants.iter().find(|participant| participant.id == reminder.participant);
@@ -165,6 +170,7 @@ fn why_cancelled(before: Option<&MeetingDetails>, after: &MeetingDetails, remind
     match participant {
         _ if after.meeting.cancelled_at.is_some() => "the meeting was cancelled",
         _ if after.meeting.ended_at.is_some() => "the meeting was ended",
+        Some(participant) if participant.merged_into.is_some() => SAME_PERSON,
         Some(participant) if !participant.is_in() => "the participant is no longer in the meeting",
         Some(participant) if participant.response == MeetingResponse::Declined => "the participant declined",
         _ if moved => "the meeting was moved",

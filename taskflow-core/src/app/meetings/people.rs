@@ -246,15 +246,26 @@ impl App {
         let mut keys: Vec<_> = after.participants.iter().map(|one| one.email.key()).collect();
         for invitee in invitees {
             let key = invitee.email.key();
-            let user_id = known.get(&key).copied();
-            let same = |(one, theirs): &(&Participant, &String)| {
-                **theirs == key || (user_id.is_some() && one.user_id == user_id && one.is_in())
+            // An address that is nobody's now may have been somebody's when they were invited by it, or turned out to be the
+            // other address of somebody.
+            let place = keys.iter().position(|theirs| *theirs == key);
+            let row = place.map(|place| &after.participants[place]);
+            let user_id = known.get(&key).copied().or(row.and_then(|row| row.user_id));
+            let merged = row.and_then(|row| row.merged_into);
+            let same = |one: &Participant| {
+                row.is_some_and(|row| row.id == one.id)
+                    || (user_id.is_some() && one.user_id == user_id)
+                    || merged == Some(one.id)
             };
-            if after.participants.iter().zip(&keys).any(|pair| pair.0.is_in() && same(&pair)) {
+            if after.participants.iter().any(|one| one.is_in() && same(one)) {
                 continue;
             }
-            match after.participants.iter().zip(&keys).position(|pair| same(&pair)) {
-                Some(place) => after.participants[place] = after.participants[place].invite_again(invitee, user_id),
+            let merged = merged.and_then(|id| after.participants.iter().position(|one| one.id == id));
+            match merged.or(place) {
+                Some(place) => {
+                    after.participants[place] =
+                        after.participants[place].invite_again(invitee, user_id.or(after.participants[place].user_id))
+                }
                 None => {
                     let id = ParticipantId::from_uuid(self.ids.next(now));
                     after.participants.push(Participant::invited(id, before.meeting.id, invitee, user_id));

@@ -1,5 +1,6 @@
 //! The last look at what is to be told of a meeting.
 
+use super::super::super::meetings::SAME_PERSON;
 use super::super::App;
 use super::super::claim::A_MOMENT;
 use super::facts::MAY_HAVE_ARRIVED;
@@ -38,6 +39,9 @@ impl App {
         let Some(participant) = found(facts.participants.get(participant))? else {
             return Err(cancelled("the participant is gone"));
         };
+        if participant.merged_into.is_some() {
+            return Err(cancelled(SAME_PERSON));
+        }
         let invitation = || Box::new(self.addressed(meeting, participant));
         match notice {
             Notice::MeetingLeft { .. } => Ok((Topic::MeetingLeft(invitation()), None)),

@@ -1,0 +1,52 @@
+//! Guests who turn out to be somebody in the same meeting.
+
+use super::super::{App, Race};
+use crate::error::Error;
+use crate::meeting::merge_guest;
+use crate::ports::Viewer;
+use crate::{Actor, Changes, Expect, MeetingId, Timestamp, User};
+
+/// Meetings that are looked at together.
+const PAGE: u32 = 100;
+
+impl App {
+    /// What merges the participants of `user` with the guests of their address, in up to 100 meetings.
+    pub(in super::super) async fn merges(&self, user: &User, now: Timestamp) -> Result<Changes, Error> {
+        let mut changes = Changes::new();
+        for id in self.store.meetings_with_two(&user.email, user.id, PAGE).await? {
+            changes = changes.and(self.merge(user, id, now).await?);
+        }
+        Ok(changes)
+    }
+
+    /// Merges what is left after the address was verified: more meetings than one commit takes, and guests that came in
+    /// between. A meeting at a time, so that somebody who fails half-way tries again.
+    pub(in super::super) async fn merge_the_rest(&self, user: &User) -> Result<(), Error> {
+        loop {
+            let found = self.store.meetings_with_two(&user.email, user.id, PAGE).await?;
+            if found.is_empty() {
+                return Ok(());
+            }
+            for id in found {
+                let mut race = Race::new(Expect::Any);
+                loop {
+                    let result = self.commit(&self.merge(user, id, self.clock.now()).await?).await;
+                    if !race.lost(&result) {
+                        result?;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn merge(&self, user: &User, id: MeetingId, now: Timestamp) -> Result<Changes, Error> {
+        let before = match self.meeting_details(Viewer::Anyone, id).await {
+            Err(Error::NotFound(_)) => return Ok(Changes::new()),
+            details => details?,
+        };
+        // Who did it is nobody's business: it would tell that somebody in the meeting has an account.
+        let merged = merge_guest(&before, &user.email, user.id, now);
+        Ok(merged.map(|after| self.meeting_changes(Actor::System, Some(&before), &after, now)).unwrap_or_default())
+    }
+}
