@@ -3,8 +3,8 @@
 use crate::job::RunLease;
 use crate::{
     Announcement, Answer, Counts, Credential, DedupeKey, DeliveryId, EmailAddress, JobName, JobRun, KeptMail,
-    LeaseToken, Meeting, MeetingId, NewDelivery, Participant, Revision, RunId, Session, SessionId, Suppression, Task,
-    TaskStatistics, Timestamp, Token, TokenId, TokenPurpose, User, UserId,
+    LeaseToken, Meeting, MeetingId, NewDelivery, NoticeKind, Participant, Revision, RunId, Session, SessionId,
+    Suppression, Task, TaskStatistics, Timestamp, Token, TokenId, TokenPurpose, User, UserId,
 };
 
 /// Everything one decision changes: rows, the mail they cause, and what people following along are told.
@@ -155,6 +155,22 @@ pub enum Write {
     OverrideSuppression(EmailAddress),
     /// Mail to an address again.
     Unsuppress(EmailAddress),
+    /// Ends mail of a kind to an address without an account; nothing when it was ended already.
+    Unsubscribe {
+        /// Which address.
+        email: EmailAddress,
+        /// Which kind.
+        kind: NoticeKind,
+        /// When.
+        at: Timestamp,
+    },
+    /// Mail of a kind to an address without an account again.
+    Resubscribe {
+        /// Which address.
+        email: EmailAddress,
+        /// Which kind.
+        kind: NoticeKind,
+    },
     /// A run that somebody asked for by hand; `Taken` when the job has one for that slot that is no dry run.
     InsertRun(JobRun),
     /// Saves how far a run has come and holds it for another `lease.lasts`; `Stale` unless it is held under `lease.token`.

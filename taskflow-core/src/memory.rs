@@ -59,6 +59,7 @@ struct State {
     /// What is scheduled, in the order it leaves: priority, next try, id.
     scheduled: BTreeSet<(i16, Timestamp, DeliveryId)>,
     suppressions: BTreeMap<String, Suppression>,
+    unsubscribed: BTreeSet<(String, NoticeKind)>,
     mailbox: BTreeMap<(Timestamp, DeliveryId), KeptMail>,
     jobs: BTreeMap<JobName, slots::JobRow>,
     runs: BTreeMap<RunId, slots::RunRow>,
@@ -263,6 +264,12 @@ impl Store for MemoryStore {
         let state = self.state();
         let found = addresses.iter().map(EmailAddress::key);
         Ok(found.filter_map(|key| Some((key.clone(), state.suppressions.get(&key)?.clone()))).collect())
+    }
+
+    async fn unsubscribed(&self, addresses: &[EmailAddress]) -> Result<HashSet<(String, NoticeKind)>, StoreError> {
+        let state = self.state();
+        let keys: HashSet<_> = addresses.iter().map(EmailAddress::key).collect();
+        Ok(state.unsubscribed.iter().filter(|(key, _)| keys.contains(key)).cloned().collect())
     }
 
     async fn meetings_with_two(

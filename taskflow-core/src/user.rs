@@ -113,6 +113,12 @@ impl User {
         self.succeeded_by(Self { email_verified: true, ..self.clone() }, now)
     }
 
+    /// The same version of the account without mail of these kinds.
+    pub(crate) fn without_mail(&self, kinds: impl IntoIterator<Item = crate::NoticeKind>) -> Self {
+        let preferences = kinds.into_iter().fold(self.preferences.clone(), |kept, kind| kept.without(kind));
+        Self { preferences, ..self.clone() }
+    }
+
     /// The account with other preferences; the same version when nothing differs.
     #[must_use]
     pub fn with_preferences(&self, preferences: Preferences, now: Timestamp) -> Self {

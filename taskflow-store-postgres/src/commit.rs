@@ -14,6 +14,7 @@ use crate::savepoint::Savepoint;
 use crate::slots::RunWrites;
 use crate::store::PgStore;
 use crate::suppressions::Suppressions;
+use crate::unsubscribes::Unsubscribes;
 use crate::users::People;
 use crate::{accounts, answers, deliveries, mailbox, sessions, statistics, tasks, tokens, users};
 
@@ -56,6 +57,7 @@ pub(crate) struct Batch {
     reschedules: Rows<()>,
     retries: Rows,
     suppressions: Suppressions,
+    unsubscribes: Unsubscribes,
     statistics: Rows,
     mails: Rows,
     deliveries: Plans,
@@ -128,6 +130,8 @@ impl Batch {
                 }
                 Write::Suppress(new) => batch.suppressions.push(index, new)?,
                 Write::OverrideSuppression(email) => batch.suppressions.override_once(email),
+                Write::Unsubscribe { email, kind, at } => batch.unsubscribes.push(index, email, *kind, Some(*at))?,
+                Write::Resubscribe { email, kind } => batch.unsubscribes.push(index, email, *kind, None)?,
                 Write::Unsuppress(email) => batch.suppressions.lift(email),
                 Write::InsertRun(_)
                 | Write::AdvanceRun { .. }
@@ -180,6 +184,7 @@ impl Batch {
         mailbox::keep(conn, &self.mails).await?;
         self.deliveries.plan(conn).await?;
         self.suppressions.apply(conn).await?;
+        self.unsubscribes.apply(conn).await?;
         self.events.append(conn).await
     }
 }

@@ -11,8 +11,8 @@ use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transacti
 use taskflow_core::ports::{Loaded, MeetingCursor, Store, Viewer};
 use taskflow_core::{
     Answer, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, Follower, IdempotencyKey, KeptMail, Meeting,
-    MeetingId, MeetingQuery, Page, Participant, ParticipantId, Revision, StoreError, Suppression, Task, TaskId,
-    TaskQuery, TaskSummary, Timestamp, User, UserId,
+    MeetingId, MeetingQuery, NoticeKind, Page, Participant, ParticipantId, Revision, StoreError, Suppression, Task,
+    TaskId, TaskQuery, TaskSummary, Timestamp, User, UserId,
 };
 use tracing::Instrument;
 
@@ -22,7 +22,7 @@ use crate::error::{PgStoreError, database_error, is_lost, is_rolled_back, store_
 use crate::full_disk::FullDisk;
 use crate::options::{ANSWER_TIMEOUT, PgOptions};
 use crate::schema::{self, MigrationStatus};
-use crate::{answers, feed, mailbox, meetings, suppressions, tasks, users};
+use crate::{answers, feed, mailbox, meetings, suppressions, tasks, unsubscribes, users};
 
 /// Keeps everything in one PostgreSQL database. Cheap to clone; clones share their connections.
 ///
@@ -344,6 +344,10 @@ impl Store for PgStore {
 
     async fn suppressed(&self, addresses: &[EmailAddress]) -> Result<HashMap<String, Suppression>, StoreError> {
         suppressions::suppressed(self, addresses).await
+    }
+
+    async fn unsubscribed(&self, addresses: &[EmailAddress]) -> Result<HashSet<(String, NoticeKind)>, StoreError> {
+        unsubscribes::unsubscribed(self, addresses).await
     }
 
     async fn meetings_with_two(

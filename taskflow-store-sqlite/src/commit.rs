@@ -14,7 +14,10 @@ use crate::error::{SqliteStoreError, store_error};
 use crate::meetings::MeetingWrites;
 use crate::slots::JobWrites;
 use crate::store::SqliteStore;
-use crate::{accounts, answers, deliveries, feed, mailbox, sessions, statistics, suppressions, tasks, tokens, users};
+use crate::{
+    accounts, answers, deliveries, feed, mailbox, sessions, statistics, suppressions, tasks, tokens, unsubscribes,
+    users,
+};
 
 impl SqliteStore {
     /// Applies `changes` in a transaction of the host's (begun by sqlx, on a database that has our schema); they count once
@@ -84,6 +87,8 @@ pub(crate) struct Batch {
     suppressions: Rows,
     overrides: Rows,
     unsuppressions: Rows,
+    unsubscribes: Rows,
+    resubscribes: Rows,
     mails: Rows,
     jobs: JobWrites,
     statistics: Rows,
@@ -144,6 +149,13 @@ impl Batch {
                     batch.suppressions.push(index, new.email.key(), &suppressions::Params::new(new))?;
                 }
                 Write::OverrideSuppression(email) => batch.overrides.push(index, email.key(), &email.key())?,
+                Write::Unsubscribe { email, kind, at } => {
+                    let params = unsubscribes::Params::new(email, *kind, Some(*at));
+                    batch.unsubscribes.push(index, email.key(), &params)?;
+                }
+                Write::Resubscribe { email, kind } => {
+                    batch.resubscribes.push(index, email.key(), &unsubscribes::Params::new(email, *kind, None))?;
+                }
                 Write::Unsuppress(email) => batch.unsuppressions.push(index, email.key(), &email.key())?,
                 Write::KeepMail(mail) => batch.mails.push(index, mail.id, &mailbox::Params::new(mail))?,
                 Write::InsertRun(_)
@@ -192,6 +204,8 @@ impl Batch {
         suppressions::suppress(conn, &self.suppressions).await?;
         suppressions::override_once(conn, &self.overrides).await?;
         suppressions::unsuppress(conn, &self.unsuppressions).await?;
+        unsubscribes::unsubscribe(conn, &self.unsubscribes).await?;
+        unsubscribes::resubscribe(conn, &self.resubscribes).await?;
         mailbox::keep(conn, &self.mails).await?;
         statistics::set(conn, &self.statistics).await?;
         self.jobs.apply(conn).await?;

@@ -58,6 +58,7 @@ mod suppressions;
 mod sweeps;
 mod tasks;
 mod tokens;
+mod unsubscribes;
 mod upkeep;
 mod users;
 

@@ -14,8 +14,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, SqliteConnection
 use taskflow_core::ports::{Loaded, MeetingCursor, Store, Viewer};
 use taskflow_core::{
     Answer, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, Follower, IdempotencyKey, KeptMail, Meeting,
-    MeetingId, MeetingQuery, Page, Participant, ParticipantId, Revision, StoreError, Suppression, Task, TaskId,
-    TaskQuery, TaskSummary, Timestamp, User, UserId,
+    MeetingId, MeetingQuery, NoticeKind, Page, Participant, ParticipantId, Revision, StoreError, Suppression, Task,
+    TaskId, TaskQuery, TaskSummary, Timestamp, User, UserId,
 };
 use tracing::Instrument;
 
@@ -24,7 +24,7 @@ use crate::database::Database;
 use crate::error::{SqliteStoreError, store_error};
 use crate::options::{SqliteOptions, file_target, pool};
 use crate::schema::{self, MigrationStatus};
-use crate::{answers, feed, mailbox, meetings, suppressions, tasks, users};
+use crate::{answers, feed, mailbox, meetings, suppressions, tasks, unsubscribes, users};
 
 /// Keeps everything in one SQLite database. Cheap to clone; clones share their connections.
 ///
@@ -292,6 +292,10 @@ impl Store for SqliteStore {
 
     async fn suppressed(&self, addresses: &[EmailAddress]) -> Result<HashMap<String, Suppression>, StoreError> {
         suppressions::suppressed(&self.reader()?, addresses).await
+    }
+
+    async fn unsubscribed(&self, addresses: &[EmailAddress]) -> Result<HashSet<(String, NoticeKind)>, StoreError> {
+        unsubscribes::unsubscribed(&self.reader, addresses).await
     }
 
     async fn meetings_with_two(

@@ -110,7 +110,14 @@ impl App {
     /// A meeting that the actor is in, for their calendar; `NotFound` also when the host brought no
     /// [`Calendar`](crate::ports::Calendar).
     pub async fn meeting_calendar(&self, actor: Actor, id: MeetingId) -> Result<CalendarPart, Error> {
-        let MeetingDetails { meeting, participants } = self.meeting(actor, id).await?;
+        let owner = actor.owner()?;
+        let MeetingDetails { meeting, mut participants } = self.meeting(actor, id).await?;
+        // The calendar of whoever asks finds itself by their present address; the organizer stays as calendars know them.
+        let user = self.store.user(owner).await?.filter(|user| user.email_verified);
+        let mine = participants.iter_mut().find(|one| one.user_id == Some(owner) && !one.is_organizer());
+        if let (Some(user), Some(mine)) = (user, mine) {
+            mine.email = user.email;
+        }
         let calendar = self.calendar.as_ref().ok_or(Error::NotFound("calendar"))?;
         let method = CalendarMethod::Publish;
         Ok(calendar.write(&CalendarEntry { method, meeting: &meeting, attendees: &participants }))

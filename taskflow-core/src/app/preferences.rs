@@ -4,7 +4,7 @@ use super::{App, Race};
 use crate::error::Error;
 use crate::ports::LinkPurpose;
 use crate::{
-    Actor, Changes, EmailAddress, Expect, Locale, NoticeKind, OwnReminders, ParticipantId, PreferencesChange, User,
+    Actor, Changes, EmailAddress, Expect, Locale, NoticeKind, ParticipantId, PreferencesChange, User,
     UserId, Write, Zone,
 };
 
@@ -53,22 +53,38 @@ impl App {
                 time_zone: user.time_zone,
             },
             Subscriber::Guest(guest) => {
-                let is_on = guest.reminders.as_ref().is_none_or(|own| !own.minutes().is_empty());
+                let ended = self.store.unsubscribed(std::slice::from_ref(&guest.email)).await?;
+                let is_on = !ended.contains(&(guest.email.key(), kind));
                 let (locale, time_zone) = self.guest_reads(&guest).await?;
                 Subscription { kind, is_on, email: guest.email, locale, time_zone }
             }
         })
     }
 
-    /// Ends mail of a kind for whoever holds a link out of one (RFC 8058): all of it for a person with an account, the
-    /// reminders of that meeting for a guest. Again changes nothing.
+    /// Ends mail of a kind for whoever holds a link out of one (RFC 8058): for the account, or for the address of a guest,
+    /// whatever meeting the mail was about. Again changes nothing.
     pub async fn unsubscribe(&self, link: &str) -> Result<Subscription, Error> {
         match self.subscriber(link).await? {
             (kind, Subscriber::User(user)) => {
                 self.change_preferences_of(user.id, &PreferencesChange::without(kind), Expect::Any).await?;
             }
-            (_, Subscriber::Guest(guest)) => {
-                self.set_reminders_of(guest.meeting_id, guest.id, Some(OwnReminders::default())).await?;
+            (kind, Subscriber::Guest(guest)) => {
+                let at = self.clock.now();
+                self.commit(&Changes::new().write(Write::Unsubscribe { email: guest.email, kind, at })).await?;
+            }
+        }
+        self.subscription(link).await
+    }
+
+    /// Begins mail of a kind again for whoever holds a link that ends it.
+    pub async fn resubscribe(&self, link: &str) -> Result<Subscription, Error> {
+        match self.subscriber(link).await? {
+            (kind, Subscriber::User(user)) => {
+                let change = PreferencesChange { kinds: [(kind, true)].into(), ..PreferencesChange::default() };
+                self.change_preferences_of(user.id, &change, Expect::Any).await?;
+            }
+            (kind, Subscriber::Guest(guest)) => {
+                self.commit(&Changes::new().write(Write::Resubscribe { email: guest.email, kind })).await?;
             }
         }
         self.subscription(link).await
@@ -83,9 +99,11 @@ impl App {
         if let Some(user) = self.store.user(UserId::from_uuid(link.id)).await? {
             return Ok((kind, Subscriber::User(Box::new(user))));
         }
-        let id = ParticipantId::from_uuid(link.id);
-        let guest = self.store.participants_by_id(&[id]).await?.remove(&id).ok_or_else(no_such)?;
-        let guest = guest.map_err(|bad| Error::Internal(bad.into()))?;
+        let guest = self.participant(ParticipantId::from_uuid(link.id)).await?.ok_or_else(no_such)?;
+        let guest = match guest.merged_into {
+            Some(same) => self.participant(same).await?.ok_or_else(no_such)?,
+            None => guest,
+        };
         match guest.user_id {
             // They have an account by now, and its preferences count.
             Some(user) => {

@@ -188,6 +188,12 @@ impl State {
                 Write::Unsuppress(email) => {
                     self.suppressions.remove(&email.key());
                 }
+                Write::Unsubscribe { email, kind, .. } => {
+                    self.unsubscribed.insert((email.key(), *kind));
+                }
+                Write::Resubscribe { email, kind } => {
+                    self.unsubscribed.remove(&(email.key(), *kind));
+                }
                 Write::KeepMail(mail) => self.keep(mail),
                 Write::InsertRun(run) => self.insert_run(run),
                 Write::AdvanceRun { id, lease, cursor, counts } => self.advance_run(*id, lease, at, cursor, counts),

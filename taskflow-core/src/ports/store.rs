@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use crate::error::{BadRow, StoreError};
 use crate::{
     Answer, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, Follower, IdempotencyKey, KeptMail, Meeting,
-    MeetingId, MeetingQuery, Page, Participant, ParticipantId, Revision, Suppression, Task, TaskId, TaskQuery,
-    TaskSummary, Timestamp, User, UserId,
+    MeetingId, MeetingQuery, NoticeKind, Page, Participant, ParticipantId, Revision, Suppression, Task, TaskId,
+    TaskQuery, TaskSummary, Timestamp, User, UserId,
 };
 
 /// Rows found by their ids. A row that cannot be read is an error of its own and does not spoil the others.
@@ -129,6 +129,9 @@ pub trait Store: Send + Sync {
 
     /// Returns the suppressions of these addresses, by their keys.
     async fn suppressed(&self, addresses: &[EmailAddress]) -> Result<HashMap<String, Suppression>, StoreError>;
+
+    /// What was ended for these addresses as those of guests: the key of the address and the kind.
+    async fn unsubscribed(&self, addresses: &[EmailAddress]) -> Result<HashSet<(String, NoticeKind)>, StoreError>;
 
     /// Up to `limit` meetings, those created last first, in which somebody has a participant of their own beside a guest of
     /// this address who [stands for themselves](crate::Participant::merged_into), and at least one of the two is in it.

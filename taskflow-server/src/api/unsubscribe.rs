@@ -7,7 +7,7 @@ use minijinja::context;
 use poem::http::HeaderMap;
 use poem::web::Data;
 use poem_openapi::OpenApi;
-use poem_openapi::param::Path;
+use poem_openapi::param::{Path, Query};
 use taskflow_core::ports::RenderError;
 use taskflow_core::{DeadLink, Error, NoticeKind, Subscription};
 use taskflow_mail::PageWords;
@@ -29,13 +29,25 @@ impl UnsubscribePages {
         }
     }
 
-    /// End mail of a kind
+    /// End mail of a kind, or begin it again
     ///
-    /// Whatever the body says: mail programs send `List-Unsubscribe=One-Click`, as a form or in parts, and nobody else has
+    /// Without `again=true` in the query it ends, whatever the body says: mail programs send `List-Unsubscribe=One-Click`, as a form or in parts, and nobody else has
     /// the address of this page.
     #[oai(path = "/u/:token", method = "post", operation_id = "unsubscribe", hidden)]
-    async fn end(&self, Data(service): Data<&Arc<Service>>, headers: &HeaderMap, token: Path<String>) -> Page {
-        match service.app.unsubscribe(&token.0).await {
+    async fn end(
+        &self,
+        Data(service): Data<&Arc<Service>>,
+        headers: &HeaderMap,
+        token: Path<String>,
+        /// `true`: begin mail of this kind again.
+        again: Query<Option<String>>,
+    ) -> Page {
+        let result = match again.0.as_deref() {
+            Some("true") => service.app.resubscribe(&token.0).await,
+            Some(_) | None => service.app.unsubscribe(&token.0).await,
+        };
+        match result {
+            Ok(subscription) if subscription.is_on => begun(service, &subscription),
             Ok(subscription) => ended(service, &subscription),
             Err(error) => no_such(headers, error),
         }
@@ -61,11 +73,21 @@ fn question(service: &Service, subscription: &Subscription) -> Page {
 
 fn ended(service: &Service, subscription: &Subscription) -> Page {
     let words = html::words(&subscription.locale, &subscription.time_zone, service.clock.now());
+    let page = what(&words, subscription.kind).and_then(|what| {
+        let text = words.say("page.unsubscribe.done_text", &[("what", &what), ("email", subscription.email.as_str())])?;
+        let values = context! { text, button => words.say("page.unsubscribe.again", &[])?, action => "?again=true" };
+        words.render("confirm", &words.say("page.unsubscribe.done", &[])?, &values)
+    });
+    Page::rendered(page)
+}
+
+fn begun(service: &Service, subscription: &Subscription) -> Page {
+    let words = html::words(&subscription.locale, &subscription.time_zone, service.clock.now());
     let texts = what(&words, subscription.kind).and_then(|what| {
         let gaps = [("what", what.as_str()), ("email", subscription.email.as_str())];
-        Ok([words.say("page.unsubscribe.done_text", &gaps)?, words.say("page.onwards", &[])?])
+        Ok([words.say("page.unsubscribe.begun_text", &gaps)?, words.say("page.onwards", &[])?])
     });
-    let page = texts.and_then(|texts| Ok((words.say("page.unsubscribe.done", &[])?, texts)));
+    let page = texts.and_then(|texts| Ok((words.say("page.unsubscribe.begun", &[])?, texts)));
     match page {
         Ok((title, texts)) => Page::done(&words, &title, &texts, "../"),
         Err(error) => Page::rendered(Err(error)),

@@ -98,9 +98,9 @@ impl App {
         let reminds = reminds(notice).and_then(|about| Some((reader.user?, about)));
         headers.thread = thread(&topic);
         if headers.reply_to.is_none() {
-            headers.reply_to = answers_go_to(&topic, &reader.mailbox);
+            headers.reply_to = answers_go_to(&topic, &reader.mailbox, facts);
         }
-        let calendar = self.calendar_part(&topic);
+        let calendar = self.calendar_part(&topic, &reader.mailbox.address);
         // The first claim's time, or the end of the quiet hours that held the mail then: nobody reads a mail of last night in
         // the morning. Both follow from what is stored, so that a repeat is the same mail.
         let claimed_at = delivery.first_claimed_at.unwrap_or(now);
@@ -168,7 +168,9 @@ fn wanted(notice: &Notice, reader: &Reader, facts: &Facts) -> Result<bool, Outco
     if suppression.is_some_and(|suppression| !suppression.admits(notice)) {
         return Err(cancelled(SUPPRESSED));
     }
-    if !reader.preferences.wants(notice.kind()) {
+    let kind = notice.kind();
+    let ended = || facts.unsubscribed.contains(&(reader.mailbox.address.key(), kind));
+    if !reader.preferences.wants(kind) || (reader.user.is_none() && kind.can_be_switched_off() && ended()) {
         return Err(cancelled("the reader has switched it off"));
     }
     Ok(suppression.is_some())
@@ -200,12 +202,12 @@ fn thread(topic: &Topic) -> Option<String> {
 
 /// Mail about a meeting is answered to whom it is from in the reader's eyes, not to the service: the organizer, or to an
 /// organizer the one who left.
-fn answers_go_to(topic: &Topic, reader: &Mailbox) -> Option<Mailbox> {
+fn answers_go_to(topic: &Topic, reader: &Mailbox, facts: &Facts) -> Option<Mailbox> {
     let other = match topic {
         Topic::MeetingInvite(invitation)
         | Topic::MeetingChange { invitation, .. }
         | Topic::MeetingCancel(invitation)
-        | Topic::MeetingReminder { invitation, .. } => invitation.meeting.organizer.clone(),
+        | Topic::MeetingReminder { invitation, .. } => meeting::organizer_mailbox(&invitation.meeting, facts),
         Topic::MeetingLeft(invitation) | Topic::MeetingProposal { invitation, .. } => Mailbox {
             name: invitation.participant.name.as_ref().map(ToString::to_string),
             address: invitation.participant.email.clone(),

@@ -314,7 +314,7 @@ impl App {
     }
 
     /// A participant, whether they are in the meeting or not.
-    async fn participant(&self, id: ParticipantId) -> Result<Option<Participant>, Error> {
+    pub(in super::super) async fn participant(&self, id: ParticipantId) -> Result<Option<Participant>, Error> {
         let found = self.store.participants_by_id(&[id]).await?.remove(&id);
         found.transpose().map_err(|bad| Error::Internal(bad.into()))
     }

@@ -1,14 +1,17 @@
 //! Reminders of meetings: everybody's own, by hand, and the ledger of them.
 
+use std::collections::HashSet;
+
 use super::super::{App, Race};
 use super::people::still_on;
 use crate::error::{Error, FieldError, UniqueField};
 use crate::meeting::MeetingDetails;
-use crate::ports::Viewer;
+use crate::ports::{Loaded, Viewer};
 use crate::reminder::MeetingReminder;
 use crate::{
     Actor, Answered, Changes, Comment, DedupeKey, Delivery, Expect, Idempotency, MeetingId, MeetingResponse,
-    MeetingStatus, Notice, OwnReminders, Participant, ParticipantId, ReminderMinutes, Write, reminder_minutes,
+    MeetingStatus, Notice, NoticeKind, OwnReminders, Participant, ParticipantId, ReminderMinutes, Write,
+    reminder_minutes,
 };
 
 /// Most rows of the ledger that are shown of one meeting.
@@ -79,6 +82,31 @@ impl App {
         }
     }
 
+    /// Who of these people gets no reminder of a meeting: they ended them, their account is locked, or mail to their
+    /// address comes back.
+    async fn who_takes_no_reminder(&self, people: &[&Participant]) -> Result<HashSet<ParticipantId>, Error> {
+        let kind = NoticeKind::MeetingReminder;
+        let ids: Vec<_> = people.iter().filter_map(|one| one.user_id).collect();
+        let users = if ids.is_empty() { Loaded::new() } else { self.store.users(&ids).await? };
+        let user = |one: &Participant| one.user_id.and_then(|id| users.get(&id)?.as_ref().ok());
+        let address = |one: &Participant| match user(one) {
+            Some(user) if user.email_verified || one.is_organizer() => user.email.clone(),
+            Some(_) | None => one.email.clone(),
+        };
+        let addresses: Vec<_> = people.iter().map(|one| address(one)).collect();
+        let suppressed = self.store.suppressed(&addresses).await?;
+        let ended = self.store.unsubscribed(&addresses).await?;
+        let takes_none = |one: &Participant| {
+            let key = address(one).key();
+            let ended = match user(one) {
+                Some(user) => !user.is_active || !user.preferences.wants(kind),
+                None => ended.contains(&(key.clone(), kind)),
+            };
+            ended || suppressed.contains(&key)
+        };
+        Ok(people.iter().filter(|one| takes_none(one)).map(|one| one.id).collect())
+    }
+
     /// Reminds everybody in a meeting of the actor who did not decline, now.
     pub async fn remind_now(
         &self,
@@ -125,7 +153,9 @@ impl App {
         }
         let (round, starts_at) = (self.ids.next(now), details.meeting.starts_at);
         let participants: Vec<_> = details.participants.iter().filter(|one| one.is_in()).collect();
+        let takes_none = self.who_takes_no_reminder(&participants).await?;
         let awaited = participants.iter().filter(|one| one.response != MeetingResponse::Declined);
+        let awaited = awaited.filter(|one| !takes_none.contains(&one.id));
         let reminders = awaited.map(|participant| MeetingReminder {
             key: DedupeKey::new(format!("meeting-reminder-by-hand/{id}/{round}/{}", participant.id)),
             participant: participant.id,

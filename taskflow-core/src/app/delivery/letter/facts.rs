@@ -29,6 +29,8 @@ pub(in super::super) struct Facts {
     pub(super) maybe_invited: HashSet<ParticipantId>,
     /// The suppressions of addresses, by their keys.
     pub(super) suppressed: HashMap<String, Suppression>,
+    /// What guests ended, by the keys of their addresses.
+    pub(super) unsubscribed: HashSet<(String, NoticeKind)>,
 }
 
 impl App {
@@ -82,6 +84,7 @@ impl App {
             awaits_invitation: HashSet::new(),
             maybe_invited: HashSet::new(),
             suppressed: HashMap::new(),
+            unsubscribed: HashSet::new(),
         };
         if !tasks.is_empty() {
             facts.tasks = self.store.tasks_by_id(&Vec::from_iter(tasks), None).await?;
@@ -100,13 +103,10 @@ impl App {
                 facts.revisions = self.store.revisions(&Vec::from_iter(told)).await?;
             }
             self.look_for_notices_in_flight(claims, &mut facts, now).await?;
+            // The organizer's present address and language.
+            users.extend(facts.meetings.values().flatten().filter_map(|meeting| meeting.created_by));
             // A guest may have got an account since this was planned.
             users.extend(facts.participants.values().flatten().filter_map(|participant| participant.user_id));
-            // A guest for whom no language was given is written to in the organizer's.
-            let guests =
-                facts.participants.values().flatten().filter(|one| one.user_id.is_none() && one.locale.is_none());
-            let meetings = guests.filter_map(|guest| facts.meetings.get(&guest.meeting_id)?.as_ref().ok());
-            users.extend(meetings.filter_map(|meeting| meeting.created_by));
         }
         if !users.is_empty() {
             facts.users = self.store.users(&Vec::from_iter(users)).await?;
@@ -121,6 +121,11 @@ impl App {
         let invited = facts.participants.values().flatten().map(|participant| &participant.email);
         let addresses: Vec<_> = bare.chain(theirs).chain(invited).cloned().collect();
         facts.suppressed = self.store.suppressed(&addresses).await?;
+        let guests = facts.participants.values().flatten().filter(|participant| participant.user_id.is_none());
+        let guests: Vec<_> = guests.map(|participant| participant.email.clone()).collect();
+        if !guests.is_empty() {
+            facts.unsubscribed = self.store.unsubscribed(&guests).await?;
+        }
         Ok(facts)
     }
 

@@ -8,8 +8,8 @@ use super::links::respond_link;
 use super::{Facts, Reader, cancelled, expired, found, reader};
 use crate::ports::CalendarEntry;
 use crate::{
-    CalendarMethod, CalendarPart, Delivery, Invitation, Meeting, MeetingResponse, News, Notice, NoticeKind, Outcome,
-    Participant, ParticipantId, Timestamp, Told, Topic, news, reminder_minutes,
+    CalendarMethod, CalendarPart, Delivery, EmailAddress, Invitation, Mailbox, Meeting, MeetingResponse, News, Notice,
+    NoticeKind, Outcome, Participant, ParticipantId, Timestamp, Told, Topic, User, news, reminder_minutes,
 };
 
 impl App {
@@ -122,7 +122,8 @@ impl App {
 
     /// What calendars take over from a letter. Only the reader is named beside the organizer: guests are not told each
     /// other's addresses, and a mail to one of 500 is no longer than a mail to one of two.
-    pub(super) fn calendar_part(&self, topic: &Topic) -> Option<CalendarPart> {
+    /// The reader is named by the address that the mail goes to, so that the calendar behind it finds itself.
+    pub(super) fn calendar_part(&self, topic: &Topic, reader: &EmailAddress) -> Option<CalendarPart> {
         let (method, invitation) = match topic {
             Topic::MeetingInvite(invitation) | Topic::MeetingChange { invitation, .. } => {
                 (CalendarMethod::Request, invitation)
@@ -130,7 +131,8 @@ impl App {
             Topic::MeetingCancel(invitation) => (CalendarMethod::Cancel, invitation),
             _ => return None,
         };
-        let attendees = std::slice::from_ref(&invitation.participant);
+        let attendee = Participant { email: reader.clone(), ..invitation.participant.clone() };
+        let attendees = std::slice::from_ref(&attendee);
         Some(self.calendar.as_ref()?.write(&CalendarEntry { method, meeting: &invitation.meeting, attendees }))
     }
 
@@ -159,7 +161,7 @@ fn who_reads(meeting: &Meeting, participant: &Participant, facts: &Facts) -> Res
             Some(_) | None => read,
         });
     }
-    let organizer = meeting.created_by.and_then(|id| facts.users.get(&id)?.as_ref().ok());
+    let organizer = organizer(meeting, facts);
     let locale = participant.locale.as_ref().or(organizer.map(|user| &user.locale)).unwrap_or(&read.locale).clone();
     let zone = participant.time_zone.as_ref().unwrap_or(&meeting.time_zone).clone();
     let guest = Reader { id: Some(participant.id.as_uuid()), locale, zone, ..read };
@@ -195,6 +197,21 @@ fn still_unreachable(meeting: &Meeting, participant: &Participant, now: Timestam
         () if meeting.ends_at() <= now => Err(expired("the meeting is over")),
         () => Ok(()),
     }
+}
+
+/// The account that created the meeting; `None` once it is gone.
+fn organizer<'a>(meeting: &Meeting, facts: &'a Facts) -> Option<&'a User> {
+    meeting.created_by.and_then(|id| facts.users.get(&id)?.as_ref().ok())
+}
+
+/// Where answers to the organizer go: to the present address of the account when it is verified, else to the one that
+/// calendars know.
+pub(super) fn organizer_mailbox(meeting: &Meeting, facts: &Facts) -> Mailbox {
+    let user = organizer(meeting, facts).filter(|user| user.email_verified);
+    user.map_or_else(
+        || meeting.organizer.clone(),
+        |user| Mailbox { address: user.email.clone(), ..meeting.organizer.clone() },
+    )
 }
 
 fn still_reminds(meeting: &Meeting, participant: &Participant, starts_at: Timestamp) -> Result<(), Outcome> {
