@@ -83,9 +83,9 @@ mod values;
 
 pub use answer::{ANSWER_LIFETIME, Answer, Answered, Idempotency, IdempotencyKey};
 pub use app::{
-    App, AppBuilder, Bulk, BulkResults, DeadLink, DeliveryReport, Jobs, Keeping, Limits, LinkError, LinkedDay, LinkedInvitation,
-    LinkedMeeting, LinkedTask, Membership, NewLetter, ParticipantsShown, RelayTrouble, Reminded, RepairReport,
-    ReplyTaken, RunReport, Sending, Standing, Subscription, TaskOperation,
+    App, AppBuilder, Bulk, BulkResults, DeadLink, DeliveryReport, Jobs, Keeping, Limits, LinkError, LinkedDay,
+    LinkedInvitation, LinkedMeeting, LinkedTask, Membership, NewLetter, ParticipantsShown, RelayTrouble, Reminded,
+    RepairReport, ReplyTaken, RunReport, Sending, Standing, Subscription, TaskOperation,
 };
 pub use changes::{Changes, Expect, Write};
 pub use delivery::{

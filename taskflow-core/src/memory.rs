@@ -19,9 +19,9 @@ use crate::ports::{Account, Accounts, Loaded, MeetingCursor, Store, Viewer};
 use crate::{
     Answer, Changes, Credential, DedupeKey, Delivery, DeliveryId, EmailAddress, Entity, Event, FailedAttempt,
     FeedEntry, Follower, IdempotencyKey, JobName, KeptMail, LeaseToken, Ledger, Login, Meeting, MeetingId,
-    MeetingQuery, NodeId, Page, Participant, ParticipantId, PasswordHash, Revision, RunId, Session, SessionId,
-    Suppression, Task, TaskId, TaskQuery, TaskSort, TaskSortKey, TaskStatistics, TaskStatus, TaskSummary, Timestamp,
-    Token, TokenId, User, UserId, fold,
+    MeetingQuery, NodeId, NoticeKind, Page, Participant, ParticipantId, PasswordHash, Revision, RunId, Session,
+    SessionId, Suppression, Task, TaskId, TaskQuery, TaskSort, TaskSortKey, TaskStatistics, TaskStatus, TaskSummary,
+    Timestamp, Token, TokenId, User, UserId, fold,
 };
 
 /// Keeps everything in memory, under one lock. For tests, examples and benches; what it keeps ends with it. Clones share

@@ -18,7 +18,7 @@ use crate::commit::Rows;
 use crate::error::{Table, store_error};
 
 pub(crate) use list::meetings;
-pub(crate) use participants::{guest_meetings, participants, participants_by_id};
+pub(crate) use participants::{guest_meetings, meetings_with_two, participants, participants_by_id};
 pub(crate) use repair::{before_tzdb, unplanned};
 pub(crate) use revisions::revisions;
 pub(crate) use writes::MeetingWrites;

@@ -295,7 +295,7 @@ impl Store for SqliteStore {
     }
 
     async fn unsubscribed(&self, addresses: &[EmailAddress]) -> Result<HashSet<(String, NoticeKind)>, StoreError> {
-        unsubscribes::unsubscribed(&self.reader, addresses).await
+        unsubscribes::unsubscribed(&self.reader()?, addresses).await
     }
 
     async fn meetings_with_two(
@@ -304,7 +304,7 @@ impl Store for SqliteStore {
         user: UserId,
         limit: u32,
     ) -> Result<Vec<MeetingId>, StoreError> {
-        meetings::meetings_with_two(&self.reader, email, user, limit).await
+        meetings::meetings_with_two(&self.reader()?, email, user, limit).await
     }
 
     async fn suppressions_after(&self, after: Option<&str>, size: u32) -> Result<Vec<Suppression>, StoreError> {

@@ -8,8 +8,8 @@ use crate::ports::{CalendarEntry, DigestQuery, Link, LinkPurpose, Viewer};
 use crate::snooze::{SnoozePlan, plan_snooze, plan_unsnooze, reminder_prefix, snoozed_until};
 use crate::{
     Actor, CalendarMethod, CalendarPart, Changes, Day, DeliveryId, Digest, Expect, LetterLinks, Locale, Meeting,
-    MeetingResponse, NewDelivery, Participant, ParticipantId, Recipient, Snooze, Task, TaskAction, TaskChange, TaskId,
-    TaskLinks, TaskStatus, Timestamp, TokenPurpose, Topic, User, UserId, Write, Zone,
+    MeetingFacts, MeetingResponse, NewDelivery, Participant, ParticipantId, Recipient, Snooze, Task, TaskAction,
+    TaskChange, TaskId, TaskLinks, TaskStatus, Timestamp, TokenPurpose, Topic, User, UserId, Write, Zone,
 };
 
 /// Why a link leads nowhere.
@@ -83,6 +83,8 @@ pub struct LinkedMeeting {
     pub shown: ParticipantsShown,
     /// The answer that the link offers first.
     pub chosen: Option<MeetingResponse>,
+    /// The meeting as the mail showed it, when time or place differ from what is so now.
+    pub was: Option<MeetingFacts>,
     /// The language of the reader.
     pub locale: Locale,
     /// The zone of the reader.
@@ -205,13 +207,19 @@ impl App {
             Some(_) => ParticipantsShown::Answers,
             None => ParticipantsShown::Counts,
         };
+        let was = match link.version {
+            Some(version) => self.revision(meeting_id, version).await?.map(|revision| revision.facts),
+            None => None,
+        };
+        let was = was.filter(|was| !was.same_time_and_place(&details.meeting.facts()));
         let participants = details.participants.into_iter().filter(Participant::is_in).collect();
-        Ok(LinkedMeeting { meeting: details.meeting, participant, participants, shown, chosen, locale, time_zone })
+        Ok(LinkedMeeting { meeting: details.meeting, participant, participants, shown, chosen, was, locale, time_zone })
     }
 
     /// The meeting behind a link as a calendar object to be taken over.
     pub async fn calendar_by_link(&self, token: &str) -> Result<CalendarPart, LinkError> {
-        let LinkedMeeting { meeting, participant, .. } = self.meeting_by_link(token).await?;
+        let LinkedMeeting { meeting, mut participant, .. } = self.meeting_by_link(token).await?;
+        self.name_by_present_address(&mut participant).await?;
         let calendar = self.calendar.as_ref().ok_or(LinkError::Dead(DeadLink::Gone))?;
         let method = CalendarMethod::Publish;
         let attendees = std::slice::from_ref(&participant);
@@ -266,6 +274,7 @@ impl App {
                     purpose: LinkPurpose::Task(action),
                     id: task.id.as_uuid(),
                     expires_at: link.expires_at,
+                    version: None,
                 })
             };
             (task.id, TaskLinks::to_open(url))

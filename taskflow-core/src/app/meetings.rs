@@ -112,15 +112,22 @@ impl App {
     pub async fn meeting_calendar(&self, actor: Actor, id: MeetingId) -> Result<CalendarPart, Error> {
         let owner = actor.owner()?;
         let MeetingDetails { meeting, mut participants } = self.meeting(actor, id).await?;
-        // The calendar of whoever asks finds itself by their present address; the organizer stays as calendars know them.
-        let user = self.store.user(owner).await?.filter(|user| user.email_verified);
-        let mine = participants.iter_mut().find(|one| one.user_id == Some(owner) && !one.is_organizer());
-        if let (Some(user), Some(mine)) = (user, mine) {
-            mine.email = user.email;
+        if let Some(mine) = participants.iter_mut().find(|one| one.user_id == Some(owner)) {
+            self.name_by_present_address(mine).await?;
         }
         let calendar = self.calendar.as_ref().ok_or(Error::NotFound("calendar"))?;
         let method = CalendarMethod::Publish;
         Ok(calendar.write(&CalendarEntry { method, meeting: &meeting, attendees: &participants }))
+    }
+
+    /// Names a participant by the present, verified address of their account, by which their calendar finds itself. The
+    /// organizer stays as calendars know them.
+    pub(super) async fn name_by_present_address(&self, participant: &mut Participant) -> Result<(), Error> {
+        let Some(id) = participant.user_id.filter(|_| !participant.is_organizer()) else { return Ok(()) };
+        if let Some(user) = self.store.user(id).await?.filter(|user| user.email_verified) {
+            participant.email = user.email;
+        }
+        Ok(())
     }
 
     async fn call_meeting(

@@ -4,8 +4,8 @@ use super::{App, Race};
 use crate::error::Error;
 use crate::ports::LinkPurpose;
 use crate::{
-    Actor, Changes, EmailAddress, Expect, Locale, NoticeKind, ParticipantId, PreferencesChange, User,
-    UserId, Write, Zone,
+    Actor, Changes, EmailAddress, Expect, Locale, NoticeKind, ParticipantId, PreferencesChange, User, UserId, Write,
+    Zone,
 };
 
 /// What a link ends.

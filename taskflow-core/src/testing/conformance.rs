@@ -1,6 +1,7 @@
 //! What every store must do, as one list of named cases. No case asks what a store is capable of.
 
 mod accounts;
+mod addresses;
 mod agreement;
 mod answers;
 mod app;
@@ -20,6 +21,7 @@ mod linked;
 mod mail_report;
 mod mailbox;
 mod meetings;
+mod merges;
 mod monitoring;
 mod moves;
 mod news;
@@ -336,6 +338,21 @@ pub fn cases() -> Vec<Case> {
             who_is_invited_again_is_asked_by_the_same_rule,
             other_rules_of_a_zone_leave_answers_standing,
         }
+        merges {
+            the_guest_of_a_verified_address_merges_with_the_persons_own_participant,
+            no_door_lets_a_person_in_twice,
+            of_two_participants_the_one_in_the_meeting_stands_for_both,
+            a_guest_is_not_added_for_an_address_that_was_verified_meanwhile,
+            meetings_with_a_person_and_a_guest_of_their_address_are_found,
+        }
+        addresses {
+            updates_and_answers_name_the_address_where_somebody_is_now,
+            guests_read_what_they_were_given_and_else_what_the_organizer_reads,
+            what_a_guest_ends_belongs_to_the_address_and_can_be_undone,
+            what_a_guest_ended_stays_ended_when_the_address_becomes_an_accounts,
+            by_hand_only_those_are_reminded_whom_it_reaches,
+            what_was_ended_is_kept_by_address_and_kind,
+        }
         repair {
             what_was_left_unplanned_is_planned_once,
             many_meetings_are_repaired_page_by_page,
@@ -367,7 +384,6 @@ pub fn cases() -> Vec<Case> {
             what_protects_the_account_does_not_wait_for_quiet_to_end,
             a_reminder_of_a_meeting_that_begins_in_quiet_hours_passes_them,
             one_click_ends_a_kind_for_a_person,
-            one_click_ends_the_reminders_of_that_meeting_for_a_guest,
             only_what_recurs_carries_a_link_that_ends_it,
         }
         linked {

@@ -158,11 +158,6 @@ impl Page {
         Self { headers: kept, ..Self::rendered(page).with_status(status) }
     }
 
-    /// The same page as the answer to a form about what has changed meanwhile.
-    pub(super) fn conflict(self) -> Self {
-        Self { status: StatusCode::CONFLICT, ..self }
-    }
-
     /// The same page as the answer to a form that does not fit.
     pub(super) fn refused(self) -> Self {
         self.with_status(StatusCode::UNPROCESSABLE_ENTITY)

@@ -74,7 +74,8 @@ fn question(service: &Service, subscription: &Subscription) -> Page {
 fn ended(service: &Service, subscription: &Subscription) -> Page {
     let words = html::words(&subscription.locale, &subscription.time_zone, service.clock.now());
     let page = what(&words, subscription.kind).and_then(|what| {
-        let text = words.say("page.unsubscribe.done_text", &[("what", &what), ("email", subscription.email.as_str())])?;
+        let text =
+            words.say("page.unsubscribe.done_text", &[("what", &what), ("email", subscription.email.as_str())])?;
         let values = context! { text, button => words.say("page.unsubscribe.again", &[])?, action => "?again=true" };
         words.render("confirm", &words.say("page.unsubscribe.done", &[])?, &values)
     });

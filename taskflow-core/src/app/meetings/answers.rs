@@ -320,7 +320,7 @@ impl App {
     }
 
     /// What a meeting was like at one of its versions.
-    async fn revision(&self, meeting: MeetingId, version: u64) -> Result<Option<Revision>, Error> {
+    pub(in super::super) async fn revision(&self, meeting: MeetingId, version: u64) -> Result<Option<Revision>, Error> {
         let wanted = (meeting, version);
         let found = self.store.revisions(&[wanted]).await?.remove(&wanted);
         found.transpose().map_err(|bad| Error::Internal(bad.into()))

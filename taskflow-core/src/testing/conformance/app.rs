@@ -72,6 +72,11 @@ impl World {
         told
     }
 
+    /// What the clock shows.
+    pub(super) fn clock_now(&self) -> Timestamp {
+        crate::ports::Clock::now(&*self.clock)
+    }
+
     pub(super) async fn deliver(&self) {
         self.app.deliver_due().await.expect("a step");
     }

@@ -16,7 +16,7 @@ fn with_links(open: &dyn OpenStore) -> World {
 }
 
 fn link(purpose: LinkPurpose, id: uuid::Uuid) -> String {
-    PlainLinks.url(&Link { purpose, id, expires_at: Timestamp::MAX })
+    PlainLinks.url(&Link { purpose, id, expires_at: Timestamp::MAX, version: None })
 }
 
 fn task_link(action: TaskAction, task: TaskId) -> String {
@@ -96,7 +96,8 @@ pub(super) async fn a_link_that_leads_nowhere_says_why(open: Arc<dyn OpenStore>)
     let task = world.app.create_task(ada, due_at_two()).await.expect("a task");
     let id = task.id.as_uuid();
     let now = world.clock.now();
-    let expired = PlainLinks.url(&Link { purpose: LinkPurpose::Task(TaskAction::Open), id, expires_at: now });
+    let expired =
+        PlainLinks.url(&Link { purpose: LinkPurpose::Task(TaskAction::Open), id, expires_at: now, version: None });
     let dead = async |link: &str| match world.app.task_by_link(link).await {
         Err(LinkError::Dead(dead)) => Some(dead),
         _ => None,

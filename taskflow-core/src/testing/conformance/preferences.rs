@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::Weekday;
 
 use super::app::{World, due_at_two};
-use super::reminders::{Board, NOBODY, board, move_to, own, person};
+use super::reminders::{Board, NOBODY, own};
 use crate::error::Error;
 use crate::ports::{Asked, Link, LinkPurpose, Links, MailError, Reply};
 use crate::testing::sample::{at, new_user, noon, user, user_id, users};
@@ -229,29 +229,6 @@ pub(super) async fn one_click_ends_a_kind_for_a_person(open: Arc<dyn OpenStore>)
     assert_eq!(world.told_at("2026-11-22T15:45:00Z").await, NOBODY);
     set(&world, ada, Preferences::default()).await;
     assert!(world.app.subscription(&link).await.expect("known").is_on);
-}
-
-pub(super) async fn one_click_ends_the_reminders_of_that_meeting_for_a_guest(open: Arc<dyn OpenStore>) {
-    let this = Board::calling(with_links(&*open), board(&["bob", "eve"])).await;
-    let Board { world, ada, .. } = &this;
-    assert_eq!(world.told_at("2026-11-23T09:44:00Z").await, NOBODY);
-    world.clock.set(at("2026-11-23T09:45:00Z"));
-    world.deliver().await;
-    let mails = world.mailer.take();
-    let link = unsubscribe_url(&mails, "eve").expect("a link");
-    let ended = world.app.unsubscribe(&link).await.expect("ended");
-    assert_eq!((ended.kind, ended.email.as_str()), (NoticeKind::MeetingReminder, "eve@example.org"));
-    assert!(!ended.is_on && !world.app.unsubscribe(&link).await.expect("again").is_on);
-    assert_eq!(person(&this.details().await, "eve").reminders, own(&[]));
-
-    this.change(move_to("2026-11-25T10:00:00Z")).await;
-    assert_eq!(world.told_at("2026-11-23T09:50:00Z").await, ["bob: Changed", "eve: Changed"]);
-    assert_eq!(world.told_at("2026-11-25T09:45:00Z").await, ["ada: Soon", "bob: Soon"]);
-    let starts_at = crate::StartsAt::Instant(at("2026-11-26T10:00:00Z"));
-    let other = crate::NewMeeting { starts_at, ..board(&["eve"]) };
-    world.app.create_meeting(*ada, other).await.expect("another meeting");
-    assert_eq!(world.told().await, ["eve: Invitation"]);
-    assert_eq!(world.told_at("2026-11-26T09:45:00Z").await, ["ada: Soon", "eve: Soon"]);
 }
 
 pub(super) async fn only_what_recurs_carries_a_link_that_ends_it(open: Arc<dyn OpenStore>) {
