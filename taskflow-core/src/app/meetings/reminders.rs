@@ -102,7 +102,7 @@ impl App {
                 Some(user) => !user.is_active || !user.preferences.wants(kind),
                 None => ended.contains(&(key.clone(), kind)),
             };
-            ended || suppressed.contains(&key)
+            ended || suppressed.contains_key(&key)
         };
         Ok(people.iter().filter(|one| takes_none(one)).map(|one| one.id).collect())
     }
