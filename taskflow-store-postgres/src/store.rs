@@ -1,6 +1,6 @@
 //! [`PgStore`]: how it is reached, how it reads and writes, and the port [`Store`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;

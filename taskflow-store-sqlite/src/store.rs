@@ -1,6 +1,6 @@
 //! [`SqliteStore`]: how it is opened, how it writes, and the port [`Store`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
