@@ -58,8 +58,8 @@ impl Day {
     pub fn of(date: NaiveDate, zone: &Zone) -> Self {
         let midnight = |date: Option<NaiveDate>| zone.instant(date.unwrap_or_default().and_time(NaiveTime::MIN));
         let (begins, ends) = (midnight(Some(date)), midnight(date.checked_add_days(Days::new(1))));
-        let earlier = (1..=2).filter_map(|back| date.checked_sub_days(Days::new(back)));
-        let before = earlier.clone().find(|date| zone.has_date(*date)).or_else(|| earlier.last());
+        let mut earlier = (1..=2).filter_map(|back| date.checked_sub_days(Days::new(back)));
+        let before = earlier.clone().find(|date| zone.has_date(*date)).or_else(|| earlier.next_back());
         Self {
             yesterday: (midnight(before), begins),
             today: (begins, ends),
