@@ -216,6 +216,7 @@ pub(super) async fn by_hand_only_those_are_reminded_whom_it_reaches(open: Arc<dy
         cause: SuppressionCause::Bounce,
         detail: "gone".to_owned(),
         at: noon(),
+        overrides: 0,
     };
     world.storage.commit(&crate::Changes::new().write(Write::Suppress(gone))).await.expect("suppressed");
     assert_eq!(planned().await, 1);
