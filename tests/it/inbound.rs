@@ -2,6 +2,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::start;
+use crate::letters::letter;
 use crate::server::Server;
 
 const SECRET: &str = "a secret between gateway and service";
@@ -85,6 +86,28 @@ async fn the_answer_of_a_calendar_is_recorded_when_it_counts() {
     assert_eq!(ada.call(Method::PATCH, &path, Some(moved)).await.0, StatusCode::OK);
     ignored("text/calendar", reply(&uid, GUEST, "ACCEPTED", 0)).await;
     assert_eq!(answered().await.0, json!("declined"));
+}
+
+#[tokio::test]
+async fn a_proposal_of_another_time_is_a_tentative_answer_of_which_the_organizer_reads() {
+    let server = start(&[("INBOUND_SECRET", SECRET)]).await;
+    let ada = server.person("ada").await;
+    let body = json!({ "title": "Board", "meeting_date": "2099-01-01T00:00:00Z", "participant_emails": [GUEST] });
+    let meeting = ada.meeting(body).await;
+    let uid = meeting["id"].as_str().expect("an id");
+    let counter = reply(uid, GUEST, "NEEDS-ACTION", 0)
+        .replace("METHOD:REPLY", "METHOD:COUNTER")
+        .replace("ORGANIZER:", "DTSTART:20990102T110000Z\r\nORGANIZER:");
+    let counter = mail(GUEST, &counter).replace("method=REPLY", "method=COUNTER");
+    let (status, taken) = bring(&server, "message/rfc822", counter).await;
+    assert_eq!((status, taken), (StatusCode::OK, json!({ "result": "recorded" })));
+    let (_, meeting) = ada.get(&format!("/api/meetings/{uid}")).await;
+    let people = meeting["participants"].as_array().expect("people");
+    let guest = people.iter().find(|one| one["email"] == GUEST).expect("the guest");
+    assert_eq!(guest["response_status"], "tentative");
+    assert_eq!(guest["proposed_start"], "2099-01-02T11:00:00.000000Z");
+    let told = letter(&server, "ada@example.org", "proposes another time").await;
+    assert!(told["text"].as_str().expect("text").contains("on my way, late"), "{told}");
 }
 
 #[tokio::test]

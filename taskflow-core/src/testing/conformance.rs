@@ -323,6 +323,7 @@ pub fn cases() -> Vec<Case> {
             of_several_attendees_it_is_the_senders_answer,
             an_assistant_answers_for_somebody_of_their_organization_alone,
             an_answer_without_a_time_was_given_when_it_came,
+            who_proposes_another_time_may_come_and_the_organizer_is_told,
             edits_that_undid_each_other_leave_answers_valid,
             invitations_carry_the_meeting_for_calendars_and_reminders_do_not,
             a_guest_answers_by_link_until_they_are_taken_off,

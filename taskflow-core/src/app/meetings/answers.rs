@@ -6,10 +6,11 @@ use super::people::still_on;
 use super::who_is_in;
 use crate::error::{Error, FieldError};
 use crate::meeting::MeetingDetails;
-use crate::ports::{CalendarReply, Link, LinkPurpose, ReplyAttendee, UnreadableReply, Viewer};
+use crate::ports::{CalendarReply, Counter, Link, LinkPurpose, ProposedStart, ReplyAttendee, UnreadableReply, Viewer};
 use crate::{
-    Actor, Announcement, Comment, EmailAddress, Expect, Invitation, Locale, MeetingFacts, MeetingId, MeetingResponse,
-    OutdatedAnswer, Participant, ParticipantId, Revision, Timestamp, Write, Zone,
+    Actor, Announcement, Comment, DedupeKey, DeliveryId, EmailAddress, Expect, Invitation, Locale, MeetingFacts,
+    MeetingId, MeetingResponse, NewDelivery, Notice, OutdatedAnswer, Participant, ParticipantId, Recipient, Revision,
+    Timestamp, Write, Zone,
 };
 
 /// What became of an answer that a calendar sent.
@@ -76,6 +77,8 @@ struct Given {
     /// When, as far as it is not now.
     at: Option<Timestamp>,
     shown: Shown,
+    /// Another time that is proposed.
+    counter: Option<Counter>,
 }
 
 /// What somebody answers.
@@ -106,7 +109,14 @@ impl App {
             participants.iter().find(|one| one.user_id == Some(owner) && one.is_in()).cloned()
         };
         let shown = version.map_or(Shown::Present, Shown::Version);
-        self.answer(actor, Viewer::Participant(owner), id, mine, Given { response, comment, at: None, shown }).await
+        self.answer(
+            actor,
+            Viewer::Participant(owner),
+            id,
+            mine,
+            Given { response, comment, at: None, shown, counter: None },
+        )
+        .await
     }
 
     /// What a link in a mail invites to; `NotFound` when it was not made here, has expired, or its reader is no longer in
@@ -168,7 +178,7 @@ impl App {
         let this = |participants: &[Participant]| {
             participants.iter().find(|one| one.id == participant.id && one.is_in()).cloned()
         };
-        let given = Given { response, comment, at: None, shown };
+        let given = Given { response, comment, at: None, shown, counter: None };
         self.answer(actor, Viewer::Anyone, participant.meeting_id, this, given).await
     }
 
@@ -215,7 +225,8 @@ impl App {
         let actor = who.user_id.map_or(Actor::System, Actor::User);
         let this =
             |participants: &[Participant]| participants.iter().find(|one| one.id == who.id && one.is_in()).cloned();
-        let given = Given { response, comment, at: reply.at, shown: Shown::Sequence(reply.sequence) };
+        let given =
+            Given { response, comment, at: reply.at, shown: Shown::Sequence(reply.sequence), counter: reply.counter };
         match self.answer(actor, Viewer::Anyone, details.meeting.id, this, given).await {
             Err(Error::Outdated(_)) => Ok(ReplyTaken::Ignored("it answers to the meeting as it was before")),
             Err(Error::Invalid(_)) => Ok(ReplyTaken::Ignored("the meeting does not take place any more")),
@@ -333,7 +344,7 @@ impl App {
         viewer: Viewer,
         id: MeetingId,
         who: impl Fn(&[Participant]) -> Option<Participant> + Send,
-        Given { response, comment, at: given_at, shown }: Given,
+        Given { response, comment, at: given_at, shown, counter }: Given,
     ) -> Result<Participant, Error> {
         if response == MeetingResponse::Pending {
             return Err(FieldError::new("response", "must be accepted, declined or tentative").into());
@@ -348,15 +359,40 @@ impl App {
             // A calendar says when the answer was given, which is not later than it came.
             let at = given_at.map_or(now, |at| at.min(now));
             let mut after = before.respond(response, comment.clone(), at);
+            // Every answer takes back what was proposed before.
+            let proposed = counter.and_then(|counter| counter.starts_at).map(|start| match start {
+                ProposedStart::At(at) => at,
+                ProposedStart::Local(local) => details.meeting.time_zone.instant(local),
+            });
+            if proposed != before.proposed_start && after.version == before.version {
+                (after.version, after.responded_at) = (before.version + 1, Some(at));
+            }
+            after.proposed_start = proposed;
             if after == before {
                 return Ok(before);
             }
             after.answered_version = Some(details.meeting.version);
-            let result = self.commit(&self.answer_changes(actor, &details, &before, &after, now)).await;
+            let changes = self.answer_changes(actor, &details, &before, &after, now);
+            let proposal = counter.and_then(|_| self.proposal(&details, &after, now));
+            let result = self.commit(&changes.deliver(proposal)).await;
             if !race.lost(&result) {
                 return result.map(|()| after);
             }
         }
+    }
+
+    /// Tells the organizer that somebody proposes another time.
+    fn proposal(&self, details: &MeetingDetails, who: &Participant, now: Timestamp) -> Option<NewDelivery> {
+        let (meeting, participant) = (details.meeting.id, who.id);
+        details.meeting.created_by.map(|organizer| NewDelivery {
+            id: DeliveryId::from_uuid(self.ids.next(now)),
+            dedupe_key: DedupeKey::new(format!("meeting-proposal/{meeting}/{participant}/{}", who.version)),
+            notice: Notice::MeetingProposal { meeting, participant, starts_at: who.proposed_start },
+            recipient: Recipient::User(organizer),
+            planned_at: now,
+            due_at: now,
+            reason: "a participant proposes another time".to_owned(),
+        })
     }
 
     fn answer_changes(

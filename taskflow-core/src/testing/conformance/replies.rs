@@ -8,7 +8,10 @@ use uuid::Uuid;
 use super::app::World;
 use super::reminders::{Board, NOBODY, board, move_to, person};
 use crate::error::Error;
-use crate::ports::{Calendar, CalendarEntry, CalendarReply, Link, LinkPurpose, Links, ReplyAttendee, UnreadableReply};
+use crate::ports::{
+    Calendar, CalendarEntry, CalendarReply, Counter, Link, LinkPurpose, Links, ProposedStart, ReplyAttendee,
+    UnreadableReply,
+};
 use crate::testing::sample::{at, noon};
 use crate::testing::{OpenStore, PlainLinks};
 use crate::{CalendarMethod, CalendarPart, EmailAddress, Expect, MeetingId, MeetingResponse, ReplyTaken, Timestamp};
@@ -170,6 +173,57 @@ pub(super) async fn an_assistant_answers_for_somebody_of_their_organization_alon
     }
     assert_eq!(take(eve, "office@example.org", "Office@Example.org").await, ReplyTaken::Recorded);
     assert_eq!(person(&board.details().await, "eve").response, MeetingResponse::Accepted);
+}
+
+pub(super) async fn who_proposes_another_time_may_come_and_the_organizer_is_told(open: Arc<dyn OpenStore>) {
+    let (board, calendar) = with_calendar(&*open).await;
+    let world = &board.world;
+    let take = async |reply: CalendarReply| {
+        *calendar.0.lock().expect("nobody panicked") = Some(reply);
+        world.app.take_reply(b"a message", None).await.expect("read")
+    };
+    let other = at("2026-11-23T13:00:00Z");
+    let counter = |starts_at: Option<ProposedStart>| CalendarReply {
+        comment: Some("later?".to_owned()),
+        counter: Some(Counter { starts_at }),
+        at: None,
+        ..reply(board.id, noon(), "eve@example.org", MeetingResponse::Declined)
+    };
+    let eve = async || {
+        let details = board.details().await;
+        let eve = person(&details, "eve");
+        (eve.response, eve.proposed_start, eve.comment.as_ref().map(ToString::to_string))
+    };
+    let asks = |told: Vec<String>| told.len() == 1 && told[0].starts_with("ada: ") && told[0].ends_with("another time");
+    let later = Some("later?".to_owned());
+    let exact = counter(Some(ProposedStart::At(other)));
+    for told in [true, false] {
+        assert_eq!(take(exact.clone()).await, ReplyTaken::Recorded);
+        assert_eq!(eve().await, (MeetingResponse::Tentative, Some(other), later.clone()));
+        assert_eq!(asks(world.told().await), told);
+    }
+    // By the clock of the meeting's own zone; or without saying when.
+    let local = "2026-11-23T16:00:00".parse().expect("a local time");
+    let zone = board.details().await.meeting.time_zone;
+    assert_eq!(take(counter(Some(ProposedStart::Local(local)))).await, ReplyTaken::Recorded);
+    assert_eq!(eve().await.1, Some(zone.instant(local)));
+    assert!(asks(world.told().await));
+    assert_eq!(take(counter(None)).await, ReplyTaken::Recorded);
+    assert_eq!(eve().await, (MeetingResponse::Tentative, None, later.clone()));
+    assert!(asks(world.told().await));
+    // A later answer takes it back, before anybody reads of it.
+    assert_eq!(take(exact.clone()).await, ReplyTaken::Recorded);
+    let plain = CalendarReply { counter: None, ..answering(&exact, MeetingResponse::Tentative) };
+    assert_eq!(take(plain).await, ReplyTaken::Recorded);
+    assert_eq!(eve().await, (MeetingResponse::Tentative, None, later));
+    assert_eq!(world.told().await, [""; 0]);
+    // So does another time of the meeting.
+    assert_eq!(take(exact.clone()).await, ReplyTaken::Recorded);
+    board.change(move_to("2026-11-23T11:00:00Z")).await;
+    assert_eq!(eve().await.1, None);
+    assert_eq!(world.told().await, [""; 0]);
+    // To the meeting as it was before it is none.
+    assert!(matches!(take(exact).await, ReplyTaken::Ignored(_)));
 }
 
 pub(super) async fn an_answer_without_a_time_was_given_when_it_came(open: Arc<dyn OpenStore>) {
