@@ -26,7 +26,7 @@ use std::time::Duration;
 
 pub use delivery::{DeliveryReport, RelayTrouble, Sending};
 pub use jobs::{Jobs, Keeping, Limits, RunReport};
-pub use ledger::NewLetter;
+pub use ledger::{LedgerPage, LedgerQuery, LedgerRow, NewLetter};
 pub use linked::{DeadLink, LinkError, LinkedDay, LinkedMeeting, LinkedTask, ParticipantsShown};
 pub use meetings::{LinkedInvitation, Reminded, RepairReport, ReplyTaken};
 pub use nodes::{Membership, Standing};

@@ -93,20 +93,104 @@ impl std::fmt::Display for UniqueField {
     }
 }
 
+/// Why a field is refused, as a stable word for programs, which translate it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FieldCode {
+    /// The field must be there.
+    Required,
+    /// The field must not be `null`.
+    NotNullable,
+    /// The value has another JSON type than it must have.
+    InvalidType,
+    /// The text has too few visible characters.
+    TooShort,
+    /// The text has too many characters.
+    TooLong,
+    /// The number is below its minimum.
+    TooSmall,
+    /// The number is above its maximum.
+    TooLarge,
+    /// The list has too few items.
+    TooFew,
+    /// The list has too many items.
+    TooMany,
+    /// The value is not one of those that the field knows.
+    UnknownValue,
+    /// The value has the right type, but not the form that it must have.
+    InvalidFormat,
+    /// The operation has no such query parameter.
+    UnknownParameter,
+    /// The value must be unique and belongs to somebody else.
+    Taken,
+    /// Another rule of the service refuses the value; the message says which.
+    #[default]
+    Invalid,
+}
+
+impl FieldCode {
+    /// Every code.
+    pub const ALL: [Self; 14] = [
+        Self::Required,
+        Self::NotNullable,
+        Self::InvalidType,
+        Self::TooShort,
+        Self::TooLong,
+        Self::TooSmall,
+        Self::TooLarge,
+        Self::TooFew,
+        Self::TooMany,
+        Self::UnknownValue,
+        Self::InvalidFormat,
+        Self::UnknownParameter,
+        Self::Taken,
+        Self::Invalid,
+    ];
+
+    /// Its word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::NotNullable => "not_nullable",
+            Self::InvalidType => "invalid_type",
+            Self::TooShort => "too_short",
+            Self::TooLong => "too_long",
+            Self::TooSmall => "too_small",
+            Self::TooLarge => "too_large",
+            Self::TooFew => "too_few",
+            Self::TooMany => "too_many",
+            Self::UnknownValue => "unknown_value",
+            Self::InvalidFormat => "invalid_format",
+            Self::UnknownParameter => "unknown_parameter",
+            Self::Taken => "taken",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
 /// One field that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field} {message}")]
 pub struct FieldError {
     /// The field as the service names it.
     pub field: String,
-    /// What would be right; reads on from the field's name.
+    /// Why it is refused, for programs.
+    pub code: FieldCode,
+    /// What would be right, for people; reads on from the field's name.
     pub message: String,
 }
 
 impl FieldError {
-    /// Says what is wrong with `field`.
+    /// Says what is wrong with `field`: a rule of the service, unless [`with_code`](Self::with_code) says more.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
+        Self { field: field.into(), code: FieldCode::default(), message: message.into() }
+    }
+
+    /// The same with another code.
+    #[must_use]
+    pub fn with_code(self, code: FieldCode) -> Self {
+        Self { code, ..self }
     }
 }
 

@@ -248,6 +248,7 @@ fn fields(task: &Task) -> Vec<(&'static str, Value)> {
         ("description", json!(task.description.as_ref().map(super::values::Description::as_str))),
         ("status", json!(task.status)),
         ("priority", json!(task.priority)),
+        ("due_on", json!(task.due_on)),
         ("due_at", json!(task.due_at)),
         ("reminder_minutes", json!(task.reminder_minutes.map(ReminderMinutes::get))),
         ("completed_at", json!(task.completed_at)),

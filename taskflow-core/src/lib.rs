@@ -83,16 +83,17 @@ mod values;
 
 pub use answer::{ANSWER_LIFETIME, Answer, Answered, Idempotency, IdempotencyKey};
 pub use app::{
-    App, AppBuilder, Bulk, BulkResults, DeadLink, DeliveryReport, Jobs, Keeping, Limits, LinkError, LinkedDay,
-    LinkedInvitation, LinkedMeeting, LinkedTask, Membership, NewLetter, ParticipantsShown, RelayTrouble, Reminded,
-    RepairReport, ReplyTaken, RunReport, Sending, Standing, Subscription, TaskOperation,
+    App, AppBuilder, Bulk, BulkResults, DeadLink, DeliveryReport, Jobs, Keeping, LedgerPage, LedgerQuery, LedgerRow,
+    Limits, LinkError, LinkedDay, LinkedInvitation, LinkedMeeting, LinkedTask, Membership, NewLetter,
+    ParticipantsShown, RelayTrouble, Reminded, RepairReport, ReplyTaken, RunReport, Sending, Standing, Subscription,
+    TaskOperation,
 };
 pub use changes::{Changes, Expect, Write};
 pub use delivery::{
     DedupeKey, Delivery, DeliveryState, FailedAttempt, Ledger, NewDelivery, Outcome, Recipient, Settlement,
 };
 pub use digest::{Day, Digest, Excerpt};
-pub use error::{BadRow, Error, FieldError, Source, StoreError, UniqueField};
+pub use error::{BadRow, Error, FieldCode, FieldError, Source, StoreError, UniqueField};
 pub use event::{Announcement, Entity, Event, EventKind};
 pub use feed::{FeedEntry, FeedPage, Follower};
 pub use job::{CatchUp, Counts, DueSlot, JobName, JobPlan, JobRun, JobState, MOST_CAUGHT_UP, RunState, Trigger};
@@ -130,5 +131,5 @@ pub use user::{Actor, Credential, Login, NewUser, PasswordHash, ProfileChange, S
 pub use values::{
     Comment, DeliveryId, DeliveryProblem, Description, DurationMinutes, EmailAddress, EventId, InvalidValue,
     LeaseToken, Locale, Location, MeetingId, MeetingTitle, MeetingUrl, NamedAddress, ParticipantId, PersonName,
-    ReminderMinutes, RunId, SessionId, TaskId, Title, TokenId, UserId, Username, fold,
+    ReminderMinutes, RunId, SessionId, TaskId, Title, TokenId, UserId, Username, fold, is_blank, search_key,
 };

@@ -21,7 +21,7 @@ use crate::{
     FeedEntry, Follower, IdempotencyKey, JobName, KeptMail, LeaseToken, Ledger, Login, Meeting, MeetingId,
     MeetingQuery, NodeId, NoticeKind, Page, Participant, ParticipantId, PasswordHash, Revision, RunId, Session,
     SessionId, Suppression, Task, TaskId, TaskQuery, TaskSort, TaskSortKey, TaskStatistics, TaskStatus, TaskSummary,
-    Timestamp, Token, TokenId, User, UserId, fold,
+    Timestamp, Token, TokenId, User, UserId, fold, search_key,
 };
 
 /// Keeps everything in memory, under one lock. For tests, examples and benches; what it keeps ends with it. Clones share
@@ -368,13 +368,14 @@ impl Accounts for MemoryStore {
 fn matches(task: &Task, query: &TaskQuery, now: Timestamp) -> bool {
     let text = || {
         let description = task.description.as_ref().map_or("", |text| text.as_str());
-        format!("{}\n{}", fold(task.title.as_str()), fold(description))
+        format!("{}\n{}", search_key(task.title.as_str()), search_key(description))
     };
     task.deleted_at.is_some() == query.trash
-        && query.status.is_none_or(|status| task.status == status)
-        && query.priority.is_none_or(|priority| task.priority == priority)
+        && (query.status.is_empty() || query.status.contains(&task.status))
+        && (query.priority.is_empty() || query.priority.contains(&task.priority))
         && query.due_before.is_none_or(|before| task.due_at.is_some_and(|at| at < before))
         && query.due_after.is_none_or(|after| task.due_at.is_some_and(|at| at >= after))
+        && query.whole_day.is_none_or(|whole_day| task.due_on.is_some() == whole_day)
         && query.overdue.is_none_or(|overdue| task.is_overdue(now) == overdue)
         && (query.words.is_empty() || {
             let text = text();

@@ -70,17 +70,19 @@ pub struct Page<T> {
 pub struct TaskQuery {
     /// The trash instead of the tasks.
     pub trash: bool,
-    /// Only this status.
-    pub status: Option<TaskStatus>,
-    /// Only this priority.
-    pub priority: Option<TaskPriority>,
+    /// Only with one of these statuses; empty: any status.
+    pub status: Vec<TaskStatus>,
+    /// Only with one of these priorities; empty: any priority.
+    pub priority: Vec<TaskPriority>,
     /// Only due before (exclusive).
     pub due_before: Option<Timestamp>,
     /// Only due at or after (inclusive).
     pub due_after: Option<Timestamp>,
+    /// Only due on a day, or (`false`) only the others.
+    pub whole_day: Option<bool>,
     /// Only what is open although due, or (`false`) only the others.
     pub overdue: Option<bool>,
-    /// Only with all these words in title or description; [folded](crate::fold), in no order.
+    /// Only with all these words in title or description; [folded](crate::search_key), in no order.
     pub words: Vec<String>,
     /// First criterion first; ties are broken by id, descending.
     pub sort: Vec<TaskSort>,
@@ -95,20 +97,21 @@ impl TaskQuery {
     /// The words of a search text, folded.
     #[must_use]
     pub fn words(text: &str) -> Vec<String> {
-        text.split_whitespace().take(Self::MAX_WORDS).map(crate::fold).collect()
+        let words = text.split_whitespace().map(crate::search_key).filter(|word| !word.is_empty());
+        words.take(Self::MAX_WORDS).collect()
     }
 }
 
 /// Which meetings of a person, and in which order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MeetingQuery {
-    /// Only this status; without one all but cancelled meetings.
-    pub status: Option<MeetingStatus>,
+    /// Only with one of these statuses; empty: all but cancelled meetings.
+    pub status: Vec<MeetingStatus>,
     /// Only those that begin before (exclusive).
     pub starts_before: Option<Timestamp>,
     /// Only those that begin at or after (inclusive).
     pub starts_after: Option<Timestamp>,
-    /// Only with all these words in title, description or location; [folded](crate::fold), in no order.
+    /// Only with all these words in title, description or location; [folded](crate::search_key), in no order.
     pub words: Vec<String>,
     /// First criterion first; ties are broken by id, descending.
     pub sort: Vec<MeetingSort>,

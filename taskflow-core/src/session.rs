@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::{SessionId, Timestamp, UserId};
 
-/// How long after a refresh the token before it is met with a mere no: two windows of one browser, or an answer that was
-/// lost. Later it is taken for theft.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long after a refresh the replaced token is no sign of theft: an answer may have been lost, or two windows of one
+/// browser refresh at once. It gets the successor once more, and after that a mere refusal.
+const GRACE: Duration = Duration::from_secs(60);
 
 /// The hash of a refresh token; the token itself is nowhere but with its holder.
 #[derive(Clone, Eq)]
@@ -49,8 +49,10 @@ pub struct Session {
     pub user_id: UserId,
     /// The refresh token that counts.
     pub token: TokenHash,
-    /// The one before it.
+    /// The token that it replaced.
     pub previous: Option<TokenHash>,
+    /// Whether the replaced token was shown again and got the same successor.
+    pub repeated: bool,
     /// What the person signed in with, in their own device's words.
     pub device: Option<String>,
     /// When it was opened.
@@ -70,7 +72,7 @@ pub struct Session {
 pub enum Refusal {
     /// The session is over.
     Over,
-    /// The token was just replaced: whoever asked at the same time has the new one.
+    /// The token was just replaced, and its successor was handed out already.
     JustUsed,
     /// The token was used before: somebody has a copy of it, and the session must end (RFC 9700 §4.14.2).
     Reused,
@@ -92,6 +94,7 @@ impl Session {
             user_id,
             token,
             previous: None,
+            repeated: false,
             device,
             created_at: now,
             used_at: now,
@@ -107,11 +110,20 @@ impl Session {
         self.ended_at.is_none() && now < self.expires_at
     }
 
-    /// The session with `next` in place of the token that was shown.
+    /// Exchanges the shown token for its successor.
+    ///
+    /// `successors` are what the host derives from the shown token, under its present key first and then under previous
+    /// ones; the first replaces the token. A token that was replaced within the grace gets the same successor once more,
+    /// as long as that was not used itself: the host finds it among `successors` by the session's token.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Over`] when the session has ended, [`Refusal::JustUsed`] when a replaced token is shown a third time or
+    /// its successor cannot be derived any more, [`Refusal::Reused`] for any other token.
     pub fn refresh(
         &self,
         shown: &TokenHash,
-        next: TokenHash,
+        successors: &[TokenHash],
         now: Timestamp,
         lifetime: Duration,
     ) -> Result<Self, Refusal> {
@@ -119,12 +131,20 @@ impl Session {
             return Err(Refusal::Over);
         }
         if *shown != self.token {
-            let just_used = self.previous.as_ref() == Some(shown) && now.since(self.used_at) <= GRACE;
-            return Err(if just_used { Refusal::JustUsed } else { Refusal::Reused });
+            if self.previous.as_ref() != Some(shown) || now.since(self.used_at) > GRACE {
+                return Err(Refusal::Reused);
+            }
+            if self.repeated || !successors.contains(&self.token) {
+                return Err(Refusal::JustUsed);
+            }
+            // The grace still counts from the exchange.
+            return Ok(Self { repeated: true, version: self.version + 1, ..self.clone() });
         }
+        let next = successors.first().ok_or(Refusal::Over)?;
         Ok(Self {
-            token: next,
+            token: next.clone(),
             previous: Some(self.token.clone()),
+            repeated: false,
             used_at: now,
             expires_at: now + lifetime,
             version: self.version + 1,
@@ -153,27 +173,46 @@ mod tests {
         Timestamp::from_micros(0) + Duration::from_secs(seconds)
     }
 
-    #[test]
-    fn each_token_refreshes_once_and_moves_the_end() {
-        let next = session().refresh(&hash("one"), hash("two"), later(60), DAY).expect("the right token");
-        assert_eq!((next.expires_at, next.version), (later(60) + DAY, 2));
-        assert!(next.refresh(&hash("two"), hash("three"), later(61), DAY).is_ok());
+    fn refreshed(session: &Session, shown: &str, next: &str, at: Timestamp) -> Result<Session, Refusal> {
+        session.refresh(&hash(shown), &[hash(next)], at, DAY)
     }
 
     #[test]
-    fn a_token_shown_twice_at_once_is_refused_and_later_taken_for_theft() {
-        let next = session().refresh(&hash("one"), hash("two"), later(60), DAY).expect("the right token");
-        let again = |at| next.refresh(&hash("one"), hash("x"), at, DAY).expect_err("used");
-        assert_eq!(again(later(70)), Refusal::JustUsed);
-        assert_eq!(again(later(71)), Refusal::Reused);
-        assert_eq!(next.refresh(&hash("zero"), hash("x"), later(61), DAY).expect_err("older"), Refusal::Reused);
+    fn each_token_refreshes_once_and_moves_the_end() {
+        let next = refreshed(&session(), "one", "two", later(60)).expect("the right token");
+        assert_eq!((next.expires_at, next.version, next.token.clone()), (later(60) + DAY, 2, hash("two")));
+        assert!(refreshed(&next, "two", "three", later(61)).is_ok());
+    }
+
+    #[test]
+    fn a_lost_answer_is_given_once_more_within_the_grace() {
+        let next = refreshed(&session(), "one", "two", later(60)).expect("the right token");
+        let again = refreshed(&next, "one", "two", later(120)).expect("the same successor");
+        let expected = Session { repeated: true, version: 3, ..next.clone() };
+        assert_eq!(again, expected);
+        assert_eq!(refreshed(&again, "one", "two", later(120)).expect_err("a third time"), Refusal::JustUsed);
+        assert_eq!(refreshed(&again, "one", "two", later(121)).expect_err("too late"), Refusal::Reused);
+        assert_eq!(refreshed(&next, "one", "two", later(121)).expect_err("too late"), Refusal::Reused);
+        let used = refreshed(&again, "two", "three", later(61)).expect("the successor counts");
+        assert_eq!(refreshed(&used, "one", "two", later(62)).expect_err("its successor was used"), Refusal::Reused);
+        assert!(!used.repeated && refreshed(&used, "two", "three", later(62)).is_ok());
+    }
+
+    #[test]
+    fn a_successor_is_found_under_a_previous_key_and_none_is_invented() {
+        let next = refreshed(&session(), "one", "two", later(60)).expect("the right token");
+        let rotated = [hash("other key"), hash("two")];
+        let again = next.refresh(&hash("one"), &rotated, later(61), DAY).expect("derived with the previous key");
+        assert_eq!(again.token, hash("two"));
+        assert_eq!(refreshed(&next, "one", "x", later(61)).expect_err("no successor"), Refusal::JustUsed);
+        assert_eq!(refreshed(&next, "zero", "two", later(61)).expect_err("never ours"), Refusal::Reused);
     }
 
     #[test]
     fn nothing_refreshes_a_session_that_is_over() {
-        let at_the_end = session().refresh(&hash("one"), hash("two"), Timestamp::from_micros(0) + DAY, DAY);
+        let at_the_end = refreshed(&session(), "one", "two", Timestamp::from_micros(0) + DAY);
         assert_eq!(at_the_end.expect_err("expired"), Refusal::Over);
         let ended = Session { ended_at: Some(later(1)), ..session() };
-        assert_eq!(ended.refresh(&hash("one"), hash("two"), later(2), DAY).expect_err("ended"), Refusal::Over);
+        assert_eq!(refreshed(&ended, "one", "two", later(2)).expect_err("ended"), Refusal::Over);
     }
 }

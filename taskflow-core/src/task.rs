@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::error::FieldError;
-use crate::{Description, InvalidValue, ReminderMinutes, TaskId, Timestamp, Title, UserId};
+use crate::{Day, Description, InvalidValue, ReminderMinutes, TaskId, Timestamp, Title, UserId, Zone};
 
 /// How far a task is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -121,7 +123,9 @@ pub struct Task {
     pub status: TaskStatus,
     /// How urgent it is.
     pub priority: TaskPriority,
-    /// When it should be done.
+    /// The day on which it should be done, where its owner lives; only together with `due_at`.
+    pub due_on: Option<NaiveDate>,
+    /// When it should be done: the instant that was given, or the last one of `due_on` in the zone of its owner.
     pub due_at: Option<Timestamp>,
     /// How long before `due_at` to remind; only together with it.
     pub reminder_minutes: Option<ReminderMinutes>,
@@ -148,9 +152,11 @@ pub struct NewTask {
     pub status: TaskStatus,
     /// Usually `medium`.
     pub priority: TaskPriority,
+    /// The day on which it should be done, where its owner lives; not together with `due_at`.
+    pub due_on: Option<NaiveDate>,
     /// When it should be done.
     pub due_at: Option<Timestamp>,
-    /// How long before `due_at` to remind; needs `due_at`.
+    /// How long before it is due to remind; needs `due_at` or `due_on`. A day is due at its end.
     pub reminder_minutes: Option<ReminderMinutes>,
 }
 
@@ -163,6 +169,7 @@ impl NewTask {
             description: None,
             status: TaskStatus::default(),
             priority: TaskPriority::default(),
+            due_on: None,
             due_at: None,
             reminder_minutes: None,
         }
@@ -180,10 +187,56 @@ pub struct TaskChange {
     pub status: Option<TaskStatus>,
     /// Another priority.
     pub priority: Option<TaskPriority>,
-    /// Another due time, or none; without one the reminder goes as well.
+    /// Another due day, or none; it takes the place of a due time.
+    pub due_on: Option<Option<NaiveDate>>,
+    /// Another due time, or none; it takes the place of a due day. Without either the reminder goes as well.
     pub due_at: Option<Option<Timestamp>>,
     /// Another reminder, or none.
     pub reminder_minutes: Option<Option<ReminderMinutes>>,
+}
+
+/// The last instant of a day: it is due until it is over, where its owner lives.
+fn end_of_day(day: NaiveDate, zone: &Zone) -> Timestamp {
+    Day::of(day, zone).today.1 - Duration::from_micros(1)
+}
+
+/// A day whose end is not known: [`NewTask::resolved`] and [`TaskChange::resolved`] find it.
+fn unresolved() -> FieldError {
+    FieldError::new("due_on", "needs the time zone of its owner")
+}
+
+fn day_or_time() -> FieldError {
+    FieldError::new("due_on", "must not come with due_at: a task is due on a day or at a time")
+}
+
+impl NewTask {
+    /// Finds when a due day ends in the zone of the owner.
+    ///
+    /// # Errors
+    ///
+    /// When there are a day and a time.
+    pub fn resolved(self, zone: &Zone) -> Result<Self, FieldError> {
+        match (self.due_on, self.due_at) {
+            (Some(_), Some(_)) => Err(day_or_time()),
+            (Some(day), None) => Ok(Self { due_at: Some(end_of_day(day, zone)), ..self }),
+            (None, _) => Ok(self),
+        }
+    }
+}
+
+impl TaskChange {
+    /// Finds when a due day ends in the zone of the owner.
+    ///
+    /// # Errors
+    ///
+    /// When there are a day and a time.
+    pub fn resolved(self, zone: &Zone) -> Result<Self, FieldError> {
+        match (self.due_on, self.due_at) {
+            (Some(Some(_)), Some(Some(_))) => Err(day_or_time()),
+            (Some(Some(day)), None | Some(None)) => Ok(Self { due_at: Some(Some(end_of_day(day, zone))), ..self }),
+            (None | Some(None), _) => Ok(self),
+        }
+    }
 }
 
 impl Task {
@@ -196,6 +249,7 @@ impl Task {
             description: new.description,
             status: new.status,
             priority: new.priority,
+            due_on: new.due_on,
             due_at: new.due_at,
             reminder_minutes: new.reminder_minutes,
             completed_at: (new.status == TaskStatus::Completed).then_some(now),
@@ -210,13 +264,23 @@ impl Task {
     /// The task after `change`; the same version when nothing differs.
     pub fn apply(&self, change: TaskChange, now: Timestamp) -> Result<Self, FieldError> {
         let status = change.status.unwrap_or(self.status);
-        let due_at = change.due_at.unwrap_or(self.due_at);
+        let (due_on, due_at) = match (change.due_on, change.due_at) {
+            (None, None) => (self.due_on, self.due_at),
+            // A day comes with its last instant.
+            (Some(Some(day)), Some(at)) => (Some(day), at),
+            (Some(Some(_)), None) => return Err(unresolved()),
+            (None | Some(None), Some(at)) => (None, at),
+            // There was no day to clear.
+            (Some(None), None) if self.due_on.is_none() => (None, self.due_at),
+            (Some(None), None) => (None, None),
+        };
         let kept_reminder = self.reminder_minutes.filter(|_| due_at.is_some());
         let after = Self {
             title: change.title.unwrap_or_else(|| self.title.clone()),
             description: change.description.unwrap_or_else(|| self.description.clone()),
             status,
             priority: change.priority.unwrap_or(self.priority),
+            due_on,
             due_at,
             reminder_minutes: change.reminder_minutes.unwrap_or(kept_reminder),
             completed_at: match status {
@@ -258,9 +322,22 @@ impl Task {
         self.is_open() && self.due_at.is_some_and(|due_at| due_at < now)
     }
 
+    /// The task with its due day in another zone; the same when it has none.
+    #[must_use]
+    pub fn in_zone(&self, zone: &Zone, now: Timestamp) -> Self {
+        let Some(day) = self.due_on else { return self.clone() };
+        self.succeeded_by(Self { due_at: Some(end_of_day(day, zone)), ..self.clone() }, now)
+    }
+
     fn checked(self) -> Result<Self, FieldError> {
+        if self.due_on.is_some() && self.due_at.is_none() {
+            return Err(unresolved());
+        }
         if self.reminder_minutes.is_some() && self.due_at.is_none() {
-            return Err(FieldError::new("reminder_minutes", "needs due_at: there is nothing to remind of without it"));
+            return Err(FieldError::new(
+                "reminder_minutes",
+                "needs due_at or due_on: there is nothing to remind of without them",
+            ));
         }
         Ok(self)
     }
@@ -322,6 +399,44 @@ mod tests {
         let both = task(NewTask { due_at: Some(later()), ..lone }).expect("a task");
         let cleared = both.apply(TaskChange { due_at: Some(None), ..TaskChange::default() }, later()).expect("legal");
         assert_eq!((cleared.due_at, cleared.reminder_minutes), (None, None));
+    }
+
+    #[test]
+    fn a_day_is_due_until_it_is_over_where_its_owner_lives() {
+        let (berlin, utc): (Zone, Zone) = ("Europe/Berlin".parse().expect("a zone"), Zone::utc());
+        let day: NaiveDate = "2026-11-30".parse().expect("a date");
+        let new = NewTask { due_on: Some(day), ..NewTask::titled("x".parse().expect("a title")) };
+        assert_eq!(task(new.clone()).expect_err("no zone").field, "due_on");
+        let due = task(new.clone().resolved(&berlin).expect("a day")).expect("a task");
+        let midnight: Timestamp = "2026-11-30T23:00:00Z".parse().expect("a time");
+        assert_eq!((due.due_on, due.due_at), (Some(day), Some(midnight - Duration::from_micros(1))));
+        assert!(due.is_overdue(midnight) && !due.is_overdue(midnight - Duration::from_secs(1)));
+        let moved = due.in_zone(&utc, later());
+        assert_eq!((moved.due_on, moved.version), (Some(day), 2));
+        assert_eq!(moved.due_at, Some(midnight + Duration::from_hours(1) - Duration::from_micros(1)));
+        assert_eq!(plain().in_zone(&utc, later()), plain());
+        let both = NewTask { due_at: Some(NOW), ..new };
+        assert_eq!(both.resolved(&utc).expect_err("both").field, "due_on");
+    }
+
+    #[test]
+    fn a_day_and_a_time_take_each_others_place() {
+        let (utc, day) = (Zone::utc(), "2026-11-30".parse::<NaiveDate>().expect("a date"));
+        let apply = |task: &Task, due_on, due_at| {
+            let change = TaskChange { due_on, due_at, ..TaskChange::default() }.resolved(&utc).expect("one of them");
+            let after = task.apply(change, later()).expect("legal");
+            (after.due_on, after.due_at.is_some(), after)
+        };
+        let (on, at, due) = apply(&plain(), Some(Some(day)), Some(None));
+        assert_eq!((on, at), (Some(day), true));
+        let (on, at, timed) = apply(&due, None, Some(Some(later())));
+        assert_eq!((on, at), (None, true));
+        assert_eq!(apply(&timed, Some(None), None).1, true, "there was no day to clear");
+        assert_eq!((apply(&due, Some(None), None).0, apply(&due, Some(None), None).1), (None, false));
+        assert_eq!((apply(&due, None, Some(None)).0, apply(&due, None, Some(None)).1), (None, false));
+        assert_eq!(apply(&due, None, None).2, due);
+        let both = TaskChange { due_on: Some(Some(day)), due_at: Some(Some(NOW)), ..TaskChange::default() };
+        assert!(both.resolved(&utc).is_err());
     }
 
     #[test]

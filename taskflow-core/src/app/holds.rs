@@ -25,7 +25,7 @@ impl App {
         }
         let quiet = quiet.as_ref().map(|(quiet, zone)| (*quiet, zone));
         let recipients = Some(vec![Recipient::User(after.id)]);
-        let query = DeliveryQuery { state: Some(DeliveryState::Scheduled), recipients, ..DeliveryQuery::default() };
+        let query = DeliveryQuery { states: vec![DeliveryState::Scheduled], recipients, ..DeliveryQuery::default() };
         let planned = self.outbox.deliveries(&query, None, MOST).await?;
         let tasks: Vec<_> = planned.iter().filter_map(task_of).collect();
         let tasks = if tasks.is_empty() { Default::default() } else { self.store.tasks_by_id(&tasks, None).await? };

@@ -1,15 +1,19 @@
 //! The ledger for who runs the service: what was sent to whom, every attempt, once more or not at all; and letters by
 //! hand.
 
+mod list;
+
 use std::collections::HashSet;
 
 use super::App;
 use crate::error::{Error, FieldError, UniqueField};
-use crate::ports::DeliveryQuery;
 use crate::{
     Actor, Answered, Changes, DedupeKey, Delivery, DeliveryId, DeliveryState, EmailAddress, FailedAttempt, Idempotency,
-    Login, NewDelivery, Notice, NoticeKind, Recipient, Write, WrittenLetter,
+    NewDelivery, Notice, NoticeKind, Recipient, Write, WrittenLetter,
 };
+
+pub(super) use list::first_id;
+pub use list::{LedgerPage, LedgerQuery, LedgerRow};
 
 /// A letter that somebody writes by hand, and to whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,33 +28,29 @@ impl App {
     /// Most addresses of one letter.
     pub const MOST_ADDRESSES: usize = 100;
 
-    /// Up to `size` deliveries after `after` by id; for who runs the service. `recipient` finds what went to an address, by
-    /// itself and by the account that has it now.
-    pub async fn deliveries(
+    /// Returns up to `size` bare deliveries after `after` by id, oldest first; for administrators. [`App::ledger_page`] is for
+    /// people, and says whom they go to.
+    pub async fn deliveries_after(
         &self,
         actor: Actor,
-        kind: Option<NoticeKind>,
-        state: Option<DeliveryState>,
-        recipient: Option<&EmailAddress>,
         after: Option<DeliveryId>,
         size: u32,
     ) -> Result<Vec<Delivery>, Error> {
         self.admit_admin(actor).await?;
-        let recipients = match recipient {
-            None => None,
-            Some(email) => {
-                let account = self.accounts.account(&Login::Email(email.key())).await?;
-                let theirs = account.map(|account| Recipient::User(account.user.id));
-                Some(theirs.into_iter().chain([Recipient::Address(email.clone())]).collect())
-            }
-        };
-        Ok(self.outbox.deliveries(&DeliveryQuery { kind, state, recipients }, after, size).await?)
+        Ok(self.outbox.deliveries_after(after, size).await?)
     }
 
     /// A delivery with its failed attempts; for who runs the service.
     pub async fn delivery(&self, actor: Actor, id: DeliveryId) -> Result<(Delivery, Vec<FailedAttempt>), Error> {
         self.admit_admin(actor).await?;
         self.outbox.delivery(id).await?.ok_or(Error::NotFound("delivery"))
+    }
+
+    /// Returns a row of the ledger with the failed attempts of its delivery, oldest first; for administrators.
+    pub async fn ledger_row(&self, actor: Actor, id: DeliveryId) -> Result<(LedgerRow, Vec<FailedAttempt>), Error> {
+        let (delivery, failed) = self.delivery(actor, id).await?;
+        let row = self.ledger_rows(vec![delivery]).await?.pop().ok_or(Error::NotFound("delivery"))?;
+        Ok((row, failed))
     }
 
     /// Takes a delivery that was given up, cancelled or expired up again, now; for who runs the service. The last look

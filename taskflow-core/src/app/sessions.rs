@@ -17,17 +17,37 @@ impl App {
         }
     }
 
-    /// Replaces the refresh token of a session and moves its end. A token that was replaced before ends the session: it
-    /// has been copied. Fails with `NotFound` whenever the token does not count.
-    pub async fn refresh_session(&self, id: SessionId, shown: &TokenHash, next: TokenHash) -> Result<Session, Error> {
+    /// Replaces the refresh token of a session and moves its end; see [`Session::refresh`] for `successors`. The token of
+    /// the returned session is the successor that the client gets. A token that was replaced before ends the session,
+    /// because it was copied; within a grace after the exchange it gets its successor once more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] whenever the token does not count.
+    pub async fn refresh_session(
+        &self,
+        id: SessionId,
+        shown: &TokenHash,
+        successors: &[TokenHash],
+    ) -> Result<Session, Error> {
+        match self.try_refresh(id, shown, successors).await {
+            // Somebody refreshed at the same time with the same token and was faster: that is like a lost answer.
+            Err(Error::Stale) => match self.try_refresh(id, shown, successors).await {
+                Err(Error::Stale) => Err(Error::NotFound("session")),
+                result => result,
+            },
+            result => result,
+        }
+    }
+
+    async fn try_refresh(&self, id: SessionId, shown: &TokenHash, successors: &[TokenHash]) -> Result<Session, Error> {
         let now = self.clock.now();
         let session = self.accounts.session(id).await?.ok_or(Error::NotFound("session"))?;
-        match session.refresh(shown, next, now, self.session_lifetime) {
-            Ok(after) => match self.commit(&Changes::new().write(Write::UpdateSession(after.clone()))).await {
-                // Somebody refreshed at the same time with the same token and was faster.
-                Err(Error::Stale) => Err(Error::NotFound("session")),
-                result => result.map(|()| after),
-            },
+        match session.refresh(shown, successors, now, self.session_lifetime) {
+            Ok(after) => {
+                self.commit(&Changes::new().write(Write::UpdateSession(after.clone()))).await?;
+                Ok(after)
+            }
             Err(Refusal::Reused) => {
                 tracing::warn!(session = %id, user = %session.user_id, "a refresh token was used twice; its session ends");
                 let end = Write::EndSessions { user_id: session.user_id, only: Some(id), at: now };

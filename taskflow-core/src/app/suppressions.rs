@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use uuid::Uuid;
-
+use super::ledger::first_id;
 use super::{App, Race};
 use crate::error::{Error, FieldError};
 use crate::ports::{DeliveryQuery, UnreadableBounce};
@@ -221,12 +220,9 @@ impl App {
         let account = self.accounts.account(&Login::Email(email.key())).await?;
         let theirs = account.map(|account| Recipient::User(account.user.id));
         let recipients = Some(theirs.into_iter().chain([Recipient::Address(email.clone())]).collect());
-        let query = DeliveryQuery { recipients, ..DeliveryQuery::default() };
-        // Ids begin with the time they were made at (RFC 9562 §5.7).
-        let since = self.clock.now() - Self::RECENTLY;
-        let since = u64::try_from(since.as_micros() / 1000).unwrap_or(0);
-        let since = DeliveryId::from_uuid(Uuid::from_u128(u128::from(since) << 80));
-        let sent = self.outbox.deliveries(&query, Some(since), MOST_SENT).await?;
+        let from = Some(first_id(self.clock.now() - Self::RECENTLY));
+        let query = DeliveryQuery { recipients, from, ..DeliveryQuery::default() };
+        let sent = self.outbox.deliveries(&query, None, MOST_SENT).await?;
         Ok(sent.iter().any(|delivery| delivery.first_claimed_at.is_some()))
     }
 }

@@ -9,8 +9,8 @@ use crate::error::{Error, FieldError};
 use crate::reminder::{leaves_at, plan_task_reminder, task_reminder};
 use crate::{
     Actor, Announcement, Answered, Changes, DedupeKey, DeliveryId, Entity, Event, Expect, Idempotency, NewDelivery,
-    NewTask, Notice, Page, QuietHours, Recipient, Task, TaskChange, TaskId, TaskQuery, TaskSummary, Timestamp,
-    UniqueField, Write, Zone,
+    NewTask, Notice, Page, PageRequest, QuietHours, Recipient, Task, TaskChange, TaskId, TaskQuery, TaskSort,
+    TaskSortKey, TaskSummary, Timestamp, UniqueField, UserId, Write, Zone,
 };
 
 /// Somebody's quiet hours, and the zone whose clocks they go by.
@@ -19,8 +19,10 @@ type Quiet = (QuietHours, Zone);
 impl App {
     /// Makes a task, with its reminder.
     pub async fn create_task(&self, actor: Actor, new: NewTask) -> Result<Task, Error> {
+        let owner = actor.owner()?;
+        let new = self.with_due_day(owner, new).await?;
         let now = self.clock.now();
-        let task = Task::new(TaskId::from_uuid(self.ids.next(now)), actor.owner()?, new, now)?;
+        let task = Task::new(TaskId::from_uuid(self.ids.next(now)), owner, new, now)?;
         let quiet = self.quiet_of(&task).await?;
         self.commit(&self.task_changes(actor, None, &task, quiet.as_ref(), now)).await?;
         Ok(task)
@@ -37,6 +39,7 @@ impl App {
         if let Some(answer) = self.answered(owner, Some(&idempotency)).await? {
             return Ok(Answered::Before(answer));
         }
+        let new = self.with_due_day(owner, new).await?;
         let now = self.clock.now();
         let task = Task::new(TaskId::from_uuid(self.ids.next(now)), owner, new, now)?;
         let remember = Write::RememberAnswer(idempotency.answer(owner, &task, now));
@@ -76,6 +79,10 @@ impl App {
         change: TaskChange,
         expect: Expect,
     ) -> Result<Task, Error> {
+        let change = match change.due_on {
+            Some(Some(_)) => change.resolved(&self.zone_of(actor.owner()?).await?)?,
+            None | Some(None) => change,
+        };
         self.change_task(
             actor,
             id,
@@ -103,6 +110,54 @@ impl App {
 
     async fn task_where(&self, actor: Actor, id: TaskId, visible: fn(&Task) -> bool) -> Result<Task, Error> {
         self.store.task(actor.owner()?, id).await?.filter(visible).ok_or(Error::NotFound("task"))
+    }
+
+    async fn with_due_day(&self, owner: UserId, new: NewTask) -> Result<NewTask, Error> {
+        match new.due_on {
+            Some(_) => Ok(new.resolved(&self.zone_of(owner).await?)?),
+            None => Ok(new),
+        }
+    }
+
+    /// The zone in which the days of a person begin and end.
+    pub(super) async fn zone_of(&self, owner: UserId) -> Result<Zone, Error> {
+        Ok(self.store.user(owner).await?.ok_or(Error::NotFound("user"))?.time_zone)
+    }
+
+    /// Moves the ends of a person's due days to another zone, with their reminders. A run that was interrupted leaves
+    /// some where they were; it can be repeated.
+    pub(super) async fn move_due_days(&self, owner: UserId, zone: &Zone) -> Result<(), Error> {
+        let sort = vec![TaskSort { by: TaskSortKey::CreatedAt, descending: false }];
+        for trash in [false, true] {
+            let mut number = 1;
+            loop {
+                let Ok(page) = PageRequest::new(number, PageRequest::MAX_SIZE) else { break };
+                let query =
+                    TaskQuery { trash, whole_day: Some(true), sort: sort.clone(), page, ..TaskQuery::default() };
+                let found = self.store.tasks(owner, &query, self.clock.now()).await?;
+                let at_end = found.items.len() < PageRequest::MAX_SIZE as usize;
+                for task in found.items {
+                    let moved = self
+                        .change_task(
+                            Actor::User(owner),
+                            task.id,
+                            Expect::Any,
+                            |_| true,
+                            |task, now| Ok(task.in_zone(zone, now)),
+                        )
+                        .await;
+                    // Whoever deleted it meanwhile has settled it.
+                    if !matches!(moved, Ok(_) | Err(Error::NotFound(_))) {
+                        moved?;
+                    }
+                }
+                if at_end {
+                    break;
+                }
+                number += 1;
+            }
+        }
+        Ok(())
     }
 
     /// Reads, decides and commits, again when somebody else was faster.

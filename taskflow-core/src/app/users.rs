@@ -80,7 +80,11 @@ impl App {
             }
             let result = self.commit(&changes).await;
             if !race.lost(&result) {
-                return result.map(|()| after);
+                result?;
+                if after.time_zone != before.time_zone {
+                    self.move_due_days(id, &after.time_zone).await?;
+                }
+                return Ok(after);
             }
         }
     }

@@ -5,7 +5,7 @@ use super::State;
 use crate::ports::Viewer;
 use crate::{
     DedupeKey, Meeting, MeetingId, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, Participant,
-    Timestamp, UserId, fold, meeting_reminder_key, reminder_minutes,
+    Timestamp, UserId, fold, meeting_reminder_key, reminder_minutes, search_key,
 };
 
 impl State {
@@ -70,9 +70,13 @@ fn matches(meeting: &Meeting, query: &MeetingQuery, now: Timestamp) -> bool {
             meeting.description.as_ref().map(crate::Description::as_str),
             meeting.location.as_ref().map(crate::Location::as_str),
         ];
-        texts.map(|text| fold(text.unwrap_or_default())).join("\n")
+        texts.map(|text| search_key(text.unwrap_or_default())).join("\n")
     };
-    query.status.map_or(status != MeetingStatus::Cancelled, |wanted| status == wanted)
+    let wanted = match query.status.as_slice() {
+        [] => status != MeetingStatus::Cancelled,
+        wanted => wanted.contains(&status),
+    };
+    wanted
         && query.starts_before.is_none_or(|before| meeting.starts_at < before)
         && query.starts_after.is_none_or(|after| meeting.starts_at >= after)
         && (query.words.is_empty() || {

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -183,19 +184,42 @@ impl Outbox for MemoryStore {
     async fn deliveries(
         &self,
         query: &DeliveryQuery,
-        after: Option<DeliveryId>,
+        before: Option<DeliveryId>,
         size: u32,
     ) -> Result<Vec<Delivery>, StoreError> {
         let state = self.state();
-        let asked = |delivery: &&Delivery| {
-            after.is_none_or(|after| delivery.id > after)
-                && query.kind.is_none_or(|kind| delivery.kind == kind)
-                && query.state.is_none_or(|state| delivery.state == state)
-                && query.recipients.as_ref().is_none_or(|them| them.iter().any(|one| is_same(one, &delivery.recipient)))
-        };
-        let rows = state.deliveries.values().map(|row| &row.delivery);
-        Ok(rows.filter(asked).take(size as usize).cloned().collect())
+        let rows = state.deliveries.values().rev().map(|row| &row.delivery);
+        let earlier = rows.filter(|delivery| before.is_none_or(|before| delivery.id < before));
+        Ok(earlier.filter(|delivery| matches(query, delivery)).take(size as usize).cloned().collect())
     }
+
+    async fn delivery_counts(
+        &self,
+        query: &DeliveryQuery,
+        most: u32,
+    ) -> Result<HashMap<DeliveryState, u64>, StoreError> {
+        let (state, mut counts) = (self.state(), HashMap::new());
+        for row in state.deliveries.values().filter(|row| matches(query, &row.delivery)) {
+            let count = counts.entry(row.delivery.state).or_insert(0);
+            *count = u64::from(most).min(*count + 1);
+        }
+        Ok(counts)
+    }
+
+    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
+        let state = self.state();
+        let rows = state.deliveries.values().map(|row| &row.delivery);
+        let later = rows.filter(|delivery| after.is_none_or(|after| delivery.id > after));
+        Ok(later.take(size as usize).cloned().collect())
+    }
+}
+
+/// Whether a delivery is among those that a query selects.
+fn matches(query: &DeliveryQuery, delivery: &Delivery) -> bool {
+    (query.kinds.is_empty() || query.kinds.contains(&delivery.kind))
+        && (query.states.is_empty() || query.states.contains(&delivery.state))
+        && query.from.is_none_or(|from| delivery.id >= from)
+        && query.recipients.as_ref().is_none_or(|them| them.iter().any(|one| is_same(one, &delivery.recipient)))
 }
 
 /// Addresses are the same in any case of their letters.

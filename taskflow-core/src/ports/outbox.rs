@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -44,15 +45,17 @@ pub enum Settled {
     LeaseLost,
 }
 
-/// Which deliveries.
+/// Selects deliveries of the ledger. The default selects all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeliveryQuery {
-    /// Only this kind.
-    pub kind: Option<NoticeKind>,
-    /// Only in this state.
-    pub state: Option<DeliveryState>,
-    /// Only to one of these: an address may be known as itself and as somebody's.
+    /// Only these kinds; empty: all kinds.
+    pub kinds: Vec<NoticeKind>,
+    /// Only in these states; empty: all states.
+    pub states: Vec<DeliveryState>,
+    /// Only to one of these recipients. A person may be known by an account and by the bare address.
     pub recipients: Option<Vec<Recipient>>,
+    /// Only this delivery and those with a later id.
+    pub from: Option<DeliveryId>,
 }
 
 /// What waits to be sent.
@@ -107,16 +110,24 @@ pub trait Outbox: Send + Sync {
     /// Up to `limit` deliveries whose key begins with `prefix`, in the order of their keys (bytes).
     async fn deliveries_with_key(&self, prefix: &str, limit: u32) -> Result<Vec<Delivery>, StoreError>;
 
-    /// Up to `size` deliveries that `query` asks for after `after` by id.
+    /// Returns up to `size` deliveries that match `query` and have an id before `before`, newest id first.
     async fn deliveries(
         &self,
         query: &DeliveryQuery,
-        after: Option<DeliveryId>,
+        before: Option<DeliveryId>,
         size: u32,
     ) -> Result<Vec<Delivery>, StoreError>;
 
-    /// Up to `size` deliveries of any kind after `after` by id.
-    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
-        self.deliveries(&DeliveryQuery::default(), after, size).await
-    }
+    /// Counts the deliveries that match `query` by state. States without any are left out.
+    ///
+    /// The cost is bounded: each count stops at `most`, and of each recipient that `query` names, only the newest `most`
+    /// deliveries are counted.
+    async fn delivery_counts(
+        &self,
+        query: &DeliveryQuery,
+        most: u32,
+    ) -> Result<HashMap<DeliveryState, u64>, StoreError>;
+
+    /// Returns up to `size` deliveries of any kind after `after` by id, oldest id first.
+    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError>;
 }

@@ -114,6 +114,7 @@ pub fn cases() -> Vec<Case> {
             open_sessions_are_listed_and_ended_ones_announced,
             deleting_a_user_ends_their_sessions,
             a_token_refreshes_once_and_its_second_use_ends_the_session,
+            two_windows_that_refresh_at_once_get_one_successor,
             another_password_and_a_locked_account_end_every_session,
             nobody_ends_somebody_elses_session,
         }
@@ -142,8 +143,10 @@ pub fn cases() -> Vec<Case> {
             the_newest_come_first_without_a_sort,
             filters_narrow_the_list_and_count_together,
             due_bounds_include_the_first_instant_and_exclude_the_last,
+            tasks_that_are_due_on_a_day_are_told_from_others,
             overdue_means_open_and_due_before_now,
             words_are_found_in_title_and_description_in_any_case_and_order,
+            words_are_found_without_regard_to_accents,
             search_signs_have_no_special_meaning,
             every_sort_orders_both_ways_and_ties_by_id,
             pages_count_everything_and_end_empty,
@@ -261,6 +264,7 @@ pub fn cases() -> Vec<Case> {
             fifty_large_meetings_at_once_are_all_called,
         }
         app {
+            a_due_day_ends_where_its_owner_lives_and_moves_with_them,
             registering_welcomes_exactly_once,
             a_taken_name_plans_no_mail,
             another_password_is_told_to_the_address_before_the_change,
@@ -416,7 +420,10 @@ pub fn cases() -> Vec<Case> {
             a_job_by_local_clocks_is_due_next_when_the_first_clock_shows_it,
         }
         ledger {
-            deliveries_are_found_by_kind_and_state,
+            deliveries_are_found_by_kinds_and_states_newest_first,
+            deliveries_are_found_from_an_id_on,
+            deliveries_are_counted_by_state_up_to_a_limit,
+            the_ledger_names_recipients_and_subjects_and_is_searched_by_them,
             deliveries_are_found_by_their_recipients_in_any_case,
             what_was_given_up_begins_again_when_it_is_tried_again,
             only_what_was_given_up_is_tried_again,

@@ -278,8 +278,8 @@ impl<'a> Play<'a> {
     async fn refresh(&mut self, which: u8, right: bool) -> String {
         let Some(session) = pick(&self.sessions, which) else { return String::new() };
         let shown_token = if right { session.token } else { TokenHash::new("old") };
-        let next = TokenHash::new(format!("next-{}", session.version));
-        let result = self.app.refresh_session(session.id, &shown_token, next).await;
+        let next = [TokenHash::new(format!("next-{}", session.version))];
+        let result = self.app.refresh_session(session.id, &shown_token, &next).await;
         if let Ok(after) = &result {
             self.sessions.iter_mut().filter(|one| one.id == after.id).for_each(|one| one.clone_from(after));
         }
@@ -330,7 +330,7 @@ impl<'a> Play<'a> {
         let sort = |n: u8| -> TaskSort { sorts[usize::from(n) % sorts.len()].parse().expect("a sort") };
         let query = TaskQuery {
             trash: how.is_multiple_of(5),
-            status: TaskStatus::ALL.get(usize::from(how % 7)).copied(),
+            status: TaskStatus::ALL.into_iter().skip(usize::from(how % 7)).take(usize::from(how % 3)).collect(),
             overdue: [None, Some(true), Some(false)][usize::from(how % 3)],
             words: TaskQuery::words(["", "task", "3", "\u{e4}NDERUNG"][usize::from(how % 4)]),
             sort: vec![sort(how), sort(how / 2)],

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{InvalidValue, checked, many_lines, one_line};
+use super::{InvalidValue, bounded, checked, many_lines, one_line};
 
 macro_rules! lines {
     ($($(#[$doc:meta])* $name:ident($least:literal, $most:literal, $allowed:ident);)+) => {$(
@@ -14,6 +14,16 @@ macro_rules! lines {
         impl $name {
             /// The most it may have, in characters.
             pub const MAX_LENGTH: usize = $most;
+
+            /// Reads a stored text. Unlike one that is entered now, it may be invisible: earlier releases allowed that.
+            ///
+            /// # Errors
+            ///
+            /// [`InvalidValue`] when its length or characters are out of bounds.
+            pub fn from_stored(text: &str) -> Result<Self, InvalidValue> {
+                bounded(text, $least, $most, $allowed)?;
+                Ok(Self(text.to_owned()))
+            }
         }
 
         impl FromStr for $name {
@@ -138,6 +148,7 @@ mod tests {
     fn lines_are_trimmed_and_bounded() {
         assert_eq!(" Board ".parse::<MeetingTitle>().expect("fits").as_str(), "Board");
         assert!("a\r\nb".parse::<MeetingTitle>().is_err() && "".parse::<Location>().is_err());
+        assert!("\u{feff}".parse::<PersonName>().is_err() && PersonName::from_stored("\u{feff}").is_ok());
         assert!("a\nb".parse::<Comment>().is_ok() && "x".repeat(256).parse::<MeetingTitle>().is_err());
     }
 

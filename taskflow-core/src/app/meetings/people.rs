@@ -165,7 +165,7 @@ impl App {
 
     /// Cancels what somebody called and leaves what they were invited to, as far as it is not over.
     pub(in super::super) async fn leave_all_meetings(&self, user: UserId) -> Result<(), Error> {
-        let goes_on = MeetingQuery { status: Some(MeetingStatus::InProgress), ..MeetingQuery::default() };
+        let goes_on = MeetingQuery { status: vec![MeetingStatus::InProgress], ..MeetingQuery::default() };
         // Also what was ended before it began: it may be moved.
         let lies_ahead = MeetingQuery { starts_after: Some(self.clock.now()), ..MeetingQuery::default() };
         for query in [goes_on, lies_ahead] {

@@ -66,6 +66,7 @@ impl App {
         if let Some(answer) = self.answered(owner, idempotency.as_ref()).await? {
             return Ok(Answered::Before(answer));
         }
+        let operations = self.with_due_days(owner, operations).await?;
         let ids: Vec<TaskId> = operations.iter().filter_map(TaskOperation::id).collect();
         let stored = if ids.is_empty() { Loaded::new() } else { self.store.tasks_by_id(&ids, Some(owner)).await? };
         let now = self.clock.now();
@@ -95,6 +96,28 @@ impl App {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Finds when due days end; an operation that names a day and a time fails in its place.
+    async fn with_due_days(&self, owner: UserId, operations: Vec<TaskOperation>) -> Result<Vec<TaskOperation>, Error> {
+        let names_a_day = |operation: &TaskOperation| match operation {
+            TaskOperation::Create(new) => new.due_on.is_some(),
+            TaskOperation::Update(_, change) => matches!(change.due_on, Some(Some(_))),
+            TaskOperation::Delete(_) | TaskOperation::Unreadable(_) => false,
+        };
+        if !operations.iter().any(names_a_day) {
+            return Ok(operations);
+        }
+        let zone = self.zone_of(owner).await?;
+        let resolve = |operation| match operation {
+            TaskOperation::Create(new) => new.resolved(&zone).map(TaskOperation::Create),
+            TaskOperation::Update(id, change) => change.resolved(&zone).map(|change| TaskOperation::Update(id, change)),
+            other => Ok(other),
+        };
+        let resolved = operations
+            .into_iter()
+            .map(|operation| resolve(operation).unwrap_or_else(|error| TaskOperation::Unreadable(vec![error])));
+        Ok(resolved.collect())
     }
 
     fn decide(

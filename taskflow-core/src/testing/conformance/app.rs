@@ -98,6 +98,41 @@ pub(super) fn due_at_two() -> NewTask {
     }
 }
 
+pub(super) async fn a_due_day_ends_where_its_owner_lives_and_moves_with_them(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    let ada = world.somebody("ada").await;
+    let actor = Actor::User(ada);
+    let zone =
+        |name: &str| ProfileChange { time_zone: Some(name.parse().expect("a zone")), ..ProfileChange::default() };
+    world.app.update_profile(actor, ada, zone("Europe/Berlin"), Expect::Any).await.expect("a zone");
+    let day = "2026-11-22".parse().expect("a date");
+    let new = NewTask { due_at: None, due_on: Some(day), ..due_at_two() };
+    let task = world.app.create_task(actor, new.clone()).await.expect("a task");
+    assert_eq!((task.due_on, task.due_at), (Some(day), Some(at("2026-11-22T22:59:59.999999Z"))));
+    assert_eq!(world.app.task(actor, task.id).await.expect("a task"), task);
+    let both = NewTask { due_at: Some(noon()), ..new };
+    let refused = world.app.create_task(actor, both).await;
+    assert!(matches!(&refused, Err(Error::Invalid(fields)) if fields[0].field == "due_on"), "{refused:?}");
+
+    let overdue = async || {
+        let query = TaskQuery { overdue: Some(true), ..TaskQuery::default() };
+        world.app.tasks(actor, &query).await.expect("a page").total
+    };
+    world.clock.set(at("2026-11-22T22:59:00Z"));
+    assert_eq!(overdue().await, 0);
+    world.clock.set(at("2026-11-22T23:00:00Z"));
+    assert_eq!(overdue().await, 1);
+    world.app.update_profile(actor, ada, zone("America/New_York"), Expect::Any).await.expect("a zone");
+    assert_eq!(overdue().await, 0, "there the day goes on");
+    let moved = world.app.task(actor, task.id).await.expect("a task");
+    assert_eq!((moved.due_on, moved.due_at), (Some(day), Some(at("2026-11-23T04:59:59.999999Z"))));
+    assert_eq!(world.told_at("2026-11-23T04:44:00Z").await, [""; 0], "the reminder went along");
+    assert_eq!(world.told_at("2026-11-23T04:45:00Z").await, ["ada: Due soon"]);
+    let later = TaskChange { due_at: Some(Some(at("2026-11-24T10:00:00Z"))), ..TaskChange::default() };
+    let timed = world.app.update_task(actor, task.id, later, Expect::Any).await.expect("a change");
+    assert_eq!(timed.due_on, None);
+}
+
 fn move_to(due_at: &str) -> TaskChange {
     TaskChange { due_at: Some(Some(at(due_at))), ..TaskChange::default() }
 }

@@ -10,8 +10,8 @@ use crate::ports::{Asked, ClaimRequest, DeliveryQuery, MailError, Reply, Storage
 use crate::testing::OpenStore;
 use crate::testing::sample::{delivery_id, lease, new_user, noon, task_due, user_id, users, welcome};
 use crate::{
-    Actor, Changes, DedupeKey, Delivery, DeliveryId, DeliveryState, EmailAddress, NewDelivery, NoticeKind, Outcome,
-    Recipient, Settlement, StoreError, Timestamp, Write,
+    Actor, Changes, DedupeKey, Delivery, DeliveryId, DeliveryState, EmailAddress, LedgerQuery, NewDelivery, NewLetter,
+    NewTask, NoticeKind, Outcome, Recipient, Settlement, StoreError, TaskQuery, Timestamp, Write, WrittenLetter,
 };
 
 fn address(text: &str) -> EmailAddress {
@@ -38,8 +38,8 @@ async fn six(open: &dyn OpenStore) -> Arc<dyn Storage> {
     store
 }
 
-async fn found(store: &Arc<dyn Storage>, query: DeliveryQuery, after: Option<u64>, size: u32) -> Vec<DeliveryId> {
-    let found = store.deliveries(&query, after.map(delivery_id), size).await.expect("a page");
+async fn found(store: &Arc<dyn Storage>, query: DeliveryQuery, before: Option<u64>, size: u32) -> Vec<DeliveryId> {
+    let found = store.deliveries(&query, before.map(delivery_id), size).await.expect("a page");
     found.iter().map(|delivery| delivery.id).collect()
 }
 
@@ -71,21 +71,74 @@ fn retry(n: u64, at: Timestamp) -> Changes {
     Changes::new().write(Write::RetryDelivery { id: delivery_id(n), at })
 }
 
-pub(super) async fn deliveries_are_found_by_kind_and_state(open: Arc<dyn OpenStore>) {
+pub(super) async fn deliveries_are_found_by_kinds_and_states_newest_first(open: Arc<dyn OpenStore>) {
     let store = six(&*open).await;
-    let kind = |kind| DeliveryQuery { kind: Some(kind), ..DeliveryQuery::default() };
-    assert_eq!(found(&store, kind(NoticeKind::TaskDue), None, 9).await, ids(&[4]));
-    assert_eq!(found(&store, kind(NoticeKind::Welcome), Some(1), 3).await, ids(&[2, 3, 5]));
-    assert_eq!(found(&store, kind(NoticeKind::Letter), None, 9).await, []);
+    let kinds = |kinds: &[NoticeKind]| DeliveryQuery { kinds: kinds.to_vec(), ..DeliveryQuery::default() };
+    assert_eq!(found(&store, kinds(&[]), None, 9).await, ids(&[6, 5, 4, 3, 2, 1]));
+    assert_eq!(found(&store, kinds(&[]), Some(5), 2).await, ids(&[4, 3]));
+    assert_eq!(found(&store, kinds(&[NoticeKind::TaskDue]), None, 9).await, ids(&[4]));
+    assert_eq!(found(&store, kinds(&[NoticeKind::Welcome]), Some(6), 3).await, ids(&[5, 3, 2]));
+    let either = kinds(&[NoticeKind::TaskDue, NoticeKind::Welcome, NoticeKind::Welcome]);
+    assert_eq!(found(&store, either, Some(6), 3).await, ids(&[5, 4, 3]));
+    let rare = kinds(&[NoticeKind::Letter, NoticeKind::Welcome]);
+    assert_eq!(found(&store, rare, None, 9).await, ids(&[6, 5, 3, 2, 1]));
+    assert_eq!(found(&store, kinds(&[NoticeKind::Letter]), None, 9).await, []);
     claim(&store).await;
     settle(&store, 2, Outcome::Delivered { reply: "250".to_owned(), told: None }).await;
     settle(&store, 3, Outcome::Expired { reason: "late".to_owned() }).await;
-    let state = |state| DeliveryQuery { state: Some(state), ..DeliveryQuery::default() };
-    assert_eq!(found(&store, state(DeliveryState::Delivered), None, 9).await, ids(&[2]));
-    assert_eq!(found(&store, state(DeliveryState::Claimed), None, 9).await, ids(&[1, 5, 6]));
-    assert_eq!(found(&store, state(DeliveryState::Scheduled), Some(3), 9).await, ids(&[4]));
-    let both = DeliveryQuery { kind: Some(NoticeKind::Welcome), ..state(DeliveryState::Expired) };
+    settle(&store, 5, Outcome::Discarded { error: "550".to_owned() }).await;
+    let states = |states: &[DeliveryState]| DeliveryQuery { states: states.to_vec(), ..DeliveryQuery::default() };
+    assert_eq!(found(&store, states(&[DeliveryState::Delivered]), None, 9).await, ids(&[2]));
+    assert_eq!(found(&store, states(&[DeliveryState::Claimed]), None, 9).await, ids(&[6, 1]));
+    assert_eq!(found(&store, states(&[DeliveryState::Scheduled]), Some(5), 9).await, ids(&[4]));
+    let open_or_not = states(&[DeliveryState::Scheduled, DeliveryState::Claimed, DeliveryState::Expired]);
+    assert_eq!(found(&store, open_or_not, None, 3).await, ids(&[6, 4, 3]));
+    let ended = states(&[DeliveryState::Discarded, DeliveryState::Expired, DeliveryState::Delivered]);
+    assert_eq!(found(&store, ended, None, 9).await, ids(&[5, 3, 2]));
+    let given_up = states(&[DeliveryState::Discarded, DeliveryState::Expired, DeliveryState::Expired]);
+    assert_eq!(found(&store, given_up.clone(), None, 1).await, ids(&[5]));
+    assert_eq!(found(&store, given_up, Some(5), 9).await, ids(&[3]));
+    let both = DeliveryQuery { kinds: vec![NoticeKind::Welcome], ..states(&[DeliveryState::Expired]) };
     assert_eq!(found(&store, both, None, 9).await, ids(&[3]));
+}
+
+pub(super) async fn deliveries_are_found_from_an_id_on(open: Arc<dyn OpenStore>) {
+    let store = six(&*open).await;
+    let from = |n| DeliveryQuery { from: Some(delivery_id(n)), ..DeliveryQuery::default() };
+    assert_eq!(found(&store, from(4), None, 9).await, ids(&[6, 5, 4]));
+    assert_eq!(found(&store, from(3), Some(5), 9).await, ids(&[4, 3]));
+    let welcomes = DeliveryQuery { kinds: vec![NoticeKind::Welcome], ..from(3) };
+    assert_eq!(found(&store, welcomes, None, 9).await, ids(&[6, 5, 3]));
+    let scheduled = DeliveryQuery { states: vec![DeliveryState::Scheduled], ..from(5) };
+    assert_eq!(found(&store, scheduled, None, 9).await, ids(&[6, 5]));
+    let hers = DeliveryQuery { recipients: Some(vec![Recipient::User(user_id(1))]), ..from(2) };
+    assert_eq!(found(&store, hers, None, 9).await, ids(&[4]));
+}
+
+pub(super) async fn deliveries_are_counted_by_state_up_to_a_limit(open: Arc<dyn OpenStore>) {
+    let store = six(&*open).await;
+    let count = async |query: &DeliveryQuery, most| {
+        let counts = store.delivery_counts(query, most).await.expect("counts");
+        DeliveryState::ALL.map(|state| counts.get(&state).copied().unwrap_or(0))
+    };
+    let all = DeliveryQuery::default();
+    assert_eq!(count(&all, 100).await, [6, 0, 0, 0, 0, 0]);
+    claim(&store).await;
+    settle(&store, 1, Outcome::Delivered { reply: "250".to_owned(), told: None }).await;
+    settle(&store, 2, Outcome::Discarded { error: "550".to_owned() }).await;
+    settle(&store, 3, Outcome::Expired { reason: "late".to_owned() }).await;
+    // Scheduled, claimed, delivered, discarded, cancelled, expired.
+    assert_eq!(count(&all, 100).await, [1, 2, 1, 1, 0, 1]);
+    assert_eq!(count(&all, 1).await, [1, 1, 1, 1, 0, 1]);
+    let welcomes = DeliveryQuery { kinds: vec![NoticeKind::Welcome], ..DeliveryQuery::default() };
+    assert_eq!(count(&welcomes, 100).await, [0, 2, 1, 1, 0, 1]);
+    let late = DeliveryQuery { from: Some(delivery_id(3)), ..DeliveryQuery::default() };
+    assert_eq!(count(&late, 100).await, [1, 2, 0, 0, 0, 1]);
+    let to = vec![Recipient::User(user_id(1)), Recipient::Address(address("EVE@example.org"))];
+    let to_them = DeliveryQuery { recipients: Some(to), ..DeliveryQuery::default() };
+    assert_eq!(count(&to_them, 100).await, [1, 2, 1, 0, 0, 0]);
+    let ended = DeliveryQuery { states: vec![DeliveryState::Discarded], ..DeliveryQuery::default() };
+    assert_eq!(count(&ended, 100).await, [0, 0, 0, 1, 0, 0]);
 }
 
 pub(super) async fn deliveries_are_found_by_their_recipients_in_any_case(open: Arc<dyn OpenStore>) {
@@ -93,22 +146,84 @@ pub(super) async fn deliveries_are_found_by_their_recipients_in_any_case(open: A
     let to =
         |recipients: &[Recipient]| DeliveryQuery { recipients: Some(recipients.to_vec()), ..DeliveryQuery::default() };
     let (one, eve) = (Recipient::User(user_id(1)), Recipient::Address(address("EVE@example.org")));
-    assert_eq!(found(&store, to(std::slice::from_ref(&one)), None, 9).await, ids(&[1, 4]));
-    assert_eq!(found(&store, to(std::slice::from_ref(&eve)), None, 9).await, ids(&[5, 6]));
+    assert_eq!(found(&store, to(std::slice::from_ref(&one)), None, 9).await, ids(&[4, 1]));
+    assert_eq!(found(&store, to(std::slice::from_ref(&eve)), None, 9).await, ids(&[6, 5]));
     let all = to(&[eve.clone(), one.clone(), Recipient::User(user_id(2)), Recipient::User(user_id(9))]);
-    assert_eq!(found(&store, all.clone(), None, 9).await, ids(&[1, 2, 4, 5, 6]));
-    assert_eq!(found(&store, all.clone(), None, 2).await, ids(&[1, 2]));
-    assert_eq!(found(&store, all.clone(), Some(2), 2).await, ids(&[4, 5]));
-    let welcomes = DeliveryQuery { kind: Some(NoticeKind::Welcome), ..all.clone() };
-    assert_eq!(found(&store, welcomes, Some(1), 2).await, ids(&[2, 5]));
-    let claimed = DeliveryQuery { state: Some(DeliveryState::Claimed), ..all };
+    assert_eq!(found(&store, all.clone(), None, 9).await, ids(&[6, 5, 4, 2, 1]));
+    assert_eq!(found(&store, all.clone(), None, 2).await, ids(&[6, 5]));
+    assert_eq!(found(&store, all.clone(), Some(5), 2).await, ids(&[4, 2]));
+    let welcomes = DeliveryQuery { kinds: vec![NoticeKind::Welcome], ..all.clone() };
+    assert_eq!(found(&store, welcomes, Some(5), 2).await, ids(&[2, 1]));
+    let claimed = DeliveryQuery { states: vec![DeliveryState::Claimed], ..all };
     assert_eq!(found(&store, claimed, None, 9).await, []);
     let twice = to(&[eve.clone(), Recipient::Address(address("eve@example.org")), one.clone(), one]);
-    assert_eq!(found(&store, twice, None, 9).await, ids(&[1, 4, 5, 6]));
+    assert_eq!(found(&store, twice, None, 9).await, ids(&[6, 5, 4, 1]));
     assert_eq!(found(&store, to(&[Recipient::Address(address("nobody@example.org"))]), None, 9).await, []);
     assert_eq!(found(&store, to(&[]), None, 9).await, []);
     let full = store.deliveries(&to(&[eve]), None, 1).await.expect("a page");
-    assert_eq!(full, [delivery(&store, 5).await]);
+    assert_eq!(full, [delivery(&store, 6).await]);
+}
+
+pub(super) async fn the_ledger_names_recipients_and_subjects_and_is_searched_by_them(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    let ada = world.app.register_user(new_user("ada"), None).await.expect("an account").id;
+    let bob = world.app.register_user(new_user("bob"), None).await.expect("an account").id;
+    let title = "Café review".parse().expect("a title");
+    world.app.create_task(Actor::User(ada), NewTask { title, ..due_at_two() }).await.expect("a task");
+    let letter = WrittenLetter {
+        subject: "News of the week".to_owned(),
+        text: Some("x".to_owned()),
+        html: None,
+        to: Vec::new(),
+        cc: Vec::new(),
+        reply_to: None,
+    };
+    let eve = address("eve@example.org");
+    let letter = NewLetter { letter, addresses: vec![eve.clone()] };
+    world.app.send_letter(Actor::System, letter).await.expect("a letter");
+
+    let ledger = async |query: &LedgerQuery, before, size| {
+        world.app.ledger_page(Actor::System, query, before, size).await.expect("a page")
+    };
+    let whole = ledger(&LedgerQuery::default(), None, 9).await;
+    let shown: Vec<_> = whole.rows.iter().map(|row| (row.name.as_deref(), row.subject.as_deref())).collect();
+    assert_eq!(
+        shown,
+        [
+            (None, Some("News of the week")),
+            (Some("ada"), Some("Café review")),
+            (Some("bob"), None),
+            (Some("ada"), None)
+        ]
+    );
+    assert_eq!(whole.next, None);
+    assert_eq!(whole.rows[0].email, Some(eve.clone()));
+    assert_eq!(whole.rows[1].email, Some(new_user("ada").email));
+    let first = ledger(&LedgerQuery::default(), None, 3).await;
+    assert_eq!((first.rows.len(), first.next), (3, Some(whole.rows[2].delivery.id)));
+    let second = ledger(&LedgerQuery::default(), first.next, 3).await;
+    assert_eq!((second.rows.as_slice(), second.next), (&whole.rows[3..], None));
+
+    let about = |text: &str| LedgerQuery { words: TaskQuery::words(text), ..LedgerQuery::default() };
+    for (text, rows) in
+        [("cafe", vec![1]), ("REVIEW ada", vec![1]), ("week", vec![0]), ("bob", vec![2]), ("ada", vec![1, 3])]
+    {
+        let found = ledger(&about(text), None, 9).await;
+        let expected: Vec<_> = rows.into_iter().map(|n: usize| whole.rows[n].clone()).collect();
+        assert_eq!((found.rows, found.next), (expected, None), "{text}");
+    }
+    assert_eq!(ledger(&about("eve@example.org"), None, 9).await.rows, whole.rows[..1]);
+    assert_eq!(ledger(&about("nobody@example.org"), None, 9).await.rows, []);
+    let one = ledger(&about("example.org"), None, 1).await;
+    assert_eq!((one.rows.len(), one.next), (1, Some(whole.rows[0].delivery.id)));
+
+    let since = |at| LedgerQuery { since: Some(at), ..LedgerQuery::default() };
+    assert_eq!(ledger(&since(noon()), None, 9).await.rows.len(), 4);
+    assert_eq!(ledger(&since(later()), None, 9).await.rows, []);
+    let counts = world.app.ledger_counts(Actor::System, &since(noon())).await.expect("counts");
+    assert_eq!((counts.get(&DeliveryState::Scheduled), counts.len()), (Some(&4), 1));
+    let refused = world.app.ledger_page(Actor::User(bob), &LedgerQuery::default(), None, 9).await;
+    assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
 }
 
 pub(super) async fn what_was_given_up_begins_again_when_it_is_tried_again(open: Arc<dyn OpenStore>) {
@@ -162,7 +277,12 @@ pub(super) async fn who_runs_the_service_tries_again_and_cancels(open: Arc<dyn O
     assert_eq!(world.told().await, NOBODY);
 
     let (app, email) = (&world.app, address("ADA@example.org"));
-    let to_ada = async |state| app.deliveries(Actor::System, None, state, Some(&email), None, 9).await.expect("a page");
+    let to_ada = async |state: Option<DeliveryState>| {
+        let states = state.into_iter().collect();
+        let query = LedgerQuery { states, recipient: Some(email.clone()), ..LedgerQuery::default() };
+        let page = app.ledger_page(Actor::System, &query, None, 9).await.expect("a page");
+        page.rows.into_iter().map(|row| row.delivery).collect::<Vec<_>>()
+    };
     assert_eq!(to_ada(None).await.len(), 2);
     let refused = to_ada(Some(DeliveryState::Discarded)).await.remove(0).id;
     let (full, failed) = app.delivery(Actor::System, refused).await.expect("a delivery");
@@ -187,7 +307,8 @@ pub(super) async fn who_runs_the_service_tries_again_and_cancels(open: Arc<dyn O
         app.delivery(Actor::System, unknown).await.map(drop),
         app.retry_delivery(Actor::System, unknown).await.map(drop),
         app.cancel_delivery(Actor::System, unknown).await.map(drop),
-        app.deliveries(nobody, None, None, None, None, 9).await.map(drop),
+        app.ledger_page(nobody, &LedgerQuery::default(), None, 9).await.map(drop),
+        app.ledger_counts(nobody, &LedgerQuery::default()).await.map(drop),
         app.retry_delivery(nobody, planned).await.map(drop),
         app.cancel_delivery(nobody, planned).await.map(drop),
     ] {

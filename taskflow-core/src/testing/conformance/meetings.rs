@@ -113,13 +113,18 @@ pub(super) async fn the_status_of_a_list_follows_the_clock(open: Arc<dyn OpenSto
     let ended = Meeting { ended_at: Some(noon()), starts_at: tomorrow() + HOUR, ..meeting(3, 1) };
     let both = Meeting { ended_at: Some(noon()), cancelled_at: Some(noon()), ..meeting(4, 1) };
     let store = with(&*open, [meeting(1, 1), cancelled, ended, both]).await;
-    let of = async |status, now| listed(&store, MeetingQuery { status, ..MeetingQuery::default() }, now).await;
+    let any_of = async |status: Vec<MeetingStatus>, now| {
+        listed(&store, MeetingQuery { status, ..MeetingQuery::default() }, now).await
+    };
+    let of = async |status: Option<MeetingStatus>, now| any_of(status.into_iter().collect(), now).await;
     let (scheduled, begun) = (Some(MeetingStatus::Scheduled), Some(MeetingStatus::InProgress));
     let (completed, cancelled) = (Some(MeetingStatus::Completed), Some(MeetingStatus::Cancelled));
     assert_eq!(of(None, noon()).await, [3, 1]);
     assert_eq!(of(cancelled, noon()).await, [4, 2]);
     assert_eq!(of(scheduled, noon()).await, [1]);
     assert_eq!(of(completed, noon()).await, [3]);
+    assert_eq!(any_of(vec![MeetingStatus::Cancelled, MeetingStatus::Scheduled], noon()).await, [4, 2, 1]);
+    assert_eq!(any_of(MeetingStatus::ALL.to_vec(), noon()).await, [3, 4, 2, 1]);
     let micro = Duration::from_micros(1);
     // It begins with its first instant and is over with the one after its last.
     assert_eq!(of(scheduled, tomorrow() - micro).await, [1]);

@@ -26,6 +26,7 @@ pub(super) async fn a_session_round_trips_open_and_ended(open: Arc<dyn OpenStore
     let full = Session {
         device: Some("Firefox \u{1F600} 'on' \"Linux\"".to_owned()),
         previous: Some(TokenHash::new("before")),
+        repeated: true,
         ..session(1, 1)
     };
     store.commit(&open_sessions([full.clone(), session(2, 1)])).await.expect("sessions");
@@ -42,10 +43,13 @@ pub(super) async fn a_refresh_needs_the_version_before_it_and_an_open_session(op
     let next = Session { token: TokenHash::new("next"), version: 2, used_at: later(1), ..session(1, 1) };
     let update = |session: &Session| Changes::new().write(Write::UpdateSession(session.clone()));
     store.commit(&update(&next)).await.expect("refreshed");
+    let again = Session { repeated: true, version: 3, ..next.clone() };
+    store.commit(&update(&again)).await.expect("handed out once more");
+    assert_eq!(store.session(session_id(1)).await.expect("a read"), Some(again));
     let error = store.commit(&update(&next)).await.expect_err("stale");
     assert!(matches!(error, StoreError::Stale { write: 0 }), "{error:?}");
     store.commit(&end(1, None, later(2))).await.expect("ended");
-    let error = store.commit(&update(&Session { version: 3, ..next })).await.expect_err("over");
+    let error = store.commit(&update(&Session { version: 4, ..next })).await.expect_err("over");
     assert!(matches!(error, StoreError::Stale { write: 0 }), "{error:?}");
     let orphan = Changes::new().write(Write::OpenSession(session(5, 9)));
     assert!(matches!(store.commit(&orphan).await, Err(StoreError::Stale { write: 0 })));
@@ -89,17 +93,35 @@ pub(super) async fn a_token_refreshes_once_and_its_second_use_ends_the_session(o
     let hash = TokenHash::new;
     let opened = world.app.open_session(ada, hash("one"), Some("curl")).await.expect("a session");
     world.clock.advance(Duration::from_secs(60));
-    world.app.refresh_session(opened.id, &hash("one"), hash("two")).await.expect("refreshed");
-    // At once it may be the other window.
-    let twice = world.app.refresh_session(opened.id, &hash("one"), hash("x")).await;
+    let refresh = async |shown, next| world.app.refresh_session(opened.id, &hash(shown), &[hash(next)]).await;
+    refresh("one", "two").await.expect("refreshed");
+    // The answer may have been lost, or there are two windows.
+    world.clock.advance(Duration::from_secs(60));
+    assert_eq!(refresh("one", "two").await.expect("once more").token, hash("two"));
+    let twice = refresh("one", "two").await;
     assert!(matches!(twice, Err(Error::NotFound("session"))), "{twice:?}");
     assert_eq!(world.app.sessions(Actor::User(ada)).await.expect("a list").len(), 1);
-    world.clock.advance(Duration::from_secs(11));
-    let stolen = world.app.refresh_session(opened.id, &hash("one"), hash("x")).await;
+    world.clock.advance(Duration::from_secs(1));
+    let stolen = refresh("one", "two").await;
     assert!(matches!(stolen, Err(Error::NotFound("session"))), "{stolen:?}");
-    let after = world.app.refresh_session(opened.id, &hash("two"), hash("three")).await;
+    let after = refresh("two", "three").await;
     assert!(matches!(after, Err(Error::NotFound("session"))), "{after:?}");
     assert_eq!(world.app.ended_sessions(Duration::from_secs(60)).await.expect("a list"), [opened.id]);
+}
+
+pub(super) async fn two_windows_that_refresh_at_once_get_one_successor(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    let ada = world.somebody("ada").await;
+    let hash = TokenHash::new;
+    let opened = world.app.open_session(ada, hash("one"), None).await.expect("a session");
+    let (one, two) = (hash("one"), [hash("two")]);
+    let refresh = || world.app.refresh_session(opened.id, &one, &two);
+    let (first, second) = futures_util::future::join(refresh(), refresh()).await;
+    assert_eq!(first.expect("a successor").token, second.expect("the same").token);
+    assert!(world.app.refresh_session(opened.id, &hash("two"), &[hash("three")]).await.is_ok());
+    let stolen = world.app.refresh_session(opened.id, &one, &two).await;
+    assert!(matches!(stolen, Err(Error::NotFound("session"))), "its successor was used: {stolen:?}");
+    assert_eq!(world.app.sessions(Actor::User(ada)).await.expect("a list"), []);
 }
 
 pub(super) async fn another_password_and_a_locked_account_end_every_session(open: Arc<dyn OpenStore>) {

@@ -89,12 +89,21 @@ pub(super) async fn filters_narrow_the_list_and_count_together(open: Arc<dyn Ope
     let begun = |task| Task { status: TaskStatus::InProgress, ..task };
     let tasks = [task(1, 1), urgent(task(2, 1)), begun(task(3, 1)), urgent(begun(task(4, 1))), completed(task(5, 1))];
     let store = with_tasks(&*open, tasks).await;
-    let of = |status, priority| TaskQuery { status, priority, ..TaskQuery::default() };
+    let of = |status: Option<TaskStatus>, priority: Option<TaskPriority>| TaskQuery {
+        status: status.into_iter().collect(),
+        priority: priority.into_iter().collect(),
+        ..TaskQuery::default()
+    };
     assert_eq!(found(&store, &of(Some(TaskStatus::InProgress), None)).await, [4, 3]);
     assert_eq!(found(&store, &of(None, Some(TaskPriority::High))).await, [4, 2]);
     assert_eq!(found(&store, &of(Some(TaskStatus::InProgress), Some(TaskPriority::High))).await, [4]);
     assert_eq!(found(&store, &of(Some(TaskStatus::Completed), Some(TaskPriority::High))).await, [0; 0]);
     assert_eq!(found(&store, &of(Some(TaskStatus::Completed), None)).await, [5]);
+    let (open, any) = (vec![TaskStatus::Pending, TaskStatus::InProgress], TaskPriority::ALL.to_vec());
+    assert_eq!(found(&store, &TaskQuery { status: open.clone(), ..TaskQuery::default() }).await, [4, 3, 2, 1]);
+    assert_eq!(found(&store, &TaskQuery { priority: any, ..TaskQuery::default() }).await, [5, 4, 3, 2, 1]);
+    let urgent = TaskQuery { status: open, priority: vec![TaskPriority::High], ..TaskQuery::default() };
+    assert_eq!(found(&store, &urgent).await, [4, 2]);
 }
 
 pub(super) async fn due_bounds_include_the_first_instant_and_exclude_the_last(open: Arc<dyn OpenStore>) {
@@ -108,6 +117,19 @@ pub(super) async fn due_bounds_include_the_first_instant_and_exclude_the_last(op
     let between =
         TaskQuery { due_after: Some(one), due_before: Some(one + Duration::from_micros(1)), ..TaskQuery::default() };
     assert_eq!(found(&store, &between).await, [2]);
+}
+
+pub(super) async fn tasks_that_are_due_on_a_day_are_told_from_others(open: Arc<dyn OpenStore>) {
+    let day = Task { due_on: Some("2026-11-22".parse().expect("a date")), due_at: Some(noon()), ..task(1, 1) };
+    let time = Task { due_at: Some(noon()), ..task(2, 1) };
+    let store = with_tasks(&*open, [day.clone(), time, task(3, 1)]).await;
+    assert_eq!(store.task(user_id(1), day.id).await.expect("a read"), Some(day.clone()));
+    let whole_day = |whole_day| TaskQuery { whole_day: Some(whole_day), ..TaskQuery::default() };
+    assert_eq!(found(&store, &whole_day(true)).await, [1]);
+    assert_eq!(found(&store, &whole_day(false)).await, [3, 2]);
+    let timed = Task { due_on: None, version: 2, ..day };
+    store.commit(&Changes::new().write(Write::UpdateTask(timed))).await.expect("a change");
+    assert_eq!(found(&store, &whole_day(true)).await, [0; 0]);
 }
 
 pub(super) async fn overdue_means_open_and_due_before_now(open: Arc<dyn OpenStore>) {
@@ -138,8 +160,30 @@ pub(super) async fn words_are_found_in_title_and_description_in_any_case_and_ord
         ("farbe", &[2, 1][..]),
         ("FARBE b\u{dc}ro", &[1]),
         ("chair blue", &[3]),
-        ("streichen stuhl", &[]),
+        ("streichen stuhl", &[1]),
+        ("streichen tisch", &[]),
         ("", &[3, 2, 1]),
+    ] {
+        let query = TaskQuery { words: TaskQuery::words(text), ..TaskQuery::default() };
+        assert_eq!(found(&store, &query).await, numbers, "{text}");
+    }
+}
+
+pub(super) async fn words_are_found_without_regard_to_accents(open: Arc<dyn OpenStore>) {
+    let titled = |n, title: &str| Task { title: title.parse().expect("a title"), ..task(n, 1) };
+    let titles = ["Caf\u{e9}", "na\u{ef}ve plan", "M\u{fc}ller", "\u{130}stanbul", "K\u{f8}benhavn", "\u{304b}"];
+    let tasks = titles.iter().zip(1..).map(|(title, n)| titled(n, title)).collect::<Vec<_>>();
+    let store = with_tasks(&*open, tasks).await;
+    for (text, numbers) in [
+        ("cafe", &[1][..]),
+        ("CAFE\u{301}", &[1]),
+        ("naive", &[2]),
+        ("na\u{ef}ve", &[2]),
+        ("muller", &[3]),
+        ("istanbul", &[4]),
+        ("kobenhavn", &[5]),
+        ("\u{304b}", &[6]),
+        ("\u{304c}", &[]),
     ] {
         let query = TaskQuery { words: TaskQuery::words(text), ..TaskQuery::default() };
         assert_eq!(found(&store, &query).await, numbers, "{text}");

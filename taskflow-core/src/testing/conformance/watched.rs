@@ -1,5 +1,6 @@
 //! A queue for one batch that tells how often leases were renewed.
 
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
@@ -9,7 +10,7 @@ use async_trait::async_trait;
 
 use crate::error::StoreError;
 use crate::ports::{Backlog, ClaimRequest, Claimed, DeliveryQuery, HeldLease, Outbox, Settled, Storage};
-use crate::{Delivery, DeliveryId, FailedAttempt, Ledger, Settlement, Timestamp};
+use crate::{Delivery, DeliveryId, DeliveryState, FailedAttempt, Ledger, Settlement, Timestamp};
 
 /// Hands everything on to a store, but finds nothing more once it has found something: leases that a test lets lapse are
 /// not taken over by who held them.
@@ -91,9 +92,21 @@ impl Outbox for Watched {
     async fn deliveries(
         &self,
         query: &DeliveryQuery,
-        after: Option<DeliveryId>,
+        before: Option<DeliveryId>,
         size: u32,
     ) -> Result<Vec<Delivery>, StoreError> {
-        self.store.deliveries(query, after, size).await
+        self.store.deliveries(query, before, size).await
+    }
+
+    async fn delivery_counts(
+        &self,
+        query: &DeliveryQuery,
+        most: u32,
+    ) -> Result<HashMap<DeliveryState, u64>, StoreError> {
+        self.store.delivery_counts(query, most).await
+    }
+
+    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
+        self.store.deliveries_after(after, size).await
     }
 }

@@ -59,12 +59,19 @@ impl Play<'_> {
                 let all = self.storage.deliveries_after(None, 10_000).await.expect("a list");
                 let address = new_user(&format!("User-{}", who % 6)).email;
                 let query = DeliveryQuery {
-                    kind: NoticeKind::ALL.get(usize::from(how % 40)).copied(),
-                    state: DeliveryState::ALL.get(usize::from(how % 9)).copied(),
+                    kinds: NoticeKind::ALL.into_iter().skip(usize::from(how % 40)).take(usize::from(how % 3)).collect(),
+                    states: DeliveryState::ALL
+                        .into_iter()
+                        .skip(usize::from(how % 9))
+                        .take(usize::from(how % 4))
+                        .collect(),
                     recipients: (how < 200).then(|| vec![Recipient::User(id), Recipient::Address(address)]),
+                    from: how.is_multiple_of(5).then(|| pick(&all, who)).flatten().map(|delivery| delivery.id),
                 };
-                let after = how.is_multiple_of(3).then(|| pick(&all, how)).flatten().map(|delivery| delivery.id);
-                format!("{:?}", self.storage.deliveries(&query, after, 3).await.expect("a page"))
+                let before = how.is_multiple_of(3).then(|| pick(&all, how)).flatten().map(|delivery| delivery.id);
+                let counts = self.storage.delivery_counts(&query, 10_000).await.expect("counts");
+                let counts = DeliveryState::ALL.map(|state| counts.get(&state).copied().unwrap_or(0));
+                format!("{counts:?} {:?}", self.storage.deliveries(&query, before, 3).await.expect("a page"))
             }
         }
     }
