@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::error::{Instant, Table, store_error};
 use crate::rows::{Rows, json};
 
-pub(crate) use list::deliveries;
+pub(crate) use list::{count, deliveries, deliveries_after};
 pub(crate) use retry::{Retry, retry};
 
 const TABLE: Table = Table("taskflow.deliveries");

@@ -10,7 +10,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgDatabaseError, PgSeverity, PgTypeInfo, PgValueRef};
 use sqlx::{Decode, Encode, Postgres, Type};
-use taskflow_core::{BadRow, StoreError, Timestamp};
+use taskflow_core::{BadRow, InvalidValue, StoreError, Timestamp};
 
 /// What this store says itself, beside what PostgreSQL says.
 #[derive(Debug, thiserror::Error)]
@@ -186,6 +186,16 @@ impl Table {
         T::Err: Display,
     {
         text.parse().map_err(|error: T::Err| self.bad(column, error.to_string()))
+    }
+
+    /// A text that people entered, perhaps under the rules of an earlier release.
+    pub(crate) fn stored<T>(
+        &self,
+        column: &'static str,
+        text: &str,
+        from_stored: fn(&str) -> Result<T, InvalidValue>,
+    ) -> Result<T, BadRow> {
+        from_stored(text).map_err(|error| self.bad(column, error.to_string()))
     }
 
     /// A text that may be absent.

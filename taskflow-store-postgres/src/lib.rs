@@ -53,6 +53,7 @@ mod outbox;
 mod owners;
 mod preferences;
 mod pulse;
+mod refold;
 mod rows;
 mod savepoint;
 mod schema;

@@ -10,8 +10,8 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::ports::{Loaded, Viewer};
 use taskflow_core::{
-    BadRow, Burst, Description, DurationMinutes, Location, Mailbox, Meeting, MeetingId, MeetingUrl, ReminderMinutes,
-    StoreError, Timestamp, UserId, fold,
+    BadRow, Burst, Description, DurationMinutes, Location, Mailbox, Meeting, MeetingId, MeetingTitle, MeetingUrl,
+    ReminderMinutes, StoreError, Timestamp, UserId, fold, search_key,
 };
 use uuid::Uuid;
 
@@ -62,14 +62,14 @@ impl<'a> Params<'a> {
         let title_key = fold(meeting.title.as_str());
         let description = meeting.description.as_ref().map(Description::as_str);
         let location = meeting.location.as_ref().map(Location::as_str);
-        let (about, place) = (fold(description.unwrap_or_default()), fold(location.unwrap_or_default()));
+        let texts = [Some(meeting.title.as_str()), description, location];
         Self {
             id: meeting.id,
             created_by: meeting.created_by,
             organizer_name: meeting.organizer.name.as_deref(),
             organizer_email: meeting.organizer.address.as_str(),
             title: meeting.title.as_str(),
-            search_text: format!("{title_key}\n{about}\n{place}"),
+            search_text: texts.map(|text| search_key(text.unwrap_or_default())).join("\n"),
             title_key,
             description,
             meeting_date: meeting.starts_at,
@@ -155,14 +155,18 @@ impl TryFrom<MeetingRow> for Meeting {
             id: MeetingId::from_uuid(row.id),
             created_by: row.created_by.map(UserId::from_uuid),
             organizer: Mailbox { name: row.organizer_name, address },
-            title: TABLE.value("title", &row.title)?,
+            title: TABLE.stored("title", &row.title, MeetingTitle::from_stored)?,
             description: TABLE.optional("description", row.description.as_deref())?,
             starts_at: TABLE.instant("meeting_date", row.meeting_date)?,
             local_start: TABLE.instant("local_start", row.local_start)?.to_chrono().naive_utc(),
             time_zone: TABLE.value("time_zone", &row.time_zone)?,
             tzdb: row.tzdb,
             duration: duration.map_err(|error| TABLE.bad("duration_minutes", error.to_string()))?,
-            location: TABLE.optional("location", row.location.as_deref())?,
+            location: row
+                .location
+                .as_deref()
+                .map(|text| TABLE.stored("location", text, Location::from_stored))
+                .transpose()?,
             meeting_url: TABLE.optional("meeting_url", row.meeting_url.as_deref())?,
             meeting_type: TABLE.value("meeting_type", &row.meeting_type)?,
             reminder_minutes: reminder.map_err(|error| TABLE.bad("reminder_minutes", error.to_string()))?,

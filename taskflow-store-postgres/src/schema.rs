@@ -7,6 +7,7 @@ use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 use taskflow_core::StoreError;
 
 use crate::error::{PgStoreError, migrate_error, store_error};
+use crate::refold::refold;
 use crate::store::PgStore;
 
 /// Ours alone: a host may keep its own beside it.
@@ -83,7 +84,10 @@ pub(crate) async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
     let mut conn = connecting.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(store_error)?;
     let result = match conn.server_version_num() {
         Some(version) if version < OLDEST => Err(PgStoreError::TooOld(version / 10_000).into()),
-        _ => migrate_over(&mut conn).await,
+        _ => match migrate_over(&mut conn).await {
+            Ok(()) => refold(&mut conn).await,
+            Err(error) => Err(error),
+        },
     };
     if let Err(error) = conn.close().await {
         tracing::debug!(

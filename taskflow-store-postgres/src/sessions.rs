@@ -18,6 +18,7 @@ pub(crate) struct Params<'a> {
     user_id: UserId,
     token: &'a str,
     previous: Option<&'a str>,
+    repeated: bool,
     device: Option<&'a str>,
     created_at: Timestamp,
     used_at: Timestamp,
@@ -33,6 +34,7 @@ impl<'a> Params<'a> {
             user_id: session.user_id,
             token: session.token.as_str(),
             previous: session.previous.as_ref().map(TokenHash::as_str),
+            repeated: session.repeated,
             device: session.device.as_deref(),
             created_at: session.created_at,
             used_at: session.used_at,
@@ -63,6 +65,7 @@ struct SessionRow {
     user_id: Uuid,
     token: String,
     previous: Option<String>,
+    repeated: bool,
     device: Option<String>,
     created_at: Instant,
     used_at: Instant,
@@ -80,6 +83,7 @@ impl TryFrom<SessionRow> for Session {
             user_id: UserId::from_uuid(row.user_id),
             token: TokenHash::new(row.token),
             previous: row.previous.map(TokenHash::new),
+            repeated: row.repeated,
             device: row.device,
             created_at: TABLE.instant("created_at", row.created_at)?,
             used_at: TABLE.instant("used_at", row.used_at)?,
@@ -97,7 +101,7 @@ pub(crate) async fn session(store: &PgStore, id: SessionId) -> Result<Option<Ses
 }
 
 const SESSION: &str = "
-    SELECT id, user_id, token, previous, device, created_at, used_at, expires_at, ended_at, version
+    SELECT id, user_id, token, previous, repeated, device, created_at, used_at, expires_at, ended_at, version
     FROM taskflow.sessions
     WHERE id = $1";
 
@@ -108,7 +112,7 @@ pub(crate) async fn sessions(store: &PgStore, user: UserId, now: Timestamp) -> R
 }
 
 const SESSIONS: &str = "
-    SELECT id, user_id, token, previous, device, created_at, used_at, expires_at, ended_at, version
+    SELECT id, user_id, token, previous, repeated, device, created_at, used_at, expires_at, ended_at, version
     FROM taskflow.sessions
     WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2
     ORDER BY used_at DESC, id DESC";
@@ -127,10 +131,10 @@ pub(crate) async fn open(conn: &mut PgConnection, rows: &Rows) -> Result<(), Sto
 
 /// The join leaves out sessions of people who are gone, and waits for those who are about to leave.
 const OPEN: &str = "
-    INSERT INTO taskflow.sessions (id, user_id, token, previous, device, created_at, used_at, expires_at, ended_at,
+    INSERT INTO taskflow.sessions (id, user_id, token, previous, repeated, device, created_at, used_at, expires_at, ended_at,
         version)
-    SELECT r.id, u.id, r.token, r.previous, r.device, r.created_at, r.used_at, r.expires_at, r.ended_at, r.version
-    FROM json_to_recordset($1::json) AS r (id uuid, user_id uuid, token text, previous text, device text,
+    SELECT r.id, u.id, r.token, r.previous, r.repeated, r.device, r.created_at, r.used_at, r.expires_at, r.ended_at, r.version
+    FROM json_to_recordset($1::json) AS r (id uuid, user_id uuid, token text, previous text, repeated boolean, device text,
         created_at timestamptz, used_at timestamptz, expires_at timestamptz, ended_at timestamptz, version bigint)
     JOIN taskflow.users AS u ON u.id = r.user_id
     ORDER BY u.id
@@ -145,12 +149,13 @@ const UPDATE: &str = "
     UPDATE taskflow.sessions AS s
     SET token = r.token,
         previous = r.previous,
+        repeated = r.repeated,
         used_at = r.used_at,
         expires_at = r.expires_at,
         version = r.version
     FROM (
         SELECT r.*
-        FROM json_to_recordset($1::json) AS r (id uuid, token text, previous text, used_at timestamptz,
+        FROM json_to_recordset($1::json) AS r (id uuid, token text, previous text, repeated boolean, used_at timestamptz,
             expires_at timestamptz, version bigint)
         JOIN taskflow.sessions AS l ON l.id = r.id AND l.version = r.version - 1
         ORDER BY l.id

@@ -2,11 +2,13 @@
 
 mod list;
 
+use chrono::NaiveDate;
 use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::ports::Loaded;
 use taskflow_core::{
-    BadRow, ReminderMinutes, StoreError, Task, TaskId, TaskPriority, TaskSummary, Timestamp, UserId, fold,
+    BadRow, ReminderMinutes, StoreError, Task, TaskId, TaskPriority, TaskSummary, Timestamp, Title, UserId, fold,
+    search_key,
 };
 use uuid::Uuid;
 
@@ -29,6 +31,7 @@ pub(crate) struct Params<'a> {
     search_text: String,
     status: &'static str,
     priority: i16,
+    due_on: Option<NaiveDate>,
     due_at: Option<Timestamp>,
     reminder_minutes: Option<u32>,
     completed_at: Option<Timestamp>,
@@ -46,11 +49,16 @@ impl<'a> Params<'a> {
             id: task.id,
             user_id: task.user_id,
             title: task.title.as_str(),
-            search_text: format!("{title_key}\n{}", fold(description.unwrap_or_default())),
+            search_text: format!(
+                "{}\n{}",
+                search_key(task.title.as_str()),
+                search_key(description.unwrap_or_default())
+            ),
             title_key,
             description,
             status: task.status.as_str(),
             priority: task.priority.rank(),
+            due_on: task.due_on,
             due_at: task.due_at,
             reminder_minutes: task.reminder_minutes.map(ReminderMinutes::get),
             completed_at: task.completed_at,
@@ -70,6 +78,7 @@ pub(crate) struct TaskRow {
     description: Option<String>,
     status: String,
     priority: i16,
+    due_on: Option<String>,
     due_at: Option<Instant>,
     reminder_minutes: Option<i32>,
     completed_at: Option<Instant>,
@@ -89,10 +98,12 @@ impl TryFrom<TaskRow> for Task {
         Ok(Self {
             id: TaskId::from_uuid(row.id),
             user_id: UserId::from_uuid(row.user_id),
-            title: TABLE.value("title", &row.title)?,
+            title: TABLE.stored("title", &row.title, Title::from_stored)?,
             description: TABLE.optional("description", row.description.as_deref())?,
             status: TABLE.value("status", &row.status)?,
             priority: priority.ok_or_else(|| TABLE.bad("priority", "must be from 1 to 3"))?,
+            // A release that knew no days may have taken the due time away.
+            due_on: TABLE.optional("due_on", row.due_on.as_deref().filter(|_| row.due_at.is_some()))?,
             due_at: TABLE.optional_instant("due_at", row.due_at)?,
             reminder_minutes: reminder.map_err(|error| TABLE.bad("reminder_minutes", error.to_string()))?,
             completed_at: TABLE.optional_instant("completed_at", row.completed_at)?,
@@ -119,7 +130,8 @@ pub(crate) async fn task(store: &PgStore, owner: UserId, id: TaskId) -> Result<O
 }
 
 const TASK: &str = "
-    SELECT id, user_id, title, description, status, priority, due_at, reminder_minutes, completed_at, deleted_at,
+    SELECT id, user_id, title, description, status, priority, due_on::text AS due_on, due_at, reminder_minutes,
+        completed_at, deleted_at,
         version, created_at, updated_at
     FROM taskflow.tasks
     WHERE id = $1 AND user_id = $2";
@@ -136,7 +148,8 @@ pub(crate) async fn tasks_by_id(
 }
 
 const TASKS_BY_ID: &str = "
-    SELECT id, user_id, title, description, status, priority, due_at, reminder_minutes, completed_at, deleted_at,
+    SELECT id, user_id, title, description, status, priority, due_on::text AS due_on, due_at, reminder_minutes,
+        completed_at, deleted_at,
         version, created_at, updated_at
     FROM taskflow.tasks
     WHERE id = ANY ($1) AND ($2::uuid IS NULL OR user_id = $2)";
@@ -174,12 +187,13 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &Rows) -> Result<(), S
 }
 
 const INSERT: &str = "
-    INSERT INTO taskflow.tasks (id, user_id, title, title_key, description, search_text, status, priority, due_at,
+    INSERT INTO taskflow.tasks (id, user_id, title, title_key, description, search_text, status, priority, due_on,
+        due_at,
         reminder_minutes, completed_at, deleted_at, version, created_at, updated_at)
-    SELECT id, user_id, title, title_key, description, search_text, status, priority, due_at, reminder_minutes,
+    SELECT id, user_id, title, title_key, description, search_text, status, priority, due_on, due_at, reminder_minutes,
         completed_at, deleted_at, version, created_at, updated_at
     FROM json_to_recordset($1::json) AS r (id uuid, user_id uuid, title text, title_key text, description text,
-        search_text text, status text, priority smallint, due_at timestamptz, reminder_minutes integer,
+        search_text text, status text, priority smallint, due_on date, due_at timestamptz, reminder_minutes integer,
         completed_at timestamptz, deleted_at timestamptz, version bigint, created_at timestamptz,
         updated_at timestamptz)";
 
@@ -199,6 +213,7 @@ const UPDATE: &str = "
         search_text = r.search_text,
         status = r.status,
         priority = r.priority,
+        due_on = r.due_on,
         due_at = r.due_at,
         reminder_minutes = r.reminder_minutes,
         completed_at = r.completed_at,
@@ -208,7 +223,7 @@ const UPDATE: &str = "
     FROM (
         SELECT r.*
         FROM json_to_recordset($1::json) AS r (id uuid, title text, title_key text, description text,
-            search_text text, status text, priority smallint, due_at timestamptz, reminder_minutes integer,
+            search_text text, status text, priority smallint, due_on date, due_at timestamptz, reminder_minutes integer,
             completed_at timestamptz, deleted_at timestamptz, version bigint, updated_at timestamptz)
         JOIN taskflow.tasks AS l ON l.id = r.id AND l.version = r.version - 1
         ORDER BY l.id

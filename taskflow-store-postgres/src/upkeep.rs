@@ -83,7 +83,8 @@ impl Upkeep for PgStore {
 }
 
 const COMPLETED_BEFORE: &str = "
-    SELECT id, user_id, title, description, status, priority, due_at, reminder_minutes, completed_at, deleted_at,
+    SELECT id, user_id, title, description, status, priority, due_on::text AS due_on, due_at, reminder_minutes,
+        completed_at, deleted_at,
         version, created_at, updated_at
     FROM taskflow.tasks
     WHERE completed_at < $1 AND deleted_at IS NULL

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::error::{SqliteStoreError, cannot_be_written, store_error};
 use crate::options::{SqliteOptions, create_file, pool, writer};
+use crate::refold;
 use crate::schema;
 use crate::store::transact;
 
@@ -317,7 +318,11 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 /// Brings the schema up to date.
 async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
     let mut conn = writer.acquire().await.map_err(store_error)?;
-    transact(&mut conn, |conn| Box::pin(schema::migrate(conn))).await
+    transact(&mut conn, |conn| Box::pin(schema::migrate(conn))).await?;
+    while refold::is_pending(&mut conn).await? {
+        transact(&mut conn, |conn| Box::pin(refold::refold_page(conn))).await?;
+    }
+    Ok(())
 }
 
 /// Which file it is, whatever its name: device and inode.

@@ -12,7 +12,7 @@ use taskflow_core::{
 use crate::commit::Rows;
 use crate::error::{Table, store_error};
 
-pub(crate) use list::deliveries;
+pub(crate) use list::{count, deliveries, deliveries_after};
 pub(crate) use retry::{Retry, retry};
 
 const TABLE: Table = Table("taskflow_deliveries");

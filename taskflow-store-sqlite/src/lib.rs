@@ -49,6 +49,7 @@ mod nodes;
 mod options;
 mod outbox;
 mod preferences;
+mod refold;
 mod schema;
 mod sessions;
 mod slots;

@@ -10,8 +10,8 @@ use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::ports::{Loaded, Viewer};
 use taskflow_core::{
-    BadRow, Burst, Description, DurationMinutes, Location, Mailbox, Meeting, MeetingId, MeetingUrl, ReminderMinutes,
-    StoreError, Timestamp, UserId, fold,
+    BadRow, Burst, Description, DurationMinutes, Location, Mailbox, Meeting, MeetingId, MeetingTitle, MeetingUrl,
+    ReminderMinutes, StoreError, Timestamp, UserId, fold, search_key,
 };
 
 use crate::commit::Rows;
@@ -69,7 +69,7 @@ impl<'a> Params<'a> {
             title: meeting.title.as_str(),
             title_key: fold(meeting.title.as_str()),
             description,
-            search_text: texts.map(|text| fold(text.unwrap_or_default())).join("\n"),
+            search_text: texts.map(|text| search_key(text.unwrap_or_default())).join("\n"),
             meeting_date: meeting.starts_at.as_micros(),
             local_start: Timestamp::from(meeting.local_start.and_utc()).as_micros(),
             time_zone: meeting.time_zone.name(),
@@ -156,14 +156,18 @@ impl TryFrom<MeetingRow> for Meeting {
                 name: row.organizer_name,
                 address: TABLE.value("organizer_email", &row.organizer_email)?,
             },
-            title: TABLE.value("title", &row.title)?,
+            title: TABLE.stored("title", &row.title, MeetingTitle::from_stored)?,
             description: TABLE.optional("description", row.description.as_deref())?,
             starts_at: TABLE.instant("meeting_date", row.meeting_date)?,
             local_start: TABLE.instant("local_start", row.local_start)?.to_chrono().naive_utc(),
             time_zone: TABLE.value("time_zone", &row.time_zone)?,
             tzdb: row.tzdb,
             duration: duration.map_err(|error| TABLE.bad("duration_minutes", error.to_string()))?,
-            location: TABLE.optional("location", row.location.as_deref())?,
+            location: row
+                .location
+                .as_deref()
+                .map(|text| TABLE.stored("location", text, Location::from_stored))
+                .transpose()?,
             meeting_url: TABLE.optional("meeting_url", row.meeting_url.as_deref())?,
             meeting_type: TABLE.value("meeting_type", &row.meeting_type)?,
             reminder_minutes: reminder.map_err(|error| TABLE.bad("reminder_minutes", error.to_string()))?,

@@ -2,7 +2,7 @@
 
 mod settle;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -139,10 +139,22 @@ impl Outbox for SqliteStore {
     async fn deliveries(
         &self,
         query: &DeliveryQuery,
-        after: Option<DeliveryId>,
+        before: Option<DeliveryId>,
         size: u32,
     ) -> Result<Vec<Delivery>, StoreError> {
-        deliveries::deliveries(&self.reader()?, query, after, size).await
+        deliveries::deliveries(&self.reader()?, query, before, size).await
+    }
+
+    async fn delivery_counts(
+        &self,
+        query: &DeliveryQuery,
+        most: u32,
+    ) -> Result<HashMap<DeliveryState, u64>, StoreError> {
+        deliveries::count(&self.reader()?, query, most).await
+    }
+
+    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
+        deliveries::deliveries_after(&self.reader()?, after, size).await
     }
 }
 

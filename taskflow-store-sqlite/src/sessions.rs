@@ -16,6 +16,7 @@ pub(crate) struct Params<'a> {
     user_id: UserId,
     token: &'a str,
     previous: Option<&'a str>,
+    repeated: bool,
     device: Option<&'a str>,
     created_at: i64,
     used_at: i64,
@@ -31,6 +32,7 @@ impl<'a> Params<'a> {
             user_id: session.user_id,
             token: session.token.as_str(),
             previous: session.previous.as_ref().map(TokenHash::as_str),
+            repeated: session.repeated,
             device: session.device.as_deref(),
             created_at: session.created_at.as_micros(),
             used_at: session.used_at.as_micros(),
@@ -61,6 +63,7 @@ struct SessionRow {
     user_id: String,
     token: String,
     previous: Option<String>,
+    repeated: bool,
     device: Option<String>,
     created_at: i64,
     used_at: i64,
@@ -78,6 +81,7 @@ impl TryFrom<SessionRow> for Session {
             user_id: TABLE.value("user_id", &row.user_id)?,
             token: TokenHash::new(row.token),
             previous: row.previous.map(TokenHash::new),
+            repeated: row.repeated,
             device: row.device,
             created_at: TABLE.instant("created_at", row.created_at)?,
             used_at: TABLE.instant("used_at", row.used_at)?,
@@ -95,7 +99,7 @@ pub(crate) async fn session(pool: &SqlitePool, id: SessionId) -> Result<Option<S
 }
 
 const SESSION: &str = "
-    SELECT id, user_id, token, previous, device, created_at, used_at, expires_at, ended_at, version
+    SELECT id, user_id, token, previous, repeated, device, created_at, used_at, expires_at, ended_at, version
     FROM taskflow_sessions
     WHERE id = ?1";
 
@@ -110,7 +114,7 @@ pub(crate) async fn sessions(pool: &SqlitePool, user: UserId, now: Timestamp) ->
 }
 
 const SESSIONS: &str = "
-    SELECT id, user_id, token, previous, device, created_at, used_at, expires_at, ended_at, version
+    SELECT id, user_id, token, previous, repeated, device, created_at, used_at, expires_at, ended_at, version
     FROM taskflow_sessions
     WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2
     ORDER BY used_at DESC, id DESC";
@@ -129,9 +133,9 @@ pub(crate) async fn open(conn: &mut SqliteConnection, rows: &Rows) -> Result<(),
 
 /// The join leaves out sessions of people who are gone.
 const OPEN: &str = "
-    INSERT INTO taskflow_sessions (id, user_id, token, previous, device, created_at, used_at, expires_at, ended_at,
-        version)
-    SELECT j.value ->> 'id', u.id, j.value ->> 'token', j.value ->> 'previous', j.value ->> 'device',
+    INSERT INTO taskflow_sessions (id, user_id, token, previous, repeated, device, created_at, used_at, expires_at,
+        ended_at, version)
+    SELECT j.value ->> 'id', u.id, j.value ->> 'token', j.value ->> 'previous', j.value ->> 'repeated', j.value ->> 'device',
         j.value ->> 'created_at', j.value ->> 'used_at', j.value ->> 'expires_at', j.value ->> 'ended_at',
         j.value ->> 'version'
     FROM json_each(?1) AS j
@@ -146,6 +150,7 @@ const UPDATE: &str = "
     UPDATE taskflow_sessions
     SET token = j.value ->> 'token',
         previous = j.value ->> 'previous',
+        repeated = j.value ->> 'repeated',
         used_at = j.value ->> 'used_at',
         expires_at = j.value ->> 'expires_at',
         version = j.value ->> 'version'

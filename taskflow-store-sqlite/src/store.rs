@@ -24,7 +24,7 @@ use crate::database::Database;
 use crate::error::{SqliteStoreError, store_error};
 use crate::options::{SqliteOptions, file_target, pool};
 use crate::schema::{self, MigrationStatus};
-use crate::{answers, feed, mailbox, meetings, suppressions, tasks, unsubscribes, users};
+use crate::{answers, feed, mailbox, meetings, refold, suppressions, tasks, unsubscribes, users};
 
 /// Keeps everything in one SQLite database. Cheap to clone; clones share their connections.
 ///
@@ -85,7 +85,11 @@ impl SqliteStore {
 
     /// Brings the schema up to date. Any number of processes may do it at the same time.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        self.write(|conn| Box::pin(schema::migrate(conn))).await
+        self.write(|conn| Box::pin(schema::migrate(conn))).await?;
+        while self.write(|conn| Box::pin(refold::is_pending(conn))).await? {
+            self.write(|conn| Box::pin(refold::refold_page(conn))).await?;
+        }
+        Ok(())
     }
 
     /// Fails when migrations are pending, or when the database asks for a newer release. Nothing is written.

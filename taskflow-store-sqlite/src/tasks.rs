@@ -3,11 +3,13 @@
 mod completed;
 mod list;
 
+use chrono::NaiveDate;
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::ports::Loaded;
 use taskflow_core::{
-    BadRow, ReminderMinutes, StoreError, Task, TaskId, TaskPriority, TaskSummary, Timestamp, UserId, fold,
+    BadRow, ReminderMinutes, StoreError, Task, TaskId, TaskPriority, TaskSummary, Timestamp, Title, UserId, fold,
+    search_key,
 };
 
 use crate::commit::Rows;
@@ -29,6 +31,7 @@ pub(crate) struct Params<'a> {
     search_text: String,
     status: &'static str,
     priority: i16,
+    due_on: Option<NaiveDate>,
     due_at: Option<i64>,
     reminder_minutes: Option<u32>,
     completed_at: Option<i64>,
@@ -46,11 +49,16 @@ impl<'a> Params<'a> {
             id: task.id,
             user_id: task.user_id,
             title: task.title.as_str(),
-            search_text: format!("{title_key}\n{}", fold(description.unwrap_or_default())),
+            search_text: format!(
+                "{}\n{}",
+                search_key(task.title.as_str()),
+                search_key(description.unwrap_or_default())
+            ),
             title_key,
             description,
             status: task.status.as_str(),
             priority: task.priority.rank(),
+            due_on: task.due_on,
             due_at: task.due_at.map(Timestamp::as_micros),
             reminder_minutes: task.reminder_minutes.map(ReminderMinutes::get),
             completed_at: task.completed_at.map(Timestamp::as_micros),
@@ -71,6 +79,7 @@ pub(crate) struct TaskRow {
     description: Option<String>,
     status: String,
     priority: i64,
+    due_on: Option<String>,
     due_at: Option<i64>,
     reminder_minutes: Option<i64>,
     completed_at: Option<i64>,
@@ -90,10 +99,12 @@ impl TryFrom<TaskRow> for Task {
         Ok(Self {
             id: TABLE.value("id", &row.id)?,
             user_id: TABLE.value("user_id", &row.user_id)?,
-            title: TABLE.value("title", &row.title)?,
+            title: TABLE.stored("title", &row.title, Title::from_stored)?,
             description: TABLE.optional("description", row.description.as_deref())?,
             status: TABLE.value("status", &row.status)?,
             priority: TaskPriority::from_rank(rank).ok_or_else(|| TABLE.bad("priority", "must be from 1 to 3"))?,
+            // A release that knew no days may have taken the due time away.
+            due_on: TABLE.optional("due_on", row.due_on.as_deref().filter(|_| row.due_at.is_some()))?,
             due_at: TABLE.optional_instant("due_at", row.due_at)?,
             reminder_minutes: reminder.map_err(|error| TABLE.bad("reminder_minutes", error.to_string()))?,
             completed_at: TABLE.optional_instant("completed_at", row.completed_at)?,
@@ -124,7 +135,8 @@ pub(crate) async fn task(pool: &SqlitePool, owner: UserId, id: TaskId) -> Result
 }
 
 const TASK: &str = "
-    SELECT id, user_id, title, description, status, priority, due_at, reminder_minutes, completed_at, deleted_at,
+    SELECT id, user_id, title, description, status, priority, due_on, due_at, reminder_minutes, completed_at,
+        deleted_at,
         version, created_at, updated_at
     FROM taskflow_tasks
     WHERE id = ?1 AND user_id = ?2";
@@ -142,7 +154,8 @@ pub(crate) async fn tasks_by_id(
 }
 
 const TASKS_BY_ID: &str = "
-    SELECT t.id, t.user_id, t.title, t.description, t.status, t.priority, t.due_at, t.reminder_minutes, t.completed_at,
+    SELECT t.id, t.user_id, t.title, t.description, t.status, t.priority, t.due_on, t.due_at, t.reminder_minutes,
+        t.completed_at,
         t.deleted_at, t.version, t.created_at, t.updated_at
     FROM json_each(?1) AS j
     CROSS JOIN taskflow_tasks AS t ON t.id = j.value
@@ -185,10 +198,11 @@ pub(crate) async fn insert(conn: &mut SqliteConnection, rows: &Rows) -> Result<(
 }
 
 const INSERT: &str = "
-    INSERT INTO taskflow_tasks (id, user_id, title, title_key, description, search_text, status, priority, due_at,
+    INSERT INTO taskflow_tasks (id, user_id, title, title_key, description, search_text, status, priority, due_on,
+        due_at,
         reminder_minutes, completed_at, deleted_at, version, created_at, updated_at)
     SELECT value ->> 'id', value ->> 'user_id', value ->> 'title', value ->> 'title_key', value ->> 'description',
-        value ->> 'search_text', value ->> 'status', value ->> 'priority', value ->> 'due_at',
+        value ->> 'search_text', value ->> 'status', value ->> 'priority', value ->> 'due_on', value ->> 'due_at',
         value ->> 'reminder_minutes', value ->> 'completed_at', value ->> 'deleted_at', value ->> 'version',
         value ->> 'created_at', value ->> 'updated_at'
     FROM json_each(?1)";
@@ -205,6 +219,7 @@ const UPDATE: &str = "
         search_text = j.value ->> 'search_text',
         status = j.value ->> 'status',
         priority = j.value ->> 'priority',
+        due_on = j.value ->> 'due_on',
         due_at = j.value ->> 'due_at',
         reminder_minutes = j.value ->> 'reminder_minutes',
         completed_at = j.value ->> 'completed_at',

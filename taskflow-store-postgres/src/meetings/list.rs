@@ -72,7 +72,7 @@ fn page(viewer: UserId, query: &MeetingQuery, now: Timestamp) -> QueryBuilder<Po
 
 fn push_conditions(sql: &mut QueryBuilder<Postgres>, viewer: UserId, query: &MeetingQuery, now: Timestamp) {
     sql.push(" ").push_bind(viewer.as_uuid()).push(")");
-    push_status(sql, query.status, now);
+    push_statuses(sql, &query.status, now);
     if let Some(before) = query.starts_before {
         sql.push(" AND meeting_date < ").push_bind(Instant::from(before));
     }
@@ -89,22 +89,34 @@ fn push_conditions(sql: &mut QueryBuilder<Postgres>, viewer: UserId, query: &Mee
     }
 }
 
-/// What [`Meeting::status`] says, in SQL.
-fn push_status(sql: &mut QueryBuilder<Postgres>, status: Option<MeetingStatus>, now: Timestamp) {
+/// Any of these statuses; without one, all but cancelled meetings.
+fn push_statuses(sql: &mut QueryBuilder<Postgres>, statuses: &[MeetingStatus], now: Timestamp) {
+    if statuses.is_empty() {
+        sql.push(" AND cancelled_at IS NULL");
+        return;
+    }
+    for (n, status) in statuses.iter().enumerate() {
+        sql.push(if n == 0 { " AND ((" } else { ") OR (" });
+        push_status(sql, *status, now);
+    }
+    sql.push("))");
+}
+
+/// What [`Meeting::status`] decides, in SQL.
+fn push_status(sql: &mut QueryBuilder<Postgres>, status: MeetingStatus, now: Timestamp) {
     let now = Instant::from(now);
     match status {
-        None => sql.push(" AND cancelled_at IS NULL"),
-        Some(MeetingStatus::Cancelled) => sql.push(" AND cancelled_at IS NOT NULL"),
-        Some(MeetingStatus::Completed) => {
-            sql.push(" AND cancelled_at IS NULL AND (ended_at IS NOT NULL OR ").push(ENDS).push(" <= ");
+        MeetingStatus::Cancelled => sql.push("cancelled_at IS NOT NULL"),
+        MeetingStatus::Completed => {
+            sql.push("cancelled_at IS NULL AND (ended_at IS NOT NULL OR ").push(ENDS).push(" <= ");
             sql.push_bind(now).push(")")
         }
-        Some(MeetingStatus::InProgress) => {
-            sql.push(" AND cancelled_at IS NULL AND ended_at IS NULL AND meeting_date <= ").push_bind(now);
+        MeetingStatus::InProgress => {
+            sql.push("cancelled_at IS NULL AND ended_at IS NULL AND meeting_date <= ").push_bind(now);
             sql.push(" AND ").push(ENDS).push(" > ").push_bind(now)
         }
-        Some(MeetingStatus::Scheduled) => {
-            sql.push(" AND cancelled_at IS NULL AND ended_at IS NULL AND meeting_date > ").push_bind(now)
+        MeetingStatus::Scheduled => {
+            sql.push("cancelled_at IS NULL AND ended_at IS NULL AND meeting_date > ").push_bind(now)
         }
     };
 }

@@ -137,10 +137,14 @@ impl TryFrom<ParticipantRow> for Participant {
             meeting_id: MeetingId::from_uuid(row.meeting_id),
             user_id: row.user_id.map(UserId::from_uuid),
             email: TABLE.value("email", &row.email)?,
-            name: TABLE.optional("name", row.name.as_deref())?,
+            name: row.name.as_deref().map(|text| TABLE.stored("name", text, PersonName::from_stored)).transpose()?,
             role: TABLE.value("role", &row.role)?,
             response: TABLE.value("response_status", &row.response_status)?,
-            comment: TABLE.optional("comment", row.comment.as_deref())?,
+            comment: row
+                .comment
+                .as_deref()
+                .map(|text| TABLE.stored("comment", text, Comment::from_stored))
+                .transpose()?,
             responded_at: TABLE.optional_instant("responded_at", row.responded_at)?,
             answered_version: row
                 .answered_version

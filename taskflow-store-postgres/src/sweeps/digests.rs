@@ -140,7 +140,8 @@ const DIGEST_TASKS: &str = "
             WHEN 'week' THEN c.week
             ELSE c.later
         END AS listed,
-        l.id, l.user_id, l.title, l.description, l.status, l.priority, l.due_at, l.reminder_minutes, l.completed_at,
+        l.id, l.user_id, l.title, l.description, l.status, l.priority, l.due_on::text AS due_on, l.due_at,
+        l.reminder_minutes, l.completed_at,
         l.deleted_at, l.version, l.created_at, l.updated_at
     FROM json_to_recordset($1::json) AS r (place integer, user_id uuid, now timestamptz, done_from timestamptz,
         done_until timestamptz, today_until timestamptz, week_from timestamptz, week_until timestamptz)

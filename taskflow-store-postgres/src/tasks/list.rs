@@ -40,7 +40,8 @@ pub(crate) async fn tasks(
 }
 
 const COLUMNS: &str = "\
-    SELECT id, user_id, title, description, status, priority, due_at, reminder_minutes, completed_at, deleted_at,
+    SELECT id, user_id, title, description, status, priority, due_on::text AS due_on, due_at, reminder_minutes,
+        completed_at, deleted_at,
         version, created_at, updated_at
     FROM taskflow.tasks
     WHERE user_id = ";
@@ -65,17 +66,28 @@ fn page(owner: UserId, query: &TaskQuery, now: Timestamp) -> QueryBuilder<Postgr
 fn push_conditions(sql: &mut QueryBuilder<Postgres>, owner: UserId, query: &TaskQuery, now: Timestamp) {
     sql.push_bind(owner.as_uuid());
     sql.push(if query.trash { " AND deleted_at IS NOT NULL" } else { " AND deleted_at IS NULL" });
-    if let Some(status) = query.status {
-        sql.push(" AND status = ").push_bind(status.as_str());
+    if !query.status.is_empty() {
+        let mut words = sql.push(" AND status IN (").separated(", ");
+        for status in &query.status {
+            words.push_bind(status.as_str());
+        }
+        sql.push(")");
     }
-    if let Some(priority) = query.priority {
-        sql.push(" AND priority = ").push_bind(priority.rank());
+    if !query.priority.is_empty() {
+        let mut ranks = sql.push(" AND priority IN (").separated(", ");
+        for priority in &query.priority {
+            ranks.push_bind(priority.rank());
+        }
+        sql.push(")");
     }
     if let Some(before) = query.due_before {
         sql.push(" AND due_at < ").push_bind(Instant::from(before));
     }
     if let Some(after) = query.due_after {
         sql.push(" AND due_at >= ").push_bind(Instant::from(after));
+    }
+    if let Some(whole_day) = query.whole_day {
+        sql.push(if whole_day { " AND due_on IS NOT NULL" } else { " AND due_on IS NULL" });
     }
     if let Some(overdue) = query.overdue {
         sql.push(" AND coalesce(deleted_at IS NULL AND status <> 'completed' AND due_at < ")

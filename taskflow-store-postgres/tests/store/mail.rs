@@ -111,8 +111,8 @@ async fn what_somebody_got_is_found_without_reading_what_others_got() {
     other.execute(sqlx::AssertSqlSafe(format!("PREPARE page AS {sql}"))).await.expect("prepared");
     let explain = format!(
         "EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF)
-        EXECUTE page ('00000000-0000-0000-0000-000000000000', NULL, NULL, 50, ARRAY['{}'::uuid],
-            ARRAY['somebody-4711@example.org'])",
+        EXECUTE page ('ffffffff-ffff-ffff-ffff-ffffffffffff', NULL, NULL, 50, '00000000-0000-0000-0000-000000000000',
+            ARRAY['{}'::uuid], ARRAY['somebody-4711@example.org'])",
         ada.id
     );
     let plan: Vec<String> =

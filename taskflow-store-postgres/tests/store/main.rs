@@ -18,4 +18,5 @@ mod pulses;
 mod races;
 mod rows;
 mod schema;
+mod texts;
 mod world;

@@ -227,18 +227,23 @@ async fn what_went_wrong_is_found_among_all_that_was_sent() {
     conn.execute(fill).await.expect("deliveries");
     conn.execute("VACUUM ANALYZE taskflow.deliveries").await.expect("as after a while");
     let source = include_str!("../../src/deliveries/list.rs");
-    let first = "'00000000-0000-0000-0000-000000000000'::uuid";
+    let (first, last) =
+        ("'00000000-0000-0000-0000-000000000000'::uuid", "'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid");
     for (state, kind) in [
-        ("'scheduled'", "NULL"),
-        ("'claimed'", "NULL"),
-        ("'discarded'", "NULL"),
-        ("'cancelled'", "'task_due'"),
-        ("'expired'", "'task_due'"),
+        ("scheduled", "NULL"),
+        ("claimed", "NULL"),
+        ("discarded", "NULL"),
+        ("cancelled", "ARRAY['task_due']"),
+        ("expired", "ARRAY['task_due']"),
+        ("discarded,cancelled", "NULL"),
     ] {
-        let plan = explain(&mut conn, &statement(source, "DELIVERIES_IN", &[first, kind, state, "50"])).await;
+        let states = format!("string_to_array('{state}', ',')");
+        let parameters = [last, kind, &states, "50", first];
+        let plan = explain(&mut conn, &statement(source, "DELIVERIES_IN", &parameters)).await;
         assert!(!plan.contains("Seq Scan") && buffers(&plan) < 400, "{state}: {plan}");
         assert!(plan.contains("rows=50"), "{state}: {plan}");
     }
-    let plan = explain(&mut conn, &statement(source, "DELIVERIES_OF", &[first, "'server_alert'", "NULL", "50"])).await;
+    let parameters = [last, "ARRAY['server_alert']", "NULL", "50", first];
+    let plan = explain(&mut conn, &statement(source, "DELIVERIES_OF", &parameters)).await;
     assert!(plan.contains("idx_deliveries_kind") && buffers(&plan) < 40, "{plan}");
 }

@@ -1,29 +1,30 @@
-//! The ledger as whoever runs the service reads it: page by page.
+//! The ledger as an operator reads it: page by page, newest first, and in numbers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use sqlx::SqlitePool;
 use taskflow_core::ports::DeliveryQuery;
 use taskflow_core::{Delivery, DeliveryId, DeliveryState, NoticeKind, Recipient, StoreError};
 
-use super::DeliveryRow;
+use super::{DeliveryRow, TABLE};
 use crate::error::store_error;
 
-/// A page in the order of ids. With recipients each of them is a range of an index, and so is what was given up and what is
-/// of a kind that does not recur. What is still to be sent is sorted, whatever else the ledger holds. Of all else, most of
-/// what there is fits, and ids are read in their order until the page is full.
+/// Returns a page in the order of ids, newest first. Each named recipient is a range of an index, and so is each state that
+/// few deliveries end in and each kind that does not recur. Scheduled deliveries are sorted, whatever else the ledger holds.
+/// For all other queries most rows match, and ids are read in their order until the page is full.
 pub(crate) async fn deliveries(
     pool: &SqlitePool,
     query: &DeliveryQuery,
-    after: Option<DeliveryId>,
+    before: Option<DeliveryId>,
     size: u32,
 ) -> Result<Vec<Delivery>, StoreError> {
     let page = sqlx::query_as(statement(query))
-        // Every id is greater than the empty text.
-        .bind(after.map(|id| id.to_string()).unwrap_or_default())
-        .bind(query.kind.map(NoticeKind::as_str))
-        .bind(query.state.map(DeliveryState::as_str))
-        .bind(size);
+        // Every id is less than this text.
+        .bind(before.map_or_else(|| "~".to_owned(), |id| id.to_string()))
+        .bind(kinds(query)?)
+        .bind(states(query)?)
+        .bind(size)
+        .bind(from(query));
     let page = match &query.recipients {
         None => page,
         Some(recipients) => {
@@ -35,14 +36,73 @@ pub(crate) async fn deliveries(
     Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
 }
 
+/// Counts by state; each count stops at `most`.
+pub(crate) async fn count(
+    pool: &SqlitePool,
+    query: &DeliveryQuery,
+    most: u32,
+) -> Result<HashMap<DeliveryState, u64>, StoreError> {
+    let statement = if query.recipients.is_some() { COUNTS_TO } else { COUNTS };
+    let counts = sqlx::query_as(statement).bind(from(query)).bind(kinds(query)?).bind(most);
+    let counts = match &query.recipients {
+        None => counts,
+        Some(recipients) => {
+            let (users, addresses) = keys(recipients)?;
+            counts.bind(users).bind(addresses)
+        }
+    };
+    let rows: Vec<(String, i64)> = counts.fetch_all(pool).await.map_err(store_error)?;
+    let mut counts = HashMap::new();
+    for (state, count) in rows {
+        let state: DeliveryState = TABLE.value("state", &state)?;
+        if count > 0 && (query.states.is_empty() || query.states.contains(&state)) {
+            counts.insert(state, u64::from(most).min(count.unsigned_abs()));
+        }
+    }
+    Ok(counts)
+}
+
+/// Returns a page of all deliveries in the order of ids, oldest first.
+pub(crate) async fn deliveries_after(
+    pool: &SqlitePool,
+    after: Option<DeliveryId>,
+    size: u32,
+) -> Result<Vec<Delivery>, StoreError> {
+    // Every id is greater than the empty text.
+    let after = after.map(|id| id.to_string()).unwrap_or_default();
+    let page = sqlx::query_as(DELIVERIES_AFTER).bind(after).bind(size);
+    let rows: Vec<DeliveryRow> = page.fetch_all(pool).await.map_err(store_error)?;
+    Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
+}
+
 /// The statement that reads no more than it must.
 fn statement(query: &DeliveryQuery) -> &'static str {
-    match query {
-        DeliveryQuery { recipients: Some(_), .. } => DELIVERIES_TO,
-        DeliveryQuery { state: Some(state), .. } if *state != DeliveryState::Delivered => DELIVERIES_IN,
-        DeliveryQuery { kind: Some(kind), .. } if !kind.is_recurring() => DELIVERIES_OF,
-        DeliveryQuery { .. } => DELIVERIES,
+    let rare = |state: &DeliveryState| *state != DeliveryState::Delivered;
+    if query.recipients.is_some() {
+        DELIVERIES_TO
+    } else if !query.states.is_empty() && query.states.iter().all(rare) {
+        DELIVERIES_IN
+    } else if !query.kinds.is_empty() && !query.kinds.iter().any(|kind| kind.is_recurring()) {
+        DELIVERIES_OF
+    } else {
+        DELIVERIES
     }
+}
+
+fn from(query: &DeliveryQuery) -> String {
+    query.from.map(|id| id.to_string()).unwrap_or_default()
+}
+
+/// The kinds to select, each once, as a JSON array; `None`: all of them.
+fn kinds(query: &DeliveryQuery) -> Result<Option<String>, StoreError> {
+    let kinds: BTreeSet<_> = query.kinds.iter().map(|kind| NoticeKind::as_str(*kind)).collect();
+    (!kinds.is_empty()).then(|| json(&kinds)).transpose()
+}
+
+/// The states to select, each once, as a JSON array; `None`: all of them.
+fn states(query: &DeliveryQuery) -> Result<Option<String>, StoreError> {
+    let states: BTreeSet<_> = query.states.iter().map(|state| DeliveryState::as_str(*state)).collect();
+    (!states.is_empty()).then(|| json(&states)).transpose()
 }
 
 /// The people and the keys of the addresses among some recipients, each once, as JSON arrays.
@@ -54,59 +114,73 @@ fn keys(recipients: &[Recipient]) -> Result<(String, String), StoreError> {
             Recipient::Address(address) => addresses.insert(address.key()),
         };
     }
-    let json = |keys| serde_json::to_string(&keys).map_err(|error| StoreError::Internal(error.into()));
-    Ok((json(users)?, json(addresses)?))
+    Ok((json(&users)?, json(&addresses)?))
+}
+
+fn json<T: serde::Serialize>(values: &BTreeSet<T>) -> Result<String, StoreError> {
+    serde_json::to_string(values).map_err(|error| StoreError::Internal(error.into()))
 }
 
 const DELIVERIES: &str = "
     SELECT id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
         attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
     FROM taskflow_deliveries
-    WHERE id > ?1 AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR state = ?3)
-    ORDER BY id
+    WHERE id < ?1 AND id >= ?5 AND (?2 IS NULL OR kind IN (SELECT value FROM json_each(?2)))
+        AND (?3 IS NULL OR state IN (SELECT value FROM json_each(?3)))
+    ORDER BY id DESC
     LIMIT ?4";
 
-/// Only one of the three is asked at a time. What is open is found by the index of its state, although that has another
-/// order, since there is little of it among all that was sent; the bounds that leave out nothing are there to use it.
+/// Open deliveries are found by the index of their state, although that has another order, since there are few of them among
+/// everything that was sent. Bounds that exclude nothing are there so that these indexes are used.
 const DELIVERIES_IN: &str = "
     SELECT id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
         attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
     FROM taskflow_deliveries
     WHERE rowid IN (
-        SELECT rowid
-        FROM (
-            SELECT rowid
-            FROM taskflow_deliveries
-            WHERE state IN ('discarded', 'cancelled', 'expired') AND state = ?3 AND id > ?1
-                AND (?2 IS NULL OR kind = ?2)
-            ORDER BY id
+        SELECT d.rowid
+        FROM json_each(?3) AS j
+        CROSS JOIN taskflow_deliveries AS d ON d.rowid IN (
+            SELECT l.rowid
+            FROM taskflow_deliveries AS l
+            WHERE l.state IN ('discarded', 'cancelled', 'expired') AND l.state = j.value AND l.id < ?1 AND l.id >= ?5
+                AND (?2 IS NULL OR l.kind IN (SELECT value FROM json_each(?2)))
+            ORDER BY l.id DESC
             LIMIT ?4)
         UNION ALL
         SELECT rowid
         FROM (
             SELECT rowid
             FROM taskflow_deliveries INDEXED BY taskflow_idx_deliveries_claimed
-            WHERE state = 'claimed' AND ?3 = 'claimed' AND lease_until >= 0 AND id > ?1 AND (?2 IS NULL OR kind = ?2)
-            ORDER BY id
+            WHERE state = 'claimed' AND 'claimed' IN (SELECT value FROM json_each(?3)) AND lease_until >= 0 AND id < ?1
+                AND id >= ?5 AND (?2 IS NULL OR kind IN (SELECT value FROM json_each(?2)))
+            ORDER BY id DESC
             LIMIT ?4)
         UNION ALL
         SELECT rowid
         FROM (
             SELECT rowid
             FROM taskflow_deliveries INDEXED BY taskflow_idx_deliveries_scheduled
-            WHERE state = 'scheduled' AND ?3 = 'scheduled' AND priority >= 0 AND id > ?1 AND (?2 IS NULL OR kind = ?2)
-            ORDER BY id
+            WHERE state = 'scheduled' AND 'scheduled' IN (SELECT value FROM json_each(?3)) AND priority >= 0 AND id < ?1
+                AND id >= ?5 AND (?2 IS NULL OR kind IN (SELECT value FROM json_each(?2)))
+            ORDER BY id DESC
             LIMIT ?4))
-    ORDER BY id
+    ORDER BY id DESC
     LIMIT ?4";
 
 const DELIVERIES_OF: &str = "
     SELECT id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
         attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
-    FROM taskflow_deliveries
-    WHERE kind NOT IN ('task_due', 'task_reminder', 'daily_summary', 'meeting_reminder') AND kind = ?2 AND id > ?1
-        AND (?3 IS NULL OR state = ?3)
-    ORDER BY id
+    FROM (
+        SELECT d.*
+        FROM json_each(?2) AS j
+        CROSS JOIN taskflow_deliveries AS d ON d.rowid IN (
+            SELECT l.rowid
+            FROM taskflow_deliveries AS l
+            WHERE l.kind NOT IN ('task_due', 'task_reminder', 'daily_summary', 'meeting_reminder') AND l.kind = j.value
+                AND l.id < ?1 AND l.id >= ?5 AND (?3 IS NULL OR l.state IN (SELECT value FROM json_each(?3)))
+            ORDER BY l.id DESC
+            LIMIT ?4))
+    ORDER BY id DESC
     LIMIT ?4";
 
 /// Of each recipient no more than a page is read.
@@ -115,26 +189,91 @@ const DELIVERIES_TO: &str = "
         attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
     FROM (
         SELECT d.*
-        FROM json_each(?5) AS j
-        CROSS JOIN taskflow_deliveries AS d ON d.rowid IN (
-            SELECT l.rowid
-            FROM taskflow_deliveries AS l
-            WHERE l.recipient_user = j.value AND l.id > ?1
-                AND (?2 IS NULL OR l.kind = ?2) AND (?3 IS NULL OR l.state = ?3)
-            ORDER BY l.id
-            LIMIT ?4)
-        UNION ALL
-        SELECT d.*
         FROM json_each(?6) AS j
         CROSS JOIN taskflow_deliveries AS d ON d.rowid IN (
             SELECT l.rowid
             FROM taskflow_deliveries AS l
-            WHERE lower(l.recipient_address) = j.value AND l.recipient_address IS NOT NULL AND l.id > ?1
-                AND (?2 IS NULL OR l.kind = ?2) AND (?3 IS NULL OR l.state = ?3)
-            ORDER BY l.id
+            WHERE l.recipient_user = j.value AND l.id < ?1 AND l.id >= ?5
+                AND (?2 IS NULL OR l.kind IN (SELECT value FROM json_each(?2)))
+                AND (?3 IS NULL OR l.state IN (SELECT value FROM json_each(?3)))
+            ORDER BY l.id DESC
+            LIMIT ?4)
+        UNION ALL
+        SELECT d.*
+        FROM json_each(?7) AS j
+        CROSS JOIN taskflow_deliveries AS d ON d.rowid IN (
+            SELECT l.rowid
+            FROM taskflow_deliveries AS l
+            WHERE lower(l.recipient_address) = j.value AND l.recipient_address IS NOT NULL AND l.id < ?1 AND l.id >= ?5
+                AND (?2 IS NULL OR l.kind IN (SELECT value FROM json_each(?2)))
+                AND (?3 IS NULL OR l.state IN (SELECT value FROM json_each(?3)))
+            ORDER BY l.id DESC
             LIMIT ?4))
-    ORDER BY id
+    ORDER BY id DESC
     LIMIT ?4";
+
+const DELIVERIES_AFTER: &str = "
+    SELECT id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
+        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+    FROM taskflow_deliveries
+    WHERE id > ?1
+    ORDER BY id
+    LIMIT ?2";
+
+/// Counts the deliveries in a state by an index that has few others. All that have ended have one, among which most were
+/// delivered.
+macro_rules! count {
+    ($state:literal, $index:literal) => {
+        concat!(
+            "SELECT '",
+            $state,
+            "', (SELECT count(*) FROM (SELECT 1 FROM taskflow_deliveries WHERE state = '",
+            $state,
+            "' AND ",
+            $index,
+            " AND +id >= ?1 AND (?2 IS NULL OR kind IN (SELECT value FROM json_each(?2))) LIMIT ?3))"
+        )
+    };
+}
+
+const COUNTS: &str = concat!(
+    count!("scheduled", "priority >= 0"),
+    " UNION ALL ",
+    count!("claimed", "lease_until >= 0"),
+    " UNION ALL ",
+    count!("delivered", "settled_at IS NOT NULL"),
+    " UNION ALL ",
+    count!("discarded", "state IN ('discarded', 'cancelled', 'expired')"),
+    " UNION ALL ",
+    count!("cancelled", "state IN ('discarded', 'cancelled', 'expired')"),
+    " UNION ALL ",
+    count!("expired", "state IN ('discarded', 'cancelled', 'expired')"),
+);
+
+/// Of each recipient no more than the newest deliveries are counted.
+const COUNTS_TO: &str = "
+    SELECT state, count(*)
+    FROM (
+        SELECT d.state
+        FROM json_each(?4) AS j
+        CROSS JOIN taskflow_deliveries AS d ON d.rowid IN (
+            SELECT l.rowid
+            FROM taskflow_deliveries AS l
+            WHERE l.recipient_user = j.value AND l.id >= ?1
+                AND (?2 IS NULL OR l.kind IN (SELECT value FROM json_each(?2)))
+            ORDER BY l.id DESC
+            LIMIT ?3)
+        UNION ALL
+        SELECT d.state
+        FROM json_each(?5) AS j
+        CROSS JOIN taskflow_deliveries AS d ON d.rowid IN (
+            SELECT l.rowid
+            FROM taskflow_deliveries AS l
+            WHERE lower(l.recipient_address) = j.value AND l.recipient_address IS NOT NULL AND l.id >= ?1
+                AND (?2 IS NULL OR l.kind IN (SELECT value FROM json_each(?2)))
+            ORDER BY l.id DESC
+            LIMIT ?3))
+    GROUP BY state";
 
 #[cfg(test)]
 mod tests {
@@ -148,5 +287,10 @@ mod tests {
             assert_eq!(DELIVERIES_OF.contains(&quoted), kind.is_recurring(), "{kind}");
             assert_eq!(migration.contains(&quoted), kind.is_recurring(), "{kind}");
         }
+    }
+
+    #[test]
+    fn every_state_is_counted() {
+        assert!(DeliveryState::ALL.iter().all(|state| COUNTS.contains(&format!("SELECT '{state}'"))));
     }
 }

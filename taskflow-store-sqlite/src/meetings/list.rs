@@ -73,7 +73,7 @@ const COUNT: &str = "\
 fn push_conditions(sql: &mut QueryBuilder<Sqlite>, viewer: UserId, query: &MeetingQuery, now: Timestamp) {
     sql.push_bind(viewer.to_string());
     sql.push(") AS mine CROSS JOIN taskflow_meetings AS m ON m.id = mine.meeting_id WHERE ");
-    push_status(sql, query.status, now);
+    push_statuses(sql, &query.status, now);
     if let Some(before) = query.starts_before {
         sql.push(" AND m.meeting_date < ").push_bind(before.as_micros());
     }
@@ -85,21 +85,33 @@ fn push_conditions(sql: &mut QueryBuilder<Sqlite>, viewer: UserId, query: &Meeti
     }
 }
 
-/// What [`Meeting::status`] decides, over rows.
-fn push_status(sql: &mut QueryBuilder<Sqlite>, status: Option<MeetingStatus>, now: Timestamp) {
+/// Any of these statuses; without one, all but cancelled meetings.
+fn push_statuses(sql: &mut QueryBuilder<Sqlite>, statuses: &[MeetingStatus], now: Timestamp) {
+    if statuses.is_empty() {
+        sql.push("m.cancelled_at IS NULL");
+        return;
+    }
+    for (n, status) in statuses.iter().enumerate() {
+        sql.push(if n == 0 { "((" } else { ") OR (" });
+        push_status(sql, *status, now);
+    }
+    sql.push("))");
+}
+
+/// What [`Meeting::status`] decides, in SQL.
+fn push_status(sql: &mut QueryBuilder<Sqlite>, status: MeetingStatus, now: Timestamp) {
     let now = now.as_micros();
     match status {
-        None => sql.push("m.cancelled_at IS NULL"),
-        Some(MeetingStatus::Cancelled) => sql.push("m.cancelled_at IS NOT NULL"),
-        Some(MeetingStatus::Scheduled) => {
+        MeetingStatus::Cancelled => sql.push("m.cancelled_at IS NOT NULL"),
+        MeetingStatus::Scheduled => {
             sql.push("m.cancelled_at IS NULL AND m.ended_at IS NULL AND m.meeting_date > ").push_bind(now)
         }
-        Some(MeetingStatus::InProgress) => sql
+        MeetingStatus::InProgress => sql
             .push("m.cancelled_at IS NULL AND m.ended_at IS NULL AND m.meeting_date <= ")
             .push_bind(now)
             .push(" AND m.meeting_date + m.duration_minutes * 60000000 > ")
             .push_bind(now),
-        Some(MeetingStatus::Completed) => sql
+        MeetingStatus::Completed => sql
             .push("m.cancelled_at IS NULL AND (m.ended_at IS NOT NULL OR m.meeting_date + m.duration_minutes * 60000000 <= ")
             .push_bind(now)
             .push(")"),
@@ -138,7 +150,7 @@ mod tests {
         let now: Timestamp = "2026-11-22T12:00:00Z".parse().expect("a time");
         let somebody = "0198c0de-0000-7000-8000-000000000001".parse().expect("an id");
         let upcoming = MeetingQuery {
-            status: Some(MeetingStatus::Scheduled),
+            status: vec![MeetingStatus::Scheduled],
             starts_after: Some(now),
             starts_before: Some(now + std::time::Duration::from_hours(24)),
             sort: vec!["meeting_date".parse().expect("a sort")],
@@ -146,7 +158,7 @@ mod tests {
         };
         let mut queries = vec![MeetingQuery::default(), upcoming];
         queries.extend(MeetingStatus::ALL.map(|status| MeetingQuery {
-            status: Some(status),
+            status: vec![status],
             words: vec!["board".to_owned()],
             sort: MeetingSortKey::ALL.map(|by| MeetingSort { by, descending: true }).to_vec(),
             ..MeetingQuery::default()

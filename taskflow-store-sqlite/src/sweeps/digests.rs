@@ -156,7 +156,7 @@ const DIGEST_TASKS: &str = "
                 value ->> 'week_until' AS week_until
             FROM json_each(?1)) AS j)
     SELECT p.place, 'done' AS list, p.done AS listed, t.id, t.user_id, t.title, t.description, t.status, t.priority,
-        t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
+        t.due_on, t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
     FROM people AS p
     CROSS JOIN taskflow_tasks AS t ON t.rowid IN (
         SELECT l.rowid
@@ -168,7 +168,7 @@ const DIGEST_TASKS: &str = "
     WHERE p.done > 0
     UNION ALL
     SELECT p.place, 'overdue' AS list, p.overdue AS listed, t.id, t.user_id, t.title, t.description, t.status, t.priority,
-        t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
+        t.due_on, t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
     FROM people AS p
     CROSS JOIN taskflow_tasks AS t ON t.rowid IN (
         SELECT l.rowid
@@ -180,7 +180,7 @@ const DIGEST_TASKS: &str = "
     WHERE p.overdue > 0
     UNION ALL
     SELECT p.place, 'today' AS list, p.today AS listed, t.id, t.user_id, t.title, t.description, t.status, t.priority,
-        t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
+        t.due_on, t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
     FROM people AS p
     CROSS JOIN taskflow_tasks AS t ON t.rowid IN (
         SELECT l.rowid
@@ -192,7 +192,7 @@ const DIGEST_TASKS: &str = "
     WHERE p.today > 0
     UNION ALL
     SELECT p.place, 'week' AS list, p.week AS listed, t.id, t.user_id, t.title, t.description, t.status, t.priority,
-        t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
+        t.due_on, t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
     FROM people AS p
     CROSS JOIN taskflow_tasks AS t ON t.rowid IN (
         SELECT l.rowid
@@ -204,7 +204,7 @@ const DIGEST_TASKS: &str = "
     WHERE p.week > 0
     UNION ALL
     SELECT p.place, 'later' AS list, p.undone - p.overdue - p.today - p.week AS listed, t.id, t.user_id, t.title, t.description, t.status, t.priority,
-        t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
+        t.due_on, t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
     FROM people AS p
     CROSS JOIN taskflow_tasks AS t ON t.rowid IN (
         SELECT f.task

@@ -34,7 +34,8 @@ fn readable(row: TaskRow) -> Option<Task> {
 }
 
 const COMPLETED_BEFORE: &str = "
-    SELECT id, user_id, title, description, status, priority, due_at, reminder_minutes, completed_at, deleted_at,
+    SELECT id, user_id, title, description, status, priority, due_on, due_at, reminder_minutes, completed_at,
+        deleted_at,
         version, created_at, updated_at
     FROM taskflow_tasks
     WHERE completed_at < ?1 AND deleted_at IS NULL
