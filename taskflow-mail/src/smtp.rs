@@ -1,5 +1,6 @@
 //! What callers see of SMTP: settings and a mailer.
 
+mod hello;
 mod settings;
 
 use std::fmt;

@@ -35,17 +35,20 @@ pub(super) async fn open(relay: &Relay, deadline: Instant) -> Result<(AsyncSmtpC
     let limit = settings.command_limit;
     let tcp = connect(&settings.host, settings.port, limit, deadline).await?;
     let secrets = &relay.secrets;
-    let hello = settings.hello.to_string();
-    let (stream, first) = within(limit * 3, deadline, relay.protection.wrap(tcp, &hello)).await?.map_err(|failed| {
-        let cause = told(&root_cause(&failed.cause), secrets);
-        if failed.what.is_empty() { cause } else { format!("{}: {cause}", failed.what) }
-    })?;
+    let local = tcp.local_addr().map_err(|error| error.to_string())?;
+    let name = settings.hello.as_ref().map_err(ToString::to_string)?.on(local);
+    let greeted = name.to_string();
+    let (stream, first) =
+        within(limit * 3, deadline, relay.protection.wrap(tcp, &greeted)).await?.map_err(|failed| {
+            let cause = told(&root_cause(&failed.cause), secrets);
+            if failed.what.is_empty() { cause } else { format!("{}: {cause}", failed.what) }
+        })?;
     let turns = Turns::new();
     let stream = Box::new(InTurn::new(stream, first, turns.clone()));
-    let greeting = within(limit, deadline, AsyncSmtpConnection::connect_with_transport(stream, &settings.hello));
+    let greeting = within(limit, deadline, AsyncSmtpConnection::connect_with_transport(stream, &name));
     let mut smtp = greeting.await?.map_err(|error| said(&error, secrets))?;
     // lettre keeps only the offers it knows itself, and neither PIPELINING nor SIZE is among them: ask once more.
-    let hello = within(limit, deadline, smtp.command(Ehlo::new(settings.hello.clone())));
+    let hello = within(limit, deadline, smtp.command(Ehlo::new(name.clone())));
     let hello = hello.await?.map_err(|error| said(&error, secrets))?;
     let offers = Offers::read(hello.message().skip(1).map(one_line).collect());
     if let Some(login) = &settings.login {

@@ -86,6 +86,11 @@ impl Reader<'_> {
         self.date("dates.day", day.and_time(NaiveTime::MIN), "")
     }
 
+    /// The same in a sentence, for example `on Sunday, 22 November`.
+    pub(super) fn on_day(&self, day: NaiveDate) -> Result<String, RenderError> {
+        self.words.say("when.later", &[("date", &self.day(day)?)])
+    }
+
     /// For example `1 hour 30 minutes`.
     pub(super) fn lasts(&self, minutes: u32) -> Result<String, RenderError> {
         let count = |key, number: u32| if number == 0 { Ok(None) } else { self.count(key, number.into()).map(Some) };

@@ -4,7 +4,7 @@ use minijinja::{Value, context};
 use taskflow_core::ports::RenderError;
 use taskflow_core::{
     Comment, DeliveryProblem, Description, Digest, Excerpt, Invitation, LetterLinks, Location, Meeting, MeetingUrl,
-    Task, TaskPriority, TaskStatus, Topic,
+    Task, TaskPriority, TaskStatus, Timestamp, Topic,
 };
 
 use super::meeting;
@@ -25,7 +25,7 @@ pub(super) fn of(topic: &Topic, links: &LetterLinks, reader: &Reader<'_>) -> Res
             was => reader.say(&format!("status.{}", was.as_str()))?,
             is => reader.say(&format!("status.{}", is.as_str()))?,
             // Whatever is done is due no more.
-            due => task.due_at.filter(|_| *is != TaskStatus::Completed).map(|at| reader.long(at)).transpose()?,
+            due => task.due_at.filter(|_| *is != TaskStatus::Completed).map(|at| long(task, at, reader)).transpose()?,
         },
         Topic::TaskReminder(digest) => {
             // Nothing to say should have been noticed before; a mail about nothing helps nobody.
@@ -48,8 +48,8 @@ pub(super) fn of(topic: &Topic, links: &LetterLinks, reader: &Reader<'_>) -> Res
         Topic::TaskDue { task, due_at } => context! {
             title => task.title.as_str(),
             description => task.description.as_ref().map(Description::as_str),
-            due => reader.long(*due_at)?,
-            relative => reader.relative(*due_at)?,
+            due => long(task, *due_at, reader)?,
+            relative => relative(task, *due_at, reader)?,
             timing => reader.timing(*due_at).as_str(),
             priority => reader.say(&format!("priority.{}", task.priority.as_str()))?,
         },
@@ -131,9 +131,25 @@ fn listed<T>(
     Ok(context! { items, more, total => excerpt.total })
 }
 
+/// When a task is due: a day alone, or a time.
+fn long(task: &Task, due_at: Timestamp, reader: &Reader<'_>) -> Result<String, RenderError> {
+    task.due_on.map_or_else(|| reader.long(due_at), |day| reader.day(day))
+}
+
+fn in_list(task: &Task, due_at: Timestamp, reader: &Reader<'_>) -> Result<String, RenderError> {
+    task.due_on.map_or_else(|| reader.in_list(due_at), |day| reader.day(day))
+}
+
+fn relative(task: &Task, due_at: Timestamp, reader: &Reader<'_>) -> Result<String, RenderError> {
+    match task.due_on {
+        Some(day) => reader.on_day(day),
+        None => reader.relative(due_at),
+    }
+}
+
 fn open_task(task: &Task, links: &LetterLinks, is_late: bool, reader: &Reader<'_>) -> Result<Value, RenderError> {
     let due = match task.due_at {
-        Some(due_at) => Some(format!("{}: {}", reader.say("fact.due")?, reader.in_list(due_at)?)),
+        Some(due_at) => Some(format!("{}: {}", reader.say("fact.due")?, in_list(task, due_at, reader)?)),
         None => None,
     };
     // Only what is out of the ordinary; most are as usual.

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use lettre::transport::smtp::extension::ClientId;
 use taskflow_core::Mailbox;
+
+use super::hello::Hello;
 
 /// Longest time limit that can be set.
 const LONGEST_LIMIT: Duration = Duration::from_hours(1);
@@ -47,7 +48,7 @@ pub struct SmtpSettings {
     pub(crate) command_limit: Duration,
     pub(crate) mails_per_connection: u32,
     pub(crate) root_certificate: Option<Vec<u8>>,
-    pub(crate) hello: ClientId,
+    pub(crate) hello: Result<Hello, InvalidSettings>,
     pub(crate) rate: Option<f64>,
 }
 
@@ -79,7 +80,7 @@ impl SmtpSettings {
             command_limit: Duration::from_secs(10),
             mails_per_connection: 1000,
             root_certificate: None,
-            hello: ClientId::default(),
+            hello: Ok(Hello::of_this_machine()),
             rate: None,
         }
     }
@@ -135,10 +136,11 @@ impl SmtpSettings {
         self
     }
 
-    /// What to call ourselves in EHLO; the name of this machine unless told.
+    /// The name for EHLO (RFC 5321 section 4.1.1.1): a host name or an address. Default: the name of this machine if it
+    /// has a dot, else the local address of each connection, because relays refuse a bare name.
     #[must_use]
-    pub fn hello(mut self, name: impl Into<String>) -> Self {
-        self.hello = ClientId::Domain(name.into());
+    pub fn hello(mut self, name: impl AsRef<str>) -> Self {
+        self.hello = Hello::parse(name.as_ref());
         self
     }
 
@@ -157,9 +159,7 @@ impl SmtpSettings {
         if !graphic(&self.host) {
             return Err(InvalidSettings("the host must be a name or an address".to_owned()));
         }
-        if !graphic(&self.hello.to_string()) {
-            return Err(InvalidSettings("the name to say hello with must be a host name".to_owned()));
-        }
+        self.hello.clone()?;
         if self.connections == 0 || self.connections > MOST_CONNECTIONS || self.mails_per_connection == 0 {
             return Err(InvalidSettings(
                 "there must be room for one connection and one mail on it, and for no more than 10,000".to_owned(),
