@@ -38,9 +38,10 @@ use poem::{EndpointExt, IntoEndpoint};
 use poem_openapi::{OpenApiService, Tags};
 use serde_json::Value;
 
+pub(crate) use document::SLASHED;
 pub use error::{ApiError, Problem, ProblemField};
 pub(crate) use feed::{Change, following};
-pub use field::{Field, Findings, Required};
+pub use field::{Field, Findings, Misfit, Required};
 pub(crate) use html::{ICON, for_browsers, is_browser, start_page};
 pub use wire::{Val, Wire};
 

@@ -227,6 +227,7 @@ impl Config {
             "SMTP_USERNAME" => login.map(|login| login.username.clone()).unwrap_or_default(),
             "SMTP_PASSWORD" => login.map(|_| "***".to_owned()).unwrap_or_default(),
             "SMTP_USE_TLS" => smtp.map(|smtp| smtp.security.is_tls().to_string()).unwrap_or_default(),
+            "SMTP_HELLO" => smtp.and_then(|smtp| smtp.hello.clone()).unwrap_or_default(),
             "SMTP_FROM_EMAIL" => self.mail_from.address.to_string(),
             "SMTP_FROM_NAME" => self.mail_from.name.clone().unwrap_or_default(),
             "SMTP_CONNECTIONS" => self.sending.connections.to_string(),

@@ -5,6 +5,7 @@ mod connection;
 mod cors;
 mod front;
 mod headers;
+mod query;
 mod record;
 mod routes;
 mod stall;

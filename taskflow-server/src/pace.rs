@@ -1,11 +1,12 @@
 //! A queue that is not asked more often than every so often (`BATCH_DELAY`), for relays and databases that need a rest.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, DeliveryQuery, HeldLease, Outbox, Settled};
-use taskflow_core::{Delivery, DeliveryId, FailedAttempt, Ledger, Settlement, StoreError, Timestamp};
+use taskflow_core::{Delivery, DeliveryId, DeliveryState, FailedAttempt, Ledger, Settlement, StoreError, Timestamp};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
@@ -63,10 +64,22 @@ impl Outbox for Paced {
     async fn deliveries(
         &self,
         query: &DeliveryQuery,
-        after: Option<DeliveryId>,
+        before: Option<DeliveryId>,
         size: u32,
     ) -> Result<Vec<Delivery>, StoreError> {
-        self.outbox.deliveries(query, after, size).await
+        self.outbox.deliveries(query, before, size).await
+    }
+
+    async fn delivery_counts(
+        &self,
+        query: &DeliveryQuery,
+        most: u32,
+    ) -> Result<HashMap<DeliveryState, u64>, StoreError> {
+        self.outbox.delivery_counts(query, most).await
+    }
+
+    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
+        self.outbox.deliveries_after(after, size).await
     }
 }
 

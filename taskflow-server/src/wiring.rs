@@ -16,7 +16,7 @@ use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
 use tokio_util::sync::CancellationToken;
 
 pub use self::samples::Samples;
-use crate::auth::{Heeding, Passwords, Revoked, SignedLinks, Tokens};
+use crate::auth::{Heeding, Passwords, Revoked, SignedLinks, Successors, Tokens};
 use crate::bus::LocalBus;
 use crate::config::{Config, Database, SmtpSecurity};
 use crate::heartbeat::{Presence, Rhythm};
@@ -38,6 +38,8 @@ pub struct Service {
     pub config: Arc<Config>,
     /// Makes and checks access tokens.
     pub tokens: Tokens,
+    /// Derives the successors of refresh tokens.
+    pub successors: Successors,
     /// Which of them no longer count.
     pub revoked: Arc<Revoked>,
     /// Everybody whose screens follow along.
@@ -263,6 +265,7 @@ impl Opened {
             clock: Arc::clone(&self.clock),
             config: Arc::clone(config),
             tokens: Tokens::new(&config.secret_key, &config.previous_keys, access_lifetime(config)),
+            successors: Successors::new(&config.secret_key, &config.previous_keys),
             revoked: Arc::clone(&self.revoked),
             live: Arc::new(Live::new(Arc::clone(&self.app), Arc::clone(&self.bus), Arc::clone(&self.revoked))),
             passwords: passwords(config),
@@ -511,6 +514,9 @@ fn mail_route(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> 
         .command_limit(limit.min(Duration::from_secs(10)));
     if let Some(login) = &smtp.login {
         settings = settings.sign_in(&login.username, login.password.expose_secret());
+    }
+    if let Some(hello) = &smtp.hello {
+        settings = settings.hello(hello);
     }
     let relay = Arc::new(SmtpMailer::new(settings, clock)?);
     Ok(MailRoute { mailer: Arc::clone(&relay) as Arc<dyn Mailer>, relay: Some(relay) })

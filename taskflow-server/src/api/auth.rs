@@ -28,35 +28,35 @@ use crate::wiring::Service;
 
 pub(super) struct AuthApi;
 
-/// A new account.
+/// An account to create.
 #[derive(Debug, Object)]
 #[oai(rename = "Registration")]
 struct RegistrationBody {
-    /// Name to sign in with; unique regardless of case.
+    /// User name to sign in with; unique regardless of case.
     username: Required<Username>,
-    /// Where mail goes; unique regardless of case.
+    /// Email address; unique regardless of case.
     email: Required<EmailAddress>,
-    /// The stricter policy of production also refuses what is easy to guess.
+    /// Password. The strict policy also refuses passwords that are easy to guess.
     password: Required<Password>,
-    /// IANA time zone; UTC when left out.
+    /// IANA time zone; default UTC.
     #[oai(nullable)]
     time_zone: Field<Zone>,
-    /// Language tag; `en` when left out.
+    /// Language tag; default `en`.
     #[oai(nullable)]
     locale: Field<Locale>,
 }
 
-/// A name or an address, and a password.
+/// User name or email address, and password.
 #[derive(Debug, Object)]
 #[oai(rename = "Login")]
 struct LoginBody {
-    /// The name or the e-mail address of the account.
+    /// User name or email address of the account.
     username: Required<LoginName>,
-    /// Its password.
+    /// Password of the account.
     password: Required<Attempt>,
 }
 
-/// What keeps a session alive.
+/// A refresh token to exchange.
 #[derive(Debug, Object)]
 #[oai(rename = "Refresh")]
 struct RefreshBody {
@@ -68,9 +68,9 @@ struct RefreshBody {
 #[derive(Debug, Object)]
 #[oai(rename = "Token")]
 struct TokenBody {
-    /// To be sent as `Authorization: Bearer …`.
+    /// Access token, to be sent as `Authorization: Bearer …`.
     access_token: String,
-    /// Is exchanged for the next pair, once, before the session ends.
+    /// Refresh token, exchanged for the next pair before the session ends.
     refresh_token: String,
     /// Always `bearer`.
     token_type: String,
@@ -93,9 +93,9 @@ pub(super) struct Attempt(pub(super) SecretString);
 
 #[OpenApi(prefix_path = "/api/auth", tag = "Group::Accounts")]
 impl AuthApi {
-    /// Register
+    /// Register an account
     ///
-    /// Makes an account and sends a welcome mail. All fields that do not fit are named at once.
+    /// Creates an account and sends a welcome email. A refusal names every field that does not fit.
     #[oai(path = "/register", method = "post", operation_id = "register")]
     async fn register(
         &self,
@@ -114,8 +114,9 @@ impl AuthApi {
 
     /// Sign in
     ///
-    /// With the name or the e-mail address, as JSON or as the form of OAuth2 (`grant_type=password`). This opens a session,
-    /// which lives as long as it is refreshed; changing the password ends all of them.
+    /// Opens a session with the user name or the email address and the password. The session lives as long as it is
+    /// refreshed; changing the password ends all sessions. The form of the OAuth2 password grant
+    /// (`grant_type=password`, RFC 6749 section 4.3) works as well as JSON.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     async fn login(
         &self,
@@ -128,11 +129,12 @@ impl AuthApi {
         Ok(Json(sign_in(service, &name, password, device.as_deref()).await?.into()))
     }
 
-    /// Stay signed in
+    /// Refresh the session
     ///
-    /// Exchanges a refresh token for the next pair, as JSON or as the form of OAuth2 (`grant_type=refresh_token`). Each
-    /// token is good for once: showing it again later than ten seconds after ends the session, because somebody has a
-    /// copy of it.
+    /// Exchanges a refresh token for the next pair of tokens. Each refresh token is exchanged once. A client that lost
+    /// the answer may show the token again within 60 seconds: as long as the new refresh token was not used, it gets
+    /// the same one once more. Any later use ends the session, because somebody has a copy of the token. The OAuth2
+    /// form (`grant_type=refresh_token`) works as well as JSON.
     #[oai(path = "/refresh", method = "post", operation_id = "refresh")]
     async fn refresh(
         &self,
@@ -147,8 +149,8 @@ impl AuthApi {
 
     /// Sign out
     ///
-    /// Ends this session: its access tokens and its refresh token no longer count, here at once and on every other node
-    /// within a second.
+    /// Ends this session. Its access tokens and its refresh token stop working on this node at once, and on every other
+    /// node within a second.
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
     async fn logout(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Gone, ApiError> {
         match service.app.end_session(caller.actor(), caller.token.session).await {
@@ -160,16 +162,16 @@ impl AuthApi {
 
     /// Sign out everywhere
     ///
-    /// Ends all my sessions, this one too.
+    /// Ends all sessions of the account, including this one.
     #[oai(path = "/logout-all", method = "post", operation_id = "logoutAll")]
     async fn logout_all(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Gone, ApiError> {
         service.app.end_sessions(caller.actor()).await?;
         Ok(Gone::Gone)
     }
 
-    /// My sessions
+    /// List sessions
     ///
-    /// Where I am signed in, the one used last first; at most 100 of them.
+    /// Returns the open sessions of the account, the most recently used first; at most 100.
     #[oai(path = "/sessions", method = "get", operation_id = "listSessions")]
     async fn sessions(
         &self,
@@ -182,7 +184,7 @@ impl AuthApi {
 
     /// End a session
     ///
-    /// Signs out there.
+    /// Signs out the device that holds this session.
     #[oai(path = "/sessions/:id", method = "delete", operation_id = "endSession")]
     async fn end_session(
         &self,
@@ -194,7 +196,9 @@ impl AuthApi {
         Ok(Gone::Gone)
     }
 
-    /// Who am I
+    /// Get the signed-in account
+    ///
+    /// Returns the same as `GET /api/users/me`.
     #[oai(path = "/me", method = "get", operation_id = "me")]
     async fn me(
         &self,

@@ -1,5 +1,6 @@
 //! The ledger, for administrators: what was planned for whom, why, and what became of it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use poem::web::Data;
@@ -7,74 +8,120 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 use taskflow_core::{
-    Delivery, DeliveryId, DeliveryState, EmailAddress, FailedAttempt, NoticeKind, Recipient, Timestamp, UserId,
+    DeliveryId, DeliveryState, EmailAddress, FailedAttempt, LedgerQuery, LedgerRow, NoticeKind, Recipient, TaskQuery,
+    Timestamp, UserId,
 };
 
 use super::admin::Admin;
-use super::list::PageSize;
+use super::list::{AnyOf, PageSize, SearchText};
 use super::{ApiError, Field, Findings, Group, Val};
 use crate::wiring::Service;
 
 pub(super) struct DeliveriesApi;
 
-/// Deliveries, oldest first.
+/// A page of the ledger, newest first.
 #[derive(Debug, Object)]
 #[oai(rename = "DeliveryList", skip_serializing_if_is_none)]
 struct ListBody {
-    /// One page of them.
+    /// The deliveries on this page. With `q` there may be fewer than `size`, or none, although `next` is there.
     items: Vec<DeliveryBody>,
-    /// The `cursor` of the next page, if there is one.
+    /// The `cursor` of the next page; absent at the end.
     next: Option<Val<DeliveryId>>,
+    /// How many deliveries there are in each state under the other filters. Each number stops at 10000. Absent with `q` and
+    /// on pages after the first.
+    counts: Option<CountsBody>,
+}
+
+/// Numbers of deliveries by state.
+#[derive(Debug, Object)]
+#[oai(rename = "DeliveryCounts")]
+pub(super) struct CountsBody {
+    /// Waiting for their time.
+    #[oai(validator(minimum(value = "0"), maximum(value = "10000")))]
+    scheduled: u64,
+    /// Held by a sender.
+    #[oai(validator(minimum(value = "0"), maximum(value = "10000")))]
+    claimed: u64,
+    /// Accepted by the relay.
+    #[oai(validator(minimum(value = "0"), maximum(value = "10000")))]
+    delivered: u64,
+    /// Given up: refused for good, or out of attempts.
+    #[oai(validator(minimum(value = "0"), maximum(value = "10000")))]
+    discarded: u64,
+    /// No longer wanted.
+    #[oai(validator(minimum(value = "0"), maximum(value = "10000")))]
+    cancelled: u64,
+    /// Too late, or with nothing left to say.
+    #[oai(validator(minimum(value = "0"), maximum(value = "10000")))]
+    expired: u64,
+}
+
+impl From<&HashMap<DeliveryState, u64>> for CountsBody {
+    fn from(counts: &HashMap<DeliveryState, u64>) -> Self {
+        let count = |state| counts.get(&state).copied().unwrap_or(0);
+        Self {
+            scheduled: count(DeliveryState::Scheduled),
+            claimed: count(DeliveryState::Claimed),
+            delivered: count(DeliveryState::Delivered),
+            discarded: count(DeliveryState::Discarded),
+            cancelled: count(DeliveryState::Cancelled),
+            expired: count(DeliveryState::Expired),
+        }
+    }
 }
 
 /// One notice to one recipient.
 #[derive(Debug, Object)]
 #[oai(rename = "Delivery", skip_serializing_if_is_none)]
 struct DeliveryBody {
-    /// Never changes; the Message-ID of its mail carries it.
+    /// Identifier; the `Message-ID` of its mail contains it.
     id: Val<DeliveryId>,
-    /// What it tells.
+    /// What kind of notice it is.
     kind: Val<NoticeKind>,
-    /// The account it goes to, at the address that this has when it leaves.
+    /// The account that it goes to, at the address that the account has when it leaves.
     user_id: Option<Val<UserId>>,
-    /// The address it goes to, when it goes to no account.
+    /// The address that it goes to; of an account, the present one. Absent when the account was deleted.
     email: Option<Val<EmailAddress>>,
-    /// What makes it the only one of its kind.
+    /// What the recipient is called: the user name of an account, or the name that a guest was invited by.
+    name: Option<String>,
+    /// What it is about: the title of the task or meeting, or the subject of a mail written by hand.
+    subject: Option<String>,
+    /// The key that makes it unique: planning the same key twice plans one delivery.
     key: String,
-    /// Where it is on its way.
+    /// Its state.
     state: Val<DeliveryState>,
     /// Why it was planned, or why it was cancelled or expired.
     reason: String,
-    /// When it was decided.
+    /// When it was planned.
     planned_at: Val<Timestamp>,
     /// When it should leave; never moved by a retry.
     due_at: Val<Timestamp>,
     /// When it is tried next.
     next_at: Val<Timestamp>,
-    /// When a sender first took it up: the Date of its mail.
+    /// When a sender first claimed it: the `Date` of its mail.
     first_claimed_at: Option<Val<Timestamp>>,
-    /// When the relay took it.
+    /// When the relay accepted it.
     sent_at: Option<Val<Timestamp>>,
-    /// When it reached its last state; absent while it is open.
+    /// When it reached its final state; absent while it is open.
     settled_at: Option<Val<Timestamp>>,
-    /// Whether it was cancelled while it was on its way: what comes of that decides.
+    /// Whether it was cancelled while a sender held it. The outcome of that attempt decides.
     cancel_requested: bool,
     /// How often the relay refused it.
     #[oai(validator(minimum(value = "0")))]
     attempts: u32,
-    /// What went wrong last.
+    /// The last error.
     last_error: Option<String>,
-    /// What the relay answered when it took the mail.
+    /// What the relay answered when it accepted the mail.
     reply: Option<String>,
     /// Every attempt that failed, oldest first; absent in lists.
     failed_attempts: Option<Vec<AttemptBody>>,
 }
 
-/// An attempt that failed.
+/// A failed attempt to deliver.
 #[derive(Debug, Object)]
 #[oai(rename = "FailedAttempt")]
 struct AttemptBody {
-    /// Counted from 1.
+    /// Number of the attempt, counted from 1.
     #[oai(validator(minimum(value = "1")))]
     attempt: u32,
     /// When its result was known.
@@ -85,42 +132,57 @@ struct AttemptBody {
 
 #[OpenApi(prefix_path = "/api/deliveries", tag = "Group::Ledger")]
 impl DeliveriesApi {
-    /// All deliveries
+    /// List deliveries
     ///
-    /// For administrators, oldest first.
+    /// For administrators: the ledger of all mail, newest first.
     #[oai(path = "/", method = "get", operation_id = "listDeliveries")]
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
     async fn list(
         &self,
         admin: Admin,
         Data(service): Data<&Arc<Service>>,
-        /// Only this kind.
-        kind: Query<Field<NoticeKind>>,
-        /// Only in this state.
-        state: Query<Field<DeliveryState>>,
-        /// Only to this address, by itself and by the account that has it now.
+        /// Only these kinds.
+        kind: Query<Field<AnyOf<NoticeKind>>>,
+        /// Only in these states.
+        state: Query<Field<AnyOf<DeliveryState>>>,
+        /// Only to this address: by itself, and by the account that has it now.
         recipient: Query<Field<EmailAddress>>,
+        /// Only deliveries created at or after this time.
+        since: Query<Field<Timestamp>>,
+        /// Only with all these words in address, name or subject, without regard to case and accents. A complete address
+        /// finds the mail to exactly that address.
+        q: Query<Field<SearchText>>,
         /// The page after this delivery: `next` of the page before.
         cursor: Query<Field<DeliveryId>>,
         /// Deliveries on a page; 50 when left out.
         size: Query<Field<PageSize>>,
     ) -> Result<Json<ListBody>, ApiError> {
         let mut findings = Findings::default();
-        let kind = findings.optional("kind", kind.0);
-        let state = findings.optional("state", state.0);
-        let recipient = findings.optional("recipient", recipient.0);
+        let query = LedgerQuery {
+            kinds: findings.optional("kind", kind.0).unwrap_or_default().0,
+            states: findings.optional("state", state.0).unwrap_or_default().0,
+            recipient: findings.optional("recipient", recipient.0),
+            since: findings.optional("since", since.0),
+            words: findings.optional("q", q.0).map(|SearchText(text)| TaskQuery::words(&text)).unwrap_or_default(),
+        };
         let cursor = findings.optional("cursor", cursor.0);
         let size = findings.optional("size", size.0).unwrap_or_default();
         findings.finish(Some(()))?;
-        let (actor, more) = (admin.actor(), size.and_one_more());
-        let found = service.app.deliveries(actor, kind, state, recipient.as_ref(), cursor, more).await?;
-        let (page, next) = size.cut(found, |delivery| Val(delivery.id));
-        Ok(Json(ListBody { items: page.into_iter().map(DeliveryBody::from).collect(), next }))
+        let page = service.app.ledger_page(admin.actor(), &query, cursor, size.number()).await?;
+        let counts = match cursor {
+            None if query.words.is_empty() => Some(service.app.ledger_counts(admin.actor(), &query).await?),
+            None | Some(_) => None,
+        };
+        Ok(Json(ListBody {
+            items: page.rows.into_iter().map(DeliveryBody::from).collect(),
+            next: page.next.map(Val),
+            counts: counts.as_ref().map(CountsBody::from),
+        }))
     }
 
-    /// A delivery
+    /// Get a delivery
     ///
-    /// For administrators: why, when, every attempt, and what the relay answered.
+    /// For administrators: why it was planned, every attempt, and what the relay answered.
     #[oai(path = "/:id", method = "get", operation_id = "getDelivery")]
     async fn get(
         &self,
@@ -128,15 +190,15 @@ impl DeliveriesApi {
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<DeliveryId>>,
     ) -> Result<Json<DeliveryBody>, ApiError> {
-        let (delivery, attempts) = service.app.delivery(admin.actor(), id.0.0).await?;
+        let (row, attempts) = service.app.ledger_row(admin.actor(), id.0.0).await?;
         let failed_attempts = Some(attempts.into_iter().map(AttemptBody::from).collect());
-        Ok(Json(DeliveryBody { failed_attempts, ..delivery.into() }))
+        Ok(Json(DeliveryBody { failed_attempts, ..row.into() }))
     }
 
-    /// Try a delivery again
+    /// Retry a delivery
     ///
-    /// For administrators: one that was given up, cancelled or expired is due now. It is looked at once more before it
-    /// leaves, and is only sent if it is still worth a mail.
+    /// For administrators: makes a discarded, cancelled or expired delivery due now. Before it leaves it is checked once
+    /// more, and it is sent only if there is still something to say.
     #[oai(path = "/:id/retry", method = "post", operation_id = "retryDelivery")]
     async fn retry(
         &self,
@@ -144,12 +206,13 @@ impl DeliveriesApi {
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<DeliveryId>>,
     ) -> Result<Json<DeliveryBody>, ApiError> {
-        Ok(Json(service.app.retry_delivery(admin.actor(), id.0.0).await?.into()))
+        service.app.retry_delivery(admin.actor(), id.0.0).await?;
+        Ok(Json(service.app.ledger_row(admin.actor(), id.0.0).await?.0.into()))
     }
 
     /// Cancel a delivery
     ///
-    /// For administrators. One that is just on its way may still arrive.
+    /// For administrators. A delivery that is being sent may still arrive.
     #[oai(path = "/:id/cancel", method = "post", operation_id = "cancelDelivery")]
     async fn cancel(
         &self,
@@ -157,21 +220,24 @@ impl DeliveriesApi {
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<DeliveryId>>,
     ) -> Result<Json<DeliveryBody>, ApiError> {
-        Ok(Json(service.app.cancel_delivery(admin.actor(), id.0.0).await?.into()))
+        service.app.cancel_delivery(admin.actor(), id.0.0).await?;
+        Ok(Json(service.app.ledger_row(admin.actor(), id.0.0).await?.0.into()))
     }
 }
 
-impl From<Delivery> for DeliveryBody {
-    fn from(delivery: Delivery) -> Self {
-        let (user_id, email) = match delivery.recipient {
-            Recipient::User(id) => (Some(Val(id)), None),
-            Recipient::Address(email) => (None, Some(Val(email))),
+impl From<LedgerRow> for DeliveryBody {
+    fn from(LedgerRow { delivery, email, name, subject }: LedgerRow) -> Self {
+        let user_id = match delivery.recipient {
+            Recipient::User(id) => Some(Val(id)),
+            Recipient::Address(_) => None,
         };
         Self {
             id: Val(delivery.id),
             kind: Val(delivery.kind),
             user_id,
-            email,
+            email: email.map(Val),
+            name,
+            subject,
             key: delivery.dedupe_key.to_string(),
             state: Val(delivery.state),
             reason: delivery.reason,

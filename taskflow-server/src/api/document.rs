@@ -54,15 +54,40 @@ const WITHOUT_STORE: [&str; 1] = ["health"];
 /// Paths that end in what kind of file they are, and what the router has instead: it knows only whole segments.
 const FILES: [(&str, &str); 1] = [("/api/meetings/{id}/ics", "/api/meetings/{id}.ics")];
 
+/// Paths that the router beneath has with a slash at the end. The document leaves it out, as every path works without.
+pub(crate) const SLASHED: [&str; 4] = ["/api/tasks", "/api/tasks/summary", "/api/meetings", "/api/meetings/upcoming"];
+
+/// Schemas that get a name of their own: generators make up names for others, which collide.
+const NAMED: [(&str, &str); 9] = [
+    ("/ChangeData/properties/changes/additionalProperties", "Difference"),
+    ("/TaskEvent/properties/changes/additionalProperties", "Difference"),
+    ("/Notifications/properties/quiet_hours", "QuietHours"),
+    ("/NotificationsChange/properties/quiet_hours", "QuietHours"),
+    ("/Notifications/properties/kinds", "NotificationKinds"),
+    ("/NotificationsChange/properties/kinds", "NotificationKindsChange"),
+    ("/TaskBulk/properties/operations/items/anyOf/0", "CreateOperation"),
+    ("/TaskBulk/properties/operations/items/anyOf/1", "UpdateOperation"),
+    ("/TaskBulk/properties/operations/items/anyOf/2", "DeleteOperation"),
+];
+
 /// The document that is served, from the one the operations give.
 pub(super) fn complete(spec: &str) -> Value {
     let mut document: Value = serde_json::from_str(spec).unwrap_or_default();
+    document["servers"] = json!([{ "url": "/", "description": "This server." }]);
+    document["info"]["license"] = json!({ "name": "MIT", "url": "https://opensource.org/license/mit" });
     for (path, item) in members(&mut document["paths"]) {
         for (method, operation) in members(item) {
             if let Some(parameters) = operation.get_mut("parameters") {
                 forget_examples(parameters);
+                separate_by_commas(parameters);
             }
             let statuses = refusals(path, method, operation);
+            if let Some(body) = operation.get_mut("requestBody") {
+                keep_json(&mut body["content"]);
+            }
+            if operation.get("security").is_none() {
+                operation["security"] = json!([]);
+            }
             let responses = &mut operation["responses"];
             for status in statuses {
                 responses[status.to_string()] = json!({ "$ref": format!("#/components/responses/{}", name(status)) });
@@ -77,21 +102,24 @@ pub(super) fn complete(spec: &str) -> Value {
             document["paths"][path] = item;
         }
     }
+    for path in SLASHED {
+        if let Some(item) = document["paths"].as_object_mut().and_then(|paths| paths.remove(&format!("{path}/"))) {
+            document["paths"][path] = item;
+        }
+    }
     let components = &mut document["components"];
     set_examples(&mut components["schemas"]);
     components["responses"] = problem_responses();
     components["headers"] = json!({
         "X-Request-Id": { "description": "Names this request in the log.", "schema": { "type": "string" } }
     });
-    components["schemas"]["TimeZone"] = json!({
-        "title": "TimeZone",
-        "description": format!("A name of the IANA time zone database {}; case does not matter.", TZDB_VERSION.unwrap_or_default()),
-        "type": "string",
-        "enum": Zone::names(),
-        "example": "Europe/Berlin",
-    });
+    for (place, name) in NAMED {
+        name_schema(&mut components["schemas"], place, name);
+    }
     // OpenAPI 3.0 requires the member even when there are none.
     components["securitySchemes"]["password"]["flows"]["password"]["scopes"] = json!({});
+    // Not an enum: it would grow with each release of the database, and break every generated client with it.
+    document["x-time-zones"] = json!({ "tzdb": TZDB_VERSION.unwrap_or_default(), "names": Zone::names() });
     tidy(&mut document);
     document
 }
@@ -101,6 +129,50 @@ pub(super) fn complete(spec: &str) -> Value {
 fn forget_examples(parameters: &mut Value) {
     for parameter in parameters.as_array_mut().into_iter().flatten().filter(|own| own["required"] != true) {
         parameter["schema"].as_object_mut().and_then(|schema| schema.remove("example"));
+    }
+}
+
+/// Lists are sent as one parameter, `status=pending,in_progress`; several parameters are understood as well.
+fn separate_by_commas(parameters: &mut Value) {
+    let lists = parameters.as_array_mut().into_iter().flatten().filter(|own| own["schema"]["type"] == "array");
+    for parameter in lists {
+        parameter["style"] = json!("form");
+        parameter["explode"] = json!(false);
+    }
+}
+
+/// Of several media types with one schema only JSON is documented: generators make one method of each, under one name.
+/// The form of OAuth2 and JSON Merge Patch work all the same, and descriptions say so.
+fn keep_json(content: &mut Value) {
+    let Some(content) = content.as_object_mut() else { return };
+    if let Some(schema) = content.get("application/json").map(|json| json["schema"].clone()) {
+        content.retain(|media, own| media == "application/json" || own["schema"] != schema);
+    }
+}
+
+/// Moves a schema among the named ones and leaves a reference, with the description that belongs to its place.
+fn name_schema(schemas: &mut Value, place: &str, name: &str) {
+    let Some(schema) = schemas.pointer_mut(place) else { return };
+    let mut own = schema.take();
+    let reference = json!({ "$ref": format!("#/components/schemas/{name}") });
+    let mut left = Map::new();
+    for member in ["description", "nullable"] {
+        if let Some(value) = own.as_object_mut().and_then(|own| own.remove(member)) {
+            left.insert(member.to_owned(), value);
+        }
+    }
+    if left.contains_key("nullable") {
+        // OpenAPI 3.0 knows the one only beside the other.
+        left.insert("type".to_owned(), own["type"].clone());
+    }
+    *schema = if left.is_empty() {
+        reference
+    } else {
+        left.insert("allOf".to_owned(), json!([reference]));
+        Value::Object(left)
+    };
+    if schemas[name].is_null() {
+        schemas[name] = own;
     }
 }
 
@@ -128,7 +200,8 @@ fn refusals(path: &str, method: &str, operation: &Value) -> Vec<u16> {
     let rules: [(bool, &[u16]); 9] = [
         (operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty()), &[401]),
         (operation.get("requestBody").is_some(), &[400, 408, 413, 415, 422]),
-        (takes("query"), &[422]),
+        // Query parameters that are unknown or do not fit.
+        (path.starts_with("/api/") || takes("query"), &[422]),
         (path.contains('{'), &[404]),
         (takes("header"), &[400]),
         (named("If-Match"), &[412]),
@@ -154,6 +227,10 @@ fn problem_responses() -> Value {
             401 => {
                 headers["WWW-Authenticate"] =
                     header("`Bearer`; with `error=\"invalid_token\"` for a token that does not count.");
+            }
+            415 => {
+                headers["Accept-Encoding"] =
+                    header("`identity`: the body had a content coding, and none is supported.");
             }
             429 | 503 => headers["Retry-After"] = header("Seconds after which to try again."),
             _ => (),
@@ -187,14 +264,31 @@ fn finish_response(response: &mut Value) {
     headers["X-Request-Id"] = request_id()["X-Request-Id"].take();
 }
 
-/// Names time zones by reference, writes whole numbers without a fraction, and `null` among the words of a choice that may be null: JSON Schema would
-/// refuse it otherwise.
+/// Describes time zones by an example, writes whole numbers without a fraction, and `null` among the words of a choice that
+/// may be null: JSON Schema would refuse it otherwise. A description beside a reference is said once, and what may be
+/// anything is not called nullable.
 fn tidy(value: &mut Value) {
     match value {
         Value::Object(members) => {
             if members.get("format").is_some_and(|format| format == ZONE_FORMAT) {
-                members.retain(|name, _| matches!(name.as_str(), "description" | "nullable"));
-                members.insert("allOf".to_owned(), json!([{ "$ref": "#/components/schemas/TimeZone" }]));
+                members.remove("format");
+            }
+            if let Some(Value::Array(parts)) = members.get_mut("allOf")
+                && let [_, said] = parts.as_slice()
+                && said.as_object().is_some_and(|said| said.keys().eq(["description"]))
+            {
+                parts.truncate(1);
+            }
+            if members.keys().eq(["nullable"]) {
+                members.clear();
+            }
+            if !members.contains_key("type")
+                && members.contains_key("nullable")
+                && let Some(choice) =
+                    members.get_mut("anyOf").and_then(Value::as_array_mut).and_then(|all| all.last_mut())
+            {
+                choice["nullable"] = json!(true);
+                members.remove("nullable");
             }
             let nullable = members.get("nullable") == Some(&Value::Bool(true));
             if let (true, Some(Value::Array(words))) = (nullable, members.get_mut("enum")) {
@@ -234,6 +328,14 @@ mod tests {
 
     use serde_json::Value;
 
+    /// What summaries begin with: they become the names of methods and the headings of generated clients.
+    const VERBS: [&str; 35] = [
+        "Cancel", "Change", "Check", "Count", "Create", "Delete", "End", "Follow", "Get", "Invite", "List", "Pause",
+        "Preview", "Refresh", "Register", "Remind", "Remove", "Replace", "Report", "Request", "Resend", "Reset",
+        "Respond", "Restore", "Resume", "Retry", "Run", "Send", "Set", "Sign", "Suppress", "Verify", "Add", "Export",
+        "Import",
+    ];
+
     /// Every `$ref` in the document.
     fn references<'a>(value: &'a Value, found: &mut HashSet<&'a str>) {
         match value {
@@ -260,7 +362,7 @@ mod tests {
     #[test]
     fn trying_it_out_neither_filters_nor_changes_what_nobody_chose() {
         let document = super::super::openapi();
-        let parameters = document["paths"]["/api/tasks/"]["get"]["parameters"].as_array().expect("parameters");
+        let parameters = document["paths"]["/api/tasks"]["get"]["parameters"].as_array().expect("parameters");
         assert!(parameters.len() > 5 && parameters.iter().all(|own| own["schema"].get("example").is_none()));
         let profile = &document["components"]["schemas"]["ProfileChange"];
         assert_eq!(profile["example"], serde_json::json!({ "time_zone": "Europe/Berlin", "locale": "en" }));
@@ -272,7 +374,9 @@ mod tests {
     #[test]
     fn every_time_zone_in_the_document_is_one() {
         let document = super::super::openapi();
-        let names = document["components"]["schemas"]["TimeZone"]["enum"].as_array().expect("names");
+        let zone = &document["components"]["schemas"]["User"]["properties"]["time_zone"];
+        assert_eq!((&zone["type"], zone.get("enum")), (&"string".into(), None));
+        let names = document["x-time-zones"]["names"].as_array().expect("names");
         assert!(names.len() > 500);
         for name in names {
             let zone: taskflow_core::Zone = name.as_str().expect("a name").parse().expect("a zone");
@@ -281,11 +385,45 @@ mod tests {
     }
 
     #[test]
+    fn no_path_ends_in_a_slash_and_those_of_the_router_are_known() {
+        let spec: Value = serde_json::from_str(&super::super::service().spec()).expect("JSON");
+        let paths = spec["paths"].as_object().expect("paths");
+        let slashed = paths.keys().filter_map(|path| path.strip_suffix('/'));
+        assert_eq!(slashed.collect::<HashSet<_>>(), HashSet::from(super::SLASHED));
+        let document = super::super::openapi();
+        assert!(document["paths"].as_object().expect("paths").keys().all(|path| !path.ends_with('/')));
+    }
+
+    #[test]
+    fn no_schema_has_a_name_that_generators_import_for_themselves() {
+        let document = super::super::openapi();
+        let schemas = document["components"]["schemas"].as_object().expect("schemas");
+        for name in ["Response", "Request", "Client", "Error", "File", "Unset"] {
+            assert!(!schemas.contains_key(name), "{name}");
+        }
+        for (_, name) in super::NAMED {
+            assert!(schemas.contains_key(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_operation_has_an_imperative_as_its_summary() {
+        let document = super::super::openapi();
+        let operations = document["paths"].as_object().expect("paths").values().filter_map(Value::as_object);
+        for operation in operations.flat_map(|item| item.values()) {
+            let (id, summary) = (&operation["operationId"], operation["summary"].as_str().unwrap_or_default());
+            let first = summary.split(' ').next().unwrap_or_default();
+            assert!(VERBS.contains(&first), "{id}: {summary}");
+            assert!(operation["description"].as_str().is_some_and(|text| text.ends_with(['.', '`'])), "{id}");
+            assert!(operation["security"].is_array(), "{id}");
+        }
+    }
+
+    #[test]
     fn the_paths_are_spelled_as_promised_and_refusals_are_documented() {
         let document = super::super::openapi();
         let paths: Vec<&str> = document["paths"].as_object().expect("paths").keys().map(String::as_str).collect();
-        for path in
-            ["/api/tasks/", "/api/tasks/{id}", "/api/tasks/summary/", "/api/auth/login", "/health", "/health/db"]
+        for path in ["/api/tasks", "/api/tasks/{id}", "/api/tasks/summary", "/api/auth/login", "/health", "/health/db"]
         {
             assert!(paths.contains(&path), "{path} is missing in {paths:?}");
         }

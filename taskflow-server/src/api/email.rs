@@ -20,46 +20,46 @@ use crate::wiring::Service;
 
 pub(super) struct EmailApi;
 
-/// What was taken into the outbox.
+/// What was added to the outbox.
 #[derive(Debug, Object)]
 #[oai(rename = "MailPlanned")]
 struct PlannedBody {
-    /// The same, for people.
+    /// The result in words.
     message: String,
-    /// Always true; what could not be done is a problem with another status.
+    /// Always true. What could not be done is answered with another status and a problem.
     success: bool,
     /// One delivery per address, in the order in which they were named: `to`, `cc`, `bcc`.
     delivery_ids: Vec<Val<DeliveryId>>,
 }
 
-/// Whether mail gets out.
+/// Whether mail can be delivered.
 #[derive(Debug, Object)]
 #[oai(rename = "MailHealth", skip_serializing_if_is_none)]
 struct HealthBody {
-    /// Whether a relay is configured. Without one mail stays in the dev mailbox.
+    /// Whether a relay is configured. Without one, mail goes to the development mailbox.
     relay_configured: bool,
-    /// Whether the relay was away when this node last needed it: mail waits in the outbox until it is back.
+    /// Whether the relay was unavailable when this node last needed it. Mail waits in the outbox meanwhile.
     is_relay_down: bool,
-    /// Since when it has been away.
+    /// Since when the relay has been unavailable.
     relay_down_since: Option<Val<Timestamp>>,
-    /// Whether mail is kept back (`HOLD_MAIL`).
+    /// Whether mail is held back (`HOLD_MAIL`).
     is_held: bool,
-    /// Whether any mail is due and has not left. What is to be tried again later is not due until then.
+    /// Whether mail is due and has not left. Mail that is to be retried later is not due until then.
     has_backlog: bool,
-    /// For how many seconds the longest waiting mail has been due; 0 when none is.
+    /// Seconds for which the longest waiting mail has been due; 0 when none is.
     #[oai(validator(minimum(value = "0")))]
     oldest_due_seconds: u64,
-    /// Since when.
+    /// Since when the longest waiting mail has been due.
     oldest_due_at: Option<Val<Timestamp>>,
-    /// When the next mail is to be tried, due or not.
+    /// When the next mail is to be sent, due or not.
     next_at: Option<Val<Timestamp>>,
 }
 
 #[OpenApi(prefix_path = "/api/email", tag = "Group::Mail")]
 impl EmailApi {
-    /// Send a letter
+    /// Send an email
     ///
-    /// For administrators. Everybody gets a mail of their own; nobody sees who is named under `bcc`.
+    /// For administrators. Each recipient gets an email of their own; nobody sees the addresses in `bcc`.
     #[oai(path = "/send", method = "post", operation_id = "sendLetter")]
     async fn send(
         &self,
@@ -78,7 +78,9 @@ impl EmailApi {
         Repeated::new(answered, |ids| sent(ids))
     }
 
-    /// Send me a sample of a task's change of status
+    /// Send a sample of a task notification
+    ///
+    /// Sends the email about a changed task status, with made-up content, to the signed-in account.
     #[oai(path = "/test-notification", method = "post", operation_id = "sendSampleNotification")]
     async fn notification(
         &self,
@@ -91,7 +93,9 @@ impl EmailApi {
         sample(service, caller, NoticeKind::TaskStatus, None, once).await
     }
 
-    /// Send me a sample of a daily summary
+    /// Send a sample of a daily summary
+    ///
+    /// Sends it, with made-up content, to the signed-in account.
     #[oai(path = "/test-summary", method = "post", operation_id = "sendSampleSummary")]
     async fn summary(
         &self,
@@ -104,7 +108,9 @@ impl EmailApi {
         sample(service, caller, NoticeKind::DailySummary, None, once).await
     }
 
-    /// Send me a sample of a reminder of a meeting
+    /// Send a sample of a meeting reminder
+    ///
+    /// Sends it, with made-up content, to the signed-in account.
     #[oai(path = "/test-reminder", method = "post", operation_id = "sendSampleReminder")]
     async fn reminder(
         &self,
@@ -117,9 +123,9 @@ impl EmailApi {
         sample(service, caller, NoticeKind::MeetingReminder, None, once).await
     }
 
-    /// Send a sample of an alert
+    /// Send a sample of a server alert
     ///
-    /// To `ADMIN_EMAIL`; without that setting to me.
+    /// Sends it to `ADMIN_EMAIL`; without that setting, to the signed-in account.
     #[oai(path = "/test-server-alert", method = "post", operation_id = "sendSampleAlert")]
     async fn alert(
         &self,
@@ -132,7 +138,9 @@ impl EmailApi {
         sample(service, caller, NoticeKind::ServerAlert, service.config.admin_email.clone(), once).await
     }
 
-    /// Does mail get out
+    /// Check mail delivery
+    ///
+    /// Says whether mail can leave: which relay is used, and whether it answers.
     #[oai(path = "/health", method = "get", operation_id = "mailHealth")]
     async fn health(&self, _caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Json<HealthBody>, ApiError> {
         let backlog = service.app.backlog().await?;

@@ -2,12 +2,14 @@
 
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{IntoResponse, Response};
-use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
+use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, Registry};
 use poem_openapi::types::{Any, ToJSON, Type};
 use poem_openapi::{ApiResponse, Object};
-use serde_json::Value;
-use taskflow_core::{Error, FieldError, Source, StoreError, UniqueField};
+use serde_json::{Value, json};
+use taskflow_core::{Error, FieldCode, FieldError, Source, StoreError, UniqueField};
 
+use super::wire::words_schema;
+use super::{Val, Wire};
 use crate::auth::{Blind, PasswordError};
 
 /// Why a request is refused. What a client learns is in [`ApiError::response`]; causes are for the log alone.
@@ -47,6 +49,8 @@ pub enum ApiError {
     TooLarge,
     /// 415, with what is supported.
     UnsupportedMedia(&'static str),
+    /// 415: the body has a content coding (RFC 9110 section 15.5.16).
+    UnsupportedCoding,
     /// 422: these fields do not fit.
     Invalid(Vec<FieldError>),
     /// 426: only a WebSocket is served here.
@@ -65,7 +69,7 @@ pub enum ApiError {
     Overdue,
 }
 
-/// The JSON form of a refusal (RFC 9457), for the document.
+/// A refusal (RFC 9457).
 #[derive(Debug, Object)]
 #[oai(skip_serializing_if_is_none)]
 pub struct Problem {
@@ -92,10 +96,27 @@ pub struct Problem {
 /// One field that does not fit.
 #[derive(Debug, Object)]
 pub struct ProblemField {
-    /// The field or parameter.
+    /// The field or parameter; members of members are separated by dots, as in `participants.0.email`.
     field: String,
-    /// What would be right; reads on from the field's name.
+    /// Why it is refused, for programs: a stable word. `invalid` means that another rule of the service refuses it.
+    code: Val<FieldCode>,
+    /// What would be right, for people; reads on from the field's name.
     message: String,
+}
+
+impl Wire for FieldCode {
+    fn schema() -> MetaSchema {
+        MetaSchema { example: Some(json!("too_long")), ..words_schema(Self::ALL.map(Self::as_str)) }
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|code| value == code.as_str());
+        found.ok_or_else(|| "must be a code of a field".to_owned())
+    }
+
+    fn write(&self) -> Value {
+        json!(self.as_str())
+    }
 }
 
 impl ApiError {
@@ -133,6 +154,10 @@ impl ApiError {
             Self::TooLarge => (413, "too_large", "the body may have at most 1 MiB".to_owned()),
             Self::UnsupportedMedia(supported) => {
                 (415, "unsupported_media_type", format!("the Content-Type must be {supported}"))
+            }
+            Self::UnsupportedCoding => {
+                let detail = "the body must not be compressed: send it without Content-Encoding";
+                (415, "unsupported_content_encoding", detail.to_owned())
             }
             Self::Invalid(_) => (422, "invalid", "some fields do not fit".to_owned()),
             Self::UpgradeRequired => (426, "upgrade_required", "only a WebSocket (RFC 6455) is served here".to_owned()),
@@ -192,11 +217,17 @@ impl ApiError {
     }
 
     fn fields(&self) -> Option<Vec<ProblemField>> {
-        let one = |error: &FieldError| ProblemField { field: error.field.clone(), message: error.message.clone() };
+        let one = |error: &FieldError| ProblemField {
+            field: error.field.clone(),
+            code: Val(error.code),
+            message: error.message.clone(),
+        };
         match self {
             Self::Invalid(errors) => Some(errors.iter().map(one).collect()),
             Self::BadHeader(error) => Some(vec![one(error)]),
-            Self::Taken(field) => Some(vec![one(&FieldError::new(field.as_str(), "is already taken"))]),
+            Self::Taken(field) => {
+                Some(vec![one(&FieldError::new(field.as_str(), "is already taken").with_code(FieldCode::Taken))])
+            }
             _ => None,
         }
     }
@@ -217,6 +248,8 @@ impl ApiError {
             }
             Self::Busy => Some((header::RETRY_AFTER, HeaderValue::from_static("2"))),
             Self::TooMany => Some((header::RETRY_AFTER, HeaderValue::from_static("60"))),
+            // RFC 9110 section 12.5.3: this tells it from a media type that is not supported.
+            Self::UnsupportedCoding => Some((header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))),
             Self::UpgradeRequired => Some((header::UPGRADE, HeaderValue::from_static("websocket"))),
             _ => None,
         }

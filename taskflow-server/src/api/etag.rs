@@ -3,7 +3,7 @@
 use poem::http::{HeaderMap, HeaderName, header};
 use poem_openapi::registry::MetaSchema;
 use serde_json::json;
-use taskflow_core::{Expect, FieldError};
+use taskflow_core::{Expect, FieldCode, FieldError};
 
 use super::ApiError;
 use super::header::Header;
@@ -13,8 +13,13 @@ pub(super) fn etag(version: u64) -> String {
     format!("\"{version}\"")
 }
 
-/// Which versions a change is meant for (RFC 9110 §13.1.1). Tags are compared strongly: a weak one matches nothing, so that
-/// the answer is 412 and never an overwritten change.
+/// Which versions a change is meant for (RFC 9110 section 13.1.1).
+///
+/// That section asks for a strong comparison, so that nobody combines or overwrites bytes that are only equivalent. Here a
+/// weak tag counts like a strong one with the same opaque part. A proxy that compresses an answer weakens its tag
+/// (section 8.8.1), and the client sends back what it was shown. That is safe, because a tag of ours names a version of
+/// the resource and not the bytes of one representation: every change gets a new version, so equal opaque parts are the
+/// same state. Answers with a tag also carry `Cache-Control: no-transform`, so that proxies leave them alone.
 #[derive(Debug)]
 pub(super) struct IfMatch(pub(super) Expect);
 
@@ -41,10 +46,7 @@ impl Header for IfMatch {
     fn read(headers: &HeaderMap) -> Result<Self, ApiError> {
         Ok(Self(match read(headers, header::IF_MATCH, "If-Match")? {
             None | Some(Tags::All) => Expect::Any,
-            Some(Tags::These(tags)) => {
-                let strong = tags.iter().filter(|tag| !tag.weak);
-                Expect::OneOf(strong.filter_map(Tag::version).collect())
-            }
+            Some(Tags::These(tags)) => Expect::OneOf(tags.iter().filter_map(Tag::version).collect()),
         }))
     }
 }
@@ -76,9 +78,9 @@ enum Tags {
     These(Vec<Tag>),
 }
 
+/// The opaque part of a tag; whether it is weak does not matter.
 #[derive(Debug, PartialEq, Eq)]
 struct Tag {
-    weak: bool,
     text: String,
 }
 
@@ -101,7 +103,10 @@ fn read(headers: &HeaderMap, name: HeaderName, called: &str) -> Result<Option<Ta
     });
     match tags {
         Some(tags) => Ok(Some(tags)),
-        None => Err(ApiError::BadHeader(FieldError::new(called, "must be * or a list of entity tags such as \"1\""))),
+        None => {
+            let error = FieldError::new(called, "must be * or a list of entity tags such as \"1\"");
+            Err(ApiError::BadHeader(error.with_code(FieldCode::InvalidFormat)))
+        }
     }
 }
 
@@ -115,12 +120,12 @@ fn tags(list: &str) -> Option<Vec<Tag>> {
         if rest.is_empty() {
             return Some(tags);
         }
-        let (weak, quoted) = rest.strip_prefix("W/").map_or((false, rest), |rest| (true, rest));
+        let quoted = rest.strip_prefix("W/").unwrap_or(rest);
         let (text, after) = quoted.strip_prefix('"')?.split_once('"')?;
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
             return None;
         }
-        tags.push(Tag { weak, text: text.to_owned() });
+        tags.push(Tag { text: text.to_owned() });
         rest = after.trim_start_matches([' ', '\t']);
         if !rest.is_empty() && !rest.starts_with(',') {
             return None;
@@ -144,16 +149,17 @@ mod tests {
     }
 
     #[test]
-    fn any_of_several_strong_tags_may_match() {
+    fn any_of_several_tags_may_match() {
         assert_eq!(expected(&[]), Some(Expect::Any));
         assert_eq!(expected(&[b" * "]), Some(Expect::Any));
         assert_eq!(expected(&[etag(7).as_bytes()]), Some(Expect::OneOf(vec![7])));
-        assert_eq!(expected(&[b"\"7\", ,\"a,b\"", b"W/\"8\",\"9\""]), Some(Expect::OneOf(vec![7, 9])));
+        assert_eq!(expected(&[b"\"7\", ,\"a,b\"", b"W/\"8\",\"9\""]), Some(Expect::OneOf(vec![7, 8, 9])));
+        assert_eq!(expected(&[b"W/\"7\""]), Some(Expect::OneOf(vec![7])), "a proxy weakened it");
     }
 
     #[test]
-    fn tags_that_are_weak_or_none_of_ours_match_nothing() {
-        for tag in ["", " , ", "W/\"7\"", "\"x\"", "\"07\"", "\"+7\"", "\"\"", "\"99999999999999999999999\""] {
+    fn tags_that_are_none_of_ours_match_nothing() {
+        for tag in ["", " , ", "W/\"x\"", "\"x\"", "\"07\"", "\"+7\"", "\"\"", "\"99999999999999999999999\""] {
             assert_eq!(expected(&[tag.as_bytes()]), Some(Expect::OneOf(Vec::new())), "{tag}");
         }
     }

@@ -30,22 +30,22 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 pub(super) struct FeedApi;
 
-/// Something that happened, with its place in the feed.
+/// A change, with its place in the feed.
 #[derive(Debug, Object)]
 pub(crate) struct Change {
     /// What happened.
     #[oai(rename = "type")]
     kind: Val<EventKind>,
-    /// Its place in the feed: one more than that of the change before.
+    /// Place in the feed: one more than that of the change before.
     #[oai(validator(minimum(value = "1")))]
     seq: u64,
-    /// When.
+    /// When it happened.
     at: Val<Timestamp>,
-    /// To what.
+    /// What the change is about.
     data: ChangeData,
 }
 
-/// What a change is about.
+/// The subject of a change.
 #[derive(Debug, Object)]
 #[oai(skip_serializing_if_is_none)]
 struct ChangeData {
@@ -61,15 +61,15 @@ struct ChangeData {
     changes: Val<Differences>,
 }
 
-/// What happened, in order.
+/// A page of changes, oldest first.
 #[derive(Debug, Object)]
 #[oai(rename = "ChangeList", skip_serializing_if_is_none)]
 struct ChangesBody {
-    /// One page of it, without a gap.
+    /// The changes on this page, without a gap.
     items: Vec<Change>,
-    /// The `since` of the next page, if there is one.
+    /// The `since` of the next page; absent at the end.
     next: Option<u64>,
-    /// Where the feed ends now.
+    /// The last sequence of the feed.
     seq: u64,
 }
 
@@ -83,11 +83,11 @@ struct TopicList(Topics);
 
 #[OpenApi(prefix_path = "/api", tag = "Group::Live")]
 impl FeedApi {
-    /// What has happened
+    /// List changes
     ///
-    /// Everything that happened to your tasks and to the meetings you are in, in one order without gaps: give the last `seq`
-    /// you know as `since`. 410 with the code `resync`: what follows it is no longer kept; read your tasks and meetings anew
-    /// and go on after the `seq` of the answer.
+    /// Returns everything that happened to the tasks of the account and to the meetings it takes part in, in one order
+    /// without gaps. Pass the last known `seq` as `since`. 410 with the code `resync` means that what follows is no
+    /// longer kept: read tasks and meetings again and go on after the `seq` of the answer.
     #[oai(path = "/changes", method = "get", operation_id = "listChanges")]
     async fn list(
         &self,
@@ -112,10 +112,11 @@ impl FeedApi {
         }
     }
 
-    /// Follow what happens
+    /// Follow changes
     ///
-    /// Server-sent events for who has no WebSocket: the same messages as on `/ws`, each as the `data` of an event whose `id` is
-    /// its `seq`. The first is `ready`. Reconnect with the last id as `Last-Event-ID` or `since`, and nothing is missed.
+    /// Streams server-sent events for clients without a WebSocket: the same messages as on `/ws`, each as the `data` of
+    /// an event whose `id` is its `seq`. The first message is `ready`. Reconnect with the last id as `Last-Event-ID` or
+    /// `since`, and nothing is missed.
     #[oai(path = "/events", method = "get", operation_id = "followChanges")]
     async fn follow(
         &self,
@@ -135,7 +136,10 @@ impl FeedApi {
         let topics = findings.optional("topics", topics.0).map(|topics| topics.0).unwrap_or_default();
         findings.finish(Some(()))?;
         let since = match last.0 {
-            Field::Bad(message) => return Err(ApiError::BadHeader(FieldError::new(LAST_EVENT_ID, message))),
+            Field::Bad(misfit) => {
+                let error = FieldError::new(LAST_EVENT_ID, misfit.message).with_code(misfit.code);
+                return Err(ApiError::BadHeader(error));
+            }
             Field::Value(Sequence(last)) => Some(last),
             // What is no text looks as if it were not there.
             _ if request.headers().contains_key(LAST_EVENT_ID) => {

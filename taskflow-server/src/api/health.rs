@@ -15,11 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) struct HealthApi;
 
-/// Everything is well.
+/// The result of a check that passed.
 #[derive(Debug, Object)]
 #[oai(rename = "Health")]
 struct HealthBody {
-    /// Always `ok`; what is not ok is a problem with another status.
+    /// Always `ok`. Trouble is answered with another status and a problem.
     status: String,
 }
 
@@ -54,13 +54,15 @@ const MAIL_AGE: Duration = Duration::from_mins(5);
 impl HealthApi {
     /// Check that the process is alive
     ///
-    /// Cheap and constant: looks at nothing.
+    /// Cheap and constant: reads nothing.
     #[oai(path = "/", method = "get", operation_id = "health")]
     async fn health(&self) -> Json<HealthBody> {
         HealthBody::ok()
     }
 
     /// Check that the database answers and can be written
+    ///
+    /// Says whether the database answers and can be written.
     #[oai(path = "/db", method = "get", operation_id = "healthDb")]
     async fn database(&self, Data(service): Data<&Arc<Service>>) -> Result<Json<HealthBody>, ApiError> {
         in_time(service.app.ping()).await?;

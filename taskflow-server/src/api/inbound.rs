@@ -21,11 +21,11 @@ use crate::wiring::Service;
 
 pub(super) struct InboundApi;
 
-/// What became of a message.
+/// The result of a calendar reply.
 #[derive(Debug, Object)]
 #[oai(rename = "ReplyTaken", skip_serializing_if_is_none)]
 struct ReplyTakenBody {
-    /// Whether the answer counts; there is nothing to do about it either way.
+    /// Whether the answer counts. Nothing needs to be done either way.
     result: Taken,
     /// Why it was ignored.
     reason: Option<String>,
@@ -62,12 +62,12 @@ Content-Type: text/calendar; method=REPLY; charset=utf-8\r\n";
 
 #[OpenApi(prefix_path = "/api/inbound", tag = "Group::Inbound")]
 impl InboundApi {
-    /// Bring the answer of a calendar
+    /// Report a calendar reply
     ///
-    /// Takes a message with `METHOD:REPLY` (RFC 5546, RFC 6047), as a whole mail or the calendar object alone, and records
-    /// the answer. With `METHOD:COUNTER` the answer is `tentative`, and the organizer is told which time is proposed.
-    /// Answers to a meeting as it was before, of people who were not invited, or that somebody else sent are
-    /// ignored. Exists only when `INBOUND_SECRET` is set.
+    /// Takes a message with `METHOD:REPLY` (RFC 5546, RFC 6047), as a whole email or the calendar object alone, and
+    /// records the answer. With `METHOD:COUNTER` the answer is `tentative`, and the organizer is told which time is
+    /// proposed. Ignored are answers to an earlier version of a meeting, answers of people who were not invited, and
+    /// answers that somebody else sent. Exists only when `INBOUND_SECRET` is set.
     #[oai(path = "/itip", method = "post", operation_id = "takeReply")]
     async fn take_reply(
         &self,
@@ -83,18 +83,18 @@ impl InboundApi {
         Ok(Json(ReplyTakenBody { result, reason }))
     }
 
-    /// Bring what came back about mail
+    /// Report bounces
     ///
-    /// Takes reports as JSON, one or a list of them, or the message of a relay or a mailbox provider as it is (RFC 3464,
-    /// RFC 5965, failure notices in plain text). An address whose mailbox is gone (5.1.1, 5.1.2, 5.1.3, 5.1.6, 5.1.10, 5.2.1,
-    /// words that say so where the status says nothing, or a bounce for good without a status), or whose reader complained,
-    /// gets no mail any more; anything else, as a full mailbox (5.2.2) or policy (5.7.z), changes nothing for other mail.
-    /// When mail about a meeting did not arrive, its organizer is told.
+    /// Takes delivery reports as JSON, one or a list of them, or the message of a relay or mailbox provider as it is
+    /// (RFC 3464, RFC 5965, failure notices in plain text). An address whose mailbox is gone (5.1.1, 5.1.2, 5.1.3, 5.1.6,
+    /// 5.1.10, 5.2.1, words that say so where the status says nothing, or a permanent failure without a status), or whose
+    /// reader complained, is suppressed; other reports, such as a full mailbox (5.2.2) or policy (5.7.z), change nothing
+    /// for other mail. When mail about a meeting did not arrive, its organizer is told.
     ///
-    /// A report with the `Message-ID` of a mail of ours is about the address which that mail was sent to, whatever address it
-    /// names. A message without one counts only for an address that was written to within the last 30 days.
+    /// A report with the `Message-ID` of a mail of ours is about the address that this mail was sent to, whatever address
+    /// it names. A message without one counts only for an address that was written to within the last 30 days.
     ///
-    /// The answer tells how many addresses get no mail any more. Exists only when `INBOUND_SECRET` is set.
+    /// The answer says how many addresses were suppressed. Exists only when `INBOUND_SECRET` is set.
     #[oai(path = "/bounce", method = "post", operation_id = "takeBounces")]
     async fn take_bounces(
         &self,

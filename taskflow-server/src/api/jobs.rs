@@ -17,78 +17,78 @@ use crate::wiring::Service;
 
 pub(super) struct JobsApi;
 
-/// Every job.
+/// All jobs.
 #[derive(Debug, Object)]
 #[oai(rename = "JobList")]
 struct JobsBody {
-    /// All of them.
+    /// The jobs.
     items: Vec<JobBody>,
 }
 
-/// One of the recurring duties.
+/// A scheduled job.
 #[derive(Debug, Object)]
 #[oai(rename = "Job", skip_serializing_if_is_none)]
 struct JobBody {
-    /// Its name.
+    /// Name of the job.
     name: Val<JobName>,
-    /// When it is due, as its setting has it; absent: never by itself.
+    /// The schedule, as the setting has it; absent without one.
     schedule: Option<String>,
-    /// What becomes of slots that nobody was there for.
+    /// What happens to scheduled times that no node was running for.
     catch_up: Option<Val<CatchUp>>,
-    /// Everything up to here is taken care of.
+    /// The job is done for all scheduled times up to here.
     done_until: Val<Timestamp>,
-    /// When it is due next; absent while it is paused and when it never is by itself.
+    /// When it is due next; absent while it is paused, or when it has no schedule.
     next_at: Option<Val<Timestamp>>,
-    /// Since when its schedule is not followed.
+    /// Since when the job is paused.
     paused_at: Option<Val<Timestamp>>,
-    /// Its oldest run that is not over.
+    /// The oldest run that has not ended.
     open_run: Option<Val<RunId>>,
-    /// Whether a node is working on one.
+    /// Whether a node is working on a run.
     running: bool,
 }
 
-/// Runs, the newest first.
+/// A page of runs, newest first.
 #[derive(Debug, Object)]
 #[oai(rename = "JobRunList", skip_serializing_if_is_none)]
 struct RunsBody {
-    /// One page of them.
+    /// The items on this page.
     items: Vec<RunBody>,
-    /// The `cursor` of the next page, if there is one.
+    /// The `cursor` of the next page; absent at the end.
     next: Option<Val<RunId>>,
 }
 
-/// One run of a job.
+/// A run of a job.
 #[derive(Debug, Object)]
 #[oai(rename = "JobRun", skip_serializing_if_is_none)]
 struct RunBody {
-    /// Its id.
+    /// Identifier of the run.
     id: Val<RunId>,
-    /// Of which job.
+    /// Name of the job.
     job: Val<JobName>,
-    /// The instant it is for.
+    /// The scheduled time that the run is for.
     slot: Val<Timestamp>,
-    /// It takes care of what came due after this and up to the slot.
+    /// The run covers what came due after this and up to `slot`.
     since: Val<Timestamp>,
-    /// What asked for it: the schedule, or somebody for that slot, or for now.
+    /// What requested the run: the schedule, or an administrator for a scheduled time or for now.
     trigger: Val<Trigger>,
-    /// It counts what it would do and does nothing.
+    /// Whether the run only counts what it would do.
     dry_run: bool,
-    /// Where it is on its way.
+    /// State of the run.
     state: Val<RunState>,
-    /// When it was asked for.
+    /// When the run was requested.
     created_at: Val<Timestamp>,
-    /// When it began.
+    /// When the run started.
     started_at: Option<Val<Timestamp>>,
-    /// When it ended.
+    /// When the run ended.
     finished_at: Option<Val<Timestamp>>,
-    /// The node that has it, or had it last.
+    /// The node that works on it, or did last.
     node: Option<String>,
-    /// How often it was begun: more than once when a node died over it.
+    /// How often the run was started: more than once when a node crashed during it.
     #[oai(validator(minimum(value = "0")))]
     tries: u32,
-    /// What it has counted so far, also while it goes on.
+    /// What the run has counted so far.
     counts: BTreeMap<String, u64>,
-    /// Why it failed.
+    /// Why the run failed.
     error: Option<String>,
 }
 
@@ -107,9 +107,9 @@ enum Requested {
 
 #[OpenApi(prefix_path = "/api/jobs", tag = "Group::Jobs")]
 impl JobsApi {
-    /// Every job
+    /// List jobs
     ///
-    /// For administrators: when each is due, and whether it is running.
+    /// For administrators: when each job is due, and whether it is running.
     #[oai(path = "/", method = "get", operation_id = "listJobs")]
     async fn list(&self, admin: Admin, Data(service): Data<&Arc<Service>>) -> Result<Json<JobsBody>, ApiError> {
         let states = service.app.jobs(admin.actor()).await?;
@@ -119,9 +119,10 @@ impl JobsApi {
 
     /// Run a job
     ///
-    /// For administrators: for the slot at `at`, which must not lie ahead, or for now. A slot is run once. For now,
-    /// `task_reminders` and `daily_summaries` look at everybody, wherever their clocks are; nobody gets a second summary
-    /// of a day. A dry run of `data_cleanup` stops counting a kind after 20,000 and then calls it `…_at_least`.
+    /// For administrators: runs the job for the scheduled time `at`, which must not lie ahead, or for now. Each
+    /// scheduled time is run once. A run for now of `task_reminders` and `daily_summaries` covers everybody, whatever
+    /// their local time is; nobody gets a second summary of a day. A dry run of `data_cleanup` stops counting a kind
+    /// after 20,000 and then names the count `…_at_least`.
     #[oai(path = "/:name/run", method = "post", operation_id = "runJob")]
     async fn run(
         &self,
@@ -144,7 +145,7 @@ impl JobsApi {
 
     /// Pause a job
     ///
-    /// For administrators: its schedule is not followed any more. A run that has begun goes on.
+    /// For administrators: stops following the schedule. A run that has begun goes on.
     #[oai(path = "/:name/pause", method = "post", operation_id = "pauseJob")]
     async fn pause(
         &self,
@@ -158,7 +159,7 @@ impl JobsApi {
 
     /// Resume a job
     ///
-    /// For administrators: its schedule is followed again. What came due meanwhile is not made up for.
+    /// For administrators: follows the schedule again. Runs that were due in the meantime are not made up for.
     #[oai(path = "/:name/resume", method = "post", operation_id = "resumeJob")]
     async fn resume(
         &self,
@@ -170,9 +171,9 @@ impl JobsApi {
         Ok(Gone::Gone)
     }
 
-    /// Runs of a job
+    /// List the runs of a job
     ///
-    /// For administrators, the newest first.
+    /// For administrators, newest first.
     #[oai(path = "/:name/runs", method = "get", operation_id = "listJobRuns")]
     async fn runs(
         &self,
@@ -193,9 +194,9 @@ impl JobsApi {
         Ok(Json(RunsBody { items: page.into_iter().map(RunBody::from).collect(), next }))
     }
 
-    /// A run of a job
+    /// Get a run of a job
     ///
-    /// For administrators; its counts grow while it goes on.
+    /// For administrators. The counts grow while the run goes on.
     #[oai(path = "/:name/runs/:id", method = "get", operation_id = "getJobRun")]
     async fn get_run(
         &self,

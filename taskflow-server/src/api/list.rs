@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use poem::http::Uri;
-use poem_openapi::registry::MetaSchema;
+use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 use serde_json::{Value, json};
 use taskflow_core::{InvalidValue, MeetingSort, MeetingSortKey, Page, PageRequest, TaskSort, TaskSortKey};
 
@@ -22,6 +22,16 @@ pub(super) struct PageSize(u32);
 /// Words to look for.
 #[derive(Debug)]
 pub(super) struct SearchText(pub(super) String);
+
+/// Several words of a choice, any of which may match. They are separated by commas, or the parameter is repeated.
+#[derive(Debug)]
+pub(super) struct AnyOf<T>(pub(super) Vec<T>);
+
+impl<T> Default for AnyOf<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
 
 /// An order, first criterion first.
 #[derive(Debug)]
@@ -90,6 +100,11 @@ impl Default for PageSize {
 }
 
 impl PageSize {
+    /// As a number of items to ask for.
+    pub(super) fn number(&self) -> u32 {
+        self.0
+    }
+
     /// What to ask a store for to learn whether there is another page.
     pub(super) fn and_one_more(&self) -> u32 {
         self.0 + 1
@@ -140,6 +155,47 @@ impl Wire for SearchText {
 
     fn write(&self) -> Value {
         json!(self.0)
+    }
+}
+
+impl<T> AnyOf<T> {
+    /// More words than any choice has.
+    const MOST: usize = 50;
+}
+
+impl<T: Wire> Wire for AnyOf<T> {
+    fn schema() -> MetaSchema {
+        MetaSchema {
+            items: Some(Box::new(MetaSchemaRef::Inline(Box::new(MetaSchema { example: None, ..T::schema() })))),
+            example: T::schema().example.map(|word| json!([word])),
+            min_items: Some(1),
+            ..MetaSchema::new("array")
+        }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        let items = value.as_array().filter(|items| !items.is_empty()).ok_or("must be a list")?;
+        items.iter().map(T::parse).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn parse_text(text: &str) -> Result<Self, String> {
+        Self::parse_texts(&[text])
+    }
+
+    fn parse_texts(texts: &[&str]) -> Result<Self, String> {
+        let words: Vec<&str> = texts.iter().flat_map(|text| text.split(',')).collect();
+        if words.len() > Self::MOST {
+            return Err(format!("must have at most {} values", Self::MOST));
+        }
+        words.into_iter().map(T::parse_text).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn write(&self) -> Value {
+        self.0.iter().map(T::write).collect()
     }
 }
 
@@ -195,6 +251,8 @@ pub(super) fn links<T>(uri: &Uri, page: &Page<T>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use taskflow_core::TaskStatus;
+
     use super::*;
 
     fn page(number: u32, total: u64) -> Page<()> {
@@ -214,6 +272,18 @@ mod tests {
         let beyond = links(&uri, &page(9, 41));
         assert!(beyond.contains("page=3&size=20&status=pending>; rel=\"prev\"") && !beyond.contains("next"));
         assert!(!links(&uri, &page(1, 0)).contains("next"));
+    }
+
+    #[test]
+    fn several_words_come_in_one_parameter_or_in_several() {
+        let read = |texts: &[&str]| AnyOf::<TaskStatus>::parse_texts(texts).map(|AnyOf(words)| words);
+        let both = vec![TaskStatus::Pending, TaskStatus::InProgress];
+        assert_eq!(read(&["pending,in_progress"]), Ok(both.clone()));
+        assert_eq!(read(&["pending", "in_progress"]), Ok(both));
+        for bad in [&[""][..], &["pending,"], &["pending", "x"], &["pending;in_progress"]] {
+            assert!(read(bad).is_err(), "{bad:?}");
+        }
+        assert!(read(&[&["pending"; 51].join(",")]).is_err());
     }
 
     #[test]

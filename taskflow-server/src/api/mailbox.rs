@@ -22,47 +22,49 @@ pub(super) struct MailboxApi;
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data: https:; frame-src 'self'; \
                            base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// A mail that stayed here.
+/// A captured email.
 #[derive(Debug, Object)]
 #[oai(rename = "KeptMail", skip_serializing_if_is_none)]
 struct KeptMailBody {
-    /// The delivery it comes from.
+    /// The delivery that it belongs to.
     id: Val<DeliveryId>,
-    /// When it was kept.
+    /// When it was captured.
     kept_at: Val<Timestamp>,
-    /// Where it would have gone.
+    /// Email address of the recipient.
     to: Val<EmailAddress>,
-    /// Its subject.
+    /// Subject.
     subject: String,
-    /// Its plain text.
+    /// Plain text part.
     text: String,
-    /// Its HTML, if it has any.
+    /// HTML part, if there is one.
     html: Option<String>,
-    /// The whole mail as it would have been sent (RFC 5322).
+    /// The whole email as it would have been sent (RFC 5322).
     source: String,
 }
 
-/// The newest mails.
+/// The newest captured emails.
 #[derive(Debug, Object)]
 #[oai(rename = "Mailbox")]
 struct MailboxBody {
-    /// Newest first.
+    /// The emails, newest first.
     items: Vec<KeptMailBody>,
 }
 
 #[OpenApi(tag = "Group::Mailbox")]
 impl MailboxApi {
-    /// The dev mailbox
+    /// List captured emails
     ///
-    /// The newest 500 mails that would have been sent. Exists only while no relay is configured (or `MAILBOX=true`); in
-    /// production it is for administrators only.
+    /// Returns the newest 500 emails of the development mailbox, which would have been sent. Exists only while no relay
+    /// is configured, or with `MAILBOX=true`; in production only for administrators.
     #[oai(path = "/api/mailbox", method = "get", operation_id = "listMailbox")]
     async fn list(&self, request: &Request, Data(service): Data<&Arc<Service>>) -> Result<Json<MailboxBody>, ApiError> {
         let mails = kept(service, request).await?;
         Ok(Json(MailboxBody { items: mails.into_iter().map(KeptMailBody::from).collect() }))
     }
 
-    /// A mail in the dev mailbox
+    /// Get a captured email
+    ///
+    /// Returns an email of the development mailbox with its text, HTML and source.
     #[oai(path = "/api/mailbox/:id", method = "get", operation_id = "getKeptMail")]
     async fn get(
         &self,

@@ -24,7 +24,7 @@ use self::query::{Filters, Hours, Upcoming};
 use super::answer::{Found, Gone, Listed, Made};
 use super::body::{Body, Patch};
 use super::etag::{IfMatch, etag};
-use super::list::{PageNumber, PageSize, SearchText, Sort, links};
+use super::list::{AnyOf, PageNumber, PageSize, SearchText, Sort, links};
 use super::once::{Kept, Once, Repeated};
 use super::{ApiError, Field, Group, Val};
 use crate::auth::Caller;
@@ -54,9 +54,9 @@ enum CalendarFile {
 
 #[OpenApi(prefix_path = "/api/meetings/upcoming/", tag = "Group::Meetings")]
 impl UpcomingApi {
-    /// My next meetings
+    /// List upcoming meetings
     ///
-    /// What lies ahead within these hours, the next one first.
+    /// Returns the meetings that begin within these hours, the next one first.
     #[oai(path = "/", method = "get", operation_id = "upcomingMeetings")]
     async fn upcoming(
         &self,
@@ -80,10 +80,10 @@ impl UpcomingApi {
 
 #[OpenApi(prefix_path = "/api/meetings/", tag = "Group::Meetings")]
 impl MeetingsApi {
-    /// My meetings
+    /// List meetings
     ///
-    /// What I called and what I am invited to, the latest first unless `sort` says otherwise; cancelled meetings only with
-    /// `status=cancelled`.
+    /// Returns the meetings that the account organizes or is invited to, the latest start first unless `sort` says
+    /// otherwise. Cancelled meetings are listed only when `status` names `cancelled`.
     #[oai(path = "/", method = "get", operation_id = "listMeetings")]
     #[expect(clippy::too_many_arguments, reason = "one per query parameter, so that each is in the document")]
     async fn list(
@@ -92,7 +92,7 @@ impl MeetingsApi {
         Data(service): Data<&Arc<Service>>,
         uri: &Uri,
         /// Only those that are this far.
-        status: Query<Field<MeetingStatus>>,
+        status: Query<Field<AnyOf<MeetingStatus>>>,
         /// Only those that begin before this time, as in `2030-03-29T08:00:00Z`.
         starts_before: Query<Field<Timestamp>>,
         /// Only those that begin at this time or later.
@@ -120,10 +120,10 @@ impl MeetingsApi {
         Ok(Listed::Listed(Json(MeetingPageBody::new(meetings, service.clock.now())), links))
     }
 
-    /// Call a meeting
+    /// Create a meeting
     ///
-    /// Everybody is invited by mail with a calendar entry, and everybody's reminders are planned. A known, verified address
-    /// becomes that person, any other a guest who answers by a link in the mail.
+    /// Invites all participants by email with a calendar entry and plans their reminders. A verified address of an
+    /// account becomes that person; any other address becomes a guest, who answers by a link in the email.
     #[oai(path = "/", method = "post", operation_id = "createMeeting")]
     async fn create(
         &self,
@@ -143,9 +143,10 @@ impl MeetingsApi {
         Repeated::new(answered, made)
     }
 
-    /// A meeting
+    /// Get a meeting
     ///
-    /// Also a cancelled one. Answers of participants and the passing of time show in it without another version.
+    /// Returns a cancelled meeting as well. Answers of participants and the passing of time show in it without a new
+    /// version.
     #[oai(path = "/:id", method = "get", operation_id = "getMeeting")]
     async fn get(
         &self,
@@ -157,10 +158,10 @@ impl MeetingsApi {
         Ok(answer(service, details))
     }
 
-    /// Change a meeting
+    /// Replace a meeting
     ///
-    /// For its organizer. Fields that are left out stay as they are; `null` clears. Who is in it is changed under
-    /// `participants`. People are told once it has been quiet for a while.
+    /// For the organizer. Fields that are left out stay as they are; `null` clears a field. Participants are changed
+    /// under `participants`. They are told after a minute without further changes.
     #[oai(path = "/:id", method = "put", operation_id = "replaceMeeting")]
     async fn put(
         &self,
@@ -177,7 +178,8 @@ impl MeetingsApi {
 
     /// Change parts of a meeting
     ///
-    /// For its organizer. A JSON Merge Patch (RFC 7396): `null` clears. People are told once it has been quiet for a while.
+    /// For the organizer. Takes a JSON Merge Patch (RFC 7396), as `application/json` or `application/merge-patch+json`:
+    /// `null` clears a field. Participants are told after a minute without further changes.
     #[oai(path = "/:id", method = "patch", operation_id = "changeMeeting")]
     async fn patch(
         &self,
@@ -194,7 +196,8 @@ impl MeetingsApi {
 
     /// Cancel a meeting
     ///
-    /// For its organizer; everybody is told at once. It can be restored while it lies ahead.
+    /// For the organizer. All participants are told at once. A cancelled meeting can be restored until it would have
+    /// begun.
     #[oai(path = "/:id", method = "delete", operation_id = "cancelMeeting")]
     async fn cancel(
         &self,
@@ -211,7 +214,8 @@ impl MeetingsApi {
 
     /// Restore a meeting
     ///
-    /// For its organizer: calls a cancelled meeting again, as long as it lies ahead; everybody is invited again.
+    /// For the organizer: takes back the cancellation of a meeting that still lies ahead. All participants are invited
+    /// again.
     #[oai(path = "/:id/restore", method = "post", operation_id = "restoreMeeting")]
     async fn restore(
         &self,
@@ -223,7 +227,9 @@ impl MeetingsApi {
         Ok(answer(service, details))
     }
 
-    /// A meeting for my calendar
+    /// Get a meeting as a calendar file
+    ///
+    /// Returns the meeting as iCalendar (RFC 5545), to be added to a calendar.
     #[oai(path = "/:id/ics", method = "get", operation_id = "meetingCalendar")]
     async fn calendar(
         &self,

@@ -15,13 +15,13 @@ use crate::wiring::Service;
 
 pub(super) struct NodesApi;
 
-/// Nodes, by their names.
+/// A page of nodes, by name.
 #[derive(Debug, Object)]
 #[oai(rename = "NodeList", skip_serializing_if_is_none)]
 struct ListBody {
-    /// One page of them.
+    /// The items on this page.
     items: Vec<NodeBody>,
-    /// The `cursor` of the next page, if there is one.
+    /// The `cursor` of the next page; absent at the end.
     next: Option<Val<NodeId>>,
 }
 
@@ -29,19 +29,19 @@ struct ListBody {
 #[derive(Debug, Object)]
 #[oai(rename = "Node", skip_serializing_if_is_none)]
 struct NodeBody {
-    /// Its name, as in its logs.
+    /// Name of the node, as in its logs.
     id: Val<NodeId>,
-    /// What it runs.
+    /// The release that it runs.
     version: String,
     /// When it was started, by its own clock.
     started_at: Val<Timestamp>,
-    /// When it was last heard of.
+    /// Time of its last heartbeat.
     seen_at: Val<Timestamp>,
-    /// Whether it counts: it says every few seconds that it is there.
+    /// Whether it is alive: it sends a heartbeat every few seconds.
     live: bool,
     /// Whether it takes part in sending mail.
     sends_mail: bool,
-    /// How many mails per second it claims of the rate that all nodes share; absent when there is no such rate.
+    /// Its share of the rate that all nodes have together, in mails per second; absent without such a rate.
     #[oai(validator(minimum(value = "0")))]
     mails_per_second: Option<f64>,
 }
@@ -64,9 +64,10 @@ impl NodeBody {
 
 #[OpenApi(prefix_path = "/api/nodes", tag = "Group::Health")]
 impl NodesApi {
-    /// The processes that share the work
+    /// List nodes
     ///
-    /// For administrators, by their names. Those that ended without a word are there for a day, and not live.
+    /// For administrators: the processes that share the work, by name. A node that ended without notice stays listed
+    /// for a day as not live.
     #[oai(path = "/", method = "get", operation_id = "listNodes")]
     async fn list(
         &self,

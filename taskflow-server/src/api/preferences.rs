@@ -21,39 +21,41 @@ use crate::wiring::Service;
 
 pub(super) struct PreferencesApi;
 
-/// Which mail I want, and when.
+/// Notification settings.
 #[derive(Debug, Object)]
 #[oai(rename = "Notifications")]
 struct PreferencesBody {
-    /// Every kind of mail that can be switched off, and whether I want it.
+    /// For every kind of email that can be switched off, whether the account wants it.
     kinds: Val<Kinds>,
-    /// When mail waits until they are over; `null`: never.
+    /// Hours in which mail is held until they end; `null`: none.
     #[oai(nullable)]
     quiet_hours: Option<Val<Quiet>>,
-    /// When my daily summary is made.
+    /// Local time of the daily summary.
     summary_time: Val<LocalMinute>,
-    /// On which days.
+    /// Weekdays of the daily summary.
     summary_weekdays: Val<Days>,
 }
 
-/// What shall be different; what is left out stays as it is.
+/// A change of the notification settings. Members that are left out stay as they are.
 #[derive(Debug, Object)]
 #[oai(rename = "NotificationsChange")]
 struct ChangeBody {
-    /// Some kinds of mail, and whether I want them.
+    /// For some kinds of email, whether the account wants it.
     kinds: Field<Kinds>,
-    /// When mail shall wait; `null`: never.
+    /// Hours in which mail is held until they end; `null`: none.
     #[oai(nullable)]
     quiet_hours: Field<Quiet>,
-    /// When my daily summary shall be made.
+    /// Local time of the daily summary.
     summary_time: Field<LocalMinute>,
-    /// On which days; none of them means no summary.
+    /// Weekdays of the daily summary; an empty list means no summary.
     summary_weekdays: Field<Days>,
 }
 
 #[OpenApi(prefix_path = "/api/users/me/notifications", tag = "Group::Accounts")]
 impl PreferencesApi {
-    /// Which mail I want
+    /// Get notification settings
+    ///
+    /// Returns which email the account wants. The version is that of the account.
     #[oai(path = "/", method = "get", operation_id = "getNotifications")]
     async fn get(
         &self,
@@ -67,10 +69,10 @@ impl PreferencesApi {
         Ok(Read::new(user.version, &known, || user.preferences.into()))
     }
 
-    /// Change which mail I want
+    /// Set notification settings
     ///
-    /// What is left out stays as it is, single kinds too. It holds at once, also for mail that is planned already. A
-    /// reminder of a meeting that begins during quiet hours does not wait for their end. The version is my account's.
+    /// Settings that are left out stay as they are, single kinds too. They take effect at once, also for email that is
+    /// planned already. The version is that of the account.
     #[oai(path = "/", method = "put", operation_id = "setNotifications")]
     async fn put(
         &self,

@@ -14,43 +14,43 @@ use crate::wiring::Service;
 
 pub(super) struct StatisticsApi;
 
-/// What somebody has done. Tasks in the trash do not count, but for the streak.
+/// Statistics of the account. Tasks in the trash count only for the streak.
 #[derive(Debug, Object)]
 #[oai(rename = "Statistics", skip_serializing_if_is_none)]
 struct StatisticsBody {
-    /// When it was counted: once an hour, if anything has changed.
+    /// When this was counted: once an hour, if anything has changed.
     counted_at: Val<Timestamp>,
     /// All tasks.
     total: u64,
-    /// Not begun.
+    /// Tasks that have not been started.
     pending: u64,
-    /// Begun.
+    /// Tasks in progress.
     in_progress: u64,
-    /// Done.
+    /// Completed tasks.
     completed: u64,
-    /// Open, and their time has passed.
+    /// Open tasks whose due time has passed.
     overdue: u64,
-    /// The part that is done, from 0 to 1; absent without tasks.
+    /// Completed share of all tasks, from 0 to 1; absent without tasks.
     completion_rate: Option<f64>,
-    /// Seconds from making a task to completing it, on average; absent when none is done.
+    /// Average number of seconds from creating a task to completing it; absent when none is completed.
     average_lead_seconds: Option<u64>,
-    /// On how many days in a row something was completed, up to today or yesterday.
+    /// Number of days in a row on which a task was completed, up to today or yesterday.
     streak_days: u32,
 }
 
-/// The whole service.
+/// Numbers of the whole service.
 #[derive(Debug, Object)]
 #[oai(rename = "Totals", skip_serializing_if_is_none)]
 struct TotalsBody {
-    /// When it was counted. Absent as long as that is not complete: then there are at least so many.
+    /// When this was counted. Absent while counting is not complete: the numbers are then lower bounds.
     counted_at: Option<Val<Timestamp>>,
     /// Accounts.
     users: u64,
-    /// Those that are not locked.
+    /// Accounts that are not locked.
     active_users: u64,
     /// Tasks outside the trash.
     tasks: u64,
-    /// Those of them that are done.
+    /// Completed tasks.
     completed_tasks: u64,
     /// Meetings that are not cancelled.
     meetings: u64,
@@ -60,15 +60,17 @@ struct TotalsBody {
 
 #[OpenApi(tag = "Group::Jobs")]
 impl StatisticsApi {
-    /// What I have done
+    /// Get statistics
+    ///
+    /// Returns what the account has done, counted once an hour.
     #[oai(path = "/api/users/me/statistics", method = "get", operation_id = "getStatistics")]
     async fn mine(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Json<StatisticsBody>, ApiError> {
         Ok(Json(service.app.statistics(caller.actor()).await?.into()))
     }
 
-    /// The whole service in numbers
+    /// Get totals
     ///
-    /// For administrators, counted once an hour.
+    /// For administrators: numbers of the whole service, counted once an hour.
     #[oai(path = "/api/stats", method = "get", operation_id = "getTotals")]
     async fn totals(&self, admin: Admin, Data(service): Data<&Arc<Service>>) -> Result<Json<TotalsBody>, ApiError> {
         let totals = service.app.totals(admin.actor()).await?;

@@ -20,46 +20,46 @@ use crate::wiring::Service;
 
 pub(super) struct SuppressionsApi;
 
-/// Addresses, in the order of the alphabet.
+/// A page of suppressed addresses, in alphabetical order.
 #[derive(Debug, Object)]
 #[oai(rename = "SuppressionList", skip_serializing_if_is_none)]
 struct ListBody {
-    /// One page of them.
+    /// The items on this page.
     items: Vec<SuppressionBody>,
-    /// The `cursor` of the next page, if there is one.
+    /// The `cursor` of the next page; absent at the end.
     next: Option<String>,
 }
 
-/// An address that gets no mail any more.
+/// A suppressed address: it gets no mail.
 #[derive(Debug, Object)]
 #[oai(rename = "Suppression")]
 struct SuppressionBody {
-    /// Which.
+    /// Email address.
     email: Val<EmailAddress>,
-    /// How it became known.
+    /// Why it was suppressed.
     cause: Val<SuppressionCause>,
     /// What the relay, the report or the administrator said.
     detail: String,
-    /// Since when.
+    /// When it was suppressed.
     at: Val<Timestamp>,
 }
 
-/// An address that shall get no mail any more.
+/// An address to suppress.
 #[derive(Debug, Object)]
 #[oai(rename = "NewSuppression")]
 struct NewBody {
-    /// Which.
+    /// Email address.
     email: Required<EmailAddress>,
-    /// Why.
+    /// Reason.
     #[oai(nullable)]
     detail: Field<SearchText>,
 }
 
 #[OpenApi(prefix_path = "/api/suppressions", tag = "Group::Ledger")]
 impl SuppressionsApi {
-    /// Addresses that get no mail
+    /// List suppressions
     ///
-    /// For administrators, in the order of the alphabet.
+    /// For administrators: addresses that get no mail, in alphabetical order.
     #[oai(path = "/", method = "get", operation_id = "listSuppressions")]
     async fn list(
         &self,
@@ -79,9 +79,9 @@ impl SuppressionsApi {
         Ok(Json(ListBody { items: page.into_iter().map(SuppressionBody::from).collect(), next }))
     }
 
-    /// No more mail to an address
+    /// Suppress an address
     ///
-    /// For administrators. Again changes nothing.
+    /// For administrators: sends no more mail to this address. Repeating it changes nothing.
     #[oai(path = "/", method = "post", operation_id = "suppress")]
     async fn add(
         &self,
@@ -97,9 +97,9 @@ impl SuppressionsApi {
         Ok(Gone::Gone)
     }
 
-    /// Mail to an address again
+    /// Remove a suppression
     ///
-    /// For administrators.
+    /// For administrators: sends mail to this address again.
     #[oai(path = "/", method = "delete", operation_id = "unsuppress")]
     async fn remove(
         &self,

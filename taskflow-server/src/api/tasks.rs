@@ -22,7 +22,7 @@ use self::query::Filters;
 use super::answer::{Found, Gone, Listed, Made, Read};
 use super::body::{Body, Patch};
 use super::etag::{IfMatch, IfNoneMatch, etag};
-use super::list::{PageNumber, PageSize, SearchText, Sort, links};
+use super::list::{AnyOf, PageNumber, PageSize, SearchText, Sort, links};
 use super::once::{Kept, Once, Repeated};
 use super::{ApiError, Field, Findings, Group, Val};
 use crate::auth::Caller;
@@ -38,9 +38,9 @@ pub(super) struct TaskBulkApi;
 
 #[OpenApi(prefix_path = "/api/tasks/summary/", tag = "Group::Tasks")]
 impl TaskSummaryApi {
-    /// How many tasks I have
+    /// Count tasks
     ///
-    /// The trash does not count.
+    /// Returns how many tasks the account has by status. The trash does not count.
     #[oai(path = "/", method = "get", operation_id = "taskSummary")]
     async fn summary(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Json<SummaryBody>, ApiError> {
         let summary = service.app.task_summary(caller.actor()).await?;
@@ -52,9 +52,9 @@ impl TaskSummaryApi {
 impl TaskBulkApi {
     /// Change many tasks
     ///
-    /// Makes, changes and deletes up to 100 tasks in one commit. With `atomic: true` one that cannot be done fails the
-    /// whole: 422 names everything that is wrong with any of them (`operations[3].task.title`). Otherwise it becomes a
-    /// problem in its place, and the others are done.
+    /// Creates, changes and deletes up to 100 tasks in one commit. With `atomic: true`, one operation that cannot be
+    /// done fails the whole request: 422 names everything that is wrong (`operations[3].task.title`). Otherwise it
+    /// becomes a problem in its place, and the others are done.
     #[oai(path = "/bulk", method = "post", operation_id = "bulkTasks")]
     async fn bulk(
         &self,
@@ -76,9 +76,9 @@ impl TaskBulkApi {
 
 #[OpenApi(prefix_path = "/api/tasks/", tag = "Group::Tasks")]
 impl TasksApi {
-    /// My tasks
+    /// List tasks
     ///
-    /// The newest come first unless `sort` says otherwise.
+    /// Returns the tasks of the account, newest first unless `sort` says otherwise.
     #[oai(path = "/", method = "get", operation_id = "listTasks")]
     #[expect(clippy::too_many_arguments, reason = "one per query parameter, so that each is in the document")]
     async fn list(
@@ -87,9 +87,9 @@ impl TasksApi {
         Data(service): Data<&Arc<Service>>,
         uri: &Uri,
         /// Only with this status.
-        status: Query<Field<TaskStatus>>,
+        status: Query<Field<AnyOf<TaskStatus>>>,
         /// Only of this priority.
-        priority: Query<Field<TaskPriority>>,
+        priority: Query<Field<AnyOf<TaskPriority>>>,
         /// Only due before this time, as in `2030-03-29T08:00:00Z`.
         due_before: Query<Field<Timestamp>>,
         /// Only due at this time or later.
@@ -121,9 +121,9 @@ impl TasksApi {
         Ok(Listed::Listed(Json(tasks.into()), links))
     }
 
-    /// My trash
+    /// List deleted tasks
     ///
-    /// Tasks that were deleted, until they are purged.
+    /// Returns the tasks in the trash until they are purged.
     #[oai(path = "/trash", method = "get", operation_id = "listTrash")]
     async fn trash(
         &self,
@@ -141,7 +141,9 @@ impl TasksApi {
         Ok(Listed::Listed(Json(tasks.into()), links))
     }
 
-    /// Make a task
+    /// Create a task
+    ///
+    /// Creates a task for the signed-in account.
     #[oai(path = "/", method = "post", operation_id = "createTask")]
     async fn create(
         &self,
@@ -161,7 +163,9 @@ impl TasksApi {
         Repeated::new(answered, made)
     }
 
-    /// A task
+    /// Get a task
+    ///
+    /// Returns a task of the signed-in account that is not in the trash.
     #[oai(path = "/:id", method = "get", operation_id = "getTask")]
     async fn get(
         &self,
@@ -176,9 +180,9 @@ impl TasksApi {
         Ok(Read::new(task.version, &known, || task.into()))
     }
 
-    /// What happened to a task
+    /// List the history of a task
     ///
-    /// Who changed what and when, newest first; also of a task in the trash.
+    /// Returns who changed what and when, newest first; also of a task in the trash.
     #[oai(path = "/:id/history", method = "get", operation_id = "taskHistory")]
     async fn history(
         &self,
@@ -198,9 +202,9 @@ impl TasksApi {
         Ok(Json(HistoryBody::new(events, cursor, size.count())))
     }
 
-    /// Change a task
+    /// Replace a task
     ///
-    /// Fields that are left out stay as they are; `null` clears.
+    /// Fields that are left out stay as they are; `null` clears a field.
     #[oai(path = "/:id", method = "put", operation_id = "replaceTask")]
     async fn put(
         &self,
@@ -218,7 +222,8 @@ impl TasksApi {
 
     /// Change parts of a task
     ///
-    /// A JSON Merge Patch (RFC 7396): `null` clears.
+    /// Takes a JSON Merge Patch (RFC 7396), as `application/json` or `application/merge-patch+json`: `null` clears a
+    /// field.
     #[oai(path = "/:id", method = "patch", operation_id = "changeTask")]
     async fn patch(
         &self,
@@ -236,7 +241,7 @@ impl TasksApi {
 
     /// Delete a task
     ///
-    /// It goes to the trash, from where it can be restored.
+    /// Moves the task to the trash, from where it can be restored.
     #[oai(path = "/:id", method = "delete", operation_id = "deleteTask")]
     async fn delete(
         &self,
@@ -253,7 +258,7 @@ impl TasksApi {
 
     /// Restore a task
     ///
-    /// Takes it out of the trash; a task that is not in it stays as it is.
+    /// Takes the task out of the trash. A task that is not in the trash stays as it is.
     #[oai(path = "/:id/restore", method = "post", operation_id = "restoreTask")]
     async fn restore(
         &self,

@@ -26,31 +26,31 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      frame-ancestors 'none'; sandbox",
 );
 
-/// What there is to look at.
+/// The notices and languages that can be previewed.
 #[derive(Debug, Object)]
 #[oai(rename = "Templates")]
 struct TemplatesBody {
-    /// Every notice that can be shown.
+    /// Every kind of notice that can be previewed.
     notices: Vec<Val<NoticeKind>>,
-    /// The languages that there are words of.
+    /// The available languages.
     locales: Vec<String>,
 }
 
-/// What a notice looks like.
+/// A preview of a notice.
 #[derive(Debug, Object)]
 #[oai(rename = "Preview", skip_serializing_if_is_none)]
 struct PreviewBody {
-    /// Which.
+    /// Kind of the notice.
     notice: Val<NoticeKind>,
-    /// The language that was asked for.
+    /// The requested language.
     locale: Val<Locale>,
-    /// The zone that times are told in.
+    /// The time zone that times are shown in.
     zone: Val<Zone>,
-    /// Its subject.
+    /// Subject.
     subject: String,
-    /// Its plain text.
+    /// Plain text part.
     text: String,
-    /// Its HTML, if it has any.
+    /// HTML part, if there is one.
     html: Option<String>,
 }
 
@@ -62,18 +62,18 @@ enum Preview {
 
 #[OpenApi(prefix_path = "/api/templates", tag = "Group::Mail")]
 impl TemplatesApi {
-    /// Every notice there is
+    /// List notices
     ///
-    /// For administrators.
+    /// For administrators: every kind of notice that can be previewed.
     #[oai(path = "/", method = "get", operation_id = "listTemplates")]
     async fn list(&self, _admin: Admin, Data(service): Data<&Arc<Service>>) -> Result<Json<TemplatesBody>, ApiError> {
         let notices = service.samples.kinds(service.clock.now()).into_iter().map(Val).collect();
         Ok(Json(TemplatesBody { notices, locales: service.samples.locales() }))
     }
 
-    /// What a notice looks like
+    /// Preview a notice
     ///
-    /// For administrators; with made-up content.
+    /// For administrators: the email of a notice with made-up content.
     #[oai(path = "/:notice/preview", method = "get", operation_id = "previewTemplate")]
     async fn preview(
         &self,

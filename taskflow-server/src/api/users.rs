@@ -25,31 +25,31 @@ pub(super) use self::admin::AdminUsersApi;
 
 pub(super) struct UsersApi;
 
-/// A person with an account.
+/// An account.
 #[derive(Debug, Object)]
 #[oai(rename = "User", skip_serializing_if_is_none)]
 pub(super) struct UserBody {
-    /// Never changes.
+    /// Identifier; never changes.
     id: Val<UserId>,
-    /// Name to sign in with.
+    /// User name to sign in with.
     username: Val<Username>,
-    /// Where mail goes.
+    /// Email address.
     email: Val<EmailAddress>,
-    /// Whether the person has shown that the address is theirs.
+    /// Whether the person has proved that the address is theirs.
     email_verified: bool,
-    /// Where their days begin and end.
+    /// Time zone in which its days begin and end.
     time_zone: Val<Zone>,
-    /// What their mail is written in.
+    /// Language of its mail.
     locale: Val<Locale>,
-    /// An inactive person cannot sign in.
+    /// Whether the account is active. A locked account cannot sign in.
     is_active: bool,
-    /// May run the service.
+    /// Whether the account has the rights of an administrator.
     is_admin: bool,
     /// Why mail to the address is not sent; absent while it is, and in the accounts of others. Who asks for a link to verify
     /// the address or to set another password gets it all the same, unless an administrator decided that there is no mail;
     /// after a bounce up to three times. Using such a link after a bounce, or changing the address, ends it.
     email_undeliverable: Option<UndeliverableBody>,
-    /// When the account was made.
+    /// When the account was created.
     created_at: Val<Timestamp>,
     /// When it last changed.
     updated_at: Val<Timestamp>,
@@ -68,28 +68,30 @@ struct UndeliverableBody {
     detail: String,
 }
 
-/// What shall be different; what is left out stays as it is.
+/// A change of the account. Members that are left out stay as they are.
 #[derive(Debug, Object)]
 #[oai(rename = "ProfileChange")]
 struct ChangeBody {
-    /// Another name to sign in with.
+    /// Another user name.
     username: Field<Username>,
-    /// Another address; needs `current_password`.
+    /// Another email address; needs `current_password`.
     email: Field<EmailAddress>,
-    /// Another time zone.
+    /// Another time zone. Due days of tasks then end in it.
     time_zone: Field<Zone>,
     /// Another language.
     locale: Field<Locale>,
-    /// Another password; needs `current_password` and ends every token made before.
+    /// Another password; needs `current_password` and ends all sessions.
     password: Field<Password>,
-    /// The password as it is now; needed to change it or the address.
+    /// The present password; needed to change the password or the email address.
     #[oai(nullable)]
     current_password: Field<Attempt>,
 }
 
 #[OpenApi(prefix_path = "/api/users", tag = "Group::Accounts")]
 impl UsersApi {
-    /// My account
+    /// Get the account
+    ///
+    /// Returns the signed-in account.
     #[oai(path = "/me", method = "get", operation_id = "getMe")]
     async fn get(
         &self,
@@ -102,7 +104,7 @@ impl UsersApi {
         found(service, caller, &known).await
     }
 
-    /// Change my account
+    /// Replace the account
     ///
     /// Fields that are left out stay as they are.
     #[oai(path = "/me", method = "put", operation_id = "replaceMe")]
@@ -118,9 +120,9 @@ impl UsersApi {
         change(service, caller, expect, body).await
     }
 
-    /// Change parts of my account
+    /// Change parts of the account
     ///
-    /// A JSON Merge Patch (RFC 7396).
+    /// Takes a JSON Merge Patch (RFC 7396), as `application/json` or `application/merge-patch+json`.
     #[oai(path = "/me", method = "patch", operation_id = "changeMe")]
     async fn patch(
         &self,
@@ -134,9 +136,9 @@ impl UsersApi {
         change(service, caller, expect, body).await
     }
 
-    /// Delete my account
+    /// Delete the account
     ///
-    /// With everything in it, at once and for good.
+    /// Deletes the signed-in account with everything in it, at once and for good.
     #[oai(path = "/me", method = "delete", operation_id = "deleteMe")]
     async fn delete(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Gone, ApiError> {
         service.app.delete_user(caller.actor(), caller.token.user).await?;

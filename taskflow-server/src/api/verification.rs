@@ -26,29 +26,29 @@ pub(super) struct VerificationApi;
 /// The pages that the links themselves name.
 pub(super) struct VerificationPages;
 
-/// The token of a link.
+/// Token of a verification link.
 #[derive(Debug, Object)]
 #[oai(rename = "EmailVerification")]
 struct VerifyBody {
-    /// What stands at the end of the link, after `/v/`.
+    /// The end of the link, after `/v/`.
     token: Required<ShownToken>,
 }
 
-/// Where the link shall go.
+/// Request for a password reset.
 #[derive(Debug, Object)]
 #[oai(rename = "ForgottenPassword")]
 struct ForgotBody {
-    /// The address of the account.
+    /// Email address of the account.
     email: Required<EmailAddress>,
 }
 
-/// The token of a link, and another password.
+/// Token of a reset link, and another password.
 #[derive(Debug, Object)]
 #[oai(rename = "PasswordReset")]
 struct ResetBody {
-    /// What stands at the end of the link, after `/p/`.
+    /// The end of the link, after `/p/`.
     token: Required<ShownToken>,
-    /// The password from now on.
+    /// The new password.
     password: Required<Password>,
 }
 
@@ -60,10 +60,10 @@ struct PasswordForm {
 
 #[OpenApi(prefix_path = "/api/auth", tag = "Group::Accounts")]
 impl VerificationApi {
-    /// Verify an address
+    /// Verify an email address
     ///
-    /// Shows that the address of an account is its owner's, with the token of the link that was mailed there. Meetings to
-    /// which that address was invited are theirs from then on.
+    /// Proves that the address of an account belongs to its owner, with the token of the link that was sent there.
+    /// Meetings to which the address was invited then appear in the lists of the account.
     #[oai(path = "/email/verify", method = "post", operation_id = "verifyEmail")]
     async fn verify(&self, Data(service): Data<&Arc<Service>>, Body(body): Body<VerifyBody>) -> Result<Gone, ApiError> {
         let mut findings = Findings::default();
@@ -73,16 +73,16 @@ impl VerificationApi {
         Ok(Gone::Gone)
     }
 
-    /// Mail me another link
+    /// Resend the verification email
     ///
-    /// To verify my address; nothing is sent when it is verified already.
+    /// Sends another link to verify the address of the account. Nothing is sent when the address is verified already.
     #[oai(path = "/email/resend", method = "post", operation_id = "resendVerification")]
     async fn resend(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Accepted, ApiError> {
         service.app.request_verification(caller.actor()).await?;
         Ok(Accepted::Accepted)
     }
 
-    /// Forgot my password
+    /// Request a password reset
     ///
     /// Mails a link to set another one, if an account has this address. The answer is the same when none has, and when mail to
     /// the address is suppressed. Who complained about mail gets the link all the same; after a bounce a few are sent. Who is
@@ -107,9 +107,9 @@ impl VerificationApi {
         Ok(Accepted::Accepted)
     }
 
-    /// Set another password
+    /// Reset the password
     ///
-    /// With the token of the link that was mailed. Whoever is signed in with the old one no longer is.
+    /// Sets another password with the token of the link that was sent, and ends all sessions of the account.
     #[oai(path = "/password/reset", method = "post", operation_id = "resetPassword")]
     async fn reset(&self, Data(service): Data<&Arc<Service>>, Body(body): Body<ResetBody>) -> Result<Gone, ApiError> {
         let mut findings = Findings::default();

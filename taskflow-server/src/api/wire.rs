@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
+use chrono::{Datelike, NaiveDate};
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type};
 use serde_json::{Value, json};
@@ -26,6 +27,14 @@ pub trait Wire: Sized + Send + Sync {
     /// Reads it from a query parameter or a path.
     fn parse_text(text: &str) -> Result<Self, String> {
         Self::parse(&Value::String(text.to_owned()))
+    }
+
+    /// Reads it from a query parameter that was given this often, at least once.
+    fn parse_texts(texts: &[&str]) -> Result<Self, String> {
+        match texts {
+            [text] => Self::parse_text(text),
+            _ => Err("must be given only once".to_owned()),
+        }
     }
 
     /// Writes it; secrets are `null`.
@@ -199,6 +208,25 @@ impl Wire for ReminderMinutes {
 
     fn write(&self) -> Value {
         json!(self.get())
+    }
+}
+
+impl Wire for NaiveDate {
+    fn schema() -> MetaSchema {
+        MetaSchema { example: Some(json!("2030-03-29")), ..with_format(MetaSchema::new("string"), "date") }
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        let refused = || "must be a date such as 2030-03-29".to_owned();
+        let text = text(value)?;
+        let date = Self::parse_from_str(text, "%Y-%m-%d").map_err(|_| refused())?;
+        // As it is written, and with a year that instants have on both sides.
+        let fits = date.to_string() == text && (1..9999).contains(&date.year());
+        if fits { Ok(date) } else { Err(refused()) }
+    }
+
+    fn write(&self) -> Value {
+        json!(self.to_string())
     }
 }
 

@@ -65,8 +65,7 @@ impl SignedLinks {
 
 impl Key {
     fn derived(secret: &SecretString) -> Self {
-        let prk = Zeroizing::new(hmac(SALT, &[secret.expose_secret().as_bytes()]));
-        let key = Zeroizing::new(hmac(prk.as_ref(), &[INFO, &[1]]));
+        let key = Zeroizing::new(derived_key(secret, INFO));
         let [a, b, c, d, ..] = hmac(key.as_ref(), &[b"key id"]);
         Self { id: [a, b, c, d], mac: keyed(key.as_ref()) }
     }
@@ -125,7 +124,13 @@ fn keyed(key: &[u8]) -> HmacSha256 {
     HmacSha256::new_from_slice(key).expect("HMAC takes keys of any length")
 }
 
-fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+/// A key for one purpose out of `SECRET_KEY` (HKDF, RFC 5869).
+pub(super) fn derived_key(secret: &SecretString, info: &[u8]) -> [u8; 32] {
+    let prk = Zeroizing::new(hmac(SALT, &[secret.expose_secret().as_bytes()]));
+    hmac(prk.as_ref(), &[info, &[1]])
+}
+
+pub(super) fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     parts.iter().fold(keyed(key), Mac::chain_update).finalize().into_bytes().into()
 }
 

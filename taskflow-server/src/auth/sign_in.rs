@@ -59,9 +59,14 @@ pub async fn sign_in(
 /// [`ApiError::SessionOver`] whenever the token does not count, never said why.
 pub async fn refresh(service: &Service, shown: &str) -> Result<Grant, ApiError> {
     let shown = RefreshToken::parse(shown).ok_or(ApiError::SessionOver)?;
-    let secret = Secret::random().map_err(ApiError::Internal)?;
-    match service.app.refresh_session(shown.session, &shown.hash(), secret.hash()).await {
-        Ok(session) => grant(service, &session, secret),
+    let secrets = service.successors.of(&shown);
+    let hashes: Vec<_> = secrets.iter().map(Secret::hash).collect();
+    match service.app.refresh_session(shown.session, &shown.hash(), &hashes).await {
+        Ok(session) => {
+            let secret = secrets.into_iter().zip(hashes).find(|(_, hash)| *hash == session.token);
+            let (secret, _) = secret.ok_or_else(|| ApiError::bug("a refreshed session has none of the successors"))?;
+            grant(service, &session, secret)
+        }
         Err(Error::NotFound(_)) => Err(ApiError::SessionOver),
         Err(error) => Err(error.into()),
     }

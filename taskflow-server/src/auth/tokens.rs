@@ -61,6 +61,9 @@ struct Claims {
     /// `iat` has whole seconds by custom; this has the microseconds, so that signing in right after a password change
     /// counts as after it.
     iat_us: i64,
+    /// A token that is brought may say that it is not valid yet (RFC 7519 section 4.1.5); ours say nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<f64>,
 }
 
 impl Tokens {
@@ -107,6 +110,7 @@ impl Tokens {
             iat: seconds(issued_at),
             exp: seconds(issued_at + self.lifetime),
             iat_us: issued_at.as_micros(),
+            nbf: None,
         };
         let header =
             Header { typ: Some(TYPE.to_owned()), kid: Some(self.key_id.clone()), ..Header::new(Algorithm::HS256) };
@@ -128,6 +132,8 @@ impl Tokens {
         let ours = header.typ.as_deref() == Some(TYPE);
         let issued_at = Timestamp::from_micros(claims.iat_us);
         let in_time = seconds(now) < claims.exp && issued_at <= now + MAX_AHEAD && claims.iat == seconds(issued_at);
+        let latest = (now + MAX_AHEAD).as_micros() as f64 / 1e6;
+        let in_time = in_time && claims.nbf.is_none_or(|not_before| not_before <= latest);
         let (user, session) = (claims.sub.parse().ok()?, claims.sid.parse().ok()?);
         let expires_at = Timestamp::from_micros(claims.exp.checked_mul(1_000_000)?);
         (ours && in_time).then_some(Verified { user, session, issued_at, expires_at })
@@ -196,6 +202,7 @@ mod tests {
             iat: seconds(now()),
             exp: seconds(now()) + 60,
             iat_us: now().as_micros(),
+            nbf: None,
         };
         change(&mut claims);
         jsonwebtoken::encode(header, &claims, &EncodingKey::from_secret(secret.as_bytes())).expect("encodes")
@@ -206,6 +213,17 @@ mod tests {
     }
 
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn a_token_is_good_from_the_time_that_it_names() {
+        let from = |seconds: f64| forged(&header(), |claims| claims.nbf = Some(seconds), SECRET);
+        let at = now().as_micros() as f64 / 1e6;
+        assert!(tokens().verify(&from(at - 60.0), now()).is_some());
+        assert!(tokens().verify(&from(at + 4.5), now()).is_some(), "clocks may differ a little");
+        assert!(tokens().verify(&from(at + 6.0), now()).is_none());
+        assert!(tokens().verify(&from(at + 6.0), now() + Duration::from_secs(2)).is_some());
+        assert!(tokens().verify(&from(f64::MAX), now()).is_none());
+    }
 
     #[test]
     fn a_token_is_good_until_the_second_it_expires() {

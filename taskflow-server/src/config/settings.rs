@@ -140,6 +140,11 @@ pub const SETTINGS: &[Setting] = &[
         "Sender address of all mail. Default: SMTP_USERNAME if that is an address. Otherwise required, except in \
          development without a relay or with a relay on a loopback address.",
     ),
+    derived(
+        "SMTP_HELLO",
+        "Name for EHLO: a host name such as mail.example.org or an address such as [192.0.2.1]. Default: the name of this \
+         machine if it has a dot, otherwise the local address of each connection.",
+    ),
     setting("SMTP_FROM_NAME", "TaskFlow", "Sender name of all mail (up to 100 characters)."),
     setting("SMTP_CONNECTIONS", "16", "Maximum connections to the relay (1 to 1000)."),
     setting("EMAIL_TIMEOUT", "30s", "Maximum time to send one mail (1ms to 10m)."),

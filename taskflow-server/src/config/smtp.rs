@@ -19,6 +19,8 @@ pub struct Smtp {
     pub security: SmtpSecurity,
     /// How to sign in; `None`: not at all.
     pub login: Option<SmtpLogin>,
+    /// The name for EHLO; `None`: the name of this machine, or the address of the connection.
+    pub hello: Option<String>,
 }
 
 /// How the connection to the relay is protected.
@@ -66,12 +68,17 @@ pub(super) fn read(reader: &mut Reader, debug: bool, remarks: &mut Vec<String>) 
     let port =
         reader.value("SMTP_PORT", "use a number from 1 to 65535, usually 465 or 587", values::number(1..=u16::MAX));
     let use_tls = reader.optional("SMTP_USE_TLS", "use true or false", values::truth);
+    let hello = reader.optional(
+        "SMTP_HELLO",
+        "use a host name such as mail.example.org, or an address such as [192.0.2.1]",
+        values::hello,
+    );
     let login = login(reader);
     // A relay elsewhere sends on only what can be answered.
     let elsewhere = server.as_deref().is_some_and(|server| !values::is_loopback(server));
     let from = sender(reader, reader.has("SMTP_SERVER") && (elsewhere || !debug));
 
-    for name in ["SMTP_USERNAME", "SMTP_PASSWORD"].into_iter().filter(|name| reader.has(name)) {
+    for name in ["SMTP_USERNAME", "SMTP_PASSWORD", "SMTP_HELLO"].into_iter().filter(|name| reader.has(name)) {
         if !reader.has("SMTP_SERVER") {
             remarks.push(format!("{name} has no effect without SMTP_SERVER"));
         } else if reader.secret(name).is_some_and(|text| SAMPLES.contains(&text)) {
@@ -80,7 +87,7 @@ pub(super) fn read(reader: &mut Reader, debug: bool, remarks: &mut Vec<String>) 
     }
     let smtp = server.map(|server| {
         let security = security(reader, &server, port, use_tls, login.is_some());
-        Smtp { server, port, security, login }
+        Smtp { server, port, security, login, hello }
     });
     (smtp, from)
 }

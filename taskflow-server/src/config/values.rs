@@ -50,6 +50,14 @@ pub(super) fn host(text: &str) -> Option<String> {
     (bare.parse::<IpAddr>().is_ok() || is_name(bare) && !meant_as_address).then(|| bare.to_owned())
 }
 
+/// What a client may call itself in EHLO: a full host name, or an address, in brackets or not.
+pub(super) fn hello(text: &str) -> Option<String> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let untagged = if bare.get(..5).is_some_and(|tag| tag.eq_ignore_ascii_case("IPv6:")) { &bare[5..] } else { bare };
+    let is_address = untagged.parse::<IpAddr>().is_ok();
+    (is_address || bare.len() == text.len() && !text.contains('_') && host(text).is_some()).then(|| text.to_owned())
+}
+
 /// Whether only this machine can reach it.
 pub(super) fn is_loopback(host: &str) -> bool {
     let name = host.to_ascii_lowercase();

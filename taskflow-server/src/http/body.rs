@@ -4,7 +4,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use poem::Body;
 use poem::http::HeaderMap;
-use poem::http::header::CONTENT_LENGTH;
+use poem::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::ApiError;
@@ -51,11 +51,17 @@ impl Room {
     }
 }
 
+/// Whether the body has a content coding (RFC 9110 section 8.4); `identity` is none.
+fn is_coded(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(CONTENT_ENCODING).iter().flat_map(|line| line.as_bytes().split(|b| *b == b','));
+    codings.map(<[u8]>::trim_ascii).any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
+}
+
 /// The whole body, within its bounds, however it is framed.
 ///
 /// # Errors
 ///
-/// [`ApiError::TooLarge`], [`ApiError::TooSlow`], [`ApiError::Busy`] when there is no room, or [`ApiError::Malformed`] when
+/// [`ApiError::UnsupportedCoding`], [`ApiError::TooLarge`], [`ApiError::TooSlow`], [`ApiError::Busy`] when there is no room, or [`ApiError::Malformed`] when
 /// it broke off.
 pub(super) async fn read(room: &Room, headers: &HeaderMap, body: Body) -> Result<Whole, ApiError> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
@@ -63,6 +69,12 @@ pub(super) async fn read(room: &Room, headers: &HeaderMap, body: Body) -> Result
     let mut bytes = Vec::with_capacity(declared.unwrap_or(0).min(64 * 1024));
     let mut held = None;
     let gathered = tokio::time::timeout(DEADLINE, async {
+        if declared != Some(0) && is_coded(headers) {
+            return match chunks.next().await {
+                Some(_) => Err(ApiError::UnsupportedCoding),
+                None => Ok(()),
+            };
+        }
         if declared.is_some_and(|length| length > MAX_BODY) {
             return Err(ApiError::TooLarge);
         }
@@ -77,7 +89,7 @@ pub(super) async fn read(room: &Room, headers: &HeaderMap, body: Body) -> Result
         Ok(())
     });
     let result = gathered.await.unwrap_or(Err(ApiError::TooSlow));
-    if matches!(result, Err(ApiError::TooLarge | ApiError::Busy)) {
+    if matches!(result, Err(ApiError::TooLarge | ApiError::Busy | ApiError::UnsupportedCoding)) {
         let mut dropped = 0;
         let drain = async {
             while let Some(Ok(chunk)) = chunks.next().await {

@@ -129,6 +129,11 @@ impl Front {
             SOCKET_OF => return self.sockets.open(request, destination.path.rsplit('/').next()).await,
             _ => (),
         }
+        if let Some(known) = destination.parameters(request.method())
+            && let Err(error) = super::query::check(request.uri().query().unwrap_or_default(), known)
+        {
+            return error.response();
+        }
         let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
         let Ok(uri) = format!("{}{query}", destination.path).parse::<Uri>() else {
             return ApiError::NotFound.response();

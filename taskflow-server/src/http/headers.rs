@@ -20,4 +20,19 @@ pub(super) fn secure(headers: &mut HeaderMap) {
     for (name, value) in all {
         headers.entry(name).or_insert(value);
     }
+    keep_tag(headers);
+}
+
+/// Asks proxies to leave an answer with an entity tag as it is (RFC 9111 section 5.2.2.6): one that compresses it would
+/// have to weaken the tag (RFC 9110 section 8.8.1), and clients would get 412 for the version that they were shown.
+fn keep_tag(headers: &mut HeaderMap) {
+    if !headers.contains_key(header::ETAG) {
+        return;
+    }
+    let directives = headers.get(header::CACHE_CONTROL).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !directives.contains("no-transform")
+        && let Ok(value) = HeaderValue::from_str(&format!("{directives}, no-transform"))
+    {
+        headers.insert(header::CACHE_CONTROL, value);
+    }
 }

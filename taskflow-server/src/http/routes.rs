@@ -1,6 +1,8 @@
 use poem::http::Method;
 use serde_json::Value;
 
+use crate::api::SLASHED;
+
 /// Every path there is, with its methods: taken from the OpenAPI document, so that the two cannot disagree.
 #[derive(Debug)]
 pub(super) struct Routes(Vec<Route>);
@@ -10,6 +12,11 @@ struct Route {
     template: String,
     segments: Vec<Segment>,
     methods: Vec<Method>,
+    /// Whether the router beneath has a slash at its end.
+    slashed: bool,
+    /// The query parameters that each method knows. Outside of the API, and for methods that are not listed, any may come:
+    /// probes, mail gateways and browsers add their own to links.
+    parameters: Vec<(Method, Vec<String>)>,
 }
 
 #[derive(Debug)]
@@ -25,10 +32,12 @@ enum Segment {
 pub(super) struct Destination<'a> {
     /// The path with names in place of ids, as in the document.
     pub(super) template: &'a str,
-    /// The path as the router knows it: with a slash at the end exactly when the template has one.
+    /// The path as the router beneath knows it, some with a slash at the end.
     pub(super) path: String,
     /// What may be done there.
     methods: &'a [Method],
+    /// The query parameters of each method.
+    parameters: &'a [(Method, Vec<String>)],
 }
 
 /// Paths outside the document; these are only read.
@@ -64,7 +73,10 @@ impl Routes {
         let linked = LINKED_PAGES.map(|path| (path, vec![Method::GET, Method::POST]));
         let there = |path: &str| mailbox || !MAILBOX.contains(&path) && !MAILBOX_PAGES.contains(&path);
         let all = documented.chain(pages).chain(linked).filter(|(path, _)| there(path));
-        let mut routes: Vec<Route> = all.map(|(path, methods)| Route::new(path, methods)).collect();
+        let route = |(path, methods): (&str, Vec<Method>)| {
+            Route::new(path, methods, parameters(path, &document["paths"][path]))
+        };
+        let mut routes: Vec<Route> = all.map(route).collect();
         // A fixed segment wins over a name, `/api/tasks/trash` is no id, and so does a name that is fixed in part.
         routes.sort_by_key(|route| route.segments.iter().map(Segment::freedom).sum::<usize>());
         Self(routes)
@@ -74,22 +86,22 @@ impl Routes {
     pub(super) fn find(&self, path: &str) -> Option<Destination<'_>> {
         let segments = split(path)?;
         let route = self.0.iter().find(|route| route.fits(&segments))?;
-        let slash = if route.template.ends_with('/') && !segments.is_empty() { "/" } else { "" };
+        let slash = if route.slashed { "/" } else { "" };
         let beneath = route.segments.iter().zip(&segments).map(|(segment, text)| segment.beneath(text));
         let path = format!("/{}{slash}", beneath.collect::<Vec<_>>().join("/"));
-        Some(Destination { template: &route.template, path, methods: &route.methods })
+        Some(Destination { template: &route.template, path, methods: &route.methods, parameters: &route.parameters })
     }
 }
 
 impl Route {
-    fn new(template: &str, methods: Vec<Method>) -> Self {
+    fn new(template: &str, methods: Vec<Method>, parameters: Vec<(Method, Vec<String>)>) -> Self {
         let segment = |text: &str| match text.split_once('}') {
             Some((_, "")) => Segment::Any,
             Some((_, suffix)) => Segment::Suffixed(suffix.to_owned()),
             None => Segment::Fixed(text.to_owned()),
         };
         let segments = split(template).into_iter().flatten().map(segment).collect();
-        Self { template: template.to_owned(), segments, methods }
+        Self { template: template.to_owned(), segments, methods, slashed: SLASHED.contains(&template), parameters }
     }
 
     fn fits(&self, path: &[&str]) -> bool {
@@ -132,6 +144,11 @@ impl Destination<'_> {
         self.methods.contains(method) || (method == Method::HEAD && self.methods.contains(&Method::GET))
     }
 
+    /// The query parameters that `method` knows here; `None`: any may come.
+    pub(super) fn parameters(&self, method: &Method) -> Option<&[String]> {
+        self.parameters.iter().find(|(own, _)| own == method).map(|(_, names)| names.as_slice())
+    }
+
     /// The value of `Allow`.
     pub(super) fn allowed(&self) -> String {
         let all = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
@@ -139,6 +156,18 @@ impl Destination<'_> {
         names.push("OPTIONS");
         names.join(", ")
     }
+}
+
+/// The query parameters of the operations at a path of the API, by their methods.
+fn parameters(path: &str, item: &Value) -> Vec<(Method, Vec<String>)> {
+    let operations = item.as_object().into_iter().flatten().filter(|_| path.starts_with("/api/"));
+    let known = operations.filter_map(|(method, operation)| {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let in_query = parameters.filter(|parameter| parameter["in"] == "query");
+        let names = in_query.filter_map(|parameter| parameter["name"].as_str().map(str::to_owned));
+        Some((method.to_uppercase().parse().ok()?, names.collect()))
+    });
+    known.collect()
 }
 
 /// The segments between the slashes; one slash at the end does not count.
@@ -165,13 +194,13 @@ mod tests {
             ("/", "/", "/"),
             ("/docs/", "/docs", "/docs"),
             ("/health/", "/health", "/health"),
-            ("/api/tasks", "/api/tasks/", "/api/tasks/"),
-            ("/api/tasks/", "/api/tasks/", "/api/tasks/"),
-            ("/api/tasks/summary", "/api/tasks/summary/", "/api/tasks/summary/"),
+            ("/api/tasks", "/api/tasks/", "/api/tasks"),
+            ("/api/tasks/", "/api/tasks/", "/api/tasks"),
+            ("/api/tasks/summary", "/api/tasks/summary/", "/api/tasks/summary"),
             ("/api/tasks/trash/", "/api/tasks/trash", "/api/tasks/trash"),
             ("/api/tasks/7/", "/api/tasks/7", "/api/tasks/{id}"),
             ("/api/tasks/7/restore", "/api/tasks/7/restore", "/api/tasks/{id}/restore"),
-            ("/api/meetings/upcoming", "/api/meetings/upcoming/", "/api/meetings/upcoming/"),
+            ("/api/meetings/upcoming", "/api/meetings/upcoming/", "/api/meetings/upcoming"),
             ("/api/meetings/7", "/api/meetings/7", "/api/meetings/{id}"),
             ("/api/meetings/7.ics", "/api/meetings/7/ics", "/api/meetings/{id}.ics"),
             ("/api/meetings/.ics", "/api/meetings/.ics", "/api/meetings/{id}"),

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::front::Front;
 use crate::api::ApiError;
-use crate::auth::{Heeding, Passwords, Revoked, Tokens};
+use crate::auth::{Heeding, Passwords, Revoked, Successors, Tokens};
 use crate::config::{Config, PasswordPolicy, Registration};
 use crate::live::Live;
 use crate::wiring::{Samples, Service};
@@ -34,6 +34,7 @@ fn service(config: Config) -> Arc<Service> {
         store,
         clock,
         tokens: Tokens::new(&config.secret_key, &config.previous_keys, lifetime),
+        successors: Successors::new(&config.secret_key, &config.previous_keys),
         revoked,
         passwords: Passwords::new(PasswordPolicy::Basic, 2),
         samples: Samples::new(&config),

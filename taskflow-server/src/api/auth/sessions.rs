@@ -8,29 +8,29 @@ use crate::api::Val;
 /// How many sessions are listed at most.
 const MOST: usize = 100;
 
-/// Where somebody is signed in.
+/// A session: one sign-in on one device.
 #[derive(Debug, Object)]
 #[oai(rename = "Session", skip_serializing_if_is_none)]
 struct SessionBody {
-    /// Never changes.
+    /// Identifier; never changes.
     id: Val<SessionId>,
-    /// What they signed in with, in its own words (`User-Agent`).
+    /// The device, in its own words (`User-Agent`).
     device: Option<String>,
-    /// When they signed in.
+    /// When the session was opened.
     created_at: Val<Timestamp>,
-    /// When it was last refreshed.
+    /// When the session was last refreshed.
     used_at: Val<Timestamp>,
-    /// When it ends unless it is refreshed.
+    /// When the session ends unless it is refreshed.
     expires_at: Val<Timestamp>,
     /// Whether this request belongs to it.
     current: bool,
 }
 
-/// Where somebody is signed in.
+/// The open sessions of the account.
 #[derive(Debug, Object)]
 #[oai(rename = "Sessions")]
 pub(super) struct SessionsBody {
-    /// The one used last first.
+    /// The sessions, the most recently used first.
     items: Vec<SessionBody>,
 }
 

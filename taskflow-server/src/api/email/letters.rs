@@ -8,27 +8,27 @@ use taskflow_core::{App, EmailAddress, NewLetter, Title, WrittenLetter};
 use crate::api::wire::{TEXT, text, text_schema, with_pattern};
 use crate::api::{ApiError, Field, Findings, Required, Wire};
 
-/// A letter, and to whom.
+/// An email to send.
 #[derive(Debug, Object)]
 #[oai(rename = "NewLetter")]
 pub(super) struct LetterBody {
-    /// One address, or a list of them.
+    /// Recipients: one address, or a list.
     to: Required<Recipients>,
-    /// Its subject.
+    /// Subject.
     subject: Required<Title>,
-    /// What it says, as HTML; without `text_content` its text is made from this.
+    /// The body as HTML. Without `text_content`, its plain text is made from this.
     #[oai(nullable)]
     html_content: Field<Words>,
-    /// What it says, as plain text. One of the two must be there.
+    /// The body as plain text. One of the two bodies must be there.
     #[oai(nullable)]
     text_content: Field<Words>,
-    /// Who reads a copy.
+    /// Recipients of a copy: one address, or a list.
     #[oai(nullable)]
     cc: Field<Recipients>,
-    /// Who reads a copy without the others knowing.
+    /// Recipients of a copy whom nobody else sees: one address, or a list.
     #[oai(nullable)]
     bcc: Field<Recipients>,
-    /// Where answers go.
+    /// Address for answers.
     #[oai(nullable)]
     reply_to: Field<EmailAddress>,
 }

@@ -20,16 +20,16 @@ const MOST: usize = 1000;
 
 const MEDIA: [&str; 2] = ["application/json", "message/rfc822"];
 
-/// What came of what was brought.
+/// The outcome of the reports.
 #[derive(Debug, Object)]
 #[oai(rename = "BouncesTaken")]
 pub(super) struct TakenBody {
-    /// How many addresses get no mail any more because of it.
+    /// Number of addresses that were suppressed.
     #[oai(validator(minimum(value = "0")))]
     pub(super) suppressed: u32,
 }
 
-/// What came back about mail to one address.
+/// A delivery report about one address.
 #[derive(Debug, Object)]
 #[oai(rename = "Bounce")]
 struct BounceBody {
@@ -43,10 +43,10 @@ struct BounceBody {
     /// named; the address may be left out then.
     #[oai(nullable)]
     message_id: Field<MessageId>,
-    /// Whether mail could not be delivered, or was reported as unwanted.
+    /// Whether the mail could not be delivered, or was reported as unwanted.
     #[oai(rename = "type")]
     kind: Required<Kind>,
-    /// Whether it is for good; it is when left out. Where there is a `status`, that must say so as well.
+    /// Whether the failure is permanent; default `true`. Where there is a `status`, it must say so as well.
     #[oai(nullable)]
     permanent: Field<bool>,
     /// The status (RFC 3463) or the code of the relay's answer. Only what says that there is no such mailbox is for good:
@@ -54,7 +54,7 @@ struct BounceBody {
     /// `5.1.1 no such user`. It does not matter for a complaint.
     #[oai(nullable)]
     status: Field<Status>,
-    /// What the report said.
+    /// The text of the report.
     #[oai(nullable)]
     detail: Field<Detail>,
 }
@@ -139,7 +139,7 @@ fn required<T>(field: Field<T>) -> Required<T> {
         Field::Absent => Field::Absent,
         Field::Null => Field::Null,
         Field::Value(value) => Field::Value(value),
-        Field::Bad(message) => Field::Bad(message),
+        Field::Bad(misfit) => Field::Bad(misfit),
     }
 }
 

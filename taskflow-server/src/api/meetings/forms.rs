@@ -9,131 +9,131 @@ use taskflow_core::{
 use super::people::{Addresses, ParticipantBody, People, invitees};
 use crate::api::{ApiError, Field, Findings, Required, Val};
 
-/// A gathering of people at a time.
+/// A meeting.
 #[derive(Debug, Object)]
 #[oai(rename = "Meeting", skip_serializing_if_is_none)]
 pub(super) struct MeetingBody {
-    /// Never changes.
+    /// Identifier; never changes.
     id: Val<MeetingId>,
-    /// What it is called.
+    /// Title.
     title: Val<MeetingTitle>,
-    /// What it is about.
+    /// Description.
     description: Option<Val<Description>>,
     /// When it begins.
     meeting_date: Val<Timestamp>,
-    /// How long it takes.
+    /// Duration in minutes.
     duration_minutes: Val<DurationMinutes>,
-    /// Where people meet.
+    /// Place of the meeting.
     location: Option<Val<Location>>,
-    /// Where they meet on the web.
+    /// Web address of the meeting.
     meeting_url: Option<Val<MeetingUrl>>,
-    /// How they meet.
+    /// Whether people meet in person, online or both.
     meeting_type: Val<MeetingType>,
-    /// The zone it was agreed on in.
+    /// The time zone in which the meeting was agreed on.
     time_zone: Val<Zone>,
-    /// How many minutes before it begins those are reminded who have not chosen themselves.
+    /// Minutes before the start at which participants are reminded who have not chosen their own.
     reminder_minutes: Val<ReminderMinutes>,
-    /// How far it is: follows from the clock, unless it was cancelled or ended early.
+    /// Status; follows from the clock unless the meeting was cancelled or ended early.
     status: Val<MeetingStatus>,
-    /// `false` once it is cancelled: it is in no list then, unless cancelled ones are asked for.
+    /// `false` once the meeting is cancelled. Cancelled meetings are listed only on request.
     is_active: bool,
-    /// Who called it; absent once that account is gone.
+    /// The account that created it; absent when that account was deleted.
     created_by: Option<Val<UserId>>,
-    /// Who is in it.
+    /// The participants.
     participants: Vec<ParticipantBody>,
     /// Grows by one with each change that calendars take over (RFC 5546).
     #[oai(validator(minimum(value = "0")))]
     sequence: u32,
-    /// Grows by one with each change of the meeting, and not with answers to it.
+    /// Grows by one with each change of the meeting, but not with answers to it.
     #[oai(validator(minimum(value = "1")))]
     version: u64,
-    /// When it was called.
+    /// When it was created.
     created_at: Val<Timestamp>,
     /// When it last changed.
     updated_at: Val<Timestamp>,
 }
 
-/// One page of meetings.
+/// A page of meetings.
 #[derive(Debug, Object)]
 #[oai(rename = "MeetingPage")]
 pub(super) struct MeetingPageBody {
-    /// What is on it.
+    /// The meetings on this page.
     items: Vec<MeetingBody>,
-    /// How many all pages have together.
+    /// Number of items on all pages.
     #[oai(validator(minimum(value = "0")))]
     total: u64,
-    /// Which page it is, counted from 1.
+    /// Number of this page, counted from 1.
     #[oai(validator(minimum(value = "1")))]
     page: u32,
-    /// How many fit on a page.
+    /// Maximum number of items on a page.
     #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
     size: u32,
 }
 
-/// A new meeting.
+/// A meeting to create.
 #[derive(Debug, Object)]
 #[oai(rename = "NewMeeting")]
 pub(super) struct NewMeetingBody {
-    /// What it is called; one line.
+    /// Title, on one line.
     title: Required<MeetingTitle>,
-    /// What it is about.
+    /// Description.
     #[oai(nullable)]
     description: Field<Description>,
     /// When it begins; must lie ahead. Without an offset, as in `2030-03-29T09:00:00`, it is what the clock on the wall
     /// of `time_zone` shows then.
     meeting_date: Required<StartsAt>,
-    /// The zone it is agreed on in; my own when left out.
+    /// The time zone in which the meeting is agreed on; default: that of the account.
     #[oai(nullable)]
     time_zone: Field<Zone>,
-    /// How long it takes; an hour when left out.
+    /// Duration in minutes; default 60.
     #[oai(nullable)]
     duration_minutes: Field<DurationMinutes>,
-    /// Where people meet.
+    /// Place of the meeting.
     #[oai(nullable)]
     location: Field<Location>,
-    /// Where they meet on the web.
+    /// Web address of the meeting.
     #[oai(nullable)]
     meeting_url: Field<MeetingUrl>,
-    /// How they meet; `in_person` when left out.
+    /// Whether people meet in person, online or both; default `in_person`.
     #[oai(nullable)]
     meeting_type: Field<MeetingType>,
-    /// How many minutes before it begins to remind; 15 when left out.
+    /// Minutes before the start at which participants are reminded; default 15.
     #[oai(nullable)]
     reminder_minutes: Field<ReminderMinutes>,
-    /// Who else comes, by address alone.
+    /// Participants, by email address alone.
     #[oai(nullable)]
     participant_emails: Field<Addresses>,
-    /// Who else comes; whoever has no account here is invited as a guest.
+    /// Participants. A person without an account is invited as a guest.
     #[oai(nullable)]
     participants: Field<People>,
 }
 
-/// What shall be different; what is left out stays as it is.
+/// A change of a meeting. Members that are left out stay as they are.
 #[derive(Debug, Object)]
 #[oai(rename = "MeetingChange")]
 pub(super) struct ChangeBody {
     /// Another title.
     title: Field<MeetingTitle>,
-    /// Another description, or none.
+    /// Another description; `null` removes it.
     #[oai(nullable)]
     description: Field<Description>,
     /// Another start; must lie ahead.
     meeting_date: Field<StartsAt>,
-    /// Another zone; by itself it leaves the instant at which the meeting begins.
+    /// Another time zone. By itself it does not change the instant at which the meeting begins.
     time_zone: Field<Zone>,
-    /// Another length.
+    /// Another duration in minutes.
     duration_minutes: Field<DurationMinutes>,
-    /// Another place, or none.
+    /// Another place; `null` removes it.
     #[oai(nullable)]
     location: Field<Location>,
-    /// Another place on the web, or none.
+    /// Another web address; `null` removes it.
     #[oai(nullable)]
     meeting_url: Field<MeetingUrl>,
     /// Another way to meet.
     meeting_type: Field<MeetingType>,
-    /// Another reminder.
+    /// Another default reminder, in minutes before the start.
     reminder_minutes: Field<ReminderMinutes>,
-    /// `completed` ends it early, `cancelled` cancels it; all else follows from the clock.
+    /// `completed` ends the meeting early, `cancelled` cancels it. Other values follow from the clock.
     status: Field<MeetingStatus>,
 }
 

@@ -23,10 +23,10 @@ pub(in crate::api) struct ParticipantsApi;
 
 #[OpenApi(prefix_path = "/api/meetings/", tag = "Group::Meetings")]
 impl ParticipantsApi {
-    /// Invite more people
+    /// Invite participants
     ///
-    /// For the organizer: one person, or lists of them. Who is in the meeting stays as they are; who was removed or left
-    /// is invited again.
+    /// For the organizer: one person, or lists of people. Those who take part already stay as they are; those who were
+    /// removed or left are invited again.
     #[oai(path = "/:id/participants", method = "post", operation_id = "addParticipants")]
     async fn invite(
         &self,
@@ -50,7 +50,7 @@ impl ParticipantsApi {
         Repeated::new(settled(service, caller, id, expect, result).await?, |details| kept(details, 200))
     }
 
-    /// Give somebody another role
+    /// Change the role of a participant
     ///
     /// For the organizer.
     #[oai(path = "/:id/participants/:participant_id", method = "put", operation_id = "changeParticipant")]
@@ -70,9 +70,9 @@ impl ParticipantsApi {
         settled(service, caller, id, expect, result).await.map(|participant| Json(participant.into()))
     }
 
-    /// Take somebody off a meeting
+    /// Remove a participant
     ///
-    /// For the organizer, who cannot be taken off; or for the participant, who leaves.
+    /// For the organizer, who cannot be removed; or for the participant, who then leaves the meeting.
     #[oai(path = "/:id/participants/:participant_id", method = "delete", operation_id = "removeParticipant")]
     async fn remove(
         &self,
@@ -89,7 +89,7 @@ impl ParticipantsApi {
         settled(service, caller, id, expect, result).await.map(|()| Gone::Gone)
     }
 
-    /// Answer an invitation
+    /// Respond to an invitation
     ///
     /// An answer belongs to what was shown: with `version`, the answer is refused with 409 (`outdated`) when time or place
     /// have changed since that version; `current` holds the meeting as it is now.

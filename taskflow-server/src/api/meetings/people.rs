@@ -12,21 +12,21 @@ use taskflow_core::{
 use crate::api::wire::{text, words_schema};
 use crate::api::{ApiError, Field, Findings, Required, Val, Wire};
 
-/// Somebody in a meeting. Whether they have an account here is nobody's business.
+/// A participant of a meeting. It does not say whether the person has an account.
 #[derive(Debug, Object)]
 #[oai(rename = "Participant", skip_serializing_if_is_none)]
 pub(in crate::api) struct ParticipantBody {
-    /// Never changes.
+    /// Identifier; never changes.
     id: Val<ParticipantId>,
-    /// The address they were invited by.
+    /// The address that they were invited by.
     email: Val<EmailAddress>,
-    /// What to call them.
+    /// Name of the person.
     name: Option<Val<PersonName>>,
-    /// What they are in the meeting.
+    /// Their role in the meeting.
     role: Val<MeetingRole>,
-    /// What they answered.
+    /// Their answer.
     response_status: Val<MeetingResponse>,
-    /// What they added to it.
+    /// Comment on the answer.
     comment: Option<Val<Comment>>,
     /// When they answered; absent while an answer is awaited.
     responded_at: Option<Val<Timestamp>>,
@@ -40,16 +40,16 @@ pub(in crate::api) struct ParticipantBody {
     delivery_problem: Option<Val<DeliveryProblem>>,
 }
 
-/// Somebody to invite.
+/// A person to invite.
 #[derive(Debug, Object)]
 #[oai(rename = "Invitee")]
 struct InviteeBody {
-    /// Their address.
+    /// Email address.
     email: Required<NamedAddress>,
-    /// What to call them.
+    /// Name of the person.
     #[oai(nullable)]
     name: Field<PersonName>,
-    /// Whether they should come (`attendee`, also when left out) or may (`optional`).
+    /// Whether their attendance is required (`attendee`, the default) or optional (`optional`).
     #[oai(nullable)]
     role: Field<Role>,
     /// The language of mail and pages for a guest; the organizer's when left out.
@@ -60,17 +60,17 @@ struct InviteeBody {
     time_zone: Field<Zone>,
 }
 
-/// Whom to invite as well: one person, or lists of them.
+/// People to invite: one person, or lists of them.
 #[derive(Debug, Object)]
 #[oai(rename = "Invitees")]
 pub(super) struct InviteesBody {
-    /// The address of one person.
+    /// Email address of one person.
     #[oai(nullable)]
     email: Field<NamedAddress>,
-    /// What to call them.
+    /// Name of that person.
     #[oai(nullable)]
     name: Field<PersonName>,
-    /// Whether they should come (`attendee`, also when left out) or may (`optional`).
+    /// Whether the attendance of that person is required (`attendee`, the default) or optional (`optional`).
     #[oai(nullable)]
     role: Field<Role>,
     /// The language of mail and pages for a guest; the organizer's when left out.
@@ -79,7 +79,7 @@ pub(super) struct InviteesBody {
     /// The zone in which a guest reads times; the organizer's when left out.
     #[oai(nullable)]
     time_zone: Field<Zone>,
-    /// Several people, by address alone.
+    /// Several people, by email address alone.
     #[oai(nullable)]
     participant_emails: Field<Addresses>,
     /// Several people.
@@ -87,21 +87,21 @@ pub(super) struct InviteesBody {
     participants: Field<People>,
 }
 
-/// What somebody shall be in a meeting.
+/// Another role for a participant.
 #[derive(Debug, Object)]
 #[oai(rename = "RoleChange")]
 pub(super) struct RoleBody {
-    /// Whether they should come (`attendee`) or may (`optional`).
+    /// Whether their attendance is required (`attendee`) or optional (`optional`).
     role: Required<Role>,
 }
 
-/// What somebody answers to an invitation.
+/// A response to an invitation.
 #[derive(Debug, Object)]
-#[oai(rename = "Response")]
+#[oai(rename = "InvitationResponse")]
 pub(in crate::api) struct ResponseBody {
-    /// Whether they come.
+    /// Whether the participant comes.
     response: Required<Reply>,
-    /// What they add.
+    /// A comment for the organizer.
     #[oai(nullable)]
     comment: Field<Remark>,
     /// The version of the meeting that was shown. When time or place differ by now, the answer is refused with 409. Left

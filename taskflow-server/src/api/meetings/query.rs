@@ -6,14 +6,14 @@ use poem_openapi::registry::MetaSchema;
 use serde_json::{Value, json};
 use taskflow_core::{MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, TaskQuery, Timestamp};
 
-use crate::api::list::{PageNumber, PageSize, SearchText, Sort, page};
+use crate::api::list::{AnyOf, PageNumber, PageSize, SearchText, Sort, page};
 use crate::api::wire::{integer, integer_schema, integer_text};
 use crate::api::{ApiError, Field, Findings, Wire};
 
 /// The query parameters of a list of meetings.
 #[derive(Debug, Default)]
 pub(super) struct Filters {
-    pub(super) status: Field<MeetingStatus>,
+    pub(super) status: Field<AnyOf<MeetingStatus>>,
     pub(super) starts_before: Field<Timestamp>,
     pub(super) starts_after: Field<Timestamp>,
     pub(super) q: Field<SearchText>,
@@ -27,7 +27,7 @@ impl Filters {
         let mut findings = Findings::default();
         let query = MeetingQuery {
             page: page(&mut findings, self.page, self.size),
-            status: findings.optional("status", self.status),
+            status: findings.optional("status", self.status).unwrap_or_default().0,
             starts_before: findings.optional("starts_before", self.starts_before),
             starts_after: findings.optional("starts_after", self.starts_after),
             words: findings.optional("q", self.q).map(|SearchText(q)| TaskQuery::words(&q)).unwrap_or_default(),
@@ -52,7 +52,7 @@ impl Upcoming {
         let page = page(&mut findings, self.page, self.size);
         let Hours(hours) = findings.optional("hours_ahead", self.hours_ahead).unwrap_or_default();
         let query = MeetingQuery {
-            status: Some(MeetingStatus::Scheduled),
+            status: vec![MeetingStatus::Scheduled],
             starts_before: Some(now + Duration::from_hours(hours.into())),
             sort: vec![MeetingSort { by: MeetingSortKey::MeetingDate, descending: false }],
             page,
@@ -98,14 +98,15 @@ impl Wire for Hours {
 
 #[cfg(test)]
 mod tests {
+    use poem_openapi::types::ParseFromParameter;
+
     use super::*;
 
     #[test]
     fn the_hours_ahead_are_a_day_unless_told_and_a_week_at_most() {
         let now = Timestamp::from_micros(0);
         let ahead = |text: Option<&str>| {
-            let hours_ahead =
-                text.map_or(Field::Absent, |text| Hours::parse_text(text).map_or_else(Field::Bad, Field::Value));
+            let hours_ahead = Field::parse_from_parameters(text).expect("remembered");
             let query = Upcoming { hours_ahead, page: Field::Absent, size: Field::Absent }.read(now);
             query.ok()?.starts_before.map(|before| before.since(now).as_secs() / 3600)
         };

@@ -8,94 +8,108 @@ use poem_openapi::types::Type;
 use serde_json::{Value, json};
 use taskflow_core::{
     Comment, Delivery, DeliveryId, DeliveryState, EmailAddress, Notice, OwnReminders, Participant, ParticipantId,
-    Reminded, ReminderMinutes, Timestamp,
+    PersonName, Reminded, ReminderMinutes, Timestamp, search_key,
 };
 
 use super::people::Remark;
+use crate::api::deliveries::CountsBody;
 use crate::api::{ApiError, Field, Findings, Val, Wire};
 
-/// When I am reminded of a meeting.
+/// Own reminders of a meeting.
 #[derive(Debug, Object)]
 #[oai(rename = "MyReminders")]
 pub(super) struct MyRemindersBody {
-    /// How many minutes before it begins, ascending.
+    /// Minutes before the start, ascending.
     minutes: Vec<Val<ReminderMinutes>>,
 }
 
-/// When I want to be reminded of a meeting.
+/// Own reminders to set.
 #[derive(Debug, Object)]
 #[oai(rename = "MyRemindersChange")]
 pub(super) struct OwnBody {
-    /// How many minutes before it begins: up to five different numbers. None of them means no reminder, and `null` what
-    /// the meeting says.
+    /// Up to five different numbers of minutes before the start. An empty list means no reminder; `null` follows the
+    /// meeting.
     #[oai(nullable)]
     minutes: Field<Minutes, true>,
 }
 
-/// A reminder by hand.
+/// A reminder to send now.
 #[derive(Debug, Object)]
 #[oai(rename = "ReminderByHand")]
 pub(super) struct ByHandBody {
-    /// How many minutes before the meeting it says that it is.
+    /// Minutes until the meeting, as the reminder says them.
     #[oai(nullable)]
     reminder_minutes: Field<ReminderMinutes>,
-    /// What it adds.
+    /// A message to add.
     #[oai(nullable)]
     message: Field<Remark>,
 }
 
-/// What came of a reminder by hand.
+/// The result of a reminder sent by hand.
 #[derive(Debug, Object)]
 #[oai(rename = "Reminded")]
 pub(super) struct RemindedBody {
-    /// The same, for people.
+    /// The result in words.
     message: String,
-    /// How many people are in the meeting.
+    /// Number of participants.
     #[oai(validator(minimum(value = "0")))]
     total_participants: u64,
-    /// How many mails were taken into the outbox: whoever declined gets none.
+    /// Number of emails that were added to the outbox. Participants who declined get none.
     #[oai(validator(minimum(value = "0")))]
     emails_sent: u64,
 }
 
-/// Reminders as the ledger has them, the earliest due first.
+/// A page of the reminders of a meeting, the latest due first.
 #[derive(Debug, Object)]
 #[oai(rename = "ReminderLedger", skip_serializing_if_is_none)]
 pub(super) struct LedgerBody {
-    /// One page of them.
+    /// The reminders on this page.
     items: Vec<RowBody>,
-    /// The `cursor` of the next page, if there is one.
+    /// The `cursor` of the next page; absent at the end.
     next: Option<Val<DeliveryId>>,
+    /// How many reminders there are in each state under the other filters.
+    counts: CountsBody,
+}
+
+/// Selects reminders of a meeting.
+#[derive(Debug, Default)]
+pub(super) struct LedgerFilter {
+    pub(super) states: Vec<DeliveryState>,
+    pub(super) since: Option<Timestamp>,
+    /// Words to look for in address and name, as [`search_key`] has them.
+    pub(super) words: Vec<String>,
 }
 
 /// One reminder for one person.
 #[derive(Debug, Object)]
 #[oai(rename = "MeetingReminder", skip_serializing_if_is_none)]
 struct RowBody {
-    /// Never changes; the Message-ID of its mail carries it.
+    /// Identifier; the `Message-ID` of its mail contains it.
     id: Val<DeliveryId>,
-    /// Whose it is.
+    /// The participant who is reminded.
     participant_id: Option<Val<ParticipantId>>,
-    /// The address they were invited by.
+    /// The address that they were invited by.
     email: Option<Val<EmailAddress>>,
-    /// How many minutes before the meeting; absent: the organizer sent it by hand.
+    /// The name that they were invited by.
+    name: Option<Val<PersonName>>,
+    /// Minutes before the meeting; absent when the organizer sent it by hand.
     minutes: Option<Val<ReminderMinutes>>,
-    /// When it was decided.
+    /// When it was planned.
     planned_at: Val<Timestamp>,
     /// When it should leave.
     due_at: Val<Timestamp>,
     /// When it is tried next.
     next_at: Val<Timestamp>,
-    /// When the relay took it.
+    /// When the relay accepted it.
     sent_at: Option<Val<Timestamp>>,
-    /// Where it is on its way.
+    /// Its state.
     state: Val<DeliveryState>,
     /// How often the relay was offered it and answered.
     #[oai(validator(minimum(value = "0")))]
     attempts: u32,
-    /// What went wrong last.
+    /// The last error.
     last_error: Option<String>,
-    /// What the relay answered when it took the mail.
+    /// What the relay answered when it accepted the mail.
     reply: Option<String>,
     /// Why it was planned, or why it was cancelled or expired.
     reason: String,
@@ -127,35 +141,54 @@ impl ByHandBody {
 }
 
 impl LedgerBody {
-    /// The page of `size` rows that follows the row `cursor`.
+    /// The page of `size` rows that follows the row `cursor` among those that `filter` selects. `rows` come with the
+    /// earliest due first.
     pub(super) fn new(
         rows: Vec<Delivery>,
         participants: &[Participant],
+        filter: &LedgerFilter,
         cursor: Option<DeliveryId>,
         size: usize,
     ) -> Self {
-        let people: HashMap<_, _> = participants.iter().map(|one| (one.id, &one.email)).collect();
-        let mut rows = rows.into_iter().peekable();
-        if let Some(cursor) = cursor {
-            rows.by_ref().find(|row| row.id == cursor);
+        let people: HashMap<_, _> = participants.iter().map(|one| (one.id, one)).collect();
+        let rows = rows.into_iter().rev().filter(|row| filter.since.is_none_or(|since| row.planned_at >= since));
+        let rows: Vec<_> =
+            rows.map(|row| RowBody::new(row, &people)).filter(|row| row.mentions(&filter.words)).collect();
+        let mut counts = HashMap::new();
+        for row in &rows {
+            *counts.entry(row.state.0).or_insert(0) += 1;
         }
-        let items: Vec<RowBody> = rows.by_ref().take(size).map(|row| RowBody::new(row, &people)).collect();
+        let mut rows = rows.into_iter().skip_while(|row| cursor.is_some_and(|cursor| row.id.0 != cursor));
+        if cursor.is_some() {
+            rows.next();
+        }
+        let asked = |row: &RowBody| filter.states.is_empty() || filter.states.contains(&row.state.0);
+        let mut rows = rows.filter(asked).peekable();
+        let items: Vec<RowBody> = rows.by_ref().take(size).collect();
         let next = items.last().map(|last| Val(last.id.0)).filter(|_| rows.peek().is_some());
-        Self { items, next }
+        Self { items, next, counts: CountsBody::from(&counts) }
     }
 }
 
 impl RowBody {
-    fn new(row: Delivery, people: &HashMap<ParticipantId, &EmailAddress>) -> Self {
+    fn mentions(&self, words: &[String]) -> bool {
+        let email = self.email.as_ref().map(|Val(email)| email.as_str());
+        let name = self.name.as_ref().map(|Val(name)| name.as_str());
+        let text = search_key(&[email, name].map(Option::unwrap_or_default).join("\n"));
+        words.iter().all(|word| text.contains(word.as_str()))
+    }
+
+    fn new(row: Delivery, people: &HashMap<ParticipantId, &Participant>) -> Self {
         let (participant, minutes) = match row.notice {
             Ok(Notice::MeetingReminder { participant, minutes, .. }) => (Some(participant), minutes),
             Ok(_) | Err(_) => (None, None),
         };
-        let email = participant.and_then(|id| people.get(&id)).map(|email| Val((*email).clone()));
+        let whose = participant.and_then(|id| people.get(&id));
         Self {
             id: Val(row.id),
             participant_id: participant.map(Val),
-            email,
+            email: whose.map(|one| Val(one.email.clone())),
+            name: whose.and_then(|one| one.name.clone()).map(Val),
             minutes: minutes.and_then(|minutes| ReminderMinutes::new(minutes).ok()).map(Val),
             planned_at: Val(row.planned_at),
             due_at: Val(row.due_at),

@@ -7,11 +7,11 @@ use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::types::ToJSON;
-use taskflow_core::{Answered, DeliveryId, MeetingId, Reminded};
+use taskflow_core::{Answered, DeliveryId, DeliveryState, MeetingId, Reminded, TaskQuery, Timestamp};
 
-use super::reminders::{ByHandBody, LedgerBody, MyRemindersBody, OwnBody, RemindedBody};
+use super::reminders::{ByHandBody, LedgerBody, LedgerFilter, MyRemindersBody, OwnBody, RemindedBody};
 use crate::api::body::{Body, MaybeBody};
-use crate::api::list::PageSize;
+use crate::api::list::{AnyOf, PageSize, SearchText};
 use crate::api::once::{Kept, Once, Repeated};
 use crate::api::{ApiError, Field, Findings, Group, Val};
 use crate::auth::Caller;
@@ -21,9 +21,9 @@ pub(in crate::api) struct RemindersApi;
 
 #[OpenApi(prefix_path = "/api/meetings/", tag = "Group::Meetings")]
 impl RemindersApi {
-    /// Remind everybody now
+    /// Remind all participants now
     ///
-    /// For the organizer: a mail to all who did not decline. The body may be left out.
+    /// For the organizer. Sends a reminder to all who did not decline. The body may be left out.
     #[oai(path = "/:id/reminder", method = "post", operation_id = "remindNow")]
     async fn remind(
         &self,
@@ -45,30 +45,43 @@ impl RemindersApi {
         Repeated::new(answered, kept)
     }
 
-    /// The ledger of a meeting's reminders
+    /// List the reminders of a meeting
     ///
-    /// When and why each was planned, when it is due, and what became of it. All of them for the organizer, one's own for
-    /// anybody else.
+    /// The ledger, the latest due first: when and why each reminder was planned, when it is due, and what became of it. The
+    /// organizer sees all of them, a participant their own.
     #[oai(path = "/:id/reminders", method = "get", operation_id = "listMeetingReminders")]
     async fn ledger(
         &self,
         caller: Caller,
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<MeetingId>>,
+        /// Only in these states.
+        state: Query<Field<AnyOf<DeliveryState>>>,
+        /// Only reminders planned at or after this time.
+        since: Query<Field<Timestamp>>,
+        /// Only with all these words in address or name, without regard to case and accents.
+        q: Query<Field<SearchText>>,
         /// The page after this reminder: `next` of the page before.
         cursor: Query<Field<DeliveryId>>,
         /// Reminders on a page; 50 when left out.
         size: Query<Field<PageSize>>,
     ) -> Result<Json<LedgerBody>, ApiError> {
         let mut findings = Findings::default();
+        let filter = LedgerFilter {
+            states: findings.optional("state", state.0).unwrap_or_default().0,
+            since: findings.optional("since", since.0),
+            words: findings.optional("q", q.0).map(|SearchText(text)| TaskQuery::words(&text)).unwrap_or_default(),
+        };
         let cursor = findings.optional("cursor", cursor.0);
         let size = findings.optional("size", size.0).unwrap_or_default();
         findings.finish(Some(()))?;
         let (rows, participants) = service.app.meeting_ledger(caller.actor(), id.0.0).await?;
-        Ok(Json(LedgerBody::new(rows, &participants, cursor, size.count())))
+        Ok(Json(LedgerBody::new(rows, &participants, &filter, cursor, size.count())))
     }
 
-    /// When I am reminded of a meeting
+    /// Get own reminders of a meeting
+    ///
+    /// Returns how many minutes before the meeting the signed-in account is reminded.
     #[oai(path = "/:id/reminders/me", method = "get", operation_id = "getMyReminders")]
     async fn my_reminders(
         &self,
@@ -79,7 +92,9 @@ impl RemindersApi {
         Ok(Json(service.app.own_reminders(caller.actor(), id.0.0).await?.into()))
     }
 
-    /// Choose when I am reminded of a meeting
+    /// Set own reminders of a meeting
+    ///
+    /// Changes only the reminders of the signed-in account.
     #[oai(path = "/:id/reminders/me", method = "put", operation_id = "setMyReminders")]
     async fn set_my_reminders(
         &self,

@@ -11,33 +11,34 @@ use crate::api::once::Kept;
 use crate::api::wire::words_schema;
 use crate::api::{ApiError, Field, Findings, Problem, Required, Wire};
 
-/// Many changes at once.
+/// Changes of many tasks.
 #[derive(Debug, Object)]
 #[oai(rename = "TaskBulk")]
 pub(super) struct BulkBody {
-    /// `true`: nothing is done unless all of them can be; `false`, or left out: each that can be done is done.
+    /// `true`: nothing is done unless all operations can be. `false`, the default: each operation that can be done is
+    /// done.
     #[oai(nullable)]
     atomic: Field<bool>,
-    /// Up to 100 changes, each task at most once.
+    /// Up to 100 operations, each task at most once.
     operations: Required<Operations>,
 }
 
-/// What came of each change, in their order.
+/// The results of all operations, in their order.
 #[derive(Debug, Object)]
 #[oai(rename = "TaskBulkResults")]
 pub(super) struct ResultsBody {
-    /// One for each operation.
+    /// One result for each operation.
     results: Vec<ResultBody>,
 }
 
-/// What came of one change.
+/// The result of one operation.
 #[derive(Debug, Object)]
 #[oai(rename = "TaskBulkResult", skip_serializing_if_is_none)]
 struct ResultBody {
-    /// The status it would have had alone: 201 made, 200 changed, 204 deleted, or why not.
+    /// The status that it would have had alone: 201 created, 200 changed, 204 deleted, or a refusal.
     #[oai(validator(minimum(value = "200"), maximum(value = "599")))]
     status: u16,
-    /// The task as it is now, if it was made or changed.
+    /// The task as it is now, if it was created or changed.
     task: Option<TaskBody>,
     /// Why it was not done.
     problem: Option<Problem>,

@@ -1,5 +1,6 @@
 //! Tasks as JSON.
 
+use chrono::NaiveDate;
 use poem_openapi::Object;
 use taskflow_core::{
     Description, NewTask, Page, ReminderMinutes, Task, TaskChange, TaskId, TaskPriority, TaskStatus, TaskSummary,
@@ -8,117 +9,125 @@ use taskflow_core::{
 
 use crate::api::{ApiError, Field, Findings, Required, Val};
 
-/// A to-do of one person.
+/// A task of one person.
 #[derive(Debug, Object)]
 #[oai(rename = "Task", skip_serializing_if_is_none)]
 pub(super) struct TaskBody {
-    /// Never changes.
+    /// Identifier; never changes.
     id: Val<TaskId>,
-    /// Whose it is.
+    /// The owner.
     user_id: Val<UserId>,
-    /// What is to do.
+    /// Title.
     title: Val<Title>,
-    /// More about it.
+    /// Description.
     description: Option<Val<Description>>,
-    /// How far it is.
+    /// Status.
     status: Val<TaskStatus>,
-    /// How urgent it is.
+    /// Priority.
     priority: Val<TaskPriority>,
-    /// When it should be done.
+    /// The day on which it is due, in the time zone of its owner: until the end of that day.
+    due_on: Option<Val<NaiveDate>>,
+    /// When it is due; absent with `due_on`.
     due_at: Option<Val<Timestamp>>,
-    /// How many minutes before `due_at` to remind.
+    /// Minutes before it is due at which the owner is reminded. A day is due at its end.
     reminder_minutes: Option<Val<ReminderMinutes>>,
-    /// When it was done.
+    /// When it was completed.
     completed_at: Option<Val<Timestamp>>,
-    /// When it went to the trash.
+    /// When it was moved to the trash.
     deleted_at: Option<Val<Timestamp>>,
-    /// Grows by one with each change.
+    /// Version; grows by one with each change.
     #[oai(validator(minimum(value = "1")))]
     version: u64,
-    /// When it was made.
+    /// When it was created.
     created_at: Val<Timestamp>,
     /// When it last changed.
     updated_at: Val<Timestamp>,
 }
 
-/// One page of tasks.
+/// A page of tasks.
 #[derive(Debug, Object)]
 #[oai(rename = "TaskPage")]
 pub(super) struct TaskPageBody {
-    /// What is on it.
+    /// The tasks on this page.
     items: Vec<TaskBody>,
-    /// How many all pages have together.
+    /// Number of items on all pages.
     #[oai(validator(minimum(value = "0")))]
     total: u64,
-    /// Which page it is, counted from 1.
+    /// Number of this page, counted from 1.
     #[oai(validator(minimum(value = "1")))]
     page: u32,
-    /// How many fit on a page.
+    /// Maximum number of items on a page.
     #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
     size: u32,
 }
 
-/// How many tasks there are.
+/// Numbers of tasks by status.
 #[derive(Debug, Object)]
 #[oai(rename = "TaskSummary")]
 pub(super) struct SummaryBody {
-    /// All of them.
+    /// All tasks outside the trash.
     #[oai(validator(minimum(value = "0")))]
     total: u64,
-    /// Not begun.
+    /// Tasks that have not been started.
     #[oai(validator(minimum(value = "0")))]
     pending: u64,
-    /// Begun.
+    /// Tasks in progress.
     #[oai(validator(minimum(value = "0")))]
     in_progress: u64,
-    /// Done.
+    /// Completed tasks.
     #[oai(validator(minimum(value = "0")))]
     completed: u64,
-    /// Open although due.
+    /// Open tasks whose due time has passed.
     #[oai(validator(minimum(value = "0")))]
     overdue: u64,
 }
 
-/// A new task.
+/// A task to create.
 #[derive(Debug, Object)]
 #[oai(rename = "NewTask")]
 pub(super) struct NewTaskBody {
-    /// What is to do; one line.
+    /// Title, on one line.
     title: Required<Title>,
-    /// More about it.
+    /// Description.
     #[oai(nullable)]
     description: Field<Description>,
-    /// How far it is; `pending` when left out.
+    /// Status; default `pending`.
     #[oai(nullable)]
     status: Field<TaskStatus>,
-    /// How urgent it is; `medium` when left out.
+    /// Priority; default `medium`.
     #[oai(nullable)]
     priority: Field<TaskPriority>,
-    /// When it should be done, with an offset.
+    /// The day on which it is due, in my time zone: until the end of that day. Not together with `due_at`.
+    #[oai(nullable)]
+    due_on: Field<NaiveDate>,
+    /// When it is due, with an offset.
     #[oai(nullable)]
     due_at: Field<Timestamp>,
-    /// How many minutes before `due_at` to remind; needs it.
+    /// Minutes before it is due at which I am reminded; needs `due_at` or `due_on`. A day is due at its end.
     #[oai(nullable)]
     reminder_minutes: Field<ReminderMinutes>,
 }
 
-/// What shall be different; what is left out stays as it is.
+/// A change of a task. Members that are left out stay as they are.
 #[derive(Debug, Object)]
 #[oai(rename = "TaskChange")]
 pub(super) struct ChangeBody {
     /// Another title.
     title: Field<Title>,
-    /// Another description, or none.
+    /// Another description; `null` removes it.
     #[oai(nullable)]
     description: Field<Description>,
     /// Another status.
     status: Field<TaskStatus>,
     /// Another priority.
     priority: Field<TaskPriority>,
-    /// Another due time, or none; without one the reminder goes as well.
+    /// Another due day, or none. It takes the place of a due time.
+    #[oai(nullable)]
+    due_on: Field<NaiveDate>,
+    /// Another due time, or none. It takes the place of a due day; without either the reminder goes as well.
     #[oai(nullable)]
     due_at: Field<Timestamp>,
-    /// Another reminder, or none.
+    /// Another reminder, in minutes before it is due; `null` removes it.
     #[oai(nullable)]
     reminder_minutes: Field<ReminderMinutes>,
 }
@@ -130,9 +139,10 @@ impl NewTaskBody {
         let description = findings.optional("description", self.description);
         let status = findings.optional("status", self.status).unwrap_or_default();
         let priority = findings.optional("priority", self.priority).unwrap_or_default();
+        let due_on = findings.optional("due_on", self.due_on);
         let due_at = findings.optional("due_at", self.due_at);
         let reminder_minutes = findings.optional("reminder_minutes", self.reminder_minutes);
-        let new = title.map(|title| NewTask { title, description, status, priority, due_at, reminder_minutes });
+        let new = title.map(|title| NewTask { title, description, status, priority, due_on, due_at, reminder_minutes });
         findings.finish(new)
     }
 }
@@ -145,6 +155,7 @@ impl ChangeBody {
             description: findings.clearable("description", self.description),
             status: findings.kept("status", self.status),
             priority: findings.kept("priority", self.priority),
+            due_on: findings.clearable("due_on", self.due_on),
             due_at: findings.clearable("due_at", self.due_at),
             reminder_minutes: findings.clearable("reminder_minutes", self.reminder_minutes),
         };
@@ -161,7 +172,8 @@ impl From<Task> for TaskBody {
             description: task.description.map(Val),
             status: Val(task.status),
             priority: Val(task.priority),
-            due_at: task.due_at.map(Val),
+            due_on: task.due_on.map(Val),
+            due_at: task.due_at.filter(|_| task.due_on.is_none()).map(Val),
             reminder_minutes: task.reminder_minutes.map(Val),
             completed_at: task.completed_at.map(Val),
             deleted_at: task.deleted_at.map(Val),

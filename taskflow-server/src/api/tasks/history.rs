@@ -7,25 +7,25 @@ use taskflow_core::{Event, EventId, EventKind, Timestamp, UserId};
 use crate::api::Val;
 use crate::api::wire::Differences;
 
-/// What happened, newest first.
+/// A page of the history, newest first.
 #[derive(Debug, Object)]
 #[oai(rename = "TaskHistory", skip_serializing_if_is_none)]
 pub(super) struct HistoryBody {
-    /// One page of it.
+    /// The items on this page.
     items: Vec<EventBody>,
-    /// The `cursor` of the next page, if there is one.
+    /// The `cursor` of the next page; absent at the end.
     next: Option<Val<EventId>>,
 }
 
-/// Something that happened.
+/// An entry of the history.
 #[derive(Debug, Object)]
 #[oai(rename = "TaskEvent", skip_serializing_if_is_none)]
 struct EventBody {
-    /// Never changes.
+    /// Identifier; never changes.
     id: Val<EventId>,
-    /// When.
+    /// When it happened.
     at: Val<Timestamp>,
-    /// Who did it; absent: the service itself.
+    /// The account that did it; absent: the service itself.
     actor: Option<Val<UserId>>,
     /// What happened.
     kind: Val<EventKind>,

@@ -2,14 +2,14 @@
 
 use taskflow_core::{TaskPriority, TaskQuery, TaskSort, TaskStatus, Timestamp};
 
-use crate::api::list::{PageNumber, PageSize, SearchText, Sort, page};
+use crate::api::list::{AnyOf, PageNumber, PageSize, SearchText, Sort, page};
 use crate::api::{ApiError, Field, Findings};
 
 /// The query parameters of a list of tasks.
 #[derive(Debug, Default)]
 pub(super) struct Filters {
-    pub(super) status: Field<TaskStatus>,
-    pub(super) priority: Field<TaskPriority>,
+    pub(super) status: Field<AnyOf<TaskStatus>>,
+    pub(super) priority: Field<AnyOf<TaskPriority>>,
     pub(super) due_before: Field<Timestamp>,
     pub(super) due_after: Field<Timestamp>,
     pub(super) overdue: Field<bool>,
@@ -26,10 +26,11 @@ impl Filters {
         let query = TaskQuery {
             trash,
             page: page(&mut findings, self.page, self.size),
-            status: findings.optional("status", self.status),
-            priority: findings.optional("priority", self.priority),
+            status: findings.optional("status", self.status).unwrap_or_default().0,
+            priority: findings.optional("priority", self.priority).unwrap_or_default().0,
             due_before: findings.optional("due_before", self.due_before),
             due_after: findings.optional("due_after", self.due_after),
+            whole_day: None,
             overdue: findings.optional("overdue", self.overdue),
             words: findings.optional("q", self.q).map(|SearchText(q)| TaskQuery::words(&q)).unwrap_or_default(),
             sort: findings.optional("sort", self.sort).map(|Sort(sort)| sort).unwrap_or_default(),
@@ -40,13 +41,15 @@ impl Filters {
 
 #[cfg(test)]
 mod tests {
+    use poem_openapi::types::ParseFromParameter;
+
     use super::*;
 
     #[test]
     fn every_parameter_that_does_not_fit_is_named() {
         let filters = Filters {
-            status: Field::Bad("must be something else".to_owned()),
-            page: Field::Bad("must be a whole number".to_owned()),
+            status: ParseFromParameter::parse_from_parameter("x").expect("remembered"),
+            page: ParseFromParameter::parse_from_parameter("x").expect("remembered"),
             ..Filters::default()
         };
         let Err(ApiError::Invalid(errors)) = filters.read(false) else { panic!("refused") };

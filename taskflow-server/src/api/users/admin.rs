@@ -6,7 +6,7 @@ use poem::web::Data;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
-use taskflow_core::{StandingChange, TaskQuery, User, UserId, fold};
+use taskflow_core::{StandingChange, TaskQuery, User, UserId, search_key};
 
 use super::{UserBody, answer};
 use crate::api::answer::Found;
@@ -23,29 +23,29 @@ const SEARCHED: usize = 10_000;
 /// Accounts that are read at once.
 const READ: u32 = 500;
 
-/// Accounts, oldest first.
+/// A page of accounts, oldest first.
 #[derive(Debug, Object)]
 #[oai(rename = "UserList", skip_serializing_if_is_none)]
 struct UserListBody {
-    /// One page of them.
+    /// The items on this page.
     items: Vec<UserBody>,
-    /// The `cursor` of the next page, if there is one; a search may go on although it found less than asked for.
+    /// The `cursor` of the next page; absent at the end. A search may find fewer than `size` although more follow.
     next: Option<Val<UserId>>,
 }
 
-/// What shall be different about the standing of an account.
+/// A change of the status of an account.
 #[derive(Debug, Object)]
 #[oai(rename = "StandingChange")]
 struct StandingBody {
-    /// `false` locks the account and ends its sessions, `true` unlocks it.
+    /// `false` locks the account and ends its sessions; `true` unlocks it.
     is_active: Field<bool>,
-    /// Whether it may run the service.
+    /// Whether the account has the rights of an administrator.
     is_admin: Field<bool>,
 }
 
 #[OpenApi(prefix_path = "/api/users", tag = "Group::Accounts")]
 impl AdminUsersApi {
-    /// All accounts
+    /// List accounts
     ///
     /// For administrators, oldest first.
     #[oai(path = "/", method = "get", operation_id = "listUsers")]
@@ -69,9 +69,10 @@ impl AdminUsersApi {
         Ok(Json(found(service, &words, cursor, size.count()).await?))
     }
 
-    /// Lock an account, or make it an administrator
+    /// Change the status of an account
     ///
-    /// For administrators.
+    /// For administrators: locks or unlocks an account, or gives and takes the rights of an administrator. Takes a JSON
+    /// Merge Patch (RFC 7396).
     #[oai(path = "/:id", method = "patch", operation_id = "changeStanding")]
     async fn change(
         &self,
@@ -123,6 +124,6 @@ async fn found(
 }
 
 fn fits(user: &User, words: &[String]) -> bool {
-    let text = fold(&format!("{}\n{}", user.username, user.email));
+    let text = search_key(&format!("{}\n{}", user.username, user.email));
     words.iter().all(|word| text.contains(word.as_str()))
 }
