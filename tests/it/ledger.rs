@@ -42,9 +42,18 @@ async fn the_ledger_is_read_by_pages_and_by_kind_state_and_recipient() {
         }
     }
     assert_eq!(seen.len(), 3);
-    assert!(seen.is_sorted(), "oldest first");
+    assert!(seen.is_sorted_by(|a, b| a > b), "newest first");
     let (_, bobs) = ada.get("/api/deliveries/?recipient=Bob@Example.org").await;
     assert_eq!((items(&bobs).len(), &items(&bobs)[0]["kind"]), (1, &json!("welcome")));
+    assert_eq!((&items(&bobs)[0]["email"], &items(&bobs)[0]["name"]), (&json!("bob@example.org"), &json!("bob")));
+    let (_, open) = ada.get("/api/deliveries?state=scheduled,claimed&kind=welcome,task_due").await;
+    let (_, repeated) = ada.get("/api/deliveries?state=scheduled&state=claimed&kind=task_due").await;
+    assert_eq!((items(&open).len(), items(&repeated).len()), (1, 1), "{open} {repeated}");
+    assert_eq!((&items(&open)[0]["subject"], &open["counts"]["scheduled"]), (&json!("Far"), &json!(1)));
+    let (_, found) = ada.get("/api/deliveries?q=far%20ADA").await;
+    assert_eq!((items(&found).len(), found.get("counts")), (1, None), "{found}");
+    let (_, later) = ada.get("/api/deliveries?since=2098-01-01T00:00:00Z").await;
+    assert_eq!((items(&later).len(), &later["counts"]["delivered"]), (0, &json!(0)), "{later}");
     let scheduled = first(&ada, "state=scheduled&kind=task_due").await;
     assert_eq!(scheduled["due_at"], "2098-12-31T23:55:00.000000Z");
     let (status, problem) = ada.get("/api/deliveries?kind=x&state=x&recipient=x&cursor=x&size=0").await;

@@ -148,7 +148,7 @@ async fn everybody_has_their_own_reminders_and_the_ledger_tells_of_each() {
     let scheduled = |email: &str, minutes| (format!("{email}@example.org"), minutes, "scheduled".to_owned());
     let all = rows(&ada).await;
     assert_eq!(of(&all), [scheduled("ada", 15), scheduled("bob", 15), scheduled("bob", 60), scheduled("guest", 15)]);
-    assert_eq!(all[0]["due_at"], "2098-12-31T23:00:00.000000Z");
+    assert_eq!(all[3]["due_at"], "2098-12-31T23:00:00.000000Z", "the latest due first");
     assert!(
         all.iter()
             .all(|row| row["planned_at"].is_string() && row["reason"].is_string() && row.get("sent_at").is_none())

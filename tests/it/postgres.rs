@@ -14,6 +14,8 @@ mod feeds;
 mod hostile;
 #[path = "inbound.rs"]
 mod inbound;
+#[path = "interface.rs"]
+mod interface;
 #[path = "invitations.rs"]
 mod invitations;
 #[path = "jobs.rs"]

@@ -136,6 +136,8 @@ async fn told_by_the_api(admin: &Person<'_>, ledger: &[LedgerRow], failed: &[Fai
         }
     }
     assert_eq!(told.len(), ledger.len());
+    // Newest first.
+    told.reverse();
     let text = |value: &Value| value.as_str().map(str::to_owned);
     for (told, row) in told.iter().zip(ledger) {
         let seen = (text(&told["id"]), text(&told["state"]), told["attempts"].as_i64());

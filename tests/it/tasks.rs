@@ -330,7 +330,7 @@ async fn a_change_is_made_only_to_the_version_that_was_seen() {
         assert_eq!((status, &after["version"]), (StatusCode::OK, &json!(version + 1)), "{tags}");
     }
     for method in [Method::PUT, Method::PATCH, Method::DELETE] {
-        for tags in ["\"1\"", "W/\"4\"", "\"x\", \"3\"", "\"04\"", ""] {
+        for tags in ["\"1\"", "W/\"3\"", "\"x\", \"3\"", "\"04\"", ""] {
             let (status, problem) = change(method.clone(), &path, tags.as_bytes(), json!({ "title": "late" })).await;
             assert_eq!(status, StatusCode::PRECONDITION_FAILED, "{method} {tags}");
             assert_eq!(problem["current"], ada.get(&path).await.1);
