@@ -431,7 +431,7 @@ mod tests {
         assert_eq!((on, at), (Some(day), true));
         let (on, at, timed) = apply(&due, None, Some(Some(later())));
         assert_eq!((on, at), (None, true));
-        assert_eq!(apply(&timed, Some(None), None).1, true, "there was no day to clear");
+        assert!(apply(&timed, Some(None), None).1, "there was no day to clear");
         assert_eq!((apply(&due, Some(None), None).0, apply(&due, Some(None), None).1), (None, false));
         assert_eq!((apply(&due, None, Some(None)).0, apply(&due, None, Some(None)).1), (None, false));
         assert_eq!(apply(&due, None, None).2, due);

@@ -102,12 +102,7 @@ impl Found {
             ("message", "delivery-status" | "global-delivery-status") => keep_first(&mut self.status, part),
             ("message", "feedback-report") => keep_first(&mut self.feedback, part),
             ("message", "rfc822" | "rfc822-headers" | "global" | "global-headers") | ("text", "rfc822-headers") => {
-                if self.original.is_none() {
-                    // Its headers only: parsing a mail inside a mail is what must not happen.
-                    let headers = octets(part).unwrap_or_default();
-                    let headers = &headers[..headers.len().min(LONGEST_HEADERS)];
-                    self.original = Some(Block::read(&String::from_utf8_lossy(headers)));
-                }
+                self.original.get_or_insert_with(|| headers_of(part));
             }
             ("multipart", _) => {
                 let Some((deeper, boundary)) = deeper.checked_sub(1).zip(kind.attribute("boundary")) else { return };
@@ -134,6 +129,12 @@ impl Found {
         let delivery = named.or_else(|| answered(message))?;
         Some(ReturnedMail { delivery, to: original.and_then(recipient) })
     }
+}
+
+/// The headers of a returned mail, and nothing else: parsing a mail inside a mail is what must not happen.
+fn headers_of(part: &[u8]) -> Block {
+    let octets = octets(part).unwrap_or_default();
+    Block::read(&String::from_utf8_lossy(&octets[..octets.len().min(LONGEST_HEADERS)]))
 }
 
 fn keep_first(place: &mut Option<String>, part: &[u8]) {

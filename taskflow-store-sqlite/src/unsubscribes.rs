@@ -36,7 +36,7 @@ pub(crate) async fn unsubscribed(
     let keys = serde_json::to_string(&keys).map_err(|error| StoreError::Internal(error.into()))?;
     let rows: Vec<(String, String)> =
         sqlx::query_as(UNSUBSCRIBED).bind(keys).fetch_all(pool).await.map_err(store_error)?;
-    Ok(rows.into_iter().map(|(key, kind)| Ok((key, TABLE.value("kind", &kind)?))).collect::<Result<_, StoreError>>()?)
+    rows.into_iter().map(|(key, kind)| Ok((key, TABLE.value("kind", &kind)?))).collect()
 }
 
 const UNSUBSCRIBED: &str = "

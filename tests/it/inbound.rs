@@ -81,11 +81,11 @@ async fn the_answer_of_a_calendar_is_recorded_when_it_counts() {
     assert_eq!(answered().await, (json!("accepted"), Some(json!("on my way, late"))));
     let (_, taken) = bring(&server, "text/calendar; method=REPLY", reply(&uid, GUEST, "DECLINED", 0)).await;
     assert_eq!(taken["result"], "recorded");
-    // The meeting moves: an answer to what it was before no longer counts.
+    // The meeting moves: everybody is asked again, and an answer to what it was before no longer counts.
     let moved = json!({ "meeting_date": "2099-02-01T00:00:00Z" });
     assert_eq!(ada.call(Method::PATCH, &path, Some(moved)).await.0, StatusCode::OK);
     ignored("text/calendar", reply(&uid, GUEST, "ACCEPTED", 0)).await;
-    assert_eq!(answered().await.0, json!("declined"));
+    assert_eq!(answered().await.0, json!("pending"));
 }
 
 #[tokio::test]

@@ -130,8 +130,7 @@ impl App {
         let sort = vec![TaskSort { by: TaskSortKey::CreatedAt, descending: false }];
         for trash in [false, true] {
             let mut number = 1;
-            loop {
-                let Ok(page) = PageRequest::new(number, PageRequest::MAX_SIZE) else { break };
+            while let Ok(page) = PageRequest::new(number, PageRequest::MAX_SIZE) {
                 let query =
                     TaskQuery { trash, whole_day: Some(true), sort: sort.clone(), page, ..TaskQuery::default() };
                 let found = self.store.tasks(owner, &query, self.clock.now()).await?;

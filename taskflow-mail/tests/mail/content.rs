@@ -30,6 +30,7 @@ fn task_due(title: &str) -> Topic {
         status: TaskStatus::Pending,
         priority: TaskPriority::High,
         due_at: Some(due_at),
+        due_on: None,
         reminder_minutes: None,
         completed_at: None,
         deleted_at: None,

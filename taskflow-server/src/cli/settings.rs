@@ -60,7 +60,7 @@ impl Shown {
         let row = [name.to_owned(), value.clone(), from.to_string()];
         // Of a secret that is not set, people read in parentheses what becomes of it.
         let is_secret = Setting::named(name).is_some_and(|setting| setting.secret);
-        let value = Some(value).filter(|value| !value.is_empty() && !(is_secret && value != "***"));
+        let value = Some(value).filter(|value| !value.is_empty() && (!is_secret || value == "***"));
         Self { name, value, origin, line, row }
     }
 }

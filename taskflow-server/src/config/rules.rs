@@ -150,7 +150,7 @@ fn mailbox(r: &mut Reader, debug: bool, relay: bool, serve: bool) -> bool {
         let right = "set SMTP_SERVER, or MAILBOX=true to show mail at /mailbox instead of sending it";
         match asked {
             Some(false) => {
-                r.problem("MAILBOX", "is false and SMTP_SERVER is missing, so mail has nowhere to go", right)
+                r.problem("MAILBOX", "is false and SMTP_SERVER is missing, so mail has nowhere to go", right);
             }
             None if !debug && !r.has("MAILBOX") => {
                 r.problem("SMTP_SERVER", "is missing: production needs a relay to send mail", right);

@@ -20,7 +20,7 @@ fn passes<T: std::fmt::Debug>(result: Result<T, StoreError>) -> u32 {
     let error = result.expect_err("an error that passes");
     let StoreError::Unavailable(source) = &error else { panic!("{error:?}") };
     let database = source.downcast_ref::<sqlx::Error>().and_then(|error| error.as_database_error());
-    let code = database.and_then(|error| error.code()).unwrap_or_else(|| panic!("{error:?}"));
+    let code = database.and_then(sqlx::error::DatabaseError::code).unwrap_or_else(|| panic!("{error:?}"));
     code.parse::<u32>().expect("a number") & 0xff
 }
 

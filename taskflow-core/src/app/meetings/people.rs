@@ -264,7 +264,7 @@ impl App {
             match merged.or(place) {
                 Some(place) => {
                     after.participants[place] =
-                        after.participants[place].invite_again(invitee, user_id.or(after.participants[place].user_id))
+                        after.participants[place].invite_again(invitee, user_id.or(after.participants[place].user_id));
                 }
                 None => {
                     let id = ParticipantId::from_uuid(self.ids.next(now));

@@ -101,7 +101,7 @@ fn rendered(page: &LinkedTask, now: Timestamp, word: Word, words: &PageWords<'_>
         is_late => task.is_overdue(now),
         status => say(&format!("status.{}", task.status.as_str()))?,
         priority => say(&format!("priority.{}", task.priority.as_str()))?,
-        description => task.description.as_ref().map(|text| text.as_str()),
+        description => task.description.as_ref().map(taskflow_core::Description::as_str),
         snoozed => snoozed.map(|when| words.say("page.task.snoozed", &[("when", &when)])).transpose()?,
         is_done,
         hint,

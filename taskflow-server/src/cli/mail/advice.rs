@@ -83,7 +83,7 @@ mod tests {
 
     fn hint(error: MailError) -> String {
         let server = "smtp.example.org".to_owned();
-        advice(&error, &Smtp { server, port: 587, security: SmtpSecurity::StartTls, login: None })
+        advice(&error, &Smtp { server, port: 587, security: SmtpSecurity::StartTls, login: None, hello: None })
     }
 
     #[test]
