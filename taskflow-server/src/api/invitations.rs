@@ -47,7 +47,7 @@ impl InvitationPages {
         token: Path<String>,
         JsonOrForm(body): JsonOrForm<ResponseBody>,
     ) -> Outcome {
-        let comment = body.comment();
+        let (answer, comment) = (body.response(), body.comment());
         let result = recorded(service, &token.0, body).await;
         let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if media.to_ascii_lowercase().starts_with("application/json") {
@@ -56,13 +56,14 @@ impl InvitationPages {
         }
         Outcome::Page(match result {
             Ok(Err(outdated)) => {
-                let word = Word::Outdated { was: outdated.was.as_ref(), comment: comment.as_ref() };
+                let word = Word::Outdated { was: outdated.was.as_ref(), response: answer, comment: comment.as_ref() };
                 with_word(service, headers, &token.0, word).await
             }
             Ok(Ok(_)) => with_word(service, headers, &token.0, Word::Saved).await,
             Err(ApiError::Invalid(errors)) => with_word(service, headers, &token.0, Word::Refused(&errors)).await,
             Err(ApiError::Conflict) => {
-                with_word(service, headers, &token.0, Word::Outdated { was: None, comment: None }).await
+                let word = Word::Outdated { was: None, response: answer, comment: comment.as_ref() };
+                with_word(service, headers, &token.0, word).await
             }
             Err(ApiError::NotFound) => shown(service, headers, &token.0).await,
             Err(error) => Page::error(headers, &error),

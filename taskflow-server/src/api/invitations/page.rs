@@ -30,6 +30,8 @@ pub(super) enum Word<'a> {
     Outdated {
         /// What was shown.
         was: Option<&'a MeetingFacts>,
+        /// What was answered.
+        response: Option<MeetingResponse>,
         /// What was to be added to the answer.
         comment: Option<&'a Comment>,
     },
@@ -64,7 +66,7 @@ fn rendered(
         MeetingStatus::Scheduled | MeetingStatus::InProgress => (Some(say("page.answer.you_organize")?), false),
     };
     let form = if asks && !is_off { Some(form(page, word, words)?) } else { None };
-    let chosen = page.chosen.filter(|_| form.is_some() && !matches!(word, Word::Saved));
+    let chosen = chosen(page, word).filter(|_| form.is_some());
     let heading = match chosen.and_then(key_of) {
         Some(key) => words.say(&format!("page.answer.you_{key}"), &[("title", title)])?,
         None => title.to_owned(),
@@ -73,6 +75,9 @@ fn rendered(
         Ok::<_, RenderError>(context! { tone, role, title => say(title)?, text => say(text)? })
     };
     let note = match word {
+        Word::None if page.was.is_some() && form.is_some() => {
+            Some(note("bad", "status", "page.changed", "page.answer.newer")?)
+        }
         Word::None => None,
         Word::Saved => Some(note("good", "status", "page.saved", "page.answer.recorded")?),
         Word::Refused(_) => Some(note("bad", "alert", "page.not_saved", "page.answer.not_recorded")?),
@@ -121,9 +126,18 @@ fn rendered(
     words.render("meeting", &heading, &values)
 }
 
+/// The answer that only has to be confirmed.
+fn chosen(page: &LinkedMeeting, word: Word<'_>) -> Option<MeetingResponse> {
+    match word {
+        Word::Saved => None,
+        Word::Outdated { response, .. } => response.or(page.chosen),
+        Word::None | Word::Refused(_) => page.chosen,
+    }
+}
+
 /// The buttons: with a choice one of them is the primary one, which only has to be confirmed.
 fn form(page: &LinkedMeeting, word: Word<'_>, words: &PageWords<'_>) -> Result<Value, RenderError> {
-    let chosen = page.chosen.filter(|_| !matches!(word, Word::Saved));
+    let chosen = chosen(page, word);
     let answered = page.participant.response != MeetingResponse::Pending;
     let mut buttons = Vec::new();
     for (response, key) in ANSWERS {
@@ -283,11 +297,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_page_that_is_outdated_says_what_was_and_what_is_and_keeps_the_comment() {
-        let page = LinkedMeeting { chosen: Some(MeetingResponse::Declined), ..page() };
+        let page = page();
         let facts = page.meeting.facts();
         let was = MeetingFacts { location: Some("Room <1>".to_owned()), ..facts };
         let comment = "see you".parse().expect("a comment");
-        let page = text(&page, BEFORE, Word::Outdated { was: Some(&was), comment: Some(&comment) }).await;
+        let page = text(
+            &page,
+            BEFORE,
+            Word::Outdated { was: Some(&was), response: Some(MeetingResponse::Declined), comment: Some(&comment) },
+        )
+        .await;
         assert!(page.contains("<del>Room &lt;1&gt;</del>") && page.contains("see you</textarea>"), "{page}");
         assert!(page.contains("role=\"alert\"") && page.contains("Confirm: decline"));
     }

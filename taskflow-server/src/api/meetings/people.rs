@@ -213,6 +213,14 @@ impl RoleBody {
 }
 
 impl ResponseBody {
+    /// The answer as it was sent, if it is one.
+    pub(in crate::api) fn response(&self) -> Option<MeetingResponse> {
+        match &self.response {
+            Field::Value(Reply(response)) => Some(*response),
+            Field::Absent | Field::Null | Field::Bad(_) => None,
+        }
+    }
+
     /// The comment as it was sent, if it can be one.
     pub(in crate::api) fn comment(&self) -> Option<Comment> {
         match &self.comment {
