@@ -96,7 +96,7 @@ pub(super) fn expected(deeds: &[Deed], until: Timestamp) -> BTreeMap<Reminder, T
 }
 
 /// What a meeting that is like this from `since` on asks for, and when it would leave: in its minute, or at once when
-/// that has passed, as long as the meeting has not begun.
+/// that has passed, as long as the meeting has not begun. Of several that have passed, only the nearest leaves.
 fn asked(meeting: MeetingId, state: &State, since: Timestamp) -> Vec<(Reminder, Timestamp)> {
     if state.cancelled || state.ended || state.starts_at <= since {
         return Vec::new();
@@ -107,10 +107,13 @@ fn asked(meeting: MeetingId, state: &State, since: Timestamp) -> Vec<(Reminder, 
             Some(own) => own.iter().copied().collect(),
             None => [state.minutes].into(),
         };
-        for minutes in minutes {
-            let due_at = state.starts_at - Duration::from_secs(u64::from(minutes) * 60);
-            let reminder = Reminder { meeting, starts_at: state.starts_at, who: who.clone(), minutes };
-            all.push((reminder, due_at.max(since)));
+        let due_at = |minutes: u32| state.starts_at - Duration::from_secs(u64::from(minutes) * 60);
+        for &chosen in &minutes {
+            let at = due_at(chosen).max(since);
+            if !minutes.range(..chosen).any(|&nearer| due_at(nearer) <= at) {
+                let (starts_at, who) = (state.starts_at, who.clone());
+                all.push((Reminder { meeting, starts_at, who, minutes: chosen }, at));
+            }
         }
     }
     all
