@@ -139,12 +139,14 @@ fn no_name_can_add_a_header_or_a_reader() {
 
 #[tokio::test]
 async fn an_address_that_needs_smtputf8_is_no_address_here() {
-    for address in ["\u{e9}va@reader.example", "eva@r\u{e9}ader.example", "\u{5d0}@reader.example"] {
+    for address in ["\u{e9}va@reader.example", "\u{5d0}@reader.example"] {
         assert!(address.parse::<EmailAddress>().unwrap_err().to_string().contains("ASCII"), "{address}");
     }
     let rig = Rig::plain().await;
     let mut mail = mail(1);
-    mail.to.address = "eva@xn--rader-bsa.example".parse().unwrap();
+    // A domain has a form in ASCII (RFC 5890), which needs no extension of the relay.
+    mail.to.address = "eva@r\u{e9}ader.example".parse().unwrap();
+    assert_eq!(mail.to.address.as_str(), "eva@xn--rader-bsa.example");
     rig.mailer.send(&mail).await.unwrap();
     assert_eq!(rig.server.mails().len(), 1);
     mail.headers.unsubscribe_url = Some("ftp://x.example".to_owned());

@@ -187,6 +187,7 @@ fn all_problems_are_named_at_once_in_the_order_of_the_settings() {
         ("SMTP_PASSWORD", "hunter2"),
         ("SMTP_USE_TLS", "ssl"),
         ("SMTP_FROM_EMAIL", "nobody"),
+        ("SMTP_HELLO", "a b"),
         ("SMTP_CONNECTIONS", "0"),
         ("EMAIL_TIMEOUT", "1d"),
         ("EMAIL_RATE_PER_SECOND", "-1"),
@@ -410,6 +411,7 @@ fn every_setting_has_a_shown_value_when_all_are_set() {
     let all = [
         ("SMTP_USERNAME", "u"),
         ("SMTP_PASSWORD", "p"),
+        ("SMTP_HELLO", "mail.example.org"),
         ("ALLOWED_ORIGINS", "https://a.example"),
         ("SECRET_KEY_PREVIOUS", KEY),
         ("INBOUND_SECRET", KEY),
