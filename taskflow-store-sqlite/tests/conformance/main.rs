@@ -79,7 +79,12 @@ fn statements() -> Vec<Statement> {
 /// The suite, and what a host does before and after.
 async fn run_everything() {
     for case in conformance::cases() {
-        (case.run)(File::open().await).await;
+        let file = File::open().await;
+        let own = Arc::clone(&file);
+        (case.run)(file).await;
+        if case.name.starts_with("tasks::") || case.name.starts_with("meetings::") {
+            own.fold_anew().await;
+        }
     }
     let file = File::open().await;
     assert!(file.store.migrations_status().await.expect("a list").iter().all(|migration| migration.applied));
@@ -102,6 +107,19 @@ impl File {
         let path = path.to_str().expect("a path in UTF-8");
         let store = SqliteStore::open(path, SqliteOptions::default()).await.expect("a store");
         Arc::new(Self { store, folder })
+    }
+
+    /// Stores texts for searches as an earlier release did, and migrates.
+    async fn fold_anew(&self) {
+        let mut conn = self.connection().await;
+        for statement in [
+            "UPDATE taskflow_tasks SET search_text = 'cafe\u{301}'",
+            "UPDATE taskflow_meetings SET search_text = 'cafe\u{301}'",
+            "UPDATE taskflow_search_refolds SET after = ''",
+        ] {
+            sqlx::query(statement).execute(&mut conn).await.expect(statement);
+        }
+        self.store.migrate().await.expect("migrated");
     }
 
     /// A connection that is none of the store's.
