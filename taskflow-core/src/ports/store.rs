@@ -134,7 +134,7 @@ pub trait Store: Send + Sync {
     async fn unsubscribed(&self, addresses: &[EmailAddress]) -> Result<HashSet<(String, NoticeKind)>, StoreError>;
 
     /// Up to `limit` meetings, those created last first, in which somebody has a participant of their own beside a guest of
-    /// this address who [stands for themselves](crate::Participant::merged_into), and at least one of the two is in it.
+    /// this address who stands for themselves, and at least one of the two is in it.
     async fn meetings_with_two(
         &self,
         email: &EmailAddress,
