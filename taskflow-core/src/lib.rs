@@ -108,7 +108,7 @@ pub use meeting::{
 };
 pub use memory::MemoryStore;
 pub use node::{Heartbeat, Node, NodeId, Share};
-pub use notice::{Notice, NoticeKind, Priority, ProblemArea, WrittenLetter};
+pub use notice::{MOST_TOGETHER, Notice, NoticeKind, Priority, ProblemArea, WrittenLetter};
 pub use page::{MeetingQuery, MeetingSort, MeetingSortKey, Page, PageRequest, TaskQuery, TaskSort, TaskSortKey};
 pub use preferences::{LocalMinute, Preferences, PreferencesChange, QuietHours, Weekdays};
 pub use reminder::{

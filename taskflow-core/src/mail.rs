@@ -107,6 +107,8 @@ pub enum Topic {
         task: Task,
         /// When it is due.
         due_at: Timestamp,
+        /// More tasks that are due soon, by time; reminded of in the same minute.
+        others: Vec<Task>,
     },
     /// Please come.
     MeetingInvite(Box<Invitation>),
@@ -155,7 +157,8 @@ impl Topic {
     #[must_use]
     pub fn tasks(&self) -> Vec<&Task> {
         match self {
-            Self::TaskDue { task, .. } | Self::TaskStatus { task, .. } => vec![task],
+            Self::TaskDue { task, others, .. } => std::iter::once(task).chain(others).collect(),
+            Self::TaskStatus { task, .. } => vec![task],
             Self::TaskReminder(digest) | Self::DailySummary(digest) => digest.tasks(),
             _ => Vec::new(),
         }

@@ -214,6 +214,9 @@ pub struct WrittenLetter {
     pub reply_to: Option<String>,
 }
 
+/// Most deliveries that are one mail together.
+pub const MOST_TOGETHER: usize = 50;
+
 /// The kind of a [`Notice`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -424,6 +427,12 @@ impl NoticeKind {
     #[must_use]
     pub fn is_recurring(self) -> bool {
         matches!(self, Self::TaskDue | Self::MeetingReminder | Self::TaskReminder | Self::DailySummary)
+    }
+
+    /// Whether several that are due in one minute are one mail to their reader, of up to [`MOST_TOGETHER`].
+    #[must_use]
+    pub fn is_gathered(self) -> bool {
+        self == Self::TaskDue
     }
 
     /// Whether it waits for the end of its reader's quiet hours.

@@ -133,6 +133,13 @@ impl Outbox for PgStore {
         Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
     }
 
+    async fn open_with_keys(&self, prefixes: &[String]) -> Result<Vec<Delivery>, StoreError> {
+        let ends: Vec<String> = prefixes.iter().map(|prefix| behind(prefix)).collect();
+        let query = || sqlx::query_as(OPEN_WITH_KEYS).bind(prefixes.to_vec()).bind(ends.clone());
+        let rows: Vec<DeliveryRow> = self.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+        Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
+    }
+
     async fn deliveries(
         &self,
         query: &DeliveryQuery,
@@ -232,6 +239,19 @@ const WITH_KEY: &str = "
     WHERE dedupe_key >= $1 AND dedupe_key < $2
     ORDER BY dedupe_key
     LIMIT $3";
+
+/// A range of keys for each prefix, read in the order of the index.
+const OPEN_WITH_KEYS: &str = "
+    SELECT d.id, d.dedupe_key, d.kind, d.notice::text AS notice, d.recipient_user, d.recipient_address, d.state,
+        d.planned_at, d.due_at, d.next_at, d.attempts, d.first_claimed_at, d.settled_at, d.cancel_requested,
+        d.last_error, d.reply, d.reason
+    FROM unnest($1::text[], $2::text[]) AS r (prefix, behind)
+    CROSS JOIN LATERAL (
+        SELECT *
+        FROM taskflow.deliveries AS l
+        WHERE l.dedupe_key >= r.prefix AND l.dedupe_key < r.behind AND l.state IN ('scheduled', 'claimed')
+        ORDER BY l.dedupe_key
+        LIMIT 100) AS d";
 
 #[cfg(test)]
 mod tests {

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use sqlx::SqliteConnection;
 use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, DeliveryQuery, HeldLease, Outbox, Settled};
 use taskflow_core::{
-    BadRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, Priority, Settlement, StoreError,
-    Timestamp,
+    BadRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, MOST_TOGETHER, Priority,
+    Settlement, StoreError, Timestamp,
 };
 
 use crate::deliveries::{self, DeliveryRow};
@@ -46,6 +46,7 @@ impl Outbox for SqliteStore {
         let claim = Claim {
             kinds: serde_json::to_string(&kinds).map_err(|error| StoreError::Internal(error.into()))?,
             now: request.now.as_micros(),
+            minute_ends: request.minute_ends().as_micros(),
             lease: request.lease,
             lease_for: micros(request.lease_for),
             limit: request.limit as usize,
@@ -136,6 +137,13 @@ impl Outbox for SqliteStore {
         Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
     }
 
+    async fn open_with_keys(&self, prefixes: &[String]) -> Result<Vec<Delivery>, StoreError> {
+        let prefixes = serde_json::to_string(prefixes).map_err(|error| StoreError::Internal(error.into()))?;
+        let rows: Vec<DeliveryRow> =
+            sqlx::query_as(OPEN_WITH_KEYS).bind(prefixes).fetch_all(&self.reader()?).await.map_err(store_error)?;
+        Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
+    }
+
     async fn deliveries(
         &self,
         query: &DeliveryQuery,
@@ -162,6 +170,7 @@ impl Outbox for SqliteStore {
 struct Claim {
     kinds: String,
     now: i64,
+    minute_ends: i64,
     lease: LeaseToken,
     lease_for: i64,
     limit: usize,
@@ -177,11 +186,33 @@ impl Claim {
                 claimed.extend(in_order(scheduled, |delivery| (delivery.next_at, delivery.id)));
             }
         }
+        let followers = self.follow(conn, &claimed).await?;
         if claimed.len() < self.limit {
             let lapsed = self.take(conn, CLAIM_LAPSED, None, claimed.len()).await?;
             claimed.extend(in_order(lapsed, |delivery| delivery.id));
         }
+        claimed.extend(in_order(followers, |delivery| (delivery.next_at, delivery.id)));
         Ok(claimed.into_iter().map(|delivery| Claimed { delivery, lease: self.lease }).collect())
+    }
+
+    /// What is claimed together with the first of its kind.
+    async fn follow(&self, conn: &mut SqliteConnection, claimed: &[Delivery]) -> Result<Vec<Delivery>, StoreError> {
+        let leaders: Vec<_> = claimed.iter().filter(|one| one.kind.is_gathered()).map(|one| one.id).collect();
+        if leaders.is_empty() {
+            return Ok(Vec::new());
+        }
+        let leaders = serde_json::to_string(&leaders).map_err(|error| StoreError::Internal(error.into()))?;
+        let rows: Vec<DeliveryRow> = sqlx::query_as(CLAIM_FOLLOWERS)
+            .bind(self.lease.to_string())
+            .bind(self.lease_for)
+            .bind(self.now)
+            .bind(leaders)
+            .bind(self.minute_ends)
+            .bind(MOST_TOGETHER as i64 - 1)
+            .fetch_all(conn)
+            .await
+            .map_err(store_error)?;
+        Ok(rows.into_iter().filter_map(readable).collect())
     }
 
     async fn take(
@@ -242,12 +273,46 @@ const CLAIM_SCHEDULED: &str = "
         lease_until = CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) + ?2,
         first_claimed_at = coalesce(first_claimed_at, ?3)
     WHERE rowid IN (
-        SELECT rowid
-        FROM taskflow_deliveries
-        WHERE state = 'scheduled' AND priority = ?6 AND next_at <= ?3
-            AND kind IN (SELECT value FROM json_each(?4))
-        ORDER BY next_at, id
+        SELECT l.rowid
+        FROM taskflow_deliveries AS l
+        WHERE l.state = 'scheduled' AND l.priority = ?6 AND l.next_at <= ?3
+            AND l.kind IN (SELECT value FROM json_each(?4))
+            AND (l.kind <> 'task_due' OR NOT EXISTS (
+                SELECT 1
+                FROM taskflow_deliveries AS o
+                WHERE o.recipient_user = l.recipient_user AND o.kind = 'task_due' AND o.state = 'scheduled'
+                    AND o.next_at <= l.next_at AND (o.next_at, o.id) < (l.next_at, l.id)
+                    AND CASE WHEN l.attempts = 0 AND l.last_error IS NULL
+                        THEN o.attempts = 0 AND o.last_error IS NULL
+                        ELSE o.attempts = l.attempts AND (o.attempts > 0 OR o.last_error IS NOT NULL)
+                            AND o.next_at = l.next_at END))
+        ORDER BY l.next_at, l.id
         LIMIT ?5)
+    RETURNING id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
+        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason";
+
+/// What is claimed together with what was just claimed.
+const CLAIM_FOLLOWERS: &str = "
+    UPDATE taskflow_deliveries
+    SET state = 'claimed',
+        lease = ?1,
+        lease_until = CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) + ?2,
+        first_claimed_at = coalesce(first_claimed_at, ?3)
+    WHERE rowid IN (
+        SELECT f.rowid
+        FROM json_each(?4) AS j
+        CROSS JOIN taskflow_deliveries AS l ON l.id = j.value
+        CROSS JOIN taskflow_deliveries AS f ON f.rowid IN (
+            SELECT o.rowid
+            FROM taskflow_deliveries AS o
+            WHERE o.recipient_user = l.recipient_user AND o.kind = 'task_due' AND o.state = 'scheduled'
+                AND o.next_at < ?5
+                AND CASE WHEN l.attempts = 0 AND l.last_error IS NULL
+                    THEN o.attempts = 0 AND o.last_error IS NULL
+                    ELSE o.attempts = l.attempts AND (o.attempts > 0 OR o.last_error IS NOT NULL)
+                            AND o.next_at = l.next_at END
+            ORDER BY o.next_at, o.id
+            LIMIT ?6))
     RETURNING id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
         attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason";
 
@@ -319,3 +384,16 @@ const DELIVERIES_WITH_KEY: &str = "
     WHERE dedupe_key >= ?1 AND dedupe_key < ?2
     ORDER BY dedupe_key
     LIMIT ?3";
+
+/// A range of keys for each prefix. The plus keeps the state from choosing the index, which would go through all that is open.
+const OPEN_WITH_KEYS: &str = "
+    SELECT d.id, d.dedupe_key, d.kind, d.notice, d.recipient_user, d.recipient_address, d.state, d.planned_at, d.due_at,
+        d.next_at, d.attempts, d.first_claimed_at, d.settled_at, d.cancel_requested, d.last_error, d.reply, d.reason
+    FROM json_each(?1) AS j
+    CROSS JOIN taskflow_deliveries AS d ON d.rowid IN (
+        SELECT l.rowid
+        FROM taskflow_deliveries AS l
+        WHERE l.dedupe_key >= j.value AND l.dedupe_key < j.value || char(1114111)
+            AND +l.state IN ('scheduled', 'claimed')
+        ORDER BY l.dedupe_key
+        LIMIT 100)";

@@ -3,6 +3,7 @@
 mod claim;
 mod letter;
 mod nudge;
+mod order;
 mod sender;
 
 use std::sync::PoisonError;

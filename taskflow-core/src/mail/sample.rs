@@ -42,7 +42,7 @@ impl Topic {
             NoticeKind::TaskDue => {
                 let due_at = now + Duration::from_mins(15);
                 let task = Task { due_at: Some(due_at), ..task("Water the plants", TaskPriority::Medium, now, 1)? };
-                Self::TaskDue { task, due_at }
+                Self::TaskDue { task, due_at, others: Vec::new() }
             }
             NoticeKind::MeetingInvite => Self::MeetingInvite(invitation()?),
             NoticeKind::MeetingChange => {

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -7,8 +7,8 @@ use super::{Lease, MemoryStore, State};
 use crate::error::StoreError;
 use crate::ports::{Backlog, ClaimRequest, Claimed, DeliveryQuery, HeldLease, Outbox, Settled};
 use crate::{
-    DedupeKey, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, NoticeKind, Outcome, Priority,
-    Recipient, Settlement, Timestamp,
+    DedupeKey, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, MOST_TOGETHER, NoticeKind,
+    Outcome, Priority, Recipient, Settlement, Timestamp, UserId,
 };
 
 impl State {
@@ -22,6 +22,22 @@ impl State {
         };
         let known = |id: &DeliveryId| kinds.contains(&self.deliveries[id].delivery.kind);
         Priority::ALL.into_iter().flat_map(of).filter(known).collect()
+    }
+
+    /// Of those that are claimed together only the first.
+    fn without_followers(&self, due: Vec<DeliveryId>) -> Vec<DeliveryId> {
+        let mut seen = HashSet::new();
+        let first = |id: &DeliveryId| together(&self.deliveries[id].delivery).is_none_or(|one| seen.insert(one));
+        due.into_iter().filter(first).collect()
+    }
+
+    /// What is claimed together with one that was scheduled until now.
+    fn followers(&self, leader: &Delivery, until: Timestamp) -> Vec<DeliveryId> {
+        let Some(group) = together(leader) else { return Vec::new() };
+        let rows = self.scheduled.iter().map(|(_, _, id)| &self.deliveries[id].delivery);
+        let theirs =
+            rows.filter(|one| one.id != leader.id && together(one).as_ref() == Some(&group) && one.next_at < until);
+        theirs.map(|one| one.id).take(MOST_TOGETHER - 1).collect()
     }
 
     /// Claims whose holder has not come back in time.
@@ -106,9 +122,19 @@ impl Outbox for MemoryStore {
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         let at = self.started.elapsed();
         let mut state = self.state();
-        let mut ids = state.due(request.now, &request.kinds);
+        let due = state.due(request.now, &request.kinds);
+        let mut ids = state.without_followers(due);
+        let scheduled: HashSet<_> = ids.iter().copied().collect();
         ids.extend(state.lapsed(at, &request.kinds));
         ids.truncate(request.limit as usize);
+        let leaders: Vec<_> = ids.iter().filter(|id| scheduled.contains(id)).collect();
+        let followers = leaders.iter().flat_map(|id| {
+            let leader = &state.deliveries[id].delivery;
+            state.followers(leader, request.minute_ends())
+        });
+        let mut followers: Vec<_> = followers.collect();
+        followers.sort_by_key(|id| (state.deliveries[id].delivery.next_at, *id));
+        ids.extend(followers);
         let mut claim = |id: DeliveryId| {
             let row = state.deliveries.get_mut(&id)?;
             let delivery = &mut row.delivery;
@@ -220,6 +246,14 @@ fn matches(query: &DeliveryQuery, delivery: &Delivery) -> bool {
         && (query.states.is_empty() || query.states.contains(&delivery.state))
         && query.from.is_none_or(|from| delivery.id >= from)
         && query.recipients.as_ref().is_none_or(|them| them.iter().any(|one| is_same(one, &delivery.recipient)))
+}
+
+/// What deliveries have in common that are claimed together: their reader, and what has failed before.
+fn together(delivery: &Delivery) -> Option<(UserId, Option<(Timestamp, u32)>)> {
+    let Recipient::User(user) = delivery.recipient else { return None };
+    let has_failed = delivery.attempts > 0 || delivery.last_error.is_some();
+    let failed = has_failed.then_some((delivery.next_at, delivery.attempts));
+    delivery.kind.is_gathered().then_some((user, failed))
 }
 
 /// Addresses are the same in any case of their letters.

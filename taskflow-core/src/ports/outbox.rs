@@ -24,6 +24,15 @@ pub struct ClaimRequest {
     pub lease_for: Duration,
 }
 
+impl ClaimRequest {
+    /// When the minute of [`now`](Self::now) ends: what is due before that is claimed together.
+    #[must_use]
+    pub fn minute_ends(&self) -> Timestamp {
+        const MINUTE: i64 = 60_000_000;
+        Timestamp::from_micros((self.now.as_micros().div_euclid(MINUTE) + 1) * MINUTE)
+    }
+}
+
 /// A claimed delivery and the lease it is held under.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
@@ -81,6 +90,11 @@ pub struct Backlog {
 pub trait Outbox: Send + Sync {
     /// Claims up to `limit` deliveries: scheduled ones whose `next_at` has come, by priority and then `next_at`, and
     /// claimed ones whose lease has lapsed. The first claim of a delivery sets `first_claimed_at`.
+    ///
+    /// Scheduled ones of a kind that is [gathered](NoticeKind::is_gathered) are claimed together, also beyond `limit`: the
+    /// first one of a person, and up to [`MOST_TOGETHER`](crate::MOST_TOGETHER) with it of those that are due in the minute of
+    /// `now` and, like it, have never failed, or else failed with it (as often, and with the same `next_at`). None of them
+    /// is claimed without those before it.
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError>;
 
     /// Writes outcomes, durably, and says for each whether it counted, in the order given.
@@ -109,6 +123,17 @@ pub trait Outbox: Send + Sync {
 
     /// Up to `limit` deliveries whose key begins with `prefix`, in the order of their keys (bytes).
     async fn deliveries_with_key(&self, prefix: &str, limit: u32) -> Result<Vec<Delivery>, StoreError>;
+
+    /// Scheduled and claimed deliveries whose keys begin with one of these prefixes, up to a hundred for each, in any order.
+    async fn open_with_keys(&self, prefixes: &[String]) -> Result<Vec<Delivery>, StoreError> {
+        let mut open = Vec::new();
+        for prefix in prefixes {
+            let found = self.deliveries_with_key(prefix, 1_000).await?.into_iter();
+            let is_open = |one: &Delivery| matches!(one.state, DeliveryState::Scheduled | DeliveryState::Claimed);
+            open.extend(found.filter(is_open).take(100));
+        }
+        Ok(open)
+    }
 
     /// Returns up to `size` deliveries that match `query` and have an id before `before`, newest id first.
     async fn deliveries(

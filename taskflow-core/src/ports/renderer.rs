@@ -87,9 +87,13 @@ impl Renderer for PlainRenderer {
                 let subject = format!("{who} can't make it");
                 meeting(letter, invitation, &subject, &format!("{who} will not attend"))
             }
-            Topic::TaskDue { task, due_at } => {
+            Topic::TaskDue { task, due_at, others } if others.is_empty() => {
                 let line = format!("\"{}\" is due on {}.", task.title, when(letter, *due_at));
                 (format!("Due soon: {}", task.title), line)
+            }
+            Topic::TaskDue { task, others, .. } => {
+                let titles: Vec<_> = std::iter::once(task).chain(others).map(|task| task.title.as_str()).collect();
+                (format!("Due soon: {} tasks", titles.len()), format!("These are due soon:\n{}", titles.join("\n")))
             }
         };
         let hello = if letter.name.is_empty() { "Hello,".to_owned() } else { format!("Hello {},", letter.name) };

@@ -26,6 +26,7 @@ mod monitoring;
 mod moves;
 mod news;
 mod nodes;
+mod order;
 mod outbox;
 mod people;
 mod planning;
@@ -174,6 +175,23 @@ pub fn cases() -> Vec<Case> {
             a_task_made_in_the_quiet_hours_it_is_due_in_is_reminded_of_within_them,
             reminders_follow_quiet_hours_that_are_set_later_and_clocks_that_move,
             whoever_ends_their_quiet_hours_gets_what_waited,
+        }
+        order {
+            a_reminder_leaves_behind_the_invitation_it_comes_with,
+            a_reminder_waits_for_an_invitation_that_is_tried_again,
+            what_has_been_given_up_keeps_nothing_waiting,
+            a_reminder_does_not_wait_until_it_is_of_no_use,
+            what_nobody_comes_back_for_is_waited_for_no_longer_than_of_use,
+            of_a_cancelled_meeting_neither_its_invitation_nor_its_reminder_leaves,
+            what_is_held_keeps_nothing_waiting,
+            what_was_held_leaves_in_order,
+            when_the_relay_is_back_mail_leaves_in_order,
+            another_node_sends_no_reminder_while_the_invitation_is_on_its_way,
+            a_reminder_of_a_new_time_waits_for_the_change,
+            tasks_due_in_one_minute_are_one_mail_to_each_person,
+            a_mail_of_several_tasks_is_the_same_when_it_is_tried_again,
+            many_tasks_are_mails_of_fifty,
+            a_status_and_a_reminder_of_a_task_leave_in_order,
         }
         outbox {
             planning_a_key_twice_plans_it_once,

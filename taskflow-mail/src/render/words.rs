@@ -45,7 +45,9 @@ pub(super) fn of(topic: &Topic, links: &LetterLinks, reader: &Reader<'_>) -> Res
         Topic::ServerRecovery { since, until, problems } => {
             context! { problems, since => reader.long(*since)?, until => reader.long(*until)? }
         }
-        Topic::TaskDue { task, due_at } => context! {
+        Topic::TaskDue { task, due_at, others } => context! {
+            others => several(task, others, links, reader)?,
+            count => others.len() + 1,
             title => task.title.as_str(),
             description => task.description.as_ref().map(Description::as_str),
             due => long(task, *due_at, reader)?,
@@ -71,6 +73,16 @@ pub(super) fn of(topic: &Topic, links: &LetterLinks, reader: &Reader<'_>) -> Res
         },
         other => return Err(RenderError(format!("there are no templates for {}", other.kind()))),
     })
+}
+
+/// All tasks of a reminder of several; none when it is of one.
+fn several(task: &Task, others: &[Task], links: &LetterLinks, reader: &Reader<'_>) -> Result<Vec<Value>, RenderError> {
+    if others.is_empty() {
+        return Ok(Vec::new());
+    }
+    let late = |task: &Task| task.due_at.is_some_and(|at| at < reader.date);
+    let all = std::iter::once(task).chain(others);
+    all.map(|task| open_task(task, links, late(task), reader)).collect()
 }
 
 /// The parts of a day of which there is something to say, in the order in which they are read.

@@ -38,7 +38,7 @@ fn task_due(title: &str) -> Topic {
         created_at: noon(),
         updated_at: noon(),
     };
-    Topic::TaskDue { task, due_at }
+    Topic::TaskDue { task, due_at, others: Vec::new() }
 }
 
 fn topics() -> Vec<Topic> {

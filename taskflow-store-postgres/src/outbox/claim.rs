@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 use taskflow_core::ports::{ClaimRequest, Claimed};
-use taskflow_core::{Delivery, Priority, StoreError};
+use taskflow_core::{Delivery, MOST_TOGETHER, Priority, StoreError};
 
 use super::micros;
 use crate::deliveries::DeliveryRow;
@@ -19,11 +19,34 @@ pub(super) async fn run(conn: &mut PgConnection, request: &ClaimRequest) -> Resu
             claimed.extend(in_order(scheduled, |delivery| (delivery.next_at, delivery.id)));
         }
     }
+    let followers = follow(conn, request, &claimed).await?;
     if claimed.len() < limit {
         let lapsed = take(conn, request, None, claimed.len()).await?;
         claimed.extend(in_order(lapsed, |delivery| delivery.id));
     }
+    claimed.extend(in_order(followers, |delivery| (delivery.next_at, delivery.id)));
     Ok(claimed.into_iter().map(|delivery| Claimed { delivery, lease: request.lease }).collect())
+}
+
+/// What is claimed together with the first of its kind.
+async fn follow(
+    conn: &mut PgConnection,
+    request: &ClaimRequest,
+    claimed: &[Delivery],
+) -> Result<Vec<Delivery>, StoreError> {
+    let leaders: Vec<_> = claimed.iter().filter(|one| one.kind.is_gathered()).map(|one| one.id.as_uuid()).collect();
+    if leaders.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = sqlx::query_as(CLAIM_FOLLOWERS)
+        .bind(request.lease.as_uuid())
+        .bind(micros(request.lease_for))
+        .bind(Instant::from(request.now))
+        .bind(leaders)
+        .bind(Instant::from(request.minute_ends()))
+        .bind(MOST_TOGETHER as i64 - 1);
+    let rows: Vec<DeliveryRow> = query.fetch_all(conn).await.map_err(store_error)?;
+    Ok(rows.into_iter().filter_map(readable).collect())
 }
 
 async fn take(
@@ -74,12 +97,47 @@ const CLAIM_SCHEDULED: &str = "
         lease_until = clock_timestamp() + $2 * interval '1 microsecond',
         first_claimed_at = coalesce(d.first_claimed_at, $3)
     WHERE d.id = ANY (ARRAY (
-        SELECT id
-        FROM taskflow.deliveries
-        WHERE state = 'scheduled' AND priority = $6 AND next_at <= $3 AND kind = ANY ($4)
-        ORDER BY next_at, id
+        SELECT l.id
+        FROM taskflow.deliveries AS l
+        WHERE l.state = 'scheduled' AND l.priority = $6 AND l.next_at <= $3 AND l.kind = ANY ($4)
+            AND (l.kind <> 'task_due' OR NOT EXISTS (
+                SELECT 1
+                FROM taskflow.deliveries AS o
+                WHERE o.recipient_user = l.recipient_user AND o.kind = 'task_due' AND o.state = 'scheduled'
+                    AND o.next_at <= l.next_at AND (o.next_at, o.id) < (l.next_at, l.id)
+                    AND CASE WHEN l.attempts = 0 AND l.last_error IS NULL
+                        THEN o.attempts = 0 AND o.last_error IS NULL
+                        ELSE o.attempts = l.attempts AND (o.attempts > 0 OR o.last_error IS NOT NULL)
+                            AND o.next_at = l.next_at END))
+        ORDER BY l.next_at, l.id
         LIMIT $5
-        FOR NO KEY UPDATE SKIP LOCKED))
+        FOR NO KEY UPDATE OF l SKIP LOCKED))
+    RETURNING id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at,
+        due_at, next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason";
+
+/// What is claimed together with what was just claimed.
+const CLAIM_FOLLOWERS: &str = "
+    UPDATE taskflow.deliveries AS d
+    SET state = 'claimed',
+        lease = $1,
+        lease_until = clock_timestamp() + $2 * interval '1 microsecond',
+        first_claimed_at = coalesce(d.first_claimed_at, $3)
+    WHERE d.id = ANY (ARRAY (
+        SELECT f.id
+        FROM unnest($4::uuid[]) AS r (id)
+        JOIN taskflow.deliveries AS l ON l.id = r.id
+        CROSS JOIN LATERAL (
+            SELECT o.id
+            FROM taskflow.deliveries AS o
+            WHERE o.recipient_user = l.recipient_user AND o.kind = 'task_due' AND o.state = 'scheduled'
+                AND o.next_at < $5
+                AND CASE WHEN l.attempts = 0 AND l.last_error IS NULL
+                    THEN o.attempts = 0 AND o.last_error IS NULL
+                    ELSE o.attempts = l.attempts AND (o.attempts > 0 OR o.last_error IS NOT NULL)
+                            AND o.next_at = l.next_at END
+            ORDER BY o.next_at, o.id
+            LIMIT $6
+            FOR NO KEY UPDATE SKIP LOCKED) AS f))
     RETURNING id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at,
         due_at, next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason";
 

@@ -1,15 +1,19 @@
 //! Claiming a batch and deciding for each delivery whether it is still worth a mail.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
 use super::App;
-use super::letter::{SUPPRESSED, Worded};
+use super::letter::{Facts, SUPPRESSED, Worded};
+use super::order::{Queue, Thread, Turn, put_in_order};
 use crate::error::StoreError;
 use crate::ports::{ClaimRequest, Claimed};
-use crate::{Delivery, Entity, LeaseToken, Mail, Notice, NoticeKind, Outcome, ParticipantId, Settlement, Told, UserId};
+use crate::{
+    Delivery, DeliveryId, Entity, LeaseToken, MOST_TOGETHER, Mail, Notice, NoticeKind, Outcome, ParticipantId,
+    Recipient, Settlement, Timestamp, Told, UserId,
+};
 
 /// Until something on its way has arrived.
 pub(super) const A_MOMENT: Duration = Duration::from_secs(5);
@@ -24,11 +28,17 @@ pub(super) struct Ready {
     /// What a participant knows once this mail has left.
     pub(super) told: Option<(ParticipantId, Told)>,
     /// Whose screens show that it has left, and what of they are reminded.
-    pub(super) reminds: Option<(UserId, Entity)>,
+    pub(super) reminds: Vec<(UserId, Entity)>,
     /// Whether its address is suppressed, and it leaves because its reader asked for it.
     pub(super) overrides: bool,
     /// Whether mail about its meeting did not reach the participant before.
     pub(super) had_problem: bool,
+    /// What it is about: it leaves when nothing of the same threads is on its way.
+    pub(super) threads: Vec<Thread>,
+    /// More deliveries that this mail is, held under the same lease: what becomes of it becomes of them.
+    pub(super) along: Vec<DeliveryId>,
+    /// What was ahead of it in the hands of this step as it was claimed.
+    pub(super) behind: Vec<DeliveryId>,
 }
 
 /// A batch that was claimed: what to send, and what to settle without sending.
@@ -43,8 +53,9 @@ pub(super) struct Batch {
 }
 
 impl App {
-    /// Claims what is due and decides for each whether it is still worth sending.
-    pub(super) async fn claim_letters(&self, limit: usize) -> Batch {
+    /// Claims what is due and decides for each whether it is still worth sending, and whether its turn has come behind
+    /// `own`, which this step holds already.
+    pub(super) async fn claim_letters(&self, limit: usize, own: HashSet<DeliveryId>) -> Batch {
         let now = self.clock.now();
         let lease_for = self.sending.held_for();
         let held_until = self.clock.monotonic() + lease_for;
@@ -58,16 +69,26 @@ impl App {
         let mut batch = Batch::default();
         let (claims, facts) = match self.outbox.claim(&request).await {
             Err(error) => return Batch { failure: Some(error), ..batch },
-            Ok(claims) => {
-                let facts = self.load(&claims, now).await;
+            Ok(mut claims) => {
+                put_in_order(&mut claims);
+                let facts = match self.load(&claims, now).await {
+                    Ok(facts) => self.queue(&claims, &facts, own).await.map(|queue| (facts, queue)),
+                    Err(error) => Err(error),
+                };
                 (claims, facts)
             }
         };
-        let facts = facts.map_err(|error| batch.failure = Some(error)).ok();
+        let (facts, mut queue) = match facts {
+            Ok((facts, queue)) => (Some(facts), queue),
+            Err(error) => {
+                batch.failure = Some(error);
+                (None, Queue::default())
+            }
+        };
         let mut told_now = HashSet::new();
         for Claimed { delivery, lease } in claims {
             let mail = match &facts {
-                Some(facts) => self.mail(&delivery, facts, now),
+                Some(facts) => self.mail(&delivery, Vec::new(), facts, now),
                 None => Err(Outcome::Released { next_at: delivery.next_at, error: None }),
             };
             // Of two that tell the same person news of the same meeting the second waits for what the first has told.
@@ -77,8 +98,21 @@ impl App {
                 }
                 mail => mail,
             };
+            let mut behind = Vec::new();
+            let mail = mail.and_then(|mail| match queue.turn(&delivery, now) {
+                Turn::Now => Ok(mail),
+                Turn::Behind(ids) => {
+                    behind = ids;
+                    Ok(mail)
+                }
+                Turn::Later(next_at) => Err(Outcome::Released { next_at, error: None }),
+            });
+            if let Err(outcome) = &mail {
+                queue.passed(delivery.id, tried_again_at(outcome));
+            }
             match mail {
                 Ok(Worded { mail, told, reminds, overrides, had_problem }) => {
+                    let threads = Thread::of(&delivery).into_iter().collect();
                     batch.ready.push(Ready {
                         delivery,
                         lease,
@@ -88,6 +122,9 @@ impl App {
                         reminds,
                         overrides,
                         had_problem,
+                        threads,
+                        along: Vec::new(),
+                        behind,
                     });
                 }
                 Err(outcome) => {
@@ -101,7 +138,64 @@ impl App {
             // Finding words takes processor time: mails on their way must not wait for those of the whole batch.
             let_others().await;
         }
+        if let Some(facts) = &facts {
+            batch.ready = self.put_together(std::mem::take(&mut batch.ready), facts, now);
+        }
         batch
+    }
+
+    /// Makes one mail of reminders of tasks that were claimed together.
+    fn put_together(&self, ready: Vec<Ready>, facts: &Facts, now: Timestamp) -> Vec<Ready> {
+        let mut groups: Vec<Vec<Ready>> = Vec::new();
+        let mut places = HashMap::new();
+        for one in ready {
+            let key = together(&one.delivery);
+            let place = key.and_then(|key| places.get(&key).copied());
+            match place.and_then(|place: usize| groups.get_mut(place)).filter(|group| group.len() < MOST_TOGETHER) {
+                Some(group) => group.push(one),
+                None => {
+                    places.extend(key.map(|key| (key, groups.len())));
+                    groups.push(vec![one]);
+                }
+            }
+        }
+        groups.into_iter().flat_map(|group| self.one_mail(group, facts, now)).collect()
+    }
+
+    /// The first of them, by which the mail goes, speaks for all. Where that fails each speaks for itself.
+    fn one_mail(&self, mut group: Vec<Ready>, facts: &Facts, now: Timestamp) -> Vec<Ready> {
+        if group.len() < 2 {
+            return group;
+        }
+        // The same tasks are the same mail, however they were claimed.
+        let due = |one: &Ready| facts.task_due_in(&one.delivery).map(|task| (task.due_at, task.id));
+        group.sort_by_key(|one| (due(one), one.delivery.id));
+        let others = group[1..].iter().filter_map(|one| facts.task_due_in(&one.delivery).cloned()).collect();
+        let Ok(Worded { mail, .. }) = self.mail(&group[0].delivery, others, facts, now) else { return group };
+        let mut all = group.into_iter();
+        let Some(first) = all.next() else { return Vec::new() };
+        vec![all.fold(Ready { mail, ..first }, |mut whole, one| {
+            whole.along.push(one.delivery.id);
+            whole.threads.extend(one.threads);
+            whole.behind.extend(one.behind);
+            whole.reminds.extend(one.reminds);
+            whole
+        })]
+    }
+}
+
+/// What deliveries have in common that leave as one mail: their reader, and what has failed before.
+fn together(delivery: &Delivery) -> Option<(UserId, Option<(Timestamp, u32)>)> {
+    let Recipient::User(user) = delivery.recipient else { return None };
+    let has_failed = delivery.attempts > 0 || delivery.last_error.is_some();
+    delivery.kind.is_gathered().then_some((user, has_failed.then_some((delivery.next_at, delivery.attempts))))
+}
+
+/// When a delivery that does not leave now keeps others of its thread waiting until; what is held keeps nobody waiting.
+fn tried_again_at(outcome: &Outcome) -> Option<Timestamp> {
+    match outcome {
+        Outcome::Released { next_at, .. } => Some(*next_at),
+        _ => None,
     }
 }
 

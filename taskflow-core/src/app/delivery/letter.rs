@@ -13,7 +13,7 @@ use crate::error::BadRow;
 use crate::ports::{Link, LinkPurpose};
 use crate::{
     Delivery, Entity, Headers, JobName, Letter, Locale, Mail, Mailbox, Notice, NoticeKind, Outcome, ParticipantId,
-    Preferences, Recipient, Schedule, TaskId, TaskStatus, Timestamp, TokenId, TokenPurpose, Told, Topic, UserId,
+    Preferences, Recipient, Schedule, Task, TaskId, TaskStatus, Timestamp, TokenId, TokenPurpose, Told, Topic, UserId,
     WrittenLetter, Zone,
 };
 
@@ -26,7 +26,7 @@ pub(super) struct Worded {
     /// What a participant knows once it has left.
     pub(super) told: Option<(ParticipantId, Told)>,
     /// Whose screens show that it has left, and what of they are reminded.
-    pub(super) reminds: Option<(UserId, Entity)>,
+    pub(super) reminds: Vec<(UserId, Entity)>,
     /// Whether its address is suppressed, and it leaves because its reader asked for it.
     pub(super) overrides: bool,
     /// Whether mail about its meeting did not reach the participant before.
@@ -35,7 +35,14 @@ pub(super) struct Worded {
 
 impl App {
     /// The mail of a delivery, or what becomes of it instead.
-    pub(super) fn mail(&self, delivery: &Delivery, facts: &Facts, now: Timestamp) -> Result<Worded, Outcome> {
+    /// `others` are tasks that the mail reminds of beside its own.
+    pub(super) fn mail(
+        &self,
+        delivery: &Delivery,
+        others: Vec<Task>,
+        facts: &Facts,
+        now: Timestamp,
+    ) -> Result<Worded, Outcome> {
         if delivery.cancel_requested {
             return Err(cancelled(&delivery.reason));
         }
@@ -66,7 +73,7 @@ impl App {
                 (Topic::PasswordReset { url, expires_at: *expires_at }, None)
             }
             Notice::PasswordChanged { at } => (Topic::PasswordChanged { at: *at }, None),
-            Notice::TaskDue { task, due_at } => (task_due(*task, *due_at, facts)?, None),
+            Notice::TaskDue { task, due_at } => (task_due(*task, *due_at, others, facts)?, None),
             Notice::TaskReminder { .. } if self.a_later_reminder_is_due(delivery, &reader.zone, now) => {
                 return Err(expired("a later reminder lists what is open"));
             }
@@ -95,7 +102,7 @@ impl App {
         if notice.kind().is_recurring() {
             headers.unsubscribe_url = self.unsubscribe_url(notice.kind(), &reader);
         }
-        let reminds = reminds(notice).and_then(|about| Some((reader.user?, about)));
+        let reminds = reminds(notice).and_then(|about| Some((reader.user?, about))).into_iter().collect();
         headers.thread = thread(&topic);
         if headers.reply_to.is_none() {
             headers.reply_to = answers_go_to(&topic, &reader.mailbox, facts);
@@ -267,11 +274,11 @@ fn reader(recipient: &Recipient, facts: &Facts) -> Result<Reader, Outcome> {
     }
 }
 
-fn task_due(task: TaskId, due_at: Timestamp, facts: &Facts) -> Result<Topic, Outcome> {
+fn task_due(task: TaskId, due_at: Timestamp, others: Vec<Task>, facts: &Facts) -> Result<Topic, Outcome> {
     match found(facts.tasks.get(&task))? {
         Some(task) if !task.is_open() => Err(cancelled("the task is no longer open")),
         Some(task) if task.due_at != Some(due_at) => Err(cancelled("the task is due at another time")),
-        Some(task) => Ok(Topic::TaskDue { task: task.clone(), due_at }),
+        Some(task) => Ok(Topic::TaskDue { task: task.clone(), due_at, others }),
         None => Err(cancelled("the task is gone")),
     }
 }

@@ -16,6 +16,7 @@ use futures_util::future::{BoxFuture, Either, select};
 use futures_util::stream::FuturesUnordered;
 
 use super::claim::{Batch, Ready, warn_when_discarded};
+use super::order::Thread;
 use super::{App, DeliveryReport};
 use crate::error::{Error, StoreError};
 use crate::ports::{Accepted, HeldLease, MailError, Mailer, ReminderSent, Settled, Signal};
@@ -46,10 +47,20 @@ struct Sent {
     delivery: Delivery,
     lease: LeaseToken,
     told: Option<(ParticipantId, Told)>,
-    reminds: Option<(UserId, Entity)>,
+    reminds: Vec<(UserId, Entity)>,
+    along: Vec<DeliveryId>,
     address: EmailAddress,
     /// Whether mail did not reach the participant before.
     had_problem: bool,
+}
+
+/// A mail that was started and whose outcome is not durable.
+struct InDoubt {
+    /// Until when, by the monotonic clock, it is held.
+    held_until: Duration,
+    threads: Vec<Thread>,
+    /// The other deliveries that it is.
+    along: Vec<DeliveryId>,
 }
 
 /// One step under way.
@@ -68,8 +79,8 @@ pub(super) struct Sender<'a> {
     exhausted: bool,
     /// There is more than the claim under way can have seen.
     outdated: bool,
-    /// Mails that were started and whose outcome is not durable, and until when, by the monotonic clock, they are held.
-    in_doubt: HashMap<HeldLease, Duration>,
+    /// Mails that were started and whose outcome is not durable.
+    in_doubt: HashMap<HeldLease, InDoubt>,
     began: Duration,
     sent: u32,
     failure: Option<StoreError>,
@@ -137,10 +148,8 @@ impl<'a> Sender<'a> {
     }
 
     fn give_back_the_window(&mut self) {
-        for ready in std::mem::take(&mut self.window) {
-            let outcome = Outcome::Released { next_at: ready.delivery.next_at, error: None };
-            self.outcomes.push((self.settlement(ready.delivery.id, ready.lease, outcome), false));
-        }
+        let window = std::mem::take(&mut self.window);
+        self.give_back(window);
     }
 
     fn claim_when_half_empty(&mut self) {
@@ -149,8 +158,51 @@ impl<'a> Sender<'a> {
             return;
         }
         self.claiming = true;
-        let (app, limit) = (self.app, size - self.window.len());
-        self.work.push(Box::pin(async move { Step::Claimed(app.claim_letters(limit).await) }));
+        let (app, limit, own) = (self.app, size - self.window.len(), self.held().collect());
+        self.work.push(Box::pin(async move { Step::Claimed(app.claim_letters(limit, own).await) }));
+    }
+
+    /// The mails that wait in the window or were started.
+    fn held(&self) -> impl Iterator<Item = DeliveryId> {
+        self.leases().map(|(id, _)| id)
+    }
+
+    /// The leases of these, and of what goes along with them.
+    fn leases(&self) -> impl Iterator<Item = HeldLease> {
+        let waiting = self.window.iter().map(|ready| (ready.delivery.id, ready.lease, &ready.along));
+        let started = self.in_doubt.iter().map(|((id, lease), one)| (*id, *lease, &one.along));
+        waiting
+            .chain(started)
+            .flat_map(|(id, lease, along)| std::iter::once((id, lease)).chain(along.iter().map(move |id| (*id, lease))))
+    }
+
+    /// The first mail of the window that nothing of its thread is ahead of.
+    fn next_in_turn(&self) -> Option<usize> {
+        let mut ahead: HashSet<&Thread> = self.in_doubt.values().flat_map(|one| &one.threads).collect();
+        self.window.iter().position(|ready| {
+            let is_free = !ready.threads.iter().any(|thread| ahead.contains(thread));
+            ahead.extend(&ready.threads);
+            is_free
+        })
+    }
+
+    /// Gives back what waits in the window behind a mail that has not left: when it is its turn is to be asked anew.
+    fn give_back_the_rest(&mut self, threads: &HashSet<Thread>) {
+        let is_behind = |ready: &Ready| ready.threads.iter().any(|thread| threads.contains(thread));
+        let (behind, window) = std::mem::take(&mut self.window).into_iter().partition(is_behind);
+        self.window = window;
+        self.give_back(behind);
+    }
+
+    fn give_back(&mut self, all: VecDeque<Ready>) {
+        // There is something to claim again.
+        self.exhausted &= all.is_empty();
+        for ready in all {
+            let outcome = Outcome::Released { next_at: ready.delivery.next_at, error: None };
+            for id in std::iter::once(ready.delivery.id).chain(ready.along) {
+                self.outcomes.push((self.settlement(id, ready.lease, outcome.clone()), false));
+            }
+        }
     }
 
     /// How many are worth using now. At least one, so that the window never waits for nothing.
@@ -177,16 +229,14 @@ impl<'a> Sender<'a> {
     fn send_what_fits(&mut self) {
         // The mailer is handed the next mail of each connection as well, which may ride along with the one before it.
         while self.in_doubt.len() < 2 * self.connections() {
-            let Some(next) = self.window.front() else { return };
-            if !self.outlives_a_mail(next.held_until) {
+            let Some(next) = self.next_in_turn() else { return };
+            if !self.outlives_a_mail(self.window[next].held_until) {
                 return self.renew();
             }
-            let Some(Ready { delivery, lease, held_until, mail, told, reminds, overrides, had_problem }) =
-                self.window.pop_front()
-            else {
-                return;
-            };
-            self.in_doubt.insert((delivery.id, lease), held_until);
+            let Some(ready) = self.window.remove(next) else { return };
+            let Ready { delivery, lease, held_until, mail, told, reminds, overrides, had_problem, .. } = ready;
+            let (threads, along) = (ready.threads, ready.along);
+            self.in_doubt.insert((delivery.id, lease), InDoubt { held_until, threads, along: along.clone() });
             if overrides {
                 self.count_override(mail.to.address.clone());
             }
@@ -194,7 +244,8 @@ impl<'a> Sender<'a> {
             self.work.push(Box::pin(async move {
                 let result = mailer.send(&mail).await;
                 let address = mail.to.address;
-                Step::Sent { sent: Box::new(Sent { delivery, lease, told, reminds, address, had_problem }), result }
+                let sent = Sent { delivery, lease, told, reminds, along, address, had_problem };
+                Step::Sent { sent: Box::new(sent), result }
             }));
         }
     }
@@ -205,7 +256,7 @@ impl<'a> Sender<'a> {
 
     /// A mail on its way ends before its lease does; what its outcome waits for until it is written may take longer.
     fn renew_what_is_in_doubt(&mut self) {
-        if self.failure.is_none() && self.in_doubt.values().any(|held_until| !self.outlives_a_mail(*held_until)) {
+        if self.failure.is_none() && self.in_doubt.values().any(|one| !self.outlives_a_mail(one.held_until)) {
             self.renew();
         }
     }
@@ -217,8 +268,7 @@ impl<'a> Sender<'a> {
         }
         self.renewing = true;
         let app = self.app;
-        let waiting = self.window.iter().map(|ready| (ready.delivery.id, ready.lease));
-        let held: Vec<HeldLease> = waiting.chain(self.in_doubt.keys().copied()).collect();
+        let held: Vec<HeldLease> = self.leases().collect();
         let lease_for = app.sending.held_for();
         let held_until = app.clock.monotonic() + lease_for;
         self.work.push(Box::pin(async move {
@@ -250,7 +300,12 @@ impl<'a> Sender<'a> {
                 self.exhausted = ready.is_empty() && decided.is_empty() && !self.outdated;
                 self.outdated = false;
                 self.report.claimed += (ready.len() + decided.len()) as u64;
+                // What was ahead of them meanwhile is settled, one way or the other: their turn is to be asked anew.
+                let held: HashSet<DeliveryId> = self.held().collect();
+                let still_behind = |ready: &Ready| ready.behind.iter().all(|ahead| held.contains(ahead));
+                let (ready, outdated): (VecDeque<_>, VecDeque<_>) = ready.into_iter().partition(still_behind);
                 self.window.extend(ready);
+                self.give_back(outdated);
                 self.outcomes.extend(decided.into_iter().map(|settlement| (settlement, false)));
                 self.failure = self.failure.take().or(failure);
             }
@@ -267,14 +322,23 @@ impl<'a> Sender<'a> {
                 {
                     self.suppress(sent.address.clone(), reply.to_string());
                 }
-                if let (Ok(_), Some((user, about))) = (&result, sent.reminds) {
+                if result.is_ok() {
                     let at = self.app.clock.now();
-                    self.app.bus.publish(&[Signal::ReminderSent(ReminderSent { user, about, at })]);
+                    let signal = |(user, about): &(UserId, Entity)| {
+                        Signal::ReminderSent(ReminderSent { user: *user, about: *about, at })
+                    };
+                    let signals: Vec<_> = sent.reminds.iter().map(signal).collect();
+                    if !signals.is_empty() {
+                        self.app.bus.publish(&signals);
+                    }
                 }
                 self.sent += 1;
                 let arrived = result.is_ok();
                 let outcome = self.outcome(&sent, result);
                 warn_when_discarded(&sent.delivery, &outcome);
+                for id in &sent.along {
+                    self.outcomes.push((self.settlement(*id, sent.lease, outcome.clone()), false));
+                }
                 let participant = sent.delivery.notice.as_ref().ok().and_then(Notice::participant);
                 match (&outcome, participant) {
                     (Outcome::Discarded { error }, Some(participant)) => {
@@ -286,12 +350,20 @@ impl<'a> Sender<'a> {
                 self.outcomes.push((self.settlement(sent.delivery.id, sent.lease, outcome), true));
             }
             Step::Settled(Ok(settled)) => {
+                let mut not_sent = HashSet::new();
                 for ((settlement, was_sent), settled) in std::mem::take(&mut self.settling).into_iter().zip(settled) {
-                    if was_sent {
-                        self.in_doubt.remove(&(settlement.id, settlement.lease));
+                    if was_sent && let Some(one) = self.in_doubt.remove(&(settlement.id, settlement.lease)) {
+                        let left =
+                            settled == Settled::Applied && matches!(settlement.outcome, Outcome::Delivered { .. });
+                        not_sent.extend(one.threads.into_iter().filter(|_| !left));
                     }
+                    // What was given back because its turn is to be asked anew is there to be claimed.
+                    let asks_anew = matches!(settlement.outcome, Outcome::Released { next_at, error: None }
+                        if next_at <= self.app.clock.now());
+                    self.exhausted &= !(asks_anew && settled == Settled::Applied);
                     self.count(&settlement.outcome, settled);
                 }
+                self.give_back_the_rest(&not_sent);
             }
             Step::Settled(Err(error)) => {
                 self.outcomes.append(&mut self.settling);
@@ -302,18 +374,21 @@ impl<'a> Sender<'a> {
                 // What was claimed while the renewal ran is not concerned.
                 let (asked, held): (HashSet<_>, HashSet<_>) = (asked.into_iter().collect(), held.into_iter().collect());
                 // Of a mail that was started the settling tells whether the lease was lost: there is nothing to stop.
-                for (_, until) in self.in_doubt.iter_mut().filter(|(lease, _)| asked.contains(lease)) {
-                    *until = held_until;
+                for (_, one) in self.in_doubt.iter_mut().filter(|(lease, _)| asked.contains(lease)) {
+                    one.held_until = held_until;
                 }
-                let before = self.window.len();
+                let (before, mut lost) = (self.window.len(), HashSet::new());
                 self.window.retain_mut(|ready| {
                     if !asked.contains(&(ready.delivery.id, ready.lease)) {
                         return true;
                     }
                     ready.held_until = held_until;
-                    held.contains(&ready.delivery.id)
+                    let is_held = held.contains(&ready.delivery.id);
+                    lost.extend(ready.threads.iter().filter(|_| !is_held).cloned());
+                    is_held
                 });
                 self.report.lease_lost += (before - self.window.len()) as u64;
+                self.give_back_the_rest(&lost);
             }
             Step::Renewed { result: Err(error), .. } => {
                 self.renewing = false;

@@ -33,6 +33,19 @@ pub(in super::super) struct Facts {
     pub(super) unsubscribed: HashSet<(String, NoticeKind)>,
 }
 
+impl Facts {
+    /// The task that a delivery reminds of.
+    pub(in super::super) fn task_due_in(&self, delivery: &Delivery) -> Option<&Task> {
+        let Ok(Notice::TaskDue { task, .. }) = &delivery.notice else { return None };
+        self.tasks.get(task)?.as_ref().ok()
+    }
+
+    /// When a meeting begins, if it is one of those that were looked up.
+    pub(in super::super) fn starts_at(&self, meeting: MeetingId) -> Option<Timestamp> {
+        self.meetings.get(&meeting).and_then(|found| found.as_ref().ok()).map(|meeting| meeting.starts_at)
+    }
+}
+
 impl App {
     /// Looks everything up that the batch needs.
     pub(in super::super) async fn load(&self, claims: &[Claimed], now: Timestamp) -> Result<Facts, StoreError> {

@@ -1,0 +1,190 @@
+//! Notices to one reader about one thing leave in the order in which they were made.
+//!
+//! Mail goes out over many connections and from several nodes, and a refused one is tried again later: without an order a
+//! reminder could arrive before the invitation it belongs to. What has come due is therefore compared with what is open
+//! ahead of it. On one node the sender keeps their order; behind what another node is sending, or what waits for its
+//! next try, a notice waits as long as it is of use. What is over, or held by quiet hours, keeps nothing waiting.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use super::App;
+use super::claim::A_MOMENT;
+use super::letter::Facts;
+use crate::error::StoreError;
+use crate::ports::Claimed;
+use crate::{Delivery, DeliveryId, DeliveryState, MeetingId, Notice, NoticeKind, ParticipantId, Timestamp};
+
+/// How long a notice waits behind one that another node is sending, before it asks again.
+const WHILE_ANOTHER_SENDS: Duration = Duration::from_secs(1);
+
+/// What a notice is about, for its reader. Only notices of one thread are kept in order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Thread {
+    /// A meeting and who is told of it.
+    Meeting(MeetingId, ParticipantId),
+    /// Who left a meeting, for its organizer.
+    Left(MeetingId),
+    /// A task of its owner.
+    Task(crate::TaskId),
+    /// The service, for who runs it.
+    Server,
+}
+
+impl Thread {
+    pub(super) fn of(delivery: &Delivery) -> Option<Self> {
+        Some(match delivery.notice.as_ref().ok()? {
+            Notice::MeetingInvite { meeting, participant, .. }
+            | Notice::MeetingChange { meeting, participant, .. }
+            | Notice::MeetingCancel { meeting, participant }
+            | Notice::MeetingReminder { meeting, participant, .. } => Self::Meeting(*meeting, *participant),
+            Notice::MeetingLeft { meeting, .. } => Self::Left(*meeting),
+            Notice::TaskStatus { task, .. } | Notice::TaskDue { task, .. } => Self::Task(*task),
+            Notice::ServerAlert { .. } | Notice::ServerRecovery { .. } => Self::Server,
+            _ => return None,
+        })
+    }
+
+    /// How the keys of what may be ahead of a notice of this kind begin.
+    fn keys(&self, kind: NoticeKind, facts: &Facts) -> Vec<String> {
+        match self {
+            Self::Meeting(meeting, participant) => {
+                let told =
+                    ["invite", "change", "cancel"].map(|what| format!("meeting-{what}/{meeting}/{participant}/"));
+                let starts_at = facts.starts_at(*meeting).filter(|_| kind != NoticeKind::MeetingReminder);
+                let reminders =
+                    starts_at.map(|at| format!("meeting-reminder/{meeting}/{}/{participant}/", at.as_micros()));
+                told.into_iter().chain(reminders).collect()
+            }
+            Self::Left(meeting) => vec![format!("meeting-left/{meeting}/")],
+            Self::Task(task) if kind == NoticeKind::TaskDue => vec![format!("task-status/{task}/")],
+            Self::Task(task) => vec![format!("task-status/{task}/"), format!("task-due/{task}/")],
+            Self::Server => vec!["server-alert/".to_owned(), "server-recovery/".to_owned()],
+        }
+    }
+}
+
+/// When a notice was made; of one commit reminders come last.
+fn made(delivery: &Delivery) -> (Timestamp, bool, DeliveryId) {
+    let is_reminder = matches!(delivery.kind, NoticeKind::MeetingReminder | NoticeKind::TaskDue);
+    (delivery.planned_at, is_reminder, delivery.id)
+}
+
+/// Whether a notice may leave now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Nothing is ahead of it but what this step sends before it.
+    Now,
+    /// These are, which this step has not settled yet.
+    Behind(Vec<DeliveryId>),
+    /// Something else is; it is tried again then.
+    Later(Timestamp),
+}
+
+/// What is open in the threads of a batch.
+#[derive(Default)]
+pub(super) struct Queue {
+    open: HashMap<Thread, Vec<Delivery>>,
+    /// What this step holds already.
+    own: HashSet<DeliveryId>,
+    /// What became of those of the batch that do not leave: when they are tried again, if they are.
+    passed: HashMap<DeliveryId, Option<Timestamp>>,
+    /// Those of the batch, whatever becomes of them.
+    batch: HashSet<DeliveryId>,
+}
+
+impl App {
+    /// Looks up what is ahead of the notices of a batch: one read of a few ranges of keys for each.
+    pub(super) async fn queue(
+        &self,
+        claims: &[Claimed],
+        facts: &Facts,
+        own: HashSet<DeliveryId>,
+    ) -> Result<Queue, StoreError> {
+        let mut keys = BTreeSet::new();
+        for Claimed { delivery, .. } in claims {
+            keys.extend(Thread::of(delivery).into_iter().flat_map(|thread| thread.keys(delivery.kind, facts)));
+        }
+        let batch = claims.iter().map(|claimed| claimed.delivery.id).collect();
+        let mut queue = Queue { own, batch, ..Queue::default() };
+        if !keys.is_empty() {
+            for delivery in self.outbox.open_with_keys(&Vec::from_iter(keys)).await? {
+                if let Some(thread) = Thread::of(&delivery) {
+                    queue.open.entry(thread).or_default().push(delivery);
+                }
+            }
+        }
+        Ok(queue)
+    }
+}
+
+impl Queue {
+    /// Whether a notice that has come due may leave.
+    pub(super) fn turn(&self, delivery: &Delivery, now: Timestamp) -> Turn {
+        let ahead = Thread::of(delivery).and_then(|thread| self.open.get(&thread));
+        let ahead = ahead.into_iter().flatten().filter(|other| made(other) < made(delivery));
+        let (mut behind, mut later) = (Vec::new(), None);
+        for other in ahead {
+            match self.keeps_waiting(other, delivery, now) {
+                Turn::Now => {}
+                Turn::Behind(ids) => behind.extend(ids),
+                Turn::Later(at) => later = later.max(Some(at)),
+            }
+        }
+        let notice = delivery.notice.as_ref().ok();
+        let of_use_until = notice.and_then(|notice| notice.expires_at(delivery.due_at));
+        match later.filter(|at| of_use_until.is_none_or(|until| until > *at + A_MOMENT)) {
+            Some(at) => Turn::Later(at),
+            None if behind.is_empty() => Turn::Now,
+            None => Turn::Behind(behind),
+        }
+    }
+
+    fn keeps_waiting(&self, other: &Delivery, delivery: &Delivery, now: Timestamp) -> Turn {
+        use NoticeKind::{MeetingCancel, MeetingChange, MeetingInvite};
+        // What these say follows from what the reader knows, so that what waits for its next try is told by the next.
+        let tells_all = matches!(delivery.kind, MeetingInvite | MeetingChange | MeetingCancel);
+        if self.batch.contains(&other.id) {
+            return match self.passed.get(&other.id) {
+                Some(Some(at)) if !tells_all => Turn::Later((*at).max(now + WHILE_ANOTHER_SENDS)),
+                Some(_) | None => Turn::Now,
+            };
+        }
+        if self.own.contains(&other.id) {
+            return Turn::Behind(vec![other.id]);
+        }
+        match other.state {
+            DeliveryState::Claimed => Turn::Later(now + WHILE_ANOTHER_SENDS),
+            _ if tells_all => Turn::Now,
+            // Longer than a moment: it is held.
+            _ if other.next_at > now + A_MOMENT && other.last_error.is_none() => match other.kind {
+                // A change waits for its organizer to be done, and a reminder of the new time for the change.
+                MeetingChange if other.first_claimed_at.is_none() => Turn::Later(other.next_at),
+                _ => Turn::Now,
+            },
+            _ => Turn::Later(other.next_at.max(now + WHILE_ANOTHER_SENDS)),
+        }
+    }
+
+    /// Notes that a delivery of the batch does not leave now: when it is tried again, if it is.
+    pub(super) fn passed(&mut self, id: DeliveryId, tried_again_at: Option<Timestamp>) {
+        self.passed.insert(id, tried_again_at);
+    }
+}
+
+/// Puts the notices of each thread into the order in which they were made, in the places that they have.
+pub(super) fn put_in_order(claims: &mut [Claimed]) {
+    let mut places: HashMap<Thread, Vec<usize>> = HashMap::new();
+    for (place, claimed) in claims.iter().enumerate() {
+        if let Some(thread) = Thread::of(&claimed.delivery) {
+            places.entry(thread).or_default().push(place);
+        }
+    }
+    for places in places.into_values().filter(|places| places.len() > 1) {
+        let mut theirs: Vec<_> = places.iter().map(|place| claims[*place].clone()).collect();
+        theirs.sort_by_key(|claimed| made(&claimed.delivery));
+        for (place, claimed) in places.into_iter().zip(theirs) {
+            claims[place] = claimed;
+        }
+    }
+}
