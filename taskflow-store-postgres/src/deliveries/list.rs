@@ -134,7 +134,7 @@ const DELIVERIES_IN: &str = "
     SELECT id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at, due_at,
         next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
     FROM taskflow.deliveries
-    WHERE id IN (
+    WHERE id IN (SELECT id FROM (
         SELECT d.id
         FROM unnest($3::text[]) AS s (state)
         CROSS JOIN LATERAL (
@@ -160,7 +160,9 @@ const DELIVERIES_IN: &str = "
                 AND ($2::text[] IS NULL OR kind = ANY ($2))
             OFFSET 0) AS open
         ORDER BY id DESC
-        LIMIT $4))
+        LIMIT $4)) AS found
+        ORDER BY id DESC
+        LIMIT $4)
     ORDER BY id DESC
     LIMIT $4";
 
