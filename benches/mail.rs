@@ -21,7 +21,8 @@ use minijinja::{AutoEscape, Environment, Value, context};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use taskflow_core::ports::{Calendar, CalendarEntry, Renderer};
 use taskflow_core::{
-    CalendarMethod, CalendarPart, Content, Headers, Letter, LetterLinks, Mail, Mailbox, NoticeKind, Timestamp, Topic,
+    CalendarMethod, CalendarPart, Content, Headers, Letter, LetterLinks, Mail, Mailbox, NoticeContent, NoticeKind,
+    Timestamp,
 };
 use taskflow_mail::{ICalendar, Message, Templates};
 
@@ -103,7 +104,7 @@ impl Sample {
     fn new(templates: &Templates, kind: NoticeKind, locale: &str) -> Result<Option<Self>, Failure> {
         // A Monday in winter.
         let now: Timestamp = "2026-11-23T08:30:00Z".parse()?;
-        let Some(topic) = Topic::sample(kind, now) else { return Ok(None) };
+        let Some(topic) = NoticeContent::sample(kind, now) else { return Ok(None) };
         let letter = Letter {
             name: "Ada".to_owned(),
             locale: locale.parse()?,
@@ -130,11 +131,11 @@ impl Sample {
 }
 
 /// What the letter takes along for calendars.
-fn calendar(topic: &Topic) -> Option<CalendarPart> {
+fn calendar(topic: &NoticeContent) -> Option<CalendarPart> {
     let (method, invitation) = match topic {
-        Topic::MeetingInvite(invitation) => (CalendarMethod::Request, invitation),
-        Topic::MeetingChange { invitation, .. } => (CalendarMethod::Request, invitation),
-        Topic::MeetingCancel(invitation) => (CalendarMethod::Cancel, invitation),
+        NoticeContent::MeetingInvite(invitation) => (CalendarMethod::Request, invitation),
+        NoticeContent::MeetingChange { invitation, .. } => (CalendarMethod::Request, invitation),
+        NoticeContent::MeetingCancel(invitation) => (CalendarMethod::Cancel, invitation),
         _ => return None,
     };
     let attendees = std::slice::from_ref(&invitation.participant);

@@ -10,8 +10,8 @@ use taskflow::ports::{
 };
 use taskflow::{
     Changes, Counts, Day, DedupeKey, DeliveryId, Digest, JobName, JobRun, LeaseToken, Letter, LocalMinute, Moment,
-    NewDelivery, NewTask, NewUser, Notice, NoticeKind, Outcome, Recipient, RunId, Settlement, Task, TaskId, Timestamp,
-    Topic, Trigger, User, UserId, When, Write, Zone,
+    NewDelivery, NewTask, NewUser, Notice, NoticeContent, NoticeKind, Outcome, Recipient, RunId, Settlement, Task,
+    TaskId, Timestamp, Trigger, User, UserId, When, Write, Zone,
 };
 
 use crate::{PAGE, PEOPLE, READ};
@@ -56,7 +56,7 @@ impl Ours {
             ours.make(first..first + PAGE, now).await;
         }
         ours.storage.commit(&Changes::new().write(Write::InsertRun(run))).await.expect("a run");
-        ours.storage.take_run(ours.run, &ours.lease, now).await.expect("a store").expect("a run that is held");
+        ours.storage.claim_run(ours.run, &ours.lease, now).await.expect("a store").expect("a run that is held");
         ours
     }
 
@@ -159,7 +159,7 @@ impl Ours {
                 public_url: Some("https://tasks.example.org".to_owned()),
                 unsubscribe_url: Some("https://tasks.example.org/u/bench".to_owned()),
                 links: taskflow_core::LetterLinks::default(),
-                topic: Topic::DailySummary(Box::new(digest.clone())),
+                topic: NoticeContent::DailySummary(Box::new(digest.clone())),
             };
             let content = self.templates.render(&letter).expect("words");
             content.text.len() + content.html.map_or(0, |html| html.len())

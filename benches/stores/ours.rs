@@ -8,7 +8,7 @@ use sqlx::types::Uuid;
 use taskflow::ports::{ClaimRequest, Clock, Ids, RandomIds, Settled, Storage, SystemClock};
 use taskflow::store::MemoryStore;
 use taskflow::{
-    Actor, Announcement, Changes, DedupeKey, DeliveryId, EventId, LeaseToken, NewDelivery, NewTask, NewUser, Notice,
+    Actor, Changes, DedupeKey, DeliveryId, EventId, FeedEvent, LeaseToken, NewDelivery, NewTask, NewUser, Notice,
     NoticeKind, Outcome, PageRequest, Recipient, Settlement, Task, TaskId, TaskQuery, User, UserId, Write,
 };
 
@@ -58,7 +58,7 @@ impl Ours {
         let id = TaskId::from_uuid(self.ids.next(now));
         let task = Task::new(id, UserId::from_uuid(owner), new, now).expect("a task");
         let event = EventId::from_uuid(self.ids.next(now));
-        let told = Announcement::task(event, Actor::User(task.user_id), None, &task);
+        let told = FeedEvent::task(event, Actor::User(task.user_id), None, &task);
         Changes::new().write(Write::InsertTask(task)).announce(told)
     }
 

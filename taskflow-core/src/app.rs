@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use delivery::{DeliveryReport, RelayTrouble, Sending};
-pub use jobs::{Jobs, Keeping, Limits, RunReport};
+pub use jobs::{Jobs, Limits, RetentionPolicy, RunReport};
 pub use ledger::{LedgerPage, LedgerQuery, LedgerRow, NewLetter};
 pub use linked::{DeadLink, LinkError, LinkedDay, LinkedMeeting, LinkedTask, ParticipantsShown};
 pub use meetings::{LinkedInvitation, Reminded, RepairReport, ReplyTaken};
@@ -35,8 +35,8 @@ pub use tasks::{Bulk, BulkResults, TaskOperation};
 
 use crate::error::{Error, StoreError};
 use crate::ports::{
-    Accounts, Bounces, Calendar, Clock, EventBus, Ids, Links, Mailer, NoBus, Nodes, Outbox, PlainRenderer, Probe,
-    RandomIds, Receipt, Renderer, Signal, Slots, Storage, Store, Sweeps, SystemClock, Upkeep,
+    Accounts, Bounces, Calendar, Clock, CohortScan, CommitReceipt, EventBus, Ids, JobStore, Links, Mailer, Maintenance,
+    NoBus, Nodes, Outbox, PlainRenderer, Probe, RandomIds, Renderer, Signal, Storage, Store, SystemClock,
 };
 use crate::{Changes, EventId, Expect, Settlement, Timestamp};
 
@@ -45,9 +45,9 @@ pub struct App {
     store: Arc<dyn Store>,
     accounts: Arc<dyn Accounts>,
     outbox: Arc<dyn Outbox>,
-    slots: Arc<dyn Slots>,
-    sweeps: Arc<dyn Sweeps>,
-    upkeep: Arc<dyn Upkeep>,
+    slots: Arc<dyn JobStore>,
+    sweeps: Arc<dyn CohortScan>,
+    upkeep: Arc<dyn Maintenance>,
     probe: Option<Arc<dyn Probe>>,
     jobs: Jobs,
     sweeping: jobs::Sweeping,
@@ -119,7 +119,7 @@ impl App {
     }
 
     /// Tells who listens what a host has committed in a transaction of its own.
-    pub fn published(&self, receipt: Receipt) {
+    pub fn published(&self, receipt: CommitReceipt) {
         if receipt.signals().iter().any(|signal| matches!(signal, Signal::Planned)) {
             self.nudge();
         }
@@ -135,7 +135,7 @@ impl App {
     async fn commit_indexed(&self, changes: &Changes) -> Result<(), StoreError> {
         if !changes.is_empty() {
             self.store.commit(changes).await?;
-            self.published(Receipt::new(changes));
+            self.published(CommitReceipt::new(changes));
         }
         Ok(())
     }
@@ -178,13 +178,13 @@ impl AppBuilder {
     }
 
     /// What finds people for sweeps, for hosts that pace or watch it; the store itself unless told.
-    pub fn sweeps(mut self, sweeps: Arc<dyn Sweeps>) -> Self {
+    pub fn sweeps(mut self, sweeps: Arc<dyn CohortScan>) -> Self {
         self.app.sweeps = sweeps;
         self
     }
 
     /// What the service looks after itself with, for hosts that pace or watch it; the store itself unless told.
-    pub fn upkeep(mut self, upkeep: Arc<dyn Upkeep>) -> Self {
+    pub fn upkeep(mut self, upkeep: Arc<dyn Maintenance>) -> Self {
         self.app.upkeep = upkeep;
         self
     }
@@ -220,7 +220,7 @@ impl AppBuilder {
     }
 
     /// How long changes of a meeting wait for another one before people are told of all together; a minute unless told.
-    /// The longest wait is [`Burst::LONGEST`](crate::Burst::LONGEST) in any case.
+    /// The longest wait is [`DebounceWindow::LONGEST`](crate::DebounceWindow::LONGEST) in any case.
     pub fn change_quiet(mut self, quiet: Duration) -> Self {
         self.app.change_quiet = quiet;
         self
@@ -270,12 +270,12 @@ impl AppBuilder {
 }
 
 /// Bounds how often a use case tries again when somebody else was faster.
-struct Race {
+struct OptimisticRetry {
     expect: Expect,
     tries_left: u32,
 }
 
-impl Race {
+impl OptimisticRetry {
     fn new(expect: Expect) -> Self {
         Self { expect, tries_left: 3 }
     }

@@ -2,7 +2,7 @@
 
 use crate::job::RunLease;
 use crate::{
-    Announcement, Answer, Counts, Credential, DedupeKey, DeliveryId, EmailAddress, JobName, JobRun, KeptMail,
+    Answer, CapturedMail, Counts, Credential, DedupeKey, DeliveryId, EmailAddress, FeedEvent, JobName, JobRun,
     LeaseToken, Meeting, MeetingId, NewDelivery, NoticeKind, Participant, Revision, RunId, Session, SessionId,
     Suppression, Task, TaskStatistics, Timestamp, Token, TokenId, TokenPurpose, User, UserId,
 };
@@ -21,7 +21,7 @@ pub struct Changes {
     /// Mail to plan: an upsert on the key, see [`Store::commit`](crate::ports::Store::commit).
     pub deliveries: Vec<NewDelivery>,
     /// What to append to the feeds.
-    pub events: Vec<Announcement>,
+    pub events: Vec<FeedEvent>,
 }
 
 /// One row to write.
@@ -74,7 +74,7 @@ pub enum Write {
         at: Timestamp,
     },
     /// Keeps an answer for its key; `Taken` while another one is [kept](Answer::is_kept), `Stale` when its owner is gone.
-    RememberAnswer(Answer),
+    StoreResponse(Answer),
     /// A new task; `Stale` when its owner is gone.
     InsertTask(Task),
     /// A task after a change; `Stale` unless the stored version is one less.
@@ -223,7 +223,7 @@ pub enum Write {
     /// What was counted of a person, in place of what was counted before; nothing when they are gone.
     SetStatistics(TaskStatistics),
     /// Puts a mail into the dev mailbox, which keeps the newest [`MAILBOX_SIZE`](crate::MAILBOX_SIZE).
-    KeepMail(KeptMail),
+    KeepMail(CapturedMail),
 }
 
 impl Changes {
@@ -245,7 +245,7 @@ impl Changes {
     }
 
     /// Adds an event.
-    pub fn announce(mut self, announcement: Announcement) -> Self {
+    pub fn announce(mut self, announcement: FeedEvent) -> Self {
         self.events.push(announcement);
         self
     }

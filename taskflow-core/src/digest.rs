@@ -102,7 +102,7 @@ impl Digest {
         }
     }
 
-    /// Puts what each list holds into the order that [`Sweeps::digests`](crate::ports::Sweeps::digests) promises, for stores
+    /// Puts what each list holds into the order that [`CohortScan::digests`](crate::ports::CohortScan::digests) promises, for stores
     /// whose databases pick the first ones and return them in any order; leaves of [`later`](Self::later) only the number
     /// where there is something else to list.
     pub fn put_in_order(&mut self) {

@@ -197,7 +197,7 @@ impl FieldError {
 /// A stored row that cannot be read: names table and column, never the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("bad data in {table}.{column}: {message}")]
-pub struct BadRow {
+pub struct CorruptRow {
     /// The table as the store names it.
     pub table: &'static str,
     /// The column.
@@ -212,8 +212,8 @@ impl From<FieldError> for Error {
     }
 }
 
-impl From<BadRow> for StoreError {
-    fn from(error: BadRow) -> Self {
+impl From<CorruptRow> for StoreError {
+    fn from(error: CorruptRow) -> Self {
         Self::Internal(error.into())
     }
 }

@@ -107,14 +107,14 @@ pub struct Event {
 
 /// An event and the people whose feed it enters.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Announcement {
+pub struct FeedEvent {
     /// What was committed.
     pub event: Event,
     /// Whose feed it enters, each once.
     pub audience: Vec<UserId>,
 }
 
-impl Announcement {
+impl FeedEvent {
     /// Tells the owner of a task what became of it: made (`before` is `None`), changed, trashed or restored.
     #[must_use]
     pub fn task(id: EventId, actor: Actor, before: Option<&Task>, after: &Task) -> Self {

@@ -83,9 +83,9 @@ mod values;
 
 pub use answer::{ANSWER_LIFETIME, Answer, Answered, Idempotency, IdempotencyKey};
 pub use app::{
-    App, AppBuilder, Bulk, BulkResults, DeadLink, DeliveryReport, Jobs, Keeping, LedgerPage, LedgerQuery, LedgerRow,
-    Limits, LinkError, LinkedDay, LinkedInvitation, LinkedMeeting, LinkedTask, Membership, NewLetter,
-    ParticipantsShown, RelayTrouble, Reminded, RepairReport, ReplyTaken, RunReport, Sending, Standing, Subscription,
+    App, AppBuilder, Bulk, BulkResults, DeadLink, DeliveryReport, Jobs, LedgerPage, LedgerQuery, LedgerRow, Limits,
+    LinkError, LinkedDay, LinkedInvitation, LinkedMeeting, LinkedTask, Membership, NewLetter, ParticipantsShown,
+    RelayTrouble, Reminded, RepairReport, ReplyTaken, RetentionPolicy, RunReport, Sending, Standing, Subscription,
     TaskOperation,
 };
 pub use changes::{Changes, Expect, Write};
@@ -93,22 +93,23 @@ pub use delivery::{
     DedupeKey, Delivery, DeliveryState, FailedAttempt, Ledger, NewDelivery, Outcome, Recipient, Settlement,
 };
 pub use digest::{Day, Digest, Excerpt};
-pub use error::{BadRow, Error, FieldCode, FieldError, Source, StoreError, UniqueField};
-pub use event::{Announcement, Entity, Event, EventKind};
+pub use error::{CorruptRow, Error, FieldCode, FieldError, Source, StoreError, UniqueField};
+pub use event::{Entity, Event, EventKind, FeedEvent};
 pub use feed::{FeedEntry, FeedPage, Follower};
 pub use job::{CatchUp, Counts, DueSlot, JobName, JobPlan, JobRun, JobState, MOST_CAUGHT_UP, RunState, Trigger};
 pub use mail::{
-    AnswerLinks, CalendarMethod, CalendarPart, Content, Headers, Invitation, KeptMail, Letter, LetterLinks,
-    MAILBOX_SIZE, Mail, Mailbox, TaskAction, TaskActionLinks, TaskLinks, Topic,
+    AnswerLinks, CalendarMethod, CalendarPart, CapturedMail, Content, Headers, Invitation, Letter, LetterLinks,
+    MAILBOX_SIZE, Mail, Mailbox, NoticeContent, TaskAction, TaskActionLinks, TaskLinks,
 };
 pub use mail_report::{MailFinding, MailFindingCode, MailLog, MailLogEntry, MailLogQuery, MailReport, Senders};
 pub use meeting::{
-    Burst, Invitee, Meeting, MeetingChange, MeetingDetails, MeetingFacts, MeetingResponse, MeetingRole, MeetingStatus,
-    MeetingType, NewMeeting, News, OutdatedAnswer, OwnReminders, Participant, Revision, StartsAt, Told, news,
+    DebounceWindow, Invitee, Meeting, MeetingChange, MeetingDetails, MeetingFacts, MeetingResponse, MeetingRole,
+    MeetingStatus, MeetingType, NewMeeting, News, OutdatedAnswer, OwnReminders, Participant, Revision, StartsAt, Told,
+    news,
 };
 pub use memory::MemoryStore;
 pub use node::{Heartbeat, Node, NodeId, Share};
-pub use notice::{MOST_TOGETHER, Notice, NoticeKind, Priority, ProblemArea, WrittenLetter};
+pub use notice::{CustomEmail, MOST_TOGETHER, Notice, NoticeKind, Priority, ProblemArea};
 pub use page::{MeetingQuery, MeetingSort, MeetingSortKey, Page, PageRequest, TaskQuery, TaskSort, TaskSortKey};
 pub use preferences::{LocalMinute, Preferences, PreferencesChange, QuietHours, Weekdays};
 pub use reminder::{

@@ -6,8 +6,8 @@ mod sample;
 pub use links::{AnswerLinks, LetterLinks, TaskAction, TaskActionLinks, TaskLinks};
 
 use crate::{
-    DeliveryId, Digest, EmailAddress, Locale, Meeting, MeetingFacts, NoticeKind, Participant, ProblemArea, Task,
-    TaskStatus, Timestamp, WrittenLetter, Zone,
+    CustomEmail, DeliveryId, Digest, EmailAddress, Locale, Meeting, MeetingFacts, NoticeKind, Participant, ProblemArea,
+    Task, TaskStatus, Timestamp, Zone,
 };
 
 /// A name and an address (RFC 5322 §3.4).
@@ -37,13 +37,13 @@ pub struct Letter {
     /// Signed links to what the letter is about, and to what its reader can do about it.
     pub links: LetterLinks,
     /// What to tell.
-    pub topic: Topic,
+    pub topic: NoticeContent,
 }
 
 /// What a letter is about: a [`Notice`](crate::Notice) with its ids looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Topic {
+pub enum NoticeContent {
     /// The account is there.
     Welcome {
         /// Where the reader shows that the address is theirs; `None`: it is verified, or the service makes no links.
@@ -100,7 +100,7 @@ pub enum Topic {
         problems: Vec<String>,
     },
     /// A mail that somebody wrote by hand.
-    Letter(Box<WrittenLetter>),
+    Letter(Box<CustomEmail>),
     /// A task is due soon.
     TaskDue {
         /// The task as it is now.
@@ -152,7 +152,7 @@ pub struct Invitation {
     pub respond_url: Option<String>,
 }
 
-impl Topic {
+impl NoticeContent {
     /// The tasks that the letter names, most important first.
     #[must_use]
     pub fn tasks(&self) -> Vec<&Task> {
@@ -294,7 +294,7 @@ pub struct CalendarPart {
 
 /// A mail in the dev mailbox: sent by nobody, kept in the store to be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptMail {
+pub struct CapturedMail {
     /// The delivery it comes from; keeping it again changes nothing.
     pub id: DeliveryId,
     /// When it was kept.

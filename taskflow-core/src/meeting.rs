@@ -162,7 +162,7 @@ pub struct Meeting {
     /// Grows by one with each change that calendars must take over (RFC 5546 §2.1.4).
     pub sequence: u32,
     /// The changes of late that people are told of together.
-    pub burst: Option<Burst>,
+    pub burst: Option<DebounceWindow>,
     /// Grows by one with each change (optimistic lock).
     pub version: u64,
     /// When it was called.
@@ -183,7 +183,7 @@ pub struct MeetingDetails {
 
 /// Changes that follow each other closely and become one mail: it waits for quiet, but not for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Burst {
+pub struct DebounceWindow {
     /// When the first of them happened.
     pub since: Timestamp,
     /// When people are told.
@@ -192,7 +192,7 @@ pub struct Burst {
     pub version: u64,
 }
 
-impl Burst {
+impl DebounceWindow {
     /// The longest that people wait for quiet.
     pub const LONGEST: Duration = Duration::from_mins(5);
 
@@ -382,14 +382,14 @@ impl Meeting {
             cancelled_at,
             ..self.clone()
         };
-        Ok(self.succeeded_by(after, now, quiet))
+        Ok(self.next_version(after, now, quiet))
     }
 
     /// Cancelled now; a cancelled meeting stays as it is.
     #[must_use]
     pub fn cancel(&self, now: Timestamp) -> Self {
         let after = Self { cancelled_at: self.cancelled_at.or(Some(now)), ..self.clone() };
-        self.succeeded_by(after, now, Duration::ZERO)
+        self.next_version(after, now, Duration::ZERO)
     }
 
     /// On again, as long as it lies ahead; one that is not cancelled stays as it is.
@@ -397,7 +397,7 @@ impl Meeting {
         if self.cancelled_at.is_some() && self.starts_at <= now {
             return Err(FieldError::new("meeting_date", "has passed: only a meeting that lies ahead can be restored"));
         }
-        Ok(self.succeeded_by(Self { cancelled_at: None, ..self.clone() }, now, Duration::ZERO))
+        Ok(self.next_version(Self { cancelled_at: None, ..self.clone() }, now, Duration::ZERO))
     }
 
     /// Another version with nothing else different: who comes was changed.
@@ -415,7 +415,7 @@ impl Meeting {
             return self.clone();
         }
         let local_start = self.time_zone.wall_clock(starts_at).at;
-        self.succeeded_by(Self { starts_at, local_start, tzdb: current_tzdb(), ..self.clone() }, now, quiet)
+        self.next_version(Self { starts_at, local_start, tzdb: current_tzdb(), ..self.clone() }, now, quiet)
     }
 
     /// When the clock on the wall shows what was agreed on, by the current rules; the second time of a night that has it
@@ -427,7 +427,7 @@ impl Meeting {
         }
     }
 
-    fn succeeded_by(&self, after: Self, now: Timestamp, quiet: Duration) -> Self {
+    fn next_version(&self, after: Self, now: Timestamp, quiet: Duration) -> Self {
         if after == (Self { tzdb: after.tzdb.clone(), ..self.clone() }) {
             return self.clone();
         }
@@ -436,7 +436,11 @@ impl Meeting {
         let must_be_taken_over = on_and_off || was.place_and_time() != is.place_and_time();
         Self {
             sequence: self.sequence + u32::from(must_be_taken_over),
-            burst: if was == is { self.burst } else { Some(Burst::after(self.burst, self.version + 1, now, quiet)) },
+            burst: if was == is {
+                self.burst
+            } else {
+                Some(DebounceWindow::after(self.burst, self.version + 1, now, quiet))
+            },
             version: self.version + 1,
             // Calendars order what they are sent by it; the clock may have been set back.
             updated_at: now.max(self.updated_at),

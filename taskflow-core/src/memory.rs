@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use crate::error::{StoreError, UniqueField};
-use crate::ports::{Account, Accounts, Loaded, MeetingCursor, Store, Viewer};
+use crate::ports::{Account, Accounts, Lookup, MeetingCursor, Store, Viewer};
 use crate::{
-    Answer, Changes, Credential, DedupeKey, Delivery, DeliveryId, EmailAddress, Entity, Event, FailedAttempt,
-    FeedEntry, Follower, IdempotencyKey, JobName, KeptMail, LeaseToken, Ledger, Login, Meeting, MeetingId,
+    Answer, CapturedMail, Changes, Credential, DedupeKey, Delivery, DeliveryId, EmailAddress, Entity, Event,
+    FailedAttempt, FeedEntry, Follower, IdempotencyKey, JobName, LeaseToken, Ledger, Login, Meeting, MeetingId,
     MeetingQuery, NodeId, NoticeKind, Page, Participant, ParticipantId, PasswordHash, Revision, RunId, Session,
     SessionId, Suppression, Task, TaskId, TaskQuery, TaskSort, TaskSortKey, TaskStatistics, TaskStatus, TaskSummary,
     Timestamp, Token, TokenId, User, UserId, fold, search_key,
@@ -60,7 +60,7 @@ struct State {
     scheduled: BTreeSet<(i16, Timestamp, DeliveryId)>,
     suppressions: BTreeMap<String, Suppression>,
     unsubscribed: BTreeSet<(String, NoticeKind)>,
-    mailbox: BTreeMap<(Timestamp, DeliveryId), KeptMail>,
+    mailbox: BTreeMap<(Timestamp, DeliveryId), CapturedMail>,
     jobs: BTreeMap<JobName, slots::JobRow>,
     runs: BTreeMap<RunId, slots::RunRow>,
     statistics: BTreeMap<UserId, TaskStatistics>,
@@ -129,7 +129,7 @@ impl Store for MemoryStore {
         Ok(self.state().users.get(&id).cloned())
     }
 
-    async fn users(&self, ids: &[UserId]) -> Result<Loaded<UserId, User>, StoreError> {
+    async fn users(&self, ids: &[UserId]) -> Result<Lookup<UserId, User>, StoreError> {
         let state = self.state();
         Ok(ids.iter().filter_map(|id| state.users.get(id)).map(|user| (user.id, Ok(user.clone()))).collect())
     }
@@ -144,7 +144,7 @@ impl Store for MemoryStore {
         Ok(self.state().tasks.get(&id).filter(|task| task.user_id == owner).cloned())
     }
 
-    async fn tasks_by_id(&self, ids: &[TaskId], owner: Option<UserId>) -> Result<Loaded<TaskId, Task>, StoreError> {
+    async fn tasks_by_id(&self, ids: &[TaskId], owner: Option<UserId>) -> Result<Lookup<TaskId, Task>, StoreError> {
         let state = self.state();
         let found = ids.iter().filter_map(|id| state.tasks.get(id));
         let theirs = found.filter(|task| owner.is_none_or(|owner| task.user_id == owner));
@@ -187,7 +187,7 @@ impl Store for MemoryStore {
         &self,
         ids: &[MeetingId],
         viewer: Viewer,
-    ) -> Result<Loaded<MeetingId, Meeting>, StoreError> {
+    ) -> Result<Lookup<MeetingId, Meeting>, StoreError> {
         let state = self.state();
         let found = ids.iter().filter_map(|id| state.meetings.get(id)).filter(|meeting| state.shows(meeting, viewer));
         Ok(found.map(|meeting| (meeting.id, Ok(meeting.clone()))).collect())
@@ -211,7 +211,7 @@ impl Store for MemoryStore {
     async fn participants_by_id(
         &self,
         ids: &[ParticipantId],
-    ) -> Result<Loaded<ParticipantId, Participant>, StoreError> {
+    ) -> Result<Lookup<ParticipantId, Participant>, StoreError> {
         let state = self.state();
         let found = ids.iter().filter_map(|id| state.participants.get(id));
         Ok(found.map(|participant| (participant.id, Ok(participant.clone()))).collect())
@@ -227,7 +227,7 @@ impl Store for MemoryStore {
         Ok(found.into_iter().rev().take(limit as usize).collect())
     }
 
-    async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Loaded<(MeetingId, u64), Revision>, StoreError> {
+    async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Lookup<(MeetingId, u64), Revision>, StoreError> {
         let state = self.state();
         let newest = |(meeting, version): &(MeetingId, u64)| {
             let (_, revision) = state.revisions.range((*meeting, 0)..=(*meeting, *version)).next_back()?;
@@ -315,11 +315,11 @@ impl Store for MemoryStore {
         Ok(self.state().answers.get(&(owner, key.clone())).cloned())
     }
 
-    async fn kept_mails(&self, limit: u32) -> Result<Vec<KeptMail>, StoreError> {
+    async fn kept_mails(&self, limit: u32) -> Result<Vec<CapturedMail>, StoreError> {
         Ok(self.state().mailbox.values().rev().take(limit as usize).cloned().collect())
     }
 
-    async fn kept_mail(&self, id: DeliveryId) -> Result<Option<KeptMail>, StoreError> {
+    async fn kept_mail(&self, id: DeliveryId) -> Result<Option<CapturedMail>, StoreError> {
         Ok(self.state().mailbox.values().find(|mail| mail.id == id).cloned())
     }
 }

@@ -49,7 +49,7 @@ pub enum Notice {
         is: TaskStatus,
     },
     /// A mail that whoever runs the service wrote: its words are here, since they are nowhere else.
-    Letter(Box<WrittenLetter>),
+    Letter(Box<CustomEmail>),
     /// Another kind of notice with made-up content, to see what it looks like.
     Sample {
         /// Which.
@@ -195,7 +195,7 @@ impl ProblemArea {
 
 /// A mail that somebody wrote by hand. A stored format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WrittenLetter {
+pub struct CustomEmail {
     /// One line.
     pub subject: String,
     /// As plain text.
@@ -494,7 +494,7 @@ mod tests {
             Notice::ServerRecovery { since: Timestamp::MIN, until: Timestamp::MAX, problems: Vec::new() },
             Notice::TaskStatus { task, was: TaskStatus::Pending, is: TaskStatus::Completed },
             Notice::Sample { of: NoticeKind::Welcome },
-            Notice::Letter(Box::new(WrittenLetter {
+            Notice::Letter(Box::new(CustomEmail {
                 subject: "x".to_owned(),
                 text: Some("y".to_owned()),
                 html: None,

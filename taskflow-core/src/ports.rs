@@ -19,7 +19,7 @@ mod upkeep;
 
 pub use accounts::{Account, Accounts};
 pub use bounces::{Bounces, UnreadableBounce};
-pub use bus::{EventBus, NoBus, Receipt, ReminderSent, Signal};
+pub use bus::{CommitReceipt, EventBus, NoBus, ReminderSent, Signal};
 pub use calendar::{Calendar, CalendarEntry, CalendarReply, Counter, ProposedStart, ReplyAttendee, UnreadableReply};
 pub use clock::{Clock, Ids, RandomIds, SystemClock};
 pub use links::{Link, LinkPurpose, Links};
@@ -28,12 +28,12 @@ pub use nodes::Nodes;
 pub use outbox::{Backlog, ClaimRequest, Claimed, DeliveryQuery, HeldLease, Outbox, Settled};
 pub use probe::{DiskSpace, Probe};
 pub use renderer::{PlainRenderer, RenderError, Renderer};
-pub use slots::{RunLease, Slots};
-pub use store::{Loaded, MeetingCursor, Store, Viewer};
-pub use sweeps::{DigestQuery, SweepPage, SweepPosition, SweepQuery, Sweeps};
-pub use upkeep::{CountedPage, CountedPerson, Expired, TaskTally, Upkeep};
+pub use slots::{JobStore, RunLease};
+pub use store::{Lookup, MeetingCursor, Store, Viewer};
+pub use sweeps::{CohortScan, DigestQuery, SweepPage, SweepPosition, SweepQuery};
+pub use upkeep::{CountedPage, CountedPerson, Expired, Maintenance, TaskTally};
 
 /// A complete store: one value that keeps everything.
-pub trait Storage: Store + Outbox + Accounts + Nodes + Slots + Sweeps + Upkeep {}
+pub trait Storage: Store + Outbox + Accounts + Nodes + JobStore + CohortScan + Maintenance {}
 
-impl<S: Store + Outbox + Accounts + Nodes + Slots + Sweeps + Upkeep> Storage for S {}
+impl<S: Store + Outbox + Accounts + Nodes + JobStore + CohortScan + Maintenance> Storage for S {}

@@ -290,7 +290,7 @@ impl Task {
             ..self.clone()
         }
         .checked()?;
-        Ok(self.succeeded_by(after, now))
+        Ok(self.next_version(after, now))
     }
 
     /// Done now; a completed task stays as it is.
@@ -301,13 +301,13 @@ impl Task {
     /// In the trash since now.
     #[must_use]
     pub fn trash(&self, now: Timestamp) -> Self {
-        self.succeeded_by(Self { deleted_at: self.deleted_at.or(Some(now)), ..self.clone() }, now)
+        self.next_version(Self { deleted_at: self.deleted_at.or(Some(now)), ..self.clone() }, now)
     }
 
     /// Out of the trash, as it was.
     #[must_use]
     pub fn restore(&self, now: Timestamp) -> Self {
-        self.succeeded_by(Self { deleted_at: None, ..self.clone() }, now)
+        self.next_version(Self { deleted_at: None, ..self.clone() }, now)
     }
 
     /// Neither completed nor in the trash.
@@ -326,7 +326,7 @@ impl Task {
     #[must_use]
     pub fn in_zone(&self, zone: &Zone, now: Timestamp) -> Self {
         let Some(day) = self.due_on else { return self.clone() };
-        self.succeeded_by(Self { due_at: Some(end_of_day(day, zone)), ..self.clone() }, now)
+        self.next_version(Self { due_at: Some(end_of_day(day, zone)), ..self.clone() }, now)
     }
 
     fn checked(self) -> Result<Self, FieldError> {
@@ -342,7 +342,7 @@ impl Task {
         Ok(self)
     }
 
-    fn succeeded_by(&self, after: Self, now: Timestamp) -> Self {
+    fn next_version(&self, after: Self, now: Timestamp) -> Self {
         if after == *self { after } else { Self { version: self.version + 1, updated_at: now, ..after } }
     }
 }

@@ -104,13 +104,13 @@ impl User {
             locale: change.locale.unwrap_or_else(|| self.locale.clone()),
             ..self.clone()
         };
-        self.succeeded_by(after, now)
+        self.next_version(after, now)
     }
 
     /// The account, whose address is shown to be its owner's; the same version when it was already.
     #[must_use]
     pub fn verified(&self, now: Timestamp) -> Self {
-        self.succeeded_by(Self { email_verified: true, ..self.clone() }, now)
+        self.next_version(Self { email_verified: true, ..self.clone() }, now)
     }
 
     /// The same version of the account without mail of these kinds.
@@ -122,7 +122,7 @@ impl User {
     /// The account with other preferences; the same version when nothing differs.
     #[must_use]
     pub fn with_preferences(&self, preferences: Preferences, now: Timestamp) -> Self {
-        self.succeeded_by(Self { preferences, ..self.clone() }, now)
+        self.next_version(Self { preferences, ..self.clone() }, now)
     }
 
     /// The account with another standing; the same version when nothing differs.
@@ -133,7 +133,7 @@ impl User {
             is_admin: change.is_admin.unwrap_or(self.is_admin),
             ..self.clone()
         };
-        self.succeeded_by(after, now)
+        self.next_version(after, now)
     }
 
     /// The account in another version, though nothing of it differs: what is shown with it does.
@@ -142,7 +142,7 @@ impl User {
         Self { version: self.version + 1, ..self.clone() }
     }
 
-    fn succeeded_by(&self, after: Self, now: Timestamp) -> Self {
+    fn next_version(&self, after: Self, now: Timestamp) -> Self {
         if after == *self { after } else { Self { version: self.version + 1, updated_at: now, ..after } }
     }
 }

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use taskflow_core::ports::{Calendar, CalendarEntry, Renderer};
 use taskflow_core::{
-    CalendarMethod, Content, Digest, Headers, Invitation, Letter, LetterLinks, Locale, Mail, Mailbox, NoticeKind, Task,
-    Timestamp, Title, Topic, Zone,
+    CalendarMethod, Content, Digest, Headers, Invitation, Letter, LetterLinks, Locale, Mail, Mailbox, NoticeContent,
+    NoticeKind, Task, Timestamp, Title, Zone,
 };
 use taskflow_mail::{ICalendar, Message, Templates};
 
@@ -34,11 +34,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for tag in templates.locales() {
         let locale: Locale = tag.parse()?;
         for kind in NoticeKind::ALL {
-            let Some(topic) = Topic::sample(kind, now) else { continue };
+            let Some(topic) = NoticeContent::sample(kind, now) else { continue };
             let written = letter("Ada", topic, &locale, &zone, now);
             write(&folder, &format!("{kind}.{tag}.sample"), &templates, &written, None, now)?;
             for (n, text) in HOSTILE.iter().enumerate() {
-                let Some(topic) = Topic::sample(kind, now) else { continue };
+                let Some(topic) = NoticeContent::sample(kind, now) else { continue };
                 let written = letter(text, with(topic, text)?, &locale, &zone, now);
                 write(&folder, &format!("{kind}.{tag}.hostile{n}"), &templates, &written, Some(text), now)?;
             }
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn letter(name: &str, topic: Topic, locale: &Locale, zone: &Zone, date: Timestamp) -> Letter {
+fn letter(name: &str, topic: NoticeContent, locale: &Locale, zone: &Zone, date: Timestamp) -> Letter {
     let unsubscribe_url = Some(format!("{SERVICE}/u/sample")).filter(|_| topic.kind().is_recurring());
     Letter {
         name: name.to_owned(),
@@ -92,9 +92,9 @@ fn write(
 
 fn mail(letter: &Letter, content: Content, now: Timestamp) -> Result<Mail, Box<dyn Error>> {
     let invitation = match &letter.topic {
-        Topic::MeetingInvite(invitation) => Some((CalendarMethod::Request, invitation)),
-        Topic::MeetingChange { invitation, .. } => Some((CalendarMethod::Request, invitation)),
-        Topic::MeetingCancel(invitation) => Some((CalendarMethod::Cancel, invitation)),
+        NoticeContent::MeetingInvite(invitation) => Some((CalendarMethod::Request, invitation)),
+        NoticeContent::MeetingChange { invitation, .. } => Some((CalendarMethod::Request, invitation)),
+        NoticeContent::MeetingCancel(invitation) => Some((CalendarMethod::Cancel, invitation)),
         _ => None,
     };
     let calendar = invitation.map(|(method, invitation)| {
@@ -117,7 +117,7 @@ fn from() -> Result<taskflow_core::EmailAddress, taskflow_core::InvalidValue> {
 }
 
 /// The same topic, in which every text that people can type is `text`.
-fn with(mut topic: Topic, text: &str) -> Result<Topic, Box<dyn Error>> {
+fn with(mut topic: NoticeContent, text: &str) -> Result<NoticeContent, Box<dyn Error>> {
     let title: Title = text.parse()?;
     let tasks = |tasks: &mut Vec<Task>| {
         for task in tasks {
@@ -137,30 +137,30 @@ fn with(mut topic: Topic, text: &str) -> Result<Topic, Box<dyn Error>> {
         }
     };
     match &mut topic {
-        Topic::TaskDue { task, .. } | Topic::TaskStatus { task, .. } => {
+        NoticeContent::TaskDue { task, .. } | NoticeContent::TaskStatus { task, .. } => {
             (task.title, task.description) = (title.clone(), text.parse().ok());
         }
-        Topic::TaskReminder(digest) | Topic::DailySummary(digest) => day(digest),
-        Topic::ServerAlert { problems, .. } | Topic::ServerRecovery { problems, .. } => {
+        NoticeContent::TaskReminder(digest) | NoticeContent::DailySummary(digest) => day(digest),
+        NoticeContent::ServerAlert { problems, .. } | NoticeContent::ServerRecovery { problems, .. } => {
             *problems = vec![text.to_owned()];
         }
-        Topic::Letter(letter) => letter.subject = text.to_owned(),
-        Topic::MeetingChange { invitation, was } => {
+        NoticeContent::Letter(letter) => letter.subject = text.to_owned(),
+        NoticeContent::MeetingChange { invitation, was } => {
             invite(invitation, text)?;
             (was.title, was.location) = (format!("{text}!"), Some(format!("{text}!")));
         }
-        Topic::MeetingProposal { invitation, .. } => {
+        NoticeContent::MeetingProposal { invitation, .. } => {
             invite(invitation, text)?;
             invitation.participant.comment = text.parse().ok();
         }
-        Topic::MeetingReminder { invitation, message } => {
+        NoticeContent::MeetingReminder { invitation, message } => {
             invite(invitation, text)?;
             *message = Some(text.to_owned());
         }
-        Topic::MeetingInvite(invitation)
-        | Topic::MeetingCancel(invitation)
-        | Topic::MeetingLeft(invitation)
-        | Topic::MeetingUndelivered(invitation) => {
+        NoticeContent::MeetingInvite(invitation)
+        | NoticeContent::MeetingCancel(invitation)
+        | NoticeContent::MeetingLeft(invitation)
+        | NoticeContent::MeetingUndelivered(invitation) => {
             invite(invitation, text)?;
         }
         _ => {}

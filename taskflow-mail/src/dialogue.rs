@@ -2,7 +2,7 @@
 //!
 //! Where the relay offers PIPELINING (RFC 2920), MAIL, RCPT and DATA leave in one write, and the mail itself takes along
 //! the envelope of the next one, if there is one: one round trip per mail. Every answer is read for the command it
-//! belongs to, in order; where one is missing, or one too many or too early (see [`Turns`]), the connection ends, so that
+//! belongs to, in order; where one is missing, or one too many or too early (see [`ReplyGuard`]), the connection ends, so that
 //! no mail counts as sent, or as refused, on the answer to another.
 
 mod open;
@@ -22,7 +22,7 @@ pub(crate) use self::verdict::Refusal;
 use self::verdict::{Answer, NoAnswer, answer, in_doubt, out_of_step, to_content, to_data, to_mail, to_rcpt, told};
 use crate::message::{Message, one_line};
 use crate::pool::Relay;
-use crate::turns::Turns;
+use crate::turns::ReplyGuard;
 
 /// How long to wait for the answer to QUIT; it decides nothing.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// An open connection, signed in if the settings say so.
 pub(crate) struct Connection {
     smtp: AsyncSmtpConnection,
-    turns: Turns,
+    turns: ReplyGuard,
     offers: Offers,
     relay: Arc<Relay>,
     /// To how many envelopes it has answered.
@@ -40,7 +40,7 @@ pub(crate) struct Connection {
 }
 
 /// What leaves in one write.
-pub(crate) struct Parcel {
+pub(crate) struct DataBatch {
     bytes: String,
     /// How much of it is the mail itself, its last dot included.
     mail: usize,
@@ -118,17 +118,17 @@ impl Connection {
 
     /// Everything that leaves in one write for a mail that the relay waits for: the mail itself, and the envelope of the
     /// one that rides behind it (RFC 2920 §3.1).
-    pub(crate) fn parcel(&self, message: &Message, rider: Option<&Message>) -> Parcel {
+    pub(crate) fn parcel(&self, message: &Message, rider: Option<&Message>) -> DataBatch {
         let mut bytes = message.dot_stuffed();
         let mail = bytes.len();
         bytes.extend(rider.map(|rider| self.envelope(rider)).into_iter().flatten());
-        Parcel { bytes, mail, answers: if rider.is_some() { 4 } else { 1 } }
+        DataBatch { bytes, mail, answers: if rider.is_some() { 4 } else { 1 } }
     }
 
     /// Hands over the mail that was offered. Of what rides with it the answers are left to
     /// [`hear_envelope`](Self::hear_envelope).
-    pub(crate) async fn hand_over(&mut self, parcel: Parcel, deadline: Instant) -> Result<Accepted, Refusal> {
-        let Parcel { bytes, mail, answers } = parcel;
+    pub(crate) async fn hand_over(&mut self, parcel: DataBatch, deadline: Instant) -> Result<Accepted, Refusal> {
+        let DataBatch { bytes, mail, answers } = parcel;
         self.turns.ask(answers, mail);
         // The relay may take its time with the mail itself: only the deadline of the whole ends this.
         let rest = deadline.saturating_duration_since(Instant::now());

@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use taskflow_core::ports::Renderer;
-//! use taskflow_core::{Letter, LetterLinks, Locale, Timestamp, Topic, Zone};
+//! use taskflow_core::{Letter, LetterLinks, Locale, Timestamp, NoticeContent, Zone};
 //! use taskflow_mail::Templates;
 //!
 //! let templates = Templates::builder().template("welcome/subject.txt", "Hi {{ name }}!").build()?;
@@ -14,7 +14,7 @@
 //!     public_url: Some("https://tasks.example.org".to_owned()),
 //!     unsubscribe_url: None,
 //!     links: LetterLinks::default(),
-//!     topic: Topic::Welcome { verify_url: None },
+//!     topic: NoticeContent::Welcome { verify_url: None },
 //! })?;
 //! assert_eq!(content.subject, "Hi Ada!");
 //! assert!(content.text.contains("https://tasks.example.org"));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use taskflow_core::ports::{Accepted, Clock, MailError, Mailer, Reply, Store};
-use taskflow_core::{Changes, KeptMail, Mail, Mailbox, Write};
+use taskflow_core::{CapturedMail, Changes, Mail, Mailbox, Write};
 
 use crate::message::Message;
 
@@ -34,7 +34,7 @@ impl fmt::Debug for DevMailbox {
 impl Mailer for DevMailbox {
     async fn send(&self, mail: &Mail) -> Result<Accepted, MailError> {
         let message = Message::write(&self.from, mail)?;
-        let kept = KeptMail {
+        let kept = CapturedMail {
             id: mail.id,
             kept_at: self.clock.now(),
             to: message.to,

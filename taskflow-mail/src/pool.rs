@@ -16,8 +16,8 @@ use taskflow_core::ports::{Accepted, Clock, MailError};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use self::carrier::Carrier;
-use self::door::Door;
+use self::carrier::Worker;
+use self::door::CircuitBreaker;
 pub(crate) use self::rate::{Rate, Token};
 use crate::dialogue::Connection;
 use crate::message::Message;
@@ -33,7 +33,7 @@ pub(crate) struct Pool {
     relay: Arc<Relay>,
     clock: Arc<dyn Clock>,
     line: Mutex<Line>,
-    door: Door,
+    door: CircuitBreaker,
     knocking: tokio::sync::Mutex<()>,
 }
 
@@ -96,7 +96,7 @@ impl Pool {
             }),
             clock: Arc::clone(&clock),
             line: Mutex::default(),
-            door: Door::new(clock),
+            door: CircuitBreaker::new(clock),
             knocking: tokio::sync::Mutex::default(),
         })
     }
@@ -131,7 +131,7 @@ impl Pool {
         if line.carriers < self.settings().connections {
             line.carriers += 1;
             line.coming += 1;
-            tokio::spawn(Carrier::new(Arc::clone(self)).run());
+            tokio::spawn(Worker::new(Arc::clone(self)).run());
         }
     }
 

@@ -13,7 +13,7 @@ mod words;
 
 use minijinja::{Environment, Error, ErrorKind, Value};
 use taskflow_core::ports::{RenderError, Renderer};
-use taskflow_core::{Content, Letter, LetterLinks, Locale, NoticeKind, Timestamp, Topic, WrittenLetter, Zone};
+use taskflow_core::{Content, CustomEmail, Letter, LetterLinks, Locale, NoticeContent, NoticeKind, Timestamp, Zone};
 
 use crate::message::one_line;
 pub use builder::{TemplateError, TemplatesBuilder};
@@ -91,7 +91,7 @@ impl Templates {
     }
 
     /// What a notice looks like, with made-up content as of `now`; the same for the same arguments. `None` where there is
-    /// nothing to make up ([`Topic::sample`]).
+    /// nothing to make up ([`NoticeContent::sample`]).
     ///
     /// # Errors
     ///
@@ -108,7 +108,7 @@ impl Templates {
     }
 
     fn words_of(&self, letter: &Letter) -> Result<Content, Fault> {
-        if let Topic::Letter(written) = &letter.topic {
+        if let NoticeContent::Letter(written) = &letter.topic {
             return Ok(as_written(written)?);
         }
         let kind = letter.topic.kind();
@@ -170,7 +170,7 @@ impl From<RenderError> for Fault {
 }
 
 /// A letter by hand, in which nothing is ours.
-fn as_written(letter: &WrittenLetter) -> Result<Content, RenderError> {
+fn as_written(letter: &CustomEmail) -> Result<Content, RenderError> {
     let subject = one_line(&letter.subject);
     let text = match (&letter.text, &letter.html) {
         (Some(text), _) => text.clone(),
@@ -186,7 +186,7 @@ fn as_written(letter: &WrittenLetter) -> Result<Content, RenderError> {
 /// A letter about something made up.
 fn sample(kind: NoticeKind, locale: &Locale, zone: &Zone, public_url: Option<&str>, now: Timestamp) -> Option<Letter> {
     let unsubscribe_url = public_url.filter(|_| kind.is_recurring()).map(|url| format!("{url}/u/sample"));
-    let topic = Topic::sample(kind, now)?;
+    let topic = NoticeContent::sample(kind, now)?;
     Some(Letter {
         name: "Ada".to_owned(),
         locale: locale.clone(),
@@ -200,12 +200,12 @@ fn sample(kind: NoticeKind, locale: &Locale, zone: &Zone, public_url: Option<&st
 }
 
 /// Whether the reader has no account. Who left a meeting is not its reader.
-fn goes_to_a_guest(topic: &Topic) -> bool {
+fn goes_to_a_guest(topic: &NoticeContent) -> bool {
     match topic {
-        Topic::MeetingInvite(invitation)
-        | Topic::MeetingCancel(invitation)
-        | Topic::MeetingChange { invitation, .. }
-        | Topic::MeetingReminder { invitation, .. } => invitation.participant.user_id.is_none(),
+        NoticeContent::MeetingInvite(invitation)
+        | NoticeContent::MeetingCancel(invitation)
+        | NoticeContent::MeetingChange { invitation, .. }
+        | NoticeContent::MeetingReminder { invitation, .. } => invitation.participant.user_id.is_none(),
         _ => false,
     }
 }
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn a_letter_by_hand_is_taken_as_it_is() {
         let letter = |text: Option<&str>, html: Option<&str>| {
-            as_written(&WrittenLetter {
+            as_written(&CustomEmail {
                 subject: "a\r\nb".to_owned(),
                 text: text.map(ToOwned::to_owned),
                 html: html.map(ToOwned::to_owned),

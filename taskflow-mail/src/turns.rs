@@ -14,7 +14,7 @@ const LONGEST_LINE: usize = 4096;
 
 /// What a connection and the bytes below it know together about whose turn it is.
 #[derive(Debug, Clone)]
-pub(crate) struct Turns(Arc<Mutex<State>>);
+pub(crate) struct ReplyGuard(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
@@ -32,7 +32,7 @@ struct State {
     length: usize,
 }
 
-impl Turns {
+impl ReplyGuard {
     /// For a connection that is being opened, on which the relay owes a greeting.
     pub(crate) fn new() -> Self {
         let state =
@@ -112,11 +112,11 @@ pub(crate) struct InTurn {
     stream: Box<dyn AsyncTokioStream>,
     /// What is heard before anything that comes.
     first: &'static [u8],
-    turns: Turns,
+    turns: ReplyGuard,
 }
 
 impl InTurn {
-    pub(crate) fn new(stream: Box<dyn AsyncTokioStream>, first: &'static [u8], turns: Turns) -> Self {
+    pub(crate) fn new(stream: Box<dyn AsyncTokioStream>, first: &'static [u8], turns: ReplyGuard) -> Self {
         Self { stream, first, turns }
     }
 

@@ -41,7 +41,7 @@ use serde_json::Value;
 pub(crate) use document::SLASHED;
 pub use error::{ApiError, Problem, ProblemField};
 pub(crate) use feed::{Change, following};
-pub use field::{Field, Findings, Misfit, Required};
+pub use field::{Field, Misfit, Required, ValidationErrors};
 pub(crate) use html::{ICON, for_browsers, is_browser, start_page};
 pub use wire::{Val, Wire};
 

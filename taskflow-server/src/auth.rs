@@ -17,7 +17,7 @@ pub use caller::{Caller, SignedIn};
 pub use links::SignedLinks;
 pub use passwords::{Password, PasswordError, Passwords};
 pub use refresh::{RefreshToken, Secret, Successors};
-pub use revoked::{Blind, Heeding, Revoked};
+pub use revoked::{Blind, RevocationBus, RevocationList};
 pub use sign_in::{Grant, refresh, sign_in};
 pub use tokens::{AccessToken, Tokens, Verified};
 

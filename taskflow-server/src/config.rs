@@ -18,7 +18,7 @@ use std::fmt;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use taskflow_core::{EmailAddress, JobName, JobPlan, Keeping, Mailbox, NodeId};
+use taskflow_core::{EmailAddress, JobName, JobPlan, Mailbox, NodeId, RetentionPolicy};
 
 pub use database::Database;
 pub use example::{example, wrapped};
@@ -139,7 +139,7 @@ pub struct Config {
     /// When the recurring duties are done; what is off is not here.
     pub jobs: BTreeMap<JobName, JobPlan>,
     /// How long things are kept.
-    pub keeping: Keeping,
+    pub keeping: RetentionPolicy,
     /// Name of this process in logs and among those on the same database.
     pub node_id: NodeId,
     /// What to log.

@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 /// From one heartbeat to the next, and how long one counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rhythm {
+pub struct HeartbeatConfig {
     interval: Duration,
     lapse: Duration,
 }
 
-impl Rhythm {
+impl HeartbeatConfig {
     /// For processes that share something: others take over after five seconds.
     pub const LIVELY: Self = Self { interval: Duration::from_secs(1), lapse: Duration::from_secs(5) };
 
@@ -33,9 +33,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub type Lend = Box<dyn Fn(f64, Duration) + Send + Sync>;
 
 /// Beats until it is told to stop, and says good-bye then.
-pub struct Presence {
+pub struct ClusterMember {
     membership: Membership,
-    rhythm: Rhythm,
+    rhythm: HeartbeatConfig,
     lend: Lend,
     may_send: watch::Sender<bool>,
     clock: Arc<dyn Clock>,
@@ -52,7 +52,7 @@ struct Health {
     is_failing: bool,
 }
 
-impl Presence {
+impl ClusterMember {
     /// Takes part as `node`. `lend` is told the share of `mail_rate` (for all nodes together; 0: unlimited) whenever it
     /// holds on, and at once that there is none yet.
     #[must_use]
@@ -60,7 +60,7 @@ impl Presence {
         nodes: Arc<dyn Nodes>,
         clock: Arc<dyn Clock>,
         node: taskflow_core::Heartbeat,
-        rhythm: Rhythm,
+        rhythm: HeartbeatConfig,
         mail_rate: f64,
         lend: Lend,
     ) -> Self {
@@ -164,7 +164,7 @@ mod tests {
     /// What was lent.
     type Lent = Arc<Mutex<Vec<f64>>>;
 
-    fn presence(store: &MemoryStore, name: &str, mail_rate: f64) -> (Presence, Lent) {
+    fn presence(store: &MemoryStore, name: &str, mail_rate: f64) -> (ClusterMember, Lent) {
         let lent = Lent::default();
         let log = Arc::clone(&lent);
         let node = Heartbeat {
@@ -176,7 +176,7 @@ mod tests {
         };
         let lend: Lend = Box::new(move |rate, _| log.lock().unwrap_or_else(PoisonError::into_inner).push(rate));
         let clock = Arc::new(SystemClock::new());
-        (Presence::new(Arc::new(store.clone()), clock, node, Rhythm::LIVELY, mail_rate, lend), lent)
+        (ClusterMember::new(Arc::new(store.clone()), clock, node, HeartbeatConfig::LIVELY, mail_rate, lend), lent)
     }
 
     #[tokio::test]
@@ -184,7 +184,7 @@ mod tests {
         let store = MemoryStore::new();
         let (mut one, lent) = presence(&store, "one", 30.0);
         assert!(!*one.may_send().borrow());
-        assert_eq!(one.beat().await, Rhythm::LIVELY.interval);
+        assert_eq!(one.beat().await, HeartbeatConfig::LIVELY.interval);
         assert!(*one.may_send().borrow());
         let (mut two, _) = presence(&store, "two", 30.0);
         assert_eq!(two.beat().await, SOON);

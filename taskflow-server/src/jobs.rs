@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use disk::Disk;
-use ticks::Ticks;
+use ticks::Ticker;
 
 /// When the scheduler last looked for jobs that are due and was answered. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -33,7 +33,7 @@ impl SchedulerPulse {
 }
 
 /// Looks every tick for jobs that are due and does them.
-pub struct Duties {
+pub struct JobRunner {
     app: Arc<App>,
     tick: Duration,
     pulse: SchedulerPulse,
@@ -43,7 +43,7 @@ pub struct Duties {
     failing: bool,
 }
 
-impl Duties {
+impl JobRunner {
     /// The duties of `app`, looked after every `tick`.
     #[must_use]
     pub fn new(app: Arc<App>, tick: Duration, pulse: SchedulerPulse) -> Self {
@@ -52,7 +52,7 @@ impl Duties {
 
     /// Goes on until `stop`. What is under way then is waited for; [`App::drain`] makes it end after its page.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut ticks = Ticks::start(self.tick).await;
+        let mut ticks = Ticker::start(self.tick).await;
         let mut runs = JoinSet::new();
         while !stop.is_cancelled() {
             tokio::select! {

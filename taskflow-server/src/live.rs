@@ -27,14 +27,14 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::ending::Ending;
+pub(crate) use self::ending::CloseReason;
 pub(crate) use self::message::Message;
 use self::queue::Outlet;
 pub(crate) use self::reader::Reader;
-use self::seats::Seats;
+use self::seats::ConnectionRegistry;
 pub(crate) use self::socket::Sockets;
 pub(crate) use self::topics::Topics;
-use crate::auth::{Revoked, Verified};
+use crate::auth::{RevocationList, Verified};
 
 /// How often the ends of all feeds that somebody follows are looked at, whatever the bus says.
 const HEADS: Duration = Duration::from_secs(5);
@@ -61,8 +61,8 @@ const TRIES: u32 = 4;
 pub struct Live {
     app: Arc<App>,
     bus: Arc<dyn EventBus>,
-    revoked: Arc<Revoked>,
-    seats: Mutex<Seats>,
+    revoked: Arc<RevocationList>,
+    seats: Mutex<ConnectionRegistry>,
     /// There is something to read.
     stale: Notify,
     /// The ends of all feeds should be looked at now.
@@ -75,17 +75,17 @@ pub struct Live {
 }
 
 /// What a connection has while it is open. Dropping it gives the place up.
-pub(crate) struct Seat {
+pub(crate) struct ConnectionGuard {
     live: Arc<Live>,
     user: UserId,
     number: u64,
-    ended: oneshot::Receiver<Ending>,
+    ended: oneshot::Receiver<CloseReason>,
 }
 
 impl Live {
     /// Nobody is connected yet.
     #[must_use]
-    pub fn new(app: Arc<App>, bus: Arc<dyn EventBus>, revoked: Arc<Revoked>) -> Self {
+    pub fn new(app: Arc<App>, bus: Arc<dyn EventBus>, revoked: Arc<RevocationList>) -> Self {
         Self {
             app,
             bus,
@@ -116,20 +116,20 @@ impl Live {
     }
 
     /// Takes a seat for whoever shows this token.
-    pub(crate) fn enter(self: &Arc<Self>, token: Verified) -> Result<Seat, Ending> {
+    pub(crate) fn enter(self: &Arc<Self>, token: Verified) -> Result<ConnectionGuard, CloseReason> {
         if self.closing.is_cancelled() {
-            return Err(Ending::GoingAway);
+            return Err(CloseReason::GoingAway);
         }
         let (end, ended) = oneshot::channel();
         let number = self.seats().take(token, end)?;
-        Ok(Seat { live: Arc::clone(self), user: token.user, number, ended })
+        Ok(ConnectionGuard { live: Arc::clone(self), user: token.user, number, ended })
     }
 
-    fn admits(&self, token: &Verified) -> Result<(), Ending> {
+    fn admits(&self, token: &Verified) -> Result<(), CloseReason> {
         match self.revoked.admits(token) {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Ending::SignedOut),
-            Err(_) => Err(Ending::Unavailable),
+            Ok(false) => Err(CloseReason::SignedOut),
+            Err(_) => Err(CloseReason::Unavailable),
         }
     }
 
@@ -163,7 +163,8 @@ impl Live {
         let mut looks = tokio::time::interval(SESSIONS);
         loop {
             looks.tick().await;
-            let ended = |token: &Verified| matches!(self.revoked.admits(token), Ok(false)).then_some(Ending::SignedOut);
+            let ended =
+                |token: &Verified| matches!(self.revoked.admits(token), Ok(false)).then_some(CloseReason::SignedOut);
             self.seats().end(ended);
         }
     }
@@ -262,7 +263,7 @@ impl Live {
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(user = %follower.owner, error, "a feed cannot be read; who follows it is sent away");
-                    self.seats().end_of(follower.owner, |_| Some(Ending::Unavailable));
+                    self.seats().end_of(follower.owner, |_| Some(CloseReason::Unavailable));
                 }
             }
         }
@@ -282,37 +283,37 @@ impl Live {
         }
     }
 
-    fn seats(&self) -> MutexGuard<'_, Seats> {
+    fn seats(&self) -> MutexGuard<'_, ConnectionRegistry> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Seat {
+impl ConnectionGuard {
     /// Goes on with another token of the same person.
     fn renew(&self, token: Verified) {
         self.live.seats().renew(self.number, token);
     }
 
     /// Why the conversation must end, if it must.
-    fn has_ended(&mut self) -> Option<Ending> {
+    fn has_ended(&mut self) -> Option<CloseReason> {
         match self.ended.try_recv() {
             Ok(ended) => Some(ended),
-            Err(TryRecvError::Closed) => Some(Ending::GoingAway),
-            Err(TryRecvError::Empty) => self.live.closing.is_cancelled().then_some(Ending::GoingAway),
+            Err(TryRecvError::Closed) => Some(CloseReason::GoingAway),
+            Err(TryRecvError::Empty) => self.live.closing.is_cancelled().then_some(CloseReason::GoingAway),
         }
     }
 
     /// Why the conversation must end, once it must.
-    async fn ended(&mut self) -> Ending {
+    async fn ended(&mut self) -> CloseReason {
         tokio::select! {
             biased;
-            ended = &mut self.ended => ended.unwrap_or(Ending::GoingAway),
-            () = self.live.closing.cancelled() => Ending::GoingAway,
+            ended = &mut self.ended => ended.unwrap_or(CloseReason::GoingAway),
+            () = self.live.closing.cancelled() => CloseReason::GoingAway,
         }
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.live.seats().leave(self.user, self.number);
     }

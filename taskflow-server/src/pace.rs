@@ -11,14 +11,14 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
 /// Hands everything on, and waits before a claim until the one before it, if it found mail, is long enough ago.
-pub(crate) struct Paced {
+pub(crate) struct ThrottledOutbox {
     outbox: Arc<dyn Outbox>,
     pause: Duration,
     /// Before when nothing is claimed. Whoever claims holds it, so that the next one waits for the whole pause.
     not_before: Mutex<Option<Instant>>,
 }
 
-impl Paced {
+impl ThrottledOutbox {
     /// `outbox` with at least `pause` between claims that find mail.
     pub(crate) fn new(outbox: Arc<dyn Outbox>, pause: Duration) -> Self {
         Self { outbox, pause, not_before: Mutex::default() }
@@ -26,7 +26,7 @@ impl Paced {
 }
 
 #[async_trait]
-impl Outbox for Paced {
+impl Outbox for ThrottledOutbox {
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         let mut not_before = self.not_before.lock().await;
         if let Some(instant) = *not_before {
@@ -116,7 +116,7 @@ mod tests {
     #[tokio::test]
     async fn a_claim_that_found_mail_keeps_the_next_one_waiting_and_an_empty_one_does_not() {
         let pause = Duration::from_millis(60);
-        let paced = Paced::new(two_mails().await, pause);
+        let paced = ThrottledOutbox::new(two_mails().await, pause);
         let began = Instant::now();
         for _ in 0..2 {
             assert_eq!(paced.claim(&one()).await.expect("a claim").len(), 1);

@@ -16,13 +16,13 @@ use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
 use tokio_util::sync::CancellationToken;
 
 pub use self::samples::Samples;
-use crate::auth::{Heeding, Passwords, Revoked, SignedLinks, Successors, Tokens};
+use crate::auth::{Passwords, RevocationBus, RevocationList, SignedLinks, Successors, Tokens};
 use crate::bus::LocalBus;
 use crate::config::{Config, Database, SmtpSecurity};
-use crate::heartbeat::{Presence, Rhythm};
+use crate::heartbeat::{ClusterMember, HeartbeatConfig};
 use crate::jobs::{Disk, SchedulerPulse};
 use crate::live::Live;
-use crate::pace::Paced;
+use crate::pace::ThrottledOutbox;
 
 /// Everything that answers requests.
 pub struct Service {
@@ -41,7 +41,7 @@ pub struct Service {
     /// Derives the successors of refresh tokens.
     pub successors: Successors,
     /// Which of them no longer count.
-    pub revoked: Arc<Revoked>,
+    pub revoked: Arc<RevocationList>,
     /// Everybody whose screens follow along.
     pub live: Arc<Live>,
     /// Hashes and checks passwords.
@@ -65,7 +65,7 @@ pub struct Opened {
     /// When the scheduler last looked for jobs.
     pub scheduler: SchedulerPulse,
     config: Arc<Config>,
-    revoked: Arc<Revoked>,
+    revoked: Arc<RevocationList>,
     samples: Samples,
     storage: Arc<dyn Storage>,
     /// Looks that must not wait in line behind requests.
@@ -201,9 +201,9 @@ async fn open_with(config: &Arc<Config>, access: Access) -> Result<Opened, OpenE
         Some(Kept::Postgres { aside, .. }) => Arc::new(aside.clone()),
         Some(Kept::Sqlite(_)) | None => storage.clone(),
     };
-    let revoked = Arc::new(Revoked::new(looked_at.clone(), Arc::clone(&clock), access_lifetime(config)));
+    let revoked = Arc::new(RevocationList::new(looked_at.clone(), Arc::clone(&clock), access_lifetime(config)));
     // What other nodes tell goes the same way as what is told here: that sessions have ended is heeded at once.
-    let here: Arc<dyn EventBus> = Arc::new(Heeding::new(Arc::new(LocalBus::new()), Arc::clone(&revoked)));
+    let here: Arc<dyn EventBus> = Arc::new(RevocationBus::new(Arc::new(LocalBus::new()), Arc::clone(&revoked)));
     let told_to_others = match &kept {
         Some(Kept::Postgres { store, .. }) => Some(Arc::new(PgPulse::start(store, Arc::clone(&here)))),
         Some(Kept::Sqlite(_)) | None => None,
@@ -227,7 +227,7 @@ async fn open_with(config: &Arc<Config>, access: Access) -> Result<Opened, OpenE
         app = app.probe(Arc::new(Disk::of(folder.unwrap_or(Path::new(".")))));
     }
     if !config.sending.batch_delay.is_zero() {
-        app = app.outbox(Arc::new(Paced::new(storage.clone(), config.sending.batch_delay)));
+        app = app.outbox(Arc::new(ThrottledOutbox::new(storage.clone(), config.sending.batch_delay)));
     }
     if let Some(url) = &config.public_url {
         app = app.public_url(url.as_str()).links(Arc::new(SignedLinks::new(
@@ -288,7 +288,7 @@ impl Opened {
 
     /// What says to other processes on the same database that this one is there, and keeps to its share of the rate.
     #[must_use]
-    pub fn presence(&self) -> Presence {
+    pub fn presence(&self) -> ClusterMember {
         let config = &self.config;
         let relay = self.mail.relay.clone();
         let mail_rate = if relay.is_some() { config.sending.rate } else { 0.0 };
@@ -300,13 +300,13 @@ impl Opened {
             mail_rate: None,
         };
         let shares = matches!(self.kept, Some(Kept::Postgres { .. })) || mail_rate > 0.0;
-        let rhythm = if shares { Rhythm::LIVELY } else { Rhythm::CALM };
+        let rhythm = if shares { HeartbeatConfig::LIVELY } else { HeartbeatConfig::CALM };
         let lend = move |rate, lasting| {
             if let Some(relay) = &relay {
                 relay.lend_rate(rate, lasting);
             }
         };
-        Presence::new(Arc::clone(&self.nodes), Arc::clone(&self.clock), node, rhythm, mail_rate, Box::new(lend))
+        ClusterMember::new(Arc::clone(&self.nodes), Arc::clone(&self.clock), node, rhythm, mail_rate, Box::new(lend))
     }
 
     /// Keeps a plain copy of a SQLite file near the truth: empties its log once nothing is written for a moment, until

@@ -1,14 +1,14 @@
 //! Applying [`Changes`]: writes of a kind become one statement, whatever their number.
 
 use sqlx::PgConnection;
-use taskflow_core::ports::Receipt;
+use taskflow_core::ports::CommitReceipt;
 use taskflow_core::{Changes, StoreError, Write};
 
 use crate::deliveries::Plans;
 use crate::error::{PgStoreError, store_error};
 use crate::feed::Events;
 use crate::meetings::MeetingWrites;
-use crate::owners::Owners;
+use crate::owners::UserLocks;
 use crate::rows::Rows;
 use crate::savepoint::Savepoint;
 use crate::slots::RunWrites;
@@ -25,12 +25,12 @@ impl PgStore {
     /// Works in a savepoint: after an error, or when the call is dropped, nothing of the changes is left even if the
     /// host commits what else it did. Rows and feeds stay locked until the host commits, so that should be soon. A
     /// transaction that lost a race (40001, 40P01) is `Unavailable` here; running all of it again is up to the host.
-    pub async fn commit_in(&self, conn: &mut PgConnection, changes: &Changes) -> Result<Receipt, StoreError> {
+    pub async fn commit_in(&self, conn: &mut PgConnection, changes: &Changes) -> Result<CommitReceipt, StoreError> {
         let batch = Batch::new(changes)?;
         let savepoint = Savepoint::begin(conn).await.map_err(store_error)?.ok_or(PgStoreError::NoTransaction)?;
         batch.apply(savepoint.conn).await?;
         savepoint.release().await.map_err(store_error)?;
-        Ok(Receipt::new(changes))
+        Ok(CommitReceipt::new(changes))
     }
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Batch {
     new_users: People,
     changed_users: People,
     gone_users: Rows,
-    owners: Owners,
+    owners: UserLocks,
     credentials: Rows,
     new_tokens: Rows,
     used_tokens: Rows,
@@ -99,7 +99,7 @@ impl Batch {
                     let params = tokens::Revoke { user_id: *user_id, purpose: purpose.as_str(), at: *at };
                     batch.revoked_tokens.push(index, user_id.as_uuid(), &params)?;
                 }
-                Write::RememberAnswer(answer) => {
+                Write::StoreResponse(answer) => {
                     batch.answers.push(index, answers::name(answer), &answers::Params::new(answer))?;
                 }
                 Write::InsertTask(task) => {

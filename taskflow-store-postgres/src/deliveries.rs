@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::{
-    BadRow, DedupeKey, Delivery, DeliveryId, NewDelivery, NoticeKind, Recipient, StoreError, Timestamp, UserId,
+    CorruptRow, DedupeKey, Delivery, DeliveryId, NewDelivery, NoticeKind, Recipient, StoreError, Timestamp, UserId,
 };
 use uuid::Uuid;
 
@@ -249,9 +249,9 @@ impl DeliveryRow {
 }
 
 impl TryFrom<DeliveryRow> for Delivery {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: DeliveryRow) -> Result<Self, BadRow> {
+    fn try_from(row: DeliveryRow) -> Result<Self, CorruptRow> {
         let recipient = match (row.recipient_user, &row.recipient_address) {
             (Some(id), None) => Recipient::User(UserId::from_uuid(id)),
             (None, Some(address)) => Recipient::Address(TABLE.value("recipient_address", address)?),

@@ -10,7 +10,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgDatabaseError, PgSeverity, PgTypeInfo, PgValueRef};
 use sqlx::{Decode, Encode, Postgres, Type};
-use taskflow_core::{BadRow, InvalidValue, StoreError, Timestamp};
+use taskflow_core::{CorruptRow, InvalidValue, StoreError, Timestamp};
 
 /// What this store says itself, beside what PostgreSQL says.
 #[derive(Debug, thiserror::Error)]
@@ -180,7 +180,7 @@ pub(crate) struct Table(pub(crate) &'static str);
 
 impl Table {
     /// A text that is the stored form of a value.
-    pub(crate) fn value<T>(&self, column: &'static str, text: &str) -> Result<T, BadRow>
+    pub(crate) fn value<T>(&self, column: &'static str, text: &str) -> Result<T, CorruptRow>
     where
         T: FromStr,
         T::Err: Display,
@@ -194,12 +194,12 @@ impl Table {
         column: &'static str,
         text: &str,
         from_stored: fn(&str) -> Result<T, InvalidValue>,
-    ) -> Result<T, BadRow> {
+    ) -> Result<T, CorruptRow> {
         from_stored(text).map_err(|error| self.bad(column, error.to_string()))
     }
 
     /// A text that may be absent.
-    pub(crate) fn optional<T>(&self, column: &'static str, text: Option<&str>) -> Result<Option<T>, BadRow>
+    pub(crate) fn optional<T>(&self, column: &'static str, text: Option<&str>) -> Result<Option<T>, CorruptRow>
     where
         T: FromStr,
         T::Err: Display,
@@ -208,7 +208,7 @@ impl Table {
     }
 
     /// An instant.
-    pub(crate) fn instant(&self, column: &'static str, at: Instant) -> Result<Timestamp, BadRow> {
+    pub(crate) fn instant(&self, column: &'static str, at: Instant) -> Result<Timestamp, CorruptRow> {
         let found = Timestamp::from_micros(at.0);
         if found.as_micros() == at.0 {
             Ok(found)
@@ -222,18 +222,18 @@ impl Table {
         &self,
         column: &'static str,
         at: Option<Instant>,
-    ) -> Result<Option<Timestamp>, BadRow> {
+    ) -> Result<Option<Timestamp>, CorruptRow> {
         at.map(|at| self.instant(column, at)).transpose()
     }
 
     /// A number of another type.
-    pub(crate) fn number<T, N: TryInto<T>>(&self, column: &'static str, number: N) -> Result<T, BadRow> {
+    pub(crate) fn number<T, N: TryInto<T>>(&self, column: &'static str, number: N) -> Result<T, CorruptRow> {
         number.try_into().map_err(|_| self.bad(column, "is out of range"))
     }
 
     /// Says what is wrong with a column.
-    pub(crate) fn bad(&self, column: &'static str, message: impl Into<String>) -> BadRow {
-        BadRow { table: self.0, column, message: message.into() }
+    pub(crate) fn bad(&self, column: &'static str, message: impl Into<String>) -> CorruptRow {
+        CorruptRow { table: self.0, column, message: message.into() }
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::{
-    Announcement, BadRow, Entity, Event, EventId, FeedEntry, Follower, MeetingId, StoreError, TaskId, Timestamp, UserId,
+    CorruptRow, Entity, Event, EventId, FeedEntry, FeedEvent, Follower, MeetingId, StoreError, TaskId, Timestamp,
+    UserId,
 };
 use uuid::Uuid;
 
@@ -56,7 +57,7 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    pub(crate) fn push(&mut self, index: usize, announcement: &Announcement) -> Result<(), StoreError> {
+    pub(crate) fn push(&mut self, index: usize, announcement: &FeedEvent) -> Result<(), StoreError> {
         let event = &announcement.event;
         let (entity_kind, entity_id) = entity_columns(event.entity)?;
         let params = Params {
@@ -158,9 +159,9 @@ struct FeedRow {
 }
 
 impl TryFrom<EventRow> for Event {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: EventRow) -> Result<Self, BadRow> {
+    fn try_from(row: EventRow) -> Result<Self, CorruptRow> {
         let entity = match row.entity_kind.as_str() {
             TASK => Entity::Task(TaskId::from_uuid(row.entity_id)),
             MEETING => Entity::Meeting(MeetingId::from_uuid(row.entity_id)),
@@ -178,9 +179,9 @@ impl TryFrom<EventRow> for Event {
 }
 
 impl TryFrom<FeedRow> for FeedEntry {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: FeedRow) -> Result<Self, BadRow> {
+    fn try_from(row: FeedRow) -> Result<Self, CorruptRow> {
         Ok(Self { seq: FEED.number("seq", row.seq)?, event: Event::try_from(row.event)? })
     }
 }
@@ -209,7 +210,7 @@ pub(crate) async fn feeds(
     let query = || sqlx::query_as(ENTRIES).bind(owners.clone()).bind(after.clone()).bind(i64::from(limit));
     let rows: Vec<FeedRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
     let entry = |row: FeedRow| Ok((UserId::from_uuid(row.user_id), FeedEntry::try_from(row)?));
-    Ok(rows.into_iter().map(entry).collect::<Result<_, BadRow>>()?)
+    Ok(rows.into_iter().map(entry).collect::<Result<_, CorruptRow>>()?)
 }
 
 /// The subquery is what makes it a look at each feed's next entries, whatever the planner thinks of their number.
@@ -230,7 +231,7 @@ pub(crate) async fn feed_heads(store: &PgStore, owners: &[UserId]) -> Result<Has
     let query = || sqlx::query_as(HEADS).bind(owners.clone());
     let rows: Vec<(Uuid, i64)> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
     let head = |(owner, seq)| Ok((UserId::from_uuid(owner), HEAD.number("seq", seq)?));
-    Ok(rows.into_iter().map(head).collect::<Result<_, BadRow>>()?)
+    Ok(rows.into_iter().map(head).collect::<Result<_, CorruptRow>>()?)
 }
 
 const HEADS: &str = "SELECT user_id, seq FROM taskflow.feed_heads WHERE user_id = ANY($1)";

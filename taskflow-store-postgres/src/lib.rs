@@ -1,6 +1,6 @@
 //! The PostgreSQL store of TaskFlow: several nodes share one database, which is their queue and their clock of leases.
 //!
-//! [`PgStore`] implements the ports [`Store`], [`Outbox`], [`Accounts`], [`Nodes`], [`Slots`], [`Sweeps`] and [`Upkeep`] of
+//! [`PgStore`] implements the ports [`Store`], [`Outbox`], [`Accounts`], [`Nodes`], [`JobStore`], [`CohortScan`] and [`Maintenance`] of
 //! [`taskflow_core`] on PostgreSQL 15 and later. It opens connections of its own ([`PgStore::connect`]) or shares those of a host ([`PgStore::from_pool`],
 //! [`PgStore::commit_in`]): everything it makes lives in the schema `taskflow`, and no `search_path` is needed.
 //!
@@ -32,9 +32,9 @@
 //! [`Outbox`]: taskflow_core::ports::Outbox
 //! [`Accounts`]: taskflow_core::ports::Accounts
 //! [`Nodes`]: taskflow_core::ports::Nodes
-//! [`Slots`]: taskflow_core::ports::Slots
-//! [`Sweeps`]: taskflow_core::ports::Sweeps
-//! [`Upkeep`]: taskflow_core::ports::Upkeep
+//! [`JobStore`]: taskflow_core::ports::JobStore
+//! [`CohortScan`]: taskflow_core::ports::CohortScan
+//! [`Maintenance`]: taskflow_core::ports::Maintenance
 
 mod accounts;
 mod answers;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::{BadRow, Content, DeliveryId, KeptMail, MAILBOX_SIZE, StoreError, Timestamp};
+use taskflow_core::{CapturedMail, Content, CorruptRow, DeliveryId, MAILBOX_SIZE, StoreError, Timestamp};
 use uuid::Uuid;
 
 use crate::error::{Instant, Table, store_error};
@@ -24,7 +24,7 @@ pub(crate) struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    pub(crate) fn new(mail: &'a KeptMail) -> Self {
+    pub(crate) fn new(mail: &'a CapturedMail) -> Self {
         Self {
             id: mail.id,
             kept_at: mail.kept_at,
@@ -48,10 +48,10 @@ struct MailRow {
     source: String,
 }
 
-impl TryFrom<MailRow> for KeptMail {
-    type Error = BadRow;
+impl TryFrom<MailRow> for CapturedMail {
+    type Error = CorruptRow;
 
-    fn try_from(row: MailRow) -> Result<Self, BadRow> {
+    fn try_from(row: MailRow) -> Result<Self, CorruptRow> {
         Ok(Self {
             id: DeliveryId::from_uuid(row.id),
             kept_at: TABLE.instant("kept_at", row.kept_at)?,
@@ -62,10 +62,10 @@ impl TryFrom<MailRow> for KeptMail {
     }
 }
 
-pub(crate) async fn mails(store: &PgStore, limit: u32) -> Result<Vec<KeptMail>, StoreError> {
+pub(crate) async fn mails(store: &PgStore, limit: u32) -> Result<Vec<CapturedMail>, StoreError> {
     let query = || sqlx::query_as(MAILS).bind(i64::from(limit));
     let rows: Vec<MailRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-    Ok(rows.into_iter().map(KeptMail::try_from).collect::<Result<_, _>>()?)
+    Ok(rows.into_iter().map(CapturedMail::try_from).collect::<Result<_, _>>()?)
 }
 
 const MAILS: &str = "
@@ -74,10 +74,10 @@ const MAILS: &str = "
     ORDER BY kept_at DESC, id DESC
     LIMIT $1";
 
-pub(crate) async fn mail(store: &PgStore, id: DeliveryId) -> Result<Option<KeptMail>, StoreError> {
+pub(crate) async fn mail(store: &PgStore, id: DeliveryId) -> Result<Option<CapturedMail>, StoreError> {
     let query = || sqlx::query_as(MAIL).bind(id.as_uuid());
     let row: Option<MailRow> = store.read(|conn| Box::pin(query().fetch_optional(conn))).await?;
-    Ok(row.map(KeptMail::try_from).transpose()?)
+    Ok(row.map(CapturedMail::try_from).transpose()?)
 }
 
 const MAIL: &str = "

@@ -8,10 +8,10 @@ mod writes;
 
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::ports::{Loaded, Viewer};
+use taskflow_core::ports::{Lookup, Viewer};
 use taskflow_core::{
-    BadRow, Burst, Description, DurationMinutes, Location, Mailbox, Meeting, MeetingId, MeetingTitle, MeetingUrl,
-    ReminderMinutes, StoreError, Timestamp, UserId, fold, search_key,
+    CorruptRow, DebounceWindow, Description, DurationMinutes, Location, Mailbox, Meeting, MeetingId, MeetingTitle,
+    MeetingUrl, ReminderMinutes, StoreError, Timestamp, UserId, fold, search_key,
 };
 use uuid::Uuid;
 
@@ -137,14 +137,14 @@ pub(crate) struct MeetingRow {
 }
 
 impl TryFrom<MeetingRow> for Meeting {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: MeetingRow) -> Result<Self, BadRow> {
+    fn try_from(row: MeetingRow) -> Result<Self, CorruptRow> {
         let address = TABLE.value("organizer_email", &row.organizer_email)?;
         let duration = DurationMinutes::new(TABLE.number("duration_minutes", row.duration_minutes)?);
         let reminder = ReminderMinutes::new(TABLE.number("reminder_minutes", row.reminder_minutes)?);
         let burst = match (row.burst_since, row.burst_due_at, row.burst_version) {
-            (Some(since), Some(due_at), Some(version)) => Some(Burst {
+            (Some(since), Some(due_at), Some(version)) => Some(DebounceWindow {
                 since: TABLE.instant("burst_since", since)?,
                 due_at: TABLE.instant("burst_due_at", due_at)?,
                 version: TABLE.number("burst_version", version)?,
@@ -185,7 +185,7 @@ pub(crate) async fn meetings_by_id(
     store: &PgStore,
     ids: &[MeetingId],
     viewer: Viewer,
-) -> Result<Loaded<MeetingId, Meeting>, StoreError> {
+) -> Result<Lookup<MeetingId, Meeting>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
     let (organizer, participant) = match viewer {
         Viewer::Anyone => (None, None),

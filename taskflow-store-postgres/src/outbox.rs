@@ -10,8 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, DeliveryQuery, HeldLease, Outbox, Settled};
 use taskflow_core::{
-    BadRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, Priority, Settlement, StoreError,
-    Timestamp,
+    CorruptRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, Priority, Settlement,
+    StoreError, Timestamp,
 };
 use uuid::Uuid;
 
@@ -30,9 +30,9 @@ struct AttemptRow {
 }
 
 impl TryFrom<AttemptRow> for FailedAttempt {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: AttemptRow) -> Result<Self, BadRow> {
+    fn try_from(row: AttemptRow) -> Result<Self, CorruptRow> {
         Ok(Self {
             attempt: ATTEMPTS.number("attempt", row.attempt)?,
             at: ATTEMPTS.instant("at", row.at)?,

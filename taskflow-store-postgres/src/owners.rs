@@ -14,12 +14,12 @@ use crate::rows::json;
 /// Whoever deletes an account locks it first and then the meetings in which it is. So whoever locks a meeting must not
 /// have to wait for an account after that.
 #[derive(Default)]
-pub(crate) struct Owners {
+pub(crate) struct UserLocks {
     /// With the first write that cannot do without them, if there is one.
     people: BTreeMap<UserId, Option<usize>>,
 }
 
-impl Owners {
+impl UserLocks {
     /// A write refers to them: it is `Stale` without them.
     pub(crate) fn need(&mut self, write: usize, user: UserId) {
         self.people.entry(user).or_default().get_or_insert(write);

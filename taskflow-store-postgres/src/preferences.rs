@@ -1,7 +1,7 @@
 //! Which mail people want, and when: columns of theirs.
 
 use serde::Serialize;
-use taskflow_core::{BadRow, FieldError, LocalMinute, NoticeKind, Preferences, QuietHours, Weekdays};
+use taskflow_core::{CorruptRow, FieldError, LocalMinute, NoticeKind, Preferences, QuietHours, Weekdays};
 
 use crate::error::Table;
 
@@ -46,9 +46,9 @@ pub(crate) struct PreferencesRow {
 }
 
 impl TryFrom<PreferencesRow> for Preferences {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: PreferencesRow) -> Result<Self, BadRow> {
+    fn try_from(row: PreferencesRow) -> Result<Self, CorruptRow> {
         let quiet_hours = match (row.quiet_from, row.quiet_until) {
             (Some(from), Some(until)) => {
                 let (from, until) = (minute("quiet_from", from)?, minute("quiet_until", until)?);
@@ -69,6 +69,6 @@ impl TryFrom<PreferencesRow> for Preferences {
     }
 }
 
-pub(crate) fn minute(column: &'static str, minutes: i16) -> Result<LocalMinute, BadRow> {
+pub(crate) fn minute(column: &'static str, minutes: i16) -> Result<LocalMinute, CorruptRow> {
     LocalMinute::new(TABLE.number(column, minutes)?).map_err(|error| TABLE.bad(column, error.to_string()))
 }

@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use self::listener::Listener;
 use self::news::News;
-use self::teller::Teller;
+use self::teller::Notifier;
 use crate::store::PgStore;
 
 /// The channel of PostgreSQL on which nodes tell each other; channels belong to one database.
@@ -93,7 +93,7 @@ impl PgPulse {
         // Not the name of the node: a command of an administrator may run under the same one.
         let own = Uuid::new_v4();
         let target = Target(store.pool().clone());
-        let teller = Teller::new(target.clone(), own, Arc::clone(&outgoing));
+        let teller = Notifier::new(target.clone(), own, Arc::clone(&outgoing));
         let listener = Listener::new(target, own, Arc::clone(&inner));
         let running = vec![tokio::spawn(teller.run(closes.clone())), tokio::spawn(listener.run(closes))];
         Self { inner, outgoing, closing, running: Mutex::new(running) }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::{BadRow, Session, SessionId, StoreError, Timestamp, TokenHash, UserId};
+use taskflow_core::{CorruptRow, Session, SessionId, StoreError, Timestamp, TokenHash, UserId};
 use uuid::Uuid;
 
 use crate::error::{Instant, Table};
@@ -75,9 +75,9 @@ struct SessionRow {
 }
 
 impl TryFrom<SessionRow> for Session {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: SessionRow) -> Result<Self, BadRow> {
+    fn try_from(row: SessionRow) -> Result<Self, CorruptRow> {
         Ok(Self {
             id: SessionId::from_uuid(row.id),
             user_id: UserId::from_uuid(row.user_id),

@@ -1,4 +1,4 @@
-//! Who does which job when: the port [`Slots`].
+//! Who does which job when: the port [`JobStore`].
 //!
 //! Whoever begins or takes a run locks its job first and then what is open of it, so that of several one wins; a run that is
 //! held is written to under its lease alone.
@@ -10,8 +10,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::ports::{RunLease, Slots};
-use taskflow_core::{BadRow, JobName, JobRun, JobState, LeaseToken, RunId, StoreError, Timestamp};
+use taskflow_core::ports::{JobStore, RunLease};
+use taskflow_core::{CorruptRow, JobName, JobRun, JobState, LeaseToken, RunId, StoreError, Timestamp};
 use uuid::Uuid;
 
 use crate::error::{Instant, Table, store_error};
@@ -99,9 +99,9 @@ struct RunRow {
 }
 
 impl TryFrom<RunRow> for JobRun {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: RunRow) -> Result<Self, BadRow> {
+    fn try_from(row: RunRow) -> Result<Self, CorruptRow> {
         Ok(Self {
             id: RunId::from_uuid(row.id),
             job: RUNS.value("job", &row.job)?,
@@ -122,7 +122,7 @@ impl TryFrom<RunRow> for JobRun {
 }
 
 #[async_trait]
-impl Slots for PgStore {
+impl JobStore for PgStore {
     async fn jobs(&self) -> Result<Vec<JobState>, StoreError> {
         let rows: Vec<JobRow> = self.read(|conn| Box::pin(sqlx::query_as(STATES).fetch_all(conn))).await?;
         let mut states = Vec::new();
@@ -142,7 +142,7 @@ impl Slots for PgStore {
         Ok(states)
     }
 
-    async fn pass_slot(&self, job: JobName, done: Option<Timestamp>, slot: Timestamp) -> Result<bool, StoreError> {
+    async fn advance_to(&self, job: JobName, done: Option<Timestamp>, slot: Timestamp) -> Result<bool, StoreError> {
         self.write(move |conn| {
             Box::pin(async move {
                 let query = match done {
@@ -178,7 +178,7 @@ impl Slots for PgStore {
         .await
     }
 
-    async fn take_run(&self, id: RunId, lease: &RunLease, now: Timestamp) -> Result<Option<JobRun>, StoreError> {
+    async fn claim_run(&self, id: RunId, lease: &RunLease, now: Timestamp) -> Result<Option<JobRun>, StoreError> {
         let lease = Arc::new(lease.clone());
         let row: Option<RunRow> = self
             .write(move |conn| {

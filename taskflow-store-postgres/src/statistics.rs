@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::{BadRow, StoreError, TaskCounts, TaskStatistics, Timestamp, UserId};
+use taskflow_core::{CorruptRow, StoreError, TaskCounts, TaskStatistics, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::error::{Instant, Table};
@@ -56,9 +56,9 @@ struct StatisticsRow {
 }
 
 impl TryFrom<StatisticsRow> for TaskStatistics {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: StatisticsRow) -> Result<Self, BadRow> {
+    fn try_from(row: StatisticsRow) -> Result<Self, CorruptRow> {
         Ok(Self {
             user_id: UserId::from_uuid(row.user_id),
             counted_at: TABLE.instant("counted_at", row.counted_at)?,

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transaction};
-use taskflow_core::ports::{Loaded, MeetingCursor, Store, Viewer};
+use taskflow_core::ports::{Lookup, MeetingCursor, Store, Viewer};
 use taskflow_core::{
-    Answer, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, Follower, IdempotencyKey, KeptMail, Meeting,
-    MeetingId, MeetingQuery, NoticeKind, Page, Participant, ParticipantId, Revision, StoreError, Suppression, Task,
-    TaskId, TaskQuery, TaskSummary, Timestamp, User, UserId,
+    Answer, CapturedMail, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, Follower, IdempotencyKey,
+    Meeting, MeetingId, MeetingQuery, NoticeKind, Page, Participant, ParticipantId, Revision, StoreError, Suppression,
+    Task, TaskId, TaskQuery, TaskSummary, Timestamp, User, UserId,
 };
 use tracing::Instrument;
 
@@ -258,7 +258,7 @@ impl Store for PgStore {
         users::user(self, id).await
     }
 
-    async fn users(&self, ids: &[UserId]) -> Result<Loaded<UserId, User>, StoreError> {
+    async fn users(&self, ids: &[UserId]) -> Result<Lookup<UserId, User>, StoreError> {
         users::users(self, ids).await
     }
 
@@ -270,7 +270,7 @@ impl Store for PgStore {
         tasks::task(self, owner, id).await
     }
 
-    async fn tasks_by_id(&self, ids: &[TaskId], owner: Option<UserId>) -> Result<Loaded<TaskId, Task>, StoreError> {
+    async fn tasks_by_id(&self, ids: &[TaskId], owner: Option<UserId>) -> Result<Lookup<TaskId, Task>, StoreError> {
         tasks::tasks_by_id(self, ids, owner).await
     }
 
@@ -290,7 +290,7 @@ impl Store for PgStore {
         &self,
         ids: &[MeetingId],
         viewer: Viewer,
-    ) -> Result<Loaded<MeetingId, Meeting>, StoreError> {
+    ) -> Result<Lookup<MeetingId, Meeting>, StoreError> {
         meetings::meetings_by_id(self, ids, viewer).await
     }
 
@@ -310,7 +310,7 @@ impl Store for PgStore {
     async fn participants_by_id(
         &self,
         ids: &[ParticipantId],
-    ) -> Result<Loaded<ParticipantId, Participant>, StoreError> {
+    ) -> Result<Lookup<ParticipantId, Participant>, StoreError> {
         meetings::participants::participants_by_id(self, ids).await
     }
 
@@ -323,7 +323,7 @@ impl Store for PgStore {
         meetings::participants::guest_meetings(self, email, user, limit).await
     }
 
-    async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Loaded<(MeetingId, u64), Revision>, StoreError> {
+    async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Lookup<(MeetingId, u64), Revision>, StoreError> {
         meetings::revisions::revisions(self, wanted).await
     }
 
@@ -379,11 +379,11 @@ impl Store for PgStore {
         answers::answer(self, owner, key).await
     }
 
-    async fn kept_mails(&self, limit: u32) -> Result<Vec<KeptMail>, StoreError> {
+    async fn kept_mails(&self, limit: u32) -> Result<Vec<CapturedMail>, StoreError> {
         mailbox::mails(self, limit).await
     }
 
-    async fn kept_mail(&self, id: DeliveryId) -> Result<Option<KeptMail>, StoreError> {
+    async fn kept_mail(&self, id: DeliveryId) -> Result<Option<CapturedMail>, StoreError> {
         mailbox::mail(self, id).await
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::{BadRow, EmailAddress, StoreError, Suppression, Timestamp};
+use taskflow_core::{CorruptRow, EmailAddress, StoreError, Suppression, Timestamp};
 
 use crate::error::{Instant, Table, store_error};
 use crate::rows::Rows;
@@ -90,9 +90,9 @@ struct SuppressionRow {
 }
 
 impl TryFrom<SuppressionRow> for Suppression {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: SuppressionRow) -> Result<Self, BadRow> {
+    fn try_from(row: SuppressionRow) -> Result<Self, CorruptRow> {
         Ok(Self {
             email: TABLE.value("email", &row.email)?,
             cause: TABLE.value("cause", &row.cause)?,

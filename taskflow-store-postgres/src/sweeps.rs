@@ -1,12 +1,12 @@
-//! Reads that serve many people at once: the port [`Sweeps`].
+//! Reads that serve many people at once: the port [`CohortScan`].
 
 mod digests;
 
 use async_trait::async_trait;
 use chrono::Weekday;
 use serde::Serialize;
-use taskflow_core::ports::{DigestQuery, SweepPage, SweepPosition, SweepQuery, Sweeps};
-use taskflow_core::{BadRow, Digest, Moment, StoreError, UserId, Weekdays};
+use taskflow_core::ports::{CohortScan, DigestQuery, SweepPage, SweepPosition, SweepQuery};
+use taskflow_core::{CorruptRow, Digest, Moment, StoreError, UserId, Weekdays};
 use uuid::Uuid;
 
 use crate::error::{Instant, Table};
@@ -40,24 +40,24 @@ struct PersonRow {
 }
 
 impl TryFrom<&PersonRow> for SweepPosition {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: &PersonRow) -> Result<Self, BadRow> {
+    fn try_from(row: &PersonRow) -> Result<Self, CorruptRow> {
         Ok((minute("summary_minute", row.summary_minute)?, UserId::from_uuid(row.id)))
     }
 }
 
 #[async_trait]
-impl Sweeps for PgStore {
-    async fn occupied(&self, moments: &[Moment]) -> Result<Vec<usize>, StoreError> {
+impl CohortScan for PgStore {
+    async fn with_users(&self, moments: &[Moment]) -> Result<Vec<usize>, StoreError> {
         if moments.is_empty() {
             return Ok(Vec::new());
         }
         let places = moments.iter().enumerate().map(|(place, moment)| Place::new(place, moment));
         let places = json(&places.collect::<Vec<_>>())?;
         let query = || sqlx::query_scalar(OCCUPIED).bind(places.clone());
-        let occupied: Vec<i32> = self.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-        Ok(occupied.into_iter().map(|place| USERS.number("time_zone", place)).collect::<Result<_, _>>()?)
+        let with_users: Vec<i32> = self.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+        Ok(with_users.into_iter().map(|place| USERS.number("time_zone", place)).collect::<Result<_, _>>()?)
     }
 
     async fn recipients(
@@ -96,7 +96,7 @@ impl Sweeps for PgStore {
         Ok(SweepPage { people, examined: u32::try_from(rows.len()).unwrap_or(u32::MAX), next })
     }
 
-    async fn digests(&self, queries: &[DigestQuery]) -> Result<Vec<Result<Digest, BadRow>>, StoreError> {
+    async fn digests(&self, queries: &[DigestQuery]) -> Result<Vec<Result<Digest, CorruptRow>>, StoreError> {
         digests::digests(self, queries).await
     }
 }

@@ -5,9 +5,9 @@ mod list;
 use chrono::NaiveDate;
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::ports::Loaded;
+use taskflow_core::ports::Lookup;
 use taskflow_core::{
-    BadRow, ReminderMinutes, StoreError, Task, TaskId, TaskPriority, TaskSummary, Timestamp, Title, UserId, fold,
+    CorruptRow, ReminderMinutes, StoreError, Task, TaskId, TaskPriority, TaskSummary, Timestamp, Title, UserId, fold,
     search_key,
 };
 use uuid::Uuid;
@@ -89,9 +89,9 @@ pub(crate) struct TaskRow {
 }
 
 impl TryFrom<TaskRow> for Task {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: TaskRow) -> Result<Self, BadRow> {
+    fn try_from(row: TaskRow) -> Result<Self, CorruptRow> {
         let priority = TaskPriority::from_rank(row.priority);
         let minutes = row.reminder_minutes.map(|minutes| TABLE.number("reminder_minutes", minutes)).transpose()?;
         let reminder = minutes.map(ReminderMinutes::new).transpose();
@@ -140,7 +140,7 @@ pub(crate) async fn tasks_by_id(
     store: &PgStore,
     ids: &[TaskId],
     owner: Option<UserId>,
-) -> Result<Loaded<TaskId, Task>, StoreError> {
+) -> Result<Lookup<TaskId, Task>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
     let query = || sqlx::query_as(TASKS_BY_ID).bind(ids.clone()).bind(owner.map(UserId::as_uuid));
     let rows: Vec<TaskRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;

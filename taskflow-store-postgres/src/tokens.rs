@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::{BadRow, StoreError, Timestamp, Token, TokenId, UserId};
+use taskflow_core::{CorruptRow, StoreError, Timestamp, Token, TokenId, UserId};
 use uuid::Uuid;
 
 use crate::error::{Instant, Table};
@@ -56,9 +56,9 @@ struct TokenRow {
 }
 
 impl TryFrom<TokenRow> for Token {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: TokenRow) -> Result<Self, BadRow> {
+    fn try_from(row: TokenRow) -> Result<Self, CorruptRow> {
         Ok(Self {
             id: TokenId::from_uuid(row.id),
             purpose: TABLE.value("purpose", &row.purpose)?,

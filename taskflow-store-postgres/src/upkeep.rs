@@ -1,4 +1,4 @@
-//! What the service needs to look after itself: the port [`Upkeep`].
+//! What the service needs to look after itself: the port [`Maintenance`].
 
 mod counts;
 mod feed;
@@ -6,7 +6,7 @@ mod purge;
 mod totals;
 
 use async_trait::async_trait;
-use taskflow_core::ports::{CountedPage, CountedPerson, Expired, Upkeep};
+use taskflow_core::ports::{CountedPage, CountedPerson, Expired, Maintenance};
 use taskflow_core::{
     DeliveryId, MailTally, MeetingId, StoreError, Task, TaskCounts, TaskStatistics, Timestamp, UserId,
 };
@@ -17,7 +17,7 @@ use crate::store::PgStore;
 use crate::tasks::TaskRow;
 
 #[async_trait]
-impl Upkeep for PgStore {
+impl Maintenance for PgStore {
     async fn tasks_completed_before(&self, before: Timestamp, limit: u32) -> Result<Vec<Task>, StoreError> {
         let query = || sqlx::query_as(COMPLETED_BEFORE).bind(Instant::from(before)).bind(i64::from(limit));
         let rows: Vec<TaskRow> = self.read(|conn| Box::pin(query().fetch_all(conn))).await?;

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::ports::Loaded;
-use taskflow_core::{BadRow, EmailAddress, StoreError, Timestamp, UniqueField, User, UserId};
+use taskflow_core::ports::Lookup;
+use taskflow_core::{CorruptRow, EmailAddress, StoreError, Timestamp, UniqueField, User, UserId};
 use uuid::Uuid;
 
 use crate::answers::DELETE_ANSWERS;
@@ -124,9 +124,9 @@ pub(crate) struct UserRow {
 }
 
 impl TryFrom<UserRow> for User {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: UserRow) -> Result<Self, BadRow> {
+    fn try_from(row: UserRow) -> Result<Self, CorruptRow> {
         Ok(Self {
             id: UserId::from_uuid(row.id),
             username: TABLE.value("username", &row.username)?,
@@ -156,7 +156,7 @@ const USER: &str = "
     FROM taskflow.users
     WHERE id = $1";
 
-pub(crate) async fn users(store: &PgStore, ids: &[UserId]) -> Result<Loaded<UserId, User>, StoreError> {
+pub(crate) async fn users(store: &PgStore, ids: &[UserId]) -> Result<Lookup<UserId, User>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
     let query = || sqlx::query_as(USERS).bind(ids.clone());
     let rows: Vec<UserRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;

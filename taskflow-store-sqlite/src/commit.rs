@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteTransactionManager;
 use sqlx_core::transaction::TransactionManager;
-use taskflow_core::ports::Receipt;
+use taskflow_core::ports::CommitReceipt;
 use taskflow_core::{Changes, StoreError, Write};
 
 use crate::error::{SqliteStoreError, store_error};
@@ -26,12 +26,12 @@ impl SqliteStore {
     /// Works in a savepoint: after an error, or when the call is dropped, nothing of the changes is left even if the
     /// host commits what else it did. Begin the transaction with `BEGIN IMMEDIATE`: SQLite refuses to turn one that
     /// has read into one that writes when somebody else wrote in between, which is `Unavailable` here.
-    pub async fn commit_in(&self, conn: &mut SqliteConnection, changes: &Changes) -> Result<Receipt, StoreError> {
+    pub async fn commit_in(&self, conn: &mut SqliteConnection, changes: &Changes) -> Result<CommitReceipt, StoreError> {
         let batch = Batch::new(changes)?;
         let savepoint = Savepoint::begin(conn).await.map_err(store_error)?;
         batch.apply(savepoint.conn).await?;
         savepoint.release().await.map_err(store_error)?;
-        Ok(Receipt::new(changes))
+        Ok(CommitReceipt::new(changes))
     }
 }
 
@@ -122,7 +122,7 @@ impl Batch {
                 Write::RevokeTokens { user_id, purpose, at } => {
                     batch.revoked_tokens.push(index, user_id, &tokens::Revoke::new(*user_id, *purpose, *at))?;
                 }
-                Write::RememberAnswer(answer) => {
+                Write::StoreResponse(answer) => {
                     batch.answers.push(index, answers::id(answer), &answers::Params::new(answer))?;
                 }
                 Write::InsertTask(task) => batch.new_tasks.push(index, task.id, &tasks::Params::new(task))?,

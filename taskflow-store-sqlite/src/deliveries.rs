@@ -6,7 +6,7 @@ mod retry;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 use taskflow_core::{
-    BadRow, DedupeKey, Delivery, DeliveryId, NewDelivery, NoticeKind, Recipient, StoreError, Timestamp, UserId,
+    CorruptRow, DedupeKey, Delivery, DeliveryId, NewDelivery, NoticeKind, Recipient, StoreError, Timestamp, UserId,
 };
 
 use crate::commit::Rows;
@@ -115,9 +115,9 @@ impl DeliveryRow {
 }
 
 impl TryFrom<DeliveryRow> for Delivery {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: DeliveryRow) -> Result<Self, BadRow> {
+    fn try_from(row: DeliveryRow) -> Result<Self, CorruptRow> {
         let recipient = match (&row.recipient_user, &row.recipient_address) {
             (Some(id), None) => Recipient::User(TABLE.value("recipient_user", id)?),
             (None, Some(address)) => Recipient::Address(TABLE.value("recipient_address", address)?),

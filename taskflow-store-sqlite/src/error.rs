@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use sqlx::migrate::MigrateError;
-use taskflow_core::{BadRow, InvalidValue, StoreError, Timestamp};
+use taskflow_core::{CorruptRow, InvalidValue, StoreError, Timestamp};
 
 /// What this store says itself, beside what SQLite says.
 #[derive(Debug, thiserror::Error)]
@@ -127,7 +127,7 @@ pub(crate) struct Table(pub(crate) &'static str);
 
 impl Table {
     /// A text that is the stored form of a value.
-    pub(crate) fn value<T>(&self, column: &'static str, text: &str) -> Result<T, BadRow>
+    pub(crate) fn value<T>(&self, column: &'static str, text: &str) -> Result<T, CorruptRow>
     where
         T: FromStr,
         T::Err: Display,
@@ -141,12 +141,12 @@ impl Table {
         column: &'static str,
         text: &str,
         from_stored: fn(&str) -> Result<T, InvalidValue>,
-    ) -> Result<T, BadRow> {
+    ) -> Result<T, CorruptRow> {
         from_stored(text).map_err(|error| self.bad(column, error.to_string()))
     }
 
     /// A text that may be absent.
-    pub(crate) fn optional<T>(&self, column: &'static str, text: Option<&str>) -> Result<Option<T>, BadRow>
+    pub(crate) fn optional<T>(&self, column: &'static str, text: Option<&str>) -> Result<Option<T>, CorruptRow>
     where
         T: FromStr,
         T::Err: Display,
@@ -155,7 +155,7 @@ impl Table {
     }
 
     /// Microseconds since 1970.
-    pub(crate) fn instant(&self, column: &'static str, micros: i64) -> Result<Timestamp, BadRow> {
+    pub(crate) fn instant(&self, column: &'static str, micros: i64) -> Result<Timestamp, CorruptRow> {
         let at = Timestamp::from_micros(micros);
         if at.as_micros() == micros { Ok(at) } else { Err(self.bad(column, "must be an instant from year 1 to 9999")) }
     }
@@ -165,18 +165,18 @@ impl Table {
         &self,
         column: &'static str,
         micros: Option<i64>,
-    ) -> Result<Option<Timestamp>, BadRow> {
+    ) -> Result<Option<Timestamp>, CorruptRow> {
         micros.map(|micros| self.instant(column, micros)).transpose()
     }
 
     /// A number of a narrower type.
-    pub(crate) fn number<T: TryFrom<i64>>(&self, column: &'static str, number: i64) -> Result<T, BadRow> {
+    pub(crate) fn number<T: TryFrom<i64>>(&self, column: &'static str, number: i64) -> Result<T, CorruptRow> {
         T::try_from(number).map_err(|_| self.bad(column, "is out of range"))
     }
 
     /// Says what is wrong with a column.
-    pub(crate) fn bad(&self, column: &'static str, message: impl Into<String>) -> BadRow {
-        BadRow { table: self.0, column, message: message.into() }
+    pub(crate) fn bad(&self, column: &'static str, message: impl Into<String>) -> CorruptRow {
+        CorruptRow { table: self.0, column, message: message.into() }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::{BadRow, Entity, Event, EventId, FeedEntry, Follower, MeetingId, StoreError, TaskId, UserId};
+use taskflow_core::{CorruptRow, Entity, Event, EventId, FeedEntry, Follower, MeetingId, StoreError, TaskId, UserId};
 
 use crate::commit::Rows;
 use crate::error::{SqliteStoreError, Table, store_error};
@@ -78,9 +78,9 @@ struct FeedRow {
 }
 
 impl TryFrom<EventRow> for Event {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: EventRow) -> Result<Self, BadRow> {
+    fn try_from(row: EventRow) -> Result<Self, CorruptRow> {
         let entity = match row.entity_kind.as_str() {
             TASK => Entity::Task(EVENTS.value::<TaskId>("entity_id", &row.entity_id)?),
             MEETING => Entity::Meeting(EVENTS.value::<MeetingId>("entity_id", &row.entity_id)?),
@@ -98,9 +98,9 @@ impl TryFrom<EventRow> for Event {
 }
 
 impl TryFrom<FeedRow> for FeedEntry {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: FeedRow) -> Result<Self, BadRow> {
+    fn try_from(row: FeedRow) -> Result<Self, CorruptRow> {
         Ok(Self { seq: FEED.number("seq", row.seq)?, event: Event::try_from(row.event)? })
     }
 }
@@ -136,7 +136,7 @@ pub(crate) async fn feeds(
     let query = sqlx::query_as(ENTRIES).bind(json(&params.collect::<Vec<_>>())?).bind(limit);
     let rows: Vec<FeedRow> = query.fetch_all(pool).await.map_err(store_error)?;
     let entry = |row: FeedRow| Ok((FEED.value("user_id", &row.user_id)?, FeedEntry::try_from(row)?));
-    Ok(rows.into_iter().map(entry).collect::<Result<_, BadRow>>()?)
+    Ok(rows.into_iter().map(entry).collect::<Result<_, CorruptRow>>()?)
 }
 
 /// Feeds have no gaps, so that the first entry tells which one is the last of so many.
@@ -154,7 +154,7 @@ pub(crate) async fn feed_heads(pool: &SqlitePool, owners: &[UserId]) -> Result<H
     let query = sqlx::query_as(HEADS).bind(json(&owners)?);
     let rows: Vec<(String, i64)> = query.fetch_all(pool).await.map_err(store_error)?;
     let head = |(owner, seq): (String, i64)| Ok((HEAD.value("user_id", &owner)?, HEAD.number("seq", seq)?));
-    Ok(rows.into_iter().map(head).collect::<Result<_, BadRow>>()?)
+    Ok(rows.into_iter().map(head).collect::<Result<_, CorruptRow>>()?)
 }
 
 const HEADS: &str = "

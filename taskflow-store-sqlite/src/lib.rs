@@ -1,7 +1,7 @@
 //! The SQLite store of TaskFlow: one file, nothing to install.
 //!
 //! [`SqliteStore`] implements every port of storage that [`taskflow_core`] has: [`Store`], [`Outbox`], [`Accounts`],
-//! [`Nodes`], [`Slots`], [`Sweeps`] and [`Upkeep`]. It opens a file of its own ([`SqliteStore::open`]), lives in memory
+//! [`Nodes`], [`JobStore`], [`CohortScan`] and [`Maintenance`]. It opens a file of its own ([`SqliteStore::open`]), lives in memory
 //! ([`SqliteStore::in_memory`]) or shares the database of a host ([`SqliteStore::from_pool`], [`SqliteStore::commit_in`]):
 //! everything it makes is called `taskflow_…`.
 //!
@@ -30,9 +30,9 @@
 //! [`Outbox`]: taskflow_core::ports::Outbox
 //! [`Accounts`]: taskflow_core::ports::Accounts
 //! [`Nodes`]: taskflow_core::ports::Nodes
-//! [`Slots`]: taskflow_core::ports::Slots
-//! [`Sweeps`]: taskflow_core::ports::Sweeps
-//! [`Upkeep`]: taskflow_core::ports::Upkeep
+//! [`JobStore`]: taskflow_core::ports::JobStore
+//! [`CohortScan`]: taskflow_core::ports::CohortScan
+//! [`Maintenance`]: taskflow_core::ports::Maintenance
 
 mod accounts;
 mod answers;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::{BadRow, Content, DeliveryId, KeptMail, MAILBOX_SIZE, StoreError};
+use taskflow_core::{CapturedMail, Content, CorruptRow, DeliveryId, MAILBOX_SIZE, StoreError};
 
 use crate::commit::Rows;
 use crate::error::{Table, store_error};
@@ -22,7 +22,7 @@ pub(crate) struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    pub(crate) fn new(mail: &'a KeptMail) -> Self {
+    pub(crate) fn new(mail: &'a CapturedMail) -> Self {
         Self {
             id: mail.id,
             kept_at: mail.kept_at.as_micros(),
@@ -46,10 +46,10 @@ struct MailRow {
     source: String,
 }
 
-impl TryFrom<MailRow> for KeptMail {
-    type Error = BadRow;
+impl TryFrom<MailRow> for CapturedMail {
+    type Error = CorruptRow;
 
-    fn try_from(row: MailRow) -> Result<Self, BadRow> {
+    fn try_from(row: MailRow) -> Result<Self, CorruptRow> {
         Ok(Self {
             id: TABLE.value("id", &row.id)?,
             kept_at: TABLE.instant("kept_at", row.kept_at)?,
@@ -60,9 +60,9 @@ impl TryFrom<MailRow> for KeptMail {
     }
 }
 
-pub(crate) async fn mails(pool: &SqlitePool, limit: u32) -> Result<Vec<KeptMail>, StoreError> {
+pub(crate) async fn mails(pool: &SqlitePool, limit: u32) -> Result<Vec<CapturedMail>, StoreError> {
     let rows: Vec<MailRow> = sqlx::query_as(MAILS).bind(limit).fetch_all(pool).await.map_err(store_error)?;
-    Ok(rows.into_iter().map(KeptMail::try_from).collect::<Result<_, _>>()?)
+    Ok(rows.into_iter().map(CapturedMail::try_from).collect::<Result<_, _>>()?)
 }
 
 const MAILS: &str = "
@@ -71,10 +71,10 @@ const MAILS: &str = "
     ORDER BY kept_at DESC, id DESC
     LIMIT ?1";
 
-pub(crate) async fn mail(pool: &SqlitePool, id: DeliveryId) -> Result<Option<KeptMail>, StoreError> {
+pub(crate) async fn mail(pool: &SqlitePool, id: DeliveryId) -> Result<Option<CapturedMail>, StoreError> {
     let row: Option<MailRow> =
         sqlx::query_as(MAIL).bind(id.to_string()).fetch_optional(pool).await.map_err(store_error)?;
-    Ok(row.map(KeptMail::try_from).transpose()?)
+    Ok(row.map(CapturedMail::try_from).transpose()?)
 }
 
 const MAIL: &str = "

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::{SqliteConnection, SqliteExecutor};
 use taskflow_core::ports::Nodes;
-use taskflow_core::{BadRow, Heartbeat, Node, NodeId, StoreError, Timestamp};
+use taskflow_core::{CorruptRow, Heartbeat, Node, NodeId, StoreError, Timestamp};
 
 use crate::error::{Table, store_error};
 use crate::outbox::micros;
@@ -25,9 +25,9 @@ struct NodeRow {
 }
 
 impl TryFrom<NodeRow> for Node {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: NodeRow) -> Result<Self, BadRow> {
+    fn try_from(row: NodeRow) -> Result<Self, CorruptRow> {
         let said = Heartbeat {
             id: TABLE.value("id", &row.id)?,
             version: row.version,

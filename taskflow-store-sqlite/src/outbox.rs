@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use sqlx::SqliteConnection;
 use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, DeliveryQuery, HeldLease, Outbox, Settled};
 use taskflow_core::{
-    BadRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, MOST_TOGETHER, Priority,
+    CorruptRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, MOST_TOGETHER, Priority,
     Settlement, StoreError, Timestamp,
 };
 
@@ -28,9 +28,9 @@ struct AttemptRow {
 }
 
 impl TryFrom<AttemptRow> for FailedAttempt {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: AttemptRow) -> Result<Self, BadRow> {
+    fn try_from(row: AttemptRow) -> Result<Self, CorruptRow> {
         Ok(Self {
             attempt: ATTEMPTS.number("attempt", row.attempt)?,
             at: ATTEMPTS.instant("at", row.at)?,
@@ -74,7 +74,7 @@ impl Outbox for SqliteStore {
                 let query = sqlx::query_as(RENEW).bind(json).bind(lease_for);
                 let kept: Vec<(String, String)> = query.fetch_all(conn).await.map_err(store_error)?;
                 let kept = kept.iter().map(|(id, lease)| Ok((TABLE.value("id", id)?, TABLE.value("lease", lease)?)));
-                let kept: HashSet<HeldLease> = kept.collect::<Result<_, BadRow>>()?;
+                let kept: HashSet<HeldLease> = kept.collect::<Result<_, CorruptRow>>()?;
                 Ok(held.into_iter().filter(|lease| kept.contains(lease)).map(|(id, _)| id).collect())
             })
         })

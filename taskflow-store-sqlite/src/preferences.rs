@@ -1,7 +1,7 @@
 //! Which mail people want, and when: columns of theirs.
 
 use serde::Serialize;
-use taskflow_core::{BadRow, LocalMinute, NoticeKind, Preferences, QuietHours, StoreError, Weekdays};
+use taskflow_core::{CorruptRow, LocalMinute, NoticeKind, Preferences, QuietHours, StoreError, Weekdays};
 
 use crate::error::Table;
 
@@ -46,9 +46,9 @@ pub(crate) struct PreferencesRow {
 }
 
 impl TryFrom<PreferencesRow> for Preferences {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: PreferencesRow) -> Result<Self, BadRow> {
+    fn try_from(row: PreferencesRow) -> Result<Self, CorruptRow> {
         let off: Vec<String> =
             serde_json::from_str(&row.mail_off).map_err(|error| TABLE.bad("mail_off", error.to_string()))?;
         let quiet_hours = match (row.quiet_from, row.quiet_until) {
@@ -72,6 +72,6 @@ impl TryFrom<PreferencesRow> for Preferences {
 }
 
 /// A minute of a day from a column of people.
-pub(crate) fn minute(column: &'static str, minutes: i64) -> Result<LocalMinute, BadRow> {
+pub(crate) fn minute(column: &'static str, minutes: i64) -> Result<LocalMinute, CorruptRow> {
     LocalMinute::new(TABLE.number(column, minutes)?).map_err(|error| TABLE.bad(column, error.to_string()))
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::{BadRow, Session, SessionId, StoreError, Timestamp, TokenHash, UserId};
+use taskflow_core::{CorruptRow, Session, SessionId, StoreError, Timestamp, TokenHash, UserId};
 
 use crate::commit::Rows;
 use crate::error::{Table, store_error};
@@ -73,9 +73,9 @@ struct SessionRow {
 }
 
 impl TryFrom<SessionRow> for Session {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: SessionRow) -> Result<Self, BadRow> {
+    fn try_from(row: SessionRow) -> Result<Self, CorruptRow> {
         Ok(Self {
             id: TABLE.value("id", &row.id)?,
             user_id: TABLE.value("user_id", &row.user_id)?,

@@ -1,11 +1,11 @@
-//! The duties and their runs: the port [`Slots`], and what a commit does to runs.
+//! Scheduled jobs and their runs: the port [`JobStore`], and what a commit does to runs.
 
 mod writes;
 
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
-use taskflow_core::ports::{RunLease, Slots};
-use taskflow_core::{BadRow, Counts, JobName, JobRun, JobState, RunId, StoreError, Timestamp};
+use taskflow_core::ports::{JobStore, RunLease};
+use taskflow_core::{CorruptRow, Counts, JobName, JobRun, JobState, RunId, StoreError, Timestamp};
 
 use crate::error::{Table, store_error};
 use crate::outbox::micros;
@@ -28,7 +28,7 @@ struct JobRow {
 
 impl JobRow {
     /// `None` for a duty that only a newer release knows.
-    fn state(self) -> Result<Option<JobState>, BadRow> {
+    fn state(self) -> Result<Option<JobState>, CorruptRow> {
         let Ok(job) = self.name.parse() else { return Ok(None) };
         Ok(Some(JobState {
             job,
@@ -60,9 +60,9 @@ struct RunRow {
 }
 
 impl TryFrom<RunRow> for JobRun {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: RunRow) -> Result<Self, BadRow> {
+    fn try_from(row: RunRow) -> Result<Self, CorruptRow> {
         Ok(Self {
             id: RUNS_TABLE.value("id", &row.id)?,
             job: RUNS_TABLE.value("job", &row.job)?,
@@ -88,7 +88,7 @@ fn json(counts: &Counts) -> Result<String, StoreError> {
 }
 
 #[async_trait]
-impl Slots for SqliteStore {
+impl JobStore for SqliteStore {
     async fn jobs(&self) -> Result<Vec<JobState>, StoreError> {
         let rows: Vec<JobRow> = sqlx::query_as(JOBS).fetch_all(&self.reader()?).await.map_err(store_error)?;
         let mut states: Vec<JobState> =
@@ -97,11 +97,11 @@ impl Slots for SqliteStore {
         Ok(states)
     }
 
-    async fn pass_slot(&self, job: JobName, done: Option<Timestamp>, slot: Timestamp) -> Result<bool, StoreError> {
+    async fn advance_to(&self, job: JobName, done: Option<Timestamp>, slot: Timestamp) -> Result<bool, StoreError> {
         self.write(move |conn| {
             Box::pin(async move {
                 let pass = match done {
-                    None => sqlx::query(TAKE_UP).bind(job.as_str()).bind(slot.as_micros()),
+                    None => sqlx::query(CREATE_JOB).bind(job.as_str()).bind(slot.as_micros()),
                     Some(done) => sqlx::query(PASS).bind(job.as_str()).bind(slot.as_micros()).bind(done.as_micros()),
                 };
                 Ok(pass.execute(conn).await.map_err(store_error)?.rows_affected() > 0)
@@ -115,7 +115,7 @@ impl Slots for SqliteStore {
         self.write(move |conn| Box::pin(async move { claim.run(conn).await })).await
     }
 
-    async fn take_run(&self, id: RunId, lease: &RunLease, now: Timestamp) -> Result<Option<JobRun>, StoreError> {
+    async fn claim_run(&self, id: RunId, lease: &RunLease, now: Timestamp) -> Result<Option<JobRun>, StoreError> {
         let lease = lease.clone();
         let row: Option<RunRow> = self
             .write(move |conn| {
@@ -209,7 +209,7 @@ const JOBS: &str = "
                 AND r.lease_until > CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER)) AS busy
     FROM taskflow_jobs AS j";
 
-const TAKE_UP: &str = "INSERT INTO taskflow_jobs (name, slot) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
+const CREATE_JOB: &str = "INSERT INTO taskflow_jobs (name, slot) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
 
 const PASS: &str = "UPDATE taskflow_jobs SET slot = ?2 WHERE name = ?1 AND slot = ?3 AND paused_at IS NULL";
 

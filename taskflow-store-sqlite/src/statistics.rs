@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::{BadRow, StoreError, TaskCounts, TaskStatistics, UserId};
+use taskflow_core::{CorruptRow, StoreError, TaskCounts, TaskStatistics, UserId};
 
 use crate::commit::Rows;
 use crate::error::{Table, store_error};
@@ -53,7 +53,7 @@ struct StatisticsRow {
 }
 
 impl StatisticsRow {
-    fn of(self, user_id: UserId) -> Result<TaskStatistics, BadRow> {
+    fn of(self, user_id: UserId) -> Result<TaskStatistics, CorruptRow> {
         Ok(TaskStatistics {
             user_id,
             counted_at: TABLE.instant("counted_at", self.counted_at)?,

@@ -11,11 +11,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, SqliteConnection, SqlitePool};
-use taskflow_core::ports::{Loaded, MeetingCursor, Store, Viewer};
+use taskflow_core::ports::{Lookup, MeetingCursor, Store, Viewer};
 use taskflow_core::{
-    Answer, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, Follower, IdempotencyKey, KeptMail, Meeting,
-    MeetingId, MeetingQuery, NoticeKind, Page, Participant, ParticipantId, Revision, StoreError, Suppression, Task,
-    TaskId, TaskQuery, TaskSummary, Timestamp, User, UserId,
+    Answer, CapturedMail, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, Follower, IdempotencyKey,
+    Meeting, MeetingId, MeetingQuery, NoticeKind, Page, Participant, ParticipantId, Revision, StoreError, Suppression,
+    Task, TaskId, TaskQuery, TaskSummary, Timestamp, User, UserId,
 };
 use tracing::Instrument;
 
@@ -210,7 +210,7 @@ impl Store for SqliteStore {
         users::user(&self.reader()?, id).await
     }
 
-    async fn users(&self, ids: &[UserId]) -> Result<Loaded<UserId, User>, StoreError> {
+    async fn users(&self, ids: &[UserId]) -> Result<Lookup<UserId, User>, StoreError> {
         users::users(&self.reader()?, ids).await
     }
 
@@ -222,7 +222,7 @@ impl Store for SqliteStore {
         tasks::task(&self.reader()?, owner, id).await
     }
 
-    async fn tasks_by_id(&self, ids: &[TaskId], owner: Option<UserId>) -> Result<Loaded<TaskId, Task>, StoreError> {
+    async fn tasks_by_id(&self, ids: &[TaskId], owner: Option<UserId>) -> Result<Lookup<TaskId, Task>, StoreError> {
         tasks::tasks_by_id(&self.reader()?, ids, owner).await
     }
 
@@ -242,7 +242,7 @@ impl Store for SqliteStore {
         &self,
         ids: &[MeetingId],
         viewer: Viewer,
-    ) -> Result<Loaded<MeetingId, Meeting>, StoreError> {
+    ) -> Result<Lookup<MeetingId, Meeting>, StoreError> {
         meetings::meetings_by_id(&self.reader()?, ids, viewer).await
     }
 
@@ -262,7 +262,7 @@ impl Store for SqliteStore {
     async fn participants_by_id(
         &self,
         ids: &[ParticipantId],
-    ) -> Result<Loaded<ParticipantId, Participant>, StoreError> {
+    ) -> Result<Lookup<ParticipantId, Participant>, StoreError> {
         meetings::participants_by_id(&self.reader()?, ids).await
     }
 
@@ -275,7 +275,7 @@ impl Store for SqliteStore {
         meetings::guest_meetings(&self.reader()?, email, user, limit).await
     }
 
-    async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Loaded<(MeetingId, u64), Revision>, StoreError> {
+    async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Lookup<(MeetingId, u64), Revision>, StoreError> {
         meetings::revisions(&self.reader()?, wanted).await
     }
 
@@ -331,11 +331,11 @@ impl Store for SqliteStore {
         answers::answer(&self.reader()?, owner, key).await
     }
 
-    async fn kept_mails(&self, limit: u32) -> Result<Vec<KeptMail>, StoreError> {
+    async fn kept_mails(&self, limit: u32) -> Result<Vec<CapturedMail>, StoreError> {
         mailbox::mails(&self.reader()?, limit).await
     }
 
-    async fn kept_mail(&self, id: DeliveryId) -> Result<Option<KeptMail>, StoreError> {
+    async fn kept_mail(&self, id: DeliveryId) -> Result<Option<CapturedMail>, StoreError> {
         mailbox::mail(&self.reader()?, id).await
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::{BadRow, EmailAddress, StoreError, Suppression};
+use taskflow_core::{CorruptRow, EmailAddress, StoreError, Suppression};
 
 use crate::commit::Rows;
 use crate::error::{Table, store_error};
@@ -43,9 +43,9 @@ struct SuppressionRow {
 }
 
 impl TryFrom<SuppressionRow> for Suppression {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: SuppressionRow) -> Result<Self, BadRow> {
+    fn try_from(row: SuppressionRow) -> Result<Self, CorruptRow> {
         Ok(Self {
             email: TABLE.value("email", &row.email)?,
             cause: TABLE.value("cause", &row.cause)?,

@@ -1,11 +1,11 @@
-//! Reads that serve many people at once: the port [`Sweeps`].
+//! Reads that serve many people at once: the port [`CohortScan`].
 
 mod digests;
 
 use async_trait::async_trait;
 use serde::Serialize;
-use taskflow_core::ports::{DigestQuery, SweepPage, SweepPosition, SweepQuery, Sweeps};
-use taskflow_core::{BadRow, Digest, Moment, StoreError, Weekdays};
+use taskflow_core::ports::{CohortScan, DigestQuery, SweepPage, SweepPosition, SweepQuery};
+use taskflow_core::{CorruptRow, Digest, Moment, StoreError, Weekdays};
 
 use crate::error::{Table, store_error};
 use crate::preferences::minute;
@@ -36,24 +36,24 @@ struct PersonRow {
 }
 
 impl TryFrom<&PersonRow> for SweepPosition {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: &PersonRow) -> Result<Self, BadRow> {
+    fn try_from(row: &PersonRow) -> Result<Self, CorruptRow> {
         Ok((minute("summary_minute", row.summary_minute)?, USERS.value("id", &row.id)?))
     }
 }
 
 #[async_trait]
-impl Sweeps for SqliteStore {
-    async fn occupied(&self, moments: &[Moment]) -> Result<Vec<usize>, StoreError> {
+impl CohortScan for SqliteStore {
+    async fn with_users(&self, moments: &[Moment]) -> Result<Vec<usize>, StoreError> {
         if moments.is_empty() {
             return Ok(Vec::new());
         }
         let places: Vec<Place<'_>> = moments.iter().map(Place::from).collect();
         let places = serde_json::to_string(&places).map_err(|error| StoreError::Internal(error.into()))?;
-        let occupied: Vec<i64> =
+        let with_users: Vec<i64> =
             sqlx::query_scalar(OCCUPIED).bind(places).fetch_all(&self.reader()?).await.map_err(store_error)?;
-        Ok(occupied.into_iter().map(|place| USERS.number("time_zone", place)).collect::<Result<_, _>>()?)
+        Ok(with_users.into_iter().map(|place| USERS.number("time_zone", place)).collect::<Result<_, _>>()?)
     }
 
     async fn recipients(
@@ -94,7 +94,7 @@ impl Sweeps for SqliteStore {
         Ok(SweepPage { people, examined: u32::try_from(rows.len()).unwrap_or(u32::MAX), next })
     }
 
-    async fn digests(&self, queries: &[DigestQuery]) -> Result<Vec<Result<Digest, BadRow>>, StoreError> {
+    async fn digests(&self, queries: &[DigestQuery]) -> Result<Vec<Result<Digest, CorruptRow>>, StoreError> {
         digests::digests(&self.reader()?, queries).await
     }
 }

@@ -6,9 +6,9 @@ mod list;
 use chrono::NaiveDate;
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::ports::Loaded;
+use taskflow_core::ports::Lookup;
 use taskflow_core::{
-    BadRow, ReminderMinutes, StoreError, Task, TaskId, TaskPriority, TaskSummary, Timestamp, Title, UserId, fold,
+    CorruptRow, ReminderMinutes, StoreError, Task, TaskId, TaskPriority, TaskSummary, Timestamp, Title, UserId, fold,
     search_key,
 };
 
@@ -90,9 +90,9 @@ pub(crate) struct TaskRow {
 }
 
 impl TryFrom<TaskRow> for Task {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: TaskRow) -> Result<Self, BadRow> {
+    fn try_from(row: TaskRow) -> Result<Self, CorruptRow> {
         let rank = TABLE.number("priority", row.priority)?;
         let minutes = row.reminder_minutes.map(|minutes| TABLE.number("reminder_minutes", minutes)).transpose()?;
         let reminder = minutes.map(ReminderMinutes::new).transpose();
@@ -145,7 +145,7 @@ pub(crate) async fn tasks_by_id(
     pool: &SqlitePool,
     ids: &[TaskId],
     owner: Option<UserId>,
-) -> Result<Loaded<TaskId, Task>, StoreError> {
+) -> Result<Lookup<TaskId, Task>, StoreError> {
     let ids = serde_json::to_string(ids).map_err(|error| StoreError::Internal(error.into()))?;
     let owner = owner.map(|owner| owner.to_string());
     let rows: Vec<TaskRow> =

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::{BadRow, StoreError, Timestamp, Token, TokenId, TokenPurpose, UserId};
+use taskflow_core::{CorruptRow, StoreError, Timestamp, Token, TokenId, TokenPurpose, UserId};
 
 use crate::commit::Rows;
 use crate::error::{Table, store_error};
@@ -60,9 +60,9 @@ struct TokenRow {
 }
 
 impl TryFrom<TokenRow> for Token {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: TokenRow) -> Result<Self, BadRow> {
+    fn try_from(row: TokenRow) -> Result<Self, CorruptRow> {
         Ok(Self {
             id: TABLE.value("id", &row.id)?,
             purpose: TABLE.value("purpose", &row.purpose)?,

@@ -1,4 +1,4 @@
-//! What the service needs to look after itself: the port [`Upkeep`].
+//! What the service needs to look after itself: the port [`Maintenance`].
 
 mod counts;
 mod feed;
@@ -6,7 +6,7 @@ mod purge;
 mod totals;
 
 use async_trait::async_trait;
-use taskflow_core::ports::{CountedPage, CountedPerson, Expired, Upkeep};
+use taskflow_core::ports::{CountedPage, CountedPerson, Expired, Maintenance};
 use taskflow_core::{
     DeliveryId, MailTally, MeetingId, StoreError, Task, TaskCounts, TaskStatistics, Timestamp, UserId,
 };
@@ -15,7 +15,7 @@ use crate::store::SqliteStore;
 use crate::{statistics, tasks};
 
 #[async_trait]
-impl Upkeep for SqliteStore {
+impl Maintenance for SqliteStore {
     async fn tasks_completed_before(&self, before: Timestamp, limit: u32) -> Result<Vec<Task>, StoreError> {
         tasks::completed_before(&self.reader()?, before, limit).await
     }

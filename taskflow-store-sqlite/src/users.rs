@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::ports::Loaded;
-use taskflow_core::{BadRow, EmailAddress, StoreError, Timestamp, UniqueField, User, UserId};
+use taskflow_core::ports::Lookup;
+use taskflow_core::{CorruptRow, EmailAddress, StoreError, Timestamp, UniqueField, User, UserId};
 
 use crate::commit::Rows;
 use crate::error::{Table, store_error};
@@ -85,9 +85,9 @@ pub(crate) struct UserRow {
 }
 
 impl TryFrom<UserRow> for User {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: UserRow) -> Result<Self, BadRow> {
+    fn try_from(row: UserRow) -> Result<Self, CorruptRow> {
         Ok(Self {
             id: TABLE.value("id", &row.id)?,
             username: TABLE.value("username", &row.username)?,
@@ -117,7 +117,7 @@ const USER: &str = "
     FROM taskflow_users
     WHERE id = ?1";
 
-pub(crate) async fn users(pool: &SqlitePool, ids: &[UserId]) -> Result<Loaded<UserId, User>, StoreError> {
+pub(crate) async fn users(pool: &SqlitePool, ids: &[UserId]) -> Result<Lookup<UserId, User>, StoreError> {
     let ids = serde_json::to_string(ids).map_err(|error| StoreError::Internal(error.into()))?;
     let rows: Vec<UserRow> = sqlx::query_as(USERS).bind(ids).fetch_all(pool).await.map_err(store_error)?;
     rows.into_iter().map(|row| Ok((TABLE.value("id", &row.id)?, User::try_from(row)))).collect()

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Executor};
-use taskflow::ports::{Clock, Outbox, Slots, SystemClock};
+use taskflow::ports::{Clock, JobStore, Outbox, SystemClock};
 use taskflow::store::{PgOptions, PgStore};
 use taskflow::{JobName, JobRun, RunState, Timestamp};
 use taskflow_mail::testing::SmtpServer;
@@ -69,7 +69,7 @@ async fn on_the_morning_after_the_clocks_changed_a_node_dies_and_everybody_hears
     take_time(&database).await;
     let nine: Timestamp = "2027-03-28T07:00:00Z".parse().expect("a time");
     let before = nine - Duration::from_mins(2);
-    assert!(store.pass_slot(JobName::DailySummaries, None, before).await.expect("a slot"));
+    assert!(store.advance_to(JobName::DailySummaries, None, before).await.expect("a slot"));
 
     let port = relay.port().to_string();
     let shifted = faketime::ahead(nine.since(SystemClock::new().now()) - LEAD);

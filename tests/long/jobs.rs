@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use taskflow::ports::{Clock, Outbox, Slots, SystemClock};
+use taskflow::ports::{Clock, JobStore, Outbox, SystemClock};
 use taskflow::store::{PgOptions, PgStore};
 use taskflow::{JobName, LocalMinute, Timestamp};
 use taskflow_mail::testing::SmtpServer;
@@ -44,7 +44,7 @@ async fn nodes_that_come_and_go_do_each_slot_once_and_leave_none_out() {
     let change: Timestamp = "2027-03-28T01:00:00Z".parse().expect("a time");
     let begin = change - Duration::from_secs(60) * minutes * TIMES / 2;
     for job in [JobName::TaskReminders, JobName::DailySummaries] {
-        assert!(store.pass_slot(job, None, begin).await.expect("a slot"));
+        assert!(store.advance_to(job, None, begin).await.expect("a slot"));
     }
 
     let cast = Cast { database: &database, port: &port, began: SystemClock::new().now(), begin };

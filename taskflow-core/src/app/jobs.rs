@@ -16,7 +16,7 @@ mod totals;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use cleanup::Keeping;
+pub use cleanup::RetentionPolicy;
 pub use monitor::Limits;
 pub(super) use sweep::Sweeping;
 pub(super) use totals::{Count, Counting};
@@ -47,7 +47,7 @@ pub struct Jobs {
     /// What counts as wrong.
     pub limits: Limits,
     /// How long things are kept.
-    pub keeping: Keeping,
+    pub keeping: RetentionPolicy,
 }
 
 impl Default for Jobs {
@@ -61,7 +61,7 @@ impl Default for Jobs {
             longest_commit: Duration::from_millis(10),
             admin: None,
             limits: Limits::default(),
-            keeping: Keeping::default(),
+            keeping: RetentionPolicy::default(),
         }
     }
 }
@@ -256,7 +256,7 @@ impl App {
         let Some(state) = self.slots.jobs().await?.into_iter().find(|state| state.job == job) else {
             // The first time anybody looks after it: what lies behind was nobody's duty.
             if let Some(plan) = self.jobs.plans.get(&job) {
-                self.slots.pass_slot(job, None, plan.schedule.latest(now)).await?;
+                self.slots.advance_to(job, None, plan.schedule.latest(now)).await?;
             }
             return Ok(None);
         };
@@ -264,16 +264,16 @@ impl App {
             return Ok(None);
         }
         if let Some(open) = state.open {
-            return Ok(self.slots.take_run(open, &lease, now).await?.map(|run| (run, lease)));
+            return Ok(self.slots.claim_run(open, &lease, now).await?.map(|run| (run, lease)));
         }
         let (slot, missed) = match self.due_slot(&state, now) {
             None => return Ok(None),
             Some(DueSlot::Pass { slot }) => {
-                self.slots.pass_slot(job, Some(state.slot), slot).await?;
+                self.slots.advance_to(job, Some(state.slot), slot).await?;
                 return Ok(None);
             }
             Some(DueSlot::SetBack { slot }) => {
-                if self.slots.pass_slot(job, Some(state.slot), slot).await? {
+                if self.slots.advance_to(job, Some(state.slot), slot).await? {
                     tracing::warn!(%job, was = %state.slot, %slot, "a slot far ahead of the clock was set back");
                 }
                 return Ok(None);
@@ -298,7 +298,7 @@ impl App {
         };
         run.counts.add("missed", missed + self.too_long_ago(&run));
         if !self.has_anybody(&run).await? {
-            self.slots.pass_slot(job, Some(state.slot), slot).await?;
+            self.slots.advance_to(job, Some(state.slot), slot).await?;
             return Ok(None);
         }
         Ok(self.slots.claim_slot(&run, &lease).await?.then_some((run, lease)))

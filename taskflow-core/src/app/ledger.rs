@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use super::App;
 use crate::error::{Error, FieldError, UniqueField};
 use crate::{
-    Actor, Answered, Changes, DedupeKey, Delivery, DeliveryId, DeliveryState, EmailAddress, FailedAttempt, Idempotency,
-    NewDelivery, Notice, NoticeKind, Recipient, Write, WrittenLetter,
+    Actor, Answered, Changes, CustomEmail, DedupeKey, Delivery, DeliveryId, DeliveryState, EmailAddress, FailedAttempt,
+    Idempotency, NewDelivery, Notice, NoticeKind, Recipient, Write,
 };
 
 pub(super) use list::first_id;
@@ -19,7 +19,7 @@ pub use list::{LedgerPage, LedgerQuery, LedgerRow};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewLetter {
     /// What it says, and whom it names.
-    pub letter: WrittenLetter,
+    pub letter: CustomEmail,
     /// Every address it goes to, the hidden ones too; each once, each as a delivery of its own.
     pub addresses: Vec<EmailAddress>,
 }
@@ -181,7 +181,7 @@ impl App {
             return Ok(Answered::Before(answer));
         }
         let ids = ids(&deliveries);
-        let remember = Write::RememberAnswer(idempotency.answer(owner, &ids, self.clock.now()));
+        let remember = Write::StoreResponse(idempotency.answer(owner, &ids, self.clock.now()));
         match self.commit(&Changes::new().deliver(deliveries).write(remember)).await {
             Err(Error::Taken(UniqueField::IdempotencyKey)) => self.answered_by_another(owner, Some(&idempotency)).await,
             result => result.map(|()| Answered::Now(ids)),

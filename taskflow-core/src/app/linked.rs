@@ -8,8 +8,8 @@ use crate::ports::{CalendarEntry, DigestQuery, Link, LinkPurpose, Viewer};
 use crate::snooze::{SnoozePlan, plan_snooze, plan_unsnooze, reminder_prefix, snoozed_until};
 use crate::{
     Actor, CalendarMethod, CalendarPart, Changes, Day, DeliveryId, Digest, Expect, LetterLinks, Locale, Meeting,
-    MeetingFacts, MeetingResponse, NewDelivery, Participant, ParticipantId, Recipient, Snooze, Task, TaskAction,
-    TaskChange, TaskId, TaskLinks, TaskStatus, Timestamp, TokenPurpose, Topic, User, UserId, Write, Zone,
+    MeetingFacts, MeetingResponse, NewDelivery, NoticeContent, Participant, ParticipantId, Recipient, Snooze, Task,
+    TaskAction, TaskChange, TaskId, TaskLinks, TaskStatus, Timestamp, TokenPurpose, User, UserId, Write, Zone,
 };
 
 /// Why a link leads nowhere.
@@ -266,7 +266,7 @@ impl App {
             Some(links.url(&super::delivery::respond_link(meeting, participant)))
         };
         let meeting_urls = digest.meetings.items.iter().map(mine).collect();
-        let topic = Topic::DailySummary(Box::new(digest.clone()));
+        let topic = NoticeContent::DailySummary(Box::new(digest.clone()));
         // Links that were followed lead no further than the one that led here.
         let tasks = topic.tasks().into_iter().map(|task| {
             let url = |action| {

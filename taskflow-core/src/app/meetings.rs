@@ -16,10 +16,10 @@ pub(super) use changes::SAME_PERSON;
 
 use std::collections::HashMap;
 
-use super::{App, Race};
+use super::{App, OptimisticRetry};
 use crate::error::{Error, FieldError};
 use crate::meeting::{MeetingDetails, keep_what_stands, versions_in_question};
-use crate::ports::{CalendarEntry, Loaded, Viewer};
+use crate::ports::{CalendarEntry, Lookup, Viewer};
 use crate::{
     Actor, Answered, CalendarMethod, CalendarPart, Expect, Idempotency, Mailbox, Meeting, MeetingChange, MeetingId,
     MeetingQuery, NewMeeting, Page, Participant, ParticipantId, Timestamp, UniqueField, UserId, Write,
@@ -54,7 +54,7 @@ impl App {
     /// A meeting that the actor is in, with everybody who is in it; also a cancelled one.
     pub async fn meeting(&self, actor: Actor, id: MeetingId) -> Result<MeetingDetails, Error> {
         let details = self.meeting_details(Viewer::Participant(actor.owner()?), id).await?;
-        Ok(who_is_in(details))
+        Ok(active_participants(details))
     }
 
     /// A page of the meetings that the actor is in, with everybody who is in them.
@@ -69,7 +69,7 @@ impl App {
         }
         let with_people = |meeting: Meeting| {
             let participants = people.remove(&meeting.id).unwrap_or_default();
-            who_is_in(MeetingDetails { meeting, participants })
+            active_participants(MeetingDetails { meeting, participants })
         };
         let items = page.items.into_iter().map(with_people).collect();
         Ok(Page { items, total: page.total, request: page.request })
@@ -136,7 +136,7 @@ impl App {
         new: NewMeeting,
         idempotency: Option<&Idempotency<'_, MeetingDetails>>,
     ) -> Result<Answered<MeetingDetails>, Error> {
-        let mut race = Race::new(Expect::Any);
+        let mut race = OptimisticRetry::new(Expect::Any);
         loop {
             let organizer = self.store.user(owner).await?.ok_or(Error::NotFound("user"))?;
             let now = self.clock.now();
@@ -149,7 +149,7 @@ impl App {
             let details = self.with_invitees(&before, new.invitees.clone(), now).await?;
             let mut changes = self.meeting_changes(Actor::User(owner), None, &details, now);
             if let Some(idempotency) = idempotency {
-                changes = changes.write(Write::RememberAnswer(idempotency.answer(owner, &details, now)));
+                changes = changes.write(Write::StoreResponse(idempotency.answer(owner, &details, now)));
             }
             match self.commit(&changes).await {
                 Err(Error::Taken(UniqueField::IdempotencyKey)) => {
@@ -170,18 +170,18 @@ impl App {
         decide: impl Fn(&MeetingDetails, Timestamp) -> Result<MeetingDetails, FieldError> + Send,
     ) -> Result<MeetingDetails, Error> {
         let viewer = actor.user_id().map_or(Viewer::Anyone, Viewer::Organizer);
-        let mut race = Race::new(expect);
+        let mut race = OptimisticRetry::new(expect);
         loop {
             let before = self.meeting_details(viewer, id).await?;
             race.admits(before.meeting.version)?;
             let now = self.clock.now();
             let after = self.keep_what_stands(&before, decide(&before, now)?).await?;
             if after == before {
-                return Ok(who_is_in(before));
+                return Ok(active_participants(before));
             }
             let result = self.commit(&self.meeting_changes(actor, Some(&before), &after, now)).await;
             if !race.lost(&result) {
-                return result.map(|()| who_is_in(after));
+                return result.map(|()| active_participants(after));
             }
         }
     }
@@ -190,7 +190,7 @@ impl App {
     async fn keep_what_stands(&self, before: &MeetingDetails, after: MeetingDetails) -> Result<MeetingDetails, Error> {
         let id = before.meeting.id;
         let wanted: Vec<_> = versions_in_question(before, &after).into_iter().map(|version| (id, version)).collect();
-        let found = if wanted.is_empty() { Loaded::new() } else { self.store.revisions(&wanted).await? };
+        let found = if wanted.is_empty() { Lookup::new() } else { self.store.revisions(&wanted).await? };
         let facts_at = |version| found.get(&(id, version))?.as_ref().ok().map(|revision| &revision.facts);
         Ok(keep_what_stands(before, &after, facts_at))
     }
@@ -203,7 +203,7 @@ impl App {
     }
 }
 
-fn who_is_in(mut details: MeetingDetails) -> MeetingDetails {
+fn active_participants(mut details: MeetingDetails) -> MeetingDetails {
     details.participants.retain(Participant::is_in);
     details
 }

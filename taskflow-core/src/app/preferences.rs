@@ -1,6 +1,6 @@
 //! Which mail a person wants: set by themselves, or ended by a click on a link.
 
-use super::{App, Race};
+use super::{App, OptimisticRetry};
 use crate::error::Error;
 use crate::ports::LinkPurpose;
 use crate::{
@@ -121,7 +121,7 @@ impl App {
         change: &PreferencesChange,
         expect: Expect,
     ) -> Result<User, Error> {
-        let mut race = Race::new(expect);
+        let mut race = OptimisticRetry::new(expect);
         loop {
             let before = self.store.user(id).await?.ok_or(Error::NotFound("user"))?;
             race.admits(before.version)?;

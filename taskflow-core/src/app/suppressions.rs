@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use super::ledger::first_id;
-use super::{App, Race};
+use super::{App, OptimisticRetry};
 use crate::error::{Error, FieldError};
 use crate::ports::{DeliveryQuery, UnreadableBounce};
 use crate::{
@@ -79,7 +79,7 @@ impl App {
 
     /// Gives the account at an address another version: what is shown with it has changed.
     async fn bump_account(&self, email: &EmailAddress) -> Result<(), Error> {
-        let mut race = Race::new(Expect::Any);
+        let mut race = OptimisticRetry::new(Expect::Any);
         loop {
             let Some(account) = self.accounts.account(&Login::Email(email.key())).await? else { return Ok(()) };
             let result = self.commit(&Changes::new().write(Write::UpdateUser(account.user.bumped()))).await;
@@ -108,7 +108,7 @@ impl App {
     ///
     /// Anybody can write such a message. So an address is suppressed only when the message brings back the Message-ID of a
     /// mail that was sent to it, or when it was written to within the last [`RECENTLY`](Self::RECENTLY).
-    pub async fn take_bounce(&self, message: &[u8]) -> Result<usize, Error> {
+    pub async fn ingest_bounce(&self, message: &[u8]) -> Result<usize, Error> {
         let bounces = self.bounces.as_ref().ok_or(Error::NotFound("bounces"))?;
         let unreadable = |UnreadableBounce(why)| Error::from(FieldError::new("message", why));
         self.ingest(bounces.read(message).map_err(unreadable)?, Source::Message).await

@@ -4,11 +4,11 @@ mod bulk;
 
 pub use bulk::{Bulk, BulkResults, TaskOperation};
 
-use super::{App, Race};
+use super::{App, OptimisticRetry};
 use crate::error::{Error, FieldError};
 use crate::reminder::{leaves_at, plan_task_reminder, task_reminder};
 use crate::{
-    Actor, Announcement, Answered, Changes, DedupeKey, DeliveryId, Entity, Event, Expect, Idempotency, NewDelivery,
+    Actor, Answered, Changes, DedupeKey, DeliveryId, Entity, Event, Expect, FeedEvent, Idempotency, NewDelivery,
     NewTask, Notice, Page, PageRequest, QuietHours, Recipient, Task, TaskChange, TaskId, TaskQuery, TaskSort,
     TaskSortKey, TaskSummary, Timestamp, UniqueField, UserId, Write, Zone,
 };
@@ -42,7 +42,7 @@ impl App {
         let new = self.with_due_day(owner, new).await?;
         let now = self.clock.now();
         let task = Task::new(TaskId::from_uuid(self.ids.next(now)), owner, new, now)?;
-        let remember = Write::RememberAnswer(idempotency.answer(owner, &task, now));
+        let remember = Write::StoreResponse(idempotency.answer(owner, &task, now));
         let quiet = self.quiet_of(&task).await?;
         match self.commit(&self.task_changes(actor, None, &task, quiet.as_ref(), now).write(remember)).await {
             Err(Error::Taken(UniqueField::IdempotencyKey)) => self.answered_by_another(owner, Some(&idempotency)).await,
@@ -168,7 +168,7 @@ impl App {
         visible: fn(&Task) -> bool,
         decide: impl Fn(&Task, Timestamp) -> Result<Task, FieldError> + Send,
     ) -> Result<Task, Error> {
-        let mut race = Race::new(expect);
+        let mut race = OptimisticRetry::new(expect);
         loop {
             let before = self.task_where(actor, id, visible).await?;
             race.admits(before.version)?;
@@ -207,7 +207,7 @@ impl App {
             None => Write::InsertTask(after.clone()),
             Some(_) => Write::UpdateTask(after.clone()),
         };
-        let announcement = Announcement::task(self.event_id(now), actor, before, after);
+        let announcement = FeedEvent::task(self.event_id(now), actor, before, after);
         let mut changes = Changes::new().write(write).announce(announcement);
         let plan = plan_task_reminder(before, after, now);
         if let Some(key) = plan.cancel {

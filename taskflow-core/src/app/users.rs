@@ -1,6 +1,6 @@
 //! Accounts: register, look, change, lock, delete.
 
-use super::{App, Race};
+use super::{App, OptimisticRetry};
 use crate::error::Error;
 use crate::{
     Actor, Changes, Credential, DedupeKey, DeliveryId, Expect, NewDelivery, NewUser, Notice, PasswordHash,
@@ -56,7 +56,7 @@ impl App {
         change: ProfileChange,
         expect: Expect,
     ) -> Result<User, Error> {
-        let mut race = Race::new(expect);
+        let mut race = OptimisticRetry::new(expect);
         loop {
             let before = self.user(actor, id).await?;
             race.admits(before.version)?;
@@ -92,7 +92,7 @@ impl App {
     /// Locks or unlocks an account, gives or takes the right to run the service; for those who run it.
     pub async fn set_standing(&self, actor: Actor, id: UserId, change: StandingChange) -> Result<User, Error> {
         self.admit_admin(actor).await?;
-        let mut race = Race::new(Expect::Any);
+        let mut race = OptimisticRetry::new(Expect::Any);
         loop {
             let before = self.user(Actor::System, id).await?;
             let now = self.clock.now();

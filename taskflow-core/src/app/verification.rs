@@ -1,10 +1,10 @@
 //! Links that were mailed to an account: showing that an address is one's own, and a new password for a lost one.
 
-use super::{App, Race};
+use super::{App, OptimisticRetry};
 use crate::error::Error;
 use crate::ports::{Link, LinkPurpose};
 use crate::{
-    Actor, Announcement, Changes, Credential, DedupeKey, DeliveryId, EmailAddress, Expect, Login, NewDelivery, Notice,
+    Actor, Changes, Credential, DedupeKey, DeliveryId, EmailAddress, Expect, FeedEvent, Login, NewDelivery, Notice,
     PasswordHash, Recipient, Timestamp, Token, TokenId, TokenPurpose, User, UserId, Write,
 };
 
@@ -19,7 +19,7 @@ impl App {
     /// `NotFound` when the link was not made here, is too old, was used, or the account has another address by now. Using
     /// it again while the address is verified changes nothing.
     pub async fn verify_email(&self, link: &str) -> Result<User, Error> {
-        let mut race = Race::new(Expect::Any);
+        let mut race = OptimisticRetry::new(Expect::Any);
         loop {
             let (token, user) = self.behind_link(TokenPurpose::VerifyEmail, link).await?;
             let now = self.clock.now();
@@ -43,9 +43,9 @@ impl App {
     }
 
     /// Takes the address of an account for verified because whoever runs the service says so.
-    pub async fn vouch_for_email(&self, actor: Actor, id: UserId) -> Result<User, Error> {
+    pub async fn mark_email_verified(&self, actor: Actor, id: UserId) -> Result<User, Error> {
         self.admit_admin(actor).await?;
-        let mut race = Race::new(Expect::Any);
+        let mut race = OptimisticRetry::new(Expect::Any);
         loop {
             let before = self.user(Actor::System, id).await?;
             let now = self.clock.now();
@@ -146,7 +146,7 @@ impl App {
             .write(Write::UpdateUser(after.clone()))
             .write(Write::LinkGuests { email: after.email.clone(), user_id: after.id });
         let linked = linked.and(ended).and(self.merges(after, now).await?);
-        let tell = |id| Announcement::joined(self.event_id(now), id, after.id, now);
+        let tell = |id| FeedEvent::joined(self.event_id(now), id, after.id, now);
         Ok(joined.into_iter().map(tell).fold(linked, Changes::announce))
     }
 

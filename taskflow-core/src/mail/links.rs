@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Topic;
+use super::NoticeContent;
 use crate::{MeetingResponse, Snooze, TaskId};
 
 /// Signed links that let the reader of a letter see and do things without signing in. Every link leads to a page that
@@ -99,7 +99,7 @@ impl TaskLinks {
 impl LetterLinks {
     /// Made-up links below `public_url` for a letter about `topic`, to see what its mail looks like.
     #[must_use]
-    pub fn sample(topic: &Topic, public_url: &str) -> Self {
+    pub fn sample(topic: &NoticeContent, public_url: &str) -> Self {
         let task_url = |action: TaskAction| {
             let action = match action {
                 TaskAction::Open => "",
@@ -110,10 +110,12 @@ impl LetterLinks {
             format!("{public_url}/t/sample{action}")
         };
         let open = match topic {
-            Topic::TaskDue { .. } | Topic::TaskStatus { .. } => Some("t"),
-            Topic::MeetingLeft(_) | Topic::MeetingProposal { .. } | Topic::MeetingUndelivered(_) => Some("m"),
+            NoticeContent::TaskDue { .. } | NoticeContent::TaskStatus { .. } => Some("t"),
+            NoticeContent::MeetingLeft(_)
+            | NoticeContent::MeetingProposal { .. }
+            | NoticeContent::MeetingUndelivered(_) => Some("m"),
             topic if topic.invitation().is_some() => Some("r"),
-            Topic::TaskReminder { .. } | Topic::DailySummary(_) => Some("d"),
+            NoticeContent::TaskReminder { .. } | NoticeContent::DailySummary(_) => Some("d"),
             _ => None,
         };
         let tasks = topic.tasks().into_iter().map(|task| {

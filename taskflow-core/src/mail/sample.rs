@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{Invitation, Topic};
+use super::{Invitation, NoticeContent};
 use crate::{
-    Digest, Excerpt, Mailbox, Meeting, MeetingFacts, MeetingId, NewMeeting, NewTask, NoticeKind, Participant,
-    ParticipantId, ProblemArea, StartsAt, Task, TaskId, TaskPriority, TaskStatus, Timestamp, UserId, WrittenLetter,
-    Zone,
+    CustomEmail, Digest, Excerpt, Mailbox, Meeting, MeetingFacts, MeetingId, NewMeeting, NewTask, NoticeKind,
+    Participant, ParticipantId, ProblemArea, StartsAt, Task, TaskId, TaskPriority, TaskStatus, Timestamp, UserId, Zone,
 };
 
-impl Topic {
+impl NoticeContent {
     /// A topic of that kind as of `now`; the same for the same instant. `None` where there is nothing to make up.
     #[must_use]
     pub fn sample(kind: NoticeKind, now: Timestamp) -> Option<Self> {
@@ -73,7 +72,7 @@ impl Topic {
                 invitation.participant.delivery_problem = "550 5.1.1 no such user".parse().ok();
                 Self::MeetingUndelivered(invitation)
             }
-            NoticeKind::Letter => Self::Letter(Box::new(WrittenLetter {
+            NoticeKind::Letter => Self::Letter(Box::new(CustomEmail {
                 subject: "News of the week".to_owned(),
                 text: Some("Good morning,\n\nthere is news.\n".to_owned()),
                 html: None,

@@ -280,13 +280,13 @@ impl Participant {
     pub fn leave(&self, now: Timestamp) -> Self {
         let (response, removed_at) = (MeetingResponse::Declined, self.removed_at.or(Some(now)));
         let left = Self { response, reset_response: None, responded_at: Some(now), removed_at, ..self.clone() };
-        self.succeeded_by(left)
+        self.next_version(left)
     }
 
     /// No longer in the meeting, by the will of its organizer.
     #[must_use]
     pub fn remove(&self, now: Timestamp) -> Self {
-        self.succeeded_by(Self { removed_at: self.removed_at.or(Some(now)), ..self.clone() })
+        self.next_version(Self { removed_at: self.removed_at.or(Some(now)), ..self.clone() })
     }
 
     /// Invited again after they were removed or left. Comment and chosen reminders stay; whether the answer does is
@@ -294,7 +294,7 @@ impl Participant {
     #[must_use]
     pub fn invite_again(&self, invitee: Invitee, user_id: Option<UserId>) -> Self {
         let left = self.has_left();
-        self.succeeded_by(Self {
+        self.next_version(Self {
             user_id,
             name: invitee.name.or_else(|| self.name.clone()),
             role: invitee.role,
@@ -313,22 +313,22 @@ impl Participant {
     /// In another role.
     #[must_use]
     pub fn with_role(&self, role: MeetingRole) -> Self {
-        self.succeeded_by(Self { role, ..self.clone() })
+        self.next_version(Self { role, ..self.clone() })
     }
 
     /// With other reminders of their own, or none of their own.
     #[must_use]
     pub fn with_reminders(&self, reminders: Option<OwnReminders>) -> Self {
-        self.succeeded_by(Self { reminders, ..self.clone() })
+        self.next_version(Self { reminders, ..self.clone() })
     }
 
     /// With what keeps mail from reaching them, or nothing.
     #[must_use]
     pub fn with_problem(&self, delivery_problem: Option<DeliveryProblem>) -> Self {
-        self.succeeded_by(Self { delivery_problem, ..self.clone() })
+        self.next_version(Self { delivery_problem, ..self.clone() })
     }
 
-    fn succeeded_by(&self, after: Self) -> Self {
+    fn next_version(&self, after: Self) -> Self {
         if after == *self { after } else { Self { version: self.version + 1, ..after } }
     }
 }

@@ -5,7 +5,7 @@ use super::slots::JobRow;
 use super::{Row, State};
 use crate::error::{StoreError, UniqueField};
 use crate::{
-    Announcement, Changes, DedupeKey, Delivery, DeliveryId, DeliveryState, Entity, FeedEntry, KeptMail, MAILBOX_SIZE,
+    CapturedMail, Changes, DedupeKey, Delivery, DeliveryId, DeliveryState, Entity, FeedEntry, FeedEvent, MAILBOX_SIZE,
     Meeting, NewDelivery, Participant, Recipient, SessionId, Timestamp, Token, User, UserId, Write,
 };
 
@@ -34,8 +34,8 @@ impl State {
                 Write::UseToken { id, .. } if self.tokens.get(id).is_none_or(|token| token.used_at.is_some()) => {
                     return Err(StoreError::Stale { write });
                 }
-                Write::RememberAnswer(answer) if !exists(answer.owner) => return Err(StoreError::Stale { write }),
-                Write::RememberAnswer(answer) => {
+                Write::StoreResponse(answer) if !exists(answer.owner) => return Err(StoreError::Stale { write }),
+                Write::StoreResponse(answer) => {
                     let stored = self.answers.get(&(answer.owner, answer.key.clone()));
                     if stored.is_some_and(|stored| stored.is_kept(answer.created_at)) {
                         return Err(StoreError::Taken { field: UniqueField::IdempotencyKey, write });
@@ -145,7 +145,7 @@ impl State {
                     self.tokens.get_mut(id).into_iter().for_each(|token| token.used_at = Some(*at));
                 }
                 Write::EndSessions { user_id, only, at } => self.end_sessions(*user_id, *only, *at),
-                Write::RememberAnswer(answer) => {
+                Write::StoreResponse(answer) => {
                     self.answers.insert((answer.owner, answer.key.clone()), answer.clone());
                 }
                 Write::InsertTask(task) | Write::UpdateTask(task) => {
@@ -350,7 +350,7 @@ impl State {
         self.scheduled.insert((delivery.kind.priority().rank(), at, id));
     }
 
-    fn announce(&mut self, announcement: &Announcement) {
+    fn announce(&mut self, announcement: &FeedEvent) {
         let event = &announcement.event;
         self.events.push(event.clone());
         for owner in announcement.audience.iter().filter(|owner| self.users.contains_key(owner)) {
@@ -360,7 +360,7 @@ impl State {
         }
     }
 
-    fn keep(&mut self, mail: &KeptMail) {
+    fn keep(&mut self, mail: &CapturedMail) {
         if self.mailbox.values().any(|kept| kept.id == mail.id) {
             return;
         }

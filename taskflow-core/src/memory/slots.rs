@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{Lease, MemoryStore, State};
 use crate::error::StoreError;
-use crate::ports::{RunLease, Slots};
+use crate::ports::{JobStore, RunLease};
 use crate::{Counts, JobName, JobRun, JobState, LeaseToken, RunId, Timestamp};
 
 /// What is kept of a job.
@@ -72,7 +72,7 @@ impl State {
 }
 
 #[async_trait]
-impl Slots for MemoryStore {
+impl JobStore for MemoryStore {
     async fn jobs(&self) -> Result<Vec<JobState>, StoreError> {
         let (state, at) = (self.state(), self.started.elapsed());
         let job = |(job, row): (&JobName, &JobRow)| {
@@ -82,7 +82,7 @@ impl Slots for MemoryStore {
         Ok(state.jobs.iter().map(job).collect())
     }
 
-    async fn pass_slot(&self, job: JobName, done: Option<Timestamp>, slot: Timestamp) -> Result<bool, StoreError> {
+    async fn advance_to(&self, job: JobName, done: Option<Timestamp>, slot: Timestamp) -> Result<bool, StoreError> {
         let mut state = self.state();
         match (state.jobs.get_mut(&job), done) {
             (None, None) => {
@@ -115,7 +115,7 @@ impl Slots for MemoryStore {
         Ok(true)
     }
 
-    async fn take_run(&self, id: RunId, lease: &RunLease, now: Timestamp) -> Result<Option<JobRun>, StoreError> {
+    async fn claim_run(&self, id: RunId, lease: &RunLease, now: Timestamp) -> Result<Option<JobRun>, StoreError> {
         let at = self.started.elapsed();
         let mut state = self.state();
         let Some(job) = state.runs.get(&id).filter(|row| row.run.finished_at.is_none()).map(|row| row.run.job) else {

@@ -3,8 +3,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use async_trait::async_trait;
 
 use super::{MemoryStore, State};
-use crate::error::{BadRow, StoreError};
-use crate::ports::{DigestQuery, SweepPage, SweepPosition, SweepQuery, Sweeps};
+use crate::error::{CorruptRow, StoreError};
+use crate::ports::{CohortScan, DigestQuery, SweepPage, SweepPosition, SweepQuery};
 use crate::{Day, Digest, LocalMinute, Meeting, MeetingResponse, Moment, Task, Timestamp, User, UserId};
 
 /// Whether an instant lies in a time that includes its beginning and not its end.
@@ -83,8 +83,8 @@ impl State {
 }
 
 #[async_trait]
-impl Sweeps for MemoryStore {
-    async fn occupied(&self, moments: &[Moment]) -> Result<Vec<usize>, StoreError> {
+impl CohortScan for MemoryStore {
+    async fn with_users(&self, moments: &[Moment]) -> Result<Vec<usize>, StoreError> {
         let state = self.state();
         let mut minutes: HashMap<&str, BTreeSet<LocalMinute>> = HashMap::new();
         for user in state.users.values() {
@@ -123,7 +123,7 @@ impl Sweeps for MemoryStore {
         })
     }
 
-    async fn digests(&self, queries: &[DigestQuery]) -> Result<Vec<Result<Digest, BadRow>>, StoreError> {
+    async fn digests(&self, queries: &[DigestQuery]) -> Result<Vec<Result<Digest, CorruptRow>>, StoreError> {
         let state = self.state();
         Ok(queries.iter().map(|query| Ok(state.digest(query))).collect())
     }

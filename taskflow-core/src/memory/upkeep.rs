@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{MemoryStore, State};
 use crate::error::StoreError;
-use crate::ports::{CountedPage, CountedPerson, Expired, TaskTally, Upkeep};
+use crate::ports::{CountedPage, CountedPerson, Expired, Maintenance, TaskTally};
 use crate::{
     Delivery, DeliveryId, DeliveryState, Entity, MailTally, MeetingId, NoticeKind, RunId, Task, TaskCounts, TaskId,
     TaskStatistics, TaskStatus, Timestamp, Trigger, UserId,
@@ -144,7 +144,7 @@ impl State {
 }
 
 #[async_trait]
-impl Upkeep for MemoryStore {
+impl Maintenance for MemoryStore {
     async fn tasks_completed_before(&self, before: Timestamp, limit: u32) -> Result<Vec<Task>, StoreError> {
         Ok(self.state().completed_before(before).into_iter().take(limit as usize).cloned().collect())
     }

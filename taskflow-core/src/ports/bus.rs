@@ -3,14 +3,14 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 
-use crate::{Announcement, Changes, Entity, SessionId, Timestamp, UserId, Write};
+use crate::{Changes, Entity, FeedEvent, SessionId, Timestamp, UserId, Write};
 
 /// A hint that something was committed.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Signal {
     /// This happened, in this process.
-    Announced(Arc<Announcement>),
+    Announced(Arc<FeedEvent>),
     /// The feeds of these people have grown, by what happened in another process.
     FeedsGrew(Vec<UserId>),
     /// Somebody was reminded; nothing that a feed keeps.
@@ -74,11 +74,11 @@ impl EventBus for NoBus {
 /// to [`App::published`](crate::App::published) after its COMMIT; forgetting it costs others some seconds, nothing else.
 #[derive(Debug, Clone)]
 #[must_use = "publish it after your commit, so that others need not wait for their next poll"]
-pub struct Receipt {
+pub struct CommitReceipt {
     signals: Vec<Signal>,
 }
 
-impl Receipt {
+impl CommitReceipt {
     /// What these changes are worth telling.
     pub fn new(changes: &Changes) -> Self {
         let announced = changes.events.iter().map(|event| Signal::Announced(Arc::new(event.clone())));

@@ -1,4 +1,4 @@
-use crate::{Comment, Content, DeliveryProblem, Invitation, Letter, PersonName, Timestamp, Topic};
+use crate::{Comment, Content, DeliveryProblem, Invitation, Letter, NoticeContent, PersonName, Timestamp};
 
 /// A letter that cannot be put into words: the fault of a template, named without its content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,28 +23,28 @@ pub struct PlainRenderer;
 impl Renderer for PlainRenderer {
     fn render(&self, letter: &Letter) -> Result<Content, RenderError> {
         let (subject, line) = match &letter.topic {
-            Topic::Welcome { verify_url } => {
+            NoticeContent::Welcome { verify_url } => {
                 let verify = verify_url.as_ref().map(|url| format!(" Please confirm your email address: {url}"));
                 let line = format!("Your account is ready.{}", verify.unwrap_or_default());
                 ("Welcome to TaskFlow".to_owned(), line)
             }
-            Topic::VerifyEmail { url, .. } => {
+            NoticeContent::VerifyEmail { url, .. } => {
                 ("Confirm your email address".to_owned(), format!("Please confirm your email address: {url}"))
             }
-            Topic::PasswordReset { url, .. } => {
+            NoticeContent::PasswordReset { url, .. } => {
                 ("Set a new password".to_owned(), format!("You can set a new password here: {url}"))
             }
-            Topic::PasswordChanged { at } => {
+            NoticeContent::PasswordChanged { at } => {
                 let line = format!("Your password was changed on {}.", when(letter, *at));
                 ("Your password was changed".to_owned(), line)
             }
-            Topic::TaskStatus { task, is, .. } => {
+            NoticeContent::TaskStatus { task, is, .. } => {
                 (format!("{}: {is}", task.title), format!("\"{}\" is now {is}.", task.title))
             }
-            Topic::TaskReminder(digest) => {
+            NoticeContent::TaskReminder(digest) => {
                 (format!("{} open tasks", digest.open()), format!("You have {} open tasks.", digest.open()))
             }
-            Topic::DailySummary(digest) => (
+            NoticeContent::DailySummary(digest) => (
                 format!("Your day: {}", digest.date),
                 format!(
                     "{} done, {} overdue, {} open, {} meetings.",
@@ -54,44 +54,48 @@ impl Renderer for PlainRenderer {
                     digest.meetings.total
                 ),
             ),
-            Topic::ServerAlert { problems, .. } => ("Something is wrong".to_owned(), problems.join("\n")),
-            Topic::ServerRecovery { problems, .. } => {
+            NoticeContent::ServerAlert { problems, .. } => ("Something is wrong".to_owned(), problems.join("\n")),
+            NoticeContent::ServerRecovery { problems, .. } => {
                 let line = format!("This problem has been resolved:\n{}", problems.join("\n"));
                 ("Everything is running normally again".to_owned(), line)
             }
-            Topic::Letter(letter) => {
+            NoticeContent::Letter(letter) => {
                 let text = letter.text.clone().unwrap_or_default();
                 return Ok(Content { subject: letter.subject.clone(), text, html: letter.html.clone() });
             }
-            Topic::MeetingInvite(invitation) => meeting(letter, invitation, "Invitation", "You are invited to"),
-            Topic::MeetingChange { invitation, .. } => meeting(letter, invitation, "Changed", "There are changes to"),
-            Topic::MeetingCancel(invitation) => meeting(letter, invitation, "Cancelled", "This meeting is cancelled:"),
-            Topic::MeetingReminder { invitation, .. } => {
+            NoticeContent::MeetingInvite(invitation) => meeting(letter, invitation, "Invitation", "You are invited to"),
+            NoticeContent::MeetingChange { invitation, .. } => {
+                meeting(letter, invitation, "Changed", "There are changes to")
+            }
+            NoticeContent::MeetingCancel(invitation) => {
+                meeting(letter, invitation, "Cancelled", "This meeting is cancelled:")
+            }
+            NoticeContent::MeetingReminder { invitation, .. } => {
                 meeting(letter, invitation, "Soon", "This meeting starts soon:")
             }
-            Topic::MeetingProposal { invitation, starts_at } => {
+            NoticeContent::MeetingProposal { invitation, starts_at } => {
                 let who = called(invitation);
                 let at = starts_at.map_or_else(String::new, |at| format!(" {}", when(letter, at)));
                 let comment = invitation.participant.comment.as_ref().map_or("", Comment::as_str);
                 let line = format!("{who} proposes another time:{at} {comment}\n\nYour meeting is");
                 meeting(letter, invitation, &format!("{who} proposes another time"), &line)
             }
-            Topic::MeetingUndelivered(invitation) => {
+            NoticeContent::MeetingUndelivered(invitation) => {
                 let email = &invitation.participant.email;
                 let why = invitation.participant.delivery_problem.as_ref().map_or("", DeliveryProblem::as_str);
                 let line = format!("Mail to {email} could not be delivered: {why}\n\nYour meeting is");
                 meeting(letter, invitation, "Not delivered", &line)
             }
-            Topic::MeetingLeft(invitation) => {
+            NoticeContent::MeetingLeft(invitation) => {
                 let who = called(invitation);
                 let subject = format!("{who} can't make it");
                 meeting(letter, invitation, &subject, &format!("{who} will not attend"))
             }
-            Topic::TaskDue { task, due_at, others } if others.is_empty() => {
+            NoticeContent::TaskDue { task, due_at, others } if others.is_empty() => {
                 let line = format!("\"{}\" is due on {}.", task.title, when(letter, *due_at));
                 (format!("Due soon: {}", task.title), line)
             }
-            Topic::TaskDue { task, others, .. } => {
+            NoticeContent::TaskDue { task, others, .. } => {
                 let titles: Vec<_> = std::iter::once(task).chain(others).map(|task| task.title.as_str()).collect();
                 (format!("Due soon: {} tasks", titles.len()), format!("These are due soon:\n{}", titles.join("\n")))
             }

@@ -14,13 +14,13 @@ use crate::{JobName, JobRun, JobState, RunId, Timestamp};
 ///   had saved goes on from there.
 /// * Progress is written by [`Write::AdvanceRun`](crate::Write::AdvanceRun) and its like, in the commit of what it is about.
 #[async_trait]
-pub trait Slots: Send + Sync {
+pub trait JobStore: Send + Sync {
     /// Every job that somebody has begun to look after.
     async fn jobs(&self) -> Result<Vec<JobState>, StoreError>;
 
     /// Says that everything up to `slot` is taken care of, and nothing later, if `done` is what was so far, before it or
     /// after it; `None`: the job is new. Whether it was so.
-    async fn pass_slot(&self, job: JobName, done: Option<Timestamp>, slot: Timestamp) -> Result<bool, StoreError>;
+    async fn advance_to(&self, job: JobName, done: Option<Timestamp>, slot: Timestamp) -> Result<bool, StoreError>;
 
     /// Begins a scheduled run as the store's next one of its job: holds `run` and moves the job's slot from `run.since` to
     /// `run.slot`. False, and nothing is done, when the slot was not there, the job is paused or another run of it is
@@ -29,7 +29,7 @@ pub trait Slots: Send + Sync {
 
     /// Holds a run that is not over, if nobody holds it and no other run of its job is held: one try more, begun at `now` if
     /// it was not. `None` when somebody does, or it is over.
-    async fn take_run(&self, id: RunId, lease: &RunLease, now: Timestamp) -> Result<Option<JobRun>, StoreError>;
+    async fn claim_run(&self, id: RunId, lease: &RunLease, now: Timestamp) -> Result<Option<JobRun>, StoreError>;
 
     /// One run.
     async fn run(&self, id: RunId) -> Result<Option<JobRun>, StoreError>;

@@ -2,15 +2,15 @@ use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 
-use crate::error::{BadRow, StoreError};
+use crate::error::{CorruptRow, StoreError};
 use crate::{
-    Answer, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, Follower, IdempotencyKey, KeptMail, Meeting,
-    MeetingId, MeetingQuery, NoticeKind, Page, Participant, ParticipantId, Revision, Suppression, Task, TaskId,
-    TaskQuery, TaskSummary, Timestamp, User, UserId,
+    Answer, CapturedMail, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, Follower, IdempotencyKey,
+    Meeting, MeetingId, MeetingQuery, NoticeKind, Page, Participant, ParticipantId, Revision, Suppression, Task,
+    TaskId, TaskQuery, TaskSummary, Timestamp, User, UserId,
 };
 
 /// Rows found by their ids. A row that cannot be read is an error of its own and does not spoil the others.
-pub type Loaded<Id, T> = HashMap<Id, Result<T, BadRow>>;
+pub type Lookup<Id, T> = HashMap<Id, Result<T, CorruptRow>>;
 
 /// For whom meetings are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub trait Store: Send + Sync {
     async fn user(&self, id: UserId) -> Result<Option<User>, StoreError>;
 
     /// Several people at once; unknown ids are left out.
-    async fn users(&self, ids: &[UserId]) -> Result<Loaded<UserId, User>, StoreError>;
+    async fn users(&self, ids: &[UserId]) -> Result<Lookup<UserId, User>, StoreError>;
 
     /// Up to `size` people after `after` by id, all of them from the beginning when it is `None`.
     async fn users_after(&self, after: Option<UserId>, size: u32) -> Result<Vec<User>, StoreError>;
@@ -68,7 +68,7 @@ pub trait Store: Send + Sync {
 
     /// Several tasks at once, also from the trash; unknown ids are left out, and those of others than `owner` when one is
     /// given. Without an owner it is for the sender, which acts for everybody.
-    async fn tasks_by_id(&self, ids: &[TaskId], owner: Option<UserId>) -> Result<Loaded<TaskId, Task>, StoreError>;
+    async fn tasks_by_id(&self, ids: &[TaskId], owner: Option<UserId>) -> Result<Lookup<TaskId, Task>, StoreError>;
 
     /// A page of the tasks of `owner`; overdue is what is open and due before `now`. Without a sort the newest come
     /// first.
@@ -82,7 +82,7 @@ pub trait Store: Send + Sync {
 
     /// Several meetings at once, also cancelled ones; unknown ids are left out, and those that are not for `viewer`.
     async fn meetings_by_id(&self, ids: &[MeetingId], viewer: Viewer)
-    -> Result<Loaded<MeetingId, Meeting>, StoreError>;
+    -> Result<Lookup<MeetingId, Meeting>, StoreError>;
 
     /// A page of the meetings that `viewer` is in. What lies ahead, goes on or is over is as of `now`. Without a sort those
     /// that begin last come first.
@@ -95,7 +95,7 @@ pub trait Store: Send + Sync {
 
     /// Several participants at once; unknown ids are left out.
     async fn participants_by_id(&self, ids: &[ParticipantId])
-    -> Result<Loaded<ParticipantId, Participant>, StoreError>;
+    -> Result<Lookup<ParticipantId, Participant>, StoreError>;
 
     /// Up to `limit` meetings that are not cancelled and that [`LinkGuests`](crate::Write::LinkGuests) would bring into the
     /// lists of `user`: this address, in any case, is in them as a guest without an account, and the person is not. Those
@@ -109,7 +109,7 @@ pub trait Store: Send + Sync {
 
     /// What meetings were like at these versions: of each the newest revision that is not later. Unknown ones are left
     /// out.
-    async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Loaded<(MeetingId, u64), Revision>, StoreError>;
+    async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Lookup<(MeetingId, u64), Revision>, StoreError>;
 
     /// Up to `limit` meetings in the order of their start and id after `after` that are on, begin after `now` and not
     /// later than `until`, and ask for a reminder due after `due_after` of which the ledger has no trace. What is planned
@@ -166,8 +166,8 @@ pub trait Store: Send + Sync {
     async fn answer(&self, owner: UserId, key: &IdempotencyKey) -> Result<Option<Answer>, StoreError>;
 
     /// Up to `limit` mails of the dev mailbox, newest first.
-    async fn kept_mails(&self, limit: u32) -> Result<Vec<KeptMail>, StoreError>;
+    async fn kept_mails(&self, limit: u32) -> Result<Vec<CapturedMail>, StoreError>;
 
     /// One mail of the dev mailbox.
-    async fn kept_mail(&self, id: DeliveryId) -> Result<Option<KeptMail>, StoreError>;
+    async fn kept_mail(&self, id: DeliveryId) -> Result<Option<CapturedMail>, StoreError>;
 }

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use chrono::{NaiveDate, Weekday};
 
-use crate::error::{BadRow, StoreError};
+use crate::error::{CorruptRow, StoreError};
 use crate::{Day, Digest, LocalMinute, Moment, NoticeKind, Timestamp, UserId};
 
 /// Whom a sweep is looking for.
@@ -53,9 +53,9 @@ pub struct DigestQuery {
 /// * The cost of a call depends on what it returns or examines, not on how many people there are.
 /// * Nobody is left out who is there from the first call of a sweep to its last.
 #[async_trait]
-pub trait Sweeps: Send + Sync {
+pub trait CohortScan: Send + Sync {
     /// Which of these moments are anybody's, locked or not, by their place in the list, in its order.
-    async fn occupied(&self, moments: &[Moment]) -> Result<Vec<usize>, StoreError>;
+    async fn with_users(&self, moments: &[Moment]) -> Result<Vec<usize>, StoreError>;
 
     /// Looks at up to `size` people of the moment after `after`, in the order of the minute they chose and their id, and
     /// finds among them those with an active account who want the mail and whom there is something to tell: an open
@@ -80,5 +80,5 @@ pub trait Sweeps: Send + Sync {
     /// * done: done within `day.yesterday`, the last one first.
     ///
     /// What ties is in the order of ids.
-    async fn digests(&self, queries: &[DigestQuery]) -> Result<Vec<Result<Digest, BadRow>>, StoreError>;
+    async fn digests(&self, queries: &[DigestQuery]) -> Result<Vec<Result<Digest, CorruptRow>>, StoreError>;
 }

@@ -79,7 +79,7 @@ pub struct CountedPage<Id> {
 /// * The ledger balances at any time, whatever was purged.
 /// * The cost of a call depends on its limit or size, not on how much there is.
 #[async_trait]
-pub trait Upkeep: Send + Sync {
+pub trait Maintenance: Send + Sync {
     /// Up to `limit` tasks that were completed before `before` and are not in the trash, in the order of their completion
     /// and id.
     async fn tasks_completed_before(&self, before: Timestamp, limit: u32) -> Result<Vec<Task>, StoreError>;

@@ -17,9 +17,9 @@ use super::sample::{at, new_user};
 use super::{ManualClock, OpenStore, SequentialIds};
 use crate::ports::{ClaimRequest, Claimed, Clock, Ids, Storage};
 use crate::{
-    Actor, App, Content, Entity, Expect, Idempotency, KeptMail, LeaseToken, NewTask, NoticeKind, Outcome, PageRequest,
-    PasswordHash, ProfileChange, ReminderMinutes, Session, Settlement, StandingChange, Task, TaskChange, TaskPriority,
-    TaskQuery, TaskSort, TaskStatus, TokenHash, UserId, Write,
+    Actor, App, CapturedMail, Content, Entity, Expect, Idempotency, LeaseToken, NewTask, NoticeKind, Outcome,
+    PageRequest, PasswordHash, ProfileChange, ReminderMinutes, Session, Settlement, StandingChange, Task, TaskChange,
+    TaskPriority, TaskQuery, TaskSort, TaskStatus, TokenHash, UserId, Write,
 };
 
 /// One thing that somebody does. Numbers choose among what exists, wrapping around.
@@ -234,7 +234,7 @@ impl<'a> Play<'a> {
                 let id = crate::DeliveryId::from_uuid(uuid::Uuid::from_u128(u128::from(n % 8)));
                 let content = Content { subject: format!("{n}"), text: String::new(), html: None };
                 let to = "ada@example.org".parse().expect("an address");
-                let mail = KeptMail { id, kept_at: self.clock.now(), to, content, source: String::new() };
+                let mail = CapturedMail { id, kept_at: self.clock.now(), to, content, source: String::new() };
                 shown(&self.storage.commit(&crate::Changes::new().write(Write::KeepMail(mail))).await)
             }
             Step::Mail(ref step) => self.mail_step(step).await,

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::{
-    Announcement, Changes, Credential, DedupeKey, DeliveryId, EventId, Invitee, LeaseToken, Mailbox, Meeting,
+    Changes, Credential, DedupeKey, DeliveryId, EventId, FeedEvent, Invitee, LeaseToken, Mailbox, Meeting,
     MeetingDetails, MeetingId, NewDelivery, NewMeeting, NewTask, NewUser, Notice, Participant, ParticipantId,
     PasswordHash, Recipient, RunId, Session, SessionId, StartsAt, Task, TaskId, Timestamp, TokenHash, User, UserId,
     Write, Zone, meeting_reminders,
@@ -163,9 +163,9 @@ pub(crate) fn task_due(n: u64, due_at: Timestamp) -> NewDelivery {
     }
 }
 
-pub(crate) fn event(n: u64, after: &Task, audience: &[u64]) -> Announcement {
-    let told = Announcement::task(EventId::from_uuid(uuid(n)), crate::Actor::User(after.user_id), None, after);
-    Announcement { audience: audience.iter().map(|owner| user_id(*owner)).collect(), ..told }
+pub(crate) fn event(n: u64, after: &Task, audience: &[u64]) -> FeedEvent {
+    let told = FeedEvent::task(EventId::from_uuid(uuid(n)), crate::Actor::User(after.user_id), None, after);
+    FeedEvent { audience: audience.iter().map(|owner| user_id(*owner)).collect(), ..told }
 }
 
 /// The users of these numbers.

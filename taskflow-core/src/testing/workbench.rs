@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use crate::ports::{ClaimRequest, Ids, RandomIds, Storage};
 use crate::{
-    Actor, Announcement, Changes, DedupeKey, DeliveryId, EventId, LeaseToken, NewDelivery, NewTask, NewUser, Notice,
+    Actor, Changes, DedupeKey, DeliveryId, EventId, FeedEvent, LeaseToken, NewDelivery, NewTask, NewUser, Notice,
     NoticeKind, Recipient, StoreError, Task, TaskId, TaskQuery, Timestamp, User, UserId, Write,
 };
 
 /// A store and rows for it.
 #[derive(Debug)]
-pub struct Workbench<S> {
+pub struct TestKit<S> {
     /// The store, with everything its own type offers.
     pub store: S,
     /// Where the ids of rows come from.
     pub ids: RandomIds,
 }
 
-impl<S> Workbench<S> {
+impl<S> TestKit<S> {
     /// Puts a store on the bench.
     pub fn new(store: S) -> Self {
         Self { store, ids: RandomIds::new() }
@@ -42,7 +42,7 @@ impl<S> Workbench<S> {
         let id = TaskId::from_uuid(self.ids.next(noon()));
         let task = Task::new(id, owner.id, new, noon()).expect("a task");
         let event = EventId::from_uuid(self.ids.next(noon()));
-        let told = Announcement::task(event, Actor::User(owner.id), None, &task);
+        let told = FeedEvent::task(event, Actor::User(owner.id), None, &task);
         Changes::new().write(Write::InsertTask(task)).announce(told)
     }
 
@@ -73,7 +73,7 @@ impl<S> Workbench<S> {
     }
 }
 
-impl<S: Storage> Workbench<S> {
+impl<S: Storage> TestKit<S> {
     /// A [`user`](Self::user) who is in the store.
     pub async fn somebody(&self, name: &str) -> User {
         let user = self.user(name);

@@ -15,7 +15,7 @@ use expectation::{Reminder, expected};
 
 use super::{ManualClock, PlainLinks, RecordingMailer, SequentialIds};
 use crate::ports::{Clock, RenderError, Renderer, Storage};
-use crate::{App, Content, Letter, Notice, Timestamp, Topic};
+use crate::{App, Content, Letter, Notice, NoticeContent, Timestamp};
 
 /// How exact a reminder must be.
 const MINUTE: Duration = Duration::from_mins(1);
@@ -146,7 +146,7 @@ struct FactRenderer;
 impl Renderer for FactRenderer {
     fn render(&self, letter: &Letter) -> Result<Content, RenderError> {
         let subject = match &letter.topic {
-            Topic::MeetingReminder { invitation, .. } => {
+            NoticeContent::MeetingReminder { invitation, .. } => {
                 let (meeting, participant) = (&invitation.meeting, &invitation.participant);
                 format!("reminder {} {} {}", meeting.id, participant.id, meeting.starts_at)
             }

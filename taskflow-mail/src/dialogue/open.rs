@@ -15,7 +15,7 @@ use crate::message::one_line;
 use crate::pool::Relay;
 use crate::secrets::Secrets;
 use crate::smtp::Login;
-use crate::turns::{InTurn, Turns};
+use crate::turns::{InTurn, ReplyGuard};
 
 /// What EHLO offered (RFC 5321 §4.1.1.1).
 pub(super) struct Offers {
@@ -30,7 +30,10 @@ pub(super) struct Offers {
 }
 
 /// Connects, greets, begins TLS and signs in. Errors say what went wrong, never a password.
-pub(super) async fn open(relay: &Relay, deadline: Instant) -> Result<(AsyncSmtpConnection, Turns, Offers), String> {
+pub(super) async fn open(
+    relay: &Relay,
+    deadline: Instant,
+) -> Result<(AsyncSmtpConnection, ReplyGuard, Offers), String> {
     let settings = &relay.settings;
     let limit = settings.command_limit;
     let tcp = connect(&settings.host, settings.port, limit, deadline).await?;
@@ -43,7 +46,7 @@ pub(super) async fn open(relay: &Relay, deadline: Instant) -> Result<(AsyncSmtpC
             let cause = told(&root_cause(&failed.cause), secrets);
             if failed.what.is_empty() { cause } else { format!("{}: {cause}", failed.what) }
         })?;
-    let turns = Turns::new();
+    let turns = ReplyGuard::new();
     let stream = Box::new(InTurn::new(stream, first, turns.clone()));
     let greeting = within(limit, deadline, AsyncSmtpConnection::connect_with_transport(stream, &name));
     let mut smtp = greeting.await?.map_err(|error| said(&error, secrets))?;

@@ -17,7 +17,7 @@ const LONGEST_RIDE: Duration = Duration::from_secs(1);
 const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// A task that lives while mails wait.
-pub(super) struct Carrier {
+pub(super) struct Worker {
     pool: Arc<Pool>,
     connection: Option<Connection>,
     /// It is counted no more.
@@ -25,7 +25,7 @@ pub(super) struct Carrier {
 }
 
 /// What became of the mail whose envelope was sent behind another mail.
-enum Rider {
+enum PipelinedMessage {
     /// There was none.
     None,
     /// Its envelope is on its way.
@@ -34,7 +34,7 @@ enum Rider {
     LeftBehind,
 }
 
-impl Carrier {
+impl Worker {
     pub(super) fn new(pool: Arc<Pool>) -> Self {
         Self { pool, connection: None, retired: false }
     }
@@ -94,24 +94,24 @@ impl Carrier {
                 self.pool.door.vouch(&job.message.to);
             }
             match (outcome, rider) {
-                (Ok(accepted), Rider::None) => {
+                (Ok(accepted), PipelinedMessage::None) => {
                     job.end(Ok(accepted));
                     return self.keep(connection).await;
                 }
-                (Err(refusal), Rider::None) => return self.refused(connection, job, refusal).await,
-                (Ok(accepted), Rider::LeftBehind) => return job.end(Ok(accepted)),
-                (Err(refusal), Rider::LeftBehind) => return self.broken(connection, job, refusal),
-                (Ok(accepted), Rider::Aboard(next)) => {
+                (Err(refusal), PipelinedMessage::None) => return self.refused(connection, job, refusal).await,
+                (Ok(accepted), PipelinedMessage::LeftBehind) => return job.end(Ok(accepted)),
+                (Err(refusal), PipelinedMessage::LeftBehind) => return self.broken(connection, job, refusal),
+                (Ok(accepted), PipelinedMessage::Aboard(next)) => {
                     job.end(Ok(accepted));
                     job = next;
                 }
                 // The rider's MAIL begins a new mail, as RSET would.
-                (Err(refusal), Rider::Aboard(next)) if refusal.is_clean() => {
+                (Err(refusal), PipelinedMessage::Aboard(next)) if refusal.is_clean() => {
                     let verdict = self.pool.verdict(&connection, &job, refusal);
                     job.end(Err(verdict));
                     job = next;
                 }
-                (Err(refusal), Rider::Aboard(next)) => {
+                (Err(refusal), PipelinedMessage::Aboard(next)) => {
                     self.pool.put_back(next);
                     return self.broken(connection, job, refusal);
                 }
@@ -121,21 +121,21 @@ impl Carrier {
     }
 
     /// Sends the mail, and with it the envelope of the next one, if one waits.
-    async fn hand_over(&self, connection: &mut Connection, job: &Job) -> (Result<Accepted, Refusal>, Rider) {
+    async fn hand_over(&self, connection: &mut Connection, job: &Job) -> (Result<Accepted, Refusal>, PipelinedMessage) {
         let mut rider = self.pool.rider(connection);
         if let Some(rider) = &mut rider {
             rider.token.spend();
         }
         let parcel = connection.parcel(&job.message, rider.as_ref().map(|rider| &rider.message));
         let mut handing = pin!(connection.hand_over(parcel, job.deadline));
-        let Some(rider) = rider else { return (handing.await, Rider::None) };
+        let Some(rider) = rider else { return (handing.await, PipelinedMessage::None) };
         match timeout(LONGEST_RIDE, &mut handing).await {
-            Ok(outcome) => (outcome, Rider::Aboard(rider)),
+            Ok(outcome) => (outcome, PipelinedMessage::Aboard(rider)),
             // A relay that takes long, or for ever, keeps only the mail it has: of the other one it has the envelope at
             // most, so that another connection may carry it.
             Err(_) => {
                 self.pool.put_back(rider);
-                (handing.await, Rider::LeftBehind)
+                (handing.await, PipelinedMessage::LeftBehind)
             }
         }
     }
@@ -202,7 +202,7 @@ impl Carrier {
     }
 }
 
-impl Drop for Carrier {
+impl Drop for Worker {
     /// After a panic: nobody may wait for a carrier that does not come.
     fn drop(&mut self) {
         if self.retired {

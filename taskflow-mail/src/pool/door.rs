@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const MOST_THROTTLED: usize = 10_000;
 
 /// The door of a relay.
-pub(super) struct Door {
+pub(super) struct CircuitBreaker {
     clock: Arc<dyn Clock>,
     known: Mutex<Known>,
 }
@@ -38,7 +38,7 @@ enum State {
     Shut(Duration, String),
 }
 
-impl Door {
+impl CircuitBreaker {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         let known = Known { state: State::Unknown, throttled: None, throttled_for: HashSet::new(), vouched: false };
         Self { clock, known: Mutex::new(known) }

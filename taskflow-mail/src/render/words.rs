@@ -4,22 +4,22 @@ use minijinja::{Value, context};
 use taskflow_core::ports::RenderError;
 use taskflow_core::{
     Comment, DeliveryProblem, Description, Digest, Excerpt, Invitation, LetterLinks, Location, Meeting, MeetingUrl,
-    Task, TaskPriority, TaskStatus, Timestamp, Topic,
+    NoticeContent, Task, TaskPriority, TaskStatus, Timestamp,
 };
 
 use super::meeting;
 use super::reader::Reader;
 
 /// The variables of a topic; see [`Templates`](super::Templates) for what they mean.
-pub(super) fn of(topic: &Topic, links: &LetterLinks, reader: &Reader<'_>) -> Result<Value, RenderError> {
+pub(super) fn of(topic: &NoticeContent, links: &LetterLinks, reader: &Reader<'_>) -> Result<Value, RenderError> {
     let about = |invitation: &Invitation| meeting::words(invitation, reader);
     Ok(match topic {
-        Topic::Welcome { verify_url } => context! { verify_url },
-        Topic::VerifyEmail { url, expires_at } | Topic::PasswordReset { url, expires_at } => {
+        NoticeContent::Welcome { verify_url } => context! { verify_url },
+        NoticeContent::VerifyEmail { url, expires_at } | NoticeContent::PasswordReset { url, expires_at } => {
             context! { url, until => reader.long(*expires_at)? }
         }
-        Topic::PasswordChanged { at } => context! { when => reader.long(*at)? },
-        Topic::TaskStatus { task, was, is } => context! {
+        NoticeContent::PasswordChanged { at } => context! { when => reader.long(*at)? },
+        NoticeContent::TaskStatus { task, was, is } => context! {
             title => task.title.as_str(),
             status => is.as_str(),
             was => reader.say(&format!("status.{}", was.as_str()))?,
@@ -27,7 +27,7 @@ pub(super) fn of(topic: &Topic, links: &LetterLinks, reader: &Reader<'_>) -> Res
             // Whatever is done is due no more.
             due => task.due_at.filter(|_| *is != TaskStatus::Completed).map(|at| long(task, at, reader)).transpose()?,
         },
-        Topic::TaskReminder(digest) => {
+        NoticeContent::TaskReminder(digest) => {
             // Nothing to say should have been noticed before; a mail about nothing helps nobody.
             let Some(first) = digest.first_task() else { return Err(RenderError("a reminder of no task".to_owned())) };
             let parts = task_parts(digest, links, reader)?.into_iter().flatten().collect::<Vec<_>>();
@@ -35,17 +35,17 @@ pub(super) fn of(topic: &Topic, links: &LetterLinks, reader: &Reader<'_>) -> Res
                 digest.tasks().into_iter().take(3).map(|task| Value::from(task.title.as_str())).collect();
             context! { first => first.title.as_str(), next, total => digest.open(), parts }
         }
-        Topic::DailySummary(digest) => daily_summary(digest, links, reader)?,
-        Topic::ServerAlert { since, problems, areas } => context! {
+        NoticeContent::DailySummary(digest) => daily_summary(digest, links, reader)?,
+        NoticeContent::ServerAlert { since, problems, areas } => context! {
             problems,
             areas => areas.iter().map(|area| area.as_str()).collect::<Vec<_>>(),
             since => reader.long(*since)?,
             until => None::<String>,
         },
-        Topic::ServerRecovery { since, until, problems } => {
+        NoticeContent::ServerRecovery { since, until, problems } => {
             context! { problems, since => reader.long(*since)?, until => reader.long(*until)? }
         }
-        Topic::TaskDue { task, due_at, others } => context! {
+        NoticeContent::TaskDue { task, due_at, others } => context! {
             others => several(task, others, links, reader)?,
             count => others.len() + 1,
             title => task.title.as_str(),
@@ -55,19 +55,19 @@ pub(super) fn of(topic: &Topic, links: &LetterLinks, reader: &Reader<'_>) -> Res
             timing => reader.timing(*due_at).as_str(),
             priority => reader.say(&format!("priority.{}", task.priority.as_str()))?,
         },
-        Topic::MeetingInvite(invitation) | Topic::MeetingCancel(invitation) => about(invitation)?,
-        Topic::MeetingChange { invitation, was } => context! {
+        NoticeContent::MeetingInvite(invitation) | NoticeContent::MeetingCancel(invitation) => about(invitation)?,
+        NoticeContent::MeetingChange { invitation, was } => context! {
             changes => meeting::changes(was, &invitation.meeting.facts(), reader)?,
             ..about(invitation)?
         },
-        Topic::MeetingReminder { invitation, message } => context! { message, ..about(invitation)? },
-        Topic::MeetingLeft(invitation) => context! { ..meeting::who(invitation), ..about(invitation)? },
-        Topic::MeetingProposal { invitation, starts_at } => context! {
+        NoticeContent::MeetingReminder { invitation, message } => context! { message, ..about(invitation)? },
+        NoticeContent::MeetingLeft(invitation) => context! { ..meeting::who(invitation), ..about(invitation)? },
+        NoticeContent::MeetingProposal { invitation, starts_at } => context! {
             proposed => starts_at.map(|at| reader.long(at)).transpose()?,
             comment => invitation.participant.comment.as_ref().map(Comment::as_str),
             ..context! { ..meeting::who(invitation), ..about(invitation)? }
         },
-        Topic::MeetingUndelivered(invitation) => context! {
+        NoticeContent::MeetingUndelivered(invitation) => context! {
             problem => invitation.participant.delivery_problem.as_ref().map(DeliveryProblem::as_str),
             ..context! { ..meeting::who(invitation), ..about(invitation)? }
         },

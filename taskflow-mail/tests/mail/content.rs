@@ -2,12 +2,12 @@
 
 use mail_parser::{HeaderValue, Message as Parsed, MessageParser, MimeHeaders};
 use taskflow_core::ports::{Mailer, Renderer};
-use taskflow_core::{Content, Letter, LetterLinks, Locale, NoticeKind, Task, TaskPriority, TaskStatus, Topic};
+use taskflow_core::{Content, Letter, LetterLinks, Locale, NoticeContent, NoticeKind, Task, TaskPriority, TaskStatus};
 use taskflow_mail::{Message, Templates};
 
 use crate::support::{Rig, from, mail, noon, permanent};
 
-fn letter(topic: Topic, public_url: Option<&str>) -> Letter {
+fn letter(topic: NoticeContent, public_url: Option<&str>) -> Letter {
     Letter {
         name: "Ada <ada>".to_owned(),
         locale: Locale::en(),
@@ -20,7 +20,7 @@ fn letter(topic: Topic, public_url: Option<&str>) -> Letter {
     }
 }
 
-fn task_due(title: &str) -> Topic {
+fn task_due(title: &str) -> NoticeContent {
     let due_at = "2026-11-23T14:30:00Z".parse().unwrap();
     let task = Task {
         id: "0198c0de-0000-7000-8000-000000000001".parse().unwrap(),
@@ -38,17 +38,21 @@ fn task_due(title: &str) -> Topic {
         created_at: noon(),
         updated_at: noon(),
     };
-    Topic::TaskDue { task, due_at, others: Vec::new() }
+    NoticeContent::TaskDue { task, due_at, others: Vec::new() }
 }
 
-fn topics() -> Vec<Topic> {
-    vec![Topic::Welcome { verify_url: None }, Topic::PasswordChanged { at: noon() }, task_due("Water the plants")]
+fn topics() -> Vec<NoticeContent> {
+    vec![
+        NoticeContent::Welcome { verify_url: None },
+        NoticeContent::PasswordChanged { at: noon() },
+        task_due("Water the plants"),
+    ]
 }
 
 /// Something of every kind that has an HTML form of ours.
-fn samples() -> impl Iterator<Item = Topic> {
+fn samples() -> impl Iterator<Item = NoticeContent> {
     let kinds = NoticeKind::ALL.into_iter().filter(|kind| *kind != NoticeKind::Letter);
-    kinds.filter_map(|kind| Topic::sample(kind, noon()))
+    kinds.filter_map(|kind| NoticeContent::sample(kind, noon()))
 }
 
 /// Sends `content` over a socket and returns the bytes that arrived.
@@ -124,11 +128,11 @@ fn links_that_open_an_account_are_told_with_when_they_end() {
     let url = "https://tasks.example.org/verify?token=a&b".to_owned();
     let expires_at = noon();
     for topic in [
-        Topic::VerifyEmail { url: url.clone(), expires_at },
-        Topic::PasswordReset { url: url.clone(), expires_at },
-        Topic::Welcome { verify_url: Some(url.clone()) },
+        NoticeContent::VerifyEmail { url: url.clone(), expires_at },
+        NoticeContent::PasswordReset { url: url.clone(), expires_at },
+        NoticeContent::Welcome { verify_url: Some(url.clone()) },
     ] {
-        let welcomes = matches!(topic, Topic::Welcome { .. });
+        let welcomes = matches!(topic, NoticeContent::Welcome { .. });
         let content = Templates::new().render(&letter(topic, None)).unwrap();
         let html = content.html.unwrap();
         assert!(content.text.contains(&url), "{}", content.text);

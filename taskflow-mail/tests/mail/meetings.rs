@@ -2,19 +2,19 @@
 
 use taskflow_core::ports::Renderer;
 use taskflow_core::{
-    Content, Letter, LetterLinks, Locale, Meeting, MeetingChange, MeetingResponse, MeetingType, StartsAt, Topic,
+    Content, Letter, LetterLinks, Locale, Meeting, MeetingChange, MeetingResponse, MeetingType, NoticeContent, StartsAt,
 };
 use taskflow_mail::Templates;
 
 use crate::support::{guest, invitation, meeting, noon};
 
 /// The words of a topic for somebody in Berlin.
-fn render(topic: Topic) -> Content {
+fn render(topic: NoticeContent) -> Content {
     let links = LetterLinks::sample(&topic, "https://tasks.example.org");
     render_with(topic, links)
 }
 
-fn render_with(topic: Topic, links: LetterLinks) -> Content {
+fn render_with(topic: NoticeContent, links: LetterLinks) -> Content {
     let letter = Letter {
         name: "Bob".to_owned(),
         locale: Locale::en(),
@@ -30,12 +30,12 @@ fn render_with(topic: Topic, links: LetterLinks) -> Content {
 
 fn changed(before: &Meeting, change: MeetingChange) -> Content {
     let after = before.apply(change, noon(), std::time::Duration::ZERO).unwrap();
-    render(Topic::MeetingChange { invitation: invitation(after), was: before.facts() })
+    render(NoticeContent::MeetingChange { invitation: invitation(after), was: before.facts() })
 }
 
 #[test]
 fn an_invitation_says_when_in_the_readers_zone_and_asks_for_an_answer() {
-    let content = render(Topic::MeetingInvite(invitation(meeting("Plans"))));
+    let content = render(NoticeContent::MeetingInvite(invitation(meeting("Plans"))));
     assert_eq!(content.subject, "Invitation: Plans, Mon 23 Nov, 15:00 CET");
     let expected = "Hello Bob,
 
@@ -126,9 +126,9 @@ fn a_change_does_not_tell_what_is_as_it_was() {
 
 #[test]
 fn who_is_taken_off_a_meeting_is_not_told_that_it_is_cancelled() {
-    let content = render(Topic::MeetingCancel(invitation(meeting("Plans"))));
+    let content = render(NoticeContent::MeetingCancel(invitation(meeting("Plans"))));
     assert_eq!(content.subject, "No longer invited: Plans, Mon 23 Nov, 15:00 CET");
-    let content = render(Topic::MeetingCancel(invitation(meeting("Plans").cancel(noon()))));
+    let content = render(NoticeContent::MeetingCancel(invitation(meeting("Plans").cancel(noon()))));
     assert_eq!(content.subject, "Cancelled: Plans, Mon 23 Nov, 15:00 CET");
     assert!(
         content.text.contains("has cancelled this meeting") && !content.text.contains("/r/sample-"),
@@ -140,7 +140,7 @@ fn who_is_taken_off_a_meeting_is_not_told_that_it_is_cancelled() {
 #[test]
 fn a_reminder_carries_the_organizers_message_as_text() {
     let message = Some("Bring <b>cake</b>\nand tea".to_owned());
-    let content = render(Topic::MeetingReminder { invitation: invitation(meeting("Plans")), message });
+    let content = render(NoticeContent::MeetingReminder { invitation: invitation(meeting("Plans")), message });
     assert_eq!(content.subject, "Reminder: Plans starts tomorrow at 15:00");
     assert!(content.text.contains("A note from Ada \"A\" <x>:\n\nBring <b>cake</b>\nand tea\n"), "{}", content.text);
     let html = content.html.unwrap();
@@ -149,7 +149,7 @@ fn a_reminder_carries_the_organizers_message_as_text() {
 
 #[test]
 fn the_organizer_reads_who_left() {
-    let content = render(Topic::MeetingLeft(invitation(meeting("Plans"))));
+    let content = render(NoticeContent::MeetingLeft(invitation(meeting("Plans"))));
     assert_eq!(content.subject, "Bob \"B\"; ROLE=CHAIR:^x can't make it: Plans");
     assert!(content.text.contains("Show details: https://tasks.example.org/m/sample\n"), "{}", content.text);
 }
@@ -159,12 +159,12 @@ fn the_organizer_reads_who_proposes_which_time() {
     let mut invitation = invitation(meeting("Plans"));
     invitation.participant.comment = "Could we do <b>eleven</b>?".parse().ok();
     let starts_at = Some("2026-11-24T10:00:00Z".parse().unwrap());
-    let content = render(Topic::MeetingProposal { invitation: invitation.clone(), starts_at });
+    let content = render(NoticeContent::MeetingProposal { invitation: invitation.clone(), starts_at });
     assert_eq!(content.subject, "Bob \"B\"; ROLE=CHAIR:^x proposes another time: Plans");
     assert!(content.text.contains("Proposed time: Tuesday"), "{}", content.text);
     assert!(content.text.contains("\n\nCould we do <b>eleven</b>?\n"), "{}", content.text);
     assert!(!content.html.unwrap().contains("<b>eleven"));
-    let content = render(Topic::MeetingProposal { invitation, starts_at: None });
+    let content = render(NoticeContent::MeetingProposal { invitation, starts_at: None });
     assert!(!content.text.contains("Proposed time"), "{}", content.text);
 }
 
@@ -173,7 +173,7 @@ fn the_organizer_reads_whom_mail_does_not_reach_and_why() {
     let mut invitation = invitation(meeting("Plans"));
     invitation.participant.email = "gone@xn--bcher-kva.example".parse().unwrap();
     invitation.participant.delivery_problem = "550 5.1.1 <gone> no such user".parse().ok();
-    let content = render(Topic::MeetingUndelivered(invitation));
+    let content = render(NoticeContent::MeetingUndelivered(invitation));
     assert_eq!(content.subject, "Your invitation to gone@b\u{fc}cher.example could not be delivered: Plans");
     assert!(content.text.contains("550 5.1.1 <gone> no such user"), "{}", content.text);
     assert!(content.html.unwrap().contains("550 5.1.1 &lt;gone&gt; no such user"));
@@ -181,11 +181,11 @@ fn the_organizer_reads_whom_mail_does_not_reach_and_why() {
 
 #[test]
 fn guests_are_not_sent_to_a_service_that_they_cannot_sign_in_to() {
-    let content = render(Topic::MeetingInvite(invitation(meeting("Plans"))));
+    let content = render(NoticeContent::MeetingInvite(invitation(meeting("Plans"))));
     assert!(!content.text.contains("Open TaskFlow") && !content.html.unwrap().contains("Open TaskFlow"));
     let mut known = invitation(meeting("Plans"));
     known.participant.user_id = known.meeting.created_by;
-    assert!(render_with(Topic::MeetingInvite(known), LetterLinks::default()).text.contains("Open TaskFlow"));
+    assert!(render_with(NoticeContent::MeetingInvite(known), LetterLinks::default()).text.contains("Open TaskFlow"));
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn everybody_is_sent_to_the_meeting_itself_where_there_are_links() {
     let mut known = guest.clone();
     known.participant.user_id = known.meeting.created_by;
     for invitation in [guest, known] {
-        let content = render(Topic::MeetingInvite(invitation));
+        let content = render(NoticeContent::MeetingInvite(invitation));
         assert!(content.text.contains("Show details: https://tasks.example.org/r/sample\n"), "{}", content.text);
         assert!(!content.text.contains("Open TaskFlow"), "{}", content.text);
     }
@@ -204,16 +204,16 @@ fn everybody_is_sent_to_the_meeting_itself_where_there_are_links() {
 fn an_answer_that_was_given_is_told_and_the_organizer_is_not_asked() {
     let mut invitation = invitation(meeting("Plans"));
     invitation.participant = guest().respond(MeetingResponse::Tentative, None, noon());
-    let content = render(Topic::MeetingInvite(invitation.clone()));
+    let content = render(NoticeContent::MeetingInvite(invitation.clone()));
     assert!(content.text.contains("Your answer so far: maybe\n"), "{}", content.text);
     invitation.participant.role = taskflow_core::MeetingRole::Organizer;
-    let content = render(Topic::MeetingReminder { invitation, message: None });
+    let content = render(NoticeContent::MeetingReminder { invitation, message: None });
     assert!(!content.text.contains("answer") && !content.text.contains("/r/sample-"), "{}", content.text);
 }
 
 #[test]
 fn without_links_nobody_is_asked_to_follow_one() {
-    let content = render_with(Topic::MeetingInvite(invitation(meeting("Plans"))), LetterLinks::default());
+    let content = render_with(NoticeContent::MeetingInvite(invitation(meeting("Plans"))), LetterLinks::default());
     assert!(!content.text.contains("Decline") && !content.html.unwrap().contains("Decline"));
 }
 
@@ -221,11 +221,11 @@ fn without_links_nobody_is_asked_to_follow_one() {
 fn hostile_words_stay_words() {
     let title = "</p><script>alert(1)</script> {{ 7*7 }} \u{1F600}";
     for topic in [
-        Topic::MeetingInvite(invitation(meeting(title))),
-        Topic::MeetingChange { invitation: invitation(meeting("x")), was: meeting(title).facts() },
-        Topic::MeetingCancel(invitation(meeting(title))),
-        Topic::MeetingReminder { invitation: invitation(meeting(title)), message: Some(title.to_owned()) },
-        Topic::MeetingLeft(invitation(meeting(title))),
+        NoticeContent::MeetingInvite(invitation(meeting(title))),
+        NoticeContent::MeetingChange { invitation: invitation(meeting("x")), was: meeting(title).facts() },
+        NoticeContent::MeetingCancel(invitation(meeting(title))),
+        NoticeContent::MeetingReminder { invitation: invitation(meeting(title)), message: Some(title.to_owned()) },
+        NoticeContent::MeetingLeft(invitation(meeting(title))),
     ] {
         let content = render(topic);
         assert!(content.text.contains(title), "{}", content.text);

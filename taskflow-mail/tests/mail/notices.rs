@@ -3,14 +3,14 @@
 use std::fs;
 
 use taskflow_core::ports::Renderer;
-use taskflow_core::{Content, Digest, Excerpt, Letter, LetterLinks, Locale, NoticeKind, Topic};
+use taskflow_core::{Content, Digest, Excerpt, Letter, LetterLinks, Locale, NoticeContent, NoticeKind};
 use taskflow_mail::Templates;
 
 use crate::support::noon;
 
 const SERVICE: &str = "https://tasks.example.org";
 
-fn letter(locale: &str, topic: Topic) -> Letter {
+fn letter(locale: &str, topic: NoticeContent) -> Letter {
     Letter {
         name: "Ada".to_owned(),
         locale: locale.parse().unwrap(),
@@ -23,12 +23,12 @@ fn letter(locale: &str, topic: Topic) -> Letter {
     }
 }
 
-fn render(locale: &str, topic: Topic) -> Content {
+fn render(locale: &str, topic: NoticeContent) -> Content {
     Templates::new().render(&letter(locale, topic)).unwrap()
 }
 
-fn sample(kind: NoticeKind) -> Topic {
-    Topic::sample(kind, noon()).unwrap()
+fn sample(kind: NoticeKind) -> NoticeContent {
+    NoticeContent::sample(kind, noon()).unwrap()
 }
 
 #[test]
@@ -66,8 +66,8 @@ fn a_language_that_is_not_there_is_english() {
 
 #[test]
 fn a_reminder_lists_what_is_due_first_and_counts_the_rest() {
-    let Topic::TaskReminder(digest) = sample(NoticeKind::TaskReminder) else { panic!("no reminder") };
-    let content = render("en", Topic::TaskReminder(digest.clone()));
+    let NoticeContent::TaskReminder(digest) = sample(NoticeKind::TaskReminder) else { panic!("no reminder") };
+    let content = render("en", NoticeContent::TaskReminder(digest.clone()));
     assert_eq!(content.subject, "7 open tasks, next: Pay the invoice");
     let in_order = [
         "1 task overdue\n\n* Pay the invoice\n",
@@ -80,14 +80,14 @@ fn a_reminder_lists_what_is_due_first_and_counts_the_rest() {
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} {}", content.text);
     let mut many = digest.clone();
     many.today.total = 18;
-    let content = render("en", Topic::TaskReminder(many.clone()));
+    let content = render("en", NoticeContent::TaskReminder(many.clone()));
     assert!(content.text.contains("* and 17 more\n") && content.html.unwrap().contains("and 17 more"));
     many.today.total = 2;
-    assert!(render("de", Topic::TaskReminder(many)).text.contains("* und 1 weitere\n"));
-    assert!(!render("en", Topic::TaskReminder(digest.clone())).text.contains("more\n*"), "nothing is left out");
+    assert!(render("de", NoticeContent::TaskReminder(many)).text.contains("* und 1 weitere\n"));
+    assert!(!render("en", NoticeContent::TaskReminder(digest.clone())).text.contains("more\n*"), "nothing is left out");
     // Where nothing has a date that is near, the rest is all there is to say.
     let later = Excerpt::from(vec![digest.week.items[0].clone()]);
-    let content = render("en", Topic::TaskReminder(Box::new(Digest { later, ..Digest::of(digest.date) })));
+    let content = render("en", NoticeContent::TaskReminder(Box::new(Digest { later, ..Digest::of(digest.date) })));
     assert_eq!(content.subject, "1 open task: Answer the customs office");
     assert!(content.text.contains("1 open task\n\n* Answer the customs office\n"), "{}", content.text);
     assert!(!content.text.contains("priority") && !content.text.contains("and "), "{}", content.text);
@@ -95,8 +95,8 @@ fn a_reminder_lists_what_is_due_first_and_counts_the_rest() {
 
 #[test]
 fn a_summary_says_nothing_of_what_there_is_none() {
-    let Topic::DailySummary(mut digest) = sample(NoticeKind::DailySummary) else { panic!("no summary") };
-    let content = render("en", Topic::DailySummary(digest.clone()));
+    let NoticeContent::DailySummary(mut digest) = sample(NoticeKind::DailySummary) else { panic!("no summary") };
+    let content = render("en", NoticeContent::DailySummary(digest.clone()));
     assert_eq!(content.subject, "Your day: Sunday, 22 November");
     let parts = [
         "1 task overdue",
@@ -111,7 +111,7 @@ fn a_summary_says_nothing_of_what_there_is_none() {
         assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} {body}");
     }
     (digest.overdue, digest.today, digest.done, digest.meetings) = Default::default();
-    let text = render("de", Topic::DailySummary(digest)).text;
+    let text = render("de", NoticeContent::DailySummary(digest)).text;
     assert!(text.contains("2 Aufgaben in den nächsten 7 Tagen fällig\n"), "{text}");
     assert!(!text.contains("überfällig") && !text.contains("gestern") && !text.contains("heute"), "{text}");
 }
@@ -119,8 +119,10 @@ fn a_summary_says_nothing_of_what_there_is_none() {
 #[test]
 fn an_alert_says_what_to_do_about_each_problem() {
     use taskflow_core::ProblemArea::{Disk, MailQueue, Unknown};
-    let Topic::ServerAlert { since, problems, .. } = sample(NoticeKind::ServerAlert) else { panic!("no alert") };
-    let of = |areas| Topic::ServerAlert { since, problems: problems.clone(), areas };
+    let NoticeContent::ServerAlert { since, problems, .. } = sample(NoticeKind::ServerAlert) else {
+        panic!("no alert")
+    };
+    let of = |areas| NoticeContent::ServerAlert { since, problems: problems.clone(), areas };
     let content = render("en", of(vec![MailQueue, Disk]));
     for advice in ["`taskflow mail test ADDRESS`", "Free some space on the disk"] {
         assert!(content.text.contains(advice) && content.html.as_ref().unwrap().contains(advice), "{}", content.text);
@@ -139,13 +141,13 @@ fn who_has_no_name_is_greeted_without_one() {
 #[test]
 fn every_status_has_its_subject() {
     use taskflow_core::TaskStatus::{Completed, InProgress, Pending};
-    let Topic::TaskStatus { task, .. } = sample(NoticeKind::TaskStatus) else { panic!("no status") };
+    let NoticeContent::TaskStatus { task, .. } = sample(NoticeKind::TaskStatus) else { panic!("no status") };
     for (was, is, subject) in [
         (Pending, InProgress, "Started: Send the quarterly report"),
         (InProgress, Completed, "Done: Send the quarterly report"),
         (Completed, Pending, "Reopened: Send the quarterly report"),
     ] {
-        let content = render("en", Topic::TaskStatus { task: task.clone(), was, is });
+        let content = render("en", NoticeContent::TaskStatus { task: task.clone(), was, is });
         assert_eq!(content.subject, subject);
         assert_eq!(content.text.contains("Due: "), is != Completed, "{}", content.text);
     }

@@ -21,7 +21,7 @@ use super::body::{Body, JsonOrForm};
 use super::etag::{IfNoneMatch, etag};
 use super::users::UserBody;
 use super::wire::{text, text_schema};
-use super::{ApiError, Field, Findings, Group, Required, Val, Wire};
+use super::{ApiError, Field, Group, Required, Val, ValidationErrors, Wire};
 use crate::auth::{Caller, Grant, Password, refresh, sign_in};
 use crate::config::Registration;
 use crate::wiring::Service;
@@ -141,7 +141,7 @@ impl AuthApi {
         Data(service): Data<&Arc<Service>>,
         JsonOrForm(body): JsonOrForm<RefreshBody>,
     ) -> Result<Json<TokenBody>, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let shown = findings.required("refresh_token", body.refresh_token);
         let ShownToken(shown) = findings.finish(shown)?;
         Ok(Json(refresh(service, shown.expose_secret()).await?.into()))
@@ -214,7 +214,7 @@ impl AuthApi {
 
 impl RegistrationBody {
     async fn read(self, service: &Service) -> Result<(NewUser, Password), ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let username = findings.required("username", self.username);
         let email = findings.required("email", self.email);
         let password = findings.required("password", self.password);
@@ -235,7 +235,7 @@ impl RegistrationBody {
 
 impl LoginBody {
     fn read(self) -> Result<(LoginName, Attempt), ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let username = findings.required("username", self.username);
         let password = findings.required("password", self.password);
         findings.finish(username.zip(password))

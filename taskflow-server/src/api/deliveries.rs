@@ -14,7 +14,7 @@ use taskflow_core::{
 
 use super::admin::Admin;
 use super::list::{AnyOf, PageSize, SearchText};
-use super::{ApiError, Field, Findings, Group, Val};
+use super::{ApiError, Field, Group, Val, ValidationErrors};
 use crate::wiring::Service;
 
 pub(super) struct DeliveriesApi;
@@ -157,7 +157,7 @@ impl DeliveriesApi {
         /// Deliveries on a page; 50 when left out.
         size: Query<Field<PageSize>>,
     ) -> Result<Json<ListBody>, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let query = LedgerQuery {
             kinds: findings.optional("kind", kind.0).unwrap_or_default().0,
             states: findings.optional("state", state.0).unwrap_or_default().0,

@@ -19,9 +19,9 @@ use taskflow_core::{EventKind, FeedEntry, FeedPage, FieldError, Timestamp};
 
 use super::list::PageSize;
 use super::wire::{Differences, text, text_schema};
-use super::{ApiError, Field, Findings, Group, Val, Wire};
+use super::{ApiError, Field, Group, Val, ValidationErrors, Wire};
 use crate::auth::Caller;
-use crate::live::{Ending, Message, Topics};
+use crate::live::{CloseReason, Message, Topics};
 use crate::wiring::Service;
 
 const LAST_EVENT_ID: &str = "Last-Event-ID";
@@ -98,7 +98,7 @@ impl FeedApi {
         /// Changes on a page; 50 when left out.
         size: Query<Field<PageSize>>,
     ) -> Result<Json<ChangesBody>, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let since = findings.optional("since", since.0).map(|since| since.0);
         let size = findings.optional("size", size.0).unwrap_or_default();
         findings.finish(Some(()))?;
@@ -131,7 +131,7 @@ impl FeedApi {
         #[oai(name = "Last-Event-ID")]
         last: Header<Field<Sequence>>,
     ) -> Result<EventStream<BoxStream<'static, StreamedChange>>, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let since = findings.optional("since", since.0).map(|since| since.0);
         let topics = findings.optional("topics", topics.0).map(|topics| topics.0).unwrap_or_default();
         findings.finish(Some(()))?;
@@ -182,12 +182,14 @@ impl From<&FeedEntry> for Change {
 }
 
 /// Before a stream has begun its end is a refusal.
-fn refusal(ending: Ending) -> ApiError {
+fn refusal(ending: CloseReason) -> ApiError {
     match ending {
-        Ending::NotSignedIn | Ending::BadToken | Ending::SignedOut | Ending::Expired | Ending::Forbidden => {
-            ApiError::InvalidToken
-        }
-        Ending::TooMany => ApiError::TooMany,
+        CloseReason::NotSignedIn
+        | CloseReason::BadToken
+        | CloseReason::SignedOut
+        | CloseReason::Expired
+        | CloseReason::Forbidden => ApiError::InvalidToken,
+        CloseReason::TooMany => ApiError::TooMany,
         _ => ApiError::Busy,
     }
 }
@@ -198,7 +200,7 @@ fn refusal(ending: Ending) -> ApiError {
 ///
 /// [`ApiError::Invalid`] with everything that does not fit.
 pub(crate) fn following(query: &str) -> Result<(Option<u64>, Topics), ApiError> {
-    let mut findings = Findings::default();
+    let mut findings = ValidationErrors::default();
     let parameter = |name: &str| {
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
         pairs.filter(|(own, _)| *own == name).map(|(_, value)| value.replace("%2C", ",").replace("%2c", ",")).next()

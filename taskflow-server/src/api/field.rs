@@ -173,9 +173,9 @@ impl<T: Wire, const REQUIRED: bool> ToJSON for Field<T, REQUIRED> {
 
 /// Collects what does not fit while a body or a query is read.
 #[derive(Debug, Default)]
-pub struct Findings(Vec<FieldError>);
+pub struct ValidationErrors(Vec<FieldError>);
 
-impl Findings {
+impl ValidationErrors {
     /// Notes that `field` does not fit.
     pub fn note(&mut self, field: &str, message: impl Into<String>) {
         self.0.push(FieldError::new(field, message));

@@ -69,13 +69,13 @@ impl InboundApi {
     /// proposed. Ignored are answers to an earlier version of a meeting, answers of people who were not invited, and
     /// answers that somebody else sent. Exists only when `INBOUND_SECRET` is set.
     #[oai(path = "/itip", method = "post", operation_id = "takeReply")]
-    async fn take_reply(
+    async fn ingest_reply(
         &self,
         _gateway: Gateway,
         Data(service): Data<&Arc<Service>>,
         message: Message,
     ) -> Result<Json<ReplyTakenBody>, ApiError> {
-        let taken = service.app.take_reply(&message.octets, message.content_type.as_deref()).await?;
+        let taken = service.app.ingest_reply(&message.octets, message.content_type.as_deref()).await?;
         let (result, reason) = match taken {
             ReplyTaken::Recorded => (Taken::Recorded, None),
             ReplyTaken::Ignored(why) => (Taken::Ignored, Some(why.to_owned())),
@@ -104,7 +104,7 @@ impl InboundApi {
     ) -> Result<Json<TakenBody>, ApiError> {
         let suppressed = match brought {
             Brought::Reports(reports) => service.app.take_bounces(reports).await?,
-            Brought::Message(message) => service.app.take_bounce(&message).await?,
+            Brought::Message(message) => service.app.ingest_bounce(&message).await?,
         };
         Ok(Json(TakenBody { suppressed: u32::try_from(suppressed).unwrap_or(u32::MAX) }))
     }

@@ -12,7 +12,7 @@ use taskflow_core::{CatchUp, JobName, JobRun, JobState, RunId, RunState, Timesta
 use super::admin::Admin;
 use super::answer::Gone;
 use super::list::PageSize;
-use super::{ApiError, Field, Findings, Group, Val};
+use super::{ApiError, Field, Group, Val, ValidationErrors};
 use crate::wiring::Service;
 
 pub(super) struct JobsApi;
@@ -134,7 +134,7 @@ impl JobsApi {
         /// Count what it would do, and do nothing.
         dry_run: Query<Field<bool>>,
     ) -> Result<Requested, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let at = findings.optional("at", at.0);
         let dry_run = findings.optional("dry_run", dry_run.0).unwrap_or(false);
         findings.finish(Some(()))?;
@@ -185,7 +185,7 @@ impl JobsApi {
         /// Runs on a page; 50 when left out.
         size: Query<Field<PageSize>>,
     ) -> Result<Json<RunsBody>, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let cursor = findings.optional("cursor", cursor.0);
         let size = findings.optional("size", size.0).unwrap_or_default();
         findings.finish(Some(()))?;

@@ -18,7 +18,7 @@ use taskflow_core::{LinkError, LinkedTask, Snooze, TaskStatus};
 use super::body::JsonOrForm;
 use super::html::Page;
 use super::wire::{text, words_schema};
-use super::{ApiError, Field, Findings, Required, Wire, invitations};
+use super::{ApiError, Field, Required, ValidationErrors, Wire, invitations};
 use crate::wiring::Service;
 
 pub(super) struct LinkedPages;
@@ -101,7 +101,7 @@ impl LinkedPages {
         token: Path<String>,
         JsonOrForm(form): JsonOrForm<TaskForm>,
     ) -> Page {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let action = findings.required("action", form.action);
         let status = findings.optional("status", form.status);
         let action = match findings.finish(action) {

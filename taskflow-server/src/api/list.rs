@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use taskflow_core::{InvalidValue, MeetingSort, MeetingSortKey, Page, PageRequest, TaskSort, TaskSortKey};
 
 use super::wire::{integer, integer_schema, integer_text, text, text_schema};
-use super::{Field, Findings, Wire};
+use super::{Field, ValidationErrors, Wire};
 
 /// A page, counted from 1.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ impl PageSize {
 }
 
 /// The page that was asked for; the first one unless told.
-pub(super) fn page(findings: &mut Findings, page: Field<PageNumber>, size: Field<PageSize>) -> PageRequest {
+pub(super) fn page(findings: &mut ValidationErrors, page: Field<PageNumber>, size: Field<PageSize>) -> PageRequest {
     let usual = PageRequest::default();
     let page = findings.optional("page", page).map_or(usual.page(), |PageNumber(page)| page);
     let size = findings.optional("size", size).map_or(usual.size(), |PageSize(size)| size);

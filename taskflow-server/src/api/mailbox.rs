@@ -9,7 +9,7 @@ use poem::web::Data;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::{Html, Json, Response};
 use poem_openapi::{Object, OpenApi};
-use taskflow_core::{Actor, DeliveryId, EmailAddress, KeptMail, MAILBOX_SIZE, Timestamp};
+use taskflow_core::{Actor, CapturedMail, DeliveryId, EmailAddress, MAILBOX_SIZE, Timestamp};
 
 use self::page::View;
 use super::{ApiError, Field, Group, Val};
@@ -110,12 +110,12 @@ fn reader(service: &Service, request: &Request) -> Result<Actor, ApiError> {
     if service.config.debug { Ok(Actor::System) } else { Ok(Caller::of(request)?.actor()) }
 }
 
-async fn kept(service: &Service, request: &Request) -> Result<Vec<KeptMail>, ApiError> {
+async fn kept(service: &Service, request: &Request) -> Result<Vec<CapturedMail>, ApiError> {
     Ok(service.app.kept_mails(reader(service, request)?, MAILBOX_SIZE as u32).await?)
 }
 
-impl From<KeptMail> for KeptMailBody {
-    fn from(mail: KeptMail) -> Self {
+impl From<CapturedMail> for KeptMailBody {
+    fn from(mail: CapturedMail) -> Self {
         Self {
             id: Val(mail.id),
             kept_at: Val(mail.kept_at),

@@ -10,7 +10,7 @@ use taskflow_core::{Node, NodeId, Timestamp};
 
 use super::admin::Admin;
 use super::list::PageSize;
-use super::{ApiError, Field, Findings, Group, Val};
+use super::{ApiError, Field, Group, Val, ValidationErrors};
 use crate::wiring::Service;
 
 pub(super) struct NodesApi;
@@ -78,7 +78,7 @@ impl NodesApi {
         /// Nodes on a page; 50 when left out.
         size: Query<Field<PageSize>>,
     ) -> Result<Json<ListBody>, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let cursor = findings.optional("cursor", cursor.0);
         let size = findings.optional("size", size.0).unwrap_or_default();
         findings.finish(Some(()))?;

@@ -15,7 +15,7 @@ use super::answer::{Found, Read};
 use super::body::Body;
 use super::etag::{IfMatch, IfNoneMatch, etag};
 use super::wire::{text, with_pattern, words_schema};
-use super::{ApiError, Field, Findings, Group, Val, Wire};
+use super::{ApiError, Field, Group, Val, ValidationErrors, Wire};
 use crate::auth::Caller;
 use crate::wiring::Service;
 
@@ -97,7 +97,7 @@ impl PreferencesApi {
 
 impl ChangeBody {
     fn read(self) -> Result<PreferencesChange, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let mut kinds = BTreeMap::new();
         for (name, wanted) in findings.kept("kinds", self.kinds).map(|Kinds(kinds)| kinds).unwrap_or_default() {
             match (name.parse::<NoticeKind>().ok().filter(|kind| kind.can_be_switched_off()), bool::parse(&wanted)) {
@@ -160,7 +160,7 @@ impl Wire for Kinds {
 struct Quiet(Map<String, Value>);
 
 impl Quiet {
-    fn read(mut self, findings: &mut Findings) -> Option<QuietHours> {
+    fn read(mut self, findings: &mut ValidationErrors) -> Option<QuietHours> {
         let mut end = |name: &str| {
             let path = format!("quiet_hours.{name}");
             match self.0.remove(name).map(|value| LocalMinute::parse(&value)) {

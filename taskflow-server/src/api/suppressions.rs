@@ -15,7 +15,7 @@ use super::answer::Gone;
 use super::body::Body;
 use super::list::{PageSize, SearchText};
 use super::wire::{text, words_schema};
-use super::{ApiError, Field, Findings, Group, Required, Val, Wire};
+use super::{ApiError, Field, Group, Required, Val, ValidationErrors, Wire};
 use crate::wiring::Service;
 
 pub(super) struct SuppressionsApi;
@@ -70,7 +70,7 @@ impl SuppressionsApi {
         /// Addresses on a page; 50 when left out.
         size: Query<Field<PageSize>>,
     ) -> Result<Json<ListBody>, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let cursor = findings.optional("cursor", cursor.0).map(|Cursor(key)| key);
         let size = findings.optional("size", size.0).unwrap_or_default();
         findings.finish(Some(()))?;
@@ -89,7 +89,7 @@ impl SuppressionsApi {
         Data(service): Data<&Arc<Service>>,
         Body(body): Body<NewBody>,
     ) -> Result<Gone, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let email = findings.required("email", body.email);
         let detail = findings.optional("detail", body.detail).map(|SearchText(detail)| detail).unwrap_or_default();
         let email = findings.finish(email)?;
@@ -108,7 +108,7 @@ impl SuppressionsApi {
         /// Which.
         email: Query<Required<EmailAddress>>,
     ) -> Result<Gone, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let email = findings.required("email", email.0);
         let email = findings.finish(email)?;
         service.app.unsuppress(admin.actor(), &email).await?;

@@ -24,7 +24,7 @@ use super::body::{Body, Patch};
 use super::etag::{IfMatch, IfNoneMatch, etag};
 use super::list::{AnyOf, PageNumber, PageSize, SearchText, Sort, links};
 use super::once::{Kept, Once, Repeated};
-use super::{ApiError, Field, Findings, Group, Val};
+use super::{ApiError, Field, Group, Val, ValidationErrors};
 use crate::auth::Caller;
 use crate::wiring::Service;
 
@@ -194,7 +194,7 @@ impl TasksApi {
         /// Events on a page; 50 when left out.
         size: Query<Field<PageSize>>,
     ) -> Result<Json<HistoryBody>, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let cursor = findings.optional("cursor", cursor.0);
         let size = findings.optional("size", size.0).unwrap_or_default();
         findings.finish(Some(()))?;

@@ -15,7 +15,7 @@ use taskflow_core::{Content, Locale, NoticeKind, Zone};
 
 use super::admin::Admin;
 use super::wire::{text, words_schema};
-use super::{ApiError, Field, Findings, Group, Val, Wire};
+use super::{ApiError, Field, Group, Val, ValidationErrors, Wire};
 use crate::wiring::Service;
 
 pub(super) struct TemplatesApi;
@@ -87,7 +87,7 @@ impl TemplatesApi {
         /// As JSON, or its HTML as a page.
         format: Query<Field<Format>>,
     ) -> Result<Preview, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let locale = findings.optional("locale", locale.0).unwrap_or_else(Locale::en);
         let zone = findings.optional("zone", zone.0).unwrap_or_else(Zone::utc);
         let format = findings.optional("format", format.0).unwrap_or(Format::Json);

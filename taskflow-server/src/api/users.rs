@@ -17,7 +17,7 @@ use super::answer::{Found, Gone, Read};
 use super::auth::Attempt;
 use super::body::{Body, Patch};
 use super::etag::{IfMatch, IfNoneMatch, etag};
-use super::{ApiError, Field, Findings, Group, Val};
+use super::{ApiError, Field, Group, Val, ValidationErrors};
 use crate::auth::{Caller, Password};
 use crate::wiring::Service;
 
@@ -193,7 +193,7 @@ async fn change(
 
 impl ChangeBody {
     async fn read(self, service: &Service, before: &User) -> Result<ProfileChange, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let username = findings.kept("username", self.username);
         let email = findings.kept("email", self.email);
         let time_zone = findings.kept("time_zone", self.time_zone);

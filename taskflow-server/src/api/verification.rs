@@ -16,7 +16,7 @@ use super::answer::{Accepted, Gone};
 use super::auth::ShownToken;
 use super::body::{Body, JsonOrForm};
 use super::html::{self, Page};
-use super::{ApiError, Findings, Group, Required};
+use super::{ApiError, Group, Required, ValidationErrors};
 use crate::auth::{Caller, Password};
 use crate::config::PasswordPolicy;
 use crate::wiring::Service;
@@ -66,7 +66,7 @@ impl VerificationApi {
     /// Meetings to which the address was invited then appear in the lists of the account.
     #[oai(path = "/email/verify", method = "post", operation_id = "verifyEmail")]
     async fn verify(&self, Data(service): Data<&Arc<Service>>, Body(body): Body<VerifyBody>) -> Result<Gone, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let token = findings.required("token", body.token);
         let ShownToken(token) = findings.finish(token)?;
         service.app.verify_email(token.expose_secret()).await.map_err(no_such_token)?;
@@ -93,7 +93,7 @@ impl VerificationApi {
         Data(service): Data<&Arc<Service>>,
         Body(body): Body<ForgotBody>,
     ) -> Result<Accepted, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let email = findings.required("email", body.email);
         let email = findings.finish(email)?;
         let app = service.app.clone();
@@ -112,7 +112,7 @@ impl VerificationApi {
     /// Sets another password with the token of the link that was sent, and ends all sessions of the account.
     #[oai(path = "/password/reset", method = "post", operation_id = "resetPassword")]
     async fn reset(&self, Data(service): Data<&Arc<Service>>, Body(body): Body<ResetBody>) -> Result<Gone, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let token = findings.required("token", body.token);
         let password = findings.required("password", body.password);
         let (ShownToken(token), password) = findings.finish(token.zip(password))?;
@@ -168,7 +168,7 @@ impl VerificationPages {
             Ok(user) => user,
             Err(error) => return Page::failed(headers, error),
         };
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let password = findings.required("password", form.password);
         let result = match findings.finish(password) {
             Ok(password) => reset(service, &token.0, &password).await,

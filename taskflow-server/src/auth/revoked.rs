@@ -27,13 +27,13 @@ const DEEP: Duration = Duration::from_secs(10);
 
 /// The sessions that ended within the lifetime of an access token, on any node: checking a token is a matter of memory.
 ///
-/// What ends on this node counts at once ([`Heeding`]). What ends on others is found by looking: every half second, and at
+/// What ends on this node counts at once ([`RevocationBus`]). What ends on others is found by looking: every half second, and at
 /// once when another node says that there is something to find. What it says is a reason to look and nothing more, because
 /// whoever may connect to the database may say it too.
 ///
 /// Nodes' clocks may differ by five minutes; up to the lifetime of an access token, ends are found within ten seconds.
 /// A clock that jumps, and a machine that was suspended, forget nothing.
-pub struct Revoked {
+pub struct RevocationList {
     accounts: Arc<dyn Accounts>,
     clock: Arc<dyn Clock>,
     /// How far a deep look reaches back.
@@ -86,7 +86,7 @@ impl Moment {
 #[error("ended sessions have not been read for too long")]
 pub struct Blind;
 
-impl Revoked {
+impl RevocationList {
     /// Knows nothing before the first [look](Self::look) at `accounts`, which must answer however busy the store is: as
     /// long as they do not, nobody is let in. `access_lifetime` is that of access tokens.
     #[must_use]
@@ -205,28 +205,28 @@ impl State {
     }
 }
 
-impl std::fmt::Debug for Revoked {
+impl std::fmt::Debug for RevocationList {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Revoked").field("sessions", &self.read().sessions.len()).finish_non_exhaustive()
     }
 }
 
-/// A bus that tells [`Revoked`] what this node ends before whoever ended it gets an answer, and when to look at what ended
+/// A bus that tells [`RevocationList`] what this node ends before whoever ended it gets an answer, and when to look at what ended
 /// elsewhere. Publishing never waits, so the next request cannot be faster.
-pub struct Heeding {
+pub struct RevocationBus {
     bus: Arc<dyn EventBus>,
-    revoked: Arc<Revoked>,
+    revoked: Arc<RevocationList>,
 }
 
-impl Heeding {
+impl RevocationBus {
     /// Publishes on `bus`.
     #[must_use]
-    pub fn new(bus: Arc<dyn EventBus>, revoked: Arc<Revoked>) -> Self {
+    pub fn new(bus: Arc<dyn EventBus>, revoked: Arc<RevocationList>) -> Self {
         Self { bus, revoked }
     }
 }
 
-impl EventBus for Heeding {
+impl EventBus for RevocationBus {
     fn publish(&self, signals: &[Signal]) {
         for signal in signals {
             match signal {

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::failure::Failure;
 use crate::config::Config;
 use crate::http;
-use crate::jobs::Duties;
+use crate::jobs::JobRunner;
 use crate::wiring::{self, Opened};
 use crate::worker::Worker;
 use announce::First;
@@ -48,8 +48,9 @@ pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
     let worker = start_worker(&opened, &config, presence.may_send(), &stop);
     let left = CancellationToken::new();
     let presence = tokio::spawn(presence.run(left.clone()));
-    let duties =
-        tokio::spawn(Duties::new(Arc::clone(&opened.app), config.job_tick, opened.scheduler.clone()).run(stop.clone()));
+    let duties = tokio::spawn(
+        JobRunner::new(Arc::clone(&opened.app), config.job_tick, opened.scheduler.clone()).run(stop.clone()),
+    );
     opened.checkpoint_when_idle(stop.clone());
     announce::started(&config, &First { database: database_is_new, account: no_account });
 

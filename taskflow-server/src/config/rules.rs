@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use taskflow_core::{Burst, JobName, JobPlan, Keeping, NodeId};
+use taskflow_core::{DebounceWindow, JobName, JobPlan, NodeId, RetentionPolicy};
 
 use super::database::Database;
 use super::key::{self, KeyOrigin};
@@ -76,7 +76,7 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
         change_quiet: r.value(
             "CHANGE_QUIET_SECONDS",
             "use a duration from 0s to 5m",
-            values::span(Duration::ZERO..=Burst::LONGEST),
+            values::span(Duration::ZERO..=DebounceWindow::LONGEST),
         ),
         admin_email: r
             .optional("ADMIN_EMAIL", "use one e-mail address, as in admin@example.org", |text| text.parse().ok()),
@@ -229,12 +229,12 @@ fn jobs(r: &mut Reader) -> BTreeMap<JobName, JobPlan> {
     plans
 }
 
-fn keeping(r: &mut Reader) -> Keeping {
+fn keeping(r: &mut Reader) -> RetentionPolicy {
     let mut days = |name| {
         let days: u64 = r.value(name, "use a number of days from 0 to 36500", values::number(0..=36_500));
         Duration::from_hours(24 * days)
     };
-    Keeping {
+    RetentionPolicy {
         completed: days("COMPLETED_DAYS"),
         trash: days("TRASH_DAYS"),
         ledger: days("LEDGER_DAYS"),

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::front::Front;
 use crate::api::ApiError;
-use crate::auth::{Heeding, Passwords, Revoked, Successors, Tokens};
+use crate::auth::{Passwords, RevocationBus, RevocationList, Successors, Tokens};
 use crate::config::{Config, PasswordPolicy, Registration};
 use crate::live::Live;
 use crate::wiring::{Samples, Service};
@@ -23,8 +23,8 @@ fn service(config: Config) -> Arc<Service> {
     let store = Arc::new(MemoryStore::new());
     let clock = Arc::new(SystemClock::new());
     let lifetime = Duration::from_secs(1800);
-    let revoked = Arc::new(Revoked::new(store.clone(), clock.clone(), lifetime));
-    let bus = Arc::new(Heeding::new(Arc::new(NoBus), revoked.clone()));
+    let revoked = Arc::new(RevocationList::new(store.clone(), clock.clone(), lifetime));
+    let bus = Arc::new(RevocationBus::new(Arc::new(NoBus), revoked.clone()));
     let app = Arc::new(App::builder(store.clone()).clock(clock.clone()).bus(bus.clone()).build());
     revoked.look().now_or_never().expect("memory does not wait").expect("a look");
     Arc::new(Service {

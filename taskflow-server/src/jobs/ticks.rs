@@ -14,14 +14,14 @@ const EVERY_SECOND: &str = "* * * * * *";
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A beat.
-pub(super) enum Ticks {
+pub(super) enum Ticker {
     /// Of the scheduler, whole seconds apart.
     Scheduled { scheduler: JobScheduler, beat: Arc<Notify>, every: Duration, last: Option<Instant> },
     /// Of a plain interval: for parts of a second, and when there is no scheduler.
     Plain(tokio::time::Interval),
 }
 
-impl Ticks {
+impl Ticker {
     pub(super) async fn start(every: Duration) -> Self {
         if every >= SECOND {
             let beat = Arc::new(Notify::new());

@@ -1,6 +1,6 @@
 /// Why a conversation ends. The codes are those of RFC 6455 §7.4 and of applications (4000 to 4999).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum CloseReason {
     /// The server stops.
     GoingAway,
     /// What the client sends are no frames of a WebSocket.
@@ -10,7 +10,7 @@ pub(crate) enum Ending {
     /// Only text is understood.
     NotText,
     /// What the client sends is no conversation: too much of it.
-    TooTalkative,
+    RateLimited,
     /// A message is too large.
     TooLarge,
     /// The server cannot go on for now.
@@ -37,7 +37,7 @@ pub(crate) enum Ending {
     Left,
 }
 
-impl Ending {
+impl CloseReason {
     /// The code of the close frame.
     pub(crate) fn code(self) -> u16 {
         match self {
@@ -46,7 +46,7 @@ impl Ending {
             Self::Malformed => 1002,
             Self::NotText => 1003,
             Self::NotUtf8 => 1007,
-            Self::TooTalkative => 1008,
+            Self::RateLimited => 1008,
             Self::TooLarge => 1009,
             Self::Unavailable | Self::Full => 1013,
             Self::NotSignedIn | Self::BadToken | Self::SignedOut | Self::Expired => 4401,
@@ -64,7 +64,7 @@ impl Ending {
             Self::Malformed => "this is no WebSocket (RFC 6455)",
             Self::NotUtf8 => "text must be UTF-8",
             Self::NotText => "only text messages are understood",
-            Self::TooTalkative => "too many messages",
+            Self::RateLimited => "too many messages",
             Self::TooLarge => "the message is too large",
             Self::Unavailable => "the feed cannot be read, connect again later",
             Self::NotSignedIn => "sign in first",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use taskflow_core::{Actor, Error, FeedPage, UserId};
 
 use super::queue::Outlet;
-use super::{Ending, Live, Message, PAGE, PAUSE, Seat, TRIES};
+use super::{CloseReason, ConnectionGuard, Live, Message, PAGE, PAUSE, TRIES};
 use crate::auth::Verified;
 
 /// Bytes of a page that are kept while the client takes them, but one message at least.
@@ -15,7 +15,7 @@ const PAGE_BYTES: usize = 64 * 1024;
 /// It catches up page by page until a page is not full, then asks to be handed what comes, reads what came between, and
 /// from then on passes on what it is handed. Falls it behind, it catches up again.
 pub(crate) struct Reader {
-    seat: Seat,
+    seat: ConnectionGuard,
     token: Verified,
     /// Everything up to here was passed on; `None`: the client begins with what is new.
     sent: Option<u64>,
@@ -30,12 +30,12 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// Reads for `seat` what follows `since`.
-    pub(crate) fn new(seat: Seat, token: Verified, since: Option<u64>) -> Self {
+    pub(crate) fn new(seat: ConnectionGuard, token: Verified, since: Option<u64>) -> Self {
         Self { seat, token, sent: since, page: VecDeque::new(), live: None, size: PAGE, tries_left: TRIES }
     }
 
     /// Where the client stands before the first message.
-    pub(crate) async fn begin(&mut self) -> Result<u64, Ending> {
+    pub(crate) async fn begin(&mut self) -> Result<u64, CloseReason> {
         // What they claim to know may be of no use.
         while !self.catch_up().await? {}
         Ok(self.sent())
@@ -47,7 +47,7 @@ impl Reader {
     }
 
     /// What comes next. May be dropped and asked again.
-    pub(crate) async fn next(&mut self) -> Result<Message, Ending> {
+    pub(crate) async fn next(&mut self) -> Result<Message, CloseReason> {
         loop {
             if let Some(ended) = self.seat.has_ended() {
                 return Err(ended);
@@ -96,7 +96,7 @@ impl Reader {
     }
 
     /// Why the conversation must end, once it must.
-    pub(crate) async fn ended(&mut self) -> Ending {
+    pub(crate) async fn ended(&mut self) -> CloseReason {
         self.seat.ended().await
     }
 
@@ -114,11 +114,11 @@ impl Reader {
     }
 
     /// Reads a page, or asks to be handed what comes; whether that could be done.
-    async fn catch_up(&mut self) -> Result<bool, Ending> {
+    async fn catch_up(&mut self) -> Result<bool, CloseReason> {
         let found = match self.seat.live.admits(&self.token) {
             Ok(()) => self.find().await?,
             // Nobody can tell for the moment, as when a machine has just woken up.
-            Err(Ending::Unavailable) => None,
+            Err(CloseReason::Unavailable) => None,
             Err(ended) => return Err(ended),
         };
         let Some(Found { anew, messages, size, live }) = found else { return self.wait().await };
@@ -136,7 +136,7 @@ impl Reader {
     }
 
     /// `None`: the store has failed.
-    async fn find(&mut self) -> Result<Option<Found>, Ending> {
+    async fn find(&mut self) -> Result<Option<Found>, CloseReason> {
         let live = Arc::clone(&self.seat.live);
         let found = find(live, self.seat.user, self.seat.number, self.sent, self.size, self.live.is_some());
         let found = tokio::select! {
@@ -149,10 +149,10 @@ impl Reader {
     }
 
     /// Before the next try, if there is one.
-    async fn wait(&mut self) -> Result<bool, Ending> {
+    async fn wait(&mut self) -> Result<bool, CloseReason> {
         self.tries_left -= 1;
         if self.tries_left == 0 {
-            return Err(Ending::Unavailable);
+            return Err(CloseReason::Unavailable);
         }
         tokio::select! {
             ended = self.seat.ended() => Err(ended),

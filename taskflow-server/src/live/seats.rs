@@ -4,7 +4,7 @@ use taskflow_core::{Follower, UserId};
 use tokio::sync::oneshot;
 
 use super::queue::{Inlet, Outlet, queue};
-use super::{Ending, Message};
+use super::{CloseReason, Message};
 use crate::auth::Verified;
 
 /// Connections on this node.
@@ -14,7 +14,7 @@ const MOST_OF_ONE: usize = 1_000;
 
 /// Who is connected, and up to where each feed was handed out.
 #[derive(Default)]
-pub(super) struct Seats {
+pub(super) struct ConnectionRegistry {
     people: HashMap<UserId, Person>,
     /// Whose feeds may have grown.
     stale: HashSet<UserId>,
@@ -36,23 +36,23 @@ struct Connection {
     /// Absent as long as it catches up by itself.
     queue: Option<Inlet>,
     /// Taken when it is told to end.
-    end: Option<oneshot::Sender<Ending>>,
+    end: Option<oneshot::Sender<CloseReason>>,
 }
 
-impl Seats {
+impl ConnectionRegistry {
     /// How many there are.
     pub(super) fn taken(&self) -> usize {
         self.taken
     }
 
     /// Lets somebody in, and gives them a number.
-    pub(super) fn take(&mut self, token: Verified, end: oneshot::Sender<Ending>) -> Result<u64, Ending> {
+    pub(super) fn take(&mut self, token: Verified, end: oneshot::Sender<CloseReason>) -> Result<u64, CloseReason> {
         if self.taken >= MOST {
-            return Err(Ending::Full);
+            return Err(CloseReason::Full);
         }
         let person = self.people.entry(token.user).or_default();
         if person.connections.len() >= MOST_OF_ONE {
-            return Err(Ending::TooMany);
+            return Err(CloseReason::TooMany);
         }
         self.taken += 1;
         self.last += 1;
@@ -166,7 +166,7 @@ impl Seats {
         for connection in person.connections.values_mut() {
             let Some(queue) = &connection.queue else { continue };
             if !admitted(&connection.token) {
-                connection.end(Ending::SignedOut);
+                connection.end(CloseReason::SignedOut);
                 continue;
             }
             if !messages.iter().all(|message| queue.put(message)) {
@@ -176,7 +176,7 @@ impl Seats {
     }
 
     /// Ends the connections of somebody for which there is a reason.
-    pub(super) fn end_of(&mut self, user: UserId, why: impl Fn(&Verified) -> Option<Ending>) {
+    pub(super) fn end_of(&mut self, user: UserId, why: impl Fn(&Verified) -> Option<CloseReason>) {
         for connection in self.people.get_mut(&user).into_iter().flat_map(|person| person.connections.values_mut()) {
             if let Some(ending) = why(&connection.token) {
                 connection.end(ending);
@@ -185,7 +185,7 @@ impl Seats {
     }
 
     /// Ends all connections for which there is a reason.
-    pub(super) fn end(&mut self, why: impl Fn(&Verified) -> Option<Ending>) {
+    pub(super) fn end(&mut self, why: impl Fn(&Verified) -> Option<CloseReason>) {
         for connection in self.people.values_mut().flat_map(|person| person.connections.values_mut()) {
             if let Some(ending) = why(&connection.token) {
                 connection.end(ending);
@@ -196,7 +196,7 @@ impl Seats {
 
 impl Connection {
     /// It may have left already.
-    fn end(&mut self, ending: Ending) {
+    fn end(&mut self, ending: CloseReason) {
         self.queue = None;
         if let Some(end) = self.end.take() {
             let _ = end.send(ending);
@@ -225,7 +225,7 @@ mod tests {
     }
 
     /// Somebody who follows after `head`.
-    fn followed(seats: &mut Seats, head: u64) -> (Outlet, oneshot::Receiver<Ending>, u64) {
+    fn followed(seats: &mut ConnectionRegistry, head: u64) -> (Outlet, oneshot::Receiver<CloseReason>, u64) {
         let (end, ended) = oneshot::channel();
         let number = seats.take(token(), end).expect("a seat");
         seats.compare_first(ada(), head);
@@ -234,7 +234,7 @@ mod tests {
         (outlet, ended, number)
     }
 
-    fn read(seats: &mut Seats, seqs: &[u64]) {
+    fn read(seats: &mut ConnectionRegistry, seqs: &[u64]) {
         for follower in seats.stale(10) {
             seats.advance(follower, |_| true, seqs.iter().copied().map(message).collect(), false);
         }
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn what_follows_is_handed_to_everybody_once() {
-        let mut seats = Seats::default();
+        let mut seats = ConnectionRegistry::default();
         let (mut one, _one, _) = followed(&mut seats, 3);
         let (mut other, _other, _) = followed(&mut seats, 3);
         read(&mut seats, &[4, 5]);
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn what_was_slept_through_and_is_gone_is_to_be_read_anew() {
-        let mut seats = Seats::default();
+        let mut seats = ConnectionRegistry::default();
         let (mut outlet, _ended, _) = followed(&mut seats, 3);
         read(&mut seats, &[7, 8]);
         assert_eq!(handed(&mut outlet), [r#"{"seq":6,"type":"resync"}"#, "7", "8"]);
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn whoever_falls_behind_catches_up_alone_and_whoever_is_signed_out_is_told_to_end() {
-        let mut seats = Seats::default();
+        let mut seats = ConnectionRegistry::default();
         let (mut slow, mut stays, _) = followed(&mut seats, 0);
         for seq in 1..=256 {
             seats.mark(&[ada()]);
@@ -290,14 +290,14 @@ mod tests {
         assert_eq!((handed(&mut slow).len(), handed(&mut outlet)), (256, vec!["257".to_owned()]));
         assert!(slow.is_closed() && stays.try_recv().is_err() && goes_on.try_recv().is_err());
         seats.hand(ada(), |_| false, &[message(258)]);
-        assert_eq!((goes_on.try_recv(), handed(&mut outlet)), (Ok(Ending::SignedOut), vec![]));
+        assert_eq!((goes_on.try_recv(), handed(&mut outlet)), (Ok(CloseReason::SignedOut), vec![]));
         seats.leave(ada(), number);
         assert_eq!(seats.taken(), 1);
     }
 
     #[test]
     fn there_are_no_more_seats_than_there_may_be() {
-        let mut seats = Seats::default();
+        let mut seats = ConnectionRegistry::default();
         let ends: Vec<_> = (0..MOST_OF_ONE)
             .map(|_| {
                 let (end, ended) = oneshot::channel();
@@ -305,13 +305,13 @@ mod tests {
             })
             .collect();
         let (end, _ended) = oneshot::channel();
-        assert_eq!(seats.take(token(), end), Err(Ending::TooMany));
+        assert_eq!(seats.take(token(), end), Err(CloseReason::TooMany));
         seats.leave(ada(), ends[0].0);
         let (end, _ended) = oneshot::channel();
         assert!(seats.take(token(), end).is_ok());
         seats.taken = MOST;
         let (end, _ended) = oneshot::channel();
         let bob = Verified { user: UserId::from_uuid(Uuid::from_u128(9)), ..token() };
-        assert_eq!(seats.take(bob, end), Err(Ending::Full));
+        assert_eq!(seats.take(bob, end), Err(CloseReason::Full));
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tungstenite::protocol::WebSocketConfig;
 
 use super::request::Request;
-use super::{Ending, Live, Message, PAUSE, Reader, TRIES, Topics};
+use super::{CloseReason, Live, Message, PAUSE, Reader, TRIES, Topics};
 use crate::api::ApiError;
 use crate::auth::{Verified, bearer};
 use crate::wiring::Service;
@@ -128,14 +128,14 @@ struct Conversation {
 
 impl Conversation {
     /// Talks until one of the two has a reason to end.
-    async fn hold(&mut self, service: &Service, opening: Opening) -> Ending {
+    async fn hold(&mut self, service: &Service, opening: Opening) -> CloseReason {
         match self.talk(service, opening).await {
             Ok(never) => match never {},
             Err(ending) => ending,
         }
     }
 
-    async fn talk(&mut self, service: &Service, opening: Opening) -> Result<std::convert::Infallible, Ending> {
+    async fn talk(&mut self, service: &Service, opening: Opening) -> Result<std::convert::Infallible, CloseReason> {
         let Opening { token, of, since, mut topics, stranger } = opening;
         let token = match token {
             Some(token) => token,
@@ -144,7 +144,7 @@ impl Conversation {
         let mut token = verified_soon(service, &token).await?;
         drop(stranger);
         if of.is_some_and(|of| of.parse().ok() != Some(token.user)) {
-            return Err(Ending::Forbidden);
+            return Err(CloseReason::Forbidden);
         }
         let mut reader = Reader::new(service.live.enter(token)?, token, since);
         let seq = reader.begin().await?;
@@ -153,7 +153,7 @@ impl Conversation {
         loop {
             let now = service.clock.now();
             if token.expires_at <= now {
-                return Err(Ending::Expired);
+                return Err(CloseReason::Expired);
             }
             // Of a token that outlives the next ping it is asked then.
             let wake = ping.min(self.heard + SILENCE).min(Instant::now() + token.expires_at.since(now));
@@ -169,7 +169,7 @@ impl Conversation {
                         Ok(Request::Auth { token: other }) => {
                             let other = verified_soon(service, &other).await?;
                             if other.user != token.user {
-                                return Err(Ending::Forbidden);
+                                return Err(CloseReason::Forbidden);
                             }
                             reader.renew(other);
                             token = other;
@@ -189,7 +189,7 @@ impl Conversation {
                 }
                 () = sleep_until(wake) => {
                     if self.heard.elapsed() >= SILENCE {
-                        return Err(Ending::Silent);
+                        return Err(CloseReason::Silent);
                     }
                     if Instant::now() >= ping {
                         ping += PING;
@@ -201,38 +201,38 @@ impl Conversation {
     }
 
     /// The token of the first message.
-    async fn introduction(&mut self, live: &Live) -> Result<String, Ending> {
+    async fn introduction(&mut self, live: &Live) -> Result<String, CloseReason> {
         let deadline = Instant::now() + INTRODUCTION;
         loop {
             let frame = tokio::select! {
-                () = live.closing.cancelled() => return Err(Ending::GoingAway),
-                frame = timeout_at(deadline, self.stream.next()) => frame.map_err(|_| Ending::NotSignedIn)?,
+                () = live.closing.cancelled() => return Err(CloseReason::GoingAway),
+                frame = timeout_at(deadline, self.stream.next()) => frame.map_err(|_| CloseReason::NotSignedIn)?,
             };
             match self.heed(frame)? {
                 None => {}
                 Some(Ok(Request::Auth { token })) => return Ok(token),
-                Some(_) => return Err(Ending::NotSignedIn),
+                Some(_) => return Err(CloseReason::NotSignedIn),
             }
         }
     }
 
     /// What a client says; `None`: nothing that asks for an answer.
-    fn heed(&mut self, frame: Option<io::Result<Frame>>) -> Result<Option<Result<Request, String>>, Ending> {
+    fn heed(&mut self, frame: Option<io::Result<Frame>>) -> Result<Option<Result<Request, String>>, CloseReason> {
         self.heard = Instant::now();
         if !self.talk.one_more() {
-            return Err(Ending::TooTalkative);
+            return Err(CloseReason::RateLimited);
         }
         match frame {
             Some(Ok(Frame::Text(text))) => Ok(Some(Request::parse(&text))),
             Some(Ok(Frame::Ping(_) | Frame::Pong(_))) => Ok(None),
-            Some(Ok(Frame::Binary(_))) => Err(Ending::NotText),
+            Some(Ok(Frame::Binary(_))) => Err(CloseReason::NotText),
             Some(Err(error)) => Err(broken(&error)),
-            Some(Ok(Frame::Close(_))) | None => Err(Ending::Left),
+            Some(Ok(Frame::Close(_))) | None => Err(CloseReason::Left),
         }
     }
 
     /// Sends a message and what else is here already, as far as it is wanted.
-    async fn pass_on(&mut self, reader: &mut Reader, topics: &Topics, first: Message) -> Result<(), Ending> {
+    async fn pass_on(&mut self, reader: &mut Reader, topics: &Topics, first: Message) -> Result<(), CloseReason> {
         let (mut frames, mut bytes, mut next) = (Vec::new(), 0, Some(first));
         while let Some(message) = next {
             if topics.want(message.topic) {
@@ -244,11 +244,11 @@ impl Conversation {
         self.write(reader, frames).await
     }
 
-    async fn send(&mut self, reader: &mut Reader, message: Message) -> Result<(), Ending> {
+    async fn send(&mut self, reader: &mut Reader, message: Message) -> Result<(), CloseReason> {
         self.write(reader, [Frame::Text(message.json.to_string())]).await
     }
 
-    async fn write(&mut self, reader: &mut Reader, frames: impl IntoIterator<Item = Frame>) -> Result<(), Ending> {
+    async fn write(&mut self, reader: &mut Reader, frames: impl IntoIterator<Item = Frame>) -> Result<(), CloseReason> {
         let stream = &mut self.stream;
         let writing = async {
             for frame in frames {
@@ -261,17 +261,17 @@ impl Conversation {
             ended = reader.ended() => Err(ended),
             written = timeout(STALL, writing) => match written {
                 Ok(Ok(())) => Ok(()),
-                Ok(Err(_)) => Err(Ending::Left),
-                Err(_) => Err(Ending::TooSlow),
+                Ok(Err(_)) => Err(CloseReason::Left),
+                Err(_) => Err(CloseReason::TooSlow),
             },
         }
     }
 
     /// Says why, and waits for the client to close as well.
-    async fn close(mut self, ending: Ending, live: &Live) {
+    async fn close(mut self, ending: CloseReason, live: &Live) {
         let close = Frame::Close(Some((CloseCode::from(ending.code()), ending.reason().to_owned())));
         let farewell = async {
-            if ending == Ending::Left {
+            if ending == CloseReason::Left {
                 // What it said is answered (RFC 6455 §5.5.1) by what waits to be written.
                 return self.stream.close().await;
             }
@@ -280,7 +280,7 @@ impl Conversation {
             Ok(())
         };
         let patience = async {
-            if ending == Ending::TooSlow {
+            if ending == CloseReason::TooSlow {
                 let _ = timeout(LONG_FAREWELL - FAREWELL, live.closing.cancelled()).await;
             }
             sleep(FAREWELL).await;
@@ -293,20 +293,20 @@ impl Conversation {
 }
 
 /// What a token says, if it counts.
-fn verified(service: &Service, token: &str) -> Result<Verified, Ending> {
-    let verified = service.tokens.verify(token, service.clock.now()).ok_or(Ending::BadToken)?;
+fn verified(service: &Service, token: &str) -> Result<Verified, CloseReason> {
+    let verified = service.tokens.verify(token, service.clock.now()).ok_or(CloseReason::BadToken)?;
     match service.revoked.admits(&verified) {
         Ok(true) => Ok(verified),
-        Ok(false) => Err(Ending::BadToken),
-        Err(_) => Err(Ending::Unavailable),
+        Ok(false) => Err(CloseReason::BadToken),
+        Err(_) => Err(CloseReason::Unavailable),
     }
 }
 
 /// The same when nobody can tell for the moment, as when a machine has just woken up: soon somebody can.
-async fn verified_soon(service: &Service, token: &str) -> Result<Verified, Ending> {
+async fn verified_soon(service: &Service, token: &str) -> Result<Verified, CloseReason> {
     for _ in 1..TRIES {
         match verified(service, token) {
-            Err(Ending::Unavailable) => sleep(PAUSE).await,
+            Err(CloseReason::Unavailable) => sleep(PAUSE).await,
             known => return known,
         }
     }
@@ -314,14 +314,14 @@ async fn verified_soon(service: &Service, token: &str) -> Result<Verified, Endin
 }
 
 /// What is wrong with what a client sent. Poem passes on what tungstenite says as text.
-fn broken(error: &io::Error) -> Ending {
+fn broken(error: &io::Error) -> CloseReason {
     let text = error.to_string();
     match error.kind() {
-        io::ErrorKind::Other if text.starts_with("Space limit exceeded") => Ending::TooLarge,
-        io::ErrorKind::Other if text.starts_with("UTF-8") => Ending::NotUtf8,
-        io::ErrorKind::Other if text.contains("without closing handshake") => Ending::Left,
-        io::ErrorKind::Other if text.starts_with("WebSocket protocol error") => Ending::Malformed,
-        _ => Ending::Left,
+        io::ErrorKind::Other if text.starts_with("Space limit exceeded") => CloseReason::TooLarge,
+        io::ErrorKind::Other if text.starts_with("UTF-8") => CloseReason::NotUtf8,
+        io::ErrorKind::Other if text.contains("without closing handshake") => CloseReason::Left,
+        io::ErrorKind::Other if text.starts_with("WebSocket protocol error") => CloseReason::Malformed,
+        _ => CloseReason::Left,
     }
 }
 

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use taskflow_core::ports::Clock;
 
-use super::{Ending, Live, Message, Reader, Topics};
+use super::{CloseReason, Live, Message, Reader, Topics};
 use crate::auth::Verified;
 
 impl Live {
@@ -18,8 +18,8 @@ impl Live {
         token: Verified,
         since: Option<u64>,
         topics: Topics,
-    ) -> Result<BoxStream<'static, Message>, Ending> {
-        let place = Arc::clone(&self.streams).try_acquire_owned().map_err(|_| Ending::Full)?;
+    ) -> Result<BoxStream<'static, Message>, CloseReason> {
+        let place = Arc::clone(&self.streams).try_acquire_owned().map_err(|_| CloseReason::Full)?;
         let mut reader = Reader::new(self.enter(token)?, token, since);
         let ready = Message::ready(reader.begin().await?, token.expires_at, &topics.words());
         let clock = Arc::clone(clock);
@@ -31,8 +31,8 @@ impl Live {
                     let left = token.expires_at.since(clock.now());
                     // Otherwise one more message, and one more, while there are some.
                     let next = match left.is_zero() {
-                        true => Err(Ending::Expired),
-                        false => tokio::time::timeout(left, reader.next()).await.unwrap_or(Err(Ending::Expired)),
+                        true => Err(CloseReason::Expired),
+                        false => tokio::time::timeout(left, reader.next()).await.unwrap_or(Err(CloseReason::Expired)),
                     };
                     match next {
                         Ok(message) if !topics.want(message.topic) => {}

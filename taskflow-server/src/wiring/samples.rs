@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use taskflow_core::ports::{Calendar, CalendarEntry, MailError, RenderError, Renderer};
 use taskflow_core::{
-    CalendarMethod, Content, DeliveryId, Headers, Locale, Mail, Mailbox, NoticeKind, Timestamp, Topic, Zone,
+    CalendarMethod, Content, DeliveryId, Headers, Locale, Mail, Mailbox, NoticeContent, NoticeKind, Timestamp, Zone,
 };
 use taskflow_mail::{ICalendar, Message, Templates};
 
@@ -38,7 +38,7 @@ impl Samples {
     /// The kinds of which there is something to show.
     #[must_use]
     pub fn kinds(&self, now: Timestamp) -> Vec<NoticeKind> {
-        NoticeKind::ALL.into_iter().filter(|kind| Topic::sample(*kind, now).is_some()).collect()
+        NoticeKind::ALL.into_iter().filter(|kind| NoticeContent::sample(*kind, now).is_some()).collect()
     }
 
     /// The words of a notice as of `now`; `None` where there is nothing to show.
@@ -69,11 +69,11 @@ impl Samples {
         now: Timestamp,
     ) -> Result<String, MailError> {
         let unsubscribe_url = self.public_url.as_ref().filter(|_| kind.is_recurring());
-        let entry = match Topic::sample(kind, now) {
-            Some(Topic::MeetingInvite(entry) | Topic::MeetingChange { invitation: entry, .. }) => {
+        let entry = match NoticeContent::sample(kind, now) {
+            Some(NoticeContent::MeetingInvite(entry) | NoticeContent::MeetingChange { invitation: entry, .. }) => {
                 Some((CalendarMethod::Request, entry))
             }
-            Some(Topic::MeetingCancel(entry)) => Some((CalendarMethod::Cancel, entry)),
+            Some(NoticeContent::MeetingCancel(entry)) => Some((CalendarMethod::Cancel, entry)),
             _ => None,
         };
         let mail = Mail {

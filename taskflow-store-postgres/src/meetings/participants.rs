@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::ports::Loaded;
+use taskflow_core::ports::Lookup;
 use taskflow_core::{
-    BadRow, Comment, DeliveryProblem, EmailAddress, Locale, MeetingId, MeetingResponse, OwnReminders, Participant,
+    Comment, CorruptRow, DeliveryProblem, EmailAddress, Locale, MeetingId, MeetingResponse, OwnReminders, Participant,
     ParticipantId, PersonName, ReminderMinutes, StoreError, Timestamp, Told, UserId, Zone,
 };
 use uuid::Uuid;
@@ -128,9 +128,9 @@ struct ParticipantRow {
 }
 
 impl TryFrom<ParticipantRow> for Participant {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: ParticipantRow) -> Result<Self, BadRow> {
+    fn try_from(row: ParticipantRow) -> Result<Self, CorruptRow> {
         let told_version = row.told_version.map(|version| TABLE.number("told_version", version)).transpose()?;
         Ok(Self {
             id: ParticipantId::from_uuid(row.id),
@@ -164,7 +164,7 @@ impl TryFrom<ParticipantRow> for Participant {
     }
 }
 
-fn own_reminders(minutes: &[i32]) -> Result<OwnReminders, BadRow> {
+fn own_reminders(minutes: &[i32]) -> Result<OwnReminders, CorruptRow> {
     let bad = |error: taskflow_core::InvalidValue| TABLE.bad("reminders", error.to_string());
     let checked = |minutes: &i32| ReminderMinutes::new(TABLE.number("reminders", *minutes)?).map_err(bad);
     OwnReminders::new(minutes.iter().map(checked).collect::<Result<Vec<_>, _>>()?).map_err(bad)
@@ -188,7 +188,7 @@ const PARTICIPANTS: &str = "
 pub(crate) async fn participants_by_id(
     store: &PgStore,
     ids: &[ParticipantId],
-) -> Result<Loaded<ParticipantId, Participant>, StoreError> {
+) -> Result<Lookup<ParticipantId, Participant>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
     let query = || sqlx::query_as(PARTICIPANTS_BY_ID).bind(ids.clone());
     let rows: Vec<ParticipantRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::ports::Loaded;
+use taskflow_core::ports::Lookup;
 use taskflow_core::{MeetingId, Revision, StoreError};
 use uuid::Uuid;
 
@@ -49,7 +49,7 @@ struct RevisionRow {
 pub(crate) async fn revisions(
     store: &PgStore,
     wanted: &[(MeetingId, u64)],
-) -> Result<Loaded<(MeetingId, u64), Revision>, StoreError> {
+) -> Result<Lookup<(MeetingId, u64), Revision>, StoreError> {
     let params = wanted.iter().enumerate().map(|(place, (meeting_id, version))| {
         // No version is as high as that.
         let version = i64::try_from(*version).unwrap_or(i64::MAX);
@@ -58,7 +58,7 @@ pub(crate) async fn revisions(
     let params = json(&params.collect::<Vec<_>>())?;
     let query = || sqlx::query_as(REVISIONS).bind(params.clone());
     let rows: Vec<RevisionRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-    let mut found = Loaded::new();
+    let mut found = Lookup::new();
     for row in rows {
         let place: usize = TABLE.number("version", row.place)?;
         if let Some(key) = wanted.get(place) {
@@ -79,7 +79,7 @@ const REVISIONS: &str = "
         LIMIT 1) AS r";
 
 impl TryFrom<RevisionRow> for Revision {
-    type Error = taskflow_core::BadRow;
+    type Error = taskflow_core::CorruptRow;
 
     fn try_from(row: RevisionRow) -> Result<Self, Self::Error> {
         Ok(Self {

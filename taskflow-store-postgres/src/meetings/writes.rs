@@ -5,7 +5,7 @@ use taskflow_core::{StoreError, Write};
 
 use super::{participants, revisions};
 use crate::error::PgStoreError;
-use crate::owners::Owners;
+use crate::owners::UserLocks;
 use crate::rows::Rows;
 
 /// The writes of meetings as the parameters of statements.
@@ -23,7 +23,7 @@ pub(crate) struct MeetingWrites {
 }
 
 impl MeetingWrites {
-    pub(crate) fn push(&mut self, index: usize, write: &Write, owners: &mut Owners) -> Result<(), StoreError> {
+    pub(crate) fn push(&mut self, index: usize, write: &Write, owners: &mut UserLocks) -> Result<(), StoreError> {
         match write {
             Write::InsertMeeting(meeting) => {
                 meeting.created_by.into_iter().for_each(|user| owners.need(index, user));

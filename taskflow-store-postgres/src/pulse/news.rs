@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use taskflow_core::UserId;
 use taskflow_core::ports::{ReminderSent, Signal};
 
-/// Owners that are remembered by name.
+/// The most owners that are remembered by name.
 const OWNERS: usize = 4096;
 /// Reminders that are remembered.
 const REMINDERS: usize = 1024;

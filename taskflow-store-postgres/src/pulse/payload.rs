@@ -20,7 +20,7 @@ const VERSION: u32 = 1;
 /// PostgreSQL takes fewer bytes than this in one payload.
 #[cfg(test)]
 const TOO_LONG: usize = 8000;
-/// Owners in one payload: 35 bytes each.
+/// The most owners in one payload, 35 bytes each.
 const OWNERS: usize = 200;
 /// Reminders in one payload: up to 127 bytes each. More of them are not passed on.
 const REMINDERS: usize = 60;

@@ -16,7 +16,7 @@ const PACE: Duration = Duration::from_millis(50);
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// Tells other nodes, over a connection that it opens when there is something to tell.
-pub(super) struct Teller {
+pub(super) struct Notifier {
     target: Target,
     own: Uuid,
     outgoing: Arc<Outgoing>,
@@ -26,7 +26,7 @@ pub(super) struct Teller {
     failing: bool,
 }
 
-impl Teller {
+impl Notifier {
     pub(super) fn new(target: Target, own: Uuid, outgoing: Arc<Outgoing>) -> Self {
         Self { target, own, outgoing, conn: None, pause: PAUSE.0, failing: false }
     }

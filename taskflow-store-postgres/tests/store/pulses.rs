@@ -9,7 +9,7 @@ use futures_util::stream::{self, BoxStream};
 use sqlx::postgres::PgListener;
 use sqlx::{Connection, Executor, PgConnection};
 use taskflow_core::ports::{EventBus, ReminderSent, Signal};
-use taskflow_core::{Announcement, Entity, Event, EventId, EventKind, MeetingId, SessionId, TaskId, Timestamp, UserId};
+use taskflow_core::{Entity, Event, EventId, EventKind, FeedEvent, MeetingId, SessionId, TaskId, Timestamp, UserId};
 use taskflow_store_postgres::{PgOptions, PgPulse, PgStore};
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -90,7 +90,7 @@ fn announced(audience: Vec<UserId>) -> Signal {
         kind: EventKind::TaskCreated,
         data: serde_json::Value::Null,
     };
-    Signal::Announced(Arc::new(Announcement { event, audience }))
+    Signal::Announced(Arc::new(FeedEvent { event, audience }))
 }
 
 struct Node {

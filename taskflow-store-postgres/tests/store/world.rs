@@ -3,13 +3,13 @@
 use std::ops::Deref;
 
 use sqlx::PgConnection;
-use taskflow_core::testing::workbench::Workbench;
+use taskflow_core::testing::workbench::TestKit;
 use taskflow_store_postgres::{PgOptions, PgStore};
 
 use crate::postgres::Database;
 
 pub(crate) struct World {
-    bench: Workbench<PgStore>,
+    bench: TestKit<PgStore>,
     database: Option<Database>,
 }
 
@@ -31,7 +31,7 @@ impl World {
     /// A store in a database somewhere else.
     pub(crate) async fn at(url: &str, options: PgOptions) -> Self {
         let store = PgStore::connect(url, options).await.expect("a store");
-        Self { bench: Workbench::new(store), database: None }
+        Self { bench: TestKit::new(store), database: None }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -57,7 +57,7 @@ impl World {
 
 /// So that tests speak of the store and its rows as of the world's.
 impl Deref for World {
-    type Target = Workbench<PgStore>;
+    type Target = TestKit<PgStore>;
 
     fn deref(&self) -> &Self::Target {
         &self.bench

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::ports::Loaded;
+use taskflow_core::ports::Lookup;
 use taskflow_core::{
-    BadRow, Comment, DeliveryProblem, EmailAddress, Locale, MeetingId, MeetingResponse, OwnReminders, Participant,
+    Comment, CorruptRow, DeliveryProblem, EmailAddress, Locale, MeetingId, MeetingResponse, OwnReminders, Participant,
     ParticipantId, PersonName, ReminderMinutes, StoreError, Timestamp, Told, UserId, Zone,
 };
 
@@ -138,9 +138,9 @@ struct ParticipantRow {
 }
 
 impl TryFrom<ParticipantRow> for Participant {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: ParticipantRow) -> Result<Self, BadRow> {
+    fn try_from(row: ParticipantRow) -> Result<Self, CorruptRow> {
         let told_version = row.told_version.map(|version| TABLE.number("told_version", version)).transpose()?;
         Ok(Self {
             id: TABLE.value("id", &row.id)?,
@@ -174,7 +174,7 @@ impl TryFrom<ParticipantRow> for Participant {
     }
 }
 
-fn own_reminders(stored: &str) -> Result<OwnReminders, BadRow> {
+fn own_reminders(stored: &str) -> Result<OwnReminders, CorruptRow> {
     let bad = |error: &dyn std::fmt::Display| TABLE.bad("reminders", error.to_string());
     let minutes: Vec<u32> = serde_json::from_str(stored).map_err(|error| bad(&error))?;
     let minutes: Result<Vec<_>, _> = minutes.into_iter().map(ReminderMinutes::new).collect();
@@ -199,7 +199,7 @@ const PARTICIPANTS: &str = "
 pub(crate) async fn participants_by_id(
     pool: &SqlitePool,
     ids: &[ParticipantId],
-) -> Result<Loaded<ParticipantId, Participant>, StoreError> {
+) -> Result<Lookup<ParticipantId, Participant>, StoreError> {
     let ids = serde_json::to_string(ids).map_err(|error| StoreError::Internal(error.into()))?;
     let rows: Vec<ParticipantRow> =
         sqlx::query_as(PARTICIPANTS_BY_ID).bind(ids).fetch_all(pool).await.map_err(store_error)?;

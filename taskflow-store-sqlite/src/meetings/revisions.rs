@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::ports::Loaded;
-use taskflow_core::{BadRow, MeetingId, Revision, StoreError};
+use taskflow_core::ports::Lookup;
+use taskflow_core::{CorruptRow, MeetingId, Revision, StoreError};
 
 use crate::commit::Rows;
 use crate::error::{Table, store_error};
@@ -37,9 +37,9 @@ struct RevisionRow {
 }
 
 impl TryFrom<RevisionRow> for Revision {
-    type Error = BadRow;
+    type Error = CorruptRow;
 
-    fn try_from(row: RevisionRow) -> Result<Self, BadRow> {
+    fn try_from(row: RevisionRow) -> Result<Self, CorruptRow> {
         Ok(Self {
             meeting_id: TABLE.value("meeting_id", &row.meeting_id)?,
             version: TABLE.number("version", row.version)?,
@@ -52,7 +52,7 @@ impl TryFrom<RevisionRow> for Revision {
 pub(crate) async fn revisions(
     pool: &SqlitePool,
     wanted: &[(MeetingId, u64)],
-) -> Result<Loaded<(MeetingId, u64), Revision>, StoreError> {
+) -> Result<Lookup<(MeetingId, u64), Revision>, StoreError> {
     let json = serde_json::to_string(wanted).map_err(|error| StoreError::Internal(error.into()))?;
     let rows: Vec<RevisionRow> = sqlx::query_as(REVISIONS).bind(json).fetch_all(pool).await.map_err(store_error)?;
     let asked = |row: &RevisionRow| usize::try_from(row.wanted).ok().and_then(|index| wanted.get(index)).copied();

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sqlx::SqlitePool;
 use taskflow_core::ports::DigestQuery;
-use taskflow_core::{BadRow, Digest, Excerpt, Meeting, StoreError, Task, Timestamp, UserId};
+use taskflow_core::{CorruptRow, Digest, Excerpt, Meeting, StoreError, Task, Timestamp, UserId};
 
 use crate::error::{Table, store_error};
 use crate::meetings::MeetingRow;
@@ -63,7 +63,7 @@ struct DigestMeetingRow {
 pub(super) async fn digests(
     pool: &SqlitePool,
     queries: &[DigestQuery],
-) -> Result<Vec<Result<Digest, BadRow>>, StoreError> {
+) -> Result<Vec<Result<Digest, CorruptRow>>, StoreError> {
     if queries.is_empty() {
         return Ok(Vec::new());
     }
@@ -76,7 +76,7 @@ pub(super) async fn digests(
     } else {
         Vec::new()
     };
-    let mut digests: Vec<Result<Digest, BadRow>> = queries.iter().map(|query| Ok(Digest::of(query.date))).collect();
+    let mut digests: Vec<Result<Digest, CorruptRow>> = queries.iter().map(|query| Ok(Digest::of(query.date))).collect();
     for row in tasks {
         add(&mut digests, row.place, |digest| row.put_into(digest));
     }
@@ -91,7 +91,11 @@ pub(super) async fn digests(
 const MOST: i64 = Excerpt::<Task>::MOST as i64;
 
 /// Adds a row to the digest it belongs to, or spoils that.
-fn add(digests: &mut [Result<Digest, BadRow>], place: i64, put: impl FnOnce(&mut Digest) -> Result<(), BadRow>) {
+fn add(
+    digests: &mut [Result<Digest, CorruptRow>],
+    place: i64,
+    put: impl FnOnce(&mut Digest) -> Result<(), CorruptRow>,
+) {
     let Some(slot) = usize::try_from(place).ok().and_then(|place| digests.get_mut(place)) else { return };
     if let Ok(digest) = slot
         && let Err(error) = put(digest)
@@ -101,7 +105,7 @@ fn add(digests: &mut [Result<Digest, BadRow>], place: i64, put: impl FnOnce(&mut
 }
 
 impl DigestTaskRow {
-    fn put_into(self, digest: &mut Digest) -> Result<(), BadRow> {
+    fn put_into(self, digest: &mut Digest) -> Result<(), CorruptRow> {
         let list = match self.list.as_str() {
             "done" => &mut digest.done,
             "overdue" => &mut digest.overdue,
@@ -116,7 +120,7 @@ impl DigestTaskRow {
 }
 
 impl DigestMeetingRow {
-    fn put_into(self, digest: &mut Digest) -> Result<(), BadRow> {
+    fn put_into(self, digest: &mut Digest) -> Result<(), CorruptRow> {
         digest.meetings.total = MEETINGS.number("id", self.listed)?;
         digest.meetings.items.push(Meeting::try_from(self.meeting)?);
         Ok(())

@@ -14,7 +14,7 @@ use std::time::Duration;
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{Executor, SqlitePool};
 use taskflow_core::ports::{Accounts, Ids, Outbox, Settled, Signal, Store};
-use taskflow_core::testing::workbench::{Workbench, noon, text};
+use taskflow_core::testing::workbench::{TestKit, noon, text};
 use taskflow_core::{Changes, Outcome, Settlement, StoreError, Timestamp, User, UserId, Write};
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
@@ -136,7 +136,7 @@ async fn a_dropped_call_is_all_or_nothing_and_leaves_no_transaction_open() {
 async fn a_store_in_memory_serves_readers_and_writers_at_once() {
     let store = SqliteStore::in_memory().await.expect("a store");
     let folder = TempDir::new().expect("a folder");
-    let world = Arc::new(World { bench: Workbench::new(store), folder });
+    let world = Arc::new(World { bench: TestKit::new(store), folder });
     let ada = world.somebody("ada").await;
     let busy: Vec<_> = (0..20)
         .map(|_| {
@@ -318,7 +318,7 @@ async fn a_full_disk_fails_one_write_and_not_the_next() {
     let pool = SqlitePoolOptions::new().max_connections(1).connect(&url(&world.folder)).await.expect("a pool");
     // As full as a disk can be.
     pool.execute("PRAGMA max_page_count = 1").await.expect("a limit");
-    let world = World { bench: Workbench::new(SqliteStore::from_pool(pool.clone())), ..world };
+    let world = World { bench: TestKit::new(SqliteStore::from_pool(pool.clone())), ..world };
     let mut refused = None;
     for _ in 0..200 {
         if let Err(error) = world.store.commit(&world.task(&ada)).await {

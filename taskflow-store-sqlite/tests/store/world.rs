@@ -3,13 +3,13 @@
 use std::ops::Deref;
 
 use sqlx::{Connection, SqliteConnection};
-use taskflow_core::testing::workbench::Workbench;
+use taskflow_core::testing::workbench::TestKit;
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
 /// A store on a file of its own, and rows for it.
 pub(crate) struct World {
-    pub(crate) bench: Workbench<SqliteStore>,
+    pub(crate) bench: TestKit<SqliteStore>,
     pub(crate) folder: TempDir,
 }
 
@@ -21,7 +21,7 @@ impl World {
     pub(crate) async fn with(options: SqliteOptions) -> Self {
         let folder = TempDir::new().expect("a folder");
         let store = SqliteStore::open(&url(&folder), options).await.expect("a store");
-        Self { bench: Workbench::new(store), folder }
+        Self { bench: TestKit::new(store), folder }
     }
 
     pub(crate) async fn connection(&self) -> SqliteConnection {
@@ -31,7 +31,7 @@ impl World {
 
 /// So that tests speak of the store and its rows as of the world's.
 impl Deref for World {
-    type Target = Workbench<SqliteStore>;
+    type Target = TestKit<SqliteStore>;
 
     fn deref(&self) -> &Self::Target {
         &self.bench

@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::App;
-use super::letter::{Facts, SUPPRESSED, Worded};
+use super::letter::{BatchContext, PreparedMail, SUPPRESSED};
 use super::order::{Queue, Thread, Turn, put_in_order};
 use crate::error::StoreError;
 use crate::ports::{ClaimRequest, Claimed};
@@ -93,7 +93,7 @@ impl App {
             };
             // Of two that tell the same person news of the same meeting the second waits for what the first has told.
             let mail = match mail {
-                Ok(Worded { told: Some((participant, _)), .. }) if !told_now.insert(participant) => {
+                Ok(PreparedMail { told: Some((participant, _)), .. }) if !told_now.insert(participant) => {
                     Err(Outcome::Released { next_at: now + A_MOMENT, error: None })
                 }
                 mail => mail,
@@ -111,7 +111,7 @@ impl App {
                 queue.passed(delivery.id, tried_again_at(outcome));
             }
             match mail {
-                Ok(Worded { mail, told, reminds, overrides, had_problem }) => {
+                Ok(PreparedMail { mail, told, reminds, overrides, had_problem }) => {
                     let threads = Thread::of(&delivery).into_iter().collect();
                     batch.ready.push(Ready {
                         delivery,
@@ -145,7 +145,7 @@ impl App {
     }
 
     /// Makes one mail of reminders of tasks that were claimed together.
-    fn put_together(&self, ready: Vec<Ready>, facts: &Facts, now: Timestamp) -> Vec<Ready> {
+    fn put_together(&self, ready: Vec<Ready>, facts: &BatchContext, now: Timestamp) -> Vec<Ready> {
         let mut groups: Vec<Vec<Ready>> = Vec::new();
         let mut places = HashMap::new();
         for one in ready {
@@ -163,7 +163,7 @@ impl App {
     }
 
     /// The first of them, by which the mail goes, speaks for all. Where that fails each speaks for itself.
-    fn one_mail(&self, mut group: Vec<Ready>, facts: &Facts, now: Timestamp) -> Vec<Ready> {
+    fn one_mail(&self, mut group: Vec<Ready>, facts: &BatchContext, now: Timestamp) -> Vec<Ready> {
         if group.len() < 2 {
             return group;
         }
@@ -171,7 +171,7 @@ impl App {
         let due = |one: &Ready| facts.task_due_in(&one.delivery).map(|task| (task.due_at, task.id));
         group.sort_by_key(|one| (due(one), one.delivery.id));
         let others = group[1..].iter().filter_map(|one| facts.task_due_in(&one.delivery).cloned()).collect();
-        let Ok(Worded { mail, .. }) = self.mail(&group[0].delivery, others, facts, now) else { return group };
+        let Ok(PreparedMail { mail, .. }) = self.mail(&group[0].delivery, others, facts, now) else { return group };
         let mut all = group.into_iter();
         let Some(first) = all.next() else { return Vec::new() };
         vec![all.fold(Ready { mail, ..first }, |mut whole, one| {

@@ -9,19 +9,19 @@ use uuid::Uuid;
 
 use super::super::verification::token_link;
 use super::App;
-use crate::error::BadRow;
+use crate::error::CorruptRow;
 use crate::ports::{Link, LinkPurpose};
 use crate::{
-    Delivery, Entity, Headers, JobName, Letter, Locale, Mail, Mailbox, Notice, NoticeKind, Outcome, ParticipantId,
-    Preferences, Recipient, Schedule, Task, TaskId, TaskStatus, Timestamp, TokenId, TokenPurpose, Told, Topic, UserId,
-    WrittenLetter, Zone,
+    CustomEmail, Delivery, Entity, Headers, JobName, Letter, Locale, Mail, Mailbox, Notice, NoticeContent, NoticeKind,
+    Outcome, ParticipantId, Preferences, Recipient, Schedule, Task, TaskId, TaskStatus, Timestamp, TokenId,
+    TokenPurpose, Told, UserId, Zone,
 };
 
-pub(super) use facts::Facts;
+pub(super) use facts::BatchContext;
 pub(in crate::app) use links::respond_link;
 
 /// What a delivery becomes.
-pub(super) struct Worded {
+pub(super) struct PreparedMail {
     pub(super) mail: Mail,
     /// What a participant knows once it has left.
     pub(super) told: Option<(ParticipantId, Told)>,
@@ -40,9 +40,9 @@ impl App {
         &self,
         delivery: &Delivery,
         others: Vec<Task>,
-        facts: &Facts,
+        facts: &BatchContext,
         now: Timestamp,
-    ) -> Result<Worded, Outcome> {
+    ) -> Result<PreparedMail, Outcome> {
         if delivery.cancel_requested {
             return Err(cancelled(&delivery.reason));
         }
@@ -56,9 +56,9 @@ impl App {
         let (topic, told) = match notice {
             Notice::Letter(letter) => {
                 headers = written_headers(letter);
-                (Topic::Letter(letter.clone()), None)
+                (NoticeContent::Letter(letter.clone()), None)
             }
-            Notice::Sample { of } => match Topic::sample(*of, now) {
+            Notice::Sample { of } => match NoticeContent::sample(*of, now) {
                 Some(topic) => (topic, None),
                 None => return Err(cancelled("there is no sample of it")),
             },
@@ -66,13 +66,13 @@ impl App {
             Notice::Welcome { token } => (self.welcome(delivery, *token, facts)?, None),
             Notice::VerifyEmail { token, expires_at } => {
                 let url = self.token_url(TokenPurpose::VerifyEmail, *token, *expires_at)?;
-                (Topic::VerifyEmail { url, expires_at: *expires_at }, None)
+                (NoticeContent::VerifyEmail { url, expires_at: *expires_at }, None)
             }
             Notice::PasswordReset { token, expires_at } => {
                 let url = self.token_url(TokenPurpose::ResetPassword, *token, *expires_at)?;
-                (Topic::PasswordReset { url, expires_at: *expires_at }, None)
+                (NoticeContent::PasswordReset { url, expires_at: *expires_at }, None)
             }
-            Notice::PasswordChanged { at } => (Topic::PasswordChanged { at: *at }, None),
+            Notice::PasswordChanged { at } => (NoticeContent::PasswordChanged { at: *at }, None),
             Notice::TaskDue { task, due_at } => (task_due(*task, *due_at, others, facts)?, None),
             Notice::TaskReminder { .. } if self.a_later_reminder_is_due(delivery, &reader.zone, now) => {
                 return Err(expired("a later reminder lists what is open"));
@@ -80,10 +80,10 @@ impl App {
             Notice::TaskReminder { .. } => (task_reminder(delivery, facts)?, None),
             Notice::DailySummary { .. } => (daily_summary(delivery, facts)?, None),
             Notice::ServerAlert { since, problems, areas } => {
-                (Topic::ServerAlert { since: *since, problems: problems.clone(), areas: areas.clone() }, None)
+                (NoticeContent::ServerAlert { since: *since, problems: problems.clone(), areas: areas.clone() }, None)
             }
             Notice::ServerRecovery { since, until, problems } => {
-                (Topic::ServerRecovery { since: *since, until: *until, problems: problems.clone() }, None)
+                (NoticeContent::ServerRecovery { since: *since, until: *until, problems: problems.clone() }, None)
             }
             Notice::MeetingInvite { .. }
             | Notice::MeetingChange { .. }
@@ -127,18 +127,23 @@ impl App {
         let participant =
             notice.participant().and_then(|id| facts.participants.get(&id)).and_then(|one| one.as_ref().ok());
         let had_problem = participant.is_some_and(|one| one.delivery_problem.is_some());
-        Ok(Worded { mail, told, reminds, overrides, had_problem })
+        Ok(PreparedMail { mail, told, reminds, overrides, had_problem })
     }
 }
 
 impl App {
     /// A welcome asks to verify the address as long as it is not.
-    fn welcome(&self, delivery: &Delivery, token: Option<TokenId>, facts: &Facts) -> Result<Topic, Outcome> {
-        let Recipient::User(id) = delivery.recipient else { return Ok(Topic::Welcome { verify_url: None }) };
+    fn welcome(
+        &self,
+        delivery: &Delivery,
+        token: Option<TokenId>,
+        facts: &BatchContext,
+    ) -> Result<NoticeContent, Outcome> {
+        let Recipient::User(id) = delivery.recipient else { return Ok(NoticeContent::Welcome { verify_url: None }) };
         let verified = found(facts.users.get(&id))?.is_none_or(|user| user.email_verified);
         let expires_at = delivery.planned_at + TokenPurpose::VerifyEmail.lifetime();
         let url = |token| self.token_url(TokenPurpose::VerifyEmail, token, expires_at).ok();
-        Ok(Topic::Welcome { verify_url: token.filter(|_| !verified).and_then(url) })
+        Ok(NoticeContent::Welcome { verify_url: token.filter(|_| !verified).and_then(url) })
     }
 
     /// Whether the reader's clock has shown another of the minutes at which they are reminded since this was due, as after a
@@ -170,7 +175,7 @@ impl App {
 pub(super) const SUPPRESSED: &str = "mail to the address comes back";
 
 /// Whether the reader wants this mail at all. Returns whether it leaves although their address is suppressed.
-fn wanted(notice: &Notice, reader: &Reader, facts: &Facts) -> Result<bool, Outcome> {
+fn wanted(notice: &Notice, reader: &Reader, facts: &BatchContext) -> Result<bool, Outcome> {
     let suppression = facts.suppressed.get(&reader.mailbox.address.key());
     if suppression.is_some_and(|suppression| !suppression.admits(notice)) {
         return Err(cancelled(SUPPRESSED));
@@ -193,29 +198,31 @@ fn reminds(notice: &Notice) -> Option<Entity> {
 }
 
 /// What mail of the same thing has in common.
-fn thread(topic: &Topic) -> Option<String> {
+fn thread(topic: &NoticeContent) -> Option<String> {
     match topic {
-        Topic::TaskDue { task, .. } | Topic::TaskStatus { task, .. } => Some(format!("task-{}", task.id)),
-        Topic::MeetingInvite(invitation)
-        | Topic::MeetingChange { invitation, .. }
-        | Topic::MeetingCancel(invitation)
-        | Topic::MeetingReminder { invitation, .. }
-        | Topic::MeetingProposal { invitation, .. }
-        | Topic::MeetingUndelivered(invitation)
-        | Topic::MeetingLeft(invitation) => Some(format!("meeting-{}", invitation.meeting.id)),
+        NoticeContent::TaskDue { task, .. } | NoticeContent::TaskStatus { task, .. } => {
+            Some(format!("task-{}", task.id))
+        }
+        NoticeContent::MeetingInvite(invitation)
+        | NoticeContent::MeetingChange { invitation, .. }
+        | NoticeContent::MeetingCancel(invitation)
+        | NoticeContent::MeetingReminder { invitation, .. }
+        | NoticeContent::MeetingProposal { invitation, .. }
+        | NoticeContent::MeetingUndelivered(invitation)
+        | NoticeContent::MeetingLeft(invitation) => Some(format!("meeting-{}", invitation.meeting.id)),
         _ => None,
     }
 }
 
 /// Mail about a meeting is answered to whom it is from in the reader's eyes, not to the service: the organizer, or to an
 /// organizer the one who left.
-fn answers_go_to(topic: &Topic, reader: &Mailbox, facts: &Facts) -> Option<Mailbox> {
+fn answers_go_to(topic: &NoticeContent, reader: &Mailbox, facts: &BatchContext) -> Option<Mailbox> {
     let other = match topic {
-        Topic::MeetingInvite(invitation)
-        | Topic::MeetingChange { invitation, .. }
-        | Topic::MeetingCancel(invitation)
-        | Topic::MeetingReminder { invitation, .. } => meeting::organizer_mailbox(&invitation.meeting, facts),
-        Topic::MeetingLeft(invitation) | Topic::MeetingProposal { invitation, .. } => Mailbox {
+        NoticeContent::MeetingInvite(invitation)
+        | NoticeContent::MeetingChange { invitation, .. }
+        | NoticeContent::MeetingCancel(invitation)
+        | NoticeContent::MeetingReminder { invitation, .. } => meeting::organizer_mailbox(&invitation.meeting, facts),
+        NoticeContent::MeetingLeft(invitation) | NoticeContent::MeetingProposal { invitation, .. } => Mailbox {
             name: invitation.participant.name.as_ref().map(ToString::to_string),
             address: invitation.participant.email.clone(),
         },
@@ -224,7 +231,7 @@ fn answers_go_to(topic: &Topic, reader: &Mailbox, facts: &Facts) -> Option<Mailb
     Some(other).filter(|other| other.address.key() != reader.address.key())
 }
 
-fn written_headers(letter: &WrittenLetter) -> Headers {
+fn written_headers(letter: &CustomEmail) -> Headers {
     let mailbox = |address: &String| Some(Mailbox { name: None, address: address.parse().ok()? });
     Headers {
         shown_to: letter.to.iter().filter_map(mailbox).collect(),
@@ -247,7 +254,7 @@ struct Reader {
     zone: Zone,
 }
 
-fn reader(recipient: &Recipient, facts: &Facts) -> Result<Reader, Outcome> {
+fn reader(recipient: &Recipient, facts: &BatchContext) -> Result<Reader, Outcome> {
     match recipient {
         Recipient::User(id) => match found(facts.users.get(id))? {
             Some(user) if user.is_active => Ok(Reader {
@@ -274,40 +281,45 @@ fn reader(recipient: &Recipient, facts: &Facts) -> Result<Reader, Outcome> {
     }
 }
 
-fn task_due(task: TaskId, due_at: Timestamp, others: Vec<Task>, facts: &Facts) -> Result<Topic, Outcome> {
+fn task_due(
+    task: TaskId,
+    due_at: Timestamp,
+    others: Vec<Task>,
+    facts: &BatchContext,
+) -> Result<NoticeContent, Outcome> {
     match found(facts.tasks.get(&task))? {
         Some(task) if !task.is_open() => Err(cancelled("the task is no longer open")),
         Some(task) if task.due_at != Some(due_at) => Err(cancelled("the task is due at another time")),
-        Some(task) => Ok(Topic::TaskDue { task: task.clone(), due_at, others }),
+        Some(task) => Ok(NoticeContent::TaskDue { task: task.clone(), due_at, others }),
         None => Err(cancelled("the task is gone")),
     }
 }
 
-fn task_reminder(delivery: &Delivery, facts: &Facts) -> Result<Topic, Outcome> {
+fn task_reminder(delivery: &Delivery, facts: &BatchContext) -> Result<NoticeContent, Outcome> {
     match found(facts.digests.get(&delivery.id))? {
-        Some(digest) if digest.open() > 0 => Ok(Topic::TaskReminder(Box::new(digest.clone()))),
+        Some(digest) if digest.open() > 0 => Ok(NoticeContent::TaskReminder(Box::new(digest.clone()))),
         Some(_) | None => Err(expired("nothing is open any more")),
     }
 }
 
-fn daily_summary(delivery: &Delivery, facts: &Facts) -> Result<Topic, Outcome> {
+fn daily_summary(delivery: &Delivery, facts: &BatchContext) -> Result<NoticeContent, Outcome> {
     match found(facts.digests.get(&delivery.id))? {
-        Some(digest) if !digest.is_empty() => Ok(Topic::DailySummary(Box::new(digest.clone()))),
+        Some(digest) if !digest.is_empty() => Ok(NoticeContent::DailySummary(Box::new(digest.clone()))),
         Some(_) | None => Err(expired("there is nothing to say of the day")),
     }
 }
 
-fn task_status(task: TaskId, was: TaskStatus, is: TaskStatus, facts: &Facts) -> Result<Topic, Outcome> {
+fn task_status(task: TaskId, was: TaskStatus, is: TaskStatus, facts: &BatchContext) -> Result<NoticeContent, Outcome> {
     match found(facts.tasks.get(&task))? {
         Some(task) if task.deleted_at.is_some() => Err(cancelled("the task is in the trash")),
         Some(task) if task.status != is => Err(expired("the status is another one by now")),
-        Some(task) => Ok(Topic::TaskStatus { task: task.clone(), was, is }),
+        Some(task) => Ok(NoticeContent::TaskStatus { task: task.clone(), was, is }),
         None => Err(cancelled("the task is gone")),
     }
 }
 
 /// A row that cannot be read discards its own delivery and no other.
-fn found<T>(row: Option<&Result<T, BadRow>>) -> Result<Option<&T>, Outcome> {
+fn found<T>(row: Option<&Result<T, CorruptRow>>) -> Result<Option<&T>, Outcome> {
     row.map(Result::as_ref).transpose().map_err(|bad| Outcome::Discarded { error: bad.to_string() })
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::App;
 use super::claim::A_MOMENT;
-use super::letter::Facts;
+use super::letter::BatchContext;
 use crate::error::StoreError;
 use crate::ports::Claimed;
 use crate::{Delivery, DeliveryId, DeliveryState, MeetingId, Notice, NoticeKind, ParticipantId, Timestamp};
@@ -46,7 +46,7 @@ impl Thread {
     }
 
     /// How the keys of what may be ahead of a notice of this kind begin.
-    fn keys(&self, kind: NoticeKind, facts: &Facts) -> Vec<String> {
+    fn keys(&self, kind: NoticeKind, facts: &BatchContext) -> Vec<String> {
         match self {
             Self::Meeting(meeting, participant) => {
                 let told =
@@ -98,7 +98,7 @@ impl App {
     pub(super) async fn queue(
         &self,
         claims: &[Claimed],
-        facts: &Facts,
+        facts: &BatchContext,
         own: HashSet<DeliveryId>,
     ) -> Result<Queue, StoreError> {
         let mut keys = BTreeSet::new();

@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::{App, PageOfWork};
 use crate::error::Error;
 use crate::ports::Expired;
-use crate::{ANSWER_LIFETIME, Actor, Announcement, Changes, JobRun, Task, Timestamp, Write};
+use crate::{ANSWER_LIFETIME, Actor, Changes, FeedEvent, JobRun, Task, Timestamp, Write};
 
 /// How long things are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keeping {
+pub struct RetentionPolicy {
     /// A completed task, before it goes to the trash.
     pub completed: Duration,
     /// What is in the trash, and cancelled meetings.
@@ -20,7 +20,7 @@ pub struct Keeping {
     pub feed: Duration,
 }
 
-impl Default for Keeping {
+impl Default for RetentionPolicy {
     /// 30 days each, feeds 14.
     fn default() -> Self {
         let days = |days: u64| Duration::from_hours(24 * days);
@@ -35,7 +35,7 @@ const SHORTEST_LEDGER: Duration = Duration::from_hours(48);
 /// Sessions and tokens that are over stay this long, so that a late request learns why it is refused.
 const SHORTLY: Duration = Duration::from_hours(48);
 
-impl Keeping {
+impl RetentionPolicy {
     /// What has served its time at `now`, in the order in which it is removed.
     fn expired(&self, now: Timestamp) -> [Expired; 8] {
         [
@@ -107,7 +107,7 @@ impl App {
     fn tidied_away(&self, task: &Task) -> Changes {
         let now = self.clock.now();
         let after = task.trash(now);
-        let announcement = Announcement::task(self.event_id(now), Actor::System, Some(task), &after);
+        let announcement = FeedEvent::task(self.event_id(now), Actor::System, Some(task), &after);
         Changes::new().write(Write::UpdateTask(after)).announce(announcement)
     }
 }

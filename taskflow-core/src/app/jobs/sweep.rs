@@ -1,4 +1,4 @@
-//! Sweeps: everybody whose clock has reached something gets a delivery, a page of people at a time.
+//! Fan-out: everybody whose clock has reached something gets a delivery, a page of people at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -103,17 +103,17 @@ impl App {
         Ok(page)
     }
 
-    /// Where among the occupied moments of a run it goes on: at its moment, or if nobody is left there at the next one that is
+    /// Where among the with_users moments of a run it goes on: at its moment, or if nobody is left there at the next one that is
     /// anybody's. A moment that is none of the run's any more, since the rules of its zone or the settings are others,
     /// begins the sweep anew: its people may stand anywhere now, and what is planned is planned once.
-    fn place_of(&self, cursor: &Cursor, run: &JobRun, occupied: &[Moment]) -> usize {
-        if let Some(place) = occupied.iter().position(|moment| cursor.is_at(moment)) {
+    fn place_of(&self, cursor: &Cursor, run: &JobRun, with_users: &[Moment]) -> usize {
+        if let Some(place) = with_users.iter().position(|moment| cursor.is_at(moment)) {
             return place;
         }
         let all = self.moments_of(run);
         let Some(was) = all.iter().position(|moment| cursor.is_at(moment)) else { return 0 };
-        let later = all[was..].iter().find_map(|later| occupied.iter().position(|moment| moment == later));
-        later.unwrap_or(occupied.len())
+        let later = all[was..].iter().find_map(|later| with_users.iter().position(|moment| moment == later));
+        later.unwrap_or(with_users.len())
     }
 
     /// Those of the moments of a run that are anybody's, found once a run.
@@ -123,8 +123,8 @@ impl App {
             return Ok(known);
         }
         let all = self.moments_of(run);
-        let occupied: BTreeSet<_> = self.sweeps.occupied(&all).await?.into_iter().collect();
-        let all = all.into_iter().enumerate().filter(|(index, _)| occupied.contains(index)).map(|(_, moment)| moment);
+        let with_users: BTreeSet<_> = self.sweeps.with_users(&all).await?.into_iter().collect();
+        let all = all.into_iter().enumerate().filter(|(index, _)| with_users.contains(index)).map(|(_, moment)| moment);
         let all = Arc::new(all.collect::<Vec<_>>());
         lock(&self.sweeping).insert(run.job, (run.id, Arc::clone(&all)));
         Ok(all)

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::App;
 use crate::error::{Error, StoreError};
-use crate::ports::{DeliveryQuery, Loaded, Viewer};
+use crate::ports::{DeliveryQuery, Lookup, Viewer};
 use crate::{
     Actor, Delivery, DeliveryId, DeliveryState, EmailAddress, Login, MeetingId, Notice, NoticeKind, ParticipantId,
     Recipient, TaskId, Timestamp, UserId, search_key,
@@ -50,10 +50,10 @@ pub struct LedgerPage {
 
 /// What rows of the ledger are about, looked up by id.
 struct Subjects {
-    users: Loaded<UserId, crate::User>,
-    tasks: Loaded<TaskId, crate::Task>,
-    meetings: Loaded<MeetingId, crate::Meeting>,
-    participants: Loaded<ParticipantId, crate::Participant>,
+    users: Lookup<UserId, crate::User>,
+    tasks: Lookup<TaskId, crate::Task>,
+    meetings: Lookup<MeetingId, crate::Meeting>,
+    participants: Lookup<ParticipantId, crate::Participant>,
 }
 
 impl App {
@@ -152,10 +152,10 @@ impl App {
         }
         let ids = |ids: BTreeSet<UserId>| ids.into_iter().collect::<Vec<_>>();
         let mut subjects = Subjects {
-            users: Loaded::new(),
-            tasks: Loaded::new(),
-            meetings: Loaded::new(),
-            participants: Loaded::new(),
+            users: Lookup::new(),
+            tasks: Lookup::new(),
+            meetings: Lookup::new(),
+            participants: Lookup::new(),
         };
         if !users.is_empty() {
             subjects.users = self.store.users(&ids(users)).await?;
@@ -202,7 +202,7 @@ impl About {
 }
 
 /// A row that was looked up, if it can be read.
-fn known<Id: std::hash::Hash + Eq, T>(loaded: &Loaded<Id, T>, id: Option<Id>) -> Option<&T> {
+fn known<Id: std::hash::Hash + Eq, T>(loaded: &Lookup<Id, T>, id: Option<Id>) -> Option<&T> {
     loaded.get(&id?).and_then(|row| row.as_ref().ok())
 }
 

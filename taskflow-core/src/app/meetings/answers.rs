@@ -1,14 +1,14 @@
 //! Answers to invitations: in the service, by a link in a mail, and by calendars.
 
-use super::super::{App, Race};
+use super::super::{App, OptimisticRetry};
+use super::active_participants;
 use super::changes::people;
 use super::people::still_on;
-use super::who_is_in;
 use crate::error::{Error, FieldError};
 use crate::meeting::MeetingDetails;
 use crate::ports::{CalendarReply, Counter, Link, LinkPurpose, ProposedStart, ReplyAttendee, UnreadableReply, Viewer};
 use crate::{
-    Actor, Announcement, Comment, DedupeKey, DeliveryId, EmailAddress, Expect, Invitation, Locale, MeetingFacts,
+    Actor, Comment, DedupeKey, DeliveryId, EmailAddress, Expect, FeedEvent, Invitation, Locale, MeetingFacts,
     MeetingId, MeetingResponse, NewDelivery, Notice, OutdatedAnswer, Participant, ParticipantId, Recipient, Revision,
     Timestamp, Write, Zone,
 };
@@ -195,7 +195,7 @@ impl App {
     /// Answers to an older sequence, older ones than that which counts, and those of people who were not invited are
     /// ignored. Who proposes another time has answered tentatively. Fails with `Invalid` (`message`) when there is no
     /// answer in it.
-    pub async fn take_reply(&self, message: &[u8], content_type: Option<&str>) -> Result<ReplyTaken, Error> {
+    pub async fn ingest_reply(&self, message: &[u8], content_type: Option<&str>) -> Result<ReplyTaken, Error> {
         let calendar = self.calendar.as_ref().ok_or(Error::NotFound("calendar"))?;
         let unreadable = |UnreadableReply(why)| Error::from(FieldError::new("message", why));
         let replies = calendar.read_reply(message, content_type).map_err(unreadable)?;
@@ -321,7 +321,7 @@ impl App {
         if known && was.as_ref().is_some_and(|was| was.same_time_and_place(&meeting.facts())) {
             return Ok(());
         }
-        Err(Error::Outdated(Box::new(OutdatedAnswer { was, now: who_is_in(details.clone()) })))
+        Err(Error::Outdated(Box::new(OutdatedAnswer { was, now: active_participants(details.clone()) })))
     }
 
     /// A participant, whether they are in the meeting or not.
@@ -349,7 +349,7 @@ impl App {
         if response == MeetingResponse::Pending {
             return Err(FieldError::new("response", "must be accepted, declined or tentative").into());
         }
-        let mut race = Race::new(Expect::Any);
+        let mut race = OptimisticRetry::new(Expect::Any);
         loop {
             let details = self.meeting_details(viewer, id).await?;
             let before = who(&details.participants).ok_or(Error::NotFound("participant"))?;
@@ -410,6 +410,6 @@ impl App {
         self.reminder_changes(Some(&was), &is, now)
             .write(Write::UpdateParticipant(after.clone()))
             .write(Write::ExpectMeeting { id: meeting.id, version: meeting.version })
-            .announce(Announcement::response(self.event_id(now), actor, before, after, now, audience))
+            .announce(FeedEvent::response(self.event_id(now), actor, before, after, now, audience))
     }
 }

@@ -6,7 +6,7 @@ use super::super::App;
 use crate::meeting::MeetingDetails;
 use crate::reminder::{MeetingReminder, plan_meeting_reminders};
 use crate::{
-    Actor, Announcement, Changes, DedupeKey, DeliveryId, Meeting, MeetingResponse, NewDelivery, Notice, Participant,
+    Actor, Changes, DedupeKey, DeliveryId, FeedEvent, Meeting, MeetingResponse, NewDelivery, Notice, Participant,
     Revision, Timestamp, UserId, Write,
 };
 
@@ -113,7 +113,7 @@ impl App {
         }
         // Who is no longer in it learns that, too.
         let audience = people(before.iter().flat_map(|before| &before.participants).chain(&after.participants));
-        changes.announce(Announcement::meeting(self.event_id(now), actor, before, after, audience))
+        changes.announce(FeedEvent::meeting(self.event_id(now), actor, before, after, audience))
     }
 
     fn invite(&self, meeting: &Meeting, participant: &Participant, again: bool, now: Timestamp) -> NewDelivery {

@@ -1,6 +1,6 @@
 //! Guests who turn out to be somebody in the same meeting.
 
-use super::super::{App, Race};
+use super::super::{App, OptimisticRetry};
 use crate::error::Error;
 use crate::meeting::merge_guest;
 use crate::ports::Viewer;
@@ -28,7 +28,7 @@ impl App {
                 return Ok(());
             }
             for id in found {
-                let mut race = Race::new(Expect::Any);
+                let mut race = OptimisticRetry::new(Expect::Any);
                 loop {
                     let result = self.commit(&self.merge(user, id, self.clock.now()).await?).await;
                     if !race.lost(&result) {

@@ -2,16 +2,15 @@
 
 use std::collections::HashMap;
 
-use super::super::{App, Race};
+use super::super::{App, OptimisticRetry};
+use super::active_participants;
 use super::changes::people;
-use super::who_is_in;
 use crate::error::{Error, FieldError, UniqueField};
 use crate::meeting::MeetingDetails;
 use crate::ports::Viewer;
 use crate::{
-    Actor, Announcement, Answered, DedupeKey, DeliveryId, Expect, Idempotency, Invitee, Meeting, MeetingId,
-    MeetingQuery, MeetingRole, MeetingStatus, NewDelivery, Notice, Participant, ParticipantId, Recipient, Timestamp,
-    UserId, Write,
+    Actor, Answered, DedupeKey, DeliveryId, Expect, FeedEvent, Idempotency, Invitee, Meeting, MeetingId, MeetingQuery,
+    MeetingRole, MeetingStatus, NewDelivery, Notice, Participant, ParticipantId, Recipient, Timestamp, UserId, Write,
 };
 
 impl App {
@@ -57,7 +56,7 @@ impl App {
         if let Some(answer) = self.answered(owner, idempotency).await? {
             return Ok(Answered::Before(answer));
         }
-        let mut race = Race::new(expect);
+        let mut race = OptimisticRetry::new(expect);
         loop {
             let before = self.meeting_details(Viewer::Organizer(owner), id).await?;
             race.admits(before.meeting.version)?;
@@ -65,14 +64,14 @@ impl App {
             still_on(&before, now)?;
             let mut after = self.with_invitees(&before, invitees.clone(), now).await?;
             if after == before {
-                return Ok(Answered::Now(who_is_in(before)));
+                return Ok(Answered::Now(active_participants(before)));
             }
             after.meeting = before.meeting.touched(now);
             let after = self.keep_what_stands(&before, after).await?;
             let mut changes = self.meeting_changes(actor, Some(&before), &after, now);
-            let after = who_is_in(after);
+            let after = active_participants(after);
             if let Some(idempotency) = idempotency {
-                changes = changes.write(Write::RememberAnswer(idempotency.answer(owner, &after, now)));
+                changes = changes.write(Write::StoreResponse(idempotency.answer(owner, &after, now)));
             }
             match self.commit(&changes).await {
                 Err(Error::Taken(UniqueField::IdempotencyKey)) => {
@@ -127,7 +126,7 @@ impl App {
 
     /// Lets the actor leave a meeting that is on; the organizer is told.
     async fn leave_meeting(&self, owner: UserId, id: MeetingId, participant: ParticipantId) -> Result<(), Error> {
-        let mut race = Race::new(Expect::Any);
+        let mut race = OptimisticRetry::new(Expect::Any);
         loop {
             let before = self.meeting_details(Viewer::Participant(owner), id).await?;
             let mine = |one: &&Participant| one.id == participant && one.user_id == Some(owner) && one.is_in();
@@ -137,7 +136,7 @@ impl App {
             let gone = who.leave(now);
             let actor = Actor::User(owner);
             let audience = people(&before.participants);
-            let told = Announcement::response(self.event_id(now), actor, &who, &gone, now, audience);
+            let told = FeedEvent::response(self.event_id(now), actor, &who, &gone, now, audience);
             let left = before.meeting.created_by.filter(|_| before.meeting.is_on()).map(|organizer| NewDelivery {
                 id: DeliveryId::from_uuid(self.ids.next(now)),
                 dedupe_key: DedupeKey::new(format!("meeting-left/{id}/{participant}/{}", gone.version)),
@@ -206,7 +205,7 @@ impl App {
         decide: impl Fn(&Participant, Timestamp) -> Result<Participant, FieldError> + Send,
     ) -> Result<Participant, Error> {
         let owner = actor.owner()?;
-        let mut race = Race::new(expect);
+        let mut race = OptimisticRetry::new(expect);
         loop {
             let before = self.meeting_details(Viewer::Organizer(owner), id).await?;
             race.admits(before.meeting.version)?;

@@ -1,6 +1,6 @@
 //! Participants whom mail does not reach: their organizers are told.
 
-use super::super::{App, Race};
+use super::super::{App, OptimisticRetry};
 use crate::error::Error;
 use crate::ports::Viewer;
 use crate::{
@@ -26,7 +26,7 @@ impl App {
     }
 
     async fn set_problem(&self, id: ParticipantId, problem: Option<DeliveryProblem>) -> Result<(), Error> {
-        let mut race = Race::new(Expect::Any);
+        let mut race = OptimisticRetry::new(Expect::Any);
         loop {
             let Some(Ok(before)) = self.store.participants_by_id(&[id]).await?.remove(&id) else { return Ok(()) };
             let now = self.clock.now();

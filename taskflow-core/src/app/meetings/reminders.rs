@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::super::{App, Race};
+use super::super::{App, OptimisticRetry};
 use super::people::still_on;
 use crate::error::{Error, FieldError, UniqueField};
 use crate::meeting::MeetingDetails;
-use crate::ports::{Loaded, Viewer};
+use crate::ports::{Lookup, Viewer};
 use crate::reminder::MeetingReminder;
 use crate::{
     Actor, Answered, Changes, Comment, DedupeKey, Delivery, Expect, Idempotency, MeetingId, MeetingResponse,
@@ -59,7 +59,7 @@ impl App {
         participant: ParticipantId,
         reminders: Option<OwnReminders>,
     ) -> Result<(), Error> {
-        let mut race = Race::new(Expect::Any);
+        let mut race = OptimisticRetry::new(Expect::Any);
         loop {
             let MeetingDetails { meeting, participants } = self.meeting_details(Viewer::Anyone, id).await?;
             let before = participants.into_iter().find(|one| one.id == participant && one.is_in());
@@ -87,7 +87,7 @@ impl App {
     async fn who_takes_no_reminder(&self, people: &[&Participant]) -> Result<HashSet<ParticipantId>, Error> {
         let kind = NoticeKind::MeetingReminder;
         let ids: Vec<_> = people.iter().filter_map(|one| one.user_id).collect();
-        let users = if ids.is_empty() { Loaded::new() } else { self.store.users(&ids).await? };
+        let users = if ids.is_empty() { Lookup::new() } else { self.store.users(&ids).await? };
         let user = |one: &Participant| one.user_id.and_then(|id| users.get(&id)?.as_ref().ok());
         let address = |one: &Participant| match user(one) {
             Some(user) if user.email_verified || one.is_organizer() => user.email.clone(),
@@ -178,7 +178,7 @@ impl App {
         let reminded = Reminded { participants: participants.len(), planned: deliveries.len() };
         let mut changes = Changes::new().deliver(deliveries);
         if let Some(idempotency) = idempotency {
-            changes = changes.write(Write::RememberAnswer(idempotency.answer(owner, &reminded, now)));
+            changes = changes.write(Write::StoreResponse(idempotency.answer(owner, &reminded, now)));
         }
         match self.commit(&changes).await {
             Err(Error::Taken(UniqueField::IdempotencyKey)) => self.answered_by_another(owner, idempotency).await,

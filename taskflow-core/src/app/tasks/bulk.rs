@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{App, Quiet};
 use crate::error::{Error, FieldError, StoreError};
-use crate::ports::Loaded;
+use crate::ports::Lookup;
 use crate::reminder::task_reminder;
 use crate::{
     Actor, Answered, Changes, Idempotency, NewTask, Task, TaskChange, TaskId, Timestamp, UniqueField, UserId, Write,
@@ -68,7 +68,7 @@ impl App {
         }
         let operations = self.with_due_days(owner, operations).await?;
         let ids: Vec<TaskId> = operations.iter().filter_map(TaskOperation::id).collect();
-        let stored = if ids.is_empty() { Loaded::new() } else { self.store.tasks_by_id(&ids, Some(owner)).await? };
+        let stored = if ids.is_empty() { Lookup::new() } else { self.store.tasks_by_id(&ids, Some(owner)).await? };
         let now = self.clock.now();
         let mut results = self.decide(owner, operations, &stored, now);
         let asking = results.iter().flatten().find(|task| task_reminder(task).is_some());
@@ -83,7 +83,7 @@ impl App {
             let (mut changes, items) = self.combined(actor, &results, &stored, quiet.as_ref(), now);
             let last = changes.writes.len();
             if let Some(idempotency) = &idempotency {
-                changes = changes.write(Write::RememberAnswer(idempotency.answer(owner, &results, now)));
+                changes = changes.write(Write::StoreResponse(idempotency.answer(owner, &results, now)));
             }
             match self.commit_indexed(&changes).await {
                 Ok(()) => return Ok(Answered::Now(results)),
@@ -124,7 +124,7 @@ impl App {
         &self,
         owner: UserId,
         operations: Vec<TaskOperation>,
-        stored: &Loaded<TaskId, Task>,
+        stored: &Lookup<TaskId, Task>,
         now: Timestamp,
     ) -> BulkResults {
         let mut seen = BTreeMap::new();
@@ -157,7 +157,7 @@ impl App {
         &self,
         actor: Actor,
         results: &BulkResults,
-        stored: &Loaded<TaskId, Task>,
+        stored: &Lookup<TaskId, Task>,
         quiet: Option<&Quiet>,
         now: Timestamp,
     ) -> (Changes, Vec<usize>) {
@@ -176,7 +176,7 @@ impl App {
     }
 }
 
-fn visible(stored: &Loaded<TaskId, Task>, id: TaskId) -> Result<&Task, Error> {
+fn visible(stored: &Lookup<TaskId, Task>, id: TaskId) -> Result<&Task, Error> {
     match stored.get(&id) {
         Some(Ok(task)) if task.deleted_at.is_none() => Ok(task),
         Some(Ok(_)) | None => Err(Error::NotFound("task")),

@@ -41,7 +41,7 @@ async fn moves(world: &World, who: Actor, name: &str) {
 }
 
 async fn shows(world: &World, who: Actor) {
-    world.app.vouch_for_email(Actor::System, who.user_id().expect("a person")).await.expect("verified");
+    world.app.mark_email_verified(Actor::System, who.user_id().expect("a person")).await.expect("verified");
     world.deliver().await;
     let _mail = world.mailer.take();
 }
@@ -71,7 +71,7 @@ pub(super) async fn updates_and_answers_name_the_address_where_somebody_is_now(o
             comment: None,
             counter: None,
         });
-        world.app.take_reply(b"a message", None).await.expect("read") == ReplyTaken::Recorded
+        world.app.ingest_reply(b"a message", None).await.expect("read") == ReplyTaken::Recorded
     };
     // Another address counts once it is shown to be theirs.
     moves(world, board.bob, "robert").await;

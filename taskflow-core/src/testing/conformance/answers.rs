@@ -21,7 +21,7 @@ fn answer(owner: u64, key: &str, body: &str, seconds: u64) -> Answer {
 }
 
 fn remember(answer: Answer) -> Changes {
-    Changes::new().write(Write::RememberAnswer(answer))
+    Changes::new().write(Write::StoreResponse(answer))
 }
 
 pub(super) async fn an_answer_stands_for_a_day_and_then_makes_room(open: Arc<dyn OpenStore>) {

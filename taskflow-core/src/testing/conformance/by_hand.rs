@@ -6,16 +6,16 @@ use super::app::World;
 use crate::error::Error;
 use crate::testing::OpenStore;
 use crate::{
-    ANSWER_LIFETIME, Actor, Answered, App, DeliveryId, DeliveryState, EmailAddress, Idempotency, NewLetter, NoticeKind,
-    StandingChange, WrittenLetter,
+    ANSWER_LIFETIME, Actor, Answered, App, CustomEmail, DeliveryId, DeliveryState, EmailAddress, Idempotency,
+    NewLetter, NoticeKind, StandingChange,
 };
 
 fn address(text: &str) -> EmailAddress {
     text.parse().expect("an address")
 }
 
-fn letter() -> WrittenLetter {
-    WrittenLetter {
+fn letter() -> CustomEmail {
+    CustomEmail {
         subject: "News".to_owned(),
         text: Some("There is news.".to_owned()),
         html: Some("<p>There is news.</p>".to_owned()),
@@ -43,7 +43,7 @@ pub(super) async fn a_letter_by_hand_to_three_addresses_is_three_deliveries(open
         assert_eq!(mail.headers.reply_to.as_ref().map(|one| one.address.as_str()), Some("desk@example.org"));
         assert_eq!(mail.content.html.as_deref(), Some("<p>There is news.</p>"));
     }
-    let empty = WrittenLetter { text: None, html: None, ..new.letter.clone() };
+    let empty = CustomEmail { text: None, html: None, ..new.letter.clone() };
     let many = (0..=App::MOST_ADDRESSES).map(|n| address(&format!("user-{n}@example.org"))).collect();
     for bad in [
         NewLetter { addresses: Vec::new(), ..new.clone() },

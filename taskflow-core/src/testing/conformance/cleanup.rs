@@ -10,7 +10,8 @@ use super::slots::{by_hand, insert};
 use crate::testing::OpenStore;
 use crate::testing::sample::{at, noon};
 use crate::{
-    Actor, Entity, EventKind, JobName, JobRun, Jobs, Keeping, NewMeeting, NewTask, RepairReport, RunState, TaskQuery,
+    Actor, Entity, EventKind, JobName, JobRun, Jobs, NewMeeting, NewTask, RepairReport, RetentionPolicy, RunState,
+    TaskQuery,
 };
 
 fn days(days: u64) -> Duration {
@@ -92,7 +93,7 @@ pub(super) async fn a_slot_of_another_time_removes_nothing_before_it_has_served(
 }
 
 pub(super) async fn what_was_sent_is_not_planned_again_however_short_the_ledger_is(open: Arc<dyn OpenStore>) {
-    let keeping = Keeping { ledger: Duration::ZERO, ..Keeping::default() };
+    let keeping = RetentionPolicy { ledger: Duration::ZERO, ..RetentionPolicy::default() };
     let jobs = Jobs { keeping, ..only(&[]) };
     let world = World::building(&*open, |builder| builder.jobs(jobs));
     let Board { world, bob, id, .. } = Board::calling(world, board(&["bob", "eve"])).await;
@@ -112,7 +113,7 @@ pub(super) async fn what_was_sent_is_not_planned_again_however_short_the_ledger_
 
 pub(super) async fn a_dry_run_counts_what_a_run_removes_however_short_things_are_kept(open: Arc<dyn OpenStore>) {
     let zero = Duration::ZERO;
-    let keeping = Keeping { completed: zero, trash: zero, ledger: zero, feed: zero };
+    let keeping = RetentionPolicy { completed: zero, trash: zero, ledger: zero, feed: zero };
     let world = World::building(&*open, |builder| builder.jobs(Jobs { keeping, page: 5, ..only(&[]) }));
     let actor = Actor::User(world.somebody("ada").await);
     for n in 0..9 {
@@ -143,7 +144,7 @@ pub(super) async fn a_dry_run_counts_what_a_run_removes_however_short_things_are
 pub(super) async fn a_reminder_cancelled_by_hand_is_not_planned_again_however_short_the_ledger_is(
     open: Arc<dyn OpenStore>,
 ) {
-    let keeping = Keeping { ledger: Duration::ZERO, ..Keeping::default() };
+    let keeping = RetentionPolicy { ledger: Duration::ZERO, ..RetentionPolicy::default() };
     let world = World::building(&*open, |builder| builder.jobs(Jobs { keeping, ..only(&[]) }));
     let starts_at = crate::StartsAt::Instant(at("2026-12-10T10:00:00Z"));
     let Board { world, ada, id, .. } = Board::calling(world, NewMeeting { starts_at, ..board(&["bob", "eve"]) }).await;

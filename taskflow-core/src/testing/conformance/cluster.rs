@@ -12,8 +12,8 @@ use async_trait::async_trait;
 
 use super::jobs::{nine, only, people};
 use super::summaries::{Expected, crowd, reminders_of, summaries_of, told};
-use crate::error::{BadRow, StoreError};
-use crate::ports::{DigestQuery, Storage, SweepPage, SweepPosition, SweepQuery, Sweeps};
+use crate::error::{CorruptRow, StoreError};
+use crate::ports::{CohortScan, DigestQuery, Storage, SweepPage, SweepPosition, SweepQuery};
 use crate::testing::sample::{at, noon};
 use crate::testing::year::chance::Chance;
 use crate::testing::{ManualClock, OpenStore, RecordingMailer};
@@ -79,9 +79,9 @@ impl Watched {
 }
 
 #[async_trait]
-impl Sweeps for Watched {
-    async fn occupied(&self, moments: &[Moment]) -> Result<Vec<usize>, StoreError> {
-        self.storage.occupied(moments).await
+impl CohortScan for Watched {
+    async fn with_users(&self, moments: &[Moment]) -> Result<Vec<usize>, StoreError> {
+        self.storage.with_users(moments).await
     }
 
     async fn recipients(
@@ -102,7 +102,7 @@ impl Sweeps for Watched {
         page
     }
 
-    async fn digests(&self, queries: &[DigestQuery]) -> Result<Vec<Result<Digest, BadRow>>, StoreError> {
+    async fn digests(&self, queries: &[DigestQuery]) -> Result<Vec<Result<Digest, CorruptRow>>, StoreError> {
         self.storage.digests(queries).await
     }
 }

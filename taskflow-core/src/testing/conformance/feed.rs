@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::ports::Expired;
 use crate::testing::OpenStore;
 use crate::testing::sample::{event, task, task_id, user_id, users};
-use crate::{Actor, Announcement, App, Changes, Entity, Event, FeedPage, Follower};
+use crate::{Actor, App, Changes, Entity, Event, FeedEvent, FeedPage, Follower};
 
 pub(super) async fn each_owner_has_a_feed_without_gaps(open: Arc<dyn OpenStore>) {
     let store = open.storage();
@@ -148,7 +148,7 @@ pub(super) async fn history_tells_an_entity_oldest_first(open: Arc<dyn OpenStore
         let about = task(if n == 2 { 7 } else { 1 }, 1);
         let told = event(n, &about, &[1]);
         let later = Event { at: told.event.at + Duration::from_secs(n), ..told.event };
-        store.commit(&Changes::new().announce(Announcement { event: later, ..told })).await.expect("an event");
+        store.commit(&Changes::new().announce(FeedEvent { event: later, ..told })).await.expect("an event");
     }
     let history = store.history(Entity::Task(task_id(1))).await.expect("a history");
     assert_eq!(history.len(), 2);
@@ -163,7 +163,7 @@ pub(super) async fn an_event_round_trips_with_its_data(open: Arc<dyn OpenStore>)
         data: serde_json::json!({ "text": "\u{1F600} \"'\\\n", "number": -9_007_199_254_740_993_i64, "none": null }),
         ..told.event.clone()
     };
-    let by_system = Announcement { event: odd.clone(), audience: told.audience.clone() };
+    let by_system = FeedEvent { event: odd.clone(), audience: told.audience.clone() };
     store.commit(&users([1]).announce(by_system)).await.expect("an event");
     assert_eq!(store.history(Entity::Task(task_id(1))).await.expect("a history"), [odd]);
 }

@@ -247,7 +247,7 @@ pub(super) async fn a_guest_who_verifies_their_address_finds_their_meetings(open
     // An address that was not shown to be theirs gives nothing away.
     assert!(matches!(world.app.meeting(eve, id).await, Err(Error::NotFound("meeting"))));
     let eve = eve.user_id().expect("a person");
-    world.app.vouch_for_email(Actor::System, eve).await.expect("verified");
+    world.app.mark_email_verified(Actor::System, eve).await.expect("verified");
     let eve = Actor::User(eve);
     assert_eq!(world.app.meetings(eve, &MeetingQuery::default()).await.expect("a page").total, 1);
     board.respond(eve, MeetingResponse::Tentative).await;

@@ -10,8 +10,9 @@ use crate::ports::{Asked, ClaimRequest, DeliveryQuery, MailError, Reply, Storage
 use crate::testing::OpenStore;
 use crate::testing::sample::{delivery_id, lease, new_user, noon, task_due, user_id, users, welcome};
 use crate::{
-    Actor, Changes, DedupeKey, Delivery, DeliveryId, DeliveryState, EmailAddress, LedgerQuery, NewDelivery, NewLetter,
-    NewTask, NoticeKind, Outcome, Recipient, Settlement, StoreError, TaskQuery, Timestamp, Write, WrittenLetter,
+    Actor, Changes, CustomEmail, DedupeKey, Delivery, DeliveryId, DeliveryState, EmailAddress, LedgerQuery,
+    NewDelivery, NewLetter, NewTask, NoticeKind, Outcome, Recipient, Settlement, StoreError, TaskQuery, Timestamp,
+    Write,
 };
 
 fn address(text: &str) -> EmailAddress {
@@ -170,7 +171,7 @@ pub(super) async fn the_ledger_names_recipients_and_subjects_and_is_searched_by_
     let bob = world.app.register_user(new_user("bob"), None).await.expect("an account").id;
     let title = "Café review".parse().expect("a title");
     world.app.create_task(Actor::User(ada), NewTask { title, ..due_at_two() }).await.expect("a task");
-    let letter = WrittenLetter {
+    let letter = CustomEmail {
         subject: "News of the week".to_owned(),
         text: Some("x".to_owned()),
         html: None,

@@ -3,10 +3,10 @@ use std::time::Duration;
 
 use crate::testing::OpenStore;
 use crate::testing::sample::{delivery_id, noon};
-use crate::{Changes, Content, KeptMail, MAILBOX_SIZE, Write};
+use crate::{CapturedMail, Changes, Content, MAILBOX_SIZE, Write};
 
-fn mail(n: u64, html: Option<&str>) -> KeptMail {
-    KeptMail {
+fn mail(n: u64, html: Option<&str>) -> CapturedMail {
+    CapturedMail {
         id: delivery_id(n),
         kept_at: noon() + Duration::from_secs(n),
         to: "ada@example.org".parse().expect("an address"),
@@ -19,7 +19,7 @@ fn mail(n: u64, html: Option<&str>) -> KeptMail {
     }
 }
 
-fn keep(mails: impl IntoIterator<Item = KeptMail>) -> Changes {
+fn keep(mails: impl IntoIterator<Item = CapturedMail>) -> Changes {
     mails.into_iter().fold(Changes::new(), |changes, mail| changes.write(Write::KeepMail(mail)))
 }
 
@@ -34,7 +34,7 @@ pub(super) async fn kept_mail_is_read_newest_first_and_by_id(open: Arc<dyn OpenS
 pub(super) async fn keeping_a_mail_again_changes_nothing(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     store.commit(&keep([mail(1, None)])).await.expect("a mail");
-    let again = KeptMail { kept_at: noon() + Duration::from_secs(99), ..mail(1, Some("other")) };
+    let again = CapturedMail { kept_at: noon() + Duration::from_secs(99), ..mail(1, Some("other")) };
     store.commit(&keep([again])).await.expect("no error");
     assert_eq!(store.kept_mails(10).await.expect("a read"), [mail(1, None)]);
 }

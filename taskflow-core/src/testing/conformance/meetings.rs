@@ -8,8 +8,8 @@ use crate::ports::{Storage, Viewer};
 use crate::testing::OpenStore;
 use crate::testing::sample::{called, guest, meeting, meeting_id, member, noon, tomorrow, user_id, users, zone};
 use crate::{
-    Burst, Changes, DurationMinutes, Meeting, MeetingId, MeetingQuery, MeetingSort, MeetingStatus, MeetingType,
-    PageRequest, ReminderMinutes, Revision, StartsAt, Timestamp, Write,
+    Changes, DebounceWindow, DurationMinutes, Meeting, MeetingId, MeetingQuery, MeetingSort, MeetingStatus,
+    MeetingType, PageRequest, ReminderMinutes, Revision, StartsAt, Timestamp, Write,
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -50,7 +50,7 @@ fn everything() -> Meeting {
         ended_at: Some(noon() + Duration::from_micros(1)),
         cancelled_at: Some(noon() + Duration::from_micros(2)),
         sequence: 7,
-        burst: Some(Burst {
+        burst: Some(DebounceWindow {
             since: noon() + Duration::from_micros(3),
             due_at: noon() + Duration::from_micros(4),
             version: 11,

@@ -10,7 +10,7 @@ use crate::testing::sample::{
     welcome,
 };
 use crate::{
-    Announcement, Changes, DedupeKey, DeliveryState, EventId, Meeting, MeetingId, MeetingResponse, NewDelivery,
+    Changes, DedupeKey, DeliveryState, EventId, FeedEvent, Meeting, MeetingId, MeetingResponse, NewDelivery,
     OwnReminders, Participant, ReminderMinutes, Revision, Timestamp, Write, meeting_reminder_key,
 };
 
@@ -165,7 +165,7 @@ fn large(n: u64) -> Changes {
     audience.sort_unstable();
     let event = EventId::from_uuid(participant_id(first).as_uuid());
     let details = crate::MeetingDetails { meeting: mine.clone(), participants: people.clone() };
-    let announcement = Announcement::meeting(event, crate::Actor::System, None, &details, audience);
+    let announcement = FeedEvent::meeting(event, crate::Actor::System, None, &details, audience);
     let revision = Revision { meeting_id: mine.id, version: 1, sequence: Some(0), facts: mine.facts() };
     called(mine, people).write(Write::InsertRevision(revision)).deliver(reminders).announce(announcement)
 }

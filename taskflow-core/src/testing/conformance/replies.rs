@@ -74,7 +74,7 @@ pub(super) async fn a_calendars_answer_counts_when_it_is_theirs_fresh_and_of_thi
     };
     let take = async |reply: CalendarReply| {
         *calendar.0.lock().expect("nobody panicked") = Some(reply);
-        world.app.take_reply(b"a message", None).await.expect("read")
+        world.app.ingest_reply(b"a message", None).await.expect("read")
     };
     let ignored = |taken| matches!(taken, ReplyTaken::Ignored(_));
     let unknown = crate::MeetingId::from_uuid(Uuid::nil());
@@ -118,14 +118,14 @@ pub(super) async fn a_calendars_answer_counts_when_it_is_theirs_fresh_and_of_thi
     let declined = CalendarReply { sequence: 9, ..answering(&later, MeetingResponse::Declined) };
     assert!(ignored(take(declined).await));
     *calendar.0.lock().expect("nobody panicked") = None;
-    assert!(matches!(world.app.take_reply(b"", None).await, Err(Error::Invalid(_))));
+    assert!(matches!(world.app.ingest_reply(b"", None).await, Err(Error::Invalid(_))));
 }
 
 pub(super) async fn of_several_attendees_it_is_the_senders_answer(open: Arc<dyn OpenStore>) {
     let (board, calendar) = with_calendar(&*open).await;
     let take = async |reply: CalendarReply| {
         *calendar.0.lock().expect("nobody panicked") = Some(reply);
-        board.world.app.take_reply(b"a message", None).await.expect("read")
+        board.world.app.ingest_reply(b"a message", None).await.expect("read")
     };
     let is = async |name: &str| person(&board.details().await, name).response;
     let (yes, no) = (MeetingResponse::Accepted, MeetingResponse::Declined);
@@ -160,7 +160,7 @@ pub(super) async fn an_assistant_answers_for_somebody_of_their_organization_alon
         let reply = reply(board.id, noon(), email, MeetingResponse::Accepted);
         let reply = CalendarReply { attendees: vec![one], sender: Some(address(sender)), ..reply };
         *calendar.0.lock().expect("nobody panicked") = Some(reply);
-        board.world.app.take_reply(b"a message", None).await.expect("read")
+        board.world.app.ingest_reply(b"a message", None).await.expect("read")
     };
     let eve = "eve@example.org";
     for (sent_by, sender) in [
@@ -180,7 +180,7 @@ pub(super) async fn who_proposes_another_time_may_come_and_the_organizer_is_told
     let world = &board.world;
     let take = async |reply: CalendarReply| {
         *calendar.0.lock().expect("nobody panicked") = Some(reply);
-        world.app.take_reply(b"a message", None).await.expect("read")
+        world.app.ingest_reply(b"a message", None).await.expect("read")
     };
     let other = at("2026-11-23T13:00:00Z");
     let counter = |starts_at: Option<ProposedStart>| CalendarReply {
@@ -231,7 +231,7 @@ pub(super) async fn an_answer_without_a_time_was_given_when_it_came(open: Arc<dy
     let take = async |response| {
         let reply = CalendarReply { at: None, ..reply(board.id, noon(), "eve@example.org", response) };
         *calendar.0.lock().expect("nobody panicked") = Some(reply);
-        board.world.app.take_reply(b"a message", None).await.expect("read")
+        board.world.app.ingest_reply(b"a message", None).await.expect("read")
     };
     board.world.clock.advance(Duration::from_secs(60));
     assert_eq!(take(MeetingResponse::Accepted).await, ReplyTaken::Recorded);
@@ -250,7 +250,7 @@ pub(super) async fn edits_that_undid_each_other_leave_answers_valid(open: Arc<dy
     let answer = |at, response| reply(board.id, at, "eve@example.org", response);
     let take = async |reply: CalendarReply| {
         *calendar.0.lock().expect("nobody panicked") = Some(reply);
-        board.world.app.take_reply(b"a message", None).await.expect("read")
+        board.world.app.ingest_reply(b"a message", None).await.expect("read")
     };
     board.world.clock.advance(Duration::from_secs(300));
     let given = |minutes| noon() + Duration::from_mins(minutes);

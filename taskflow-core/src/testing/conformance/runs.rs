@@ -132,7 +132,7 @@ pub(super) async fn a_run_round_trips_with_everything_it_has(open: Arc<dyn OpenS
             let asked = JobRun { job, trigger, dry_run, created_at: micros, ..by_hand(n, micros) };
             store.commit(&insert(&asked)).await.expect("a run");
             assert_eq!(run(&store, n).await, asked);
-            let begun = store.take_run(asked.id, &held(n), micros).await.expect("an answer").expect("taken");
+            let begun = store.claim_run(asked.id, &held(n), micros).await.expect("an answer").expect("taken");
             let expected =
                 JobRun { started_at: Some(micros), node: Some(format!("node-{n}")), tries: 1, ..asked.clone() };
             assert_eq!(begun, expected);

@@ -90,7 +90,7 @@ pub(super) async fn a_slot_far_ahead_of_the_clock_is_set_back(open: Arc<dyn Open
     let far = at("2099-01-01T00:00:00Z");
     for job in jobs {
         let done = state(&world, job).await.slot;
-        assert!(world.storage.pass_slot(job, Some(done), far).await.expect("an answer"), "a clock was wrong");
+        assert!(world.storage.advance_to(job, Some(done), far).await.expect("an answer"), "a clock was wrong");
     }
     world.app.pause_job(Actor::System, JobName::Statistics).await.expect("paused");
     assert_eq!(world.app.due_jobs().await.expect("a list"), [JobName::DailySummaries]);
@@ -104,7 +104,7 @@ pub(super) async fn a_slot_far_ahead_of_the_clock_is_set_back(open: Arc<dyn Open
     assert_eq!(summaries(&world).await, (3, 3));
     // The clocks of nodes differ by a little.
     let close = nine() + Duration::from_mins(10);
-    assert!(world.storage.pass_slot(JobName::DailySummaries, Some(nine()), close).await.expect("an answer"));
+    assert!(world.storage.advance_to(JobName::DailySummaries, Some(nine()), close).await.expect("an answer"));
     assert_eq!(tick(&world, nine()).await, []);
     assert_eq!(state(&world, JobName::DailySummaries).await.slot, close);
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::app::World;
 use super::jobs::{only, tick};
 use crate::error::StoreError;
-use crate::ports::{CountedPage, CountedPerson, Expired, Storage, Upkeep};
+use crate::ports::{CountedPage, CountedPerson, Expired, Maintenance, Storage};
 use crate::testing::sample::{noon, user_id, users};
 use crate::testing::{ManualClock, OpenStore, RecordingMailer};
 use crate::{
@@ -40,7 +40,7 @@ impl Slow {
 }
 
 #[async_trait]
-impl Upkeep for Slow {
+impl Maintenance for Slow {
     async fn purge(&self, expired: Expired, limit: u32) -> Result<u64, StoreError> {
         let removed = self.storage.purge(expired, limit).await?;
         if matches!(expired, Expired::Answers(_)) {
@@ -119,7 +119,7 @@ pub(super) async fn slices_shrink_while_the_store_is_slow_and_grow_again(open: A
     let answers = (0..700).map(|n| {
         let key = format!("key-{n}").parse().expect("a key");
         let (fingerprint, body) = ("hash".to_owned(), "{}".to_owned());
-        Write::RememberAnswer(Answer { owner: user_id(1), key, fingerprint, body, created_at: noon() })
+        Write::StoreResponse(Answer { owner: user_id(1), key, fingerprint, body, created_at: noon() })
     });
     world.storage.commit(&users([1])).await.expect("a user");
     world.storage.commit(&answers.fold(Changes::new(), Changes::write)).await.expect("answers");

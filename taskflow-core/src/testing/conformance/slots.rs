@@ -86,7 +86,7 @@ pub(super) async fn run(store: &Arc<dyn Storage>, n: u64) -> JobRun {
 }
 
 pub(super) async fn take(store: &Arc<dyn Storage>, n: u64, by: u64) -> Option<JobRun> {
-    store.take_run(run_id(n), &held(by), slot(6)).await.expect("an answer")
+    store.claim_run(run_id(n), &held(by), slot(6)).await.expect("an answer")
 }
 
 pub(super) async fn claim(store: &Arc<dyn Storage>, n: u64, since: u64, until: u64) -> bool {
@@ -105,7 +105,7 @@ pub(super) fn idle(slot: Timestamp) -> JobState {
 /// Everything up to noon is taken care of.
 pub(super) async fn begun(open: &dyn OpenStore) -> Arc<dyn Storage> {
     let store = open.storage();
-    assert!(store.pass_slot(JOB, None, slot(0)).await.expect("an answer"));
+    assert!(store.advance_to(JOB, None, slot(0)).await.expect("an answer"));
     store
 }
 
@@ -113,7 +113,7 @@ pub(super) async fn a_job_is_taken_up_and_a_slot_passed_by_one_of_many(open: Arc
     let store = open.storage();
     assert_eq!(store.jobs().await.expect("a read"), []);
     let pass = async |done: Option<Timestamp>, until: Timestamp| {
-        let passes = join_all((0..8).map(|_| store.pass_slot(JOB, done, until))).await;
+        let passes = join_all((0..8).map(|_| store.advance_to(JOB, done, until))).await;
         passes.into_iter().filter(|passed| *passed.as_ref().expect("an answer")).count()
     };
     assert_eq!(pass(Some(slot(0)), slot(5)).await, 0, "nobody looks after it yet");
@@ -200,7 +200,7 @@ pub(super) async fn a_slot_that_was_run_by_hand_is_passed(open: Arc<dyn OpenStor
     let waiting = store.runs(JOB, None, 1).await.expect("a list").remove(0);
     assert!(!claim(&store, 30, 5, 10).await, "it waits to be begun");
     assert_eq!(state(&store).await.slot, slot(5));
-    let begun = store.take_run(waiting.id, &held(3), slot(6)).await.expect("an answer").expect("taken");
+    let begun = store.claim_run(waiting.id, &held(3), slot(6)).await.expect("an answer").expect("taken");
     let node = Some("node-3".to_owned());
     assert_eq!(begun, JobRun { started_at: Some(slot(6)), node, tries: 1, ..waiting.clone() });
     let finish = Write::FinishRun {

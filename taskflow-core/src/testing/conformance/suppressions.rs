@@ -307,7 +307,7 @@ pub(super) async fn a_report_is_about_whom_the_mail_was_sent_to_and_never_about_
     let world = World::building(&*open, |builder| builder.bounces(bounces.clone()));
     let take = async |reports: &[BounceReport]| {
         *bounces.0.lock().expect("nobody panicked") = reports.to_vec();
-        world.app.take_bounce(b"a message").await.expect("taken")
+        world.app.ingest_bounce(b"a message").await.expect("taken")
     };
     let listed = async || {
         let found = world.app.suppressions_after(Actor::System, None, 9).await.expect("a page");

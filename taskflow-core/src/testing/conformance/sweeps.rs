@@ -102,7 +102,7 @@ async fn found(store: &Arc<dyn Storage>, query: &SweepQuery) -> (Vec<u64>, u32) 
 pub(super) async fn moments_are_somebodys_by_zone_and_minute(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     for asked in [Vec::new(), everybody(noon())] {
-        assert_eq!(store.occupied(&asked).await.expect("an answer"), [0_usize; 0]);
+        assert_eq!(store.with_users(&asked).await.expect("an answer"), [0_usize; 0]);
     }
     let locked = User { is_active: false, ..person(3, "Asia/Kathmandu", "23:59") };
     add_users(&store, [person(1, "Europe/Berlin", "09:00"), person(2, "Asia/Tokyo", "00:00"), locked]).await;
@@ -117,10 +117,10 @@ pub(super) async fn moments_are_somebodys_by_zone_and_minute(open: Arc<dyn OpenS
         Moment { when: When::Shown(minute("20:00")), ..moment("Europe/Berlin", "00:00", "23:59") },
         moment("Europe/Vienna", "00:00", "23:59"),
     ];
-    assert_eq!(store.occupied(&asked).await.expect("an answer"), [1, 3, 4, 6, 7]);
+    assert_eq!(store.with_users(&asked).await.expect("an answer"), [1, 3, 4, 6, 7]);
     let all = moments(None, noon() - Duration::from_hours(26), noon());
     assert!(all.len() > 1000, "two days of every zone");
-    let theirs = store.occupied(&all).await.expect("an answer");
+    let theirs = store.with_users(&all).await.expect("an answer");
     let places: Vec<_> = theirs.iter().map(|index| all[*index].zone.name()).collect();
     for place in ["Europe/Berlin", "Asia/Tokyo", "Asia/Kathmandu"] {
         assert!(places.contains(&place), "{places:?}");

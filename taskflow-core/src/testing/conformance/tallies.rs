@@ -11,8 +11,8 @@ use crate::testing::sample::{
     delivery_id, event, lease, meeting, meeting_id, noon, task, user, user_id, users, welcome,
 };
 use crate::{
-    Announcement, Changes, Event, MailTally, Meeting, NoticeKind, Outcome, Settlement, Task, TaskCounts,
-    TaskStatistics, TaskStatus, Timestamp, User, UserId, Write,
+    Changes, Event, FeedEvent, MailTally, Meeting, NoticeKind, Outcome, Settlement, Task, TaskCounts, TaskStatistics,
+    TaskStatus, Timestamp, User, UserId, Write,
 };
 
 /// That many seconds after noon.
@@ -27,7 +27,7 @@ pub(super) async fn who_changed_something_is_told_by_their_feeds(open: Arc<dyn O
         [(1, 0, &[1, 2][..]), (2, 10, &[3]), (3, 11, &[5, 3]), (4, 5, &[3, 4]), (5, 99, &[6, 77])]
     {
         let told = event(n, &task(n, 1), owners);
-        let told = Announcement { event: Event { at: after(seconds), ..told.event }, ..told };
+        let told = FeedEvent { event: Event { at: after(seconds), ..told.event }, ..told };
         store.commit(&Changes::new().announce(told)).await.expect("an event");
     }
     let changed = async |since, from: Option<u64>, size| {

@@ -150,7 +150,7 @@ pub(super) async fn screens_hear_once_of_the_meetings_that_a_verified_address_br
     // By whoever runs the service.
     let kim = register("kim").await;
     for _ in 0..2 {
-        world.app.vouch_for_email(Actor::System, kim).await.expect("verified");
+        world.app.mark_email_verified(Actor::System, kim).await.expect("verified");
         assert_eq!(told(kim).await, [(1, others), (2, first)]);
     }
     // By a new password for a lost one, which says nothing new of an address that was verified.

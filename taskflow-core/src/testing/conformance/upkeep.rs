@@ -11,8 +11,8 @@ use crate::testing::sample::{
     session_id, task, task_id, user_id, users, welcome,
 };
 use crate::{
-    Announcement, Answer, Changes, Counts, Entity, Event, EventId, IdempotencyKey, JobName, JobRun, Meeting,
-    NoticeKind, Outcome, Revision, Session, Settlement, Task, Timestamp, Token, TokenId, TokenPurpose, Trigger, Write,
+    Answer, Changes, Counts, Entity, Event, EventId, FeedEvent, IdempotencyKey, JobName, JobRun, Meeting, NoticeKind,
+    Outcome, Revision, Session, Settlement, Task, Timestamp, Token, TokenId, TokenPurpose, Trigger, Write,
 };
 
 /// That many minutes after noon.
@@ -40,9 +40,9 @@ async fn purge(store: &Arc<dyn Storage>, expired: Expired, expected: u64) {
 }
 
 /// An event of the number `n` about a task, at that time, in these feeds.
-fn told(n: u64, at: Timestamp, about: &Task, audience: &[u64]) -> Announcement {
+fn told(n: u64, at: Timestamp, about: &Task, audience: &[u64]) -> FeedEvent {
     let told = event(n, about, audience);
-    Announcement { event: Event { at, ..told.event }, ..told }
+    FeedEvent { event: Event { at, ..told.event }, ..told }
 }
 
 async fn seqs(store: &Arc<dyn Storage>, owner: u64) -> Vec<u64> {
@@ -102,7 +102,7 @@ pub(super) async fn cancelled_meetings_go_with_everybody_in_them(open: Arc<dyn O
         let id = EventId::from_uuid(meeting_id(n).as_uuid());
         let audience = vec![user_id(1), user_id(2)];
         let details = crate::MeetingDetails { meeting: row.clone(), participants: Vec::new() };
-        let told = Announcement::meeting(id, crate::Actor::User(user_id(1)), None, &details, audience);
+        let told = FeedEvent::meeting(id, crate::Actor::User(user_id(1)), None, &details, audience);
         let people = [member(n, n, 1), member(10 + n, n, 2), guest(20 + n, n)];
         let changes = called(row, people).write(Write::InsertRevision(revision)).announce(told);
         store.commit(&changes).await.expect("a meeting");
@@ -217,7 +217,7 @@ pub(super) async fn sessions_tokens_and_answers_go_when_they_are_over(open: Arc<
     let key = |n: u64| format!("key-{n}").parse::<IdempotencyKey>().expect("a key");
     let answer = |owner, n, created_at| {
         let (fingerprint, body) = ("hash".to_owned(), "{}".to_owned());
-        Write::RememberAnswer(Answer { owner: user_id(owner), key: key(n), fingerprint, body, created_at })
+        Write::StoreResponse(Answer { owner: user_id(owner), key: key(n), fingerprint, body, created_at })
     };
     let answers = Changes::new()
         .write(answer(1, 1, after(10) - MICRO))
@@ -266,7 +266,7 @@ pub(super) async fn runs_go_but_the_last_scheduled_one_of_a_job_stays(open: Arc<
     };
     for (n, finished_at) in [(1, after(1)), (2, after(10) - MICRO), (3, after(2))] {
         let scheduled = JobRun { started_at: Some(noon()), tries: 1, ..run(n, one, Trigger::Schedule) };
-        store.pass_slot(one, None, after(0)).await.expect("an answer");
+        store.advance_to(one, None, after(0)).await.expect("an answer");
         assert!(store.claim_slot(&scheduled, &held(n)).await.expect("an answer"), "{n}");
         finish(n, finished_at).await;
     }
@@ -275,7 +275,7 @@ pub(super) async fn runs_go_but_the_last_scheduled_one_of_a_job_stays(open: Arc<
     {
         store.commit(&Changes::new().write(Write::InsertRun(run(n, job, Trigger::Slot)))).await.expect("a run");
         if let Some(at) = finished_at {
-            assert!(store.take_run(run_id(n), &held(n), noon()).await.expect("an answer").is_some());
+            assert!(store.claim_run(run_id(n), &held(n), noon()).await.expect("an answer").is_some());
             finish(n, at).await;
         }
     }

@@ -3,10 +3,10 @@
 use poem_openapi::Object;
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use serde_json::{Value, json};
-use taskflow_core::{App, EmailAddress, NewLetter, Title, WrittenLetter};
+use taskflow_core::{App, CustomEmail, EmailAddress, NewLetter, Title};
 
 use crate::api::wire::{TEXT, text, text_schema, with_pattern};
-use crate::api::{ApiError, Field, Findings, Required, Wire};
+use crate::api::{ApiError, Field, Required, ValidationErrors, Wire};
 
 /// An email to send.
 #[derive(Debug, Object)]
@@ -35,7 +35,7 @@ pub(super) struct LetterBody {
 
 impl LetterBody {
     pub(super) fn read(self) -> Result<NewLetter, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let to = findings.required("to", self.to).map(|to| to.read(&mut findings, "to")).unwrap_or_default();
         let subject = findings.required("subject", self.subject);
         if matches!(
@@ -51,7 +51,7 @@ impl LetterBody {
         let reply_to = findings.optional("reply_to", self.reply_to);
         let subject = findings.finish(subject)?;
         let shown = |addresses: &[EmailAddress]| addresses.iter().map(ToString::to_string).collect();
-        let letter = WrittenLetter {
+        let letter = CustomEmail {
             subject: subject.to_string(),
             text,
             html,
@@ -63,7 +63,7 @@ impl LetterBody {
     }
 }
 
-fn copies(findings: &mut Findings, name: &str, field: Field<Recipients>) -> Vec<EmailAddress> {
+fn copies(findings: &mut ValidationErrors, name: &str, field: Field<Recipients>) -> Vec<EmailAddress> {
     let copies = findings.optional(name, field);
     copies.map(|copies| copies.read(findings, name)).unwrap_or_default()
 }
@@ -76,7 +76,7 @@ enum Recipients {
 }
 
 impl Recipients {
-    fn read(self, findings: &mut Findings, name: &str) -> Vec<EmailAddress> {
+    fn read(self, findings: &mut ValidationErrors, name: &str) -> Vec<EmailAddress> {
         let mut address = |place: &str, value: &Value| {
             let address = EmailAddress::parse(value);
             address.map_err(|message| findings.note(place, message)).ok()

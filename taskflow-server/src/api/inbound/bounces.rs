@@ -12,7 +12,7 @@ use taskflow_core::{
 };
 
 use crate::api::wire::{text, text_schema, with_pattern, words_schema};
-use crate::api::{ApiError, Field, Findings, Required, Wire};
+use crate::api::{ApiError, Field, Required, ValidationErrors, Wire};
 use crate::http::MAX_BODY;
 
 /// Most reports in one list.
@@ -86,7 +86,7 @@ impl Brought {
 }
 
 fn reports(value: Value) -> Result<Vec<BounceReport>, ApiError> {
-    let mut findings = Findings::default();
+    let mut findings = ValidationErrors::default();
     let reports: Vec<_> = match value {
         Value::Object(_) => report(&mut findings, "", value).into_iter().collect(),
         Value::Array(items) if items.len() <= MOST => {
@@ -99,7 +99,7 @@ fn reports(value: Value) -> Result<Vec<BounceReport>, ApiError> {
 }
 
 /// `place` stands before the names of its members.
-fn report(findings: &mut Findings, place: &str, value: Value) -> Option<BounceReport> {
+fn report(findings: &mut ValidationErrors, place: &str, value: Value) -> Option<BounceReport> {
     let name = |member: &str| format!("{place}{member}");
     // Its members take whatever they are given and remember it, so only what is no object fails.
     let Some(body) = value.is_object().then(|| BounceBody::parse_from_json(Some(value)).ok()).flatten() else {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use poem_openapi::registry::MetaSchema;
 use serde_json::{Value, json};
-use taskflow_core::{KeptMail, Timestamp};
+use taskflow_core::{CapturedMail, Timestamp};
 
 use crate::api::Wire;
 use crate::api::html::escape;
@@ -42,7 +42,7 @@ impl View {
 }
 
 /// The page with `mails` in the order given.
-pub(super) fn list(mails: &[KeptMail]) -> String {
+pub(super) fn list(mails: &[CapturedMail]) -> String {
     let mut body = String::from("<p>No relay is configured, so mail stays here. The newest comes first.</p>\n");
     if mails.is_empty() {
         body.push_str("<p>There is no mail yet.</p>\n");
@@ -63,7 +63,7 @@ pub(super) fn list(mails: &[KeptMail]) -> String {
 }
 
 /// One mail as it was asked for; unless told its HTML, or its text if it has none.
-pub(super) fn mail(mail: &KeptMail, view: Option<View>) -> String {
+pub(super) fn mail(mail: &CapturedMail, view: Option<View>) -> String {
     let usual = if mail.content.html.is_some() { View::Html } else { View::Text };
     let view = view.unwrap_or(usual);
     let (subject, to, at) = (escape(&mail.content.subject), escape(mail.to.as_str()), escape(&time(mail.kept_at)));
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn nothing_in_a_mail_gets_out_of_its_place() {
         let evil = "\"></iframe></pre><script>alert(1)</script>".to_owned();
-        let mail = KeptMail {
+        let mail = CapturedMail {
             id: DeliveryId::from_uuid(uuid::Uuid::nil()),
             kept_at: Timestamp::from_micros(0),
             to: "ada@example.org".parse().expect("an address"),

@@ -7,7 +7,7 @@ use taskflow_core::{
 };
 
 use super::people::{Addresses, ParticipantBody, People, invitees};
-use crate::api::{ApiError, Field, Findings, Required, Val};
+use crate::api::{ApiError, Field, Required, Val, ValidationErrors};
 
 /// A meeting.
 #[derive(Debug, Object)]
@@ -139,7 +139,7 @@ pub(super) struct ChangeBody {
 
 impl NewMeetingBody {
     pub(super) fn read(self) -> Result<NewMeeting, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let title = findings.required("title", self.title);
         let description = findings.optional("description", self.description);
         let starts_at = findings.required("meeting_date", self.meeting_date);
@@ -168,7 +168,7 @@ impl NewMeetingBody {
 
 impl ChangeBody {
     pub(super) fn read(self) -> Result<MeetingChange, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let change = MeetingChange {
             title: findings.kept("title", self.title),
             description: findings.clearable("description", self.description),

@@ -10,7 +10,7 @@ use taskflow_core::{
 };
 
 use crate::api::wire::{text, words_schema};
-use crate::api::{ApiError, Field, Findings, Required, Val, Wire};
+use crate::api::{ApiError, Field, Required, Val, ValidationErrors, Wire};
 
 /// A participant of a meeting. It does not say whether the person has an account.
 #[derive(Debug, Object)]
@@ -142,7 +142,11 @@ pub(super) struct People(Vec<Value>);
 pub(super) struct Addresses(Vec<Value>);
 
 /// Everybody who is to be invited.
-pub(super) fn invitees(findings: &mut Findings, emails: Field<Addresses>, people: Field<People>) -> Vec<Invitee> {
+pub(super) fn invitees(
+    findings: &mut ValidationErrors,
+    emails: Field<Addresses>,
+    people: Field<People>,
+) -> Vec<Invitee> {
     let mut invitees = Vec::new();
     let Addresses(emails) = findings.optional("participant_emails", emails).unwrap_or(Addresses(Vec::new()));
     for (index, email) in emails.iter().enumerate() {
@@ -162,7 +166,7 @@ pub(super) fn invitees(findings: &mut Findings, emails: Field<Addresses>, people
     invitees
 }
 
-fn person(findings: &mut Findings, path: &str, object: Value) -> Option<Invitee> {
+fn person(findings: &mut ValidationErrors, path: &str, object: Value) -> Option<Invitee> {
     // Its members take whatever they are given and remember it, so only what is no object could fail.
     let body = InviteeBody::parse_from_json(Some(object)).ok()?;
     let email = findings.required(&format!("{path}.email"), body.email);
@@ -182,7 +186,7 @@ fn invitee(email: NamedAddress, name: Option<PersonName>, role: Option<Role>) ->
 
 impl InviteesBody {
     pub(super) fn read(self) -> Result<Vec<Invitee>, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let lists = [
             matches!(self.participants, Field::Absent | Field::Null),
             matches!(self.participant_emails, Field::Absent | Field::Null),
@@ -206,7 +210,7 @@ impl InviteesBody {
 
 impl RoleBody {
     pub(super) fn read(self) -> Result<MeetingRole, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let role = findings.required("role", self.role).map(|Role(role)| role);
         findings.finish(role)
     }
@@ -230,7 +234,7 @@ impl ResponseBody {
     }
 
     pub(in crate::api) fn read(self) -> Result<GivenResponse, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let response = findings.required("response", self.response).map(|Reply(response)| response);
         let comment = findings.optional("comment", self.comment).and_then(|Remark(comment)| comment);
         let version = findings.optional("version", self.version).map(|MeetingVersion(version)| version);

@@ -8,7 +8,7 @@ use taskflow_core::{MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Ta
 
 use crate::api::list::{AnyOf, PageNumber, PageSize, SearchText, Sort, page};
 use crate::api::wire::{integer, integer_schema, integer_text};
-use crate::api::{ApiError, Field, Findings, Wire};
+use crate::api::{ApiError, Field, ValidationErrors, Wire};
 
 /// The query parameters of a list of meetings.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ pub(super) struct Filters {
 
 impl Filters {
     pub(super) fn read(self) -> Result<MeetingQuery, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let query = MeetingQuery {
             page: page(&mut findings, self.page, self.size),
             status: findings.optional("status", self.status).unwrap_or_default().0,
@@ -48,7 +48,7 @@ pub(super) struct Upcoming {
 impl Upcoming {
     /// What begins after `now` and within the hours asked for, the next one first.
     pub(super) fn read(self, now: Timestamp) -> Result<MeetingQuery, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let page = page(&mut findings, self.page, self.size);
         let Hours(hours) = findings.optional("hours_ahead", self.hours_ahead).unwrap_or_default();
         let query = MeetingQuery {

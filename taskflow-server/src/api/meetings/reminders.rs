@@ -13,7 +13,7 @@ use taskflow_core::{
 
 use super::people::Remark;
 use crate::api::deliveries::CountsBody;
-use crate::api::{ApiError, Field, Findings, Val, Wire};
+use crate::api::{ApiError, Field, Val, ValidationErrors, Wire};
 
 /// Own reminders of a meeting.
 #[derive(Debug, Object)]
@@ -122,7 +122,7 @@ pub(super) struct Minutes(OwnReminders);
 impl OwnBody {
     /// `None`: as the meeting says.
     pub(super) fn read(self) -> Result<Option<OwnReminders>, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let own = match self.minutes {
             Field::Null => Some(None),
             minutes => findings.required("minutes", minutes).map(|Minutes(own)| Some(own)),
@@ -133,7 +133,7 @@ impl OwnBody {
 
 impl ByHandBody {
     pub(super) fn read(self) -> Result<(Option<ReminderMinutes>, Option<Comment>), ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let minutes = findings.optional("reminder_minutes", self.reminder_minutes);
         let message = findings.optional("message", self.message).and_then(|Remark(message)| message);
         findings.finish(Some((minutes, message)))

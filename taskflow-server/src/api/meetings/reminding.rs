@@ -13,7 +13,7 @@ use super::reminders::{ByHandBody, LedgerBody, LedgerFilter, MyRemindersBody, Ow
 use crate::api::body::{Body, MaybeBody};
 use crate::api::list::{AnyOf, PageSize, SearchText};
 use crate::api::once::{Kept, Once, Repeated};
-use crate::api::{ApiError, Field, Findings, Group, Val};
+use crate::api::{ApiError, Field, Group, Val, ValidationErrors};
 use crate::auth::Caller;
 use crate::wiring::Service;
 
@@ -67,7 +67,7 @@ impl RemindersApi {
         /// Reminders on a page; 50 when left out.
         size: Query<Field<PageSize>>,
     ) -> Result<Json<LedgerBody>, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let filter = LedgerFilter {
             states: findings.optional("state", state.0).unwrap_or_default().0,
             since: findings.optional("since", since.0),

@@ -9,7 +9,7 @@ use taskflow_core::{App, Bulk, Error, FieldError, Task, TaskId, TaskOperation};
 use super::forms::{ChangeBody, NewTaskBody, TaskBody};
 use crate::api::once::Kept;
 use crate::api::wire::words_schema;
-use crate::api::{ApiError, Field, Findings, Problem, Required, Wire};
+use crate::api::{ApiError, Field, Problem, Required, ValidationErrors, Wire};
 
 /// Changes of many tasks.
 #[derive(Debug, Object)]
@@ -53,7 +53,7 @@ pub(super) type Statuses = Vec<u16>;
 
 impl BulkBody {
     pub(super) fn read(self) -> Result<(Bulk, Vec<TaskOperation>), ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let atomic = findings.optional("atomic", self.atomic).unwrap_or_default();
         let operations = findings.required("operations", self.operations);
         let Operations(operations) = findings.finish(operations)?;

@@ -7,7 +7,7 @@ use taskflow_core::{
     Timestamp, Title, UserId,
 };
 
-use crate::api::{ApiError, Field, Findings, Required, Val};
+use crate::api::{ApiError, Field, Required, Val, ValidationErrors};
 
 /// A task of one person.
 #[derive(Debug, Object)]
@@ -134,7 +134,7 @@ pub(super) struct ChangeBody {
 
 impl NewTaskBody {
     pub(super) fn read(self) -> Result<NewTask, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let title = findings.required("title", self.title);
         let description = findings.optional("description", self.description);
         let status = findings.optional("status", self.status).unwrap_or_default();
@@ -149,7 +149,7 @@ impl NewTaskBody {
 
 impl ChangeBody {
     pub(super) fn read(self) -> Result<TaskChange, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let change = TaskChange {
             title: findings.kept("title", self.title),
             description: findings.clearable("description", self.description),

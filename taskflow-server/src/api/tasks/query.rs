@@ -3,7 +3,7 @@
 use taskflow_core::{TaskPriority, TaskQuery, TaskSort, TaskStatus, Timestamp};
 
 use crate::api::list::{AnyOf, PageNumber, PageSize, SearchText, Sort, page};
-use crate::api::{ApiError, Field, Findings};
+use crate::api::{ApiError, Field, ValidationErrors};
 
 /// The query parameters of a list of tasks.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub(super) struct Filters {
 impl Filters {
     /// The query for the tasks or for the trash.
     pub(super) fn read(self, trash: bool) -> Result<TaskQuery, ApiError> {
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let query = TaskQuery {
             trash,
             page: page(&mut findings, self.page, self.size),

@@ -12,7 +12,7 @@ use super::{UserBody, answer};
 use crate::api::answer::Found;
 use crate::api::body::Patch;
 use crate::api::list::{PageSize, SearchText};
-use crate::api::{ApiError, Field, Findings, Group, Val};
+use crate::api::{ApiError, Field, Group, Val, ValidationErrors};
 use crate::auth::Caller;
 use crate::wiring::Service;
 
@@ -61,7 +61,7 @@ impl AdminUsersApi {
         size: Query<Field<PageSize>>,
     ) -> Result<Json<UserListBody>, ApiError> {
         admit(service, caller).await?;
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let words = findings.optional("q", q.0).map(|SearchText(q)| TaskQuery::words(&q)).unwrap_or_default();
         let cursor = findings.optional("cursor", cursor.0);
         let size = findings.optional("size", size.0).unwrap_or_default();
@@ -82,7 +82,7 @@ impl AdminUsersApi {
         Patch(body): Patch<StandingBody>,
     ) -> Result<Found<UserBody>, ApiError> {
         admit(service, caller).await?;
-        let mut findings = Findings::default();
+        let mut findings = ValidationErrors::default();
         let is_active = findings.kept("is_active", body.is_active);
         let is_admin = findings.kept("is_admin", body.is_admin);
         let change = findings.finish(Some(StandingChange { is_active, is_admin }))?;

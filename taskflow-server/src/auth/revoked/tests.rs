@@ -62,7 +62,7 @@ struct World {
     store: Arc<MemoryStore>,
     /// This node.
     app: App,
-    revoked: Arc<Revoked>,
+    revoked: Arc<RevocationList>,
     /// Another node on the same store.
     other: App,
     ada: UserId,
@@ -72,8 +72,8 @@ impl World {
     async fn new() -> Self {
         let clock = Arc::new(Hand::new());
         let store = Arc::new(MemoryStore::new());
-        let revoked = Arc::new(Revoked::new(store.clone(), clock.clone(), LIFETIME));
-        let bus = Arc::new(Heeding::new(Arc::new(NoBus), revoked.clone()));
+        let revoked = Arc::new(RevocationList::new(store.clone(), clock.clone(), LIFETIME));
+        let bus = Arc::new(RevocationBus::new(Arc::new(NoBus), revoked.clone()));
         let app = App::builder(store.clone()).clock(clock.clone()).bus(bus).build();
         let other = App::builder(store.clone()).clock(clock.clone()).build();
         let ada = NewUser {
@@ -272,8 +272,8 @@ async fn after_a_suspension_nobody_is_let_in_before_a_look_which_finds_what_ende
 #[tokio::test]
 async fn word_from_another_node_is_a_reason_to_look_at_once_but_not_all_the_time() {
     let clock = Arc::new(SystemClock::new());
-    let revoked = Arc::new(Revoked::new(Arc::new(MemoryStore::new()), clock, LIFETIME));
-    let bus = Heeding::new(Arc::new(NoBus), revoked.clone());
+    let revoked = Arc::new(RevocationList::new(Arc::new(MemoryStore::new()), clock, LIFETIME));
+    let bus = RevocationBus::new(Arc::new(NoBus), revoked.clone());
     let watch = tokio::spawn({
         let revoked = revoked.clone();
         async move { revoked.watch_every(Duration::from_hours(1)).await }

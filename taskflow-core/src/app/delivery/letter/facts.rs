@@ -4,23 +4,23 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::super::App;
 use super::hold::could_leave_at;
-use crate::error::{BadRow, StoreError};
-use crate::ports::{Claimed, DigestQuery, Loaded, Viewer};
+use crate::error::{CorruptRow, StoreError};
+use crate::ports::{Claimed, DigestQuery, Lookup, Viewer};
 use crate::{
     Day, Delivery, DeliveryId, DeliveryState, Digest, Meeting, MeetingId, Notice, NoticeKind, Participant,
     ParticipantId, Recipient, Revision, Suppression, Task, TaskId, Timestamp, User, UserId,
 };
 
 /// What a batch of deliveries is about.
-pub(in super::super) struct Facts {
-    pub(super) users: Loaded<UserId, User>,
-    pub(super) tasks: Loaded<TaskId, Task>,
+pub(in super::super) struct BatchContext {
+    pub(super) users: Lookup<UserId, User>,
+    pub(super) tasks: Lookup<TaskId, Task>,
     /// What summaries and reminders of open tasks are about.
-    pub(super) digests: HashMap<DeliveryId, Result<Digest, BadRow>>,
-    pub(super) meetings: Loaded<MeetingId, Meeting>,
-    pub(super) participants: Loaded<ParticipantId, Participant>,
+    pub(super) digests: HashMap<DeliveryId, Result<Digest, CorruptRow>>,
+    pub(super) meetings: Lookup<MeetingId, Meeting>,
+    pub(super) participants: Lookup<ParticipantId, Participant>,
     /// By what a participant was told last.
-    pub(super) revisions: Loaded<(MeetingId, u64), Revision>,
+    pub(super) revisions: Lookup<(MeetingId, u64), Revision>,
     /// Who is being sent an invitation or a cancellation at this moment, as far as it matters to another notice.
     pub(super) in_flight: HashSet<(NoticeKind, ParticipantId)>,
     /// Whose invitation leaves by itself: it is open, and no quiet hours hold it.
@@ -33,7 +33,7 @@ pub(in super::super) struct Facts {
     pub(super) unsubscribed: HashSet<(String, NoticeKind)>,
 }
 
-impl Facts {
+impl BatchContext {
     /// The task that a delivery reminds of.
     pub(in super::super) fn task_due_in(&self, delivery: &Delivery) -> Option<&Task> {
         let Ok(Notice::TaskDue { task, .. }) = &delivery.notice else { return None };
@@ -48,7 +48,7 @@ impl Facts {
 
 impl App {
     /// Looks everything up that the batch needs.
-    pub(in super::super) async fn load(&self, claims: &[Claimed], now: Timestamp) -> Result<Facts, StoreError> {
+    pub(in super::super) async fn load(&self, claims: &[Claimed], now: Timestamp) -> Result<BatchContext, StoreError> {
         let (mut users, mut tasks, mut meetings, mut participants) =
             (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for Claimed { delivery, .. } in claims {
@@ -86,13 +86,13 @@ impl App {
                 | Err(_) => {}
             }
         }
-        let mut facts = Facts {
-            users: Loaded::new(),
-            tasks: Loaded::new(),
+        let mut facts = BatchContext {
+            users: Lookup::new(),
+            tasks: Lookup::new(),
             digests: HashMap::new(),
-            meetings: Loaded::new(),
-            participants: Loaded::new(),
-            revisions: Loaded::new(),
+            meetings: Lookup::new(),
+            participants: Lookup::new(),
+            revisions: Lookup::new(),
             in_flight: HashSet::new(),
             awaits_invitation: HashSet::new(),
             maybe_invited: HashSet::new(),
@@ -146,9 +146,9 @@ impl App {
     async fn digests(
         &self,
         claims: &[Claimed],
-        facts: &Facts,
+        facts: &BatchContext,
         now: Timestamp,
-    ) -> Result<HashMap<DeliveryId, Result<Digest, BadRow>>, StoreError> {
+    ) -> Result<HashMap<DeliveryId, Result<Digest, CorruptRow>>, StoreError> {
         let (mut ids, mut queries) = (Vec::new(), Vec::new());
         for Claimed { delivery, .. } in claims {
             let Recipient::User(user_id) = delivery.recipient else { continue };
@@ -176,7 +176,7 @@ impl App {
     async fn look_for_notices_in_flight(
         &self,
         claims: &[Claimed],
-        facts: &mut Facts,
+        facts: &mut BatchContext,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut unsure = BTreeSet::new();

@@ -1,14 +1,14 @@
 //! Quiet hours: what waits for their end, and what would come too late then.
 
-use super::{Facts, Reader};
-use crate::{Delivery, Meeting, MeetingFacts, Notice, Outcome, Preferences, Timestamp, Topic, Zone};
+use super::{BatchContext, Reader};
+use crate::{Delivery, Meeting, MeetingFacts, Notice, NoticeContent, Outcome, Preferences, Timestamp, Zone};
 
 /// Holds a notice until its reader's quiet hours end, unless what it is about happens before that.
 pub(super) fn held(
     notice: &Notice,
-    topic: &Topic,
+    topic: &NoticeContent,
     reader: &Reader,
-    facts: &Facts,
+    facts: &BatchContext,
     now: Timestamp,
 ) -> Result<(), Outcome> {
     match end(notice, topic, reader, facts, now) {
@@ -18,7 +18,13 @@ pub(super) fn held(
 }
 
 /// When the quiet hours end that hold a notice at `now`; `None`: nothing holds it.
-pub(super) fn end(notice: &Notice, topic: &Topic, reader: &Reader, facts: &Facts, now: Timestamp) -> Option<Timestamp> {
+pub(super) fn end(
+    notice: &Notice,
+    topic: &NoticeContent,
+    reader: &Reader,
+    facts: &BatchContext,
+    now: Timestamp,
+) -> Option<Timestamp> {
     let quiet = reader.preferences.quiet_hours.filter(|_| notice.kind().waits_for_quiet_to_end());
     let end = quiet.and_then(|quiet| quiet.end_after(&reader.zone, now))?;
     happens_at(notice, topic, facts, now).is_none_or(|at| at > end).then_some(end)
@@ -26,18 +32,18 @@ pub(super) fn end(notice: &Notice, topic: &Topic, reader: &Reader, facts: &Facts
 
 /// When what a notice is about happens, if it lies ahead or goes on; of a meeting that was moved the earlier start, since
 /// people would come then.
-fn happens_at(notice: &Notice, topic: &Topic, facts: &Facts, now: Timestamp) -> Option<Timestamp> {
+fn happens_at(notice: &Notice, topic: &NoticeContent, facts: &BatchContext, now: Timestamp) -> Option<Timestamp> {
     let of = |meeting: &Meeting| (meeting.starts_at, meeting.ends_at());
     let known = |was: &MeetingFacts| (was.starts_at, was.ends_at());
     let times = match topic {
-        Topic::TaskDue { due_at, .. } => return Some(*due_at),
-        Topic::MeetingReminder { invitation, .. } => return Some(invitation.meeting.starts_at),
-        Topic::MeetingInvite(invitation)
-        | Topic::MeetingLeft(invitation)
-        | Topic::MeetingUndelivered(invitation)
-        | Topic::MeetingProposal { invitation, .. } => [Some(of(&invitation.meeting)), None],
-        Topic::MeetingChange { invitation, was } => [Some(of(&invitation.meeting)), Some(known(was))],
-        Topic::MeetingCancel(invitation) => {
+        NoticeContent::TaskDue { due_at, .. } => return Some(*due_at),
+        NoticeContent::MeetingReminder { invitation, .. } => return Some(invitation.meeting.starts_at),
+        NoticeContent::MeetingInvite(invitation)
+        | NoticeContent::MeetingLeft(invitation)
+        | NoticeContent::MeetingUndelivered(invitation)
+        | NoticeContent::MeetingProposal { invitation, .. } => [Some(of(&invitation.meeting)), None],
+        NoticeContent::MeetingChange { invitation, was } => [Some(of(&invitation.meeting)), Some(known(was))],
+        NoticeContent::MeetingCancel(invitation) => {
             // The mail shows what the reader knows; it may have been moved since.
             let Notice::MeetingCancel { meeting, .. } = notice else { return Some(invitation.meeting.starts_at) };
             let present = facts.meetings.get(meeting).and_then(|found| found.as_ref().ok());

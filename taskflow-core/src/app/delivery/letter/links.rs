@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::App;
 use crate::ports::{Link, LinkPurpose};
-use crate::{AnswerLinks, LetterLinks, Meeting, Participant, TaskLinks, Timestamp, Topic, UserId};
+use crate::{AnswerLinks, LetterLinks, Meeting, NoticeContent, Participant, TaskLinks, Timestamp, UserId};
 
 /// How long after a meeting the links in its mail are still understood, so that people read what became of it.
 const MEETING_LINKS_LIVE: Duration = Duration::from_hours(90 * 24);
@@ -18,7 +18,7 @@ const DAY_LINKS_LIVE: Duration = Duration::from_hours(7 * 24);
 impl App {
     /// The links of a letter that was due at `due_at`, for the account `user` if its reader has one. Every expiry follows
     /// from what is stored, so that a repeated mail is the same mail.
-    pub(super) fn letter_links(&self, topic: &Topic, user: Option<UserId>, due_at: Timestamp) -> LetterLinks {
+    pub(super) fn letter_links(&self, topic: &NoticeContent, user: Option<UserId>, due_at: Timestamp) -> LetterLinks {
         let Some(links) = self.links.as_ref() else { return LetterLinks::default() };
         let url = |purpose, id, expires_at| links.url(&Link { purpose, id, expires_at, version: None });
         let tasks = topic.tasks().into_iter().map(|task| {
@@ -31,13 +31,13 @@ impl App {
         });
         let tasks: std::collections::BTreeMap<_, _> = tasks.collect();
         let open = match topic {
-            Topic::MeetingLeft(invitation)
-            | Topic::MeetingProposal { invitation, .. }
-            | Topic::MeetingUndelivered(invitation) => {
+            NoticeContent::MeetingLeft(invitation)
+            | NoticeContent::MeetingProposal { invitation, .. }
+            | NoticeContent::MeetingUndelivered(invitation) => {
                 let meeting = &invitation.meeting;
                 Some(url(LinkPurpose::OpenMeeting, meeting.id.as_uuid(), meeting_links_expire(meeting)))
             }
-            Topic::TaskReminder(_) | Topic::DailySummary(_) => {
+            NoticeContent::TaskReminder(_) | NoticeContent::DailySummary(_) => {
                 user.map(|user| url(LinkPurpose::OpenDay, user.as_uuid(), due_at + DAY_LINKS_LIVE))
             }
             topic => match topic.invitation() {

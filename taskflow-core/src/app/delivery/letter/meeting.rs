@@ -5,11 +5,11 @@ use super::super::App;
 use super::super::claim::A_MOMENT;
 use super::facts::MAY_HAVE_ARRIVED;
 use super::links::respond_link;
-use super::{Facts, Reader, cancelled, expired, found, reader};
+use super::{BatchContext, Reader, cancelled, expired, found, reader};
 use crate::ports::CalendarEntry;
 use crate::{
     CalendarMethod, CalendarPart, Delivery, EmailAddress, Invitation, Mailbox, Meeting, MeetingResponse, News, Notice,
-    NoticeKind, Outcome, Participant, ParticipantId, Timestamp, Told, Topic, User, news, reminder_minutes,
+    NoticeContent, NoticeKind, Outcome, Participant, ParticipantId, Timestamp, Told, User, news, reminder_minutes,
 };
 
 impl App {
@@ -19,10 +19,10 @@ impl App {
         delivery: &Delivery,
         notice: &Notice,
         offered_before: bool,
-        facts: &Facts,
+        facts: &BatchContext,
         reads: &mut Reader,
         now: Timestamp,
-    ) -> Result<(Topic, Option<(ParticipantId, Told)>), Outcome> {
+    ) -> Result<(NoticeContent, Option<(ParticipantId, Told)>), Outcome> {
         let (meeting, participant) = match notice {
             Notice::MeetingInvite { meeting, participant, .. }
             | Notice::MeetingChange { meeting, participant, .. }
@@ -44,14 +44,14 @@ impl App {
         }
         let invitation = || Box::new(self.addressed(meeting, participant));
         match notice {
-            Notice::MeetingLeft { .. } => Ok((Topic::MeetingLeft(invitation()), None)),
+            Notice::MeetingLeft { .. } => Ok((NoticeContent::MeetingLeft(invitation()), None)),
             Notice::MeetingProposal { starts_at, .. } => {
                 still_proposes(meeting, participant, *starts_at, now)?;
-                Ok((Topic::MeetingProposal { invitation: invitation(), starts_at: *starts_at }, None))
+                Ok((NoticeContent::MeetingProposal { invitation: invitation(), starts_at: *starts_at }, None))
             }
             Notice::MeetingUndelivered { .. } => {
                 still_unreachable(meeting, participant, now)?;
-                Ok((Topic::MeetingUndelivered(invitation()), None))
+                Ok((NoticeContent::MeetingUndelivered(invitation()), None))
             }
             Notice::MeetingReminder { starts_at, minutes, message, .. } => {
                 *reads = who_reads(meeting, participant, facts)?;
@@ -61,7 +61,7 @@ impl App {
                 if asked.is_some_and(|minutes| a_nearer_one_is_due(meeting, participant, minutes, now)) {
                     return Err(expired("a later reminder of the meeting has come due"));
                 }
-                Ok((Topic::MeetingReminder { invitation: invitation(), message: message.clone() }, None))
+                Ok((NoticeContent::MeetingReminder { invitation: invitation(), message: message.clone() }, None))
             }
             _ => {
                 *reads = who_reads(meeting, participant, facts)?;
@@ -104,15 +104,15 @@ impl App {
                 };
                 let on = news != News::Cancelled;
                 let topic = match news {
-                    News::Invited => Topic::MeetingInvite(invitation()),
-                    News::Changed(was) => Topic::MeetingChange { invitation: invitation(), was },
+                    News::Invited => NoticeContent::MeetingInvite(invitation()),
+                    News::Changed(was) => NoticeContent::MeetingChange { invitation: invitation(), was },
                     News::Cancelled => {
                         // What is off is what they know, not what it became since.
                         let mut invitation = invitation();
                         if let Some(known) = known {
                             invitation.meeting = invitation.meeting.with_facts(known);
                         }
-                        Topic::MeetingCancel(invitation)
+                        NoticeContent::MeetingCancel(invitation)
                     }
                 };
                 Ok((topic, Some((participant.id, Told { version: meeting.version, on }))))
@@ -123,12 +123,12 @@ impl App {
     /// What calendars take over from a letter. Only the reader is named beside the organizer: guests are not told each
     /// other's addresses, and a mail to one of 500 is no longer than a mail to one of two.
     /// The reader is named by the address that the mail goes to, so that the calendar behind it finds itself.
-    pub(super) fn calendar_part(&self, topic: &Topic, reader: &EmailAddress) -> Option<CalendarPart> {
+    pub(super) fn calendar_part(&self, topic: &NoticeContent, reader: &EmailAddress) -> Option<CalendarPart> {
         let (method, invitation) = match topic {
-            Topic::MeetingInvite(invitation) | Topic::MeetingChange { invitation, .. } => {
+            NoticeContent::MeetingInvite(invitation) | NoticeContent::MeetingChange { invitation, .. } => {
                 (CalendarMethod::Request, invitation)
             }
-            Topic::MeetingCancel(invitation) => (CalendarMethod::Cancel, invitation),
+            NoticeContent::MeetingCancel(invitation) => (CalendarMethod::Cancel, invitation),
             _ => return None,
         };
         let attendee = Participant { email: reader.clone(), ..invitation.participant.clone() };
@@ -149,7 +149,7 @@ fn is_on(meeting: &Meeting, participant: &Participant) -> bool {
 
 /// The account of a participant, if there is one by now. A guest reads in their own language and zone if they were given,
 /// else in the organizer's language and the meeting's zone, which is the organizer's unless they chose another.
-fn who_reads(meeting: &Meeting, participant: &Participant, facts: &Facts) -> Result<Reader, Outcome> {
+fn who_reads(meeting: &Meeting, participant: &Participant, facts: &BatchContext) -> Result<Reader, Outcome> {
     let read = reader(&participant.recipient(), facts)?;
     if let Some(id) = participant.user_id {
         // Another address counts once it is shown to be theirs; until then the one they were invited by does.
@@ -200,13 +200,13 @@ fn still_unreachable(meeting: &Meeting, participant: &Participant, now: Timestam
 }
 
 /// The account that created the meeting; `None` once it is gone.
-fn organizer<'a>(meeting: &Meeting, facts: &'a Facts) -> Option<&'a User> {
+fn organizer<'a>(meeting: &Meeting, facts: &'a BatchContext) -> Option<&'a User> {
     meeting.created_by.and_then(|id| facts.users.get(&id)?.as_ref().ok())
 }
 
 /// Where answers to the organizer go: to the present address of the account when it is verified, else to the one that
 /// calendars know.
-pub(super) fn organizer_mailbox(meeting: &Meeting, facts: &Facts) -> Mailbox {
+pub(super) fn organizer_mailbox(meeting: &Meeting, facts: &BatchContext) -> Mailbox {
     let user = organizer(meeting, facts).filter(|user| user.email_verified);
     user.map_or_else(
         || meeting.organizer.clone(),
