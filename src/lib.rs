@@ -19,6 +19,17 @@ pub mod store {
     pub use taskflow_store_sqlite::*;
 }
 
+/// The conformance suite for stores, a clock to turn and a mailer that records (feature `testing`).
+#[cfg(feature = "testing")]
+pub mod testing {
+    pub use taskflow_conformance::*;
+
+    /// The cases, at the path they had before the suite became a crate.
+    pub mod conformance {
+        pub use taskflow_conformance::{Case, cases};
+    }
+}
+
 /// The reference server (feature `server`).
 #[cfg(feature = "server")]
 pub mod server {

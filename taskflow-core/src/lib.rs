@@ -39,7 +39,6 @@
 //! | [`ports`] | what core asks of the world, with contracts |
 //! | `app.rs` `app/` | use cases and the sender |
 //! | `memory.rs` | the reference store |
-//! | `testing.rs` | the conformance suite and friends (feature `testing`) |
 //!
 //! # What always holds
 //!
@@ -74,8 +73,6 @@ mod snooze;
 mod statistics;
 mod suppression;
 mod task;
-#[cfg(feature = "testing")]
-pub mod testing;
 mod time;
 mod token;
 mod user;

@@ -96,8 +96,7 @@ impl MemoryStore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets every lease lapse now, as if its time had passed. For tests; no port can do it.
-    #[cfg(feature = "testing")]
+    /// Makes every lease lapse now, as if its time had passed. For tests: no port offers this.
     pub fn lapse_leases(&self) {
         let state = &mut *self.state();
         let claims = state.deliveries.values_mut().filter_map(|row| row.lease.as_mut());

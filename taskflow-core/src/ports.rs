@@ -1,5 +1,5 @@
 //! What core asks of the world, as object-safe traits. Each says in `# Contract` what callers rely on; stores prove
-//! theirs with the [conformance suite](crate::testing) (feature `testing`).
+//! theirs with the conformance suite, the crate `taskflow-conformance`.
 
 mod accounts;
 mod bounces;

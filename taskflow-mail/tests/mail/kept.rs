@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use mail_parser::MessageParser;
+use taskflow_conformance::ManualClock;
 use taskflow_core::MemoryStore;
 use taskflow_core::ports::{Mailer, Store};
-use taskflow_core::testing::ManualClock;
 use taskflow_mail::DevMailbox;
 
 use crate::support::{from, mail, noon};

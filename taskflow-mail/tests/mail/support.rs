@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use taskflow_conformance::ManualClock;
 use taskflow_core::ports::{MailError, Reply};
-use taskflow_core::testing::ManualClock;
 use taskflow_core::{
     Content, Headers, Invitation, Invitee, Mail, Mailbox, Meeting, NewMeeting, Participant, StartsAt, Timestamp,
 };

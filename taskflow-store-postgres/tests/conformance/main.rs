@@ -12,16 +12,16 @@ use futures_util::{StreamExt, stream};
 use libtest_mimic::{Arguments, Trial};
 use postgres::Database;
 use sqlx::{Executor, Row};
+use taskflow_conformance::OpenStore;
+use taskflow_conformance::sql::{self, Executed, Statement};
 use taskflow_core::ports::{EventBus, NoBus, Signal, Storage};
-use taskflow_core::testing::sql::{self, Executed, Statement};
-use taskflow_core::testing::{OpenStore, conformance};
 use taskflow_core::{Timestamp, UserId};
 use taskflow_store_postgres::{PgOptions, PgPulse, PgStore};
 use uuid::Uuid;
 
 fn main() {
     let executed = Executed::capture();
-    let cases = conformance::cases().into_iter().map(|case| {
+    let cases = taskflow_conformance::cases().into_iter().map(|case| {
         Trial::test(format!("postgres::{}", case.name), move || {
             runtime()?.block_on(async { (case.run)(Own::open().await).await });
             Ok(())
@@ -49,7 +49,7 @@ fn statements() -> Vec<Statement> {
 
 /// The suite, and what a host does before and after.
 async fn run_everything() {
-    let cases = conformance::cases().into_iter().map(|case| async move {
+    let cases = taskflow_conformance::cases().into_iter().map(|case| async move {
         let own = Own::open().await;
         (case.run)(Arc::<Own>::clone(&own)).await;
         if case.name.starts_with("tasks::") || case.name.starts_with("meetings::") {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Executor, PgPool};
+use taskflow_conformance::workbench::{noon, text};
 use taskflow_core::ports::{Ids, Signal, Store};
-use taskflow_core::testing::workbench::{noon, text};
 use taskflow_core::{StoreError, User, UserId, Write};
 use taskflow_store_postgres::PgStore;
 

@@ -1,8 +1,8 @@
 //! Preferences, suppressions and the ledger: what other releases write, and what the schema refuses.
 
 use sqlx::Executor;
+use taskflow_conformance::workbench::noon;
 use taskflow_core::ports::{DeliveryQuery, Outbox, Store};
-use taskflow_core::testing::workbench::noon;
 use taskflow_core::{Changes, NoticeKind, Preferences, Recipient, Suppression, SuppressionCause, Write};
 
 use crate::world::World;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{Connection, Executor};
+use taskflow_conformance::ManualClock;
+use taskflow_conformance::workbench::{noon, text};
 use taskflow_core::ports::{Store, Viewer};
-use taskflow_core::testing::ManualClock;
-use taskflow_core::testing::workbench::{noon, text};
 use taskflow_core::{
     Actor, App, Changes, Error, Expect, Invitee, Meeting, MeetingChange, MeetingDetails, MeetingResponse, NewMeeting,
     StartsAt, StoreError, User, Write,

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection};
+use taskflow_conformance::workbench::noon;
 use taskflow_core::ports::{Outbox, Store};
-use taskflow_core::testing::workbench::noon;
 use taskflow_core::{StoreError, TaskQuery, User, Write};
 use taskflow_store_postgres::PgOptions;
 

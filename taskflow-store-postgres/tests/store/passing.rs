@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sqlx::postgres::PgDatabaseError;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
+use taskflow_conformance::workbench::text;
 use taskflow_core::ports::Store;
-use taskflow_core::testing::workbench::text;
 use taskflow_core::{StoreError, User};
 use taskflow_store_postgres::{PgOptions, PgStore};
 

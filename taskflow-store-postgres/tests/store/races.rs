@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Executor;
+use taskflow_conformance::workbench::noon;
 use taskflow_core::ports::{Outbox, Store};
-use taskflow_core::testing::workbench::noon;
 use taskflow_core::{Changes, StoreError, Task, TaskQuery, User, Write};
 use taskflow_store_postgres::{PgOptions, PgStore};
 

@@ -1,8 +1,8 @@
 //! Damaged rows, odd texts and looks from outside.
 
 use sqlx::Executor;
+use taskflow_conformance::workbench::{noon, text};
 use taskflow_core::ports::{Outbox, Settled, Store};
-use taskflow_core::testing::workbench::{noon, text};
 use taskflow_core::{Changes, Outcome, Settlement, StoreError, Task, Timestamp, Write};
 
 use crate::world::World;

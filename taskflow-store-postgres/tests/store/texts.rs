@@ -1,8 +1,8 @@
 //! Texts that an earlier release stored.
 
 use sqlx::Executor;
+use taskflow_conformance::workbench::noon;
 use taskflow_core::ports::Store;
-use taskflow_core::testing::workbench::noon;
 use taskflow_core::{Changes, NewTask, Task, TaskId, TaskQuery, Write};
 
 use crate::world::World;

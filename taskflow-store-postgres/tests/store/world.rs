@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use sqlx::PgConnection;
-use taskflow_core::testing::workbench::TestKit;
+use taskflow_conformance::workbench::TestKit;
 use taskflow_store_postgres::{PgOptions, PgStore};
 
 use crate::postgres::Database;

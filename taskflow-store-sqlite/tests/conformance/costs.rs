@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::{AssertSqlSafe, Executor, SqliteConnection};
-use taskflow_core::testing::sql::Statement;
+use taskflow_conformance::sql::Statement;
 
 use super::{File, statements};
 

@@ -8,15 +8,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use libtest_mimic::{Arguments, Trial};
 use sqlx::{Connection, Executor, SqliteConnection};
+use taskflow_conformance::OpenStore;
+use taskflow_conformance::sql::{self, Executed, Statement};
 use taskflow_core::ports::Storage;
-use taskflow_core::testing::sql::{self, Executed, Statement};
-use taskflow_core::testing::{OpenStore, conformance};
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
 fn main() {
     let executed = Executed::capture();
-    let cases = conformance::cases().into_iter().map(|case| {
+    let cases = taskflow_conformance::cases().into_iter().map(|case| {
         Trial::test(format!("sqlite::{}", case.name), move || {
             runtime()?.block_on(async { (case.run)(File::open().await).await });
             Ok(())
@@ -78,7 +78,7 @@ fn statements() -> Vec<Statement> {
 
 /// The suite, and what a host does before and after.
 async fn run_everything() {
-    for case in conformance::cases() {
+    for case in taskflow_conformance::cases() {
         let file = File::open().await;
         let own = Arc::clone(&file);
         (case.run)(file).await;

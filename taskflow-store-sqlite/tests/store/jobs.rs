@@ -1,8 +1,8 @@
 //! What the recurring duties need of this store alone.
 
 use sqlx::Executor;
+use taskflow_conformance::workbench::noon;
 use taskflow_core::ports::{CohortScan, DigestQuery, Expired, JobStore, Maintenance, Outbox, Store};
-use taskflow_core::testing::workbench::noon;
 use taskflow_core::{Changes, Day, JobName, Settlement, User, UserId, Write, Zone};
 
 use super::world::World;

@@ -1,8 +1,8 @@
 //! Preferences, suppressions and the ledger: what other releases write, and what the schema refuses.
 
 use sqlx::Executor;
+use taskflow_conformance::workbench::{noon, text};
 use taskflow_core::ports::Store;
-use taskflow_core::testing::workbench::{noon, text};
 use taskflow_core::{Changes, NoticeKind, Preferences, Suppression, SuppressionCause, Write};
 
 use crate::world::World;

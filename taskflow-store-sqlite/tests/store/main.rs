@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{Executor, SqlitePool};
+use taskflow_conformance::workbench::{TestKit, noon, text};
 use taskflow_core::ports::{Accounts, Ids, Outbox, Settled, Signal, Store};
-use taskflow_core::testing::workbench::{TestKit, noon, text};
 use taskflow_core::{Changes, Outcome, Settlement, StoreError, Timestamp, User, UserId, Write};
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;

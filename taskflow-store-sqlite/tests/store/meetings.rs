@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{Executor, SqliteConnection};
+use taskflow_conformance::ManualClock;
+use taskflow_conformance::workbench::noon;
 use taskflow_core::ports::{Outbox, Store, Viewer};
-use taskflow_core::testing::ManualClock;
-use taskflow_core::testing::workbench::noon;
 use taskflow_core::{
     Actor, App, Expect, Invitee, MeetingChange, MeetingDetails, MeetingId, NewMeeting, StartsAt, User,
 };

@@ -1,7 +1,7 @@
 //! Tokens as rows: each is used once, and goes with its owner.
 
+use taskflow_conformance::workbench::noon;
 use taskflow_core::ports::{Accounts, Ids, Store};
-use taskflow_core::testing::workbench::noon;
 use taskflow_core::{Changes, StoreError, Token, TokenId, TokenPurpose, User, Write};
 
 use crate::world::World;

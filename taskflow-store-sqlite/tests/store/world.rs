@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use sqlx::{Connection, SqliteConnection};
-use taskflow_core::testing::workbench::TestKit;
+use taskflow_conformance::workbench::TestKit;
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 

@@ -1,0 +1,192 @@
+//! The processes that share a store, by the store's own clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join;
+use taskflow_core::ports::{Clock, Nodes, Storage};
+use taskflow_core::{Actor, App, Error, Heartbeat, Membership, Node, NodeId, Timestamp};
+
+use super::app::World;
+use crate::sample::noon;
+use crate::{ManualClock, OpenStore};
+
+/// Longer than any case takes.
+const LONG: Duration = Duration::from_hours(1);
+
+fn id(name: &str) -> NodeId {
+    name.parse().expect("a name")
+}
+
+fn said(name: &str, started_at: Timestamp) -> Heartbeat {
+    Heartbeat { id: id(name), version: "1.2.3-beta.4".to_owned(), started_at, sends_mail: true, mail_rate: Some(0.1) }
+}
+
+async fn beat(store: &dyn Nodes, said: &Heartbeat, lapse: Duration) -> Vec<Node> {
+    store.beat(said, lapse).await.expect("a heartbeat")
+}
+
+/// Who is there, and whether they are live.
+fn who(nodes: &[Node]) -> Vec<(&str, bool)> {
+    nodes.iter().map(|node| (node.said.id.as_str(), node.is_live)).collect()
+}
+
+pub(super) async fn nodes_that_beat_see_each_other_as_they_said_by_id(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    assert_eq!(store.nodes().await.expect("a list"), []);
+    let idle = Heartbeat { sends_mail: false, mail_rate: None, ..said("B-1", noon()) };
+    assert_eq!(who(&beat(&*store, &said("a.2", noon()), LONG).await), [("a.2", true)]);
+    let told = beat(&*store, &idle, LONG).await;
+    let found = store.nodes().await.expect("a list");
+    for nodes in [told, found] {
+        let heard: Vec<_> = nodes.iter().map(|node| node.said.clone()).collect();
+        assert_eq!(heard, [idle.clone(), said("a.2", noon())], "by the bytes of their names");
+        assert!(nodes.iter().all(|node| node.is_live && node.silent_for < LONG));
+    }
+}
+
+pub(super) async fn a_heartbeat_again_takes_the_place_of_the_one_before(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    let first = said("a", noon());
+    let later = Heartbeat { sends_mail: false, mail_rate: Some(1e9 / 3.0), version: "2".to_owned(), ..first.clone() };
+    for beats in [&first, &first, &later] {
+        let nodes = beat(&*store, beats, LONG).await;
+        assert_eq!((nodes.len(), &nodes[0].said), (1, beats));
+    }
+}
+
+pub(super) async fn a_node_that_lapsed_is_told_of_but_not_live_until_it_beats(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    beat(&*store, &said("a", noon()), Duration::ZERO).await;
+    assert_eq!(who(&beat(&*store, &said("b", noon()), LONG).await), [("a", false), ("b", true)]);
+    assert_eq!(who(&store.nodes().await.expect("a list")), [("a", false), ("b", true)]);
+    assert_eq!(who(&beat(&*store, &said("a", noon()), LONG).await), [("a", true), ("b", true)]);
+}
+
+pub(super) async fn silence_is_measured_from_the_last_heartbeat(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    beat(&*store, &said("a", noon()), LONG).await;
+    let mut before = Duration::ZERO;
+    // The clock of the store may show milliseconds only.
+    while before < Duration::from_millis(5) {
+        let now = store.nodes().await.expect("a list")[0].silent_for;
+        assert!(now >= before && now < LONG, "{now:?} after {before:?}");
+        before = now;
+    }
+    let again = beat(&*store, &said("a", noon()), LONG).await[0].silent_for;
+    assert!(again < LONG);
+}
+
+pub(super) async fn a_node_that_leaves_is_gone_at_once(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    for name in ["a", "b"] {
+        beat(&*store, &said(name, noon()), LONG).await;
+    }
+    store.leave(&id("a"), noon()).await.expect("good-bye");
+    store.leave(&id("c"), noon()).await.expect("nobody to say it");
+    assert_eq!(who(&store.nodes().await.expect("a list")), [("b", true)]);
+}
+
+pub(super) async fn a_name_belongs_to_whoever_was_started_last_until_they_lapse(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    let (old, new) = (said("a", noon()), said("a", noon() + Duration::from_micros(1)));
+    beat(&*store, &old, LONG).await;
+    assert_eq!(beat(&*store, &new, LONG).await[0].said, new, "a restart");
+    assert_eq!(beat(&*store, &old, LONG).await[0].said, new, "the one before changes nothing");
+    store.leave(&old.id, old.started_at).await.expect("good-bye");
+    assert_eq!(who(&store.nodes().await.expect("a list")), [("a", true)]);
+    beat(&*store, &new, Duration::ZERO).await;
+    assert_eq!(beat(&*store, &old, LONG).await[0].said, old, "nobody else goes by the name now");
+}
+
+pub(super) async fn nodes_silent_for_long_are_forgotten_and_live_ones_never(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    beat(&*store, &said("a", noon()), Duration::ZERO).await;
+    beat(&*store, &said("b", noon()), LONG).await;
+    assert_eq!(store.forget_nodes(LONG).await.expect("a number"), 0);
+    assert_eq!(store.forget_nodes(Duration::ZERO).await.expect("a number"), 1);
+    assert_eq!(who(&store.nodes().await.expect("a list")), [("b", true)]);
+}
+
+pub(super) async fn nodes_that_beat_at_once_hear_of_each_other(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    for round in 0..20 {
+        let (one, two) = (said(&format!("a-{round}"), noon()), said(&format!("b-{round}"), noon()));
+        let (told_one, told_two) = join(beat(&*store, &one, LONG), beat(&*store, &two, LONG)).await;
+        assert!(two.is_among(&told_one) || one.is_among(&told_two), "round {round}");
+    }
+}
+
+pub(super) async fn only_who_runs_the_service_sees_nodes_page_by_page(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    let store = open.storage();
+    for name in ["c", "a", "b"] {
+        beat(&*store, &said(name, noon()), LONG).await;
+    }
+    let page = |after: Option<&'static str>, size| {
+        let app = &world.app;
+        async move { app.nodes_after(Actor::System, after.map(id).as_ref(), size).await.expect("a page") }
+    };
+    assert_eq!(who(&page(None, 9).await), [("a", true), ("b", true), ("c", true)]);
+    assert_eq!(who(&page(None, 2).await), [("a", true), ("b", true)]);
+    assert_eq!(who(&page(Some("a"), 1).await), [("b", true)]);
+    assert_eq!(who(&page(Some("c"), 1).await), []);
+    let ada = Actor::User(world.somebody("ada").await);
+    assert!(matches!(world.app.nodes_after(ada, None, 9).await, Err(Error::NotFound(_))));
+}
+
+/// A member called `name` and the clock of its own machine.
+fn member(storage: &Arc<dyn Storage>, name: &str, lapse: Duration) -> (Membership, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::at(noon()));
+    let nodes: Arc<dyn Nodes> = storage.clone();
+    let own: Arc<dyn Clock> = clock.clone();
+    (Membership::new(nodes, own, said(name, noon()), lapse, 30.0), clock)
+}
+
+async fn rate(member: &mut Membership) -> f64 {
+    member.beat().await.expect("a standing").mail_rate.expect("a rate")
+}
+
+pub(super) async fn members_share_the_rate_and_take_over_what_is_left(open: Arc<dyn OpenStore>) {
+    let storage = open.storage();
+    let (mut one, _) = member(&storage, "one", LONG);
+    let (mut two, _) = member(&storage, "two", LONG);
+    assert_eq!(rate(&mut one).await, 30.0);
+    let joined = two.beat().await.expect("a standing");
+    assert_eq!((joined.live, joined.mail_rate, joined.is_unsettled), (2, Some(0.0), true));
+    assert_eq!(rate(&mut one).await, 15.0);
+    assert_eq!(rate(&mut two).await, 0.0, "the other one's heartbeat still claims all of it");
+    assert_eq!([rate(&mut one).await, rate(&mut two).await], [15.0, 15.0]);
+    let agreed = two.beat().await.expect("a standing");
+    assert!(!agreed.is_unsettled && !agreed.is_displaced && agreed.holds_for == LONG);
+    one.leave().await.expect("good-bye");
+    assert_eq!([rate(&mut two).await, rate(&mut two).await], [15.0, 30.0]);
+}
+
+pub(super) async fn a_member_that_slept_past_its_lapse_gets_nothing_until_there_is_room(open: Arc<dyn OpenStore>) {
+    let storage = open.storage();
+    let (mut sleeper, clock) = member(&storage, "sleeper", LONG);
+    let (mut other, _) = member(&storage, "other", LONG);
+    assert_eq!([rate(&mut sleeper).await, rate(&mut other).await], [30.0, 0.0]);
+    clock.advance(LONG);
+    assert_eq!(rate(&mut sleeper).await, 0.0, "the other one may have taken over meanwhile");
+    assert_eq!([rate(&mut other).await, rate(&mut sleeper).await, rate(&mut other).await], [0.0, 15.0, 15.0]);
+}
+
+pub(super) async fn a_member_that_lapsed_is_not_waited_for(open: Arc<dyn OpenStore>) {
+    let storage = open.storage();
+    // Lapsed by the store's clock as soon as its heartbeat is written.
+    let (mut gone, _) = member(&storage, "gone", Duration::ZERO);
+    let (mut other, _) = member(&storage, "other", LONG);
+    assert_eq!([rate(&mut gone).await, rate(&mut other).await], [0.0, 30.0]);
+}
+
+pub(super) async fn a_member_hears_that_somebody_else_goes_by_its_name(open: Arc<dyn OpenStore>) {
+    let storage = open.storage();
+    let (mut one, _) = member(&storage, "one", LONG);
+    assert_eq!(rate(&mut one).await, 30.0);
+    beat(&*storage, &said("one", noon() + LONG), LONG).await;
+    let standing = one.beat().await.expect("a standing");
+    assert_eq!((standing.is_displaced, standing.mail_rate), (true, Some(0.0)));
+    assert_eq!(storage.forget_nodes(App::NODE_MEMORY).await.expect("a number"), 0);
+}

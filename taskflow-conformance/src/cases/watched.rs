@@ -1,0 +1,110 @@
+//! A queue for one batch that tells how often leases were renewed.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, DeliveryQuery, HeldLease, Outbox, Settled, Storage};
+use taskflow_core::{Delivery, DeliveryId, DeliveryState, FailedAttempt, Ledger, Settlement, StoreError, Timestamp};
+
+/// Hands everything on to a store, but finds nothing more once it has found something: leases that a test lets lapse are
+/// not taken over by who held them.
+pub(super) struct Watched {
+    store: Arc<dyn Storage>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    claimed: bool,
+    /// How many have ended.
+    renewals: u32,
+    waiting: Vec<Waker>,
+}
+
+impl Watched {
+    pub(super) fn new(store: Arc<dyn Storage>) -> Self {
+        Self { store, seen: Mutex::default() }
+    }
+
+    /// Waits until that many renewals have ended.
+    pub(super) async fn renewals(&self, count: u32) {
+        poll_fn(|context| {
+            let mut seen = self.seen();
+            if seen.renewals >= count {
+                return Poll::Ready(());
+            }
+            seen.waiting.push(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().expect("nobody panicked")
+    }
+}
+
+#[async_trait]
+impl Outbox for Watched {
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        if self.seen().claimed {
+            return Ok(Vec::new());
+        }
+        let claimed = self.store.claim(request).await?;
+        self.seen().claimed = !claimed.is_empty();
+        Ok(claimed)
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+        self.store.settle(settlements).await
+    }
+
+    async fn renew(&self, held: &[HeldLease], lease_for: Duration) -> Result<Vec<DeliveryId>, StoreError> {
+        let renewed = self.store.renew(held, lease_for).await;
+        let mut seen = self.seen();
+        seen.renewals += 1;
+        seen.waiting.drain(..).for_each(Waker::wake);
+        renewed
+    }
+
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
+        self.store.backlog(now).await
+    }
+
+    async fn ledger(&self) -> Result<Ledger, StoreError> {
+        self.store.ledger().await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError> {
+        self.store.delivery(id).await
+    }
+
+    async fn deliveries_with_key(&self, prefix: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+        self.store.deliveries_with_key(prefix, limit).await
+    }
+
+    async fn deliveries(
+        &self,
+        query: &DeliveryQuery,
+        before: Option<DeliveryId>,
+        size: u32,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        self.store.deliveries(query, before, size).await
+    }
+
+    async fn delivery_counts(
+        &self,
+        query: &DeliveryQuery,
+        most: u32,
+    ) -> Result<HashMap<DeliveryState, u64>, StoreError> {
+        self.store.delivery_counts(query, most).await
+    }
+
+    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
+        self.store.deliveries_after(after, size).await
+    }
+}

@@ -1,0 +1,108 @@
+//! For the tests of what only one store promises: a store and rows for it.
+
+use std::time::Duration;
+
+use taskflow_core::ports::{ClaimRequest, Ids, RandomIds, Storage};
+use taskflow_core::{
+    Actor, Changes, DedupeKey, DeliveryId, EventId, FeedEvent, LeaseToken, NewDelivery, NewTask, NewUser, Notice,
+    NoticeKind, Recipient, StoreError, Task, TaskId, TaskQuery, Timestamp, User, UserId, Write,
+};
+
+/// A store and rows for it.
+#[derive(Debug)]
+pub struct TestKit<S> {
+    /// The store, with everything its own type offers.
+    pub store: S,
+    /// Where the ids of rows come from.
+    pub ids: RandomIds,
+}
+
+impl<S> TestKit<S> {
+    /// Puts a store on the bench.
+    pub fn new(store: S) -> Self {
+        Self { store, ids: RandomIds::new() }
+    }
+
+    /// A new user of that name, at example.org.
+    #[must_use]
+    pub fn user(&self, name: &str) -> User {
+        let new = NewUser {
+            username: name.parse().expect("a name"),
+            email: format!("{name}@example.org").parse().expect("an address"),
+            time_zone: None,
+            locale: None,
+            is_admin: false,
+        };
+        User::new(UserId::from_uuid(self.ids.next(noon())), new, noon())
+    }
+
+    /// A new task with its event, as a use case makes them.
+    pub fn task(&self, owner: &User) -> Changes {
+        let new = NewTask::titled("something".parse().expect("a title"));
+        let id = TaskId::from_uuid(self.ids.next(noon()));
+        let task = Task::new(id, owner.id, new, noon()).expect("a task");
+        let event = EventId::from_uuid(self.ids.next(noon()));
+        let told = FeedEvent::task(event, Actor::User(owner.id), None, &task);
+        Changes::new().write(Write::InsertTask(task)).announce(told)
+    }
+
+    /// A welcome to a user, due at once.
+    #[must_use]
+    pub fn welcome(&self, to: &User) -> NewDelivery {
+        NewDelivery {
+            id: DeliveryId::from_uuid(self.ids.next(noon())),
+            dedupe_key: DedupeKey::new(format!("welcome/{}", to.id)),
+            notice: Notice::Welcome { token: None },
+            recipient: Recipient::User(to.id),
+            planned_at: noon(),
+            due_at: noon(),
+            reason: "a test".to_owned(),
+        }
+    }
+
+    /// Asks for up to a hundred deliveries of any kind, for a minute, under a new lease.
+    #[must_use]
+    pub fn claim(&self) -> ClaimRequest {
+        ClaimRequest {
+            kinds: NoticeKind::ALL.to_vec(),
+            limit: 100,
+            now: noon(),
+            lease: LeaseToken::from_uuid(self.ids.next(noon())),
+            lease_for: Duration::from_secs(60),
+        }
+    }
+}
+
+impl<S: Storage> TestKit<S> {
+    /// A [`user`](Self::user) who is in the store.
+    pub async fn somebody(&self, name: &str) -> User {
+        let user = self.user(name);
+        self.store.commit(&Changes::new().write(Write::InsertUser(user.clone()))).await.expect("a user");
+        user
+    }
+
+    /// How many tasks and how many entries the feed of somebody has.
+    ///
+    /// # Panics
+    ///
+    /// When the feed has a gap.
+    pub async fn count(&self, owner: &User) -> (u64, u64) {
+        let tasks = self.store.tasks(owner.id, &TaskQuery::default(), noon()).await.expect("a page").total;
+        let feed = self.store.feed(owner.id, 0, 100_000).await.expect("a feed");
+        assert!(feed.iter().zip(1..).all(|(entry, seq)| entry.seq == seq), "no gaps");
+        (tasks, feed.len() as u64)
+    }
+}
+
+/// The instant at which everything here happens.
+#[must_use]
+pub fn noon() -> Timestamp {
+    super::sample::noon()
+}
+
+/// What went wrong, in the words of what the error came from.
+#[must_use]
+pub fn text(error: &StoreError) -> String {
+    let (StoreError::Internal(source) | StoreError::Unavailable(source)) = error else { return error.to_string() };
+    source.to_string()
+}
