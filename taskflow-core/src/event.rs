@@ -208,11 +208,11 @@ impl FeedEvent {
         Self { event, audience }
     }
 
-    /// Tells somebody of a meeting that they are in from now on, as its guest turned out to be them. Nothing about the
-    /// meeting changes, so nobody else is told; and the event names no actor, because it stays with the meeting and would
-    /// tell that somebody in it has an account.
+    /// Tells one person to read a meeting again: a guest turned out to be them, or what only they may see has changed.
+    /// Nothing else about the meeting changes, so nobody else is told; and the event names no actor, because it stays with
+    /// the meeting and would tell that somebody in it has an account.
     #[must_use]
-    pub fn joined(id: EventId, meeting: MeetingId, user: UserId, at: Timestamp) -> Self {
+    pub fn changed_for(id: EventId, meeting: MeetingId, user: UserId, at: Timestamp) -> Self {
         let event = Event {
             id,
             at,

@@ -1,12 +1,12 @@
 //! Addresses that get no mail any more: kept by the store, learned from relays and reports.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use taskflow_core::ports::{Asked, Bounces, LinkPurpose, Links, MailError, Reply, UnreadableBounce};
 use taskflow_core::{
-    Actor, App, BounceKind, BounceReport, Changes, DeliveryId, DeliveryState, EmailAddress, Error, Expect,
+    Actor, App, BounceKind, BounceReport, Changes, DeliveryId, DeliveryState, EmailAddress, Entity, Error, Expect,
     ReturnedMail, Suppression, SuppressionCause, Timestamp, Write,
 };
 use uuid::Uuid;
@@ -182,9 +182,14 @@ pub(super) async fn the_organizer_is_told_once_whom_an_invitation_does_not_reach
     world.app.update_meeting(ada, first, move_to("2026-11-24T10:00:00Z"), Expect::Any).await.expect("moved");
     world.clock.advance(Duration::from_secs(300));
     assert_eq!(world.told().await, NOBODY);
-    // Mail to her is sent again.
+    // Mail to her is sent again, which the screens of the organizer learn at once.
+    let owner = ada.user_id().expect("a person");
+    let seen = world.storage.feed(owner, 0, 100).await.expect("a feed").len();
     world.app.unsuppress(Actor::System, &address("eve@example.org")).await.expect("lifted");
     assert_eq!((problem(first, "eve").await, problem(other, "eve").await), (None, None));
+    let feed = world.storage.feed(owner, 0, 100).await.expect("a feed");
+    let changed: HashSet<_> = feed[seen..].iter().map(|entry| entry.event.entity).collect();
+    assert_eq!(changed, HashSet::from([Entity::Meeting(first), Entity::Meeting(other)]));
 }
 
 pub(super) async fn a_report_about_an_invitation_is_told_until_a_later_mail_arrives(open: Arc<dyn OpenStore>) {

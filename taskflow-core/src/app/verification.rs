@@ -146,7 +146,7 @@ impl App {
             .write(Write::UpdateUser(after.clone()))
             .write(Write::LinkGuests { email: after.email.clone(), user_id: after.id });
         let linked = linked.and(ended).and(self.merges(after, now).await?);
-        let tell = |id| FeedEvent::joined(self.event_id(now), id, after.id, now);
+        let tell = |id| FeedEvent::changed_for(self.event_id(now), id, after.id, now);
         Ok(joined.into_iter().map(tell).fold(linked, Changes::announce))
     }
 

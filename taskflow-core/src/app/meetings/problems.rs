@@ -4,8 +4,8 @@ use super::super::{App, OptimisticRetry};
 use crate::error::Error;
 use crate::ports::Viewer;
 use crate::{
-    DedupeKey, DeliveryId, DeliveryProblem, EmailAddress, Expect, Login, MeetingId, MeetingQuery, NewDelivery, Notice,
-    Participant, ParticipantId, Recipient, UserId, Write,
+    Changes, DedupeKey, DeliveryId, DeliveryProblem, EmailAddress, Expect, FeedEvent, Login, MeetingId, MeetingQuery,
+    NewDelivery, Notice, Participant, ParticipantId, Recipient, UserId, Write,
 };
 
 /// Most meetings that are looked at when mail to an address comes back, or reaches it again.
@@ -50,10 +50,14 @@ impl App {
                 due_at: now,
                 reason: "mail to a participant could not be delivered".to_owned(),
             });
-            let changes = crate::Changes::new()
+            let mut changes = Changes::new()
                 .write(Write::UpdateParticipant(after))
                 .write(Write::ExpectMeeting { id: meeting.id, version: meeting.version })
                 .deliver(told);
+            if let Some(organizer) = meeting.created_by {
+                // Only the organizer sees the problem of a participant.
+                changes = changes.announce(FeedEvent::changed_for(self.event_id(now), meeting.id, organizer, now));
+            }
             let result = self.commit(&changes).await;
             if !race.lost(&result) {
                 return result;

@@ -34,7 +34,7 @@ pub(in crate::api) struct ParticipantBody {
     proposed_start: Option<Val<Timestamp>>,
     /// The language of a guest's mail and pages, if one was given; otherwise the organizer's.
     locale: Option<Val<Locale>>,
-    /// The zone in which a guest reads times, if one was given; otherwise the organizer's.
+    /// The zone in which a guest reads times, if one was given; otherwise the meeting's.
     time_zone: Option<Val<Zone>>,
     /// Why mail about the meeting does not reach them.
     delivery_problem: Option<Val<DeliveryProblem>>,
@@ -55,7 +55,7 @@ struct InviteeBody {
     /// The language of mail and pages for a guest; the organizer's when left out.
     #[oai(nullable)]
     locale: Field<Locale>,
-    /// The zone in which a guest reads times; the organizer's when left out.
+    /// The zone in which a guest reads times; the meeting's when left out.
     #[oai(nullable)]
     time_zone: Field<Zone>,
 }
@@ -76,7 +76,7 @@ pub(super) struct InviteesBody {
     /// The language of mail and pages for a guest; the organizer's when left out.
     #[oai(nullable)]
     locale: Field<Locale>,
-    /// The zone in which a guest reads times; the organizer's when left out.
+    /// The zone in which a guest reads times; the meeting's when left out.
     #[oai(nullable)]
     time_zone: Field<Zone>,
     /// Several people, by email address alone.
