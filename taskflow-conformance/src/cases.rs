@@ -187,7 +187,7 @@ pub fn cases() -> Vec<Case> {
             what_was_held_leaves_in_order,
             when_the_relay_is_back_mail_leaves_in_order,
             another_node_sends_no_reminder_while_the_invitation_is_on_its_way,
-            a_reminder_of_a_new_time_waits_for_the_change,
+            a_change_is_told_no_later_than_people_are_reminded_of_its_new_time,
             tasks_due_in_one_minute_are_one_mail_to_each_person,
             a_mail_of_several_tasks_is_the_same_when_it_is_tried_again,
             many_tasks_are_mails_of_fifty,

@@ -199,7 +199,7 @@ pub(super) async fn another_node_sends_no_reminder_while_the_invitation_is_on_it
     assert_eq!(mailer.taken(), ["Invitation: Board", "Soon: Board"]);
 }
 
-pub(super) async fn a_reminder_of_a_new_time_waits_for_the_change(open: Arc<dyn OpenStore>) {
+pub(super) async fn a_change_is_told_no_later_than_people_are_reminded_of_its_new_time(open: Arc<dyn OpenStore>) {
     let this = super::reminders::Board::new(&*open).await;
     let change = taskflow_core::MeetingChange {
         starts_at: Some(StartsAt::Instant(noon() + SECOND * 600)),
@@ -207,8 +207,6 @@ pub(super) async fn a_reminder_of_a_new_time_waits_for_the_change(open: Arc<dyn 
     };
     this.change(change).await;
     let world = &this.world;
-    assert_eq!(world.told().await, ["ada: Soon"], "who changed it knows");
-    world.clock.advance(SECOND * 60);
     world.deliver().await;
     assert_eq!(to_eve(world), ["Changed", "Soon"]);
 }

@@ -18,6 +18,9 @@ use crate::{Delivery, DeliveryId, DeliveryState, MeetingId, Notice, NoticeKind, 
 /// How long a notice waits behind one that another node is sending, before it asks again.
 const WHILE_ANOTHER_SENDS: Duration = Duration::from_secs(1);
 
+/// How long after it came due a reminder is on time.
+const ON_TIME: Duration = Duration::from_mins(1);
+
 /// What a notice is about, for its reader. Only notices of one thread are kept in order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Thread {
@@ -158,8 +161,10 @@ impl Queue {
             _ if tells_all => Turn::Now,
             // Longer than a moment: it is held.
             _ if other.next_at > now + A_MOMENT && other.last_error.is_none() => match other.kind {
-                // A change waits for its organizer to be done, and a reminder of the new time for the change.
-                MeetingChange if other.first_claimed_at.is_none() => Turn::Later(other.next_at),
+                // A change waits for its organizer to be done, and a reminder for the change as long as it is on time.
+                MeetingChange if other.first_claimed_at.is_none() && other.next_at < delivery.due_at + ON_TIME => {
+                    Turn::Later(other.next_at)
+                }
                 _ => Turn::Now,
             },
             _ => Turn::Later(other.next_at.max(now + WHILE_ANOTHER_SENDS)),

@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::super::App;
 use crate::meeting::MeetingDetails;
-use crate::reminder::{MeetingReminder, plan_meeting_reminders};
+use crate::reminder::{MeetingReminder, meeting_reminders, plan_meeting_reminders};
 use crate::{
     Actor, Changes, DedupeKey, DeliveryId, FeedEvent, Meeting, MeetingResponse, NewDelivery, Notice, Participant,
-    Revision, Timestamp, UserId, Write,
+    ParticipantId, Revision, Timestamp, UserId, Write,
 };
 
 impl App {
@@ -24,6 +24,7 @@ impl App {
             before.into_iter().flat_map(|before| &before.participants).map(|p| (p.id, p)).collect();
         let mut changes = self.meeting_writes(actor, before, after, now);
         let new_facts = before.is_none_or(|before| before.meeting.facts() != after.meeting.facts());
+        let reminded_at = next_reminders(before, after, now);
         for participant in &after.participants {
             match was.get(&participant.id) {
                 None => changes = changes.write(Write::InsertParticipant(participant.clone())),
@@ -46,7 +47,11 @@ impl App {
                     Some(self.invite(&after.meeting, participant, left, now))
                 }
                 (true, false) => Some(self.cancel(&after.meeting, participant, now)),
-                (true, true) if new_facts => Some(self.change(&after.meeting, participant, now)),
+                (true, true) if new_facts => {
+                    let change = self.change(&after.meeting, participant, now);
+                    let reminded_at = reminded_at.get(&participant.id).copied().unwrap_or(change.due_at);
+                    Some(NewDelivery { due_at: change.due_at.min(reminded_at), ..change })
+                }
                 (true, true) | (false, false) => None,
             });
         }
@@ -151,6 +156,25 @@ impl App {
             ..self.invite(meeting, participant, false, now)
         }
     }
+}
+
+/// When each participant is reminded next, at `now` or later. The mail about a change waits for the organizer to be done,
+/// but no longer than until then: nobody is reminded of a time that they were not told of.
+fn next_reminders(
+    before: Option<&MeetingDetails>,
+    after: &MeetingDetails,
+    now: Timestamp,
+) -> HashMap<ParticipantId, Timestamp> {
+    let planned = plan_meeting_reminders(before, after, now)
+        .deliver
+        .into_iter()
+        .map(|new| (new.participant, new.due_at.max(now)));
+    let kept =
+        meeting_reminders(after).into_iter().map(|kept| (kept.participant, kept.due_at)).filter(|(_, at)| *at >= now);
+    planned.chain(kept).fold(HashMap::new(), |mut next, (participant, at)| {
+        next.entry(participant).and_modify(|next: &mut Timestamp| *next = at.min(*next)).or_insert(at);
+        next
+    })
 }
 
 /// The accounts of those who are in a meeting: whose screens show it.
