@@ -119,10 +119,7 @@ impl<'a> Sender<'a> {
                 Either::Left((Some(step), _)) => self.take(step),
                 Either::Left((None, _)) => {}
                 // Something was planned or has come due while mails are on their way.
-                Either::Right(_) => {
-                    self.exhausted = false;
-                    self.outdated = self.claiming;
-                }
+                Either::Right(_) => self.claim_again(),
             }
             self.start_what_can_start();
         }
@@ -194,9 +191,14 @@ impl<'a> Sender<'a> {
         self.give_back(behind);
     }
 
+    /// There is more to claim, which a claim that is under way may not have seen.
+    fn claim_again(&mut self) {
+        self.exhausted = false;
+        self.outdated = self.claiming;
+    }
+
+    /// What is given back is claimed again once that is durable, if its turn has come.
     fn give_back(&mut self, all: VecDeque<Ready>) {
-        // There is something to claim again.
-        self.exhausted &= all.is_empty();
         for ready in all {
             let outcome = Outcome::Released { next_at: ready.delivery.next_at, error: None };
             for id in std::iter::once(ready.delivery.id).chain(ready.along) {
@@ -315,7 +317,7 @@ impl<'a> Sender<'a> {
                 tracing::warn!(error, "that mail does not reach an address was not recorded");
             }
             // Somebody may have to be told of it.
-            Step::Noted(Ok(())) => self.exhausted = false,
+            Step::Noted(Ok(())) => self.claim_again(),
             Step::Sent { sent, result } => {
                 if let Err(MailError::Permanent(reply)) = &result
                     && reply.concerns_the_mailbox()
@@ -360,7 +362,9 @@ impl<'a> Sender<'a> {
                     // What was given back because its turn is to be asked anew is there to be claimed.
                     let asks_anew = matches!(settlement.outcome, Outcome::Released { next_at, error: None }
                         if next_at <= self.app.clock.now());
-                    self.exhausted &= !(asks_anew && settled == Settled::Applied);
+                    if asks_anew && settled == Settled::Applied {
+                        self.claim_again();
+                    }
                     self.count(&settlement.outcome, settled);
                 }
                 self.give_back_the_rest(&not_sent);
