@@ -167,6 +167,9 @@ pub fn cases() -> Vec<Case> {
         }
         holds {
             what_becomes_of_a_meeting_before_quiet_hours_end_is_told_at_once,
+            a_change_of_a_meeting_that_begins_soon_waits_for_no_other,
+            what_is_overdue_waits_for_quiet_hours_to_end,
+            of_reminders_by_hand_that_say_the_same_one_leaves_after_quiet_hours,
             an_organizer_learns_in_quiet_hours_who_left_a_meeting_within_them,
             a_meeting_that_moves_into_quiet_hours_is_told_though_its_invitation_waits,
             a_summary_that_was_held_is_of_use_from_the_end_of_the_hold,
@@ -190,6 +193,7 @@ pub fn cases() -> Vec<Case> {
             a_change_is_told_no_later_than_people_are_reminded_of_its_new_time,
             tasks_due_in_one_minute_are_one_mail_to_each_person,
             a_mail_of_several_tasks_is_the_same_when_it_is_tried_again,
+            after_a_crash_a_mail_of_several_tasks_is_the_same_again,
             many_tasks_are_mails_of_fifty,
             a_status_and_a_reminder_of_a_task_leave_in_order,
         }
@@ -351,6 +355,7 @@ pub fn cases() -> Vec<Case> {
             a_guest_answers_by_link_until_they_are_taken_off,
         }
         standing {
+            an_answer_to_a_version_that_never_was_does_not_count,
             another_time_asks_everybody_again_and_reminds_who_had_declined,
             time_place_and_length_count_and_words_do_not,
             edits_that_undo_each_other_before_anybody_is_told_lose_no_answer,
@@ -370,6 +375,8 @@ pub fn cases() -> Vec<Case> {
         }
         addresses {
             updates_and_answers_name_the_address_where_somebody_is_now,
+            a_former_address_stands_for_whoever_shows_that_it_is_theirs,
+            what_a_guest_ended_is_ended_when_they_are_a_guest_again,
             guests_read_what_they_were_given_and_else_what_the_organizer_reads,
             what_a_guest_ends_belongs_to_the_address_and_can_be_undone,
             what_a_guest_ended_stays_ended_when_the_address_becomes_an_accounts,

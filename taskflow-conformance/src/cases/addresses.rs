@@ -100,6 +100,54 @@ pub(super) async fn updates_and_answers_name_the_address_where_somebody_is_now(o
     );
 }
 
+pub(super) async fn a_former_address_stands_for_whoever_shows_that_it_is_theirs(open: Arc<dyn OpenStore>) {
+    let calendar = Arc::new(NamesAttendees::default());
+    let world = World::building(&*open, |builder| builder.calendar(calendar.clone()));
+    let board = Board::calling(world, board(&["bob", "eve"])).await;
+    let world = &board.world;
+    moves(world, board.bob, "robert").await;
+    shows(world, board.bob).await;
+    board.respond(board.bob, MeetingResponse::Accepted).await;
+    // Somebody else gets the address that he left.
+    let carol = NewUser { email: invitee("bob").email, ..new_user("carol") };
+    let carol = Actor::User(world.app.register_user(carol, None).await.expect("registered").id);
+    shows(world, carol).await;
+    world.clock.advance(SECOND);
+    *calendar.0.lock().expect("nobody panicked") = Some(CalendarReply {
+        meeting: board.id,
+        sequence: 0,
+        at: Some(world.clock_now()),
+        attendees: vec![ReplyAttendee {
+            email: invitee("bob").email,
+            sent_by: None,
+            response: MeetingResponse::Declined,
+        }],
+        sender: Some(invitee("bob").email),
+        comment: None,
+        counter: None,
+    });
+    assert_ne!(world.app.ingest_reply(b"a message", None).await.expect("read"), ReplyTaken::Recorded);
+    assert_eq!(person(&board.details().await, "bob").response, MeetingResponse::Accepted);
+    // Invited by it, she comes beside him.
+    let invitees = vec![invitee("bob")];
+    world.app.add_participants(board.ada, board.id, invitees, Expect::Any).await.expect("invited");
+    assert_eq!(world.told().await, ["bob: Invitation"]);
+    let details = world.app.meeting(carol, board.id).await.expect("she is in it");
+    let bobs = details.participants.iter().find(|one| one.user_id == board.bob.user_id()).expect("he is, too");
+    assert_eq!((bobs.email.as_str(), bobs.response), ("robert@example.org", MeetingResponse::Accepted));
+}
+
+pub(super) async fn what_a_guest_ended_is_ended_when_they_are_a_guest_again(open: Arc<dyn OpenStore>) {
+    let board = with_links(&*open).await;
+    let world = &board.world;
+    let link = ending(&board).await;
+    world.app.unsubscribe(&link).await.expect("ended");
+    let eve = world.verified("eve").await;
+    world.app.delete_user(Actor::User(eve), eve).await.expect("deleted");
+    let ended = world.storage.unsubscribed(&[invitee("eve").email]).await.expect("a read");
+    assert_eq!(ended.len(), 1);
+}
+
 /// Remembers the languages and zones that were written in.
 #[derive(Default)]
 struct Remembers(Mutex<Vec<String>>);

@@ -48,6 +48,52 @@ pub(super) async fn what_becomes_of_a_meeting_before_quiet_hours_end_is_told_at_
     assert_eq!(board.ledger().await.discarded, 0);
 }
 
+pub(super) async fn a_change_of_a_meeting_that_begins_soon_waits_for_no_other(open: Arc<dyn OpenStore>) {
+    let board = Board::new(&*open).await;
+    let world = &board.world;
+    let soon = starting("2026-11-23T08:00:30Z", &["bob"]);
+    let soon = world.app.create_meeting(board.ada, soon).await.expect("a meeting").meeting.id;
+    assert_eq!(world.told().await, ["bob: Invitation"]);
+    let _reminders = world.told_at("2026-11-23T08:00:00Z").await;
+    let change = super::invitations::called("Another");
+    world.app.update_meeting(board.ada, soon, change, Expect::Any).await.expect("changed");
+    assert_eq!(world.told().await, ["bob: Changed"]);
+    // People would come at the time they know.
+    world.app.update_meeting(board.ada, soon, move_to("2026-11-24T10:00:00Z"), Expect::Any).await.expect("moved");
+    assert_eq!(world.told().await, ["bob: Changed"]);
+    world.app.update_meeting(board.ada, soon, move_to("2026-11-25T10:00:00Z"), Expect::Any).await.expect("moved");
+    assert_eq!(world.told().await, NOBODY);
+}
+
+pub(super) async fn what_is_overdue_waits_for_quiet_hours_to_end(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    let ada = Actor::User(world.somebody("ada").await);
+    set(&world, ada, quiet("14:30", "17:00")).await;
+    let late = NewTask { reminder_minutes: ReminderMinutes::new(0).ok(), ..due_at_two() };
+    world.clock.set(at("2026-11-22T13:40:00Z"));
+    world.app.create_task(ada, late.clone()).await.expect("a task");
+    assert_eq!(world.told_at("2026-11-22T14:00:00Z").await, ["ada: Due soon"], "in its minute");
+    let due_at = Some(at("2026-11-22T14:30:00Z"));
+    world.app.create_task(ada, NewTask { due_at, ..late }).await.expect("a task");
+    assert_eq!(world.told_at("2026-11-22T15:00:00Z").await, NOBODY, "as after downtime");
+    assert_eq!(world.told_at("2026-11-22T16:00:00Z").await, ["ada: Due soon"]);
+}
+
+pub(super) async fn of_reminders_by_hand_that_say_the_same_one_leaves_after_quiet_hours(open: Arc<dyn OpenStore>) {
+    let board = Board::new(&*open).await;
+    let Board { world, ada, bob, id } = &board;
+    set(world, *bob, quiet("09:00", "10:00")).await;
+    world.clock.set(at("2026-11-23T08:00:00Z"));
+    for message in [None, "bring cake".parse().ok(), None, "bring tea".parse().ok()] {
+        world.app.remind_now(*ada, *id, None, message).await.expect("planned");
+        let told = world.told().await;
+        assert!(!told.iter().any(|line| line.starts_with("bob")), "{told:?}");
+    }
+    // Each that says something of its own leaves.
+    assert_eq!(world.told_at("2026-11-23T09:00:00Z").await, ["bob: Soon", "bob: Soon"]);
+    assert!(board.ledger().await.balances());
+}
+
 pub(super) async fn an_organizer_learns_in_quiet_hours_who_left_a_meeting_within_them(open: Arc<dyn OpenStore>) {
     let board = Board::new(&*open).await;
     let Board { world, ada, bob, .. } = &board;

@@ -282,6 +282,30 @@ pub(super) async fn a_mail_of_several_tasks_is_the_same_when_it_is_tried_again(o
     assert_eq!(world.app.ledger().await.expect("a ledger").due, 0);
 }
 
+pub(super) async fn after_a_crash_a_mail_of_several_tasks_is_the_same_again(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    let ada = Actor::User(world.somebody("ada").await);
+    tasks(&world, ada, 0..=2).await;
+    tasks(&world, ada, 120..=120).await;
+    world.clock.set(at("2026-11-22T13:45:00Z"));
+    let now = world.clock_now();
+    let kinds = NoticeKind::ALL.to_vec();
+    let request = ClaimRequest { kinds, limit: 9, now, lease: lease(1), lease_for: SECOND * 60 };
+    // A sender that died after the relay took the mail and before it could say so.
+    let claimed = world.storage.claim(&request).await.expect("a claim");
+    assert_eq!(claimed.len(), 3);
+    open.lapse_leases().await;
+    world.clock.set(at("2026-11-22T13:47:00Z"));
+    world.deliver().await;
+    let mails = world.mailer.take();
+    let mut subjects: Vec<_> = mails.iter().map(|mail| mail.content.subject.as_str()).collect();
+    subjects.sort_unstable();
+    assert_eq!(subjects, ["Due soon: 3 tasks", "Due soon: task 120"]);
+    let again = mails.iter().find(|mail| mail.content.subject.contains('3')).expect("it");
+    let first = claimed.iter().map(|one| &one.delivery).min_by_key(|one| (one.due_at, one.id)).expect("one");
+    assert_eq!((again.id, again.date), (first.id, now));
+}
+
 pub(super) async fn many_tasks_are_mails_of_fifty(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let ada = Actor::User(world.somebody("ada").await);

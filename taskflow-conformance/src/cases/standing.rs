@@ -45,6 +45,18 @@ impl Board {
     }
 }
 
+pub(super) async fn an_answer_to_a_version_that_never_was_does_not_count(open: Arc<dyn OpenStore>) {
+    let (board, _) = answered(&*open).await;
+    board.change(move_to(AWAY)).await;
+    let eve = link(&board, "eve", Some(999)).await;
+    let outdated =
+        |result: Result<Participant, Error>| assert!(matches!(result, Err(Error::Outdated(_))), "{result:?}");
+    outdated(board.world.app.respond(board.bob, board.id, Accepted, None, Some(999)).await);
+    outdated(board.world.app.respond_by_link(&eve, Accepted, None, None).await);
+    outdated(board.world.app.respond_by_link(&eve, Accepted, None, Some(999)).await);
+    assert_eq!(board.answers().await, [Pending, Pending]);
+}
+
 pub(super) async fn another_time_asks_everybody_again_and_reminds_who_had_declined(open: Arc<dyn OpenStore>) {
     let (board, _) = answered(&*open).await;
     board.world.app.set_own_reminders(board.bob, board.id, own(&[30])).await.expect("set");

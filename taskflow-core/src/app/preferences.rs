@@ -133,6 +133,16 @@ impl App {
             let left_behind = self.left_behind(&before, &after, now);
             let changes = Changes::new().write(Write::UpdateUser(after.clone())).deliver(left_behind);
             let changes = changes.and(self.follow_quiet_hours(&before, &after, now).await?);
+            // What was ended for the address while it was a guest's begins again with it.
+            let email = &after.email;
+            let begins = |kind: &NoticeKind| {
+                after.email_verified && !before.preferences.wants(*kind) && after.preferences.wants(*kind)
+            };
+            let again = NoticeKind::ALL
+                .into_iter()
+                .filter(begins)
+                .map(|kind| Write::Resubscribe { email: email.clone(), kind });
+            let changes = again.fold(changes, Changes::write);
             let result = self.commit(&changes).await;
             if !race.lost(&result) {
                 return result.map(|()| after);

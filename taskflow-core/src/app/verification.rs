@@ -136,16 +136,15 @@ impl App {
         if before.email_verified {
             return Ok(Changes::new());
         }
-        // What a guest ended stays ended, as a preference of the account that they can change.
+        // What a guest ended stays ended, as a preference of the account that they can change; and for the address, which may
+        // be a guest's again.
         let ended = self.store.unsubscribed(std::slice::from_ref(&after.email)).await?;
         let after = &after.without_mail(ended.iter().map(|(_, kind)| *kind));
-        let taken_over = |kind| Write::Resubscribe { email: after.email.clone(), kind };
-        let ended = ended.into_iter().map(|(_, kind)| taken_over(kind)).fold(Changes::new(), Changes::write);
         let joined = self.store.guest_meetings(&after.email, after.id, MEETINGS_TOLD).await?;
         let linked = Changes::new()
             .write(Write::UpdateUser(after.clone()))
             .write(Write::LinkGuests { email: after.email.clone(), user_id: after.id });
-        let linked = linked.and(ended).and(self.merges(after, now).await?);
+        let linked = linked.and(self.merges(after, now).await?);
         let tell = |id| FeedEvent::changed_for(self.event_id(now), id, after.id, now);
         Ok(joined.into_iter().map(tell).fold(linked, Changes::announce))
     }

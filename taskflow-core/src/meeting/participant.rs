@@ -310,6 +310,12 @@ impl Participant {
         })
     }
 
+    /// Named by another address.
+    #[must_use]
+    pub(crate) fn with_email(&self, email: EmailAddress) -> Self {
+        self.next_version(Self { email, ..self.clone() })
+    }
+
     /// In another role.
     #[must_use]
     pub fn with_role(&self, role: MeetingRole) -> Self {

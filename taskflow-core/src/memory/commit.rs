@@ -83,7 +83,14 @@ impl State {
                     let known = |id: &UserId| self.users.get(id).is_some_and(|user| user.email_verified);
                     let is_somebody =
                         new.user_id.is_none() && self.unique.get(&(UniqueField::Email, key.clone())).is_some_and(known);
-                    if is_somebody || self.participants_of(new.meeting_id).any(|row| row.email.key() == key) {
+                    // Changes of participants come before new ones, and may give an address up.
+                    let gives_up = |row: &Participant| {
+                        writes().any(|(_, write)| {
+                            matches!(write, Write::UpdateParticipant(other) if other.id == row.id && other.email.key() != key)
+                        })
+                    };
+                    let mut same = self.participants_of(new.meeting_id).filter(|row| row.email.key() == key);
+                    if is_somebody || same.any(|row| !gives_up(row)) {
                         return Err(StoreError::Stale { write });
                     }
                     None

@@ -258,6 +258,8 @@ pub(super) async fn update(conn: &mut PgConnection, rows: &Rows) -> Result<(), S
 const UPDATE: &str = "
     UPDATE taskflow.meeting_participants AS p
     SET user_id = r.user_id,
+        email = r.email,
+        email_key = r.email_key,
         name = r.name,
         role = r.role,
         response_status = r.response_status,
@@ -275,8 +277,8 @@ const UPDATE: &str = "
         version = r.version
     FROM (
         SELECT r.*
-        FROM json_to_recordset($1::json) AS r (id uuid, user_id uuid, name text, role text, response_status text,
-            comment text, responded_at timestamptz, answered_version bigint, reset_response text,
+        FROM json_to_recordset($1::json) AS r (id uuid, user_id uuid, email text, email_key text, name text, role text,
+            response_status text, comment text, responded_at timestamptz, answered_version bigint, reset_response text,
             proposed_start timestamptz, locale text, time_zone text, delivery_problem text, reminders integer[],
             removed_at timestamptz, merged_into uuid, version bigint)
         JOIN taskflow.meeting_participants AS l ON l.id = r.id AND l.version = r.version - 1

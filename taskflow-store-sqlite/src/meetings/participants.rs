@@ -234,6 +234,8 @@ pub(super) async fn update(conn: &mut SqliteConnection, rows: &Rows) -> Result<(
 const UPDATE: &str = "
     UPDATE taskflow_meeting_participants
     SET user_id = j.value ->> 'user_id',
+        email = j.value ->> 'email',
+        email_key = j.value ->> 'email_key',
         name = j.value ->> 'name',
         role = j.value ->> 'role',
         response_status = j.value ->> 'response_status',

@@ -128,7 +128,7 @@ impl App {
                     });
                 }
                 Err(outcome) => {
-                    warn_when_discarded(&delivery, &outcome);
+                    warn_when_discarded(delivery.id, delivery.kind, &outcome);
                     let suppressed = matches!(&outcome, Outcome::Cancelled { reason } if reason == SUPPRESSED);
                     let participant = delivery.notice.as_ref().ok().and_then(Notice::participant);
                     batch.unreachable.extend(participant.filter(|_| suppressed));
@@ -150,8 +150,7 @@ impl App {
         let mut places = HashMap::new();
         for one in ready {
             let key = together(&one.delivery);
-            let place = key.and_then(|key| places.get(&key).copied());
-            match place.and_then(|place: usize| groups.get_mut(place)).filter(|group| group.len() < MOST_TOGETHER) {
+            match key.as_ref().and_then(|key| places.get(key).copied()).and_then(|place: usize| groups.get_mut(place)) {
                 Some(group) => group.push(one),
                 None => {
                     places.extend(key.map(|key| (key, groups.len())));
@@ -159,7 +158,18 @@ impl App {
                 }
             }
         }
-        groups.into_iter().flat_map(|group| self.one_mail(group, facts, now)).collect()
+        let mails = groups.into_iter().flat_map(|mut group| {
+            // In the order in which stores claim them, so that several mails are the same mails again.
+            group.sort_by_key(|one| (one.delivery.next_at, one.delivery.id));
+            let mut mails = Vec::new();
+            while group.len() > MOST_TOGETHER {
+                let rest = group.split_off(MOST_TOGETHER);
+                mails.push(std::mem::replace(&mut group, rest));
+            }
+            mails.push(group);
+            mails
+        });
+        mails.flat_map(|group| self.one_mail(group, facts, now)).collect()
     }
 
     /// The first of them, by which the mail goes, speaks for all. Where that fails each speaks for itself.
@@ -184,11 +194,27 @@ impl App {
     }
 }
 
-/// What deliveries have in common that leave as one mail: their reader, and what has failed before.
-fn together(delivery: &Delivery) -> Option<(UserId, Option<(Timestamp, u32)>)> {
-    let Recipient::User(user) = delivery.recipient else { return None };
-    let has_failed = delivery.attempts > 0 || delivery.last_error.is_some();
-    delivery.kind.is_gathered().then_some((user, has_failed.then_some((delivery.next_at, delivery.attempts))))
+/// What deliveries have in common that leave as one mail.
+#[derive(PartialEq, Eq, Hash)]
+struct Together {
+    reader: UserId,
+    /// When they are tried again, and how often they were refused; `None`: they were not.
+    failed: Option<(Timestamp, u32)>,
+    /// The minute in which they were first claimed, or in which a hold ended. After a crash, what may have left as one mail
+    /// is the same mail again, whatever else has come due meanwhile.
+    minute: i64,
+}
+
+fn together(delivery: &Delivery) -> Option<Together> {
+    let Recipient::User(reader) = delivery.recipient else { return None };
+    if !delivery.kind.is_gathered() {
+        return None;
+    }
+    if delivery.attempts > 0 || delivery.last_error.is_some() {
+        return Some(Together { reader, failed: Some((delivery.next_at, delivery.attempts)), minute: 0 });
+    }
+    let claimed_at = delivery.first_claimed_at.map_or(delivery.next_at, |at| at.max(delivery.next_at));
+    Some(Together { reader, failed: None, minute: claimed_at.as_micros().div_euclid(60_000_000) })
 }
 
 /// When a delivery that does not leave now keeps others of its thread waiting until; what is held keeps nobody waiting.
@@ -213,9 +239,8 @@ async fn let_others() {
 }
 
 /// Tells the log of a mail that is given up: which, of what kind and why, without any address.
-pub(super) fn warn_when_discarded(delivery: &Delivery, outcome: &Outcome) {
+pub(super) fn warn_when_discarded(id: DeliveryId, kind: NoticeKind, outcome: &Outcome) {
     if let Outcome::Discarded { error } = outcome {
-        let (id, kind) = (delivery.id, delivery.kind);
         tracing::warn!(delivery = %id, %kind, reason = without_addresses(error), "a mail was discarded");
     }
 }

@@ -19,7 +19,7 @@ use crate::{Delivery, DeliveryId, DeliveryState, MeetingId, Notice, NoticeKind, 
 const WHILE_ANOTHER_SENDS: Duration = Duration::from_secs(1);
 
 /// How long after it came due a reminder is on time.
-const ON_TIME: Duration = Duration::from_mins(1);
+pub(super) const ON_TIME: Duration = Duration::from_mins(1);
 
 /// What a notice is about, for its reader. Only notices of one thread are kept in order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

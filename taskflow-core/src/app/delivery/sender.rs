@@ -337,8 +337,9 @@ impl<'a> Sender<'a> {
                 self.sent += 1;
                 let arrived = result.is_ok();
                 let outcome = self.outcome(&sent, result);
-                warn_when_discarded(&sent.delivery, &outcome);
+                warn_when_discarded(sent.delivery.id, sent.delivery.kind, &outcome);
                 for id in &sent.along {
+                    warn_when_discarded(*id, sent.delivery.kind, &outcome);
                     self.outcomes.push((self.settlement(*id, sent.lease, outcome.clone()), false));
                 }
                 let participant = sent.delivery.notice.as_ref().ok().and_then(Notice::participant);

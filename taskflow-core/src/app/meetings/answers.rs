@@ -247,8 +247,11 @@ impl App {
         let accounts = self.store.users_by_email(&addresses).await?;
         let accounts: Vec<_> = accounts.into_iter().map(|user| (user.email.key(), user.id)).collect();
         let is_of = |one: &Participant, key: &str| {
-            let account = accounts.iter().find(|(theirs, _)| theirs == key);
-            one.email.key() == key || account.is_some_and(|(_, id)| one.user_id == Some(*id))
+            // The address may have been another account's when that one was invited by it.
+            match accounts.iter().find(|(theirs, _)| theirs == key) {
+                Some((_, id)) if one.user_id.is_some() => one.user_id == Some(*id),
+                Some(_) | None => one.email.key() == key,
+            }
         };
         // Whoever turned out to be the same person answers for the one who stands for both.
         let stands = |one: &Participant, key: &str| {
@@ -298,8 +301,10 @@ impl App {
         let meeting = &details.meeting;
         let (was, known) = match shown {
             Shown::Present => return Ok(()),
-            Shown::Version(version) if version >= meeting.version => return Ok(()),
+            Shown::Version(version) if version == meeting.version => return Ok(()),
             Shown::Sequence(sequence) if sequence >= meeting.sequence => return Ok(()),
+            // One that is yet to come was shown to nobody, unless the store was restored from a backup.
+            Shown::Version(version) if version > meeting.version => (None, false),
             Shown::Version(version) => (self.revision(meeting.id, version).await?, true),
             // Edits that undid each other raise the sequence, and nobody hears of them: what counts is what they were
             // told last.

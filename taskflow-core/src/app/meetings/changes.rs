@@ -6,8 +6,8 @@ use super::super::App;
 use crate::meeting::MeetingDetails;
 use crate::reminder::{MeetingReminder, meeting_reminders, plan_meeting_reminders};
 use crate::{
-    Actor, Changes, DedupeKey, DeliveryId, FeedEvent, Meeting, MeetingResponse, NewDelivery, Notice, Participant,
-    ParticipantId, Revision, Timestamp, UserId, Write,
+    Actor, Changes, DebounceWindow, DedupeKey, DeliveryId, FeedEvent, Meeting, MeetingResponse, NewDelivery, Notice,
+    Participant, ParticipantId, Revision, Timestamp, UserId, Write,
 };
 
 impl App {
@@ -25,6 +25,7 @@ impl App {
         let mut changes = self.meeting_writes(actor, before, after, now);
         let new_facts = before.is_none_or(|before| before.meeting.facts() != after.meeting.facts());
         let reminded_at = next_reminders(before, after, now);
+        let is_soon = before.into_iter().chain([after]).any(|details| begins_soon(&details.meeting, now));
         for participant in &after.participants {
             match was.get(&participant.id) {
                 None => changes = changes.write(Write::InsertParticipant(participant.clone())),
@@ -49,8 +50,10 @@ impl App {
                 (true, false) => Some(self.cancel(&after.meeting, participant, now)),
                 (true, true) if new_facts => {
                     let change = self.change(&after.meeting, participant, now);
-                    let reminded_at = reminded_at.get(&participant.id).copied().unwrap_or(change.due_at);
-                    Some(NewDelivery { due_at: change.due_at.min(reminded_at), ..change })
+                    let at_once = Some(now).filter(|_| is_soon);
+                    let reminded_at = reminded_at.get(&participant.id).copied();
+                    let due_at = [at_once, reminded_at].into_iter().flatten().fold(change.due_at, Timestamp::min);
+                    Some(NewDelivery { due_at, ..change })
                 }
                 (true, true) | (false, false) => None,
             });
@@ -156,6 +159,11 @@ impl App {
             ..self.invite(meeting, participant, false, now)
         }
     }
+}
+
+/// Whether a meeting has begun, or begins before a change of it would be told at the latest, and is not over.
+fn begins_soon(meeting: &Meeting, now: Timestamp) -> bool {
+    meeting.starts_at <= now + DebounceWindow::LONGEST && meeting.ends_at() > now
 }
 
 /// When each participant is reminded next, at `now` or later. The mail about a change waits for the organizer to be done,

@@ -1,6 +1,6 @@
 //! Who comes to a meeting: invite, remove, leave.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::super::{App, OptimisticRetry};
 use super::active_participants;
@@ -241,6 +241,7 @@ impl App {
         let known = if addresses.is_empty() { Vec::new() } else { self.store.users_by_email(&addresses).await? };
         let known: HashMap<_, _> = known.iter().map(|user| (user.email.key(), user.id)).collect();
         let mut after = before.clone();
+        self.give_up_addresses(&mut after, &known).await?;
         // Folding an address takes a while, and each is compared with all the others.
         let mut keys: Vec<_> = after.participants.iter().map(|one| one.email.key()).collect();
         for invitee in invitees {
@@ -276,7 +277,46 @@ impl App {
             let message = format!("must be at most {} people with the organizer", Self::MOST_PARTICIPANTS);
             return Err(FieldError::new("participants", message).into());
         }
+        // Whatever was changed about somebody is one change.
+        for one in &mut after.participants {
+            if let Some(was) = before.participants.iter().find(|was| was.id == one.id) {
+                one.version = one.version.min(was.version + 1);
+            }
+        }
         Ok(after)
+    }
+}
+
+impl App {
+    /// Whoever was invited by an address that is another account's by now is named by their present address: the old one
+    /// stands for its owner.
+    async fn give_up_addresses(
+        &self,
+        details: &mut MeetingDetails,
+        owners: &HashMap<String, UserId>,
+    ) -> Result<(), Error> {
+        let is_anothers = |one: &Participant| {
+            let owner = owners.get(&one.email.key());
+            one.user_id.zip(owner.copied()).is_some_and(|(theirs, owner)| theirs != owner)
+        };
+        let ids: Vec<_> =
+            details.participants.iter().filter(|one| is_anothers(one)).filter_map(|one| one.user_id).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let users = self.store.users(&ids).await?;
+        let taken: HashSet<String> = details.participants.iter().map(|one| one.email.key()).collect();
+        for one in details.participants.iter_mut().filter(|one| is_anothers(one)) {
+            let user = one.user_id.and_then(|id| users.get(&id)?.as_ref().ok());
+            match user.filter(|user| !taken.contains(&user.email.key())) {
+                Some(user) => *one = one.with_email(user.email.clone()),
+                None => {
+                    let message = format!("cannot be {}: somebody is in the meeting by this former address", one.email);
+                    return Err(FieldError::new("participants", message).into());
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -9,9 +9,9 @@ use crate::meeting::MeetingDetails;
 use crate::ports::{Lookup, Viewer};
 use crate::reminder::MeetingReminder;
 use crate::{
-    Actor, Answered, Changes, Comment, DedupeKey, Delivery, Expect, Idempotency, MeetingId, MeetingResponse,
-    MeetingStatus, Notice, NoticeKind, OwnReminders, Participant, ParticipantId, ReminderMinutes, Write,
-    reminder_minutes,
+    Actor, Answered, Changes, Comment, DedupeKey, Delivery, DeliveryState, Expect, Idempotency, MeetingId,
+    MeetingResponse, MeetingStatus, Notice, NoticeKind, OwnReminders, Participant, ParticipantId, ReminderMinutes,
+    Timestamp, Write, reminder_minutes,
 };
 
 /// Most rows of the ledger that are shown of one meeting.
@@ -176,7 +176,7 @@ impl App {
             })
             .collect();
         let reminded = Reminded { participants: participants.len(), planned: deliveries.len() };
-        let mut changes = Changes::new().deliver(deliveries);
+        let mut changes = self.outlived_by_hand(id, message.as_ref(), now).await?.deliver(deliveries);
         if let Some(idempotency) = idempotency {
             changes = changes.write(Write::StoreResponse(idempotency.answer(owner, &reminded, now)));
         }
@@ -184,6 +184,26 @@ impl App {
             Err(Error::Taken(UniqueField::IdempotencyKey)) => self.answered_by_another(owner, idempotency).await,
             result => result.map(|()| Answered::Now(reminded)),
         }
+    }
+
+    /// Cancels what was sent by hand before, waits still, as for quiet hours to end, and says no more than what is sent now.
+    async fn outlived_by_hand(
+        &self,
+        id: MeetingId,
+        message: Option<&Comment>,
+        now: Timestamp,
+    ) -> Result<Changes, Error> {
+        let before = self.outbox.deliveries_with_key(&format!("meeting-reminder-by-hand/{id}/"), LEDGER_ROWS).await?;
+        let says_no_more = |row: &Delivery| match &row.notice {
+            Ok(Notice::MeetingReminder { message: said, .. }) => {
+                said.is_none() || said.as_deref() == message.map(Comment::as_str)
+            }
+            _ => false,
+        };
+        let waits = before.into_iter().filter(|row| row.state == DeliveryState::Scheduled && says_no_more(row));
+        let reason = "the organizer sent a later reminder".to_owned();
+        let cancel = |row: Delivery| Write::CancelDelivery { key: row.dedupe_key, reason: reason.clone(), at: now };
+        Ok(waits.map(cancel).fold(Changes::new(), Changes::write))
     }
 
     /// The ledger of a meeting's reminders, the earliest due first: all of them for the organizer, else the actor's own.

@@ -1,5 +1,6 @@
 //! Quiet hours: what waits for their end, and what would come too late then.
 
+use super::super::order::ON_TIME;
 use super::{BatchContext, Reader};
 use crate::{Delivery, Meeting, MeetingFacts, Notice, NoticeContent, Outcome, Preferences, Timestamp, Zone};
 
@@ -36,7 +37,8 @@ fn happens_at(notice: &Notice, topic: &NoticeContent, facts: &BatchContext, now:
     let of = |meeting: &Meeting| (meeting.starts_at, meeting.ends_at());
     let known = |was: &MeetingFacts| (was.starts_at, was.ends_at());
     let times = match topic {
-        NoticeContent::TaskDue { due_at, .. } => return Some(*due_at),
+        // Once it is overdue the reminder can no longer come in time.
+        NoticeContent::TaskDue { due_at, .. } => return Some(*due_at).filter(|at| *at + ON_TIME > now),
         NoticeContent::MeetingReminder { invitation, .. } => return Some(invitation.meeting.starts_at),
         NoticeContent::MeetingInvite(invitation)
         | NoticeContent::MeetingLeft(invitation)
