@@ -435,6 +435,13 @@ impl NoticeKind {
         self == Self::TaskDue
     }
 
+    /// Returns whether a cancelled delivery of this kind is kept until it would have been due. Without its key, a repair
+    /// would plan it again.
+    #[must_use]
+    pub fn is_kept_until_due(self) -> bool {
+        self == Self::MeetingReminder
+    }
+
     /// Whether it waits for the end of its reader's quiet hours.
     #[must_use]
     pub fn waits_for_quiet_to_end(self) -> bool {

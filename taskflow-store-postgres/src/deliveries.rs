@@ -1,6 +1,7 @@
 //! The ledger: its rows, planning and cancelling. What senders do with it is in [`outbox`](crate::outbox).
 
 mod list;
+mod mark;
 mod retry;
 
 use std::collections::HashSet;
@@ -16,6 +17,7 @@ use crate::error::{Instant, Table, store_error};
 use crate::rows::{Rows, json};
 
 pub(crate) use list::{count, deliveries, deliveries_after};
+pub(crate) use mark::mark_gathered;
 pub(crate) use retry::{Retry, retry};
 
 const TABLE: Table = Table("taskflow.deliveries");
@@ -32,6 +34,8 @@ struct Plan<'a> {
     /// JSON inside JSON, so that it is kept as it was written.
     notice: String,
     priority: i16,
+    recurring: bool,
+    gathered: bool,
     recipient_user: Option<UserId>,
     recipient_address: Option<&'a str>,
     planned_at: Timestamp,
@@ -52,6 +56,8 @@ impl<'a> Plan<'a> {
             kind: kind.as_str(),
             notice: json(&new.notice)?,
             priority: kind.priority().rank(),
+            recurring: kind.is_recurring(),
+            gathered: kind.is_gathered(),
             recipient_user,
             recipient_address,
             planned_at: new.planned_at,
@@ -99,17 +105,19 @@ impl Plans {
 
 /// A revived delivery begins again with its first attempt. Whatever has the key already is locked from here on.
 const PLAN: &str = "
-    INSERT INTO taskflow.deliveries AS d (id, dedupe_key, kind, notice, priority, recipient_user, recipient_address,
-        state, planned_at, due_at, next_at, attempts, cancel_requested, reason)
-    SELECT id, dedupe_key, kind, notice::json, priority, recipient_user, recipient_address, 'scheduled', planned_at,
-        due_at, due_at, 0, false, reason
+    INSERT INTO taskflow.deliveries AS d (id, dedupe_key, kind, notice, priority, recurring, gathered, recipient_user,
+        recipient_address, state, planned_at, due_at, next_at, attempts, cancel_requested, reason)
+    SELECT id, dedupe_key, kind, notice::json, priority, recurring, gathered, recipient_user, recipient_address,
+        'scheduled', planned_at, due_at, due_at, 0, false, reason
     FROM json_to_recordset($1::json) AS r (id uuid, dedupe_key text, kind text, notice text, priority smallint,
-        recipient_user uuid, recipient_address text, planned_at timestamptz, due_at timestamptz, reason text)
+        recurring boolean, gathered boolean, recipient_user uuid, recipient_address text, planned_at timestamptz, due_at timestamptz, reason text)
     ORDER BY dedupe_key COLLATE \"C\"
     ON CONFLICT (dedupe_key) DO UPDATE
     SET kind = excluded.kind,
         notice = excluded.notice,
         priority = excluded.priority,
+        recurring = excluded.recurring,
+        gathered = excluded.gathered,
         recipient_user = excluded.recipient_user,
         recipient_address = excluded.recipient_address,
         state = 'scheduled',

@@ -6,6 +6,7 @@ use sqlx::migrate::{Migration, Migrator};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 use taskflow_core::StoreError;
 
+use crate::deliveries::mark_gathered;
 use crate::error::{PgStoreError, migrate_error, store_error};
 use crate::refold::refold;
 use crate::store::PgStore;
@@ -85,7 +86,7 @@ pub(crate) async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
     let result = match conn.server_version_num() {
         Some(version) if version < OLDEST => Err(PgStoreError::TooOld(version / 10_000).into()),
         _ => match migrate_over(&mut conn).await {
-            Ok(()) => refold(&mut conn).await,
+            Ok(()) => follow_up(&mut conn).await,
             Err(error) => Err(error),
         },
     };
@@ -96,6 +97,12 @@ pub(crate) async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
         );
     }
     result
+}
+
+/// Brings what earlier releases wrote up to date.
+async fn follow_up(conn: &mut PgConnection) -> Result<(), StoreError> {
+    refold(conn).await?;
+    mark_gathered(conn).await
 }
 
 /// Refuses a database that cannot store every text. `SQL_ASCII` can, but does not check what others write.

@@ -14,9 +14,9 @@ use tokio::time::Instant;
 
 use crate::error::{SqliteStoreError, cannot_be_written, store_error};
 use crate::options::{SqliteOptions, create_file, pool, writer};
-use crate::refold;
 use crate::schema;
 use crate::store::transact;
+use crate::{deliveries, refold};
 
 /// The connections to one file, to memory, or those of a host.
 #[derive(Clone)]
@@ -322,6 +322,7 @@ async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
     while refold::is_pending(&mut conn).await? {
         transact(&mut conn, |conn| Box::pin(refold::refold_page(conn))).await?;
     }
+    while transact(&mut conn, |conn| Box::pin(deliveries::mark_gathered_page(conn))).await? {}
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The ledger: its rows, planning and cancelling. What senders do with it is in [`outbox`](crate::outbox).
 
 mod list;
+mod mark;
 mod retry;
 
 use serde::Serialize;
@@ -13,6 +14,7 @@ use crate::commit::Rows;
 use crate::error::{Table, store_error};
 
 pub(crate) use list::{count, deliveries, deliveries_after};
+pub(crate) use mark::mark_gathered_page;
 pub(crate) use retry::{Retry, retry};
 
 const TABLE: Table = Table("taskflow_deliveries");
@@ -28,6 +30,8 @@ pub(crate) struct Plan<'a> {
     kind: &'static str,
     notice: String,
     priority: i16,
+    recurring: bool,
+    gathered: bool,
     recipient_user: Option<UserId>,
     recipient_address: Option<&'a str>,
     planned_at: i64,
@@ -48,6 +52,8 @@ impl<'a> Plan<'a> {
             kind: kind.as_str(),
             notice: serde_json::to_string(&new.notice).map_err(|error| StoreError::Internal(error.into()))?,
             priority: kind.priority().rank(),
+            recurring: kind.is_recurring(),
+            gathered: kind.is_gathered(),
             recipient_user,
             recipient_address,
             planned_at: new.planned_at.as_micros(),
@@ -168,10 +174,10 @@ const PLAN: &str = "
         CROSS JOIN taskflow_deliveries AS d ON d.dedupe_key = j.value ->> 'dedupe_key'
         WHERE d.state = 'cancelled');
 
-    INSERT INTO taskflow_deliveries (id, dedupe_key, kind, notice, priority, recipient_user, recipient_address, state,
-        planned_at, due_at, next_at, attempts, cancel_requested, reason)
+    INSERT INTO taskflow_deliveries (id, dedupe_key, kind, notice, priority, recurring, gathered, recipient_user,
+        recipient_address, state, planned_at, due_at, next_at, attempts, cancel_requested, reason)
     SELECT value ->> 'id', value ->> 'dedupe_key', value ->> 'kind', value ->> 'notice', value ->> 'priority',
-        value ->> 'recipient_user', value ->> 'recipient_address', 'scheduled', value ->> 'planned_at',
+        value ->> 'recurring', value ->> 'gathered', value ->> 'recipient_user', value ->> 'recipient_address', 'scheduled', value ->> 'planned_at',
         value ->> 'due_at', value ->> 'due_at', 0, 0, value ->> 'reason'
     FROM json_each(?1)
     WHERE true
@@ -179,6 +185,8 @@ const PLAN: &str = "
     SET kind = excluded.kind,
         notice = excluded.notice,
         priority = excluded.priority,
+        recurring = excluded.recurring,
+        gathered = excluded.gathered,
         recipient_user = excluded.recipient_user,
         recipient_address = excluded.recipient_address,
         state = 'scheduled',

@@ -277,10 +277,10 @@ const CLAIM_SCHEDULED: &str = "
         FROM taskflow_deliveries AS l
         WHERE l.state = 'scheduled' AND l.priority = ?6 AND l.next_at <= ?3
             AND l.kind IN (SELECT value FROM json_each(?4))
-            AND (l.kind <> 'task_due' OR NOT EXISTS (
+            AND (NOT l.gathered OR NOT EXISTS (
                 SELECT 1
                 FROM taskflow_deliveries AS o
-                WHERE o.recipient_user = l.recipient_user AND o.kind = 'task_due' AND o.state = 'scheduled'
+                WHERE o.recipient_user = l.recipient_user AND o.gathered AND o.kind = l.kind AND o.state = 'scheduled'
                     AND o.next_at <= l.next_at AND (o.next_at, o.id) < (l.next_at, l.id)
                     AND CASE WHEN l.attempts = 0 AND l.last_error IS NULL
                         THEN o.attempts = 0 AND o.last_error IS NULL
@@ -305,7 +305,7 @@ const CLAIM_FOLLOWERS: &str = "
         CROSS JOIN taskflow_deliveries AS f ON f.rowid IN (
             SELECT o.rowid
             FROM taskflow_deliveries AS o
-            WHERE o.recipient_user = l.recipient_user AND o.kind = 'task_due' AND o.state = 'scheduled'
+            WHERE o.recipient_user = l.recipient_user AND o.gathered AND o.kind = l.kind AND o.state = 'scheduled'
                 AND o.next_at < ?5
                 AND CASE WHEN l.attempts = 0 AND l.last_error IS NULL
                     THEN o.attempts = 0 AND o.last_error IS NULL

@@ -24,7 +24,7 @@ use crate::database::Database;
 use crate::error::{SqliteStoreError, store_error};
 use crate::options::{SqliteOptions, file_target, pool};
 use crate::schema::{self, MigrationStatus};
-use crate::{answers, feed, mailbox, meetings, refold, suppressions, tasks, unsubscribes, users};
+use crate::{answers, deliveries, feed, mailbox, meetings, refold, suppressions, tasks, unsubscribes, users};
 
 /// Keeps everything in one SQLite database. Cheap to clone; clones share their connections.
 ///
@@ -89,6 +89,7 @@ impl SqliteStore {
         while self.write(|conn| Box::pin(refold::is_pending(conn))).await? {
             self.write(|conn| Box::pin(refold::refold_page(conn))).await?;
         }
+        while self.write(|conn| Box::pin(deliveries::mark_gathered_page(conn))).await? {}
         Ok(())
     }
 

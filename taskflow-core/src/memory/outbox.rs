@@ -248,12 +248,12 @@ fn matches(query: &DeliveryQuery, delivery: &Delivery) -> bool {
         && query.recipients.as_ref().is_none_or(|them| them.iter().any(|one| is_same(one, &delivery.recipient)))
 }
 
-/// What deliveries have in common that are claimed together: their reader, and what has failed before.
-fn together(delivery: &Delivery) -> Option<(UserId, Option<(Timestamp, u32)>)> {
+/// What deliveries have in common that are claimed together: their kind, their reader, and what has failed before.
+fn together(delivery: &Delivery) -> Option<(NoticeKind, UserId, Option<(Timestamp, u32)>)> {
     let Recipient::User(user) = delivery.recipient else { return None };
     let has_failed = delivery.attempts > 0 || delivery.last_error.is_some();
     let failed = has_failed.then_some((delivery.next_at, delivery.attempts));
-    delivery.kind.is_gathered().then_some((user, failed))
+    delivery.kind.is_gathered().then_some((delivery.kind, user, failed))
 }
 
 /// Addresses are the same in any case of their letters.

@@ -6,8 +6,8 @@ use super::{MemoryStore, State};
 use crate::error::StoreError;
 use crate::ports::{CountedPage, CountedPerson, Expired, Maintenance, TaskTally};
 use crate::{
-    Delivery, DeliveryId, DeliveryState, Entity, MailTally, MeetingId, NoticeKind, RunId, Task, TaskCounts, TaskId,
-    TaskStatistics, TaskStatus, Timestamp, Trigger, UserId,
+    Delivery, DeliveryId, DeliveryState, Entity, MailTally, MeetingId, RunId, Task, TaskCounts, TaskId, TaskStatistics,
+    TaskStatus, Timestamp, Trigger, UserId,
 };
 
 impl State {
@@ -41,7 +41,7 @@ impl State {
             }
             Expired::Deliveries(before) => {
                 let old = self.deliveries.values().filter(|row| row.delivery.settled_at.is_some_and(|at| at < before));
-                let old = old.filter(|row| !keeps_a_reminder_cancelled(&row.delivery, before));
+                let old = old.filter(|row| !is_kept_until_due(&row.delivery, before));
                 let ids: Vec<_> = old.map(|row| row.delivery.id).take(limit).collect();
                 let gone: Vec<_> = if remove { ids.clone() } else { Vec::new() };
                 for row in gone.iter().filter_map(|id| self.deliveries.remove(id)) {
@@ -236,10 +236,10 @@ impl Maintenance for MemoryStore {
     }
 }
 
-/// Whether it is all that keeps a reminder that was cancelled from being planned again.
-fn keeps_a_reminder_cancelled(delivery: &Delivery, before: Timestamp) -> bool {
+/// Returns whether a cancelled delivery stays, because without its key it would be planned again.
+fn is_kept_until_due(delivery: &Delivery, before: Timestamp) -> bool {
     let is_cancelled = delivery.state == DeliveryState::Cancelled;
-    is_cancelled && delivery.kind == NoticeKind::MeetingReminder && delivery.due_at >= before
+    is_cancelled && delivery.kind.is_kept_until_due() && delivery.due_at >= before
 }
 
 /// Up to `size` rows after `after` by id.

@@ -5,7 +5,7 @@
 
 use sqlx::PgConnection;
 use taskflow_core::ports::Expired;
-use taskflow_core::{StoreError, Timestamp};
+use taskflow_core::{NoticeKind, StoreError, Timestamp};
 use uuid::Uuid;
 
 use super::feed;
@@ -35,7 +35,7 @@ pub(super) async fn count(store: &PgStore, expired: Expired, limit: u32) -> Resu
     let (statement, before) = match expired {
         Expired::TrashedTasks(before) => (COUNT_TASKS, before),
         Expired::CancelledMeetings(before) => (COUNT_MEETINGS, before),
-        Expired::Deliveries(before) => (COUNT_DELIVERIES, before),
+        Expired::Deliveries(before) => return count_deliveries(store, before, limit).await,
         Expired::Feed(before) => return Ok(ALL.number("feed", feed::count(store, before, limit).await?)?),
         Expired::Sessions(before) => (COUNT_SESSIONS, before),
         Expired::Tokens(before) => (COUNT_TOKENS, before),
@@ -43,6 +43,15 @@ pub(super) async fn count(store: &PgStore, expired: Expired, limit: u32) -> Resu
         Expired::Runs(before) => (COUNT_RUNS, before),
     };
     counted(store, statement, before, limit).await
+}
+
+async fn count_deliveries(store: &PgStore, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    let query = || {
+        let query = sqlx::query_scalar(COUNT_DELIVERIES).bind(Instant::from(before)).bind(i64::from(limit));
+        query.bind(kept_until_due())
+    };
+    let count: i64 = store.read(|conn| Box::pin(query().fetch_one(conn))).await?;
+    Ok(ALL.number("count", count)?)
 }
 
 /// What a statement counts that lies before an instant, up to a limit.
@@ -169,7 +178,8 @@ const COUNT_MEETINGS: &str = "
 
 /// What is removed is counted in the same transaction, so that the ledger balances at any time.
 async fn deliveries(conn: &mut PgConnection, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
-    let ids = lock(conn, LOCK_DELIVERIES, before, limit).await?;
+    let query = sqlx::query_scalar(LOCK_DELIVERIES).bind(Instant::from(before)).bind(limit).bind(kept_until_due());
+    let ids: Vec<Uuid> = query.fetch_all(&mut *conn).await.map_err(store_error)?;
     if !ids.is_empty() {
         for statement in [ADD_TO_TOTALS, FORGET_ATTEMPTS, PURGE_DELIVERIES] {
             of_all(conn, statement, &ids).await?;
@@ -178,14 +188,19 @@ async fn deliveries(conn: &mut PgConnection, before: Timestamp, limit: i64) -> R
     Ok(ids.len() as u64)
 }
 
-/// A reminder that was cancelled is kept until it would be due: without its key it would be planned again.
+/// The kinds whose cancelled deliveries are kept until they would have been due.
+fn kept_until_due() -> Vec<&'static str> {
+    let kinds = NoticeKind::ALL.into_iter().filter(|kind| kind.is_kept_until_due());
+    kinds.map(NoticeKind::as_str).collect()
+}
+
 const LOCK_DELIVERIES: &str = "
     SELECT id
     FROM taskflow.deliveries
     WHERE id = ANY (ARRAY (
             SELECT id
             FROM taskflow.deliveries
-            WHERE settled_at < $1 AND NOT (state = 'cancelled' AND kind = 'meeting_reminder' AND due_at >= $1)
+            WHERE settled_at < $1 AND NOT (state = 'cancelled' AND kind = ANY ($3) AND due_at >= $1)
             ORDER BY settled_at
             LIMIT $2))
         AND settled_at < $1
@@ -210,7 +225,7 @@ const COUNT_DELIVERIES: &str = "
     FROM (
         SELECT 1
         FROM taskflow.deliveries
-        WHERE settled_at < $1 AND NOT (state = 'cancelled' AND kind = 'meeting_reminder' AND due_at >= $1)
+        WHERE settled_at < $1 AND NOT (state = 'cancelled' AND kind = ANY ($3) AND due_at >= $1)
         LIMIT $2) AS old";
 
 const PURGE_SESSIONS: &str = "

@@ -100,13 +100,17 @@ struct Own {
 }
 
 impl Own {
-    /// Stores texts for searches as an earlier release did, and migrates.
+    /// Stores texts for searches and a reminder as an earlier release did, and migrates.
     async fn fold_anew(&self) {
         let mut conn = self.database.connection().await;
         for statement in [
             "UPDATE taskflow.tasks SET search_text = 'cafe\u{301}'",
             "UPDATE taskflow.meetings SET search_text = 'cafe\u{301}'",
             "UPDATE taskflow.search_refolds SET after = '00000000-0000-0000-0000-000000000000'",
+            "INSERT INTO taskflow.deliveries (id, dedupe_key, kind, notice, priority, recipient_address, state, planned_at,
+                due_at, next_at, attempts, cancel_requested, reason)
+            VALUES (gen_random_uuid(), 'of the release before', 'task_due', '{}', 2, 'ada@example.org', 'scheduled', now(),
+                now(), now(), 0, false, 'test')",
         ] {
             conn.execute(statement).await.expect(statement);
         }

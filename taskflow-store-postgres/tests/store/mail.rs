@@ -2,7 +2,7 @@
 
 use sqlx::Executor;
 use taskflow_conformance::workbench::noon;
-use taskflow_core::ports::{DeliveryQuery, Outbox, Store};
+use taskflow_core::ports::{ClaimRequest, DeliveryQuery, Outbox, Store};
 use taskflow_core::{Changes, NoticeKind, Preferences, Recipient, Suppression, SuppressionCause, Write};
 
 use crate::world::World;
@@ -30,6 +30,36 @@ async fn what_the_release_before_writes_gets_the_usual_preferences_and_keeps_oth
     other.execute("UPDATE taskflow.users SET locale = 'de', version = 3").await.expect("a change");
     let after = world.store.user(ada.id).await.expect("a read").expect("a person");
     assert_eq!(after.preferences, without.preferences);
+}
+
+#[tokio::test]
+async fn what_the_release_before_planned_is_listed_and_gathered() {
+    let world = World::new().await;
+    let ada = world.somebody("ada").await;
+    let mut other = world.connection().await;
+    for (n, kind, priority) in
+        [(1, "task_due", 2), (2, "task_due", 2), (3, "password_changed", 0), (4, "daily_summary", 3)]
+    {
+        let by_the_release_before = format!(
+            "INSERT INTO taskflow.deliveries (id, dedupe_key, kind, notice, priority, recipient_user, state, planned_at,
+                due_at, next_at, attempts, cancel_requested, reason)
+            VALUES (gen_random_uuid(), 'x/{n}', '{kind}', '{{}}', {priority}, '{}', 'scheduled', now(), '2026-11-22', '2026-11-22',
+                0, false, 'test')",
+            ada.id
+        );
+        other.execute(sqlx::AssertSqlSafe(by_the_release_before)).await.expect("a delivery");
+    }
+    let listed = async |kind| {
+        let query = DeliveryQuery { kinds: vec![kind], ..DeliveryQuery::default() };
+        world.store.deliveries(&query, None, 9).await.expect("a page").len()
+    };
+    assert_eq!((listed(NoticeKind::PasswordChanged).await, listed(NoticeKind::DailySummary).await), (1, 1));
+
+    world.store.migrate().await.expect("as at the next start");
+    let reminders = ClaimRequest { kinds: vec![NoticeKind::TaskDue], limit: 1, ..world.claim() };
+    let claimed = world.store.claim(&reminders).await.expect("a claim");
+    assert_eq!(claimed.len(), 2, "they are one mail");
+    assert!(world.store.ledger().await.expect("a count").balances());
 }
 
 #[tokio::test]

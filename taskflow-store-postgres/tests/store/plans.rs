@@ -245,5 +245,5 @@ async fn what_went_wrong_is_found_among_all_that_was_sent() {
     }
     let parameters = [last, "ARRAY['server_alert']", "NULL", "50", first];
     let plan = explain(&mut conn, &statement(source, "DELIVERIES_OF", &parameters)).await;
-    assert!(plan.contains("idx_deliveries_kind") && buffers(&plan) < 40, "{plan}");
+    assert!(plan.contains("idx_deliveries_by_kind") && buffers(&plan) < 40, "{plan}");
 }

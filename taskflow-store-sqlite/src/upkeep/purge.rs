@@ -5,7 +5,7 @@
 
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::ports::Expired;
-use taskflow_core::{StoreError, Timestamp};
+use taskflow_core::{NoticeKind, StoreError, Timestamp};
 
 use super::feed;
 use crate::error::{Table, store_error};
@@ -45,6 +45,7 @@ pub(super) async fn count(pool: &SqlitePool, expired: Expired, limit: u32) -> Re
         Expired::Runs(before) => (COUNT_RUNS, before),
     };
     let query = sqlx::query_scalar(statement).bind(before.as_micros()).bind(limit);
+    let query = if let Expired::Deliveries(_) = expired { query.bind(kept_until_due()?) } else { query };
     let count: i64 = query.fetch_one(pool).await.map_err(store_error)?;
     Ok(ALL.number("count", count)?)
 }
@@ -74,7 +75,10 @@ impl Slice {
         most: u32,
     ) -> Result<Self, StoreError> {
         let query = sqlx::query_scalar(statement).bind(before.as_micros()).bind(most);
-        let ids: Vec<String> = query.fetch_all(conn).await.map_err(store_error)?;
+        Self::of(query.fetch_all(conn).await.map_err(store_error)?)
+    }
+
+    fn of(ids: Vec<String>) -> Result<Self, StoreError> {
         let json = serde_json::to_string(&ids).map_err(|error| StoreError::Internal(error.into()))?;
         Ok(Self { json, size: ids.len() as u64 })
     }
@@ -150,16 +154,22 @@ const PURGE_MEETINGS: &str = "
 const COUNT_MEETINGS: &str = "SELECT count(*) FROM (SELECT 1 FROM taskflow_meetings WHERE cancelled_at < ?1 LIMIT ?2)";
 
 async fn deliveries(conn: &mut SqliteConnection, before: Timestamp, most: u32) -> Result<u64, StoreError> {
-    let slice = Slice::pick(conn, PICK_DELIVERIES, before, most).await?;
+    let query = sqlx::query_scalar(PICK_DELIVERIES).bind(before.as_micros()).bind(most).bind(kept_until_due()?);
+    let slice = Slice::of(query.fetch_all(&mut *conn).await.map_err(store_error)?)?;
     slice.run(conn, PURGE_DELIVERIES).await?;
     Ok(slice.size)
 }
 
-/// A reminder that was cancelled is kept until it would be due: without its key it would be planned again.
+/// The kinds whose cancelled deliveries are kept until they would have been due, as a JSON array.
+fn kept_until_due() -> Result<String, StoreError> {
+    let kinds: Vec<_> = NoticeKind::ALL.into_iter().filter(|kind| kind.is_kept_until_due()).collect();
+    serde_json::to_string(&kinds).map_err(|error| StoreError::Internal(error.into()))
+}
+
 const PICK_DELIVERIES: &str = "
     SELECT id
     FROM taskflow_deliveries
-    WHERE settled_at < ?1 AND NOT (state = 'cancelled' AND kind = 'meeting_reminder' AND due_at >= ?1)
+    WHERE settled_at < ?1 AND NOT (state = 'cancelled' AND kind IN (SELECT value FROM json_each(?3)) AND due_at >= ?1)
     ORDER BY settled_at
     LIMIT ?2";
 
@@ -182,7 +192,7 @@ const COUNT_DELIVERIES: &str = "
     FROM (
         SELECT 1
         FROM taskflow_deliveries
-        WHERE settled_at < ?1 AND NOT (state = 'cancelled' AND kind = 'meeting_reminder' AND due_at >= ?1)
+        WHERE settled_at < ?1 AND NOT (state = 'cancelled' AND kind IN (SELECT value FROM json_each(?3)) AND due_at >= ?1)
         LIMIT ?2)";
 
 const PURGE_SESSIONS: &str = "

@@ -127,7 +127,7 @@ pub(crate) async fn a_claim_with_nothing_due_costs_the_same_among_many(file: Arc
     assert_eq!((many.0.1, many.1.1), (0, 0), "nothing is due");
 
     let scheduled = "USING INDEX taskflow_idx_deliveries_scheduled (priority=? AND next_at<?)";
-    let before_it = "USING INDEX taskflow_idx_deliveries_task_due (recipient_user=? AND next_at<?)";
+    let before_it = "USING INDEX taskflow_idx_deliveries_gathered (recipient_user=? AND next_at<?)";
     let lapsed = "USING INDEX taskflow_idx_deliveries_claimed (lease_until<?)";
     for (name, searches) in [("CLAIM_SCHEDULED", vec![scheduled, before_it]), ("CLAIM_LAPSED", vec![lapsed])] {
         let steps = plan(&mut conn, &statement(name)).await;

@@ -197,6 +197,7 @@ impl App {
 /// What deliveries have in common that leave as one mail.
 #[derive(PartialEq, Eq, Hash)]
 struct Together {
+    kind: NoticeKind,
     reader: UserId,
     /// When they are tried again, and how often they were refused; `None`: they were not.
     failed: Option<(Timestamp, u32)>,
@@ -207,14 +208,15 @@ struct Together {
 
 fn together(delivery: &Delivery) -> Option<Together> {
     let Recipient::User(reader) = delivery.recipient else { return None };
-    if !delivery.kind.is_gathered() {
+    let kind = delivery.kind;
+    if !kind.is_gathered() {
         return None;
     }
     if delivery.attempts > 0 || delivery.last_error.is_some() {
-        return Some(Together { reader, failed: Some((delivery.next_at, delivery.attempts)), minute: 0 });
+        return Some(Together { kind, reader, failed: Some((delivery.next_at, delivery.attempts)), minute: 0 });
     }
     let claimed_at = delivery.first_claimed_at.map_or(delivery.next_at, |at| at.max(delivery.next_at));
-    Some(Together { reader, failed: None, minute: claimed_at.as_micros().div_euclid(60_000_000) })
+    Some(Together { kind, reader, failed: None, minute: claimed_at.as_micros().div_euclid(60_000_000) })
 }
 
 /// When a delivery that does not leave now keeps others of its thread waiting until; what is held keeps nobody waiting.
