@@ -103,6 +103,31 @@ impl DeliveryState {
     }
 }
 
+/// How the reply to a delivery begins that left in the mail of another one.
+const IN_THE_MAIL_OF: &str = "in the mail of ";
+
+impl Delivery {
+    /// The delivery whose id the `Message-ID` of the mail contains: its own, or another's that it left together with.
+    #[must_use]
+    pub fn mail_id(&self) -> DeliveryId {
+        let other = self.reply.as_deref().and_then(|reply| reply.strip_prefix(IN_THE_MAIL_OF)?.split(':').next());
+        other.and_then(|id| id.parse().ok()).map_or(self.id, DeliveryId::from_uuid)
+    }
+}
+
+impl Outcome {
+    /// What becomes of a delivery that was sent in the mail of another one, of which this became.
+    #[must_use]
+    pub(crate) fn in_the_mail_of(&self, first: DeliveryId) -> Self {
+        match self {
+            Self::Delivered { reply, .. } => {
+                Self::Delivered { reply: format!("{IN_THE_MAIL_OF}{first}: {reply}"), told: None }
+            }
+            other => other.clone(),
+        }
+    }
+}
+
 impl fmt::Display for DeliveryState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -149,7 +174,8 @@ pub struct Delivery {
     pub cancel_requested: bool,
     /// What went wrong last.
     pub last_error: Option<String>,
-    /// What the relay answered when it took the mail.
+    /// What the relay answered when it took the mail. Of several deliveries that left as one mail it names, for the others
+    /// than the first, the one whose id the `Message-ID` contains: `in the mail of ID: 250 ok`.
     pub reply: Option<String>,
     /// Why it was planned, or why it was cancelled or expired.
     pub reason: String,

@@ -253,9 +253,12 @@ pub(super) async fn tasks_due_in_one_minute_are_one_mail_to_each_person(open: Ar
     world.clock.set(at("2026-11-22T14:45:00Z"));
     assert_eq!(subjects(&world).await.len(), 1);
     let rows = world.storage.deliveries_with_key("task-due/", 99).await.expect("a list");
-    let delivered = rows.iter().filter(|row| row.state == DeliveryState::Delivered).count();
+    let delivered: Vec<_> = rows.iter().filter(|row| row.state == DeliveryState::Delivered).collect();
+    // The ledger names the mail of each.
+    let mails: std::collections::HashSet<_> = delivered.iter().map(|row| row.mail_id()).collect();
+    assert_eq!((delivered.len(), mails.len()), (9, 5));
     let ledger = world.app.ledger().await.expect("a ledger");
-    assert_eq!((delivered, ledger.due, ledger.balances()), (9, 0, true));
+    assert_eq!((ledger.due, ledger.balances()), (0, true));
 }
 
 pub(super) async fn a_mail_of_several_tasks_is_the_same_when_it_is_tried_again(open: Arc<dyn OpenStore>) {

@@ -74,7 +74,7 @@ impl From<&HashMap<DeliveryState, u64>> for CountsBody {
 #[derive(Debug, Object)]
 #[oai(rename = "Delivery", skip_serializing_if_is_none)]
 struct DeliveryBody {
-    /// Identifier; the `Message-ID` of its mail contains it.
+    /// Identifier; the `Message-ID` of its mail contains it, or the id that `reply` names.
     id: Val<DeliveryId>,
     /// What kind of notice it is.
     kind: Val<NoticeKind>,

@@ -340,7 +340,8 @@ impl<'a> Sender<'a> {
                 warn_when_discarded(sent.delivery.id, sent.delivery.kind, &outcome);
                 for id in &sent.along {
                     warn_when_discarded(*id, sent.delivery.kind, &outcome);
-                    self.outcomes.push((self.settlement(*id, sent.lease, outcome.clone()), false));
+                    let outcome = outcome.in_the_mail_of(sent.delivery.id);
+                    self.outcomes.push((self.settlement(*id, sent.lease, outcome), false));
                 }
                 let participant = sent.delivery.notice.as_ref().ok().and_then(Notice::participant);
                 match (&outcome, participant) {
