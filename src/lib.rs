@@ -8,6 +8,12 @@ pub mod mail {
     pub use taskflow_mail::*;
 }
 
+/// The loops on tokio: delivery, jobs, heartbeat, live feeds (feature `runtime`).
+#[cfg(feature = "runtime")]
+pub mod runtime {
+    pub use taskflow_runtime::*;
+}
+
 /// Stores that keep what they are given.
 pub mod store {
     pub use taskflow_core::MemoryStore;

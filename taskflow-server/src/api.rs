@@ -4,6 +4,7 @@ mod admin;
 mod answer;
 mod auth;
 mod body;
+mod caller;
 mod deliveries;
 mod document;
 mod email;
@@ -19,6 +20,7 @@ mod invitations;
 mod jobs;
 mod linked;
 mod list;
+mod live;
 mod mailbox;
 mod meetings;
 mod nodes;
@@ -38,11 +40,14 @@ use poem::{EndpointExt, IntoEndpoint};
 use poem_openapi::{OpenApiService, Tags};
 use serde_json::Value;
 
+pub(crate) use body::MAX_BODY;
+pub(crate) use caller::bearer;
+pub use caller::{Caller, SignedIn};
 pub(crate) use document::SLASHED;
 pub use error::{ApiError, Problem, ProblemField};
-pub(crate) use feed::{Change, following};
 pub use field::{Field, Misfit, Required, ValidationErrors};
 pub(crate) use html::{ICON, for_browsers, is_browser, start_page};
+pub(crate) use live::{JsonEncoder, Sockets};
 pub use wire::{Val, Wire};
 
 /// How operations are grouped in the document.

@@ -21,11 +21,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use body::MAX_BODY;
-
 use self::connection::Connection;
 use self::front::Front;
-use crate::wiring::Service;
+use crate::service::Service;
 
 /// Connections at a time; further ones wait in the backlog of the operating system.
 const MAX_CONNECTIONS: usize = 4096;
@@ -43,12 +41,11 @@ pub async fn serve(service: Arc<Service>, listener: TcpListener, stop: Cancellat
     listener.local_addr()?;
     let running = TaskTracker::new();
     let cut = CancellationToken::new();
-    if let Err(error) = service.revoked.look().await {
+    if let Err(error) = service.auth.revoked.refresh().await {
         let error = &error as &dyn std::error::Error;
         tracing::warn!(error, "ended sessions cannot be read; nobody is let in until they can");
     }
-    let watch = tokio::spawn(service.revoked.clone().watch());
-    let live = tokio::spawn(Arc::clone(&service.live).run());
+    let watch = tokio::spawn(service.auth.revoked.clone().watch());
     let front = Arc::new(Front::new(Arc::clone(&service), running.clone()));
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
@@ -73,7 +70,6 @@ pub async fn serve(service: Arc<Service>, listener: TcpListener, stop: Cancellat
         cut.cancel();
     }
     watch.abort();
-    live.abort();
     Ok(())
 }
 

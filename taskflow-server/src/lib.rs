@@ -2,15 +2,18 @@
 //!
 //! # Code map
 //!
+//! From the bottom up; a module uses only those above it in this list:
+//!
+//! * [`telemetry`] – logs; `disk` – free space on the disk of the database.
 //! * [`config`] – the settings: four sources, one check, every problem at once.
-//! * [`wiring`] – the one file that names adapters: settings in, [`wiring::Service`] out.
-//! * [`http`] – the server itself: connections, limits, middleware; [`api`] – what it answers; [`auth`] – who asks.
-//! * `pace` – what keeps claims apart (`BATCH_DELAY`).
-//! * [`worker`] – the delivery loop around core's step; [`bus`] – what wakes it.
-//! * [`jobs`] – the recurring duties: beats, tasks, and what they see of the machine.
-//! * [`heartbeat`] – how several processes know of each other and share the rate of mail.
-//! * [`telemetry`] – logs.
+//! * [`auth`] – passwords, sessions and tokens; [`samples`] – a sample of every notice.
+//! * [`service`] – [`service::Service`], everything that handlers work with.
+//! * [`api`] – the operations, WebSockets and event streams included.
+//! * [`http`] – connections, limits and middleware around the operations.
+//! * [`wiring`] – the one file that names adapters: settings in, a working service out.
 //! * `cli` – the command line, one file per command; the first of them is `serve`.
+//!
+//! The loops (delivery, jobs, heartbeat, live feeds) are the crate [`taskflow_runtime`].
 //!
 //! # Invariants
 //!
@@ -20,16 +23,13 @@
 
 pub mod api;
 pub mod auth;
-pub mod bus;
 mod cli;
 pub mod config;
-pub mod heartbeat;
+mod disk;
 pub mod http;
-pub mod jobs;
-mod live;
-mod pace;
+pub mod samples;
+pub mod service;
 pub mod telemetry;
 pub mod wiring;
-pub mod worker;
 
 pub use cli::main;

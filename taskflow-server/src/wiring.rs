@@ -1,7 +1,5 @@
 //! The one file that names adapters: settings in, a working service out.
 
-mod samples;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,47 +8,21 @@ use secrecy::ExposeSecret;
 use taskflow_core::ports::{Accounts, Clock, EventBus, MailError, Mailer, Nodes, Storage, Store, SystemClock};
 use taskflow_core::{App, Heartbeat, Jobs, MemoryStore, RetrySchedule, Sending, StoreError};
 use taskflow_mail::{BounceReports, DevMailbox, ICalendar, InvalidSettings, Security, SmtpMailer, SmtpSettings};
+use taskflow_runtime::{
+    ClusterMember, HeartbeatConfig, Live, LocalBus, Runtime, RuntimeBuilder, SchedulerPulse, ThrottledOutbox,
+};
 use taskflow_store_postgres::{PgOptions, PgPulse, PgStore};
 pub use taskflow_store_sqlite::{BackupContents, Restored};
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-pub use self::samples::Samples;
-use crate::auth::{Passwords, RevocationBus, RevocationList, SignedLinks, Successors, Tokens};
-use crate::bus::LocalBus;
+use crate::api::JsonEncoder;
+use crate::auth::{Authenticator, Passwords, RevocationBus, RevocationList, SignedLinks, Successors, Tokens};
 use crate::config::{Config, Database, SmtpSecurity};
-use crate::heartbeat::{ClusterMember, HeartbeatConfig};
-use crate::jobs::{Disk, SchedulerPulse};
-use crate::live::Live;
-use crate::pace::ThrottledOutbox;
-
-/// Everything that answers requests.
-pub struct Service {
-    /// The use cases.
-    pub app: Arc<App>,
-    /// Reads of credentials.
-    pub accounts: Arc<dyn Accounts>,
-    /// The store itself, for health checks.
-    pub store: Arc<dyn Store>,
-    /// What time it is.
-    pub clock: Arc<dyn Clock>,
-    /// The settings.
-    pub config: Arc<Config>,
-    /// Makes and checks access tokens.
-    pub tokens: Tokens,
-    /// Derives the successors of refresh tokens.
-    pub successors: Successors,
-    /// Which of them no longer count.
-    pub revoked: Arc<RevocationList>,
-    /// Everybody whose screens follow along.
-    pub live: Arc<Live>,
-    /// Hashes and checks passwords.
-    pub passwords: Passwords,
-    /// What every notice looks like.
-    pub samples: Samples,
-    /// When the scheduler last looked for jobs.
-    pub scheduler: SchedulerPulse,
-}
+use crate::disk::Disk;
+use crate::samples::Samples;
+use crate::service::{MAX_EVENT_STREAMS, Service};
 
 /// The adapters that the settings ask for, open and up to date, with the use cases on top.
 pub struct Opened {
@@ -66,6 +38,7 @@ pub struct Opened {
     pub scheduler: SchedulerPulse,
     config: Arc<Config>,
     revoked: Arc<RevocationList>,
+    live: Arc<Live>,
     samples: Samples,
     storage: Arc<dyn Storage>,
     /// Looks that must not wait in line behind requests.
@@ -237,6 +210,7 @@ async fn open_with(config: &Arc<Config>, access: Access) -> Result<Opened, OpenE
         )));
     }
     let app = Arc::new(app.build());
+    let live = Live::new(Arc::clone(&app), Arc::clone(&bus), revoked.clone(), Arc::new(JsonEncoder));
     Ok(Opened {
         app,
         bus,
@@ -245,6 +219,7 @@ async fn open_with(config: &Arc<Config>, access: Access) -> Result<Opened, OpenE
         scheduler: SchedulerPulse::default(),
         config: Arc::clone(config),
         revoked,
+        live: Arc::new(live),
         samples,
         storage,
         nodes: looked_at,
@@ -260,15 +235,19 @@ impl Opened {
         let config = &self.config;
         Service {
             app: Arc::clone(&self.app),
-            accounts: self.accounts(),
-            store: self.storage.clone(),
+            auth: Authenticator {
+                app: Arc::clone(&self.app),
+                accounts: self.accounts(),
+                clock: Arc::clone(&self.clock),
+                tokens: Tokens::new(&config.secret_key, &config.previous_keys, access_lifetime(config)),
+                successors: Successors::new(&config.secret_key, &config.previous_keys),
+                revoked: Arc::clone(&self.revoked),
+                passwords: passwords(config),
+            },
             clock: Arc::clone(&self.clock),
             config: Arc::clone(config),
-            tokens: Tokens::new(&config.secret_key, &config.previous_keys, access_lifetime(config)),
-            successors: Successors::new(&config.secret_key, &config.previous_keys),
-            revoked: Arc::clone(&self.revoked),
-            live: Arc::new(Live::new(Arc::clone(&self.app), Arc::clone(&self.bus), Arc::clone(&self.revoked))),
-            passwords: passwords(config),
+            live: Arc::clone(&self.live),
+            event_streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
             samples: self.samples.clone(),
             scheduler: self.scheduler.clone(),
         }
@@ -286,9 +265,19 @@ impl Opened {
         self.storage.clone()
     }
 
-    /// What says to other processes on the same database that this one is there, and keeps to its share of the rate.
-    #[must_use]
-    pub fn presence(&self) -> ClusterMember {
+    /// Returns the loops of this process, not started yet. With `HOLD_MAIL` they send no mail.
+    pub fn runtime(&self) -> RuntimeBuilder {
+        let runtime = Runtime::builder(Arc::clone(&self.app), Arc::clone(&self.bus))
+            .clock(Arc::clone(&self.clock))
+            .tick(self.config.job_tick)
+            .pulse(self.scheduler.clone())
+            .member(self.member())
+            .live(Arc::clone(&self.live));
+        if self.config.hold_mail { runtime.without_delivery() } else { runtime }
+    }
+
+    /// Returns what announces this process to others on the same database, and keeps to its share of the mail rate.
+    fn member(&self) -> ClusterMember {
         let config = &self.config;
         let relay = self.mail.relay.clone();
         let mail_rate = if relay.is_some() { config.sending.rate } else { 0.0 };
@@ -300,13 +289,20 @@ impl Opened {
             mail_rate: None,
         };
         let shares = matches!(self.kept, Some(Kept::Postgres { .. })) || mail_rate > 0.0;
-        let rhythm = if shares { HeartbeatConfig::LIVELY } else { HeartbeatConfig::CALM };
-        let lend = move |rate, lasting| {
+        let heartbeat = if shares { HeartbeatConfig::LIVELY } else { HeartbeatConfig::CALM };
+        let grant_rate = move |rate, lasting| {
             if let Some(relay) = &relay {
                 relay.lend_rate(rate, lasting);
             }
         };
-        ClusterMember::new(Arc::clone(&self.nodes), Arc::clone(&self.clock), node, rhythm, mail_rate, Box::new(lend))
+        ClusterMember::new(
+            Arc::clone(&self.nodes),
+            Arc::clone(&self.clock),
+            node,
+            heartbeat,
+            mail_rate,
+            Box::new(grant_rate),
+        )
     }
 
     /// Keeps a plain copy of a SQLite file near the truth: empties its log once nothing is written for a moment, until

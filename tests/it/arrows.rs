@@ -76,6 +76,18 @@ fn adapters_know_core_and_not_each_other() {
 }
 
 #[test]
+fn the_loops_need_no_http_server_no_command_line_and_no_adapter() {
+    let packages = packages();
+    let runtime = packages.iter().find(|package| package.name == "taskflow-runtime").expect("the runtime");
+    let dependencies = dependencies(runtime);
+    let ours: Vec<_> = dependencies.iter().filter(|name| name.starts_with("taskflow")).collect();
+    assert_eq!(ours, [&"taskflow-core"]);
+    for forbidden in ["poem", "poem-openapi", "hyper", "clap", "argon2", "sqlx", "lettre"] {
+        assert!(!dependencies.contains(&forbidden), "the runtime depends on {forbidden}");
+    }
+}
+
+#[test]
 fn adapters_call_no_use_case() {
     for folder in ["taskflow-mail/src", "taskflow-store-postgres/src", "taskflow-store-sqlite/src"] {
         assert_eq!(lines_with(folder, &["App::", "AppBuilder", "taskflow_core::App"]), [""; 0]);
@@ -84,8 +96,9 @@ fn adapters_call_no_use_case() {
 
 #[test]
 fn entities_and_rules_know_neither_ports_nor_use_cases_and_never_wait() {
-    let files = "user task reminder retry notice delivery mail event changes session answer values time job schedule digest \
-                 statistics";
+    let files = "user task meeting meeting/participant meeting/merge meeting/news meeting/standing reminder retry snooze \
+                 notice delivery mail event changes session token answer values time job schedule digest statistics \
+                 preferences suppression page feed node";
     for file in files.split_whitespace() {
         let text = fs::read_to_string(root().join(format!("taskflow-core/src/{file}.rs"))).expect("a source file");
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
@@ -124,9 +137,38 @@ fn no_entity_has_a_wire_form() {
 #[test]
 fn sql_stands_in_store_crates_only() {
     let verbs = ["\"SELECT ", "\"INSERT ", "\"UPDATE ", "\"DELETE ", "\"BEGIN ", "\"CREATE TABLE"];
-    for folder in ["taskflow-core/src", "taskflow-mail/src", "taskflow-server/src", "src"] {
+    for folder in ["taskflow-core/src", "taskflow-mail/src", "taskflow-runtime/src", "taskflow-server/src", "src"] {
         assert_eq!(lines_with(folder, &verbs), [""; 0]);
     }
+}
+
+/// The modules of the server from the bottom up: each uses only those before it.
+const SERVER: [&str; 10] =
+    ["telemetry", "disk", "config", "auth", "samples", "service", "api", "http", "wiring", "cli"];
+
+#[test]
+fn modules_of_the_server_use_only_those_below_them() {
+    let level = |module: &str| SERVER.iter().position(|known| *known == module);
+    let mut seen = [false; SERVER.len()];
+    let mut wrong = Vec::new();
+    for (path, text) in sources("taskflow-server/src") {
+        let inside = path.strip_prefix(root().join("taskflow-server/src")).expect("a file of the server");
+        let module = inside.iter().next().expect("a name").to_string_lossy();
+        let module = module.trim_end_matches(".rs");
+        if module == "lib" {
+            continue;
+        }
+        let own = level(module).unwrap_or_else(|| panic!("{module} has no place in the order of modules"));
+        seen[own] = true;
+        for used in text.split("crate::").skip(1) {
+            let used: String = used.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+            if level(&used).is_some_and(|used| used > own) {
+                wrong.push(format!("{} uses {used}", inside.display()));
+            }
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
+    assert_eq!(seen, [true; SERVER.len()], "a module that is gone stands in the order");
 }
 
 #[test]
@@ -174,7 +216,7 @@ fn zones_have_one_source() {
     for package in packages() {
         assert!(!dependencies(&package).contains(&"chrono-tz"), "{} depends on chrono-tz", package.name);
     }
-    for folder in ["taskflow-core/src", "taskflow-server/src", "taskflow-mail/src"] {
+    for folder in ["taskflow-core/src", "taskflow-server/src", "taskflow-mail/src", "taskflow-runtime/src"] {
         assert_eq!(lines_with(folder, &["chrono_tz"]), [""; 0]);
     }
 }

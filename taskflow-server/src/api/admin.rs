@@ -9,8 +9,8 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use taskflow_core::Actor;
 
 use super::ApiError;
-use crate::auth::Caller;
-use crate::wiring::Service;
+use crate::api::Caller;
+use crate::service::Service;
 
 /// An administrator. An operation that takes one answers 404 to everybody else who is signed in: to them there is nothing
 /// here, whatever they ask for.

@@ -22,9 +22,10 @@ use super::etag::{IfNoneMatch, etag};
 use super::users::UserBody;
 use super::wire::{text, text_schema};
 use super::{ApiError, Field, Group, Required, Val, ValidationErrors, Wire};
-use crate::auth::{Caller, Grant, Password, refresh, sign_in};
+use crate::api::Caller;
+use crate::auth::{Grant, Password};
 use crate::config::Registration;
-use crate::wiring::Service;
+use crate::service::Service;
 
 pub(super) struct AuthApi;
 
@@ -106,7 +107,7 @@ impl AuthApi {
             return Err(ApiError::RegistrationClosed);
         }
         let (new, password) = body.read(service).await?;
-        let hash = service.passwords.hash(&password).await?;
+        let hash = service.auth.passwords.hash(&password).await?;
         let user = service.app.register_user(new, Some(hash)).await?;
         let tag = etag(user.version);
         Ok(Made::Made(Json(user.into()), "/api/users/me".to_owned(), tag))
@@ -126,7 +127,7 @@ impl AuthApi {
     ) -> Result<Json<TokenBody>, ApiError> {
         let (LoginName(name), Attempt(password)) = body.read()?;
         let device = headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        Ok(Json(sign_in(service, &name, password, device.as_deref()).await?.into()))
+        Ok(Json(service.auth.sign_in(&name, password, device.as_deref()).await?.into()))
     }
 
     /// Refresh the session
@@ -144,7 +145,7 @@ impl AuthApi {
         let mut findings = ValidationErrors::default();
         let shown = findings.required("refresh_token", body.refresh_token);
         let ShownToken(shown) = findings.finish(shown)?;
-        Ok(Json(refresh(service, shown.expose_secret()).await?.into()))
+        Ok(Json(service.auth.refresh(shown.expose_secret()).await?.into()))
     }
 
     /// Sign out
@@ -223,7 +224,7 @@ impl RegistrationBody {
         if let Some(password) = &password {
             let name = username.as_ref().map(ToString::to_string);
             let inputs = name.into_iter().chain(email.as_ref().map(ToString::to_string)).collect();
-            if let Some(objection) = service.passwords.objection(password, inputs).await {
+            if let Some(objection) = service.auth.passwords.objection(password, inputs).await {
                 findings.note("password", objection);
             }
         }

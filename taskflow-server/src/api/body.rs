@@ -10,7 +10,9 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde_json::Value;
 
 use super::ApiError;
-use crate::http::MAX_BODY;
+
+/// The largest body of a request: 1 MiB.
+pub(crate) const MAX_BODY: usize = 1024 * 1024;
 
 const JSON: &str = "application/json";
 const MERGE_PATCH: &str = "application/merge-patch+json";

@@ -15,7 +15,7 @@ use taskflow_core::{
 use super::admin::Admin;
 use super::list::{AnyOf, PageSize, SearchText};
 use super::{ApiError, Field, Group, Val, ValidationErrors};
-use crate::wiring::Service;
+use crate::service::Service;
 
 pub(super) struct DeliveriesApi;
 

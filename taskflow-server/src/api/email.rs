@@ -15,8 +15,8 @@ use super::admin::Admin;
 use super::body::Body;
 use super::once::{Kept, Once, Repeated};
 use super::{ApiError, Group, Val};
-use crate::auth::Caller;
-use crate::wiring::Service;
+use crate::api::Caller;
+use crate::service::Service;
 
 pub(super) struct EmailApi;
 

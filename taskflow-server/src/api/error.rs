@@ -10,7 +10,7 @@ use taskflow_core::{Error, FieldCode, FieldError, Source, StoreError, UniqueFiel
 
 use super::wire::words_schema;
 use super::{Val, Wire};
-use crate::auth::{Blind, PasswordError};
+use crate::auth::{AuthError, PasswordError};
 
 /// Why a request is refused. What a client learns is in [`ApiError::response`]; causes are for the log alone.
 #[derive(Debug)]
@@ -293,9 +293,17 @@ impl From<StoreError> for ApiError {
     }
 }
 
-impl From<Blind> for ApiError {
-    fn from(error: Blind) -> Self {
-        Self::Unavailable(error.into())
+impl From<AuthError> for ApiError {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::InvalidToken => Self::InvalidToken,
+            AuthError::WrongCredentials => Self::WrongCredentials,
+            AuthError::SessionOver => Self::SessionOver,
+            AuthError::Unavailable(error) => Self::Unavailable(error.into()),
+            AuthError::Password(error) => error.into(),
+            AuthError::UseCase(error) => error.into(),
+            AuthError::Internal(cause) => Self::Internal(cause),
+        }
     }
 }
 

@@ -16,13 +16,13 @@ use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{Object, OpenApi};
 use serde_json::{Value, json};
 use taskflow_core::{EventKind, FeedEntry, FeedPage, FieldError, Timestamp};
+use taskflow_runtime::live::{Disconnect, Message, Topics};
 
 use super::list::PageSize;
 use super::wire::{Differences, text, text_schema};
-use super::{ApiError, Field, Group, Val, ValidationErrors, Wire};
-use crate::auth::Caller;
-use crate::live::{CloseReason, Message, Topics};
-use crate::wiring::Service;
+use super::{ApiError, Field, Group, Val, ValidationErrors, Wire, live};
+use crate::api::Caller;
+use crate::service::Service;
 
 const LAST_EVENT_ID: &str = "Last-Event-ID";
 /// From one sign of life to the next while nothing happens.
@@ -32,7 +32,7 @@ pub(super) struct FeedApi;
 
 /// A change, with its place in the feed.
 #[derive(Debug, Object)]
-pub(crate) struct Change {
+pub(super) struct Change {
     /// What happened.
     #[oai(rename = "type")]
     kind: Val<EventKind>,
@@ -147,10 +147,10 @@ impl FeedApi {
             }
             Field::Absent | Field::Null => since,
         };
-        let messages = service.live.stream(&service.clock, caller.token, since, topics).await.map_err(refusal)?;
+        let messages = live::stream(service, caller.token, since, topics).await.map_err(refusal)?;
         let messages = messages.map(StreamedChange).boxed();
         Ok(EventStream::new(messages).keep_alive(KEEP_ALIVE).to_event(|StreamedChange(message)| {
-            let event = Event::message(&*message.json);
+            let event = Event::message(&*message.text);
             match message.seq {
                 Some(seq) => event.id(seq.to_string()),
                 None => event,
@@ -182,15 +182,11 @@ impl From<&FeedEntry> for Change {
 }
 
 /// Before a stream has begun its end is a refusal.
-fn refusal(ending: CloseReason) -> ApiError {
-    match ending {
-        CloseReason::NotSignedIn
-        | CloseReason::BadToken
-        | CloseReason::SignedOut
-        | CloseReason::Expired
-        | CloseReason::Forbidden => ApiError::InvalidToken,
-        CloseReason::TooMany => ApiError::TooMany,
-        _ => ApiError::Busy,
+fn refusal(reason: Disconnect) -> ApiError {
+    match reason {
+        Disconnect::SignedOut => ApiError::InvalidToken,
+        Disconnect::TooMany => ApiError::TooMany,
+        Disconnect::GoingAway | Disconnect::Unavailable | Disconnect::Full => ApiError::Busy,
     }
 }
 
@@ -199,7 +195,7 @@ fn refusal(ending: CloseReason) -> ApiError {
 /// # Errors
 ///
 /// [`ApiError::Invalid`] with everything that does not fit.
-pub(crate) fn following(query: &str) -> Result<(Option<u64>, Topics), ApiError> {
+pub(super) fn following(query: &str) -> Result<(Option<u64>, Topics), ApiError> {
     let mut findings = ValidationErrors::default();
     let parameter = |name: &str| {
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
@@ -291,6 +287,6 @@ impl Type for StreamedChange {
 
 impl ToJSON for StreamedChange {
     fn to_json(&self) -> Option<Value> {
-        serde_json::from_str(&self.0.json).ok()
+        serde_json::from_str(&self.0.text).ok()
     }
 }

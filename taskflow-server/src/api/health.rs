@@ -8,7 +8,7 @@ use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
 use super::{ApiError, Group};
-use crate::wiring::Service;
+use crate::service::Service;
 
 /// How long the store may take to answer before it counts as unreachable.
 const PATIENCE: Duration = Duration::from_secs(3);

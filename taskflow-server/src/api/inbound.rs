@@ -15,9 +15,10 @@ use taskflow_core::ReplyTaken;
 
 use self::bounces::{Brought, TakenBody};
 use super::{ApiError, Group};
-use crate::auth::{bearer, same_secret};
-use crate::http::MAX_BODY;
-use crate::wiring::Service;
+use crate::api::MAX_BODY;
+use crate::api::bearer;
+use crate::auth::same_secret;
+use crate::service::Service;
 
 pub(super) struct InboundApi;
 

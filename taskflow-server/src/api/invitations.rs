@@ -20,7 +20,7 @@ use super::ApiError;
 use super::body::JsonOrForm;
 use super::html::Page;
 use super::meetings::{GivenResponse, ParticipantBody, ResponseBody};
-use crate::wiring::Service;
+use crate::service::Service;
 
 pub(super) struct InvitationPages;
 

@@ -13,7 +13,7 @@ use super::admin::Admin;
 use super::answer::Gone;
 use super::list::PageSize;
 use super::{ApiError, Field, Group, Val, ValidationErrors};
-use crate::wiring::Service;
+use crate::service::Service;
 
 pub(super) struct JobsApi;
 

@@ -19,7 +19,7 @@ use super::body::JsonOrForm;
 use super::html::Page;
 use super::wire::{text, words_schema};
 use super::{ApiError, Field, Required, ValidationErrors, Wire, invitations};
-use crate::wiring::Service;
+use crate::service::Service;
 
 pub(super) struct LinkedPages;
 

@@ -13,8 +13,8 @@ use taskflow_core::{Actor, CapturedMail, DeliveryId, EmailAddress, MAILBOX_SIZE,
 
 use self::page::View;
 use super::{ApiError, Field, Group, Val};
-use crate::auth::Caller;
-use crate::wiring::Service;
+use crate::api::Caller;
+use crate::service::Service;
 
 pub(super) struct MailboxApi;
 

@@ -27,8 +27,8 @@ use super::etag::{IfMatch, etag};
 use super::list::{AnyOf, PageNumber, PageSize, SearchText, Sort, links};
 use super::once::{Kept, Once, Repeated};
 use super::{ApiError, Field, Group, Val};
-use crate::auth::Caller;
-use crate::wiring::Service;
+use crate::api::Caller;
+use crate::service::Service;
 
 pub(super) use self::participants::ParticipantsApi;
 pub(super) use self::people::{GivenResponse, ParticipantBody, ResponseBody};

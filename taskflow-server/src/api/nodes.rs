@@ -11,7 +11,7 @@ use taskflow_core::{Node, NodeId, Timestamp};
 use super::admin::Admin;
 use super::list::PageSize;
 use super::{ApiError, Field, Group, Val, ValidationErrors};
-use crate::wiring::Service;
+use crate::service::Service;
 
 pub(super) struct NodesApi;
 

@@ -12,8 +12,9 @@ use sha2::{Digest, Sha256};
 use taskflow_core::{Answered, FieldError, Idempotency, IdempotencyKey};
 
 use super::ApiError;
-use crate::auth::{Caller, hex};
-use crate::http::MAX_BODY;
+use crate::api::Caller;
+use crate::api::MAX_BODY;
+use crate::auth::hex;
 
 /// The header's name, as the document and messages have it.
 pub(super) const NAME: &str = "Idempotency-Key";

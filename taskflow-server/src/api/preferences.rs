@@ -16,8 +16,8 @@ use super::body::Body;
 use super::etag::{IfMatch, IfNoneMatch, etag};
 use super::wire::{text, with_pattern, words_schema};
 use super::{ApiError, Field, Group, Val, ValidationErrors, Wire};
-use crate::auth::Caller;
-use crate::wiring::Service;
+use crate::api::Caller;
+use crate::service::Service;
 
 pub(super) struct PreferencesApi;
 

@@ -9,8 +9,8 @@ use taskflow_core::{TaskStatistics, Timestamp};
 
 use super::admin::Admin;
 use super::{ApiError, Group, Val};
-use crate::auth::Caller;
-use crate::wiring::Service;
+use crate::api::Caller;
+use crate::service::Service;
 
 pub(super) struct StatisticsApi;
 

@@ -16,7 +16,7 @@ use super::body::Body;
 use super::list::{PageSize, SearchText};
 use super::wire::{text, words_schema};
 use super::{ApiError, Field, Group, Required, Val, ValidationErrors, Wire};
-use crate::wiring::Service;
+use crate::service::Service;
 
 pub(super) struct SuppressionsApi;
 

@@ -25,8 +25,8 @@ use super::etag::{IfMatch, IfNoneMatch, etag};
 use super::list::{AnyOf, PageNumber, PageSize, SearchText, Sort, links};
 use super::once::{Kept, Once, Repeated};
 use super::{ApiError, Field, Group, Val, ValidationErrors};
-use crate::auth::Caller;
-use crate::wiring::Service;
+use crate::api::Caller;
+use crate::service::Service;
 
 pub(super) struct TasksApi;
 

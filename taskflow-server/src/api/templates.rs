@@ -16,7 +16,7 @@ use taskflow_core::{Content, Locale, NoticeKind, Zone};
 use super::admin::Admin;
 use super::wire::{text, words_schema};
 use super::{ApiError, Field, Group, Val, ValidationErrors, Wire};
-use crate::wiring::Service;
+use crate::service::Service;
 
 pub(super) struct TemplatesApi;
 

@@ -13,7 +13,7 @@ use taskflow_core::{DeadLink, Error, NoticeKind, Subscription};
 use taskflow_mail::PageWords;
 
 use super::html::{self, Page};
-use crate::wiring::Service;
+use crate::service::Service;
 
 pub(super) struct UnsubscribePages;
 

@@ -18,8 +18,9 @@ use super::auth::Attempt;
 use super::body::{Body, Patch};
 use super::etag::{IfMatch, IfNoneMatch, etag};
 use super::{ApiError, Field, Group, Val, ValidationErrors};
-use crate::auth::{Caller, Password};
-use crate::wiring::Service;
+use crate::api::Caller;
+use crate::auth::Password;
+use crate::service::Service;
 
 pub(super) use self::admin::AdminUsersApi;
 
@@ -205,7 +206,7 @@ impl ChangeBody {
         if let Some(password) = &password {
             let name = username.as_ref().unwrap_or(&before.username).to_string();
             let address = email.as_ref().unwrap_or(&before.email).to_string();
-            if let Some(objection) = service.passwords.objection(password, vec![name, address]).await {
+            if let Some(objection) = service.auth.passwords.objection(password, vec![name, address]).await {
                 findings.note("password", objection);
             }
         }
@@ -216,7 +217,7 @@ impl ChangeBody {
         }
         findings.finish(Some(()))?;
         let password = match password {
-            Some(password) => Some(service.passwords.hash(&password).await?),
+            Some(password) => Some(service.auth.passwords.hash(&password).await?),
             None => None,
         };
         Ok(ProfileChange { username, email, time_zone, locale, password })
@@ -232,8 +233,8 @@ async fn objection_to(
     let Some(Attempt(attempt)) = current else {
         return Ok(Some("is needed to change the password or the e-mail address"));
     };
-    let stored = service.accounts.password(user).await?;
-    let right = service.passwords.verify(attempt, stored).await?;
+    let stored = service.auth.accounts.password(user).await?;
+    let right = service.auth.passwords.verify(attempt, stored).await?;
     Ok((!right).then_some("is not the current password"))
 }
 

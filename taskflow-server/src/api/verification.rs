@@ -17,9 +17,10 @@ use super::auth::ShownToken;
 use super::body::{Body, JsonOrForm};
 use super::html::{self, Page};
 use super::{ApiError, Group, Required, ValidationErrors};
-use crate::auth::{Caller, Password};
+use crate::api::Caller;
+use crate::auth::Password;
 use crate::config::PasswordPolicy;
-use crate::wiring::Service;
+use crate::service::Service;
 
 pub(super) struct VerificationApi;
 
@@ -240,10 +241,10 @@ async fn reset(service: &Service, token: &str, password: &Password) -> Result<()
     if !service.app.can_reset_password(token).await? {
         return Err(no_such_token(Error::NotFound("link")));
     }
-    if let Some(objection) = service.passwords.objection(password, Vec::new()).await {
+    if let Some(objection) = service.auth.passwords.objection(password, Vec::new()).await {
         return Err(ApiError::Invalid(vec![FieldError::new("password", objection)]));
     }
-    let hash = service.passwords.hash(password).await?;
+    let hash = service.auth.passwords.hash(password).await?;
     service.app.reset_password(token, hash).await.map(drop).map_err(no_such_token)
 }
 

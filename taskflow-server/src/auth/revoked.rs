@@ -1,4 +1,4 @@
-//! Sign-ins that ended while access tokens of them are still around.
+//! The sessions that have ended while access tokens of them are still valid.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -7,23 +7,23 @@ use std::time::Duration;
 use futures_util::stream::BoxStream;
 use taskflow_core::ports::{Accounts, Clock, EventBus, Signal};
 use taskflow_core::{SessionId, StoreError, Timestamp, UserId};
+use taskflow_runtime::live::{SessionCheck, SessionClaims, SessionsUnavailable};
 use tokio::sync::Notify;
 
-use super::Verified;
-
-/// From one look at the store to the next.
-const PAUSE: Duration = Duration::from_millis(500);
-/// The same, however often it is said that sessions have ended on other nodes.
-const BREATH: Duration = Duration::from_millis(50);
-/// How long a look may take.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// After how long without a look tokens are no longer believed.
-const LONGEST_BLINDNESS: Duration = Duration::from_secs(5);
-/// How far a look reaches back: other nodes' clocks may be behind by as much, and a commit may come later than the time
-/// it names.
-const REACH: Duration = Duration::from_mins(5);
-/// From one look that reaches back as far as tokens last to the next: it finds what clocks have hidden from the others.
-const DEEP: Duration = Duration::from_secs(10);
+/// The interval between two reads of the store.
+const INTERVAL: Duration = Duration::from_millis(500);
+/// The shortest such interval, however often other nodes say that sessions have ended.
+const MIN_INTERVAL: Duration = Duration::from_millis(50);
+/// How long a read may take.
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// The age of the last read from which on no token is accepted.
+const MAX_AGE: Duration = Duration::from_secs(5);
+/// How far a read looks back: the clocks of other nodes may be behind by as much, and a commit may come later than the
+/// time it names.
+const LOOKBACK: Duration = Duration::from_mins(5);
+/// The interval between full reads, which look back over the lifetime of a token and find what clocks have hidden from
+/// the others.
+const FULL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The sessions that ended within the lifetime of an access token, on any node: checking a token is a matter of memory.
 ///
@@ -36,89 +36,62 @@ const DEEP: Duration = Duration::from_secs(10);
 pub struct RevocationList {
     accounts: Arc<dyn Accounts>,
     clock: Arc<dyn Clock>,
-    /// How far a deep look reaches back.
+    /// How far a full read looks back.
     window: Duration,
     state: RwLock<State>,
-    /// Another node says that sessions have ended.
-    hurry: Notify,
+    /// Notified when another node says that sessions have ended.
+    wake: Notify,
 }
 
 #[derive(Default)]
 struct State {
     /// Sessions that ended, and when that was learned last, by the monotonic clock.
     sessions: HashMap<SessionId, Duration>,
-    /// People all of whose sessions were ended here. The next deep look names the sessions and takes this place.
+    /// People all of whose sessions were ended here. The next full read names the sessions and replaces this entry.
     people: HashMap<UserId, Mark>,
-    /// When the last look that succeeded began; `None`: there was none.
-    looked: Option<Moment>,
-    /// When the last deep one of them began.
-    looked_deep: Option<Moment>,
+    /// When the last successful read began; `None` before the first.
+    refreshed: Option<Instants>,
+    /// When the last full read began.
+    fully_refreshed: Option<Instants>,
 }
 
 struct Mark {
-    /// Tokens made until then do not count. The sessions' ends are written down with this time.
+    /// Tokens issued until then are not valid. The ends of the sessions are stored with this time.
     until: Timestamp,
     /// When it was made, by the monotonic clock.
     noted: Duration,
 }
 
-/// A moment by both clocks, neither of which tells the whole truth: one jumps, the other stands still while the machine is
-/// suspended.
+/// The time by both clocks: one of them jumps, the other stands still while the machine is suspended.
 #[derive(Clone, Copy)]
-struct Moment {
+struct Instants {
     wall: Timestamp,
     monotonic: Duration,
 }
 
-impl Moment {
+impl Instants {
     fn now(clock: &dyn Clock) -> Self {
         Self { wall: clock.now(), monotonic: clock.monotonic() }
     }
 
-    /// How much time may have passed: by the clock that says more.
+    /// Returns how much time may have passed, by the clock that says more.
     fn since(self, earlier: Self) -> Duration {
         self.wall.since(earlier.wall).max(self.monotonic.saturating_sub(earlier.monotonic))
     }
 }
 
-/// Nobody can tell at the moment whether a token still counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("ended sessions have not been read for too long")]
-pub struct Blind;
-
 impl RevocationList {
-    /// Knows nothing before the first [look](Self::look) at `accounts`, which must answer however busy the store is: as
-    /// long as they do not, nobody is let in. `access_lifetime` is that of access tokens.
+    /// Creates a list that accepts no token before the first [`refresh`](Self::refresh) from `accounts`, which must answer
+    /// however busy the store is. `access_lifetime` is that of access tokens.
     #[must_use]
     pub fn new(accounts: Arc<dyn Accounts>, clock: Arc<dyn Clock>, access_lifetime: Duration) -> Self {
-        Self { accounts, clock, window: access_lifetime + REACH, state: RwLock::default(), hurry: Notify::new() }
+        Self { accounts, clock, window: access_lifetime + LOOKBACK, state: RwLock::default(), wake: Notify::new() }
     }
 
-    /// Whether the store was read within the last five seconds, by each of the two clocks: nobody is let in otherwise.
-    #[must_use]
-    pub fn sees(&self) -> bool {
-        self.read().sees(Moment::now(&*self.clock))
-    }
-
-    /// Whether the session of a token goes on.
-    ///
-    /// # Errors
-    ///
-    /// [`Blind`] when the store could not be read for five seconds: what is not known to be open is not let in.
-    pub fn admits(&self, token: &Verified) -> Result<bool, Blind> {
-        let now = Moment::now(&*self.clock);
-        let state = self.read();
-        if !state.sees(now) {
-            return Err(Blind);
-        }
-        let ended_here = state.people.get(&token.user).is_some_and(|mark| token.issued_at <= mark.until);
-        Ok(!ended_here && !state.sessions.contains_key(&token.session))
-    }
-
-    /// Notes what this node ended.
+    /// Records what this node ended.
     fn end(&self, user: UserId, only: Option<SessionId>, at: Timestamp) {
         let mut state = self.write();
-        // Not before the state is ours: a look that has not seen the mark must not take it for an older one.
+        // Not before the lock is held: a read that has not seen the mark must not take it for an older one.
         let noted = self.clock.monotonic();
         match only {
             Some(session) => {
@@ -130,41 +103,41 @@ impl RevocationList {
         }
     }
 
-    /// Reads what ended lately; the first time, and every ten seconds, everything that matters.
+    /// Reads the sessions that ended lately; the first time, and every ten seconds, over the lifetime of a token.
     ///
     /// # Errors
     ///
     /// When the store fails or does not answer in time.
-    pub async fn look(&self) -> Result<(), StoreError> {
-        let began = Moment::now(&*self.clock);
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        let began = Instants::now(&*self.clock);
         let (deep, since) = self.read().reach(began, self.window);
-        let ended = tokio::time::timeout(PATIENCE, self.accounts.ended_sessions(since)).await;
+        let ended = tokio::time::timeout(TIMEOUT, self.accounts.ended_sessions(since)).await;
         let ended = ended.map_err(|elapsed| StoreError::Unavailable(elapsed.into()))??;
         let mut state = self.write();
         state.sessions.extend(ended.into_iter().map(|session| (session, began.monotonic)));
         // Tokens of what was not learned of again for so long have expired, also by a clock that was set back meanwhile.
         state.sessions.retain(|_, noted| began.monotonic.saturating_sub(*noted) <= self.window);
-        state.looked = Some(began);
+        state.refreshed = Some(began);
         if deep {
-            // What was committed before the look began is among the sessions.
+            // What was committed before the read began is among the sessions.
             state.people.retain(|_, mark| mark.noted >= began.monotonic);
-            state.looked_deep = Some(began);
+            state.fully_refreshed = Some(began);
         }
         Ok(())
     }
 
-    /// Looks for ever.
+    /// Refreshes the list forever.
     pub async fn watch(self: Arc<Self>) {
-        self.watch_every(PAUSE).await;
+        self.watch_every(INTERVAL).await;
     }
 
     async fn watch_every(&self, pause: Duration) {
         let mut failing = false;
         loop {
-            tokio::time::sleep(BREATH).await;
+            tokio::time::sleep(MIN_INTERVAL).await;
             // It makes no difference which of the two ends the wait.
-            let _ = tokio::time::timeout(pause.saturating_sub(BREATH), self.hurry.notified()).await;
-            match self.look().await {
+            let _ = tokio::time::timeout(pause.saturating_sub(MIN_INTERVAL), self.wake.notified()).await;
+            match self.refresh().await {
                 Ok(()) => {
                     if std::mem::take(&mut failing) {
                         tracing::info!("ended sessions can be read again");
@@ -189,15 +162,32 @@ impl RevocationList {
     }
 }
 
-impl State {
-    fn sees(&self, now: Moment) -> bool {
-        self.looked.is_some_and(|at| now.since(at) <= LONGEST_BLINDNESS)
+impl SessionCheck for RevocationList {
+    /// Fails when the store could not be read for five seconds, by each of the two clocks.
+    fn is_open(&self, claims: &SessionClaims) -> Result<bool, SessionsUnavailable> {
+        let now = Instants::now(&*self.clock);
+        let state = self.read();
+        if !state.is_fresh(now) {
+            return Err(SessionsUnavailable);
+        }
+        let ended_here = state.people.get(&claims.user).is_some_and(|mark| claims.issued_at <= mark.until);
+        Ok(!ended_here && !state.sessions.contains_key(&claims.session))
     }
 
-    /// Whether a look that begins now is a deep one, and how far it reaches back.
-    fn reach(&self, now: Moment, window: Duration) -> (bool, Timestamp) {
-        if self.looked_deep.is_some_and(|at| now.since(at) < DEEP) {
-            return (false, now.wall - REACH);
+    fn is_available(&self) -> bool {
+        self.read().is_fresh(Instants::now(&*self.clock))
+    }
+}
+
+impl State {
+    fn is_fresh(&self, now: Instants) -> bool {
+        self.refreshed.is_some_and(|at| now.since(at) <= MAX_AGE)
+    }
+
+    /// Returns whether a read that begins now is a full one, and how far it looks back.
+    fn reach(&self, now: Instants, window: Duration) -> (bool, Timestamp) {
+        if self.fully_refreshed.is_some_and(|at| now.since(at) < FULL_INTERVAL) {
+            return (false, now.wall - LOOKBACK);
         }
         // Our own clock may have jumped since a mark was made.
         let marks = self.people.values().map(|mark| mark.until);
@@ -231,7 +221,7 @@ impl EventBus for RevocationBus {
         for signal in signals {
             match signal {
                 Signal::SessionsEnded { user, only, at } => self.revoked.end(*user, *only, *at),
-                Signal::SessionsEndedElsewhere | Signal::Missed => self.revoked.hurry.notify_one(),
+                Signal::SessionsEndedElsewhere | Signal::Missed => self.revoked.wake.notify_one(),
                 _ => {}
             }
         }

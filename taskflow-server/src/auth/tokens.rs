@@ -4,6 +4,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use taskflow_core::{SessionId, Timestamp, UserId};
+use taskflow_runtime::live::SessionClaims;
 use uuid::Uuid;
 
 /// Who issues the tokens and who accepts them: this service, in both cases.
@@ -34,19 +35,6 @@ pub struct AccessToken {
     pub text: String,
     /// How long it is good for.
     pub lifetime: Duration,
-}
-
-/// What a genuine, unexpired token says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verified {
-    /// Whose it is.
-    pub user: UserId,
-    /// The sign-in it belongs to.
-    pub session: SessionId,
-    /// When it was made, to the microsecond: whoever ends all sessions of a person ends what is older.
-    pub issued_at: Timestamp,
-    /// From when on it no longer counts, in whole seconds.
-    pub expires_at: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -118,9 +106,9 @@ impl Tokens {
         Ok(AccessToken { text, lifetime: self.lifetime })
     }
 
-    /// What `token` says, unless it is malformed, forged, expired, from the future or not for us: nobody is told which.
+    /// Returns the content of `token`, or `None` if it is malformed, forged, expired, from the future or not for us.
     #[must_use]
-    pub fn verify(&self, token: &str, now: Timestamp) -> Option<Verified> {
+    pub fn verify(&self, token: &str, now: Timestamp) -> Option<SessionClaims> {
         if token.len() > MAX_LENGTH {
             return None;
         }
@@ -136,7 +124,7 @@ impl Tokens {
         let in_time = in_time && claims.nbf.is_none_or(|not_before| not_before <= latest);
         let (user, session) = (claims.sub.parse().ok()?, claims.sid.parse().ok()?);
         let expires_at = Timestamp::from_micros(claims.exp.checked_mul(1_000_000)?);
-        (ours && in_time).then_some(Verified { user, session, issued_at, expires_at })
+        (ours && in_time).then_some(SessionClaims { user, session, issued_at, expires_at })
     }
 }
 
@@ -175,8 +163,8 @@ mod tests {
         Tokens::new(&SECRET.into(), &[], LIFETIME)
     }
 
-    fn ada() -> Verified {
-        Verified {
+    fn ada() -> SessionClaims {
+        SessionClaims {
             user: UserId::from_uuid(Uuid::from_u128(7)),
             session: SessionId::from_uuid(Uuid::from_u128(8)),
             issued_at: now(),

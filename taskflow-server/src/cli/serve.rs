@@ -6,24 +6,18 @@ mod listen;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
 use crate::config::Config;
 use crate::http;
-use crate::jobs::JobRunner;
-use crate::wiring::{self, Opened};
-use crate::worker::Worker;
+use crate::wiring;
 use announce::First;
 
 /// How long requests and mail under way may take after the signal; the rest of the thirty seconds is for the database.
 const GRACE: Duration = Duration::from_secs(25);
 /// How many files and connections to ask the operating system for.
 const DESCRIPTORS: u64 = 16_384;
-/// How long saying good-bye to other nodes may take.
-const LEAVING: Duration = Duration::from_secs(1);
 /// How long closing the database may take.
 const CLOSING: Duration = Duration::from_secs(3);
 
@@ -44,13 +38,7 @@ pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let listener = listen::listen(socket, &config)?;
     let server = tokio::spawn(http::serve(Arc::new(opened.service()), listener, stop.clone()));
-    let presence = opened.presence();
-    let worker = start_worker(&opened, &config, presence.may_send(), &stop);
-    let left = CancellationToken::new();
-    let presence = tokio::spawn(presence.run(left.clone()));
-    let duties = tokio::spawn(
-        JobRunner::new(Arc::clone(&opened.app), config.job_tick, opened.scheduler.clone()).run(stop.clone()),
-    );
+    let mut runtime = opened.runtime().start();
     opened.checkpoint_when_idle(stop.clone());
     announce::started(&config, &First { database: database_is_new, account: no_account });
 
@@ -63,7 +51,7 @@ pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
         ended = &mut server => Some(ended),
     };
     stop.cancel();
-    opened.app.drain();
+    runtime.stop();
     let settling = async {
         let server = async {
             match ended_early {
@@ -71,7 +59,7 @@ pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
                 None => server.await,
             }
         };
-        tokio::time::timeout(GRACE, async { tokio::join!(server, settled(worker), settled(Some(duties))).0 }).await
+        tokio::time::timeout(GRACE, async { tokio::join!(server, runtime.settled()).0 }).await
     };
     let ended = tokio::select! {
         ended = settling => ended,
@@ -80,11 +68,8 @@ pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
             std::process::exit(FORCED);
         }
     };
-    // Not before mail under way has used its share.
-    left.cancel();
-    if matches!(tokio::time::timeout(LEAVING, presence).await, Ok(Err(_))) {
-        tracing::error!("the heartbeat had broken off");
-    }
+    // What has not ended by now is cut off below.
+    runtime.shutdown(Duration::ZERO).await;
     if tokio::time::timeout(CLOSING, opened.close()).await.is_err() {
         tracing::warn!("the database did not close in time; it recovers at the next start");
     }
@@ -102,29 +87,6 @@ pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
 
 /// The exit code after a second signal, as shells report a process that SIGINT ended.
 const FORCED: i32 = 130;
-
-/// Waits for a loop.
-async fn settled(worker: Option<JoinHandle<()>>) {
-    if let Some(worker) = worker
-        && worker.await.is_err()
-    {
-        tracing::error!("a loop in the background had broken off");
-    }
-}
-
-fn start_worker(
-    opened: &Opened,
-    config: &Config,
-    may_send: watch::Receiver<bool>,
-    stop: &CancellationToken,
-) -> Option<JoinHandle<()>> {
-    if config.hold_mail {
-        return None;
-    }
-    let worker = Worker::new(Arc::clone(&opened.app), Arc::clone(&opened.clock), config.job_tick);
-    let worker = worker.while_allowed(may_send);
-    Some(tokio::spawn(worker.run(Arc::clone(&opened.bus), stop.clone())))
-}
 
 /// What tells a server to stop.
 pub(super) struct Signals {

@@ -7,10 +7,7 @@ use poem::http::HeaderMap;
 use poem::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::api::ApiError;
-
-/// Largest body of a request, in bytes: 1 MiB.
-pub const MAX_BODY: usize = 1024 * 1024;
+use crate::api::{ApiError, MAX_BODY};
 
 /// How long a body may take to arrive: a slow link brings a megabyte in that time.
 const DEADLINE: Duration = Duration::from_secs(25);

@@ -14,9 +14,8 @@ use super::cors::Cors;
 use super::headers::{DOCS_POLICY, secure};
 use super::record::{self, Record};
 use super::routes::{DOCS, DOCUMENT, Destination, FAVICON, ROBOTS, ROOT, Routes, SOCKET, SOCKET_OF};
-use crate::api::{self, ApiError};
-use crate::live::Sockets;
-use crate::wiring::Service;
+use crate::api::{self, ApiError, Sockets};
+use crate::service::Service;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 

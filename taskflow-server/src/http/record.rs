@@ -4,7 +4,7 @@ use std::time::Duration;
 use poem::http::Method;
 use taskflow_core::ports::Clock;
 
-use crate::auth::SignedIn;
+use crate::api::SignedIn;
 
 /// One request for the log. The line is written when the record is dropped, so that a client who left before the answer
 /// is not forgotten.

@@ -10,14 +10,16 @@ use poem::{EndpointExt, Request, Response};
 use serde_json::{Value, json};
 use taskflow_core::ports::{NoBus, SystemClock};
 use taskflow_core::{Actor, App, MemoryStore, StandingChange, UserId};
+use taskflow_runtime::{Live, SchedulerPulse};
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::front::Front;
-use crate::api::ApiError;
-use crate::auth::{Passwords, RevocationBus, RevocationList, Successors, Tokens};
+use crate::api::{ApiError, JsonEncoder};
+use crate::auth::{Authenticator, Passwords, RevocationBus, RevocationList, Successors, Tokens};
 use crate::config::{Config, PasswordPolicy, Registration};
-use crate::live::Live;
-use crate::wiring::{Samples, Service};
+use crate::samples::Samples;
+use crate::service::{MAX_EVENT_STREAMS, Service};
 
 fn service(config: Config) -> Arc<Service> {
     let store = Arc::new(MemoryStore::new());
@@ -26,20 +28,24 @@ fn service(config: Config) -> Arc<Service> {
     let revoked = Arc::new(RevocationList::new(store.clone(), clock.clone(), lifetime));
     let bus = Arc::new(RevocationBus::new(Arc::new(NoBus), revoked.clone()));
     let app = Arc::new(App::builder(store.clone()).clock(clock.clone()).bus(bus.clone()).build());
-    revoked.look().now_or_never().expect("memory does not wait").expect("a look");
+    revoked.refresh().now_or_never().expect("memory does not wait").expect("a refresh");
     Arc::new(Service {
-        live: Arc::new(Live::new(app.clone(), bus, revoked.clone())),
+        live: Arc::new(Live::new(app.clone(), bus, revoked.clone(), Arc::new(JsonEncoder))),
+        auth: Authenticator {
+            app: app.clone(),
+            accounts: store,
+            clock: clock.clone(),
+            tokens: Tokens::new(&config.secret_key, &config.previous_keys, lifetime),
+            successors: Successors::new(&config.secret_key, &config.previous_keys),
+            revoked,
+            passwords: Passwords::new(PasswordPolicy::Basic, 2),
+        },
         app,
-        accounts: store.clone(),
-        store,
         clock,
-        tokens: Tokens::new(&config.secret_key, &config.previous_keys, lifetime),
-        successors: Successors::new(&config.secret_key, &config.previous_keys),
-        revoked,
-        passwords: Passwords::new(PasswordPolicy::Basic, 2),
+        event_streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
         samples: Samples::new(&config),
         config: Arc::new(config),
-        scheduler: crate::jobs::SchedulerPulse::default(),
+        scheduler: SchedulerPulse::default(),
     })
 }
 

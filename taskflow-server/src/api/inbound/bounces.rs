@@ -11,9 +11,9 @@ use taskflow_core::{
     bounce_is_for_good,
 };
 
+use crate::api::MAX_BODY;
 use crate::api::wire::{text, text_schema, with_pattern, words_schema};
 use crate::api::{ApiError, Field, Required, ValidationErrors, Wire};
-use crate::http::MAX_BODY;
 
 /// Most reports in one list.
 const MOST: usize = 1000;

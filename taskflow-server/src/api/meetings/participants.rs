@@ -11,13 +11,13 @@ use taskflow_core::{Answered, Error, MeetingDetails, MeetingId, ParticipantId};
 use super::forms::MeetingBody;
 use super::people::{GivenResponse, InviteesBody, ParticipantBody, ResponseBody, RoleBody};
 use super::{kept, settled};
+use crate::api::Caller;
 use crate::api::answer::{Found, Gone};
 use crate::api::body::Body;
 use crate::api::etag::IfMatch;
 use crate::api::once::{Once, Repeated};
 use crate::api::{ApiError, Group, Val};
-use crate::auth::Caller;
-use crate::wiring::Service;
+use crate::service::Service;
 
 pub(in crate::api) struct ParticipantsApi;
 

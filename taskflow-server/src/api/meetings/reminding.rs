@@ -10,12 +10,12 @@ use poem_openapi::types::ToJSON;
 use taskflow_core::{Answered, DeliveryId, DeliveryState, MeetingId, Reminded, TaskQuery, Timestamp};
 
 use super::reminders::{ByHandBody, LedgerBody, LedgerFilter, MyRemindersBody, OwnBody, RemindedBody};
+use crate::api::Caller;
 use crate::api::body::{Body, MaybeBody};
 use crate::api::list::{AnyOf, PageSize, SearchText};
 use crate::api::once::{Kept, Once, Repeated};
 use crate::api::{ApiError, Field, Group, Val, ValidationErrors};
-use crate::auth::Caller;
-use crate::wiring::Service;
+use crate::service::Service;
 
 pub(in crate::api) struct RemindersApi;
 

@@ -9,12 +9,12 @@ use poem_openapi::{Object, OpenApi};
 use taskflow_core::{StandingChange, TaskQuery, User, UserId, search_key};
 
 use super::{UserBody, answer};
+use crate::api::Caller;
 use crate::api::answer::Found;
 use crate::api::body::Patch;
 use crate::api::list::{PageSize, SearchText};
 use crate::api::{ApiError, Field, Group, Val, ValidationErrors};
-use crate::auth::Caller;
-use crate::wiring::Service;
+use crate::service::Service;
 
 pub(in crate::api) struct AdminUsersApi;
 

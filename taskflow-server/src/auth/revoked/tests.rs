@@ -8,12 +8,12 @@ use super::*;
 const LIFETIME: Duration = Duration::from_secs(1800);
 
 /// A clock that is set by hand.
-struct Hand(Mutex<Moment>);
+struct Hand(Mutex<Instants>);
 
 impl Hand {
     fn new() -> Self {
         let monotonic = Duration::from_hours(1000);
-        Self(Mutex::new(Moment { wall: Timestamp::from_micros(0) + 2 * monotonic, monotonic }))
+        Self(Mutex::new(Instants { wall: Timestamp::from_micros(0) + 2 * monotonic, monotonic }))
     }
 
     fn advance(&self, span: Duration) {
@@ -92,17 +92,17 @@ impl World {
         App::builder(self.store.clone()).clock(Arc::new(Behind(self.clock.clone(), by))).build()
     }
 
-    async fn look(&self) {
-        self.revoked.look().await.expect("a look");
+    async fn refresh(&self) {
+        self.revoked.refresh().await.expect("a refresh");
     }
 
-    fn admits(&self, token: &Verified) -> bool {
-        self.revoked.admits(token).expect("it sees")
+    fn is_open(&self, token: &SessionClaims) -> bool {
+        self.revoked.is_open(token).expect("it sees")
     }
 
-    async fn token(&self) -> Verified {
+    async fn token(&self) -> SessionClaims {
         let session = self.app.open_session(self.ada, TokenHash::new("x"), None).await.expect("a session").id;
-        Verified { user: self.ada, session, issued_at: self.clock.now(), expires_at: Timestamp::MAX }
+        SessionClaims { user: self.ada, session, issued_at: self.clock.now(), expires_at: Timestamp::MAX }
     }
 }
 
@@ -110,47 +110,47 @@ impl World {
 async fn nobody_is_let_in_before_the_first_look_and_five_seconds_after_the_last() {
     let world = World::new().await;
     let token = world.token().await;
-    assert_eq!(world.revoked.admits(&token), Err(Blind));
-    world.look().await;
-    world.clock.advance(LONGEST_BLINDNESS);
-    assert_eq!(world.revoked.admits(&token), Ok(true));
+    assert_eq!(world.revoked.is_open(&token), Err(SessionsUnavailable));
+    world.refresh().await;
+    world.clock.advance(MAX_AGE);
+    assert_eq!(world.revoked.is_open(&token), Ok(true));
     world.clock.advance(Duration::from_millis(1));
-    assert_eq!(world.revoked.admits(&token), Err(Blind));
+    assert_eq!(world.revoked.is_open(&token), Err(SessionsUnavailable));
 }
 
 #[tokio::test]
 async fn what_ends_here_counts_at_once_and_what_ends_elsewhere_after_a_look() {
     let world = World::new().await;
-    world.look().await;
+    world.refresh().await;
     let (one, two, three) = (world.token().await, world.token().await, world.token().await);
     world.app.end_session(Actor::User(world.ada), one.session).await.expect("ended");
-    assert_eq!((world.revoked.admits(&one), world.revoked.admits(&two)), (Ok(false), Ok(true)));
+    assert_eq!((world.revoked.is_open(&one), world.revoked.is_open(&two)), (Ok(false), Ok(true)));
     world.other.end_session(Actor::User(world.ada), two.session).await.expect("ended");
-    assert_eq!(world.revoked.admits(&two), Ok(true));
-    world.look().await;
-    assert_eq!((world.revoked.admits(&two), world.revoked.admits(&three)), (Ok(false), Ok(true)));
+    assert_eq!(world.revoked.is_open(&two), Ok(true));
+    world.refresh().await;
+    assert_eq!((world.revoked.is_open(&two), world.revoked.is_open(&three)), (Ok(false), Ok(true)));
     world.app.end_sessions(Actor::User(world.ada)).await.expect("ended");
-    assert_eq!(world.revoked.admits(&three), Ok(false));
+    assert_eq!(world.revoked.is_open(&three), Ok(false));
     world.clock.advance(Duration::from_micros(1));
     let again = world.token().await;
-    assert_eq!(world.revoked.admits(&again), Ok(true));
-    world.look().await;
-    assert_eq!((world.revoked.admits(&three), world.revoked.admits(&again)), (Ok(false), Ok(true)));
+    assert_eq!(world.revoked.is_open(&again), Ok(true));
+    world.refresh().await;
+    assert_eq!((world.revoked.is_open(&three), world.revoked.is_open(&again)), (Ok(false), Ok(true)));
 }
 
 #[tokio::test]
 async fn an_ended_session_is_remembered_for_the_life_of_its_tokens_and_then_forgotten() {
     let world = World::new().await;
-    world.look().await;
+    world.refresh().await;
     let token = world.token().await;
     world.other.end_sessions(Actor::User(world.ada)).await.expect("ended");
     for _ in 0..LIFETIME.as_secs() {
         world.clock.advance(Duration::from_secs(1));
-        world.look().await;
-        assert_eq!(world.revoked.admits(&token), Ok(false));
+        world.refresh().await;
+        assert_eq!(world.revoked.is_open(&token), Ok(false));
     }
-    world.clock.advance(2 * REACH + LIFETIME);
-    world.look().await;
+    world.clock.advance(2 * LOOKBACK + LIFETIME);
+    world.refresh().await;
     assert!(world.revoked.read().sessions.is_empty());
 }
 
@@ -160,28 +160,28 @@ async fn the_first_look_finds_what_ended_before_a_restart() {
     let token = world.token().await;
     world.other.end_sessions(Actor::User(world.ada)).await.expect("ended");
     world.clock.advance(LIFETIME);
-    world.look().await;
-    assert_eq!(world.revoked.admits(&token), Ok(false));
+    world.refresh().await;
+    assert_eq!(world.revoked.is_open(&token), Ok(false));
 }
 
 #[tokio::test]
 async fn what_ends_by_a_clock_that_is_behind_is_found_by_the_next_look_or_by_the_next_deep_one() {
-    for (behind, found_within) in [(70, Duration::ZERO), (299, Duration::ZERO), (600, DEEP)] {
+    for (behind, found_within) in [(70, Duration::ZERO), (299, Duration::ZERO), (600, FULL_INTERVAL)] {
         let world = World::new().await;
         let token = world.token().await;
-        world.look().await;
+        world.refresh().await;
         world.behind(Duration::from_secs(behind)).end_sessions(Actor::User(world.ada)).await.expect("ended");
         let begin = world.clock.monotonic();
-        while world.admits(&token) {
-            world.clock.advance(PAUSE);
-            world.look().await;
+        while world.is_open(&token) {
+            world.clock.advance(INTERVAL);
+            world.refresh().await;
         }
         let took = world.clock.monotonic().saturating_sub(begin);
-        assert!(took <= found_within.max(PAUSE), "{behind} s behind: {took:?}");
+        assert!(took <= found_within.max(INTERVAL), "{behind} s behind: {took:?}");
         for _ in 0..LIFETIME.as_secs() {
             world.clock.advance(Duration::from_secs(1));
-            world.look().await;
-            assert!(!world.admits(&token), "{behind} s behind");
+            world.refresh().await;
+            assert!(!world.is_open(&token), "{behind} s behind");
         }
     }
 }
@@ -190,16 +190,16 @@ async fn what_ends_by_a_clock_that_is_behind_is_found_by_the_next_look_or_by_the
 async fn all_sessions_that_ended_here_stay_ended_until_a_deep_look_has_named_them() {
     let world = World::new().await;
     let token = world.token().await;
-    world.look().await;
+    world.refresh().await;
     // A node whose clock is behind is first: the end that is written down is the one that looks do not find at once.
     world.behind(Duration::from_mins(10)).end_sessions(Actor::User(world.ada)).await.expect("ended");
     world.app.end_sessions(Actor::User(world.ada)).await.expect("ended");
     for _ in 0..60 {
-        assert!(!world.admits(&token));
-        world.clock.advance(PAUSE);
-        world.look().await;
+        assert!(!world.is_open(&token));
+        world.clock.advance(INTERVAL);
+        world.refresh().await;
     }
-    assert!(!world.admits(&token));
+    assert!(!world.is_open(&token));
     let state = world.revoked.read();
     assert!(state.people.is_empty() && state.sessions.contains_key(&token.session));
 }
@@ -210,7 +210,7 @@ async fn a_clock_that_jumps_forgets_nothing() {
         for back in [false, true] {
             let world = World::new().await;
             let (one, two) = (world.token().await, world.token().await);
-            world.look().await;
+            world.refresh().await;
             world.app.end_session(Actor::User(world.ada), one.session).await.expect("ended");
             world.app.end_sessions(Actor::User(world.ada)).await.expect("ended");
             match back {
@@ -219,9 +219,9 @@ async fn a_clock_that_jumps_forgets_nothing() {
             }
             // As long as what they are good for by this clock, or longer.
             for _ in 0..2 * LIFETIME.as_secs() {
-                world.look().await;
-                assert!(!world.admits(&one) && !world.admits(&two), "{jump:?}, back: {back}");
-                world.clock.advance(PAUSE);
+                world.refresh().await;
+                assert!(!world.is_open(&one) && !world.is_open(&two), "{jump:?}, back: {back}");
+                world.clock.advance(INTERVAL);
             }
         }
     }
@@ -232,13 +232,13 @@ async fn a_clock_that_was_set_back_keeps_what_ended_as_long_as_tokens_last_by_it
     let world = World::new().await;
     let token = world.token().await;
     world.other.end_sessions(Actor::User(world.ada)).await.expect("ended");
-    world.look().await;
+    world.refresh().await;
     let back = Duration::from_hours(2);
     world.clock.jump_back(back);
     for _ in 0..(back + LIFETIME).as_secs() {
         world.clock.advance(Duration::from_secs(1));
-        world.look().await;
-        assert!(!world.admits(&token));
+        world.refresh().await;
+        assert!(!world.is_open(&token));
     }
 }
 
@@ -247,11 +247,11 @@ async fn what_ended_before_a_jump_of_the_clock_is_found_after_it() {
     for jump in [Duration::from_secs(4), Duration::from_secs(9), Duration::from_mins(20), LIFETIME] {
         let world = World::new().await;
         let token = world.token().await;
-        world.look().await;
+        world.refresh().await;
         world.other.end_sessions(Actor::User(world.ada)).await.expect("ended");
         world.clock.jump(jump);
-        world.look().await;
-        assert!(!world.admits(&token), "{jump:?}");
+        world.refresh().await;
+        assert!(!world.is_open(&token), "{jump:?}");
     }
 }
 
@@ -260,13 +260,13 @@ async fn what_ended_before_a_jump_of_the_clock_is_found_after_it() {
 async fn after_a_suspension_nobody_is_let_in_before_a_look_which_finds_what_ended_meanwhile() {
     let world = World::new().await;
     let token = world.token().await;
-    world.look().await;
+    world.refresh().await;
     world.clock.jump(Duration::from_mins(5));
     world.other.end_sessions(Actor::User(world.ada)).await.expect("ended");
     world.clock.jump(Duration::from_mins(20));
-    assert_eq!(world.revoked.admits(&token), Err(Blind));
-    world.look().await;
-    assert!(!world.admits(&token));
+    assert_eq!(world.revoked.is_open(&token), Err(SessionsUnavailable));
+    world.refresh().await;
+    assert!(!world.is_open(&token));
 }
 
 #[tokio::test]
@@ -284,12 +284,12 @@ async fn word_from_another_node_is_a_reason_to_look_at_once_but_not_all_the_time
         let word = if looks.len().is_multiple_of(2) { Signal::SessionsEndedElsewhere } else { Signal::Missed };
         bus.publish(&vec![word; 1000]);
         tokio::task::yield_now().await;
-        let looked = revoked.read().looked.map(|moment| moment.monotonic);
-        if looked.as_ref() != looks.last() {
-            looks.extend(looked);
+        let refreshed = revoked.read().refreshed.map(|moment| moment.monotonic);
+        if refreshed.as_ref() != looks.last() {
+            looks.extend(refreshed);
         }
     }
     watch.abort();
-    assert!(looks.windows(2).all(|two| two[1] - two[0] >= BREATH), "{looks:?}");
+    assert!(looks.windows(2).all(|two| two[1] - two[0] >= MIN_INTERVAL), "{looks:?}");
     assert!(revoked.read().sessions.is_empty());
 }

@@ -11,7 +11,7 @@ use taskflow_core::{Content, Locale, NoticeKind, Zone};
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Format as Output, Report};
 use crate::config::Config;
-use crate::wiring::Samples;
+use crate::samples::Samples;
 
 /// Which notice, for whom and as what.
 #[derive(Debug, Clone, clap::Args)]

@@ -3,53 +3,62 @@ use std::sync::Arc;
 
 use taskflow_core::{Actor, Error, FeedPage, UserId};
 
-use super::queue::Outlet;
-use super::{CloseReason, ConnectionGuard, Live, Message, PAGE, PAUSE, TRIES};
-use crate::auth::Verified;
+use super::queue::Receiver;
+use super::{ConnectionGuard, Disconnect, Live, Message, PAGE, PAUSE, SessionClaims, TRIES};
 
-/// Bytes of a page that are kept while the client takes them, but one message at least.
+/// Bytes of a page that are kept until the client takes them; at least one message is.
 const PAGE_BYTES: usize = 64 * 1024;
-/// Reads one feed for one connection: from where the client has stopped, or from now on, without a gap and without saying
-/// anything twice.
+
+/// Reads one feed for one connection, from a given sequence or from now on, without gaps and repetitions.
 ///
-/// It catches up page by page until a page is not full, then asks to be handed what comes, reads what came between, and
-/// from then on passes on what it is handed. Falls it behind, it catches up again.
-pub(crate) struct Reader {
-    seat: ConnectionGuard,
-    token: Verified,
-    /// Everything up to here was passed on; `None`: the client begins with what is new.
+/// It catches up page by page until a page is not full, subscribes to new entries, reads what was added in between, and
+/// from then on passes on what the registry hands it. When it falls behind it catches up again.
+pub struct FeedCursor {
+    guard: ConnectionGuard,
+    token: SessionClaims,
+    /// The last sequence passed on; `None` if the client starts with what is new.
     sent: Option<u64>,
-    /// Read and not passed on.
+    /// Messages that were read and not passed on yet.
     page: VecDeque<Message>,
-    /// What is handed over, and up to where it must be read before.
-    live: Option<(Outlet, u64)>,
-    /// Entries to ask for next.
+    /// The queue of new entries, and the sequence up to which pages must be read before.
+    live: Option<(Receiver, u64)>,
+    /// The size of the next page.
     size: u32,
     tries_left: u32,
 }
 
-impl Reader {
-    /// Reads for `seat` what follows `since`.
-    pub(crate) fn new(seat: ConnectionGuard, token: Verified, since: Option<u64>) -> Self {
-        Self { seat, token, sent: since, page: VecDeque::new(), live: None, size: PAGE, tries_left: TRIES }
+impl FeedCursor {
+    /// Creates a cursor for the connection of `guard` that starts after `since`.
+    #[must_use]
+    pub fn new(guard: ConnectionGuard, token: SessionClaims, since: Option<u64>) -> Self {
+        Self { guard, token, sent: since, page: VecDeque::new(), live: None, size: PAGE, tries_left: TRIES }
     }
 
-    /// Where the client stands before the first message.
-    pub(crate) async fn begin(&mut self) -> Result<u64, CloseReason> {
-        // What they claim to know may be of no use.
+    /// Reads the first page, and returns the sequence that the client knows before the first message.
+    ///
+    /// # Errors
+    ///
+    /// The reason why the connection must close.
+    pub async fn begin(&mut self) -> Result<u64, Disconnect> {
+        // The sequence of the client may be of no use any more.
         while !self.catch_up().await? {}
         Ok(self.sent())
     }
 
-    /// The sequence up to which everything was passed on.
-    pub(crate) fn sent(&self) -> u64 {
+    /// Returns the sequence up to which everything was passed on.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
         self.sent.unwrap_or(0)
     }
 
-    /// What comes next. May be dropped and asked again.
-    pub(crate) async fn next(&mut self) -> Result<Message, CloseReason> {
+    /// Waits for the next message. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// The reason why the connection must close.
+    pub async fn next(&mut self) -> Result<Message, Disconnect> {
         loop {
-            if let Some(ended) = self.seat.has_ended() {
+            if let Some(ended) = self.guard.has_ended() {
                 return Err(ended);
             }
             if let Some(message) = self.page.pop_front() {
@@ -60,11 +69,11 @@ impl Reader {
                 Some((messages, from)) if sent >= *from => {
                     let message = tokio::select! {
                         biased;
-                        ended = self.seat.ended() => return Err(ended),
+                        ended = self.guard.ended() => return Err(ended),
                         message = messages.next() => message,
                     };
                     match message {
-                        // Too much was waiting: it goes on by itself.
+                        // Too much was waiting: the cursor goes on with pages.
                         None => self.live = None,
                         Some(message) if message.seq.is_some_and(|seq| seq <= sent) => {}
                         Some(message) => return Ok(self.pass_on(message)),
@@ -77,8 +86,8 @@ impl Reader {
         }
     }
 
-    /// What comes next, if it is here already.
-    pub(crate) fn next_now(&mut self) -> Option<Message> {
+    /// Returns the next message if it is here already.
+    pub fn next_now(&mut self) -> Option<Message> {
         if let Some(message) = self.page.pop_front() {
             return Some(self.pass_on(message));
         }
@@ -95,14 +104,14 @@ impl Reader {
         }
     }
 
-    /// Why the conversation must end, once it must.
-    pub(crate) async fn ended(&mut self) -> CloseReason {
-        self.seat.ended().await
+    /// Waits until the connection must close, and returns why.
+    pub async fn ended(&mut self) -> Disconnect {
+        self.guard.ended().await
     }
 
-    /// Goes on with another token.
-    pub(crate) fn renew(&mut self, token: Verified) {
-        self.seat.renew(token);
+    /// Goes on with another token of the same person.
+    pub fn renew(&mut self, token: SessionClaims) {
+        self.guard.renew(token);
         self.token = token;
     }
 
@@ -113,12 +122,12 @@ impl Reader {
         message
     }
 
-    /// Reads a page, or asks to be handed what comes; whether that could be done.
-    async fn catch_up(&mut self) -> Result<bool, CloseReason> {
-        let found = match self.seat.live.admits(&self.token) {
+    /// Reads a page or subscribes to new entries. Returns whether that succeeded.
+    async fn catch_up(&mut self) -> Result<bool, Disconnect> {
+        let found = match self.guard.live.admits(&self.token) {
             Ok(()) => self.find().await?,
-            // Nobody can tell for the moment, as when a machine has just woken up.
-            Err(CloseReason::Unavailable) => None,
+            // Nobody can tell for now, for example right after a machine was suspended.
+            Err(Disconnect::Unavailable) => None,
             Err(ended) => return Err(ended),
         };
         let Some(Found { anew, messages, size, live }) = found else { return self.wait().await };
@@ -127,7 +136,7 @@ impl Reader {
         if let Some((_, from)) = &live
             && (anew || self.sent.is_none())
         {
-            self.page.extend(anew.then(|| Message::resync(*from)));
+            self.page.extend(anew.then(|| self.guard.live.encoder.resync_message(*from)));
             self.sent = Some(*from);
         }
         self.page.extend(messages);
@@ -135,40 +144,40 @@ impl Reader {
         Ok(true)
     }
 
-    /// `None`: the store has failed.
-    async fn find(&mut self) -> Result<Option<Found>, CloseReason> {
-        let live = Arc::clone(&self.seat.live);
-        let found = find(live, self.seat.user, self.seat.number, self.sent, self.size, self.live.is_some());
+    /// Returns `None` if the store has failed.
+    async fn find(&mut self) -> Result<Option<Found>, Disconnect> {
+        let live = Arc::clone(&self.guard.live);
+        let found = find(live, self.guard.user, self.guard.number, self.sent, self.size, self.live.is_some());
         let found = tokio::select! {
             biased;
-            ended = self.seat.ended() => return Err(ended),
+            ended = self.guard.ended() => return Err(ended),
             found = found => found,
         };
         let failed = |error| tracing::debug!(error = &error as &dyn std::error::Error, "a feed cannot be read");
         Ok(found.map_err(failed).ok())
     }
 
-    /// Before the next try, if there is one.
-    async fn wait(&mut self) -> Result<bool, CloseReason> {
+    /// Waits before the next try, if there is one.
+    async fn wait(&mut self) -> Result<bool, Disconnect> {
         self.tries_left -= 1;
         if self.tries_left == 0 {
-            return Err(CloseReason::Unavailable);
+            return Err(Disconnect::Unavailable);
         }
         tokio::select! {
-            ended = self.seat.ended() => Err(ended),
+            ended = self.guard.ended() => Err(ended),
             () = tokio::time::sleep(PAUSE) => Ok(false),
         }
     }
 }
 
-/// What a look at the feed has brought.
+/// The result of reading the feed.
 struct Found {
-    /// What the client knows is of no use any more.
+    /// The entries after the client's sequence are no longer kept.
     anew: bool,
     messages: Vec<Message>,
-    /// Entries to ask for next: about as many as are kept.
+    /// The size of the next page: about as many entries as are kept of this one.
     size: u32,
-    live: Option<(Outlet, u64)>,
+    live: Option<(Receiver, u64)>,
 }
 
 async fn find(
@@ -193,8 +202,8 @@ async fn find(
         if bytes > PAGE_BYTES {
             break;
         }
-        let message = Message::entry(entry);
-        bytes += message.json.len();
+        let message = live.encoder.entry_message(entry);
+        bytes += message.text.len();
         messages.push(message);
     }
     let (kept, all) = (messages.len(), messages.len() == entries.len());

@@ -1,4 +1,4 @@
-//! The conversation over a WebSocket (RFC 6455).
+//! Feeds over a WebSocket (RFC 6455).
 
 use std::io;
 use std::sync::Arc;
@@ -10,17 +10,23 @@ use futures_util::{SinkExt, StreamExt};
 use poem::http::header::{SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use poem::web::websocket::{CloseCode, Message as Frame, WebSocket, WebSocketStream};
 use poem::{FromRequest, IntoResponse, Request as HttpRequest, RequestBody, Response};
+use taskflow_runtime::Live;
+use taskflow_runtime::live::{FeedCursor, Message, SessionClaims, Topics};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tungstenite::protocol::WebSocketConfig;
 
 use super::request::Request;
-use super::{CloseReason, Live, Message, PAUSE, Reader, TRIES, Topics};
-use crate::api::ApiError;
-use crate::auth::{Verified, bearer};
-use crate::wiring::Service;
+use super::{CloseReason, message};
+use crate::api::feed::following;
+use crate::api::{ApiError, bearer};
+use crate::auth::AuthError;
+use crate::service::Service;
 
-/// How long a client may take to say who it is.
+/// How long to wait after a token could not be verified, and how often to try.
+const PAUSE: Duration = Duration::from_millis(500);
+const TRIES: u32 = 4;
+/// How long a client may take to authenticate.
 const INTRODUCTION: Duration = Duration::from_secs(10);
 /// Connections that have not said yet who they are.
 const STRANGERS: usize = 1_000;
@@ -81,7 +87,7 @@ impl Sockets {
         if !has_key(&request) {
             return Err(ApiError::Malformed("Sec-WebSocket-Key must be 16 bytes in Base64"));
         }
-        let (since, topics) = crate::api::following(request.uri().query().unwrap_or_default())?;
+        let (since, topics) = following(request.uri().query().unwrap_or_default())?;
         let token = bearer(&request).map(str::to_owned).or_else(|| offered(&request));
         // Whoever shows who they are waits behind no stranger.
         let stranger = match &token {
@@ -92,7 +98,7 @@ impl Sockets {
         let socket = WebSocket::from_request(&request, &mut RequestBody::default()).await;
         let socket = socket.map_err(|_| ApiError::UpgradeRequired)?;
         let service = Arc::clone(&self.service);
-        let running = service.live.running.token();
+        let running = service.live.hold_open();
         let config = WebSocketConfig::default()
             .read_buffer_size(4 * 1024)
             .write_buffer_size(4 * 1024)
@@ -146,9 +152,9 @@ impl Conversation {
         if of.is_some_and(|of| of.parse().ok() != Some(token.user)) {
             return Err(CloseReason::Forbidden);
         }
-        let mut reader = Reader::new(service.live.enter(token)?, token, since);
-        let seq = reader.begin().await?;
-        self.send(&mut reader, Message::ready(seq, token.expires_at, &topics.words())).await?;
+        let mut cursor = FeedCursor::new(service.live.enter(token)?, token, since);
+        let seq = cursor.begin().await?;
+        self.send(&mut cursor, message::ready(seq, token.expires_at, &topics.words())).await?;
         let mut ping = Instant::now() + PING;
         loop {
             let now = service.clock.now();
@@ -158,33 +164,33 @@ impl Conversation {
             // Of a token that outlives the next ping it is asked then.
             let wake = ping.min(self.heard + SILENCE).min(Instant::now() + token.expires_at.since(now));
             tokio::select! {
-                message = reader.next() => self.pass_on(&mut reader, &topics, message?).await?,
+                message = cursor.next() => self.pass_on(&mut cursor, &topics, message?).await?,
                 frame = self.stream.next() => {
                     let Some(request) = self.heed(frame)? else { continue };
                     match request {
                         Ok(Request::Ping) => {
-                            let pong = Message::pong(reader.sent(), service.clock.now());
-                            self.send(&mut reader, pong).await?;
+                            let pong = message::pong(cursor.sent(), service.clock.now());
+                            self.send(&mut cursor, pong).await?;
                         }
                         Ok(Request::Auth { token: other }) => {
                             let other = verified_soon(service, &other).await?;
                             if other.user != token.user {
                                 return Err(CloseReason::Forbidden);
                             }
-                            reader.renew(other);
+                            cursor.renew(other);
                             token = other;
-                            let ready = Message::ready(reader.sent(), token.expires_at, &topics.words());
-                            self.send(&mut reader, ready).await?;
+                            let ready = message::ready(cursor.sent(), token.expires_at, &topics.words());
+                            self.send(&mut cursor, ready).await?;
                         }
                         Ok(Request::Subscribe(chosen)) => {
                             topics.subscribe(&chosen);
-                            self.send(&mut reader, Message::topics(&topics.words())).await?;
+                            self.send(&mut cursor, message::topics(&topics.words())).await?;
                         }
                         Ok(Request::Unsubscribe(chosen)) => {
                             topics.unsubscribe(&chosen);
-                            self.send(&mut reader, Message::topics(&topics.words())).await?;
+                            self.send(&mut cursor, message::topics(&topics.words())).await?;
                         }
-                        Err(detail) => self.send(&mut reader, Message::error(&detail)).await?,
+                        Err(detail) => self.send(&mut cursor, message::error(&detail)).await?,
                     }
                 }
                 () = sleep_until(wake) => {
@@ -193,7 +199,7 @@ impl Conversation {
                     }
                     if Instant::now() >= ping {
                         ping += PING;
-                        self.write(&mut reader, [Frame::Ping(Vec::new())]).await?;
+                        self.write(&mut cursor, [Frame::Ping(Vec::new())]).await?;
                     }
                 }
             }
@@ -205,7 +211,7 @@ impl Conversation {
         let deadline = Instant::now() + INTRODUCTION;
         loop {
             let frame = tokio::select! {
-                () = live.closing.cancelled() => return Err(CloseReason::GoingAway),
+                () = live.closing() => return Err(CloseReason::GoingAway),
                 frame = timeout_at(deadline, self.stream.next()) => frame.map_err(|_| CloseReason::NotSignedIn)?,
             };
             match self.heed(frame)? {
@@ -232,23 +238,27 @@ impl Conversation {
     }
 
     /// Sends a message and what else is here already, as far as it is wanted.
-    async fn pass_on(&mut self, reader: &mut Reader, topics: &Topics, first: Message) -> Result<(), CloseReason> {
+    async fn pass_on(&mut self, cursor: &mut FeedCursor, topics: &Topics, first: Message) -> Result<(), CloseReason> {
         let (mut frames, mut bytes, mut next) = (Vec::new(), 0, Some(first));
         while let Some(message) = next {
             if topics.want(message.topic) {
-                bytes += message.json.len();
-                frames.push(Frame::Text(message.json.to_string()));
+                bytes += message.text.len();
+                frames.push(Frame::Text(message.text.to_string()));
             }
-            next = if bytes < BATCH { reader.next_now() } else { None };
+            next = if bytes < BATCH { cursor.next_now() } else { None };
         }
-        self.write(reader, frames).await
+        self.write(cursor, frames).await
     }
 
-    async fn send(&mut self, reader: &mut Reader, message: Message) -> Result<(), CloseReason> {
-        self.write(reader, [Frame::Text(message.json.to_string())]).await
+    async fn send(&mut self, cursor: &mut FeedCursor, message: Message) -> Result<(), CloseReason> {
+        self.write(cursor, [Frame::Text(message.text.to_string())]).await
     }
 
-    async fn write(&mut self, reader: &mut Reader, frames: impl IntoIterator<Item = Frame>) -> Result<(), CloseReason> {
+    async fn write(
+        &mut self,
+        cursor: &mut FeedCursor,
+        frames: impl IntoIterator<Item = Frame>,
+    ) -> Result<(), CloseReason> {
         let stream = &mut self.stream;
         let writing = async {
             for frame in frames {
@@ -258,7 +268,7 @@ impl Conversation {
         };
         tokio::select! {
             biased;
-            ended = reader.ended() => Err(ended),
+            ended = cursor.ended() => Err(ended.into()),
             written = timeout(STALL, writing) => match written {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(_)) => Err(CloseReason::Left),
@@ -281,7 +291,7 @@ impl Conversation {
         };
         let patience = async {
             if ending == CloseReason::TooSlow {
-                let _ = timeout(LONG_FAREWELL - FAREWELL, live.closing.cancelled()).await;
+                let _ = timeout(LONG_FAREWELL - FAREWELL, live.closing()).await;
             }
             sleep(FAREWELL).await;
         };
@@ -292,18 +302,16 @@ impl Conversation {
     }
 }
 
-/// What a token says, if it counts.
-fn verified(service: &Service, token: &str) -> Result<Verified, CloseReason> {
-    let verified = service.tokens.verify(token, service.clock.now()).ok_or(CloseReason::BadToken)?;
-    match service.revoked.admits(&verified) {
-        Ok(true) => Ok(verified),
-        Ok(false) => Err(CloseReason::BadToken),
-        Err(_) => Err(CloseReason::Unavailable),
-    }
+/// Verifies a token.
+fn verified(service: &Service, token: &str) -> Result<SessionClaims, CloseReason> {
+    service.auth.verify(token).map_err(|error| match error {
+        AuthError::Unavailable(_) => CloseReason::Unavailable,
+        _ => CloseReason::BadToken,
+    })
 }
 
-/// The same when nobody can tell for the moment, as when a machine has just woken up: soon somebody can.
-async fn verified_soon(service: &Service, token: &str) -> Result<Verified, CloseReason> {
+/// Verifies a token, with a few tries while nobody can tell which sessions have ended.
+async fn verified_soon(service: &Service, token: &str) -> Result<SessionClaims, CloseReason> {
     for _ in 1..TRIES {
         match verified(service, token) {
             Err(CloseReason::Unavailable) => sleep(PAUSE).await,

@@ -5,48 +5,45 @@ use poem::{Request, RequestBody, Result};
 use poem_openapi::registry::{MetaOAuthFlow, MetaOAuthFlows, MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use taskflow_core::{Actor, UserId};
+use taskflow_runtime::live::SessionClaims;
 
-use super::Verified;
-use crate::api::ApiError;
-use crate::wiring::Service;
+use super::ApiError;
+use crate::service::Service;
 
-/// The person who makes a request, shown by an access token that still counts.
+/// The person who makes a request, identified by a valid access token.
 ///
-/// An operation that takes one is for people who are signed in: it answers 401 to everybody else, the same to
-/// all tokens that do not count.
+/// An operation that takes one is for people who are signed in. It answers 401 to everybody else, and the same to every
+/// invalid token.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller {
-    /// Who it is, by which session and until when.
-    pub token: Verified,
+    /// The person, the session and its expiry.
+    pub token: SessionClaims,
 }
 
-/// Where a request leaves word of who made it, for the log.
+/// The slot in which a request records its caller, for the access log.
 #[derive(Debug, Clone, Default)]
 pub struct SignedIn(pub Arc<OnceLock<UserId>>);
 
 impl Caller {
-    /// The person as the use cases know them.
+    /// Returns the person as an actor of use cases.
     #[must_use]
     pub fn actor(self) -> Actor {
         Actor::User(self.token.user)
     }
 
-    /// The token is checked in memory alone: its signature, its time and whether its session was ended.
+    /// Identifies the caller of a request. The token is verified in memory alone.
     pub(crate) fn of(request: &Request) -> Result<Self, ApiError> {
         let service = request.data::<Arc<Service>>().ok_or_else(|| ApiError::bug("no service in the request"))?;
         let token = bearer(request).ok_or(ApiError::Unauthorized)?;
-        let verified = service.tokens.verify(token, service.clock.now()).ok_or(ApiError::InvalidToken)?;
-        if !service.revoked.admits(&verified)? {
-            return Err(ApiError::InvalidToken);
-        }
+        let token = service.auth.verify(token)?;
         if let Some(SignedIn(seen)) = request.extensions().get() {
-            let _ = seen.set(verified.user);
+            let _ = seen.set(token.user);
         }
-        Ok(Self { token: verified })
+        Ok(Self { token })
     }
 }
 
-/// The token of `Authorization: Bearer …` (RFC 6750 §2.1); the scheme's case does not count.
+/// Returns the token of `Authorization: Bearer …` (RFC 6750 §2.1); the scheme's case does not count.
 pub(crate) fn bearer(request: &Request) -> Option<&str> {
     let (scheme, token) = request.headers().get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

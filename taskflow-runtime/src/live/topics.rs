@@ -1,20 +1,23 @@
 use std::collections::BTreeSet;
 
-/// What messages are about, as far as connections choose.
+/// The subject of a message, by which connections filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Topic {
-    /// One's tasks.
+pub enum Topic {
+    /// Changes of one's own tasks.
     Tasks,
-    /// The meetings one is in.
+    /// Changes of meetings that one takes part in.
     Meetings,
-    /// Reminders that have just left.
+    /// Reminders that were just sent.
     Reminders,
 }
 
 impl Topic {
-    pub(crate) const ALL: [Self; 3] = [Self::Tasks, Self::Meetings, Self::Reminders];
+    /// All topics.
+    pub const ALL: [Self; 3] = [Self::Tasks, Self::Meetings, Self::Reminders];
 
-    pub(crate) fn as_str(self) -> &'static str {
+    /// Returns its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Tasks => "tasks",
             Self::Meetings => "meetings",
@@ -28,9 +31,9 @@ impl Topic {
     }
 }
 
-/// What a connection is told of: everything, until it chooses.
+/// The topics of a connection: all of them, until it chooses.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Topics {
+pub struct Topics {
     chosen: BTreeSet<Topic>,
     everything: bool,
 }
@@ -42,38 +45,49 @@ impl Default for Topics {
 }
 
 impl Topics {
-    /// Only these, by their words.
-    pub(crate) fn only<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+    /// Chooses topics by their names.
+    ///
+    /// # Errors
+    ///
+    /// A text that lists the valid names.
+    pub fn only<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
         let mut topics = Self::default();
         topics.subscribe(&Self::parse(words)?);
         Ok(topics)
     }
 
-    pub(crate) fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Vec<Topic>, String> {
+    /// Parses names of topics.
+    ///
+    /// # Errors
+    ///
+    /// A text that lists the valid names.
+    pub fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Vec<Topic>, String> {
         words.into_iter().map(|word| Topic::parse(word.trim())).collect()
     }
 
-    /// Whether messages about this are wanted.
-    pub(crate) fn want(&self, topic: Option<Topic>) -> bool {
+    /// Returns whether messages on this topic are wanted; those without a topic always are.
+    #[must_use]
+    pub fn want(&self, topic: Option<Topic>) -> bool {
         topic.is_none_or(|topic| self.chosen.contains(&topic))
     }
 
-    /// These, besides what was chosen before.
-    pub(crate) fn subscribe(&mut self, topics: &[Topic]) {
+    /// Adds topics to those chosen so far.
+    pub fn subscribe(&mut self, topics: &[Topic]) {
         if std::mem::take(&mut self.everything) {
             self.chosen.clear();
         }
         self.chosen.extend(topics);
     }
 
-    /// Not these any more.
-    pub(crate) fn unsubscribe(&mut self, topics: &[Topic]) {
+    /// Removes topics.
+    pub fn unsubscribe(&mut self, topics: &[Topic]) {
         self.everything = false;
         self.chosen.retain(|topic| !topics.contains(topic));
     }
 
-    /// Their words.
-    pub(crate) fn words(&self) -> Vec<&'static str> {
+    /// Returns their names.
+    #[must_use]
+    pub fn words(&self) -> Vec<&'static str> {
         self.chosen.iter().map(|topic| topic.as_str()).collect()
     }
 }

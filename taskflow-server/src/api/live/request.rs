@@ -1,22 +1,21 @@
 use serde_json::Value;
+use taskflow_runtime::live::{Topic, Topics};
 
-use super::topics::{Topic, Topics};
-
-/// What a client says.
+/// A message of a client.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Request {
-    /// Who it is.
+    /// The client shows an access token.
     Auth { token: String },
-    /// Whether anybody is there.
+    /// The client asks for a sign of life.
     Ping,
-    /// What it wants to be told of.
+    /// The client chooses topics.
     Subscribe(Vec<Topic>),
-    /// What it does not want to be told of any more.
+    /// The client removes topics.
     Unsubscribe(Vec<Topic>),
 }
 
 impl Request {
-    /// Reads a text message; the error says what would be right.
+    /// Parses a text message. The error says what would be right.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         const KINDS: &str = "type must be ping, subscribe, unsubscribe or auth";
         let value: Value = serde_json::from_str(text).map_err(|_| "a message must be a JSON object".to_owned())?;

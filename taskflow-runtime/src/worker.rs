@@ -1,4 +1,4 @@
-//! The delivery loop: decides when core's delivery step runs, and says in the log what came of it.
+//! The delivery loop: decides when core's delivery step runs, and logs what it did.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use taskflow_core::{App, DeliveryReport, Error};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// The first wait after something failed; it doubles from one failure to the next.
+/// The first wait after a failure; it doubles from one failure to the next.
 const SHORTEST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
-/// Sends mail whenever some is due: when the bus says that mail was planned, when a planned time has come, and at least
-/// every `tick`.
+/// Runs the delivery step when the bus signals that mail was planned, when a planned time arrives, and at least every
+/// `tick`.
 pub struct Worker {
     app: Arc<App>,
     clock: Arc<dyn Clock>,
@@ -25,19 +25,19 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A loop around the delivery step of `app`.
+    /// Creates a loop around the delivery step of `app`.
     #[must_use]
     pub fn new(app: Arc<App>, clock: Arc<dyn Clock>, tick: Duration) -> Self {
         Self { app, clock, tick, may_send: None, health: Health::default() }
     }
 
-    /// Begins steps only while this is true; what is under way goes on.
+    /// Begins steps only while `may_send` is true. Steps under way go on.
     #[must_use]
     pub fn while_allowed(self, may_send: watch::Receiver<bool>) -> Self {
         Self { may_send: Some(may_send), ..self }
     }
 
-    /// Runs until `stop`. A step under way then is waited for; [`App::drain`] makes it short.
+    /// Runs until `stop` is cancelled, and waits for the step under way; [`App::drain`] makes that one short.
     pub async fn run(mut self, bus: Arc<dyn EventBus>, stop: CancellationToken) {
         let mut signals = bus.subscribe();
         while self.is_allowed(&stop).await {
@@ -52,23 +52,23 @@ impl Worker {
         }
     }
 
-    /// Waits until a step may begin; false: the loop is to end instead.
+    /// Waits until a step may begin. Returns false when the loop has to end instead.
     async fn is_allowed(&mut self, stop: &CancellationToken) -> bool {
         if let Some(may_send) = &mut self.may_send {
             tokio::select! {
                 () = stop.cancelled() => {}
-                // Whoever decided is gone, so that nobody can allow it any more.
+                // The sender is gone, so nobody can allow it any more.
                 gone = async { may_send.wait_for(|may| *may).await.is_err() } => if gone { stop.cancelled().await },
             }
         }
         !stop.is_cancelled()
     }
 
-    /// In a task of its own, so that a panic ends the step and not the loop.
+    /// Runs one step in a task of its own, so that a panic ends the step and not the loop.
     async fn step(&self) -> Outcome {
         let app = Arc::clone(&self.app);
         let mut step = tokio::spawn(async move { app.deliver_due().await });
-        // A mail that takes long does not keep waiting what has come due meanwhile.
+        // A slow mail must not delay what has come due meanwhile.
         let ended = loop {
             match tokio::time::timeout(self.tick, &mut step).await {
                 Ok(ended) => break ended,
@@ -82,8 +82,8 @@ impl Worker {
         }
     }
 
-    /// How long nothing can become due that the bus would not tell of. What is due already and still there is not for
-    /// this build, or held by another node: it must not keep this loop busy.
+    /// Returns how long nothing can become due without a signal. What is due already and still there is not for this
+    /// build, or held by another node: it must not keep this loop busy.
     async fn next_look(&self) -> Duration {
         let next_at = match self.app.backlog().await {
             Ok(backlog) => backlog.next_at,
@@ -94,7 +94,7 @@ impl Worker {
     }
 }
 
-/// How a step ended.
+/// The result of one step.
 #[derive(Debug)]
 enum Outcome {
     Ran(DeliveryReport),
@@ -102,7 +102,7 @@ enum Outcome {
     Panicked,
 }
 
-/// What keeps mail from leaving.
+/// A fault that keeps mail from leaving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
     Relay,
@@ -110,20 +110,20 @@ enum Trouble {
     Panic,
 }
 
-/// What the log should be told.
+/// A transition that is worth a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
     Began(Trouble),
     Ended(Trouble),
 }
 
-/// Whether mail can leave, as far as is known.
+/// Whether mail can leave, judged by the steps so far.
 #[derive(Debug, Default)]
 struct Health {
     trouble: Option<Trouble>,
-    /// How long to leave things alone now.
+    /// The wait before the next step, after a failure.
     backoff: Option<Duration>,
-    /// The last such time, to double it.
+    /// The last such wait, to double it.
     last_backoff: Option<Duration>,
 }
 
@@ -135,7 +135,7 @@ impl Health {
             Outcome::StoreFailed(_) => Trouble::Store,
             Outcome::Panicked => Trouble::Panic,
         };
-        // A relay that takes some of it is there: what it refuses is a mail's own trouble and keeps nobody else waiting.
+        // A relay that accepts some mail is there: what it refuses concerns that mail alone and delays no other.
         if matches!(outcome, Outcome::Ran(report) if report.delivered > 0) {
             self.last_backoff = None;
         }
@@ -146,7 +146,7 @@ impl Health {
         news.then_some(Change::Began(trouble))
     }
 
-    /// Only an answer of the relay shows that it is back; a step with nothing to send shows nothing about it.
+    /// Only a reply shows that the relay is back: a step without mail to send says nothing about it.
     fn ran(&mut self, report: &DeliveryReport) -> Option<Change> {
         self.backoff = None;
         let answered = report.delivered + report.retried + report.discarded > 0;
@@ -181,7 +181,7 @@ fn log(outcome: &Outcome, change: Option<Change>) {
     }
 }
 
-/// How long to do nothing.
+/// The wait before the next step.
 struct Wait {
     longest: Duration,
     signals: bool,
@@ -199,7 +199,7 @@ impl Wait {
     }
 }
 
-/// Returns when mail was planned; never when the bus is gone, so that the tick alone goes on.
+/// Returns when mail was planned; never when the bus is gone, so that only the tick is left.
 async fn planned(signals: &mut BoxStream<'static, Signal>) {
     loop {
         match signals.next().await {

@@ -1,4 +1,4 @@
-//! A queue that is not asked more often than every so often (`BATCH_DELAY`), for relays and databases that need a rest.
+//! An outbox with a pause between claims, for relays and databases that need a rest.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,17 +10,18 @@ use taskflow_core::{Delivery, DeliveryId, DeliveryState, FailedAttempt, Ledger, 
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-/// Hands everything on, and waits before a claim until the one before it, if it found mail, is long enough ago.
-pub(crate) struct ThrottledOutbox {
+/// Passes every call on. A claim waits until the pause after the last claim that found mail is over.
+pub struct ThrottledOutbox {
     outbox: Arc<dyn Outbox>,
     pause: Duration,
-    /// Before when nothing is claimed. Whoever claims holds it, so that the next one waits for the whole pause.
+    /// The earliest time of the next claim. A claim holds the lock, so that the next one waits for the whole pause.
     not_before: Mutex<Option<Instant>>,
 }
 
 impl ThrottledOutbox {
-    /// `outbox` with at least `pause` between claims that find mail.
-    pub(crate) fn new(outbox: Arc<dyn Outbox>, pause: Duration) -> Self {
+    /// Wraps `outbox` with at least `pause` between claims that find mail.
+    #[must_use]
+    pub fn new(outbox: Arc<dyn Outbox>, pause: Duration) -> Self {
         Self { outbox, pause, not_before: Mutex::default() }
     }
 }

@@ -5,17 +5,18 @@ use futures_util::stream::{self, BoxStream};
 use taskflow_core::ports::{EventBus, Signal};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-/// Signals a listener may be behind before it misses some.
+/// How many signals a subscriber may be behind before it misses some.
 const CAPACITY: usize = 1024;
 
-/// Tells everybody in this process. A listener that is too slow misses signals, and is told so: [`Signal::Missed`].
+/// Delivers signals within this process. A subscriber that is too slow misses signals and receives [`Signal::Missed`] in
+/// their place.
 #[derive(Debug)]
 pub struct LocalBus {
     sender: broadcast::Sender<Signal>,
 }
 
 impl LocalBus {
-    /// A bus nobody listens to yet.
+    /// Creates a bus without subscribers.
     #[must_use]
     pub fn new() -> Self {
         Self { sender: broadcast::Sender::new(CAPACITY) }

@@ -1,6 +1,6 @@
-//! What makes the duties look: a beat, and nothing that anything depends on. Which slot is due, who has it and what was
-//! missed are found in the database by core, because a timer in a process knows nothing of other nodes, of the time it was
-//! not there, and of clocks that change.
+//! The beat of the job runner. Nothing depends on it but the moment of a look: core finds in the database what is due,
+//! who runs it and what was missed, because a timer in a process knows nothing about other nodes, its own downtime and
+//! clocks that change.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
-/// Every second: the finest that the scheduler knows.
+/// Every second, the finest interval of the scheduler.
 const EVERY_SECOND: &str = "* * * * * *";
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A beat.
+/// A source of beats.
 pub(super) enum Ticker {
-    /// Of the scheduler, whole seconds apart.
+    /// The scheduler, for intervals of at least a second.
     Scheduled { scheduler: JobScheduler, beat: Arc<Notify>, every: Duration, last: Option<Instant> },
-    /// Of a plain interval: for parts of a second, and when there is no scheduler.
+    /// A plain interval, for fractions of a second and when the scheduler does not start.
     Plain(tokio::time::Interval),
 }
 
@@ -35,7 +35,7 @@ impl Ticker {
         Self::Plain(interval)
     }
 
-    /// The next beat; the first one comes at once. May be dropped and asked for again.
+    /// Waits for the next beat; the first comes at once. Cancel safe.
     pub(super) async fn next(&mut self) {
         match self {
             Self::Plain(interval) => {

@@ -4,7 +4,7 @@ use taskflow_core::{Mail, NewUser};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::bus::LocalBus;
+use crate::LocalBus;
 
 fn ran(report: DeliveryReport) -> Outcome {
     Outcome::Ran(report)

@@ -1,45 +1,47 @@
-/// Why a conversation ends. The codes are those of RFC 6455 §7.4 and of applications (4000 to 4999).
+use taskflow_runtime::live::Disconnect;
+
+/// Why a WebSocket or an event stream is closed. The codes are those of RFC 6455 §7.4 and of applications (4000 to 4999).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CloseReason {
+pub(in crate::api) enum CloseReason {
     /// The server stops.
     GoingAway,
-    /// What the client sends are no frames of a WebSocket.
+    /// The client sends no valid WebSocket frames.
     Malformed,
-    /// A text is none.
+    /// A text message is not UTF-8.
     NotUtf8,
-    /// Only text is understood.
+    /// The client sent a binary message.
     NotText,
-    /// What the client sends is no conversation: too much of it.
+    /// The client sends too many messages.
     RateLimited,
-    /// A message is too large.
+    /// A message of the client is too large.
     TooLarge,
-    /// The server cannot go on for now.
+    /// The feed or the list of ended sessions cannot be read for now.
     Unavailable,
-    /// No token.
+    /// The client showed no token.
     NotSignedIn,
-    /// A token that does not count; never said why.
+    /// The token is not valid. The client does not learn why.
     BadToken,
     /// The session was ended.
     SignedOut,
     /// The token has expired.
     Expired,
-    /// Somebody else's updates.
+    /// The feed belongs to somebody else.
     Forbidden,
-    /// It does not read what it is sent.
+    /// The client does not read what it is sent.
     TooSlow,
-    /// It does not answer pings.
+    /// The client does not answer pings.
     Silent,
     /// The person has too many connections.
     TooMany,
     /// This node has too many connections.
     Full,
-    /// The client has left.
+    /// The client closed the connection.
     Left,
 }
 
 impl CloseReason {
-    /// The code of the close frame.
-    pub(crate) fn code(self) -> u16 {
+    /// Returns the code of the close frame.
+    pub(in crate::api) fn code(self) -> u16 {
         match self {
             Self::Left => 1000,
             Self::GoingAway => 1001,
@@ -56,8 +58,8 @@ impl CloseReason {
         }
     }
 
-    /// Why, for people.
-    pub(crate) fn reason(self) -> &'static str {
+    /// Returns the reason in words.
+    pub(in crate::api) fn reason(self) -> &'static str {
         match self {
             Self::Left => "good-bye",
             Self::GoingAway => "the server stops, connect again",
@@ -76,6 +78,18 @@ impl CloseReason {
             Self::Silent => "nothing was heard for too long",
             Self::TooMany => "too many connections of one person",
             Self::Full => "too many connections, connect again later",
+        }
+    }
+}
+
+impl From<Disconnect> for CloseReason {
+    fn from(reason: Disconnect) -> Self {
+        match reason {
+            Disconnect::GoingAway => Self::GoingAway,
+            Disconnect::Unavailable => Self::Unavailable,
+            Disconnect::SignedOut => Self::SignedOut,
+            Disconnect::TooMany => Self::TooMany,
+            Disconnect::Full => Self::Full,
         }
     }
 }

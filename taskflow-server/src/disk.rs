@@ -1,11 +1,11 @@
-//! Room on the disk of the database, when that is a file of this machine.
+//! Free space on the disk of the database, when that is a file of this machine.
 
 use std::path::PathBuf;
 
 use async_trait::async_trait;
 use taskflow_core::ports::{DiskSpace, Probe};
 
-/// The disk that a path is on.
+/// The disk that holds a path.
 pub(crate) struct Disk(PathBuf);
 
 impl Disk {

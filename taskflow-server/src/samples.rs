@@ -1,4 +1,4 @@
-//! What every notice looks like, in the words and the design that mail leaves with.
+//! A sample of every notice, with the words and the design of real mail.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use taskflow_mail::{ICalendar, Message, Templates};
 
 use crate::config::Config;
 
-/// Every notice with made-up content.
+/// Renders notices with made-up content.
 #[derive(Clone)]
 pub struct Samples {
     templates: Arc<Templates>,
@@ -18,34 +18,34 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// The shipped ones, with links below the public address of `config`.
+    /// Uses the shipped templates, with links below the public address of `config`.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         Self { templates: Arc::new(Templates::new()), public_url: config.public_url.clone() }
     }
 
-    /// What finds the words of the real mail.
-    pub(super) fn renderer(&self) -> Arc<dyn Renderer> {
+    /// Returns the renderer of real mail.
+    pub(crate) fn renderer(&self) -> Arc<dyn Renderer> {
         Arc::clone(&self.templates) as Arc<dyn Renderer>
     }
 
-    /// The tags of the languages that there are words of, in their order.
+    /// Returns the language tags that there are texts for, in their order.
     #[must_use]
     pub fn locales(&self) -> Vec<String> {
         self.templates.locales().map(ToOwned::to_owned).collect()
     }
 
-    /// The kinds of which there is something to show.
+    /// Returns the kinds that have a sample.
     #[must_use]
     pub fn kinds(&self, now: Timestamp) -> Vec<NoticeKind> {
         NoticeKind::ALL.into_iter().filter(|kind| NoticeContent::sample(*kind, now).is_some()).collect()
     }
 
-    /// The words of a notice as of `now`; `None` where there is nothing to show.
+    /// Renders the sample of a notice as of `now`; `None` for a kind without one.
     ///
     /// # Errors
     ///
-    /// The fault of a template.
+    /// A template is faulty.
     pub fn content(
         &self,
         kind: NoticeKind,
@@ -56,11 +56,11 @@ impl Samples {
         self.templates.preview(kind, locale, zone, self.public_url.as_deref(), now)
     }
 
-    /// `content` of a notice as a whole mail from `from` (RFC 5322), with its calendar entry if it has one.
+    /// Writes `content` of a notice as a whole mail from `from` (RFC 5322), with its calendar entry if it has one.
     ///
     /// # Errors
     ///
-    /// What cannot stand in a mail.
+    /// The content cannot be written as a mail.
     pub fn source(
         &self,
         kind: NoticeKind,

@@ -1,22 +1,19 @@
-//! The recurring duties: decides when core looks for what is due, and does each job in a task of its own, so that a sweep
-//! over everybody keeps no other waiting.
+//! The job runner: decides when core looks for due jobs, and runs each in a task of its own, so that a job over all
+//! users delays no other.
 
-mod disk;
-mod ticks;
+mod ticker;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use taskflow_core::{App, Error, JobName, RunReport};
+use ticker::Ticker;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use disk::Disk;
-use ticks::Ticker;
-
-/// When the scheduler last looked for jobs that are due and was answered. Clones share it.
+/// The time of the last successful look for due jobs. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct SchedulerPulse(Arc<Mutex<Option<Instant>>>);
 
@@ -25,32 +22,32 @@ impl SchedulerPulse {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// How long ago that was; `None` before the first time.
+    /// Returns how long ago that was; `None` before the first time.
     #[must_use]
     pub fn silent_for(&self) -> Option<Duration> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
     }
 }
 
-/// Looks every tick for jobs that are due and does them.
+/// Looks for due jobs at every tick and runs them.
 pub struct JobRunner {
     app: Arc<App>,
     tick: Duration,
     pulse: SchedulerPulse,
-    /// Jobs that this process is doing.
+    /// Jobs that this process is running.
     under_way: HashSet<JobName>,
-    /// The last look failed: the log has been told.
+    /// The last look failed, and the log says so.
     failing: bool,
 }
 
 impl JobRunner {
-    /// The duties of `app`, looked after every `tick`.
+    /// Creates a runner for the jobs of `app` that looks every `tick`.
     #[must_use]
     pub fn new(app: Arc<App>, tick: Duration, pulse: SchedulerPulse) -> Self {
         Self { app, tick, pulse, under_way: HashSet::new(), failing: false }
     }
 
-    /// Goes on until `stop`. What is under way then is waited for; [`App::drain`] makes it end after its page.
+    /// Runs until `stop` is cancelled, and waits for jobs under way; [`App::drain`] makes them end after their page.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut ticks = Ticker::start(self.tick).await;
         let mut runs = JoinSet::new();
@@ -85,7 +82,7 @@ impl JobRunner {
         for job in due {
             if self.under_way.insert(job) {
                 let app = Arc::clone(&self.app);
-                // In a task within the task, so that a panic is told with the name of the job.
+                // In a task within the task, so that a panic is logged with the name of the job.
                 runs.spawn(async move {
                     let done = tokio::spawn(async move { app.run_job(job).await }).await;
                     Ended { job, done: done.map_err(|_| Panicked) }
@@ -108,7 +105,7 @@ impl JobRunner {
     }
 }
 
-/// A job that this process did.
+/// The result of a job that this process ran.
 struct Ended {
     job: JobName,
     done: Result<Result<Vec<RunReport>, Error>, Panicked>,

@@ -1,0 +1,145 @@
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use taskflow_core::ports::{Account, Accounts, Clock};
+use taskflow_core::{Actor, App, Error, Login, PasswordHash, Session, Source, StoreError, User};
+use taskflow_runtime::live::{SessionCheck, SessionClaims, SessionsUnavailable};
+
+use super::refresh::{RefreshToken, Secret, Successors};
+use super::{AccessToken, PasswordError, Passwords, RevocationList, Tokens};
+
+/// Opens and renews sessions, and recognizes the tokens it issued: the one door through which people come in.
+pub struct Authenticator {
+    /// The use cases of sessions.
+    pub app: Arc<App>,
+    /// Reads of accounts and their password hashes.
+    pub accounts: Arc<dyn Accounts>,
+    /// The clock that tokens expire by.
+    pub clock: Arc<dyn Clock>,
+    /// Issues and verifies access tokens.
+    pub tokens: Tokens,
+    /// Derives the successors of refresh tokens.
+    pub successors: Successors,
+    /// The sessions that have ended while access tokens of them are still valid.
+    pub revoked: Arc<RevocationList>,
+    /// Hashes and verifies passwords.
+    pub passwords: Passwords,
+}
+
+/// The tokens of a session.
+#[derive(Debug)]
+pub struct Grant {
+    /// Authorizes requests for some minutes.
+    pub access: AccessToken,
+    /// Is exchanged for the next grant, once.
+    pub refresh: RefreshToken,
+}
+
+/// A sign-in, refresh or token that is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// The access token is malformed, forged or expired, or its session has ended. Clients do not learn which.
+    #[error("the access token is not valid")]
+    InvalidToken,
+    /// There is no such account, the password is wrong, or the account is locked. Clients do not learn which.
+    #[error("name or password is wrong")]
+    WrongCredentials,
+    /// The refresh token is not valid. Clients do not learn why.
+    #[error("the session is over")]
+    SessionOver,
+    /// Nobody can tell for now which sessions have ended.
+    #[error(transparent)]
+    Unavailable(#[from] SessionsUnavailable),
+    /// The password cannot be verified.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The store or a use case has failed.
+    #[error(transparent)]
+    UseCase(#[from] Error),
+    /// A bug, or the operating system has no random numbers.
+    #[error("signing in has failed")]
+    Internal(#[source] Source),
+}
+
+impl Authenticator {
+    /// Verifies an access token in memory alone: its signature, its time, and whether its session has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError::InvalidToken`], and [`AuthError::Unavailable`] for a while.
+    pub fn verify(&self, token: &str) -> Result<SessionClaims, AuthError> {
+        let claims = self.tokens.verify(token, self.clock.now()).ok_or(AuthError::InvalidToken)?;
+        match self.revoked.is_open(&claims)? {
+            true => Ok(claims),
+            false => Err(AuthError::InvalidToken),
+        }
+    }
+
+    /// Exchanges a name or an address and its password for a session. `device` is the name of the client, in its own
+    /// words.
+    ///
+    /// An unknown name, a wrong password and a locked account take the same work and get the same answer.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError::WrongCredentials`]; [`AuthError::Password`] and [`AuthError::UseCase`] may pass.
+    pub async fn sign_in(&self, login: &str, password: SecretString, device: Option<&str>) -> Result<Grant, AuthError> {
+        let login = Login::parse(login);
+        let (user, stored) = known(self.accounts.account(&login).await?);
+        let right = self.passwords.verify(password, stored.clone()).await?;
+        let user = user.filter(|user| right && user.is_active).ok_or(AuthError::WrongCredentials)?;
+        let secret = Secret::random().map_err(AuthError::Internal)?;
+        let session = match self.app.open_session(user.id, secret.hash(), device).await {
+            Err(Error::NotFound(_)) => return Err(AuthError::WrongCredentials),
+            result => result?,
+        };
+        // Verifying takes a while. Whoever changed the password or locked the account meanwhile ended the sessions of
+        // that time, and this one came after; from here on it ends like any other.
+        let (after, kept) = known(self.accounts.account(&login).await?);
+        if kept != stored || !after.is_some_and(|after| after.id == user.id && after.is_active) {
+            match self.app.end_session(Actor::User(user.id), session.id).await {
+                Ok(()) | Err(Error::NotFound(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+            return Err(AuthError::WrongCredentials);
+        }
+        self.grant(&session, secret)
+    }
+
+    /// Exchanges a refresh token for the next grant of its session.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError::SessionOver`] whenever the token is not valid.
+    pub async fn refresh(&self, shown: &str) -> Result<Grant, AuthError> {
+        let shown = RefreshToken::parse(shown).ok_or(AuthError::SessionOver)?;
+        let secrets = self.successors.of(&shown);
+        let hashes: Vec<_> = secrets.iter().map(Secret::hash).collect();
+        match self.app.refresh_session(shown.session, &shown.hash(), &hashes).await {
+            Ok(session) => {
+                let secret = secrets.into_iter().zip(hashes).find(|(_, hash)| *hash == session.token);
+                let (secret, _) = secret
+                    .ok_or_else(|| AuthError::Internal("a refreshed session has none of the successors".into()))?;
+                self.grant(&session, secret)
+            }
+            Err(Error::NotFound(_)) => Err(AuthError::SessionOver),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn grant(&self, session: &Session, secret: Secret) -> Result<Grant, AuthError> {
+        let access = self.tokens.issue(session.user_id, session.id, self.clock.now());
+        let access = access.map_err(|error| AuthError::Internal(error.into()))?;
+        Ok(Grant { access, refresh: secret.of(session.id) })
+    }
+}
+
+impl From<StoreError> for AuthError {
+    fn from(error: StoreError) -> Self {
+        Self::UseCase(error.into())
+    }
+}
+
+fn known(account: Option<Account>) -> (Option<User>, Option<PasswordHash>) {
+    account.map_or((None, None), |account| (Some(account.user), account.password))
+}
