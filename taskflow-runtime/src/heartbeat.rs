@@ -97,7 +97,7 @@ impl ClusterMember {
         match tokio::time::timeout(PATIENCE, self.membership.leave()).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) | Err(_) => {
-                tracing::debug!("could not leave the cluster; the other nodes take over when the heartbeat lapses")
+                tracing::debug!("could not leave the cluster; its share is free once the heartbeat lapses");
             }
         }
     }

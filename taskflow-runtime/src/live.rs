@@ -134,7 +134,6 @@ impl Live {
     }
 
     /// Returns a token that keeps [`close`](Self::close) waiting until it is dropped.
-    #[must_use]
     pub fn hold_open(&self) -> TaskTrackerToken {
         self.running.token()
     }

@@ -3,9 +3,9 @@
 mod database;
 mod dotenv;
 mod duration;
+mod error;
 mod example;
 mod key;
-mod problem;
 mod reader;
 mod rules;
 mod settings;
@@ -21,9 +21,9 @@ use secrecy::{ExposeSecret, SecretString};
 use taskflow_core::{EmailAddress, JobName, JobPlan, Mailbox, NodeId, RetentionPolicy};
 
 pub use database::Database;
+pub use error::{ConfigError, ConfigErrors};
 pub use example::{example, wrapped};
 pub use key::KeyOrigin;
-pub use problem::{Problem, Problems};
 pub use settings::{SETTINGS, Setting};
 pub use smtp::{Smtp, SmtpLogin, SmtpSecurity};
 pub use sources::{Origin, Sources, nearest_word};
@@ -155,7 +155,7 @@ impl Config {
     /// # Errors
     ///
     /// Everything that is wrong, in the order of [`SETTINGS`].
-    pub fn load(sources: Sources, need: Need) -> Result<Self, Problems> {
+    pub fn load(sources: Sources, need: Need) -> Result<Self, ConfigErrors> {
         rules::read(sources.read(), need)
     }
 

@@ -10,7 +10,7 @@
 //! * [`service`] – [`service::Service`], everything that handlers work with.
 //! * [`api`] – the operations, WebSockets and event streams included.
 //! * [`http`] – connections, limits and middleware around the operations.
-//! * [`wiring`] – the one file that names adapters: settings in, a working service out.
+//! * [`wiring`] – the one module that names adapters: settings in, a working service out.
 //! * `cli` – the command line, one file per command; the first of them is `serve`.
 //!
 //! The loops (delivery, jobs, heartbeat, live feeds) are the crate [`taskflow_runtime`].

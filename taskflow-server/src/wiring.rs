@@ -1,25 +1,30 @@
-//! The one file that names adapters: settings in, a working service out.
+//! The one module that names adapters: settings in, a working service out.
+
+mod database;
+mod mail;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
-use taskflow_core::ports::{Accounts, Clock, EventBus, MailError, Mailer, Nodes, Storage, Store, SystemClock};
-use taskflow_core::{App, Heartbeat, Jobs, MemoryStore, RetrySchedule, Sending, StoreError};
-use taskflow_mail::{BounceReports, DevMailbox, ICalendar, InvalidSettings, Security, SmtpMailer, SmtpSettings};
+use taskflow_core::ports::{Accounts, Clock, EventBus, Nodes, Storage, Store, SystemClock};
+use taskflow_core::{App, Heartbeat, Jobs, MemoryStore, StoreError};
+use taskflow_mail::{BounceReports, ICalendar, InvalidSettings};
 use taskflow_runtime::{
     ClusterMember, HeartbeatConfig, Live, LocalBus, Runtime, RuntimeBuilder, SchedulerPulse, ThrottledOutbox,
 };
-use taskflow_store_postgres::{PgOptions, PgPulse, PgStore};
-pub use taskflow_store_sqlite::{BackupContents, Restored};
-use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
+use taskflow_store_postgres::{PgPulse, PgStore};
+use taskflow_store_sqlite::SqliteStore;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+pub use self::database::{BackupContents, Migration, Restored, backup, migrations, restore, schema, sqlite_version};
+use self::database::{open_postgres, open_sqlite, pg_options, refused, reserved_options, sqlite_options};
+pub use self::mail::{MailRoute, relay};
+use self::mail::{mail_route, sending};
 use crate::api::JsonEncoder;
 use crate::auth::{Authenticator, Passwords, RevocationBus, RevocationList, SignedLinks, Successors, Tokens};
-use crate::config::{Config, Database, SmtpSecurity};
+use crate::config::{Config, Database};
 use crate::disk::Disk;
 use crate::samples::Samples;
 use crate::service::{MAX_EVENT_STREAMS, Service};
@@ -59,26 +64,6 @@ enum Kept {
         /// Reads over a connection of its own.
         aside: PgStore,
     },
-}
-
-/// Where mail goes.
-pub struct MailRoute {
-    /// What takes it.
-    pub mailer: Arc<dyn Mailer>,
-    relay: Option<Arc<SmtpMailer>>,
-}
-
-/// A migration of the database and whether it was run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Migration {
-    /// Its number.
-    pub version: i64,
-    /// What it brings.
-    pub description: String,
-    /// Whether the database has it.
-    pub applied: bool,
-    /// Whether this release knows it; others were made by a newer one.
-    pub known: bool,
 }
 
 /// Why the adapters could not be opened.
@@ -166,7 +151,7 @@ async fn open_with(config: &Arc<Config>, access: Access) -> Result<Opened, OpenE
                     store
                 }
             };
-            let aside = open_postgres(config, aside_options(config)).await?;
+            let aside = open_postgres(config, reserved_options(config)).await?;
             (Arc::new(store.clone()), Some(Kept::Postgres { store, aside }))
         }
     };
@@ -336,27 +321,6 @@ impl Opened {
     }
 }
 
-impl MailRoute {
-    /// Signs in to the relay and tells what it answered, without sending; `None`: there is no relay.
-    pub async fn check(&self) -> Option<Result<String, MailError>> {
-        match &self.relay {
-            Some(relay) => Some(relay.check().await),
-            None => None,
-        }
-    }
-}
-
-/// The relay alone, with a clock, for who sends without the outbox.
-///
-/// # Errors
-///
-/// See [`OpenError`].
-pub fn relay(config: &Config) -> Result<(MailRoute, Arc<dyn Clock>), OpenError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    // Without a relay it would be a mailbox that forgets; callers have made sure that there is one.
-    Ok((mail_route(config, Arc::new(MemoryStore::new()), Arc::clone(&clock))?, clock))
-}
-
 fn access_lifetime(config: &Config) -> Duration {
     Duration::from_mins(config.access_token_expire_minutes.into())
 }
@@ -367,155 +331,6 @@ fn access_lifetime(config: &Config) -> Duration {
 pub fn passwords(config: &Config) -> Passwords {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Passwords::new(config.password_policy, processors.max(2))
-}
-
-/// The migrations and whether the database has them, without changing it; `None`: there is no database yet.
-///
-/// # Errors
-///
-/// See [`OpenError`].
-pub async fn migrations(config: &Config) -> Result<Option<Vec<Migration>>, OpenError> {
-    match &config.database {
-        Database::Sqlite(path) if path.exists() => {
-            let options = sqlite_options(config).without_creating().without_migrating();
-            let store = open_sqlite(config, path, options).await?;
-            let status = store.migrations_status().await;
-            store.close().await;
-            let status = status.map_err(|error| refused(config, error))?;
-            Ok(Some(status.into_iter().map(Migration::from).collect()))
-        }
-        Database::Postgres(_) => {
-            let store = open_postgres(config, pg_options(config).without_migrating()).await?;
-            let status = store.migrations_status().await;
-            store.close().await;
-            let status = status.map_err(|error| refused(config, error))?;
-            Ok(Some(status.into_iter().map(Migration::from).collect()))
-        }
-        Database::Sqlite(_) | Database::Memory => Ok(None),
-    }
-}
-
-impl From<taskflow_store_sqlite::MigrationStatus> for Migration {
-    fn from(status: taskflow_store_sqlite::MigrationStatus) -> Self {
-        let taskflow_store_sqlite::MigrationStatus { version, description, applied, known } = status;
-        Self { version, description, applied, known }
-    }
-}
-
-impl From<taskflow_store_postgres::MigrationStatus> for Migration {
-    fn from(status: taskflow_store_postgres::MigrationStatus) -> Self {
-        let taskflow_store_postgres::MigrationStatus { version, description, applied, known } = status;
-        Self { version, description, applied, known }
-    }
-}
-
-fn refused(config: &Config, error: StoreError) -> OpenError {
-    OpenError::Database(config.database.place(), error)
-}
-
-/// Writes a consistent copy of a SQLite database to `to`, whether a server runs on it or not.
-///
-/// # Errors
-///
-/// See [`OpenError`].
-pub async fn backup(config: &Config, path: &Path, to: &Path, replace: bool) -> Result<BackupContents, OpenError> {
-    let options = sqlite_options(config).without_creating().without_migrating();
-    let store = open_sqlite(config, path, options).await?;
-    let contents = store.backup(to, replace).await;
-    store.close().await;
-    contents.map_err(|error| OpenError::Database(to.display().to_string(), error))
-}
-
-/// Puts a copy of `backup` in the place of a SQLite database that nobody has open; the one before is kept beside it.
-///
-/// # Errors
-///
-/// See [`OpenError`].
-pub async fn restore(backup: &Path, database: &Path) -> Result<Restored, OpenError> {
-    let now = SystemClock::new().now().to_string();
-    let stamp: String = now.chars().take(19).filter(char::is_ascii_alphanumeric).collect();
-    let restored = taskflow_store_sqlite::restore(backup, database, &format!("{stamp}Z")).await;
-    restored.map_err(|error| OpenError::Database(database.display().to_string(), error))
-}
-
-/// The version of SQLite in this binary.
-///
-/// # Errors
-///
-/// When SQLite cannot be opened.
-pub async fn sqlite_version() -> Result<String, StoreError> {
-    taskflow_store_sqlite::sqlite_version().await
-}
-
-/// The SQL that makes an empty database ready, for the kind of database that is configured, or for PostgreSQL.
-#[must_use]
-pub fn schema(config: &Config, postgres: bool) -> String {
-    match config.database {
-        Database::Postgres(_) => taskflow_store_postgres::schema(),
-        Database::Memory | Database::Sqlite(_) if postgres => taskflow_store_postgres::schema(),
-        Database::Memory | Database::Sqlite(_) => taskflow_store_sqlite::schema(),
-    }
-}
-
-fn sqlite_options(config: &Config) -> SqliteOptions {
-    SqliteOptions::default().acquire_timeout(config.db_acquire_timeout)
-}
-
-async fn open_sqlite(
-    config: &Config,
-    path: &std::path::Path,
-    options: SqliteOptions,
-) -> Result<SqliteStore, OpenError> {
-    let opened = SqliteStore::open(config.database_url.expose_secret(), options).await;
-    opened.map_err(|error| OpenError::Database(path.display().to_string(), error))
-}
-
-/// Connections beside those that requests share: the one of [`aside_options`], and the two of [`PgPulse`].
-const OTHER_CONNECTIONS: u32 = 3;
-
-/// All connections there may be but the [others](OTHER_CONNECTIONS).
-fn pg_options(config: &Config) -> PgOptions {
-    PgOptions::default()
-        .acquire_timeout(config.db_acquire_timeout)
-        .connections(config.db_max_connections.saturating_sub(OTHER_CONNECTIONS))
-}
-
-/// One connection beside the others: what every request depends on must not wait in line behind requests. One that hangs
-/// is given up soon enough for another to take its place before nobody is let in any more.
-fn aside_options(config: &Config) -> PgOptions {
-    let patience = Duration::from_secs(2);
-    pg_options(config).connections(1).acquire_timeout(patience).answer_timeout(patience).without_migrating()
-}
-
-async fn open_postgres(config: &Config, options: PgOptions) -> Result<PgStore, OpenError> {
-    let opened = PgStore::connect(config.database_url.expose_secret(), options).await;
-    opened.map_err(|error| OpenError::Database(config.database.place(), error))
-}
-
-fn mail_route(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<MailRoute, OpenError> {
-    let from = config.mail_from.clone();
-    let Some(smtp) = &config.smtp else {
-        return Ok(MailRoute { mailer: Arc::new(DevMailbox::new(store, clock, from)), relay: None });
-    };
-    let limit = config.sending.mail_timeout;
-    let mut settings = SmtpSettings::new(&smtp.server, smtp.port, from)
-        .security(match smtp.security {
-            SmtpSecurity::Implicit => Security::ImplicitTls,
-            SmtpSecurity::StartTls => Security::StartTls,
-            SmtpSecurity::Plain => Security::Plain,
-        })
-        .connections(config.sending.connections)
-        .rate(config.sending.rate)
-        .mail_limit(limit)
-        .command_limit(limit.min(Duration::from_secs(10)));
-    if let Some(login) = &smtp.login {
-        settings = settings.sign_in(&login.username, login.password.expose_secret());
-    }
-    if let Some(hello) = &smtp.hello {
-        settings = settings.hello(hello);
-    }
-    let relay = Arc::new(SmtpMailer::new(settings, clock)?);
-    Ok(MailRoute { mailer: Arc::clone(&relay) as Arc<dyn Mailer>, relay: Some(relay) })
 }
 
 /// SQLite has one writer, which a page of a sweep must not keep from requests; PostgreSQL has many.
@@ -533,16 +348,5 @@ fn jobs(config: &Config) -> Jobs {
         admin: config.admin_email.clone(),
         keeping: config.keeping,
         ..Jobs::default()
-    }
-}
-
-fn sending(config: &Config) -> Sending {
-    let sending = &config.sending;
-    Sending {
-        connections: sending.connections,
-        batch: sending.batch,
-        lease: sending.lease,
-        mail_timeout: sending.mail_timeout,
-        retry: RetrySchedule::new(sending.retry_waits.clone(), sending.max_retries),
     }
 }

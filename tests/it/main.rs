@@ -40,5 +40,6 @@ mod operations;
 mod postgres;
 mod readme;
 mod relay;
+mod shape;
 mod sqlite;
 mod times;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use taskflow_core::StoreError;
 
 use super::output::Format;
-use crate::config::Problems;
+use crate::config::ConfigErrors;
 use crate::wiring::OpenError;
 
 /// Why a command failed, as scripts tell it apart. The exit codes are part of the interface: see `docs/cli.md`.
@@ -79,7 +79,7 @@ impl Failure {
 
     /// The settings cannot be used.
     #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
-    pub(super) fn settings(problems: Problems) -> Self {
+    pub(super) fn settings(problems: ConfigErrors) -> Self {
         let named = problems.0.iter().map(|problem| {
             json!({
                 "setting": problem.setting, "from": problem.from, "wrong": problem.wrong, "right": problem.right,
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn wrong_settings_have_an_exit_code_of_their_own() {
-        assert_eq!(Failure::settings(Problems(Vec::new())).exit_code(), 78);
+        assert_eq!(Failure::settings(ConfigErrors(Vec::new())).exit_code(), 78);
         assert_eq!(Failure::new("anything else").exit_code(), 1);
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::problem::{Problem, Problems};
+use super::error::{ConfigError, ConfigErrors};
 use super::settings::{SETTINGS, Setting};
 use super::sources::{Given, Origin};
 
@@ -59,7 +59,7 @@ impl Reader {
     /// Something is wrong with a setting.
     pub(super) fn problem(&mut self, name: &'static str, wrong: impl Into<String>, right: impl Into<String>) {
         let from = self.given.values.get(name).map(|(_, origin)| origin.to_string());
-        self.given.problems.push(Problem { setting: name.into(), from, wrong: wrong.into(), right: right.into() });
+        self.given.problems.push(ConfigError { setting: name.into(), from, wrong: wrong.into(), right: right.into() });
     }
 
     /// How many problems there are so far.
@@ -73,14 +73,14 @@ impl Reader {
     }
 
     /// Where each given setting came from, unless there were problems: they come first those of files, then by setting.
-    pub(super) fn finish(self) -> Result<BTreeMap<&'static str, Origin>, Problems> {
+    pub(super) fn finish(self) -> Result<BTreeMap<&'static str, Origin>, ConfigErrors> {
         let Given { values, mut problems, .. } = self.given;
         if problems.is_empty() {
             return Ok(values.into_iter().map(|(name, (_, origin))| (name, origin)).collect());
         }
-        let place = |problem: &Problem| SETTINGS.iter().position(|setting| setting.name == problem.setting);
+        let place = |problem: &ConfigError| SETTINGS.iter().position(|setting| setting.name == problem.setting);
         problems.sort_by_key(place);
-        Err(Problems(problems))
+        Err(ConfigErrors(problems))
     }
 }
 

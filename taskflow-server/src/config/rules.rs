@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 use taskflow_core::{DebounceWindow, JobName, JobPlan, NodeId, RetentionPolicy};
 
 use super::database::Database;
+use super::error::ConfigErrors;
 use super::key::{self, KeyOrigin};
-use super::problem::Problems;
 use super::reader::Reader;
 use super::sources::Given;
 use super::{Config, Need, PasswordPolicy, Registration, Sending, smtp, values};
@@ -16,7 +16,7 @@ use super::{Config, Need, PasswordPolicy, Registration, Sending, smtp, values};
 const SPAN: &str = "use a duration such as 500ms, 30s, 5m or 1h";
 const TRUTH: &str = "use true or false";
 
-pub(super) fn read(given: Given, need: Need) -> Result<Config, Problems> {
+pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
     let mut reader = Reader::new(given);
     let r = &mut reader;
     let mut remarks = Vec::new();

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 
 use super::dotenv;
-use super::problem::Problem;
+use super::error::ConfigError;
 use super::settings::{SETTINGS, Setting};
 
 /// The file of settings in the working directory.
@@ -54,7 +54,7 @@ pub struct Sources {
 #[derive(Default)]
 pub(super) struct Given {
     pub(super) values: BTreeMap<&'static str, (String, Origin)>,
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Vec<ConfigError>,
     /// Names in `.env` that are no settings.
     pub(super) ignored: Vec<String>,
 }
@@ -126,7 +126,7 @@ impl Given {
     }
 
     fn problem(&mut self, setting: &str, from: Option<String>, wrong: impl Into<String>, right: impl Into<String>) {
-        self.problems.push(Problem { setting: setting.to_owned(), from, wrong: wrong.into(), right: right.into() });
+        self.problems.push(ConfigError { setting: setting.to_owned(), from, wrong: wrong.into(), right: right.into() });
     }
 
     fn read_toml(&mut self, text: Option<Result<String, String>>) {

@@ -20,24 +20,24 @@ fn dot_env(base: &[(&str, &str)], changes: &[(&str, &str)]) -> Sources {
     Sources::none().with_dot_env(&lines.iter().filter(|line| !gone(line)).cloned().collect::<Vec<_>>().join("\n"))
 }
 
-fn development(changes: &[(&str, &str)]) -> Result<Config, Problems> {
+fn development(changes: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
     Config::load(dot_env(&[("DATABASE_URL", "memory:")], changes), Need::Serve)
 }
 
-fn production(changes: &[(&str, &str)]) -> Result<Config, Problems> {
+fn production(changes: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
     Config::load(dot_env(&PRODUCTION, changes), Need::Serve)
 }
 
 /// The only problem there is, as (setting, what is wrong).
-fn problem(result: Result<Config, Problems>) -> (String, String) {
-    let Problems(mut problems) = result.expect_err("a problem");
+fn problem(result: Result<Config, ConfigErrors>) -> (String, String) {
+    let ConfigErrors(mut problems) = result.expect_err("a problem");
     assert_eq!(problems.len(), 1, "{problems:?}");
     let problem = problems.remove(0);
     assert!(!problem.right.is_empty());
     (problem.setting, problem.wrong)
 }
 
-fn names(result: Result<Config, Problems>) -> Vec<String> {
+fn names(result: Result<Config, ConfigErrors>) -> Vec<String> {
     result.expect_err("problems").0.into_iter().map(|problem| problem.setting).collect()
 }
 

@@ -1,15 +1,15 @@
-//! What is wrong with the settings, all of it at once.
+//! Everything that is wrong with the settings.
 
 use std::fmt;
 
-/// One thing that is wrong: which setting, where it came from, what is wrong, what would be right.
+/// A setting that is wrong: its name and source, what is wrong and what would be right.
 ///
 /// It never holds the value of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct ConfigError {
     /// The setting, or the file that cannot be read.
     pub setting: String,
-    /// Where its value was given; `None`: nowhere.
+    /// The source of its value; `None` if it has none.
     pub from: Option<String>,
     /// What is wrong; reads on from the name of the setting.
     pub wrong: String,
@@ -19,9 +19,9 @@ pub struct Problem {
 
 /// Everything that is wrong with the settings; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problems(pub Vec<Problem>);
+pub struct ConfigErrors(pub Vec<ConfigError>);
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { setting, from, wrong, right } = self;
         match from {
@@ -31,7 +31,7 @@ impl fmt::Display for Problem {
     }
 }
 
-impl fmt::Display for Problems {
+impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.len() {
             1 => f.write_str("one setting needs attention:")?,
@@ -41,22 +41,22 @@ impl fmt::Display for Problems {
     }
 }
 
-impl std::error::Error for Problems {}
+impl std::error::Error for ConfigErrors {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_reads_as_sentence_and_advice() {
-        let problem = Problem {
+    fn an_error_reads_as_sentence_and_advice() {
+        let problem = ConfigError {
             setting: "PORT".into(),
             from: Some(".env, line 3".into()),
             wrong: "is \"80000\"".into(),
             right: "take a number from 0 to 65535".into(),
         };
         assert_eq!(problem.to_string(), "PORT (from .env, line 3) is \"80000\"\n    → take a number from 0 to 65535");
-        let all = Problems(vec![problem.clone(), Problem { from: None, ..problem }]).to_string();
+        let all = ConfigErrors(vec![problem.clone(), ConfigError { from: None, ..problem }]).to_string();
         assert!(all.starts_with("2 settings need attention:\n\n  PORT (from"), "{all}");
     }
 }
