@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskflow::mail::Templates;
+use taskflow::notice::DailySummaryNotice;
 use taskflow::ports::{
     ClaimRequest, Claimed, Clock, DigestQuery, Ids, RandomIds, Renderer, RunLease, Settled, Storage, SweepPosition,
     SweepQuery, SystemClock,
@@ -94,7 +95,7 @@ impl Ours {
         let deliveries = found.people.iter().map(|(_, user)| NewDelivery {
             id: DeliveryId::from_uuid(self.ids.next(now)),
             dedupe_key: DedupeKey::new(format!("daily-summary/{date}/{user}")),
-            notice: Notice::DailySummary { date },
+            notice: Notice::DailySummary(DailySummaryNotice { date }),
             recipient: Recipient::User(*user),
             planned_at: now,
             due_at: now,

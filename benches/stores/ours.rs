@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::types::Uuid;
+use taskflow::notice::WelcomeNotice;
 use taskflow::ports::{ClaimRequest, Clock, Ids, RandomIds, Settled, Storage, SystemClock};
 use taskflow::store::MemoryStore;
 use taskflow::{
@@ -86,7 +87,7 @@ impl Subject for Ours {
             NewDelivery {
                 id: DeliveryId::from_uuid(id),
                 dedupe_key: DedupeKey::new(format!("bench/{id}")),
-                notice: Notice::Welcome { token: None },
+                notice: Notice::Welcome(WelcomeNotice { token: None }),
                 recipient: Recipient::User(UserId::from_uuid(READER)),
                 planned_at: now,
                 due_at: now,

@@ -10,6 +10,7 @@ mod cleanup;
 mod cluster;
 mod commit;
 mod contents;
+mod custom_notices;
 mod digests;
 mod edges;
 mod feed;
@@ -317,6 +318,10 @@ pub fn cases() -> Vec<Case> {
             after_downtime_what_has_not_begun_is_reminded_and_the_rest_expires,
             the_organizer_reminds_by_hand_whoever_did_not_decline,
             somebody_elses_meeting_does_not_exist,
+        }
+        custom_notices {
+            a_notice_of_a_host_is_sent_once_unless_it_is_unwanted_or_late,
+            a_notice_that_this_process_does_not_send_is_kept_and_counted,
         }
         news {
             on_again_while_the_cancellation_is_on_its_way_is_an_invitation,

@@ -1,5 +1,6 @@
 //! Rows for cases to work with.
 
+use taskflow_core::notice::{TaskDueNotice, WelcomeNotice};
 use taskflow_core::{
     Changes, Credential, DedupeKey, DeliveryId, EventId, FeedEvent, Invitee, LeaseToken, Mailbox, Meeting,
     MeetingDetails, MeetingId, NewDelivery, NewMeeting, NewTask, NewUser, Notice, Participant, ParticipantId,
@@ -144,7 +145,7 @@ pub(crate) fn welcome(n: u64) -> NewDelivery {
     NewDelivery {
         id: delivery_id(n),
         dedupe_key: DedupeKey::new(format!("welcome/{}", user_id(n))),
-        notice: Notice::Welcome { token: None },
+        notice: Notice::Welcome(WelcomeNotice { token: None }),
         recipient: Recipient::User(user_id(n)),
         planned_at: noon(),
         due_at: noon(),
@@ -156,7 +157,7 @@ pub(crate) fn welcome(n: u64) -> NewDelivery {
 pub(crate) fn task_due(n: u64, due_at: Timestamp) -> NewDelivery {
     NewDelivery {
         dedupe_key: DedupeKey::new(format!("task-due/{}", task_id(n))),
-        notice: Notice::TaskDue { task: task_id(n), due_at },
+        notice: Notice::TaskDue(TaskDueNotice { task: task_id(n), due_at }),
         due_at,
         ..welcome(n)
     }

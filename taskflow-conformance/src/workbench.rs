@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use taskflow_core::notice::WelcomeNotice;
 use taskflow_core::ports::{ClaimRequest, Ids, RandomIds, Storage};
 use taskflow_core::{
     Actor, Changes, DedupeKey, DeliveryId, EventId, FeedEvent, LeaseToken, NewDelivery, NewTask, NewUser, Notice,
@@ -52,7 +53,7 @@ impl<S> TestKit<S> {
         NewDelivery {
             id: DeliveryId::from_uuid(self.ids.next(noon())),
             dedupe_key: DedupeKey::new(format!("welcome/{}", to.id)),
-            notice: Notice::Welcome { token: None },
+            notice: Notice::Welcome(WelcomeNotice { token: None }),
             recipient: Recipient::User(to.id),
             planned_at: noon(),
             due_at: noon(),

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use deeds::Player;
 use expectation::{Reminder, expected};
+use taskflow_core::notice::MeetingReminderNotice;
 use taskflow_core::ports::{Clock, RenderError, Renderer, Storage};
 use taskflow_core::{App, Content, Letter, Notice, NoticeContent, Timestamp};
 
@@ -99,7 +100,9 @@ impl Year<'_> {
             self.report.mails += 1;
             let Some(facts) = mail.content.subject.strip_prefix("reminder ") else { continue };
             let (delivery, _) = self.storage.delivery(mail.id).await.expect("a read").expect("what was sent");
-            let Ok(Notice::MeetingReminder { meeting, participant, starts_at, minutes, .. }) = delivery.notice else {
+            let Ok(Notice::MeetingReminder(MeetingReminderNotice { meeting, participant, starts_at, minutes, .. })) =
+                delivery.notice
+            else {
                 panic!("seed {}: {mail:?} comes from {:?}", self.seed, delivery.notice);
             };
             // What the reader sees is what was planned.

@@ -11,6 +11,7 @@ mod mail_report;
 mod mailbox;
 mod meetings;
 mod nodes;
+mod notices;
 mod preferences;
 mod sessions;
 mod statistics;
@@ -34,11 +35,12 @@ pub use preferences::Subscription;
 pub use tasks::{Bulk, BulkResults, TaskOperation};
 
 use crate::error::{Error, StoreError};
+use crate::notice::{CustomKind, CustomNotice};
 use crate::ports::{
     Accounts, Bounces, Calendar, Clock, CohortScan, CommitReceipt, EventBus, Ids, JobStore, Links, Mailer, Maintenance,
     NoBus, Nodes, Outbox, PlainRenderer, Probe, RandomIds, Renderer, Signal, Storage, Store, SystemClock,
 };
-use crate::{Changes, EventId, Expect, Settlement, Timestamp};
+use crate::{Changes, EventId, Expect, NoticeKind, Settlement, Timestamp};
 
 /// TaskFlow itself: the use cases over whatever adapters it was built with. Share it in an [`Arc`].
 pub struct App {
@@ -63,6 +65,8 @@ pub struct App {
     change_quiet: Duration,
     public_url: Option<String>,
     sending: Sending,
+    /// The kinds of notices that are sent.
+    notices: Vec<NoticeKind>,
     session_lifetime: Duration,
     draining: AtomicBool,
     nudges: delivery::Nudges,
@@ -104,6 +108,7 @@ impl App {
                 change_quiet: Duration::from_mins(1),
                 public_url: None,
                 sending: Sending::default(),
+                notices: NoticeKind::ALL.to_vec(),
                 session_lifetime: Duration::from_hours(30 * 24),
                 draining: AtomicBool::new(false),
                 nudges: delivery::Nudges::default(),
@@ -192,6 +197,17 @@ impl AppBuilder {
     /// What sends mail. Without one, mail waits in the outbox.
     pub fn mailer(mut self, mailer: Arc<dyn Mailer>) -> Self {
         self.app.mailer = Some(mailer);
+        self
+    }
+
+    /// Sends notices of this type, which the host defines.
+    ///
+    /// Without it they are kept in the store for a process that does, and counted.
+    pub fn notice<N: CustomNotice>(mut self) -> Self {
+        let kind = CustomKind::register::<N>().into();
+        if !self.app.notices.contains(&kind) {
+            self.app.notices.push(kind);
+        }
         self
     }
 

@@ -61,7 +61,7 @@ mod mail_report;
 mod meeting;
 mod memory;
 mod node;
-mod notice;
+pub mod notice;
 mod page;
 pub mod ports;
 mod preferences;
@@ -95,8 +95,8 @@ pub use event::{Entity, Event, EventKind, FeedEvent};
 pub use feed::{FeedEntry, FeedPage, Follower};
 pub use job::{CatchUp, Counts, DueSlot, JobName, JobPlan, JobRun, JobState, MOST_CAUGHT_UP, RunState, Trigger};
 pub use mail::{
-    AnswerLinks, CalendarMethod, CalendarPart, CapturedMail, Content, Headers, Invitation, Letter, LetterLinks,
-    MAILBOX_SIZE, Mail, Mailbox, NoticeContent, TaskAction, TaskActionLinks, TaskLinks,
+    AnswerLinks, CalendarMethod, CalendarPart, CapturedMail, Content, CustomContent, Headers, Invitation, Letter,
+    LetterLinks, MAILBOX_SIZE, Mail, Mailbox, NoticeContent, TaskAction, TaskActionLinks, TaskLinks,
 };
 pub use mail_report::{MailFinding, MailFindingCode, MailLog, MailLogEntry, MailLogQuery, MailReport, Senders};
 pub use meeting::{

@@ -1,7 +1,6 @@
 //! A letter on its way out: what it is about, its words, and the mail a [`Mailer`](crate::ports::Mailer) sends.
 
 mod links;
-mod sample;
 
 pub use links::{AnswerLinks, LetterLinks, TaskAction, TaskActionLinks, TaskLinks};
 
@@ -139,6 +138,21 @@ pub enum NoticeContent {
     },
     /// Mail about a meeting of the reader does not reach somebody.
     MeetingUndelivered(Box<Invitation>),
+    /// Any other notice, as one that a host defines: it says what is in its fields.
+    Custom(Box<CustomContent>),
+}
+
+/// What a mail says that needs nothing but the fields of its notice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomContent {
+    /// The kind of the notice; also the folder of its templates.
+    pub kind: NoticeKind,
+    /// The subject of a plain text mail, one line.
+    pub subject: String,
+    /// What a plain text mail says after its greeting.
+    pub text: String,
+    /// The fields of the notice, for templates.
+    pub fields: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A meeting and one of its participants.
@@ -211,6 +225,7 @@ impl NoticeContent {
             Self::MeetingLeft(_) => NoticeKind::MeetingLeft,
             Self::MeetingProposal { .. } => NoticeKind::MeetingProposal,
             Self::MeetingUndelivered(_) => NoticeKind::MeetingUndelivered,
+            Self::Custom(content) => content.kind,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use crate::notice::{MeetingReminderNotice, TaskDueNotice};
 use crate::{
     DedupeKey, Meeting, MeetingDetails, MeetingResponse, Notice, Participant, ParticipantId, QuietHours, Recipient,
     ReminderMinutes, Task, Timestamp, Zone,
@@ -26,7 +27,7 @@ pub fn task_reminder(task: &Task) -> Option<TaskReminder> {
     Some(TaskReminder {
         key: DedupeKey::new(format!("task-due/{}/{}/{}", task.id, due_at.as_micros(), minutes.get())),
         due_at: due_at - minutes.duration(),
-        notice: Notice::TaskDue { task: task.id, due_at },
+        notice: Notice::TaskDue(TaskDueNotice { task: task.id, due_at }),
     })
 }
 
@@ -112,13 +113,13 @@ pub fn meeting_reminders(MeetingDetails { meeting, participants }: &MeetingDetai
             participant: participant.id,
             recipient: participant.recipient(),
             due_at: meeting.starts_at - minutes.duration(),
-            notice: Notice::MeetingReminder {
+            notice: Notice::MeetingReminder(MeetingReminderNotice {
                 meeting: meeting.id,
                 participant: participant.id,
                 starts_at: meeting.starts_at,
                 minutes: Some(minutes.get()),
                 message: None,
-            },
+            }),
         });
         reminders.collect::<Vec<_>>()
     };

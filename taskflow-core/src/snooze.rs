@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{Days, NaiveTime};
 
+use crate::notice::TaskDueNotice;
 use crate::reminder::{TaskReminder, task_reminder};
 use crate::{DedupeKey, Delivery, DeliveryState, Notice, Task, TaskId, Timestamp, Zone};
 
@@ -73,7 +74,7 @@ pub(crate) fn plan_snooze(task: &Task, planned: &[Delivery], until: Timestamp, n
     }
     let key = DedupeKey::new(format!("{}{}", snooze_prefix(task.id, due_at), until.as_micros()));
     let cancel = waiting(planned).map(|delivery| delivery.dedupe_key.clone()).filter(|waits| *waits != key).collect();
-    let notice = Notice::TaskDue { task: task.id, due_at };
+    let notice = Notice::TaskDue(TaskDueNotice { task: task.id, due_at });
     SnoozePlan { cancel, deliver: Some(TaskReminder { key, due_at: until, notice }) }
 }
 

@@ -8,6 +8,7 @@ use std::str::FromStr;
 pub(crate) use wording::status_of;
 pub use wording::{bounce_is_for_good, refuses_the_mailbox, says_there_is_no_mailbox};
 
+use crate::notice::Overrides;
 use crate::{DeliveryId, EmailAddress, InvalidValue, Notice, Timestamp};
 
 /// How it became known that an address takes no mail.
@@ -84,14 +85,10 @@ impl Suppression {
     /// account; a mailbox that bounced gets a few links that somebody asked for. An administrator's word stands.
     #[must_use]
     pub fn admits(&self, notice: &Notice) -> bool {
-        let asked_for = matches!(notice, Notice::VerifyEmail { .. } | Notice::PasswordReset { .. });
-        let about_them = match notice {
-            Notice::Welcome { token } => token.is_some(),
-            Notice::PasswordChanged { .. } | Notice::Sample { .. } => true,
-            _ => false,
-        };
+        let overrides = notice.overrides();
+        let asked_for = overrides == Overrides::Bounce;
         match self.cause {
-            SuppressionCause::Complaint => asked_for || about_them,
+            SuppressionCause::Complaint => overrides != Overrides::Nothing,
             SuppressionCause::Refused | SuppressionCause::Bounce => asked_for && self.overrides < Self::MOST_OVERRIDES,
             SuppressionCause::Admin => false,
         }

@@ -2,6 +2,7 @@
 
 mod builder;
 mod catalogue;
+mod custom;
 mod known;
 mod links;
 mod meeting;
@@ -12,13 +13,13 @@ mod shipped;
 mod words;
 
 use minijinja::{Environment, Error, ErrorKind, Value};
-use taskflow_core::ports::{RenderError, Renderer};
+use taskflow_core::ports::{PlainRenderer, RenderError, Renderer};
 use taskflow_core::{Content, CustomEmail, Letter, LetterLinks, Locale, NoticeContent, NoticeKind, Timestamp, Zone};
 
 use crate::message::one_line;
 pub use builder::{TemplateError, TemplatesBuilder};
 use catalogue::Catalogues;
-use known::{Known, link, speaker};
+use known::{Known, clock, link, speaker};
 pub use pages::{PageWords, Pages};
 use reader::Reader;
 use shipped::SHIPPED;
@@ -57,6 +58,8 @@ use shipped::SHIPPED;
 ///   organizer's `message` (may be none); `meeting_left`, `meeting_proposal` and `meeting_undelivered` have `who` and
 ///   `email`, `meeting_proposal` also `proposed`, the time, and `comment`, and `meeting_undelivered` `problem`, what the
 ///   mail server said; these may be none;
+/// * a notice of a host ([`CustomNotice`](taskflow_core::notice::CustomNotice)) has its fields,
+///   and `time(field)` tells a time in one of them (RFC 3339);
 /// * `server_alert` and `server_recovery` have `problems`, a list of lines, `since` and `until` (none: it lasts);
 ///   `server_alert` also has `areas`, the parts of the service that have them (`database`, `mail_queue`, …).
 ///
@@ -112,6 +115,11 @@ impl Templates {
             return Ok(as_written(written)?);
         }
         let kind = letter.topic.kind();
+        if let NoticeContent::Custom(_) = &letter.topic
+            && !self.has(&format!("{kind}/subject.txt"))
+        {
+            return Ok(PlainRenderer.render(letter)?);
+        }
         let words = self.catalogues.closest(&letter.locale).ok_or(RenderError("there are no words".to_owned()))?;
         let reader = Reader { words, zone: &letter.zone, date: letter.date };
         let known = Known {
@@ -123,6 +131,7 @@ impl Templates {
             say: speaker(words),
             subject: None,
             topic: words::of(&letter.topic, &letter.links, &reader)?,
+            time: matches!(letter.topic, NoticeContent::Custom(_)).then(|| clock(words, &letter.zone, letter.date)),
         };
         let subject = one_line(&self.fill(format!("{kind}/subject.txt"), known.clone())?);
         if subject.is_empty() {
@@ -130,8 +139,14 @@ impl Templates {
         }
         let known = Known { subject: Some(Value::from(subject.as_str())), ..known };
         let text = self.fill(format!("{kind}/body.txt"), known.clone())? + "\n";
-        let html = self.fill(format!("{kind}/body.html"), known)? + "\n";
-        Ok(Content { subject, text, html: Some(html) })
+        // Only a host may leave it out: all that are shipped are there.
+        let html = format!("{kind}/body.html");
+        let html = if self.has(&html) { Some(self.fill(html, known)? + "\n") } else { None };
+        Ok(Content { subject, text, html })
+    }
+
+    fn has(&self, template: &str) -> bool {
+        self.environment.get_template(template).is_ok()
     }
 
     fn fill(&self, name: String, known: Known) -> Result<String, Fault> {

@@ -32,7 +32,7 @@ impl Params {
 /// The kinds of mail that this build knows: what else somebody has switched off, on a node of a newer release, stays as
 /// it is.
 pub(crate) fn known_kinds() -> Vec<&'static str> {
-    NoticeKind::ALL.into_iter().map(NoticeKind::as_str).collect()
+    NoticeKind::known().into_iter().map(NoticeKind::as_str).collect()
 }
 
 /// Preferences as the table of people has them.

@@ -32,7 +32,7 @@ impl Params {
 /// The kinds of mail that this build knows, as a JSON array: what else somebody has switched off, on a node of a newer
 /// release, stays as it is.
 pub(crate) fn known_kinds() -> Result<String, StoreError> {
-    serde_json::to_string(&NoticeKind::ALL.map(NoticeKind::as_str)).map_err(|error| StoreError::Internal(error.into()))
+    serde_json::to_string(&NoticeKind::known()).map_err(|error| StoreError::Internal(error.into()))
 }
 
 /// Preferences as the table of people has them.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use taskflow::notice::WelcomeNotice;
 use taskflow::ports::{Clock, Ids, RandomIds, Storage, SystemClock};
 use taskflow::store::{PgOptions, PgStore, SqliteOptions, SqliteStore};
 use taskflow::{
@@ -100,7 +101,7 @@ fn planned(mut changes: Changes, n: usize) -> Changes {
     changes.deliveries.push(NewDelivery {
         id: DeliveryId::from_uuid(ids.next(now)),
         dedupe_key: DedupeKey::new(format!("welcome/reader-{n}")),
-        notice: Notice::Welcome { token: None },
+        notice: Notice::Welcome(WelcomeNotice { token: None }),
         recipient,
         planned_at: now,
         due_at: now,

@@ -27,3 +27,17 @@ Hello ada,
 ";
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
 }
+
+#[test]
+fn a_notice_of_a_host_is_sent_in_its_own_words() {
+    let output = Command::new(example("custom_notice")).output().expect("the example is built");
+    assert!(output.status.success());
+    let expected = "\
+ada@example.org: Invoice 17 is due
+Hello,
+
+Please pay invoice 17 within three days.
+
+";
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+}

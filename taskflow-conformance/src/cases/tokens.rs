@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use taskflow_core::notice::{PasswordResetNotice, VerifyEmailNotice, WelcomeNotice};
 use taskflow_core::ports::{Link, LinkPurpose, Links};
 use taskflow_core::{
     Actor, Changes, Entity, Error, EventKind, Expect, FeedEntry, MeetingQuery, Notice, PasswordHash, ProfileChange,
@@ -93,9 +94,9 @@ fn with_links(open: &dyn OpenStore) -> World {
 async fn mailed(world: &World, purpose: LinkPurpose) -> String {
     let all = world.storage.deliveries_after(None, 100).await.expect("a read");
     let id = all.iter().rev().find_map(|delivery| match (&delivery.notice, purpose) {
-        (Ok(Notice::Welcome { token: Some(token) }), LinkPurpose::VerifyEmail) => Some(*token),
-        (Ok(Notice::VerifyEmail { token, .. }), LinkPurpose::VerifyEmail) => Some(*token),
-        (Ok(Notice::PasswordReset { token, .. }), LinkPurpose::ResetPassword) => Some(*token),
+        (Ok(Notice::Welcome(WelcomeNotice { token: Some(token) })), LinkPurpose::VerifyEmail) => Some(*token),
+        (Ok(Notice::VerifyEmail(VerifyEmailNotice { token, .. })), LinkPurpose::VerifyEmail) => Some(*token),
+        (Ok(Notice::PasswordReset(PasswordResetNotice { token, .. })), LinkPurpose::ResetPassword) => Some(*token),
         _ => None,
     });
     let id = id.expect("a mail with such a link");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use taskflow_core::notice::{MeetingCancelNotice, MeetingChangeNotice, MeetingInviteNotice};
 use taskflow_core::ports::{Clock, Viewer};
 use taskflow_core::{
     Actor, Entity, Expect, Invitee, MeetingChange, MeetingId, MeetingQuery, MeetingResponse, MeetingSort,
@@ -181,9 +182,9 @@ impl Play<'_> {
     /// What somebody is told by a delivery of such a notice.
     pub(super) fn told_by(notice: &Notice, version: u8) -> Option<(ParticipantId, Told)> {
         match notice {
-            Notice::MeetingInvite { participant, .. }
-            | Notice::MeetingChange { participant, .. }
-            | Notice::MeetingCancel { participant, .. } => {
+            Notice::MeetingInvite(MeetingInviteNotice { participant, .. })
+            | Notice::MeetingChange(MeetingChangeNotice { participant, .. })
+            | Notice::MeetingCancel(MeetingCancelNotice { participant, .. }) => {
                 Some((*participant, Told { version: 1 + u64::from(version % 8), on: version < 128 }))
             }
             _ => None,

@@ -2,6 +2,7 @@
 
 use super::App;
 use crate::error::Error;
+use crate::notice::TaskDueNotice;
 use crate::ports::DeliveryQuery;
 use crate::reminder::{leaves_at, task_reminder};
 use crate::{Changes, Delivery, DeliveryState, Notice, Recipient, Task, Timestamp, User, Write};
@@ -46,7 +47,7 @@ impl App {
 
 fn task_of(delivery: &Delivery) -> Option<crate::TaskId> {
     match delivery.notice {
-        Ok(Notice::TaskDue { task, .. }) => Some(task),
+        Ok(Notice::TaskDue(TaskDueNotice { task, .. })) => Some(task),
         _ => None,
     }
 }

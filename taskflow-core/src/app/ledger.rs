@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use super::App;
 use crate::error::{Error, FieldError, UniqueField};
+use crate::notice::SampleNotice;
 use crate::{
     Actor, Answered, Changes, CustomEmail, DedupeKey, Delivery, DeliveryId, DeliveryState, EmailAddress, FailedAttempt,
     Idempotency, NewDelivery, Notice, NoticeKind, Recipient, Write,
@@ -136,7 +137,7 @@ impl App {
             return Err(FieldError::new("html_content", "or text_content must be there").into());
         }
         let letters = addresses.into_iter().map(|to| {
-            let notice = Notice::Letter(Box::new(letter.clone()));
+            let notice = Notice::Letter(letter.clone());
             self.by_hand(notice, Recipient::Address(to), "written by hand")
         });
         Ok(letters.collect())
@@ -147,7 +148,7 @@ impl App {
             Some(address) => Recipient::Address(address),
             None => Recipient::User(actor.owner()?),
         };
-        Ok(vec![self.by_hand(Notice::Sample { of }, recipient, "a sample was asked for")])
+        Ok(vec![self.by_hand(Notice::Sample(SampleNotice { of }), recipient, "a sample was asked for")])
     }
 
     fn by_hand(&self, notice: Notice, recipient: Recipient, reason: &str) -> NewDelivery {

@@ -12,8 +12,6 @@ pub use answers::{LinkedInvitation, ReplyTaken};
 pub use reminders::Reminded;
 pub use repair::RepairReport;
 
-pub(super) use changes::SAME_PERSON;
-
 use std::collections::HashMap;
 
 use super::{App, OptimisticRetry};

@@ -93,7 +93,7 @@ impl App {
     async fn subscriber(&self, link: &str) -> Result<(NoticeKind, Subscriber), Error> {
         let no_such = || Error::NotFound("subscription");
         let links = self.links.as_ref().ok_or_else(no_such)?;
-        let kinds = NoticeKind::ALL.into_iter().filter(|kind| kind.is_recurring());
+        let kinds = NoticeKind::known().into_iter().filter(|kind| kind.is_recurring());
         let opened = |kind| links.open(LinkPurpose::Unsubscribe(kind), link).map(|link| (kind, link));
         let (kind, link) = kinds.into_iter().find_map(opened).ok_or_else(no_such)?;
         if let Some(user) = self.store.user(UserId::from_uuid(link.id)).await? {

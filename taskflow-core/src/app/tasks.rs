@@ -6,6 +6,7 @@ pub use bulk::{Bulk, BulkResults, TaskOperation};
 
 use super::{App, OptimisticRetry};
 use crate::error::{Error, FieldError};
+use crate::notice::TaskStatusNotice;
 use crate::reminder::{leaves_at, plan_task_reminder, task_reminder};
 use crate::{
     Actor, Answered, Changes, DedupeKey, DeliveryId, Entity, Event, Expect, FeedEvent, Idempotency, NewDelivery,
@@ -217,7 +218,7 @@ impl App {
             changes = changes.deliver([NewDelivery {
                 id: DeliveryId::from_uuid(self.ids.next(now)),
                 dedupe_key: DedupeKey::new(format!("task-status/{}/{}", after.id, after.version)),
-                notice: Notice::TaskStatus { task: after.id, was: before.status, is: after.status },
+                notice: Notice::TaskStatus(TaskStatusNotice { task: after.id, was: before.status, is: after.status }),
                 recipient: Recipient::User(after.user_id),
                 planned_at: now,
                 due_at: now,

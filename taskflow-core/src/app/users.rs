@@ -2,6 +2,7 @@
 
 use super::{App, OptimisticRetry};
 use crate::error::Error;
+use crate::notice::WelcomeNotice;
 use crate::{
     Actor, Changes, Credential, DedupeKey, DeliveryId, Expect, NewDelivery, NewUser, Notice, PasswordHash,
     ProfileChange, Recipient, StandingChange, User, UserId, Write,
@@ -18,7 +19,7 @@ impl App {
         let welcome = NewDelivery {
             id: DeliveryId::from_uuid(self.ids.next(now)),
             dedupe_key: DedupeKey::new(format!("welcome/{}", user.id)),
-            notice: Notice::Welcome { token },
+            notice: Notice::Welcome(WelcomeNotice { token }),
             recipient: Recipient::User(user.id),
             planned_at: now,
             due_at: now,

@@ -2,6 +2,7 @@
 
 use super::{App, OptimisticRetry};
 use crate::error::Error;
+use crate::notice::{PasswordChangedNotice, PasswordResetNotice, VerifyEmailNotice};
 use crate::ports::{Link, LinkPurpose};
 use crate::{
     Actor, Changes, Credential, DedupeKey, DeliveryId, EmailAddress, Expect, FeedEvent, Login, NewDelivery, Notice,
@@ -78,7 +79,7 @@ impl App {
         let (token, write) = self.token(TokenPurpose::ResetPassword, user.id, &user.email, self.clock.now());
         let mail = NewDelivery {
             dedupe_key: DedupeKey::new(format!("password-reset/{}", token.id)),
-            notice: Notice::PasswordReset { token: token.id, expires_at: token.expires_at },
+            notice: Notice::PasswordReset(PasswordResetNotice { token: token.id, expires_at: token.expires_at }),
             recipient: Recipient::User(user.id),
             reason: "a new password was asked for".to_owned(),
             ..self.mail_of(&token)
@@ -165,7 +166,7 @@ impl App {
             .deliver([NewDelivery {
                 id: DeliveryId::from_uuid(self.ids.next(now)),
                 dedupe_key: DedupeKey::new(format!("password-changed/{}/{}", user.id, now.as_micros())),
-                notice: Notice::PasswordChanged { at: now },
+                notice: Notice::PasswordChanged(PasswordChangedNotice { at: now }),
                 recipient: told,
                 planned_at: now,
                 due_at: now,
@@ -182,7 +183,7 @@ impl App {
         NewDelivery {
             id: DeliveryId::from_uuid(self.ids.next(token.created_at)),
             dedupe_key: DedupeKey::new(format!("verify-email/{}", token.id)),
-            notice: Notice::VerifyEmail { token: token.id, expires_at: token.expires_at },
+            notice: Notice::VerifyEmail(VerifyEmailNotice { token: token.id, expires_at: token.expires_at }),
             recipient: Recipient::User(token.user_id),
             planned_at: token.created_at,
             due_at: token.created_at,

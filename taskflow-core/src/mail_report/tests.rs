@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
 use super::*;
+use crate::notice::WelcomeNotice;
 use crate::{DedupeKey, DeliveryId, NewUser, Notice, PreferencesChange, QuietHours, Recipient, UserId};
 
 const NOW: &str = "2026-11-30T22:30:00Z";
@@ -45,7 +46,7 @@ fn delivery(state: DeliveryState) -> Delivery {
         id: DeliveryId::from_uuid(uuid::Uuid::from_u128(2)),
         dedupe_key: DedupeKey::new("welcome/1"),
         kind: NoticeKind::Welcome,
-        notice: Ok(Notice::Welcome { token: None }),
+        notice: Ok(Notice::Welcome(WelcomeNotice { token: None })),
         recipient: Recipient::User(user_id()),
         state,
         planned_at: at("2026-11-30T22:00:00Z"),

@@ -167,7 +167,7 @@ impl Outbox for MemoryStore {
 
     async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
         let state = self.state();
-        let due = state.due(now, &NoticeKind::ALL).into_iter().map(|id| &state.deliveries[&id].delivery);
+        let due = state.due(now, &NoticeKind::known()).into_iter().map(|id| &state.deliveries[&id].delivery);
         let scheduled = state.scheduled.iter().map(|(_, _, id)| &state.deliveries[id].delivery);
         let was_tried = |one: &&Delivery| one.last_error.is_some() && one.first_claimed_at.is_some();
         let failed = scheduled.filter(was_tried).filter(|delivery| delivery.due_at <= now);
@@ -248,12 +248,21 @@ fn matches(query: &DeliveryQuery, delivery: &Delivery) -> bool {
         && query.recipients.as_ref().is_none_or(|them| them.iter().any(|one| is_same(one, &delivery.recipient)))
 }
 
-/// What deliveries have in common that are claimed together: their kind, their reader, and what has failed before.
-fn together(delivery: &Delivery) -> Option<(NoticeKind, UserId, Option<(Timestamp, u32)>)> {
-    let Recipient::User(user) = delivery.recipient else { return None };
+/// What deliveries have in common that are claimed together.
+#[derive(PartialEq, Eq, Hash)]
+struct Together {
+    kind: NoticeKind,
+    reader: UserId,
+    /// When they are tried again, and how often they were refused; `None`: they were not.
+    failed: Option<(Timestamp, u32)>,
+}
+
+fn together(delivery: &Delivery) -> Option<Together> {
+    let Recipient::User(reader) = delivery.recipient else { return None };
+    let kind = delivery.kind;
     let has_failed = delivery.attempts > 0 || delivery.last_error.is_some();
     let failed = has_failed.then_some((delivery.next_at, delivery.attempts));
-    delivery.kind.is_gathered().then_some((delivery.kind, user, failed))
+    kind.is_gathered().then_some(Together { kind, reader, failed })
 }
 
 /// Addresses are the same in any case of their letters.

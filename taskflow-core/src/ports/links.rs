@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
 use crate::{MeetingResponse, NoticeKind, Snooze, TaskAction, Timestamp};
@@ -25,10 +27,10 @@ pub enum LinkPurpose {
 }
 
 impl LinkPurpose {
-    /// Its word inside a token; never changes.
+    /// Returns its word inside a token; never changes.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
+    pub fn as_str(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::Respond => "respond",
             Self::RespondWith(MeetingResponse::Accepted) => "respond.accepted",
             Self::RespondWith(MeetingResponse::Tentative) => "respond.tentative",
@@ -43,13 +45,8 @@ impl LinkPurpose {
             Self::Task(TaskAction::Snooze(Snooze::TomorrowMorning)) => "task.snooze_tomorrow",
             Self::VerifyEmail => "verify_email",
             Self::ResetPassword => "reset_password",
-            Self::Unsubscribe(NoticeKind::TaskDue) => "unsubscribe.task_due",
-            Self::Unsubscribe(NoticeKind::MeetingReminder) => "unsubscribe.meeting_reminder",
-            Self::Unsubscribe(NoticeKind::TaskReminder) => "unsubscribe.task_reminder",
-            Self::Unsubscribe(NoticeKind::DailySummary) => "unsubscribe.daily_summary",
-            // No mail of other kinds carries such a link.
-            Self::Unsubscribe(_) => "unsubscribe",
-        }
+            Self::Unsubscribe(kind) => return Cow::Owned(format!("unsubscribe.{kind}")),
+        })
     }
 }
 

@@ -63,6 +63,7 @@ impl Renderer for PlainRenderer {
                 let text = letter.text.clone().unwrap_or_default();
                 return Ok(Content { subject: letter.subject.clone(), text, html: letter.html.clone() });
             }
+            NoticeContent::Custom(content) => (content.subject.clone(), content.text.clone()),
             NoticeContent::MeetingInvite(invitation) => meeting(letter, invitation, "Invitation", "You are invited to"),
             NoticeContent::MeetingChange { invitation, .. } => {
                 meeting(letter, invitation, "Changed", "There are changes to")

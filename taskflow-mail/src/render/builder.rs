@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use taskflow_core::notice::{CustomKind, CustomNotice};
 use taskflow_core::{NoticeKind, Timestamp, Zone};
 
 use super::catalogue::Catalogues;
@@ -57,6 +58,7 @@ impl TemplateError {
 #[must_use = "a builder does nothing until it builds"]
 pub struct TemplatesBuilder {
     sources: Vec<Source>,
+    notices: Vec<NoticeKind>,
 }
 
 #[derive(Debug, Clone)]
@@ -94,6 +96,14 @@ impl TemplatesBuilder {
         self.file(format!("locales/{}.toml", locale.as_ref()), source.into())
     }
 
+    /// Lets templates of a notice of the host be added: `subject.txt`, `body.txt` and `body.html` in the folder with the name
+    /// of its kind. They know the fields of the notice. Without a subject its mail is plain text, and without `body.html` it
+    /// has no HTML.
+    pub fn notice<N: CustomNotice>(mut self) -> Self {
+        self.notices.push(CustomKind::register::<N>().into());
+        self
+    }
+
     fn file(mut self, name: String, text: String) -> Self {
         self.sources.push(Source::File(File { place: name.clone(), name, text }));
         self
@@ -118,11 +128,11 @@ impl TemplatesBuilder {
         let shipped = WORDS.iter().map(|(tag, text)| (*tag, *tag, *text));
         let own = words.iter().filter_map(|file| Some((file.tag()?, file.place.as_str(), file.text.as_str())));
         let catalogues = Catalogues::read(shipped.chain(own))?;
-        let environment = environment(&templates)?;
+        let environment = environment(&templates, &self.notices)?;
         let own: Vec<_> = words.into_iter().chain(templates).collect();
         let templates = Templates { environment, catalogues };
         if !own.is_empty() {
-            try_everything(&templates, &own)?;
+            try_everything(&templates, &own, &self.notices)?;
         }
         Ok(templates)
     }
@@ -135,7 +145,7 @@ impl File {
     }
 }
 
-fn environment(files: &[File]) -> Result<Environment<'static>, TemplateError> {
+fn environment(files: &[File], notices: &[NoticeKind]) -> Result<Environment<'static>, TemplateError> {
     let mut environment = Environment::new();
     // A variable that does not exist is the fault of the template, not an empty word in somebody's mail.
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -149,6 +159,7 @@ fn environment(files: &[File]) -> Result<Environment<'static>, TemplateError> {
     let mut sources: BTreeMap<_, _> = SHIPPED.iter().map(|(name, text)| ((*name).to_owned(), (*name, *text))).collect();
     for file in files {
         let is_own = file.name.starts_with("own/") && (file.name.ends_with(".txt") || file.name.ends_with(".html"));
+        let is_own = is_own || is_of_a_notice(&file.name, notices);
         if !is_own && !sources.contains_key(&file.name) {
             let problem = format!("there is no template {}; a piece of your own is called own/…", file.name);
             return Err(TemplateError::new(&file.place, None, problem));
@@ -164,13 +175,20 @@ fn environment(files: &[File]) -> Result<Environment<'static>, TemplateError> {
     Ok(environment)
 }
 
+/// Returns whether a template is one of a notice of the host.
+fn is_of_a_notice(name: &str, notices: &[NoticeKind]) -> bool {
+    name.split_once('/').is_some_and(|(folder, file)| {
+        ["subject.txt", "body.txt", "body.html"].contains(&file) && notices.iter().any(|kind| kind.as_str() == folder)
+    })
+}
+
 /// Renders a sample of every notice in every language, with and without the links that a service may lack.
-fn try_everything(templates: &Templates, own: &[File]) -> Result<(), TemplateError> {
+fn try_everything(templates: &Templates, own: &[File], notices: &[NoticeKind]) -> Result<(), TemplateError> {
     // A day in February of a leap year, as good as any.
     let some_day = Timestamp::from_micros(1_835_429_400_000_000);
     for catalogue in templates.catalogues.iter() {
         let Ok(locale) = catalogue.tag().parse() else { continue };
-        for kind in NoticeKind::ALL {
+        for kind in NoticeKind::ALL.iter().chain(notices).copied() {
             for public_url in [Some("https://tasks.example.org"), None] {
                 let Some(letter) = sample(kind, &locale, &Zone::utc(), public_url, some_day) else { continue };
                 templates.words_of(&letter).map_err(|fault| located(fault, own, kind, catalogue.tag()))?;

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use minijinja::value::{Kwargs, Object, Value};
 use minijinja::{Error, ErrorKind};
+use taskflow_core::{Timestamp, Zone};
 
 use super::catalogue::Catalogue;
+use super::reader::Reader;
 
 /// What templates know: what all letters have in common, and what only their topic has.
 ///
@@ -21,6 +23,8 @@ pub(super) struct Known {
     /// Only bodies know it.
     pub(super) subject: Option<Value>,
     pub(super) topic: Value,
+    /// Tells the time of a field, for topics that are fields only.
+    pub(super) time: Option<Value>,
 }
 
 impl Object for Known {
@@ -37,6 +41,7 @@ impl Object for Known {
             "unsubscribe_url" => Some(self.unsubscribe_url.clone()),
             "links" => Some(self.links.clone()),
             "subject" => self.subject.clone(),
+            "time" if self.time.is_some() => self.time.clone(),
             key => self.topic.get_attr(key).ok().filter(|value| !value.is_undefined()),
         }
     }
@@ -45,6 +50,16 @@ impl Object for Known {
 /// An address to be followed; none is a value, too.
 pub(super) fn link(url: Option<&String>) -> Value {
     url.map_or(Value::from(()), |url| Value::from(url.as_str()))
+}
+
+/// What templates call `time`: a time as notices store it, in the words and the zone of the reader.
+pub(super) fn clock(words: &Arc<Catalogue>, zone: &Zone, date: Timestamp) -> Value {
+    let (words, zone) = (words.clone(), zone.clone());
+    Value::from_function(move |at: &str| {
+        let invalid = |problem: String| Error::new(ErrorKind::InvalidOperation, problem);
+        let at = at.parse::<Timestamp>().map_err(|_| invalid("time() takes a time as RFC 3339 has it".to_owned()))?;
+        Reader { words: &words, zone: &zone, date }.long(at).map_err(|error| invalid(error.0))
+    })
 }
 
 /// What templates call `say`: words by their name, with what is to be filled in.

@@ -7,8 +7,8 @@ use taskflow_core::{
     NoticeContent, Task, TaskPriority, TaskStatus, Timestamp,
 };
 
-use super::meeting;
 use super::reader::Reader;
+use super::{custom, meeting};
 
 /// The variables of a topic; see [`Templates`](super::Templates) for what they mean.
 pub(super) fn of(topic: &NoticeContent, links: &LetterLinks, reader: &Reader<'_>) -> Result<Value, RenderError> {
@@ -71,6 +71,7 @@ pub(super) fn of(topic: &NoticeContent, links: &LetterLinks, reader: &Reader<'_>
             problem => invitation.participant.delivery_problem.as_ref().map(DeliveryProblem::as_str),
             ..context! { ..meeting::who(invitation), ..about(invitation)? }
         },
+        NoticeContent::Custom(content) => custom::fields(&content.fields),
         other => return Err(RenderError(format!("there are no templates for {}", other.kind()))),
     })
 }

@@ -2,8 +2,11 @@
 
 use std::fs;
 
+use taskflow_core::notice::{CustomKind, CustomNotice, NoticePolicy, NoticeType};
 use taskflow_core::ports::Renderer;
-use taskflow_core::{Content, Digest, Excerpt, Letter, LetterLinks, Locale, NoticeContent, NoticeKind};
+use taskflow_core::{
+    Content, Digest, Excerpt, Letter, LetterLinks, Locale, NoticeContent, NoticeKind, Priority, Timestamp,
+};
 use taskflow_mail::Templates;
 
 use crate::support::noon;
@@ -225,4 +228,49 @@ fn a_directory_takes_the_place_of_what_it_names() {
 fn a_directory_that_is_not_there_is_an_error() {
     let error = Templates::builder().directory("/nowhere/at/all").build().unwrap_err();
     assert!(error.to_string().starts_with("/nowhere/at/all: cannot be read: "), "{error}");
+}
+
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+struct InvoiceDue {
+    number: u32,
+    due_at: Timestamp,
+}
+
+impl NoticeType for InvoiceDue {
+    const KIND: &'static str = "invoice_due";
+    const POLICY: NoticePolicy = NoticePolicy::optional(Priority::Task);
+}
+
+impl CustomNotice for InvoiceDue {
+    fn subject(&self) -> String {
+        format!("Invoice {}", self.number)
+    }
+
+    fn text(&self) -> String {
+        "It is due.".to_owned()
+    }
+
+    fn sample(now: Timestamp) -> Option<Self> {
+        Some(Self { number: 17, due_at: now })
+    }
+}
+
+#[test]
+fn a_notice_of_a_host_has_plain_words_or_templates_that_know_its_fields() {
+    let kind = CustomKind::register::<InvoiceDue>().into();
+    let plain = render("en", sample(kind));
+    assert_eq!((plain.subject.as_str(), plain.text.as_str()), ("Invoice 17", "Hello Ada,\n\nIt is due.\n"));
+    assert_eq!(plain.html, None);
+
+    let own = Templates::builder()
+        .notice::<InvoiceDue>()
+        .template("invoice_due/subject.txt", "Invoice {{ number }} for {{ name }}")
+        .template("invoice_due/body.txt", "Pay until {{ time(due_at) }}.");
+    let content = own.clone().build().unwrap().render(&letter("de", sample(kind))).unwrap();
+    assert_eq!(content.subject, "Invoice 17 for Ada");
+    assert!(content.text.starts_with("Pay until ") && content.text.contains("2026"), "{}", content.text);
+
+    let error = own.template("invoice_due/body.html", "{{ amount }}").build().unwrap_err();
+    assert_eq!(error.to_string(), "invoice_due/body.html, line 1: undefined value (invoice_due in de)");
+    assert!(Templates::builder().template("invoice_due/subject.txt", "x").build().is_err(), "it is not declared");
 }

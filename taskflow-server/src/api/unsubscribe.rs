@@ -95,10 +95,10 @@ fn begun(service: &Service, subscription: &Subscription) -> Page {
     }
 }
 
-/// What mail of a kind is called, in the plural.
+/// Returns what mail of a kind is called, in the plural.
 fn what(words: &PageWords<'_>, kind: NoticeKind) -> Result<String, RenderError> {
-    let kind = if kind.is_recurring() { kind.as_str() } else { "other" };
-    words.say(&format!("page.unsubscribe.{kind}"), &[])
+    // A notice of a host may have no words here.
+    words.say(&format!("page.unsubscribe.{kind}"), &[]).or_else(|_| words.say("page.unsubscribe.other", &[]))
 }
 
 #[cfg(test)]

@@ -74,12 +74,13 @@ impl Key {
         // What comes before the purpose has one of two lengths, and a link with a version says so at the end, so that no
         // two links read alike.
         let versioned: &[u8] = if signed.len() == LENGTH - TAG { b"" } else { b"\0version" };
-        self.mac.clone().chain_update(signed).chain_update(purpose.as_str()).chain_update(versioned)
+        self.mac.clone().chain_update(signed).chain_update(purpose.as_str().as_bytes()).chain_update(versioned)
     }
 }
 
 impl Links for SignedLinks {
     fn url(&self, link: &Link) -> String {
+        let word = link.purpose.as_str();
         let page = match link.purpose {
             LinkPurpose::Respond | LinkPurpose::RespondWith(_) => "r",
             LinkPurpose::OpenMeeting => "m",
@@ -88,7 +89,7 @@ impl Links for SignedLinks {
             LinkPurpose::VerifyEmail => "v",
             LinkPurpose::ResetPassword => "p",
             LinkPurpose::Unsubscribe(_) => "u",
-            other => other.as_str(),
+            _ => &*word,
         };
         format!("{}/{page}/{}", self.base, self.token(link).unwrap_or_default())
     }

@@ -11,7 +11,7 @@ const PAGE: i64 = 1_000;
 /// Marks scheduled deliveries that an earlier release planned, before the migration or beside this release. Writes nothing
 /// when there are none: the role may only read.
 pub(crate) async fn mark_gathered(conn: &mut PgConnection) -> Result<(), StoreError> {
-    let gathered = NoticeKind::ALL.into_iter().filter(|kind| kind.is_gathered());
+    let gathered = NoticeKind::known().into_iter().filter(|kind| kind.is_gathered());
     let (kinds, ranks): (Vec<_>, Vec<_>) = gathered.map(|kind| (kind.as_str(), kind.priority().rank())).unzip();
     loop {
         let unmarked: Vec<uuid::Uuid> = sqlx::query_scalar(UNMARKED)

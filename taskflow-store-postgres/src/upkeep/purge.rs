@@ -190,7 +190,7 @@ async fn deliveries(conn: &mut PgConnection, before: Timestamp, limit: i64) -> R
 
 /// The kinds whose cancelled deliveries are kept until they would have been due.
 fn kept_until_due() -> Vec<&'static str> {
-    let kinds = NoticeKind::ALL.into_iter().filter(|kind| kind.is_kept_until_due());
+    let kinds = NoticeKind::known().into_iter().filter(|kind| kind.is_kept_until_due());
     kinds.map(NoticeKind::as_str).collect()
 }
 

@@ -11,7 +11,7 @@ const PAGE: i64 = 1_000;
 /// Marks scheduled deliveries that an earlier release planned, before the migration or beside this release, inside of a
 /// transaction. Returns whether there may be more.
 pub(crate) async fn mark_gathered_page(conn: &mut SqliteConnection) -> Result<bool, StoreError> {
-    let gathered = NoticeKind::ALL.into_iter().filter(|kind| kind.is_gathered());
+    let gathered = NoticeKind::known().into_iter().filter(|kind| kind.is_gathered());
     let (kinds, ranks): (Vec<_>, Vec<_>) = gathered.map(|kind| (kind, kind.priority().rank())).unzip();
     let json = |value: serde_json::Result<String>| value.map_err(|error| StoreError::Internal(error.into()));
     let marked = sqlx::query(MARK_GATHERED)

@@ -162,7 +162,7 @@ async fn deliveries(conn: &mut SqliteConnection, before: Timestamp, most: u32) -
 
 /// The kinds whose cancelled deliveries are kept until they would have been due, as a JSON array.
 fn kept_until_due() -> Result<String, StoreError> {
-    let kinds: Vec<_> = NoticeKind::ALL.into_iter().filter(|kind| kind.is_kept_until_due()).collect();
+    let kinds: Vec<_> = NoticeKind::known().into_iter().filter(|kind| kind.is_kept_until_due()).collect();
     serde_json::to_string(&kinds).map_err(|error| StoreError::Internal(error.into()))
 }
 

@@ -6,17 +6,15 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::App;
-use super::letter::{BatchContext, PreparedMail, SUPPRESSED};
-use super::order::{Queue, Thread, Turn, put_in_order};
+use super::letter::{PreparedMail, SUPPRESSED};
+use super::order::{Queue, Turn, put_in_order};
 use crate::error::StoreError;
+use crate::notice::{A_MOMENT, BatchContext, Thread};
 use crate::ports::{ClaimRequest, Claimed};
 use crate::{
     Delivery, DeliveryId, Entity, LeaseToken, MOST_TOGETHER, Mail, Notice, NoticeKind, Outcome, ParticipantId,
     Recipient, Settlement, Timestamp, Told, UserId,
 };
-
-/// Until something on its way has arrived.
-pub(super) const A_MOMENT: Duration = Duration::from_secs(5);
 
 /// A mail in the window.
 pub(super) struct Ready {
@@ -60,7 +58,7 @@ impl App {
         let lease_for = self.sending.held_for();
         let held_until = self.clock.monotonic() + lease_for;
         let request = ClaimRequest {
-            kinds: NoticeKind::ALL.to_vec(),
+            kinds: self.notices.clone(),
             limit: u32::try_from(limit).unwrap_or(u32::MAX),
             now,
             lease: LeaseToken::from_uuid(self.ids.next(now)),
@@ -112,7 +110,7 @@ impl App {
             }
             match mail {
                 Ok(PreparedMail { mail, told, reminds, overrides, had_problem }) => {
-                    let threads = Thread::of(&delivery).into_iter().collect();
+                    let threads = super::order::thread_of(&delivery).into_iter().collect();
                     batch.ready.push(Ready {
                         delivery,
                         lease,
@@ -178,9 +176,9 @@ impl App {
             return group;
         }
         // The same tasks are the same mail, however they were claimed.
-        let due = |one: &Ready| facts.task_due_in(&one.delivery).map(|task| (task.due_at, task.id));
+        let due = |one: &Ready| facts.gathered_task(&one.delivery).map(|task| (task.due_at, task.id));
         group.sort_by_key(|one| (due(one), one.delivery.id));
-        let others = group[1..].iter().filter_map(|one| facts.task_due_in(&one.delivery).cloned()).collect();
+        let others = group[1..].iter().filter_map(|one| facts.gathered_task(&one.delivery).cloned()).collect();
         let Ok(PreparedMail { mail, .. }) = self.mail(&group[0].delivery, others, facts, now) else { return group };
         let mut all = group.into_iter();
         let Some(first) = all.next() else { return Vec::new() };

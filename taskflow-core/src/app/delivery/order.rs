@@ -9,11 +9,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use super::App;
-use super::claim::A_MOMENT;
-use super::letter::BatchContext;
 use crate::error::StoreError;
+use crate::notice::{A_MOMENT, BatchContext, Thread};
 use crate::ports::Claimed;
-use crate::{Delivery, DeliveryId, DeliveryState, MeetingId, Notice, NoticeKind, ParticipantId, Timestamp};
+use crate::{Delivery, DeliveryId, DeliveryState, NoticeKind, Timestamp};
 
 /// How long a notice waits behind one that another node is sending, before it asks again.
 const WHILE_ANOTHER_SENDS: Duration = Duration::from_secs(1);
@@ -21,33 +20,12 @@ const WHILE_ANOTHER_SENDS: Duration = Duration::from_secs(1);
 /// How long after it came due a reminder is on time.
 pub(super) const ON_TIME: Duration = Duration::from_mins(1);
 
-/// What a notice is about, for its reader. Only notices of one thread are kept in order.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Thread {
-    /// A meeting and who is told of it.
-    Meeting(MeetingId, ParticipantId),
-    /// Who left a meeting, for its organizer.
-    Left(MeetingId),
-    /// A task of its owner.
-    Task(crate::TaskId),
-    /// The service, for who runs it.
-    Server,
+/// Returns the thread of a delivery, if it is kept in order.
+pub(super) fn thread_of(delivery: &Delivery) -> Option<Thread> {
+    delivery.notice.as_ref().ok()?.thread()
 }
 
 impl Thread {
-    pub(super) fn of(delivery: &Delivery) -> Option<Self> {
-        Some(match delivery.notice.as_ref().ok()? {
-            Notice::MeetingInvite { meeting, participant, .. }
-            | Notice::MeetingChange { meeting, participant, .. }
-            | Notice::MeetingCancel { meeting, participant }
-            | Notice::MeetingReminder { meeting, participant, .. } => Self::Meeting(*meeting, *participant),
-            Notice::MeetingLeft { meeting, .. } => Self::Left(*meeting),
-            Notice::TaskStatus { task, .. } | Notice::TaskDue { task, .. } => Self::Task(*task),
-            Notice::ServerAlert { .. } | Notice::ServerRecovery { .. } => Self::Server,
-            _ => return None,
-        })
-    }
-
     /// How the keys of what may be ahead of a notice of this kind begin.
     fn keys(&self, kind: NoticeKind, facts: &BatchContext) -> Vec<String> {
         match self {
@@ -69,7 +47,7 @@ impl Thread {
 
 /// When a notice was made; of one commit reminders come last.
 fn made(delivery: &Delivery) -> (Timestamp, bool, DeliveryId) {
-    let is_reminder = matches!(delivery.kind, NoticeKind::MeetingReminder | NoticeKind::TaskDue);
+    let is_reminder = delivery.notice.as_ref().is_ok_and(|notice| notice.reminds().is_some());
     (delivery.planned_at, is_reminder, delivery.id)
 }
 
@@ -106,13 +84,13 @@ impl App {
     ) -> Result<Queue, StoreError> {
         let mut keys = BTreeSet::new();
         for Claimed { delivery, .. } in claims {
-            keys.extend(Thread::of(delivery).into_iter().flat_map(|thread| thread.keys(delivery.kind, facts)));
+            keys.extend(thread_of(delivery).into_iter().flat_map(|thread| thread.keys(delivery.kind, facts)));
         }
         let batch = claims.iter().map(|claimed| claimed.delivery.id).collect();
         let mut queue = Queue { own, batch, ..Queue::default() };
         if !keys.is_empty() {
             for delivery in self.outbox.open_with_keys(&Vec::from_iter(keys)).await? {
-                if let Some(thread) = Thread::of(&delivery) {
+                if let Some(thread) = thread_of(&delivery) {
                     queue.open.entry(thread).or_default().push(delivery);
                 }
             }
@@ -124,7 +102,7 @@ impl App {
 impl Queue {
     /// Whether a notice that has come due may leave.
     pub(super) fn turn(&self, delivery: &Delivery, now: Timestamp) -> Turn {
-        let ahead = Thread::of(delivery).and_then(|thread| self.open.get(&thread));
+        let ahead = thread_of(delivery).and_then(|thread| self.open.get(&thread));
         let ahead = ahead.into_iter().flatten().filter(|other| made(other) < made(delivery));
         let (mut behind, mut later) = (Vec::new(), None);
         for other in ahead {
@@ -181,7 +159,7 @@ impl Queue {
 pub(super) fn put_in_order(claims: &mut [Claimed]) {
     let mut places: HashMap<Thread, Vec<usize>> = HashMap::new();
     for (place, claimed) in claims.iter().enumerate() {
-        if let Some(thread) = Thread::of(&claimed.delivery) {
+        if let Some(thread) = thread_of(&claimed.delivery) {
             places.entry(thread).or_default().push(place);
         }
     }

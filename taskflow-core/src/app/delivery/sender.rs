@@ -16,9 +16,9 @@ use futures_util::future::{BoxFuture, Either, select};
 use futures_util::stream::FuturesUnordered;
 
 use super::claim::{Batch, Ready, warn_when_discarded};
-use super::order::Thread;
 use super::{App, DeliveryReport};
 use crate::error::{Error, StoreError};
+use crate::notice::Thread;
 use crate::ports::{Accepted, HeldLease, MailError, Mailer, ReminderSent, Settled, Signal};
 use crate::{
     Changes, Delivery, DeliveryId, EmailAddress, Entity, LeaseToken, Notice, Outcome, ParticipantId, Settlement, Told,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{App, PageOfWork};
 use crate::error::Error;
+use crate::notice::{ServerAlertNotice, ServerRecoveryNotice};
 use crate::ports::DiskSpace;
 use crate::{
     Changes, DedupeKey, DeliveryId, EmailAddress, JobName, JobRun, MailTally, NewDelivery, Notice, NoticeKind,
@@ -152,11 +153,11 @@ impl App {
             Tell::Nothing => None,
             Tell::Alert { since, problems } => {
                 tracing::warn!(%since, problems = problems.join("; "), "something is wrong with the service");
-                Some(Notice::ServerAlert { since, problems, areas: known.areas() })
+                Some(Notice::ServerAlert(ServerAlertNotice { since, problems, areas: known.areas() }))
             }
             Tell::Recovery { since, problems } => {
                 tracing::info!(%since, problems = problems.join("; "), "the service is right again");
-                Some(Notice::ServerRecovery { since, until: now, problems })
+                Some(Notice::ServerRecovery(ServerRecoveryNotice { since, until: now, problems }))
             }
         };
         if let (Some(notice), Some(admin)) = (notice, &self.jobs.admin) {

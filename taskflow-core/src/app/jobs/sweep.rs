@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{App, PageOfWork};
 use crate::error::Error;
+use crate::notice::{DailySummaryNotice, TaskReminderNotice};
 use crate::ports::{SweepPosition, SweepQuery};
 use crate::{
     Changes, Day, DedupeKey, DeliveryId, JobName, JobRun, LocalMinute, Moment, NewDelivery, Notice, NoticeKind,
@@ -152,7 +153,10 @@ impl App {
             (_, When::Shown(minute)) => (reminder(user, date, minute), "it was time to remind of open tasks"),
             (_, When::Chosen | When::Instant(_)) => {
                 let key = DedupeKey::new(format!("task-reminder/{}/{user}", run.slot));
-                ((key, Notice::TaskReminder { date }), "it was time to remind everybody of open tasks")
+                (
+                    (key, Notice::TaskReminder(TaskReminderNotice { date })),
+                    "it was time to remind everybody of open tasks",
+                )
             }
         };
         self.planned_for(user, what, moment.due_at(chosen), now, reason)
@@ -180,12 +184,12 @@ impl App {
 
 /// One summary for a person and a date of theirs, wherever they are that day.
 pub(super) fn summary(user: UserId, date: NaiveDate) -> (DedupeKey, Notice) {
-    (DedupeKey::new(format!("daily-summary/{date}/{user}")), Notice::DailySummary { date })
+    (DedupeKey::new(format!("daily-summary/{date}/{user}")), Notice::DailySummary(DailySummaryNotice { date }))
 }
 
 /// One reminder for a person and what their clock shows, wherever they are then.
 pub(super) fn reminder(user: UserId, date: NaiveDate, minute: LocalMinute) -> (DedupeKey, Notice) {
-    (DedupeKey::new(format!("task-reminder/{date}T{minute}/{user}")), Notice::TaskReminder { date })
+    (DedupeKey::new(format!("task-reminder/{date}T{minute}/{user}")), Notice::TaskReminder(TaskReminderNotice { date }))
 }
 
 fn query(run: &JobRun, moment: &Moment) -> SweepQuery {

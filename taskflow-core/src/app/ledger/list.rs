@@ -185,19 +185,9 @@ struct About {
 
 impl About {
     fn of(delivery: &Delivery) -> Self {
-        match &delivery.notice {
-            Ok(Notice::TaskDue { task, .. } | Notice::TaskStatus { task, .. }) => {
-                Self { task: Some(*task), ..Self::default() }
-            }
-            Ok(
-                Notice::MeetingInvite { meeting, participant, .. }
-                | Notice::MeetingChange { meeting, participant, .. }
-                | Notice::MeetingCancel { meeting, participant }
-                | Notice::MeetingReminder { meeting, participant, .. }
-                | Notice::MeetingLeft { meeting, participant },
-            ) => Self { meeting: Some(*meeting), participant: Some(*participant), task: None },
-            Ok(_) | Err(_) => Self::default(),
-        }
+        let needs = delivery.notice.as_ref().map(Notice::needs).unwrap_or_default();
+        let (meeting, participant) = needs.meeting.unzip();
+        Self { task: needs.task, meeting, participant }
     }
 }
 

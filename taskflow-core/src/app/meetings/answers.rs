@@ -6,6 +6,7 @@ use super::changes::people;
 use super::people::still_on;
 use crate::error::{Error, FieldError};
 use crate::meeting::MeetingDetails;
+use crate::notice::MeetingProposalNotice;
 use crate::ports::{CalendarReply, Counter, Link, LinkPurpose, ProposedStart, ReplyAttendee, UnreadableReply, Viewer};
 use crate::{
     Actor, Comment, DedupeKey, DeliveryId, EmailAddress, Expect, FeedEvent, Invitation, Locale, MeetingFacts,
@@ -392,7 +393,11 @@ impl App {
         details.meeting.created_by.map(|organizer| NewDelivery {
             id: DeliveryId::from_uuid(self.ids.next(now)),
             dedupe_key: DedupeKey::new(format!("meeting-proposal/{meeting}/{participant}/{}", who.version)),
-            notice: Notice::MeetingProposal { meeting, participant, starts_at: who.proposed_start },
+            notice: Notice::MeetingProposal(MeetingProposalNotice {
+                meeting,
+                participant,
+                starts_at: who.proposed_start,
+            }),
             recipient: Recipient::User(organizer),
             planned_at: now,
             due_at: now,

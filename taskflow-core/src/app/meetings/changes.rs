@@ -4,6 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::super::App;
 use crate::meeting::MeetingDetails;
+use crate::notice::SAME_PERSON;
+use crate::notice::{MeetingCancelNotice, MeetingChangeNotice, MeetingInviteNotice, MeetingReminderNotice};
 use crate::reminder::{MeetingReminder, meeting_reminders, plan_meeting_reminders};
 use crate::{
     Actor, Changes, DebounceWindow, DedupeKey, DeliveryId, FeedEvent, Meeting, MeetingResponse, NewDelivery, Notice,
@@ -80,7 +82,9 @@ impl App {
     /// A reminder as the outbox takes it.
     pub(super) fn remind(&self, reminder: MeetingReminder, now: Timestamp) -> NewDelivery {
         let reason = match &reminder.notice {
-            Notice::MeetingReminder { minutes: Some(minutes), .. } => format!("{minutes} minutes before the meeting"),
+            Notice::MeetingReminder(MeetingReminderNotice { minutes: Some(minutes), .. }) => {
+                format!("{minutes} minutes before the meeting")
+            }
             _ => "the organizer sent a reminder".to_owned(),
         };
         NewDelivery {
@@ -128,7 +132,11 @@ impl App {
         NewDelivery {
             id: DeliveryId::from_uuid(self.ids.next(now)),
             dedupe_key: DedupeKey::new(format!("meeting-invite/{}/{}/{}", meeting.id, participant.id, meeting.version)),
-            notice: Notice::MeetingInvite { meeting: meeting.id, participant: participant.id, again },
+            notice: Notice::MeetingInvite(MeetingInviteNotice {
+                meeting: meeting.id,
+                participant: participant.id,
+                again,
+            }),
             recipient: participant.recipient(),
             planned_at: now,
             due_at: now,
@@ -140,7 +148,11 @@ impl App {
         let version = meeting.version;
         NewDelivery {
             dedupe_key: DedupeKey::new(format!("meeting-change/{}/{}/{version}", meeting.id, participant.id)),
-            notice: Notice::MeetingChange { meeting: meeting.id, participant: participant.id, version },
+            notice: Notice::MeetingChange(MeetingChangeNotice {
+                meeting: meeting.id,
+                participant: participant.id,
+                version,
+            }),
             due_at: meeting.burst.map_or(now, |burst| burst.due_at),
             reason: "the organizer changed the meeting".to_owned(),
             ..self.invite(meeting, participant, false, now)
@@ -154,7 +166,7 @@ impl App {
         };
         NewDelivery {
             dedupe_key: DedupeKey::new(format!("meeting-cancel/{}/{}/{}", meeting.id, participant.id, meeting.version)),
-            notice: Notice::MeetingCancel { meeting: meeting.id, participant: participant.id },
+            notice: Notice::MeetingCancel(MeetingCancelNotice { meeting: meeting.id, participant: participant.id }),
             reason: reason.to_owned(),
             ..self.invite(meeting, participant, false, now)
         }
@@ -191,9 +203,6 @@ pub(super) fn people<'a>(participants: impl IntoIterator<Item = &'a Participant>
     let accounts: BTreeSet<UserId> = those_in.filter_map(|participant| participant.user_id).collect();
     accounts.into_iter().collect()
 }
-
-/// Why nothing is sent to a participant for whom another one stands.
-pub(in super::super) const SAME_PERSON: &str = "the same person is in the meeting under another address";
 
 /// For people who read the ledger.
 fn why_cancelled(before: Option<&MeetingDetails>, after: &MeetingDetails, reminder: &MeetingReminder) -> &'static str {

@@ -7,6 +7,7 @@ use super::active_participants;
 use super::changes::people;
 use crate::error::{Error, FieldError, UniqueField};
 use crate::meeting::MeetingDetails;
+use crate::notice::MeetingLeftNotice;
 use crate::ports::Viewer;
 use crate::{
     Actor, Answered, DedupeKey, DeliveryId, Expect, FeedEvent, Idempotency, Invitee, Meeting, MeetingId, MeetingQuery,
@@ -140,7 +141,7 @@ impl App {
             let left = before.meeting.created_by.filter(|_| before.meeting.is_on()).map(|organizer| NewDelivery {
                 id: DeliveryId::from_uuid(self.ids.next(now)),
                 dedupe_key: DedupeKey::new(format!("meeting-left/{id}/{participant}/{}", gone.version)),
-                notice: Notice::MeetingLeft { meeting: id, participant },
+                notice: Notice::MeetingLeft(MeetingLeftNotice { meeting: id, participant }),
                 recipient: Recipient::User(organizer),
                 planned_at: now,
                 due_at: now,

@@ -2,6 +2,7 @@
 
 use super::super::{App, OptimisticRetry};
 use crate::error::Error;
+use crate::notice::MeetingUndeliveredNotice;
 use crate::ports::Viewer;
 use crate::{
     Changes, DedupeKey, DeliveryId, DeliveryProblem, EmailAddress, Expect, FeedEvent, Login, MeetingId, MeetingQuery,
@@ -44,7 +45,7 @@ impl App {
             let told = meeting.created_by.filter(|_| tells).map(|organizer| NewDelivery {
                 id: DeliveryId::from_uuid(self.ids.next(now)),
                 dedupe_key: DedupeKey::new(format!("meeting-undelivered/{}/{id}", meeting.id)),
-                notice: Notice::MeetingUndelivered { meeting: meeting.id, participant: id },
+                notice: Notice::MeetingUndelivered(MeetingUndeliveredNotice { meeting: meeting.id, participant: id }),
                 recipient: Recipient::User(organizer),
                 planned_at: now,
                 due_at: now,

@@ -6,6 +6,7 @@ use super::super::{App, OptimisticRetry};
 use super::people::still_on;
 use crate::error::{Error, FieldError, UniqueField};
 use crate::meeting::MeetingDetails;
+use crate::notice::MeetingReminderNotice;
 use crate::ports::{Lookup, Viewer};
 use crate::reminder::MeetingReminder;
 use crate::{
@@ -161,13 +162,13 @@ impl App {
             participant: participant.id,
             recipient: participant.recipient(),
             due_at: now,
-            notice: Notice::MeetingReminder {
+            notice: Notice::MeetingReminder(MeetingReminderNotice {
                 meeting: id,
                 participant: participant.id,
                 starts_at,
                 minutes: minutes.map(ReminderMinutes::get),
                 message: message.as_ref().map(ToString::to_string),
-            },
+            }),
         });
         let deliveries: Vec<_> = reminders
             .map(|reminder| crate::NewDelivery {
@@ -195,7 +196,7 @@ impl App {
     ) -> Result<Changes, Error> {
         let before = self.outbox.deliveries_with_key(&format!("meeting-reminder-by-hand/{id}/"), LEDGER_ROWS).await?;
         let says_no_more = |row: &Delivery| match &row.notice {
-            Ok(Notice::MeetingReminder { message: said, .. }) => {
+            Ok(Notice::MeetingReminder(MeetingReminderNotice { message: said, .. })) => {
                 said.is_none() || said.as_deref() == message.map(Comment::as_str)
             }
             _ => false,
@@ -220,7 +221,7 @@ impl App {
         let mine = participants.iter().find(|one| one.user_id == Some(owner) && one.is_in()).map(|one| one.id);
         if meeting.created_by != Some(owner) {
             rows.retain(|row| {
-                matches!(&row.notice, Ok(Notice::MeetingReminder { participant, .. }) if Some(*participant) == mine)
+                matches!(&row.notice, Ok(Notice::MeetingReminder(MeetingReminderNotice { participant, .. })) if Some(*participant) == mine)
             });
         }
         rows.sort_by_key(|row| (row.due_at, row.id));

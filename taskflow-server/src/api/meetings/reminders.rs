@@ -6,6 +6,7 @@ use poem_openapi::Object;
 use poem_openapi::registry::MetaSchema;
 use poem_openapi::types::Type;
 use serde_json::{Value, json};
+use taskflow_core::notice::MeetingReminderNotice;
 use taskflow_core::{
     Comment, Delivery, DeliveryId, DeliveryState, EmailAddress, Notice, OwnReminders, Participant, ParticipantId,
     PersonName, Reminded, ReminderMinutes, Timestamp, search_key,
@@ -180,7 +181,9 @@ impl RowBody {
 
     fn new(row: Delivery, people: &HashMap<ParticipantId, &Participant>) -> Self {
         let (participant, minutes) = match row.notice {
-            Ok(Notice::MeetingReminder { participant, minutes, .. }) => (Some(participant), minutes),
+            Ok(Notice::MeetingReminder(MeetingReminderNotice { participant, minutes, .. })) => {
+                (Some(participant), minutes)
+            }
             Ok(_) | Err(_) => (None, None),
         };
         let whose = participant.and_then(|id| people.get(&id));

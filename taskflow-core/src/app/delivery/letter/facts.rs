@@ -1,50 +1,17 @@
-//! Looking up what a batch of deliveries is about: one read per kind of thing, whatever their number.
+//! Looks up what a batch of deliveries is about: one read per kind of thing, whatever their number.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::super::App;
 use super::hold::could_leave_at;
 use crate::error::{CorruptRow, StoreError};
+use crate::notice::{BatchContext, MAY_HAVE_ARRIVED};
+use crate::notice::{MeetingCancelNotice, MeetingChangeNotice, MeetingInviteNotice};
 use crate::ports::{Claimed, DigestQuery, Lookup, Viewer};
 use crate::{
-    Day, Delivery, DeliveryId, DeliveryState, Digest, Meeting, MeetingId, Notice, NoticeKind, Participant,
-    ParticipantId, Recipient, Revision, Suppression, Task, TaskId, Timestamp, User, UserId,
+    Day, Delivery, DeliveryId, DeliveryState, Digest, Notice, NoticeKind, Participant, ParticipantId, Recipient,
+    Timestamp,
 };
-
-/// What a batch of deliveries is about.
-pub(in super::super) struct BatchContext {
-    pub(super) users: Lookup<UserId, User>,
-    pub(super) tasks: Lookup<TaskId, Task>,
-    /// What summaries and reminders of open tasks are about.
-    pub(super) digests: HashMap<DeliveryId, Result<Digest, CorruptRow>>,
-    pub(super) meetings: Lookup<MeetingId, Meeting>,
-    pub(super) participants: Lookup<ParticipantId, Participant>,
-    /// By what a participant was told last.
-    pub(super) revisions: Lookup<(MeetingId, u64), Revision>,
-    /// Who is being sent an invitation or a cancellation at this moment, as far as it matters to another notice.
-    pub(super) in_flight: HashSet<(NoticeKind, ParticipantId)>,
-    /// Whose invitation leaves by itself: it is open, and no quiet hours hold it.
-    pub(super) awaits_invitation: HashSet<ParticipantId>,
-    /// Who may have got an invitation of which nobody knows: it was offered to the relay, and no answer is known.
-    pub(super) maybe_invited: HashSet<ParticipantId>,
-    /// The suppressions of addresses, by their keys.
-    pub(super) suppressed: HashMap<String, Suppression>,
-    /// What guests ended, by the keys of their addresses.
-    pub(super) unsubscribed: HashSet<(String, NoticeKind)>,
-}
-
-impl BatchContext {
-    /// The task that a delivery reminds of.
-    pub(in super::super) fn task_due_in(&self, delivery: &Delivery) -> Option<&Task> {
-        let Ok(Notice::TaskDue { task, .. }) = &delivery.notice else { return None };
-        self.tasks.get(task)?.as_ref().ok()
-    }
-
-    /// When a meeting begins, if it is one of those that were looked up.
-    pub(in super::super) fn starts_at(&self, meeting: MeetingId) -> Option<Timestamp> {
-        self.meetings.get(&meeting).and_then(|found| found.as_ref().ok()).map(|meeting| meeting.starts_at)
-    }
-}
 
 impl App {
     /// Looks everything up that the batch needs.
@@ -55,35 +22,11 @@ impl App {
             if let Recipient::User(id) = delivery.recipient {
                 users.insert(id);
             }
-            match &delivery.notice {
-                Ok(Notice::TaskDue { task, .. } | Notice::TaskStatus { task, .. }) => {
-                    tasks.insert(*task);
-                }
-                Ok(
-                    Notice::MeetingInvite { meeting, participant, .. }
-                    | Notice::MeetingChange { meeting, participant, .. }
-                    | Notice::MeetingCancel { meeting, participant }
-                    | Notice::MeetingReminder { meeting, participant, .. }
-                    | Notice::MeetingLeft { meeting, participant }
-                    | Notice::MeetingProposal { meeting, participant, .. }
-                    | Notice::MeetingUndelivered { meeting, participant },
-                ) => {
-                    meetings.insert(*meeting);
-                    participants.insert(*participant);
-                }
-                Ok(
-                    Notice::Letter(_)
-                    | Notice::Sample { .. }
-                    | Notice::Welcome { .. }
-                    | Notice::VerifyEmail { .. }
-                    | Notice::PasswordReset { .. }
-                    | Notice::PasswordChanged { .. }
-                    | Notice::TaskReminder { .. }
-                    | Notice::DailySummary { .. }
-                    | Notice::ServerAlert { .. }
-                    | Notice::ServerRecovery { .. },
-                )
-                | Err(_) => {}
+            let Ok(needs) = delivery.notice.as_ref().map(Notice::needs) else { continue };
+            tasks.extend(needs.task);
+            if let Some((meeting, participant)) = needs.meeting {
+                meetings.insert(meeting);
+                participants.insert(participant);
             }
         }
         let mut facts = BatchContext {
@@ -153,10 +96,8 @@ impl App {
         for Claimed { delivery, .. } in claims {
             let Recipient::User(user_id) = delivery.recipient else { continue };
             let Some(Ok(user)) = facts.users.get(&user_id) else { continue };
-            let (date, whole) = match delivery.notice {
-                Ok(Notice::TaskReminder { date }) => (date, false),
-                Ok(Notice::DailySummary { date }) => (date, true),
-                _ => continue,
+            let Some((date, whole)) = delivery.notice.as_ref().ok().and_then(|notice| notice.needs().digest) else {
+                continue;
             };
             // What was held over midnight tells of the day on which it is read.
             let zone = &user.time_zone;
@@ -182,9 +123,12 @@ impl App {
         let mut unsure = BTreeSet::new();
         for Claimed { delivery, .. } in claims {
             let (meeting, participant, invites) = match &delivery.notice {
-                Ok(Notice::MeetingInvite { meeting, participant, .. }) => (meeting, participant, true),
+                Ok(Notice::MeetingInvite(MeetingInviteNotice { meeting, participant, .. })) => {
+                    (meeting, participant, true)
+                }
                 Ok(
-                    Notice::MeetingChange { meeting, participant, .. } | Notice::MeetingCancel { meeting, participant },
+                    Notice::MeetingChange(MeetingChangeNotice { meeting, participant, .. })
+                    | Notice::MeetingCancel(MeetingCancelNotice { meeting, participant }),
                 ) => (meeting, participant, false),
                 _ => continue,
             };
@@ -210,8 +154,10 @@ impl App {
             let claimed = notices.into_iter().filter(|notice| notice.state == DeliveryState::Claimed);
             // What is looked at together with it is no longer on its way when it is looked at again.
             for notice in claimed.filter(|notice| kind == NoticeKind::MeetingInvite || !here.contains(&notice.id)) {
-                if let Ok(Notice::MeetingInvite { participant, .. } | Notice::MeetingCancel { participant, .. }) =
-                    notice.notice
+                if let Ok(
+                    Notice::MeetingInvite(MeetingInviteNotice { participant, .. })
+                    | Notice::MeetingCancel(MeetingCancelNotice { participant, .. }),
+                ) = notice.notice
                 {
                     facts.in_flight.insert((kind, participant));
                 }
@@ -223,7 +169,7 @@ impl App {
 
 /// Whether a mail was offered to the relay without its answer being known: it was refused for now or fell silent (which
 /// counts an attempt), or whoever had claimed it never came back.
-pub(super) fn may_have_arrived(delivery: &Delivery) -> bool {
+fn may_have_arrived(delivery: &Delivery) -> bool {
     let lost = delivery.reason == MAY_HAVE_ARRIVED;
     delivery.state != DeliveryState::Delivered && (lost || delivery.attempts > 0)
 }
@@ -239,13 +185,10 @@ fn leaves_by_itself(delivery: &Delivery, now: Timestamp) -> bool {
 
 fn invited(delivery: &Delivery) -> Option<ParticipantId> {
     match delivery.notice {
-        Ok(Notice::MeetingInvite { participant, .. }) => Some(participant),
+        Ok(Notice::MeetingInvite(MeetingInviteNotice { participant, .. })) => Some(participant),
         _ => None,
     }
 }
-
-/// Why an invitation expires that nobody needs any more and that may have arrived all the same.
-pub(super) const MAY_HAVE_ARRIVED: &str = "it may have arrived, and the meeting is off";
 
 /// Most invitations or cancellations that are read of one meeting.
 const MOST_NOTICES: u32 = 2_000;

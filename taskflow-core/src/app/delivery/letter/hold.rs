@@ -1,14 +1,14 @@
 //! Quiet hours: what waits for their end, and what would come too late then.
 
 use super::super::order::ON_TIME;
-use super::{BatchContext, Reader};
+use crate::notice::{Addressee, BatchContext};
 use crate::{Delivery, Meeting, MeetingFacts, Notice, NoticeContent, Outcome, Preferences, Timestamp, Zone};
 
 /// Holds a notice until its reader's quiet hours end, unless what it is about happens before that.
 pub(super) fn held(
     notice: &Notice,
     topic: &NoticeContent,
-    reader: &Reader,
+    reader: &Addressee,
     facts: &BatchContext,
     now: Timestamp,
 ) -> Result<(), Outcome> {
@@ -22,7 +22,7 @@ pub(super) fn held(
 pub(super) fn end(
     notice: &Notice,
     topic: &NoticeContent,
-    reader: &Reader,
+    reader: &Addressee,
     facts: &BatchContext,
     now: Timestamp,
 ) -> Option<Timestamp> {
@@ -47,8 +47,8 @@ fn happens_at(notice: &Notice, topic: &NoticeContent, facts: &BatchContext, now:
         NoticeContent::MeetingChange { invitation, was } => [Some(of(&invitation.meeting)), Some(known(was))],
         NoticeContent::MeetingCancel(invitation) => {
             // The mail shows what the reader knows; it may have been moved since.
-            let Notice::MeetingCancel { meeting, .. } = notice else { return Some(invitation.meeting.starts_at) };
-            let present = facts.meetings.get(meeting).and_then(|found| found.as_ref().ok());
+            let Notice::MeetingCancel(cancel) = notice else { return Some(invitation.meeting.starts_at) };
+            let present = facts.meetings.get(&cancel.meeting).and_then(|found| found.as_ref().ok());
             [Some(of(&invitation.meeting)), present.map(of)]
         }
         _ => return None,

@@ -1,0 +1,222 @@
+//! The check before sending: what a claimed delivery is about now, and whether that is still worth a mail.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use uuid::Uuid;
+
+use super::{CustomCheck, NoticeKind, StoredNotice};
+use crate::error::CorruptRow;
+use crate::{
+    Delivery, DeliveryId, Digest, Locale, Mailbox, Meeting, MeetingId, NoticeContent, Outcome, Participant,
+    ParticipantId, Preferences, Recipient, Revision, Schedule, Suppression, Task, TaskId, Timestamp, TokenId,
+    TokenPurpose, Told, User, UserId, Zone,
+};
+
+/// How soon a delivery is tried again that waits for something which is about to happen.
+pub(crate) const A_MOMENT: Duration = Duration::from_secs(5);
+
+/// Rows that were read, by id; one that cannot be read is kept as its error.
+type Rows<Id, T> = HashMap<Id, Result<T, CorruptRow>>;
+
+/// What must be loaded before a notice is checked, beside its reader.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Needs {
+    /// A task.
+    pub(crate) task: Option<TaskId>,
+    /// A meeting and one of its participants.
+    pub(crate) meeting: Option<(MeetingId, ParticipantId)>,
+    /// The open tasks of its reader on a day, and whether also what else the day holds.
+    pub(crate) digest: Option<(NaiveDate, bool)>,
+}
+
+impl Needs {
+    pub(crate) fn task(task: TaskId) -> Self {
+        Self { task: Some(task), ..Self::default() }
+    }
+
+    pub(crate) fn meeting(meeting: MeetingId, participant: ParticipantId) -> Self {
+        Self { meeting: Some((meeting, participant)), ..Self::default() }
+    }
+
+    pub(crate) fn digest(date: NaiveDate, whole_day: bool) -> Self {
+        Self { digest: Some((date, whole_day)), ..Self::default() }
+    }
+}
+
+/// What a batch of deliveries is about.
+pub(crate) struct BatchContext {
+    pub(crate) users: Rows<UserId, User>,
+    pub(crate) tasks: Rows<TaskId, Task>,
+    /// What summaries and reminders of open tasks are about.
+    pub(crate) digests: Rows<DeliveryId, Digest>,
+    pub(crate) meetings: Rows<MeetingId, Meeting>,
+    pub(crate) participants: Rows<ParticipantId, Participant>,
+    /// By what a participant was told last.
+    pub(crate) revisions: Rows<(MeetingId, u64), Revision>,
+    /// Who is being sent an invitation or a cancellation at this moment, as far as it matters to another notice.
+    pub(crate) in_flight: HashSet<(NoticeKind, ParticipantId)>,
+    /// Whose invitation leaves by itself: it is open, and no quiet hours hold it.
+    pub(crate) awaits_invitation: HashSet<ParticipantId>,
+    /// Who may have got an invitation of which nobody knows: it was offered to the relay, and no answer is known.
+    pub(crate) maybe_invited: HashSet<ParticipantId>,
+    /// The suppressions of addresses, by their keys.
+    pub(crate) suppressed: HashMap<String, Suppression>,
+    /// What guests ended, by the keys of their addresses.
+    pub(crate) unsubscribed: HashSet<(String, NoticeKind)>,
+}
+
+impl BatchContext {
+    /// Returns the task that a delivery reminds of, together with others.
+    pub(crate) fn gathered_task(&self, delivery: &Delivery) -> Option<&Task> {
+        let notice = delivery.notice.as_ref().ok().filter(|_| delivery.kind.is_gathered())?;
+        self.tasks.get(&notice.needs().task?)?.as_ref().ok()
+    }
+
+    /// Returns when a meeting begins, if it is one of those that were looked up.
+    pub(crate) fn starts_at(&self, meeting: MeetingId) -> Option<Timestamp> {
+        self.meetings.get(&meeting).and_then(|found| found.as_ref().ok()).map(|meeting| meeting.starts_at)
+    }
+}
+
+/// The links that a check puts into the content of a mail.
+pub(crate) trait Urls {
+    /// Returns the link that uses a token; `None`: nobody makes links.
+    fn token(&self, purpose: TokenPurpose, token: TokenId, expires_at: Timestamp) -> Option<String>;
+
+    /// Returns the link that shows a participant the meeting; `None`: nobody makes links.
+    fn respond(&self, meeting: &Meeting, participant: &Participant) -> Option<String>;
+}
+
+/// Everything that the check of one delivery goes by.
+pub(crate) struct PreSendCheck<'a> {
+    pub(crate) delivery: &'a Delivery,
+    pub(crate) batch: &'a BatchContext,
+    /// Who reads the mail; the check of a notice may know them better than their recipient does.
+    pub(crate) addressee: Addressee,
+    /// Tasks that the mail reminds of beside its own.
+    pub(crate) others: Vec<Task>,
+    pub(crate) urls: &'a dyn Urls,
+    /// When people are reminded of open tasks.
+    pub(crate) task_reminders: Option<&'a Schedule>,
+    pub(crate) now: Timestamp,
+}
+
+impl PreSendCheck<'_> {
+    /// Returns the link that uses a token.
+    pub(crate) fn token_url(
+        &self,
+        purpose: TokenPurpose,
+        token: TokenId,
+        expires_at: Timestamp,
+    ) -> Result<String, Outcome> {
+        let url = self.urls.token(purpose, token, expires_at);
+        url.ok_or_else(|| cancelled("nobody makes links here any more"))
+    }
+}
+
+/// What a mail is about after the check.
+pub(crate) struct Checked {
+    pub(crate) content: NoticeContent,
+    /// What a participant knows once it has left.
+    pub(crate) told: Option<(ParticipantId, Told)>,
+}
+
+impl From<NoticeContent> for Checked {
+    fn from(content: NoticeContent) -> Self {
+        Self { content, told: None }
+    }
+}
+
+/// Who reads a mail.
+pub(crate) struct Addressee {
+    /// The person, or the participant without an account.
+    pub(crate) id: Option<Uuid>,
+    /// Their account.
+    pub(crate) user: Option<UserId>,
+    pub(crate) preferences: Preferences,
+    pub(crate) name: String,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) locale: Locale,
+    pub(crate) zone: Zone,
+}
+
+impl Addressee {
+    pub(crate) fn of(recipient: &Recipient, batch: &BatchContext) -> Result<Self, Outcome> {
+        match recipient {
+            Recipient::User(id) => match found(batch.users.get(id))? {
+                Some(user) if user.is_active => Ok(Self {
+                    id: Some(user.id.as_uuid()),
+                    user: Some(user.id),
+                    preferences: user.preferences.clone(),
+                    name: user.username.to_string(),
+                    mailbox: Mailbox { name: Some(user.username.to_string()), address: user.email.clone() },
+                    locale: user.locale.clone(),
+                    zone: user.time_zone.clone(),
+                }),
+                Some(_) => Err(cancelled("the account is locked")),
+                None => Err(cancelled("the account is gone")),
+            },
+            Recipient::Address(address) => Ok(Self {
+                id: None,
+                user: None,
+                preferences: Preferences::default(),
+                name: String::new(),
+                mailbox: Mailbox { name: None, address: address.clone() },
+                locale: Locale::en(),
+                zone: Zone::utc(),
+            }),
+        }
+    }
+}
+
+/// What a notice is about, for its reader. Only notices of one thread are kept in order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Thread {
+    /// A meeting and who is told of it.
+    Meeting(MeetingId, ParticipantId),
+    /// Who left a meeting, for its organizer.
+    Left(MeetingId),
+    /// A task of its owner.
+    Task(TaskId),
+    /// The service, for who runs it.
+    Server,
+}
+
+/// Whether a notice leaves although its address is suppressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overrides {
+    /// It never does.
+    Nothing,
+    /// It does after a complaint: it is about the reader themselves.
+    Complaint,
+    /// It does also a few times after a bounce: the reader has asked for it.
+    Bounce,
+}
+
+/// Checks a notice of a host.
+pub(super) fn custom(stored: &StoredNotice, check: &PreSendCheck<'_>) -> Result<Checked, Outcome> {
+    let discarded = |error| Outcome::Discarded { error };
+    let content = stored.content().map_err(discarded)?;
+    let user = match check.addressee.user {
+        Some(id) => found(check.batch.users.get(&id))?,
+        None => None,
+    };
+    let context = CustomCheck { user, due_at: check.delivery.due_at, now: check.now };
+    stored.check(&context).map_err(|reason| Outcome::Cancelled { reason })?;
+    Ok(NoticeContent::Custom(Box::new(content)).into())
+}
+
+/// A row that cannot be read discards its own delivery and no other.
+pub(crate) fn found<T>(row: Option<&Result<T, CorruptRow>>) -> Result<Option<&T>, Outcome> {
+    row.map(Result::as_ref).transpose().map_err(|bad| Outcome::Discarded { error: bad.to_string() })
+}
+
+pub(crate) fn cancelled(reason: &str) -> Outcome {
+    Outcome::Cancelled { reason: reason.to_owned() }
+}
+
+pub(crate) fn expired(reason: &str) -> Outcome {
+    Outcome::Expired { reason: reason.to_owned() }
+}

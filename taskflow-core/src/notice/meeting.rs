@@ -1,0 +1,202 @@
+//! What the notices about a meeting have in common.
+
+use super::{
+    A_MOMENT, Addressee, BatchContext, Checked, Needs, NoticeKind, PreSendCheck, Thread, cancelled, expired, found,
+};
+use crate::{
+    Invitation, Mailbox, Meeting, MeetingId, News, NoticeContent, Outcome, Participant, ParticipantId, Timestamp, Told,
+    User, news,
+};
+
+/// Why nothing is sent to a participant for whom another one stands.
+pub(crate) const SAME_PERSON: &str = "the same person is in the meeting under another address";
+
+/// Why an invitation expires that nobody needs any more and that may have arrived all the same.
+pub(crate) const MAY_HAVE_ARRIVED: &str = "it may have arrived, and the meeting is off";
+
+/// The meeting and the participant that a notice is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject(pub(super) MeetingId, pub(super) ParticipantId);
+
+impl Subject {
+    pub(super) fn needs(self) -> Needs {
+        Needs::meeting(self.0, self.1)
+    }
+
+    /// Returns the thread of what the participant is told about the meeting.
+    pub(super) fn thread(self) -> Thread {
+        Thread::Meeting(self.0, self.1)
+    }
+
+    /// Returns both as they are now, if they are still there.
+    pub(super) fn find(self, batch: &BatchContext) -> Result<(&Meeting, &Participant), Outcome> {
+        let Some(meeting) = found(batch.meetings.get(&self.0))? else { return Err(cancelled("the meeting is gone")) };
+        let Some(participant) = found(batch.participants.get(&self.1))? else {
+            return Err(cancelled("the participant is gone"));
+        };
+        if participant.merged_into.is_some() {
+            return Err(cancelled(SAME_PERSON));
+        }
+        Ok((meeting, participant))
+    }
+}
+
+/// Returns a participant with the meeting and the link that shows it to them.
+pub(super) fn invitation(check: &PreSendCheck<'_>, meeting: &Meeting, participant: &Participant) -> Box<Invitation> {
+    let respond_url = check.urls.respond(meeting, participant);
+    Box::new(Invitation { meeting: meeting.clone(), participant: participant.clone(), respond_url })
+}
+
+/// A notice that tells a participant what is so now.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Teller {
+    Invite {
+        /// Whether they had left by themselves.
+        again: bool,
+    },
+    Change {
+        /// The version that brought the change.
+        version: u64,
+    },
+    Cancel,
+}
+
+/// Checks a notice that tells a participant the difference between what they were told last and what is so now.
+pub(super) fn tell_news(subject: Subject, teller: Teller, check: &mut PreSendCheck<'_>) -> Result<Checked, Outcome> {
+    let (batch, now) = (check.batch, check.now);
+    let (meeting, participant) = subject.find(batch)?;
+    check.addressee = participant_reads(meeting, participant, batch)?;
+    let known = participant.told.and_then(|told| batch.revisions.get(&(meeting.id, told.version)));
+    let known = found(known)?.map(|revision| &revision.facts);
+    let known = match participant.answered_since_told() {
+        // They answered something that they were not told by mail, and are asked again.
+        Some(version) if known.is_some_and(|known| *known == meeting.facts()) => {
+            let answered = found(batch.revisions.get(&(meeting.id, version)))?;
+            answered.map(|revision| &revision.facts).or(known)
+        }
+        Some(_) | None => known,
+    };
+    let before = match teller {
+        Teller::Invite { .. } => NoticeKind::MeetingCancel,
+        Teller::Change { .. } | Teller::Cancel => NoticeKind::MeetingInvite,
+    };
+    let in_flight = batch.in_flight.contains(&(before, participant.id));
+    let news = match (teller, news(meeting, participant, known)) {
+        // Better once too often that it is off than never.
+        (Teller::Cancel, None)
+            if batch.maybe_invited.contains(&participant.id) && !in_flight && !is_on(meeting, participant) =>
+        {
+            News::Cancelled
+        }
+        (Teller::Invite { .. }, None) if was_offered_before(check) && !is_on(meeting, participant) => {
+            return Err(expired(MAY_HAVE_ARRIVED));
+        }
+        // The invitation waits for quiet hours to end, or never left: this tells what it would have told.
+        (Teller::Change { version }, Some(News::Invited))
+            if !batch.awaits_invitation.contains(&participant.id)
+                && meeting.burst.is_none_or(|burst| burst.version <= version)
+                && meeting.ends_at() > now =>
+        {
+            News::Invited
+        }
+        (teller, news) => still_tells(teller, news, meeting, in_flight, now)?,
+    };
+    let on = news != News::Cancelled;
+    let mut invitation = invitation(check, meeting, participant);
+    let content = match news {
+        News::Invited => NoticeContent::MeetingInvite(invitation),
+        News::Changed(was) => NoticeContent::MeetingChange { invitation, was },
+        News::Cancelled => {
+            // What is off is what they know, not what it became since.
+            if let Some(known) = known {
+                invitation.meeting = invitation.meeting.with_facts(known);
+            }
+            NoticeContent::MeetingCancel(invitation)
+        }
+    };
+    Ok(Checked { content, told: Some((participant.id, Told { version: meeting.version, on })) })
+}
+
+/// Returns whether the notice was offered to the relay before: whoever claimed it, if anybody, has not said what came of it.
+fn was_offered_before(check: &PreSendCheck<'_>) -> bool {
+    let delivery = check.delivery;
+    let lost = delivery.first_claimed_at.is_some_and(|at| at < check.now) && delivery.last_error.is_none();
+    lost || delivery.attempts > 0
+}
+
+/// Returns the news, if this notice is the one to tell them.
+fn still_tells(
+    teller: Teller,
+    news: Option<News>,
+    meeting: &Meeting,
+    in_flight: bool,
+    now: Timestamp,
+) -> Result<News, Outcome> {
+    // What an invitation or a cancellation that is on its way has told is known once it is settled.
+    let wait = || Outcome::Released { next_at: now + A_MOMENT, error: None };
+    match (teller, news) {
+        (Teller::Cancel, Some(News::Cancelled)) => Ok(News::Cancelled),
+        _ if in_flight => Err(wait()),
+        (Teller::Invite { again: true }, None) if meeting.cancelled_at.is_none() => Ok(News::Invited),
+        (_, None) => Err(expired("there is nothing new to tell")),
+        (Teller::Cancel, Some(_)) => Err(cancelled("the meeting is on again")),
+        (_, Some(News::Cancelled)) => Err(cancelled("the meeting is off")),
+        _ if meeting.ends_at() <= now => Err(expired("the meeting is over")),
+        (Teller::Change { version }, _) if meeting.burst.is_some_and(|burst| burst.version > version) => {
+            Err(cancelled("a later change tells of it"))
+        }
+        (Teller::Change { .. }, Some(News::Invited)) => Err(expired("the invitation tells of it")),
+        (_, Some(news)) => Ok(news),
+    }
+}
+
+/// Returns whether somebody who was told of a meeting should think that it takes place, with them.
+pub(super) fn is_on(meeting: &Meeting, participant: &Participant) -> bool {
+    meeting.cancelled_at.is_none() && participant.is_in()
+}
+
+/// Returns the account of a participant, if there is one by now. A guest reads in their own language and zone if they were
+/// given, else in the organizer's language and the meeting's zone, which is the organizer's unless they chose another.
+pub(super) fn participant_reads(
+    meeting: &Meeting,
+    participant: &Participant,
+    batch: &BatchContext,
+) -> Result<Addressee, Outcome> {
+    let reads = Addressee::of(&participant.recipient(), batch)?;
+    if let Some(id) = participant.user_id {
+        // Another address counts once it is shown to be theirs; until then the one they were invited by does.
+        return Ok(match found(batch.users.get(&id))? {
+            Some(user) if !user.email_verified && !participant.is_organizer() => {
+                let mailbox = Mailbox { address: participant.email.clone(), ..reads.mailbox };
+                Addressee { mailbox, ..reads }
+            }
+            Some(_) | None => reads,
+        });
+    }
+    let organizer = organizer(meeting, batch);
+    let locale = participant.locale.as_ref().or(organizer.map(|user| &user.locale)).unwrap_or(&reads.locale).clone();
+    let zone = participant.time_zone.as_ref().unwrap_or(&meeting.time_zone).clone();
+    let guest = Addressee { id: Some(participant.id.as_uuid()), locale, zone, ..reads };
+    Ok(match participant.name.as_ref().map(ToString::to_string) {
+        None => guest,
+        Some(name) => {
+            let mailbox = Mailbox { name: Some(name.clone()), ..guest.mailbox };
+            Addressee { name, mailbox, ..guest }
+        }
+    })
+}
+
+/// Returns the account that created the meeting; `None` once it is gone.
+fn organizer<'a>(meeting: &Meeting, batch: &'a BatchContext) -> Option<&'a User> {
+    meeting.created_by.and_then(|id| batch.users.get(&id)?.as_ref().ok())
+}
+
+/// Returns where replies to the organizer go: to the present address of the account when it is verified, else to the one
+/// that calendars know.
+pub(crate) fn organizer_mailbox(meeting: &Meeting, batch: &BatchContext) -> Mailbox {
+    let user = organizer(meeting, batch).filter(|user| user.email_verified);
+    user.map_or_else(
+        || meeting.organizer.clone(),
+        |user| Mailbox { address: user.email.clone(), ..meeting.organizer.clone() },
+    )
+}

@@ -1,0 +1,109 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::meeting::{Subject, invitation, participant_reads};
+use super::{
+    Checked, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, Thread, cancelled, expired,
+    made_up,
+};
+use crate::{
+    Entity, Meeting, MeetingId, MeetingResponse, NoticeContent, Outcome, Participant, ParticipantId, Timestamp,
+    reminder_minutes,
+};
+
+/// A meeting begins soon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeetingReminderNotice {
+    /// The meeting.
+    pub meeting: MeetingId,
+    /// The participant.
+    pub participant: ParticipantId,
+    /// When it was to begin as this was planned; a meeting that moved is told by another notice.
+    pub starts_at: Timestamp,
+    /// How many minutes before; `None`: the organizer sent it by hand.
+    #[serde(default)]
+    pub minutes: Option<u32>,
+    /// What the organizer adds.
+    #[serde(default)]
+    pub message: Option<String>,
+}
+
+impl NoticeType for MeetingReminderNotice {
+    const KIND: &'static str = "meeting_reminder";
+    const POLICY: NoticePolicy = NoticePolicy { kept_until_due: true, ..NoticePolicy::recurring(Priority::Meeting) };
+
+    fn expires_at(&self, _: Timestamp) -> Option<Timestamp> {
+        Some(match self.minutes {
+            // One that is due as the meeting begins has that minute.
+            Some(0) => self.starts_at + Duration::from_mins(1),
+            Some(_) | None => self.starts_at,
+        })
+    }
+}
+
+impl MeetingReminderNotice {
+    fn subject(&self) -> Subject {
+        Subject(self.meeting, self.participant)
+    }
+}
+
+impl ShippedNotice for MeetingReminderNotice {
+    fn needs(&self) -> Needs {
+        self.subject().needs()
+    }
+
+    fn check(&self, check: &mut PreSendCheck<'_>) -> Result<Checked, Outcome> {
+        let (meeting, participant) = self.subject().find(check.batch)?;
+        check.addressee = participant_reads(meeting, participant, check.batch)?;
+        still_reminds(meeting, participant, self.starts_at)?;
+        // Whatever minutes the organizer writes into one that is sent by hand, it is one of its own.
+        let asked = self.minutes.filter(|_| !check.delivery.dedupe_key.is_by_hand());
+        if asked.is_some_and(|minutes| a_nearer_one_is_due(meeting, participant, minutes, check.now)) {
+            return Err(expired("a later reminder of the meeting has come due"));
+        }
+        let invitation = invitation(check, meeting, participant);
+        Ok(NoticeContent::MeetingReminder { invitation, message: self.message.clone() }.into())
+    }
+
+    fn sample(now: Timestamp) -> Option<NoticeContent> {
+        let message = Some("Please bring your figures.".to_owned());
+        Some(NoticeContent::MeetingReminder { invitation: made_up::invitation(now)?, message })
+    }
+
+    fn participant(&self) -> Option<ParticipantId> {
+        Some(self.participant)
+    }
+
+    fn thread(&self) -> Option<Thread> {
+        Some(self.subject().thread())
+    }
+
+    fn reminds(&self) -> Option<Entity> {
+        Some(Entity::Meeting(self.meeting))
+    }
+}
+
+fn still_reminds(meeting: &Meeting, participant: &Participant, starts_at: Timestamp) -> Result<(), Outcome> {
+    let reason = if meeting.cancelled_at.is_some() {
+        "the meeting is cancelled"
+    } else if meeting.ended_at.is_some() {
+        "the meeting was ended"
+    } else if meeting.starts_at != starts_at {
+        "the meeting begins at another time"
+    } else if !participant.is_in() {
+        "the participant is no longer in the meeting"
+    } else if participant.response == MeetingResponse::Declined {
+        "the participant declined"
+    } else {
+        return Ok(());
+    };
+    Err(cancelled(reason))
+}
+
+/// Returns whether another reminder that a participant asks for, nearer to the meeting, has come due: it says all that this
+/// one does.
+fn a_nearer_one_is_due(meeting: &Meeting, participant: &Participant, minutes: u32, now: Timestamp) -> bool {
+    let mut nearer = reminder_minutes(meeting, participant).iter().filter(|other| other.get() < minutes);
+    nearer.any(|other| meeting.starts_at - other.duration() <= now)
+}

@@ -1,0 +1,61 @@
+//! What holds for every notice of a kind.
+
+/// Who leaves first. Mail of a lower rank never waits for mail of a higher one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// Accounts and alerts.
+    Security = 0,
+    /// Meetings.
+    Meeting = 1,
+    /// Tasks.
+    Task = 2,
+    /// Summaries.
+    Digest = 3,
+}
+
+impl Priority {
+    /// Every priority, first to last.
+    pub const ALL: [Self; 4] = [Self::Security, Self::Meeting, Self::Task, Self::Digest];
+
+    /// Returns its rank in stores; 0 leaves first.
+    #[must_use]
+    pub fn rank(self) -> i16 {
+        self as i16
+    }
+}
+
+/// What holds for every notice of a kind. Stores keep what they search by in columns, so that no SQL names a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoticePolicy {
+    /// When it leaves among others that are due.
+    pub priority: Priority,
+    /// Whether its reader can switch it off and it waits for the end of their quiet hours.
+    pub optional: bool,
+    /// Whether it comes again and again by itself, so that one click ends it (RFC 8058).
+    pub recurring: bool,
+    /// Whether several that are due in one minute are one mail to their reader, of up to
+    /// [`MOST_TOGETHER`](crate::MOST_TOGETHER).
+    pub gathered: bool,
+    /// Whether a cancelled one is kept until it would have been due: without its key, a repair would plan it again.
+    pub kept_until_due: bool,
+}
+
+impl NoticePolicy {
+    /// The policy of a notice that is always sent, at any time: it protects an account, runs the service, or was asked for.
+    #[must_use]
+    pub const fn required(priority: Priority) -> Self {
+        Self { priority, optional: false, recurring: false, gathered: false, kept_until_due: false }
+    }
+
+    /// The policy of a notice that its reader can switch off, and that waits for the end of their quiet hours.
+    #[must_use]
+    pub const fn optional(priority: Priority) -> Self {
+        Self { optional: true, ..Self::required(priority) }
+    }
+
+    /// The policy of an optional notice that comes again and again by itself.
+    #[must_use]
+    pub const fn recurring(priority: Priority) -> Self {
+        Self { recurring: true, ..Self::optional(priority) }
+    }
+}

@@ -1,0 +1,39 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Checked, NoticeKind, NoticePolicy, NoticeType, Overrides, PreSendCheck, Priority, ShippedNotice, cancelled,
+};
+use crate::{NoticeContent, Outcome, Timestamp};
+
+/// Another kind of notice with made-up content, to see what it looks like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampleNotice {
+    /// The other kind.
+    pub of: NoticeKind,
+}
+
+impl NoticeType for SampleNotice {
+    const KIND: &'static str = "sample";
+    const POLICY: NoticePolicy = NoticePolicy::required(Priority::Task);
+
+    fn expires_at(&self, due_at: Timestamp) -> Option<Timestamp> {
+        Some(due_at + Duration::from_hours(1))
+    }
+}
+
+impl ShippedNotice for SampleNotice {
+    fn check(&self, check: &mut PreSendCheck<'_>) -> Result<Checked, Outcome> {
+        let content = NoticeContent::sample(self.of, check.now);
+        content.map(Into::into).ok_or_else(|| cancelled("there is no sample of it"))
+    }
+
+    fn sample(_: Timestamp) -> Option<NoticeContent> {
+        None
+    }
+
+    fn overrides(&self) -> Overrides {
+        Overrides::Complaint
+    }
+}

@@ -1,0 +1,59 @@
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Checked, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, expired, found, made_up,
+};
+use crate::{NoticeContent, Outcome, Schedule, Timestamp};
+
+/// What is open, twice a day. Which tasks these are is found when it leaves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskReminderNotice {
+    /// The day it is for, where the reader was as this was planned.
+    pub date: NaiveDate,
+}
+
+impl NoticeType for TaskReminderNotice {
+    const KIND: &'static str = "task_reminder";
+    const POLICY: NoticePolicy = NoticePolicy::recurring(Priority::Digest);
+
+    /// The next one is not far, and says what is so then.
+    fn expires_at(&self, due_at: Timestamp) -> Option<Timestamp> {
+        Some(due_at + Duration::from_hours(6))
+    }
+}
+
+impl ShippedNotice for TaskReminderNotice {
+    fn needs(&self) -> Needs {
+        Needs::digest(self.date, false)
+    }
+
+    fn check(&self, check: &mut PreSendCheck<'_>) -> Result<Checked, Outcome> {
+        if a_later_one_is_due(check) {
+            return Err(expired("a later reminder lists what is open"));
+        }
+        match found(check.batch.digests.get(&check.delivery.id))? {
+            Some(digest) if digest.open() > 0 => Ok(NoticeContent::TaskReminder(Box::new(digest.clone())).into()),
+            Some(_) | None => Err(expired("nothing is open any more")),
+        }
+    }
+
+    fn sample(now: Timestamp) -> Option<NoticeContent> {
+        Some(NoticeContent::TaskReminder(Box::new(made_up::open_tasks(now)?)))
+    }
+}
+
+/// Returns whether the reader's clock has shown another of the minutes at which they are reminded since this was due, as
+/// after a hold or downtime.
+fn a_later_one_is_due(check: &PreSendCheck<'_>) -> bool {
+    let Some(Schedule::Local(minutes)) = check.task_reminders else { return false };
+    let (zone, due_at, now) = (&check.addressee.zone, check.delivery.due_at, check.now);
+    let date = |at| zone.wall_clock(at).at.date();
+    let dates = date(due_at).iter_days().take_while(|day| *day <= date(now)).take(3);
+    let mut shown = dates
+        .filter(|day| zone.has_date(*day))
+        .flat_map(|day| minutes.iter().map(move |minute| zone.instant(day.and_time(minute.time()))));
+    shown.any(|at| at > due_at && at <= now)
+}
