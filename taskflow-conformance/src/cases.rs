@@ -442,6 +442,7 @@ pub fn cases() -> Vec<Case> {
             a_refusal_that_is_not_about_the_mailbox_suppresses_nobody,
             what_comes_back_for_good_suppresses_its_address,
             a_report_is_about_whom_the_mail_was_sent_to_and_never_about_a_stranger,
+            a_report_about_a_link_is_about_the_address_it_was_made_for,
             only_who_runs_the_service_sees_and_changes_suppressions,
         }
         mail_report {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use taskflow_core::ports::{Asked, Bounces, LinkPurpose, Links, MailError, Reply, UnreadableBounce};
 use taskflow_core::{
     Actor, App, BounceKind, BounceReport, Changes, DeliveryId, DeliveryState, EmailAddress, Entity, Error, Expect,
-    ReturnedMail, Suppression, SuppressionCause, Timestamp, Write,
+    ProfileChange, Recipient, ReturnedMail, Suppression, SuppressionCause, Timestamp, Write,
 };
 use uuid::Uuid;
 
@@ -346,6 +346,11 @@ pub(super) async fn a_report_is_about_whom_the_mail_was_sent_to_and_never_about_
         vec![hard(Some("ADA@example.org"), None), report(Some(stranger), None, BounceKind::Delivered)],
         vec![hard(Some(stranger), None), hard(Some("other@example.com"), None)],
         vec![bare(ada)],
+        // Feedback loops hide whom a mail was sent to, lists and forwarders name themselves.
+        vec![report(Some(ada), Some("redacted@redacted.invalid"), BounceKind::Complaint)],
+        vec![report(None, Some("redacted@redacted.invalid"), BounceKind::Complaint)],
+        vec![report(Some("hidden@redacted.invalid"), Some("list@example.com"), BounceKind::Complaint)],
+        vec![hard(Some(stranger), Some("list@example.com"))],
         // A mail that is not ours says nothing more than none.
         vec![BounceReport {
             mail: Some(ReturnedMail { delivery: DeliveryId::from_uuid(Uuid::nil()), to: None }),
@@ -360,13 +365,44 @@ pub(super) async fn a_report_is_about_whom_the_mail_was_sent_to_and_never_about_
         vec![report(Some(ada), None, BounceKind::Delayed), hard(Some(stranger), None)],
         // One of several that her address leads to.
         vec![hard(Some(stranger), None), report(Some("other@example.com"), None, BounceKind::Delivered)],
-        // She had another address then.
-        vec![hard(Some(stranger), Some("before@example.org"))],
     ] {
         assert_eq!((take(&reports).await, listed().await), (0, Vec::new()), "{reports:?}");
     }
     world.clock.advance(App::RECENTLY + Duration::from_secs(1));
     assert_eq!((take(&[bare(ada)]).await, take(&[hard(Some(stranger), None)]).await), (0, 1));
+    listed().await;
+    // The mail went to the address she had then.
+    let user = match world.storage.delivery(id).await.expect("a ledger").expect("kept").0.recipient {
+        Recipient::User(user) => user,
+        Recipient::Address(_) => unreachable!("she has an account"),
+    };
+    let change = ProfileChange { email: Some(address("later@example.org")), ..ProfileChange::default() };
+    world.app.update_profile(Actor::User(user), user, change, Expect::Any).await.expect("changed");
+    for to in [Some(ada), Some("redacted@redacted.invalid"), None] {
+        assert_eq!((take(&[hard(Some(stranger), to)]).await, listed().await), (0, Vec::new()), "{to:?}");
+    }
+    assert_eq!(take(&[hard(Some("later@example.org"), Some("redacted@redacted.invalid"))]).await, 1);
+}
+
+pub(super) async fn a_report_about_a_link_is_about_the_address_it_was_made_for(open: Arc<dyn OpenStore>) {
+    let bounces = Arc::new(FakeBounces::default());
+    let world = World::building(&*open, |builder| builder.bounces(bounces.clone()).links(Arc::new(PlainLinks)));
+    let ada = world.app.register_user(new_user("ada"), None).await.expect("new");
+    world.deliver().await;
+    let id = world.storage.deliveries_after(None, 9).await.expect("a ledger")[0].id;
+    // Whoever uses the link has changed the account since.
+    world.clock.advance(Duration::from_mins(1));
+    world.app.mark_email_verified(Actor::System, ada.id).await.expect("verified");
+    let hidden = BounceReport {
+        email: Some(address("redacted@redacted.invalid")),
+        mail: Some(ReturnedMail { delivery: id, to: Some(address("redacted@redacted.invalid")) }),
+        kind: BounceKind::Complaint,
+        detail: "a report".to_owned(),
+    };
+    *bounces.0.lock().expect("nobody panicked") = vec![hidden];
+    assert_eq!(world.app.ingest_bounce(b"a message").await.expect("taken"), 1);
+    let found = world.app.suppressions_after(Actor::System, None, 9).await.expect("a page");
+    assert_eq!(found.iter().map(|one| one.email.as_str()).collect::<Vec<_>>(), ["ada@example.org"]);
 }
 
 pub(super) async fn only_who_runs_the_service_sees_and_changes_suppressions(open: Arc<dyn OpenStore>) {

@@ -186,8 +186,9 @@ impl App {
         Ok(found.map(|report| Resolved { email, kind: report.kind, detail: report.detail.clone(), participant }))
     }
 
-    /// The address that a mail was sent to. An account may have another one by now, so the `To` that came back, a name in
-    /// the report or an account that has not changed since must say that it is still this one.
+    /// Returns the address that a mail was sent to. An account may have another one by now, so the `To` that came back, a
+    /// name in the report or an account that has not changed since must say that it is still this one. Names that are
+    /// not ours say nothing: feedback loops hide addresses, lists and forwarders put theirs in.
     async fn sent_to(
         &self,
         delivery: &Delivery,
@@ -198,6 +199,16 @@ impl App {
             Recipient::Address(address) => return Ok(Some(address.clone())),
             Recipient::User(id) => self.store.user(*id).await?,
         };
+        // A link is made for one address.
+        if let Ok(
+            Notice::Welcome { token: Some(token) }
+            | Notice::VerifyEmail { token, .. }
+            | Notice::PasswordReset { token, .. },
+        ) = &delivery.notice
+            && let Some(token) = self.accounts.token(*token).await?
+        {
+            return Ok(Some(token.email));
+        }
         let participant = match delivery.notice.as_ref().ok().and_then(Notice::participant) {
             Some(id) => self.store.participants_by_id(&[id]).await?.remove(&id).and_then(Result::ok),
             None => None,
@@ -208,11 +219,7 @@ impl App {
         let named = reports.iter().filter_map(|report| report.email.as_ref());
         let sent_at = delivery.first_claimed_at.unwrap_or(delivery.planned_at);
         let unchanged = || user.as_ref().filter(|user| user.updated_at <= sent_at).map(|user| &user.email);
-        Ok(match to {
-            Some(to) => one_of(to),
-            None => named.filter_map(one_of).next().or_else(unchanged),
-        }
-        .cloned())
+        Ok(to.into_iter().chain(named).find_map(one_of).or_else(unchanged).cloned())
     }
 
     /// Whether mail was sent to an address lately, by itself or as that of an account.
