@@ -93,7 +93,8 @@ impl InboundApi {
     /// for other mail. When mail about a meeting did not arrive, its organizer is told.
     ///
     /// A report with the `Message-ID` of a mail of ours is about the address that this mail was sent to, whatever address
-    /// it names. A message without one counts only for an address that was written to within the last 30 days.
+    /// it names. In JSON without one, the gateway names the address and is trusted. A message without one counts only for an
+    /// address that was written to within the last 30 days.
     ///
     /// The answer says how many addresses were suppressed. Exists only when `INBOUND_SECRET` is set.
     #[oai(path = "/bounce", method = "post", operation_id = "takeBounces")]
