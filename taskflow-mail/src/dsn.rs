@@ -38,8 +38,8 @@ const LONGEST_DETAIL: usize = 500;
 ///   where it has neither in what it says to people; a full mailbox, or policy, may be otherwise tomorrow.
 /// * The `message/feedback-report` part (RFC 5965 §3): a complaint of type `abuse`, `fraud` or `other` about the
 ///   addresses in `Original-Rcpt-To`, or of the mail that came back when the report names none. `not-spam` is none.
-/// * Failure notices in plain text, as qmail and Exim write them: from a mailer daemon, with an address and a reason. An
-///   automatic answer of a person is none.
+/// * Failure notices in plain text, as qmail and Exim write them: from a mailer daemon, with an address and a reason, with
+///   the copy of the mail in the text or in a part of its own. An automatic answer of a person is none.
 ///
 /// The address is `Original-Recipient` (RFC 3461 §4.2, in xtext), the one that was written to, else `Final-Recipient`, which
 /// an alias may lead to. Which mail of ours it is about is told by the Message-ID in the headers or the copy that came back.
@@ -62,7 +62,7 @@ impl Bounces for BounceReports {
         let mut reports = match (&found.status, &found.feedback) {
             (Some(status), _) => bounces(status, found.text.as_deref(), mail.as_ref())?,
             (None, Some(feedback)) => complaints(feedback, found.original.as_ref(), mail.as_ref())?,
-            (None, None) => match notice::read(message, found.text.as_deref()) {
+            (None, None) => match notice::read(message, found.text.as_deref(), mail) {
                 Some(reports) => reports,
                 None => return Err(unreadable("it has no delivery status and no feedback report in it")),
             },
@@ -181,7 +181,7 @@ fn bounces(
             continue;
         }
         let reason = Reason::of(&block, text, alone);
-        let kind = match block.get("action").unwrap_or("failed").trim().to_ascii_lowercase().as_str() {
+        let kind = match block::word(block.get("action").unwrap_or("failed")).as_str() {
             "failed" if reason.for_good => BounceKind::Hard,
             "failed" => BounceKind::Soft,
             "delayed" => BounceKind::Delayed,

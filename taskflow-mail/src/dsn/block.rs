@@ -47,11 +47,15 @@ impl Block {
     pub(super) fn recipient(&self) -> Option<EmailAddress> {
         RECIPIENTS.iter().find_map(|name| {
             let value = self.get(name)?;
-            let kind = value.split_once(';').map_or("rfc822", |(kind, _)| kind.trim());
+            let kind = value.split_once(';').map_or_else(|| "rfc822".to_owned(), |(kind, _)| word(kind));
             let is_mail = ["rfc822", "utf-8"].iter().any(|known| kind.eq_ignore_ascii_case(known));
             let text = typed(value);
             let original = *name == RECIPIENTS[0];
-            is_mail.then(|| original.then(|| address(&xtext(text)?)).flatten().or_else(|| address(text))).flatten()
+            is_mail
+                .then(|| {
+                    original.then(|| address(&xtext(&without_comments(text))?)).flatten().or_else(|| address(text))
+                })
+                .flatten()
         })
     }
 
@@ -59,7 +63,7 @@ impl Block {
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
         let names = RECIPIENTS.iter().filter_map(|name| self.get(name));
         names
-            .map(|name| typed(name).trim_matches(['<', '>', ' ']).to_ascii_lowercase())
+            .map(|name| without_comments(typed(name)).trim_matches(['<', '>', ' ']).to_ascii_lowercase())
             .filter(|name| name.contains('@'))
     }
 
@@ -101,18 +105,68 @@ fn xtext(value: &str) -> Option<String> {
 
 /// The address in `<ada@example.org>`, with or without a name before it, or by itself.
 pub(super) fn address(value: &str) -> Option<EmailAddress> {
-    let value = value.trim();
-    let inside = value.rsplit_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(value, |(inside, _)| inside);
+    let value = without_comments(value);
+    let angled = value.rsplit_once('<').and_then(|(_, rest)| rest.split_once('>'));
+    let inside = angled.map_or(value.as_str(), |(inside, _)| inside);
     inside.trim().parse().ok()
 }
 
+/// Returns the first word of a value, in lower case.
 pub(super) fn word(value: &str) -> String {
-    value.split_whitespace().next().unwrap_or_default().to_ascii_lowercase()
+    without_comments(value).split_whitespace().next().unwrap_or_default().to_ascii_lowercase()
+}
+
+/// A value without its comments, as in `failed (gave up)` (RFC 5322 §3.2.2). They nest; a backslash takes the next
+/// character's meaning away, quotation marks that of parentheses. A parenthesis that is never closed stands for itself.
+fn without_comments(value: &str) -> String {
+    let (mut text, mut opened, mut depth, mut quoted) = (String::with_capacity(value.len()), 0, 0_usize, false);
+    let mut chars = value.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if depth == 0 => quoted = !quoted,
+            '(' if !quoted => {
+                if depth == 0 {
+                    opened = text.len();
+                }
+                depth += 1;
+            }
+            ')' if depth > 0 => {
+                depth -= 1;
+                if depth == 0 {
+                    text.truncate(opened);
+                    text.push(' ');
+                    continue;
+                }
+            }
+            _ => {}
+        }
+        text.push(c);
+        if c == '\\' {
+            text.extend(chars.next());
+        }
+    }
+    text.trim().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn comments_are_left_out_where_they_are_comments() {
+        for (value, text) in [
+            ("failed (gave up)", "failed"),
+            ("(was (once) here) failed(x)", "failed"),
+            (r"(a \) b) failed", "failed"),
+            (r#""Ada (at home)" <ada@example.org> (Gone)"#, r#""Ada (at home)" <ada@example.org>"#),
+            (r#""a \" (b)" c"#, r#""a \" (b)" c"#),
+            ("failed (gave up", "failed (gave up"),
+            ("5.1.1)", "5.1.1)"),
+            ("", ""),
+        ] {
+            assert_eq!(without_comments(value), text);
+        }
+    }
 
     #[test]
     fn xtext_is_decoded_and_a_plain_plus_stands_for_itself() {

@@ -1,4 +1,4 @@
-//! Failure notices in plain text, as qmail (QSBMF), Exim and older relays write them.
+//! Failure notices without a delivery status, as qmail (QSBMF), Exim and older relays write them.
 
 use taskflow_core::{BounceKind, BounceReport, EmailAddress, ReturnedMail, bounce_is_for_good};
 
@@ -21,8 +21,8 @@ const STILL_TRIED: [&str; 6] = [
     "this is a warning message only",
 ];
 
-/// What a notice reports; `None` when the message is none.
-pub(super) fn read(message: &[u8], text: Option<&str>) -> Option<Vec<BounceReport>> {
+/// Returns what a notice reports; `None` when the message is none. `mail` is what it brings back in a part of its own.
+pub(super) fn read(message: &[u8], text: Option<&str>, mail: Option<ReturnedMail>) -> Option<Vec<BounceReport>> {
     let head = Block::read(&String::from_utf8_lossy(&message[..message.len().min(LONGEST_HEADERS)]));
     let from = head.get("from").and_then(address).map(|from| from.key()).unwrap_or_default();
     let daemon = from.split_once('@').is_some_and(|(local, _)| DAEMONS.contains(&local));
@@ -32,10 +32,11 @@ pub(super) fn read(message: &[u8], text: Option<&str>) -> Option<Vec<BounceRepor
     let text = text?;
     let said = before_the_copy(text);
     let copy = &text[said.len()..];
-    let mail = blocks(copy).find_map(|block| returned(&block));
+    let mail = mail.or_else(|| blocks(copy).find_map(|block| returned(&block)));
     let mail = mail.or_else(|| Some(ReturnedMail { delivery: answered(message)?, to: None }));
     let listed = head.all(FAILED).flat_map(|list| list.split(',')).filter_map(address);
-    let mut recipients: Vec<EmailAddress> = listed.chain(said.lines().filter_map(alone)).take(MOST_REPORTS).collect();
+    let mut recipients: Vec<EmailAddress> =
+        listed.chain(said.lines().filter_map(subject_of)).take(MOST_REPORTS).collect();
     recipients.sort_by_key(EmailAddress::key);
     recipients.dedup_by_key(|email| email.key());
     let mut recipients: Vec<_> = recipients.into_iter().map(Some).collect();
@@ -62,10 +63,12 @@ pub(super) fn read(message: &[u8], text: Option<&str>) -> Option<Vec<BounceRepor
     Some(recipients.into_iter().map(report).collect())
 }
 
-/// The address that a line consists of, as in `<ada@example.org>:`.
-fn alone(line: &str) -> Option<EmailAddress> {
-    let line = line.trim().trim_end_matches(':');
-    let bare = line.strip_prefix('<').and_then(|line| line.strip_suffix('>')).unwrap_or(line);
+/// Returns the address that a line is about: all of it, or what is before the reason, as in
+/// `<ada@example.org>: 550 5.1.1 User unknown`.
+fn subject_of(line: &str) -> Option<EmailAddress> {
+    let line = line.trim();
+    let named = line.split_once(':').map_or(line, |(named, _)| named).trim_end();
+    let bare = named.strip_prefix('<').and_then(|named| named.strip_suffix('>')).unwrap_or(named);
     let plain = bare.contains('@') && !bare.contains(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '/'));
     plain.then(|| bare.parse().ok()).flatten()
 }

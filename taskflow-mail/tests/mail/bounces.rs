@@ -246,6 +246,51 @@ fn a_failure_notice_in_plain_text_is_read() {
 }
 
 #[test]
+fn a_failure_notice_in_parts_brings_the_mail_back_in_one_of_them() {
+    let notice = |said: &str, kind: &str| {
+        format!(
+            "From: MAILER-DAEMON@q.example\r\nSubject: Undelivered\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+             --b\r\nContent-Type: text/plain\r\n\r\nThe mail could not be delivered.\r\n\r\n{said}\r\n\
+             --b\r\nContent-Type: {kind}\r\n\r\nMessage-ID: <{DELIVERY}@sender.example>\r\n\
+             To: ada@reader.example\r\n\r\nhello\r\n--b--\r\n"
+        )
+    };
+    for said in [
+        "<private@else.example>: 550 5.1.1 User unknown",
+        "private@else.example: 550 5.1.1 User unknown",
+        "<private@else.example>:\r\n550 5.1.1 User unknown",
+    ] {
+        for kind in ["message/rfc822", "text/rfc822-headers"] {
+            let reports = read(&notice(said, kind)).unwrap();
+            let email = reports[0].email.as_ref().map(taskflow_core::EmailAddress::as_str);
+            assert_eq!((reports.len(), email), (1, Some("private@else.example")), "{said}");
+            assert_eq!((reports[0].kind, &reports[0].mail), (BounceKind::Hard, &ours(Some("ada@reader.example"))));
+        }
+    }
+    // The address and the reason in one line, and nothing of the mail.
+    let line = QMAIL.replace(">:\r\n192.0.2.1", ">: 192.0.2.1").split("--- Below").next().unwrap().to_owned();
+    let report = &read(&line).unwrap()[0];
+    assert_eq!(
+        (short(&line)[0].0.as_str(), report.kind, &report.mail),
+        ("gone@reader.example", BounceKind::Hard, &None)
+    );
+}
+
+#[test]
+fn comments_in_the_fields_of_a_status_say_nothing() {
+    for (field, commented) in [
+        ("Action: failed", "Action: failed (gave up)"),
+        ("Action: failed", "Action: (after three days) Failed"),
+        ("Status: 5.1.1", "Status: (really) 5.1.1 (no such user)"),
+        ("rfc822;ada@reader.example", "rfc822 (mail);ada@reader.example (Ada (at home))"),
+    ] {
+        let found = &short(&POSTFIX.replacen(field, commented, 1))[0];
+        assert_eq!((found.0.as_str(), found.1), ("ada@reader.example", BounceKind::Hard), "{commented}");
+    }
+    assert_eq!(short(&COMPLAINT.replace("Type: abuse", "Type: abuse (sic)"))[0].1, BounceKind::Complaint);
+}
+
+#[test]
 fn an_automatic_answer_is_no_failure_notice() {
     let person = QMAIL.replace("MAILER-DAEMON@q.example", "Gone <gone@reader.example>");
     for message in [
