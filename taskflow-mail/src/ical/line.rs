@@ -116,29 +116,62 @@ impl Property {
     /// `None` for what is no content line; readers pass over it.
     fn parse(line: &str) -> Option<Self> {
         let (name, mut rest) = line.split_at(line.find([';', ':'])?);
-        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        if !is_word(name) {
             return None;
         }
-        let mut parameters = Vec::new();
-        while let Some(list) = rest.strip_prefix(';') {
-            let (parameter, after) = list.split_once('=')?;
-            let end = end_of_parameter(after)?;
-            parameters.push((parameter.to_ascii_uppercase(), unquoted(&after[..end])));
-            rest = &after[end..];
+        let name = name.to_ascii_uppercase();
+        // The value of these is an address, so that a colon before it is part of a name that should have been quoted.
+        let mut value = None;
+        if let Some(at) = address_begins(rest).filter(|_| matches!(name.as_str(), "ATTENDEE" | "ORGANIZER")) {
+            value = Some(&rest[at + 1..]);
+            rest = &rest[..at];
         }
-        let value = rest.strip_prefix(':')?.to_owned();
-        Some(Self { name: name.to_ascii_uppercase(), parameters, value })
+        let ends: &[char] = if value.is_some() { &[';'] } else { &[';', ':'] };
+        let mut parameters: Vec<(String, String)> = Vec::new();
+        while let Some(list) = rest.strip_prefix(';') {
+            let end = match end_of_parameter(list, ends) {
+                None if value.is_some() => list.len(),
+                end => end?,
+            };
+            let text = &list[..end];
+            match text.split_once('=').filter(|(name, _)| is_word(name.trim())) {
+                Some((name, value)) => parameters.push((name.trim().to_ascii_uppercase(), unquoted(value))),
+                // What is no parameter belongs to the value before it, which should have been quoted.
+                None => {
+                    let (_, before) = parameters.last_mut()?;
+                    before.push(';');
+                    before.push_str(&unquoted(text));
+                }
+            }
+            rest = &list[end..];
+        }
+        let value = match value {
+            Some(value) => value,
+            None => rest.strip_prefix(':')?,
+        };
+        Some(Self { name, parameters, value: value.to_owned() })
     }
 }
 
-/// Where the value of a parameter ends. A quotation mark that is never closed is taken for a part of the value.
-fn end_of_parameter(text: &str) -> Option<usize> {
+/// Whether a text can be the name of a property or parameter (RFC 5545 §3.1).
+fn is_word(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// Where the colon before the address of a line is; `None` when that has no scheme, or stands between quotation marks.
+fn address_begins(rest: &str) -> Option<usize> {
+    let at = rest.to_ascii_lowercase().rfind(":mailto:")?;
+    (rest[..at].matches('"').count() % 2 == 0).then_some(at)
+}
+
+/// Where a parameter ends. A quotation mark that is never closed is taken for a part of its value.
+fn end_of_parameter(text: &str, ends: &[char]) -> Option<usize> {
     let mut quoted = false;
     let end = text.find(|c| {
         quoted ^= c == '"';
-        !quoted && matches!(c, ';' | ':')
+        !quoted && ends.contains(&c)
     });
-    end.or_else(|| text.find([';', ':']))
+    if quoted { end.or_else(|| text.find(ends)) } else { end }
 }
 
 /// A parameter's value without its quotation marks and carets (RFC 6868 §3.2).

@@ -3,6 +3,7 @@
 use chrono::{NaiveDate, NaiveDateTime};
 use taskflow_core::ports::{CalendarReply, Counter, ProposedStart, ReplyAttendee, UnreadableReply};
 use taskflow_core::{Comment, EmailAddress, MeetingResponse, Timestamp, Zone};
+use windows_timezones::WindowsTimezone;
 
 use super::line::{Property, properties, unescaped};
 use super::unreadable;
@@ -92,7 +93,8 @@ fn reply(calendar: &Object, event: &[Property], envelope: &Envelope<'_>) -> Resu
     })
 }
 
-/// Everybody whose answer can be read. One that cannot be is refused when it is the only one.
+/// Everybody whose answer can be read, each once: of several lines about the same person that which answers counts. One
+/// that cannot be read is refused when it is the only one.
 fn attendees(event: &[Property], sender: Option<&EmailAddress>) -> Result<Vec<ReplyAttendee>, UnreadableReply> {
     let named: Vec<_> = event.iter().filter(|property| property.name == "ATTENDEE").take(MOST_ATTENDEES).collect();
     // An only attendee without an address of mail (X.500, a number) is whoever sent the mail.
@@ -105,11 +107,20 @@ fn attendees(event: &[Property], sender: Option<&EmailAddress>) -> Result<Vec<Re
             .ok_or_else(|| unreadable("its ATTENDEE has no e-mail address"));
         let sent_by = property.parameter("SENT-BY").and_then(address);
         match email.and_then(|email| Ok(ReplyAttendee { email, sent_by, response: response(property)? })) {
-            Ok(attendee) => attendees.push(attendee),
+            Ok(attendee) => add(&mut attendees, attendee),
             Err(why) => refused = why,
         }
     }
     if attendees.is_empty() { Err(refused) } else { Ok(attendees) }
+}
+
+fn add(attendees: &mut Vec<ReplyAttendee>, new: ReplyAttendee) {
+    let key = new.email.key();
+    match attendees.iter_mut().find(|known| known.email.key() == key) {
+        Some(known) if known.response == MeetingResponse::Pending => *known = new,
+        Some(_) => {}
+        None => attendees.push(new),
+    }
 }
 
 /// A calendar object: its own properties, those of its events, and its time zones.
@@ -244,7 +255,8 @@ fn stamped(stamp: &Property, calendar: &Object) -> Option<Timestamp> {
     }
 }
 
-/// Reads `20260329T063000Z`, or a local time in the zone that its TZID names (RFC 5545 §3.3.5).
+/// Reads `20260329T063000Z`, or a local time in the zone that its TZID names (RFC 5545 §3.3.5). In a zone that nobody
+/// knows it is no time.
 fn proposed(property: &Property, calendar: &Object) -> Option<ProposedStart> {
     let value = property.value.trim();
     let (text, utc) = value.strip_suffix(['Z', 'z']).map_or((value, false), |text| (text, true));
@@ -252,11 +264,10 @@ fn proposed(property: &Property, calendar: &Object) -> Option<ProposedStart> {
     if utc {
         return Some(ProposedStart::At(Zone::utc().instant(local)));
     }
-    let zone = property.parameter("TZID").map(str::trim);
-    Some(match zone.and_then(|zone| instant(local, zone, calendar)) {
-        Some(at) => ProposedStart::At(at),
-        None => ProposedStart::Local(local),
-    })
+    match property.parameter("TZID").map(str::trim).filter(|zone| !zone.is_empty()) {
+        Some(zone) => instant(local, zone, calendar).map(ProposedStart::At),
+        None => Some(ProposedStart::Local(local)),
+    }
 }
 
 fn instant(local: NaiveDateTime, tzid: &str, calendar: &Object) -> Option<Timestamp> {
@@ -266,9 +277,14 @@ fn instant(local: NaiveDateTime, tzid: &str, calendar: &Object) -> Option<Timest
     let mut names = (0..parts.len()).map(|at| parts[at..].join("/"));
     let known: Option<Zone> = names.find_map(|name| name.parse().ok());
     let known = known.or_else(|| defined?.location()?.parse().ok());
-    match known {
-        Some(zone) => Some(zone.instant(local)),
-        None => defined?.instant(local),
+    match (known, defined) {
+        (Some(zone), _) => Some(zone.instant(local)),
+        (None, Some(defined)) => defined.instant(local),
+        // As Windows names them, where the definition has been left out.
+        (None, None) => {
+            let zone: WindowsTimezone = tzid.parse().ok()?;
+            Some(zone.tzdb_id().parse::<Zone>().ok()?.instant(local))
+        }
     }
 }
 

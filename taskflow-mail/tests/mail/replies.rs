@@ -173,6 +173,17 @@ fn what_calendars_write_carelessly_is_understood() {
     }
     let unquoted = written("mailto:bob@guest.example").replace("\"Bob; B: \"", "Bob: B");
     assert_eq!(read(unquoted).attendees[0].email.as_str(), "bob@guest.example");
+    for name in
+        ["Bob: B", "Bob; B", "Bob; Great; ", "Bob; B: C; D", ": Bob", "Bob\"; B", "Bob; x@y.example", "mailto:bob"]
+    {
+        let reply = written("mailto:bob@guest.example").replace("\"Bob; B: \"", name);
+        assert_eq!(read(reply).attendees, bob, "{name}");
+        // Without a scheme only a colon ends the parameters.
+        if !name.contains(':') && !name.contains('"') {
+            let bare = written("bob@guest.example").replace("\"Bob; B: \"", name);
+            assert_eq!(read(bare).attendees, bob, "{name}");
+        }
+    }
     let open = written("mailto:bob@guest.example").replace("\"Bob; B: \"", "\"Bob");
     assert_eq!(read(open).attendees, bob);
     // The order, the case and the folding of properties do not matter, nor do strange ones.
@@ -214,6 +225,23 @@ fn several_attendees_and_events_are_read() {
     }
     assert_eq!(ICalendar.read_reply(REPLY.replace(event, &event.repeat(2)).as_bytes(), None).unwrap().len(), 2);
     assert_eq!(ICalendar.read_reply(REPLY.repeat(3).as_bytes(), None).unwrap(), vec![expected(); 3]);
+}
+
+#[test]
+fn of_several_lines_about_one_person_that_which_answers_counts() {
+    let line = |answer: &str| format!("ATTENDEE;PARTSTAT={answer}:mailto:Bob+X=y@guest.example\r\n");
+    let begin = "ATTENDEE;CN=\"Bob";
+    let before = REPLY.replace(begin, &format!("{}{begin}", line("NEEDS-ACTION")));
+    let after = REPLY.replace("COMMENT:", &format!("{}COMMENT:", line("NEEDS-ACTION")));
+    let different = REPLY.replace("COMMENT:", &format!("{}COMMENT:", line("DECLINED")));
+    for reply in [before, after, different] {
+        let found = read(reply).attendees;
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            (found[0].email.key(), found[0].response),
+            ("bob+x=y@guest.example".to_owned(), MeetingResponse::Accepted)
+        );
+    }
 }
 
 #[test]
@@ -307,7 +335,20 @@ fn a_proposal_of_another_time_is_read() {
     );
     let local = ProposedStart::Local("2030-03-01T11:00:00".parse().unwrap());
     assert_eq!(start("DTSTART:20300301T110000"), Some(local));
-    assert_eq!(start("DTSTART;TZID=Nowhere:20300301T110000"), Some(local));
+    // A zone that nobody knows is not the meeting's.
+    assert_eq!(start("DTSTART;TZID=Nowhere:20300301T110000"), None);
+    assert_eq!(start("DTSTART;TZID=:20300301T110000"), Some(local));
+    for (zone, utc) in [
+        ("W. Europe Standard Time", "2030-03-01T10:00:00Z"),
+        ("\"W. Europe Standard Time\"", "2030-03-01T10:00:00Z"),
+        ("Eastern Standard Time", "2030-03-01T16:00:00Z"),
+        ("India Standard Time", "2030-03-01T05:30:00Z"),
+        ("UTC", "2030-03-01T11:00:00Z"),
+    ] {
+        assert_eq!(start(&format!("DTSTART;TZID={zone}:20300301T110000")), at(utc), "{zone}");
+    }
+    let nowhere = counter.replace("TZID=Europe/Berlin:2026", "TZID=Nowhere:2026");
+    assert_eq!(read(nowhere), CalendarReply { counter: Some(Counter { starts_at: None }), ..expected() });
     assert_eq!(start("DTSTART;VALUE=DATE:20300301"), None);
     assert_eq!(start("X-DTSTART:1"), None);
 }
