@@ -171,7 +171,8 @@ pub(super) async fn words_are_found_in_title_and_description_in_any_case_and_ord
 
 pub(super) async fn words_are_found_without_regard_to_accents(open: Arc<dyn OpenStore>) {
     let titled = |n, title: &str| Task { title: title.parse().expect("a title"), ..task(n, 1) };
-    let titles = ["Caf\u{e9}", "na\u{ef}ve plan", "M\u{fc}ller", "\u{130}stanbul", "K\u{f8}benhavn", "\u{304b}"];
+    let titles =
+        ["Caf\u{e9}", "na\u{ef}ve plan", "M\u{fc}ller", "\u{130}stanbul", "K\u{f8}benhavn", "\u{304b}", "مُحَمَّد", "שָׁלוֹם"];
     let tasks = titles.iter().zip(1..).map(|(title, n)| titled(n, title)).collect::<Vec<_>>();
     let store = with_tasks(&*open, tasks).await;
     for (text, numbers) in [
@@ -184,6 +185,8 @@ pub(super) async fn words_are_found_without_regard_to_accents(open: Arc<dyn Open
         ("kobenhavn", &[5]),
         ("\u{304b}", &[6]),
         ("\u{304c}", &[]),
+        ("محمد", &[7]),
+        ("שלום", &[8]),
     ] {
         let query = TaskQuery { words: TaskQuery::words(text), ..TaskQuery::default() };
         assert_eq!(found(&store, &query).await, numbers, "{text}");

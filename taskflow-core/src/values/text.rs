@@ -2,6 +2,7 @@
 
 use caseless::Caseless;
 use unicode_normalization::UnicodeNormalization;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 /// The form in which names and addresses are compared: equal for texts that differ only in case or Unicode form
 /// (compatibility caseless matching, Unicode section 3.13 D146). Accents count: see [`search_key`].
@@ -20,10 +21,10 @@ pub fn fold(text: &str) -> String {
     folded
 }
 
-/// The form in which words are looked for: [folded](fold), without the accents of Latin, Greek and Cyrillic letters and
-/// without characters that show nothing. `cafe` finds `Café`, `istanbul` finds `İstanbul`, `strasse` finds `Straße`.
+/// The form in which words are looked for: [folded](fold), without accents and vowel points and without characters that
+/// show nothing. `cafe` finds `Café`, `istanbul` finds `İstanbul`, `strasse` finds `Straße`, `שלום` finds `שָׁלוֹם`.
 ///
-/// Marks of other scripts stay, since they make other letters there: `か` is not `が`. Letters that Unicode does not
+/// Marks that make other letters stay: `か` is not `が`. Letters that Unicode does not
 /// decompose are replaced by what people type for them: `ø` by `o`, `ł` by `l`, `æ` by `ae`.
 ///
 /// Names are unique by [`fold`], in which accents count.
@@ -35,10 +36,11 @@ pub fn search_key(text: &str) -> String {
     }
     let (mut key, mut on_letter) = (String::with_capacity(folded.len()), false);
     for c in folded.chars() {
-        if is_invisible(c) || (on_letter && is_accent(c)) {
+        // On a sign that is no letter a mark makes another sign: `≠` is not `=`.
+        if is_invisible(c) || c == TATWEEL || (on_letter && is_optional_mark(c)) {
             continue;
         }
-        on_letter = has_accents(c);
+        on_letter = c.is_alphabetic();
         match plain(c) {
             Some(plain) => key.push_str(plain),
             None => key.push(c),
@@ -50,30 +52,37 @@ pub fn search_key(text: &str) -> String {
 /// Whether a text shows nothing to its reader: it has only spaces and characters without a visible form.
 #[must_use]
 pub fn is_blank(text: &str) -> bool {
-    text.chars().all(|c| c.is_whitespace() || c.is_control() || is_invisible(c))
+    let is_mark = |c: char| c.general_category() == GeneralCategory::NonspacingMark;
+    text.chars().all(|c| c.is_whitespace() || c.is_control() || is_invisible(c) || is_mark(c))
 }
 
-/// Whether a character never shows: the Unicode property `Default_Ignorable_Code_Point`, and the blank Braille pattern.
+/// Whether a character never shows: the Unicode property `Default_Ignorable_Code_Point`, format characters (`Cf`), the
+/// blank Braille pattern and the musical symbol for a note without a head.
 pub(super) fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+    if c.is_ascii() {
+        return false;
+    }
+    c.general_category() == GeneralCategory::Format
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
         | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
         | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}'
-        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d159}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether a folded character is a letter of a script whose accents a search ignores: Latin, Greek or Cyrillic.
-fn has_accents(c: char) -> bool {
-    matches!(c, 'a'..='z' | '\u{df}'..='\u{2af}' | '\u{370}'..='\u{482}' | '\u{48a}'..='\u{52f}' | '\u{1c80}'..='\u{1c8f}'
-        | '\u{1d00}'..='\u{1dbf}' | '\u{1e00}'..='\u{1fff}' | '\u{2c60}'..='\u{2c7f}' | '\u{a640}'..='\u{a66e}'
-        | '\u{a680}'..='\u{a69d}' | '\u{a722}'..='\u{a7ff}' | '\u{ab30}'..='\u{ab6f}')
+/// Whether a folded character is a mark that words are also written and looked for without: accents, and the vowel points
+/// and signs of Arabic, Hebrew and Syriac.
+///
+/// Nonspacing marks (`Mn`) stay where they make another letter or stand for a vowel that is always written: in Japanese,
+/// in Thaana, and in the scripts of India and South-East Asia.
+fn is_optional_mark(c: char) -> bool {
+    let is_letter = matches!(c, '\u{7a6}'..='\u{7b0}' | '\u{900}'..='\u{109f}' | '\u{1700}'..='\u{17ff}'
+        | '\u{1900}'..='\u{1aaf}' | '\u{1b00}'..='\u{1cff}' | '\u{302a}'..='\u{302f}' | '\u{3099}' | '\u{309a}'
+        | '\u{a800}'..='\u{abff}' | '\u{10a00}'..='\u{10a3f}' | '\u{11000}'..='\u{11fff}');
+    c >= '\u{300}' && !is_letter && c.general_category() == GeneralCategory::NonspacingMark
 }
 
-/// Whether a character is one of the nonspacing marks that these scripts use (`Mn`).
-fn is_accent(c: char) -> bool {
-    matches!(c, '\u{300}'..='\u{36f}' | '\u{483}'..='\u{487}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}'
-        | '\u{20d0}'..='\u{20dc}' | '\u{20e1}' | '\u{20e5}'..='\u{20f0}' | '\u{2de0}'..='\u{2dff}'
-        | '\u{fe20}'..='\u{fe2f}')
-}
+/// Lengthens a word in print and belongs to no spelling.
+const TATWEEL: char = '\u{640}';
 
 /// What people type for a folded letter that has no decomposition.
 fn plain(c: char) -> Option<&'static str> {
@@ -121,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_search_ignores_the_accents_of_latin_greek_and_cyrillic_letters() {
+    fn a_search_ignores_accents_and_vowel_points() {
         for (text, word) in [
             ("Café", "cafe"),
             ("Cafe\u{301}", "CAFÉ"),
@@ -139,6 +148,15 @@ mod tests {
             ("co\u{ad}operate", "cooperate"),
             ("zero\u{200b}width", "zerowidth"),
             ("ｃａｆé", "cafe"),
+            ("مُحَمَّد", "محمد"),
+            ("مـحـمـد", "محمد"),
+            ("أحمد", "احمد"),
+            ("القُرْآن", "القران"),
+            ("שָׁלוֹם", "שלום"),
+            ("\u{fb2a}לום", "שלום"),
+            ("בְּרֵאשִׁית", "בראשית"),
+            ("ܫܠܳܡܳܐ", "ܫܠܡܐ"),
+            ("Հա\u{301}յ", "Հայ"),
         ] {
             assert_eq!(search_key(text), search_key(word), "{text}");
             assert_eq!(search_key(&search_key(text)), search_key(text), "{text}");
@@ -147,8 +165,19 @@ mod tests {
 
     #[test]
     fn marks_that_make_another_letter_count() {
-        for (one, other) in [("か", "が"), ("は", "ぱ"), ("कि", "क"), ("שׁ", "ש"), ("≠", "="), ("ก่", "ก")]
-        {
+        for (one, other) in [
+            ("か", "が"),
+            ("は", "ぱ"),
+            ("कि", "क"),
+            ("कु", "क"),
+            ("क्", "क"),
+            ("क़", "क"),
+            ("≠", "="),
+            ("ก่", "ก"),
+            ("ދި", "ދ"),
+            ("က်", "က"),
+            ("ក្", "ក"),
+        ] {
             assert_ne!(search_key(one), search_key(other), "{one} {other}");
         }
     }
@@ -168,7 +197,12 @@ mod tests {
         for text in ["\u{2800}", "\u{e0041}", "\u{180e}", "\u{200d}\u{200c}", "\u{a0}\u{3000}", "\u{61c}\u{200e}"] {
             assert!(is_blank(text), "{text:?}");
         }
-        for text in ["x\u{200b}", "\u{1f468}\u{200d}\u{1f469}", "·", "한"] {
+        for text in
+            ["\u{fff9}\u{fffa}\u{fffb}", "\u{301}", " \u{5b0}\u{64b}", "\u{13430}", "\u{2028}\u{2029}", "\u{1d159}"]
+        {
+            assert!(is_blank(text), "{text:?}");
+        }
+        for text in ["e\u{301}", "x\u{200b}", "\u{1f468}\u{200d}\u{1f469}", "·", "한"] {
             assert!(!is_blank(text), "{text:?}");
         }
     }
