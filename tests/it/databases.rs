@@ -36,6 +36,13 @@ async fn refuses_writes(server: &Server, person: &Person<'_>) {
     for path in ["/health/db", "/health/ready"] {
         assert_eq!(server.get(path).await.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
     }
+    // No mail is promised that cannot leave, and nobody learns who has an account.
+    let (_, me) = person.get("/api/users/me").await;
+    for email in [me["email"].as_str().unwrap_or("ada@example.org"), "nobody@example.com"] {
+        let answer = server.post("/api/auth/password/forgot", json!({ "email": email })).await;
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{email}");
+        assert!(answer.headers().contains_key("retry-after"), "{email}");
+    }
     assert_eq!(server.get("/health").await.status(), StatusCode::OK);
 }
 

@@ -6,7 +6,8 @@ use crate::notice::{PasswordChangedNotice, PasswordResetNotice, VerifyEmailNotic
 use crate::ports::{Link, LinkPurpose};
 use crate::{
     Actor, Changes, Credential, DedupeKey, DeliveryId, EmailAddress, Expect, FeedEvent, Login, NewDelivery, Notice,
-    PasswordHash, Recipient, Timestamp, Token, TokenId, TokenPurpose, User, UserId, Write,
+    PasswordHash, Recipient, Suppression, SuppressionCause, Timestamp, Token, TokenId, TokenPurpose, User, UserId,
+    Write,
 };
 
 /// Of how many meetings, those that were called last, somebody's feed tells when their address is verified. Their lists have
@@ -71,11 +72,14 @@ impl App {
         Ok(true)
     }
 
-    /// Mails a link to set a new password to an address, if an active account has it. Answers alike in any case; a host
-    /// that must not tell by the time it takes does not wait for it.
+    /// Mails a link to set a new password to an address, if an active account has it. Answers alike in any case: also for
+    /// another address the store is asked and written to, so that one that cannot be written fails for all addresses.
     pub async fn forgot_password(&self, email: &EmailAddress) -> Result<(), Error> {
+        self.store.ping().await?;
         let account = self.accounts.account(&Login::Email(email.key())).await?;
-        let Some(user) = account.map(|account| account.user).filter(|user| user.is_active) else { return Ok(()) };
+        let Some(user) = account.map(|account| account.user).filter(|user| user.is_active) else {
+            return self.commit(&self.written_for_nobody()).await;
+        };
         let (token, write) = self.token(TokenPurpose::ResetPassword, user.id, &user.email, self.clock.now());
         let mail = NewDelivery {
             dedupe_key: DedupeKey::new(format!("password-reset/{}", token.id)),
@@ -85,6 +89,16 @@ impl App {
             ..self.mail_of(&token)
         };
         self.commit(&Changes::new().write(write).deliver([mail])).await
+    }
+
+    /// A write of which nothing is left: a suppression that the same commit lifts, of an address that nobody can have.
+    fn written_for_nobody(&self) -> Changes {
+        let now = self.clock.now();
+        let Ok(nobody) = format!("{}@nobody.invalid", self.ids.next(now)).parse::<EmailAddress>() else {
+            return Changes::new();
+        };
+        let new = Suppression::new(nobody.clone(), SuppressionCause::Admin, String::new(), now);
+        Changes::new().write(Write::Suppress(new)).write(Write::Unsuppress(nobody))
     }
 
     /// Sets another password for the account behind a link, ends what was signed in with the old one and tells the owner.

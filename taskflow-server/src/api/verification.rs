@@ -97,14 +97,7 @@ impl VerificationApi {
         let mut findings = ValidationErrors::default();
         let email = findings.required("email", body.email);
         let email = findings.finish(email)?;
-        let app = service.app.clone();
-        // Nobody waits for it: how long it takes would tell whether there is such an account.
-        tokio::spawn(async move {
-            if let Err(error) = app.forgot_password(&email).await {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "a link to set another password was not planned");
-            }
-        });
+        service.app.forgot_password(&email).await?;
         Ok(Accepted::Accepted)
     }
 
