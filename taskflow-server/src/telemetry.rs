@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Writer};
 use tracing_subscriber::registry::LookupSpan;
 
 /// What must not log everything, whatever is asked for.
-const SECRETIVE: [&str; 2] = ["tungstenite=info", "tokio_tungstenite=info"];
+const SECRETIVE: [&str; 3] = ["tungstenite=info", "tokio_tungstenite=info", "sqlx_postgres::options=off"];
 
 /// Whether people read the logs as they are written.
 #[must_use]
@@ -26,7 +26,8 @@ pub fn start(filter: &str, node_id: &NodeId) {
     let filter =
         if filter.contains("cron") { filter.to_owned() } else { format!("tokio_cron_scheduler=error,{filter}") };
     let filter = EnvFilter::builder().parse(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    // Below that level it writes down what clients say, and that may be a token.
+    // Below these levels they write down what clients say, which may be a token, and what a URL says, which may be a
+    // password.
     let filter = SECRETIVE.into_iter().filter_map(|it| it.parse().ok()).fold(filter, EnvFilter::add_directive);
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // An error means that somebody logs already, as tests do.

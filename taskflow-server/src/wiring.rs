@@ -13,6 +13,7 @@ use taskflow_mail::{BounceReports, ICalendar, InvalidSettings};
 use taskflow_runtime::{
     ClusterMember, HeartbeatConfig, Live, LocalBus, Runtime, RuntimeBuilder, SchedulerPulse, ThrottledOutbox,
 };
+pub use taskflow_store_postgres::URL_PARAMETERS;
 use taskflow_store_postgres::{PgPulse, PgStore};
 use taskflow_store_sqlite::SqliteStore;
 use tokio::sync::Semaphore;
@@ -107,13 +108,18 @@ pub async fn open(config: &Arc<Config>) -> Result<Opened, OpenError> {
     open_with(config, Access::Use).await
 }
 
-/// Opens the database to serve: creates it and brings its schema up to date, unless `AUTO_MIGRATE` forbids it.
+/// Opens the database to serve: creates it and brings its schema up to date, unless `AUTO_MIGRATE` forbids it. Refuses a
+/// role that may not write.
 ///
 /// # Errors
 ///
 /// See [`OpenError`].
 pub async fn open_to_serve(config: &Arc<Config>) -> Result<Opened, OpenError> {
-    open_with(config, if config.auto_migrate { Access::Migrate } else { Access::Use }).await
+    let opened = open_with(config, if config.auto_migrate { Access::Migrate } else { Access::Use }).await?;
+    if let Some(Kept::Postgres { store, .. }) = &opened.kept {
+        store.ensure_granted().await.map_err(|error| refused(config, error))?;
+    }
+    Ok(opened)
 }
 
 /// Opens the database, creates it if need be and brings its schema up to date.

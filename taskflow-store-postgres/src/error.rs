@@ -12,6 +12,8 @@ use sqlx::postgres::{PgArgumentBuffer, PgDatabaseError, PgSeverity, PgTypeInfo, 
 use sqlx::{Decode, Encode, Postgres, Type};
 use taskflow_core::{CorruptRow, InvalidValue, StoreError, Timestamp};
 
+use crate::options::URL_PARAMETERS;
+
 /// What this store says itself, beside what PostgreSQL says.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PgStoreError {
@@ -31,21 +33,34 @@ pub(crate) enum PgStoreError {
     TooNew { needs: i64, knows: i64 },
     #[error("the database only reads: it is a hot standby, or default_transaction_read_only is on")]
     ReadOnly,
+    #[error("role {role:?} lacks rights: {lacks}")]
+    Rights { role: String, lacks: String },
+    #[error("the URL has a parameter that is not known here{}; known are {}", named(.0), URL_PARAMETERS.join(", "))]
+    Parameter(String),
     #[error("the disk of the database server is full")]
     Full,
     #[error("a write ended abnormally")]
     Aborted(#[source] tokio::task::JoinError),
 }
 
+/// The name of a parameter, as far as it is surely no part of a password.
+fn named(name: &str) -> String {
+    let is_plain = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'_' | b'-'));
+    if is_plain { format!(", {name:?}") } else { String::new() }
+}
+
 impl From<PgStoreError> for StoreError {
     fn from(error: PgStoreError) -> Self {
         match &error {
-            PgStoreError::NoAnswer(_) | PgStoreError::ReadOnly | PgStoreError::Full => Self::Unavailable(error.into()),
+            PgStoreError::NoAnswer(_) | PgStoreError::ReadOnly | PgStoreError::Rights { .. } | PgStoreError::Full => {
+                Self::Unavailable(error.into())
+            }
             // A task ends abnormally by a panic, or because the runtime is shutting down.
             PgStoreError::Aborted(join) if join.is_cancelled() => Self::Unavailable(error.into()),
             PgStoreError::Aborted(_)
             | PgStoreError::Unknown(_)
             | PgStoreError::NoTransaction
+            | PgStoreError::Parameter(_)
             | PgStoreError::Encoding { .. }
             | PgStoreError::Pending(_)
             | PgStoreError::TooNew { .. }
@@ -66,10 +81,11 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
 /// What ends a session (severity `FATAL` or `PANIC`: an administrator's shutdown, a crash, no room for another connection,
 /// a server that is starting, a database that is being restored, a role or a password that was changed) needs no entry:
 /// the connection is [lost](is_lost), whatever the code.
-const PASSING: [&str; 9] = [
+const PASSING: [&str; 10] = [
     READ_ONLY,
     SERIALIZATION_FAILURE,
     DEADLOCK_DETECTED,
+    "42501", // insufficient_privilege: a right was taken away, or not granted yet
     "42P01", // undefined_table: a dump is being restored
     DISK_FULL,
     "53200", // out_of_memory: also of shared memory for locks

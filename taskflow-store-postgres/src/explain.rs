@@ -19,6 +19,8 @@ pub fn explain(error: &StoreError) -> Option<(String, &'static str)> {
             PgStoreError::TooNew { .. } => "install that release, or restore a backup from before it",
             PgStoreError::TooOld(_) => "upgrade the server, or set DATABASE_URL to another one",
             PgStoreError::ReadOnly => READ_ONLY_ADVICE,
+            PgStoreError::Rights { .. } => "grant them to the role: see docs/operate.md",
+            PgStoreError::Parameter(_) => "correct its name in DATABASE_URL, or leave it out",
             PgStoreError::NoAnswer(_) => "check that the server is not overloaded, and the network between",
             _ => return None,
         };

@@ -54,6 +54,7 @@ mod owners;
 mod preferences;
 mod pulse;
 mod refold;
+mod rights;
 mod rows;
 mod savepoint;
 mod schema;
@@ -70,7 +71,7 @@ mod upkeep;
 mod users;
 
 pub use explain::explain;
-pub use options::PgOptions;
+pub use options::{PgOptions, URL_PARAMETERS};
 pub use pulse::PgPulse;
 pub use schema::{MigrationStatus, schema};
 pub use store::PgStore;

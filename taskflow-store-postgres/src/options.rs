@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use taskflow_core::StoreError;
 
-use crate::error::store_error;
+use crate::error::{PgStoreError, store_error};
 
 /// How a database is reached.
 #[derive(Debug, Clone)]
@@ -36,6 +36,41 @@ impl Default for PgOptions {
 
 /// Below five seconds, so that whoever waits for us that long still gets an answer.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_millis(4500);
+
+/// The parameters that a URL may have behind its `?`, beside `options[NAME]` for settings of the session.
+pub const URL_PARAMETERS: [&str; 18] = [
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "ssl-mode",
+    "ssl-root-cert",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "statement-cache-capacity",
+    "user",
+];
+
+/// Refuses a URL with a parameter that nobody would heed. Its driver writes those into the log, with their values.
+fn check_parameters(url: &str) -> Result<(), StoreError> {
+    let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
+    let parameters = parameters.split('#').next().unwrap_or_default();
+    let mut names =
+        parameters.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next().unwrap_or(pair));
+    let is_known = |name: &str| URL_PARAMETERS.contains(&name) || name.starts_with("options[") && name.ends_with(']');
+    match names.find(|name| !is_known(name)) {
+        Some(name) => Err(PgStoreError::Parameter(name.to_owned()).into()),
+        None => Ok(()),
+    }
+}
 
 impl PgOptions {
     /// How long a call waits for a connection before it is `Unavailable`; 5 s unless told. Connecting counts.
@@ -91,6 +126,7 @@ impl PgOptions {
 
     /// What every connection asks the server for.
     pub(crate) fn target(&self, url: &str) -> Result<PgConnectOptions, StoreError> {
+        check_parameters(url)?;
         let target = PgConnectOptions::from_str(url).map_err(store_error)?;
         Ok(target.application_name("taskflow").options([
             ("statement_timeout", self.statement_timeout.as_millis()),
@@ -109,5 +145,38 @@ impl PgOptions {
             .acquire_timeout(self.acquire_timeout)
             .test_before_acquire(false)
             .before_acquire(|conn, meta| Box::pin(crate::connection::is_fit(conn, meta.idle_for)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_that_is_not_known_is_refused_by_name_and_its_value_is_not_repeated() {
+        let wrong = |url: &str| {
+            let error = PgOptions::default().target(url).expect_err(url);
+            let StoreError::Internal(source) = error else { panic!("{error:?}") };
+            source.to_string()
+        };
+        for (url, name) in [
+            ("postgres://h/d?sslmod=hunter2", "\"sslmod\""),
+            ("postgres://h/d?sslmode=require&passwort=hunter2", "\"passwort\""),
+            ("postgres://h/d?hunter2", "known are"),
+            ("postgres://h/d?Hunter2=x", "known are"),
+        ] {
+            let said = wrong(url);
+            assert!(said.contains(name) && said.contains("sslmode"), "{said}");
+            assert!(!said.to_lowercase().contains("hunter2"), "{said}");
+        }
+        for parameter in URL_PARAMETERS.into_iter().chain(["options[search_path]"]) {
+            let value = match parameter {
+                "ssl-mode" | "sslmode" => "require",
+                "hostaddr" => "127.0.0.1",
+                "port" | "statement-cache-capacity" => "5432",
+                _ => "x",
+            };
+            PgOptions::default().target(&format!("postgres://h/d?{parameter}={value}")).expect(parameter);
+        }
     }
 }

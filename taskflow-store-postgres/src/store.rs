@@ -22,7 +22,7 @@ use crate::error::{PgStoreError, database_error, is_lost, is_rolled_back, store_
 use crate::full_disk::FullDisk;
 use crate::options::{ANSWER_TIMEOUT, PgOptions};
 use crate::schema::{self, MigrationStatus};
-use crate::{answers, feed, mailbox, meetings, suppressions, tasks, unsubscribes, users};
+use crate::{answers, feed, mailbox, meetings, rights, suppressions, tasks, unsubscribes, users};
 
 /// Keeps everything in one PostgreSQL database. Cheap to clone; clones share their connections.
 ///
@@ -80,6 +80,11 @@ impl PgStore {
     /// Fails when migrations are pending, or when the database asks for a newer release. Nothing is written.
     pub async fn ensure_current(&self) -> Result<(), StoreError> {
         schema::ensure_current(self).await
+    }
+
+    /// Fails when the role lacks a right on a table that serving needs, and names each such right and table.
+    pub async fn ensure_granted(&self) -> Result<(), StoreError> {
+        rights::ensure_granted(self).await
     }
 
     /// All migrations that this build knows or the database has.
@@ -242,16 +247,7 @@ impl Store for PgStore {
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.full.check()?;
-        self.read(|conn| {
-            Box::pin(async move {
-                // A session keeps the default it began with; the next one may find another, so that this one is replaced.
-                match sqlx::query_scalar(PING).fetch_one(conn).await? {
-                    true => Err(sqlx::Error::AnyDriverError(PgStoreError::ReadOnly.into())),
-                    false => Ok(()),
-                }
-            })
-        })
-        .await
+        rights::ensure_writable(self).await
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
@@ -387,6 +383,3 @@ impl Store for PgStore {
         mailbox::mail(self, id).await
     }
 }
-
-/// A hot standby says `on`, whatever its settings.
-const PING: &str = "SELECT pg_catalog.current_setting('transaction_read_only') = 'on'";

@@ -289,11 +289,24 @@ async fn what_keeps_postgresql_from_being_used_is_named_with_a_way_out() {
     ] {
         owner.execute(AssertSqlSafe(statement)).await.expect(statement);
     }
+    owner.execute("REVOKE INSERT, UPDATE ON taskflow.tasks FROM app").await.expect("revoked");
+    for auto in ["true", "false"] {
+        let url = at("app:right-one", "service");
+        let settings = [("DATABASE_URL", url.as_str()), ("PORT", "0"), ("AUTO_MIGRATE", auto)];
+        let text = printed(&run(home.path(), &settings, &["serve"]));
+        assert!(text.contains("INSERT, UPDATE on taskflow.tasks") && text.contains("\"app\""), "{text}");
+    }
+    owner.execute("GRANT INSERT, UPDATE ON taskflow.tasks TO app").await.expect("granted");
     for auto in ["true", "false"] {
         let url = at("app:right-one", "service");
         let server = Server::start(&[("DATABASE_URL", &url), ("AUTO_MIGRATE", auto)]).await;
         let person = server.person(&format!("ada-{auto}")).await;
         assert_eq!(create(&person).await.0, StatusCode::CREATED);
+        // A right that is lost while serving.
+        owner.execute("REVOKE INSERT ON taskflow.tasks, taskflow.tokens FROM app").await.expect("revoked");
+        refuses_writes(&server, &person).await;
+        owner.execute("GRANT INSERT ON taskflow.tasks, taskflow.tokens TO app").await.expect("granted");
+        works_again(&server, &person).await;
     }
     let dump = run(home.path(), &[("DATABASE_URL", &at("app:right-one", "service"))], &["db", "backup", "x"]);
     let text = printed(&dump);

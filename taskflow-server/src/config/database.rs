@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::sources::nearest_word;
+use crate::wiring::URL_PARAMETERS;
+
 /// Where data is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Database {
@@ -56,6 +59,9 @@ impl Database {
                     "in them write @ as %40, / as %2F, : as %3A, ? as %3F, # as %23 and % as %25",
                 );
             }
+            if let Some(unknown) = unknown_parameter(rest) {
+                return Err(unknown);
+            }
             return postgres_place(rest).map(Self::Postgres).ok_or_else(|| {
                 (
                     "names no host and database".to_owned(),
@@ -104,6 +110,26 @@ fn login_is_encoded(rest: &str) -> bool {
         && hosts.split(',').all(is_host)
         && login.matches(':').count() <= 1
         && is_percent_encoded(login)
+}
+
+/// Says which parameter behind the `?` is not known; never its value, nor a name that may be one.
+fn unknown_parameter(rest: &str) -> Option<Refusal> {
+    let parameters = rest.split('#').next()?.split_once('?')?.1;
+    let names =
+        parameters.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next().unwrap_or(pair));
+    let is_known = |name: &&str| URL_PARAMETERS.contains(name) || name.starts_with("options[") && name.ends_with(']');
+    let unknown = names.into_iter().find(|name| !is_known(name))?;
+    let is_plain = unknown.len() <= 40 && unknown.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'_' | b'-'));
+    let known = URL_PARAMETERS.join(", ");
+    let candidates = URL_PARAMETERS.map(str::to_owned);
+    let meant = if is_plain { nearest_word(unknown, candidates) } else { None };
+    let wrong =
+        if is_plain { format!("has the unknown parameter {unknown}") } else { "has an unknown parameter".to_owned() };
+    let right = match meant {
+        Some(meant) => format!("did you mean {meant}? Known are {known} and options[NAME]"),
+        None => format!("known are {known} and options[NAME]"),
+    };
+    Some((wrong, right))
 }
 
 /// Whether each `%` is followed by two hexadecimal digits.
@@ -162,6 +188,25 @@ mod tests {
         assert!(wrong("postgres://").contains("names no host"));
         assert!(wrong("postgresql+asyncpg://u:hunter2@h/d").contains("driver"));
         assert!(!wrong("postgresql+asyncpg://u:hunter2@h/d").contains("hunter2"));
+    }
+
+    #[test]
+    fn an_unknown_parameter_is_named_with_the_nearest_and_without_its_value() {
+        for (parameters, named, meant) in [
+            ("sslmod=hunter2", "sslmod", "did you mean sslmode?"),
+            ("sslmode=require&pasword=hunter2", "pasword", "did you mean password?"),
+            ("channel_binding=hunter2", "channel_binding", "known are"),
+            ("hunter2", "an unknown parameter", "known are"),
+            ("HUNTER=hunter2#x", "an unknown parameter", "known are"),
+        ] {
+            let (wrong, right) = Database::parse(&format!("postgres://u:p@h/d?{parameters}")).expect_err(parameters);
+            assert!(
+                wrong.contains(named) && right.contains(meant) && right.contains("application_name"),
+                "{wrong}: {right}"
+            );
+            assert!(!format!("{wrong}{right}").to_lowercase().contains("hunter"), "{wrong}: {right}");
+        }
+        assert!(Database::parse("postgres://u@h/d?options[search_path]=x&host=/tmp").is_ok());
     }
 
     #[test]

@@ -166,6 +166,58 @@ async fn tables_that_a_restore_has_not_brought_yet_are_waited_for() {
     works_again(&world, &ada).await;
 }
 
+#[tokio::test]
+async fn a_right_that_was_taken_away_is_named_and_waited_for() {
+    let database = Database::migrated(|url| async move {
+        PgStore::connect(&url, PgOptions::default()).await.expect("a schema").close().await;
+    })
+    .await;
+    let mut admin = database.connection().await;
+    let role: String =
+        sqlx::query_scalar("SELECT 'app_' || current_database()").fetch_one(&mut admin).await.expect("a name");
+    sql(&mut admin, &format!("CREATE ROLE {role} LOGIN")).await;
+    sql(&mut admin, &format!("GRANT USAGE ON SCHEMA taskflow TO {role}")).await;
+    let all = "ALL TABLES IN SCHEMA taskflow";
+    sql(&mut admin, &format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {all} TO {role}")).await;
+    let more = if database.url.contains('?') { '&' } else { '?' };
+    let url = format!("{}{more}user={role}", database.url);
+    let world = World::at(&url, PgOptions::default().connections(4).without_migrating()).await;
+    let ada = world.somebody("ada").await;
+    world.store.ensure_granted().await.expect("nothing is lacking");
+    for (right, table) in
+        [("INSERT", "taskflow.tasks"), ("INSERT, UPDATE, DELETE", all), ("SELECT", "taskflow.schema_info")]
+    {
+        sql(&mut admin, &format!("REVOKE {right} ON {table} FROM {role}")).await;
+        for said in [passes(world.store.ping().await), passes(world.store.ensure_granted().await)] {
+            let table = if table == all { "all tables of schema taskflow" } else { table };
+            assert!(said.contains(&role) && said.ends_with(&format!("{right} on {table}")), "{said}");
+        }
+        if right != "SELECT" {
+            assert_eq!(passes(world.store.commit(&world.task(&ada)).await), "42501");
+        }
+        sql(&mut admin, &format!("GRANT {right} ON {table} TO {role}")).await;
+        works_again(&world, &ada).await;
+    }
+    sql(&mut admin, &format!("REVOKE USAGE ON SCHEMA taskflow FROM {role}")).await;
+    assert_eq!(passes(world.store.ping().await), "42501");
+    sql(&mut admin, &format!("GRANT USAGE ON SCHEMA taskflow TO {role}")).await;
+    works_again(&world, &ada).await;
+    sql(&mut admin, &format!("REVOKE TRUNCATE ON {all} FROM {role}")).await;
+    world.store.ping().await.expect("a right that nobody needs");
+    let tables: Vec<String> =
+        sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = 'taskflow' ORDER BY tablename")
+            .fetch_all(&mut admin)
+            .await
+            .expect("the tables");
+    for table in tables {
+        sql(&mut admin, &format!("REVOKE SELECT ON taskflow.{table} FROM {role}")).await;
+        assert!(passes(world.store.ping().await).contains(&table), "{table}");
+        sql(&mut admin, &format!("GRANT SELECT ON taskflow.{table} TO {role}")).await;
+    }
+    world.store.close().await;
+    sql(&mut admin, &format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_out_of_memory_for_locks_is_unavailable() {
     let settings = ["fsync=off", "max_locks_per_transaction=10", "max_pred_locks_per_transaction=10"];
