@@ -73,6 +73,9 @@ pub enum OpenError {
     /// The database cannot be opened or brought up to date.
     #[error("cannot open the database {0}")]
     Database(String, #[source] StoreError),
+    /// The file of a backup cannot be written or used.
+    #[error("{0}")]
+    Backup(&'static str, #[source] StoreError),
     /// The mail settings cannot work together.
     #[error("cannot prepare to send mail")]
     Mail(#[from] InvalidSettings),
@@ -82,11 +85,11 @@ impl OpenError {
     /// What is wrong with the database and what to do about it, when that is known.
     #[must_use]
     pub fn explanation(&self) -> Option<(String, &'static str)> {
-        let Self::Database(place, error) = self else { return None };
-        if place.starts_with("postgres:") {
-            return taskflow_store_postgres::explain(error);
+        match self {
+            Self::Database(place, error) if place.starts_with("postgres:") => taskflow_store_postgres::explain(error),
+            Self::Database(_, error) | Self::Backup(_, error) => taskflow_store_sqlite::explain(error),
+            Self::Mail(_) => None,
         }
-        taskflow_store_sqlite::explain(error)
     }
 }
 

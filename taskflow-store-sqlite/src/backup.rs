@@ -1,14 +1,15 @@
 //! Backups: a consistent copy while everything goes on, and putting one in the place of the file.
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};
-use taskflow_core::StoreError;
+use taskflow_core::{StoreError, Timestamp};
 
-use crate::database::with_suffix;
-use crate::error::{SqliteStoreError, is_busy, store_error};
+use crate::database::{is_same_file, with_suffix};
+use crate::error::{self, SqliteStoreError, is_busy, primary_code, store_error};
 use crate::options::create_file;
 use crate::schema::{self, MigrationStatus};
 use crate::store::SqliteStore;
@@ -21,6 +22,8 @@ pub struct BackupContents {
     /// How many people have an account.
     pub users: u64,
     /// How many mails wait in the outbox; those that have left since the backup would leave again.
+    pub mails_waiting: u64,
+    /// How many of them are due.
     pub mails_due: u64,
     /// The newest migration it has.
     pub version: i64,
@@ -39,57 +42,139 @@ pub struct Restored {
 
 impl SqliteStore {
     /// Writes a consistent copy to `to`, while others read and write. It is checked and on the disk when this returns;
-    /// until then the file does not exist, or is the one before when `replace` is given.
+    /// until then the file does not exist, or is the one before when `replace` is given. `now` decides which mails are due.
     ///
     /// # Errors
     ///
-    /// `Unavailable` when the file exists and is not to be replaced, or cannot be written.
-    pub async fn backup(&self, to: &Path, replace: bool) -> Result<BackupContents, StoreError> {
+    /// `Unavailable` when the file exists and is not to be replaced, cannot be written, is this database itself, or is a
+    /// database that somebody has open.
+    pub async fn backup(&self, to: &Path, replace: bool, now: Timestamp) -> Result<BackupContents, StoreError> {
+        if let Some(own) = self.path() {
+            require_other(to, own)?;
+        }
+        if to.is_dir() {
+            return Err(SqliteStoreError::IsFolder(to.to_owned()).into());
+        }
         if !replace && to.exists() {
             return Err(SqliteStoreError::Exists(to.to_owned()).into());
         }
+        require_folder(to)?;
+        // Held until the copy is in place, so that nobody opens what is about to be replaced.
+        let alone = if is_database(to) { close_for_others(to).await? } else { None };
+        require_no_log(to)?;
         let draft = Draft::beside(to)?;
         let mut conn = self.reader()?.acquire().await.map_err(store_error)?.detach();
         let copied = sqlx::query(VACUUM_INTO).bind(draft.name()).execute(&mut conn).await;
         copied.map_err(store_error)?;
         // It has served; what was read is in the copy.
         drop(conn.close().await);
-        let contents = inspect(&draft.path).await?;
+        let copy = BackupFile::open(&draft.path, now).await?;
+        let contents = copy.contents.clone();
+        copy.close().await;
         draft.publish(to, replace)?;
+        if let Some(alone) = alone {
+            drop(alone.close().await);
+        }
         Ok(contents)
     }
 }
 
-/// What a file holds, if it is a sound database of ours that this release can use.
-///
-/// # Errors
-///
-/// `Unavailable` when it is none; `Internal` when it needs a newer release.
-pub async fn inspect(file: &Path) -> Result<BackupContents, StoreError> {
-    if !file.is_file() {
-        return Err(SqliteStoreError::Missing(file.to_owned()).into());
-    }
-    let mut conn = SqliteConnectOptions::new().filename(file).connect().await.map_err(store_error)?;
-    let contents = contents(&mut conn, file).await;
-    drop(conn.close().await);
-    contents
+/// A sound database of ours that this release can use, open to be restored.
+#[derive(Debug)]
+pub struct BackupFile {
+    conn: SqliteConnection,
+    path: PathBuf,
+    contents: BackupContents,
 }
 
-async fn contents(conn: &mut SqliteConnection, file: &Path) -> Result<BackupContents, StoreError> {
+impl BackupFile {
+    /// Opens and checks a file. `now` decides which of its mails are due.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when there is no such file, or it is none of ours or damaged; `Internal` when it needs a newer release.
+    pub async fn open(path: &Path, now: Timestamp) -> Result<Self, StoreError> {
+        if !path.exists() {
+            return Err(SqliteStoreError::NoFile(path.to_owned()).into());
+        }
+        if !path.is_file() {
+            return Err(SqliteStoreError::NotSqlite(path.to_owned()).into());
+        }
+        let mut conn = SqliteConnectOptions::new().filename(path).connect().await.map_err(|error| of(path, error))?;
+        match contents(&mut conn, path, now).await {
+            Ok(contents) => Ok(Self { conn, path: path.to_owned(), contents }),
+            Err(error) => {
+                drop(conn.close().await);
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts a copy of it in the place of `database`, which nobody may have open. The file that was there is kept beside it,
+    /// with everything that its log held, under a name that ends in `.replaced-` and `stamp`.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when somebody has the database open, or it is the backup itself; then nothing is changed.
+    pub async fn restore(mut self, database: &Path, stamp: &str) -> Result<Restored, StoreError> {
+        let restored = self.put_in_place(database, stamp).await;
+        drop(self.conn.close().await);
+        restored.map(|kept| Restored { contents: self.contents, kept })
+    }
+
+    async fn put_in_place(&mut self, database: &Path, stamp: &str) -> Result<Option<PathBuf>, StoreError> {
+        require_other(&self.path, database)?;
+        require_folder(database)?;
+        let draft = Draft::beside(database)?;
+        // Not a copy of the file, which would lack what its log holds.
+        let copied = sqlx::query(VACUUM_INTO).bind(draft.name()).execute(&mut self.conn).await;
+        copied.map_err(store_error)?;
+        let exists = database.exists();
+        // Held until the other file is in place: whoever opens the old one meanwhile waits, and then finds the new one.
+        let alone = if exists { close_for_others(database).await? } else { None };
+        let aside = with_suffix(database, &format!(".replaced-{stamp}"));
+        if exists {
+            fs::hard_link(database, &aside).map_err(|source| failed(&aside, source))?;
+        }
+        for side in ["-wal", "-shm"] {
+            let (from, to) = (with_suffix(database, side), with_suffix(&aside, side));
+            match fs::rename(&from, &to) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(&from, error)),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        draft.publish(database, true)?;
+        if let Some(alone) = alone {
+            drop(alone.close().await);
+        }
+        Ok(exists.then_some(aside))
+    }
+
+    async fn close(self) {
+        drop(self.conn.close().await);
+    }
+}
+
+async fn contents(conn: &mut SqliteConnection, file: &Path, now: Timestamp) -> Result<BackupContents, StoreError> {
+    // The first read tells whether it is a database at all.
+    conn.execute(VERSION).await.map_err(|error| of(file, error))?;
     if !schema::is_there(conn).await? {
         return Err(SqliteStoreError::Foreign(file.to_owned()).into());
     }
-    let found: Vec<String> = sqlx::query_scalar(INTEGRITY).fetch_all(&mut *conn).await.map_err(store_error)?;
+    let found: Vec<String> =
+        sqlx::query_scalar(INTEGRITY).fetch_all(&mut *conn).await.map_err(|error| of(file, error))?;
     if found != ["ok"] {
         let damage = found.into_iter().next().unwrap_or_default();
         return Err(SqliteStoreError::Damaged { path: file.to_owned(), damage }.into());
     }
     schema::admits_this_build(conn).await?;
     let status = schema::status(conn).await?;
-    let (users, mails_due): (i64, i64) = sqlx::query_as(CONTENTS).fetch_one(&mut *conn).await.map_err(store_error)?;
+    let counted = sqlx::query_as(CONTENTS).bind(now.as_micros()).fetch_one(&mut *conn).await;
+    let (users, mails_waiting, mails_due): (i64, i64, i64) = counted.map_err(|error| of(file, error))?;
     Ok(BackupContents {
         bytes: file.metadata().map_err(|source| failed(file, source))?.len(),
         users: users.unsigned_abs(),
+        mails_waiting: mails_waiting.unsigned_abs(),
         mails_due: mails_due.unsigned_abs(),
         version: status
             .iter()
@@ -101,37 +186,47 @@ async fn contents(conn: &mut SqliteConnection, file: &Path) -> Result<BackupCont
     })
 }
 
-/// Puts a copy of `backup` in the place of `database`, which nobody may have open. The file that was there is kept beside
-/// it, with everything that its log held, under a name that ends in `.replaced-` and `stamp`.
-///
-/// # Errors
-///
-/// `Unavailable` when the backup is none, or when somebody has the database open; then nothing is changed.
-pub async fn restore(backup: &Path, database: &Path, stamp: &str) -> Result<Restored, StoreError> {
-    let contents = inspect(backup).await?;
-    let draft = Draft::beside(database)?;
-    fs::copy(backup, &draft.path).map_err(|source| failed(&draft.path, source))?;
-    let mut kept = None;
-    // Held until the other file is in place: whoever opens the old one meanwhile waits, and then finds the new one.
-    let mut alone = None;
-    if database.exists() {
-        alone = close_for_others(database).await?;
-        let aside = with_suffix(database, &format!(".replaced-{stamp}"));
-        fs::hard_link(database, &aside).map_err(|source| failed(&aside, source))?;
-        for side in ["-wal", "-shm"] {
-            let (from, to) = (with_suffix(database, side), with_suffix(&aside, side));
-            match fs::rename(&from, &to) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(&from, error)),
-                Ok(()) | Err(_) => {}
-            }
-        }
-        kept = Some(aside);
+/// What is wrong with a file that was named, by what SQLite says about it.
+fn of(file: &Path, source: sqlx::Error) -> StoreError {
+    let path = file.to_owned();
+    match primary_code(&source) {
+        Some(error::NOTADB) => SqliteStoreError::NotSqlite(path).into(),
+        Some(error::CORRUPT) => SqliteStoreError::Damaged { path, damage: source.to_string() }.into(),
+        Some(_) => SqliteStoreError::Unreadable { path, source }.into(),
+        None => store_error(source),
     }
-    draft.publish(database, true)?;
-    if let Some(alone) = alone {
-        drop(alone.close().await);
+}
+
+/// Refuses a file that is the database, or one of those that SQLite keeps beside it, by whatever name.
+fn require_other(file: &Path, database: &Path) -> Result<(), StoreError> {
+    // They lie beside the file itself, not beside a link to it.
+    let database = database.canonicalize().unwrap_or_else(|_| database.to_owned());
+    let own = ["", "-wal", "-shm", "-journal"].map(|side| with_suffix(&database, side));
+    if own.iter().any(|own| is_same_file(file, own)) {
+        return Err(SqliteStoreError::IsDatabase(file.to_owned()).into());
     }
-    Ok(Restored { contents, kept })
+    Ok(())
+}
+
+/// Refuses a file in a folder that does not exist: its name is probably mistyped.
+fn require_folder(file: &Path) -> Result<(), StoreError> {
+    match file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        Some(folder) => Err(SqliteStoreError::NoFolder(folder.to_owned()).into()),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a name beside which the log of another database lies: SQLite would take it for part of the copy.
+fn require_no_log(file: &Path) -> Result<(), StoreError> {
+    let logs = ["-wal", "-journal"].map(|side| with_suffix(file, side));
+    let left = logs.into_iter().find(|log| log.metadata().is_ok_and(|data| data.len() > 0));
+    left.map_or(Ok(()), |log| Err(SqliteStoreError::LeftLog(log).into()))
+}
+
+/// Whether a file begins as every SQLite database does.
+fn is_database(file: &Path) -> bool {
+    let mut start = [0; MAGIC.len()];
+    File::open(file).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == *MAGIC
 }
 
 /// A connection that has the file for itself, after everything its log held was moved into it; `None` when the file is too
@@ -214,6 +309,13 @@ const VACUUM_INTO: &str = "VACUUM INTO ?1";
 
 const INTEGRITY: &str = "PRAGMA integrity_check(1)";
 
+const VERSION: &str = "PRAGMA schema_version";
+
+/// <https://www.sqlite.org/fileformat2.html#the_database_header>
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
 const CONTENTS: &str = "
     SELECT (SELECT count(*) FROM taskflow_users),
-        (SELECT count(*) FROM taskflow_deliveries WHERE state IN ('scheduled', 'claimed'))";
+        (SELECT count(*) FROM taskflow_deliveries WHERE state IN ('scheduled', 'claimed')),
+        (SELECT count(*) FROM taskflow_deliveries
+            WHERE state = 'claimed' OR state = 'scheduled' AND next_at <= ?1)";

@@ -234,6 +234,11 @@ impl Database {
         }
     }
 
+    /// The file of the database; `None`: memory, or a host's.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.file.as_ref().map(|file| file.path.as_path())
+    }
+
     fn current(&self) -> Connections {
         self.connections.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -313,6 +318,17 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+/// Whether two paths name one file, by a link too, or would if there were one.
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+    let canonical = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        path.canonicalize().ok().or_else(|| Some(folder.canonicalize().ok()?.join(path.file_name()?)))
+    };
+    // Where files have no number, only their names tell them apart.
+    let is_same = cfg!(unix) && Identity::of(one).is_some_and(|one| Identity::of(other) == Some(one));
+    is_same || canonical(one).is_some_and(|one| canonical(other) == Some(one))
 }
 
 /// Brings the schema up to date.

@@ -26,6 +26,24 @@ pub(crate) enum SqliteStoreError {
     Damaged { path: PathBuf, damage: String },
     #[error("{} exists already", absolute(.0))]
     Exists(PathBuf),
+    #[error("{} is a folder", absolute(.0))]
+    IsFolder(PathBuf),
+    #[error("there is no folder {}", absolute(.0))]
+    NoFolder(PathBuf),
+    #[error("there is no file {}", absolute(.0))]
+    NoFile(PathBuf),
+    #[error("{} is not a SQLite database", absolute(.0))]
+    NotSqlite(PathBuf),
+    #[error("cannot read {}", absolute(path))]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error("{} is the database itself", absolute(.0))]
+    IsDatabase(PathBuf),
+    #[error("{} belongs to another database: SQLite would take it for part of this one", absolute(.0))]
+    LeftLog(PathBuf),
     #[error("a server or another program has {} open", absolute(.0))]
     InUse(PathBuf),
     #[error("its schema is older than this release: migrations are pending ({0})")]
@@ -49,6 +67,13 @@ impl From<SqliteStoreError> for StoreError {
             | SqliteStoreError::Foreign(_)
             | SqliteStoreError::Damaged { .. }
             | SqliteStoreError::Exists(_)
+            | SqliteStoreError::IsFolder(_)
+            | SqliteStoreError::NoFolder(_)
+            | SqliteStoreError::NoFile(_)
+            | SqliteStoreError::NotSqlite(_)
+            | SqliteStoreError::Unreadable { .. }
+            | SqliteStoreError::IsDatabase(_)
+            | SqliteStoreError::LeftLog(_)
             | SqliteStoreError::InUse(_)
             | SqliteStoreError::Unwritable => Self::Unavailable(error.into()),
             // A task ends abnormally by a panic, or because the runtime is shutting down.

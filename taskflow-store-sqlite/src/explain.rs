@@ -10,17 +10,23 @@ pub fn explain(error: &StoreError) -> Option<(String, &'static str)> {
     let (StoreError::Unavailable(source) | StoreError::Internal(source)) = error else { return None };
     if let Some(own) = source.downcast_ref::<SqliteStoreError>() {
         let advice = match own {
-            SqliteStoreError::Create { .. } => "let this user write there, or set DATABASE_URL to a file elsewhere",
+            SqliteStoreError::Create { .. } => "let this user write there, or name a file elsewhere",
             SqliteStoreError::Missing(_) => {
                 "create it with: taskflow db migrate, or set DATABASE_URL to the file that the server uses"
             }
-            SqliteStoreError::Foreign(_) | SqliteStoreError::Damaged { .. } => {
-                "name another file; taskflow db backup makes one that can be restored"
-            }
+            SqliteStoreError::Foreign(_)
+            | SqliteStoreError::Damaged { .. }
+            | SqliteStoreError::NoFile(_)
+            | SqliteStoreError::NotSqlite(_) => "name a file that taskflow db backup has written",
+            SqliteStoreError::Unreadable { .. } => "let this user read the file, or name another one",
             SqliteStoreError::Pending(_) => "run: taskflow db migrate",
             SqliteStoreError::TooNew { .. } => "install that release, or restore a backup from before it",
-            SqliteStoreError::Exists(_) => "choose another name, or add --force to replace it",
-            SqliteStoreError::InUse(_) => "stop the server first, and try again",
+            SqliteStoreError::Exists(_) => "add --force to replace it, or name another file",
+            SqliteStoreError::IsFolder(_) => "name a file in it",
+            SqliteStoreError::NoFolder(_) => "create it first, or correct the name",
+            SqliteStoreError::IsDatabase(_) => "name another file: the backup and the database are two files",
+            SqliteStoreError::LeftLog(_) => "name another file, or remove it when nobody needs it",
+            SqliteStoreError::InUse(_) => "stop that server first, or name another file",
             _ => return None,
         };
         return Some((chain(own), advice));

@@ -63,7 +63,7 @@ mod unsubscribes;
 mod upkeep;
 mod users;
 
-pub use backup::{BackupContents, Restored, inspect, restore};
+pub use backup::{BackupContents, BackupFile, Restored};
 pub use explain::explain;
 pub use options::SqliteOptions;
 pub use schema::{MigrationStatus, schema, sqlite_version};

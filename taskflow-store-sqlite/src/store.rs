@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
@@ -119,6 +120,11 @@ impl SqliteStore {
     /// Waits for calls that are under way and closes all connections; later calls are `Unavailable`.
     pub async fn close(&self) {
         self.database.close().await;
+    }
+
+    /// The file of the database; `None`: memory, or a host's.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.database.path()
     }
 
     /// The connections that read.

@@ -164,7 +164,7 @@ async fn a_backup_is_made_while_serving_and_restored_when_nobody_serves() {
     create(&ada).await;
     let folder = server.folder.clone();
     let backup = run(&folder, &[], &["db", "backup", "saved.db"]);
-    assert!(backup.status.success() && printed(&backup).contains("1 accounts"), "{}", printed(&backup));
+    assert!(backup.status.success() && printed(&backup).contains("1 account, "), "{}", printed(&backup));
     let again = run(&folder, &[], &["db", "backup", "saved.db"]);
     assert!(!again.status.success() && printed(&again).contains("exists already"), "{}", printed(&again));
     assert!(run(&folder, &[], &["db", "backup", "saved.db", "--force"]).status.success());
@@ -178,7 +178,7 @@ async fn a_backup_is_made_while_serving_and_restored_when_nobody_serves() {
     server.stop().await;
     std::fs::write(folder.join("other"), "not a database").expect("a file");
     let foreign = run(&folder, &[], &["db", "restore", "other"]);
-    assert!(!foreign.status.success(), "{}", printed(&foreign));
+    assert!(!foreign.status.success() && printed(&foreign).contains("is not a SQLite database"));
     let done = run(&folder, &[], &["db", "restore", "saved.db"]);
     assert!(done.status.success(), "{}", printed(&done));
     let kept: Vec<_> = std::fs::read_dir(&folder)
@@ -190,6 +190,78 @@ async fn a_backup_is_made_while_serving_and_restored_when_nobody_serves() {
     let server = server.restart(&[]).await;
     let ada = server.sign_in("ada", crate::server::PASSWORD).await;
     assert_eq!(ada.get("/api/tasks/").await.1["total"], 1, "as it was when it was saved");
+}
+
+#[tokio::test]
+async fn a_backup_never_replaces_a_database_in_use() {
+    let mut server = Server::start(&[]).await;
+    let other = Server::start(&[]).await;
+    let ada = server.person("ada").await;
+    create(&ada).await;
+    let folder = server.folder.clone();
+    let name = folder.file_name().and_then(|name| name.to_str()).expect("a name");
+    std::os::unix::fs::symlink("taskflow.db", folder.join("link.db")).expect("a link");
+    std::fs::hard_link(folder.join("taskflow.db"), folder.join("hard.db")).expect("a link");
+    let in_use = other.folder.join("taskflow.db").display().to_string();
+    let itself = [
+        "taskflow.db".to_owned(),
+        format!("./../{name}/taskflow.db"),
+        "link.db".to_owned(),
+        "hard.db".to_owned(),
+        "taskflow.db-wal".to_owned(),
+    ];
+    for (target, why) in itself.iter().map(|own| (own, "is the database itself")).chain([(&in_use, "open")]) {
+        let refused = run(&folder, &[], &["db", "backup", target, "--force"]);
+        let text = printed(&refused);
+        assert!(!refused.status.success() && text.contains(why) && text.contains("another file"), "{target}: {text}");
+    }
+    let (created, _) = create(&ada).await;
+    assert_eq!(created, StatusCode::CREATED);
+    let mistyped = run(&folder, &[], &["db", "backup", "no/such/copy.db"]);
+    let text = printed(&mistyped);
+    assert!(!mistyped.status.success() && text.contains("there is no folder") && text.contains("no/such"), "{text}");
+    assert!(!folder.join("no").exists());
+    drop(ada);
+    assert!(server.stop().await.success());
+    let server = server.restart(&[]).await;
+    let ada = server.sign_in("ada", crate::server::PASSWORD).await;
+    assert_eq!(ada.get("/api/tasks/").await.1["total"], 2, "nothing that was acknowledged is lost");
+    other.person("bob").await;
+}
+
+#[tokio::test]
+async fn restoring_names_what_is_wrong_with_the_file_and_takes_its_log_along() {
+    let home = TempDir::new().expect("a folder");
+    let folder = home.path();
+    assert!(run(folder, &[], &["db", "migrate"]).status.success());
+    std::fs::create_dir(folder.join("a-folder")).expect("a folder");
+    std::fs::write(folder.join("text"), "root:x:0:0:a text that is long enough to be read").expect("a file");
+    for (file, why) in [
+        ("text", "is not a SQLite database"),
+        ("a-folder", "is not a SQLite database"),
+        ("absent.db", "there is no file"),
+        ("taskflow.db", "is the database itself"),
+    ] {
+        let refused = run(folder, &[], &["db", "restore", file]);
+        let text = printed(&refused);
+        let named = folder.join(file).display().to_string();
+        assert!(
+            !refused.status.success() && text.contains(&format!("{named} {why}"))
+                || text.contains(&format!("{why} {named}")),
+            "{text}"
+        );
+        assert!(!text.contains("move this one away") && !text.contains("cannot open the database"), "{text}");
+    }
+    // A database that somebody has open, so that its last change is in its log alone.
+    assert!(run(folder, &[("DATABASE_URL", "sqlite://other.db")], &["db", "migrate"]).status.success());
+    let url = format!("sqlite://{}", folder.join("other.db").display());
+    let mut conn = SqliteConnection::connect(&url).await.expect("a connection");
+    conn.execute("PRAGMA wal_autocheckpoint = 0; CREATE TABLE later (id INTEGER)").await.expect("a change");
+    let done = run(folder, &[], &["db", "restore", "other.db"]);
+    assert!(done.status.success(), "{}", printed(&done));
+    let url = format!("sqlite://{}", folder.join("taskflow.db").display());
+    let mut restored = SqliteConnection::connect(&url).await.expect("a connection");
+    restored.execute("SELECT * FROM later").await.expect("the change");
 }
 
 #[test]

@@ -23,10 +23,10 @@ pub(super) enum Command {
                             command shows how to use pg_dump. See docs/operate.md."
     )]
     Backup {
-        /// Where the copy is written
+        /// Where the copy is written; its folder must exist
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// Replace the file if it exists
+        /// Replace the file if it exists; never a database that is in use
         #[arg(long)]
         force: bool,
     },
@@ -75,6 +75,7 @@ struct BackedUp {
     file: String,
     bytes: u64,
     users: u64,
+    mails_waiting: u64,
     mails_due: u64,
     version: i64,
 }
@@ -86,6 +87,7 @@ struct RestoredReport {
     /// Where the file that was there before is kept.
     kept: Option<String>,
     users: u64,
+    mails_waiting: u64,
     mails_due: u64,
     version: i64,
     newer: usize,
@@ -132,29 +134,42 @@ impl Report for Migrated {
 
 impl Report for BackedUp {
     fn text(&self) -> String {
-        let Self { file, bytes, users, mails_due, version } = self;
-        format!("wrote {file}: {bytes} bytes, {users} accounts, {mails_due} mails due, schema {version:04}")
+        let Self { file, bytes, users, mails_waiting, mails_due, version } = self;
+        let (accounts, mails) = (count(*users, "account"), waiting(*mails_waiting, *mails_due));
+        format!("wrote {file}: {bytes} bytes, {accounts}, {mails}, schema {version:04}")
     }
 }
 
 impl Report for RestoredReport {
     fn text(&self) -> String {
-        let mut text = format!("restored {}: {} accounts, schema {:04}", self.database, self.users, self.version);
+        let accounts = count(self.users, "account");
+        let mut text = format!("restored {}: {accounts}, schema {:04}", self.database, self.version);
         if let Some(kept) = &self.kept {
             text.push_str(&format!("\nthe file before is kept as {kept}"));
         }
         if self.newer > 0 {
             text.push_str(&format!("\n{} of its migrations were made by a newer release", self.newer));
         }
-        if self.mails_due > 0 {
+        if self.mails_waiting > 0 {
             text.push_str(&format!(
-                "\n{} mails are due in it; those that left after the backup would leave again: look first with\n    \
+                "\n{}; those that left after the backup would leave again: look first with\n    \
                  HOLD_MAIL=true taskflow serve",
-                self.mails_due
+                waiting(self.mails_waiting, self.mails_due)
             ));
         }
         text
     }
+}
+
+/// A number and what it counts.
+fn count(number: u64, of: &str) -> String {
+    if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
+}
+
+/// How many mails wait in an outbox, and how many of them would leave at once.
+fn waiting(waiting: u64, due: u64) -> String {
+    let mails = count(waiting, "mail");
+    if waiting == 0 { mails + " waiting" } else { format!("{mails} waiting, {due} of them due") }
 }
 
 impl Report for Status {
@@ -209,8 +224,8 @@ async fn backup(config: &Config, to: &Path, force: bool) -> Result<BackedUp, Fai
     })?;
     let done = wiring::backup(config, from, to, force).await?;
     let file = absolute(to);
-    let BackupContents { bytes, users, mails_due, version, .. } = done;
-    Ok(BackedUp { file, bytes, users, mails_due, version })
+    let BackupContents { bytes, users, mails_waiting, mails_due, version, .. } = done;
+    Ok(BackedUp { file, bytes, users, mails_waiting, mails_due, version })
 }
 
 async fn restore(config: &Config, from: &Path) -> Result<RestoredReport, Failure> {
@@ -225,6 +240,7 @@ async fn restore(config: &Config, from: &Path) -> Result<RestoredReport, Failure
         database: absolute(database),
         kept: kept.map(|path| absolute(&path)),
         users: contents.users,
+        mails_waiting: contents.mails_waiting,
         mails_due: contents.mails_due,
         version: contents.version,
         newer: contents.newer.len(),

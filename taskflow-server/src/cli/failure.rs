@@ -144,12 +144,14 @@ impl Failure {
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
-        if let (Some((cause, advice)), OpenError::Database(place, source)) = (error.explanation(), &error) {
+        if let (Some((cause, advice)), OpenError::Database(_, source) | OpenError::Backup(_, source)) =
+            (error.explanation(), &error)
+        {
             let reason = match source {
                 StoreError::Unavailable(_) => Reason::Unavailable,
                 _ => Reason::Failed,
             };
-            return Self::new(format!("cannot open the database {place}: {cause}")).because(reason).advise(advice);
+            return Self::new(format!("{error}: {cause}")).because(reason).advise(advice);
         }
         let failure = Self::new(chain(&error));
         match error {
@@ -159,6 +161,7 @@ impl From<OpenError> for Failure {
             OpenError::Database(place, _) => failure.advise(format!(
                 "check that {place} is a database of this or an older version of taskflow, or set DATABASE_URL",
             )),
+            OpenError::Backup(..) => failure.because(Reason::Unavailable),
             OpenError::Mail(_) => failure.because(Reason::Settings).advise("see the SMTP_ settings in env.example"),
         }
     }

@@ -8,7 +8,7 @@ use taskflow_core::StoreError;
 use taskflow_core::ports::{Clock, SystemClock};
 use taskflow_store_postgres::{PgOptions, PgStore};
 pub use taskflow_store_sqlite::{BackupContents, Restored};
-use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
+use taskflow_store_sqlite::{BackupFile, SqliteOptions, SqliteStore};
 
 use super::OpenError;
 use crate::config::{Config, Database};
@@ -78,9 +78,9 @@ pub(super) fn refused(config: &Config, error: StoreError) -> OpenError {
 pub async fn backup(config: &Config, path: &Path, to: &Path, replace: bool) -> Result<BackupContents, OpenError> {
     let options = sqlite_options(config).without_creating().without_migrating();
     let store = open_sqlite(config, path, options).await?;
-    let contents = store.backup(to, replace).await;
+    let contents = store.backup(to, replace, SystemClock::new().now()).await;
     store.close().await;
-    contents.map_err(|error| OpenError::Database(to.display().to_string(), error))
+    contents.map_err(|error| OpenError::Backup("cannot write the backup", error))
 }
 
 /// Replaces a SQLite database that nobody has open by a copy of `backup`, and keeps the old one beside it.
@@ -89,10 +89,11 @@ pub async fn backup(config: &Config, path: &Path, to: &Path, replace: bool) -> R
 ///
 /// See [`OpenError`].
 pub async fn restore(backup: &Path, database: &Path) -> Result<Restored, OpenError> {
-    let now = SystemClock::new().now().to_string();
-    let stamp: String = now.chars().take(19).filter(char::is_ascii_alphanumeric).collect();
-    let restored = taskflow_store_sqlite::restore(backup, database, &format!("{stamp}Z")).await;
-    restored.map_err(|error| OpenError::Database(database.display().to_string(), error))
+    let now = SystemClock::new().now();
+    let stamp: String = now.to_string().chars().take(19).filter(char::is_ascii_alphanumeric).collect();
+    let failed = |error| OpenError::Backup("cannot restore", error);
+    let backup = BackupFile::open(backup, now).await.map_err(failed)?;
+    backup.restore(database, &format!("{stamp}Z")).await.map_err(failed)
 }
 
 /// Returns the version of SQLite in this binary.

@@ -90,7 +90,8 @@ async fn run_everything() {
     assert!(file.store.migrations_status().await.expect("a list").iter().all(|migration| migration.applied));
     file.store.checkpoint_when_idle(std::time::Duration::ZERO).await.expect("idle");
     file.storage().ping().await.expect("an answer");
-    file.store.backup(&file.folder.path().join("backup.db"), false).await.expect("a backup");
+    let now = taskflow_core::Timestamp::from_micros(0);
+    file.store.backup(&file.folder.path().join("backup.db"), false, now).await.expect("a backup");
     file.store.close().await;
 }
 
