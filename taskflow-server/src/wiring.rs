@@ -108,17 +108,18 @@ enum Access {
 ///
 /// See [`OpenError`].
 pub async fn open(config: &Arc<Config>) -> Result<Opened, OpenError> {
-    open_with(config, Access::Use).await
+    open_with(config, Access::Use, Duration::ZERO).await
 }
 
-/// Opens the database to serve: creates it and brings its schema up to date, unless `AUTO_MIGRATE` forbids it. Refuses a
-/// role that may not write.
+/// Opens the database to serve: creates it and brings its schema up to date, unless `AUTO_MIGRATE` forbids it. A PostgreSQL
+/// that is just being started is waited for, and a role that may not write is refused.
 ///
 /// # Errors
 ///
 /// See [`OpenError`].
 pub async fn open_to_serve(config: &Arc<Config>) -> Result<Opened, OpenError> {
-    let opened = open_with(config, if config.auto_migrate { Access::Migrate } else { Access::Use }).await?;
+    let access = if config.auto_migrate { Access::Migrate } else { Access::Use };
+    let opened = open_with(config, access, config.db_acquire_timeout).await?;
     if let Some(Kept::Postgres { store, .. }) = &opened.kept {
         store.ensure_granted().await.map_err(|error| refused(config, error))?;
     }
@@ -131,10 +132,10 @@ pub async fn open_to_serve(config: &Arc<Config>) -> Result<Opened, OpenError> {
 ///
 /// See [`OpenError`].
 pub async fn open_and_migrate(config: &Arc<Config>) -> Result<Opened, OpenError> {
-    open_with(config, Access::Migrate).await
+    open_with(config, Access::Migrate, Duration::ZERO).await
 }
 
-async fn open_with(config: &Arc<Config>, access: Access) -> Result<Opened, OpenError> {
+async fn open_with(config: &Arc<Config>, access: Access, patience: Duration) -> Result<Opened, OpenError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let (storage, kept): (Arc<dyn Storage>, _) = match &config.database {
         Database::Memory => (Arc::new(MemoryStore::new()), None),
@@ -151,7 +152,7 @@ async fn open_with(config: &Arc<Config>, access: Access) -> Result<Opened, OpenE
             (Arc::new(store.clone()), Some(Kept::Sqlite(store)))
         }
         Database::Postgres(_) => {
-            let options = pg_options(config);
+            let options = pg_options(config).patience(patience);
             let store = match access {
                 Access::Migrate => open_postgres(config, options).await?,
                 Access::Use => {

@@ -21,6 +21,18 @@ pub(crate) enum PgStoreError {
     Unknown(&'static str),
     #[error("no answer from the database within {0:?}")]
     NoAnswer(Duration),
+    #[error("connection refused: nothing listens at {0}")]
+    Refused(String),
+    #[error("there is no socket {0}, so no server listens there")]
+    NoSocket(String),
+    #[error("the host {host:?} cannot be resolved: {source}")]
+    UnknownHost { host: String, source: std::io::Error },
+    #[error("{place} cannot be reached: {source}")]
+    Unreachable { place: String, source: std::io::Error },
+    #[error("no answer from {place} within {limit:?}")]
+    Silent { place: String, limit: Duration },
+    #[error("the server at {0} does not offer TLS, which sslmode requires")]
+    NoTls(String),
     #[error("a transaction of the host's is needed, and there is none")]
     NoTransaction,
     #[error("PostgreSQL 15 or later is needed, and this is {0}")]
@@ -52,9 +64,16 @@ fn named(name: &str) -> String {
 impl From<PgStoreError> for StoreError {
     fn from(error: PgStoreError) -> Self {
         match &error {
-            PgStoreError::NoAnswer(_) | PgStoreError::ReadOnly | PgStoreError::Rights { .. } | PgStoreError::Full => {
-                Self::Unavailable(error.into())
-            }
+            PgStoreError::NoAnswer(_)
+            | PgStoreError::Refused(_)
+            | PgStoreError::NoSocket(_)
+            | PgStoreError::UnknownHost { .. }
+            | PgStoreError::Unreachable { .. }
+            | PgStoreError::Silent { .. }
+            | PgStoreError::NoTls(_)
+            | PgStoreError::ReadOnly
+            | PgStoreError::Rights { .. }
+            | PgStoreError::Full => Self::Unavailable(error.into()),
             // A task ends abnormally by a panic, or because the runtime is shutting down.
             PgStoreError::Aborted(join) if join.is_cancelled() => Self::Unavailable(error.into()),
             PgStoreError::Aborted(_)

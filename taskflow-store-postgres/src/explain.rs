@@ -21,6 +21,19 @@ pub fn explain(error: &StoreError) -> Option<(String, &'static str)> {
             PgStoreError::ReadOnly => READ_ONLY_ADVICE,
             PgStoreError::Rights { .. } => "grant them to the role: see docs/operate.md",
             PgStoreError::Parameter(_) => "correct its name in DATABASE_URL, or leave it out",
+            PgStoreError::Refused(_) | PgStoreError::NoSocket(_) => {
+                "start the database server, or correct host and port in DATABASE_URL"
+            }
+            PgStoreError::UnknownHost { .. } => {
+                "correct the host in DATABASE_URL, and check that this machine can resolve it"
+            }
+            PgStoreError::Unreachable { .. } => "check the network and any firewall between this machine and that host",
+            PgStoreError::Silent { .. } => {
+                "check host and port in DATABASE_URL, any firewall between, and that the server is not overloaded"
+            }
+            PgStoreError::NoTls(_) => {
+                "turn TLS on in the server (ssl = on), or set sslmode=prefer in DATABASE_URL if you trust the network"
+            }
             PgStoreError::NoAnswer(_) => "check that the server is not overloaded, and the network between",
             _ => return None,
         };
@@ -60,7 +73,10 @@ fn advice(code: &str) -> &'static str {
         "28P01" => {
             "check user and password in DATABASE_URL; in the password encode @ as %40, / as %2F, : as %3A and % as %25"
         }
-        "28000" => "the role must exist and have LOGIN, and pg_hba.conf must admit it from this machine",
+        "28000" => {
+            "the role must exist and have LOGIN, and pg_hba.conf must admit it from this machine; if it admits it with TLS only, \
+             set sslmode=require in DATABASE_URL"
+        }
         "3D000" => {
             "create it with: createdb --encoding=UTF8 --template=template0 NAME, or correct the name in DATABASE_URL"
         }

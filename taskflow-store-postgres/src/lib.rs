@@ -53,6 +53,7 @@ mod outbox;
 mod owners;
 mod preferences;
 mod pulse;
+mod reach;
 mod refold;
 mod rights;
 mod rows;

@@ -17,6 +17,7 @@ pub struct PgOptions {
     pub(crate) lock_timeout: Duration,
     pub(crate) idle_in_transaction_timeout: Duration,
     pub(crate) connections: u32,
+    pub(crate) patience: Duration,
     pub(crate) migrates: bool,
 }
 
@@ -29,6 +30,7 @@ impl Default for PgOptions {
             lock_timeout: Duration::from_secs(5),
             idle_in_transaction_timeout: Duration::from_secs(30),
             connections: 16,
+            patience: Duration::ZERO,
             migrates: true,
         }
     }
@@ -85,6 +87,14 @@ impl PgOptions {
     #[must_use]
     pub fn answer_timeout(mut self, timeout: Duration) -> Self {
         self.answer_timeout = timeout;
+        self
+    }
+
+    /// For how long [`connect`](crate::PgStore::connect) goes on trying while no server listens, or one is just starting; not
+    /// at all unless told.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 

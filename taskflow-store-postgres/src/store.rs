@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
 use taskflow_core::ports::{Lookup, MeetingCursor, Store, Viewer};
 use taskflow_core::{
     Answer, CapturedMail, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, Follower, IdempotencyKey,
@@ -21,6 +21,7 @@ use crate::connection::{Borrowed, Trust, Work};
 use crate::error::{PgStoreError, database_error, is_lost, is_rolled_back, store_error};
 use crate::full_disk::FullDisk;
 use crate::options::{ANSWER_TIMEOUT, PgOptions};
+use crate::reach::reach;
 use crate::schema::{self, MigrationStatus};
 use crate::{answers, feed, mailbox, meetings, rights, suppressions, tasks, unsubscribes, users};
 
@@ -49,16 +50,10 @@ impl PgStore {
     /// The connection stays alive by itself: after a restart of the server the store works again without help.
     pub async fn connect(url: &str, options: PgOptions) -> Result<Self, StoreError> {
         let target = options.target(url)?;
-        let pool = options.pool().connect_lazy_with(target.clone());
+        reach(&target, &options).await?;
+        let pool = options.pool().connect_lazy_with(target);
         let store = Self { pool, answer_timeout: options.answer_timeout, full: FullDisk::default() };
-        if let Err(error) = schema::check_encoding(&store).await {
-            // A pool that waits for a server in vain does not say why; one more try does.
-            let why = tokio::time::timeout(options.acquire_timeout, target.connect()).await;
-            return Err(match (database_error(&error), why) {
-                (Some(sqlx::Error::PoolTimedOut), Ok(Err(why))) => store_error(why),
-                _ => error,
-            });
-        }
+        schema::check_encoding(&store).await?;
         if options.migrates {
             store.migrate().await?;
         }

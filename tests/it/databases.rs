@@ -317,12 +317,14 @@ async fn what_keeps_postgresql_from_being_used_is_named_with_a_way_out() {
     let mut admin = PgConnection::connect(&cluster.url("postgres")).await.expect("a connection");
     for statement in [
         "CREATE ROLE app LOGIN PASSWORD 'right-one'",
+        "CREATE ROLE careful LOGIN",
         "CREATE DATABASE service",
         "CREATE DATABASE old ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0",
     ] {
         admin.execute(AssertSqlSafe(statement)).await.expect(statement);
     }
-    let hba = "local all all trust\nhost all app 127.0.0.1/32 scram-sha-256\nhost all postgres 127.0.0.1/32 trust\n";
+    let hba = "local all all trust\nhost all app 127.0.0.1/32 scram-sha-256\nhost all postgres 127.0.0.1/32 trust\n\
+        hostssl all careful 127.0.0.1/32 trust\n";
     std::fs::write(cluster.data().join("pg_hba.conf"), hba).expect("written");
     admin.execute("SELECT pg_reload_conf()").await.expect("reloaded");
     let home = TempDir::new().expect("a folder");
@@ -330,13 +332,29 @@ async fn what_keeps_postgresql_from_being_used_is_named_with_a_way_out() {
         let url = cluster.url(database);
         url.replacen("postgres@", &format!("{login}@"), 1)
     };
+    // It takes connections and says nothing.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mute = listener.local_addr().expect("an address");
     for (url, cause, advice) in [
         (at("app:hunter2", "service"), "password authentication failed", "%40"),
         (at("nobody", "service"), "pg_hba.conf", "LOGIN"),
         (at("app:right-one", "absent"), "\"absent\" does not exist", "createdb"),
         (at("app:right-one", "service"), "permission denied", "db migrate"),
         (at("postgres", "old"), "LATIN1", "UTF8"),
-        ("postgres://app:hunter2@127.0.0.1:1/service".to_owned(), "refused", "server runs"),
+        (at("careful", "service"), "no encryption", "sslmode=require"),
+        (at("postgres", "service") + "?sslmode=require", "does not offer TLS", "sslmode=prefer"),
+        ("postgres://app:hunter2@127.0.0.1:1/service".to_owned(), "nothing listens at 127.0.0.1:1", "start the"),
+        (
+            "postgres://app:hunter2@absent.invalid/service".to_owned(),
+            "\"absent.invalid\" cannot be resolved",
+            "host in",
+        ),
+        (format!("postgres://app:hunter2@{mute}/service"), "no answer from 127.0.0.1:", "within 1s"),
+        (
+            "postgres://app:hunter2@localhost/service?host=/absent".to_owned(),
+            "no socket /absent/.s.PGSQL.5432",
+            "start",
+        ),
     ] {
         let output =
             run(home.path(), &[("DATABASE_URL", &url), ("PORT", "0"), ("DB_ACQUIRE_TIMEOUT", "1s")], &["serve"]);
@@ -344,6 +362,10 @@ async fn what_keeps_postgresql_from_being_used_is_named_with_a_way_out() {
         assert!(!output.status.success() && text.contains(cause) && text.contains(advice), "{url}: {text}");
         assert!(!text.contains("hunter2") && !text.contains("right-one") && !text.contains("at line"), "{text}");
     }
+    let asked = tokio::time::Instant::now();
+    let output = run(home.path(), &[("DATABASE_URL", "postgres://app@127.0.0.1:1/service")], &["db", "status"]);
+    assert!(printed(&output).contains("connection refused: nothing listens at 127.0.0.1:1"), "{}", printed(&output));
+    assert!(asked.elapsed() < Duration::from_secs(4), "commands do not wait for a server: {:?}", asked.elapsed());
     let output = run(home.path(), &[("DATABASE_URL", "postgres://u:p@ss/w@host/db")], &["serve"]);
     let text = printed(&output);
     assert!(!output.status.success() && text.contains("%40") && text.contains("%2F"), "{text}");
