@@ -110,7 +110,7 @@ fn settings<'a>(database: &'a Database, relay: &'a str) -> [(&'static str, &'a s
         ("SMTP_SERVER", "127.0.0.1"),
         ("SMTP_PORT", relay),
         ("SMTP_FROM_EMAIL", "taskflow@example.org"),
-        ("EMAIL_TIMEOUT", "2"),
+        ("EMAIL_TIMEOUT", "2s"),
         ("LEASE_SECONDS", LEASE),
     ]
 }

@@ -16,7 +16,7 @@ fn through(port: &str) -> [(&str, &str); 6] {
         ("SMTP_SERVER", "127.0.0.1"),
         ("SMTP_PORT", port),
         ("SMTP_FROM_EMAIL", "taskflow@example.org"),
-        ("EMAIL_TIMEOUT", "2"),
+        ("EMAIL_TIMEOUT", "2s"),
         ("LEASE_SECONDS", "3"),
     ]
 }

@@ -27,7 +27,7 @@ fn through(port: &str) -> [(&str, &str); 5] {
         ("SMTP_SERVER", "127.0.0.1"),
         ("SMTP_PORT", port),
         ("SMTP_FROM_EMAIL", "taskflow@example.org"),
-        ("EMAIL_TIMEOUT", "10"),
+        ("EMAIL_TIMEOUT", "10s"),
     ]
 }
 

@@ -13,7 +13,7 @@ use super::reader::Reader;
 use super::sources::Given;
 use super::{Config, Need, PasswordPolicy, Registration, Sending, smtp, values};
 
-const SPAN: &str = "use a duration such as 500ms, 30s, 5m or 1h";
+const SECONDS: &str = "use a number of seconds, or a duration such as 500ms, 30s, 5m or 1h";
 const TRUTH: &str = "use true or false";
 
 pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
@@ -45,7 +45,8 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
         database_url: r.value("DATABASE_URL", "", |text| Some(SecretString::from(text))),
         database: database.clone().unwrap_or(Database::Memory),
         db_max_connections: r.value("DB_MAX_CONNECTIONS", "use a number from 4 to 1000", values::number(4..=1000)),
-        db_acquire_timeout: r.value(
+        db_acquire_timeout: span(
+            r,
             "DB_ACQUIRE_TIMEOUT",
             "use a duration from 1ms to 5m",
             values::span(Duration::from_millis(1)..=Duration::from_mins(5)),
@@ -75,14 +76,15 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
         sending,
         change_quiet: r.value(
             "CHANGE_QUIET_SECONDS",
-            "use a duration from 0s to 5m",
-            values::span(Duration::ZERO..=DebounceWindow::LONGEST),
+            "use a number of seconds from 0 to 300, or a duration from 0s to 5m",
+            values::seconds(Duration::ZERO..=DebounceWindow::LONGEST),
         ),
         admin_email: r
             .optional("ADMIN_EMAIL", "use one e-mail address, as in admin@example.org", |text| text.parse().ok()),
         inbound_secret: r.secret("INBOUND_SECRET").map(SecretString::from),
         hold_mail: r.value("HOLD_MAIL", TRUTH, values::truth),
-        job_tick: r.value(
+        job_tick: span(
+            r,
             "JOB_TICK",
             "use a duration from 10ms to 1h",
             values::span(Duration::from_millis(10)..=Duration::from_hours(1)),
@@ -177,12 +179,12 @@ fn sending(r: &mut Reader) -> Sending {
     let sending = Sending {
         connections: r.value("SMTP_CONNECTIONS", "use a number from 1 to 1000", values::number(1..=1000)),
         rate: r.value("EMAIL_RATE_PER_SECOND", "use a number from 0.001 to 100000, or 0 for no limit", values::rate),
-        batch_delay: r.value("BATCH_DELAY", "use a duration from 0s to 30s", values::span(delay)),
+        batch_delay: span(r, "BATCH_DELAY", "use a duration from 0s to 30s", values::span(delay)),
         batch: r.value("BATCH_SIZE", "use a number from 1 to 10000", values::number(1..=10_000)),
-        mail_timeout: r.value("EMAIL_TIMEOUT", "use a duration from 1ms to 10m", values::span(timeout)),
-        lease: r.value("LEASE_SECONDS", SPAN, values::span(Duration::from_millis(1)..=Duration::from_hours(24))),
+        mail_timeout: span(r, "EMAIL_TIMEOUT", "use a duration from 1ms to 10m", values::span(timeout)),
+        lease: r.value("LEASE_SECONDS", SECONDS, values::seconds(Duration::from_millis(1)..=Duration::from_hours(24))),
         max_retries: r.value("MAX_RETRIES", "use a number from 0 to 100", values::number(0..=100)),
-        retry_waits: r.value("RETRY_SCHEDULE", "use durations separated by commas, as in 1m,5m,30m", values::spans),
+        retry_waits: span(r, "RETRY_SCHEDULE", "use durations separated by commas, as in 1m,5m,30m", values::spans),
     };
     let timeout = super::duration::show(sending.mail_timeout);
     // No mail starts that could outlive its lease: with less there is no time to start one.
@@ -199,6 +201,13 @@ fn sending(r: &mut Reader) -> Sending {
         r.problem("BATCH_DELAY", wrong, "make it shorter, or LEASE_SECONDS longer");
     }
     sending
+}
+
+/// Reads a setting that is a duration, or several. A number without a unit is refused with what may be meant.
+fn span<T>(r: &mut Reader, name: &'static str, right: &str, parse: impl Fn(&str) -> Option<T>) -> T {
+    let meant = r.text(name).and_then(super::duration::with_units);
+    let right = meant.map_or_else(|| right.to_owned(), |meant| format!("add the unit, as in {meant}; {right}"));
+    r.value(name, &right, parse)
 }
 
 /// The setting that says when a job is done.

@@ -30,6 +30,20 @@ impl Setting {
         begun.map_or(SECTIONS[0].0, |(heading, _)| heading)
     }
 
+    /// The values it may have, or the usual ones, for shells to offer; empty: there are too many.
+    #[must_use]
+    pub fn values(&self) -> &'static [&'static str] {
+        match self.name {
+            _ if self.switch => &["true", "false"],
+            "REGISTRATION" => &["open", "closed"],
+            "PASSWORD_POLICY" => &["basic", "strict"],
+            "ALGORITHM" => &["HS256"],
+            "SMTP_PORT" => &["465", "587"],
+            "LOG" => &["off", "error", "warn", "info", "debug", "trace"],
+            _ => &[],
+        }
+    }
+
     /// The setting of that name, in upper or lower case.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {

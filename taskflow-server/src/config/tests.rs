@@ -291,6 +291,24 @@ fn registration_with_verification_is_not_there_yet() {
 }
 
 #[test]
+fn a_duration_needs_its_unit_unless_the_name_of_the_setting_has_it() {
+    for (name, value, meant) in [
+        ("RETRY_SCHEDULE", "1,5", "1s,5s or 1m,5m"),
+        ("RETRY_SCHEDULE", "1m,5", "1m,5s or 1m,5m"),
+        ("BATCH_DELAY", "5", "5s or 5m"),
+        ("EMAIL_TIMEOUT", "30", "30s or 30m"),
+        ("DB_ACQUIRE_TIMEOUT", "5", "5s or 5m"),
+        ("JOB_TICK", "1", "1s or 1m"),
+    ] {
+        let text = development(&[(name, value)]).expect_err("a problem").to_string();
+        assert!(text.contains(&format!("{name} (from .env")) && text.contains(meant), "{text}");
+    }
+    let seconds = [("LEASE_SECONDS", "120"), ("CHANGE_QUIET_SECONDS", "90"), ("BATCH_DELAY", "0")];
+    let config = development(&seconds).expect("valid");
+    assert_eq!((config.sending.lease, config.change_quiet), (Duration::from_secs(120), Duration::from_secs(90)));
+}
+
+#[test]
 fn the_lease_must_outlast_a_mail() {
     assert!(problem(development(&[("LEASE_SECONDS", "30")])).1.contains("EMAIL_TIMEOUT (30s)"));
     assert_eq!(problem(development(&[("LEASE_SECONDS", "44")])).0, "LEASE_SECONDS");

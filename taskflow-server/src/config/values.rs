@@ -29,6 +29,11 @@ pub(super) fn span(range: RangeInclusive<Duration>) -> impl Fn(&str) -> Option<D
     move |text| duration::parse(text).filter(|span| range.contains(span))
 }
 
+/// A span within bounds, as a number of seconds or with a unit.
+pub(super) fn seconds(range: RangeInclusive<Duration>) -> impl Fn(&str) -> Option<Duration> {
+    move |text| duration::parse_seconds(text).filter(|span| range.contains(span))
+}
+
 /// How many per second, or 0 for no limit.
 pub(super) fn rate(text: &str) -> Option<f64> {
     number(0.0..=100_000.0)(text).filter(|rate| *rate == 0.0 || *rate >= 0.001)
