@@ -74,6 +74,16 @@ fn bash_completes_commands_and_their_values() {
     assert_eq!(complete(&["taskflow", "us"]).trim(), "user");
     assert!(complete(&["taskflow", "user", ""]).contains("show"));
     assert!(complete(&["taskflow", "serve", "--smtp-ser"]).contains("--smtp-server"));
+    let words = |line: &[&str]| complete(line).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(words(&["taskflow", "serve", "--password-policy", ""]), ["basic", "strict"]);
+    assert_eq!(words(&["taskflow", "serve", "--registration", "c"]), ["closed"]);
+    assert_eq!(words(&["taskflow", "serve", "--smtp-server", ""]), Vec::<String>::new(), "no names of files");
+    assert!(complete(&["taskflow", "db", "backup", ""]).contains("--force"));
+    let mail = words(&["taskflow", "mail", ""]);
+    for command in ["outbox", "why", "retry", "unsuppress", "test", "preview"] {
+        assert!(mail.iter().any(|word| word == command), "{mail:?}");
+    }
+    assert!(mail.len() <= 12 && !mail.iter().any(|word| word.contains("smtp")), "{mail:?}");
     for shell in ["zsh", "fish", "powershell", "elvish"] {
         assert!(run(&folder, &format!("completions {shell}")).stdout.len() > 1_000, "{shell}");
     }

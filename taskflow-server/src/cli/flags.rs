@@ -1,8 +1,9 @@
 //! A flag for every setting that is no secret, made from the list of settings.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
-use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches, ValueHint};
 
 use crate::config::{SETTINGS, Setting, wrapped};
 
@@ -28,8 +29,29 @@ fn flag(setting: &'static Setting) -> Arg {
     let arg = Arg::new(setting.name)
         .long(setting.flag())
         .value_name(if setting.switch { "true|false" } else { value_name(setting.name) })
+        .value_parser(Offered(setting.values()))
+        .hide_possible_values(true)
+        .value_hint(ValueHint::Other)
         .help(help);
     if setting.switch { arg.num_args(0..=1).require_equals(true).default_missing_value("true") } else { arg }
+}
+
+/// Reads any text, and has shells offer these values. What is wrong with a setting is told later, with everything else that
+/// is wrong.
+#[derive(Debug, Clone)]
+struct Offered(&'static [&'static str]);
+
+impl TypedValueParser for Offered {
+    type Value = String;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<String, Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let values = self.0.iter().copied().map(PossibleValue::new);
+        (!self.0.is_empty()).then(|| Box::new(values) as _)
+    }
 }
 
 fn value_name(setting: &str) -> &'static str {
