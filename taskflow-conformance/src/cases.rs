@@ -448,6 +448,8 @@ pub fn cases() -> Vec<Case> {
         mail_report {
             a_mail_report_names_the_account_the_suppression_and_the_latest_mail,
             a_mail_report_tells_guests_from_strangers,
+            a_mail_report_goes_by_when_mail_left,
+            a_mail_report_names_what_a_guest_has_unsubscribed_from,
             a_job_by_local_clocks_is_due_next_when_the_first_clock_shows_it,
         }
         ledger {

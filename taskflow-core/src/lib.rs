@@ -98,7 +98,7 @@ pub use mail::{
     AnswerLinks, CalendarMethod, CalendarPart, CapturedMail, Content, CustomContent, Headers, Invitation, Letter,
     LetterLinks, MAILBOX_SIZE, Mail, Mailbox, NoticeContent, TaskAction, TaskActionLinks, TaskLinks,
 };
-pub use mail_report::{MailFinding, MailFindingCode, MailLog, MailLogEntry, MailLogQuery, MailReport, Senders};
+pub use mail_report::{MailFinding, MailFindingCode, MailReport, Senders};
 pub use meeting::{
     DebounceWindow, Invitee, Meeting, MeetingChange, MeetingDetails, MeetingFacts, MeetingResponse, MeetingRole,
     MeetingStatus, MeetingType, NewMeeting, News, OutdatedAnswer, OwnReminders, Participant, Revision, StartsAt, Told,

@@ -322,5 +322,10 @@ pub struct CapturedMail {
     pub source: String,
 }
 
+impl CapturedMail {
+    /// What the ledger has as the answer to a mail that was kept instead of being sent.
+    pub const REPLY: &str = "kept in the dev mailbox";
+}
+
 /// How many mails the dev mailbox keeps; older ones make room.
 pub const MAILBOX_SIZE: usize = 500;

@@ -1,10 +1,14 @@
 //! Why mail reached an address or did not: what is known about the address, and what follows from it. Pure.
 
-use std::collections::HashMap;
+mod explain;
+
+use std::collections::{BTreeSet, HashMap};
 
 use crate::{
-    Delivery, DeliveryState, EmailAddress, NoticeKind, Recipient, Suppression, SuppressionCause, Timestamp, User,
+    CapturedMail, Delivery, DeliveryState, EmailAddress, LedgerRow, NoticeKind, Suppression, SuppressionCause,
+    Timestamp, User,
 };
+use explain::{attempts, minute, quoted};
 
 /// What is known about mail to one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,56 +21,20 @@ pub struct MailReport {
     pub account: Option<User>,
     /// Why the address gets no mail, if it gets none.
     pub suppression: Option<Suppression>,
+    /// The kinds of mail that the address has unsubscribed from as a guest.
+    pub unsubscribed: BTreeSet<NoticeKind>,
     /// Which processes send mail.
     pub senders: Senders,
-    /// How many deliveries to the address are in each state.
+    /// How many deliveries to the address are in each state, each at most [`App::MOST_COUNTED`](crate::App::MOST_COUNTED).
     pub counts: HashMap<DeliveryState, u64>,
-    /// The latest deliveries, newest first.
-    pub recent: Vec<MailLogEntry>,
-}
-
-/// Selects deliveries. The default selects all of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct MailLogQuery {
-    /// Only these kinds; empty: all kinds.
-    pub kinds: Vec<NoticeKind>,
-    /// Only in these states; empty: all states. Counts are of all states.
-    pub states: Vec<DeliveryState>,
-    /// Only to this address: by itself, and by the account that has it now.
-    pub recipient: Option<EmailAddress>,
-    /// Only deliveries that were first planned at or after this time.
-    pub since: Option<Timestamp>,
-}
-
-impl MailLogQuery {
-    /// Whether a delivery matches but for its state. `recipients` are those that the address of the query stands for.
-    #[must_use]
-    pub fn is_about(&self, delivery: &Delivery, recipients: Option<&[Recipient]>) -> bool {
-        let to = |one: &Recipient| match (one, &delivery.recipient) {
-            (Recipient::Address(one), Recipient::Address(other)) => one.key() == other.key(),
-            (one, other) => one == other,
-        };
-        (self.kinds.is_empty() || self.kinds.contains(&delivery.kind))
-            && recipients.is_none_or(|recipients| recipients.iter().any(to))
-    }
-}
-
-/// Deliveries that match a [`MailLogQuery`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MailLog {
-    /// How many match in each state. States without any are left out.
-    pub counts: HashMap<DeliveryState, u64>,
-    /// The latest of them, newest first.
-    pub latest: Vec<MailLogEntry>,
-}
-
-/// A delivery and where it goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MailLogEntry {
-    /// The delivery.
-    pub delivery: Delivery,
-    /// Its address: of an account, the present one. `None` when the account is gone.
-    pub email: Option<EmailAddress>,
+    /// The latest deliveries, the one that was planned last first.
+    pub recent: Vec<LedgerRow>,
+    /// The deliveries that wait to be sent, the one that was planned last first.
+    pub scheduled: Vec<Delivery>,
+    /// The delivery that was accepted last.
+    pub last_delivered: Option<Delivery>,
+    /// The delivery that was discarded last.
+    pub last_discarded: Option<Delivery>,
 }
 
 /// The processes that share the store.
@@ -105,6 +73,8 @@ pub enum MailFindingCode {
     Suppressed,
     /// The person has switched off some kinds of mail.
     SwitchedOff,
+    /// The guest has unsubscribed from some kinds of mail.
+    Unsubscribed,
     /// The quiet hours of the person hold mail now.
     QuietHours,
     /// No server is running.
@@ -119,6 +89,8 @@ pub enum MailFindingCode {
     Discarded,
     /// The relay accepted mail.
     Accepted,
+    /// Mail was kept in the mailbox of the service instead of being sent.
+    Captured,
     /// No mail was planned.
     NoMail,
 }
@@ -135,6 +107,7 @@ impl MailFindingCode {
             Self::Unverified => "unverified",
             Self::Suppressed => "suppressed",
             Self::SwitchedOff => "switched_off",
+            Self::Unsubscribed => "unsubscribed",
             Self::QuietHours => "quiet_hours",
             Self::NoServer => "no_server",
             Self::MailHeld => "mail_held",
@@ -142,6 +115,7 @@ impl MailFindingCode {
             Self::Retrying => "retrying",
             Self::Discarded => "discarded",
             Self::Accepted => "accepted",
+            Self::Captured => "captured",
             Self::NoMail => "no_mail",
         }
     }
@@ -151,7 +125,7 @@ impl MailReport {
     /// Whether nothing at all is known about the address.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        self.account.is_none() && self.suppression.is_none() && self.recent.is_empty()
+        self.account.is_none() && self.suppression.is_none() && self.unsubscribed.is_empty() && self.recent.is_empty()
     }
 
     /// What explains that mail reached the address or did not, the most general first.
@@ -160,6 +134,7 @@ impl MailReport {
         let mut findings = vec![self.who()];
         findings.extend(self.suppression.as_ref().map(suppressed));
         findings.extend(self.account.as_ref().map(|user| self.wishes(user)).into_iter().flatten());
+        findings.extend(self.ended());
         if !self.is_unknown() {
             findings.extend(self.sending());
             findings.extend(self.deliveries());
@@ -220,6 +195,20 @@ impl MailReport {
         findings
     }
 
+    /// What the address has unsubscribed from by the link in a mail to a guest. An account that has verified the address has
+    /// taken it over into its own settings.
+    fn ended(&self) -> Option<MailFinding> {
+        let kinds: Vec<_> = self.unsubscribed.iter().copied().map(NoticeKind::as_str).collect();
+        if kinds.is_empty() || self.account.as_ref().is_some_and(|user| user.email_verified) {
+            return None;
+        }
+        let text = format!(
+            "The guest has unsubscribed from {}. Mail of these kinds to the address is cancelled.",
+            kinds.join(", ")
+        );
+        Some(finding(MailFindingCode::Unsubscribed, text))
+    }
+
     /// Whether anybody sends mail at all.
     fn sending(&self) -> Option<MailFinding> {
         match self.senders {
@@ -237,19 +226,23 @@ impl MailReport {
 
     /// What the latest deliveries show.
     fn deliveries(&self) -> Vec<MailFinding> {
-        let deliveries = || self.recent.iter().map(|row| &row.delivery);
-        let latest = |wanted: &dyn Fn(&Delivery) -> bool| deliveries().find(|delivery| wanted(delivery));
         let mut findings = Vec::new();
         if self.recent.is_empty() {
             findings.push(finding(MailFindingCode::NoMail, "The ledger has no mail to this address.".to_owned()));
         }
-        let open = |delivery: &Delivery| delivery.state == DeliveryState::Scheduled;
-        let due = deliveries().filter(|one| open(one) && one.next_at <= self.now && one.last_error.is_none()).count();
-        if due > 0 {
-            let text = format!("{} and waits for a server to send it.", mails(due, "is due", "are due"));
-            findings.push(finding(MailFindingCode::Due, text));
+        let leaves = || self.scheduled.iter().filter(|one| self.is_stopped(one).is_none());
+        match leaves().filter(|one| one.next_at <= self.now && one.last_error.is_none()).count() {
+            0 => {}
+            1 => {
+                findings
+                    .push(finding(MailFindingCode::Due, "1 mail is due and waits for a server to send it.".to_owned()));
+            }
+            due => {
+                let text = format!("{due} mails are due and wait for a server to send them.");
+                findings.push(finding(MailFindingCode::Due, text));
+            }
         }
-        if let Some(retrying) = latest(&|one| open(one) && one.last_error.is_some()) {
+        if let Some(retrying) = leaves().find(|one| one.last_error.is_some()) {
             let text = format!(
                 "The last attempt to send {} failed: {}. The next attempt is at {}.",
                 retrying.kind,
@@ -258,7 +251,7 @@ impl MailReport {
             );
             findings.push(finding(MailFindingCode::Retrying, text));
         }
-        if let Some(discarded) = latest(&|one| one.state == DeliveryState::Discarded) {
+        if let Some(discarded) = &self.last_discarded {
             let text = format!(
                 "The latest discarded mail is {}, given up at {} after {}: {}.",
                 discarded.kind,
@@ -268,55 +261,24 @@ impl MailReport {
             );
             findings.push(finding(MailFindingCode::Discarded, text));
         }
-        if let Some(accepted) = latest(&|one| one.state == DeliveryState::Delivered) {
-            let text = format!(
-                "The relay accepted the latest sent mail, {}, at {} with {}. Where it went from there is in the relay's log; \
-                 its Message-ID contains {}.",
-                accepted.kind,
-                minute(accepted.settled_at.unwrap_or(accepted.next_at)),
-                quoted(accepted.reply.as_deref()),
-                accepted.id
-            );
-            findings.push(finding(MailFindingCode::Accepted, text));
-        }
+        findings.extend(self.last_delivered.as_ref().map(accepted));
         findings
     }
+}
 
-    /// What became of a delivery, or what comes next, as a sentence without its full stop.
-    #[must_use]
-    pub fn explain(&self, delivery: &Delivery) -> String {
-        let settled = minute(delivery.settled_at.unwrap_or(delivery.next_at));
-        let refused = match delivery.attempts {
-            0 => String::new(),
-            count => format!(" after {}", attempts(count)),
-        };
-        match delivery.state {
-            DeliveryState::Delivered => {
-                format!("accepted by the relay at {settled}{refused}: {}", quoted(delivery.reply.as_deref()))
-            }
-            DeliveryState::Discarded => {
-                format!("discarded at {settled}{refused}: {}", quoted(delivery.last_error.as_deref()))
-            }
-            DeliveryState::Cancelled => format!("cancelled at {settled}: {}", delivery.reason),
-            DeliveryState::Expired => format!("expired at {settled}: {}", delivery.reason),
-            DeliveryState::Claimed => "being sent now".to_owned(),
-            DeliveryState::Scheduled => self.next(delivery),
-        }
+/// Where the mail that left last went.
+fn accepted(delivery: &Delivery) -> MailFinding {
+    let (kind, at) = (delivery.kind, minute(delivery.settled_at.unwrap_or(delivery.next_at)));
+    if delivery.reply.as_deref() == Some(CapturedMail::REPLY) {
+        let text = format!("The latest mail, {kind}, was kept at /mailbox at {at}; nothing has left this machine.");
+        return finding(MailFindingCode::Captured, text);
     }
-
-    fn next(&self, delivery: &Delivery) -> String {
-        let next = minute(delivery.next_at);
-        match &delivery.last_error {
-            Some(error) => format!(
-                "{} failed, the next one is at {next}: {}",
-                attempts(delivery.attempts.max(1)),
-                quoted(Some(error.as_str()))
-            ),
-            None if delivery.next_at <= self.now => "due, waits for a server to send it".to_owned(),
-            None if delivery.next_at > delivery.due_at && delivery.due_at <= self.now => format!("held until {next}"),
-            None => format!("leaves at {next}"),
-        }
-    }
+    let (reply, id) = (quoted(delivery.reply.as_deref()), delivery.id);
+    let text = format!(
+        "The relay accepted the latest sent mail, {kind}, at {at} with {reply}. Where it went from there is in the relay's \
+         log; its Message-ID contains {id}."
+    );
+    finding(MailFindingCode::Accepted, text)
 }
 
 fn suppressed(suppression: &Suppression) -> MailFinding {
@@ -344,28 +306,6 @@ fn suppressed(suppression: &Suppression) -> MailFinding {
 
 fn finding(code: MailFindingCode, text: String) -> MailFinding {
     MailFinding { code, text }
-}
-
-fn attempts(count: u32) -> String {
-    if count == 1 { "1 attempt".to_owned() } else { format!("{count} attempts") }
-}
-
-fn mails(count: usize, one: &str, several: &str) -> String {
-    if count == 1 { format!("1 mail {one}") } else { format!("{count} mails {several}") }
-}
-
-/// What somebody else said, on one line; `no reason` when they said nothing.
-fn quoted(text: Option<&str>) -> String {
-    match text.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")) {
-        Some(text) if !text.is_empty() => format!("\"{text}\""),
-        Some(_) | None => "no reason".to_owned(),
-    }
-}
-
-/// An instant to the minute, in UTC.
-fn minute(at: Timestamp) -> String {
-    let text = at.to_string();
-    format!("{}Z", text.get(..16).unwrap_or(&text))
 }
 
 #[cfg(test)]

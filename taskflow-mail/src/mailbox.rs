@@ -42,7 +42,7 @@ impl Mailer for DevMailbox {
             source: message.source,
         };
         match self.store.commit(&Changes::new().write(Write::KeepMail(kept))).await {
-            Ok(()) => Ok(Accepted { reply: "kept in the dev mailbox".to_owned() }),
+            Ok(()) => Ok(Accepted { reply: CapturedMail::REPLY.to_owned() }),
             Err(taskflow_core::StoreError::Unavailable(cause)) => {
                 Err(MailError::Unavailable(format!("the dev mailbox cannot be written: {cause}")))
             }

@@ -1,9 +1,13 @@
 //! What administrators are told about mail to an address, and about jobs that follow people's own clocks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use taskflow_core::ports::{Asked, MailError, Reply};
-use taskflow_core::{Actor, DeliveryState, EmailAddress, Error, JobName, MailReport, NewUser, SuppressionCause};
+use taskflow_core::{
+    Actor, Changes, DeliveryState, EmailAddress, Error, Expect, JobName, MailReport, NewUser, NoticeKind, PasswordHash,
+    ProfileChange, SuppressionCause, Write,
+};
 
 use super::app::{World, due_at_two};
 use crate::OpenStore;
@@ -50,6 +54,27 @@ pub(super) async fn a_mail_report_tells_guests_from_strangers(open: Arc<dyn Open
     assert_eq!(codes(&guest), ["guest", "suppressed", "no_server", "no_mail"]);
     assert_eq!(guest.suppression.expect("suppressed").detail, "asked for it");
     assert_eq!(report(&world, "ada@example.org").await.suppression, None);
+}
+
+pub(super) async fn a_mail_report_goes_by_when_mail_left(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    let ada = world.verified("ada").await;
+    world.app.create_task(Actor::User(ada), due_at_two()).await.expect("a task");
+    world.clock.advance(Duration::from_mins(1));
+    let change = ProfileChange { password: Some(PasswordHash::new("x")), ..ProfileChange::default() };
+    world.app.update_profile(Actor::User(ada), ada, change, Expect::Any).await.expect("a change");
+    world.told().await;
+    assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, ["ada: Due soon"]);
+    let found = report(&world, "ada@example.org").await;
+    assert_eq!(found.recent[0].delivery.kind, NoticeKind::PasswordChanged, "planned last");
+    assert_eq!(found.last_delivered.map(|delivery| delivery.kind), Some(NoticeKind::TaskDue), "sent last");
+}
+
+pub(super) async fn a_mail_report_names_what_a_guest_has_unsubscribed_from(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    let (email, kind, at) = (address("eve@example.org"), NoticeKind::MeetingReminder, world.clock_now());
+    world.storage.commit(&Changes::new().write(Write::Unsubscribe { email, kind, at })).await.expect("ended");
+    assert_eq!(codes(&report(&world, "EVE@example.org").await), ["guest", "unsubscribed", "no_server", "no_mail"]);
 }
 
 pub(super) async fn a_job_by_local_clocks_is_due_next_when_the_first_clock_shows_it(open: Arc<dyn OpenStore>) {

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::*;
 use crate::notice::WelcomeNotice;
@@ -33,9 +33,13 @@ fn report(change: impl FnOnce(&mut MailReport)) -> MailReport {
         now: at(NOW),
         account: Some(user),
         suppression: None,
+        unsubscribed: BTreeSet::new(),
         senders: Senders { running: 1, sending: 1 },
         counts: HashMap::new(),
         recent: Vec::new(),
+        scheduled: Vec::new(),
+        last_delivered: None,
+        last_discarded: None,
     };
     change(&mut report);
     report
@@ -62,8 +66,8 @@ fn delivery(state: DeliveryState) -> Delivery {
     }
 }
 
-fn row(delivery: Delivery) -> MailLogEntry {
-    MailLogEntry { delivery, email: None }
+fn row(delivery: Delivery) -> LedgerRow {
+    LedgerRow { delivery, email: None, name: None, subject: None }
 }
 
 fn codes(report: &MailReport) -> Vec<&'static str> {
@@ -86,6 +90,7 @@ fn a_guest_is_told_apart_from_an_unknown_address() {
     let guest = report(|report| {
         report.account = None;
         report.recent = vec![row(delivery(DeliveryState::Delivered))];
+        report.last_delivered = Some(delivery(DeliveryState::Delivered));
     });
     assert_eq!(codes(&guest), ["guest", "accepted"]);
 }
@@ -159,6 +164,13 @@ fn each_state_of_a_delivery_is_explained() {
         (one.settled_at, one.reply) = (Some(at("2026-11-30T22:01:00Z")), Some("250 ok".to_owned()));
     });
     assert_eq!(accepted, "accepted by the relay at 2026-11-30T22:01Z: \"250 ok\"");
+    let refused_before =
+        explain(DeliveryState::Delivered, |one| (one.attempts, one.reply) = (1, Some("250 ok".to_owned())));
+    assert_eq!(refused_before, "accepted by the relay at 2026-11-30T22:00Z after 1 refusal: \"250 ok\"");
+    let captured = explain(DeliveryState::Delivered, |one| one.reply = Some(CapturedMail::REPLY.to_owned()));
+    assert_eq!(captured, "kept at /mailbox at 2026-11-30T22:00Z; nothing has left this machine");
+    let late = explain(DeliveryState::Scheduled, |one| one.planned_at = at("2026-11-30T22:15:00Z"));
+    assert_eq!(late, "planned at 2026-11-30T22:15Z, already due; waits for a server to send it");
     let discarded = explain(DeliveryState::Discarded, |one| {
         (one.attempts, one.last_error) = (1, Some("550 no".to_owned()));
     });
@@ -173,10 +185,62 @@ fn the_latest_failure_and_the_latest_success_are_findings() {
         let failing =
             Delivery { last_error: Some("451 busy".to_owned()), attempts: 1, ..delivery(DeliveryState::Scheduled) };
         let discarded = Delivery { last_error: Some("554 spam".to_owned()), ..delivery(DeliveryState::Discarded) };
-        let states = [failing, delivery(DeliveryState::Scheduled), discarded, delivery(DeliveryState::Delivered)];
-        report.recent = states.map(row).into();
+        report.recent = vec![row(failing.clone())];
+        report.scheduled = vec![failing, delivery(DeliveryState::Scheduled)];
+        report.last_discarded = Some(discarded);
+        report.last_delivered = Some(delivery(DeliveryState::Delivered));
     });
     assert_eq!(codes(&report), ["account", "due", "retrying", "discarded", "accepted"]);
     assert!(text(&report, MailFindingCode::Due).starts_with("1 mail is due"));
     assert!(text(&report, MailFindingCode::Discarded).contains("\"554 spam\""));
+}
+
+#[test]
+fn what_will_be_cancelled_does_not_claim_to_leave() {
+    let later = |delivery: Delivery| Delivery { next_at: at("2026-12-01T08:00:00Z"), ..delivery };
+    let reminder = || Delivery {
+        kind: NoticeKind::TaskReminder,
+        notice: Ok(Notice::TaskReminder { date: "2026-12-01".parse().expect("a date") }),
+        ..later(delivery(DeliveryState::Scheduled))
+    };
+    let off = report(|report| {
+        let user = report.account.as_mut().expect("an account");
+        user.preferences = user.preferences.without(NoticeKind::TaskReminder);
+    });
+    assert_eq!(off.explain(&reminder()), "will be cancelled: the person has switched off task_reminder");
+    let locked = report(|report| report.account.as_mut().expect("an account").is_active = false);
+    assert_eq!(locked.explain(&reminder()), "will be cancelled: the account is locked");
+    let suppressed = report(|report| {
+        let email = report.address.clone();
+        report.suppression = Some(Suppression::new(email, SuppressionCause::Admin, String::new(), at(NOW)));
+        report.scheduled = vec![delivery(DeliveryState::Scheduled)];
+        report.recent = vec![row(delivery(DeliveryState::Scheduled))];
+    });
+    assert_eq!(suppressed.explain(&reminder()), "will be cancelled: the address is suppressed");
+    assert!(!codes(&suppressed).contains(&"due"), "{:?}", codes(&suppressed));
+    let guest = report(|report| {
+        report.account = None;
+        report.unsubscribed = BTreeSet::from([NoticeKind::MeetingReminder]);
+        report.recent = vec![row(delivery(DeliveryState::Delivered))];
+    });
+    let to_guest = |kind| Delivery { kind, recipient: Recipient::Address(guest.address.clone()), ..reminder() };
+    assert_eq!(
+        guest.explain(&to_guest(NoticeKind::MeetingReminder)),
+        "will be cancelled: the guest has unsubscribed from meeting_reminder"
+    );
+    assert_eq!(guest.explain(&to_guest(NoticeKind::MeetingInvite)), "held until 2026-12-01T08:00Z");
+    assert!(text(&guest, MailFindingCode::Unsubscribed).contains("meeting_reminder"));
+}
+
+#[test]
+fn several_mails_wait_and_one_waits() {
+    let due = |count| {
+        let report = report(|report| {
+            report.scheduled = vec![delivery(DeliveryState::Scheduled); count];
+            report.recent = vec![row(delivery(DeliveryState::Scheduled))];
+        });
+        text(&report, MailFindingCode::Due)
+    };
+    assert_eq!(due(1), "1 mail is due and waits for a server to send it.");
+    assert_eq!(due(4), "4 mails are due and wait for a server to send them.");
 }

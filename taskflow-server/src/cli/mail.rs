@@ -21,7 +21,7 @@ use crate::wiring::{self, Opened};
 
 #[derive(Debug, Clone, clap::Subcommand)]
 pub(super) enum Command {
-    /// Show the outbox and what was sent, newest first, with counts per state
+    /// Show the outbox and what was sent, the last planned first, with counts per state
     Outbox(Outbox),
     /// Explain why mail did or did not reach somebody, and what to do
     Why {
@@ -31,7 +31,7 @@ pub(super) enum Command {
     },
     /// Send a mail again that was discarded, cancelled or expired
     Retry {
-        /// Its id, which outbox --json and why print
+        /// Its id, which outbox and why print
         #[arg(value_name = "ID", value_parser = delivery)]
         id: DeliveryId,
     },

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
-use taskflow_core::{DeliveryId, DeliveryState, MailLogEntry, Recipient, Timestamp, UserId};
+use taskflow_core::{App, DeliveryId, DeliveryState, LedgerRow, Recipient, Timestamp, UserId};
 
 /// A delivery, with the members that it has in the API.
 #[derive(Debug, Serialize)]
@@ -14,6 +14,10 @@ pub(super) struct Shown {
     pub(super) user_id: Option<UserId>,
     /// The address it goes to; absent when the account is gone.
     pub(super) email: Option<String>,
+    /// The user name, or the name that a guest was invited by.
+    pub(super) name: Option<String>,
+    /// What it is about: the title of a task or meeting, or the subject of a mail written by hand.
+    pub(super) subject: Option<String>,
     pub(super) reason: String,
     pub(super) planned_at: Timestamp,
     pub(super) due_at: Timestamp,
@@ -25,9 +29,9 @@ pub(super) struct Shown {
     pub(super) reply: Option<String>,
 }
 
-impl From<MailLogEntry> for Shown {
-    fn from(entry: MailLogEntry) -> Self {
-        let MailLogEntry { delivery, email } = entry;
+impl From<LedgerRow> for Shown {
+    fn from(row: LedgerRow) -> Self {
+        let LedgerRow { delivery, email, name, subject } = row;
         let open = matches!(delivery.state, DeliveryState::Scheduled | DeliveryState::Claimed);
         Self {
             user_id: match &delivery.recipient {
@@ -38,6 +42,8 @@ impl From<MailLogEntry> for Shown {
             kind: delivery.kind.as_str(),
             state: delivery.state.as_str(),
             email: email.map(|email| email.to_string()),
+            name,
+            subject,
             reason: delivery.reason,
             planned_at: delivery.planned_at,
             due_at: delivery.due_at,
@@ -84,7 +90,9 @@ pub(super) fn counts(counts: &HashMap<DeliveryState, u64>) -> BTreeMap<&'static 
 pub(super) fn counted(counts: &BTreeMap<&'static str, u64>) -> String {
     let shown = DeliveryState::ALL.into_iter().filter_map(|state| {
         let count = counts.get(state.as_str()).copied().filter(|count| *count > 0)?;
-        Some(format!("{count} {state}"))
+        // No count goes further.
+        let more = if count >= App::MOST_COUNTED.into() { "+" } else { "" };
+        Some(format!("{count}{more} {state}"))
     });
     shown.collect::<Vec<_>>().join(", ")
 }
@@ -103,6 +111,6 @@ mod tests {
     fn counts_name_states_that_have_any() {
         let counts = counts(&[(DeliveryState::Delivered, 3), (DeliveryState::Scheduled, 10_000)].into());
         assert_eq!(counts.len(), DeliveryState::ALL.len());
-        assert_eq!(counted(&counts), "10000 scheduled, 3 delivered");
+        assert_eq!(counted(&counts), "10000+ scheduled, 3 delivered");
     }
 }

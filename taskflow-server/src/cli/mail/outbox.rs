@@ -1,11 +1,11 @@
-//! `taskflow mail outbox`: the ledger of deliveries, newest first.
+//! `taskflow mail outbox`: the ledger of deliveries, the one that was planned last first.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
-use taskflow_core::{Actor, DeliveryState, EmailAddress, MailLogQuery, NoticeKind, Timestamp};
+use taskflow_core::{Actor, DeliveryState, EmailAddress, LedgerQuery, NoticeKind, Timestamp};
 
 use super::ledger::{self, Shown};
 use crate::cli::failure::Failure;
@@ -68,7 +68,7 @@ fn since(text: &str) -> Result<Since, String> {
 struct Page {
     /// How many deliveries are in each state, whatever --state says.
     counts: BTreeMap<&'static str, u64>,
-    /// Newest first.
+    /// The one that was planned last first.
     deliveries: Vec<Shown>,
 }
 
@@ -76,7 +76,7 @@ impl Report for Page {
     fn text(&self) -> String {
         let table = match self.deliveries.is_empty() {
             true => "no mail matches".to_owned(),
-            false => output::table(["DUE", "STATE", "TO", "KIND", "ANSWER"], self.deliveries.iter().map(row)),
+            false => rows(&self.deliveries),
         };
         match ledger::counted(&self.counts).as_str() {
             "" => table,
@@ -85,15 +85,42 @@ impl Report for Page {
     }
 }
 
-fn row(shown: &Shown) -> [String; 5] {
-    let to = shown.email.clone().unwrap_or_else(|| "(account deleted)".to_owned());
-    [ledger::minute(shown.due_at), shown.state.to_owned(), to, shown.kind.to_owned(), ledger::answer(shown)]
+/// Columns of the text.
+const WIDTH: usize = 100;
+
+/// Two lines for each delivery: an id leaves no room for an address beside it.
+fn rows(deliveries: &[Shown]) -> String {
+    let table = output::table(["ID", "PLANNED", "SENT", "STATE"], deliveries.iter().map(times));
+    let mut lines = table.lines();
+    let mut text = lines.next().unwrap_or_default().to_owned();
+    for (line, delivery) in lines.zip(deliveries) {
+        text.push_str(&format!("\n{line}\n    {}", ledger::shortened(&about(delivery), WIDTH - 4)));
+    }
+    text
+}
+
+fn times(shown: &Shown) -> [String; 4] {
+    let sent = shown.settled_at.filter(|_| shown.state == "delivered").map(ledger::minute);
+    let planned = ledger::minute(shown.planned_at);
+    [shown.id.to_string(), planned, sent.unwrap_or_default(), shown.state.to_owned()]
+}
+
+/// Which mail it is, when it is due if that is not when it was planned, and what was said about it.
+fn about(shown: &Shown) -> String {
+    let to = shown.email.as_deref().unwrap_or("(account deleted)");
+    let (due, planned) = (ledger::minute(shown.due_at), ledger::minute(shown.planned_at));
+    let due = if due == planned { String::new() } else { format!(", due {due}") };
+    let answer = match ledger::answer(shown) {
+        answer if answer.is_empty() => answer,
+        answer => format!(": {answer}"),
+    };
+    format!("{} to {to}{due}{answer}", shown.kind)
 }
 
 /// Prints the deliveries that were asked for.
 pub(super) async fn run(outbox: &Outbox, opened: &Opened, format: Format) -> Result<(), Failure> {
     let now = opened.clock.now();
-    let query = MailLogQuery {
+    let query = LedgerQuery {
         kinds: outbox.kind.clone(),
         states: outbox.state.clone(),
         recipient: outbox.address.clone(),
@@ -101,11 +128,13 @@ pub(super) async fn run(outbox: &Outbox, opened: &Opened, format: Format) -> Res
             Since::Ago(ago) => now - ago,
             Since::At(at) => at,
         }),
+        words: Vec::new(),
     };
-    let log = opened.app.mail_log(Actor::System, &query, outbox.limit as usize).await;
-    let log = log.map_err(|error| Failure::of("cannot read the outbox", &error))?;
-    let deliveries = log.latest.into_iter().map(Shown::from).collect();
-    format.print(&Page { counts: ledger::counts(&log.counts), deliveries })
+    let failed = |error| Failure::of("cannot read the outbox", &error);
+    let page = opened.app.ledger_page(Actor::System, &query, None, outbox.limit).await.map_err(failed)?;
+    let counts = opened.app.ledger_counts(Actor::System, &query).await.map_err(failed)?;
+    let deliveries = page.rows.into_iter().map(Shown::from).collect();
+    format.print(&Page { counts: ledger::counts(&counts), deliveries })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use taskflow_core::{
-    Actor, DeliveryState, EmailAddress, Error, Login, MailFinding, MailFindingCode, MailReport, Suppression, Timestamp,
+    Actor, EmailAddress, Error, Login, MailFinding, MailFindingCode, MailReport, Suppression, Timestamp,
 };
 
 use super::ledger::{self, Shown};
@@ -14,7 +14,7 @@ use crate::config::{Config, nearest_word, wrapped};
 use crate::wiring::Opened;
 
 /// Deliveries that are shown.
-const RECENT: usize = 10;
+const RECENT: u32 = 10;
 /// Columns of the text.
 const WIDTH: usize = 100;
 
@@ -27,7 +27,7 @@ struct Why {
     findings: Vec<Finding>,
     /// How many deliveries are in each state.
     counts: BTreeMap<&'static str, u64>,
-    /// The latest deliveries, newest first.
+    /// The latest deliveries, the one that was planned last first.
     deliveries: Vec<Explained>,
 }
 
@@ -60,7 +60,7 @@ impl Report for Why {
             text.push_str(&format!("\n\nLatest mail ({counted} in all):\n"));
         }
         for Explained { delivery, explanation } in &self.deliveries {
-            text.push_str(&format!("\n  {}  {}", ledger::minute(delivery.due_at), delivery.kind));
+            text.push_str(&format!("\n  {}  {}  {}", ledger::minute(delivery.due_at), delivery.id, delivery.kind));
             text.push_str(&format!("\n    {}", wrapped(explanation, WIDTH - 4).join("\n    ")));
         }
         text
@@ -139,13 +139,15 @@ fn advised(finding: MailFinding, report: &MailReport) -> Finding {
         MailFindingCode::SwitchedOff => {
             Some("only the person can switch them on again, in their notification settings".into())
         }
+        MailFindingCode::Unsubscribed => {
+            Some("only the person can subscribe again, by the link in a mail they have".into())
+        }
         MailFindingCode::NoServer => Some("start one with: taskflow serve".to_owned()),
         MailFindingCode::MailHeld => Some("restart a server with HOLD_MAIL=false".to_owned()),
         MailFindingCode::Retrying => Some("test the relay with: taskflow mail test ADDRESS".to_owned()),
         MailFindingCode::Discarded => {
-            let mut all = report.recent.iter().map(|entry| &entry.delivery);
-            let id = all.find(|one| one.state == DeliveryState::Discarded);
-            id.map(|one| format!("when the cause is gone, send it again with: taskflow mail retry {}", one.id))
+            let again = |id| format!("when the cause is gone, send it again with: taskflow mail retry {id}");
+            report.last_discarded.as_ref().map(|one| again(one.id))
         }
         MailFindingCode::Accepted => Some("look into the spam folder, then into the relay's log".to_owned()),
         _ => None,
