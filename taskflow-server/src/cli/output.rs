@@ -1,6 +1,7 @@
-//! What commands print.
+//! What commands print and write.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -52,6 +53,20 @@ pub(super) fn line(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Writes a file that a command was told to write; one that is there is replaced, unless it is a database.
+pub(super) fn file(path: &Path, text: &str) -> Result<(), Failure> {
+    // <https://www.sqlite.org/fileformat2.html#the_database_header>
+    const SQLITE: &[u8; 16] = b"SQLite format 3\0";
+    let mut start = [0; SQLITE.len()];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    let advised =
+        |why: String| Failure::new(format!("cannot write {}: {why}", path.display())).advise("name another file");
+    if read.is_ok() && start == *SQLITE {
+        return Err(advised("it is a SQLite database".to_owned()));
+    }
+    std::fs::write(path, text).map_err(|error| advised(error.to_string()))
+}
+
 /// Lays rows out in columns under their headings.
 pub(super) fn table<const N: usize>(heads: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let rows: Vec<_> = std::iter::once(heads.map(str::to_owned)).chain(rows).collect();
@@ -75,6 +90,19 @@ pub(super) fn fields<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_database_is_not_written_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (page, database) = (folder.path().join("a.html"), folder.path().join("a.db"));
+        std::fs::write(&database, b"SQLite format 3\0 and more").expect("a file");
+        for text in ["once", "again"] {
+            file(&page, text).expect("written");
+        }
+        assert_eq!(std::fs::read(&page).expect("a file"), b"again");
+        assert!(format!("{:?}", file(&database, "x").expect_err("a database")).contains("is a SQLite database"));
+        assert!(std::fs::read(&database).expect("a file").len() > 16);
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {

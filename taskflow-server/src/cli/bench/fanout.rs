@@ -99,8 +99,7 @@ pub(super) async fn run(fanout: &Fanout, flags: Flags, format: Format) -> Result
         reports.push(report);
     }
     if let Some(file) = &fanout.report {
-        let written = std::fs::write(file, page::html(&reports));
-        written.map_err(|error| Failure::of(&format!("cannot write {}", file.display()), &error))?;
+        output::file(file, &page::html(&reports))?;
     }
     match reports.iter().find_map(Report::shortfall) {
         Some(shortfall) => Err(Failure::new(shortfall)),

@@ -81,9 +81,7 @@ pub(super) fn run(preview: &Preview, config: &Config, format: Output) -> Result<
         Some(file) => file.clone(),
         None => format!("{}.{}.{}", preview.notice, preview.locale, preview.format.ending()).into(),
     };
-    std::fs::write(&file, text).map_err(|error| {
-        Failure::new(format!("cannot write {}: {error}", file.display())).advise("name another file with --output")
-    })?;
+    output::file(&file, &text)?;
     format.print(&Written { file: file.display().to_string() })?;
     if preview.open { open(&file) } else { Ok(()) }
 }
