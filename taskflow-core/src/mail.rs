@@ -178,6 +178,15 @@ impl NoticeContent {
         }
     }
 
+    /// The meetings that a letter about a day names.
+    #[must_use]
+    pub fn meetings(&self) -> &[Meeting] {
+        match self {
+            Self::TaskReminder(digest) | Self::DailySummary(digest) => &digest.meetings.items,
+            _ => &[],
+        }
+    }
+
     /// The invitation of the reader, for letters about a meeting of theirs; not the one of somebody who left.
     #[must_use]
     pub fn invitation(&self) -> Option<&Invitation> {

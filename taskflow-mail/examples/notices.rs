@@ -10,7 +10,7 @@ use serde_json::json;
 use taskflow_core::ports::{Calendar, CalendarEntry, Renderer};
 use taskflow_core::{
     CalendarMethod, Content, Digest, Headers, Invitation, Letter, LetterLinks, Locale, Mail, Mailbox, NoticeContent,
-    NoticeKind, Task, Timestamp, Title, Zone,
+    NoticeKind, Task, TaskId, TaskPriority, Timestamp, Title, Zone,
 };
 use taskflow_mail::{ICalendar, Message, Templates};
 
@@ -37,6 +37,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             let Some(topic) = NoticeContent::sample(kind, now) else { continue };
             let written = letter("Ada", topic, &locale, &zone, now);
             write(&folder, &format!("{kind}.{tag}.sample"), &templates, &written, None, now)?;
+            if let Some(topic) = several(kind, now)? {
+                let written = letter("Ada", topic, &locale, &zone, now);
+                write(&folder, &format!("{kind}_several.{tag}.sample"), &templates, &written, None, now)?;
+            }
             for (n, text) in HOSTILE.iter().enumerate() {
                 let Some(topic) = NoticeContent::sample(kind, now) else { continue };
                 let written = letter(text, with(topic, text)?, &locale, &zone, now);
@@ -45,6 +49,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+/// The reminder of several tasks, of which one is overdue and one has no more than a day.
+fn several(kind: NoticeKind, now: Timestamp) -> Result<Option<NoticeContent>, Box<dyn Error>> {
+    let Some(NoticeContent::TaskDue { task, due_at, .. }) = NoticeContent::sample(kind, now) else { return Ok(None) };
+    let other = |n: u32, title: &str, hours: i64, priority| {
+        let due_at = Timestamp::from_micros(now.as_micros() + hours * 3_600_000_000);
+        let id: TaskId = format!("0198c0de-0000-7000-8000-{n:012}").parse()?;
+        Ok::<_, Box<dyn Error>>(Task { id, title: title.parse()?, due_at: Some(due_at), priority, ..task.clone() })
+    };
+    let mut others = vec![
+        other(1, "Send the figures of the third quarter to the auditors", 48, TaskPriority::High)?,
+        other(2, "Pay the invoice", -2, TaskPriority::Medium)?,
+        other(3, "Renew the certificate", 15, TaskPriority::Low)?,
+    ];
+    others[2].due_on = Some("2026-11-23".parse()?);
+    Ok(Some(NoticeContent::TaskDue { task, due_at, others }))
 }
 
 fn letter(name: &str, topic: NoticeContent, locale: &Locale, zone: &Zone, date: Timestamp) -> Letter {

@@ -46,7 +46,9 @@ use shipped::SHIPPED;
 /// * `welcome` has `verify_url` (may be none);
 /// * `verify_email` and `password_reset` have `url` and `until`, `password_changed` has `when`;
 /// * `task_due` has `title`, `description` (may be none), `due`, `priority`, `timing` (`ahead`, `now`, `late`) and
-///   `relative`, how far off it is as the mail is sent (`in 15 minutes`, `tomorrow at 09:00`);
+///   `relative`, how far off it is as the mail is sent (`in 15 minutes`, `tomorrow at 09:00`); a reminder of several tasks
+///   has only `title` of the first, `count` and `others`, a list of all of them as below (else it is empty), each also with
+///   `done_url`;
 /// * `task_status` has `title`, `status` (`pending`, `in_progress`, `completed`), `was` and `is` in words, and `due` (may
 ///   be none);
 /// * `task_reminder` has `tasks` and `daily_summary` `parts`, a list of the same with a `title`: `items`, of which each has

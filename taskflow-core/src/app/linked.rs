@@ -98,10 +98,8 @@ pub struct LinkedDay {
     pub user: User,
     /// What it holds, as of now.
     pub digest: Digest,
-    /// Links to its tasks.
+    /// Links to its tasks and meetings.
     pub links: LetterLinks,
-    /// Links to its meetings, in their order.
-    pub meeting_urls: Vec<Option<String>>,
 }
 
 impl App {
@@ -257,15 +255,13 @@ impl App {
         let query = DigestQuery { user_id: user.id, date, now, day, whole: true };
         let found = self.sweeps.digests(&[query]).await?.pop();
         let digest = found.ok_or(LinkError::Dead(DeadLink::Gone))?.map_err(|bad| Error::Internal(bad.into()))?;
-        let meetings: Vec<_> = digest.meetings.items.iter().map(|meeting| meeting.id).collect();
-        let participants = self.store.participants(&meetings).await?;
+        let attending = self.attending([&digest]).await?;
         let Some(links) = self.links.as_ref() else { return Err(LinkError::Dead(DeadLink::Unknown)) };
-        let mine = |meeting: &Meeting| {
-            let mine = |one: &&Participant| one.meeting_id == meeting.id && one.user_id == Some(user.id) && one.is_in();
-            let participant = participants.iter().find(mine)?;
-            Some(links.url(&super::delivery::respond_link(meeting, participant)))
-        };
-        let meeting_urls = digest.meetings.items.iter().map(mine).collect();
+        let meetings = digest.meetings.items.iter().filter_map(|meeting| {
+            let participant = attending.get(&(meeting.id, user.id))?;
+            Some((meeting.id, links.url(&super::delivery::respond_link(meeting, participant))))
+        });
+        let meetings = meetings.collect();
         let topic = NoticeContent::DailySummary(Box::new(digest.clone()));
         // Links that were followed lead no further than the one that led here.
         let tasks = topic.tasks().into_iter().map(|task| {
@@ -279,8 +275,8 @@ impl App {
             };
             (task.id, TaskLinks::to_open(url))
         });
-        let links = LetterLinks { tasks: tasks.collect(), ..LetterLinks::default() };
-        Ok(LinkedDay { user, digest, links, meeting_urls })
+        let links = LetterLinks { tasks: tasks.collect(), meetings, ..LetterLinks::default() };
+        Ok(LinkedDay { user, digest, links })
     }
 
     /// The account that a link to verify an address or to set a password is about, as long as the link is good.

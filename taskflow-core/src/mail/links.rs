@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::NoticeContent;
-use crate::{MeetingResponse, Snooze, TaskId};
+use crate::{MeetingId, MeetingResponse, Snooze, TaskId};
 
 /// Signed links that let the reader of a letter see and do things without signing in. Every link leads to a page that
 /// shows what it is about; only the form on that page changes anything, because mail scanners follow links too.
@@ -18,6 +18,8 @@ pub struct LetterLinks {
     pub answers: Option<AnswerLinks>,
     /// The tasks that the letter names.
     pub tasks: BTreeMap<TaskId, TaskLinks>,
+    /// The pages of the meetings that a letter about a day names.
+    pub meetings: BTreeMap<MeetingId, String>,
 }
 
 /// One link per answer. Each opens a page on which that answer is the primary button.
@@ -128,6 +130,8 @@ impl LetterLinks {
         });
         let answers =
             topic.asks_for_an_answer().then(|| AnswerLinks::new(|answer| format!("{public_url}/r/sample-{answer}")));
-        Self { open: open.map(|page| format!("{public_url}/{page}/sample")), answers, tasks: tasks.collect() }
+        let open = open.map(|page| format!("{public_url}/{page}/sample"));
+        let meetings = topic.meetings().iter().map(|meeting| (meeting.id, format!("{public_url}/r/sample")));
+        Self { open, answers, tasks: tasks.collect(), meetings: meetings.collect() }
     }
 }

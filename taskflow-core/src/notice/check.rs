@@ -51,6 +51,8 @@ pub(crate) struct BatchContext {
     pub(crate) tasks: Rows<TaskId, Task>,
     /// What summaries and reminders of open tasks are about.
     pub(crate) digests: Rows<DeliveryId, Digest>,
+    /// Who attends the meetings of these days.
+    pub(crate) attending: HashMap<(MeetingId, UserId), Participant>,
     pub(crate) meetings: Rows<MeetingId, Meeting>,
     pub(crate) participants: Rows<ParticipantId, Participant>,
     /// By what a participant was told last.

@@ -45,9 +45,9 @@ pub(super) fn of(topic: &NoticeContent, links: &LetterLinks, reader: &Reader<'_>
         NoticeContent::ServerRecovery { since, until, problems } => {
             context! { problems, since => reader.long(*since)?, until => reader.long(*until)? }
         }
-        NoticeContent::TaskDue { task, due_at, others } => context! {
-            others => several(task, others, links, reader)?,
-            count => others.len() + 1,
+        NoticeContent::TaskDue { task, others, .. } if !others.is_empty() => several(task, others, links, reader)?,
+        NoticeContent::TaskDue { task, due_at, .. } => context! {
+            others => Vec::<Value>::new(),
             title => task.title.as_str(),
             description => task.description.as_ref().map(Description::as_str),
             due => long(task, *due_at, reader)?,
@@ -76,19 +76,19 @@ pub(super) fn of(topic: &NoticeContent, links: &LetterLinks, reader: &Reader<'_>
     })
 }
 
-/// All tasks of a reminder of several; none when it is of one.
-fn several(task: &Task, others: &[Task], links: &LetterLinks, reader: &Reader<'_>) -> Result<Vec<Value>, RenderError> {
-    if others.is_empty() {
-        return Ok(Vec::new());
-    }
+/// A reminder of several tasks, soonest first.
+fn several(task: &Task, others: &[Task], links: &LetterLinks, reader: &Reader<'_>) -> Result<Value, RenderError> {
+    let mut all: Vec<&Task> = std::iter::once(task).chain(others).collect();
+    all.sort_by_key(|task| task.due_at);
     let late = |task: &Task| task.due_at.is_some_and(|at| at < reader.date);
-    let all = std::iter::once(task).chain(others);
-    all.map(|task| open_task(task, links, late(task), reader)).collect()
+    let items = all.iter().map(|task| open_task(task, links, late(task), reader));
+    let items = items.collect::<Result<Vec<_>, _>>()?;
+    Ok(context! { title => all.first().map(|task| task.title.as_str()), count => all.len(), others => items })
 }
 
 /// The parts of a day of which there is something to say, in the order in which they are read.
 fn daily_summary(digest: &Digest, links: &LetterLinks, reader: &Reader<'_>) -> Result<Value, RenderError> {
-    let today = |meeting: &Meeting| meeting_today(meeting, reader);
+    let today = |meeting: &Meeting| meeting_today(meeting, links, reader);
     let done = |task: &Task| {
         let url = url(task, links);
         Ok(context! { title => task.title.as_str(), about => None::<String>, url, is_late => false })
@@ -174,18 +174,21 @@ fn open_task(task: &Task, links: &LetterLinks, is_late: bool, reader: &Reader<'_
         (Some(due), Some(priority)) => Some(format!("{due} · {priority}")),
         (due, priority) => due.or(priority),
     };
-    Ok(context! { title => task.title.as_str(), about, url => url(task, links), is_late })
+    let actions = links.tasks.get(&task.id).and_then(|links| links.actions.as_ref());
+    let done_url = actions.map(|actions| actions.done.as_str());
+    Ok(context! { title => task.title.as_str(), about, url => url(task, links), done_url, is_late })
 }
 
 fn url<'a>(task: &Task, links: &'a LetterLinks) -> Option<&'a str> {
     links.tasks.get(&task.id).map(|links| links.open.as_str())
 }
 
-fn meeting_today(meeting: &Meeting, reader: &Reader<'_>) -> Result<Value, RenderError> {
+fn meeting_today(meeting: &Meeting, links: &LetterLinks, reader: &Reader<'_>) -> Result<Value, RenderError> {
     let mut about = format!("{} · {}", reader.clock(meeting.starts_at)?, reader.lasts(meeting.duration.get())?);
     let place = meeting.location.as_ref().map(Location::as_str);
     if let Some(place) = place.or_else(|| meeting.meeting_url.as_ref().map(MeetingUrl::as_str)) {
         about = format!("{about} · {place}");
     }
-    Ok(context! { title => meeting.title.as_str(), about, url => None::<String>, is_late => false })
+    let url = links.meetings.get(&meeting.id);
+    Ok(context! { title => meeting.title.as_str(), about, url, is_late => false })
 }

@@ -1,11 +1,13 @@
 //! What notices say, in whose language, and how an embedder changes that.
 
 use std::fs;
+use std::time::Duration;
 
 use taskflow_core::notice::{CustomKind, CustomNotice, NoticePolicy, NoticeType};
 use taskflow_core::ports::Renderer;
 use taskflow_core::{
-    Content, Digest, Excerpt, Letter, LetterLinks, Locale, NoticeContent, NoticeKind, Priority, Timestamp,
+    Content, Digest, Excerpt, Letter, LetterLinks, Locale, NoticeContent, NoticeKind, Priority, Task, TaskId, TaskLinks,
+    Timestamp,
 };
 use taskflow_mail::Templates;
 
@@ -74,7 +76,7 @@ fn a_reminder_lists_what_is_due_first_and_counts_the_rest() {
     assert_eq!(content.subject, "7 open tasks, next: Pay the invoice");
     let in_order = [
         "1 task overdue\n\n* Pay the invoice\n",
-        "1 task due today\n\n* Prepare the board meeting\n  Due: 18:00 CET · high priority\n",
+        "1 task due today\n\n* Prepare the board meeting\n  Due: 18:00 CET · high priority\n  https://tasks.example.org/t/sample\n",
         "2 tasks due in the next 7 days\n\n* Answer the customs office\n",
         "* Tidy up the shared folder\n",
         "and 3 more open tasks, due later or at no set time\n",
@@ -94,6 +96,52 @@ fn a_reminder_lists_what_is_due_first_and_counts_the_rest() {
     assert_eq!(content.subject, "1 open task: Answer the customs office");
     assert!(content.text.contains("1 open task\n\n* Answer the customs office\n"), "{}", content.text);
     assert!(!content.text.contains("priority") && !content.text.contains("and "), "{}", content.text);
+}
+
+#[test]
+fn each_of_several_due_tasks_has_links_of_its_own() {
+    let NoticeContent::TaskDue { task, due_at, .. } = sample(NoticeKind::TaskDue) else { panic!("no reminder") };
+    let later = |n: u32, title: &str, hours: u64| Task {
+        id: format!("0198c0de-0000-7000-8000-{n:012}").parse::<TaskId>().unwrap(),
+        title: title.parse().unwrap(),
+        due_at: Some(due_at + Duration::from_hours(hours)),
+        ..task.clone()
+    };
+    let others = vec![later(1, "q4", 48), later(2, "q3", 2)];
+    let mut letter = letter("en", NoticeContent::TaskDue { task: task.clone(), due_at, others });
+    for (id, links) in &mut letter.links.tasks {
+        *links = TaskLinks::with_actions(|action| format!("{SERVICE}/t/{id}-{action:?}"));
+    }
+    let content = Templates::new().render(&letter).unwrap();
+    assert_eq!(content.subject, "Reminders for 3 tasks, first: Water the plants");
+    let html = content.html.unwrap();
+    for body in [&content.text, &html] {
+        let titles: Vec<_> = ["Water the plants", "q3", "q4"].iter().map(|title| body.rfind(title)).collect();
+        assert!(titles.iter().all(Option::is_some) && titles.is_sorted(), "{titles:?} {body}");
+        for id in letter.links.tasks.keys() {
+            assert_eq!(body.matches(&format!("{SERVICE}/t/{id}-Open")).count(), 1, "{body}");
+        }
+        assert!(!body.contains("Show details") && !body.contains("are due"), "{body}");
+    }
+    for id in letter.links.tasks.keys() {
+        assert!(html.contains(&format!("href=\"{SERVICE}/t/{id}-Complete\"")), "{html}");
+    }
+    letter.locale = "de".parse().unwrap();
+    let german = Templates::new().render(&letter).unwrap().subject;
+    assert_eq!(german, "Erinnerungen an 3 Aufgaben, zuerst: Water the plants");
+}
+
+#[test]
+fn a_summary_leads_to_its_tasks_and_meetings() {
+    let content = render("en", sample(NoticeKind::DailySummary));
+    for (title, page) in [("Prepare the board meeting", "t"), ("Quarterly review", "r")] {
+        let url = format!("{SERVICE}/{page}/sample");
+        let below = &content.text[content.text.find(title).unwrap()..];
+        assert!(below.lines().take(3).any(|line| line.trim() == url), "{below}");
+        let html = content.html.as_ref().unwrap();
+        let link = html.split("<a ").find(|link| link.contains(title)).unwrap();
+        assert!(link.contains(&format!("href=\"{url}\"")), "{link}");
+    }
 }
 
 #[test]

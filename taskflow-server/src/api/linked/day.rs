@@ -15,7 +15,8 @@ pub(super) fn render(page: &LinkedDay, now: Timestamp) -> Page {
 
 fn rendered(page: &LinkedDay, words: &PageWords<'_>) -> Result<String, RenderError> {
     let digest = &page.digest;
-    let meetings = digest.meetings.items.iter().zip(&page.meeting_urls).map(|(meeting, url)| {
+    let meetings = digest.meetings.items.iter().map(|meeting| {
+        let url = page.links.meetings.get(&meeting.id);
         Ok(context! { title => meeting.title.as_str(), about => words.clock(meeting.starts_at)?, url, is_late => false })
     });
     let meetings = meetings.collect::<Result<Vec<_>, RenderError>>()?;

@@ -9,8 +9,8 @@ use crate::notice::{BatchContext, MAY_HAVE_ARRIVED};
 use crate::notice::{MeetingCancelNotice, MeetingChangeNotice, MeetingInviteNotice};
 use crate::ports::{Claimed, DigestQuery, Lookup, Viewer};
 use crate::{
-    Day, Delivery, DeliveryId, DeliveryState, Digest, Notice, NoticeKind, Participant, ParticipantId, Recipient,
-    Timestamp,
+    Day, Delivery, DeliveryId, DeliveryState, Digest, MeetingId, Notice, NoticeKind, Participant, ParticipantId, Recipient,
+    Timestamp, UserId,
 };
 
 impl App {
@@ -33,6 +33,7 @@ impl App {
             users: Lookup::new(),
             tasks: Lookup::new(),
             digests: HashMap::new(),
+            attending: HashMap::new(),
             meetings: Lookup::new(),
             participants: Lookup::new(),
             revisions: Lookup::new(),
@@ -68,6 +69,7 @@ impl App {
             facts.users = self.store.users(&Vec::from_iter(users)).await?;
         }
         facts.digests = self.digests(claims, &facts, now).await?;
+        facts.attending = self.attending(facts.digests.values().flatten()).await?;
         let bare = claims.iter().filter_map(|Claimed { delivery, .. }| match &delivery.recipient {
             Recipient::Address(address) => Some(address),
             Recipient::User(_) => None,
@@ -110,6 +112,21 @@ impl App {
             return Ok(HashMap::new());
         }
         Ok(ids.into_iter().zip(self.sweeps.digests(&queries).await?).collect())
+    }
+
+    /// The participants with an account of the meetings of these days.
+    pub(in crate::app) async fn attending(
+        &self,
+        digests: impl IntoIterator<Item = &Digest>,
+    ) -> Result<HashMap<(MeetingId, UserId), Participant>, StoreError> {
+        let meetings: BTreeSet<_> =
+            digests.into_iter().flat_map(|digest| &digest.meetings.items).map(|meeting| meeting.id).collect();
+        if meetings.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let participants = self.store.participants(&Vec::from_iter(meetings)).await?.into_iter();
+        let active = participants.filter(Participant::is_in);
+        Ok(active.filter_map(|one| Some(((one.meeting_id, one.user_id?), one))).collect())
     }
 
     /// Who was changed or cancelled before their invitation is known to have arrived, or invited again before their

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::App;
+use super::BatchContext;
 use crate::ports::{Link, LinkPurpose};
 use crate::{AnswerLinks, LetterLinks, Meeting, NoticeContent, Participant, TaskLinks, Timestamp, UserId};
 
@@ -18,7 +19,13 @@ const DAY_LINKS_LIVE: Duration = Duration::from_hours(7 * 24);
 impl App {
     /// The links of a letter that was due at `due_at`, for the account `user` if its reader has one. Every expiry follows
     /// from what is stored, so that a repeated mail is the same mail.
-    pub(super) fn letter_links(&self, topic: &NoticeContent, user: Option<UserId>, due_at: Timestamp) -> LetterLinks {
+    pub(super) fn letter_links(
+        &self,
+        topic: &NoticeContent,
+        user: Option<UserId>,
+        due_at: Timestamp,
+        facts: &BatchContext,
+    ) -> LetterLinks {
         let Some(links) = self.links.as_ref() else { return LetterLinks::default() };
         let url = |purpose, id, expires_at| links.url(&Link { purpose, id, expires_at, version: None });
         let tasks = topic.tasks().into_iter().map(|task| {
@@ -49,7 +56,11 @@ impl App {
             let link = respond_link(&invitation.meeting, &invitation.participant);
             AnswerLinks::new(|answer| links.url(&Link { purpose: LinkPurpose::RespondWith(answer), ..link }))
         });
-        LetterLinks { open, answers, tasks }
+        let meetings = topic.meetings().iter().filter_map(|meeting| {
+            let participant = facts.attending.get(&(meeting.id, user?))?;
+            Some((meeting.id, links.url(&respond_link(meeting, participant))))
+        });
+        LetterLinks { open, answers, tasks, meetings: meetings.collect() }
     }
 }
 
