@@ -56,10 +56,11 @@ use shipped::SHIPPED;
 ///   words (may be none); `daily_summary` also has `day`;
 /// * `meeting_…` have `title`, `when`, `when_briefly`, `relative` (as `task_due`), `lasts`, `how`, `organizer`,
 ///   `organizer_name` (the address where there is no name) and `is_cancelled`, and what may be none: `description`, `location`, `meeting_url`, `answer` (the reader's own so far) and `respond_url`, a page where
-///   it can be given. `meeting_change` also has `changes`, a list of `{what, was, is}`; `meeting_reminder` the
+///   it can be given; also `rows`, the facts as a list of `{label, value, was, url}` (the last two may be none), and
+///   `changes`, a list of `{what, was, is}`, empty but in `meeting_change`. `meeting_reminder` has the
 ///   organizer's `message` (may be none); `meeting_left`, `meeting_proposal` and `meeting_undelivered` have `who` and
-///   `email`, `meeting_proposal` also `proposed`, the time, and `comment`, and `meeting_undelivered` `problem`, what the
-///   mail server said; these may be none;
+///   `email`, `meeting_proposal` also `proposed`, the time, and `comment`, and `meeting_undelivered` `meaning`,
+///   what the status code of the mail server means, and `problem`, what else it said; these may be none;
 /// * a notice of a host ([`CustomNotice`](taskflow_core::notice::CustomNotice)) has its fields,
 ///   and `time(field)` tells a time in one of them (RFC 3339);
 /// * `server_alert` and `server_recovery` have `problems`, a list of lines, `since` and `until` (none: it lasts);
@@ -135,12 +136,14 @@ impl Templates {
             topic: words::of(&letter.topic, &letter.links, &reader)?,
             time: matches!(letter.topic, NoticeContent::Custom(_)).then(|| clock(words, &letter.zone, letter.date)),
         };
-        let subject = one_line(&self.fill(format!("{kind}/subject.txt"), known.clone())?);
+        // No-break spaces are for HTML: subjects would have to be encoded for them, and text is wrapped here.
+        let plain = |text: String| text.replace('\u{a0}', " ");
+        let subject = plain(one_line(&self.fill(format!("{kind}/subject.txt"), known.clone())?));
         if subject.is_empty() {
             return Err(RenderError(format!("{kind}/subject.txt: the subject is empty")).into());
         }
         let known = Known { subject: Some(Value::from(subject.as_str())), ..known };
-        let text = self.fill(format!("{kind}/body.txt"), known.clone())? + "\n";
+        let text = plain(self.fill(format!("{kind}/body.txt"), known.clone())?) + "\n";
         // Only a host may leave it out: all that are shipped are there.
         let html = format!("{kind}/body.html");
         let html = if self.has(&html) { Some(self.fill(html, known)? + "\n") } else { None };

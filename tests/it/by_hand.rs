@@ -158,6 +158,9 @@ async fn every_mail_in_the_mailbox_has_a_page_with_three_views() {
         let page = page.text().await.expect("a page");
         assert!(page.contains(has) && !page.contains("<script"), "{view}: {page}");
     }
+    let german = server.request(Method::GET, "/mailbox").header("accept-language", "de");
+    let german = german.send().await.expect("an answer").text().await.expect("a page");
+    assert!(german.contains("<html lang=\"de\">") && german.contains("<h1 dir=\"auto\">Postfach</h1>"), "{german}");
     let none = server.get("/api/mailbox/0198c0de-0000-7000-8000-000000000001").await;
     assert_eq!(none.status(), StatusCode::NOT_FOUND);
 }

@@ -4,6 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::start;
+use crate::admins::admin;
 use crate::letters::{letter, link};
 use crate::server::Server;
 use crate::times::soon;
@@ -104,6 +105,52 @@ async fn a_due_task_is_completed_and_postponed_by_the_links_of_its_reminder() {
 }
 
 #[tokio::test]
+async fn each_task_of_a_reminder_of_several_is_done_or_postponed_behind_its_own_link() {
+    let server = start(&[]).await;
+    let ada = server.person("ada").await;
+    let due_at = soon(65);
+    for title in ["q3", "q4"] {
+        ada.task(json!({ "title": title, "due_at": due_at, "reminder_minutes": 1 })).await;
+    }
+    let mail = letter(&server, "ada@example.org", "Reminders for 2 tasks, first: q").await;
+    let text = mail["text"].as_str().expect("text");
+    assert!(text.contains("* q3\n") && text.contains("* q4\n"), "{text}");
+    let links: Vec<_> = text.lines().filter_map(|line| line.find("/t/").map(|at| line[at..].to_owned())).collect();
+    assert_eq!(links.len(), 2, "{text}");
+    let mut titles = Vec::new();
+    for link in &links {
+        let shown = page(&server, link).await;
+        for part in [">Done<", ">Remind me in 1 hour<", ">Remind me tomorrow at 09:00<"] {
+            assert!(shown.contains(part), "{part} is missing in {shown}");
+        }
+        titles.extend(["q3", "q4"].into_iter().filter(|title| shown.contains(&format!(">{title}</h1>"))));
+        assert!(press(&server, link, &[("action", "done")]).await.contains("The task is done"));
+    }
+    titles.sort_unstable();
+    assert_eq!(titles, ["q3", "q4"]);
+}
+
+#[tokio::test]
+async fn a_summary_in_the_mail_leads_to_its_meetings_as_the_page_of_the_day_does() {
+    let server = start(&[]).await;
+    let ada = admin(&server, "ada").await;
+    // Where it is noon, so that the meeting is today's.
+    let hour: i32 = soon(0)[11..13].parse().expect("an hour");
+    let zone = if hour >= 12 { format!("Etc/GMT+{}", hour - 12) } else { format!("Etc/GMT-{}", 12 - hour) };
+    assert_eq!(ada.call(Method::PATCH, "/api/users/me", Some(json!({ "time_zone": zone }))).await.0, StatusCode::OK);
+    ada.meeting(json!({ "title": "Review", "meeting_date": soon(3600), "location": "Room 1" })).await;
+    ada.task(json!({ "title": "Prepare", "due_at": soon(3600), "priority": "high" })).await;
+    assert_eq!(ada.call(Method::POST, "/api/jobs/daily_summaries/run", None).await.0, StatusCode::ACCEPTED);
+    let mail = letter(&server, "ada@example.org", "Your day").await;
+    let text = mail["text"].as_str().expect("text");
+    let review = &text[text.find("* Review").unwrap_or_else(|| panic!("no meeting in {text}"))..];
+    let url = review.lines().find_map(|line| line.find("/r/").map(|at| &line[at..])).expect("a link");
+    assert!(page(&server, url).await.contains(">Review</h1>"));
+    let day = page(&server, &link(&mail, "/d/")).await;
+    assert!(day.contains("/r/") && day.contains("Room 1") && day.contains("high priority"), "{day}");
+}
+
+#[tokio::test]
 async fn a_link_to_verify_that_is_none_shows_no_button_and_a_password_page_names_the_account() {
     let server = start(&[]).await;
     let bogus = server.get("/v/abc").await;
@@ -171,6 +218,58 @@ async fn guests_read_pages_in_the_language_that_was_given_for_them() {
     ada.meeting(body).await;
     let link = link(&letter(&server, "gast@example.org", "Plans").await, "/r/");
     let page = page(&server, &link).await;
-    assert!(page.contains("<html lang=\"de\">") && page.contains("Sie sagen zu: Plans"), "{page}");
+    assert!(page.contains("<html lang=\"de\">") && page.contains("Einladung zu „Plans“ annehmen?"), "{page}");
     assert!(page.contains("Mittwoch, 1. Juli 2099, 03:00") && page.contains("EDT (America/New_York)"), "{page}");
+    assert!(page.contains("Sie haben noch nicht geantwortet.") && !page.contains("gast@example.org"), "{page}");
+    let form = [("response", "accepted"), ("comment", &"x".repeat(1001))];
+    let refused = server.request(Method::POST, &link).form(&form).send().await.expect("an answer");
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let refused = refused.text().await.expect("a page");
+    assert!(
+        refused.contains("Der Kommentar ist zu lang") && refused.contains("<h1 dir=\"auto\">Plans</h1>"),
+        "{refused}"
+    );
+    let saved = press(&server, &link, &[("response", "accepted"), ("comment", "")]).await;
+    assert!(saved.contains("Ihre Antwort ist gespeichert: zugesagt.") && saved.contains(">Plans</h1>"), "{saved}");
+}
+
+#[tokio::test]
+async fn a_link_that_leads_nowhere_speaks_the_language_of_whom_it_was_for() {
+    let server = start(&[]).await;
+    let karl = server.person("karl").await;
+    assert_eq!(karl.call(Method::PATCH, "/api/users/me", Some(json!({ "locale": "de" }))).await.0, StatusCode::OK);
+    let task = karl.task(json!({ "title": "Blumen", "due_at": soon(300), "reminder_minutes": 30 })).await;
+    let open = link(&letter(&server, "karl@example.org", "Blumen").await, "/t/");
+    let meeting = json!({
+        "title": "Plans", "meeting_date": "2099-07-01T09:00:00", "time_zone": "Europe/Berlin",
+        "participants": [{ "email": "gast@example.org", "locale": "de" }],
+    });
+    let meeting = karl.meeting(meeting).await;
+    let answer = link(&letter(&server, "gast@example.org", "Plans").await, "/r/");
+    let body = json!({ "email": "karl@example.org" });
+    server.request(Method::POST, "/api/auth/password/forgot").json(&body).send().await.expect("an answer");
+    let password = link(&letter(&server, "karl@example.org", "Passwort").await, "/p/");
+    let short = server.request(Method::POST, &password).form(&[("password", "short")]).send().await.expect("an answer");
+    assert!(short.text().await.expect("a page").contains("Das Passwort ist zu kurz: Es braucht mindestens 8 Zeichen."));
+
+    let delete = async |path: String| assert!(karl.call(Method::DELETE, &path, None).await.0.is_success(), "{path}");
+    delete(format!("/api/tasks/{}", task["id"].as_str().expect("an id"))).await;
+    let guest =
+        meeting["participants"].as_array().expect("people").iter().find(|one| one["email"] == "gast@example.org");
+    let guest = guest.expect("the guest")["id"].as_str().expect("an id").to_owned();
+    delete(format!("/api/meetings/{}/participants/{guest}", meeting["id"].as_str().expect("an id"))).await;
+    press(&server, &password, &[("password", "another good password entirely")]).await;
+    for path in [&open, &answer, &password] {
+        for method in [Method::GET, Method::POST] {
+            let request = server.request(method, path).header("accept-language", "en");
+            let form = [("action", "done"), ("response", "accepted"), ("password", "another good password again")];
+            let dead = request.form(&form).send().await.expect("an answer");
+            assert_eq!(dead.status(), StatusCode::NOT_FOUND, "{path}");
+            let dead = dead.text().await.expect("a page");
+            assert!(dead.contains("<html lang=\"de\">"), "{path}: {dead}");
+        }
+    }
+    let unknown =
+        server.request(Method::GET, "/t/abc").header("accept-language", "en").send().await.expect("an answer");
+    assert!(unknown.text().await.expect("a page").contains("<html lang=\"en\">"), "nobody knows whose it is");
 }

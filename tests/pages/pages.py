@@ -89,9 +89,11 @@ class Service:
         environment = {
             "TZ": "UTC", "LD_PRELOAD": faketime(), "FAKETIME": f"@{NOW}", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "PATH": os.environ["PATH"], "HOST": "127.0.0.1", "PORT": str(port), "PUBLIC_URL": self.base,
-            "DATABASE_URL": "sqlite://taskflow.db", "SMTP_SERVER": "127.0.0.1", "SMTP_PORT": str(relay.port),
-            "SMTP_FROM_EMAIL": "taskflow@example.org", "DEBUG": "true", "CHANGE_QUIET_SECONDS": "1",
+            "DATABASE_URL": "sqlite://taskflow.db", "SMTP_FROM_EMAIL": "taskflow@example.org", "DEBUG": "true",
+            "CHANGE_QUIET_SECONDS": "1",
         }
+        if relay:
+            environment |= {"SMTP_SERVER": "127.0.0.1", "SMTP_PORT": str(relay.port)}
         self._process = subprocess.Popen([binary, "serve"], cwd=home, env=environment, stdout=self._log, stderr=self._log)
         for _ in range(600):
             try:
@@ -100,13 +102,13 @@ class Service:
             except OSError:
                 if self._process.poll() is not None:
                     raise SystemExit(f"the server did not start:\n{(home / 'log').read_text()}") from None
-                self._wait()
+                self.wait()
         administrator = ["user", "create", "--admin", "--username", ADMIN, "--email", f"{ADMIN}@example.org", "--password-stdin"]
         made = subprocess.run([binary, *administrator], cwd=home, env=environment, input=PASSWORD.encode(), capture_output=True)
         if made.returncode:
             raise SystemExit(f"no administrator: {made.stderr.decode()}")
 
-    def _wait(self):
+    def wait(self):
         try:
             self._process.wait(0.1)
         except subprocess.TimeoutExpired:
@@ -261,6 +263,7 @@ class Walk:
             one = next(one for one in people if one["email"] == address)
             return one["response_status"], one.get("comment")
 
+        links = {}
         for locale in LOCALES:
             for number, (key, response) in enumerate(answers):
                 address = f"{key}-{locale}@example.org"
@@ -268,6 +271,7 @@ class Walk:
                 self.browser.show(html(mail), 800, "light")
                 self.browser.press(f"a[href*='/r/']:nth-of-type({number + 1})")
                 url = self.browser.evaluate("location.href")
+                links.setdefault(locale, url)
                 self.see(locale, f"answer-{key}")
                 primary = self.browser.evaluate("[...document.querySelectorAll('button.primary')].map((one) => one.value)")
                 self.check(primary == [response], f"{key} leads to {primary}")
@@ -290,7 +294,14 @@ class Walk:
                                   "text.removeAttribute('maxlength'); text.value = 'x'.repeat(1001); })()")
             self.browser.press("button[value=tentative]")
             self.check("x" not in (answer_of(f"decline-{locale}@example.org")[1] or ""), "a comment that is too long")
-        return path, url
+            self.see(locale, "answer-refused")
+        # What was answered to another time and place is asked again.
+        version = self.service.json("GET", path, token=token)["version"]
+        change = {"meeting_date": "2026-11-25T10:00:00", "location": "Room 7"}
+        self.service.json("PATCH", path, change, token)
+        for locale, link in links.items():
+            self.visit(locale, "answer-changed", link)
+        self.check(self.service.json("GET", path, token=token)["version"] > version, "the meeting has changed")
 
     def organizer(self, locale, name, token):
         """A meeting as its organizer and as an invited account see it."""
@@ -363,6 +374,26 @@ class Walk:
         self.check(self.browser.evaluate("document.querySelectorAll('main button').length") == 0, "no healthy button")
         self.browser.send("Network.setExtraHTTPHeaders", headers={})
 
+    def mailbox(self, service):
+        """What a server without a relay would have sent."""
+        body = {"username": "grace", "email": "grace@example.org", "password": PASSWORD, "time_zone": ZONE}
+        service.json("POST", "/api/auth/register", body)
+        for _ in range(100):
+            if "grace@example.org" in service.call("GET", "/api/mailbox")[2]:
+                break
+            service.wait()
+        for locale in LOCALES:
+            self.browser.send("Network.setExtraHTTPHeaders", headers={"Accept-Language": locale})
+            self.visit(locale, "mailbox", service.base + "/mailbox")
+            self.browser.press("main a")
+            self.see(locale, "mailbox-mail")
+            self.browser.press("nav a:nth-of-type(3)")
+            # The address of the service is another one each time.
+            self.browser.evaluate("(() => { const text = document.querySelector('pre'); text.textContent ="
+                                  " text.textContent.replace(/127[.]0[.]0[.]1:[0-9]+/g, 'tasks.example.org'); })()")
+            self.see(locale, "mailbox-text")
+        self.browser.send("Network.setExtraHTTPHeaders", headers={})
+
     def everything(self):
         self.browser.send("Network.enable")
         token = None
@@ -390,16 +421,21 @@ def main():
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         home = arguments.folder / "home"
         home.mkdir()
+        alone = arguments.folder / "alone"
+        alone.mkdir()
         service = Service(arguments.binary.resolve(), home, relay)
+        captures = Service(arguments.binary.resolve(), alone, None)
         try:
             browser = Browser(program, profile)
             try:
                 walk = Walk(service, relay, browser, arguments)
                 walk.everything()
+                walk.mailbox(captures)
             finally:
                 browser.close()
         finally:
             service.close()
+            captures.close()
     pictures = {str(path.relative_to(arguments.pictures)) for path in arguments.pictures.rglob("*.png")}
     for name in sorted(pictures - walk.kept):
         if arguments.write:

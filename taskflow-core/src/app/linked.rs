@@ -2,6 +2,8 @@
 //!
 //! Showing never changes anything, because mail scanners follow links before people do.
 
+mod language;
+
 use super::App;
 use crate::error::Error;
 use crate::ports::{CalendarEntry, DigestQuery, Link, LinkPurpose, Viewer};

@@ -1,9 +1,12 @@
 //! The words of letters about meetings.
 
+use std::time::Duration;
+
 use minijinja::{Value, context};
 use taskflow_core::ports::RenderError;
 use taskflow_core::{
-    Description, Invitation, Location, Mailbox, MeetingFacts, MeetingResponse, MeetingType, MeetingUrl, PersonName,
+    Description, Invitation, Location, Mailbox, Meeting, MeetingFacts, MeetingResponse, MeetingType, MeetingUrl,
+    PersonName,
 };
 
 use super::reader::Reader;
@@ -18,13 +21,17 @@ const LEAD_IN: usize = 40;
 /// What all letters about a meeting know.
 pub(super) fn words(
     Invitation { meeting, participant, respond_url }: &Invitation,
+    was: Option<&MeetingFacts>,
     reader: &Reader<'_>,
 ) -> Result<Value, RenderError> {
     // Whoever called the meeting comes; nobody asks them.
     let is_asked = !participant.is_organizer();
     let answer = Some(participant.response).filter(|response| is_asked && *response != MeetingResponse::Pending);
     let answer = answer.map(|answer| reader.say(&format!("answer.{}", answer.as_str()))).transpose()?;
+    let rows = rows(meeting, was, Place::Letter, reader)?;
     Ok(context! {
+        changes => changes(&rows)?,
+        rows,
         title => meeting.title.as_str(),
         description => meeting.description.as_ref().map(Description::as_str),
         when => reader.long(meeting.starts_at)?,
@@ -48,29 +55,84 @@ pub(super) fn who(Invitation { participant, .. }: &Invitation) -> Value {
     context! { who => name.unwrap_or(&email), email }
 }
 
-/// Every fact that differs, in the order in which people ask for them.
-pub(super) fn changes(was: &MeetingFacts, is: &MeetingFacts, reader: &Reader<'_>) -> Result<Vec<Value>, RenderError> {
+/// Where the facts of a meeting are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In a letter: when it starts, and how long it lasts.
+    Letter,
+    /// On a page: from when to when.
+    Page,
+}
+
+/// What is to be known of a meeting as a list of `{label, value, was, url}`, each fact once: with what it was before in `was`
+/// where it differs, and of title and description only that.
+pub(super) fn rows(
+    meeting: &Meeting,
+    was: Option<&MeetingFacts>,
+    place: Place,
+    reader: &Reader<'_>,
+) -> Result<Vec<Value>, RenderError> {
+    let is = meeting.facts();
+    let was = was.unwrap_or(&is);
     let none = reader.say("none")?;
     let text = |text: &Option<String>| text.clone().unwrap_or_else(|| none.clone());
-    let mut changes = Vec::new();
-    let mut differs = |what: &str, was: String, is: String| {
-        if was != is {
-            changes.push(context! { what => reader.say(what)?, was, is });
-        }
+    let mut rows = Vec::new();
+    let mut row = |label: &str, is: String, was: Option<String>, url: Option<&String>| {
+        let label = reader.say(label)?;
+        rows.push(context! { label, value => is, was, url });
         Ok::<(), RenderError>(())
     };
-    differs("fact.title", was.title.clone(), is.title.clone())?;
-    differs("fact.when", reader.long(was.starts_at)?, reader.long(is.starts_at)?)?;
-    differs("fact.duration", reader.lasts(was.duration_minutes)?, reader.lasts(is.duration_minutes)?)?;
-    differs("fact.where", text(&was.location), text(&is.location))?;
-    differs("fact.link", text(&was.meeting_url), text(&is.meeting_url))?;
-    differs("fact.format", how(was.meeting_type, reader)?, how(is.meeting_type, reader)?)?;
+    if was.title != is.title {
+        row("fact.title", is.title.clone(), Some(was.title.clone()), None)?;
+    }
+    match place {
+        Place::Letter => {
+            let before = (was.starts_at != is.starts_at).then(|| reader.long_beside(was.starts_at, is.starts_at));
+            row("fact.when", reader.long(is.starts_at)?, before.transpose()?, None)?;
+            let minutes = (was.duration_minutes, is.duration_minutes);
+            let before = (minutes.0 != minutes.1).then(|| reader.lasts(minutes.0));
+            row("fact.duration", reader.lasts(minutes.1)?, before.transpose()?, None)?;
+        }
+        Place::Page => {
+            let ends_at = was.starts_at + Duration::from_mins(was.duration_minutes.into());
+            let differs = (was.starts_at, ends_at) != (is.starts_at, meeting.ends_at());
+            let before = differs.then(|| reader.period_beside(was.starts_at, ends_at, meeting.ends_at()));
+            row("fact.when", reader.period(is.starts_at, meeting.ends_at())?, before.transpose()?, None)?;
+        }
+    }
+    if was.location != is.location || is.location.is_some() {
+        let before = (was.location != is.location).then(|| text(&was.location));
+        row("fact.where", text(&is.location), before, None)?;
+    }
+    if was.meeting_url != is.meeting_url || is.meeting_url.is_some() {
+        let before = (was.meeting_url != is.meeting_url).then(|| text(&was.meeting_url));
+        row("fact.link", text(&is.meeting_url), before, is.meeting_url.as_ref())?;
+    }
+    let says_nothing = is.location.is_some() || is.meeting_url.is_some() || is.meeting_type == MeetingType::InPerson;
+    if was.meeting_type != is.meeting_type || !says_nothing {
+        let before = (was.meeting_type != is.meeting_type).then(|| how(was.meeting_type, reader));
+        row("fact.format", how(is.meeting_type, reader)?, before.transpose()?, None)?;
+    }
     if was.description != is.description {
         let (was, is) = match excerpts(&text(&was.description), &text(&is.description)) {
             Some(excerpts) => excerpts,
             None => (reader.say("meeting_change.same_words")?, reader.say("meeting_change.other_spaces")?),
         };
-        differs("fact.description", was, is)?;
+        row("fact.description", is, Some(was), None)?;
+    }
+    row("fact.organizer", called(&meeting.organizer), None, None)?;
+    Ok(rows)
+}
+
+/// Of these rows those that differ, as a list of `{what, was, is}`.
+pub(super) fn changes(rows: &[Value]) -> Result<Vec<Value>, RenderError> {
+    let member = |row: &Value, name: &str| row.get_attr(name).map_err(|error| RenderError(error.kind().to_string()));
+    let mut changes = Vec::new();
+    for row in rows {
+        let was = member(row, "was")?;
+        if !was.is_none() {
+            changes.push(context! { what => member(row, "label")?, was, is => member(row, "value")? });
+        }
     }
     Ok(changes)
 }

@@ -2,13 +2,14 @@
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use taskflow_core::ports::RenderError;
-use taskflow_core::{Locale, MeetingFacts, Timestamp, Zone};
+use taskflow_core::{FieldError, Locale, Meeting, MeetingFacts, Task, Timestamp, Zone};
 
 use super::catalogue::Catalogues;
 use super::known::speaker;
-use super::meeting;
+use super::meeting::{self, Place};
 use super::reader::Reader;
 use super::shipped::WORDS;
+use super::words;
 
 /// Name and source of each template.
 const TEMPLATES: &[(&str, &str)] = &[
@@ -19,6 +20,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("pages/meeting.html", include_str!("../../templates/pages/meeting.html")),
     ("pages/task.html", include_str!("../../templates/pages/task.html")),
     ("pages/day.html", include_str!("../../templates/pages/day.html")),
+    ("pages/mailbox.html", include_str!("../../templates/pages/mailbox.html")),
+    ("pages/mail.html", include_str!("../../templates/pages/mail.html")),
 ];
 
 /// Words that only pages say, by language.
@@ -132,24 +135,6 @@ impl PageWords<'_> {
         self.reader().long(at)
     }
 
-    /// For example `Sun 22 Nov, 10:30 CET`.
-    ///
-    /// # Errors
-    ///
-    /// See [`long`](Self::long).
-    pub fn brief(&self, at: Timestamp) -> Result<String, RenderError> {
-        self.reader().brief(at)
-    }
-
-    /// For what is today, for example `10:30 CET`.
-    ///
-    /// # Errors
-    ///
-    /// See [`long`](Self::long).
-    pub fn clock(&self, at: Timestamp) -> Result<String, RenderError> {
-        self.reader().clock(at)
-    }
-
     /// A day by itself, for example `Sunday, 22 November`.
     ///
     /// # Errors
@@ -168,13 +153,54 @@ impl PageWords<'_> {
         self.reader().period(starts_at, ends_at)
     }
 
-    /// Every fact of a meeting that differs, as a list of `{what, was, is}`.
+    /// With the year, for example `Sun 22 Nov 2026, 10:30 CET`.
     ///
     /// # Errors
     ///
     /// See [`long`](Self::long).
-    pub fn changes(&self, was: &MeetingFacts, is: &MeetingFacts) -> Result<Value, RenderError> {
-        Ok(Value::from(meeting::changes(was, is, &self.reader())?))
+    pub fn short(&self, at: Timestamp) -> Result<String, RenderError> {
+        self.reader().short(at)
+    }
+
+    /// The facts of a meeting, as a list of `{label, value, was, url}`; `was` is what differs in what the reader knows.
+    ///
+    /// # Errors
+    ///
+    /// See [`long`](Self::long).
+    pub fn meeting(&self, meeting: &Meeting, was: Option<&MeetingFacts>) -> Result<Value, RenderError> {
+        Ok(Value::from(meeting::rows(meeting, was, Place::Page, &self.reader())?))
+    }
+
+    /// When a task in a list is due, and its priority where that is out of the ordinary.
+    ///
+    /// # Errors
+    ///
+    /// See [`long`](Self::long).
+    pub fn about_task(&self, task: &Task) -> Result<Option<String>, RenderError> {
+        words::about_task(task, &self.reader())
+    }
+
+    /// When and where a meeting of today is.
+    ///
+    /// # Errors
+    ///
+    /// See [`long`](Self::long).
+    pub fn about_meeting(&self, meeting: &Meeting) -> Result<String, RenderError> {
+        words::about_meeting(meeting, &self.reader())
+    }
+
+    /// What is wrong with a field of a form that takes at least and at most so many characters.
+    ///
+    /// # Errors
+    ///
+    /// See [`long`](Self::long).
+    pub fn refusal(&self, error: &FieldError, (least, most): (usize, usize)) -> Result<String, RenderError> {
+        let code = error.code.as_str();
+        let exact = format!("page.refused.{}_{code}", error.field);
+        let field = format!("page.refused.{}", error.field);
+        let key = [exact, field].into_iter().find(|key| self.words.has(key));
+        let (least, most) = (least.to_string(), most.to_string());
+        self.words.say(key.as_deref().unwrap_or("page.refused.other"), &[("least", &least), ("most", &most)])
     }
 
     fn reader(&self) -> Reader<'_> {
@@ -184,6 +210,8 @@ impl PageWords<'_> {
 
 #[cfg(test)]
 mod tests {
+    use taskflow_core::FieldCode;
+
     use super::*;
 
     fn at(text: &str) -> Timestamp {
@@ -193,7 +221,7 @@ mod tests {
     fn period(locale: &str, zone: &str, from: &str, until: &str) -> String {
         let (pages, zone) = (Pages::new(), zone.parse().expect("a zone"));
         let words = pages.words(&locale.parse().expect("a tag"), &zone, at(from));
-        words.period(at(from), at(until)).expect("words")
+        words.period(at(from), at(until)).expect("words").replace('\u{a0}', " ").replace('\u{2060}', "")
     }
 
     #[test]
@@ -222,7 +250,7 @@ mod tests {
             for (name, _) in TEMPLATES.iter().filter(|(name, _)| !name.ends_with("layout.html")) {
                 let name = name.trim_start_matches("pages/").trim_end_matches(".html");
                 let values = context! {
-                    name => "ada", form => context! {}, people => vec![context! {}], counts => "1",
+                    name => "ada", form => context! {}, people => vec![context! {}], counts => "1", rows => vec![context! {}],
                     calendar_url => "x", is_done => true,
                 };
                 let page = words.render(name, "</title><script>", &values).expect("a page");
@@ -230,6 +258,22 @@ mod tests {
             }
         }
         assert!(pages.speaks(&"de-CH".parse().expect("a tag")) && !pages.speaks(&"fr".parse().expect("a tag")));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_field_is_said_in_the_language_of_the_page() {
+        let (pages, zone) = (Pages::new(), Zone::utc());
+        let words = pages.words(&"de".parse().expect("a tag"), &zone, at("2026-11-23T08:30:00Z"));
+        for (field, code, expected) in [
+            ("comment", FieldCode::TooLong, "Der Kommentar ist zu lang"),
+            ("password", FieldCode::TooShort, "Das Passwort ist zu kurz"),
+            ("password", FieldCode::Invalid, "Das Passwort ist zu leicht zu erraten"),
+            ("response", FieldCode::Required, "Bitte wählen Sie eine Antwort"),
+            ("version", FieldCode::InvalidType, "Das Formular"),
+        ] {
+            let said = words.refusal(&FieldError::new(field, "is wrong").with_code(code), (8, 128)).expect("words");
+            assert!(said.starts_with(expected), "{said}");
+        }
     }
 
     #[test]

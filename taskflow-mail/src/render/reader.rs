@@ -50,11 +50,16 @@ impl Reader<'_> {
     /// For example `Sunday, 22 November 2026 at 10:30 CET (Europe/Berlin)`.
     pub(super) fn long(&self, at: Timestamp) -> Result<String, RenderError> {
         let clock = self.zone.wall_clock(at);
-        let mut zone = self.zone_name(&clock.abbreviation)?;
-        if self.zone.name() != clock.abbreviation {
-            zone = format!("{zone} ({})", self.zone.name());
+        self.date("dates.long", clock.at, &self.full_zone_name(&clock.abbreviation)?)
+    }
+
+    /// The same for what stands beside `other`: the zone is left out when both have the same.
+    pub(super) fn long_beside(&self, at: Timestamp, other: Timestamp) -> Result<String, RenderError> {
+        let (clock, other) = (self.zone.wall_clock(at), self.zone.wall_clock(other));
+        if clock.abbreviation != other.abbreviation {
+            return self.long(at);
         }
-        self.date("dates.long", clock.at, &zone)
+        self.date("dates.long", clock.at, "").map(|told| told.trim_end().to_owned())
     }
 
     /// With the year, for example `Sun 22 Nov 2026, 10:30 CET`.
@@ -135,27 +140,41 @@ impl Reader<'_> {
 
     /// From when to when, for example `Sunday, 22 November 2026, 10:30 – 11:30 CET (Europe/Berlin)`.
     pub(super) fn period(&self, starts_at: Timestamp, ends_at: Timestamp) -> Result<String, RenderError> {
+        let end = self.zone.wall_clock(ends_at);
+        self.period_in(starts_at, ends_at, &self.full_zone_name(&end.abbreviation)?)
+    }
+
+    /// The same for what stands beside a period that ends at `other`: the zone is left out when both have the same.
+    pub(super) fn period_beside(
+        &self,
+        starts_at: Timestamp,
+        ends_at: Timestamp,
+        other: Timestamp,
+    ) -> Result<String, RenderError> {
+        if self.zone.wall_clock(ends_at).abbreviation != self.zone.wall_clock(other).abbreviation {
+            return self.period(starts_at, ends_at);
+        }
+        self.period_in(starts_at, ends_at, "").map(|told| told.trim_end().to_owned())
+    }
+
+    fn period_in(&self, starts_at: Timestamp, ends_at: Timestamp, zone: &str) -> Result<String, RenderError> {
         let (begin, end) = (self.zone.wall_clock(starts_at), self.zone.wall_clock(ends_at));
         let time = |local: NaiveDateTime| {
             let mut told = String::new();
             self.time(&mut told, local).map(|()| told)
         };
-        let mut zone = self.zone_name(&end.abbreviation)?;
-        if self.zone.name() != end.abbreviation {
-            zone = format!("{zone} ({})", self.zone.name());
-        }
         let (date, mut from, until) = (self.date("page.date", begin.at, "")?, time(begin.at)?, time(end.at)?);
         if begin.abbreviation != end.abbreviation {
-            from = format!("{from} {}", self.zone_name(&begin.abbreviation)?);
+            from = format!("{from}\u{a0}{}", self.zone_name(&begin.abbreviation)?);
         }
         if begin.at.date() == end.at.date() {
-            let gaps = [("date", date.as_str()), ("from", &from), ("until", &until), ("zone", &zone)];
+            let gaps = [("date", date.as_str()), ("from", &from), ("until", &until), ("zone", zone)];
             return self.words.say("page.period", &gaps);
         }
         let point = |date: &str, time: &str| self.words.say("page.point", &[("date", date), ("time", time)]);
         let begin = point(&date, &from)?;
         let end = point(&self.date("page.date", end.at, "")?, &until)?;
-        self.words.say("page.span", &[("begin", &begin), ("end", &end), ("zone", &zone)])
+        self.words.say("page.span", &[("begin", &begin), ("end", &end), ("zone", zone)])
     }
 
     fn on_the_wall(&self, pattern: &str, at: Timestamp) -> Result<String, RenderError> {
@@ -173,6 +192,12 @@ impl Reader<'_> {
         } else {
             Ok(abbreviation.to_owned())
         }
+    }
+
+    /// The same with the name in the database: `MEZ (Europe/Berlin)`.
+    fn full_zone_name(&self, abbreviation: &str) -> Result<String, RenderError> {
+        let name = self.zone_name(abbreviation)?;
+        Ok(if self.zone.name() == abbreviation { name } else { format!("{name} ({})", self.zone.name()) })
     }
 
     fn date(&self, pattern: &str, local: NaiveDateTime, zone: &str) -> Result<String, RenderError> {
@@ -294,7 +319,33 @@ mod tests {
         let catalogues = Catalogues::read(sources).expect("shipped words can be read");
         let words = catalogues.closest(&locale.parse().expect("a tag")).expect("English at least");
         let date = "2026-11-22T12:00:00Z".parse().expect("a time");
-        tell(&Reader { words, zone: &zone.parse().expect("a zone"), date }).expect("it is told")
+        let told = tell(&Reader { words, zone: &zone.parse().expect("a zone"), date }).expect("it is told");
+        told.replace('\u{a0}', " ")
+    }
+
+    #[test]
+    fn a_time_and_its_zone_are_never_on_two_lines() {
+        let catalogues = Catalogues::read(WORDS.iter().map(|(tag, text)| (*tag, *tag, *text))).expect("words");
+        for (locale, expected) in
+            [("en", "10:30\u{a0}CET"), ("de", "10:30\u{a0}Uhr\u{a0}MEZ"), ("en-US", "10:30\u{a0}AM\u{a0}CET")]
+        {
+            let words = catalogues.closest(&locale.parse().expect("a tag")).expect("English at least");
+            let at: Timestamp = "2026-11-23T09:30:00Z".parse().expect("a time");
+            let reader = Reader { words, zone: &"Europe/Berlin".parse().expect("a zone"), date: at };
+            for told in [reader.clock(at), reader.brief(at), reader.short(at), reader.long(at)] {
+                let told = told.expect("it is told");
+                assert!(told.contains(expected), "{told:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_stands_beside_another_time_of_the_same_zone_does_not_repeat_it() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("a time");
+        let (winter, summer) = (at("2026-11-23T08:00:00Z"), at("2026-07-01T08:00:00Z"));
+        let beside = |other| told("de", "Europe/Berlin", |reader| reader.long_beside(winter, other));
+        assert_eq!(beside(winter), "Montag, 23. November 2026 um 09:00 Uhr");
+        assert_eq!(beside(summer), "Montag, 23. November 2026 um 09:00 Uhr MEZ (Europe/Berlin)");
     }
 
     #[test]

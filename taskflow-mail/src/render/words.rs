@@ -12,7 +12,7 @@ use super::{custom, meeting};
 
 /// The variables of a topic; see [`Templates`](super::Templates) for what they mean.
 pub(super) fn of(topic: &NoticeContent, links: &LetterLinks, reader: &Reader<'_>) -> Result<Value, RenderError> {
-    let about = |invitation: &Invitation| meeting::words(invitation, reader);
+    let about = |invitation: &Invitation| meeting::words(invitation, None, reader);
     Ok(match topic {
         NoticeContent::Welcome { verify_url } => context! { verify_url },
         NoticeContent::VerifyEmail { url, expires_at } | NoticeContent::PasswordReset { url, expires_at } => {
@@ -56,10 +56,7 @@ pub(super) fn of(topic: &NoticeContent, links: &LetterLinks, reader: &Reader<'_>
             priority => reader.say(&format!("priority.{}", task.priority.as_str()))?,
         },
         NoticeContent::MeetingInvite(invitation) | NoticeContent::MeetingCancel(invitation) => about(invitation)?,
-        NoticeContent::MeetingChange { invitation, was } => context! {
-            changes => meeting::changes(was, &invitation.meeting.facts(), reader)?,
-            ..about(invitation)?
-        },
+        NoticeContent::MeetingChange { invitation, was } => meeting::words(invitation, Some(was), reader)?,
         NoticeContent::MeetingReminder { invitation, message } => context! { message, ..about(invitation)? },
         NoticeContent::MeetingLeft(invitation) => context! { ..meeting::who(invitation), ..about(invitation)? },
         NoticeContent::MeetingProposal { invitation, starts_at } => context! {
@@ -68,7 +65,7 @@ pub(super) fn of(topic: &NoticeContent, links: &LetterLinks, reader: &Reader<'_>
             ..context! { ..meeting::who(invitation), ..about(invitation)? }
         },
         NoticeContent::MeetingUndelivered(invitation) => context! {
-            problem => invitation.participant.delivery_problem.as_ref().map(DeliveryProblem::as_str),
+            ..undelivered(invitation.participant.delivery_problem.as_ref(), reader)?,
             ..context! { ..meeting::who(invitation), ..about(invitation)? }
         },
         NoticeContent::Custom(content) => custom::fields(&content.fields),
@@ -161,22 +158,26 @@ fn relative(task: &Task, due_at: Timestamp, reader: &Reader<'_>) -> Result<Strin
 }
 
 fn open_task(task: &Task, links: &LetterLinks, is_late: bool, reader: &Reader<'_>) -> Result<Value, RenderError> {
+    let actions = links.tasks.get(&task.id).and_then(|links| links.actions.as_ref());
+    let done_url = actions.map(|actions| actions.done.as_str());
+    let about = about_task(task, reader)?;
+    Ok(context! { title => task.title.as_str(), about, url => url(task, links), done_url, is_late })
+}
+
+/// When a task of a list is due, and its priority where that is out of the ordinary; most are as usual.
+pub(super) fn about_task(task: &Task, reader: &Reader<'_>) -> Result<Option<String>, RenderError> {
     let due = match task.due_at {
         Some(due_at) => Some(format!("{}: {}", reader.say("fact.due")?, in_list(task, due_at, reader)?)),
         None => None,
     };
-    // Only what is out of the ordinary; most are as usual.
     let priority = match task.priority {
         TaskPriority::Medium => None,
         priority => Some(reader.say(&format!("of_priority.{}", priority.as_str()))?),
     };
-    let about = match (due, priority) {
+    Ok(match (due, priority) {
         (Some(due), Some(priority)) => Some(format!("{due} · {priority}")),
         (due, priority) => due.or(priority),
-    };
-    let actions = links.tasks.get(&task.id).and_then(|links| links.actions.as_ref());
-    let done_url = actions.map(|actions| actions.done.as_str());
-    Ok(context! { title => task.title.as_str(), about, url => url(task, links), done_url, is_late })
+    })
 }
 
 fn url<'a>(task: &Task, links: &'a LetterLinks) -> Option<&'a str> {
@@ -184,11 +185,83 @@ fn url<'a>(task: &Task, links: &'a LetterLinks) -> Option<&'a str> {
 }
 
 fn meeting_today(meeting: &Meeting, links: &LetterLinks, reader: &Reader<'_>) -> Result<Value, RenderError> {
-    let mut about = format!("{} · {}", reader.clock(meeting.starts_at)?, reader.lasts(meeting.duration.get())?);
-    let place = meeting.location.as_ref().map(Location::as_str);
-    if let Some(place) = place.or_else(|| meeting.meeting_url.as_ref().map(MeetingUrl::as_str)) {
-        about = format!("{about} · {place}");
-    }
-    let url = links.meetings.get(&meeting.id);
+    let (about, url) = (about_meeting(meeting, reader)?, links.meetings.get(&meeting.id));
     Ok(context! { title => meeting.title.as_str(), about, url, is_late => false })
+}
+
+/// When and where a meeting of today is.
+pub(super) fn about_meeting(meeting: &Meeting, reader: &Reader<'_>) -> Result<String, RenderError> {
+    let about = format!("{} · {}", reader.clock(meeting.starts_at)?, reader.lasts(meeting.duration.get())?);
+    let place = meeting.location.as_ref().map(Location::as_str);
+    let place = place.or_else(|| meeting.meeting_url.as_ref().map(MeetingUrl::as_str));
+    Ok(place.map_or_else(|| about.clone(), |place| format!("{about} · {place}")))
+}
+
+/// Why mail did not arrive: what its code means in `meaning`, and in `problem` what the server said beside that.
+fn undelivered(problem: Option<&DeliveryProblem>, reader: &Reader<'_>) -> Result<Value, RenderError> {
+    let said = problem.map(DeliveryProblem::as_str);
+    let meaning = said.map(|said| meaning(said, reader)).transpose()?.flatten();
+    let problem = said.filter(|said| meaning.is_none() || !is_bare_code(said));
+    Ok(context! { meaning, problem })
+}
+
+/// What the enhanced status code (RFC 3463) in the words of a mail server means, if it is one of the usual ones.
+fn meaning(problem: &str, reader: &Reader<'_>) -> Result<Option<String>, RenderError> {
+    let words = problem.split(|c: char| !c.is_ascii_digit() && c != '.').map(|word| word.trim_end_matches('.'));
+    for code in words {
+        let Some((_, detail)) = code.split_once('.').filter(|(class, _)| matches!(*class, "4" | "5")) else { continue };
+        let key = match detail {
+            "1.1" | "1.0" => "no_mailbox",
+            "1.2" => "no_domain",
+            "1.3" => "bad_address",
+            "1.6" => "moved",
+            // RFC 7505
+            "1.10" => "no_mail_here",
+            "2.1" => "disabled",
+            "2.2" => "full",
+            "2.3" | "3.4" => "too_big",
+            "4.1" | "4.3" | "4.4" => "unreachable",
+            "4.7" => "too_late",
+            "7.0" | "7.1" => "refused",
+            _ => continue,
+        };
+        return reader.words.say(&format!("undelivered.{key}"), &[("code", code)]).map(Some);
+    }
+    Ok(None)
+}
+
+/// Whether somebody who knows what the codes mean reads nothing else in the words of a mail server.
+fn is_bare_code(problem: &str) -> bool {
+    !problem.contains(|c: char| c.is_alphabetic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalogue::Catalogues;
+    use super::super::shipped::WORDS;
+    use super::*;
+
+    #[test]
+    fn the_usual_codes_of_mail_servers_are_said_in_words() {
+        let catalogues = Catalogues::read(WORDS.iter().map(|(tag, text)| (*tag, *tag, *text))).expect("words");
+        let zone = taskflow_core::Zone::utc();
+        for (locale, said, expected) in [
+            ("en", "5.1.1", Some("There is no such mailbox (5.1.1).")),
+            ("de", "550 5.1.1 no such user", Some("Dieses Postfach gibt es nicht (5.1.1).")),
+            ("en", "552-5.2.2 <a@example.org>: over quota", Some("The mailbox is full (5.2.2).")),
+            ("en", "smtp; 550 5.1.10 RESOLVER.ADR", Some("The domain of the address takes no email (5.1.10).")),
+            ("en", "host 192.5.1.1 said: no", None),
+            ("en", "5.9.9", None),
+            ("en", "no such user", None),
+        ] {
+            let words = catalogues.closest(&locale.parse().expect("a tag")).expect("words");
+            let reader = Reader { words, zone: &zone, date: Timestamp::from_micros(0) };
+            assert_eq!(meaning(said, &reader).expect("words").as_deref(), expected, "{said}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_says_beside_its_code_is_kept() {
+        assert!(is_bare_code("5.1.1") && is_bare_code("550 5.1.1") && !is_bare_code("550 5.1.1 no such user"));
+    }
 }

@@ -88,32 +88,28 @@ fn a_change_tells_what_was_and_what_is_for_every_fact_that_differs() {
     assert_eq!(content.subject, "Changed: Better plans, Tue 24 Nov, 09:30 CET");
     let expected = "Ada \"A\" <x> has made changes to this meeting:
 
+Better plans
 Title: Plans
     → Better plans
-
-When: Monday, 23 November 2026 at 15:00 CET (Europe/Berlin)
+When: Monday, 23 November 2026 at 15:00
     → Tuesday, 24 November 2026 at 09:30 CET (Europe/Berlin)
-
 Duration: 1 hour
     → 1 hour 30 minutes
-
 Where: Room 1, first floor
     → none
-
 Link: https://meet.example.org/room?a=1&b=2
     → https://meet.example.org/b
-
-Format: in person
+Type: in person
     → online
-
 Description: Bring, if you can: * cake; tea
     → Bring, if you can: * cake; coffee
-
-The meeting is now:
-
-Better plans
+Organizer: Ada \"A\" <x> (ada@reader.example)
 ";
     assert!(content.text.contains(expected), "{}", content.text);
+    let html = content.html.unwrap();
+    for once in ["24 November 2026", "(Europe", "1 hour 30 minutes"] {
+        assert_eq!(html.split("<h1").nth(1).unwrap().matches(once).count(), 1, "{once} in {html}");
+    }
 }
 
 #[test]
@@ -121,7 +117,25 @@ fn a_change_does_not_tell_what_is_as_it_was() {
     let renamed = MeetingChange { title: Some("x".parse().unwrap()), ..MeetingChange::default() };
     let content = changed(&meeting("Plans"), renamed);
     assert_eq!(content.text.matches('→').count(), 1, "{}", content.text);
-    assert_eq!(content.html.unwrap().matches('→').count(), 1);
+    assert_eq!(content.html.unwrap().matches("<s ").count(), 1);
+}
+
+#[test]
+fn a_meeting_without_a_place_names_none() {
+    let nowhere = |meeting_type| {
+        let change = MeetingChange {
+            location: Some(None),
+            meeting_url: Some(None),
+            meeting_type: Some(meeting_type),
+            ..MeetingChange::default()
+        };
+        let meeting = meeting("Plans").apply(change, noon(), std::time::Duration::ZERO).unwrap();
+        render(NoticeContent::MeetingInvite(invitation(meeting))).text
+    };
+    let in_person = nowhere(MeetingType::InPerson);
+    assert!(!in_person.contains("Where") && !in_person.contains("in person"), "{in_person}");
+    let online = nowhere(MeetingType::Virtual);
+    assert!(!online.contains("Where") && online.contains("Type: online\n"), "{online}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use taskflow_core::{DeadLink, LinkError, Locale, Timestamp, Zone};
 use taskflow_mail::{PageWords, Pages};
 
 use super::ApiError;
+use crate::service::Service;
 
 /// Every template and the words of every language.
 static PAGES: LazyLock<Pages> = LazyLock::new(Pages::new);
@@ -58,6 +59,14 @@ pub(crate) fn words_for(headers: &HeaderMap) -> PageWords<'static> {
     ranked.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
     let spoken = ranked.into_iter().map(|(_, locale)| locale).find(|locale| PAGES.speaks(locale));
     PAGES.words(&spoken.unwrap_or_else(Locale::en), &UTC, Timestamp::from_micros(0))
+}
+
+/// The words for whoever a link was made for, if that can be told, else as [`words_for`].
+pub(super) async fn words_behind(service: &Service, headers: &HeaderMap, token: &str) -> PageWords<'static> {
+    match service.app.language_of_link(token).await {
+        Ok(Some(locale)) => PAGES.words(&locale, &UTC, Timestamp::from_micros(0)),
+        Ok(None) | Err(_) => words_for(headers),
+    }
 }
 
 /// One entry of `Accept-Language` with its weight in thousandths.
@@ -110,8 +119,8 @@ impl Page {
         words.render("message", title, &context! { texts => texts.to_vec(), links, role => "status" })
     }
 
-    /// Why a link leads nowhere, in the language of the request: nobody knows whose it was.
-    pub(super) fn dead(headers: &HeaderMap, dead: DeadLink) -> Self {
+    /// Why a link leads nowhere.
+    fn dead(words: &PageWords<'_>, dead: DeadLink) -> Self {
         let key = match dead {
             DeadLink::Unknown => "page.dead.unknown",
             DeadLink::Expired => "page.dead.expired",
@@ -119,36 +128,40 @@ impl Page {
             DeadLink::Gone => "page.dead.gone",
             DeadLink::Removed => "page.dead.removed",
         };
-        Self::message(&words_for(headers), key, "../").with_status(StatusCode::NOT_FOUND)
+        Self::message(words, key, "../").with_status(StatusCode::NOT_FOUND)
     }
 
     /// What people see instead of a page behind a link.
-    pub(super) fn failed(headers: &HeaderMap, error: LinkError) -> Self {
+    pub(super) async fn failed(service: &Service, headers: &HeaderMap, token: &str, error: LinkError) -> Self {
         match error {
-            LinkError::Dead(dead) => Self::dead(headers, dead),
-            LinkError::Failed(error) => Self::error(headers, &error.into()),
+            LinkError::Dead(dead) => Self::dead(&words_behind(service, headers, token).await, dead),
+            // Whoever the link belongs to is as little to be found out.
+            LinkError::Failed(error) => Self::error(&words_for(headers), &error.into()),
         }
     }
 
     /// What people see instead of a problem; the cause goes into the log.
-    pub(super) fn error(headers: &HeaderMap, error: &ApiError) -> Self {
-        let problem = error.recorded();
-        Self::of_problem(headers, error.response(), &problem.detail)
+    pub(super) fn error(words: &PageWords<'_>, error: &ApiError) -> Self {
+        error.recorded();
+        Self::of_problem(words, error.response())
     }
 
     /// The page of a refusal, with the status and the headers that say what to do about it.
-    fn of_problem(headers: &HeaderMap, problem: Response, detail: &str) -> Self {
-        let (words, status) = (words_for(headers), problem.status());
+    fn of_problem(words: &PageWords<'_>, problem: Response) -> Self {
+        let status = problem.status();
         let key = match status.as_u16() {
+            400 | 415 | 422 => "page.error.misfit",
             401 => "page.error.sign_in",
             404 => "page.error.not_found",
             405 => "page.error.method",
+            409 => "page.error.conflict",
+            413 => "page.error.too_large",
             408 | 429 | 503 => "page.error.unavailable",
             500.. => "page.error.server",
             _ => "page.error.other",
         };
-        let text = words.say(&format!("{key}_text"), &[("detail", detail)]);
-        let page = words.say(key, &[]).and_then(|title| Self::told(&words, &title, &[text?], "/"));
+        let text = words.say(&format!("{key}_text"), &[]);
+        let page = words.say(key, &[]).and_then(|title| Self::told(words, &title, &[text?], "/"));
         let mut kept = HeaderMap::new();
         for name in [header::ALLOW, header::RETRY_AFTER, header::WWW_AUTHENTICATE, header::UPGRADE] {
             if let Some(value) = problem.headers().get(&name) {
@@ -156,6 +169,12 @@ impl Page {
             }
         }
         Self { headers: kept, ..Self::rendered(page).with_status(status) }
+    }
+
+    /// The same page with another Content-Security-Policy.
+    pub(super) fn with_policy(mut self, policy: &'static str) -> Self {
+        self.headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+        self
     }
 
     /// The same page as the answer to a form that does not fit.
@@ -169,7 +188,7 @@ impl Page {
 }
 
 /// The HTML form of a problem for browsers; anything else stays as it is.
-pub(crate) async fn for_browsers(request: &HeaderMap, mut response: Response) -> Response {
+pub(crate) fn for_browsers(request: &HeaderMap, mut response: Response) -> Response {
     let is_problem =
         response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json");
     if !is_problem {
@@ -179,10 +198,7 @@ pub(crate) async fn for_browsers(request: &HeaderMap, mut response: Response) ->
         response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
         return response;
     }
-    let body = response.take_body().into_vec().await.unwrap_or_default();
-    let problem: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-    let detail = problem["detail"].as_str().unwrap_or_default();
-    let mut response = Page::of_problem(request, response, detail).into_response();
+    let mut response = Page::of_problem(&words_for(request), response).into_response();
     response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept, Accept-Language"));
     response
 }
@@ -193,7 +209,7 @@ pub(crate) fn start_page(request: &HeaderMap, mailbox: bool) -> Response {
     let page = words.say("page.start.title", &[]).and_then(|title| {
         let mut links = vec![context! { url => "docs", label => words.say("page.developers", &[])? }];
         if mailbox {
-            links.push(context! { url => "mailbox", label => "Mailbox" });
+            links.push(context! { url => "mailbox", label => words.say("page.mailbox.title", &[])? });
         }
         words.render("message", &title, &context! { texts => [words.say("page.start.text", &[])?], links })
     });
@@ -225,11 +241,6 @@ impl ApiResponse for Page {
     fn register(_registry: &mut Registry) {}
 }
 
-/// For text between tags and inside double quotes.
-pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,7 +250,7 @@ mod tests {
     }
 
     fn language(accepted: &'static str) -> String {
-        Page::dead(&asking(header::ACCEPT_LANGUAGE, accepted), DeadLink::Unknown).html[..40].to_owned()
+        Page::dead(&words_for(&asking(header::ACCEPT_LANGUAGE, accepted)), DeadLink::Unknown).html[..40].to_owned()
     }
 
     #[test]
@@ -256,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_a_page_that_says_when_to_come_back() {
-        let none = HeaderMap::new();
+        let none = words_for(&HeaderMap::new());
         let response = Page::error(&none, &ApiError::Unavailable("db.internal".into())).into_response();
         assert_eq!(
             (response.status().as_u16(), &response.headers()["retry-after"]),

@@ -18,7 +18,7 @@ use taskflow_core::{Error, OutdatedAnswer, Participant};
 use self::page::Word;
 use super::ApiError;
 use super::body::JsonOrForm;
-use super::html::Page;
+use super::html::{self, Page};
 use super::meetings::{GivenResponse, ParticipantBody, ResponseBody};
 use crate::service::Service;
 
@@ -60,13 +60,16 @@ impl InvitationPages {
                 with_word(service, headers, &token.0, word).await
             }
             Ok(Ok(_)) => with_word(service, headers, &token.0, Word::Saved).await,
-            Err(ApiError::Invalid(errors)) => with_word(service, headers, &token.0, Word::Refused(&errors)).await,
+            Err(ApiError::Invalid(errors)) => {
+                let word = Word::Refused { errors: &errors, response: answer };
+                with_word(service, headers, &token.0, word).await
+            }
             Err(ApiError::Conflict) => {
                 let word = Word::Outdated { was: None, response: answer, comment: comment.as_ref() };
                 with_word(service, headers, &token.0, word).await
             }
             Err(ApiError::NotFound) => shown(service, headers, &token.0).await,
-            Err(error) => Page::error(headers, &error),
+            Err(error) => Page::error(&html::words_for(headers), &error),
         })
     }
 }
@@ -93,7 +96,7 @@ pub(super) async fn shown(service: &Service, headers: &HeaderMap, token: &str) -
 async fn with_word(service: &Service, headers: &HeaderMap, token: &str, word: Word<'_>) -> Page {
     match service.app.meeting_by_link(token).await {
         Ok(linked) => page::render(&linked, token, service.clock.now(), word),
-        Err(error) => Page::failed(headers, error),
+        Err(error) => Page::failed(service, headers, token, error).await,
     }
 }
 

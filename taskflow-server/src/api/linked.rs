@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use taskflow_core::{LinkError, LinkedTask, Snooze, TaskStatus};
 
 use super::body::JsonOrForm;
-use super::html::Page;
+use super::html::{self, Page};
 use super::wire::{text, words_schema};
 use super::{ApiError, Field, Required, ValidationErrors, Wire, invitations};
 use crate::service::Service;
@@ -88,7 +88,7 @@ impl LinkedPages {
     async fn task(&self, Data(service): Data<&Arc<Service>>, headers: &HeaderMap, token: Path<String>) -> Page {
         match service.app.task_by_link(&token.0).await {
             Ok(linked) => task::render(&linked, service.clock.now(), task::Word::None),
-            Err(error) => Page::failed(headers, error),
+            Err(error) => Page::failed(service, headers, &token.0, error).await,
         }
     }
 
@@ -106,14 +106,14 @@ impl LinkedPages {
         let status = findings.optional("status", form.status);
         let action = match findings.finish(action) {
             Ok(action) => action,
-            Err(error) => return Page::error(headers, &error),
+            Err(error) => return Page::error(&html::words_behind(service, headers, &token.0).await, &error),
         };
         match changed(service, &token.0, action, status).await {
             Ok((before, after)) => {
                 let word = task::Word::Saved { action, before: before.task.status };
                 task::render(&after, service.clock.now(), word)
             }
-            Err(error) => Page::failed(headers, error),
+            Err(error) => Page::failed(service, headers, &token.0, error).await,
         }
     }
 
@@ -128,7 +128,7 @@ impl LinkedPages {
     async fn day(&self, Data(service): Data<&Arc<Service>>, headers: &HeaderMap, token: Path<String>) -> Page {
         match service.app.day_by_link(&token.0).await {
             Ok(linked) => day::render(&linked, service.clock.now()),
-            Err(error) => Page::failed(headers, error),
+            Err(error) => Page::failed(service, headers, &token.0, error).await,
         }
     }
 
@@ -137,7 +137,7 @@ impl LinkedPages {
     async fn calendar(&self, Data(service): Data<&Arc<Service>>, headers: &HeaderMap, token: Path<String>) -> Calendar {
         match service.app.calendar_by_link(&token.0).await {
             Ok(calendar) => Calendar::File(calendar.text),
-            Err(error) => Calendar::Page(Page::failed(headers, error)),
+            Err(error) => Calendar::Page(Page::failed(service, headers, &token.0, error).await),
         }
     }
 }

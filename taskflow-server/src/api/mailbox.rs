@@ -7,11 +7,12 @@ use std::sync::Arc;
 use poem::Request;
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
-use poem_openapi::payload::{Html, Json, Response};
+use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 use taskflow_core::{Actor, CapturedMail, DeliveryId, EmailAddress, MAILBOX_SIZE, Timestamp};
 
 use self::page::View;
+use super::html::{Page, words_for};
 use super::{ApiError, Field, Group, Val};
 use crate::api::Caller;
 use crate::service::Service;
@@ -19,7 +20,7 @@ use crate::service::Service;
 pub(super) struct MailboxApi;
 
 /// Inline style for the page and for the mails in their sandboxes, pictures inside mails, and nothing else.
-const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data: https:; frame-src 'self'; \
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: https:; frame-src 'self'; \
                            base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// A captured email.
@@ -77,12 +78,9 @@ impl MailboxApi {
 
     /// The dev mailbox as a page
     #[oai(path = "/mailbox", method = "get", operation_id = "mailboxPage", hidden)]
-    async fn page(
-        &self,
-        request: &Request,
-        Data(service): Data<&Arc<Service>>,
-    ) -> Result<Response<Html<String>>, ApiError> {
-        Ok(guarded(page::list(&kept(service, request).await?)))
+    async fn page(&self, request: &Request, Data(service): Data<&Arc<Service>>) -> Result<Page, ApiError> {
+        let words = words_for(request.headers());
+        Ok(page::list(&kept(service, request).await?, &words).with_policy(PAGE_POLICY))
     }
 
     /// A mail in it as a page: its HTML, its text or its source
@@ -93,16 +91,12 @@ impl MailboxApi {
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<DeliveryId>>,
         view: Query<Field<View>>,
-    ) -> Result<Response<Html<String>>, ApiError> {
+    ) -> Result<Page, ApiError> {
         let mail = service.app.kept_mail(reader(service, request)?, id.0.0).await?;
         // A view that is none is as good as no wish.
         let view = if let Field::Value(view) = view.0 { Some(view) } else { None };
-        Ok(guarded(page::mail(&mail, view)))
+        Ok(page::mail(&mail, view, &words_for(request.headers())).with_policy(PAGE_POLICY))
     }
-}
-
-fn guarded(page: String) -> Response<Html<String>> {
-    Response::new(Html(page)).header("Content-Security-Policy", PAGE_POLICY)
 }
 
 /// In development the mailbox is a tool on one's own machine, for whoever sits there.

@@ -9,7 +9,7 @@ use poem::web::Data;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
 use taskflow_core::ports::RenderError;
-use taskflow_core::{DeadLink, Error, NoticeKind, Subscription};
+use taskflow_core::{DeadLink, Error, LinkError, NoticeKind, Subscription};
 use taskflow_mail::PageWords;
 
 use super::html::{self, Page};
@@ -25,7 +25,7 @@ impl UnsubscribePages {
         match service.app.subscription(&token.0).await {
             Ok(subscription) if subscription.is_on => question(service, &subscription),
             Ok(subscription) => ended(service, &subscription),
-            Err(error) => no_such(headers, error),
+            Err(error) => no_such(service, headers, &token.0, error).await,
         }
     }
 
@@ -49,16 +49,17 @@ impl UnsubscribePages {
         match result {
             Ok(subscription) if subscription.is_on => begun(service, &subscription),
             Ok(subscription) => ended(service, &subscription),
-            Err(error) => no_such(headers, error),
+            Err(error) => no_such(service, headers, &token.0, error).await,
         }
     }
 }
 
-fn no_such(headers: &HeaderMap, error: Error) -> Page {
-    match error {
-        Error::NotFound(_) => Page::dead(headers, DeadLink::Unknown),
-        error => Page::error(headers, &error.into()),
-    }
+async fn no_such(service: &Service, headers: &HeaderMap, token: &str, error: Error) -> Page {
+    let error = match error {
+        Error::NotFound(_) => LinkError::Dead(DeadLink::Unknown),
+        error => LinkError::Failed(error),
+    };
+    Page::failed(service, headers, token, error).await
 }
 
 fn question(service: &Service, subscription: &Subscription) -> Page {

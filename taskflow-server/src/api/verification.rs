@@ -122,7 +122,7 @@ impl VerificationPages {
     async fn verification(&self, Data(service): Data<&Arc<Service>>, headers: &HeaderMap, token: Path<String>) -> Page {
         match service.app.account_by_link(TokenPurpose::VerifyEmail, &token.0).await {
             Ok(user) => verification_page(service, &user),
-            Err(error) => Page::failed(headers, error),
+            Err(error) => Page::failed(service, headers, &token.0, error).await,
         }
     }
 
@@ -135,8 +135,10 @@ impl VerificationPages {
         };
         match verified {
             Ok(user) => done(service, &user, "page.verify", &[("email", user.email.as_str())]),
-            Err(LinkError::Failed(Error::NotFound(_))) => Page::dead(headers, DeadLink::Used),
-            Err(error) => Page::failed(headers, error),
+            Err(LinkError::Failed(Error::NotFound(_))) => {
+                Page::failed(service, headers, &token.0, LinkError::Dead(DeadLink::Used)).await
+            }
+            Err(error) => Page::failed(service, headers, &token.0, error).await,
         }
     }
 
@@ -145,7 +147,7 @@ impl VerificationPages {
     async fn password(&self, Data(service): Data<&Arc<Service>>, headers: &HeaderMap, token: Path<String>) -> Page {
         match service.app.account_by_link(TokenPurpose::ResetPassword, &token.0).await {
             Ok(user) => password_page(service, &user, &[]),
-            Err(error) => Page::failed(headers, error),
+            Err(error) => Page::failed(service, headers, &token.0, error).await,
         }
     }
 
@@ -160,7 +162,7 @@ impl VerificationPages {
     ) -> Page {
         let user = match service.app.account_by_link(TokenPurpose::ResetPassword, &token.0).await {
             Ok(user) => user,
-            Err(error) => return Page::failed(headers, error),
+            Err(error) => return Page::failed(service, headers, &token.0, error).await,
         };
         let mut findings = ValidationErrors::default();
         let password = findings.required("password", form.password);
@@ -174,8 +176,10 @@ impl VerificationPages {
                 password_page(service, &user, &errors).refused()
             }
             // Nobody can mend a link.
-            Err(ApiError::Invalid(_)) => Page::dead(headers, DeadLink::Used),
-            Err(error) => Page::error(headers, &error),
+            Err(ApiError::Invalid(_)) => {
+                Page::failed(service, headers, &token.0, LinkError::Dead(DeadLink::Used)).await
+            }
+            Err(error) => Page::error(&words(service, &user), &error),
         }
     }
 }
@@ -222,8 +226,8 @@ fn password_page(service: &Service, user: &User, errors: &[FieldError]) -> Page 
         if service.config.password_policy == PasswordPolicy::Strict {
             rules = format!("{rules} {}", words.say("page.password.strict", &[])?);
         }
-        let error = |error: &FieldError| words.say("page.password.error", &[("message", &error.message)]);
-        let errors = errors.iter().map(error).collect::<Result<Vec<_>, _>>()?;
+        let errors =
+            errors.iter().map(|error| words.refusal(error, Password::LENGTH)).collect::<Result<Vec<_>, _>>()?;
         words.render("password", &title, &context! { name => user.username.as_str(), rules, least, most, errors })
     });
     Page::rendered(page)

@@ -75,7 +75,7 @@ impl Front {
         let span = tracing::error_span!("request", id = %id);
         let wanted = request.headers().clone();
         let response = self.dispatch(request, &mut record).instrument(span).await;
-        let mut response = api::for_browsers(&wanted, response).await;
+        let mut response = api::for_browsers(&wanted, response);
 
         if preflight && origin.is_some() {
             Cors::mark_preflight(&mut response);

@@ -25,7 +25,12 @@ pub(super) enum Word<'a> {
     /// It is recorded.
     Saved,
     /// It is not, and why.
-    Refused(&'a [FieldError]),
+    Refused {
+        /// What does not fit.
+        errors: &'a [FieldError],
+        /// What was answered.
+        response: Option<MeetingResponse>,
+    },
     /// It is not, since the meeting is no longer what was shown.
     Outdated {
         /// What was shown.
@@ -43,7 +48,7 @@ pub(super) fn render(page: &LinkedMeeting, token: &str, now: Timestamp, word: Wo
     let rendered = Page::rendered(rendered(page, token, now, word, &words));
     match word {
         Word::None | Word::Saved => rendered,
-        Word::Refused(_) => rendered.refused(),
+        Word::Refused { .. } => rendered.refused(),
         Word::Outdated { .. } => rendered.with_status(poem::http::StatusCode::CONFLICT),
     }
 }
@@ -66,13 +71,20 @@ fn rendered(
         MeetingStatus::Scheduled | MeetingStatus::InProgress => (Some(say("page.answer.you_organize")?), false),
     };
     let form = if asks && !is_off { Some(form(page, word, words)?) } else { None };
-    let chosen = chosen(page, word).filter(|_| form.is_some());
-    let heading = match chosen.and_then(key_of) {
-        Some(key) => words.say(&format!("page.answer.you_{key}"), &[("title", title)])?,
+    // Only a page that nothing was done on yet asks; afterwards its note says what came of it.
+    let asked = chosen(page, word).filter(|_| form.is_some() && matches!(word, Word::None));
+    let heading = match asked.and_then(key_of) {
+        Some(key) => words.say(&format!("page.answer.ask_{key}"), &[("title", title)])?,
         None => title.to_owned(),
     };
+    let answered = |response: MeetingResponse| say(&format!("answer.{}", response.as_str()));
     let note = |tone: &str, role: &str, title: &str, text: &str| {
-        Ok::<_, RenderError>(context! { tone, role, title => say(title)?, text => say(text)? })
+        let answer = match participant.response {
+            MeetingResponse::Pending => String::new(),
+            response => answered(response)?,
+        };
+        let text = words.say(text, &[("answer", &answer)])?;
+        Ok::<_, RenderError>(context! { tone, role, title => say(title)?, text })
     };
     let note = match word {
         Word::None if page.was.is_some() && form.is_some() => {
@@ -80,37 +92,37 @@ fn rendered(
         }
         Word::None => None,
         Word::Saved => Some(note("good", "status", "page.saved", "page.answer.recorded")?),
-        Word::Refused(_) => Some(note("bad", "alert", "page.not_saved", "page.answer.not_recorded")?),
+        Word::Refused { .. } => Some(note("bad", "alert", "page.not_saved", "page.answer.not_recorded")?),
         Word::Outdated { .. } => Some(note("bad", "alert", "page.not_saved", "page.answer.outdated")?),
     };
     let errors: Vec<String> = match word {
-        Word::Refused(errors) => errors.iter().map(|error| format!("{} {}.", error.field, error.message)).collect(),
+        Word::Refused { errors, .. } => {
+            let limits = (1, Comment::MAX_LENGTH);
+            errors.iter().map(|error| words.refusal(error, limits)).collect::<Result<_, _>>()?
+        }
         _ => Vec::new(),
     };
-    let changes = match word {
-        Word::Outdated { was: Some(was), .. } => Some(words.changes(was, &meeting.facts())?),
-        // Since the mail that led here.
-        Word::None => page.was.as_ref().map(|was| words.changes(was, &meeting.facts())).transpose()?,
-        _ => None,
+    let was = match word {
+        Word::Outdated { was, .. } => was,
+        // In the mail that led here.
+        Word::None => page.was.as_ref(),
+        Word::Saved | Word::Refused { .. } => None,
     };
     let comment = match word {
         Word::Outdated { comment, .. } => comment,
         _ => participant.comment.as_ref(),
     };
-    let answer = if asks {
-        let key = format!("page.answer.{}", participant.response.as_str());
-        Some(words.say(&key, &[("who", participant.email.as_str())])?)
-    } else {
-        None
+    let answer = match (participant.response, participant.reset_response) {
+        _ if !asks || matches!(word, Word::Saved) => None,
+        (MeetingResponse::Pending, Some(before)) if !is_off && before != MeetingResponse::Pending => {
+            Some(words.say("page.answer.reset", &[("answer", &answered(before)?)])?)
+        }
+        (response, _) => Some(say(&format!("page.answer.{}", response.as_str()))?),
     };
     let values = context! {
         note,
         errors,
-        changes,
-        when => words.period(meeting.starts_at, meeting.ends_at())?,
-        location => meeting.location.as_ref().map(ToString::to_string),
-        meeting_url => meeting.meeting_url.as_ref().map(taskflow_core::MeetingUrl::as_str),
-        organizer => called(meeting.organizer.name.as_deref(), meeting.organizer.address.as_str()),
+        rows => words.meeting(meeting, was)?,
         description => meeting.description.as_ref().map(taskflow_core::Description::as_str).filter(|text| !text.trim().is_empty()),
         status,
         is_off,
@@ -130,8 +142,9 @@ fn rendered(
 fn chosen(page: &LinkedMeeting, word: Word<'_>) -> Option<MeetingResponse> {
     match word {
         Word::Saved => None,
-        Word::Outdated { response, .. } => response.or(page.chosen),
-        Word::None | Word::Refused(_) => page.chosen,
+        Word::Outdated { response, .. } | Word::Refused { response, .. } => response.or(page.chosen),
+        // An answer that was given already is not asked for again.
+        Word::None => page.chosen.filter(|chosen| *chosen != page.participant.response),
     }
 }
 
@@ -142,12 +155,20 @@ fn form(page: &LinkedMeeting, word: Word<'_>, words: &PageWords<'_>) -> Result<V
     let mut buttons = Vec::new();
     for (response, key) in ANSWERS {
         let is_chosen = chosen == Some(response);
-        let key = if is_chosen { format!("page.answer.confirm_{key}") } else { format!("answer.{key}") };
+        let is_current = page.participant.response == response;
+        let label = if is_chosen {
+            words.say(&format!("page.answer.confirm_{key}"), &[])?
+        } else if is_current {
+            let answer = words.say(&format!("answer.{}", response.as_str()), &[])?;
+            words.say("page.answer.keep", &[("answer", &answer)])?
+        } else {
+            words.say(&format!("answer.{key}"), &[])?
+        };
         // Without a choice the first answer is the usual one, until somebody has answered.
         let primary = is_chosen || (chosen.is_none() && !answered && response == MeetingResponse::Accepted);
-        buttons.push((is_chosen, context! { value => response.as_str(), label => words.say(&key, &[])?, primary }));
+        buttons.push(((!is_chosen, is_current), context! { value => response.as_str(), label, primary }));
     }
-    buttons.sort_by_key(|(is_chosen, _)| !is_chosen);
+    buttons.sort_by_key(|(order, _)| *order);
     let buttons: Vec<Value> = buttons.into_iter().map(|(_, button)| button).collect();
     let hint = match (chosen, answered) {
         (Some(_), _) => Some("page.answer.confirm_hint"),
@@ -263,7 +284,7 @@ mod tests {
 
     #[tokio::test]
     async fn times_stand_in_the_zone_of_the_reader_with_its_name() {
-        let page = text(&page(), BEFORE, Word::None).await;
+        let page = text(&page(), BEFORE, Word::None).await.replace('\u{a0}', " ");
         let when = "Saturday, 27 March 2027, 23:30 \u{2013} Sunday, 28 March 2027, 00:30 CET (Europe/Berlin)";
         assert!(page.contains(when), "{page}");
     }
@@ -272,7 +293,7 @@ mod tests {
     async fn whoever_can_still_answer_gets_a_form() {
         let mut page = page();
         let before = text(&page, BEFORE, Word::Saved).await;
-        assert!(before.contains("<form method=\"post\">") && before.contains("is recorded"), "{before}");
+        assert!(before.contains("<form method=\"post\">") && before.contains("is saved"), "{before}");
         assert!(before.contains("\n</textarea>"), "no comment is an empty one: {before}");
         let after = text(&page, "2027-04-01T00:00:00Z", Word::None).await;
         assert!(!after.contains("<form") && after.contains("is over"));
@@ -296,6 +317,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn only_a_page_on_which_nothing_was_done_asks_and_the_present_answer_is_marked() {
+        let asked = LinkedMeeting { chosen: Some(MeetingResponse::Accepted), ..page() };
+        let before = text(&asked, BEFORE, Word::None).await;
+        assert!(
+            before.contains("Accept the invitation to") && before.contains("You have not answered yet."),
+            "{before}"
+        );
+        let mut answered = asked.clone();
+        answered.participant = answered.participant.respond(MeetingResponse::Accepted, None, at(BEFORE));
+        for word in [Word::Saved, Word::None] {
+            let page = text(&answered, BEFORE, word).await;
+            assert!(!page.contains("Accept the invitation to") && page.contains("Keep my answer: accepted"), "{page}");
+            assert!(!page.contains("Confirm: accept") && page.matches("<button").count() == 3, "{page}");
+        }
+        let errors = [FieldError::new("comment", "is too long").with_code(taskflow_core::FieldCode::TooLong)];
+        let refused = Word::Refused { errors: &errors, response: Some(MeetingResponse::Declined) };
+        let refused = text(&asked, BEFORE, refused).await;
+        assert!(!refused.contains("the invitation to") && refused.contains("at most 1000 characters"), "{refused}");
+        assert!(refused.contains("Confirm: decline"), "{refused}");
+        answered.participant.response = MeetingResponse::Pending;
+        answered.participant.reset_response = Some(MeetingResponse::Tentative);
+        let reset = text(&answered, BEFORE, Word::None).await;
+        assert!(reset.contains("Your answer “maybe” was for the old time. Please answer again."), "{reset}");
+    }
+
+    #[tokio::test]
     async fn a_page_that_is_outdated_says_what_was_and_what_is_and_keeps_the_comment() {
         let page = page();
         let facts = page.meeting.facts();
@@ -307,7 +354,8 @@ mod tests {
             Word::Outdated { was: Some(&was), response: Some(MeetingResponse::Declined), comment: Some(&comment) },
         )
         .await;
-        assert!(page.contains("<del>Room &lt;1&gt;</del>") && page.contains("see you</textarea>"), "{page}");
+        assert!(page.contains("<del>Room &lt;1&gt;</del> <ins>") && page.contains("see you</textarea>"), "{page}");
+        assert_eq!((page.matches("CET").count(), page.matches("<dl").count()), (1, 1), "each fact stands once: {page}");
         assert!(page.contains("role=\"alert\"") && page.contains("Confirm: decline"));
     }
 }

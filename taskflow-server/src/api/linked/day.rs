@@ -17,7 +17,7 @@ fn rendered(page: &LinkedDay, words: &PageWords<'_>) -> Result<String, RenderErr
     let digest = &page.digest;
     let meetings = digest.meetings.items.iter().map(|meeting| {
         let url = page.links.meetings.get(&meeting.id);
-        Ok(context! { title => meeting.title.as_str(), about => words.clock(meeting.starts_at)?, url, is_late => false })
+        Ok(context! { title => meeting.title.as_str(), about => words.about_meeting(meeting)?, url, is_late => false })
     });
     let meetings = meetings.collect::<Result<Vec<_>, RenderError>>()?;
     let later = match digest.later.items.is_empty() {
@@ -44,7 +44,7 @@ fn tasks(
     words: &PageWords<'_>,
 ) -> Result<Vec<Value>, RenderError> {
     let one = |task: &Task| {
-        let about = task.due_at.map(|due_at| words.brief(due_at)).transpose()?;
+        let about = words.about_task(task)?;
         let url = page.links.tasks.get(&task.id).map(|links| links.open.as_str());
         Ok(context! { title => task.title.as_str(), about, url, is_late })
     };

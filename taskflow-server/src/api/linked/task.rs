@@ -52,12 +52,12 @@ fn rendered(page: &LinkedTask, now: Timestamp, word: Word, words: &PageWords<'_>
     };
     if !is_done {
         let is_chosen = |action| chosen == Some(action);
-        let done = if is_chosen(Action::Done) { "page.task.confirm_done" } else { "page.task.done" };
+        let done = if is_chosen(Action::Done) { "page.task.confirm_done" } else { "action.done" };
         let nothing_chosen = chosen.is_none() && matches!(word, Word::None);
         add(Action::Done, done, is_chosen(Action::Done) || nothing_chosen)?;
         for (snooze, word, confirm) in [
-            (Snooze::OneHour, "page.task.snooze_hour", "page.task.confirm_hour"),
-            (Snooze::TomorrowMorning, "page.task.snooze_tomorrow", "page.task.confirm_tomorrow"),
+            (Snooze::OneHour, "action.snooze_hour", "page.task.confirm_hour"),
+            (Snooze::TomorrowMorning, "action.snooze_tomorrow", "page.task.confirm_tomorrow"),
         ] {
             let action = Action::Snooze(snooze);
             if can_snooze {
