@@ -93,7 +93,7 @@ async fn a_link_that_is_none_is_a_page_that_says_so() {
     for bad in [vec![("response", "pending")], vec![], vec![("response", "accepted"), ("comment", &"x".repeat(1001))]] {
         let answer = server.request(Method::POST, &link).form(&bad).send().await.expect("an answer");
         assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
-        assert!(answer.text().await.expect("a page").contains("not recorded"));
+        assert!(answer.text().await.expect("a page").contains("has not been saved"));
     }
     let bad = server.request(Method::POST, &link).json(&json!({})).send().await.expect("an answer");
     assert_eq!(bad.headers()["content-type"], "application/problem+json");

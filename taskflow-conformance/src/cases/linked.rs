@@ -110,6 +110,15 @@ pub(super) async fn a_link_that_leads_nowhere_says_why(open: Arc<dyn OpenStore>)
     assert_eq!(dead(&link).await, None);
     world.app.delete_task(ada, task.id, taskflow_core::Expect::Any).await.expect("in the trash");
     assert_eq!(dead(&link).await, Some(DeadLink::Gone));
+    // Its page speaks the language of the owner all the same.
+    let language = async |link: &str| {
+        let language = world.app.language_of_link(link).await.expect("an answer");
+        language.map(|locale| locale.to_string())
+    };
+    for link in [&expired, &link] {
+        assert_eq!(language(link).await.as_deref(), Some("en"));
+    }
+    assert_eq!(language("nonsense").await, None);
 }
 
 pub(super) async fn guests_see_numbers_and_the_organizer_sees_who_answers_what(open: Arc<dyn OpenStore>) {
