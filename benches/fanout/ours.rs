@@ -172,7 +172,7 @@ impl Ours {
 fn run(id: RunId, now: Timestamp) -> JobRun {
     JobRun {
         id,
-        job: JobName::DailySummaries,
+        job: JobName::DAILY_SUMMARIES,
         slot: now,
         since: now,
         trigger: Trigger::Now,

@@ -29,6 +29,7 @@ mod news;
 mod nodes;
 mod order;
 mod outbox;
+mod own_jobs;
 mod people;
 mod planning;
 mod preferences;
@@ -532,6 +533,11 @@ pub fn cases() -> Vec<Case> {
             people_are_listed_with_what_was_counted_of_them,
             meetings_and_deliveries_are_counted_page_by_page,
             of_the_last_mails_those_that_were_sent_or_given_up_are_told,
+        }
+        own_jobs {
+            a_job_of_a_host_is_run_by_its_schedule_page_by_page,
+            a_job_of_a_host_is_run_by_hand_dry_paused_and_by_another_plan,
+            a_run_of_a_job_that_this_binary_does_not_have_is_left_alone_and_shown,
         }
         jobs {
             a_run_tells_what_it_did,

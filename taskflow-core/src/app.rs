@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use delivery::{DeliveryReport, RelayTrouble, Sending};
-pub use jobs::{Jobs, Limits, RetentionPolicy, RunReport};
+pub use jobs::{Job, JobContext, JobPage, Jobs, Limits, RetentionPolicy, RunReport, shipped_jobs};
 pub use ledger::{LedgerPage, LedgerQuery, LedgerRow, NewLetter};
 pub use linked::{DeadLink, LinkError, LinkedDay, LinkedMeeting, LinkedTask, ParticipantsShown};
 pub use meetings::{LinkedInvitation, Reminded, RepairReport, ReplyTaken};
@@ -52,7 +52,8 @@ pub struct App {
     upkeep: Arc<dyn Maintenance>,
     probe: Option<Arc<dyn Probe>>,
     jobs: Jobs,
-    sweeping: jobs::Sweeping,
+    own_jobs: Vec<Box<dyn Job>>,
+    known_cohorts: jobs::KnownCohorts,
     nodes: Arc<dyn Nodes>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
@@ -95,7 +96,8 @@ impl App {
                 upkeep: storage.clone(),
                 probe: None,
                 jobs: Jobs::default(),
-                sweeping: jobs::Sweeping::default(),
+                own_jobs: Vec::new(),
+                known_cohorts: jobs::KnownCohorts::default(),
                 nodes: storage,
                 clock: Arc::new(SystemClock::new()),
                 ids: Arc::new(RandomIds::new()),
@@ -260,9 +262,17 @@ impl AppBuilder {
         self
     }
 
-    /// When and how the recurring duties are done.
+    /// When the jobs are done, and how.
     pub fn jobs(mut self, jobs: Jobs) -> Self {
         self.app.jobs = jobs;
+        self
+    }
+
+    /// Registers a job of the host. It follows its default plan unless [`jobs`](Self::jobs) has a plan for it. A job with
+    /// the name of one that is registered already takes its place.
+    pub fn job(mut self, job: impl Job + 'static) -> Self {
+        self.app.own_jobs.retain(|own| own.name() != job.name());
+        self.app.own_jobs.push(Box::new(job));
         self
     }
 
@@ -280,7 +290,11 @@ impl AppBuilder {
 
     /// The finished value.
     #[must_use]
-    pub fn build(self) -> App {
+    pub fn build(mut self) -> App {
+        let is_shipped = |job: &Box<dyn Job>| shipped_jobs().iter().any(|shipped| shipped.name() == job.name());
+        for job in self.app.own_jobs.iter().filter(|job| !is_shipped(job)) {
+            self.app.jobs.plans.entry(job.name()).or_insert_with(|| job.default_plan());
+        }
         self.app
     }
 }

@@ -80,10 +80,10 @@ mod values;
 
 pub use answer::{ANSWER_LIFETIME, Answer, Answered, Idempotency, IdempotencyKey};
 pub use app::{
-    App, AppBuilder, Bulk, BulkResults, DeadLink, DeliveryReport, Jobs, LedgerPage, LedgerQuery, LedgerRow, Limits,
-    LinkError, LinkedDay, LinkedInvitation, LinkedMeeting, LinkedTask, Membership, NewLetter, ParticipantsShown,
-    RelayTrouble, Reminded, RepairReport, ReplyTaken, RetentionPolicy, RunReport, Sending, Standing, Subscription,
-    TaskOperation,
+    App, AppBuilder, Bulk, BulkResults, DeadLink, DeliveryReport, Job, JobContext, JobPage, Jobs, LedgerPage,
+    LedgerQuery, LedgerRow, Limits, LinkError, LinkedDay, LinkedInvitation, LinkedMeeting, LinkedTask, Membership,
+    NewLetter, ParticipantsShown, RelayTrouble, Reminded, RepairReport, ReplyTaken, RetentionPolicy, RunReport,
+    Sending, Standing, Subscription, TaskOperation, shipped_jobs,
 };
 pub use changes::{Changes, Expect, Write};
 pub use delivery::{
@@ -93,7 +93,9 @@ pub use digest::{Day, Digest, Excerpt};
 pub use error::{CorruptRow, Error, FieldCode, FieldError, Source, StoreError, UniqueField};
 pub use event::{Entity, Event, EventKind, FeedEvent};
 pub use feed::{FeedEntry, FeedPage, Follower};
-pub use job::{CatchUp, Counts, DueSlot, JobName, JobPlan, JobRun, JobState, MOST_CAUGHT_UP, RunState, Trigger};
+pub use job::{
+    AcceptedSchedules, CatchUp, Counts, DueSlot, JobName, JobPlan, JobRun, JobState, MOST_CAUGHT_UP, RunState, Trigger,
+};
 pub use mail::{
     AnswerLinks, CalendarMethod, CalendarPart, CapturedMail, Content, CustomContent, Headers, Invitation, Letter,
     LetterLinks, MAILBOX_SIZE, Mail, Mailbox, NoticeContent, TaskAction, TaskActionLinks, TaskLinks,

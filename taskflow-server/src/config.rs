@@ -246,7 +246,7 @@ impl Config {
             "HOLD_MAIL" => self.hold_mail.to_string(),
             "MAILBOX" => self.mailbox.to_string(),
             "JOB_TICK" => duration::show(self.job_tick),
-            "SERVER_MONITORING_ENABLED" => self.jobs.contains_key(&JobName::ServerMonitoring).to_string(),
+            "SERVER_MONITORING_ENABLED" => self.jobs.contains_key(&JobName::SERVER_MONITORING).to_string(),
             "COMPLETED_DAYS" => days(self.keeping.completed),
             "TRASH_DAYS" => days(self.keeping.trash),
             "LEDGER_DAYS" => days(self.keeping.ledger),
@@ -254,7 +254,7 @@ impl Config {
             "NODE_ID" => self.node_id.to_string(),
             "LOG" => self.log.clone(),
             name => match rules::job_of(name) {
-                Some(job) => self.jobs.get(&job).map_or("off".to_owned(), |plan| plan.written(job)),
+                Some(job) => self.jobs.get(&job.name()).map_or("off".to_owned(), |plan| job.written_plan(plan)),
                 None => String::new(),
             },
         }

@@ -28,7 +28,7 @@ const RUNS: Table = Table("taskflow.job_runs");
 #[derive(Serialize)]
 struct Params<'a> {
     id: RunId,
-    job: &'static str,
+    job: &'a str,
     slot: Timestamp,
     since: Timestamp,
     trigger: &'static str,
@@ -127,7 +127,7 @@ impl JobStore for PgStore {
         let rows: Vec<JobRow> = self.read(|conn| Box::pin(sqlx::query_as(STATES).fetch_all(conn))).await?;
         let mut states = Vec::new();
         for row in rows {
-            // Jobs of a newer release are looked after by its nodes.
+            // A name that this release cannot read is a job of another one.
             let Ok(job) = row.name.parse() else { continue };
             states.push(JobState {
                 job,
@@ -210,7 +210,7 @@ impl JobStore for PgStore {
         let before = before.map(RunId::as_uuid);
         let query = || {
             let query = sqlx::query_as(if before.is_some() { RUNS_BEFORE } else { NEWEST_RUNS });
-            let query = query.bind(job.as_str()).bind(i64::from(size));
+            let query = query.bind(job.to_string()).bind(i64::from(size));
             match before {
                 Some(before) => query.bind(before),
                 None => query,

@@ -27,7 +27,7 @@ struct JobRow {
 }
 
 impl JobRow {
-    /// `None` for a duty that only a newer release knows.
+    /// Returns `None` for a name that this release cannot read.
     fn state(self) -> Result<Option<JobState>, CorruptRow> {
         let Ok(job) = self.name.parse() else { return Ok(None) };
         Ok(Some(JobState {

@@ -56,7 +56,7 @@ async fn take_time(database: &Database) {
 
 /// The run that makes the summaries of nine o'clock.
 async fn run_of(store: &PgStore, nine: Timestamp) -> Option<JobRun> {
-    let runs = store.runs(JobName::DailySummaries, None, 100).await.expect("runs");
+    let runs = store.runs(JobName::DAILY_SUMMARIES, None, 100).await.expect("runs");
     runs.into_iter().find(|run| run.since < nine && run.slot >= nine)
 }
 
@@ -69,7 +69,7 @@ async fn on_the_morning_after_the_clocks_changed_a_node_dies_and_everybody_hears
     take_time(&database).await;
     let nine: Timestamp = "2027-03-28T07:00:00Z".parse().expect("a time");
     let before = nine - Duration::from_mins(2);
-    assert!(store.advance_to(JobName::DailySummaries, None, before).await.expect("a slot"));
+    assert!(store.advance_to(JobName::DAILY_SUMMARIES, None, before).await.expect("a slot"));
 
     let port = relay.port().to_string();
     let shifted = faketime::ahead(nine.since(SystemClock::new().now()) - LEAD);
@@ -116,10 +116,10 @@ async fn on_the_morning_after_the_clocks_changed_a_node_dies_and_everybody_hears
     }
     // A minute may have passed meanwhile.
     let jobs = store.jobs().await.expect("jobs");
-    let until = jobs.iter().find(|job| job.job == JobName::DailySummaries).expect("the job").slot;
+    let until = jobs.iter().find(|job| job.job == JobName::DAILY_SUMMARIES).expect("the job").slot;
     assert_same(&delivered(&database, "daily_summary").await, &summaries(&residents, before, until));
-    for job in JobName::ALL {
-        scheduled_runs(&store, job).await;
+    for job in taskflow::shipped_jobs() {
+        scheduled_runs(&store, job.name()).await;
     }
     let account = Account::of(&Rows::open(&database.url).await.ledger().await, &relay.mails());
     assert!(account.lost.is_empty() && account.wrong.is_empty(), "{account:?}");

@@ -21,10 +21,10 @@ const TIMES: u32 = 60;
 const SLOT: Duration = Duration::from_mins(2);
 /// The jobs that one clock decides, each slot of which gets a run of its own.
 const BY_ONE_CLOCK: [(&str, JobName); 4] = [
-    ("JOB_MEETING_REMINDERS", JobName::MeetingReminders),
-    ("JOB_SERVER_MONITORING", JobName::ServerMonitoring),
-    ("JOB_DATA_CLEANUP", JobName::DataCleanup),
-    ("JOB_STATISTICS", JobName::Statistics),
+    ("JOB_MEETING_REMINDERS", JobName::MEETING_REMINDERS),
+    ("JOB_SERVER_MONITORING", JobName::SERVER_MONITORING),
+    ("JOB_DATA_CLEANUP", JobName::DATA_CLEANUP),
+    ("JOB_STATISTICS", JobName::STATISTICS),
 ];
 /// Where the clocks go forward meanwhile, where they do another day, and where they never do.
 const ZONES: [&str; 4] = ["Europe/Berlin", "Europe/London", "America/New_York", "Asia/Kolkata"];
@@ -43,7 +43,7 @@ async fn nodes_that_come_and_go_do_each_slot_once_and_leave_none_out() {
     let port = relay.port().to_string();
     let change: Timestamp = "2027-03-28T01:00:00Z".parse().expect("a time");
     let begin = change - Duration::from_secs(60) * minutes * TIMES / 2;
-    for job in [JobName::TaskReminders, JobName::DailySummaries] {
+    for job in [JobName::TASK_REMINDERS, JobName::DAILY_SUMMARIES] {
         assert!(store.advance_to(job, None, begin).await.expect("a slot"));
     }
 
@@ -86,13 +86,13 @@ async fn nodes_that_come_and_go_do_each_slot_once_and_leave_none_out() {
     }
     let mut taken_over = 0;
     let mut mails = 0;
-    for (job, kind) in [(JobName::TaskReminders, "task_reminder"), (JobName::DailySummaries, "daily_summary")] {
+    for (job, kind) in [(JobName::TASK_REMINDERS, "task_reminder"), (JobName::DAILY_SUMMARIES, "daily_summary")] {
         let of_job = scheduled_runs(&store, job).await;
         taken_over += of_job.iter().filter(|run| run.tries > 1).count();
         let (first, last) = (of_job.first().expect("runs").since, of_job.last().expect("runs").slot);
         let until = store.jobs().await.expect("jobs").iter().find(|state| state.job == job).expect("the job").slot;
         assert!(first >= begin && until >= last);
-        if job == JobName::DailySummaries {
+        if job == JobName::DAILY_SUMMARIES {
             assert!(of_job.windows(2).all(|two| two[1].since == two[0].slot), "{job}: a gap between two runs");
         }
         let found = delivered(&database, kind).await;
@@ -128,7 +128,7 @@ fn hours() -> Vec<LocalMinute> {
 
 fn expected(job: JobName, residents: &[Resident], since: Timestamp, until: Timestamp) -> Expected {
     match job {
-        JobName::DailySummaries => summaries(residents, since, until),
+        JobName::DAILY_SUMMARIES => summaries(residents, since, until),
         _ => task_reminders(residents, &hours(), since, until),
     }
 }

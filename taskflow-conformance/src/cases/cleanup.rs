@@ -20,7 +20,7 @@ fn days(days: u64) -> Duration {
 }
 
 pub(super) async fn a_completed_task_goes_to_the_trash_and_then_for_good(open: Arc<dyn OpenStore>) {
-    let world = doing(&*open, &[JobName::DataCleanup]).await;
+    let world = doing(&*open, &[JobName::DATA_CLEANUP]).await;
     let ada = world.somebody("ada").await;
     let actor = Actor::User(ada);
     let new = |n: u64| NewTask::titled(format!("task {n}").parse().expect("a title"));
@@ -42,7 +42,7 @@ pub(super) async fn a_completed_task_goes_to_the_trash_and_then_for_good(open: A
     let when = two + days(30);
     let before = when - Duration::from_secs(1);
     world.clock.set(before);
-    world.app.request_run(Actor::System, JobName::DataCleanup, Some(before), true).await.expect("asked for");
+    world.app.request_run(Actor::System, JobName::DATA_CLEANUP, Some(before), true).await.expect("asked for");
     let dry = tick(&world, before).await;
     assert_eq!((dry.len(), dry[0].dry_run, dry[0].counts.get("tasks_trashed")), (1, true, 7));
     assert_eq!(dry[0].counts.get("deliveries_purged"), 8, "seven that were done and a welcome");
@@ -78,14 +78,14 @@ pub(super) async fn a_completed_task_goes_to_the_trash_and_then_for_good(open: A
 }
 
 pub(super) async fn a_slot_of_another_time_removes_nothing_before_it_has_served(open: Arc<dyn OpenStore>) {
-    let world = doing(&*open, &[JobName::DataCleanup]).await;
+    let world = doing(&*open, &[JobName::DATA_CLEANUP]).await;
     let actor = Actor::User(world.somebody("ada").await);
     let done = NewTask::titled("done".parse().expect("a title"));
     let done = world.app.create_task(actor, done).await.expect("a task");
     world.app.complete_task(actor, done.id).await.expect("done");
     world.deliver().await;
     // Asked for by a node whose clock was wrong.
-    let far = JobRun { job: JobName::DataCleanup, ..by_hand(1, at("2099-01-01T02:00:00Z")) };
+    let far = JobRun { job: JobName::DATA_CLEANUP, ..by_hand(1, at("2099-01-01T02:00:00Z")) };
     world.storage.commit(&insert(&far)).await.expect("a run");
     let runs = tick(&world, noon()).await;
     assert_eq!((runs.len(), runs[0].id, runs[0].counts.iter().count()), (1, far.id, 0), "{runs:?}");
@@ -102,7 +102,7 @@ pub(super) async fn what_was_sent_is_not_planned_again_however_short_the_ledger_
     assert_eq!(world.told_at("2026-11-23T09:00:00Z").await, ["bob: Soon"]);
     let clean = async |now| {
         world.clock.set(now);
-        world.app.request_run(Actor::System, JobName::DataCleanup, None, false).await.expect("asked for");
+        world.app.request_run(Actor::System, JobName::DATA_CLEANUP, None, false).await.expect("asked for");
         tick(&world, now).await[0].counts.get("deliveries_purged")
     };
     assert_eq!(clean(at("2026-11-23T09:30:00Z")).await, 0);
@@ -127,7 +127,7 @@ pub(super) async fn a_dry_run_counts_what_a_run_removes_however_short_things_are
     }
     let clean = async |now, dry_run| {
         world.clock.set(now);
-        world.app.request_run(Actor::System, JobName::DataCleanup, None, dry_run).await.expect("asked for");
+        world.app.request_run(Actor::System, JobName::DATA_CLEANUP, None, dry_run).await.expect("asked for");
         let reports = world.app.run_due_jobs().await.expect("a step");
         assert_eq!(reports.iter().map(|report| report.run.state()).collect::<Vec<_>>(), [RunState::Finished]);
         reports.into_iter().next().expect("a run").run.counts
@@ -155,7 +155,7 @@ pub(super) async fn a_reminder_cancelled_by_hand_is_not_planned_again_however_sh
     world.app.cancel_delivery(Actor::System, reminder.id).await.expect("cancelled");
     let clean = async |now| {
         world.clock.set(now);
-        world.app.request_run(Actor::System, JobName::DataCleanup, None, false).await.expect("asked for");
+        world.app.request_run(Actor::System, JobName::DATA_CLEANUP, None, false).await.expect("asked for");
         tick(&world, now).await[0].counts.get("deliveries_purged")
     };
     assert_eq!(clean(at("2026-11-30T10:00:00Z")).await, 4, "two welcomes and two invitations");

@@ -30,7 +30,7 @@ async fn in_state(world: &World, prefix: &str) -> Vec<DeliveryState> {
 }
 
 pub(super) async fn a_summary_tells_what_was_done_and_what_the_day_brings(open: Arc<dyn OpenStore>) {
-    let world = doing(&*open, &[JobName::DailySummaries]).await;
+    let world = doing(&*open, &[JobName::DAILY_SUMMARIES]).await;
     let ada = world.somebody("ada").await;
     let done = task(&world, ada, "done", None).await;
     world.app.complete_task(Actor::User(ada), done.id).await.expect("done");
@@ -66,7 +66,7 @@ pub(super) async fn a_summary_tells_what_was_done_and_what_the_day_brings(open: 
 }
 
 pub(super) async fn whom_there_is_nothing_to_tell_gets_no_mail(open: Arc<dyn OpenStore>) {
-    let world = doing(&*open, &[JobName::DailySummaries, JobName::TaskReminders]).await;
+    let world = doing(&*open, &[JobName::DAILY_SUMMARIES, JobName::TASK_REMINDERS]).await;
     world.somebody("ada").await;
     let bob = world.somebody("bob").await;
     let done = task(&world, bob, "done long ago", None).await;
@@ -84,7 +84,7 @@ pub(super) async fn whom_there_is_nothing_to_tell_gets_no_mail(open: Arc<dyn Ope
 }
 
 pub(super) async fn open_tasks_are_told_of_in_the_morning_and_in_the_evening(open: Arc<dyn OpenStore>) {
-    let world = doing(&*open, &[JobName::TaskReminders]).await;
+    let world = doing(&*open, &[JobName::TASK_REMINDERS]).await;
     let ada = world.somebody("ada").await;
     for n in 1..=21 {
         task(&world, ada, &format!("task {n}"), (n < 3).then(|| noon() + Duration::from_hours(1))).await;

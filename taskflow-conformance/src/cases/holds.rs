@@ -128,7 +128,7 @@ pub(super) async fn a_meeting_that_moves_into_quiet_hours_is_told_though_its_inv
 }
 
 pub(super) async fn a_summary_that_was_held_is_of_use_from_the_end_of_the_hold(open: Arc<dyn OpenStore>) {
-    let world = doing(&*open, &[JobName::DailySummaries]).await;
+    let world = doing(&*open, &[JobName::DAILY_SUMMARIES]).await;
     let ada = Actor::User(world.somebody("ada").await);
     world.app.create_task(ada, NewTask::titled("open".parse().expect("a title"))).await.expect("a task");
     let summary_at: LocalMinute = "23:00".parse().expect("a minute");
@@ -150,7 +150,7 @@ pub(super) async fn a_summary_that_was_held_is_of_use_from_the_end_of_the_hold(o
 }
 
 pub(super) async fn of_reminders_of_open_tasks_that_were_held_the_last_leaves(open: Arc<dyn OpenStore>) {
-    let world = doing(&*open, &[JobName::TaskReminders]).await;
+    let world = doing(&*open, &[JobName::TASK_REMINDERS]).await;
     let ada = Actor::User(world.somebody("ada").await);
     world.app.create_task(ada, NewTask::titled("open".parse().expect("a title"))).await.expect("a task");
     // Over both the evening's and the morning's.

@@ -1,10 +1,11 @@
-//! The recurring duties as a host does them: by schedule and by hand, paused, dry, caught up and given up.
+//! Scheduled jobs as a host runs them: by schedule and by hand, paused, dry, caught up and given up.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use taskflow_core::{
-    Actor, DeliveryState, Error, JobName, JobPlan, JobRun, JobState, Jobs, RunState, Timestamp, Trigger, UniqueField,
+    Actor, DeliveryState, Error, JobName, JobRun, JobState, Jobs, RunState, Timestamp, Trigger, UniqueField,
+    shipped_jobs,
 };
 
 use super::app::World;
@@ -13,9 +14,16 @@ use super::sweeps::{add_tasks, add_users, person};
 use crate::OpenStore;
 use crate::sample::{at, new_user, noon, task};
 
-/// These jobs and no other, as they are planned unless a host says otherwise.
-pub(super) fn only(jobs: &[JobName]) -> Jobs {
-    Jobs { plans: jobs.iter().map(|job| (*job, JobPlan::of(*job))).collect(), ..Jobs::default() }
+/// The names of the shipped jobs.
+pub(super) fn shipped() -> Vec<JobName> {
+    shipped_jobs().iter().map(|job| job.name()).collect()
+}
+
+/// These jobs and no other, with their default plans.
+pub(super) fn only(names: &[JobName]) -> Jobs {
+    let mut jobs = Jobs::default();
+    jobs.plans.retain(|job, _| names.contains(job));
+    jobs
 }
 
 /// A world in which only these jobs are done, in small pages, begun at noon.
@@ -56,7 +64,7 @@ pub(super) async fn summaries(world: &World) -> (usize, usize) {
 }
 
 pub(super) async fn a_run_tells_what_it_did(open: Arc<dyn OpenStore>) {
-    let world = doing(&*open, &[JobName::DailySummaries]).await;
+    let world = doing(&*open, &[JobName::DAILY_SUMMARIES]).await;
     people(&world, 1..=12).await;
     add_users(&world.storage, [person(13, "Europe/Berlin", "09:00")]).await;
     assert_eq!(tick(&world, nine() - Duration::from_micros(1)).await, []);
@@ -74,13 +82,13 @@ pub(super) async fn a_run_tells_what_it_did(open: Arc<dyn OpenStore>) {
     assert_eq!(summaries(&world).await, (12, 12));
     assert_eq!(tick(&world, late).await, []);
     assert_eq!(tick(&world, nine() + Duration::from_hours(2)).await, []);
-    assert_eq!(states(&world).await.len(), JobName::ALL.len(), "also those that nobody looks after");
+    assert_eq!(states(&world).await.len(), shipped().len(), "also those that nobody looks after");
 }
 
 pub(super) async fn a_slot_that_is_run_by_hand_is_run_once(open: Arc<dyn OpenStore>) {
-    let world = doing(&*open, &[JobName::DailySummaries]).await;
+    let world = doing(&*open, &[JobName::DAILY_SUMMARIES]).await;
     people(&world, 1..=3).await;
-    let ask = async |at, dry| world.app.request_run(Actor::System, JobName::DailySummaries, Some(at), dry).await;
+    let ask = async |at, dry| world.app.request_run(Actor::System, JobName::DAILY_SUMMARIES, Some(at), dry).await;
     // This morning nobody was there.
     let morning = at("2026-11-22T08:00:00Z");
     let asked = ask(morning, false).await.expect("asked for");
@@ -105,7 +113,7 @@ pub(super) async fn a_slot_that_is_run_by_hand_is_run_once(open: Arc<dyn OpenSto
 }
 
 pub(super) async fn a_run_for_now_is_for_whoever_has_not_had_theirs_today(open: Arc<dyn OpenStore>) {
-    let world = doing(&*open, &[JobName::DailySummaries]).await;
+    let world = doing(&*open, &[JobName::DAILY_SUMMARIES]).await;
     people(&world, 1..=3).await;
     assert_eq!(tick(&world, nine()).await.len(), 1);
     assert_eq!(summaries(&world).await, (3, 3));
@@ -113,7 +121,7 @@ pub(super) async fn a_run_for_now_is_for_whoever_has_not_had_theirs_today(open: 
     add_tasks(&world.storage, [task(4, 4), task(5, 5)]).await;
     let now = nine() + Duration::from_secs(7);
     world.clock.set(now);
-    let asked = world.app.request_run(Actor::System, JobName::DailySummaries, None, false).await.expect("asked for");
+    let asked = world.app.request_run(Actor::System, JobName::DAILY_SUMMARIES, None, false).await.expect("asked for");
     assert_eq!((asked.slot, asked.trigger), (now, Trigger::Now));
     let runs = tick(&world, now).await;
     assert_eq!(runs[0].counts.get("examined"), 5);
@@ -126,18 +134,18 @@ pub(super) async fn a_run_for_now_is_for_whoever_has_not_had_theirs_today(open: 
 }
 
 pub(super) async fn a_paused_job_waits_and_does_not_make_up_for_it(open: Arc<dyn OpenStore>) {
-    let world = doing(&*open, &[JobName::DailySummaries, JobName::Statistics]).await;
+    let world = doing(&*open, &[JobName::DAILY_SUMMARIES, JobName::STATISTICS]).await;
     people(&world, 1..=3).await;
-    world.app.pause_job(Actor::System, JobName::DailySummaries).await.expect("paused");
+    world.app.pause_job(Actor::System, JobName::DAILY_SUMMARIES).await.expect("paused");
     let runs = tick(&world, nine() + Duration::from_mins(5)).await;
-    assert_eq!(runs.iter().map(|run| run.job).collect::<Vec<_>>(), [JobName::Statistics]);
+    assert_eq!(runs.iter().map(|run| run.job).collect::<Vec<_>>(), [JobName::STATISTICS]);
     assert_eq!(world.app.due_jobs().await.expect("a list"), []);
     // By hand it can be run all the same.
-    let ask = |dry| world.app.request_run(Actor::System, JobName::DailySummaries, Some(nine()), dry);
+    let ask = |dry| world.app.request_run(Actor::System, JobName::DAILY_SUMMARIES, Some(nine()), dry);
     ask(true).await.expect("asked for");
-    assert_eq!(world.app.due_jobs().await.expect("a list"), [JobName::DailySummaries]);
+    assert_eq!(world.app.due_jobs().await.expect("a list"), [JobName::DAILY_SUMMARIES]);
     assert_eq!(tick(&world, nine() + Duration::from_mins(5)).await.len(), 1);
-    world.app.resume_job(Actor::System, JobName::DailySummaries).await.expect("resumed");
+    world.app.resume_job(Actor::System, JobName::DAILY_SUMMARIES).await.expect("resumed");
     assert_eq!(tick(&world, nine() + Duration::from_mins(30)).await, []);
     assert_eq!(summaries(&world).await, (0, 0));
     assert_eq!(tick(&world, nine() + Duration::from_hours(24)).await.len(), 2);
@@ -145,7 +153,7 @@ pub(super) async fn a_paused_job_waits_and_does_not_make_up_for_it(open: Arc<dyn
 }
 
 pub(super) async fn slots_that_nobody_was_there_for_are_skipped_or_made_up_for_and_counted(open: Arc<dyn OpenStore>) {
-    let (skips, makes_up, daily) = (JobName::ServerMonitoring, JobName::MeetingReminders, JobName::DataCleanup);
+    let (skips, makes_up, daily) = (JobName::SERVER_MONITORING, JobName::MEETING_REMINDERS, JobName::DATA_CLEANUP);
     let world = doing(&*open, &[skips, makes_up, daily]).await;
     let missed = |runs: &[JobRun]| runs.iter().map(|run| (run.job, run.counts.get("missed"))).collect::<Vec<_>>();
     let quarter = at("2026-11-22T12:05:00Z");
@@ -159,29 +167,29 @@ pub(super) async fn slots_that_nobody_was_there_for_are_skipped_or_made_up_for_a
 }
 
 pub(super) async fn only_who_runs_the_service_sees_and_moves_jobs(open: Arc<dyn OpenStore>) {
-    let world = doing(&*open, &[JobName::Statistics]).await;
+    let world = doing(&*open, &[JobName::STATISTICS]).await;
     let ada = Actor::User(world.app.register_user(new_user("ada"), None).await.expect("an account").id);
     let app = &world.app;
-    let run = app.request_run(Actor::System, JobName::Statistics, None, false).await.expect("asked for");
+    let run = app.request_run(Actor::System, JobName::STATISTICS, None, false).await.expect("asked for");
     for refused in [
         app.jobs(ada).await.map(drop),
-        app.job_runs(ada, JobName::Statistics, None, 9).await.map(drop),
+        app.job_runs(ada, JobName::STATISTICS, None, 9).await.map(drop),
         app.job_run(ada, run.job, run.id).await.map(drop),
-        app.request_run(ada, JobName::Statistics, None, true).await.map(drop),
-        app.pause_job(ada, JobName::Statistics).await,
-        app.resume_job(ada, JobName::Statistics).await,
+        app.request_run(ada, JobName::STATISTICS, None, true).await.map(drop),
+        app.pause_job(ada, JobName::STATISTICS).await,
+        app.resume_job(ada, JobName::STATISTICS).await,
         app.totals(ada).await.map(drop),
     ] {
         assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
     }
     // A run of another job is none of this one's.
-    let unknown = app.job_run(Actor::System, JobName::DataCleanup, run.id).await;
+    let unknown = app.job_run(Actor::System, JobName::DATA_CLEANUP, run.id).await;
     assert!(matches!(unknown, Err(Error::NotFound("run"))), "{unknown:?}");
 }
 
 pub(super) async fn a_store_that_is_away_is_waited_for_a_day_and_not_for_ever(open: Arc<dyn OpenStore>) {
     let watched = Watched::new(&*open);
-    let jobs = Jobs { page: 5, ..only(&[JobName::DailySummaries]) };
+    let jobs = Jobs { page: 5, ..only(&[JobName::DAILY_SUMMARIES]) };
     let world = World::building(&*open, |builder| builder.jobs(jobs).sweeps(watched.clone()));
     tick(&world, noon()).await;
     people(&world, 1..=12).await;
@@ -201,7 +209,7 @@ pub(super) async fn a_store_that_is_away_is_waited_for_a_day_and_not_for_ever(op
         let waits = world.app.run_due_jobs().await;
         assert!(matches!(waits, Err(Error::Unavailable(_))), "{waits:?}");
     }
-    let runs = world.app.job_runs(Actor::System, JobName::DailySummaries, None, 10).await.expect("runs");
+    let runs = world.app.job_runs(Actor::System, JobName::DAILY_SUMMARIES, None, 10).await.expect("runs");
     let given_up = runs.iter().find(|run| run.slot == next).expect("the run");
     assert_eq!((given_up.state(), given_up.tries), (RunState::Failed, 25));
     assert_eq!(given_up.error.as_deref(), Some("storage is unavailable"));

@@ -80,13 +80,13 @@ pub(super) async fn a_mail_report_names_what_a_guest_has_unsubscribed_from(open:
 pub(super) async fn a_job_by_local_clocks_is_due_next_when_the_first_clock_shows_it(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let next = async |job| world.app.next_due(job).await.expect("a time");
-    assert_eq!(next(JobName::DailySummaries).await, None, "nobody has an account");
-    assert_eq!(next(JobName::Statistics).await, Some(at("2026-11-22T13:00:00Z")));
+    assert_eq!(next(JobName::DAILY_SUMMARIES).await, None, "nobody has an account");
+    assert_eq!(next(JobName::STATISTICS).await, Some(at("2026-11-22T13:00:00Z")));
     world.somebody("ada").await;
     // Berlin is one hour ahead of UTC in November, Auckland thirteen.
-    assert_eq!(next(JobName::TaskReminders).await, Some(at("2026-11-22T19:00:00Z")));
-    assert_eq!(next(JobName::DailySummaries).await, Some(at("2026-11-23T08:00:00Z")));
+    assert_eq!(next(JobName::TASK_REMINDERS).await, Some(at("2026-11-22T19:00:00Z")));
+    assert_eq!(next(JobName::DAILY_SUMMARIES).await, Some(at("2026-11-23T08:00:00Z")));
     let zone = Some("Pacific/Auckland".parse().expect("a zone"));
     world.app.register_user(NewUser { time_zone: zone, ..new_user("bob") }, None).await.expect("an account");
-    assert_eq!(next(JobName::DailySummaries).await, Some(at("2026-11-22T20:00:00Z")));
+    assert_eq!(next(JobName::DAILY_SUMMARIES).await, Some(at("2026-11-22T20:00:00Z")));
 }

@@ -24,7 +24,7 @@ impl Probe for Disk {
 
 async fn watching(open: &dyn OpenStore, disk: Arc<Disk>) -> World {
     let admin = Some("admin@example.org".parse().expect("an address"));
-    let jobs = Jobs { admin, ..only(&[JobName::ServerMonitoring]) };
+    let jobs = Jobs { admin, ..only(&[JobName::SERVER_MONITORING]) };
     let world = World::building(open, |builder| builder.jobs(jobs).probe(disk));
     tick(&world, minutes(0)).await;
     world
@@ -64,7 +64,7 @@ pub(super) async fn what_goes_wrong_besides_is_told_and_a_dry_run_tells_nobody(o
     disk.0.store(9, std::sync::atomic::Ordering::SeqCst);
     world
         .app
-        .request_run(taskflow_core::Actor::System, JobName::ServerMonitoring, None, true)
+        .request_run(taskflow_core::Actor::System, JobName::SERVER_MONITORING, None, true)
         .await
         .expect("asked for");
     look(&world, minutes(1)).await;
@@ -111,7 +111,7 @@ pub(super) async fn after_an_outage_the_latest_news_is_told_alone(open: Arc<dyn 
 
 pub(super) async fn mail_that_waits_for_its_next_try_goes_on_being_late(open: Arc<dyn OpenStore>) {
     let admin = Some("admin@example.org".parse().expect("an address"));
-    let jobs = Jobs { admin, ..only(&[JobName::ServerMonitoring]) };
+    let jobs = Jobs { admin, ..only(&[JobName::SERVER_MONITORING]) };
     let retry = RetrySchedule::new(vec![Duration::from_mins(30)], 9);
     let sending = Sending { retry, ..Sending::default() };
     let world = World::building(&*open, |builder| builder.jobs(jobs).sending(sending));

@@ -34,7 +34,7 @@ async fn all(world: &World) -> Vec<(String, Timestamp)> {
 }
 
 pub(super) async fn who_moves_past_a_reminder_gets_the_last_one_of_the_day_once(open: Arc<dyn OpenStore>) {
-    let world = doing(&*open, &[JobName::TaskReminders]).await;
+    let world = doing(&*open, &[JobName::TASK_REMINDERS]).await;
     people(&world, 1..=1).await;
     let told_of =
         |minute: &str, when: &str| (format!("task-reminder/2026-11-{minute}"), at(&format!("2026-11-{when}Z")));
@@ -63,14 +63,14 @@ pub(super) async fn who_moves_past_a_reminder_gets_the_last_one_of_the_day_once(
 }
 
 pub(super) async fn only_what_is_planned_by_peoples_clocks_is_left_behind(open: Arc<dyn OpenStore>) {
-    let world = doing(&*open, &[JobName::Statistics]).await;
+    let world = doing(&*open, &[JobName::STATISTICS]).await;
     people(&world, 1..=1).await;
     move_to(&world, "2026-11-23T06:30:00Z", "Asia/Tokyo").await;
     assert_eq!(all(&world).await, []);
 }
 
 pub(super) async fn who_chooses_a_minute_that_has_passed_gets_their_summary_once(open: Arc<dyn OpenStore>) {
-    let world = doing(&*open, &[JobName::DailySummaries, JobName::TaskReminders]).await;
+    let world = doing(&*open, &[JobName::DAILY_SUMMARIES, JobName::TASK_REMINDERS]).await;
     people(&world, 1..=1).await;
     let at_minute = |text| Preferences { summary_at: minute(text), ..Preferences::default() };
     // It is one o'clock in Berlin.
@@ -90,7 +90,7 @@ pub(super) async fn who_chooses_a_minute_that_has_passed_gets_their_summary_once
 }
 
 pub(super) async fn who_says_where_they_are_has_moved_past_nothing(open: Arc<dyn OpenStore>) {
-    let world = doing(&*open, &[JobName::DailySummaries, JobName::TaskReminders]).await;
+    let world = doing(&*open, &[JobName::DAILY_SUMMARIES, JobName::TASK_REMINDERS]).await;
     // An account of one o'clock in Berlin, when nine and eight o'clock are past for the day.
     people(&world, 1..=1).await;
     let minutes = ["00:00", "08:59", "13:00", "09:00"];
@@ -108,7 +108,7 @@ pub(super) async fn who_says_where_they_are_has_moved_past_nothing(open: Arc<dyn
 }
 
 pub(super) async fn a_day_that_is_skipped_brings_nothing(open: Arc<dyn OpenStore>) {
-    let world = doing(&*open, &[JobName::DailySummaries, JobName::TaskReminders]).await;
+    let world = doing(&*open, &[JobName::DAILY_SUMMARIES, JobName::TASK_REMINDERS]).await;
     world.clock.set(at("2011-12-28T19:00:00Z"));
     world.app.run_due_jobs().await.expect("a step");
     let sina = User { created_at: at("2011-12-01T00:00:00Z"), ..person(1, "Pacific/Apia", "09:00") };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use taskflow_core::{Changes, JobName, JobRun, JobState, RunId, StoreError, Trigger, Write};
 
+use super::jobs::shipped;
 use super::slots::{
     JOB, advance, begun, by_hand, claim, counts, finish, held, idle, insert, release, run, scheduled, slot, state,
     take, write,
@@ -86,7 +87,7 @@ pub(super) async fn a_run_that_is_over_stays_over_and_leaves_its_memo(open: Arc<
 
 pub(super) async fn of_a_job_one_run_is_held_at_a_time(open: Arc<dyn OpenStore>) {
     let store = open.storage();
-    let other = JobRun { job: JobName::Statistics, ..by_hand(3, slot(1)) };
+    let other = JobRun { job: JobName::STATISTICS, ..by_hand(3, slot(1)) };
     let three = insert(&by_hand(2, slot(2))).and(insert(&by_hand(1, slot(1)))).and(insert(&other));
     store.commit(&three).await.expect("three that wait");
     // A run that waits makes its job known.
@@ -107,7 +108,7 @@ pub(super) async fn of_a_job_one_run_is_held_at_a_time(open: Arc<dyn OpenStore>)
 pub(super) async fn runs_are_listed_newest_first_page_by_page(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     let runs = [2, 5, 1, 4, 3].map(|n| by_hand(n, slot(n)));
-    let other = JobRun { job: JobName::Statistics, ..by_hand(6, slot(6)) };
+    let other = JobRun { job: JobName::STATISTICS, ..by_hand(6, slot(6)) };
     let changes = runs.iter().chain([&other]).fold(Changes::new(), |changes, run| changes.and(insert(run)));
     store.commit(&changes).await.expect("six");
     let page = async |before: Option<u64>, size| {
@@ -124,7 +125,7 @@ pub(super) async fn runs_are_listed_newest_first_page_by_page(open: Arc<dyn Open
 pub(super) async fn a_run_round_trips_with_everything_it_has(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     let mut n = 0;
-    for job in JobName::ALL {
+    for job in shipped() {
         for (trigger, dry_run) in [(Trigger::Slot, false), (Trigger::Now, false), (Trigger::Slot, true)] {
             n += 1;
             let micros = noon() + Duration::from_micros(n);

@@ -10,7 +10,7 @@ use taskflow_core::{Changes, Counts, JobName, JobRun, JobState, StoreError, Time
 use crate::OpenStore;
 use crate::sample::{at, lease, noon, run_id, user_id, users};
 
-pub(super) const JOB: JobName = JobName::DailySummaries;
+pub(super) const JOB: JobName = JobName::DAILY_SUMMARIES;
 
 /// That many minutes after noon.
 pub(super) fn slot(minutes: u64) -> Timestamp {
@@ -140,7 +140,7 @@ pub(super) async fn of_many_who_claim_a_slot_one_holds_its_run_and_the_slot_move
 
 pub(super) async fn a_slot_that_is_not_there_is_not_claimed(open: Arc<dyn OpenStore>) {
     let store = begun(&*open).await;
-    let unknown = JobRun { job: JobName::Statistics, ..scheduled(1, slot(0), slot(5)) };
+    let unknown = JobRun { job: JobName::STATISTICS, ..scheduled(1, slot(0), slot(5)) };
     assert!(!store.claim_slot(&unknown, &held(1)).await.expect("an answer"));
     assert!(!claim(&store, 2, 1, 5).await);
     assert_eq!(store.jobs().await.expect("a read"), [idle(slot(0))]);
@@ -169,7 +169,7 @@ pub(super) async fn a_paused_job_is_not_claimed_and_a_resumed_one_has_skipped_wh
     write(&store, Write::ResumeJob { job: JOB, slot: slot(10) }).await;
     assert_eq!(state(&store).await, idle(slot(10)));
     // Nobody has looked after this one yet.
-    let other = JobName::Statistics;
+    let other = JobName::STATISTICS;
     write(&store, Write::ResumeJob { job: other, slot: slot(10) }).await;
     write(&store, Write::PauseJob { job: other, at: slot(30) }).await;
     let paused = JobState { job: other, paused_at: Some(slot(30)), ..idle(slot(30)) };
@@ -193,7 +193,7 @@ pub(super) async fn a_slot_that_was_run_by_hand_is_passed(open: Arc<dyn OpenStor
         assert!(matches!(error, StoreError::Taken { field: UniqueField::Slot, write: 1 }), "{error:?}");
     }
     assert_eq!(store.user(user_id(1)).await.expect("a read"), None);
-    let other = JobRun { job: JobName::TaskReminders, ..by_hand(20, slot(10)) };
+    let other = JobRun { job: JobName::TASK_REMINDERS, ..by_hand(20, slot(10)) };
     store.commit(&insert(&other)).await.expect("another job has slots of its own");
 
     let waiting = store.runs(JOB, None, 1).await.expect("a list").remove(0);

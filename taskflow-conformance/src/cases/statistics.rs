@@ -33,7 +33,7 @@ async fn shown(world: &World, owner: Actor) -> TaskStatistics {
 }
 
 pub(super) async fn a_streak_grows_by_the_day_and_breaks(open: Arc<dyn OpenStore>) {
-    let world = doing(&*open, &[JobName::Statistics]).await;
+    let world = doing(&*open, &[JobName::STATISTICS]).await;
     let ada = Actor::User(world.somebody("ada").await);
     assert_eq!((shown(&world, ada).await.streak_days, shown(&world, ada).await.counts), (0, TaskCounts::default()));
     task(&world, ada).await;
@@ -61,7 +61,7 @@ pub(super) async fn a_streak_grows_by_the_day_and_breaks(open: Arc<dyn OpenStore
 }
 
 pub(super) async fn only_whose_tasks_changed_are_counted_again(open: Arc<dyn OpenStore>) {
-    let world = doing(&*open, &[JobName::Statistics]).await;
+    let world = doing(&*open, &[JobName::STATISTICS]).await;
     let (ada, bob) = (world.somebody("ada").await, world.somebody("bob").await);
     let counted = async |now: &str| tick(&world, at(now)).await[0].counts.get("counted");
     task(&world, Actor::User(ada)).await;
@@ -78,7 +78,7 @@ pub(super) async fn only_whose_tasks_changed_are_counted_again(open: Arc<dyn Ope
     for (dry_run, expected) in [(true, 0), (false, 2)] {
         let now = at("2026-11-22T15:10:00Z");
         world.clock.set(now);
-        world.app.request_run(Actor::System, JobName::Statistics, None, dry_run).await.expect("asked for");
+        world.app.request_run(Actor::System, JobName::STATISTICS, None, dry_run).await.expect("asked for");
         assert_eq!(tick(&world, now).await[0].counts.get("counted"), 2);
         let again = [ada, bob].map(|id| world.storage.statistics(id));
         let again = futures_util::future::join_all(again).await;
@@ -90,7 +90,7 @@ pub(super) async fn only_whose_tasks_changed_are_counted_again(open: Arc<dyn Ope
 }
 
 pub(super) async fn the_totals_are_those_of_the_last_count(open: Arc<dyn OpenStore>) {
-    let world = doing(&*open, &[JobName::Statistics]).await;
+    let world = doing(&*open, &[JobName::STATISTICS]).await;
     let ada = Actor::User(world.somebody("ada").await);
     let totals = async || world.app.totals(Actor::System).await.expect("totals");
     let first = Totals { users: 1, active_users: 1, deliveries: 1, ..Totals::default() };
@@ -106,7 +106,7 @@ pub(super) async fn the_totals_are_those_of_the_last_count(open: Arc<dyn OpenSto
 }
 
 pub(super) async fn the_whole_service_is_counted_page_by_page_and_whom_nobody_has_counted(open: Arc<dyn OpenStore>) {
-    let world = doing(&*open, &[JobName::Statistics]).await;
+    let world = doing(&*open, &[JobName::STATISTICS]).await;
     // As from a backup: no feed tells of them.
     let locked = User { is_active: false, ..user(13) };
     let setup = users(1..=12).write(Write::InsertUser(locked)).deliver((1..=13).map(welcome));

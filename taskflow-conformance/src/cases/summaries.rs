@@ -38,7 +38,7 @@ const PLACES: [&str; 12] = [
 /// The usual one; one that is skipped or comes twice in some of these zones; the ends of the day.
 const MINUTES: [&str; 4] = ["09:00", "02:15", "00:00", "23:59"];
 
-const BOTH: [JobName; 2] = [JobName::TaskReminders, JobName::DailySummaries];
+const BOTH: [JobName; 2] = [JobName::TASK_REMINDERS, JobName::DAILY_SUMMARIES];
 
 /// So many people for each place and minute, each with an open task.
 pub(super) async fn crowd(storage: &Arc<dyn Storage>, places: &[&str], minutes: &[&str], each: usize) -> Vec<User> {
@@ -172,7 +172,7 @@ fn summaries_of_traveller(user: &User, stays: &[(Timestamp, Zone)], end: Timesta
 }
 
 pub(super) async fn who_travels_hears_of_each_date_once(open: Arc<dyn OpenStore>) {
-    let world = World::building(&*open, |builder| builder.jobs(only(&[JobName::DailySummaries])));
+    let world = World::building(&*open, |builder| builder.jobs(only(&[JobName::DAILY_SUMMARIES])));
     let begin = at("2026-10-24T00:00:00Z");
     let mut chance = Chance::new(20_261_101);
     let people = crowd(&world.storage, &PLACES[..6], &["09:00", "17:30"], 1).await;
@@ -207,8 +207,8 @@ pub(super) async fn after_thirty_hours_what_is_too_late_is_counted(open: Arc<dyn
     let counted =
         |job| runs.iter().find(|run| run.job == job).map(|run| (run.counts.get("found"), run.counts.get("missed")));
     // Those of 13:30 and 14:00 of the first day lie four hours too far back; of the second day each has one.
-    assert_eq!(counted(JobName::DailySummaries), Some((7, 240)));
-    assert_eq!(counted(JobName::TaskReminders), Some((10, 240)));
+    assert_eq!(counted(JobName::DAILY_SUMMARIES), Some((7, 240)));
+    assert_eq!(counted(JobName::TASK_REMINDERS), Some((10, 240)));
     let all = world.storage.deliveries_with_key("daily-summary/", 100).await.expect("a list");
     let state = |wanted| all.iter().filter(|one| one.state == wanted).map(|one| one.due_at).collect::<Vec<_>>();
     let hour = |text: &str| at(&format!("2026-11-{text}:00Z"));

@@ -258,7 +258,7 @@ pub(super) async fn runs_go_but_the_last_scheduled_one_of_a_job_stays(open: Arc<
         counts: Counts::default(),
         error: None,
     };
-    let (one, other) = (JobName::Statistics, JobName::DataCleanup);
+    let (one, other) = (JobName::STATISTICS, JobName::DATA_CLEANUP);
     let held = |n| RunLease { token: lease(n), lasts: Duration::from_secs(600), node: "node".to_owned() };
     let finish = async |n, at| {
         let end =

@@ -130,8 +130,8 @@ impl App {
             if after == before {
                 return Ok(before);
             }
-            let left_behind = self.left_behind(&before, &after, now);
-            let changes = Changes::new().write(Write::UpdateUser(after.clone())).deliver(left_behind);
+            let missed = self.missed_after_zone_change(&before, &after, now);
+            let changes = Changes::new().write(Write::UpdateUser(after.clone())).deliver(missed);
             let changes = changes.and(self.follow_quiet_hours(&before, &after, now).await?);
             // What was ended for the address while it was a guest's begins again with it.
             let email = &after.email;

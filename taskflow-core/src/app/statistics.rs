@@ -34,7 +34,7 @@ impl App {
     pub async fn totals(&self, actor: Actor) -> Result<Totals, Error> {
         self.admit_admin(actor).await?;
         let states = self.slots.jobs().await?;
-        let memo = states.into_iter().find(|state| state.job == JobName::Statistics).and_then(|state| state.memo);
+        let memo = states.into_iter().find(|state| state.job == JobName::STATISTICS).and_then(|state| state.memo);
         if let Some(totals) = memo.and_then(|memo| serde_json::from_str(&memo).ok()) {
             return Ok(totals);
         }

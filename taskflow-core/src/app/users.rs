@@ -67,7 +67,7 @@ impl App {
             if after != before {
                 changes = changes.write(Write::UpdateUser(after.clone()));
             }
-            changes = changes.deliver(self.left_behind(&before, &after, now));
+            changes = changes.deliver(self.missed_after_zone_change(&before, &after, now));
             changes = changes.and(self.follow_quiet_hours(&before, &after, now).await?);
             if after.email.key() != before.email.key() {
                 changes = changes.and(self.verification_mail(id, &after.email, now));

@@ -1,7 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::*;
-use crate::notice::WelcomeNotice;
+use crate::notice::{TaskReminderNotice, WelcomeNotice};
 use crate::{DedupeKey, DeliveryId, NewUser, Notice, PreferencesChange, QuietHours, Recipient, UserId};
 
 const NOW: &str = "2026-11-30T22:30:00Z";
@@ -200,7 +200,7 @@ fn what_will_be_cancelled_does_not_claim_to_leave() {
     let later = |delivery: Delivery| Delivery { next_at: at("2026-12-01T08:00:00Z"), ..delivery };
     let reminder = || Delivery {
         kind: NoticeKind::TaskReminder,
-        notice: Ok(Notice::TaskReminder { date: "2026-12-01".parse().expect("a date") }),
+        notice: Ok(Notice::TaskReminder(TaskReminderNotice { date: "2026-12-01".parse().expect("a date") })),
         ..later(delivery(DeliveryState::Scheduled))
     };
     let off = report(|report| {

@@ -1,4 +1,4 @@
-//! The recurring duties, for administrators: when each is due, what its runs did, and running one by hand.
+//! Scheduled jobs, for administrators: when each is due, what its runs did, and running one by hand.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use poem::web::Data;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
-use taskflow_core::{CatchUp, JobName, JobRun, JobState, RunId, RunState, Timestamp, Trigger};
+use taskflow_core::{CatchUp, JobName, JobPlan, JobRun, JobState, RunId, RunState, Timestamp, Trigger};
 
 use super::admin::Admin;
 use super::answer::Gone;
@@ -112,9 +112,16 @@ impl JobsApi {
     /// For administrators: when each job is due, and whether it is running.
     #[oai(path = "/", method = "get", operation_id = "listJobs")]
     async fn list(&self, admin: Admin, Data(service): Data<&Arc<Service>>) -> Result<Json<JobsBody>, ApiError> {
-        let states = service.app.jobs(admin.actor()).await?;
-        let now = service.clock.now();
-        Ok(Json(JobsBody { items: states.into_iter().map(|state| JobBody::new(service, state, now)).collect() }))
+        let mut items = Vec::new();
+        for state in service.app.jobs(admin.actor()).await? {
+            let next_at = match state.paused_at {
+                None => service.app.next_due(state.job).await?,
+                Some(_) => None,
+            };
+            let plan = service.app.job_plan(state.job);
+            items.push(JobBody::new(state, plan, next_at));
+        }
+        Ok(Json(JobsBody { items }))
     }
 
     /// Run a job
@@ -211,15 +218,13 @@ impl JobsApi {
 }
 
 impl JobBody {
-    fn new(service: &Service, state: JobState, now: Timestamp) -> Self {
-        let plan = service.app.job_plan(state.job);
-        let next_at = plan.filter(|_| state.paused_at.is_none()).map(|plan| Val(plan.schedule.next(now)));
+    fn new(state: JobState, plan: Option<&JobPlan>, next_at: Option<Timestamp>) -> Self {
         Self {
             name: Val(state.job),
             schedule: plan.map(|plan| plan.schedule.to_string()),
             catch_up: plan.map(|plan| Val(plan.catch_up)),
             done_until: Val(state.slot),
-            next_at,
+            next_at: next_at.map(Val),
             paused_at: state.paused_at.map(Val),
             open_run: state.open.map(Val),
             running: state.busy,

@@ -190,7 +190,7 @@ texts! {
     DeliveryId => with_format(MetaSchema::new("string"), "uuid"), "01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f", |v| json!(v);
     SessionId => with_format(MetaSchema::new("string"), "uuid"), "01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f", |v| json!(v);
     RunId => with_format(MetaSchema::new("string"), "uuid"), "01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f", |v| json!(v);
-    JobName => words_schema(Self::ALL.map(Self::as_str)), "daily_summaries", |v| json!(v.as_str());
+    JobName => with_pattern(text_schema(1, Self::MAX_LENGTH), "^[a-z][a-z0-9_]*$"), "daily_summaries", |v| json!(v.as_str());
     Trigger => words_schema(Self::ALL.map(Self::as_str)), "schedule", |v| json!(v.as_str());
     RunState => words_schema(Self::ALL.map(Self::as_str)), "finished", |v| json!(v.as_str());
     CatchUp => words_schema(Self::ALL.map(Self::as_str)), "latest", |v| json!(v.as_str());

@@ -110,7 +110,7 @@ Settings, by their names in the environment and in .env. In taskflow.toml\nthey 
 command lines.\n"
         .to_owned();
     let mut section = "";
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter() {
         if setting.section() != section {
             section = setting.section();
             text.push_str(&format!("\n{section}:\n"));

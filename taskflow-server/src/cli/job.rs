@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
-use taskflow_core::{Actor, JobName, JobRun, RunId, Schedule, Timestamp};
+use taskflow_core::{Actor, JobName, JobRun, RunId, Schedule, Timestamp, shipped_jobs};
 
 use super::failure::{Failure, Reason};
 use super::output::{self, Format, Report};
@@ -41,7 +41,8 @@ pub(super) enum Command {
 }
 
 fn name() -> impl TypedValueParser<Value = JobName> {
-    PossibleValuesParser::new(JobName::ALL.map(JobName::as_str)).try_map(|word| word.parse::<JobName>())
+    let names = shipped_jobs().iter().map(|job| job.name().to_string());
+    PossibleValuesParser::new(names).try_map(|word| word.parse::<JobName>())
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
@@ -56,16 +57,19 @@ const LISTED: u32 = 20;
 /// A job, with the members that it has in the API and its last run.
 #[derive(Debug, Serialize)]
 struct Job {
-    name: &'static str,
-    /// As its setting has it; absent: off.
+    name: String,
+    /// The schedule, as the setting has it; absent when it is off, and for a job that another release has run.
     schedule: Option<String>,
-    /// When it is due next for anyone; absent while it is paused, off, or due for nobody within a day.
+    /// When the job is due next for anybody; absent while it is paused, off, or due for nobody within a day.
     next_at: Option<Timestamp>,
     paused_at: Option<Timestamp>,
     running: bool,
     last_run: Option<Run>,
     #[serde(skip)]
     next: String,
+    /// Whether this version has the job.
+    #[serde(skip)]
+    known: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,7 +81,7 @@ struct Jobs {
 #[derive(Debug, Serialize)]
 struct Run {
     id: RunId,
-    job: &'static str,
+    job: String,
     slot: Timestamp,
     trigger: &'static str,
     dry_run: bool,
@@ -100,7 +104,7 @@ impl From<JobRun> for Run {
         Self {
             state: run.state().as_str(),
             id: run.id,
-            job: run.job.as_str(),
+            job: run.job.to_string(),
             slot: run.slot,
             trigger: run.trigger.as_str(),
             dry_run: run.dry_run,
@@ -129,9 +133,10 @@ impl Report for Run {
 impl Report for Jobs {
     fn text(&self) -> String {
         let row = |job: &Job| {
-            let schedule = job.schedule.clone().unwrap_or_else(|| "off".to_owned());
+            let none = if job.known { "off" } else { "unknown to this version" };
+            let schedule = job.schedule.clone().unwrap_or_else(|| none.to_owned());
             let last = job.last_run.as_ref().map_or("-".to_owned(), Run::text);
-            [job.name.to_owned(), schedule, job.next.clone(), last]
+            [job.name.clone(), schedule, job.next.clone(), last]
         };
         output::table(["NAME", "SCHEDULE", "NEXT", "LAST RUN"], self.jobs.iter().map(row))
     }
@@ -171,7 +176,8 @@ async fn list(opened: &Opened) -> Result<Jobs, Failure> {
         let last = app.job_runs(Actor::System, state.job, None, 1).await;
         let last = last.map_err(|error| Failure::of("cannot read the runs", &error))?;
         jobs.push(Job {
-            name: state.job.as_str(),
+            name: state.job.to_string(),
+            known: app.registered_job(state.job).is_some(),
             next: match (&schedule, state.paused_at) {
                 (None, _) => "-".to_owned(),
                 (Some(_), Some(since)) => format!("paused since {}", minute(since)),

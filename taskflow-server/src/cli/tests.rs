@@ -23,7 +23,7 @@ fn without_a_command_it_serves() {
 
 #[test]
 fn every_setting_but_secrets_has_a_flag() {
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter() {
         let found = parse(&format!("--{}=1", setting.flag()));
         assert_eq!(found.is_ok(), !setting.secret, "{}", setting.name);
     }
@@ -86,7 +86,7 @@ fn the_help_of_every_command_fits_on_a_screen() {
 #[test]
 fn settings_are_listed_by_serve_and_config_alone() {
     let (serve, config) = (help(&["serve", "--help"], 100), help(&["config", "--help"], 100));
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter() {
         assert_eq!(
             serve.contains(&format!("--{} ", setting.flag())) || serve.contains(&format!("--{}[", setting.flag())),
             !setting.secret,
@@ -193,7 +193,7 @@ fn the_reference_of_the_command_line_is_what_help_prints() {
     let now = std::fs::read_to_string(file).expect("the document");
     assert!(now == expected, "write it anew: UPDATE_DOCS=1 cargo test -p taskflow-server --all-features reference");
     // Every setting is listed there too.
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter() {
         assert!(now.contains(&format!("\n  {}", setting.name)), "{}", setting.name);
     }
     // Prose names every command that exists, and no other.

@@ -16,7 +16,7 @@ const HEAD: &str = "\
 pub fn example() -> String {
     let mut text = HEAD.to_owned();
     let mut section = "";
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter() {
         if setting.section() != section {
             section = setting.section();
             text.push_str(&format!("\n# {:-<1$}\n", format!("--- {section} "), WIDTH - 2));

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use taskflow_core::{DebounceWindow, JobName, JobPlan, NodeId, RetentionPolicy};
+use taskflow_core::{DebounceWindow, Job, JobName, JobPlan, NodeId, RetentionPolicy};
 
 use super::database::Database;
 use super::error::ConfigErrors;
 use super::key::{self, KeyOrigin};
 use super::reader::Reader;
+use super::settings::JOB_SETTINGS;
 use super::sources::Given;
 use super::{Config, Need, PasswordPolicy, Registration, Sending, smtp, values};
 
@@ -210,30 +211,20 @@ fn span<T>(r: &mut Reader, name: &'static str, right: &str, parse: impl Fn(&str)
     r.value(name, &right, parse)
 }
 
-/// The setting that says when a job is done.
-const JOBS: [(&str, JobName); 6] = [
-    ("JOB_TASK_REMINDERS", JobName::TaskReminders),
-    ("JOB_DAILY_SUMMARIES", JobName::DailySummaries),
-    ("JOB_MEETING_REMINDERS", JobName::MeetingReminders),
-    ("JOB_SERVER_MONITORING", JobName::ServerMonitoring),
-    ("JOB_DATA_CLEANUP", JobName::DataCleanup),
-    ("JOB_STATISTICS", JobName::Statistics),
-];
-
-/// The job that a setting is about.
-pub(super) fn job_of(name: &str) -> Option<JobName> {
-    JOBS.iter().find(|(setting, _)| *setting == name).map(|(_, job)| *job)
+/// The shipped job whose schedule a setting is.
+pub(super) fn job_of(setting: &str) -> Option<&'static dyn Job> {
+    JOB_SETTINGS.iter().find(|(name, _)| *name == setting).map(|(_, job)| *job)
 }
 
 fn jobs(r: &mut Reader) -> BTreeMap<JobName, JobPlan> {
-    let right = "use a schedule such as every 5m or daily 02:00 UTC, optionally followed by skip, latest or all, or off; task \
-                 reminders and summaries also take local 08:00,20:00, and summaries take own";
     let mut plans = BTreeMap::new();
-    for (name, job) in JOBS {
-        plans.extend(r.value(name, right, |text| JobPlan::parse(job, text).ok()).map(|plan| (job, plan)));
+    for (setting, job) in JOB_SETTINGS.iter() {
+        let examples = job.accepts().examples();
+        let right = format!("use a schedule such as {examples}, optionally followed by skip, latest or all, or off");
+        plans.extend(r.value(setting, &right, |text| job.parse_plan(text).ok()).map(|plan| (job.name(), plan)));
     }
     if !r.value("SERVER_MONITORING_ENABLED", TRUTH, values::truth) {
-        plans.remove(&JobName::ServerMonitoring);
+        plans.remove(&JobName::SERVER_MONITORING);
     }
     plans
 }

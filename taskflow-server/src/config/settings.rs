@@ -1,7 +1,11 @@
 //! The list of all settings, from which flags, `env.example`, help and messages are made.
 
+use std::sync::LazyLock;
+
+use taskflow_core::{Job, shipped_jobs};
+
 /// A setting of the server.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Setting {
     /// Its name in the environment and in `.env`; in `taskflow.toml` and as a flag it is written in lower case.
     pub name: &'static str,
@@ -68,7 +72,29 @@ const fn secret(name: &'static str, meaning: &'static str) -> Setting {
 }
 
 /// Every setting, in the order in which people read about them.
-pub const SETTINGS: &[Setting] = &[
+pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
+    let (before, after) = FIXED.split_at(FIXED.iter().position(|setting| setting.name == "JOB_TICK").unwrap_or(0) + 1);
+    let schedule = |(place, (name, job)): (usize, &(&'static str, &'static dyn Job))| {
+        let written: &str = job.written_plan(&job.default_plan()).leak();
+        setting(name, written, meaning(*job, place == 0).leak())
+    };
+    [before, &JOB_SETTINGS.iter().enumerate().map(schedule).collect::<Vec<_>>(), after].concat()
+});
+
+/// The setting that has the schedule of each shipped job: `JOB_` and its name.
+pub(super) static JOB_SETTINGS: LazyLock<Vec<(&'static str, &'static dyn Job)>> = LazyLock::new(|| {
+    let name = |job: &dyn Job| -> &'static str { format!("JOB_{}", job.name()).to_ascii_uppercase().leak() };
+    shipped_jobs().iter().map(|job| (name(*job), *job)).collect()
+});
+
+fn meaning(job: &dyn Job, is_first: bool) -> String {
+    let missed =
+        if is_first { " Append skip, latest or all to choose which missed times are made up for." } else { "" };
+    format!("Schedule of the job that {}: {}, or off.{missed}", job.summary(), job.accepts().forms())
+}
+
+/// The settings that do not follow from a list of other things.
+const FIXED: &[Setting] = &[
     setting(
         "DATABASE_URL",
         "sqlite://taskflow.db",
@@ -204,36 +230,7 @@ pub const SETTINGS: &[Setting] = &[
         "Whether captured mail is shown at /mailbox. Default: true in development without SMTP_SERVER, otherwise false.",
     ),
     setting("JOB_TICK", "1s", "Maximum interval between checks for due mail and due jobs (10ms to 1h)."),
-    setting(
-        "JOB_TASK_REMINDERS",
-        "local 08:00,20:00",
-        "When people are reminded of open tasks: local TIMES (in each person's time zone), every SPAN, daily TIME ZONE, or \
-         off. Append skip, latest or all to choose which missed times are made up for.",
-    ),
-    setting(
-        "JOB_DAILY_SUMMARIES",
-        "own",
-        "When the daily summary is sent: own (the time each person has chosen, 09:00 by default), local TIMES, daily TIME \
-         ZONE, or off.",
-    ),
-    setting(
-        "JOB_MEETING_REMINDERS",
-        "every 5m",
-        "When missing meeting reminders are repaired: every SPAN, daily TIME ZONE, or off. The reminders themselves leave on \
-         time.",
-    ),
-    setting(
-        "JOB_SERVER_MONITORING",
-        "every 5m",
-        "When the service checks itself: every SPAN, daily TIME ZONE, or off.",
-    ),
     switch("SERVER_MONITORING_ENABLED", Some("true"), "false has the same effect as JOB_SERVER_MONITORING=off."),
-    setting(
-        "JOB_DATA_CLEANUP",
-        "daily 02:00 UTC",
-        "When data past its retention is deleted: every SPAN, daily TIME ZONE, or off.",
-    ),
-    setting("JOB_STATISTICS", "every 1h", "When statistics are updated: every SPAN, daily TIME ZONE, or off."),
     setting("COMPLETED_DAYS", "30", "Days after which a completed task is moved to the trash (0 to 36500)."),
     setting("TRASH_DAYS", "30", "Days after which tasks in the trash and cancelled meetings are deleted (0 to 36500)."),
     setting("LEDGER_DAYS", "30", "Days after which settled deliveries and finished job runs are deleted (0 to 36500)."),

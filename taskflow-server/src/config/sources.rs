@@ -194,7 +194,7 @@ impl Given {
     }
 
     fn read_environment(&mut self, variables: &BTreeMap<OsString, OsString>) {
-        for setting in SETTINGS {
+        for setting in SETTINGS.iter() {
             let Some(value) = variables.get(&OsString::from(setting.name)) else { continue };
             match value.to_str() {
                 Some(value) => self.put(setting, value.to_owned(), Origin::Environment),

@@ -448,7 +448,7 @@ fn the_example_file_names_every_setting_once_with_its_default_and_starts() {
     let expected: Vec<_> = SETTINGS.iter().map(|setting| (setting.name, setting.default.unwrap_or(""))).collect();
     assert_eq!(given, expected);
     let words = |text: &str| text.replace('#', " ").split_whitespace().collect::<Vec<_>>().join(" ");
-    for Setting { name, meaning, .. } in SETTINGS {
+    for Setting { name, meaning, .. } in SETTINGS.iter() {
         assert!(words(text).contains(&format!("{} {name}=", words(meaning))), "{name}");
     }
     assert!(Config::load(Sources::none().with_dot_env(text), Need::Manage).expect("valid").debug);

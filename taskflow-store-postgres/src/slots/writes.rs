@@ -40,8 +40,8 @@ struct Release {
 
 /// A job to pause or resume as the parameters of a statement.
 #[derive(Serialize)]
-struct Turn {
-    name: &'static str,
+struct Turn<'a> {
+    name: &'a str,
     at: Timestamp,
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct JobWrites {
 #[derive(Serialize)]
 struct Waiting<'a> {
     id: RunId,
-    job: &'static str,
+    job: &'a str,
     slot: i64,
     since: i64,
     trigger: &'static str,
@@ -90,8 +90,8 @@ struct Released {
 
 /// A duty and an instant: since when it is paused, or up to which everything counts as taken care of.
 #[derive(Serialize)]
-struct Duty {
-    name: &'static str,
+struct Duty<'a> {
+    name: &'a str,
     at: i64,
 }
 

@@ -45,16 +45,6 @@ async fn a_damaged_task_does_not_keep_others_from_the_trash() {
 }
 
 #[tokio::test]
-async fn a_duty_of_a_newer_release_is_left_to_it() {
-    let world = World::new().await;
-    assert!(world.store.advance_to(JobName::Statistics, None, noon()).await.expect("an answer"));
-    let newer = "INSERT INTO taskflow_jobs (name, slot) VALUES ('of_tomorrow', 0)";
-    world.connection().await.execute(newer).await.expect("a duty");
-    let jobs: Vec<JobName> = world.store.jobs().await.expect("a read").into_iter().map(|state| state.job).collect();
-    assert_eq!(jobs, [JobName::Statistics]);
-}
-
-#[tokio::test]
 async fn a_purge_removes_as_many_as_were_asked_for_and_counts_them() {
     let world = World::new().await;
     let users: Vec<User> = (0..450).map(|n| world.user(&format!("user-{n}"))).collect();
@@ -95,7 +85,7 @@ async fn a_purge_removes_as_many_as_were_asked_for_and_counts_them() {
 #[tokio::test]
 async fn runs_that_core_could_not_read_are_refused_by_the_schema() {
     let world = World::new().await;
-    assert!(world.store.advance_to(JobName::Statistics, None, noon()).await.expect("an answer"));
+    assert!(world.store.advance_to(JobName::STATISTICS, None, noon()).await.expect("an answer"));
     let mut other = world.connection().await;
     let run = "INSERT INTO taskflow_job_runs (id, job, slot, since, trigger, dry_run, created_at, tries, counts)
         VALUES ('0198c0de-0000-7000-8000-000000000001', 'statistics', 1, 0, 'slot', 0, 0, 0, '{}')";

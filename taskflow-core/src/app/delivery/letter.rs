@@ -48,7 +48,7 @@ impl App {
         if notice.expires_at(could_leave_at).is_some_and(|expires_at| expires_at <= now) {
             return Err(expired("it was too late to be of use"));
         }
-        let task_reminders = self.jobs.plans.get(&JobName::TaskReminders).map(|plan| &plan.schedule);
+        let task_reminders = self.jobs.plans.get(&JobName::TASK_REMINDERS).map(|plan| &plan.schedule);
         let mut check = PreSendCheck { delivery, batch, addressee, others, urls: self, task_reminders, now };
         let Checked { content: topic, told } = notice.check(&mut check)?;
         let reader = check.addressee;

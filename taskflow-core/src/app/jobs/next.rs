@@ -1,4 +1,4 @@
-//! When a job is due next, for people who ask.
+//! When a job is due next.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::{JobName, Schedule, Timestamp};
 const MINUTE: Duration = Duration::from_mins(1);
 
 impl App {
-    /// When a job is due next for anyone. Where each person's own clock decides, it is the first minute within a day in
-    /// which the clock of anybody with an account shows a time of the schedule; `None`: nobody's does, or the job is off.
+    /// Returns when a job is due next for anybody. By local time that is the first minute within a day in which the clock of
+    /// anybody with an account shows a time of the schedule. `None` when nobody's does, and when the job has no schedule.
     pub async fn next_due(&self, job: JobName) -> Result<Option<Timestamp>, Error> {
         let Some(plan) = self.jobs.plans.get(&job) else { return Ok(None) };
         let now = self.clock.now();
@@ -24,7 +24,7 @@ impl App {
         if self.sweeps.with_users(&moments(minutes, from, until)).await?.is_empty() {
             return Ok(None);
         }
-        // Somebody is due after `from` and up to `until`: that is halved until it is one minute.
+        // Somebody is due after `from` and up to `until`, which is halved until it is one minute.
         while until.since(from) > MINUTE {
             let half = plan.schedule.latest(from + until.since(from) / 2).max(from + MINUTE);
             match self.sweeps.with_users(&moments(minutes, from, half)).await?.is_empty() {

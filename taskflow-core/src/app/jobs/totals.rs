@@ -1,4 +1,4 @@
-//! Counting the whole service, a page of rows at a time: however much there is, no statement takes long.
+//! Totals of the whole service, counted a page of rows at a time, so that no statement takes long.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,14 +7,14 @@ use crate::error::Error;
 use crate::ports::CountedPage;
 use crate::{DeliveryId, MeetingId, TaskStatistics, Timestamp, Totals, UserId};
 
-/// How far a count of the whole service has come.
+/// A count of the whole service under way.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(in super::super) struct Count {
+pub(in crate::app) struct Count {
     so_far: Totals,
     next: Next,
 }
 
-/// What is looked at next.
+/// The rows of the next page.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 enum Next {
     People(Option<UserId>),
@@ -28,34 +28,34 @@ impl Default for Next {
     }
 }
 
-/// Where a count stands after a page.
-pub(in super::super) enum Counting {
+/// A count after a page.
+pub(in crate::app) enum Counting {
     /// There is more to count.
     GoesOn(Count),
-    /// That is all.
+    /// Everything is counted.
     Over(Totals),
 }
 
-/// Rows of which only their number matters are looked at in so many times larger pages than people.
+/// Pages of rows that are only counted are this many times larger than pages of people.
 const ROWS: u32 = 10;
 
-/// Most people of a page whose tasks nobody has counted before.
+/// Most people of a page whose tasks were never counted before.
 const NEW_PEOPLE: usize = 100;
 
 impl Count {
-    /// What is counted by now; there may be more.
-    pub(in super::super) fn so_far(&self) -> &Totals {
+    /// Returns what is counted by now; there may be more.
+    pub(in crate::app) fn so_far(&self) -> &Totals {
         &self.so_far
     }
 }
 
 impl App {
-    /// Counts the next page of the service, about `size` people or more of other rows. Whose tasks were never counted is
-    /// counted with it and comes along, to be written down.
+    /// Counts the next page of the service: about `size` people, or more of other rows. Also counts the tasks of people whose
+    /// tasks were never counted, and returns these statistics to be stored.
     ///
-    /// Tasks are the sum of what is known of people, which the job has counted anew of whoever changed something. While
+    /// Tasks are the sum of the statistics of people, which the job updates for everybody who changed something. While
     /// deliveries are purged some may be missed until the next count, but none counts twice.
-    pub(in super::super) async fn count_on(
+    pub(in crate::app) async fn count_on(
         &self,
         count: Count,
         size: u32,
@@ -90,7 +90,7 @@ impl App {
         Ok((standing, counted))
     }
 
-    /// Counts a page of people up to the last of the first who are new, and says after whom the next page begins.
+    /// Counts a page of people, cut off after [`NEW_PEOPLE`] new ones, and returns after whom the next page begins.
     async fn count_people(
         &self,
         totals: &mut Totals,

@@ -12,7 +12,7 @@ use super::progress::Progress;
 use crate::cli::failure::Failure;
 
 /// The job with the most to do for each person: what was done yesterday, what is open, what is overdue, today's meetings.
-const JOB: JobName = JobName::DailySummaries;
+const JOB: JobName = JobName::DAILY_SUMMARIES;
 
 /// How often a bar moves.
 const BEAT: Duration = Duration::from_millis(200);

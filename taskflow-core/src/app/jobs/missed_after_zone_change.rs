@@ -1,30 +1,30 @@
-//! People whose clock has just become another one, or the minute they chose on it: what it shows as past already, no sweep
-//! will find them for today.
+//! People who have just changed their time zone, or the time of their summary: no fan-out finds them today for a time that
+//! is past already.
 
 use chrono::Datelike;
 
 use super::App;
-use super::sweep::{reminder, summary};
+use super::shipped::{reminder, summary};
 use crate::{JobName, LocalMinute, NewDelivery, NoticeKind, Schedule, Timestamp, User};
 
 const REASON: &str = "their clock shows a later time than it did";
 
 impl App {
-    /// What somebody has missed by moving past it: the summary of the day and the last of its reminders, as far as they are
-    /// planned by people's own clocks. Nothing for who merely says where they have been all the time.
-    pub(in super::super) fn left_behind(
+    /// Returns what a person has missed by moving past it: the summary of the day and the last of its reminders, as far as
+    /// they are scheduled by local time. Nothing for a person who merely corrects where they have been all the time.
+    pub(in super::super) fn missed_after_zone_change(
         &self,
         before: &User,
         after: &User,
         now: Timestamp,
     ) -> impl IntoIterator<Item = NewDelivery> {
-        self.summary_left_behind(before, after, now).into_iter().chain(self.reminder_left_behind(before, after, now))
+        self.missed_summary(before, after, now).into_iter().chain(self.missed_reminder(before, after, now))
     }
 
-    fn summary_left_behind(&self, before: &User, after: &User, now: Timestamp) -> Option<NewDelivery> {
+    fn missed_summary(&self, before: &User, after: &User, now: Timestamp) -> Option<NewDelivery> {
         let wanted = &after.preferences;
         let has_moved = before.time_zone != after.time_zone;
-        let passed = match &self.jobs.plans.get(&JobName::DailySummaries)?.schedule {
+        let passed = match &self.jobs.plans.get(&JobName::DAILY_SUMMARIES)?.schedule {
             Schedule::Own => {
                 let (was, is) = (before.preferences.summary_at, wanted.summary_at);
                 (has_moved || was != is) && passed(before, was, after, is, now)
@@ -40,8 +40,8 @@ impl App {
         (passed && wants_it).then(|| self.planned_for(after.id, summary(after.id, date), now, now, REASON))
     }
 
-    fn reminder_left_behind(&self, before: &User, after: &User, now: Timestamp) -> Option<NewDelivery> {
-        let Schedule::Local(minutes) = &self.jobs.plans.get(&JobName::TaskReminders)?.schedule else { return None };
+    fn missed_reminder(&self, before: &User, after: &User, now: Timestamp) -> Option<NewDelivery> {
+        let Schedule::Local(minutes) = &self.jobs.plans.get(&JobName::TASK_REMINDERS)?.schedule else { return None };
         if before.time_zone == after.time_zone || !after.preferences.wants(NoticeKind::TaskReminder) {
             return None;
         }
@@ -51,9 +51,9 @@ impl App {
     }
 }
 
-/// Whether somebody has moved past a minute of the day that their clock shows now: it lay ahead by their old clock, or the
-/// minute that they had chosen did, and by the new one it has passed since they have had an account. What lay behind them
-/// before is nothing they miss: they have had it, or were not there.
+/// Whether a person has moved past a minute of their present day: by the old time zone, or with the minute they had chosen
+/// before, it lay ahead, and by the new one it has passed since they have had an account. They miss nothing that lay behind
+/// them before: they have had it, or were not there.
 fn passed(before: &User, was: LocalMinute, after: &User, is: LocalMinute, now: Timestamp) -> bool {
     let date = after.time_zone.wall_clock(now).at.date();
     let is_at = after.time_zone.instant(date.and_time(is.time()));
@@ -61,7 +61,7 @@ fn passed(before: &User, was: LocalMinute, after: &User, is: LocalMinute, now: T
     was_at > now && is_at <= now && is_at >= after.created_at
 }
 
-/// The last of these minutes that somebody's clock has shown today.
+/// Returns the last of these minutes that a person's clock has shown today.
 fn last_shown(user: &User, minutes: &[LocalMinute], now: Timestamp) -> Option<LocalMinute> {
     let date = user.time_zone.wall_clock(now).at.date();
     let is_past = |minute: &LocalMinute| user.time_zone.instant(date.and_time(minute.time())) <= now;

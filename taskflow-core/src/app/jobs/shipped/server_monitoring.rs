@@ -1,29 +1,30 @@
-//! Looking after the service: what is wrong is told once when it begins or changes, and once when it is over.
+//! Monitoring of the service itself: a problem is told once when it begins or changes, and once when it is over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{App, PageOfWork};
+use super::super::{App, Job, JobContext, JobPage};
 use crate::error::Error;
 use crate::notice::{ServerAlertNotice, ServerRecoveryNotice};
 use crate::ports::DiskSpace;
 use crate::{
-    Changes, DedupeKey, DeliveryId, EmailAddress, JobName, JobRun, MailTally, NewDelivery, Notice, NoticeKind,
-    ProblemArea, Recipient, Timestamp, Write,
+    CatchUp, Changes, DedupeKey, EmailAddress, JobName, JobPlan, MailTally, NewDelivery, Notice, NoticeKind,
+    ProblemArea, Recipient, Schedule, Timestamp, Write,
 };
 
-/// What counts as wrong.
+/// Limits beyond which monitoring reports a problem.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// The store takes longer than this to answer.
+    /// Longest time that the store may take to answer.
     pub store_latency: Duration,
-    /// Mail is due for longer than this.
+    /// Longest time that mail may be overdue.
     pub mail_age: Duration,
-    /// More than this part of the last mails was given up.
+    /// Largest share of the last mails that may be given up, from 0 to 1.
     pub mail_failures: f64,
-    /// Less than this part of the disk is free.
+    /// Smallest share of the disk that must be free, from 0 to 1.
     pub disk_free: f64,
 }
 
@@ -39,37 +40,37 @@ impl Default for Limits {
     }
 }
 
-/// The last mails that are looked at.
+/// How many of the last mails are counted.
 const MAILS: u32 = 1_000;
-/// Fewer say nothing about a rate.
+/// Fewest mails that say anything about a rate.
 const FEWEST_MAILS: u64 = 20;
 
-/// A node that is gone is missed for so long.
+/// How long a node that is gone is missed.
 const MISSED_FOR: Duration = Duration::from_hours(1);
 
-/// What was found.
+/// What one check found.
 struct Reading {
     store_latency: Duration,
     oldest_due_at: Option<Timestamp>,
     mail: MailTally,
     disk: Option<DiskSpace>,
-    /// Nodes that fell silent without saying good-bye.
+    /// Nodes that fell silent without signing off.
     missing_nodes: Vec<String>,
 }
 
-/// What is known to be wrong; what a run of the job leaves to the next.
+/// The known problems: what a run of the job leaves for the next.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Known {
-    /// Since when anything is.
+    /// Since when there are problems.
     since: Option<Timestamp>,
-    /// What, by a word that stays the same as numbers change, and as it was told.
+    /// Each problem as it was told, by a word that stays the same while its numbers change.
     problems: BTreeMap<String, String>,
-    /// The key of the last mail about it, so that the next one takes its place if it has not left.
+    /// The key of the last mail about them, which the next one replaces if it has not left.
     #[serde(default)]
     told: Option<String>,
 }
 
-/// What there is to tell.
+/// What a check has to tell.
 #[derive(Debug, PartialEq, Eq)]
 enum Tell {
     Nothing,
@@ -78,7 +79,8 @@ enum Tell {
 }
 
 impl Known {
-    /// What is known after a reading, and what there is to tell of the difference. Other numbers of the same thing are none.
+    /// Returns what is known after a check, and what to tell about the difference. Other numbers of the same problem are
+    /// none.
     fn after(&self, problems: BTreeMap<String, String>, now: Timestamp) -> (Self, Tell) {
         let same = problems.keys().eq(self.problems.keys());
         let tell = match (self.since, problems.is_empty()) {
@@ -137,17 +139,36 @@ impl Reading {
     }
 }
 
-impl App {
-    /// Looks, and tells of what is different from the last time.
-    pub(super) async fn monitor_page(&self, run: &JobRun) -> Result<PageOfWork, Error> {
-        let mut page = PageOfWork::default();
-        let states = self.slots.jobs().await?;
-        let memo = states.into_iter().find(|state| state.job == JobName::ServerMonitoring).and_then(|state| state.memo);
+impl JobName {
+    /// The job that monitors the service.
+    pub const SERVER_MONITORING: Self = Self::new("server_monitoring");
+}
+
+pub(super) struct ServerMonitoring;
+
+#[async_trait]
+impl Job for ServerMonitoring {
+    fn name(&self) -> JobName {
+        JobName::SERVER_MONITORING
+    }
+
+    fn summary(&self) -> &'static str {
+        "checks the service itself"
+    }
+
+    fn default_plan(&self) -> JobPlan {
+        JobPlan { schedule: Schedule::Every(Duration::from_mins(5)), catch_up: CatchUp::Skip }
+    }
+
+    /// Checks the service, and tells what has changed since the last check.
+    async fn page(&self, context: &JobContext<'_>) -> Result<JobPage, Error> {
+        let app = context.app;
+        let memo = context.memo().await?;
         let known: Known = memo.and_then(|memo| serde_json::from_str(&memo).ok()).unwrap_or_default();
-        let reading = self.reading().await?;
-        let now = self.clock.now();
-        let problems = reading.problems(&self.jobs.limits, now);
-        page.counts.add("problems", problems.len() as u64);
+        let reading = app.reading().await?;
+        let now = context.now();
+        let problems = reading.problems(&app.jobs.limits, now);
+        let mut page = JobPage::new().count("problems", problems.len() as u64);
         let (mut known, tell) = known.after(problems, now);
         let notice = match tell {
             Tell::Nothing => None,
@@ -160,30 +181,25 @@ impl App {
                 Some(Notice::ServerRecovery(ServerRecoveryNotice { since, until: now, problems }))
             }
         };
-        if let (Some(notice), Some(admin)) = (notice, &self.jobs.admin) {
-            page.counts.add("planned", 1);
-            let news = self.news_for(admin, notice, run.slot, now);
-            let outdated = known.told.replace(news.dedupe_key.to_string());
-            page.changes = outdated.map(|key| outdated_news(key, now)).into_iter().fold(Changes::new(), Changes::write);
-            page.changes = page.changes.deliver([news]);
+        if let (Some(notice), Some(admin)) = (notice, &app.jobs.admin) {
+            let mail = mail_about(context, admin, notice);
+            let outdated = known.told.replace(mail.dedupe_key.to_string());
+            let changes =
+                outdated.map(|key| cancel_outdated(key, now)).into_iter().fold(Changes::new(), Changes::write);
+            page = page.count("planned", 1).commit(changes.deliver([mail]));
         }
-        page.memo = serde_json::to_string(&known).ok();
-        Ok(page)
+        Ok(page.leave_memo(serde_json::to_string(&known).ok()))
     }
+}
 
-    fn news_for(&self, admin: &EmailAddress, notice: Notice, slot: Timestamp, now: Timestamp) -> NewDelivery {
-        let word = if notice.kind() == NoticeKind::ServerAlert { "server-alert" } else { "server-recovery" };
-        NewDelivery {
-            id: DeliveryId::from_uuid(self.ids.next(now)),
-            dedupe_key: DedupeKey::new(format!("{word}/{slot}")),
-            notice,
-            recipient: Recipient::Address(admin.clone()),
-            planned_at: now,
-            due_at: now,
-            reason: "monitoring found the service different".to_owned(),
-        }
-    }
+fn mail_about(context: &JobContext<'_>, admin: &EmailAddress, notice: Notice) -> NewDelivery {
+    let word = if notice.kind() == NoticeKind::ServerAlert { "server-alert" } else { "server-recovery" };
+    let key = DedupeKey::new(format!("{word}/{}", context.run.slot));
+    let reason = "monitoring found the service different";
+    context.delivery(key, notice, Recipient::Address(admin.clone()), context.now(), reason)
+}
 
+impl App {
     async fn reading(&self) -> Result<Reading, Error> {
         let began = self.clock.monotonic();
         self.store.ping().await?;
@@ -202,7 +218,8 @@ impl App {
         })
     }
 
-    /// Who fell silent within the hour without saying good-bye. Who is gone for longer is not coming back by that name.
+    /// Returns the nodes that fell silent within the hour without signing off. A node that is gone for longer does not come
+    /// back by that name.
     async fn missing_nodes(&self) -> Result<Vec<String>, Error> {
         let nodes = self.nodes.nodes().await?.into_iter();
         let missing = nodes.filter(|node| !node.is_live && node.silent_for < MISSED_FOR);
@@ -210,8 +227,8 @@ impl App {
     }
 }
 
-/// After an outage of the relay only the last mail counts: an alert from before it would tell of what is over by now.
-fn outdated_news(key: String, now: Timestamp) -> Write {
+/// Cancels the mail about the state before: after an outage of the relay only the last one counts.
+fn cancel_outdated(key: String, now: Timestamp) -> Write {
     Write::CancelDelivery { key: DedupeKey::new(key), reason: "there is newer news of the service".to_owned(), at: now }
 }
 

@@ -1,0 +1,178 @@
+//! Fan-out: everybody whose local time has reached a scheduled time gets a delivery, a page of people at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{App, Job, JobContext, JobPage};
+use crate::error::Error;
+use crate::ports::{SweepPosition, SweepQuery};
+use crate::{
+    Changes, DedupeKey, JobName, JobRun, LocalMinute, Moment, NewDelivery, Notice, Recipient, RunId, Schedule,
+    Timestamp, Trigger, UserId, When, everybody, moments,
+};
+
+/// How far back a fan-out looks. What is older would be too late to be of use, and every clock has shown every time of day
+/// since.
+const FARTHEST_BACK: Duration = Duration::from_hours(26);
+
+/// The cohorts of the runs that this node holds, so that they are found once a run and not once a page.
+pub(in super::super) type KnownCohorts = Mutex<BTreeMap<JobName, (RunId, Arc<Vec<Moment>>)>>;
+
+/// A job that plans a delivery for each person of the cohorts that a run covers.
+pub(super) trait FanOut: Job {
+    /// Whom of a cohort to look for.
+    fn query(&self, cohort: &Moment) -> SweepQuery;
+
+    /// What a person of a cohort is told, and the key that makes it once.
+    fn notice(&self, run: &JobRun, cohort: &Moment, user: UserId) -> (DedupeKey, Notice);
+
+    /// Why the delivery was planned, for people who read the ledger.
+    fn reason(&self, cohort: &Moment) -> &'static str;
+}
+
+/// Where the next page begins.
+#[derive(Debug, Serialize, Deserialize)]
+struct Cursor {
+    zone: String,
+    date: NaiveDate,
+    /// The minutes of the cohort, as an order within the day.
+    minute: u16,
+    /// The last person of the cohort who was looked at.
+    after: Option<(u16, Uuid)>,
+}
+
+impl Cursor {
+    fn at(cohort: &Moment, after: Option<SweepPosition>) -> Self {
+        Self {
+            zone: cohort.zone.name().to_owned(),
+            date: cohort.date,
+            minute: match cohort.when {
+                When::Shown(minute) => minute.get(),
+                When::Chosen | When::Instant(_) => cohort.chosen.0.get(),
+            },
+            after: after.map(|(minute, id)| (minute.get(), id.as_uuid())),
+        }
+    }
+
+    fn is_at(&self, cohort: &Moment) -> bool {
+        Self { after: None, ..Self::at(cohort, None) }.same_place(self)
+    }
+
+    fn same_place(&self, other: &Self) -> bool {
+        (&self.zone, self.date, self.minute) == (&other.zone, other.date, other.minute)
+    }
+
+    fn after(&self) -> Option<SweepPosition> {
+        let (minute, id) = self.after?;
+        Some((LocalMinute::new(minute).ok()?, UserId::from_uuid(id)))
+    }
+}
+
+/// Whether a run has anybody to look at. By local time most minutes are nobody's, and those leave no run behind.
+pub(super) async fn has_anybody(job: &impl FanOut, context: &JobContext<'_>) -> Result<bool, Error> {
+    Ok(!with_users(job, context).await?.is_empty())
+}
+
+/// Looks at the next people and plans a delivery for each who has something to be told.
+pub(super) async fn page(job: &impl FanOut, context: &JobContext<'_>) -> Result<JobPage, Error> {
+    let JobContext { app, run, size } = *context;
+    let all = with_users(job, context).await?;
+    let cursor: Option<Cursor> = run.cursor.as_deref().and_then(|cursor| serde_json::from_str(cursor).ok());
+    let begins_at = cursor.as_ref().map_or(0, |cursor| place_of(cursor, job, context, &all));
+    let mut left = all.iter().skip(begins_at);
+    let is_there = |cursor: &Cursor| all.get(begins_at).is_some_and(|cohort| cursor.is_at(cohort));
+    let after = cursor.filter(is_there).and_then(|cursor| cursor.after());
+    let Some(cohort) = left.next() else { return Ok(JobPage::new()) };
+    let found = app.sweeps.recipients(&job.query(cohort), after, size).await?;
+    let now = context.now();
+    let delivery = |(chosen, user): &SweepPosition| {
+        app.planned_for(*user, job.notice(run, cohort, *user), cohort.due_at(*chosen), now, job.reason(cohort))
+    };
+    let changes = Changes::new().deliver(found.people.iter().map(delivery));
+    let next = match found.next {
+        Some(_) => Some(Cursor::at(cohort, found.next)),
+        None => left.next().map(|cohort| Cursor::at(cohort, None)),
+    };
+    // Whether somebody has had theirs before is known to the keys alone.
+    let page = JobPage::new().count("examined", found.examined.into()).count("found", found.people.len() as u64);
+    Ok(page.commit(changes).next(next.and_then(|cursor| serde_json::to_string(&cursor).ok())))
+}
+
+/// Returns where among the cohorts with users a run goes on: at its cohort, or if nobody is left there at the next one that
+/// has anybody. A cohort that the run no longer covers, since the rules of its zone or the settings have changed, begins the
+/// fan-out anew: its people may be anywhere now, and what is planned is planned once.
+fn place_of(cursor: &Cursor, job: &dyn Job, context: &JobContext<'_>, with_users: &[Moment]) -> usize {
+    if let Some(place) = with_users.iter().position(|cohort| cursor.is_at(cohort)) {
+        return place;
+    }
+    let all = cohorts_of(job, context);
+    let Some(was) = all.iter().position(|cohort| cursor.is_at(cohort)) else { return 0 };
+    let later = all[was..].iter().find_map(|later| with_users.iter().position(|cohort| cohort == later));
+    later.unwrap_or(with_users.len())
+}
+
+/// Returns the cohorts of a run that have anybody, found once a run.
+async fn with_users(job: &dyn Job, context: &JobContext<'_>) -> Result<Arc<Vec<Moment>>, Error> {
+    let JobContext { app, run, .. } = *context;
+    let known = lock(&app.known_cohorts).get(&run.job).filter(|(id, _)| *id == run.id).map(|(_, all)| Arc::clone(all));
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let all = cohorts_of(job, context);
+    let with_users: BTreeSet<_> = app.sweeps.with_users(&all).await?.into_iter().collect();
+    let all = all.into_iter().enumerate().filter(|(index, _)| with_users.contains(index)).map(|(_, cohort)| cohort);
+    let all = Arc::new(all.collect::<Vec<_>>());
+    lock(&app.known_cohorts).insert(run.job, (run.id, Arc::clone(&all)));
+    Ok(all)
+}
+
+/// Returns the cohorts that a run covers, in the order of time.
+fn cohorts_of(job: &dyn Job, JobContext { app, run, .. }: &JobContext<'_>) -> Vec<Moment> {
+    if run.trigger == Trigger::Now {
+        return everybody(run.slot);
+    }
+    let since = run.since.max(run.slot - FARTHEST_BACK);
+    let plan = app.jobs.plans.get(&run.job).cloned();
+    match plan.unwrap_or_else(|| job.default_plan()).schedule {
+        Schedule::Local(minutes) => moments(Some(&minutes), since, run.slot),
+        // A summary that is scheduled by one clock is for everybody at once.
+        Schedule::Every(_) | Schedule::Daily { .. } => everybody(run.slot),
+        Schedule::Own => moments(None, since, run.slot),
+    }
+}
+
+impl App {
+    /// Returns how many minutes of a run by local time are too old for it: people who were due then have missed theirs.
+    pub(super) fn too_long_ago(&self, run: &JobRun) -> u64 {
+        let schedule = self.jobs.plans.get(&run.job).map(|plan| &plan.schedule).filter(|schedule| schedule.is_local());
+        schedule.map_or(0, |schedule| schedule.count(run.since, run.slot - FARTHEST_BACK))
+    }
+
+    pub(super) fn planned_for(
+        &self,
+        user: UserId,
+        (dedupe_key, notice): (DedupeKey, Notice),
+        due_at: Timestamp,
+        now: Timestamp,
+        reason: &str,
+    ) -> NewDelivery {
+        NewDelivery {
+            id: crate::DeliveryId::from_uuid(self.ids.next(now)),
+            dedupe_key,
+            notice,
+            recipient: Recipient::User(user),
+            planned_at: now,
+            due_at,
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

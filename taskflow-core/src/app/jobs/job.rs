@@ -1,0 +1,170 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::super::App;
+use crate::error::Error;
+use crate::{
+    AcceptedSchedules, Changes, Counts, DedupeKey, DeliveryId, InvalidValue, JobName, JobPlan, JobRun, NewDelivery,
+    Notice, Recipient, Timestamp,
+};
+
+/// A job: what is done at scheduled times, page by page.
+///
+/// The shipped jobs are registered in every [`App`]; a host adds its own with
+/// [`AppBuilder::job`](crate::AppBuilder::job). All of them are run by the same steps: [`App::run_due_jobs`],
+/// [`App::run_job`].
+///
+/// # Contract
+///
+/// * A page is bounded by [`JobContext::size`], writes nothing by itself and holds nothing: what it decides is committed
+///   together with how far the run has come, fenced by the run's lease.
+/// * A page may be done again, by another node too: after a crash, and when a row had changed in the meantime. Deliveries
+///   have keys, so that planning them twice sends one mail.
+/// * A dry run counts what it would do. Its changes are not committed; a job that writes elsewhere asks
+///   [`JobContext::run`] for `dry_run`.
+#[async_trait]
+pub trait Job: Send + Sync {
+    /// The name, unique among the registered jobs. Runs are stored under it: it never changes.
+    fn name(&self) -> JobName;
+
+    /// What the job does, as a verb phrase in the third person for help texts: "deletes data past its retention".
+    fn summary(&self) -> &'static str;
+
+    /// When the job is due unless the host says otherwise.
+    fn default_plan(&self) -> JobPlan;
+
+    /// The schedules that the job can follow.
+    fn accepts(&self) -> AcceptedSchedules {
+        AcceptedSchedules::OneClock
+    }
+
+    /// Size of the first page of a run. Pages grow and shrink from there with the time that their commits take.
+    fn first_page_size(&self) -> u32 {
+        200
+    }
+
+    /// Whether a scheduled time has anything to do. One that has not leaves no run behind; only the job's scheduled time
+    /// advances.
+    async fn has_work(&self, _context: &JobContext<'_>) -> Result<bool, Error> {
+        Ok(true)
+    }
+
+    /// Does one page of work, from the run's cursor on. An error fails the run; while the store is unavailable the run
+    /// waits instead.
+    async fn page(&self, context: &JobContext<'_>) -> Result<JobPage, Error>;
+}
+
+impl dyn Job + '_ {
+    /// Reads a schedule for this job; `off` is `None`. See [`JobPlan::parse`].
+    pub fn parse_plan(&self, text: &str) -> Result<Option<JobPlan>, InvalidValue> {
+        JobPlan::parse(text, self.default_plan().catch_up, self.accepts())
+    }
+
+    /// Writes a plan as [`parse_plan`](Self::parse_plan) reads it.
+    #[must_use]
+    pub fn written_plan(&self, plan: &JobPlan) -> String {
+        plan.written(self.default_plan().catch_up)
+    }
+}
+
+/// What a job works with on one page.
+#[derive(Debug, Clone, Copy)]
+pub struct JobContext<'a> {
+    pub(super) app: &'a App,
+    pub(super) run: &'a JobRun,
+    pub(super) size: u32,
+}
+
+impl<'a> JobContext<'a> {
+    /// The app that the job is registered in.
+    #[must_use]
+    pub fn app(&self) -> &'a App {
+        self.app
+    }
+
+    /// The run that the page belongs to: its scheduled time, what it covers, its cursor and what it has counted.
+    #[must_use]
+    pub fn run(&self) -> &'a JobRun {
+        self.run
+    }
+
+    /// How many rows the page should look at.
+    #[must_use]
+    pub fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// The time by the app's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.app.clock.now()
+    }
+
+    /// Returns what the job's last finished run left for this one; see [`JobPage::leave_memo`].
+    pub async fn memo(&self) -> Result<Option<String>, Error> {
+        let states = self.app.slots.jobs().await?;
+        Ok(states.into_iter().find(|state| state.job == self.run.job).and_then(|state| state.memo))
+    }
+
+    /// Makes a delivery that is due at `due_at`. Of one key one is ever sent, however often it is planned.
+    #[must_use]
+    pub fn delivery(
+        &self,
+        dedupe_key: DedupeKey,
+        notice: Notice,
+        recipient: Recipient,
+        due_at: Timestamp,
+        reason: &str,
+    ) -> NewDelivery {
+        let now = self.now();
+        let id = DeliveryId::from_uuid(self.app.ids.next(now));
+        NewDelivery { id, dedupe_key, notice, recipient, planned_at: now, due_at, reason: reason.to_owned() }
+    }
+}
+
+/// One page of a run's work: what to commit, what was counted, and where the next page begins.
+#[derive(Debug, Default)]
+#[must_use = "a page is done when the job returns it"]
+pub struct JobPage {
+    pub(super) changes: Changes,
+    pub(super) counts: Counts,
+    pub(super) cursor: Option<String>,
+    pub(super) memo: Option<String>,
+    /// How long the page has already kept others from writing, in transactions before its commit.
+    pub(super) held: Duration,
+    /// The next page is of another kind of rows, whose cost is unknown.
+    pub(super) is_last_of_its_kind: bool,
+}
+
+impl JobPage {
+    /// Begins the last page of a run: nothing to commit, nothing counted.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds changes to commit, together with how far the run has come.
+    pub fn commit(mut self, changes: Changes) -> Self {
+        self.changes = self.changes.and(changes);
+        self
+    }
+
+    /// Adds to one of the run's counts.
+    pub fn count(mut self, what: &str, count: u64) -> Self {
+        self.counts.add(what, count);
+        self
+    }
+
+    /// Sets where the next page begins; without it this page is the run's last. Only the job itself reads the cursor.
+    pub fn next(mut self, cursor: Option<String>) -> Self {
+        self.cursor = cursor;
+        self
+    }
+
+    /// Sets what the job's next run finds as its [memo](JobContext::memo). Kept from the last page only, and not from a
+    /// dry run.
+    pub fn leave_memo(mut self, memo: Option<String>) -> Self {
+        self.memo = memo;
+        self
+    }
+}

@@ -1,0 +1,185 @@
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::JobName;
+use crate::{InvalidValue, LeaseToken, RunId, Timestamp};
+
+/// What requested a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// The schedule.
+    Schedule,
+    /// An administrator, for one scheduled time.
+    Slot,
+    /// An administrator, for now: where local time decides, for everybody who has not had theirs today.
+    Now,
+}
+
+impl Trigger {
+    /// Every trigger.
+    pub const ALL: [Self; 3] = [Self::Schedule, Self::Slot, Self::Now];
+
+    /// Its word on the wire and in stores.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Schedule => "schedule",
+            Self::Slot => "slot",
+            Self::Now => "now",
+        }
+    }
+}
+
+impl FromStr for Trigger {
+    type Err = InvalidValue;
+
+    fn from_str(word: &str) -> Result<Self, InvalidValue> {
+        let found = Self::ALL.into_iter().find(|trigger| trigger.as_str() == word);
+        found.ok_or_else(|| InvalidValue::new("must be what asked for a run"))
+    }
+}
+
+/// What a run has counted so far, by words of the job, for example `examined` and `planned`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Counts(BTreeMap<String, u64>);
+
+impl Counts {
+    /// Adds to one of the counts; adding nothing leaves no trace.
+    pub fn add(&mut self, what: &str, count: u64) {
+        if count > 0 {
+            *self.0.entry(what.to_owned()).or_default() += count;
+        }
+    }
+
+    /// Returns one of the counts.
+    #[must_use]
+    pub fn get(&self, what: &str) -> u64 {
+        self.0.get(what).copied().unwrap_or(0)
+    }
+
+    /// Returns all counts, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(what, count)| (what.as_str(), *count))
+    }
+
+    /// Adds all of `others`.
+    pub fn extend(&mut self, others: &Self) {
+        others.iter().for_each(|(what, count)| self.add(what, count));
+    }
+}
+
+/// One run of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRun {
+    /// Identifier; later runs have greater ones.
+    pub id: RunId,
+    /// The job that is run.
+    pub job: JobName,
+    /// The scheduled time that the run is for. Each one comes once per job, dry runs aside.
+    pub slot: Timestamp,
+    /// The run covers what came due after this and up to `slot`.
+    pub since: Timestamp,
+    /// What requested the run.
+    pub trigger: Trigger,
+    /// Whether the run only counts what it would do.
+    pub dry_run: bool,
+    /// When the run was requested.
+    pub created_at: Timestamp,
+    /// When the run started; absent while it waits.
+    pub started_at: Option<Timestamp>,
+    /// When the run ended.
+    pub finished_at: Option<Timestamp>,
+    /// The node that works on it, or did last.
+    pub node: Option<String>,
+    /// How often the run was started: more than once when a node crashed during it.
+    pub tries: u32,
+    /// How far the run has come; only the job itself reads it.
+    pub cursor: Option<String>,
+    /// What the run has counted so far.
+    pub counts: Counts,
+    /// Why the run failed.
+    pub error: Option<String>,
+}
+
+/// How a node holds a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunLease {
+    /// Fences what the holder writes.
+    pub token: LeaseToken,
+    /// How long the lease lasts by the store's clock, unless it is renewed.
+    pub lasts: Duration,
+    /// The node that holds it.
+    pub node: String,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunState {
+    /// Not started.
+    Waiting,
+    /// Started and not ended.
+    Running,
+    /// Ended without an error.
+    Finished,
+    /// Ended with an error.
+    Failed,
+}
+
+impl RunState {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Waiting, Self::Running, Self::Finished, Self::Failed];
+
+    /// Its word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl FromStr for RunState {
+    type Err = InvalidValue;
+
+    fn from_str(word: &str) -> Result<Self, InvalidValue> {
+        let found = Self::ALL.into_iter().find(|one| one.as_str() == word);
+        found.ok_or_else(|| InvalidValue::new("must be a state of a run"))
+    }
+}
+
+impl JobRun {
+    /// How far the run is.
+    #[must_use]
+    pub fn state(&self) -> RunState {
+        match (self.started_at, self.finished_at, &self.error) {
+            (_, Some(_), Some(_)) => RunState::Failed,
+            (_, Some(_), None) => RunState::Finished,
+            (Some(_), None, _) => RunState::Running,
+            (None, None, _) => RunState::Waiting,
+        }
+    }
+}
+
+/// What a store knows of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobState {
+    /// The job.
+    pub job: JobName,
+    /// The job is done for all scheduled times up to here.
+    pub slot: Timestamp,
+    /// Since when the job is paused.
+    pub paused_at: Option<Timestamp>,
+    /// What its last run left for the next; only the job itself reads it.
+    pub memo: Option<String>,
+    /// The oldest run that has not ended.
+    pub open: Option<RunId>,
+    /// Whether a run is held under a lease that has not lapsed.
+    pub busy: bool,
+}
