@@ -47,6 +47,14 @@ pub struct NewUser {
     pub is_admin: bool,
 }
 
+impl NewUser {
+    /// Makes an account without a time zone and a language of its own, and without the role of an administrator.
+    #[must_use]
+    pub fn new(username: Username, email: EmailAddress) -> Self {
+        Self { username, email, time_zone: None, locale: None, is_admin: false }
+    }
+}
+
 /// What shall be different about a profile; `None` leaves a field as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProfileChange {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::IsTerminal;
 
 use taskflow_core::NodeId;
+use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::FmtContext;
@@ -48,7 +49,21 @@ pub fn log_panics() {
     }));
 }
 
-/// JSON lines that begin with the name of the node.
+/// What lies beneath the error of an event. The JSON format writes the error alone; for people on a terminal the sources
+/// are written anyway.
+#[derive(Default)]
+struct Cause(String);
+
+impl Visit for Cause {
+    fn record_error(&mut self, _field: &Field, error: &(dyn std::error::Error + 'static)) {
+        let causes = std::iter::successors(error.source(), |error| error.source());
+        self.0 = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    }
+
+    fn record_debug(&mut self, _field: &Field, _value: &dyn fmt::Debug) {}
+}
+
+/// JSON lines that begin with the name of the node, and say what caused an error.
 struct WithNode {
     node_id: NodeId,
     json: format::Format<format::Json>,
@@ -62,11 +77,15 @@ where
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut line = String::new();
         self.json.format_event(context, Writer::new(&mut line), event)?;
+        let Some(rest) = line.strip_prefix('{') else { return writer.write_str(&line) };
         // Node ids are letters, digits, '.', '_' and '-' only: nothing to escape.
-        match line.strip_prefix('{') {
-            Some(rest) => write!(writer, "{{\"node\":\"{}\",{rest}", self.node_id),
-            None => writer.write_str(&line),
+        write!(writer, "{{\"node\":\"{}\",", self.node_id)?;
+        let mut cause = Cause::default();
+        event.record(&mut cause);
+        if !cause.0.is_empty() {
+            write!(writer, "\"error.cause\":{},", serde_json::Value::String(cause.0))?;
         }
+        writer.write_str(rest)
     }
 }
 
@@ -90,8 +109,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn lines_are_json_with_node_span_and_fields() {
+    /// Logs what `log` logs and returns the line.
+    fn line(log: impl FnOnce()) -> serde_json::Value {
         let lines = Lines::default();
         let writer = lines.clone();
         let json = format::json().flatten_event(true).with_current_span(true).with_span_list(false);
@@ -100,14 +119,30 @@ mod tests {
             .event_format(WithNode { node_id: "n-1".parse().expect("a name"), json })
             .with_writer(move || writer.clone())
             .finish();
-        tracing::subscriber::with_default(logs, || {
+        tracing::subscriber::with_default(logs, log);
+        let text = String::from_utf8(lines.0.lock().expect("no panic").clone()).expect("UTF-8");
+        serde_json::from_str(text.trim_end()).expect("one JSON object")
+    }
+
+    #[test]
+    fn lines_are_json_with_node_span_and_fields() {
+        let line = line(|| {
             let _span = tracing::info_span!("request", request_id = "r-1").entered();
             tracing::info!(count = 2, "sent");
         });
-        let text = String::from_utf8(lines.0.lock().expect("no panic").clone()).expect("UTF-8");
-        let line: serde_json::Value = serde_json::from_str(text.trim_end()).expect("one JSON object");
         assert_eq!(line["node"], "n-1");
         assert_eq!((&line["message"], &line["count"]), (&"sent".into(), &2.into()));
         assert_eq!(line["span"]["request_id"], "r-1");
+        assert_eq!(line.get("error.cause"), None);
+    }
+
+    #[test]
+    fn an_error_is_logged_with_everything_that_caused_it() {
+        let source = taskflow_core::CorruptRow { table: "tasks", column: "title", message: "is \"empty\"".to_owned() };
+        let said = source.to_string();
+        let error = taskflow_core::Error::Internal(taskflow_core::StoreError::Internal(source.into()).into());
+        let line = line(|| tracing::error!(error = &error as &dyn std::error::Error, "the store failed"));
+        assert_eq!(line["error"], "internal error");
+        assert_eq!(line["error.cause"], format!("internal storage error: {said}"));
     }
 }

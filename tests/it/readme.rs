@@ -41,3 +41,14 @@ Please pay invoice 17 within three days.
 ";
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
 }
+
+#[test]
+fn the_custom_job_is_run_when_its_time_comes() {
+    let output = Command::new(example("custom_job")).output().expect("the example is built");
+    assert!(output.status.success());
+    let expected = "\
+welcome_back for 2026-04-02T00:00:00.000000Z: 3 people
+6 mails planned
+";
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+}

@@ -14,7 +14,7 @@ use super::app::World;
 use super::jobs::{only, shipped, tick};
 use super::sweeps::{add_users, person};
 use crate::OpenStore;
-use crate::sample::noon;
+use crate::sample::{at, noon};
 
 const NIGHTLY: JobName = JobName::new("nightly_greetings");
 
@@ -59,7 +59,7 @@ fn hosting(open: &dyn OpenStore) -> World {
 }
 
 fn midnight(nights: u64) -> Timestamp {
-    noon() + Duration::from_hours(24 * nights - 12)
+    at("2026-11-22T00:00:00Z") + Duration::from_hours(24 * nights)
 }
 
 pub(super) async fn a_job_of_a_host_is_run_by_its_schedule_page_by_page(open: Arc<dyn OpenStore>) {

@@ -29,7 +29,9 @@ pub trait Job: Send + Sync {
     fn name(&self) -> JobName;
 
     /// What the job does, as a verb phrase in the third person for help texts: "deletes data past its retention".
-    fn summary(&self) -> &'static str;
+    fn summary(&self) -> &'static str {
+        "is a job of the host"
+    }
 
     /// When the job is due unless the host says otherwise.
     fn default_plan(&self) -> JobPlan;

@@ -41,6 +41,7 @@ mod tests {
             assert!(SHIPPED[..place].iter().all(|other| other.name() != job.name()), "{}", job.name());
             let plan = job.default_plan();
             assert_eq!(job.parse_plan(&job.written_plan(&plan)), Ok(Some(plan)), "{}", job.name());
+            assert_ne!(job.summary(), "is a job of the host", "{}", job.name());
             assert!(!job.summary().ends_with('.') && job.summary().starts_with(char::is_lowercase), "{}", job.name());
         }
     }
