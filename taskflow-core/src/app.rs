@@ -291,8 +291,8 @@ impl AppBuilder {
     /// The finished value.
     #[must_use]
     pub fn build(mut self) -> App {
-        let is_shipped = |job: &Box<dyn Job>| shipped_jobs().iter().any(|shipped| shipped.name() == job.name());
-        for job in self.app.own_jobs.iter().filter(|job| !is_shipped(job)) {
+        let is_shipped = |name| shipped_jobs().iter().any(|shipped| shipped.name() == name);
+        for job in self.app.own_jobs.iter().filter(|job| !is_shipped(job.name())) {
             self.app.jobs.plans.entry(job.name()).or_insert_with(|| job.default_plan());
         }
         self.app

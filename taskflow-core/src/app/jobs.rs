@@ -118,8 +118,8 @@ impl App {
     pub fn registered_jobs(&self) -> impl Iterator<Item = &dyn Job> {
         let own = |name| self.own_jobs.iter().find(move |own| own.name() == name);
         let shipped = shipped_jobs().iter().map(move |job| own(job.name()).map_or(*job, |own| &**own));
-        let is_new = |own: &&Box<dyn Job>| shipped_jobs().iter().all(|job| job.name() != own.name());
-        shipped.chain(self.own_jobs.iter().filter(is_new).map(|own| &**own))
+        let is_new = |own: &&dyn Job| shipped_jobs().iter().all(|job| job.name() != own.name());
+        shipped.chain(self.own_jobs.iter().map(|own| &**own).filter(is_new))
     }
 
     /// Returns the registered job of that name.
