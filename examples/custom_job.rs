@@ -6,6 +6,7 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
+use taskflow::notice::WelcomeNotice;
 use taskflow::testing::ManualClock;
 use taskflow::{App, CatchUp, Changes, DedupeKey, Job, JobContext, JobName, JobPage, JobPlan, MemoryStore, NewUser};
 use taskflow::{Notice, Recipient, Schedule};
@@ -23,7 +24,7 @@ impl Job for WelcomeBack {
     }
 
     async fn page(&self, context: &JobContext<'_>) -> Result<JobPage, taskflow::Error> {
-        let (run, notice) = (context.run(), Notice::Welcome { token: None });
+        let (run, notice) = (context.run(), Notice::Welcome(WelcomeNotice { token: None }));
         let after = run.cursor.as_deref().and_then(|cursor| cursor.parse().ok());
         let people = context.app().users_after(after, context.size()).await?;
         let mails = people.iter().map(|user| {

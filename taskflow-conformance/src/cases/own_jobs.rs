@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use taskflow_core::notice::WelcomeNotice;
 use taskflow_core::{
     Actor, CatchUp, Changes, DedupeKey, Error, Job, JobContext, JobName, JobPage, JobPlan, JobRun, Jobs, Notice,
     Recipient, RunState, Schedule, Timestamp, Trigger, UserId,
@@ -41,7 +42,13 @@ impl Job for NightlyGreetings {
         let people = context.app().users_after(after, context.size()).await?;
         let greeting = |id: UserId| {
             let key = DedupeKey::new(format!("greeting/{}/{id}", run.slot));
-            context.delivery(key, Notice::Welcome { token: None }, Recipient::User(id), run.slot, "it is night")
+            context.delivery(
+                key,
+                Notice::Welcome(WelcomeNotice { token: None }),
+                Recipient::User(id),
+                run.slot,
+                "it is night",
+            )
         };
         let next = people.last().filter(|_| people.len() == context.size() as usize).map(|last| last.id.to_string());
         let before = context.memo().await?.unwrap_or_else(|| "nobody".to_owned());

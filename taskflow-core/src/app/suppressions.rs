@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::ledger::first_id;
 use super::{App, OptimisticRetry};
 use crate::error::{Error, FieldError};
+use crate::notice::{PasswordResetNotice, VerifyEmailNotice, WelcomeNotice};
 use crate::ports::{DeliveryQuery, UnreadableBounce};
 use crate::{
     Actor, BounceKind, BounceReport, Changes, Delivery, DeliveryId, EmailAddress, Expect, Login, Notice, ParticipantId,
@@ -201,9 +202,9 @@ impl App {
         };
         // A link is made for one address.
         if let Ok(
-            Notice::Welcome { token: Some(token) }
-            | Notice::VerifyEmail { token, .. }
-            | Notice::PasswordReset { token, .. },
+            Notice::Welcome(WelcomeNotice { token: Some(token) })
+            | Notice::VerifyEmail(VerifyEmailNotice { token, .. })
+            | Notice::PasswordReset(PasswordResetNotice { token, .. }),
         ) = &delivery.notice
             && let Some(token) = self.accounts.token(*token).await?
         {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use taskflow_core::notice::{CustomKind, CustomNotice, NoticePolicy, NoticeType};
 use taskflow_core::ports::Renderer;
 use taskflow_core::{
-    Content, Digest, Excerpt, Letter, LetterLinks, Locale, NoticeContent, NoticeKind, Priority, Task, TaskId, TaskLinks,
-    Timestamp,
+    Content, Digest, Excerpt, Letter, LetterLinks, Locale, NoticeContent, NoticeKind, Priority, Task, TaskId,
+    TaskLinks, Timestamp,
 };
 use taskflow_mail::Templates;
 

@@ -70,7 +70,7 @@ impl App {
         let date = hold::end(notice, &topic, &reader, batch, claimed_at).map_or(claimed_at, |end| end.min(now));
         let letter = Letter {
             unsubscribe_url: headers.unsubscribe_url.clone(),
-            links: self.letter_links(&topic, reader.user, delivery.due_at, facts),
+            links: self.letter_links(&topic, reader.user, delivery.due_at, batch),
             name: reader.name,
             locale: reader.locale,
             zone: reader.zone,

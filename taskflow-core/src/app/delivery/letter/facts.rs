@@ -9,8 +9,8 @@ use crate::notice::{BatchContext, MAY_HAVE_ARRIVED};
 use crate::notice::{MeetingCancelNotice, MeetingChangeNotice, MeetingInviteNotice};
 use crate::ports::{Claimed, DigestQuery, Lookup, Viewer};
 use crate::{
-    Day, Delivery, DeliveryId, DeliveryState, Digest, MeetingId, Notice, NoticeKind, Participant, ParticipantId, Recipient,
-    Timestamp, UserId,
+    Day, Delivery, DeliveryId, DeliveryState, Digest, MeetingId, Notice, NoticeKind, Participant, ParticipantId,
+    Recipient, Timestamp, UserId,
 };
 
 impl App {
