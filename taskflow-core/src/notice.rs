@@ -302,32 +302,6 @@ struct Tagged<'a, N> {
     notice: &'a N,
 }
 
-/// Returns whether a kind of that name is shipped.
-const fn is_shipped(kind: &str) -> bool {
-    let mut n = 0;
-    while n < SHIPPED.len() {
-        if is_same(SHIPPED[n].as_bytes(), kind.as_bytes()) {
-            return true;
-        }
-        n += 1;
-    }
-    false
-}
-
-const fn is_same(one: &[u8], other: &[u8]) -> bool {
-    if one.len() != other.len() {
-        return false;
-    }
-    let mut n = 0;
-    while n < one.len() {
-        if one[n] != other[n] {
-            return false;
-        }
-        n += 1;
-    }
-    true
-}
-
 impl Notice {
     /// Returns the notice of a host, as [`AppBuilder::notice`](crate::AppBuilder::notice) registers them.
     ///

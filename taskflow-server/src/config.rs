@@ -21,6 +21,8 @@ use secrecy::{ExposeSecret, SecretString};
 use taskflow_core::{EmailAddress, JobName, JobPlan, Mailbox, NodeId, RetentionPolicy};
 
 pub use database::Database;
+#[cfg(test)]
+pub(crate) use database::POSTGRES_PARAMETERS;
 pub use error::{ConfigError, ConfigErrors};
 pub use example::{example, wrapped};
 pub use key::KeyOrigin;

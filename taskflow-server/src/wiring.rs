@@ -13,7 +13,6 @@ use taskflow_mail::{BounceReports, ICalendar, InvalidSettings};
 use taskflow_runtime::{
     ClusterMember, HeartbeatConfig, Live, LocalBus, Runtime, RuntimeBuilder, SchedulerPulse, ThrottledOutbox,
 };
-pub use taskflow_store_postgres::URL_PARAMETERS;
 use taskflow_store_postgres::{PgPulse, PgStore};
 use taskflow_store_sqlite::SqliteStore;
 use tokio::sync::Semaphore;

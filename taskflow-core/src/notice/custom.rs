@@ -111,7 +111,7 @@ impl CustomKind {
     }
 
     fn of<N: CustomNotice>() -> Self {
-        const { assert!(!super::is_shipped(N::KIND), "a notice of this kind is shipped") };
+        const { assert!(!is_shipped(N::KIND), "a notice of this kind is shipped") };
         Self(Typed::<N>::DEFINITION)
     }
 }
@@ -232,4 +232,30 @@ impl fmt::Debug for CustomKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("CustomKind").field(&self.as_str()).finish()
     }
+}
+
+/// Returns whether a kind of that name is shipped.
+const fn is_shipped(kind: &str) -> bool {
+    let mut n = 0;
+    while n < super::SHIPPED.len() {
+        if is_same(super::SHIPPED[n].as_bytes(), kind.as_bytes()) {
+            return true;
+        }
+        n += 1;
+    }
+    false
+}
+
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut n = 0;
+    while n < one.len() {
+        if one[n] != other[n] {
+            return false;
+        }
+        n += 1;
+    }
+    true
 }

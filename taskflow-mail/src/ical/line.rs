@@ -161,7 +161,7 @@ fn is_word(name: &str) -> bool {
 /// Where the colon before the address of a line is; `None` when that has no scheme, or stands between quotation marks.
 fn address_begins(rest: &str) -> Option<usize> {
     let at = rest.to_ascii_lowercase().rfind(":mailto:")?;
-    (rest[..at].matches('"').count() % 2 == 0).then_some(at)
+    (rest[..at].matches('"').count().is_multiple_of(2)).then_some(at)
 }
 
 /// Where a parameter ends. A quotation mark that is never closed is taken for a part of its value.

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use super::sources::nearest_word;
-use crate::wiring::URL_PARAMETERS;
 
 /// Where data is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +14,28 @@ pub enum Database {
     /// In PostgreSQL, at this place: the URL without password and options, fit to be shown.
     Postgres(String),
 }
+
+/// The parameters that the URL of a PostgreSQL database may have, beside `options[NAME]`; the same as its store knows.
+pub(crate) const POSTGRES_PARAMETERS: [&str; 18] = [
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "ssl-mode",
+    "ssl-root-cert",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "statement-cache-capacity",
+    "user",
+];
 
 /// Why a `DATABASE_URL` cannot be used: what is wrong, what would be right.
 pub(super) type Refusal = (String, String);
@@ -117,11 +138,12 @@ fn unknown_parameter(rest: &str) -> Option<Refusal> {
     let parameters = rest.split('#').next()?.split_once('?')?.1;
     let names =
         parameters.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next().unwrap_or(pair));
-    let is_known = |name: &&str| URL_PARAMETERS.contains(name) || name.starts_with("options[") && name.ends_with(']');
+    let is_known =
+        |name: &&str| POSTGRES_PARAMETERS.contains(name) || name.starts_with("options[") && name.ends_with(']');
     let unknown = names.into_iter().find(|name| !is_known(name))?;
     let is_plain = unknown.len() <= 40 && unknown.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'_' | b'-'));
-    let known = URL_PARAMETERS.join(", ");
-    let candidates = URL_PARAMETERS.map(str::to_owned);
+    let known = POSTGRES_PARAMETERS.join(", ");
+    let candidates = POSTGRES_PARAMETERS.map(str::to_owned);
     let meant = if is_plain { nearest_word(unknown, candidates) } else { None };
     let wrong =
         if is_plain { format!("has the unknown parameter {unknown}") } else { "has an unknown parameter".to_owned() };

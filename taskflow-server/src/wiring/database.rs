@@ -149,3 +149,11 @@ pub(super) async fn open_postgres(config: &Config, options: PgOptions) -> Result
     let opened = PgStore::connect(config.database_url.expose_secret(), options).await;
     opened.map_err(|error| OpenError::Database(config.database.place(), error))
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_settings_and_the_store_know_the_same_parameters_of_a_url() {
+        assert_eq!(crate::config::POSTGRES_PARAMETERS, taskflow_store_postgres::URL_PARAMETERS);
+    }
+}
