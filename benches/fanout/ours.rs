@@ -10,9 +10,9 @@ use taskflow::ports::{
     SweepQuery, SystemClock,
 };
 use taskflow::{
-    Changes, Counts, Day, DedupeKey, DeliveryId, Digest, JobName, JobRun, LeaseToken, Letter, LocalMinute, Moment,
-    NewDelivery, NewTask, NewUser, Notice, NoticeContent, NoticeKind, Outcome, Recipient, RunId, Settlement, Task,
-    TaskId, Timestamp, Trigger, User, UserId, When, Write, Zone,
+    Changes, Counts, Day, DedupeKey, DeliveryId, Digest, JobName, JobRun, JobWrite, LeaseToken, Letter, LocalMinute,
+    Moment, NewDelivery, NewTask, NewUser, Notice, NoticeContent, NoticeKind, Outcome, Recipient, RunId, Settlement,
+    Task, TaskId, TaskWrite, Timestamp, Trigger, User, UserId, UserWrite, When, Zone,
 };
 
 use crate::{PAGE, PEOPLE, READ};
@@ -56,7 +56,7 @@ impl Ours {
         for first in (0..PEOPLE).step_by(PAGE as usize) {
             ours.make(first..first + PAGE, now).await;
         }
-        ours.storage.commit(&Changes::new().write(Write::InsertRun(run))).await.expect("a run");
+        ours.storage.commit(&Changes::new().write(JobWrite::InsertRun(run))).await.expect("a run");
         ours.storage.claim_run(ours.run, &ours.lease, now).await.expect("a store").expect("a run that is held");
         ours
     }
@@ -74,7 +74,7 @@ impl Ours {
             };
             let task = NewTask::titled("Figures of the last quarter".parse().expect("a title"));
             let task = Task::new(TaskId::from_uuid(self.ids.next(now)), user, task, now).expect("a task");
-            changes = changes.write(Write::InsertUser(User::new(user, new, now))).write(Write::InsertTask(task));
+            changes = changes.write(UserWrite::Insert(User::new(user, new, now))).write(TaskWrite::Insert(task));
             self.people.push(user);
         }
         self.storage.commit(&changes).await.expect("people");
@@ -92,16 +92,17 @@ impl Ours {
         let found = self.storage.recipients(&query, after, PAGE).await.expect("a page");
         assert_eq!(found.people.len(), PAGE as usize);
         let now = self.clock.now();
-        let deliveries = found.people.iter().map(|(_, user)| NewDelivery {
-            id: DeliveryId::from_uuid(self.ids.next(now)),
-            dedupe_key: DedupeKey::new(format!("daily-summary/{date}/{user}")),
-            notice: Notice::DailySummary(DailySummaryNotice { date }),
-            recipient: Recipient::User(*user),
-            planned_at: now,
-            due_at: now,
-            reason: "it was time for the daily summary".to_owned(),
+        let deliveries = found.people.iter().map(|(_, user)| {
+            NewDelivery::new(
+                DeliveryId::from_uuid(self.ids.next(now)),
+                DedupeKey::new(format!("daily-summary/{date}/{user}")),
+                Notice::DailySummary(DailySummaryNotice { date }),
+                Recipient::User(*user),
+                now,
+            )
+            .because("it was time for the daily summary")
         });
-        let advance = Write::AdvanceRun {
+        let advance = JobWrite::AdvanceRun {
             id: self.run,
             lease: self.lease.clone(),
             cursor: format!("{:?}", found.next),

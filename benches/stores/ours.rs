@@ -10,7 +10,8 @@ use taskflow::ports::{ClaimRequest, Clock, Ids, RandomIds, Settled, Storage, Sys
 use taskflow::store::MemoryStore;
 use taskflow::{
     Actor, Changes, DedupeKey, DeliveryId, EventId, FeedEvent, LeaseToken, NewDelivery, NewTask, NewUser, Notice,
-    NoticeKind, Outcome, PageRequest, Recipient, Settlement, Task, TaskId, TaskQuery, User, UserId, Write,
+    NoticeKind, Outcome, PageRequest, Recipient, Settlement, Task, TaskId, TaskQuery, TaskWrite, User, UserId,
+    UserWrite,
 };
 
 use super::{BATCH, BarePostgres, BareSqlite, Held, PAGE, READER, Subject, TASKS, WRITER};
@@ -45,7 +46,7 @@ impl Ours {
                     locale: None,
                     is_admin: false,
                 };
-                changes.write(Write::InsertUser(User::new(UserId::from_uuid(id), new, ours.clock.now())))
+                changes.write(UserWrite::Insert(User::new(UserId::from_uuid(id), new, ours.clock.now())))
             });
         ours.storage.commit(&people).await.expect("people");
         let tasks = (0..TASKS).fold(Changes::new(), |changes, _| changes.and(ours.task(READER)));
@@ -60,7 +61,7 @@ impl Ours {
         let task = Task::new(id, UserId::from_uuid(owner), new, now).expect("a task");
         let event = EventId::from_uuid(self.ids.next(now));
         let told = FeedEvent::task(event, Actor::User(task.user_id), None, &task);
-        Changes::new().write(Write::InsertTask(task)).announce(told)
+        Changes::new().write(TaskWrite::Insert(task)).announce(told)
     }
 
     fn outbox(&self) -> Arc<dyn Storage> {
@@ -84,15 +85,14 @@ impl Subject for Ours {
         let now = self.clock.now();
         let deliveries = (0..BATCH).map(|_| {
             let id = self.ids.next(now);
-            NewDelivery {
-                id: DeliveryId::from_uuid(id),
-                dedupe_key: DedupeKey::new(format!("bench/{id}")),
-                notice: Notice::Welcome(WelcomeNotice { token: None }),
-                recipient: Recipient::User(UserId::from_uuid(READER)),
-                planned_at: now,
-                due_at: now,
-                reason: "a bench".to_owned(),
-            }
+            NewDelivery::new(
+                DeliveryId::from_uuid(id),
+                DedupeKey::new(format!("bench/{id}")),
+                Notice::Welcome(WelcomeNotice { token: None }),
+                Recipient::User(UserId::from_uuid(READER)),
+                now,
+            )
+            .because("a bench")
         });
         self.outbox().commit(&Changes::new().deliver(deliveries)).await.expect("planned");
     }

@@ -15,9 +15,9 @@ pub use meetings::MeetingStep;
 
 use taskflow_core::ports::{ClaimRequest, Claimed, Clock, Ids, Storage};
 use taskflow_core::{
-    Actor, App, CapturedMail, Content, Entity, Expect, Idempotency, LeaseToken, NewTask, NoticeKind, Outcome,
-    PageRequest, PasswordHash, ProfileChange, ReminderMinutes, Session, Settlement, StandingChange, Task, TaskChange,
-    TaskPriority, TaskQuery, TaskSort, TaskStatus, TokenHash, UserId, Write,
+    Actor, App, CapturedMail, Content, Entity, Idempotency, LeaseToken, MailboxWrite, NewTask, NoticeKind, Outcome,
+    PageRequest, PasswordHash, Precondition, ProfileChange, ReminderMinutes, Session, Settlement, StandingChange, Task,
+    TaskChange, TaskPriority, TaskQuery, TaskSort, TaskStatus, TokenHash, UserId,
 };
 
 use super::sample::{at, new_user};
@@ -208,7 +208,7 @@ impl<'a> Play<'a> {
             }
             Step::TrashTask(which) => {
                 let Some(task) = pick(&self.tasks, which) else { return String::new() };
-                shown(&self.app.delete_task(Actor::User(task.user_id), task.id, Expect::Any).await)
+                shown(&self.app.delete_task(Actor::User(task.user_id), task.id, Precondition::Any).await)
             }
             Step::RestoreTask(which) => {
                 let Some(task) = pick(&self.tasks, which) else { return String::new() };
@@ -236,7 +236,7 @@ impl<'a> Play<'a> {
                 let content = Content { subject: format!("{n}"), text: String::new(), html: None };
                 let to = "ada@example.org".parse().expect("an address");
                 let mail = CapturedMail { id, kept_at: self.clock.now(), to, content, source: String::new() };
-                shown(&self.storage.commit(&taskflow_core::Changes::new().write(Write::KeepMail(mail))).await)
+                shown(&self.storage.commit(&taskflow_core::Changes::new().write(MailboxWrite::Capture(mail))).await)
             }
             Step::Mail(ref step) => self.mail_step(step).await,
         }
@@ -244,7 +244,7 @@ impl<'a> Play<'a> {
 
     async fn change_profile(&self, who: u8, change: ProfileChange) -> String {
         let Some(id) = pick(&self.users, who) else { return String::new() };
-        shown(&self.app.update_profile(Actor::User(id), id, change, Expect::Any).await)
+        shown(&self.app.update_profile(Actor::User(id), id, change, Precondition::Any).await)
     }
 
     async fn create(&mut self, who: u8, title: u8, priority: u8, due: Option<i16>, minutes: Option<u16>) -> String {
@@ -268,7 +268,7 @@ impl<'a> Play<'a> {
             due_at: due.map(|due| due.map(|minutes| self.in_minutes(minutes))),
             ..TaskChange::default()
         };
-        let expect = if expecting { Expect::Version(task.version) } else { Expect::Any };
+        let expect = if expecting { Precondition::Version(task.version) } else { Precondition::Any };
         let result = self.app.update_task(Actor::User(task.user_id), task.id, change, expect).await;
         if let Ok(after) = &result {
             self.tasks.iter_mut().filter(|task| task.id == after.id).for_each(|task| task.clone_from(after));

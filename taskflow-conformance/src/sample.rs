@@ -2,10 +2,10 @@
 
 use taskflow_core::notice::{TaskDueNotice, WelcomeNotice};
 use taskflow_core::{
-    Changes, Credential, DedupeKey, DeliveryId, EventId, FeedEvent, Invitee, LeaseToken, Mailbox, Meeting,
-    MeetingDetails, MeetingId, NewDelivery, NewMeeting, NewTask, NewUser, Notice, Participant, ParticipantId,
-    PasswordHash, Recipient, RunId, Session, SessionId, StartsAt, Task, TaskId, Timestamp, TokenHash, User, UserId,
-    Write, Zone, meeting_reminders,
+    Changes, Credential, CredentialWrite, DedupeKey, DeliveryId, EventId, FeedEvent, Invitee, LeaseToken, Mailbox,
+    Meeting, MeetingDetails, MeetingId, MeetingWrite, NewDelivery, NewMeeting, NewTask, NewUser, Notice, Participant,
+    ParticipantId, ParticipantWrite, PasswordHash, Recipient, RunId, Session, SessionId, StartsAt, Task, TaskId,
+    Timestamp, TokenHash, User, UserId, UserWrite, Zone, meeting_reminders,
 };
 use uuid::Uuid;
 
@@ -69,8 +69,8 @@ pub(crate) fn user(n: u64) -> User {
     User::new(user_id(n), new_user(&format!("user-{n}")), noon())
 }
 
-pub(crate) fn credential(n: u64, hash: &str) -> Write {
-    Write::SetCredential(Credential { user_id: user_id(n), password: PasswordHash::new(hash), changed_at: noon() })
+pub(crate) fn credential(n: u64, hash: &str) -> CredentialWrite {
+    CredentialWrite::Set(Credential { user_id: user_id(n), password: PasswordHash::new(hash), changed_at: noon() })
 }
 
 /// The task number `n` of the user number `owner`, called `task-n`.
@@ -114,8 +114,8 @@ pub(crate) fn invitee(name: &str) -> Invitee {
 
 /// What stores a meeting and the people in it.
 pub(crate) fn called(meeting: Meeting, participants: impl IntoIterator<Item = Participant>) -> Changes {
-    let changes = Changes::new().write(Write::InsertMeeting(meeting));
-    participants.into_iter().fold(changes, |changes, one| changes.write(Write::InsertParticipant(one)))
+    let changes = Changes::new().write(MeetingWrite::Insert(meeting));
+    participants.into_iter().fold(changes, |changes, one| changes.write(ParticipantWrite::Insert(one)))
 }
 
 /// Every reminder that a meeting asks for, as deliveries with ids from `first` on.
@@ -142,15 +142,14 @@ pub(crate) fn session(n: u64, owner: u64) -> Session {
 
 /// A welcome to the user number `n`, due at noon.
 pub(crate) fn welcome(n: u64) -> NewDelivery {
-    NewDelivery {
-        id: delivery_id(n),
-        dedupe_key: DedupeKey::new(format!("welcome/{}", user_id(n))),
-        notice: Notice::Welcome(WelcomeNotice { token: None }),
-        recipient: Recipient::User(user_id(n)),
-        planned_at: noon(),
-        due_at: noon(),
-        reason: "a case".to_owned(),
-    }
+    NewDelivery::new(
+        delivery_id(n),
+        DedupeKey::new(format!("welcome/{}", user_id(n))),
+        Notice::Welcome(WelcomeNotice { token: None }),
+        Recipient::User(user_id(n)),
+        noon(),
+    )
+    .because("a case")
 }
 
 /// A reminder of the task number `n`, due at `due_at`.
@@ -170,5 +169,5 @@ pub(crate) fn event(n: u64, after: &Task, audience: &[u64]) -> FeedEvent {
 
 /// The users of these numbers.
 pub(crate) fn users(numbers: impl IntoIterator<Item = u64>) -> Changes {
-    numbers.into_iter().fold(Changes::new(), |changes, n| changes.write(Write::InsertUser(user(n))))
+    numbers.into_iter().fold(Changes::new(), |changes, n| changes.write(UserWrite::Insert(user(n))))
 }

@@ -6,7 +6,7 @@ use taskflow_core::notice::WelcomeNotice;
 use taskflow_core::ports::{ClaimRequest, Ids, RandomIds, Storage};
 use taskflow_core::{
     Actor, Changes, DedupeKey, DeliveryId, EventId, FeedEvent, LeaseToken, NewDelivery, NewTask, NewUser, Notice,
-    NoticeKind, Recipient, StoreError, Task, TaskId, TaskQuery, Timestamp, User, UserId, Write,
+    NoticeKind, Recipient, StoreError, Task, TaskId, TaskQuery, TaskWrite, Timestamp, User, UserId, UserWrite,
 };
 
 /// A store and rows for it.
@@ -44,21 +44,20 @@ impl<S> TestKit<S> {
         let task = Task::new(id, owner.id, new, noon()).expect("a task");
         let event = EventId::from_uuid(self.ids.next(noon()));
         let told = FeedEvent::task(event, Actor::User(owner.id), None, &task);
-        Changes::new().write(Write::InsertTask(task)).announce(told)
+        Changes::new().write(TaskWrite::Insert(task)).announce(told)
     }
 
     /// A welcome to a user, due at once.
     #[must_use]
     pub fn welcome(&self, to: &User) -> NewDelivery {
-        NewDelivery {
-            id: DeliveryId::from_uuid(self.ids.next(noon())),
-            dedupe_key: DedupeKey::new(format!("welcome/{}", to.id)),
-            notice: Notice::Welcome(WelcomeNotice { token: None }),
-            recipient: Recipient::User(to.id),
-            planned_at: noon(),
-            due_at: noon(),
-            reason: "a test".to_owned(),
-        }
+        NewDelivery::new(
+            DeliveryId::from_uuid(self.ids.next(noon())),
+            DedupeKey::new(format!("welcome/{}", to.id)),
+            Notice::Welcome(WelcomeNotice { token: None }),
+            Recipient::User(to.id),
+            noon(),
+        )
+        .because("a test")
     }
 
     /// Asks for up to a hundred deliveries of any kind, for a minute, under a new lease.
@@ -78,7 +77,7 @@ impl<S: Storage> TestKit<S> {
     /// A [`user`](Self::user) who is in the store.
     pub async fn somebody(&self, name: &str) -> User {
         let user = self.user(name);
-        self.store.commit(&Changes::new().write(Write::InsertUser(user.clone()))).await.expect("a user");
+        self.store.commit(&Changes::new().write(UserWrite::Insert(user.clone()))).await.expect("a user");
         user
     }
 

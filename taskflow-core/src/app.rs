@@ -1,9 +1,9 @@
 //! What people can do: one method per use case, each read → decide → commit.
 
-mod answers;
 mod delivery;
 mod feed;
 mod holds;
+mod idempotency;
 mod jobs;
 mod ledger;
 mod linked;
@@ -13,6 +13,7 @@ mod meetings;
 mod nodes;
 mod notices;
 mod preferences;
+mod retry;
 mod sessions;
 mod statistics;
 mod suppressions;
@@ -40,21 +41,24 @@ use crate::ports::{
     Accounts, Bounces, Calendar, Clock, CohortScan, CommitReceipt, EventBus, Ids, JobStore, Links, Mailer, Maintenance,
     NoBus, Nodes, Outbox, PlainRenderer, Probe, RandomIds, Renderer, Signal, Storage, Store, SystemClock,
 };
-use crate::{Changes, EventId, Expect, NoticeKind, Settlement, Timestamp};
+use crate::{
+    Changes, DedupeKey, DeliveryId, EventId, Login, NewDelivery, Node, Notice, NoticeKind, Recipient, Settlement,
+    Timestamp, Token, TokenId, User,
+};
 
 /// TaskFlow itself: the use cases over whatever adapters it was built with. Share it in an [`Arc`].
 pub struct App {
     store: Arc<dyn Store>,
-    accounts: Arc<dyn Accounts>,
     outbox: Arc<dyn Outbox>,
-    slots: Arc<dyn JobStore>,
-    sweeps: Arc<dyn CohortScan>,
-    upkeep: Arc<dyn Maintenance>,
+    accounts: Option<Arc<dyn Accounts>>,
+    job_store: Option<Arc<dyn JobStore>>,
+    cohort_scan: Option<Arc<dyn CohortScan>>,
+    maintenance: Option<Arc<dyn Maintenance>>,
+    nodes: Option<Arc<dyn Nodes>>,
     probe: Option<Arc<dyn Probe>>,
     jobs: Jobs,
     own_jobs: Vec<Box<dyn Job>>,
     known_cohorts: jobs::KnownCohorts,
-    nodes: Arc<dyn Nodes>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     mailer: Option<Arc<dyn Mailer>>,
@@ -84,21 +88,41 @@ pub struct AppBuilder {
 }
 
 impl App {
-    /// Begins with a store; without further ado the system's clock, plain text mail, no mailer and no bus.
+    /// Begins with a complete store, such as the shipped ones: it is every port that keeps something. The clock is the
+    /// system's, mail is plain text, and there is neither a mailer nor a bus until the builder gets one.
     pub fn builder(storage: Arc<dyn Storage>) -> AppBuilder {
+        Self::embed(storage.clone(), storage.clone())
+            .accounts(storage.clone())
+            .job_store(storage.clone())
+            .sweeps(storage.clone())
+            .upkeep(storage.clone())
+            .nodes(storage)
+    }
+
+    /// Begins with the two ports that every application needs. The other ports are added to the builder as needed; a use
+    /// case whose port is absent returns [`Error::MissingPort`].
+    ///
+    /// | port | needed for |
+    /// |---|---|
+    /// | [`Accounts`] | passwords, sessions, links that verify an address |
+    /// | [`CohortScan`] | daily summaries and task reminders, the page of a day behind a link |
+    /// | [`JobStore`] | scheduled jobs |
+    /// | [`Maintenance`] | cleanup and statistics |
+    /// | [`Nodes`] | several processes that share one store |
+    pub fn embed(store: Arc<dyn Store>, outbox: Arc<dyn Outbox>) -> AppBuilder {
         AppBuilder {
             app: App {
-                store: storage.clone(),
-                accounts: storage.clone(),
-                outbox: storage.clone(),
-                slots: storage.clone(),
-                sweeps: storage.clone(),
-                upkeep: storage.clone(),
+                store,
+                outbox,
+                accounts: None,
+                job_store: None,
+                cohort_scan: None,
+                maintenance: None,
+                nodes: None,
                 probe: None,
                 jobs: Jobs::default(),
                 own_jobs: Vec::new(),
                 known_cohorts: jobs::KnownCohorts::default(),
-                nodes: storage,
                 clock: Arc::new(SystemClock::new()),
                 ids: Arc::new(RandomIds::new()),
                 mailer: None,
@@ -147,12 +171,54 @@ impl App {
         Ok(())
     }
 
+    fn accounts(&self) -> Result<&dyn Accounts, Error> {
+        self.accounts.as_deref().ok_or(Error::MissingPort("Accounts"))
+    }
+
+    fn job_store(&self) -> Result<&dyn JobStore, Error> {
+        self.job_store.as_deref().ok_or(Error::MissingPort("JobStore"))
+    }
+
+    fn cohort_scan(&self) -> Result<&dyn CohortScan, Error> {
+        self.cohort_scan.as_deref().ok_or(Error::MissingPort("CohortScan"))
+    }
+
+    fn maintenance(&self) -> Result<&dyn Maintenance, Error> {
+        self.maintenance.as_deref().ok_or(Error::MissingPort("Maintenance"))
+    }
+
+    /// The account with an address, by its key and verified or not; none without the port [`Accounts`].
+    async fn account_at(&self, key: String) -> Result<Option<User>, StoreError> {
+        let Some(accounts) = &self.accounts else { return Ok(None) };
+        Ok(accounts.account(&Login::Email(key)).await?.map(|account| account.user))
+    }
+
+    /// The token behind a mailed link, whether or not it is good; none without the port [`Accounts`].
+    async fn stored_token(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
+        match &self.accounts {
+            Some(accounts) => accounts.token(id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The processes that share the store; none without the port [`Nodes`].
+    async fn known_nodes(&self) -> Result<Vec<Node>, StoreError> {
+        match &self.nodes {
+            Some(nodes) => nodes.nodes().await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     fn draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
 
     fn event_id(&self, now: Timestamp) -> EventId {
         EventId::from_uuid(self.ids.next(now))
+    }
+
+    fn new_delivery(&self, key: DedupeKey, notice: Notice, recipient: Recipient, now: Timestamp) -> NewDelivery {
+        NewDelivery::new(DeliveryId::from_uuid(self.ids.next(now)), key, notice, recipient, now)
     }
 }
 
@@ -178,21 +244,39 @@ impl AppBuilder {
         self
     }
 
-    /// What stands between the sender and the queue, for hosts that pace or watch it; the store itself unless told.
+    /// Sets the port for passwords, sessions and tokens.
+    pub fn accounts(mut self, accounts: Arc<dyn Accounts>) -> Self {
+        self.app.accounts = Some(accounts);
+        self
+    }
+
+    /// Sets the port that scheduled jobs need.
+    pub fn job_store(mut self, job_store: Arc<dyn JobStore>) -> Self {
+        self.app.job_store = Some(job_store);
+        self
+    }
+
+    /// Sets the port by which processes that share a store know each other.
+    pub fn nodes(mut self, nodes: Arc<dyn Nodes>) -> Self {
+        self.app.nodes = Some(nodes);
+        self
+    }
+
+    /// Replaces the queue, for hosts that pace or watch it.
     pub fn outbox(mut self, outbox: Arc<dyn Outbox>) -> Self {
         self.app.outbox = outbox;
         self
     }
 
-    /// What finds people for sweeps, for hosts that pace or watch it; the store itself unless told.
+    /// Sets the port that finds people for summaries and reminders of tasks.
     pub fn sweeps(mut self, sweeps: Arc<dyn CohortScan>) -> Self {
-        self.app.sweeps = sweeps;
+        self.app.cohort_scan = Some(sweeps);
         self
     }
 
-    /// What the service looks after itself with, for hosts that pace or watch it; the store itself unless told.
+    /// Sets the port for cleanup and statistics.
     pub fn upkeep(mut self, upkeep: Arc<dyn Maintenance>) -> Self {
-        self.app.upkeep = upkeep;
+        self.app.maintenance = Some(upkeep);
         self
     }
 
@@ -296,33 +380,5 @@ impl AppBuilder {
             self.app.jobs.plans.entry(job.name()).or_insert_with(|| job.default_plan());
         }
         self.app
-    }
-}
-
-/// Bounds how often a use case tries again when somebody else was faster.
-struct OptimisticRetry {
-    expect: Expect,
-    tries_left: u32,
-}
-
-impl OptimisticRetry {
-    fn new(expect: Expect) -> Self {
-        Self { expect, tries_left: 3 }
-    }
-
-    /// `Stale` when the caller wants to change another version than the one that is there.
-    fn admits(&self, version: u64) -> Result<(), Error> {
-        let admitted = match &self.expect {
-            Expect::Any => true,
-            Expect::Version(expected) => *expected == version,
-            Expect::OneOf(expected) => expected.contains(&version),
-        };
-        if admitted { Ok(()) } else { Err(Error::Stale) }
-    }
-
-    /// Whether a commit that ended like this should be decided anew. What the caller expects is asked again then.
-    fn lost(&mut self, result: &Result<(), Error>) -> bool {
-        self.tries_left -= 1;
-        self.tries_left > 0 && matches!(result, Err(Error::Stale))
     }
 }

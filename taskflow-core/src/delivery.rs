@@ -67,6 +67,28 @@ pub struct NewDelivery {
     pub reason: String,
 }
 
+impl NewDelivery {
+    /// Creates a delivery that is planned at `now` and due at once, without a reason.
+    #[must_use]
+    pub fn new(id: DeliveryId, dedupe_key: DedupeKey, notice: Notice, recipient: Recipient, now: Timestamp) -> Self {
+        Self { id, dedupe_key, notice, recipient, planned_at: now, due_at: now, reason: String::new() }
+    }
+
+    /// Sets the due time.
+    #[must_use]
+    pub fn due(mut self, at: Timestamp) -> Self {
+        self.due_at = at;
+        self
+    }
+
+    /// Sets the reason that the ledger shows to people.
+    #[must_use]
+    pub fn because(mut self, reason: impl Into<String>) -> Self {
+        self.reason = reason.into();
+        self
+    }
+}
+
 /// Where a delivery is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DeliveryState {
@@ -275,4 +297,35 @@ impl Ledger {
     pub fn balances(&self) -> bool {
         self.planned == self.delivered + self.cancelled + self.expired + self.discarded + self.due
     }
+}
+
+/// A write of a delivery that was planned before. New ones are [planned](crate::Changes::deliver).
+#[derive(Debug, Clone, PartialEq)]
+pub enum DeliveryWrite {
+    /// Cancels the delivery with this key if it exists and is open. A claimed one is only marked: its settlement decides.
+    Cancel {
+        /// The key of the delivery.
+        key: DedupeKey,
+        /// The reason that the ledger shows to people.
+        reason: String,
+        /// The time at which it counts as settled.
+        at: Timestamp,
+    },
+    /// Changes when a scheduled delivery is due and when it is tried next; one in any other state stays as it is.
+    Reschedule {
+        /// The key of the delivery.
+        key: DedupeKey,
+        /// The new due time.
+        due_at: Timestamp,
+        /// The time of the next attempt.
+        next_at: Timestamp,
+    },
+    /// Schedules a delivery that was given up, cancelled or expired again, as if it were due now and had never been
+    /// tried; `Stale` unless it is in one of those states.
+    Retry {
+        /// The delivery.
+        id: DeliveryId,
+        /// The time of the next attempt.
+        at: Timestamp,
+    },
 }

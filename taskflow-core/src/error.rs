@@ -27,6 +27,9 @@ pub enum Error {
     /// The answer is to the meeting as it was before; nothing was recorded.
     #[error("the meeting has changed since it was shown")]
     Outdated(Box<crate::OutdatedAnswer>),
+    /// The application was built without the port that the use case needs; see [`App::embed`](crate::App::embed).
+    #[error("the application was built without the port `{0}`")]
+    MissingPort(&'static str),
     /// The store cannot be reached; the same call may succeed later.
     #[error("storage is unavailable")]
     Unavailable(#[source] Source),

@@ -30,7 +30,7 @@
 //! |---|---|
 //! | `time.rs` `values.rs` `page.rs` | instants and zones, checked values and ids, pages |
 //! | `user.rs` `task.rs` `meeting.rs` | entities: state and legal transitions |
-//! | `session.rs` `token.rs` `answer.rs` | sign-ins, links in mail, requests that are repeated |
+//! | `session.rs` `token.rs` `idempotency.rs` | sign-ins, links in mail, requests that are repeated |
 //! | `preferences.rs` `suppression.rs` | which mail people want, and which addresses take none |
 //! | `reminder.rs` `snooze.rs` `retry.rs` `digest.rs` | pure rules: what is due when |
 //! | `notice.rs` `delivery.rs` `mail.rs` | what to tell whom, the ledger of it, the letter it becomes |
@@ -47,7 +47,6 @@
 //! * Time comes from the [`ports::Clock`], once per use case; ids from [`ports::Ids`].
 //! * Every delivery that was ever planned is accounted for: see [`Ledger::balances`].
 
-mod answer;
 mod app;
 mod changes;
 mod delivery;
@@ -55,6 +54,7 @@ mod digest;
 mod error;
 mod event;
 mod feed;
+mod idempotency;
 mod job;
 mod mail;
 mod mail_report;
@@ -78,56 +78,60 @@ mod token;
 mod user;
 mod values;
 
-pub use answer::{ANSWER_LIFETIME, Answer, Answered, Idempotency, IdempotencyKey};
 pub use app::{
     App, AppBuilder, Bulk, BulkResults, DeadLink, DeliveryReport, Job, JobContext, JobPage, Jobs, LedgerPage,
     LedgerQuery, LedgerRow, Limits, LinkError, LinkedDay, LinkedInvitation, LinkedMeeting, LinkedTask, Membership,
     NewLetter, ParticipantsShown, RelayTrouble, Reminded, RepairReport, ReplyTaken, RetentionPolicy, RunReport,
     Sending, Standing, Subscription, TaskOperation, shipped_jobs,
 };
-pub use changes::{Changes, Expect, Write};
+pub use changes::{Changes, Precondition, Write};
 pub use delivery::{
-    DedupeKey, Delivery, DeliveryState, FailedAttempt, Ledger, NewDelivery, Outcome, Recipient, Settlement,
+    DedupeKey, Delivery, DeliveryState, DeliveryWrite, FailedAttempt, Ledger, NewDelivery, Outcome, Recipient,
+    Settlement,
 };
 pub use digest::{Day, Digest, Excerpt};
 pub use error::{CorruptRow, Error, FieldCode, FieldError, Source, StoreError, UniqueField};
 pub use event::{Entity, Event, EventKind, FeedEvent};
 pub use feed::{FeedEntry, FeedPage, Follower};
+pub use idempotency::{Idempotency, IdempotencyKey, Idempotent, RESPONSE_LIFETIME, ResponseWrite, StoredResponse};
 pub use job::{
-    AcceptedSchedules, CatchUp, Counts, DueSlot, JobName, JobPlan, JobRun, JobState, MOST_CAUGHT_UP, RunState, Trigger,
+    AcceptedSchedules, CatchUp, Counts, DueSlot, JobName, JobPlan, JobRun, JobState, JobWrite, MOST_CAUGHT_UP,
+    RunState, Trigger,
 };
 pub use mail::{
     AnswerLinks, CalendarMethod, CalendarPart, CapturedMail, Content, CustomContent, Headers, Invitation, Letter,
-    LetterLinks, MAILBOX_SIZE, Mail, Mailbox, NoticeContent, TaskAction, TaskActionLinks, TaskLinks,
+    LetterLinks, MAILBOX_SIZE, Mail, Mailbox, MailboxWrite, NoticeContent, TaskAction, TaskActionLinks, TaskLinks,
 };
 pub use mail_report::{MailFinding, MailFindingCode, MailReport, Senders};
 pub use meeting::{
     DebounceWindow, Invitee, Meeting, MeetingChange, MeetingDetails, MeetingFacts, MeetingResponse, MeetingRole,
-    MeetingStatus, MeetingType, NewMeeting, News, OutdatedAnswer, OwnReminders, Participant, Revision, StartsAt, Told,
-    news,
+    MeetingStatus, MeetingType, MeetingWrite, NewMeeting, News, OutdatedAnswer, OwnReminders, Participant,
+    ParticipantWrite, Revision, StartsAt, Told, news,
 };
 pub use memory::MemoryStore;
 pub use node::{Heartbeat, Node, NodeId, Share};
 pub use notice::{CustomEmail, MOST_TOGETHER, Notice, NoticeKind, Priority, ProblemArea};
 pub use page::{MeetingQuery, MeetingSort, MeetingSortKey, Page, PageRequest, TaskQuery, TaskSort, TaskSortKey};
-pub use preferences::{LocalMinute, Preferences, PreferencesChange, QuietHours, Weekdays};
+pub use preferences::{LocalMinute, Preferences, PreferencesChange, QuietHours, UnsubscribeWrite, Weekdays};
 pub use reminder::{
     MeetingReminder, MeetingReminderPlan, TaskReminder, TaskReminderPlan, meeting_reminder_key, meeting_reminders,
     plan_meeting_reminders, plan_task_reminder, reminder_minutes, task_reminder,
 };
 pub use retry::RetrySchedule;
 pub use schedule::{Moment, Schedule, When, everybody, moments};
-pub use session::{Refusal, Session, TokenHash};
+pub use session::{Refusal, Session, SessionWrite, TokenHash};
 pub use snooze::Snooze;
-pub use statistics::{LONGEST_STREAK, MailTally, TaskCounts, TaskStatistics, Totals, streak};
+pub use statistics::{LONGEST_STREAK, MailTally, StatisticsWrite, TaskCounts, TaskStatistics, Totals, streak};
 pub use suppression::{
-    BounceKind, BounceReport, ReturnedMail, Suppression, SuppressionCause, bounce_is_for_good, refuses_the_mailbox,
-    says_there_is_no_mailbox,
+    BounceKind, BounceReport, ReturnedMail, Suppression, SuppressionCause, SuppressionWrite, bounce_is_for_good,
+    refuses_the_mailbox, says_there_is_no_mailbox,
 };
-pub use task::{NewTask, Task, TaskChange, TaskPriority, TaskStatus, TaskSummary};
+pub use task::{NewTask, Task, TaskChange, TaskPriority, TaskStatus, TaskSummary, TaskWrite};
 pub use time::{InvalidTime, InvalidZone, TZDB_VERSION, Timestamp, WallClock, Zone};
-pub use token::{Token, TokenPurpose};
-pub use user::{Actor, Credential, Login, NewUser, PasswordHash, ProfileChange, StandingChange, User};
+pub use token::{Token, TokenPurpose, TokenWrite};
+pub use user::{
+    Actor, Credential, CredentialWrite, Login, NewUser, PasswordHash, ProfileChange, StandingChange, User, UserWrite,
+};
 pub use values::{
     Comment, DeliveryId, DeliveryProblem, Description, DurationMinutes, EmailAddress, EventId, InvalidValue,
     LeaseToken, Locale, Location, MeetingId, MeetingTitle, MeetingUrl, NamedAddress, ParticipantId, PersonName,

@@ -338,3 +338,10 @@ impl CapturedMail {
 
 /// How many mails the dev mailbox keeps; older ones make room.
 pub const MAILBOX_SIZE: usize = 500;
+
+/// A write of the dev mailbox.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MailboxWrite {
+    /// Captures a mail; the mailbox keeps the newest [`MAILBOX_SIZE`]. A mail that is there already stays as it is.
+    Capture(CapturedMail),
+}

@@ -4,6 +4,7 @@ mod merge;
 mod news;
 mod participant;
 mod standing;
+mod write;
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,8 +23,9 @@ pub(crate) use merge::merge_guest;
 pub use news::{MeetingFacts, News, Revision, Told, news};
 pub(crate) use standing::{keep_what_stands, versions_in_question};
 
-pub use participant::{Invitee, MeetingResponse, MeetingRole, OwnReminders, Participant};
+pub use participant::{Invitee, MeetingResponse, MeetingRole, OwnReminders, Participant, ParticipantWrite};
 pub use standing::OutdatedAnswer;
+pub use write::MeetingWrite;
 
 /// How people meet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

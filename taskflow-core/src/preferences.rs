@@ -7,7 +7,7 @@ use std::str::FromStr;
 use chrono::{Days, NaiveTime, Timelike, Weekday};
 
 use crate::error::FieldError;
-use crate::{InvalidValue, NoticeKind, Timestamp, Zone};
+use crate::{EmailAddress, InvalidValue, NoticeKind, Timestamp, Zone};
 
 /// A minute of a day as the clock on the wall shows it.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -262,6 +262,27 @@ impl Preferences {
     pub fn wants(&self, kind: NoticeKind) -> bool {
         !self.off.contains(&kind) || !kind.can_be_switched_off()
     }
+}
+
+/// A write of the mail that an address without an account gets.
+#[derive(Debug, Clone, PartialEq)]
+pub enum UnsubscribeWrite {
+    /// Ends mail of a kind to an address; does nothing when it was ended already.
+    Add {
+        /// The address.
+        email: EmailAddress,
+        /// The kind of mail.
+        kind: NoticeKind,
+        /// The time at which it was ended.
+        at: Timestamp,
+    },
+    /// Allows mail of a kind to an address again.
+    Remove {
+        /// The address.
+        email: EmailAddress,
+        /// The kind of mail.
+        kind: NoticeKind,
+    },
 }
 
 #[cfg(test)]

@@ -153,6 +153,24 @@ impl Session {
     }
 }
 
+/// A write of sessions.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SessionWrite {
+    /// Inserts a session; `Stale` when its owner is gone.
+    Open(Session),
+    /// Replaces a session after a refresh; `Stale` unless the stored version is one less and it has not ended.
+    Update(Session),
+    /// Ends the open sessions of a person, or one of them. The rows stay, so that every node learns of it.
+    End {
+        /// The owner of the sessions.
+        user_id: UserId,
+        /// The only session to end; `None` ends all of them.
+        only: Option<SessionId>,
+        /// The time at which they end.
+        at: Timestamp,
+    },
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -97,6 +97,13 @@ pub struct MailTally {
     pub discarded: u64,
 }
 
+/// A write of statistics.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StatisticsWrite {
+    /// Replaces the statistics of a person; does nothing when that person is gone.
+    Set(TaskStatistics),
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -150,3 +150,15 @@ impl BounceKind {
         }
     }
 }
+
+/// A write of a suppression.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SuppressionWrite {
+    /// Suppresses mail to an address; a suppression that exists stays as it is.
+    Add(Suppression),
+    /// Counts a mail that is sent to a suppressed address nevertheless ([`Suppression::overrides`]); does nothing when the
+    /// address is not suppressed.
+    Override(EmailAddress),
+    /// Allows mail to an address again.
+    Remove(EmailAddress),
+}

@@ -1,5 +1,7 @@
 //! A to-do of one person: its state and its legal transitions. No input or output here.
 
+mod write;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -8,6 +10,8 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::error::FieldError;
+pub use write::TaskWrite;
+
 use crate::{Day, Description, InvalidValue, ReminderMinutes, TaskId, Timestamp, Title, UserId, Zone};
 
 /// How far a task is.

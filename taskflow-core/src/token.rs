@@ -87,6 +87,29 @@ impl Token {
     }
 }
 
+/// A write of tokens.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TokenWrite {
+    /// Inserts the token behind a link that is mailed; `Stale` when its owner is gone.
+    Insert(Token),
+    /// Uses a token; `Stale` when it is gone or was used before.
+    Use {
+        /// The token.
+        id: TokenId,
+        /// The time of use.
+        at: Timestamp,
+    },
+    /// Uses every unused token of a person for a purpose, so that no mailed link works any more.
+    Revoke {
+        /// The owner of the tokens.
+        user_id: UserId,
+        /// The purpose of the tokens.
+        purpose: TokenPurpose,
+        /// The time at which they count as used.
+        at: Timestamp,
+    },
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -246,6 +246,30 @@ impl Actor {
     }
 }
 
+/// A write of an account.
+#[derive(Debug, Clone, PartialEq)]
+pub enum UserWrite {
+    /// Inserts an account; `Taken` when its name or address belongs to another one.
+    Insert(User),
+    /// Replaces an account; `Stale` unless the stored version is one less, `Taken` as above.
+    Update(User),
+    /// Removes an account with its credential, tokens, tasks, events, feed and stored responses, ends its sessions,
+    /// cancels its open deliveries and takes its id off meetings and participants; `Stale` when it is gone.
+    Delete {
+        /// The account.
+        id: UserId,
+        /// The time at which its open deliveries count as settled.
+        at: Timestamp,
+    },
+}
+
+/// A write of a credential.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CredentialWrite {
+    /// Inserts or replaces a credential; `Stale` when its owner is gone.
+    Set(Credential),
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use taskflow_core::ports::{Accepted, Clock, MailError, Mailer, Reply, Store};
-use taskflow_core::{CapturedMail, Changes, Mail, Mailbox, Write};
+use taskflow_core::{CapturedMail, Changes, Mail, Mailbox, MailboxWrite};
 
 use crate::message::Message;
 
@@ -41,7 +41,7 @@ impl Mailer for DevMailbox {
             content: mail.content.clone(),
             source: message.source,
         };
-        match self.store.commit(&Changes::new().write(Write::KeepMail(kept))).await {
+        match self.store.commit(&Changes::new().write(MailboxWrite::Capture(kept))).await {
             Ok(()) => Ok(Accepted { reply: CapturedMail::REPLY.to_owned() }),
             Err(taskflow_core::StoreError::Unavailable(cause)) => {
                 Err(MailError::Unavailable(format!("the dev mailbox cannot be written: {cause}")))

@@ -1,12 +1,11 @@
 //! An outbox with a pause between claims, for relays and databases that need a rest.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, DeliveryQuery, HeldLease, Outbox, Settled};
-use taskflow_core::{Delivery, DeliveryId, DeliveryState, FailedAttempt, Ledger, Settlement, StoreError, Timestamp};
+use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
+use taskflow_core::{DeliveryId, Settlement, StoreError, Timestamp};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
@@ -48,39 +47,6 @@ impl Outbox for ThrottledOutbox {
 
     async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
         self.outbox.backlog(now).await
-    }
-
-    async fn ledger(&self) -> Result<Ledger, StoreError> {
-        self.outbox.ledger().await
-    }
-
-    async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError> {
-        self.outbox.delivery(id).await
-    }
-
-    async fn deliveries_with_key(&self, prefix: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
-        self.outbox.deliveries_with_key(prefix, limit).await
-    }
-
-    async fn deliveries(
-        &self,
-        query: &DeliveryQuery,
-        before: Option<DeliveryId>,
-        size: u32,
-    ) -> Result<Vec<Delivery>, StoreError> {
-        self.outbox.deliveries(query, before, size).await
-    }
-
-    async fn delivery_counts(
-        &self,
-        query: &DeliveryQuery,
-        most: u32,
-    ) -> Result<HashMap<DeliveryState, u64>, StoreError> {
-        self.outbox.delivery_counts(query, most).await
-    }
-
-    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
-        self.outbox.deliveries_after(after, size).await
     }
 }
 

@@ -9,7 +9,8 @@ use std::collections::HashSet;
 use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::{
-    CorruptRow, DedupeKey, Delivery, DeliveryId, NewDelivery, NoticeKind, Recipient, StoreError, Timestamp, UserId,
+    CorruptRow, DedupeKey, Delivery, DeliveryId, DeliveryWrite, NewDelivery, NoticeKind, Recipient, StoreError,
+    Timestamp, UserId,
 };
 use uuid::Uuid;
 
@@ -18,7 +19,7 @@ use crate::rows::{Rows, json};
 
 pub(crate) use list::{count, deliveries, deliveries_after};
 pub(crate) use mark::mark_gathered;
-pub(crate) use retry::{Retry, retry};
+use retry::{Retry, retry};
 
 const TABLE: Table = Table("taskflow.deliveries");
 
@@ -143,20 +144,14 @@ const UNMARK: &str = "
 
 /// A delivery to cancel as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Cancel<'a> {
+struct Cancel<'a> {
     dedupe_key: &'a str,
     reason: &'a str,
     at: Timestamp,
 }
 
-impl<'a> Cancel<'a> {
-    pub(crate) fn new(key: &'a DedupeKey, reason: &'a str, at: Timestamp) -> Self {
-        Self { dedupe_key: key.as_str(), reason, at }
-    }
-}
-
 /// Cancels what is scheduled, and marks what is claimed.
-pub(crate) async fn cancel(conn: &mut PgConnection, rows: &Rows<()>) -> Result<(), StoreError> {
+async fn cancel(conn: &mut PgConnection, rows: &Rows<()>) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -180,14 +175,14 @@ const CANCEL: &str = "
 
 /// A delivery to reschedule as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Reschedule<'a> {
-    pub(crate) dedupe_key: &'a str,
-    pub(crate) due_at: Timestamp,
-    pub(crate) next_at: Timestamp,
+struct Reschedule<'a> {
+    dedupe_key: &'a str,
+    due_at: Timestamp,
+    next_at: Timestamp,
 }
 
 /// Changes when scheduled deliveries are due and tried.
-pub(crate) async fn reschedule(conn: &mut PgConnection, rows: &Rows<()>) -> Result<(), StoreError> {
+async fn reschedule(conn: &mut PgConnection, rows: &Rows<()>) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -226,6 +221,37 @@ const CANCEL_FOR_USERS: &str = "
         ORDER BY l.dedupe_key
         FOR NO KEY UPDATE OF l) AS r
     WHERE d.id = r.id AND d.state IN ('scheduled', 'claimed')";
+
+/// The writes of planned deliveries as the parameters of statements.
+#[derive(Default)]
+pub(crate) struct DeliveryWrites {
+    cancelled: Rows<()>,
+    rescheduled: Rows<()>,
+    retried: Rows,
+}
+
+impl DeliveryWrites {
+    /// Adds a write, the one of this index in its commit.
+    pub(crate) fn push(&mut self, index: usize, write: &DeliveryWrite) -> Result<(), StoreError> {
+        match write {
+            DeliveryWrite::Cancel { key, reason, at } => {
+                self.cancelled.push(index, (), &Cancel { dedupe_key: key.as_str(), reason, at: *at })
+            }
+            DeliveryWrite::Reschedule { key, due_at, next_at } => {
+                let params = Reschedule { dedupe_key: key.as_str(), due_at: *due_at, next_at: *next_at };
+                self.rescheduled.push(index, (), &params)
+            }
+            DeliveryWrite::Retry { id, at } => self.retried.push(index, id.as_uuid(), &Retry { id: *id, at: *at }),
+        }
+    }
+
+    /// Runs the statements.
+    pub(crate) async fn apply(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        cancel(conn, &self.cancelled).await?;
+        reschedule(conn, &self.rescheduled).await?;
+        retry(conn, &self.retried).await
+    }
+}
 
 /// A delivery as the table has it.
 #[derive(sqlx::FromRow)]

@@ -57,8 +57,8 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    pub(crate) fn push(&mut self, index: usize, announcement: &FeedEvent) -> Result<(), StoreError> {
-        let event = &announcement.event;
+    pub(crate) fn push(&mut self, index: usize, published: &FeedEvent) -> Result<(), StoreError> {
+        let event = &published.event;
         let (entity_kind, entity_id) = entity_columns(event.entity)?;
         let params = Params {
             id: event.id,
@@ -70,7 +70,7 @@ impl Events {
             data: json(&event.data)?,
         };
         self.rows.push(index, event.id.as_uuid(), &params)?;
-        for owner in &announcement.audience {
+        for owner in &published.audience {
             let gain = self.feeds.entry(*owner).or_insert(Gain { events: Vec::new(), changed_at: event.at });
             gain.events.push(event.id.as_uuid());
             gain.changed_at = gain.changed_at.max(event.at);

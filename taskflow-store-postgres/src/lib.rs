@@ -37,7 +37,6 @@
 //! [`Maintenance`]: taskflow_core::ports::Maintenance
 
 mod accounts;
-mod answers;
 mod commit;
 mod connection;
 mod deliveries;
@@ -54,7 +53,9 @@ mod owners;
 mod preferences;
 mod pulse;
 mod reach;
+mod reads;
 mod refold;
+mod responses;
 mod rights;
 mod rows;
 mod savepoint;

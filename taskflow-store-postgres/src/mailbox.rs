@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::{CapturedMail, Content, CorruptRow, DeliveryId, MAILBOX_SIZE, StoreError, Timestamp};
+use taskflow_core::{CapturedMail, Content, CorruptRow, DeliveryId, MAILBOX_SIZE, MailboxWrite, StoreError, Timestamp};
 use uuid::Uuid;
 
 use crate::error::{Instant, Table, store_error};
@@ -13,7 +13,7 @@ const TABLE: Table = Table("taskflow.mailbox");
 
 /// A mail as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Params<'a> {
+struct Params<'a> {
     id: DeliveryId,
     kept_at: Timestamp,
     recipient: &'a str,
@@ -24,7 +24,7 @@ pub(crate) struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    pub(crate) fn new(mail: &'a CapturedMail) -> Self {
+    fn new(mail: &'a CapturedMail) -> Self {
         Self {
             id: mail.id,
             kept_at: mail.kept_at,
@@ -34,6 +34,26 @@ impl<'a> Params<'a> {
             html: mail.content.html.as_deref(),
             source: &mail.source,
         }
+    }
+}
+
+/// The writes of the dev mailbox as the parameters of statements.
+#[derive(Default)]
+pub(crate) struct MailboxWrites {
+    captured: Rows,
+}
+
+impl MailboxWrites {
+    /// Adds a write, the one of this index in its commit.
+    pub(crate) fn push(&mut self, index: usize, write: &MailboxWrite) -> Result<(), StoreError> {
+        match write {
+            MailboxWrite::Capture(mail) => self.captured.push(index, mail.id.as_uuid(), &Params::new(mail)),
+        }
+    }
+
+    /// Runs the statements.
+    pub(crate) async fn apply(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        capture(conn, &self.captured).await
     }
 }
 
@@ -86,7 +106,7 @@ const MAIL: &str = "
     WHERE id = $1";
 
 /// Puts mails in and takes the oldest out, so that as many are left as there may be.
-pub(crate) async fn keep(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn capture(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! The queue side of the ledger: the port [`Outbox`].
+//! The ledger of deliveries: the ports [`Outbox`] and [`Deliveries`].
 
 mod claim;
 mod settle;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, DeliveryQuery, HeldLease, Outbox, Settled};
+use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, Deliveries, DeliveryQuery, HeldLease, Outbox, Settled};
 use taskflow_core::{
     CorruptRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, Priority, Settlement,
     StoreError, Timestamp,
@@ -91,7 +91,10 @@ impl Outbox for PgStore {
             next_at: TABLE.optional_instant("next_at", next_at)?,
         })
     }
+}
 
+#[async_trait]
+impl Deliveries for PgStore {
     async fn ledger(&self) -> Result<Ledger, StoreError> {
         let rows: Vec<(String, i64)> = self.read(|conn| Box::pin(sqlx::query_as(LEDGER).fetch_all(conn))).await?;
         let mut ledger = Ledger::default();

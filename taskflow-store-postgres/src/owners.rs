@@ -1,4 +1,4 @@
-//! People whom a commit needs. They are held before anything else is locked.
+//! The accounts that a commit depends on. They are locked before meetings are.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,44 +9,44 @@ use uuid::Uuid;
 use crate::error::store_error;
 use crate::rows::json;
 
-/// People to whom the rows of a commit refer, or whose feeds it enters, in the order in which they are locked.
+/// The accounts that the rows of a commit refer to or whose feeds it enters, in the order in which they are locked.
 ///
-/// Whoever deletes an account locks it first and then the meetings in which it is. So whoever locks a meeting must not
-/// have to wait for an account after that.
+/// The deletion of an account locks the account first and then its meetings. So a commit that locks a meeting must not
+/// wait for an account afterwards.
 #[derive(Default)]
 pub(crate) struct UserLocks {
-    /// With the first write that cannot do without them, if there is one.
-    people: BTreeMap<UserId, Option<usize>>,
+    /// With the first write that requires the account, if there is one.
+    users: BTreeMap<UserId, Option<usize>>,
 }
 
 impl UserLocks {
-    /// A write refers to them: it is `Stale` without them.
-    pub(crate) fn need(&mut self, write: usize, user: UserId) {
-        self.people.entry(user).or_default().get_or_insert(write);
+    /// Adds an account that a write refers to: the write is `Stale` without it.
+    pub(crate) fn require(&mut self, write: usize, user: UserId) {
+        self.users.entry(user).or_default().get_or_insert(write);
     }
 
-    /// They are told of it, if they are there.
-    pub(crate) fn tell(&mut self, user: UserId) {
-        self.people.entry(user).or_default();
+    /// Adds an account whose feed is entered if it exists.
+    pub(crate) fn add(&mut self, user: UserId) {
+        self.users.entry(user).or_default();
     }
 
-    /// Keeps people from leaving until the commit is done; those who are about to leave are waited for.
-    pub(crate) async fn hold(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
-        if self.people.is_empty() {
+    /// Locks the accounts against deletion until the commit is done; waits for deletions that have begun.
+    pub(crate) async fn lock(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        if self.users.is_empty() {
             return Ok(());
         }
-        let ids = json(&self.people.keys().collect::<Vec<_>>())?;
-        let held: Vec<Uuid> = sqlx::query_scalar(HOLD).bind(ids).fetch_all(conn).await.map_err(store_error)?;
-        let held: HashSet<Uuid> = held.into_iter().collect();
-        let gone = self.people.iter().filter(|(user, _)| !held.contains(&user.as_uuid()));
-        match gone.filter_map(|(_, write)| *write).min() {
+        let ids = json(&self.users.keys().collect::<Vec<_>>())?;
+        let locked: Vec<Uuid> = sqlx::query_scalar(LOCK).bind(ids).fetch_all(conn).await.map_err(store_error)?;
+        let locked: HashSet<Uuid> = locked.into_iter().collect();
+        let missing = self.users.iter().filter(|(user, _)| !locked.contains(&user.as_uuid()));
+        match missing.filter_map(|(_, write)| *write).min() {
             Some(write) => Err(StoreError::Stale { write }),
             None => Ok(()),
         }
     }
 }
 
-const HOLD: &str = "
+const LOCK: &str = "
     SELECT u.id
     FROM (SELECT value::uuid AS id FROM json_array_elements_text($1::json) ORDER BY 1) AS r
     CROSS JOIN LATERAL (SELECT id FROM taskflow.users WHERE id = r.id FOR KEY SHARE) AS u";

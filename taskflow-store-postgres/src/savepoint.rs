@@ -1,4 +1,4 @@
-//! A savepoint in the transaction of a host.
+//! Commits in the transaction of a host, in a savepoint.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,6 +6,28 @@ use std::task::{Context, Poll};
 use sqlx::postgres::PgTransactionManager;
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use sqlx_core::transaction::{TransactionManager, begin_ansi_transaction_sql, commit_ansi_transaction_sql};
+use taskflow_core::ports::CommitReceipt;
+use taskflow_core::{Changes, StoreError};
+
+use crate::commit::Batch;
+use crate::error::{PgStoreError, store_error};
+use crate::store::PgStore;
+
+impl PgStore {
+    /// Applies `changes` in a transaction of the host's (begun by sqlx, on a database that has our schema); they count
+    /// once the host has committed.
+    ///
+    /// Works in a savepoint: after an error, or when the call is dropped, nothing of the changes is left even if the
+    /// host commits what else it did. Rows and feeds stay locked until the host commits, so that should be soon. A
+    /// transaction that lost a race (40001, 40P01) is `Unavailable` here; running all of it again is up to the host.
+    pub async fn commit_in(&self, conn: &mut PgConnection, changes: &Changes) -> Result<CommitReceipt, StoreError> {
+        let batch = Batch::new(changes)?;
+        let savepoint = Savepoint::begin(conn).await.map_err(store_error)?.ok_or(PgStoreError::NoTransaction)?;
+        batch.apply(savepoint.conn).await?;
+        savepoint.release().await.map_err(store_error)?;
+        Ok(CommitReceipt::new(changes))
+    }
+}
 
 /// A savepoint that is undone when it is dropped, and whose steps may be dropped at any point without harm to the
 /// transaction around it.

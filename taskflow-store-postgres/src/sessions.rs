@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::{CorruptRow, Session, SessionId, StoreError, Timestamp, TokenHash, UserId};
+use taskflow_core::{CorruptRow, Session, SessionId, SessionWrite, StoreError, Timestamp, TokenHash, UserId};
 use uuid::Uuid;
 
 use crate::error::{Instant, Table};
@@ -13,7 +13,7 @@ const TABLE: Table = Table("taskflow.sessions");
 
 /// A session as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Params<'a> {
+struct Params<'a> {
     id: SessionId,
     user_id: UserId,
     token: &'a str,
@@ -28,7 +28,7 @@ pub(crate) struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    pub(crate) fn new(session: &'a Session) -> Self {
+    fn new(session: &'a Session) -> Self {
         Self {
             id: session.id,
             user_id: session.user_id,
@@ -47,15 +47,38 @@ impl<'a> Params<'a> {
 
 /// Sessions to end as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct End {
+struct End {
     user_id: UserId,
     session_id: Option<SessionId>,
     at: Timestamp,
 }
 
-impl End {
-    pub(crate) fn new(user_id: UserId, only: Option<SessionId>, at: Timestamp) -> Self {
-        Self { user_id, session_id: only, at }
+/// The writes of sessions as the parameters of statements.
+#[derive(Default)]
+pub(crate) struct SessionWrites {
+    new: Rows,
+    changed: Rows,
+    ended: Rows,
+}
+
+impl SessionWrites {
+    /// Adds a write, the one of this index in its commit.
+    pub(crate) fn push(&mut self, index: usize, write: &SessionWrite) -> Result<(), StoreError> {
+        match write {
+            SessionWrite::Open(session) => self.new.push(index, session.id.as_uuid(), &Params::new(session)),
+            SessionWrite::Update(session) => self.changed.push(index, session.id.as_uuid(), &Params::new(session)),
+            SessionWrite::End { user_id, only, at } => {
+                let params = End { user_id: *user_id, session_id: *only, at: *at };
+                self.ended.push(index, user_id.as_uuid(), &params)
+            }
+        }
+    }
+
+    /// Runs the statements.
+    pub(crate) async fn apply(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        update(conn, &self.changed).await?;
+        open(conn, &self.new).await?;
+        end(conn, &self.ended).await
     }
 }
 
@@ -125,7 +148,7 @@ pub(crate) async fn ended(store: &PgStore, since: Timestamp) -> Result<Vec<Sessi
 
 const ENDED: &str = "SELECT id FROM taskflow.sessions WHERE ended_at >= $1";
 
-pub(crate) async fn open(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn open(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
     rows.all_found(&rows.run(conn, OPEN).await?)
 }
 
@@ -141,7 +164,7 @@ const OPEN: &str = "
     FOR KEY SHARE OF u
     RETURNING id";
 
-pub(crate) async fn update(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn update(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
     rows.all_found(&rows.run(conn, UPDATE).await?)
 }
 
@@ -163,7 +186,7 @@ const UPDATE: &str = "
     WHERE s.id = r.id AND s.version = r.version - 1 AND s.ended_at IS NULL
     RETURNING s.id";
 
-pub(crate) async fn end(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn end(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
     rows.run(conn, END).await.map(drop)
 }
 

@@ -19,7 +19,7 @@ use crate::outbox::micros;
 use crate::rows::json;
 use crate::store::PgStore;
 
-pub(crate) use writes::RunWrites;
+pub(crate) use writes::JobWrites;
 
 const JOBS: Table = Table("taskflow.jobs");
 const RUNS: Table = Table("taskflow.job_runs");

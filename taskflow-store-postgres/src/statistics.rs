@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::{CorruptRow, StoreError, TaskCounts, TaskStatistics, Timestamp, UserId};
+use taskflow_core::{CorruptRow, StatisticsWrite, StoreError, TaskCounts, TaskStatistics, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::error::{Instant, Table};
@@ -13,7 +13,7 @@ const TABLE: Table = Table("taskflow.user_statistics");
 
 /// What was counted as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Params {
+struct Params {
     user_id: UserId,
     counted_at: Timestamp,
     total: u64,
@@ -26,7 +26,7 @@ pub(crate) struct Params {
 }
 
 impl Params {
-    pub(crate) fn new(counted: &TaskStatistics) -> Self {
+    fn new(counted: &TaskStatistics) -> Self {
         let TaskCounts { total, pending, in_progress, completed, overdue, lead_seconds } = counted.counts;
         Self {
             user_id: counted.user_id,
@@ -39,6 +39,26 @@ impl Params {
             lead_seconds,
             streak_days: counted.streak_days,
         }
+    }
+}
+
+/// The writes of statistics as the parameters of statements.
+#[derive(Default)]
+pub(crate) struct StatisticsWrites {
+    changed: Rows,
+}
+
+impl StatisticsWrites {
+    /// Adds a write, the one of this index in its commit.
+    pub(crate) fn push(&mut self, index: usize, write: &StatisticsWrite) -> Result<(), StoreError> {
+        match write {
+            StatisticsWrite::Set(counted) => self.changed.push(index, counted.user_id.as_uuid(), &Params::new(counted)),
+        }
+    }
+
+    /// Runs the statements.
+    pub(crate) async fn apply(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        set(conn, &self.changed).await
     }
 }
 
@@ -86,7 +106,7 @@ const STATISTICS: &str = "
     FROM taskflow.user_statistics
     WHERE user_id = $1";
 
-pub(crate) async fn set(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn set(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
     rows.run(conn, SET).await.map(drop)
 }
 

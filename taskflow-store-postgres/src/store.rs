@@ -1,6 +1,5 @@
 //! [`PgStore`]: how it is reached, how it reads and writes, and the port [`Store`].
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -8,12 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
-use taskflow_core::ports::{Lookup, MeetingCursor, Store, Viewer};
-use taskflow_core::{
-    Answer, CapturedMail, Changes, DeliveryId, EmailAddress, Entity, Event, FeedEntry, Follower, IdempotencyKey,
-    Meeting, MeetingId, MeetingQuery, NoticeKind, Page, Participant, ParticipantId, Revision, StoreError, Suppression,
-    Task, TaskId, TaskQuery, TaskSummary, Timestamp, User, UserId,
-};
+use taskflow_core::ports::Store;
+use taskflow_core::{CapturedMail, Changes, DeliveryId, IdempotencyKey, StoreError, StoredResponse, UserId};
 use tracing::Instrument;
 
 use crate::commit::Batch;
@@ -23,7 +18,7 @@ use crate::full_disk::FullDisk;
 use crate::options::{ANSWER_TIMEOUT, PgOptions};
 use crate::reach::reach;
 use crate::schema::{self, MigrationStatus};
-use crate::{answers, feed, mailbox, meetings, rights, suppressions, tasks, unsubscribes, users};
+use crate::{mailbox, responses, rights};
 
 /// Keeps everything in one PostgreSQL database. Cheap to clone; clones share their connections.
 ///
@@ -245,129 +240,8 @@ impl Store for PgStore {
         rights::ensure_writable(self).await
     }
 
-    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
-        users::user(self, id).await
-    }
-
-    async fn users(&self, ids: &[UserId]) -> Result<Lookup<UserId, User>, StoreError> {
-        users::users(self, ids).await
-    }
-
-    async fn users_after(&self, after: Option<UserId>, size: u32) -> Result<Vec<User>, StoreError> {
-        users::users_after(self, after, size).await
-    }
-
-    async fn task(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
-        tasks::task(self, owner, id).await
-    }
-
-    async fn tasks_by_id(&self, ids: &[TaskId], owner: Option<UserId>) -> Result<Lookup<TaskId, Task>, StoreError> {
-        tasks::tasks_by_id(self, ids, owner).await
-    }
-
-    async fn tasks(&self, owner: UserId, query: &TaskQuery, now: Timestamp) -> Result<Page<Task>, StoreError> {
-        tasks::tasks(self, owner, query, now).await
-    }
-
-    async fn task_summary(&self, owner: UserId, now: Timestamp) -> Result<TaskSummary, StoreError> {
-        tasks::summary(self, owner, now).await
-    }
-
-    async fn users_by_email(&self, addresses: &[EmailAddress]) -> Result<Vec<User>, StoreError> {
-        users::users_by_email(self, addresses).await
-    }
-
-    async fn meetings_by_id(
-        &self,
-        ids: &[MeetingId],
-        viewer: Viewer,
-    ) -> Result<Lookup<MeetingId, Meeting>, StoreError> {
-        meetings::meetings_by_id(self, ids, viewer).await
-    }
-
-    async fn meetings(
-        &self,
-        viewer: UserId,
-        query: &MeetingQuery,
-        now: Timestamp,
-    ) -> Result<Page<Meeting>, StoreError> {
-        meetings::meetings(self, viewer, query, now).await
-    }
-
-    async fn participants(&self, meetings: &[MeetingId]) -> Result<Vec<Participant>, StoreError> {
-        meetings::participants::participants(self, meetings).await
-    }
-
-    async fn participants_by_id(
-        &self,
-        ids: &[ParticipantId],
-    ) -> Result<Lookup<ParticipantId, Participant>, StoreError> {
-        meetings::participants::participants_by_id(self, ids).await
-    }
-
-    async fn guest_meetings(
-        &self,
-        email: &EmailAddress,
-        user: UserId,
-        limit: u32,
-    ) -> Result<Vec<MeetingId>, StoreError> {
-        meetings::participants::guest_meetings(self, email, user, limit).await
-    }
-
-    async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Lookup<(MeetingId, u64), Revision>, StoreError> {
-        meetings::revisions::revisions(self, wanted).await
-    }
-
-    async fn meetings_unplanned(
-        &self,
-        now: Timestamp,
-        until: Timestamp,
-        due_after: Timestamp,
-        after: Option<MeetingCursor>,
-        limit: u32,
-    ) -> Result<Vec<MeetingId>, StoreError> {
-        meetings::unplanned(self, now, until, due_after, after, limit).await
-    }
-
-    async fn meetings_before_tzdb(&self, tzdb: &str, now: Timestamp, limit: u32) -> Result<Vec<MeetingId>, StoreError> {
-        meetings::before_tzdb(self, tzdb, now, limit).await
-    }
-
-    async fn suppressed(&self, addresses: &[EmailAddress]) -> Result<HashMap<String, Suppression>, StoreError> {
-        suppressions::suppressed(self, addresses).await
-    }
-
-    async fn unsubscribed(&self, addresses: &[EmailAddress]) -> Result<HashSet<(String, NoticeKind)>, StoreError> {
-        unsubscribes::unsubscribed(self, addresses).await
-    }
-
-    async fn meetings_with_two(
-        &self,
-        email: &EmailAddress,
-        user: UserId,
-        limit: u32,
-    ) -> Result<Vec<MeetingId>, StoreError> {
-        meetings::participants::meetings_with_two(self, email, user, limit).await
-    }
-
-    async fn suppressions_after(&self, after: Option<&str>, size: u32) -> Result<Vec<Suppression>, StoreError> {
-        suppressions::after(self, after, size).await
-    }
-
-    async fn history(&self, entity: Entity) -> Result<Vec<Event>, StoreError> {
-        feed::history(self, entity).await
-    }
-
-    async fn feeds(&self, followers: &[Follower], limit: u32) -> Result<Vec<(UserId, FeedEntry)>, StoreError> {
-        feed::feeds(self, followers, limit).await
-    }
-
-    async fn feed_heads(&self, owners: &[UserId]) -> Result<HashMap<UserId, u64>, StoreError> {
-        feed::feed_heads(self, owners).await
-    }
-
-    async fn answer(&self, owner: UserId, key: &IdempotencyKey) -> Result<Option<Answer>, StoreError> {
-        answers::answer(self, owner, key).await
+    async fn response(&self, owner: UserId, key: &IdempotencyKey) -> Result<Option<StoredResponse>, StoreError> {
+        responses::response(self, owner, key).await
     }
 
     async fn kept_mails(&self, limit: u32) -> Result<Vec<CapturedMail>, StoreError> {

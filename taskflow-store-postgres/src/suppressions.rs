@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::{CorruptRow, EmailAddress, StoreError, Suppression, Timestamp};
+use taskflow_core::{CorruptRow, EmailAddress, StoreError, Suppression, SuppressionWrite, Timestamp};
 
 use crate::error::{Instant, Table, store_error};
 use crate::rows::Rows;
@@ -22,48 +22,44 @@ struct Params<'a> {
     at: Timestamp,
 }
 
-/// What is written of suppressed addresses, by their keys.
+/// The writes of suppressions as the parameters of statements.
 #[derive(Default)]
-pub(crate) struct Suppressions {
+pub(crate) struct SuppressionWrites {
     new: Rows<()>,
     keys: HashSet<String>,
-    overrides: Vec<String>,
-    lifted: Vec<String>,
+    overridden: Vec<String>,
+    removed: Vec<String>,
 }
 
-impl Suppressions {
-    /// Of several reports of one address the first counts.
-    pub(crate) fn push(&mut self, write: usize, new: &Suppression) -> Result<(), StoreError> {
-        let email_key = new.email.key();
-        let (email, cause, detail) = (new.email.as_str(), new.cause.as_str(), &new.detail);
-        let params = Params { email_key: &email_key, email, cause, detail, at: new.at };
-        if !self.keys.contains(&email_key) {
-            self.new.push(write, (), &params)?;
-            self.keys.insert(email_key);
+impl SuppressionWrites {
+    /// Adds a write, the one of this index in its commit. Of several reports of one address the first counts.
+    pub(crate) fn push(&mut self, index: usize, write: &SuppressionWrite) -> Result<(), StoreError> {
+        match write {
+            SuppressionWrite::Add(new) => {
+                let email_key = new.email.key();
+                let (email, cause, detail) = (new.email.as_str(), new.cause.as_str(), &new.detail);
+                let params = Params { email_key: &email_key, email, cause, detail, at: new.at };
+                if !self.keys.contains(&email_key) {
+                    self.new.push(index, (), &params)?;
+                    self.keys.insert(email_key);
+                }
+            }
+            SuppressionWrite::Override(email) => self.overridden.push(email.key()),
+            SuppressionWrite::Remove(email) => self.removed.push(email.key()),
         }
         Ok(())
     }
 
-    /// A mail is sent to an address all the same.
-    pub(crate) fn override_once(&mut self, email: &EmailAddress) {
-        self.overrides.push(email.key());
-    }
-
-    /// An address gets mail again.
-    pub(crate) fn lift(&mut self, email: &EmailAddress) {
-        self.lifted.push(email.key());
-    }
-
-    /// What is known of an address already stays.
+    /// Runs the statements. A suppression that exists stays as it is.
     pub(crate) async fn apply(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
         if !self.new.is_empty() {
             sqlx::query(SUPPRESS).bind(self.new.json()).execute(&mut *conn).await.map_err(store_error)?;
         }
-        if !self.overrides.is_empty() {
-            sqlx::query(OVERRIDE).bind(&self.overrides).execute(&mut *conn).await.map_err(store_error)?;
+        if !self.overridden.is_empty() {
+            sqlx::query(OVERRIDE).bind(&self.overridden).execute(&mut *conn).await.map_err(store_error)?;
         }
-        if !self.lifted.is_empty() {
-            sqlx::query(UNSUPPRESS).bind(&self.lifted).execute(conn).await.map_err(store_error)?;
+        if !self.removed.is_empty() {
+            sqlx::query(UNSUPPRESS).bind(&self.removed).execute(conn).await.map_err(store_error)?;
         }
         Ok(())
     }

@@ -7,8 +7,8 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::ports::Lookup;
 use taskflow_core::{
-    CorruptRow, ReminderMinutes, StoreError, Task, TaskId, TaskPriority, TaskSummary, Timestamp, Title, UserId, fold,
-    search_key,
+    CorruptRow, ReminderMinutes, StoreError, Task, TaskId, TaskPriority, TaskSummary, TaskWrite, Timestamp, Title,
+    UserId, fold, search_key,
 };
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ const TABLE: Table = Table("taskflow.tasks");
 
 /// A task as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Params<'a> {
+struct Params<'a> {
     id: TaskId,
     user_id: UserId,
     title: &'a str,
@@ -42,7 +42,7 @@ pub(crate) struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    pub(crate) fn new(task: &'a Task) -> Self {
+    fn new(task: &'a Task) -> Self {
         let title_key = fold(task.title.as_str());
         let description = task.description.as_ref().map(taskflow_core::Description::as_str);
         Self {
@@ -67,6 +67,29 @@ impl<'a> Params<'a> {
             created_at: task.created_at,
             updated_at: task.updated_at,
         }
+    }
+}
+
+/// The writes of tasks as the parameters of statements.
+#[derive(Default)]
+pub(crate) struct TaskWrites {
+    new: Rows,
+    changed: Rows,
+}
+
+impl TaskWrites {
+    /// Adds a write, the one of this index in its commit.
+    pub(crate) fn push(&mut self, index: usize, write: &TaskWrite) -> Result<(), StoreError> {
+        match write {
+            TaskWrite::Insert(task) => self.new.push(index, task.id.as_uuid(), &Params::new(task)),
+            TaskWrite::Update(task) => self.changed.push(index, task.id.as_uuid(), &Params::new(task)),
+        }
+    }
+
+    /// Runs the statements.
+    pub(crate) async fn apply(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        update(conn, &self.changed).await?;
+        insert(conn, &self.new).await
     }
 }
 
@@ -179,7 +202,7 @@ const SUMMARY: &str = "
     FROM taskflow.tasks
     WHERE user_id = $1 AND deleted_at IS NULL";
 
-pub(crate) async fn insert(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn insert(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -197,7 +220,7 @@ const INSERT: &str = "
         completed_at timestamptz, deleted_at timestamptz, version bigint, created_at timestamptz,
         updated_at timestamptz)";
 
-pub(crate) async fn update(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn update(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::{CorruptRow, StoreError, Timestamp, Token, TokenId, UserId};
+use taskflow_core::{CorruptRow, StoreError, Timestamp, Token, TokenId, TokenWrite, UserId};
 use uuid::Uuid;
 
 use crate::error::{Instant, Table};
+use crate::owners::UserLocks;
 use crate::rows::Rows;
 use crate::store::PgStore;
 
@@ -13,7 +14,7 @@ const TABLE: Table = Table("taskflow.tokens");
 
 /// A token as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Params<'a> {
+struct Params<'a> {
     id: TokenId,
     purpose: &'static str,
     user_id: UserId,
@@ -24,7 +25,7 @@ pub(crate) struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    pub(crate) fn new(token: &'a Token) -> Self {
+    fn new(token: &'a Token) -> Self {
         Self {
             id: token.id,
             purpose: token.purpose.as_str(),
@@ -39,9 +40,41 @@ impl<'a> Params<'a> {
 
 /// A token to use as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Use {
-    pub(crate) id: TokenId,
-    pub(crate) at: Timestamp,
+struct Use {
+    id: TokenId,
+    at: Timestamp,
+}
+
+/// The writes of tokens as the parameters of statements.
+#[derive(Default)]
+pub(crate) struct TokenWrites {
+    new: Rows,
+    used: Rows,
+    revoked: Rows,
+}
+
+impl TokenWrites {
+    /// Adds a write, the one of this index in its commit.
+    pub(crate) fn push(&mut self, index: usize, write: &TokenWrite, locks: &mut UserLocks) -> Result<(), StoreError> {
+        match write {
+            TokenWrite::Insert(token) => {
+                locks.require(index, token.user_id);
+                self.new.push(index, token.id.as_uuid(), &Params::new(token))
+            }
+            TokenWrite::Use { id, at } => self.used.push(index, id.as_uuid(), &Use { id: *id, at: *at }),
+            TokenWrite::Revoke { user_id, purpose, at } => {
+                let params = Revoke { user_id: *user_id, purpose: purpose.as_str(), at: *at };
+                self.revoked.push(index, user_id.as_uuid(), &params)
+            }
+        }
+    }
+
+    /// Runs the statements.
+    pub(crate) async fn apply(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        insert(conn, &self.new).await?;
+        mark_used(conn, &self.used).await?;
+        revoke(conn, &self.revoked).await
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -82,7 +115,7 @@ const TOKEN: &str = "
     FROM taskflow.tokens
     WHERE id = $1";
 
-pub(crate) async fn insert(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn insert(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -96,7 +129,7 @@ const INSERT: &str = "
         expires_at timestamptz, used_at timestamptz)";
 
 /// Of two who use a token at once the second waits for the first, and then finds it used.
-pub(crate) async fn spend(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn mark_used(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
     rows.all_found(&rows.run(conn, SPEND).await?)
 }
 
@@ -115,13 +148,13 @@ const SPEND: &str = "
 
 /// Tokens to revoke as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Revoke {
-    pub(crate) user_id: UserId,
-    pub(crate) purpose: &'static str,
-    pub(crate) at: Timestamp,
+struct Revoke {
+    user_id: UserId,
+    purpose: &'static str,
+    at: Timestamp,
 }
 
-pub(crate) async fn revoke(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn revoke(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
     rows.run(conn, REVOKE).await.map(drop)
 }
 

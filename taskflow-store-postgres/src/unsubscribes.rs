@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::{EmailAddress, NoticeKind, StoreError, Timestamp};
+use taskflow_core::{EmailAddress, NoticeKind, StoreError, Timestamp, UnsubscribeWrite};
 
 use crate::error::{Table, store_error};
 use crate::rows::Rows;
@@ -21,33 +21,37 @@ struct Params<'a> {
     at: Option<Timestamp>,
 }
 
-/// What is written of the mail that guests get.
-#[derive(Default)]
-pub(crate) struct Unsubscribes {
-    ended: Rows<()>,
-    begun: Rows<()>,
+impl<'a> Params<'a> {
+    fn new(email: &'a EmailAddress, kind: NoticeKind, at: Option<Timestamp>) -> Self {
+        Self { email_key: email.key(), email: email.as_str(), kind: kind.as_str(), at }
+    }
 }
 
-impl Unsubscribes {
-    pub(crate) fn push(
-        &mut self,
-        write: usize,
-        email: &EmailAddress,
-        kind: NoticeKind,
-        at: Option<Timestamp>,
-    ) -> Result<(), StoreError> {
-        let params = Params { email_key: email.key(), email: email.as_str(), kind: kind.as_str(), at };
-        let rows = if at.is_some() { &mut self.ended } else { &mut self.begun };
-        rows.push(write, (), &params)
+/// The writes of guests' unsubscribes as the parameters of statements.
+#[derive(Default)]
+pub(crate) struct UnsubscribeWrites {
+    new: Rows<()>,
+    removed: Rows<()>,
+}
+
+impl UnsubscribeWrites {
+    /// Adds a write, the one of this index in its commit.
+    pub(crate) fn push(&mut self, index: usize, write: &UnsubscribeWrite) -> Result<(), StoreError> {
+        match write {
+            UnsubscribeWrite::Add { email, kind, at } => {
+                self.new.push(index, (), &Params::new(email, *kind, Some(*at)))
+            }
+            UnsubscribeWrite::Remove { email, kind } => self.removed.push(index, (), &Params::new(email, *kind, None)),
+        }
     }
 
-    /// What was ended already stays as it is.
+    /// Runs the statements. What was ended already stays as it is.
     pub(crate) async fn apply(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
-        if !self.ended.is_empty() {
-            sqlx::query(UNSUBSCRIBE).bind(self.ended.json()).execute(&mut *conn).await.map_err(store_error)?;
+        if !self.new.is_empty() {
+            sqlx::query(UNSUBSCRIBE).bind(self.new.json()).execute(&mut *conn).await.map_err(store_error)?;
         }
-        if !self.begun.is_empty() {
-            sqlx::query(RESUBSCRIBE).bind(self.begun.json()).execute(conn).await.map_err(store_error)?;
+        if !self.removed.is_empty() {
+            sqlx::query(RESUBSCRIBE).bind(self.removed.json()).execute(conn).await.map_err(store_error)?;
         }
         Ok(())
     }

@@ -3,12 +3,12 @@
 use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::ports::Lookup;
-use taskflow_core::{CorruptRow, EmailAddress, StoreError, Timestamp, UniqueField, User, UserId};
+use taskflow_core::{CorruptRow, EmailAddress, StoreError, Timestamp, UniqueField, User, UserId, UserWrite};
 use uuid::Uuid;
 
-use crate::answers::DELETE_ANSWERS;
 use crate::error::{Instant, Table, store_error};
 use crate::preferences::PreferencesRow;
+use crate::responses::DELETE_RESPONSES;
 use crate::rows::Rows;
 use crate::statistics::DELETE_STATISTICS;
 use crate::store::PgStore;
@@ -19,7 +19,7 @@ const TABLE: Table = Table("taskflow.users");
 
 /// A person as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Params<'a> {
+struct Params<'a> {
     id: UserId,
     username: &'a str,
     username_key: String,
@@ -38,7 +38,7 @@ pub(crate) struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    pub(crate) fn new(user: &'a User) -> Self {
+    fn new(user: &'a User) -> Self {
         Self {
             id: user.id,
             username: user.username.as_str(),
@@ -58,29 +58,23 @@ impl<'a> Params<'a> {
     }
 }
 
-/// A person who leaves.
+/// An account to delete as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Gone {
+struct Deletion {
     id: UserId,
     at: Timestamp,
 }
 
-impl Gone {
-    pub(crate) fn new(id: UserId, at: Timestamp) -> Self {
-        Self { id, at }
-    }
-}
-
 /// People to write, and what nobody else may be called.
 #[derive(Default)]
-pub(crate) struct People {
+struct People {
     rows: Rows,
     /// Row by row: the keys of name and address.
     keys: Vec<[String; 2]>,
 }
 
 impl People {
-    pub(crate) fn push(&mut self, write: usize, user: &User) -> Result<(), StoreError> {
+    fn push(&mut self, write: usize, user: &User) -> Result<(), StoreError> {
         self.keys.push([user.username.key(), user.email.key()]);
         self.rows.push(write, user.id.as_uuid(), &Params::new(user))
     }
@@ -102,6 +96,36 @@ impl People {
             Some(write) => StoreError::Taken { field, write },
             None => store_error(error),
         }
+    }
+}
+
+/// The writes of accounts as the parameters of statements.
+#[derive(Default)]
+pub(crate) struct UserWrites {
+    new: People,
+    changed: People,
+    deleted: Rows,
+}
+
+impl UserWrites {
+    /// Adds a write, the one of this index in its commit.
+    pub(crate) fn push(&mut self, index: usize, write: &UserWrite) -> Result<(), StoreError> {
+        match write {
+            UserWrite::Insert(user) => self.new.push(index, user),
+            UserWrite::Update(user) => self.changed.push(index, user),
+            UserWrite::Delete { id, at } => self.deleted.push(index, id.as_uuid(), &Deletion { id: *id, at: *at }),
+        }
+    }
+
+    /// Runs the statements, except those that delete.
+    pub(crate) async fn apply(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        update(conn, &self.changed).await?;
+        insert(conn, &self.new).await
+    }
+
+    /// Deletes accounts, after everything that the commit writes of them.
+    pub(crate) async fn delete(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        delete(conn, &self.deleted).await
     }
 }
 
@@ -199,7 +223,7 @@ const USERS_BY_EMAIL: &str = "
     WHERE email_key = ANY ($1) AND email_verified
     ORDER BY id";
 
-pub(crate) async fn insert(conn: &mut PgConnection, people: &People) -> Result<(), StoreError> {
+async fn insert(conn: &mut PgConnection, people: &People) -> Result<(), StoreError> {
     if people.rows.is_empty() {
         return Ok(());
     }
@@ -218,7 +242,7 @@ const INSERT: &str = "
         summary_minute smallint, summary_days smallint, is_active boolean, is_admin boolean, version bigint,
         created_at timestamptz, updated_at timestamptz)";
 
-pub(crate) async fn update(conn: &mut PgConnection, people: &People) -> Result<(), StoreError> {
+async fn update(conn: &mut PgConnection, people: &People) -> Result<(), StoreError> {
     if people.rows.is_empty() {
         return Ok(());
     }
@@ -261,7 +285,7 @@ const UPDATE: &str = "
 
 /// Removes accounts with everything that is theirs. Who is locked here gets nothing new any more: tasks and feed entries
 /// of others wait, and then find nobody.
-pub(crate) async fn delete(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn delete(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -275,7 +299,7 @@ pub(crate) async fn delete(conn: &mut PgConnection, rows: &Rows) -> Result<(), S
     for statement in [
         DELETE_CREDENTIALS,
         DELETE_TOKENS,
-        DELETE_ANSWERS,
+        DELETE_RESPONSES,
         DELETE_STATISTICS,
         DELETE_FEEDS,
         DELETE_FEED_HEADS,

@@ -5,30 +5,51 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 use taskflow_core::ports::{Account, Accounts};
 use taskflow_core::{
-    Credential, Login, PasswordHash, Session, SessionId, StoreError, Timestamp, Token, TokenId, User, UserId,
+    Credential, CredentialWrite, Login, PasswordHash, Session, SessionId, StoreError, Timestamp, Token, TokenId, User,
+    UserId,
 };
 
-use crate::commit::Rows;
 use crate::error::store_error;
+use crate::rows::Rows;
 use crate::store::SqliteStore;
 use crate::users::UserRow;
 use crate::{sessions, tokens};
 
 /// A credential as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Params<'a> {
+struct Params<'a> {
     user_id: UserId,
     password: &'a str,
     changed_at: i64,
 }
 
 impl<'a> Params<'a> {
-    pub(crate) fn new(credential: &'a Credential) -> Self {
+    fn new(credential: &'a Credential) -> Self {
         Self {
             user_id: credential.user_id,
             password: credential.password.expose(),
             changed_at: credential.changed_at.as_micros(),
         }
+    }
+}
+
+/// The writes of credentials as the parameters of statements.
+#[derive(Default)]
+pub(crate) struct CredentialWrites {
+    changed: Rows,
+}
+
+impl CredentialWrites {
+    /// Adds a write, the one of this index in its commit.
+    pub(crate) fn push(&mut self, index: usize, write: &CredentialWrite) -> Result<(), StoreError> {
+        match write {
+            CredentialWrite::Set(credential) => self.changed.push(index, credential.user_id, &Params::new(credential)),
+        }
+    }
+
+    /// Runs the statements.
+    pub(crate) async fn apply(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        set(conn, &self.changed).await
     }
 }
 
@@ -94,7 +115,7 @@ const BY_EMAIL: &str = "
 
 const PASSWORD: &str = "SELECT password FROM taskflow_credentials WHERE user_id = ?1";
 
-pub(crate) async fn set(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn set(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }

@@ -1,5 +1,6 @@
-//! The ledger: its rows, planning and cancelling. What senders do with it is in [`outbox`](crate::outbox).
+//! The ledger: its rows, planning, cancelling and reading. What senders do with it is in [`outbox`](crate::outbox).
 
+mod ledger;
 mod list;
 mod mark;
 mod retry;
@@ -7,15 +8,14 @@ mod retry;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 use taskflow_core::{
-    CorruptRow, DedupeKey, Delivery, DeliveryId, NewDelivery, NoticeKind, Recipient, StoreError, Timestamp, UserId,
+    CorruptRow, DedupeKey, Delivery, DeliveryId, DeliveryWrite, NewDelivery, NoticeKind, Recipient, StoreError, UserId,
 };
 
-use crate::commit::Rows;
 use crate::error::{Table, store_error};
+use crate::rows::Rows;
 
-pub(crate) use list::{count, deliveries, deliveries_after};
 pub(crate) use mark::mark_gathered_page;
-pub(crate) use retry::{Retry, retry};
+use retry::{Retry, retry};
 
 const TABLE: Table = Table("taskflow_deliveries");
 
@@ -24,7 +24,7 @@ const ACCOUNT_GONE: &str = "the account was deleted";
 
 /// A delivery to plan as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Plan<'a> {
+struct Plan<'a> {
     id: DeliveryId,
     dedupe_key: &'a str,
     kind: &'static str,
@@ -40,7 +40,7 @@ pub(crate) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    pub(crate) fn new(new: &'a NewDelivery) -> Result<Self, StoreError> {
+    fn new(new: &'a NewDelivery) -> Result<Self, StoreError> {
         let kind = new.notice.kind();
         let (recipient_user, recipient_address) = match &new.recipient {
             Recipient::User(id) => (Some(*id), None),
@@ -65,29 +65,67 @@ impl<'a> Plan<'a> {
 
 /// A delivery to cancel as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Cancel<'a> {
+struct Cancel<'a> {
     dedupe_key: &'a str,
     reason: &'a str,
     at: i64,
 }
 
-impl<'a> Cancel<'a> {
-    pub(crate) fn new(key: &'a DedupeKey, reason: &'a str, at: Timestamp) -> Self {
-        Self { dedupe_key: key.as_str(), reason, at: at.as_micros() }
-    }
-}
-
 /// A delivery to reschedule as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Reschedule<'a> {
+struct Reschedule<'a> {
     dedupe_key: &'a str,
     due_at: i64,
     next_at: i64,
 }
 
-impl<'a> Reschedule<'a> {
-    pub(crate) fn new(key: &'a DedupeKey, due_at: Timestamp, next_at: Timestamp) -> Self {
-        Self { dedupe_key: key.as_str(), due_at: due_at.as_micros(), next_at: next_at.as_micros() }
+/// The writes of planned deliveries as the parameters of statements.
+#[derive(Default)]
+pub(crate) struct DeliveryWrites {
+    cancelled: Rows,
+    rescheduled: Rows,
+    retried: Rows,
+}
+
+impl DeliveryWrites {
+    /// Adds a write, the one of this index in its commit.
+    pub(crate) fn push(&mut self, index: usize, write: &DeliveryWrite) -> Result<(), StoreError> {
+        match write {
+            DeliveryWrite::Cancel { key, reason, at } => {
+                self.cancelled.push(index, key, &Cancel { dedupe_key: key.as_str(), reason, at: at.as_micros() })
+            }
+            DeliveryWrite::Reschedule { key, due_at, next_at } => {
+                let (due_at, next_at) = (due_at.as_micros(), next_at.as_micros());
+                self.rescheduled.push(index, key, &Reschedule { dedupe_key: key.as_str(), due_at, next_at })
+            }
+            DeliveryWrite::Retry { id, at } => self.retried.push(index, id, &Retry { id: *id, at: at.as_micros() }),
+        }
+    }
+
+    /// Runs the statements.
+    pub(crate) async fn apply(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        cancel(conn, &self.cancelled).await?;
+        reschedule(conn, &self.rescheduled).await?;
+        retry(conn, &self.retried).await
+    }
+}
+
+/// Deliveries to plan.
+#[derive(Default)]
+pub(crate) struct Plans(Rows);
+
+impl Plans {
+    pub(crate) fn push(&mut self, index: usize, new: &NewDelivery) -> Result<(), StoreError> {
+        self.0.push(index, new.id, &Plan::new(new)?)
+    }
+
+    /// Plans by key, in one round trip: new ones are inserted, cancelled ones revived, claimed ones lose their cancel
+    /// mark, others stay.
+    pub(crate) async fn plan(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(PLAN).bind(self.0.json()).execute(conn).await.map(drop).map_err(store_error)
     }
 }
 
@@ -151,15 +189,6 @@ impl TryFrom<DeliveryRow> for Delivery {
     }
 }
 
-/// Plans by key, in one round trip: new ones are inserted, cancelled ones revived, claimed ones lose their cancel mark,
-/// others stay.
-pub(crate) async fn plan(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(PLAN).bind(rows.json()).execute(conn).await.map(drop).map_err(store_error)
-}
-
 /// A revived delivery begins again with its first attempt.
 const PLAN: &str = "
     UPDATE taskflow_deliveries
@@ -202,7 +231,7 @@ const PLAN: &str = "
     WHERE taskflow_deliveries.state = 'cancelled'";
 
 /// Cancels by key what is scheduled and marks what is claimed.
-pub(crate) async fn cancel(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn cancel(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -219,7 +248,7 @@ const CANCEL: &str = "
     WHERE taskflow_deliveries.dedupe_key = j.value ->> 'dedupe_key' AND state IN ('scheduled', 'claimed')";
 
 /// Changes when scheduled deliveries are due and tried.
-pub(crate) async fn reschedule(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn reschedule(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }

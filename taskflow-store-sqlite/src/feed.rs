@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::{CorruptRow, Entity, Event, EventId, FeedEntry, Follower, MeetingId, StoreError, TaskId, UserId};
+use taskflow_core::{
+    CorruptRow, Entity, Event, EventId, FeedEntry, FeedEvent, Follower, MeetingId, StoreError, TaskId, UserId,
+};
 
-use crate::commit::Rows;
 use crate::error::{SqliteStoreError, Table, store_error};
+use crate::rows::Rows;
 
 const EVENTS: Table = Table("taskflow_events");
 const FEED: Table = Table("taskflow_feed");
@@ -19,7 +21,7 @@ pub(crate) const MEETING: &str = "meeting";
 
 /// An event as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Params {
+struct Params {
     id: EventId,
     at: i64,
     actor: Option<UserId>,
@@ -30,7 +32,7 @@ pub(crate) struct Params {
 }
 
 impl Params {
-    pub(crate) fn new(event: &Event) -> Result<Self, StoreError> {
+    fn new(event: &Event) -> Result<Self, StoreError> {
         let (entity_kind, entity_id) = entity_columns(event.entity)?;
         Ok(Self {
             id: event.id,
@@ -46,15 +48,37 @@ impl Params {
 
 /// A person whose feed an event enters.
 #[derive(Serialize)]
-pub(crate) struct Entrant {
+struct Entrant {
     user_id: UserId,
     event_id: EventId,
     at: i64,
 }
 
-impl Entrant {
-    pub(crate) fn new(user_id: UserId, event: &Event) -> Self {
-        Self { user_id, event_id: event.id, at: event.at.as_micros() }
+/// Events to append, and whose feeds they enter.
+#[derive(Default)]
+pub(crate) struct Events {
+    events: Rows,
+    audience: Rows,
+}
+
+impl Events {
+    pub(crate) fn push(&mut self, index: usize, published: &FeedEvent) -> Result<(), StoreError> {
+        let event = &published.event;
+        self.events.push(index, event.id, &Params::new(event)?)?;
+        for owner in &published.audience {
+            let entrant = Entrant { user_id: *owner, event_id: event.id, at: event.at.as_micros() };
+            self.audience.push(index, owner, &entrant)?;
+        }
+        Ok(())
+    }
+
+    /// Appends events to history and feeds in one round trip; people who do not exist have no feed.
+    pub(crate) async fn append(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        if self.events.is_empty() {
+            return Ok(());
+        }
+        let query = sqlx::query(APPEND).bind(self.events.json()).bind(self.audience.json());
+        query.execute(conn).await.map(drop).map_err(store_error)
     }
 }
 
@@ -161,15 +185,6 @@ const HEADS: &str = "
     SELECT h.user_id, h.seq
     FROM json_each(?1) AS j
     CROSS JOIN taskflow_feed_heads AS h ON h.user_id = j.value";
-
-/// Appends events to history and feeds in one round trip; people who do not exist have no feed.
-pub(crate) async fn append(conn: &mut SqliteConnection, events: &Rows, audience: &Rows) -> Result<(), StoreError> {
-    if events.is_empty() {
-        return Ok(());
-    }
-    let query = sqlx::query(APPEND).bind(events.json()).bind(audience.json());
-    query.execute(conn).await.map(drop).map_err(store_error)
-}
 
 /// The heads come last, in one statement.
 const APPEND: &str = "

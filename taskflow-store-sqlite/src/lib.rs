@@ -35,7 +35,6 @@
 //! [`Maintenance`]: taskflow_core::ports::Maintenance
 
 mod accounts;
-mod answers;
 mod backup;
 mod commit;
 mod database;
@@ -49,7 +48,11 @@ mod nodes;
 mod options;
 mod outbox;
 mod preferences;
+mod reads;
 mod refold;
+mod responses;
+mod rows;
+mod savepoint;
 mod schema;
 mod sessions;
 mod slots;

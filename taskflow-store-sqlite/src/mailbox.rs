@@ -2,16 +2,16 @@
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::{CapturedMail, Content, CorruptRow, DeliveryId, MAILBOX_SIZE, StoreError};
+use taskflow_core::{CapturedMail, Content, CorruptRow, DeliveryId, MAILBOX_SIZE, MailboxWrite, StoreError};
 
-use crate::commit::Rows;
 use crate::error::{Table, store_error};
+use crate::rows::Rows;
 
 const TABLE: Table = Table("taskflow_mailbox");
 
 /// A mail as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Params<'a> {
+struct Params<'a> {
     id: DeliveryId,
     kept_at: i64,
     recipient: &'a str,
@@ -22,7 +22,7 @@ pub(crate) struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    pub(crate) fn new(mail: &'a CapturedMail) -> Self {
+    fn new(mail: &'a CapturedMail) -> Self {
         Self {
             id: mail.id,
             kept_at: mail.kept_at.as_micros(),
@@ -32,6 +32,26 @@ impl<'a> Params<'a> {
             html: mail.content.html.as_deref(),
             source: &mail.source,
         }
+    }
+}
+
+/// The writes of the dev mailbox as the parameters of statements.
+#[derive(Default)]
+pub(crate) struct MailboxWrites {
+    captured: Rows,
+}
+
+impl MailboxWrites {
+    /// Adds a write, the one of this index in its commit.
+    pub(crate) fn push(&mut self, index: usize, write: &MailboxWrite) -> Result<(), StoreError> {
+        match write {
+            MailboxWrite::Capture(mail) => self.captured.push(index, mail.id, &Params::new(mail)),
+        }
+    }
+
+    /// Runs the statements.
+    pub(crate) async fn apply(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        capture(conn, &self.captured).await
     }
 }
 
@@ -83,7 +103,7 @@ const MAIL: &str = "
     WHERE id = ?1";
 
 /// Puts mails in and takes the oldest out, so that as many are left as there may be.
-pub(crate) async fn keep(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn capture(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }

@@ -14,8 +14,8 @@ use taskflow_core::{
     MeetingUrl, ReminderMinutes, StoreError, Timestamp, UserId, fold, search_key,
 };
 
-use crate::commit::Rows;
 use crate::error::{Table, store_error};
+use crate::rows::Rows;
 
 pub(crate) use list::meetings;
 pub(crate) use participants::{guest_meetings, meetings_with_two, participants, participants_by_id};

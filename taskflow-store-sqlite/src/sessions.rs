@@ -2,16 +2,16 @@
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::{CorruptRow, Session, SessionId, StoreError, Timestamp, TokenHash, UserId};
+use taskflow_core::{CorruptRow, Session, SessionId, SessionWrite, StoreError, Timestamp, TokenHash, UserId};
 
-use crate::commit::Rows;
 use crate::error::{Table, store_error};
+use crate::rows::Rows;
 
 const TABLE: Table = Table("taskflow_sessions");
 
 /// A session as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Params<'a> {
+struct Params<'a> {
     id: SessionId,
     user_id: UserId,
     token: &'a str,
@@ -26,7 +26,7 @@ pub(crate) struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    pub(crate) fn new(session: &'a Session) -> Self {
+    fn new(session: &'a Session) -> Self {
         Self {
             id: session.id,
             user_id: session.user_id,
@@ -45,15 +45,38 @@ impl<'a> Params<'a> {
 
 /// Sessions to end as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct End {
+struct End {
     user_id: UserId,
     only: Option<SessionId>,
     at: i64,
 }
 
-impl End {
-    pub(crate) fn new(user_id: UserId, only: Option<SessionId>, at: Timestamp) -> Self {
-        Self { user_id, only, at: at.as_micros() }
+/// The writes of sessions as the parameters of statements.
+#[derive(Default)]
+pub(crate) struct SessionWrites {
+    new: Rows,
+    changed: Rows,
+    ended: Rows,
+}
+
+impl SessionWrites {
+    /// Adds a write, the one of this index in its commit.
+    pub(crate) fn push(&mut self, index: usize, write: &SessionWrite) -> Result<(), StoreError> {
+        match write {
+            SessionWrite::Open(session) => self.new.push(index, session.id, &Params::new(session)),
+            SessionWrite::Update(session) => self.changed.push(index, session.id, &Params::new(session)),
+            SessionWrite::End { user_id, only, at } => {
+                let params = End { user_id: *user_id, only: *only, at: at.as_micros() };
+                self.ended.push(index, user_id, &params)
+            }
+        }
+    }
+
+    /// Runs the statements.
+    pub(crate) async fn apply(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        update(conn, &self.changed).await?;
+        open(conn, &self.new).await?;
+        end(conn, &self.ended).await
     }
 }
 
@@ -127,7 +150,7 @@ pub(crate) async fn ended(pool: &SqlitePool, since: Timestamp) -> Result<Vec<Ses
 
 const ENDED: &str = "SELECT id FROM taskflow_sessions WHERE ended_at >= ?1";
 
-pub(crate) async fn open(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn open(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     rows.apply_all(conn, OPEN).await
 }
 
@@ -142,7 +165,7 @@ const OPEN: &str = "
     CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id'
     RETURNING id";
 
-pub(crate) async fn update(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn update(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     rows.apply_all(conn, UPDATE).await
 }
 
@@ -159,7 +182,7 @@ const UPDATE: &str = "
         AND taskflow_sessions.ended_at IS NULL
     RETURNING id";
 
-pub(crate) async fn end(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn end(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }

@@ -2,16 +2,16 @@
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::{CorruptRow, StoreError, TaskCounts, TaskStatistics, UserId};
+use taskflow_core::{CorruptRow, StatisticsWrite, StoreError, TaskCounts, TaskStatistics, UserId};
 
-use crate::commit::Rows;
 use crate::error::{Table, store_error};
+use crate::rows::Rows;
 
 const TABLE: Table = Table("taskflow_user_statistics");
 
 /// What was counted as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Params {
+struct Params {
     user_id: UserId,
     counted_at: i64,
     total: u64,
@@ -24,7 +24,7 @@ pub(crate) struct Params {
 }
 
 impl Params {
-    pub(crate) fn new(counted: &TaskStatistics) -> Self {
+    fn new(counted: &TaskStatistics) -> Self {
         let TaskCounts { total, pending, in_progress, completed, overdue, lead_seconds } = counted.counts;
         Self {
             user_id: counted.user_id,
@@ -37,6 +37,26 @@ impl Params {
             lead_seconds,
             streak_days: counted.streak_days,
         }
+    }
+}
+
+/// The writes of statistics as the parameters of statements.
+#[derive(Default)]
+pub(crate) struct StatisticsWrites {
+    changed: Rows,
+}
+
+impl StatisticsWrites {
+    /// Adds a write, the one of this index in its commit.
+    pub(crate) fn push(&mut self, index: usize, write: &StatisticsWrite) -> Result<(), StoreError> {
+        match write {
+            StatisticsWrite::Set(counted) => self.changed.push(index, counted.user_id, &Params::new(counted)),
+        }
+    }
+
+    /// Runs the statements.
+    pub(crate) async fn apply(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        set(conn, &self.changed).await
     }
 }
 
@@ -81,7 +101,7 @@ const STATISTICS: &str = "
     FROM taskflow_user_statistics
     WHERE user_id = ?1";
 
-pub(crate) async fn set(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn set(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }

@@ -4,16 +4,16 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::{CorruptRow, EmailAddress, StoreError, Suppression};
+use taskflow_core::{CorruptRow, EmailAddress, StoreError, Suppression, SuppressionWrite};
 
-use crate::commit::Rows;
 use crate::error::{Table, store_error};
+use crate::rows::Rows;
 
 const TABLE: Table = Table("taskflow_suppressions");
 
 /// A suppression as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Params<'a> {
+struct Params<'a> {
     email_key: String,
     email: &'a str,
     cause: &'static str,
@@ -22,7 +22,7 @@ pub(crate) struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    pub(crate) fn new(suppression: &'a Suppression) -> Self {
+    fn new(suppression: &'a Suppression) -> Self {
         Self {
             email_key: suppression.email.key(),
             email: suppression.email.as_str(),
@@ -30,6 +30,32 @@ impl<'a> Params<'a> {
             detail: &suppression.detail,
             at: suppression.at.as_micros(),
         }
+    }
+}
+
+/// The writes of suppressions as the parameters of statements.
+#[derive(Default)]
+pub(crate) struct SuppressionWrites {
+    new: Rows,
+    overridden: Rows,
+    removed: Rows,
+}
+
+impl SuppressionWrites {
+    /// Adds a write, the one of this index in its commit.
+    pub(crate) fn push(&mut self, index: usize, write: &SuppressionWrite) -> Result<(), StoreError> {
+        match write {
+            SuppressionWrite::Add(new) => self.new.push(index, new.email.key(), &Params::new(new)),
+            SuppressionWrite::Override(email) => self.overridden.push(index, email.key(), &email.key()),
+            SuppressionWrite::Remove(email) => self.removed.push(index, email.key(), &email.key()),
+        }
+    }
+
+    /// Runs the statements.
+    pub(crate) async fn apply(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        suppress(conn, &self.new).await?;
+        override_once(conn, &self.overridden).await?;
+        unsuppress(conn, &self.removed).await
     }
 }
 
@@ -93,7 +119,7 @@ const SUPPRESSIONS_AFTER: &str = "
     LIMIT ?2";
 
 /// What is known of an address already stays; of several reports at once the first counts.
-pub(crate) async fn suppress(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn suppress(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -108,7 +134,7 @@ const SUPPRESS: &str = "
     ON CONFLICT (email_key) DO NOTHING";
 
 /// The rows are keys.
-pub(crate) async fn override_once(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn override_once(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -119,7 +145,7 @@ const OVERRIDE: &str = "
     UPDATE taskflow_suppressions SET overrides = overrides + 1 WHERE email_key IN (SELECT value FROM json_each(?1))";
 
 /// The rows are keys.
-pub(crate) async fn unsuppress(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn unsuppress(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }

@@ -8,12 +8,12 @@ use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::ports::Lookup;
 use taskflow_core::{
-    CorruptRow, ReminderMinutes, StoreError, Task, TaskId, TaskPriority, TaskSummary, Timestamp, Title, UserId, fold,
-    search_key,
+    CorruptRow, ReminderMinutes, StoreError, Task, TaskId, TaskPriority, TaskSummary, TaskWrite, Timestamp, Title,
+    UserId, fold, search_key,
 };
 
-use crate::commit::Rows;
 use crate::error::{Table, store_error};
+use crate::rows::Rows;
 
 pub(crate) use completed::{completed_before, count_completed_before};
 pub(crate) use list::tasks;
@@ -22,7 +22,7 @@ const TABLE: Table = Table("taskflow_tasks");
 
 /// A task as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Params<'a> {
+struct Params<'a> {
     id: TaskId,
     user_id: UserId,
     title: &'a str,
@@ -42,7 +42,7 @@ pub(crate) struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    pub(crate) fn new(task: &'a Task) -> Self {
+    fn new(task: &'a Task) -> Self {
         let description = task.description.as_ref().map(taskflow_core::Description::as_str);
         let title_key = fold(task.title.as_str());
         Self {
@@ -67,6 +67,29 @@ impl<'a> Params<'a> {
             created_at: task.created_at.as_micros(),
             updated_at: task.updated_at.as_micros(),
         }
+    }
+}
+
+/// The writes of tasks as the parameters of statements.
+#[derive(Default)]
+pub(crate) struct TaskWrites {
+    new: Rows,
+    changed: Rows,
+}
+
+impl TaskWrites {
+    /// Adds a write, the one of this index in its commit.
+    pub(crate) fn push(&mut self, index: usize, write: &TaskWrite) -> Result<(), StoreError> {
+        match write {
+            TaskWrite::Insert(task) => self.new.push(index, task.id, &Params::new(task)),
+            TaskWrite::Update(task) => self.changed.push(index, task.id, &Params::new(task)),
+        }
+    }
+
+    /// Runs the statements.
+    pub(crate) async fn apply(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        update(conn, &self.changed).await?;
+        insert(conn, &self.new).await
     }
 }
 
@@ -190,7 +213,7 @@ const SUMMARY: &str = "
     FROM taskflow_tasks
     WHERE user_id = ?1 AND deleted_at IS NULL";
 
-pub(crate) async fn insert(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn insert(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -207,7 +230,7 @@ const INSERT: &str = "
         value ->> 'created_at', value ->> 'updated_at'
     FROM json_each(?1)";
 
-pub(crate) async fn update(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn update(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     rows.apply_all(conn, UPDATE).await
 }
 

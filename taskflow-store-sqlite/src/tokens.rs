@@ -2,16 +2,16 @@
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::{CorruptRow, StoreError, Timestamp, Token, TokenId, TokenPurpose, UserId};
+use taskflow_core::{CorruptRow, StoreError, Timestamp, Token, TokenId, TokenWrite, UserId};
 
-use crate::commit::Rows;
 use crate::error::{Table, store_error};
+use crate::rows::Rows;
 
 const TABLE: Table = Table("taskflow_tokens");
 
 /// A token as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Params<'a> {
+struct Params<'a> {
     id: TokenId,
     purpose: &'static str,
     user_id: UserId,
@@ -22,7 +22,7 @@ pub(crate) struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    pub(crate) fn new(token: &'a Token) -> Self {
+    fn new(token: &'a Token) -> Self {
         Self {
             id: token.id,
             purpose: token.purpose.as_str(),
@@ -37,14 +37,37 @@ impl<'a> Params<'a> {
 
 /// A token to use as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Use {
+struct Use {
     id: TokenId,
     at: i64,
 }
 
-impl Use {
-    pub(crate) fn new(id: TokenId, at: Timestamp) -> Self {
-        Self { id, at: at.as_micros() }
+/// The writes of tokens as the parameters of statements.
+#[derive(Default)]
+pub(crate) struct TokenWrites {
+    new: Rows,
+    used: Rows,
+    revoked: Rows,
+}
+
+impl TokenWrites {
+    /// Adds a write, the one of this index in its commit.
+    pub(crate) fn push(&mut self, index: usize, write: &TokenWrite) -> Result<(), StoreError> {
+        match write {
+            TokenWrite::Insert(token) => self.new.push(index, token.id, &Params::new(token)),
+            TokenWrite::Use { id, at } => self.used.push(index, id, &Use { id: *id, at: at.as_micros() }),
+            TokenWrite::Revoke { user_id, purpose, at } => {
+                let params = Revoke { user_id: *user_id, purpose: purpose.as_str(), at: at.as_micros() };
+                self.revoked.push(index, user_id, &params)
+            }
+        }
+    }
+
+    /// Runs the statements.
+    pub(crate) async fn apply(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        mark_used(conn, &self.used).await?;
+        revoke(conn, &self.revoked).await?;
+        insert(conn, &self.new).await
     }
 }
 
@@ -86,7 +109,7 @@ const TOKEN: &str = "
     FROM taskflow_tokens
     WHERE id = ?1";
 
-pub(crate) async fn insert(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn insert(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     rows.apply_all(conn, INSERT).await
 }
 
@@ -100,7 +123,7 @@ const INSERT: &str = "
     RETURNING id";
 
 /// `Stale` unless each is there and was not used before.
-pub(crate) async fn use_up(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn mark_used(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     rows.apply_all(conn, USE).await
 }
 
@@ -113,19 +136,13 @@ const USE: &str = "
 
 /// Tokens to revoke as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Revoke {
+struct Revoke {
     user_id: UserId,
     purpose: &'static str,
     at: i64,
 }
 
-impl Revoke {
-    pub(crate) fn new(user_id: UserId, purpose: TokenPurpose, at: Timestamp) -> Self {
-        Self { user_id, purpose: purpose.as_str(), at: at.as_micros() }
-    }
-}
-
-pub(crate) async fn revoke(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn revoke(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }

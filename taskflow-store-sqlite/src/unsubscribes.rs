@@ -4,16 +4,16 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::{EmailAddress, NoticeKind, StoreError, Timestamp};
+use taskflow_core::{EmailAddress, NoticeKind, StoreError, Timestamp, UnsubscribeWrite};
 
-use crate::commit::Rows;
 use crate::error::{Table, store_error};
+use crate::rows::Rows;
 
 const TABLE: Table = Table("taskflow_unsubscribes");
 
 /// What was ended, or begun again, as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Params<'a> {
+struct Params<'a> {
     email_key: String,
     email: &'a str,
     kind: &'static str,
@@ -21,9 +21,36 @@ pub(crate) struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    pub(crate) fn new(email: &'a EmailAddress, kind: NoticeKind, at: Option<Timestamp>) -> Self {
+    fn new(email: &'a EmailAddress, kind: NoticeKind, at: Option<Timestamp>) -> Self {
         let at = at.map(Timestamp::as_micros);
         Self { email_key: email.key(), email: email.as_str(), kind: kind.as_str(), at }
+    }
+}
+
+/// The writes of guests' unsubscribes as the parameters of statements.
+#[derive(Default)]
+pub(crate) struct UnsubscribeWrites {
+    new: Rows,
+    removed: Rows,
+}
+
+impl UnsubscribeWrites {
+    /// Adds a write, the one of this index in its commit.
+    pub(crate) fn push(&mut self, index: usize, write: &UnsubscribeWrite) -> Result<(), StoreError> {
+        match write {
+            UnsubscribeWrite::Add { email, kind, at } => {
+                self.new.push(index, email.key(), &Params::new(email, *kind, Some(*at)))
+            }
+            UnsubscribeWrite::Remove { email, kind } => {
+                self.removed.push(index, email.key(), &Params::new(email, *kind, None))
+            }
+        }
+    }
+
+    /// Runs the statements.
+    pub(crate) async fn apply(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        unsubscribe(conn, &self.new).await?;
+        resubscribe(conn, &self.removed).await
     }
 }
 
@@ -45,7 +72,7 @@ const UNSUBSCRIBED: &str = "
     CROSS JOIN taskflow_unsubscribes AS s ON s.email_key = j.value";
 
 /// What was ended already stays as it is.
-pub(crate) async fn unsubscribe(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn unsubscribe(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -59,7 +86,7 @@ const UNSUBSCRIBE: &str = "
     WHERE true
     ON CONFLICT (email_key, kind) DO NOTHING";
 
-pub(crate) async fn resubscribe(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn resubscribe(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }

@@ -3,18 +3,18 @@
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::ports::Lookup;
-use taskflow_core::{CorruptRow, EmailAddress, StoreError, Timestamp, UniqueField, User, UserId};
+use taskflow_core::{CorruptRow, EmailAddress, StoreError, UniqueField, User, UserId, UserWrite};
 
-use crate::commit::Rows;
 use crate::error::{Table, store_error};
 use crate::preferences::PreferencesRow;
+use crate::rows::Rows;
 use crate::{deliveries, preferences};
 
 const TABLE: Table = Table("taskflow_users");
 
 /// A person as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Params<'a> {
+struct Params<'a> {
     id: UserId,
     username: &'a str,
     username_key: String,
@@ -33,7 +33,7 @@ pub(crate) struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    pub(crate) fn new(user: &'a User) -> Self {
+    fn new(user: &'a User) -> Self {
         Self {
             id: user.id,
             username: user.username.as_str(),
@@ -53,16 +53,40 @@ impl<'a> Params<'a> {
     }
 }
 
-/// A person who leaves.
+/// An account to delete as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Gone {
+struct Deletion {
     id: UserId,
     at: i64,
 }
 
-impl Gone {
-    pub(crate) fn new(id: UserId, at: Timestamp) -> Self {
-        Self { id, at: at.as_micros() }
+/// The writes of accounts as the parameters of statements.
+#[derive(Default)]
+pub(crate) struct UserWrites {
+    new: Rows,
+    changed: Rows,
+    deleted: Rows,
+}
+
+impl UserWrites {
+    /// Adds a write, the one of this index in its commit.
+    pub(crate) fn push(&mut self, index: usize, write: &UserWrite) -> Result<(), StoreError> {
+        match write {
+            UserWrite::Insert(user) => self.new.push(index, user.id, &Params::new(user)),
+            UserWrite::Update(user) => self.changed.push(index, user.id, &Params::new(user)),
+            UserWrite::Delete { id, at } => self.deleted.push(index, id, &Deletion { id: *id, at: at.as_micros() }),
+        }
+    }
+
+    /// Runs the statements, except those that delete.
+    pub(crate) async fn apply(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        update(conn, &self.changed).await?;
+        insert(conn, &self.new).await
+    }
+
+    /// Deletes accounts, after everything that the commit writes of them.
+    pub(crate) async fn delete(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        delete(conn, &self.deleted).await
     }
 }
 
@@ -159,7 +183,7 @@ const USERS_BY_EMAIL: &str = "
     FROM taskflow_users
     WHERE email_key IN (SELECT value FROM json_each(?1)) AND email_verified = 1";
 
-pub(crate) async fn insert(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn insert(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -179,7 +203,7 @@ const INSERT: &str = "
         value ->> 'is_active', value ->> 'is_admin', value ->> 'version', value ->> 'created_at', value ->> 'updated_at'
     FROM json_each(?1)";
 
-pub(crate) async fn update(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn update(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -257,7 +281,7 @@ const TAKEN: &str = "
     LIMIT 1";
 
 /// Removes accounts with everything that is theirs; meetings stay, for the others in them.
-pub(crate) async fn delete(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+async fn delete(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }

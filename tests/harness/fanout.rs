@@ -9,7 +9,7 @@ use taskflow::notice::WelcomeNotice;
 use taskflow::ports::{Clock, Ids, RandomIds, Storage, SystemClock};
 use taskflow::store::{PgOptions, PgStore, SqliteOptions, SqliteStore};
 use taskflow::{
-    Changes, DedupeKey, DeliveryId, EmailAddress, NewDelivery, NewUser, Notice, Recipient, User, UserId, Write,
+    Changes, DedupeKey, DeliveryId, EmailAddress, NewDelivery, NewUser, Notice, Recipient, User, UserId, UserWrite,
 };
 use taskflow_mail::testing::{Fault, Received, SmtpServer, Stage};
 
@@ -94,19 +94,20 @@ fn planned(mut changes: Changes, n: usize) -> Changes {
             let id = UserId::from_uuid(ids.next(now));
             let username = format!("reader-{n}").parse().expect("a name");
             let new = NewUser { username, email, time_zone: None, locale: None, is_admin: false };
-            changes.writes.push(Write::InsertUser(User::new(id, new, now)));
+            changes = changes.write(UserWrite::Insert(User::new(id, new, now)));
             Recipient::User(id)
         }
     };
-    changes.deliveries.push(NewDelivery {
-        id: DeliveryId::from_uuid(ids.next(now)),
-        dedupe_key: DedupeKey::new(format!("welcome/reader-{n}")),
-        notice: Notice::Welcome(WelcomeNotice { token: None }),
-        recipient,
-        planned_at: now,
-        due_at: now,
-        reason: "a test".to_owned(),
-    });
+    changes.deliveries.push(
+        NewDelivery::new(
+            DeliveryId::from_uuid(ids.next(now)),
+            DedupeKey::new(format!("welcome/reader-{n}")),
+            Notice::Welcome(WelcomeNotice { token: None }),
+            recipient,
+            now,
+        )
+        .because("a test"),
+    );
     changes
 }
 

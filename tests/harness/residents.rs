@@ -6,8 +6,8 @@ use std::time::Duration;
 use sqlx::query_as;
 use taskflow::ports::{Clock, Ids, RandomIds, Storage, SystemClock};
 use taskflow::{
-    Changes, JobName, JobRun, LocalMinute, NewTask, NewUser, Preferences, Task, TaskId, Timestamp, Trigger, User,
-    UserId, Write, Zone,
+    Changes, JobName, JobRun, LocalMinute, NewTask, NewUser, Preferences, Task, TaskId, TaskWrite, Timestamp, Trigger,
+    User, UserId, UserWrite, Zone,
 };
 
 use crate::cluster::Database;
@@ -63,13 +63,13 @@ impl Resident {
         };
         let preferences = Preferences { summary_at: self.summary_at, ..Preferences::default() };
         let user = User { email_verified: true, preferences, ..User::new(self.id, new, now) };
-        let changes = Changes::new().write(Write::InsertUser(user));
+        let changes = Changes::new().write(UserWrite::Insert(user));
         if !self.busy {
             return changes;
         }
         let task = NewTask::titled("Mind the clock".parse().expect("a title"));
         let id = TaskId::from_uuid(RandomIds::new().next(now));
-        changes.write(Write::InsertTask(Task::new(id, self.id, task, now).expect("a task")))
+        changes.write(TaskWrite::Insert(Task::new(id, self.id, task, now).expect("a task")))
     }
 }
 

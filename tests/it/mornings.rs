@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Executor};
-use taskflow::ports::{Clock, JobStore, Outbox, SystemClock};
+use taskflow::ports::{Clock, Deliveries, JobStore, SystemClock};
 use taskflow::store::{PgOptions, PgStore};
 use taskflow::{JobName, JobRun, RunState, Timestamp};
 use taskflow_mail::testing::SmtpServer;

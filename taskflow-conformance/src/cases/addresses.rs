@@ -7,9 +7,9 @@ use taskflow_core::ports::{
     UnreadableReply,
 };
 use taskflow_core::{
-    Actor, CalendarMethod, CalendarPart, Content, DeliveryState, EmailAddress, Expect, Invitee, Letter,
-    MeetingResponse, NewMeeting, NewUser, NoticeKind, PreferencesChange, ProfileChange, ReplyTaken, Suppression,
-    SuppressionCause, Timestamp, UserId, Write,
+    Actor, CalendarMethod, CalendarPart, Content, DeliveryState, EmailAddress, Invitee, Letter, MeetingResponse,
+    NewMeeting, NewUser, NoticeKind, Precondition, PreferencesChange, ProfileChange, ReplyTaken, Suppression,
+    SuppressionCause, SuppressionWrite, Timestamp, UnsubscribeWrite, UserId,
 };
 
 use super::app::World;
@@ -38,7 +38,7 @@ impl Calendar for NamesAttendees {
 async fn moves(world: &World, who: Actor, name: &str) {
     let id = who.user_id().expect("a person");
     let change = ProfileChange { email: Some(invitee(name).email), ..ProfileChange::default() };
-    world.app.update_profile(who, id, change, Expect::Any).await.expect("moved");
+    world.app.update_profile(who, id, change, Precondition::Any).await.expect("moved");
 }
 
 async fn shows(world: &World, who: Actor) {
@@ -130,7 +130,7 @@ pub(super) async fn a_former_address_stands_for_whoever_shows_that_it_is_theirs(
     assert_eq!(person(&board.details().await, "bob").response, MeetingResponse::Accepted);
     // Invited by it, she comes beside him.
     let invitees = vec![invitee("bob")];
-    world.app.add_participants(board.ada, board.id, invitees, Expect::Any).await.expect("invited");
+    world.app.add_participants(board.ada, board.id, invitees, Precondition::Any).await.expect("invited");
     assert_eq!(world.told().await, ["bob: Invitation"]);
     let details = world.app.meeting(carol, board.id).await.expect("she is in it");
     let bobs = details.participants.iter().find(|one| one.user_id == board.bob.user_id()).expect("he is, too");
@@ -245,7 +245,7 @@ pub(super) async fn what_a_guest_ended_stays_ended_when_the_address_becomes_an_a
     // From now on it is theirs to change, and nothing of the guest's is left.
     let kinds = [(NoticeKind::MeetingReminder, true)].into();
     let change = PreferencesChange { kinds, ..PreferencesChange::default() };
-    world.app.change_preferences(Actor::User(eve), &change, Expect::Any).await.expect("changed");
+    world.app.change_preferences(Actor::User(eve), &change, Precondition::Any).await.expect("changed");
     let ended = world.storage.unsubscribed(&[invitee("eve").email]).await.expect("a read");
     assert!(ended.is_empty(), "{ended:?}");
     assert_eq!(world.told_at("2026-11-23T09:45:00Z").await, ["ada: Soon", "bob: Soon", "eve: Soon"]);
@@ -258,7 +258,7 @@ pub(super) async fn by_hand_only_those_are_reminded_whom_it_reaches(open: Arc<dy
     let planned = async || world.app.remind_now(*ada, *id, None, None).await.expect("planned").planned;
     assert_eq!(planned().await, 3);
     let off = PreferencesChange::without(NoticeKind::MeetingReminder);
-    world.app.change_preferences(*bob, &off, Expect::Any).await.expect("changed");
+    world.app.change_preferences(*bob, &off, Precondition::Any).await.expect("changed");
     assert_eq!(planned().await, 2);
     let gone = Suppression {
         email: invitee("eve").email,
@@ -267,16 +267,17 @@ pub(super) async fn by_hand_only_those_are_reminded_whom_it_reaches(open: Arc<dy
         at: noon(),
         overrides: 0,
     };
-    world.storage.commit(&taskflow_core::Changes::new().write(Write::Suppress(gone))).await.expect("suppressed");
+    world.storage.commit(&taskflow_core::Changes::new().write(SuppressionWrite::Add(gone))).await.expect("suppressed");
     assert_eq!(planned().await, 1);
 }
 
 pub(super) async fn what_was_ended_is_kept_by_address_and_kind(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     let address = |text: &str| text.parse::<EmailAddress>().expect("an address");
-    let end = |email: &str, kind| Write::Unsubscribe { email: address(email), kind, at: noon() };
-    let commit = async |writes: Vec<Write>| {
-        store.commit(&taskflow_core::Changes { writes, ..taskflow_core::Changes::new() }).await.expect("a commit");
+    let end = |email: &str, kind| UnsubscribeWrite::Add { email: address(email), kind, at: noon() };
+    let commit = async |writes: Vec<UnsubscribeWrite>| {
+        let changes = writes.into_iter().fold(taskflow_core::Changes::new(), taskflow_core::Changes::write);
+        store.commit(&changes).await.expect("a commit");
     };
     let (reminder, summary) = (NoticeKind::MeetingReminder, NoticeKind::DailySummary);
     commit(vec![end("Eve@Example.org", reminder), end("eve@example.org", summary), end("kim@example.org", reminder)])
@@ -293,7 +294,7 @@ pub(super) async fn what_was_ended_is_kept_by_address_and_kind(open: Arc<dyn Ope
     both.sort_unstable();
     assert_eq!(found(&["eve@EXAMPLE.org", "eve@example.org", "bob@example.org"]).await, both);
     assert_eq!(found(&[]).await, []);
-    commit(vec![Write::Resubscribe { email: address("EVE@example.org"), kind: reminder }]).await;
-    commit(vec![Write::Resubscribe { email: address("nobody@example.org"), kind: reminder }]).await;
+    commit(vec![UnsubscribeWrite::Remove { email: address("EVE@example.org"), kind: reminder }]).await;
+    commit(vec![UnsubscribeWrite::Remove { email: address("nobody@example.org"), kind: reminder }]).await;
     assert_eq!(found(&["eve@example.org"]).await, [eve(summary)]);
 }

@@ -4,27 +4,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskflow_core::ports::Viewer;
-use taskflow_core::{Changes, Meeting, StoreError, Write};
+use taskflow_core::{Changes, Meeting, MeetingWrite, ParticipantWrite, StoreError};
 
 use crate::OpenStore;
 use crate::sample::{called, guest, meeting, meeting_id, noon, tomorrow, users};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-fn moved(version: u64) -> Write {
-    Write::UpdateMeeting(Meeting { version, starts_at: tomorrow() + HOUR, ..meeting(1, 1) })
+fn moved(version: u64) -> MeetingWrite {
+    MeetingWrite::Update(Meeting { version, starts_at: tomorrow() + HOUR, ..meeting(1, 1) })
 }
 
-fn answered(n: u64, version: u64) -> Write {
+fn answered(n: u64, version: u64) -> ParticipantWrite {
     let after = guest(n, 1).respond(taskflow_core::MeetingResponse::Accepted, None, noon());
-    Write::UpdateParticipant(taskflow_core::Participant { version, ..after })
+    ParticipantWrite::Update(taskflow_core::Participant { version, ..after })
 }
 
 pub(super) async fn an_expected_version_of_a_meeting_is_checked_and_changes_nothing(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     store.commit(&users([1]).and(called(meeting(1, 1), [guest(1, 1)]))).await.expect("a meeting");
-    let expecting =
-        |id, version| Changes::new().write(answered(1, 2)).write(Write::ExpectMeeting { id: meeting_id(id), version });
+    let expecting = |id, version| {
+        Changes::new().write(answered(1, 2)).write(MeetingWrite::ExpectVersion { id: meeting_id(id), version })
+    };
     for (id, version) in [(1, 2), (1, 0), (9, 1)] {
         let error = store.commit(&expecting(id, version)).await.expect_err("stale");
         assert!(matches!(error, StoreError::Stale { write: 1 }), "{error:?}");
@@ -43,9 +44,9 @@ pub(super) async fn expected_participants_count_everybody_as_they_were_before(op
     let expecting = |version, versions| {
         Changes::new()
             .write(moved(version))
-            .write(Write::ExpectParticipants { meeting: meeting_id(1), versions })
+            .write(ParticipantWrite::ExpectVersions { meeting: meeting_id(1), versions })
             .write(answered(1, 2))
-            .write(Write::InsertParticipant(guest(3, 1)))
+            .write(ParticipantWrite::Insert(guest(3, 1)))
     };
     for versions in [0, 1, 4, 6, 7] {
         let error = store.commit(&expecting(2, versions)).await.expect_err("stale");
@@ -54,8 +55,8 @@ pub(super) async fn expected_participants_count_everybody_as_they_were_before(op
     // What this commit itself writes does not count.
     store.commit(&expecting(2, 5)).await.expect("as expected");
     let none = Changes::new()
-        .write(Write::UpdateMeeting(Meeting { version: 2, ..meeting(2, 1) }))
-        .write(Write::ExpectParticipants { meeting: meeting_id(2), versions: 1 });
+        .write(MeetingWrite::Update(Meeting { version: 2, ..meeting(2, 1) }))
+        .write(ParticipantWrite::ExpectVersions { meeting: meeting_id(2), versions: 1 });
     store.commit(&none).await.expect("as expected");
 }
 
@@ -68,11 +69,11 @@ pub(super) async fn an_answer_and_a_move_at_once_have_one_winner(open: Arc<dyn O
         let setup = if round == 0 { users([1]) } else { Changes::new() };
         store.commit(&setup.and(called(mine.clone(), people.clone()))).await.expect("a meeting");
         let answer = Changes::new()
-            .write(Write::UpdateParticipant(people[0].respond(taskflow_core::MeetingResponse::Declined, None, noon())))
-            .write(Write::ExpectMeeting { id: mine.id, version: 1 });
+            .write(ParticipantWrite::Update(people[0].respond(taskflow_core::MeetingResponse::Declined, None, noon())))
+            .write(MeetingWrite::ExpectVersion { id: mine.id, version: 1 });
         let moved = Changes::new()
-            .write(Write::UpdateMeeting(Meeting { version: 2, starts_at: tomorrow() + HOUR, ..mine }))
-            .write(Write::ExpectParticipants { meeting: mine.id, versions: 2 });
+            .write(MeetingWrite::Update(Meeting { version: 2, starts_at: tomorrow() + HOUR, ..mine }))
+            .write(ParticipantWrite::ExpectVersions { meeting: mine.id, versions: 2 });
         let (answer, moved) = match round % 2 {
             0 => futures_util::future::join(store.commit(&answer), store.commit(&moved)).await,
             _ => {
@@ -90,7 +91,7 @@ pub(super) async fn answers_at_once_all_win(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     store.commit(&users([1]).and(called(meeting(1, 1), (1..=16).map(|n| guest(n, 1))))).await.expect("a meeting");
     let answers = (1..=16).map(|n| {
-        let expect = Write::ExpectMeeting { id: meeting_id(1), version: 1 };
+        let expect = MeetingWrite::ExpectVersion { id: meeting_id(1), version: 1 };
         let (store, answer) = (store.clone(), Changes::new().write(answered(n, 2)).write(expect));
         async move { store.commit(&answer).await }
     });

@@ -2,16 +2,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskflow_core::{
-    Actor, Answer, Answered, Bulk, Changes, Error, Expect, Idempotency, NewTask, StoreError, Task, TaskChange,
-    TaskOperation, TaskQuery, UniqueField, Write,
+    Actor, Bulk, Changes, Error, Idempotency, Idempotent, NewTask, Precondition, ResponseWrite, StoreError,
+    StoredResponse, Task, TaskChange, TaskOperation, TaskQuery, UniqueField,
 };
 
 use super::app::World;
 use crate::OpenStore;
 use crate::sample::{noon, task_id, user_id, users};
 
-fn answer(owner: u64, key: &str, body: &str, seconds: u64) -> Answer {
-    Answer {
+fn answer(owner: u64, key: &str, body: &str, seconds: u64) -> StoredResponse {
+    StoredResponse {
         owner: user_id(owner),
         key: key.parse().expect("a key"),
         fingerprint: "hash".to_owned(),
@@ -20,8 +20,8 @@ fn answer(owner: u64, key: &str, body: &str, seconds: u64) -> Answer {
     }
 }
 
-fn remember(answer: Answer) -> Changes {
-    Changes::new().write(Write::StoreResponse(answer))
+fn remember(answer: StoredResponse) -> Changes {
+    Changes::new().write(ResponseWrite::Store(answer))
 }
 
 pub(super) async fn an_answer_stands_for_a_day_and_then_makes_room(open: Arc<dyn OpenStore>) {
@@ -30,8 +30,8 @@ pub(super) async fn an_answer_stands_for_a_day_and_then_makes_room(open: Arc<dyn
     let first = answer(1, "key", "{\"n\": 1}\u{1F600}", 0);
     store.commit(&remember(first.clone())).await.expect("the first");
     let key = "key".parse().expect("a key");
-    assert_eq!(store.answer(user_id(1), &key).await.expect("a read"), Some(first));
-    assert_eq!(store.answer(user_id(2), &key).await.expect("a read"), None);
+    assert_eq!(store.response(user_id(1), &key).await.expect("a read"), Some(first));
+    assert_eq!(store.response(user_id(2), &key).await.expect("a read"), None);
     store.commit(&remember(answer(2, "key", "theirs", 0))).await.expect("another owner");
     let day = 24 * 60 * 60;
     for seconds in [0, 1, day - 1] {
@@ -39,7 +39,7 @@ pub(super) async fn an_answer_stands_for_a_day_and_then_makes_room(open: Arc<dyn
         assert!(matches!(error, StoreError::Taken { field: UniqueField::IdempotencyKey, write: 0 }), "{error:?}");
     }
     store.commit(&remember(answer(1, "key", "second", day))).await.expect("a day later");
-    assert_eq!(store.answer(user_id(1), &key).await.expect("a read"), Some(answer(1, "key", "second", day)));
+    assert_eq!(store.response(user_id(1), &key).await.expect("a read"), Some(answer(1, "key", "second", day)));
     let orphan = store.commit(&remember(answer(9, "key", "x", 0))).await;
     assert!(matches!(orphan, Err(StoreError::Stale { write: 0 })), "{orphan:?}");
 }
@@ -61,15 +61,15 @@ pub(super) async fn a_repeated_request_is_done_once_and_answered_alike(open: Arc
     let ada = Actor::User(world.somebody("ada").await);
     let encode = |task: &Task| format!("made {}", task.id);
     let first = world.app.create_task_once(ada, titled("x"), once("k", "f", &encode)).await.expect("made");
-    let Answered::Now(task) = first else { panic!("{first:?}") };
+    let Idempotent::Done(task) = first else { panic!("{first:?}") };
     let again = world.app.create_task_once(ada, titled("x"), once("k", "f", &encode)).await.expect("answered");
-    assert_eq!(again, Answered::Before(format!("made {}", task.id)));
+    assert_eq!(again, Idempotent::Replayed(format!("made {}", task.id)));
     let other = world.app.create_task_once(ada, titled("y"), once("k", "g", &encode)).await;
     assert!(matches!(&other, Err(Error::Invalid(errors)) if errors[0].field == "Idempotency-Key"), "{other:?}");
     assert_eq!(world.app.tasks(ada, &TaskQuery::default()).await.expect("a page").total, 1);
     world.clock.advance(Duration::from_secs(24 * 60 * 60));
     let next_day = world.app.create_task_once(ada, titled("x"), once("k", "g", &encode)).await.expect("made");
-    assert!(matches!(next_day, Answered::Now(_)));
+    assert!(matches!(next_day, Idempotent::Done(_)));
 }
 
 pub(super) async fn repeats_at_once_make_one_row(open: Arc<dyn OpenStore>) {
@@ -78,8 +78,8 @@ pub(super) async fn repeats_at_once_make_one_row(open: Arc<dyn OpenStore>) {
     let encode = |task: &Task| task.id.to_string();
     let tries = (0..8).map(|_| world.app.create_task_once(ada, titled("x"), once("k", "f", &encode)));
     let results = futures_util::future::join_all(tries).await;
-    let now = results.iter().filter(|result| matches!(result, Ok(Answered::Now(_)))).count();
-    let before = results.iter().filter(|result| matches!(result, Ok(Answered::Before(_)))).count();
+    let now = results.iter().filter(|result| matches!(result, Ok(Idempotent::Done(_)))).count();
+    let before = results.iter().filter(|result| matches!(result, Ok(Idempotent::Replayed(_)))).count();
     assert_eq!((now, before), (1, 7), "{results:?}");
     assert_eq!(world.app.tasks(ada, &TaskQuery::default()).await.expect("a page").total, 1);
 }
@@ -111,7 +111,7 @@ pub(super) async fn operations_in_bulk_are_done_each_or_not_at_all(open: Arc<dyn
     assert_eq!(world.app.task(ada, mine.id).await.expect("a task"), mine);
 
     let each = world.app.bulk_tasks(ada, operations(), Bulk::Each, None).await.expect("some");
-    let Answered::Now(results) = each else { panic!("{each:?}") };
+    let Idempotent::Done(results) = each else { panic!("{each:?}") };
     assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, true, false, false, false]);
     assert!(matches!(results[3], Err(Error::NotFound("task"))) && matches!(results[4], Err(Error::Invalid(_))));
     assert_eq!(world.app.task(ada, mine.id).await.expect("a task").title.as_str(), "renamed");
@@ -120,11 +120,11 @@ pub(super) async fn operations_in_bulk_are_done_each_or_not_at_all(open: Arc<dyn
 
     let valid = vec![TaskOperation::Create(titled("one")), TaskOperation::Delete(mine.id)];
     let whole = world.app.bulk_tasks(ada, valid, Bulk::AllOrNothing, None).await.expect("all");
-    assert!(matches!(whole, Answered::Now(results) if results.len() == 2));
+    assert!(matches!(whole, Idempotent::Done(results) if results.len() == 2));
     let many = vec![TaskOperation::Create(titled("x")); 101];
     assert!(matches!(world.app.bulk_tasks(ada, many, Bulk::Each, None).await, Err(Error::Invalid(_))));
     world.app.restore_task(ada, mine.id).await.expect("restored");
-    world.app.delete_task(ada, mine.id, Expect::Any).await.expect("trashed");
+    world.app.delete_task(ada, mine.id, Precondition::Any).await.expect("trashed");
 }
 
 pub(super) async fn a_repeated_bulk_is_done_once(open: Arc<dyn OpenStore>) {
@@ -136,8 +136,8 @@ pub(super) async fn a_repeated_bulk_is_done_once(open: Arc<dyn OpenStore>) {
         let operations = vec![TaskOperation::Create(titled("x")), TaskOperation::Delete(task_id(9))];
         let answered = world.app.bulk_tasks(ada, operations, Bulk::Each, Some(once)).await.expect("done");
         match answered {
-            Answered::Now(results) => assert_eq!((repeat, results.len()), (0, 2)),
-            Answered::Before(answer) => assert_eq!((repeat, answer.as_str()), (1, "2 results")),
+            Idempotent::Done(results) => assert_eq!((repeat, results.len()), (0, 2)),
+            Idempotent::Replayed(answer) => assert_eq!((repeat, answer.as_str()), (1, "2 results")),
         }
     }
     assert_eq!(world.app.tasks(ada, &TaskQuery::default()).await.expect("a page").total, 1);

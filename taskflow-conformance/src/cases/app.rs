@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use taskflow_core::ports::Storage;
 use taskflow_core::{
-    Actor, App, AppBuilder, Changes, Error, Expect, Ledger, NewTask, PasswordHash, ProfileChange, ReminderMinutes,
-    Sending, StandingChange, Task, TaskChange, TaskQuery, Timestamp, UserId, Write,
+    Actor, App, AppBuilder, Changes, Error, Ledger, NewTask, PasswordHash, Precondition, ProfileChange,
+    ReminderMinutes, Sending, StandingChange, Task, TaskChange, TaskQuery, Timestamp, UserId, UserWrite,
 };
 
 use crate::sample::{at, new_user, noon};
@@ -104,7 +104,7 @@ pub(super) async fn a_due_day_ends_where_its_owner_lives_and_moves_with_them(ope
     let actor = Actor::User(ada);
     let zone =
         |name: &str| ProfileChange { time_zone: Some(name.parse().expect("a zone")), ..ProfileChange::default() };
-    world.app.update_profile(actor, ada, zone("Europe/Berlin"), Expect::Any).await.expect("a zone");
+    world.app.update_profile(actor, ada, zone("Europe/Berlin"), Precondition::Any).await.expect("a zone");
     let day = "2026-11-22".parse().expect("a date");
     let new = NewTask { due_at: None, due_on: Some(day), ..due_at_two() };
     let task = world.app.create_task(actor, new.clone()).await.expect("a task");
@@ -122,14 +122,14 @@ pub(super) async fn a_due_day_ends_where_its_owner_lives_and_moves_with_them(ope
     assert_eq!(overdue().await, 0);
     world.clock.set(at("2026-11-22T23:00:00Z"));
     assert_eq!(overdue().await, 1);
-    world.app.update_profile(actor, ada, zone("America/New_York"), Expect::Any).await.expect("a zone");
+    world.app.update_profile(actor, ada, zone("America/New_York"), Precondition::Any).await.expect("a zone");
     assert_eq!(overdue().await, 0, "there the day goes on");
     let moved = world.app.task(actor, task.id).await.expect("a task");
     assert_eq!((moved.due_on, moved.due_at), (Some(day), Some(at("2026-11-23T04:59:59.999999Z"))));
     assert_eq!(world.told_at("2026-11-23T04:44:00Z").await, [""; 0], "the reminder went along");
     assert_eq!(world.told_at("2026-11-23T04:45:00Z").await, ["ada: Due soon"]);
     let later = TaskChange { due_at: Some(Some(at("2026-11-24T10:00:00Z"))), ..TaskChange::default() };
-    let timed = world.app.update_task(actor, task.id, later, Expect::Any).await.expect("a change");
+    let timed = world.app.update_task(actor, task.id, later, Precondition::Any).await.expect("a change");
     assert_eq!(timed.due_on, None);
 }
 
@@ -166,7 +166,7 @@ pub(super) async fn another_password_is_told_to_the_address_before_the_change(op
         password: Some(PasswordHash::new("second")),
         ..ProfileChange::default()
     };
-    let after = world.app.update_profile(Actor::User(ada), ada, change, Expect::Any).await.expect("a change");
+    let after = world.app.update_profile(Actor::User(ada), ada, change, Precondition::Any).await.expect("a change");
     assert_eq!((after.version, after.email.as_str()), (2, "new@example.org"));
     world.deliver().await;
     let mails = world.mailer.take();
@@ -202,12 +202,12 @@ pub(super) async fn moving_a_task_cancels_its_reminder_and_moving_it_back_revive
     let ada = Actor::User(world.somebody("ada").await);
     let id = world.app.create_task(ada, due_at_two()).await.expect("a task").id;
     for due_at in ["2026-11-23T14:00:00Z", "2026-11-22T14:00:00Z", "2026-11-24T14:00:00Z", "2026-11-22T14:00:00Z"] {
-        world.app.update_task(ada, id, move_to(due_at), Expect::Any).await.expect("moved");
+        world.app.update_task(ada, id, move_to(due_at), Precondition::Any).await.expect("moved");
     }
     assert_eq!(world.subjects_at(at("2026-11-22T13:45:00Z")).await.len(), 1);
     // Away and back again after it was sent: never twice.
     for due_at in ["2026-11-23T14:00:00Z", "2026-11-22T14:00:00Z"] {
-        world.app.update_task(ada, id, move_to(due_at), Expect::Any).await.expect("moved");
+        world.app.update_task(ada, id, move_to(due_at), Precondition::Any).await.expect("moved");
     }
     assert_eq!(world.subjects_at(at("2026-11-25T00:00:00Z")).await, [""; 0]);
     let ledger = world.app.ledger().await.expect("a ledger");
@@ -220,7 +220,7 @@ pub(super) async fn a_completed_or_trashed_task_does_not_remind(open: Arc<dyn Op
     let done = world.app.create_task(ada, due_at_two()).await.expect("a task").id;
     let trashed = world.app.create_task(ada, due_at_two()).await.expect("a task").id;
     world.app.complete_task(ada, done).await.expect("done");
-    world.app.delete_task(ada, trashed, Expect::Any).await.expect("trashed");
+    world.app.delete_task(ada, trashed, Precondition::Any).await.expect("trashed");
     let subjects = world.subjects_at(at("2026-11-22T13:45:00Z")).await;
     assert!(subjects.len() == 1 && subjects[0].ends_with(": completed"), "{subjects:?}");
 }
@@ -252,9 +252,9 @@ pub(super) async fn somebody_elses_task_does_not_exist(open: Arc<dyn OpenStore>)
     let app = &world.app;
     let absent = [
         app.task(bob, id).await.map(drop),
-        app.update_task(bob, id, TaskChange::default(), Expect::Any).await.map(drop),
+        app.update_task(bob, id, TaskChange::default(), Precondition::Any).await.map(drop),
         app.complete_task(bob, id).await.map(drop),
-        app.delete_task(bob, id, Expect::Any).await.map(drop),
+        app.delete_task(bob, id, Precondition::Any).await.map(drop),
         app.restore_task(bob, id).await.map(drop),
         app.task_history(bob, id).await.map(drop),
     ];
@@ -267,9 +267,10 @@ pub(super) async fn an_expected_version_decides_who_wins(open: Arc<dyn OpenStore
     let ada = Actor::User(world.somebody("ada").await);
     let task = world.app.create_task(ada, due_at_two()).await.expect("a task");
     let change = |title: &str| TaskChange { title: Some(title.parse().expect("a title")), ..TaskChange::default() };
-    let first = world.app.update_task(ada, task.id, change("one"), Expect::Version(1)).await.expect("the first wins");
+    let first =
+        world.app.update_task(ada, task.id, change("one"), Precondition::Version(1)).await.expect("the first wins");
     assert_eq!(first.version, 2);
-    let second = world.app.update_task(ada, task.id, change("two"), Expect::Version(1)).await;
+    let second = world.app.update_task(ada, task.id, change("two"), Precondition::Version(1)).await;
     assert!(matches!(second, Err(Error::Stale)), "{second:?}");
     let history = world.app.task_history(ada, task.id).await.expect("a history");
     assert_eq!(history.len(), 2);
@@ -280,7 +281,7 @@ pub(super) async fn a_trashed_task_comes_back_as_it_was(open: Arc<dyn OpenStore>
     let world = World::new(&*open);
     let ada = Actor::User(world.somebody("ada").await);
     let task = world.app.create_task(ada, due_at_two()).await.expect("a task");
-    world.app.delete_task(ada, task.id, Expect::Any).await.expect("trashed");
+    world.app.delete_task(ada, task.id, Precondition::Any).await.expect("trashed");
     assert!(matches!(world.app.task(ada, task.id).await, Err(Error::NotFound("task"))));
     let back = world.app.restore_task(ada, task.id).await.expect("restored");
     assert_eq!(Task { version: 1, ..back.clone() }, task);
@@ -301,6 +302,6 @@ pub(super) async fn only_who_runs_the_service_changes_standing(open: Arc<dyn Ope
     assert!(matches!(world.app.delete_user(Actor::User(bob), ada).await, Err(Error::NotFound(_))));
     world.app.delete_user(Actor::User(bob), bob).await.expect("deleted");
     assert!(matches!(world.app.user(Actor::System, bob).await, Err(Error::NotFound(_))));
-    let nothing = Changes::new().write(Write::DeleteUser { id: bob, at: noon() + Duration::from_secs(1) });
+    let nothing = Changes::new().write(UserWrite::Delete { id: bob, at: noon() + Duration::from_secs(1) });
     assert!(world.storage.commit(&nothing).await.is_err());
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use taskflow_core::{
-    ANSWER_LIFETIME, Actor, Answered, App, CustomEmail, DeliveryId, DeliveryState, EmailAddress, Error, Idempotency,
-    NewLetter, NoticeKind, StandingChange,
+    Actor, App, CustomEmail, DeliveryId, DeliveryState, EmailAddress, Error, Idempotency, Idempotent, NewLetter,
+    NoticeKind, RESPONSE_LIFETIME, StandingChange,
 };
 
 use super::app::World;
@@ -99,8 +99,8 @@ pub(super) async fn a_repeated_letter_is_sent_once_and_answered_alike(open: Arc<
     let news = |name: &str| NewLetter { addresses: vec![address(&format!("{name}@example.org"))], letter: letter() };
     let send = |new, fingerprint| world.app.send_letter_once(ada, new, once(fingerprint, &encode));
     let first = send(news("eve"), "f").await.expect("sent");
-    let Answered::Now(ids) = first else { panic!("{first:?}") };
-    assert_eq!(send(news("eve"), "f").await.expect("answered"), Answered::Before(encode(&ids)));
+    let Idempotent::Done(ids) = first else { panic!("{first:?}") };
+    assert_eq!(send(news("eve"), "f").await.expect("answered"), Idempotent::Replayed(encode(&ids)));
     let other = send(news("kim"), "g").await;
     assert!(matches!(&other, Err(Error::Invalid(errors)) if errors[0].field == "Idempotency-Key"), "{other:?}");
     let sample = world.app.send_sample_once(ada, NoticeKind::Welcome, None, once("h", &encode)).await;
@@ -112,11 +112,11 @@ pub(super) async fn a_repeated_letter_is_sent_once_and_answered_alike(open: Arc<
     assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
     let sample = || world.app.send_sample_once(bob, NoticeKind::Welcome, None, once("s", &encode));
     let results = futures_util::future::join_all((0..5).map(|_| sample())).await;
-    let now = results.iter().filter(|result| matches!(result, Ok(Answered::Now(_)))).count();
-    let before = results.iter().filter(|result| matches!(result, Ok(Answered::Before(_)))).count();
+    let now = results.iter().filter(|result| matches!(result, Ok(Idempotent::Done(_)))).count();
+    let before = results.iter().filter(|result| matches!(result, Ok(Idempotent::Replayed(_)))).count();
     assert_eq!((now, before), (1, 4), "{results:?}");
     assert_eq!(world.told().await.len(), 1);
-    world.clock.advance(ANSWER_LIFETIME);
-    assert!(matches!(send(news("kim"), "g").await, Ok(Answered::Now(_))));
+    world.clock.advance(RESPONSE_LIFETIME);
+    assert!(matches!(send(news("kim"), "g").await, Ok(Idempotent::Done(_))));
     assert_eq!(world.told().await, ["kim: News"]);
 }

@@ -121,7 +121,7 @@ pub(super) async fn a_dry_run_counts_what_a_run_removes_however_short_things_are
         let new = NewTask::titled(format!("task {n}").parse().expect("a title"));
         let task = world.app.create_task(actor, new).await.expect("a task").id;
         match n {
-            0..2 => world.app.delete_task(actor, task, taskflow_core::Expect::Any).await.expect("trashed"),
+            0..2 => world.app.delete_task(actor, task, taskflow_core::Precondition::Any).await.expect("trashed"),
             _ => world.app.complete_task(actor, task).await.expect("done"),
         };
     }

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use taskflow_core::ports::{CohortScan, DigestQuery, Storage, SweepPage, SweepPosition, SweepQuery};
 use taskflow_core::{
     Actor, App, Changes, CorruptRow, Delivery, DeliveryState, Digest, JobName, JobRun, Jobs, Moment, RunState,
-    StoreError, Timestamp, Write,
+    StoreError, Timestamp, UserWrite,
 };
 
 use super::jobs::{nine, only, people, shipped};
@@ -178,7 +178,7 @@ pub(super) async fn a_run_goes_on_behind_people_who_left_while_nobody_had_it(ope
         assert!(first.watched.until_stopped(work).await.is_none(), "it dies over the last two in Berlin");
     }
     for user in &people[7..14] {
-        let leave = Changes::new().write(Write::DeleteUser { id: user.id, at: nine() });
+        let leave = Changes::new().write(UserWrite::Delete { id: user.id, at: nine() });
         storage.commit(&leave).await.expect("gone");
     }
     open.lapse_leases().await;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use taskflow_core::{Changes, StoreError, Task, TaskQuery, Write};
+use taskflow_core::{Changes, StoreError, Task, TaskQuery, TaskWrite, UserWrite, Write};
 
 use crate::OpenStore;
 use crate::sample::{credential, delivery_id, event, noon, task, task_due, task_id, user, user_id, users, welcome};
@@ -18,9 +18,9 @@ pub(super) async fn a_failing_write_leaves_nothing_of_the_whole(open: Arc<dyn Op
     store.commit(&users([1])).await.expect("a user");
     let never_stored = Task { version: 2, ..task(9, 1) };
     let changes = Changes::new()
-        .write(Write::InsertUser(user(2)))
-        .write(Write::InsertTask(task(1, 1)))
-        .write(Write::UpdateTask(never_stored))
+        .write(UserWrite::Insert(user(2)))
+        .write(TaskWrite::Insert(task(1, 1)))
+        .write(TaskWrite::Update(never_stored))
         .deliver([welcome(1)])
         .announce(event(1, &task(1, 1), &[1]));
     let error = store.commit(&changes).await.expect_err("one write is stale");
@@ -33,11 +33,11 @@ pub(super) async fn a_failing_write_leaves_nothing_of_the_whole(open: Arc<dyn Op
 
 pub(super) async fn two_changes_of_one_version_have_one_winner(open: Arc<dyn OpenStore>) {
     let store = open.storage();
-    store.commit(&users([1]).write(Write::InsertTask(task(1, 1)))).await.expect("a task");
+    store.commit(&users([1]).write(TaskWrite::Insert(task(1, 1)))).await.expect("a task");
     let titled = |title: &str| Task { title: title.parse().expect("a title"), version: 2, ..task(1, 1) };
     let attempts = (0..8).map(|n| {
         let store = store.clone();
-        async move { store.commit(&Changes::new().write(Write::UpdateTask(titled(&format!("try-{n}"))))).await }
+        async move { store.commit(&Changes::new().write(TaskWrite::Update(titled(&format!("try-{n}"))))).await }
     });
     let results = futures_util::future::join_all(attempts).await;
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
@@ -49,7 +49,7 @@ pub(super) async fn hundreds_of_rows_of_every_kind_fit_one_commit(open: Arc<dyn 
     let mut changes = users(1..=300);
     for n in 1..=300 {
         let owned = task(n, n % 3 + 1);
-        changes = changes.announce(event(n, &owned, &[n % 3 + 1])).write(Write::InsertTask(owned));
+        changes = changes.announce(event(n, &owned, &[n % 3 + 1])).write(TaskWrite::Insert(owned));
         changes = changes.deliver([welcome(n)]);
     }
     store.commit(&changes).await.expect("one large commit");
@@ -62,7 +62,7 @@ pub(super) async fn hundreds_of_rows_of_every_kind_fit_one_commit(open: Arc<dyn 
     }
     let mut update = Changes::new();
     for n in 1..=300 {
-        update = update.write(Write::UpdateTask(Task { version: 2, ..task(n, n % 3 + 1) }));
+        update = update.write(TaskWrite::Update(Task { version: 2, ..task(n, n % 3 + 1) }));
         update = update.deliver([task_due(1000 + n, noon())]);
     }
     store.commit(&update).await.expect("one large update");
@@ -71,9 +71,9 @@ pub(super) async fn hundreds_of_rows_of_every_kind_fit_one_commit(open: Arc<dyn 
 
 pub(super) async fn a_loser_is_named_by_the_index_of_its_write(open: Arc<dyn OpenStore>) {
     let store = open.storage();
-    let tasks = (1..=3).fold(users([1]), |changes, n| changes.write(Write::InsertTask(task(n, 1))));
+    let tasks = (1..=3).fold(users([1]), |changes, n| changes.write(TaskWrite::Insert(task(n, 1))));
     store.commit(&tasks).await.expect("three tasks");
-    let with_version = |n, version| Write::UpdateTask(Task { version, ..task(n, 1) });
+    let with_version = |n, version| TaskWrite::Update(Task { version, ..task(n, 1) });
     let changes = Changes::new().write(with_version(1, 2)).write(with_version(2, 5)).write(with_version(3, 2));
     let error = store.commit(&changes).await.expect_err("the second is stale");
     assert!(matches!(error, StoreError::Stale { write: 1 }), "{error:?}");
@@ -81,10 +81,10 @@ pub(super) async fn a_loser_is_named_by_the_index_of_its_write(open: Arc<dyn Ope
 
 pub(super) async fn a_row_for_somebody_who_is_gone_is_stale(open: Arc<dyn OpenStore>) {
     let store = open.storage();
-    for write in [Write::InsertTask(task(1, 1)), credential(1, "hash")] {
+    for write in [Write::Task(TaskWrite::Insert(task(1, 1))), credential(1, "hash").into()] {
         let error = store.commit(&users([2]).write(write)).await.expect_err("nobody to own it");
         assert!(matches!(error, StoreError::Stale { write: 1 }), "{error:?}");
     }
-    let both = Changes::new().write(Write::InsertTask(task(1, 1))).write(Write::InsertUser(user(1)));
+    let both = Changes::new().write(TaskWrite::Insert(task(1, 1))).write(UserWrite::Insert(user(1)));
     store.commit(&both).await.expect("made together, in any order");
 }

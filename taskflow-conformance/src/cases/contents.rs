@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskflow_core::{
-    Actor, DeliveryState, Expect, JobName, MeetingTitle, NewMeeting, NewTask, NoticeKind, StartsAt, Task, Timestamp,
-    UserId,
+    Actor, DeliveryState, JobName, MeetingTitle, NewMeeting, NewTask, NoticeKind, Precondition, StartsAt, Task,
+    Timestamp, UserId,
 };
 
 use super::app::World;
@@ -54,12 +54,12 @@ pub(super) async fn a_summary_tells_what_was_done_and_what_the_day_brings(open: 
     world.clock.set(tomorrow);
     assert_eq!(world.app.run_due_jobs().await.expect("a step").len(), 1);
     for task in all {
-        world.app.delete_task(Actor::User(ada), task.id, Expect::Any).await.expect("trashed");
+        world.app.delete_task(Actor::User(ada), task.id, Precondition::Any).await.expect("trashed");
     }
     let upcoming =
         world.app.meetings(Actor::User(ada), &taskflow_core::MeetingQuery::default()).await.expect("a page").items;
     for details in upcoming {
-        world.app.cancel_meeting(Actor::User(ada), details.meeting.id, Expect::Any).await.expect("cancelled");
+        world.app.cancel_meeting(Actor::User(ada), details.meeting.id, Precondition::Any).await.expect("cancelled");
     }
     tick(&world, tomorrow).await;
     assert_eq!(in_state(&world, "daily-summary/2026-11-24/").await, [DeliveryState::Expired]);
@@ -93,12 +93,12 @@ pub(super) async fn open_tasks_are_told_of_in_the_morning_and_in_the_evening(ope
     let evening = world.mailer.take();
     assert_eq!((evening.len(), evening[0].content.subject.as_str()), (1, "21 open tasks"));
     let preferences = taskflow_core::Preferences::default().without(NoticeKind::TaskReminder);
-    world.app.change_preferences(Actor::User(ada), &preferences.into(), Expect::Any).await.expect("switched off");
+    world.app.change_preferences(Actor::User(ada), &preferences.into(), Precondition::Any).await.expect("switched off");
     tick(&world, at("2026-11-23T07:00:00Z")).await;
     assert_eq!(world.mailer.take(), []);
     world
         .app
-        .change_preferences(Actor::User(ada), &taskflow_core::Preferences::default().into(), Expect::Any)
+        .change_preferences(Actor::User(ada), &taskflow_core::Preferences::default().into(), Precondition::Any)
         .await
         .expect("switched on");
     tick(&world, at("2026-11-23T19:00:00Z")).await;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use taskflow_core::notice::{CustomCheck, CustomKind, CustomNotice, NoticePolicy, NoticeType};
 use taskflow_core::ports::{ClaimRequest, DeliveryQuery};
 use taskflow_core::{
-    Actor, AppBuilder, DeliveryState, Expect, NoticeKind, PreferencesChange, Priority, Recipient, Timestamp, UserId,
+    Actor, AppBuilder, DeliveryState, NoticeKind, Precondition, PreferencesChange, Priority, Recipient, Timestamp,
+    UserId,
 };
 
 use super::app::World;
@@ -66,11 +67,11 @@ pub(super) async fn a_notice_of_a_host_is_sent_once_unless_it_is_unwanted_or_lat
     assert_eq!(world.subjects_at(noon() + HOUR).await, ["Invoice 1 is due"]);
 
     let off = PreferencesChange::without(kind);
-    world.app.change_preferences(Actor::User(bob), &off, Expect::Any).await.expect("switched off");
+    world.app.change_preferences(Actor::User(bob), &off, Precondition::Any).await.expect("switched off");
     plan(&world, bob, 4, false, noon() + HOUR).await;
     assert_eq!(world.told().await, [""; 0], "bob wants none");
     let on = PreferencesChange { kinds: [(kind, true)].into(), ..PreferencesChange::default() };
-    let bob_now = world.app.change_preferences(Actor::User(bob), &on, Expect::Any).await.expect("switched on");
+    let bob_now = world.app.change_preferences(Actor::User(bob), &on, Precondition::Any).await.expect("switched on");
     assert!(
         world
             .storage

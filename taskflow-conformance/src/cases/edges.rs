@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 use taskflow_core::ports::{ClaimRequest, Settled, Storage};
 use taskflow_core::{
-    Changes, Entity, LeaseToken, Login, NoticeKind, Outcome, Settlement, StoreError, TaskQuery, UniqueField, User,
-    Write,
+    Changes, Entity, LeaseToken, Login, NoticeKind, Outcome, Settlement, StoreError, TaskQuery, TaskWrite, UniqueField,
+    User, UserWrite,
 };
 
 use crate::OpenStore;
@@ -36,13 +36,13 @@ pub(super) async fn somebody_who_leaves_makes_no_gap_in_the_feed_of_others(open:
     let store = open.storage();
     let shared = |changes: Changes, (n, owner)| {
         let task = task(n, owner);
-        changes.announce(event(n, &task, &[1, 2])).write(Write::InsertTask(task))
+        changes.announce(event(n, &task, &[1, 2])).write(TaskWrite::Insert(task))
     };
     store.commit(&[(1, 2), (2, 1), (3, 2)].into_iter().fold(users([1, 2]), shared)).await.expect("shared events");
     let before = store.feed(user_id(2), 0, 10).await.expect("a feed");
     let entity = before[1].event.entity;
     assert_eq!(store.history(entity).await.expect("a history").len(), 1);
-    let gone = Write::DeleteUser { id: user_id(1), at: noon() };
+    let gone = UserWrite::Delete { id: user_id(1), at: noon() };
     store.commit(&Changes::new().write(gone)).await.expect("gone");
     assert_eq!(store.feed(user_id(2), 0, 10).await.expect("a feed"), before);
     assert_eq!(store.history(entity).await.expect("a history"), []);
@@ -55,7 +55,7 @@ pub(super) async fn the_data_of_an_event_is_kept_as_it_was_written(open: Arc<dyn
         "z": u64::MAX, "a": i64::MIN, "float": 0.1, "small": 5e-324, "text": "a\u{1}\\u0000\u{1f600}", "": [null, {}],
     });
     let expected = told.event.clone();
-    store.commit(&users([1]).write(Write::InsertTask(task(1, 1))).announce(told)).await.expect("an event");
+    store.commit(&users([1]).write(TaskWrite::Insert(task(1, 1))).announce(told)).await.expect("an event");
     assert_eq!(store.history(Entity::Task(task(1, 1).id)).await.expect("a history"), [expected]);
 }
 
@@ -92,7 +92,7 @@ pub(super) async fn settling_and_renewing_nothing_is_fine(open: Arc<dyn OpenStor
 pub(super) async fn of_many_new_people_the_one_whose_name_is_taken_is_named(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     store.commit(&users([8])).await.expect("a user");
-    let called = |n: u64, name: &str| Write::InsertUser(User::new(user_id(n), new_user(name), noon()));
+    let called = |n: u64, name: &str| UserWrite::Insert(User::new(user_id(n), new_user(name), noon()));
     let people = (1..=12).fold(Changes::new(), |changes, n| changes.write(called(100 + n, &format!("user-{n}"))));
     let error = store.commit(&people).await.expect_err("taken");
     assert!(matches!(error, StoreError::Taken { field: UniqueField::Username, write: 7 }), "{error:?}");
@@ -103,7 +103,7 @@ pub(super) async fn of_many_new_people_the_one_whose_name_is_taken_is_named(open
 
 pub(super) async fn words_and_names_with_the_character_nul_find_nothing(open: Arc<dyn OpenStore>) {
     let store = open.storage();
-    store.commit(&users([1]).write(Write::InsertTask(task(1, 1)))).await.expect("a task");
+    store.commit(&users([1]).write(TaskWrite::Insert(task(1, 1)))).await.expect("a task");
     let query = TaskQuery { words: TaskQuery::words("task\0-1"), ..TaskQuery::default() };
     assert_eq!(store.tasks(user_id(1), &query, noon()).await.expect("a page").total, 0);
     assert_eq!(store.account(&Login::parse("user\0-1")).await.expect("a read"), None);

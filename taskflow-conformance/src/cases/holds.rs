@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use taskflow_core::{
-    Actor, DeliveryState, Expect, JobName, LocalMinute, NewMeeting, NewTask, Preferences, ProfileChange,
+    Actor, DeliveryState, JobName, LocalMinute, NewMeeting, NewTask, Precondition, Preferences, ProfileChange,
     ReminderMinutes, StartsAt, TaskChange, Timestamp,
 };
 
@@ -38,7 +38,7 @@ pub(super) async fn what_becomes_of_a_meeting_before_quiet_hours_end_is_told_at_
     // What waits is told as soon as it matters.
     board.change(move_to("2026-11-23T11:00:00Z")).await;
     assert_eq!(world.told_at("2026-11-23T08:30:00Z").await, ["bob: Changed", "eve: Changed"], "to their very end");
-    world.app.cancel_meeting(*ada, *id, Expect::Any).await.expect("cancelled");
+    world.app.cancel_meeting(*ada, *id, Precondition::Any).await.expect("cancelled");
     assert_eq!(world.told().await, ["bob: Cancelled", "eve: Cancelled"]);
     for (starts_at, told) in [("2026-11-23T10:00:00Z", vec!["bob: Invitation"]), ("2026-11-23T11:00:01Z", vec![])] {
         world.app.create_meeting(*ada, starting(starts_at, &["bob"])).await.expect("a meeting");
@@ -56,12 +56,12 @@ pub(super) async fn a_change_of_a_meeting_that_begins_soon_waits_for_no_other(op
     assert_eq!(world.told().await, ["bob: Invitation"]);
     let _reminders = world.told_at("2026-11-23T08:00:00Z").await;
     let change = super::invitations::called("Another");
-    world.app.update_meeting(board.ada, soon, change, Expect::Any).await.expect("changed");
+    world.app.update_meeting(board.ada, soon, change, Precondition::Any).await.expect("changed");
     assert_eq!(world.told().await, ["bob: Changed"]);
     // People would come at the time they know.
-    world.app.update_meeting(board.ada, soon, move_to("2026-11-24T10:00:00Z"), Expect::Any).await.expect("moved");
+    world.app.update_meeting(board.ada, soon, move_to("2026-11-24T10:00:00Z"), Precondition::Any).await.expect("moved");
     assert_eq!(world.told().await, ["bob: Changed"]);
-    world.app.update_meeting(board.ada, soon, move_to("2026-11-25T10:00:00Z"), Expect::Any).await.expect("moved");
+    world.app.update_meeting(board.ada, soon, move_to("2026-11-25T10:00:00Z"), Precondition::Any).await.expect("moved");
     assert_eq!(world.told().await, NOBODY);
 }
 
@@ -103,7 +103,7 @@ pub(super) async fn an_organizer_learns_in_quiet_hours_who_left_a_meeting_within
     assert_eq!(world.told().await, ["bob: Invitation"]);
     for (meeting, told) in [(board.details().await, vec!["ada: bob@example.org can't make it"]), (later, vec![])] {
         let bobs = person(&meeting, "bob").id;
-        world.app.remove_participant(*bob, meeting.meeting.id, bobs, Expect::Any).await.expect("left");
+        world.app.remove_participant(*bob, meeting.meeting.id, bobs, Precondition::Any).await.expect("left");
         assert_eq!(world.told().await, told);
     }
     assert_eq!(world.told_at("2026-11-23T11:00:00Z").await, ["ada: bob@example.org can't make it"]);
@@ -119,7 +119,11 @@ pub(super) async fn a_meeting_that_moves_into_quiet_hours_is_told_though_its_inv
     let board = world.app.create_meeting(ada, board(&["bob"])).await.expect("a meeting");
     assert_eq!(world.told().await, NOBODY);
     world.app.set_own_reminders(bob, board.meeting.id, own(&[10])).await.expect("set");
-    world.app.update_meeting(ada, board.meeting.id, move_to("2026-11-22T14:00:00Z"), Expect::Any).await.expect("moved");
+    world
+        .app
+        .update_meeting(ada, board.meeting.id, move_to("2026-11-22T14:00:00Z"), Precondition::Any)
+        .await
+        .expect("moved");
     assert_eq!(world.told_at("2026-11-22T12:02:00Z").await, ["bob: Invitation"]);
     assert_eq!(world.told_at("2026-11-22T13:50:00Z").await, ["ada: Soon", "bob: Soon"]);
     assert_eq!(world.told_at("2026-11-22T15:00:00Z").await, NOBODY);
@@ -188,7 +192,7 @@ pub(super) async fn a_task_due_in_quiet_hours_is_reminded_of_before_them(open: A
     due(&world, ada, "2026-11-23T06:10:00Z", 15).await;
     let moved = due(&world, ada, "2026-11-25T12:00:00Z", 15).await;
     let change = TaskChange { due_at: Some(Some(at("2026-11-23T02:00:00Z"))), ..TaskChange::default() };
-    world.app.update_task(ada, moved, change, Expect::Any).await.expect("moved");
+    world.app.update_task(ada, moved, change, Precondition::Any).await.expect("moved");
     let before = at("2026-11-22T20:59:00Z");
     assert_eq!(planned(&world).await, [before, before, before, at("2026-11-23T05:55:00Z")]);
     assert_eq!(world.told_at("2026-11-22T20:58:59Z").await, NOBODY);
@@ -222,7 +226,7 @@ pub(super) async fn reminders_follow_quiet_hours_that_are_set_later_and_clocks_t
     {
         let change = ProfileChange { time_zone: Some(zone(place)), ..ProfileChange::default() };
         let id = ada.user_id().expect("a person");
-        world.app.update_profile(ada, id, change, Expect::Any).await.expect("moved");
+        world.app.update_profile(ada, id, change, Precondition::Any).await.expect("moved");
         assert_eq!(planned(&world).await, [expected, other], "{place}");
     }
     set(&world, ada, night()).await;

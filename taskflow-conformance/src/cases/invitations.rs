@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use taskflow_core::ports::{Accepted, MailError, Mailer, RenderError, Renderer};
 use taskflow_core::{
-    Actor, App, Content, Error, Expect, Invitee, Letter, Mail, MeetingChange, MeetingQuery, MeetingResponse,
-    NewMeeting, StartsAt,
+    Actor, App, Content, Error, Invitee, Letter, Mail, MeetingChange, MeetingQuery, MeetingResponse, NewMeeting,
+    Precondition, StartsAt,
 };
 
 use super::app::World;
@@ -85,7 +85,7 @@ pub(super) async fn invited_and_changed_before_the_invitation_left_is_one_invita
     let world = World::new(&*open);
     let ada = Actor::User(world.verified("ada").await);
     let id = world.app.create_meeting(ada, board(&["eve"])).await.expect("a meeting").meeting.id;
-    world.app.update_meeting(ada, id, called("Another"), Expect::Any).await.expect("changed");
+    world.app.update_meeting(ada, id, called("Another"), Precondition::Any).await.expect("changed");
     world.clock.advance(SECOND * 600);
     world.deliver().await;
     world.clock.advance(SECOND * 600);
@@ -98,11 +98,11 @@ pub(super) async fn cancelled_before_the_invitation_left_tells_nobody_anything(o
     let world = World::new(&*open);
     let ada = Actor::User(world.verified("ada").await);
     let id = world.app.create_meeting(ada, board(&["eve"])).await.expect("a meeting").meeting.id;
-    world.app.cancel_meeting(ada, id, Expect::Any).await.expect("cancelled");
+    world.app.cancel_meeting(ada, id, Precondition::Any).await.expect("cancelled");
     assert_eq!(world.told().await, NOBODY);
     // On again, off again and on again: one invitation.
     world.app.restore_meeting(ada, id).await.expect("restored");
-    world.app.cancel_meeting(ada, id, Expect::Any).await.expect("cancelled");
+    world.app.cancel_meeting(ada, id, Precondition::Any).await.expect("cancelled");
     world.app.restore_meeting(ada, id).await.expect("restored");
     assert_eq!(world.told().await, ["eve: Invitation"]);
     world.clock.advance(SECOND * 600);
@@ -114,13 +114,13 @@ pub(super) async fn off_and_on_again_before_anybody_was_told_is_no_news(open: Ar
     let board = Board::new(&*open).await;
     let Board { world, ada, id, .. } = &board;
     for _ in 0..2 {
-        world.app.cancel_meeting(*ada, *id, Expect::Any).await.expect("cancelled");
+        world.app.cancel_meeting(*ada, *id, Precondition::Any).await.expect("cancelled");
         world.app.restore_meeting(*ada, *id).await.expect("restored");
     }
     assert_eq!(world.told().await, NOBODY);
-    world.app.cancel_meeting(*ada, *id, Expect::Any).await.expect("cancelled");
+    world.app.cancel_meeting(*ada, *id, Precondition::Any).await.expect("cancelled");
     world.app.restore_meeting(*ada, *id).await.expect("restored");
-    world.app.cancel_meeting(*ada, *id, Expect::Any).await.expect("cancelled");
+    world.app.cancel_meeting(*ada, *id, Precondition::Any).await.expect("cancelled");
     assert_eq!(world.told().await, ["bob: Cancelled", "eve: Cancelled"]);
     world.clock.advance(SECOND * 600);
     assert_eq!(world.told().await, NOBODY);
@@ -162,7 +162,7 @@ pub(super) async fn an_edit_while_the_mail_is_on_its_way_is_told_by_the_next(ope
     let ada = Actor::User(world.verified("ada").await);
     let id = world.app.create_meeting(ada, board(&["eve"])).await.expect("a meeting").meeting.id;
     assert_eq!(world.told().await, ["eve: Invitation"]);
-    world.app.update_meeting(ada, id, called("One"), Expect::Any).await.expect("changed");
+    world.app.update_meeting(ada, id, called("One"), Precondition::Any).await.expect("changed");
     world.clock.advance(SECOND * 60);
     let mailer = Arc::new(Meanwhile::default());
     let sending = App::builder(open.storage()).clock(world.clock.clone()).mailer(mailer.clone()).build();
@@ -170,7 +170,7 @@ pub(super) async fn an_edit_while_the_mail_is_on_its_way_is_told_by_the_next(ope
     let app = Arc::new(app);
     let editing = app.clone();
     mailer.meanwhile(async move {
-        editing.update_meeting(ada, id, called("Two"), Expect::Any).await.expect("changed");
+        editing.update_meeting(ada, id, called("Two"), Precondition::Any).await.expect("changed");
     });
     for _ in 0..3 {
         sending.deliver_due().await.expect("a step");
@@ -188,7 +188,7 @@ pub(super) async fn a_cancellation_while_the_invitation_is_on_its_way_is_told(op
     let sending = App::builder(open.storage()).clock(world.clock.clone()).mailer(mailer.clone()).build();
     let (other, clock) = (World::new(&*open), world.clock.clone());
     mailer.meanwhile(async move {
-        world.app.cancel_meeting(ada, id, Expect::Any).await.expect("cancelled");
+        world.app.cancel_meeting(ada, id, Precondition::Any).await.expect("cancelled");
         // Another sender meets the cancellation before the invitation is settled.
         assert_eq!(other.told().await, NOBODY);
     });
@@ -204,11 +204,15 @@ pub(super) async fn who_is_taken_off_is_told_alone_and_may_be_invited_again(open
     let Board { world, ada, bob, id } = &board;
     board.respond(*bob, MeetingResponse::Accepted).await;
     let bobs = person(&board.details().await, "bob").id;
-    world.app.remove_participant(*ada, *id, bobs, Expect::Any).await.expect("removed");
+    world.app.remove_participant(*ada, *id, bobs, Precondition::Any).await.expect("removed");
     assert_eq!(world.told().await, ["bob: Cancelled"]);
     assert!(matches!(world.app.meeting(*bob, *id).await, Err(Error::NotFound("meeting"))));
     assert_eq!(world.app.meetings(*bob, &MeetingQuery::default()).await.expect("a page").total, 0);
-    world.app.add_participants(*ada, *id, vec![invitee("BOB"), invitee("eve")], Expect::Any).await.expect("invited");
+    world
+        .app
+        .add_participants(*ada, *id, vec![invitee("BOB"), invitee("eve")], Precondition::Any)
+        .await
+        .expect("invited");
     assert_eq!(world.told().await, ["bob: Invitation"]);
     let again = person(&board.details().await, "bob").clone();
     assert_eq!((again.id, again.response), (bobs, MeetingResponse::Pending));
@@ -220,8 +224,11 @@ pub(super) async fn the_organizer_is_told_who_left(open: Arc<dyn OpenStore>) {
     let Board { world, ada, bob, id } = &board;
     let details = board.details().await;
     let organizer = person(&details, "ada").id;
-    assert!(matches!(world.app.remove_participant(*ada, *id, organizer, Expect::Any).await, Err(Error::Invalid(_))));
-    world.app.remove_participant(*bob, *id, person(&details, "bob").id, Expect::Any).await.expect("left");
+    assert!(matches!(
+        world.app.remove_participant(*ada, *id, organizer, Precondition::Any).await,
+        Err(Error::Invalid(_))
+    ));
+    world.app.remove_participant(*bob, *id, person(&details, "bob").id, Precondition::Any).await.expect("left");
     assert_eq!(world.told().await, ["ada: bob@example.org can't make it"]);
     assert_eq!(world.told_at("2026-11-23T09:45:00Z").await, ["ada: Soon", "eve: Soon"]);
     let kept = board.world.storage.participants(&[*id]).await.expect("a read");
@@ -232,10 +239,10 @@ pub(super) async fn the_organizer_is_told_who_left(open: Arc<dyn OpenStore>) {
 pub(super) async fn who_left_and_is_invited_again_hears_of_it(open: Arc<dyn OpenStore>) {
     let Board { world, ada, bob, id, .. } = &Board::new(&*open).await;
     let details = world.app.meeting(*ada, *id).await.expect("a meeting");
-    world.app.remove_participant(*bob, *id, person(&details, "bob").id, Expect::Any).await.expect("left");
+    world.app.remove_participant(*bob, *id, person(&details, "bob").id, Precondition::Any).await.expect("left");
     assert_eq!(world.told().await, ["ada: bob@example.org can't make it"]);
     world.clock.advance(SECOND);
-    world.app.add_participants(*ada, *id, vec![invitee("bob")], Expect::Any).await.expect("invited");
+    world.app.add_participants(*ada, *id, vec![invitee("bob")], Precondition::Any).await.expect("invited");
     assert_eq!(world.told().await, ["bob: Invitation"]);
 }
 
@@ -297,7 +304,7 @@ pub(super) async fn a_guest_is_written_to_in_their_own_language_or_the_organizer
         .await
         .expect("another");
     assert_eq!(world.told().await, ["amy: meeting_invite, de, Europe/Kyiv"]);
-    world.app.cancel_meeting(ada, id, Expect::Any).await.expect("cancelled");
+    world.app.cancel_meeting(ada, id, Precondition::Any).await.expect("cancelled");
     assert_eq!(world.told().await, written("meeting_cancel"));
 }
 
@@ -354,7 +361,7 @@ pub(super) async fn answers_and_moves_at_once_lose_no_reminder(open: Arc<dyn Ope
     let moves = async {
         for day in 24..29 {
             let change = move_to(&format!("2026-11-{day}T10:00:00Z"));
-            while let Err(error) = world.app.update_meeting(ada, id, change.clone(), Expect::Any).await {
+            while let Err(error) = world.app.update_meeting(ada, id, change.clone(), Precondition::Any).await {
                 assert!(matches!(error, Error::Stale), "{error:?}");
             }
         }

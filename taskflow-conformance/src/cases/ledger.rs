@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use taskflow_core::ports::{Asked, ClaimRequest, DeliveryQuery, MailError, Reply, Storage};
 use taskflow_core::{
-    Actor, Changes, CustomEmail, DedupeKey, Delivery, DeliveryId, DeliveryState, EmailAddress, Error, LedgerQuery,
-    NewDelivery, NewLetter, NewTask, NoticeKind, Outcome, Recipient, Settlement, StoreError, TaskQuery, Timestamp,
-    Write,
+    Actor, Changes, CustomEmail, DedupeKey, Delivery, DeliveryId, DeliveryState, DeliveryWrite, EmailAddress, Error,
+    LedgerQuery, NewDelivery, NewLetter, NewTask, NoticeKind, Outcome, Recipient, Settlement, StoreError, TaskQuery,
+    Timestamp,
 };
 
 use super::app::{World, due_at_two};
@@ -69,7 +69,7 @@ async fn settle(store: &Arc<dyn Storage>, n: u64, outcome: Outcome) {
 }
 
 fn retry(n: u64, at: Timestamp) -> Changes {
-    Changes::new().write(Write::RetryDelivery { id: delivery_id(n), at })
+    Changes::new().write(DeliveryWrite::Retry { id: delivery_id(n), at })
 }
 
 pub(super) async fn deliveries_are_found_by_kinds_and_states_newest_first(open: Arc<dyn OpenStore>) {

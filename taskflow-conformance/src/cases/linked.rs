@@ -108,7 +108,7 @@ pub(super) async fn a_link_that_leads_nowhere_says_why(open: Arc<dyn OpenStore>)
     assert_eq!(dead(&expired).await, Some(DeadLink::Expired));
     let link = task_link(TaskAction::Open, task.id);
     assert_eq!(dead(&link).await, None);
-    world.app.delete_task(ada, task.id, taskflow_core::Expect::Any).await.expect("in the trash");
+    world.app.delete_task(ada, task.id, taskflow_core::Precondition::Any).await.expect("in the trash");
     assert_eq!(dead(&link).await, Some(DeadLink::Gone));
     // Its page speaks the language of the owner all the same.
     let language = async |link: &str| {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use taskflow_core::ports::{Asked, MailError, Reply};
 use taskflow_core::{
-    Actor, Changes, DeliveryState, EmailAddress, Error, Expect, JobName, MailReport, NewUser, NoticeKind, PasswordHash,
-    ProfileChange, SuppressionCause, Write,
+    Actor, Changes, DeliveryState, EmailAddress, Error, JobName, MailReport, NewUser, NoticeKind, PasswordHash,
+    Precondition, ProfileChange, SuppressionCause, UnsubscribeWrite,
 };
 
 use super::app::{World, due_at_two};
@@ -62,7 +62,7 @@ pub(super) async fn a_mail_report_goes_by_when_mail_left(open: Arc<dyn OpenStore
     world.app.create_task(Actor::User(ada), due_at_two()).await.expect("a task");
     world.clock.advance(Duration::from_mins(1));
     let change = ProfileChange { password: Some(PasswordHash::new("x")), ..ProfileChange::default() };
-    world.app.update_profile(Actor::User(ada), ada, change, Expect::Any).await.expect("a change");
+    world.app.update_profile(Actor::User(ada), ada, change, Precondition::Any).await.expect("a change");
     world.told().await;
     assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, ["ada: Due soon"]);
     let found = report(&world, "ada@example.org").await;
@@ -73,7 +73,7 @@ pub(super) async fn a_mail_report_goes_by_when_mail_left(open: Arc<dyn OpenStore
 pub(super) async fn a_mail_report_names_what_a_guest_has_unsubscribed_from(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let (email, kind, at) = (address("eve@example.org"), NoticeKind::MeetingReminder, world.clock_now());
-    world.storage.commit(&Changes::new().write(Write::Unsubscribe { email, kind, at })).await.expect("ended");
+    world.storage.commit(&Changes::new().write(UnsubscribeWrite::Add { email, kind, at })).await.expect("ended");
     assert_eq!(codes(&report(&world, "EVE@example.org").await), ["guest", "unsubscribed", "no_server", "no_mail"]);
 }
 

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use taskflow_core::{CapturedMail, Changes, Content, MAILBOX_SIZE, Write};
+use taskflow_core::{CapturedMail, Changes, Content, MAILBOX_SIZE, MailboxWrite};
 
 use crate::OpenStore;
 use crate::sample::{delivery_id, noon};
@@ -21,7 +21,7 @@ fn mail(n: u64, html: Option<&str>) -> CapturedMail {
 }
 
 fn keep(mails: impl IntoIterator<Item = CapturedMail>) -> Changes {
-    mails.into_iter().fold(Changes::new(), |changes, mail| changes.write(Write::KeepMail(mail)))
+    mails.into_iter().fold(Changes::new(), |changes, mail| changes.write(MailboxWrite::Capture(mail)))
 }
 
 pub(super) async fn kept_mail_is_read_newest_first_and_by_id(open: Arc<dyn OpenStore>) {

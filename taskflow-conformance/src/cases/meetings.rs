@@ -6,7 +6,7 @@ use std::time::Duration;
 use taskflow_core::ports::{Storage, Viewer};
 use taskflow_core::{
     Changes, DebounceWindow, DurationMinutes, Meeting, MeetingId, MeetingQuery, MeetingSort, MeetingStatus,
-    MeetingType, PageRequest, ReminderMinutes, Revision, StartsAt, StoreError, Timestamp, Write,
+    MeetingType, MeetingWrite, PageRequest, ReminderMinutes, Revision, StartsAt, StoreError, Timestamp,
 };
 
 use crate::OpenStore;
@@ -73,7 +73,7 @@ pub(super) async fn a_meeting_round_trips_with_all_and_no_optional_fields(open: 
     // And the other way round by an update.
     let emptied = Meeting { version: 13, id: meeting_id(1), ..bare.clone() };
     let filled = Meeting { version: 2, id: meeting_id(2), ..everything() };
-    let swap = [emptied.clone(), filled.clone()].map(Write::UpdateMeeting);
+    let swap = [emptied.clone(), filled.clone()].map(MeetingWrite::Update);
     store.commit(&swap.into_iter().fold(Changes::new(), Changes::write)).await.expect("an update");
     assert_eq!(stored(&store, meeting_id(1), Viewer::Anyone).await, Some(emptied));
     assert_eq!(stored(&store, meeting_id(2), Viewer::Anyone).await, Some(filled));
@@ -219,7 +219,7 @@ pub(super) async fn pages_of_meetings_count_everything_and_end_empty(open: Arc<d
 
 pub(super) async fn an_update_needs_the_version_before_it(open: Arc<dyn OpenStore>) {
     let store = with(&*open, [meeting(1, 1)]).await;
-    let update = |n, version| Changes::new().write(Write::UpdateMeeting(Meeting { version, ..meeting(n, 1) }));
+    let update = |n, version| Changes::new().write(MeetingWrite::Update(Meeting { version, ..meeting(n, 1) }));
     for (n, version) in [(1, 1), (1, 3), (9, 2)] {
         let error = store.commit(&update(n, version)).await.expect_err("stale");
         assert!(matches!(error, StoreError::Stale { write: 0 }), "{error:?}");
@@ -241,7 +241,7 @@ pub(super) async fn a_meeting_of_somebody_who_is_gone_is_stale(open: Arc<dyn Ope
 pub(super) async fn a_confirmed_start_changes_the_database_version_alone(open: Arc<dyn OpenStore>) {
     let old = Meeting { tzdb: "2020a".to_owned(), ..meeting(1, 1) };
     let store = with(&*open, [old.clone()]).await;
-    let confirm = Write::ConfirmStart { id: meeting_id(1), tzdb: "2026f".to_owned() };
+    let confirm = MeetingWrite::ConfirmStart { id: meeting_id(1), tzdb: "2026f".to_owned() };
     store.commit(&Changes::new().write(confirm)).await.expect("confirmed");
     let expected = Meeting { tzdb: "2026f".to_owned(), ..old };
     assert_eq!(stored(&store, meeting_id(1), Viewer::Anyone).await, Some(expected));
@@ -276,7 +276,7 @@ pub(super) async fn the_newest_revision_that_is_not_later_is_found(open: Arc<dyn
     };
     let (bare, full) = (meeting(1, 1), everything_as(2));
     let rows = [revision(1, 1, &bare), revision(1, 4, &full), revision(1, 9, &bare), revision(2, 3, &full)];
-    let changes = rows.iter().cloned().map(Write::InsertRevision).fold(Changes::new(), Changes::write);
+    let changes = rows.iter().cloned().map(MeetingWrite::InsertRevision).fold(Changes::new(), Changes::write);
     store.commit(&changes).await.expect("revisions");
     let expected = [
         ((1, 1), Some(0)),

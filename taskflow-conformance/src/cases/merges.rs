@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use taskflow_core::ports::{Link, LinkPurpose, Links};
 use taskflow_core::{
-    Actor, Changes, DeliveryState, Error, Expect, Invitee, MeetingResponse, MeetingRole, NewMeeting, Participant,
-    ProfileChange, StoreError, User, Write,
+    Actor, Changes, DeliveryState, Error, Invitee, MeetingResponse, MeetingRole, NewMeeting, Participant,
+    ParticipantWrite, Precondition, ProfileChange, StoreError, User, UserWrite,
 };
 
 use super::app::World;
@@ -36,7 +36,7 @@ impl Board {
     async fn moves(&self, who: Actor, name: &str) {
         let id = who.user_id().expect("a person");
         let change = ProfileChange { email: Some(invitee(name).email), ..ProfileChange::default() };
-        self.world.app.update_profile(who, id, change, Expect::Any).await.expect("moved");
+        self.world.app.update_profile(who, id, change, Precondition::Any).await.expect("moved");
         self.world.deliver().await;
         let _mail = self.world.mailer.take();
         self.world.app.mark_email_verified(Actor::System, id).await.expect("verified");
@@ -95,17 +95,17 @@ pub(super) async fn no_door_lets_a_person_in_twice(open: Arc<dyn OpenStore>) {
     let Board { world, ada, bob, id } = &board;
     board.moves(*bob, "robert").await;
     let invite = async |name: &str| {
-        world.app.add_participants(*ada, *id, vec![invitee(name)], Expect::Any).await.expect("invited");
+        world.app.add_participants(*ada, *id, vec![invitee(name)], Precondition::Any).await.expect("invited");
         board.names().await
     };
     // By the address before and by the one since.
     assert_eq!(invite("bob").await, ["ada", "bob"]);
     assert_eq!(invite("ROBERT").await, ["ada", "bob"]);
     let bobs = person(&board.details().await, "bob").id;
-    world.app.remove_participant(*ada, *id, bobs, Expect::Any).await.expect("removed");
+    world.app.remove_participant(*ada, *id, bobs, Precondition::Any).await.expect("removed");
     assert_eq!(invite("robert").await, ["ada", "bob"]);
     assert_eq!(invite("bob").await, ["ada", "bob"]);
-    world.app.cancel_meeting(*ada, *id, Expect::Any).await.expect("cancelled");
+    world.app.cancel_meeting(*ada, *id, Precondition::Any).await.expect("cancelled");
     world.app.restore_meeting(*ada, *id).await.expect("on again");
     assert_eq!(board.names().await, ["ada", "bob"]);
     // Another address of the organizer, known before it is verified and after.
@@ -132,7 +132,7 @@ pub(super) async fn of_two_participants_the_one_in_the_meeting_stands_for_both(o
     let Board { world, ada, bob, id } = &board;
     let details = board.details().await;
     let (bobs, roberts) = (person(&details, "bob").id, person(&details, "robert").clone());
-    world.app.remove_participant(*ada, *id, bobs, Expect::Any).await.expect("removed");
+    world.app.remove_participant(*ada, *id, bobs, Precondition::Any).await.expect("removed");
     assert_eq!(world.told().await, ["bob: Cancelled"]);
     assert!(matches!(world.app.meeting(*bob, *id).await, Err(Error::NotFound(_))));
     board.moves(*bob, "robert").await;
@@ -147,9 +147,9 @@ pub(super) async fn of_two_participants_the_one_in_the_meeting_stands_for_both(o
 pub(super) async fn a_guest_is_not_added_for_an_address_that_was_verified_meanwhile(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     let known = User { email_verified: true, ..user(2) };
-    let setup = users([1]).write(Write::InsertUser(known)).and(called(meeting(1, 1), []));
+    let setup = users([1]).write(UserWrite::Insert(known)).and(called(meeting(1, 1), []));
     store.commit(&setup).await.expect("a meeting");
-    let add = |participant| Changes::new().write(Write::InsertParticipant(participant));
+    let add = |participant| Changes::new().write(ParticipantWrite::Insert(participant));
     let email = "USER-2@example.org".parse().expect("an address");
     let error = store.commit(&add(Participant { email, ..guest(1, 1) })).await.expect_err("they have an account");
     assert!(matches!(error, StoreError::Stale { write: 0 }), "{error:?}");
@@ -179,7 +179,7 @@ pub(super) async fn meetings_with_a_person_and_a_guest_of_their_address_are_foun
     assert_eq!(found(3, 10).await, [6].map(meeting_id));
     assert_eq!(found(9, 10).await, []);
     // A guest for whom another one stands is nobody's any more.
-    let link = Write::LinkGuests { email: email.clone(), user_id: user_id(1) };
+    let link = ParticipantWrite::LinkGuests { email: email.clone(), user_id: user_id(1) };
     store.commit(&Changes::new().write(link)).await.expect("linked");
     let people = store.participants(&[meeting_id(4)]).await.expect("a read");
     assert!(people.iter().all(|one| one.user_id != Some(user_id(1))), "{people:?}");

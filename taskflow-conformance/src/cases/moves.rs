@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskflow_core::{
-    Actor, Expect, JobName, NoticeKind, Preferences, PreferencesChange, ProfileChange, Timestamp, User,
+    Actor, JobName, NoticeKind, Precondition, Preferences, PreferencesChange, ProfileChange, Timestamp, User,
 };
 
 use super::app::World;
@@ -17,13 +17,13 @@ use crate::sample::{at, noon, task, user_id, zone};
 async fn move_to(world: &World, now: &str, place: &str) {
     world.clock.set(at(now));
     let change = ProfileChange { time_zone: Some(zone(place)), ..ProfileChange::default() };
-    world.app.update_profile(Actor::User(user_id(1)), user_id(1), change, Expect::Any).await.expect("moved");
+    world.app.update_profile(Actor::User(user_id(1)), user_id(1), change, Precondition::Any).await.expect("moved");
     world.deliver().await;
 }
 
 async fn choose(world: &World, preferences: impl Into<PreferencesChange>) {
     let change = preferences.into();
-    world.app.change_preferences(Actor::User(user_id(1)), &change, Expect::Any).await.expect("changed");
+    world.app.change_preferences(Actor::User(user_id(1)), &change, Precondition::Any).await.expect("changed");
     world.deliver().await;
 }
 

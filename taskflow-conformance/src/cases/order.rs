@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use taskflow_core::ports::{Asked, ClaimRequest, MailError, Reply};
 use taskflow_core::{
-    Actor, App, Delivery, DeliveryState, Expect, MeetingId, NewMeeting, NewTask, NoticeKind, ReminderMinutes, StartsAt,
-    TaskChange, TaskId, TaskStatus,
+    Actor, App, Delivery, DeliveryState, MeetingId, NewMeeting, NewTask, NoticeKind, Precondition, ReminderMinutes,
+    StartsAt, TaskChange, TaskId, TaskStatus,
 };
 
 use super::app::{World, due_at_two};
@@ -127,7 +127,7 @@ pub(super) async fn of_a_cancelled_meeting_neither_its_invitation_nor_its_remind
     world.mailer.fail_next(later());
     world.deliver().await;
     assert_eq!(to_eve(&world), NOBODY);
-    world.app.cancel_meeting(ada, id, Expect::Any).await.expect("cancelled");
+    world.app.cancel_meeting(ada, id, Precondition::Any).await.expect("cancelled");
     for _ in 0..3 {
         world.deliver().await;
         world.clock.advance(SECOND * 400);
@@ -145,11 +145,11 @@ pub(super) async fn what_is_held_keeps_nothing_waiting(open: Arc<dyn OpenStore>)
     let new = NewTask { due_at: Some(at("2026-11-23T18:00:00Z")), ..due(0) };
     let id = world.app.create_task(ada, new).await.expect("a task").id;
     let begun = TaskChange { status: Some(TaskStatus::InProgress), ..TaskChange::default() };
-    world.app.update_task(ada, id, begun, Expect::Any).await.expect("begun");
+    world.app.update_task(ada, id, begun, Precondition::Any).await.expect("begun");
     assert_eq!(subjects(&world).await, NOBODY, "its status is told when they end");
     world.clock.advance(SECOND);
     let moved = TaskChange { due_at: Some(due(0).due_at), ..TaskChange::default() };
-    world.app.update_task(ada, id, moved, Expect::Any).await.expect("moved");
+    world.app.update_task(ada, id, moved, Precondition::Any).await.expect("moved");
     world.clock.set(at("2026-11-22T13:45:00Z"));
     assert_eq!(subjects(&world).await, ["Due soon: task 0"]);
     world.clock.set(at("2026-11-22T15:00:00Z"));
@@ -238,7 +238,7 @@ pub(super) async fn tasks_due_in_one_minute_are_one_mail_to_each_person(open: Ar
     let done = tasks(&world, ada, 4..=5).await;
     world.app.complete_task(ada, done[0]).await.expect("completed");
     let moved = TaskChange { due_at: Some(Some(at("2026-11-22T15:00:00Z"))), ..TaskChange::default() };
-    world.app.update_task(ada, done[1], moved, Expect::Any).await.expect("moved");
+    world.app.update_task(ada, done[1], moved, Precondition::Any).await.expect("moved");
     let _status = subjects(&world).await;
     world.clock.set(at("2026-11-22T13:45:00Z"));
     let mut sent = subjects(&world).await;
@@ -328,7 +328,7 @@ pub(super) async fn a_status_and_a_reminder_of_a_task_leave_in_order(open: Arc<d
     world.clock.set(at("2026-11-22T13:44:00Z"));
     let change = TaskChange { status: Some(TaskStatus::InProgress), ..TaskChange::default() };
     world.mailer.fail_next(later());
-    world.app.update_task(ada, id, change, Expect::Any).await.expect("begun");
+    world.app.update_task(ada, id, change, Precondition::Any).await.expect("begun");
     assert_eq!(subjects(&world).await, NOBODY);
     // Its reminder was made before, and waits for nothing.
     world.clock.set(at("2026-11-22T13:45:00Z"));

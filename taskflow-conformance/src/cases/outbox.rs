@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use taskflow_core::ports::{ClaimRequest, Claimed, Settled, Storage};
 use taskflow_core::{
-    Changes, DedupeKey, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, NewDelivery,
-    NoticeKind, Outcome, Settlement, Timestamp, Write,
+    Changes, DedupeKey, Delivery, DeliveryId, DeliveryState, DeliveryWrite, FailedAttempt, LeaseToken, Ledger,
+    NewDelivery, NoticeKind, Outcome, Settlement, Timestamp,
 };
 
 use crate::OpenStore;
@@ -46,7 +46,7 @@ fn delivered() -> Outcome {
 }
 
 fn cancel(key: &DedupeKey) -> Changes {
-    Changes::new().write(Write::CancelDelivery { key: key.clone(), reason: "changed".to_owned(), at: after(3) })
+    Changes::new().write(DeliveryWrite::Cancel { key: key.clone(), reason: "changed".to_owned(), at: after(3) })
 }
 
 pub(super) async fn planning_a_key_twice_plans_it_once(open: Arc<dyn OpenStore>) {
@@ -405,7 +405,7 @@ pub(super) async fn what_is_held_forgets_what_kept_it_and_is_late_from_the_end_o
         settle(&store, n, lease(1), Outcome::Retry { next_at: after(5), error: "450".to_owned() }).await;
     }
     claim(&store, after(5), lease(2)).await;
-    let cancel = Write::CancelDelivery { key: welcome(2).dedupe_key, reason: "no".to_owned(), at: after(5) };
+    let cancel = DeliveryWrite::Cancel { key: welcome(2).dedupe_key, reason: "no".to_owned(), at: after(5) };
     store.commit(&Changes::new().write(cancel)).await.expect("marked");
     for n in 1..=2 {
         settle(&store, n, lease(2), Outcome::Held { until: after(600) }).await;
@@ -422,7 +422,7 @@ pub(super) async fn what_is_held_forgets_what_kept_it_and_is_late_from_the_end_o
 pub(super) async fn only_what_is_scheduled_is_rescheduled(open: Arc<dyn OpenStore>) {
     let store = planned(&*open, (1..=3).map(welcome)).await;
     let reschedule =
-        |n| Write::RescheduleDelivery { key: welcome(n).dedupe_key, due_at: after(10), next_at: after(20) };
+        |n| DeliveryWrite::Reschedule { key: welcome(n).dedupe_key, due_at: after(10), next_at: after(20) };
     let all = (1..=4).map(reschedule).fold(Changes::new(), Changes::write);
     claim(&store, noon(), lease(1)).await;
     settle(&store, 1, lease(1), delivered()).await;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use taskflow_core::ports::{ClaimRequest, Settled, Storage, Viewer};
 use taskflow_core::{
-    Changes, EmailAddress, MeetingQuery, MeetingResponse, MeetingRole, NewUser, NoticeKind, Outcome, OwnReminders,
-    Participant, ReminderMinutes, Settlement, StoreError, Told, User, Write,
+    Changes, EmailAddress, MeetingQuery, MeetingResponse, MeetingRole, MeetingWrite, NewUser, NoticeKind, Outcome,
+    OwnReminders, Participant, ParticipantWrite, ReminderMinutes, Settlement, StoreError, Told, User, UserWrite,
 };
 
 use crate::OpenStore;
@@ -59,7 +59,7 @@ pub(super) async fn a_participant_round_trips_with_all_and_no_optional_fields(op
     // And the other way round by updates; the address never changes.
     let emptied = Participant { id: participant_id(1), version: 8, email: user(2).email, ..guest(1, 1) };
     let filled = Participant { version: 2, user_id: None, email: guest(2, 1).email, ..everything(2) };
-    let swap = [emptied.clone(), filled.clone()].map(Write::UpdateParticipant);
+    let swap = [emptied.clone(), filled.clone()].map(ParticipantWrite::Update);
     store.commit(&swap.into_iter().fold(Changes::new(), Changes::write)).await.expect("an update");
     assert_eq!(stored(&store, 1).await, Some(emptied));
     assert_eq!(stored(&store, 2).await, Some(filled));
@@ -89,19 +89,19 @@ pub(super) async fn an_address_comes_once_in_a_meeting(open: Arc<dyn OpenStore>)
     for taken in ["GUEST-1@Example.org", "guest-2@example.org"] {
         let again = Participant { email: taken.parse().expect("an address"), ..guest(7, 1) };
         let changes =
-            Changes::new().write(Write::InsertParticipant(guest(5, 1))).write(Write::InsertParticipant(again));
+            Changes::new().write(ParticipantWrite::Insert(guest(5, 1))).write(ParticipantWrite::Insert(again));
         let error = store.commit(&changes).await.expect_err("in the meeting already");
         assert!(matches!(error, StoreError::Stale { write: 1 }), "{error:?}");
     }
     assert_eq!(stored(&store, 5).await, None);
     let elsewhere = Participant { email: guest(1, 1).email, ..guest(6, 2) };
-    store.commit(&Changes::new().write(Write::InsertParticipant(elsewhere))).await.expect("another meeting");
+    store.commit(&Changes::new().write(ParticipantWrite::Insert(elsewhere))).await.expect("another meeting");
 }
 
 pub(super) async fn an_update_needs_the_version_before_it(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     store.commit(&users([1]).and(called(meeting(1, 1), [guest(1, 1), guest(2, 1)]))).await.expect("a meeting");
-    let update = |n, version| Write::UpdateParticipant(Participant { version, ..guest(n, 1) });
+    let update = |n, version| ParticipantWrite::Update(Participant { version, ..guest(n, 1) });
     for (n, version) in [(1, 1), (1, 3), (9, 2)] {
         let changes = Changes::new().write(update(2, 2)).write(update(n, version));
         let error = store.commit(&changes).await.expect_err("stale");
@@ -113,13 +113,13 @@ pub(super) async fn an_update_needs_the_version_before_it(open: Arc<dyn OpenStor
 pub(super) async fn a_participant_whose_account_is_gone_is_stale(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     store.commit(&users([1]).and(called(meeting(1, 1), [guest(1, 1)]))).await.expect("a meeting");
-    let link = Write::LinkGuests { email: user(9).email, user_id: user_id(9) };
-    let update = Write::UpdateParticipant(Participant { version: 2, user_id: Some(user_id(9)), ..guest(1, 1) });
-    for write in [Write::InsertParticipant(member(2, 1, 9)), update, link] {
+    let link = ParticipantWrite::LinkGuests { email: user(9).email, user_id: user_id(9) };
+    let update = ParticipantWrite::Update(Participant { version: 2, user_id: Some(user_id(9)), ..guest(1, 1) });
+    for write in [ParticipantWrite::Insert(member(2, 1, 9)), update, link] {
         let error = store.commit(&users([2]).write(write)).await.expect_err("nobody has that account");
         assert!(matches!(error, StoreError::Stale { write: 1 }), "{error:?}");
     }
-    let together = users([9]).write(Write::InsertParticipant(member(2, 1, 9)));
+    let together = users([9]).write(ParticipantWrite::Insert(member(2, 1, 9)));
     store.commit(&together).await.expect("made together");
 }
 
@@ -132,7 +132,7 @@ fn verified(n: u64, email: &str) -> User {
 pub(super) async fn only_a_verified_address_finds_its_person_in_any_case(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     let (ada, bob) = (verified(1, "Ada@Example.org"), verified(2, "bob@example.org"));
-    let setup = users([3]).write(Write::InsertUser(ada.clone())).write(Write::InsertUser(bob.clone()));
+    let setup = users([3]).write(UserWrite::Insert(ada.clone())).write(UserWrite::Insert(bob.clone()));
     store.commit(&setup).await.expect("users");
     let found = async |addresses: &[&str]| {
         let addresses: Vec<_> = addresses.iter().map(|text| text.parse().expect("an address")).collect();
@@ -146,7 +146,7 @@ pub(super) async fn only_a_verified_address_finds_its_person_in_any_case(open: A
     assert_eq!(found(&["user-3@example.org"]).await, []);
     assert_eq!(found(&[]).await, []);
     let moved = User { email_verified: false, version: 2, ..bob };
-    store.commit(&Changes::new().write(Write::UpdateUser(moved))).await.expect("an update");
+    store.commit(&Changes::new().write(UserWrite::Update(moved))).await.expect("an update");
     assert_eq!(found(&["bob@example.org"]).await, []);
 }
 
@@ -161,7 +161,8 @@ pub(super) async fn guests_become_the_account_of_their_address_where_it_is_not_i
         .and(called(meeting(3, 1), [Participant { removed_at: Some(noon()), ..guest_as(5, 3, "eve@example.org") }]))
         .and(called(meeting(4, 1), [of_another]));
     store.commit(&setup).await.expect("meetings");
-    let link = Write::LinkGuests { email: "EVE@example.org".parse().expect("an address"), user_id: user_id(2) };
+    let link =
+        ParticipantWrite::LinkGuests { email: "EVE@example.org".parse().expect("an address"), user_id: user_id(2) };
     store.commit(&Changes::new().write(link.clone())).await.expect("linked");
     let now = [(1, Some(2), 2), (2, None, 1), (3, None, 1), (4, Some(2), 1), (5, Some(2), 2), (6, Some(3), 1)];
     for (n, owner, version) in now {
@@ -177,15 +178,15 @@ pub(super) async fn guests_become_the_account_of_their_address_where_it_is_not_i
 pub(super) async fn a_link_made_meanwhile_is_noticed_by_who_decided_before_it(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     store.commit(&users([1, 2]).and(called(meeting(1, 1), [guest(1, 1)]))).await.expect("a meeting");
-    let link = Write::LinkGuests { email: guest(1, 1).email, user_id: user_id(2) };
+    let link = ParticipantWrite::LinkGuests { email: guest(1, 1).email, user_id: user_id(2) };
     store.commit(&Changes::new().write(link)).await.expect("linked");
     let answer = Changes::new()
-        .write(Write::UpdateParticipant(guest(1, 1).respond(MeetingResponse::Accepted, None, noon())))
-        .write(Write::ExpectMeeting { id: meeting_id(1), version: 1 });
+        .write(ParticipantWrite::Update(guest(1, 1).respond(MeetingResponse::Accepted, None, noon())))
+        .write(MeetingWrite::ExpectVersion { id: meeting_id(1), version: 1 });
     assert!(matches!(store.commit(&answer).await, Err(StoreError::Stale { write: 0 })));
     let moved = Changes::new()
-        .write(Write::UpdateMeeting(taskflow_core::Meeting { version: 2, ..meeting(1, 1) }))
-        .write(Write::ExpectParticipants { meeting: meeting_id(1), versions: 1 });
+        .write(MeetingWrite::Update(taskflow_core::Meeting { version: 2, ..meeting(1, 1) }))
+        .write(ParticipantWrite::ExpectVersions { meeting: meeting_id(1), versions: 1 });
     assert!(matches!(store.commit(&moved).await, Err(StoreError::Stale { write: 1 })));
 }
 
@@ -223,7 +224,7 @@ pub(super) async fn the_meetings_that_wait_for_somebody_are_those_that_linking_l
         page.items.into_iter().map(|meeting| meeting.id).collect::<BTreeSet<_>>()
     };
     let before = mine().await;
-    let link = Write::LinkGuests { email: email.clone(), user_id: user_id(2) };
+    let link = ParticipantWrite::LinkGuests { email: email.clone(), user_id: user_id(2) };
     store.commit(&Changes::new().write(link)).await.expect("linked");
     let added: Vec<_> = mine().await.difference(&before).copied().collect();
     assert_eq!(added, [1, 7, 8].map(meeting_id));
@@ -237,7 +238,7 @@ pub(super) async fn deleting_a_user_leaves_meetings_and_participants_without_the
         .and(called(meeting(1, 1), [told.clone(), member(2, 1, 2)]))
         .and(called(meeting(2, 2), [member(3, 2, 1), guest(4, 2)]));
     store.commit(&setup).await.expect("meetings");
-    store.commit(&Changes::new().write(Write::DeleteUser { id: user_id(1), at: noon() })).await.expect("deleted");
+    store.commit(&Changes::new().write(UserWrite::Delete { id: user_id(1), at: noon() })).await.expect("deleted");
     let found = store.meetings_by_id(&[meeting_id(1), meeting_id(2)], Viewer::Anyone).await.expect("a read");
     let row = |n| found[&meeting_id(n)].clone().expect("a readable row");
     assert_eq!(row(1), taskflow_core::Meeting { created_by: None, ..meeting(1, 1) });
@@ -277,9 +278,9 @@ pub(super) async fn what_was_told_is_written_by_settlements_alone(open: Arc<dyn 
     assert_eq!(stored(&store, 1).await, Some(expected.clone()));
     // Neither an update that knows of nothing told nor one that claims something else touches it.
     let accepted = guest(1, 1).respond(MeetingResponse::Accepted, None, noon());
-    store.commit(&Changes::new().write(Write::UpdateParticipant(accepted.clone()))).await.expect("an answer");
+    store.commit(&Changes::new().write(ParticipantWrite::Update(accepted.clone()))).await.expect("an answer");
     let claimed = Participant { told: Some(Told { version: 99, on: false }), version: 3, ..accepted.clone() };
-    store.commit(&Changes::new().write(Write::UpdateParticipant(claimed))).await.expect("an update");
+    store.commit(&Changes::new().write(ParticipantWrite::Update(claimed))).await.expect("an update");
     assert_eq!(stored(&store, 1).await, Some(Participant { told: Some(first), version: 3, ..accepted }));
     let off = Told { version: 4, on: false };
     assert_eq!(tell(&store, 2, delivered(Some((1, off)))).await, Settled::Applied);

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use taskflow_core::ports::{MeetingCursor, Storage};
 use taskflow_core::{
-    Changes, DedupeKey, DeliveryState, EventId, FeedEvent, Meeting, MeetingId, MeetingResponse, NewDelivery,
-    OwnReminders, Participant, ReminderMinutes, Revision, Timestamp, Write, meeting_reminder_key,
+    Changes, DedupeKey, DeliveryState, DeliveryWrite, EventId, FeedEvent, Meeting, MeetingId, MeetingResponse,
+    MeetingWrite, NewDelivery, OwnReminders, Participant, ParticipantWrite, ReminderMinutes, Revision, Timestamp,
+    meeting_reminder_key,
 };
 
 use crate::OpenStore;
@@ -42,7 +43,7 @@ pub(super) async fn deliveries_are_found_by_the_beginning_of_their_keys_in_byte_
     assert_eq!(found("a", 100).await, ["a", "a%/x", "a/10", "a/9", "a/B", "a/b", "a/b/1", "a_b", "a\u{7f}"]);
     assert_eq!((found("a_", 100).await, found("a%", 100).await), (vec!["a_b".to_owned()], vec!["a%/x".to_owned()]));
     assert_eq!((found("c", 100).await.len(), found("", 100).await.len(), found("a/", 0).await.len()), (0, 11, 0));
-    let cancel = Write::CancelDelivery { key: DedupeKey::new("a/9"), reason: "no".to_owned(), at: noon() };
+    let cancel = DeliveryWrite::Cancel { key: DedupeKey::new("a/9"), reason: "no".to_owned(), at: noon() };
     store.commit(&Changes::new().write(cancel)).await.expect("cancelled");
     let nine = store.deliveries_with_key("a/9", 10).await.expect("a read");
     assert_eq!((nine[0].id, nine[0].state), (delivery_id(2), DeliveryState::Cancelled));
@@ -71,19 +72,19 @@ pub(super) async fn a_meeting_is_unplanned_while_one_of_its_keys_is_missing(open
     assert_eq!(unplanned(&store).await, []);
     // Whatever became of them, they were planned.
     let cancel = reminders[3].dedupe_key.clone();
-    let cancel = Write::CancelDelivery { key: cancel, reason: "by hand".to_owned(), at: noon() };
+    let cancel = DeliveryWrite::Cancel { key: cancel, reason: "by hand".to_owned(), at: noon() };
     store.commit(&Changes::new().write(cancel)).await.expect("cancelled");
     assert_eq!(unplanned(&store).await, []);
     // Another start, or another default, makes another key.
     let moved = Meeting { version: 2, starts_at: tomorrow() + Duration::from_micros(1), ..meeting(1, 1) };
-    store.commit(&Changes::new().write(Write::UpdateMeeting(moved))).await.expect("moved");
+    store.commit(&Changes::new().write(MeetingWrite::Update(moved))).await.expect("moved");
     assert_eq!(unplanned(&store).await, [meeting_id(1)]);
     let back = Meeting { version: 3, ..meeting(1, 1) };
-    store.commit(&Changes::new().write(Write::UpdateMeeting(back.clone()))).await.expect("moved back");
+    store.commit(&Changes::new().write(MeetingWrite::Update(back.clone()))).await.expect("moved back");
     assert_eq!(unplanned(&store).await, []);
     let fourteen = ReminderMinutes::new(14).expect("fits");
     let other = Meeting { version: 4, reminder_minutes: fourteen, ..back };
-    store.commit(&Changes::new().write(Write::UpdateMeeting(other.clone()))).await.expect("another default");
+    store.commit(&Changes::new().write(MeetingWrite::Update(other.clone()))).await.expect("another default");
     assert_eq!(unplanned(&store).await, [meeting_id(1)]);
     let key = meeting_reminder_key(&other, participant_id(1), fourteen);
     store.commit(&Changes::new().deliver([NewDelivery { dedupe_key: key, ..welcome(1) }])).await.expect("planned");
@@ -168,7 +169,7 @@ fn large(n: u64) -> Changes {
     let details = taskflow_core::MeetingDetails { meeting: mine.clone(), participants: people.clone() };
     let announcement = FeedEvent::meeting(event, taskflow_core::Actor::System, None, &details, audience);
     let revision = Revision { meeting_id: mine.id, version: 1, sequence: Some(0), facts: mine.facts() };
-    called(mine, people).write(Write::InsertRevision(revision)).deliver(reminders).announce(announcement)
+    called(mine, people).write(MeetingWrite::InsertRevision(revision)).deliver(reminders).announce(announcement)
 }
 
 pub(super) async fn five_hundred_people_fit_one_commit(open: Arc<dyn OpenStore>) {
@@ -182,15 +183,15 @@ pub(super) async fn five_hundred_people_fit_one_commit(open: Arc<dyn OpenStore>)
     // Moving it rewrites every row and plans everybody anew.
     let moved = Meeting { version: 2, starts_at: tomorrow() + MINUTE, ..meeting(1, 1) };
     let mut changes = Changes::new()
-        .write(Write::UpdateMeeting(moved.clone()))
-        .write(Write::ExpectParticipants { meeting: meeting_id(1), versions: 500 })
+        .write(MeetingWrite::Update(moved.clone()))
+        .write(ParticipantWrite::ExpectVersions { meeting: meeting_id(1), versions: 500 })
         .deliver(reminders_of(&moved, &people, 9000));
     for old in reminders_of(&meeting(1, 1), &people, 1) {
         let reason = "moved".to_owned();
-        changes = changes.write(Write::CancelDelivery { key: old.dedupe_key, reason, at: noon() });
+        changes = changes.write(DeliveryWrite::Cancel { key: old.dedupe_key, reason, at: noon() });
     }
     let touched = people.iter().map(|one| Participant { version: 2, ..one.clone() });
-    let changes = touched.fold(changes, |changes, one| changes.write(Write::UpdateParticipant(one)));
+    let changes = touched.fold(changes, |changes, one| changes.write(ParticipantWrite::Update(one)));
     store.commit(&changes).await.expect("moved");
     let ledger = store.ledger().await.expect("a read");
     assert_eq!((ledger.due, ledger.cancelled, ledger.balances()), (500, 500, true));

@@ -6,8 +6,8 @@ use std::time::Duration;
 use chrono::Weekday;
 use taskflow_core::ports::{Asked, Link, LinkPurpose, Links, MailError, Reply};
 use taskflow_core::{
-    Actor, Changes, DeliveryState, Error, Expect, LocalMinute, Mail, NewTask, NoticeKind, PasswordHash, Preferences,
-    PreferencesChange, ProfileChange, QuietHours, StoreError, User, UserId, Weekdays, Write,
+    Actor, Changes, DeliveryState, Error, LocalMinute, Mail, NewTask, NoticeKind, PasswordHash, Precondition,
+    Preferences, PreferencesChange, ProfileChange, QuietHours, StoreError, User, UserId, UserWrite, Weekdays,
 };
 
 use super::app::{World, due_at_two};
@@ -26,7 +26,7 @@ pub(super) fn quiet(from: &str, until: &str) -> Preferences {
 }
 
 pub(super) async fn set(world: &World, actor: Actor, preferences: Preferences) {
-    world.app.change_preferences(actor, &preferences.into(), Expect::Any).await.expect("set");
+    world.app.change_preferences(actor, &preferences.into(), Precondition::Any).await.expect("set");
 }
 
 async fn preferences(world: &World, actor: Actor) -> Preferences {
@@ -54,7 +54,7 @@ pub(super) async fn preferences_round_trip_wherever_a_person_is_read(open: Arc<d
     let mut before = user(1);
     for preferences in [everything, nothing, Preferences::default()] {
         let after = before.with_preferences(preferences, noon());
-        store.commit(&Changes::new().write(Write::UpdateUser(after.clone()))).await.expect("a change");
+        store.commit(&Changes::new().write(UserWrite::Update(after.clone()))).await.expect("a change");
         assert_eq!(store.user(after.id).await.expect("a read").as_ref(), Some(&after));
         assert_eq!(store.users(&[after.id]).await.expect("a read")[&after.id].as_ref(), Ok(&after));
         assert_eq!(store.users_after(None, 1).await.expect("a page"), std::slice::from_ref(&after));
@@ -63,7 +63,7 @@ pub(super) async fn preferences_round_trip_wherever_a_person_is_read(open: Arc<d
         before = after;
     }
     let made = User { id: user_id(3), preferences: quiet("22:00", "07:00"), ..user(3) };
-    store.commit(&Changes::new().write(Write::InsertUser(made.clone()))).await.expect("a user");
+    store.commit(&Changes::new().write(UserWrite::Insert(made.clone()))).await.expect("a user");
     assert_eq!(store.user(made.id).await.expect("a read"), Some(made));
     assert_eq!(store.user(user_id(2)).await.expect("a read"), Some(user(2)));
 }
@@ -71,7 +71,7 @@ pub(super) async fn preferences_round_trip_wherever_a_person_is_read(open: Arc<d
 pub(super) async fn of_two_changes_of_preferences_at_once_one_is_stale(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     store.commit(&users([1])).await.expect("a user");
-    let change = |from: &str| Write::UpdateUser(user(1).with_preferences(quiet(from, "07:00"), noon()));
+    let change = |from: &str| UserWrite::Update(user(1).with_preferences(quiet(from, "07:00"), noon()));
     store.commit(&Changes::new().write(change("22:00"))).await.expect("the first");
     let error = store.commit(&Changes::new().write(change("23:00"))).await.expect_err("the second");
     assert!(matches!(error, StoreError::Stale { write: 0 }), "{error:?}");
@@ -95,13 +95,17 @@ pub(super) async fn a_click_between_reading_and_changing_preferences_is_not_lost
     let seen = preferences(&world, ada).await;
     world.app.unsubscribe(&link(NoticeKind::TaskDue, id)).await.expect("ended");
     let kinds = [(NoticeKind::MeetingReminder, false)].into();
-    world.app.change_preferences(ada, &PreferencesChange { kinds, ..quieter() }, Expect::Any).await.expect("changed");
+    world
+        .app
+        .change_preferences(ada, &PreferencesChange { kinds, ..quieter() }, Precondition::Any)
+        .await
+        .expect("changed");
     let after = preferences(&world, ada).await;
     assert_eq!(after, seen.with(&quieter()).without(NoticeKind::TaskDue).without(NoticeKind::MeetingReminder));
     // Nothing is left to end, or to change: neither makes another version.
     let version = world.app.user(ada, id).await.expect("an account").version;
     world.app.unsubscribe(&link(NoticeKind::TaskDue, id)).await.expect("ended already");
-    let same = world.app.change_preferences(ada, &quieter(), Expect::Any).await.expect("the same");
+    let same = world.app.change_preferences(ada, &quieter(), Precondition::Any).await.expect("the same");
     assert_eq!(same.version, version);
 }
 
@@ -115,7 +119,7 @@ pub(super) async fn a_click_and_a_change_at_once_both_hold(open: Arc<dyn OpenSto
         let (first, second, changed) = futures_util::future::join3(
             world.app.unsubscribe(&first),
             world.app.unsubscribe(&second),
-            world.app.change_preferences(ada, &quieter, Expect::Any),
+            world.app.change_preferences(ada, &quieter, Precondition::Any),
         )
         .await;
         assert!(first.is_ok() && second.is_ok() && changed.is_ok(), "{first:?} {second:?} {changed:?}");
@@ -131,9 +135,10 @@ pub(super) async fn an_expected_version_of_preferences_decides_who_wins(open: Ar
     let ada = Actor::User(id);
     let seen = world.app.user(ada, id).await.expect("an account").version;
     world.app.unsubscribe(&link(NoticeKind::TaskDue, id)).await.expect("ended");
-    let late = world.app.change_preferences(ada, &quieter(), Expect::Version(seen)).await;
+    let late = world.app.change_preferences(ada, &quieter(), Precondition::Version(seen)).await;
     assert!(matches!(late, Err(Error::Stale)), "{late:?}");
-    let changed = world.app.change_preferences(ada, &quieter(), Expect::Version(seen + 1)).await.expect("changed");
+    let changed =
+        world.app.change_preferences(ada, &quieter(), Precondition::Version(seen + 1)).await.expect("changed");
     assert_eq!((changed.version, changed.preferences.quiet_hours), (seen + 2, quiet("22:00", "07:00").quiet_hours));
 }
 
@@ -154,7 +159,7 @@ pub(super) async fn a_kind_that_is_switched_off_gets_no_mail(open: Arc<dyn OpenS
     let change = ProfileChange { password: Some(PasswordHash::new("x")), ..ProfileChange::default() };
     let id = ada.user_id().expect("a person");
     set(&world, ada, Preferences { off: NoticeKind::ALL.into(), ..without }).await;
-    world.app.update_profile(ada, id, change, Expect::Any).await.expect("a change");
+    world.app.update_profile(ada, id, change, Precondition::Any).await.expect("a change");
     assert_eq!(world.told().await, ["ada: Your password was changed"]);
 }
 
@@ -193,7 +198,7 @@ pub(super) async fn what_protects_the_account_does_not_wait_for_quiet_to_end(ope
     let ada = world.somebody("ada").await;
     set(&world, Actor::User(ada), quiet("12:00", "16:00")).await;
     let change = ProfileChange { password: Some(PasswordHash::new("x")), ..ProfileChange::default() };
-    world.app.update_profile(Actor::User(ada), ada, change, Expect::Any).await.expect("a change");
+    world.app.update_profile(Actor::User(ada), ada, change, Precondition::Any).await.expect("a change");
     assert_eq!(world.told().await, ["ada: Your password was changed"]);
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use taskflow_core::{
-    Actor, Changes, Comment, Error, Expect, Ledger, Meeting, MeetingChange, MeetingDetails, MeetingId, MeetingResponse,
-    NewMeeting, OwnReminders, Participant, ReminderMinutes, StartsAt,
+    Actor, Changes, Comment, Error, Ledger, Meeting, MeetingChange, MeetingDetails, MeetingId, MeetingResponse,
+    NewMeeting, OwnReminders, Participant, Precondition, ReminderMinutes, StartsAt,
 };
 
 use super::app::World;
@@ -56,7 +56,7 @@ impl Board {
     }
 
     pub(super) async fn change(&self, change: MeetingChange) -> MeetingDetails {
-        self.world.app.update_meeting(self.ada, self.id, change, Expect::Any).await.expect("changed")
+        self.world.app.update_meeting(self.ada, self.id, change, Precondition::Any).await.expect("changed")
     }
 
     pub(super) async fn details(&self) -> MeetingDetails {
@@ -142,14 +142,14 @@ pub(super) async fn moving_cancels_and_moving_back_revives_and_nobody_is_reminde
 pub(super) async fn a_cancelled_meeting_reminds_nobody_until_it_is_restored(open: Arc<dyn OpenStore>) {
     let board = Board::new(&*open).await;
     let Board { world, ada, id, .. } = &board;
-    world.app.cancel_meeting(*ada, *id, Expect::Any).await.expect("cancelled");
+    world.app.cancel_meeting(*ada, *id, Precondition::Any).await.expect("cancelled");
     assert_eq!(world.told().await, ["bob: Cancelled", "eve: Cancelled"]);
     assert_eq!(world.told_at("2026-11-23T09:45:00Z").await, NOBODY);
     world.app.restore_meeting(*ada, *id).await.expect("restored");
     // Their minute has come while it was off: at once, after the invitation.
     let told = ["ada: Soon", "bob: Invitation", "bob: Soon", "eve: Invitation", "eve: Soon"];
     assert_eq!(world.told_at("2026-11-23T09:50:00Z").await, told);
-    world.app.cancel_meeting(*ada, *id, Expect::Any).await.expect("cancelled");
+    world.app.cancel_meeting(*ada, *id, Precondition::Any).await.expect("cancelled");
     world.clock.set(at("2026-11-23T10:00:00Z"));
     assert!(matches!(world.app.restore_meeting(*ada, *id).await, Err(Error::Invalid(_))));
 }
@@ -199,10 +199,10 @@ pub(super) async fn a_reminder_whose_minute_passed_leaves_at_once_unless_the_mee
     let id = world.app.create_meeting(ada, board(&["eve"])).await.expect("a meeting").meeting.id;
     assert_eq!(world.told().await, ["ada: Soon", "eve: Invitation", "eve: Soon"]);
     // Somebody who is invited late is reminded at once, somebody who comes after the start not at all.
-    world.app.add_participants(ada, id, vec![invitee("kim")], Expect::Any).await.expect("invited");
+    world.app.add_participants(ada, id, vec![invitee("kim")], Precondition::Any).await.expect("invited");
     assert_eq!(world.told_at("2026-11-23T09:59:59Z").await, ["kim: Invitation", "kim: Soon"]);
     world.clock.set(at("2026-11-23T10:00:00Z"));
-    world.app.add_participants(ada, id, vec![invitee("lou")], Expect::Any).await.expect("invited");
+    world.app.add_participants(ada, id, vec![invitee("lou")], Precondition::Any).await.expect("invited");
     assert_eq!(world.told().await, ["lou: Invitation"]);
     // What is of no use is not even planned.
     let ledger = world.app.ledger().await.expect("a ledger");
@@ -252,20 +252,20 @@ pub(super) async fn somebody_elses_meeting_does_not_exist(open: Arc<dyn OpenStor
     let bobs = person(&board.details().await, "bob").id;
     let absent = [
         app.meeting(eve, id).await.map(drop),
-        app.update_meeting(eve, id, MeetingChange::default(), Expect::Any).await.map(drop),
-        app.cancel_meeting(eve, id, Expect::Any).await.map(drop),
+        app.update_meeting(eve, id, MeetingChange::default(), Precondition::Any).await.map(drop),
+        app.cancel_meeting(eve, id, Precondition::Any).await.map(drop),
         app.restore_meeting(eve, id).await.map(drop),
-        app.add_participants(eve, id, vec![], Expect::Any).await.map(drop),
-        app.remove_participant(eve, id, bobs, Expect::Any).await,
+        app.add_participants(eve, id, vec![], Precondition::Any).await.map(drop),
+        app.remove_participant(eve, id, bobs, Precondition::Any).await,
         app.respond(eve, id, MeetingResponse::Accepted, None, None).await.map(drop),
         app.own_reminders(eve, id).await.map(drop),
         app.set_own_reminders(eve, id, None).await.map(drop),
         app.remind_now(eve, id, None, None).await.map(drop),
         app.meeting_ledger(eve, id).await.map(drop),
         // Who is in it sees it and does not change it.
-        app.update_meeting(board.bob, id, MeetingChange::default(), Expect::Any).await.map(drop),
-        app.cancel_meeting(board.bob, id, Expect::Any).await.map(drop),
-        app.remove_participant(board.bob, id, person(&board.details().await, "eve").id, Expect::Any).await,
+        app.update_meeting(board.bob, id, MeetingChange::default(), Precondition::Any).await.map(drop),
+        app.cancel_meeting(board.bob, id, Precondition::Any).await.map(drop),
+        app.remove_participant(board.bob, id, person(&board.details().await, "eve").id, Precondition::Any).await,
     ];
     assert!(absent.iter().all(|result| matches!(result, Err(Error::NotFound("meeting")))), "{absent:?}");
     assert_eq!(app.meeting(board.bob, id).await.expect("sees it").participants.len(), 3);
@@ -297,13 +297,17 @@ pub(super) async fn a_reminder_by_hand_and_an_invitation_are_done_once_however_o
     };
     for _ in 0..2 {
         let kim = vec![invitee("kim")];
-        world.app.add_participants_once(*ada, *id, kim, Expect::Any, once()).await.expect("invited");
+        world.app.add_participants_once(*ada, *id, kim, Precondition::Any, once()).await.expect("invited");
     }
     assert_eq!(world.told().await, ["kim: Invitation"]);
     let kim = person(&world.app.meeting(*ada, *id).await.expect("a meeting"), "kim").id;
-    world.app.remove_participant(*ada, *id, kim, Expect::Any).await.expect("taken off");
+    world.app.remove_participant(*ada, *id, kim, Precondition::Any).await.expect("taken off");
     // Repeated after all that, it is still the same request: nobody is invited anew.
-    world.app.add_participants_once(*ada, *id, vec![invitee("kim")], Expect::Any, once()).await.expect("answered");
+    world
+        .app
+        .add_participants_once(*ada, *id, vec![invitee("kim")], Precondition::Any, once())
+        .await
+        .expect("answered");
     assert_eq!(world.told().await, ["kim: Cancelled"]);
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskflow_core::{
-    Changes, Meeting, MeetingId, MeetingResponse, NewMeeting, Participant, RepairReport, Revision, StartsAt, Write,
+    Changes, DeliveryWrite, Meeting, MeetingId, MeetingResponse, MeetingWrite, NewMeeting, Participant, RepairReport,
+    Revision, StartsAt,
 };
 
 use super::app::World;
@@ -51,7 +52,7 @@ pub(super) async fn what_was_cancelled_by_hand_stays_cancelled(open: Arc<dyn Ope
     let eve = person(&board.details().await, "eve").id;
     let (rows, _) = world.app.meeting_ledger(*ada, *id).await.expect("a ledger");
     let eves = rows.iter().find(|row| row.dedupe_key.as_str().contains(&eve.to_string())).expect("planned");
-    let cancel = Write::CancelDelivery { key: eves.dedupe_key.clone(), reason: "by hand".to_owned(), at: noon() };
+    let cancel = DeliveryWrite::Cancel { key: eves.dedupe_key.clone(), reason: "by hand".to_owned(), at: noon() };
     world.storage.commit(&Changes::new().write(cancel)).await.expect("cancelled");
     world.clock.advance(Duration::from_hours(1));
     assert_eq!(world.app.repair_reminders().await.expect("a sweep"), RepairReport::default());
@@ -65,7 +66,7 @@ async fn found_with_older_rules(world: &World, id: MeetingId) -> Meeting {
     let starts_at = now.starts_at - Duration::from_hours(1);
     let old = Meeting { starts_at, tzdb: "2020a".to_owned(), version: now.version + 1, ..now };
     let revision = Revision { meeting_id: id, version: old.version, sequence: Some(old.sequence), facts: old.facts() };
-    let changes = Changes::new().write(Write::UpdateMeeting(old.clone())).write(Write::InsertRevision(revision));
+    let changes = Changes::new().write(MeetingWrite::Update(old.clone())).write(MeetingWrite::InsertRevision(revision));
     world.storage.commit(&changes).await.expect("an older build");
     old
 }

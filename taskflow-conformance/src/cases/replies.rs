@@ -8,7 +8,7 @@ use taskflow_core::ports::{
     UnreadableReply,
 };
 use taskflow_core::{
-    CalendarMethod, CalendarPart, EmailAddress, Error, Expect, MeetingId, MeetingResponse, ReplyTaken, Timestamp,
+    CalendarMethod, CalendarPart, EmailAddress, Error, MeetingId, MeetingResponse, Precondition, ReplyTaken, Timestamp,
 };
 use uuid::Uuid;
 
@@ -115,7 +115,7 @@ pub(super) async fn a_calendars_answer_counts_when_it_is_theirs_fresh_and_of_thi
     assert_eq!(take(CalendarReply { sequence: 1, ..later.clone() }).await, ReplyTaken::Recorded);
     assert_eq!(person(&board.details().await, "eve").response, MeetingResponse::Accepted);
 
-    world.app.cancel_meeting(board.ada, id, Expect::Any).await.expect("cancelled");
+    world.app.cancel_meeting(board.ada, id, Precondition::Any).await.expect("cancelled");
     let declined = CalendarReply { sequence: 9, ..answering(&later, MeetingResponse::Declined) };
     assert!(ignored(take(declined).await));
     *calendar.0.lock().expect("nobody panicked") = None;
@@ -277,7 +277,7 @@ pub(super) async fn invitations_carry_the_meeting_for_calendars_and_reminders_do
     world.clock.set(at("2026-11-23T10:45:00Z"));
     world.deliver().await;
     assert!(world.mailer.take().iter().all(|mail| mail.calendar.is_none()));
-    world.app.cancel_meeting(board.ada, board.id, Expect::Any).await.expect("cancelled");
+    world.app.cancel_meeting(board.ada, board.id, Precondition::Any).await.expect("cancelled");
     world.deliver().await;
     let cancel = Some(CalendarPart { method: CalendarMethod::Cancel, text: "2 1".to_owned() });
     assert!(world.mailer.take().iter().all(|mail| mail.calendar == cancel));
@@ -305,7 +305,7 @@ pub(super) async fn a_guest_answers_by_link_until_they_are_taken_off(open: Arc<d
     for token in wrong {
         assert!(matches!(world.app.invitation(&token).await, Err(Error::NotFound(_))), "{token}");
     }
-    world.app.remove_participant(board.ada, board.id, eve, Expect::Any).await.expect("removed");
+    world.app.remove_participant(board.ada, board.id, eve, Precondition::Any).await.expect("removed");
     let answer = world.app.respond_by_link(&token, MeetingResponse::Accepted, None, None).await;
     assert!(matches!(answer, Err(Error::NotFound(_))), "{answer:?}");
     assert_eq!(world.told_at("2026-11-23T11:30:00Z").await, ["eve: Cancelled"]);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use taskflow_core::{Changes, JobName, JobRun, JobState, RunId, StoreError, Trigger, Write};
+use taskflow_core::{Changes, JobName, JobRun, JobState, JobWrite, RunId, StoreError, Trigger, UserWrite};
 
 use super::jobs::shipped;
 use super::slots::{
@@ -39,7 +39,7 @@ pub(super) async fn who_slept_too_long_changes_nothing_at_all(open: Arc<dyn Open
     open.lapse_leases().await;
     let taken = take(&store, 1, 2).await.expect("taken");
     for late in [advance(1, 1, "page 9"), finish(1, 1, Some("memo")), release(1, 1), advance(9, 1, "no such run")] {
-        let page = Changes::new().write(Write::InsertUser(user(2))).write(late).deliver([welcome(1)]);
+        let page = Changes::new().write(UserWrite::Insert(user(2))).write(late).deliver([welcome(1)]);
         let error = store.commit(&page).await.expect_err("it is somebody else's");
         assert!(matches!(error, StoreError::Stale { write: 1 }), "{error:?}");
     }
@@ -140,7 +140,7 @@ pub(super) async fn a_run_round_trips_with_everything_it_has(open: Arc<dyn OpenS
             let mut counted = counts(9_007_199_254_740_993);
             counted.add("\u{1F600} planned", 1);
             let step =
-                Write::AdvanceRun { id: asked.id, lease: held(n), cursor: cursor.clone(), counts: counted.clone() };
+                JobWrite::AdvanceRun { id: asked.id, lease: held(n), cursor: cursor.clone(), counts: counted.clone() };
             write(&store, step).await;
             let cursor = Some(cursor);
             assert_eq!(
@@ -149,7 +149,7 @@ pub(super) async fn a_run_round_trips_with_everything_it_has(open: Arc<dyn OpenS
             );
             counted.add("examined", 1);
             let (at, error) = (micros + Duration::from_micros(1), Some("it's \u{1F600}".to_owned()));
-            let end = Write::FinishRun {
+            let end = JobWrite::FinishRun {
                 id: asked.id,
                 lease: lease(n),
                 at,

@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskflow_core::{
-    Actor, Changes, Error, Expect, PasswordHash, ProfileChange, Session, StandingChange, StoreError, Timestamp,
-    TokenHash, Write,
+    Actor, Changes, Error, PasswordHash, Precondition, ProfileChange, Session, SessionWrite, StandingChange,
+    StoreError, Timestamp, TokenHash, UserWrite,
 };
 
 use super::app::World;
@@ -11,7 +11,7 @@ use crate::OpenStore;
 use crate::sample::{noon, session, session_id, user_id, users};
 
 fn open_sessions(sessions: impl IntoIterator<Item = Session>) -> Changes {
-    sessions.into_iter().fold(users([1, 2]), |changes, session| changes.write(Write::OpenSession(session)))
+    sessions.into_iter().fold(users([1, 2]), |changes, session| changes.write(SessionWrite::Open(session)))
 }
 
 fn later(seconds: u64) -> Timestamp {
@@ -19,7 +19,7 @@ fn later(seconds: u64) -> Timestamp {
 }
 
 fn end(user: u64, only: Option<u64>, at: Timestamp) -> Changes {
-    Changes::new().write(Write::EndSessions { user_id: user_id(user), only: only.map(session_id), at })
+    Changes::new().write(SessionWrite::End { user_id: user_id(user), only: only.map(session_id), at })
 }
 
 pub(super) async fn a_session_round_trips_open_and_ended(open: Arc<dyn OpenStore>) {
@@ -42,7 +42,7 @@ pub(super) async fn a_refresh_needs_the_version_before_it_and_an_open_session(op
     let store = open.storage();
     store.commit(&open_sessions([session(1, 1)])).await.expect("a session");
     let next = Session { token: TokenHash::new("next"), version: 2, used_at: later(1), ..session(1, 1) };
-    let update = |session: &Session| Changes::new().write(Write::UpdateSession(session.clone()));
+    let update = |session: &Session| Changes::new().write(SessionWrite::Update(session.clone()));
     store.commit(&update(&next)).await.expect("refreshed");
     let again = Session { repeated: true, version: 3, ..next.clone() };
     store.commit(&update(&again)).await.expect("handed out once more");
@@ -52,7 +52,7 @@ pub(super) async fn a_refresh_needs_the_version_before_it_and_an_open_session(op
     store.commit(&end(1, None, later(2))).await.expect("ended");
     let error = store.commit(&update(&Session { version: 4, ..next })).await.expect_err("over");
     assert!(matches!(error, StoreError::Stale { write: 0 }), "{error:?}");
-    let orphan = Changes::new().write(Write::OpenSession(session(5, 9)));
+    let orphan = Changes::new().write(SessionWrite::Open(session(5, 9)));
     assert!(matches!(store.commit(&orphan).await, Err(StoreError::Stale { write: 0 })));
 }
 
@@ -84,7 +84,7 @@ pub(super) async fn open_sessions_are_listed_and_ended_ones_announced(open: Arc<
 pub(super) async fn deleting_a_user_ends_their_sessions(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     store.commit(&open_sessions([session(1, 1), session(2, 2)])).await.expect("sessions");
-    store.commit(&Changes::new().write(Write::DeleteUser { id: user_id(1), at: later(1) })).await.expect("gone");
+    store.commit(&Changes::new().write(UserWrite::Delete { id: user_id(1), at: later(1) })).await.expect("gone");
     assert_eq!(store.ended_sessions(noon()).await.expect("a read"), [session_id(1)]);
 }
 
@@ -133,7 +133,7 @@ pub(super) async fn another_password_and_a_locked_account_end_every_session(open
         world.app.open_session(ada, TokenHash::new("x"), None).await.expect("a session");
     }
     let change = ProfileChange { password: Some(PasswordHash::new("new")), ..ProfileChange::default() };
-    world.app.update_profile(actor, ada, change, Expect::Any).await.expect("a change");
+    world.app.update_profile(actor, ada, change, Precondition::Any).await.expect("a change");
     assert_eq!(world.app.sessions(actor).await.expect("a list"), []);
     world.app.open_session(ada, TokenHash::new("x"), None).await.expect("a session");
     let lock = StandingChange { is_active: Some(false), ..StandingChange::default() };

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use taskflow_core::ports::{CountedPage, CountedPerson, Expired, Maintenance, Storage};
 use taskflow_core::{
-    ANSWER_LIFETIME, Actor, Answer, App, Changes, DeliveryId, JobName, Jobs, MailTally, MeetingId, StoreError, Task,
-    TaskCounts, TaskStatistics, Timestamp, UserId, Write,
+    Actor, App, Changes, DeliveryId, JobName, Jobs, MailTally, MeetingId, RESPONSE_LIFETIME, ResponseWrite, StoreError,
+    StoredResponse, Task, TaskCounts, TaskStatistics, Timestamp, UserId,
 };
 
 use super::app::World;
@@ -118,12 +118,12 @@ pub(super) async fn slices_shrink_while_the_store_is_slow_and_grow_again(open: A
     let answers = (0..700).map(|n| {
         let key = format!("key-{n}").parse().expect("a key");
         let (fingerprint, body) = ("hash".to_owned(), "{}".to_owned());
-        Write::StoreResponse(Answer { owner: user_id(1), key, fingerprint, body, created_at: noon() })
+        ResponseWrite::Store(StoredResponse { owner: user_id(1), key, fingerprint, body, created_at: noon() })
     });
     world.storage.commit(&users([1])).await.expect("a user");
     world.storage.commit(&answers.fold(Changes::new(), Changes::write)).await.expect("answers");
 
-    let late = noon() + ANSWER_LIFETIME + Duration::from_secs(1);
+    let late = noon() + RESPONSE_LIFETIME + Duration::from_secs(1);
     world.clock.set(late);
     world.app.request_run(Actor::System, JobName::DATA_CLEANUP, None, false).await.expect("asked for");
     let runs = tick(&world, late).await;

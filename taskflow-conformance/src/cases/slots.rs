@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use taskflow_core::ports::{RunLease, Storage};
-use taskflow_core::{Changes, Counts, JobName, JobRun, JobState, StoreError, Timestamp, Trigger, UniqueField, Write};
+use taskflow_core::{
+    Changes, Counts, JobName, JobRun, JobState, JobWrite, StoreError, Timestamp, Trigger, UniqueField, Write,
+};
 
 use crate::OpenStore;
 use crate::sample::{at, lease, noon, run_id, user_id, users};
@@ -60,23 +62,23 @@ pub(super) fn by_hand(n: u64, slot: Timestamp) -> JobRun {
 }
 
 pub(super) fn insert(run: &JobRun) -> Changes {
-    Changes::new().write(Write::InsertRun(run.clone()))
+    Changes::new().write(JobWrite::InsertRun(run.clone()))
 }
 
-pub(super) fn advance(n: u64, by: u64, cursor: &str) -> Write {
-    Write::AdvanceRun { id: run_id(n), lease: held(by), cursor: cursor.to_owned(), counts: counts(17) }
+pub(super) fn advance(n: u64, by: u64, cursor: &str) -> JobWrite {
+    JobWrite::AdvanceRun { id: run_id(n), lease: held(by), cursor: cursor.to_owned(), counts: counts(17) }
 }
 
-pub(super) fn finish(n: u64, by: u64, memo: Option<&str>) -> Write {
+pub(super) fn finish(n: u64, by: u64, memo: Option<&str>) -> JobWrite {
     let memo = memo.map(str::to_owned);
-    Write::FinishRun { id: run_id(n), lease: lease(by), at: slot(7), counts: counts(40), error: None, memo }
+    JobWrite::FinishRun { id: run_id(n), lease: lease(by), at: slot(7), counts: counts(40), error: None, memo }
 }
 
-pub(super) fn release(n: u64, by: u64) -> Write {
-    Write::ReleaseRun { id: run_id(n), lease: lease(by) }
+pub(super) fn release(n: u64, by: u64) -> JobWrite {
+    JobWrite::ReleaseRun { id: run_id(n), lease: lease(by) }
 }
 
-pub(super) async fn write(store: &Arc<dyn Storage>, write: Write) {
+pub(super) async fn write(store: &Arc<dyn Storage>, write: impl Into<Write>) {
     store.commit(&Changes::new().write(write)).await.expect("a write");
 }
 
@@ -152,26 +154,26 @@ pub(super) async fn a_slot_that_is_not_there_is_not_claimed(open: Arc<dyn OpenSt
 
 pub(super) async fn a_paused_job_is_not_claimed_and_a_resumed_one_has_skipped_what_came_due(open: Arc<dyn OpenStore>) {
     let store = begun(&*open).await;
-    write(&store, Write::ResumeJob { job: JOB, slot: slot(90) }).await;
+    write(&store, JobWrite::Resume { job: JOB, slot: slot(90) }).await;
     assert_eq!(state(&store).await, idle(slot(0)), "it was not paused");
     for minute in [2, 3] {
-        write(&store, Write::PauseJob { job: JOB, at: slot(minute) }).await;
+        write(&store, JobWrite::Pause { job: JOB, at: slot(minute) }).await;
         assert_eq!(state(&store).await, JobState { paused_at: Some(slot(2)), ..idle(slot(0)) });
     }
     assert!(!claim(&store, 1, 0, 5).await);
     assert_eq!(store.run(run_id(1)).await.expect("a read"), None);
-    write(&store, Write::ResumeJob { job: JOB, slot: slot(20) }).await;
+    write(&store, JobWrite::Resume { job: JOB, slot: slot(20) }).await;
     assert_eq!(state(&store).await, idle(slot(20)));
     assert!(!claim(&store, 1, 0, 5).await && claim(&store, 1, 20, 25).await);
     // What is open goes on; a clock that was wrong may have moved the slot too far.
-    write(&store, Write::PauseJob { job: JOB, at: slot(26) }).await;
+    write(&store, JobWrite::Pause { job: JOB, at: slot(26) }).await;
     write(&store, finish(1, 1, None)).await;
-    write(&store, Write::ResumeJob { job: JOB, slot: slot(10) }).await;
+    write(&store, JobWrite::Resume { job: JOB, slot: slot(10) }).await;
     assert_eq!(state(&store).await, idle(slot(10)));
     // Nobody has looked after this one yet.
     let other = JobName::STATISTICS;
-    write(&store, Write::ResumeJob { job: other, slot: slot(10) }).await;
-    write(&store, Write::PauseJob { job: other, at: slot(30) }).await;
+    write(&store, JobWrite::Resume { job: other, slot: slot(10) }).await;
+    write(&store, JobWrite::Pause { job: other, at: slot(30) }).await;
     let paused = JobState { job: other, paused_at: Some(slot(30)), ..idle(slot(30)) };
     let states = store.jobs().await.expect("a read");
     assert_eq!(states.into_iter().filter(|state| state.job == other).collect::<Vec<_>>(), [paused]);
@@ -202,7 +204,7 @@ pub(super) async fn a_slot_that_was_run_by_hand_is_passed(open: Arc<dyn OpenStor
     let begun = store.claim_run(waiting.id, &held(3), slot(6)).await.expect("an answer").expect("taken");
     let node = Some("node-3".to_owned());
     assert_eq!(begun, JobRun { started_at: Some(slot(6)), node, tries: 1, ..waiting.clone() });
-    let finish = Write::FinishRun {
+    let finish = JobWrite::FinishRun {
         id: waiting.id,
         lease: lease(3),
         at: slot(7),

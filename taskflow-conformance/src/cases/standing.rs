@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use MeetingResponse::{Accepted, Declined, Pending, Tentative};
 use taskflow_core::ports::{Link, LinkPurpose, Links};
-use taskflow_core::{DurationMinutes, Error, Expect, MeetingChange, MeetingResponse, Participant, StartsAt};
+use taskflow_core::{DurationMinutes, Error, MeetingChange, MeetingResponse, Participant, Precondition, StartsAt};
 
 use super::app::World;
 use super::invitations::{SECOND, called};
@@ -163,10 +163,10 @@ pub(super) async fn an_answer_to_an_older_version_is_refused_with_what_changed(o
 pub(super) async fn on_again_asks_whoever_was_told_that_it_is_off(open: Arc<dyn OpenStore>) {
     let (board, _) = answered(&*open).await;
     let Board { world, ada, id, .. } = &board;
-    world.app.cancel_meeting(*ada, *id, Expect::Any).await.expect("cancelled");
+    world.app.cancel_meeting(*ada, *id, Precondition::Any).await.expect("cancelled");
     world.app.restore_meeting(*ada, *id).await.expect("on again");
     assert_eq!((board.answers().await, world.told().await), ([Accepted, Declined], vec![]));
-    world.app.cancel_meeting(*ada, *id, Expect::Any).await.expect("cancelled");
+    world.app.cancel_meeting(*ada, *id, Precondition::Any).await.expect("cancelled");
     assert_eq!(world.told().await, ["bob: Cancelled", "eve: Cancelled"]);
     world.app.restore_meeting(*ada, *id).await.expect("on again");
     assert_eq!(board.answers().await, [Pending, Pending]);
@@ -180,20 +180,20 @@ pub(super) async fn who_is_invited_again_is_asked_by_the_same_rule(open: Arc<dyn
     world.app.set_own_reminders(*bob, *id, own(&[30])).await.expect("set");
     let bobs = person(&board.details().await, "bob").id;
     let off_and_on = async |told: &[&str]| {
-        world.app.remove_participant(*ada, *id, bobs, Expect::Any).await.expect("removed");
+        world.app.remove_participant(*ada, *id, bobs, Precondition::Any).await.expect("removed");
         assert_eq!(&world.told().await, told);
     };
     let again = async || {
-        world.app.add_participants(*ada, *id, vec![invitee("bob")], Expect::Any).await.expect("invited");
+        world.app.add_participants(*ada, *id, vec![invitee("bob")], Precondition::Any).await.expect("invited");
         let bob: Participant = person(&board.details().await, "bob").clone();
         assert_eq!((bob.comment.is_some(), bob.reminders), (true, own(&[30])));
         bob.response
     };
     // Nobody heard of it: the answer stands, and nothing is told.
-    world.app.remove_participant(*ada, *id, bobs, Expect::Any).await.expect("removed");
+    world.app.remove_participant(*ada, *id, bobs, Precondition::Any).await.expect("removed");
     assert_eq!((again().await, world.told().await), (Accepted, vec![]));
     // It moved meanwhile.
-    world.app.remove_participant(*ada, *id, bobs, Expect::Any).await.expect("removed");
+    world.app.remove_participant(*ada, *id, bobs, Precondition::Any).await.expect("removed");
     board.change(move_to(AWAY)).await;
     assert_eq!(again().await, Pending);
     board.change(move_to(BACK)).await;
@@ -216,7 +216,7 @@ pub(super) async fn other_rules_of_a_zone_leave_answers_standing(open: Arc<dyn O
     board
         .world
         .storage
-        .commit(&taskflow_core::Changes::new().write(taskflow_core::Write::UpdateMeeting(old)))
+        .commit(&taskflow_core::Changes::new().write(taskflow_core::MeetingWrite::Update(old)))
         .await
         .expect("older");
     assert_eq!(board.world.app.repair_reminders().await.expect("a sweep").moved, 1);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use taskflow_core::ports::{Clock, Expired};
 use taskflow_core::{
-    Actor, JobName, Meeting, NewTask, TaskCounts, TaskId, TaskStatistics, Timestamp, Totals, User, Write,
+    Actor, JobName, Meeting, NewTask, TaskCounts, TaskId, TaskStatistics, Timestamp, Totals, User, UserWrite,
 };
 
 use super::app::World;
@@ -109,7 +109,7 @@ pub(super) async fn the_whole_service_is_counted_page_by_page_and_whom_nobody_ha
     let world = doing(&*open, &[JobName::STATISTICS]).await;
     // As from a backup: no feed tells of them.
     let locked = User { is_active: false, ..user(13) };
-    let setup = users(1..=12).write(Write::InsertUser(locked)).deliver((1..=13).map(welcome));
+    let setup = users(1..=12).write(UserWrite::Insert(locked)).deliver((1..=13).map(welcome));
     world.storage.commit(&setup).await.expect("people");
     let tasks = (1..=12).map(|n| sample::task(n, n)).chain((13..=20).map(|n| done(n, n - 7, noon())));
     add_tasks(&world.storage, tasks).await;

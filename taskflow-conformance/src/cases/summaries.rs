@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::Days;
 use taskflow_core::ports::Storage;
-use taskflow_core::{Actor, DeliveryState, Expect, JobName, LocalMinute, ProfileChange, Timestamp, User, Zone};
+use taskflow_core::{Actor, DeliveryState, JobName, LocalMinute, Precondition, ProfileChange, Timestamp, User, Zone};
 
 use super::app::World;
 use super::jobs::{doing, only, tick};
@@ -186,7 +186,7 @@ pub(super) async fn who_travels_hears_of_each_date_once(open: Arc<dyn OpenStore>
         let place = zone(chance.pick(&PLACES).expect("a place"));
         let change = ProfileChange { time_zone: Some(place.clone()), ..ProfileChange::default() };
         let id = people[who].id;
-        world.app.update_profile(Actor::User(id), id, change, Expect::Any).await.expect("moved");
+        world.app.update_profile(Actor::User(id), id, change, Precondition::Any).await.expect("moved");
         stays[who].push((now, place));
     }
     live(&world, now + Duration::from_hours(1), &mut chance, &mut now).await;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use taskflow_core::ports::{Asked, Bounces, LinkPurpose, Links, MailError, Reply, UnreadableBounce};
 use taskflow_core::{
-    Actor, App, BounceKind, BounceReport, Changes, DeliveryId, DeliveryState, EmailAddress, Entity, Error, Expect,
-    ProfileChange, Recipient, ReturnedMail, Suppression, SuppressionCause, Timestamp, Write,
+    Actor, App, BounceKind, BounceReport, Changes, DeliveryId, DeliveryState, EmailAddress, Entity, Error,
+    Precondition, ProfileChange, Recipient, ReturnedMail, Suppression, SuppressionCause, SuppressionWrite, Timestamp,
 };
 use uuid::Uuid;
 
@@ -25,7 +25,7 @@ fn suppression(email: &str, cause: SuppressionCause) -> Suppression {
 }
 
 fn suppress(all: &[Suppression]) -> Changes {
-    all.iter().fold(Changes::new(), |changes, one| changes.write(Write::Suppress(one.clone())))
+    all.iter().fold(Changes::new(), |changes, one| changes.write(SuppressionWrite::Add(one.clone())))
 }
 
 fn refused(text: &str) -> MailError {
@@ -77,7 +77,7 @@ pub(super) async fn an_address_gets_mail_again_in_any_case_and_others_stay(open:
         .await
         .expect("two");
     let lift = ["ADA@Example.org", "nobody@example.org"].map(address);
-    let lift = lift.into_iter().fold(Changes::new(), |changes, email| changes.write(Write::Unsuppress(email)));
+    let lift = lift.into_iter().fold(Changes::new(), |changes, email| changes.write(SuppressionWrite::Remove(email)));
     for _ in 0..2 {
         store.commit(&lift).await.expect("lifted");
         assert_eq!(store.suppressions_after(None, 9).await.expect("a page"), std::slice::from_ref(&kept));
@@ -92,7 +92,7 @@ pub(super) async fn mails_that_leave_all_the_same_are_counted(open: Arc<dyn Open
     );
     store.commit(&suppress(&[ada.clone(), bob.clone()])).await.expect("two");
     for email in ["ADA@example.org", "ada@example.org", "nobody@example.org"] {
-        store.commit(&Changes::new().write(Write::OverrideSuppression(address(email)))).await.expect("counted");
+        store.commit(&Changes::new().write(SuppressionWrite::Override(address(email)))).await.expect("counted");
     }
     let counted = Suppression { overrides: 2, ..ada };
     assert_eq!(store.suppressions_after(None, 9).await.expect("a page"), [counted.clone(), bob]);
@@ -179,7 +179,7 @@ pub(super) async fn the_organizer_is_told_once_whom_an_invitation_does_not_reach
     let other = world.app.create_meeting(ada, board(&["eve"])).await.expect("another").meeting.id;
     assert_eq!(world.told().await, ["ada: Not delivered"]);
     assert!(problem(other, "eve").await.is_some());
-    world.app.update_meeting(ada, first, move_to("2026-11-24T10:00:00Z"), Expect::Any).await.expect("moved");
+    world.app.update_meeting(ada, first, move_to("2026-11-24T10:00:00Z"), Precondition::Any).await.expect("moved");
     world.clock.advance(Duration::from_secs(300));
     assert_eq!(world.told().await, NOBODY);
     // Mail to her is sent again, which the screens of the organizer learn at once.
@@ -377,7 +377,7 @@ pub(super) async fn a_report_is_about_whom_the_mail_was_sent_to_and_never_about_
         Recipient::Address(_) => unreachable!("she has an account"),
     };
     let change = ProfileChange { email: Some(address("later@example.org")), ..ProfileChange::default() };
-    world.app.update_profile(Actor::User(user), user, change, Expect::Any).await.expect("changed");
+    world.app.update_profile(Actor::User(user), user, change, Precondition::Any).await.expect("changed");
     for to in [Some(ada), Some("redacted@redacted.invalid"), None] {
         assert_eq!((take(&[hard(Some(stranger), to)]).await, listed().await), (0, Vec::new()), "{to:?}");
     }

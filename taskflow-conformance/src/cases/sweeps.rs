@@ -7,7 +7,7 @@ use chrono::{NaiveDate, Weekday};
 use taskflow_core::ports::{Storage, SweepPosition, SweepQuery};
 use taskflow_core::{
     Changes, Day, LocalMinute, Meeting, MeetingResponse, Moment, NoticeKind, Participant, Preferences, Task,
-    TaskStatus, Timestamp, User, Weekdays, When, Write, everybody, moments,
+    TaskStatus, TaskWrite, Timestamp, User, UserWrite, Weekdays, When, everybody, moments,
 };
 
 use crate::OpenStore;
@@ -60,12 +60,12 @@ pub(super) fn trashed(task: Task) -> Task {
 }
 
 pub(super) async fn add_users(store: &Arc<dyn Storage>, users: impl IntoIterator<Item = User>) {
-    let changes = users.into_iter().fold(Changes::new(), |changes, user| changes.write(Write::InsertUser(user)));
+    let changes = users.into_iter().fold(Changes::new(), |changes, user| changes.write(UserWrite::Insert(user)));
     store.commit(&changes).await.expect("users");
 }
 
 pub(super) async fn add_tasks(store: &Arc<dyn Storage>, tasks: impl IntoIterator<Item = Task>) {
-    let changes = tasks.into_iter().fold(Changes::new(), |changes, task| changes.write(Write::InsertTask(task)));
+    let changes = tasks.into_iter().fold(Changes::new(), |changes, task| changes.write(TaskWrite::Insert(task)));
     store.commit(&changes).await.expect("tasks");
 }
 

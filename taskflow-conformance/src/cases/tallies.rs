@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use taskflow_core::ports::{ClaimRequest, CountedPage, CountedPerson, TaskTally};
 use taskflow_core::{
-    Changes, Event, FeedEvent, MailTally, Meeting, NoticeKind, Outcome, Settlement, StoreError, Task, TaskCounts,
-    TaskStatistics, TaskStatus, Timestamp, User, UserId, Write,
+    Changes, Event, FeedEvent, MailTally, Meeting, NoticeKind, Outcome, Settlement, StatisticsWrite, StoreError, Task,
+    TaskCounts, TaskStatistics, TaskStatus, TaskWrite, Timestamp, User, UserId, UserWrite,
 };
 
 use super::sweeps::{MICRO, add_meeting, add_tasks, done, trashed};
@@ -39,7 +39,7 @@ pub(super) async fn who_changed_something_is_told_by_their_feeds(open: Arc<dyn O
     assert_eq!(changed(11, None, 100).await, [3, 5, 6].map(user_id));
     assert_eq!(changed(12, None, 100).await, [user_id(6)]);
     assert_eq!(changed(100, None, 100).await, []);
-    let delete = Write::DeleteUser { id: user_id(5), at: noon() };
+    let delete = UserWrite::Delete { id: user_id(5), at: noon() };
     store.commit(&Changes::new().write(delete)).await.expect("deleted");
     assert_eq!(changed(10, None, 100).await, [3, 6].map(user_id));
 }
@@ -105,18 +105,18 @@ pub(super) async fn what_was_counted_replaces_what_was_counted_before_and_goes_w
     let read = async |n| store.statistics(user_id(n)).await.expect("a read");
     assert_eq!(read(1).await, None);
     let set = |rows: &[TaskStatistics]| {
-        rows.iter().cloned().fold(Changes::new(), |changes, row| changes.write(Write::SetStatistics(row)))
+        rows.iter().cloned().fold(Changes::new(), |changes, row| changes.write(StatisticsWrite::Set(row)))
     };
     store.commit(&set(&[counted(1, 10), counted(9, 11), counted(2, 12)])).await.expect("who is gone is left out");
     assert_eq!((read(1).await, read(9).await, read(2).await), (Some(counted(1, 10)), None, Some(counted(2, 12))));
     let large = TaskStatistics { streak_days: 0, ..counted(1, 1 << 40) };
     store.commit(&set(std::slice::from_ref(&large))).await.expect("replaced");
     assert_eq!((read(1).await, read(2).await), (Some(large.clone()), Some(counted(2, 12))));
-    let stale = Write::UpdateTask(Task { version: 2, ..task(1, 1) });
+    let stale = TaskWrite::Update(Task { version: 2, ..task(1, 1) });
     let error = store.commit(&set(&[counted(1, 13)]).write(stale)).await.expect_err("no such task");
     assert!(matches!(error, StoreError::Stale { write: 1 }), "{error:?}");
     assert_eq!(read(1).await, Some(large), "all or nothing");
-    let delete = Write::DeleteUser { id: user_id(1), at: noon() };
+    let delete = UserWrite::Delete { id: user_id(1), at: noon() };
     store.commit(&Changes::new().write(delete)).await.expect("deleted");
     assert_eq!((read(1).await, read(2).await), (None, Some(counted(2, 12))));
 }
@@ -124,12 +124,12 @@ pub(super) async fn what_was_counted_replaces_what_was_counted_before_and_goes_w
 pub(super) async fn people_are_listed_with_what_was_counted_of_them(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     assert_eq!(store.counted_people(None, 10).await.expect("a page"), []);
-    let locked = Changes::new().write(Write::InsertUser(User { is_active: false, ..user(3) }));
+    let locked = Changes::new().write(UserWrite::Insert(User { is_active: false, ..user(3) }));
     store.commit(&users(1..=2).and(locked)).await.expect("users");
     add_tasks(&store, [task(1, 1), task(2, 2)]).await;
     let counts = TaskCounts { total: 1 << 40, completed: 7, ..TaskCounts::default() };
     let counted = TaskStatistics { user_id: user_id(2), counted_at: noon(), counts, streak_days: 0 };
-    store.commit(&Changes::new().write(Write::SetStatistics(counted))).await.expect("counted");
+    store.commit(&Changes::new().write(StatisticsWrite::Set(counted))).await.expect("counted");
     let person = |n, tasks| CountedPerson { user_id: user_id(n), is_active: n != 3, tasks };
     let expected = [person(1, None), person(2, Some(TaskTally { total: 1 << 40, completed: 7 })), person(3, None)];
     let page = async |from: Option<u64>, size| store.counted_people(from.map(user_id), size).await.expect("a page");

@@ -4,7 +4,7 @@ use std::time::Duration;
 use taskflow_core::ports::Storage;
 use taskflow_core::{
     Changes, PageRequest, ReminderMinutes, StoreError, Task, TaskPriority, TaskQuery, TaskSort, TaskSortKey,
-    TaskStatus, TaskSummary, Write,
+    TaskStatus, TaskSummary, TaskWrite,
 };
 
 use crate::OpenStore;
@@ -13,7 +13,7 @@ use crate::sample::{at, noon, task, task_id, user_id, users};
 /// Two people and these tasks.
 async fn with_tasks(open: &dyn OpenStore, tasks: impl IntoIterator<Item = Task>) -> Arc<dyn Storage> {
     let store = open.storage();
-    let insert = |changes: Changes, task| changes.write(Write::InsertTask(task));
+    let insert = |changes: Changes, task| changes.write(TaskWrite::Insert(task));
     store.commit(&tasks.into_iter().fold(users([1, 2]), insert)).await.expect("tasks");
     store
 }
@@ -57,10 +57,10 @@ pub(super) async fn a_task_of_another_owner_is_absent(open: Arc<dyn OpenStore>) 
 pub(super) async fn an_update_needs_the_version_before_it(open: Arc<dyn OpenStore>) {
     let store = with_tasks(&*open, [task(1, 1)]).await;
     let next = Task { version: 2, priority: TaskPriority::Low, ..completed(task(1, 1)) };
-    store.commit(&Changes::new().write(Write::UpdateTask(next.clone()))).await.expect("the next version");
+    store.commit(&Changes::new().write(TaskWrite::Update(next.clone()))).await.expect("the next version");
     for version in [1, 2, 4] {
         let other = Task { version, ..task(1, 1) };
-        let error = store.commit(&Changes::new().write(Write::UpdateTask(other))).await.expect_err("stale");
+        let error = store.commit(&Changes::new().write(TaskWrite::Update(other))).await.expect_err("stale");
         assert!(matches!(error, StoreError::Stale { write: 0 }), "{version}: {error:?}");
     }
     assert_eq!(store.task(user_id(1), task_id(1)).await.expect("a read"), Some(next));
@@ -128,7 +128,7 @@ pub(super) async fn tasks_that_are_due_on_a_day_are_told_from_others(open: Arc<d
     assert_eq!(found(&store, &whole_day(true)).await, [1]);
     assert_eq!(found(&store, &whole_day(false)).await, [3, 2]);
     let timed = Task { due_on: None, version: 2, ..day };
-    store.commit(&Changes::new().write(Write::UpdateTask(timed))).await.expect("a change");
+    store.commit(&Changes::new().write(TaskWrite::Update(timed))).await.expect("a change");
     assert_eq!(found(&store, &whole_day(true)).await, [0; 0]);
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use taskflow_core::notice::{PasswordResetNotice, VerifyEmailNotice, WelcomeNotice};
 use taskflow_core::ports::{Link, LinkPurpose, Links};
 use taskflow_core::{
-    Actor, Changes, Entity, Error, EventKind, Expect, FeedEntry, MeetingQuery, Notice, PasswordHash, ProfileChange,
-    StoreError, Token, TokenId, TokenPurpose, Write,
+    Actor, Changes, Entity, Error, EventKind, FeedEntry, MeetingQuery, Notice, PasswordHash, Precondition,
+    ProfileChange, StoreError, Token, TokenId, TokenPurpose, TokenWrite, UserWrite,
 };
 
 use super::app::World;
@@ -26,14 +26,14 @@ pub(super) async fn a_token_round_trips_and_is_used_once(open: Arc<dyn OpenStore
         Token { purpose: TokenPurpose::VerifyEmail, expires_at: noon() + Duration::from_micros(1), ..token(2, 1) };
     let used = Token { used_at: Some(noon() + Duration::from_micros(2)), ..token(3, 2) };
     let tokens = [token(1, 1), verify, used];
-    let insert = tokens.iter().cloned().map(Write::InsertToken).fold(users([1, 2]), Changes::write);
+    let insert = tokens.iter().cloned().map(TokenWrite::Insert).fold(users([1, 2]), Changes::write);
     store.commit(&insert).await.expect("tokens");
     for token in &tokens {
         assert_eq!(store.token(token.id).await.expect("a read").as_ref(), Some(token));
     }
     assert_eq!(store.token(token(9, 1).id).await.expect("a read"), None);
     let at = noon() + Duration::from_micros(7);
-    let using = |n| Changes::new().write(Write::UseToken { id: token(n, 1).id, at });
+    let using = |n| Changes::new().write(TokenWrite::Use { id: token(n, 1).id, at });
     store.commit(&using(1)).await.expect("used");
     let after = store.token(tokens[0].id).await.expect("a read");
     assert_eq!(after, Some(Token { used_at: Some(at), ..tokens[0].clone() }));
@@ -45,14 +45,14 @@ pub(super) async fn a_token_round_trips_and_is_used_once(open: Arc<dyn OpenStore
 
 pub(super) async fn a_token_goes_with_its_owner(open: Arc<dyn OpenStore>) {
     let store = open.storage();
-    let setup = users([1, 2]).write(Write::InsertToken(token(1, 1))).write(Write::InsertToken(token(2, 2)));
+    let setup = users([1, 2]).write(TokenWrite::Insert(token(1, 1))).write(TokenWrite::Insert(token(2, 2)));
     store.commit(&setup).await.expect("tokens");
-    store.commit(&Changes::new().write(Write::DeleteUser { id: user_id(1), at: noon() })).await.expect("deleted");
+    store.commit(&Changes::new().write(UserWrite::Delete { id: user_id(1), at: noon() })).await.expect("deleted");
     assert_eq!(store.token(token(1, 1).id).await.expect("a read"), None);
     assert_eq!(store.token(token(2, 2).id).await.expect("a read"), Some(token(2, 2)));
-    let orphan = Changes::new().write(Write::InsertToken(token(3, 1)));
+    let orphan = Changes::new().write(TokenWrite::Insert(token(3, 1)));
     assert!(matches!(store.commit(&orphan).await, Err(StoreError::Stale { write: 0 })));
-    let both = Changes::new().write(Write::InsertToken(token(3, 1))).write(Write::InsertUser(user(1)));
+    let both = Changes::new().write(TokenWrite::Insert(token(3, 1))).write(UserWrite::Insert(user(1)));
     store.commit(&both).await.expect("made together, in any order");
 }
 
@@ -61,11 +61,11 @@ pub(super) async fn tokens_are_revoked_by_person_and_purpose(open: Arc<dyn OpenS
     let verify = Token { purpose: TokenPurpose::VerifyEmail, ..token(3, 1) };
     let used = Token { used_at: Some(noon()), ..token(4, 1) };
     let tokens = [token(1, 1), token(2, 2), verify, used];
-    let insert = tokens.iter().cloned().map(Write::InsertToken).fold(users([1, 2]), Changes::write);
+    let insert = tokens.iter().cloned().map(TokenWrite::Insert).fold(users([1, 2]), Changes::write);
     store.commit(&insert).await.expect("tokens");
     let at = noon() + Duration::from_secs(7);
     let purpose = TokenPurpose::ResetPassword;
-    let revoke = Changes::new().write(Write::RevokeTokens { user_id: user_id(1), purpose, at });
+    let revoke = Changes::new().write(TokenWrite::Revoke { user_id: user_id(1), purpose, at });
     store.commit(&revoke).await.expect("revoked");
     let mut found = Vec::new();
     for token in &tokens {
@@ -77,10 +77,10 @@ pub(super) async fn tokens_are_revoked_by_person_and_purpose(open: Arc<dyn OpenS
 
 pub(super) async fn a_token_used_by_many_at_once_is_used_by_one(open: Arc<dyn OpenStore>) {
     let store = open.storage();
-    store.commit(&users([1]).write(Write::InsertToken(token(1, 1)))).await.expect("a token");
+    store.commit(&users([1]).write(TokenWrite::Insert(token(1, 1)))).await.expect("a token");
     let uses = (0..8).map(|_| {
         let store = store.clone();
-        async move { store.commit(&Changes::new().write(Write::UseToken { id: token(1, 1).id, at: noon() })).await }
+        async move { store.commit(&Changes::new().write(TokenWrite::Use { id: token(1, 1).id, at: noon() })).await }
     });
     let results = futures_util::future::join_all(uses).await;
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
@@ -127,7 +127,7 @@ pub(super) async fn screens_hear_once_of_the_meetings_that_a_verified_address_br
         async |people: &[&str]| world.app.create_meeting(ada, board(people)).await.expect("a meeting").meeting.id;
     let (first, off, others, second) =
         (call(&["eve", "kim"]).await, call(&["eve"]).await, call(&["kim"]).await, call(&["eve", "lea"]).await);
-    world.app.cancel_meeting(ada, off, Expect::Any).await.expect("cancelled");
+    world.app.cancel_meeting(ada, off, Precondition::Any).await.expect("cancelled");
     let register = async |name: &str| world.app.register_user(new_user(name), None).await.expect("an account").id;
     let told = async |user| {
         let feed = world.storage.feed(user, 0, 100).await.expect("a feed");
@@ -172,7 +172,7 @@ pub(super) async fn a_link_is_worth_nothing_for_another_address_and_after_its_ti
     let eve = world.app.register_user(new_user("eve"), None).await.expect("an account").id;
     let first = mailed(&world, LinkPurpose::VerifyEmail).await;
     let moved = ProfileChange { email: Some(invitee("other").email), ..ProfileChange::default() };
-    world.app.update_profile(Actor::User(eve), eve, moved, Expect::Any).await.expect("moved");
+    world.app.update_profile(Actor::User(eve), eve, moved, Precondition::Any).await.expect("moved");
     assert!(matches!(world.app.verify_email(&first).await, Err(Error::NotFound("link"))));
     assert!(world.app.request_verification(Actor::User(eve)).await.expect("asked"));
     let second = mailed(&world, LinkPurpose::VerifyEmail).await;

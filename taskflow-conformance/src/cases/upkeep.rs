@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use taskflow_core::ports::{ClaimRequest, Expired, RunLease, Storage, Viewer};
 use taskflow_core::{
-    Answer, Changes, Counts, Entity, Event, EventId, FeedEvent, IdempotencyKey, JobName, JobRun, Meeting, NoticeKind,
-    Outcome, Revision, Session, Settlement, Task, Timestamp, Token, TokenId, TokenPurpose, Trigger, Write,
+    Changes, Counts, Entity, Event, EventId, FeedEvent, IdempotencyKey, JobName, JobRun, JobWrite, Meeting,
+    MeetingWrite, NoticeKind, Outcome, ResponseWrite, Revision, Session, SessionWrite, Settlement, StoredResponse,
+    Task, Timestamp, Token, TokenId, TokenPurpose, TokenWrite, Trigger,
 };
 
 use super::sweeps::{MICRO, add_tasks, done, trashed};
@@ -105,7 +106,7 @@ pub(super) async fn cancelled_meetings_go_with_everybody_in_them(open: Arc<dyn O
         let details = taskflow_core::MeetingDetails { meeting: row.clone(), participants: Vec::new() };
         let told = FeedEvent::meeting(id, taskflow_core::Actor::User(user_id(1)), None, &details, audience);
         let people = [member(n, n, 1), member(10 + n, n, 2), guest(20 + n, n)];
-        let changes = called(row, people).write(Write::InsertRevision(revision)).announce(told);
+        let changes = called(row, people).write(MeetingWrite::InsertRevision(revision)).announce(told);
         store.commit(&changes).await.expect("a meeting");
     }
     purge(&store, Expired::CancelledMeetings(after(10)), 2).await;
@@ -197,17 +198,17 @@ pub(super) async fn sessions_tokens_and_answers_go_when_they_are_over(open: Arc<
     let store = three(&*open).await;
     let until = |n, expires_at| Session { expires_at, ..session(n, 1) };
     let sessions = [until(1, after(10) - MICRO), until(2, after(10)), until(3, after(99)), until(4, after(99))];
-    let changes = sessions.into_iter().fold(Changes::new(), |all, one| all.write(Write::OpenSession(one)));
+    let changes = sessions.into_iter().fold(Changes::new(), |all, one| all.write(SessionWrite::Open(one)));
     store.commit(&changes).await.expect("sessions");
     for (n, at) in [(3, after(10) - MICRO), (4, after(10))] {
-        let end = Write::EndSessions { user_id: user_id(1), only: Some(session_id(n)), at };
+        let end = SessionWrite::End { user_id: user_id(1), only: Some(session_id(n)), at };
         store.commit(&Changes::new().write(end)).await.expect("ended");
     }
     let token_id = |n| TokenId::from_uuid(session_id(n).as_uuid());
     let token = |n, expires_at, used_at| {
         let email = "user-1@example.org".parse().expect("an address");
         let new = Token::new(token_id(n), TokenPurpose::VerifyEmail, user_id(1), email, noon());
-        Write::InsertToken(Token { expires_at, used_at, ..new })
+        TokenWrite::Insert(Token { expires_at, used_at, ..new })
     };
     let tokens = Changes::new()
         .write(token(1, after(10) - MICRO, None))
@@ -218,7 +219,7 @@ pub(super) async fn sessions_tokens_and_answers_go_when_they_are_over(open: Arc<
     let key = |n: u64| format!("key-{n}").parse::<IdempotencyKey>().expect("a key");
     let answer = |owner, n, created_at| {
         let (fingerprint, body) = ("hash".to_owned(), "{}".to_owned());
-        Write::StoreResponse(Answer { owner: user_id(owner), key: key(n), fingerprint, body, created_at })
+        ResponseWrite::Store(StoredResponse { owner: user_id(owner), key: key(n), fingerprint, body, created_at })
     };
     let answers = Changes::new()
         .write(answer(1, 1, after(10) - MICRO))
@@ -235,7 +236,7 @@ pub(super) async fn sessions_tokens_and_answers_go_when_they_are_over(open: Arc<
         assert_eq!(store.token(token_id(n)).await.expect("a read").is_some(), is_there, "token {n}");
     }
     for (owner, n, is_there) in [(1, 1, false), (1, 2, true), (2, 1, false), (2, 2, true)] {
-        let found = store.answer(user_id(owner), &key(n)).await.expect("a read");
+        let found = store.response(user_id(owner), &key(n)).await.expect("a read");
         assert_eq!(found.is_some(), is_there, "answer {owner}/{n}");
     }
 }
@@ -261,8 +262,14 @@ pub(super) async fn runs_go_but_the_last_scheduled_one_of_a_job_stays(open: Arc<
     let (one, other) = (JobName::STATISTICS, JobName::DATA_CLEANUP);
     let held = |n| RunLease { token: lease(n), lasts: Duration::from_secs(600), node: "node".to_owned() };
     let finish = async |n, at| {
-        let end =
-            Write::FinishRun { id: run_id(n), lease: lease(n), at, counts: Counts::default(), error: None, memo: None };
+        let end = JobWrite::FinishRun {
+            id: run_id(n),
+            lease: lease(n),
+            at,
+            counts: Counts::default(),
+            error: None,
+            memo: None,
+        };
         store.commit(&Changes::new().write(end)).await.expect("finished");
     };
     for (n, finished_at) in [(1, after(1)), (2, after(10) - MICRO), (3, after(2))] {
@@ -274,7 +281,7 @@ pub(super) async fn runs_go_but_the_last_scheduled_one_of_a_job_stays(open: Arc<
     for (n, job, finished_at) in
         [(4, one, Some(after(3))), (5, one, Some(after(10))), (6, other, Some(after(4))), (7, other, None)]
     {
-        store.commit(&Changes::new().write(Write::InsertRun(run(n, job, Trigger::Slot)))).await.expect("a run");
+        store.commit(&Changes::new().write(JobWrite::InsertRun(run(n, job, Trigger::Slot)))).await.expect("a run");
         if let Some(at) = finished_at {
             assert!(store.claim_run(run_id(n), &held(n), noon()).await.expect("an answer").is_some());
             finish(n, at).await;

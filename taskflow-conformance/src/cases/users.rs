@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use taskflow_core::{Changes, DeliveryState, Entity, Recipient, StoreError, UniqueField, User, Write};
+use taskflow_core::{Changes, DeliveryState, Entity, Recipient, StoreError, TaskWrite, UniqueField, User, UserWrite};
 
 use crate::OpenStore;
 use crate::sample::{at, credential, delivery_id, event, noon, task, task_id, user, user_id, users, welcome};
@@ -19,7 +19,7 @@ pub(super) async fn a_user_round_trips_to_the_microsecond(open: Arc<dyn OpenStor
         updated_at: at("9999-12-31T23:59:59.999999Z"),
         ..user(1)
     };
-    store.commit(&Changes::new().write(Write::InsertUser(odd.clone()))).await.expect("a user");
+    store.commit(&Changes::new().write(UserWrite::Insert(odd.clone()))).await.expect("a user");
     assert_eq!(store.user(odd.id).await.expect("a read"), Some(odd));
     assert_eq!(store.user(user_id(2)).await.expect("a read"), None);
 }
@@ -27,8 +27,8 @@ pub(super) async fn a_user_round_trips_to_the_microsecond(open: Arc<dyn OpenStor
 pub(super) async fn names_are_unique_regardless_of_case_and_unicode_form(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     let named = |n, name: &str| User { username: name.parse().expect("a name"), ..user(n) };
-    store.commit(&Changes::new().write(Write::InsertUser(named(1, "Stra\u{df}e")))).await.expect("a user");
-    let error = store.commit(&Changes::new().write(Write::InsertUser(named(2, "STRASSE")))).await;
+    store.commit(&Changes::new().write(UserWrite::Insert(named(1, "Stra\u{df}e")))).await.expect("a user");
+    let error = store.commit(&Changes::new().write(UserWrite::Insert(named(2, "STRASSE")))).await;
     let error = error.expect_err("the same name");
     assert!(matches!(error, StoreError::Taken { field: UniqueField::Username, write: 0 }), "{error:?}");
 }
@@ -37,7 +37,7 @@ pub(super) async fn addresses_are_unique_regardless_of_case(open: Arc<dyn OpenSt
     let store = open.storage();
     store.commit(&users([1])).await.expect("a user");
     let same = User { email: "USER-1@Example.ORG".parse().expect("an address"), ..user(2) };
-    let error = store.commit(&users([3]).write(Write::InsertUser(same))).await.expect_err("the same address");
+    let error = store.commit(&users([3]).write(UserWrite::Insert(same))).await.expect_err("the same address");
     assert!(matches!(error, StoreError::Taken { field: UniqueField::Email, write: 1 }), "{error:?}");
     assert_eq!(store.user(user_id(3)).await.expect("a read"), None);
 }
@@ -46,10 +46,10 @@ pub(super) async fn a_change_to_a_taken_name_or_address_is_refused(open: Arc<dyn
     let store = open.storage();
     store.commit(&users([1, 2])).await.expect("users");
     let named = User { username: user(1).username, version: 2, ..user(2) };
-    let error = store.commit(&Changes::new().write(Write::UpdateUser(named))).await.expect_err("taken");
+    let error = store.commit(&Changes::new().write(UserWrite::Update(named))).await.expect_err("taken");
     assert!(matches!(error, StoreError::Taken { field: UniqueField::Username, write: 0 }), "{error:?}");
     let addressed = User { email: user(1).email, version: 2, ..user(2) };
-    let error = store.commit(&Changes::new().write(Write::UpdateUser(addressed))).await.expect_err("taken");
+    let error = store.commit(&Changes::new().write(UserWrite::Update(addressed))).await.expect_err("taken");
     assert!(matches!(error, StoreError::Taken { field: UniqueField::Email, write: 0 }), "{error:?}");
     assert_eq!(store.user(user_id(2)).await.expect("a read"), Some(user(2)));
 }
@@ -58,10 +58,10 @@ pub(super) async fn an_update_needs_the_version_before_it(open: Arc<dyn OpenStor
     let store = open.storage();
     store.commit(&users([1])).await.expect("a user");
     let second = User { is_active: false, version: 2, ..user(1) };
-    store.commit(&Changes::new().write(Write::UpdateUser(second.clone()))).await.expect("the next version");
+    store.commit(&Changes::new().write(UserWrite::Update(second.clone()))).await.expect("the next version");
     for version in [1, 2, 4] {
         let other = User { version, ..user(1) };
-        let error = store.commit(&Changes::new().write(Write::UpdateUser(other))).await.expect_err("stale");
+        let error = store.commit(&Changes::new().write(UserWrite::Update(other))).await.expect_err("stale");
         assert!(matches!(error, StoreError::Stale { write: 0 }), "{version}: {error:?}");
     }
     assert_eq!(store.user(user_id(1)).await.expect("a read"), Some(second));
@@ -89,14 +89,14 @@ pub(super) async fn deleting_a_user_takes_everything_of_theirs_and_cancels_their
     let (mine, other) = (task(1, 1), task(2, 2));
     let changes = users([1, 2])
         .write(credential(1, "one"))
-        .write(Write::InsertTask(mine.clone()))
-        .write(Write::InsertTask(other.clone()))
+        .write(TaskWrite::Insert(mine.clone()))
+        .write(TaskWrite::Insert(other.clone()))
         .announce(event(1, &mine, &[1]))
         .announce(event(2, &other, &[2]))
         .deliver([welcome(1), welcome(2)]);
     store.commit(&changes).await.expect("two people");
     let later = noon() + std::time::Duration::from_secs(1);
-    store.commit(&Changes::new().write(Write::DeleteUser { id: user_id(1), at: later })).await.expect("gone");
+    store.commit(&Changes::new().write(UserWrite::Delete { id: user_id(1), at: later })).await.expect("gone");
 
     assert_eq!(store.user(user_id(1)).await.expect("a read"), None);
     assert_eq!(store.password(user_id(1)).await.expect("a read"), None);
@@ -115,7 +115,7 @@ pub(super) async fn deleting_a_user_takes_everything_of_theirs_and_cancels_their
 }
 
 pub(super) async fn deleting_a_user_who_is_gone_is_stale(open: Arc<dyn OpenStore>) {
-    let delete = Changes::new().write(Write::DeleteUser { id: user_id(1), at: noon() });
+    let delete = Changes::new().write(UserWrite::Delete { id: user_id(1), at: noon() });
     let error = open.storage().commit(&delete).await.expect_err("nobody to delete");
     assert!(matches!(error, StoreError::Stale { write: 0 }), "{error:?}");
 }

@@ -1,14 +1,13 @@
 //! A queue for one batch that tells how often leases were renewed.
 
-use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, DeliveryQuery, HeldLease, Outbox, Settled, Storage};
-use taskflow_core::{Delivery, DeliveryId, DeliveryState, FailedAttempt, Ledger, Settlement, StoreError, Timestamp};
+use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled, Storage};
+use taskflow_core::{DeliveryId, Settlement, StoreError, Timestamp};
 
 /// Hands everything on to a store, but finds nothing more once it has found something: leases that a test lets lapse are
 /// not taken over by who held them.
@@ -73,38 +72,5 @@ impl Outbox for Watched {
 
     async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
         self.store.backlog(now).await
-    }
-
-    async fn ledger(&self) -> Result<Ledger, StoreError> {
-        self.store.ledger().await
-    }
-
-    async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError> {
-        self.store.delivery(id).await
-    }
-
-    async fn deliveries_with_key(&self, prefix: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
-        self.store.deliveries_with_key(prefix, limit).await
-    }
-
-    async fn deliveries(
-        &self,
-        query: &DeliveryQuery,
-        before: Option<DeliveryId>,
-        size: u32,
-    ) -> Result<Vec<Delivery>, StoreError> {
-        self.store.deliveries(query, before, size).await
-    }
-
-    async fn delivery_counts(
-        &self,
-        query: &DeliveryQuery,
-        most: u32,
-    ) -> Result<HashMap<DeliveryState, u64>, StoreError> {
-        self.store.delivery_counts(query, most).await
-    }
-
-    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
-        self.store.deliveries_after(after, size).await
     }
 }

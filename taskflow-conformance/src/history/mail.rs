@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use taskflow_core::ports::{Clock, DeliveryQuery};
 use taskflow_core::{
-    Actor, Changes, DeliveryState, Expect, LocalMinute, NoticeKind, Preferences, QuietHours, Recipient, Suppression,
-    SuppressionCause, Weekdays, Write,
+    Actor, Changes, DeliveryState, DeliveryWrite, LocalMinute, NoticeKind, Precondition, Preferences, QuietHours,
+    Recipient, Suppression, SuppressionCause, SuppressionWrite, Weekdays, Write,
 };
 
 use super::{Play, pick, shown};
@@ -40,19 +40,20 @@ impl Play<'_> {
             MailStep::Prefer(who, how) => {
                 let Some(id) = pick(&self.users, who) else { return String::new() };
                 let wanted = preferences(how).into();
-                shown(&self.app.change_preferences(Actor::User(id), &wanted, Expect::Any).await)
+                shown(&self.app.change_preferences(Actor::User(id), &wanted, Precondition::Any).await)
             }
             MailStep::Suppress(which, again) => {
                 let name = if which < 4 { "user" } else { "USER" };
                 let email = new_user(&format!("{name}-{}", which % 4)).email;
                 let cause = SuppressionCause::ALL[usize::from(which % 4)];
                 let new = Suppression::new(email.clone(), cause, String::new(), self.clock.now());
-                self.write(if again { Write::Unsuppress(email) } else { Write::Suppress(new) }).await
+                let write = if again { SuppressionWrite::Remove(email) } else { SuppressionWrite::Add(new) };
+                self.write(write).await
             }
             MailStep::Retry(which) => {
                 let all = self.storage.deliveries_after(None, 10_000).await.expect("a list");
                 let Some(delivery) = pick(&all, which) else { return String::new() };
-                self.write(Write::RetryDelivery { id: delivery.id, at: self.clock.now() }).await
+                self.write(DeliveryWrite::Retry { id: delivery.id, at: self.clock.now() }).await
             }
             MailStep::List(who, how) => {
                 let Some(id) = pick(&self.users, who) else { return String::new() };
@@ -76,7 +77,7 @@ impl Play<'_> {
         }
     }
 
-    async fn write(&self, write: Write) -> String {
+    async fn write(&self, write: impl Into<Write>) -> String {
         shown(&self.storage.commit(&Changes::new().write(write)).await)
     }
 

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use taskflow_core::notice::{MeetingCancelNotice, MeetingChangeNotice, MeetingInviteNotice};
 use taskflow_core::ports::{Clock, Viewer};
 use taskflow_core::{
-    Actor, Entity, Expect, Invitee, MeetingChange, MeetingId, MeetingQuery, MeetingResponse, MeetingSort,
-    MeetingStatus, NewMeeting, Notice, OwnReminders, PageRequest, ParticipantId, ReminderMinutes, StartsAt, TaskQuery,
+    Actor, Entity, Invitee, MeetingChange, MeetingId, MeetingQuery, MeetingResponse, MeetingSort, MeetingStatus,
+    NewMeeting, Notice, OwnReminders, PageRequest, ParticipantId, Precondition, ReminderMinutes, StartsAt, TaskQuery,
     Told, UserId,
 };
 
@@ -107,12 +107,12 @@ impl Play<'_> {
                     status: (how & 224 == 224).then_some(MeetingStatus::Completed),
                     ..MeetingChange::default()
                 };
-                let expect = if expecting { Expect::Version(1) } else { Expect::Any };
+                let expect = if expecting { Precondition::Version(1) } else { Precondition::Any };
                 shown(&self.app.update_meeting(actor, id, change, expect).await)
             }
             MeetingStep::Cancel(which) => {
                 let Some((actor, id)) = self.organized(which) else { return String::new() };
-                shown(&self.app.cancel_meeting(actor, id, Expect::Any).await)
+                shown(&self.app.cancel_meeting(actor, id, Precondition::Any).await)
             }
             MeetingStep::Restore(which) => {
                 let Some((actor, id)) = self.organized(which) else { return String::new() };
@@ -120,7 +120,7 @@ impl Play<'_> {
             }
             MeetingStep::Invite(which, some) => {
                 let Some((actor, id)) = self.organized(which) else { return String::new() };
-                shown(&self.app.add_participants(actor, id, people(some), Expect::Any).await)
+                shown(&self.app.add_participants(actor, id, people(some), Precondition::Any).await)
             }
             MeetingStep::TakeOff(which, whom, by) => self.take_off(which, whom, by).await,
             MeetingStep::Respond(which, who, how) => {
@@ -161,7 +161,7 @@ impl Play<'_> {
         let actor = by.and_then(|by| pick(&self.users, by)).map_or(organizer, Actor::User);
         let all = self.storage.participants(&[id]).await.expect("a read");
         let Some(whom) = pick(&all, whom) else { return String::new() };
-        shown(&self.app.remove_participant(actor, id, whom.id, Expect::Any).await)
+        shown(&self.app.remove_participant(actor, id, whom.id, Precondition::Any).await)
     }
 
     async fn list_meetings(&self, who: u8, how: u8) -> String {

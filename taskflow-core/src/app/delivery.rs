@@ -144,6 +144,6 @@ impl App {
 
     /// What became of all mail; reads the whole ledger.
     pub async fn ledger(&self) -> Result<Ledger, Error> {
-        Ok(self.outbox.ledger().await?)
+        Ok(self.store.ledger().await?)
     }
 }

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::notice::TaskDueNotice;
 use crate::ports::DeliveryQuery;
 use crate::reminder::{leaves_at, task_reminder};
-use crate::{Changes, Delivery, DeliveryState, Notice, Recipient, Task, Timestamp, User, Write};
+use crate::{Changes, Delivery, DeliveryState, DeliveryWrite, Notice, Recipient, Task, Timestamp, User};
 
 /// Most scheduled deliveries of one person that are looked at. The sender looks at all others as they come due: what
 /// would come too late after quiet hours leaves within them then.
@@ -27,7 +27,7 @@ impl App {
         let quiet = quiet.as_ref().map(|(quiet, zone)| (*quiet, zone));
         let recipients = Some(vec![Recipient::User(after.id)]);
         let query = DeliveryQuery { states: vec![DeliveryState::Scheduled], recipients, ..DeliveryQuery::default() };
-        let planned = self.outbox.deliveries(&query, None, MOST).await?;
+        let planned = self.store.deliveries(&query, None, MOST).await?;
         let tasks: Vec<_> = planned.iter().filter_map(task_of).collect();
         let tasks = if tasks.is_empty() { Default::default() } else { self.store.tasks_by_id(&tasks, None).await? };
         let changes = planned.into_iter().filter_map(|delivery| {
@@ -39,7 +39,7 @@ impl App {
                 false if due_at == delivery.due_at => return None,
                 false => due_at,
             };
-            Some(Write::RescheduleDelivery { key: delivery.dedupe_key, due_at, next_at })
+            Some(DeliveryWrite::Reschedule { key: delivery.dedupe_key, due_at, next_at })
         });
         Ok(changes.fold(Changes::new(), Changes::write))
     }

@@ -25,7 +25,8 @@ pub(super) use totals::{Count, Counting};
 use super::App;
 use crate::error::{Error, FieldError};
 use crate::{
-    Actor, Changes, Counts, DueSlot, EmailAddress, JobName, JobPlan, JobRun, JobState, RunId, Timestamp, Trigger, Write,
+    Actor, Changes, Counts, DueSlot, EmailAddress, JobName, JobPlan, JobRun, JobState, JobWrite, RunId, Timestamp,
+    Trigger,
 };
 
 /// When the jobs are done, and how.
@@ -89,7 +90,7 @@ impl App {
     /// Returns the registered jobs that have something to do now for a node that is free. Costs one small read.
     pub async fn due_jobs(&self) -> Result<Vec<JobName>, Error> {
         let now = self.clock.now();
-        let states = self.slots.jobs().await?;
+        let states = self.job_store()?.jobs().await?;
         let due = |name: &JobName| {
             let state = states.iter().find(|state| state.job == *name);
             match state {
@@ -132,7 +133,7 @@ impl App {
     /// or another host has run them. For administrators.
     pub async fn jobs(&self, actor: Actor) -> Result<Vec<JobState>, Error> {
         self.admit_admin(actor).await?;
-        let mut states = self.slots.jobs().await?;
+        let mut states = self.job_store()?.jobs().await?;
         let now = self.clock.now();
         let registered = self.registered_jobs().map(Job::name).map(|job| {
             let known = states.iter().position(|state| state.job == job).map(|place| states.remove(place));
@@ -162,16 +163,16 @@ impl App {
         size: u32,
     ) -> Result<Vec<JobRun>, Error> {
         self.admit_admin(actor).await?;
-        if self.registered_job(job).is_none() && !self.slots.jobs().await?.iter().any(|state| state.job == job) {
+        if self.registered_job(job).is_none() && !self.job_store()?.jobs().await?.iter().any(|state| state.job == job) {
             return Err(Error::NotFound("job"));
         }
-        Ok(self.slots.runs(job, before, size).await?)
+        Ok(self.job_store()?.runs(job, before, size).await?)
     }
 
     /// Returns one run of a job. For administrators.
     pub async fn job_run(&self, actor: Actor, job: JobName, id: RunId) -> Result<JobRun, Error> {
         self.admit_admin(actor).await?;
-        self.slots.run(id).await?.filter(|run| run.job == job).ok_or(Error::NotFound("run"))
+        self.job_store()?.run(id).await?.filter(|run| run.job == job).ok_or(Error::NotFound("run"))
     }
 
     /// Requests a run for the scheduled time `at`, or for now. For administrators. The run waits until a node begins it, also
@@ -196,7 +197,7 @@ impl App {
         }
         let plan = self.jobs.plans.get(&job).cloned().unwrap_or_else(|| registered.default_plan());
         let before = plan.schedule.latest(slot - Duration::from_micros(1));
-        let states = self.slots.jobs().await?;
+        let states = self.job_store()?.jobs().await?;
         let followed = states.iter().find(|state| state.job == job && state.paused_at.is_none());
         let followed = followed.filter(|_| self.jobs.plans.contains_key(&job));
         let run = JobRun {
@@ -215,7 +216,7 @@ impl App {
             counts: Counts::default(),
             error: None,
         };
-        self.commit(&Changes::new().write(Write::InsertRun(run.clone()))).await?;
+        self.commit(&Changes::new().write(JobWrite::InsertRun(run.clone()))).await?;
         actor.acted(if dry_run { "dry-run job" } else { "run job" }, format_args!("{job} run {}", run.id));
         Ok(run)
     }
@@ -224,7 +225,7 @@ impl App {
     pub async fn pause_job(&self, actor: Actor, job: JobName) -> Result<(), Error> {
         self.admit_admin(actor).await?;
         self.registered_job(job).ok_or(Error::NotFound("job"))?;
-        self.commit(&Changes::new().write(Write::PauseJob { job, at: self.clock.now() })).await?;
+        self.commit(&Changes::new().write(JobWrite::Pause { job, at: self.clock.now() })).await?;
         actor.acted("pause job", format_args!("{job}"));
         Ok(())
     }
@@ -234,11 +235,11 @@ impl App {
         self.admit_admin(actor).await?;
         self.registered_job(job).ok_or(Error::NotFound("job"))?;
         let now = self.clock.now();
-        let states = self.slots.jobs().await?;
+        let states = self.job_store()?.jobs().await?;
         // A job that no node has begun to look after is not paused either.
         let Some(state) = states.iter().find(|state| state.job == job) else { return Ok(()) };
         let slot = self.jobs.plans.get(&job).map_or(now, |plan| plan.resumed(state.slot, now));
-        self.commit(&Changes::new().write(Write::ResumeJob { job, slot })).await?;
+        self.commit(&Changes::new().write(JobWrite::Resume { job, slot })).await?;
         actor.acted("resume job", format_args!("{job}"));
         Ok(())
     }

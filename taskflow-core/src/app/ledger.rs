@@ -6,11 +6,11 @@ mod list;
 use std::collections::HashSet;
 
 use super::App;
-use crate::error::{Error, FieldError, UniqueField};
+use crate::error::{Error, FieldError};
 use crate::notice::SampleNotice;
 use crate::{
-    Actor, Answered, Changes, CustomEmail, DedupeKey, Delivery, DeliveryId, DeliveryState, EmailAddress, FailedAttempt,
-    Idempotency, NewDelivery, Notice, NoticeKind, Recipient, Write,
+    Actor, Changes, CustomEmail, DedupeKey, Delivery, DeliveryId, DeliveryState, DeliveryWrite, EmailAddress,
+    FailedAttempt, Idempotency, Idempotent, NewDelivery, Notice, NoticeKind, Recipient,
 };
 
 pub(super) use list::first_id;
@@ -38,13 +38,13 @@ impl App {
         size: u32,
     ) -> Result<Vec<Delivery>, Error> {
         self.admit_admin(actor).await?;
-        Ok(self.outbox.deliveries_after(after, size).await?)
+        Ok(self.store.deliveries_after(after, size).await?)
     }
 
     /// A delivery with its failed attempts; for who runs the service.
     pub async fn delivery(&self, actor: Actor, id: DeliveryId) -> Result<(Delivery, Vec<FailedAttempt>), Error> {
         self.admit_admin(actor).await?;
-        self.outbox.delivery(id).await?.ok_or(Error::NotFound("delivery"))
+        self.store.delivery(id).await?.ok_or(Error::NotFound("delivery"))
     }
 
     /// Returns a row of the ledger with the failed attempts of its delivery, oldest first; for administrators.
@@ -58,7 +58,7 @@ impl App {
     /// decides whether it is still worth a mail.
     pub async fn retry_delivery(&self, actor: Actor, id: DeliveryId) -> Result<Delivery, Error> {
         self.delivery(actor, id).await?;
-        let retry = Changes::new().write(Write::RetryDelivery { id, at: self.clock.now() });
+        let retry = Changes::new().write(DeliveryWrite::Retry { id, at: self.clock.now() });
         match self.commit(&retry).await {
             Err(Error::Stale) => {
                 Err(FieldError::new("state", "must be discarded, cancelled or expired to be tried again").into())
@@ -80,7 +80,7 @@ impl App {
         }
         let (key, at) = (delivery.dedupe_key, self.clock.now());
         let reason = "cancelled by who runs the service".to_owned();
-        self.commit(&Changes::new().write(Write::CancelDelivery { key, reason, at })).await?;
+        self.commit(&Changes::new().write(DeliveryWrite::Cancel { key, reason, at })).await?;
         actor.acted("cancel delivery", format_args!("delivery {id}"));
         Ok(self.delivery(actor, id).await?.0)
     }
@@ -97,7 +97,7 @@ impl App {
         actor: Actor,
         new: NewLetter,
         idempotency: Idempotency<'_, [DeliveryId]>,
-    ) -> Result<Answered<Vec<DeliveryId>>, Error> {
+    ) -> Result<Idempotent<Vec<DeliveryId>>, Error> {
         let letters = self.letters(actor, new).await?;
         self.plan_by_hand_once(actor, letters, idempotency).await
     }
@@ -119,7 +119,7 @@ impl App {
         of: NoticeKind,
         to: Option<EmailAddress>,
         idempotency: Idempotency<'_, [DeliveryId]>,
-    ) -> Result<Answered<Vec<DeliveryId>>, Error> {
+    ) -> Result<Idempotent<Vec<DeliveryId>>, Error> {
         self.plan_by_hand_once(actor, self.sample(actor, of, to)?, idempotency).await
     }
 
@@ -154,15 +154,7 @@ impl App {
     fn by_hand(&self, notice: Notice, recipient: Recipient, reason: &str) -> NewDelivery {
         let now = self.clock.now();
         let id = DeliveryId::from_uuid(self.ids.next(now));
-        NewDelivery {
-            id,
-            dedupe_key: DedupeKey::new(format!("by-hand/{id}")),
-            notice,
-            recipient,
-            planned_at: now,
-            due_at: now,
-            reason: reason.to_owned(),
-        }
+        NewDelivery::new(id, DedupeKey::new(format!("by-hand/{id}")), notice, recipient, now).because(reason)
     }
 
     async fn plan_by_hand(&self, deliveries: Vec<NewDelivery>) -> Result<Vec<DeliveryId>, Error> {
@@ -176,17 +168,16 @@ impl App {
         actor: Actor,
         deliveries: Vec<NewDelivery>,
         idempotency: Idempotency<'_, [DeliveryId]>,
-    ) -> Result<Answered<Vec<DeliveryId>>, Error> {
+    ) -> Result<Idempotent<Vec<DeliveryId>>, Error> {
         let owner = actor.owner()?;
-        if let Some(answer) = self.answered(owner, Some(&idempotency)).await? {
-            return Ok(Answered::Before(answer));
-        }
-        let ids = ids(&deliveries);
-        let remember = Write::StoreResponse(idempotency.answer(owner, &ids, self.clock.now()));
-        match self.commit(&Changes::new().deliver(deliveries).write(remember)).await {
-            Err(Error::Taken(UniqueField::IdempotencyKey)) => self.answered_by_another(owner, Some(&idempotency)).await,
-            result => result.map(|()| Answered::Now(ids)),
-        }
+        let idempotency = Some(&idempotency);
+        self.idempotent(owner, idempotency, async {
+            let ids = ids(&deliveries);
+            let changes = Changes::new().deliver(deliveries);
+            self.commit(&changes.respond(owner, idempotency, ids.as_slice(), self.clock.now())).await?;
+            Ok(ids)
+        })
+        .await
     }
 }
 

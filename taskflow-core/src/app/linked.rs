@@ -9,9 +9,9 @@ use crate::error::Error;
 use crate::ports::{CalendarEntry, DigestQuery, Link, LinkPurpose, Viewer};
 use crate::snooze::{SnoozePlan, plan_snooze, plan_unsnooze, reminder_prefix, snoozed_until};
 use crate::{
-    Actor, CalendarMethod, CalendarPart, Changes, Day, DeliveryId, Digest, Expect, LetterLinks, Locale, Meeting,
-    MeetingFacts, MeetingResponse, NewDelivery, NoticeContent, Participant, ParticipantId, Recipient, Snooze, Task,
-    TaskAction, TaskChange, TaskId, TaskLinks, TaskStatus, Timestamp, TokenPurpose, User, UserId, Write, Zone,
+    Actor, CalendarMethod, CalendarPart, Changes, Day, DeliveryWrite, Digest, LetterLinks, Locale, Meeting,
+    MeetingFacts, MeetingResponse, NoticeContent, Participant, ParticipantId, Precondition, Recipient, Snooze, Task,
+    TaskAction, TaskChange, TaskId, TaskLinks, TaskStatus, Timestamp, TokenPurpose, User, UserId, Zone,
 };
 
 /// Why a link leads nowhere.
@@ -114,7 +114,7 @@ impl App {
         let task = found.transpose().map_err(|bad| Error::Internal(bad.into()))?;
         let task = task.filter(|task| task.deleted_at.is_none()).ok_or(LinkError::Dead(DeadLink::Gone))?;
         let owner = self.active_user(task.user_id).await?;
-        let planned = self.outbox.deliveries_with_key(&reminder_prefix(task.id), REMINDERS_OF_A_TASK).await?;
+        let planned = self.store.deliveries_with_key(&reminder_prefix(task.id), REMINDERS_OF_A_TASK).await?;
         let snoozed_until = snoozed_until(&task, &planned);
         Ok(LinkedTask { task, action, snoozed_until, locale: owner.locale, time_zone: owner.time_zone })
     }
@@ -131,7 +131,7 @@ impl App {
         let LinkedTask { task, .. } = self.task_by_link(token).await?;
         if task.status == TaskStatus::Completed {
             let change = TaskChange { status: Some(status), ..TaskChange::default() };
-            self.update_task(Actor::User(task.user_id), task.id, change, Expect::Any).await?;
+            self.update_task(Actor::User(task.user_id), task.id, change, Precondition::Any).await?;
         }
         self.task_by_link(token).await
     }
@@ -141,7 +141,7 @@ impl App {
     pub async fn snooze_by_link(&self, token: &str, snooze: Snooze) -> Result<LinkedTask, LinkError> {
         let LinkedTask { task, time_zone, .. } = self.task_by_link(token).await?;
         let now = self.clock.now();
-        let planned = self.outbox.deliveries_with_key(&reminder_prefix(task.id), REMINDERS_OF_A_TASK).await?;
+        let planned = self.store.deliveries_with_key(&reminder_prefix(task.id), REMINDERS_OF_A_TASK).await?;
         let plan = plan_snooze(&task, &planned, snooze.until(now, &time_zone), now);
         self.replan(&task, plan, "the reminder was postponed", now).await?;
         self.task_by_link(token).await
@@ -151,7 +151,7 @@ impl App {
     pub async fn unsnooze_by_link(&self, token: &str) -> Result<LinkedTask, LinkError> {
         let LinkedTask { task, .. } = self.task_by_link(token).await?;
         let now = self.clock.now();
-        let planned = self.outbox.deliveries_with_key(&reminder_prefix(task.id), REMINDERS_OF_A_TASK).await?;
+        let planned = self.store.deliveries_with_key(&reminder_prefix(task.id), REMINDERS_OF_A_TASK).await?;
         let plan = plan_unsnooze(&task, &planned, now);
         self.replan(&task, plan, "the reminder is no longer postponed", now).await?;
         self.task_by_link(token).await
@@ -159,16 +159,12 @@ impl App {
 
     async fn replan(&self, task: &Task, plan: SnoozePlan, reason: &str, now: Timestamp) -> Result<(), LinkError> {
         let cancelled =
-            plan.cancel.into_iter().map(|key| Write::CancelDelivery { key, reason: reason.to_owned(), at: now });
+            plan.cancel.into_iter().map(|key| DeliveryWrite::Cancel { key, reason: reason.to_owned(), at: now });
         let changes = cancelled.fold(Changes::new(), Changes::write);
-        let changes = changes.deliver(plan.deliver.map(|reminder| NewDelivery {
-            id: DeliveryId::from_uuid(self.ids.next(now)),
-            dedupe_key: reminder.key,
-            notice: reminder.notice,
-            recipient: Recipient::User(task.user_id),
-            planned_at: now,
-            due_at: reminder.due_at,
-            reason: reason.to_owned(),
+        let changes = changes.deliver(plan.deliver.map(|reminder| {
+            self.new_delivery(reminder.key, reminder.notice, Recipient::User(task.user_id), now)
+                .due(reminder.due_at)
+                .because(reason)
         }));
         Ok(self.commit(&changes).await?)
     }
@@ -255,7 +251,7 @@ impl App {
         let date = user.time_zone.wall_clock(now).at.date();
         let day = Day::of(date, &user.time_zone);
         let query = DigestQuery { user_id: user.id, date, now, day, whole: true };
-        let found = self.sweeps.digests(&[query]).await?.pop();
+        let found = self.cohort_scan()?.digests(&[query]).await?.pop();
         let digest = found.ok_or(LinkError::Dead(DeadLink::Gone))?.map_err(|bad| Error::Internal(bad.into()))?;
         let attending = self.attending([&digest]).await?;
         let Some(links) = self.links.as_ref() else { return Err(LinkError::Dead(DeadLink::Unknown)) };

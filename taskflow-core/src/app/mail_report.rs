@@ -3,7 +3,7 @@
 use super::{App, LedgerPage, LedgerQuery};
 use crate::error::Error;
 use crate::mail_report::{MailReport, Senders};
-use crate::{Actor, Delivery, DeliveryState, EmailAddress, Login};
+use crate::{Actor, Delivery, DeliveryState, EmailAddress};
 
 /// Deliveries of one state that are looked at, the latest.
 const MOST_OF_A_STATE: u32 = 500;
@@ -13,7 +13,7 @@ impl App {
     /// address has a report too, see [`MailReport::is_unknown`].
     pub async fn mail_report(&self, actor: Actor, address: &EmailAddress, recent: u32) -> Result<MailReport, Error> {
         self.admit_admin(actor).await?;
-        let account = self.accounts.account(&Login::Email(address.key())).await?;
+        let account = self.account_at(address.key()).await?;
         let query = LedgerQuery { recipient: Some(address.clone()), ..LedgerQuery::default() };
         let LedgerPage { rows, .. } = self.ledger_page(actor, &query, None, recent).await?;
         let in_state = async |state| {
@@ -23,13 +23,13 @@ impl App {
         };
         // What was planned last did not leave last.
         let last = |deliveries: Vec<Delivery>| deliveries.into_iter().max_by_key(|one| (one.settled_at, one.id));
-        let nodes = self.nodes.nodes().await?;
+        let nodes = self.known_nodes().await?;
         let running = || nodes.iter().filter(|node| node.is_live);
         let unsubscribed = self.store.unsubscribed(std::slice::from_ref(address)).await?;
         Ok(MailReport {
             address: address.clone(),
             now: self.clock.now(),
-            account: account.map(|account| account.user),
+            account,
             suppression: self.suppression(address).await?,
             unsubscribed: unsubscribed.into_iter().map(|(_, kind)| kind).collect(),
             senders: Senders {

@@ -14,13 +14,14 @@ pub use repair::RepairReport;
 
 use std::collections::HashMap;
 
-use super::{App, OptimisticRetry};
+use super::App;
+use super::retry::Attempt;
 use crate::error::{Error, FieldError};
 use crate::meeting::{MeetingDetails, keep_what_stands, versions_in_question};
 use crate::ports::{CalendarEntry, Lookup, Viewer};
 use crate::{
-    Actor, Answered, CalendarMethod, CalendarPart, Expect, Idempotency, Mailbox, Meeting, MeetingChange, MeetingId,
-    MeetingQuery, NewMeeting, Page, Participant, ParticipantId, Timestamp, UniqueField, UserId, Write,
+    Actor, CalendarMethod, CalendarPart, Idempotency, Idempotent, Mailbox, Meeting, MeetingChange, MeetingId,
+    MeetingQuery, NewMeeting, Page, Participant, ParticipantId, Precondition, Timestamp, UserId,
 };
 
 impl App {
@@ -29,10 +30,7 @@ impl App {
     /// Who is known by a verified address becomes a participant with an account, everybody else a guest. At most
     /// [`MOST_PARTICIPANTS`](Self::MOST_PARTICIPANTS).
     pub async fn create_meeting(&self, actor: Actor, new: NewMeeting) -> Result<MeetingDetails, Error> {
-        match self.call_meeting(actor.owner()?, new, None).await? {
-            Answered::Now(details) => Ok(details),
-            Answered::Before(_) => Err(Error::Stale),
-        }
+        self.new_meeting(actor.owner()?, new, None).await
     }
 
     /// Calls a meeting once, however often the request is repeated.
@@ -41,12 +39,10 @@ impl App {
         actor: Actor,
         new: NewMeeting,
         idempotency: Idempotency<'_, MeetingDetails>,
-    ) -> Result<Answered<MeetingDetails>, Error> {
+    ) -> Result<Idempotent<MeetingDetails>, Error> {
         let owner = actor.owner()?;
-        match self.answered(owner, Some(&idempotency)).await? {
-            Some(answer) => Ok(Answered::Before(answer)),
-            None => self.call_meeting(owner, new, Some(&idempotency)).await,
-        }
+        let idempotency = Some(&idempotency);
+        self.idempotent(owner, idempotency, self.new_meeting(owner, new, idempotency)).await
     }
 
     /// A meeting that the actor is in, with everybody who is in it; also a cancelled one.
@@ -79,7 +75,7 @@ impl App {
         actor: Actor,
         id: MeetingId,
         change: MeetingChange,
-        expect: Expect,
+        expect: Precondition,
     ) -> Result<MeetingDetails, Error> {
         self.change_meeting(actor, id, expect, |before, now| {
             let meeting = before.meeting.apply(change.clone(), now, self.change_quiet)?;
@@ -89,7 +85,12 @@ impl App {
     }
 
     /// Cancels a meeting of the actor; everybody is told at once. A cancelled one stays as it is.
-    pub async fn cancel_meeting(&self, actor: Actor, id: MeetingId, expect: Expect) -> Result<MeetingDetails, Error> {
+    pub async fn cancel_meeting(
+        &self,
+        actor: Actor,
+        id: MeetingId,
+        expect: Precondition,
+    ) -> Result<MeetingDetails, Error> {
         self.change_meeting(actor, id, expect, |before, now| {
             Ok(MeetingDetails { meeting: before.meeting.cancel(now), participants: before.participants.clone() })
         })
@@ -99,7 +100,7 @@ impl App {
     /// Calls a cancelled meeting of the actor again, as long as it lies ahead; everybody who was told that it is off is
     /// invited again.
     pub async fn restore_meeting(&self, actor: Actor, id: MeetingId) -> Result<MeetingDetails, Error> {
-        self.change_meeting(actor, id, Expect::Any, |before, now| {
+        self.change_meeting(actor, id, Precondition::Any, |before, now| {
             Ok(MeetingDetails { meeting: before.meeting.restore(now)?, participants: before.participants.clone() })
         })
         .await
@@ -128,14 +129,13 @@ impl App {
         Ok(())
     }
 
-    async fn call_meeting(
+    async fn new_meeting(
         &self,
         owner: UserId,
         new: NewMeeting,
         idempotency: Option<&Idempotency<'_, MeetingDetails>>,
-    ) -> Result<Answered<MeetingDetails>, Error> {
-        let mut race = OptimisticRetry::new(Expect::Any);
-        loop {
+    ) -> Result<MeetingDetails, Error> {
+        self.retry(|| async {
             let organizer = self.store.user(owner).await?.ok_or(Error::NotFound("user"))?;
             let now = self.clock.now();
             let (name, address) = (Some(organizer.username.to_string()), organizer.email.clone());
@@ -145,18 +145,10 @@ impl App {
             let me = Participant::organizer(ParticipantId::from_uuid(self.ids.next(now)), id, &organizer, now);
             let before = MeetingDetails { meeting, participants: vec![me] };
             let details = self.with_invitees(&before, new.invitees.clone(), now).await?;
-            let mut changes = self.meeting_changes(Actor::User(owner), None, &details, now);
-            if let Some(idempotency) = idempotency {
-                changes = changes.write(Write::StoreResponse(idempotency.answer(owner, &details, now)));
-            }
-            match self.commit(&changes).await {
-                Err(Error::Taken(UniqueField::IdempotencyKey)) => {
-                    return self.answered_by_another(owner, idempotency).await;
-                }
-                result if race.lost(&result) => {}
-                result => return result.map(|()| Answered::Now(details)),
-            }
-        }
+            let changes = self.meeting_changes(Actor::User(owner), None, &details, now);
+            Ok(Attempt::Commit(changes.respond(owner, idempotency, &details, now), details))
+        })
+        .await
     }
 
     /// Reads, decides and commits, again when somebody else was faster; for the organizer. Answers with who is in it.
@@ -164,24 +156,21 @@ impl App {
         &self,
         actor: Actor,
         id: MeetingId,
-        expect: Expect,
+        expect: Precondition,
         decide: impl Fn(&MeetingDetails, Timestamp) -> Result<MeetingDetails, FieldError> + Send,
     ) -> Result<MeetingDetails, Error> {
         let viewer = actor.user_id().map_or(Viewer::Anyone, Viewer::Organizer);
-        let mut race = OptimisticRetry::new(expect);
-        loop {
+        self.retry(|| async {
             let before = self.meeting_details(viewer, id).await?;
-            race.admits(before.meeting.version)?;
+            expect.check(before.meeting.version)?;
             let now = self.clock.now();
             let after = self.keep_what_stands(&before, decide(&before, now)?).await?;
             if after == before {
-                return Ok(active_participants(before));
+                return Ok(Attempt::Unchanged(active_participants(before)));
             }
-            let result = self.commit(&self.meeting_changes(actor, Some(&before), &after, now)).await;
-            if !race.lost(&result) {
-                return result.map(|()| active_participants(after));
-            }
-        }
+            Ok(Attempt::Commit(self.meeting_changes(actor, Some(&before), &after, now), active_participants(after)))
+        })
+        .await
     }
 
     /// `after` with the answers that stand when `before` becomes it; all others are asked for again.

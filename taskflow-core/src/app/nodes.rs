@@ -16,7 +16,7 @@ impl App {
     /// runs the service.
     pub async fn nodes_after(&self, actor: Actor, after: Option<&NodeId>, size: u32) -> Result<Vec<Node>, Error> {
         self.admit_admin(actor).await?;
-        let mut nodes = self.nodes.nodes().await?;
+        let mut nodes = self.known_nodes().await?;
         nodes.retain(|node| node.is_live || node.silent_for < Self::NODE_MEMORY);
         nodes.retain(|node| after.is_none_or(|after| node.said.id > *after));
         nodes.truncate(size as usize);

@@ -3,12 +3,12 @@
 use super::App;
 use crate::error::Error;
 use crate::notice::CustomNotice;
-use crate::{Changes, DedupeKey, DeliveryId, NewDelivery, Notice, Recipient, StoreError, Timestamp};
+use crate::{Changes, DedupeKey, Notice, Recipient, StoreError, Timestamp};
 
 impl App {
     /// Plans a notice of the host, to be sent at `due_at`. With a `key` that was planned before, nothing is sent again.
     ///
-    /// A host that writes in a transaction of its own passes a [`NewDelivery`] with [`Notice::custom`] to
+    /// A host that writes in a transaction of its own passes a [`NewDelivery`](crate::NewDelivery) with [`Notice::custom`] to
     /// [`Changes::deliver`] instead.
     ///
     /// # Errors
@@ -22,15 +22,9 @@ impl App {
         key: &str,
     ) -> Result<(), Error> {
         let now = self.clock.now();
-        let delivery = NewDelivery {
-            id: DeliveryId::from_uuid(self.ids.next(now)),
-            dedupe_key: DedupeKey::new(format!("{}/{key}", N::KIND)),
-            notice: Notice::custom(notice).map_err(|error| StoreError::Internal(error.into()))?,
-            recipient,
-            planned_at: now,
-            due_at,
-            reason: "the host planned it".to_owned(),
-        };
+        let key = DedupeKey::new(format!("{}/{key}", N::KIND));
+        let notice = Notice::custom(notice).map_err(|error| StoreError::Internal(error.into()))?;
+        let delivery = self.new_delivery(key, notice, recipient, now).due(due_at).because("the host planned it");
         self.commit(&Changes::new().deliver([delivery])).await
     }
 }

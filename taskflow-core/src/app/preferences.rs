@@ -1,11 +1,12 @@
 //! Which mail a person wants: set by themselves, or ended by a click on a link.
 
-use super::{App, OptimisticRetry};
+use super::App;
+use super::retry::Attempt;
 use crate::error::Error;
 use crate::ports::LinkPurpose;
 use crate::{
-    Actor, Changes, EmailAddress, Expect, Locale, NoticeKind, ParticipantId, PreferencesChange, User, UserId, Write,
-    Zone,
+    Actor, Changes, EmailAddress, Locale, NoticeKind, ParticipantId, Precondition, PreferencesChange, UnsubscribeWrite,
+    User, UserId, UserWrite, Zone,
 };
 
 /// What a link ends.
@@ -36,7 +37,7 @@ impl App {
         &self,
         actor: Actor,
         change: &PreferencesChange,
-        expect: Expect,
+        expect: Precondition,
     ) -> Result<User, Error> {
         self.change_preferences_of(actor.owner()?, change, expect).await
     }
@@ -66,11 +67,11 @@ impl App {
     pub async fn unsubscribe(&self, link: &str) -> Result<Subscription, Error> {
         match self.subscriber(link).await? {
             (kind, Subscriber::User(user)) => {
-                self.change_preferences_of(user.id, &PreferencesChange::without(kind), Expect::Any).await?;
+                self.change_preferences_of(user.id, &PreferencesChange::without(kind), Precondition::Any).await?;
             }
             (kind, Subscriber::Guest(guest)) => {
                 let at = self.clock.now();
-                self.commit(&Changes::new().write(Write::Unsubscribe { email: guest.email, kind, at })).await?;
+                self.commit(&Changes::new().write(UnsubscribeWrite::Add { email: guest.email, kind, at })).await?;
             }
         }
         self.subscription(link).await
@@ -81,10 +82,10 @@ impl App {
         match self.subscriber(link).await? {
             (kind, Subscriber::User(user)) => {
                 let change = PreferencesChange { kinds: [(kind, true)].into(), ..PreferencesChange::default() };
-                self.change_preferences_of(user.id, &change, Expect::Any).await?;
+                self.change_preferences_of(user.id, &change, Precondition::Any).await?;
             }
             (kind, Subscriber::Guest(guest)) => {
-                self.commit(&Changes::new().write(Write::Resubscribe { email: guest.email, kind })).await?;
+                self.commit(&Changes::new().write(UnsubscribeWrite::Remove { email: guest.email, kind })).await?;
             }
         }
         self.subscription(link).await
@@ -119,19 +120,18 @@ impl App {
         &self,
         id: UserId,
         change: &PreferencesChange,
-        expect: Expect,
+        expect: Precondition,
     ) -> Result<User, Error> {
-        let mut race = OptimisticRetry::new(expect);
-        loop {
+        self.retry(|| async {
             let before = self.store.user(id).await?.ok_or(Error::NotFound("user"))?;
-            race.admits(before.version)?;
+            expect.check(before.version)?;
             let now = self.clock.now();
             let after = before.with_preferences(before.preferences.with(change), now);
             if after == before {
-                return Ok(before);
+                return Ok(Attempt::Unchanged(before));
             }
             let missed = self.missed_after_zone_change(&before, &after, now);
-            let changes = Changes::new().write(Write::UpdateUser(after.clone())).deliver(missed);
+            let changes = Changes::new().write(UserWrite::Update(after.clone())).deliver(missed);
             let changes = changes.and(self.follow_quiet_hours(&before, &after, now).await?);
             // What was ended for the address while it was a guest's begins again with it.
             let email = &after.email;
@@ -141,12 +141,9 @@ impl App {
             let again = NoticeKind::ALL
                 .into_iter()
                 .filter(begins)
-                .map(|kind| Write::Resubscribe { email: email.clone(), kind });
-            let changes = again.fold(changes, Changes::write);
-            let result = self.commit(&changes).await;
-            if !race.lost(&result) {
-                return result.map(|()| after);
-            }
-        }
+                .map(|kind| UnsubscribeWrite::Remove { email: email.clone(), kind });
+            Ok(Attempt::Commit(again.fold(changes, Changes::write), after))
+        })
+        .await
     }
 }

@@ -2,7 +2,7 @@
 
 use super::App;
 use crate::error::Error;
-use crate::{Actor, Changes, Refusal, Session, SessionId, TokenHash, UserId, Write};
+use crate::{Actor, Changes, Refusal, Session, SessionId, SessionWrite, TokenHash, UserId};
 
 impl App {
     /// Opens a session for a person whom the host has just recognised. `device` is shortened to 200 characters.
@@ -11,7 +11,7 @@ impl App {
         let id = SessionId::from_uuid(self.ids.next(now));
         let device = device.map(|text| text.chars().filter(|c| !c.is_control()).take(200).collect());
         let session = Session::open(id, user, token, device, now, self.session_lifetime);
-        match self.commit(&Changes::new().write(Write::OpenSession(session.clone()))).await {
+        match self.commit(&Changes::new().write(SessionWrite::Open(session.clone()))).await {
             Err(Error::Stale) => Err(Error::NotFound("user")),
             result => result.map(|()| session),
         }
@@ -42,15 +42,15 @@ impl App {
 
     async fn try_refresh(&self, id: SessionId, shown: &TokenHash, successors: &[TokenHash]) -> Result<Session, Error> {
         let now = self.clock.now();
-        let session = self.accounts.session(id).await?.ok_or(Error::NotFound("session"))?;
+        let session = self.accounts()?.session(id).await?.ok_or(Error::NotFound("session"))?;
         match session.refresh(shown, successors, now, self.session_lifetime) {
             Ok(after) => {
-                self.commit(&Changes::new().write(Write::UpdateSession(after.clone()))).await?;
+                self.commit(&Changes::new().write(SessionWrite::Update(after.clone()))).await?;
                 Ok(after)
             }
             Err(Refusal::Reused) => {
                 tracing::warn!(session = %id, user = %session.user_id, "a refresh token was used twice; its session ends");
-                let end = Write::EndSessions { user_id: session.user_id, only: Some(id), at: now };
+                let end = SessionWrite::End { user_id: session.user_id, only: Some(id), at: now };
                 self.commit(&Changes::new().write(end)).await?;
                 Err(Error::NotFound("session"))
             }
@@ -60,28 +60,28 @@ impl App {
 
     /// The open sessions of the actor, the one used last first.
     pub async fn sessions(&self, actor: Actor) -> Result<Vec<Session>, Error> {
-        Ok(self.accounts.sessions(actor.owner()?, self.clock.now()).await?)
+        Ok(self.accounts()?.sessions(actor.owner()?, self.clock.now()).await?)
     }
 
     /// Ends one session of the actor.
     pub async fn end_session(&self, actor: Actor, id: SessionId) -> Result<(), Error> {
         let (owner, now) = (actor.owner()?, self.clock.now());
-        let session = self.accounts.session(id).await?;
+        let session = self.accounts()?.session(id).await?;
         if !session.is_some_and(|session| session.user_id == owner && session.is_open(now)) {
             return Err(Error::NotFound("session"));
         }
-        let end = Write::EndSessions { user_id: owner, only: Some(id), at: now };
+        let end = SessionWrite::End { user_id: owner, only: Some(id), at: now };
         self.commit(&Changes::new().write(end)).await
     }
 
     /// Ends every session of the actor.
     pub async fn end_sessions(&self, actor: Actor) -> Result<(), Error> {
-        let end = Write::EndSessions { user_id: actor.owner()?, only: None, at: self.clock.now() };
+        let end = SessionWrite::End { user_id: actor.owner()?, only: None, at: self.clock.now() };
         self.commit(&Changes::new().write(end)).await
     }
 
     /// What was ended in the lifetime of an access token: what a node must no longer let in.
     pub async fn ended_sessions(&self, within: std::time::Duration) -> Result<Vec<SessionId>, Error> {
-        Ok(self.accounts.ended_sessions(self.clock.now() - within).await?)
+        Ok(self.accounts()?.ended_sessions(self.clock.now() - within).await?)
     }
 }

@@ -21,7 +21,7 @@ impl App {
     pub async fn statistics(&self, actor: Actor) -> Result<TaskStatistics, Error> {
         let owner = actor.owner()?;
         let now = self.clock.now();
-        let counted = self.upkeep.statistics(owner).await?;
+        let counted = self.maintenance()?.statistics(owner).await?;
         if let Some(counted) = counted.filter(|counted| now.since(counted.counted_at) <= FRESH) {
             return Ok(counted);
         }
@@ -33,7 +33,7 @@ impl App {
     /// done while somebody waits: [`Totals::counted_at`] says whether there may be more.
     pub async fn totals(&self, actor: Actor) -> Result<Totals, Error> {
         self.admit_admin(actor).await?;
-        let states = self.slots.jobs().await?;
+        let states = self.job_store()?.jobs().await?;
         let memo = states.into_iter().find(|state| state.job == JobName::STATISTICS).and_then(|state| state.memo);
         if let Some(totals) = memo.and_then(|memo| serde_json::from_str(&memo).ok()) {
             return Ok(totals);

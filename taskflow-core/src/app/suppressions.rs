@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+use super::App;
 use super::ledger::first_id;
-use super::{App, OptimisticRetry};
+use super::retry::Attempt;
 use crate::error::{Error, FieldError};
 use crate::notice::{PasswordResetNotice, VerifyEmailNotice, WelcomeNotice};
 use crate::ports::{DeliveryQuery, UnreadableBounce};
 use crate::{
-    Actor, BounceKind, BounceReport, Changes, Delivery, DeliveryId, EmailAddress, Expect, Login, Notice, ParticipantId,
-    Recipient, Suppression, SuppressionCause, Write,
+    Actor, BounceKind, BounceReport, Changes, Delivery, DeliveryId, EmailAddress, Notice, ParticipantId, Recipient,
+    Suppression, SuppressionCause, SuppressionWrite, UserWrite,
 };
 
 impl App {
@@ -30,7 +31,7 @@ impl App {
         self.admit_admin(actor).await?;
         let on = self.account_or_domain(&email).await?;
         let new = Suppression::new(email.clone(), SuppressionCause::Admin, detail.clone(), self.clock.now());
-        self.commit(&Changes::new().write(Write::Suppress(new))).await?;
+        self.commit(&Changes::new().write(SuppressionWrite::Add(new))).await?;
         actor.acted("suppress address", format_args!("{on}"));
         self.suppression_is_told(&email, &detail).await
     }
@@ -60,7 +61,7 @@ impl App {
 
     /// Sends mail to an address again.
     async fn lift(&self, email: &EmailAddress) -> Result<(), Error> {
-        self.commit(&Changes::new().write(Write::Unsuppress(email.clone()))).await?;
+        self.commit(&Changes::new().write(SuppressionWrite::Remove(email.clone()))).await?;
         self.bump_account(email).await?;
         self.clear_problem_at(email).await
     }
@@ -68,7 +69,7 @@ impl App {
     /// Stops mail to a mailbox that the relay refused.
     pub(super) async fn suppress_refused(&self, email: EmailAddress, said: String) -> Result<(), Error> {
         let new = Suppression::new(email.clone(), SuppressionCause::Refused, said.clone(), self.clock.now());
-        self.commit(&Changes::new().write(Write::Suppress(new))).await?;
+        self.commit(&Changes::new().write(SuppressionWrite::Add(new))).await?;
         self.suppression_is_told(&email, &said).await
     }
 
@@ -80,14 +81,13 @@ impl App {
 
     /// Gives the account at an address another version: what is shown with it has changed.
     async fn bump_account(&self, email: &EmailAddress) -> Result<(), Error> {
-        let mut race = OptimisticRetry::new(Expect::Any);
-        loop {
-            let Some(account) = self.accounts.account(&Login::Email(email.key())).await? else { return Ok(()) };
-            let result = self.commit(&Changes::new().write(Write::UpdateUser(account.user.bumped()))).await;
-            if !race.lost(&result) {
-                return result;
-            }
-        }
+        self.retry(|| async {
+            let Some(user) = self.account_at(email.key()).await? else {
+                return Ok(Attempt::Unchanged(()));
+            };
+            Ok(Attempt::Commit(Changes::new().write(UserWrite::Update(user.bumped())), ()))
+        })
+        .await
     }
 
     /// Somebody has used a link that was mailed to an address: mail arrives there, whatever a report said.
@@ -100,9 +100,9 @@ impl App {
 
     /// What the log may know of an address: the account it belongs to, else its domain.
     async fn account_or_domain(&self, email: &EmailAddress) -> Result<String, Error> {
-        let account = self.accounts.account(&Login::Email(email.key())).await?;
+        let account = self.account_at(email.key()).await?;
         let domain = || format!("an address at {}", email.domain());
-        Ok(account.map_or_else(domain, |account| format!("the address of user {}", account.user.id)))
+        Ok(account.map_or_else(domain, |user| format!("the address of user {}", user.id)))
     }
 
     /// Reads a message that came back and takes note of it. Fails with `Invalid` (`message`) when it reports nothing.
@@ -136,7 +136,7 @@ impl App {
         }
         let mut resolved = Vec::new();
         for (id, reports) in by_mail {
-            match self.outbox.delivery(id).await? {
+            match self.store.delivery(id).await? {
                 Some((delivery, _)) => resolved.extend(self.resolve(&delivery, &reports).await?),
                 // Not ours, or no longer kept.
                 None => others.extend(reports),
@@ -157,11 +157,11 @@ impl App {
         let mut known = HashSet::new();
         let new = resolved.iter().filter_map(|Resolved { email, kind, detail, .. }| {
             let cause = kind.suppresses().filter(|_| known.insert(email.key()))?;
-            Some(Write::Suppress(Suppression::new(email.clone(), cause, detail.clone(), at)))
+            Some(SuppressionWrite::Add(Suppression::new(email.clone(), cause, detail.clone(), at)))
         });
-        let writes: Vec<_> = new.collect();
-        let found = writes.len();
-        self.commit(&Changes { writes, ..Changes::new() }).await?;
+        let changes = new.fold(Changes::new(), Changes::write);
+        let found = changes.writes.len();
+        self.commit(&changes).await?;
         for Resolved { email, kind, detail, participant } in resolved {
             if kind.suppresses().is_some() {
                 self.suppression_is_told(&email, &detail).await?;
@@ -206,7 +206,7 @@ impl App {
             | Notice::VerifyEmail(VerifyEmailNotice { token, .. })
             | Notice::PasswordReset(PasswordResetNotice { token, .. }),
         ) = &delivery.notice
-            && let Some(token) = self.accounts.token(*token).await?
+            && let Some(token) = self.stored_token(*token).await?
         {
             return Ok(Some(token.email));
         }
@@ -225,12 +225,12 @@ impl App {
 
     /// Whether mail was sent to an address lately, by itself or as that of an account.
     async fn was_written_to(&self, email: &EmailAddress) -> Result<bool, Error> {
-        let account = self.accounts.account(&Login::Email(email.key())).await?;
-        let theirs = account.map(|account| Recipient::User(account.user.id));
+        let account = self.account_at(email.key()).await?;
+        let theirs = account.map(|user| Recipient::User(user.id));
         let recipients = Some(theirs.into_iter().chain([Recipient::Address(email.clone())]).collect());
         let from = Some(first_id(self.clock.now() - Self::RECENTLY));
         let query = DeliveryQuery { recipients, from, ..DeliveryQuery::default() };
-        let sent = self.outbox.deliveries(&query, None, MOST_SENT).await?;
+        let sent = self.store.deliveries(&query, None, MOST_SENT).await?;
         Ok(sent.iter().any(|delivery| delivery.first_claimed_at.is_some()))
     }
 }

@@ -4,14 +4,15 @@ mod bulk;
 
 pub use bulk::{Bulk, BulkResults, TaskOperation};
 
-use super::{App, OptimisticRetry};
+use super::App;
+use super::retry::Attempt;
 use crate::error::{Error, FieldError};
 use crate::notice::TaskStatusNotice;
 use crate::reminder::{leaves_at, plan_task_reminder, task_reminder};
 use crate::{
-    Actor, Answered, Changes, DedupeKey, DeliveryId, Entity, Event, Expect, FeedEvent, Idempotency, NewDelivery,
-    NewTask, Notice, Page, PageRequest, QuietHours, Recipient, Task, TaskChange, TaskId, TaskQuery, TaskSort,
-    TaskSortKey, TaskSummary, Timestamp, UniqueField, UserId, Write, Zone,
+    Actor, Changes, DedupeKey, DeliveryWrite, Entity, Event, FeedEvent, Idempotency, Idempotent, NewTask, Notice, Page,
+    PageRequest, Precondition, QuietHours, Recipient, Task, TaskChange, TaskId, TaskQuery, TaskSort, TaskSortKey,
+    TaskSummary, TaskWrite, Timestamp, UserId, Zone,
 };
 
 /// Somebody's quiet hours, and the zone whose clocks they go by.
@@ -20,13 +21,7 @@ type Quiet = (QuietHours, Zone);
 impl App {
     /// Makes a task, with its reminder.
     pub async fn create_task(&self, actor: Actor, new: NewTask) -> Result<Task, Error> {
-        let owner = actor.owner()?;
-        let new = self.with_due_day(owner, new).await?;
-        let now = self.clock.now();
-        let task = Task::new(TaskId::from_uuid(self.ids.next(now)), owner, new, now)?;
-        let quiet = self.quiet_of(&task).await?;
-        self.commit(&self.task_changes(actor, None, &task, quiet.as_ref(), now)).await?;
-        Ok(task)
+        self.new_task(actor, new, None).await
     }
 
     /// Makes a task once, however often the request is repeated.
@@ -35,20 +30,26 @@ impl App {
         actor: Actor,
         new: NewTask,
         idempotency: Idempotency<'_, Task>,
-    ) -> Result<Answered<Task>, Error> {
+    ) -> Result<Idempotent<Task>, Error> {
         let owner = actor.owner()?;
-        if let Some(answer) = self.answered(owner, Some(&idempotency)).await? {
-            return Ok(Answered::Before(answer));
-        }
+        let idempotency = Some(&idempotency);
+        self.idempotent(owner, idempotency, self.new_task(actor, new, idempotency)).await
+    }
+
+    async fn new_task(
+        &self,
+        actor: Actor,
+        new: NewTask,
+        idempotency: Option<&Idempotency<'_, Task>>,
+    ) -> Result<Task, Error> {
+        let owner = actor.owner()?;
         let new = self.with_due_day(owner, new).await?;
         let now = self.clock.now();
         let task = Task::new(TaskId::from_uuid(self.ids.next(now)), owner, new, now)?;
-        let remember = Write::StoreResponse(idempotency.answer(owner, &task, now));
         let quiet = self.quiet_of(&task).await?;
-        match self.commit(&self.task_changes(actor, None, &task, quiet.as_ref(), now).write(remember)).await {
-            Err(Error::Taken(UniqueField::IdempotencyKey)) => self.answered_by_another(owner, Some(&idempotency)).await,
-            result => result.map(|()| Answered::Now(task)),
-        }
+        let changes = self.task_changes(actor, None, &task, quiet.as_ref(), now);
+        self.commit(&changes.respond(owner, idempotency, &task, now)).await?;
+        Ok(task)
     }
 
     /// A task of the actor, unless it is in the trash.
@@ -78,7 +79,7 @@ impl App {
         actor: Actor,
         id: TaskId,
         change: TaskChange,
-        expect: Expect,
+        expect: Precondition,
     ) -> Result<Task, Error> {
         let change = match change.due_on {
             Some(Some(_)) => change.resolved(&self.zone_of(actor.owner()?).await?)?,
@@ -96,17 +97,17 @@ impl App {
 
     /// Completes a task; a completed one stays as it is.
     pub async fn complete_task(&self, actor: Actor, id: TaskId) -> Result<Task, Error> {
-        self.change_task(actor, id, Expect::Any, |task| task.deleted_at.is_none(), Task::complete).await
+        self.change_task(actor, id, Precondition::Any, |task| task.deleted_at.is_none(), Task::complete).await
     }
 
     /// Puts a task into the trash.
-    pub async fn delete_task(&self, actor: Actor, id: TaskId, expect: Expect) -> Result<Task, Error> {
+    pub async fn delete_task(&self, actor: Actor, id: TaskId, expect: Precondition) -> Result<Task, Error> {
         self.change_task(actor, id, expect, |task| task.deleted_at.is_none(), |task, now| Ok(task.trash(now))).await
     }
 
     /// Takes a task out of the trash; one that is not in it stays as it is.
     pub async fn restore_task(&self, actor: Actor, id: TaskId) -> Result<Task, Error> {
-        self.change_task(actor, id, Expect::Any, |_| true, |task, now| Ok(task.restore(now))).await
+        self.change_task(actor, id, Precondition::Any, |_| true, |task, now| Ok(task.restore(now))).await
     }
 
     async fn task_where(&self, actor: Actor, id: TaskId, visible: fn(&Task) -> bool) -> Result<Task, Error> {
@@ -141,7 +142,7 @@ impl App {
                         .change_task(
                             Actor::User(owner),
                             task.id,
-                            Expect::Any,
+                            Precondition::Any,
                             |_| true,
                             |task, now| Ok(task.in_zone(zone, now)),
                         )
@@ -165,25 +166,22 @@ impl App {
         &self,
         actor: Actor,
         id: TaskId,
-        expect: Expect,
+        expect: Precondition,
         visible: fn(&Task) -> bool,
         decide: impl Fn(&Task, Timestamp) -> Result<Task, FieldError> + Send,
     ) -> Result<Task, Error> {
-        let mut race = OptimisticRetry::new(expect);
-        loop {
+        self.retry(|| async {
             let before = self.task_where(actor, id, visible).await?;
-            race.admits(before.version)?;
+            expect.check(before.version)?;
             let now = self.clock.now();
             let after = decide(&before, now)?;
             if after == before {
-                return Ok(before);
+                return Ok(Attempt::Unchanged(before));
             }
             let quiet = self.quiet_of(&after).await?;
-            let result = self.commit(&self.task_changes(actor, Some(&before), &after, quiet.as_ref(), now)).await;
-            if !race.lost(&result) {
-                return result.map(|()| after);
-            }
-        }
+            Ok(Attempt::Commit(self.task_changes(actor, Some(&before), &after, quiet.as_ref(), now), after))
+        })
+        .await
     }
 
     /// When the owner of a task wants no mail, if it asks for a reminder.
@@ -205,36 +203,31 @@ impl App {
         now: Timestamp,
     ) -> Changes {
         let write = match before {
-            None => Write::InsertTask(after.clone()),
-            Some(_) => Write::UpdateTask(after.clone()),
+            None => TaskWrite::Insert(after.clone()),
+            Some(_) => TaskWrite::Update(after.clone()),
         };
         let announcement = FeedEvent::task(self.event_id(now), actor, before, after);
         let mut changes = Changes::new().write(write).announce(announcement);
         let plan = plan_task_reminder(before, after, now);
         if let Some(key) = plan.cancel {
-            changes = changes.write(Write::CancelDelivery { key, reason: "the task was changed".to_owned(), at: now });
+            changes = changes.write(DeliveryWrite::Cancel { key, reason: "the task was changed".to_owned(), at: now });
         }
         if let Some(before) = before.filter(|before| before.status != after.status && after.deleted_at.is_none()) {
-            changes = changes.deliver([NewDelivery {
-                id: DeliveryId::from_uuid(self.ids.next(now)),
-                dedupe_key: DedupeKey::new(format!("task-status/{}/{}", after.id, after.version)),
-                notice: Notice::TaskStatus(TaskStatusNotice { task: after.id, was: before.status, is: after.status }),
-                recipient: Recipient::User(after.user_id),
-                planned_at: now,
-                due_at: now,
-                reason: "the status of the task was changed".to_owned(),
-            }]);
+            changes = changes.deliver([self
+                .new_delivery(
+                    DedupeKey::new(format!("task-status/{}/{}", after.id, after.version)),
+                    Notice::TaskStatus(TaskStatusNotice { task: after.id, was: before.status, is: after.status }),
+                    Recipient::User(after.user_id),
+                    now,
+                )
+                .because("the status of the task was changed")]);
         }
         let quiet = quiet.map(|(quiet, zone)| (*quiet, zone));
         let task_due_at = after.due_at.unwrap_or(now);
-        changes.deliver(plan.deliver.map(|reminder| NewDelivery {
-            id: DeliveryId::from_uuid(self.ids.next(now)),
-            dedupe_key: reminder.key,
-            notice: reminder.notice,
-            recipient: Recipient::User(after.user_id),
-            planned_at: now,
-            due_at: leaves_at(reminder.due_at, task_due_at, quiet, now),
-            reason: "the task asks for a reminder".to_owned(),
+        changes.deliver(plan.deliver.map(|reminder| {
+            self.new_delivery(reminder.key, reminder.notice, Recipient::User(after.user_id), now)
+                .due(leaves_at(reminder.due_at, task_due_at, quiet, now))
+                .because("the task asks for a reminder")
         }))
     }
 }

@@ -1,11 +1,12 @@
 //! Accounts: register, look, change, lock, delete.
 
-use super::{App, OptimisticRetry};
+use super::App;
+use super::retry::Attempt;
 use crate::error::Error;
 use crate::notice::WelcomeNotice;
 use crate::{
-    Actor, Changes, Credential, DedupeKey, DeliveryId, Expect, NewDelivery, NewUser, Notice, PasswordHash,
-    ProfileChange, Recipient, StandingChange, User, UserId, Write,
+    Actor, Changes, Credential, CredentialWrite, DedupeKey, NewUser, Notice, PasswordHash, Precondition, ProfileChange,
+    Recipient, SessionWrite, StandingChange, User, UserId, UserWrite,
 };
 
 impl App {
@@ -16,19 +17,18 @@ impl App {
         let now = self.clock.now();
         let user = User::new(UserId::from_uuid(self.ids.next(now)), new, now);
         let (token, write) = self.verify_token(user.id, &user.email, now).unzip();
-        let welcome = NewDelivery {
-            id: DeliveryId::from_uuid(self.ids.next(now)),
-            dedupe_key: DedupeKey::new(format!("welcome/{}", user.id)),
-            notice: Notice::Welcome(WelcomeNotice { token }),
-            recipient: Recipient::User(user.id),
-            planned_at: now,
-            due_at: now,
-            reason: "the account was made".to_owned(),
-        };
-        let mut changes = Changes::new().write(Write::InsertUser(user.clone())).deliver([welcome]);
-        changes.writes.extend(write);
+        let welcome = self
+            .new_delivery(
+                DedupeKey::new(format!("welcome/{}", user.id)),
+                Notice::Welcome(WelcomeNotice { token }),
+                Recipient::User(user.id),
+                now,
+            )
+            .because("the account was made");
+        let mut changes = Changes::new().write(UserWrite::Insert(user.clone())).deliver([welcome]);
+        changes.writes.extend(write.map(Into::into));
         if let Some(password) = password {
-            changes = changes.write(Write::SetCredential(Credential { user_id: user.id, password, changed_at: now }));
+            changes = changes.write(CredentialWrite::Set(Credential { user_id: user.id, password, changed_at: now }));
         }
         self.commit(&changes).await?;
         Ok(user)
@@ -55,70 +55,66 @@ impl App {
         actor: Actor,
         id: UserId,
         change: ProfileChange,
-        expect: Expect,
+        expect: Precondition,
     ) -> Result<User, Error> {
-        let mut race = OptimisticRetry::new(expect);
-        loop {
-            let before = self.user(actor, id).await?;
-            race.admits(before.version)?;
-            let now = self.clock.now();
-            let after = before.with_profile(change.clone(), now);
-            let mut changes = Changes::new();
-            if after != before {
-                changes = changes.write(Write::UpdateUser(after.clone()));
-            }
-            changes = changes.deliver(self.missed_after_zone_change(&before, &after, now));
-            changes = changes.and(self.follow_quiet_hours(&before, &after, now).await?);
-            if after.email.key() != before.email.key() {
-                changes = changes.and(self.verification_mail(id, &after.email, now));
-            }
-            if let Some(password) = change.password.clone() {
-                let told = match after.email == before.email {
-                    true => Recipient::User(id),
-                    false => Recipient::Address(before.email.clone()),
-                };
-                changes = changes.and(self.password_changes(&after, told, password, now));
-            }
-            let result = self.commit(&changes).await;
-            if !race.lost(&result) {
-                result?;
-                if after.time_zone != before.time_zone {
-                    self.move_due_days(id, &after.time_zone).await?;
+        let (before, after) = self
+            .retry(|| async {
+                let before = self.user(actor, id).await?;
+                expect.check(before.version)?;
+                let now = self.clock.now();
+                let after = before.with_profile(change.clone(), now);
+                let mut changes = Changes::new();
+                if after != before {
+                    changes = changes.write(UserWrite::Update(after.clone()));
                 }
-                return Ok(after);
-            }
+                changes = changes.deliver(self.missed_after_zone_change(&before, &after, now));
+                changes = changes.and(self.follow_quiet_hours(&before, &after, now).await?);
+                if after.email.key() != before.email.key() {
+                    changes = changes.and(self.verification_mail(id, &after.email, now));
+                }
+                if let Some(password) = change.password.clone() {
+                    let told = match after.email == before.email {
+                        true => Recipient::User(id),
+                        false => Recipient::Address(before.email.clone()),
+                    };
+                    changes = changes.and(self.password_changes(&after, told, password, now));
+                }
+                Ok(Attempt::Commit(changes, (before, after)))
+            })
+            .await?;
+        if after.time_zone != before.time_zone {
+            self.move_due_days(id, &after.time_zone).await?;
         }
+        Ok(after)
     }
 
     /// Locks or unlocks an account, gives or takes the right to run the service; for those who run it.
     pub async fn set_standing(&self, actor: Actor, id: UserId, change: StandingChange) -> Result<User, Error> {
         self.admit_admin(actor).await?;
-        let mut race = OptimisticRetry::new(Expect::Any);
-        loop {
-            let before = self.user(Actor::System, id).await?;
-            let now = self.clock.now();
-            let after = before.with_standing(change, now);
-            if after == before {
-                return Ok(before);
-            }
-            let mut changes = Changes::new().write(Write::UpdateUser(after.clone()));
-            if !after.is_active {
-                changes = changes.write(Write::EndSessions { user_id: id, only: None, at: now });
-            }
-            let result = self.commit(&changes).await;
-            if !race.lost(&result) {
-                result?;
-                for (changed, action) in [
-                    (before.is_active != after.is_active, if after.is_active { "unlock" } else { "lock" }),
-                    (before.is_admin != after.is_admin, if after.is_admin { "grant admin" } else { "revoke admin" }),
-                ] {
-                    if changed {
-                        actor.acted(action, format_args!("user {id}"));
-                    }
+        let (before, after) = self
+            .retry(|| async {
+                let before = self.user(Actor::System, id).await?;
+                let now = self.clock.now();
+                let after = before.with_standing(change, now);
+                if after == before {
+                    return Ok(Attempt::Unchanged((before, after)));
                 }
-                return Ok(after);
+                let mut changes = Changes::new().write(UserWrite::Update(after.clone()));
+                if !after.is_active {
+                    changes = changes.write(SessionWrite::End { user_id: id, only: None, at: now });
+                }
+                Ok(Attempt::Commit(changes, (before, after)))
+            })
+            .await?;
+        for (changed, action) in [
+            (before.is_active != after.is_active, if after.is_active { "unlock" } else { "lock" }),
+            (before.is_admin != after.is_admin, if after.is_admin { "grant admin" } else { "revoke admin" }),
+        ] {
+            if changed {
+                actor.acted(action, format_args!("user {id}"));
             }
         }
+        Ok(after)
     }
 
     /// Deletes an account with everything in it, for its owner or the service itself; mail to it that has not left is
@@ -127,7 +123,7 @@ impl App {
     pub async fn delete_user(&self, actor: Actor, id: UserId) -> Result<(), Error> {
         self.user(actor, id).await?;
         self.leave_all_meetings(id).await?;
-        match self.commit(&Changes::new().write(Write::DeleteUser { id, at: self.clock.now() })).await {
+        match self.commit(&Changes::new().write(UserWrite::Delete { id, at: self.clock.now() })).await {
             Err(Error::Stale) => Err(Error::NotFound("user")),
             result => result,
         }

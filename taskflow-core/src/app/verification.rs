@@ -1,13 +1,14 @@
 //! Links that were mailed to an account: showing that an address is one's own, and a new password for a lost one.
 
-use super::{App, OptimisticRetry};
+use super::App;
+use super::retry::Attempt;
 use crate::error::Error;
 use crate::notice::{PasswordChangedNotice, PasswordResetNotice, VerifyEmailNotice};
 use crate::ports::{Link, LinkPurpose};
 use crate::{
-    Actor, Changes, Credential, DedupeKey, DeliveryId, EmailAddress, Expect, FeedEvent, Login, NewDelivery, Notice,
-    PasswordHash, Recipient, Suppression, SuppressionCause, Timestamp, Token, TokenId, TokenPurpose, User, UserId,
-    Write,
+    Actor, Changes, Credential, CredentialWrite, DedupeKey, EmailAddress, FeedEvent, Login, NewDelivery, Notice,
+    ParticipantWrite, PasswordHash, Recipient, SessionWrite, Suppression, SuppressionCause, SuppressionWrite,
+    Timestamp, Token, TokenId, TokenPurpose, TokenWrite, User, UserId, UserWrite,
 };
 
 /// Of how many meetings, those that were called last, somebody's feed tells when their address is verified. Their lists have
@@ -21,44 +22,41 @@ impl App {
     /// `NotFound` when the link was not made here, is too old, was used, or the account has another address by now. Using
     /// it again while the address is verified changes nothing.
     pub async fn verify_email(&self, link: &str) -> Result<User, Error> {
-        let mut race = OptimisticRetry::new(Expect::Any);
-        loop {
-            let (token, user) = self.behind_link(TokenPurpose::VerifyEmail, link).await?;
-            let now = self.clock.now();
-            if user.email_verified {
-                self.merge_the_rest(&user).await?;
-                return Ok(user);
-            }
-            if !token.is_good(now) {
-                return Err(Error::NotFound("link"));
-            }
-            let verified = user.verified(now);
-            let spent = Changes::new().write(Write::UseToken { id: token.id, at: now });
-            let result = self.commit(&spent.and(self.verification(&user, &verified, now).await?)).await;
-            if !race.lost(&result) {
-                result?;
-                self.link_was_used(&verified.email).await?;
-                self.merge_the_rest(&verified).await?;
-                return Ok(verified);
-            }
+        let (user, changed) = self
+            .retry(|| async {
+                let (token, user) = self.behind_link(TokenPurpose::VerifyEmail, link).await?;
+                let now = self.clock.now();
+                if user.email_verified {
+                    return Ok(Attempt::Unchanged((user, false)));
+                }
+                if !token.is_good(now) {
+                    return Err(Error::NotFound("link"));
+                }
+                let verified = user.verified(now);
+                let used = Changes::new().write(TokenWrite::Use { id: token.id, at: now });
+                Ok(Attempt::Commit(used.and(self.verification(&user, &verified, now).await?), (verified, true)))
+            })
+            .await?;
+        if changed {
+            self.link_was_used(&user.email).await?;
         }
+        self.merge_the_rest(&user).await?;
+        Ok(user)
     }
 
     /// Takes the address of an account for verified because whoever runs the service says so.
     pub async fn mark_email_verified(&self, actor: Actor, id: UserId) -> Result<User, Error> {
         self.admit_admin(actor).await?;
-        let mut race = OptimisticRetry::new(Expect::Any);
-        loop {
-            let before = self.user(Actor::System, id).await?;
-            let now = self.clock.now();
-            let after = before.verified(now);
-            let result = self.commit(&self.verification(&before, &after, now).await?).await;
-            if !race.lost(&result) {
-                result?;
-                self.merge_the_rest(&after).await?;
-                return Ok(after);
-            }
-        }
+        let user = self
+            .retry(|| async {
+                let before = self.user(Actor::System, id).await?;
+                let now = self.clock.now();
+                let after = before.verified(now);
+                Ok(Attempt::Commit(self.verification(&before, &after, now).await?, after))
+            })
+            .await?;
+        self.merge_the_rest(&user).await?;
+        Ok(user)
     }
 
     /// Mails the actor another link to verify their address; `false` when it is verified already.
@@ -76,18 +74,15 @@ impl App {
     /// another address the store is asked and written to, so that one that cannot be written fails for all addresses.
     pub async fn forgot_password(&self, email: &EmailAddress) -> Result<(), Error> {
         self.store.ping().await?;
-        let account = self.accounts.account(&Login::Email(email.key())).await?;
+        let account = self.accounts()?.account(&Login::Email(email.key())).await?;
         let Some(user) = account.map(|account| account.user).filter(|user| user.is_active) else {
             return self.commit(&self.written_for_nobody()).await;
         };
         let (token, write) = self.token(TokenPurpose::ResetPassword, user.id, &user.email, self.clock.now());
-        let mail = NewDelivery {
-            dedupe_key: DedupeKey::new(format!("password-reset/{}", token.id)),
-            notice: Notice::PasswordReset(PasswordResetNotice { token: token.id, expires_at: token.expires_at }),
-            recipient: Recipient::User(user.id),
-            reason: "a new password was asked for".to_owned(),
-            ..self.mail_of(&token)
-        };
+        let key = DedupeKey::new(format!("password-reset/{}", token.id));
+        let notice = Notice::PasswordReset(PasswordResetNotice { token: token.id, expires_at: token.expires_at });
+        let mail = self.new_delivery(key, notice, Recipient::User(user.id), token.created_at);
+        let mail = mail.because("a new password was asked for");
         self.commit(&Changes::new().write(write).deliver([mail])).await
     }
 
@@ -98,7 +93,7 @@ impl App {
             return Changes::new();
         };
         let new = Suppression::new(nobody.clone(), SuppressionCause::Admin, String::new(), now);
-        Changes::new().write(Write::Suppress(new)).write(Write::Unsuppress(nobody))
+        Changes::new().write(SuppressionWrite::Add(new)).write(SuppressionWrite::Remove(nobody))
     }
 
     /// Sets another password for the account behind a link, ends what was signed in with the old one and tells the owner.
@@ -111,7 +106,7 @@ impl App {
         }
         let verified = user.verified(now);
         let changes = Changes::new()
-            .write(Write::UseToken { id: token.id, at: now })
+            .write(TokenWrite::Use { id: token.id, at: now })
             .and(self.verification(&user, &verified, now).await?)
             .and(self.password_changes(&user, Recipient::User(user.id), password, now));
         self.commit(&changes).await?;
@@ -130,7 +125,12 @@ impl App {
     }
 
     /// A token for a link, unless nobody makes links here.
-    pub(super) fn verify_token(&self, user: UserId, email: &EmailAddress, now: Timestamp) -> Option<(TokenId, Write)> {
+    pub(super) fn verify_token(
+        &self,
+        user: UserId,
+        email: &EmailAddress,
+        now: Timestamp,
+    ) -> Option<(TokenId, TokenWrite)> {
         self.links.as_ref()?;
         let (token, write) = self.token(TokenPurpose::VerifyEmail, user, email, now);
         Some((token.id, write))
@@ -157,8 +157,8 @@ impl App {
         let after = &after.without_mail(ended.iter().map(|(_, kind)| *kind));
         let joined = self.store.guest_meetings(&after.email, after.id, MEETINGS_TOLD).await?;
         let linked = Changes::new()
-            .write(Write::UpdateUser(after.clone()))
-            .write(Write::LinkGuests { email: after.email.clone(), user_id: after.id });
+            .write(UserWrite::Update(after.clone()))
+            .write(ParticipantWrite::LinkGuests { email: after.email.clone(), user_id: after.id });
         let linked = linked.and(self.merges(after, now).await?);
         let tell = |id| FeedEvent::changed_for(self.event_id(now), id, after.id, now);
         Ok(joined.into_iter().map(tell).fold(linked, Changes::announce))
@@ -174,42 +174,39 @@ impl App {
         now: Timestamp,
     ) -> Changes {
         Changes::new()
-            .write(Write::SetCredential(Credential { user_id: user.id, password, changed_at: now }))
-            .write(Write::EndSessions { user_id: user.id, only: None, at: now })
-            .write(Write::RevokeTokens { user_id: user.id, purpose: TokenPurpose::ResetPassword, at: now })
-            .deliver([NewDelivery {
-                id: DeliveryId::from_uuid(self.ids.next(now)),
-                dedupe_key: DedupeKey::new(format!("password-changed/{}/{}", user.id, now.as_micros())),
-                notice: Notice::PasswordChanged(PasswordChangedNotice { at: now }),
-                recipient: told,
-                planned_at: now,
-                due_at: now,
-                reason: "the password was changed".to_owned(),
-            }])
+            .write(CredentialWrite::Set(Credential { user_id: user.id, password, changed_at: now }))
+            .write(SessionWrite::End { user_id: user.id, only: None, at: now })
+            .write(TokenWrite::Revoke { user_id: user.id, purpose: TokenPurpose::ResetPassword, at: now })
+            .deliver([self
+                .new_delivery(
+                    DedupeKey::new(format!("password-changed/{}/{}", user.id, now.as_micros())),
+                    Notice::PasswordChanged(PasswordChangedNotice { at: now }),
+                    told,
+                    now,
+                )
+                .because("the password was changed")])
     }
 
-    fn token(&self, purpose: TokenPurpose, user: UserId, email: &EmailAddress, now: Timestamp) -> (Token, Write) {
+    fn token(&self, purpose: TokenPurpose, user: UserId, email: &EmailAddress, now: Timestamp) -> (Token, TokenWrite) {
         let token = Token::new(TokenId::from_uuid(self.ids.next(now)), purpose, user, email.clone(), now);
-        (token.clone(), Write::InsertToken(token))
+        (token.clone(), TokenWrite::Insert(token))
     }
 
     fn mail_of(&self, token: &Token) -> NewDelivery {
-        NewDelivery {
-            id: DeliveryId::from_uuid(self.ids.next(token.created_at)),
-            dedupe_key: DedupeKey::new(format!("verify-email/{}", token.id)),
-            notice: Notice::VerifyEmail(VerifyEmailNotice { token: token.id, expires_at: token.expires_at }),
-            recipient: Recipient::User(token.user_id),
-            planned_at: token.created_at,
-            due_at: token.created_at,
-            reason: "the address is to be verified".to_owned(),
-        }
+        self.new_delivery(
+            DedupeKey::new(format!("verify-email/{}", token.id)),
+            Notice::VerifyEmail(VerifyEmailNotice { token: token.id, expires_at: token.expires_at }),
+            Recipient::User(token.user_id),
+            token.created_at,
+        )
+        .because("the address is to be verified")
     }
 
     /// The token a link stands for and the account it is about, as long as that has the address the link was mailed to.
     pub(super) async fn behind_link(&self, purpose: TokenPurpose, link: &str) -> Result<(Token, User), Error> {
         let no_such = || Error::NotFound("link");
         let link = self.links.as_ref().and_then(|links| links.open(link_purpose(purpose), link)).ok_or_else(no_such)?;
-        let token = self.accounts.token(TokenId::from_uuid(link.id)).await?;
+        let token = self.accounts()?.token(TokenId::from_uuid(link.id)).await?;
         let token = token.filter(|token| token.purpose == purpose).ok_or_else(no_such)?;
         let user = self.store.user(token.user_id).await?.ok_or_else(no_such)?;
         match user.is_active && user.email.key() == token.email.key() {

@@ -338,3 +338,30 @@ impl Participant {
         if after == *self { after } else { Self { version: self.version + 1, ..after } }
     }
 }
+
+/// A write of participants.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ParticipantWrite {
+    /// Inserts a participant; `Stale` when their account is gone, when the address is in the meeting already, and when they
+    /// are a guest although the address is by now verified to be an account's.
+    Insert(Participant),
+    /// Replaces a participant in everything but [`told`](Participant::told); `Stale` unless the stored version is one
+    /// less, and when their account is gone.
+    Update(Participant),
+    /// Changes nothing: `Stale` unless the versions of all participants of the meeting, as they were before this commit,
+    /// add up to this. Only together with a write of the meeting itself, whose row it relies on.
+    ExpectVersions {
+        /// The meeting.
+        meeting: MeetingId,
+        /// The sum of the versions that the decision was based on.
+        versions: u64,
+    },
+    /// Links all guests with this address to an account, except in meetings where the account has a participant already.
+    /// Guests for whom another participant stands stay as they are.
+    LinkGuests {
+        /// The address, verified to be theirs.
+        email: EmailAddress,
+        /// The account; `Stale` when it is gone.
+        user_id: UserId,
+    },
+}

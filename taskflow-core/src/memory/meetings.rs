@@ -1,12 +1,51 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use super::State;
-use crate::ports::Viewer;
+use async_trait::async_trait;
+
+use super::commit::{MemoryWrite, WriteCheck};
+use super::{MemoryStore, State};
+use crate::error::StoreError;
+use crate::ports::{Lookup, MeetingCursor, Meetings, Viewer};
 use crate::{
-    DedupeKey, Meeting, MeetingId, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, Participant,
-    Timestamp, UserId, fold, meeting_reminder_key, reminder_minutes, search_key,
+    DedupeKey, EmailAddress, Meeting, MeetingId, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus,
+    MeetingWrite, Page, Participant, ParticipantId, Revision, Timestamp, UserId, fold, meeting_reminder_key,
+    reminder_minutes, search_key,
 };
+
+impl MemoryWrite for MeetingWrite {
+    fn check(&self, check: &WriteCheck<'_>) -> Result<(), StoreError> {
+        let stored = |id| check.state.meetings.get(id).map(|row| row.version);
+        match self {
+            Self::Insert(new) => new.created_by.map_or(Ok(()), |id| check.require_user(id)),
+            Self::Update(new) => check.require_next(stored(&new.id), new.version),
+            Self::ExpectVersion { id, version } => check.require(stored(id) == Some(*version)),
+            Self::ConfirmStart { .. } | Self::InsertRevision(_) => Ok(()),
+        }
+    }
+
+    fn apply(&self, state: &mut State, _at: Duration) {
+        match self {
+            Self::Insert(meeting) => {
+                state.meetings.insert(meeting.id, meeting.clone());
+            }
+            Self::Update(new) => {
+                let created_by = state.meetings.get(&new.id).and_then(|row| row.created_by);
+                state.meetings.insert(new.id, Meeting { created_by, ..new.clone() });
+            }
+            Self::ExpectVersion { .. } => {}
+            Self::ConfirmStart { id, tzdb } => {
+                if let Some(row) = state.meetings.get_mut(id) {
+                    row.tzdb.clone_from(tzdb);
+                }
+            }
+            Self::InsertRevision(revision) => {
+                state.revisions.insert((revision.meeting_id, revision.version), revision.clone());
+            }
+        }
+    }
+}
 
 impl State {
     pub(super) fn shows(&self, meeting: &Meeting, viewer: Viewer) -> bool {
@@ -98,4 +137,94 @@ fn in_order(a: &Meeting, b: &Meeting, sort: &[MeetingSort]) -> Ordering {
         if *descending { order.reverse() } else { order }
     };
     sort.iter().map(by).find(|order| order.is_ne()).unwrap_or_else(|| b.id.cmp(&a.id))
+}
+
+#[async_trait]
+impl Meetings for MemoryStore {
+    async fn meetings_by_id(
+        &self,
+        ids: &[MeetingId],
+        viewer: Viewer,
+    ) -> Result<Lookup<MeetingId, Meeting>, StoreError> {
+        let state = self.state();
+        let found = ids.iter().filter_map(|id| state.meetings.get(id)).filter(|meeting| state.shows(meeting, viewer));
+        Ok(found.map(|meeting| (meeting.id, Ok(meeting.clone()))).collect())
+    }
+
+    async fn meetings(
+        &self,
+        viewer: UserId,
+        query: &MeetingQuery,
+        now: Timestamp,
+    ) -> Result<Page<Meeting>, StoreError> {
+        Ok(self.state().meetings_page(viewer, query, now))
+    }
+
+    async fn participants(&self, meetings: &[MeetingId]) -> Result<Vec<Participant>, StoreError> {
+        let state = self.state();
+        let meetings: BTreeSet<_> = meetings.iter().copied().collect();
+        Ok(meetings.into_iter().flat_map(|meeting| state.participants_of(meeting)).cloned().collect())
+    }
+
+    async fn participants_by_id(
+        &self,
+        ids: &[ParticipantId],
+    ) -> Result<Lookup<ParticipantId, Participant>, StoreError> {
+        let state = self.state();
+        let found = ids.iter().filter_map(|id| state.participants.get(id));
+        Ok(found.map(|participant| (participant.id, Ok(participant.clone()))).collect())
+    }
+
+    async fn guest_meetings(
+        &self,
+        email: &EmailAddress,
+        user: UserId,
+        limit: u32,
+    ) -> Result<Vec<MeetingId>, StoreError> {
+        let found = self.state().guest_meetings(&email.key(), user);
+        Ok(found.into_iter().rev().take(limit as usize).collect())
+    }
+
+    async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Lookup<(MeetingId, u64), Revision>, StoreError> {
+        let state = self.state();
+        let newest = |(meeting, version): &(MeetingId, u64)| {
+            let (_, revision) = state.revisions.range((*meeting, 0)..=(*meeting, *version)).next_back()?;
+            Some(((*meeting, *version), Ok(revision.clone())))
+        };
+        Ok(wanted.iter().filter_map(newest).collect())
+    }
+
+    async fn meetings_unplanned(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+        due_after: Timestamp,
+        after: Option<MeetingCursor>,
+        limit: u32,
+    ) -> Result<Vec<MeetingId>, StoreError> {
+        let state = self.state();
+        let mut found: Vec<_> = state.meetings.values().filter(|meeting| meeting.is_on()).collect();
+        found.retain(|meeting| meeting.starts_at > now && meeting.starts_at <= until);
+        found.retain(|meeting| after.is_none_or(|after| (meeting.starts_at, meeting.id) > after));
+        found.retain(|meeting| state.misses_a_reminder(meeting, due_after));
+        found.sort_by_key(|meeting| (meeting.starts_at, meeting.id));
+        Ok(found.into_iter().take(limit as usize).map(|meeting| meeting.id).collect())
+    }
+
+    async fn meetings_before_tzdb(&self, tzdb: &str, now: Timestamp, limit: u32) -> Result<Vec<MeetingId>, StoreError> {
+        let state = self.state();
+        let old = state.meetings.values().filter(|meeting| meeting.tzdb.as_str() < tzdb);
+        let old = old.filter(|meeting| meeting.is_on() && meeting.starts_at > now);
+        Ok(old.take(limit as usize).map(|meeting| meeting.id).collect())
+    }
+
+    async fn meetings_with_two(
+        &self,
+        email: &EmailAddress,
+        user: UserId,
+        limit: u32,
+    ) -> Result<Vec<MeetingId>, StoreError> {
+        let found = self.state().meetings_with_two(&email.key(), user);
+        Ok(found.into_iter().rev().take(limit as usize).collect())
+    }
 }

@@ -1,14 +1,14 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::{Lease, MemoryStore, State};
 use crate::error::StoreError;
-use crate::ports::{Backlog, ClaimRequest, Claimed, DeliveryQuery, HeldLease, Outbox, Settled};
+use crate::ports::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
 use crate::{
-    DedupeKey, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, MOST_TOGETHER, NoticeKind,
-    Outcome, Priority, Recipient, Settlement, Timestamp, UserId,
+    Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, MOST_TOGETHER, NoticeKind, Outcome, Priority,
+    Recipient, Settlement, Timestamp, UserId,
 };
 
 impl State {
@@ -179,73 +179,6 @@ impl Outbox for MemoryStore {
         let next_at = Priority::ALL.into_iter().filter_map(first).map(|(_, next_at, _)| *next_at).min();
         Ok(Backlog { oldest_due_at: waiting.min(), next_at })
     }
-
-    async fn ledger(&self) -> Result<Ledger, StoreError> {
-        let state = self.state();
-        let mut ledger = state.purged;
-        for row in state.deliveries.values() {
-            ledger.planned += 1;
-            *match row.delivery.state {
-                DeliveryState::Scheduled | DeliveryState::Claimed => &mut ledger.due,
-                DeliveryState::Delivered => &mut ledger.delivered,
-                DeliveryState::Discarded => &mut ledger.discarded,
-                DeliveryState::Cancelled => &mut ledger.cancelled,
-                DeliveryState::Expired => &mut ledger.expired,
-            } += 1;
-        }
-        Ok(ledger)
-    }
-
-    async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError> {
-        Ok(self.state().deliveries.get(&id).map(|row| (row.delivery.clone(), row.failed.clone())))
-    }
-
-    async fn deliveries_with_key(&self, prefix: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
-        let state = self.state();
-        let from = state.by_key.range(DedupeKey::new(prefix)..);
-        let keys = from.take_while(|(key, _)| key.as_str().starts_with(prefix));
-        Ok(keys.take(limit as usize).map(|(_, id)| state.deliveries[id].delivery.clone()).collect())
-    }
-
-    async fn deliveries(
-        &self,
-        query: &DeliveryQuery,
-        before: Option<DeliveryId>,
-        size: u32,
-    ) -> Result<Vec<Delivery>, StoreError> {
-        let state = self.state();
-        let rows = state.deliveries.values().rev().map(|row| &row.delivery);
-        let earlier = rows.filter(|delivery| before.is_none_or(|before| delivery.id < before));
-        Ok(earlier.filter(|delivery| matches(query, delivery)).take(size as usize).cloned().collect())
-    }
-
-    async fn delivery_counts(
-        &self,
-        query: &DeliveryQuery,
-        most: u32,
-    ) -> Result<HashMap<DeliveryState, u64>, StoreError> {
-        let (state, mut counts) = (self.state(), HashMap::new());
-        for row in state.deliveries.values().filter(|row| matches(query, &row.delivery)) {
-            let count = counts.entry(row.delivery.state).or_insert(0);
-            *count = u64::from(most).min(*count + 1);
-        }
-        Ok(counts)
-    }
-
-    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
-        let state = self.state();
-        let rows = state.deliveries.values().map(|row| &row.delivery);
-        let later = rows.filter(|delivery| after.is_none_or(|after| delivery.id > after));
-        Ok(later.take(size as usize).cloned().collect())
-    }
-}
-
-/// Whether a delivery is among those that a query selects.
-fn matches(query: &DeliveryQuery, delivery: &Delivery) -> bool {
-    (query.kinds.is_empty() || query.kinds.contains(&delivery.kind))
-        && (query.states.is_empty() || query.states.contains(&delivery.state))
-        && query.from.is_none_or(|from| delivery.id >= from)
-        && query.recipients.as_ref().is_none_or(|them| them.iter().any(|one| is_same(one, &delivery.recipient)))
 }
 
 /// What deliveries have in common that are claimed together.
@@ -257,18 +190,11 @@ struct Together {
     failed: Option<(Timestamp, u32)>,
 }
 
+/// Returns what a delivery is claimed together by, if its kind is gathered.
 fn together(delivery: &Delivery) -> Option<Together> {
     let Recipient::User(reader) = delivery.recipient else { return None };
     let kind = delivery.kind;
     let has_failed = delivery.attempts > 0 || delivery.last_error.is_some();
     let failed = has_failed.then_some((delivery.next_at, delivery.attempts));
     kind.is_gathered().then_some(Together { kind, reader, failed })
-}
-
-/// Addresses are the same in any case of their letters.
-fn is_same(one: &Recipient, other: &Recipient) -> bool {
-    match (one, other) {
-        (Recipient::Address(one), Recipient::Address(other)) => one.key() == other.key(),
-        (one, other) => one == other,
-    }
 }

@@ -2,10 +2,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::commit::{MemoryWrite, WriteCheck};
 use super::{Lease, MemoryStore, State};
-use crate::error::StoreError;
+use crate::error::{StoreError, UniqueField};
 use crate::ports::{JobStore, RunLease};
-use crate::{Counts, JobName, JobRun, JobState, LeaseToken, RunId, Timestamp};
+use crate::{Counts, JobName, JobRun, JobState, JobWrite, LeaseToken, RunId, Timestamp};
 
 /// What is kept of a job.
 #[derive(Debug)]
@@ -22,37 +23,70 @@ pub(super) struct RunRow {
     pub(super) lease: Option<Lease>,
 }
 
+impl MemoryWrite for JobWrite {
+    fn check(&self, check: &WriteCheck<'_>) -> Result<(), StoreError> {
+        match self {
+            Self::InsertRun(run) => {
+                check.require_free(UniqueField::Slot, !run.dry_run && check.state.has_run(run.job, run.slot))
+            }
+            Self::AdvanceRun { id, lease, .. } => check.require(check.state.holds_run(*id, lease.token)),
+            Self::FinishRun { id, lease, .. } | Self::ReleaseRun { id, lease } => {
+                check.require(check.state.holds_run(*id, *lease))
+            }
+            Self::Pause { .. } | Self::Resume { .. } => Ok(()),
+        }
+    }
+
+    fn apply(&self, state: &mut State, at: Duration) {
+        match self {
+            Self::InsertRun(run) => state.insert_run(run),
+            Self::AdvanceRun { id, lease, cursor, counts } => state.advance_run(*id, lease, at, cursor, counts),
+            Self::FinishRun { id, at, counts, error, memo, .. } => {
+                state.finish_run(*id, *at, counts, error.as_ref(), memo.as_ref());
+            }
+            Self::ReleaseRun { id, .. } => {
+                if let Some(row) = state.runs.get_mut(id) {
+                    row.lease = None;
+                }
+            }
+            Self::Pause { job, at } => {
+                let row = state.jobs.entry(*job).or_insert(JobRow { slot: *at, paused_at: None, memo: None });
+                row.paused_at.get_or_insert(*at);
+            }
+            Self::Resume { job, slot } => {
+                let paused = state.jobs.get_mut(job).filter(|row| row.paused_at.is_some());
+                if let Some(row) = paused {
+                    (row.paused_at, row.slot) = (None, *slot);
+                }
+            }
+        }
+    }
+}
+
 impl State {
     /// Whether the job has a run for that slot that is no dry run.
-    pub(super) fn has_run(&self, job: JobName, slot: Timestamp) -> bool {
+    fn has_run(&self, job: JobName, slot: Timestamp) -> bool {
         self.runs.values().any(|row| row.run.job == job && row.run.slot == slot && !row.run.dry_run)
     }
 
     /// Whether a run is held under that lease, lapsed or not: nobody else has taken it.
-    pub(super) fn holds_run(&self, id: RunId, lease: LeaseToken) -> bool {
+    fn holds_run(&self, id: RunId, lease: LeaseToken) -> bool {
         self.runs.get(&id).and_then(|row| row.lease.as_ref()).is_some_and(|held| held.token == lease)
     }
 
-    pub(super) fn insert_run(&mut self, run: &JobRun) {
+    fn insert_run(&mut self, run: &JobRun) {
         self.jobs.entry(run.job).or_insert(JobRow { slot: run.created_at, paused_at: None, memo: None });
         self.runs.insert(run.id, RunRow { run: run.clone(), lease: None });
     }
 
-    pub(super) fn advance_run(&mut self, id: RunId, lease: &RunLease, at: Duration, cursor: &str, counts: &Counts) {
+    fn advance_run(&mut self, id: RunId, lease: &RunLease, at: Duration, cursor: &str, counts: &Counts) {
         let Some(row) = self.runs.get_mut(&id) else { return };
         row.lease = Some(Lease { token: lease.token, until: at + lease.lasts });
         row.run.cursor = Some(cursor.to_owned());
         row.run.counts = counts.clone();
     }
 
-    pub(super) fn finish_run(
-        &mut self,
-        id: RunId,
-        at: Timestamp,
-        counts: &Counts,
-        error: Option<&String>,
-        memo: Option<&String>,
-    ) {
+    fn finish_run(&mut self, id: RunId, at: Timestamp, counts: &Counts, error: Option<&String>, memo: Option<&String>) {
         let Some(row) = self.runs.get_mut(&id) else { return };
         row.lease = None;
         row.run.finished_at = Some(at);

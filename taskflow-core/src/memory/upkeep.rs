@@ -91,10 +91,10 @@ impl State {
                 ids.len()
             }
             Expired::Answers(before) => {
-                let over = self.answers.iter().filter(|(_, row)| row.created_at < before);
+                let over = self.responses.iter().filter(|(_, row)| row.created_at < before);
                 let keys: Vec<_> = over.map(|(key, _)| key.clone()).take(limit).collect();
                 if remove {
-                    self.answers.retain(|key, _| !keys.contains(key));
+                    self.responses.retain(|key, _| !keys.contains(key));
                 }
                 keys.len()
             }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 
-use crate::{Changes, Entity, FeedEvent, SessionId, Timestamp, UserId, Write};
+use crate::{Changes, Entity, FeedEvent, SessionId, SessionWrite, Timestamp, UserId, UserWrite, Write};
 
 /// A hint that something was committed.
 #[derive(Debug, Clone)]
@@ -84,10 +84,10 @@ impl CommitReceipt {
         let announced = changes.events.iter().map(|event| Signal::Announced(Arc::new(event.clone())));
         let planned = (!changes.deliveries.is_empty()).then_some(Signal::Planned);
         let ended = changes.writes.iter().filter_map(|write| match write {
-            Write::EndSessions { user_id, only, at } => {
+            Write::Session(SessionWrite::End { user_id, only, at }) => {
                 Some(Signal::SessionsEnded { user: *user_id, only: *only, at: *at })
             }
-            Write::DeleteUser { id, at } => Some(Signal::SessionsEnded { user: *id, only: None, at: *at }),
+            Write::User(UserWrite::Delete { id, at }) => Some(Signal::SessionsEnded { user: *id, only: None, at: *at }),
             _ => None,
         });
         Self { signals: announced.chain(planned).chain(ended).collect() }

@@ -1,13 +1,9 @@
-use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::error::StoreError;
-use crate::{
-    Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, NoticeKind, Recipient, Settlement,
-    Timestamp,
-};
+use crate::{Delivery, DeliveryId, LeaseToken, NoticeKind, Settlement, Timestamp};
 
 /// What a sender asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,19 +50,6 @@ pub enum Settled {
     LeaseLost,
 }
 
-/// Selects deliveries of the ledger. The default selects all of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DeliveryQuery {
-    /// Only these kinds; empty: all kinds.
-    pub kinds: Vec<NoticeKind>,
-    /// Only in these states; empty: all states.
-    pub states: Vec<DeliveryState>,
-    /// Only to one of these recipients. A person may be known by an account and by the bare address.
-    pub recipients: Option<Vec<Recipient>>,
-    /// Only this delivery and those with a later id.
-    pub from: Option<DeliveryId>,
-}
-
 /// What waits to be sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
@@ -77,14 +60,15 @@ pub struct Backlog {
     pub next_at: Option<Timestamp>,
 }
 
-/// The queue side of the ledger of deliveries.
+/// The queue of deliveries. They are planned and cancelled by [`Store::commit`](super::Store::commit) and read through
+/// [`Deliveries`](super::Deliveries).
 ///
 /// # Contract
 ///
 /// * A delivery is claimed by one lease at a time. A claim can be taken over once its lease has lapsed **by the store's
 ///   clock**; the time given with a request decides only what is due.
 /// * A settlement counts only while its lease holds the delivery, which is until somebody else claims it.
-/// * The ledger balances at any time: see [`Ledger::balances`].
+/// * The ledger balances at any time: see [`Ledger::balances`](crate::Ledger::balances).
 /// * Cost depends on what is due, not on how many deliveries there are.
 #[async_trait]
 pub trait Outbox: Send + Sync {
@@ -106,7 +90,7 @@ pub trait Outbox: Send + Sync {
     /// settlement's `at`) is scheduled once more instead: that look is outdated.
     ///
     /// A delivery that was cancelled while claimed becomes `delivered` when it was sent and else `cancelled`.
-    /// `Retry` and `Discarded` count one attempt and leave a [`FailedAttempt`]. `Held` removes `last_error`.
+    /// `Retry` and `Discarded` count one attempt and leave a [`FailedAttempt`](crate::FailedAttempt). `Held` removes `last_error`.
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError>;
 
     /// Holds claims for another `lease_for` from now and returns those that are still held.
@@ -114,45 +98,4 @@ pub trait Outbox: Send + Sync {
 
     /// What waits.
     async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError>;
-
-    /// Counts everything; reads the whole ledger.
-    async fn ledger(&self) -> Result<Ledger, StoreError>;
-
-    /// One delivery with its failed attempts, oldest first.
-    async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError>;
-
-    /// Up to `limit` deliveries whose key begins with `prefix`, in the order of their keys (bytes).
-    async fn deliveries_with_key(&self, prefix: &str, limit: u32) -> Result<Vec<Delivery>, StoreError>;
-
-    /// Scheduled and claimed deliveries whose keys begin with one of these prefixes, up to a hundred for each, in any order.
-    async fn open_with_keys(&self, prefixes: &[String]) -> Result<Vec<Delivery>, StoreError> {
-        let mut open = Vec::new();
-        for prefix in prefixes {
-            let found = self.deliveries_with_key(prefix, 1_000).await?.into_iter();
-            let is_open = |one: &Delivery| matches!(one.state, DeliveryState::Scheduled | DeliveryState::Claimed);
-            open.extend(found.filter(is_open).take(100));
-        }
-        Ok(open)
-    }
-
-    /// Returns up to `size` deliveries that match `query` and have an id before `before`, newest id first.
-    async fn deliveries(
-        &self,
-        query: &DeliveryQuery,
-        before: Option<DeliveryId>,
-        size: u32,
-    ) -> Result<Vec<Delivery>, StoreError>;
-
-    /// Counts the deliveries that match `query` by state. States without any are left out.
-    ///
-    /// The cost is bounded: each count stops at `most`, and of each recipient that `query` names, only the newest `most`
-    /// deliveries are counted.
-    async fn delivery_counts(
-        &self,
-        query: &DeliveryQuery,
-        most: u32,
-    ) -> Result<HashMap<DeliveryState, u64>, StoreError>;
-
-    /// Returns up to `size` deliveries of any kind after `after` by id, oldest id first.
-    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError>;
 }

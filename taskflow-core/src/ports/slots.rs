@@ -12,7 +12,7 @@ use crate::{JobName, JobRun, JobState, RunId, Timestamp};
 /// * Whoever claims, takes or passes at the same time: one of them wins.
 /// * A run that was begun and not ended can be taken by anybody once its lease has lapsed **by the store's clock**; what it
 ///   had saved goes on from there.
-/// * Progress is written by [`Write::AdvanceRun`](crate::Write::AdvanceRun) and its like, in the commit of what it is about.
+/// * Progress is written by [`JobWrite::AdvanceRun`](crate::JobWrite::AdvanceRun) and its like, in the commit of what it is about.
 #[async_trait]
 pub trait JobStore: Send + Sync {
     /// Every job that somebody has begun to look after.

@@ -8,7 +8,7 @@ use poem::web::Data;
 use poem_openapi::payload::Json;
 use poem_openapi::types::ToJSON;
 use poem_openapi::{Object, OpenApi};
-use taskflow_core::{Answered, DeliveryId, EmailAddress, NoticeKind, Timestamp};
+use taskflow_core::{DeliveryId, EmailAddress, Idempotent, NoticeKind, Timestamp};
 
 use self::letters::LetterBody;
 use super::admin::Admin;
@@ -73,7 +73,7 @@ impl EmailApi {
         let new = body.read()?;
         let answered = match once.idempotency(admin.caller(), &encode_sent) {
             Some(once) => service.app.send_letter_once(admin.actor(), new, once).await?,
-            None => Answered::Now(service.app.send_letter(admin.actor(), new).await?),
+            None => Idempotent::Done(service.app.send_letter(admin.actor(), new).await?),
         };
         Repeated::new(answered, |ids| sent(ids))
     }
@@ -175,7 +175,7 @@ async fn sample(
     let encode = |ids: &[DeliveryId]| kept(ids).encode();
     let answered = match once.idempotency(caller, &encode) {
         Some(once) => service.app.send_sample_once(caller.actor(), kind, to, once).await?,
-        None => Answered::Now(service.app.send_sample(caller.actor(), kind, to).await?),
+        None => Idempotent::Done(service.app.send_sample(caller.actor(), kind, to).await?),
     };
     Repeated::new(answered, |ids| kept(ids))
 }

@@ -3,7 +3,7 @@
 use poem::http::{HeaderMap, HeaderName, header};
 use poem_openapi::registry::MetaSchema;
 use serde_json::json;
-use taskflow_core::{Expect, FieldCode, FieldError};
+use taskflow_core::{FieldCode, FieldError, Precondition};
 
 use super::ApiError;
 use super::header::Header;
@@ -21,7 +21,7 @@ pub(super) fn etag(version: u64) -> String {
 /// the resource and not the bytes of one representation: every change gets a new version, so equal opaque parts are the
 /// same state. Answers with a tag also carry `Cache-Control: no-transform`, so that proxies leave them alone.
 #[derive(Debug)]
-pub(super) struct IfMatch(pub(super) Expect);
+pub(super) struct IfMatch(pub(super) Precondition);
 
 /// Which versions the client has already (RFC 9110 §13.1.2). Tags are compared weakly.
 #[derive(Debug)]
@@ -45,8 +45,8 @@ impl Header for IfMatch {
 
     fn read(headers: &HeaderMap) -> Result<Self, ApiError> {
         Ok(Self(match read(headers, header::IF_MATCH, "If-Match")? {
-            None | Some(Tags::All) => Expect::Any,
-            Some(Tags::These(tags)) => Expect::OneOf(tags.iter().filter_map(Tag::version).collect()),
+            None | Some(Tags::All) => Precondition::Any,
+            Some(Tags::These(tags)) => Precondition::OneOf(tags.iter().filter_map(Tag::version).collect()),
         }))
     }
 }
@@ -144,23 +144,23 @@ mod tests {
         lines.iter().map(line).collect()
     }
 
-    fn expected(lines: &[&[u8]]) -> Option<Expect> {
+    fn expected(lines: &[&[u8]]) -> Option<Precondition> {
         IfMatch::read(&headers(header::IF_MATCH, lines)).ok().map(|IfMatch(expect)| expect)
     }
 
     #[test]
     fn any_of_several_tags_may_match() {
-        assert_eq!(expected(&[]), Some(Expect::Any));
-        assert_eq!(expected(&[b" * "]), Some(Expect::Any));
-        assert_eq!(expected(&[etag(7).as_bytes()]), Some(Expect::OneOf(vec![7])));
-        assert_eq!(expected(&[b"\"7\", ,\"a,b\"", b"W/\"8\",\"9\""]), Some(Expect::OneOf(vec![7, 8, 9])));
-        assert_eq!(expected(&[b"W/\"7\""]), Some(Expect::OneOf(vec![7])), "a proxy weakened it");
+        assert_eq!(expected(&[]), Some(Precondition::Any));
+        assert_eq!(expected(&[b" * "]), Some(Precondition::Any));
+        assert_eq!(expected(&[etag(7).as_bytes()]), Some(Precondition::OneOf(vec![7])));
+        assert_eq!(expected(&[b"\"7\", ,\"a,b\"", b"W/\"8\",\"9\""]), Some(Precondition::OneOf(vec![7, 8, 9])));
+        assert_eq!(expected(&[b"W/\"7\""]), Some(Precondition::OneOf(vec![7])), "a proxy weakened it");
     }
 
     #[test]
     fn tags_that_are_none_of_ours_match_nothing() {
         for tag in ["", " , ", "W/\"x\"", "\"x\"", "\"07\"", "\"+7\"", "\"\"", "\"99999999999999999999999\""] {
-            assert_eq!(expected(&[tag.as_bytes()]), Some(Expect::OneOf(Vec::new())), "{tag}");
+            assert_eq!(expected(&[tag.as_bytes()]), Some(Precondition::OneOf(Vec::new())), "{tag}");
         }
     }
 

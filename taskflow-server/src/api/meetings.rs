@@ -16,7 +16,7 @@ use poem_openapi::payload::{Json, PlainText};
 use poem_openapi::types::ToJSON;
 use poem_openapi::{ApiResponse, OpenApi};
 use taskflow_core::{
-    Answered, Error, Expect, MeetingDetails, MeetingId, MeetingSort, MeetingStatus, OutdatedAnswer, Timestamp,
+    Error, Idempotent, MeetingDetails, MeetingId, MeetingSort, MeetingStatus, OutdatedAnswer, Precondition, Timestamp,
 };
 
 use self::forms::{ChangeBody, MeetingBody, MeetingPageBody, NewMeetingBody};
@@ -138,7 +138,7 @@ impl MeetingsApi {
         let encode = |details: &MeetingDetails| made(details).encode();
         let answered = match once.idempotency(caller, &encode) {
             Some(once) => service.app.create_meeting_once(caller.actor(), new, once).await?,
-            None => Answered::Now(service.app.create_meeting(caller.actor(), new).await?),
+            None => Idempotent::Done(service.app.create_meeting(caller.actor(), new).await?),
         };
         Repeated::new(answered, made)
     }
@@ -269,7 +269,7 @@ async fn change(
     service: &Service,
     caller: Caller,
     id: MeetingId,
-    expect: Expect,
+    expect: Precondition,
     body: ChangeBody,
 ) -> Result<Found<MeetingBody>, ApiError> {
     let result = service.app.update_meeting(caller.actor(), id, body.read()?, expect.clone()).await;
@@ -286,11 +286,11 @@ async fn settled<T>(
     service: &Service,
     caller: Caller,
     id: MeetingId,
-    expect: Expect,
+    expect: Precondition,
     result: Result<T, Error>,
 ) -> Result<T, ApiError> {
     match result {
-        Err(Error::Stale) if expect != Expect::Any => {
+        Err(Error::Stale) if expect != Precondition::Any => {
             let current = service.app.meeting(caller.actor(), id).await?;
             Err(ApiError::Stale(MeetingBody::new(current, service.clock.now()).to_json()))
         }

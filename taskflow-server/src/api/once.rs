@@ -9,7 +9,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOpti
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use taskflow_core::{Answered, FieldError, Idempotency, IdempotencyKey};
+use taskflow_core::{FieldError, Idempotency, IdempotencyKey, Idempotent};
 
 use super::ApiError;
 use crate::api::Caller;
@@ -93,10 +93,12 @@ impl Kept {
 
 impl<R> Repeated<R> {
     /// The answer to what was done now, in the form `kept` gives it, or to what was done before.
-    pub(super) fn new<T>(answered: Answered<T>, kept: impl Fn(&T) -> Kept) -> Result<Self, ApiError> {
+    pub(super) fn new<T>(answered: Idempotent<T>, kept: impl Fn(&T) -> Kept) -> Result<Self, ApiError> {
         let kept = match answered {
-            Answered::Now(done) => kept(&done),
-            Answered::Before(text) => serde_json::from_str(&text).map_err(|error| ApiError::Internal(error.into()))?,
+            Idempotent::Done(done) => kept(&done),
+            Idempotent::Replayed(text) => {
+                serde_json::from_str(&text).map_err(|error| ApiError::Internal(error.into()))?
+            }
         };
         Ok(Self(kept, PhantomData))
     }

@@ -9,7 +9,9 @@ use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use poem_openapi::types::ToJSON;
 use poem_openapi::{Object, OpenApi};
 use serde_json::{Map, Value, json};
-use taskflow_core::{Error, Expect, LocalMinute, NoticeKind, Preferences, PreferencesChange, QuietHours, Weekdays};
+use taskflow_core::{
+    Error, LocalMinute, NoticeKind, Precondition, Preferences, PreferencesChange, QuietHours, Weekdays,
+};
 
 use super::answer::{Found, Read};
 use super::body::Body;
@@ -86,7 +88,7 @@ impl PreferencesApi {
         let change = body.read()?;
         match service.app.change_preferences(caller.actor(), &change, expect.clone()).await {
             Ok(user) => Ok(Found::Found(Json(user.preferences.into()), etag(user.version))),
-            Err(Error::Stale) if expect != Expect::Any => {
+            Err(Error::Stale) if expect != Precondition::Any => {
                 let current = service.app.user(caller.actor(), caller.token.user).await?;
                 Err(ApiError::Stale(PreferencesBody::from(current.preferences).to_json()))
             }

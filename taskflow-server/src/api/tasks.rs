@@ -13,7 +13,9 @@ use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::types::ToJSON;
-use taskflow_core::{Answered, Error, EventId, Expect, Task, TaskId, TaskPriority, TaskSort, TaskStatus, Timestamp};
+use taskflow_core::{
+    Error, EventId, Idempotent, Precondition, Task, TaskId, TaskPriority, TaskSort, TaskStatus, Timestamp,
+};
 
 use self::bulk::{BulkBody, ResultsBody};
 use self::forms::{ChangeBody, NewTaskBody, SummaryBody, TaskBody, TaskPageBody};
@@ -158,7 +160,7 @@ impl TasksApi {
         let encode = |task: &Task| made(task).encode();
         let answered = match once.idempotency(caller, &encode) {
             Some(once) => service.app.create_task_once(caller.actor(), new, once).await?,
-            None => Answered::Now(service.app.create_task(caller.actor(), new).await?),
+            None => Idempotent::Done(service.app.create_task(caller.actor(), new).await?),
         };
         Repeated::new(answered, made)
     }
@@ -290,11 +292,11 @@ async fn settled(
     service: &Service,
     caller: Caller,
     id: TaskId,
-    expect: Expect,
+    expect: Precondition,
     result: Result<Task, Error>,
 ) -> Result<Task, ApiError> {
     match result {
-        Err(Error::Stale) if expect != Expect::Any => {
+        Err(Error::Stale) if expect != Precondition::Any => {
             let current = service.app.task(caller.actor(), id).await?;
             Err(ApiError::Stale(TaskBody::from(current).to_json()))
         }

@@ -9,7 +9,7 @@ use poem_openapi::payload::Json;
 use poem_openapi::types::ToJSON;
 use poem_openapi::{Object, OpenApi};
 use taskflow_core::{
-    EmailAddress, Error, Expect, Locale, ProfileChange, Suppression, SuppressionCause, Timestamp, User, UserId,
+    EmailAddress, Error, Locale, Precondition, ProfileChange, Suppression, SuppressionCause, Timestamp, User, UserId,
     Username, Zone,
 };
 
@@ -173,7 +173,7 @@ impl From<Suppression> for UndeliverableBody {
 async fn change(
     service: &Service,
     caller: Caller,
-    expect: Expect,
+    expect: Precondition,
     body: ChangeBody,
 ) -> Result<Found<UserBody>, ApiError> {
     let before = service.app.user(caller.actor(), caller.token.user).await?;
@@ -184,7 +184,7 @@ async fn change(
             body.email_undeliverable = undeliverable(service, caller).await?;
             Ok(Found::Found(Json(body), tag))
         }
-        Err(Error::Stale) if expect != Expect::Any => {
+        Err(Error::Stale) if expect != Precondition::Any => {
             let current = service.app.user(caller.actor(), caller.token.user).await?;
             Err(ApiError::Stale(UserBody::from(current).to_json()))
         }

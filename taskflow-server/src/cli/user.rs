@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use taskflow_core::{
-    Actor, EmailAddress, Error, Expect, Login, NewUser, PasswordHash, ProfileChange, StandingChange, User, Username,
+    Actor, EmailAddress, Error, Login, NewUser, PasswordHash, Precondition, ProfileChange, StandingChange, User,
+    Username,
 };
 
 use self::show::Account;
@@ -223,7 +224,7 @@ async fn passwd(who: &Who, password: GivenPassword, config: &Config, opened: &Op
     let inputs = vec![user.username.to_string(), user.email.to_string()];
     let hash = hash(&password, inputs, config).await?.map_err(|text| refused(&[format!("the password {text}")]))?;
     let change = ProfileChange { password: Some(hash), ..ProfileChange::default() };
-    let changed = opened.app.update_profile(Actor::System, user.id, change, Expect::Any).await;
+    let changed = opened.app.update_profile(Actor::System, user.id, change, Precondition::Any).await;
     let user = changed.map_err(|error| Failure::of("cannot set the password", &error))?;
     let said = format!("set the password of {} and ended all sessions; a mail tells {}", user.username, user.email);
     Ok(Changed { user: user.into(), said: vec![said] })

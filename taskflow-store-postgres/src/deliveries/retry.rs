@@ -10,13 +10,13 @@ use crate::rows::Rows;
 
 /// A delivery to take up again as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Retry {
-    pub(crate) id: DeliveryId,
-    pub(crate) at: Timestamp,
+pub(super) struct Retry {
+    pub(super) id: DeliveryId,
+    pub(super) at: Timestamp,
 }
 
 /// They begin again with their first attempt; `Stale` unless all of them were given up, cancelled or expired.
-pub(crate) async fn retry(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
+pub(super) async fn retry(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }

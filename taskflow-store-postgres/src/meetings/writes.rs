@@ -1,10 +1,9 @@
-//! What a commit does to meetings and the people in them.
+//! What a commit writes of meetings and their participants.
 
 use sqlx::PgConnection;
-use taskflow_core::{StoreError, Write};
+use taskflow_core::{MeetingWrite, ParticipantWrite, StoreError};
 
 use super::{participants, revisions};
-use crate::error::PgStoreError;
 use crate::owners::UserLocks;
 use crate::rows::Rows;
 
@@ -15,55 +14,37 @@ pub(crate) struct MeetingWrites {
     changed: Rows,
     confirmed: Rows,
     expected: Rows,
-    expected_participants: Rows,
-    new_participants: Rows,
-    changed_participants: Rows,
-    linked_guests: Rows,
+    pub(crate) participants: ParticipantWrites,
     revisions: Rows<()>,
 }
 
 impl MeetingWrites {
-    pub(crate) fn push(&mut self, index: usize, write: &Write, owners: &mut UserLocks) -> Result<(), StoreError> {
+    /// Adds a write, the one of this index in its commit.
+    pub(crate) fn push(&mut self, index: usize, write: &MeetingWrite, locks: &mut UserLocks) -> Result<(), StoreError> {
         match write {
-            Write::InsertMeeting(meeting) => {
-                meeting.created_by.into_iter().for_each(|user| owners.need(index, user));
+            MeetingWrite::Insert(meeting) => {
+                meeting.created_by.into_iter().for_each(|user| locks.require(index, user));
                 self.new.push(index, meeting.id.as_uuid(), &super::Params::new(meeting))
             }
-            Write::UpdateMeeting(meeting) => {
+            MeetingWrite::Update(meeting) => {
                 self.changed.push(index, meeting.id.as_uuid(), &super::Params::new(meeting))
             }
-            Write::ConfirmStart { id, tzdb } => {
+            MeetingWrite::ConfirmStart { id, tzdb } => {
                 self.confirmed.push(index, id.as_uuid(), &super::Confirmed { id: *id, tzdb })
             }
-            Write::ExpectMeeting { id, version } => {
+            MeetingWrite::ExpectVersion { id, version } => {
                 self.expected.push(index, id.as_uuid(), &super::Expected { id: *id, version: *version })
             }
-            Write::ExpectParticipants { meeting, versions } => {
-                let params = participants::Expected { meeting_id: *meeting, versions: *versions };
-                self.expected_participants.push(index, meeting.as_uuid(), &params)
+            MeetingWrite::InsertRevision(revision) => {
+                self.revisions.push(index, (), &revisions::Params::new(revision)?)
             }
-            Write::InsertParticipant(participant) => {
-                participant.user_id.into_iter().for_each(|user| owners.need(index, user));
-                let params = participants::Params::new(participant);
-                self.new_participants.push(index, participant.id.as_uuid(), &params)
-            }
-            Write::UpdateParticipant(participant) => {
-                participant.user_id.into_iter().for_each(|user| owners.need(index, user));
-                let params = participants::Params::new(participant);
-                self.changed_participants.push(index, participant.id.as_uuid(), &params)
-            }
-            Write::LinkGuests { email, user_id } => {
-                owners.need(index, *user_id);
-                self.linked_guests.push(index, user_id.as_uuid(), &participants::Linked::new(email, *user_id))
-            }
-            Write::InsertRevision(revision) => self.revisions.push(index, (), &revisions::Params::new(revision)?),
-            _ => Err(PgStoreError::Unknown("this kind of write to a meeting").into()),
         }
     }
 
     /// Whether rows get locked for which others may be waiting.
     pub(crate) fn lock_rows(&self) -> bool {
-        let rows = [&self.changed, &self.confirmed, &self.expected, &self.changed_participants, &self.linked_guests];
+        let participants = &self.participants;
+        let rows = [&self.changed, &self.confirmed, &self.expected, &participants.changed, &participants.linked_guests];
         rows.into_iter().any(|rows| !rows.is_empty())
     }
 
@@ -74,10 +55,52 @@ impl MeetingWrites {
         super::confirm(conn, &self.confirmed).await?;
         super::expect(conn, &self.expected).await?;
         super::insert(conn, &self.new).await?;
-        participants::expect(conn, &self.expected_participants).await?;
-        participants::update(conn, &self.changed_participants).await?;
-        participants::link(conn, &self.linked_guests).await?;
-        participants::insert(conn, &self.new_participants).await?;
+        self.participants.apply(conn).await?;
         revisions::insert(conn, &self.revisions).await
+    }
+}
+
+/// The writes of participants as the parameters of statements.
+#[derive(Default)]
+pub(crate) struct ParticipantWrites {
+    expected: Rows,
+    new: Rows,
+    changed: Rows,
+    linked_guests: Rows,
+}
+
+impl ParticipantWrites {
+    /// Adds a write, the one of this index in its commit.
+    pub(crate) fn push(
+        &mut self,
+        index: usize,
+        write: &ParticipantWrite,
+        locks: &mut UserLocks,
+    ) -> Result<(), StoreError> {
+        match write {
+            ParticipantWrite::ExpectVersions { meeting, versions } => {
+                let params = participants::Expected { meeting_id: *meeting, versions: *versions };
+                self.expected.push(index, meeting.as_uuid(), &params)
+            }
+            ParticipantWrite::Insert(participant) => {
+                participant.user_id.into_iter().for_each(|user| locks.require(index, user));
+                self.new.push(index, participant.id.as_uuid(), &participants::Params::new(participant))
+            }
+            ParticipantWrite::Update(participant) => {
+                participant.user_id.into_iter().for_each(|user| locks.require(index, user));
+                self.changed.push(index, participant.id.as_uuid(), &participants::Params::new(participant))
+            }
+            ParticipantWrite::LinkGuests { email, user_id } => {
+                locks.require(index, *user_id);
+                self.linked_guests.push(index, user_id.as_uuid(), &participants::Linked::new(email, *user_id))
+            }
+        }
+    }
+
+    async fn apply(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        participants::expect(conn, &self.expected).await?;
+        participants::update(conn, &self.changed).await?;
+        participants::link(conn, &self.linked_guests).await?;
+        participants::insert(conn, &self.new).await
     }
 }

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::{LeaseToken, RunId, StoreError, Timestamp, UniqueField, Write};
+use taskflow_core::{JobWrite, LeaseToken, RunId, StoreError, Timestamp, UniqueField};
 
 use super::Params;
-use crate::error::{PgStoreError, store_error};
+use crate::error::store_error;
 use crate::outbox::micros;
 use crate::rows::{Rows, json};
 
@@ -47,7 +47,7 @@ struct Turn<'a> {
 
 /// The writes of jobs and runs as the parameters of statements.
 #[derive(Default)]
-pub(crate) struct RunWrites {
+pub(crate) struct JobWrites {
     new: Rows,
     advanced: Rows,
     finished: Rows,
@@ -56,26 +56,25 @@ pub(crate) struct RunWrites {
     resumed: Rows<()>,
 }
 
-impl RunWrites {
-    pub(crate) fn push(&mut self, index: usize, write: &Write) -> Result<(), StoreError> {
+impl JobWrites {
+    pub(crate) fn push(&mut self, index: usize, write: &JobWrite) -> Result<(), StoreError> {
         match write {
-            Write::InsertRun(run) => self.new.push(index, run.id.as_uuid(), &Params::new(run, None)?),
-            Write::AdvanceRun { id, lease, cursor, counts } => {
+            JobWrite::InsertRun(run) => self.new.push(index, run.id.as_uuid(), &Params::new(run, None)?),
+            JobWrite::AdvanceRun { id, lease, cursor, counts } => {
                 let (lasts, counts) = (micros(lease.lasts), json(counts)?);
                 let params = Progress { id: *id, lease: lease.token, lasts, cursor, counts };
                 self.advanced.push(index, id.as_uuid(), &params)
             }
-            Write::FinishRun { id, lease, at, counts, error, memo } => {
+            JobWrite::FinishRun { id, lease, at, counts, error, memo } => {
                 let (error, memo) = (error.as_deref(), memo.as_deref());
                 let params = End { id: *id, lease: *lease, at: *at, counts: json(counts)?, error, memo };
                 self.finished.push(index, id.as_uuid(), &params)
             }
-            Write::ReleaseRun { id, lease } => {
+            JobWrite::ReleaseRun { id, lease } => {
                 self.released.push(index, id.as_uuid(), &Release { id: *id, lease: *lease })
             }
-            Write::PauseJob { job, at } => self.paused.push(index, (), &Turn { name: job.as_str(), at: *at }),
-            Write::ResumeJob { job, slot } => self.resumed.push(index, (), &Turn { name: job.as_str(), at: *slot }),
-            _ => Err(PgStoreError::Unknown("this kind of write to a run").into()),
+            JobWrite::Pause { job, at } => self.paused.push(index, (), &Turn { name: job.as_str(), at: *at }),
+            JobWrite::Resume { job, slot } => self.resumed.push(index, (), &Turn { name: job.as_str(), at: *slot }),
         }
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Executor, PgPool};
 use taskflow_conformance::workbench::{noon, text};
-use taskflow_core::ports::{Ids, Signal, Store};
-use taskflow_core::{StoreError, User, UserId, Write};
+use taskflow_core::ports::{Ids, Signal, Store, Users};
+use taskflow_core::{StoreError, User, UserId, UserWrite};
 use taskflow_store_postgres::PgStore;
 
 use crate::world::World;
@@ -75,14 +75,14 @@ async fn an_error_in_a_hosts_transaction_leaves_nothing_of_ours_though_the_host_
     let mut transaction = pool.begin().await.expect("a transaction");
     transaction.execute("INSERT INTO invoices VALUES (1)").await.expect("a row of the host");
     let stale = User { version: 7, ..ada.clone() };
-    let gone = Write::DeleteUser { id: UserId::from_uuid(world.ids.next(noon())), at: noon() };
-    for failing in [Write::UpdateUser(stale), gone] {
-        let changes = world.task(&ada).write(Write::InsertUser(bob.clone())).write(failing);
+    let gone = UserWrite::Delete { id: UserId::from_uuid(world.ids.next(noon())), at: noon() };
+    for failing in [UserWrite::Update(stale), gone] {
+        let changes = world.task(&ada).write(UserWrite::Insert(bob.clone())).write(failing);
         let error = guest.commit_in(&mut transaction, &changes).await.expect_err("stale");
         assert!(matches!(error, StoreError::Stale { write: 2 }), "{error:?}");
     }
     // An error of the database itself does no more harm.
-    let again = world.task(&ada).write(Write::InsertUser(world.user("ada")));
+    let again = world.task(&ada).write(UserWrite::Insert(world.user("ada")));
     let error = guest.commit_in(&mut transaction, &again).await.expect_err("taken");
     assert!(matches!(error, StoreError::Taken { write: 1, .. }), "{error:?}");
     transaction.execute("INSERT INTO invoices VALUES (2)").await.expect("the transaction goes on");

@@ -2,8 +2,10 @@
 
 use sqlx::Executor;
 use taskflow_conformance::workbench::noon;
-use taskflow_core::ports::{ClaimRequest, DeliveryQuery, Outbox, Store};
-use taskflow_core::{Changes, NoticeKind, Preferences, Recipient, Suppression, SuppressionCause, Write};
+use taskflow_core::ports::{ClaimRequest, Deliveries, DeliveryQuery, Outbox, Store, Suppressions, Users};
+use taskflow_core::{
+    Changes, NoticeKind, Preferences, Recipient, Suppression, SuppressionCause, SuppressionWrite, UserWrite,
+};
 
 use crate::world::World;
 
@@ -26,7 +28,7 @@ async fn what_the_release_before_writes_gets_the_usual_preferences_and_keeps_oth
     assert_eq!(ada.preferences, Preferences::default());
 
     let without = ada.with_preferences(ada.preferences.without(NoticeKind::TaskDue), noon());
-    world.store.commit(&Changes::new().write(Write::UpdateUser(without.clone()))).await.expect("a change");
+    world.store.commit(&Changes::new().write(UserWrite::Update(without.clone()))).await.expect("a change");
     other.execute("UPDATE taskflow.users SET locale = 'de', version = 3").await.expect("a change");
     let after = world.store.user(ada.id).await.expect("a read").expect("a person");
     assert_eq!(after.preferences, without.preferences);
@@ -72,7 +74,7 @@ async fn a_kind_of_a_newer_release_is_no_error_and_stays_switched_off() {
     let found = world.store.user(ada.id).await.expect("a read").expect("a person");
     assert_eq!(Vec::from_iter(found.preferences.off.clone()), [NoticeKind::TaskDue]);
     let on = found.with_preferences(Preferences::default().without(NoticeKind::DailySummary), noon());
-    world.store.commit(&Changes::new().write(Write::UpdateUser(on.clone()))).await.expect("a change");
+    world.store.commit(&Changes::new().write(UserWrite::Update(on.clone()))).await.expect("a change");
     assert_eq!(world.store.user(ada.id).await.expect("a read"), Some(on));
     let kept: Vec<String> =
         sqlx::query_scalar("SELECT mail_off FROM taskflow.users").fetch_one(&mut other).await.expect("a read");
@@ -83,7 +85,7 @@ async fn a_kind_of_a_newer_release_is_no_error_and_stays_switched_off() {
 async fn preferences_and_suppressions_that_core_could_not_read_are_refused_by_the_schema() {
     let world = World::new().await;
     world.somebody("ada").await;
-    world.store.commit(&Changes::new().write(Write::Suppress(suppression("")))).await.expect("suppressed");
+    world.store.commit(&Changes::new().write(SuppressionWrite::Add(suppression("")))).await.expect("suppressed");
     let mut other = world.connection().await;
     for damage in [
         "UPDATE taskflow.users SET mail_off = NULL",
@@ -109,7 +111,7 @@ async fn preferences_and_suppressions_that_core_could_not_read_are_refused_by_th
 #[tokio::test]
 async fn the_character_nul_is_replaced_in_what_a_report_says() {
     let world = World::new().await;
-    world.store.commit(&Changes::new().write(Write::Suppress(suppression("a\0b")))).await.expect("suppressed");
+    world.store.commit(&Changes::new().write(SuppressionWrite::Add(suppression("a\0b")))).await.expect("suppressed");
     let found = world.store.suppressions_after(None, 1).await.expect("a page");
     assert_eq!(found, [suppression("a\u{fffd}b")]);
 }

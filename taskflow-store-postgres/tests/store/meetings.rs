@@ -6,10 +6,10 @@ use std::time::Duration;
 use sqlx::{Connection, Executor};
 use taskflow_conformance::ManualClock;
 use taskflow_conformance::workbench::{noon, text};
-use taskflow_core::ports::{Store, Viewer};
+use taskflow_core::ports::{Meetings, Store, Viewer};
 use taskflow_core::{
-    Actor, App, Changes, Error, Expect, Invitee, Meeting, MeetingChange, MeetingDetails, MeetingResponse, NewMeeting,
-    StartsAt, StoreError, User, Write,
+    Actor, App, Changes, Error, Invitee, Meeting, MeetingChange, MeetingDetails, MeetingResponse, MeetingWrite,
+    NewMeeting, ParticipantWrite, Precondition, StartsAt, StoreError, User, UserWrite,
 };
 use taskflow_store_postgres::PgOptions;
 
@@ -31,7 +31,7 @@ fn app(world: &World) -> Arc<App> {
 async fn verified(world: &World, count: usize) -> Vec<User> {
     let user = |n: usize| User { email_verified: true, ..world.user(&format!("person-{n}")) };
     let people: Vec<User> = (0..count).map(user).collect();
-    let insert = |changes: Changes, user: &User| changes.write(Write::InsertUser(user.clone()));
+    let insert = |changes: Changes, user: &User| changes.write(UserWrite::Insert(user.clone()));
     world.store.commit(&people.iter().fold(Changes::new(), insert)).await.expect("people");
     people
 }
@@ -91,7 +91,7 @@ async fn fifty_meetings_of_five_hundred_people_at_once_never_deadlock() {
             let app = app.clone();
             let organizer = Actor::User(meeting.created_by.expect("an organizer"));
             tokio::spawn(async move {
-                app.update_meeting(organizer, meeting.id, moved(Duration::from_hours(1)), Expect::Any).await
+                app.update_meeting(organizer, meeting.id, moved(Duration::from_hours(1)), Precondition::Any).await
             })
         })
         .collect();
@@ -129,7 +129,7 @@ async fn whoever_answers_while_the_meeting_moves_and_people_leave_is_reminded_of
     }
     for minutes in 1..20 {
         let change = moved(Duration::from_mins(minutes % 4));
-        match app.update_meeting(Actor::User(people[0].id), meeting.id, change, Expect::Any).await {
+        match app.update_meeting(Actor::User(people[0].id), meeting.id, change, Precondition::Any).await {
             Ok(_) | Err(Error::Stale) => {}
             Err(error) => panic!("{error:?}"),
         }
@@ -147,11 +147,11 @@ async fn answers_share_the_meeting_and_a_change_waits_for_them() {
     let people = verified(&world, 3).await;
     let details = call(&app(&world), &people[0], meeting(&people[1..], 3)).await;
     let MeetingDetails { meeting, participants } = &details;
-    let expect = Write::ExpectMeeting { id: meeting.id, version: meeting.version };
+    let expect = MeetingWrite::ExpectVersion { id: meeting.id, version: meeting.version };
     let answer = |n: usize| {
         let who = &participants[n];
         let after = who.respond(MeetingResponse::Accepted, None, noon());
-        Changes::new().write(Write::UpdateParticipant(after)).write(expect.clone())
+        Changes::new().write(ParticipantWrite::Update(after)).write(expect.clone())
     };
 
     // Somebody's answer is still on its way, in the transaction of a host.
@@ -161,8 +161,8 @@ async fn answers_share_the_meeting_and_a_change_waits_for_them() {
     world.store.commit(&answer(2)).await.expect("an answer beside another");
 
     let change = Changes::new()
-        .write(Write::UpdateMeeting(meeting.touched(noon())))
-        .write(Write::ExpectParticipants { meeting: meeting.id, versions: 3 + 1 });
+        .write(MeetingWrite::Update(meeting.touched(noon())))
+        .write(ParticipantWrite::ExpectVersions { meeting: meeting.id, versions: 3 + 1 });
     let store = world.store.clone();
     let changing = tokio::spawn(async move { store.commit(&change).await });
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -184,12 +184,12 @@ async fn a_host_that_looks_at_the_past_is_told_of_an_answer_it_cannot_see() {
     let mut transaction = host.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await.expect("a transaction");
     transaction.execute("SELECT 1 FROM taskflow.meetings").await.expect("a look");
     let answer = participants[1].respond(MeetingResponse::Declined, None, noon());
-    let expect = Write::ExpectMeeting { id: meeting.id, version: meeting.version };
-    let answer = Changes::new().write(Write::UpdateParticipant(answer)).write(expect);
+    let expect = MeetingWrite::ExpectVersion { id: meeting.id, version: meeting.version };
+    let answer = Changes::new().write(ParticipantWrite::Update(answer)).write(expect);
     world.store.commit(&answer).await.expect("an answer");
     let change = Changes::new()
-        .write(Write::UpdateMeeting(meeting.touched(noon())))
-        .write(Write::ExpectParticipants { meeting: meeting.id, versions: 2 });
+        .write(MeetingWrite::Update(meeting.touched(noon())))
+        .write(ParticipantWrite::ExpectVersions { meeting: meeting.id, versions: 2 });
     let result = world.store.commit_in(&mut transaction, &change).await.map(drop);
     assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
 }
@@ -224,9 +224,9 @@ async fn only_edits_by_hand_get_a_new_updated_at() {
         let mut found = world.store.meetings_by_id(&[meeting.id], Viewer::Anyone).await.expect("a read");
         found.remove(&meeting.id).expect("a meeting").expect("readable")
     };
-    let confirm = Write::ConfirmStart { id: meeting.id, tzdb: "2999a".to_owned() };
+    let confirm = MeetingWrite::ConfirmStart { id: meeting.id, tzdb: "2999a".to_owned() };
     world.store.commit(&Changes::new().write(confirm)).await.expect("a confirmation");
-    world.store.commit(&Changes::new().write(Write::DeleteUser { id: people[0].id, at: noon() })).await.expect("gone");
+    world.store.commit(&Changes::new().write(UserWrite::Delete { id: people[0].id, at: noon() })).await.expect("gone");
     let after = Meeting { tzdb: "2999a".to_owned(), created_by: None, ..meeting.clone() };
     assert_eq!(stored().await, after);
     world.connection().await.execute("UPDATE taskflow.meetings SET location = 'Room 7'").await.expect("an edit");

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection};
 use taskflow_conformance::workbench::noon;
-use taskflow_core::ports::{Outbox, Store};
-use taskflow_core::{StoreError, TaskQuery, User, Write};
+use taskflow_core::ports::{Outbox, Store, Tasks};
+use taskflow_core::{StoreError, TaskQuery, TaskWrite, User, Write};
 use taskflow_store_postgres::PgOptions;
 
 use crate::postgres::{Cluster, Stop};
@@ -32,7 +32,7 @@ async fn a_restart_or_a_crash_loses_nothing_and_needs_no_help() {
                 let (mut acknowledged, mut unavailable) = (Vec::new(), 0);
                 while busy.load(Ordering::Relaxed) {
                     let changes = world.task(&ada);
-                    let Write::InsertTask(task) = &changes.writes[0] else { panic!("a task") };
+                    let Write::Task(TaskWrite::Insert(task)) = &changes.writes[0] else { panic!("a task") };
                     match world.store.commit(&changes).await {
                         Ok(()) => acknowledged.push(task.id),
                         Err(StoreError::Unavailable(_)) => {
@@ -176,7 +176,7 @@ async fn callers_who_give_up_on_a_slow_database_lose_nothing_and_leave_nothing_o
             let (world, ada) = (world.clone(), people[n as usize % 20].clone());
             tokio::spawn(async move {
                 let changes = world.task(&ada);
-                let Write::InsertTask(task) = &changes.writes[0] else { panic!("a task") };
+                let Write::Task(TaskWrite::Insert(task)) = &changes.writes[0] else { panic!("a task") };
                 let id = task.id;
                 let patience = Duration::from_millis(n * 37 % 1500);
                 let committed = tokio::time::timeout(patience, world.store.commit(&changes)).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::postgres::PgDatabaseError;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
 use taskflow_conformance::workbench::text;
-use taskflow_core::ports::Store;
+use taskflow_core::ports::{Store, Users};
 use taskflow_core::{StoreError, User};
 use taskflow_store_postgres::{PgOptions, PgStore};
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sqlx::Executor;
 use taskflow_conformance::workbench::noon;
-use taskflow_core::ports::{Outbox, Store};
-use taskflow_core::{Changes, StoreError, Task, TaskQuery, User, Write};
+use taskflow_core::ports::{Outbox, Store, Tasks};
+use taskflow_core::{Changes, StoreError, Task, TaskQuery, TaskWrite, User, UserWrite, Write};
 use taskflow_store_postgres::{PgOptions, PgStore};
 
 use crate::postgres::Database;
@@ -53,11 +53,11 @@ async fn bulk_updates_of_the_same_rows_in_any_order_have_one_winner_and_no_deadl
     let ada = world.somebody("ada").await;
     let tasks: Vec<Task> = (0..60)
         .map(|_| match world.task(&ada).writes.remove(0) {
-            Write::InsertTask(task) => task,
+            Write::Task(TaskWrite::Insert(task)) => task,
             other => panic!("{other:?}"),
         })
         .collect();
-    let insert = |changes: Changes, task: &Task| changes.write(Write::InsertTask(task.clone()));
+    let insert = |changes: Changes, task: &Task| changes.write(TaskWrite::Insert(task.clone()));
     world.store.commit(&tasks.iter().fold(Changes::new(), insert)).await.expect("tasks");
     for version in 2..12 {
         let rounds: Vec<_> = (0..6)
@@ -67,7 +67,7 @@ async fn bulk_updates_of_the_same_rows_in_any_order_have_one_winner_and_no_deadl
                 if n % 2 == 0 {
                     tasks.reverse();
                 }
-                let update = |changes: Changes, task: Task| changes.write(Write::UpdateTask(task));
+                let update = |changes: Changes, task: Task| changes.write(TaskWrite::Update(task));
                 let (changes, world) = (tasks.into_iter().fold(Changes::new(), update), world.clone());
                 tokio::spawn(async move { world.store.commit(&changes).await })
             })
@@ -96,7 +96,7 @@ async fn the_loser_of_a_deadlock_is_run_again() {
     let lock = sqlx::query("SELECT 1 FROM taskflow.feed_heads WHERE user_id = $1 FOR UPDATE");
     world.store.commit(&world.task(&ada)).await.expect("a head");
     lock.bind(ada.id.as_uuid()).execute(&mut other).await.expect("the head of a feed");
-    let mut changes = world.task(&ada).write(Write::UpdateUser(User { version: 2, ..bob.clone() }));
+    let mut changes = world.task(&ada).write(UserWrite::Update(User { version: 2, ..bob.clone() }));
     changes.events[0].audience = vec![ada.id];
     let store = world.store.clone();
     let commit = tokio::spawn(async move { store.commit(&changes).await });

@@ -2,8 +2,8 @@
 
 use sqlx::Executor;
 use taskflow_conformance::workbench::{noon, text};
-use taskflow_core::ports::{Outbox, Settled, Store};
-use taskflow_core::{Changes, Outcome, Settlement, StoreError, Task, Timestamp, Write};
+use taskflow_core::ports::{Deliveries, Outbox, Settled, Store, Tasks, Users};
+use taskflow_core::{Changes, Outcome, Settlement, StoreError, Task, TaskWrite, Timestamp, Write};
 
 use crate::world::World;
 
@@ -108,11 +108,11 @@ async fn a_row_edited_by_hand_gets_a_new_updated_at_and_our_own_writes_keep_thei
     let world = World::new().await;
     let ada = world.somebody("ada").await;
     let changes = world.task(&ada);
-    let Write::InsertTask(task) = changes.writes[0].clone() else { panic!("a task") };
+    let Write::Task(TaskWrite::Insert(task)) = changes.writes[0].clone() else { panic!("a task") };
     world.store.commit(&changes).await.expect("a task");
     // Another version with the same updated_at, as two changes in one microsecond have.
     let next = Task { version: 2, ..task.clone() };
-    world.store.commit(&Changes::new().write(Write::UpdateTask(next.clone()))).await.expect("a change");
+    world.store.commit(&Changes::new().write(TaskWrite::Update(next.clone()))).await.expect("a change");
     assert_eq!(world.store.task(ada.id, task.id).await.expect("a read"), Some(next.clone()));
 
     let mut other = world.connection().await;

@@ -2,8 +2,8 @@
 
 use sqlx::Executor;
 use taskflow_conformance::workbench::noon;
-use taskflow_core::ports::Store;
-use taskflow_core::{Changes, NewTask, Task, TaskId, TaskQuery, Write};
+use taskflow_core::ports::{Store, Tasks};
+use taskflow_core::{Changes, NewTask, Task, TaskId, TaskQuery, TaskWrite};
 
 use crate::world::World;
 
@@ -15,7 +15,7 @@ async fn what_an_earlier_release_folded_is_found_without_accents_after_migrating
     let mut new = NewTask::titled("Müller & \u{200b}".parse().expect("a title"));
     new.description = Some("Über\nCafé".parse().expect("a description"));
     let task = Task::new(id, ada.id, new, noon()).expect("a task");
-    world.store.commit(&Changes::new().write(Write::InsertTask(task.clone()))).await.expect("a task");
+    world.store.commit(&Changes::new().write(TaskWrite::Insert(task.clone()))).await.expect("a task");
     let mut conn = world.connection().await;
     // As the rule before had it, and a title that the rules of today refuse.
     for statement in [

@@ -2,26 +2,20 @@
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
-use taskflow_core::{DeliveryId, StoreError, Timestamp};
+use taskflow_core::{DeliveryId, StoreError};
 
-use crate::commit::Rows;
 use crate::error::store_error;
+use crate::rows::Rows;
 
 /// A delivery to take up again as the parameters of a statement.
 #[derive(Serialize)]
-pub(crate) struct Retry {
-    id: DeliveryId,
-    at: i64,
-}
-
-impl Retry {
-    pub(crate) fn new(id: DeliveryId, at: Timestamp) -> Self {
-        Self { id, at: at.as_micros() }
-    }
+pub(super) struct Retry {
+    pub(super) id: DeliveryId,
+    pub(super) at: i64,
 }
 
 /// They begin again with their first attempt; `Stale` unless all of them were given up, cancelled or expired.
-pub(crate) async fn retry(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
+pub(super) async fn retry(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }

@@ -10,8 +10,8 @@ use taskflow_core::{
     ParticipantId, PersonName, ReminderMinutes, StoreError, Timestamp, Told, UserId, Zone,
 };
 
-use crate::commit::Rows;
 use crate::error::{Table, store_error};
+use crate::rows::Rows;
 
 const TABLE: Table = Table("taskflow_meeting_participants");
 

@@ -5,8 +5,8 @@ use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::ports::Lookup;
 use taskflow_core::{CorruptRow, MeetingId, Revision, StoreError};
 
-use crate::commit::Rows;
 use crate::error::{Table, store_error};
+use crate::rows::Rows;
 
 const TABLE: Table = Table("taskflow_meeting_revisions");
 

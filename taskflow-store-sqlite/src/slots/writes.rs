@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
-use taskflow_core::{Counts, JobRun, LeaseToken, RunId, StoreError, Timestamp, UniqueField, Write};
+use taskflow_core::{Counts, JobRun, JobWrite, LeaseToken, RunId, StoreError, Timestamp, UniqueField};
 
 use super::json;
-use crate::commit::Rows;
-use crate::error::{SqliteStoreError, store_error};
+use crate::error::store_error;
 use crate::outbox::micros;
+use crate::rows::Rows;
 
 /// The writes of duties and runs as the parameters of statements.
 #[derive(Default)]
@@ -97,15 +97,15 @@ struct Duty<'a> {
 
 impl JobWrites {
     /// Takes over a write of a duty or a run.
-    pub(crate) fn push(&mut self, index: usize, write: &Write) -> Result<(), StoreError> {
+    pub(crate) fn push(&mut self, index: usize, write: &JobWrite) -> Result<(), StoreError> {
         let counts = |counts: &Counts| json(counts);
         match write {
-            Write::InsertRun(run) => self.new.push(index, run.id, &Waiting::new(run)?),
-            Write::AdvanceRun { id, lease, cursor, counts: counted } => {
+            JobWrite::InsertRun(run) => self.new.push(index, run.id, &Waiting::new(run)?),
+            JobWrite::AdvanceRun { id, lease, cursor, counts: counted } => {
                 let (lasts, counts) = (micros(lease.lasts), counts(counted)?);
                 self.advanced.push(index, id, &Advanced { id: *id, lease: lease.token, lasts, cursor, counts })
             }
-            Write::FinishRun { id, lease, at, counts: counted, error, memo } => {
+            JobWrite::FinishRun { id, lease, at, counts: counted, error, memo } => {
                 let finished = Finished {
                     id: *id,
                     lease: *lease,
@@ -116,14 +116,13 @@ impl JobWrites {
                 };
                 self.finished.push(index, id, &finished)
             }
-            Write::ReleaseRun { id, lease } => self.released.push(index, id, &Released { id: *id, lease: *lease }),
-            Write::PauseJob { job, at } => {
+            JobWrite::ReleaseRun { id, lease } => self.released.push(index, id, &Released { id: *id, lease: *lease }),
+            JobWrite::Pause { job, at } => {
                 self.paused.push(index, job, &Duty { name: job.as_str(), at: at.as_micros() })
             }
-            Write::ResumeJob { job, slot } => {
+            JobWrite::Resume { job, slot } => {
                 self.resumed.push(index, job, &Duty { name: job.as_str(), at: slot.as_micros() })
             }
-            _ => Err(SqliteStoreError::Unknown("this kind of write").into()),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use sqlx::Executor;
 use taskflow_conformance::workbench::noon;
-use taskflow_core::ports::{CohortScan, DigestQuery, Expired, JobStore, Maintenance, Outbox, Store};
-use taskflow_core::{Changes, Day, JobName, Settlement, User, UserId, Write, Zone};
+use taskflow_core::ports::{CohortScan, Deliveries, DigestQuery, Expired, JobStore, Maintenance, Outbox, Store};
+use taskflow_core::{Changes, Day, JobName, Settlement, User, UserId, UserWrite, Zone};
 
 use super::world::World;
 
@@ -49,7 +49,7 @@ async fn a_purge_removes_as_many_as_were_asked_for_and_counts_them() {
     let world = World::new().await;
     let users: Vec<User> = (0..450).map(|n| world.user(&format!("user-{n}"))).collect();
     let changes = users.iter().fold(Changes::new(), |changes, user| {
-        changes.write(Write::InsertUser(user.clone())).deliver([world.welcome(user)])
+        changes.write(UserWrite::Insert(user.clone())).deliver([world.welcome(user)])
     });
     world.store.commit(&changes).await.expect("people");
     loop {

@@ -2,8 +2,8 @@
 
 use sqlx::Executor;
 use taskflow_conformance::workbench::{noon, text};
-use taskflow_core::ports::{ClaimRequest, DeliveryQuery, Outbox, Store};
-use taskflow_core::{Changes, NoticeKind, Preferences, Suppression, SuppressionCause, Write};
+use taskflow_core::ports::{ClaimRequest, Deliveries, DeliveryQuery, Outbox, Store, Users};
+use taskflow_core::{Changes, NoticeKind, Preferences, Suppression, SuppressionCause, SuppressionWrite, UserWrite};
 
 use crate::world::World;
 
@@ -20,7 +20,7 @@ async fn what_the_release_before_writes_gets_the_usual_preferences_and_keeps_oth
     assert_eq!(ada.preferences, Preferences::default());
 
     let without = ada.with_preferences(ada.preferences.without(NoticeKind::TaskDue), noon());
-    world.store.commit(&Changes::new().write(Write::UpdateUser(without.clone()))).await.expect("a change");
+    world.store.commit(&Changes::new().write(UserWrite::Update(without.clone()))).await.expect("a change");
     other.execute("UPDATE taskflow_users SET locale = 'de', version = 3").await.expect("a change");
     let after = world.store.user(ada.id).await.expect("a read").expect("a person");
     assert_eq!(after.preferences, without.preferences);
@@ -66,7 +66,7 @@ async fn a_kind_of_a_newer_release_is_no_error_and_stays_switched_off() {
     let found = world.store.user(ada.id).await.expect("a read").expect("a person");
     assert_eq!(Vec::from_iter(found.preferences.off.clone()), [NoticeKind::TaskDue]);
     let on = found.with_preferences(Preferences::default().without(NoticeKind::DailySummary), noon());
-    world.store.commit(&Changes::new().write(Write::UpdateUser(on.clone()))).await.expect("a change");
+    world.store.commit(&Changes::new().write(UserWrite::Update(on.clone()))).await.expect("a change");
     assert_eq!(world.store.user(ada.id).await.expect("a read"), Some(on));
     let kept: String =
         sqlx::query_scalar("SELECT mail_off FROM taskflow_users").fetch_one(&mut other).await.expect("a read");
@@ -79,7 +79,7 @@ async fn preferences_and_suppressions_that_core_could_not_read_are_refused_by_th
     world.somebody("ada").await;
     let email = "ada@example.org".parse().expect("an address");
     let new = Suppression::new(email, SuppressionCause::Admin, String::new(), noon());
-    world.store.commit(&Changes::new().write(Write::Suppress(new))).await.expect("suppressed");
+    world.store.commit(&Changes::new().write(SuppressionWrite::Add(new))).await.expect("suppressed");
     let mut other = world.connection().await;
     for damage in [
         "UPDATE taskflow_users SET mail_off = 'nothing'",

@@ -14,8 +14,8 @@ use std::time::Duration;
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{Executor, SqlitePool};
 use taskflow_conformance::workbench::{TestKit, noon, text};
-use taskflow_core::ports::{Accounts, Ids, Outbox, Settled, Signal, Store};
-use taskflow_core::{Changes, Outcome, Settlement, StoreError, Timestamp, User, UserId, Write};
+use taskflow_core::ports::{Accounts, Deliveries, Ids, Outbox, Settled, Signal, Store, Users};
+use taskflow_core::{Changes, Outcome, Settlement, StoreError, Timestamp, User, UserId, UserWrite};
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 use world::{World, url};
@@ -185,16 +185,16 @@ async fn an_error_in_a_hosts_transaction_leaves_nothing_of_ours_though_the_host_
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.expect("a transaction");
     transaction.execute("INSERT INTO invoices VALUES (1)").await.expect("a row of the host");
     let stale = User { version: 7, ..ada.clone() };
-    let gone = Write::DeleteUser { id: UserId::from_uuid(world.ids.next(noon())), at: noon() };
-    for failing in [Write::UpdateUser(stale), gone] {
-        let changes = world.task(&ada).write(Write::InsertUser(bob.clone())).write(failing);
+    let gone = UserWrite::Delete { id: UserId::from_uuid(world.ids.next(noon())), at: noon() };
+    for failing in [UserWrite::Update(stale), gone] {
+        let changes = world.task(&ada).write(UserWrite::Insert(bob.clone())).write(failing);
         let error = guest.commit_in(&mut transaction, &changes).await.expect_err("stale");
         assert!(matches!(error, StoreError::Stale { write: 2 }), "{error:?}");
     }
     // A call that is dropped half-way leaves nothing either.
     for micros in [1, 50, 100, 200, 400] {
         let changes = (0..50).fold(world.task(&ada), |changes, n| {
-            changes.write(Write::InsertUser(world.user(&format!("somebody-{micros}-{n}"))))
+            changes.write(UserWrite::Insert(world.user(&format!("somebody-{micros}-{n}"))))
         });
         let call = guest.commit_in(&mut transaction, &changes);
         if tokio::time::timeout(Duration::from_micros(micros), call).await.is_ok() {

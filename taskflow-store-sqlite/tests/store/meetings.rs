@@ -6,9 +6,9 @@ use std::time::Duration;
 use sqlx::{Executor, SqliteConnection};
 use taskflow_conformance::ManualClock;
 use taskflow_conformance::workbench::noon;
-use taskflow_core::ports::{Outbox, Store, Viewer};
+use taskflow_core::ports::{Deliveries, Meetings, Store, Viewer};
 use taskflow_core::{
-    Actor, App, Expect, Invitee, MeetingChange, MeetingDetails, MeetingId, NewMeeting, StartsAt, User,
+    Actor, App, Invitee, MeetingChange, MeetingDetails, MeetingId, NewMeeting, Precondition, StartsAt, User,
 };
 
 use crate::world::World;
@@ -174,16 +174,16 @@ async fn who_called_a_meeting_stays_away_once_they_are_gone() {
     let world = World::new().await;
     let (ada, bob) = (world.somebody("ada").await, world.somebody("bob").await);
     let (app, before) = called(&world, &ada).await;
-    let gone = taskflow_core::Write::DeleteUser { id: ada.id, at: noon() };
+    let gone = taskflow_core::UserWrite::Delete { id: ada.id, at: noon() };
     world.store.commit(&taskflow_core::Changes::new().write(gone)).await.expect("gone");
     // Decided while ada was still there: her id does not come back.
     let late = taskflow_core::Meeting { version: 2, ..before.meeting.clone() };
-    let late = taskflow_core::Changes::new().write(taskflow_core::Write::UpdateMeeting(late));
+    let late = taskflow_core::Changes::new().write(taskflow_core::MeetingWrite::Update(late));
     world.store.commit(&late).await.expect("the next version");
     let found = world.store.meetings_by_id(&[before.meeting.id], Viewer::Anyone).await.expect("a read");
     assert_eq!(found[&before.meeting.id].as_ref().expect("readable").created_by, None);
     let change =
-        app.update_meeting(Actor::User(bob.id), before.meeting.id, MeetingChange::default(), Expect::Any).await;
+        app.update_meeting(Actor::User(bob.id), before.meeting.id, MeetingChange::default(), Precondition::Any).await;
     assert!(change.is_err(), "nobody else may change it");
     assert_eq!(world.store.deliveries_with_key("meeting-invite/", 10).await.expect("a read").len(), 1);
 }

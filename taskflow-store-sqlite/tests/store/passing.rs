@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, SqliteConnection, SqlitePool};
 use taskflow_conformance::workbench::text;
-use taskflow_core::ports::Store;
+use taskflow_core::ports::{Store, Users};
 use taskflow_core::{StoreError, User};
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use chrono::NaiveDateTime;
 use taskflow_core::ports::{Clock, Link, LinkPurpose, Links};
 use taskflow_core::{
-    Actor, Expect, MeetingChange, MeetingResponse, OwnReminders, Participant, ReminderMinutes, StartsAt, Timestamp,
+    Actor, MeetingChange, MeetingResponse, OwnReminders, Participant, Precondition, ReminderMinutes, StartsAt,
+    Timestamp,
 };
 
 use super::{Player, What, Who, name};
@@ -15,7 +16,7 @@ use crate::sample::invitee;
 
 impl Player<'_> {
     pub(super) async fn update(&self, n: usize, actor: Actor, change: MeetingChange) {
-        self.app.update_meeting(actor, self.meetings[n].id, change, Expect::Any).await.expect("a change");
+        self.app.update_meeting(actor, self.meetings[n].id, change, Precondition::Any).await.expect("a change");
     }
 
     pub(super) async fn move_to(&mut self, n: usize, actor: Actor, wall: NaiveDateTime) {
@@ -32,7 +33,7 @@ impl Player<'_> {
     }
 
     pub(super) async fn cancel(&mut self, n: usize, actor: Actor) {
-        self.app.cancel_meeting(actor, self.meetings[n].id, Expect::Any).await.expect("cancelled");
+        self.app.cancel_meeting(actor, self.meetings[n].id, Precondition::Any).await.expect("cancelled");
         self.meetings[n].cancelled = true;
         self.did(n, What::Cancelled);
     }
@@ -56,7 +57,7 @@ impl Player<'_> {
         let others: Vec<_> = self.everybody.iter().filter(outside).cloned().collect();
         let Some(who) = self.chance.pick(&others).cloned() else { return };
         let invitees = vec![invitee(name(&who))];
-        self.app.add_participants(actor, self.meetings[n].id, invitees, Expect::Any).await.expect("invited");
+        self.app.add_participants(actor, self.meetings[n].id, invitees, Precondition::Any).await.expect("invited");
         self.meetings[n].people.insert(who.clone());
         let declined = self.declined(n, actor).await.contains(&who);
         self.did(n, What::Invited(who, declined));
@@ -79,7 +80,7 @@ impl Player<'_> {
             return;
         }
         let id = self.meetings[n].id;
-        self.app.remove_participant(actor, id, participant.id, Expect::Any).await.expect("taken off");
+        self.app.remove_participant(actor, id, participant.id, Precondition::Any).await.expect("taken off");
         self.meetings[n].people.remove(&who);
         self.did(n, What::TakenOff(who));
     }

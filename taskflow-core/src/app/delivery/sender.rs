@@ -21,8 +21,8 @@ use crate::error::{Error, StoreError};
 use crate::notice::Thread;
 use crate::ports::{Accepted, HeldLease, MailError, Mailer, ReminderSent, Settled, Signal};
 use crate::{
-    Changes, Delivery, DeliveryId, EmailAddress, Entity, LeaseToken, Notice, Outcome, ParticipantId, Settlement, Told,
-    UserId, Write,
+    Changes, Delivery, DeliveryId, EmailAddress, Entity, LeaseToken, Notice, Outcome, ParticipantId, Settlement,
+    SuppressionWrite, Told, UserId,
 };
 
 /// After the relay failed, the mail that met it waits this long, so that others have their turn.
@@ -406,7 +406,7 @@ impl<'a> Sender<'a> {
     /// A suppressed address gets one of the few mails that its reader may ask for.
     fn count_override(&mut self, email: EmailAddress) {
         let app = self.app;
-        let changes = Changes::new().write(Write::OverrideSuppression(email));
+        let changes = Changes::new().write(SuppressionWrite::Override(email));
         self.work.push(Box::pin(async move { Step::Noted(app.commit(&changes).await) }));
     }
 

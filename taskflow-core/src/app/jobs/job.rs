@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use super::super::App;
 use crate::error::Error;
 use crate::{
-    AcceptedSchedules, Changes, Counts, DedupeKey, DeliveryId, InvalidValue, JobName, JobPlan, JobRun, NewDelivery,
-    Notice, Recipient, Timestamp,
+    AcceptedSchedules, Changes, Counts, DedupeKey, InvalidValue, JobName, JobPlan, JobRun, NewDelivery, Notice,
+    Recipient, Timestamp,
 };
 
 /// A job: what is done at scheduled times, page by page.
@@ -105,7 +105,7 @@ impl<'a> JobContext<'a> {
 
     /// Returns what the job's last finished run left for this one; see [`JobPage::leave_memo`].
     pub async fn memo(&self) -> Result<Option<String>, Error> {
-        let states = self.app.slots.jobs().await?;
+        let states = self.app.job_store()?.jobs().await?;
         Ok(states.into_iter().find(|state| state.job == self.run.job).and_then(|state| state.memo))
     }
 
@@ -119,9 +119,7 @@ impl<'a> JobContext<'a> {
         due_at: Timestamp,
         reason: &str,
     ) -> NewDelivery {
-        let now = self.now();
-        let id = DeliveryId::from_uuid(self.app.ids.next(now));
-        NewDelivery { id, dedupe_key, notice, recipient, planned_at: now, due_at, reason: reason.to_owned() }
+        self.app.new_delivery(dedupe_key, notice, recipient, self.now()).due(due_at).because(reason)
     }
 }
 

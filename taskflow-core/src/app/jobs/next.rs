@@ -21,13 +21,13 @@ impl App {
             Schedule::Every(_) | Schedule::Daily { .. } => return Ok(Some(plan.schedule.next(now))),
         };
         let (mut from, mut until) = (plan.schedule.latest(now), plan.schedule.next(now) + Duration::from_hours(24));
-        if self.sweeps.with_users(&moments(minutes, from, until)).await?.is_empty() {
+        if self.cohort_scan()?.with_users(&moments(minutes, from, until)).await?.is_empty() {
             return Ok(None);
         }
         // Somebody is due after `from` and up to `until`, which is halved until it is one minute.
         while until.since(from) > MINUTE {
             let half = plan.schedule.latest(from + until.since(from) / 2).max(from + MINUTE);
-            match self.sweeps.with_users(&moments(minutes, from, half)).await?.is_empty() {
+            match self.cohort_scan()?.with_users(&moments(minutes, from, half)).await?.is_empty() {
                 true => from = half,
                 false => until = half,
             }

@@ -6,7 +6,7 @@ use super::super::App;
 use super::{Job, JobContext, RunReport};
 use crate::error::{Error, StoreError};
 use crate::job::RunLease;
-use crate::{Changes, Counts, DueSlot, JobRun, LeaseToken, RunId, Trigger, Write};
+use crate::{Changes, Counts, DueSlot, JobRun, JobWrite, LeaseToken, RunId, Trigger};
 
 /// How often in a row a page is decided anew because a row had changed in the meantime.
 const MOST_RACES: u32 = 5;
@@ -24,10 +24,10 @@ impl App {
             lasts: self.jobs.lease,
             node: self.jobs.node.clone(),
         };
-        let Some(state) = self.slots.jobs().await?.into_iter().find(|state| state.job == job) else {
+        let Some(state) = self.job_store()?.jobs().await?.into_iter().find(|state| state.job == job) else {
             // The first time that any node looks after it: what lies behind was nobody's job.
             if let Some(plan) = self.jobs.plans.get(&job) {
-                self.slots.advance_to(job, None, plan.schedule.latest(now)).await?;
+                self.job_store()?.advance_to(job, None, plan.schedule.latest(now)).await?;
             }
             return Ok(None);
         };
@@ -35,16 +35,16 @@ impl App {
             return Ok(None);
         }
         if let Some(open) = state.open {
-            return Ok(self.slots.claim_run(open, &lease, now).await?.map(|run| (run, lease)));
+            return Ok(self.job_store()?.claim_run(open, &lease, now).await?.map(|run| (run, lease)));
         }
         let (slot, missed) = match self.due_slot(&state, now) {
             None => return Ok(None),
             Some(DueSlot::Pass { slot }) => {
-                self.slots.advance_to(job, Some(state.slot), slot).await?;
+                self.job_store()?.advance_to(job, Some(state.slot), slot).await?;
                 return Ok(None);
             }
             Some(DueSlot::SetBack { slot }) => {
-                if self.slots.advance_to(job, Some(state.slot), slot).await? {
+                if self.job_store()?.advance_to(job, Some(state.slot), slot).await? {
                     tracing::warn!(%job, was = %state.slot, %slot, "a scheduled time far ahead of the clock was set back");
                 }
                 return Ok(None);
@@ -69,10 +69,10 @@ impl App {
         };
         run.counts.add("missed", missed + self.too_long_ago(&run));
         if !registered.has_work(&JobContext { app: self, run: &run, size: self.first_size(registered) }).await? {
-            self.slots.advance_to(job, Some(state.slot), slot).await?;
+            self.job_store()?.advance_to(job, Some(state.slot), slot).await?;
             return Ok(None);
         }
-        Ok(self.slots.claim_slot(&run, &lease).await?.then_some((run, lease)))
+        Ok(self.job_store()?.claim_slot(&run, &lease).await?.then_some((run, lease)))
     }
 
     /// Works on a run that is held until it is over, lost, or this node is to end.
@@ -80,7 +80,7 @@ impl App {
         let (mut size, mut races) = (self.first_size(job), 0);
         loop {
             if self.draining() {
-                let release = Write::ReleaseRun { id: run.id, lease: lease.token };
+                let release = JobWrite::ReleaseRun { id: run.id, lease: lease.token };
                 let lost = was_lost(self.commit(&Changes::new().write(release)).await)?;
                 return Ok(RunReport { run, lost });
             }
@@ -93,13 +93,13 @@ impl App {
             run.cursor = page.cursor;
             let now = self.clock.now();
             let progress = match &run.cursor {
-                Some(cursor) => Write::AdvanceRun {
+                Some(cursor) => JobWrite::AdvanceRun {
                     id: run.id,
                     lease: lease.clone(),
                     cursor: cursor.clone(),
                     counts: run.counts.clone(),
                 },
-                None => Write::FinishRun {
+                None => JobWrite::FinishRun {
                     id: run.id,
                     lease: lease.token,
                     at: now,
@@ -156,14 +156,14 @@ impl App {
         let now = self.clock.now();
         let since = run.started_at.unwrap_or(now);
         if matches!(error, Error::Unavailable(_)) && now.since(since) < LONGEST_OUTAGE {
-            let release = Write::ReleaseRun { id: run.id, lease: lease.token };
+            let release = JobWrite::ReleaseRun { id: run.id, lease: lease.token };
             // If the store does not take that either, the lease lapses.
             let _ = self.commit(&Changes::new().write(release)).await;
             return Err(error);
         }
         run.error = Some(error.to_string());
         run.finished_at = Some(now);
-        let finish = Write::FinishRun {
+        let finish = JobWrite::FinishRun {
             id: run.id,
             lease: lease.token,
             at: now,

@@ -6,8 +6,8 @@ use super::App;
 use crate::error::{Error, StoreError};
 use crate::ports::{DeliveryQuery, Lookup, Viewer};
 use crate::{
-    Actor, Delivery, DeliveryId, DeliveryState, EmailAddress, Login, MeetingId, Notice, NoticeKind, ParticipantId,
-    Recipient, TaskId, Timestamp, UserId, search_key,
+    Actor, Delivery, DeliveryId, DeliveryState, EmailAddress, MeetingId, Notice, NoticeKind, ParticipantId, Recipient,
+    TaskId, Timestamp, UserId, search_key,
 };
 
 /// Selects rows of the ledger. The default selects all of them.
@@ -74,7 +74,7 @@ impl App {
         self.admit_admin(actor).await?;
         let (selected, words) = self.selection(query).await?;
         if words.is_empty() {
-            let mut found = self.outbox.deliveries(&selected, before, size.saturating_add(1)).await?;
+            let mut found = self.store.deliveries(&selected, before, size.saturating_add(1)).await?;
             let more = found.len() > size as usize;
             found.truncate(size as usize);
             let next = found.last().filter(|_| more).map(|delivery| delivery.id);
@@ -82,7 +82,7 @@ impl App {
         }
         let (mut rows, mut before, mut searched) = (Vec::new(), before, 0);
         loop {
-            let page = self.outbox.deliveries(&selected, before, Self::SEARCHED_AT_ONCE).await?;
+            let page = self.store.deliveries(&selected, before, Self::SEARCHED_AT_ONCE).await?;
             let at_end = page.len() < Self::SEARCHED_AT_ONCE as usize;
             searched += page.len();
             for row in self.ledger_rows(page).await? {
@@ -106,7 +106,7 @@ impl App {
         self.admit_admin(actor).await?;
         let (selected, _) = self.selection(query).await?;
         let selected = DeliveryQuery { states: Vec::new(), ..selected };
-        Ok(self.outbox.delivery_counts(&selected, Self::MOST_COUNTED).await?)
+        Ok(self.store.delivery_counts(&selected, Self::MOST_COUNTED).await?)
     }
 
     /// Finds out whom deliveries go to and what they are about: one read per kind of thing, whatever their number.
@@ -129,8 +129,8 @@ impl App {
         let recipients = match recipient {
             None => None,
             Some(email) => {
-                let account = self.accounts.account(&Login::Email(email.key())).await?;
-                let theirs = account.map(|account| Recipient::User(account.user.id));
+                let account = self.account_at(email.key()).await?;
+                let theirs = account.map(|user| Recipient::User(user.id));
                 Some(theirs.into_iter().chain([Recipient::Address(email)]).collect())
             }
         };

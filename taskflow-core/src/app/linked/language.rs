@@ -26,7 +26,7 @@ impl App {
                 meeting.and_then(Result::ok).and_then(|meeting| meeting.created_by)
             }
             LinkPurpose::VerifyEmail | LinkPurpose::ResetPassword => {
-                self.accounts.token(TokenId::from_uuid(link.id)).await?.map(|token| token.user_id)
+                self.stored_token(TokenId::from_uuid(link.id)).await?.map(|token| token.user_id)
             }
             LinkPurpose::OpenDay | LinkPurpose::Unsubscribe(_) => Some(UserId::from_uuid(link.id)),
         };

@@ -1,6 +1,7 @@
 //! Answers to invitations: in the service, by a link in a mail, and by calendars.
 
-use super::super::{App, OptimisticRetry};
+use super::super::App;
+use super::super::retry::Attempt;
 use super::active_participants;
 use super::changes::people;
 use super::people::still_on;
@@ -9,9 +10,9 @@ use crate::meeting::MeetingDetails;
 use crate::notice::MeetingProposalNotice;
 use crate::ports::{CalendarReply, Counter, Link, LinkPurpose, ProposedStart, ReplyAttendee, UnreadableReply, Viewer};
 use crate::{
-    Actor, Comment, DedupeKey, DeliveryId, EmailAddress, Expect, FeedEvent, Invitation, Locale, MeetingFacts,
-    MeetingId, MeetingResponse, NewDelivery, Notice, OutdatedAnswer, Participant, ParticipantId, Recipient, Revision,
-    Timestamp, Write, Zone,
+    Actor, Comment, DedupeKey, EmailAddress, FeedEvent, Invitation, Locale, MeetingFacts, MeetingId, MeetingResponse,
+    MeetingWrite, NewDelivery, Notice, OutdatedAnswer, Participant, ParticipantId, ParticipantWrite, Recipient,
+    Revision, Timestamp, Zone,
 };
 
 /// What became of an answer that a calendar sent.
@@ -355,8 +356,7 @@ impl App {
         if response == MeetingResponse::Pending {
             return Err(FieldError::new("response", "must be accepted, declined or tentative").into());
         }
-        let mut race = OptimisticRetry::new(Expect::Any);
-        loop {
+        self.retry(|| async {
             let details = self.meeting_details(viewer, id).await?;
             let before = who(&details.participants).ok_or(Error::NotFound("participant"))?;
             let now = self.clock.now();
@@ -375,33 +375,27 @@ impl App {
             }
             after.proposed_start = proposed;
             if after == before {
-                return Ok(before);
+                return Ok(Attempt::Unchanged(before));
             }
             after.answered_version = Some(details.meeting.version);
             let changes = self.answer_changes(actor, &details, &before, &after, now);
             let proposal = counter.and_then(|_| self.proposal(&details, &after, now));
-            let result = self.commit(&changes.deliver(proposal)).await;
-            if !race.lost(&result) {
-                return result.map(|()| after);
-            }
-        }
+            Ok(Attempt::Commit(changes.deliver(proposal), after))
+        })
+        .await
     }
 
     /// Tells the organizer that somebody proposes another time.
     fn proposal(&self, details: &MeetingDetails, who: &Participant, now: Timestamp) -> Option<NewDelivery> {
         let (meeting, participant) = (details.meeting.id, who.id);
-        details.meeting.created_by.map(|organizer| NewDelivery {
-            id: DeliveryId::from_uuid(self.ids.next(now)),
-            dedupe_key: DedupeKey::new(format!("meeting-proposal/{meeting}/{participant}/{}", who.version)),
-            notice: Notice::MeetingProposal(MeetingProposalNotice {
-                meeting,
-                participant,
-                starts_at: who.proposed_start,
-            }),
-            recipient: Recipient::User(organizer),
-            planned_at: now,
-            due_at: now,
-            reason: "a participant proposes another time".to_owned(),
+        details.meeting.created_by.map(|organizer| {
+            self.new_delivery(
+                DedupeKey::new(format!("meeting-proposal/{meeting}/{participant}/{}", who.version)),
+                Notice::MeetingProposal(MeetingProposalNotice { meeting, participant, starts_at: who.proposed_start }),
+                Recipient::User(organizer),
+                now,
+            )
+            .because("a participant proposes another time")
         })
     }
 
@@ -418,8 +412,8 @@ impl App {
         let was = MeetingDetails { meeting: meeting.clone(), participants: vec![before.clone()] };
         let is = MeetingDetails { meeting: meeting.clone(), participants: vec![after.clone()] };
         self.reminder_changes(Some(&was), &is, now)
-            .write(Write::UpdateParticipant(after.clone()))
-            .write(Write::ExpectMeeting { id: meeting.id, version: meeting.version })
+            .write(ParticipantWrite::Update(after.clone()))
+            .write(MeetingWrite::ExpectVersion { id: meeting.id, version: meeting.version })
             .announce(FeedEvent::response(self.event_id(now), actor, before, after, now, audience))
     }
 }

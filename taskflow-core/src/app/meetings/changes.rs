@@ -8,8 +8,8 @@ use crate::notice::SAME_PERSON;
 use crate::notice::{MeetingCancelNotice, MeetingChangeNotice, MeetingInviteNotice, MeetingReminderNotice};
 use crate::reminder::{MeetingReminder, meeting_reminders, plan_meeting_reminders};
 use crate::{
-    Actor, Changes, DebounceWindow, DedupeKey, DeliveryId, FeedEvent, Meeting, MeetingResponse, NewDelivery, Notice,
-    Participant, ParticipantId, Revision, Timestamp, UserId, Write,
+    Actor, Changes, DebounceWindow, DedupeKey, DeliveryWrite, FeedEvent, Meeting, MeetingResponse, MeetingWrite,
+    NewDelivery, Notice, Participant, ParticipantId, ParticipantWrite, Revision, Timestamp, UserId,
 };
 
 impl App {
@@ -30,9 +30,9 @@ impl App {
         let is_soon = before.into_iter().chain([after]).any(|details| begins_soon(&details.meeting, now));
         for participant in &after.participants {
             match was.get(&participant.id) {
-                None => changes = changes.write(Write::InsertParticipant(participant.clone())),
+                None => changes = changes.write(ParticipantWrite::Insert(participant.clone())),
                 Some(before) if *before != participant => {
-                    changes = changes.write(Write::UpdateParticipant(participant.clone()));
+                    changes = changes.write(ParticipantWrite::Update(participant.clone()));
                 }
                 Some(_) => {}
             }
@@ -55,7 +55,7 @@ impl App {
                     let at_once = Some(now).filter(|_| is_soon);
                     let reminded_at = reminded_at.get(&participant.id).copied();
                     let due_at = [at_once, reminded_at].into_iter().flatten().fold(change.due_at, Timestamp::min);
-                    Some(NewDelivery { due_at, ..change })
+                    Some(change.due(due_at))
                 }
                 (true, true) | (false, false) => None,
             });
@@ -74,7 +74,7 @@ impl App {
         let mut changes = Changes::new();
         for reminder in plan.cancel {
             let reason = why_cancelled(before, after, &reminder).to_owned();
-            changes = changes.write(Write::CancelDelivery { key: reminder.key, reason, at: now });
+            changes = changes.write(DeliveryWrite::Cancel { key: reminder.key, reason, at: now });
         }
         changes.deliver(plan.deliver.into_iter().map(|reminder| self.remind(reminder, now)))
     }
@@ -87,16 +87,10 @@ impl App {
             }
             _ => "the organizer sent a reminder".to_owned(),
         };
-        NewDelivery {
-            id: DeliveryId::from_uuid(self.ids.next(now)),
-            dedupe_key: reminder.key,
-            notice: reminder.notice,
-            recipient: reminder.recipient,
-            planned_at: now,
-            // One whose minute has passed is due now, after the invitation it comes with.
-            due_at: reminder.due_at.max(now),
-            reason,
-        }
+        // One whose minute has passed is due now, after the invitation it comes with.
+        self.new_delivery(reminder.key, reminder.notice, reminder.recipient, now)
+            .due(reminder.due_at.max(now))
+            .because(reason)
     }
 
     fn meeting_writes(
@@ -108,12 +102,12 @@ impl App {
     ) -> Changes {
         let meeting = &after.meeting;
         let mut changes = match before {
-            None => Changes::new().write(Write::InsertMeeting(meeting.clone())),
+            None => Changes::new().write(MeetingWrite::Insert(meeting.clone())),
             Some(before) => {
                 let versions = before.participants.iter().map(|participant| participant.version).sum();
                 Changes::new()
-                    .write(Write::UpdateMeeting(meeting.clone()))
-                    .write(Write::ExpectParticipants { meeting: meeting.id, versions })
+                    .write(MeetingWrite::Update(meeting.clone()))
+                    .write(ParticipantWrite::ExpectVersions { meeting: meeting.id, versions })
             }
         };
         let facts = meeting.facts();
@@ -121,7 +115,7 @@ impl App {
         if before.is_none_or(|before| known(before) != (facts.clone(), meeting.sequence)) {
             let revision =
                 Revision { meeting_id: meeting.id, version: meeting.version, sequence: Some(meeting.sequence), facts };
-            changes = changes.write(Write::InsertRevision(revision));
+            changes = changes.write(MeetingWrite::InsertRevision(revision));
         }
         // Who is no longer in it learns that, too.
         let audience = people(before.iter().flat_map(|before| &before.participants).chain(&after.participants));
@@ -129,34 +123,23 @@ impl App {
     }
 
     fn invite(&self, meeting: &Meeting, participant: &Participant, again: bool, now: Timestamp) -> NewDelivery {
-        NewDelivery {
-            id: DeliveryId::from_uuid(self.ids.next(now)),
-            dedupe_key: DedupeKey::new(format!("meeting-invite/{}/{}/{}", meeting.id, participant.id, meeting.version)),
-            notice: Notice::MeetingInvite(MeetingInviteNotice {
-                meeting: meeting.id,
-                participant: participant.id,
-                again,
-            }),
-            recipient: participant.recipient(),
-            planned_at: now,
-            due_at: now,
-            reason: "the organizer invites".to_owned(),
-        }
+        self.new_delivery(
+            DedupeKey::new(format!("meeting-invite/{}/{}/{}", meeting.id, participant.id, meeting.version)),
+            Notice::MeetingInvite(MeetingInviteNotice { meeting: meeting.id, participant: participant.id, again }),
+            participant.recipient(),
+            now,
+        )
+        .because("the organizer invites")
     }
 
     fn change(&self, meeting: &Meeting, participant: &Participant, now: Timestamp) -> NewDelivery {
         let version = meeting.version;
-        NewDelivery {
-            dedupe_key: DedupeKey::new(format!("meeting-change/{}/{}/{version}", meeting.id, participant.id)),
-            notice: Notice::MeetingChange(MeetingChangeNotice {
-                meeting: meeting.id,
-                participant: participant.id,
-                version,
-            }),
-            due_at: meeting.burst.map_or(now, |burst| burst.due_at),
-            reason: "the organizer changed the meeting".to_owned(),
-            ..self.invite(meeting, participant, false, now)
-        }
+        let key = DedupeKey::new(format!("meeting-change/{}/{}/{version}", meeting.id, participant.id));
+        let notice =
+            Notice::MeetingChange(MeetingChangeNotice { meeting: meeting.id, participant: participant.id, version });
+        let delivery = self.new_delivery(key, notice, participant.recipient(), now);
+        let due_at = meeting.burst.map_or(now, |burst| burst.due_at);
+        delivery.due(due_at).because("the organizer changed the meeting")
     }
 
     fn cancel(&self, meeting: &Meeting, participant: &Participant, now: Timestamp) -> NewDelivery {
@@ -164,12 +147,9 @@ impl App {
             Some(_) => "the organizer cancelled the meeting",
             None => "the organizer took the participant off the meeting",
         };
-        NewDelivery {
-            dedupe_key: DedupeKey::new(format!("meeting-cancel/{}/{}/{}", meeting.id, participant.id, meeting.version)),
-            notice: Notice::MeetingCancel(MeetingCancelNotice { meeting: meeting.id, participant: participant.id }),
-            reason: reason.to_owned(),
-            ..self.invite(meeting, participant, false, now)
-        }
+        let key = DedupeKey::new(format!("meeting-cancel/{}/{}/{}", meeting.id, participant.id, meeting.version));
+        let notice = Notice::MeetingCancel(MeetingCancelNotice { meeting: meeting.id, participant: participant.id });
+        self.new_delivery(key, notice, participant.recipient(), now).because(reason)
     }
 }
 

@@ -1,10 +1,11 @@
 //! Guests who turn out to be somebody in the same meeting.
 
-use super::super::{App, OptimisticRetry};
+use super::super::App;
+use super::super::retry::Attempt;
 use crate::error::Error;
 use crate::meeting::merge_guest;
 use crate::ports::Viewer;
-use crate::{Actor, Changes, Expect, MeetingId, Timestamp, User};
+use crate::{Actor, Changes, MeetingId, Timestamp, User};
 
 /// Meetings that are looked at together.
 const PAGE: u32 = 100;
@@ -28,14 +29,7 @@ impl App {
                 return Ok(());
             }
             for id in found {
-                let mut race = OptimisticRetry::new(Expect::Any);
-                loop {
-                    let result = self.commit(&self.merge(user, id, self.clock.now()).await?).await;
-                    if !race.lost(&result) {
-                        result?;
-                        break;
-                    }
-                }
+                self.retry(|| async { Ok(Attempt::Commit(self.merge(user, id, self.clock.now()).await?, ())) }).await?;
             }
         }
     }

@@ -2,16 +2,18 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::{App, OptimisticRetry};
+use super::super::App;
+use super::super::retry::Attempt;
 use super::active_participants;
 use super::changes::people;
-use crate::error::{Error, FieldError, UniqueField};
+use crate::error::{Error, FieldError};
 use crate::meeting::MeetingDetails;
 use crate::notice::MeetingLeftNotice;
 use crate::ports::Viewer;
 use crate::{
-    Actor, Answered, DedupeKey, DeliveryId, Expect, FeedEvent, Idempotency, Invitee, Meeting, MeetingId, MeetingQuery,
-    MeetingRole, MeetingStatus, NewDelivery, Notice, Participant, ParticipantId, Recipient, Timestamp, UserId, Write,
+    Actor, DedupeKey, FeedEvent, Idempotency, Idempotent, Invitee, Meeting, MeetingId, MeetingQuery, MeetingRole,
+    MeetingStatus, MeetingWrite, Notice, Participant, ParticipantId, ParticipantWrite, Precondition, Recipient,
+    Timestamp, UserId,
 };
 
 impl App {
@@ -25,12 +27,9 @@ impl App {
         actor: Actor,
         id: MeetingId,
         invitees: Vec<Invitee>,
-        expect: Expect,
+        expect: Precondition,
     ) -> Result<MeetingDetails, Error> {
-        match self.invite_more(actor, id, invitees, expect, None).await? {
-            Answered::Now(details) => Ok(details),
-            Answered::Before(_) => Err(Error::Stale),
-        }
+        self.invite_more(actor.owner()?, id, invitees, expect, None).await
     }
 
     /// The same once, however often the request is repeated.
@@ -39,49 +38,37 @@ impl App {
         actor: Actor,
         id: MeetingId,
         invitees: Vec<Invitee>,
-        expect: Expect,
+        expect: Precondition,
         idempotency: Idempotency<'_, MeetingDetails>,
-    ) -> Result<Answered<MeetingDetails>, Error> {
-        self.invite_more(actor, id, invitees, expect, Some(&idempotency)).await
+    ) -> Result<Idempotent<MeetingDetails>, Error> {
+        let (owner, idempotency) = (actor.owner()?, Some(&idempotency));
+        self.idempotent(owner, idempotency, self.invite_more(owner, id, invitees, expect, idempotency)).await
     }
 
     async fn invite_more(
         &self,
-        actor: Actor,
+        owner: UserId,
         id: MeetingId,
         invitees: Vec<Invitee>,
-        expect: Expect,
+        expect: Precondition,
         idempotency: Option<&Idempotency<'_, MeetingDetails>>,
-    ) -> Result<Answered<MeetingDetails>, Error> {
-        let owner = actor.owner()?;
-        if let Some(answer) = self.answered(owner, idempotency).await? {
-            return Ok(Answered::Before(answer));
-        }
-        let mut race = OptimisticRetry::new(expect);
-        loop {
+    ) -> Result<MeetingDetails, Error> {
+        self.retry(|| async {
             let before = self.meeting_details(Viewer::Organizer(owner), id).await?;
-            race.admits(before.meeting.version)?;
+            expect.check(before.meeting.version)?;
             let now = self.clock.now();
             still_on(&before, now)?;
             let mut after = self.with_invitees(&before, invitees.clone(), now).await?;
             if after == before {
-                return Ok(Answered::Now(active_participants(before)));
+                return Ok(Attempt::Unchanged(active_participants(before)));
             }
             after.meeting = before.meeting.touched(now);
             let after = self.keep_what_stands(&before, after).await?;
-            let mut changes = self.meeting_changes(actor, Some(&before), &after, now);
+            let changes = self.meeting_changes(Actor::User(owner), Some(&before), &after, now);
             let after = active_participants(after);
-            if let Some(idempotency) = idempotency {
-                changes = changes.write(Write::StoreResponse(idempotency.answer(owner, &after, now)));
-            }
-            match self.commit(&changes).await {
-                Err(Error::Taken(UniqueField::IdempotencyKey)) => {
-                    return self.answered_by_another(owner, idempotency).await;
-                }
-                result if race.lost(&result) => {}
-                result => return result.map(|()| Answered::Now(after)),
-            }
-        }
+            Ok(Attempt::Commit(changes.respond(owner, idempotency, &after, now), after))
+        })
+        .await
     }
 
     /// Takes somebody off a meeting of the actor, who is told that it is off for them; or, when it is the actor who is
@@ -91,7 +78,7 @@ impl App {
         actor: Actor,
         id: MeetingId,
         participant: ParticipantId,
-        expect: Expect,
+        expect: Precondition,
     ) -> Result<(), Error> {
         let owner = actor.owner()?;
         let details = self.meeting(actor, id).await?;
@@ -114,7 +101,7 @@ impl App {
         id: MeetingId,
         participant: ParticipantId,
         role: MeetingRole,
-        expect: Expect,
+        expect: Precondition,
     ) -> Result<Participant, Error> {
         self.change_participant(actor, id, participant, expect, |who, _| {
             if (who.role == MeetingRole::Organizer) != (role == MeetingRole::Organizer) {
@@ -127,8 +114,7 @@ impl App {
 
     /// Lets the actor leave a meeting that is on; the organizer is told.
     async fn leave_meeting(&self, owner: UserId, id: MeetingId, participant: ParticipantId) -> Result<(), Error> {
-        let mut race = OptimisticRetry::new(Expect::Any);
-        loop {
+        self.retry(|| async {
             let before = self.meeting_details(Viewer::Participant(owner), id).await?;
             let mine = |one: &&Participant| one.id == participant && one.user_id == Some(owner) && one.is_in();
             let who = before.participants.iter().find(mine);
@@ -138,29 +124,27 @@ impl App {
             let actor = Actor::User(owner);
             let audience = people(&before.participants);
             let told = FeedEvent::response(self.event_id(now), actor, &who, &gone, now, audience);
-            let left = before.meeting.created_by.filter(|_| before.meeting.is_on()).map(|organizer| NewDelivery {
-                id: DeliveryId::from_uuid(self.ids.next(now)),
-                dedupe_key: DedupeKey::new(format!("meeting-left/{id}/{participant}/{}", gone.version)),
-                notice: Notice::MeetingLeft(MeetingLeftNotice { meeting: id, participant }),
-                recipient: Recipient::User(organizer),
-                planned_at: now,
-                due_at: now,
-                reason: "a participant left".to_owned(),
+            let left = before.meeting.created_by.filter(|_| before.meeting.is_on()).map(|organizer| {
+                self.new_delivery(
+                    DedupeKey::new(format!("meeting-left/{id}/{participant}/{}", gone.version)),
+                    Notice::MeetingLeft(MeetingLeftNotice { meeting: id, participant }),
+                    Recipient::User(organizer),
+                    now,
+                )
+                .because("a participant left")
             });
             let meeting = &before.meeting;
             let was = MeetingDetails { meeting: meeting.clone(), participants: vec![who] };
             let is = MeetingDetails { meeting: meeting.clone(), participants: vec![gone.clone()] };
             let changes = self
                 .reminder_changes(Some(&was), &is, now)
-                .write(Write::UpdateParticipant(gone))
-                .write(Write::ExpectMeeting { id, version: meeting.version })
+                .write(ParticipantWrite::Update(gone))
+                .write(MeetingWrite::ExpectVersion { id, version: meeting.version })
                 .deliver(left)
                 .announce(told);
-            let result = self.commit(&changes).await;
-            if !race.lost(&result) {
-                return result;
-            }
-        }
+            Ok(Attempt::Commit(changes, ()))
+        })
+        .await
     }
 
     /// Cancels what somebody called and leaves what they were invited to, as far as it is not over.
@@ -184,7 +168,7 @@ impl App {
 
     async fn cancel_or_leave(&self, user: UserId, meeting: &Meeting) -> Result<(), Error> {
         if meeting.created_by == Some(user) {
-            return self.cancel_meeting(Actor::User(user), meeting.id, Expect::Any).await.map(drop);
+            return self.cancel_meeting(Actor::User(user), meeting.id, Precondition::Any).await.map(drop);
         }
         let participants = self.store.participants(&[meeting.id]).await?;
         for participant in participants.iter().filter(|one| one.user_id == Some(user) && one.is_in()) {
@@ -202,14 +186,13 @@ impl App {
         actor: Actor,
         id: MeetingId,
         participant: ParticipantId,
-        expect: Expect,
+        expect: Precondition,
         decide: impl Fn(&Participant, Timestamp) -> Result<Participant, FieldError> + Send,
     ) -> Result<Participant, Error> {
         let owner = actor.owner()?;
-        let mut race = OptimisticRetry::new(expect);
-        loop {
+        self.retry(|| async {
             let before = self.meeting_details(Viewer::Organizer(owner), id).await?;
-            race.admits(before.meeting.version)?;
+            expect.check(before.meeting.version)?;
             let now = self.clock.now();
             let mut after = before.clone();
             let who = after.participants.iter_mut().find(|one| one.id == participant && one.is_in());
@@ -217,14 +200,12 @@ impl App {
             *who = decide(who, now)?;
             let changed = who.clone();
             if after == before {
-                return Ok(changed);
+                return Ok(Attempt::Unchanged(changed));
             }
             after.meeting = before.meeting.touched(now);
-            let result = self.commit(&self.meeting_changes(actor, Some(&before), &after, now)).await;
-            if !race.lost(&result) {
-                return result.map(|()| changed);
-            }
-        }
+            Ok(Attempt::Commit(self.meeting_changes(actor, Some(&before), &after, now), changed))
+        })
+        .await
     }
 
     /// A meeting with more people: each address once, the organizer's never again.

@@ -1,12 +1,13 @@
 //! Participants whom mail does not reach: their organizers are told.
 
-use super::super::{App, OptimisticRetry};
+use super::super::App;
+use super::super::retry::Attempt;
 use crate::error::Error;
 use crate::notice::MeetingUndeliveredNotice;
 use crate::ports::Viewer;
 use crate::{
-    Changes, DedupeKey, DeliveryId, DeliveryProblem, EmailAddress, Expect, FeedEvent, Login, MeetingId, MeetingQuery,
-    NewDelivery, Notice, Participant, ParticipantId, Recipient, UserId, Write,
+    Changes, DedupeKey, DeliveryProblem, EmailAddress, FeedEvent, MeetingId, MeetingQuery, MeetingWrite, Notice,
+    Participant, ParticipantId, ParticipantWrite, Recipient, UserId,
 };
 
 /// Most meetings that are looked at when mail to an address comes back, or reaches it again.
@@ -27,49 +28,48 @@ impl App {
     }
 
     async fn set_problem(&self, id: ParticipantId, problem: Option<DeliveryProblem>) -> Result<(), Error> {
-        let mut race = OptimisticRetry::new(Expect::Any);
-        loop {
-            let Some(Ok(before)) = self.store.participants_by_id(&[id]).await?.remove(&id) else { return Ok(()) };
+        self.retry(|| async {
+            let Some(Ok(before)) = self.store.participants_by_id(&[id]).await?.remove(&id) else {
+                return Ok(Attempt::Unchanged(()));
+            };
             let now = self.clock.now();
             // The first reason stays until mail arrives.
             if before.is_organizer() || before.delivery_problem.is_some() == problem.is_some() {
-                return Ok(());
+                return Ok(Attempt::Unchanged(()));
             }
             let after = before.with_problem(problem.clone());
             let details = match self.meeting_details(Viewer::Anyone, before.meeting_id).await {
-                Err(Error::NotFound(_)) => return Ok(()),
+                Err(Error::NotFound(_)) => return Ok(Attempt::Unchanged(())),
                 details => details?,
             };
             let meeting = &details.meeting;
             let tells = problem.is_some() && meeting.ends_at() > now;
-            let told = meeting.created_by.filter(|_| tells).map(|organizer| NewDelivery {
-                id: DeliveryId::from_uuid(self.ids.next(now)),
-                dedupe_key: DedupeKey::new(format!("meeting-undelivered/{}/{id}", meeting.id)),
-                notice: Notice::MeetingUndelivered(MeetingUndeliveredNotice { meeting: meeting.id, participant: id }),
-                recipient: Recipient::User(organizer),
-                planned_at: now,
-                due_at: now,
-                reason: "mail to a participant could not be delivered".to_owned(),
+            let told = meeting.created_by.filter(|_| tells).map(|organizer| {
+                self.new_delivery(
+                    DedupeKey::new(format!("meeting-undelivered/{}/{id}", meeting.id)),
+                    Notice::MeetingUndelivered(MeetingUndeliveredNotice { meeting: meeting.id, participant: id }),
+                    Recipient::User(organizer),
+                    now,
+                )
+                .because("mail to a participant could not be delivered")
             });
             let mut changes = Changes::new()
-                .write(Write::UpdateParticipant(after))
-                .write(Write::ExpectMeeting { id: meeting.id, version: meeting.version })
+                .write(ParticipantWrite::Update(after))
+                .write(MeetingWrite::ExpectVersion { id: meeting.id, version: meeting.version })
                 .deliver(told);
             if let Some(organizer) = meeting.created_by {
                 // Only the organizer sees the problem of a participant.
                 changes = changes.announce(FeedEvent::changed_for(self.event_id(now), meeting.id, organizer, now));
             }
-            let result = self.commit(&changes).await;
-            if !race.lost(&result) {
-                return result;
-            }
-        }
+            Ok(Attempt::Commit(changes, ()))
+        })
+        .await
     }
 
     /// The participants in meetings that are not over to whom mail goes at this address: guests, and the account that has it.
     pub(in super::super) async fn participants_at(&self, email: &EmailAddress) -> Result<Vec<Participant>, Error> {
         let (key, now) = (email.key(), self.clock.now());
-        let account = self.accounts.account(&Login::Email(key.clone())).await?.map(|account| account.user);
+        let account = self.account_at(key.clone()).await?;
         let user = account.as_ref().map(|user| user.id);
         // Nobody has this id: of a guest's address every meeting is asked for.
         let nobody = UserId::from_uuid(uuid::Uuid::nil());

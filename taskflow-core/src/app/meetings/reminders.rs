@@ -2,17 +2,18 @@
 
 use std::collections::HashSet;
 
-use super::super::{App, OptimisticRetry};
+use super::super::App;
+use super::super::retry::Attempt;
 use super::people::still_on;
-use crate::error::{Error, FieldError, UniqueField};
+use crate::error::{Error, FieldError};
 use crate::meeting::MeetingDetails;
 use crate::notice::MeetingReminderNotice;
 use crate::ports::{Lookup, Viewer};
 use crate::reminder::MeetingReminder;
 use crate::{
-    Actor, Answered, Changes, Comment, DedupeKey, Delivery, DeliveryState, Expect, Idempotency, MeetingId,
-    MeetingResponse, MeetingStatus, Notice, NoticeKind, OwnReminders, Participant, ParticipantId, ReminderMinutes,
-    Timestamp, Write, reminder_minutes,
+    Actor, Changes, Comment, DedupeKey, Delivery, DeliveryState, DeliveryWrite, Idempotency, Idempotent, MeetingId,
+    MeetingResponse, MeetingStatus, MeetingWrite, Notice, NoticeKind, OwnReminders, Participant, ParticipantId,
+    ParticipantWrite, ReminderMinutes, Timestamp, UserId, reminder_minutes,
 };
 
 /// Most rows of the ledger that are shown of one meeting.
@@ -60,27 +61,24 @@ impl App {
         participant: ParticipantId,
         reminders: Option<OwnReminders>,
     ) -> Result<(), Error> {
-        let mut race = OptimisticRetry::new(Expect::Any);
-        loop {
+        self.retry(|| async {
             let MeetingDetails { meeting, participants } = self.meeting_details(Viewer::Anyone, id).await?;
             let before = participants.into_iter().find(|one| one.id == participant && one.is_in());
             let before = before.ok_or(Error::NotFound("meeting"))?;
             let after = before.with_reminders(reminders.clone());
             if after == before {
-                return Ok(());
+                return Ok(Attempt::Unchanged(()));
             }
             let version = meeting.version;
             let was = MeetingDetails { meeting: meeting.clone(), participants: vec![before] };
             let is = MeetingDetails { meeting, participants: vec![after.clone()] };
             let changes = self
                 .reminder_changes(Some(&was), &is, self.clock.now())
-                .write(Write::UpdateParticipant(after))
-                .write(Write::ExpectMeeting { id, version });
-            let result = self.commit(&changes).await;
-            if !race.lost(&result) {
-                return result;
-            }
-        }
+                .write(ParticipantWrite::Update(after))
+                .write(MeetingWrite::ExpectVersion { id, version });
+            Ok(Attempt::Commit(changes, ()))
+        })
+        .await
     }
 
     /// Who of these people gets no reminder of a meeting: they ended them, their account is locked, or mail to their
@@ -116,10 +114,7 @@ impl App {
         minutes: Option<ReminderMinutes>,
         message: Option<Comment>,
     ) -> Result<Reminded, Error> {
-        match self.remind_by_hand(actor, id, minutes, message, None).await? {
-            Answered::Now(reminded) => Ok(reminded),
-            Answered::Before(_) => Err(Error::Stale),
-        }
+        self.remind_by_hand(actor.owner()?, id, minutes, message, None).await
     }
 
     /// The same once, however often the request is repeated.
@@ -130,23 +125,20 @@ impl App {
         minutes: Option<ReminderMinutes>,
         message: Option<Comment>,
         idempotency: Idempotency<'_, Reminded>,
-    ) -> Result<Answered<Reminded>, Error> {
-        self.remind_by_hand(actor, id, minutes, message, Some(&idempotency)).await
+    ) -> Result<Idempotent<Reminded>, Error> {
+        let (owner, idempotency) = (actor.owner()?, Some(&idempotency));
+        self.idempotent(owner, idempotency, self.remind_by_hand(owner, id, minutes, message, idempotency)).await
     }
 
     async fn remind_by_hand(
         &self,
-        actor: Actor,
+        owner: UserId,
         id: MeetingId,
         minutes: Option<ReminderMinutes>,
         message: Option<Comment>,
         idempotency: Option<&Idempotency<'_, Reminded>>,
-    ) -> Result<Answered<Reminded>, Error> {
-        let owner = actor.owner()?;
-        if let Some(answer) = self.answered(owner, idempotency).await? {
-            return Ok(Answered::Before(answer));
-        }
-        let details = self.meeting_details(Viewer::Organizer(actor.owner()?), id).await?;
+    ) -> Result<Reminded, Error> {
+        let details = self.meeting_details(Viewer::Organizer(owner), id).await?;
         let now = self.clock.now();
         still_on(&details, now)?;
         if details.meeting.status(now) != MeetingStatus::Scheduled {
@@ -170,21 +162,12 @@ impl App {
                 message: message.as_ref().map(ToString::to_string),
             }),
         });
-        let deliveries: Vec<_> = reminders
-            .map(|reminder| crate::NewDelivery {
-                reason: "the organizer sent a reminder".to_owned(),
-                ..self.remind(reminder, now)
-            })
-            .collect();
+        let deliveries: Vec<_> =
+            reminders.map(|reminder| self.remind(reminder, now).because("the organizer sent a reminder")).collect();
         let reminded = Reminded { participants: participants.len(), planned: deliveries.len() };
-        let mut changes = self.outlived_by_hand(id, message.as_ref(), now).await?.deliver(deliveries);
-        if let Some(idempotency) = idempotency {
-            changes = changes.write(Write::StoreResponse(idempotency.answer(owner, &reminded, now)));
-        }
-        match self.commit(&changes).await {
-            Err(Error::Taken(UniqueField::IdempotencyKey)) => self.answered_by_another(owner, idempotency).await,
-            result => result.map(|()| Answered::Now(reminded)),
-        }
+        let changes = self.outlived_by_hand(id, message.as_ref(), now).await?.deliver(deliveries);
+        self.commit(&changes.respond(owner, idempotency, &reminded, now)).await?;
+        Ok(reminded)
     }
 
     /// Cancels what was sent by hand before, waits still, as for quiet hours to end, and says no more than what is sent now.
@@ -194,7 +177,7 @@ impl App {
         message: Option<&Comment>,
         now: Timestamp,
     ) -> Result<Changes, Error> {
-        let before = self.outbox.deliveries_with_key(&format!("meeting-reminder-by-hand/{id}/"), LEDGER_ROWS).await?;
+        let before = self.store.deliveries_with_key(&format!("meeting-reminder-by-hand/{id}/"), LEDGER_ROWS).await?;
         let says_no_more = |row: &Delivery| match &row.notice {
             Ok(Notice::MeetingReminder(MeetingReminderNotice { message: said, .. })) => {
                 said.is_none() || said.as_deref() == message.map(Comment::as_str)
@@ -203,7 +186,7 @@ impl App {
         };
         let waits = before.into_iter().filter(|row| row.state == DeliveryState::Scheduled && says_no_more(row));
         let reason = "the organizer sent a later reminder".to_owned();
-        let cancel = |row: Delivery| Write::CancelDelivery { key: row.dedupe_key, reason: reason.clone(), at: now };
+        let cancel = |row: Delivery| DeliveryWrite::Cancel { key: row.dedupe_key, reason: reason.clone(), at: now };
         Ok(waits.map(cancel).fold(Changes::new(), Changes::write))
     }
 
@@ -216,8 +199,8 @@ impl App {
     ) -> Result<(Vec<Delivery>, Vec<Participant>), Error> {
         let owner = actor.owner()?;
         let MeetingDetails { meeting, participants } = self.meeting_details(Viewer::Participant(owner), id).await?;
-        let mut rows = self.outbox.deliveries_with_key(&format!("meeting-reminder/{id}/"), LEDGER_ROWS).await?;
-        rows.extend(self.outbox.deliveries_with_key(&format!("meeting-reminder-by-hand/{id}/"), LEDGER_ROWS).await?);
+        let mut rows = self.store.deliveries_with_key(&format!("meeting-reminder/{id}/"), LEDGER_ROWS).await?;
+        rows.extend(self.store.deliveries_with_key(&format!("meeting-reminder-by-hand/{id}/"), LEDGER_ROWS).await?);
         let mine = participants.iter().find(|one| one.user_id == Some(owner) && one.is_in()).map(|one| one.id);
         if meeting.created_by != Some(owner) {
             rows.retain(|row| {

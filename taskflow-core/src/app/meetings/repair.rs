@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::meeting::{MeetingDetails, current_tzdb};
 use crate::ports::{MeetingCursor, Viewer};
 use crate::reminder::meeting_reminders;
-use crate::{Actor, Changes, MeetingId, Timestamp, Write, meeting_reminder_key, reminder_minutes};
+use crate::{Actor, Changes, MeetingId, MeetingWrite, Timestamp, meeting_reminder_key, reminder_minutes};
 
 /// Meetings of one page.
 const PAGE: u32 = 100;
@@ -81,7 +81,7 @@ impl App {
         let key = meeting_reminder_key(meeting, first.id, meeting.reminder_minutes);
         let prefix = key.as_str().split_inclusive('/').take(3).collect::<String>();
         let limit = u32::try_from(all + participants.len() * 8).unwrap_or(u32::MAX);
-        let planned = self.outbox.deliveries_with_key(&prefix, limit).await?;
+        let planned = self.store.deliveries_with_key(&prefix, limit).await?;
         let planned: HashSet<_> = planned.into_iter().map(|row| row.dedupe_key).collect();
         let missing = meeting_reminders(details).into_iter();
         let missing = missing.filter(|reminder| !planned.contains(&reminder.key) && reminder.due_at > now - BACK);
@@ -90,7 +90,7 @@ impl App {
         if found == 0 || dry_run {
             return Ok(found);
         }
-        let expect = Write::ExpectMeeting { id: meeting.id, version: meeting.version };
+        let expect = MeetingWrite::ExpectVersion { id: meeting.id, version: meeting.version };
         match self.commit(&Changes::new().write(expect).deliver(deliveries)).await {
             Err(Error::Stale) => Ok(0),
             result => result.map(|()| found),
@@ -129,7 +129,7 @@ impl App {
                 let after = MeetingDetails { meeting, participants: before.participants.clone() };
                 self.meeting_changes(Actor::System, Some(&before), &after, now)
             }
-            false => Changes::new().write(Write::ConfirmStart { id, tzdb: current_tzdb() }),
+            false => Changes::new().write(MeetingWrite::ConfirmStart { id, tzdb: current_tzdb() }),
         };
         self.commit(&changes).await.map(|()| moved)
     }

@@ -6,9 +6,7 @@ use super::{App, Quiet};
 use crate::error::{Error, FieldError, StoreError};
 use crate::ports::Lookup;
 use crate::reminder::task_reminder;
-use crate::{
-    Actor, Answered, Changes, Idempotency, NewTask, Task, TaskChange, TaskId, Timestamp, UniqueField, UserId, Write,
-};
+use crate::{Actor, Changes, Idempotency, Idempotent, NewTask, Task, TaskChange, TaskId, Timestamp, UserId};
 
 /// One of several changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,15 +55,23 @@ impl App {
         operations: Vec<TaskOperation>,
         bulk: Bulk,
         idempotency: Option<Idempotency<'_, [Result<Task, Error>]>>,
-    ) -> Result<Answered<BulkResults>, Error> {
+    ) -> Result<Idempotent<BulkResults>, Error> {
         let owner = actor.owner()?;
         if operations.len() > Self::MAX_BULK {
             let message = format!("must have at most {} items", Self::MAX_BULK);
             return Err(FieldError::new("operations", message).into());
         }
-        if let Some(answer) = self.answered(owner, idempotency.as_ref()).await? {
-            return Ok(Answered::Before(answer));
-        }
+        let idempotency = idempotency.as_ref();
+        self.idempotent(owner, idempotency, self.run_bulk(owner, operations, bulk, idempotency)).await
+    }
+
+    async fn run_bulk(
+        &self,
+        owner: UserId,
+        operations: Vec<TaskOperation>,
+        bulk: Bulk,
+        idempotency: Option<&Idempotency<'_, [Result<Task, Error>]>>,
+    ) -> Result<BulkResults, Error> {
         let operations = self.with_due_days(owner, operations).await?;
         let ids: Vec<TaskId> = operations.iter().filter_map(TaskOperation::id).collect();
         let stored = if ids.is_empty() { Lookup::new() } else { self.store.tasks_by_id(&ids, Some(owner)).await? };
@@ -80,16 +86,10 @@ impl App {
             if bulk == Bulk::AllOrNothing {
                 results = all_or_nothing(results)?;
             }
-            let (mut changes, items) = self.combined(actor, &results, &stored, quiet.as_ref(), now);
+            let (changes, items) = self.combined(Actor::User(owner), &results, &stored, quiet.as_ref(), now);
             let last = changes.writes.len();
-            if let Some(idempotency) = &idempotency {
-                changes = changes.write(Write::StoreResponse(idempotency.answer(owner, &results, now)));
-            }
-            match self.commit_indexed(&changes).await {
-                Ok(()) => return Ok(Answered::Now(results)),
-                Err(StoreError::Taken { field: UniqueField::IdempotencyKey, .. }) => {
-                    return self.answered_by_another(owner, idempotency.as_ref()).await;
-                }
+            match self.commit_indexed(&changes.respond(owner, idempotency, results.as_slice(), now)).await {
+                Ok(()) => return Ok(results),
                 Err(StoreError::Stale { write } | StoreError::Taken { write, .. }) if write < last => {
                     results[items[write]] = Err(Error::Stale);
                 }

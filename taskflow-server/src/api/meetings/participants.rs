@@ -6,7 +6,7 @@ use poem::web::Data;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
-use taskflow_core::{Answered, Error, MeetingDetails, MeetingId, ParticipantId};
+use taskflow_core::{Error, Idempotent, MeetingDetails, MeetingId, ParticipantId};
 
 use super::forms::MeetingBody;
 use super::people::{GivenResponse, InviteesBody, ParticipantBody, ResponseBody, RoleBody};
@@ -45,7 +45,7 @@ impl ParticipantsApi {
         let encode = |details: &MeetingDetails| kept(details, 200).encode();
         let result = match once.idempotency(caller, &encode) {
             Some(once) => service.app.add_participants_once(actor, id, invitees, expect.clone(), once).await,
-            None => service.app.add_participants(actor, id, invitees, expect.clone()).await.map(Answered::Now),
+            None => service.app.add_participants(actor, id, invitees, expect.clone()).await.map(Idempotent::Done),
         };
         Repeated::new(settled(service, caller, id, expect, result).await?, |details| kept(details, 200))
     }

@@ -7,7 +7,7 @@ use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::types::ToJSON;
-use taskflow_core::{Answered, DeliveryId, DeliveryState, MeetingId, Reminded, TaskQuery, Timestamp};
+use taskflow_core::{DeliveryId, DeliveryState, Idempotent, MeetingId, Reminded, TaskQuery, Timestamp};
 
 use super::reminders::{ByHandBody, LedgerBody, LedgerFilter, MyRemindersBody, OwnBody, RemindedBody};
 use crate::api::Caller;
@@ -40,7 +40,7 @@ impl RemindersApi {
         let encode = |reminded: &Reminded| kept(reminded).encode();
         let answered = match once.idempotency(caller, &encode) {
             Some(once) => service.app.remind_now_once(actor, id, minutes, message, once).await?,
-            None => Answered::Now(service.app.remind_now(actor, id, minutes, message).await?),
+            None => Idempotent::Done(service.app.remind_now(actor, id, minutes, message).await?),
         };
         Repeated::new(answered, kept)
     }

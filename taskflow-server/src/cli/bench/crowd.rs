@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use taskflow_core::ports::{Ids, RandomIds};
 use taskflow_core::{
-    Changes, Description, Locale, NewTask, NewUser, Task, TaskId, Timestamp, Title, User, UserId, Write, Zone,
+    Changes, Description, Locale, NewTask, NewUser, Task, TaskId, TaskWrite, Timestamp, Title, User, UserId, UserWrite,
+    Zone,
 };
 
 use crate::cli::failure::Failure;
@@ -58,13 +59,13 @@ impl Crowd {
         for number in numbers {
             let user = self.user(number)?;
             let due = self.now + Duration::from_hours(1);
-            changes = changes.write(Write::InsertTask(self.task(&user, Some(due))?));
+            changes = changes.write(TaskWrite::Insert(self.task(&user, Some(due))?));
             match number % SECOND_TASK {
-                0 => changes = changes.write(Write::InsertTask(self.task(&user, None)?)),
-                2 => changes = changes.write(Write::InsertTask(self.done_yesterday(&user)?)),
+                0 => changes = changes.write(TaskWrite::Insert(self.task(&user, None)?)),
+                2 => changes = changes.write(TaskWrite::Insert(self.done_yesterday(&user)?)),
                 _ => {}
             }
-            changes = changes.write(Write::InsertUser(user));
+            changes = changes.write(UserWrite::Insert(user));
         }
         Ok(changes)
     }
@@ -104,6 +105,8 @@ fn value<T: std::str::FromStr<Err: std::error::Error + 'static>>(text: &str) -> 
 
 #[cfg(test)]
 mod tests {
+    use taskflow_core::Write;
+
     use super::*;
 
     #[test]
@@ -114,7 +117,7 @@ mod tests {
             .writes
             .iter()
             .filter_map(|write| match write {
-                Write::InsertTask(task) => Some(task),
+                Write::Task(TaskWrite::Insert(task)) => Some(task),
                 _ => None,
             })
             .collect();

@@ -111,7 +111,8 @@ impl App {
         if queries.is_empty() {
             return Ok(HashMap::new());
         }
-        Ok(ids.into_iter().zip(self.sweeps.digests(&queries).await?).collect())
+        let scan = self.cohort_scan().map_err(|missing| StoreError::Internal(missing.into()))?;
+        Ok(ids.into_iter().zip(scan.digests(&queries).await?).collect())
     }
 
     /// The participants with an account of the meetings of these days.
@@ -161,7 +162,7 @@ impl App {
                 NoticeKind::MeetingCancel => format!("meeting-cancel/{meeting}/"),
                 _ => format!("meeting-invite/{meeting}/"),
             };
-            let notices = self.outbox.deliveries_with_key(&prefix, MOST_NOTICES).await?;
+            let notices = self.store.deliveries_with_key(&prefix, MOST_NOTICES).await?;
             if kind == NoticeKind::MeetingInvite {
                 let arrived = notices.iter().filter(|notice| may_have_arrived(notice));
                 facts.maybe_invited.extend(arrived.filter_map(invited));

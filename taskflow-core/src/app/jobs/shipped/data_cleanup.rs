@@ -8,8 +8,8 @@ use super::super::{App, Job, JobContext, JobPage, SMALLEST_PAGE};
 use crate::error::Error;
 use crate::ports::Expired;
 use crate::{
-    ANSWER_LIFETIME, Actor, CatchUp, Changes, FeedEvent, JobName, JobPlan, JobRun, LocalMinute, Schedule, Task,
-    Timestamp, Write, Zone,
+    Actor, CatchUp, Changes, FeedEvent, JobName, JobPlan, JobRun, LocalMinute, RESPONSE_LIFETIME, Schedule, Task,
+    TaskWrite, Timestamp, Zone,
 };
 
 /// How long things are kept.
@@ -51,7 +51,7 @@ impl RetentionPolicy {
             Expired::Runs(now - self.ledger),
             Expired::Sessions(now - SHORTLY),
             Expired::Tokens(now - SHORTLY),
-            Expired::Answers(now - ANSWER_LIFETIME),
+            Expired::Answers(now - RESPONSE_LIFETIME),
         ]
     }
 }
@@ -110,10 +110,10 @@ impl Job for DataCleanup {
 async fn trash(app: &App, run: &JobRun, before: Timestamp, size: u32) -> Result<JobPage, Error> {
     let first_kind = Some("0".to_owned());
     if run.dry_run {
-        let count = app.upkeep.count_completed_before(before, MOST_COUNTED).await?;
+        let count = app.maintenance()?.count_completed_before(before, MOST_COUNTED).await?;
         return Ok(counted(JobPage::new(), TRASHED, count).next(first_kind));
     }
-    let tasks = app.upkeep.tasks_completed_before(before, size).await?;
+    let tasks = app.maintenance()?.tasks_completed_before(before, size).await?;
     let is_last = tasks.len() < size as usize;
     let changes = tasks.iter().fold(Changes::new(), |changes, task| changes.and(move_to_trash(app, task)));
     let page = JobPage { is_last_of_its_kind: is_last, ..JobPage::new() };
@@ -125,7 +125,7 @@ fn move_to_trash(app: &App, task: &Task) -> Changes {
     let now = app.clock.now();
     let after = task.trash(now);
     let event = FeedEvent::task(app.event_id(now), Actor::System, Some(task), &after);
-    Changes::new().write(Write::UpdateTask(after)).announce(event)
+    Changes::new().write(TaskWrite::Update(after)).announce(event)
 }
 
 /// Deletes a page of the first kind that is not done.
@@ -133,12 +133,12 @@ async fn purge(app: &App, run: &JobRun, all: &[Expired], done: usize, size: u32)
     let mut page = JobPage::new();
     let Some(expired) = all.get(done) else { return Ok(page) };
     if run.dry_run {
-        let count = app.upkeep.count_expired(*expired, MOST_COUNTED).await?;
+        let count = app.maintenance()?.count_expired(*expired, MOST_COUNTED).await?;
         page = counted(page, expired.as_str(), count);
         page.is_last_of_its_kind = true;
     } else {
         let began = app.clock.monotonic();
-        let removed = app.upkeep.purge(*expired, size).await?;
+        let removed = app.maintenance()?.purge(*expired, size).await?;
         page.held = app.clock.monotonic().saturating_sub(began);
         page.is_last_of_its_kind = removed == 0;
         page = page.count(expired.as_str(), removed);

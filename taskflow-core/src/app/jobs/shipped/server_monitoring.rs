@@ -11,8 +11,8 @@ use crate::error::Error;
 use crate::notice::{ServerAlertNotice, ServerRecoveryNotice};
 use crate::ports::DiskSpace;
 use crate::{
-    CatchUp, Changes, DedupeKey, EmailAddress, JobName, JobPlan, MailTally, NewDelivery, Notice, NoticeKind,
-    ProblemArea, Recipient, Schedule, Timestamp, Write,
+    CatchUp, Changes, DedupeKey, DeliveryWrite, EmailAddress, JobName, JobPlan, MailTally, NewDelivery, Notice,
+    NoticeKind, ProblemArea, Recipient, Schedule, Timestamp,
 };
 
 /// Limits beyond which monitoring reports a problem.
@@ -212,7 +212,7 @@ impl App {
         Ok(Reading {
             store_latency,
             oldest_due_at: backlog.oldest_due_at,
-            mail: self.upkeep.recent_mail(MAILS).await?,
+            mail: self.maintenance()?.recent_mail(MAILS).await?,
             disk,
             missing_nodes: self.missing_nodes().await?,
         })
@@ -221,15 +221,15 @@ impl App {
     /// Returns the nodes that fell silent within the hour without signing off. A node that is gone for longer does not come
     /// back by that name.
     async fn missing_nodes(&self) -> Result<Vec<String>, Error> {
-        let nodes = self.nodes.nodes().await?.into_iter();
+        let nodes = self.known_nodes().await?.into_iter();
         let missing = nodes.filter(|node| !node.is_live && node.silent_for < MISSED_FOR);
         Ok(missing.map(|node| node.said.id.to_string()).collect())
     }
 }
 
 /// Cancels the mail about the state before: after an outage of the relay only the last one counts.
-fn cancel_outdated(key: String, now: Timestamp) -> Write {
-    Write::CancelDelivery { key: DedupeKey::new(key), reason: "there is newer news of the service".to_owned(), at: now }
+fn cancel_outdated(key: String, now: Timestamp) -> DeliveryWrite {
+    DeliveryWrite::Cancel { key: DedupeKey::new(key), reason: "there is newer news of the service".to_owned(), at: now }
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use super::super::totals::{Count, Counting};
 use super::super::{App, Job, JobContext, JobPage};
 use crate::error::Error;
 use crate::{
-    CatchUp, Changes, JobName, JobPlan, LONGEST_STREAK, Schedule, TaskStatistics, Timestamp, Trigger, UserId, Write,
-    streak,
+    CatchUp, Changes, JobName, JobPlan, LONGEST_STREAK, Schedule, StatisticsWrite, TaskStatistics, Timestamp, Trigger,
+    UserId, streak,
 };
 
 /// How long a commit may take, and how far the clocks of nodes may differ: a change is looked for from this long before the
@@ -63,7 +63,9 @@ impl Job for Statistics {
         let size = size.min(PAGE);
         let owners = match run.trigger {
             Trigger::Now => app.store.users_after(after, size).await?.into_iter().map(|user| user.id).collect(),
-            Trigger::Schedule | Trigger::Slot => app.upkeep.changed_since(run.since - OVERLAP, after, size).await?,
+            Trigger::Schedule | Trigger::Slot => {
+                app.maintenance()?.changed_since(run.since - OVERLAP, after, size).await?
+            }
         };
         let statistics = app.count(&owners, context.now()).await?;
         let next = match owners.last().filter(|_| owners.len() == size as usize) {
@@ -86,9 +88,9 @@ impl App {
     /// Counts the tasks of people; those who are gone are left out.
     pub(in crate::app) async fn count(&self, owners: &[UserId], now: Timestamp) -> Result<Vec<TaskStatistics>, Error> {
         let users = self.store.users(owners).await?;
-        let counts = self.upkeep.task_counts(owners, now).await?;
+        let counts = self.maintenance()?.task_counts(owners, now).await?;
         let mut completions: HashMap<UserId, Vec<Timestamp>> = HashMap::new();
-        for (owner, at) in self.upkeep.completions(owners, now - LONGEST_STREAK).await? {
+        for (owner, at) in self.maintenance()?.completions(owners, now - LONGEST_STREAK).await? {
             completions.entry(owner).or_default().push(at);
         }
         let counted = owners.iter().zip(counts).filter_map(|(owner, counts)| {
@@ -104,6 +106,6 @@ impl App {
 /// Makes a page that stores the statistics of people.
 fn page_of(statistics: Vec<TaskStatistics>, next: Option<&Cursor>) -> JobPage {
     let page = JobPage::new().count("counted", statistics.len() as u64);
-    let changes = statistics.into_iter().map(Write::SetStatistics).fold(Changes::new(), Changes::write);
+    let changes = statistics.into_iter().map(StatisticsWrite::Set).fold(Changes::new(), Changes::write);
     page.commit(changes).next(next.and_then(|cursor| serde_json::to_string(cursor).ok()))
 }

@@ -1,4 +1,4 @@
-//! Answers that are kept for a day, so that a request that was sent twice is done once.
+//! Responses that are stored for a day, so that a request that is sent twice is done once.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::{InvalidValue, Timestamp, UserId};
 
-/// How long an answer is kept; afterwards its key is free again.
-pub const ANSWER_LIFETIME: Duration = Duration::from_hours(24);
+/// How long a response is kept; afterwards its key is free again.
+pub const RESPONSE_LIFETIME: Duration = Duration::from_hours(24);
 
 /// What a client names a request by, so that it can repeat it safely (`Idempotency-Key`): 1 to 255 printable ASCII
 /// characters.
@@ -43,36 +43,36 @@ impl fmt::Display for IdempotencyKey {
     }
 }
 
-/// An answer that was given, as the host encoded it.
+/// A response to a request, as the host encoded it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// Who asked.
+pub struct StoredResponse {
+    /// The person who sent the request.
     pub owner: UserId,
-    /// What they named the request by.
+    /// The key of the request.
     pub key: IdempotencyKey,
-    /// What was asked, as a hash by the host: the same key for another request is a mistake.
+    /// The host's hash of the request: the same key with another request is an error.
     pub fingerprint: String,
-    /// What was answered, in the host's own encoding. Never a secret.
+    /// The response in the host's own encoding. Never a secret.
     pub body: String,
-    /// When.
+    /// The time at which it was stored.
     pub created_at: Timestamp,
 }
 
-impl Answer {
-    /// Whether it still stands for its key.
+impl StoredResponse {
+    /// Returns whether it is still valid for its key.
     #[must_use]
     pub fn is_kept(&self, now: Timestamp) -> bool {
-        now.since(self.created_at) < ANSWER_LIFETIME
+        now.since(self.created_at) < RESPONSE_LIFETIME
     }
 }
 
-/// How a use case whose request may be repeated remembers its answer.
+/// How a use case stores the response to a request that may be repeated.
 pub struct Idempotency<'a, T: ?Sized> {
-    /// What the client named the request by.
+    /// The key by which the client identifies the request.
     pub key: IdempotencyKey,
     /// A hash of the request.
     pub fingerprint: String,
-    /// Writes down the answer, in the same commit as what it answers.
+    /// Encodes the response; it is stored in the commit of what it reports.
     pub encode: &'a (dyn Fn(&T) -> String + Send + Sync),
 }
 
@@ -82,11 +82,19 @@ impl<T: ?Sized> fmt::Debug for Idempotency<'_, T> {
     }
 }
 
-/// What came of a request that may be repeated.
+/// The result of a request that may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answered<T> {
-    /// It was done now.
-    Now(T),
-    /// It had been done before; this was the answer.
-    Before(String),
+pub enum Idempotent<T> {
+    /// The request was carried out now.
+    Done(T),
+    /// The request had been carried out before; this is its stored response.
+    Replayed(String),
+}
+
+/// A write of a response that is stored for a repeated request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ResponseWrite {
+    /// Stores a response under its key; `Taken` while another one is [kept](StoredResponse::is_kept), `Stale` when its owner is
+    /// gone.
+    Store(StoredResponse),
 }

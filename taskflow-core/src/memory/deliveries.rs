@@ -1,0 +1,192 @@
+use std::collections::HashMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::commit::{MemoryWrite, WriteCheck};
+use super::{MemoryStore, Row, State};
+use crate::error::StoreError;
+use crate::ports::{Deliveries, DeliveryQuery};
+use crate::{
+    DedupeKey, Delivery, DeliveryId, DeliveryState, DeliveryWrite, FailedAttempt, Ledger, NewDelivery, Recipient,
+    Timestamp,
+};
+
+impl MemoryWrite for DeliveryWrite {
+    fn check(&self, check: &WriteCheck<'_>) -> Result<(), StoreError> {
+        match self {
+            Self::Cancel { .. } | Self::Reschedule { .. } => Ok(()),
+            Self::Retry { id, .. } => {
+                use DeliveryState::{Cancelled, Discarded, Expired};
+                let state = check.state.deliveries.get(id).map(|row| row.delivery.state);
+                check.require(matches!(state, Some(Discarded | Cancelled | Expired)))
+            }
+        }
+    }
+
+    fn apply(&self, state: &mut State, _at: Duration) {
+        match self {
+            Self::Cancel { key, reason, at } => state.cancel(key, reason, *at),
+            Self::Reschedule { key, due_at, next_at } => state.reschedule(key, *due_at, *next_at),
+            Self::Retry { id, at } => state.retry(*id, *at),
+        }
+    }
+}
+
+impl State {
+    pub(super) fn cancel(&mut self, key: &DedupeKey, reason: &str, at: Timestamp) {
+        let Some(row) = self.by_key.get(key).and_then(|id| self.deliveries.get_mut(id)) else { return };
+        let delivery = &mut row.delivery;
+        match delivery.state {
+            DeliveryState::Scheduled => {
+                self.scheduled.remove(&(delivery.kind.priority().rank(), delivery.next_at, delivery.id));
+                delivery.state = DeliveryState::Cancelled;
+                delivery.settled_at = Some(at);
+                delivery.reason = reason.to_owned();
+            }
+            DeliveryState::Claimed => {
+                delivery.cancel_requested = true;
+                delivery.reason = reason.to_owned();
+            }
+            DeliveryState::Delivered | DeliveryState::Discarded | DeliveryState::Cancelled | DeliveryState::Expired => {
+            }
+        }
+    }
+
+    pub(super) fn plan(&mut self, new: &NewDelivery) {
+        let id = match self.by_key.get(&new.dedupe_key).and_then(|id| self.deliveries.get_mut(id)) {
+            None => new.id,
+            Some(row) if row.delivery.state == DeliveryState::Cancelled => row.delivery.id,
+            Some(row) => {
+                if row.delivery.cancel_requested {
+                    row.delivery.cancel_requested = false;
+                    row.delivery.reason.clone_from(&new.reason);
+                    row.delivery.planned_at = new.planned_at;
+                }
+                return;
+            }
+        };
+        let delivery = Delivery {
+            id,
+            dedupe_key: new.dedupe_key.clone(),
+            kind: new.notice.kind(),
+            notice: Ok(new.notice.clone()),
+            recipient: new.recipient.clone(),
+            state: DeliveryState::Scheduled,
+            planned_at: new.planned_at,
+            due_at: new.due_at,
+            next_at: new.due_at,
+            attempts: 0,
+            first_claimed_at: None,
+            settled_at: None,
+            cancel_requested: false,
+            last_error: None,
+            reply: None,
+            reason: new.reason.clone(),
+        };
+        self.by_key.insert(new.dedupe_key.clone(), id);
+        self.scheduled.insert((delivery.kind.priority().rank(), delivery.next_at, id));
+        self.deliveries.insert(id, Row { delivery, lease: None, failed: Vec::new() });
+    }
+
+    fn reschedule(&mut self, key: &DedupeKey, due_at: Timestamp, next_at: Timestamp) {
+        let row = self.by_key.get(key).and_then(|id| self.deliveries.get_mut(id));
+        let Some(Row { delivery, .. }) = row.filter(|row| row.delivery.state == DeliveryState::Scheduled) else {
+            return;
+        };
+        let rank = delivery.kind.priority().rank();
+        self.scheduled.remove(&(rank, delivery.next_at, delivery.id));
+        (delivery.due_at, delivery.next_at) = (due_at, next_at);
+        self.scheduled.insert((rank, next_at, delivery.id));
+    }
+
+    fn retry(&mut self, id: DeliveryId, at: Timestamp) {
+        let Some(row) = self.deliveries.get_mut(&id) else { return };
+        let delivery = &mut row.delivery;
+        delivery.state = DeliveryState::Scheduled;
+        delivery.next_at = at;
+        delivery.attempts = 0;
+        delivery.first_claimed_at = None;
+        delivery.settled_at = None;
+        row.failed.clear();
+        self.scheduled.insert((delivery.kind.priority().rank(), at, id));
+    }
+}
+
+#[async_trait]
+impl Deliveries for MemoryStore {
+    async fn ledger(&self) -> Result<Ledger, StoreError> {
+        let state = self.state();
+        let mut ledger = state.purged;
+        for row in state.deliveries.values() {
+            ledger.planned += 1;
+            *match row.delivery.state {
+                DeliveryState::Scheduled | DeliveryState::Claimed => &mut ledger.due,
+                DeliveryState::Delivered => &mut ledger.delivered,
+                DeliveryState::Discarded => &mut ledger.discarded,
+                DeliveryState::Cancelled => &mut ledger.cancelled,
+                DeliveryState::Expired => &mut ledger.expired,
+            } += 1;
+        }
+        Ok(ledger)
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError> {
+        Ok(self.state().deliveries.get(&id).map(|row| (row.delivery.clone(), row.failed.clone())))
+    }
+
+    async fn deliveries_with_key(&self, prefix: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+        let state = self.state();
+        let from = state.by_key.range(DedupeKey::new(prefix)..);
+        let keys = from.take_while(|(key, _)| key.as_str().starts_with(prefix));
+        Ok(keys.take(limit as usize).map(|(_, id)| state.deliveries[id].delivery.clone()).collect())
+    }
+
+    async fn deliveries(
+        &self,
+        query: &DeliveryQuery,
+        before: Option<DeliveryId>,
+        size: u32,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let state = self.state();
+        let rows = state.deliveries.values().rev().map(|row| &row.delivery);
+        let earlier = rows.filter(|delivery| before.is_none_or(|before| delivery.id < before));
+        Ok(earlier.filter(|delivery| matches(query, delivery)).take(size as usize).cloned().collect())
+    }
+
+    async fn delivery_counts(
+        &self,
+        query: &DeliveryQuery,
+        most: u32,
+    ) -> Result<HashMap<DeliveryState, u64>, StoreError> {
+        let (state, mut counts) = (self.state(), HashMap::new());
+        for row in state.deliveries.values().filter(|row| matches(query, &row.delivery)) {
+            let count = counts.entry(row.delivery.state).or_insert(0);
+            *count = u64::from(most).min(*count + 1);
+        }
+        Ok(counts)
+    }
+
+    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
+        let state = self.state();
+        let rows = state.deliveries.values().map(|row| &row.delivery);
+        let later = rows.filter(|delivery| after.is_none_or(|after| delivery.id > after));
+        Ok(later.take(size as usize).cloned().collect())
+    }
+}
+
+/// Whether a delivery is among those that a query selects.
+fn matches(query: &DeliveryQuery, delivery: &Delivery) -> bool {
+    (query.kinds.is_empty() || query.kinds.contains(&delivery.kind))
+        && (query.states.is_empty() || query.states.contains(&delivery.state))
+        && query.from.is_none_or(|from| delivery.id >= from)
+        && query.recipients.as_ref().is_none_or(|them| them.iter().any(|one| is_same(one, &delivery.recipient)))
+}
+
+/// Addresses are the same in any case of their letters.
+fn is_same(one: &Recipient, other: &Recipient) -> bool {
+    match (one, other) {
+        (Recipient::Address(one), Recipient::Address(other)) => one.key() == other.key(),
+        (one, other) => one == other,
+    }
+}

@@ -1,0 +1,64 @@
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+
+use crate::error::StoreError;
+use crate::{Delivery, DeliveryId, DeliveryState, FailedAttempt, Ledger, NoticeKind, Recipient};
+
+/// Selects deliveries of the ledger. The default selects all of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeliveryQuery {
+    /// Only these kinds; empty: all kinds.
+    pub kinds: Vec<NoticeKind>,
+    /// Only in these states; empty: all states.
+    pub states: Vec<DeliveryState>,
+    /// Only to one of these recipients. A person may be known by an account and by the bare address.
+    pub recipients: Option<Vec<Recipient>>,
+    /// Only this delivery and those with a later id.
+    pub from: Option<DeliveryId>,
+}
+
+/// Reads the ledger of deliveries. See the contract of [`Store`](super::Store).
+#[async_trait]
+pub trait Deliveries: Send + Sync {
+    /// Counts everything; reads the whole ledger.
+    async fn ledger(&self) -> Result<Ledger, StoreError>;
+
+    /// One delivery with its failed attempts, oldest first.
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError>;
+
+    /// Up to `limit` deliveries whose key begins with `prefix`, in the order of their keys (bytes).
+    async fn deliveries_with_key(&self, prefix: &str, limit: u32) -> Result<Vec<Delivery>, StoreError>;
+
+    /// Scheduled and claimed deliveries whose keys begin with one of these prefixes, up to a hundred for each, in any order.
+    async fn open_with_keys(&self, prefixes: &[String]) -> Result<Vec<Delivery>, StoreError> {
+        let mut open = Vec::new();
+        for prefix in prefixes {
+            let found = self.deliveries_with_key(prefix, 1_000).await?.into_iter();
+            let is_open = |one: &Delivery| matches!(one.state, DeliveryState::Scheduled | DeliveryState::Claimed);
+            open.extend(found.filter(is_open).take(100));
+        }
+        Ok(open)
+    }
+
+    /// Returns up to `size` deliveries that match `query` and have an id before `before`, newest id first.
+    async fn deliveries(
+        &self,
+        query: &DeliveryQuery,
+        before: Option<DeliveryId>,
+        size: u32,
+    ) -> Result<Vec<Delivery>, StoreError>;
+
+    /// Counts the deliveries that match `query` by state. States without any are left out.
+    ///
+    /// The cost is bounded: each count stops at `most`, and of each recipient that `query` names, only the newest `most`
+    /// deliveries are counted.
+    async fn delivery_counts(
+        &self,
+        query: &DeliveryQuery,
+        most: u32,
+    ) -> Result<HashMap<DeliveryState, u64>, StoreError>;
+
+    /// Returns up to `size` deliveries of any kind after `after` by id, oldest id first.
+    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError>;
+}

@@ -1,0 +1,81 @@
+use async_trait::async_trait;
+
+use super::Lookup;
+use crate::error::StoreError;
+use crate::{
+    EmailAddress, Meeting, MeetingId, MeetingQuery, Page, Participant, ParticipantId, Revision, Timestamp, UserId,
+};
+
+/// For whom meetings are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Viewer {
+    /// For the service itself, which acts for everybody.
+    Anyone,
+    /// Only where this person is [in](Participant::is_in).
+    Participant(UserId),
+    /// Only what this person called.
+    Organizer(UserId),
+}
+
+/// Where a sweep over meetings goes on: after this start and, at the same start, this id.
+pub type MeetingCursor = (Timestamp, MeetingId);
+
+/// Reads meetings and their participants. See the contract of [`Store`](super::Store).
+#[async_trait]
+pub trait Meetings: Send + Sync {
+    /// Several meetings at once, also cancelled ones; unknown ids are left out, and those that are not for `viewer`.
+    async fn meetings_by_id(&self, ids: &[MeetingId], viewer: Viewer)
+    -> Result<Lookup<MeetingId, Meeting>, StoreError>;
+
+    /// A page of the meetings that `viewer` is in. What lies ahead, goes on or is over is as of `now`. Without a sort those
+    /// that begin last come first.
+    async fn meetings(&self, viewer: UserId, query: &MeetingQuery, now: Timestamp)
+    -> Result<Page<Meeting>, StoreError>;
+
+    /// Everybody who was ever invited to these meetings, also who was removed, by meeting and then by id. Callers have
+    /// made sure that they may be seen.
+    async fn participants(&self, meetings: &[MeetingId]) -> Result<Vec<Participant>, StoreError>;
+
+    /// Several participants at once; unknown ids are left out.
+    async fn participants_by_id(&self, ids: &[ParticipantId])
+    -> Result<Lookup<ParticipantId, Participant>, StoreError>;
+
+    /// Up to `limit` meetings that are not cancelled and that [`LinkGuests`](crate::ParticipantWrite::LinkGuests) would bring into the
+    /// lists of `user`: this address, in any case, is in them as a guest without an account, and the person is not. Those
+    /// that were called last come first, by their ids.
+    async fn guest_meetings(
+        &self,
+        email: &EmailAddress,
+        user: UserId,
+        limit: u32,
+    ) -> Result<Vec<MeetingId>, StoreError>;
+
+    /// Up to `limit` meetings, those created last first, in which somebody has a participant of their own beside a guest of
+    /// this address who stands for themselves, and at least one of the two is in it.
+    async fn meetings_with_two(
+        &self,
+        email: &EmailAddress,
+        user: UserId,
+        limit: u32,
+    ) -> Result<Vec<MeetingId>, StoreError>;
+
+    /// What meetings were like at these versions: of each the newest revision that is not later. Unknown ones are left
+    /// out.
+    async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Lookup<(MeetingId, u64), Revision>, StoreError>;
+
+    /// Up to `limit` meetings in the order of their start and id after `after` that are on, begin after `now` and not
+    /// later than `until`, and ask for a reminder due after `due_after` of which the ledger has no trace. What is planned
+    /// is found by [key](crate::meeting_reminder_key) alone.
+    async fn meetings_unplanned(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+        due_after: Timestamp,
+        after: Option<MeetingCursor>,
+        limit: u32,
+    ) -> Result<Vec<MeetingId>, StoreError>;
+
+    /// Up to `limit` meetings that are on, begin after `now`, and whose start was found with a version of the time zone
+    /// database that sorts before `tzdb`; the cost does not depend on the others.
+    async fn meetings_before_tzdb(&self, tzdb: &str, now: Timestamp, limit: u32) -> Result<Vec<MeetingId>, StoreError>;
+}

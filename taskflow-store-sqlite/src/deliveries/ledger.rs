@@ -1,0 +1,150 @@
+//! What the ledger says: the port [`Deliveries`].
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use taskflow_core::ports::{Deliveries, DeliveryQuery};
+use taskflow_core::{CorruptRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, Ledger, StoreError};
+
+use super::{DeliveryRow, TABLE, list};
+use crate::error::{Table, store_error};
+use crate::store::SqliteStore;
+
+const ATTEMPTS: Table = Table("taskflow_delivery_attempts");
+
+#[derive(sqlx::FromRow)]
+struct AttemptRow {
+    attempt: i64,
+    at: i64,
+    error: String,
+}
+
+impl TryFrom<AttemptRow> for FailedAttempt {
+    type Error = CorruptRow;
+
+    fn try_from(row: AttemptRow) -> Result<Self, CorruptRow> {
+        Ok(Self {
+            attempt: ATTEMPTS.number("attempt", row.attempt)?,
+            at: ATTEMPTS.instant("at", row.at)?,
+            error: row.error,
+        })
+    }
+}
+
+#[async_trait]
+impl Deliveries for SqliteStore {
+    async fn ledger(&self) -> Result<Ledger, StoreError> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(LEDGER).fetch_all(&self.reader()?).await.map_err(store_error)?;
+        let mut ledger = Ledger::default();
+        for (state, count) in rows {
+            let count: u64 = TABLE.number("state", count)?;
+            ledger.planned += count;
+            *match TABLE.value("state", &state)? {
+                DeliveryState::Scheduled | DeliveryState::Claimed => &mut ledger.due,
+                DeliveryState::Delivered => &mut ledger.delivered,
+                DeliveryState::Discarded => &mut ledger.discarded,
+                DeliveryState::Cancelled => &mut ledger.cancelled,
+                DeliveryState::Expired => &mut ledger.expired,
+            } += count;
+        }
+        Ok(ledger)
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError> {
+        // One snapshot for both, so that the attempts are as many as the delivery says.
+        let mut snapshot = self.reader()?.begin().await.map_err(store_error)?;
+        let row: Option<DeliveryRow> =
+            sqlx::query_as(DELIVERY).bind(id.to_string()).fetch_optional(&mut *snapshot).await.map_err(store_error)?;
+        let Some(row) = row else { return Ok(None) };
+        let failed: Vec<AttemptRow> = sqlx::query_as(FAILED_ATTEMPTS)
+            .bind(id.to_string())
+            .fetch_all(&mut *snapshot)
+            .await
+            .map_err(store_error)?;
+        let failed = failed.into_iter().map(FailedAttempt::try_from).collect::<Result<_, _>>()?;
+        Ok(Some((Delivery::try_from(row)?, failed)))
+    }
+
+    async fn deliveries_with_key(&self, prefix: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+        let rows: Vec<DeliveryRow> = sqlx::query_as(DELIVERIES_WITH_KEY)
+            .bind(prefix)
+            .bind(format!("{prefix}{}", char::MAX))
+            .bind(limit)
+            .fetch_all(&self.reader()?)
+            .await
+            .map_err(store_error)?;
+        Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
+    }
+
+    async fn open_with_keys(&self, prefixes: &[String]) -> Result<Vec<Delivery>, StoreError> {
+        let prefixes = serde_json::to_string(prefixes).map_err(|error| StoreError::Internal(error.into()))?;
+        let rows: Vec<DeliveryRow> =
+            sqlx::query_as(OPEN_WITH_KEYS).bind(prefixes).fetch_all(&self.reader()?).await.map_err(store_error)?;
+        Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
+    }
+
+    async fn deliveries(
+        &self,
+        query: &DeliveryQuery,
+        before: Option<DeliveryId>,
+        size: u32,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        list::deliveries(&self.reader()?, query, before, size).await
+    }
+
+    async fn delivery_counts(
+        &self,
+        query: &DeliveryQuery,
+        most: u32,
+    ) -> Result<HashMap<DeliveryState, u64>, StoreError> {
+        list::count(&self.reader()?, query, most).await
+    }
+
+    async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
+        list::deliveries_after(&self.reader()?, after, size).await
+    }
+}
+
+/// What is kept, and what was counted before it was purged.
+const LEDGER: &str = "
+    SELECT state, count(*)
+    FROM taskflow_deliveries
+    GROUP BY state
+    UNION ALL
+    SELECT state, sum(count)
+    FROM taskflow_ledger_totals
+    GROUP BY state";
+
+const DELIVERY: &str = "
+    SELECT id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
+        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+    FROM taskflow_deliveries
+    WHERE id = ?1";
+
+const FAILED_ATTEMPTS: &str = "
+    SELECT attempt, at, error
+    FROM taskflow_delivery_attempts
+    WHERE delivery_id = ?1
+    ORDER BY attempt";
+
+/// One range of keys: none goes on with the last character that there is.
+const DELIVERIES_WITH_KEY: &str = "
+    SELECT id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
+        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+    FROM taskflow_deliveries
+    WHERE dedupe_key >= ?1 AND dedupe_key < ?2
+    ORDER BY dedupe_key
+    LIMIT ?3";
+
+/// A range of keys for each prefix. The plus keeps the state from choosing the index, which would go through all that is open.
+const OPEN_WITH_KEYS: &str = "
+    SELECT d.id, d.dedupe_key, d.kind, d.notice, d.recipient_user, d.recipient_address, d.state, d.planned_at, d.due_at,
+        d.next_at, d.attempts, d.first_claimed_at, d.settled_at, d.cancel_requested, d.last_error, d.reply, d.reason
+    FROM json_each(?1) AS j
+    CROSS JOIN taskflow_deliveries AS d ON d.rowid IN (
+        SELECT l.rowid
+        FROM taskflow_deliveries AS l
+        WHERE l.dedupe_key >= j.value AND l.dedupe_key < j.value || char(1114111)
+            AND +l.state IN ('scheduled', 'claimed')
+        ORDER BY l.dedupe_key
+        LIMIT 100)";
