@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use taskflow::ports::{Clock, JobStore, Outbox, SystemClock};
+use taskflow::ports::{Clock, Deliveries, JobStore, SystemClock};
 use taskflow::store::{PgOptions, PgStore};
 use taskflow::{JobName, LocalMinute, Timestamp};
 use taskflow_mail::testing::SmtpServer;
