@@ -116,7 +116,7 @@ pub(super) async fn a_link_that_leads_nowhere_says_why(open: Arc<dyn OpenStore>)
         language.map(|locale| locale.to_string())
     };
     for link in [&expired, &link] {
-        assert_eq!(language(link).await.as_deref(), Some("en"));
+        assert_eq!(language(link).await.as_deref(), Some("de"));
     }
     assert_eq!(language("nonsense").await, None);
 }

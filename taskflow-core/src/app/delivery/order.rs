@@ -103,9 +103,17 @@ impl Queue {
     /// Whether a notice that has come due may leave.
     pub(super) fn turn(&self, delivery: &Delivery, now: Timestamp) -> Turn {
         let ahead = thread_of(delivery).and_then(|thread| self.open.get(&thread));
-        let ahead = ahead.into_iter().flatten().filter(|other| made(other) < made(delivery));
+        let ahead: Vec<_> = ahead.into_iter().flatten().filter(|other| made(other) < made(delivery)).collect();
+        // Of several changes the last one tells all.
+        let changes = ahead.iter().filter(|other| other.kind == NoticeKind::MeetingChange);
+        let last_change = changes.map(|change| made(change)).max();
+        let tells_nothing = |other: &Delivery| {
+            other.kind == NoticeKind::MeetingChange
+                && other.state == DeliveryState::Scheduled
+                && last_change.is_some_and(|last| made(other) < last)
+        };
         let (mut behind, mut later) = (Vec::new(), None);
-        for other in ahead {
+        for other in ahead.into_iter().filter(|other| !tells_nothing(other)) {
             match self.keeps_waiting(other, delivery, now) {
                 Turn::Now => {}
                 Turn::Behind(ids) => behind.extend(ids),
