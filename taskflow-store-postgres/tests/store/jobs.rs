@@ -127,7 +127,8 @@ async fn a_page_of_a_count_reads_no_more_than_the_page() {
         assert!(plan.contains("rows=500") && buffers(&plan) < most, "{plan}");
     }
     let (before, last) = ("'2026-11-22 12:00:00+00'::timestamptz", "'01980000-0000-7000-8000-ffffffffffff'::uuid");
-    let plan = explain(&mut conn, &statement(PURGE, "COUNT_DELIVERIES", &[before, "500", "ARRAY['meeting_reminder']"])).await;
+    let plan =
+        explain(&mut conn, &statement(PURGE, "COUNT_DELIVERIES", &[before, "500", "ARRAY['meeting_reminder']"])).await;
     assert!(plan.contains("idx_deliveries_settled_at") && buffers(&plan) < 1_000, "{plan}");
     let plan = explain(&mut conn, &statement(FEED, "COUNT_ENTRIES", &[before, last, "500"])).await;
     assert!(plan.contains("idx_feed_event") && !plan.contains("Seq Scan"), "{plan}");

@@ -216,11 +216,12 @@ async fn what_went_wrong_is_found_among_all_that_was_sent() {
     let mut conn = world.connection().await;
     // Oldest first: what was sent, and after it a few of each that was not.
     let fill = "INSERT INTO taskflow.deliveries (id, dedupe_key, kind, notice, priority, recipient_user, state, planned_at,
-            due_at, next_at, attempts, settled_at, lease, lease_until, cancel_requested, reason)
+            due_at, next_at, attempts, settled_at, lease, lease_until, cancel_requested, reason, recurring)
         SELECT lpad(to_hex(n), 32, '0')::uuid, 'x/' || n, CASE WHEN n % 10000 = 1 THEN 'server_alert' ELSE 'task_due' END,
             '{}', 1, gen_random_uuid(), state, now(), now(), now(), 0,
             CASE WHEN state NOT IN ('scheduled', 'claimed') THEN now() END,
-            CASE WHEN state = 'claimed' THEN gen_random_uuid() END, CASE WHEN state = 'claimed' THEN now() END, false, 'test'
+            CASE WHEN state = 'claimed' THEN gen_random_uuid() END, CASE WHEN state = 'claimed' THEN now() END, false, 'test',
+            n % 10000 <> 1
         FROM generate_series(1, 100000) AS n
         CROSS JOIN LATERAL (SELECT CASE WHEN n <= 99000 THEN 'delivered'
             ELSE (ARRAY['scheduled', 'claimed', 'discarded', 'cancelled', 'expired'])[n % 5 + 1] END AS state) AS its";
