@@ -63,7 +63,7 @@ impl dyn Job + '_ {
         JobPlan::parse(text, self.default_plan().catch_up, self.accepts())
     }
 
-    /// Writes a plan as [`parse_plan`](Self::parse_plan) reads it.
+    /// Writes a plan as `parse_plan` reads it.
     #[must_use]
     pub fn written_plan(&self, plan: &JobPlan) -> String {
         plan.written(self.default_plan().catch_up)
