@@ -346,7 +346,7 @@ impl AppBuilder {
         self
     }
 
-    /// When the jobs are done, and how.
+    /// Sets the schedules of the jobs and the settings they run with.
     pub fn jobs(mut self, jobs: Jobs) -> Self {
         self.app.jobs = jobs;
         self

@@ -125,7 +125,7 @@ impl DeliveryState {
     }
 }
 
-/// How the reply to a delivery begins that left in the mail of another one.
+/// The beginning of the reply to a delivery that left in the mail of another one.
 const IN_THE_MAIL_OF: &str = "in the mail of ";
 
 impl Delivery {
@@ -138,7 +138,7 @@ impl Delivery {
 }
 
 impl Outcome {
-    /// What becomes of a delivery that was sent in the mail of another one, of which this became.
+    /// Returns the outcome of a delivery that was sent in the mail of `first`, whose own outcome this is.
     #[must_use]
     pub(crate) fn in_the_mail_of(&self, first: DeliveryId) -> Self {
         match self {

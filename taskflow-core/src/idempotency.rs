@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::{InvalidValue, Timestamp, UserId};
 
-/// How long a response is kept; afterwards its key is free again.
+/// The time for which a response is kept; afterwards its key is free again.
 pub const RESPONSE_LIFETIME: Duration = Duration::from_hours(24);
 
 /// What a client names a request by, so that it can repeat it safely (`Idempotency-Key`): 1 to 255 printable ASCII
@@ -66,7 +66,7 @@ impl StoredResponse {
     }
 }
 
-/// How a use case stores the response to a request that may be repeated.
+/// The request of a use case that may be repeated, and the form in which its response is stored.
 pub struct Idempotency<'a, T: ?Sized> {
     /// The key by which the client identifies the request.
     pub key: IdempotencyKey,

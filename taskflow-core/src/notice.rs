@@ -34,7 +34,7 @@ pub trait NoticeType: fmt::Debug + Clone + PartialEq + Serialize + DeserializeOw
     /// Its word in stores and on the wire, and the folder of its templates: lowercase letters and `_`. Never changes.
     const KIND: &'static str;
 
-    /// What holds for every notice of this kind.
+    /// The policy for every notice of this kind.
     const POLICY: NoticePolicy;
 
     /// Returns from when on a notice that was due at `due_at` is no longer worth sending (catch-up after downtime). Later it
@@ -56,7 +56,7 @@ pub(crate) trait ShippedNotice: NoticeType {
     ///
     /// # Errors
     ///
-    /// What becomes of the delivery instead.
+    /// The outcome of the delivery, when no mail is sent.
     fn check(&self, check: &mut PreSendCheck<'_>) -> Result<Checked, Outcome>;
 
     /// Returns made-up content as of `now`. `None` if there is nothing to make up.
@@ -92,7 +92,7 @@ macro_rules! notices {
     ($($(#[$doc:meta])* $kind:ident = $file:ident::$notice:ident,)*) => {
         $(mod $file; pub use $file::$notice;)*
 
-        /// What to tell somebody. This is a stored format: a JSON object with its `kind` and its fields.
+        /// A notice to one person. This is a stored format: a JSON object with its `kind` and its fields.
         #[derive(Debug, Clone, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum Notice {

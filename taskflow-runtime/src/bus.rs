@@ -5,7 +5,7 @@ use futures_util::stream::{self, BoxStream};
 use taskflow_core::ports::{EventBus, Signal};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-/// How many signals a subscriber may be behind before it misses some.
+/// The number of signals that a subscriber may be behind before it misses some.
 const CAPACITY: usize = 1024;
 
 /// Delivers signals within this process. A subscriber that is too slow misses signals and receives [`Signal::Missed`] in

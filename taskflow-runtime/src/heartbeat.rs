@@ -25,7 +25,7 @@ impl HeartbeatConfig {
 
 /// The interval while nodes do not agree on their shares yet.
 const SOON: Duration = Duration::from_millis(100);
-/// How long a heartbeat may take: a connection that hangs must not cost the share.
+/// The longest time that a heartbeat may take: a connection that hangs must not cost the share.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Receives this node's share of the mail rate: mails per second, and how long the grant holds.
@@ -38,7 +38,7 @@ pub struct ClusterMember {
     grant_rate: GrantRate,
     may_send: watch::Sender<bool>,
     clock: Arc<dyn Clock>,
-    /// When the share ends, by the monotonic clock.
+    /// The end of the share, by the monotonic clock.
     holds_until: Duration,
     health: Health,
 }

@@ -35,11 +35,11 @@ use self::registry::ConnectionRegistry;
 pub use self::session::{Disconnect, SessionCheck, SessionClaims, SessionsUnavailable};
 pub use self::topics::{Topic, Topics};
 
-/// How often the ends of all followed feeds are compared, whatever the bus says.
+/// The interval at which the ends of all followed feeds are compared, whatever the bus says.
 const HEADS: Duration = Duration::from_secs(5);
 /// The shortest time between two such comparisons when the bus says that signals were missed.
 const HEADS_PACE: Duration = Duration::from_millis(250);
-/// How often connections are checked for sessions that ended on other nodes.
+/// The interval at which connections are checked for sessions that ended on other nodes.
 const SESSIONS: Duration = Duration::from_millis(250);
 /// Feeds read in one statement, and entries of each.
 const FEEDS: usize = 256;

@@ -10,7 +10,7 @@ use crate::{ClusterMember, JobRunner, Live, SchedulerPulse, Worker};
 
 /// The longest time between two looks for due mail and jobs, unless the host chooses another.
 const TICK: Duration = Duration::from_secs(1);
-/// How long a node may take to leave the cluster.
+/// The longest time that a node may take to leave the cluster.
 const LEAVING: Duration = Duration::from_secs(1);
 
 /// The loops around one [`App`], running.

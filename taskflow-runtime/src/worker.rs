@@ -117,7 +117,7 @@ enum Change {
     Ended(Trouble),
 }
 
-/// Whether mail can leave, judged by the steps so far.
+/// The state of sending, judged by the steps so far.
 #[derive(Debug, Default)]
 struct Health {
     trouble: Option<Trouble>,

@@ -66,7 +66,7 @@ async fn resolve(target: &PgConnectOptions, limit: Duration) -> Result<(), PgSto
     }
 }
 
-/// Whether a server that is just being started gives this error.
+/// Returns whether a server that is just being started gives this error.
 fn is_starting(error: &StoreError) -> bool {
     let (StoreError::Unavailable(source) | StoreError::Internal(source)) = error else { return false };
     let is_absent = matches!(source.downcast_ref(), Some(PgStoreError::Refused(_) | PgStoreError::NoSocket(_)));
@@ -74,7 +74,7 @@ fn is_starting(error: &StoreError) -> bool {
     is_absent || database_error(error).and_then(database).is_some_and(|error| error.code() == "57P03")
 }
 
-/// Where the server should be, as `host:port` or the path of its socket.
+/// Returns the address of the server, as `host:port` or the path of its socket.
 fn place(target: &PgConnectOptions) -> String {
     match target.get_socket() {
         Some(folder) => format!("{}/.s.PGSQL.{}", folder.display(), target.get_port()),

@@ -35,7 +35,7 @@ const WRITTEN: [&str; 22] = [
 /// The tables that only migrations write.
 const READ: [&str; 3] = ["migrations", "schema_info", "search_refolds"];
 
-/// What the database says of this role.
+/// The answer of the database about the rights of this role.
 struct State {
     only_reads: bool,
     role: String,
@@ -89,7 +89,7 @@ impl State {
     }
 }
 
-/// What is lacking, in the form of GRANT: one entry for the tables that lack the same rights.
+/// Returns the missing rights, in the form of GRANT: one entry for the tables that lack the same rights.
 fn summary(lacks: &[String]) -> String {
     let mut tables: Vec<(&str, Vec<&str>)> = Vec::new();
     for (right, table) in lacks.iter().filter_map(|one| one.split_once(' ')) {

@@ -23,7 +23,7 @@ pub struct BackupContents {
     pub users: u64,
     /// How many mails wait in the outbox; those that have left since the backup would leave again.
     pub mails_waiting: u64,
-    /// How many of them are due.
+    /// The number of them that are due.
     pub mails_due: u64,
     /// The newest migration it has.
     pub version: i64,
@@ -223,7 +223,7 @@ fn require_no_log(file: &Path) -> Result<(), StoreError> {
     left.map_or(Ok(()), |log| Err(SqliteStoreError::LeftLog(log).into()))
 }
 
-/// Whether a file begins as every SQLite database does.
+/// Returns whether a file begins as every SQLite database does.
 fn is_database(file: &Path) -> bool {
     let mut start = [0; MAGIC.len()];
     File::open(file).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == *MAGIC

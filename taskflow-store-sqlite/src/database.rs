@@ -320,7 +320,7 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Whether two paths name one file, by a link too, or would if there were one.
+/// Returns whether two paths name one file, by a link too, or would if there were one.
 pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
     let canonical = |path: &Path| {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -103,7 +103,7 @@ impl Claim {
         Ok(claimed.into_iter().map(|delivery| Claimed { delivery, lease: self.lease }).collect())
     }
 
-    /// What is claimed together with the first of its kind.
+    /// Claims what leaves together with the first of its kind.
     async fn follow(&self, conn: &mut SqliteConnection, claimed: &[Delivery]) -> Result<Vec<Delivery>, StoreError> {
         let leaders: Vec<_> = claimed.iter().filter(|one| one.kind.is_gathered()).map(|one| one.id).collect();
         if leaders.is_empty() {
@@ -199,7 +199,7 @@ const CLAIM_SCHEDULED: &str = "
     RETURNING id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
         attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason";
 
-/// What is claimed together with what was just claimed.
+/// Claims what leaves together with what was just claimed.
 const CLAIM_FOLLOWERS: &str = "
     UPDATE taskflow_deliveries
     SET state = 'claimed',

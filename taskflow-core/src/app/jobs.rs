@@ -29,11 +29,11 @@ use crate::{
     Trigger,
 };
 
-/// When the jobs are done, and how.
+/// The schedules of the jobs and the settings they run with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Jobs {
-    /// When each job is due. A shipped job without a plan never is by itself; a host's own job without one follows its
-    /// default plan.
+    /// The schedule of each job. A shipped job without one never runs by itself; a host's own job without one follows
+    /// its default plan.
     pub plans: BTreeMap<JobName, JobPlan>,
     /// Name of this node.
     pub node: String,
@@ -41,13 +41,13 @@ pub struct Jobs {
     pub lease: Duration,
     /// Most people or rows in one page.
     pub page: u32,
-    /// How long the commit of a page should take at most; pages become smaller when it takes longer.
+    /// The longest time that the commit of a page should take; pages become smaller when it takes longer.
     pub longest_commit: Duration,
     /// Address that is told when something is wrong with the service.
     pub admin: Option<EmailAddress>,
     /// What counts as wrong.
     pub limits: Limits,
-    /// How long data is kept.
+    /// The retention of data.
     pub keeping: RetentionPolicy,
 }
 
@@ -67,12 +67,12 @@ impl Default for Jobs {
     }
 }
 
-/// What one step did on a run of a job.
+/// The result of one step of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunReport {
     /// The run as this node left it.
     pub run: JobRun,
-    /// Whether another node took the run over, because this one was silent for too long.
+    /// True if another node took the run over, because this one was silent for too long.
     pub lost: bool,
 }
 

@@ -4,7 +4,7 @@ use super::App;
 use crate::error::Error;
 use crate::{Changes, Precondition};
 
-/// How often a use case decides before it gives up with `Stale`.
+/// The number of decisions after which a use case gives up with `Stale`.
 const MOST_ATTEMPTS: u32 = 3;
 
 /// The result of one attempt of a use case.

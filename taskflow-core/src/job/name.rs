@@ -28,7 +28,7 @@ impl JobName {
     ///
     /// # Panics
     ///
-    /// When the word is no name; in a constant that is a compile error. Words that come from outside are parsed.
+    /// If the word is not a name; in a constant that is a compile error. Words that come from outside are parsed.
     #[must_use]
     pub const fn new(word: &str) -> Self {
         match Self::checked(word.as_bytes()) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 use crate::schedule::Schedule;
 use crate::{InvalidValue, Timestamp};
 
-/// What happens to scheduled times that no node was running for.
+/// The treatment of scheduled times that no node was running for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CatchUp {
     /// They stay missed, and the next run counts them.
@@ -42,11 +42,12 @@ impl FromStr for CatchUp {
 /// Most scheduled times that [`CatchUp::All`] makes up for; older ones stay missed.
 pub const MOST_CAUGHT_UP: u32 = 100;
 
-/// How far a scheduled time may lie ahead of the clock. The clocks of nodes differ, and a time that one node has passed is
-/// done, whichever clock was wrong. A time more than a day ahead would keep everything from being due for too long.
+/// The farthest that a scheduled time may lie ahead of the clock. The clocks of nodes differ, and a time that one node
+/// has passed is done, whichever clock was wrong. A time more than a day ahead would keep everything from being due for
+/// too long.
 const FARTHEST_AHEAD: Duration = Duration::from_hours(26);
 
-/// How late a run of a job that skips missed times may start.
+/// The latest that a run of a job that skips missed times may start.
 const FRESH: Duration = Duration::from_secs(60);
 
 /// The schedules that a job can follow.
@@ -97,23 +98,23 @@ impl AcceptedSchedules {
     }
 }
 
-/// When a job is due, and what happens to scheduled times that were missed.
+/// The schedule of a job, and the treatment of scheduled times that were missed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobPlan {
-    /// When the job is due.
+    /// The schedule of the job.
     pub schedule: Schedule,
-    /// What happens to scheduled times that no node was running for.
+    /// The treatment of scheduled times that no node was running for.
     pub catch_up: CatchUp,
 }
 
-/// What to do about a scheduled time that is due.
+/// The action for a scheduled time that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DueSlot {
     /// It is run; some before it get no run of their own.
     Run {
         /// The scheduled time.
         slot: Timestamp,
-        /// How many before it are missed.
+        /// The number of scheduled times before it that are missed.
         missed: u64,
     },
     /// It is too late for it: it stays missed.

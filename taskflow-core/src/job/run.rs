@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::JobName;
 use crate::{InvalidValue, LeaseToken, RunId, Timestamp};
 
-/// What requested a run.
+/// The origin of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trigger {
     /// The schedule.
@@ -42,7 +42,7 @@ impl FromStr for Trigger {
     }
 }
 
-/// What a run has counted so far, by words of the job, for example `examined` and `planned`.
+/// The counts of a run so far, by words of the job, for example `examined` and `planned`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Counts(BTreeMap<String, u64>);
@@ -83,40 +83,40 @@ pub struct JobRun {
     pub slot: Timestamp,
     /// The run covers what came due after this and up to `slot`.
     pub since: Timestamp,
-    /// What requested the run.
+    /// The origin of the run.
     pub trigger: Trigger,
-    /// Whether the run only counts what it would do.
+    /// True if the run only counts what it would do.
     pub dry_run: bool,
-    /// When the run was requested.
+    /// The time at which the run was requested.
     pub created_at: Timestamp,
-    /// When the run started; absent while it waits.
+    /// The time at which the run started; absent while it waits.
     pub started_at: Option<Timestamp>,
-    /// When the run ended.
+    /// The time at which the run ended; absent before.
     pub finished_at: Option<Timestamp>,
     /// The node that works on it, or did last.
     pub node: Option<String>,
-    /// How often the run was started: more than once when a node crashed during it.
+    /// The number of times that the run was started: more than one when a node crashed during it.
     pub tries: u32,
-    /// How far the run has come; only the job itself reads it.
+    /// The progress of the run; only the job itself reads it.
     pub cursor: Option<String>,
-    /// What the run has counted so far.
+    /// The counts of the run so far.
     pub counts: Counts,
-    /// Why the run failed.
+    /// The error with which the run failed.
     pub error: Option<String>,
 }
 
-/// How a node holds a run.
+/// The lease under which a node holds a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunLease {
     /// Fences what the holder writes.
     pub token: LeaseToken,
-    /// How long the lease lasts by the store's clock, unless it is renewed.
+    /// The duration of the lease by the store's clock, unless it is renewed.
     pub lasts: Duration,
     /// The node that holds it.
     pub node: String,
 }
 
-/// How far a run is.
+/// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunState {
     /// Not started.
@@ -155,7 +155,7 @@ impl FromStr for RunState {
 }
 
 impl JobRun {
-    /// How far the run is.
+    /// Returns the state of the run.
     #[must_use]
     pub fn state(&self) -> RunState {
         match (self.started_at, self.finished_at, &self.error) {
@@ -167,7 +167,7 @@ impl JobRun {
     }
 }
 
-/// What a store knows of a job.
+/// The state of a job in a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobState {
     /// The job.
@@ -176,10 +176,10 @@ pub struct JobState {
     pub slot: Timestamp,
     /// Since when the job is paused.
     pub paused_at: Option<Timestamp>,
-    /// What its last run left for the next; only the job itself reads it.
+    /// The memo that its last run left for the next; only the job itself reads it.
     pub memo: Option<String>,
     /// The oldest run that has not ended.
     pub open: Option<RunId>,
-    /// Whether a run is held under a lease that has not lapsed.
+    /// True if a run is held under a lease that has not lapsed.
     pub busy: bool,
 }

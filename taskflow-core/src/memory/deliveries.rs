@@ -175,7 +175,7 @@ impl Deliveries for MemoryStore {
     }
 }
 
-/// Whether a delivery is among those that a query selects.
+/// Returns whether a delivery is among those that a query selects.
 fn matches(query: &DeliveryQuery, delivery: &Delivery) -> bool {
     (query.kinds.is_empty() || query.kinds.contains(&delivery.kind))
         && (query.states.is_empty() || query.states.contains(&delivery.state))

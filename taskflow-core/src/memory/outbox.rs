@@ -181,12 +181,12 @@ impl Outbox for MemoryStore {
     }
 }
 
-/// What deliveries have in common that are claimed together.
+/// The key of deliveries that are claimed together.
 #[derive(PartialEq, Eq, Hash)]
 struct Together {
     kind: NoticeKind,
     reader: UserId,
-    /// When they are tried again, and how often they were refused; `None`: they were not.
+    /// The next try and the number of refusals; `None`: they were not refused.
     failed: Option<(Timestamp, u32)>,
 }
 

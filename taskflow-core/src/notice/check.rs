@@ -14,13 +14,13 @@ use crate::{
     TokenPurpose, Told, User, UserId, Zone,
 };
 
-/// How soon a delivery is tried again that waits for something which is about to happen.
+/// The wait of a delivery for something that is about to happen.
 pub(crate) const A_MOMENT: Duration = Duration::from_secs(5);
 
 /// Rows that were read, by id; one that cannot be read is kept as its error.
 type Rows<Id, T> = HashMap<Id, Result<T, CorruptRow>>;
 
-/// What must be loaded before a notice is checked, beside its reader.
+/// The rows that must be loaded before a notice is checked, beside its reader.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Needs {
     /// A task.
@@ -45,11 +45,11 @@ impl Needs {
     }
 }
 
-/// What a batch of deliveries is about.
+/// The rows that a batch of deliveries is about.
 pub(crate) struct BatchContext {
     pub(crate) users: Rows<UserId, User>,
     pub(crate) tasks: Rows<TaskId, Task>,
-    /// What summaries and reminders of open tasks are about.
+    /// The digests that summaries and reminders of open tasks are about.
     pub(crate) digests: Rows<DeliveryId, Digest>,
     /// Who attends the meetings of these days.
     pub(crate) attending: HashMap<(MeetingId, UserId), Participant>,
@@ -100,7 +100,7 @@ pub(crate) struct PreSendCheck<'a> {
     /// Tasks that the mail reminds of beside its own.
     pub(crate) others: Vec<Task>,
     pub(crate) urls: &'a dyn Urls,
-    /// When people are reminded of open tasks.
+    /// The schedule by which people are reminded of open tasks.
     pub(crate) task_reminders: Option<&'a Schedule>,
     pub(crate) now: Timestamp,
 }
@@ -118,7 +118,7 @@ impl PreSendCheck<'_> {
     }
 }
 
-/// What a mail is about after the check.
+/// The content of a mail after the check.
 pub(crate) struct Checked {
     pub(crate) content: NoticeContent,
     /// What a participant knows once it has left.
@@ -131,7 +131,7 @@ impl From<NoticeContent> for Checked {
     }
 }
 
-/// Who reads a mail.
+/// The reader of a mail.
 pub(crate) struct Addressee {
     /// The person, or the participant without an account.
     pub(crate) id: Option<Uuid>,
@@ -186,7 +186,7 @@ pub(crate) enum Thread {
     Server,
 }
 
-/// Whether a notice leaves although its address is suppressed.
+/// The suppressions in spite of which a notice is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overrides {
     /// It never does.

@@ -27,7 +27,7 @@ pub trait CustomNotice: NoticeType {
     ///
     /// # Errors
     ///
-    /// Why it is not. Its delivery is cancelled, with this reason.
+    /// It is not, for this reason, with which its delivery is cancelled.
     fn check(&self, context: &CustomCheck<'_>) -> Result<(), String> {
         let _ = context;
         Ok(())
@@ -41,13 +41,13 @@ pub trait CustomNotice: NoticeType {
     }
 }
 
-/// What is known of a custom notice before it is sent.
+/// The facts that a custom notice is checked against before it is sent.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct CustomCheck<'a> {
     /// The account of its reader; `None` for mail to a bare address.
     pub user: Option<&'a User>,
-    /// When it was due.
+    /// The time at which it was due.
     pub due_at: Timestamp,
     /// The present.
     pub now: Timestamp,

@@ -13,7 +13,7 @@ pub struct MeetingInviteNotice {
     pub meeting: MeetingId,
     /// The participant.
     pub participant: ParticipantId,
-    /// Whether they had left by themselves: it is news even though nobody told them that it is off.
+    /// True if they had left by themselves: it is news even though nobody told them that it is off.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
 }

@@ -15,7 +15,8 @@ pub struct MeetingProposalNotice {
     pub meeting: MeetingId,
     /// The participant.
     pub participant: ParticipantId,
-    /// When it would begin, if the proposal says so. Without a word of it later, the proposal no longer stands.
+    /// The proposed start, if the proposal has one. Once the participant no longer proposes it, the proposal no longer
+    /// stands.
     #[serde(default)]
     pub starts_at: Option<Timestamp>,
 }

@@ -19,12 +19,12 @@ pub struct MeetingReminderNotice {
     pub meeting: MeetingId,
     /// The participant.
     pub participant: ParticipantId,
-    /// When it was to begin as this was planned; a meeting that moved is told by another notice.
+    /// The start of the meeting as this was planned; a meeting that moved has another notice.
     pub starts_at: Timestamp,
-    /// How many minutes before; `None`: the organizer sent it by hand.
+    /// The minutes before the start; `None`: the organizer sent it by hand.
     #[serde(default)]
     pub minutes: Option<u32>,
-    /// What the organizer adds.
+    /// A message from the organizer.
     #[serde(default)]
     pub message: Option<String>,
 }

@@ -6,7 +6,7 @@ use crate::{NoticeContent, Outcome, Timestamp};
 /// The password was changed; who did not do it must know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PasswordChangedNotice {
-    /// When it was changed.
+    /// The time at which it was changed.
     pub at: Timestamp,
 }
 

@@ -10,7 +10,7 @@ use crate::{NoticeContent, Outcome, Timestamp, TokenId, TokenPurpose};
 pub struct PasswordResetNotice {
     /// Sets it.
     pub token: TokenId,
-    /// When the token expires.
+    /// The time at which the token expires.
     pub expires_at: Timestamp,
 }
 

@@ -1,6 +1,6 @@
 //! What holds for every notice of a kind.
 
-/// Who leaves first. Mail of a lower rank never waits for mail of a higher one.
+/// The order in which mail leaves. Mail of a lower rank never waits for mail of a higher one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
     /// Accounts and alerts.
@@ -24,19 +24,19 @@ impl Priority {
     }
 }
 
-/// What holds for every notice of a kind. Stores keep what they search by in columns, so that no SQL names a kind.
+/// The policy for every notice of a kind. Stores keep what they search by in columns, so that no SQL names a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoticePolicy {
-    /// When it leaves among others that are due.
+    /// Its priority among others that are due.
     pub priority: Priority,
-    /// Whether its reader can switch it off and it waits for the end of their quiet hours.
+    /// True if its reader can switch it off and it waits for the end of their quiet hours.
     pub optional: bool,
-    /// Whether it comes again and again by itself, so that one click ends it (RFC 8058).
+    /// True if it comes again and again by itself, so that one click ends it (RFC 8058).
     pub recurring: bool,
-    /// Whether several that are due in one minute are one mail to their reader, of up to
+    /// True if several that are due in one minute are one mail to their reader, of up to
     /// [`MOST_TOGETHER`](crate::MOST_TOGETHER).
     pub gathered: bool,
-    /// Whether a cancelled one is kept until it would have been due: without its key, a repair would plan it again.
+    /// True if a cancelled one is kept until it would have been due: without its key, a repair would plan it again.
     pub kept_until_due: bool,
 }
 

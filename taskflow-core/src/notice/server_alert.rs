@@ -10,7 +10,7 @@ use crate::{NoticeContent, Outcome, Timestamp};
 pub struct ServerAlertNotice {
     /// Since when something is wrong.
     pub since: Timestamp,
-    /// What is wrong, one line each.
+    /// The problems, one line each.
     pub problems: Vec<String>,
     /// The parts of the service that have them, for advice on what to do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

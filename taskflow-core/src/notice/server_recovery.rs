@@ -12,7 +12,7 @@ pub struct ServerRecoveryNotice {
     pub since: Timestamp,
     /// Until when it was.
     pub until: Timestamp,
-    /// What was wrong, one line each.
+    /// The problems that are over, one line each.
     pub problems: Vec<String>,
 }
 

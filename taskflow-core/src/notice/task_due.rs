@@ -12,7 +12,7 @@ use crate::{Entity, NoticeContent, Outcome, Task, TaskId, TaskPriority, Timestam
 pub struct TaskDueNotice {
     /// The task.
     pub task: TaskId,
-    /// When it was due as this was planned; a task that moved is told by another notice.
+    /// The due time of the task as this was planned; a task that moved has another notice.
     pub due_at: Timestamp,
 }
 

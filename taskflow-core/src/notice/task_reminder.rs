@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{NoticeContent, Outcome, Schedule, Timestamp};
 
-/// What is open, twice a day. Which tasks these are is found when it leaves.
+/// The open tasks of a person, twice a day. They are looked up when it leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskReminderNotice {
     /// The day it is for, where the reader was as this was planned.

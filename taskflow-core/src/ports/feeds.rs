@@ -8,7 +8,7 @@ use crate::{Entity, Event, FeedEntry, Follower, UserId};
 /// Reads history and the feeds by which people follow it. See the contract of [`Store`](super::Store).
 #[async_trait]
 pub trait Feeds: Send + Sync {
-    /// What happened to an entity, oldest first. Callers have made sure that it may be seen.
+    /// Returns the events of an entity, oldest first. Callers have made sure that it may be seen.
     async fn history(&self, entity: Entity) -> Result<Vec<Event>, StoreError>;
 
     /// Up to `limit` entries of each of these feeds after what its follower knows, in order within each feed. Each owner is

@@ -21,7 +21,7 @@ pub struct ClaimRequest {
 }
 
 impl ClaimRequest {
-    /// When the minute of [`now`](Self::now) ends: what is due before that is claimed together.
+    /// Returns the end of the minute of [`now`](Self::now): what is due before that is claimed together.
     #[must_use]
     pub fn minute_ends(&self) -> Timestamp {
         const MINUTE: i64 = 60_000_000;

@@ -56,8 +56,8 @@ pub fn is_blank(text: &str) -> bool {
     text.chars().all(|c| c.is_whitespace() || c.is_control() || is_invisible(c) || is_mark(c))
 }
 
-/// Whether a character never shows: the Unicode property `Default_Ignorable_Code_Point`, format characters (`Cf`), the
-/// blank Braille pattern and the musical symbol for a note without a head.
+/// Returns whether a character never shows: the Unicode property `Default_Ignorable_Code_Point`, format characters
+/// (`Cf`), the blank Braille pattern and the musical symbol for a note without a head.
 pub(super) fn is_invisible(c: char) -> bool {
     if c.is_ascii() {
         return false;
@@ -69,8 +69,8 @@ pub(super) fn is_invisible(c: char) -> bool {
         | '\u{1bca0}'..='\u{1bca3}' | '\u{1d159}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether a folded character is a mark that words are also written and looked for without: accents, and the vowel points
-/// and signs of Arabic, Hebrew and Syriac.
+/// Returns whether a folded character is a mark that words are also written and looked for without: accents, and the
+/// vowel points and signs of Arabic, Hebrew and Syriac.
 ///
 /// Nonspacing marks (`Mn`) stay where they make another letter or stand for a vowel that is always written: in Japanese,
 /// in Thaana, and in the scripts of India and South-East Asia.

@@ -153,7 +153,7 @@ impl Property {
     }
 }
 
-/// Whether a text can be the name of a property or parameter (RFC 5545 §3.1).
+/// Returns whether a text can be the name of a property or parameter (RFC 5545 §3.1).
 fn is_word(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }

@@ -7,9 +7,9 @@ pub struct SessionClaims {
     pub user: UserId,
     /// The session.
     pub session: SessionId,
-    /// When the token was issued, to the microsecond: ending all sessions of a person ends older tokens.
+    /// The time at which the token was issued, to the microsecond: ending all sessions of a person ends older tokens.
     pub issued_at: Timestamp,
-    /// When the token expires, in whole seconds.
+    /// The time at which the token expires, in whole seconds.
     pub expires_at: Timestamp,
 }
 
@@ -35,7 +35,7 @@ pub trait SessionCheck: Send + Sync {
 #[error("ended sessions have not been read for too long")]
 pub struct SessionsUnavailable;
 
-/// Why the registry closes a connection or does not admit it.
+/// The reason for which the registry closes a connection or does not admit it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disconnect {
     /// The process stops.

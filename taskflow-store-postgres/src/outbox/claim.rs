@@ -28,7 +28,7 @@ pub(super) async fn run(conn: &mut PgConnection, request: &ClaimRequest) -> Resu
     Ok(claimed.into_iter().map(|delivery| Claimed { delivery, lease: request.lease }).collect())
 }
 
-/// What is claimed together with the first of its kind.
+/// Claims what leaves together with the first of its kind.
 async fn follow(
     conn: &mut PgConnection,
     request: &ClaimRequest,
@@ -115,7 +115,7 @@ const CLAIM_SCHEDULED: &str = "
     RETURNING id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at,
         due_at, next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason";
 
-/// What is claimed together with what was just claimed.
+/// Claims what leaves together with what was just claimed.
 const CLAIM_FOLLOWERS: &str = "
     UPDATE taskflow.deliveries AS d
     SET state = 'claimed',

@@ -192,12 +192,12 @@ impl App {
     }
 }
 
-/// What deliveries have in common that leave as one mail.
+/// The key of deliveries that leave as one mail.
 #[derive(PartialEq, Eq, Hash)]
 struct Together {
     kind: NoticeKind,
     reader: UserId,
-    /// When they are tried again, and how often they were refused; `None`: they were not.
+    /// The next try and the number of refusals; `None`: they were not refused.
     failed: Option<(Timestamp, u32)>,
     /// The minute in which they were first claimed, or in which a hold ended. After a crash, what may have left as one mail
     /// is the same mail again, whatever else has come due meanwhile.

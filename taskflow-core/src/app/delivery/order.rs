@@ -14,10 +14,10 @@ use crate::notice::{A_MOMENT, BatchContext, Thread};
 use crate::ports::Claimed;
 use crate::{Delivery, DeliveryId, DeliveryState, NoticeKind, Timestamp};
 
-/// How long a notice waits behind one that another node is sending, before it asks again.
+/// The time that a notice waits behind one that another node is sending, before it asks again.
 const WHILE_ANOTHER_SENDS: Duration = Duration::from_secs(1);
 
-/// How long after it came due a reminder is on time.
+/// The time after it came due for which a reminder is on time.
 pub(super) const ON_TIME: Duration = Duration::from_mins(1);
 
 /// Returns the thread of a delivery, if it is kept in order.
@@ -26,7 +26,7 @@ pub(super) fn thread_of(delivery: &Delivery) -> Option<Thread> {
 }
 
 impl Thread {
-    /// How the keys of what may be ahead of a notice of this kind begin.
+    /// Returns the prefixes of the keys of what may be ahead of a notice of this kind.
     fn keys(&self, kind: NoticeKind, facts: &BatchContext) -> Vec<String> {
         match self {
             Self::Meeting(meeting, participant) => {
@@ -45,13 +45,13 @@ impl Thread {
     }
 }
 
-/// When a notice was made; of one commit reminders come last.
+/// Returns the place of a notice in the order in which they were made; of one commit reminders come last.
 fn made(delivery: &Delivery) -> (Timestamp, bool, DeliveryId) {
     let is_reminder = delivery.notice.as_ref().is_ok_and(|notice| notice.reminds().is_some());
     (delivery.planned_at, is_reminder, delivery.id)
 }
 
-/// Whether a notice may leave now.
+/// The turn of a notice among those of its thread.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     /// Nothing is ahead of it but what this step sends before it.
@@ -62,7 +62,7 @@ pub(super) enum Turn {
     Later(Timestamp),
 }
 
-/// What is open in the threads of a batch.
+/// The open notices in the threads of a batch.
 #[derive(Default)]
 pub(super) struct Queue {
     open: HashMap<Thread, Vec<Delivery>>,
@@ -100,7 +100,7 @@ impl App {
 }
 
 impl Queue {
-    /// Whether a notice that has come due may leave.
+    /// Returns whether a notice that has come due may leave.
     pub(super) fn turn(&self, delivery: &Delivery, now: Timestamp) -> Turn {
         let ahead = thread_of(delivery).and_then(|thread| self.open.get(&thread));
         let ahead: Vec<_> = ahead.into_iter().flatten().filter(|other| made(other) < made(delivery)).collect();

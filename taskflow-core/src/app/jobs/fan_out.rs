@@ -16,8 +16,8 @@ use crate::{
     Timestamp, Trigger, UserId, When, everybody, moments,
 };
 
-/// How far back a fan-out looks. What is older would be too late to be of use, and every clock has shown every time of day
-/// since.
+/// The farthest back that a fan-out looks. What is older would be too late to be of use, and every clock has shown
+/// every time of day since.
 const FARTHEST_BACK: Duration = Duration::from_hours(26);
 
 /// The cohorts of the runs that this node holds, so that they are found once a run and not once a page.
@@ -25,17 +25,17 @@ pub(in super::super) type KnownCohorts = Mutex<BTreeMap<JobName, (RunId, Arc<Vec
 
 /// A job that plans a delivery for each person of the cohorts that a run covers.
 pub(super) trait FanOut: Job {
-    /// Whom of a cohort to look for.
+    /// Returns the query for the people of a cohort.
     fn query(&self, cohort: &Moment) -> SweepQuery;
 
     /// What a person of a cohort is told, and the key that makes it once.
     fn notice(&self, run: &JobRun, cohort: &Moment, user: UserId) -> (DedupeKey, Notice);
 
-    /// Why the delivery was planned, for people who read the ledger.
+    /// The reason of the delivery, for people who read the ledger.
     fn reason(&self, cohort: &Moment) -> &'static str;
 }
 
-/// Where the next page begins.
+/// The start of the next page.
 #[derive(Debug, Serialize, Deserialize)]
 struct Cursor {
     zone: String,
@@ -73,7 +73,8 @@ impl Cursor {
     }
 }
 
-/// Whether a run has anybody to look at. By local time most minutes are nobody's, and those leave no run behind.
+/// Returns whether a run has anybody to look at. By local time most minutes are nobody's, and those leave no run
+/// behind.
 pub(super) async fn has_anybody(job: &impl FanOut, context: &JobContext<'_>) -> Result<bool, Error> {
     Ok(!with_users(job, context).await?.is_empty())
 }

@@ -28,12 +28,13 @@ pub trait Job: Send + Sync {
     /// The name, unique among the registered jobs. Runs are stored under it: it never changes.
     fn name(&self) -> JobName;
 
-    /// What the job does, as a verb phrase in the third person for help texts: "deletes data past its retention".
+    /// Returns a description of the job, as a verb phrase in the third person for help texts: "deletes data past its
+    /// retention".
     fn summary(&self) -> &'static str {
         "is a job of the host"
     }
 
-    /// When the job is due unless the host says otherwise.
+    /// Returns the schedule of the job unless the host sets another one.
     fn default_plan(&self) -> JobPlan;
 
     /// The schedules that the job can follow.
@@ -46,8 +47,8 @@ pub trait Job: Send + Sync {
         200
     }
 
-    /// Whether a scheduled time has anything to do. One that has not leaves no run behind; only the job's scheduled time
-    /// advances.
+    /// Returns whether a scheduled time has anything to do. One that has not leaves no run behind; only the job's
+    /// scheduled time advances.
     async fn has_work(&self, _context: &JobContext<'_>) -> Result<bool, Error> {
         Ok(true)
     }
@@ -70,7 +71,7 @@ impl dyn Job + '_ {
     }
 }
 
-/// What a job works with on one page.
+/// The context in which a job works on one page.
 #[derive(Debug, Clone, Copy)]
 pub struct JobContext<'a> {
     pub(super) app: &'a App,
@@ -91,7 +92,7 @@ impl<'a> JobContext<'a> {
         self.run
     }
 
-    /// How many rows the page should look at.
+    /// Returns the number of rows that the page should look at.
     #[must_use]
     pub fn size(&self) -> u32 {
         self.size

@@ -8,9 +8,9 @@ use crate::error::{Error, StoreError};
 use crate::job::RunLease;
 use crate::{Changes, Counts, DueSlot, JobRun, JobWrite, LeaseToken, RunId, Trigger};
 
-/// How often in a row a page is decided anew because a row had changed in the meantime.
+/// The most times in a row that a page is decided anew because a row had changed in the meantime.
 const MOST_RACES: u32 = 5;
-/// How long a run that has begun waits for an unavailable store.
+/// The longest time that a run waits for an unavailable store.
 const LONGEST_OUTAGE: Duration = Duration::from_hours(24);
 /// The smallest page.
 pub(super) const SMALLEST_PAGE: u32 = 20;
@@ -177,7 +177,7 @@ impl App {
     }
 }
 
-/// Whether a commit found that another node holds the run by now.
+/// Returns whether a commit found that another node holds the run by now.
 fn was_lost(result: Result<(), Error>) -> Result<bool, Error> {
     match result {
         Ok(()) => Ok(false),

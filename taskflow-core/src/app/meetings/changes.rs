@@ -153,13 +153,13 @@ impl App {
     }
 }
 
-/// Whether a meeting has begun, or begins before a change of it would be told at the latest, and is not over.
+/// Returns whether a meeting has begun, or begins before a change of it would be told at the latest, and is not over.
 fn begins_soon(meeting: &Meeting, now: Timestamp) -> bool {
     meeting.starts_at <= now + DebounceWindow::LONGEST && meeting.ends_at() > now
 }
 
-/// When each participant is reminded next, at `now` or later. The mail about a change waits for the organizer to be done,
-/// but no longer than until then: nobody is reminded of a time that they were not told of.
+/// Returns the next reminder of each participant, at `now` or later. The mail about a change waits for the organizer to
+/// be done, but no longer than until then: nobody is reminded of a time that they were not told of.
 fn next_reminders(
     before: Option<&MeetingDetails>,
     after: &MeetingDetails,

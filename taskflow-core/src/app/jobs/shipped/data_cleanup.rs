@@ -12,7 +12,7 @@ use crate::{
     TaskWrite, Timestamp, Zone,
 };
 
-/// How long things are kept.
+/// The retention of each kind of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetentionPolicy {
     /// Completed tasks, before they are moved to the trash.
@@ -41,7 +41,7 @@ const SHORTEST_LEDGER: Duration = Duration::from_hours(48);
 const SHORTLY: Duration = Duration::from_hours(48);
 
 impl RetentionPolicy {
-    /// What is past its retention at `now`, in the order in which it is deleted.
+    /// Returns what is past its retention at `now`, in the order in which it is deleted.
     fn expired(&self, now: Timestamp) -> [Expired; 8] {
         [
             Expired::TrashedTasks(now - self.trash),
@@ -59,7 +59,8 @@ impl RetentionPolicy {
 /// The count of tasks that a run moved to the trash.
 const TRASHED: &str = "tasks_trashed";
 
-/// Where a dry run stops counting a kind: people judge what a run would delete, and nobody waits for a whole table.
+/// The count at which a dry run stops counting a kind: people judge what a run would delete, and nobody waits for a
+/// whole table.
 const MOST_COUNTED: u32 = 20_000;
 
 impl JobName {

@@ -40,15 +40,15 @@ impl Default for Limits {
     }
 }
 
-/// How many of the last mails are counted.
+/// The number of last mails that are counted.
 const MAILS: u32 = 1_000;
 /// Fewest mails that say anything about a rate.
 const FEWEST_MAILS: u64 = 20;
 
-/// How long a node that is gone is missed.
+/// The time for which a node that is gone is missed.
 const MISSED_FOR: Duration = Duration::from_hours(1);
 
-/// What one check found.
+/// The findings of one check.
 struct Reading {
     store_latency: Duration,
     oldest_due_at: Option<Timestamp>,
@@ -70,7 +70,7 @@ struct Known {
     told: Option<String>,
 }
 
-/// What a check has to tell.
+/// The mail that a check calls for.
 #[derive(Debug, PartialEq, Eq)]
 enum Tell {
     Nothing,

@@ -21,7 +21,7 @@ const OVERLAP: Duration = Duration::from_mins(5);
 /// Most people of a page: each brings up to a year of completions.
 const PAGE: u32 = 100;
 
-/// Where the next page begins.
+/// The start of the next page.
 #[derive(Debug, Serialize, Deserialize)]
 enum Cursor {
     /// With the people after this one.
