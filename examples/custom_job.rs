@@ -26,7 +26,7 @@ impl Job for WelcomeBack {
     async fn page(&self, context: &JobContext<'_>) -> Result<JobPage, taskflow::Error> {
         let (run, notice) = (context.run(), Notice::Welcome(WelcomeNotice { token: None }));
         let after = run.cursor.as_deref().and_then(|cursor| cursor.parse().ok());
-        let people = context.app().users_after(after, context.size()).await?;
+        let people = context.app().accounts().list_after(after, context.size()).await?;
         let mails = people.iter().map(|user| {
             // Of one key one mail is sent, however often the page is done.
             let key = DedupeKey::new(format!("welcome-back/{}/{}", run.slot, user.id));
@@ -42,12 +42,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let clock = Arc::new(ManualClock::at("2026-03-27T09:00:00Z".parse()?));
     let app = App::builder(Arc::new(MemoryStore::new())).clock(clock.clone()).job(WelcomeBack).build();
     for name in ["ada", "bob", "cleo"] {
-        app.register_user(NewUser::new(name.parse()?, format!("{name}@example.org").parse()?), None).await?;
+        app.accounts().register(NewUser::new(name.parse()?, format!("{name}@example.org").parse()?), None).await?;
     }
-    app.run_due_jobs().await?; // From now on the schedule is followed.
+    app.jobs().run_due().await?; // From now on the schedule is followed.
     clock.set("2026-04-02T00:00:30Z".parse()?);
-    let run = app.run_job(JobName::new("welcome_back")).await?.remove(0).run;
+    let run = app.jobs().run(JobName::new("welcome_back")).await?.remove(0).run;
     println!("{} for {}: {} people", run.job, run.slot, run.counts.get("people"));
-    println!("{} mails planned", app.ledger().await?.planned);
+    println!("{} mails planned", app.deliveries().ledger().await?.planned);
     Ok(())
 }

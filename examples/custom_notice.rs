@@ -42,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let ada = Recipient::Address("ada@example.org".parse()?);
     app.notify(ada, &InvoiceDue { number: 17 }, "2026-03-28T09:00:00Z".parse()?, "17").await?;
     clock.set("2026-03-28T09:00:00Z".parse()?);
-    app.deliver_due().await?;
+    app.outbox().deliver_due().await?;
     for mail in mailer.mails() {
         println!("{}: {}\n{}", mail.to.address, mail.content.subject, mail.content.text);
     }

@@ -23,17 +23,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
         locale: None,
         is_admin: false,
     };
-    let ada = app.register_user(ada, None).await?;
+    let ada = app.accounts().register(ada, None).await?;
     let task = NewTask {
         due_at: Some("2026-03-29T08:00:00Z".parse()?),
         reminder_minutes: Some(ReminderMinutes::new(15)?),
         ..NewTask::titled("Change the clocks".parse()?)
     };
-    app.create_task(Actor::User(ada.id), task).await?;
+    app.tasks().create(Actor::User(ada.id), task).await?;
 
-    app.deliver_due().await?; // The welcome leaves at once.
+    app.outbox().deliver_due().await?; // The welcome leaves at once.
     clock.set("2026-03-29T07:45:00Z".parse()?);
-    app.deliver_due().await?; // The reminder leaves a quarter of an hour before.
+    app.outbox().deliver_due().await?; // The reminder leaves a quarter of an hour before.
 
     for mail in mailer.mails() {
         println!("{}  to {}: {}", mail.date, mail.to.address, mail.content.subject);

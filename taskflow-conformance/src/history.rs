@@ -154,7 +154,7 @@ impl<'a> Play<'a> {
             Step::Meeting(ref step) => self.meeting_step(step).await,
             Step::Register(n) => {
                 let password = (n % 2 == 0).then(|| PasswordHash::new(format!("hash-{n}")));
-                let result = self.app.register_user(new_user(&format!("user-{n}")), password).await;
+                let result = self.app.accounts().register(new_user(&format!("user-{n}")), password).await;
                 self.users.extend(result.as_ref().ok().map(|user| user.id));
                 shown(&result)
             }
@@ -170,11 +170,11 @@ impl<'a> Play<'a> {
             Step::SetActive(who, active) => {
                 let Some(id) = pick(&self.users, who) else { return String::new() };
                 let change = StandingChange { is_active: Some(active), ..StandingChange::default() };
-                shown(&self.app.set_standing(Actor::System, id, change).await)
+                shown(&self.app.accounts().set_standing(Actor::System, id, change).await)
             }
             Step::DeleteUser(who) => {
                 let Some(id) = pick(&self.users, who) else { return String::new() };
-                shown(&self.app.delete_user(Actor::User(id), id).await)
+                shown(&self.app.accounts().delete(Actor::User(id), id).await)
             }
             Step::CreateTask(who, title, priority, due, minutes) => {
                 self.create(who, title, priority, due, minutes).await
@@ -182,7 +182,8 @@ impl<'a> Play<'a> {
             Step::ChangeTask(which, status, due, expecting) => self.change(which, status, due, expecting).await,
             Step::OpenSession(who) => {
                 let Some(id) = pick(&self.users, who) else { return String::new() };
-                let result = self.app.open_session(id, TokenHash::new(format!("token-{who}")), Some("a device")).await;
+                let result =
+                    self.app.sessions().open(id, TokenHash::new(format!("token-{who}")), Some("a device")).await;
                 self.sessions.extend(result.as_ref().ok().cloned());
                 shown(&result)
             }
@@ -191,8 +192,8 @@ impl<'a> Play<'a> {
                 let Some(session) = pick(&self.sessions, which) else { return String::new() };
                 let actor = Actor::User(session.user_id);
                 match all {
-                    true => shown(&self.app.end_sessions(actor).await),
-                    false => shown(&self.app.end_session(actor, session.id).await),
+                    true => shown(&self.app.sessions().end_all(actor).await),
+                    false => shown(&self.app.sessions().end(actor, session.id).await),
                 }
             }
             Step::CreateOnce(who, key, print) => {
@@ -204,15 +205,15 @@ impl<'a> Play<'a> {
                     encode: &encode,
                 };
                 let new = NewTask::titled("once".parse().expect("a title"));
-                shown(&self.app.create_task_once(Actor::User(owner), new, once).await)
+                shown(&self.app.tasks().create_once(Actor::User(owner), new, once).await)
             }
             Step::TrashTask(which) => {
                 let Some(task) = pick(&self.tasks, which) else { return String::new() };
-                shown(&self.app.delete_task(Actor::User(task.user_id), task.id, Precondition::Any).await)
+                shown(&self.app.tasks().delete(Actor::User(task.user_id), task.id, Precondition::Any).await)
             }
             Step::RestoreTask(which) => {
                 let Some(task) = pick(&self.tasks, which) else { return String::new() };
-                shown(&self.app.restore_task(Actor::User(task.user_id), task.id).await)
+                shown(&self.app.tasks().restore(Actor::User(task.user_id), task.id).await)
             }
             Step::Advance(seconds) => {
                 self.clock.advance(Duration::from_secs(seconds.into()));
@@ -244,7 +245,7 @@ impl<'a> Play<'a> {
 
     async fn change_profile(&self, who: u8, change: ProfileChange) -> String {
         let Some(id) = pick(&self.users, who) else { return String::new() };
-        shown(&self.app.update_profile(Actor::User(id), id, change, Precondition::Any).await)
+        shown(&self.app.accounts().update_profile(Actor::User(id), id, change, Precondition::Any).await)
     }
 
     async fn create(&mut self, who: u8, title: u8, priority: u8, due: Option<i16>, minutes: Option<u16>) -> String {
@@ -256,7 +257,7 @@ impl<'a> Play<'a> {
             description: title.is_multiple_of(3).then(|| "with a \u{c4}nderung".parse().expect("a description")),
             ..NewTask::titled(format!("Task {}", title % 7).parse().expect("a title"))
         };
-        let result = self.app.create_task(Actor::User(owner), new).await;
+        let result = self.app.tasks().create(Actor::User(owner), new).await;
         self.tasks.extend(result.as_ref().ok().cloned());
         shown(&result)
     }
@@ -269,7 +270,7 @@ impl<'a> Play<'a> {
             ..TaskChange::default()
         };
         let expect = if expecting { Precondition::Version(task.version) } else { Precondition::Any };
-        let result = self.app.update_task(Actor::User(task.user_id), task.id, change, expect).await;
+        let result = self.app.tasks().update(Actor::User(task.user_id), task.id, change, expect).await;
         if let Ok(after) = &result {
             self.tasks.iter_mut().filter(|task| task.id == after.id).for_each(|task| task.clone_from(after));
         }
@@ -280,7 +281,7 @@ impl<'a> Play<'a> {
         let Some(session) = pick(&self.sessions, which) else { return String::new() };
         let shown_token = if right { session.token } else { TokenHash::new("old") };
         let next = [TokenHash::new(format!("next-{}", session.version))];
-        let result = self.app.refresh_session(session.id, &shown_token, &next).await;
+        let result = self.app.sessions().refresh(session.id, &shown_token, &next).await;
         if let Ok(after) = &result {
             self.sessions.iter_mut().filter(|one| one.id == after.id).for_each(|one| one.clone_from(after));
         }
@@ -338,8 +339,8 @@ impl<'a> Play<'a> {
             page: PageRequest::new(1 + u32::from(how % 2), 3).expect("a page"),
             ..TaskQuery::default()
         };
-        let page = self.app.tasks(Actor::User(owner), &query).await;
-        format!("{} {:?}", shown(&page), self.app.task_summary(Actor::User(owner)).await.expect("a summary"))
+        let page = self.app.tasks().list(Actor::User(owner), &query).await;
+        format!("{} {:?}", shown(&page), self.app.tasks().summary(Actor::User(owner)).await.expect("a summary"))
     }
 
     fn in_minutes(&self, minutes: i16) -> taskflow_core::Timestamp {

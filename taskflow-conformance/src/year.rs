@@ -76,7 +76,8 @@ impl Year<'_> {
     /// Sends everything as it comes due until then, which is the time afterwards; the end of time stays ahead.
     async fn live_until(&mut self, until: Timestamp) {
         loop {
-            let next_at = self.app.backlog().await.expect("a read").next_at.filter(|next_at| *next_at <= until);
+            let next_at =
+                self.app.outbox().backlog().await.expect("a read").next_at.filter(|next_at| *next_at <= until);
             let Some(next_at) = next_at else {
                 if until < Timestamp::MAX {
                     self.clock.set(until);
@@ -95,7 +96,7 @@ impl Year<'_> {
 
     async fn deliver(&mut self) {
         self.report.instants += 1;
-        self.app.deliver_due().await.expect("a step");
+        self.app.outbox().deliver_due().await.expect("a step");
         for mail in self.mailer.take() {
             self.report.mails += 1;
             let Some(facts) = mail.content.subject.strip_prefix("reminder ") else { continue };
@@ -136,7 +137,7 @@ impl Year<'_> {
             complain(reminder, &format!("mailed at {sent} and not expected"));
         }
         assert!(wrong.is_empty(), "seed {}:\n{wrong}", self.seed);
-        let ledger = self.app.ledger().await.expect("a ledger");
+        let ledger = self.app.deliveries().ledger().await.expect("a ledger");
         assert!(ledger.balances() && ledger.due == 0, "seed {}: {ledger:?}", self.seed);
         self.report.reminders = self.mailed.len();
         self.report

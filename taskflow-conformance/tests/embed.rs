@@ -33,20 +33,20 @@ async fn a_task_with_a_reminder_needs_only_the_store_and_the_outbox() {
         locale: None,
         is_admin: false,
     };
-    let ada = app.register_user(ada, None).await.expect("an account");
+    let ada = app.accounts().register(ada, None).await.expect("an account");
     let task = NewTask {
         due_at: Some("2026-03-29T08:00:00Z".parse().expect("a time")),
         reminder_minutes: Some(ReminderMinutes::new(15).expect("minutes")),
         ..NewTask::titled("Change the clocks".parse().expect("a title"))
     };
-    app.create_task(Actor::User(ada.id), task).await.expect("a task");
-    app.deliver_due().await.expect("the welcome leaves");
+    app.tasks().create(Actor::User(ada.id), task).await.expect("a task");
+    app.outbox().deliver_due().await.expect("the welcome leaves");
     clock.set("2026-03-29T07:45:00Z".parse().expect("a time"));
-    app.deliver_due().await.expect("the reminder leaves");
+    app.outbox().deliver_due().await.expect("the reminder leaves");
     let subjects: Vec<_> = mailer.mails().into_iter().map(|mail| mail.content.subject).collect();
     assert_eq!(subjects.len(), 2, "{subjects:?}");
     assert!(subjects[1].contains("Change the clocks"), "{subjects:?}");
-    let ledger = app.ledger().await.expect("a ledger");
+    let ledger = app.deliveries().ledger().await.expect("a ledger");
     assert_eq!((ledger.planned, ledger.delivered, ledger.balances()), (2, 2, true), "{ledger:?}");
 }
 
@@ -54,9 +54,9 @@ async fn a_task_with_a_reminder_needs_only_the_store_and_the_outbox() {
 async fn a_use_case_names_the_port_that_it_misses() {
     let store = Arc::new(Embedded(MemoryStore::new()));
     let app = App::embed(store.clone(), store).build();
-    let missing = app.forgot_password(&"ada@example.org".parse().expect("an address")).await;
+    let missing = app.accounts().forgot_password(&"ada@example.org".parse().expect("an address")).await;
     assert!(matches!(missing, Err(Error::MissingPort("Accounts"))), "{missing:?}");
-    let missing = app.due_jobs().await;
+    let missing = app.jobs().due().await;
     assert!(matches!(missing, Err(Error::MissingPort("JobStore"))), "{missing:?}");
 }
 

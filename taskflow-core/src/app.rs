@@ -1,5 +1,24 @@
 //! What people can do: one method per use case, each read → decide → commit.
 
+/// Defines the use cases of one noun: a handle to the [`App`], and the method of the app that returns it.
+macro_rules! use_cases {
+    ($(#[$about:meta])* $handle:ident, $(#[$returns:meta])* $noun:ident) => {
+        $(#[$about])*
+        #[derive(Clone, Copy)]
+        pub struct $handle<'a> {
+            pub(in crate::app) app: &'a $crate::App,
+        }
+
+        impl $crate::App {
+            $(#[$returns])*
+            #[must_use]
+            pub fn $noun(&self) -> $handle<'_> {
+                $handle { app: self }
+            }
+        }
+    };
+}
+
 mod delivery;
 mod feed;
 mod holds;
@@ -26,14 +45,20 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-pub use delivery::{DeliveryReport, RelayTrouble, Sending};
-pub use jobs::{Job, JobContext, JobPage, Jobs, Limits, RetentionPolicy, RunReport, shipped_jobs};
-pub use ledger::{LedgerPage, LedgerQuery, LedgerRow, NewLetter};
-pub use linked::{DeadLink, LinkError, LinkedDay, LinkedMeeting, LinkedTask, ParticipantsShown};
-pub use meetings::{LinkedInvitation, Reminded, RepairReport, ReplyTaken};
-pub use nodes::{Membership, Standing};
+pub use delivery::{DeliveryReport, OutboxUseCases, RelayTrouble, Sending};
+pub use feed::FeedUseCases;
+pub use jobs::{Job, JobContext, JobPage, JobUseCases, Jobs, Limits, RetentionPolicy, RunReport, shipped_jobs};
+pub use ledger::{DeliveryUseCases, LedgerPage, LedgerQuery, LedgerRow, NewLetter};
+pub use linked::{DeadLink, LinkError, LinkUseCases, LinkedDay, LinkedMeeting, LinkedTask, ParticipantsShown};
+pub use mail_report::MailUseCases;
+pub use meetings::{LinkedInvitation, MeetingUseCases, ParticipantUseCases, Reminded, RepairReport, ReplyTaken};
+pub use nodes::{Membership, NodeUseCases, Standing};
 pub use preferences::Subscription;
-pub use tasks::{Bulk, BulkResults, TaskOperation};
+pub use sessions::SessionUseCases;
+pub use statistics::StatisticsUseCases;
+pub use suppressions::SuppressionUseCases;
+pub use tasks::{Bulk, BulkResults, TaskOperation, TaskUseCases};
+pub use users::AccountUseCases;
 
 use crate::error::{Error, StoreError};
 use crate::notice::{CustomKind, CustomNotice};
@@ -152,7 +177,7 @@ impl App {
     /// Tells who listens what a host has committed in a transaction of its own.
     pub fn published(&self, receipt: CommitReceipt) {
         if receipt.signals().iter().any(|signal| matches!(signal, Signal::Planned)) {
-            self.nudge();
+            self.outbox().nudge();
         }
         self.bus.publish(receipt.signals());
     }
@@ -171,19 +196,19 @@ impl App {
         Ok(())
     }
 
-    fn accounts(&self) -> Result<&dyn Accounts, Error> {
+    fn accounts_port(&self) -> Result<&dyn Accounts, Error> {
         self.accounts.as_deref().ok_or(Error::MissingPort("Accounts"))
     }
 
-    fn job_store(&self) -> Result<&dyn JobStore, Error> {
+    fn job_store_port(&self) -> Result<&dyn JobStore, Error> {
         self.job_store.as_deref().ok_or(Error::MissingPort("JobStore"))
     }
 
-    fn cohort_scan(&self) -> Result<&dyn CohortScan, Error> {
+    fn cohort_scan_port(&self) -> Result<&dyn CohortScan, Error> {
         self.cohort_scan.as_deref().ok_or(Error::MissingPort("CohortScan"))
     }
 
-    fn maintenance(&self) -> Result<&dyn Maintenance, Error> {
+    fn maintenance_port(&self) -> Result<&dyn Maintenance, Error> {
         self.maintenance.as_deref().ok_or(Error::MissingPort("Maintenance"))
     }
 

@@ -1,7 +1,8 @@
 //! The core of TaskFlow: tasks, the reminders they ask for and the mail they cause, as a pure domain behind ports.
 //!
 //! Core decides; adapters obey. There is no runtime, SQL, network or environment in here: a host brings a store, a
-//! mailer and a clock, calls use cases on an [`App`], and takes the step [`App::deliver_due`] whenever it likes.
+//! mailer and a clock, calls [use cases](use_cases) on an [`App`], one handle for each noun, and takes the step
+//! [`deliver_due`](use_cases::OutboxUseCases::deliver_due) whenever it likes.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -16,9 +17,9 @@
 //!     locale: None,
 //!     is_admin: false,
 //! };
-//! let ada = app.register_user(ada, None).await?;
-//! let task = app.create_task(Actor::User(ada.id), NewTask::titled("Water the plants".parse()?)).await?;
-//! let done = app.complete_task(Actor::User(ada.id), task.id).await?;
+//! let ada = app.accounts().register(ada, None).await?;
+//! let task = app.tasks().create(Actor::User(ada.id), NewTask::titled("Water the plants".parse()?)).await?;
+//! let done = app.tasks().complete(Actor::User(ada.id), task.id).await?;
 //! assert!(done.completed_at.is_some());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # }).unwrap();
@@ -84,6 +85,15 @@ pub use app::{
     NewLetter, ParticipantsShown, RelayTrouble, Reminded, RepairReport, ReplyTaken, RetentionPolicy, RunReport,
     Sending, Standing, Subscription, TaskOperation, shipped_jobs,
 };
+/// The handles to the use cases of an [`App`], one for each noun.
+pub mod use_cases {
+    pub use crate::app::{
+        AccountUseCases, DeliveryUseCases, FeedUseCases, JobUseCases, LinkUseCases, MailUseCases, MeetingUseCases,
+        NodeUseCases, OutboxUseCases, ParticipantUseCases, SessionUseCases, StatisticsUseCases, SuppressionUseCases,
+        TaskUseCases,
+    };
+}
+
 pub use changes::{Changes, Precondition, Write};
 pub use delivery::{
     DedupeKey, Delivery, DeliveryState, DeliveryWrite, FailedAttempt, Ledger, NewDelivery, Outcome, Recipient,

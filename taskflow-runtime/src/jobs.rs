@@ -47,7 +47,8 @@ impl JobRunner {
         Self { app, tick, pulse, under_way: HashSet::new(), failing: false }
     }
 
-    /// Runs until `stop` is cancelled, and waits for jobs under way; [`App::drain`] makes them end after their page.
+    /// Runs until `stop` is cancelled, and waits for jobs under way;
+    /// [`OutboxUseCases::drain`](taskflow_core::use_cases::OutboxUseCases::drain) makes them end after their page.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut ticks = Ticker::start(self.tick).await;
         let mut runs = JoinSet::new();
@@ -65,7 +66,7 @@ impl JobRunner {
     }
 
     async fn begin_what_is_due(&mut self, runs: &mut JoinSet<Ended>) {
-        let due = match self.app.due_jobs().await {
+        let due = match self.app.jobs().due().await {
             Ok(due) => due,
             Err(error) => {
                 if !std::mem::replace(&mut self.failing, true) {
@@ -84,7 +85,7 @@ impl JobRunner {
                 let app = Arc::clone(&self.app);
                 // In a task within the task, so that a panic is logged with the name of the job.
                 runs.spawn(async move {
-                    let done = tokio::spawn(async move { app.run_job(job).await }).await;
+                    let done = tokio::spawn(async move { app.jobs().run(job).await }).await;
                     Ended { job, done: done.map_err(|_| Panicked) }
                 });
             }

@@ -1,6 +1,6 @@
 //! The loops of TaskFlow on tokio.
 //!
-//! Core has steps, not loops: [`App::deliver_due`](taskflow_core::App::deliver_due) sends what is due and returns. This
+//! Core has steps, not loops: [`OutboxUseCases::deliver_due`](taskflow_core::use_cases::OutboxUseCases::deliver_due) sends what is due and returns. This
 //! crate decides when the steps run, for hosts that already have a tokio runtime and for the reference server alike. It
 //! needs neither an HTTP server nor a command line.
 //!
@@ -28,7 +28,7 @@
 //!     locale: None,
 //!     is_admin: false,
 //! };
-//! app.register_user(ada, None).await?;
+//! app.accounts().register(ada, None).await?;
 //! while mailer.mails().is_empty() {
 //!     tokio::task::yield_now().await;
 //! }

@@ -226,7 +226,7 @@ impl Live {
     async fn compare_heads(&self) -> Result<(), Error> {
         let owners = self.registry().followed();
         for owners in owners.chunks(MANY_FEEDS) {
-            let heads = self.app.feed_heads(owners).await?;
+            let heads = self.app.feed().heads(owners).await?;
             self.registry().compare(&heads);
         }
         self.read_dirty().await
@@ -267,7 +267,7 @@ impl Live {
         if !self.sessions.is_available() {
             return Err(Error::Unavailable("ended sessions cannot be read".into()));
         }
-        match self.app.follow(followers, HANDED).await {
+        match self.app.feed().follow(followers, HANDED).await {
             Err(Error::Internal(_)) => self.read_one_by_one(followers).await,
             read => read,
         }
@@ -277,7 +277,7 @@ impl Live {
     async fn read_one_by_one(&self, followers: &[Follower]) -> Result<Vec<(UserId, FeedEntry)>, Error> {
         let mut entries = Vec::new();
         for follower in followers {
-            match self.app.follow(std::slice::from_ref(follower), HANDED).await {
+            match self.app.feed().follow(std::slice::from_ref(follower), HANDED).await {
                 Ok(theirs) => entries.extend(theirs),
                 Err(error @ Error::Unavailable(_)) => return Err(error),
                 Err(error) => {
@@ -296,7 +296,7 @@ impl Live {
             if let Some(joined) = self.registry().follow(user, number) {
                 return Ok(joined);
             }
-            let heads = self.app.feed_heads(&[user]).await?;
+            let heads = self.app.feed().heads(&[user]).await?;
             // What was committed since then is not included, and its signal may have passed already.
             self.registry().compare_first(user, heads.get(&user).copied().unwrap_or(0));
             self.dirty.notify_one();

@@ -72,7 +72,7 @@ impl Runtime {
     /// Begins no further step and ends steps under way at their next safe point. Returns at once; may be called again.
     pub fn stop(&self) {
         self.stop.cancel();
-        self.app.drain();
+        self.app.outbox().drain();
     }
 
     /// Waits until the loops have ended after [`stop`](Self::stop) and live connections are closed. Heartbeats go on, so

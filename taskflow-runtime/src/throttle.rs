@@ -65,7 +65,7 @@ mod tests {
             let email = format!("{name}@example.org").parse().expect("an address");
             let username = name.parse().expect("a name");
             let new = NewUser { username, email, time_zone: None, locale: None, is_admin: false };
-            app.register_user(new, None).await.expect("an account");
+            app.accounts().register(new, None).await.expect("an account");
         }
         store
     }

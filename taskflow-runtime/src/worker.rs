@@ -37,7 +37,8 @@ impl Worker {
         Self { may_send: Some(may_send), ..self }
     }
 
-    /// Runs until `stop` is cancelled, and waits for the step under way; [`App::drain`] makes that one short.
+    /// Runs until `stop` is cancelled, and waits for the step under way;
+    /// [`OutboxUseCases::drain`](taskflow_core::use_cases::OutboxUseCases::drain) makes that one short.
     pub async fn run(mut self, bus: Arc<dyn EventBus>, stop: CancellationToken) {
         let mut signals = bus.subscribe();
         while self.is_allowed(&stop).await {
@@ -67,12 +68,12 @@ impl Worker {
     /// Runs one step in a task of its own, so that a panic ends the step and not the loop.
     async fn step(&self) -> Outcome {
         let app = Arc::clone(&self.app);
-        let mut step = tokio::spawn(async move { app.deliver_due().await });
+        let mut step = tokio::spawn(async move { app.outbox().deliver_due().await });
         // A slow mail must not delay what has come due meanwhile.
         let ended = loop {
             match tokio::time::timeout(self.tick, &mut step).await {
                 Ok(ended) => break ended,
-                Err(_) => self.app.nudge(),
+                Err(_) => self.app.outbox().nudge(),
             }
         };
         match ended {
@@ -85,7 +86,7 @@ impl Worker {
     /// Returns how long nothing can become due without a signal. What is due already and still there is not for this
     /// build, or held by another node: it must not keep this loop busy.
     async fn next_look(&self) -> Duration {
-        let next_at = match self.app.backlog().await {
+        let next_at = match self.app.outbox().backlog().await {
             Ok(backlog) => backlog.next_at,
             Err(_) => None,
         };

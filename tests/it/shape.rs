@@ -102,6 +102,39 @@ fn no_trait_has_more_than_15_methods() {
     assert_exceptions(large, &LARGER);
 }
 
+/// The names of the public methods of each type that an application calls: the app and the handles to its use cases.
+fn use_cases() -> BTreeMap<String, Vec<String>> {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let app = product().into_iter().filter(|(path, _)| path.starts_with("taskflow-core/src/app"));
+    let app = app.chain(product().into_iter().filter(|(path, _)| path.ends_with("taskflow-core/src/app.rs")));
+    for (_, text) in app {
+        for item in syn::parse_file(&text).expect("Rust").items {
+            let syn::Item::Impl(block) = item else { continue };
+            let syn::Type::Path(of) = *block.self_ty else { continue };
+            let of = of.path.segments.last().expect("a name").ident.to_string();
+            if of != "App" && !of.ends_with("UseCases") {
+                continue;
+            }
+            let methods = block.items.into_iter().filter_map(|item| match item {
+                syn::ImplItem::Fn(method) if matches!(method.vis, syn::Visibility::Public(_)) => {
+                    Some(method.sig.ident.to_string())
+                }
+                _ => None,
+            });
+            found.entry(of).or_default().extend(methods);
+        }
+    }
+    found
+}
+
+#[test]
+fn an_app_has_its_use_cases_by_noun_at_most_15_each() {
+    let found = use_cases();
+    assert!(found.len() > 10 && found.contains_key("App") && found.contains_key("TaskUseCases"), "{found:?}");
+    let large: Vec<_> = found.iter().filter(|(_, methods)| methods.len() > MOST_METHODS).collect();
+    assert!(large.is_empty(), "over the limit: {large:?}");
+}
+
 #[test]
 fn no_two_public_types_of_a_crate_have_the_same_name() {
     let mut twice = Vec::new();

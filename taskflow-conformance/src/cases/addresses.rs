@@ -38,11 +38,11 @@ impl Calendar for NamesAttendees {
 async fn moves(world: &World, who: Actor, name: &str) {
     let id = who.user_id().expect("a person");
     let change = ProfileChange { email: Some(invitee(name).email), ..ProfileChange::default() };
-    world.app.update_profile(who, id, change, Precondition::Any).await.expect("moved");
+    world.app.accounts().update_profile(who, id, change, Precondition::Any).await.expect("moved");
 }
 
 async fn shows(world: &World, who: Actor) {
-    world.app.mark_email_verified(Actor::System, who.user_id().expect("a person")).await.expect("verified");
+    world.app.accounts().mark_email_verified(Actor::System, who.user_id().expect("a person")).await.expect("verified");
     world.deliver().await;
     let _mail = world.mailer.take();
 }
@@ -72,7 +72,7 @@ pub(super) async fn updates_and_answers_name_the_address_where_somebody_is_now(o
             comment: None,
             counter: None,
         });
-        world.app.ingest_reply(b"a message", None).await.expect("read") == ReplyTaken::Recorded
+        world.app.participants().ingest_reply(b"a message", None).await.expect("read") == ReplyTaken::Recorded
     };
     // Another address counts once it is shown to be theirs.
     moves(world, board.bob, "robert").await;
@@ -86,7 +86,7 @@ pub(super) async fn updates_and_answers_name_the_address_where_somebody_is_now(o
     assert!(reply("robert", "bob", MeetingResponse::Tentative).await);
     assert!(!reply("robert", "eve", MeetingResponse::Accepted).await);
     assert_eq!(person(&board.details().await, "bob").response, MeetingResponse::Tentative);
-    let published = world.app.meeting_calendar(board.bob, board.id).await.expect("a calendar object");
+    let published = world.app.meetings().calendar(board.bob, board.id).await.expect("a calendar object");
     assert_eq!(published.method, CalendarMethod::Publish);
     assert!(published.text.contains("robert@example.org tentative"), "{}", published.text);
     // Answers follow the organizer, and ORGANIZER stays (RFC 5546 §3.2.2).
@@ -110,7 +110,7 @@ pub(super) async fn a_former_address_stands_for_whoever_shows_that_it_is_theirs(
     board.respond(board.bob, MeetingResponse::Accepted).await;
     // Somebody else gets the address that he left.
     let carol = NewUser { email: invitee("bob").email, ..new_user("carol") };
-    let carol = Actor::User(world.app.register_user(carol, None).await.expect("registered").id);
+    let carol = Actor::User(world.app.accounts().register(carol, None).await.expect("registered").id);
     shows(world, carol).await;
     world.clock.advance(SECOND);
     *calendar.0.lock().expect("nobody panicked") = Some(CalendarReply {
@@ -126,13 +126,13 @@ pub(super) async fn a_former_address_stands_for_whoever_shows_that_it_is_theirs(
         comment: None,
         counter: None,
     });
-    assert_ne!(world.app.ingest_reply(b"a message", None).await.expect("read"), ReplyTaken::Recorded);
+    assert_ne!(world.app.participants().ingest_reply(b"a message", None).await.expect("read"), ReplyTaken::Recorded);
     assert_eq!(person(&board.details().await, "bob").response, MeetingResponse::Accepted);
     // Invited by it, she comes beside him.
     let invitees = vec![invitee("bob")];
-    world.app.add_participants(board.ada, board.id, invitees, Precondition::Any).await.expect("invited");
+    world.app.participants().add(board.ada, board.id, invitees, Precondition::Any).await.expect("invited");
     assert_eq!(world.told().await, ["bob: Invitation"]);
-    let details = world.app.meeting(carol, board.id).await.expect("she is in it");
+    let details = world.app.meetings().get(carol, board.id).await.expect("she is in it");
     let bobs = details.participants.iter().find(|one| one.user_id == board.bob.user_id()).expect("he is, too");
     assert_eq!((bobs.email.as_str(), bobs.response), ("robert@example.org", MeetingResponse::Accepted));
 }
@@ -141,9 +141,9 @@ pub(super) async fn what_a_guest_ended_is_ended_when_they_are_a_guest_again(open
     let board = with_links(&*open).await;
     let world = &board.world;
     let link = ending(&board).await;
-    world.app.unsubscribe(&link).await.expect("ended");
+    world.app.links().unsubscribe(&link).await.expect("ended");
     let eve = world.verified("eve").await;
-    world.app.delete_user(Actor::User(eve), eve).await.expect("deleted");
+    world.app.accounts().delete(Actor::User(eve), eve).await.expect("deleted");
     let ended = world.storage.unsubscribed(&[invitee("eve").email]).await.expect("a read");
     assert_eq!(ended.len(), 1);
 }
@@ -165,7 +165,7 @@ pub(super) async fn guests_read_what_they_were_given_and_else_what_the_organizer
     let links = Arc::new(PlainLinks);
     let world = World::building(&*open, |builder| builder.renderer(written.clone()).links(links));
     let new = NewUser { locale: Some("fr".parse().expect("a locale")), ..new_user("ada") };
-    let ada = Actor::User(world.app.register_user(new, None).await.expect("an account").id);
+    let ada = Actor::User(world.app.accounts().register(new, None).await.expect("an account").id);
     let given = Invitee {
         locale: Some("ja".parse().expect("a locale")),
         time_zone: Some("Asia/Tokyo".parse().expect("a zone")),
@@ -178,7 +178,7 @@ pub(super) async fn guests_read_what_they_were_given_and_else_what_the_organizer
     };
     world.deliver().await;
     written.0.lock().expect("nobody panicked").clear();
-    let details = world.app.create_meeting(ada, new).await.expect("a meeting");
+    let details = world.app.meetings().create(ada, new).await.expect("a meeting");
     world.deliver().await;
     let mut lines = written.0.lock().expect("nobody panicked").clone();
     lines.sort_unstable();
@@ -186,7 +186,7 @@ pub(super) async fn guests_read_what_they_were_given_and_else_what_the_organizer
     for (name, locale, zone) in [("eve", "fr", "America/New_York"), ("kim", "ja", "Asia/Tokyo")] {
         let (purpose, id) = (LinkPurpose::Respond, person(&details, name).id.as_uuid());
         let link = PlainLinks.url(&Link { purpose, id, expires_at: at("2027-01-01T00:00:00Z"), version: None });
-        let page = world.app.invitation(&link).await.expect("an invitation");
+        let page = world.app.links().invitation(&link).await.expect("an invitation");
         assert_eq!((page.locale.as_str(), page.time_zone.name()), (locale, zone));
     }
 }
@@ -208,28 +208,28 @@ pub(super) async fn what_a_guest_ends_belongs_to_the_address_and_can_be_undone(o
     let Board { world, ada, id, .. } = &board;
     let link = ending(&board).await;
     let other = NewMeeting { invitees: vec![invitee("EVE"), invitee("kim")], ..super::reminders::board(&[]) };
-    world.app.create_meeting(*ada, other).await.expect("another meeting");
+    world.app.meetings().create(*ada, other).await.expect("another meeting");
     assert_eq!(world.told().await, ["EVE: Invitation", "kim: Invitation"]);
     for _ in 0..2 {
-        let ended = world.app.unsubscribe(&link).await.expect("ended");
+        let ended = world.app.links().unsubscribe(&link).await.expect("ended");
         assert_eq!(
             (ended.kind, ended.email.as_str(), ended.is_on),
             (NoticeKind::MeetingReminder, "eve@example.org", false)
         );
     }
     // By hand as well; and who gets none is not counted.
-    let reminded = world.app.remind_now(*ada, *id, None, None).await.expect("planned");
+    let reminded = world.app.meetings().remind_now(*ada, *id, None, None).await.expect("planned");
     assert_eq!((reminded.participants, reminded.planned), (3, 2));
     assert_eq!(world.told().await, ["ada: Soon", "bob: Soon"]);
     assert_eq!(world.told_at("2026-11-23T09:45:00Z").await, ["ada: Soon", "ada: Soon", "bob: Soon", "kim: Soon"]);
-    let rows = world.app.meeting_ledger(*ada, *id).await.expect("a ledger").0;
+    let rows = world.app.meetings().ledger(*ada, *id).await.expect("a ledger").0;
     let reason = "the reader has switched it off";
     assert!(rows.iter().any(|row| row.state == DeliveryState::Cancelled && row.reason == reason), "{rows:?}");
     // Invitations and changes still come.
     board.change(super::reminders::move_to("2026-11-24T10:00:00Z")).await;
     assert_eq!(world.told_at("2026-11-23T09:50:00Z").await, ["bob: Changed", "eve: Changed"]);
-    assert!(world.app.resubscribe(&link).await.expect("again").is_on);
-    assert!(world.app.subscription(&link).await.expect("known").is_on);
+    assert!(world.app.links().resubscribe(&link).await.expect("again").is_on);
+    assert!(world.app.links().subscription(&link).await.expect("known").is_on);
     assert_eq!(world.told_at("2026-11-24T09:45:00Z").await, ["ada: Soon", "bob: Soon", "eve: Soon"]);
 }
 
@@ -237,15 +237,15 @@ pub(super) async fn what_a_guest_ended_stays_ended_when_the_address_becomes_an_a
     let board = with_links(&*open).await;
     let world = &board.world;
     let link = ending(&board).await;
-    world.app.unsubscribe(&link).await.expect("ended");
+    world.app.links().unsubscribe(&link).await.expect("ended");
     let eve: UserId = world.verified("eve").await;
-    let user = world.app.user(Actor::System, eve).await.expect("an account");
+    let user = world.app.accounts().get(Actor::System, eve).await.expect("an account");
     assert_eq!((Vec::from_iter(user.preferences.off), user.version), (vec![NoticeKind::MeetingReminder], 2));
-    assert!(!world.app.subscription(&link).await.expect("known").is_on);
+    assert!(!world.app.links().subscription(&link).await.expect("known").is_on);
     // From now on it is theirs to change, and nothing of the guest's is left.
     let kinds = [(NoticeKind::MeetingReminder, true)].into();
     let change = PreferencesChange { kinds, ..PreferencesChange::default() };
-    world.app.change_preferences(Actor::User(eve), &change, Precondition::Any).await.expect("changed");
+    world.app.accounts().change_preferences(Actor::User(eve), &change, Precondition::Any).await.expect("changed");
     let ended = world.storage.unsubscribed(&[invitee("eve").email]).await.expect("a read");
     assert!(ended.is_empty(), "{ended:?}");
     assert_eq!(world.told_at("2026-11-23T09:45:00Z").await, ["ada: Soon", "bob: Soon", "eve: Soon"]);
@@ -254,11 +254,11 @@ pub(super) async fn what_a_guest_ended_stays_ended_when_the_address_becomes_an_a
 pub(super) async fn by_hand_only_those_are_reminded_whom_it_reaches(open: Arc<dyn OpenStore>) {
     let board = with_links(&*open).await;
     let Board { world, ada, bob, id } = &board;
-    world.app.set_own_reminders(*bob, *id, own(&[])).await.expect("set");
-    let planned = async || world.app.remind_now(*ada, *id, None, None).await.expect("planned").planned;
+    world.app.meetings().set_own_reminders(*bob, *id, own(&[])).await.expect("set");
+    let planned = async || world.app.meetings().remind_now(*ada, *id, None, None).await.expect("planned").planned;
     assert_eq!(planned().await, 3);
     let off = PreferencesChange::without(NoticeKind::MeetingReminder);
-    world.app.change_preferences(*bob, &off, Precondition::Any).await.expect("changed");
+    world.app.accounts().change_preferences(*bob, &off, Precondition::Any).await.expect("changed");
     assert_eq!(planned().await, 2);
     let gone = Suppression {
         email: invitee("eve").email,

@@ -29,7 +29,7 @@ pub(super) async fn a_letter_by_hand_to_three_addresses_is_three_deliveries(open
     let world = World::new(&*open);
     let addresses = ["ada@example.org", "bob@example.org", "eve@example.org", "ADA@example.org"].map(address);
     let new = NewLetter { letter: letter(), addresses: addresses.to_vec() };
-    let sent = world.app.send_letter(Actor::System, new.clone()).await.expect("three");
+    let sent = world.app.mail().send(Actor::System, new.clone()).await.expect("three");
     assert_eq!(sent.len(), 3);
     world.deliver().await;
     let mut mails = world.mailer.take();
@@ -50,11 +50,11 @@ pub(super) async fn a_letter_by_hand_to_three_addresses_is_three_deliveries(open
         NewLetter { addresses: many, ..new.clone() },
         NewLetter { letter: empty, ..new.clone() },
     ] {
-        let refused = world.app.send_letter(Actor::System, bad).await;
+        let refused = world.app.mail().send(Actor::System, bad).await;
         assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
     }
     let ada = Actor::User(world.somebody("ada").await);
-    let refused = world.app.send_letter(ada, new).await;
+    let refused = world.app.mail().send(ada, new).await;
     assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
 }
 
@@ -62,7 +62,7 @@ pub(super) async fn a_sample_of_every_kind_can_be_looked_at(open: Arc<dyn OpenSt
     let world = World::new(&*open);
     let ada = Actor::User(world.somebody("ada").await);
     for of in NoticeKind::ALL {
-        let sent = world.app.send_sample(ada, of, None).await.expect("planned");
+        let sent = world.app.mail().send_sample(ada, of, None).await.expect("planned");
         world.deliver().await;
         let mails = world.mailer.take();
         if of == NoticeKind::Sample {
@@ -77,7 +77,7 @@ pub(super) async fn a_sample_of_every_kind_can_be_looked_at(open: Arc<dyn OpenSt
         assert_eq!(mails[0].to.address.as_str(), "ada@example.org");
     }
     let to = address("admin@example.org");
-    world.app.send_sample(ada, NoticeKind::ServerAlert, Some(to.clone())).await.expect("planned");
+    world.app.mail().send_sample(ada, NoticeKind::ServerAlert, Some(to.clone())).await.expect("planned");
     world.deliver().await;
     assert_eq!(world.mailer.take().remove(0).to.address, to);
 }
@@ -93,24 +93,24 @@ pub(super) async fn a_repeated_letter_is_sent_once_and_answered_alike(open: Arc<
     let world = World::new(&*open);
     let [ada, bob] = [world.somebody("ada").await, world.somebody("bob").await];
     let promote = StandingChange { is_admin: Some(true), ..StandingChange::default() };
-    world.app.set_standing(Actor::System, ada, promote).await.expect("promoted");
+    world.app.accounts().set_standing(Actor::System, ada, promote).await.expect("promoted");
     let [ada, bob] = [ada, bob].map(Actor::User);
     let encode = |ids: &[DeliveryId]| format!("{ids:?}");
     let news = |name: &str| NewLetter { addresses: vec![address(&format!("{name}@example.org"))], letter: letter() };
-    let send = |new, fingerprint| world.app.send_letter_once(ada, new, once(fingerprint, &encode));
+    let send = |new, fingerprint| world.app.mail().send_once(ada, new, once(fingerprint, &encode));
     let first = send(news("eve"), "f").await.expect("sent");
     let Idempotent::Done(ids) = first else { panic!("{first:?}") };
     assert_eq!(send(news("eve"), "f").await.expect("answered"), Idempotent::Replayed(encode(&ids)));
     let other = send(news("kim"), "g").await;
     assert!(matches!(&other, Err(Error::Invalid(errors)) if errors[0].field == "Idempotency-Key"), "{other:?}");
-    let sample = world.app.send_sample_once(ada, NoticeKind::Welcome, None, once("h", &encode)).await;
+    let sample = world.app.mail().send_sample_once(ada, NoticeKind::Welcome, None, once("h", &encode)).await;
     assert!(matches!(sample, Err(Error::Invalid(_))), "{sample:?}");
     assert_eq!(world.told().await, ["eve: News"]);
 
     // Everybody has keys of their own, and nobody learns of what they may not do.
-    let refused = world.app.send_letter_once(bob, news("eve"), once("f", &encode)).await;
+    let refused = world.app.mail().send_once(bob, news("eve"), once("f", &encode)).await;
     assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
-    let sample = || world.app.send_sample_once(bob, NoticeKind::Welcome, None, once("s", &encode));
+    let sample = || world.app.mail().send_sample_once(bob, NoticeKind::Welcome, None, once("s", &encode));
     let results = futures_util::future::join_all((0..5).map(|_| sample())).await;
     let now = results.iter().filter(|result| matches!(result, Ok(Idempotent::Done(_)))).count();
     let before = results.iter().filter(|result| matches!(result, Ok(Idempotent::Replayed(_)))).count();

@@ -143,23 +143,23 @@ pub(super) async fn a_run_goes_on_at_the_page_its_node_died_over(open: Arc<dyn O
     let cluster = Cluster::new(&*open, noon(), &[JobName::DAILY_SUMMARIES]);
     let (first, second) = (cluster.node("first"), cluster.node("second"));
     let world = super::app::World::new(&*open);
-    first.app.run_due_jobs().await.expect("begun");
+    first.app.jobs().run_due().await.expect("begun");
     people(&world, 1..=48).await;
     cluster.clock.set(nine());
     first.watched.stop_after(4);
     {
-        let work = pin!(first.app.run_due_jobs());
+        let work = pin!(first.app.jobs().run_due());
         assert!(first.watched.until_stopped(work).await.is_none(), "it dies over the fourth page");
     }
-    assert_eq!(second.app.run_due_jobs().await.expect("a step"), [], "the run is held as long as its node may live");
+    assert_eq!(second.app.jobs().run_due().await.expect("a step"), [], "the run is held as long as its node may live");
     open.lapse_leases().await;
-    let reports = second.app.run_due_jobs().await.expect("a step");
+    let reports = second.app.jobs().run_due().await.expect("a step");
     assert_eq!(reports.len(), 1, "{reports:?}");
     let run = &reports[0].run;
     assert_eq!((run.tries, run.node.as_deref(), run.state()), (2, Some("second"), RunState::Finished));
     assert_eq!((run.counts.get("examined"), run.counts.get("found")), (48, 48));
     assert_eq!((first.watched.pages(), second.watched.pages()), (4, 7), "three of ten pages were done");
-    second.app.deliver_due().await.expect("a step");
+    second.app.outbox().deliver_due().await.expect("a step");
     assert_eq!(cluster.mailer.take().len(), 48);
 }
 
@@ -167,14 +167,14 @@ pub(super) async fn a_run_goes_on_behind_people_who_left_while_nobody_had_it(ope
     let cluster = Cluster::new(&*open, noon(), &[JobName::DAILY_SUMMARIES]);
     let (first, second) = (cluster.node("first"), cluster.node("second"));
     let storage = open.storage();
-    first.app.run_due_jobs().await.expect("begun");
+    first.app.jobs().run_due().await.expect("begun");
     // Their clocks show nine at the same time, and zones come by their names.
     let places = ["Africa/Algiers", "Europe/Berlin", "Europe/Madrid"];
     let people = crowd(&storage, &places, &["09:00"], 7).await;
     cluster.clock.set(nine());
     first.watched.stop_after(4);
     {
-        let work = pin!(first.app.run_due_jobs());
+        let work = pin!(first.app.jobs().run_due());
         assert!(first.watched.until_stopped(work).await.is_none(), "it dies over the last two in Berlin");
     }
     for user in &people[7..14] {
@@ -182,7 +182,7 @@ pub(super) async fn a_run_goes_on_behind_people_who_left_while_nobody_had_it(ope
         storage.commit(&leave).await.expect("gone");
     }
     open.lapse_leases().await;
-    let run = second.app.run_due_jobs().await.expect("a step").remove(0).run;
+    let run = second.app.jobs().run_due().await.expect("a step").remove(0).run;
     assert_eq!((run.tries, run.counts.get("examined"), run.counts.get("found")), (2, 19, 19), "nobody is seen twice");
     assert_eq!(second.watched.pages(), 2);
     let told = storage.deliveries_with_key("daily-summary/", 100).await.expect("a list");
@@ -194,15 +194,15 @@ pub(super) async fn a_node_that_slept_finds_its_run_taken_and_leaves_it_alone(op
     let cluster = Cluster::new(&*open, noon(), &[JobName::DAILY_SUMMARIES]);
     let (first, second) = (cluster.node("first"), cluster.node("second"));
     let world = super::app::World::new(&*open);
-    first.app.run_due_jobs().await.expect("begun");
+    first.app.jobs().run_due().await.expect("begun");
     people(&world, 1..=12).await;
     cluster.clock.set(nine());
     first.watched.stop_after(2);
-    let mut sleeper = pin!(first.app.run_due_jobs());
+    let mut sleeper = pin!(first.app.jobs().run_due());
     assert!(first.watched.until_stopped(sleeper.as_mut()).await.is_none(), "it sleeps");
     open.lapse_leases().await;
     second.watched.stop_after(1);
-    let mut other = pin!(second.app.run_due_jobs());
+    let mut other = pin!(second.app.jobs().run_due());
     assert!(second.watched.until_stopped(other.as_mut()).await.is_none(), "taken, and half-way");
     first.watched.wake();
     let reports = sleeper.await.expect("a step");
@@ -211,7 +211,7 @@ pub(super) async fn a_node_that_slept_finds_its_run_taken_and_leaves_it_alone(op
     let reports = other.await.expect("a step");
     assert_eq!((reports.len(), reports[0].lost, reports[0].run.counts.get("examined")), (1, false, 12));
     assert_eq!(super::jobs::summaries(&world).await.0, 12);
-    let kept = first.app.job_run(Actor::System, reports[0].run.job, reports[0].run.id).await.expect("kept");
+    let kept = first.app.jobs().get_run(Actor::System, reports[0].run.job, reports[0].run.id).await.expect("kept");
     assert_eq!(JobRun { cursor: None, ..kept }, reports[0].run);
 }
 
@@ -219,17 +219,17 @@ pub(super) async fn a_node_that_is_to_end_gives_its_run_to_another(open: Arc<dyn
     let cluster = Cluster::new(&*open, noon(), &[JobName::DAILY_SUMMARIES]);
     let (first, second) = (cluster.node("first"), cluster.node("second"));
     let world = super::app::World::new(&*open);
-    first.app.run_due_jobs().await.expect("begun");
+    first.app.jobs().run_due().await.expect("begun");
     people(&world, 1..=12).await;
     cluster.clock.set(nine());
     first.watched.stop_after(2);
-    let mut ending = pin!(first.app.run_due_jobs());
+    let mut ending = pin!(first.app.jobs().run_due());
     assert!(first.watched.until_stopped(ending.as_mut()).await.is_none());
-    first.app.drain();
+    first.app.outbox().drain();
     first.watched.wake();
     let reports = ending.await.expect("a step");
     assert_eq!((reports.len(), reports[0].lost, reports[0].run.state()), (1, false, RunState::Running));
-    let reports = second.app.run_due_jobs().await.expect("a step");
+    let reports = second.app.jobs().run_due().await.expect("a step");
     assert_eq!((reports.len(), reports[0].run.tries, reports[0].run.counts.get("examined")), (1, 2, 12));
     assert_eq!((first.watched.pages(), second.watched.pages()), (2, 1));
 }
@@ -245,7 +245,7 @@ async fn three_nodes(open: &dyn OpenStore, seed: u64) {
     let mut chance = Chance::new(seed);
     let mut nodes: Vec<Node> = (0..3).map(|n| cluster.node(&format!("node-{n}"))).collect();
     for node in &nodes {
-        node.app.run_due_jobs().await.expect("begun");
+        node.app.jobs().run_due().await.expect("begun");
     }
     let (mut now, mut deaths) = (begin, 0);
     while now < begin + Duration::from_hours(48) {
@@ -258,7 +258,7 @@ async fn three_nodes(open: &dyn OpenStore, seed: u64) {
             }
         }
         let steps = nodes.iter().map(|node| async {
-            let survives = node.watched.until_stopped(pin!(node.app.run_due_jobs())).await;
+            let survives = node.watched.until_stopped(pin!(node.app.jobs().run_due())).await;
             survives.map(|reports| reports.expect("a step")).is_some()
         });
         let alive = futures_util::future::join_all(steps).await;
@@ -272,11 +272,11 @@ async fn three_nodes(open: &dyn OpenStore, seed: u64) {
         if chance.one_in(2) {
             open.lapse_leases().await;
         }
-        nodes[0].app.deliver_due().await.expect("a step");
+        nodes[0].app.outbox().deliver_due().await.expect("a step");
     }
     open.lapse_leases().await;
-    nodes[0].app.run_due_jobs().await.expect("the rest");
-    nodes[0].app.deliver_due().await.expect("a step");
+    nodes[0].app.jobs().run_due().await.expect("the rest");
+    nodes[0].app.outbox().deliver_due().await.expect("a step");
     assert!(deaths > 5, "seed {seed}: only {deaths} died");
 
     let mut expected = Expected::new();

@@ -15,13 +15,13 @@ use crate::sample::{at, noon};
 
 async fn task(world: &World, owner: UserId, title: &str, due_at: Option<Timestamp>) -> Task {
     let new = NewTask { due_at, ..NewTask::titled(title.parse().expect("a title")) };
-    world.app.create_task(Actor::User(owner), new).await.expect("a task")
+    world.app.tasks().create(Actor::User(owner), new).await.expect("a task")
 }
 
 async fn meeting(world: &World, owner: UserId, title: &str, starts_at: Timestamp) {
     let title = title.parse::<MeetingTitle>().expect("a title");
     let new = NewMeeting::titled(title, StartsAt::Instant(starts_at));
-    world.app.create_meeting(Actor::User(owner), new).await.expect("a meeting");
+    world.app.meetings().create(Actor::User(owner), new).await.expect("a meeting");
 }
 
 async fn in_state(world: &World, prefix: &str) -> Vec<DeliveryState> {
@@ -33,7 +33,7 @@ pub(super) async fn a_summary_tells_what_was_done_and_what_the_day_brings(open: 
     let world = doing(&*open, &[JobName::DAILY_SUMMARIES]).await;
     let ada = world.somebody("ada").await;
     let done = task(&world, ada, "done", None).await;
-    world.app.complete_task(Actor::User(ada), done.id).await.expect("done");
+    world.app.tasks().complete(Actor::User(ada), done.id).await.expect("done");
     task(&world, ada, "overdue", Some(noon() + Duration::from_hours(1))).await;
     task(&world, ada, "open", None).await;
     task(&world, ada, "later", Some(nine() + Duration::from_hours(1))).await;
@@ -49,17 +49,23 @@ pub(super) async fn a_summary_tells_what_was_done_and_what_the_day_brings(open: 
     assert!(content.text.contains("1 done, 1 overdue, 2 open, 1 meetings."), "{}", content.text);
     assert_eq!((mails[0].to.address.as_str(), mails[0].date), ("ada@example.org", nine()));
     // What was planned and has nothing to say as it leaves is not sent.
-    let all = world.app.tasks(Actor::User(ada), &taskflow_core::TaskQuery::default()).await.expect("a page").items;
+    let all =
+        world.app.tasks().list(Actor::User(ada), &taskflow_core::TaskQuery::default()).await.expect("a page").items;
     let tomorrow = nine() + Duration::from_hours(24);
     world.clock.set(tomorrow);
-    assert_eq!(world.app.run_due_jobs().await.expect("a step").len(), 1);
+    assert_eq!(world.app.jobs().run_due().await.expect("a step").len(), 1);
     for task in all {
-        world.app.delete_task(Actor::User(ada), task.id, Precondition::Any).await.expect("trashed");
+        world.app.tasks().delete(Actor::User(ada), task.id, Precondition::Any).await.expect("trashed");
     }
-    let upcoming =
-        world.app.meetings(Actor::User(ada), &taskflow_core::MeetingQuery::default()).await.expect("a page").items;
+    let upcoming = world
+        .app
+        .meetings()
+        .list(Actor::User(ada), &taskflow_core::MeetingQuery::default())
+        .await
+        .expect("a page")
+        .items;
     for details in upcoming {
-        world.app.cancel_meeting(Actor::User(ada), details.meeting.id, Precondition::Any).await.expect("cancelled");
+        world.app.meetings().cancel(Actor::User(ada), details.meeting.id, Precondition::Any).await.expect("cancelled");
     }
     tick(&world, tomorrow).await;
     assert_eq!(in_state(&world, "daily-summary/2026-11-24/").await, [DeliveryState::Expired]);
@@ -70,7 +76,7 @@ pub(super) async fn whom_there_is_nothing_to_tell_gets_no_mail(open: Arc<dyn Ope
     world.somebody("ada").await;
     let bob = world.somebody("bob").await;
     let done = task(&world, bob, "done long ago", None).await;
-    world.app.complete_task(Actor::User(bob), done.id).await.expect("done");
+    world.app.tasks().complete(Actor::User(bob), done.id).await.expect("done");
     world.deliver().await;
     let _news = world.mailer.take();
     // Bob's summary of the next day tells of it; afterwards there is nothing.
@@ -93,11 +99,17 @@ pub(super) async fn open_tasks_are_told_of_in_the_morning_and_in_the_evening(ope
     let evening = world.mailer.take();
     assert_eq!((evening.len(), evening[0].content.subject.as_str()), (1, "21 open tasks"));
     let preferences = taskflow_core::Preferences::default().without(NoticeKind::TaskReminder);
-    world.app.change_preferences(Actor::User(ada), &preferences.into(), Precondition::Any).await.expect("switched off");
+    world
+        .app
+        .accounts()
+        .change_preferences(Actor::User(ada), &preferences.into(), Precondition::Any)
+        .await
+        .expect("switched off");
     tick(&world, at("2026-11-23T07:00:00Z")).await;
     assert_eq!(world.mailer.take(), []);
     world
         .app
+        .accounts()
         .change_preferences(Actor::User(ada), &taskflow_core::Preferences::default().into(), Precondition::Any)
         .await
         .expect("switched on");

@@ -67,11 +67,12 @@ pub(super) async fn a_notice_of_a_host_is_sent_once_unless_it_is_unwanted_or_lat
     assert_eq!(world.subjects_at(noon() + HOUR).await, ["Invoice 1 is due"]);
 
     let off = PreferencesChange::without(kind);
-    world.app.change_preferences(Actor::User(bob), &off, Precondition::Any).await.expect("switched off");
+    world.app.accounts().change_preferences(Actor::User(bob), &off, Precondition::Any).await.expect("switched off");
     plan(&world, bob, 4, false, noon() + HOUR).await;
     assert_eq!(world.told().await, [""; 0], "bob wants none");
     let on = PreferencesChange { kinds: [(kind, true)].into(), ..PreferencesChange::default() };
-    let bob_now = world.app.change_preferences(Actor::User(bob), &on, Precondition::Any).await.expect("switched on");
+    let bob_now =
+        world.app.accounts().change_preferences(Actor::User(bob), &on, Precondition::Any).await.expect("switched on");
     assert!(
         world
             .storage

@@ -89,7 +89,7 @@ pub(super) async fn whoever_follows_gets_everything_or_is_told_to_begin_anew(ope
     store.commit(&changes).await.expect("five events");
     let follow = |owner, since, limit| {
         let actor = Actor::User(user_id(owner));
-        let page = app.feed(actor, since, limit);
+        let page = app.feed().page(actor, since, limit);
         async move {
             match page.await.expect("a page") {
                 FeedPage::Entries { entries, head } => {

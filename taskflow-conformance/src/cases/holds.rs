@@ -38,10 +38,10 @@ pub(super) async fn what_becomes_of_a_meeting_before_quiet_hours_end_is_told_at_
     // What waits is told as soon as it matters.
     board.change(move_to("2026-11-23T11:00:00Z")).await;
     assert_eq!(world.told_at("2026-11-23T08:30:00Z").await, ["bob: Changed", "eve: Changed"], "to their very end");
-    world.app.cancel_meeting(*ada, *id, Precondition::Any).await.expect("cancelled");
+    world.app.meetings().cancel(*ada, *id, Precondition::Any).await.expect("cancelled");
     assert_eq!(world.told().await, ["bob: Cancelled", "eve: Cancelled"]);
     for (starts_at, told) in [("2026-11-23T10:00:00Z", vec!["bob: Invitation"]), ("2026-11-23T11:00:01Z", vec![])] {
-        world.app.create_meeting(*ada, starting(starts_at, &["bob"])).await.expect("a meeting");
+        world.app.meetings().create(*ada, starting(starts_at, &["bob"])).await.expect("a meeting");
         assert_eq!(world.told().await, told, "{starts_at}");
     }
     assert_eq!(world.told_at("2026-11-23T11:00:00Z").await, ["ada: Soon", "bob: Invitation", "bob: Soon"]);
@@ -52,16 +52,26 @@ pub(super) async fn a_change_of_a_meeting_that_begins_soon_waits_for_no_other(op
     let board = Board::new(&*open).await;
     let world = &board.world;
     let soon = starting("2026-11-23T08:00:30Z", &["bob"]);
-    let soon = world.app.create_meeting(board.ada, soon).await.expect("a meeting").meeting.id;
+    let soon = world.app.meetings().create(board.ada, soon).await.expect("a meeting").meeting.id;
     assert_eq!(world.told().await, ["bob: Invitation"]);
     let _reminders = world.told_at("2026-11-23T08:00:00Z").await;
     let change = super::invitations::called("Another");
-    world.app.update_meeting(board.ada, soon, change, Precondition::Any).await.expect("changed");
+    world.app.meetings().update(board.ada, soon, change, Precondition::Any).await.expect("changed");
     assert_eq!(world.told().await, ["bob: Changed"]);
     // People would come at the time they know.
-    world.app.update_meeting(board.ada, soon, move_to("2026-11-24T10:00:00Z"), Precondition::Any).await.expect("moved");
+    world
+        .app
+        .meetings()
+        .update(board.ada, soon, move_to("2026-11-24T10:00:00Z"), Precondition::Any)
+        .await
+        .expect("moved");
     assert_eq!(world.told().await, ["bob: Changed"]);
-    world.app.update_meeting(board.ada, soon, move_to("2026-11-25T10:00:00Z"), Precondition::Any).await.expect("moved");
+    world
+        .app
+        .meetings()
+        .update(board.ada, soon, move_to("2026-11-25T10:00:00Z"), Precondition::Any)
+        .await
+        .expect("moved");
     assert_eq!(world.told().await, NOBODY);
 }
 
@@ -71,10 +81,10 @@ pub(super) async fn what_is_overdue_waits_for_quiet_hours_to_end(open: Arc<dyn O
     set(&world, ada, quiet("14:30", "17:00")).await;
     let late = NewTask { reminder_minutes: ReminderMinutes::new(0).ok(), ..due_at_two() };
     world.clock.set(at("2026-11-22T13:40:00Z"));
-    world.app.create_task(ada, late.clone()).await.expect("a task");
+    world.app.tasks().create(ada, late.clone()).await.expect("a task");
     assert_eq!(world.told_at("2026-11-22T14:00:00Z").await, ["ada: Due soon"], "in its minute");
     let due_at = Some(at("2026-11-22T14:30:00Z"));
-    world.app.create_task(ada, NewTask { due_at, ..late }).await.expect("a task");
+    world.app.tasks().create(ada, NewTask { due_at, ..late }).await.expect("a task");
     assert_eq!(world.told_at("2026-11-22T15:00:00Z").await, NOBODY, "as after downtime");
     assert_eq!(world.told_at("2026-11-22T16:00:00Z").await, ["ada: Due soon"]);
 }
@@ -85,7 +95,7 @@ pub(super) async fn of_reminders_by_hand_that_say_the_same_one_leaves_after_quie
     set(world, *bob, quiet("09:00", "10:00")).await;
     world.clock.set(at("2026-11-23T08:00:00Z"));
     for message in [None, "bring cake".parse().ok(), None, "bring tea".parse().ok()] {
-        world.app.remind_now(*ada, *id, None, message).await.expect("planned");
+        world.app.meetings().remind_now(*ada, *id, None, message).await.expect("planned");
         let told = world.told().await;
         assert!(!told.iter().any(|line| line.starts_with("bob")), "{told:?}");
     }
@@ -99,11 +109,11 @@ pub(super) async fn an_organizer_learns_in_quiet_hours_who_left_a_meeting_within
     let Board { world, ada, bob, .. } = &board;
     set(world, *ada, quiet("08:00", "12:00")).await;
     world.clock.set(at("2026-11-23T08:00:00Z"));
-    let later = world.app.create_meeting(*ada, starting("2026-11-23T12:00:00Z", &["bob"])).await.expect("a meeting");
+    let later = world.app.meetings().create(*ada, starting("2026-11-23T12:00:00Z", &["bob"])).await.expect("a meeting");
     assert_eq!(world.told().await, ["bob: Invitation"]);
     for (meeting, told) in [(board.details().await, vec!["ada: bob@example.org can't make it"]), (later, vec![])] {
         let bobs = person(&meeting, "bob").id;
-        world.app.remove_participant(*bob, meeting.meeting.id, bobs, Precondition::Any).await.expect("left");
+        world.app.participants().remove(*bob, meeting.meeting.id, bobs, Precondition::Any).await.expect("left");
         assert_eq!(world.told().await, told);
     }
     assert_eq!(world.told_at("2026-11-23T11:00:00Z").await, ["ada: bob@example.org can't make it"]);
@@ -116,25 +126,26 @@ pub(super) async fn a_meeting_that_moves_into_quiet_hours_is_told_though_its_inv
     let ada = Actor::User(world.verified("ada").await);
     let bob = Actor::User(world.verified("bob").await);
     set(&world, bob, quiet("13:00", "16:00")).await;
-    let board = world.app.create_meeting(ada, board(&["bob"])).await.expect("a meeting");
+    let board = world.app.meetings().create(ada, board(&["bob"])).await.expect("a meeting");
     assert_eq!(world.told().await, NOBODY);
-    world.app.set_own_reminders(bob, board.meeting.id, own(&[10])).await.expect("set");
+    world.app.meetings().set_own_reminders(bob, board.meeting.id, own(&[10])).await.expect("set");
     world
         .app
-        .update_meeting(ada, board.meeting.id, move_to("2026-11-22T14:00:00Z"), Precondition::Any)
+        .meetings()
+        .update(ada, board.meeting.id, move_to("2026-11-22T14:00:00Z"), Precondition::Any)
         .await
         .expect("moved");
     assert_eq!(world.told_at("2026-11-22T12:02:00Z").await, ["bob: Invitation"]);
     assert_eq!(world.told_at("2026-11-22T13:50:00Z").await, ["ada: Soon", "bob: Soon"]);
     assert_eq!(world.told_at("2026-11-22T15:00:00Z").await, NOBODY);
-    let ledger = world.app.ledger().await.expect("a ledger");
+    let ledger = world.app.deliveries().ledger().await.expect("a ledger");
     assert!(ledger.balances() && ledger.due == 0, "{ledger:?}");
 }
 
 pub(super) async fn a_summary_that_was_held_is_of_use_from_the_end_of_the_hold(open: Arc<dyn OpenStore>) {
     let world = doing(&*open, &[JobName::DAILY_SUMMARIES]).await;
     let ada = Actor::User(world.somebody("ada").await);
-    world.app.create_task(ada, NewTask::titled("open".parse().expect("a title"))).await.expect("a task");
+    world.app.tasks().create(ada, NewTask::titled("open".parse().expect("a title"))).await.expect("a task");
     let summary_at: LocalMinute = "23:00".parse().expect("a minute");
     set(&world, ada, Preferences { summary_at, ..night() }).await;
     tick(&world, at("2026-11-22T22:00:00Z")).await;
@@ -156,7 +167,7 @@ pub(super) async fn a_summary_that_was_held_is_of_use_from_the_end_of_the_hold(o
 pub(super) async fn of_reminders_of_open_tasks_that_were_held_the_last_leaves(open: Arc<dyn OpenStore>) {
     let world = doing(&*open, &[JobName::TASK_REMINDERS]).await;
     let ada = Actor::User(world.somebody("ada").await);
-    world.app.create_task(ada, NewTask::titled("open".parse().expect("a title"))).await.expect("a task");
+    world.app.tasks().create(ada, NewTask::titled("open".parse().expect("a title"))).await.expect("a task");
     // Over both the evening's and the morning's.
     set(&world, ada, quiet("19:30", "08:30")).await;
     for now in ["2026-11-22T19:00:00Z", "2026-11-23T07:00:00Z"] {
@@ -171,7 +182,7 @@ pub(super) async fn of_reminders_of_open_tasks_that_were_held_the_last_leaves(op
 async fn due(world: &World, owner: Actor, due_at: &str, minutes: u32) -> taskflow_core::TaskId {
     let reminder_minutes = Some(ReminderMinutes::new(minutes).expect("fits"));
     let new = NewTask { due_at: Some(at(due_at)), reminder_minutes, ..due_at_two() };
-    world.app.create_task(owner, new).await.expect("a task").id
+    world.app.tasks().create(owner, new).await.expect("a task").id
 }
 
 /// When the reminders of tasks that have not left are due.
@@ -192,7 +203,7 @@ pub(super) async fn a_task_due_in_quiet_hours_is_reminded_of_before_them(open: A
     due(&world, ada, "2026-11-23T06:10:00Z", 15).await;
     let moved = due(&world, ada, "2026-11-25T12:00:00Z", 15).await;
     let change = TaskChange { due_at: Some(Some(at("2026-11-23T02:00:00Z"))), ..TaskChange::default() };
-    world.app.update_task(ada, moved, change, Precondition::Any).await.expect("moved");
+    world.app.tasks().update(ada, moved, change, Precondition::Any).await.expect("moved");
     let before = at("2026-11-22T20:59:00Z");
     assert_eq!(planned(&world).await, [before, before, before, at("2026-11-23T05:55:00Z")]);
     assert_eq!(world.told_at("2026-11-22T20:58:59Z").await, NOBODY);
@@ -205,7 +216,7 @@ pub(super) async fn a_task_made_in_the_quiet_hours_it_is_due_in_is_reminded_of_w
     let world = World::new(&*open);
     let ada = Actor::User(world.somebody("ada").await);
     set(&world, ada, quiet("12:30", "16:00")).await;
-    world.app.create_task(ada, due_at_two()).await.expect("a task");
+    world.app.tasks().create(ada, due_at_two()).await.expect("a task");
     assert_eq!(world.told_at("2026-11-22T13:44:59Z").await, NOBODY);
     assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, ["ada: Due soon"]);
 }
@@ -226,7 +237,7 @@ pub(super) async fn reminders_follow_quiet_hours_that_are_set_later_and_clocks_t
     {
         let change = ProfileChange { time_zone: Some(zone(place)), ..ProfileChange::default() };
         let id = ada.user_id().expect("a person");
-        world.app.update_profile(ada, id, change, Precondition::Any).await.expect("moved");
+        world.app.accounts().update_profile(ada, id, change, Precondition::Any).await.expect("moved");
         assert_eq!(planned(&world).await, [expected, other], "{place}");
     }
     set(&world, ada, night()).await;
@@ -237,7 +248,7 @@ pub(super) async fn reminders_follow_quiet_hours_that_are_set_later_and_clocks_t
 pub(super) async fn whoever_ends_their_quiet_hours_gets_what_waited(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let ada = Actor::User(world.somebody("ada").await);
-    world.app.create_task(ada, due_at_two()).await.expect("a task");
+    world.app.tasks().create(ada, due_at_two()).await.expect("a task");
     set(&world, ada, quiet("14:40", "14:59")).await;
     assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, NOBODY);
     set(&world, ada, quiet("14:40", "14:58")).await;
@@ -246,6 +257,6 @@ pub(super) async fn whoever_ends_their_quiet_hours_gets_what_waited(open: Arc<dy
     assert_eq!(world.told().await, ["ada: Due soon"]);
     let kept = world.storage.deliveries_with_key("task-due/", 9).await.expect("a list").remove(0);
     assert_eq!((kept.due_at, kept.attempts), (at("2026-11-22T13:45:00Z"), 0));
-    let backlog = world.app.backlog().await.expect("a backlog");
+    let backlog = world.app.outbox().backlog().await.expect("a backlog");
     assert_eq!(backlog.oldest_due_at, None);
 }

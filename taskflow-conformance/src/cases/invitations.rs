@@ -84,8 +84,8 @@ pub(super) async fn after_downtime_several_changes_are_one_mail(open: Arc<dyn Op
 pub(super) async fn invited_and_changed_before_the_invitation_left_is_one_invitation(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let ada = Actor::User(world.verified("ada").await);
-    let id = world.app.create_meeting(ada, board(&["eve"])).await.expect("a meeting").meeting.id;
-    world.app.update_meeting(ada, id, called("Another"), Precondition::Any).await.expect("changed");
+    let id = world.app.meetings().create(ada, board(&["eve"])).await.expect("a meeting").meeting.id;
+    world.app.meetings().update(ada, id, called("Another"), Precondition::Any).await.expect("changed");
     world.clock.advance(SECOND * 600);
     world.deliver().await;
     world.clock.advance(SECOND * 600);
@@ -97,30 +97,30 @@ pub(super) async fn invited_and_changed_before_the_invitation_left_is_one_invita
 pub(super) async fn cancelled_before_the_invitation_left_tells_nobody_anything(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let ada = Actor::User(world.verified("ada").await);
-    let id = world.app.create_meeting(ada, board(&["eve"])).await.expect("a meeting").meeting.id;
-    world.app.cancel_meeting(ada, id, Precondition::Any).await.expect("cancelled");
+    let id = world.app.meetings().create(ada, board(&["eve"])).await.expect("a meeting").meeting.id;
+    world.app.meetings().cancel(ada, id, Precondition::Any).await.expect("cancelled");
     assert_eq!(world.told().await, NOBODY);
     // On again, off again and on again: one invitation.
-    world.app.restore_meeting(ada, id).await.expect("restored");
-    world.app.cancel_meeting(ada, id, Precondition::Any).await.expect("cancelled");
-    world.app.restore_meeting(ada, id).await.expect("restored");
+    world.app.meetings().restore(ada, id).await.expect("restored");
+    world.app.meetings().cancel(ada, id, Precondition::Any).await.expect("cancelled");
+    world.app.meetings().restore(ada, id).await.expect("restored");
     assert_eq!(world.told().await, ["eve: Invitation"]);
     world.clock.advance(SECOND * 600);
     assert_eq!(world.told().await, NOBODY);
-    assert!(world.app.ledger().await.expect("a ledger").balances());
+    assert!(world.app.deliveries().ledger().await.expect("a ledger").balances());
 }
 
 pub(super) async fn off_and_on_again_before_anybody_was_told_is_no_news(open: Arc<dyn OpenStore>) {
     let board = Board::new(&*open).await;
     let Board { world, ada, id, .. } = &board;
     for _ in 0..2 {
-        world.app.cancel_meeting(*ada, *id, Precondition::Any).await.expect("cancelled");
-        world.app.restore_meeting(*ada, *id).await.expect("restored");
+        world.app.meetings().cancel(*ada, *id, Precondition::Any).await.expect("cancelled");
+        world.app.meetings().restore(*ada, *id).await.expect("restored");
     }
     assert_eq!(world.told().await, NOBODY);
-    world.app.cancel_meeting(*ada, *id, Precondition::Any).await.expect("cancelled");
-    world.app.restore_meeting(*ada, *id).await.expect("restored");
-    world.app.cancel_meeting(*ada, *id, Precondition::Any).await.expect("cancelled");
+    world.app.meetings().cancel(*ada, *id, Precondition::Any).await.expect("cancelled");
+    world.app.meetings().restore(*ada, *id).await.expect("restored");
+    world.app.meetings().cancel(*ada, *id, Precondition::Any).await.expect("cancelled");
     assert_eq!(world.told().await, ["bob: Cancelled", "eve: Cancelled"]);
     world.clock.advance(SECOND * 600);
     assert_eq!(world.told().await, NOBODY);
@@ -160,9 +160,9 @@ impl Mailer for Meanwhile {
 pub(super) async fn an_edit_while_the_mail_is_on_its_way_is_told_by_the_next(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let ada = Actor::User(world.verified("ada").await);
-    let id = world.app.create_meeting(ada, board(&["eve"])).await.expect("a meeting").meeting.id;
+    let id = world.app.meetings().create(ada, board(&["eve"])).await.expect("a meeting").meeting.id;
     assert_eq!(world.told().await, ["eve: Invitation"]);
-    world.app.update_meeting(ada, id, called("One"), Precondition::Any).await.expect("changed");
+    world.app.meetings().update(ada, id, called("One"), Precondition::Any).await.expect("changed");
     world.clock.advance(SECOND * 60);
     let mailer = Arc::new(Meanwhile::default());
     let sending = App::builder(open.storage()).clock(world.clock.clone()).mailer(mailer.clone()).build();
@@ -170,30 +170,30 @@ pub(super) async fn an_edit_while_the_mail_is_on_its_way_is_told_by_the_next(ope
     let app = Arc::new(app);
     let editing = app.clone();
     mailer.meanwhile(async move {
-        editing.update_meeting(ada, id, called("Two"), Precondition::Any).await.expect("changed");
+        editing.meetings().update(ada, id, called("Two"), Precondition::Any).await.expect("changed");
     });
     for _ in 0..3 {
-        sending.deliver_due().await.expect("a step");
+        sending.outbox().deliver_due().await.expect("a step");
         clock.advance(SECOND * 60);
     }
     assert_eq!(mailer.taken(), ["Changed: One", "Changed: Two"]);
-    assert!(app.ledger().await.expect("a ledger").balances());
+    assert!(app.deliveries().ledger().await.expect("a ledger").balances());
 }
 
 pub(super) async fn a_cancellation_while_the_invitation_is_on_its_way_is_told(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let ada = Actor::User(world.verified("ada").await);
-    let id = world.app.create_meeting(ada, board(&["eve"])).await.expect("a meeting").meeting.id;
+    let id = world.app.meetings().create(ada, board(&["eve"])).await.expect("a meeting").meeting.id;
     let mailer = Arc::new(Meanwhile::default());
     let sending = App::builder(open.storage()).clock(world.clock.clone()).mailer(mailer.clone()).build();
     let (other, clock) = (World::new(&*open), world.clock.clone());
     mailer.meanwhile(async move {
-        world.app.cancel_meeting(ada, id, Precondition::Any).await.expect("cancelled");
+        world.app.meetings().cancel(ada, id, Precondition::Any).await.expect("cancelled");
         // Another sender meets the cancellation before the invitation is settled.
         assert_eq!(other.told().await, NOBODY);
     });
     for _ in 0..3 {
-        sending.deliver_due().await.expect("a step");
+        sending.outbox().deliver_due().await.expect("a step");
         clock.advance(SECOND * 10);
     }
     assert_eq!(mailer.taken(), ["Invitation: Board", "Cancelled: Board"]);
@@ -204,13 +204,14 @@ pub(super) async fn who_is_taken_off_is_told_alone_and_may_be_invited_again(open
     let Board { world, ada, bob, id } = &board;
     board.respond(*bob, MeetingResponse::Accepted).await;
     let bobs = person(&board.details().await, "bob").id;
-    world.app.remove_participant(*ada, *id, bobs, Precondition::Any).await.expect("removed");
+    world.app.participants().remove(*ada, *id, bobs, Precondition::Any).await.expect("removed");
     assert_eq!(world.told().await, ["bob: Cancelled"]);
-    assert!(matches!(world.app.meeting(*bob, *id).await, Err(Error::NotFound("meeting"))));
-    assert_eq!(world.app.meetings(*bob, &MeetingQuery::default()).await.expect("a page").total, 0);
+    assert!(matches!(world.app.meetings().get(*bob, *id).await, Err(Error::NotFound("meeting"))));
+    assert_eq!(world.app.meetings().list(*bob, &MeetingQuery::default()).await.expect("a page").total, 0);
     world
         .app
-        .add_participants(*ada, *id, vec![invitee("BOB"), invitee("eve")], Precondition::Any)
+        .participants()
+        .add(*ada, *id, vec![invitee("BOB"), invitee("eve")], Precondition::Any)
         .await
         .expect("invited");
     assert_eq!(world.told().await, ["bob: Invitation"]);
@@ -225,10 +226,10 @@ pub(super) async fn the_organizer_is_told_who_left(open: Arc<dyn OpenStore>) {
     let details = board.details().await;
     let organizer = person(&details, "ada").id;
     assert!(matches!(
-        world.app.remove_participant(*ada, *id, organizer, Precondition::Any).await,
+        world.app.participants().remove(*ada, *id, organizer, Precondition::Any).await,
         Err(Error::Invalid(_))
     ));
-    world.app.remove_participant(*bob, *id, person(&details, "bob").id, Precondition::Any).await.expect("left");
+    world.app.participants().remove(*bob, *id, person(&details, "bob").id, Precondition::Any).await.expect("left");
     assert_eq!(world.told().await, ["ada: bob@example.org can't make it"]);
     assert_eq!(world.told_at("2026-11-23T09:45:00Z").await, ["ada: Soon", "eve: Soon"]);
     let kept = board.world.storage.participants(&[*id]).await.expect("a read");
@@ -238,11 +239,11 @@ pub(super) async fn the_organizer_is_told_who_left(open: Arc<dyn OpenStore>) {
 
 pub(super) async fn who_left_and_is_invited_again_hears_of_it(open: Arc<dyn OpenStore>) {
     let Board { world, ada, bob, id, .. } = &Board::new(&*open).await;
-    let details = world.app.meeting(*ada, *id).await.expect("a meeting");
-    world.app.remove_participant(*bob, *id, person(&details, "bob").id, Precondition::Any).await.expect("left");
+    let details = world.app.meetings().get(*ada, *id).await.expect("a meeting");
+    world.app.participants().remove(*bob, *id, person(&details, "bob").id, Precondition::Any).await.expect("left");
     assert_eq!(world.told().await, ["ada: bob@example.org can't make it"]);
     world.clock.advance(SECOND);
-    world.app.add_participants(*ada, *id, vec![invitee("bob")], Precondition::Any).await.expect("invited");
+    world.app.participants().add(*ada, *id, vec![invitee("bob")], Precondition::Any).await.expect("invited");
     assert_eq!(world.told().await, ["bob: Invitation"]);
 }
 
@@ -251,13 +252,13 @@ pub(super) async fn a_guest_who_verifies_their_address_finds_their_meetings(open
     let (world, id) = (&board.world, board.id);
     let eve = Actor::User(world.somebody("eve").await);
     // An address that was not shown to be theirs gives nothing away.
-    assert!(matches!(world.app.meeting(eve, id).await, Err(Error::NotFound("meeting"))));
+    assert!(matches!(world.app.meetings().get(eve, id).await, Err(Error::NotFound("meeting"))));
     let eve = eve.user_id().expect("a person");
-    world.app.mark_email_verified(Actor::System, eve).await.expect("verified");
+    world.app.accounts().mark_email_verified(Actor::System, eve).await.expect("verified");
     let eve = Actor::User(eve);
-    assert_eq!(world.app.meetings(eve, &MeetingQuery::default()).await.expect("a page").total, 1);
+    assert_eq!(world.app.meetings().list(eve, &MeetingQuery::default()).await.expect("a page").total, 1);
     board.respond(eve, MeetingResponse::Tentative).await;
-    world.app.set_own_reminders(eve, id, super::reminders::own(&[5])).await.expect("set");
+    world.app.meetings().set_own_reminders(eve, id, super::reminders::own(&[5])).await.expect("set");
     assert_eq!(world.told_at("2026-11-23T09:45:00Z").await, ["ada: Soon", "bob: Soon"]);
     assert_eq!(world.told_at("2026-11-23T09:55:00Z").await, ["eve: Soon"]);
 }
@@ -284,7 +285,8 @@ pub(super) async fn a_guest_is_written_to_in_their_own_language_or_the_organizer
         Invitee { time_zone: zone("Asia/Tokyo"), ..invitee("cho") },
         Invitee { locale: language("fr"), time_zone: zone("America/New_York"), ..invitee("dan") },
     ];
-    let id = world.app.create_meeting(ada, NewMeeting { invitees, ..board(&[]) }).await.expect("a meeting").meeting.id;
+    let id =
+        world.app.meetings().create(ada, NewMeeting { invitees, ..board(&[]) }).await.expect("a meeting").meeting.id;
     let written = |kind: &str| {
         ["de, Europe/Berlin", "en-US, Europe/Berlin", "de, Asia/Tokyo", "fr, America/New_York"]
             .into_iter()
@@ -300,25 +302,26 @@ pub(super) async fn a_guest_is_written_to_in_their_own_language_or_the_organizer
     let kyiv = NewMeeting { time_zone: zone("Europe/Kyiv"), ..board(&["amy"]) };
     world
         .app
-        .create_meeting(ada, NewMeeting { starts_at: StartsAt::Instant(starts_at), ..kyiv })
+        .meetings()
+        .create(ada, NewMeeting { starts_at: StartsAt::Instant(starts_at), ..kyiv })
         .await
         .expect("another");
     assert_eq!(world.told().await, ["amy: meeting_invite, de, Europe/Kyiv"]);
-    world.app.cancel_meeting(ada, id, Precondition::Any).await.expect("cancelled");
+    world.app.meetings().cancel(ada, id, Precondition::Any).await.expect("cancelled");
     assert_eq!(world.told().await, written("meeting_cancel"));
 }
 
 pub(super) async fn a_deleted_account_cancels_its_meetings_and_leaves_the_others(open: Arc<dyn OpenStore>) {
     let first = Board::new(&*open).await;
     let Board { world, ada, bob, .. } = &first;
-    let theirs = world.app.create_meeting(*bob, board(&["ada", "kim"])).await.expect("a meeting").meeting.id;
+    let theirs = world.app.meetings().create(*bob, board(&["ada", "kim"])).await.expect("a meeting").meeting.id;
     assert_eq!(world.told().await, ["ada: Invitation", "kim: Invitation"]);
-    world.app.delete_user(*bob, bob.user_id().expect("a person")).await.expect("deleted");
+    world.app.accounts().delete(*bob, bob.user_id().expect("a person")).await.expect("deleted");
     assert_eq!(world.told().await, ["ada: Cancelled", "ada: bob@example.org can't make it", "kim: Cancelled"]);
-    let meeting = world.app.meeting(*ada, theirs).await.expect("still there").meeting;
+    let meeting = world.app.meetings().get(*ada, theirs).await.expect("still there").meeting;
     assert!(meeting.created_by.is_none() && meeting.cancelled_at.is_some());
     assert_eq!(world.told_at("2026-11-23T09:45:00Z").await, ["ada: Soon", "eve: Soon"]);
-    world.app.register_user(new_user("bob"), None).await.expect("the name is free again");
+    world.app.accounts().register(new_user("bob"), None).await.expect("the name is free again");
     assert_eq!(first.ledger().await.due, 1);
 }
 
@@ -331,10 +334,10 @@ pub(super) async fn a_meeting_is_called_once_however_often_it_is_asked_for(open:
         fingerprint: "f".to_owned(),
         encode: &encode,
     };
-    let asked = (0..4).map(|_| world.app.create_meeting_once(ada, board(&["eve"]), ask()));
+    let asked = (0..4).map(|_| world.app.meetings().create_once(ada, board(&["eve"]), ask()));
     let answers = futures_util::future::join_all(asked).await;
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
-    assert_eq!(world.app.meetings(ada, &MeetingQuery::default()).await.expect("a page").total, 1);
+    assert_eq!(world.app.meetings().list(ada, &MeetingQuery::default()).await.expect("a page").total, 1);
     assert_eq!(world.told().await, ["eve: Invitation"]);
 }
 
@@ -347,12 +350,12 @@ pub(super) async fn answers_and_moves_at_once_lose_no_reminder(open: Arc<dyn Ope
     }
     let names: Vec<_> = (0..6).map(|n| format!("person-{n}")).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    let id = world.app.create_meeting(ada, board(&names)).await.expect("a meeting").meeting.id;
+    let id = world.app.meetings().create(ada, board(&names)).await.expect("a meeting").meeting.id;
     world.deliver().await;
     let _invitations = world.mailer.take();
     let answers = people.iter().map(|who| async {
         loop {
-            match world.app.respond(*who, id, MeetingResponse::Accepted, None, None).await {
+            match world.app.participants().respond(*who, id, MeetingResponse::Accepted, None, None).await {
                 Err(Error::Stale) => {}
                 result => return result.map(drop),
             }
@@ -361,7 +364,7 @@ pub(super) async fn answers_and_moves_at_once_lose_no_reminder(open: Arc<dyn Ope
     let moves = async {
         for day in 24..29 {
             let change = move_to(&format!("2026-11-{day}T10:00:00Z"));
-            while let Err(error) = world.app.update_meeting(ada, id, change.clone(), Precondition::Any).await {
+            while let Err(error) = world.app.meetings().update(ada, id, change.clone(), Precondition::Any).await {
                 assert!(matches!(error, Error::Stale), "{error:?}");
             }
         }

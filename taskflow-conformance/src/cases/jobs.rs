@@ -36,7 +36,7 @@ pub(super) async fn doing(open: &dyn OpenStore, jobs: &[JobName]) -> World {
 /// Turns the clock, does what is due and sends it; the runs it had.
 pub(super) async fn tick(world: &World, now: Timestamp) -> Vec<JobRun> {
     world.clock.set(now);
-    let reports = world.app.run_due_jobs().await.expect("a step");
+    let reports = world.app.jobs().run_due().await.expect("a step");
     assert!(reports.iter().all(|report| !report.lost), "{reports:?}");
     world.deliver().await;
     reports.into_iter().map(|report| report.run).collect()
@@ -54,7 +54,7 @@ pub(super) fn nine() -> Timestamp {
 }
 
 async fn states(world: &World) -> Vec<JobState> {
-    world.app.jobs(Actor::System).await.expect("a list")
+    world.app.jobs().list(Actor::System).await.expect("a list")
 }
 
 /// The summaries that there are: how many, and how many of them were sent.
@@ -75,9 +75,9 @@ pub(super) async fn a_run_tells_what_it_did(open: Arc<dyn OpenStore>) {
     assert_eq!((run.slot, run.trigger, run.tries, run.state()), (nine(), Trigger::Schedule, 1, RunState::Finished));
     assert_eq!((run.created_at, run.started_at, run.finished_at), (late, Some(late), Some(late)));
     assert_eq!((run.counts.get("examined"), run.counts.get("found"), run.counts.get("missed")), (13, 12, 0));
-    let kept = world.app.job_run(Actor::System, run.job, run.id).await.expect("kept");
+    let kept = world.app.jobs().get_run(Actor::System, run.job, run.id).await.expect("kept");
     assert_eq!(JobRun { cursor: None, ..kept.clone() }, *run);
-    let listed = world.app.job_runs(Actor::System, run.job, None, 10).await.expect("a list");
+    let listed = world.app.jobs().runs(Actor::System, run.job, None, 10).await.expect("a list");
     assert_eq!(listed, [kept], "minutes that are nobody's leave no run");
     assert_eq!(summaries(&world).await, (12, 12));
     assert_eq!(tick(&world, late).await, []);
@@ -88,7 +88,8 @@ pub(super) async fn a_run_tells_what_it_did(open: Arc<dyn OpenStore>) {
 pub(super) async fn a_slot_that_is_run_by_hand_is_run_once(open: Arc<dyn OpenStore>) {
     let world = doing(&*open, &[JobName::DAILY_SUMMARIES]).await;
     people(&world, 1..=3).await;
-    let ask = async |at, dry| world.app.request_run(Actor::System, JobName::DAILY_SUMMARIES, Some(at), dry).await;
+    let ask =
+        async |at, dry| world.app.jobs().request_run(Actor::System, JobName::DAILY_SUMMARIES, Some(at), dry).await;
     // This morning nobody was there.
     let morning = at("2026-11-22T08:00:00Z");
     let asked = ask(morning, false).await.expect("asked for");
@@ -121,7 +122,8 @@ pub(super) async fn a_run_for_now_is_for_whoever_has_not_had_theirs_today(open: 
     add_tasks(&world.storage, [task(4, 4), task(5, 5)]).await;
     let now = nine() + Duration::from_secs(7);
     world.clock.set(now);
-    let asked = world.app.request_run(Actor::System, JobName::DAILY_SUMMARIES, None, false).await.expect("asked for");
+    let asked =
+        world.app.jobs().request_run(Actor::System, JobName::DAILY_SUMMARIES, None, false).await.expect("asked for");
     assert_eq!((asked.slot, asked.trigger), (now, Trigger::Now));
     let runs = tick(&world, now).await;
     assert_eq!(runs[0].counts.get("examined"), 5);
@@ -136,16 +138,16 @@ pub(super) async fn a_run_for_now_is_for_whoever_has_not_had_theirs_today(open: 
 pub(super) async fn a_paused_job_waits_and_does_not_make_up_for_it(open: Arc<dyn OpenStore>) {
     let world = doing(&*open, &[JobName::DAILY_SUMMARIES, JobName::STATISTICS]).await;
     people(&world, 1..=3).await;
-    world.app.pause_job(Actor::System, JobName::DAILY_SUMMARIES).await.expect("paused");
+    world.app.jobs().pause(Actor::System, JobName::DAILY_SUMMARIES).await.expect("paused");
     let runs = tick(&world, nine() + Duration::from_mins(5)).await;
     assert_eq!(runs.iter().map(|run| run.job).collect::<Vec<_>>(), [JobName::STATISTICS]);
-    assert_eq!(world.app.due_jobs().await.expect("a list"), []);
+    assert_eq!(world.app.jobs().due().await.expect("a list"), []);
     // By hand it can be run all the same.
-    let ask = |dry| world.app.request_run(Actor::System, JobName::DAILY_SUMMARIES, Some(nine()), dry);
+    let ask = |dry| world.app.jobs().request_run(Actor::System, JobName::DAILY_SUMMARIES, Some(nine()), dry);
     ask(true).await.expect("asked for");
-    assert_eq!(world.app.due_jobs().await.expect("a list"), [JobName::DAILY_SUMMARIES]);
+    assert_eq!(world.app.jobs().due().await.expect("a list"), [JobName::DAILY_SUMMARIES]);
     assert_eq!(tick(&world, nine() + Duration::from_mins(5)).await.len(), 1);
-    world.app.resume_job(Actor::System, JobName::DAILY_SUMMARIES).await.expect("resumed");
+    world.app.jobs().resume(Actor::System, JobName::DAILY_SUMMARIES).await.expect("resumed");
     assert_eq!(tick(&world, nine() + Duration::from_mins(30)).await, []);
     assert_eq!(summaries(&world).await, (0, 0));
     assert_eq!(tick(&world, nine() + Duration::from_hours(24)).await.len(), 2);
@@ -168,22 +170,22 @@ pub(super) async fn slots_that_nobody_was_there_for_are_skipped_or_made_up_for_a
 
 pub(super) async fn only_who_runs_the_service_sees_and_moves_jobs(open: Arc<dyn OpenStore>) {
     let world = doing(&*open, &[JobName::STATISTICS]).await;
-    let ada = Actor::User(world.app.register_user(new_user("ada"), None).await.expect("an account").id);
+    let ada = Actor::User(world.app.accounts().register(new_user("ada"), None).await.expect("an account").id);
     let app = &world.app;
-    let run = app.request_run(Actor::System, JobName::STATISTICS, None, false).await.expect("asked for");
+    let run = app.jobs().request_run(Actor::System, JobName::STATISTICS, None, false).await.expect("asked for");
     for refused in [
-        app.jobs(ada).await.map(drop),
-        app.job_runs(ada, JobName::STATISTICS, None, 9).await.map(drop),
-        app.job_run(ada, run.job, run.id).await.map(drop),
-        app.request_run(ada, JobName::STATISTICS, None, true).await.map(drop),
-        app.pause_job(ada, JobName::STATISTICS).await,
-        app.resume_job(ada, JobName::STATISTICS).await,
-        app.totals(ada).await.map(drop),
+        app.jobs().list(ada).await.map(drop),
+        app.jobs().runs(ada, JobName::STATISTICS, None, 9).await.map(drop),
+        app.jobs().get_run(ada, run.job, run.id).await.map(drop),
+        app.jobs().request_run(ada, JobName::STATISTICS, None, true).await.map(drop),
+        app.jobs().pause(ada, JobName::STATISTICS).await,
+        app.jobs().resume(ada, JobName::STATISTICS).await,
+        app.statistics().totals(ada).await.map(drop),
     ] {
         assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
     }
     // A run of another job is none of this one's.
-    let unknown = app.job_run(Actor::System, JobName::DATA_CLEANUP, run.id).await;
+    let unknown = app.jobs().get_run(Actor::System, JobName::DATA_CLEANUP, run.id).await;
     assert!(matches!(unknown, Err(Error::NotFound("run"))), "{unknown:?}");
 }
 
@@ -195,7 +197,7 @@ pub(super) async fn a_store_that_is_away_is_waited_for_a_day_and_not_for_ever(op
     people(&world, 1..=12).await;
     watched.fail_at(2, 1);
     world.clock.set(nine());
-    let failed = world.app.run_due_jobs().await;
+    let failed = world.app.jobs().run_due().await;
     assert!(matches!(failed, Err(Error::Unavailable(_))), "{failed:?}");
     let runs = tick(&world, nine() + Duration::from_secs(1)).await;
     assert_eq!((runs.len(), runs[0].tries, runs[0].counts.get("examined")), (1, 2, 12));
@@ -206,10 +208,10 @@ pub(super) async fn a_store_that_is_away_is_waited_for_a_day_and_not_for_ever(op
     world.clock.set(next);
     for hours in 0..=24 {
         world.clock.set(next + Duration::from_hours(hours));
-        let waits = world.app.run_due_jobs().await;
+        let waits = world.app.jobs().run_due().await;
         assert!(matches!(waits, Err(Error::Unavailable(_))), "{waits:?}");
     }
-    let runs = world.app.job_runs(Actor::System, JobName::DAILY_SUMMARIES, None, 10).await.expect("runs");
+    let runs = world.app.jobs().runs(Actor::System, JobName::DAILY_SUMMARIES, None, 10).await.expect("runs");
     let given_up = runs.iter().find(|run| run.slot == next).expect("the run");
     assert_eq!((given_up.state(), given_up.tries), (RunState::Failed, 25));
     assert_eq!(given_up.error.as_deref(), Some("storage is unavailable"));

@@ -167,10 +167,10 @@ pub(super) async fn deliveries_are_found_by_their_recipients_in_any_case(open: A
 
 pub(super) async fn the_ledger_names_recipients_and_subjects_and_is_searched_by_them(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
-    let ada = world.app.register_user(new_user("ada"), None).await.expect("an account").id;
-    let bob = world.app.register_user(new_user("bob"), None).await.expect("an account").id;
+    let ada = world.app.accounts().register(new_user("ada"), None).await.expect("an account").id;
+    let bob = world.app.accounts().register(new_user("bob"), None).await.expect("an account").id;
     let title = "Café review".parse().expect("a title");
-    world.app.create_task(Actor::User(ada), NewTask { title, ..due_at_two() }).await.expect("a task");
+    world.app.tasks().create(Actor::User(ada), NewTask { title, ..due_at_two() }).await.expect("a task");
     let letter = CustomEmail {
         subject: "News of the week".to_owned(),
         text: Some("x".to_owned()),
@@ -181,10 +181,10 @@ pub(super) async fn the_ledger_names_recipients_and_subjects_and_is_searched_by_
     };
     let eve = address("eve@example.org");
     let letter = NewLetter { letter, addresses: vec![eve.clone()] };
-    world.app.send_letter(Actor::System, letter).await.expect("a letter");
+    world.app.mail().send(Actor::System, letter).await.expect("a letter");
 
     let ledger = async |query: &LedgerQuery, before, size| {
-        world.app.ledger_page(Actor::System, query, before, size).await.expect("a page")
+        world.app.deliveries().page(Actor::System, query, before, size).await.expect("a page")
     };
     let whole = ledger(&LedgerQuery::default(), None, 9).await;
     let shown: Vec<_> = whole.rows.iter().map(|row| (row.name.as_deref(), row.subject.as_deref())).collect();
@@ -221,9 +221,9 @@ pub(super) async fn the_ledger_names_recipients_and_subjects_and_is_searched_by_
     let since = |at| LedgerQuery { since: Some(at), ..LedgerQuery::default() };
     assert_eq!(ledger(&since(noon()), None, 9).await.rows.len(), 4);
     assert_eq!(ledger(&since(later()), None, 9).await.rows, []);
-    let counts = world.app.ledger_counts(Actor::System, &since(noon())).await.expect("counts");
+    let counts = world.app.deliveries().counts(Actor::System, &since(noon())).await.expect("counts");
     assert_eq!((counts.get(&DeliveryState::Scheduled), counts.len()), (Some(&4), 1));
-    let refused = world.app.ledger_page(Actor::User(bob), &LedgerQuery::default(), None, 9).await;
+    let refused = world.app.deliveries().page(Actor::User(bob), &LedgerQuery::default(), None, 9).await;
     assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
 }
 
@@ -272,8 +272,8 @@ pub(super) async fn only_what_was_given_up_is_tried_again(open: Arc<dyn OpenStor
 
 pub(super) async fn who_runs_the_service_tries_again_and_cancels(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
-    let ada = world.app.register_user(new_user("ada"), None).await.expect("an account").id;
-    world.app.create_task(Actor::User(ada), due_at_two()).await.expect("a task");
+    let ada = world.app.accounts().register(new_user("ada"), None).await.expect("an account").id;
+    world.app.tasks().create(Actor::User(ada), due_at_two()).await.expect("a task");
     world.mailer.fail_next(MailError::Permanent(Reply::new(Asked::Recipient, 554, "5.7.1 policy")));
     assert_eq!(world.told().await, NOBODY);
 
@@ -281,37 +281,37 @@ pub(super) async fn who_runs_the_service_tries_again_and_cancels(open: Arc<dyn O
     let to_ada = async |state: Option<DeliveryState>| {
         let states = state.into_iter().collect();
         let query = LedgerQuery { states, recipient: Some(email.clone()), ..LedgerQuery::default() };
-        let page = app.ledger_page(Actor::System, &query, None, 9).await.expect("a page");
+        let page = app.deliveries().page(Actor::System, &query, None, 9).await.expect("a page");
         page.rows.into_iter().map(|row| row.delivery).collect::<Vec<_>>()
     };
     assert_eq!(to_ada(None).await.len(), 2);
     let refused = to_ada(Some(DeliveryState::Discarded)).await.remove(0).id;
-    let (full, failed) = app.delivery(Actor::System, refused).await.expect("a delivery");
+    let (full, failed) = app.deliveries().get(Actor::System, refused).await.expect("a delivery");
     assert_eq!((full.attempts, failed.len(), failed[0].error.as_str()), (1, 1, "554 5.7.1 policy"));
-    assert_eq!(app.retry_delivery(Actor::System, refused).await.expect("again").state, DeliveryState::Scheduled);
+    assert_eq!(app.deliveries().retry(Actor::System, refused).await.expect("again").state, DeliveryState::Scheduled);
     assert_eq!(world.told().await, ["ada: Welcome to TaskFlow"]);
-    let done = app.retry_delivery(Actor::System, refused).await;
+    let done = app.deliveries().retry(Actor::System, refused).await;
     assert!(matches!(&done, Err(Error::Invalid(fields)) if fields[0].field == "state"), "{done:?}");
-    let done = app.cancel_delivery(Actor::System, refused).await;
+    let done = app.deliveries().cancel(Actor::System, refused).await;
     assert!(matches!(&done, Err(Error::Invalid(fields)) if fields[0].field == "state"), "{done:?}");
 
     let planned = to_ada(Some(DeliveryState::Scheduled)).await.remove(0).id;
-    let cancelled = app.cancel_delivery(Actor::System, planned).await.expect("cancelled");
+    let cancelled = app.deliveries().cancel(Actor::System, planned).await.expect("cancelled");
     assert_eq!((cancelled.state, cancelled.settled_at), (DeliveryState::Cancelled, Some(noon())));
     assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, NOBODY);
-    app.retry_delivery(Actor::System, planned).await.expect("on second thoughts");
+    app.deliveries().retry(Actor::System, planned).await.expect("on second thoughts");
     assert_eq!(world.told().await, ["ada: Due soon"]);
 
     let unknown = DeliveryId::from_uuid(uuid::Uuid::nil());
     let nobody = Actor::User(ada);
     for refused in [
-        app.delivery(Actor::System, unknown).await.map(drop),
-        app.retry_delivery(Actor::System, unknown).await.map(drop),
-        app.cancel_delivery(Actor::System, unknown).await.map(drop),
-        app.ledger_page(nobody, &LedgerQuery::default(), None, 9).await.map(drop),
-        app.ledger_counts(nobody, &LedgerQuery::default()).await.map(drop),
-        app.retry_delivery(nobody, planned).await.map(drop),
-        app.cancel_delivery(nobody, planned).await.map(drop),
+        app.deliveries().get(Actor::System, unknown).await.map(drop),
+        app.deliveries().retry(Actor::System, unknown).await.map(drop),
+        app.deliveries().cancel(Actor::System, unknown).await.map(drop),
+        app.deliveries().page(nobody, &LedgerQuery::default(), None, 9).await.map(drop),
+        app.deliveries().counts(nobody, &LedgerQuery::default()).await.map(drop),
+        app.deliveries().retry(nobody, planned).await.map(drop),
+        app.deliveries().cancel(nobody, planned).await.map(drop),
     ] {
         assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
     }

@@ -18,7 +18,7 @@ fn address(text: &str) -> EmailAddress {
 }
 
 async fn report(world: &World, email: &str) -> MailReport {
-    world.app.mail_report(Actor::System, &address(email), 5).await.expect("a report")
+    world.app.mail().report(Actor::System, &address(email), 5).await.expect("a report")
 }
 
 fn codes(report: &MailReport) -> Vec<&'static str> {
@@ -28,7 +28,7 @@ fn codes(report: &MailReport) -> Vec<&'static str> {
 pub(super) async fn a_mail_report_names_the_account_the_suppression_and_the_latest_mail(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let ada = world.verified("ada").await;
-    world.app.create_task(Actor::User(ada), due_at_two()).await.expect("a task");
+    world.app.tasks().create(Actor::User(ada), due_at_two()).await.expect("a task");
     world.mailer.fail_next(MailError::Permanent(Reply::new(Asked::Recipient, 550, "5.1.1 no such user")));
     assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, Vec::<String>::new());
     let found = report(&world, "ADA@Example.org").await;
@@ -43,10 +43,15 @@ pub(super) async fn a_mail_report_names_the_account_the_suppression_and_the_late
 pub(super) async fn a_mail_report_tells_guests_from_strangers(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let ada = world.somebody("ada").await;
-    let refused = world.app.mail_report(Actor::User(ada), &address("ada@example.org"), 5).await;
+    let refused = world.app.mail().report(Actor::User(ada), &address("ada@example.org"), 5).await;
     assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
     for known in ["adam@example.org", "ada@example.orga"] {
-        world.app.suppress(Actor::System, address(known), "asked for it".to_owned()).await.expect("suppressed");
+        world
+            .app
+            .suppressions()
+            .add(Actor::System, address(known), "asked for it".to_owned())
+            .await
+            .expect("suppressed");
     }
     let stranger = report(&world, "ada@example.or").await;
     assert!(stranger.is_unknown() && codes(&stranger) == ["unknown"], "{stranger:?}");
@@ -59,10 +64,10 @@ pub(super) async fn a_mail_report_tells_guests_from_strangers(open: Arc<dyn Open
 pub(super) async fn a_mail_report_goes_by_when_mail_left(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let ada = world.verified("ada").await;
-    world.app.create_task(Actor::User(ada), due_at_two()).await.expect("a task");
+    world.app.tasks().create(Actor::User(ada), due_at_two()).await.expect("a task");
     world.clock.advance(Duration::from_mins(1));
     let change = ProfileChange { password: Some(PasswordHash::new("x")), ..ProfileChange::default() };
-    world.app.update_profile(Actor::User(ada), ada, change, Precondition::Any).await.expect("a change");
+    world.app.accounts().update_profile(Actor::User(ada), ada, change, Precondition::Any).await.expect("a change");
     world.told().await;
     assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, ["ada: Due soon"]);
     let found = report(&world, "ada@example.org").await;
@@ -79,7 +84,7 @@ pub(super) async fn a_mail_report_names_what_a_guest_has_unsubscribed_from(open:
 
 pub(super) async fn a_job_by_local_clocks_is_due_next_when_the_first_clock_shows_it(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
-    let next = async |job| world.app.next_due(job).await.expect("a time");
+    let next = async |job| world.app.jobs().next_due(job).await.expect("a time");
     assert_eq!(next(JobName::DAILY_SUMMARIES).await, None, "nobody has an account");
     assert_eq!(next(JobName::STATISTICS).await, Some(at("2026-11-22T13:00:00Z")));
     world.somebody("ada").await;
@@ -87,6 +92,6 @@ pub(super) async fn a_job_by_local_clocks_is_due_next_when_the_first_clock_shows
     assert_eq!(next(JobName::TASK_REMINDERS).await, Some(at("2026-11-22T19:00:00Z")));
     assert_eq!(next(JobName::DAILY_SUMMARIES).await, Some(at("2026-11-23T08:00:00Z")));
     let zone = Some("Pacific/Auckland".parse().expect("a zone"));
-    world.app.register_user(NewUser { time_zone: zone, ..new_user("bob") }, None).await.expect("an account");
+    world.app.accounts().register(NewUser { time_zone: zone, ..new_user("bob") }, None).await.expect("an account");
     assert_eq!(next(JobName::DAILY_SUMMARIES).await, Some(at("2026-11-22T20:00:00Z")));
 }

@@ -21,7 +21,7 @@ async fn with_robert(open: &dyn OpenStore) -> Board {
     let new = NewMeeting { invitees: vec![bob, invitee("robert")], ..board(&[]) };
     let ada = Actor::User(world.verified("ada").await);
     let bob = Actor::User(world.verified("bob").await);
-    let id = world.app.create_meeting(ada, new).await.expect("a meeting").meeting.id;
+    let id = world.app.meetings().create(ada, new).await.expect("a meeting").meeting.id;
     assert_eq!(world.told().await, ["bob: Invitation", "robert: Invitation"]);
     Board { world, ada, bob, id }
 }
@@ -36,10 +36,10 @@ impl Board {
     async fn moves(&self, who: Actor, name: &str) {
         let id = who.user_id().expect("a person");
         let change = ProfileChange { email: Some(invitee(name).email), ..ProfileChange::default() };
-        self.world.app.update_profile(who, id, change, Precondition::Any).await.expect("moved");
+        self.world.app.accounts().update_profile(who, id, change, Precondition::Any).await.expect("moved");
         self.world.deliver().await;
         let _mail = self.world.mailer.take();
-        self.world.app.mark_email_verified(Actor::System, id).await.expect("verified");
+        self.world.app.accounts().mark_email_verified(Actor::System, id).await.expect("verified");
     }
 
     async fn names(&self) -> Vec<String> {
@@ -53,11 +53,16 @@ pub(super) async fn the_guest_of_a_verified_address_merges_with_the_persons_own_
     let Board { world, ada, bob, id } = &board;
     let details = board.details().await;
     let (bobs, roberts) = (person(&details, "bob").clone(), person(&details, "robert").clone());
-    world.app.respond(*bob, *id, MeetingResponse::Accepted, "first".parse().ok(), None).await.expect("an answer");
-    world.app.set_own_reminders(*bob, *id, own(&[5, 30])).await.expect("set");
+    world
+        .app
+        .participants()
+        .respond(*bob, *id, MeetingResponse::Accepted, "first".parse().ok(), None)
+        .await
+        .expect("an answer");
+    world.app.meetings().set_own_reminders(*bob, *id, own(&[5, 30])).await.expect("set");
     world.clock.advance(SECOND);
     let answer = MeetingResponse::Tentative;
-    world.app.respond_by_link(&board.link(&roberts), answer, "second".parse().ok(), None).await.expect("an answer");
+    world.app.links().respond(&board.link(&roberts), answer, "second".parse().ok(), None).await.expect("an answer");
     board.moves(*bob, "robert").await;
 
     assert_eq!(board.names().await, ["ada", "bob"]);
@@ -67,7 +72,7 @@ pub(super) async fn the_guest_of_a_verified_address_merges_with_the_persons_own_
     assert_eq!(one.comment.as_ref().map(taskflow_core::Comment::as_str), Some("second"));
     // Nobody is told that it is off: the calendar there gets the updates of the other.
     assert_eq!(world.told().await, NOBODY);
-    let (rows, _) = world.app.meeting_ledger(*ada, *id).await.expect("a ledger");
+    let (rows, _) = world.app.meetings().ledger(*ada, *id).await.expect("a ledger");
     let of = |participant: &Participant, state| {
         let key = participant.id.to_string();
         let theirs = rows.iter().filter(|row| row.dedupe_key.as_str().contains(&key) && row.state == state);
@@ -79,10 +84,10 @@ pub(super) async fn the_guest_of_a_verified_address_merges_with_the_persons_own_
 
     // The links of both lead to the one.
     for (who, response) in [(&roberts, MeetingResponse::Declined), (&bobs, MeetingResponse::Accepted)] {
-        let answered = world.app.respond_by_link(&board.link(who), response, None, None).await.expect("an answer");
+        let answered = world.app.links().respond(&board.link(who), response, None, None).await.expect("an answer");
         assert_eq!(answered.id, bobs.id);
     }
-    assert_eq!(world.app.remind_now(*ada, *id, None, None).await.expect("planned").planned, 2);
+    assert_eq!(world.app.meetings().remind_now(*ada, *id, None, None).await.expect("planned").planned, 2);
     assert_eq!(world.told().await, ["ada: Soon", "robert: Soon"]);
     assert_eq!(world.told_at("2026-11-23T09:30:00Z").await, ["robert: Soon"]);
     assert_eq!(world.told_at("2026-11-23T09:45:00Z").await, ["ada: Soon"]);
@@ -95,18 +100,18 @@ pub(super) async fn no_door_lets_a_person_in_twice(open: Arc<dyn OpenStore>) {
     let Board { world, ada, bob, id } = &board;
     board.moves(*bob, "robert").await;
     let invite = async |name: &str| {
-        world.app.add_participants(*ada, *id, vec![invitee(name)], Precondition::Any).await.expect("invited");
+        world.app.participants().add(*ada, *id, vec![invitee(name)], Precondition::Any).await.expect("invited");
         board.names().await
     };
     // By the address before and by the one since.
     assert_eq!(invite("bob").await, ["ada", "bob"]);
     assert_eq!(invite("ROBERT").await, ["ada", "bob"]);
     let bobs = person(&board.details().await, "bob").id;
-    world.app.remove_participant(*ada, *id, bobs, Precondition::Any).await.expect("removed");
+    world.app.participants().remove(*ada, *id, bobs, Precondition::Any).await.expect("removed");
     assert_eq!(invite("robert").await, ["ada", "bob"]);
     assert_eq!(invite("bob").await, ["ada", "bob"]);
-    world.app.cancel_meeting(*ada, *id, Precondition::Any).await.expect("cancelled");
-    world.app.restore_meeting(*ada, *id).await.expect("on again");
+    world.app.meetings().cancel(*ada, *id, Precondition::Any).await.expect("cancelled");
+    world.app.meetings().restore(*ada, *id).await.expect("on again");
     assert_eq!(board.names().await, ["ada", "bob"]);
     // Another address of the organizer, known before it is verified and after.
     assert_eq!(invite("lovelace").await, ["ada", "bob", "lovelace"]);
@@ -122,7 +127,7 @@ pub(super) async fn no_door_lets_a_person_in_twice(open: Arc<dyn OpenStore>) {
         invitees: ["ada", "lovelace", "robert", "Robert"].map(invitee).into(),
         ..super::reminders::board(&[])
     };
-    let other = world.app.create_meeting(*ada, new).await.expect("a meeting");
+    let other = world.app.meetings().create(*ada, new).await.expect("a meeting");
     let emails: Vec<_> = other.participants.iter().map(|one| one.email.as_str()).collect();
     assert_eq!(emails, ["lovelace@example.org", "ada@example.org", "robert@example.org"]);
 }
@@ -132,15 +137,23 @@ pub(super) async fn of_two_participants_the_one_in_the_meeting_stands_for_both(o
     let Board { world, ada, bob, id } = &board;
     let details = board.details().await;
     let (bobs, roberts) = (person(&details, "bob").id, person(&details, "robert").clone());
-    world.app.remove_participant(*ada, *id, bobs, Precondition::Any).await.expect("removed");
+    world.app.participants().remove(*ada, *id, bobs, Precondition::Any).await.expect("removed");
     assert_eq!(world.told().await, ["bob: Cancelled"]);
-    assert!(matches!(world.app.meeting(*bob, *id).await, Err(Error::NotFound(_))));
+    assert!(matches!(world.app.meetings().get(*bob, *id).await, Err(Error::NotFound(_))));
     board.moves(*bob, "robert").await;
     assert_eq!(board.names().await, ["ada", "robert"]);
-    let answered = world.app.respond(*bob, *id, MeetingResponse::Accepted, None, None).await.expect("their meeting");
+    let answered = world
+        .app
+        .participants()
+        .respond(*bob, *id, MeetingResponse::Accepted, None, None)
+        .await
+        .expect("their meeting");
     assert_eq!(answered.id, roberts.id);
     let link = Participant { id: bobs, ..roberts };
-    assert_eq!(world.app.invitation(&board.link(&link)).await.expect("the same").invitation.participant.id, roberts.id);
+    assert_eq!(
+        world.app.links().invitation(&board.link(&link)).await.expect("the same").invitation.participant.id,
+        roberts.id
+    );
     assert_eq!(world.told_at("2026-11-23T09:45:00Z").await, ["ada: Soon", "robert: Soon"]);
 }
 

@@ -38,14 +38,14 @@ fn minutes(minutes: u64) -> Timestamp {
 /// Does the job alone, so that no mail leaves meanwhile: what it planned.
 async fn look(world: &World, now: Timestamp) -> u64 {
     world.clock.set(now);
-    let reports = world.app.run_due_jobs().await.expect("a step");
+    let reports = world.app.jobs().run_due().await.expect("a step");
     reports.iter().map(|report| report.run.counts.get("planned")).sum()
 }
 
 pub(super) async fn mail_that_waits_is_told_once_and_once_when_it_is_gone(open: Arc<dyn OpenStore>) {
     let world = watching(&*open, Arc::new(Disk(50.into()))).await;
     world.clock.set(minutes(1));
-    world.app.register_user(new_user("ada"), None).await.expect("an account");
+    world.app.accounts().register(new_user("ada"), None).await.expect("an account");
     assert_eq!(look(&world, minutes(5)).await, 0, "four minutes are fine");
     assert_eq!(look(&world, minutes(10)).await, 1);
     assert_eq!(look(&world, minutes(15)).await, 0, "it is known");
@@ -64,16 +64,17 @@ pub(super) async fn what_goes_wrong_besides_is_told_and_a_dry_run_tells_nobody(o
     disk.0.store(9, std::sync::atomic::Ordering::SeqCst);
     world
         .app
+        .jobs()
         .request_run(taskflow_core::Actor::System, JobName::SERVER_MONITORING, None, true)
         .await
         .expect("asked for");
     look(&world, minutes(1)).await;
-    assert_eq!(world.app.ledger().await.expect("a ledger").planned, 0);
+    assert_eq!(world.app.deliveries().ledger().await.expect("a ledger").planned, 0);
     assert_eq!(look(&world, minutes(5)).await, 1, "a dry run does not make it known");
     assert_eq!(world.told().await, ["admin: Something is wrong"]);
     // Twenty mails in a row are refused; the disk is still full.
     for n in 0..20 {
-        world.app.register_user(new_user(&format!("user-{n}")), None).await.expect("an account");
+        world.app.accounts().register(new_user(&format!("user-{n}")), None).await.expect("an account");
         world.mailer.fail_next(MailError::Permanent(Reply::new(Asked::Recipient, 554, "5.7.1 policy")));
     }
     world.deliver().await;
@@ -105,7 +106,7 @@ pub(super) async fn after_an_outage_the_latest_news_is_told_alone(open: Arc<dyn 
     percent(9);
     assert_eq!(look(&world, minutes(25)).await, 1);
     assert_eq!(world.told().await, ["admin: Something is wrong"], "it was never right for whoever reads");
-    let ledger = world.app.ledger().await.expect("a ledger");
+    let ledger = world.app.deliveries().ledger().await.expect("a ledger");
     assert_eq!((ledger.planned, ledger.delivered, ledger.cancelled), (5, 3, 2), "{ledger:?}");
 }
 
@@ -117,10 +118,10 @@ pub(super) async fn mail_that_waits_for_its_next_try_goes_on_being_late(open: Ar
     let world = World::building(&*open, |builder| builder.jobs(jobs).sending(sending));
     tick(&world, minutes(0)).await;
     world.clock.set(minutes(1));
-    world.app.register_user(new_user("ada"), None).await.expect("an account");
+    world.app.accounts().register(new_user("ada"), None).await.expect("an account");
     world.mailer.fail_next(MailError::Transient(Reply::new(Asked::Recipient, 450, "later")));
     world.deliver().await;
-    assert_eq!(world.app.backlog().await.expect("a read").oldest_due_at, Some(minutes(1)));
+    assert_eq!(world.app.outbox().backlog().await.expect("a read").oldest_due_at, Some(minutes(1)));
     for (minute, planned) in [(5, 0), (10, 1), (15, 0), (20, 0)] {
         assert_eq!(look(&world, minutes(minute)).await, planned, "minute {minute}");
     }

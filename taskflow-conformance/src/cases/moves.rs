@@ -17,13 +17,23 @@ use crate::sample::{at, noon, task, user_id, zone};
 async fn move_to(world: &World, now: &str, place: &str) {
     world.clock.set(at(now));
     let change = ProfileChange { time_zone: Some(zone(place)), ..ProfileChange::default() };
-    world.app.update_profile(Actor::User(user_id(1)), user_id(1), change, Precondition::Any).await.expect("moved");
+    world
+        .app
+        .accounts()
+        .update_profile(Actor::User(user_id(1)), user_id(1), change, Precondition::Any)
+        .await
+        .expect("moved");
     world.deliver().await;
 }
 
 async fn choose(world: &World, preferences: impl Into<PreferencesChange>) {
     let change = preferences.into();
-    world.app.change_preferences(Actor::User(user_id(1)), &change, Precondition::Any).await.expect("changed");
+    world
+        .app
+        .accounts()
+        .change_preferences(Actor::User(user_id(1)), &change, Precondition::Any)
+        .await
+        .expect("changed");
     world.deliver().await;
 }
 
@@ -110,7 +120,7 @@ pub(super) async fn who_says_where_they_are_has_moved_past_nothing(open: Arc<dyn
 pub(super) async fn a_day_that_is_skipped_brings_nothing(open: Arc<dyn OpenStore>) {
     let world = doing(&*open, &[JobName::DAILY_SUMMARIES, JobName::TASK_REMINDERS]).await;
     world.clock.set(at("2011-12-28T19:00:00Z"));
-    world.app.run_due_jobs().await.expect("a step");
+    world.app.jobs().run_due().await.expect("a step");
     let sina = User { created_at: at("2011-12-01T00:00:00Z"), ..person(1, "Pacific/Apia", "09:00") };
     add_users(&world.storage, [sina]).await;
     add_tasks(&world.storage, [task(1, 1)]).await;

@@ -125,14 +125,14 @@ pub(super) async fn only_who_runs_the_service_sees_nodes_page_by_page(open: Arc<
     }
     let page = |after: Option<&'static str>, size| {
         let app = &world.app;
-        async move { app.nodes_after(Actor::System, after.map(id).as_ref(), size).await.expect("a page") }
+        async move { app.nodes().list_after(Actor::System, after.map(id).as_ref(), size).await.expect("a page") }
     };
     assert_eq!(who(&page(None, 9).await), [("a", true), ("b", true), ("c", true)]);
     assert_eq!(who(&page(None, 2).await), [("a", true), ("b", true)]);
     assert_eq!(who(&page(Some("a"), 1).await), [("b", true)]);
     assert_eq!(who(&page(Some("c"), 1).await), []);
     let ada = Actor::User(world.somebody("ada").await);
-    assert!(matches!(world.app.nodes_after(ada, None, 9).await, Err(Error::NotFound(_))));
+    assert!(matches!(world.app.nodes().list_after(ada, None, 9).await, Err(Error::NotFound(_))));
 }
 
 /// A member called `name` and the clock of its own machine.

@@ -28,7 +28,7 @@ async fn soon(world: &World) -> (Actor, MeetingId) {
     let starts_at = StartsAt::Instant(noon() + SECOND * 1200);
     let reminder_minutes = ReminderMinutes::new(60).expect("fits");
     let new = NewMeeting { starts_at, reminder_minutes, ..board(&["eve"]) };
-    (ada, world.app.create_meeting(ada, new).await.expect("a meeting").meeting.id)
+    (ada, world.app.meetings().create(ada, new).await.expect("a meeting").meeting.id)
 }
 
 /// The first words of what Eve has got, in the order in which she got it.
@@ -62,7 +62,7 @@ pub(super) async fn a_reminder_waits_for_an_invitation_that_is_tried_again(open:
     world.clock.set(invitation.next_at);
     world.deliver().await;
     assert_eq!(to_eve(&world), ["Invitation", "Soon"]);
-    assert!(world.app.ledger().await.expect("a ledger").balances());
+    assert!(world.app.deliveries().ledger().await.expect("a ledger").balances());
 }
 
 pub(super) async fn what_has_been_given_up_keeps_nothing_waiting(open: Arc<dyn OpenStore>) {
@@ -96,7 +96,7 @@ pub(super) async fn a_reminder_does_not_wait_until_it_is_of_no_use(open: Arc<dyn
     assert!(invitation.next_at >= starts_at);
     let rows = world.storage.deliveries_with_key(&format!("meeting-reminder/{id}/"), 9).await.expect("a list");
     assert!(!rows.is_empty() && rows.iter().all(|row| row.state == DeliveryState::Delivered), "{rows:?}");
-    assert!(world.app.ledger().await.expect("a ledger").balances());
+    assert!(world.app.deliveries().ledger().await.expect("a ledger").balances());
 }
 
 pub(super) async fn what_nobody_comes_back_for_is_waited_for_no_longer_than_of_use(open: Arc<dyn OpenStore>) {
@@ -127,13 +127,13 @@ pub(super) async fn of_a_cancelled_meeting_neither_its_invitation_nor_its_remind
     world.mailer.fail_next(later());
     world.deliver().await;
     assert_eq!(to_eve(&world), NOBODY);
-    world.app.cancel_meeting(ada, id, Precondition::Any).await.expect("cancelled");
+    world.app.meetings().cancel(ada, id, Precondition::Any).await.expect("cancelled");
     for _ in 0..3 {
         world.deliver().await;
         world.clock.advance(SECOND * 400);
     }
     assert!(!to_eve(&world).contains(&"Soon".to_owned()));
-    let ledger = world.app.ledger().await.expect("a ledger");
+    let ledger = world.app.deliveries().ledger().await.expect("a ledger");
     assert_eq!((ledger.due, ledger.balances()), (0, true));
 }
 
@@ -143,13 +143,13 @@ pub(super) async fn what_is_held_keeps_nothing_waiting(open: Arc<dyn OpenStore>)
     // Until 15:00, and the task is due at 14:00.
     set(&world, ada, quiet("12:00", "16:00")).await;
     let new = NewTask { due_at: Some(at("2026-11-23T18:00:00Z")), ..due(0) };
-    let id = world.app.create_task(ada, new).await.expect("a task").id;
+    let id = world.app.tasks().create(ada, new).await.expect("a task").id;
     let begun = TaskChange { status: Some(TaskStatus::InProgress), ..TaskChange::default() };
-    world.app.update_task(ada, id, begun, Precondition::Any).await.expect("begun");
+    world.app.tasks().update(ada, id, begun, Precondition::Any).await.expect("begun");
     assert_eq!(subjects(&world).await, NOBODY, "its status is told when they end");
     world.clock.advance(SECOND);
     let moved = TaskChange { due_at: Some(due(0).due_at), ..TaskChange::default() };
-    world.app.update_task(ada, id, moved, Precondition::Any).await.expect("moved");
+    world.app.tasks().update(ada, id, moved, Precondition::Any).await.expect("moved");
     world.clock.set(at("2026-11-22T13:45:00Z"));
     assert_eq!(subjects(&world).await, ["Due soon: task 0"]);
     world.clock.set(at("2026-11-22T15:00:00Z"));
@@ -163,7 +163,7 @@ pub(super) async fn what_was_held_leaves_in_order(open: Arc<dyn OpenStore>) {
     let reminder_minutes = ReminderMinutes::new(60).expect("fits");
     let starts_at = StartsAt::Instant(at("2026-11-22T15:30:00Z"));
     let new = NewMeeting { starts_at, reminder_minutes, ..board(&["bob"]) };
-    world.app.create_meeting(ada, new).await.expect("a meeting");
+    world.app.meetings().create(ada, new).await.expect("a meeting");
     assert_eq!(world.told().await, NOBODY);
     assert_eq!(world.told_at("2026-11-22T14:30:00Z").await, ["ada: Soon"]);
     world.clock.set(at("2026-11-22T15:00:00Z"));
@@ -193,7 +193,7 @@ pub(super) async fn another_node_sends_no_reminder_while_the_invitation_is_on_it
         assert_eq!(other.told().await, ["ada: Soon"]);
     });
     for _ in 0..3 {
-        app.deliver_due().await.expect("a step");
+        app.outbox().deliver_due().await.expect("a step");
         world.clock.advance(SECOND * 2);
     }
     assert_eq!(mailer.taken(), ["Invitation: Board", "Soon: Board"]);
@@ -219,7 +219,7 @@ fn due(n: u64) -> NewTask {
 async fn tasks(world: &World, owner: Actor, numbers: std::ops::RangeInclusive<u64>) -> Vec<TaskId> {
     let mut ids = Vec::new();
     for n in numbers {
-        ids.push(world.app.create_task(owner, due(n)).await.expect("a task").id);
+        ids.push(world.app.tasks().create(owner, due(n)).await.expect("a task").id);
     }
     ids
 }
@@ -236,9 +236,9 @@ pub(super) async fn tasks_due_in_one_minute_are_one_mail_to_each_person(open: Ar
     tasks(&world, ada, 60..=60).await;
     tasks(&world, bob, 0..=1).await;
     let done = tasks(&world, ada, 4..=5).await;
-    world.app.complete_task(ada, done[0]).await.expect("completed");
+    world.app.tasks().complete(ada, done[0]).await.expect("completed");
     let moved = TaskChange { due_at: Some(Some(at("2026-11-22T15:00:00Z"))), ..TaskChange::default() };
-    world.app.update_task(ada, done[1], moved, Precondition::Any).await.expect("moved");
+    world.app.tasks().update(ada, done[1], moved, Precondition::Any).await.expect("moved");
     let _status = subjects(&world).await;
     world.clock.set(at("2026-11-22T13:45:00Z"));
     let mut sent = subjects(&world).await;
@@ -257,7 +257,7 @@ pub(super) async fn tasks_due_in_one_minute_are_one_mail_to_each_person(open: Ar
     // The ledger names the mail of each.
     let mails: std::collections::HashSet<_> = delivered.iter().map(|row| row.mail_id()).collect();
     assert_eq!((delivered.len(), mails.len()), (9, 5));
-    let ledger = world.app.ledger().await.expect("a ledger");
+    let ledger = world.app.deliveries().ledger().await.expect("a ledger");
     assert_eq!((ledger.due, ledger.balances()), (0, true));
 }
 
@@ -282,7 +282,7 @@ pub(super) async fn a_mail_of_several_tasks_is_the_same_when_it_is_tried_again(o
     assert_eq!(mails[0].content.subject, "Due soon: 3 tasks");
     let first = rows.iter().find(|row| row.id == mails[0].id).expect("one of them");
     assert_eq!(Some(mails[0].date), first.first_claimed_at);
-    assert_eq!(world.app.ledger().await.expect("a ledger").due, 0);
+    assert_eq!(world.app.deliveries().ledger().await.expect("a ledger").due, 0);
 }
 
 pub(super) async fn after_a_crash_a_mail_of_several_tasks_is_the_same_again(open: Arc<dyn OpenStore>) {
@@ -313,7 +313,7 @@ pub(super) async fn many_tasks_are_mails_of_fifty(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let ada = Actor::User(world.somebody("ada").await);
     for n in 0..60 {
-        world.app.create_task(ada, due(n % 3)).await.expect("a task");
+        world.app.tasks().create(ada, due(n % 3)).await.expect("a task");
     }
     world.clock.set(at("2026-11-22T13:45:02Z"));
     let mut sent = subjects(&world).await;
@@ -328,7 +328,7 @@ pub(super) async fn a_status_and_a_reminder_of_a_task_leave_in_order(open: Arc<d
     world.clock.set(at("2026-11-22T13:44:00Z"));
     let change = TaskChange { status: Some(TaskStatus::InProgress), ..TaskChange::default() };
     world.mailer.fail_next(later());
-    world.app.update_task(ada, id, change, Precondition::Any).await.expect("begun");
+    world.app.tasks().update(ada, id, change, Precondition::Any).await.expect("begun");
     assert_eq!(subjects(&world).await, NOBODY);
     // Its reminder was made before, and waits for nothing.
     world.clock.set(at("2026-11-22T13:45:00Z"));

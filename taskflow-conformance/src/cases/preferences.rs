@@ -26,12 +26,12 @@ pub(super) fn quiet(from: &str, until: &str) -> Preferences {
 }
 
 pub(super) async fn set(world: &World, actor: Actor, preferences: Preferences) {
-    world.app.change_preferences(actor, &preferences.into(), Precondition::Any).await.expect("set");
+    world.app.accounts().change_preferences(actor, &preferences.into(), Precondition::Any).await.expect("set");
 }
 
 async fn preferences(world: &World, actor: Actor) -> Preferences {
     let id = actor.user_id().expect("a person");
-    world.app.user(actor, id).await.expect("an account").preferences
+    world.app.accounts().get(actor, id).await.expect("an account").preferences
 }
 
 /// With links that anybody can read.
@@ -93,19 +93,20 @@ pub(super) async fn a_click_between_reading_and_changing_preferences_is_not_lost
     let ada = Actor::User(id);
     // Somebody looks at their preferences, and decides; before they say so, a mail program ends a kind for them.
     let seen = preferences(&world, ada).await;
-    world.app.unsubscribe(&link(NoticeKind::TaskDue, id)).await.expect("ended");
+    world.app.links().unsubscribe(&link(NoticeKind::TaskDue, id)).await.expect("ended");
     let kinds = [(NoticeKind::MeetingReminder, false)].into();
     world
         .app
+        .accounts()
         .change_preferences(ada, &PreferencesChange { kinds, ..quieter() }, Precondition::Any)
         .await
         .expect("changed");
     let after = preferences(&world, ada).await;
     assert_eq!(after, seen.with(&quieter()).without(NoticeKind::TaskDue).without(NoticeKind::MeetingReminder));
     // Nothing is left to end, or to change: neither makes another version.
-    let version = world.app.user(ada, id).await.expect("an account").version;
-    world.app.unsubscribe(&link(NoticeKind::TaskDue, id)).await.expect("ended already");
-    let same = world.app.change_preferences(ada, &quieter(), Precondition::Any).await.expect("the same");
+    let version = world.app.accounts().get(ada, id).await.expect("an account").version;
+    world.app.links().unsubscribe(&link(NoticeKind::TaskDue, id)).await.expect("ended already");
+    let same = world.app.accounts().change_preferences(ada, &quieter(), Precondition::Any).await.expect("the same");
     assert_eq!(same.version, version);
 }
 
@@ -117,9 +118,9 @@ pub(super) async fn a_click_and_a_change_at_once_both_hold(open: Arc<dyn OpenSto
         set(&world, ada, Preferences::default()).await;
         let (first, second) = (link(NoticeKind::TaskDue, id), link(NoticeKind::DailySummary, id));
         let (first, second, changed) = futures_util::future::join3(
-            world.app.unsubscribe(&first),
-            world.app.unsubscribe(&second),
-            world.app.change_preferences(ada, &quieter, Precondition::Any),
+            world.app.links().unsubscribe(&first),
+            world.app.links().unsubscribe(&second),
+            world.app.accounts().change_preferences(ada, &quieter, Precondition::Any),
         )
         .await;
         assert!(first.is_ok() && second.is_ok() && changed.is_ok(), "{first:?} {second:?} {changed:?}");
@@ -133,19 +134,23 @@ pub(super) async fn an_expected_version_of_preferences_decides_who_wins(open: Ar
     let world = with_links(&*open);
     let id = world.somebody("ada").await;
     let ada = Actor::User(id);
-    let seen = world.app.user(ada, id).await.expect("an account").version;
-    world.app.unsubscribe(&link(NoticeKind::TaskDue, id)).await.expect("ended");
-    let late = world.app.change_preferences(ada, &quieter(), Precondition::Version(seen)).await;
+    let seen = world.app.accounts().get(ada, id).await.expect("an account").version;
+    world.app.links().unsubscribe(&link(NoticeKind::TaskDue, id)).await.expect("ended");
+    let late = world.app.accounts().change_preferences(ada, &quieter(), Precondition::Version(seen)).await;
     assert!(matches!(late, Err(Error::Stale)), "{late:?}");
-    let changed =
-        world.app.change_preferences(ada, &quieter(), Precondition::Version(seen + 1)).await.expect("changed");
+    let changed = world
+        .app
+        .accounts()
+        .change_preferences(ada, &quieter(), Precondition::Version(seen + 1))
+        .await
+        .expect("changed");
     assert_eq!((changed.version, changed.preferences.quiet_hours), (seen + 2, quiet("22:00", "07:00").quiet_hours));
 }
 
 pub(super) async fn a_kind_that_is_switched_off_gets_no_mail(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let ada = Actor::User(world.somebody("ada").await);
-    world.app.create_task(ada, due_at_two()).await.expect("a task");
+    world.app.tasks().create(ada, due_at_two()).await.expect("a task");
     let without = Preferences::default().without(NoticeKind::TaskDue);
     set(&world, ada, without.clone()).await;
     assert_eq!(preferences(&world, ada).await, without);
@@ -159,14 +164,14 @@ pub(super) async fn a_kind_that_is_switched_off_gets_no_mail(open: Arc<dyn OpenS
     let change = ProfileChange { password: Some(PasswordHash::new("x")), ..ProfileChange::default() };
     let id = ada.user_id().expect("a person");
     set(&world, ada, Preferences { off: NoticeKind::ALL.into(), ..without }).await;
-    world.app.update_profile(ada, id, change, Precondition::Any).await.expect("a change");
+    world.app.accounts().update_profile(ada, id, change, Precondition::Any).await.expect("a change");
     assert_eq!(world.told().await, ["ada: Your password was changed"]);
 }
 
 pub(super) async fn quiet_hours_hold_mail_until_they_end_and_use_no_attempt(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let ada = Actor::User(world.somebody("ada").await);
-    world.app.create_task(ada, due_at_two()).await.expect("a task");
+    world.app.tasks().create(ada, due_at_two()).await.expect("a task");
     set(&world, ada, quiet("14:45", "14:55")).await;
     assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, NOBODY);
     let held = world.storage.deliveries_after(None, 9).await.expect("a ledger").pop().expect("a reminder");
@@ -182,7 +187,7 @@ pub(super) async fn quiet_hours_hold_mail_until_they_end_and_use_no_attempt(open
 pub(super) async fn held_mail_is_dated_at_the_end_of_the_hold_however_often_it_is_tried(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let ada = Actor::User(world.somebody("ada").await);
-    world.app.create_task(ada, due_at_two()).await.expect("a task");
+    world.app.tasks().create(ada, due_at_two()).await.expect("a task");
     set(&world, ada, quiet("14:45", "14:55")).await;
     assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, NOBODY);
     world.mailer.fail_next(MailError::Transient(Reply::new(Asked::Recipient, 451, "4.7.1 later")));
@@ -198,13 +203,13 @@ pub(super) async fn what_protects_the_account_does_not_wait_for_quiet_to_end(ope
     let ada = world.somebody("ada").await;
     set(&world, Actor::User(ada), quiet("12:00", "16:00")).await;
     let change = ProfileChange { password: Some(PasswordHash::new("x")), ..ProfileChange::default() };
-    world.app.update_profile(Actor::User(ada), ada, change, Precondition::Any).await.expect("a change");
+    world.app.accounts().update_profile(Actor::User(ada), ada, change, Precondition::Any).await.expect("a change");
     assert_eq!(world.told().await, ["ada: Your password was changed"]);
 }
 
 pub(super) async fn a_reminder_of_a_meeting_that_begins_in_quiet_hours_passes_them(open: Arc<dyn OpenStore>) {
     let Board { world, bob, id, .. } = Board::new(&*open).await;
-    world.app.set_own_reminders(bob, id, own(&[120, 15])).await.expect("two");
+    world.app.meetings().set_own_reminders(bob, id, own(&[120, 15])).await.expect("two");
     // Over before the meeting begins at 10:00Z: the first reminder is held, the second comes after them.
     set(&world, bob, quiet("08:30", "10:30")).await;
     assert_eq!(world.told_at("2026-11-23T08:00:00Z").await, NOBODY);
@@ -218,27 +223,27 @@ pub(super) async fn one_click_ends_a_kind_for_a_person(open: Arc<dyn OpenStore>)
     let world = with_links(&*open);
     let ada = Actor::User(world.somebody("ada").await);
     let another = NewTask { due_at: Some(at("2026-11-22T16:00:00Z")), ..due_at_two() };
-    world.app.create_task(ada, due_at_two()).await.expect("a task");
-    world.app.create_task(ada, another).await.expect("another");
+    world.app.tasks().create(ada, due_at_two()).await.expect("a task");
+    world.app.tasks().create(ada, another).await.expect("another");
     world.clock.set(at("2026-11-22T13:45:00Z"));
     world.deliver().await;
     let link = unsubscribe_url(&world.mailer.take(), "ada").expect("a link");
-    assert!(world.app.subscription(&link).await.expect("known").is_on, "looking changes nothing");
+    assert!(world.app.links().subscription(&link).await.expect("known").is_on, "looking changes nothing");
     for _ in 0..2 {
-        let ended = world.app.unsubscribe(&link).await.expect("ended");
+        let ended = world.app.links().unsubscribe(&link).await.expect("ended");
         assert_eq!((ended.kind, ended.email.as_str(), ended.is_on), (NoticeKind::TaskDue, "ada@example.org", false));
         let off = preferences(&world, ada).await.off;
         assert_eq!(Vec::from_iter(off), [NoticeKind::TaskDue]);
     }
     assert_eq!(world.told_at("2026-11-22T15:45:00Z").await, NOBODY);
     set(&world, ada, Preferences::default()).await;
-    assert!(world.app.subscription(&link).await.expect("known").is_on);
+    assert!(world.app.links().subscription(&link).await.expect("known").is_on);
 }
 
 pub(super) async fn only_what_recurs_carries_a_link_that_ends_it(open: Arc<dyn OpenStore>) {
     let world = with_links(&*open);
-    let ada = world.app.register_user(new_user("ada"), None).await.expect("an account");
-    world.app.create_task(Actor::User(ada.id), due_at_two()).await.expect("a task");
+    let ada = world.app.accounts().register(new_user("ada"), None).await.expect("an account");
+    world.app.tasks().create(Actor::User(ada.id), due_at_two()).await.expect("a task");
     world.deliver().await;
     assert_eq!(unsubscribe_url(&world.mailer.take(), "ada"), None, "a welcome");
     world.clock.set(at("2026-11-22T13:45:00Z"));
@@ -254,7 +259,7 @@ pub(super) async fn only_what_recurs_carries_a_link_that_ends_it(open: Arc<dyn O
         of(LinkPurpose::Unsubscribe(NoticeKind::PasswordChanged), id),
         of(LinkPurpose::Unsubscribe(NoticeKind::TaskDue), uuid::Uuid::nil()),
     ] {
-        let answer = world.app.unsubscribe(&wrong).await;
+        let answer = world.app.links().unsubscribe(&wrong).await;
         assert!(matches!(answer, Err(Error::NotFound("subscription"))), "{wrong}: {answer:?}");
     }
 }

@@ -23,9 +23,9 @@ pub(super) async fn what_was_left_unplanned_is_planned_once(open: Arc<dyn OpenSt
         .and(called(started, [guest(3, 2)]))
         .and(called(far, [guest(4, 3)]));
     world.storage.commit(&setup).await.expect("a restored backup");
-    let repaired = world.app.repair_reminders().await.expect("a sweep");
+    let repaired = world.app.meetings().repair_reminders().await.expect("a sweep");
     assert_eq!(repaired, RepairReport { moved: 0, planned: 3 });
-    assert_eq!(world.app.repair_reminders().await.expect("a sweep"), RepairReport::default());
+    assert_eq!(world.app.meetings().repair_reminders().await.expect("a sweep"), RepairReport::default());
     for (hours, minutes, told) in
         [(23, 0, vec!["guest-1: Soon"]), (23, 45, vec!["guest-5: Soon"]), (24, 0, vec!["guest-1: Soon"])]
     {
@@ -34,7 +34,7 @@ pub(super) async fn what_was_left_unplanned_is_planned_once(open: Arc<dyn OpenSt
     }
     // By then the far one has come near, and its reminder is due already.
     world.clock.set(noon() + Duration::from_mins(26 * 60 - 5));
-    assert_eq!(world.app.repair_reminders().await.expect("a sweep"), RepairReport { moved: 0, planned: 1 });
+    assert_eq!(world.app.meetings().repair_reminders().await.expect("a sweep"), RepairReport { moved: 0, planned: 1 });
     assert_eq!(world.told().await, ["guest-4: Soon"]);
 }
 
@@ -42,20 +42,23 @@ pub(super) async fn many_meetings_are_repaired_page_by_page(open: Arc<dyn OpenSt
     let world = World::new(&*open);
     let setup = (1..=250).fold(users([1]), |changes, n| changes.and(called(meeting(n, 1), [guest(n, n)])));
     world.storage.commit(&setup).await.expect("meetings");
-    assert_eq!(world.app.repair_reminders().await.expect("a sweep"), RepairReport { moved: 0, planned: 250 });
-    assert_eq!(world.app.repair_reminders().await.expect("a sweep"), RepairReport::default());
+    assert_eq!(
+        world.app.meetings().repair_reminders().await.expect("a sweep"),
+        RepairReport { moved: 0, planned: 250 }
+    );
+    assert_eq!(world.app.meetings().repair_reminders().await.expect("a sweep"), RepairReport::default());
 }
 
 pub(super) async fn what_was_cancelled_by_hand_stays_cancelled(open: Arc<dyn OpenStore>) {
     let board = Board::new(&*open).await;
     let Board { world, ada, id, .. } = &board;
     let eve = person(&board.details().await, "eve").id;
-    let (rows, _) = world.app.meeting_ledger(*ada, *id).await.expect("a ledger");
+    let (rows, _) = world.app.meetings().ledger(*ada, *id).await.expect("a ledger");
     let eves = rows.iter().find(|row| row.dedupe_key.as_str().contains(&eve.to_string())).expect("planned");
     let cancel = DeliveryWrite::Cancel { key: eves.dedupe_key.clone(), reason: "by hand".to_owned(), at: noon() };
     world.storage.commit(&Changes::new().write(cancel)).await.expect("cancelled");
     world.clock.advance(Duration::from_hours(1));
-    assert_eq!(world.app.repair_reminders().await.expect("a sweep"), RepairReport::default());
+    assert_eq!(world.app.meetings().repair_reminders().await.expect("a sweep"), RepairReport::default());
     assert_eq!(world.told_at("2026-11-23T09:45:00Z").await, ["ada: Soon", "bob: Soon"]);
 }
 
@@ -81,14 +84,14 @@ pub(super) async fn other_rules_of_a_zone_move_the_meeting_and_people_are_told(o
     let right = board.details().await.meeting;
     let old = found_with_older_rules(world, *id).await;
     // What the older build had planned and told.
-    assert_eq!(world.app.repair_reminders().await.expect("a sweep"), RepairReport { moved: 1, planned: 0 });
+    assert_eq!(world.app.meetings().repair_reminders().await.expect("a sweep"), RepairReport { moved: 1, planned: 0 });
     let after = board.details().await.meeting;
     assert_eq!((after.starts_at, after.local_start, after.tzdb), (right.starts_at, right.local_start, right.tzdb));
     assert_eq!(after.version, old.version + 1);
-    assert_eq!(world.app.repair_reminders().await.expect("a sweep"), RepairReport::default());
+    assert_eq!(world.app.meetings().repair_reminders().await.expect("a sweep"), RepairReport::default());
     assert_eq!(world.told_at("2026-11-23T08:45:00Z").await, ["ada: Soon", "bob: Soon", "eve: Soon"]);
     assert_eq!(world.told_at("2026-11-23T10:00:00Z").await, NOBODY);
-    let (rows, _) = world.app.meeting_ledger(*ada, *id).await.expect("a ledger");
+    let (rows, _) = world.app.meetings().ledger(*ada, *id).await.expect("a ledger");
     assert_eq!(rows.len(), 3);
 }
 
@@ -107,7 +110,7 @@ pub(super) async fn the_same_start_by_other_rules_is_only_confirmed(open: Arc<dy
     let world = World::new(&*open);
     let old = Meeting { tzdb: "2020a".to_owned(), ..meeting(1, 1) };
     world.storage.commit(&users([1]).and(called(old.clone(), []))).await.expect("a meeting");
-    assert_eq!(world.app.repair_reminders().await.expect("a sweep"), RepairReport::default());
+    assert_eq!(world.app.meetings().repair_reminders().await.expect("a sweep"), RepairReport::default());
     let found =
         world.storage.meetings_by_id(&[meeting_id(1)], taskflow_core::ports::Viewer::Anyone).await.expect("a read");
     let found = found[&meeting_id(1)].clone().expect("a readable row");

@@ -75,7 +75,7 @@ pub(super) async fn a_calendars_answer_counts_when_it_is_theirs_fresh_and_of_thi
     };
     let take = async |reply: CalendarReply| {
         *calendar.0.lock().expect("nobody panicked") = Some(reply);
-        world.app.ingest_reply(b"a message", None).await.expect("read")
+        world.app.participants().ingest_reply(b"a message", None).await.expect("read")
     };
     let ignored = |taken| matches!(taken, ReplyTaken::Ignored(_));
     let unknown = taskflow_core::MeetingId::from_uuid(Uuid::nil());
@@ -115,18 +115,18 @@ pub(super) async fn a_calendars_answer_counts_when_it_is_theirs_fresh_and_of_thi
     assert_eq!(take(CalendarReply { sequence: 1, ..later.clone() }).await, ReplyTaken::Recorded);
     assert_eq!(person(&board.details().await, "eve").response, MeetingResponse::Accepted);
 
-    world.app.cancel_meeting(board.ada, id, Precondition::Any).await.expect("cancelled");
+    world.app.meetings().cancel(board.ada, id, Precondition::Any).await.expect("cancelled");
     let declined = CalendarReply { sequence: 9, ..answering(&later, MeetingResponse::Declined) };
     assert!(ignored(take(declined).await));
     *calendar.0.lock().expect("nobody panicked") = None;
-    assert!(matches!(world.app.ingest_reply(b"", None).await, Err(Error::Invalid(_))));
+    assert!(matches!(world.app.participants().ingest_reply(b"", None).await, Err(Error::Invalid(_))));
 }
 
 pub(super) async fn of_several_attendees_it_is_the_senders_answer(open: Arc<dyn OpenStore>) {
     let (board, calendar) = with_calendar(&*open).await;
     let take = async |reply: CalendarReply| {
         *calendar.0.lock().expect("nobody panicked") = Some(reply);
-        board.world.app.ingest_reply(b"a message", None).await.expect("read")
+        board.world.app.participants().ingest_reply(b"a message", None).await.expect("read")
     };
     let is = async |name: &str| person(&board.details().await, name).response;
     let (yes, no) = (MeetingResponse::Accepted, MeetingResponse::Declined);
@@ -161,7 +161,7 @@ pub(super) async fn an_assistant_answers_for_somebody_of_their_organization_alon
         let reply = reply(board.id, noon(), email, MeetingResponse::Accepted);
         let reply = CalendarReply { attendees: vec![one], sender: Some(address(sender)), ..reply };
         *calendar.0.lock().expect("nobody panicked") = Some(reply);
-        board.world.app.ingest_reply(b"a message", None).await.expect("read")
+        board.world.app.participants().ingest_reply(b"a message", None).await.expect("read")
     };
     let eve = "eve@example.org";
     for (sent_by, sender) in [
@@ -181,7 +181,7 @@ pub(super) async fn who_proposes_another_time_may_come_and_the_organizer_is_told
     let world = &board.world;
     let take = async |reply: CalendarReply| {
         *calendar.0.lock().expect("nobody panicked") = Some(reply);
-        world.app.ingest_reply(b"a message", None).await.expect("read")
+        world.app.participants().ingest_reply(b"a message", None).await.expect("read")
     };
     let other = at("2026-11-23T13:00:00Z");
     let counter = |starts_at: Option<ProposedStart>| CalendarReply {
@@ -232,7 +232,7 @@ pub(super) async fn an_answer_without_a_time_was_given_when_it_came(open: Arc<dy
     let take = async |response| {
         let reply = CalendarReply { at: None, ..reply(board.id, noon(), "eve@example.org", response) };
         *calendar.0.lock().expect("nobody panicked") = Some(reply);
-        board.world.app.ingest_reply(b"a message", None).await.expect("read")
+        board.world.app.participants().ingest_reply(b"a message", None).await.expect("read")
     };
     board.world.clock.advance(Duration::from_secs(60));
     assert_eq!(take(MeetingResponse::Accepted).await, ReplyTaken::Recorded);
@@ -251,7 +251,7 @@ pub(super) async fn edits_that_undid_each_other_leave_answers_valid(open: Arc<dy
     let answer = |at, response| reply(board.id, at, "eve@example.org", response);
     let take = async |reply: CalendarReply| {
         *calendar.0.lock().expect("nobody panicked") = Some(reply);
-        board.world.app.ingest_reply(b"a message", None).await.expect("read")
+        board.world.app.participants().ingest_reply(b"a message", None).await.expect("read")
     };
     board.world.clock.advance(Duration::from_secs(300));
     let given = |minutes| noon() + Duration::from_mins(minutes);
@@ -277,11 +277,11 @@ pub(super) async fn invitations_carry_the_meeting_for_calendars_and_reminders_do
     world.clock.set(at("2026-11-23T10:45:00Z"));
     world.deliver().await;
     assert!(world.mailer.take().iter().all(|mail| mail.calendar.is_none()));
-    world.app.cancel_meeting(board.ada, board.id, Precondition::Any).await.expect("cancelled");
+    world.app.meetings().cancel(board.ada, board.id, Precondition::Any).await.expect("cancelled");
     world.deliver().await;
     let cancel = Some(CalendarPart { method: CalendarMethod::Cancel, text: "2 1".to_owned() });
     assert!(world.mailer.take().iter().all(|mail| mail.calendar == cancel));
-    let published = world.app.meeting_calendar(board.bob, board.id).await.expect("a calendar object");
+    let published = world.app.meetings().calendar(board.bob, board.id).await.expect("a calendar object");
     assert_eq!(published, CalendarPart { method: CalendarMethod::Publish, text: "2 3".to_owned() });
 }
 
@@ -292,8 +292,8 @@ pub(super) async fn a_guest_answers_by_link_until_they_are_taken_off(open: Arc<d
     let expires_at = at("2026-11-24T10:00:00Z");
     let link = Link { purpose: LinkPurpose::Respond, id: eve.as_uuid(), expires_at, version: Some(1) };
     let token = PlainLinks.url(&link);
-    assert_eq!(world.app.invitation(&token).await.expect("an invitation").invitation.participant.id, eve);
-    world.app.respond_by_link(&token, MeetingResponse::Declined, None, None).await.expect("an answer");
+    assert_eq!(world.app.links().invitation(&token).await.expect("an invitation").invitation.participant.id, eve);
+    world.app.links().respond(&token, MeetingResponse::Declined, None, None).await.expect("an answer");
     assert_eq!(world.told_at("2026-11-23T09:45:00Z").await, ["ada: Soon", "bob: Soon"]);
     let of = |link: Link| PlainLinks.url(&link);
     let wrong = [
@@ -303,10 +303,10 @@ pub(super) async fn a_guest_answers_by_link_until_they_are_taken_off(open: Arc<d
         of(Link { expires_at: at("2026-11-23T09:45:00Z"), ..link }),
     ];
     for token in wrong {
-        assert!(matches!(world.app.invitation(&token).await, Err(Error::NotFound(_))), "{token}");
+        assert!(matches!(world.app.links().invitation(&token).await, Err(Error::NotFound(_))), "{token}");
     }
-    world.app.remove_participant(board.ada, board.id, eve, Precondition::Any).await.expect("removed");
-    let answer = world.app.respond_by_link(&token, MeetingResponse::Accepted, None, None).await;
+    world.app.participants().remove(board.ada, board.id, eve, Precondition::Any).await.expect("removed");
+    let answer = world.app.links().respond(&token, MeetingResponse::Accepted, None, None).await;
     assert!(matches!(answer, Err(Error::NotFound(_))), "{answer:?}");
     assert_eq!(world.told_at("2026-11-23T11:30:00Z").await, ["eve: Cancelled"]);
     assert_eq!(world.told_at("2026-11-23T12:00:00Z").await, NOBODY);

@@ -14,7 +14,7 @@ use crate::OpenStore;
 use crate::sample::{at, noon, task};
 
 async fn state(world: &World, job: JobName) -> JobState {
-    let states = world.app.jobs(Actor::System).await.expect("a list");
+    let states = world.app.jobs().list(Actor::System).await.expect("a list");
     states.into_iter().find(|state| state.job == job).expect("every job")
 }
 
@@ -26,9 +26,9 @@ fn twelve() -> Timestamp {
 pub(super) async fn a_slot_that_lies_ahead_cannot_be_asked_for(open: Arc<dyn OpenStore>) {
     let world = doing(&*open, &[JobName::DAILY_SUMMARIES]).await;
     for (job, dry_run) in shipped().into_iter().flat_map(|job| [(job, true), (job, false)]) {
-        let asked = world.app.request_run(Actor::System, job, Some(noon() + MICRO), dry_run).await;
+        let asked = world.app.jobs().request_run(Actor::System, job, Some(noon() + MICRO), dry_run).await;
         assert!(matches!(&asked, Err(Error::Invalid(errors)) if errors[0].field == "at"), "{job}: {asked:?}");
-        world.app.request_run(Actor::System, job, Some(noon()), dry_run).await.expect("now is not ahead");
+        world.app.jobs().request_run(Actor::System, job, Some(noon()), dry_run).await.expect("now is not ahead");
     }
 }
 
@@ -47,13 +47,14 @@ pub(super) async fn any_slot_that_lies_behind_is_run_and_any_ahead_is_refused(op
             .into_iter()
             .flat_map(|slot| [(slot, true), (slot, false)])
         {
-            let asked = world.app.request_run(Actor::System, job, Some(at(slot)), dry_run).await.expect("asked for");
-            let reports = world.app.run_job(job).await.expect("a step");
+            let asked =
+                world.app.jobs().request_run(Actor::System, job, Some(at(slot)), dry_run).await.expect("asked for");
+            let reports = world.app.jobs().run(job).await.expect("a step");
             let run = reports.into_iter().map(|report| report.run).find(|run| run.id == asked.id).expect("the run");
             assert_eq!((run.state(), run.slot), (RunState::Finished, at(slot)), "{job}: {run:?}");
         }
         for slot in [Timestamp::MAX, at("2100-02-28T00:00:00Z")] {
-            let asked = world.app.request_run(Actor::System, job, Some(slot), false).await;
+            let asked = world.app.jobs().request_run(Actor::System, job, Some(slot), false).await;
             assert!(matches!(&asked, Err(Error::Invalid(errors)) if errors[0].field == "at"), "{job}: {asked:?}");
         }
     }
@@ -66,20 +67,24 @@ pub(super) async fn a_slot_by_hand_brings_with_it_what_came_due_before(open: Arc
     add_tasks(&world.storage, [task(4, 4), task(5, 5)]).await;
     // Nobody was there since noon, and the schedule passes this slot together with everything before it.
     world.clock.set(nine());
-    let asked =
-        world.app.request_run(Actor::System, JobName::DAILY_SUMMARIES, Some(nine()), false).await.expect("asked for");
+    let asked = world
+        .app
+        .jobs()
+        .request_run(Actor::System, JobName::DAILY_SUMMARIES, Some(nine()), false)
+        .await
+        .expect("asked for");
     assert_eq!((asked.since, asked.trigger), (twelve(), Trigger::Slot));
     assert_eq!(tick(&world, nine()).await.len(), 1);
     assert_eq!(state(&world, JobName::DAILY_SUMMARIES).await.slot, nine());
     assert_eq!(summaries(&world).await, (4, 4), "also that of half past eight");
     // One that is taken care of is run alone, and so is one of a schedule that is not followed.
     let earlier = nine() - Duration::from_mins(5);
-    let ask = |slot| world.app.request_run(Actor::System, JobName::DAILY_SUMMARIES, Some(slot), true);
+    let ask = |slot| world.app.jobs().request_run(Actor::System, JobName::DAILY_SUMMARIES, Some(slot), true);
     assert_eq!(ask(earlier).await.expect("asked for").since, earlier - Duration::from_mins(1));
     let later = nine() + Duration::from_mins(5);
     world.clock.set(later);
     assert_eq!(ask(later).await.expect("asked for").since, nine());
-    world.app.pause_job(Actor::System, JobName::DAILY_SUMMARIES).await.expect("paused");
+    world.app.jobs().pause(Actor::System, JobName::DAILY_SUMMARIES).await.expect("paused");
     assert_eq!(ask(later).await.expect("asked for").since, later - Duration::from_mins(1));
 }
 
@@ -92,14 +97,14 @@ pub(super) async fn a_slot_far_ahead_of_the_clock_is_set_back(open: Arc<dyn Open
         let done = state(&world, job).await.slot;
         assert!(world.storage.advance_to(job, Some(done), far).await.expect("an answer"), "a clock was wrong");
     }
-    world.app.pause_job(Actor::System, JobName::STATISTICS).await.expect("paused");
-    assert_eq!(world.app.due_jobs().await.expect("a list"), [JobName::DAILY_SUMMARIES]);
+    world.app.jobs().pause(Actor::System, JobName::STATISTICS).await.expect("paused");
+    assert_eq!(world.app.jobs().due().await.expect("a list"), [JobName::DAILY_SUMMARIES]);
     assert_eq!(tick(&world, noon()).await, []);
     assert_eq!(state(&world, JobName::DAILY_SUMMARIES).await.slot, twelve());
     assert_eq!(state(&world, JobName::STATISTICS).await.slot, far, "it is not followed");
-    world.app.resume_job(Actor::System, JobName::STATISTICS).await.expect("resumed");
+    world.app.jobs().resume(Actor::System, JobName::STATISTICS).await.expect("resumed");
     assert_eq!(state(&world, JobName::STATISTICS).await.slot, twelve());
-    assert_eq!(world.app.due_jobs().await.expect("a list"), []);
+    assert_eq!(world.app.jobs().due().await.expect("a list"), []);
     assert_eq!(tick(&world, nine()).await.len(), 2);
     assert_eq!(summaries(&world).await, (3, 3));
     // The clocks of nodes differ by a little.

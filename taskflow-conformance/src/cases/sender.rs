@@ -27,7 +27,7 @@ pub(super) async fn a_refusal_for_now_is_tried_again_on_schedule_and_then_given_
         world.mailer.fail_next(MailError::Transient(refusal(450)));
         world.deliver().await;
         // Nothing more happens before the wait is over.
-        assert_eq!(world.app.deliver_due().await.expect("a step").claimed, 0);
+        assert_eq!(world.app.outbox().deliver_due().await.expect("a step").claimed, 0);
         world.clock.advance(Duration::from_secs(72));
     }
     let (found, failed) = world.storage.delivery(delivery_id(1)).await.expect("a read").expect("a delivery");
@@ -40,9 +40,9 @@ pub(super) async fn a_refusal_for_good_is_given_up_at_once(open: Arc<dyn OpenSto
     let world = World::new(&*open);
     world.storage.commit(&users([1, 2]).deliver([welcome(1), welcome(2)])).await.expect("deliveries");
     world.mailer.fail_next(MailError::Permanent(refusal(550)));
-    let report = world.app.deliver_due().await.expect("a step");
+    let report = world.app.outbox().deliver_due().await.expect("a step");
     assert_eq!((report.claimed, report.delivered, report.discarded), (2, 1, 1));
-    assert!(world.app.ledger().await.expect("a ledger").balances());
+    assert!(world.app.deliveries().ledger().await.expect("a ledger").balances());
 }
 
 pub(super) async fn a_relay_that_is_away_costs_no_attempt(open: Arc<dyn OpenStore>) {
@@ -51,16 +51,16 @@ pub(super) async fn a_relay_that_is_away_costs_no_attempt(open: Arc<dyn OpenStor
     world.storage.commit(&users(1..=100).deliver(deliveries)).await.expect("deliveries");
     for _ in 0..20 {
         (0..32).for_each(|_| world.mailer.fail_next(MailError::Unavailable("connection refused".to_owned())));
-        let report = world.app.deliver_due().await.expect("a step");
+        let report = world.app.outbox().deliver_due().await.expect("a step");
         assert_eq!(report.relay.as_deref(), Some("connection refused"));
         assert_eq!(report.released, report.claimed);
-        let trouble = world.app.relay_trouble().expect("it is known");
+        let trouble = world.app.outbox().relay_trouble().expect("it is known");
         assert_eq!((trouble.since, trouble.cause.as_str()), (noon(), "connection refused"));
         world.clock.advance(Duration::from_secs(60));
     }
     assert_eq!(world.mailer.take(), []);
     world.deliver().await;
-    assert_eq!(world.app.relay_trouble(), None);
+    assert_eq!(world.app.outbox().relay_trouble(), None);
     assert_eq!(world.mailer.take().len(), 100);
     let all = world.storage.deliveries_after(None, 200).await.expect("a list");
     assert!(all.iter().all(|delivery| delivery.attempts == 0 && delivery.state == DeliveryState::Delivered));
@@ -69,7 +69,7 @@ pub(super) async fn a_relay_that_is_away_costs_no_attempt(open: Arc<dyn OpenStor
 pub(super) async fn a_large_backlog_is_sent_once_each(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     world.storage.commit(&users(1..=700).deliver((1..=700).map(welcome))).await.expect("deliveries");
-    let report = world.app.deliver_due().await.expect("a step");
+    let report = world.app.outbox().deliver_due().await.expect("a step");
     assert_eq!((report.claimed, report.delivered, report.lease_lost), (700, 700, 0));
     let mails = world.mailer.take();
     assert_eq!(mails.iter().map(|mail| mail.id).collect::<BTreeSet<_>>().len(), 700);
@@ -79,7 +79,8 @@ pub(super) async fn a_large_backlog_is_sent_once_each(open: Arc<dyn OpenStore>) 
 pub(super) async fn two_senders_share_the_work_and_double_nothing(open: Arc<dyn OpenStore>) {
     let (one, two) = (World::new(&*open), World::new(&*open));
     one.storage.commit(&users(1..=300).deliver((1..=300).map(welcome))).await.expect("deliveries");
-    let (first, second) = futures_util::future::join(one.app.deliver_due(), two.app.deliver_due()).await;
+    let (first, second) =
+        futures_util::future::join(one.app.outbox().deliver_due(), two.app.outbox().deliver_due()).await;
     assert_eq!(first.expect("a step").delivered + second.expect("a step").delivered, 300);
     let mails = one.mailer.take().into_iter().chain(two.mailer.take());
     assert_eq!(mails.map(|mail| mail.id).collect::<BTreeSet<_>>().len(), 300);
@@ -88,8 +89,8 @@ pub(super) async fn two_senders_share_the_work_and_double_nothing(open: Arc<dyn 
 pub(super) async fn a_draining_sender_gives_back_what_it_holds(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     world.storage.commit(&users([1]).deliver([welcome(1)])).await.expect("a delivery");
-    world.app.drain();
-    let report = world.app.deliver_due().await.expect("a step");
+    world.app.outbox().drain();
+    let report = world.app.outbox().deliver_due().await.expect("a step");
     assert_eq!(report.delivered, 0);
     let (found, _) = world.storage.delivery(delivery_id(1)).await.expect("a read").expect("a delivery");
     assert_eq!((found.state, found.attempts), (DeliveryState::Scheduled, 0));
@@ -170,18 +171,18 @@ impl Mailer for SlowMailer {
 pub(super) async fn a_slow_mail_keeps_no_other_waiting(open: Arc<dyn OpenStore>) {
     let (clock, mailer) = (Arc::new(ManualClock::at(noon())), Arc::new(SlowMailer::default()));
     let app = App::builder(open.storage()).clock(clock.clone()).mailer(mailer.clone()).build();
-    app.register_user(new_user("user-1"), None).await.expect("an account");
+    app.accounts().register(new_user("user-1"), None).await.expect("an account");
     let meanwhile = async {
         mailer.until(|slow| slow.begun == 1).await;
-        app.register_user(new_user("user-2"), None).await.expect("an account");
+        app.accounts().register(new_user("user-2"), None).await.expect("an account");
         mailer.until(|slow| slow.done == 1).await;
         // Planned by another node, say: a host nudges when its clock has ticked.
         open.storage().commit(&Changes::new().deliver([welcome_to_address()])).await.expect("a delivery");
-        app.nudge();
+        app.outbox().nudge();
         mailer.until(|slow| slow.done == 2).await;
         mailer.change(|slow| slow.let_go = true);
     };
-    let (report, ()) = futures_util::future::join(app.deliver_due(), meanwhile).await;
+    let (report, ()) = futures_util::future::join(app.outbox().deliver_due(), meanwhile).await;
     assert_eq!(report.expect("a step").delivered, 3);
 }
 
@@ -192,21 +193,21 @@ pub(super) async fn nobody_else_claims_a_mail_that_is_on_its_way_for_longer_than
     let sending = Sending { lease: Duration::from_secs(1), ..Sending::default() };
     let one = App::builder(open.storage()).clock(clock.clone()).mailer(mailer.clone()).outbox(outbox.clone());
     let (one, other) = (one.sending(sending.clone()).build(), World::new(&*open));
-    one.register_user(new_user("user-1"), None).await.expect("an account");
+    one.accounts().register(new_user("user-1"), None).await.expect("an account");
     let meanwhile = async {
         mailer.until(|slow| slow.begun == 1).await;
         // Longer than 45 seconds in all, which is one and a half times the limit of a mail.
         for renewals in 1..=3 {
             open.lapse_leases().await;
             clock.advance(Duration::from_secs(16));
-            one.nudge();
+            one.outbox().nudge();
             outbox.renewals(renewals).await;
-            assert_eq!(other.app.deliver_due().await.expect("a step").claimed, 0, "{renewals}");
+            assert_eq!(other.app.outbox().deliver_due().await.expect("a step").claimed, 0, "{renewals}");
             clock.advance(Duration::from_secs(10));
         }
         mailer.change(|slow| slow.let_go = true);
     };
-    let (report, ()) = futures_util::future::join(one.deliver_due(), meanwhile).await;
+    let (report, ()) = futures_util::future::join(one.outbox().deliver_due(), meanwhile).await;
     let report = report.expect("a step");
     assert_eq!((report.delivered, report.lease_lost), (1, 0));
     assert_eq!(other.mailer.take(), []);

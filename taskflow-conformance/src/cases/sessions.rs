@@ -92,37 +92,37 @@ pub(super) async fn a_token_refreshes_once_and_its_second_use_ends_the_session(o
     let world = World::new(&*open);
     let ada = world.somebody("ada").await;
     let hash = TokenHash::new;
-    let opened = world.app.open_session(ada, hash("one"), Some("curl")).await.expect("a session");
+    let opened = world.app.sessions().open(ada, hash("one"), Some("curl")).await.expect("a session");
     world.clock.advance(Duration::from_secs(60));
-    let refresh = async |shown, next| world.app.refresh_session(opened.id, &hash(shown), &[hash(next)]).await;
+    let refresh = async |shown, next| world.app.sessions().refresh(opened.id, &hash(shown), &[hash(next)]).await;
     refresh("one", "two").await.expect("refreshed");
     // The answer may have been lost, or there are two windows.
     world.clock.advance(Duration::from_secs(60));
     assert_eq!(refresh("one", "two").await.expect("once more").token, hash("two"));
     let twice = refresh("one", "two").await;
     assert!(matches!(twice, Err(Error::NotFound("session"))), "{twice:?}");
-    assert_eq!(world.app.sessions(Actor::User(ada)).await.expect("a list").len(), 1);
+    assert_eq!(world.app.sessions().list(Actor::User(ada)).await.expect("a list").len(), 1);
     world.clock.advance(Duration::from_secs(1));
     let stolen = refresh("one", "two").await;
     assert!(matches!(stolen, Err(Error::NotFound("session"))), "{stolen:?}");
     let after = refresh("two", "three").await;
     assert!(matches!(after, Err(Error::NotFound("session"))), "{after:?}");
-    assert_eq!(world.app.ended_sessions(Duration::from_secs(60)).await.expect("a list"), [opened.id]);
+    assert_eq!(world.app.sessions().ended_within(Duration::from_secs(60)).await.expect("a list"), [opened.id]);
 }
 
 pub(super) async fn two_windows_that_refresh_at_once_get_one_successor(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let ada = world.somebody("ada").await;
     let hash = TokenHash::new;
-    let opened = world.app.open_session(ada, hash("one"), None).await.expect("a session");
+    let opened = world.app.sessions().open(ada, hash("one"), None).await.expect("a session");
     let (one, two) = (hash("one"), [hash("two")]);
-    let refresh = || world.app.refresh_session(opened.id, &one, &two);
+    let refresh = || world.app.sessions().refresh(opened.id, &one, &two);
     let (first, second) = futures_util::future::join(refresh(), refresh()).await;
     assert_eq!(first.expect("a successor").token, second.expect("the same").token);
-    assert!(world.app.refresh_session(opened.id, &hash("two"), &[hash("three")]).await.is_ok());
-    let stolen = world.app.refresh_session(opened.id, &one, &two).await;
+    assert!(world.app.sessions().refresh(opened.id, &hash("two"), &[hash("three")]).await.is_ok());
+    let stolen = world.app.sessions().refresh(opened.id, &one, &two).await;
     assert!(matches!(stolen, Err(Error::NotFound("session"))), "its successor was used: {stolen:?}");
-    assert_eq!(world.app.sessions(Actor::User(ada)).await.expect("a list"), []);
+    assert_eq!(world.app.sessions().list(Actor::User(ada)).await.expect("a list"), []);
 }
 
 pub(super) async fn another_password_and_a_locked_account_end_every_session(open: Arc<dyn OpenStore>) {
@@ -130,26 +130,26 @@ pub(super) async fn another_password_and_a_locked_account_end_every_session(open
     let ada = world.somebody("ada").await;
     let actor = Actor::User(ada);
     for _ in 0..2 {
-        world.app.open_session(ada, TokenHash::new("x"), None).await.expect("a session");
+        world.app.sessions().open(ada, TokenHash::new("x"), None).await.expect("a session");
     }
     let change = ProfileChange { password: Some(PasswordHash::new("new")), ..ProfileChange::default() };
-    world.app.update_profile(actor, ada, change, Precondition::Any).await.expect("a change");
-    assert_eq!(world.app.sessions(actor).await.expect("a list"), []);
-    world.app.open_session(ada, TokenHash::new("x"), None).await.expect("a session");
+    world.app.accounts().update_profile(actor, ada, change, Precondition::Any).await.expect("a change");
+    assert_eq!(world.app.sessions().list(actor).await.expect("a list"), []);
+    world.app.sessions().open(ada, TokenHash::new("x"), None).await.expect("a session");
     let lock = StandingChange { is_active: Some(false), ..StandingChange::default() };
-    world.app.set_standing(Actor::System, ada, lock).await.expect("locked");
-    assert_eq!(world.app.sessions(actor).await.expect("a list"), []);
-    assert_eq!(world.app.ended_sessions(Duration::from_secs(1)).await.expect("a list").len(), 3);
+    world.app.accounts().set_standing(Actor::System, ada, lock).await.expect("locked");
+    assert_eq!(world.app.sessions().list(actor).await.expect("a list"), []);
+    assert_eq!(world.app.sessions().ended_within(Duration::from_secs(1)).await.expect("a list").len(), 3);
 }
 
 pub(super) async fn nobody_ends_somebody_elses_session(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let (ada, bob) = (world.somebody("ada").await, world.somebody("bob").await);
-    let hers = world.app.open_session(ada, TokenHash::new("x"), None).await.expect("a session");
-    let refused = world.app.end_session(Actor::User(bob), hers.id).await;
+    let hers = world.app.sessions().open(ada, TokenHash::new("x"), None).await.expect("a session");
+    let refused = world.app.sessions().end(Actor::User(bob), hers.id).await;
     assert!(matches!(refused, Err(Error::NotFound("session"))), "{refused:?}");
-    world.app.end_sessions(Actor::User(bob)).await.expect("his own, none");
-    assert_eq!(world.app.sessions(Actor::User(ada)).await.expect("a list").len(), 1);
-    world.app.end_session(Actor::User(ada), hers.id).await.expect("her own");
-    assert_eq!(world.app.sessions(Actor::User(ada)).await.expect("a list"), []);
+    world.app.sessions().end_all(Actor::User(bob)).await.expect("his own, none");
+    assert_eq!(world.app.sessions().list(Actor::User(ada)).await.expect("a list").len(), 1);
+    world.app.sessions().end(Actor::User(ada), hers.id).await.expect("her own");
+    assert_eq!(world.app.sessions().list(Actor::User(ada)).await.expect("a list"), []);
 }

@@ -125,7 +125,7 @@ pub(super) async fn slices_shrink_while_the_store_is_slow_and_grow_again(open: A
 
     let late = noon() + RESPONSE_LIFETIME + Duration::from_secs(1);
     world.clock.set(late);
-    world.app.request_run(Actor::System, JobName::DATA_CLEANUP, None, false).await.expect("asked for");
+    world.app.jobs().request_run(Actor::System, JobName::DATA_CLEANUP, None, false).await.expect("asked for");
     let runs = tick(&world, late).await;
     assert_eq!((runs.len(), runs[0].counts.get("answers_purged")), (1, 700), "{runs:?}");
     let slices = [20, 40, 80, 80, 80, 40, 20, 20, 20, 40, 80, 160, 320, 640];

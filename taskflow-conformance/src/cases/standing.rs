@@ -21,8 +21,14 @@ async fn answered(open: &dyn OpenStore) -> (Board, String) {
     let board = Board::calling(world, board(&["bob", "eve"])).await;
     let eve = link(&board, "eve", Some(1)).await;
     let comment = "a comment".parse().ok();
-    board.world.app.respond(board.bob, board.id, Accepted, comment.clone(), Some(1)).await.expect("an answer");
-    board.world.app.respond_by_link(&eve, Declined, comment, None).await.expect("an answer");
+    board
+        .world
+        .app
+        .participants()
+        .respond(board.bob, board.id, Accepted, comment.clone(), Some(1))
+        .await
+        .expect("an answer");
+    board.world.app.links().respond(&eve, Declined, comment, None).await.expect("an answer");
     (board, eve)
 }
 
@@ -51,15 +57,15 @@ pub(super) async fn an_answer_to_a_version_that_never_was_does_not_count(open: A
     let eve = link(&board, "eve", Some(999)).await;
     let outdated =
         |result: Result<Participant, Error>| assert!(matches!(result, Err(Error::Outdated(_))), "{result:?}");
-    outdated(board.world.app.respond(board.bob, board.id, Accepted, None, Some(999)).await);
-    outdated(board.world.app.respond_by_link(&eve, Accepted, None, None).await);
-    outdated(board.world.app.respond_by_link(&eve, Accepted, None, Some(999)).await);
+    outdated(board.world.app.participants().respond(board.bob, board.id, Accepted, None, Some(999)).await);
+    outdated(board.world.app.links().respond(&eve, Accepted, None, None).await);
+    outdated(board.world.app.links().respond(&eve, Accepted, None, Some(999)).await);
     assert_eq!(board.answers().await, [Pending, Pending]);
 }
 
 pub(super) async fn another_time_asks_everybody_again_and_reminds_who_had_declined(open: Arc<dyn OpenStore>) {
     let (board, _) = answered(&*open).await;
-    board.world.app.set_own_reminders(board.bob, board.id, own(&[30])).await.expect("set");
+    board.world.app.meetings().set_own_reminders(board.bob, board.id, own(&[30])).await.expect("set");
     board.change(move_to(AWAY)).await;
     assert_eq!(board.answers().await, [Pending, Pending]);
     let details = board.details().await;
@@ -95,7 +101,7 @@ pub(super) async fn time_place_and_length_count_and_words_do_not(open: Arc<dyn O
         board.world.deliver().await;
         board.respond(board.bob, Accepted).await;
         let eve = link(&board, "eve", None).await;
-        board.world.app.respond_by_link(&eve, Declined, None, None).await.expect("an answer");
+        board.world.app.links().respond(&eve, Declined, None, None).await.expect("an answer");
     }
 }
 
@@ -137,7 +143,7 @@ pub(super) async fn who_answered_what_was_undone_since_is_asked_by_mail(open: Ar
 pub(super) async fn an_answer_to_an_older_version_is_refused_with_what_changed(open: Arc<dyn OpenStore>) {
     let (board, eve) = answered(&*open).await;
     let Board { world, bob, id, .. } = &board;
-    let respond = async |version| world.app.respond(*bob, *id, Declined, None, version).await;
+    let respond = async |version| world.app.participants().respond(*bob, *id, Declined, None, version).await;
     board.change(called("Another")).await;
     // Another title is no other meeting to come to.
     respond(Some(1)).await.expect("an answer");
@@ -145,30 +151,30 @@ pub(super) async fn an_answer_to_an_older_version_is_refused_with_what_changed(o
     let Err(Error::Outdated(outdated)) = respond(Some(2)).await else { panic!("an answer to another time counts") };
     assert_eq!(outdated.was.as_ref().map(|was| was.starts_at), Some(at(BACK)));
     assert_eq!((outdated.now.meeting.starts_at, outdated.now.meeting.version), (at(AWAY), 3));
-    let late = world.app.respond_by_link(&eve, Accepted, None, None).await;
+    let late = world.app.links().respond(&eve, Accepted, None, None).await;
     assert!(matches!(late, Err(Error::Outdated(_))), "{late:?}");
     assert_eq!(board.answers().await, [Pending, Pending]);
     // The page behind the old link shows what changed, and the present version can be answered there.
-    let page = world.app.invitation(&eve).await.expect("an invitation");
+    let page = world.app.links().invitation(&eve).await.expect("an invitation");
     assert_eq!(page.was.map(|was| was.starts_at), Some(at(BACK)));
-    world.app.respond_by_link(&eve, Accepted, None, Some(3)).await.expect("an answer");
+    world.app.links().respond(&eve, Accepted, None, Some(3)).await.expect("an answer");
     respond(None).await.expect("old clients name no version");
     assert_eq!(board.answers().await, [Declined, Accepted]);
     // As it was again: the old link shows what is so.
     board.change(move_to(BACK)).await;
-    assert_eq!(world.app.invitation(&eve).await.expect("an invitation").was, None);
-    world.app.respond_by_link(&eve, Tentative, None, None).await.expect("an answer");
+    assert_eq!(world.app.links().invitation(&eve).await.expect("an invitation").was, None);
+    world.app.links().respond(&eve, Tentative, None, None).await.expect("an answer");
 }
 
 pub(super) async fn on_again_asks_whoever_was_told_that_it_is_off(open: Arc<dyn OpenStore>) {
     let (board, _) = answered(&*open).await;
     let Board { world, ada, id, .. } = &board;
-    world.app.cancel_meeting(*ada, *id, Precondition::Any).await.expect("cancelled");
-    world.app.restore_meeting(*ada, *id).await.expect("on again");
+    world.app.meetings().cancel(*ada, *id, Precondition::Any).await.expect("cancelled");
+    world.app.meetings().restore(*ada, *id).await.expect("on again");
     assert_eq!((board.answers().await, world.told().await), ([Accepted, Declined], vec![]));
-    world.app.cancel_meeting(*ada, *id, Precondition::Any).await.expect("cancelled");
+    world.app.meetings().cancel(*ada, *id, Precondition::Any).await.expect("cancelled");
     assert_eq!(world.told().await, ["bob: Cancelled", "eve: Cancelled"]);
-    world.app.restore_meeting(*ada, *id).await.expect("on again");
+    world.app.meetings().restore(*ada, *id).await.expect("on again");
     assert_eq!(board.answers().await, [Pending, Pending]);
     assert_eq!(world.told().await, ["bob: Invitation", "eve: Invitation"]);
     assert_eq!(world.told_at("2026-11-23T09:45:00Z").await, ["ada: Soon", "bob: Soon", "eve: Soon"]);
@@ -177,23 +183,23 @@ pub(super) async fn on_again_asks_whoever_was_told_that_it_is_off(open: Arc<dyn 
 pub(super) async fn who_is_invited_again_is_asked_by_the_same_rule(open: Arc<dyn OpenStore>) {
     let (board, _) = answered(&*open).await;
     let Board { world, ada, bob, id } = &board;
-    world.app.set_own_reminders(*bob, *id, own(&[30])).await.expect("set");
+    world.app.meetings().set_own_reminders(*bob, *id, own(&[30])).await.expect("set");
     let bobs = person(&board.details().await, "bob").id;
     let off_and_on = async |told: &[&str]| {
-        world.app.remove_participant(*ada, *id, bobs, Precondition::Any).await.expect("removed");
+        world.app.participants().remove(*ada, *id, bobs, Precondition::Any).await.expect("removed");
         assert_eq!(&world.told().await, told);
     };
     let again = async || {
-        world.app.add_participants(*ada, *id, vec![invitee("bob")], Precondition::Any).await.expect("invited");
+        world.app.participants().add(*ada, *id, vec![invitee("bob")], Precondition::Any).await.expect("invited");
         let bob: Participant = person(&board.details().await, "bob").clone();
         assert_eq!((bob.comment.is_some(), bob.reminders), (true, own(&[30])));
         bob.response
     };
     // Nobody heard of it: the answer stands, and nothing is told.
-    world.app.remove_participant(*ada, *id, bobs, Precondition::Any).await.expect("removed");
+    world.app.participants().remove(*ada, *id, bobs, Precondition::Any).await.expect("removed");
     assert_eq!((again().await, world.told().await), (Accepted, vec![]));
     // It moved meanwhile.
-    world.app.remove_participant(*ada, *id, bobs, Precondition::Any).await.expect("removed");
+    world.app.participants().remove(*ada, *id, bobs, Precondition::Any).await.expect("removed");
     board.change(move_to(AWAY)).await;
     assert_eq!(again().await, Pending);
     board.change(move_to(BACK)).await;
@@ -219,7 +225,7 @@ pub(super) async fn other_rules_of_a_zone_leave_answers_standing(open: Arc<dyn O
         .commit(&taskflow_core::Changes::new().write(taskflow_core::MeetingWrite::Update(old)))
         .await
         .expect("older");
-    assert_eq!(board.world.app.repair_reminders().await.expect("a sweep").moved, 1);
+    assert_eq!(board.world.app.meetings().repair_reminders().await.expect("a sweep").moved, 1);
     assert_eq!(board.details().await.meeting.starts_at, before.starts_at);
     assert_eq!(board.answers().await, [Accepted, Declined]);
     let moved = StartsAt::Instant(at(AWAY));

@@ -17,7 +17,7 @@ use crate::sample::{self, at, meeting, noon, user, user_id, users, welcome};
 async fn task(world: &World, owner: Actor) -> TaskId {
     let new =
         NewTask { due_at: Some(at("2026-11-26T12:00:00Z")), ..NewTask::titled("something".parse().expect("a title")) };
-    world.app.create_task(owner, new).await.expect("a task").id
+    world.app.tasks().create(owner, new).await.expect("a task").id
 }
 
 /// Somebody completes something that they began an hour before.
@@ -25,11 +25,11 @@ async fn complete_at(world: &World, owner: Actor, now: Timestamp) {
     world.clock.set(now - Duration::from_hours(1));
     let id = task(world, owner).await;
     world.clock.set(now);
-    world.app.complete_task(owner, id).await.expect("done");
+    world.app.tasks().complete(owner, id).await.expect("done");
 }
 
 async fn shown(world: &World, owner: Actor) -> TaskStatistics {
-    world.app.statistics(owner).await.expect("statistics")
+    world.app.statistics().of_tasks(owner).await.expect("statistics")
 }
 
 pub(super) async fn a_streak_grows_by_the_day_and_breaks(open: Arc<dyn OpenStore>) {
@@ -78,7 +78,7 @@ pub(super) async fn only_whose_tasks_changed_are_counted_again(open: Arc<dyn Ope
     for (dry_run, expected) in [(true, 0), (false, 2)] {
         let now = at("2026-11-22T15:10:00Z");
         world.clock.set(now);
-        world.app.request_run(Actor::System, JobName::STATISTICS, None, dry_run).await.expect("asked for");
+        world.app.jobs().request_run(Actor::System, JobName::STATISTICS, None, dry_run).await.expect("asked for");
         assert_eq!(tick(&world, now).await[0].counts.get("counted"), 2);
         let again = [ada, bob].map(|id| world.storage.statistics(id));
         let again = futures_util::future::join_all(again).await;
@@ -92,7 +92,7 @@ pub(super) async fn only_whose_tasks_changed_are_counted_again(open: Arc<dyn Ope
 pub(super) async fn the_totals_are_those_of_the_last_count(open: Arc<dyn OpenStore>) {
     let world = doing(&*open, &[JobName::STATISTICS]).await;
     let ada = Actor::User(world.somebody("ada").await);
-    let totals = async || world.app.totals(Actor::System).await.expect("totals");
+    let totals = async || world.app.statistics().totals(Actor::System).await.expect("totals");
     let first = Totals { users: 1, active_users: 1, deliveries: 1, ..Totals::default() };
     let counted_at = |text: &str, totals| Totals { counted_at: Some(at(text)), ..totals };
     let now = world.clock.now().to_string();
@@ -129,7 +129,7 @@ pub(super) async fn the_whole_service_is_counted_page_by_page_and_whom_nobody_ha
     let one = at("2026-11-22T13:00:00Z");
     let runs = tick(&world, one).await;
     assert_eq!((runs.len(), runs[0].counts.get("counted")), (1, 13), "{runs:?}");
-    let totals = async || world.app.totals(Actor::System).await.expect("totals");
+    let totals = async || world.app.statistics().totals(Actor::System).await.expect("totals");
     assert_eq!(totals().await, expected("2026-11-22T13:00:00Z"));
     let kept = world.storage.statistics(user_id(9)).await.expect("a read").expect("counted");
     assert_eq!((kept.counts.total, kept.counts.completed, kept.counted_at), (2, 1, one));
@@ -144,6 +144,6 @@ pub(super) async fn the_whole_service_is_counted_page_by_page_and_whom_nobody_ha
 pub(super) async fn who_asks_for_the_totals_of_many_waits_for_a_part_of_them(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     world.storage.commit(&users(1..=2_050)).await.expect("people whom nobody has counted");
-    let totals = world.app.totals(Actor::System).await.expect("totals");
+    let totals = world.app.statistics().totals(Actor::System).await.expect("totals");
     assert_eq!((totals.counted_at, totals.users), (None, 2_000), "at least so many");
 }

@@ -117,7 +117,7 @@ async fn a_week(open: &dyn OpenStore, begin: &str, checked: &[(&str, &str, &str)
         let user = people.iter().find(chose).expect("somebody");
         assert_eq!(told.get(&format!("daily-summary/{key}/{}", user.id)), Some(&at(due_at)), "{place} {key}");
     }
-    let ledger = world.app.ledger().await.expect("a ledger");
+    let ledger = world.app.deliveries().ledger().await.expect("a ledger");
     assert_eq!((ledger.planned, ledger.delivered), (expected.len() as u64, expected.len() as u64), "{ledger:?}");
     assert_eq!(world.mailer.take().len(), expected.len());
 }
@@ -186,7 +186,7 @@ pub(super) async fn who_travels_hears_of_each_date_once(open: Arc<dyn OpenStore>
         let place = zone(chance.pick(&PLACES).expect("a place"));
         let change = ProfileChange { time_zone: Some(place.clone()), ..ProfileChange::default() };
         let id = people[who].id;
-        world.app.update_profile(Actor::User(id), id, change, Precondition::Any).await.expect("moved");
+        world.app.accounts().update_profile(Actor::User(id), id, change, Precondition::Any).await.expect("moved");
         stays[who].push((now, place));
     }
     live(&world, now + Duration::from_hours(1), &mut chance, &mut now).await;
@@ -218,6 +218,6 @@ pub(super) async fn after_thirty_hours_what_is_too_late_is_counted(open: Arc<dyn
     let mut expired = state(DeliveryState::Expired);
     expired.sort_unstable();
     assert_eq!(expired, [hour("22T17:00"), hour("22T18:00"), hour("23T08:00")]);
-    let ledger = world.app.ledger().await.expect("a ledger");
+    let ledger = world.app.deliveries().ledger().await.expect("a ledger");
     assert_eq!((ledger.planned, ledger.delivered, ledger.expired), (17, 4, 13), "{ledger:?}");
 }

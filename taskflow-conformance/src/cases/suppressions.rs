@@ -104,30 +104,30 @@ pub(super) async fn what_somebody_asks_for_leaves_although_they_complained(open:
     let world = World::building(&*open, |builder| builder.links(Arc::new(PlainLinks)));
     let id = world.somebody("ada").await;
     let (ada, email) = (Actor::User(id), address("ada@example.org"));
-    world.app.create_task(ada, due_at_two()).await.expect("a task");
-    assert_eq!(world.app.my_suppression(ada).await.expect("a read"), None);
+    world.app.tasks().create(ada, due_at_two()).await.expect("a task");
+    assert_eq!(world.app.suppressions().own(ada).await.expect("a read"), None);
     let report = |kind| {
         let detail = "a report".to_owned();
         vec![BounceReport { email: Some(email.clone()), mail: None, kind, detail }]
     };
-    let version = async || world.app.user(ada, id).await.expect("the account").version;
+    let version = async || world.app.accounts().get(ada, id).await.expect("the account").version;
     let before = version().await;
-    world.app.take_bounces(report(BounceKind::Complaint)).await.expect("taken");
-    let found = world.app.my_suppression(ada).await.expect("a read").expect("a suppression");
+    world.app.suppressions().take_bounces(report(BounceKind::Complaint)).await.expect("taken");
+    let found = world.app.suppressions().own(ada).await.expect("a read").expect("a suppression");
     assert_eq!((found.cause, found.at), (SuppressionCause::Complaint, noon()));
     // Whoever knows the account by its version hears of it.
     assert!(version().await > before);
     for _ in 0..5 {
-        world.app.forgot_password(&email).await.expect("planned");
-        assert!(world.app.request_verification(ada).await.expect("planned"));
+        world.app.accounts().forgot_password(&email).await.expect("planned");
+        assert!(world.app.accounts().request_verification(ada).await.expect("planned"));
         assert_eq!(world.told().await.len(), 2);
     }
     assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, NOBODY);
     // An administrator's word stands.
-    world.app.unsuppress(Actor::System, &email).await.expect("lifted");
-    assert_eq!(world.app.my_suppression(ada).await.expect("a read"), None);
-    world.app.suppress(Actor::System, email.clone(), "asked by phone".to_owned()).await.expect("suppressed");
-    world.app.forgot_password(&email).await.expect("planned");
+    world.app.suppressions().remove(Actor::System, &email).await.expect("lifted");
+    assert_eq!(world.app.suppressions().own(ada).await.expect("a read"), None);
+    world.app.suppressions().add(Actor::System, email.clone(), "asked by phone".to_owned()).await.expect("suppressed");
+    world.app.accounts().forgot_password(&email).await.expect("planned");
     assert_eq!(world.told().await, NOBODY);
 }
 
@@ -137,7 +137,7 @@ pub(super) async fn after_a_bounce_a_few_links_leave_and_using_one_lifts_it(open
     let email = address("ada@example.org");
     let bounce = || {
         let detail = "550 5.1.1 no such user".to_owned();
-        world.app.take_bounces(vec![BounceReport {
+        world.app.suppressions().take_bounces(vec![BounceReport {
             email: Some(email.clone()),
             mail: None,
             kind: BounceKind::Hard,
@@ -146,20 +146,20 @@ pub(super) async fn after_a_bounce_a_few_links_leave_and_using_one_lifts_it(open
     };
     bounce().await.expect("taken");
     for left in [1, 1, 1, 0, 0] {
-        world.app.forgot_password(&email).await.expect("planned");
+        world.app.accounts().forgot_password(&email).await.expect("planned");
         assert_eq!(world.told().await.len(), left);
     }
     assert_eq!(Suppression::MOST_OVERRIDES, 3);
-    world.app.unsuppress(Actor::System, &email).await.expect("lifted");
+    world.app.suppressions().remove(Actor::System, &email).await.expect("lifted");
     bounce().await.expect("taken");
-    assert!(world.app.request_verification(ada).await.expect("planned"));
+    assert!(world.app.accounts().request_verification(ada).await.expect("planned"));
     world.deliver().await;
     let mail = world.mailer.take().pop().expect("a link");
     let link =
         mail.content.text.split_whitespace().find(|word| PlainLinks.open(LinkPurpose::VerifyEmail, word).is_some());
-    world.app.verify_email(link.expect("a link")).await.expect("verified");
-    assert_eq!(world.app.my_suppression(ada).await.expect("a read"), None);
-    world.app.create_task(ada, due_at_two()).await.expect("a task");
+    world.app.accounts().verify_email(link.expect("a link")).await.expect("verified");
+    assert_eq!(world.app.suppressions().own(ada).await.expect("a read"), None);
+    world.app.tasks().create(ada, due_at_two()).await.expect("a task");
     assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, ["ada: Due soon"]);
 }
 
@@ -167,25 +167,25 @@ pub(super) async fn the_organizer_is_told_once_whom_an_invitation_does_not_reach
     let world = World::new(&*open);
     let ada = Actor::User(world.verified("ada").await);
     let problem = async |id, name: &str| {
-        let details = world.app.meeting(ada, id).await.expect("a meeting");
+        let details = world.app.meetings().get(ada, id).await.expect("a meeting");
         person(&details, name).delivery_problem.as_ref().map(ToString::to_string)
     };
     // The relay refuses the mailbox.
     world.mailer.fail_next(refused("5.1.1 no such user"));
-    let first = world.app.create_meeting(ada, board(&["eve"])).await.expect("a meeting").meeting.id;
+    let first = world.app.meetings().create(ada, board(&["eve"])).await.expect("a meeting").meeting.id;
     assert_eq!(world.told().await, ["ada: Not delivered"]);
     assert_eq!(problem(first, "eve").await.as_deref(), Some("550 5.1.1 no such user"));
     // The next meeting is not even tried; she is told of that one as well, and of each once.
-    let other = world.app.create_meeting(ada, board(&["eve"])).await.expect("another").meeting.id;
+    let other = world.app.meetings().create(ada, board(&["eve"])).await.expect("another").meeting.id;
     assert_eq!(world.told().await, ["ada: Not delivered"]);
     assert!(problem(other, "eve").await.is_some());
-    world.app.update_meeting(ada, first, move_to("2026-11-24T10:00:00Z"), Precondition::Any).await.expect("moved");
+    world.app.meetings().update(ada, first, move_to("2026-11-24T10:00:00Z"), Precondition::Any).await.expect("moved");
     world.clock.advance(Duration::from_secs(300));
     assert_eq!(world.told().await, NOBODY);
     // Mail to her is sent again, which the screens of the organizer learn at once.
     let owner = ada.user_id().expect("a person");
     let seen = world.storage.feed(owner, 0, 100).await.expect("a feed").len();
-    world.app.unsuppress(Actor::System, &address("eve@example.org")).await.expect("lifted");
+    world.app.suppressions().remove(Actor::System, &address("eve@example.org")).await.expect("lifted");
     assert_eq!((problem(first, "eve").await, problem(other, "eve").await), (None, None));
     let feed = world.storage.feed(owner, 0, 100).await.expect("a feed");
     let changed: HashSet<_> = feed[seen..].iter().map(|entry| entry.event.entity).collect();
@@ -207,12 +207,17 @@ pub(super) async fn a_report_about_an_invitation_is_told_until_a_later_mail_arri
         detail: detail.to_owned(),
     };
     let problem = async || person(&board.details().await, "eve").delivery_problem.as_ref().map(ToString::to_string);
-    world.app.take_bounces(vec![report(BounceKind::Delayed, "4.4.1 still trying")]).await.expect("taken");
+    world
+        .app
+        .suppressions()
+        .take_bounces(vec![report(BounceKind::Delayed, "4.4.1 still trying")])
+        .await
+        .expect("taken");
     assert_eq!((problem().await, world.told().await), (None, Vec::new()));
     // A full mailbox ends nothing, but this invitation did not arrive.
     let full = report(BounceKind::Soft, "552 5.2.2 mailbox full");
     for told in [vec!["ada: Not delivered"], vec![]] {
-        assert_eq!(world.app.take_bounces(vec![full.clone()]).await.expect("taken"), 0);
+        assert_eq!(world.app.suppressions().take_bounces(vec![full.clone()]).await.expect("taken"), 0);
         assert_eq!(
             (problem().await.as_deref(), world.told().await),
             (Some("552 5.2.2 mailbox full"), told.into_iter().map(str::to_owned).collect())
@@ -227,26 +232,27 @@ pub(super) async fn a_report_about_an_invitation_is_told_until_a_later_mail_arri
 pub(super) async fn a_mailbox_that_was_refused_gets_no_more_mail(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let ada = Actor::User(world.somebody("ada").await);
-    world.app.create_task(ada, due_at_two()).await.expect("a task");
+    world.app.tasks().create(ada, due_at_two()).await.expect("a task");
     let other = taskflow_core::NewTask { due_at: Some(noon() + std::time::Duration::from_hours(5)), ..due_at_two() };
-    world.app.create_task(ada, other).await.expect("another");
+    world.app.tasks().create(ada, other).await.expect("another");
     world.mailer.fail_next(refused("5.1.1 no such user"));
     assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, NOBODY);
-    let found = world.app.suppressions_after(Actor::System, None, 9).await.expect("a page");
+    let found = world.app.suppressions().list_after(Actor::System, None, 9).await.expect("a page");
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].email.as_str(), found[0].cause), ("ada@example.org", SuppressionCause::Refused));
     assert_eq!(found[0].detail, "550 5.1.1 no such user");
     assert_eq!(world.told_at("2026-11-22T18:00:00Z").await, NOBODY);
-    let ledger = world.app.ledger().await.expect("a ledger");
+    let ledger = world.app.deliveries().ledger().await.expect("a ledger");
     assert_eq!((ledger.discarded, ledger.cancelled, ledger.balances()), (1, 1, true));
     let all = world.storage.deliveries_after(None, 9).await.expect("a ledger");
     let cancelled = all.iter().find(|one| one.state == DeliveryState::Cancelled).expect("the second");
     assert_eq!(cancelled.reason, "mail to the address comes back");
 
-    world.app.unsuppress(Actor::System, &found[0].email).await.expect("lifted");
+    world.app.suppressions().remove(Actor::System, &found[0].email).await.expect("lifted");
     world
         .app
-        .create_task(
+        .tasks()
+        .create(
             ada,
             taskflow_core::NewTask { due_at: Some(noon() + std::time::Duration::from_hours(8)), ..due_at_two() },
         )
@@ -258,7 +264,7 @@ pub(super) async fn a_mailbox_that_was_refused_gets_no_more_mail(open: Arc<dyn O
 pub(super) async fn a_refusal_that_is_not_about_the_mailbox_suppresses_nobody(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     for text in ["5.7.1 policy", "go away"] {
-        world.app.register_user(new_user(&format!("user-{}", text.len())), None).await.expect("new");
+        world.app.accounts().register(new_user(&format!("user-{}", text.len())), None).await.expect("new");
         world.mailer.fail_next(refused(text));
         world.deliver().await;
     }
@@ -268,12 +274,12 @@ pub(super) async fn a_refusal_that_is_not_about_the_mailbox_suppresses_nobody(op
         (Asked::Sender, "the sender does not exist"),
         (Asked::Content, "an attachment does not exist"),
     ] {
-        world.app.register_user(new_user(&format!("reader-{asked:?}-{}", text.len())), None).await.expect("new");
+        world.app.accounts().register(new_user(&format!("reader-{asked:?}-{}", text.len())), None).await.expect("new");
         world.mailer.fail_next(MailError::Permanent(Reply::new(asked, 550, text)));
         world.deliver().await;
     }
-    assert_eq!(world.app.ledger().await.expect("a ledger").discarded, 5);
-    assert_eq!(world.app.suppressions_after(Actor::System, None, 9).await.expect("a page"), []);
+    assert_eq!(world.app.deliveries().ledger().await.expect("a ledger").discarded, 5);
+    assert_eq!(world.app.suppressions().list_after(Actor::System, None, 9).await.expect("a page"), []);
 }
 
 pub(super) async fn what_comes_back_for_good_suppresses_its_address(open: Arc<dyn OpenStore>) {
@@ -292,9 +298,9 @@ pub(super) async fn what_comes_back_for_good_suppresses_its_address(open: Arc<dy
         report("here@example.org", BounceKind::Delivered),
         report("tired@example.org", BounceKind::Complaint),
     ];
-    assert_eq!(world.app.take_bounces(reports).await.expect("taken"), 2);
-    assert_eq!(world.app.take_bounces(Vec::new()).await.expect("nothing"), 0);
-    let found = world.app.suppressions_after(Actor::System, None, 9).await.expect("a page");
+    assert_eq!(world.app.suppressions().take_bounces(reports).await.expect("taken"), 2);
+    assert_eq!(world.app.suppressions().take_bounces(Vec::new()).await.expect("nothing"), 0);
+    let found = world.app.suppressions().list_after(Actor::System, None, 9).await.expect("a page");
     let found: Vec<_> = found.iter().map(|one| (one.email.as_str(), one.cause, one.at)).collect();
     let bounce = ("gone@example.org", SuppressionCause::Bounce, noon());
     assert_eq!(found, [bounce, ("tired@example.org", SuppressionCause::Complaint, noon())]);
@@ -315,16 +321,16 @@ pub(super) async fn a_report_is_about_whom_the_mail_was_sent_to_and_never_about_
     let world = World::building(&*open, |builder| builder.bounces(bounces.clone()));
     let take = async |reports: &[BounceReport]| {
         *bounces.0.lock().expect("nobody panicked") = reports.to_vec();
-        world.app.ingest_bounce(b"a message").await.expect("taken")
+        world.app.suppressions().ingest_bounce(b"a message").await.expect("taken")
     };
     let listed = async || {
-        let found = world.app.suppressions_after(Actor::System, None, 9).await.expect("a page");
+        let found = world.app.suppressions().list_after(Actor::System, None, 9).await.expect("a page");
         for one in &found {
-            world.app.unsuppress(Actor::System, &one.email).await.expect("lifted");
+            world.app.suppressions().remove(Actor::System, &one.email).await.expect("lifted");
         }
         found.into_iter().map(|one| one.email.to_string()).collect::<Vec<_>>()
     };
-    world.app.register_user(new_user("ada"), None).await.expect("new");
+    world.app.accounts().register(new_user("ada"), None).await.expect("new");
     let id = world.storage.deliveries_after(None, 9).await.expect("a ledger")[0].id;
     let (ada, stranger) = ("ada@example.org", "private@example.com");
     let report = |email: Option<&str>, to: Option<&str>, kind| BounceReport {
@@ -377,7 +383,7 @@ pub(super) async fn a_report_is_about_whom_the_mail_was_sent_to_and_never_about_
         Recipient::Address(_) => unreachable!("she has an account"),
     };
     let change = ProfileChange { email: Some(address("later@example.org")), ..ProfileChange::default() };
-    world.app.update_profile(Actor::User(user), user, change, Precondition::Any).await.expect("changed");
+    world.app.accounts().update_profile(Actor::User(user), user, change, Precondition::Any).await.expect("changed");
     for to in [Some(ada), Some("redacted@redacted.invalid"), None] {
         assert_eq!((take(&[hard(Some(stranger), to)]).await, listed().await), (0, Vec::new()), "{to:?}");
     }
@@ -387,12 +393,12 @@ pub(super) async fn a_report_is_about_whom_the_mail_was_sent_to_and_never_about_
 pub(super) async fn a_report_about_a_link_is_about_the_address_it_was_made_for(open: Arc<dyn OpenStore>) {
     let bounces = Arc::new(FakeBounces::default());
     let world = World::building(&*open, |builder| builder.bounces(bounces.clone()).links(Arc::new(PlainLinks)));
-    let ada = world.app.register_user(new_user("ada"), None).await.expect("new");
+    let ada = world.app.accounts().register(new_user("ada"), None).await.expect("new");
     world.deliver().await;
     let id = world.storage.deliveries_after(None, 9).await.expect("a ledger")[0].id;
     // Whoever uses the link has changed the account since.
     world.clock.advance(Duration::from_mins(1));
-    world.app.mark_email_verified(Actor::System, ada.id).await.expect("verified");
+    world.app.accounts().mark_email_verified(Actor::System, ada.id).await.expect("verified");
     let hidden = BounceReport {
         email: Some(address("redacted@redacted.invalid")),
         mail: Some(ReturnedMail { delivery: id, to: Some(address("redacted@redacted.invalid")) }),
@@ -400,8 +406,8 @@ pub(super) async fn a_report_about_a_link_is_about_the_address_it_was_made_for(o
         detail: "a report".to_owned(),
     };
     *bounces.0.lock().expect("nobody panicked") = vec![hidden];
-    assert_eq!(world.app.ingest_bounce(b"a message").await.expect("taken"), 1);
-    let found = world.app.suppressions_after(Actor::System, None, 9).await.expect("a page");
+    assert_eq!(world.app.suppressions().ingest_bounce(b"a message").await.expect("taken"), 1);
+    let found = world.app.suppressions().list_after(Actor::System, None, 9).await.expect("a page");
     assert_eq!(found.iter().map(|one| one.email.as_str()).collect::<Vec<_>>(), ["ada@example.org"]);
 }
 
@@ -410,15 +416,15 @@ pub(super) async fn only_who_runs_the_service_sees_and_changes_suppressions(open
     let ada = Actor::User(world.somebody("ada").await);
     let (app, eve) = (&world.app, address("eve@example.org"));
     for refused in [
-        app.suppressions_after(ada, None, 9).await.map(drop),
-        app.suppress(ada, eve.clone(), String::new()).await,
-        app.unsuppress(ada, &eve).await,
-        app.unsuppress(Actor::System, &eve).await,
+        app.suppressions().list_after(ada, None, 9).await.map(drop),
+        app.suppressions().add(ada, eve.clone(), String::new()).await,
+        app.suppressions().remove(ada, &eve).await,
+        app.suppressions().remove(Actor::System, &eve).await,
     ] {
         assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
     }
-    app.suppress(Actor::System, eve.clone(), "asked for it".to_owned()).await.expect("suppressed");
-    let found = app.suppressions_after(Actor::System, None, 9).await.expect("a page");
+    app.suppressions().add(Actor::System, eve.clone(), "asked for it".to_owned()).await.expect("suppressed");
+    let found = app.suppressions().list_after(Actor::System, None, 9).await.expect("a page");
     assert_eq!((found[0].cause, found[0].detail.as_str()), (SuppressionCause::Admin, "asked for it"));
-    app.unsuppress(Actor::System, &eve).await.expect("lifted");
+    app.suppressions().remove(Actor::System, &eve).await.expect("lifted");
 }

@@ -107,28 +107,29 @@ async fn mailed(world: &World, purpose: LinkPurpose) -> String {
 pub(super) async fn who_verifies_their_address_finds_the_meetings_that_wait_for_it(open: Arc<dyn OpenStore>) {
     let world = with_links(&*open);
     let ada = Actor::User(world.verified("ada").await);
-    world.app.create_meeting(ada, board(&["eve"])).await.expect("a meeting");
-    let eve = world.app.register_user(new_user("eve"), None).await.expect("an account").id;
+    world.app.meetings().create(ada, board(&["eve"])).await.expect("a meeting");
+    let eve = world.app.accounts().register(new_user("eve"), None).await.expect("an account").id;
     let link = mailed(&world, LinkPurpose::VerifyEmail).await;
-    let mine = async || world.app.meetings(Actor::User(eve), &MeetingQuery::default()).await.expect("a page").total;
+    let mine =
+        async || world.app.meetings().list(Actor::User(eve), &MeetingQuery::default()).await.expect("a page").total;
     assert_eq!(mine().await, 0);
-    assert!(world.app.verify_email(&link).await.expect("verified").email_verified);
+    assert!(world.app.accounts().verify_email(&link).await.expect("verified").email_verified);
     assert_eq!(mine().await, 1);
     // Mail scanners and impatient fingers open it again.
-    assert!(world.app.verify_email(&link).await.expect("no harm").email_verified);
-    assert!(!world.app.request_verification(Actor::User(eve)).await.expect("nothing to do"));
-    assert!(matches!(world.app.verify_email("nonsense").await, Err(Error::NotFound("link"))));
+    assert!(world.app.accounts().verify_email(&link).await.expect("no harm").email_verified);
+    assert!(!world.app.accounts().request_verification(Actor::User(eve)).await.expect("nothing to do"));
+    assert!(matches!(world.app.accounts().verify_email("nonsense").await, Err(Error::NotFound("link"))));
 }
 
 pub(super) async fn screens_hear_once_of_the_meetings_that_a_verified_address_brings(open: Arc<dyn OpenStore>) {
     let world = with_links(&*open);
     let ada = Actor::User(world.verified("ada").await);
     let call =
-        async |people: &[&str]| world.app.create_meeting(ada, board(people)).await.expect("a meeting").meeting.id;
+        async |people: &[&str]| world.app.meetings().create(ada, board(people)).await.expect("a meeting").meeting.id;
     let (first, off, others, second) =
         (call(&["eve", "kim"]).await, call(&["eve"]).await, call(&["kim"]).await, call(&["eve", "lea"]).await);
-    world.app.cancel_meeting(ada, off, Precondition::Any).await.expect("cancelled");
-    let register = async |name: &str| world.app.register_user(new_user(name), None).await.expect("an account").id;
+    world.app.meetings().cancel(ada, off, Precondition::Any).await.expect("cancelled");
+    let register = async |name: &str| world.app.accounts().register(new_user(name), None).await.expect("an account").id;
     let told = async |user| {
         let feed = world.storage.feed(user, 0, 100).await.expect("a feed");
         let entries = feed.into_iter().map(|FeedEntry { seq, event }| {
@@ -145,21 +146,21 @@ pub(super) async fn screens_hear_once_of_the_meetings_that_a_verified_address_br
     assert_eq!(told(eve).await, []);
     let link = mailed(&world, LinkPurpose::VerifyEmail).await;
     for _ in 0..2 {
-        world.app.verify_email(&link).await.expect("verified");
+        world.app.accounts().verify_email(&link).await.expect("verified");
         assert_eq!(told(eve).await, [(1, second), (2, first)]);
     }
     // By whoever runs the service.
     let kim = register("kim").await;
     for _ in 0..2 {
-        world.app.mark_email_verified(Actor::System, kim).await.expect("verified");
+        world.app.accounts().mark_email_verified(Actor::System, kim).await.expect("verified");
         assert_eq!(told(kim).await, [(1, others), (2, first)]);
     }
     // By a new password for a lost one, which says nothing new of an address that was verified.
     let lea = register("lea").await;
     for password in ["second", "third"] {
-        world.app.forgot_password(&invitee("lea").email).await.expect("asked");
+        world.app.accounts().forgot_password(&invitee("lea").email).await.expect("asked");
         let link = mailed(&world, LinkPurpose::ResetPassword).await;
-        world.app.reset_password(&link, PasswordHash::new(password)).await.expect("replaced");
+        world.app.accounts().reset_password(&link, PasswordHash::new(password)).await.expect("replaced");
         assert_eq!(told(lea).await, [(1, second)]);
     }
     // Nobody else hears of it.
@@ -169,35 +170,41 @@ pub(super) async fn screens_hear_once_of_the_meetings_that_a_verified_address_br
 
 pub(super) async fn a_link_is_worth_nothing_for_another_address_and_after_its_time(open: Arc<dyn OpenStore>) {
     let world = with_links(&*open);
-    let eve = world.app.register_user(new_user("eve"), None).await.expect("an account").id;
+    let eve = world.app.accounts().register(new_user("eve"), None).await.expect("an account").id;
     let first = mailed(&world, LinkPurpose::VerifyEmail).await;
     let moved = ProfileChange { email: Some(invitee("other").email), ..ProfileChange::default() };
-    world.app.update_profile(Actor::User(eve), eve, moved, Precondition::Any).await.expect("moved");
-    assert!(matches!(world.app.verify_email(&first).await, Err(Error::NotFound("link"))));
-    assert!(world.app.request_verification(Actor::User(eve)).await.expect("asked"));
+    world.app.accounts().update_profile(Actor::User(eve), eve, moved, Precondition::Any).await.expect("moved");
+    assert!(matches!(world.app.accounts().verify_email(&first).await, Err(Error::NotFound("link"))));
+    assert!(world.app.accounts().request_verification(Actor::User(eve)).await.expect("asked"));
     let second = mailed(&world, LinkPurpose::VerifyEmail).await;
     world.clock.advance(TokenPurpose::VerifyEmail.lifetime());
-    assert!(matches!(world.app.verify_email(&second).await, Err(Error::NotFound("link"))));
+    assert!(matches!(world.app.accounts().verify_email(&second).await, Err(Error::NotFound("link"))));
 }
 
 pub(super) async fn a_lost_password_is_replaced_once_by_link(open: Arc<dyn OpenStore>) {
     let world = with_links(&*open);
     let ada = world.somebody("ada").await;
-    world.app.forgot_password(&invitee("nobody").email).await.expect("the same answer");
+    world.app.accounts().forgot_password(&invitee("nobody").email).await.expect("the same answer");
     world.deliver().await;
     assert_eq!(world.mailer.take(), []);
-    world.app.forgot_password(&invitee("ADA").email).await.expect("the same answer");
+    world.app.accounts().forgot_password(&invitee("ADA").email).await.expect("the same answer");
     world.deliver().await;
     assert_eq!(world.mailer.take().len(), 1);
     let link = mailed(&world, LinkPurpose::ResetPassword).await;
-    assert!(world.app.can_reset_password(&link).await.expect("an answer"));
-    world.app.reset_password(&link, PasswordHash::new("second")).await.expect("replaced");
+    assert!(world.app.accounts().can_reset_password(&link).await.expect("an answer"));
+    world.app.accounts().reset_password(&link, PasswordHash::new("second")).await.expect("replaced");
     assert_eq!(world.storage.password(ada).await.expect("a read"), Some(PasswordHash::new("second")));
-    assert!(!world.app.can_reset_password(&link).await.expect("an answer"));
-    assert!(matches!(world.app.reset_password(&link, PasswordHash::new("third")).await, Err(Error::NotFound("link"))));
+    assert!(!world.app.accounts().can_reset_password(&link).await.expect("an answer"));
+    assert!(matches!(
+        world.app.accounts().reset_password(&link, PasswordHash::new("third")).await,
+        Err(Error::NotFound("link"))
+    ));
     assert_eq!(world.storage.password(ada).await.expect("a read"), Some(PasswordHash::new("second")));
-    world.app.forgot_password(&invitee("ada").email).await.expect("asked");
+    world.app.accounts().forgot_password(&invitee("ada").email).await.expect("asked");
     let late = mailed(&world, LinkPurpose::ResetPassword).await;
     world.clock.advance(TokenPurpose::ResetPassword.lifetime());
-    assert!(matches!(world.app.reset_password(&late, PasswordHash::new("x")).await, Err(Error::NotFound("link"))));
+    assert!(matches!(
+        world.app.accounts().reset_password(&late, PasswordHash::new("x")).await,
+        Err(Error::NotFound("link"))
+    ));
 }

@@ -40,7 +40,7 @@ impl Play<'_> {
             MailStep::Prefer(who, how) => {
                 let Some(id) = pick(&self.users, who) else { return String::new() };
                 let wanted = preferences(how).into();
-                shown(&self.app.change_preferences(Actor::User(id), &wanted, Precondition::Any).await)
+                shown(&self.app.accounts().change_preferences(Actor::User(id), &wanted, Precondition::Any).await)
             }
             MailStep::Suppress(which, again) => {
                 let name = if which < 4 { "user" } else { "USER" };

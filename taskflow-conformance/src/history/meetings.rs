@@ -93,7 +93,7 @@ impl Play<'_> {
                     invitees: people(some),
                     ..NewMeeting::titled(title, StartsAt::Instant(self.in_minutes(start)))
                 };
-                let result = self.app.create_meeting(Actor::User(owner), new).await;
+                let result = self.app.meetings().create(Actor::User(owner), new).await;
                 self.meetings.extend(result.as_ref().ok().map(|details| (owner, details.meeting.id)));
                 shown(&result)
             }
@@ -108,19 +108,19 @@ impl Play<'_> {
                     ..MeetingChange::default()
                 };
                 let expect = if expecting { Precondition::Version(1) } else { Precondition::Any };
-                shown(&self.app.update_meeting(actor, id, change, expect).await)
+                shown(&self.app.meetings().update(actor, id, change, expect).await)
             }
             MeetingStep::Cancel(which) => {
                 let Some((actor, id)) = self.organized(which) else { return String::new() };
-                shown(&self.app.cancel_meeting(actor, id, Precondition::Any).await)
+                shown(&self.app.meetings().cancel(actor, id, Precondition::Any).await)
             }
             MeetingStep::Restore(which) => {
                 let Some((actor, id)) = self.organized(which) else { return String::new() };
-                shown(&self.app.restore_meeting(actor, id).await)
+                shown(&self.app.meetings().restore(actor, id).await)
             }
             MeetingStep::Invite(which, some) => {
                 let Some((actor, id)) = self.organized(which) else { return String::new() };
-                shown(&self.app.add_participants(actor, id, people(some), Precondition::Any).await)
+                shown(&self.app.participants().add(actor, id, people(some), Precondition::Any).await)
             }
             MeetingStep::TakeOff(which, whom, by) => self.take_off(which, whom, by).await,
             MeetingStep::Respond(which, who, how) => {
@@ -129,7 +129,7 @@ impl Play<'_> {
                 };
                 let response = MeetingResponse::ALL[usize::from(how)];
                 let comment = (how == 3).then(|| "perhaps".parse().expect("a comment"));
-                shown(&self.app.respond(Actor::User(who), id, response, comment, None).await)
+                shown(&self.app.participants().respond(Actor::User(who), id, response, comment, None).await)
             }
             MeetingStep::Choose(which, who, how) => {
                 let (Some((_, id)), Some(who)) = (self.organized(which), pick(&self.users, who)) else {
@@ -137,17 +137,17 @@ impl Play<'_> {
                 };
                 let minutes = (0..how % 6).map(|n| ReminderMinutes::new(u32::from(how) * u32::from(n)).expect("fits"));
                 let own = (how > 40).then(|| OwnReminders::new(minutes).expect("up to five"));
-                shown(&self.app.set_own_reminders(Actor::User(who), id, own).await)
+                shown(&self.app.meetings().set_own_reminders(Actor::User(who), id, own).await)
             }
             MeetingStep::RemindNow(which) => {
                 let Some((actor, id)) = self.organized(which) else { return String::new() };
-                shown(&self.app.remind_now(actor, id, None, None).await)
+                shown(&self.app.meetings().remind_now(actor, id, None, None).await)
             }
             MeetingStep::Verify(who) => {
                 let Some(who) = pick(&self.users, who) else { return String::new() };
-                shown(&self.app.mark_email_verified(Actor::System, who).await)
+                shown(&self.app.accounts().mark_email_verified(Actor::System, who).await)
             }
-            MeetingStep::Repair => shown(&self.app.repair_reminders().await),
+            MeetingStep::Repair => shown(&self.app.meetings().repair_reminders().await),
             MeetingStep::List(who, how) => self.list_meetings(who, how).await,
         }
     }
@@ -161,7 +161,7 @@ impl Play<'_> {
         let actor = by.and_then(|by| pick(&self.users, by)).map_or(organizer, Actor::User);
         let all = self.storage.participants(&[id]).await.expect("a read");
         let Some(whom) = pick(&all, whom) else { return String::new() };
-        shown(&self.app.remove_participant(actor, id, whom.id, Precondition::Any).await)
+        shown(&self.app.participants().remove(actor, id, whom.id, Precondition::Any).await)
     }
 
     async fn list_meetings(&self, who: u8, how: u8) -> String {
@@ -176,7 +176,7 @@ impl Play<'_> {
             sort: vec![sort(how), sort(how / 2)],
             page: PageRequest::new(1 + u32::from(how % 2), 3).expect("a page"),
         };
-        shown(&self.app.meetings(Actor::User(owner), &query).await)
+        shown(&self.app.meetings().list(Actor::User(owner), &query).await)
     }
 
     /// What somebody is told by a delivery of such a notice.

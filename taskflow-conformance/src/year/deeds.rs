@@ -164,7 +164,7 @@ impl<'a> Player<'a> {
             None => {}
         }
         if self.chance.one_in(500) {
-            let repaired = self.app.repair_reminders().await.expect("a sweep");
+            let repaired = self.app.meetings().repair_reminders().await.expect("a sweep");
             assert_eq!((repaired.planned, repaired.moved), (0, 0), "nothing was left unplanned");
         }
     }
@@ -173,8 +173,8 @@ impl<'a> Player<'a> {
         let time_zone = self.chance.pick(&ZONES).map(|name| zone(name));
         let new = NewUser { time_zone, ..new_user(name) };
         let address = new.email.to_string();
-        let user = self.app.register_user(new, None).await.expect("an account");
-        self.app.mark_email_verified(Actor::System, user.id).await.expect("verified");
+        let user = self.app.accounts().register(new, None).await.expect("an account");
+        self.app.accounts().mark_email_verified(Actor::System, user.id).await.expect("verified");
         self.everybody.push(address.clone());
         self.accounts.insert(address, user.id);
     }
@@ -202,7 +202,7 @@ impl<'a> Player<'a> {
             ..NewMeeting::titled("A meeting".parse().expect("a title"), StartsAt::Local(wall))
         };
         let actor = self.actor(&organizer).expect("an account");
-        let meeting = self.app.create_meeting(actor, new).await.expect("a meeting").meeting;
+        let meeting = self.app.meetings().create(actor, new).await.expect("a meeting").meeting;
         let n = self.meetings.len();
         self.meetings.push(Known {
             id: meeting.id,

@@ -13,7 +13,7 @@ pub(super) use letter::respond_link;
 pub(super) use nudge::Nudges;
 use sender::Sender;
 
-use super::App;
+use super::{App, DeliveryUseCases};
 use crate::error::Error;
 use crate::ports::Backlog;
 use crate::{Ledger, RetrySchedule, Timestamp};
@@ -87,24 +87,64 @@ pub struct RelayTrouble {
     pub cause: String,
 }
 
-impl App {
+use_cases! {
+    /// Use cases of the outbox: what is due is sent, step by step.
+    OutboxUseCases,
+    /// Returns the use cases of the outbox.
+    outbox
+}
+
+impl OutboxUseCases<'_> {
     /// Sends what is due, until nothing is, the relay fails or the host [drains](Self::drain).
     ///
     /// Fails with `Unavailable` when the store does; what was sent until then is remembered, and written first by the
     /// next step. Several steps, also on several nodes, share the work.
-    pub async fn deliver_due(&self) -> Result<DeliveryReport, Error> {
-        let Some(mailer) = &self.mailer else { return Ok(DeliveryReport::default()) };
-        let report = Sender::new(self, mailer.as_ref()).run().await?;
-        self.note_relay(&report);
+    pub async fn deliver_due(self) -> Result<DeliveryReport, Error> {
+        let Some(mailer) = &self.app.mailer else { return Ok(DeliveryReport::default()) };
+        let report = Sender::new(self.app, mailer.as_ref()).run().await?;
+        self.app.note_relay(&report);
         Ok(report)
     }
 
     /// Why no mail leaves, if the relay was away when it was last needed.
     #[must_use]
-    pub fn relay_trouble(&self) -> Option<RelayTrouble> {
-        self.relay_trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn relay_trouble(self) -> Option<RelayTrouble> {
+        self.app.relay_trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Makes running and later steps start no more mail, give back what they hold and end.
+    pub fn drain(self) {
+        self.app.draining.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.nudge();
+    }
+
+    /// Tells running steps that more may be due, so that a mail that takes long does not keep others waiting. Use cases
+    /// that plan mail do so themselves; a host does it when its clock says that something planned has come due.
+    pub fn nudge(self) {
+        self.app.nudges.nudge();
+    }
+
+    /// What waits to be sent.
+    pub async fn backlog(self) -> Result<Backlog, Error> {
+        Ok(self.app.outbox.backlog(self.app.clock.now()).await?)
+    }
+
+    /// How long the oldest mail that is due has been waiting; `None`: no mail is due.
+    pub async fn age(self) -> Result<Option<Duration>, Error> {
+        let now = self.app.clock.now();
+        let backlog = self.app.outbox.backlog(now).await?;
+        Ok(backlog.oldest_due_at.filter(|due| *due <= now).map(|due| now.since(due)))
+    }
+}
+
+impl DeliveryUseCases<'_> {
+    /// What became of all mail; reads the whole ledger.
+    pub async fn ledger(self) -> Result<Ledger, Error> {
+        Ok(self.app.store.ledger().await?)
+    }
+}
+
+impl App {
     /// Only an answer of the relay shows that it is back; a step with nothing to send shows nothing about it.
     fn note_relay(&self, report: &DeliveryReport) {
         let mut trouble = self.relay_trouble.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,34 +156,5 @@ impl App {
             None if report.delivered + report.retried + report.discarded > 0 => *trouble = None,
             None => {}
         }
-    }
-
-    /// Makes running and later steps start no more mail, give back what they hold and end.
-    pub fn drain(&self) {
-        self.draining.store(true, std::sync::atomic::Ordering::Relaxed);
-        self.nudge();
-    }
-
-    /// Tells running steps that more may be due, so that a mail that takes long does not keep others waiting. Use cases
-    /// that plan mail do so themselves; a host does it when its clock says that something planned has come due.
-    pub fn nudge(&self) {
-        self.nudges.nudge();
-    }
-
-    /// What waits to be sent.
-    pub async fn backlog(&self) -> Result<Backlog, Error> {
-        Ok(self.outbox.backlog(self.clock.now()).await?)
-    }
-
-    /// How long the oldest mail that is due has been waiting; `None`: no mail is due.
-    pub async fn outbox_age(&self) -> Result<Option<Duration>, Error> {
-        let now = self.clock.now();
-        let backlog = self.outbox.backlog(now).await?;
-        Ok(backlog.oldest_due_at.filter(|due| *due <= now).map(|due| now.since(due)))
-    }
-
-    /// What became of all mail; reads the whole ledger.
-    pub async fn ledger(&self) -> Result<Ledger, Error> {
-        Ok(self.store.ledger().await?)
     }
 }

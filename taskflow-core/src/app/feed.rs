@@ -2,11 +2,17 @@
 
 use std::collections::HashMap;
 
-use super::App;
 use crate::error::Error;
 use crate::{Actor, FeedEntry, FeedPage, Follower, UserId};
 
-impl App {
+use_cases! {
+    /// Use cases of the feed of changes.
+    FeedUseCases,
+    /// Returns the use cases of the feed of changes.
+    feed
+}
+
+impl FeedUseCases<'_> {
     /// Up to `limit` (at least one) of what happened to what is the actor's after the sequence `since`; without one, from
     /// the oldest that is kept. Fails with `Invalid` for the service itself, which has no feed, and with `Unavailable` when
     /// the store does.
@@ -20,10 +26,10 @@ impl App {
     /// # let app = App::builder(Arc::new(MemoryStore::new())).build();
     /// # let (username, email) = ("ada".parse()?, "ada@example.org".parse()?);
     /// # let ada = NewUser { username, email, time_zone: None, locale: None, is_admin: false };
-    /// # let ada = Actor::User(app.register_user(ada, None).await?.id);
-    /// app.create_task(ada, NewTask::titled("Water the plants".parse()?)).await?;
+    /// # let ada = Actor::User(app.accounts().register(ada, None).await?.id);
+    /// app.tasks().create(ada, NewTask::titled("Water the plants".parse()?)).await?;
     /// let mut known = 0;
-    /// match app.feed(ada, Some(known), 100).await? {
+    /// match app.feed().page(ada, Some(known), 100).await? {
     ///     FeedPage::Entries { entries, .. } => {
     ///         for entry in entries {
     ///             println!("{}: {}", entry.seq, entry.event.kind);
@@ -37,18 +43,18 @@ impl App {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
     /// ```
-    pub async fn feed(&self, actor: Actor, since: Option<u64>, limit: u32) -> Result<FeedPage, Error> {
+    pub async fn page(self, actor: Actor, since: Option<u64>, limit: u32) -> Result<FeedPage, Error> {
         let owner = actor.owner()?;
         // First, so that what is committed meanwhile cannot look like something that is gone.
-        let head = self.store.feed_heads(&[owner]).await?.remove(&owner).unwrap_or(0);
-        let entries = self.store.feed(owner, since.unwrap_or(0), limit.max(1)).await?;
+        let head = self.app.store.feed_heads(&[owner]).await?.remove(&owner).unwrap_or(0);
+        let entries = self.app.store.feed(owner, since.unwrap_or(0), limit.max(1)).await?;
         let since = since.unwrap_or_else(|| entries.first().map_or(head, |oldest| oldest.seq - 1));
         Ok(FeedPage::after(since, head, entries))
     }
 
     /// Where the feeds of these people end, for a host that follows them on their behalf; 0 where nothing ever happened.
-    pub async fn feed_heads(&self, owners: &[UserId]) -> Result<HashMap<UserId, u64>, Error> {
-        let mut heads = self.store.feed_heads(owners).await?;
+    pub async fn heads(self, owners: &[UserId]) -> Result<HashMap<UserId, u64>, Error> {
+        let mut heads = self.app.store.feed_heads(owners).await?;
         for owner in owners {
             heads.entry(*owner).or_insert(0);
         }
@@ -56,7 +62,7 @@ impl App {
     }
 
     /// Up to `limit` entries for each of these followers at once, for a host that follows feeds on behalf of their owners.
-    pub async fn follow(&self, followers: &[Follower], limit: u32) -> Result<Vec<(UserId, FeedEntry)>, Error> {
-        Ok(self.store.feeds(followers, limit).await?)
+    pub async fn follow(self, followers: &[Follower], limit: u32) -> Result<Vec<(UserId, FeedEntry)>, Error> {
+        Ok(self.app.store.feeds(followers, limit).await?)
     }
 }

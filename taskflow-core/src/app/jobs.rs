@@ -76,69 +76,76 @@ pub struct RunReport {
     pub lost: bool,
 }
 
-impl App {
+use_cases! {
+    /// Use cases of scheduled jobs.
+    JobUseCases,
+    /// Returns the use cases of scheduled jobs.
+    jobs
+}
+
+impl<'a> JobUseCases<'a> {
     /// Runs everything that is due of every registered job, one job after the other, and reports the runs. Several nodes may
     /// do so at the same time: each run is held by one of them.
-    pub async fn run_due_jobs(&self) -> Result<Vec<RunReport>, Error> {
+    pub async fn run_due(self) -> Result<Vec<RunReport>, Error> {
         let mut reports = Vec::new();
-        for job in self.due_jobs().await? {
-            reports.extend(self.run_job(job).await?);
+        for job in self.due().await? {
+            reports.extend(self.run(job).await?);
         }
         Ok(reports)
     }
 
     /// Returns the registered jobs that have something to do now for a node that is free. Costs one small read.
-    pub async fn due_jobs(&self) -> Result<Vec<JobName>, Error> {
-        let now = self.clock.now();
-        let states = self.job_store()?.jobs().await?;
+    pub async fn due(self) -> Result<Vec<JobName>, Error> {
+        let now = self.app.clock.now();
+        let states = self.app.job_store_port()?.jobs().await?;
         let due = |name: &JobName| {
             let state = states.iter().find(|state| state.job == *name);
             match state {
                 Some(state) if state.busy => false,
                 Some(state) if state.open.is_some() => true,
-                Some(state) => self.due_slot(state, now).is_some(),
-                None => self.jobs.plans.contains_key(name),
+                Some(state) => self.app.due_slot(state, now).is_some(),
+                None => self.app.jobs.plans.contains_key(name),
             }
         };
-        Ok(self.registered_jobs().map(Job::name).filter(due).collect())
+        Ok(self.registered().map(Job::name).filter(due).collect())
     }
 
     /// Runs what is due of one job until nothing is, and reports the runs. A job that is not registered is left alone.
-    pub async fn run_job(&self, name: JobName) -> Result<Vec<RunReport>, Error> {
-        let Some(job) = self.registered_job(name) else { return Ok(Vec::new()) };
+    pub async fn run(self, name: JobName) -> Result<Vec<RunReport>, Error> {
+        let Some(job) = self.registered_as(name) else { return Ok(Vec::new()) };
         let mut reports = Vec::new();
-        while !self.draining()
-            && let Some((run, lease)) = self.begin_run(job).await?
+        while !self.app.draining()
+            && let Some((run, lease)) = self.app.begin_run(job).await?
         {
-            reports.push(self.work_on(job, run, lease).await?);
+            reports.push(self.app.work_on(job, run, lease).await?);
         }
         Ok(reports)
     }
 
     /// Returns the registered jobs: the shipped ones and then the host's own, as they were registered.
-    pub fn registered_jobs(&self) -> impl Iterator<Item = &dyn Job> {
-        let own = |name| self.own_jobs.iter().find(move |own| own.name() == name);
+    pub fn registered(self) -> impl Iterator<Item = &'a dyn Job> {
+        let own = |name| self.app.own_jobs.iter().find(move |own| own.name() == name);
         let shipped = shipped_jobs().iter().map(move |job| own(job.name()).map_or(*job, |own| &**own));
         let is_new = |own: &&dyn Job| shipped_jobs().iter().all(|job| job.name() != own.name());
-        shipped.chain(self.own_jobs.iter().map(|own| &**own).filter(is_new))
+        shipped.chain(self.app.own_jobs.iter().map(|own| &**own).filter(is_new))
     }
 
     /// Returns the registered job of that name.
     #[must_use]
-    pub fn registered_job(&self, name: JobName) -> Option<&dyn Job> {
-        self.registered_jobs().find(|job| job.name() == name)
+    pub fn registered_as(self, name: JobName) -> Option<&'a dyn Job> {
+        self.registered().find(|job| job.name() == name)
     }
 
     /// Returns the state of every job: the registered ones, and then those that only the store knows because another release
     /// or another host has run them. For administrators.
-    pub async fn jobs(&self, actor: Actor) -> Result<Vec<JobState>, Error> {
-        self.admit_admin(actor).await?;
-        let mut states = self.job_store()?.jobs().await?;
-        let now = self.clock.now();
-        let registered = self.registered_jobs().map(Job::name).map(|job| {
+    pub async fn list(self, actor: Actor) -> Result<Vec<JobState>, Error> {
+        self.app.admit_admin(actor).await?;
+        let mut states = self.app.job_store_port()?.jobs().await?;
+        let now = self.app.clock.now();
+        let registered = self.registered().map(Job::name).map(|job| {
             let known = states.iter().position(|state| state.job == job).map(|place| states.remove(place));
             known.unwrap_or_else(|| {
-                let slot = self.jobs.plans.get(&job).map_or(now, |plan| plan.schedule.latest(now));
+                let slot = self.app.jobs.plans.get(&job).map_or(now, |plan| plan.schedule.latest(now));
                 JobState { job, slot, paused_at: None, memo: None, open: None, busy: false }
             })
         });
@@ -149,30 +156,32 @@ impl App {
 
     /// Returns when a job is due; `None`: never by itself.
     #[must_use]
-    pub fn job_plan(&self, job: JobName) -> Option<&JobPlan> {
-        self.jobs.plans.get(&job)
+    pub fn plan(self, job: JobName) -> Option<&'a JobPlan> {
+        self.app.jobs.plans.get(&job)
     }
 
     /// Returns up to `size` runs of a job before `before`, newest first, also of a job that only the store knows. For
     /// administrators. `NotFound` for a job that neither this binary nor the store knows.
-    pub async fn job_runs(
-        &self,
+    pub async fn runs(
+        self,
         actor: Actor,
         job: JobName,
         before: Option<RunId>,
         size: u32,
     ) -> Result<Vec<JobRun>, Error> {
-        self.admit_admin(actor).await?;
-        if self.registered_job(job).is_none() && !self.job_store()?.jobs().await?.iter().any(|state| state.job == job) {
+        self.app.admit_admin(actor).await?;
+        if self.registered_as(job).is_none()
+            && !self.app.job_store_port()?.jobs().await?.iter().any(|state| state.job == job)
+        {
             return Err(Error::NotFound("job"));
         }
-        Ok(self.job_store()?.runs(job, before, size).await?)
+        Ok(self.app.job_store_port()?.runs(job, before, size).await?)
     }
 
     /// Returns one run of a job. For administrators.
-    pub async fn job_run(&self, actor: Actor, job: JobName, id: RunId) -> Result<JobRun, Error> {
-        self.admit_admin(actor).await?;
-        self.job_store()?.run(id).await?.filter(|run| run.job == job).ok_or(Error::NotFound("run"))
+    pub async fn get_run(self, actor: Actor, job: JobName, id: RunId) -> Result<JobRun, Error> {
+        self.app.admit_admin(actor).await?;
+        self.app.job_store_port()?.run(id).await?.filter(|run| run.job == job).ok_or(Error::NotFound("run"))
     }
 
     /// Requests a run for the scheduled time `at`, or for now. For administrators. The run waits until a node begins it, also
@@ -182,26 +191,26 @@ impl App {
     /// A time that the schedule has not come to yet is run with everything that came due before it, since the schedule
     /// passes all of that together.
     pub async fn request_run(
-        &self,
+        self,
         actor: Actor,
         job: JobName,
         at: Option<Timestamp>,
         dry_run: bool,
     ) -> Result<JobRun, Error> {
-        self.admit_admin(actor).await?;
-        let registered = self.registered_job(job).ok_or(Error::NotFound("job"))?;
-        let now = self.clock.now();
+        self.app.admit_admin(actor).await?;
+        let registered = self.registered_as(job).ok_or(Error::NotFound("job"))?;
+        let now = self.app.clock.now();
         let slot = at.unwrap_or(now);
         if slot > now {
             return Err(FieldError::new("at", "must not lie ahead").into());
         }
-        let plan = self.jobs.plans.get(&job).cloned().unwrap_or_else(|| registered.default_plan());
+        let plan = self.app.jobs.plans.get(&job).cloned().unwrap_or_else(|| registered.default_plan());
         let before = plan.schedule.latest(slot - Duration::from_micros(1));
-        let states = self.job_store()?.jobs().await?;
+        let states = self.app.job_store_port()?.jobs().await?;
         let followed = states.iter().find(|state| state.job == job && state.paused_at.is_none());
-        let followed = followed.filter(|_| self.jobs.plans.contains_key(&job));
+        let followed = followed.filter(|_| self.app.jobs.plans.contains_key(&job));
         let run = JobRun {
-            id: RunId::from_uuid(self.ids.next(now)),
+            id: RunId::from_uuid(self.app.ids.next(now)),
             job,
             slot,
             since: followed.map_or(before, |state| before.min(state.slot)),
@@ -216,34 +225,36 @@ impl App {
             counts: Counts::default(),
             error: None,
         };
-        self.commit(&Changes::new().write(JobWrite::InsertRun(run.clone()))).await?;
+        self.app.commit(&Changes::new().write(JobWrite::InsertRun(run.clone()))).await?;
         actor.acted(if dry_run { "dry-run job" } else { "run job" }, format_args!("{job} run {}", run.id));
         Ok(run)
     }
 
     /// Stops following the schedule of a job. For administrators.
-    pub async fn pause_job(&self, actor: Actor, job: JobName) -> Result<(), Error> {
-        self.admit_admin(actor).await?;
-        self.registered_job(job).ok_or(Error::NotFound("job"))?;
-        self.commit(&Changes::new().write(JobWrite::Pause { job, at: self.clock.now() })).await?;
+    pub async fn pause(self, actor: Actor, job: JobName) -> Result<(), Error> {
+        self.app.admit_admin(actor).await?;
+        self.registered_as(job).ok_or(Error::NotFound("job"))?;
+        self.app.commit(&Changes::new().write(JobWrite::Pause { job, at: self.app.clock.now() })).await?;
         actor.acted("pause job", format_args!("{job}"));
         Ok(())
     }
 
     /// Follows the schedule of a job again from now on. For administrators.
-    pub async fn resume_job(&self, actor: Actor, job: JobName) -> Result<(), Error> {
-        self.admit_admin(actor).await?;
-        self.registered_job(job).ok_or(Error::NotFound("job"))?;
-        let now = self.clock.now();
-        let states = self.job_store()?.jobs().await?;
+    pub async fn resume(self, actor: Actor, job: JobName) -> Result<(), Error> {
+        self.app.admit_admin(actor).await?;
+        self.registered_as(job).ok_or(Error::NotFound("job"))?;
+        let now = self.app.clock.now();
+        let states = self.app.job_store_port()?.jobs().await?;
         // A job that no node has begun to look after is not paused either.
         let Some(state) = states.iter().find(|state| state.job == job) else { return Ok(()) };
-        let slot = self.jobs.plans.get(&job).map_or(now, |plan| plan.resumed(state.slot, now));
-        self.commit(&Changes::new().write(JobWrite::Resume { job, slot })).await?;
+        let slot = self.app.jobs.plans.get(&job).map_or(now, |plan| plan.resumed(state.slot, now));
+        self.app.commit(&Changes::new().write(JobWrite::Resume { job, slot })).await?;
         actor.acted("resume job", format_args!("{job}"));
         Ok(())
     }
+}
 
+impl App {
     fn due_slot(&self, state: &JobState, now: Timestamp) -> Option<DueSlot> {
         let plan = self.jobs.plans.get(&state.job)?;
         if state.paused_at.is_some() { None } else { plan.due(state.slot, now) }

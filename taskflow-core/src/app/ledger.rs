@@ -5,7 +5,7 @@ mod list;
 
 use std::collections::HashSet;
 
-use super::App;
+use super::{App, MailUseCases};
 use crate::error::{Error, FieldError};
 use crate::notice::SampleNotice;
 use crate::{
@@ -25,103 +25,109 @@ pub struct NewLetter {
     pub addresses: Vec<EmailAddress>,
 }
 
-impl App {
-    /// Most addresses of one letter.
-    pub const MOST_ADDRESSES: usize = 100;
+use_cases! {
+    /// Use cases of the ledger: every notice that was ever planned, and what became of it.
+    DeliveryUseCases,
+    /// Returns the use cases of the ledger.
+    deliveries
+}
 
-    /// Returns up to `size` bare deliveries after `after` by id, oldest first; for administrators. [`App::ledger_page`] is for
+impl DeliveryUseCases<'_> {
+    /// Returns up to `size` bare deliveries after `after` by id, oldest first; for administrators. [`DeliveryUseCases::page`] is for
     /// people, and says whom they go to.
-    pub async fn deliveries_after(
-        &self,
-        actor: Actor,
-        after: Option<DeliveryId>,
-        size: u32,
-    ) -> Result<Vec<Delivery>, Error> {
-        self.admit_admin(actor).await?;
-        Ok(self.store.deliveries_after(after, size).await?)
+    pub async fn list_after(self, actor: Actor, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, Error> {
+        self.app.admit_admin(actor).await?;
+        Ok(self.app.store.deliveries_after(after, size).await?)
     }
 
     /// A delivery with its failed attempts; for who runs the service.
-    pub async fn delivery(&self, actor: Actor, id: DeliveryId) -> Result<(Delivery, Vec<FailedAttempt>), Error> {
-        self.admit_admin(actor).await?;
-        self.store.delivery(id).await?.ok_or(Error::NotFound("delivery"))
+    pub async fn get(self, actor: Actor, id: DeliveryId) -> Result<(Delivery, Vec<FailedAttempt>), Error> {
+        self.app.admit_admin(actor).await?;
+        self.app.store.delivery(id).await?.ok_or(Error::NotFound("delivery"))
     }
 
     /// Returns a row of the ledger with the failed attempts of its delivery, oldest first; for administrators.
-    pub async fn ledger_row(&self, actor: Actor, id: DeliveryId) -> Result<(LedgerRow, Vec<FailedAttempt>), Error> {
-        let (delivery, failed) = self.delivery(actor, id).await?;
-        let row = self.ledger_rows(vec![delivery]).await?.pop().ok_or(Error::NotFound("delivery"))?;
+    pub async fn row(self, actor: Actor, id: DeliveryId) -> Result<(LedgerRow, Vec<FailedAttempt>), Error> {
+        let (delivery, failed) = self.get(actor, id).await?;
+        let row = self.app.ledger_rows(vec![delivery]).await?.pop().ok_or(Error::NotFound("delivery"))?;
         Ok((row, failed))
     }
 
     /// Takes a delivery that was given up, cancelled or expired up again, now; for who runs the service. The last look
     /// decides whether it is still worth a mail.
-    pub async fn retry_delivery(&self, actor: Actor, id: DeliveryId) -> Result<Delivery, Error> {
-        self.delivery(actor, id).await?;
-        let retry = Changes::new().write(DeliveryWrite::Retry { id, at: self.clock.now() });
-        match self.commit(&retry).await {
+    pub async fn retry(self, actor: Actor, id: DeliveryId) -> Result<Delivery, Error> {
+        self.get(actor, id).await?;
+        let retry = Changes::new().write(DeliveryWrite::Retry { id, at: self.app.clock.now() });
+        match self.app.commit(&retry).await {
             Err(Error::Stale) => {
                 Err(FieldError::new("state", "must be discarded, cancelled or expired to be tried again").into())
             }
             result => {
                 result?;
                 actor.acted("retry delivery", format_args!("delivery {id}"));
-                self.nudge();
-                Ok(self.delivery(actor, id).await?.0)
+                self.app.outbox().nudge();
+                Ok(self.get(actor, id).await?.0)
             }
         }
     }
 
     /// Cancels a delivery that has not left; for who runs the service. One that is just being sent is only marked.
-    pub async fn cancel_delivery(&self, actor: Actor, id: DeliveryId) -> Result<Delivery, Error> {
-        let (delivery, _) = self.delivery(actor, id).await?;
+    pub async fn cancel(self, actor: Actor, id: DeliveryId) -> Result<Delivery, Error> {
+        let (delivery, _) = self.get(actor, id).await?;
         if !matches!(delivery.state, DeliveryState::Scheduled | DeliveryState::Claimed) {
             return Err(FieldError::new("state", "must be scheduled or claimed to be cancelled").into());
         }
-        let (key, at) = (delivery.dedupe_key, self.clock.now());
+        let (key, at) = (delivery.dedupe_key, self.app.clock.now());
         let reason = "cancelled by who runs the service".to_owned();
-        self.commit(&Changes::new().write(DeliveryWrite::Cancel { key, reason, at })).await?;
+        self.app.commit(&Changes::new().write(DeliveryWrite::Cancel { key, reason, at })).await?;
         actor.acted("cancel delivery", format_args!("delivery {id}"));
-        Ok(self.delivery(actor, id).await?.0)
+        Ok(self.get(actor, id).await?.0)
     }
+}
 
+impl MailUseCases<'_> {
     /// Sends a letter by hand; for who runs the service. Answers with its deliveries, in the order of its addresses.
-    pub async fn send_letter(&self, actor: Actor, new: NewLetter) -> Result<Vec<DeliveryId>, Error> {
-        let letters = self.letters(actor, new).await?;
-        self.plan_by_hand(letters).await
+    pub async fn send(self, actor: Actor, new: NewLetter) -> Result<Vec<DeliveryId>, Error> {
+        let letters = self.app.letters(actor, new).await?;
+        self.app.plan_by_hand(letters).await
     }
 
     /// The same once, however often the request is repeated.
-    pub async fn send_letter_once(
-        &self,
+    pub async fn send_once(
+        self,
         actor: Actor,
         new: NewLetter,
         idempotency: Idempotency<'_, [DeliveryId]>,
     ) -> Result<Idempotent<Vec<DeliveryId>>, Error> {
-        let letters = self.letters(actor, new).await?;
-        self.plan_by_hand_once(actor, letters, idempotency).await
+        let letters = self.app.letters(actor, new).await?;
+        self.app.plan_by_hand_once(actor, letters, idempotency).await
     }
 
     /// Sends a sample of a notice to an address, or to the actor when there is none, to see what it looks like.
     pub async fn send_sample(
-        &self,
+        self,
         actor: Actor,
         of: NoticeKind,
         to: Option<EmailAddress>,
     ) -> Result<Vec<DeliveryId>, Error> {
-        self.plan_by_hand(self.sample(actor, of, to)?).await
+        self.app.plan_by_hand(self.app.sample(actor, of, to)?).await
     }
 
     /// The same once, however often the request is repeated.
     pub async fn send_sample_once(
-        &self,
+        self,
         actor: Actor,
         of: NoticeKind,
         to: Option<EmailAddress>,
         idempotency: Idempotency<'_, [DeliveryId]>,
     ) -> Result<Idempotent<Vec<DeliveryId>>, Error> {
-        self.plan_by_hand_once(actor, self.sample(actor, of, to)?, idempotency).await
+        self.app.plan_by_hand_once(actor, self.app.sample(actor, of, to)?, idempotency).await
     }
+}
+
+impl App {
+    /// Most addresses of one letter.
+    pub const MOST_ADDRESSES: usize = 100;
 
     /// A delivery for each address of a letter.
     async fn letters(&self, actor: Actor, new: NewLetter) -> Result<Vec<NewDelivery>, Error> {

@@ -104,84 +104,80 @@ pub struct LinkedDay {
     pub links: LetterLinks,
 }
 
-impl App {
+use_cases! {
+    /// Use cases of links in mail, which work without signing in.
+    LinkUseCases,
+    /// Returns the use cases of links in mail.
+    links
+}
+
+impl LinkUseCases<'_> {
     /// The task behind a link.
-    pub async fn task_by_link(&self, token: &str) -> Result<LinkedTask, LinkError> {
-        let link = self.opened(token, TaskAction::ALL.map(LinkPurpose::Task))?;
+    pub async fn task(self, token: &str) -> Result<LinkedTask, LinkError> {
+        let link = self.app.opened(token, TaskAction::ALL.map(LinkPurpose::Task))?;
         let LinkPurpose::Task(action) = link.purpose else { return Err(LinkError::Dead(DeadLink::Unknown)) };
         let id = TaskId::from_uuid(link.id);
-        let found = self.store.tasks_by_id(&[id], None).await?.remove(&id);
+        let found = self.app.store.tasks_by_id(&[id], None).await?.remove(&id);
         let task = found.transpose().map_err(|bad| Error::Internal(bad.into()))?;
         let task = task.filter(|task| task.deleted_at.is_none()).ok_or(LinkError::Dead(DeadLink::Gone))?;
-        let owner = self.active_user(task.user_id).await?;
-        let planned = self.store.deliveries_with_key(&reminder_prefix(task.id), REMINDERS_OF_A_TASK).await?;
+        let owner = self.app.active_user(task.user_id).await?;
+        let planned = self.app.store.deliveries_with_key(&reminder_prefix(task.id), REMINDERS_OF_A_TASK).await?;
         let snoozed_until = snoozed_until(&task, &planned);
         Ok(LinkedTask { task, action, snoozed_until, locale: owner.locale, time_zone: owner.time_zone })
     }
 
     /// Completes the task behind a link; one that is completed stays as it is.
-    pub async fn complete_by_link(&self, token: &str) -> Result<LinkedTask, LinkError> {
-        let LinkedTask { task, .. } = self.task_by_link(token).await?;
-        self.complete_task(Actor::User(task.user_id), task.id).await?;
-        self.task_by_link(token).await
+    pub async fn complete(self, token: &str) -> Result<LinkedTask, LinkError> {
+        let LinkedTask { task, .. } = self.task(token).await?;
+        self.app.tasks().complete(Actor::User(task.user_id), task.id).await?;
+        self.task(token).await
     }
 
     /// Opens the completed task behind a link again, with the status it had.
-    pub async fn reopen_by_link(&self, token: &str, status: TaskStatus) -> Result<LinkedTask, LinkError> {
-        let LinkedTask { task, .. } = self.task_by_link(token).await?;
+    pub async fn reopen(self, token: &str, status: TaskStatus) -> Result<LinkedTask, LinkError> {
+        let LinkedTask { task, .. } = self.task(token).await?;
         if task.status == TaskStatus::Completed {
             let change = TaskChange { status: Some(status), ..TaskChange::default() };
-            self.update_task(Actor::User(task.user_id), task.id, change, Precondition::Any).await?;
+            self.app.tasks().update(Actor::User(task.user_id), task.id, change, Precondition::Any).await?;
         }
-        self.task_by_link(token).await
+        self.task(token).await
     }
 
     /// Postpones the reminder of the task behind a link; its due time stays. Of several postponements the last one counts.
     /// Leaves a task alone that is completed or has no due time.
-    pub async fn snooze_by_link(&self, token: &str, snooze: Snooze) -> Result<LinkedTask, LinkError> {
-        let LinkedTask { task, time_zone, .. } = self.task_by_link(token).await?;
-        let now = self.clock.now();
-        let planned = self.store.deliveries_with_key(&reminder_prefix(task.id), REMINDERS_OF_A_TASK).await?;
+    pub async fn snooze(self, token: &str, snooze: Snooze) -> Result<LinkedTask, LinkError> {
+        let LinkedTask { task, time_zone, .. } = self.task(token).await?;
+        let now = self.app.clock.now();
+        let planned = self.app.store.deliveries_with_key(&reminder_prefix(task.id), REMINDERS_OF_A_TASK).await?;
         let plan = plan_snooze(&task, &planned, snooze.until(now, &time_zone), now);
-        self.replan(&task, plan, "the reminder was postponed", now).await?;
-        self.task_by_link(token).await
+        self.app.replan(&task, plan, "the reminder was postponed", now).await?;
+        self.task(token).await
     }
 
     /// Takes the postponement back: the reminder leaves when the task asks for it, if that lies ahead.
-    pub async fn unsnooze_by_link(&self, token: &str) -> Result<LinkedTask, LinkError> {
-        let LinkedTask { task, .. } = self.task_by_link(token).await?;
-        let now = self.clock.now();
-        let planned = self.store.deliveries_with_key(&reminder_prefix(task.id), REMINDERS_OF_A_TASK).await?;
+    pub async fn unsnooze(self, token: &str) -> Result<LinkedTask, LinkError> {
+        let LinkedTask { task, .. } = self.task(token).await?;
+        let now = self.app.clock.now();
+        let planned = self.app.store.deliveries_with_key(&reminder_prefix(task.id), REMINDERS_OF_A_TASK).await?;
         let plan = plan_unsnooze(&task, &planned, now);
-        self.replan(&task, plan, "the reminder is no longer postponed", now).await?;
-        self.task_by_link(token).await
-    }
-
-    async fn replan(&self, task: &Task, plan: SnoozePlan, reason: &str, now: Timestamp) -> Result<(), LinkError> {
-        let cancelled =
-            plan.cancel.into_iter().map(|key| DeliveryWrite::Cancel { key, reason: reason.to_owned(), at: now });
-        let changes = cancelled.fold(Changes::new(), Changes::write);
-        let changes = changes.deliver(plan.deliver.map(|reminder| {
-            self.new_delivery(reminder.key, reminder.notice, Recipient::User(task.user_id), now)
-                .due(reminder.due_at)
-                .because(reason)
-        }));
-        Ok(self.commit(&changes).await?)
+        self.app.replan(&task, plan, "the reminder is no longer postponed", now).await?;
+        self.task(token).await
     }
 
     /// The meeting behind a link.
-    pub async fn meeting_by_link(&self, token: &str) -> Result<LinkedMeeting, LinkError> {
-        let link = self.opened(token, meeting_purposes())?;
+    pub async fn meeting(self, token: &str) -> Result<LinkedMeeting, LinkError> {
+        let link = self.app.opened(token, meeting_purposes())?;
         let gone = || LinkError::Dead(DeadLink::Gone);
         let (meeting_id, chosen) = match link.purpose {
             LinkPurpose::OpenMeeting => (crate::MeetingId::from_uuid(link.id), None),
             purpose => {
-                let participant = self.participant_by_id(ParticipantId::from_uuid(link.id)).await?.ok_or_else(gone)?;
+                let participant =
+                    self.app.participant_by_id(ParticipantId::from_uuid(link.id)).await?.ok_or_else(gone)?;
                 let chosen = if let LinkPurpose::RespondWith(answer) = purpose { Some(answer) } else { None };
                 (participant.meeting_id, chosen)
             }
         };
-        let details = match self.meeting_details(Viewer::Anyone, meeting_id).await {
+        let details = match self.app.meeting_details(Viewer::Anyone, meeting_id).await {
             Err(Error::NotFound(_)) => return Err(gone()),
             details => details?,
         };
@@ -197,14 +193,14 @@ impl App {
         if !participant.is_in() {
             return Err(LinkError::Dead(DeadLink::Removed));
         }
-        let (locale, time_zone) = self.reads(&details.meeting, &participant).await?;
+        let (locale, time_zone) = self.app.reads(&details.meeting, &participant).await?;
         let shown = match participant.user_id {
             _ if participant.is_organizer() => ParticipantsShown::Everything,
             Some(_) => ParticipantsShown::Answers,
             None => ParticipantsShown::Counts,
         };
         let was = match link.version {
-            Some(version) => self.revision(meeting_id, version).await?.map(|revision| revision.facts),
+            Some(version) => self.app.revision(meeting_id, version).await?.map(|revision| revision.facts),
             None => None,
         };
         let was = was.filter(|was| !was.same_time_and_place(&details.meeting.facts()));
@@ -213,48 +209,27 @@ impl App {
     }
 
     /// The meeting behind a link as a calendar object to be taken over.
-    pub async fn calendar_by_link(&self, token: &str) -> Result<CalendarPart, LinkError> {
-        let LinkedMeeting { meeting, mut participant, .. } = self.meeting_by_link(token).await?;
-        self.name_by_present_address(&mut participant).await?;
-        let calendar = self.calendar.as_ref().ok_or(LinkError::Dead(DeadLink::Gone))?;
+    pub async fn calendar(self, token: &str) -> Result<CalendarPart, LinkError> {
+        let LinkedMeeting { meeting, mut participant, .. } = self.meeting(token).await?;
+        self.app.name_by_present_address(&mut participant).await?;
+        let calendar = self.app.calendar.as_ref().ok_or(LinkError::Dead(DeadLink::Gone))?;
         let method = CalendarMethod::Publish;
         let attendees = std::slice::from_ref(&participant);
         Ok(calendar.write(&CalendarEntry { method, meeting: &meeting, attendees }))
     }
 
-    /// The language and the zone of a participant: their account's, else what was given for the guest, else the
-    /// organizer's.
-    async fn reads(&self, meeting: &Meeting, participant: &Participant) -> Result<(Locale, Zone), Error> {
-        let account = match participant.user_id.or(meeting.created_by) {
-            Some(id) => self.store.user(id).await?,
-            None => None,
-        };
-        if let Some(user) = account.as_ref().filter(|_| participant.user_id.is_some()) {
-            return Ok((user.locale.clone(), user.time_zone.clone()));
-        }
-        let locale = participant.locale.clone().or(account.map(|user| user.locale)).unwrap_or_else(Locale::en);
-        Ok((locale, participant.time_zone.clone().unwrap_or_else(|| meeting.time_zone.clone())))
-    }
-
-    /// The language and the zone of somebody without an account.
-    pub(super) async fn guest_reads(&self, guest: &Participant) -> Result<(Locale, Zone), Error> {
-        let found = self.store.meetings_by_id(&[guest.meeting_id], Viewer::Anyone).await?.remove(&guest.meeting_id);
-        let meeting = found.ok_or(Error::NotFound("meeting"))?.map_err(|bad| Error::Internal(bad.into()))?;
-        self.reads(&meeting, guest).await
-    }
-
     /// What today holds for the reader behind a link.
-    pub async fn day_by_link(&self, token: &str) -> Result<LinkedDay, LinkError> {
-        let link = self.opened(token, [LinkPurpose::OpenDay])?;
-        let user = self.active_user(UserId::from_uuid(link.id)).await?;
-        let now = self.clock.now();
+    pub async fn day(self, token: &str) -> Result<LinkedDay, LinkError> {
+        let link = self.app.opened(token, [LinkPurpose::OpenDay])?;
+        let user = self.app.active_user(UserId::from_uuid(link.id)).await?;
+        let now = self.app.clock.now();
         let date = user.time_zone.wall_clock(now).at.date();
         let day = Day::of(date, &user.time_zone);
         let query = DigestQuery { user_id: user.id, date, now, day, whole: true };
-        let found = self.cohort_scan()?.digests(&[query]).await?.pop();
+        let found = self.app.cohort_scan_port()?.digests(&[query]).await?.pop();
         let digest = found.ok_or(LinkError::Dead(DeadLink::Gone))?.map_err(|bad| Error::Internal(bad.into()))?;
-        let attending = self.attending([&digest]).await?;
-        let Some(links) = self.links.as_ref() else { return Err(LinkError::Dead(DeadLink::Unknown)) };
+        let attending = self.app.attending([&digest]).await?;
+        let Some(links) = self.app.links.as_ref() else { return Err(LinkError::Dead(DeadLink::Unknown)) };
         let meetings = digest.meetings.items.iter().filter_map(|meeting| {
             let participant = attending.get(&(meeting.id, user.id))?;
             Some((meeting.id, links.url(&super::delivery::respond_link(meeting, participant))))
@@ -280,18 +255,53 @@ impl App {
     /// The account that a link to verify an address or to set a password is about, as long as the link is good.
     ///
     /// A link that verifies an address which is verified already is good.
-    pub async fn account_by_link(&self, purpose: TokenPurpose, token: &str) -> Result<User, LinkError> {
-        let opened = self.opened(token, [super::verification::link_purpose(purpose)]);
-        let found = match self.behind_link(purpose, token).await {
+    pub async fn account(self, purpose: TokenPurpose, token: &str) -> Result<User, LinkError> {
+        let opened = self.app.opened(token, [super::verification::link_purpose(purpose)]);
+        let found = match self.app.behind_link(purpose, token).await {
             Err(Error::NotFound(_)) => None,
             found => Some(found?),
         };
         match (opened, found) {
             (_, Some((_, user))) if purpose == TokenPurpose::VerifyEmail && user.email_verified => Ok(user),
             (Err(dead), _) => Err(dead),
-            (Ok(_), Some((token, user))) if token.is_good(self.clock.now()) => Ok(user),
+            (Ok(_), Some((token, user))) if token.is_good(self.app.clock.now()) => Ok(user),
             (Ok(_), _) => Err(LinkError::Dead(DeadLink::Used)),
         }
+    }
+}
+
+impl App {
+    async fn replan(&self, task: &Task, plan: SnoozePlan, reason: &str, now: Timestamp) -> Result<(), LinkError> {
+        let cancelled =
+            plan.cancel.into_iter().map(|key| DeliveryWrite::Cancel { key, reason: reason.to_owned(), at: now });
+        let changes = cancelled.fold(Changes::new(), Changes::write);
+        let changes = changes.deliver(plan.deliver.map(|reminder| {
+            self.new_delivery(reminder.key, reminder.notice, Recipient::User(task.user_id), now)
+                .due(reminder.due_at)
+                .because(reason)
+        }));
+        Ok(self.commit(&changes).await?)
+    }
+
+    /// The language and the zone of a participant: their account's, else what was given for the guest, else the
+    /// organizer's.
+    async fn reads(&self, meeting: &Meeting, participant: &Participant) -> Result<(Locale, Zone), Error> {
+        let account = match participant.user_id.or(meeting.created_by) {
+            Some(id) => self.store.user(id).await?,
+            None => None,
+        };
+        if let Some(user) = account.as_ref().filter(|_| participant.user_id.is_some()) {
+            return Ok((user.locale.clone(), user.time_zone.clone()));
+        }
+        let locale = participant.locale.clone().or(account.map(|user| user.locale)).unwrap_or_else(Locale::en);
+        Ok((locale, participant.time_zone.clone().unwrap_or_else(|| meeting.time_zone.clone())))
+    }
+
+    /// The language and the zone of somebody without an account.
+    pub(super) async fn guest_reads(&self, guest: &Participant) -> Result<(Locale, Zone), Error> {
+        let found = self.store.meetings_by_id(&[guest.meeting_id], Viewer::Anyone).await?.remove(&guest.meeting_id);
+        let meeting = found.ok_or(Error::NotFound("meeting"))?.map_err(|bad| Error::Internal(bad.into()))?;
+        self.reads(&meeting, guest).await
     }
 
     async fn active_user(&self, id: UserId) -> Result<User, LinkError> {

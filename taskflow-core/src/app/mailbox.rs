@@ -1,19 +1,19 @@
 //! The dev mailbox: what would have been sent.
 
-use super::App;
+use super::MailUseCases;
 use crate::error::Error;
 use crate::{Actor, CapturedMail, DeliveryId};
 
-impl App {
+impl MailUseCases<'_> {
     /// Up to `limit` mails, newest first; for those who run the service.
-    pub async fn kept_mails(&self, actor: Actor, limit: u32) -> Result<Vec<CapturedMail>, Error> {
-        self.admit_admin(actor).await?;
-        Ok(self.store.kept_mails(limit).await?)
+    pub async fn captured(self, actor: Actor, limit: u32) -> Result<Vec<CapturedMail>, Error> {
+        self.app.admit_admin(actor).await?;
+        Ok(self.app.store.kept_mails(limit).await?)
     }
 
     /// One mail; for those who run the service.
-    pub async fn kept_mail(&self, actor: Actor, id: DeliveryId) -> Result<CapturedMail, Error> {
-        self.admit_admin(actor).await?;
-        self.store.kept_mail(id).await?.ok_or(Error::NotFound("mail"))
+    pub async fn captured_one(self, actor: Actor, id: DeliveryId) -> Result<CapturedMail, Error> {
+        self.app.admit_admin(actor).await?;
+        self.app.store.kept_mail(id).await?.ok_or(Error::NotFound("mail"))
     }
 }

@@ -9,6 +9,7 @@ mod reminders;
 mod repair;
 
 pub use answers::{LinkedInvitation, ReplyTaken};
+pub use people::ParticipantUseCases;
 pub use reminders::Reminded;
 pub use repair::RepairReport;
 
@@ -24,40 +25,47 @@ use crate::{
     MeetingQuery, NewMeeting, Page, Participant, ParticipantId, Precondition, Timestamp, UserId,
 };
 
-impl App {
+use_cases! {
+    /// Use cases of meetings: the organizer calls, changes and cancels them, and everybody who takes part reads them and chooses reminders.
+    MeetingUseCases,
+    /// Returns the use cases of meetings.
+    meetings
+}
+
+impl MeetingUseCases<'_> {
     /// Calls a meeting: everybody is invited and everybody's reminders are planned, in one commit.
     ///
     /// Who is known by a verified address becomes a participant with an account, everybody else a guest. At most
-    /// [`MOST_PARTICIPANTS`](Self::MOST_PARTICIPANTS).
-    pub async fn create_meeting(&self, actor: Actor, new: NewMeeting) -> Result<MeetingDetails, Error> {
-        self.new_meeting(actor.owner()?, new, None).await
+    /// [`MOST_PARTICIPANTS`](App::MOST_PARTICIPANTS).
+    pub async fn create(self, actor: Actor, new: NewMeeting) -> Result<MeetingDetails, Error> {
+        self.app.new_meeting(actor.owner()?, new, None).await
     }
 
     /// Calls a meeting once, however often the request is repeated.
-    pub async fn create_meeting_once(
-        &self,
+    pub async fn create_once(
+        self,
         actor: Actor,
         new: NewMeeting,
         idempotency: Idempotency<'_, MeetingDetails>,
     ) -> Result<Idempotent<MeetingDetails>, Error> {
         let owner = actor.owner()?;
         let idempotency = Some(&idempotency);
-        self.idempotent(owner, idempotency, self.new_meeting(owner, new, idempotency)).await
+        self.app.idempotent(owner, idempotency, self.app.new_meeting(owner, new, idempotency)).await
     }
 
     /// A meeting that the actor is in, with everybody who is in it; also a cancelled one.
-    pub async fn meeting(&self, actor: Actor, id: MeetingId) -> Result<MeetingDetails, Error> {
-        let details = self.meeting_details(Viewer::Participant(actor.owner()?), id).await?;
+    pub async fn get(self, actor: Actor, id: MeetingId) -> Result<MeetingDetails, Error> {
+        let details = self.app.meeting_details(Viewer::Participant(actor.owner()?), id).await?;
         Ok(active_participants(details))
     }
 
     /// A page of the meetings that the actor is in, with everybody who is in them.
-    pub async fn meetings(&self, actor: Actor, query: &MeetingQuery) -> Result<Page<MeetingDetails>, Error> {
-        let page = self.store.meetings(actor.owner()?, query, self.clock.now()).await?;
+    pub async fn list(self, actor: Actor, query: &MeetingQuery) -> Result<Page<MeetingDetails>, Error> {
+        let page = self.app.store.meetings(actor.owner()?, query, self.app.clock.now()).await?;
         let ids: Vec<_> = page.items.iter().map(|meeting| meeting.id).collect();
         let mut people: HashMap<MeetingId, Vec<Participant>> = HashMap::new();
         if !ids.is_empty() {
-            for participant in self.store.participants(&ids).await? {
+            for participant in self.app.store.participants(&ids).await? {
                 people.entry(participant.meeting_id).or_default().push(participant);
             }
         }
@@ -70,55 +78,55 @@ impl App {
     }
 
     /// Changes a meeting of the actor and plans its reminders anew; people are told once it has been quiet for a while.
-    pub async fn update_meeting(
-        &self,
+    pub async fn update(
+        self,
         actor: Actor,
         id: MeetingId,
         change: MeetingChange,
         expect: Precondition,
     ) -> Result<MeetingDetails, Error> {
-        self.change_meeting(actor, id, expect, |before, now| {
-            let meeting = before.meeting.apply(change.clone(), now, self.change_quiet)?;
-            Ok(MeetingDetails { meeting, participants: before.participants.clone() })
-        })
-        .await
+        self.app
+            .change_meeting(actor, id, expect, |before, now| {
+                let meeting = before.meeting.apply(change.clone(), now, self.app.change_quiet)?;
+                Ok(MeetingDetails { meeting, participants: before.participants.clone() })
+            })
+            .await
     }
 
     /// Cancels a meeting of the actor; everybody is told at once. A cancelled one stays as it is.
-    pub async fn cancel_meeting(
-        &self,
-        actor: Actor,
-        id: MeetingId,
-        expect: Precondition,
-    ) -> Result<MeetingDetails, Error> {
-        self.change_meeting(actor, id, expect, |before, now| {
-            Ok(MeetingDetails { meeting: before.meeting.cancel(now), participants: before.participants.clone() })
-        })
-        .await
+    pub async fn cancel(self, actor: Actor, id: MeetingId, expect: Precondition) -> Result<MeetingDetails, Error> {
+        self.app
+            .change_meeting(actor, id, expect, |before, now| {
+                Ok(MeetingDetails { meeting: before.meeting.cancel(now), participants: before.participants.clone() })
+            })
+            .await
     }
 
     /// Calls a cancelled meeting of the actor again, as long as it lies ahead; everybody who was told that it is off is
     /// invited again.
-    pub async fn restore_meeting(&self, actor: Actor, id: MeetingId) -> Result<MeetingDetails, Error> {
-        self.change_meeting(actor, id, Precondition::Any, |before, now| {
-            Ok(MeetingDetails { meeting: before.meeting.restore(now)?, participants: before.participants.clone() })
-        })
-        .await
+    pub async fn restore(self, actor: Actor, id: MeetingId) -> Result<MeetingDetails, Error> {
+        self.app
+            .change_meeting(actor, id, Precondition::Any, |before, now| {
+                Ok(MeetingDetails { meeting: before.meeting.restore(now)?, participants: before.participants.clone() })
+            })
+            .await
     }
 
     /// A meeting that the actor is in, for their calendar; `NotFound` also when the host brought no
     /// [`Calendar`](crate::ports::Calendar).
-    pub async fn meeting_calendar(&self, actor: Actor, id: MeetingId) -> Result<CalendarPart, Error> {
+    pub async fn calendar(self, actor: Actor, id: MeetingId) -> Result<CalendarPart, Error> {
         let owner = actor.owner()?;
-        let MeetingDetails { meeting, mut participants } = self.meeting(actor, id).await?;
+        let MeetingDetails { meeting, mut participants } = self.get(actor, id).await?;
         if let Some(mine) = participants.iter_mut().find(|one| one.user_id == Some(owner)) {
-            self.name_by_present_address(mine).await?;
+            self.app.name_by_present_address(mine).await?;
         }
-        let calendar = self.calendar.as_ref().ok_or(Error::NotFound("calendar"))?;
+        let calendar = self.app.calendar.as_ref().ok_or(Error::NotFound("calendar"))?;
         let method = CalendarMethod::Publish;
         Ok(calendar.write(&CalendarEntry { method, meeting: &meeting, attendees: &participants }))
     }
+}
 
+impl App {
     /// Names a participant by the present, verified address of their account, by which their calendar finds itself. The
     /// organizer stays as calendars know them.
     pub(super) async fn name_by_present_address(&self, participant: &mut Participant) -> Result<(), Error> {

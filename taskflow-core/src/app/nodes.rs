@@ -8,20 +8,29 @@ use crate::error::{Error, StoreError};
 use crate::ports::{Clock, Nodes};
 use crate::{Actor, Heartbeat, Node, NodeId, Share};
 
-impl App {
-    /// How long a node that is gone is still told of.
-    pub const NODE_MEMORY: Duration = Duration::from_hours(24);
+use_cases! {
+    /// Use cases of the processes that share a store.
+    NodeUseCases,
+    /// Returns the use cases of the processes that share a store.
+    nodes
+}
 
-    /// Up to `size` nodes after `after` by their ids, those that were heard of within [a day](Self::NODE_MEMORY); for who
+impl NodeUseCases<'_> {
+    /// Up to `size` nodes after `after` by their ids, those that were heard of within [a day](App::NODE_MEMORY); for who
     /// runs the service.
-    pub async fn nodes_after(&self, actor: Actor, after: Option<&NodeId>, size: u32) -> Result<Vec<Node>, Error> {
-        self.admit_admin(actor).await?;
-        let mut nodes = self.known_nodes().await?;
-        nodes.retain(|node| node.is_live || node.silent_for < Self::NODE_MEMORY);
+    pub async fn list_after(self, actor: Actor, after: Option<&NodeId>, size: u32) -> Result<Vec<Node>, Error> {
+        self.app.admit_admin(actor).await?;
+        let mut nodes = self.app.known_nodes().await?;
+        nodes.retain(|node| node.is_live || node.silent_for < App::NODE_MEMORY);
         nodes.retain(|node| after.is_none_or(|after| node.said.id > *after));
         nodes.truncate(size as usize);
         Ok(nodes)
     }
+}
+
+impl App {
+    /// How long a node that is gone is still told of.
+    pub const NODE_MEMORY: Duration = Duration::from_hours(24);
 }
 
 /// How a process takes part in the work as one of several: it takes the step [`beat`](Self::beat) every second or so.

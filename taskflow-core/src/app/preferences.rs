@@ -1,7 +1,7 @@
 //! Which mail a person wants: set by themselves, or ended by a click on a link.
 
-use super::App;
 use super::retry::Attempt;
+use super::{AccountUseCases, App, LinkUseCases};
 use crate::error::Error;
 use crate::ports::LinkPurpose;
 use crate::{
@@ -30,21 +30,23 @@ enum Subscriber {
     Guest(Box<crate::Participant>),
 }
 
-impl App {
+impl AccountUseCases<'_> {
     /// Changes which mail the actor wants; what is already planned follows. They are a part of the account and have its
     /// version.
     pub async fn change_preferences(
-        &self,
+        self,
         actor: Actor,
         change: &PreferencesChange,
         expect: Precondition,
     ) -> Result<User, Error> {
-        self.change_preferences_of(actor.owner()?, change, expect).await
+        self.app.change_preferences_of(actor.owner()?, change, expect).await
     }
+}
 
+impl LinkUseCases<'_> {
     /// What a link out of a mail ends; `NotFound` when it was not made here or its reader is gone.
-    pub async fn subscription(&self, link: &str) -> Result<Subscription, Error> {
-        let (kind, subscriber) = self.subscriber(link).await?;
+    pub async fn subscription(self, link: &str) -> Result<Subscription, Error> {
+        let (kind, subscriber) = self.app.subscriber(link).await?;
         Ok(match subscriber {
             Subscriber::User(user) => Subscription {
                 kind,
@@ -54,9 +56,9 @@ impl App {
                 time_zone: user.time_zone,
             },
             Subscriber::Guest(guest) => {
-                let ended = self.store.unsubscribed(std::slice::from_ref(&guest.email)).await?;
+                let ended = self.app.store.unsubscribed(std::slice::from_ref(&guest.email)).await?;
                 let is_on = !ended.contains(&(guest.email.key(), kind));
-                let (locale, time_zone) = self.guest_reads(&guest).await?;
+                let (locale, time_zone) = self.app.guest_reads(&guest).await?;
                 Subscription { kind, is_on, email: guest.email, locale, time_zone }
             }
         })
@@ -64,33 +66,35 @@ impl App {
 
     /// Ends mail of a kind for whoever holds a link out of one (RFC 8058): for the account, or for the address of a guest,
     /// whatever meeting the mail was about. Again changes nothing.
-    pub async fn unsubscribe(&self, link: &str) -> Result<Subscription, Error> {
-        match self.subscriber(link).await? {
+    pub async fn unsubscribe(self, link: &str) -> Result<Subscription, Error> {
+        match self.app.subscriber(link).await? {
             (kind, Subscriber::User(user)) => {
-                self.change_preferences_of(user.id, &PreferencesChange::without(kind), Precondition::Any).await?;
+                self.app.change_preferences_of(user.id, &PreferencesChange::without(kind), Precondition::Any).await?;
             }
             (kind, Subscriber::Guest(guest)) => {
-                let at = self.clock.now();
-                self.commit(&Changes::new().write(UnsubscribeWrite::Add { email: guest.email, kind, at })).await?;
+                let at = self.app.clock.now();
+                self.app.commit(&Changes::new().write(UnsubscribeWrite::Add { email: guest.email, kind, at })).await?;
             }
         }
         self.subscription(link).await
     }
 
     /// Begins mail of a kind again for whoever holds a link that ends it.
-    pub async fn resubscribe(&self, link: &str) -> Result<Subscription, Error> {
-        match self.subscriber(link).await? {
+    pub async fn resubscribe(self, link: &str) -> Result<Subscription, Error> {
+        match self.app.subscriber(link).await? {
             (kind, Subscriber::User(user)) => {
                 let change = PreferencesChange { kinds: [(kind, true)].into(), ..PreferencesChange::default() };
-                self.change_preferences_of(user.id, &change, Precondition::Any).await?;
+                self.app.change_preferences_of(user.id, &change, Precondition::Any).await?;
             }
             (kind, Subscriber::Guest(guest)) => {
-                self.commit(&Changes::new().write(UnsubscribeWrite::Remove { email: guest.email, kind })).await?;
+                self.app.commit(&Changes::new().write(UnsubscribeWrite::Remove { email: guest.email, kind })).await?;
             }
         }
         self.subscription(link).await
     }
+}
 
+impl App {
     async fn subscriber(&self, link: &str) -> Result<(NoticeKind, Subscriber), Error> {
         let no_such = || Error::NotFound("subscription");
         let links = self.links.as_ref().ok_or_else(no_such)?;

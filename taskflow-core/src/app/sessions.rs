@@ -4,14 +4,21 @@ use super::App;
 use crate::error::Error;
 use crate::{Actor, Changes, Refusal, Session, SessionId, SessionWrite, TokenHash, UserId};
 
-impl App {
+use_cases! {
+    /// Use cases of sessions.
+    SessionUseCases,
+    /// Returns the use cases of sessions.
+    sessions
+}
+
+impl SessionUseCases<'_> {
     /// Opens a session for a person whom the host has just recognised. `device` is shortened to 200 characters.
-    pub async fn open_session(&self, user: UserId, token: TokenHash, device: Option<&str>) -> Result<Session, Error> {
-        let now = self.clock.now();
-        let id = SessionId::from_uuid(self.ids.next(now));
+    pub async fn open(self, user: UserId, token: TokenHash, device: Option<&str>) -> Result<Session, Error> {
+        let now = self.app.clock.now();
+        let id = SessionId::from_uuid(self.app.ids.next(now));
         let device = device.map(|text| text.chars().filter(|c| !c.is_control()).take(200).collect());
-        let session = Session::open(id, user, token, device, now, self.session_lifetime);
-        match self.commit(&Changes::new().write(SessionWrite::Open(session.clone()))).await {
+        let session = Session::open(id, user, token, device, now, self.app.session_lifetime);
+        match self.app.commit(&Changes::new().write(SessionWrite::Open(session.clone()))).await {
             Err(Error::Stale) => Err(Error::NotFound("user")),
             result => result.map(|()| session),
         }
@@ -24,15 +31,10 @@ impl App {
     /// # Errors
     ///
     /// [`Error::NotFound`] whenever the token does not count.
-    pub async fn refresh_session(
-        &self,
-        id: SessionId,
-        shown: &TokenHash,
-        successors: &[TokenHash],
-    ) -> Result<Session, Error> {
-        match self.try_refresh(id, shown, successors).await {
+    pub async fn refresh(self, id: SessionId, shown: &TokenHash, successors: &[TokenHash]) -> Result<Session, Error> {
+        match self.app.try_refresh(id, shown, successors).await {
             // Somebody refreshed at the same time with the same token and was faster: that is like a lost answer.
-            Err(Error::Stale) => match self.try_refresh(id, shown, successors).await {
+            Err(Error::Stale) => match self.app.try_refresh(id, shown, successors).await {
                 Err(Error::Stale) => Err(Error::NotFound("session")),
                 result => result,
             },
@@ -40,9 +42,38 @@ impl App {
         }
     }
 
+    /// The open sessions of the actor, the one used last first.
+    pub async fn list(self, actor: Actor) -> Result<Vec<Session>, Error> {
+        Ok(self.app.accounts_port()?.sessions(actor.owner()?, self.app.clock.now()).await?)
+    }
+
+    /// Ends one session of the actor.
+    pub async fn end(self, actor: Actor, id: SessionId) -> Result<(), Error> {
+        let (owner, now) = (actor.owner()?, self.app.clock.now());
+        let session = self.app.accounts_port()?.session(id).await?;
+        if !session.is_some_and(|session| session.user_id == owner && session.is_open(now)) {
+            return Err(Error::NotFound("session"));
+        }
+        let end = SessionWrite::End { user_id: owner, only: Some(id), at: now };
+        self.app.commit(&Changes::new().write(end)).await
+    }
+
+    /// Ends every session of the actor.
+    pub async fn end_all(self, actor: Actor) -> Result<(), Error> {
+        let end = SessionWrite::End { user_id: actor.owner()?, only: None, at: self.app.clock.now() };
+        self.app.commit(&Changes::new().write(end)).await
+    }
+
+    /// What was ended in the lifetime of an access token: what a node must no longer let in.
+    pub async fn ended_within(self, within: std::time::Duration) -> Result<Vec<SessionId>, Error> {
+        Ok(self.app.accounts_port()?.ended_sessions(self.app.clock.now() - within).await?)
+    }
+}
+
+impl App {
     async fn try_refresh(&self, id: SessionId, shown: &TokenHash, successors: &[TokenHash]) -> Result<Session, Error> {
         let now = self.clock.now();
-        let session = self.accounts()?.session(id).await?.ok_or(Error::NotFound("session"))?;
+        let session = self.accounts_port()?.session(id).await?.ok_or(Error::NotFound("session"))?;
         match session.refresh(shown, successors, now, self.session_lifetime) {
             Ok(after) => {
                 self.commit(&Changes::new().write(SessionWrite::Update(after.clone()))).await?;
@@ -56,32 +87,5 @@ impl App {
             }
             Err(Refusal::Over | Refusal::JustUsed) => Err(Error::NotFound("session")),
         }
-    }
-
-    /// The open sessions of the actor, the one used last first.
-    pub async fn sessions(&self, actor: Actor) -> Result<Vec<Session>, Error> {
-        Ok(self.accounts()?.sessions(actor.owner()?, self.clock.now()).await?)
-    }
-
-    /// Ends one session of the actor.
-    pub async fn end_session(&self, actor: Actor, id: SessionId) -> Result<(), Error> {
-        let (owner, now) = (actor.owner()?, self.clock.now());
-        let session = self.accounts()?.session(id).await?;
-        if !session.is_some_and(|session| session.user_id == owner && session.is_open(now)) {
-            return Err(Error::NotFound("session"));
-        }
-        let end = SessionWrite::End { user_id: owner, only: Some(id), at: now };
-        self.commit(&Changes::new().write(end)).await
-    }
-
-    /// Ends every session of the actor.
-    pub async fn end_sessions(&self, actor: Actor) -> Result<(), Error> {
-        let end = SessionWrite::End { user_id: actor.owner()?, only: None, at: self.clock.now() };
-        self.commit(&Changes::new().write(end)).await
-    }
-
-    /// What was ended in the lifetime of an access token: what a node must no longer let in.
-    pub async fn ended_sessions(&self, within: std::time::Duration) -> Result<Vec<SessionId>, Error> {
-        Ok(self.accounts()?.ended_sessions(self.clock.now() - within).await?)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::App;
 use super::jobs::{Count, Counting};
 use crate::error::Error;
 use crate::{Actor, JobName, TaskStatistics, Totals};
@@ -15,32 +14,39 @@ const PAGES_AT_ONCE: u32 = 20;
 /// About how many people, or how many times ten other rows, each of them has.
 const PAGE_AT_ONCE: u32 = 500;
 
-impl App {
+use_cases! {
+    /// Use cases of statistics.
+    StatisticsUseCases,
+    /// Returns the use cases of statistics.
+    statistics
+}
+
+impl StatisticsUseCases<'_> {
     /// What the actor has done, as of the last count; counted now when that was longer than an hour ago or has not
     /// happened yet: streaks end and tasks become overdue although nothing happens that the job would hear of.
-    pub async fn statistics(&self, actor: Actor) -> Result<TaskStatistics, Error> {
+    pub async fn of_tasks(self, actor: Actor) -> Result<TaskStatistics, Error> {
         let owner = actor.owner()?;
-        let now = self.clock.now();
-        let counted = self.maintenance()?.statistics(owner).await?;
+        let now = self.app.clock.now();
+        let counted = self.app.maintenance_port()?.statistics(owner).await?;
         if let Some(counted) = counted.filter(|counted| now.since(counted.counted_at) <= FRESH) {
             return Ok(counted);
         }
-        let counted = self.count(&[owner], now).await?;
+        let counted = self.app.count(&[owner], now).await?;
         counted.into_iter().next().ok_or(Error::NotFound("user"))
     }
 
     /// The whole service as of the last count. As long as that has not happened yet it is counted now, as far as that can be
     /// done while somebody waits: [`Totals::counted_at`] says whether there may be more.
-    pub async fn totals(&self, actor: Actor) -> Result<Totals, Error> {
-        self.admit_admin(actor).await?;
-        let states = self.job_store()?.jobs().await?;
+    pub async fn totals(self, actor: Actor) -> Result<Totals, Error> {
+        self.app.admit_admin(actor).await?;
+        let states = self.app.job_store_port()?.jobs().await?;
         let memo = states.into_iter().find(|state| state.job == JobName::STATISTICS).and_then(|state| state.memo);
         if let Some(totals) = memo.and_then(|memo| serde_json::from_str(&memo).ok()) {
             return Ok(totals);
         }
         let mut count = Count::default();
         for _ in 0..PAGES_AT_ONCE {
-            match self.count_on(count, PAGE_AT_ONCE, self.clock.now()).await? {
+            match self.app.count_on(count, PAGE_AT_ONCE, self.app.clock.now()).await? {
                 (Counting::Over(totals), _) => return Ok(totals),
                 (Counting::GoesOn(next), _) => count = next,
             }

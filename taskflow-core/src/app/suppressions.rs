@@ -14,47 +14,68 @@ use crate::{
     Suppression, SuppressionCause, SuppressionWrite, UserWrite,
 };
 
-impl App {
+use_cases! {
+    /// Use cases of suppressed addresses, which take no mail.
+    SuppressionUseCases,
+    /// Returns the use cases of suppressed addresses.
+    suppressions
+}
+
+impl SuppressionUseCases<'_> {
     /// Up to `size` suppressed addresses after `after` by their keys; for who runs the service.
-    pub async fn suppressions_after(
-        &self,
-        actor: Actor,
-        after: Option<&str>,
-        size: u32,
-    ) -> Result<Vec<Suppression>, Error> {
-        self.admit_admin(actor).await?;
-        Ok(self.store.suppressions_after(after, size).await?)
+    pub async fn list_after(self, actor: Actor, after: Option<&str>, size: u32) -> Result<Vec<Suppression>, Error> {
+        self.app.admit_admin(actor).await?;
+        Ok(self.app.store.suppressions_after(after, size).await?)
     }
 
     /// No more mail to an address; for who runs the service.
-    pub async fn suppress(&self, actor: Actor, email: EmailAddress, detail: String) -> Result<(), Error> {
-        self.admit_admin(actor).await?;
-        let on = self.account_or_domain(&email).await?;
-        let new = Suppression::new(email.clone(), SuppressionCause::Admin, detail.clone(), self.clock.now());
-        self.commit(&Changes::new().write(SuppressionWrite::Add(new))).await?;
+    pub async fn add(self, actor: Actor, email: EmailAddress, detail: String) -> Result<(), Error> {
+        self.app.admit_admin(actor).await?;
+        let on = self.app.account_or_domain(&email).await?;
+        let new = Suppression::new(email.clone(), SuppressionCause::Admin, detail.clone(), self.app.clock.now());
+        self.app.commit(&Changes::new().write(SuppressionWrite::Add(new))).await?;
         actor.acted("suppress address", format_args!("{on}"));
-        self.suppression_is_told(&email, &detail).await
+        self.app.suppression_is_told(&email, &detail).await
     }
 
     /// Mail to an address again; for who runs the service. `NotFound` when it gets mail.
-    pub async fn unsuppress(&self, actor: Actor, email: &EmailAddress) -> Result<(), Error> {
-        self.admit_admin(actor).await?;
-        match self.suppression(email).await? {
+    pub async fn remove(self, actor: Actor, email: &EmailAddress) -> Result<(), Error> {
+        self.app.admit_admin(actor).await?;
+        match self.app.suppression(email).await? {
             None => Err(Error::NotFound("suppression")),
             Some(_) => {
-                self.lift(email).await?;
-                actor.acted("lift suppression", format_args!("{}", self.account_or_domain(email).await?));
+                self.app.lift(email).await?;
+                actor.acted("lift suppression", format_args!("{}", self.app.account_or_domain(email).await?));
                 Ok(())
             }
         }
     }
 
     /// Returns why mail to an address of ours is not sent; the account's own address, for its owner.
-    pub async fn my_suppression(&self, actor: Actor) -> Result<Option<Suppression>, Error> {
-        let user = self.user(actor, actor.owner()?).await?;
-        self.suppression(&user.email).await
+    pub async fn own(self, actor: Actor) -> Result<Option<Suppression>, Error> {
+        let user = self.app.accounts().get(actor, actor.owner()?).await?;
+        self.app.suppression(&user.email).await
     }
 
+    /// Reads a message that came back and takes note of it. Fails with `Invalid` (`message`) when it reports nothing.
+    ///
+    /// Anybody can write such a message. So an address is suppressed only when the message brings back the Message-ID of a
+    /// mail that was sent to it, or when it was written to within the last [`RECENTLY`](App::RECENTLY).
+    pub async fn ingest_bounce(self, message: &[u8]) -> Result<usize, Error> {
+        let bounces = self.app.bounces.as_ref().ok_or(Error::NotFound("bounces"))?;
+        let unreadable = |UnreadableBounce(why)| Error::from(FieldError::new("message", why));
+        self.app.ingest(bounces.read(message).map_err(unreadable)?, Source::Message).await
+    }
+
+    /// Takes note of what a gateway has read out of reports: an address that takes no mail for good gets none any more.
+    /// Returns how many addresses that were. The gateway answers for the addresses it names; where it names the mail, the
+    /// address is the one that mail was sent to.
+    pub async fn take_bounces(self, reports: Vec<BounceReport>) -> Result<usize, Error> {
+        self.app.ingest(reports, Source::Gateway).await
+    }
+}
+
+impl App {
     pub(super) async fn suppression(&self, email: &EmailAddress) -> Result<Option<Suppression>, Error> {
         Ok(self.store.suppressed(std::slice::from_ref(email)).await?.remove(&email.key()))
     }
@@ -103,23 +124,6 @@ impl App {
         let account = self.account_at(email.key()).await?;
         let domain = || format!("an address at {}", email.domain());
         Ok(account.map_or_else(domain, |user| format!("the address of user {}", user.id)))
-    }
-
-    /// Reads a message that came back and takes note of it. Fails with `Invalid` (`message`) when it reports nothing.
-    ///
-    /// Anybody can write such a message. So an address is suppressed only when the message brings back the Message-ID of a
-    /// mail that was sent to it, or when it was written to within the last [`RECENTLY`](Self::RECENTLY).
-    pub async fn ingest_bounce(&self, message: &[u8]) -> Result<usize, Error> {
-        let bounces = self.bounces.as_ref().ok_or(Error::NotFound("bounces"))?;
-        let unreadable = |UnreadableBounce(why)| Error::from(FieldError::new("message", why));
-        self.ingest(bounces.read(message).map_err(unreadable)?, Source::Message).await
-    }
-
-    /// Takes note of what a gateway has read out of reports: an address that takes no mail for good gets none any more.
-    /// Returns how many addresses that were. The gateway answers for the addresses it names; where it names the mail, the
-    /// address is the one that mail was sent to.
-    pub async fn take_bounces(&self, reports: Vec<BounceReport>) -> Result<usize, Error> {
-        self.ingest(reports, Source::Gateway).await
     }
 
     /// How long after a mail was sent a report without its Message-ID counts.

@@ -18,24 +18,92 @@ use crate::{
 /// Somebody's quiet hours, and the zone whose clocks they go by.
 type Quiet = (QuietHours, Zone);
 
-impl App {
+use_cases! {
+    /// Use cases of tasks: a person makes, finds, changes, completes and deletes their own.
+    TaskUseCases,
+    /// Returns the use cases of tasks.
+    tasks
+}
+
+impl TaskUseCases<'_> {
     /// Makes a task, with its reminder.
-    pub async fn create_task(&self, actor: Actor, new: NewTask) -> Result<Task, Error> {
-        self.new_task(actor, new, None).await
+    pub async fn create(self, actor: Actor, new: NewTask) -> Result<Task, Error> {
+        self.app.new_task(actor, new, None).await
     }
 
     /// Makes a task once, however often the request is repeated.
-    pub async fn create_task_once(
-        &self,
+    pub async fn create_once(
+        self,
         actor: Actor,
         new: NewTask,
         idempotency: Idempotency<'_, Task>,
     ) -> Result<Idempotent<Task>, Error> {
         let owner = actor.owner()?;
         let idempotency = Some(&idempotency);
-        self.idempotent(owner, idempotency, self.new_task(actor, new, idempotency)).await
+        self.app.idempotent(owner, idempotency, self.app.new_task(actor, new, idempotency)).await
     }
 
+    /// A task of the actor, unless it is in the trash.
+    pub async fn get(self, actor: Actor, id: TaskId) -> Result<Task, Error> {
+        self.app.task_where(actor, id, |task| task.deleted_at.is_none()).await
+    }
+
+    /// A page of the actor's tasks.
+    pub async fn list(self, actor: Actor, query: &TaskQuery) -> Result<Page<Task>, Error> {
+        Ok(self.app.store.tasks(actor.owner()?, query, self.app.clock.now()).await?)
+    }
+
+    /// How many tasks the actor has.
+    pub async fn summary(self, actor: Actor) -> Result<TaskSummary, Error> {
+        Ok(self.app.store.task_summary(actor.owner()?, self.app.clock.now()).await?)
+    }
+
+    /// What happened to a task of the actor, oldest first; also when it is in the trash.
+    pub async fn history(self, actor: Actor, id: TaskId) -> Result<Vec<Event>, Error> {
+        self.app.task_where(actor, id, |_| true).await?;
+        Ok(self.app.store.history(Entity::Task(id)).await?)
+    }
+
+    /// Changes a task and plans its reminder anew.
+    pub async fn update(
+        self,
+        actor: Actor,
+        id: TaskId,
+        change: TaskChange,
+        expect: Precondition,
+    ) -> Result<Task, Error> {
+        let change = match change.due_on {
+            Some(Some(_)) => change.resolved(&self.app.zone_of(actor.owner()?).await?)?,
+            None | Some(None) => change,
+        };
+        self.app
+            .change_task(
+                actor,
+                id,
+                expect,
+                |task| task.deleted_at.is_none(),
+                |task, now| task.apply(change.clone(), now),
+            )
+            .await
+    }
+
+    /// Completes a task; a completed one stays as it is.
+    pub async fn complete(self, actor: Actor, id: TaskId) -> Result<Task, Error> {
+        self.app.change_task(actor, id, Precondition::Any, |task| task.deleted_at.is_none(), Task::complete).await
+    }
+
+    /// Puts a task into the trash.
+    pub async fn delete(self, actor: Actor, id: TaskId, expect: Precondition) -> Result<Task, Error> {
+        self.app.change_task(actor, id, expect, |task| task.deleted_at.is_none(), |task, now| Ok(task.trash(now))).await
+    }
+
+    /// Takes a task out of the trash; one that is not in it stays as it is.
+    pub async fn restore(self, actor: Actor, id: TaskId) -> Result<Task, Error> {
+        self.app.change_task(actor, id, Precondition::Any, |_| true, |task, now| Ok(task.restore(now))).await
+    }
+}
+
+impl App {
     async fn new_task(
         &self,
         actor: Actor,
@@ -50,64 +118,6 @@ impl App {
         let changes = self.task_changes(actor, None, &task, quiet.as_ref(), now);
         self.commit(&changes.respond(owner, idempotency, &task, now)).await?;
         Ok(task)
-    }
-
-    /// A task of the actor, unless it is in the trash.
-    pub async fn task(&self, actor: Actor, id: TaskId) -> Result<Task, Error> {
-        self.task_where(actor, id, |task| task.deleted_at.is_none()).await
-    }
-
-    /// A page of the actor's tasks.
-    pub async fn tasks(&self, actor: Actor, query: &TaskQuery) -> Result<Page<Task>, Error> {
-        Ok(self.store.tasks(actor.owner()?, query, self.clock.now()).await?)
-    }
-
-    /// How many tasks the actor has.
-    pub async fn task_summary(&self, actor: Actor) -> Result<TaskSummary, Error> {
-        Ok(self.store.task_summary(actor.owner()?, self.clock.now()).await?)
-    }
-
-    /// What happened to a task of the actor, oldest first; also when it is in the trash.
-    pub async fn task_history(&self, actor: Actor, id: TaskId) -> Result<Vec<Event>, Error> {
-        self.task_where(actor, id, |_| true).await?;
-        Ok(self.store.history(Entity::Task(id)).await?)
-    }
-
-    /// Changes a task and plans its reminder anew.
-    pub async fn update_task(
-        &self,
-        actor: Actor,
-        id: TaskId,
-        change: TaskChange,
-        expect: Precondition,
-    ) -> Result<Task, Error> {
-        let change = match change.due_on {
-            Some(Some(_)) => change.resolved(&self.zone_of(actor.owner()?).await?)?,
-            None | Some(None) => change,
-        };
-        self.change_task(
-            actor,
-            id,
-            expect,
-            |task| task.deleted_at.is_none(),
-            |task, now| task.apply(change.clone(), now),
-        )
-        .await
-    }
-
-    /// Completes a task; a completed one stays as it is.
-    pub async fn complete_task(&self, actor: Actor, id: TaskId) -> Result<Task, Error> {
-        self.change_task(actor, id, Precondition::Any, |task| task.deleted_at.is_none(), Task::complete).await
-    }
-
-    /// Puts a task into the trash.
-    pub async fn delete_task(&self, actor: Actor, id: TaskId, expect: Precondition) -> Result<Task, Error> {
-        self.change_task(actor, id, expect, |task| task.deleted_at.is_none(), |task, now| Ok(task.trash(now))).await
-    }
-
-    /// Takes a task out of the trash; one that is not in it stays as it is.
-    pub async fn restore_task(&self, actor: Actor, id: TaskId) -> Result<Task, Error> {
-        self.change_task(actor, id, Precondition::Any, |_| true, |task, now| Ok(task.restore(now))).await
     }
 
     async fn task_where(&self, actor: Actor, id: TaskId, visible: fn(&Task) -> bool) -> Result<Task, Error> {

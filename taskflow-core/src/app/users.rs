@@ -9,15 +9,23 @@ use crate::{
     Recipient, SessionWrite, StandingChange, User, UserId, UserWrite,
 };
 
-impl App {
+use_cases! {
+    /// Use cases of accounts: registration, profile, preferences, verified addresses and passwords.
+    AccountUseCases,
+    /// Returns the use cases of accounts.
+    accounts
+}
+
+impl AccountUseCases<'_> {
     /// Makes an account and plans its welcome mail. Without a password the host signs people in by other means.
     ///
     /// Fails with `Taken` when the name or the address is.
-    pub async fn register_user(&self, new: NewUser, password: Option<PasswordHash>) -> Result<User, Error> {
-        let now = self.clock.now();
-        let user = User::new(UserId::from_uuid(self.ids.next(now)), new, now);
-        let (token, write) = self.verify_token(user.id, &user.email, now).unzip();
+    pub async fn register(self, new: NewUser, password: Option<PasswordHash>) -> Result<User, Error> {
+        let now = self.app.clock.now();
+        let user = User::new(UserId::from_uuid(self.app.ids.next(now)), new, now);
+        let (token, write) = self.app.verify_token(user.id, &user.email, now).unzip();
         let welcome = self
+            .app
             .new_delivery(
                 DedupeKey::new(format!("welcome/{}", user.id)),
                 Notice::Welcome(WelcomeNotice { token }),
@@ -30,71 +38,73 @@ impl App {
         if let Some(password) = password {
             changes = changes.write(CredentialWrite::Set(Credential { user_id: user.id, password, changed_at: now }));
         }
-        self.commit(&changes).await?;
+        self.app.commit(&changes).await?;
         Ok(user)
     }
 
     /// An account, for its owner or the service itself.
-    pub async fn user(&self, actor: Actor, id: UserId) -> Result<User, Error> {
+    pub async fn get(self, actor: Actor, id: UserId) -> Result<User, Error> {
         if actor.user_id().is_some_and(|asking| asking != id) {
             return Err(Error::NotFound("user"));
         }
-        self.store.user(id).await?.ok_or(Error::NotFound("user"))
+        self.app.store.user(id).await?.ok_or(Error::NotFound("user"))
     }
 
     /// Up to `size` accounts after `after` by id, for who runs the service.
-    pub async fn users_after(&self, after: Option<UserId>, size: u32) -> Result<Vec<User>, Error> {
-        Ok(self.store.users_after(after, size).await?)
+    pub async fn list_after(self, after: Option<UserId>, size: u32) -> Result<Vec<User>, Error> {
+        Ok(self.app.store.users_after(after, size).await?)
     }
 
     /// Changes the profile of an account, for its owner or the service itself. Another password ends what was signed in
     /// with the old one and tells the owner, at the address they had before this change. Another address is to be
     /// verified by the link in a mail to it.
     pub async fn update_profile(
-        &self,
+        self,
         actor: Actor,
         id: UserId,
         change: ProfileChange,
         expect: Precondition,
     ) -> Result<User, Error> {
         let (before, after) = self
+            .app
             .retry(|| async {
-                let before = self.user(actor, id).await?;
+                let before = self.get(actor, id).await?;
                 expect.check(before.version)?;
-                let now = self.clock.now();
+                let now = self.app.clock.now();
                 let after = before.with_profile(change.clone(), now);
                 let mut changes = Changes::new();
                 if after != before {
                     changes = changes.write(UserWrite::Update(after.clone()));
                 }
-                changes = changes.deliver(self.missed_after_zone_change(&before, &after, now));
-                changes = changes.and(self.follow_quiet_hours(&before, &after, now).await?);
+                changes = changes.deliver(self.app.missed_after_zone_change(&before, &after, now));
+                changes = changes.and(self.app.follow_quiet_hours(&before, &after, now).await?);
                 if after.email.key() != before.email.key() {
-                    changes = changes.and(self.verification_mail(id, &after.email, now));
+                    changes = changes.and(self.app.verification_mail(id, &after.email, now));
                 }
                 if let Some(password) = change.password.clone() {
                     let told = match after.email == before.email {
                         true => Recipient::User(id),
                         false => Recipient::Address(before.email.clone()),
                     };
-                    changes = changes.and(self.password_changes(&after, told, password, now));
+                    changes = changes.and(self.app.password_changes(&after, told, password, now));
                 }
                 Ok(Attempt::Commit(changes, (before, after)))
             })
             .await?;
         if after.time_zone != before.time_zone {
-            self.move_due_days(id, &after.time_zone).await?;
+            self.app.move_due_days(id, &after.time_zone).await?;
         }
         Ok(after)
     }
 
     /// Locks or unlocks an account, gives or takes the right to run the service; for those who run it.
-    pub async fn set_standing(&self, actor: Actor, id: UserId, change: StandingChange) -> Result<User, Error> {
-        self.admit_admin(actor).await?;
+    pub async fn set_standing(self, actor: Actor, id: UserId, change: StandingChange) -> Result<User, Error> {
+        self.app.admit_admin(actor).await?;
         let (before, after) = self
+            .app
             .retry(|| async {
-                let before = self.user(Actor::System, id).await?;
-                let now = self.clock.now();
+                let before = self.get(Actor::System, id).await?;
+                let now = self.app.clock.now();
                 let after = before.with_standing(change, now);
                 if after == before {
                     return Ok(Attempt::Unchanged((before, after)));
@@ -120,15 +130,17 @@ impl App {
     /// Deletes an account with everything in it, for its owner or the service itself; mail to it that has not left is
     /// cancelled. First what they called is cancelled and what they were invited to is left, with notice to the people
     /// concerned, a meeting at a time: somebody who fails half-way tries again.
-    pub async fn delete_user(&self, actor: Actor, id: UserId) -> Result<(), Error> {
-        self.user(actor, id).await?;
-        self.leave_all_meetings(id).await?;
-        match self.commit(&Changes::new().write(UserWrite::Delete { id, at: self.clock.now() })).await {
+    pub async fn delete(self, actor: Actor, id: UserId) -> Result<(), Error> {
+        self.get(actor, id).await?;
+        self.app.leave_all_meetings(id).await?;
+        match self.app.commit(&Changes::new().write(UserWrite::Delete { id, at: self.app.clock.now() })).await {
             Err(Error::Stale) => Err(Error::NotFound("user")),
             result => result,
         }
     }
+}
 
+impl App {
     /// Nobody learns that there is something which is not for them.
     pub(super) async fn admit_admin(&self, actor: Actor) -> Result<(), Error> {
         let Some(id) = actor.user_id() else { return Ok(()) };

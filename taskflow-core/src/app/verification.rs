@@ -1,7 +1,7 @@
 //! Links that were mailed to an account: showing that an address is one's own, and a new password for a lost one.
 
-use super::App;
 use super::retry::Attempt;
+use super::{AccountUseCases, App};
 use crate::error::Error;
 use crate::notice::{PasswordChangedNotice, PasswordResetNotice, VerifyEmailNotice};
 use crate::ports::{Link, LinkPurpose};
@@ -15,17 +15,18 @@ use crate::{
 /// all of them; the bound keeps one commit from growing with what others have called.
 const MEETINGS_TOLD: u32 = 1_000;
 
-impl App {
+impl AccountUseCases<'_> {
     /// Takes the address of an account for verified, as somebody has the link that was mailed to it. Whoever was invited
     /// to a meeting by that address as a guest is in it with this account from now on.
     ///
     /// `NotFound` when the link was not made here, is too old, was used, or the account has another address by now. Using
     /// it again while the address is verified changes nothing.
-    pub async fn verify_email(&self, link: &str) -> Result<User, Error> {
+    pub async fn verify_email(self, link: &str) -> Result<User, Error> {
         let (user, changed) = self
+            .app
             .retry(|| async {
-                let (token, user) = self.behind_link(TokenPurpose::VerifyEmail, link).await?;
-                let now = self.clock.now();
+                let (token, user) = self.app.behind_link(TokenPurpose::VerifyEmail, link).await?;
+                let now = self.app.clock.now();
                 if user.email_verified {
                     return Ok(Attempt::Unchanged((user, false)));
                 }
@@ -34,58 +35,89 @@ impl App {
                 }
                 let verified = user.verified(now);
                 let used = Changes::new().write(TokenWrite::Use { id: token.id, at: now });
-                Ok(Attempt::Commit(used.and(self.verification(&user, &verified, now).await?), (verified, true)))
+                Ok(Attempt::Commit(used.and(self.app.verification(&user, &verified, now).await?), (verified, true)))
             })
             .await?;
         if changed {
-            self.link_was_used(&user.email).await?;
+            self.app.link_was_used(&user.email).await?;
         }
-        self.merge_the_rest(&user).await?;
+        self.app.merge_the_rest(&user).await?;
         Ok(user)
     }
 
     /// Takes the address of an account for verified because whoever runs the service says so.
-    pub async fn mark_email_verified(&self, actor: Actor, id: UserId) -> Result<User, Error> {
-        self.admit_admin(actor).await?;
+    pub async fn mark_email_verified(self, actor: Actor, id: UserId) -> Result<User, Error> {
+        self.app.admit_admin(actor).await?;
         let user = self
+            .app
             .retry(|| async {
-                let before = self.user(Actor::System, id).await?;
-                let now = self.clock.now();
+                let before = self.get(Actor::System, id).await?;
+                let now = self.app.clock.now();
                 let after = before.verified(now);
-                Ok(Attempt::Commit(self.verification(&before, &after, now).await?, after))
+                Ok(Attempt::Commit(self.app.verification(&before, &after, now).await?, after))
             })
             .await?;
-        self.merge_the_rest(&user).await?;
+        self.app.merge_the_rest(&user).await?;
         Ok(user)
     }
 
     /// Mails the actor another link to verify their address; `false` when it is verified already.
-    pub async fn request_verification(&self, actor: Actor) -> Result<bool, Error> {
+    pub async fn request_verification(self, actor: Actor) -> Result<bool, Error> {
         let id = actor.owner()?;
-        let user = self.user(actor, id).await?;
+        let user = self.get(actor, id).await?;
         if user.email_verified {
             return Ok(false);
         }
-        self.commit(&self.verification_mail(id, &user.email, self.clock.now())).await?;
+        self.app.commit(&self.app.verification_mail(id, &user.email, self.app.clock.now())).await?;
         Ok(true)
     }
 
     /// Mails a link to set a new password to an address, if an active account has it. Answers alike in any case: also for
     /// another address the store is asked and written to, so that one that cannot be written fails for all addresses.
-    pub async fn forgot_password(&self, email: &EmailAddress) -> Result<(), Error> {
-        self.store.ping().await?;
-        let account = self.accounts()?.account(&Login::Email(email.key())).await?;
+    pub async fn forgot_password(self, email: &EmailAddress) -> Result<(), Error> {
+        self.app.store.ping().await?;
+        let account = self.app.accounts_port()?.account(&Login::Email(email.key())).await?;
         let Some(user) = account.map(|account| account.user).filter(|user| user.is_active) else {
-            return self.commit(&self.written_for_nobody()).await;
+            return self.app.commit(&self.app.written_for_nobody()).await;
         };
-        let (token, write) = self.token(TokenPurpose::ResetPassword, user.id, &user.email, self.clock.now());
+        let (token, write) = self.app.token(TokenPurpose::ResetPassword, user.id, &user.email, self.app.clock.now());
         let key = DedupeKey::new(format!("password-reset/{}", token.id));
         let notice = Notice::PasswordReset(PasswordResetNotice { token: token.id, expires_at: token.expires_at });
-        let mail = self.new_delivery(key, notice, Recipient::User(user.id), token.created_at);
+        let mail = self.app.new_delivery(key, notice, Recipient::User(user.id), token.created_at);
         let mail = mail.because("a new password was asked for");
-        self.commit(&Changes::new().write(write).deliver([mail])).await
+        self.app.commit(&Changes::new().write(write).deliver([mail])).await
     }
 
+    /// Sets another password for the account behind a link, ends what was signed in with the old one and tells the owner.
+    /// The address is verified by that as well. `NotFound` as for [`verify_email`](Self::verify_email).
+    pub async fn reset_password(self, link: &str, password: PasswordHash) -> Result<User, Error> {
+        let (token, user) = self.app.behind_link(TokenPurpose::ResetPassword, link).await?;
+        let now = self.app.clock.now();
+        if !token.is_good(now) {
+            return Err(Error::NotFound("link"));
+        }
+        let verified = user.verified(now);
+        let changes = Changes::new()
+            .write(TokenWrite::Use { id: token.id, at: now })
+            .and(self.app.verification(&user, &verified, now).await?)
+            .and(self.app.password_changes(&user, Recipient::User(user.id), password, now));
+        self.app.commit(&changes).await?;
+        self.app.link_was_used(&verified.email).await?;
+        self.app.merge_the_rest(&verified).await?;
+        Ok(verified)
+    }
+
+    /// Whether somebody can set another password with this link, so that a page need not ask for one in vain.
+    pub async fn can_reset_password(self, link: &str) -> Result<bool, Error> {
+        match self.app.behind_link(TokenPurpose::ResetPassword, link).await {
+            Ok((token, _)) => Ok(token.is_good(self.app.clock.now())),
+            Err(Error::NotFound(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl App {
     /// A write of which nothing is left: a suppression that the same commit lifts, of an address that nobody can have.
     fn written_for_nobody(&self) -> Changes {
         let now = self.clock.now();
@@ -94,34 +126,6 @@ impl App {
         };
         let new = Suppression::new(nobody.clone(), SuppressionCause::Admin, String::new(), now);
         Changes::new().write(SuppressionWrite::Add(new)).write(SuppressionWrite::Remove(nobody))
-    }
-
-    /// Sets another password for the account behind a link, ends what was signed in with the old one and tells the owner.
-    /// The address is verified by that as well. `NotFound` as for [`verify_email`](Self::verify_email).
-    pub async fn reset_password(&self, link: &str, password: PasswordHash) -> Result<User, Error> {
-        let (token, user) = self.behind_link(TokenPurpose::ResetPassword, link).await?;
-        let now = self.clock.now();
-        if !token.is_good(now) {
-            return Err(Error::NotFound("link"));
-        }
-        let verified = user.verified(now);
-        let changes = Changes::new()
-            .write(TokenWrite::Use { id: token.id, at: now })
-            .and(self.verification(&user, &verified, now).await?)
-            .and(self.password_changes(&user, Recipient::User(user.id), password, now));
-        self.commit(&changes).await?;
-        self.link_was_used(&verified.email).await?;
-        self.merge_the_rest(&verified).await?;
-        Ok(verified)
-    }
-
-    /// Whether somebody can set another password with this link, so that a page need not ask for one in vain.
-    pub async fn can_reset_password(&self, link: &str) -> Result<bool, Error> {
-        match self.behind_link(TokenPurpose::ResetPassword, link).await {
-            Ok((token, _)) => Ok(token.is_good(self.clock.now())),
-            Err(Error::NotFound(_)) => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 
     /// A token for a link, unless nobody makes links here.
@@ -206,7 +210,7 @@ impl App {
     pub(super) async fn behind_link(&self, purpose: TokenPurpose, link: &str) -> Result<(Token, User), Error> {
         let no_such = || Error::NotFound("link");
         let link = self.links.as_ref().and_then(|links| links.open(link_purpose(purpose), link)).ok_or_else(no_such)?;
-        let token = self.accounts()?.token(TokenId::from_uuid(link.id)).await?;
+        let token = self.accounts_port()?.token(TokenId::from_uuid(link.id)).await?;
         let token = token.filter(|token| token.purpose == purpose).ok_or_else(no_such)?;
         let user = self.store.user(token.user_id).await?.ok_or_else(no_such)?;
         match user.is_active && user.email.key() == token.email.key() {

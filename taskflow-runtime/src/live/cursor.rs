@@ -190,7 +190,7 @@ async fn find(
 ) -> Result<Found, Error> {
     let _turn = live.catching_up.acquire().await;
     let page = match sent {
-        Some(sent) => live.app.feed(Actor::User(user), Some(sent), size).await?,
+        Some(sent) => live.app.feed().page(Actor::User(user), Some(sent), size).await?,
         None => FeedPage::Entries { entries: Vec::new(), head: 0 },
     };
     let (anew, entries) = match page {

@@ -96,10 +96,10 @@ async fn mail_leaves_when_it_is_planned_and_the_loop_outlives_a_panic_and_ends_w
         locale: None,
         is_admin: false,
     };
-    app.register_user(new, None).await.expect("registered");
+    app.accounts().register(new, None).await.expect("registered");
     assert_eq!(received.recv().await.as_deref(), Some("ada@example.org"));
-    app.drain();
+    app.outbox().drain();
     stop.cancel();
     running.await.expect("no panic");
-    assert!(app.ledger().await.expect("a ledger").balances());
+    assert!(app.deliveries().ledger().await.expect("a ledger").balances());
 }

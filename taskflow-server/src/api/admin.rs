@@ -31,7 +31,7 @@ impl Admin {
     async fn of(request: &Request, caller: Caller) -> Result<Self, ApiError> {
         let service = Data::<&Arc<Service>>::from_request_without_body(request).await;
         let Data(service) = service.map_err(|_| ApiError::bug("no service in the request"))?;
-        let user = service.app.user(caller.actor(), caller.token.user).await?;
+        let user = service.app.accounts().get(caller.actor(), caller.token.user).await?;
         if user.is_admin && user.is_active { Ok(Self(caller)) } else { Err(ApiError::NotFound) }
     }
 }

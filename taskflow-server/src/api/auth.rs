@@ -108,7 +108,7 @@ impl AuthApi {
         }
         let (new, password) = body.read(service).await?;
         let hash = service.auth.passwords.hash(&password).await?;
-        let user = service.app.register_user(new, Some(hash)).await?;
+        let user = service.app.accounts().register(new, Some(hash)).await?;
         let tag = etag(user.version);
         Ok(Made::Made(Json(user.into()), "/api/users/me".to_owned(), tag))
     }
@@ -154,7 +154,7 @@ impl AuthApi {
     /// node within a second.
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
     async fn logout(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Gone, ApiError> {
-        match service.app.end_session(caller.actor(), caller.token.session).await {
+        match service.app.sessions().end(caller.actor(), caller.token.session).await {
             // Somebody else ended it at the same time.
             Ok(()) | Err(Error::NotFound(_)) => Ok(Gone::Gone),
             Err(error) => Err(error.into()),
@@ -166,7 +166,7 @@ impl AuthApi {
     /// Ends all sessions of the account, including this one.
     #[oai(path = "/logout-all", method = "post", operation_id = "logoutAll")]
     async fn logout_all(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Gone, ApiError> {
-        service.app.end_sessions(caller.actor()).await?;
+        service.app.sessions().end_all(caller.actor()).await?;
         Ok(Gone::Gone)
     }
 
@@ -179,7 +179,7 @@ impl AuthApi {
         caller: Caller,
         Data(service): Data<&Arc<Service>>,
     ) -> Result<Json<SessionsBody>, ApiError> {
-        let sessions = service.app.sessions(caller.actor()).await?;
+        let sessions = service.app.sessions().list(caller.actor()).await?;
         Ok(Json(SessionsBody::new(sessions, caller.token.session)))
     }
 
@@ -193,7 +193,7 @@ impl AuthApi {
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<SessionId>>,
     ) -> Result<Gone, ApiError> {
-        service.app.end_session(caller.actor(), id.0.0).await?;
+        service.app.sessions().end(caller.actor(), id.0.0).await?;
         Ok(Gone::Gone)
     }
 

@@ -168,9 +168,9 @@ impl DeliveriesApi {
         let cursor = findings.optional("cursor", cursor.0);
         let size = findings.optional("size", size.0).unwrap_or_default();
         findings.finish(Some(()))?;
-        let page = service.app.ledger_page(admin.actor(), &query, cursor, size.number()).await?;
+        let page = service.app.deliveries().page(admin.actor(), &query, cursor, size.number()).await?;
         let counts = match cursor {
-            None if query.words.is_empty() => Some(service.app.ledger_counts(admin.actor(), &query).await?),
+            None if query.words.is_empty() => Some(service.app.deliveries().counts(admin.actor(), &query).await?),
             None | Some(_) => None,
         };
         Ok(Json(ListBody {
@@ -190,7 +190,7 @@ impl DeliveriesApi {
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<DeliveryId>>,
     ) -> Result<Json<DeliveryBody>, ApiError> {
-        let (row, attempts) = service.app.ledger_row(admin.actor(), id.0.0).await?;
+        let (row, attempts) = service.app.deliveries().row(admin.actor(), id.0.0).await?;
         let failed_attempts = Some(attempts.into_iter().map(AttemptBody::from).collect());
         Ok(Json(DeliveryBody { failed_attempts, ..row.into() }))
     }
@@ -206,8 +206,8 @@ impl DeliveriesApi {
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<DeliveryId>>,
     ) -> Result<Json<DeliveryBody>, ApiError> {
-        service.app.retry_delivery(admin.actor(), id.0.0).await?;
-        Ok(Json(service.app.ledger_row(admin.actor(), id.0.0).await?.0.into()))
+        service.app.deliveries().retry(admin.actor(), id.0.0).await?;
+        Ok(Json(service.app.deliveries().row(admin.actor(), id.0.0).await?.0.into()))
     }
 
     /// Cancel a delivery
@@ -220,8 +220,8 @@ impl DeliveriesApi {
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<DeliveryId>>,
     ) -> Result<Json<DeliveryBody>, ApiError> {
-        service.app.cancel_delivery(admin.actor(), id.0.0).await?;
-        Ok(Json(service.app.ledger_row(admin.actor(), id.0.0).await?.0.into()))
+        service.app.deliveries().cancel(admin.actor(), id.0.0).await?;
+        Ok(Json(service.app.deliveries().row(admin.actor(), id.0.0).await?.0.into()))
     }
 }
 

@@ -72,8 +72,8 @@ impl EmailApi {
     ) -> Result<Repeated<Json<PlannedBody>>, ApiError> {
         let new = body.read()?;
         let answered = match once.idempotency(admin.caller(), &encode_sent) {
-            Some(once) => service.app.send_letter_once(admin.actor(), new, once).await?,
-            None => Idempotent::Done(service.app.send_letter(admin.actor(), new).await?),
+            Some(once) => service.app.mail().send_once(admin.actor(), new, once).await?,
+            None => Idempotent::Done(service.app.mail().send(admin.actor(), new).await?),
         };
         Repeated::new(answered, |ids| sent(ids))
     }
@@ -143,8 +143,8 @@ impl EmailApi {
     /// Says whether mail can leave: which relay is used, and whether it answers.
     #[oai(path = "/health", method = "get", operation_id = "mailHealth")]
     async fn health(&self, _caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Json<HealthBody>, ApiError> {
-        let backlog = service.app.backlog().await?;
-        let trouble = service.app.relay_trouble();
+        let backlog = service.app.outbox().backlog().await?;
+        let trouble = service.app.outbox().relay_trouble();
         let waiting = backlog.oldest_due_at.map(|due| service.clock.now().since(due));
         Ok(Json(HealthBody {
             relay_configured: service.config.smtp.is_some(),
@@ -174,8 +174,8 @@ async fn sample(
     let kept = |ids: &[DeliveryId]| planned(message.to_owned(), ids);
     let encode = |ids: &[DeliveryId]| kept(ids).encode();
     let answered = match once.idempotency(caller, &encode) {
-        Some(once) => service.app.send_sample_once(caller.actor(), kind, to, once).await?,
-        None => Idempotent::Done(service.app.send_sample(caller.actor(), kind, to).await?),
+        Some(once) => service.app.mail().send_sample_once(caller.actor(), kind, to, once).await?,
+        None => Idempotent::Done(service.app.mail().send_sample(caller.actor(), kind, to).await?),
     };
     Repeated::new(answered, |ids| kept(ids))
 }

@@ -102,7 +102,7 @@ impl FeedApi {
         let since = findings.optional("since", since.0).map(|since| since.0);
         let size = findings.optional("size", size.0).unwrap_or_default();
         findings.finish(Some(()))?;
-        match service.app.feed(caller.actor(), since, size.count() as u32).await? {
+        match service.app.feed().page(caller.actor(), since, size.count() as u32).await? {
             FeedPage::Resync { head } => Err(ApiError::Resync(head)),
             FeedPage::Entries { entries, head } => {
                 let last = entries.last().map(|entry| entry.seq);

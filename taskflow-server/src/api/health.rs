@@ -81,7 +81,7 @@ impl HealthApi {
         if service.scheduler.silent_for().is_none_or(|silent| silent > silence) {
             return Err(ApiError::NotReady("the scheduler has not looked for jobs for a while"));
         }
-        let age = in_time(service.app.outbox_age()).await?;
+        let age = in_time(service.app.outbox().age()).await?;
         let is_late = age.is_some_and(|age| age > MAIL_AGE) && !service.config.hold_mail;
         let ok = || "ok".to_owned();
         Ok(Json(ReadinessBody {

@@ -63,7 +63,7 @@ pub(crate) fn words_for(headers: &HeaderMap) -> PageWords<'static> {
 
 /// The words for whoever a link was made for, if that can be told, else as [`words_for`].
 pub(super) async fn words_behind(service: &Service, headers: &HeaderMap, token: &str) -> PageWords<'static> {
-    match service.app.language_of_link(token).await {
+    match service.app.links().language(token).await {
         Ok(Some(locale)) => PAGES.words(&locale, &UTC, Timestamp::from_micros(0)),
         Ok(None) | Err(_) => words_for(headers),
     }

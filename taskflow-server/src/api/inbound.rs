@@ -76,7 +76,7 @@ impl InboundApi {
         Data(service): Data<&Arc<Service>>,
         message: Message,
     ) -> Result<Json<ReplyTakenBody>, ApiError> {
-        let taken = service.app.ingest_reply(&message.octets, message.content_type.as_deref()).await?;
+        let taken = service.app.participants().ingest_reply(&message.octets, message.content_type.as_deref()).await?;
         let (result, reason) = match taken {
             ReplyTaken::Recorded => (Taken::Recorded, None),
             ReplyTaken::Ignored(why) => (Taken::Ignored, Some(why.to_owned())),
@@ -105,8 +105,8 @@ impl InboundApi {
         brought: Brought,
     ) -> Result<Json<TakenBody>, ApiError> {
         let suppressed = match brought {
-            Brought::Reports(reports) => service.app.take_bounces(reports).await?,
-            Brought::Message(message) => service.app.ingest_bounce(&message).await?,
+            Brought::Reports(reports) => service.app.suppressions().take_bounces(reports).await?,
+            Brought::Message(message) => service.app.suppressions().ingest_bounce(&message).await?,
         };
         Ok(Json(TakenBody { suppressed: u32::try_from(suppressed).unwrap_or(u32::MAX) }))
     }

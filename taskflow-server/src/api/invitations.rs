@@ -80,9 +80,9 @@ async fn recorded(
     body: ResponseBody,
 ) -> Result<Result<Participant, Box<OutdatedAnswer>>, ApiError> {
     // Whether there is such a link is said before what is wrong with the answer.
-    service.app.meeting_by_link(token).await?;
+    service.app.links().meeting(token).await?;
     let GivenResponse { response, comment, version } = body.read()?;
-    match service.app.respond_by_link(token, response, comment, version).await {
+    match service.app.links().respond(token, response, comment, version).await {
         Err(Error::Outdated(outdated)) => Ok(Err(outdated)),
         result => Ok(Ok(result?)),
     }
@@ -94,7 +94,7 @@ pub(super) async fn shown(service: &Service, headers: &HeaderMap, token: &str) -
 }
 
 async fn with_word(service: &Service, headers: &HeaderMap, token: &str, word: Word<'_>) -> Page {
-    match service.app.meeting_by_link(token).await {
+    match service.app.links().meeting(token).await {
         Ok(linked) => page::render(&linked, token, service.clock.now(), word),
         Err(error) => Page::failed(service, headers, token, error).await,
     }

@@ -113,12 +113,12 @@ impl JobsApi {
     #[oai(path = "/", method = "get", operation_id = "listJobs")]
     async fn list(&self, admin: Admin, Data(service): Data<&Arc<Service>>) -> Result<Json<JobsBody>, ApiError> {
         let mut items = Vec::new();
-        for state in service.app.jobs(admin.actor()).await? {
+        for state in service.app.jobs().list(admin.actor()).await? {
             let next_at = match state.paused_at {
-                None => service.app.next_due(state.job).await?,
+                None => service.app.jobs().next_due(state.job).await?,
                 Some(_) => None,
             };
-            let plan = service.app.job_plan(state.job);
+            let plan = service.app.jobs().plan(state.job);
             items.push(JobBody::new(state, plan, next_at));
         }
         Ok(Json(JobsBody { items }))
@@ -145,7 +145,7 @@ impl JobsApi {
         let at = findings.optional("at", at.0);
         let dry_run = findings.optional("dry_run", dry_run.0).unwrap_or(false);
         findings.finish(Some(()))?;
-        let run = service.app.request_run(admin.actor(), name.0.0, at, dry_run).await?;
+        let run = service.app.jobs().request_run(admin.actor(), name.0.0, at, dry_run).await?;
         let location = format!("/api/jobs/{}/runs/{}", run.job, run.id);
         Ok(Requested::Requested(Json(run.into()), location))
     }
@@ -160,7 +160,7 @@ impl JobsApi {
         Data(service): Data<&Arc<Service>>,
         name: Path<Val<JobName>>,
     ) -> Result<Gone, ApiError> {
-        service.app.pause_job(admin.actor(), name.0.0).await?;
+        service.app.jobs().pause(admin.actor(), name.0.0).await?;
         Ok(Gone::Gone)
     }
 
@@ -174,7 +174,7 @@ impl JobsApi {
         Data(service): Data<&Arc<Service>>,
         name: Path<Val<JobName>>,
     ) -> Result<Gone, ApiError> {
-        service.app.resume_job(admin.actor(), name.0.0).await?;
+        service.app.jobs().resume(admin.actor(), name.0.0).await?;
         Ok(Gone::Gone)
     }
 
@@ -196,7 +196,7 @@ impl JobsApi {
         let cursor = findings.optional("cursor", cursor.0);
         let size = findings.optional("size", size.0).unwrap_or_default();
         findings.finish(Some(()))?;
-        let found = service.app.job_runs(admin.actor(), name.0.0, cursor, size.and_one_more()).await?;
+        let found = service.app.jobs().runs(admin.actor(), name.0.0, cursor, size.and_one_more()).await?;
         let (page, next) = size.cut(found, |run| Val(run.id));
         Ok(Json(RunsBody { items: page.into_iter().map(RunBody::from).collect(), next }))
     }
@@ -212,7 +212,7 @@ impl JobsApi {
         name: Path<Val<JobName>>,
         id: Path<Val<RunId>>,
     ) -> Result<Json<RunBody>, ApiError> {
-        let run = service.app.job_run(admin.actor(), name.0.0, id.0.0).await?;
+        let run = service.app.jobs().get_run(admin.actor(), name.0.0, id.0.0).await?;
         Ok(Json(run.into()))
     }
 }

@@ -86,7 +86,7 @@ impl LinkedPages {
     /// Show a task
     #[oai(path = "/t/:token", method = "get", operation_id = "taskPage", hidden)]
     async fn task(&self, Data(service): Data<&Arc<Service>>, headers: &HeaderMap, token: Path<String>) -> Page {
-        match service.app.task_by_link(&token.0).await {
+        match service.app.links().task(&token.0).await {
             Ok(linked) => task::render(&linked, service.clock.now(), task::Word::None),
             Err(error) => Page::failed(service, headers, &token.0, error).await,
         }
@@ -126,7 +126,7 @@ impl LinkedPages {
     /// Show what today holds
     #[oai(path = "/d/:token", method = "get", operation_id = "dayPage", hidden)]
     async fn day(&self, Data(service): Data<&Arc<Service>>, headers: &HeaderMap, token: Path<String>) -> Page {
-        match service.app.day_by_link(&token.0).await {
+        match service.app.links().day(&token.0).await {
             Ok(linked) => day::render(&linked, service.clock.now()),
             Err(error) => Page::failed(service, headers, &token.0, error).await,
         }
@@ -135,7 +135,7 @@ impl LinkedPages {
     /// The meeting behind a link as a calendar file
     #[oai(path = "/r/:token/ics", method = "get", operation_id = "calendarByLink", hidden)]
     async fn calendar(&self, Data(service): Data<&Arc<Service>>, headers: &HeaderMap, token: Path<String>) -> Calendar {
-        match service.app.calendar_by_link(&token.0).await {
+        match service.app.links().calendar(&token.0).await {
             Ok(calendar) => Calendar::File(calendar.text),
             Err(error) => Calendar::Page(Page::failed(service, headers, &token.0, error).await),
         }
@@ -150,15 +150,15 @@ async fn changed(
     status: Option<TaskStatus>,
 ) -> Result<(LinkedTask, LinkedTask), LinkError> {
     let app = &service.app;
-    let before = app.task_by_link(token).await?;
+    let before = app.links().task(token).await?;
     let after = match action {
-        Action::Done => app.complete_by_link(token).await?,
+        Action::Done => app.links().complete(token).await?,
         Action::Reopen => {
             let status = status.filter(|status| *status != TaskStatus::Completed).unwrap_or_default();
-            app.reopen_by_link(token, status).await?
+            app.links().reopen(token, status).await?
         }
-        Action::Snooze(snooze) => app.snooze_by_link(token, snooze).await?,
-        Action::Unsnooze => app.unsnooze_by_link(token).await?,
+        Action::Snooze(snooze) => app.links().snooze(token, snooze).await?,
+        Action::Unsnooze => app.links().unsnooze(token).await?,
     };
     Ok((before, after))
 }

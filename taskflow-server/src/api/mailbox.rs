@@ -73,7 +73,7 @@ impl MailboxApi {
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<DeliveryId>>,
     ) -> Result<Json<KeptMailBody>, ApiError> {
-        Ok(Json(service.app.kept_mail(reader(service, request)?, id.0.0).await?.into()))
+        Ok(Json(service.app.mail().captured_one(reader(service, request)?, id.0.0).await?.into()))
     }
 
     /// The dev mailbox as a page
@@ -92,7 +92,7 @@ impl MailboxApi {
         id: Path<Val<DeliveryId>>,
         view: Query<Field<View>>,
     ) -> Result<Page, ApiError> {
-        let mail = service.app.kept_mail(reader(service, request)?, id.0.0).await?;
+        let mail = service.app.mail().captured_one(reader(service, request)?, id.0.0).await?;
         // A view that is none is as good as no wish.
         let view = if let Field::Value(view) = view.0 { Some(view) } else { None };
         Ok(page::mail(&mail, view, &words_for(request.headers())).with_policy(PAGE_POLICY))
@@ -105,7 +105,7 @@ fn reader(service: &Service, request: &Request) -> Result<Actor, ApiError> {
 }
 
 async fn kept(service: &Service, request: &Request) -> Result<Vec<CapturedMail>, ApiError> {
-    Ok(service.app.kept_mails(reader(service, request)?, MAILBOX_SIZE as u32).await?)
+    Ok(service.app.mail().captured(reader(service, request)?, MAILBOX_SIZE as u32).await?)
 }
 
 impl From<CapturedMail> for KeptMailBody {

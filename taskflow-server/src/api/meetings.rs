@@ -72,7 +72,7 @@ impl UpcomingApi {
     ) -> Result<Listed<MeetingPageBody>, ApiError> {
         let now = service.clock.now();
         let query = Upcoming { hours_ahead: hours_ahead.0, page: page.0, size: size.0 }.read(now)?;
-        let meetings = service.app.meetings(caller.actor(), &query).await?;
+        let meetings = service.app.meetings().list(caller.actor(), &query).await?;
         let links = links(uri, &meetings);
         Ok(Listed::Listed(Json(MeetingPageBody::new(meetings, now)), links))
     }
@@ -115,7 +115,7 @@ impl MeetingsApi {
             page: page.0,
             size: size.0,
         };
-        let meetings = service.app.meetings(caller.actor(), &filters.read()?).await?;
+        let meetings = service.app.meetings().list(caller.actor(), &filters.read()?).await?;
         let links = links(uri, &meetings);
         Ok(Listed::Listed(Json(MeetingPageBody::new(meetings, service.clock.now())), links))
     }
@@ -137,8 +137,8 @@ impl MeetingsApi {
         let new = body.read()?;
         let encode = |details: &MeetingDetails| made(details).encode();
         let answered = match once.idempotency(caller, &encode) {
-            Some(once) => service.app.create_meeting_once(caller.actor(), new, once).await?,
-            None => Idempotent::Done(service.app.create_meeting(caller.actor(), new).await?),
+            Some(once) => service.app.meetings().create_once(caller.actor(), new, once).await?,
+            None => Idempotent::Done(service.app.meetings().create(caller.actor(), new).await?),
         };
         Repeated::new(answered, made)
     }
@@ -154,7 +154,7 @@ impl MeetingsApi {
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<MeetingId>>,
     ) -> Result<Found<MeetingBody>, ApiError> {
-        let details = service.app.meeting(caller.actor(), id.0.0).await?;
+        let details = service.app.meetings().get(caller.actor(), id.0.0).await?;
         Ok(answer(service, details))
     }
 
@@ -208,7 +208,7 @@ impl MeetingsApi {
         #[oai(name = "If-Match")]
         IfMatch(expect): IfMatch,
     ) -> Result<Gone, ApiError> {
-        let result = service.app.cancel_meeting(caller.actor(), id.0.0, expect.clone()).await;
+        let result = service.app.meetings().cancel(caller.actor(), id.0.0, expect.clone()).await;
         settled(service, caller, id.0.0, expect, result).await.map(|_| Gone::Gone)
     }
 
@@ -223,7 +223,7 @@ impl MeetingsApi {
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<MeetingId>>,
     ) -> Result<Found<MeetingBody>, ApiError> {
-        let details = service.app.restore_meeting(caller.actor(), id.0.0).await?;
+        let details = service.app.meetings().restore(caller.actor(), id.0.0).await?;
         Ok(answer(service, details))
     }
 
@@ -237,7 +237,7 @@ impl MeetingsApi {
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<MeetingId>>,
     ) -> Result<CalendarFile, ApiError> {
-        let calendar = service.app.meeting_calendar(caller.actor(), id.0.0).await?;
+        let calendar = service.app.meetings().calendar(caller.actor(), id.0.0).await?;
         let name = "attachment; filename=\"meeting.ics\"".to_owned();
         Ok(CalendarFile::Calendar(PlainText(calendar.text), name))
     }
@@ -272,7 +272,7 @@ async fn change(
     expect: Precondition,
     body: ChangeBody,
 ) -> Result<Found<MeetingBody>, ApiError> {
-    let result = service.app.update_meeting(caller.actor(), id, body.read()?, expect.clone()).await;
+    let result = service.app.meetings().update(caller.actor(), id, body.read()?, expect.clone()).await;
     settled(service, caller, id, expect, result).await.map(|details| answer(service, details))
 }
 
@@ -291,7 +291,7 @@ async fn settled<T>(
 ) -> Result<T, ApiError> {
     match result {
         Err(Error::Stale) if expect != Precondition::Any => {
-            let current = service.app.meeting(caller.actor(), id).await?;
+            let current = service.app.meetings().get(caller.actor(), id).await?;
             Err(ApiError::Stale(MeetingBody::new(current, service.clock.now()).to_json()))
         }
         result => Ok(result?),

@@ -82,7 +82,7 @@ impl NodesApi {
         let cursor = findings.optional("cursor", cursor.0);
         let size = findings.optional("size", size.0).unwrap_or_default();
         findings.finish(Some(()))?;
-        let found = service.app.nodes_after(admin.actor(), cursor.as_ref(), size.and_one_more()).await?;
+        let found = service.app.nodes().list_after(admin.actor(), cursor.as_ref(), size.and_one_more()).await?;
         let (page, next) = size.cut(found, |node| Val(node.said.id.clone()));
         let now = service.clock.now();
         Ok(Json(ListBody { items: page.into_iter().map(|node| NodeBody::new(node, now)).collect(), next }))

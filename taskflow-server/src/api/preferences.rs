@@ -67,7 +67,7 @@ impl PreferencesApi {
         #[oai(name = "If-None-Match")]
         known: IfNoneMatch,
     ) -> Result<Read<PreferencesBody>, ApiError> {
-        let user = service.app.user(caller.actor(), caller.token.user).await?;
+        let user = service.app.accounts().get(caller.actor(), caller.token.user).await?;
         Ok(Read::new(user.version, &known, || user.preferences.into()))
     }
 
@@ -86,10 +86,10 @@ impl PreferencesApi {
         Body(body): Body<ChangeBody>,
     ) -> Result<Found<PreferencesBody>, ApiError> {
         let change = body.read()?;
-        match service.app.change_preferences(caller.actor(), &change, expect.clone()).await {
+        match service.app.accounts().change_preferences(caller.actor(), &change, expect.clone()).await {
             Ok(user) => Ok(Found::Found(Json(user.preferences.into()), etag(user.version))),
             Err(Error::Stale) if expect != Precondition::Any => {
-                let current = service.app.user(caller.actor(), caller.token.user).await?;
+                let current = service.app.accounts().get(caller.actor(), caller.token.user).await?;
                 Err(ApiError::Stale(PreferencesBody::from(current.preferences).to_json()))
             }
             Err(error) => Err(error.into()),

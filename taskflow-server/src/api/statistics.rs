@@ -65,7 +65,7 @@ impl StatisticsApi {
     /// Returns what the account has done, counted once an hour.
     #[oai(path = "/api/users/me/statistics", method = "get", operation_id = "getStatistics")]
     async fn mine(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Json<StatisticsBody>, ApiError> {
-        Ok(Json(service.app.statistics(caller.actor()).await?.into()))
+        Ok(Json(service.app.statistics().of_tasks(caller.actor()).await?.into()))
     }
 
     /// Get totals
@@ -73,7 +73,7 @@ impl StatisticsApi {
     /// For administrators: numbers of the whole service, counted once an hour.
     #[oai(path = "/api/stats", method = "get", operation_id = "getTotals")]
     async fn totals(&self, admin: Admin, Data(service): Data<&Arc<Service>>) -> Result<Json<TotalsBody>, ApiError> {
-        let totals = service.app.totals(admin.actor()).await?;
+        let totals = service.app.statistics().totals(admin.actor()).await?;
         Ok(Json(TotalsBody {
             counted_at: totals.counted_at.map(Val),
             users: totals.users,

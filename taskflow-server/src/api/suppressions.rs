@@ -74,7 +74,8 @@ impl SuppressionsApi {
         let cursor = findings.optional("cursor", cursor.0).map(|Cursor(key)| key);
         let size = findings.optional("size", size.0).unwrap_or_default();
         findings.finish(Some(()))?;
-        let found = service.app.suppressions_after(admin.actor(), cursor.as_deref(), size.and_one_more()).await?;
+        let found =
+            service.app.suppressions().list_after(admin.actor(), cursor.as_deref(), size.and_one_more()).await?;
         let (page, next) = size.cut(found, |suppression| suppression.email.key());
         Ok(Json(ListBody { items: page.into_iter().map(SuppressionBody::from).collect(), next }))
     }
@@ -93,7 +94,7 @@ impl SuppressionsApi {
         let email = findings.required("email", body.email);
         let detail = findings.optional("detail", body.detail).map(|SearchText(detail)| detail).unwrap_or_default();
         let email = findings.finish(email)?;
-        service.app.suppress(admin.actor(), email, detail).await?;
+        service.app.suppressions().add(admin.actor(), email, detail).await?;
         Ok(Gone::Gone)
     }
 
@@ -111,7 +112,7 @@ impl SuppressionsApi {
         let mut findings = ValidationErrors::default();
         let email = findings.required("email", email.0);
         let email = findings.finish(email)?;
-        service.app.unsuppress(admin.actor(), &email).await?;
+        service.app.suppressions().remove(admin.actor(), &email).await?;
         Ok(Gone::Gone)
     }
 }

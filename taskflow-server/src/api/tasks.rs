@@ -45,7 +45,7 @@ impl TaskSummaryApi {
     /// Returns how many tasks the account has by status. The trash does not count.
     #[oai(path = "/", method = "get", operation_id = "taskSummary")]
     async fn summary(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Json<SummaryBody>, ApiError> {
-        let summary = service.app.task_summary(caller.actor()).await?;
+        let summary = service.app.tasks().summary(caller.actor()).await?;
         Ok(Json(summary.into()))
     }
 }
@@ -71,7 +71,7 @@ impl TaskBulkApi {
         let statuses = bulk::statuses(&operations);
         let encode = |results: &[Result<Task, Error>]| bulk::kept(&statuses, results).encode();
         let once = once.idempotency(caller, &encode);
-        let answered = service.app.bulk_tasks(caller.actor(), operations, bulk, once).await;
+        let answered = service.app.tasks().bulk(caller.actor(), operations, bulk, once).await;
         Repeated::new(answered.map_err(bulk::failed)?, |results| bulk::kept(&statuses, results))
     }
 }
@@ -118,7 +118,7 @@ impl TasksApi {
             page: page.0,
             size: size.0,
         };
-        let tasks = service.app.tasks(caller.actor(), &filters.read(false)?).await?;
+        let tasks = service.app.tasks().list(caller.actor(), &filters.read(false)?).await?;
         let links = links(uri, &tasks);
         Ok(Listed::Listed(Json(tasks.into()), links))
     }
@@ -138,7 +138,7 @@ impl TasksApi {
         size: Query<Field<PageSize>>,
     ) -> Result<Listed<TaskPageBody>, ApiError> {
         let filters = Filters { page: page.0, size: size.0, ..Filters::default() };
-        let tasks = service.app.tasks(caller.actor(), &filters.read(true)?).await?;
+        let tasks = service.app.tasks().list(caller.actor(), &filters.read(true)?).await?;
         let links = links(uri, &tasks);
         Ok(Listed::Listed(Json(tasks.into()), links))
     }
@@ -159,8 +159,8 @@ impl TasksApi {
         let new = body.read()?;
         let encode = |task: &Task| made(task).encode();
         let answered = match once.idempotency(caller, &encode) {
-            Some(once) => service.app.create_task_once(caller.actor(), new, once).await?,
-            None => Idempotent::Done(service.app.create_task(caller.actor(), new).await?),
+            Some(once) => service.app.tasks().create_once(caller.actor(), new, once).await?,
+            None => Idempotent::Done(service.app.tasks().create(caller.actor(), new).await?),
         };
         Repeated::new(answered, made)
     }
@@ -178,7 +178,7 @@ impl TasksApi {
         #[oai(name = "If-None-Match")]
         known: IfNoneMatch,
     ) -> Result<Read<TaskBody>, ApiError> {
-        let task = service.app.task(caller.actor(), id.0.0).await?;
+        let task = service.app.tasks().get(caller.actor(), id.0.0).await?;
         Ok(Read::new(task.version, &known, || task.into()))
     }
 
@@ -200,7 +200,7 @@ impl TasksApi {
         let cursor = findings.optional("cursor", cursor.0);
         let size = findings.optional("size", size.0).unwrap_or_default();
         findings.finish(Some(()))?;
-        let events = service.app.task_history(caller.actor(), id.0.0).await?;
+        let events = service.app.tasks().history(caller.actor(), id.0.0).await?;
         Ok(Json(HistoryBody::new(events, cursor, size.count())))
     }
 
@@ -218,7 +218,7 @@ impl TasksApi {
         IfMatch(expect): IfMatch,
         Body(body): Body<ChangeBody>,
     ) -> Result<Found<TaskBody>, ApiError> {
-        let result = service.app.update_task(caller.actor(), id.0.0, body.read()?, expect.clone()).await;
+        let result = service.app.tasks().update(caller.actor(), id.0.0, body.read()?, expect.clone()).await;
         settled(service, caller, id.0.0, expect, result).await.map(answer)
     }
 
@@ -237,7 +237,7 @@ impl TasksApi {
         IfMatch(expect): IfMatch,
         Patch(body): Patch<ChangeBody>,
     ) -> Result<Found<TaskBody>, ApiError> {
-        let result = service.app.update_task(caller.actor(), id.0.0, body.read()?, expect.clone()).await;
+        let result = service.app.tasks().update(caller.actor(), id.0.0, body.read()?, expect.clone()).await;
         settled(service, caller, id.0.0, expect, result).await.map(answer)
     }
 
@@ -254,7 +254,7 @@ impl TasksApi {
         #[oai(name = "If-Match")]
         IfMatch(expect): IfMatch,
     ) -> Result<Gone, ApiError> {
-        let result = service.app.delete_task(caller.actor(), id.0.0, expect.clone()).await;
+        let result = service.app.tasks().delete(caller.actor(), id.0.0, expect.clone()).await;
         settled(service, caller, id.0.0, expect, result).await.map(|_| Gone::Gone)
     }
 
@@ -268,7 +268,7 @@ impl TasksApi {
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<TaskId>>,
     ) -> Result<Found<TaskBody>, ApiError> {
-        let task = service.app.restore_task(caller.actor(), id.0.0).await?;
+        let task = service.app.tasks().restore(caller.actor(), id.0.0).await?;
         Ok(answer(task))
     }
 }
@@ -297,7 +297,7 @@ async fn settled(
 ) -> Result<Task, ApiError> {
     match result {
         Err(Error::Stale) if expect != Precondition::Any => {
-            let current = service.app.task(caller.actor(), id).await?;
+            let current = service.app.tasks().get(caller.actor(), id).await?;
             Err(ApiError::Stale(TaskBody::from(current).to_json()))
         }
         result => Ok(result?),

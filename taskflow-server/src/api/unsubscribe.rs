@@ -22,7 +22,7 @@ impl UnsubscribePages {
     /// Ask whether to end mail of a kind
     #[oai(path = "/u/:token", method = "get", operation_id = "unsubscribePage", hidden)]
     async fn show(&self, Data(service): Data<&Arc<Service>>, headers: &HeaderMap, token: Path<String>) -> Page {
-        match service.app.subscription(&token.0).await {
+        match service.app.links().subscription(&token.0).await {
             Ok(subscription) if subscription.is_on => question(service, &subscription),
             Ok(subscription) => ended(service, &subscription),
             Err(error) => no_such(service, headers, &token.0, error).await,
@@ -43,8 +43,8 @@ impl UnsubscribePages {
         again: Query<Option<String>>,
     ) -> Page {
         let result = match again.0.as_deref() {
-            Some("true") => service.app.resubscribe(&token.0).await,
-            Some(_) | None => service.app.unsubscribe(&token.0).await,
+            Some("true") => service.app.links().resubscribe(&token.0).await,
+            Some(_) | None => service.app.links().unsubscribe(&token.0).await,
         };
         match result {
             Ok(subscription) if subscription.is_on => begun(service, &subscription),

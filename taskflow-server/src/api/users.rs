@@ -142,14 +142,14 @@ impl UsersApi {
     /// Deletes the signed-in account with everything in it, at once and for good.
     #[oai(path = "/me", method = "delete", operation_id = "deleteMe")]
     async fn delete(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Gone, ApiError> {
-        service.app.delete_user(caller.actor(), caller.token.user).await?;
+        service.app.accounts().delete(caller.actor(), caller.token.user).await?;
         Ok(Gone::Gone)
     }
 }
 
 /// The account of the caller.
 pub(super) async fn found(service: &Service, caller: Caller, known: &IfNoneMatch) -> Result<Read<UserBody>, ApiError> {
-    let user = service.app.user(caller.actor(), caller.token.user).await?;
+    let user = service.app.accounts().get(caller.actor(), caller.token.user).await?;
     let (version, mut body) = (user.version, UserBody::from(user));
     body.email_undeliverable = undeliverable(service, caller).await?;
     Ok(Read::new(version, known, || body))
@@ -161,7 +161,7 @@ fn answer(user: User) -> Found<UserBody> {
 }
 
 async fn undeliverable(service: &Service, caller: Caller) -> Result<Option<UndeliverableBody>, ApiError> {
-    Ok(service.app.my_suppression(caller.actor()).await?.map(UndeliverableBody::from))
+    Ok(service.app.suppressions().own(caller.actor()).await?.map(UndeliverableBody::from))
 }
 
 impl From<Suppression> for UndeliverableBody {
@@ -176,16 +176,16 @@ async fn change(
     expect: Precondition,
     body: ChangeBody,
 ) -> Result<Found<UserBody>, ApiError> {
-    let before = service.app.user(caller.actor(), caller.token.user).await?;
+    let before = service.app.accounts().get(caller.actor(), caller.token.user).await?;
     let change = body.read(service, &before).await?;
-    match service.app.update_profile(caller.actor(), caller.token.user, change, expect.clone()).await {
+    match service.app.accounts().update_profile(caller.actor(), caller.token.user, change, expect.clone()).await {
         Ok(user) => {
             let (tag, mut body) = (etag(user.version), UserBody::from(user));
             body.email_undeliverable = undeliverable(service, caller).await?;
             Ok(Found::Found(Json(body), tag))
         }
         Err(Error::Stale) if expect != Precondition::Any => {
-            let current = service.app.user(caller.actor(), caller.token.user).await?;
+            let current = service.app.accounts().get(caller.actor(), caller.token.user).await?;
             Err(ApiError::Stale(UserBody::from(current).to_json()))
         }
         Err(error) => Err(error.into()),

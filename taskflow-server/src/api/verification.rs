@@ -70,7 +70,7 @@ impl VerificationApi {
         let mut findings = ValidationErrors::default();
         let token = findings.required("token", body.token);
         let ShownToken(token) = findings.finish(token)?;
-        service.app.verify_email(token.expose_secret()).await.map_err(no_such_token)?;
+        service.app.accounts().verify_email(token.expose_secret()).await.map_err(no_such_token)?;
         Ok(Gone::Gone)
     }
 
@@ -79,7 +79,7 @@ impl VerificationApi {
     /// Sends another link to verify the address of the account. Nothing is sent when the address is verified already.
     #[oai(path = "/email/resend", method = "post", operation_id = "resendVerification")]
     async fn resend(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Accepted, ApiError> {
-        service.app.request_verification(caller.actor()).await?;
+        service.app.accounts().request_verification(caller.actor()).await?;
         Ok(Accepted::Accepted)
     }
 
@@ -97,7 +97,7 @@ impl VerificationApi {
         let mut findings = ValidationErrors::default();
         let email = findings.required("email", body.email);
         let email = findings.finish(email)?;
-        service.app.forgot_password(&email).await?;
+        service.app.accounts().forgot_password(&email).await?;
         Ok(Accepted::Accepted)
     }
 
@@ -120,7 +120,7 @@ impl VerificationPages {
     /// Ask whether an address is the reader's
     #[oai(path = "/v/:token", method = "get", operation_id = "verificationPage", hidden)]
     async fn verification(&self, Data(service): Data<&Arc<Service>>, headers: &HeaderMap, token: Path<String>) -> Page {
-        match service.app.account_by_link(TokenPurpose::VerifyEmail, &token.0).await {
+        match service.app.links().account(TokenPurpose::VerifyEmail, &token.0).await {
             Ok(user) => verification_page(service, &user),
             Err(error) => Page::failed(service, headers, &token.0, error).await,
         }
@@ -129,8 +129,8 @@ impl VerificationPages {
     /// Verify an address
     #[oai(path = "/v/:token", method = "post", operation_id = "verifyByLink", hidden)]
     async fn verify(&self, Data(service): Data<&Arc<Service>>, headers: &HeaderMap, token: Path<String>) -> Page {
-        let verified = match service.app.account_by_link(TokenPurpose::VerifyEmail, &token.0).await {
-            Ok(_) => service.app.verify_email(&token.0).await.map_err(LinkError::from),
+        let verified = match service.app.links().account(TokenPurpose::VerifyEmail, &token.0).await {
+            Ok(_) => service.app.accounts().verify_email(&token.0).await.map_err(LinkError::from),
             Err(error) => Err(error),
         };
         match verified {
@@ -145,7 +145,7 @@ impl VerificationPages {
     /// Ask for another password
     #[oai(path = "/p/:token", method = "get", operation_id = "passwordPage", hidden)]
     async fn password(&self, Data(service): Data<&Arc<Service>>, headers: &HeaderMap, token: Path<String>) -> Page {
-        match service.app.account_by_link(TokenPurpose::ResetPassword, &token.0).await {
+        match service.app.links().account(TokenPurpose::ResetPassword, &token.0).await {
             Ok(user) => password_page(service, &user, &[]),
             Err(error) => Page::failed(service, headers, &token.0, error).await,
         }
@@ -160,7 +160,7 @@ impl VerificationPages {
         token: Path<String>,
         JsonOrForm(form): JsonOrForm<PasswordForm>,
     ) -> Page {
-        let user = match service.app.account_by_link(TokenPurpose::ResetPassword, &token.0).await {
+        let user = match service.app.links().account(TokenPurpose::ResetPassword, &token.0).await {
             Ok(user) => user,
             Err(error) => return Page::failed(service, headers, &token.0, error).await,
         };
@@ -235,14 +235,14 @@ fn password_page(service: &Service, user: &User, errors: &[FieldError]) -> Page 
 
 async fn reset(service: &Service, token: &str, password: &Password) -> Result<(), ApiError> {
     // A password is hashed only for whoever can set it: that takes a while, and much memory.
-    if !service.app.can_reset_password(token).await? {
+    if !service.app.accounts().can_reset_password(token).await? {
         return Err(no_such_token(Error::NotFound("link")));
     }
     if let Some(objection) = service.auth.passwords.objection(password, Vec::new()).await {
         return Err(ApiError::Invalid(vec![FieldError::new("password", objection)]));
     }
     let hash = service.auth.passwords.hash(password).await?;
-    service.app.reset_password(token, hash).await.map(drop).map_err(no_such_token)
+    service.app.accounts().reset_password(token, hash).await.map(drop).map_err(no_such_token)
 }
 
 /// The path is there; it is the token that is not.

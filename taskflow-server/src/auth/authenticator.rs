@@ -89,7 +89,7 @@ impl Authenticator {
         let right = self.passwords.verify(password, stored.clone()).await?;
         let user = user.filter(|user| right && user.is_active).ok_or(AuthError::WrongCredentials)?;
         let secret = Secret::random().map_err(AuthError::Internal)?;
-        let session = match self.app.open_session(user.id, secret.hash(), device).await {
+        let session = match self.app.sessions().open(user.id, secret.hash(), device).await {
             Err(Error::NotFound(_)) => return Err(AuthError::WrongCredentials),
             result => result?,
         };
@@ -97,7 +97,7 @@ impl Authenticator {
         // that time, and this one came after; from here on it ends like any other.
         let (after, kept) = known(self.accounts.account(&login).await?);
         if kept != stored || !after.is_some_and(|after| after.id == user.id && after.is_active) {
-            match self.app.end_session(Actor::User(user.id), session.id).await {
+            match self.app.sessions().end(Actor::User(user.id), session.id).await {
                 Ok(()) | Err(Error::NotFound(_)) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -115,7 +115,7 @@ impl Authenticator {
         let shown = RefreshToken::parse(shown).ok_or(AuthError::SessionOver)?;
         let secrets = self.successors.of(&shown);
         let hashes: Vec<_> = secrets.iter().map(Secret::hash).collect();
-        match self.app.refresh_session(shown.session, &shown.hash(), &hashes).await {
+        match self.app.sessions().refresh(shown.session, &shown.hash(), &hashes).await {
             Ok(session) => {
                 let secret = secrets.into_iter().zip(hashes).find(|(_, hash)| *hash == session.token);
                 let (secret, _) = secret

@@ -165,19 +165,21 @@ pub(super) async fn run(command: Command, config: &Arc<Config>, format: Format) 
 
 async fn list(opened: &Opened) -> Result<Jobs, Failure> {
     let app = &opened.app;
-    let states = app.jobs(Actor::System).await.map_err(|error| Failure::of("cannot read the jobs", &error))?;
+    let states = app.jobs().list(Actor::System).await.map_err(|error| Failure::of("cannot read the jobs", &error))?;
     let mut jobs = Vec::new();
     for state in states {
-        let schedule = app.job_plan(state.job).map(|plan| plan.schedule.clone());
+        let schedule = app.jobs().plan(state.job).map(|plan| plan.schedule.clone());
         let next_at = match state.paused_at {
-            None => app.next_due(state.job).await.map_err(|error| Failure::of("cannot read the jobs", &error))?,
+            None => {
+                app.jobs().next_due(state.job).await.map_err(|error| Failure::of("cannot read the jobs", &error))?
+            }
             Some(_) => None,
         };
-        let last = app.job_runs(Actor::System, state.job, None, 1).await;
+        let last = app.jobs().runs(Actor::System, state.job, None, 1).await;
         let last = last.map_err(|error| Failure::of("cannot read the runs", &error))?;
         jobs.push(Job {
             name: state.job.to_string(),
-            known: app.registered_job(state.job).is_some(),
+            known: app.jobs().registered_as(state.job).is_some(),
             next: match (&schedule, state.paused_at) {
                 (None, _) => "-".to_owned(),
                 (Some(_), Some(since)) => format!("paused since {}", minute(since)),
@@ -224,7 +226,7 @@ async fn run_now(
 ) -> Result<(), Failure> {
     let app = &opened.app;
     let failed = |error: &taskflow_core::Error| Failure::of("cannot run the job", error);
-    let run = match app.request_run(Actor::System, job, at, dry_run).await {
+    let run = match app.jobs().request_run(Actor::System, job, at, dry_run).await {
         Err(taskflow_core::Error::Taken(_)) => {
             return Err(Failure::new(format!("{job} has been run for that time already"))
                 .advise(format!("see its runs with: taskflow job runs {job}"))
@@ -234,8 +236,8 @@ async fn run_now(
     };
     // A server on the same database may have begun it before.
     let run = loop {
-        app.run_job(job).await.map_err(|error| failed(&error))?;
-        let now = app.job_run(Actor::System, job, run.id).await.map_err(|error| failed(&error))?;
+        app.jobs().run(job).await.map_err(|error| failed(&error))?;
+        let now = app.jobs().get_run(Actor::System, job, run.id).await.map_err(|error| failed(&error))?;
         if now.finished_at.is_some() {
             break now;
         }
@@ -248,7 +250,7 @@ async fn run_now(
 }
 
 async fn runs(opened: &Opened, job: JobName) -> Result<Runs, Failure> {
-    let runs = opened.app.job_runs(Actor::System, job, None, LISTED).await;
+    let runs = opened.app.jobs().runs(Actor::System, job, None, LISTED).await;
     let runs = runs.map_err(|error| Failure::of("cannot read the runs", &error))?;
     Ok(Runs { runs: runs.into_iter().map(Run::from).collect() })
 }

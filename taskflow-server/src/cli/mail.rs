@@ -124,13 +124,13 @@ pub(super) async fn run(command: Command, config: &Arc<Config>, format: Format) 
 
 async fn retry(id: DeliveryId, opened: &Opened, format: Format) -> Result<(), Failure> {
     let failed = |error: taskflow_core::Error| Failure::of("cannot send the mail again", &error);
-    opened.app.retry_delivery(Actor::System, id).await.map_err(failed)?;
-    let (delivery, _) = opened.app.delivery(Actor::System, id).await.map_err(failed)?;
+    opened.app.deliveries().retry(Actor::System, id).await.map_err(failed)?;
+    let (delivery, _) = opened.app.deliveries().get(Actor::System, id).await.map_err(failed)?;
     format.print(&Retried { id, kind: delivery.kind.as_str(), state: delivery.state.as_str() })
 }
 
 async fn unsuppress(address: &EmailAddress, opened: &Opened, format: Format) -> Result<(), Failure> {
-    match opened.app.unsuppress(Actor::System, address).await {
+    match opened.app.suppressions().remove(Actor::System, address).await {
         Err(taskflow_core::Error::NotFound(_)) => Err(Failure::new(format!("{address} is not suppressed"))
             .advise(format!("see why mail does not reach it with: taskflow mail why {address}"))
             .because(Reason::NotFound)),

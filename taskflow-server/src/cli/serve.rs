@@ -32,7 +32,7 @@ pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
     let config = Arc::new(Config::clone(&config).listening_on(port));
     let database_is_new = config.database.file().is_some_and(|file| !file.exists());
     let opened = wiring::open_to_serve(&config).await?;
-    let no_account = opened.app.users_after(None, 1).await.is_ok_and(|users| users.is_empty());
+    let no_account = opened.app.accounts().list_after(None, 1).await.is_ok_and(|users| users.is_empty());
     let mut signals = Signals::new()?;
 
     let stop = CancellationToken::new();

@@ -153,7 +153,7 @@ async fn create(create: Create, config: &Config, opened: &Opened) -> Result<Chan
     let (Some(username), Some(email), Some(hash)) = (name, address, hash) else { return Err(refused(&problems)) };
 
     let new = NewUser { username, email, time_zone: None, locale: None, is_admin: create.admin };
-    let user = match opened.app.register_user(new, Some(hash)).await {
+    let user = match opened.app.accounts().register(new, Some(hash)).await {
         Err(Error::Taken(field)) => {
             return Err(Failure::new(format!("no account was created: --{field} belongs to another account"))
                 .advise("choose another, or see: taskflow user list")
@@ -162,7 +162,7 @@ async fn create(create: Create, config: &Config, opened: &Opened) -> Result<Chan
         result => result.map_err(|error| Failure::of("cannot create the account", &error))?,
     };
     // Whoever runs the service knows whom they create an account for.
-    let verified = opened.app.mark_email_verified(Actor::System, user.id).await;
+    let verified = opened.app.accounts().mark_email_verified(Actor::System, user.id).await;
     verified.map_err(|error| Failure::of("created the account, but could not mark its address as verified", &error))?;
     let kind = if user.is_admin { "administrator" } else { "account" };
     let welcome = match (&config.smtp, config.mailbox) {
@@ -185,7 +185,7 @@ const PAGE: u32 = 500;
 pub(super) async fn all(opened: &Opened) -> Result<Vec<User>, Failure> {
     let mut users: Vec<User> = Vec::new();
     loop {
-        let page = opened.app.users_after(users.last().map(|user| user.id), PAGE).await;
+        let page = opened.app.accounts().list_after(users.last().map(|user| user.id), PAGE).await;
         let page = page.map_err(|error| Failure::of("cannot list the accounts", &error))?;
         let last = page.len() < PAGE as usize;
         users.extend(page);
@@ -209,7 +209,7 @@ async fn set_admin(who: &Who, admin: bool, opened: &Opened) -> Result<Changed, F
 async fn set_standing(who: &Who, change: StandingChange, now: &str, opened: &Opened) -> Result<Changed, Failure> {
     let rules = |user: &User| user.is_admin && user.is_active;
     let before = find(who, opened).await?;
-    let changed = opened.app.set_standing(Actor::System, before.id, change).await;
+    let changed = opened.app.accounts().set_standing(Actor::System, before.id, change).await;
     let after = changed.map_err(|error| Failure::of("cannot change the account", &error))?;
     let mut said = vec![format!("{} {now} now", after.username)];
     if rules(&before) && !rules(&after) && !all(opened).await?.iter().any(rules) {
@@ -224,7 +224,7 @@ async fn passwd(who: &Who, password: GivenPassword, config: &Config, opened: &Op
     let inputs = vec![user.username.to_string(), user.email.to_string()];
     let hash = hash(&password, inputs, config).await?.map_err(|text| refused(&[format!("the password {text}")]))?;
     let change = ProfileChange { password: Some(hash), ..ProfileChange::default() };
-    let changed = opened.app.update_profile(Actor::System, user.id, change, Precondition::Any).await;
+    let changed = opened.app.accounts().update_profile(Actor::System, user.id, change, Precondition::Any).await;
     let user = changed.map_err(|error| Failure::of("cannot set the password", &error))?;
     let said = format!("set the password of {} and ended all sessions; a mail tells {}", user.username, user.email);
     Ok(Changed { user: user.into(), said: vec![said] })

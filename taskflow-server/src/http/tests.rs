@@ -258,7 +258,7 @@ async fn a_changed_password_and_a_locked_account_end_what_was_signed_in() {
     let token = again["access_token"].as_str().expect("a token");
     assert_eq!(call(&front, Method::GET, "/api/auth/me", token, None).await.status, StatusCode::OK);
     let lock = StandingChange { is_active: Some(false), ..StandingChange::default() };
-    front.service().app.set_standing(Actor::System, ada, lock).await.expect("locked");
+    front.service().app.accounts().set_standing(Actor::System, ada, lock).await.expect("locked");
     let locked = call(&front, Method::GET, "/api/auth/me", token, None).await;
     let forged = call(&front, Method::GET, "/api/auth/me", "no.such.token", None).await;
     assert_eq!(forged.header("WWW-Authenticate"), "Bearer realm=\"taskflow\", error=\"invalid_token\"");

@@ -49,7 +49,7 @@ fn meeting(people: &[User], in_all: usize) -> NewMeeting {
 }
 
 async fn call(app: &App, organizer: &User, new: NewMeeting) -> MeetingDetails {
-    app.create_meeting(Actor::User(organizer.id), new).await.expect("a meeting")
+    app.meetings().create(Actor::User(organizer.id), new).await.expect("a meeting")
 }
 
 async fn deadlocks(world: &World) -> i64 {
@@ -91,14 +91,14 @@ async fn fifty_meetings_of_five_hundred_people_at_once_never_deadlock() {
             let app = app.clone();
             let organizer = Actor::User(meeting.created_by.expect("an organizer"));
             tokio::spawn(async move {
-                app.update_meeting(organizer, meeting.id, moved(Duration::from_hours(1)), Precondition::Any).await
+                app.meetings().update(organizer, meeting.id, moved(Duration::from_hours(1)), Precondition::Any).await
             })
         })
         .collect();
     for moved in moves {
         moved.await.expect("no panic").expect("moved");
     }
-    assert_eq!(app.repair_reminders().await.expect("a sweep").planned, 0);
+    assert_eq!(app.meetings().repair_reminders().await.expect("a sweep").planned, 0);
     assert_eq!(deadlocks(&world).await, 0);
 }
 
@@ -114,13 +114,13 @@ async fn whoever_answers_while_the_meeting_moves_and_people_leave_is_reminded_of
         work.push(tokio::spawn(async move {
             let actor = Actor::User(user.id);
             for response in [MeetingResponse::Declined, MeetingResponse::Accepted] {
-                match app.respond(actor, id, response, None, None).await {
+                match app.participants().respond(actor, id, response, None, None).await {
                     Ok(_) | Err(Error::Stale) => {}
                     Err(error) => panic!("{error:?}"),
                 }
             }
             if n % 4 == 0 {
-                match app.delete_user(actor, user.id).await {
+                match app.accounts().delete(actor, user.id).await {
                     Ok(()) | Err(Error::Stale) => {}
                     Err(error) => panic!("{error:?}"),
                 }
@@ -129,7 +129,7 @@ async fn whoever_answers_while_the_meeting_moves_and_people_leave_is_reminded_of
     }
     for minutes in 1..20 {
         let change = moved(Duration::from_mins(minutes % 4));
-        match app.update_meeting(Actor::User(people[0].id), meeting.id, change, Precondition::Any).await {
+        match app.meetings().update(Actor::User(people[0].id), meeting.id, change, Precondition::Any).await {
             Ok(_) | Err(Error::Stale) => {}
             Err(error) => panic!("{error:?}"),
         }
@@ -137,7 +137,7 @@ async fn whoever_answers_while_the_meeting_moves_and_people_leave_is_reminded_of
     for work in work {
         work.await.expect("no failure");
     }
-    assert_eq!(app.repair_reminders().await.expect("a sweep").planned, 0);
+    assert_eq!(app.meetings().repair_reminders().await.expect("a sweep").planned, 0);
     assert_eq!(deadlocks(&world).await, 0);
 }
 
@@ -210,7 +210,7 @@ async fn the_sweep_looks_at_more_meetings_than_one_statement_does() {
     let (until, since) = (noon() + DAY * 2, noon() - DAY);
     let found = world.store.meetings_unplanned(noon(), until, since, None, 10).await.expect("a look");
     assert_eq!(found, [first.id]);
-    assert_eq!(app.repair_reminders().await.expect("a sweep").planned, 1);
+    assert_eq!(app.meetings().repair_reminders().await.expect("a sweep").planned, 1);
     let found = world.store.meetings_unplanned(noon(), until, since, None, 10).await.expect("a look");
     assert!(found.is_empty(), "{found:?}");
 }

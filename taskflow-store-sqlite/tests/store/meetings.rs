@@ -23,7 +23,7 @@ async fn called(world: &World, organizer: &User) -> (App, MeetingDetails) {
         invitees: vec![Invitee::new(guest)],
         ..NewMeeting::titled("Board".parse().expect("a title"), starts_at)
     };
-    let details = app.create_meeting(Actor::User(organizer.id), new).await.expect("a meeting");
+    let details = app.meetings().create(Actor::User(organizer.id), new).await.expect("a meeting");
     (app, details)
 }
 
@@ -182,8 +182,10 @@ async fn who_called_a_meeting_stays_away_once_they_are_gone() {
     world.store.commit(&late).await.expect("the next version");
     let found = world.store.meetings_by_id(&[before.meeting.id], Viewer::Anyone).await.expect("a read");
     assert_eq!(found[&before.meeting.id].as_ref().expect("readable").created_by, None);
-    let change =
-        app.update_meeting(Actor::User(bob.id), before.meeting.id, MeetingChange::default(), Precondition::Any).await;
+    let change = app
+        .meetings()
+        .update(Actor::User(bob.id), before.meeting.id, MeetingChange::default(), Precondition::Any)
+        .await;
     assert!(change.is_err(), "nobody else may change it");
     assert_eq!(world.store.deliveries_with_key("meeting-invite/", 10).await.expect("a read").len(), 1);
 }

@@ -16,7 +16,7 @@ use crate::sample::invitee;
 
 impl Player<'_> {
     pub(super) async fn update(&self, n: usize, actor: Actor, change: MeetingChange) {
-        self.app.update_meeting(actor, self.meetings[n].id, change, Precondition::Any).await.expect("a change");
+        self.app.meetings().update(actor, self.meetings[n].id, change, Precondition::Any).await.expect("a change");
     }
 
     pub(super) async fn move_to(&mut self, n: usize, actor: Actor, wall: NaiveDateTime) {
@@ -33,13 +33,13 @@ impl Player<'_> {
     }
 
     pub(super) async fn cancel(&mut self, n: usize, actor: Actor) {
-        self.app.cancel_meeting(actor, self.meetings[n].id, Precondition::Any).await.expect("cancelled");
+        self.app.meetings().cancel(actor, self.meetings[n].id, Precondition::Any).await.expect("cancelled");
         self.meetings[n].cancelled = true;
         self.did(n, What::Cancelled);
     }
 
     pub(super) async fn restore(&mut self, n: usize, actor: Actor) {
-        self.app.restore_meeting(actor, self.meetings[n].id).await.expect("restored");
+        self.app.meetings().restore(actor, self.meetings[n].id).await.expect("restored");
         self.meetings[n].cancelled = false;
         let declined = self.declined(n, actor).await;
         self.did(n, What::Restored(declined));
@@ -47,7 +47,7 @@ impl Player<'_> {
 
     /// Who in the meeting does not come.
     async fn declined(&self, n: usize, organizer: Actor) -> BTreeSet<Who> {
-        let details = self.app.meeting(organizer, self.meetings[n].id).await.expect("a meeting");
+        let details = self.app.meetings().get(organizer, self.meetings[n].id).await.expect("a meeting");
         let declined = details.participants.iter().filter(|one| one.response == MeetingResponse::Declined);
         declined.map(|one| one.email.to_string()).collect()
     }
@@ -57,7 +57,7 @@ impl Player<'_> {
         let others: Vec<_> = self.everybody.iter().filter(outside).cloned().collect();
         let Some(who) = self.chance.pick(&others).cloned() else { return };
         let invitees = vec![invitee(name(&who))];
-        self.app.add_participants(actor, self.meetings[n].id, invitees, Precondition::Any).await.expect("invited");
+        self.app.participants().add(actor, self.meetings[n].id, invitees, Precondition::Any).await.expect("invited");
         self.meetings[n].people.insert(who.clone());
         let declined = self.declined(n, actor).await.contains(&who);
         self.did(n, What::Invited(who, declined));
@@ -67,7 +67,7 @@ impl Player<'_> {
     async fn participant(&self, n: usize, who: &Who) -> Option<Participant> {
         let known = &self.meetings[n];
         let reader = known.people.iter().find_map(|who| self.actor(who))?;
-        let details = self.app.meeting(reader, known.id).await.expect("a meeting");
+        let details = self.app.meetings().get(reader, known.id).await.expect("a meeting");
         details.participants.into_iter().find(|one| one.email.as_str() == who)
     }
 
@@ -80,7 +80,7 @@ impl Player<'_> {
             return;
         }
         let id = self.meetings[n].id;
-        self.app.remove_participant(actor, id, participant.id, Precondition::Any).await.expect("taken off");
+        self.app.participants().remove(actor, id, participant.id, Precondition::Any).await.expect("taken off");
         self.meetings[n].people.remove(&who);
         self.did(n, What::TakenOff(who));
     }
@@ -90,13 +90,17 @@ impl Player<'_> {
         let response = answers[self.chance.below(3) as usize];
         match self.actor(&who) {
             Some(actor) => {
-                self.app.respond(actor, self.meetings[n].id, response, None, None).await.expect("an answer");
+                self.app
+                    .participants()
+                    .respond(actor, self.meetings[n].id, response, None, None)
+                    .await
+                    .expect("an answer");
             }
             None => {
                 let Some(guest) = self.participant(n, &who).await else { return };
                 let (purpose, id) = (LinkPurpose::Respond, guest.id.as_uuid());
                 let link = PlainLinks.url(&Link { purpose, id, expires_at: Timestamp::MAX, version: None });
-                self.app.respond_by_link(&link, response, None, None).await.expect("an answer");
+                self.app.links().respond(&link, response, None, None).await.expect("an answer");
             }
         }
         self.did(n, What::Answered(who, response != MeetingResponse::Declined));
@@ -110,7 +114,7 @@ impl Player<'_> {
         };
         let own = minutes.iter().flatten().map(|minutes| ReminderMinutes::new(*minutes).expect("fits"));
         let own = minutes.as_ref().map(|_| OwnReminders::new(own).expect("up to five"));
-        self.app.set_own_reminders(actor, self.meetings[n].id, own).await.expect("chosen");
+        self.app.meetings().set_own_reminders(actor, self.meetings[n].id, own).await.expect("chosen");
         self.did(n, What::Chose(who, minutes));
     }
 
@@ -122,7 +126,7 @@ impl Player<'_> {
             self.everybody.pop();
             return;
         };
-        self.app.delete_user(Actor::User(id), id).await.expect("deleted");
+        self.app.accounts().delete(Actor::User(id), id).await.expect("deleted");
         let now = self.clock.now();
         for n in 0..self.meetings.len() {
             let known = &mut self.meetings[n];

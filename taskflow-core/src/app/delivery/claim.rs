@@ -86,7 +86,7 @@ impl App {
         let mut told_now = HashSet::new();
         for Claimed { delivery, lease } in claims {
             let mail = match &facts {
-                Some(facts) => self.mail(&delivery, Vec::new(), facts, now),
+                Some(facts) => self.prepare_mail(&delivery, Vec::new(), facts, now),
                 None => Err(Outcome::Released { next_at: delivery.next_at, error: None }),
             };
             // Of two that tell the same person news of the same meeting the second waits for what the first has told.
@@ -179,7 +179,9 @@ impl App {
         let due = |one: &Ready| facts.gathered_task(&one.delivery).map(|task| (task.due_at, task.id));
         group.sort_by_key(|one| (due(one), one.delivery.id));
         let others = group[1..].iter().filter_map(|one| facts.gathered_task(&one.delivery).cloned()).collect();
-        let Ok(PreparedMail { mail, .. }) = self.mail(&group[0].delivery, others, facts, now) else { return group };
+        let Ok(PreparedMail { mail, .. }) = self.prepare_mail(&group[0].delivery, others, facts, now) else {
+            return group;
+        };
         let mut all = group.into_iter();
         let Some(first) = all.next() else { return Vec::new() };
         vec![all.fold(Ready { mail, ..first }, |mut whole, one| {

@@ -32,7 +32,7 @@ pub(super) struct PreparedMail {
 impl App {
     /// Returns the mail of a delivery, or what becomes of it instead.
     /// `others` are tasks that the mail reminds of beside its own.
-    pub(super) fn mail(
+    pub(super) fn prepare_mail(
         &self,
         delivery: &Delivery,
         others: Vec<Task>,

@@ -89,7 +89,7 @@ pub(super) async fn page(job: &impl FanOut, context: &JobContext<'_>) -> Result<
     let is_there = |cursor: &Cursor| all.get(begins_at).is_some_and(|cohort| cursor.is_at(cohort));
     let after = cursor.filter(is_there).and_then(|cursor| cursor.after());
     let Some(cohort) = left.next() else { return Ok(JobPage::new()) };
-    let found = app.cohort_scan()?.recipients(&job.query(cohort), after, size).await?;
+    let found = app.cohort_scan_port()?.recipients(&job.query(cohort), after, size).await?;
     let now = context.now();
     let delivery = |(chosen, user): &SweepPosition| {
         app.planned_for(*user, job.notice(run, cohort, *user), cohort.due_at(*chosen), now, job.reason(cohort))
@@ -125,7 +125,7 @@ async fn with_users(job: &dyn Job, context: &JobContext<'_>) -> Result<Arc<Vec<M
         return Ok(known);
     }
     let all = cohorts_of(job, context);
-    let with_users: BTreeSet<_> = app.cohort_scan()?.with_users(&all).await?.into_iter().collect();
+    let with_users: BTreeSet<_> = app.cohort_scan_port()?.with_users(&all).await?.into_iter().collect();
     let all = all.into_iter().enumerate().filter(|(index, _)| with_users.contains(index)).map(|(_, cohort)| cohort);
     let all = Arc::new(all.collect::<Vec<_>>());
     lock(&app.known_cohorts).insert(run.job, (run.id, Arc::clone(&all)));

@@ -12,8 +12,8 @@ use crate::{
 /// A job: what is done at scheduled times, page by page.
 ///
 /// The shipped jobs are registered in every [`App`]; a host adds its own with
-/// [`AppBuilder::job`](crate::AppBuilder::job). All of them are run by the same steps: [`App::run_due_jobs`],
-/// [`App::run_job`].
+/// [`AppBuilder::job`](crate::AppBuilder::job). All of them are run by the same steps: [`JobUseCases::run_due`](crate::use_cases::JobUseCases::run_due),
+/// [`JobUseCases::run`](crate::use_cases::JobUseCases::run).
 ///
 /// # Contract
 ///
@@ -106,7 +106,7 @@ impl<'a> JobContext<'a> {
 
     /// Returns what the job's last finished run left for this one; see [`JobPage::leave_memo`].
     pub async fn memo(&self) -> Result<Option<String>, Error> {
-        let states = self.app.job_store()?.jobs().await?;
+        let states = self.app.job_store_port()?.jobs().await?;
         Ok(states.into_iter().find(|state| state.job == self.run.job).and_then(|state| state.memo))
     }
 

@@ -2,32 +2,32 @@
 
 use std::time::Duration;
 
-use super::super::App;
+use super::super::JobUseCases;
 use crate::error::Error;
 use crate::schedule::moments;
 use crate::{JobName, Schedule, Timestamp};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-impl App {
+impl JobUseCases<'_> {
     /// Returns when a job is due next for anybody. By local time that is the first minute within a day in which the clock of
     /// anybody with an account shows a time of the schedule. `None` when nobody's does, and when the job has no schedule.
-    pub async fn next_due(&self, job: JobName) -> Result<Option<Timestamp>, Error> {
-        let Some(plan) = self.jobs.plans.get(&job) else { return Ok(None) };
-        let now = self.clock.now();
+    pub async fn next_due(self, job: JobName) -> Result<Option<Timestamp>, Error> {
+        let Some(plan) = self.app.jobs.plans.get(&job) else { return Ok(None) };
+        let now = self.app.clock.now();
         let minutes = match &plan.schedule {
             Schedule::Local(minutes) => Some(minutes.as_slice()),
             Schedule::Own => None,
             Schedule::Every(_) | Schedule::Daily { .. } => return Ok(Some(plan.schedule.next(now))),
         };
         let (mut from, mut until) = (plan.schedule.latest(now), plan.schedule.next(now) + Duration::from_hours(24));
-        if self.cohort_scan()?.with_users(&moments(minutes, from, until)).await?.is_empty() {
+        if self.app.cohort_scan_port()?.with_users(&moments(minutes, from, until)).await?.is_empty() {
             return Ok(None);
         }
         // Somebody is due after `from` and up to `until`, which is halved until it is one minute.
         while until.since(from) > MINUTE {
             let half = plan.schedule.latest(from + until.since(from) / 2).max(from + MINUTE);
-            match self.cohort_scan()?.with_users(&moments(minutes, from, half)).await?.is_empty() {
+            match self.app.cohort_scan_port()?.with_users(&moments(minutes, from, half)).await?.is_empty() {
                 true => from = half,
                 false => until = half,
             }

@@ -24,10 +24,10 @@ impl App {
             lasts: self.jobs.lease,
             node: self.jobs.node.clone(),
         };
-        let Some(state) = self.job_store()?.jobs().await?.into_iter().find(|state| state.job == job) else {
+        let Some(state) = self.job_store_port()?.jobs().await?.into_iter().find(|state| state.job == job) else {
             // The first time that any node looks after it: what lies behind was nobody's job.
             if let Some(plan) = self.jobs.plans.get(&job) {
-                self.job_store()?.advance_to(job, None, plan.schedule.latest(now)).await?;
+                self.job_store_port()?.advance_to(job, None, plan.schedule.latest(now)).await?;
             }
             return Ok(None);
         };
@@ -35,16 +35,16 @@ impl App {
             return Ok(None);
         }
         if let Some(open) = state.open {
-            return Ok(self.job_store()?.claim_run(open, &lease, now).await?.map(|run| (run, lease)));
+            return Ok(self.job_store_port()?.claim_run(open, &lease, now).await?.map(|run| (run, lease)));
         }
         let (slot, missed) = match self.due_slot(&state, now) {
             None => return Ok(None),
             Some(DueSlot::Pass { slot }) => {
-                self.job_store()?.advance_to(job, Some(state.slot), slot).await?;
+                self.job_store_port()?.advance_to(job, Some(state.slot), slot).await?;
                 return Ok(None);
             }
             Some(DueSlot::SetBack { slot }) => {
-                if self.job_store()?.advance_to(job, Some(state.slot), slot).await? {
+                if self.job_store_port()?.advance_to(job, Some(state.slot), slot).await? {
                     tracing::warn!(%job, was = %state.slot, %slot, "a scheduled time far ahead of the clock was set back");
                 }
                 return Ok(None);
@@ -69,10 +69,10 @@ impl App {
         };
         run.counts.add("missed", missed + self.too_long_ago(&run));
         if !registered.has_work(&JobContext { app: self, run: &run, size: self.first_size(registered) }).await? {
-            self.job_store()?.advance_to(job, Some(state.slot), slot).await?;
+            self.job_store_port()?.advance_to(job, Some(state.slot), slot).await?;
             return Ok(None);
         }
-        Ok(self.job_store()?.claim_slot(&run, &lease).await?.then_some((run, lease)))
+        Ok(self.job_store_port()?.claim_slot(&run, &lease).await?.then_some((run, lease)))
     }
 
     /// Works on a run that is held until it is over, lost, or this node is to end.

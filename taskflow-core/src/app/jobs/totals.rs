@@ -69,16 +69,16 @@ impl App {
                 (Some(next.map_or(Next::Meetings(None), |last| Next::People(Some(last)))), counted)
             }
             Next::Meetings(after) => {
-                let CountedPage { count, next } = self.maintenance()?.count_meetings(after, rows).await?;
+                let CountedPage { count, next } = self.maintenance_port()?.count_meetings(after, rows).await?;
                 totals.meetings += count;
                 if next.is_none() {
                     // Before deliveries are looked at: what is purged meanwhile must not count twice.
-                    totals.deliveries = self.maintenance()?.count_purged_deliveries().await?;
+                    totals.deliveries = self.maintenance_port()?.count_purged_deliveries().await?;
                 }
                 (Some(next.map_or(Next::Deliveries(None), |last| Next::Meetings(Some(last)))), Vec::new())
             }
             Next::Deliveries(after) => {
-                let CountedPage { count, next } = self.maintenance()?.count_deliveries(after, rows).await?;
+                let CountedPage { count, next } = self.maintenance_port()?.count_deliveries(after, rows).await?;
                 totals.deliveries += count;
                 (next.map(|last| Next::Deliveries(Some(last))), Vec::new())
             }
@@ -98,7 +98,7 @@ impl App {
         size: u32,
         now: Timestamp,
     ) -> Result<(Option<UserId>, Vec<TaskStatistics>), Error> {
-        let mut people = self.maintenance()?.counted_people(after, size).await?;
+        let mut people = self.maintenance_port()?.counted_people(after, size).await?;
         let mut new = people.iter().enumerate().filter(|(_, person)| person.tasks.is_none());
         let cut = new.nth(NEW_PEOPLE).map(|(place, _)| place);
         let is_last = cut.is_none() && people.len() < size as usize;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::App;
+use super::{App, DeliveryUseCases};
 use crate::error::{Error, StoreError};
 use crate::ports::{DeliveryQuery, Lookup, Viewer};
 use crate::{
@@ -56,36 +56,30 @@ struct Subjects {
     participants: Lookup<ParticipantId, crate::Participant>,
 }
 
-impl App {
-    /// Highest number that a count of the ledger reaches.
-    pub const MOST_COUNTED: u32 = 10_000;
-    /// Rows that a search by words reads before it hands over what it has found.
-    const MOST_SEARCHED: usize = 5_000;
-    const SEARCHED_AT_ONCE: u32 = 500;
-
+impl DeliveryUseCases<'_> {
     /// Returns up to `size` rows of the ledger before `before`, newest first; for administrators.
-    pub async fn ledger_page(
-        &self,
+    pub async fn page(
+        self,
         actor: Actor,
         query: &LedgerQuery,
         before: Option<DeliveryId>,
         size: u32,
     ) -> Result<LedgerPage, Error> {
-        self.admit_admin(actor).await?;
-        let (selected, words) = self.selection(query).await?;
+        self.app.admit_admin(actor).await?;
+        let (selected, words) = self.app.selection(query).await?;
         if words.is_empty() {
-            let mut found = self.store.deliveries(&selected, before, size.saturating_add(1)).await?;
+            let mut found = self.app.store.deliveries(&selected, before, size.saturating_add(1)).await?;
             let more = found.len() > size as usize;
             found.truncate(size as usize);
             let next = found.last().filter(|_| more).map(|delivery| delivery.id);
-            return Ok(LedgerPage { rows: self.ledger_rows(found).await?, next });
+            return Ok(LedgerPage { rows: self.app.ledger_rows(found).await?, next });
         }
         let (mut rows, mut before, mut searched) = (Vec::new(), before, 0);
         loop {
-            let page = self.store.deliveries(&selected, before, Self::SEARCHED_AT_ONCE).await?;
-            let at_end = page.len() < Self::SEARCHED_AT_ONCE as usize;
+            let page = self.app.store.deliveries(&selected, before, App::SEARCHED_AT_ONCE).await?;
+            let at_end = page.len() < App::SEARCHED_AT_ONCE as usize;
             searched += page.len();
-            for row in self.ledger_rows(page).await? {
+            for row in self.app.ledger_rows(page).await? {
                 before = Some(row.delivery.id);
                 if row.mentions(&words) {
                     rows.push(row);
@@ -94,7 +88,7 @@ impl App {
                     return Ok(LedgerPage { rows, next: before });
                 }
             }
-            if at_end || searched >= Self::MOST_SEARCHED {
+            if at_end || searched >= App::MOST_SEARCHED {
                 return Ok(LedgerPage { rows, next: before.filter(|_| !at_end) });
             }
         }
@@ -102,12 +96,22 @@ impl App {
 
     /// Counts the rows that a query without words selects, by state; for administrators. The states that the query names
     /// do not matter. Each count stops at [`App::MOST_COUNTED`].
-    pub async fn ledger_counts(&self, actor: Actor, query: &LedgerQuery) -> Result<HashMap<DeliveryState, u64>, Error> {
-        self.admit_admin(actor).await?;
-        let (selected, _) = self.selection(query).await?;
+    pub async fn counts(self, actor: Actor, query: &LedgerQuery) -> Result<HashMap<DeliveryState, u64>, Error> {
+        self.app.admit_admin(actor).await?;
+        let (selected, _) = self.app.selection(query).await?;
         let selected = DeliveryQuery { states: Vec::new(), ..selected };
-        Ok(self.store.delivery_counts(&selected, Self::MOST_COUNTED).await?)
+        Ok(self.app.store.delivery_counts(&selected, App::MOST_COUNTED).await?)
     }
+}
+
+impl App {
+    /// Highest number that a count of the ledger reaches.
+    pub const MOST_COUNTED: u32 = 10_000;
+
+    /// Rows that a search by words reads before it hands over what it has found.
+    const MOST_SEARCHED: usize = 5_000;
+
+    const SEARCHED_AT_ONCE: u32 = 500;
 
     /// Finds out whom deliveries go to and what they are about: one read per kind of thing, whatever their number.
     pub(super) async fn ledger_rows(&self, deliveries: Vec<Delivery>) -> Result<Vec<LedgerRow>, StoreError> {

@@ -1,49 +1,51 @@
 //! The language of the pages of links that lead nowhere.
 
-use super::super::App;
+use super::super::{App, LinkUseCases};
 use crate::error::Error;
 use crate::ports::{LinkPurpose, Viewer};
 use crate::{Locale, MeetingId, MeetingResponse, NoticeKind, ParticipantId, TaskAction, TaskId, TokenId, UserId};
 
-impl App {
+impl LinkUseCases<'_> {
     /// The language of whoever a link was made for, also when it has expired or was used, or what it was about is gone.
     /// `None` when the link was not made here, and when nothing is left of whom it was for.
-    pub async fn language_of_link(&self, token: &str) -> Result<Option<Locale>, Error> {
-        let Some(links) = &self.links else { return Ok(None) };
+    pub async fn language(self, token: &str) -> Result<Option<Locale>, Error> {
+        let Some(links) = &self.app.links else { return Ok(None) };
         let Some(link) = purposes().find_map(|purpose| links.open(purpose, token)) else { return Ok(None) };
         let user = match link.purpose {
             LinkPurpose::Respond | LinkPurpose::RespondWith(_) => {
-                return self.language_of_participant(ParticipantId::from_uuid(link.id)).await;
+                return self.app.language_of_participant(ParticipantId::from_uuid(link.id)).await;
             }
             LinkPurpose::Task(_) => {
                 let id = TaskId::from_uuid(link.id);
-                let task = self.store.tasks_by_id(&[id], None).await?.remove(&id);
+                let task = self.app.store.tasks_by_id(&[id], None).await?.remove(&id);
                 task.and_then(Result::ok).map(|task| task.user_id)
             }
             LinkPurpose::OpenMeeting => {
                 let id = MeetingId::from_uuid(link.id);
-                let meeting = self.store.meetings_by_id(&[id], Viewer::Anyone).await?.remove(&id);
+                let meeting = self.app.store.meetings_by_id(&[id], Viewer::Anyone).await?.remove(&id);
                 meeting.and_then(Result::ok).and_then(|meeting| meeting.created_by)
             }
             LinkPurpose::VerifyEmail | LinkPurpose::ResetPassword => {
-                self.stored_token(TokenId::from_uuid(link.id)).await?.map(|token| token.user_id)
+                self.app.stored_token(TokenId::from_uuid(link.id)).await?.map(|token| token.user_id)
             }
             LinkPurpose::OpenDay | LinkPurpose::Unsubscribe(_) => Some(UserId::from_uuid(link.id)),
         };
         let user = match user {
-            Some(id) => self.store.user(id).await?,
+            Some(id) => self.app.store.user(id).await?,
             None => None,
         };
         match (user, link.purpose) {
             (Some(user), _) => Ok(Some(user.locale)),
             // Guests unsubscribe, too.
             (None, LinkPurpose::Unsubscribe(_)) => {
-                self.language_of_participant(ParticipantId::from_uuid(link.id)).await
+                self.app.language_of_participant(ParticipantId::from_uuid(link.id)).await
             }
             (None, _) => Ok(None),
         }
     }
+}
 
+impl App {
     async fn language_of_participant(&self, id: ParticipantId) -> Result<Option<Locale>, Error> {
         let found = self.store.participants_by_id(&[id]).await?.remove(&id);
         let Some(Ok(participant)) = found else { return Ok(None) };

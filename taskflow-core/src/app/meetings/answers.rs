@@ -1,7 +1,7 @@
 //! Answers to invitations: in the service, by a link in a mail, and by calendars.
 
-use super::super::App;
 use super::super::retry::Attempt;
+use super::super::{App, LinkUseCases, ParticipantUseCases};
 use super::active_participants;
 use super::changes::people;
 use super::people::still_on;
@@ -94,12 +94,12 @@ enum Shown {
     Sequence(u32),
 }
 
-impl App {
+impl ParticipantUseCases<'_> {
     /// The actor's answer to an invitation: to `version` of the meeting, or to what it is now.
     ///
     /// Fails with `Outdated` when time or place differ from that version.
     pub async fn respond(
-        &self,
+        self,
         actor: Actor,
         id: MeetingId,
         response: MeetingResponse,
@@ -111,45 +111,71 @@ impl App {
             participants.iter().find(|one| one.user_id == Some(owner) && one.is_in()).cloned()
         };
         let shown = version.map_or(Shown::Present, Shown::Version);
-        self.answer(
-            actor,
-            Viewer::Participant(owner),
-            id,
-            mine,
-            Given { response, comment, at: None, shown, counter: None },
-        )
-        .await
+        self.app
+            .answer(
+                actor,
+                Viewer::Participant(owner),
+                id,
+                mine,
+                Given { response, comment, at: None, shown, counter: None },
+            )
+            .await
     }
 
+    /// Reads the answers in a message that somebody's calendar sent, and records them: a whole mail, or a calendar object by
+    /// itself with its `content_type`.
+    ///
+    /// Answers to an older sequence, older ones than that which counts, and those of people who were not invited are
+    /// ignored. Who proposes another time has answered tentatively. Fails with `Invalid` (`message`) when there is no
+    /// answer in it.
+    pub async fn ingest_reply(self, message: &[u8], content_type: Option<&str>) -> Result<ReplyTaken, Error> {
+        let calendar = self.app.calendar.as_ref().ok_or(Error::NotFound("calendar"))?;
+        let unreadable = |UnreadableReply(why)| Error::from(FieldError::new("message", why));
+        let replies = calendar.read_reply(message, content_type).map_err(unreadable)?;
+        let (mut recorded, mut ignored) = (false, None);
+        for reply in &replies {
+            match self.app.take_one(reply).await? {
+                ReplyTaken::Recorded => recorded = true,
+                ReplyTaken::Ignored(why) => ignored = ignored.or(Some(why)),
+            }
+        }
+        match recorded {
+            true => Ok(ReplyTaken::Recorded),
+            false => Ok(ReplyTaken::Ignored(ignored.unwrap_or("it answers nothing"))),
+        }
+    }
+}
+
+impl LinkUseCases<'_> {
     /// What a link in a mail invites to; `NotFound` when it was not made here, has expired, or its reader is no longer in
     /// the meeting.
-    pub async fn invitation(&self, token: &str) -> Result<LinkedInvitation, Error> {
+    pub async fn invitation(self, token: &str) -> Result<LinkedInvitation, Error> {
         let no_such = || Error::NotFound("invitation");
-        let links = self.links.as_ref().ok_or_else(no_such)?;
-        let link = self.respond_link(token).ok_or_else(no_such)?;
-        if link.expires_at <= self.clock.now() {
+        let links = self.app.links.as_ref().ok_or_else(no_such)?;
+        let link = self.app.respond_link(token).ok_or_else(no_such)?;
+        if link.expires_at <= self.app.clock.now() {
             return Err(no_such());
         }
-        let participant = self.participant(ParticipantId::from_uuid(link.id)).await?.ok_or_else(no_such)?;
+        let participant = self.app.participant(ParticipantId::from_uuid(link.id)).await?.ok_or_else(no_such)?;
         // Whoever turned out to be somebody in the meeting answers as them.
         let participant = match participant.merged_into {
-            Some(same) => self.participant(same).await?.ok_or_else(no_such)?,
+            Some(same) => self.app.participant(same).await?.ok_or_else(no_such)?,
             None => participant,
         };
         if !participant.is_in() {
             return Err(no_such());
         }
         let meeting_id = participant.meeting_id;
-        let found = self.store.meetings_by_id(&[meeting_id], Viewer::Anyone).await?.remove(&meeting_id);
+        let found = self.app.store.meetings_by_id(&[meeting_id], Viewer::Anyone).await?.remove(&meeting_id);
         let meeting = found.ok_or_else(no_such)?.map_err(|bad| Error::Internal(bad.into()))?;
         let was = match link.version {
-            Some(version) => self.revision(meeting_id, version).await?.map(|revision| revision.facts),
+            Some(version) => self.app.revision(meeting_id, version).await?.map(|revision| revision.facts),
             None => None,
         };
         let was = was.filter(|was| !was.same_time_and_place(&meeting.facts()));
         // A guest reads the organizer's language and the zone of the meeting unless they were given others.
         let reads = match participant.user_id.or(meeting.created_by) {
-            Some(user) => self.store.user(user).await?,
+            Some(user) => self.app.store.user(user).await?,
             None => None,
         };
         let (locale, time_zone) = match reads {
@@ -166,52 +192,31 @@ impl App {
     /// The answer of whoever holds a link out of a mail: to `version` of the meeting, else to the one that the mail shows.
     ///
     /// Fails with `Outdated` when time or place differ from that version.
-    pub async fn respond_by_link(
-        &self,
+    pub async fn respond(
+        self,
         token: &str,
         response: MeetingResponse,
         comment: Option<Comment>,
         version: Option<u64>,
     ) -> Result<Participant, Error> {
         let LinkedInvitation { invitation: Invitation { participant, .. }, .. } = self.invitation(token).await?;
-        let linked = self.respond_link(token).and_then(|link| link.version);
+        let linked = self.app.respond_link(token).and_then(|link| link.version);
         let shown = version.or(linked).map_or(Shown::Present, Shown::Version);
         let actor = participant.user_id.map_or(Actor::System, Actor::User);
         let this = |participants: &[Participant]| {
             participants.iter().find(|one| one.id == participant.id && one.is_in()).cloned()
         };
         let given = Given { response, comment, at: None, shown, counter: None };
-        self.answer(actor, Viewer::Anyone, participant.meeting_id, this, given).await
+        self.app.answer(actor, Viewer::Anyone, participant.meeting_id, this, given).await
     }
+}
 
+impl App {
     /// The link behind a token, whether it carries an answer or not.
     fn respond_link(&self, token: &str) -> Option<Link> {
         let answers = MeetingResponse::ALL.into_iter().map(LinkPurpose::RespondWith);
         let purposes = std::iter::once(LinkPurpose::Respond).chain(answers);
         purposes.into_iter().find_map(|purpose| self.links.as_ref()?.open(purpose, token))
-    }
-
-    /// Reads the answers in a message that somebody's calendar sent, and records them: a whole mail, or a calendar object by
-    /// itself with its `content_type`.
-    ///
-    /// Answers to an older sequence, older ones than that which counts, and those of people who were not invited are
-    /// ignored. Who proposes another time has answered tentatively. Fails with `Invalid` (`message`) when there is no
-    /// answer in it.
-    pub async fn ingest_reply(&self, message: &[u8], content_type: Option<&str>) -> Result<ReplyTaken, Error> {
-        let calendar = self.calendar.as_ref().ok_or(Error::NotFound("calendar"))?;
-        let unreadable = |UnreadableReply(why)| Error::from(FieldError::new("message", why));
-        let replies = calendar.read_reply(message, content_type).map_err(unreadable)?;
-        let (mut recorded, mut ignored) = (false, None);
-        for reply in &replies {
-            match self.take_one(reply).await? {
-                ReplyTaken::Recorded => recorded = true,
-                ReplyTaken::Ignored(why) => ignored = ignored.or(Some(why)),
-            }
-        }
-        match recorded {
-            true => Ok(ReplyTaken::Recorded),
-            false => Ok(ReplyTaken::Ignored(ignored.unwrap_or("it answers nothing"))),
-        }
     }
 
     async fn take_one(&self, reply: &CalendarReply) -> Result<ReplyTaken, Error> {

@@ -16,25 +16,29 @@ use crate::{
     Timestamp, UserId,
 };
 
-impl App {
-    /// Most people in one meeting, the organizer included.
-    pub const MOST_PARTICIPANTS: usize = 500;
+use_cases! {
+    /// Use cases of the people of a meeting: who is invited, their roles and their answers.
+    ParticipantUseCases,
+    /// Returns the use cases of the people of a meeting.
+    participants
+}
 
+impl ParticipantUseCases<'_> {
     /// Invites more people to a meeting of the actor. Who is in it stays as they are; who was removed or left is invited
     /// again.
-    pub async fn add_participants(
-        &self,
+    pub async fn add(
+        self,
         actor: Actor,
         id: MeetingId,
         invitees: Vec<Invitee>,
         expect: Precondition,
     ) -> Result<MeetingDetails, Error> {
-        self.invite_more(actor.owner()?, id, invitees, expect, None).await
+        self.app.invite_more(actor.owner()?, id, invitees, expect, None).await
     }
 
     /// The same once, however often the request is repeated.
-    pub async fn add_participants_once(
-        &self,
+    pub async fn add_once(
+        self,
         actor: Actor,
         id: MeetingId,
         invitees: Vec<Invitee>,
@@ -42,8 +46,55 @@ impl App {
         idempotency: Idempotency<'_, MeetingDetails>,
     ) -> Result<Idempotent<MeetingDetails>, Error> {
         let (owner, idempotency) = (actor.owner()?, Some(&idempotency));
-        self.idempotent(owner, idempotency, self.invite_more(owner, id, invitees, expect, idempotency)).await
+        self.app.idempotent(owner, idempotency, self.app.invite_more(owner, id, invitees, expect, idempotency)).await
     }
+
+    /// Takes somebody off a meeting of the actor, who is told that it is off for them; or, when it is the actor who is
+    /// taken off, lets them leave, which the organizer is told.
+    pub async fn remove(
+        self,
+        actor: Actor,
+        id: MeetingId,
+        participant: ParticipantId,
+        expect: Precondition,
+    ) -> Result<(), Error> {
+        let owner = actor.owner()?;
+        let details = self.app.meetings().get(actor, id).await?;
+        let who = details.participants.iter().find(|one| one.id == participant);
+        let who = who.ok_or(Error::NotFound("participant"))?;
+        if who.is_organizer() {
+            let message = "is the organizer, who can only cancel the meeting";
+            return Err(FieldError::new("participant_id", message).into());
+        }
+        if who.user_id == Some(owner) {
+            return self.app.leave_meeting(owner, id, participant).await;
+        }
+        self.app.change_participant(actor, id, participant, expect, |who, now| Ok(who.remove(now))).await.map(drop)
+    }
+
+    /// Gives somebody in a meeting of the actor another role, which is not that of the organizer.
+    pub async fn change_role(
+        self,
+        actor: Actor,
+        id: MeetingId,
+        participant: ParticipantId,
+        role: MeetingRole,
+        expect: Precondition,
+    ) -> Result<Participant, Error> {
+        self.app
+            .change_participant(actor, id, participant, expect, |who, _| {
+                if (who.role == MeetingRole::Organizer) != (role == MeetingRole::Organizer) {
+                    return Err(FieldError::new("role", "must be attendee or optional; a meeting keeps its organizer"));
+                }
+                Ok(who.with_role(role))
+            })
+            .await
+    }
+}
+
+impl App {
+    /// Most people in one meeting, the organizer included.
+    pub const MOST_PARTICIPANTS: usize = 500;
 
     async fn invite_more(
         &self,
@@ -67,47 +118,6 @@ impl App {
             let changes = self.meeting_changes(Actor::User(owner), Some(&before), &after, now);
             let after = active_participants(after);
             Ok(Attempt::Commit(changes.respond(owner, idempotency, &after, now), after))
-        })
-        .await
-    }
-
-    /// Takes somebody off a meeting of the actor, who is told that it is off for them; or, when it is the actor who is
-    /// taken off, lets them leave, which the organizer is told.
-    pub async fn remove_participant(
-        &self,
-        actor: Actor,
-        id: MeetingId,
-        participant: ParticipantId,
-        expect: Precondition,
-    ) -> Result<(), Error> {
-        let owner = actor.owner()?;
-        let details = self.meeting(actor, id).await?;
-        let who = details.participants.iter().find(|one| one.id == participant);
-        let who = who.ok_or(Error::NotFound("participant"))?;
-        if who.is_organizer() {
-            let message = "is the organizer, who can only cancel the meeting";
-            return Err(FieldError::new("participant_id", message).into());
-        }
-        if who.user_id == Some(owner) {
-            return self.leave_meeting(owner, id, participant).await;
-        }
-        self.change_participant(actor, id, participant, expect, |who, now| Ok(who.remove(now))).await.map(drop)
-    }
-
-    /// Gives somebody in a meeting of the actor another role, which is not that of the organizer.
-    pub async fn change_role(
-        &self,
-        actor: Actor,
-        id: MeetingId,
-        participant: ParticipantId,
-        role: MeetingRole,
-        expect: Precondition,
-    ) -> Result<Participant, Error> {
-        self.change_participant(actor, id, participant, expect, |who, _| {
-            if (who.role == MeetingRole::Organizer) != (role == MeetingRole::Organizer) {
-                return Err(FieldError::new("role", "must be attendee or optional; a meeting keeps its organizer"));
-            }
-            Ok(who.with_role(role))
         })
         .await
     }
@@ -168,7 +178,7 @@ impl App {
 
     async fn cancel_or_leave(&self, user: UserId, meeting: &Meeting) -> Result<(), Error> {
         if meeting.created_by == Some(user) {
-            return self.cancel_meeting(Actor::User(user), meeting.id, Precondition::Any).await.map(drop);
+            return self.meetings().cancel(Actor::User(user), meeting.id, Precondition::Any).await.map(drop);
         }
         let participants = self.store.participants(&[meeting.id]).await?;
         for participant in participants.iter().filter(|one| one.user_id == Some(user) && one.is_in()) {

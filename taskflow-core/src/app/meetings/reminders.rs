@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::super::App;
 use super::super::retry::Attempt;
+use super::super::{App, MeetingUseCases};
 use super::people::still_on;
 use crate::error::{Error, FieldError};
 use crate::meeting::MeetingDetails;
@@ -28,11 +28,11 @@ pub struct Reminded {
     pub planned: usize,
 }
 
-impl App {
+impl MeetingUseCases<'_> {
     /// The minutes before the meeting at which the actor is reminded: their own or else the meeting's.
-    pub async fn own_reminders(&self, actor: Actor, id: MeetingId) -> Result<Vec<ReminderMinutes>, Error> {
+    pub async fn own_reminders(self, actor: Actor, id: MeetingId) -> Result<Vec<ReminderMinutes>, Error> {
         let owner = actor.owner()?;
-        let details = self.meeting(actor, id).await?;
+        let details = self.get(actor, id).await?;
         let mine = details.participants.iter().find(|one| one.user_id == Some(owner));
         let mine = mine.ok_or(Error::NotFound("meeting"))?;
         let accepted = Participant { response: MeetingResponse::Accepted, ..mine.clone() };
@@ -41,19 +41,62 @@ impl App {
 
     /// Sets the actor's own reminders; `None`: as the meeting says. Plans them anew.
     pub async fn set_own_reminders(
-        &self,
+        self,
         actor: Actor,
         id: MeetingId,
         reminders: Option<OwnReminders>,
     ) -> Result<Vec<ReminderMinutes>, Error> {
         let owner = actor.owner()?;
-        let details = self.meeting_details(Viewer::Participant(owner), id).await?;
+        let details = self.app.meeting_details(Viewer::Participant(owner), id).await?;
         let mine = details.participants.iter().find(|one| one.user_id == Some(owner) && one.is_in());
         let mine = mine.ok_or(Error::NotFound("meeting"))?.id;
-        self.set_reminders_of(id, mine, reminders).await?;
+        self.app.set_reminders_of(id, mine, reminders).await?;
         self.own_reminders(actor, id).await
     }
 
+    /// Reminds everybody in a meeting of the actor who did not decline, now.
+    pub async fn remind_now(
+        self,
+        actor: Actor,
+        id: MeetingId,
+        minutes: Option<ReminderMinutes>,
+        message: Option<Comment>,
+    ) -> Result<Reminded, Error> {
+        self.app.remind_by_hand(actor.owner()?, id, minutes, message, None).await
+    }
+
+    /// The same once, however often the request is repeated.
+    pub async fn remind_now_once(
+        self,
+        actor: Actor,
+        id: MeetingId,
+        minutes: Option<ReminderMinutes>,
+        message: Option<Comment>,
+        idempotency: Idempotency<'_, Reminded>,
+    ) -> Result<Idempotent<Reminded>, Error> {
+        let (owner, idempotency) = (actor.owner()?, Some(&idempotency));
+        self.app.idempotent(owner, idempotency, self.app.remind_by_hand(owner, id, minutes, message, idempotency)).await
+    }
+
+    /// The ledger of a meeting's reminders, the earliest due first: all of them for the organizer, else the actor's own.
+    /// Comes with everybody who was ever invited.
+    pub async fn ledger(self, actor: Actor, id: MeetingId) -> Result<(Vec<Delivery>, Vec<Participant>), Error> {
+        let owner = actor.owner()?;
+        let MeetingDetails { meeting, participants } = self.app.meeting_details(Viewer::Participant(owner), id).await?;
+        let mut rows = self.app.store.deliveries_with_key(&format!("meeting-reminder/{id}/"), LEDGER_ROWS).await?;
+        rows.extend(self.app.store.deliveries_with_key(&format!("meeting-reminder-by-hand/{id}/"), LEDGER_ROWS).await?);
+        let mine = participants.iter().find(|one| one.user_id == Some(owner) && one.is_in()).map(|one| one.id);
+        if meeting.created_by != Some(owner) {
+            rows.retain(|row| {
+                matches!(&row.notice, Ok(Notice::MeetingReminder(MeetingReminderNotice { participant, .. })) if Some(*participant) == mine)
+            });
+        }
+        rows.sort_by_key(|row| (row.due_at, row.id));
+        Ok((rows, participants))
+    }
+}
+
+impl App {
     /// Sets the reminders of somebody in a meeting, who has shown that they may, and plans them anew.
     pub(in super::super) async fn set_reminders_of(
         &self,
@@ -104,30 +147,6 @@ impl App {
             ended || suppressed.contains_key(&key)
         };
         Ok(people.iter().filter(|one| takes_none(one)).map(|one| one.id).collect())
-    }
-
-    /// Reminds everybody in a meeting of the actor who did not decline, now.
-    pub async fn remind_now(
-        &self,
-        actor: Actor,
-        id: MeetingId,
-        minutes: Option<ReminderMinutes>,
-        message: Option<Comment>,
-    ) -> Result<Reminded, Error> {
-        self.remind_by_hand(actor.owner()?, id, minutes, message, None).await
-    }
-
-    /// The same once, however often the request is repeated.
-    pub async fn remind_now_once(
-        &self,
-        actor: Actor,
-        id: MeetingId,
-        minutes: Option<ReminderMinutes>,
-        message: Option<Comment>,
-        idempotency: Idempotency<'_, Reminded>,
-    ) -> Result<Idempotent<Reminded>, Error> {
-        let (owner, idempotency) = (actor.owner()?, Some(&idempotency));
-        self.idempotent(owner, idempotency, self.remind_by_hand(owner, id, minutes, message, idempotency)).await
     }
 
     async fn remind_by_hand(
@@ -188,26 +207,5 @@ impl App {
         let reason = "the organizer sent a later reminder".to_owned();
         let cancel = |row: Delivery| DeliveryWrite::Cancel { key: row.dedupe_key, reason: reason.clone(), at: now };
         Ok(waits.map(cancel).fold(Changes::new(), Changes::write))
-    }
-
-    /// The ledger of a meeting's reminders, the earliest due first: all of them for the organizer, else the actor's own.
-    /// Comes with everybody who was ever invited.
-    pub async fn meeting_ledger(
-        &self,
-        actor: Actor,
-        id: MeetingId,
-    ) -> Result<(Vec<Delivery>, Vec<Participant>), Error> {
-        let owner = actor.owner()?;
-        let MeetingDetails { meeting, participants } = self.meeting_details(Viewer::Participant(owner), id).await?;
-        let mut rows = self.store.deliveries_with_key(&format!("meeting-reminder/{id}/"), LEDGER_ROWS).await?;
-        rows.extend(self.store.deliveries_with_key(&format!("meeting-reminder-by-hand/{id}/"), LEDGER_ROWS).await?);
-        let mine = participants.iter().find(|one| one.user_id == Some(owner) && one.is_in()).map(|one| one.id);
-        if meeting.created_by != Some(owner) {
-            rows.retain(|row| {
-                matches!(&row.notice, Ok(Notice::MeetingReminder(MeetingReminderNotice { participant, .. })) if Some(*participant) == mine)
-            });
-        }
-        rows.sort_by_key(|row| (row.due_at, row.id));
-        Ok((rows, participants))
     }
 }

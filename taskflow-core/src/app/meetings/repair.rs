@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::super::App;
+use super::super::{App, MeetingUseCases};
 use crate::error::Error;
 use crate::meeting::{MeetingDetails, current_tzdb};
 use crate::ports::{MeetingCursor, Viewer};
@@ -26,17 +26,17 @@ pub struct RepairReport {
     pub planned: u64,
 }
 
-impl App {
+impl MeetingUseCases<'_> {
     /// Looks for what a restored backup, a hand in the database or a new time zone database left unplanned, and plans it.
     ///
     /// Meetings whose start was found with an older time zone database are looked at once; of all others those that
     /// begin within 25 hours, in the store, and only the ones with something missing are read. What somebody else changes
     /// meanwhile is left to the next sweep.
-    pub async fn repair_reminders(&self) -> Result<RepairReport, Error> {
-        let mut report = RepairReport { moved: self.follow_the_rules_of_zones().await?, ..RepairReport::default() };
+    pub async fn repair_reminders(self) -> Result<RepairReport, Error> {
+        let mut report = RepairReport { moved: self.app.follow_the_rules_of_zones().await?, ..RepairReport::default() };
         let mut after = None;
         loop {
-            let (planned, next) = self.repair_some(after, false).await?;
+            let (planned, next) = self.app.repair_some(after, false).await?;
             report.planned += planned;
             match next {
                 Some(next) => after = Some(next),
@@ -44,7 +44,9 @@ impl App {
             }
         }
     }
+}
 
+impl App {
     /// Looks at a page of meetings after `after`: how many reminders were missing, and where to go on. In a dry run they stay
     /// so.
     pub(in super::super) async fn repair_some(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{App, Quiet};
+use super::{App, Quiet, TaskUseCases};
 use crate::error::{Error, FieldError, StoreError};
 use crate::ports::Lookup;
 use crate::reminder::task_reminder;
@@ -42,28 +42,30 @@ impl TaskOperation {
     }
 }
 
-impl App {
-    /// Most operations at once.
-    pub const MAX_BULK: usize = 100;
-
-    /// Does up to [`MAX_BULK`](Self::MAX_BULK) operations on the actor's tasks, each task at most once.
+impl TaskUseCases<'_> {
+    /// Does up to [`MAX_BULK`](App::MAX_BULK) operations on the actor's tasks, each task at most once.
     ///
     /// With [`Bulk::AllOrNothing`] one that cannot be done fails the whole, and all such are named ([`Error::Items`]).
-    pub async fn bulk_tasks(
-        &self,
+    pub async fn bulk(
+        self,
         actor: Actor,
         operations: Vec<TaskOperation>,
         bulk: Bulk,
         idempotency: Option<Idempotency<'_, [Result<Task, Error>]>>,
     ) -> Result<Idempotent<BulkResults>, Error> {
         let owner = actor.owner()?;
-        if operations.len() > Self::MAX_BULK {
-            let message = format!("must have at most {} items", Self::MAX_BULK);
+        if operations.len() > App::MAX_BULK {
+            let message = format!("must have at most {} items", App::MAX_BULK);
             return Err(FieldError::new("operations", message).into());
         }
         let idempotency = idempotency.as_ref();
-        self.idempotent(owner, idempotency, self.run_bulk(owner, operations, bulk, idempotency)).await
+        self.app.idempotent(owner, idempotency, self.app.run_bulk(owner, operations, bulk, idempotency)).await
     }
+}
+
+impl App {
+    /// Most operations at once.
+    pub const MAX_BULK: usize = 100;
 
     async fn run_bulk(
         &self,

@@ -44,8 +44,8 @@ impl ParticipantsApi {
         let (actor, id, invitees) = (caller.actor(), id.0.0, body.read()?);
         let encode = |details: &MeetingDetails| kept(details, 200).encode();
         let result = match once.idempotency(caller, &encode) {
-            Some(once) => service.app.add_participants_once(actor, id, invitees, expect.clone(), once).await,
-            None => service.app.add_participants(actor, id, invitees, expect.clone()).await.map(Idempotent::Done),
+            Some(once) => service.app.participants().add_once(actor, id, invitees, expect.clone(), once).await,
+            None => service.app.participants().add(actor, id, invitees, expect.clone()).await.map(Idempotent::Done),
         };
         Repeated::new(settled(service, caller, id, expect, result).await?, |details| kept(details, 200))
     }
@@ -66,7 +66,8 @@ impl ParticipantsApi {
         Body(body): Body<RoleBody>,
     ) -> Result<Json<ParticipantBody>, ApiError> {
         let (id, participant, role) = (id.0.0, participant_id.0.0, body.read()?);
-        let result = service.app.change_role(caller.actor(), id, participant, role, expect.clone()).await;
+        let result =
+            service.app.participants().change_role(caller.actor(), id, participant, role, expect.clone()).await;
         settled(service, caller, id, expect, result).await.map(|participant| Json(participant.into()))
     }
 
@@ -85,7 +86,7 @@ impl ParticipantsApi {
         IfMatch(expect): IfMatch,
     ) -> Result<Gone, ApiError> {
         let (id, participant) = (id.0.0, participant_id.0.0);
-        let result = service.app.remove_participant(caller.actor(), id, participant, expect.clone()).await;
+        let result = service.app.participants().remove(caller.actor(), id, participant, expect.clone()).await;
         settled(service, caller, id, expect, result).await.map(|()| Gone::Gone)
     }
 
@@ -102,7 +103,7 @@ impl ParticipantsApi {
         Body(body): Body<ResponseBody>,
     ) -> Result<Json<ParticipantBody>, ApiError> {
         let GivenResponse { response, comment, version } = body.read()?;
-        match service.app.respond(caller.actor(), id.0.0, response, comment, version).await {
+        match service.app.participants().respond(caller.actor(), id.0.0, response, comment, version).await {
             Ok(participant) => Ok(Json(participant.into())),
             Err(Error::Outdated(outdated)) => Err(super::outdated(service, *outdated)),
             Err(error) => Err(error.into()),

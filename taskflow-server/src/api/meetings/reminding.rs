@@ -39,8 +39,8 @@ impl RemindersApi {
         let (actor, id) = (caller.actor(), id.0.0);
         let encode = |reminded: &Reminded| kept(reminded).encode();
         let answered = match once.idempotency(caller, &encode) {
-            Some(once) => service.app.remind_now_once(actor, id, minutes, message, once).await?,
-            None => Idempotent::Done(service.app.remind_now(actor, id, minutes, message).await?),
+            Some(once) => service.app.meetings().remind_now_once(actor, id, minutes, message, once).await?,
+            None => Idempotent::Done(service.app.meetings().remind_now(actor, id, minutes, message).await?),
         };
         Repeated::new(answered, kept)
     }
@@ -76,7 +76,7 @@ impl RemindersApi {
         let cursor = findings.optional("cursor", cursor.0);
         let size = findings.optional("size", size.0).unwrap_or_default();
         findings.finish(Some(()))?;
-        let (rows, participants) = service.app.meeting_ledger(caller.actor(), id.0.0).await?;
+        let (rows, participants) = service.app.meetings().ledger(caller.actor(), id.0.0).await?;
         Ok(Json(LedgerBody::new(rows, &participants, &filter, cursor, size.count())))
     }
 
@@ -90,7 +90,7 @@ impl RemindersApi {
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<MeetingId>>,
     ) -> Result<Json<MyRemindersBody>, ApiError> {
-        Ok(Json(service.app.own_reminders(caller.actor(), id.0.0).await?.into()))
+        Ok(Json(service.app.meetings().own_reminders(caller.actor(), id.0.0).await?.into()))
     }
 
     /// Set own reminders of a meeting
@@ -104,7 +104,7 @@ impl RemindersApi {
         id: Path<Val<MeetingId>>,
         Body(body): Body<OwnBody>,
     ) -> Result<Json<MyRemindersBody>, ApiError> {
-        Ok(Json(service.app.set_own_reminders(caller.actor(), id.0.0, body.read()?).await?.into()))
+        Ok(Json(service.app.meetings().set_own_reminders(caller.actor(), id.0.0, body.read()?).await?.into()))
     }
 }
 

@@ -86,12 +86,12 @@ impl AdminUsersApi {
         let is_active = findings.kept("is_active", body.is_active);
         let is_admin = findings.kept("is_admin", body.is_admin);
         let change = findings.finish(Some(StandingChange { is_active, is_admin }))?;
-        Ok(answer(service.app.set_standing(caller.actor(), id.0.0, change).await?))
+        Ok(answer(service.app.accounts().set_standing(caller.actor(), id.0.0, change).await?))
     }
 }
 
 async fn admit(service: &Service, caller: Caller) -> Result<(), ApiError> {
-    let user = service.app.user(caller.actor(), caller.token.user).await?;
+    let user = service.app.accounts().get(caller.actor(), caller.token.user).await?;
     if user.is_admin && user.is_active { Ok(()) } else { Err(ApiError::NotFound) }
 }
 
@@ -104,7 +104,7 @@ async fn found(
 ) -> Result<UserListBody, ApiError> {
     let (mut items, mut searched) = (Vec::new(), 0);
     loop {
-        let page = service.app.users_after(cursor, READ).await?;
+        let page = service.app.accounts().list_after(cursor, READ).await?;
         let last = page.len() < READ as usize;
         let mut page = page.into_iter().peekable();
         while let Some(user) = page.next() {

@@ -83,7 +83,7 @@ impl World {
             locale: None,
             is_admin: false,
         };
-        let ada = app.register_user(ada, None).await.expect("an account").id;
+        let ada = app.accounts().register(ada, None).await.expect("an account").id;
         Self { clock, store, app, revoked, other, ada }
     }
 
@@ -101,7 +101,7 @@ impl World {
     }
 
     async fn token(&self) -> SessionClaims {
-        let session = self.app.open_session(self.ada, TokenHash::new("x"), None).await.expect("a session").id;
+        let session = self.app.sessions().open(self.ada, TokenHash::new("x"), None).await.expect("a session").id;
         SessionClaims { user: self.ada, session, issued_at: self.clock.now(), expires_at: Timestamp::MAX }
     }
 }
@@ -123,13 +123,13 @@ async fn what_ends_here_counts_at_once_and_what_ends_elsewhere_after_a_look() {
     let world = World::new().await;
     world.refresh().await;
     let (one, two, three) = (world.token().await, world.token().await, world.token().await);
-    world.app.end_session(Actor::User(world.ada), one.session).await.expect("ended");
+    world.app.sessions().end(Actor::User(world.ada), one.session).await.expect("ended");
     assert_eq!((world.revoked.is_open(&one), world.revoked.is_open(&two)), (Ok(false), Ok(true)));
-    world.other.end_session(Actor::User(world.ada), two.session).await.expect("ended");
+    world.other.sessions().end(Actor::User(world.ada), two.session).await.expect("ended");
     assert_eq!(world.revoked.is_open(&two), Ok(true));
     world.refresh().await;
     assert_eq!((world.revoked.is_open(&two), world.revoked.is_open(&three)), (Ok(false), Ok(true)));
-    world.app.end_sessions(Actor::User(world.ada)).await.expect("ended");
+    world.app.sessions().end_all(Actor::User(world.ada)).await.expect("ended");
     assert_eq!(world.revoked.is_open(&three), Ok(false));
     world.clock.advance(Duration::from_micros(1));
     let again = world.token().await;
@@ -143,7 +143,7 @@ async fn an_ended_session_is_remembered_for_the_life_of_its_tokens_and_then_forg
     let world = World::new().await;
     world.refresh().await;
     let token = world.token().await;
-    world.other.end_sessions(Actor::User(world.ada)).await.expect("ended");
+    world.other.sessions().end_all(Actor::User(world.ada)).await.expect("ended");
     for _ in 0..LIFETIME.as_secs() {
         world.clock.advance(Duration::from_secs(1));
         world.refresh().await;
@@ -158,7 +158,7 @@ async fn an_ended_session_is_remembered_for_the_life_of_its_tokens_and_then_forg
 async fn the_first_look_finds_what_ended_before_a_restart() {
     let world = World::new().await;
     let token = world.token().await;
-    world.other.end_sessions(Actor::User(world.ada)).await.expect("ended");
+    world.other.sessions().end_all(Actor::User(world.ada)).await.expect("ended");
     world.clock.advance(LIFETIME);
     world.refresh().await;
     assert_eq!(world.revoked.is_open(&token), Ok(false));
@@ -170,7 +170,7 @@ async fn what_ends_by_a_clock_that_is_behind_is_found_by_the_next_look_or_by_the
         let world = World::new().await;
         let token = world.token().await;
         world.refresh().await;
-        world.behind(Duration::from_secs(behind)).end_sessions(Actor::User(world.ada)).await.expect("ended");
+        world.behind(Duration::from_secs(behind)).sessions().end_all(Actor::User(world.ada)).await.expect("ended");
         let begin = world.clock.monotonic();
         while world.is_open(&token) {
             world.clock.advance(INTERVAL);
@@ -192,8 +192,8 @@ async fn all_sessions_that_ended_here_stay_ended_until_a_deep_look_has_named_the
     let token = world.token().await;
     world.refresh().await;
     // A node whose clock is behind is first: the end that is written down is the one that looks do not find at once.
-    world.behind(Duration::from_mins(10)).end_sessions(Actor::User(world.ada)).await.expect("ended");
-    world.app.end_sessions(Actor::User(world.ada)).await.expect("ended");
+    world.behind(Duration::from_mins(10)).sessions().end_all(Actor::User(world.ada)).await.expect("ended");
+    world.app.sessions().end_all(Actor::User(world.ada)).await.expect("ended");
     for _ in 0..60 {
         assert!(!world.is_open(&token));
         world.clock.advance(INTERVAL);
@@ -211,8 +211,8 @@ async fn a_clock_that_jumps_forgets_nothing() {
             let world = World::new().await;
             let (one, two) = (world.token().await, world.token().await);
             world.refresh().await;
-            world.app.end_session(Actor::User(world.ada), one.session).await.expect("ended");
-            world.app.end_sessions(Actor::User(world.ada)).await.expect("ended");
+            world.app.sessions().end(Actor::User(world.ada), one.session).await.expect("ended");
+            world.app.sessions().end_all(Actor::User(world.ada)).await.expect("ended");
             match back {
                 false => world.clock.jump(jump),
                 true => world.clock.jump_back(jump),
@@ -231,7 +231,7 @@ async fn a_clock_that_jumps_forgets_nothing() {
 async fn a_clock_that_was_set_back_keeps_what_ended_as_long_as_tokens_last_by_it() {
     let world = World::new().await;
     let token = world.token().await;
-    world.other.end_sessions(Actor::User(world.ada)).await.expect("ended");
+    world.other.sessions().end_all(Actor::User(world.ada)).await.expect("ended");
     world.refresh().await;
     let back = Duration::from_hours(2);
     world.clock.jump_back(back);
@@ -248,7 +248,7 @@ async fn what_ended_before_a_jump_of_the_clock_is_found_after_it() {
         let world = World::new().await;
         let token = world.token().await;
         world.refresh().await;
-        world.other.end_sessions(Actor::User(world.ada)).await.expect("ended");
+        world.other.sessions().end_all(Actor::User(world.ada)).await.expect("ended");
         world.clock.jump(jump);
         world.refresh().await;
         assert!(!world.is_open(&token), "{jump:?}");
@@ -262,7 +262,7 @@ async fn after_a_suspension_nobody_is_let_in_before_a_look_which_finds_what_ende
     let token = world.token().await;
     world.refresh().await;
     world.clock.jump(Duration::from_mins(5));
-    world.other.end_sessions(Actor::User(world.ada)).await.expect("ended");
+    world.other.sessions().end_all(Actor::User(world.ada)).await.expect("ended");
     world.clock.jump(Duration::from_mins(20));
     assert_eq!(world.revoked.is_open(&token), Err(SessionsUnavailable));
     world.refresh().await;

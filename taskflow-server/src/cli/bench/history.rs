@@ -49,7 +49,7 @@ pub(super) async fn read(app: &App, began: Timestamp, wall: Duration) -> Result<
     let mut counting = Counting::new(began, wall);
     let mut after: Option<DeliveryId> = None;
     loop {
-        let page = app.deliveries_after(Actor::System, after, PAGE).await;
+        let page = app.deliveries().list_after(Actor::System, after, PAGE).await;
         let page = page.map_err(|error| Failure::of("cannot read the ledger", &error))?;
         let Some(last) = page.last() else { return Ok(counting.result()) };
         after = Some(last.id);

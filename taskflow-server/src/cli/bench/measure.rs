@@ -76,7 +76,8 @@ impl Run<'_> {
         // What follows is no part of the run.
         let (peak_rss_mb, memory) = (memory::peak_mb(), memory.stop());
         let (over_at, wall) = (clock.now(), all_sent - seeded);
-        let ledger = opened.app.ledger().await.map_err(|error| Failure::of("cannot read the ledger", &error))?;
+        let ledger =
+            opened.app.deliveries().ledger().await.map_err(|error| Failure::of("cannot read the ledger", &error))?;
         let (mut history, lateness_s) = history::read(&opened.app, seeded_at, wall).await?;
         history.memory_mb = memory.by_parts(history.planned.len());
         let taken = self.sink.map(|_| self.taken() - taken_before);
@@ -137,13 +138,13 @@ async fn send(opened: &Opened) -> Result<(), Failure> {
     loop {
         // In a task of its own, as the loop of a server does, and not beside the threads that it needs.
         let app = Arc::clone(&opened.app);
-        let step = AbortOnDropHandle::new(tokio::spawn(async move { app.deliver_due().await }));
+        let step = AbortOnDropHandle::new(tokio::spawn(async move { app.outbox().deliver_due().await }));
         let report = step.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
         failures = if report.relay.is_some() && report.delivered == 0 { failures + 1 } else { 0 };
         if let Some(cause) = report.relay.filter(|_| failures == MOST_FAILURES) {
             return Err(Failure::new(format!("the relay takes no mail: {cause}")));
         }
-        let backlog = opened.app.backlog().await.map_err(|error| failed(&error))?;
+        let backlog = opened.app.outbox().backlog().await.map_err(|error| failed(&error))?;
         let Some(next_at) = backlog.next_at else { return Ok(()) };
         let wait = next_at.since(opened.clock.now());
         if wait > PATIENCE {

@@ -84,5 +84,5 @@ impl Place {
 async fn is_empty(opened: &Opened) -> Result<bool, Failure> {
     let failed = |error: &(dyn std::error::Error + 'static)| Failure::of("cannot look into the database", error);
     let people = opened.store().users_after(None, 1).await.map_err(|error| failed(&error))?;
-    Ok(people.is_empty() && opened.app.ledger().await.map_err(|error| failed(&error))?.planned == 0)
+    Ok(people.is_empty() && opened.app.deliveries().ledger().await.map_err(|error| failed(&error))?.planned == 0)
 }

@@ -20,12 +20,12 @@ const BEAT: Duration = Duration::from_millis(200);
 /// Runs the job over everybody; what is planned is due at the slot of the run, which is now.
 pub(super) async fn plan(app: &App, progress: &Progress) -> Result<(), Failure> {
     let failed = |error: &Error| Failure::of("cannot plan mail", error);
-    let asked = app.request_run(Actor::System, JOB, None, false).await.map_err(|error| failed(&error))?;
+    let asked = app.jobs().request_run(Actor::System, JOB, None, false).await.map_err(|error| failed(&error))?;
     tokio::select! {
-        done = app.run_job(JOB) => done.map(drop).map_err(|error| failed(&error))?,
+        done = app.jobs().run(JOB) => done.map(drop).map_err(|error| failed(&error))?,
         never = watch(app, asked.id, progress), if Progress::is_seen() => match never {},
     }
-    let run = app.job_run(Actor::System, JOB, asked.id).await.map_err(|error| failed(&error))?;
+    let run = app.jobs().get_run(Actor::System, JOB, asked.id).await.map_err(|error| failed(&error))?;
     match (&run.error, run.finished_at) {
         (Some(error), _) => Err(Failure::new(format!("cannot plan mail: {error}"))),
         (None, None) => Err(Failure::new("cannot plan mail: the run was not begun or not ended")),
@@ -37,7 +37,7 @@ pub(super) async fn plan(app: &App, progress: &Progress) -> Result<(), Failure> 
 async fn watch(app: &App, run: RunId, progress: &Progress) -> std::convert::Infallible {
     loop {
         sleep(BEAT).await;
-        if let Ok(run) = app.job_run(Actor::System, JOB, run).await {
+        if let Ok(run) = app.jobs().get_run(Actor::System, JOB, run).await {
             progress.at(run.counts.get("found"));
         }
     }

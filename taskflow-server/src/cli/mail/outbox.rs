@@ -131,8 +131,8 @@ pub(super) async fn run(outbox: &Outbox, opened: &Opened, format: Format) -> Res
         words: Vec::new(),
     };
     let failed = |error| Failure::of("cannot read the outbox", &error);
-    let page = opened.app.ledger_page(Actor::System, &query, None, outbox.limit).await.map_err(failed)?;
-    let counts = opened.app.ledger_counts(Actor::System, &query).await.map_err(failed)?;
+    let page = opened.app.deliveries().page(Actor::System, &query, None, outbox.limit).await.map_err(failed)?;
+    let counts = opened.app.deliveries().counts(Actor::System, &query).await.map_err(failed)?;
     let deliveries = page.rows.into_iter().map(Shown::from).collect();
     format.print(&Page { counts: ledger::counts(&counts), deliveries })
 }

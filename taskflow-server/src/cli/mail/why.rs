@@ -70,7 +70,7 @@ impl Report for Why {
 /// Prints why mail did or did not reach the account of that name, or that address.
 pub(super) async fn run(who: &str, config: &Config, opened: &Opened, format: Format) -> Result<(), Failure> {
     let address = address(who, opened).await?;
-    let report = opened.app.mail_report(Actor::System, &address, RECENT).await;
+    let report = opened.app.mail().report(Actor::System, &address, RECENT).await;
     let report = report.map_err(|error| Failure::of("cannot read the outbox", &error))?;
     if report.is_unknown() {
         return Err(unknown(&report, opened).await);

@@ -111,7 +111,7 @@ impl App {
         if queries.is_empty() {
             return Ok(HashMap::new());
         }
-        let scan = self.cohort_scan().map_err(|missing| StoreError::Internal(missing.into()))?;
+        let scan = self.cohort_scan_port().map_err(|missing| StoreError::Internal(missing.into()))?;
         Ok(ids.into_iter().zip(scan.digests(&queries).await?).collect())
     }
 

@@ -111,10 +111,10 @@ impl Job for DataCleanup {
 async fn trash(app: &App, run: &JobRun, before: Timestamp, size: u32) -> Result<JobPage, Error> {
     let first_kind = Some("0".to_owned());
     if run.dry_run {
-        let count = app.maintenance()?.count_completed_before(before, MOST_COUNTED).await?;
+        let count = app.maintenance_port()?.count_completed_before(before, MOST_COUNTED).await?;
         return Ok(counted(JobPage::new(), TRASHED, count).next(first_kind));
     }
-    let tasks = app.maintenance()?.tasks_completed_before(before, size).await?;
+    let tasks = app.maintenance_port()?.tasks_completed_before(before, size).await?;
     let is_last = tasks.len() < size as usize;
     let changes = tasks.iter().fold(Changes::new(), |changes, task| changes.and(move_to_trash(app, task)));
     let page = JobPage { is_last_of_its_kind: is_last, ..JobPage::new() };
@@ -134,12 +134,12 @@ async fn purge(app: &App, run: &JobRun, all: &[Expired], done: usize, size: u32)
     let mut page = JobPage::new();
     let Some(expired) = all.get(done) else { return Ok(page) };
     if run.dry_run {
-        let count = app.maintenance()?.count_expired(*expired, MOST_COUNTED).await?;
+        let count = app.maintenance_port()?.count_expired(*expired, MOST_COUNTED).await?;
         page = counted(page, expired.as_str(), count);
         page.is_last_of_its_kind = true;
     } else {
         let began = app.clock.monotonic();
-        let removed = app.maintenance()?.purge(*expired, size).await?;
+        let removed = app.maintenance_port()?.purge(*expired, size).await?;
         page.held = app.clock.monotonic().saturating_sub(began);
         page.is_last_of_its_kind = removed == 0;
         page = page.count(expired.as_str(), removed);

@@ -212,7 +212,7 @@ impl App {
         Ok(Reading {
             store_latency,
             oldest_due_at: backlog.oldest_due_at,
-            mail: self.maintenance()?.recent_mail(MAILS).await?,
+            mail: self.maintenance_port()?.recent_mail(MAILS).await?,
             disk,
             missing_nodes: self.missing_nodes().await?,
         })

@@ -64,7 +64,7 @@ impl Job for Statistics {
         let owners = match run.trigger {
             Trigger::Now => app.store.users_after(after, size).await?.into_iter().map(|user| user.id).collect(),
             Trigger::Schedule | Trigger::Slot => {
-                app.maintenance()?.changed_since(run.since - OVERLAP, after, size).await?
+                app.maintenance_port()?.changed_since(run.since - OVERLAP, after, size).await?
             }
         };
         let statistics = app.count(&owners, context.now()).await?;
@@ -88,9 +88,9 @@ impl App {
     /// Counts the tasks of people; those who are gone are left out.
     pub(in crate::app) async fn count(&self, owners: &[UserId], now: Timestamp) -> Result<Vec<TaskStatistics>, Error> {
         let users = self.store.users(owners).await?;
-        let counts = self.maintenance()?.task_counts(owners, now).await?;
+        let counts = self.maintenance_port()?.task_counts(owners, now).await?;
         let mut completions: HashMap<UserId, Vec<Timestamp>> = HashMap::new();
-        for (owner, at) in self.maintenance()?.completions(owners, now - LONGEST_STREAK).await? {
+        for (owner, at) in self.maintenance_port()?.completions(owners, now - LONGEST_STREAK).await? {
             completions.entry(owner).or_default().push(at);
         }
         let counted = owners.iter().zip(counts).filter_map(|(owner, counts)| {
