@@ -26,6 +26,7 @@ mod meetings;
 mod nodes;
 mod once;
 mod preferences;
+mod refuses;
 mod statistics;
 mod suppressions;
 mod tasks;

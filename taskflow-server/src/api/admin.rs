@@ -12,6 +12,9 @@ use super::ApiError;
 use crate::api::Caller;
 use crate::service::Service;
 
+/// Marks the operations that take an [`Admin`] for `document.rs`, which removes it and adds their 404.
+pub(super) const ADMINISTRATOR: &str = "administrator";
+
 /// An administrator. An operation that takes one answers 404 to everybody else who is signed in: to them there is nothing
 /// here, whatever they ask for.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +50,7 @@ impl<'a> ApiExtractor<'a> for Admin {
     }
 
     fn security_schemes() -> Vec<&'static str> {
-        Caller::security_schemes()
+        [Caller::security_schemes(), vec![ADMINISTRATOR]].concat()
     }
 
     async fn from_request(

@@ -19,6 +19,7 @@ use self::sessions::SessionsBody;
 use super::answer::{Gone, Made, Read};
 use super::body::{Body, JsonOrForm};
 use super::etag::{IfNoneMatch, etag};
+use super::refuses::Refuses;
 use super::users::UserBody;
 use super::wire::{text, text_schema};
 use super::{ApiError, Field, Group, Required, Val, ValidationErrors, Wire};
@@ -102,9 +103,9 @@ impl AuthApi {
         &self,
         Data(service): Data<&Arc<Service>>,
         Body(body): Body<RegistrationBody>,
-    ) -> Result<Made<UserBody>, ApiError> {
+    ) -> Result<Made<UserBody>, Refuses<403, 409>> {
         if service.config.registration == Registration::Closed {
-            return Err(ApiError::RegistrationClosed);
+            return Err(ApiError::RegistrationClosed.into());
         }
         let (new, password) = body.read(service).await?;
         let hash = service.auth.passwords.hash(&password).await?;
@@ -124,7 +125,7 @@ impl AuthApi {
         Data(service): Data<&Arc<Service>>,
         headers: &HeaderMap,
         JsonOrForm(body): JsonOrForm<LoginBody>,
-    ) -> Result<Json<TokenBody>, ApiError> {
+    ) -> Result<Json<TokenBody>, Refuses<401>> {
         let (LoginName(name), Attempt(password)) = body.read()?;
         let device = headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
         Ok(Json(service.auth.sign_in(&name, password, device.as_deref()).await?.into()))
@@ -141,7 +142,7 @@ impl AuthApi {
         &self,
         Data(service): Data<&Arc<Service>>,
         JsonOrForm(body): JsonOrForm<RefreshBody>,
-    ) -> Result<Json<TokenBody>, ApiError> {
+    ) -> Result<Json<TokenBody>, Refuses<401>> {
         let mut findings = ValidationErrors::default();
         let shown = findings.required("refresh_token", body.refresh_token);
         let ShownToken(shown) = findings.finish(shown)?;
@@ -208,8 +209,8 @@ impl AuthApi {
         /// Answer 304 if this is still its version (its `ETag`).
         #[oai(name = "If-None-Match")]
         known: IfNoneMatch,
-    ) -> Result<Read<UserBody>, ApiError> {
-        super::users::found(service, caller, &known).await
+    ) -> Result<Read<UserBody>, Refuses<404>> {
+        Ok(super::users::found(service, caller, &known).await?)
     }
 }
 

@@ -1,9 +1,13 @@
-//! Completes the OpenAPI document: which refusals an operation knows follows from what it takes.
+//! Completes the OpenAPI document: the refusals of an operation follow from what it takes, and from its return type
+//! (`refuses.rs`).
+
+use std::collections::BTreeSet;
 
 use poem::http::StatusCode;
 use serde_json::{Map, Value, json};
 use taskflow_core::{TZDB_VERSION, Zone};
 
+use super::admin::ADMINISTRATOR;
 use super::wire::ZONE_FORMAT;
 
 pub(super) const DESCRIPTION: &str = "Tasks, meetings, reminders and the mail they cause.\n\n\
@@ -14,42 +18,6 @@ carries `X-Request-Id`. `GET /ws` and `GET /ws/{user_id}` open a WebSocket that 
 `GET /api/events`, with the token as `Authorization`, as the subprotocols `bearer, <token>` or as the first message \
 `{\"type\": \"auth\", \"token\": …}`; it is closed with 4401 without a token that counts, 4403 for another person's id, 4408 when it \
 is not read. Only what is no HTTP request at all is answered by 400, 414 or 431 without a body.";
-
-/// Operations that ask for more than their parts tell.
-const ALSO: [(&str, &[u16]); 29] = [
-    ("register", &[403, 409]),
-    ("login", &[401]),
-    ("refresh", &[401]),
-    ("restoreTask", &[409]),
-    ("bulkTasks", &[409]),
-    ("createMeeting", &[409]),
-    ("restoreMeeting", &[409, 422]),
-    ("addParticipants", &[409]),
-    ("removeParticipant", &[422]),
-    ("respond", &[409]),
-    ("verifyEmail", &[409]),
-    ("resetPassword", &[409]),
-    ("listUsers", &[404]),
-    ("takeReply", &[404]),
-    ("retryDelivery", &[422]),
-    ("cancelDelivery", &[422]),
-    ("sendLetter", &[404]),
-    ("listTemplates", &[404]),
-    ("listDeliveries", &[404]),
-    ("listSuppressions", &[404]),
-    ("suppress", &[404]),
-    ("takeBounces", &[404]),
-    ("listJobs", &[404]),
-    ("runJob", &[409]),
-    ("getTotals", &[404]),
-    ("listChanges", &[410]),
-    ("followChanges", &[429]),
-    ("listMailbox", &[401, 404]),
-    ("getKeptMail", &[401]),
-];
-
-/// Operations that do not look at the store.
-const WITHOUT_STORE: [&str; 1] = ["health"];
 
 /// Paths that end in what kind of file they are, and what the router has instead: it knows only whole segments.
 const FILES: [(&str, &str); 1] = [("/api/meetings/{id}/ics", "/api/meetings/{id}.ics")];
@@ -81,7 +49,9 @@ pub(super) fn complete(spec: &str) -> Value {
                 forget_examples(parameters);
                 separate_by_commas(parameters);
             }
-            let statuses = refusals(path, method, operation);
+            let is_for_administrators = remove_administrator_mark(operation);
+            let mut statuses = refusals(path, method, operation);
+            statuses.extend(is_for_administrators.then_some(404));
             if let Some(body) = operation.get_mut("requestBody") {
                 keep_json(&mut body["content"]);
             }
@@ -122,6 +92,14 @@ pub(super) fn complete(spec: &str) -> Value {
     document["x-time-zones"] = json!({ "tzdb": TZDB_VERSION.unwrap_or_default(), "names": Zone::names() });
     tidy(&mut document);
     document
+}
+
+/// Removes the mark of an operation for administrators from its security schemes, and returns whether it was there.
+fn remove_administrator_mark(operation: &mut Value) -> bool {
+    let Some(schemes) = operation.get_mut("security").and_then(Value::as_array_mut) else { return false };
+    let all = schemes.len();
+    schemes.retain(|scheme| scheme.get(ADMINISTRATOR).is_none());
+    schemes.len() < all
 }
 
 /// Swagger UI sends the examples of parameters as values: optional ones would filter lists and repeat requests that
@@ -189,15 +167,15 @@ fn set_examples(schemas: &mut Value) {
     profile["example"] = json!({ "time_zone": "Europe/Berlin", "locale": "en" });
 }
 
-fn refusals(path: &str, method: &str, operation: &Value) -> Vec<u16> {
-    let id = operation["operationId"].as_str().unwrap_or_default();
+/// Returns the statuses with which an operation refuses: by what it takes, and by its return type.
+fn refusals(path: &str, method: &str, operation: &Value) -> BTreeSet<u16> {
     let parameters = operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
     let takes = |place: &str| parameters.iter().any(|parameter| parameter["in"] == place);
     let named = |name: &str| {
         let same = |parameter: &Value| parameter["name"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(name));
         parameters.iter().any(same)
     };
-    let rules: [(bool, &[u16]); 9] = [
+    let rules: [(bool, &[u16]); 8] = [
         (operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty()), &[401]),
         (operation.get("requestBody").is_some(), &[400, 408, 413, 415, 422]),
         // Query parameters that are unknown or do not fit.
@@ -205,16 +183,13 @@ fn refusals(path: &str, method: &str, operation: &Value) -> Vec<u16> {
         (path.contains('{'), &[404]),
         (takes("header"), &[400]),
         (named("If-Match"), &[412]),
-        (named("Idempotency-Key"), &[422]),
+        (named("Idempotency-Key"), &[409, 422]),
         (matches!(method, "put" | "patch" | "delete"), &[404, 409]),
-        (!WITHOUT_STORE.contains(&id), &[500, 503]),
     ];
-    let by_rule = rules.into_iter().filter(|(applies, _)| *applies).flat_map(|(_, statuses)| statuses);
-    let also = ALSO.into_iter().filter(|(also, _)| *also == id).flat_map(|(_, statuses)| statuses);
-    let mut statuses: Vec<u16> = by_rule.chain(also).copied().collect();
-    statuses.sort_unstable();
-    statuses.dedup();
-    statuses
+    let by_rule = rules.into_iter().filter(|(applies, _)| *applies).flat_map(|(_, statuses)| statuses).copied();
+    let responses = operation["responses"].as_object().into_iter().flatten();
+    let by_type = responses.filter_map(|(status, _)| status.parse().ok()).filter(|status| *status >= 400);
+    by_rule.chain(by_type).collect()
 }
 
 /// One reusable response for each status that refuses.

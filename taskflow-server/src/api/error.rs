@@ -2,12 +2,13 @@
 
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{IntoResponse, Response};
-use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, Registry};
+use poem_openapi::registry::{MetaResponses, MetaSchema, Registry};
 use poem_openapi::types::{Any, ToJSON, Type};
 use poem_openapi::{ApiResponse, Object};
 use serde_json::{Value, json};
 use taskflow_core::{Error, FieldCode, FieldError, Source, StoreError, UniqueField};
 
+use super::refuses::refusal;
 use super::wire::words_schema;
 use super::{Val, Wire};
 use crate::auth::{AuthError, PasswordError};
@@ -323,13 +324,11 @@ impl From<ApiError> for poem::Error {
     }
 }
 
-/// Which refusals an operation knows follows from what it takes; `document.rs` writes them down. This one brings their
-/// form into the document.
+/// Every operation that can be refused at all may fail, or find the store unavailable. Its other refusals follow from what
+/// it takes (`document.rs`) and from its return type ([`Refuses`](super::refuses::Refuses)).
 impl ApiResponse for ApiError {
     fn meta() -> MetaResponses {
-        let content = vec![MetaMediaType { content_type: "application/problem+json", schema: Problem::schema_ref() }];
-        let any = MetaResponse { description: "", status: Some(500), status_range: None, content, headers: Vec::new() };
-        MetaResponses { responses: vec![any] }
+        MetaResponses { responses: [500, 503].map(refusal).into() }
     }
 
     fn register(registry: &mut Registry) {

@@ -19,6 +19,7 @@ use taskflow_core::{EventKind, FeedEntry, FeedPage, FieldError, Timestamp};
 use taskflow_runtime::live::{Disconnect, Message, Topics};
 
 use super::list::PageSize;
+use super::refuses::Refuses;
 use super::wire::{Differences, text, text_schema};
 use super::{ApiError, Field, Group, Val, ValidationErrors, Wire, live};
 use crate::api::Caller;
@@ -97,13 +98,13 @@ impl FeedApi {
         since: Query<Field<Sequence>>,
         /// Changes on a page; 50 when left out.
         size: Query<Field<PageSize>>,
-    ) -> Result<Json<ChangesBody>, ApiError> {
+    ) -> Result<Json<ChangesBody>, Refuses<410>> {
         let mut findings = ValidationErrors::default();
         let since = findings.optional("since", since.0).map(|since| since.0);
         let size = findings.optional("size", size.0).unwrap_or_default();
         findings.finish(Some(()))?;
         match service.app.feed().page(caller.actor(), since, size.count() as u32).await? {
-            FeedPage::Resync { head } => Err(ApiError::Resync(head)),
+            FeedPage::Resync { head } => Err(ApiError::Resync(head).into()),
             FeedPage::Entries { entries, head } => {
                 let last = entries.last().map(|entry| entry.seq);
                 let items = entries.iter().map(Change::from).collect();
@@ -130,7 +131,7 @@ impl FeedApi {
         /// Where the client was; counts before `since`.
         #[oai(name = "Last-Event-ID")]
         last: Header<Field<Sequence>>,
-    ) -> Result<EventStream<BoxStream<'static, StreamedChange>>, ApiError> {
+    ) -> Result<EventStream<BoxStream<'static, StreamedChange>>, Refuses<429>> {
         let mut findings = ValidationErrors::default();
         let since = findings.optional("since", since.0).map(|since| since.0);
         let topics = findings.optional("topics", topics.0).map(|topics| topics.0).unwrap_or_default();
@@ -138,12 +139,12 @@ impl FeedApi {
         let since = match last.0 {
             Field::Bad(misfit) => {
                 let error = FieldError::new(LAST_EVENT_ID, misfit.message).with_code(misfit.code);
-                return Err(ApiError::BadHeader(error));
+                return Err(ApiError::BadHeader(error).into());
             }
             Field::Value(Sequence(last)) => Some(last),
             // What is no text looks as if it were not there.
             _ if request.headers().contains_key(LAST_EVENT_ID) => {
-                return Err(ApiError::BadHeader(FieldError::new(LAST_EVENT_ID, NO_SEQUENCE)));
+                return Err(ApiError::BadHeader(FieldError::new(LAST_EVENT_ID, NO_SEQUENCE)).into());
             }
             Field::Absent | Field::Null => since,
         };

@@ -14,6 +14,7 @@ use serde_json::json;
 use taskflow_core::ReplyTaken;
 
 use self::bounces::{Brought, TakenBody};
+use super::refuses::Refuses;
 use super::{ApiError, Group};
 use crate::api::MAX_BODY;
 use crate::api::bearer;
@@ -75,7 +76,7 @@ impl InboundApi {
         _gateway: Gateway,
         Data(service): Data<&Arc<Service>>,
         message: Message,
-    ) -> Result<Json<ReplyTakenBody>, ApiError> {
+    ) -> Result<Json<ReplyTakenBody>, Refuses<404, 409>> {
         let taken = service.app.participants().ingest_reply(&message.octets, message.content_type.as_deref()).await?;
         let (result, reason) = match taken {
             ReplyTaken::Recorded => (Taken::Recorded, None),
@@ -103,7 +104,7 @@ impl InboundApi {
         _gateway: Gateway,
         Data(service): Data<&Arc<Service>>,
         brought: Brought,
-    ) -> Result<Json<TakenBody>, ApiError> {
+    ) -> Result<Json<TakenBody>, Refuses<404, 409>> {
         let suppressed = match brought {
             Brought::Reports(reports) => service.app.suppressions().take_bounces(reports).await?,
             Brought::Message(message) => service.app.suppressions().ingest_bounce(&message).await?,

@@ -12,6 +12,7 @@ use taskflow_core::{CatchUp, JobName, JobPlan, JobRun, JobState, RunId, RunState
 use super::admin::Admin;
 use super::answer::Gone;
 use super::list::PageSize;
+use super::refuses::Refuses;
 use super::{ApiError, Field, Group, Val, ValidationErrors};
 use crate::service::Service;
 
@@ -140,7 +141,7 @@ impl JobsApi {
         at: Query<Field<Timestamp>>,
         /// Count what it would do, and do nothing.
         dry_run: Query<Field<bool>>,
-    ) -> Result<Requested, ApiError> {
+    ) -> Result<Requested, Refuses<409>> {
         let mut findings = ValidationErrors::default();
         let at = findings.optional("at", at.0);
         let dry_run = findings.optional("dry_run", dry_run.0).unwrap_or(false);

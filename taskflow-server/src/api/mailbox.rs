@@ -13,6 +13,7 @@ use taskflow_core::{Actor, CapturedMail, DeliveryId, EmailAddress, MAILBOX_SIZE,
 
 use self::page::View;
 use super::html::{Page, words_for};
+use super::refuses::Refuses;
 use super::{ApiError, Field, Group, Val};
 use crate::api::Caller;
 use crate::service::Service;
@@ -58,7 +59,11 @@ impl MailboxApi {
     /// Returns the newest 500 emails of the development mailbox, which would have been sent. Exists only while no relay
     /// is configured, or with `MAILBOX=true`; in production only for administrators.
     #[oai(path = "/api/mailbox", method = "get", operation_id = "listMailbox")]
-    async fn list(&self, request: &Request, Data(service): Data<&Arc<Service>>) -> Result<Json<MailboxBody>, ApiError> {
+    async fn list(
+        &self,
+        request: &Request,
+        Data(service): Data<&Arc<Service>>,
+    ) -> Result<Json<MailboxBody>, Refuses<401, 404>> {
         let mails = kept(service, request).await?;
         Ok(Json(MailboxBody { items: mails.into_iter().map(KeptMailBody::from).collect() }))
     }
@@ -72,7 +77,7 @@ impl MailboxApi {
         request: &Request,
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<DeliveryId>>,
-    ) -> Result<Json<KeptMailBody>, ApiError> {
+    ) -> Result<Json<KeptMailBody>, Refuses<401>> {
         Ok(Json(service.app.mail().captured_one(reader(service, request)?, id.0.0).await?.into()))
     }
 

@@ -26,6 +26,7 @@ use super::body::{Body, Patch};
 use super::etag::{IfMatch, etag};
 use super::list::{AnyOf, PageNumber, PageSize, SearchText, Sort, links};
 use super::once::{Kept, Once, Repeated};
+use super::refuses::Refuses;
 use super::{ApiError, Field, Group, Val};
 use crate::api::Caller;
 use crate::service::Service;
@@ -133,14 +134,14 @@ impl MeetingsApi {
         #[oai(name = "Idempotency-Key")]
         once: Once,
         Body(body): Body<NewMeetingBody>,
-    ) -> Result<Repeated<Made<MeetingBody>>, ApiError> {
+    ) -> Result<Repeated<Made<MeetingBody>>, Refuses<404>> {
         let new = body.read()?;
         let encode = |details: &MeetingDetails| made(details).encode();
         let answered = match once.idempotency(caller, &encode) {
             Some(once) => service.app.meetings().create_once(caller.actor(), new, once).await?,
             None => Idempotent::Done(service.app.meetings().create(caller.actor(), new).await?),
         };
-        Repeated::new(answered, made)
+        Ok(Repeated::new(answered, made)?)
     }
 
     /// Get a meeting
@@ -222,7 +223,7 @@ impl MeetingsApi {
         caller: Caller,
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<MeetingId>>,
-    ) -> Result<Found<MeetingBody>, ApiError> {
+    ) -> Result<Found<MeetingBody>, Refuses<409>> {
         let details = service.app.meetings().restore(caller.actor(), id.0.0).await?;
         Ok(answer(service, details))
     }

@@ -16,6 +16,7 @@ use taskflow_core::{
 use super::answer::{Found, Read};
 use super::body::Body;
 use super::etag::{IfMatch, IfNoneMatch, etag};
+use super::refuses::Refuses;
 use super::wire::{text, with_pattern, words_schema};
 use super::{ApiError, Field, Group, Val, ValidationErrors, Wire};
 use crate::api::Caller;
@@ -66,7 +67,7 @@ impl PreferencesApi {
         /// Answer 304 if this is still its version (its `ETag`).
         #[oai(name = "If-None-Match")]
         known: IfNoneMatch,
-    ) -> Result<Read<PreferencesBody>, ApiError> {
+    ) -> Result<Read<PreferencesBody>, Refuses<404>> {
         let user = service.app.accounts().get(caller.actor(), caller.token.user).await?;
         Ok(Read::new(user.version, &known, || user.preferences.into()))
     }

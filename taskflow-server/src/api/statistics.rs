@@ -8,6 +8,7 @@ use poem_openapi::{Object, OpenApi};
 use taskflow_core::{TaskStatistics, Timestamp};
 
 use super::admin::Admin;
+use super::refuses::Refuses;
 use super::{ApiError, Group, Val};
 use crate::api::Caller;
 use crate::service::Service;
@@ -64,7 +65,11 @@ impl StatisticsApi {
     ///
     /// Returns what the account has done, counted once an hour.
     #[oai(path = "/api/users/me/statistics", method = "get", operation_id = "getStatistics")]
-    async fn mine(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Json<StatisticsBody>, ApiError> {
+    async fn mine(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+    ) -> Result<Json<StatisticsBody>, Refuses<404>> {
         Ok(Json(service.app.statistics().of_tasks(caller.actor()).await?.into()))
     }
 

@@ -14,6 +14,7 @@ use super::admin::Admin;
 use super::answer::Gone;
 use super::body::Body;
 use super::list::{PageSize, SearchText};
+use super::refuses::Refuses;
 use super::wire::{text, words_schema};
 use super::{ApiError, Field, Group, Required, Val, ValidationErrors, Wire};
 use crate::service::Service;
@@ -89,7 +90,7 @@ impl SuppressionsApi {
         admin: Admin,
         Data(service): Data<&Arc<Service>>,
         Body(body): Body<NewBody>,
-    ) -> Result<Gone, ApiError> {
+    ) -> Result<Gone, Refuses<409>> {
         let mut findings = ValidationErrors::default();
         let email = findings.required("email", body.email);
         let detail = findings.optional("detail", body.detail).map(|SearchText(detail)| detail).unwrap_or_default();

@@ -26,6 +26,7 @@ use super::body::{Body, Patch};
 use super::etag::{IfMatch, IfNoneMatch, etag};
 use super::list::{AnyOf, PageNumber, PageSize, SearchText, Sort, links};
 use super::once::{Kept, Once, Repeated};
+use super::refuses::Refuses;
 use super::{ApiError, Field, Group, Val, ValidationErrors};
 use crate::api::Caller;
 use crate::service::Service;
@@ -66,13 +67,13 @@ impl TaskBulkApi {
         #[oai(name = "Idempotency-Key")]
         once: Once,
         Body(body): Body<BulkBody>,
-    ) -> Result<Repeated<Json<ResultsBody>>, ApiError> {
+    ) -> Result<Repeated<Json<ResultsBody>>, Refuses<404>> {
         let (bulk, operations) = body.read()?;
         let statuses = bulk::statuses(&operations);
         let encode = |results: &[Result<Task, Error>]| bulk::kept(&statuses, results).encode();
         let once = once.idempotency(caller, &encode);
         let answered = service.app.tasks().bulk(caller.actor(), operations, bulk, once).await;
-        Repeated::new(answered.map_err(bulk::failed)?, |results| bulk::kept(&statuses, results))
+        Ok(Repeated::new(answered.map_err(bulk::failed)?, |results| bulk::kept(&statuses, results))?)
     }
 }
 
@@ -155,14 +156,14 @@ impl TasksApi {
         #[oai(name = "Idempotency-Key")]
         once: Once,
         Body(body): Body<NewTaskBody>,
-    ) -> Result<Repeated<Made<TaskBody>>, ApiError> {
+    ) -> Result<Repeated<Made<TaskBody>>, Refuses<404>> {
         let new = body.read()?;
         let encode = |task: &Task| made(task).encode();
         let answered = match once.idempotency(caller, &encode) {
             Some(once) => service.app.tasks().create_once(caller.actor(), new, once).await?,
             None => Idempotent::Done(service.app.tasks().create(caller.actor(), new).await?),
         };
-        Repeated::new(answered, made)
+        Ok(Repeated::new(answered, made)?)
     }
 
     /// Get a task
@@ -267,7 +268,7 @@ impl TasksApi {
         caller: Caller,
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<TaskId>>,
-    ) -> Result<Found<TaskBody>, ApiError> {
+    ) -> Result<Found<TaskBody>, Refuses<409>> {
         let task = service.app.tasks().restore(caller.actor(), id.0.0).await?;
         Ok(answer(task))
     }

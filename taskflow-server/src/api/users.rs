@@ -17,6 +17,7 @@ use super::answer::{Found, Gone, Read};
 use super::auth::Attempt;
 use super::body::{Body, Patch};
 use super::etag::{IfMatch, IfNoneMatch, etag};
+use super::refuses::Refuses;
 use super::{ApiError, Field, Group, Val, ValidationErrors};
 use crate::api::Caller;
 use crate::auth::Password;
@@ -101,8 +102,8 @@ impl UsersApi {
         /// Answer 304 if this is still its version (its `ETag`).
         #[oai(name = "If-None-Match")]
         known: IfNoneMatch,
-    ) -> Result<Read<UserBody>, ApiError> {
-        found(service, caller, &known).await
+    ) -> Result<Read<UserBody>, Refuses<404>> {
+        Ok(found(service, caller, &known).await?)
     }
 
     /// Replace the account

@@ -16,6 +16,7 @@ use super::answer::{Accepted, Gone};
 use super::auth::ShownToken;
 use super::body::{Body, JsonOrForm};
 use super::html::{self, Page};
+use super::refuses::Refuses;
 use super::{ApiError, Group, Required, ValidationErrors};
 use crate::api::Caller;
 use crate::auth::Password;
@@ -66,7 +67,11 @@ impl VerificationApi {
     /// Proves that the address of an account belongs to its owner, with the token of the link that was sent there.
     /// Meetings to which the address was invited then appear in the lists of the account.
     #[oai(path = "/email/verify", method = "post", operation_id = "verifyEmail")]
-    async fn verify(&self, Data(service): Data<&Arc<Service>>, Body(body): Body<VerifyBody>) -> Result<Gone, ApiError> {
+    async fn verify(
+        &self,
+        Data(service): Data<&Arc<Service>>,
+        Body(body): Body<VerifyBody>,
+    ) -> Result<Gone, Refuses<409>> {
         let mut findings = ValidationErrors::default();
         let token = findings.required("token", body.token);
         let ShownToken(token) = findings.finish(token)?;
@@ -78,7 +83,7 @@ impl VerificationApi {
     ///
     /// Sends another link to verify the address of the account. Nothing is sent when the address is verified already.
     #[oai(path = "/email/resend", method = "post", operation_id = "resendVerification")]
-    async fn resend(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Accepted, ApiError> {
+    async fn resend(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Accepted, Refuses<404, 409>> {
         service.app.accounts().request_verification(caller.actor()).await?;
         Ok(Accepted::Accepted)
     }
@@ -93,7 +98,7 @@ impl VerificationApi {
         &self,
         Data(service): Data<&Arc<Service>>,
         Body(body): Body<ForgotBody>,
-    ) -> Result<Accepted, ApiError> {
+    ) -> Result<Accepted, Refuses<409>> {
         let mut findings = ValidationErrors::default();
         let email = findings.required("email", body.email);
         let email = findings.finish(email)?;
@@ -105,7 +110,11 @@ impl VerificationApi {
     ///
     /// Sets another password with the token of the link that was sent, and ends all sessions of the account.
     #[oai(path = "/password/reset", method = "post", operation_id = "resetPassword")]
-    async fn reset(&self, Data(service): Data<&Arc<Service>>, Body(body): Body<ResetBody>) -> Result<Gone, ApiError> {
+    async fn reset(
+        &self,
+        Data(service): Data<&Arc<Service>>,
+        Body(body): Body<ResetBody>,
+    ) -> Result<Gone, Refuses<409>> {
         let mut findings = ValidationErrors::default();
         let token = findings.required("token", body.token);
         let password = findings.required("password", body.password);

@@ -8,6 +8,7 @@ use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 use taskflow_core::{Error, Idempotent, MeetingDetails, MeetingId, ParticipantId};
 
+use super::super::refuses::Refuses;
 use super::forms::MeetingBody;
 use super::people::{GivenResponse, InviteesBody, ParticipantBody, ResponseBody, RoleBody};
 use super::{kept, settled};
@@ -101,11 +102,11 @@ impl ParticipantsApi {
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<MeetingId>>,
         Body(body): Body<ResponseBody>,
-    ) -> Result<Json<ParticipantBody>, ApiError> {
+    ) -> Result<Json<ParticipantBody>, Refuses<409>> {
         let GivenResponse { response, comment, version } = body.read()?;
         match service.app.participants().respond(caller.actor(), id.0.0, response, comment, version).await {
             Ok(participant) => Ok(Json(participant.into())),
-            Err(Error::Outdated(outdated)) => Err(super::outdated(service, *outdated)),
+            Err(Error::Outdated(outdated)) => Err(super::outdated(service, *outdated).into()),
             Err(error) => Err(error.into()),
         }
     }
