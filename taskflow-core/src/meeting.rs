@@ -1,24 +1,23 @@
 //! A gathering of people at a time: its state and its legal transitions. No input or output here.
 
+mod kind;
 mod merge;
 mod news;
 mod participant;
 mod standing;
 mod write;
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::NaiveDateTime;
-use serde::{Deserialize, Serialize};
 
 use crate::error::FieldError;
 use crate::{
-    Description, DurationMinutes, InvalidValue, Location, Mailbox, MeetingId, MeetingTitle, MeetingUrl,
-    ReminderMinutes, TZDB_VERSION, Timestamp, UserId, Zone,
+    Description, DurationMinutes, Location, Mailbox, MeetingId, MeetingTitle, MeetingUrl, ReminderMinutes,
+    TZDB_VERSION, Timestamp, UserId, Zone,
 };
 
+pub use kind::{MeetingStatus, MeetingType};
 pub(crate) use merge::merge_guest;
 pub use news::{MeetingFacts, News, Revision, Told, news};
 pub(crate) use standing::{keep_what_stands, versions_in_question};
@@ -26,93 +25,6 @@ pub(crate) use standing::{keep_what_stands, versions_in_question};
 pub use participant::{Invitee, MeetingResponse, MeetingRole, OwnReminders, Participant, ParticipantWrite};
 pub use standing::OutdatedAnswer;
 pub use write::MeetingWrite;
-
-/// How people meet.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MeetingType {
-    /// In one place.
-    #[default]
-    InPerson,
-    /// On the web.
-    Virtual,
-    /// Both.
-    Hybrid,
-}
-
-/// How far a meeting is. Only `cancelled`, and an early end, are stored; the rest follows from the clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum MeetingStatus {
-    /// Lies ahead.
-    Scheduled,
-    /// Goes on.
-    InProgress,
-    /// Is over.
-    Completed,
-    /// Does not take place.
-    Cancelled,
-}
-
-impl MeetingType {
-    /// Every type.
-    pub const ALL: [Self; 3] = [Self::InPerson, Self::Virtual, Self::Hybrid];
-
-    /// Its word on the wire and in stores.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InPerson => "in_person",
-            Self::Virtual => "virtual",
-            Self::Hybrid => "hybrid",
-        }
-    }
-}
-
-impl MeetingStatus {
-    /// Every status, in the order of time.
-    pub const ALL: [Self; 4] = [Self::Scheduled, Self::InProgress, Self::Completed, Self::Cancelled];
-
-    /// Its word on the wire.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Scheduled => "scheduled",
-            Self::InProgress => "in_progress",
-            Self::Completed => "completed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
-
-impl fmt::Display for MeetingStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Display for MeetingType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for MeetingType {
-    type Err = InvalidValue;
-
-    fn from_str(word: &str) -> Result<Self, InvalidValue> {
-        let found = Self::ALL.into_iter().find(|kind| kind.as_str() == word);
-        found.ok_or_else(|| InvalidValue::new("must be in_person, virtual or hybrid"))
-    }
-}
-
-impl FromStr for MeetingStatus {
-    type Err = InvalidValue;
-
-    fn from_str(word: &str) -> Result<Self, InvalidValue> {
-        let found = Self::ALL.into_iter().find(|status| status.as_str() == word);
-        found.ok_or_else(|| InvalidValue::new("must be scheduled, in_progress, completed or cancelled"))
-    }
-}
 
 /// When a meeting begins, as people say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
