@@ -77,7 +77,11 @@ impl Subject for Ours {
 
     async fn list(&self) {
         let query = TaskQuery { page: PageRequest::new(1, PAGE).expect("a page"), ..TaskQuery::default() };
-        let page = self.storage.tasks(UserId::from_uuid(READER), &query, self.clock.now()).await.expect("a page");
+        let page = self
+            .storage
+            .tasks(taskflow_core::Scope::own(UserId::from_uuid(READER)), &query, self.clock.now())
+            .await
+            .expect("a page");
         assert_eq!((page.items.len(), page.total), (PAGE as usize, TASKS.into()));
     }
 

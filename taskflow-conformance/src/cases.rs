@@ -91,6 +91,7 @@ pub fn cases() -> Vec<Case> {
             empty_changes_are_fine,
             a_failing_write_leaves_nothing_of_the_whole,
             two_changes_of_one_version_have_one_winner,
+            a_commit_under_a_scope_that_does_not_hold_is_stale_and_leaves_nothing,
             hundreds_of_rows_of_every_kind_fit_one_commit,
             a_loser_is_named_by_the_index_of_its_write,
             a_row_for_somebody_who_is_gone_is_stale,

@@ -16,8 +16,8 @@ pub use meetings::MeetingStep;
 use taskflow_core::ports::{ClaimRequest, Claimed, Clock, Ids, Storage};
 use taskflow_core::{
     Actor, App, CapturedMail, Content, Entity, Idempotency, LeaseToken, MailboxWrite, NewTask, NoticeKind, Outcome,
-    PageRequest, PasswordHash, Precondition, ProfileChange, ReminderMinutes, Session, Settlement, StandingChange, Task,
-    TaskChange, TaskPriority, TaskQuery, TaskSort, TaskStatus, TokenHash, UserId,
+    PageRequest, PasswordHash, Precondition, ProfileChange, ReminderMinutes, Scope, Session, Settlement,
+    StandingChange, Task, TaskChange, TaskPriority, TaskQuery, TaskSort, TaskStatus, TokenHash, UserId,
 };
 
 use super::sample::{at, new_user};
@@ -356,7 +356,7 @@ impl<'a> Play<'a> {
                 "{:?}",
                 storage.password(id).await.expect("a read").map(|hash| hash.expose().to_owned())
             ));
-            self.told.push(format!("{:?}", storage.feed(id, 0, 10_000).await.expect("a read")));
+            self.told.push(format!("{:?}", storage.feed(Scope::own(id), 0, 10_000).await.expect("a read")));
         }
         for session in self.sessions.clone() {
             self.told.push(format!("{:?}", storage.session(session.id).await.expect("a read")));
@@ -365,7 +365,7 @@ impl<'a> Play<'a> {
         ended.sort_unstable();
         self.told.push(format!("{ended:?}"));
         for task in self.tasks.clone() {
-            self.told.push(format!("{:?}", storage.task(task.user_id, task.id).await.expect("a read")));
+            self.told.push(format!("{:?}", storage.task(Scope::own(task.user_id), task.id).await.expect("a read")));
             self.told.push(format!("{:?}", storage.history(Entity::Task(task.id)).await.expect("a read")));
         }
         self.tell_every_meeting().await;

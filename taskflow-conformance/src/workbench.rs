@@ -6,7 +6,7 @@ use taskflow_core::notice::WelcomeNotice;
 use taskflow_core::ports::{ClaimRequest, Ids, RandomIds, Storage};
 use taskflow_core::{
     Actor, Changes, DedupeKey, DeliveryId, EventId, FeedEvent, LeaseToken, NewDelivery, NewTask, NewUser, Notice,
-    NoticeKind, Recipient, StoreError, Task, TaskId, TaskQuery, TaskWrite, Timestamp, User, UserId, UserWrite,
+    NoticeKind, Recipient, Scope, StoreError, Task, TaskId, TaskQuery, TaskWrite, Timestamp, User, UserId, UserWrite,
 };
 
 /// A store and rows for it.
@@ -87,8 +87,8 @@ impl<S: Storage> TestKit<S> {
     ///
     /// When the feed has a gap.
     pub async fn count(&self, owner: &User) -> (u64, u64) {
-        let tasks = self.store.tasks(owner.id, &TaskQuery::default(), noon()).await.expect("a page").total;
-        let feed = self.store.feed(owner.id, 0, 100_000).await.expect("a feed");
+        let tasks = self.store.tasks(Scope::own(owner.id), &TaskQuery::default(), noon()).await.expect("a page").total;
+        let feed = self.store.feed(Scope::own(owner.id), 0, 100_000).await.expect("a feed");
         assert!(feed.iter().zip(1..).all(|(entry, seq)| entry.seq == seq), "no gaps");
         (tasks, feed.len() as u64)
     }

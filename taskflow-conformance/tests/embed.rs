@@ -8,13 +8,13 @@ use async_trait::async_trait;
 use taskflow_conformance::{ManualClock, RecordingMailer};
 use taskflow_core::ports::{
     Backlog, ClaimRequest, Claimed, Deliveries, DeliveryQuery, Feeds, HeldLease, Lookup, MeetingCursor, Meetings,
-    Outbox, Settled, Store, Suppressions, Tasks, Users, Viewer,
+    Outbox, Settled, Store, Suppressions, Tasks, Users,
 };
 use taskflow_core::{
     Actor, App, CapturedMail, Changes, Delivery, DeliveryId, DeliveryState, EmailAddress, Entity, Error, Event,
     FailedAttempt, FeedEntry, Follower, IdempotencyKey, Ledger, Meeting, MeetingId, MeetingQuery, MemoryStore, NewTask,
-    NewUser, NoticeKind, Page, Participant, ParticipantId, ReminderMinutes, Revision, Settlement, StoreError,
-    StoredResponse, Suppression, Task, TaskId, TaskQuery, TaskSummary, Timestamp, User, UserId,
+    NewUser, NoticeKind, Page, Participant, ParticipantId, ReminderMinutes, Revision, Scope, Settlement, StoreError,
+    StoredResponse, Suppression, Task, TaskId, TaskQuery, TaskSummary, Timestamp, User, UserId, Viewer,
 };
 
 /// A store of the application's own; it neither knows passwords nor jobs.
@@ -81,20 +81,20 @@ impl Users for Embedded {
 
 #[async_trait]
 impl Tasks for Embedded {
-    async fn task(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
-        self.0.task(owner, id).await
+    async fn task(&self, scope: Scope, id: TaskId) -> Result<Option<Task>, StoreError> {
+        self.0.task(scope, id).await
     }
 
-    async fn tasks_by_id(&self, ids: &[TaskId], owner: Option<UserId>) -> Result<Lookup<TaskId, Task>, StoreError> {
-        self.0.tasks_by_id(ids, owner).await
+    async fn tasks_by_id(&self, ids: &[TaskId], viewer: Viewer) -> Result<Lookup<TaskId, Task>, StoreError> {
+        self.0.tasks_by_id(ids, viewer).await
     }
 
-    async fn tasks(&self, owner: UserId, query: &TaskQuery, now: Timestamp) -> Result<Page<Task>, StoreError> {
-        self.0.tasks(owner, query, now).await
+    async fn tasks(&self, scope: Scope, query: &TaskQuery, now: Timestamp) -> Result<Page<Task>, StoreError> {
+        self.0.tasks(scope, query, now).await
     }
 
-    async fn task_summary(&self, owner: UserId, now: Timestamp) -> Result<TaskSummary, StoreError> {
-        self.0.task_summary(owner, now).await
+    async fn task_summary(&self, scope: Scope, now: Timestamp) -> Result<TaskSummary, StoreError> {
+        self.0.task_summary(scope, now).await
     }
 }
 
@@ -108,13 +108,8 @@ impl Meetings for Embedded {
         self.0.meetings_by_id(ids, viewer).await
     }
 
-    async fn meetings(
-        &self,
-        viewer: UserId,
-        query: &MeetingQuery,
-        now: Timestamp,
-    ) -> Result<Page<Meeting>, StoreError> {
-        self.0.meetings(viewer, query, now).await
+    async fn meetings(&self, scope: Scope, query: &MeetingQuery, now: Timestamp) -> Result<Page<Meeting>, StoreError> {
+        self.0.meetings(scope, query, now).await
     }
 
     async fn participants(&self, meetings: &[MeetingId]) -> Result<Vec<Participant>, StoreError> {

@@ -1,8 +1,9 @@
 //! The one way to write: a value that a store applies, all or nothing.
 
 use crate::{
-    CredentialWrite, DeliveryWrite, FeedEvent, JobWrite, MailboxWrite, MeetingWrite, NewDelivery, ParticipantWrite,
-    ResponseWrite, SessionWrite, StatisticsWrite, SuppressionWrite, TaskWrite, TokenWrite, UnsubscribeWrite, UserWrite,
+    AccessWrite, CredentialWrite, DeliveryWrite, FeedEvent, JobWrite, MailboxWrite, MeetingWrite, NewDelivery,
+    ParticipantWrite, ResponseWrite, SessionWrite, StatisticsWrite, SuppressionWrite, TaskWrite, TokenWrite,
+    UnsubscribeWrite, UserWrite,
 };
 
 /// Everything one decision changes: rows, the mail they cause, and what people following along are told.
@@ -42,6 +43,8 @@ macro_rules! writes {
 }
 
 writes! {
+    /// A precondition on who may write.
+    Access(AccessWrite),
     /// An account.
     User(UserWrite),
     /// The credential of an account.

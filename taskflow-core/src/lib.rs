@@ -31,6 +31,7 @@
 //! |---|---|
 //! | `time.rs` `values.rs` `page.rs` | instants and zones, checked values and ids, pages |
 //! | `user.rs` `task.rs` `meeting.rs` | entities: state and legal transitions |
+//! | `scope.rs` | who may read and write whose rows |
 //! | `session.rs` `token.rs` `idempotency.rs` | sign-ins, links in mail, requests that are repeated |
 //! | `preferences.rs` `suppression.rs` | which mail people want, and which addresses take none |
 //! | `reminder.rs` `snooze.rs` `retry.rs` `digest.rs` | pure rules: what is due when |
@@ -69,6 +70,7 @@ mod preferences;
 mod reminder;
 mod retry;
 mod schedule;
+mod scope;
 mod session;
 mod snooze;
 mod statistics;
@@ -129,6 +131,7 @@ pub use reminder::{
 };
 pub use retry::RetrySchedule;
 pub use schedule::{Moment, Schedule, When, everybody, moments};
+pub use scope::{AccessWrite, Role, Scope, Viewer};
 pub use session::{Refusal, Session, SessionWrite, TokenHash};
 pub use snooze::Snooze;
 pub use statistics::{LONGEST_STREAK, MailTally, StatisticsWrite, TaskCounts, TaskStatistics, Totals, streak};

@@ -1,5 +1,6 @@
 //! A store in memory: the readable reference, and the oracle that other stores are compared with.
 
+mod access;
 mod commit;
 mod deliveries;
 mod feed;

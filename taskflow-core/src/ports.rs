@@ -32,7 +32,7 @@ pub use deliveries::{Deliveries, DeliveryQuery};
 pub use feeds::Feeds;
 pub use links::{Link, LinkPurpose, Links};
 pub use mailer::{Accepted, Asked, MailError, Mailer, Reply};
-pub use meetings::{MeetingCursor, Meetings, Viewer};
+pub use meetings::{MeetingCursor, Meetings};
 pub use nodes::Nodes;
 pub use outbox::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
 pub use probe::{DiskSpace, Probe};

@@ -1,7 +1,7 @@
 //! A person with an account: profile, zone and standing.
 
 use crate::error::FieldError;
-use crate::{EmailAddress, Locale, Preferences, Timestamp, UserId, Username, Zone};
+use crate::{EmailAddress, Locale, Preferences, Scope, Timestamp, UserId, Username, Zone};
 
 /// A person with an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -240,9 +240,11 @@ impl Actor {
         }
     }
 
-    /// The person; the service itself owns nothing.
-    pub(crate) fn owner(self) -> Result<UserId, FieldError> {
-        self.user_id().ok_or_else(|| FieldError::new("actor", "must be a person: the service itself owns nothing"))
+    /// Returns the scope in which the person reads and writes. Fails for the service itself, which owns nothing.
+    pub(crate) fn scope(self) -> Result<Scope, FieldError> {
+        self.user_id()
+            .map(Scope::own)
+            .ok_or_else(|| FieldError::new("actor", "must be a person: the service itself owns nothing"))
     }
 }
 

@@ -36,6 +36,7 @@ impl Batch {
         let mut batch = Self::default();
         for (index, write) in changes.writes.iter().enumerate() {
             match write {
+                Write::Access(write) => write.check(index)?,
                 Write::User(write) => batch.users.push(index, write)?,
                 Write::Credential(write) => batch.credentials.push(index, write)?,
                 Write::Session(write) => batch.sessions.push(index, write)?,

@@ -8,10 +8,10 @@ mod writes;
 
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::ports::{Lookup, Viewer};
+use taskflow_core::ports::Lookup;
 use taskflow_core::{
     CorruptRow, DebounceWindow, Description, DurationMinutes, Location, Mailbox, Meeting, MeetingId, MeetingTitle,
-    MeetingUrl, ReminderMinutes, StoreError, Timestamp, UserId, fold, search_key,
+    MeetingUrl, ReminderMinutes, Role, StoreError, Timestamp, UserId, Viewer, fold, search_key,
 };
 use uuid::Uuid;
 
@@ -188,9 +188,11 @@ pub(crate) async fn meetings_by_id(
 ) -> Result<Lookup<MeetingId, Meeting>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
     let (organizer, participant) = match viewer {
-        Viewer::Anyone => (None, None),
-        Viewer::Organizer(user) => (Some(user.as_uuid()), None),
-        Viewer::Participant(user) => (None, Some(user.as_uuid())),
+        Viewer::Service => (None, None),
+        Viewer::Person(scope) => match scope.least() {
+            Role::Owner => (Some(scope.owner().as_uuid()), None),
+            Role::Reader => (None, Some(scope.owner().as_uuid())),
+        },
     };
     let query = || sqlx::query_as(MEETINGS_BY_ID).bind(ids.clone()).bind(organizer).bind(participant);
     let rows: Vec<MeetingRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::{CorruptRow, StatisticsWrite, StoreError, TaskCounts, TaskStatistics, Timestamp, UserId};
+use taskflow_core::{CorruptRow, Scope, StatisticsWrite, StoreError, TaskCounts, TaskStatistics, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::error::{Instant, Table};
@@ -95,8 +95,8 @@ impl TryFrom<StatisticsRow> for TaskStatistics {
     }
 }
 
-pub(crate) async fn statistics(store: &PgStore, owner: UserId) -> Result<Option<TaskStatistics>, StoreError> {
-    let query = || sqlx::query_as(STATISTICS).bind(owner.as_uuid());
+pub(crate) async fn statistics(store: &PgStore, scope: Scope) -> Result<Option<TaskStatistics>, StoreError> {
+    let query = || sqlx::query_as(STATISTICS).bind(scope.owner().as_uuid());
     let row: Option<StatisticsRow> = store.read(|conn| Box::pin(query().fetch_optional(conn))).await?;
     Ok(row.map(TaskStatistics::try_from).transpose()?)
 }

@@ -7,8 +7,8 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::ports::Lookup;
 use taskflow_core::{
-    CorruptRow, ReminderMinutes, StoreError, Task, TaskId, TaskPriority, TaskSummary, TaskWrite, Timestamp, Title,
-    UserId, fold, search_key,
+    CorruptRow, ReminderMinutes, Scope, StoreError, Task, TaskId, TaskPriority, TaskSummary, TaskWrite, Timestamp,
+    Title, UserId, Viewer, fold, search_key,
 };
 use uuid::Uuid;
 
@@ -146,8 +146,8 @@ struct SummaryRow {
     overdue: i64,
 }
 
-pub(crate) async fn task(store: &PgStore, owner: UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
-    let query = || sqlx::query_as(TASK).bind(id.as_uuid()).bind(owner.as_uuid());
+pub(crate) async fn task(store: &PgStore, scope: Scope, id: TaskId) -> Result<Option<Task>, StoreError> {
+    let query = || sqlx::query_as(TASK).bind(id.as_uuid()).bind(scope.owner().as_uuid());
     let row: Option<TaskRow> = store.read(|conn| Box::pin(query().fetch_optional(conn))).await?;
     Ok(row.map(Task::try_from).transpose()?)
 }
@@ -162,10 +162,14 @@ const TASK: &str = "
 pub(crate) async fn tasks_by_id(
     store: &PgStore,
     ids: &[TaskId],
-    owner: Option<UserId>,
+    viewer: Viewer,
 ) -> Result<Lookup<TaskId, Task>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
-    let query = || sqlx::query_as(TASKS_BY_ID).bind(ids.clone()).bind(owner.map(UserId::as_uuid));
+    let owner = match viewer {
+        Viewer::Service => None,
+        Viewer::Person(scope) => Some(scope.owner().as_uuid()),
+    };
+    let query = || sqlx::query_as(TASKS_BY_ID).bind(ids.clone()).bind(owner);
     let rows: Vec<TaskRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
     Ok(rows.into_iter().map(|row| (TaskId::from_uuid(row.id), Task::try_from(row))).collect())
 }
@@ -177,8 +181,8 @@ const TASKS_BY_ID: &str = "
     FROM taskflow.tasks
     WHERE id = ANY ($1) AND ($2::uuid IS NULL OR user_id = $2)";
 
-pub(crate) async fn summary(store: &PgStore, owner: UserId, now: Timestamp) -> Result<TaskSummary, StoreError> {
-    let query = || sqlx::query_as(SUMMARY).bind(owner.as_uuid()).bind(Instant::from(now));
+pub(crate) async fn summary(store: &PgStore, scope: Scope, now: Timestamp) -> Result<TaskSummary, StoreError> {
+    let query = || sqlx::query_as(SUMMARY).bind(scope.owner().as_uuid()).bind(Instant::from(now));
     let row: SummaryRow = store.read(|conn| Box::pin(query().fetch_one(conn))).await?;
     let (pending, in_progress, completed) = (
         TABLE.number::<u64, _>("status", row.pending)?,

@@ -8,7 +8,7 @@ mod totals;
 use async_trait::async_trait;
 use taskflow_core::ports::{CountedPage, CountedPerson, Expired, Maintenance};
 use taskflow_core::{
-    DeliveryId, MailTally, MeetingId, StoreError, Task, TaskCounts, TaskStatistics, Timestamp, UserId,
+    DeliveryId, MailTally, MeetingId, Scope, StoreError, Task, TaskCounts, TaskStatistics, Timestamp, UserId,
 };
 
 use crate::error::Instant;
@@ -53,8 +53,8 @@ impl Maintenance for PgStore {
         counts::completions(self, owners, since).await
     }
 
-    async fn statistics(&self, owner: UserId) -> Result<Option<TaskStatistics>, StoreError> {
-        statistics::statistics(self, owner).await
+    async fn statistics(&self, scope: Scope) -> Result<Option<TaskStatistics>, StoreError> {
+        statistics::statistics(self, scope).await
     }
 
     async fn counted_people(&self, after: Option<UserId>, size: u32) -> Result<Vec<CountedPerson>, StoreError> {

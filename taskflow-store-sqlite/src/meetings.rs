@@ -8,10 +8,10 @@ mod writes;
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::ports::{Lookup, Viewer};
+use taskflow_core::ports::Lookup;
 use taskflow_core::{
     CorruptRow, DebounceWindow, Description, DurationMinutes, Location, Mailbox, Meeting, MeetingId, MeetingTitle,
-    MeetingUrl, ReminderMinutes, StoreError, Timestamp, UserId, fold, search_key,
+    MeetingUrl, ReminderMinutes, Role, StoreError, Timestamp, UserId, Viewer, fold, search_key,
 };
 
 use crate::error::{Table, store_error};
@@ -189,9 +189,11 @@ pub(crate) async fn meetings_by_id(
 ) -> Result<Lookup<MeetingId, Meeting>, StoreError> {
     let ids = serde_json::to_string(ids).map_err(|error| StoreError::Internal(error.into()))?;
     let (organizer, participant) = match viewer {
-        Viewer::Anyone => (None, None),
-        Viewer::Organizer(user) => (Some(user.to_string()), None),
-        Viewer::Participant(user) => (None, Some(user.to_string())),
+        Viewer::Service => (None, None),
+        Viewer::Person(scope) => match scope.least() {
+            Role::Owner => (Some(scope.owner().to_string()), None),
+            Role::Reader => (None, Some(scope.owner().to_string())),
+        },
     };
     let rows: Vec<MeetingRow> = sqlx::query_as(MEETINGS_BY_ID)
         .bind(ids)

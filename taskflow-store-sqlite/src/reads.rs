@@ -3,10 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
-use taskflow_core::ports::{Feeds, Lookup, MeetingCursor, Meetings, Suppressions, Tasks, Users, Viewer};
+use taskflow_core::ports::{Feeds, Lookup, MeetingCursor, Meetings, Suppressions, Tasks, Users};
 use taskflow_core::{
     EmailAddress, Entity, Event, FeedEntry, Follower, Meeting, MeetingId, MeetingQuery, NoticeKind, Page, Participant,
-    ParticipantId, Revision, StoreError, Suppression, Task, TaskId, TaskQuery, TaskSummary, Timestamp, User, UserId,
+    ParticipantId, Revision, Scope, StoreError, Suppression, Task, TaskId, TaskQuery, TaskSummary, Timestamp, User,
+    UserId, Viewer,
 };
 
 use crate::store::SqliteStore;
@@ -33,20 +34,20 @@ impl Users for SqliteStore {
 
 #[async_trait]
 impl Tasks for SqliteStore {
-    async fn task(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
-        tasks::task(&self.reader()?, owner, id).await
+    async fn task(&self, scope: Scope, id: TaskId) -> Result<Option<Task>, StoreError> {
+        tasks::task(&self.reader()?, scope, id).await
     }
 
-    async fn tasks_by_id(&self, ids: &[TaskId], owner: Option<UserId>) -> Result<Lookup<TaskId, Task>, StoreError> {
-        tasks::tasks_by_id(&self.reader()?, ids, owner).await
+    async fn tasks_by_id(&self, ids: &[TaskId], viewer: Viewer) -> Result<Lookup<TaskId, Task>, StoreError> {
+        tasks::tasks_by_id(&self.reader()?, ids, viewer).await
     }
 
-    async fn tasks(&self, owner: UserId, query: &TaskQuery, now: Timestamp) -> Result<Page<Task>, StoreError> {
-        tasks::tasks(&self.reader()?, owner, query, now).await
+    async fn tasks(&self, scope: Scope, query: &TaskQuery, now: Timestamp) -> Result<Page<Task>, StoreError> {
+        tasks::tasks(&self.reader()?, scope, query, now).await
     }
 
-    async fn task_summary(&self, owner: UserId, now: Timestamp) -> Result<TaskSummary, StoreError> {
-        tasks::summary(&self.reader()?, owner, now).await
+    async fn task_summary(&self, scope: Scope, now: Timestamp) -> Result<TaskSummary, StoreError> {
+        tasks::summary(&self.reader()?, scope, now).await
     }
 }
 
@@ -60,13 +61,8 @@ impl Meetings for SqliteStore {
         meetings::meetings_by_id(&self.reader()?, ids, viewer).await
     }
 
-    async fn meetings(
-        &self,
-        viewer: UserId,
-        query: &MeetingQuery,
-        now: Timestamp,
-    ) -> Result<Page<Meeting>, StoreError> {
-        meetings::meetings(&self.reader()?, viewer, query, now).await
+    async fn meetings(&self, scope: Scope, query: &MeetingQuery, now: Timestamp) -> Result<Page<Meeting>, StoreError> {
+        meetings::meetings(&self.reader()?, scope, query, now).await
     }
 
     async fn participants(&self, meetings: &[MeetingId]) -> Result<Vec<Participant>, StoreError> {

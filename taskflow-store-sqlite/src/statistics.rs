@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
-use taskflow_core::{CorruptRow, StatisticsWrite, StoreError, TaskCounts, TaskStatistics, UserId};
+use taskflow_core::{CorruptRow, Scope, StatisticsWrite, StoreError, TaskCounts, TaskStatistics, UserId};
 
 use crate::error::{Table, store_error};
 use crate::rows::Rows;
@@ -90,10 +90,10 @@ impl StatisticsRow {
     }
 }
 
-pub(crate) async fn statistics(pool: &SqlitePool, owner: UserId) -> Result<Option<TaskStatistics>, StoreError> {
+pub(crate) async fn statistics(pool: &SqlitePool, scope: Scope) -> Result<Option<TaskStatistics>, StoreError> {
     let row: Option<StatisticsRow> =
-        sqlx::query_as(STATISTICS).bind(owner.to_string()).fetch_optional(pool).await.map_err(store_error)?;
-    Ok(row.map(|row| row.of(owner)).transpose()?)
+        sqlx::query_as(STATISTICS).bind(scope.owner().to_string()).fetch_optional(pool).await.map_err(store_error)?;
+    Ok(row.map(|row| row.of(scope.owner())).transpose()?)
 }
 
 const STATISTICS: &str = "

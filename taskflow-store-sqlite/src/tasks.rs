@@ -8,8 +8,8 @@ use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::ports::Lookup;
 use taskflow_core::{
-    CorruptRow, ReminderMinutes, StoreError, Task, TaskId, TaskPriority, TaskSummary, TaskWrite, Timestamp, Title,
-    UserId, fold, search_key,
+    CorruptRow, ReminderMinutes, Scope, StoreError, Task, TaskId, TaskPriority, TaskSummary, TaskWrite, Timestamp,
+    Title, UserId, Viewer, fold, search_key,
 };
 
 use crate::error::{Table, store_error};
@@ -147,10 +147,10 @@ struct SummaryRow {
     overdue: i64,
 }
 
-pub(crate) async fn task(pool: &SqlitePool, owner: UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
+pub(crate) async fn task(pool: &SqlitePool, scope: Scope, id: TaskId) -> Result<Option<Task>, StoreError> {
     let row: Option<TaskRow> = sqlx::query_as(TASK)
         .bind(id.to_string())
-        .bind(owner.to_string())
+        .bind(scope.owner().to_string())
         .fetch_optional(pool)
         .await
         .map_err(store_error)?;
@@ -167,10 +167,13 @@ const TASK: &str = "
 pub(crate) async fn tasks_by_id(
     pool: &SqlitePool,
     ids: &[TaskId],
-    owner: Option<UserId>,
+    viewer: Viewer,
 ) -> Result<Lookup<TaskId, Task>, StoreError> {
     let ids = serde_json::to_string(ids).map_err(|error| StoreError::Internal(error.into()))?;
-    let owner = owner.map(|owner| owner.to_string());
+    let owner = match viewer {
+        Viewer::Service => None,
+        Viewer::Person(scope) => Some(scope.owner().to_string()),
+    };
     let rows: Vec<TaskRow> =
         sqlx::query_as(TASKS_BY_ID).bind(ids).bind(owner).fetch_all(pool).await.map_err(store_error)?;
     rows.into_iter().map(|row| Ok((TABLE.value("id", &row.id)?, Task::try_from(row)))).collect()
@@ -184,9 +187,9 @@ const TASKS_BY_ID: &str = "
     CROSS JOIN taskflow_tasks AS t ON t.id = j.value
     WHERE ?2 IS NULL OR t.user_id = ?2";
 
-pub(crate) async fn summary(pool: &SqlitePool, owner: UserId, now: Timestamp) -> Result<TaskSummary, StoreError> {
+pub(crate) async fn summary(pool: &SqlitePool, scope: Scope, now: Timestamp) -> Result<TaskSummary, StoreError> {
     let row: SummaryRow = sqlx::query_as(SUMMARY)
-        .bind(owner.to_string())
+        .bind(scope.owner().to_string())
         .bind(now.as_micros())
         .fetch_one(pool)
         .await

@@ -98,7 +98,7 @@ fn adapters_call_no_use_case() {
 fn entities_and_rules_know_neither_ports_nor_use_cases_and_never_wait() {
     let files = "user task meeting meeting/participant meeting/merge meeting/news meeting/standing reminder retry snooze \
                  notice delivery mail event changes session token idempotency values time job schedule digest statistics \
-                 preferences suppression page feed node";
+                 preferences suppression page feed node scope";
     for file in files.split_whitespace() {
         let text = fs::read_to_string(root().join(format!("taskflow-core/src/{file}.rs"))).expect("a source file");
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use taskflow_core::ports::Viewer;
-use taskflow_core::{Changes, Meeting, MeetingWrite, ParticipantWrite, StoreError};
+use taskflow_core::{Changes, Meeting, MeetingWrite, ParticipantWrite, StoreError, Viewer};
 
 use crate::OpenStore;
 use crate::sample::{called, guest, meeting, meeting_id, noon, tomorrow, users};
@@ -31,7 +30,7 @@ pub(super) async fn an_expected_version_of_a_meeting_is_checked_and_changes_noth
         assert!(matches!(error, StoreError::Stale { write: 1 }), "{error:?}");
     }
     store.commit(&expecting(1, 1)).await.expect("as expected");
-    let found = store.meetings_by_id(&[meeting_id(1)], Viewer::Anyone).await.expect("a read");
+    let found = store.meetings_by_id(&[meeting_id(1)], Viewer::Service).await.expect("a read");
     assert_eq!(found[&meeting_id(1)], Ok(meeting(1, 1)));
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use taskflow_core::{
     Actor, Entity, EventKind, JobName, JobRun, Jobs, NewMeeting, NewTask, RepairReport, RetentionPolicy, RunState,
-    TaskQuery,
+    Scope, TaskQuery,
 };
 
 use super::app::World;
@@ -58,7 +58,7 @@ pub(super) async fn a_completed_task_goes_to_the_trash_and_then_for_good(open: A
     let history = world.app.tasks().history(actor, tasks[0]).await.expect("a history");
     let last = history.last().expect("what happened last");
     assert_eq!((last.kind, last.actor, last.at), (EventKind::TaskDeleted, None, when));
-    let feed = world.storage.feed(ada, 0, 100).await.expect("a feed");
+    let feed = world.storage.feed(Scope::own(ada), 0, 100).await.expect("a feed");
     assert_eq!(
         feed.iter().map(|entry| entry.seq).collect::<Vec<_>>(),
         (16..=22).collect::<Vec<_>>(),

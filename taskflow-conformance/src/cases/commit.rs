@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use taskflow_core::{Changes, StoreError, Task, TaskQuery, TaskWrite, UserWrite, Write};
+use taskflow_core::{AccessWrite, Changes, Scope, StoreError, Task, TaskQuery, TaskWrite, UserWrite, Write};
 
 use crate::OpenStore;
 use crate::sample::{credential, delivery_id, event, noon, task, task_due, task_id, user, user_id, users, welcome};
@@ -26,9 +26,9 @@ pub(super) async fn a_failing_write_leaves_nothing_of_the_whole(open: Arc<dyn Op
     let error = store.commit(&changes).await.expect_err("one write is stale");
     assert!(matches!(error, StoreError::Stale { write: 2 }), "{error:?}");
     assert_eq!(store.user(user_id(2)).await.expect("a read"), None);
-    assert_eq!(store.task(user_id(1), task_id(1)).await.expect("a read"), None);
+    assert_eq!(store.task(Scope::own(user_id(1)), task_id(1)).await.expect("a read"), None);
     assert_eq!(store.delivery(delivery_id(1)).await.expect("a read"), None);
-    assert_eq!(store.feed(user_id(1), 0, 10).await.expect("a read"), vec![]);
+    assert_eq!(store.feed(Scope::own(user_id(1)), 0, 10).await.expect("a read"), vec![]);
 }
 
 pub(super) async fn two_changes_of_one_version_have_one_winner(open: Arc<dyn OpenStore>) {
@@ -56,9 +56,9 @@ pub(super) async fn hundreds_of_rows_of_every_kind_fit_one_commit(open: Arc<dyn 
     assert_eq!(store.users_after(None, 1000).await.expect("a read").len(), 300);
     assert_eq!(store.ledger().await.expect("a read").due, 300);
     for owner in 1..=3 {
-        let page = store.tasks(user_id(owner), &TaskQuery::default(), noon()).await.expect("a read");
+        let page = store.tasks(Scope::own(user_id(owner)), &TaskQuery::default(), noon()).await.expect("a read");
         assert_eq!(page.total, 100);
-        assert_eq!(store.feed(user_id(owner), 0, 1000).await.expect("a read").len(), 100);
+        assert_eq!(store.feed(Scope::own(user_id(owner)), 0, 1000).await.expect("a read").len(), 100);
     }
     let mut update = Changes::new();
     for n in 1..=300 {
@@ -87,4 +87,19 @@ pub(super) async fn a_row_for_somebody_who_is_gone_is_stale(open: Arc<dyn OpenSt
     }
     let both = Changes::new().write(TaskWrite::Insert(task(1, 1))).write(UserWrite::Insert(user(1)));
     store.commit(&both).await.expect("made together, in any order");
+}
+
+pub(super) async fn a_commit_under_a_scope_that_does_not_hold_is_stale_and_leaves_nothing(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    store.commit(&users([1, 2])).await.expect("users");
+    let own = Scope::own(user_id(1));
+    let under = |scope| Changes::new().write(TaskWrite::Insert(task(1, 2))).write(AccessWrite::Require(scope));
+    for scope in [own.of(user_id(2)), own.of(user_id(2)).reading()] {
+        let error = store.commit(&under(scope)).await.expect_err("nobody has a right over the rows of others");
+        assert!(matches!(error, StoreError::Stale { write: 1 }), "{error:?}");
+    }
+    assert_eq!(store.task(Scope::own(user_id(2)), task_id(1)).await.expect("a read"), None);
+    store.commit(&under(Scope::own(user_id(2)))).await.expect("a task of their own");
+    assert_eq!(store.task(Scope::own(user_id(2)), task_id(1)).await.expect("a read"), Some(task(1, 2)));
+    assert_eq!(store.task(own, task_id(1)).await.expect("a read"), None);
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 use taskflow_core::ports::{ClaimRequest, Settled, Storage};
 use taskflow_core::{
-    Changes, Entity, LeaseToken, Login, NoticeKind, Outcome, Settlement, StoreError, TaskQuery, TaskWrite, UniqueField,
-    User, UserWrite,
+    Changes, Entity, LeaseToken, Login, NoticeKind, Outcome, Scope, Settlement, StoreError, TaskQuery, TaskWrite,
+    UniqueField, User, UserWrite,
 };
 
 use crate::OpenStore;
@@ -39,12 +39,12 @@ pub(super) async fn somebody_who_leaves_makes_no_gap_in_the_feed_of_others(open:
         changes.announce(event(n, &task, &[1, 2])).write(TaskWrite::Insert(task))
     };
     store.commit(&[(1, 2), (2, 1), (3, 2)].into_iter().fold(users([1, 2]), shared)).await.expect("shared events");
-    let before = store.feed(user_id(2), 0, 10).await.expect("a feed");
+    let before = store.feed(Scope::own(user_id(2)), 0, 10).await.expect("a feed");
     let entity = before[1].event.entity;
     assert_eq!(store.history(entity).await.expect("a history").len(), 1);
     let gone = UserWrite::Delete { id: user_id(1), at: noon() };
     store.commit(&Changes::new().write(gone)).await.expect("gone");
-    assert_eq!(store.feed(user_id(2), 0, 10).await.expect("a feed"), before);
+    assert_eq!(store.feed(Scope::own(user_id(2)), 0, 10).await.expect("a feed"), before);
     assert_eq!(store.history(entity).await.expect("a history"), []);
 }
 
@@ -105,6 +105,6 @@ pub(super) async fn words_and_names_with_the_character_nul_find_nothing(open: Ar
     let store = open.storage();
     store.commit(&users([1]).write(TaskWrite::Insert(task(1, 1)))).await.expect("a task");
     let query = TaskQuery { words: TaskQuery::words("task\0-1"), ..TaskQuery::default() };
-    assert_eq!(store.tasks(user_id(1), &query, noon()).await.expect("a page").total, 0);
+    assert_eq!(store.tasks(Scope::own(user_id(1)), &query, noon()).await.expect("a page").total, 0);
     assert_eq!(store.account(&Login::parse("user\0-1")).await.expect("a read"), None);
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskflow_core::ports::Expired;
-use taskflow_core::{Actor, App, Changes, Entity, Event, FeedEvent, FeedPage, Follower};
+use taskflow_core::{Actor, App, Changes, Entity, Event, FeedEvent, FeedPage, Follower, Scope};
 
 use crate::OpenStore;
 use crate::sample::{event, task, task_id, user_id, users};
@@ -15,7 +15,7 @@ pub(super) async fn each_owner_has_a_feed_without_gaps(open: Arc<dyn OpenStore>)
         store.commit(&Changes::new().announce(event(n, &task(n, 1), audience))).await.expect("an event");
     }
     for (owner, expected) in [(1, [1, 2, 4]), (2, [2, 3, 4])] {
-        let feed = store.feed(user_id(owner), 0, 10).await.expect("a feed");
+        let feed = store.feed(Scope::own(user_id(owner)), 0, 10).await.expect("a feed");
         assert_eq!(feed.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [1, 2, 3]);
         let about: Vec<_> = feed.iter().map(|entry| entry.event.entity).collect();
         assert_eq!(about, expected.map(|n| Entity::Task(task_id(n))));
@@ -29,7 +29,7 @@ pub(super) async fn a_feed_is_read_on_from_a_sequence(open: Arc<dyn OpenStore>) 
     let seqs = |after, limit| {
         let store = store.clone();
         async move {
-            let feed = store.feed(user_id(1), after, limit).await.expect("a feed");
+            let feed = store.feed(Scope::own(user_id(1)), after, limit).await.expect("a feed");
             feed.into_iter().map(|entry| entry.seq).collect::<Vec<_>>()
         }
     };
@@ -121,8 +121,8 @@ pub(super) async fn events_for_people_who_do_not_exist_reach_the_others(open: Ar
     let store = open.storage();
     store.commit(&users([1])).await.expect("a user");
     store.commit(&Changes::new().announce(event(1, &task(1, 1), &[9, 1]))).await.expect("an event");
-    assert_eq!(store.feed(user_id(1), 0, 10).await.expect("a feed").len(), 1);
-    assert_eq!(store.feed(user_id(9), 0, 10).await.expect("a feed").len(), 0);
+    assert_eq!(store.feed(Scope::own(user_id(1)), 0, 10).await.expect("a feed").len(), 1);
+    assert_eq!(store.feed(Scope::own(user_id(9)), 0, 10).await.expect("a feed").len(), 0);
 }
 
 pub(super) async fn many_at_once_leave_no_gap_in_a_feed(open: Arc<dyn OpenStore>) {
@@ -137,7 +137,7 @@ pub(super) async fn many_at_once_leave_no_gap_in_a_feed(open: Arc<dyn OpenStore>
         result.expect("nobody loses");
     }
     for owner in [1, 2] {
-        let feed = store.feed(user_id(owner), 0, 100).await.expect("a feed");
+        let feed = store.feed(Scope::own(user_id(owner)), 0, 100).await.expect("a feed");
         assert_eq!(feed.iter().map(|entry| entry.seq).collect::<Vec<_>>(), (1..=40).collect::<Vec<_>>());
     }
 }

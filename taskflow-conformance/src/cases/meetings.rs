@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use taskflow_core::ports::{Storage, Viewer};
+use taskflow_core::ports::Storage;
 use taskflow_core::{
     Changes, DebounceWindow, DurationMinutes, Meeting, MeetingId, MeetingQuery, MeetingSort, MeetingStatus,
-    MeetingType, MeetingWrite, PageRequest, ReminderMinutes, Revision, StartsAt, StoreError, Timestamp,
+    MeetingType, MeetingWrite, PageRequest, ReminderMinutes, Revision, Scope, StartsAt, StoreError, Timestamp, Viewer,
 };
 
 use crate::OpenStore;
@@ -68,15 +68,15 @@ pub(super) async fn a_meeting_round_trips_with_all_and_no_optional_fields(open: 
     let mut bare = Meeting { id: meeting_id(2), ..meeting(2, 1) };
     bare.organizer.name = None;
     let store = with(&*open, [everything(), bare.clone()]).await;
-    assert_eq!(stored(&store, meeting_id(1), Viewer::Anyone).await, Some(everything()));
-    assert_eq!(stored(&store, meeting_id(2), Viewer::Anyone).await, Some(bare.clone()));
+    assert_eq!(stored(&store, meeting_id(1), Viewer::Service).await, Some(everything()));
+    assert_eq!(stored(&store, meeting_id(2), Viewer::Service).await, Some(bare.clone()));
     // And the other way round by an update.
     let emptied = Meeting { version: 13, id: meeting_id(1), ..bare.clone() };
     let filled = Meeting { version: 2, id: meeting_id(2), ..everything() };
     let swap = [emptied.clone(), filled.clone()].map(MeetingWrite::Update);
     store.commit(&swap.into_iter().fold(Changes::new(), Changes::write)).await.expect("an update");
-    assert_eq!(stored(&store, meeting_id(1), Viewer::Anyone).await, Some(emptied));
-    assert_eq!(stored(&store, meeting_id(2), Viewer::Anyone).await, Some(filled));
+    assert_eq!(stored(&store, meeting_id(1), Viewer::Service).await, Some(emptied));
+    assert_eq!(stored(&store, meeting_id(2), Viewer::Service).await, Some(filled));
 }
 
 pub(super) async fn a_meeting_is_there_for_who_is_in_it_and_for_its_organizer(open: Arc<dyn OpenStore>) {
@@ -85,12 +85,18 @@ pub(super) async fn a_meeting_is_there_for_who_is_in_it_and_for_its_organizer(op
     let people = [member(1, 1, 1), member(2, 1, 2), removed, guest(4, 1)];
     store.commit(&users([1, 2, 3]).and(called(meeting(1, 1), people))).await.expect("a meeting");
     let sees = async |viewer| stored(&store, meeting_id(1), viewer).await.is_some();
-    assert!(sees(Viewer::Anyone).await);
-    assert!(sees(Viewer::Participant(user_id(1))).await && sees(Viewer::Participant(user_id(2))).await);
-    assert!(!sees(Viewer::Participant(user_id(3))).await && !sees(Viewer::Participant(user_id(9))).await);
-    assert!(sees(Viewer::Organizer(user_id(1))).await && !sees(Viewer::Organizer(user_id(2))).await);
+    assert!(sees(Viewer::Service).await);
+    assert!(
+        sees(Viewer::Person(Scope::own(user_id(1)).reading())).await
+            && sees(Viewer::Person(Scope::own(user_id(2)).reading())).await
+    );
+    assert!(
+        !sees(Viewer::Person(Scope::own(user_id(3)).reading())).await
+            && !sees(Viewer::Person(Scope::own(user_id(9)).reading())).await
+    );
+    assert!(sees(Viewer::Person(Scope::own(user_id(1)))).await && !sees(Viewer::Person(Scope::own(user_id(2)))).await);
     for (viewer, count) in [(1, 1), (2, 1), (3, 0), (9, 0)] {
-        let page = store.meetings(user_id(viewer), &MeetingQuery::default(), noon()).await.expect("a page");
+        let page = store.meetings(Scope::own(user_id(viewer)), &MeetingQuery::default(), noon()).await.expect("a page");
         assert_eq!((page.total, page.items.len()), (count, count as usize), "{viewer}");
     }
 }
@@ -98,14 +104,14 @@ pub(super) async fn a_meeting_is_there_for_who_is_in_it_and_for_its_organizer(op
 pub(super) async fn meetings_are_loaded_at_once_and_unknown_ids_are_left_out(open: Arc<dyn OpenStore>) {
     let store = with(&*open, [meeting(1, 1), meeting(2, 1), meeting(3, 1)]).await;
     let ids = [meeting_id(3), meeting_id(9), meeting_id(1), meeting_id(1)];
-    let found = store.meetings_by_id(&ids, Viewer::Participant(user_id(2))).await.expect("a read");
+    let found = store.meetings_by_id(&ids, Viewer::Person(Scope::own(user_id(2)).reading())).await.expect("a read");
     assert_eq!(found.len(), 2);
     assert!(found.contains_key(&meeting_id(1)) && found.contains_key(&meeting_id(3)));
-    assert!(store.meetings_by_id(&[], Viewer::Anyone).await.expect("a read").is_empty());
+    assert!(store.meetings_by_id(&[], Viewer::Service).await.expect("a read").is_empty());
 }
 
 async fn listed(store: &Arc<dyn Storage>, query: MeetingQuery, now: Timestamp) -> Vec<u64> {
-    let page = store.meetings(user_id(2), &query, now).await.expect("a page");
+    let page = store.meetings(Scope::own(user_id(2)), &query, now).await.expect("a page");
     assert_eq!(page.total, page.items.len() as u64);
     let number = |meeting: &Meeting| (1..20).find(|n| meeting_id(*n) == meeting.id).expect("one of ours");
     page.items.iter().map(number).collect()
@@ -210,7 +216,7 @@ pub(super) async fn pages_of_meetings_count_everything_and_end_empty(open: Arc<d
     for (page, expected) in [(1, vec![5, 4]), (2, vec![3, 2]), (3, vec![1]), (4, vec![])] {
         let request = PageRequest::new(page, 2).expect("fits");
         let query = MeetingQuery { page: request, ..MeetingQuery::default() };
-        let found = store.meetings(user_id(2), &query, noon()).await.expect("a page");
+        let found = store.meetings(Scope::own(user_id(2)), &query, noon()).await.expect("a page");
         assert_eq!((found.total, found.request), (5, request));
         let ids: Vec<_> = found.items.iter().map(|meeting| meeting.id).collect();
         assert_eq!(ids, expected.into_iter().map(meeting_id).collect::<Vec<_>>());
@@ -225,7 +231,7 @@ pub(super) async fn an_update_needs_the_version_before_it(open: Arc<dyn OpenStor
         assert!(matches!(error, StoreError::Stale { write: 0 }), "{error:?}");
     }
     store.commit(&update(1, 2)).await.expect("the next version");
-    assert_eq!(stored(&store, meeting_id(1), Viewer::Anyone).await.map(|row| row.version), Some(2));
+    assert_eq!(stored(&store, meeting_id(1), Viewer::Service).await.map(|row| row.version), Some(2));
 }
 
 pub(super) async fn a_meeting_of_somebody_who_is_gone_is_stale(open: Arc<dyn OpenStore>) {
@@ -235,7 +241,7 @@ pub(super) async fn a_meeting_of_somebody_who_is_gone_is_stale(open: Arc<dyn Ope
     store.commit(&called(meeting(1, 1), [member(1, 1, 1)]).and(users([1]))).await.expect("made together, in any order");
     let nobodys = Meeting { created_by: None, ..meeting(2, 1) };
     store.commit(&called(nobodys.clone(), [])).await.expect("a meeting whose organizer left");
-    assert_eq!(stored(&store, meeting_id(2), Viewer::Anyone).await, Some(nobodys));
+    assert_eq!(stored(&store, meeting_id(2), Viewer::Service).await, Some(nobodys));
 }
 
 pub(super) async fn a_confirmed_start_changes_the_database_version_alone(open: Arc<dyn OpenStore>) {
@@ -244,7 +250,7 @@ pub(super) async fn a_confirmed_start_changes_the_database_version_alone(open: A
     let confirm = MeetingWrite::ConfirmStart { id: meeting_id(1), tzdb: "2026f".to_owned() };
     store.commit(&Changes::new().write(confirm)).await.expect("confirmed");
     let expected = Meeting { tzdb: "2026f".to_owned(), ..old };
-    assert_eq!(stored(&store, meeting_id(1), Viewer::Anyone).await, Some(expected));
+    assert_eq!(stored(&store, meeting_id(1), Viewer::Service).await, Some(expected));
 }
 
 pub(super) async fn meetings_of_older_zone_rules_are_found_while_they_matter(open: Arc<dyn OpenStore>) {
@@ -307,6 +313,6 @@ pub(super) async fn a_local_start_means_the_zone_of_the_meeting(open: Arc<dyn Op
     let row = Meeting::new(meeting_id(1), user_id(1), meeting(1, 1).organizer, &zone("Europe/Berlin"), new, noon())
         .expect("a meeting");
     let store = with(&*open, [row.clone()]).await;
-    let found = stored(&store, meeting_id(1), Viewer::Anyone).await.expect("a meeting");
+    let found = stored(&store, meeting_id(1), Viewer::Service).await.expect("a meeting");
     assert_eq!((found.starts_at, found.local_start), (row.starts_at, local + HOUR));
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use taskflow_core::ports::{ClaimRequest, Settled, Storage, Viewer};
+use taskflow_core::ports::{ClaimRequest, Settled, Storage};
 use taskflow_core::{
     Changes, EmailAddress, MeetingQuery, MeetingResponse, MeetingRole, MeetingWrite, NewUser, NoticeKind, Outcome,
-    OwnReminders, Participant, ParticipantWrite, ReminderMinutes, Settlement, StoreError, Told, User, UserWrite,
+    OwnReminders, Participant, ParticipantWrite, ReminderMinutes, Scope, Settlement, StoreError, Told, User, UserWrite,
+    Viewer,
 };
 
 use crate::OpenStore;
@@ -220,7 +221,7 @@ pub(super) async fn the_meetings_that_wait_for_somebody_are_those_that_linking_l
     assert_eq!(store.guest_meetings(&nobody, user_id(2), 10).await.expect("a read"), []);
     // What linking adds to the list is just that, and nothing waits any more.
     let mine = async || {
-        let page = store.meetings(user_id(2), &MeetingQuery::default(), noon()).await.expect("a page");
+        let page = store.meetings(Scope::own(user_id(2)), &MeetingQuery::default(), noon()).await.expect("a page");
         page.items.into_iter().map(|meeting| meeting.id).collect::<BTreeSet<_>>()
     };
     let before = mine().await;
@@ -239,14 +240,21 @@ pub(super) async fn deleting_a_user_leaves_meetings_and_participants_without_the
         .and(called(meeting(2, 2), [member(3, 2, 1), guest(4, 2)]));
     store.commit(&setup).await.expect("meetings");
     store.commit(&Changes::new().write(UserWrite::Delete { id: user_id(1), at: noon() })).await.expect("deleted");
-    let found = store.meetings_by_id(&[meeting_id(1), meeting_id(2)], Viewer::Anyone).await.expect("a read");
+    let found = store.meetings_by_id(&[meeting_id(1), meeting_id(2)], Viewer::Service).await.expect("a read");
     let row = |n| found[&meeting_id(n)].clone().expect("a readable row");
     assert_eq!(row(1), taskflow_core::Meeting { created_by: None, ..meeting(1, 1) });
     assert_eq!(row(2), meeting(2, 2));
     assert_eq!(stored(&store, 1).await, Some(Participant { user_id: None, ..told }));
     assert_eq!(stored(&store, 2).await, Some(member(2, 1, 2)));
     assert_eq!(stored(&store, 3).await, Some(Participant { user_id: None, ..member(3, 2, 1) }));
-    assert_eq!(store.meetings_by_id(&[meeting_id(2)], Viewer::Participant(user_id(1))).await.expect("a read").len(), 0);
+    assert_eq!(
+        store
+            .meetings_by_id(&[meeting_id(2)], Viewer::Person(Scope::own(user_id(1)).reading()))
+            .await
+            .expect("a read")
+            .len(),
+        0
+    );
 }
 
 /// Claims the delivery number `n` and settles it as delivered, with this told to the participant number 1.

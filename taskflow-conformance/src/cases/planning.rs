@@ -6,8 +6,8 @@ use std::time::Duration;
 use taskflow_core::ports::{MeetingCursor, Storage};
 use taskflow_core::{
     Changes, DedupeKey, DeliveryState, DeliveryWrite, EventId, FeedEvent, Meeting, MeetingId, MeetingResponse,
-    MeetingWrite, NewDelivery, OwnReminders, Participant, ParticipantWrite, ReminderMinutes, Revision, Timestamp,
-    meeting_reminder_key,
+    MeetingWrite, NewDelivery, OwnReminders, Participant, ParticipantWrite, ReminderMinutes, Revision, Scope,
+    Timestamp, meeting_reminder_key,
 };
 
 use crate::OpenStore;
@@ -210,7 +210,7 @@ pub(super) async fn fifty_large_meetings_at_once_are_all_called(open: Arc<dyn Op
     assert!(results.iter().all(Result::is_ok), "{:?}", results.iter().find(|result| result.is_err()));
     assert_eq!(store.ledger().await.expect("a read").due, 25_000);
     for owner in [1, 40] {
-        let feed = store.feed(crate::sample::user_id(owner), 0, 100).await.expect("a read");
+        let feed = store.feed(Scope::own(crate::sample::user_id(owner)), 0, 100).await.expect("a read");
         assert_eq!(feed.iter().map(|entry| entry.seq).collect::<Vec<_>>(), (1..=50).collect::<Vec<_>>());
     }
 }

@@ -64,7 +64,7 @@ pub(super) async fn what_was_cancelled_by_hand_stays_cancelled(open: Arc<dyn Ope
 
 /// As a build with an older time zone database left it: an hour off what the wall clock shows by now.
 async fn found_with_older_rules(world: &World, id: MeetingId) -> Meeting {
-    let found = world.storage.meetings_by_id(&[id], taskflow_core::ports::Viewer::Anyone).await.expect("a read");
+    let found = world.storage.meetings_by_id(&[id], taskflow_core::Viewer::Service).await.expect("a read");
     let now = found[&id].clone().expect("a readable row");
     let starts_at = now.starts_at - Duration::from_hours(1);
     let old = Meeting { starts_at, tzdb: "2020a".to_owned(), version: now.version + 1, ..now };
@@ -111,8 +111,7 @@ pub(super) async fn the_same_start_by_other_rules_is_only_confirmed(open: Arc<dy
     let old = Meeting { tzdb: "2020a".to_owned(), ..meeting(1, 1) };
     world.storage.commit(&users([1]).and(called(old.clone(), []))).await.expect("a meeting");
     assert_eq!(world.app.meetings().repair_reminders().await.expect("a sweep"), RepairReport::default());
-    let found =
-        world.storage.meetings_by_id(&[meeting_id(1)], taskflow_core::ports::Viewer::Anyone).await.expect("a read");
+    let found = world.storage.meetings_by_id(&[meeting_id(1)], taskflow_core::Viewer::Service).await.expect("a read");
     let found = found[&meeting_id(1)].clone().expect("a readable row");
     assert_eq!(found, Meeting { tzdb: meeting(1, 1).tzdb, ..old });
     assert_eq!(world.storage.meetings_before_tzdb(&found.tzdb, noon(), 10).await.expect("a read"), []);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use taskflow_core::ports::{CountedPage, CountedPerson, Expired, Maintenance, Storage};
 use taskflow_core::{
-    Actor, App, Changes, DeliveryId, JobName, Jobs, MailTally, MeetingId, RESPONSE_LIFETIME, ResponseWrite, StoreError,
-    StoredResponse, Task, TaskCounts, TaskStatistics, Timestamp, UserId,
+    Actor, App, Changes, DeliveryId, JobName, Jobs, MailTally, MeetingId, RESPONSE_LIFETIME, ResponseWrite, Scope,
+    StoreError, StoredResponse, Task, TaskCounts, TaskStatistics, Timestamp, UserId,
 };
 
 use super::app::World;
@@ -79,8 +79,8 @@ impl Maintenance for Slow {
         self.storage.completions(owners, since).await
     }
 
-    async fn statistics(&self, owner: UserId) -> Result<Option<TaskStatistics>, StoreError> {
-        self.storage.statistics(owner).await
+    async fn statistics(&self, scope: Scope) -> Result<Option<TaskStatistics>, StoreError> {
+        self.storage.statistics(scope).await
     }
 
     async fn counted_people(&self, after: Option<UserId>, size: u32) -> Result<Vec<CountedPerson>, StoreError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use taskflow_core::ports::{Clock, Expired};
 use taskflow_core::{
-    Actor, JobName, Meeting, NewTask, TaskCounts, TaskId, TaskStatistics, Timestamp, Totals, User, UserWrite,
+    Actor, JobName, Meeting, NewTask, Scope, TaskCounts, TaskId, TaskStatistics, Timestamp, Totals, User, UserWrite,
 };
 
 use super::app::World;
@@ -70,8 +70,8 @@ pub(super) async fn only_whose_tasks_changed_are_counted_again(open: Arc<dyn Ope
     world.clock.set(at("2026-11-22T13:30:00Z"));
     task(&world, Actor::User(bob)).await;
     assert_eq!(counted("2026-11-22T14:00:00Z").await, 1);
-    assert_eq!(world.storage.statistics(bob).await.expect("a read").expect("counted").counts.total, 2);
-    let ada_then = world.storage.statistics(ada).await.expect("a read").expect("counted");
+    assert_eq!(world.storage.statistics(Scope::own(bob)).await.expect("a read").expect("counted").counts.total, 2);
+    let ada_then = world.storage.statistics(Scope::own(ada)).await.expect("a read").expect("counted");
     assert_eq!((ada_then.counts.total, ada_then.counted_at), (1, at("2026-11-22T13:00:00Z")));
     assert_eq!(counted("2026-11-22T15:00:00Z").await, 0);
     // Everybody is counted when somebody asks for it; a dry run says whom.
@@ -80,7 +80,7 @@ pub(super) async fn only_whose_tasks_changed_are_counted_again(open: Arc<dyn Ope
         world.clock.set(now);
         world.app.jobs().request_run(Actor::System, JobName::STATISTICS, None, dry_run).await.expect("asked for");
         assert_eq!(tick(&world, now).await[0].counts.get("counted"), 2);
-        let again = [ada, bob].map(|id| world.storage.statistics(id));
+        let again = [ada, bob].map(|id| world.storage.statistics(Scope::own(id)));
         let again = futures_util::future::join_all(again).await;
         let fresh = again
             .into_iter()
@@ -131,7 +131,7 @@ pub(super) async fn the_whole_service_is_counted_page_by_page_and_whom_nobody_ha
     assert_eq!((runs.len(), runs[0].counts.get("counted")), (1, 13), "{runs:?}");
     let totals = async || world.app.statistics().totals(Actor::System).await.expect("totals");
     assert_eq!(totals().await, expected("2026-11-22T13:00:00Z"));
-    let kept = world.storage.statistics(user_id(9)).await.expect("a read").expect("counted");
+    let kept = world.storage.statistics(Scope::own(user_id(9))).await.expect("a read").expect("counted");
     assert_eq!((kept.counts.total, kept.counts.completed, kept.counted_at), (2, 1, one));
     // What was delivered is purged and goes on counting.
     let two = at("2026-11-22T14:00:00Z");

@@ -7,7 +7,8 @@ use std::time::Duration;
 use taskflow_core::ports::{Asked, Bounces, LinkPurpose, Links, MailError, Reply, UnreadableBounce};
 use taskflow_core::{
     Actor, App, BounceKind, BounceReport, Changes, DeliveryId, DeliveryState, EmailAddress, Entity, Error,
-    Precondition, ProfileChange, Recipient, ReturnedMail, Suppression, SuppressionCause, SuppressionWrite, Timestamp,
+    Precondition, ProfileChange, Recipient, ReturnedMail, Scope, Suppression, SuppressionCause, SuppressionWrite,
+    Timestamp,
 };
 use uuid::Uuid;
 
@@ -184,10 +185,10 @@ pub(super) async fn the_organizer_is_told_once_whom_an_invitation_does_not_reach
     assert_eq!(world.told().await, NOBODY);
     // Mail to her is sent again, which the screens of the organizer learn at once.
     let owner = ada.user_id().expect("a person");
-    let seen = world.storage.feed(owner, 0, 100).await.expect("a feed").len();
+    let seen = world.storage.feed(Scope::own(owner), 0, 100).await.expect("a feed").len();
     world.app.suppressions().remove(Actor::System, &address("eve@example.org")).await.expect("lifted");
     assert_eq!((problem(first, "eve").await, problem(other, "eve").await), (None, None));
-    let feed = world.storage.feed(owner, 0, 100).await.expect("a feed");
+    let feed = world.storage.feed(Scope::own(owner), 0, 100).await.expect("a feed");
     let changed: HashSet<_> = feed[seen..].iter().map(|entry| entry.event.entity).collect();
     assert_eq!(changed, HashSet::from([Entity::Meeting(first), Entity::Meeting(other)]));
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use taskflow_core::ports::{ClaimRequest, CountedPage, CountedPerson, TaskTally};
 use taskflow_core::{
-    Changes, Event, FeedEvent, MailTally, Meeting, NoticeKind, Outcome, Settlement, StatisticsWrite, StoreError, Task,
-    TaskCounts, TaskStatistics, TaskStatus, TaskWrite, Timestamp, User, UserId, UserWrite,
+    Changes, Event, FeedEvent, MailTally, Meeting, NoticeKind, Outcome, Scope, Settlement, StatisticsWrite, StoreError,
+    Task, TaskCounts, TaskStatistics, TaskStatus, TaskWrite, Timestamp, User, UserId, UserWrite,
 };
 
 use super::sweeps::{MICRO, add_meeting, add_tasks, done, trashed};
@@ -102,7 +102,7 @@ pub(super) async fn what_was_counted_replaces_what_was_counted_before_and_goes_w
         let counts = TaskCounts { total, pending: 1, in_progress: 2, completed: 3, overdue: 4, lead_seconds: 5 };
         TaskStatistics { user_id: user_id(n), counted_at: after(total) + MICRO, counts, streak_days: 366 }
     };
-    let read = async |n| store.statistics(user_id(n)).await.expect("a read");
+    let read = async |n| store.statistics(Scope::own(user_id(n))).await.expect("a read");
     assert_eq!(read(1).await, None);
     let set = |rows: &[TaskStatistics]| {
         rows.iter().cloned().fold(Changes::new(), |changes, row| changes.write(StatisticsWrite::Set(row)))

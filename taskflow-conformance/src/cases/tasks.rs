@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use taskflow_core::ports::Storage;
 use taskflow_core::{
-    Changes, PageRequest, ReminderMinutes, StoreError, Task, TaskPriority, TaskQuery, TaskSort, TaskSortKey,
-    TaskStatus, TaskSummary, TaskWrite,
+    Changes, PageRequest, ReminderMinutes, Scope, StoreError, Task, TaskPriority, TaskQuery, TaskSort, TaskSortKey,
+    TaskStatus, TaskSummary, TaskWrite, Viewer,
 };
 
 use crate::OpenStore;
@@ -20,7 +20,7 @@ async fn with_tasks(open: &dyn OpenStore, tasks: impl IntoIterator<Item = Task>)
 
 /// The numbers of the tasks of user 1 that a query finds, in its order.
 async fn found(store: &Arc<dyn Storage>, query: &TaskQuery) -> Vec<u64> {
-    let page = store.tasks(user_id(1), query, noon()).await.expect("a page");
+    let page = store.tasks(Scope::own(user_id(1)), query, noon()).await.expect("a page");
     let number = |task: &Task| (1..100).find(|n| task_id(*n) == task.id).expect("a task of this case");
     page.items.iter().map(number).collect()
 }
@@ -43,14 +43,14 @@ pub(super) async fn a_task_round_trips_with_and_without_its_optional_fields(open
     let empty = Task { description: Some("".parse().expect("a description")), ..task(3, 1) };
     let store = with_tasks(&*open, [full.clone(), task(2, 1), empty.clone()]).await;
     for expected in [full, task(2, 1), empty] {
-        assert_eq!(store.task(user_id(1), expected.id).await.expect("a read"), Some(expected));
+        assert_eq!(store.task(Scope::own(user_id(1)), expected.id).await.expect("a read"), Some(expected));
     }
 }
 
 pub(super) async fn a_task_of_another_owner_is_absent(open: Arc<dyn OpenStore>) {
     let store = with_tasks(&*open, [task(1, 1)]).await;
-    assert_eq!(store.task(user_id(2), task_id(1)).await.expect("a read"), None);
-    let theirs = store.tasks(user_id(2), &TaskQuery::default(), noon()).await.expect("a page");
+    assert_eq!(store.task(Scope::own(user_id(2)), task_id(1)).await.expect("a read"), None);
+    let theirs = store.tasks(Scope::own(user_id(2)), &TaskQuery::default(), noon()).await.expect("a page");
     assert_eq!((theirs.total, theirs.items.len()), (0, 0));
 }
 
@@ -63,17 +63,18 @@ pub(super) async fn an_update_needs_the_version_before_it(open: Arc<dyn OpenStor
         let error = store.commit(&Changes::new().write(TaskWrite::Update(other))).await.expect_err("stale");
         assert!(matches!(error, StoreError::Stale { write: 0 }), "{version}: {error:?}");
     }
-    assert_eq!(store.task(user_id(1), task_id(1)).await.expect("a read"), Some(next));
+    assert_eq!(store.task(Scope::own(user_id(1)), task_id(1)).await.expect("a read"), Some(next));
 }
 
 pub(super) async fn tasks_are_loaded_at_once_and_unknown_ids_are_left_out(open: Arc<dyn OpenStore>) {
     let trashed = Task { deleted_at: Some(noon()), ..task(3, 1) };
     let store = with_tasks(&*open, [task(1, 1), task(2, 2), trashed.clone()]).await;
-    let loaded = store.tasks_by_id(&[task_id(2), task_id(3), task_id(9)], None).await.expect("a read");
+    let loaded = store.tasks_by_id(&[task_id(2), task_id(3), task_id(9)], Viewer::Service).await.expect("a read");
     assert_eq!(loaded.len(), 2);
     assert_eq!(loaded[&task_id(2)], Ok(task(2, 2)));
     assert_eq!(loaded[&task_id(3)], Ok(trashed.clone()));
-    let hers = store.tasks_by_id(&[task_id(2), task_id(3)], Some(user_id(1))).await.expect("a read");
+    let hers =
+        store.tasks_by_id(&[task_id(2), task_id(3)], Viewer::Person(Scope::own(user_id(1)))).await.expect("a read");
     assert_eq!(hers.len(), 1);
     assert_eq!(hers[&task_id(3)], Ok(trashed));
 }
@@ -123,7 +124,7 @@ pub(super) async fn tasks_that_are_due_on_a_day_are_told_from_others(open: Arc<d
     let day = Task { due_on: Some("2026-11-22".parse().expect("a date")), due_at: Some(noon()), ..task(1, 1) };
     let time = Task { due_at: Some(noon()), ..task(2, 1) };
     let store = with_tasks(&*open, [day.clone(), time, task(3, 1)]).await;
-    assert_eq!(store.task(user_id(1), day.id).await.expect("a read"), Some(day.clone()));
+    assert_eq!(store.task(Scope::own(user_id(1)), day.id).await.expect("a read"), Some(day.clone()));
     let whole_day = |whole_day| TaskQuery { whole_day: Some(whole_day), ..TaskQuery::default() };
     assert_eq!(found(&store, &whole_day(true)).await, [1]);
     assert_eq!(found(&store, &whole_day(false)).await, [3, 2]);
@@ -246,7 +247,7 @@ pub(super) async fn pages_count_everything_and_end_empty(open: Arc<dyn OpenStore
     for (page, numbers) in [(1, &[5, 4][..]), (2, &[3, 2]), (3, &[1]), (4, &[]), (PageRequest::MAX_PAGE, &[])] {
         let query = TaskQuery { page: PageRequest::new(page, 2).expect("a page"), ..TaskQuery::default() };
         assert_eq!(found(&store, &query).await, numbers);
-        let page = store.tasks(user_id(1), &query, noon()).await.expect("a page");
+        let page = store.tasks(Scope::own(user_id(1)), &query, noon()).await.expect("a page");
         assert_eq!((page.total, page.request), (5, query.page));
     }
 }
@@ -265,6 +266,6 @@ pub(super) async fn the_summary_counts_by_status_and_leaves_out_the_trash(open: 
     let tasks = [task(1, 1), late(task(2, 1)), begun, late(completed(task(4, 1))), trashed, task(6, 2)];
     let store = with_tasks(&*open, tasks).await;
     let expected = TaskSummary { total: 4, pending: 2, in_progress: 1, completed: 1, overdue: 1 };
-    assert_eq!(store.task_summary(user_id(1), noon()).await.expect("a read"), expected);
-    assert_eq!(store.task_summary(user_id(9), noon()).await.expect("a read"), TaskSummary::default());
+    assert_eq!(store.task_summary(Scope::own(user_id(1)), noon()).await.expect("a read"), expected);
+    assert_eq!(store.task_summary(Scope::own(user_id(9)), noon()).await.expect("a read"), TaskSummary::default());
 }

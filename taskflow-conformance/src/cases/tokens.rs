@@ -7,7 +7,7 @@ use taskflow_core::notice::{PasswordResetNotice, VerifyEmailNotice, WelcomeNotic
 use taskflow_core::ports::{Link, LinkPurpose, Links};
 use taskflow_core::{
     Actor, Changes, Entity, Error, EventKind, FeedEntry, MeetingQuery, Notice, PasswordHash, Precondition,
-    ProfileChange, StoreError, Token, TokenId, TokenPurpose, TokenWrite, UserWrite,
+    ProfileChange, Scope, StoreError, Token, TokenId, TokenPurpose, TokenWrite, UserWrite,
 };
 
 use super::app::World;
@@ -143,17 +143,17 @@ pub(super) async fn screens_hear_once_of_the_meetings_that_a_verified_address_br
     let adas = world.storage.feed_heads(&[ada.user_id().expect("a person")]).await.expect("heads");
     // By the link that was mailed, pressed twice.
     let eve = register("eve").await;
-    assert_eq!(told(eve).await, []);
+    assert_eq!(told(Scope::own(eve)).await, []);
     let link = mailed(&world, LinkPurpose::VerifyEmail).await;
     for _ in 0..2 {
         world.app.accounts().verify_email(&link).await.expect("verified");
-        assert_eq!(told(eve).await, [(1, second), (2, first)]);
+        assert_eq!(told(Scope::own(eve)).await, [(1, second), (2, first)]);
     }
     // By whoever runs the service.
     let kim = register("kim").await;
     for _ in 0..2 {
         world.app.accounts().mark_email_verified(Actor::System, kim).await.expect("verified");
-        assert_eq!(told(kim).await, [(1, others), (2, first)]);
+        assert_eq!(told(Scope::own(kim)).await, [(1, others), (2, first)]);
     }
     // By a new password for a lost one, which says nothing new of an address that was verified.
     let lea = register("lea").await;
@@ -161,11 +161,11 @@ pub(super) async fn screens_hear_once_of_the_meetings_that_a_verified_address_br
         world.app.accounts().forgot_password(&invitee("lea").email).await.expect("asked");
         let link = mailed(&world, LinkPurpose::ResetPassword).await;
         world.app.accounts().reset_password(&link, PasswordHash::new(password)).await.expect("replaced");
-        assert_eq!(told(lea).await, [(1, second)]);
+        assert_eq!(told(Scope::own(lea)).await, [(1, second)]);
     }
     // Nobody else hears of it.
     assert_eq!(world.storage.feed_heads(&[ada.user_id().expect("a person")]).await.expect("heads"), adas);
-    assert_eq!(told(eve).await.len(), 2);
+    assert_eq!(told(Scope::own(eve)).await.len(), 2);
 }
 
 pub(super) async fn a_link_is_worth_nothing_for_another_address_and_after_its_time(open: Arc<dyn OpenStore>) {

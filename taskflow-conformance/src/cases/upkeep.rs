@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use taskflow_core::ports::{ClaimRequest, Expired, RunLease, Storage, Viewer};
+use taskflow_core::ports::{ClaimRequest, Expired, RunLease, Storage};
 use taskflow_core::{
     Changes, Counts, Entity, Event, EventId, FeedEvent, IdempotencyKey, JobName, JobRun, JobWrite, Meeting,
-    MeetingWrite, NoticeKind, Outcome, ResponseWrite, Revision, Session, SessionWrite, Settlement, StoredResponse,
-    Task, Timestamp, Token, TokenId, TokenPurpose, TokenWrite, Trigger,
+    MeetingWrite, NoticeKind, Outcome, ResponseWrite, Revision, Scope, Session, SessionWrite, Settlement,
+    StoredResponse, Task, Timestamp, Token, TokenId, TokenPurpose, TokenWrite, Trigger, Viewer,
 };
 
 use super::sweeps::{MICRO, add_tasks, done, trashed};
@@ -48,7 +48,7 @@ fn told(n: u64, at: Timestamp, about: &Task, audience: &[u64]) -> FeedEvent {
 }
 
 async fn seqs(store: &Arc<dyn Storage>, owner: u64) -> Vec<u64> {
-    let feed = store.feed(user_id(owner), 0, 100).await.expect("a feed");
+    let feed = store.feed(Scope::own(user_id(owner)), 0, 100).await.expect("a feed");
     feed.into_iter().map(|entry| entry.seq).collect()
 }
 
@@ -81,14 +81,18 @@ pub(super) async fn tasks_leave_the_trash_with_their_history_and_feeds_still_tel
     let events = rows.iter().zip(1..).fold(Changes::new(), |all, (row, n)| all.announce(event(n, row, &[1, 3])));
     add_tasks(&store, rows).await;
     store.commit(&events).await.expect("events");
-    let before = store.feed(user_id(1), 0, 100).await.expect("a feed");
+    let before = store.feed(Scope::own(user_id(1)), 0, 100).await.expect("a feed");
     purge(&store, Expired::TrashedTasks(after(10)), 2).await;
     for (n, owner, is_there) in [(1, 1, false), (2, 2, false), (3, 1, true), (4, 1, true)] {
-        assert_eq!(store.task(user_id(owner), task_id(n)).await.expect("a read").is_some(), is_there, "{n}");
+        assert_eq!(
+            store.task(Scope::own(user_id(owner)), task_id(n)).await.expect("a read").is_some(),
+            is_there,
+            "{n}"
+        );
         let history = store.history(Entity::Task(task_id(n))).await.expect("a history");
         assert_eq!(history.len(), usize::from(is_there), "{n}");
     }
-    assert_eq!(store.feed(user_id(1), 0, 100).await.expect("a feed"), before);
+    assert_eq!(store.feed(Scope::own(user_id(1)), 0, 100).await.expect("a feed"), before);
     assert_eq!(seqs(&store, 3).await, [1, 2, 3, 4]);
     // What only the feed still had goes with it.
     purge(&store, Expired::Feed(noon() + MICRO), 8).await;
@@ -112,7 +116,7 @@ pub(super) async fn cancelled_meetings_go_with_everybody_in_them(open: Arc<dyn O
     purge(&store, Expired::CancelledMeetings(after(10)), 2).await;
     for (n, is_there) in [(1, false), (2, false), (3, true), (4, true)] {
         let id = meeting_id(n);
-        let found = store.meetings_by_id(&[id], Viewer::Anyone).await.expect("a read");
+        let found = store.meetings_by_id(&[id], Viewer::Service).await.expect("a read");
         let people = store.participants(&[id]).await.expect("a read").len();
         let by_id = store.participants_by_id(&[participant_id(20 + n)]).await.expect("a read").len();
         let revisions = store.revisions(&[(id, 9)]).await.expect("a read").len();

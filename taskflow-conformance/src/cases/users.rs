@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use taskflow_core::{Changes, DeliveryState, Entity, Recipient, StoreError, TaskWrite, UniqueField, User, UserWrite};
+use taskflow_core::{
+    Changes, DeliveryState, Entity, Recipient, Scope, StoreError, TaskWrite, UniqueField, User, UserWrite,
+};
 
 use crate::OpenStore;
 use crate::sample::{at, credential, delivery_id, event, noon, task, task_id, user, user_id, users, welcome};
@@ -100,15 +102,15 @@ pub(super) async fn deleting_a_user_takes_everything_of_theirs_and_cancels_their
 
     assert_eq!(store.user(user_id(1)).await.expect("a read"), None);
     assert_eq!(store.password(user_id(1)).await.expect("a read"), None);
-    assert_eq!(store.task(user_id(1), task_id(1)).await.expect("a read"), None);
+    assert_eq!(store.task(Scope::own(user_id(1)), task_id(1)).await.expect("a read"), None);
     assert_eq!(store.history(Entity::Task(task_id(1))).await.expect("a read"), vec![]);
-    assert_eq!(store.feed(user_id(1), 0, 10).await.expect("a read"), vec![]);
+    assert_eq!(store.feed(Scope::own(user_id(1)), 0, 10).await.expect("a read"), vec![]);
     let (cancelled, _) = store.delivery(delivery_id(1)).await.expect("a read").expect("the ledger forgets nothing");
     assert_eq!((cancelled.state, cancelled.settled_at), (DeliveryState::Cancelled, Some(later)));
     assert_eq!(cancelled.recipient, Recipient::User(user_id(1)));
 
-    assert_eq!(store.task(user_id(2), task_id(2)).await.expect("a read"), Some(other));
-    assert_eq!(store.feed(user_id(2), 0, 10).await.expect("a read").len(), 1);
+    assert_eq!(store.task(Scope::own(user_id(2)), task_id(2)).await.expect("a read"), Some(other));
+    assert_eq!(store.feed(Scope::own(user_id(2)), 0, 10).await.expect("a read").len(), 1);
     let (waiting, _) = store.delivery(delivery_id(2)).await.expect("a read").expect("a delivery");
     assert_eq!(waiting.state, DeliveryState::Scheduled);
     store.commit(&users([1])).await.expect("the name is free again");

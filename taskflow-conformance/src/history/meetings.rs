@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use taskflow_core::notice::{MeetingCancelNotice, MeetingChangeNotice, MeetingInviteNotice};
-use taskflow_core::ports::{Clock, Viewer};
+use taskflow_core::ports::Clock;
 use taskflow_core::{
     Actor, Entity, Invitee, MeetingChange, MeetingId, MeetingQuery, MeetingResponse, MeetingSort, MeetingStatus,
-    NewMeeting, Notice, OwnReminders, PageRequest, ParticipantId, Precondition, ReminderMinutes, StartsAt, TaskQuery,
-    Told, UserId,
+    NewMeeting, Notice, OwnReminders, PageRequest, ParticipantId, Precondition, ReminderMinutes, Scope, StartsAt,
+    TaskQuery, Told, UserId, Viewer,
 };
 
 use super::{Play, pick, shown};
@@ -195,7 +195,9 @@ impl Play<'_> {
         let storage = self.storage.clone();
         let now = self.clock.now();
         for (owner, id) in self.meetings.clone() {
-            for viewer in [Viewer::Anyone, Viewer::Participant(owner), Viewer::Organizer(owner)] {
+            for viewer in
+                [Viewer::Service, Viewer::Person(Scope::own(owner).reading()), Viewer::Person(Scope::own(owner))]
+            {
                 let found = storage.meetings_by_id(&[id], viewer).await.expect("a read");
                 self.told.push(format!("{:?}", found.get(&id)));
             }
@@ -216,7 +218,7 @@ impl Play<'_> {
             let page = storage.meetings_unplanned(now, until, due_after, after, 2).await.expect("a read");
             self.told.push(format!("unplanned {page:?}"));
             let Some(last) = page.last() else { break };
-            let found = storage.meetings_by_id(&[*last], Viewer::Anyone).await.expect("a read");
+            let found = storage.meetings_by_id(&[*last], Viewer::Service).await.expect("a read");
             after = found.get(last).and_then(|row| row.as_ref().ok()).map(|meeting| (meeting.starts_at, meeting.id));
         }
         let addresses: Vec<_> = (0..6).map(|n| invitee(&format!("User-{n}")).email).collect();

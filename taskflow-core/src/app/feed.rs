@@ -44,10 +44,10 @@ impl FeedUseCases<'_> {
     /// # }).unwrap();
     /// ```
     pub async fn page(self, actor: Actor, since: Option<u64>, limit: u32) -> Result<FeedPage, Error> {
-        let owner = actor.owner()?;
+        let scope = actor.scope()?;
         // First, so that what is committed meanwhile cannot look like something that is gone.
-        let head = self.app.store.feed_heads(&[owner]).await?.remove(&owner).unwrap_or(0);
-        let entries = self.app.store.feed(owner, since.unwrap_or(0), limit.max(1)).await?;
+        let head = self.app.store.feed_heads(&[scope.owner()]).await?.remove(&scope.owner()).unwrap_or(0);
+        let entries = self.app.store.feed(scope, since.unwrap_or(0), limit.max(1)).await?;
         let since = since.unwrap_or_else(|| entries.first().map_or(head, |oldest| oldest.seq - 1));
         Ok(FeedPage::after(since, head, entries))
     }

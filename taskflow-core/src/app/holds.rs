@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::notice::TaskDueNotice;
 use crate::ports::DeliveryQuery;
 use crate::reminder::{leaves_at, task_reminder};
-use crate::{Changes, Delivery, DeliveryState, DeliveryWrite, Notice, Recipient, Task, Timestamp, User};
+use crate::{Changes, Delivery, DeliveryState, DeliveryWrite, Notice, Recipient, Task, Timestamp, User, Viewer};
 
 /// Most scheduled deliveries of one person that are looked at. The sender looks at all others as they come due: what
 /// would come too late after quiet hours leaves within them then.
@@ -29,7 +29,8 @@ impl App {
         let query = DeliveryQuery { states: vec![DeliveryState::Scheduled], recipients, ..DeliveryQuery::default() };
         let planned = self.store.deliveries(&query, None, MOST).await?;
         let tasks: Vec<_> = planned.iter().filter_map(task_of).collect();
-        let tasks = if tasks.is_empty() { Default::default() } else { self.store.tasks_by_id(&tasks, None).await? };
+        let tasks =
+            if tasks.is_empty() { Default::default() } else { self.store.tasks_by_id(&tasks, Viewer::Service).await? };
         let changes = planned.into_iter().filter_map(|delivery| {
             let task = task_of(&delivery).and_then(|id| tasks.get(&id)).and_then(|task| task.as_ref().ok());
             let due_at =

@@ -152,7 +152,7 @@ impl App {
     fn sample(&self, actor: Actor, of: NoticeKind, to: Option<EmailAddress>) -> Result<Vec<NewDelivery>, Error> {
         let recipient = match to {
             Some(address) => Recipient::Address(address),
-            None => Recipient::User(actor.owner()?),
+            None => Recipient::User(actor.scope()?.person()),
         };
         Ok(vec![self.by_hand(Notice::Sample(SampleNotice { of }), recipient, "a sample was asked for")])
     }
@@ -175,7 +175,7 @@ impl App {
         deliveries: Vec<NewDelivery>,
         idempotency: Idempotency<'_, [DeliveryId]>,
     ) -> Result<Idempotent<Vec<DeliveryId>>, Error> {
-        let owner = actor.owner()?;
+        let owner = actor.scope()?.person();
         let idempotency = Some(&idempotency);
         self.idempotent(owner, idempotency, async {
             let ids = ids(&deliveries);

@@ -6,12 +6,12 @@ mod language;
 
 use super::App;
 use crate::error::Error;
-use crate::ports::{CalendarEntry, DigestQuery, Link, LinkPurpose, Viewer};
+use crate::ports::{CalendarEntry, DigestQuery, Link, LinkPurpose};
 use crate::snooze::{SnoozePlan, plan_snooze, plan_unsnooze, reminder_prefix, snoozed_until};
 use crate::{
     Actor, CalendarMethod, CalendarPart, Changes, Day, DeliveryWrite, Digest, LetterLinks, Locale, Meeting,
     MeetingFacts, MeetingResponse, NoticeContent, Participant, ParticipantId, Precondition, Recipient, Snooze, Task,
-    TaskAction, TaskChange, TaskId, TaskLinks, TaskStatus, Timestamp, TokenPurpose, User, UserId, Zone,
+    TaskAction, TaskChange, TaskId, TaskLinks, TaskStatus, Timestamp, TokenPurpose, User, UserId, Viewer, Zone,
 };
 
 /// Why a link leads nowhere.
@@ -117,7 +117,7 @@ impl LinkUseCases<'_> {
         let link = self.app.opened(token, TaskAction::ALL.map(LinkPurpose::Task))?;
         let LinkPurpose::Task(action) = link.purpose else { return Err(LinkError::Dead(DeadLink::Unknown)) };
         let id = TaskId::from_uuid(link.id);
-        let found = self.app.store.tasks_by_id(&[id], None).await?.remove(&id);
+        let found = self.app.store.tasks_by_id(&[id], Viewer::Service).await?.remove(&id);
         let task = found.transpose().map_err(|bad| Error::Internal(bad.into()))?;
         let task = task.filter(|task| task.deleted_at.is_none()).ok_or(LinkError::Dead(DeadLink::Gone))?;
         let owner = self.app.active_user(task.user_id).await?;
@@ -177,7 +177,7 @@ impl LinkUseCases<'_> {
                 (participant.meeting_id, chosen)
             }
         };
-        let details = match self.app.meeting_details(Viewer::Anyone, meeting_id).await {
+        let details = match self.app.meeting_details(Viewer::Service, meeting_id).await {
             Err(Error::NotFound(_)) => return Err(gone()),
             details => details?,
         };
@@ -299,7 +299,7 @@ impl App {
 
     /// The language and the zone of somebody without an account.
     pub(super) async fn guest_reads(&self, guest: &Participant) -> Result<(Locale, Zone), Error> {
-        let found = self.store.meetings_by_id(&[guest.meeting_id], Viewer::Anyone).await?.remove(&guest.meeting_id);
+        let found = self.store.meetings_by_id(&[guest.meeting_id], Viewer::Service).await?.remove(&guest.meeting_id);
         let meeting = found.ok_or(Error::NotFound("meeting"))?.map_err(|bad| Error::Internal(bad.into()))?;
         self.reads(&meeting, guest).await
     }

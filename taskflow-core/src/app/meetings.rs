@@ -19,10 +19,10 @@ use super::App;
 use super::retry::Attempt;
 use crate::error::{Error, FieldError};
 use crate::meeting::{MeetingDetails, keep_what_stands, versions_in_question};
-use crate::ports::{CalendarEntry, Lookup, Viewer};
+use crate::ports::{CalendarEntry, Lookup};
 use crate::{
     Actor, CalendarMethod, CalendarPart, Idempotency, Idempotent, Mailbox, Meeting, MeetingChange, MeetingId,
-    MeetingQuery, NewMeeting, Page, Participant, ParticipantId, Precondition, Timestamp, UserId,
+    MeetingQuery, NewMeeting, Page, Participant, ParticipantId, Precondition, Scope, Timestamp, Viewer,
 };
 
 use_cases! {
@@ -38,7 +38,7 @@ impl MeetingUseCases<'_> {
     /// Who is known by a verified address becomes a participant with an account, everybody else a guest. At most
     /// [`MOST_PARTICIPANTS`](App::MOST_PARTICIPANTS).
     pub async fn create(self, actor: Actor, new: NewMeeting) -> Result<MeetingDetails, Error> {
-        self.app.new_meeting(actor.owner()?, new, None).await
+        self.app.new_meeting(actor.scope()?, new, None).await
     }
 
     /// Calls a meeting once, however often the request is repeated.
@@ -48,20 +48,20 @@ impl MeetingUseCases<'_> {
         new: NewMeeting,
         idempotency: Idempotency<'_, MeetingDetails>,
     ) -> Result<Idempotent<MeetingDetails>, Error> {
-        let owner = actor.owner()?;
+        let scope = actor.scope()?;
         let idempotency = Some(&idempotency);
-        self.app.idempotent(owner, idempotency, self.app.new_meeting(owner, new, idempotency)).await
+        self.app.idempotent(scope.person(), idempotency, self.app.new_meeting(scope, new, idempotency)).await
     }
 
     /// A meeting that the actor is in, with everybody who is in it; also a cancelled one.
     pub async fn get(self, actor: Actor, id: MeetingId) -> Result<MeetingDetails, Error> {
-        let details = self.app.meeting_details(Viewer::Participant(actor.owner()?), id).await?;
+        let details = self.app.meeting_details(Viewer::Person(actor.scope()?.reading()), id).await?;
         Ok(active_participants(details))
     }
 
     /// A page of the meetings that the actor is in, with everybody who is in them.
     pub async fn list(self, actor: Actor, query: &MeetingQuery) -> Result<Page<MeetingDetails>, Error> {
-        let page = self.app.store.meetings(actor.owner()?, query, self.app.clock.now()).await?;
+        let page = self.app.store.meetings(actor.scope()?.reading(), query, self.app.clock.now()).await?;
         let ids: Vec<_> = page.items.iter().map(|meeting| meeting.id).collect();
         let mut people: HashMap<MeetingId, Vec<Participant>> = HashMap::new();
         if !ids.is_empty() {
@@ -115,9 +115,9 @@ impl MeetingUseCases<'_> {
     /// A meeting that the actor is in, for their calendar; `NotFound` also when the host brought no
     /// [`Calendar`](crate::ports::Calendar).
     pub async fn calendar(self, actor: Actor, id: MeetingId) -> Result<CalendarPart, Error> {
-        let owner = actor.owner()?;
+        let scope = actor.scope()?;
         let MeetingDetails { meeting, mut participants } = self.get(actor, id).await?;
-        if let Some(mine) = participants.iter_mut().find(|one| one.user_id == Some(owner)) {
+        if let Some(mine) = participants.iter_mut().find(|one| one.user_id == Some(scope.person())) {
             self.app.name_by_present_address(mine).await?;
         }
         let calendar = self.app.calendar.as_ref().ok_or(Error::NotFound("calendar"))?;
@@ -139,22 +139,22 @@ impl App {
 
     async fn new_meeting(
         &self,
-        owner: UserId,
+        scope: Scope,
         new: NewMeeting,
         idempotency: Option<&Idempotency<'_, MeetingDetails>>,
     ) -> Result<MeetingDetails, Error> {
         self.retry(|| async {
-            let organizer = self.store.user(owner).await?.ok_or(Error::NotFound("user"))?;
+            let organizer = self.store.user(scope.owner()).await?.ok_or(Error::NotFound("user"))?;
             let now = self.clock.now();
             let (name, address) = (Some(organizer.username.to_string()), organizer.email.clone());
             let id = MeetingId::from_uuid(self.ids.next(now));
             let mailbox = Mailbox { name, address };
-            let meeting = Meeting::new(id, owner, mailbox, &organizer.time_zone, new.clone(), now)?;
+            let meeting = Meeting::new(id, scope.owner(), mailbox, &organizer.time_zone, new.clone(), now)?;
             let me = Participant::organizer(ParticipantId::from_uuid(self.ids.next(now)), id, &organizer, now);
             let before = MeetingDetails { meeting, participants: vec![me] };
             let details = self.with_invitees(&before, new.invitees.clone(), now).await?;
-            let changes = self.meeting_changes(Actor::User(owner), None, &details, now);
-            Ok(Attempt::Commit(changes.respond(owner, idempotency, &details, now), details))
+            let changes = self.meeting_changes(Actor::User(scope.person()), None, &details, now);
+            Ok(Attempt::Commit(changes.respond(scope.person(), idempotency, &details, now).under(scope), details))
         })
         .await
     }
@@ -167,7 +167,7 @@ impl App {
         expect: Precondition,
         decide: impl Fn(&MeetingDetails, Timestamp) -> Result<MeetingDetails, FieldError> + Send,
     ) -> Result<MeetingDetails, Error> {
-        let viewer = actor.user_id().map_or(Viewer::Anyone, Viewer::Organizer);
+        let viewer = actor.user_id().map_or(Viewer::Service, |person| Viewer::Person(Scope::own(person)));
         self.retry(|| async {
             let before = self.meeting_details(viewer, id).await?;
             expect.check(before.meeting.version)?;
@@ -176,7 +176,8 @@ impl App {
             if after == before {
                 return Ok(Attempt::Unchanged(active_participants(before)));
             }
-            Ok(Attempt::Commit(self.meeting_changes(actor, Some(&before), &after, now), active_participants(after)))
+            let changes = self.meeting_changes(actor, Some(&before), &after, now).under(viewer);
+            Ok(Attempt::Commit(changes, active_participants(after)))
         })
         .await
     }

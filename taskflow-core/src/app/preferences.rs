@@ -39,7 +39,7 @@ impl AccountUseCases<'_> {
         change: &PreferencesChange,
         expect: Precondition,
     ) -> Result<User, Error> {
-        self.app.change_preferences_of(actor.owner()?, change, expect).await
+        self.app.change_preferences_of(actor.scope()?.person(), change, expect).await
     }
 }
 

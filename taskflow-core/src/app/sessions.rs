@@ -44,12 +44,12 @@ impl SessionUseCases<'_> {
 
     /// The open sessions of the actor, the one used last first.
     pub async fn list(self, actor: Actor) -> Result<Vec<Session>, Error> {
-        Ok(self.app.accounts_port()?.sessions(actor.owner()?, self.app.clock.now()).await?)
+        Ok(self.app.accounts_port()?.sessions(actor.scope()?.person(), self.app.clock.now()).await?)
     }
 
     /// Ends one session of the actor.
     pub async fn end(self, actor: Actor, id: SessionId) -> Result<(), Error> {
-        let (owner, now) = (actor.owner()?, self.app.clock.now());
+        let (owner, now) = (actor.scope()?.person(), self.app.clock.now());
         let session = self.app.accounts_port()?.session(id).await?;
         if !session.is_some_and(|session| session.user_id == owner && session.is_open(now)) {
             return Err(Error::NotFound("session"));
@@ -60,7 +60,7 @@ impl SessionUseCases<'_> {
 
     /// Ends every session of the actor.
     pub async fn end_all(self, actor: Actor) -> Result<(), Error> {
-        let end = SessionWrite::End { user_id: actor.owner()?, only: None, at: self.app.clock.now() };
+        let end = SessionWrite::End { user_id: actor.scope()?.person(), only: None, at: self.app.clock.now() };
         self.app.commit(&Changes::new().write(end)).await
     }
 

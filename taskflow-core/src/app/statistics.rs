@@ -25,13 +25,13 @@ impl StatisticsUseCases<'_> {
     /// What the actor has done, as of the last count; counted now when that was longer than an hour ago or has not
     /// happened yet: streaks end and tasks become overdue although nothing happens that the job would hear of.
     pub async fn of_tasks(self, actor: Actor) -> Result<TaskStatistics, Error> {
-        let owner = actor.owner()?;
+        let scope = actor.scope()?;
         let now = self.app.clock.now();
-        let counted = self.app.maintenance_port()?.statistics(owner).await?;
+        let counted = self.app.maintenance_port()?.statistics(scope).await?;
         if let Some(counted) = counted.filter(|counted| now.since(counted.counted_at) <= FRESH) {
             return Ok(counted);
         }
-        let counted = self.app.count(&[owner], now).await?;
+        let counted = self.app.count(&[scope.owner()], now).await?;
         counted.into_iter().next().ok_or(Error::NotFound("user"))
     }
 

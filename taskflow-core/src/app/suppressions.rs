@@ -53,7 +53,7 @@ impl SuppressionUseCases<'_> {
 
     /// Returns why mail to an address of ours is not sent; the account's own address, for its owner.
     pub async fn own(self, actor: Actor) -> Result<Option<Suppression>, Error> {
-        let user = self.app.accounts().get(actor, actor.owner()?).await?;
+        let user = self.app.accounts().get(actor, actor.scope()?.person()).await?;
         self.app.suppression(&user.email).await
     }
 

@@ -11,8 +11,8 @@ use crate::notice::TaskStatusNotice;
 use crate::reminder::{leaves_at, plan_task_reminder, task_reminder};
 use crate::{
     Actor, Changes, DedupeKey, DeliveryWrite, Entity, Event, FeedEvent, Idempotency, Idempotent, NewTask, Notice, Page,
-    PageRequest, Precondition, QuietHours, Recipient, Task, TaskChange, TaskId, TaskQuery, TaskSort, TaskSortKey,
-    TaskSummary, TaskWrite, Timestamp, UserId, Zone,
+    PageRequest, Precondition, QuietHours, Recipient, Scope, Task, TaskChange, TaskId, TaskQuery, TaskSort,
+    TaskSortKey, TaskSummary, TaskWrite, Timestamp, UserId, Zone,
 };
 
 /// Somebody's quiet hours, and the zone whose clocks they go by.
@@ -38,9 +38,9 @@ impl TaskUseCases<'_> {
         new: NewTask,
         idempotency: Idempotency<'_, Task>,
     ) -> Result<Idempotent<Task>, Error> {
-        let owner = actor.owner()?;
+        let scope = actor.scope()?;
         let idempotency = Some(&idempotency);
-        self.app.idempotent(owner, idempotency, self.app.new_task(actor, new, idempotency)).await
+        self.app.idempotent(scope.person(), idempotency, self.app.new_task(actor, new, idempotency)).await
     }
 
     /// A task of the actor, unless it is in the trash.
@@ -50,12 +50,12 @@ impl TaskUseCases<'_> {
 
     /// A page of the actor's tasks.
     pub async fn list(self, actor: Actor, query: &TaskQuery) -> Result<Page<Task>, Error> {
-        Ok(self.app.store.tasks(actor.owner()?, query, self.app.clock.now()).await?)
+        Ok(self.app.store.tasks(actor.scope()?, query, self.app.clock.now()).await?)
     }
 
     /// How many tasks the actor has.
     pub async fn summary(self, actor: Actor) -> Result<TaskSummary, Error> {
-        Ok(self.app.store.task_summary(actor.owner()?, self.app.clock.now()).await?)
+        Ok(self.app.store.task_summary(actor.scope()?, self.app.clock.now()).await?)
     }
 
     /// What happened to a task of the actor, oldest first; also when it is in the trash.
@@ -73,7 +73,7 @@ impl TaskUseCases<'_> {
         expect: Precondition,
     ) -> Result<Task, Error> {
         let change = match change.due_on {
-            Some(Some(_)) => change.resolved(&self.app.zone_of(actor.owner()?).await?)?,
+            Some(Some(_)) => change.resolved(&self.app.zone_of(actor.scope()?.person()).await?)?,
             None | Some(None) => change,
         };
         self.app
@@ -110,30 +110,30 @@ impl App {
         new: NewTask,
         idempotency: Option<&Idempotency<'_, Task>>,
     ) -> Result<Task, Error> {
-        let owner = actor.owner()?;
-        let new = self.with_due_day(owner, new).await?;
+        let scope = actor.scope()?;
+        let new = self.with_due_day(scope.person(), new).await?;
         let now = self.clock.now();
-        let task = Task::new(TaskId::from_uuid(self.ids.next(now)), owner, new, now)?;
+        let task = Task::new(TaskId::from_uuid(self.ids.next(now)), scope.owner(), new, now)?;
         let quiet = self.quiet_of(&task).await?;
         let changes = self.task_changes(actor, None, &task, quiet.as_ref(), now);
-        self.commit(&changes.respond(owner, idempotency, &task, now)).await?;
+        self.commit(&changes.respond(scope.person(), idempotency, &task, now).under(scope)).await?;
         Ok(task)
     }
 
     async fn task_where(&self, actor: Actor, id: TaskId, visible: fn(&Task) -> bool) -> Result<Task, Error> {
-        self.store.task(actor.owner()?, id).await?.filter(visible).ok_or(Error::NotFound("task"))
+        self.store.task(actor.scope()?, id).await?.filter(visible).ok_or(Error::NotFound("task"))
     }
 
-    async fn with_due_day(&self, owner: UserId, new: NewTask) -> Result<NewTask, Error> {
+    async fn with_due_day(&self, person: UserId, new: NewTask) -> Result<NewTask, Error> {
         match new.due_on {
-            Some(_) => Ok(new.resolved(&self.zone_of(owner).await?)?),
+            Some(_) => Ok(new.resolved(&self.zone_of(person).await?)?),
             None => Ok(new),
         }
     }
 
     /// The zone in which the days of a person begin and end.
-    pub(super) async fn zone_of(&self, owner: UserId) -> Result<Zone, Error> {
-        Ok(self.store.user(owner).await?.ok_or(Error::NotFound("user"))?.time_zone)
+    pub(super) async fn zone_of(&self, person: UserId) -> Result<Zone, Error> {
+        Ok(self.store.user(person).await?.ok_or(Error::NotFound("user"))?.time_zone)
     }
 
     /// Moves the ends of a person's due days to another zone, with their reminders. A run that was interrupted leaves
@@ -145,7 +145,7 @@ impl App {
             while let Ok(page) = PageRequest::new(number, PageRequest::MAX_SIZE) {
                 let query =
                     TaskQuery { trash, whole_day: Some(true), sort: sort.clone(), page, ..TaskQuery::default() };
-                let found = self.store.tasks(owner, &query, self.clock.now()).await?;
+                let found = self.store.tasks(Scope::own(owner), &query, self.clock.now()).await?;
                 let at_end = found.items.len() < PageRequest::MAX_SIZE as usize;
                 for task in found.items {
                     let moved = self
@@ -180,6 +180,7 @@ impl App {
         visible: fn(&Task) -> bool,
         decide: impl Fn(&Task, Timestamp) -> Result<Task, FieldError> + Send,
     ) -> Result<Task, Error> {
+        let scope = actor.scope()?;
         self.retry(|| async {
             let before = self.task_where(actor, id, visible).await?;
             expect.check(before.version)?;
@@ -189,7 +190,8 @@ impl App {
                 return Ok(Attempt::Unchanged(before));
             }
             let quiet = self.quiet_of(&after).await?;
-            Ok(Attempt::Commit(self.task_changes(actor, Some(&before), &after, quiet.as_ref(), now), after))
+            let changes = self.task_changes(actor, Some(&before), &after, quiet.as_ref(), now);
+            Ok(Attempt::Commit(changes.under(scope), after))
         })
         .await
     }

@@ -63,7 +63,7 @@ impl AccountUseCases<'_> {
 
     /// Mails the actor another link to verify their address; `false` when it is verified already.
     pub async fn request_verification(self, actor: Actor) -> Result<bool, Error> {
-        let id = actor.owner()?;
+        let id = actor.scope()?.person();
         let user = self.get(actor, id).await?;
         if user.email_verified {
             return Ok(false);

@@ -17,6 +17,7 @@ pub(super) trait MemoryWrite {
 
 fn noun(write: &Write) -> &dyn MemoryWrite {
     match write {
+        Write::Access(write) => write,
         Write::User(write) => write,
         Write::Credential(write) => write,
         Write::Session(write) => write,
@@ -52,7 +53,7 @@ impl State {
 pub(super) struct WriteCheck<'a> {
     pub(super) state: &'a State,
     changes: &'a Changes,
-    index: usize,
+    pub(super) index: usize,
 }
 
 impl WriteCheck<'_> {

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use super::commit::{MemoryWrite, WriteCheck};
 use super::{MemoryStore, State};
 use crate::error::StoreError;
-use crate::ports::{Lookup, MeetingCursor, Meetings, Viewer};
+use crate::ports::{Lookup, MeetingCursor, Meetings};
 use crate::{
     DedupeKey, EmailAddress, Meeting, MeetingId, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus,
-    MeetingWrite, Page, Participant, ParticipantId, Revision, Timestamp, UserId, fold, meeting_reminder_key,
-    reminder_minutes, search_key,
+    MeetingWrite, Page, Participant, ParticipantId, Revision, Role, Scope, Timestamp, UserId, Viewer, fold,
+    meeting_reminder_key, reminder_minutes, search_key,
 };
 
 impl MemoryWrite for MeetingWrite {
@@ -50,16 +50,18 @@ impl MemoryWrite for MeetingWrite {
 impl State {
     pub(super) fn shows(&self, meeting: &Meeting, viewer: Viewer) -> bool {
         match viewer {
-            Viewer::Anyone => true,
-            Viewer::Organizer(user) => meeting.created_by == Some(user),
-            Viewer::Participant(user) => {
-                self.participants_of(meeting.id).any(|one| one.user_id == Some(user) && one.is_in())
-            }
+            Viewer::Service => true,
+            Viewer::Person(scope) => match scope.least() {
+                Role::Owner => meeting.created_by == Some(scope.owner()),
+                Role::Reader => {
+                    self.participants_of(meeting.id).any(|one| one.user_id == Some(scope.owner()) && one.is_in())
+                }
+            },
         }
     }
 
-    pub(super) fn meetings_page(&self, viewer: UserId, query: &MeetingQuery, now: Timestamp) -> Page<Meeting> {
-        let viewer = Viewer::Participant(viewer);
+    pub(super) fn meetings_page(&self, scope: Scope, query: &MeetingQuery, now: Timestamp) -> Page<Meeting> {
+        let viewer = Viewer::Person(scope.reading());
         let fits = |meeting: &&Meeting| matches(meeting, query, now) && self.shows(meeting, viewer);
         let mut found: Vec<_> = self.meetings.values().filter(fits).collect();
         found.sort_by(|a, b| in_order(a, b, &query.sort));
@@ -151,13 +153,8 @@ impl Meetings for MemoryStore {
         Ok(found.map(|meeting| (meeting.id, Ok(meeting.clone()))).collect())
     }
 
-    async fn meetings(
-        &self,
-        viewer: UserId,
-        query: &MeetingQuery,
-        now: Timestamp,
-    ) -> Result<Page<Meeting>, StoreError> {
-        Ok(self.state().meetings_page(viewer, query, now))
+    async fn meetings(&self, scope: Scope, query: &MeetingQuery, now: Timestamp) -> Result<Page<Meeting>, StoreError> {
+        Ok(self.state().meetings_page(scope, query, now))
     }
 
     async fn participants(&self, meetings: &[MeetingId]) -> Result<Vec<Participant>, StoreError> {

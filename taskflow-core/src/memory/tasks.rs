@@ -7,8 +7,8 @@ use super::{MemoryStore, State};
 use crate::error::StoreError;
 use crate::ports::{Lookup, Tasks};
 use crate::{
-    Page, Task, TaskId, TaskQuery, TaskSort, TaskSortKey, TaskStatus, TaskSummary, TaskWrite, Timestamp, UserId, fold,
-    search_key,
+    Page, Scope, Task, TaskId, TaskQuery, TaskSort, TaskSortKey, TaskStatus, TaskSummary, TaskWrite, Timestamp, Viewer,
+    fold, search_key,
 };
 
 impl MemoryWrite for TaskWrite {
@@ -30,20 +30,23 @@ impl MemoryWrite for TaskWrite {
 
 #[async_trait]
 impl Tasks for MemoryStore {
-    async fn task(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
-        Ok(self.state().tasks.get(&id).filter(|task| task.user_id == owner).cloned())
+    async fn task(&self, scope: Scope, id: TaskId) -> Result<Option<Task>, StoreError> {
+        Ok(self.state().tasks.get(&id).filter(|task| task.user_id == scope.owner()).cloned())
     }
 
-    async fn tasks_by_id(&self, ids: &[TaskId], owner: Option<UserId>) -> Result<Lookup<TaskId, Task>, StoreError> {
+    async fn tasks_by_id(&self, ids: &[TaskId], viewer: Viewer) -> Result<Lookup<TaskId, Task>, StoreError> {
         let state = self.state();
         let found = ids.iter().filter_map(|id| state.tasks.get(id));
-        let theirs = found.filter(|task| owner.is_none_or(|owner| task.user_id == owner));
+        let theirs = found.filter(|task| match viewer {
+            Viewer::Service => true,
+            Viewer::Person(scope) => task.user_id == scope.owner(),
+        });
         Ok(theirs.map(|task| (task.id, Ok(task.clone()))).collect())
     }
 
-    async fn tasks(&self, owner: UserId, query: &TaskQuery, now: Timestamp) -> Result<Page<Task>, StoreError> {
+    async fn tasks(&self, scope: Scope, query: &TaskQuery, now: Timestamp) -> Result<Page<Task>, StoreError> {
         let state = self.state();
-        let fits = |task: &&Task| task.user_id == owner && matches(task, query, now);
+        let fits = |task: &&Task| task.user_id == scope.owner() && matches(task, query, now);
         let mut found: Vec<&Task> = state.tasks.values().filter(fits).collect();
         found.sort_by(|a, b| in_order(a, b, &query.sort));
         let page = found.iter().skip(query.page.offset() as usize).take(query.page.size() as usize);
@@ -51,10 +54,10 @@ impl Tasks for MemoryStore {
         Ok(Page { items, total: found.len() as u64, request: query.page })
     }
 
-    async fn task_summary(&self, owner: UserId, now: Timestamp) -> Result<TaskSummary, StoreError> {
+    async fn task_summary(&self, scope: Scope, now: Timestamp) -> Result<TaskSummary, StoreError> {
         let mut summary = TaskSummary::default();
         let state = self.state();
-        for task in state.tasks.values().filter(|task| task.user_id == owner && task.deleted_at.is_none()) {
+        for task in state.tasks.values().filter(|task| task.user_id == scope.owner() && task.deleted_at.is_none()) {
             summary.total += 1;
             summary.overdue += u64::from(task.is_overdue(now));
             *match task.status {

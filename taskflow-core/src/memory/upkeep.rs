@@ -6,8 +6,8 @@ use super::{MemoryStore, State};
 use crate::error::StoreError;
 use crate::ports::{CountedPage, CountedPerson, Expired, Maintenance, TaskTally};
 use crate::{
-    Delivery, DeliveryId, DeliveryState, Entity, MailTally, MeetingId, RunId, Task, TaskCounts, TaskId, TaskStatistics,
-    TaskStatus, Timestamp, Trigger, UserId,
+    Delivery, DeliveryId, DeliveryState, Entity, MailTally, MeetingId, RunId, Scope, Task, TaskCounts, TaskId,
+    TaskStatistics, TaskStatus, Timestamp, Trigger, UserId,
 };
 
 impl State {
@@ -185,8 +185,8 @@ impl Maintenance for MemoryStore {
         Ok(done.filter(|(_, at)| *at >= since).collect())
     }
 
-    async fn statistics(&self, owner: UserId) -> Result<Option<TaskStatistics>, StoreError> {
-        Ok(self.state().statistics.get(&owner).cloned())
+    async fn statistics(&self, scope: Scope) -> Result<Option<TaskStatistics>, StoreError> {
+        Ok(self.state().statistics.get(&scope.owner()).cloned())
     }
 
     async fn counted_people(&self, after: Option<UserId>, size: u32) -> Result<Vec<CountedPerson>, StoreError> {

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 
 use crate::error::StoreError;
-use crate::{Entity, Event, FeedEntry, Follower, UserId};
+use crate::{Entity, Event, FeedEntry, Follower, Scope, UserId};
 
 /// Reads history and the feeds by which people follow it. See the contract of [`Store`](super::Store).
 #[async_trait]
@@ -19,9 +19,9 @@ pub trait Feeds: Send + Sync {
     /// left out.
     async fn feed_heads(&self, owners: &[UserId]) -> Result<HashMap<UserId, u64>, StoreError>;
 
-    /// Up to `limit` entries of the feed of `owner` after sequence `after`.
-    async fn feed(&self, owner: UserId, after: u64, limit: u32) -> Result<Vec<FeedEntry>, StoreError> {
-        let entries = self.feeds(&[Follower { owner, after }], limit).await?;
+    /// Returns up to `limit` entries of the feed in `scope` after sequence `after`.
+    async fn feed(&self, scope: Scope, after: u64, limit: u32) -> Result<Vec<FeedEntry>, StoreError> {
+        let entries = self.feeds(&[Follower { owner: scope.owner(), after }], limit).await?;
         Ok(entries.into_iter().map(|(_, entry)| entry).collect())
     }
 }

@@ -3,19 +3,9 @@ use async_trait::async_trait;
 use super::Lookup;
 use crate::error::StoreError;
 use crate::{
-    EmailAddress, Meeting, MeetingId, MeetingQuery, Page, Participant, ParticipantId, Revision, Timestamp, UserId,
+    EmailAddress, Meeting, MeetingId, MeetingQuery, Page, Participant, ParticipantId, Revision, Scope, Timestamp,
+    UserId, Viewer,
 };
-
-/// For whom meetings are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Viewer {
-    /// For the service itself, which acts for everybody.
-    Anyone,
-    /// Only where this person is [in](Participant::is_in).
-    Participant(UserId),
-    /// Only what this person called.
-    Organizer(UserId),
-}
 
 /// Where a sweep over meetings goes on: after this start and, at the same start, this id.
 pub type MeetingCursor = (Timestamp, MeetingId);
@@ -23,14 +13,15 @@ pub type MeetingCursor = (Timestamp, MeetingId);
 /// Reads meetings and their participants. See the contract of [`Store`](super::Store).
 #[async_trait]
 pub trait Meetings: Send + Sync {
-    /// Several meetings at once, also cancelled ones; unknown ids are left out, and those that are not for `viewer`.
+    /// Returns several meetings at once, also cancelled ones. Unknown ids are left out, and so is what is not for `viewer`: a
+    /// person reads meetings that they are [in](Participant::is_in), or, where the scope asks for
+    /// [`Role::Owner`](crate::Role::Owner), those that they called.
     async fn meetings_by_id(&self, ids: &[MeetingId], viewer: Viewer)
     -> Result<Lookup<MeetingId, Meeting>, StoreError>;
 
-    /// A page of the meetings that `viewer` is in. What lies ahead, goes on or is over is as of `now`. Without a sort those
+    /// Returns a page of the meetings in `scope`, whose owner is in them. What lies ahead, goes on or is over is as of `now`. Without a sort those
     /// that begin last come first.
-    async fn meetings(&self, viewer: UserId, query: &MeetingQuery, now: Timestamp)
-    -> Result<Page<Meeting>, StoreError>;
+    async fn meetings(&self, scope: Scope, query: &MeetingQuery, now: Timestamp) -> Result<Page<Meeting>, StoreError>;
 
     /// Everybody who was ever invited to these meetings, also who was removed, by meeting and then by id. Callers have
     /// made sure that they may be seen.

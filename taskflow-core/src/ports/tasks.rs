@@ -2,22 +2,21 @@ use async_trait::async_trait;
 
 use super::Lookup;
 use crate::error::StoreError;
-use crate::{Page, Task, TaskId, TaskQuery, TaskSummary, Timestamp, UserId};
+use crate::{Page, Scope, Task, TaskId, TaskQuery, TaskSummary, Timestamp, Viewer};
 
 /// Reads tasks. See the contract of [`Store`](super::Store).
 #[async_trait]
 pub trait Tasks: Send + Sync {
-    /// A task of `owner`, also from the trash.
-    async fn task(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StoreError>;
+    /// Returns a task in `scope`, also from the trash.
+    async fn task(&self, scope: Scope, id: TaskId) -> Result<Option<Task>, StoreError>;
 
-    /// Several tasks at once, also from the trash; unknown ids are left out, and those of others than `owner` when one is
-    /// given. Without an owner it is for the sender, which acts for everybody.
-    async fn tasks_by_id(&self, ids: &[TaskId], owner: Option<UserId>) -> Result<Lookup<TaskId, Task>, StoreError>;
+    /// Returns several tasks at once, also from the trash. Unknown ids are left out, and so is what is not for `viewer`.
+    async fn tasks_by_id(&self, ids: &[TaskId], viewer: Viewer) -> Result<Lookup<TaskId, Task>, StoreError>;
 
-    /// A page of the tasks of `owner`; overdue is what is open and due before `now`. Without a sort the newest come
+    /// Returns a page of the tasks in `scope`; overdue is what is open and due before `now`. Without a sort the newest come
     /// first.
-    async fn tasks(&self, owner: UserId, query: &TaskQuery, now: Timestamp) -> Result<Page<Task>, StoreError>;
+    async fn tasks(&self, scope: Scope, query: &TaskQuery, now: Timestamp) -> Result<Page<Task>, StoreError>;
 
-    /// Counts the tasks of `owner` outside the trash; overdue is what is open and due before `now`.
-    async fn task_summary(&self, owner: UserId, now: Timestamp) -> Result<TaskSummary, StoreError>;
+    /// Counts the tasks in `scope` outside the trash; overdue is what is open and due before `now`.
+    async fn task_summary(&self, scope: Scope, now: Timestamp) -> Result<TaskSummary, StoreError>;
 }

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use crate::error::StoreError;
-use crate::{DeliveryId, MailTally, MeetingId, Task, TaskCounts, TaskStatistics, Timestamp, UserId};
+use crate::{DeliveryId, MailTally, MeetingId, Scope, Task, TaskCounts, TaskStatistics, Timestamp, UserId};
 
 /// What has served its time. Instants are the first that still count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +109,7 @@ pub trait Maintenance: Send + Sync {
     async fn completions(&self, owners: &[UserId], since: Timestamp) -> Result<Vec<(UserId, Timestamp)>, StoreError>;
 
     /// What was counted of a person last.
-    async fn statistics(&self, owner: UserId) -> Result<Option<TaskStatistics>, StoreError>;
+    async fn statistics(&self, scope: Scope) -> Result<Option<TaskStatistics>, StoreError>;
 
     /// Up to `size` people after `after` by id, and what was counted of each last.
     async fn counted_people(&self, after: Option<UserId>, size: u32) -> Result<Vec<CountedPerson>, StoreError>;

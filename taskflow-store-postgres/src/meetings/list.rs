@@ -2,7 +2,7 @@
 
 use sqlx::{Postgres, QueryBuilder};
 use taskflow_core::{
-    Meeting, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, StoreError, Timestamp, UserId,
+    Meeting, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, Scope, StoreError, Timestamp,
 };
 
 use super::{MeetingRow, TABLE};
@@ -12,13 +12,13 @@ use crate::store::PgStore;
 /// A page of the meetings that `viewer` is in.
 pub(crate) async fn meetings(
     store: &PgStore,
-    viewer: UserId,
+    scope: Scope,
     query: &MeetingQuery,
     now: Timestamp,
 ) -> Result<Page<Meeting>, StoreError> {
     let rows: Vec<MeetingRow> = store
         .read(|conn| {
-            let mut page = page(viewer, query, now);
+            let mut page = page(scope, query, now);
             Box::pin(async move { page.build_query_as().fetch_all(conn).await })
         })
         .await?;
@@ -31,7 +31,7 @@ pub(crate) async fn meetings(
         let total: i64 = store
             .read(|conn| {
                 let mut count = QueryBuilder::new(COUNT);
-                push_conditions(&mut count, viewer, query, now);
+                push_conditions(&mut count, scope, query, now);
                 Box::pin(async move { count.build_query_scalar().fetch_one(conn).await })
             })
             .await?;
@@ -55,9 +55,9 @@ const COUNT: &str = "\
     FROM taskflow.meetings
     WHERE id IN (SELECT meeting_id FROM taskflow.meeting_participants WHERE removed_at IS NULL AND user_id =";
 
-fn page(viewer: UserId, query: &MeetingQuery, now: Timestamp) -> QueryBuilder<Postgres> {
+fn page(scope: Scope, query: &MeetingQuery, now: Timestamp) -> QueryBuilder<Postgres> {
     let mut sql = QueryBuilder::new(COLUMNS);
-    push_conditions(&mut sql, viewer, query, now);
+    push_conditions(&mut sql, scope, query, now);
     sql.push(" ORDER BY ");
     for sort in &query.sort {
         sql.push(order(*sort)).push(", ");
@@ -70,8 +70,8 @@ fn page(viewer: UserId, query: &MeetingQuery, now: Timestamp) -> QueryBuilder<Po
     sql
 }
 
-fn push_conditions(sql: &mut QueryBuilder<Postgres>, viewer: UserId, query: &MeetingQuery, now: Timestamp) {
-    sql.push(" ").push_bind(viewer.as_uuid()).push(")");
+fn push_conditions(sql: &mut QueryBuilder<Postgres>, scope: Scope, query: &MeetingQuery, now: Timestamp) {
+    sql.push(" ").push_bind(scope.owner().as_uuid()).push(")");
     push_statuses(sql, &query.status, now);
     if let Some(before) = query.starts_before {
         sql.push(" AND meeting_date < ").push_bind(Instant::from(before));

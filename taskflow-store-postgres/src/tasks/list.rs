@@ -1,7 +1,7 @@
 //! Lists of tasks: the only statement of this store whose text depends on what was asked. Every value is bound.
 
 use sqlx::{Postgres, QueryBuilder};
-use taskflow_core::{Page, StoreError, Task, TaskQuery, TaskSort, TaskSortKey, Timestamp, UserId};
+use taskflow_core::{Page, Scope, StoreError, Task, TaskQuery, TaskSort, TaskSortKey, Timestamp};
 
 use super::{TABLE, TaskRow};
 use crate::error::Instant;
@@ -10,13 +10,13 @@ use crate::store::PgStore;
 /// A page of the tasks of `owner`.
 pub(crate) async fn tasks(
     store: &PgStore,
-    owner: UserId,
+    scope: Scope,
     query: &TaskQuery,
     now: Timestamp,
 ) -> Result<Page<Task>, StoreError> {
     let rows: Vec<TaskRow> = store
         .read(|conn| {
-            let mut page = page(owner, query, now);
+            let mut page = page(scope, query, now);
             Box::pin(async move { page.build_query_as().fetch_all(conn).await })
         })
         .await?;
@@ -29,7 +29,7 @@ pub(crate) async fn tasks(
         let total: i64 = store
             .read(|conn| {
                 let mut count = QueryBuilder::new(COUNT);
-                push_conditions(&mut count, owner, query, now);
+                push_conditions(&mut count, scope, query, now);
                 Box::pin(async move { count.build_query_scalar().fetch_one(conn).await })
             })
             .await?;
@@ -48,9 +48,9 @@ const COLUMNS: &str = "\
 
 const COUNT: &str = "SELECT count(*) FROM taskflow.tasks WHERE user_id = ";
 
-fn page(owner: UserId, query: &TaskQuery, now: Timestamp) -> QueryBuilder<Postgres> {
+fn page(scope: Scope, query: &TaskQuery, now: Timestamp) -> QueryBuilder<Postgres> {
     let mut sql = QueryBuilder::new(COLUMNS);
-    push_conditions(&mut sql, owner, query, now);
+    push_conditions(&mut sql, scope, query, now);
     sql.push(" ORDER BY ");
     for sort in &query.sort {
         sql.push(order(*sort)).push(", ");
@@ -63,8 +63,8 @@ fn page(owner: UserId, query: &TaskQuery, now: Timestamp) -> QueryBuilder<Postgr
     sql
 }
 
-fn push_conditions(sql: &mut QueryBuilder<Postgres>, owner: UserId, query: &TaskQuery, now: Timestamp) {
-    sql.push_bind(owner.as_uuid());
+fn push_conditions(sql: &mut QueryBuilder<Postgres>, scope: Scope, query: &TaskQuery, now: Timestamp) {
+    sql.push_bind(scope.owner().as_uuid());
     sql.push(if query.trash { " AND deleted_at IS NOT NULL" } else { " AND deleted_at IS NULL" });
     if !query.status.is_empty() {
         let mut words = sql.push(" AND status IN (").separated(", ");

@@ -6,10 +6,10 @@ use std::time::Duration;
 use sqlx::{Connection, Executor};
 use taskflow_conformance::ManualClock;
 use taskflow_conformance::workbench::{noon, text};
-use taskflow_core::ports::{Meetings, Store, Viewer};
+use taskflow_core::ports::{Meetings, Store};
 use taskflow_core::{
     Actor, App, Changes, Error, Invitee, Meeting, MeetingChange, MeetingDetails, MeetingResponse, MeetingWrite,
-    NewMeeting, ParticipantWrite, Precondition, StartsAt, StoreError, User, UserWrite,
+    NewMeeting, ParticipantWrite, Precondition, StartsAt, StoreError, User, UserWrite, Viewer,
 };
 use taskflow_store_postgres::PgOptions;
 
@@ -221,7 +221,7 @@ async fn only_edits_by_hand_get_a_new_updated_at() {
     let people = verified(&world, 1).await;
     let MeetingDetails { meeting, .. } = call(&app(&world), &people[0], meeting(&[], 1)).await;
     let stored = async || -> Meeting {
-        let mut found = world.store.meetings_by_id(&[meeting.id], Viewer::Anyone).await.expect("a read");
+        let mut found = world.store.meetings_by_id(&[meeting.id], Viewer::Service).await.expect("a read");
         found.remove(&meeting.id).expect("a meeting").expect("readable")
     };
     let confirm = MeetingWrite::ConfirmStart { id: meeting.id, tzdb: "2999a".to_owned() };
@@ -283,7 +283,7 @@ async fn a_damaged_meeting_is_named_by_table_and_column() {
     let mut other = world.connection().await;
     other.execute("UPDATE taskflow.meetings SET time_zone = 'Mars/Olympus'").await.expect("damage");
     other.execute("UPDATE taskflow.meeting_participants SET email = 'not an address'").await.expect("damage");
-    let loaded = world.store.meetings_by_id(&[meeting.id], Viewer::Anyone).await.expect("a read");
+    let loaded = world.store.meetings_by_id(&[meeting.id], Viewer::Service).await.expect("a read");
     assert_eq!(loaded[&meeting.id].as_ref().expect_err("damaged").column, "time_zone");
     let loaded = world.store.participants_by_id(&[participants[0].id]).await.expect("a read");
     assert_eq!(loaded[&participants[0].id].as_ref().expect_err("damaged").column, "email");

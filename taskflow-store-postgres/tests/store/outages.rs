@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection, PgConnection};
 use taskflow_conformance::workbench::noon;
 use taskflow_core::ports::{Outbox, Store, Tasks};
-use taskflow_core::{StoreError, TaskQuery, TaskWrite, User, Write};
+use taskflow_core::{Scope, StoreError, TaskQuery, TaskWrite, User, Viewer, Write};
 use taskflow_store_postgres::PgOptions;
 
 use crate::postgres::{Cluster, Stop};
@@ -77,7 +77,7 @@ async fn a_restart_or_a_crash_loses_nothing_and_needs_no_help() {
     for writer in writers {
         let (acknowledged, unavailable) = writer.await.expect("no other error than Unavailable");
         assert!(unavailable > 0 && !acknowledged.is_empty());
-        let found = world.store.tasks_by_id(&acknowledged, None).await.expect("a read");
+        let found = world.store.tasks_by_id(&acknowledged, Viewer::Service).await.expect("a read");
         assert_eq!(found.len(), acknowledged.len(), "no acknowledged write is lost");
     }
     let (tasks, entries) = world.count(&ada).await;
@@ -114,7 +114,7 @@ async fn calls(world: &Arc<World>, ada: &User, number: usize) {
             tokio::spawn(async move {
                 match n % 3 {
                     0 => world.store.commit(&world.task(&ada)).await,
-                    1 => world.store.tasks(ada.id, &TaskQuery::default(), noon()).await.map(drop),
+                    1 => world.store.tasks(Scope::own(ada.id), &TaskQuery::default(), noon()).await.map(drop),
                     _ => world.store.claim(&world.claim()).await.map(drop),
                 }
             })
@@ -140,7 +140,7 @@ async fn a_frozen_server_is_unavailable_within_five_seconds_and_the_store_recove
                 let start = now();
                 let result = match n % 3 {
                     0 => world.store.commit(&world.task(&ada)).await,
-                    1 => world.store.tasks(ada.id, &TaskQuery::default(), noon()).await.map(drop),
+                    1 => world.store.tasks(Scope::own(ada.id), &TaskQuery::default(), noon()).await.map(drop),
                     _ => world.store.claim(&world.claim()).await.map(drop),
                 };
                 (result, start.elapsed())
@@ -181,7 +181,7 @@ async fn callers_who_give_up_on_a_slow_database_lose_nothing_and_leave_nothing_o
                 let patience = Duration::from_millis(n * 37 % 1500);
                 let committed = tokio::time::timeout(patience, world.store.commit(&changes)).await;
                 let everything = TaskQuery::default();
-                let read = world.store.tasks(ada.id, &everything, noon());
+                let read = world.store.tasks(Scope::own(ada.id), &everything, noon());
                 let read = tokio::time::timeout(patience / 8, read).await;
                 assert!(!matches!(read, Ok(Err(StoreError::Internal(_)))), "{read:?}");
                 match committed {
@@ -199,7 +199,7 @@ async fn callers_who_give_up_on_a_slow_database_lose_nothing_and_leave_nothing_o
     proxy.delay(Duration::ZERO);
     // What was begun goes on by itself, and ends.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let found = world.store.tasks_by_id(&acknowledged, None).await.expect("a read");
+    let found = world.store.tasks_by_id(&acknowledged, Viewer::Service).await.expect("a read");
     assert!(!found.is_empty());
     assert_eq!(found.len(), acknowledged.len(), "no acknowledged write is lost");
     for person in &people {

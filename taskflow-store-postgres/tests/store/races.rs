@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::Executor;
 use taskflow_conformance::workbench::noon;
 use taskflow_core::ports::{Outbox, Store, Tasks};
-use taskflow_core::{Changes, StoreError, Task, TaskQuery, TaskWrite, User, UserWrite, Write};
+use taskflow_core::{Changes, Scope, StoreError, Task, TaskQuery, TaskWrite, User, UserWrite, Write};
 use taskflow_store_postgres::{PgOptions, PgStore};
 
 use crate::postgres::Database;
@@ -116,7 +116,8 @@ async fn a_dropped_call_is_all_or_nothing_and_leaves_no_transaction_open() {
         let wait = Duration::from_micros(n * 10);
         let _ = tokio::time::timeout(wait, world.store.commit(&world.task(&ada))).await;
         let _ = tokio::time::timeout(wait, world.store.claim(&world.claim())).await;
-        let _ = tokio::time::timeout(wait / 4, world.store.tasks(ada.id, &TaskQuery::default(), noon())).await;
+        let _ =
+            tokio::time::timeout(wait / 4, world.store.tasks(Scope::own(ada.id), &TaskQuery::default(), noon())).await;
     }
     world.store.commit(&world.task(&ada)).await.expect("a commit after all that");
     let (tasks, entries) = world.count(&ada).await;

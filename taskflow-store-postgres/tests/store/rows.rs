@@ -3,7 +3,7 @@
 use sqlx::Executor;
 use taskflow_conformance::workbench::{noon, text};
 use taskflow_core::ports::{Deliveries, Outbox, Settled, Store, Tasks, Users};
-use taskflow_core::{Changes, Outcome, Settlement, StoreError, Task, TaskWrite, Timestamp, Write};
+use taskflow_core::{Changes, Outcome, Scope, Settlement, StoreError, Task, TaskWrite, Timestamp, Write};
 
 use crate::world::World;
 
@@ -113,14 +113,14 @@ async fn a_row_edited_by_hand_gets_a_new_updated_at_and_our_own_writes_keep_thei
     // Another version with the same updated_at, as two changes in one microsecond have.
     let next = Task { version: 2, ..task.clone() };
     world.store.commit(&Changes::new().write(TaskWrite::Update(next.clone()))).await.expect("a change");
-    assert_eq!(world.store.task(ada.id, task.id).await.expect("a read"), Some(next.clone()));
+    assert_eq!(world.store.task(Scope::own(ada.id), task.id).await.expect("a read"), Some(next.clone()));
 
     let mut other = world.connection().await;
     other.execute("UPDATE taskflow.tasks SET priority = 3").await.expect("an edit");
-    let edited = world.store.task(ada.id, task.id).await.expect("a read").expect("a task");
+    let edited = world.store.task(Scope::own(ada.id), task.id).await.expect("a read").expect("a task");
     assert_ne!(edited.updated_at, next.updated_at);
     other.execute("UPDATE taskflow.tasks SET updated_at = '2026-01-01 00:00:00+00'").await.expect("an edit");
-    let set = world.store.task(ada.id, task.id).await.expect("a read").expect("a task");
+    let set = world.store.task(Scope::own(ada.id), task.id).await.expect("a read").expect("a task");
     assert_eq!(set.updated_at.to_string(), "2026-01-01T00:00:00.000000Z");
 }
 

@@ -2,7 +2,7 @@
 
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 use taskflow_core::{
-    Meeting, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, StoreError, Timestamp, UserId,
+    Meeting, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, Scope, StoreError, Timestamp,
 };
 
 use super::{MeetingRow, TABLE};
@@ -11,19 +11,19 @@ use crate::error::store_error;
 /// A page of the meetings that `viewer` is in.
 pub(crate) async fn meetings(
     pool: &SqlitePool,
-    viewer: UserId,
+    scope: Scope,
     query: &MeetingQuery,
     now: Timestamp,
 ) -> Result<Page<Meeting>, StoreError> {
     let rows: Vec<MeetingRow> =
-        page_of(viewer, query, now).build_query_as().fetch_all(pool).await.map_err(store_error)?;
+        page_of(scope, query, now).build_query_as().fetch_all(pool).await.map_err(store_error)?;
 
     // A page that is neither full nor beyond the end is the last one and tells the total.
     let (seen, offset) = (rows.len() as u64, query.page.offset());
     let total = if seen < u64::from(query.page.size()) && (seen > 0 || offset == 0) {
         offset + seen
     } else {
-        let mut count = count_of(viewer, query, now);
+        let mut count = count_of(scope, query, now);
         let total: i64 = count.build_query_scalar().fetch_one(pool).await.map_err(store_error)?;
         TABLE.number("id", total)?
     };
@@ -31,9 +31,9 @@ pub(crate) async fn meetings(
     Ok(Page { items, total, request: query.page })
 }
 
-fn page_of(viewer: UserId, query: &MeetingQuery, now: Timestamp) -> QueryBuilder<Sqlite> {
+fn page_of(scope: Scope, query: &MeetingQuery, now: Timestamp) -> QueryBuilder<Sqlite> {
     let mut page = QueryBuilder::new(COLUMNS);
-    push_conditions(&mut page, viewer, query, now);
+    push_conditions(&mut page, scope, query, now);
     page.push(" ORDER BY ");
     for sort in &query.sort {
         page.push(order(*sort)).push(", ");
@@ -46,9 +46,9 @@ fn page_of(viewer: UserId, query: &MeetingQuery, now: Timestamp) -> QueryBuilder
     page
 }
 
-fn count_of(viewer: UserId, query: &MeetingQuery, now: Timestamp) -> QueryBuilder<Sqlite> {
+fn count_of(scope: Scope, query: &MeetingQuery, now: Timestamp) -> QueryBuilder<Sqlite> {
     let mut count = QueryBuilder::new(COUNT);
-    push_conditions(&mut count, viewer, query, now);
+    push_conditions(&mut count, scope, query, now);
     count
 }
 
@@ -70,8 +70,8 @@ const COUNT: &str = "\
         FROM taskflow_meeting_participants AS p
         WHERE p.removed_at IS NULL AND p.user_id = ";
 
-fn push_conditions(sql: &mut QueryBuilder<Sqlite>, viewer: UserId, query: &MeetingQuery, now: Timestamp) {
-    sql.push_bind(viewer.to_string());
+fn push_conditions(sql: &mut QueryBuilder<Sqlite>, scope: Scope, query: &MeetingQuery, now: Timestamp) {
+    sql.push_bind(scope.owner().to_string());
     sql.push(") AS mine CROSS JOIN taskflow_meetings AS m ON m.id = mine.meeting_id WHERE ");
     push_statuses(sql, &query.status, now);
     if let Some(before) = query.starts_before {
@@ -148,7 +148,7 @@ mod tests {
     async fn every_list_reads_the_meetings_of_one_person_alone() {
         let store = SqliteStore::in_memory().await.expect("a store");
         let now: Timestamp = "2026-11-22T12:00:00Z".parse().expect("a time");
-        let somebody = "0198c0de-0000-7000-8000-000000000001".parse().expect("an id");
+        let somebody = Scope::own("0198c0de-0000-7000-8000-000000000001".parse().expect("an id"));
         let upcoming = MeetingQuery {
             status: vec![MeetingStatus::Scheduled],
             starts_after: Some(now),

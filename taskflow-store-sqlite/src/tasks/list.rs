@@ -1,7 +1,7 @@
 //! Lists of tasks: statements whose text depends on what was asked. Every value is bound.
 
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
-use taskflow_core::{Page, StoreError, Task, TaskQuery, TaskSort, TaskSortKey, Timestamp, UserId};
+use taskflow_core::{Page, Scope, StoreError, Task, TaskQuery, TaskSort, TaskSortKey, Timestamp};
 
 use super::{TABLE, TaskRow};
 use crate::error::store_error;
@@ -9,12 +9,12 @@ use crate::error::store_error;
 /// A page of the tasks of `owner`.
 pub(crate) async fn tasks(
     pool: &SqlitePool,
-    owner: UserId,
+    scope: Scope,
     query: &TaskQuery,
     now: Timestamp,
 ) -> Result<Page<Task>, StoreError> {
     let mut page = QueryBuilder::new(COLUMNS);
-    push_conditions(&mut page, owner, query, now);
+    push_conditions(&mut page, scope, query, now);
     page.push(" ORDER BY ");
     for sort in &query.sort {
         page.push(order(*sort)).push(", ");
@@ -33,7 +33,7 @@ pub(crate) async fn tasks(
         offset + seen
     } else {
         let mut count = QueryBuilder::new(COUNT);
-        push_conditions(&mut count, owner, query, now);
+        push_conditions(&mut count, scope, query, now);
         let total: i64 = count.build_query_scalar().fetch_one(pool).await.map_err(store_error)?;
         TABLE.number("id", total)?
     };
@@ -50,8 +50,8 @@ const COLUMNS: &str = "\
 
 const COUNT: &str = "SELECT count(*) FROM taskflow_tasks WHERE user_id = ";
 
-fn push_conditions(sql: &mut QueryBuilder<Sqlite>, owner: UserId, query: &TaskQuery, now: Timestamp) {
-    sql.push_bind(owner.to_string());
+fn push_conditions(sql: &mut QueryBuilder<Sqlite>, scope: Scope, query: &TaskQuery, now: Timestamp) {
+    sql.push_bind(scope.owner().to_string());
     sql.push(if query.trash { " AND deleted_at IS NOT NULL" } else { " AND deleted_at IS NULL" });
     if !query.status.is_empty() {
         let mut words = sql.push(" AND status IN (").separated(", ");

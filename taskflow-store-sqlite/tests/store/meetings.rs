@@ -6,9 +6,9 @@ use std::time::Duration;
 use sqlx::{Executor, SqliteConnection};
 use taskflow_conformance::ManualClock;
 use taskflow_conformance::workbench::noon;
-use taskflow_core::ports::{Deliveries, Meetings, Store, Viewer};
+use taskflow_core::ports::{Deliveries, Meetings, Store};
 use taskflow_core::{
-    Actor, App, Invitee, MeetingChange, MeetingDetails, MeetingId, NewMeeting, Precondition, StartsAt, User,
+    Actor, App, Invitee, MeetingChange, MeetingDetails, MeetingId, NewMeeting, Precondition, StartsAt, User, Viewer,
 };
 
 use crate::world::World;
@@ -83,7 +83,7 @@ async fn damaged_rows_of_a_meeting_are_named_and_do_not_spoil_the_others() {
         sqlx::query(damage).bind(bad.to_string()).execute(&mut other).await.expect("damage");
     }
 
-    let meetings = world.store.meetings_by_id(&[good, bad], Viewer::Anyone).await.expect("a read");
+    let meetings = world.store.meetings_by_id(&[good, bad], Viewer::Service).await.expect("a read");
     assert_eq!(meetings[&good].as_ref(), Ok(&whole.meeting));
     assert_eq!(meetings[&bad].as_ref().expect_err("damaged").column, "time_zone");
     let ids = [whole.participants[1].id, broken.participants[1].id];
@@ -180,7 +180,7 @@ async fn who_called_a_meeting_stays_away_once_they_are_gone() {
     let late = taskflow_core::Meeting { version: 2, ..before.meeting.clone() };
     let late = taskflow_core::Changes::new().write(taskflow_core::MeetingWrite::Update(late));
     world.store.commit(&late).await.expect("the next version");
-    let found = world.store.meetings_by_id(&[before.meeting.id], Viewer::Anyone).await.expect("a read");
+    let found = world.store.meetings_by_id(&[before.meeting.id], Viewer::Service).await.expect("a read");
     assert_eq!(found[&before.meeting.id].as_ref().expect("readable").created_by, None);
     let change = app
         .meetings()

@@ -3,7 +3,7 @@
 use sqlx::Executor;
 use taskflow_conformance::workbench::noon;
 use taskflow_core::ports::{Store, Tasks};
-use taskflow_core::{Changes, NewTask, Task, TaskId, TaskQuery, TaskWrite};
+use taskflow_core::{Changes, NewTask, Scope, Task, TaskId, TaskQuery, TaskWrite};
 
 use crate::world::World;
 
@@ -29,7 +29,7 @@ cafe\u{301}'",
     }
     let found = async |text| {
         let query = TaskQuery { words: TaskQuery::words(text), ..TaskQuery::default() };
-        world.store.tasks(ada.id, &query, noon()).await.expect("a page").items
+        world.store.tasks(Scope::own(ada.id), &query, noon()).await.expect("a page").items
     };
     assert_eq!(found("muller").await.len(), 0);
     world.store.migrate().await.expect("migrated");

@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{App, DeliveryUseCases};
 use crate::error::{Error, StoreError};
-use crate::ports::{DeliveryQuery, Lookup, Viewer};
+use crate::ports::{DeliveryQuery, Lookup};
 use crate::{
     Actor, Delivery, DeliveryId, DeliveryState, EmailAddress, MeetingId, Notice, NoticeKind, ParticipantId, Recipient,
-    TaskId, Timestamp, UserId, search_key,
+    TaskId, Timestamp, UserId, Viewer, search_key,
 };
 
 /// Selects rows of the ledger. The default selects all of them.
@@ -165,11 +165,11 @@ impl App {
             subjects.users = self.store.users(&ids(users)).await?;
         }
         if !tasks.is_empty() {
-            subjects.tasks = self.store.tasks_by_id(&tasks.into_iter().collect::<Vec<_>>(), None).await?;
+            subjects.tasks = self.store.tasks_by_id(&tasks.into_iter().collect::<Vec<_>>(), Viewer::Service).await?;
         }
         if !meetings.is_empty() {
             let ids: Vec<_> = meetings.into_iter().collect();
-            subjects.meetings = self.store.meetings_by_id(&ids, Viewer::Anyone).await?;
+            subjects.meetings = self.store.meetings_by_id(&ids, Viewer::Service).await?;
         }
         if !participants.is_empty() {
             let ids: Vec<_> = participants.into_iter().collect();

@@ -2,8 +2,10 @@
 
 use super::super::{App, LinkUseCases};
 use crate::error::Error;
-use crate::ports::{LinkPurpose, Viewer};
-use crate::{Locale, MeetingId, MeetingResponse, NoticeKind, ParticipantId, TaskAction, TaskId, TokenId, UserId};
+use crate::ports::LinkPurpose;
+use crate::{
+    Locale, MeetingId, MeetingResponse, NoticeKind, ParticipantId, TaskAction, TaskId, TokenId, UserId, Viewer,
+};
 
 impl LinkUseCases<'_> {
     /// The language of whoever a link was made for, also when it has expired or was used, or what it was about is gone.
@@ -17,12 +19,12 @@ impl LinkUseCases<'_> {
             }
             LinkPurpose::Task(_) => {
                 let id = TaskId::from_uuid(link.id);
-                let task = self.app.store.tasks_by_id(&[id], None).await?.remove(&id);
+                let task = self.app.store.tasks_by_id(&[id], Viewer::Service).await?.remove(&id);
                 task.and_then(Result::ok).map(|task| task.user_id)
             }
             LinkPurpose::OpenMeeting => {
                 let id = MeetingId::from_uuid(link.id);
-                let meeting = self.app.store.meetings_by_id(&[id], Viewer::Anyone).await?.remove(&id);
+                let meeting = self.app.store.meetings_by_id(&[id], Viewer::Service).await?.remove(&id);
                 meeting.and_then(Result::ok).and_then(|meeting| meeting.created_by)
             }
             LinkPurpose::VerifyEmail | LinkPurpose::ResetPassword => {

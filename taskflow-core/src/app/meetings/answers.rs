@@ -12,11 +12,11 @@ use super::people::still_on;
 use crate::error::{Error, FieldError};
 use crate::meeting::MeetingDetails;
 use crate::notice::MeetingProposalNotice;
-use crate::ports::{Counter, Link, LinkPurpose, ProposedStart, Viewer};
+use crate::ports::{Counter, Link, LinkPurpose, ProposedStart};
 use crate::{
     Actor, Comment, DedupeKey, FeedEvent, Invitation, Locale, MeetingFacts, MeetingId, MeetingResponse, MeetingWrite,
     NewDelivery, Notice, OutdatedAnswer, Participant, ParticipantId, ParticipantWrite, Recipient, Revision, Timestamp,
-    Zone,
+    Viewer, Zone,
 };
 
 /// What a link in a mail leads to.
@@ -66,15 +66,15 @@ impl ParticipantUseCases<'_> {
         comment: Option<Comment>,
         version: Option<u64>,
     ) -> Result<Participant, Error> {
-        let owner = actor.owner()?;
+        let scope = actor.scope()?;
         let mine = |participants: &[Participant]| {
-            participants.iter().find(|one| one.user_id == Some(owner) && one.is_in()).cloned()
+            participants.iter().find(|one| one.user_id == Some(scope.person()) && one.is_in()).cloned()
         };
         let shown = version.map_or(Shown::Present, Shown::Version);
         self.app
             .answer(
                 actor,
-                Viewer::Participant(owner),
+                Viewer::Person(scope.reading()),
                 id,
                 mine,
                 Given { response, comment, at: None, shown, counter: None },
@@ -103,7 +103,7 @@ impl LinkUseCases<'_> {
             return Err(no_such());
         }
         let meeting_id = participant.meeting_id;
-        let found = self.app.store.meetings_by_id(&[meeting_id], Viewer::Anyone).await?.remove(&meeting_id);
+        let found = self.app.store.meetings_by_id(&[meeting_id], Viewer::Service).await?.remove(&meeting_id);
         let meeting = found.ok_or_else(no_such)?.map_err(|bad| Error::Internal(bad.into()))?;
         let was = match link.version {
             Some(version) => self.app.revision(meeting_id, version).await?.map(|revision| revision.facts),
@@ -144,7 +144,7 @@ impl LinkUseCases<'_> {
             participants.iter().find(|one| one.id == participant.id && one.is_in()).cloned()
         };
         let given = Given { response, comment, at: None, shown, counter: None };
-        self.app.answer(actor, Viewer::Anyone, participant.meeting_id, this, given).await
+        self.app.answer(actor, Viewer::Service, participant.meeting_id, this, given).await
     }
 }
 
@@ -238,7 +238,7 @@ impl App {
             after.answered_version = Some(details.meeting.version);
             let changes = self.answer_changes(actor, &details, &before, &after, now);
             let proposal = counter.and_then(|_| self.proposal(&details, &after, now));
-            Ok(Attempt::Commit(changes.deliver(proposal), after))
+            Ok(Attempt::Commit(changes.deliver(proposal).under(viewer), after))
         })
         .await
     }

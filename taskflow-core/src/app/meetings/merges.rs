@@ -4,8 +4,7 @@ use super::super::App;
 use super::super::retry::Attempt;
 use crate::error::Error;
 use crate::meeting::merge_guest;
-use crate::ports::Viewer;
-use crate::{Actor, Changes, MeetingId, Timestamp, User};
+use crate::{Actor, Changes, MeetingId, Timestamp, User, Viewer};
 
 /// Meetings that are looked at together.
 const PAGE: u32 = 100;
@@ -35,7 +34,7 @@ impl App {
     }
 
     async fn merge(&self, user: &User, id: MeetingId, now: Timestamp) -> Result<Changes, Error> {
-        let before = match self.meeting_details(Viewer::Anyone, id).await {
+        let before = match self.meeting_details(Viewer::Service, id).await {
             Err(Error::NotFound(_)) => return Ok(Changes::new()),
             details => details?,
         };

@@ -9,11 +9,10 @@ use super::changes::people;
 use crate::error::{Error, FieldError};
 use crate::meeting::MeetingDetails;
 use crate::notice::MeetingLeftNotice;
-use crate::ports::Viewer;
 use crate::{
     Actor, DedupeKey, FeedEvent, Idempotency, Idempotent, Invitee, Meeting, MeetingId, MeetingQuery, MeetingRole,
-    MeetingStatus, MeetingWrite, Notice, Participant, ParticipantId, ParticipantWrite, Precondition, Recipient,
-    Timestamp, UserId,
+    MeetingStatus, MeetingWrite, Notice, Participant, ParticipantId, ParticipantWrite, Precondition, Recipient, Scope,
+    Timestamp, UserId, Viewer,
 };
 
 use_cases! {
@@ -33,7 +32,7 @@ impl ParticipantUseCases<'_> {
         invitees: Vec<Invitee>,
         expect: Precondition,
     ) -> Result<MeetingDetails, Error> {
-        self.app.invite_more(actor.owner()?, id, invitees, expect, None).await
+        self.app.invite_more(actor.scope()?, id, invitees, expect, None).await
     }
 
     /// The same once, however often the request is repeated.
@@ -45,8 +44,10 @@ impl ParticipantUseCases<'_> {
         expect: Precondition,
         idempotency: Idempotency<'_, MeetingDetails>,
     ) -> Result<Idempotent<MeetingDetails>, Error> {
-        let (owner, idempotency) = (actor.owner()?, Some(&idempotency));
-        self.app.idempotent(owner, idempotency, self.app.invite_more(owner, id, invitees, expect, idempotency)).await
+        let (scope, idempotency) = (actor.scope()?, Some(&idempotency));
+        self.app
+            .idempotent(scope.person(), idempotency, self.app.invite_more(scope, id, invitees, expect, idempotency))
+            .await
     }
 
     /// Takes somebody off a meeting of the actor, who is told that it is off for them; or, when it is the actor who is
@@ -58,7 +59,7 @@ impl ParticipantUseCases<'_> {
         participant: ParticipantId,
         expect: Precondition,
     ) -> Result<(), Error> {
-        let owner = actor.owner()?;
+        let scope = actor.scope()?;
         let details = self.app.meetings().get(actor, id).await?;
         let who = details.participants.iter().find(|one| one.id == participant);
         let who = who.ok_or(Error::NotFound("participant"))?;
@@ -66,8 +67,8 @@ impl ParticipantUseCases<'_> {
             let message = "is the organizer, who can only cancel the meeting";
             return Err(FieldError::new("participant_id", message).into());
         }
-        if who.user_id == Some(owner) {
-            return self.app.leave_meeting(owner, id, participant).await;
+        if who.user_id == Some(scope.person()) {
+            return self.app.leave_meeting(scope, id, participant).await;
         }
         self.app.change_participant(actor, id, participant, expect, |who, now| Ok(who.remove(now))).await.map(drop)
     }
@@ -98,14 +99,14 @@ impl App {
 
     async fn invite_more(
         &self,
-        owner: UserId,
+        scope: Scope,
         id: MeetingId,
         invitees: Vec<Invitee>,
         expect: Precondition,
         idempotency: Option<&Idempotency<'_, MeetingDetails>>,
     ) -> Result<MeetingDetails, Error> {
         self.retry(|| async {
-            let before = self.meeting_details(Viewer::Organizer(owner), id).await?;
+            let before = self.meeting_details(Viewer::Person(scope), id).await?;
             expect.check(before.meeting.version)?;
             let now = self.clock.now();
             still_on(&before, now)?;
@@ -115,23 +116,23 @@ impl App {
             }
             after.meeting = before.meeting.touched(now);
             let after = self.keep_what_stands(&before, after).await?;
-            let changes = self.meeting_changes(Actor::User(owner), Some(&before), &after, now);
+            let changes = self.meeting_changes(Actor::User(scope.person()), Some(&before), &after, now);
             let after = active_participants(after);
-            Ok(Attempt::Commit(changes.respond(owner, idempotency, &after, now), after))
+            Ok(Attempt::Commit(changes.respond(scope.person(), idempotency, &after, now).under(scope), after))
         })
         .await
     }
 
     /// Lets the actor leave a meeting that is on; the organizer is told.
-    async fn leave_meeting(&self, owner: UserId, id: MeetingId, participant: ParticipantId) -> Result<(), Error> {
+    async fn leave_meeting(&self, scope: Scope, id: MeetingId, participant: ParticipantId) -> Result<(), Error> {
         self.retry(|| async {
-            let before = self.meeting_details(Viewer::Participant(owner), id).await?;
-            let mine = |one: &&Participant| one.id == participant && one.user_id == Some(owner) && one.is_in();
+            let before = self.meeting_details(Viewer::Person(scope.reading()), id).await?;
+            let mine = |one: &&Participant| one.id == participant && one.user_id == Some(scope.person()) && one.is_in();
             let who = before.participants.iter().find(mine);
             let who = who.ok_or(Error::NotFound("participant"))?.clone();
             let now = self.clock.now();
             let gone = who.leave(now);
-            let actor = Actor::User(owner);
+            let actor = Actor::User(scope.person());
             let audience = people(&before.participants);
             let told = FeedEvent::response(self.event_id(now), actor, &who, &gone, now, audience);
             let left = before.meeting.created_by.filter(|_| before.meeting.is_on()).map(|organizer| {
@@ -151,7 +152,8 @@ impl App {
                 .write(ParticipantWrite::Update(gone))
                 .write(MeetingWrite::ExpectVersion { id, version: meeting.version })
                 .deliver(left)
-                .announce(told);
+                .announce(told)
+                .under(scope.reading());
             Ok(Attempt::Commit(changes, ()))
         })
         .await
@@ -164,7 +166,7 @@ impl App {
         let lies_ahead = MeetingQuery { starts_after: Some(self.clock.now()), ..MeetingQuery::default() };
         for query in [goes_on, lies_ahead] {
             loop {
-                let page = self.store.meetings(user, &query, self.clock.now()).await?;
+                let page = self.store.meetings(Scope::own(user), &query, self.clock.now()).await?;
                 if page.items.is_empty() {
                     break;
                 }
@@ -182,7 +184,7 @@ impl App {
         }
         let participants = self.store.participants(&[meeting.id]).await?;
         for participant in participants.iter().filter(|one| one.user_id == Some(user) && one.is_in()) {
-            match self.leave_meeting(user, meeting.id, participant.id).await {
+            match self.leave_meeting(Scope::own(user), meeting.id, participant.id).await {
                 // Somebody else took them off meanwhile.
                 Err(Error::NotFound(_)) => {}
                 result => result?,
@@ -199,9 +201,9 @@ impl App {
         expect: Precondition,
         decide: impl Fn(&Participant, Timestamp) -> Result<Participant, FieldError> + Send,
     ) -> Result<Participant, Error> {
-        let owner = actor.owner()?;
+        let scope = actor.scope()?;
         self.retry(|| async {
-            let before = self.meeting_details(Viewer::Organizer(owner), id).await?;
+            let before = self.meeting_details(Viewer::Person(scope), id).await?;
             expect.check(before.meeting.version)?;
             let now = self.clock.now();
             let mut after = before.clone();
@@ -213,7 +215,7 @@ impl App {
                 return Ok(Attempt::Unchanged(changed));
             }
             after.meeting = before.meeting.touched(now);
-            Ok(Attempt::Commit(self.meeting_changes(actor, Some(&before), &after, now), changed))
+            Ok(Attempt::Commit(self.meeting_changes(actor, Some(&before), &after, now).under(scope), changed))
         })
         .await
     }

@@ -4,10 +4,9 @@ use super::super::App;
 use super::super::retry::Attempt;
 use crate::error::Error;
 use crate::notice::MeetingUndeliveredNotice;
-use crate::ports::Viewer;
 use crate::{
     Changes, DedupeKey, DeliveryProblem, EmailAddress, FeedEvent, MeetingId, MeetingQuery, MeetingWrite, Notice,
-    Participant, ParticipantId, ParticipantWrite, Recipient, UserId,
+    Participant, ParticipantId, ParticipantWrite, Recipient, Scope, UserId, Viewer,
 };
 
 /// Most meetings that are looked at when mail to an address comes back, or reaches it again.
@@ -38,7 +37,7 @@ impl App {
                 return Ok(Attempt::Unchanged(()));
             }
             let after = before.with_problem(problem.clone());
-            let details = match self.meeting_details(Viewer::Anyone, before.meeting_id).await {
+            let details = match self.meeting_details(Viewer::Service, before.meeting_id).await {
                 Err(Error::NotFound(_)) => return Ok(Attempt::Unchanged(())),
                 details => details?,
             };
@@ -77,12 +76,14 @@ impl App {
             self.store.guest_meetings(email, user.unwrap_or(nobody), MOST_MEETINGS).await?;
         if let Some(user) = user {
             let ahead = MeetingQuery { starts_after: Some(now), ..MeetingQuery::default() };
-            meetings.extend(self.store.meetings(user, &ahead, now).await?.items.into_iter().map(|meeting| meeting.id));
+            meetings.extend(
+                self.store.meetings(Scope::own(user), &ahead, now).await?.items.into_iter().map(|meeting| meeting.id),
+            );
         }
         if meetings.is_empty() {
             return Ok(Vec::new());
         }
-        let known = self.store.meetings_by_id(&meetings, Viewer::Anyone).await?;
+        let known = self.store.meetings_by_id(&meetings, Viewer::Service).await?;
         let goes_on: Vec<_> =
             known.into_values().flatten().filter(|meeting| meeting.ends_at() > now).map(|meeting| meeting.id).collect();
         let people = self.store.participants(&goes_on).await?;

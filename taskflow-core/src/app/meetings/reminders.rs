@@ -8,12 +8,12 @@ use super::people::still_on;
 use crate::error::{Error, FieldError};
 use crate::meeting::MeetingDetails;
 use crate::notice::MeetingReminderNotice;
-use crate::ports::{Lookup, Viewer};
+use crate::ports::Lookup;
 use crate::reminder::MeetingReminder;
 use crate::{
     Actor, Changes, Comment, DedupeKey, Delivery, DeliveryState, DeliveryWrite, Idempotency, Idempotent, MeetingId,
     MeetingResponse, MeetingStatus, MeetingWrite, Notice, NoticeKind, OwnReminders, Participant, ParticipantId,
-    ParticipantWrite, ReminderMinutes, Timestamp, UserId, reminder_minutes,
+    ParticipantWrite, ReminderMinutes, Scope, Timestamp, Viewer, reminder_minutes,
 };
 
 /// Most rows of the ledger that are shown of one meeting.
@@ -31,9 +31,9 @@ pub struct Reminded {
 impl MeetingUseCases<'_> {
     /// The minutes before the meeting at which the actor is reminded: their own or else the meeting's.
     pub async fn own_reminders(self, actor: Actor, id: MeetingId) -> Result<Vec<ReminderMinutes>, Error> {
-        let owner = actor.owner()?;
+        let scope = actor.scope()?;
         let details = self.get(actor, id).await?;
-        let mine = details.participants.iter().find(|one| one.user_id == Some(owner));
+        let mine = details.participants.iter().find(|one| one.user_id == Some(scope.person()));
         let mine = mine.ok_or(Error::NotFound("meeting"))?;
         let accepted = Participant { response: MeetingResponse::Accepted, ..mine.clone() };
         Ok(reminder_minutes(&details.meeting, &accepted).to_vec())
@@ -46,9 +46,9 @@ impl MeetingUseCases<'_> {
         id: MeetingId,
         reminders: Option<OwnReminders>,
     ) -> Result<Vec<ReminderMinutes>, Error> {
-        let owner = actor.owner()?;
-        let details = self.app.meeting_details(Viewer::Participant(owner), id).await?;
-        let mine = details.participants.iter().find(|one| one.user_id == Some(owner) && one.is_in());
+        let scope = actor.scope()?;
+        let details = self.app.meeting_details(Viewer::Person(scope.reading()), id).await?;
+        let mine = details.participants.iter().find(|one| one.user_id == Some(scope.person()) && one.is_in());
         let mine = mine.ok_or(Error::NotFound("meeting"))?.id;
         self.app.set_reminders_of(id, mine, reminders).await?;
         self.own_reminders(actor, id).await
@@ -62,7 +62,7 @@ impl MeetingUseCases<'_> {
         minutes: Option<ReminderMinutes>,
         message: Option<Comment>,
     ) -> Result<Reminded, Error> {
-        self.app.remind_by_hand(actor.owner()?, id, minutes, message, None).await
+        self.app.remind_by_hand(actor.scope()?, id, minutes, message, None).await
     }
 
     /// The same once, however often the request is repeated.
@@ -74,19 +74,22 @@ impl MeetingUseCases<'_> {
         message: Option<Comment>,
         idempotency: Idempotency<'_, Reminded>,
     ) -> Result<Idempotent<Reminded>, Error> {
-        let (owner, idempotency) = (actor.owner()?, Some(&idempotency));
-        self.app.idempotent(owner, idempotency, self.app.remind_by_hand(owner, id, minutes, message, idempotency)).await
+        let (scope, idempotency) = (actor.scope()?, Some(&idempotency));
+        self.app
+            .idempotent(scope.person(), idempotency, self.app.remind_by_hand(scope, id, minutes, message, idempotency))
+            .await
     }
 
     /// The ledger of a meeting's reminders, the earliest due first: all of them for the organizer, else the actor's own.
     /// Comes with everybody who was ever invited.
     pub async fn ledger(self, actor: Actor, id: MeetingId) -> Result<(Vec<Delivery>, Vec<Participant>), Error> {
-        let owner = actor.owner()?;
-        let MeetingDetails { meeting, participants } = self.app.meeting_details(Viewer::Participant(owner), id).await?;
+        let scope = actor.scope()?;
+        let MeetingDetails { meeting, participants } =
+            self.app.meeting_details(Viewer::Person(scope.reading()), id).await?;
         let mut rows = self.app.store.deliveries_with_key(&format!("meeting-reminder/{id}/"), LEDGER_ROWS).await?;
         rows.extend(self.app.store.deliveries_with_key(&format!("meeting-reminder-by-hand/{id}/"), LEDGER_ROWS).await?);
-        let mine = participants.iter().find(|one| one.user_id == Some(owner) && one.is_in()).map(|one| one.id);
-        if meeting.created_by != Some(owner) {
+        let mine = participants.iter().find(|one| one.user_id == Some(scope.person()) && one.is_in()).map(|one| one.id);
+        if meeting.created_by != Some(scope.owner()) {
             rows.retain(|row| {
                 matches!(&row.notice, Ok(Notice::MeetingReminder(MeetingReminderNotice { participant, .. })) if Some(*participant) == mine)
             });
@@ -105,7 +108,7 @@ impl App {
         reminders: Option<OwnReminders>,
     ) -> Result<(), Error> {
         self.retry(|| async {
-            let MeetingDetails { meeting, participants } = self.meeting_details(Viewer::Anyone, id).await?;
+            let MeetingDetails { meeting, participants } = self.meeting_details(Viewer::Service, id).await?;
             let before = participants.into_iter().find(|one| one.id == participant && one.is_in());
             let before = before.ok_or(Error::NotFound("meeting"))?;
             let after = before.with_reminders(reminders.clone());
@@ -151,13 +154,13 @@ impl App {
 
     async fn remind_by_hand(
         &self,
-        owner: UserId,
+        scope: Scope,
         id: MeetingId,
         minutes: Option<ReminderMinutes>,
         message: Option<Comment>,
         idempotency: Option<&Idempotency<'_, Reminded>>,
     ) -> Result<Reminded, Error> {
-        let details = self.meeting_details(Viewer::Organizer(owner), id).await?;
+        let details = self.meeting_details(Viewer::Person(scope), id).await?;
         let now = self.clock.now();
         still_on(&details, now)?;
         if details.meeting.status(now) != MeetingStatus::Scheduled {
@@ -185,7 +188,7 @@ impl App {
             reminders.map(|reminder| self.remind(reminder, now).because("the organizer sent a reminder")).collect();
         let reminded = Reminded { participants: participants.len(), planned: deliveries.len() };
         let changes = self.outlived_by_hand(id, message.as_ref(), now).await?.deliver(deliveries);
-        self.commit(&changes.respond(owner, idempotency, &reminded, now)).await?;
+        self.commit(&changes.respond(scope.person(), idempotency, &reminded, now).under(scope)).await?;
         Ok(reminded)
     }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::super::{App, MeetingUseCases};
 use crate::error::Error;
 use crate::meeting::{MeetingDetails, current_tzdb};
-use crate::ports::{MeetingCursor, Viewer};
+use crate::ports::MeetingCursor;
 use crate::reminder::meeting_reminders;
-use crate::{Actor, Changes, MeetingId, MeetingWrite, Timestamp, meeting_reminder_key, reminder_minutes};
+use crate::{Actor, Changes, MeetingId, MeetingWrite, Timestamp, Viewer, meeting_reminder_key, reminder_minutes};
 
 /// Meetings of one page.
 const PAGE: u32 = 100;
@@ -58,7 +58,7 @@ impl App {
         let page = self.store.meetings_unplanned(now, now + AHEAD, now - BACK, after, PAGE).await?;
         let (mut planned, mut last) = (0, after);
         for id in &page {
-            let details = match self.meeting_details(Viewer::Anyone, *id).await {
+            let details = match self.meeting_details(Viewer::Service, *id).await {
                 Err(Error::NotFound(_)) => continue,
                 details => details?,
             };
@@ -122,7 +122,7 @@ impl App {
     }
 
     async fn follow_the_rules(&self, id: MeetingId) -> Result<bool, Error> {
-        let before = self.meeting_details(Viewer::Anyone, id).await?;
+        let before = self.meeting_details(Viewer::Service, id).await?;
         let now = self.clock.now();
         let meeting = before.meeting.by_current_rules(now, self.change_quiet);
         let moved = meeting != before.meeting;

@@ -6,7 +6,9 @@ use super::{App, Quiet, TaskUseCases};
 use crate::error::{Error, FieldError, StoreError};
 use crate::ports::Lookup;
 use crate::reminder::task_reminder;
-use crate::{Actor, Changes, Idempotency, Idempotent, NewTask, Task, TaskChange, TaskId, Timestamp, UserId};
+use crate::{
+    Actor, Changes, Idempotency, Idempotent, NewTask, Scope, Task, TaskChange, TaskId, Timestamp, UserId, Viewer,
+};
 
 /// One of several changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,13 +55,13 @@ impl TaskUseCases<'_> {
         bulk: Bulk,
         idempotency: Option<Idempotency<'_, [Result<Task, Error>]>>,
     ) -> Result<Idempotent<BulkResults>, Error> {
-        let owner = actor.owner()?;
+        let scope = actor.scope()?;
         if operations.len() > App::MAX_BULK {
             let message = format!("must have at most {} items", App::MAX_BULK);
             return Err(FieldError::new("operations", message).into());
         }
         let idempotency = idempotency.as_ref();
-        self.app.idempotent(owner, idempotency, self.app.run_bulk(owner, operations, bulk, idempotency)).await
+        self.app.idempotent(scope.person(), idempotency, self.app.run_bulk(scope, operations, bulk, idempotency)).await
     }
 }
 
@@ -69,16 +71,17 @@ impl App {
 
     async fn run_bulk(
         &self,
-        owner: UserId,
+        scope: Scope,
         operations: Vec<TaskOperation>,
         bulk: Bulk,
         idempotency: Option<&Idempotency<'_, [Result<Task, Error>]>>,
     ) -> Result<BulkResults, Error> {
-        let operations = self.with_due_days(owner, operations).await?;
+        let operations = self.with_due_days(scope.person(), operations).await?;
         let ids: Vec<TaskId> = operations.iter().filter_map(TaskOperation::id).collect();
-        let stored = if ids.is_empty() { Lookup::new() } else { self.store.tasks_by_id(&ids, Some(owner)).await? };
+        let stored =
+            if ids.is_empty() { Lookup::new() } else { self.store.tasks_by_id(&ids, Viewer::Person(scope)).await? };
         let now = self.clock.now();
-        let mut results = self.decide(owner, operations, &stored, now);
+        let mut results = self.decide(scope, operations, &stored, now);
         let asking = results.iter().flatten().find(|task| task_reminder(task).is_some());
         let quiet = match asking {
             Some(task) => self.quiet_of(task).await?,
@@ -88,9 +91,10 @@ impl App {
             if bulk == Bulk::AllOrNothing {
                 results = all_or_nothing(results)?;
             }
-            let (changes, items) = self.combined(Actor::User(owner), &results, &stored, quiet.as_ref(), now);
+            let (changes, items) = self.combined(Actor::User(scope.person()), &results, &stored, quiet.as_ref(), now);
             let last = changes.writes.len();
-            match self.commit_indexed(&changes.respond(owner, idempotency, results.as_slice(), now)).await {
+            let changes = changes.respond(scope.person(), idempotency, results.as_slice(), now).under(scope);
+            match self.commit_indexed(&changes).await {
                 Ok(()) => return Ok(results),
                 Err(StoreError::Stale { write } | StoreError::Taken { write, .. }) if write < last => {
                     results[items[write]] = Err(Error::Stale);
@@ -101,7 +105,7 @@ impl App {
     }
 
     /// Finds when due days end; an operation that names a day and a time fails in its place.
-    async fn with_due_days(&self, owner: UserId, operations: Vec<TaskOperation>) -> Result<Vec<TaskOperation>, Error> {
+    async fn with_due_days(&self, person: UserId, operations: Vec<TaskOperation>) -> Result<Vec<TaskOperation>, Error> {
         let names_a_day = |operation: &TaskOperation| match operation {
             TaskOperation::Create(new) => new.due_on.is_some(),
             TaskOperation::Update(_, change) => matches!(change.due_on, Some(Some(_))),
@@ -110,7 +114,7 @@ impl App {
         if !operations.iter().any(names_a_day) {
             return Ok(operations);
         }
-        let zone = self.zone_of(owner).await?;
+        let zone = self.zone_of(person).await?;
         let resolve = |operation| match operation {
             TaskOperation::Create(new) => new.resolved(&zone).map(TaskOperation::Create),
             TaskOperation::Update(id, change) => change.resolved(&zone).map(|change| TaskOperation::Update(id, change)),
@@ -124,7 +128,7 @@ impl App {
 
     fn decide(
         &self,
-        owner: UserId,
+        scope: Scope,
         operations: Vec<TaskOperation>,
         stored: &Lookup<TaskId, Task>,
         now: Timestamp,
@@ -145,7 +149,7 @@ impl App {
                 (TaskOperation::Update(_, change), Some(before)) => Ok(before.apply(change, now)?),
                 (TaskOperation::Delete(_), Some(before)) => Ok(before.trash(now)),
                 (TaskOperation::Create(new), _) => {
-                    Ok(Task::new(TaskId::from_uuid(self.ids.next(now)), owner, new, now)?)
+                    Ok(Task::new(TaskId::from_uuid(self.ids.next(now)), scope.owner(), new, now)?)
                 }
                 (TaskOperation::Unreadable(errors), _) => Err(Error::Invalid(errors)),
                 (TaskOperation::Update(..) | TaskOperation::Delete(_), None) => Err(Error::NotFound("task")),

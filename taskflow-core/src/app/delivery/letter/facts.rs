@@ -7,10 +7,10 @@ use super::hold::could_leave_at;
 use crate::error::{CorruptRow, StoreError};
 use crate::notice::{BatchContext, MAY_HAVE_ARRIVED};
 use crate::notice::{MeetingCancelNotice, MeetingChangeNotice, MeetingInviteNotice};
-use crate::ports::{Claimed, DigestQuery, Lookup, Viewer};
+use crate::ports::{Claimed, DigestQuery, Lookup};
 use crate::{
     Day, Delivery, DeliveryId, DeliveryState, Digest, MeetingId, Notice, NoticeKind, Participant, ParticipantId,
-    Recipient, Timestamp, UserId,
+    Recipient, Timestamp, UserId, Viewer,
 };
 
 impl App {
@@ -44,12 +44,12 @@ impl App {
             unsubscribed: HashSet::new(),
         };
         if !tasks.is_empty() {
-            facts.tasks = self.store.tasks_by_id(&Vec::from_iter(tasks), None).await?;
+            facts.tasks = self.store.tasks_by_id(&Vec::from_iter(tasks), Viewer::Service).await?;
         }
         if !meetings.is_empty() {
             // People before the meeting: who answers or is moved in between is seen with a meeting at least as new.
             facts.participants = self.store.participants_by_id(&Vec::from_iter(participants)).await?;
-            facts.meetings = self.store.meetings_by_id(&Vec::from_iter(meetings), Viewer::Anyone).await?;
+            facts.meetings = self.store.meetings_by_id(&Vec::from_iter(meetings), Viewer::Service).await?;
             let of = |one: &Participant| {
                 let versions = [one.told.map(|told| told.version), one.answered_since_told()];
                 let meeting = one.meeting_id;

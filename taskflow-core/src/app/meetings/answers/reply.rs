@@ -4,8 +4,8 @@ use super::super::super::{App, ParticipantUseCases};
 use super::{Given, Shown};
 use crate::error::{Error, FieldError};
 use crate::meeting::MeetingDetails;
-use crate::ports::{CalendarReply, ReplyAttendee, UnreadableReply, Viewer};
-use crate::{Actor, EmailAddress, MeetingResponse, Participant};
+use crate::ports::{CalendarReply, ReplyAttendee, UnreadableReply};
+use crate::{Actor, EmailAddress, MeetingResponse, Participant, Viewer};
 
 /// The result of an answer that a calendar sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl ParticipantUseCases<'_> {
 
 impl App {
     async fn take_one(&self, reply: &CalendarReply) -> Result<ReplyTaken, Error> {
-        let details = match self.meeting_details(Viewer::Anyone, reply.meeting).await {
+        let details = match self.meeting_details(Viewer::Service, reply.meeting).await {
             Err(Error::NotFound(_)) => return Ok(ReplyTaken::Ignored("there is no such meeting")),
             details => details?,
         };
@@ -92,7 +92,7 @@ impl App {
             |participants: &[Participant]| participants.iter().find(|one| one.id == who.id && one.is_in()).cloned();
         let given =
             Given { response, comment, at: reply.at, shown: Shown::Sequence(reply.sequence), counter: reply.counter };
-        match self.answer(actor, Viewer::Anyone, details.meeting.id, this, given).await {
+        match self.answer(actor, Viewer::Service, details.meeting.id, this, given).await {
             Err(Error::Outdated(_)) => Ok(ReplyTaken::Ignored("it answers to the meeting as it was before")),
             Err(Error::Invalid(_)) => Ok(ReplyTaken::Ignored("the meeting does not take place any more")),
             Err(Error::NotFound(_)) => Ok(ReplyTaken::Ignored("the participant is no longer in the meeting")),

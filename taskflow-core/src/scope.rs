@@ -1,0 +1,115 @@
+//! Who may read and write whose rows.
+
+use crate::error::StoreError;
+use crate::{Changes, UserId};
+
+/// What somebody may do with an owner's rows, from the least to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Reads them: who takes part in a meeting.
+    Reader,
+    /// Changes them as well: whose task it is, who organizes a meeting.
+    Owner,
+}
+
+/// The right under which a person reads and writes: the person, the owner whose rows they are, and the least role that the
+/// person must have with them.
+///
+/// Everybody has the role [`Owner`](Role::Owner) with what is their own, and nobody has one with the rows of others. A right
+/// that one person gives another is looked up where the scope is made, and no read changes for it: reads select the owner's
+/// rows. [`AccessWrite::Require`] makes a commit depend on the scope that its reads were made under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Scope {
+    person: UserId,
+    owner: UserId,
+    least: Role,
+}
+
+impl Scope {
+    /// Returns the scope of a person over their own rows.
+    #[must_use]
+    pub const fn own(person: UserId) -> Self {
+        Self { person, owner: person, least: Role::Owner }
+    }
+
+    /// Returns the scope in which a reader's role is enough.
+    #[must_use]
+    pub const fn reading(self) -> Self {
+        Self { least: Role::Reader, ..self }
+    }
+
+    /// Returns the scope of the same person over the rows of another owner.
+    #[must_use]
+    pub const fn of(self, owner: UserId) -> Self {
+        Self { owner, ..self }
+    }
+
+    /// Returns the person who reads and writes.
+    #[must_use]
+    pub const fn person(self) -> UserId {
+        self.person
+    }
+
+    /// Returns the owner whose rows are read.
+    #[must_use]
+    pub const fn owner(self) -> UserId {
+        self.owner
+    }
+
+    /// Returns the least role that the person must have with the owner's rows.
+    #[must_use]
+    pub const fn least(self) -> Role {
+        self.least
+    }
+
+    /// Returns whether the person has the role by themselves, without a right that another person has given.
+    #[must_use]
+    pub fn is_own(self) -> bool {
+        self.person == self.owner
+    }
+}
+
+/// For whom rows are looked up by their ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Viewer {
+    /// For the service itself, which acts for everybody.
+    Service,
+    /// For a person: rows outside the scope are absent.
+    Person(Scope),
+}
+
+impl From<Scope> for Viewer {
+    fn from(scope: Scope) -> Self {
+        Self::Person(scope)
+    }
+}
+
+/// A precondition of a commit: it writes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessWrite {
+    /// `Stale` unless the scope still holds when the changes are committed.
+    Require(Scope),
+}
+
+impl AccessWrite {
+    /// Checks the precondition of the write with this index.
+    ///
+    /// Nobody can give a right over their rows yet, so a scope holds when it is a person's own and no store has to look
+    /// anything up.
+    pub fn check(self, index: usize) -> Result<(), StoreError> {
+        match self {
+            Self::Require(scope) if scope.is_own() => Ok(()),
+            Self::Require(_) => Err(StoreError::Stale { write: index }),
+        }
+    }
+}
+
+impl Changes {
+    /// Makes the commit depend on the scope that the changes were decided under; the service itself needs none.
+    pub(crate) fn under(self, viewer: impl Into<Viewer>) -> Self {
+        match viewer.into() {
+            Viewer::Service => self,
+            Viewer::Person(scope) => self.write(AccessWrite::Require(scope)),
+        }
+    }
+}
