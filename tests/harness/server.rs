@@ -7,6 +7,7 @@ use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -205,7 +206,43 @@ impl Drop for Server {
         self.child.kill().ok();
         self.child.wait().ok();
         faketime::forget(self.child.id());
+        if !std::thread::panicking() {
+            let undocumented = undocumented(&self.log());
+            assert!(undocumented.is_empty(), "docs/openapi.json does not name these answers: {undocumented:?}");
+        }
     }
+}
+
+/// Returns the answers in a log, as `GET /api/nodes 404`, of operations whose documentation does not name their status.
+fn undocumented(log: &str) -> Vec<String> {
+    static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+        let text = include_str!("../../docs/openapi.json");
+        serde_json::from_str(text).expect("the document")
+    });
+    let requests = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let requests = requests.filter(|line| line["message"] == "request");
+    let mut found = Vec::new();
+    for line in requests {
+        let (Some(method), Some(path)) = (line["method"].as_str(), line["path"].as_str()) else { continue };
+        let Some(responses) = DOCUMENT["paths"][path][method.to_lowercase()]["responses"].as_object() else { continue };
+        let status = line["status"].to_string();
+        // 499 is no answer: the client went away.
+        if status != "499" && !responses.contains_key(&status) {
+            found.push(format!("{method} {path} {status}"));
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+#[test]
+fn an_answer_that_the_document_does_not_name_is_found() {
+    let line = |path: &str, status: u16| {
+        json!({ "message": "request", "method": "GET", "path": path, "status": status }).to_string()
+    };
+    let log = [line("/api/tasks/{id}", 200), line("/api/tasks/{id}", 418), line("/nowhere", 404)].join("\n");
+    assert_eq!(undocumented(&log), ["GET /api/tasks/{id} 418"]);
 }
 
 /// The password of everybody in these tests.
