@@ -4,18 +4,14 @@
 
 #![expect(clippy::print_stdout, reason = "figures go to standard output")]
 
-#[path = "../tests/harness/postgres.rs"]
-#[allow(dead_code, reason = "shared with tests that need more of it")]
-mod cluster;
-
 use std::time::Duration;
 
-use cluster::Cluster;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Executor, types::Uuid};
 use taskflow::ports::{ClaimRequest, Claimed, Clock, Ids, Outbox, RandomIds, SystemClock};
 use taskflow::store::{PgOptions, PgStore};
 use taskflow::{LeaseToken, NoticeKind, Outcome, Settlement};
+use taskflow_testkit::cluster::Cluster;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 

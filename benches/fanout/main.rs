@@ -11,18 +11,14 @@
 mod bare;
 mod ours;
 
-#[path = "../../tests/harness/postgres.rs"]
-#[allow(dead_code, reason = "shared with tests that need more of it")]
-mod cluster;
-
 use std::time::Duration;
 
 use bare::Bare;
-use cluster::Cluster;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput};
 use ours::Ours;
 use taskflow::store::{PgOptions, PgStore, SqliteOptions, SqliteStore};
+use taskflow_testkit::cluster::Cluster;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;

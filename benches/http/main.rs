@@ -5,23 +5,16 @@
 
 #![expect(clippy::print_stdout, reason = "figures go to standard output")]
 
-#[path = "../../tests/harness/postgres.rs"]
-#[allow(dead_code, reason = "shared with tests that need more of it")]
-mod cluster;
-#[path = "../../tests/harness/server.rs"]
-#[allow(dead_code, reason = "shared with tests that need more of it")]
-mod server;
-
 mod bare;
 mod load;
 
 use std::time::Duration;
 
-use cluster::Cluster;
 use load::{Figures, Load};
-use server::Server;
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Executor};
+use taskflow_testkit::cluster::Cluster;
+use taskflow_testkit::server::Server;
 use tokio::runtime::Runtime;
 
 /// Connections of the clients, as in the targets.
@@ -39,7 +32,7 @@ fn main() {
     }
     let runtime = Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let port = server::free_port();
+        let port = taskflow_testkit::server::free_port();
         // With everything that makes a commit durable.
         let cluster =
             tokio::task::spawn_blocking(move || Cluster::start_with(&[], Some(port))).await.expect("a cluster");

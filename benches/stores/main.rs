@@ -7,20 +7,16 @@
 mod bare;
 mod ours;
 
-#[path = "../../tests/harness/postgres.rs"]
-#[allow(dead_code, reason = "shared with tests that need more of it")]
-mod cluster;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bare::{BarePostgres, BareSqlite};
-use cluster::Cluster;
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use ours::{Ours, Tables};
 use sqlx::types::Uuid;
 use taskflow::store::{MemoryStore, PgOptions, PgStore, SqliteOptions, SqliteStore};
+use taskflow_testkit::cluster::Cluster;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;

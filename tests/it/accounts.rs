@@ -2,7 +2,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::start;
-use crate::server::PASSWORD;
+use taskflow_testkit::server::PASSWORD;
 
 #[tokio::test]
 async fn a_person_registers_signs_in_by_name_or_address_and_sees_themselves() {

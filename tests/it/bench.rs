@@ -7,8 +7,8 @@ use serde_json::Value;
 use taskflow_mail::testing::SmtpServer;
 use tempfile::TempDir;
 
-use crate::cluster::Database;
-use crate::server::{eventually, taskflow};
+use taskflow_testkit::cluster::Database;
+use taskflow_testkit::server::{eventually, taskflow};
 
 /// A fan-out whose temporary files are made in `folder`.
 fn fanout(folder: &Path, users: &str, more: &[&str]) -> Command {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::start;
 use crate::admins::admin;
 use crate::letters::{letter, link};
-use crate::server::{Server, eventually};
+use taskflow_testkit::server::{Server, eventually};
 
 const SECRET: &str = "a secret between gateway and service";
 

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::start;
 use crate::admins::admin;
 use crate::letters::{letter, letters};
-use crate::server::taskflow;
+use taskflow_testkit::server::taskflow;
 
 #[tokio::test]
 async fn a_letter_reaches_everybody_and_nobody_learns_of_hidden_readers() {

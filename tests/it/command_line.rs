@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::server::taskflow;
+use taskflow_testkit::server::taskflow;
 
 fn run(folder: &TempDir, line: &str) -> Output {
     taskflow(folder.path(), &[]).args(line.split(' ')).output().expect("an end")

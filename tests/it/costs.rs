@@ -4,8 +4,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use taskflow::ports::{Clock, SystemClock};
 
-use crate::cluster::Cluster;
-use crate::server::Server;
+use taskflow_testkit::cluster::Cluster;
+use taskflow_testkit::server::Server;
 
 /// More statements than that are not "about ten".
 const MOST: usize = 12;

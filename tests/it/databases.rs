@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
-use crate::cluster::{Cluster, Stop};
-use crate::failing_disk::{Disk, FailingDisk};
-use crate::server::{Person, Server, eventually, taskflow};
+use taskflow_testkit::cluster::{Cluster, Stop};
+use taskflow_testkit::failing_disk::{Disk, FailingDisk};
+use taskflow_testkit::server::{Person, Server, eventually, taskflow};
 
 fn run(folder: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Output {
     taskflow(folder, settings).args(arguments).output().expect("an end")
@@ -130,7 +130,7 @@ async fn what_is_acknowledged_after_a_backup_was_put_in_place_is_in_the_file() {
     };
     assert!(server.stop().await.success());
     let server = server.restart(&[]).await;
-    let ada = server.sign_in("ada", crate::server::PASSWORD).await;
+    let ada = server.sign_in("ada", taskflow_testkit::server::PASSWORD).await;
     assert_eq!(ada.get("/api/tasks/").await.1["total"], acknowledged);
 }
 
@@ -188,7 +188,7 @@ async fn a_backup_is_made_while_serving_and_restored_when_nobody_serves() {
         .collect();
     assert_eq!(kept.len(), 1, "{kept:?}");
     let server = server.restart(&[]).await;
-    let ada = server.sign_in("ada", crate::server::PASSWORD).await;
+    let ada = server.sign_in("ada", taskflow_testkit::server::PASSWORD).await;
     assert_eq!(ada.get("/api/tasks/").await.1["total"], 1, "as it was when it was saved");
 }
 
@@ -224,7 +224,7 @@ async fn a_backup_never_replaces_a_database_in_use() {
     drop(ada);
     assert!(server.stop().await.success());
     let server = server.restart(&[]).await;
-    let ada = server.sign_in("ada", crate::server::PASSWORD).await;
+    let ada = server.sign_in("ada", taskflow_testkit::server::PASSWORD).await;
     assert_eq!(ada.get("/api/tasks/").await.1["total"], 2, "nothing that was acknowledged is lost");
     other.person("bob").await;
 }
@@ -443,7 +443,7 @@ async fn what_administrators_do_is_in_the_log_by_whom_and_to_what() {
     let id = profile["id"].as_str().expect("an id").to_owned();
     server.person("ada").await;
     assert!(run(&server.folder, &[], &["user", "admin", "ada"]).status.success());
-    let ada = server.sign_in("ada", crate::server::PASSWORD).await;
+    let ada = server.sign_in("ada", taskflow_testkit::server::PASSWORD).await;
     let me = ada.get("/api/users/me").await.1["id"].as_str().expect("an id").to_owned();
     let lock = json!({ "is_active": false });
     assert_eq!(ada.call(Method::PATCH, &format!("/api/users/{id}"), Some(lock)).await.0, StatusCode::OK);

@@ -16,7 +16,7 @@ use taskflow::testing::OpenStore;
 use taskflow::testing::history::{self, Step};
 use tokio::runtime::Runtime;
 
-use crate::cluster::Database;
+use taskflow_testkit::cluster::Database;
 
 /// Histories when nobody says how many: a few seconds on a machine with nothing else to do.
 const CASES: u64 = 64;

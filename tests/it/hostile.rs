@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::start;
-use crate::server::Person;
+use taskflow_testkit::server::Person;
 
 /// Sends a body as it is.
 async fn raw(ada: &Person<'_>, method: Method, path: &str, body: impl Into<reqwest::Body>) -> (StatusCode, Value) {

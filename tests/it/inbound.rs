@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::start;
 use crate::letters::letter;
-use crate::server::Server;
+use taskflow_testkit::server::Server;
 
 const SECRET: &str = "a secret between gateway and service";
 const GUEST: &str = "guest@example.org";

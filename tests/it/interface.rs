@@ -6,7 +6,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
 use super::start;
-use crate::server::Person;
+use taskflow_testkit::server::Person;
 
 async fn task(ada: &Person<'_>, title: &str) -> String {
     ada.task(json!({ "title": title })).await["id"].as_str().expect("an id").to_owned()

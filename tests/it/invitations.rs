@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::start;
 use crate::letters::{letter, link};
-use crate::server::{Person, Server};
+use taskflow_testkit::server::{Person, Server};
 
 const GUEST: &str = "guest@example.org";
 

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::start;
 use crate::admins::admin;
-use crate::server::{Person, eventually, taskflow};
 use crate::times::soon;
+use taskflow_testkit::server::{Person, eventually, taskflow};
 
 /// Waits until a run is over and tells it.
 async fn over(admin: &Person<'_>, run: &Value) -> Value {

@@ -2,7 +2,7 @@
 
 use taskflow_mail::testing::SmtpServer;
 
-use crate::fanout::{Account, Kept, Kills, arrived, plan, settled, through};
+use taskflow_testkit::fanout::{Account, Kept, Kills, arrived, plan, settled, through};
 
 /// R1, with fewer mails than in `tests/long`: 15,000 in five runs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

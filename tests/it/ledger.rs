@@ -4,7 +4,7 @@ use taskflow_mail::testing::{Fault, SmtpServer, Stage};
 
 use super::start;
 use crate::admins::admin;
-use crate::server::{Person, eventually};
+use taskflow_testkit::server::{Person, eventually};
 
 fn items(list: &Value) -> &Vec<Value> {
     list["items"].as_array().unwrap_or_else(|| panic!("items in {list}"))

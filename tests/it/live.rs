@@ -9,8 +9,8 @@ mod talk;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::rows::Rows;
-use crate::server::{Person, Server};
+use taskflow_testkit::rows::Rows;
+use taskflow_testkit::server::{Person, Server};
 
 /// Whose id it is that a token stands for.
 pub(crate) async fn id(person: &Person<'_>) -> String {

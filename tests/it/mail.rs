@@ -6,7 +6,7 @@ use serde_json::Value;
 use taskflow_mail::testing::{Fault, SmtpServer, Stage};
 
 use super::start;
-use crate::server::eventually;
+use taskflow_testkit::server::eventually;
 
 /// What a server needs to know to send through this relay.
 fn through(port: &str) -> [(&str, &str); 6] {
@@ -149,7 +149,7 @@ async fn mail_test_says_what_the_relay_answered() {
     let port = relay.port().to_string();
     let folder = tempfile::TempDir::new().expect("a folder");
     let run = |port: &str| {
-        let mut command = crate::server::taskflow(folder.path(), &through(port));
+        let mut command = taskflow_testkit::server::taskflow(folder.path(), &through(port));
         command.args(["mail", "test", "ada@example.org"]).output().expect("an end")
     };
     let good = tokio::task::block_in_place(|| run(&port));

@@ -2,7 +2,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::start;
-use crate::server::Person;
+use taskflow_testkit::server::Person;
 
 const ABSENT: &str = "0198c0de-0000-7000-8000-000000000001";
 

@@ -7,11 +7,12 @@ use taskflow::{JobName, JobRun, RunState, Timestamp};
 use taskflow_mail::testing::SmtpServer;
 
 use super::database;
-use crate::cluster::Database;
-use crate::fanout::{Account, CONNECTIONS, arrived};
-use crate::residents::{LEASE, Resident, assert_same, delivered, move_in, node, scheduled_runs, summaries};
-use crate::rows::Rows;
-use crate::server::{Server, eventually, faketime};
+use taskflow_testkit::cluster::Database;
+use taskflow_testkit::faketime;
+use taskflow_testkit::fanout::{Account, CONNECTIONS, arrived};
+use taskflow_testkit::residents::{LEASE, Resident, assert_same, delivered, move_in, node, scheduled_runs, summaries};
+use taskflow_testkit::rows::Rows;
+use taskflow_testkit::server::{Server, eventually};
 
 /// From the moment the nodes are started until it is nine.
 const LEAD: Duration = Duration::from_secs(6);

@@ -8,8 +8,8 @@ use taskflow::ports::{Clock, SystemClock};
 use taskflow_mail::testing::SmtpServer;
 
 use super::{Server, database};
-use crate::cluster::{Cluster, Database, Stop};
-use crate::server::{PASSWORD, Person, eventually, free_port};
+use taskflow_testkit::cluster::{Cluster, Database, Stop};
+use taskflow_testkit::server::{PASSWORD, Person, eventually, free_port};
 
 /// Two servers that share `url` and a key, as nodes do.
 async fn nodes(url: &str, relay: &str) -> [Server; 2] {

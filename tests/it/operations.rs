@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::server::{Server, eventually, taskflow};
+use taskflow_testkit::server::{Server, eventually, taskflow};
 
 #[tokio::test]
 async fn health_is_constant_and_tells_nothing_about_the_host() {
@@ -66,7 +66,7 @@ async fn the_log_names_requests_but_neither_addresses_nor_secrets() {
         .collect::<Vec<_>>();
     let log =
         eventually("the request is logged", || async { Some(server.log()).filter(|log| log.contains(&id)) }).await;
-    for secret in ["ada@example.org", crate::server::PASSWORD, &token, "secret-search", "$argon2"] {
+    for secret in ["ada@example.org", taskflow_testkit::server::PASSWORD, &token, "secret-search", "$argon2"] {
         assert!(!log.contains(secret), "{secret:.20} is in the log");
     }
     assert!(key.iter().map(|text| text.trim()).filter(|text| text.len() >= 32).all(|key| !log.contains(key)));

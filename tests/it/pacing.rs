@@ -7,7 +7,7 @@ use taskflow_mail::testing::SmtpServer;
 
 use super::start;
 use crate::admins::admin;
-use crate::server::{Person, Server, eventually};
+use taskflow_testkit::server::{Person, Server, eventually};
 
 async fn sending(relay: &SmtpServer, pace: &[(&str, &str)]) -> Server {
     let port = relay.port().to_string();

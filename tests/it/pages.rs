@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::start;
 use crate::admins::admin;
 use crate::letters::{letter, link};
-use crate::server::Server;
 use crate::times::soon;
+use taskflow_testkit::server::Server;
 
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 

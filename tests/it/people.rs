@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::start;
 use crate::letters::{letter, letters, link};
-use crate::server::{Person, Server, eventually};
+use taskflow_testkit::server::{Person, Server, eventually};
 
 const DATE: &str = "2099-01-01T00:00:00Z";
 

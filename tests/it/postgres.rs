@@ -64,8 +64,8 @@ use std::sync::Arc;
 use taskflow::ports::Storage;
 use taskflow::store::{PgOptions, PgStore};
 
-use crate::cluster::Database;
-use crate::server::Server;
+use taskflow_testkit::cluster::Database;
+use taskflow_testkit::server::Server;
 
 /// A server on a database of its own.
 async fn start(settings: &[(&str, &str)]) -> Server {

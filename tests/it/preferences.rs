@@ -3,8 +3,8 @@ use serde_json::{Value, json};
 
 use super::start;
 use crate::admins::admin;
-use crate::server::eventually;
 use crate::times::soon;
+use taskflow_testkit::server::eventually;
 
 const PATH: &str = "/api/users/me/notifications";
 

@@ -8,9 +8,9 @@ use serde_json::Value;
 use taskflow_mail::testing::{Fault, SmtpServer, Stage};
 
 use crate::admins::admin;
-use crate::fanout::{Account, Kept, plan, reader, settled, through};
-use crate::rows::{FailedAttempt, LedgerRow, Rows};
-use crate::server::{Person, Server};
+use taskflow_testkit::fanout::{Account, Kept, plan, reader, settled, through};
+use taskflow_testkit::rows::{FailedAttempt, LedgerRow, Rows};
+use taskflow_testkit::server::{Person, Server};
 
 const GREYLISTED: &str = "450 4.2.0 greylisted, try again later";
 const GONE: &str = "550 5.1.1 no such user here";
@@ -78,7 +78,7 @@ async fn through_a_storm(kept: Kept) {
     storm(&relay);
     let server = server.restart(&settings).await;
     let ledger = settled(&server).await;
-    let ada = server.sign_in("ada", crate::server::PASSWORD).await;
+    let ada = server.sign_in("ada", taskflow_testkit::server::PASSWORD).await;
 
     let account = Account::of(&ledger, &relay.mails());
     // Ada was welcomed as well.

@@ -12,9 +12,10 @@ use taskflow_mail::testing::{Fault, Received, SmtpServer, Stage};
 use tokio::task::JoinSet;
 
 use super::start;
-use crate::crowd::call_at_once;
-use crate::rows::Rows;
-use crate::server::{Person, Server, eventually, faketime};
+use taskflow_testkit::crowd::call_at_once;
+use taskflow_testkit::faketime;
+use taskflow_testkit::rows::Rows;
+use taskflow_testkit::server::{Person, Server, eventually};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -132,7 +133,7 @@ async fn what_fell_due_while_the_server_was_down_leaves_at_once_or_is_counted_as
     // Nine were planned, and each is accounted for.
     assert_eq!(seen, expected);
 
-    let ada = server.sign_in("ada", crate::server::PASSWORD).await;
+    let ada = server.sign_in("ada", taskflow_testkit::server::PASSWORD).await;
     let rows = ledger(&ada, &ahead).await;
     assert_eq!(rows.len(), 3);
     for email in ["ada@example.org", "guest@example.org"] {
@@ -191,7 +192,7 @@ async fn everybody_gets_their_own_reminders_and_nobody_elses() {
     let known = relay.await_mails(4 + people.len() + 1).await.len();
 
     let server = down_for(server, &relay, 26 * HOUR - 10 * MINUTE).await;
-    let ada = server.sign_in("ada", crate::server::PASSWORD).await;
+    let ada = server.sign_in("ada", taskflow_testkit::server::PASSWORD).await;
     relay.await_mails(known + 3).await;
     let rows = eventually("every reminder is settled", || async {
         let rows = ledger(&ada, &meeting).await;

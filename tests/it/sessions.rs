@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::start;
-use crate::server::{PASSWORD, Server, eventually, taskflow};
+use taskflow_testkit::server::{PASSWORD, Server, eventually, taskflow};
 
 const KEY: &str = "a key for these tests that is long enough to sign with";
 const OTHER_KEY: &str = "the key that comes after it and is just as long as it";

@@ -55,7 +55,7 @@ use taskflow::ports::Storage;
 use taskflow::store::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
-use crate::server::Server;
+use taskflow_testkit::server::Server;
 
 async fn start(settings: &[(&str, &str)]) -> Server {
     Server::start(settings).await

@@ -124,7 +124,7 @@ async fn a_write_survives_kill_nine() {
         ada.task(json!({ "title": "durable" })).await["id"].as_str().expect("an id").to_owned()
     };
     let server = server.restart(&[]).await;
-    let ada = server.sign_in("ada", crate::server::PASSWORD).await;
+    let ada = server.sign_in("ada", taskflow_testkit::server::PASSWORD).await;
     assert_eq!(ada.get(&format!("/api/tasks/{id}")).await.1["title"], "durable");
 }
 
@@ -152,7 +152,7 @@ async fn a_repeated_request_is_done_once_and_answered_the_same_byte_for_byte() {
     let path = first.1[1].clone().expect("a location");
     assert_eq!(ada.call(Method::PATCH, &path, Some(json!({ "title": "moved" }))).await.0, StatusCode::OK);
     assert_eq!(whole(send(&ada.token, "one", body).await).await, first);
-    let again = server.sign_in("ada", crate::server::PASSWORD).await;
+    let again = server.sign_in("ada", taskflow_testkit::server::PASSWORD).await;
     assert_eq!(whole(send(&again.token, "one", body).await).await, first);
 
     let other = send(&ada.token, "one", r#"{"title":"another"}"#).await;

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use taskflow_mail::testing::{Received, SmtpServer};
 
 use super::start;
-use crate::server::{Person, Server};
 use crate::times::soon;
+use taskflow_testkit::server::{Person, Server};
 
 const PUBLIC_URL: &str = "http://tasks.example.org";
 

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::start;
 use crate::letters::{letter, letters, link};
-use crate::server::{PASSWORD, eventually};
+use taskflow_testkit::server::{PASSWORD, eventually};
 
 const NEW: &str = "another good password entirely";
 
@@ -94,7 +94,7 @@ async fn administrators_find_and_lock_accounts_and_nobody_else_learns_of_it() {
         assert_eq!((status, &problem["code"]), (StatusCode::NOT_FOUND, &json!("not_found")));
     }
     let database = server.database_url();
-    let mut command = crate::server::taskflow(&server.folder, &[("DATABASE_URL", &database)]);
+    let mut command = taskflow_testkit::server::taskflow(&server.folder, &[("DATABASE_URL", &database)]);
     assert!(command.args(["user", "admin", "ada"]).output().expect("an end").status.success());
 
     let names = |list: &Value| -> Vec<String> {
@@ -117,7 +117,7 @@ async fn administrators_find_and_lock_accounts_and_nobody_else_learns_of_it() {
 async fn an_operator_vouches_for_the_address_of_an_account_they_make() {
     let server = start(&[]).await;
     let database = server.database_url();
-    let mut command = crate::server::taskflow(&server.folder, &[("DATABASE_URL", &database)]);
+    let mut command = taskflow_testkit::server::taskflow(&server.folder, &[("DATABASE_URL", &database)]);
     let create = ["user", "create", "--username", "root", "--email", "root@example.org", "--password", PASSWORD];
     let made = command.args(create).output().expect("an end");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::database;
-use crate::wave::{CONNECTIONS, Wave};
+use taskflow_testkit::wave::{CONNECTIONS, Wave};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_is_killed_while_it_reminds_loses_nobody() {

@@ -6,9 +6,9 @@ use serde_json::json;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::query_scalar;
 
-use crate::cluster::Cluster;
-use crate::proxy::Proxy;
-use crate::server::{Server, eventually};
+use taskflow_testkit::cluster::Cluster;
+use taskflow_testkit::proxy::Proxy;
+use taskflow_testkit::server::{Server, eventually};
 
 /// R8: 2,000 requests (`LONG_ABORTS` for another number) that their clients give up at random moments, while every answer
 /// of the database takes 100 ms.

@@ -5,14 +5,15 @@ use taskflow::store::{PgOptions, PgStore};
 use taskflow::{JobName, LocalMinute, Timestamp};
 use taskflow_mail::testing::SmtpServer;
 
-use crate::cluster::Database;
-use crate::fanout::{Account, CONNECTIONS};
 use crate::next;
-use crate::residents::{
+use taskflow_testkit::cluster::Database;
+use taskflow_testkit::faketime;
+use taskflow_testkit::fanout::{Account, CONNECTIONS};
+use taskflow_testkit::residents::{
     Expected, LEASE, Resident, assert_same, delivered, move_in, node, scheduled_runs, summaries, task_reminders,
 };
-use crate::rows::Rows;
-use crate::server::{Server, eventually, faketime};
+use taskflow_testkit::rows::Rows;
+use taskflow_testkit::server::{Server, eventually};
 
 const NODES: [&str; 3] = ["one", "two", "three"];
 /// A minute on the nodes' clocks passes in a second.

@@ -3,7 +3,7 @@ use std::time::Duration;
 use taskflow::ports::{Clock, SystemClock};
 use taskflow_mail::testing::{Fault, SmtpServer, Stage};
 
-use crate::fanout::{Account, Kept, Kills, plan, settled, through};
+use taskflow_testkit::fanout::{Account, Kept, Kills, plan, settled, through};
 
 /// R1: 50 fan-outs (`LONG_FANOUTS` for another number) of 10,000 mails, each with several kills.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,10 +8,10 @@ use taskflow::store::{PgOptions, PgStore, SqliteOptions, SqliteStore};
 use taskflow_mail::testing::SmtpServer;
 use tokio::task::JoinSet;
 
-use crate::fanout::{Kept, arrived};
-use crate::residents::{Resident, move_in};
-use crate::rows::Rows;
-use crate::server::{PASSWORD, Person, Server};
+use taskflow_testkit::fanout::{Kept, arrived};
+use taskflow_testkit::residents::{Resident, move_in};
+use taskflow_testkit::rows::Rows;
+use taskflow_testkit::server::{PASSWORD, Person, Server};
 
 /// From one request to the next.
 const PERIOD: Duration = Duration::from_millis(10);

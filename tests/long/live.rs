@@ -5,10 +5,10 @@ use serde_json::json;
 use taskflow::ports::{Clock, SystemClock};
 use tokio::task::JoinSet;
 
-use crate::fanout::Kept;
-use crate::live_clients::{Events, Socket, deaf_stream, memory};
-use crate::resuming::resume;
-use crate::server::{Person, Server, eventually};
+use taskflow_testkit::fanout::Kept;
+use taskflow_testkit::live::{Events, Socket, deaf_stream, memory};
+use taskflow_testkit::resuming::resume;
+use taskflow_testkit::server::{Person, Server, eventually};
 
 /// Sockets of one person at most.
 const OF_ONE: usize = 1_000;

@@ -4,32 +4,6 @@
 
 #![expect(clippy::print_stdout, reason = "figures are what this is run for")]
 
-#[path = "../harness/postgres.rs"]
-#[expect(dead_code, reason = "shared with the tests that run on every change")]
-mod cluster;
-#[path = "../harness/crowd.rs"]
-mod crowd;
-#[path = "../harness/fanout.rs"]
-mod fanout;
-#[path = "../harness/live.rs"]
-#[expect(dead_code, reason = "shared with the tests that run on every change")]
-mod live_clients;
-#[path = "../harness/proxy.rs"]
-#[expect(dead_code, reason = "shared with the tests that run on every change")]
-mod proxy;
-#[path = "../harness/residents.rs"]
-#[expect(dead_code, reason = "shared with the tests that run on every change")]
-mod residents;
-#[path = "../harness/resuming.rs"]
-mod resuming;
-#[path = "../harness/rows.rs"]
-#[expect(dead_code, reason = "shared with the tests that run on every change")]
-mod rows;
-#[path = "../harness/server.rs"]
-mod server;
-#[path = "../harness/wave.rs"]
-mod wave;
-
 mod aborts;
 mod jobs;
 mod kills;
@@ -39,7 +13,7 @@ mod reminders;
 mod sqlite;
 mod year;
 
-use fanout::next;
+use taskflow_testkit::fanout::next;
 
 /// A random number that is printed, so that a failure can be repeated: `LONG_SEED` sets it.
 fn seed(case: &str) -> u64 {

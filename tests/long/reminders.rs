@@ -3,10 +3,10 @@ use std::time::Duration;
 use taskflow::store::{PgOptions, PgStore};
 use taskflow_mail::testing::SmtpServer;
 
-use crate::cluster::Database;
-use crate::crowd::call_at_once;
-use crate::server::Server;
-use crate::wave::{CONNECTIONS, Wave};
+use taskflow_testkit::cluster::Database;
+use taskflow_testkit::crowd::call_at_once;
+use taskflow_testkit::server::Server;
+use taskflow_testkit::wave::{CONNECTIONS, Wave};
 
 /// R1 and S11: three nodes, 10,000 reminders (`LONG_REMINDERS` for another number, in steps of 500) that come due within
 /// a minute, and one node killed when a third of them has left.

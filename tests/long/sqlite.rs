@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
-use crate::server::{PASSWORD, Server};
+use taskflow_testkit::server::{PASSWORD, Server};
 
 /// R17: 200 kills under writes (`LONG_KILLS` for another number).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

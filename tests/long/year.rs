@@ -5,7 +5,7 @@ use taskflow::store::{PgOptions, PgStore, SqliteOptions, SqliteStore};
 use taskflow::testing::year::simulate;
 use tempfile::TempDir;
 
-use crate::cluster::Database;
+use taskflow_testkit::cluster::Database;
 
 /// 20,000 meetings (`LONG_MEETINGS` for another number) of a twentieth as many people.
 async fn year(case: &str, storage: Arc<dyn Storage>) {

@@ -1,22 +1,18 @@
 //! The suite over databases of PostgreSQL, each case a test of its own; and that it leaves no statement unexecuted.
 
-#[expect(dead_code, reason = "other tests use the rest")]
-#[path = "../../../tests/harness/postgres.rs"]
-mod postgres;
-
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 use libtest_mimic::{Arguments, Trial};
-use postgres::Database;
 use sqlx::{Executor, Row};
 use taskflow_conformance::OpenStore;
 use taskflow_conformance::sql::{self, Executed, Statement};
 use taskflow_core::ports::{EventBus, NoBus, Signal, Storage};
 use taskflow_core::{Timestamp, UserId};
 use taskflow_store_postgres::{PgOptions, PgPulse, PgStore};
+use taskflow_testkit::cluster::Database;
 use uuid::Uuid;
 
 fn main() {

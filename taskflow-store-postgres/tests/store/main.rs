@@ -1,12 +1,5 @@
 //! What only this store promises: hosts, races, dropped calls, outages, plans of statements and damaged rows.
 
-#[path = "../../../tests/harness/failing_disk.rs"]
-mod failing_disk;
-#[path = "../../../tests/harness/postgres.rs"]
-mod postgres;
-#[path = "../../../tests/harness/proxy.rs"]
-mod proxy;
-
 mod hosts;
 mod jobs;
 mod mail;

@@ -10,9 +10,9 @@ use taskflow_core::ports::{Outbox, Store, Tasks};
 use taskflow_core::{Scope, StoreError, TaskQuery, TaskWrite, User, Viewer, Write};
 use taskflow_store_postgres::PgOptions;
 
-use crate::postgres::{Cluster, Stop};
-use crate::proxy::Proxy;
 use crate::world::World;
+use taskflow_testkit::cluster::{Cluster, Stop};
+use taskflow_testkit::proxy::Proxy;
 
 #[expect(clippy::disallowed_methods, reason = "how long something really takes is what is tested")]
 fn now() -> Instant {

@@ -10,9 +10,9 @@ use taskflow_core::ports::{Store, Users};
 use taskflow_core::{StoreError, User};
 use taskflow_store_postgres::{PgOptions, PgStore};
 
-use crate::failing_disk::{Disk, FailingDisk};
-use crate::postgres::{Cluster, Database, Stop};
 use crate::world::World;
+use taskflow_testkit::cluster::{Cluster, Database, Stop};
+use taskflow_testkit::failing_disk::{Disk, FailingDisk};
 
 /// The code of an error that passes; panics at any other.
 #[track_caller]

@@ -14,8 +14,8 @@ use taskflow_store_postgres::{PgOptions, PgPulse, PgStore};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::postgres::{Cluster, Database, Stop};
-use crate::proxy::Proxy;
+use taskflow_testkit::cluster::{Cluster, Database, Stop};
+use taskflow_testkit::proxy::Proxy;
 
 /// Longer than anything takes that is waited for here.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -9,8 +9,8 @@ use taskflow_core::ports::{Outbox, Store, Tasks};
 use taskflow_core::{Changes, Scope, StoreError, Task, TaskQuery, TaskWrite, User, UserWrite, Write};
 use taskflow_store_postgres::{PgOptions, PgStore};
 
-use crate::postgres::Database;
 use crate::world::World;
+use taskflow_testkit::cluster::Database;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fifty_writers_who_share_feeds_never_fail() {

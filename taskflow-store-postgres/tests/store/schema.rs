@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use sqlx::{Executor, PgConnection};
 use taskflow_store_postgres::{PgOptions, PgStore, schema};
 
-use crate::postgres::Database;
+use taskflow_testkit::cluster::Database;
 
 /// Applies the printed schema as people do.
 fn psql(database: &Database) {

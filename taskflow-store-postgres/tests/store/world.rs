@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use taskflow_conformance::workbench::TestKit;
 use taskflow_store_postgres::{PgOptions, PgStore};
 
-use crate::postgres::Database;
+use taskflow_testkit::cluster::Database;
 
 pub(crate) struct World {
     bench: TestKit<PgStore>,

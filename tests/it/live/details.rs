@@ -4,9 +4,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::live::{id, verify_everybody};
-use crate::live_clients::Socket;
-use crate::rows::Rows;
-use crate::server::{Person, Server};
+use taskflow_testkit::live::Socket;
+use taskflow_testkit::rows::Rows;
+use taskflow_testkit::server::{Person, Server};
 
 async fn done(person: &Person<'_>, method: Method, path: &str, body: Value) -> Value {
     let (status, answer) = person.call(method, path, Some(body)).await;

@@ -6,8 +6,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::id;
-use crate::live_clients::{Events, Handshake, Socket};
-use crate::server::{Server, faketime};
+use taskflow_testkit::faketime;
+use taskflow_testkit::live::{Events, Handshake, Socket};
+use taskflow_testkit::server::Server;
 
 const KEY: &str = "a key for these tests that is long enough to sign with";
 /// There is nobody of this id.
@@ -39,7 +40,7 @@ async fn a_token_is_shown_in_one_of_three_ways() {
 async fn without_a_token_that_counts_nothing_is_said() {
     let server = Server::start(&[]).await;
     let ada = server.person("ada").await;
-    let ended = server.sign_in("ada", crate::server::PASSWORD).await;
+    let ended = server.sign_in("ada", taskflow_testkit::server::PASSWORD).await;
     assert_eq!(ended.call(Method::POST, "/api/auth/logout", None).await.0, StatusCode::NO_CONTENT);
     let cut_short = &ada.token[..ada.token.len() - 1];
     let (head, rest) = ada.token.split_once('.').expect("a token");
@@ -196,7 +197,7 @@ async fn a_conversation_ends_with_its_token_and_goes_on_with_a_fresh_one() {
     // The server looks at the time when something happens, and every half minute.
     let ended = loop {
         ticks.tick().await;
-        let fresh = server.sign_in("ada", crate::server::PASSWORD).await;
+        let fresh = server.sign_in("ada", taskflow_testkit::server::PASSWORD).await;
         renewed.say(json!({ "type": "auth", "token": fresh.token })).await;
         let ready = renewed.said().await;
         assert_eq!((&ready["type"], &ready["seq"]), (&json!("ready"), &json!(0)), "{ready}");
@@ -214,7 +215,8 @@ async fn a_conversation_ends_with_its_token_and_goes_on_with_a_fresh_one() {
     let bob = server.person("bob").await;
     renewed.say(json!({ "type": "auth", "token": bob.token })).await;
     assert_eq!(renewed.next().await, Err(4403));
-    let (mut bobs, _) = Socket::follow(&server, &server.sign_in("bob", crate::server::PASSWORD).await.token).await;
+    let (mut bobs, _) =
+        Socket::follow(&server, &server.sign_in("bob", taskflow_testkit::server::PASSWORD).await.token).await;
     bobs.say(json!({ "type": "auth", "token": "x" })).await;
     assert_eq!(bobs.next().await, Err(4401));
 }

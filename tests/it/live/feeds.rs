@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::start;
 use crate::letters::{letter, link};
 use crate::live::{id, rename, verify_everybody};
-use crate::live_clients::{Events, Handshake, Socket};
-use crate::server::{Person, Server};
 use crate::times::soon;
+use taskflow_testkit::live::{Events, Handshake, Socket};
+use taskflow_testkit::server::{Person, Server};
 
 const DATE: &str = "2099-01-01T00:00:00Z";
 

@@ -9,8 +9,8 @@ use taskflow::ports::{Clock, SystemClock};
 use super::start;
 use crate::admins::admin;
 use crate::live::id;
-use crate::live_clients::{Events, Socket};
-use crate::server::{PASSWORD, Person, Server};
+use taskflow_testkit::live::{Events, Socket};
+use taskflow_testkit::server::{PASSWORD, Person, Server};
 
 /// A second, and some more because this machine may be busy.
 const SOON: Duration = Duration::from_secs(3);
@@ -108,7 +108,7 @@ async fn what_ends_a_session_ends_its_screens_within_a_second_on_every_node() {
     slowest = slowest.max(screens.closed("being locked out").await);
     // Nor do they get in again.
     for node in nodes {
-        assert_eq!(crate::live_clients::Handshake::of(node, "/ws").token(&eve.token).refused().await, 4401);
+        assert_eq!(taskflow_testkit::live::Handshake::of(node, "/ws").token(&eve.token).refused().await, 4401);
         let answer = node.request(Method::GET, "/api/events").bearer_auth(&eve.token).send().await.expect("an answer");
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     }

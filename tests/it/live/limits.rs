@@ -4,8 +4,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::live_clients::{CUT, Handshake, Socket, memory};
-use crate::server::{Person, Server, eventually};
+use taskflow_testkit::live::{CUT, Handshake, Socket, memory};
+use taskflow_testkit::server::{Person, Server, eventually};
 
 const LARGEST: usize = 16 * 1024;
 /// Characters of a description at most.

@@ -8,9 +8,9 @@ use taskflow::ports::{Clock, SystemClock};
 use tokio::time::MissedTickBehavior;
 
 use super::{Server, database};
-use crate::cluster::{Cluster, Stop};
-use crate::live_clients::Socket;
-use crate::server::{Person, eventually, free_port};
+use taskflow_testkit::cluster::{Cluster, Stop};
+use taskflow_testkit::live::Socket;
+use taskflow_testkit::server::{Person, eventually, free_port};
 
 /// Changes that are timed.
 const TIMED: usize = 100;

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::start;
 use crate::admins::admin;
-use crate::live_clients::{Events, Handshake, Socket};
-use crate::resuming::resume;
-use crate::server::{Person, Server, eventually};
+use taskflow_testkit::live::{Events, Handshake, Socket};
+use taskflow_testkit::resuming::resume;
+use taskflow_testkit::server::{Person, Server, eventually};
 
 /// Fewer than in `tests/long`.
 const CHANGES: u64 = 2000;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use taskflow::ports::{Clock, SystemClock};
 
-use crate::live_clients::{Events, Handshake, Socket};
-use crate::server::Server;
+use taskflow_testkit::live::{Events, Handshake, Socket};
+use taskflow_testkit::server::Server;
 
 #[tokio::test]
 async fn who_follows_is_told_that_the_server_stops_and_it_stops_soon() {

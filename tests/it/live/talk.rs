@@ -3,8 +3,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::live_clients::{Events, Handshake, Socket};
-use crate::server::{Person, Server};
+use taskflow_testkit::live::{Events, Handshake, Socket};
+use taskflow_testkit::server::{Person, Server};
 
 const DATE: &str = "2099-01-01T00:00:00Z";
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-use taskflow::ports::{Clock, SystemClock};
+use taskflow_core::ports::{Clock, SystemClock};
 use tokio::task::JoinSet;
 
 use crate::rows::Rows;
@@ -20,7 +20,7 @@ const ACCOUNTS: [&str; 4] = ["ada", "bob", "cleo", "dora"];
 /// # Panics
 ///
 /// One of them is not called, or lacks an invitation or a reminder.
-pub(crate) async fn call_at_once(server: &Server, meetings: usize) -> Vec<u128> {
+pub async fn call_at_once(server: &Server, meetings: usize) -> Vec<u128> {
     let mut callers = Vec::new();
     for name in ACCOUNTS {
         callers.push(server.person(name).await);

@@ -1,8 +1,5 @@
 //! The real binary as a process of its own, in a folder of its own.
 
-#[path = "faketime.rs"]
-pub(crate) mod faketime;
-
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -17,7 +14,7 @@ use tempfile::TempDir;
 use crate::cluster::Database;
 
 /// Waits until `condition` gives something; panics after twenty seconds.
-pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {
     let mut ticks = tokio::time::interval(Duration::from_millis(10));
     let waiting = async {
         loop {
@@ -31,15 +28,23 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut
 }
 
 /// A port that nobody listens on at the moment.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
 /// The binary with nothing in its environment but these settings, run in `folder`.
-pub(crate) fn taskflow(folder: &Path, settings: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_taskflow"));
+pub fn taskflow(folder: &Path, settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(binary());
     command.current_dir(folder).env_clear().envs(settings.iter().copied()).stdin(Stdio::null());
     command
+}
+
+/// The binary that cargo built for the tests that run: it lies beside the folder of their own.
+fn binary() -> PathBuf {
+    let own = std::env::current_exe().expect("the path of this test");
+    let built = own.ancestors().nth(2).expect("a folder of the build").join("taskflow");
+    assert!(built.exists(), "{} does not exist: only tests of the package `taskflow` run it", built.display());
+    built
 }
 
 /// The jobs that send mail at certain times of the day. They are off unless a test sets them: others would get more mail
@@ -47,34 +52,37 @@ pub(crate) fn taskflow(folder: &Path, settings: &[(&str, &str)]) -> Command {
 const BY_THE_WALL_CLOCK: [&str; 2] = ["JOB_TASK_REMINDERS", "JOB_DAILY_SUMMARIES"];
 
 /// A running server. Dropping it kills it.
-pub(crate) struct Server {
+pub struct Server {
     child: Child,
-    pub(crate) port: u16,
-    pub(crate) folder: PathBuf,
+    /// Port that it listens on, on loopback.
+    pub port: u16,
+    /// Its working directory.
+    pub folder: PathBuf,
     /// Held so that the folder lives as long as the server.
     home: Option<TempDir>,
     /// Set for every start, and held for as long.
     database: Option<Database>,
-    pub(crate) client: Client,
+    /// A client without a proxy.
+    pub client: Client,
 }
 
 impl Server {
     /// Starts with an empty folder and these settings besides the port, and waits until it answers.
-    pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
+    pub async fn start(settings: &[(&str, &str)]) -> Self {
         let home = TempDir::new().expect("a folder");
         let own = settings.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         Self::start_in(home.path().to_owned(), Some(home), None, own).await
     }
 
     /// The same on a database of PostgreSQL.
-    pub(crate) async fn start_on(database: Database, settings: &[(&str, &str)]) -> Self {
+    pub async fn start_on(database: Database, settings: &[(&str, &str)]) -> Self {
         let home = TempDir::new().expect("a folder");
         let own = settings.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         Self::start_in(home.path().to_owned(), Some(home), Some(database), own).await
     }
 
     /// Starts again in the same folder with other settings.
-    pub(crate) async fn restart(mut self, settings: &[(&str, &str)]) -> Self {
+    pub async fn restart(mut self, settings: &[(&str, &str)]) -> Self {
         self.kill();
         let own = settings.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         let (home, database) = (self.home.take(), self.database.take());
@@ -117,12 +125,13 @@ impl Server {
         server
     }
 
-    pub(crate) fn url(&self, path: &str) -> String {
+    /// Returns the URL of a path.
+    pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
     /// Where its data is, for another process on the same.
-    pub(crate) fn database_url(&self) -> String {
+    pub fn database_url(&self) -> String {
         match &self.database {
             Some(database) => database.url.clone(),
             None => format!("sqlite://{}", self.folder.join("taskflow.db").display()),
@@ -130,35 +139,35 @@ impl Server {
     }
 
     /// Its number among the processes of this machine.
-    pub(crate) fn process(&self) -> u32 {
+    pub fn process(&self) -> u32 {
         self.child.id()
     }
 
     /// Everything it has printed so far.
-    pub(crate) fn log(&self) -> String {
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
     /// Ends it at once (SIGKILL).
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.child.kill().ok();
         self.child.wait().expect("a dead process");
-        faketime::forget(self.child.id());
+        crate::faketime::forget(self.child.id());
     }
 
     /// Sends it a signal by name, as `kill` knows it.
-    pub(crate) fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().expect("kill").success());
     }
 
     /// Asks it to end (SIGTERM) and waits for that.
-    pub(crate) async fn terminate(mut self) -> (ExitStatus, String) {
+    pub async fn terminate(mut self) -> (ExitStatus, String) {
         (self.stop().await, self.log())
     }
 
     /// The same for a server that is to start again.
-    pub(crate) async fn stop(&mut self) -> ExitStatus {
+    pub async fn stop(&mut self) -> ExitStatus {
         self.signal("TERM");
         let mut ticks = tokio::time::interval(Duration::from_millis(10));
         let waiting = async {
@@ -172,27 +181,31 @@ impl Server {
         tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("it ends within 30 s")
     }
 
-    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    /// Begins a request.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, self.url(path))
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Response {
+    /// Sends `GET`.
+    pub async fn get(&self, path: &str) -> Response {
         self.request(Method::GET, path).send().await.expect("an answer")
     }
 
-    pub(crate) async fn post(&self, path: &str, body: Value) -> Response {
+    /// Sends `POST` with a JSON body.
+    pub async fn post(&self, path: &str, body: Value) -> Response {
         self.request(Method::POST, path).json(&body).send().await.expect("an answer")
     }
 
     /// Registers `name` with an address of the same name and signs in.
-    pub(crate) async fn person(&self, name: &str) -> Person<'_> {
+    pub async fn person(&self, name: &str) -> Person<'_> {
         let registration = json!({ "username": name, "email": format!("{name}@example.org"), "password": PASSWORD });
         let answer = self.post("/api/auth/register", registration).await;
         assert_eq!(answer.status(), StatusCode::CREATED, "{}", answer.text().await.unwrap_or_default());
         self.sign_in(name, PASSWORD).await
     }
 
-    pub(crate) async fn sign_in(&self, name: &str, password: &str) -> Person<'_> {
+    /// Signs in by name and password.
+    pub async fn sign_in(&self, name: &str, password: &str) -> Person<'_> {
         let answer = self.post("/api/auth/login", json!({ "username": name, "password": password })).await;
         assert_eq!(answer.status(), StatusCode::OK);
         let answer: Value = answer.json().await.expect("JSON");
@@ -205,7 +218,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
-        faketime::forget(self.child.id());
+        crate::faketime::forget(self.child.id());
         if !std::thread::panicking() {
             let undocumented = undocumented(&self.log());
             assert!(undocumented.is_empty(), "docs/openapi.json does not name these answers: {undocumented:?}");
@@ -224,7 +237,9 @@ fn undocumented(log: &str) -> Vec<String> {
     let mut found = Vec::new();
     for line in requests {
         let (Some(method), Some(path)) = (line["method"].as_str(), line["path"].as_str()) else { continue };
-        let Some(responses) = DOCUMENT["paths"][path][method.to_lowercase()]["responses"].as_object() else { continue };
+        // Whoever may read may ask for the headers alone.
+        let operation = if method == "HEAD" { "get".to_owned() } else { method.to_lowercase() };
+        let Some(responses) = DOCUMENT["paths"][path][operation]["responses"].as_object() else { continue };
         let status = line["status"].to_string();
         // 499 is no answer: the client went away.
         if status != "499" && !responses.contains_key(&status) {
@@ -246,21 +261,23 @@ fn an_answer_that_the_document_does_not_name_is_found() {
 }
 
 /// The password of everybody in these tests.
-pub(crate) const PASSWORD: &str = "correct horse battery staple";
+pub const PASSWORD: &str = "correct horse battery staple";
 
 /// Somebody who is signed in.
-pub(crate) struct Person<'a> {
+pub struct Person<'a> {
     server: &'a Server,
-    pub(crate) token: String,
+    /// Access token.
+    pub token: String,
 }
 
 impl Person<'_> {
-    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    /// Begins a request with the token.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.server.request(method, path).bearer_auth(&self.token)
     }
 
     /// Sends a request and tells status and JSON body (null when there is none).
-    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+    pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
         let mut request = self.request(method, path);
         if let Some(body) = body {
             request = request.json(&body);
@@ -271,19 +288,20 @@ impl Person<'_> {
         (status, if text.is_empty() { Value::Null } else { serde_json::from_str(&text).expect("JSON") })
     }
 
-    pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
+    /// Sends `GET`, and returns status and JSON body.
+    pub async fn get(&self, path: &str) -> (StatusCode, Value) {
         self.call(Method::GET, path, None).await
     }
 
     /// Makes a task and tells it.
-    pub(crate) async fn task(&self, task: Value) -> Value {
+    pub async fn task(&self, task: Value) -> Value {
         let (status, task) = self.call(Method::POST, "/api/tasks/", Some(task)).await;
         assert_eq!(status, StatusCode::CREATED, "{task}");
         task
     }
 
     /// Calls a meeting and tells it.
-    pub(crate) async fn meeting(&self, meeting: Value) -> Value {
+    pub async fn meeting(&self, meeting: Value) -> Value {
         let (status, meeting) = self.call(Method::POST, "/api/meetings/", Some(meeting)).await;
         assert_eq!(status, StatusCode::CREATED, "{meeting}");
         meeting

@@ -5,10 +5,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use taskflow::ports::{Clock, SystemClock};
+use taskflow_core::ports::{Clock, SystemClock};
 
 use crate::fanout::next;
-use crate::live_clients::{Events, Handshake, Socket};
+use crate::live::{Events, Handshake, Socket};
 use crate::server::{Person, Server};
 
 /// Those who change something at the same time.
@@ -22,12 +22,13 @@ const TOO_SLOW: u16 = 4408;
 
 /// What it took.
 #[derive(Debug, Default)]
-pub(crate) struct Resumed {
+pub struct Resumed {
     /// How often a client has connected.
-    pub(crate) connections: u64,
+    pub connections: u64,
     /// How often one was sent away because it did not keep up.
-    pub(crate) too_slow: u64,
-    pub(crate) seconds: f64,
+    pub too_slow: u64,
+    /// Duration of the whole.
+    pub seconds: f64,
 }
 
 /// What a client has seen: for each sequence from 1 on what happened, and to what.
@@ -52,7 +53,7 @@ impl Seen {
 /// # Panics
 ///
 /// One of them misses something, sees something twice, or out of order.
-pub(crate) async fn resume(server: &Server, changes: u64, seed: u64) -> Resumed {
+pub async fn resume(server: &Server, changes: u64, seed: u64) -> Resumed {
     let (clock, ada) = (SystemClock::new(), server.person("ada").await);
     let writers = join_all((0..WRITERS).map(|n| write(&ada, share(changes, n), seed ^ n)));
     let sockets = join_all((0..SOCKETS).map(|n| by_sockets(server, &ada, changes, seed ^ (16 + n))));

@@ -5,20 +5,21 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use taskflow::notice::WelcomeNotice;
-use taskflow::ports::{Clock, Ids, RandomIds, Storage, SystemClock};
-use taskflow::store::{PgOptions, PgStore, SqliteOptions, SqliteStore};
-use taskflow::{
+use taskflow_core::notice::WelcomeNotice;
+use taskflow_core::ports::{Clock, Ids, RandomIds, Storage, SystemClock};
+use taskflow_core::{
     Changes, DedupeKey, DeliveryId, EmailAddress, NewDelivery, NewUser, Notice, Recipient, User, UserId, UserWrite,
 };
 use taskflow_mail::testing::{Fault, Received, SmtpServer, Stage};
+use taskflow_store_postgres::{PgOptions, PgStore};
+use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
 
 use crate::cluster::Database;
 use crate::rows::{LedgerRow, Rows};
 use crate::server::Server;
 
 /// Connections to the relay, unless the settings say otherwise.
-pub(crate) const CONNECTIONS: usize = 16;
+pub const CONNECTIONS: usize = 16;
 /// Nobody waits longer than that for the next mail, or for the ledger after the last one.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Mails planned by one commit.
@@ -26,8 +27,10 @@ const COMMIT: usize = 1000;
 
 /// Where a server keeps its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kept {
+pub enum Kept {
+    /// A file.
     Sqlite,
+    /// A database of the shared cluster.
     Postgres,
 }
 
@@ -42,7 +45,7 @@ impl fmt::Display for Kept {
 
 impl Kept {
     /// A server on a database of its own that sends nothing before it is started again without `HOLD_MAIL`.
-    pub(crate) async fn hold(self, settings: &[(&str, &str)]) -> Server {
+    pub async fn hold(self, settings: &[(&str, &str)]) -> Server {
         let mut settings = settings.to_vec();
         settings.push(("HOLD_MAIL", "true"));
         match self {
@@ -53,7 +56,7 @@ impl Kept {
 }
 
 /// The settings of a server that sends through this relay, and gives up soon what does not answer.
-pub(crate) fn through(port: &str) -> Vec<(&str, &str)> {
+pub fn through(port: &str) -> Vec<(&str, &str)> {
     vec![
         // Restarts listen elsewhere; what mail links to stays the same.
         ("PUBLIC_URL", "http://tasks.example.org"),
@@ -67,12 +70,12 @@ pub(crate) fn through(port: &str) -> Vec<(&str, &str)> {
 }
 
 /// The address of a reader.
-pub(crate) fn reader(n: usize) -> String {
+pub fn reader(n: usize) -> String {
     format!("reader-{n}@example.org")
 }
 
 /// Plans a mail to each of so many readers, due now. Every other one has an account.
-pub(crate) async fn plan(server: &Server, mails: usize) {
+pub async fn plan(server: &Server, mails: usize) {
     let url = server.database_url();
     let store: Arc<dyn Storage> = match url.starts_with("sqlite:") {
         true => Arc::new(SqliteStore::open(&url, SqliteOptions::default()).await.expect("a store")),
@@ -112,7 +115,7 @@ fn planned(mut changes: Changes, n: usize) -> Changes {
 }
 
 /// Waits until so many mails have arrived, as long as there is one now and then.
-pub(crate) async fn arrived(relay: &SmtpServer, mails: usize) {
+pub async fn arrived(relay: &SmtpServer, mails: usize) {
     let clock = SystemClock::new();
     let (mut count, mut since) = (relay.count(), clock.monotonic());
     while count < mails {
@@ -126,7 +129,7 @@ pub(crate) async fn arrived(relay: &SmtpServer, mails: usize) {
 }
 
 /// The ledger, once nothing in it is open any more.
-pub(crate) async fn settled(server: &Server) -> Vec<LedgerRow> {
+pub async fn settled(server: &Server) -> Vec<LedgerRow> {
     let mut rows = Rows::open(&server.database_url()).await;
     let clock = SystemClock::new();
     loop {
@@ -141,19 +144,19 @@ pub(crate) async fn settled(server: &Server) -> Vec<LedgerRow> {
 
 /// What the ledger and the relay say about each other.
 #[derive(Debug, Default)]
-pub(crate) struct Account {
+pub struct Account {
     /// Deliveries of which the relay took no mail.
-    pub(crate) lost: BTreeSet<String>,
+    pub lost: BTreeSet<String>,
     /// Mails that the relay took again: how often, for each delivery.
-    pub(crate) repeated: BTreeMap<String, usize>,
+    pub repeated: BTreeMap<String, usize>,
     /// What does not fit, in words.
-    pub(crate) wrong: Vec<String>,
+    pub wrong: Vec<String>,
 }
 
 impl Account {
     /// Compares them. Every Message-ID carries the id of its delivery, and every answer of the relay says which mail it
     /// is about: so an answer that was counted for another mail is seen.
-    pub(crate) fn of(ledger: &[LedgerRow], mails: &[Received]) -> Self {
+    pub fn of(ledger: &[LedgerRow], mails: &[Received]) -> Self {
         let rows: BTreeMap<&str, &LedgerRow> = ledger.iter().map(|row| (row.id.as_str(), row)).collect();
         let mut first: BTreeMap<&str, &Received> = BTreeMap::new();
         let mut account = Self::default();
@@ -183,7 +186,7 @@ impl Account {
     }
 
     /// How many mails came again.
-    pub(crate) fn repeats(&self) -> usize {
+    pub fn repeats(&self) -> usize {
         self.repeated.values().sum()
     }
 }
@@ -195,7 +198,7 @@ fn answered<'a>(row: &LedgerRow, mails: &'a [Received]) -> Option<&'a Received> 
 }
 
 /// The id of its delivery.
-pub(crate) fn delivery(mail: &Received) -> &str {
+pub fn delivery(mail: &Received) -> &str {
     let source = std::str::from_utf8(&mail.data).expect("text");
     let (_, id) = source.split_once("\r\nMessage-ID: <").expect("a Message-ID");
     id.split_once('@').expect("a domain").0
@@ -203,10 +206,13 @@ pub(crate) fn delivery(mail: &Received) -> &str {
 
 /// A fan-out during which the server is killed again and again.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Kills {
-    pub(crate) kept: Kept,
-    pub(crate) mails: usize,
-    pub(crate) kills: usize,
+pub struct Kills {
+    /// The store of the server.
+    pub kept: Kept,
+    /// Number of mails.
+    pub mails: usize,
+    /// Number of kills.
+    pub kills: usize,
 }
 
 impl Kills {
@@ -215,7 +221,7 @@ impl Kills {
     /// # Panics
     ///
     /// A mail was lost, doubled without need or not the same the second time, or the ledger does not know what happened.
-    pub(crate) async fn happen(self, case: &str, seed: u64) {
+    pub async fn happen(self, case: &str, seed: u64) {
         let Self { kept, mails, kills } = self;
         let (clock, mut random) = (SystemClock::new(), seed);
         let relay = SmtpServer::start().await.expect("a relay");
@@ -253,7 +259,7 @@ impl Kills {
 }
 
 /// The next number of a sequence (SplitMix64).
-pub(crate) fn next(state: &mut u64) -> u64 {
+pub fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

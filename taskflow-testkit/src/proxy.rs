@@ -16,14 +16,15 @@ struct Road {
 }
 
 /// Passes on what goes to and comes from the socket of a server. Ends when it is dropped, or with the runtime.
-pub(crate) struct Proxy {
+pub struct Proxy {
     port: u16,
     road: watch::Sender<Road>,
     accepting: tokio::task::JoinHandle<()>,
 }
 
 impl Proxy {
-    pub(crate) async fn start(socket: PathBuf) -> Self {
+    /// Starts on a free port, before the socket of a server.
+    pub async fn start(socket: PathBuf) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("a port").port();
         let (road, on_road) = watch::channel(Road::default());
@@ -39,17 +40,18 @@ impl Proxy {
         Self { port, road, accepting }
     }
 
-    pub(crate) fn url(&self, database: &str) -> String {
+    /// Returns the URL of a database behind it.
+    pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}?sslmode=disable", self.port)
     }
 
     /// Connections stay open, and nothing passes until it thaws.
-    pub(crate) fn freeze(&self, frozen: bool) {
+    pub fn freeze(&self, frozen: bool) {
         self.road.send_modify(|road| road.frozen = frozen);
     }
 
     /// How long everything takes on its way to the server.
-    pub(crate) fn delay(&self, delay: Duration) {
+    pub fn delay(&self, delay: Duration) {
         self.road.send_modify(|road| road.delay = delay);
     }
 }

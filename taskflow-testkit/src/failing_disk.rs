@@ -1,40 +1,34 @@
 //! A disk that is full or fails on demand, below a real database: a few calls of the C library are interposed in its
 //! process. Needs Linux and the C compiler that Rust links with.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use tempfile::TempDir;
 
 /// What writing answers.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Disk {
+pub enum Disk {
     /// There is no room (ENOSPC).
     Full,
     /// The device fails (EIO).
-    #[allow(dead_code, reason = "shared with tests that have no use for it")]
     Broken,
 }
 
 /// The interposed library, and the switch that makes it fail.
-pub(crate) struct FailingDisk {
+pub struct FailingDisk {
     folder: TempDir,
     path: String,
 }
 
 impl FailingDisk {
     /// For files whose path contains `path`. Works until it is told to fail.
-    pub(crate) fn below(path: &str) -> Self {
+    pub fn below(path: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
         // Another user may run the database.
         let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(folder.path(), everybody).expect("a folder that all can read");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/harness/failing_disk.c");
-        let source = if Path::new(source).exists() {
-            PathBuf::from(source)
-        } else {
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/harness/failing_disk.c")
-        };
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src/failing_disk.c");
         let mut compiler = Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".to_owned()));
         compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(folder.path().join("failing_disk.so")).arg(source);
         let done = compiler.arg("-ldl").output().expect("a C compiler");
@@ -43,7 +37,7 @@ impl FailingDisk {
     }
 
     /// What the environment of the process must have.
-    pub(crate) fn environment(&self) -> [(&'static str, String); 3] {
+    pub fn environment(&self) -> [(&'static str, String); 3] {
         let library = self.folder.path().join("failing_disk.so");
         [
             ("LD_PRELOAD", library.display().to_string()),
@@ -53,7 +47,7 @@ impl FailingDisk {
     }
 
     /// From now on.
-    pub(crate) fn becomes(&self, disk: Disk) {
+    pub fn becomes(&self, disk: Disk) {
         let number = match disk {
             Disk::Full => "28",
             Disk::Broken => "5",
@@ -62,7 +56,7 @@ impl FailingDisk {
     }
 
     /// It works again.
-    pub(crate) fn recovers(&self) {
+    pub fn recovers(&self) {
         std::fs::remove_file(self.switch()).expect("a switch");
     }
 

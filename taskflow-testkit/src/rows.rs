@@ -6,29 +6,35 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 /// A delivery as somebody with a SQL prompt sees it.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub(crate) struct LedgerRow {
-    pub(crate) id: String,
+pub struct LedgerRow {
+    /// Identifier.
+    pub id: String,
     /// The address it goes to.
-    pub(crate) recipient: String,
-    pub(crate) state: String,
-    pub(crate) attempts: i64,
-    pub(crate) last_error: Option<String>,
+    pub recipient: String,
+    /// State, as the column holds it.
+    pub state: String,
+    /// Number of attempts that failed.
+    pub attempts: i64,
+    /// The answer to the last of them.
+    pub last_error: Option<String>,
     /// What the relay answered when it took the mail.
-    pub(crate) reply: Option<String>,
+    pub reply: Option<String>,
 }
 
 /// The answer to an attempt that failed, and to which attempt of which delivery.
-pub(crate) type FailedAttempt = (String, i64, String);
+pub type FailedAttempt = (String, i64, String);
 
 /// A connection that is none of the server's, to either kind of database.
-pub(crate) enum Rows {
+pub enum Rows {
+    /// To a database of PostgreSQL.
     Postgres(PgConnection),
+    /// To a file of SQLite.
     Sqlite(SqliteConnection),
 }
 
 impl Rows {
     /// Opens what `DATABASE_URL` names.
-    pub(crate) async fn open(url: &str) -> Self {
+    pub async fn open(url: &str) -> Self {
         match url.starts_with("sqlite:") {
             true => Self::Sqlite(SqliteConnection::connect(url).await.expect("a database")),
             false => Self::Postgres(PgConnection::connect(url).await.expect("a database")),
@@ -36,7 +42,7 @@ impl Rows {
     }
 
     /// How many deliveries of a kind there are in each state.
-    pub(crate) async fn states(&mut self, kind: &str) -> BTreeMap<String, i64> {
+    pub async fn states(&mut self, kind: &str) -> BTreeMap<String, i64> {
         let states = "SELECT state, count(*) FROM taskflow_deliveries WHERE kind = $1 GROUP BY state";
         let found: Vec<(String, i64)> = match self {
             Self::Postgres(rows) => {
@@ -49,7 +55,7 @@ impl Rows {
     }
 
     /// Every delivery, oldest first.
-    pub(crate) async fn ledger(&mut self) -> Vec<LedgerRow> {
+    pub async fn ledger(&mut self) -> Vec<LedgerRow> {
         let ledger = "
             SELECT CAST(s.id AS text) AS id, s.recipient, s.state, CAST(s.attempts AS bigint) AS attempts, s.last_error,
                 d.reply
@@ -65,7 +71,7 @@ impl Rows {
     }
 
     /// Every attempt that failed, by delivery.
-    pub(crate) async fn failed_attempts(&mut self) -> Vec<FailedAttempt> {
+    pub async fn failed_attempts(&mut self) -> Vec<FailedAttempt> {
         let attempts = "
             SELECT CAST(delivery_id AS text), CAST(attempt AS bigint), error FROM taskflow_delivery_attempts
             ORDER BY delivery_id, attempt";
@@ -79,7 +85,7 @@ impl Rows {
     }
 
     /// Changes rows by hand, as somebody with a SQL prompt might; tables have the names they have in SQLite.
-    pub(crate) async fn edit(&mut self, statement: &str) -> u64 {
+    pub async fn edit(&mut self, statement: &str) -> u64 {
         match self {
             Self::Postgres(rows) => {
                 let statement = AssertSqlSafe(in_schema(statement));

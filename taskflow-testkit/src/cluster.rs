@@ -25,22 +25,22 @@ const INSTALL_HINT: &str = "no PostgreSQL server was found, and these tests need
     where it is with PG_BINDIR=/path/to/bin or TASKFLOW_TEST_DATABASE_URL=postgres://user@host/database";
 
 /// A database of one test. It ends with the cluster, and on somebody else's server when it is dropped.
-pub(crate) struct Database {
+pub struct Database {
     /// For whoever wants to connect.
-    pub(crate) url: String,
+    pub url: String,
     name: String,
     admin: Option<PgConnectOptions>,
 }
 
 impl Database {
     /// A new, empty database on the shared cluster.
-    pub(crate) async fn empty() -> Self {
+    pub async fn empty() -> Self {
         Server::shared().await.database("template0").await
     }
 
     /// A new database that was migrated, by `migrate` the first time and as a copy from then on. On somebody else's
     /// server nothing may stay behind, so that each is migrated there.
-    pub(crate) async fn migrated<F: Future<Output = ()>>(migrate: impl FnOnce(String) -> F) -> Self {
+    pub async fn migrated<F: Future<Output = ()>>(migrate: impl FnOnce(String) -> F) -> Self {
         static TEMPLATE: OnceCell<String> = OnceCell::const_new();
         let server = Server::shared().await;
         if server.foreign {
@@ -57,7 +57,7 @@ impl Database {
     }
 
     /// A connection that is none of the store's.
-    pub(crate) async fn connection(&self) -> PgConnection {
+    pub async fn connection(&self) -> PgConnection {
         PgConnection::connect(&self.url).await.expect("a connection")
     }
 }
@@ -128,7 +128,7 @@ fn with_database(url: &str, database: &str) -> String {
 }
 
 /// A PostgreSQL cluster in a folder of its own.
-pub(crate) struct Cluster {
+pub struct Cluster {
     folder: TempDir,
     binaries: PathBuf,
     settings: Vec<String>,
@@ -140,7 +140,7 @@ pub(crate) struct Cluster {
 
 /// How a server ends.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Stop {
+pub enum Stop {
     /// As an administrator ends it: sessions are cut, everything is written down.
     Fast,
     /// As a crash: nothing is written down, and the next start recovers.
@@ -149,23 +149,23 @@ pub(crate) enum Stop {
 
 impl Cluster {
     /// Makes and starts a cluster that survives a crash of its processes, though not of the machine.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         Self::start_with(&["fsync=off", "full_page_writes=off"], None)
     }
 
     /// The same with a loopback port, for those who cannot use a socket.
-    pub(crate) fn start_on_loopback() -> Self {
+    pub fn start_on_loopback() -> Self {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
         Self::start_with(&["fsync=off", "full_page_writes=off"], Some(free.port()))
     }
 
     /// The same with settings of `postgresql.conf`.
-    pub(crate) fn start_with(settings: &[&str], port: Option<u16>) -> Self {
+    pub fn start_with(settings: &[&str], port: Option<u16>) -> Self {
         Self::start_in(settings, port, Vec::new())
     }
 
     /// The same with variables in the environment of the server.
-    pub(crate) fn start_in(settings: &[&str], port: Option<u16>, environment: Vec<(&'static str, String)>) -> Self {
+    pub fn start_in(settings: &[&str], port: Option<u16>, environment: Vec<(&'static str, String)>) -> Self {
         let binaries = binaries();
         let folder = TempDir::with_prefix("taskflow-pg-").expect("a folder");
         let mut settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
@@ -192,7 +192,7 @@ impl Cluster {
     }
 
     /// Where a database of this cluster is.
-    pub(crate) fn url(&self, database: &str) -> String {
+    pub fn url(&self, database: &str) -> String {
         match self.port {
             Some(port) => format!("postgres://postgres@127.0.0.1:{port}/{database}"),
             None => format!("postgres://postgres@localhost/{database}?host={}", self.folder.path().display()),
@@ -200,12 +200,12 @@ impl Cluster {
     }
 
     /// The socket it listens on.
-    pub(crate) fn socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         self.folder.path().join(format!(".s.PGSQL.{}", self.port.unwrap_or(5432)))
     }
 
     /// Starts the server again, and waits until it answers.
-    pub(crate) fn resume(&mut self) {
+    pub fn resume(&mut self) {
         assert!(self.watcher.is_none(), "it runs already");
         let log = fs::File::options().create(true).append(true).open(self.log_file()).expect("a log file");
         let mut server = format!("exec '{}' -D '{}'", self.binaries.join("postgres").display(), self.data().display());
@@ -240,7 +240,7 @@ impl Cluster {
     }
 
     /// Ends the server, and waits until it has ended.
-    pub(crate) fn stop(&mut self, how: Stop) {
+    pub fn stop(&mut self, how: Stop) {
         let Some(mut watcher) = self.watcher.take() else { return };
         let signal: &[u8] = match how {
             Stop::Fast => b"INT\n",
@@ -252,12 +252,12 @@ impl Cluster {
     }
 
     /// What the server has complained about.
-    pub(crate) fn log(&self) -> String {
+    pub fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 
     /// The folder of its data.
-    pub(crate) fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 

@@ -21,11 +21,11 @@ use crate::server::Server;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The code of a connection that was cut without a word (RFC 6455 §7.4.1).
-pub(crate) const CUT: u16 = 1006;
+pub const CUT: u16 = 1006;
 
 /// A handshake that is not made yet.
 #[derive(Debug)]
-pub(crate) struct Handshake {
+pub struct Handshake {
     port: u16,
     request: Request,
     window: Option<u32>,
@@ -33,31 +33,31 @@ pub(crate) struct Handshake {
 
 impl Handshake {
     /// One that says nothing but the path, with its query.
-    pub(crate) fn of(server: &Server, path: &str) -> Self {
+    pub fn of(server: &Server, path: &str) -> Self {
         let request = format!("ws://127.0.0.1:{}{path}", server.port).into_client_request();
         Self { port: server.port, request: request.expect("a URI"), window: None }
     }
 
     /// One more header, also where there is one of this name.
-    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
         let value = HeaderValue::from_str(value).expect("a value");
         self.request.headers_mut().append(HeaderName::from_static(name), value);
         self
     }
 
     /// A token, as clients show it that can set headers.
-    pub(crate) fn token(self, token: &str) -> Self {
+    pub fn token(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
     }
 
     /// About how many bytes may come before they are read.
-    pub(crate) fn window(mut self, bytes: u32) -> Self {
+    pub fn window(mut self, bytes: u32) -> Self {
         self.window = Some(bytes);
         self
     }
 
     /// Makes it; the status when there is no WebSocket.
-    pub(crate) async fn make(self) -> Result<Socket, u16> {
+    pub async fn make(self) -> Result<Socket, u16> {
         let socket = TcpSocket::new_v4().expect("a socket");
         if let Some(bytes) = self.window {
             socket.set_recv_buffer_size(bytes).expect("a small buffer");
@@ -76,27 +76,27 @@ impl Handshake {
     }
 
     /// Makes it, and expects a WebSocket.
-    pub(crate) async fn open(self) -> Socket {
+    pub async fn open(self) -> Socket {
         self.make().await.unwrap_or_else(|status| panic!("refused with {status}"))
     }
 
     /// Makes it, and expects that the conversation ends before anything is said; tells the code.
-    pub(crate) async fn refused(self) -> u16 {
+    pub async fn refused(self) -> u16 {
         self.open().await.next().await.expect_err("nothing is said")
     }
 }
 
 /// One end of a conversation over a WebSocket. Dropping it closes the connection without a word.
 #[derive(Debug)]
-pub(crate) struct Socket {
+pub struct Socket {
     stream: WebSocketStream<TcpStream>,
     /// The subprotocol that was agreed on.
-    pub(crate) protocol: Option<String>,
+    pub protocol: Option<String>,
 }
 
 impl Socket {
     /// Follows everything with this token; tells after which sequence.
-    pub(crate) async fn follow(server: &Server, token: &str) -> (Self, u64) {
+    pub async fn follow(server: &Server, token: &str) -> (Self, u64) {
         let mut socket = Handshake::of(server, "/ws").token(token).open().await;
         let ready = socket.said().await;
         assert_eq!(ready["type"], "ready", "{ready}");
@@ -104,14 +104,14 @@ impl Socket {
     }
 
     /// Follows everything with this token after a sequence that is known.
-    pub(crate) async fn follow_since(server: &Server, token: &str, since: u64) -> Self {
+    pub async fn follow_since(server: &Server, token: &str, since: u64) -> Self {
         let (socket, seq) = Self::claim(server, token, since).await;
         assert_eq!(seq, since);
         socket
     }
 
     /// Claims to know everything up to a sequence; tells after which one it goes on.
-    pub(crate) async fn claim(server: &Server, token: &str, since: u64) -> (Self, u64) {
+    pub async fn claim(server: &Server, token: &str, since: u64) -> (Self, u64) {
         let mut socket = Handshake::of(server, &format!("/ws?since={since}")).token(token).open().await;
         let ready = socket.said().await;
         assert_eq!(ready["type"], "ready", "{ready}");
@@ -119,7 +119,7 @@ impl Socket {
     }
 
     /// What is said next, or the code with which the conversation has ended.
-    pub(crate) async fn next(&mut self) -> Result<Value, u16> {
+    pub async fn next(&mut self) -> Result<Value, u16> {
         loop {
             match timeout(PATIENCE, self.stream.next()).await.expect("something is heard in time") {
                 Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).expect("JSON")),
@@ -132,12 +132,12 @@ impl Socket {
     }
 
     /// What is said next.
-    pub(crate) async fn said(&mut self) -> Value {
+    pub async fn said(&mut self) -> Value {
         self.next().await.unwrap_or_else(|code| panic!("it was closed with {code}"))
     }
 
     /// Waits for the end, whatever is said before, and tells its code.
-    pub(crate) async fn closed(&mut self) -> u16 {
+    pub async fn closed(&mut self) -> u16 {
         loop {
             if let Err(code) = self.next().await {
                 return code;
@@ -146,7 +146,7 @@ impl Socket {
     }
 
     /// Waits for the end however long that takes, answering pings meanwhile, and tells its code.
-    pub(crate) async fn outlast(&mut self) -> u16 {
+    pub async fn outlast(&mut self) -> u16 {
         while let Some(Ok(frame)) = self.stream.next().await {
             if let Message::Close(Some(frame)) = frame {
                 return frame.code.into();
@@ -156,17 +156,17 @@ impl Socket {
     }
 
     /// Says something, if there is still somebody to say it to.
-    pub(crate) async fn say(&mut self, message: Value) {
+    pub async fn say(&mut self, message: Value) {
         self.send(Message::text(message.to_string())).await;
     }
 
     /// Sends any message, if there is still somebody to send it to.
-    pub(crate) async fn send(&mut self, message: Message) {
+    pub async fn send(&mut self, message: Message) {
         let _ = timeout(PATIENCE, self.stream.send(message)).await.expect("it is taken in time");
     }
 
     /// Asks up to which sequence everything was said, and expects that nothing else is said before the answer.
-    pub(crate) async fn ping(&mut self) -> u64 {
+    pub async fn ping(&mut self) -> u64 {
         self.say(json!({ "type": "ping" })).await;
         let pong = self.said().await;
         assert_eq!(pong["type"], "pong", "{pong}");
@@ -174,7 +174,7 @@ impl Socket {
     }
 
     /// Reads what comes without answering pings, as a client does whose machine hangs; tells the code of the end.
-    pub(crate) async fn hang(mut self) -> u16 {
+    pub async fn hang(mut self) -> u16 {
         let wire = self.stream.get_mut();
         loop {
             // Frames of a server are not masked (RFC 6455 §5.2).
@@ -193,7 +193,7 @@ impl Socket {
     }
 
     /// Leaves with a close frame, and waits until the other end has let go.
-    pub(crate) async fn leave(mut self) {
+    pub async fn leave(mut self) {
         let _ = self.stream.close(None).await;
         while !matches!(timeout(PATIENCE, self.stream.next()).await.expect("it lets go"), None | Some(Err(_))) {}
     }
@@ -201,22 +201,22 @@ impl Socket {
 
 /// A stream of server-sent events.
 #[derive(Debug)]
-pub(crate) struct Events {
+pub struct Events {
     answer: Response,
     unread: Vec<u8>,
     /// The `id` that came last: where a browser goes on.
-    pub(crate) last: Option<u64>,
+    pub last: Option<u64>,
 }
 
 impl Events {
     /// Follows with this token, and expects that it may.
-    pub(crate) async fn follow(server: &Server, token: &str, query: &str) -> Self {
+    pub async fn follow(server: &Server, token: &str, query: &str) -> Self {
         let request = server.request(Method::GET, &format!("/api/events{query}")).bearer_auth(token);
         Self::of(request).await
     }
 
     /// Follows by a request of one's own.
-    pub(crate) async fn of(request: RequestBuilder) -> Self {
+    pub async fn of(request: RequestBuilder) -> Self {
         let answer = timeout(PATIENCE, request.send()).await.expect("an answer in time").expect("an answer");
         assert_eq!(answer.status(), StatusCode::OK);
         assert!(answer.headers()["content-type"].to_str().expect("ASCII").starts_with("text/event-stream"));
@@ -224,7 +224,7 @@ impl Events {
     }
 
     /// What is said next; nothing: the stream has ended.
-    pub(crate) async fn next(&mut self) -> Option<Value> {
+    pub async fn next(&mut self) -> Option<Value> {
         loop {
             while let Some(end) = self.unread.windows(2).position(|two| two == b"\n\n") {
                 let event: Vec<u8> = self.unread.drain(..end + 2).collect();
@@ -238,12 +238,12 @@ impl Events {
     }
 
     /// What is said next.
-    pub(crate) async fn said(&mut self) -> Value {
+    pub async fn said(&mut self) -> Value {
         self.next().await.expect("the stream goes on")
     }
 
     /// Waits for the end, whatever is said before, and tells its code; [`CUT`] when it was not told.
-    pub(crate) async fn closed(&mut self) -> u16 {
+    pub async fn closed(&mut self) -> u16 {
         let mut code = CUT;
         while let Some(message) = self.next().await {
             assert_eq!(code, CUT, "something was said after the end");
@@ -271,7 +271,7 @@ impl Events {
 }
 
 /// Asks for a stream, and reads no more of the answer than where it begins.
-pub(crate) async fn deaf_stream(server: &Server, token: &str) -> TcpStream {
+pub async fn deaf_stream(server: &Server, token: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4096).expect("a small buffer");
     let mut stream = socket.connect(SocketAddr::from((Ipv4Addr::LOCALHOST, server.port))).await.expect("a connection");
@@ -284,7 +284,7 @@ pub(crate) async fn deaf_stream(server: &Server, token: &str) -> TcpStream {
 }
 
 /// How much memory a server has at the moment, in bytes.
-pub(crate) fn memory(server: &Server) -> u64 {
+pub fn memory(server: &Server) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.process())).expect("a process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
     let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse().expect("a number");

@@ -14,13 +14,12 @@ const INSTALL_HINT: &str = "this test shifts the wall clock of a server, which n
     FAKETIME_LIBRARY=/path/to/libfaketime.so.1";
 
 /// Settings for a process whose wall clock is so much ahead of everybody else's.
-pub(crate) fn ahead(by: Duration) -> [(&'static str, String); 3] {
+pub fn ahead(by: Duration) -> [(&'static str, String); 3] {
     faked(format!("+{}", by.as_secs_f64()))
 }
 
 /// The same for a wall clock that goes so many times as fast from the start of the process on.
-#[allow(dead_code, reason = "shared with tests that have no use for it")]
-pub(crate) fn faster(ahead: Duration, times: u32) -> [(&'static str, String); 3] {
+pub fn faster(ahead: Duration, times: u32) -> [(&'static str, String); 3] {
     faked(format!("+{} x{times}", ahead.as_secs_f64()))
 }
 
@@ -31,7 +30,7 @@ fn faked(how: String) -> [(&'static str, String); 3] {
 
 /// Removes what a process that was killed has left behind in shared memory: another one that happens to get the same
 /// number could not start.
-pub(super) fn forget(process: u32) {
+pub(crate) fn forget(process: u32) {
     for name in [format!("faketime_shm_{process}"), format!("sem.faketime_sem_{process}")] {
         match fs::remove_file(Path::new("/dev/shm").join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => eprintln!("something stays in /dev/shm: {error}"),

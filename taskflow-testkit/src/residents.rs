@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sqlx::query_as;
-use taskflow::ports::{Clock, Ids, RandomIds, Storage, SystemClock};
-use taskflow::{
+use taskflow_core::ports::{Clock, Ids, RandomIds, Storage, SystemClock};
+use taskflow_core::{
     Changes, JobName, JobRun, LocalMinute, NewTask, NewUser, Preferences, Task, TaskId, TaskWrite, Timestamp, Trigger,
     User, UserId, UserWrite, Zone,
 };
@@ -13,13 +13,13 @@ use taskflow::{
 use crate::cluster::Database;
 
 /// How long what a dead node held is out of reach.
-pub(crate) const LEASE: Duration = Duration::from_secs(3);
+pub const LEASE: Duration = Duration::from_secs(3);
 /// People who move in with one commit.
 const COMMIT: usize = 500;
 
 /// Somebody with a clock of their own.
 #[derive(Debug, Clone)]
-pub(crate) struct Resident {
+pub struct Resident {
     id: UserId,
     zone: Zone,
     summary_at: LocalMinute,
@@ -28,18 +28,18 @@ pub(crate) struct Resident {
 }
 
 /// A mail that somebody should get: when it is due, by its key.
-pub(crate) type Expected = BTreeMap<String, Timestamp>;
+pub type Expected = BTreeMap<String, Timestamp>;
 
 impl Resident {
     /// Somebody in a zone who wants to hear of the day when the clock there shows this.
-    pub(crate) fn of(zone: &str, summary_at: &str, busy: bool) -> Self {
+    pub fn of(zone: &str, summary_at: &str, busy: bool) -> Self {
         let id = UserId::from_uuid(RandomIds::new().next(SystemClock::new().now()));
         let (zone, summary_at) = (zone.parse().expect("a zone"), summary_at.parse().expect("a time of day"));
         Self { id, zone, summary_at, busy }
     }
 
     /// Whether their clock reaches their minute after `since` and not after `until`.
-    pub(crate) fn is_reached(&self, since: Timestamp, until: Timestamp) -> bool {
+    pub fn is_reached(&self, since: Timestamp, until: Timestamp) -> bool {
         !self.reached(self.summary_at, since, until).is_empty()
     }
 
@@ -74,7 +74,7 @@ impl Resident {
 }
 
 /// Makes an account for each of them.
-pub(crate) async fn move_in(store: &dyn Storage, residents: &[Resident]) {
+pub async fn move_in(store: &dyn Storage, residents: &[Resident]) {
     let now = SystemClock::new().now();
     for (page, some) in residents.chunks(COMMIT).enumerate() {
         let mut changes = Changes::new();
@@ -87,7 +87,7 @@ pub(crate) async fn move_in(store: &dyn Storage, residents: &[Resident]) {
 }
 
 /// The summaries of those who have something to hear, whose minute came after `since` and not after `until`.
-pub(crate) fn summaries(residents: &[Resident], since: Timestamp, until: Timestamp) -> Expected {
+pub fn summaries(residents: &[Resident], since: Timestamp, until: Timestamp) -> Expected {
     let busy = residents.iter().filter(|resident| resident.busy);
     let theirs = |resident: &Resident| {
         let key = |date: String| format!("daily-summary/{date}/{}", resident.id);
@@ -98,12 +98,7 @@ pub(crate) fn summaries(residents: &[Resident], since: Timestamp, until: Timesta
 }
 
 /// The reminders of open tasks at these minutes of everybody's own clock, likewise.
-pub(crate) fn task_reminders(
-    residents: &[Resident],
-    minutes: &[LocalMinute],
-    since: Timestamp,
-    until: Timestamp,
-) -> Expected {
+pub fn task_reminders(residents: &[Resident], minutes: &[LocalMinute], since: Timestamp, until: Timestamp) -> Expected {
     let mut expected = Expected::new();
     for resident in residents.iter().filter(|resident| resident.busy) {
         for minute in minutes {
@@ -119,7 +114,7 @@ pub(crate) fn task_reminders(
 /// # Panics
 ///
 /// One of them was not delivered, or is there twice.
-pub(crate) async fn delivered(database: &Database, kind: &str) -> Expected {
+pub async fn delivered(database: &Database, kind: &str) -> Expected {
     const DELIVERIES: &str = "
         SELECT dedupe_key, state, (extract(epoch FROM due_at) * 1000000)::bigint FROM taskflow.deliveries
         WHERE kind = $1";
@@ -137,7 +132,7 @@ pub(crate) async fn delivered(database: &Database, kind: &str) -> Expected {
 }
 
 /// Compares them and names what differs.
-pub(crate) fn assert_same(found: &Expected, expected: &Expected) {
+pub fn assert_same(found: &Expected, expected: &Expected) {
     let beyond = |one: &Expected, other: &Expected| -> Vec<_> {
         let beyond = one.iter().filter(|(key, at)| other.get(*key) != Some(at));
         beyond.map(|(key, at)| format!("{key} at {at}")).collect()
@@ -158,7 +153,7 @@ pub(crate) fn assert_same(found: &Expected, expected: &Expected) {
 /// # Panics
 ///
 /// One of them failed, or there are two for a slot.
-pub(crate) async fn scheduled_runs(store: &dyn Storage, job: JobName) -> Vec<JobRun> {
+pub async fn scheduled_runs(store: &dyn Storage, job: JobName) -> Vec<JobRun> {
     let mut runs = store.runs(job, None, u32::MAX >> 1).await.expect("runs");
     runs.retain(|run| run.trigger == Trigger::Schedule);
     runs.sort_by_key(|run| run.slot);
@@ -170,7 +165,7 @@ pub(crate) async fn scheduled_runs(store: &dyn Storage, job: JobName) -> Vec<Job
 }
 
 /// The settings of a node called `name`, which sends through the relay at `port`.
-pub(crate) fn node<'a>(database: &'a Database, port: &'a str, name: &'a str) -> Vec<(&'static str, &'a str)> {
+pub fn node<'a>(database: &'a Database, port: &'a str, name: &'a str) -> Vec<(&'static str, &'a str)> {
     vec![
         ("DATABASE_URL", &database.url),
         ("NODE_ID", name),

@@ -6,14 +6,15 @@ use std::time::Duration;
 use mail_parser::MessageParser;
 use serde_json::json;
 use sqlx::query_as;
-use taskflow::ports::{Clock, SystemClock};
+use taskflow_core::ports::{Clock, SystemClock};
 use taskflow_mail::testing::{Fault, Received, SmtpServer, Stage};
 
 use crate::cluster::Database;
-use crate::server::{Person, Server, faketime};
+use crate::faketime;
+use crate::server::{Person, Server};
 
 /// Connections of each node to the relay.
-pub(crate) const CONNECTIONS: usize = 16;
+pub const CONNECTIONS: usize = 16;
 /// How long what a dead node had claimed is out of reach.
 const LEASE: &str = "5";
 /// From the moment the nodes are up until the first reminder is due.
@@ -23,35 +24,37 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is to happen.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wave {
-    pub(crate) nodes: usize,
-    pub(crate) meetings: usize,
+pub struct Wave {
+    /// Number of servers.
+    pub nodes: usize,
+    /// Number of meetings.
+    pub meetings: usize,
     /// In each meeting, the organizer included; everybody gets one reminder.
-    pub(crate) people: usize,
+    pub people: usize,
     /// From the first reminder's time to the last one's.
-    pub(crate) spread: Duration,
+    pub spread: Duration,
     /// One node is killed when so many mails have arrived.
-    pub(crate) kill_after: usize,
+    pub kill_after: usize,
 }
 
 /// What came of it.
 #[derive(Debug)]
-pub(crate) struct Outcome {
+pub struct Outcome {
     /// Reminders in each state; all of them should be delivered.
-    pub(crate) states: BTreeMap<String, usize>,
+    pub states: BTreeMap<String, usize>,
     /// Reminders that the relay never got.
-    pub(crate) lost: usize,
+    pub lost: usize,
     /// Mails that the relay got again.
-    pub(crate) repeated: usize,
+    pub repeated: usize,
     /// Mails that were not the same as the one they repeat, or went to somebody else than the ledger says.
-    pub(crate) wrong: usize,
+    pub wrong: usize,
     /// From when each was due until the ledger knew that it had arrived, in seconds, ascending.
-    pub(crate) lateness: Vec<f64>,
+    pub lateness: Vec<f64>,
 }
 
 impl Wave {
     /// Calls the meetings, lets the time come and kills a node, on a database without anything in it but the schema.
-    pub(crate) async fn break_over(self, database: &Database) -> Outcome {
+    pub async fn break_over(self, database: &Database) -> Outcome {
         let first_due = SystemClock::new().now() + Duration::from_mins(45);
         self.call_meetings(database, first_due + Duration::from_mins(15)).await;
         let relay = SmtpServer::start().await.expect("a relay");
@@ -77,7 +80,7 @@ impl Wave {
     }
 
     /// Has everybody invited, so that nothing but reminders is left to send.
-    async fn call_meetings(self, database: &Database, first_start: taskflow::Timestamp) {
+    async fn call_meetings(self, database: &Database, first_start: taskflow_core::Timestamp) {
         let relay = SmtpServer::builder().count_only().start().await.expect("a relay");
         let server = Server::start(&settings(database, &relay.port().to_string())).await;
         let ada = server.person("ada").await;
@@ -89,7 +92,7 @@ impl Wave {
         assert!(status.success(), "{log}");
     }
 
-    async fn call_meeting(self, organizer: &Person<'_>, n: usize, first_start: taskflow::Timestamp) {
+    async fn call_meeting(self, organizer: &Person<'_>, n: usize, first_start: taskflow_core::Timestamp) {
         let people: Vec<_> = (1..self.people).map(|guest| format!("guest-{guest}@example.org")).collect();
         let meeting = json!({
             "title": format!("meeting {n}"),
