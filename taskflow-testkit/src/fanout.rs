@@ -1,7 +1,6 @@
 //! Thousands of mails that are due at once, and what became of each: by the relay's account and by the ledger's.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use taskflow_mail::testing::{Fault, Received, SmtpServer, Stage};
 use taskflow_store_postgres::{PgOptions, PgStore};
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
 
-use crate::cluster::Database;
+use crate::backend::Backend;
 use crate::rows::{LedgerRow, Rows};
 use crate::server::Server;
 
@@ -24,36 +23,6 @@ pub const CONNECTIONS: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Mails planned by one commit.
 const COMMIT: usize = 1000;
-
-/// Where a server keeps its data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
-    /// A file.
-    Sqlite,
-    /// A database of the shared cluster.
-    Postgres,
-}
-
-impl fmt::Display for Kept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Sqlite => "sqlite",
-            Self::Postgres => "postgresql",
-        })
-    }
-}
-
-impl Kept {
-    /// A server on a database of its own that sends nothing before it is started again without `HOLD_MAIL`.
-    pub async fn hold(self, settings: &[(&str, &str)]) -> Server {
-        let mut settings = settings.to_vec();
-        settings.push(("HOLD_MAIL", "true"));
-        match self {
-            Self::Sqlite => Server::start(&settings).await,
-            Self::Postgres => Server::start_on(Database::empty().await, &settings).await,
-        }
-    }
-}
 
 /// The settings of a server that sends through this relay, and gives up soon what does not answer.
 pub fn through(port: &str) -> Vec<(&str, &str)> {
@@ -208,7 +177,7 @@ pub fn delivery(mail: &Received) -> &str {
 #[derive(Debug, Clone, Copy)]
 pub struct Kills {
     /// The store of the server.
-    pub kept: Kept,
+    pub backend: Backend,
     /// Number of mails.
     pub mails: usize,
     /// Number of kills.
@@ -222,13 +191,13 @@ impl Kills {
     ///
     /// A mail was lost, doubled without need or not the same the second time, or the ledger does not know what happened.
     pub async fn happen(self, case: &str, seed: u64) {
-        let Self { kept, mails, kills } = self;
+        let Self { backend, mails, kills } = self;
         let (clock, mut random) = (SystemClock::new(), seed);
         let relay = SmtpServer::start().await.expect("a relay");
         // So that mails are on their way whenever the server is killed.
         relay.when(Stage::Dot, Fault::Delay(Duration::from_millis(2)));
         let port = relay.port().to_string();
-        let server = kept.hold(&through(&port)).await;
+        let server = backend.hold(&through(&port)).await;
         plan(&server, mails).await;
         let planned = clock.monotonic();
         let mut server = server.restart(&through(&port)).await;
@@ -244,7 +213,7 @@ impl Kills {
         let account = Account::of(&ledger, &relay.mails());
         let repeats = account.repeats();
         println!(
-            "{{\"case\": \"{case}\", \"store\": \"{kept}\", \"seed\": {seed}, \"mails\": {mails}, \"kills\": {kills}, \
+            "{{\"case\": \"{case}\", \"store\": \"{backend}\", \"seed\": {seed}, \"mails\": {mails}, \"kills\": {kills}, \
              \"lost\": {}, \"repeated\": {repeats}, \"wrong\": {}, \"seconds\": {:.1}}}",
             account.lost.len(),
             account.wrong.len(),

@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stdout, reason = "seeds and figures")]
 
+pub mod backend;
 pub mod cluster;
 pub mod crowd;
 pub mod failing_disk;

@@ -1,12 +1,23 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::start;
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::PASSWORD;
 
-#[tokio::test]
-async fn a_person_registers_signs_in_by_name_or_address_and_sees_themselves() {
-    let server = start(&[]).await;
+on_each_store![
+    a_person_registers_signs_in_by_name_or_address_and_sees_themselves,
+    the_password_form_of_oauth2_signs_in_too,
+    a_taken_name_or_address_is_409_in_any_case,
+    wrong_sign_ins_look_alike,
+    every_token_but_a_fresh_one_of_ours_is_401,
+    a_profile_changes_and_another_password_or_address_needs_the_current_one,
+    a_deleted_account_is_gone_with_its_tasks_and_its_name_is_free,
+    a_password_is_the_same_on_every_keyboard,
+];
+
+async fn a_person_registers_signs_in_by_name_or_address_and_sees_themselves(backend: Backend) {
+    let server = backend.start(&[]).await;
     let registration = json!({
         "username": "Ada", "email": "Ada@Example.org", "password": "password123", "time_zone": "europe/berlin",
     });
@@ -26,9 +37,8 @@ async fn a_person_registers_signs_in_by_name_or_address_and_sees_themselves() {
     }
 }
 
-#[tokio::test]
-async fn the_password_form_of_oauth2_signs_in_too() {
-    let server = start(&[]).await;
+async fn the_password_form_of_oauth2_signs_in_too(backend: Backend) {
+    let server = backend.start(&[]).await;
     server.person("ada").await;
     let form = [("grant_type", "password"), ("username", "ada"), ("password", PASSWORD), ("scope", "")];
     let answer = server.request(Method::POST, "/api/auth/login").form(&form).send().await.expect("an answer");
@@ -38,9 +48,8 @@ async fn the_password_form_of_oauth2_signs_in_too() {
     assert_eq!(token["expires_in"], 1800);
 }
 
-#[tokio::test]
-async fn a_taken_name_or_address_is_409_in_any_case() {
-    let server = start(&[]).await;
+async fn a_taken_name_or_address_is_409_in_any_case(backend: Backend) {
+    let server = backend.start(&[]).await;
     server.person("ada").await;
     for (name, email) in [("ADA", "new@example.org"), ("other", "ADA@example.org")] {
         let taken = json!({ "username": name, "email": email, "password": PASSWORD });
@@ -50,9 +59,8 @@ async fn a_taken_name_or_address_is_409_in_any_case() {
     }
 }
 
-#[tokio::test]
-async fn wrong_sign_ins_look_alike() {
-    let server = start(&[]).await;
+async fn wrong_sign_ins_look_alike(backend: Backend) {
+    let server = backend.start(&[]).await;
     server.person("ada").await;
     let mut answers = Vec::new();
     for (name, password) in [("ada", "wrong password"), ("nobody", PASSWORD), ("nobody@example.org", PASSWORD)] {
@@ -64,9 +72,8 @@ async fn wrong_sign_ins_look_alike() {
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
 }
 
-#[tokio::test]
-async fn every_token_but_a_fresh_one_of_ours_is_401() {
-    let server = start(&[]).await;
+async fn every_token_but_a_fresh_one_of_ours_is_401(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let mut parts: Vec<&str> = ada.token.split('.').collect();
     let none = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0";
@@ -83,9 +90,8 @@ async fn every_token_but_a_fresh_one_of_ours_is_401() {
     assert_eq!(server.get("/api/auth/me").await.status(), StatusCode::UNAUTHORIZED);
 }
 
-#[tokio::test]
-async fn a_profile_changes_and_another_password_or_address_needs_the_current_one() {
-    let server = start(&[]).await;
+async fn a_profile_changes_and_another_password_or_address_needs_the_current_one(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let (status, user) = ada.call(Method::PATCH, "/api/users/me", Some(json!({ "time_zone": "Asia/Tokyo" }))).await;
     assert_eq!((status, &user["time_zone"]), (StatusCode::OK, &json!("Asia/Tokyo")));
@@ -105,9 +111,8 @@ async fn a_profile_changes_and_another_password_or_address_needs_the_current_one
     assert_eq!(again.get("/api/auth/me").await.0, StatusCode::OK);
 }
 
-#[tokio::test]
-async fn a_deleted_account_is_gone_with_its_tasks_and_its_name_is_free() {
-    let server = start(&[]).await;
+async fn a_deleted_account_is_gone_with_its_tasks_and_its_name_is_free(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     ada.task(json!({ "title": "x" })).await;
     let answer = ada.request(Method::DELETE, "/api/users/me").send().await.expect("an answer");
@@ -117,9 +122,8 @@ async fn a_deleted_account_is_gone_with_its_tasks_and_its_name_is_free() {
     assert_eq!(next.get("/api/tasks/").await.1["total"], 0);
 }
 
-#[tokio::test]
-async fn a_password_is_the_same_on_every_keyboard() {
-    let server = start(&[]).await;
+async fn a_password_is_the_same_on_every_keyboard(backend: Backend) {
+    let server = backend.start(&[]).await;
     let registration = json!({ "username": "ada", "email": "ada@example.org", "password": "Gr\u{fc}n am See" });
     assert_eq!(server.post("/api/auth/register", registration).await.status(), StatusCode::CREATED);
     let ada = server.sign_in("ada", "Gru\u{308}n am\u{a0}See").await;

@@ -4,10 +4,21 @@ use std::net::{TcpListener, TcpStream};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::start;
 use crate::admins::admin;
 use crate::letters::{letter, link};
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::{Server, eventually};
+
+on_each_store![
+    what_came_back_for_good_suppresses_until_an_administrator_lifts_it,
+    a_report_about_a_mail_of_ours_is_about_whom_it_was_sent_to_and_they_see_it,
+    the_organizer_sees_and_reads_whom_an_invitation_does_not_reach,
+    administrators_suppress_addresses_by_hand,
+    only_a_gateway_that_knows_the_secret_is_heard_and_nonsense_changes_nothing,
+    a_mailbox_that_the_relay_does_not_know_gets_no_more_mail,
+    a_relay_that_does_not_know_the_sender_suppresses_no_reader,
+];
 
 const SECRET: &str = "a secret between gateway and service";
 
@@ -44,9 +55,8 @@ fn report(address: &str, status: &str) -> String {
     .join("\r\n")
 }
 
-#[tokio::test]
-async fn what_came_back_for_good_suppresses_until_an_administrator_lifts_it() {
-    let server = start(&[("INBOUND_SECRET", SECRET)]).await;
+async fn what_came_back_for_good_suppresses_until_an_administrator_lifts_it(backend: Backend) {
+    let server = backend.start(&[("INBOUND_SECRET", SECRET)]).await;
     let ada = admin(&server, "ada").await;
     let list = json!([
         { "email": "bob@example.org", "type": "bounce", "status": "5.1.1", "detail": "no such user" },
@@ -108,9 +118,8 @@ fn forwarded(stranger: &str, id: &str, to: &str) -> String {
     report(stranger, "5.1.1").replace("Status: 5.1.1\r\n", &returned)
 }
 
-#[tokio::test]
-async fn a_report_about_a_mail_of_ours_is_about_whom_it_was_sent_to_and_they_see_it() {
-    let server = start(&[("INBOUND_SECRET", SECRET)]).await;
+async fn a_report_about_a_mail_of_ours_is_about_whom_it_was_sent_to_and_they_see_it(backend: Backend) {
+    let server = backend.start(&[("INBOUND_SECRET", SECRET)]).await;
     let ada = admin(&server, "ada").await;
     let lea = server.person("lea").await;
     let welcome = letter(&server, "lea@example.org", "Welcome").await;
@@ -138,9 +147,8 @@ async fn a_report_about_a_mail_of_ours_is_about_whom_it_was_sent_to_and_they_see
     assert_eq!(ada.get("/api/suppressions").await.1["items"], json!([]));
 }
 
-#[tokio::test]
-async fn the_organizer_sees_and_reads_whom_an_invitation_does_not_reach() {
-    let server = start(&[("INBOUND_SECRET", SECRET)]).await;
+async fn the_organizer_sees_and_reads_whom_an_invitation_does_not_reach(backend: Backend) {
+    let server = backend.start(&[("INBOUND_SECRET", SECRET)]).await;
     let ada = server.person("ada").await;
     let meeting = json!({
         "title": "Plans",
@@ -163,9 +171,8 @@ async fn the_organizer_sees_and_reads_whom_an_invitation_does_not_reach() {
     assert!(told["text"].as_str().expect("text").contains("mailbox full"), "{told}");
 }
 
-#[tokio::test]
-async fn administrators_suppress_addresses_by_hand() {
-    let server = start(&[]).await;
+async fn administrators_suppress_addresses_by_hand(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = admin(&server, "ada").await;
     let body = json!({ "email": "bob@example.org", "detail": "asked by phone" });
     assert_eq!(ada.call(Method::POST, "/api/suppressions", Some(body)).await.0, StatusCode::NO_CONTENT);
@@ -175,9 +182,8 @@ async fn administrators_suppress_addresses_by_hand() {
     assert_eq!((status, &problem["errors"][0]["field"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("email")));
 }
 
-#[tokio::test]
-async fn only_a_gateway_that_knows_the_secret_is_heard_and_nonsense_changes_nothing() {
-    let server = start(&[("INBOUND_SECRET", SECRET)]).await;
+async fn only_a_gateway_that_knows_the_secret_is_heard_and_nonsense_changes_nothing(backend: Backend) {
+    let server = backend.start(&[("INBOUND_SECRET", SECRET)]).await;
     let body = json!({ "email": "bob@example.org", "type": "bounce" });
     let unsigned = server.post("/api/inbound/bounce", body.clone()).await;
     assert_eq!(unsigned.status(), StatusCode::UNAUTHORIZED);
@@ -194,7 +200,7 @@ async fn only_a_gateway_that_knows_the_secret_is_heard_and_nonsense_changes_noth
         let (answered, problem) = bring(&server, media, body.to_owned()).await;
         assert_eq!(answered, status, "{body}: {problem}");
     }
-    let closed = start(&[]).await;
+    let closed = backend.start(&[]).await;
     assert_eq!(closed.post("/api/inbound/bounce", body).await.status(), StatusCode::NOT_FOUND);
 }
 
@@ -229,11 +235,10 @@ fn refuse(mut stream: &TcpStream, refused: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_mailbox_that_the_relay_does_not_know_gets_no_more_mail() {
+async fn a_mailbox_that_the_relay_does_not_know_gets_no_more_mail(backend: Backend) {
     let port = relay_of_nobody().to_string();
     let from = ("SMTP_FROM_EMAIL", "taskflow@example.org");
-    let server = start(&[("SMTP_SERVER", "127.0.0.1"), ("SMTP_PORT", &port), from]).await;
+    let server = backend.start(&[("SMTP_SERVER", "127.0.0.1"), ("SMTP_PORT", &port), from]).await;
     let ada = admin(&server, "ada").await;
     let one = eventually("ada's address is suppressed", || async {
         let (_, list) = ada.get("/api/suppressions").await;
@@ -250,11 +255,10 @@ async fn a_mailbox_that_the_relay_does_not_know_gets_no_more_mail() {
     .await;
 }
 
-#[tokio::test]
-async fn a_relay_that_does_not_know_the_sender_suppresses_no_reader() {
+async fn a_relay_that_does_not_know_the_sender_suppresses_no_reader(backend: Backend) {
     let port = relay_that_refuses("MAIL").to_string();
     let from = ("SMTP_FROM_EMAIL", "taskflow@example.org");
-    let server = start(&[("SMTP_SERVER", "127.0.0.1"), ("SMTP_PORT", &port), from]).await;
+    let server = backend.start(&[("SMTP_SERVER", "127.0.0.1"), ("SMTP_PORT", &port), from]).await;
     let ada = admin(&server, "ada").await;
     let welcome = eventually("the welcome is discarded", || async {
         let (_, list) = ada.get("/api/deliveries?state=discarded").await;

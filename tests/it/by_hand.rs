@@ -6,17 +6,27 @@ use serde_json::{Value, json};
 use taskflow_mail::testing::SmtpServer;
 use tempfile::TempDir;
 
-use super::start;
 use crate::admins::admin;
 use crate::letters::{letter, letters};
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::taskflow;
 
-#[tokio::test]
-async fn a_letter_reaches_everybody_and_nobody_learns_of_hidden_readers() {
+on_each_store![
+    a_letter_reaches_everybody_and_nobody_learns_of_hidden_readers,
+    a_letter_that_was_sent_twice_under_one_key_arrives_once,
+    every_bad_field_of_a_letter_is_named_and_nothing_is_sent,
+    samples_come_to_oneself_and_the_alert_to_the_administrator,
+    whoever_is_signed_in_learns_whether_mail_gets_out_and_nothing_more,
+    administrators_see_what_every_notice_looks_like,
+    every_mail_in_the_mailbox_has_a_page_with_three_views,
+];
+
+async fn a_letter_reaches_everybody_and_nobody_learns_of_hidden_readers(backend: Backend) {
     let relay = SmtpServer::start().await.expect("a relay");
     let port = relay.port().to_string();
     let from = ("SMTP_FROM_EMAIL", "taskflow@example.org");
-    let server = start(&[("SMTP_SERVER", "127.0.0.1"), ("SMTP_PORT", &port), from]).await;
+    let server = backend.start(&[("SMTP_SERVER", "127.0.0.1"), ("SMTP_PORT", &port), from]).await;
     let ada = admin(&server, "ada").await;
     relay.await_mails(1).await;
     let body = json!({
@@ -40,9 +50,8 @@ async fn a_letter_reaches_everybody_and_nobody_learns_of_hidden_readers() {
     }
 }
 
-#[tokio::test]
-async fn a_letter_that_was_sent_twice_under_one_key_arrives_once() {
-    let server = start(&[]).await;
+async fn a_letter_that_was_sent_twice_under_one_key_arrives_once(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = admin(&server, "ada").await;
     let post = async |path: &str, key: &str, body: Option<Value>| {
         let request = ada.request(Method::POST, path).header("Idempotency-Key", key);
@@ -68,9 +77,8 @@ async fn a_letter_that_was_sent_twice_under_one_key_arrives_once() {
     letters(&server, "bob@example.org", "News", 1).await;
 }
 
-#[tokio::test]
-async fn every_bad_field_of_a_letter_is_named_and_nothing_is_sent() {
-    let server = start(&[]).await;
+async fn every_bad_field_of_a_letter_is_named_and_nothing_is_sent(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = admin(&server, "ada").await;
     let bad = json!({ "to": ["bob@example.org", "x"], "subject": "a\r\nBcc: y@example.org", "cc": 7 });
     let (status, problem) = ada.call(Method::POST, "/api/email/send", Some(bad)).await;
@@ -87,9 +95,8 @@ async fn every_bad_field_of_a_letter_is_named_and_nothing_is_sent() {
     assert_eq!(ada.get("/api/deliveries?kind=letter").await.1["items"], json!([]));
 }
 
-#[tokio::test]
-async fn samples_come_to_oneself_and_the_alert_to_the_administrator() {
-    let server = start(&[("ADMIN_EMAIL", "root@example.org")]).await;
+async fn samples_come_to_oneself_and_the_alert_to_the_administrator(backend: Backend) {
+    let server = backend.start(&[("ADMIN_EMAIL", "root@example.org")]).await;
     let ada = server.person("ada").await;
     for (name, to, subject) in [
         ("test-notification", "ada@example.org", "quarterly report"),
@@ -104,9 +111,8 @@ async fn samples_come_to_oneself_and_the_alert_to_the_administrator() {
     }
 }
 
-#[tokio::test]
-async fn whoever_is_signed_in_learns_whether_mail_gets_out_and_nothing_more() {
-    let server = start(&[("HOLD_MAIL", "true")]).await;
+async fn whoever_is_signed_in_learns_whether_mail_gets_out_and_nothing_more(backend: Backend) {
+    let server = backend.start(&[("HOLD_MAIL", "true")]).await;
     assert_eq!(server.get("/api/email/health").await.status(), StatusCode::UNAUTHORIZED);
     let ada = server.person("ada").await;
     let (status, health) = ada.get("/api/email/health").await;
@@ -116,9 +122,8 @@ async fn whoever_is_signed_in_learns_whether_mail_gets_out_and_nothing_more() {
     assert!(!health.to_string().contains("127.0.0.1"));
 }
 
-#[tokio::test]
-async fn administrators_see_what_every_notice_looks_like() {
-    let server = start(&[]).await;
+async fn administrators_see_what_every_notice_looks_like(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = admin(&server, "ada").await;
     let (status, all) = ada.get("/api/templates").await;
     assert_eq!(status, StatusCode::OK);
@@ -142,9 +147,8 @@ async fn administrators_see_what_every_notice_looks_like() {
     assert_eq!((bad.0, bad.1["errors"].as_array().map(Vec::len)), (StatusCode::UNPROCESSABLE_ENTITY, Some(3)));
 }
 
-#[tokio::test]
-async fn every_mail_in_the_mailbox_has_a_page_with_three_views() {
-    let server = start(&[]).await;
+async fn every_mail_in_the_mailbox_has_a_page_with_three_views(backend: Backend) {
+    let server = backend.start(&[]).await;
     server.person("ada").await;
     let welcome = letters(&server, "ada@example.org", "Welcome", 1).await.remove(0);
     let id = welcome["id"].as_str().expect("an id");

@@ -3,8 +3,18 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::start;
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::Person;
+
+on_each_store![
+    every_bad_field_is_named_at_once,
+    values_of_the_wrong_type_or_with_forbidden_characters_are_422,
+    bodies_that_are_no_json_are_400_and_other_types_415,
+    a_body_of_ten_megabytes_is_413_with_and_without_its_length,
+    unknown_paths_are_404_and_wrong_methods_405_with_allow,
+    huge_pages_and_numbers_are_422,
+];
 
 /// Sends a body as it is.
 async fn raw(ada: &Person<'_>, method: Method, path: &str, body: impl Into<reqwest::Body>) -> (StatusCode, Value) {
@@ -32,9 +42,8 @@ fn fields(problem: &Value) -> Vec<&str> {
     fields
 }
 
-#[tokio::test]
-async fn every_bad_field_is_named_at_once() {
-    let server = start(&[]).await;
+async fn every_bad_field_is_named_at_once(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let bad = json!({
         "title": "", "description": "x".repeat(10_001), "status": "done", "priority": 3, "due_at": "tomorrow",
@@ -62,9 +71,8 @@ async fn every_bad_field_is_named_at_once() {
     assert_eq!(fields(&problem), expected);
 }
 
-#[tokio::test]
-async fn values_of_the_wrong_type_or_with_forbidden_characters_are_422() {
-    let server = start(&[]).await;
+async fn values_of_the_wrong_type_or_with_forbidden_characters_are_422(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     for title in [
         "null",
@@ -93,9 +101,8 @@ async fn values_of_the_wrong_type_or_with_forbidden_characters_are_422() {
     }
 }
 
-#[tokio::test]
-async fn bodies_that_are_no_json_are_400_and_other_types_415() {
-    let server = start(&[]).await;
+async fn bodies_that_are_no_json_are_400_and_other_types_415(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let surrogate = r#"{"title":"\ud800"}"#.as_bytes().to_vec();
     let not_utf8 = b"{\"title\":\"\xff\"}".to_vec();
@@ -124,9 +131,8 @@ async fn bodies_that_are_no_json_are_400_and_other_types_415() {
     }
 }
 
-#[tokio::test]
-async fn a_body_of_ten_megabytes_is_413_with_and_without_its_length() {
-    let server = start(&[]).await;
+async fn a_body_of_ten_megabytes_is_413_with_and_without_its_length(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     for path in ["/api/tasks/", "/api/auth/login", "/api/auth/register"] {
         let body = format!("{{\"title\":\"{}\"}}", "x".repeat(10 << 20));
@@ -142,9 +148,8 @@ async fn a_body_of_ten_megabytes_is_413_with_and_without_its_length() {
     assert_eq!(ada.get("/api/tasks/").await.0, StatusCode::OK);
 }
 
-#[tokio::test]
-async fn unknown_paths_are_404_and_wrong_methods_405_with_allow() {
-    let server = start(&[]).await;
+async fn unknown_paths_are_404_and_wrong_methods_405_with_allow(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     for path in
         ["/api/nothing", "/api/tasks/x/y/z", "/%00", "/api/tasks/not-a-uuid", "/api/tasks/%ff", "/../etc/passwd"]
@@ -165,9 +170,8 @@ async fn unknown_paths_are_404_and_wrong_methods_405_with_allow() {
     }
 }
 
-#[tokio::test]
-async fn huge_pages_and_numbers_are_422() {
-    let server = start(&[]).await;
+async fn huge_pages_and_numbers_are_422(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     for query in [
         "page=999999999999999999999",

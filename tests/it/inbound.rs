@@ -1,9 +1,16 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::start;
 use crate::letters::letter;
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::Server;
+
+on_each_store![
+    the_answer_of_a_calendar_is_recorded_when_it_counts,
+    a_proposal_of_another_time_is_a_tentative_answer_of_which_the_organizer_reads,
+    only_whoever_knows_the_secret_brings_messages_and_they_must_be_some,
+];
 
 const SECRET: &str = "a secret between gateway and service";
 const GUEST: &str = "guest@example.org";
@@ -51,9 +58,8 @@ fn uid(calendar: &str) -> String {
     line.expect("a UID").trim().to_owned()
 }
 
-#[tokio::test]
-async fn the_answer_of_a_calendar_is_recorded_when_it_counts() {
-    let server = start(&[("INBOUND_SECRET", SECRET)]).await;
+async fn the_answer_of_a_calendar_is_recorded_when_it_counts(backend: Backend) {
+    let server = backend.start(&[("INBOUND_SECRET", SECRET)]).await;
     let ada = server.person("ada").await;
     let body = json!({ "title": "Board", "meeting_date": "2099-01-01T00:00:00Z", "participant_emails": [GUEST] });
     let meeting = ada.meeting(body).await;
@@ -88,9 +94,8 @@ async fn the_answer_of_a_calendar_is_recorded_when_it_counts() {
     assert_eq!(answered().await.0, json!("pending"));
 }
 
-#[tokio::test]
-async fn a_proposal_of_another_time_is_a_tentative_answer_of_which_the_organizer_reads() {
-    let server = start(&[("INBOUND_SECRET", SECRET)]).await;
+async fn a_proposal_of_another_time_is_a_tentative_answer_of_which_the_organizer_reads(backend: Backend) {
+    let server = backend.start(&[("INBOUND_SECRET", SECRET)]).await;
     let ada = server.person("ada").await;
     let body = json!({ "title": "Board", "meeting_date": "2099-01-01T00:00:00Z", "participant_emails": [GUEST] });
     let meeting = ada.meeting(body).await;
@@ -110,9 +115,8 @@ async fn a_proposal_of_another_time_is_a_tentative_answer_of_which_the_organizer
     assert!(told["text"].as_str().expect("text").contains("on my way, late"), "{told}");
 }
 
-#[tokio::test]
-async fn only_whoever_knows_the_secret_brings_messages_and_they_must_be_some() {
-    let server = start(&[("INBOUND_SECRET", SECRET)]).await;
+async fn only_whoever_knows_the_secret_brings_messages_and_they_must_be_some(backend: Backend) {
+    let server = backend.start(&[("INBOUND_SECRET", SECRET)]).await;
     for token in ["", "wrong", &format!("{SECRET}x"), &SECRET[1..]] {
         let request = server.request(Method::POST, "/api/inbound/itip").bearer_auth(token);
         let answer = request.header("content-type", "text/calendar").body("x").send().await.expect("an answer");
@@ -122,6 +126,6 @@ async fn only_whoever_knows_the_secret_brings_messages_and_they_must_be_some() {
     let (status, problem) = bring(&server, "text/calendar", "hello".to_owned()).await;
     assert_eq!((status, &problem["errors"][0]["field"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("message")));
     assert_eq!(bring(&server, "application/json", "{}".to_owned()).await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    let server = start(&[]).await;
+    let server = backend.start(&[]).await;
     assert_eq!(bring(&server, "text/calendar", "hello".to_owned()).await.0, StatusCode::NOT_FOUND);
 }

@@ -5,8 +5,21 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
-use super::start;
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::Person;
+
+on_each_store![
+    a_tag_that_a_proxy_weakened_still_names_the_version,
+    a_body_with_a_content_coding_is_415_and_says_that_none_is_supported,
+    a_parameter_that_an_operation_does_not_know_is_named_with_what_was_meant,
+    filters_take_several_values,
+    every_refused_field_has_a_code_for_programs,
+    texts_of_nothing_but_invisible_characters_are_empty,
+    a_search_ignores_accents_and_case_on_both_sides,
+    a_task_is_due_on_a_day_or_at_a_time,
+    the_relay_is_greeted_with_a_full_name_or_an_address,
+];
 
 async fn task(ada: &Person<'_>, title: &str) -> String {
     ada.task(json!({ "title": title })).await["id"].as_str().expect("an id").to_owned()
@@ -23,9 +36,8 @@ fn errors(problem: &Value) -> Vec<(&str, &str)> {
     errors.iter().map(|one| (one["field"].as_str().expect("a field"), one["code"].as_str().expect("a code"))).collect()
 }
 
-#[tokio::test]
-async fn a_tag_that_a_proxy_weakened_still_names_the_version() {
-    let server = start(&[]).await;
+async fn a_tag_that_a_proxy_weakened_still_names_the_version(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let path = format!("/api/tasks/{}", task(&ada, "x").await);
     let answer = ada.request(Method::GET, &path).send().await.expect("an answer");
@@ -40,9 +52,8 @@ async fn a_tag_that_a_proxy_weakened_still_names_the_version() {
     assert_eq!(list.headers()["cache-control"], "no-store", "without a tag proxies may compress");
 }
 
-#[tokio::test]
-async fn a_body_with_a_content_coding_is_415_and_says_that_none_is_supported() {
-    let server = start(&[]).await;
+async fn a_body_with_a_content_coding_is_415_and_says_that_none_is_supported(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let post = |path: &str, coding: &str| {
         ada.request(Method::POST, path)
@@ -65,9 +76,8 @@ async fn a_body_with_a_content_coding_is_415_and_says_that_none_is_supported() {
     assert_eq!(nothing.expect("an answer").status(), StatusCode::OK, "there is no body");
 }
 
-#[tokio::test]
-async fn a_parameter_that_an_operation_does_not_know_is_named_with_what_was_meant() {
-    let server = start(&[]).await;
+async fn a_parameter_that_an_operation_does_not_know_is_named_with_what_was_meant(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     for (path, field, meant) in [
         ("/api/tasks?statuss=pending", "statuss", "status"),
@@ -92,9 +102,8 @@ async fn a_parameter_that_an_operation_does_not_know_is_named_with_what_was_mean
     assert_eq!(preflight.status(), StatusCode::NO_CONTENT);
 }
 
-#[tokio::test]
-async fn filters_take_several_values() {
-    let server = start(&[]).await;
+async fn filters_take_several_values(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     for (title, status, priority) in
         [("one", "pending", "low"), ("two", "in_progress", "high"), ("three", "completed", "medium")]
@@ -113,9 +122,8 @@ async fn filters_take_several_values() {
     assert_eq!((status, &page["total"]), (StatusCode::OK, &json!(0)));
 }
 
-#[tokio::test]
-async fn every_refused_field_has_a_code_for_programs() {
-    let server = start(&[]).await;
+async fn every_refused_field_has_a_code_for_programs(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let bad = json!({
         "description": "x".repeat(10_001), "status": "done", "priority": null, "due_at": "tomorrow",
@@ -139,9 +147,8 @@ async fn every_refused_field_has_a_code_for_programs() {
     assert_eq!(errors(&problem), [("username", "taken")]);
 }
 
-#[tokio::test]
-async fn texts_of_nothing_but_invisible_characters_are_empty() {
-    let server = start(&[]).await;
+async fn texts_of_nothing_but_invisible_characters_are_empty(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     for blank in
         ["\u{200b}", "\u{feff}", "\u{2060}", "\u{ad}", "\u{115f}", "\u{3164}", "\u{fe0f}", "\u{2800}", "\u{e0041}"]
@@ -163,9 +170,8 @@ async fn texts_of_nothing_but_invisible_characters_are_empty() {
     ada.task(json!({ "title": "\u{1f468}\u{200d}\u{1f469}" })).await;
 }
 
-#[tokio::test]
-async fn a_search_ignores_accents_and_case_on_both_sides() {
-    let server = start(&[]).await;
+async fn a_search_ignores_accents_and_case_on_both_sides(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     for title in ["Café", "naïve plan", "Müller", "İstanbul", "Łódź", "がく"] {
         task(&ada, title).await;
@@ -186,9 +192,8 @@ async fn a_search_ignores_accents_and_case_on_both_sides() {
     }
 }
 
-#[tokio::test]
-async fn a_task_is_due_on_a_day_or_at_a_time() {
-    let server = start(&[]).await;
+async fn a_task_is_due_on_a_day_or_at_a_time(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let made = ada.task(json!({ "title": "x", "due_on": "2099-03-29", "reminder_minutes": 60 })).await;
     assert_eq!((&made["due_on"], made.get("due_at")), (&json!("2099-03-29"), None), "{made}");
@@ -219,12 +224,12 @@ async fn a_task_is_due_on_a_day_or_at_a_time() {
 }
 
 /// A relay that hears one EHLO and hangs up.
-async fn heard(settings: &[(&str, &str)]) -> String {
+async fn heard(backend: Backend, settings: &[(&str, &str)]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
     let port = listener.local_addr().expect("an address").port().to_string();
     let mut all = vec![("SMTP_SERVER", "127.0.0.1"), ("SMTP_PORT", &port), ("SMTP_FROM_EMAIL", "t@example.org")];
     all.extend(settings);
-    let server = start(&all).await;
+    let server = backend.start(&all).await;
     let hearing = tokio::spawn(async move {
         let (mut tcp, _) = listener.accept().await.expect("a connection");
         tcp.write_all(b"220 relay\r\n").await.expect("a greeting");
@@ -236,12 +241,11 @@ async fn heard(settings: &[(&str, &str)]) -> String {
     tokio::time::timeout(std::time::Duration::from_secs(20), hearing).await.expect("in time").expect("heard")
 }
 
-#[tokio::test]
-async fn the_relay_is_greeted_with_a_full_name_or_an_address() {
-    let usual = heard(&[]).await;
+async fn the_relay_is_greeted_with_a_full_name_or_an_address(backend: Backend) {
+    let usual = heard(backend, &[]).await;
     let name = usual.strip_prefix("EHLO ").unwrap_or_else(|| panic!("{usual}"));
     assert!(name == "[127.0.0.1]" || name.contains('.') && !name.starts_with('['), "{usual}");
-    assert_eq!(heard(&[("SMTP_HELLO", "mail.example.org")]).await, "EHLO mail.example.org");
-    assert_eq!(heard(&[("SMTP_HELLO", "192.0.2.1")]).await, "EHLO [192.0.2.1]");
-    assert_eq!(heard(&[("SMTP_HELLO", "[IPv6:2001:db8::1]")]).await, "EHLO [IPv6:2001:db8::1]");
+    assert_eq!(heard(backend, &[("SMTP_HELLO", "mail.example.org")]).await, "EHLO mail.example.org");
+    assert_eq!(heard(backend, &[("SMTP_HELLO", "192.0.2.1")]).await, "EHLO [192.0.2.1]");
+    assert_eq!(heard(backend, &[("SMTP_HELLO", "[IPv6:2001:db8::1]")]).await, "EHLO [IPv6:2001:db8::1]");
 }

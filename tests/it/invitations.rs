@@ -1,9 +1,17 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::start;
 use crate::letters::{letter, link};
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::{Person, Server};
+
+on_each_store![
+    a_guest_sees_the_meeting_by_a_link_and_answers_with_a_form,
+    a_link_that_is_none_is_a_page_that_says_so,
+    a_cancelled_meeting_is_shown_and_takes_no_answer,
+    links_outlive_another_secret_as_long_as_it_is_known,
+];
 
 const GUEST: &str = "guest@example.org";
 
@@ -24,9 +32,8 @@ async fn guest(ada: &Person<'_>, meeting: &str) -> Value {
     people.iter().find(|one| one["email"] == GUEST).expect("the guest").clone()
 }
 
-#[tokio::test]
-async fn a_guest_sees_the_meeting_by_a_link_and_answers_with_a_form() {
-    let server = start(&[]).await;
+async fn a_guest_sees_the_meeting_by_a_link_and_answers_with_a_form(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let (meeting, link) = invited(&server, &ada).await;
     // Mail scanners look before people do.
@@ -73,9 +80,8 @@ async fn a_guest_sees_the_meeting_by_a_link_and_answers_with_a_form() {
     assert_eq!((&one["response_status"], one.get("comment")), (&json!("declined"), None));
 }
 
-#[tokio::test]
-async fn a_link_that_is_none_is_a_page_that_says_so() {
-    let server = start(&[]).await;
+async fn a_link_that_is_none_is_a_page_that_says_so(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let (meeting, link) = invited(&server, &ada).await;
     let mut wrong = vec!["/r/x".to_owned(), format!("{link}A"), link.replace("/r/", "/r/A")];
@@ -104,9 +110,8 @@ async fn a_link_that_is_none_is_a_page_that_says_so() {
     assert_eq!(server.get(&link).await.status(), StatusCode::NOT_FOUND);
 }
 
-#[tokio::test]
-async fn a_cancelled_meeting_is_shown_and_takes_no_answer() {
-    let server = start(&[]).await;
+async fn a_cancelled_meeting_is_shown_and_takes_no_answer(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let (meeting, link) = invited(&server, &ada).await;
     assert_eq!(ada.call(Method::DELETE, &meeting, None).await.0, StatusCode::NO_CONTENT);
@@ -116,10 +121,9 @@ async fn a_cancelled_meeting_is_shown_and_takes_no_answer() {
     assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
 }
 
-#[tokio::test]
-async fn links_outlive_another_secret_as_long_as_it_is_known() {
+async fn links_outlive_another_secret_as_long_as_it_is_known(backend: Backend) {
     let (one, two) = ("the first secret of two that are long", "the second secret of two that are long");
-    let server = start(&[("SECRET_KEY", one)]).await;
+    let server = backend.start(&[("SECRET_KEY", one)]).await;
     let link = invited(&server, &server.person("ada").await).await.1;
     let server = server.restart(&[("SECRET_KEY", two), ("SECRET_KEY_PREVIOUS", one)]).await;
     assert_eq!(server.get(&link).await.status(), StatusCode::OK);

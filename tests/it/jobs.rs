@@ -3,10 +3,21 @@ use std::time::Duration;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::start;
 use crate::admins::admin;
 use crate::times::soon;
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::{Person, eventually, taskflow};
+
+on_each_store![
+    people_with_something_open_are_reminded_when_the_job_is_run_and_others_are_not,
+    a_summary_of_the_day_comes_once_a_day_however_often_it_is_asked_for,
+    a_slot_is_run_once_by_hand_also_from_the_command_line,
+    jobs_follow_their_schedule_until_they_are_paused,
+    statistics_tell_what_somebody_has_done_and_totals_are_for_administrators,
+    what_does_not_fit_is_named,
+    by_the_clock_of_a_slot_to_come_nothing_is_removed,
+];
 
 /// Waits until a run is over and tells it.
 async fn over(admin: &Person<'_>, run: &Value) -> Value {
@@ -35,9 +46,8 @@ async fn delivered(admin: &Person<'_>, kind: &str, count: usize) -> Vec<Value> {
     .await
 }
 
-#[tokio::test]
-async fn people_with_something_open_are_reminded_when_the_job_is_run_and_others_are_not() {
-    let server = start(&[]).await;
+async fn people_with_something_open_are_reminded_when_the_job_is_run_and_others_are_not(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = admin(&server, "ada").await;
     let bob = server.person("bob").await;
     server.person("cleo").await;
@@ -55,9 +65,8 @@ async fn people_with_something_open_are_reminded_when_the_job_is_run_and_others_
     assert!(mailbox.to_string().contains("bob@example.org"));
 }
 
-#[tokio::test]
-async fn a_summary_of_the_day_comes_once_a_day_however_often_it_is_asked_for() {
-    let server = start(&[]).await;
+async fn a_summary_of_the_day_comes_once_a_day_however_often_it_is_asked_for(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = admin(&server, "ada").await;
     let bob = server.person("bob").await;
     bob.meeting(json!({ "title": "Plans", "meeting_date": soon(60) })).await;
@@ -74,9 +83,8 @@ async fn a_summary_of_the_day_comes_once_a_day_however_often_it_is_asked_for() {
     assert!(mail.expect("the mail")["text"].as_str().expect("text").contains("Sow"));
 }
 
-#[tokio::test]
-async fn a_slot_is_run_once_by_hand_also_from_the_command_line() {
-    let server = start(&[]).await;
+async fn a_slot_is_run_once_by_hand_also_from_the_command_line(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = admin(&server, "ada").await;
     let slot = "2026-03-29T07:00:00Z";
     let done = run(&ada, &format!("daily_summaries/run?at={slot}")).await;
@@ -101,9 +109,8 @@ async fn a_slot_is_run_once_by_hand_also_from_the_command_line() {
     assert!(!ok && text.contains("daily_summaries"), "{text}");
 }
 
-#[tokio::test]
-async fn jobs_follow_their_schedule_until_they_are_paused() {
-    let server = start(&[("JOB_STATISTICS", "every 1s"), ("JOB_TICK", "50ms")]).await;
+async fn jobs_follow_their_schedule_until_they_are_paused(backend: Backend) {
+    let server = backend.start(&[("JOB_STATISTICS", "every 1s"), ("JOB_TICK", "50ms")]).await;
     let ada = admin(&server, "ada").await;
     let runs = || async {
         let (_, runs) = ada.get("/api/jobs/statistics/runs").await;
@@ -135,9 +142,8 @@ async fn jobs_follow_their_schedule_until_they_are_paused() {
     eventually("runs again", || async { (runs().await > quiet).then_some(()) }).await;
 }
 
-#[tokio::test]
-async fn statistics_tell_what_somebody_has_done_and_totals_are_for_administrators() {
-    let server = start(&[]).await;
+async fn statistics_tell_what_somebody_has_done_and_totals_are_for_administrators(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = admin(&server, "ada").await;
     let bob = server.person("bob").await;
     let task = bob.task(json!({ "title": "Sow" })).await;
@@ -159,9 +165,8 @@ async fn statistics_tell_what_somebody_has_done_and_totals_are_for_administrator
     }
 }
 
-#[tokio::test]
-async fn what_does_not_fit_is_named() {
-    let server = start(&[]).await;
+async fn what_does_not_fit_is_named(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = admin(&server, "ada").await;
     let (status, _) = ada.call(Method::POST, "/api/jobs/nonsense/run", None).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
@@ -171,9 +176,8 @@ async fn what_does_not_fit_is_named() {
     assert_eq!((status, fields), (StatusCode::UNPROCESSABLE_ENTITY, vec![json!("at"), json!("dry_run")]));
 }
 
-#[tokio::test]
-async fn by_the_clock_of_a_slot_to_come_nothing_is_removed() {
-    let server = start(&[]).await;
+async fn by_the_clock_of_a_slot_to_come_nothing_is_removed(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = admin(&server, "ada").await;
     let task = ada.task(json!({ "title": "Sow" })).await;
     let path = format!("/api/tasks/{}", task["id"].as_str().expect("an id"));

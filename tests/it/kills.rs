@@ -2,15 +2,16 @@
 
 use taskflow_mail::testing::SmtpServer;
 
-use taskflow_testkit::fanout::{Account, Kept, Kills, arrived, plan, settled, through};
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::fanout::{Account, Kills, arrived, plan, settled, through};
 
 /// R1, with fewer mails than in `tests/long`: 15,000 in five runs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_in_the_middle_of_thousands_of_mails_the_server_loses_none() {
     const MAILS: usize = 3000;
     for run in 0..5 {
-        let kept = if run % 2 == 0 { Kept::Sqlite } else { Kept::Postgres };
-        Kills { kept, mails: MAILS, kills: 3 }.happen("kills", run).await;
+        let backend = if run % 2 == 0 { Backend::Sqlite } else { Backend::Postgres };
+        Kills { backend, mails: MAILS, kills: 3 }.happen("kills", run).await;
     }
 }
 
@@ -18,10 +19,10 @@ async fn killed_in_the_middle_of_thousands_of_mails_the_server_loses_none() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn asked_to_end_in_the_middle_of_thousands_of_mails_the_server_loses_and_repeats_none() {
     const MAILS: usize = 3000;
-    for kept in [Kept::Sqlite, Kept::Postgres] {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
         let relay = SmtpServer::start().await.expect("a relay");
         let port = relay.port().to_string();
-        let server = kept.hold(&through(&port)).await;
+        let server = backend.hold(&through(&port)).await;
         plan(&server, MAILS).await;
         let mut server = server.restart(&through(&port)).await;
         for part in [MAILS / 3, MAILS * 2 / 3] {

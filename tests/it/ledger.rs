@@ -2,9 +2,17 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use taskflow_mail::testing::{Fault, SmtpServer, Stage};
 
-use super::start;
 use crate::admins::admin;
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::{Person, eventually};
+
+on_each_store![
+    the_ledger_is_read_by_pages_and_by_kind_state_and_recipient,
+    a_delivery_shows_every_attempt_and_goes_out_when_it_is_tried_again,
+    what_has_not_left_can_be_cancelled_once,
+    to_everybody_else_there_is_nothing_to_administer,
+];
 
 fn items(list: &Value) -> &Vec<Value> {
     list["items"].as_array().unwrap_or_else(|| panic!("items in {list}"))
@@ -23,9 +31,8 @@ fn path(delivery: &Value) -> String {
     format!("/api/deliveries/{}", delivery["id"].as_str().expect("an id"))
 }
 
-#[tokio::test]
-async fn the_ledger_is_read_by_pages_and_by_kind_state_and_recipient() {
-    let server = start(&[]).await;
+async fn the_ledger_is_read_by_pages_and_by_kind_state_and_recipient(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = admin(&server, "ada").await;
     for name in ["bob", "cleo"] {
         server.person(name).await;
@@ -60,12 +67,11 @@ async fn the_ledger_is_read_by_pages_and_by_kind_state_and_recipient() {
     assert_eq!((status, problem["errors"].as_array().map(Vec::len)), (StatusCode::UNPROCESSABLE_ENTITY, Some(5)));
 }
 
-#[tokio::test]
-async fn a_delivery_shows_every_attempt_and_goes_out_when_it_is_tried_again() {
+async fn a_delivery_shows_every_attempt_and_goes_out_when_it_is_tried_again(backend: Backend) {
     let relay = SmtpServer::start().await.expect("a relay");
     let port = relay.port().to_string();
     let from = ("SMTP_FROM_EMAIL", "taskflow@example.org");
-    let server = start(&[("SMTP_SERVER", "127.0.0.1"), ("SMTP_PORT", &port), from]).await;
+    let server = backend.start(&[("SMTP_SERVER", "127.0.0.1"), ("SMTP_PORT", &port), from]).await;
     relay.when_to("bob@example.org", Stage::Rcpt, Fault::Answer(554));
     let ada = admin(&server, "ada").await;
     server.person("bob").await;
@@ -91,9 +97,8 @@ async fn a_delivery_shows_every_attempt_and_goes_out_when_it_is_tried_again() {
     assert_eq!((status, &problem["errors"][0]["field"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("state")));
 }
 
-#[tokio::test]
-async fn what_has_not_left_can_be_cancelled_once() {
-    let server = start(&[]).await;
+async fn what_has_not_left_can_be_cancelled_once(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = admin(&server, "ada").await;
     ada.task(json!({ "title": "Far", "due_at": "2099-01-01T00:00:00Z", "reminder_minutes": 5 })).await;
     let planned = first(&ada, "kind=task_due").await;
@@ -103,9 +108,8 @@ async fn what_has_not_left_can_be_cancelled_once() {
     assert_eq!(ada.call(Method::POST, &cancel, None).await.0, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
-#[tokio::test]
-async fn to_everybody_else_there_is_nothing_to_administer() {
-    let server = start(&[]).await;
+async fn to_everybody_else_there_is_nothing_to_administer(backend: Backend) {
+    let server = backend.start(&[]).await;
     let bob = server.person("bob").await;
     let id = "0198c0de-0000-7000-8000-000000000001";
     let own = [

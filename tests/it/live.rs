@@ -1,8 +1,11 @@
-//! Screens that follow along, where it does not matter which store keeps the feed.
+//! Screens that follow along.
 
 mod details;
 mod doors;
+mod feeds;
+mod leaving;
 mod limits;
+mod resuming;
 mod stopping;
 mod talk;
 

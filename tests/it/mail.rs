@@ -5,8 +5,18 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use taskflow_mail::testing::{Fault, SmtpServer, Stage};
 
-use super::start;
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::eventually;
+
+on_each_store![
+    registering_welcomes_through_a_real_relay,
+    without_a_relay_mail_lands_in_the_mailbox_page,
+    held_mail_survives_kill_nine_and_leaves_exactly_once,
+    killed_between_the_relays_answer_and_the_ledger_a_mail_repeats_once_as_itself,
+    a_relay_that_is_away_at_first_gets_everything_once_when_it_is_back,
+    a_reminder_leaves_when_its_minute_comes,
+];
 
 /// What a server needs to know to send through this relay.
 fn through(port: &str) -> [(&str, &str); 6] {
@@ -26,10 +36,9 @@ fn message_id(data: &[u8]) -> String {
     mail.message_id().expect("a Message-ID").to_owned()
 }
 
-#[tokio::test]
-async fn registering_welcomes_through_a_real_relay() {
+async fn registering_welcomes_through_a_real_relay(backend: Backend) {
     let relay = SmtpServer::start().await.expect("a relay");
-    let server = start(&through(&relay.port().to_string())).await;
+    let server = backend.start(&through(&relay.port().to_string())).await;
     server.person("ada").await;
     let mails = relay.await_mails(1).await;
     assert_eq!(
@@ -48,9 +57,8 @@ async fn registering_welcomes_through_a_real_relay() {
     assert!(!log.contains("ada@example.org"), "addresses do not belong in logs:\n{log}");
 }
 
-#[tokio::test]
-async fn without_a_relay_mail_lands_in_the_mailbox_page() {
-    let server = start(&[]).await;
+async fn without_a_relay_mail_lands_in_the_mailbox_page(backend: Backend) {
+    let server = backend.start(&[]).await;
     let hostile = serde_json::json!({ "username": "ada", "email": "ada@example.org", "password": "password123" });
     assert_eq!(server.post("/api/auth/register", hostile).await.status(), StatusCode::CREATED);
     let mails = eventually("the welcome is in the mailbox", || async {
@@ -65,13 +73,12 @@ async fn without_a_relay_mail_lands_in_the_mailbox_page() {
     assert!(page.text().await.expect("a page").contains("ada@example.org"));
 }
 
-#[tokio::test]
-async fn held_mail_survives_kill_nine_and_leaves_exactly_once() {
+async fn held_mail_survives_kill_nine_and_leaves_exactly_once(backend: Backend) {
     let relay = SmtpServer::start().await.expect("a relay");
     let port = relay.port().to_string();
     let mut held = through(&port).to_vec();
     held.push(("HOLD_MAIL", "true"));
-    let server = start(&held).await;
+    let server = backend.start(&held).await;
     server.person("ada").await;
     let server = server.restart(&through(&port)).await;
     relay.await_mails(1).await;
@@ -82,13 +89,12 @@ async fn held_mail_survives_kill_nine_and_leaves_exactly_once() {
     assert_eq!(to, ["ada@example.org", "bob@example.org"]);
 }
 
-#[tokio::test]
-async fn killed_between_the_relays_answer_and_the_ledger_a_mail_repeats_once_as_itself() {
+async fn killed_between_the_relays_answer_and_the_ledger_a_mail_repeats_once_as_itself(backend: Backend) {
     let relay = SmtpServer::start().await.expect("a relay");
     let port = relay.port().to_string();
     // The relay takes the mail and never says so: the server cannot know.
     relay.once(Stage::Taken, Fault::Hang);
-    let mut server = start(&through(&port)).await;
+    let mut server = backend.start(&through(&port)).await;
     server.person("ada").await;
     relay.await_mails(1).await;
     server.kill();
@@ -101,12 +107,11 @@ async fn killed_between_the_relays_answer_and_the_ledger_a_mail_repeats_once_as_
     assert_eq!(relay.count(), 2);
 }
 
-#[tokio::test]
-async fn a_relay_that_is_away_at_first_gets_everything_once_when_it_is_back() {
+async fn a_relay_that_is_away_at_first_gets_everything_once_when_it_is_back(backend: Backend) {
     let relay = SmtpServer::start().await.expect("a relay");
     let port = relay.port().to_string();
     relay.stop().await;
-    let server = start(&through(&port)).await;
+    let server = backend.start(&through(&port)).await;
     for name in ["ada", "bob", "cleo"] {
         server.person(name).await;
     }
@@ -118,10 +123,9 @@ async fn a_relay_that_is_away_at_first_gets_everything_once_when_it_is_back() {
     assert_eq!(relay.count(), 3);
 }
 
-#[tokio::test]
-async fn a_reminder_leaves_when_its_minute_comes() {
+async fn a_reminder_leaves_when_its_minute_comes(backend: Backend) {
     let relay = SmtpServer::start().await.expect("a relay");
-    let server = start(&through(&relay.port().to_string())).await;
+    let server = backend.start(&through(&relay.port().to_string())).await;
     let ada = server.person("ada").await;
     // Due in the past of its minute already: the reminder leaves at once, as the task is still ahead.
     let task = serde_json::json!({ "title": "<b>Ring & run</b>", "due_at": "2099-01-01T00:00:00Z", "reminder_minutes": 40320 });

@@ -1,21 +1,40 @@
 //! The whole product from outside: the real binary as a process, real sockets, a real SMTP dialogue, a real PostgreSQL.
 
-#![expect(clippy::duplicate_mod, reason = "what people see is tested on every store")]
 #![expect(clippy::print_stdout, reason = "seeds and figures")]
 
+mod accounts;
 mod admins;
 mod arrows;
 mod bench;
+mod bounces;
+mod by_hand;
 mod command_line;
 mod databases;
 mod histories;
+mod hostile;
+mod inbound;
+mod interface;
+mod invitations;
+mod jobs;
 mod kills;
+mod ledger;
 mod letters;
 mod live;
+mod mail;
+mod meetings;
 mod operations;
+mod pacing;
+mod pages;
+mod people;
 mod postgres;
+mod preferences;
 mod readme;
 mod relay;
+mod reminders;
+mod sessions;
 mod shape;
-mod sqlite;
+mod tasks;
 mod times;
+mod unsubscribe;
+mod verification;
+mod year;

@@ -1,8 +1,21 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::start;
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::Person;
+
+on_each_store![
+    a_meeting_is_called_read_changed_cancelled_and_restored,
+    everything_that_does_not_fit_is_named_at_once,
+    a_time_without_an_offset_is_what_the_clock_on_the_wall_shows,
+    lists_are_filtered_sorted_and_paged_with_links,
+    a_meeting_of_others_is_byte_for_byte_an_absent_one,
+    a_change_is_meant_for_the_version_that_was_seen,
+    a_meeting_that_is_called_many_times_at_once_under_one_key_is_called_once,
+    a_meeting_goes_into_a_calendar,
+    five_hundred_people_are_invited_at_once_and_not_one_more,
+];
 
 const ABSENT: &str = "0198c0de-0000-7000-8000-000000000001";
 
@@ -26,9 +39,8 @@ fn ahead(seconds: u64) -> String {
     (SystemClock::new().now() + std::time::Duration::from_secs(seconds)).to_string()
 }
 
-#[tokio::test]
-async fn a_meeting_is_called_read_changed_cancelled_and_restored() {
-    let server = start(&[]).await;
+async fn a_meeting_is_called_read_changed_cancelled_and_restored(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let body = json!({
         "title": "Board", "meeting_date": "2099-03-29T09:00:00+02:00", "participant_emails": ["guest@example.org"],
@@ -86,9 +98,8 @@ async fn a_meeting_is_called_read_changed_cancelled_and_restored() {
     assert_eq!((status, &over["status"], &over["is_active"]), (StatusCode::OK, &json!("completed"), &json!(true)));
 }
 
-#[tokio::test]
-async fn everything_that_does_not_fit_is_named_at_once() {
-    let server = start(&[]).await;
+async fn everything_that_does_not_fit_is_named_at_once(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let body = json!({
         "title": "", "meeting_date": "tomorrow", "duration_minutes": 1441, "meeting_url": "javascript:alert(1)",
@@ -127,9 +138,8 @@ async fn everything_that_does_not_fit_is_named_at_once() {
     assert_eq!(ada.get("/api/meetings/").await.1["total"], 0);
 }
 
-#[tokio::test]
-async fn a_time_without_an_offset_is_what_the_clock_on_the_wall_shows() {
-    let server = start(&[]).await;
+async fn a_time_without_an_offset_is_what_the_clock_on_the_wall_shows(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     assert_eq!(
         ada.call(Method::PATCH, "/api/users/me", Some(json!({ "time_zone": "Asia/Tokyo" }))).await.0,
@@ -156,9 +166,8 @@ async fn a_time_without_an_offset_is_what_the_clock_on_the_wall_shows() {
     assert_eq!((&same["meeting_date"], &same["sequence"]), (&moved["meeting_date"], &moved["sequence"]));
 }
 
-#[tokio::test]
-async fn lists_are_filtered_sorted_and_paged_with_links() {
-    let server = start(&[]).await;
+async fn lists_are_filtered_sorted_and_paged_with_links(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     for (title, date) in [("Third", "2099-03-01T00:00:00Z"), ("First", "2099-01-01T00:00:00Z")] {
         ada.meeting(json!({ "title": title, "meeting_date": date, "location": "B\u{fc}ro" })).await;
@@ -183,9 +192,8 @@ async fn lists_are_filtered_sorted_and_paged_with_links() {
     }
 }
 
-#[tokio::test]
-async fn a_meeting_of_others_is_byte_for_byte_an_absent_one() {
-    let server = start(&[]).await;
+async fn a_meeting_of_others_is_byte_for_byte_an_absent_one(backend: Backend) {
+    let server = backend.start(&[]).await;
     let (ada, bob) = (server.person("ada").await, server.person("bob").await);
     let meeting = ada.meeting(json!({ "title": "mine", "meeting_date": "2099-01-01T00:00:00Z" })).await;
     let id = meeting["id"].as_str().expect("an id").to_owned();
@@ -219,9 +227,8 @@ async fn a_meeting_of_others_is_byte_for_byte_an_absent_one() {
     assert_eq!(bob.get("/api/meetings/").await.1["total"], 0);
 }
 
-#[tokio::test]
-async fn a_change_is_meant_for_the_version_that_was_seen() {
-    let server = start(&[]).await;
+async fn a_change_is_meant_for_the_version_that_was_seen(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let meeting = ada.meeting(json!({ "title": "x", "meeting_date": "2099-01-01T00:00:00Z" })).await;
     let send = async |method: Method, rest: &str, tag: &str, body: Value| {
@@ -243,9 +250,8 @@ async fn a_change_is_meant_for_the_version_that_was_seen() {
     assert_eq!(send(Method::POST, "/participants", "\"2\"", invitation).await.1["version"], 3);
 }
 
-#[tokio::test]
-async fn a_meeting_that_is_called_many_times_at_once_under_one_key_is_called_once() {
-    let server = start(&[]).await;
+async fn a_meeting_that_is_called_many_times_at_once_under_one_key_is_called_once(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let call = |ada: &Person<'_>| {
         let body =
@@ -269,9 +275,8 @@ async fn a_meeting_that_is_called_many_times_at_once_under_one_key_is_called_onc
     assert_eq!(ada.get("/api/meetings/").await.1["total"], 1);
 }
 
-#[tokio::test]
-async fn a_meeting_goes_into_a_calendar() {
-    let server = start(&[]).await;
+async fn a_meeting_goes_into_a_calendar(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let title = "Plans; costs, \u{1f389}\\ and a title that is long enough to be folded in any calendar object at all";
     let meeting = ada.meeting(json!({ "title": title, "meeting_date": "2099-03-29T09:00:00Z" })).await;
@@ -289,9 +294,8 @@ async fn a_meeting_goes_into_a_calendar() {
 }
 
 /// Prints how long 500 people take; asserts no time, since tests share their machine.
-#[tokio::test]
-async fn five_hundred_people_are_invited_at_once_and_not_one_more() {
-    let server = start(&[("HOLD_MAIL", "true")]).await;
+async fn five_hundred_people_are_invited_at_once_and_not_one_more(backend: Backend) {
+    let server = backend.start(&[("HOLD_MAIL", "true")]).await;
     let ada = server.person("ada").await;
     let people: Vec<_> = (1..500).map(|n| json!({ "email": format!("guest{n}@example.org") })).collect();
     let body = json!({ "title": "All hands", "meeting_date": "2099-01-01T00:00:00Z", "participants": people });

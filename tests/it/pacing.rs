@@ -5,14 +5,22 @@ use serde_json::json;
 use taskflow::ports::{Clock, SystemClock};
 use taskflow_mail::testing::SmtpServer;
 
-use super::start;
 use crate::admins::admin;
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::{Person, Server, eventually};
 
-async fn sending(relay: &SmtpServer, pace: &[(&str, &str)]) -> Server {
+on_each_store![
+    no_more_mails_leave_in_a_second_than_the_rate_allows,
+    mails_are_claimed_in_batches_with_a_pause_between,
+    held_mail_stays_until_the_service_is_started_without_holding_it,
+    health_tells_that_the_relay_is_down_until_it_is_back,
+];
+
+async fn sending(backend: Backend, relay: &SmtpServer, pace: &[(&str, &str)]) -> Server {
     let port = relay.port().to_string();
     let through = [("SMTP_SERVER", "127.0.0.1"), ("SMTP_PORT", &port), ("SMTP_FROM_EMAIL", "taskflow@example.org")];
-    start(&[&through, pace].concat()).await
+    backend.start(&[&through, pace].concat()).await
 }
 
 /// A letter to that many people.
@@ -24,9 +32,9 @@ async fn write_to(admin: &Person<'_>, people: usize) {
 }
 
 /// How long a letter to that many people takes from being written until the last of them has it, once each.
-async fn time_for(people: usize, pace: &[(&str, &str)]) -> Duration {
+async fn time_for(backend: Backend, people: usize, pace: &[(&str, &str)]) -> Duration {
     let relay = SmtpServer::start().await.expect("a relay");
-    let server = sending(&relay, pace).await;
+    let server = sending(backend, &relay, pace).await;
     let ada = admin(&server, "ada").await;
     relay.await_mails(1).await;
     let clock = SystemClock::new();
@@ -39,23 +47,20 @@ async fn time_for(people: usize, pace: &[(&str, &str)]) -> Duration {
     took
 }
 
-#[tokio::test]
-async fn no_more_mails_leave_in_a_second_than_the_rate_allows() {
-    let took = time_for(60, &[("EMAIL_RATE_PER_SECOND", "20")]).await;
+async fn no_more_mails_leave_in_a_second_than_the_rate_allows(backend: Backend) {
+    let took = time_for(backend, 60, &[("EMAIL_RATE_PER_SECOND", "20")]).await;
     // A tenth of a second's worth may begin at once.
     assert!(took >= Duration::from_millis(58 * 50), "{took:?}");
 }
 
-#[tokio::test]
-async fn mails_are_claimed_in_batches_with_a_pause_between() {
-    let took = time_for(20, &[("BATCH_SIZE", "5"), ("BATCH_DELAY", "700ms")]).await;
+async fn mails_are_claimed_in_batches_with_a_pause_between(backend: Backend) {
+    let took = time_for(backend, 20, &[("BATCH_SIZE", "5"), ("BATCH_DELAY", "700ms")]).await;
     assert!(took >= Duration::from_millis(3 * 700), "{took:?}");
 }
 
-#[tokio::test]
-async fn held_mail_stays_until_the_service_is_started_without_holding_it() {
+async fn held_mail_stays_until_the_service_is_started_without_holding_it(backend: Backend) {
     let relay = SmtpServer::start().await.expect("a relay");
-    let server = sending(&relay, &[("HOLD_MAIL", "true")]).await;
+    let server = sending(backend, &relay, &[("HOLD_MAIL", "true")]).await;
     let ada = admin(&server, "ada").await;
     write_to(&ada, 10).await;
     let (_, list) = ada.get("/api/deliveries?kind=letter&state=scheduled").await;
@@ -71,11 +76,10 @@ async fn held_mail_stays_until_the_service_is_started_without_holding_it() {
     assert_eq!(relay.count(), 11);
 }
 
-#[tokio::test]
-async fn health_tells_that_the_relay_is_down_until_it_is_back() {
+async fn health_tells_that_the_relay_is_down_until_it_is_back(backend: Backend) {
     let relay = SmtpServer::start().await.expect("a relay");
     relay.stop().await;
-    let server = sending(&relay, &[]).await;
+    let server = sending(backend, &relay, &[]).await;
     let ada = server.person("ada").await;
     let health = async || ada.get("/api/email/health").await.1;
     let down = eventually("it is known to be down", || async {

@@ -3,11 +3,24 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::start;
 use crate::admins::admin;
 use crate::letters::{letter, link};
 use crate::times::soon;
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::Server;
+
+on_each_store![
+    each_answer_of_an_invitation_has_its_own_link_that_only_its_form_confirms,
+    a_due_task_is_completed_and_postponed_by_the_links_of_its_reminder,
+    each_task_of_a_reminder_of_several_is_done_or_postponed_behind_its_own_link,
+    a_summary_in_the_mail_leads_to_its_meetings_as_the_page_of_the_day_does,
+    a_link_to_verify_that_is_none_shows_no_button_and_a_password_page_names_the_account,
+    browsers_read_errors_as_pages_and_programs_as_problems,
+    the_root_is_for_people_and_says_so_to_browsers_only,
+    guests_read_pages_in_the_language_that_was_given_for_them,
+    a_link_that_leads_nowhere_speaks_the_language_of_whom_it_was_for,
+];
 
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
@@ -31,9 +44,8 @@ async fn press(server: &Server, path: &str, form: &[(&str, &str)]) -> String {
     answer.text().await.expect("a page")
 }
 
-#[tokio::test]
-async fn each_answer_of_an_invitation_has_its_own_link_that_only_its_form_confirms() {
-    let server = start(&[]).await;
+async fn each_answer_of_an_invitation_has_its_own_link_that_only_its_form_confirms(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let body = json!({
         "title": "Quarterly review", "meeting_date": "2099-07-01T11:30:00", "time_zone": "Europe/Berlin",
@@ -70,9 +82,8 @@ async fn each_answer_of_an_invitation_has_its_own_link_that_only_its_form_confir
     }
 }
 
-#[tokio::test]
-async fn a_due_task_is_completed_and_postponed_by_the_links_of_its_reminder() {
-    let server = start(&[]).await;
+async fn a_due_task_is_completed_and_postponed_by_the_links_of_its_reminder(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let body = json!({ "title": "Water the plants", "due_at": soon(300), "reminder_minutes": 30 });
     let task = ada.task(body).await;
@@ -104,9 +115,8 @@ async fn a_due_task_is_completed_and_postponed_by_the_links_of_its_reminder() {
     assert_eq!(bad.status(), StatusCode::UNPROCESSABLE_ENTITY);
 }
 
-#[tokio::test]
-async fn each_task_of_a_reminder_of_several_is_done_or_postponed_behind_its_own_link() {
-    let server = start(&[]).await;
+async fn each_task_of_a_reminder_of_several_is_done_or_postponed_behind_its_own_link(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let due_at = soon(65);
     for title in ["q3", "q4"] {
@@ -130,9 +140,8 @@ async fn each_task_of_a_reminder_of_several_is_done_or_postponed_behind_its_own_
     assert_eq!(titles, ["q3", "q4"]);
 }
 
-#[tokio::test]
-async fn a_summary_in_the_mail_leads_to_its_meetings_as_the_page_of_the_day_does() {
-    let server = start(&[]).await;
+async fn a_summary_in_the_mail_leads_to_its_meetings_as_the_page_of_the_day_does(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = admin(&server, "ada").await;
     // Where it is noon, so that the meeting is today's.
     let hour: i32 = soon(0)[11..13].parse().expect("an hour");
@@ -150,9 +159,8 @@ async fn a_summary_in_the_mail_leads_to_its_meetings_as_the_page_of_the_day_does
     assert!(day.contains("/r/") && day.contains("Room 1") && day.contains("high priority"), "{day}");
 }
 
-#[tokio::test]
-async fn a_link_to_verify_that_is_none_shows_no_button_and_a_password_page_names_the_account() {
-    let server = start(&[]).await;
+async fn a_link_to_verify_that_is_none_shows_no_button_and_a_password_page_names_the_account(backend: Backend) {
+    let server = backend.start(&[]).await;
     let bogus = server.get("/v/abc").await;
     assert_eq!(bogus.status(), StatusCode::NOT_FOUND);
     let bogus = bogus.text().await.expect("a page");
@@ -168,9 +176,8 @@ async fn a_link_to_verify_that_is_none_shows_no_button_and_a_password_page_names
     }
 }
 
-#[tokio::test]
-async fn browsers_read_errors_as_pages_and_programs_as_problems() {
-    let server = start(&[]).await;
+async fn browsers_read_errors_as_pages_and_programs_as_problems(backend: Backend) {
+    let server = backend.start(&[]).await;
     for (method, path, status) in [
         (Method::GET, "/nowhere", StatusCode::NOT_FOUND),
         (Method::DELETE, "/health", StatusCode::METHOD_NOT_ALLOWED),
@@ -196,9 +203,8 @@ async fn browsers_read_errors_as_pages_and_programs_as_problems() {
     }
 }
 
-#[tokio::test]
-async fn the_root_is_for_people_and_says_so_to_browsers_only() {
-    let server = start(&[]).await;
+async fn the_root_is_for_people_and_says_so_to_browsers_only(backend: Backend) {
+    let server = backend.start(&[]).await;
     let people = server.request(Method::GET, "/").header("accept", BROWSER).send().await.expect("an answer");
     let start = people.text().await.expect("a page");
     assert!(start.contains("href=\"docs\"") && !start.contains("<script"), "{start}");
@@ -207,9 +213,8 @@ async fn the_root_is_for_people_and_says_so_to_browsers_only() {
     assert!(server.get("/robots.txt").await.text().await.expect("text").contains("Disallow: /"));
 }
 
-#[tokio::test]
-async fn guests_read_pages_in_the_language_that_was_given_for_them() {
-    let server = start(&[]).await;
+async fn guests_read_pages_in_the_language_that_was_given_for_them(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let body = json!({
         "title": "Plans", "meeting_date": "2099-07-01T09:00:00", "time_zone": "Europe/Berlin",
@@ -233,9 +238,8 @@ async fn guests_read_pages_in_the_language_that_was_given_for_them() {
     assert!(saved.contains("Ihre Antwort ist gespeichert: zugesagt.") && saved.contains(">Plans</h1>"), "{saved}");
 }
 
-#[tokio::test]
-async fn a_link_that_leads_nowhere_speaks_the_language_of_whom_it_was_for() {
-    let server = start(&[]).await;
+async fn a_link_that_leads_nowhere_speaks_the_language_of_whom_it_was_for(backend: Backend) {
+    let server = backend.start(&[]).await;
     let karl = server.person("karl").await;
     assert_eq!(karl.call(Method::PATCH, "/api/users/me", Some(json!({ "locale": "de" }))).await.0, StatusCode::OK);
     let task = karl.task(json!({ "title": "Blumen", "due_at": soon(300), "reminder_minutes": 30 })).await;

@@ -1,9 +1,19 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::start;
 use crate::letters::{letter, letters, link};
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::{Person, Server, eventually};
+
+on_each_store![
+    whoever_is_verified_sees_the_meeting_and_answers_and_only_the_organizer_changes_it,
+    an_address_that_nobody_verified_stays_a_guest_until_somebody_does,
+    people_are_added_given_roles_and_taken_off,
+    everybody_has_their_own_reminders_and_the_ledger_tells_of_each,
+    a_burst_of_changes_is_one_mail_about_what_came_of_them,
+    answers_and_a_move_at_once_leave_nobody_without_the_reminder_of_the_new_start,
+];
 
 const DATE: &str = "2099-01-01T00:00:00Z";
 
@@ -26,9 +36,8 @@ fn named<'a>(meeting: &'a Value, email: &str) -> &'a Value {
     people.iter().find(|one| one["email"] == email).unwrap_or(&Value::Null)
 }
 
-#[tokio::test]
-async fn whoever_is_verified_sees_the_meeting_and_answers_and_only_the_organizer_changes_it() {
-    let server = start(&[]).await;
+async fn whoever_is_verified_sees_the_meeting_and_answers_and_only_the_organizer_changes_it(backend: Backend) {
+    let server = backend.start(&[]).await;
     let (ada, bob) = (server.person("ada").await, verified(&server, "bob").await);
     let body = json!({ "title": "Board", "meeting_date": DATE, "participant_emails": ["BOB@example.org"] });
     let meeting = ada.meeting(body).await;
@@ -58,9 +67,8 @@ async fn whoever_is_verified_sees_the_meeting_and_answers_and_only_the_organizer
     }
 }
 
-#[tokio::test]
-async fn an_address_that_nobody_verified_stays_a_guest_until_somebody_does() {
-    let server = start(&[]).await;
+async fn an_address_that_nobody_verified_stays_a_guest_until_somebody_does(backend: Backend) {
+    let server = backend.start(&[]).await;
     let (ada, bob) = (server.person("ada").await, server.person("bob").await);
     let body = json!({ "title": "Board", "meeting_date": DATE, "participants": [{ "email": "bob@example.org" }] });
     let meeting = ada.meeting(body).await;
@@ -76,9 +84,8 @@ async fn an_address_that_nobody_verified_stays_a_guest_until_somebody_does() {
     assert_eq!(ada.get(&path(&meeting)).await.1, meeting);
 }
 
-#[tokio::test]
-async fn people_are_added_given_roles_and_taken_off() {
-    let server = start(&[("CHANGE_QUIET_SECONDS", "0")]).await;
+async fn people_are_added_given_roles_and_taken_off(backend: Backend) {
+    let server = backend.start(&[("CHANGE_QUIET_SECONDS", "0")]).await;
     let (ada, bob) = (server.person("ada").await, verified(&server, "bob").await);
     let meeting = ada.meeting(json!({ "title": "Board", "meeting_date": DATE })).await;
     let (path, participants) = (path(&meeting), format!("{}/participants", path(&meeting)));
@@ -123,9 +130,8 @@ async fn people_are_added_given_roles_and_taken_off() {
     assert_eq!(bob.get(&path).await.0, StatusCode::OK);
 }
 
-#[tokio::test]
-async fn everybody_has_their_own_reminders_and_the_ledger_tells_of_each() {
-    let server = start(&[("HOLD_MAIL", "false")]).await;
+async fn everybody_has_their_own_reminders_and_the_ledger_tells_of_each(backend: Backend) {
+    let server = backend.start(&[("HOLD_MAIL", "false")]).await;
     let (ada, bob) = (server.person("ada").await, verified(&server, "bob").await);
     let body = json!({ "title": "Board", "meeting_date": DATE, "participant_emails": ["bob@example.org", "guest@example.org"] });
     let path = path(&ada.meeting(body).await);
@@ -187,9 +193,8 @@ async fn everybody_has_their_own_reminders_and_the_ledger_tells_of_each() {
     assert_eq!(bob.call(Method::PUT, &own, Some(json!({ "minutes": null }))).await.1, json!({ "minutes": [15] }));
 }
 
-#[tokio::test]
-async fn a_burst_of_changes_is_one_mail_about_what_came_of_them() {
-    let server = start(&[("CHANGE_QUIET_SECONDS", "1")]).await;
+async fn a_burst_of_changes_is_one_mail_about_what_came_of_them(backend: Backend) {
+    let server = backend.start(&[("CHANGE_QUIET_SECONDS", "1")]).await;
     let ada = server.person("ada").await;
     let body = json!({ "title": "Board", "meeting_date": DATE, "location": "Room 1", "participant_emails": ["guest@example.org"] });
     let path = path(&ada.meeting(body).await);
@@ -218,9 +223,8 @@ async fn a_burst_of_changes_is_one_mail_about_what_came_of_them() {
     assert_eq!(mails.len(), 3);
 }
 
-#[tokio::test]
-async fn answers_and_a_move_at_once_leave_nobody_without_the_reminder_of_the_new_start() {
-    let server = start(&[("CHANGE_QUIET_SECONDS", "0")]).await;
+async fn answers_and_a_move_at_once_leave_nobody_without_the_reminder_of_the_new_start(backend: Backend) {
+    let server = backend.start(&[("CHANGE_QUIET_SECONDS", "0")]).await;
     let ada = server.person("ada").await;
     let guests: Vec<_> = (0..6).map(|n| format!("guest{n}@example.org")).collect();
     let path =

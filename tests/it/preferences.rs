@@ -1,16 +1,23 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::start;
 use crate::admins::admin;
 use crate::times::soon;
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::eventually;
+
+on_each_store![
+    preferences_are_kept_and_what_is_left_out_stays,
+    a_change_of_a_version_that_is_no_longer_there_is_refused_with_the_present_one,
+    every_bad_preference_is_named_and_nothing_is_kept,
+    mail_that_is_switched_off_is_cancelled_and_the_ledger_says_why,
+];
 
 const PATH: &str = "/api/users/me/notifications";
 
-#[tokio::test]
-async fn preferences_are_kept_and_what_is_left_out_stays() {
-    let server = start(&[]).await;
+async fn preferences_are_kept_and_what_is_left_out_stays(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let (status, usual) = ada.get(PATH).await;
     assert_eq!(status, StatusCode::OK);
@@ -36,9 +43,8 @@ async fn preferences_are_kept_and_what_is_left_out_stays() {
     assert_eq!(server.get(PATH).await.status(), StatusCode::UNAUTHORIZED);
 }
 
-#[tokio::test]
-async fn a_change_of_a_version_that_is_no_longer_there_is_refused_with_the_present_one() {
-    let server = start(&[]).await;
+async fn a_change_of_a_version_that_is_no_longer_there_is_refused_with_the_present_one(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let tag = async || {
         let answer = ada.request(Method::GET, PATH).send().await.expect("an answer");
@@ -61,9 +67,8 @@ async fn a_change_of_a_version_that_is_no_longer_there_is_refused_with_the_prese
     assert_eq!((status, &changed["summary_time"]), (StatusCode::OK, &json!("08:00")));
 }
 
-#[tokio::test]
-async fn every_bad_preference_is_named_and_nothing_is_kept() {
-    let server = start(&[]).await;
+async fn every_bad_preference_is_named_and_nothing_is_kept(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let before = ada.get(PATH).await.1;
     let bad = json!({
@@ -87,9 +92,8 @@ async fn every_bad_preference_is_named_and_nothing_is_kept() {
     assert_eq!(ada.get(PATH).await.1, before);
 }
 
-#[tokio::test]
-async fn mail_that_is_switched_off_is_cancelled_and_the_ledger_says_why() {
-    let server = start(&[]).await;
+async fn mail_that_is_switched_off_is_cancelled_and_the_ledger_says_why(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = admin(&server, "ada").await;
     let off = json!({ "kinds": { "task_due": false } });
     assert_eq!(ada.call(Method::PUT, PATH, Some(off)).await.0, StatusCode::OK);

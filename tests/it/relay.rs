@@ -8,7 +8,8 @@ use serde_json::Value;
 use taskflow_mail::testing::{Fault, SmtpServer, Stage};
 
 use crate::admins::admin;
-use taskflow_testkit::fanout::{Account, Kept, plan, reader, settled, through};
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::fanout::{Account, plan, reader, settled, through};
 use taskflow_testkit::rows::{FailedAttempt, LedgerRow, Rows};
 use taskflow_testkit::server::{Person, Server};
 
@@ -62,13 +63,13 @@ fn storm(relay: &SmtpServer) {
     }
 }
 
-async fn through_a_storm(kept: Kept) {
+async fn through_a_storm(backend: Backend) {
     const MAILS: usize = 3000;
     let relay = SmtpServer::start().await.expect("a relay");
     let port = relay.port().to_string();
     let mut settings = through(&port);
     settings.extend([("RETRY_SCHEDULE", "300ms"), ("MAX_RETRIES", "10"), ("LEASE_SECONDS", "5s")]);
-    let server = kept.hold(&settings).await;
+    let server = backend.hold(&settings).await;
     admin(&server, "ada").await;
     plan(&server, MAILS).await;
     let fates: BTreeMap<String, Fate> = (0..MAILS).map(|n| (reader(n), Fate::of(n))).collect();
@@ -96,7 +97,7 @@ async fn through_a_storm(kept: Kept) {
     assert_eq!(suppressed(&ada).await, gone);
     assert!(server.terminate().await.0.success());
     println!(
-        "{{\"case\": \"storm\", \"store\": \"{kept}\", \"mails\": {MAILS}, \"failed_attempts\": {}, \"connections\": {}}}",
+        "{{\"case\": \"storm\", \"store\": \"{backend}\", \"mails\": {MAILS}, \"failed_attempts\": {}, \"connections\": {}}}",
         failed.len(),
         relay.connections()
     );
@@ -166,12 +167,12 @@ async fn suppressed(admin: &Person<'_>) -> BTreeSet<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn through_a_storm_everybody_gets_one_mail_and_the_ledger_knows_what_it_took_on_sqlite() {
-    through_a_storm(Kept::Sqlite).await;
+    through_a_storm(Backend::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn through_a_storm_everybody_gets_one_mail_and_the_ledger_knows_what_it_took_on_postgresql() {
-    through_a_storm(Kept::Postgres).await;
+    through_a_storm(Backend::Postgres).await;
 }
 
 /// How long a mail may take here.
@@ -198,7 +199,7 @@ fn dawdling(n: usize) -> Option<(Stage, Fault)> {
 /// A mail that is answered after we gave it up, or never, costs itself an attempt and nobody else anything: its answer
 /// is counted for no other mail, and nothing more is said on its connection. One that is answered late, but in time, costs
 /// nobody anything.
-async fn answered_too_late(kept: Kept, pipelining: bool) {
+async fn answered_too_late(backend: Backend, pipelining: bool) {
     const MAILS: usize = 1000;
     let relay = SmtpServer::builder().pipelining(pipelining).start().await.expect("a relay");
     let port = relay.port().to_string();
@@ -206,7 +207,7 @@ async fn answered_too_late(kept: Kept, pipelining: bool) {
     // Few, so that each is wanted again as soon as it is free.
     settings.extend([("SMTP_CONNECTIONS", "6"), ("RETRY_SCHEDULE", "300ms")]);
     settings.extend([("EMAIL_TIMEOUT", "3s"), ("LEASE_SECONDS", "8s")]);
-    let server = kept.hold(&settings).await;
+    let server = backend.hold(&settings).await;
     plan(&server, MAILS).await;
     let fates: BTreeMap<String, _> = (0..MAILS).filter_map(|n| Some((reader(n), dawdling(n)?))).collect();
     for (reader, (stage, fault)) in &fates {
@@ -236,7 +237,7 @@ async fn answered_too_late(kept: Kept, pipelining: bool) {
     // Where nobody rides along, the connection is as good as before: which also shows that the relay would have noticed.
     assert!(pipelining || !in_time.is_empty(), "nobody waited any more");
     println!(
-        "{{\"case\": \"too_late\", \"store\": \"{kept}\", \"pipelining\": {pipelining}, \"mails\": {MAILS}, \
+        "{{\"case\": \"too_late\", \"store\": \"{backend}\", \"pipelining\": {pipelining}, \"mails\": {MAILS}, \
          \"connections\": {}, \"repeated\": {}, \"used_after_a_late_answer\": {}, \"after_too_late_a_one\": 0}}",
         relay.connections(),
         account.repeats(),
@@ -246,6 +247,6 @@ async fn answered_too_late(kept: Kept, pipelining: bool) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_comes_too_late_counts_for_no_other_mail() {
-    tokio::join!(answered_too_late(Kept::Sqlite, true), answered_too_late(Kept::Postgres, true));
-    tokio::join!(answered_too_late(Kept::Sqlite, false), answered_too_late(Kept::Postgres, false));
+    tokio::join!(answered_too_late(Backend::Sqlite, true), answered_too_late(Backend::Postgres, true));
+    tokio::join!(answered_too_late(Backend::Sqlite, false), answered_too_late(Backend::Postgres, false));
 }

@@ -11,11 +11,20 @@ use taskflow::ports::{Clock, SystemClock};
 use taskflow_mail::testing::{Fault, Received, SmtpServer, Stage};
 use tokio::task::JoinSet;
 
-use super::start;
+use taskflow_testkit::backend::Backend;
 use taskflow_testkit::crowd::call_at_once;
 use taskflow_testkit::faketime;
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::rows::Rows;
 use taskflow_testkit::server::{Person, Server, eventually};
+
+on_each_store![
+    what_fell_due_while_the_server_was_down_leaves_at_once_or_is_counted_as_expired,
+    everybody_gets_their_own_reminders_and_nobody_elses,
+    a_reminder_leaves_as_its_minute_comes_and_not_before,
+    meetings_of_hundreds_are_called_at_once_without_standing_in_each_others_way[threads],
+    a_meeting_that_moves_while_people_answer_reminds_those_who_come[threads],
+];
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -100,10 +109,9 @@ async fn new_mails(server: Server, relay: &SmtpServer, known: usize, more: usize
     relay.mails().split_off(known)
 }
 
-#[tokio::test]
-async fn what_fell_due_while_the_server_was_down_leaves_at_once_or_is_counted_as_expired() {
+async fn what_fell_due_while_the_server_was_down_leaves_at_once_or_is_counted_as_expired(backend: Backend) {
     let relay = SmtpServer::start().await.expect("a relay");
-    let server = start(&through(&relay.port().to_string())).await;
+    let server = backend.start(&through(&relay.port().to_string())).await;
     let ada = server.person("ada").await;
     let begun = ada.meeting(meeting("begun", HOUR, 15, &["guest@example.org"])).await;
     let ahead = ada.meeting(meeting("ahead", 3 * HOUR, 90, &["guest@example.org", "gone@example.org"])).await;
@@ -166,10 +174,9 @@ async fn what_fell_due_while_the_server_was_down_leaves_at_once_or_is_counted_as
     assert!(mails.iter().all(|mail| subject(mail).contains("ahead")));
 }
 
-#[tokio::test]
-async fn everybody_gets_their_own_reminders_and_nobody_elses() {
+async fn everybody_gets_their_own_reminders_and_nobody_elses(backend: Backend) {
     let relay = SmtpServer::start().await.expect("a relay");
-    let server = start(&through(&relay.port().to_string())).await;
+    let server = backend.start(&through(&relay.port().to_string())).await;
     let ada = server.person("ada").await;
     let (bob, dora, eve) = (server.person("bob").await, server.person("dora").await, server.person("eve").await);
     relay.await_mails(4).await;
@@ -215,10 +222,9 @@ async fn everybody_gets_their_own_reminders_and_nobody_elses() {
     assert_eq!((mails.len(), arrived), (3, planned));
 }
 
-#[tokio::test]
-async fn a_reminder_leaves_as_its_minute_comes_and_not_before() {
+async fn a_reminder_leaves_as_its_minute_comes_and_not_before(backend: Backend) {
     let relay = SmtpServer::start().await.expect("a relay");
-    let server = start(&through(&relay.port().to_string())).await;
+    let server = backend.start(&through(&relay.port().to_string())).await;
     let ada = server.person("ada").await;
     relay.await_mails(1).await;
     let meeting = ada.meeting(meeting("soon", MINUTE + Duration::from_secs(3), 1, &[])).await;
@@ -235,24 +241,22 @@ async fn a_reminder_leaves_as_its_minute_comes_and_not_before() {
 }
 
 /// Many commits at once that write to the feeds of the same people.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn meetings_of_hundreds_are_called_at_once_without_standing_in_each_others_way() {
+async fn meetings_of_hundreds_are_called_at_once_without_standing_in_each_others_way(backend: Backend) {
     let relay = SmtpServer::builder().count_only().start().await.expect("a relay");
     let port = relay.port().to_string();
     let mut settings = through(&port).to_vec();
     // Whoever comes last waits for all others, which takes a while on a busy machine.
     settings.push(("DB_ACQUIRE_TIMEOUT", "60s"));
-    let server = start(&settings).await;
+    let server = backend.start(&settings).await;
     let took = call_at_once(&server, 20).await;
     println!("{{\"case\": \"meetings_at_once\", \"milliseconds\": {took:?}}}");
 }
 
 /// Whoever comes is reminded of the last start and of no other, in whatever order moves and answers were written down.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_meeting_that_moves_while_people_answer_reminds_those_who_come() {
+async fn a_meeting_that_moves_while_people_answer_reminds_those_who_come(backend: Backend) {
     const NAMES: [&str; 6] = ["bob", "cleo", "dora", "eve", "fay", "gus"];
     const ROUNDS: u64 = 8;
-    let server = start(&[("HOLD_MAIL", "true")]).await;
+    let server = backend.start(&[("HOLD_MAIL", "true")]).await;
     let ada = server.person("ada").await;
     let mut people = Vec::new();
     for name in NAMES {

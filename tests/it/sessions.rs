@@ -5,8 +5,22 @@ use std::time::Duration;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::start;
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::{PASSWORD, Server, eventually, taskflow};
+
+on_each_store![
+    a_refresh_token_is_good_for_one_refresh,
+    a_token_that_was_copied_ends_its_session_for_the_thief_and_the_owner,
+    tokens_that_never_were_are_refused_alike,
+    signing_out_ends_this_session_at_once_and_no_other,
+    people_see_where_they_are_signed_in_and_end_it_from_afar,
+    another_password_ends_refresh_tokens_too,
+    what_ends_on_one_node_is_known_to_the_others_within_a_second,
+    what_ended_stays_ended_after_a_crash,
+    a_new_key_signs_and_the_previous_one_still_counts_while_it_is_named,
+    the_mailbox_of_a_service_in_production_is_for_who_runs_it,
+];
 
 const KEY: &str = "a key for these tests that is long enough to sign with";
 const OTHER_KEY: &str = "the key that comes after it and is just as long as it";
@@ -49,9 +63,8 @@ async fn me(server: &Server, token: &str) -> StatusCode {
     call(server, Method::GET, "/api/auth/me", token).await.0
 }
 
-#[tokio::test]
-async fn a_refresh_token_is_good_for_one_refresh() {
-    let server = start(&[]).await;
+async fn a_refresh_token_is_good_for_one_refresh(backend: Backend) {
+    let server = backend.start(&[]).await;
     server.person("ada").await;
     let first = sign_in(&server, "curl").await;
     let (status, answer) = refresh(&server, &first.refresh).await;
@@ -71,9 +84,8 @@ async fn a_refresh_token_is_good_for_one_refresh() {
     assert_eq!(answer.status(), StatusCode::OK);
 }
 
-#[tokio::test]
-async fn a_token_that_was_copied_ends_its_session_for_the_thief_and_the_owner() {
-    let server = start(&[]).await;
+async fn a_token_that_was_copied_ends_its_session_for_the_thief_and_the_owner(backend: Backend) {
+    let server = backend.start(&[]).await;
     server.person("ada").await;
     let (stolen, other) = (sign_in(&server, "curl").await, sign_in(&server, "curl").await);
     let second = Held::from(&refresh(&server, &stolen.refresh).await.1);
@@ -86,9 +98,8 @@ async fn a_token_that_was_copied_ends_its_session_for_the_thief_and_the_owner() 
     assert_eq!(me(&server, &other.access).await, StatusCode::OK);
 }
 
-#[tokio::test]
-async fn tokens_that_never_were_are_refused_alike() {
-    let server = start(&[]).await;
+async fn tokens_that_never_were_are_refused_alike(backend: Backend) {
+    let server = backend.start(&[]).await;
     server.person("ada").await;
     let held = sign_in(&server, "curl").await;
     let (session, secret) = held.refresh.split_once('.').expect("two parts");
@@ -107,9 +118,8 @@ async fn tokens_that_never_were_are_refused_alike() {
     }
 }
 
-#[tokio::test]
-async fn signing_out_ends_this_session_at_once_and_no_other() {
-    let server = start(&[]).await;
+async fn signing_out_ends_this_session_at_once_and_no_other(backend: Backend) {
+    let server = backend.start(&[]).await;
     server.person("ada").await;
     let (one, two) = (sign_in(&server, "curl").await, sign_in(&server, "curl").await);
     assert_eq!(call(&server, Method::POST, "/api/auth/logout", &one.access).await.0, StatusCode::NO_CONTENT);
@@ -125,9 +135,8 @@ async fn signing_out_ends_this_session_at_once_and_no_other() {
     assert_eq!(me(&server, &sign_in(&server, "curl").await.access).await, StatusCode::OK);
 }
 
-#[tokio::test]
-async fn people_see_where_they_are_signed_in_and_end_it_from_afar() {
-    let server = start(&[]).await;
+async fn people_see_where_they_are_signed_in_and_end_it_from_afar(backend: Backend) {
+    let server = backend.start(&[]).await;
     let bob = server.person("bob").await;
     server.person("ada").await;
     let phone = sign_in(&server, "a phone").await;
@@ -152,9 +161,8 @@ async fn people_see_where_they_are_signed_in_and_end_it_from_afar() {
     );
 }
 
-#[tokio::test]
-async fn another_password_ends_refresh_tokens_too() {
-    let server = start(&[]).await;
+async fn another_password_ends_refresh_tokens_too(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let held = sign_in(&server, "curl").await;
     let change = json!({ "password": "another good password", "current_password": PASSWORD });
@@ -163,11 +171,10 @@ async fn another_password_ends_refresh_tokens_too() {
     assert_eq!(refresh(&server, &held.refresh).await.0, StatusCode::UNAUTHORIZED);
 }
 
-#[tokio::test]
-async fn what_ends_on_one_node_is_known_to_the_others_within_a_second() {
-    let one = start(&[("SECRET_KEY", KEY)]).await;
+async fn what_ends_on_one_node_is_known_to_the_others_within_a_second(backend: Backend) {
+    let one = backend.start(&[("SECRET_KEY", KEY)]).await;
     let database = one.database_url();
-    let two = start(&[("SECRET_KEY", KEY), ("DATABASE_URL", &database)]).await;
+    let two = backend.start(&[("SECRET_KEY", KEY), ("DATABASE_URL", &database)]).await;
     one.person("ada").await;
     let held = sign_in(&one, "curl").await;
     assert_eq!(me(&two, &held.access).await, StatusCode::OK);
@@ -192,9 +199,8 @@ async fn what_ends_on_one_node_is_known_to_the_others_within_a_second() {
     }
 }
 
-#[tokio::test]
-async fn what_ended_stays_ended_after_a_crash() {
-    let server = start(&[]).await;
+async fn what_ended_stays_ended_after_a_crash(backend: Backend) {
+    let server = backend.start(&[]).await;
     server.person("ada").await;
     let (one, two) = (sign_in(&server, "curl").await, sign_in(&server, "curl").await);
     assert_eq!(call(&server, Method::POST, "/api/auth/logout", &one.access).await.0, StatusCode::NO_CONTENT);
@@ -204,9 +210,8 @@ async fn what_ended_stays_ended_after_a_crash() {
     assert_eq!(refresh(&server, &two.refresh).await.0, StatusCode::OK);
 }
 
-#[tokio::test]
-async fn a_new_key_signs_and_the_previous_one_still_counts_while_it_is_named() {
-    let server = start(&[("SECRET_KEY", KEY)]).await;
+async fn a_new_key_signs_and_the_previous_one_still_counts_while_it_is_named(backend: Backend) {
+    let server = backend.start(&[("SECRET_KEY", KEY)]).await;
     server.person("ada").await;
     let old = sign_in(&server, "curl").await;
     let server = server.restart(&[("SECRET_KEY", OTHER_KEY), ("SECRET_KEY_PREVIOUS", KEY)]).await;
@@ -218,11 +223,10 @@ async fn a_new_key_signs_and_the_previous_one_still_counts_while_it_is_named() {
     assert!(!server.log().contains(KEY) && !server.log().contains(OTHER_KEY));
 }
 
-#[tokio::test]
-async fn the_mailbox_of_a_service_in_production_is_for_who_runs_it() {
+async fn the_mailbox_of_a_service_in_production_is_for_who_runs_it(backend: Backend) {
     let settings =
         [("DEBUG", "false"), ("MAILBOX", "true"), ("SECRET_KEY", KEY), ("PUBLIC_URL", "https://tasks.example")];
-    let server = start(&settings).await;
+    let server = backend.start(&settings).await;
     let ada = server.person("ada").await;
     for path in ["/mailbox", "/api/mailbox"] {
         assert_eq!(server.get(path).await.status(), StatusCode::UNAUTHORIZED, "{path}");

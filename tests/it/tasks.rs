@@ -1,13 +1,27 @@
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::on_each_store;
 
-use super::start;
+on_each_store![
+    a_task_is_made_read_changed_and_trashed,
+    lists_are_filtered_sorted_and_paged_with_links,
+    somebody_elses_task_is_byte_for_byte_an_absent_one,
+    a_deleted_task_is_an_absent_one_by_every_method_until_it_is_restored,
+    a_write_survives_kill_nine,
+    a_repeated_request_is_done_once_and_answered_the_same_byte_for_byte,
+    a_request_sent_many_times_at_once_is_done_once,
+    many_changes_are_done_each_for_itself,
+    many_changes_are_done_together_or_not_at_all,
+    a_task_has_a_history_of_who_changed_what,
+    a_change_is_made_only_to_the_version_that_was_seen,
+    what_a_client_has_already_is_not_sent_again,
+];
 
 const ABSENT: &str = "0198c0de-0000-7000-8000-000000000001";
 
-#[tokio::test]
-async fn a_task_is_made_read_changed_and_trashed() {
-    let server = start(&[]).await;
+async fn a_task_is_made_read_changed_and_trashed(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let body = json!({ "title": "Water the plants", "priority": "high", "due_at": "2099-03-29T08:00:00+02:00", "reminder_minutes": 15 });
     let answer = ada.request(Method::POST, "/api/tasks/").json(&body).send().await.expect("an answer");
@@ -37,9 +51,8 @@ async fn a_task_is_made_read_changed_and_trashed() {
     assert_eq!((status, &back["id"]), (StatusCode::OK, &task["id"]));
 }
 
-#[tokio::test]
-async fn lists_are_filtered_sorted_and_paged_with_links() {
-    let server = start(&[]).await;
+async fn lists_are_filtered_sorted_and_paged_with_links(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     for n in 0..5 {
         let priority = ["low", "medium", "high"][n % 3];
@@ -64,9 +77,8 @@ async fn lists_are_filtered_sorted_and_paged_with_links() {
     assert_eq!(summary, json!({ "total": 5, "pending": 5, "in_progress": 0, "completed": 0, "overdue": 0 }));
 }
 
-#[tokio::test]
-async fn somebody_elses_task_is_byte_for_byte_an_absent_one() {
-    let server = start(&[]).await;
+async fn somebody_elses_task_is_byte_for_byte_an_absent_one(backend: Backend) {
+    let server = backend.start(&[]).await;
     let (ada, bob) = (server.person("ada").await, server.person("bob").await);
     let id = ada.task(json!({ "title": "mine" })).await["id"].as_str().expect("an id").to_owned();
     for method in [Method::GET, Method::PUT, Method::PATCH, Method::DELETE] {
@@ -86,9 +98,8 @@ async fn somebody_elses_task_is_byte_for_byte_an_absent_one() {
     assert_eq!(bob.get("/api/tasks/").await.1["total"], 0);
 }
 
-#[tokio::test]
-async fn a_deleted_task_is_an_absent_one_by_every_method_until_it_is_restored() {
-    let server = start(&[]).await;
+async fn a_deleted_task_is_an_absent_one_by_every_method_until_it_is_restored(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let id = ada.task(json!({ "title": "gone" })).await["id"].as_str().expect("an id").to_owned();
     let methods = [Method::GET, Method::PUT, Method::PATCH, Method::DELETE];
@@ -116,9 +127,8 @@ async fn a_deleted_task_is_an_absent_one_by_every_method_until_it_is_restored() 
     }
 }
 
-#[tokio::test]
-async fn a_write_survives_kill_nine() {
-    let server = start(&[]).await;
+async fn a_write_survives_kill_nine(backend: Backend) {
+    let server = backend.start(&[]).await;
     let id = {
         let ada = server.person("ada").await;
         ada.task(json!({ "title": "durable" })).await["id"].as_str().expect("an id").to_owned()
@@ -135,9 +145,8 @@ async fn whole(answer: reqwest::Response) -> (StatusCode, Vec<Option<String>>, S
     (answer.status(), headers, answer.text().await.expect("a body"))
 }
 
-#[tokio::test]
-async fn a_repeated_request_is_done_once_and_answered_the_same_byte_for_byte() {
-    let server = start(&[]).await;
+async fn a_repeated_request_is_done_once_and_answered_the_same_byte_for_byte(backend: Backend) {
+    let server = backend.start(&[]).await;
     let (ada, bob) = (server.person("ada").await, server.person("bob").await);
     let body = r#"{"title":"once \u00e9","due_at":"2099-01-01T00:00:00.1+01:00"}"#;
     let send = |token: &str, key: &str, body: &str| {
@@ -171,9 +180,8 @@ async fn a_repeated_request_is_done_once_and_answered_the_same_byte_for_byte() {
     assert_eq!(ada.get("/api/tasks/").await.1["total"], 2);
 }
 
-#[tokio::test]
-async fn a_request_sent_many_times_at_once_is_done_once() {
-    let server = start(&[]).await;
+async fn a_request_sent_many_times_at_once_is_done_once(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let send = |path: &'static str, body: serde_json::Value| {
         let request = ada.request(Method::POST, path).header("Idempotency-Key", path).json(&body);
@@ -192,9 +200,8 @@ async fn a_request_sent_many_times_at_once_is_done_once() {
     assert_eq!(ada.get("/api/tasks/").await.1["total"], 2);
 }
 
-#[tokio::test]
-async fn many_changes_are_done_each_for_itself() {
-    let server = start(&[]).await;
+async fn many_changes_are_done_each_for_itself(backend: Backend) {
+    let server = backend.start(&[]).await;
     let (ada, bob) = (server.person("ada").await, server.person("bob").await);
     let (old, gone) = (ada.task(json!({ "title": "old" })).await, ada.task(json!({ "title": "gone" })).await);
     let theirs = bob.task(json!({ "title": "theirs" })).await;
@@ -231,9 +238,8 @@ async fn many_changes_are_done_each_for_itself() {
     assert_eq!(bob.get("/api/tasks/").await.1["items"][0]["title"], "theirs");
 }
 
-#[tokio::test]
-async fn many_changes_are_done_together_or_not_at_all() {
-    let server = start(&[]).await;
+async fn many_changes_are_done_together_or_not_at_all(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let old = ada.task(json!({ "title": "old" })).await;
     let bulk = async |operations: serde_json::Value| {
@@ -269,9 +275,8 @@ async fn many_changes_are_done_together_or_not_at_all() {
     assert_eq!(ada.get("/api/tasks/").await.1["total"], 101);
 }
 
-#[tokio::test]
-async fn a_task_has_a_history_of_who_changed_what() {
-    let server = start(&[]).await;
+async fn a_task_has_a_history_of_who_changed_what(backend: Backend) {
+    let server = backend.start(&[]).await;
     let (ada, bob) = (server.person("ada").await, server.person("bob").await);
     let user = ada.get("/api/users/me").await.1["id"].clone();
     let task = ada.task(json!({ "title": "one" })).await;
@@ -309,9 +314,8 @@ async fn a_task_has_a_history_of_who_changed_what() {
     assert_eq!(ada.get(&format!("{history}?cursor=x&size=0")).await.0, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
-#[tokio::test]
-async fn a_change_is_made_only_to_the_version_that_was_seen() {
-    let server = start(&[]).await;
+async fn a_change_is_made_only_to_the_version_that_was_seen(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let task = ada.task(json!({ "title": "one" })).await;
     let path = format!("/api/tasks/{}", task["id"].as_str().expect("an id"));
@@ -346,9 +350,8 @@ async fn a_change_is_made_only_to_the_version_that_was_seen() {
     assert_eq!(change(Method::PUT, "/api/users/me", b"\"1\"", json!({ "locale": "de" })).await.0, StatusCode::OK);
 }
 
-#[tokio::test]
-async fn what_a_client_has_already_is_not_sent_again() {
-    let server = start(&[]).await;
+async fn what_a_client_has_already_is_not_sent_again(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let id = ada.task(json!({ "title": "x" })).await["id"].as_str().expect("an id").to_owned();
     for path in [&format!("/api/tasks/{id}"), "/api/users/me", "/api/auth/me"] {

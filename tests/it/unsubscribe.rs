@@ -3,13 +3,20 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use taskflow_mail::testing::{Received, SmtpServer};
 
-use super::start;
 use crate::times::soon;
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::{Person, Server};
+
+on_each_store![
+    one_click_in_a_real_mail_ends_that_kind_at_once_without_signing_in,
+    looking_at_the_page_ends_nothing_and_its_button_does,
+    a_link_that_is_none_ends_nothing_and_says_so,
+];
 
 const PUBLIC_URL: &str = "http://tasks.example.org";
 
-async fn sending(relay: &SmtpServer) -> Server {
+async fn sending(backend: Backend, relay: &SmtpServer) -> Server {
     let port = relay.port().to_string();
     let settings = [
         ("PUBLIC_URL", PUBLIC_URL),
@@ -17,7 +24,7 @@ async fn sending(relay: &SmtpServer) -> Server {
         ("SMTP_PORT", &port),
         ("SMTP_FROM_EMAIL", "taskflow@example.org"),
     ];
-    start(&settings).await
+    backend.start(&settings).await
 }
 
 /// A task that reminds at once.
@@ -45,10 +52,9 @@ async fn click(server: &Server, path: &str) -> StatusCode {
     request.body("List-Unsubscribe=One-Click").send().await.expect("an answer").status()
 }
 
-#[tokio::test]
-async fn one_click_in_a_real_mail_ends_that_kind_at_once_without_signing_in() {
+async fn one_click_in_a_real_mail_ends_that_kind_at_once_without_signing_in(backend: Backend) {
     let relay = SmtpServer::start().await.expect("a relay");
-    let server = sending(&relay).await;
+    let server = sending(backend, &relay).await;
     let ada = server.person("ada").await;
     let welcome = relay.await_mails(1).await.remove(0);
     let headers = MessageParser::default().parse_headers(&welcome.data).expect("a mail");
@@ -74,10 +80,9 @@ async fn one_click_in_a_real_mail_ends_that_kind_at_once_without_signing_in() {
     assert!(told.as_ref().is_some_and(|subject| subject.contains("First")), "{told:?}");
 }
 
-#[tokio::test]
-async fn looking_at_the_page_ends_nothing_and_its_button_does() {
+async fn looking_at_the_page_ends_nothing_and_its_button_does(backend: Backend) {
     let relay = SmtpServer::start().await.expect("a relay");
-    let server = sending(&relay).await;
+    let server = sending(backend, &relay).await;
     let ada = server.person("ada").await;
     remind(&ada, "First").await;
     let mails = relay.await_mails(2).await;
@@ -102,9 +107,8 @@ async fn looking_at_the_page_ends_nothing_and_its_button_does() {
     assert!(page.matches("<form").count() == 1 && page.contains("again=true"), "{page}");
 }
 
-#[tokio::test]
-async fn a_link_that_is_none_ends_nothing_and_says_so() {
-    let server = start(&[]).await;
+async fn a_link_that_is_none_ends_nothing_and_says_so(backend: Backend) {
+    let server = backend.start(&[]).await;
     for path in ["/u/x", "/u/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
         assert_eq!(click(&server, path).await, StatusCode::NOT_FOUND);
         let answer = server.get(path).await;

@@ -1,15 +1,22 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::start;
 use crate::letters::{letter, letters, link};
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::{PASSWORD, eventually};
+
+on_each_store![
+    an_address_is_verified_by_the_button_behind_the_link_in_its_mail,
+    a_forgotten_password_is_set_anew_by_a_link_that_works_once,
+    administrators_find_and_lock_accounts_and_nobody_else_learns_of_it,
+    an_operator_vouches_for_the_address_of_an_account_they_make,
+];
 
 const NEW: &str = "another good password entirely";
 
-#[tokio::test]
-async fn an_address_is_verified_by_the_button_behind_the_link_in_its_mail() {
-    let server = start(&[]).await;
+async fn an_address_is_verified_by_the_button_behind_the_link_in_its_mail(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let link = link(&letter(&server, "ada@example.org", "Welcome").await, "/v/");
     let page = server.get(&link).await;
@@ -37,9 +44,8 @@ async fn an_address_is_verified_by_the_button_behind_the_link_in_its_mail() {
     assert_eq!(press(&link).await, StatusCode::NOT_FOUND);
 }
 
-#[tokio::test]
-async fn a_forgotten_password_is_set_anew_by_a_link_that_works_once() {
-    let server = start(&[]).await;
+async fn a_forgotten_password_is_set_anew_by_a_link_that_works_once(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let mut answers = Vec::new();
     for email in ["ADA@example.org", "nobody@example.org"] {
@@ -82,9 +88,8 @@ async fn a_forgotten_password_is_set_anew_by_a_link_that_works_once() {
     assert_eq!(form.status(), StatusCode::NOT_FOUND);
 }
 
-#[tokio::test]
-async fn administrators_find_and_lock_accounts_and_nobody_else_learns_of_it() {
-    let server = start(&[]).await;
+async fn administrators_find_and_lock_accounts_and_nobody_else_learns_of_it(backend: Backend) {
+    let server = backend.start(&[]).await;
     let (ada, bob) = (server.person("ada").await, server.person("bob").await);
     let bobs_id = bob.get("/api/users/me").await.1["id"].as_str().expect("an id").to_owned();
     let path = format!("/api/users/{bobs_id}");
@@ -113,9 +118,8 @@ async fn administrators_find_and_lock_accounts_and_nobody_else_learns_of_it() {
     assert_eq!((status, &problem["errors"][0]["field"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("is_admin")));
 }
 
-#[tokio::test]
-async fn an_operator_vouches_for_the_address_of_an_account_they_make() {
-    let server = start(&[]).await;
+async fn an_operator_vouches_for_the_address_of_an_account_they_make(backend: Backend) {
+    let server = backend.start(&[]).await;
     let database = server.database_url();
     let mut command = taskflow_testkit::server::taskflow(&server.folder, &[("DATABASE_URL", &database)]);
     let create = ["user", "create", "--username", "root", "--email", "root@example.org", "--password", PASSWORD];

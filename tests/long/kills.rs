@@ -3,16 +3,17 @@ use std::time::Duration;
 use taskflow::ports::{Clock, SystemClock};
 use taskflow_mail::testing::{Fault, SmtpServer, Stage};
 
-use taskflow_testkit::fanout::{Account, Kept, Kills, plan, settled, through};
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::fanout::{Account, Kills, plan, settled, through};
 
 /// R1: 50 fan-outs (`LONG_FANOUTS` for another number) of 10,000 mails, each with several kills.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_in_the_middle_of_ten_thousand_mails_again_and_again_the_server_loses_none() {
     let mut random = crate::seed("fanout_kills");
     for run in 0..crate::amount("LONG_FANOUTS", 50) {
-        let kept = if run % 2 == 0 { Kept::Sqlite } else { Kept::Postgres };
+        let backend = if run % 2 == 0 { Backend::Sqlite } else { Backend::Postgres };
         let kills = 2 + crate::next(&mut random) as usize % 5;
-        Kills { kept, mails: 10_000, kills }.happen("fanout_kills", crate::next(&mut random)).await;
+        Kills { backend, mails: 10_000, kills }.happen("fanout_kills", crate::next(&mut random)).await;
     }
 }
 
@@ -22,12 +23,12 @@ async fn a_relay_that_is_away_is_asked_once_a_second_and_costs_no_attempt() {
     const MAILS: usize = 2000;
     const AWAY: Duration = Duration::from_secs(15);
     let knocks_at_most = AWAY.as_secs() as usize + 1;
-    for kept in [Kept::Sqlite, Kept::Postgres] {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
         let relay = SmtpServer::start().await.expect("a relay");
         let port = relay.port().to_string();
         let mut settings = through(&port);
         settings.extend([("RETRY_SCHEDULE", "200ms"), ("LOG", "warn,taskflow_mail=debug")]);
-        let server = kept.hold(&settings).await;
+        let server = backend.hold(&settings).await;
         plan(&server, MAILS).await;
         relay.stop().await;
         let server = server.restart(&settings).await;
@@ -50,7 +51,7 @@ async fn a_relay_that_is_away_is_asked_once_a_second_and_costs_no_attempt() {
         assert!(server.terminate().await.0.success());
         let account = Account::of(&ledger, &relay.mails());
         println!(
-            "{{\"case\": \"relay_away\", \"store\": \"{kept}\", \"mails\": {MAILS}, \"seconds_each\": {}, \
+            "{{\"case\": \"relay_away\", \"store\": \"{backend}\", \"mails\": {MAILS}, \"seconds_each\": {}, \
              \"knocks\": {knocks:?}, \"lost\": {}, \"repeated\": {}, \"sent_after_s\": {back:.1}}}",
             AWAY.as_secs(),
             account.lost.len(),

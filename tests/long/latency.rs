@@ -8,7 +8,8 @@ use taskflow::store::{PgOptions, PgStore, SqliteOptions, SqliteStore};
 use taskflow_mail::testing::SmtpServer;
 use tokio::task::JoinSet;
 
-use taskflow_testkit::fanout::{Kept, arrived};
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::fanout::arrived;
 use taskflow_testkit::residents::{Resident, move_in};
 use taskflow_testkit::rows::Rows;
 use taskflow_testkit::server::{PASSWORD, Person, Server};
@@ -25,21 +26,21 @@ const PAGE: usize = 20;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_are_answered_quickly_while_everybody_is_reminded() {
     let people = crate::amount("LONG_LATENCY_PEOPLE", 20_000) as usize;
-    for kept in [Kept::Sqlite, Kept::Postgres] {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
         let relay = SmtpServer::builder().count_only().start().await.expect("a relay");
         let port = relay.port().to_string();
-        let server = kept.hold(&settings(&port, "0")).await;
+        let server = backend.hold(&settings(&port, "0")).await;
         populate(&server, people).await;
         let server = server.restart(&settings(&port, "0")).await;
         let ada = ada(&server).await;
         let idle = load(&ada, tokio::time::sleep(IDLE)).await;
         let (busy, rate) = fan_out(&ada, &relay, people).await;
-        idle.print(kept, people, "idle", 0.0, &idle);
-        busy.print(kept, people, "unthrottled", rate, &idle);
+        idle.print(backend, people, "idle", 0.0, &idle);
+        busy.print(backend, people, "unthrottled", rate, &idle);
         let half = (rate / 2.0).ceil().to_string();
         let server = server.restart(&settings(&port, &half)).await;
         let (busy, rate) = fan_out(&server.sign_in("ada", PASSWORD).await, &relay, people).await;
-        busy.print(kept, people, "half", rate, &idle);
+        busy.print(backend, people, "half", rate, &idle);
         let (status, log) = server.terminate().await;
         assert!(status.success() && !log.contains("\"level\":\"ERROR\""), "{log}");
     }
@@ -140,12 +141,12 @@ fn percentile(took: &[f64], part: usize) -> f64 {
 }
 
 impl Latencies {
-    fn print(&self, kept: impl fmt::Display, people: usize, phase: &str, rate: f64, idle: &Self) {
+    fn print(&self, backend: impl fmt::Display, people: usize, phase: &str, rate: f64, idle: &Self) {
         let of = |one: &Self| [percentile(&one.get, 50), percentile(&one.get, 99), percentile(&one.post, 99)];
         let ([get_p50, get_p99, post_p99], [_, idle_get, idle_post]) = (of(self), of(idle));
         let build = if cfg!(debug_assertions) { "debug" } else { "release" };
         println!(
-            "{{\"case\": \"latency\", \"store\": \"{kept}\", \"build\": \"{build}\", \"people\": {people}, \
+            "{{\"case\": \"latency\", \"store\": \"{backend}\", \"build\": \"{build}\", \"people\": {people}, \
              \"phase\": \"{phase}\", \"mails_per_s\": {rate:.0}, \"requests\": {}, \"get_p50_ms\": {get_p50:.1}, \
              \"get_p99_ms\": {get_p99:.1}, \"post_p99_ms\": {post_p99:.1}, \"get_ratio\": {:.2}, \"post_ratio\": {:.2}}}",
             self.get.len() + self.post.len(),

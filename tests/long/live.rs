@@ -5,7 +5,7 @@ use serde_json::json;
 use taskflow::ports::{Clock, SystemClock};
 use tokio::task::JoinSet;
 
-use taskflow_testkit::fanout::Kept;
+use taskflow_testkit::backend::Backend;
 use taskflow_testkit::live::{Events, Socket, deaf_stream, memory};
 use taskflow_testkit::resuming::resume;
 use taskflow_testkit::server::{Person, Server, eventually};
@@ -129,11 +129,11 @@ async fn each_of_a_thousand_sockets_of_one_person_is_told_everything() {
 async fn clients_that_lose_their_connection_again_and_again_miss_nothing_of_ten_thousand_changes() {
     let changes: u64 = crate::amount("LONG_CHANGES", 10_000).into();
     let mut random = crate::seed("resuming");
-    for kept in [Kept::Sqlite, Kept::Postgres] {
-        let server = kept.hold(&[("RATE_LIMITS", "off"), ("LOG", "warn")]).await;
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let server = backend.hold(&[("RATE_LIMITS", "off"), ("LOG", "warn")]).await;
         let resumed = resume(&server, changes, crate::next(&mut random)).await;
         println!(
-            "{{\"case\": \"resuming\", \"store\": \"{kept}\", \"build\": \"{}\", \"changes\": {changes}, \"connections\": {}, \
+            "{{\"case\": \"resuming\", \"store\": \"{backend}\", \"build\": \"{}\", \"changes\": {changes}, \"connections\": {}, \
              \"too_slow\": {}, \"seconds\": {:.1}}}",
             build(),
             resumed.connections,

@@ -4,12 +4,23 @@ use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::start;
 use crate::letters::{letter, link};
 use crate::live::{id, rename, verify_everybody};
 use crate::times::soon;
+use taskflow_testkit::backend::Backend;
 use taskflow_testkit::live::{Events, Handshake, Socket};
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::{Person, Server};
+
+on_each_store![
+    each_kind_of_event_reaches_the_screen_with_the_next_sequence,
+    everybody_in_a_meeting_sees_what_becomes_of_it,
+    whoever_is_no_longer_in_a_meeting_learns_of_that_and_of_nothing_afterwards,
+    a_guest_who_turns_out_to_be_somebody_sees_their_meetings_appear,
+    nobody_is_told_what_is_anothers_by_any_path_header_or_topic,
+    a_reminder_that_leaves_shows_at_once_and_has_no_place_in_the_feed,
+    several_processes_on_one_database_make_one_feed,
+];
 
 const DATE: &str = "2099-01-01T00:00:00Z";
 
@@ -45,9 +56,8 @@ fn participant<'a>(meeting: &'a Value, email: &str) -> &'a Value {
     people.iter().find(|one| one["email"] == email).expect("somebody")
 }
 
-#[tokio::test]
-async fn each_kind_of_event_reaches_the_screen_with_the_next_sequence() {
-    let server = start(&[]).await;
+async fn each_kind_of_event_reaches_the_screen_with_the_next_sequence(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let (mut screen, seq) = Socket::follow(&server, &ada.token).await;
     let mut stream = Events::follow(&server, &ada.token, "").await;
@@ -90,9 +100,8 @@ async fn each_kind_of_event_reaches_the_screen_with_the_next_sequence() {
     assert_eq!(screen.ping().await, 7);
 }
 
-#[tokio::test]
-async fn everybody_in_a_meeting_sees_what_becomes_of_it() {
-    let server = start(&[]).await;
+async fn everybody_in_a_meeting_sees_what_becomes_of_it(backend: Backend) {
+    let server = backend.start(&[]).await;
     let (ada, bob, cleo) = (server.person("ada").await, server.person("bob").await, server.person("cleo").await);
     verify_everybody(&server).await;
     let mut screens = Vec::new();
@@ -129,9 +138,8 @@ async fn everybody_in_a_meeting_sees_what_becomes_of_it() {
     }
 }
 
-#[tokio::test]
-async fn whoever_is_no_longer_in_a_meeting_learns_of_that_and_of_nothing_afterwards() {
-    let server = start(&[]).await;
+async fn whoever_is_no_longer_in_a_meeting_learns_of_that_and_of_nothing_afterwards(backend: Backend) {
+    let server = backend.start(&[]).await;
     let (ada, bob, cleo) = (server.person("ada").await, server.person("bob").await, server.person("cleo").await);
     verify_everybody(&server).await;
     let people = ["bob@example.org", "cleo@example.org"];
@@ -165,9 +173,8 @@ async fn whoever_is_no_longer_in_a_meeting_learns_of_that_and_of_nothing_afterwa
     }
 }
 
-#[tokio::test]
-async fn a_guest_who_turns_out_to_be_somebody_sees_their_meetings_appear() {
-    let server = start(&[]).await;
+async fn a_guest_who_turns_out_to_be_somebody_sees_their_meetings_appear(backend: Backend) {
+    let server = backend.start(&[]).await;
     let ada = server.person("ada").await;
     let people = ["eve@example.org"];
     let meeting = ada.meeting(json!({ "title": "Board", "meeting_date": DATE, "participant_emails": people })).await;
@@ -190,9 +197,8 @@ async fn a_guest_who_turns_out_to_be_somebody_sees_their_meetings_appear() {
     assert_eq!((screen.ping().await, adas.ping().await), (1, before));
 }
 
-#[tokio::test]
-async fn nobody_is_told_what_is_anothers_by_any_path_header_or_topic() {
-    let server = start(&[]).await;
+async fn nobody_is_told_what_is_anothers_by_any_path_header_or_topic(backend: Backend) {
+    let server = backend.start(&[]).await;
     let (ada, bob) = (server.person("ada").await, server.person("bob").await);
     let (ada_id, bob_id) = (id(&ada).await, id(&bob).await);
     for n in 0..5 {
@@ -308,9 +314,8 @@ async fn nobody_is_told_what_is_anothers_by_any_path_header_or_topic() {
     }
 }
 
-#[tokio::test]
-async fn a_reminder_that_leaves_shows_at_once_and_has_no_place_in_the_feed() {
-    let server = start(&[]).await;
+async fn a_reminder_that_leaves_shows_at_once_and_has_no_place_in_the_feed(backend: Backend) {
+    let server = backend.start(&[]).await;
     let (ada, bob) = (server.person("ada").await, server.person("bob").await);
     verify_everybody(&server).await;
     let (mut adas, _) = Socket::follow(&server, &ada.token).await;
@@ -351,10 +356,9 @@ async fn a_reminder_that_leaves_shows_at_once_and_has_no_place_in_the_feed() {
     assert_eq!(again.ping().await, 2);
 }
 
-#[tokio::test]
-async fn several_processes_on_one_database_make_one_feed() {
+async fn several_processes_on_one_database_make_one_feed(backend: Backend) {
     const KEY: (&str, &str) = ("SECRET_KEY", "0123456789abcdef0123456789abcdef");
-    let one = start(&[KEY]).await;
+    let one = backend.start(&[KEY]).await;
     let two = Server::start(&[KEY, ("DATABASE_URL", &one.database_url())]).await;
     let ada = one.person("ada").await;
     let (mut here, _) = Socket::follow(&one, &ada.token).await;

@@ -6,11 +6,14 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use taskflow::ports::{Clock, SystemClock};
 
-use super::start;
 use crate::admins::admin;
 use crate::live::id;
+use taskflow_testkit::backend::Backend;
 use taskflow_testkit::live::{Events, Socket};
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::{PASSWORD, Person, Server};
+
+on_each_store![what_ends_a_session_ends_its_screens_within_a_second_on_every_node,];
 
 /// A second, and some more because this machine may be busy.
 const SOON: Duration = Duration::from_secs(3);
@@ -53,10 +56,9 @@ async fn done(person: &Person<'_>, method: Method, path: &str, body: Option<Valu
     assert!(status.is_success(), "{path}: {status} {answer}");
 }
 
-#[tokio::test]
-async fn what_ends_a_session_ends_its_screens_within_a_second_on_every_node() {
+async fn what_ends_a_session_ends_its_screens_within_a_second_on_every_node(backend: Backend) {
     const KEY: (&str, &str) = ("SECRET_KEY", "0123456789abcdef0123456789abcdef");
-    let one = start(&[KEY]).await;
+    let one = backend.start(&[KEY]).await;
     let two = Server::start(&[KEY, ("DATABASE_URL", &one.database_url())]).await;
     let nodes = [&one, &two];
     let root = admin(&one, "root").await;

@@ -5,22 +5,27 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::start;
 use crate::admins::admin;
+use taskflow_testkit::backend::Backend;
 use taskflow_testkit::live::{Events, Handshake, Socket};
+use taskflow_testkit::on_each_store;
 use taskflow_testkit::resuming::resume;
 use taskflow_testkit::server::{Person, Server, eventually};
+
+on_each_store![
+    clients_that_lose_their_connection_again_and_again_miss_nothing[threads],
+    what_is_no_longer_kept_is_read_anew_and_what_follows_is_told,
+];
 
 /// Fewer than in `tests/long`.
 const CHANGES: u64 = 2000;
 
 /// `SEED` repeats the order of an earlier run, as far as the order is decided here.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clients_that_lose_their_connection_again_and_again_miss_nothing() {
+async fn clients_that_lose_their_connection_again_and_again_miss_nothing(backend: Backend) {
     let seed = std::env::var("SEED").map(|seed| seed.parse().expect("SEED is a whole number"));
     let seed = seed.unwrap_or_else(|_| RandomState::new().build_hasher().finish());
     println!("{{\"case\": \"resuming\", \"SEED\": {seed}, \"changes\": {CHANGES}}}");
-    let server = start(&[]).await;
+    let server = backend.start(&[]).await;
     let resumed = resume(&server, CHANGES, seed).await;
     println!(
         "{{\"case\": \"resuming\", \"connections\": {}, \"too_slow\": {}, \"seconds\": {:.1}}}",
@@ -43,10 +48,9 @@ async fn make(person: &Person<'_>, tasks: u64) {
     }
 }
 
-#[tokio::test]
-async fn what_is_no_longer_kept_is_read_anew_and_what_follows_is_told() {
+async fn what_is_no_longer_kept_is_read_anew_and_what_follows_is_told(backend: Backend) {
     // Kept for no longer than until somebody cleans up.
-    let server = start(&[("FEED_RETENTION_DAYS", "0")]).await;
+    let server = backend.start(&[("FEED_RETENTION_DAYS", "0")]).await;
     let root = admin(&server, "root").await;
     let ada = server.person("ada").await;
     make(&ada, 5).await;

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use taskflow::ports::{Clock, SystemClock};
 use tokio::time::MissedTickBehavior;
 
-use super::{Server, database};
+use taskflow_testkit::backend::migrated;
 use taskflow_testkit::cluster::{Cluster, Stop};
 use taskflow_testkit::live::Socket;
-use taskflow_testkit::server::{Person, eventually, free_port};
+use taskflow_testkit::server::{Person, Server, eventually, free_port};
 
 /// Changes that are timed.
 const TIMED: usize = 100;
@@ -51,7 +51,7 @@ fn print(phase: &str, took: &[f64]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_node_does_shows_on_the_other_at_once() {
-    let database = database().await;
+    let database = migrated().await;
     let [one, two] = nodes(&database.url).await;
     let ada = one.person("ada").await;
     let (mut socket, mut seq) = Socket::follow(&two, &ada.token).await;
@@ -117,7 +117,7 @@ async fn known(ada: &Person<'_>) -> u64 {
 /// Both a node that writes and one that only looks on may be stopped for a while, as a laptop's lid or a busy host does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_slept_tells_what_it_missed() {
-    let database = database().await;
+    let database = migrated().await;
     let [one, two] = nodes(&database.url).await;
     let ada = one.person("ada").await;
     let (mut socket, mut seq) = Socket::follow(&two, &ada.token).await;

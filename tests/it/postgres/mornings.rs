@@ -6,7 +6,7 @@ use taskflow::store::{PgOptions, PgStore};
 use taskflow::{JobName, JobRun, RunState, Timestamp};
 use taskflow_mail::testing::SmtpServer;
 
-use super::database;
+use taskflow_testkit::backend::migrated;
 use taskflow_testkit::cluster::Database;
 use taskflow_testkit::faketime;
 use taskflow_testkit::fanout::{Account, CONNECTIONS, arrived};
@@ -63,7 +63,7 @@ async fn run_of(store: &PgStore, nine: Timestamp) -> Option<JobRun> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_the_morning_after_the_clocks_changed_a_node_dies_and_everybody_hears_of_their_day_once() {
-    let (database, relay) = (database().await, SmtpServer::start().await.expect("a relay"));
+    let (database, relay) = (migrated().await, SmtpServer::start().await.expect("a relay"));
     let store = PgStore::connect(&database.url, PgOptions::default().without_migrating()).await.expect("a store");
     let residents = residents();
     move_in(&store, &residents).await;

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use taskflow::ports::{Clock, SystemClock};
 use taskflow_mail::testing::SmtpServer;
 
-use super::{Server, database};
+use taskflow_testkit::backend::migrated;
 use taskflow_testkit::cluster::{Cluster, Database, Stop};
-use taskflow_testkit::server::{PASSWORD, Person, eventually, free_port};
+use taskflow_testkit::server::{PASSWORD, Person, Server, eventually, free_port};
 
 /// Two servers that share `url` and a key, as nodes do.
 async fn nodes(url: &str, relay: &str) -> [Server; 2] {
@@ -25,7 +25,7 @@ async fn nodes(url: &str, relay: &str) -> [Server; 2] {
 
 #[tokio::test]
 async fn two_servers_on_one_database_never_send_a_mail_twice() {
-    let (database, relay) = (database().await, SmtpServer::start().await.expect("a relay"));
+    let (database, relay) = (migrated().await, SmtpServer::start().await.expect("a relay"));
     let nodes = nodes(&database.url, &relay.port().to_string()).await;
     for n in 0..20 {
         nodes[n % 2].person(&format!("person-{n}")).await;
@@ -45,7 +45,7 @@ async fn two_servers_on_one_database_never_send_a_mail_twice() {
 
 #[tokio::test]
 async fn what_one_node_ends_no_other_lets_in_a_second_later() {
-    let (database, relay) = (database().await, SmtpServer::start().await.expect("a relay"));
+    let (database, relay) = (migrated().await, SmtpServer::start().await.expect("a relay"));
     let [one, two] = nodes(&database.url, &relay.port().to_string()).await;
     let ada = one.person("ada").await;
     let elsewhere = |path: &str| two.request(Method::GET, path).bearer_auth(&ada.token);
@@ -189,7 +189,7 @@ async fn two_hundred_mails(admin: &Person<'_>, prefix: &str) {
 
 #[tokio::test]
 async fn three_servers_share_one_rate_and_the_others_take_over_the_share_of_a_dead_one() {
-    let (database, relay) = (database().await, SmtpServer::start().await.expect("a relay"));
+    let (database, relay) = (migrated().await, SmtpServer::start().await.expect("a relay"));
     let clock = SystemClock::new();
     let [one, two, mut victim] = limited_nodes(&database.url, &relay.port().to_string()).await;
     let ada = admin(&one, &database).await;
@@ -230,7 +230,7 @@ async fn three_servers_share_one_rate_and_the_others_take_over_the_share_of_a_de
 
 #[tokio::test]
 async fn nodes_are_listed_page_by_page_for_administrators_alone() {
-    let (database, relay) = (database().await, SmtpServer::start().await.expect("a relay"));
+    let (database, relay) = (migrated().await, SmtpServer::start().await.expect("a relay"));
     let nodes = nodes(&database.url, &relay.port().to_string()).await;
     let (ada, bob) = (admin(&nodes[0], &database).await, nodes[1].person("bob").await);
     assert_eq!(bob.get("/api/nodes").await.0, StatusCode::NOT_FOUND);
@@ -257,7 +257,7 @@ async fn nodes_are_listed_page_by_page_for_administrators_alone() {
 
 #[tokio::test]
 async fn of_two_processes_with_one_name_the_later_one_sends_and_the_other_says_so() {
-    let (database, relay) = (database().await, SmtpServer::start().await.expect("a relay"));
+    let (database, relay) = (migrated().await, SmtpServer::start().await.expect("a relay"));
     let port = relay.port().to_string();
     let settings = [
         ("DATABASE_URL", database.url.as_str()),
