@@ -331,8 +331,9 @@ impl SmtpServer {
     /// They do not come within a minute.
     pub async fn await_mails(&self, mails: usize) -> Vec<Received> {
         let mut taken = self.shared.taken.subscribe();
-        let waited = timeout(PATIENCE, taken.wait_for(|taken| *taken >= mails)).await;
-        assert!(waited.is_ok(), "{} of {mails} mails came", self.count());
+        // What is waited for is locked as long as its guard lives, and whoever takes a mail needs that lock.
+        let came = timeout(PATIENCE, taken.wait_for(|taken| *taken >= mails)).await.is_ok();
+        assert!(came, "{} of {mails} mails came", self.count());
         self.mails()
     }
 

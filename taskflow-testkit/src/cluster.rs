@@ -20,6 +20,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
+use crate::wait::holds_within;
+
 const INSTALL_HINT: &str = "no PostgreSQL server was found, and these tests need one (15 or later): install it \
     (Debian: apt-get install postgresql, Fedora: dnf install postgresql-server, macOS: brew install postgresql), or say \
     where it is with PG_BINDIR=/path/to/bin or TASKFLOW_TEST_DATABASE_URL=postgres://user@host/database";
@@ -225,18 +227,16 @@ impl Cluster {
         command.args(["-c", &watch]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
         // A group of its own: a Ctrl-C is for the tests, and the shell learns of it by the pipe.
         self.watcher = Some(command.process_group(0).spawn().expect("a shell"));
-        for _ in 0..600 {
+        let is_ready = || {
             let mut ready = self.command("pg_isready");
             ready.arg("-q").arg("-h").arg(self.folder.path());
             if let Some(port) = self.port {
                 ready.args(["-p", &port.to_string()]);
             }
-            if ready.status().expect("pg_isready runs").success() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("the server did not start:\n{}", self.log());
+            ready.status().expect("pg_isready runs").success()
+        };
+        let started = holds_within(Duration::from_secs(30), is_ready);
+        assert!(started, "the server did not start:\n{}", self.log());
     }
 
     /// Ends the server, and waits until it has ended.

@@ -12,10 +12,12 @@ use taskflow_core::{
 use taskflow_mail::testing::{Fault, Received, SmtpServer, Stage};
 use taskflow_store_postgres::{PgOptions, PgStore};
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
+use tokio::sync::Mutex;
 
 use crate::backend::Backend;
 use crate::rows::{LedgerRow, Rows};
 use crate::server::Server;
+use crate::wait::eventually_within;
 
 /// Connections to the relay, unless the settings say otherwise.
 pub const CONNECTIONS: usize = 16;
@@ -85,30 +87,23 @@ fn planned(mut changes: Changes, n: usize) -> Changes {
 
 /// Waits until so many mails have arrived, as long as there is one now and then.
 pub async fn arrived(relay: &SmtpServer, mails: usize) {
-    let clock = SystemClock::new();
-    let (mut count, mut since) = (relay.count(), clock.monotonic());
-    while count < mails {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        let now = relay.count();
-        if now > count {
-            (count, since) = (now, clock.monotonic());
-        }
-        assert!(clock.monotonic() - since < PATIENCE, "{count} of {mails} mails came");
+    while relay.count() < mails {
+        let count = relay.count();
+        let what = format!("mail {} of {mails} comes", count + 1);
+        eventually_within(PATIENCE, &what, async || (relay.count() > count).then_some(())).await;
     }
 }
 
 /// The ledger, once nothing in it is open any more.
 pub async fn settled(server: &Server) -> Vec<LedgerRow> {
-    let mut rows = Rows::open(&server.database_url()).await;
-    let clock = SystemClock::new();
-    loop {
+    let rows = Mutex::new(Rows::open(&server.database_url()).await);
+    let settled = async || {
+        let mut rows = rows.lock().await;
         let states = rows.states("welcome").await;
-        if !states.contains_key("scheduled") && !states.contains_key("claimed") {
-            return rows.ledger().await;
-        }
-        assert!(clock.monotonic() < PATIENCE, "still open: {states:?}\n{}", server.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+        let is_open = states.contains_key("scheduled") || states.contains_key("claimed");
+        if is_open { None } else { Some(rows.ledger().await) }
+    };
+    eventually_within(PATIENCE, "nothing in the ledger is open", settled).await
 }
 
 /// What the ledger and the relay say about each other.
@@ -205,6 +200,7 @@ impl Kills {
         moments.sort_unstable();
         for moment in moments {
             arrived(&relay, moment).await;
+            // A moment by chance: nothing happens that could be waited for.
             tokio::time::sleep(Duration::from_micros(next(&mut random) % 20_000)).await;
             server = server.restart(&through(&port)).await;
         }

@@ -15,4 +15,5 @@ pub mod residents;
 pub mod resuming;
 pub mod rows;
 pub mod server;
+pub mod wait;
 pub mod wave;

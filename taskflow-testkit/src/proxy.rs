@@ -89,6 +89,7 @@ async fn one_way(
         }
         let now = *road.wait_for(|road| !road.frozen).await.map_err(std::io::Error::other)?;
         if delayed && !now.delay.is_zero() {
+            // The delay is what it is for.
             tokio::time::sleep(now.delay).await;
         }
         to.write_all(&buffer[..read]).await?;

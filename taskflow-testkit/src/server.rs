@@ -13,20 +13,6 @@ use tempfile::TempDir;
 
 use crate::cluster::Database;
 
-/// Waits until `condition` gives something; panics after twenty seconds.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {
-    let mut ticks = tokio::time::interval(Duration::from_millis(10));
-    let waiting = async {
-        loop {
-            ticks.tick().await;
-            if let Some(found) = condition().await {
-                return found;
-            }
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), waiting).await.unwrap_or_else(|_| panic!("never: {what}"))
-}
-
 /// A port that nobody listens on at the moment.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()

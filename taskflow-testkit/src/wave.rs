@@ -8,10 +8,13 @@ use serde_json::json;
 use sqlx::query_as;
 use taskflow_core::ports::{Clock, SystemClock};
 use taskflow_mail::testing::{Fault, Received, SmtpServer, Stage};
+use tokio::sync::Mutex;
 
 use crate::cluster::Database;
 use crate::faketime;
+use crate::fanout::arrived;
 use crate::server::{Person, Server};
+use crate::wait::eventually_within;
 
 /// Connections of each node to the relay.
 pub const CONNECTIONS: usize = 16;
@@ -19,7 +22,7 @@ pub const CONNECTIONS: usize = 16;
 const LEASE: &str = "5";
 /// From the moment the nodes are up until the first reminder is due.
 const LEAD: Duration = Duration::from_secs(5);
-/// Nobody waits longer than that for the next mail.
+/// How long after the last mail the ledger may take to know of it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is to happen.
@@ -68,9 +71,9 @@ impl Wave {
         for _ in 0..self.nodes {
             nodes.push(Server::start(&settings).await);
         }
-        wait_for(&relay, self.kill_after).await;
+        arrived(&relay, self.kill_after).await;
         nodes[0].kill();
-        wait_for(&relay, self.meetings * self.people).await;
+        arrived(&relay, self.meetings * self.people).await;
         let ledger = settled(database).await;
         for node in nodes.into_iter().skip(1) {
             let (status, log) = node.terminate().await;
@@ -87,7 +90,7 @@ impl Wave {
         for n in 0..self.meetings {
             self.call_meeting(&ada, n, first_start).await;
         }
-        wait_for(&relay, 1 + self.meetings * (self.people - 1)).await;
+        arrived(&relay, 1 + self.meetings * (self.people - 1)).await;
         let (status, log) = server.terminate().await;
         assert!(status.success(), "{log}");
     }
@@ -120,20 +123,6 @@ fn settings<'a>(database: &'a Database, relay: &'a str) -> [(&'static str, &'a s
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
-/// Waits until so many mails have arrived, as long as there is one now and then.
-async fn wait_for(relay: &SmtpServer, mails: usize) {
-    let clock = SystemClock::new();
-    let (mut count, mut since) = (relay.count(), clock.monotonic());
-    while count < mails {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        let now = relay.count();
-        if now > count {
-            (count, since) = (now, clock.monotonic());
-        }
-        assert!(clock.monotonic() - since < PATIENCE, "{count} of {mails} mails came");
-    }
-}
-
 /// A reminder in the ledger.
 #[derive(Debug, sqlx::FromRow)]
 struct Row {
@@ -148,15 +137,12 @@ const REMINDERS: &str = "
 
 /// The ledger, once nothing in it is open any more.
 async fn settled(database: &Database) -> Vec<Row> {
-    let mut rows = database.connection().await;
-    for _ in 0..600 {
-        let ledger: Vec<Row> = query_as(REMINDERS).fetch_all(&mut rows).await.expect("a ledger");
-        if ledger.iter().all(|row| row.state != "scheduled" && row.state != "claimed") {
-            return ledger;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("some reminders are still open a minute after the last mail has come");
+    let rows = Mutex::new(database.connection().await);
+    let settled = async || {
+        let ledger: Vec<Row> = query_as(REMINDERS).fetch_all(&mut *rows.lock().await).await.expect("a ledger");
+        ledger.iter().all(|row| row.state != "scheduled" && row.state != "claimed").then_some(ledger)
+    };
+    eventually_within(PATIENCE, "no reminder is open after the last mail has come", settled).await
 }
 
 fn outcome(ledger: &[Row], mails: &[Received]) -> Outcome {

@@ -8,7 +8,8 @@ use taskflow_mail::testing::SmtpServer;
 use tempfile::TempDir;
 
 use taskflow_testkit::cluster::Database;
-use taskflow_testkit::server::{eventually, taskflow};
+use taskflow_testkit::server::taskflow;
+use taskflow_testkit::wait::eventually;
 
 /// A fan-out whose temporary files are made in `folder`.
 fn fanout(folder: &Path, users: &str, more: &[&str]) -> Command {

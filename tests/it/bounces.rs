@@ -8,7 +8,8 @@ use crate::admins::admin;
 use crate::letters::{letter, link};
 use taskflow_testkit::backend::Backend;
 use taskflow_testkit::on_each_store;
-use taskflow_testkit::server::{Server, eventually};
+use taskflow_testkit::server::Server;
+use taskflow_testkit::wait::eventually;
 
 on_each_store![
     what_came_back_for_good_suppresses_until_an_administrator_lifts_it,

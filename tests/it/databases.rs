@@ -11,7 +11,8 @@ use tempfile::TempDir;
 
 use taskflow_testkit::cluster::{Cluster, Stop};
 use taskflow_testkit::failing_disk::{Disk, FailingDisk};
-use taskflow_testkit::server::{Person, Server, eventually, taskflow};
+use taskflow_testkit::server::{Person, Server, taskflow};
+use taskflow_testkit::wait::eventually;
 
 fn run(folder: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Output {
     taskflow(folder, settings).args(arguments).output().expect("an end")
@@ -150,7 +151,6 @@ async fn a_plain_copy_of_an_idle_server_has_everything() {
 
 /// Copies a file as `cp` does; `None` while the copy lacks the task.
 async fn complete_copy(from: PathBuf, to: PathBuf) -> Option<()> {
-    tokio::time::sleep(Duration::from_millis(300)).await;
     std::fs::copy(from, &to).expect("a copy");
     let mut conn = SqliteConnection::connect(&format!("sqlite://{}", to.display())).await.ok()?;
     let tasks: i64 = sqlx::query_scalar("SELECT count(*) FROM taskflow_tasks").fetch_one(&mut conn).await.ok()?;

@@ -7,7 +7,8 @@ use crate::admins::admin;
 use crate::times::soon;
 use taskflow_testkit::backend::Backend;
 use taskflow_testkit::on_each_store;
-use taskflow_testkit::server::{Person, eventually, taskflow};
+use taskflow_testkit::server::{Person, taskflow};
+use taskflow_testkit::wait::eventually;
 
 on_each_store![
     people_with_something_open_are_reminded_when_the_job_is_run_and_others_are_not,

@@ -5,7 +5,8 @@ use taskflow_mail::testing::{Fault, SmtpServer, Stage};
 use crate::admins::admin;
 use taskflow_testkit::backend::Backend;
 use taskflow_testkit::on_each_store;
-use taskflow_testkit::server::{Person, eventually};
+use taskflow_testkit::server::Person;
+use taskflow_testkit::wait::eventually;
 
 on_each_store![
     the_ledger_is_read_by_pages_and_by_kind_state_and_recipient,

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use taskflow_testkit::server::{Server, eventually};
+use taskflow_testkit::server::Server;
+use taskflow_testkit::wait::eventually;
 
 /// The mails to an address whose subject has these words, newest first; waits until there are as many.
 pub(crate) async fn letters(server: &Server, to: &str, subject: &str, count: usize) -> Vec<Value> {

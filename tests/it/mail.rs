@@ -7,7 +7,7 @@ use taskflow_mail::testing::{Fault, SmtpServer, Stage};
 
 use taskflow_testkit::backend::Backend;
 use taskflow_testkit::on_each_store;
-use taskflow_testkit::server::eventually;
+use taskflow_testkit::wait::eventually;
 
 on_each_store![
     registering_welcomes_through_a_real_relay,

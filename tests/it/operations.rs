@@ -4,7 +4,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use taskflow_testkit::server::{Server, eventually, taskflow};
+use taskflow_testkit::server::{Server, taskflow};
+use taskflow_testkit::wait::eventually;
 
 #[tokio::test]
 async fn health_is_constant_and_tells_nothing_about_the_host() {

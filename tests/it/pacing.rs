@@ -8,7 +8,8 @@ use taskflow_mail::testing::SmtpServer;
 use crate::admins::admin;
 use taskflow_testkit::backend::Backend;
 use taskflow_testkit::on_each_store;
-use taskflow_testkit::server::{Person, Server, eventually};
+use taskflow_testkit::server::{Person, Server};
+use taskflow_testkit::wait::eventually;
 
 on_each_store![
     no_more_mails_leave_in_a_second_than_the_rate_allows,

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use crate::letters::{letter, letters, link};
 use taskflow_testkit::backend::Backend;
 use taskflow_testkit::on_each_store;
-use taskflow_testkit::server::{Person, Server, eventually};
+use taskflow_testkit::server::{Person, Server};
+use taskflow_testkit::wait::eventually;
 
 on_each_store![
     whoever_is_verified_sees_the_meeting_and_answers_and_only_the_organizer_changes_it,

@@ -5,7 +5,7 @@ use crate::admins::admin;
 use crate::times::soon;
 use taskflow_testkit::backend::Backend;
 use taskflow_testkit::on_each_store;
-use taskflow_testkit::server::eventually;
+use taskflow_testkit::wait::eventually;
 
 on_each_store![
     preferences_are_kept_and_what_is_left_out_stays,

@@ -16,7 +16,8 @@ use taskflow_testkit::crowd::call_at_once;
 use taskflow_testkit::faketime;
 use taskflow_testkit::on_each_store;
 use taskflow_testkit::rows::Rows;
-use taskflow_testkit::server::{Person, Server, eventually};
+use taskflow_testkit::server::{Person, Server};
+use taskflow_testkit::wait::eventually;
 
 on_each_store![
     what_fell_due_while_the_server_was_down_leaves_at_once_or_is_counted_as_expired,
@@ -129,17 +130,12 @@ async fn what_fell_due_while_the_server_was_down_leaves_at_once_or_is_counted_as
     let counts = |states: [(&str, i64); 5]| states.map(|(state, count)| (state.to_owned(), count)).into();
     let expected: BTreeMap<String, i64> =
         counts([("cancelled", 2), ("delivered", 2), ("discarded", 1), ("expired", 2), ("scheduled", 2)]);
-    let mut rows = Rows::open(&server.database_url()).await;
-    let mut seen = BTreeMap::new();
-    for _ in 0..1000 {
-        seen = rows.states("meeting_reminder").await;
-        if seen == expected {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
     // Nine were planned, and each is accounted for.
-    assert_eq!(seen, expected);
+    eventually(&format!("the reminders are {expected:?}"), async || {
+        let seen = Rows::open(&server.database_url()).await.states("meeting_reminder").await;
+        (seen == expected).then_some(())
+    })
+    .await;
 
     let ada = server.sign_in("ada", taskflow_testkit::server::PASSWORD).await;
     let rows = ledger(&ada, &ahead).await;

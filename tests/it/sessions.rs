@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use taskflow_testkit::backend::Backend;
 use taskflow_testkit::on_each_store;
-use taskflow_testkit::server::{PASSWORD, Server, eventually, taskflow};
+use taskflow_testkit::server::{PASSWORD, Server, taskflow};
+use taskflow_testkit::wait::eventually;
 
 on_each_store![
     a_refresh_token_is_good_for_one_refresh,

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use crate::letters::{letter, letters, link};
 use taskflow_testkit::backend::Backend;
 use taskflow_testkit::on_each_store;
-use taskflow_testkit::server::{PASSWORD, eventually};
+use taskflow_testkit::server::PASSWORD;
+use taskflow_testkit::wait::eventually;
 
 on_each_store![
     an_address_is_verified_by_the_button_behind_the_link_in_its_mail,

@@ -8,7 +8,8 @@ use sqlx::query_scalar;
 
 use taskflow_testkit::cluster::Cluster;
 use taskflow_testkit::proxy::Proxy;
-use taskflow_testkit::server::{Server, eventually};
+use taskflow_testkit::server::Server;
+use taskflow_testkit::wait::eventually;
 
 /// R8: 2,000 requests (`LONG_ABORTS` for another number) that their clients give up at random moments, while every answer
 /// of the database takes 100 ms.

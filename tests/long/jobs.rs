@@ -13,7 +13,8 @@ use taskflow_testkit::residents::{
     Expected, LEASE, Resident, assert_same, delivered, move_in, node, scheduled_runs, summaries, task_reminders,
 };
 use taskflow_testkit::rows::Rows;
-use taskflow_testkit::server::{Server, eventually};
+use taskflow_testkit::server::Server;
+use taskflow_testkit::wait::eventually;
 
 const NODES: [&str; 3] = ["one", "two", "three"];
 /// A minute on the nodes' clocks passes in a second.
@@ -183,6 +184,7 @@ impl Cast<'_> {
     }
 }
 
+/// Lets a moment by chance pass: nothing happens that could be waited for.
 async fn pause(milliseconds: u64) {
     tokio::time::sleep(Duration::from_millis(milliseconds)).await;
 }

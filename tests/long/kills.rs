@@ -32,6 +32,7 @@ async fn a_relay_that_is_away_is_asked_once_a_second_and_costs_no_attempt() {
         plan(&server, MAILS).await;
         relay.stop().await;
         let server = server.restart(&settings).await;
+        // How often it is asked shows only as time passes.
         tokio::time::sleep(AWAY).await;
         // Whoever is refused leaves no trace but in the log of the server.
         let mut knocks = vec![server.log().matches(" the relay is unavailable").count()];

@@ -33,6 +33,7 @@ async fn requests_are_answered_quickly_while_everybody_is_reminded() {
         populate(&server, people).await;
         let server = server.restart(&settings(&port, "0")).await;
         let ada = ada(&server).await;
+        // What an idle server takes is measured for as long as this.
         let idle = load(&ada, tokio::time::sleep(IDLE)).await;
         let (busy, rate) = fan_out(&ada, &relay, people).await;
         idle.print(backend, people, "idle", 0.0, &idle);

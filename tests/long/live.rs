@@ -8,7 +8,8 @@ use tokio::task::JoinSet;
 use taskflow_testkit::backend::Backend;
 use taskflow_testkit::live::{Events, Socket, deaf_stream, memory};
 use taskflow_testkit::resuming::resume;
-use taskflow_testkit::server::{Person, Server, eventually};
+use taskflow_testkit::server::{Person, Server};
+use taskflow_testkit::wait::eventually;
 
 /// Sockets of one person at most.
 const OF_ONE: usize = 1_000;

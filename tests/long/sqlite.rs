@@ -34,6 +34,7 @@ async fn no_acknowledged_write_is_lost_by_killing_the_server_again_and_again() {
             })
         });
         let writers: Vec<_> = writers.collect();
+        // A moment by chance: nothing happens that could be waited for.
         tokio::time::sleep(Duration::from_millis(crate::next(&mut random) % 100)).await;
         server.kill();
         for writer in writers {

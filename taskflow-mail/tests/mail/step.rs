@@ -75,6 +75,7 @@ async fn chatterer(pipelining: bool, pause: Option<Duration>, more: &'static str
                     if line == ".\r\n" {
                         if let Some(pause) = pause {
                             wire.get_mut().write_all(answer.as_bytes()).await?;
+                            // A server that says more after a while: the time that passes is the fault.
                             tokio::time::sleep(pause).await;
                             answer.clear();
                         }

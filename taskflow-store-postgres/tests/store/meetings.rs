@@ -165,7 +165,7 @@ async fn answers_share_the_meeting_and_a_change_waits_for_them() {
         .write(ParticipantWrite::ExpectVersions { meeting: meeting.id, versions: 3 + 1 });
     let store = world.store.clone();
     let changing = tokio::spawn(async move { store.commit(&change).await });
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    world.somebody_waits_for_a_lock().await;
     assert!(!changing.is_finished(), "it waits for the answer");
     transaction.commit().await.expect("a commit");
     drop(receipt.expect("an answer"));

@@ -1,7 +1,7 @@
 //! Servers that are restarted, killed, cut off or frozen.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection};
@@ -13,10 +13,22 @@ use taskflow_store_postgres::PgOptions;
 use crate::world::World;
 use taskflow_testkit::cluster::{Cluster, Stop};
 use taskflow_testkit::proxy::Proxy;
+use taskflow_testkit::wait::eventually;
+use tokio::sync::Mutex;
 
 #[expect(clippy::disallowed_methods, reason = "how long something really takes is what is tested")]
 fn now() -> Instant {
     Instant::now()
+}
+
+const WRITERS: usize = 8;
+
+/// Waits until each writer has heard it once more.
+async fn every_writer(heard: &[AtomicUsize; WRITERS], what: &str) {
+    let counts = || heard.each_ref().map(|count| count.load(Ordering::Relaxed));
+    let before = counts();
+    let all = async || counts().iter().zip(&before).all(|(now, before)| now > before).then_some(());
+    eventually(&format!("every writer {what}"), all).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -25,37 +37,44 @@ async fn a_restart_or_a_crash_loses_nothing_and_needs_no_help() {
     let world = Arc::new(World::at(&cluster.url("postgres"), PgOptions::default().connections(8)).await);
     let ada = world.somebody("ada").await;
     let busy = Arc::new(AtomicBool::new(true));
-    let writers: Vec<_> = (0..8)
-        .map(|_| {
+    // What each writer has heard so far.
+    let [written, refused] = [(); 2].map(|()| Arc::new([const { AtomicUsize::new(0) }; WRITERS]));
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|n| {
             let (world, ada, busy) = (world.clone(), ada.clone(), busy.clone());
+            let (written, refused) = (written.clone(), refused.clone());
             tokio::spawn(async move {
-                let (mut acknowledged, mut unavailable) = (Vec::new(), 0);
+                let mut acknowledged = Vec::new();
                 while busy.load(Ordering::Relaxed) {
                     let changes = world.task(&ada);
                     let Write::Task(TaskWrite::Insert(task)) = &changes.writes[0] else { panic!("a task") };
                     match world.store.commit(&changes).await {
-                        Ok(()) => acknowledged.push(task.id),
+                        Ok(()) => {
+                            acknowledged.push(task.id);
+                            written[n].fetch_add(1, Ordering::Relaxed);
+                        }
                         Err(StoreError::Unavailable(_)) => {
-                            unavailable += 1;
+                            refused[n].fetch_add(1, Ordering::Relaxed);
+                            // Whoever was refused comes back a little later, as clients do.
                             tokio::time::sleep(Duration::from_millis(20)).await;
                         }
                         Err(error) => panic!("{error:?}"),
                     }
                 }
-                (acknowledged, unavailable)
+                acknowledged
             })
         })
         .collect();
     let mut cluster = Some(cluster);
     for how in [Stop::Fast, Stop::Crash] {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        every_writer(&written, "has written").await;
         let mut stopping = cluster.take().expect("a cluster");
         let stopped = tokio::task::spawn_blocking(move || {
             stopping.stop(how);
             stopping
         });
         let mut starting = stopped.await.expect("stopped");
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        every_writer(&refused, "was refused").await;
         let error = world.store.ping().await.expect_err("nobody is there");
         assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
         cluster = Some(
@@ -72,11 +91,10 @@ async fn a_restart_or_a_crash_loses_nothing_and_needs_no_help() {
             assert!(back.elapsed() < Duration::from_secs(10), "healthy within 10 s: {error:?}");
         }
     }
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    every_writer(&written, "writes again").await;
     busy.store(false, Ordering::Relaxed);
     for writer in writers {
-        let (acknowledged, unavailable) = writer.await.expect("no other error than Unavailable");
-        assert!(unavailable > 0 && !acknowledged.is_empty());
+        let acknowledged = writer.await.expect("no other error than Unavailable");
         let found = world.store.tasks_by_id(&acknowledged, Viewer::Service).await.expect("a read");
         assert_eq!(found.len(), acknowledged.len(), "no acknowledged write is lost");
     }
@@ -197,8 +215,14 @@ async fn callers_who_give_up_on_a_slow_database_lose_nothing_and_leave_nothing_o
         acknowledged.extend(caller.await.expect("no failure"));
     }
     proxy.delay(Duration::ZERO);
-    // What was begun goes on by itself, and ends.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    let mut conn = PgConnection::connect(&cluster.url("postgres")).await.expect("a connection");
+    let at_work = Mutex::new(&mut conn);
+    eventually("what was begun goes on by itself, and ends", async || {
+        let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'taskflow' AND state <> 'idle'";
+        let at_work: i64 = sqlx::query_scalar(sessions).fetch_one(&mut **at_work.lock().await).await.expect("a count");
+        (at_work == 0).then_some(())
+    })
+    .await;
     let found = world.store.tasks_by_id(&acknowledged, Viewer::Service).await.expect("a read");
     assert!(!found.is_empty());
     assert_eq!(found.len(), acknowledged.len(), "no acknowledged write is lost");
@@ -206,7 +230,6 @@ async fn callers_who_give_up_on_a_slow_database_lose_nothing_and_leave_nothing_o
         let (tasks, entries) = world.count(person).await;
         assert_eq!(tasks, entries);
     }
-    let mut conn = PgConnection::connect(&cluster.url("postgres")).await.expect("a connection");
     let open: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'")
         .fetch_one(&mut conn)
         .await

@@ -13,6 +13,7 @@ use taskflow_store_postgres::{PgOptions, PgStore};
 use crate::world::World;
 use taskflow_testkit::cluster::{Cluster, Database, Stop};
 use taskflow_testkit::failing_disk::{Disk, FailingDisk};
+use taskflow_testkit::wait::eventually_within;
 
 /// The code of an error that passes; panics at any other.
 #[track_caller]
@@ -46,13 +47,9 @@ const END_SESSIONS: &str =
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'taskflow'";
 
 async fn works_again(world: &World, ada: &User) {
-    let recovering = async {
-        while world.store.commit(&world.task(ada)).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        world.store.ping().await.expect("writable");
-    };
-    tokio::time::timeout(Duration::from_secs(15), recovering).await.expect("it recovers by itself");
+    let committed = async || world.store.commit(&world.task(ada)).await.ok();
+    eventually_within(Duration::from_secs(15), "it recovers by itself", committed).await;
+    world.store.ping().await.expect("writable");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

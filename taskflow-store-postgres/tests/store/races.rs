@@ -100,7 +100,7 @@ async fn the_loser_of_a_deadlock_is_run_again() {
     changes.events[0].audience = vec![ada.id];
     let store = world.store.clone();
     let commit = tokio::spawn(async move { store.commit(&changes).await });
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    world.somebody_waits_for_a_lock().await;
     let update = sqlx::query("UPDATE taskflow.users SET locale = 'de', version = version WHERE id = $1");
     update.bind(bob.id.as_uuid()).execute(&mut other).await.expect("after the store was rolled back");
     other.execute("COMMIT").await.expect("a commit");

@@ -7,6 +7,8 @@ use taskflow_conformance::workbench::TestKit;
 use taskflow_store_postgres::{PgOptions, PgStore};
 
 use taskflow_testkit::cluster::Database;
+use taskflow_testkit::wait::eventually;
+use tokio::sync::Mutex;
 
 pub(crate) struct World {
     bench: TestKit<PgStore>,
@@ -41,6 +43,18 @@ impl World {
     /// A connection that is none of the store's.
     pub(crate) async fn connection(&self) -> PgConnection {
         self.database.as_ref().expect("a database of its own").connection().await
+    }
+
+    /// Waits until a session of the database waits for a lock that another one holds.
+    pub(crate) async fn somebody_waits_for_a_lock(&self) {
+        let conn = Mutex::new(self.connection().await);
+        eventually("somebody waits for a lock", async || {
+            let waiting = "SELECT count(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&mut *conn.lock().await).await.expect("a count");
+            (waiting > 0).then_some(())
+        })
+        .await;
     }
 
     /// Sessions of this store that stand in an open transaction.

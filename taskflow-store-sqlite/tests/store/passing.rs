@@ -10,6 +10,7 @@ use taskflow_conformance::workbench::text;
 use taskflow_core::ports::{Store, Users};
 use taskflow_core::{StoreError, User};
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
+use taskflow_testkit::wait::{eventually, eventually_within};
 use tempfile::TempDir;
 
 use crate::world::{World, url};
@@ -25,13 +26,9 @@ fn passes<T: std::fmt::Debug>(result: Result<T, StoreError>) -> u32 {
 }
 
 async fn works_again(world: &World, ada: &User) {
-    let recovering = async {
-        while world.store.commit(&world.task(ada)).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        world.store.ping().await.expect("writable");
-    };
-    tokio::time::timeout(Duration::from_secs(15), recovering).await.expect("it recovers by itself");
+    let committed = async || world.store.commit(&world.task(ada)).await.ok();
+    eventually_within(Duration::from_secs(15), "it recovers by itself", committed).await;
+    world.store.ping().await.expect("writable");
 }
 
 fn file(world: &World) -> PathBuf {
@@ -207,13 +204,9 @@ async fn a_file_that_is_moved_away_has_everything_and_nothing_is_made_in_its_pla
     }
     assert!(matches!(world.store.ping().await, Err(StoreError::Unavailable(_))));
     assert!(!file(&world).exists(), "none is made");
-    let complete = async {
-        // Until it is complete it is no sound file either.
-        while !matches!(try_tasks_in(&aside).await, Ok(1)) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(5), complete).await.expect("what the log held");
+    // Until it is complete it is no sound file either.
+    let complete = async || matches!(try_tasks_in(&aside).await, Ok(1)).then_some(());
+    eventually("what the log held is in the file", complete).await;
     std::fs::rename(&aside, file(&world)).expect("moved back");
     world.store.commit(&world.task(&ada)).await.expect("the same file as before");
     assert_eq!(world.count(&ada).await, (2, 2));
@@ -231,6 +224,7 @@ async fn a_file_of_something_else_is_not_taken_for_ours() {
         std::fs::rename(&foreign, file(&world)).expect("in its place");
         for _ in 0..3 {
             assert!(matches!(world.store.commit(&world.task(&ada)).await, Err(StoreError::Unavailable(_))));
+            // The store looks at the file again after a while, which only time brings.
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
         assert!(std::fs::read(file(&world)).expect("a file") == content, "untouched");
@@ -247,6 +241,7 @@ async fn a_plain_copy_has_everything_once_nothing_is_written_for_a_while() {
     world.store.commit(&world.task(&ada)).await.expect("a commit");
     let quiet = Duration::from_millis(200);
     assert!(!world.store.checkpoint_when_idle(quiet).await.expect("not idle yet"));
+    // Being idle is the passing of time.
     tokio::time::sleep(quiet).await;
     assert!(world.store.checkpoint_when_idle(quiet).await.expect("idle"));
     assert!(!world.store.checkpoint_when_idle(quiet).await.expect("nothing left to do"));

@@ -5,7 +5,8 @@ use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
 use taskflow_testkit::live::{CUT, Handshake, Socket, memory};
-use taskflow_testkit::server::{Person, Server, eventually};
+use taskflow_testkit::server::{Person, Server};
+use taskflow_testkit::wait::eventually;
 
 const LARGEST: usize = 16 * 1024;
 /// Characters of a description at most.

@@ -10,7 +10,8 @@ use taskflow_testkit::backend::Backend;
 use taskflow_testkit::live::{Events, Handshake, Socket};
 use taskflow_testkit::on_each_store;
 use taskflow_testkit::resuming::resume;
-use taskflow_testkit::server::{Person, Server, eventually};
+use taskflow_testkit::server::{Person, Server};
+use taskflow_testkit::wait::eventually;
 
 on_each_store![
     clients_that_lose_their_connection_again_and_again_miss_nothing[threads],

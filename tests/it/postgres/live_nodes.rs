@@ -10,7 +10,8 @@ use tokio::time::MissedTickBehavior;
 use taskflow_testkit::backend::migrated;
 use taskflow_testkit::cluster::{Cluster, Stop};
 use taskflow_testkit::live::Socket;
-use taskflow_testkit::server::{Person, Server, eventually, free_port};
+use taskflow_testkit::server::{Person, Server, free_port};
+use taskflow_testkit::wait::eventually;
 
 /// Changes that are timed.
 const TIMED: usize = 100;

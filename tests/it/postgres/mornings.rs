@@ -12,7 +12,8 @@ use taskflow_testkit::faketime;
 use taskflow_testkit::fanout::{Account, CONNECTIONS, arrived};
 use taskflow_testkit::residents::{LEASE, Resident, assert_same, delivered, move_in, node, scheduled_runs, summaries};
 use taskflow_testkit::rows::Rows;
-use taskflow_testkit::server::{Server, eventually};
+use taskflow_testkit::server::Server;
+use taskflow_testkit::wait::eventually;
 
 /// From the moment the nodes are started until it is nine.
 const LEAD: Duration = Duration::from_secs(6);

@@ -9,7 +9,8 @@ use taskflow_mail::testing::SmtpServer;
 
 use taskflow_testkit::backend::migrated;
 use taskflow_testkit::cluster::{Cluster, Database, Stop};
-use taskflow_testkit::server::{PASSWORD, Person, Server, eventually, free_port};
+use taskflow_testkit::server::{PASSWORD, Person, Server, free_port};
+use taskflow_testkit::wait::eventually;
 
 /// Two servers that share `url` and a key, as nodes do.
 async fn nodes(url: &str, relay: &str) -> [Server; 2] {
@@ -151,7 +152,7 @@ async fn rates(admin: &Person<'_>) -> BTreeMap<String, (bool, f64)> {
 struct Watch(Vec<(Duration, usize)>);
 
 impl Watch {
-    /// Looks every few milliseconds until `until` mails have come.
+    /// Looks every few milliseconds until `until` mails have come: a rate is seen by the passing of time.
     async fn over(relay: &SmtpServer, clock: &SystemClock, until: usize) -> Self {
         let mut seen = vec![(clock.monotonic(), relay.count())];
         while relay.count() < until {
