@@ -125,28 +125,58 @@ fn every_command_answers_in_json() {
     assert_eq!(json(&folder, "openapi")["info"]["title"].as_str().map(str::is_empty), Some(false));
 }
 
+/// What commands print, complain about and end with, for people and with `--json`; the folder is left out.
+fn transcript<'a>(folder: &TempDir, lines: impl IntoIterator<Item = &'a str>) -> String {
+    let mut transcript = String::new();
+    for line in lines {
+        let Output { status, stdout, stderr } = run(folder, line);
+        let printed = format!("{}{}", text(&stdout), text(&stderr));
+        let code = status.code().expect("an exit code");
+        transcript.push_str(&format!("$ taskflow {line}\n{}\nexit code {code}\n\n", printed.trim_end()));
+    }
+    transcript.replace(&folder.path().display().to_string(), "[folder]")
+}
+
 #[test]
-fn failures_are_json_with_stable_exit_codes() {
+fn the_short_help_of_every_group_of_commands_reads_as_before() {
+    let folder = TempDir::new().expect("a folder");
+    let lines = ["-h", "serve -h", "user -h", "db -h", "mail -h", "job -h", "config -h", "bench -h"];
+    insta::assert_snapshot!(transcript(&folder, lines));
+}
+
+/// Exit codes and the words of `reason` are part of the interface: scripts tell failures apart by them.
+#[test]
+fn failures_read_as_before_and_have_stable_exit_codes() {
+    let empty = TempDir::new().expect("a folder");
+    let without_a_database = [
+        "fly",
+        "serve --prot 9000",
+        "mail test ada",
+        "mail test ada@example.org",
+        "config check --host 0.0.0.0",
+        "db restore nothing.db",
+        "db status --database-url postgres://nobody@127.0.0.1:1/none",
+        "user list",
+    ];
     let folder = folder_with("ada");
-    let (code, absent) = error(&folder, "user show adda");
-    assert_eq!((code, &absent["reason"]), (Some(67), &"not_found".into()));
-    assert_eq!(absent["advice"], "did you mean ada?");
-    let (code, taken) = error(&folder, "user create --username ada --email a@example.org --password 12345678abc");
-    assert_eq!((code, &taken["reason"]), (Some(65), &"refused".into()));
-    let (code, settings) = error(&folder, "user list --port 99999");
-    assert_eq!((code, &settings["problems"][0]["setting"]), (Some(78), &"PORT".into()));
-    let (code, usage) = error(&folder, "user lst");
-    assert_eq!(code, Some(2));
-    assert!(usage["advice"].as_str().is_some_and(|advice| advice.contains("list")), "{usage}");
-    let (code, _) = error(&folder, "mail test ada@example.org");
-    assert_eq!(code, Some(78), "there is no relay");
-    let (code, check) = error(&folder, "config check --host 0.0.0.0");
-    assert_eq!(code, Some(78));
-    assert_eq!(check["problems"].as_array().map(Vec::len), Some(3), "{check}");
-    let (code, unavailable) = error(&folder, "db status --database-url postgres://nobody@127.0.0.1:1/none");
-    assert_eq!((code, &unavailable["reason"]), (Some(69), &"unavailable".into()));
-    let (code, future) = error(&folder, "job run statistics --at 2999-01-01T00:00:00Z");
-    assert_eq!((code, &future["message"]), (Some(65), &"cannot run the job: at must not lie ahead".into()));
+    let with_a_database = [
+        "user lst",
+        "user show adda",
+        "user create --username ada --email a@example.org --password 12345678abc",
+        "user list --port 99999",
+        "job run statisticss",
+        "job run statistics --at 2999-01-01T00:00:00Z",
+        "mail outbox --kind wellcome",
+        "mail why adda@example.org",
+        "mail unsuppress ada@example.org",
+    ];
+    let json = |lines: &[&str]| lines.iter().map(|line| format!("{line} --json")).collect::<Vec<_>>();
+    let both = |folder: &TempDir, lines: &[&str]| {
+        let json = json(lines);
+        transcript(folder, lines.iter().copied().chain(json.iter().map(String::as_str)))
+    };
+    let transcript = both(&empty, &without_a_database) + &both(&folder, &with_a_database);
+    insta::assert_snapshot!(transcript);
 }
 
 #[test]

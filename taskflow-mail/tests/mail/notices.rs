@@ -3,15 +3,16 @@
 use std::fs;
 use std::time::Duration;
 
+use mail_parser::MessageParser;
 use taskflow_core::notice::{CustomKind, CustomNotice, NoticePolicy, NoticeType};
 use taskflow_core::ports::Renderer;
 use taskflow_core::{
-    Content, Digest, Excerpt, Letter, LetterLinks, Locale, NoticeContent, NoticeKind, Priority, Task, TaskId,
-    TaskLinks, Timestamp,
+    Content, Digest, Excerpt, Headers, Letter, LetterLinks, Locale, Mail, NoticeContent, NoticeKind, Priority, Task,
+    TaskId, TaskLinks, Timestamp,
 };
-use taskflow_mail::Templates;
+use taskflow_mail::{Message, Templates};
 
-use crate::support::noon;
+use crate::support::{self, noon};
 
 const SERVICE: &str = "https://tasks.example.org";
 
@@ -321,4 +322,28 @@ fn a_notice_of_a_host_has_plain_words_or_templates_that_know_its_fields() {
     let error = own.template("invoice_due/body.html", "{{ amount }}").build().unwrap_err();
     assert_eq!(error.to_string(), "invoice_due/body.html, line 1: undefined value (invoice_due in de)");
     assert!(Templates::builder().template("invoice_due/subject.txt", "x").build().is_err(), "it is not declared");
+}
+
+/// The headers and the text part of a mail; what only tells its parts apart is left out.
+fn headers_and_text(source: &str) -> String {
+    let (headers, _) = source.split_once("\r\n\r\n").unwrap();
+    let headers = headers.replace("\r\n", "\n");
+    let boundary = headers.split_once("boundary=\"").map(|(_, rest)| rest.split_once('"').unwrap().0);
+    let headers = boundary.map_or(headers.clone(), |boundary| headers.replace(boundary, "[boundary]"));
+    let parsed = MessageParser::default().parse(source).unwrap();
+    let text = parsed.text_bodies().next().and_then(|part| part.text_contents()).unwrap();
+    format!("{headers}\n\n{}", text.replace("\r\n", "\n"))
+}
+
+#[test]
+fn every_notice_reads_as_before_in_the_default_language() {
+    for kind in NoticeKind::ALL {
+        let Some(content) = NoticeContent::sample(kind, noon()) else { continue };
+        let mut letter = letter("en", content);
+        letter.unsubscribe_url = letter.unsubscribe_url.filter(|_| kind.is_recurring());
+        let headers = Headers { unsubscribe_url: letter.unsubscribe_url.clone(), ..Headers::default() };
+        let mail = Mail { content: Templates::new().render(&letter).unwrap(), headers, ..support::mail(1) };
+        let message = Message::write(&support::from(), &mail).unwrap();
+        insta::assert_snapshot!(kind.as_str(), headers_and_text(&message.source));
+    }
 }

@@ -335,3 +335,6 @@ impl ApiResponse for ApiError {
         Problem::register(registry);
     }
 }
+
+#[cfg(test)]
+mod tests;
