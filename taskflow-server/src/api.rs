@@ -1,32 +1,22 @@
 //! The HTTP interface: one file per noun, each operation parse → one use case → map → answer.
 
 mod admin;
-mod answer;
 mod auth;
-mod body;
 mod caller;
 mod deliveries;
-mod document;
 mod email;
-mod error;
-mod etag;
 mod feed;
-mod field;
-mod header;
 mod health;
-mod html;
 mod inbound;
 mod invitations;
 mod jobs;
 mod linked;
-mod list;
 mod live;
 mod mailbox;
 mod meetings;
 mod nodes;
-mod once;
 mod preferences;
-mod refuses;
+mod protocol;
 mod statistics;
 mod suppressions;
 mod tasks;
@@ -34,12 +24,14 @@ mod templates;
 mod unsubscribe;
 mod users;
 mod verification;
-mod wire;
 
 use poem::endpoint::BoxEndpoint;
 use poem::{EndpointExt, IntoEndpoint};
 use poem_openapi::{OpenApiService, Tags};
 use serde_json::Value;
+
+// So that the files of nouns name them as neighbours.
+use self::protocol::{answer, body, document, error, etag, field, html, list, once, refuses, wire};
 
 pub(crate) use body::MAX_BODY;
 pub(crate) use caller::bearer;

@@ -9,7 +9,7 @@ use super::ApiError;
 use super::header::Header;
 
 /// The entity tag of a version.
-pub(super) fn etag(version: u64) -> String {
+pub(in crate::api) fn etag(version: u64) -> String {
     format!("\"{version}\"")
 }
 
@@ -21,15 +21,15 @@ pub(super) fn etag(version: u64) -> String {
 /// the resource and not the bytes of one representation: every change gets a new version, so equal opaque parts are the
 /// same state. Answers with a tag also carry `Cache-Control: no-transform`, so that proxies leave them alone.
 #[derive(Debug)]
-pub(super) struct IfMatch(pub(super) Precondition);
+pub(in crate::api) struct IfMatch(pub(in crate::api) Precondition);
 
 /// Which versions the client has already (RFC 9110 §13.1.2). Tags are compared weakly.
 #[derive(Debug)]
-pub(super) struct IfNoneMatch(Option<Tags>);
+pub(in crate::api) struct IfNoneMatch(Option<Tags>);
 
 impl IfNoneMatch {
     /// Whether the client has this version.
-    pub(super) fn has(&self, version: u64) -> bool {
+    pub(in crate::api) fn has(&self, version: u64) -> bool {
         match &self.0 {
             None => false,
             Some(Tags::All) => true,

@@ -17,11 +17,11 @@ use crate::api::MAX_BODY;
 use crate::auth::hex;
 
 /// The header's name, as the document and messages have it.
-pub(super) const NAME: &str = "Idempotency-Key";
+pub(in crate::api) const NAME: &str = "Idempotency-Key";
 
 /// How a client names its request, if it does. In an operation it stands before the body, of which it takes a hash.
 #[derive(Debug)]
-pub(super) struct Once(Option<Named>);
+pub(in crate::api) struct Once(Option<Named>);
 
 #[derive(Debug)]
 struct Named {
@@ -32,23 +32,23 @@ struct Named {
 
 /// An answer that can be given again.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Kept {
-    pub(super) status: u16,
+pub(in crate::api) struct Kept {
+    pub(in crate::api) status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) location: Option<String>,
+    pub(in crate::api) location: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) etag: Option<String>,
+    pub(in crate::api) etag: Option<String>,
     /// JSON.
-    pub(super) body: String,
+    pub(in crate::api) body: String,
 }
 
 /// An answer in the form of `R` that is given now or for another time.
 #[derive(Debug)]
-pub(super) struct Repeated<R>(Kept, PhantomData<R>);
+pub(in crate::api) struct Repeated<R>(Kept, PhantomData<R>);
 
 impl Once {
     /// What core needs to do the request of `caller` once; `None`: they did not ask for it.
-    pub(super) fn idempotency<'a, T: ?Sized>(
+    pub(in crate::api) fn idempotency<'a, T: ?Sized>(
         self,
         caller: Caller,
         encode: &'a (dyn Fn(&T) -> String + Send + Sync),
@@ -86,14 +86,14 @@ impl Once {
 
 impl Kept {
     /// As core keeps it.
-    pub(super) fn encode(&self) -> String {
+    pub(in crate::api) fn encode(&self) -> String {
         json!(self).to_string()
     }
 }
 
 impl<R> Repeated<R> {
     /// The answer to what was done now, in the form `kept` gives it, or to what was done before.
-    pub(super) fn new<T>(answered: Idempotent<T>, kept: impl Fn(&T) -> Kept) -> Result<Self, ApiError> {
+    pub(in crate::api) fn new<T>(answered: Idempotent<T>, kept: impl Fn(&T) -> Kept) -> Result<Self, ApiError> {
         let kept = match answered {
             Idempotent::Done(done) => kept(&done),
             Idempotent::Replayed(text) => {

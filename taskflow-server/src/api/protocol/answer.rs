@@ -8,7 +8,7 @@ use super::etag::{IfNoneMatch, etag};
 
 /// A single resource.
 #[derive(Debug, ApiResponse)]
-pub(super) enum Found<T: ToJSON> {
+pub(in crate::api) enum Found<T: ToJSON> {
     /// The resource as it is now.
     #[oai(status = 200)]
     Found(
@@ -21,7 +21,7 @@ pub(super) enum Found<T: ToJSON> {
 
 /// A single resource for somebody who may have it already.
 #[derive(Debug, ApiResponse)]
-pub(super) enum Read<T: ToJSON> {
+pub(in crate::api) enum Read<T: ToJSON> {
     /// The resource as it is now.
     #[oai(status = 200)]
     Found(
@@ -41,7 +41,7 @@ pub(super) enum Read<T: ToJSON> {
 
 impl<T: ToJSON> Read<T> {
     /// The resource, unless it is known in this version.
-    pub(super) fn new(version: u64, known: &IfNoneMatch, resource: impl FnOnce() -> T) -> Self {
+    pub(in crate::api) fn new(version: u64, known: &IfNoneMatch, resource: impl FnOnce() -> T) -> Self {
         let tag = etag(version);
         if known.has(version) { Self::NotModified(tag) } else { Self::Found(Json(resource()), tag) }
     }
@@ -49,7 +49,7 @@ impl<T: ToJSON> Read<T> {
 
 /// A resource that was just made.
 #[derive(Debug, ApiResponse)]
-pub(super) enum Made<T: ToJSON> {
+pub(in crate::api) enum Made<T: ToJSON> {
     /// It was made.
     #[oai(status = 201)]
     Made(
@@ -65,7 +65,7 @@ pub(super) enum Made<T: ToJSON> {
 
 /// A page of a list.
 #[derive(Debug, ApiResponse)]
-pub(super) enum Listed<T: ToJSON> {
+pub(in crate::api) enum Listed<T: ToJSON> {
     /// One page.
     #[oai(status = 200)]
     Listed(
@@ -78,7 +78,7 @@ pub(super) enum Listed<T: ToJSON> {
 
 /// Nothing left to say.
 #[derive(Debug, ApiResponse)]
-pub(super) enum Gone {
+pub(in crate::api) enum Gone {
     /// It is done.
     #[oai(status = 204)]
     Gone,
@@ -86,7 +86,7 @@ pub(super) enum Gone {
 
 /// It will be done, or nothing needed to be: the answer does not tell.
 #[derive(Debug, ApiResponse)]
-pub(super) enum Accepted {
+pub(in crate::api) enum Accepted {
     /// It was understood; what comes of it comes by mail.
     #[oai(status = 202)]
     Accepted,

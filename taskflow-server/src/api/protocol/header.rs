@@ -10,7 +10,7 @@ use super::ApiError;
 use super::etag::{IfMatch, IfNoneMatch};
 
 /// A header, or headers, that an operation looks at.
-pub(super) trait Header: Sized {
+pub(in crate::api) trait Header: Sized {
     /// What its text looks like.
     fn schema() -> MetaSchema;
 

@@ -83,7 +83,7 @@ pub struct Problem {
     #[oai(validator(minimum(value = "400"), maximum(value = "599")))]
     status: u16,
     /// What is wrong, for people.
-    pub(super) detail: String,
+    pub(in crate::api) detail: String,
     /// What is wrong, for programs: a stable word.
     code: String,
     /// Every field that does not fit.
@@ -172,12 +172,12 @@ impl ApiError {
     }
 
     /// Its HTTP status.
-    pub(super) fn status(&self) -> u16 {
+    pub(in crate::api) fn status(&self) -> u16 {
         self.facts().0
     }
 
     /// Its JSON form, for an answer that tells of several things; its cause goes into the log.
-    pub(super) fn recorded(&self) -> Problem {
+    pub(in crate::api) fn recorded(&self) -> Problem {
         self.log();
         self.problem()
     }

@@ -91,36 +91,36 @@ impl<T: Wire> ParseFromParameter for Val<T> {
 }
 
 /// The text of a JSON string.
-pub(super) fn text(value: &Value) -> Result<&str, String> {
+pub(in crate::api) fn text(value: &Value) -> Result<&str, String> {
     value.as_str().ok_or_else(|| "must be a string".to_owned())
 }
 
 /// A JSON integer within bounds; `15.0` is one (JSON Schema §6.1.1).
-pub(super) fn integer(value: &Value, least: u32, most: u32) -> Result<u32, String> {
+pub(in crate::api) fn integer(value: &Value, least: u32, most: u32) -> Result<u32, String> {
     let whole = value.as_u64().or_else(|| value.as_f64().filter(|n| n.fract() == 0.0 && *n >= 0.0).map(|n| n as u64));
     let fits = whole.and_then(|n| u32::try_from(n).ok()).filter(|n| (least..=most).contains(n));
     fits.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
 }
 
 /// The same, written out in decimal.
-pub(super) fn integer_text(text: &str, least: u32, most: u32) -> Result<u32, String> {
+pub(in crate::api) fn integer_text(text: &str, least: u32, most: u32) -> Result<u32, String> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let fits = text.parse().ok().filter(|n| digits && (least..=most).contains(n));
     fits.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
 }
 
 /// The schema of a text with bounds on its length in characters.
-pub(super) fn text_schema(least: usize, most: usize) -> MetaSchema {
+pub(in crate::api) fn text_schema(least: usize, most: usize) -> MetaSchema {
     MetaSchema { min_length: Some(least), max_length: Some(most), ..MetaSchema::new("string") }
 }
 
 /// The schema of an integer with bounds.
-pub(super) fn integer_schema(least: u32, most: u32) -> MetaSchema {
+pub(in crate::api) fn integer_schema(least: u32, most: u32) -> MetaSchema {
     MetaSchema { minimum: Some(least.into()), maximum: Some(most.into()), ..MetaSchema::new("integer") }
 }
 
 /// The schema of a choice of words.
-pub(super) fn words_schema<'a>(words: impl IntoIterator<Item = &'a str>) -> MetaSchema {
+pub(in crate::api) fn words_schema<'a>(words: impl IntoIterator<Item = &'a str>) -> MetaSchema {
     MetaSchema { enum_items: words.into_iter().map(Value::from).collect(), ..MetaSchema::new("string") }
 }
 
@@ -151,10 +151,10 @@ macro_rules! texts {
 mod events;
 mod meetings;
 
-pub(super) use events::Differences;
+pub(in crate::api) use events::Differences;
 
 /// The same schema for texts like this alone.
-pub(super) fn with_pattern(schema: MetaSchema, pattern: &str) -> MetaSchema {
+pub(in crate::api) fn with_pattern(schema: MetaSchema, pattern: &str) -> MetaSchema {
     MetaSchema { pattern: Some(pattern.to_owned()), ..schema }
 }
 
@@ -163,14 +163,14 @@ fn with_format(schema: MetaSchema, format: &'static str) -> MetaSchema {
 }
 
 /// Marks time zones, whose many names the document lists once.
-pub(super) const ZONE_FORMAT: &str = "time-zone";
+pub(in crate::api) const ZONE_FORMAT: &str = "time-zone";
 const EMAIL: &str = "^[A-Za-z0-9!#$%&'*+/=?^_{|}~-]+(\\.[A-Za-z0-9!#$%&'*+/=?^_{|}~-]+)*\
                      @([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z]{1,63}$";
 /// One line with something on it.
 const LINE: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*[^\\s\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]\
                     [^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$";
 /// Any text whose only control characters are line breaks and tabs.
-pub(super) const TEXT: &str = "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$";
+pub(in crate::api) const TEXT: &str = "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$";
 
 texts! {
     NodeId => with_pattern(text_schema(1, Self::MAX_LENGTH), "^[A-Za-z0-9._-]+$"), "node-1", |v| json!(v.as_str());

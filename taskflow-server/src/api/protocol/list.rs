@@ -13,19 +13,19 @@ use super::{Field, ValidationErrors, Wire};
 
 /// A page, counted from 1.
 #[derive(Debug)]
-pub(super) struct PageNumber(u32);
+pub(in crate::api) struct PageNumber(u32);
 
 /// Items on a page.
 #[derive(Debug)]
-pub(super) struct PageSize(u32);
+pub(in crate::api) struct PageSize(u32);
 
 /// Words to look for.
 #[derive(Debug)]
-pub(super) struct SearchText(pub(super) String);
+pub(in crate::api) struct SearchText(pub(in crate::api) String);
 
 /// Several words of a choice, any of which may match. They are separated by commas, or the parameter is repeated.
 #[derive(Debug)]
-pub(super) struct AnyOf<T>(pub(super) Vec<T>);
+pub(in crate::api) struct AnyOf<T>(pub(in crate::api) Vec<T>);
 
 impl<T> Default for AnyOf<T> {
     fn default() -> Self {
@@ -35,10 +35,10 @@ impl<T> Default for AnyOf<T> {
 
 /// An order, first criterion first.
 #[derive(Debug)]
-pub(super) struct Sort<S>(pub(super) Vec<S>);
+pub(in crate::api) struct Sort<S>(pub(in crate::api) Vec<S>);
 
 /// One criterion of an order; the words of its keys are what people sort by.
-pub(super) trait Criterion: FromStr<Err = InvalidValue> + Display + Send + Sync {
+pub(in crate::api) trait Criterion: FromStr<Err = InvalidValue> + Display + Send + Sync {
     /// Every word.
     fn keys() -> Vec<&'static str>;
 
@@ -101,17 +101,17 @@ impl Default for PageSize {
 
 impl PageSize {
     /// As a number of items to ask for.
-    pub(super) fn number(&self) -> u32 {
+    pub(in crate::api) fn number(&self) -> u32 {
         self.0
     }
 
     /// What to ask a store for to learn whether there is another page.
-    pub(super) fn and_one_more(&self) -> u32 {
+    pub(in crate::api) fn and_one_more(&self) -> u32 {
         self.0 + 1
     }
 
     /// The page of what was found so, and the cursor of the next one, if there is one.
-    pub(super) fn cut<T, C>(&self, mut found: Vec<T>, cursor: impl Fn(&T) -> C) -> (Vec<T>, Option<C>) {
+    pub(in crate::api) fn cut<T, C>(&self, mut found: Vec<T>, cursor: impl Fn(&T) -> C) -> (Vec<T>, Option<C>) {
         let more = found.len() > self.count();
         found.truncate(self.count());
         let next = found.last().filter(|_| more).map(cursor);
@@ -119,13 +119,17 @@ impl PageSize {
     }
 
     /// As a number of items.
-    pub(super) fn count(&self) -> usize {
+    pub(in crate::api) fn count(&self) -> usize {
         self.0 as usize
     }
 }
 
 /// The page that was asked for; the first one unless told.
-pub(super) fn page(findings: &mut ValidationErrors, page: Field<PageNumber>, size: Field<PageSize>) -> PageRequest {
+pub(in crate::api) fn page(
+    findings: &mut ValidationErrors,
+    page: Field<PageNumber>,
+    size: Field<PageSize>,
+) -> PageRequest {
     let usual = PageRequest::default();
     let page = findings.optional("page", page).map_or(usual.page(), |PageNumber(page)| page);
     let size = findings.optional("size", size).map_or(usual.size(), |PageSize(size)| size);
@@ -225,7 +229,7 @@ impl<S: Criterion> Wire for Sort<S> {
 }
 
 /// The `Link` header (RFC 8288) of a page: the same list at other pages.
-pub(super) fn links<T>(uri: &Uri, page: &Page<T>) -> String {
+pub(in crate::api) fn links<T>(uri: &Uri, page: &Page<T>) -> String {
     let (current, size) = (u64::from(page.request.page()), u64::from(page.request.size()));
     let last = page.total.div_ceil(size).clamp(1, PageRequest::MAX_PAGE.into());
     let filters: String = uri

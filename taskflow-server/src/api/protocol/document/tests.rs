@@ -23,7 +23,7 @@ fn references<'a>(value: &'a Value, found: &mut HashSet<&'a str>) {
 
 #[test]
 fn every_reference_leads_somewhere() {
-    let document = super::super::openapi();
+    let document = crate::api::openapi();
     let mut found = HashSet::new();
     references(&document, &mut found);
     assert!(found.len() > 10);
@@ -34,7 +34,7 @@ fn every_reference_leads_somewhere() {
 
 #[test]
 fn trying_it_out_neither_filters_nor_changes_what_nobody_chose() {
-    let document = super::super::openapi();
+    let document = crate::api::openapi();
     let parameters = document["paths"]["/api/tasks"]["get"]["parameters"].as_array().expect("parameters");
     assert!(parameters.len() > 5 && parameters.iter().all(|own| own["schema"].get("example").is_none()));
     let profile = &document["components"]["schemas"]["ProfileChange"];
@@ -46,7 +46,7 @@ fn trying_it_out_neither_filters_nor_changes_what_nobody_chose() {
 
 #[test]
 fn every_time_zone_in_the_document_is_one() {
-    let document = super::super::openapi();
+    let document = crate::api::openapi();
     let zone = &document["components"]["schemas"]["User"]["properties"]["time_zone"];
     assert_eq!((&zone["type"], zone.get("enum")), (&"string".into(), None));
     let names = document["x-time-zones"]["names"].as_array().expect("names");
@@ -59,17 +59,17 @@ fn every_time_zone_in_the_document_is_one() {
 
 #[test]
 fn no_path_ends_in_a_slash_and_those_of_the_router_are_known() {
-    let spec: Value = serde_json::from_str(&super::super::service().spec()).expect("JSON");
+    let spec: Value = serde_json::from_str(&crate::api::service().spec()).expect("JSON");
     let paths = spec["paths"].as_object().expect("paths");
     let slashed = paths.keys().filter_map(|path| path.strip_suffix('/'));
     assert_eq!(slashed.collect::<HashSet<_>>(), HashSet::from(super::SLASHED));
-    let document = super::super::openapi();
+    let document = crate::api::openapi();
     assert!(document["paths"].as_object().expect("paths").keys().all(|path| !path.ends_with('/')));
 }
 
 #[test]
 fn no_schema_has_a_name_that_generators_import_for_themselves() {
-    let document = super::super::openapi();
+    let document = crate::api::openapi();
     let schemas = document["components"]["schemas"].as_object().expect("schemas");
     for name in ["Response", "Request", "Client", "Error", "File", "Unset"] {
         assert!(!schemas.contains_key(name), "{name}");
@@ -81,7 +81,7 @@ fn no_schema_has_a_name_that_generators_import_for_themselves() {
 
 #[test]
 fn every_operation_has_an_imperative_as_its_summary() {
-    let document = super::super::openapi();
+    let document = crate::api::openapi();
     let operations = document["paths"].as_object().expect("paths").values().filter_map(Value::as_object);
     for operation in operations.flat_map(|item| item.values()) {
         let (id, summary) = (&operation["operationId"], operation["summary"].as_str().unwrap_or_default());
@@ -94,7 +94,7 @@ fn every_operation_has_an_imperative_as_its_summary() {
 
 #[test]
 fn the_paths_are_spelled_as_promised_and_refusals_are_documented() {
-    let document = super::super::openapi();
+    let document = crate::api::openapi();
     let paths: Vec<&str> = document["paths"].as_object().expect("paths").keys().map(String::as_str).collect();
     for path in ["/api/tasks", "/api/tasks/{id}", "/api/tasks/summary", "/api/auth/login", "/health", "/health/db"] {
         assert!(paths.contains(&path), "{path} is missing in {paths:?}");
@@ -108,7 +108,7 @@ fn the_paths_are_spelled_as_promised_and_refusals_are_documented() {
 
 #[test]
 fn an_operation_refuses_by_what_it_takes_and_by_its_return_type() {
-    let document = super::super::openapi();
+    let document = crate::api::openapi();
     let statuses = |path: &str, method: &str| {
         let responses = document["paths"][path][method]["responses"].as_object().expect("an operation");
         responses.keys().map(|status| status.parse::<u16>().expect("a status")).collect::<Vec<_>>()

@@ -7,10 +7,10 @@ use poem::http::StatusCode;
 use serde_json::{Map, Value, json};
 use taskflow_core::{TZDB_VERSION, Zone};
 
-use super::admin::ADMINISTRATOR;
 use super::wire::ZONE_FORMAT;
+use crate::api::admin::ADMINISTRATOR;
 
-pub(super) const DESCRIPTION: &str = "Tasks, meetings, reminders and the mail they cause.\n\n\
+pub(in crate::api) const DESCRIPTION: &str = "Tasks, meetings, reminders and the mail they cause.\n\n\
 Times are RFC 3339 with an offset and are answered in UTC with microseconds. Unknown members of a body are ignored. \
 Every path works with and without its trailing slash. Refusals are problem details (RFC 9457): `code` tells them apart, \
 and a 422 names every field that does not fit. Every answer \
@@ -39,7 +39,7 @@ const NAMED: [(&str, &str); 9] = [
 ];
 
 /// The document that is served, from the one the operations give.
-pub(super) fn complete(spec: &str) -> Value {
+pub(in crate::api) fn complete(spec: &str) -> Value {
     let mut document: Value = serde_json::from_str(spec).unwrap_or_default();
     document["servers"] = json!([{ "url": "/", "description": "This server." }]);
     document["info"]["license"] = json!({ "name": "MIT", "url": "https://opensource.org/license/mit" });

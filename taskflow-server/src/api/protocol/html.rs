@@ -39,7 +39,7 @@ pub(crate) const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox
 
 /// A whole page, or why there is none.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(in crate::api) struct Page {
     status: StatusCode,
     html: String,
     /// Headers that a refusal brings.
@@ -47,7 +47,7 @@ pub(super) struct Page {
 }
 
 /// The words for a reader whose language and zone are known.
-pub(super) fn words<'a>(locale: &Locale, zone: &'a Zone, now: Timestamp) -> PageWords<'a> {
+pub(in crate::api) fn words<'a>(locale: &Locale, zone: &'a Zone, now: Timestamp) -> PageWords<'a> {
     PAGES.words(locale, zone, now)
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn words_for(headers: &HeaderMap) -> PageWords<'static> {
 }
 
 /// The words for whoever a link was made for, if that can be told, else as [`words_for`].
-pub(super) async fn words_behind(service: &Service, headers: &HeaderMap, token: &str) -> PageWords<'static> {
+pub(in crate::api) async fn words_behind(service: &Service, headers: &HeaderMap, token: &str) -> PageWords<'static> {
     match service.app.links().language(token).await {
         Ok(Some(locale)) => PAGES.words(&locale, &UTC, Timestamp::from_micros(0)),
         Ok(None) | Err(_) => words_for(headers),
@@ -91,7 +91,7 @@ pub(crate) fn is_browser(headers: &HeaderMap) -> bool {
 
 impl Page {
     /// What a builder of a page made, or its fault.
-    pub(super) fn rendered(result: Result<String, RenderError>) -> Self {
+    pub(in crate::api) fn rendered(result: Result<String, RenderError>) -> Self {
         match result {
             Ok(html) => Self { status: StatusCode::OK, html, headers: HeaderMap::new() },
             Err(error) => {
@@ -104,13 +104,13 @@ impl Page {
     }
 
     /// A title and a text under the keys `{key}` and `{key}_text`, and a link to the service.
-    pub(super) fn message(words: &PageWords<'_>, key: &str, home: &str) -> Self {
+    pub(in crate::api) fn message(words: &PageWords<'_>, key: &str, home: &str) -> Self {
         let text = words.say(&format!("{key}_text"), &[]);
         Self::rendered(words.say(key, &[]).and_then(|title| Self::told(words, &title, &[text?], home)))
     }
 
     /// An end page: what was done, and a link onwards.
-    pub(super) fn done(words: &PageWords<'_>, title: &str, texts: &[String], home: &str) -> Self {
+    pub(in crate::api) fn done(words: &PageWords<'_>, title: &str, texts: &[String], home: &str) -> Self {
         Self::rendered(Self::told(words, title, texts, home))
     }
 
@@ -132,7 +132,7 @@ impl Page {
     }
 
     /// What people see instead of a page behind a link.
-    pub(super) async fn failed(service: &Service, headers: &HeaderMap, token: &str, error: LinkError) -> Self {
+    pub(in crate::api) async fn failed(service: &Service, headers: &HeaderMap, token: &str, error: LinkError) -> Self {
         match error {
             LinkError::Dead(dead) => Self::dead(&words_behind(service, headers, token).await, dead),
             // Whoever the link belongs to is as little to be found out.
@@ -141,7 +141,7 @@ impl Page {
     }
 
     /// What people see instead of a problem; the cause goes into the log.
-    pub(super) fn error(words: &PageWords<'_>, error: &ApiError) -> Self {
+    pub(in crate::api) fn error(words: &PageWords<'_>, error: &ApiError) -> Self {
         error.recorded();
         Self::of_problem(words, error.response())
     }
@@ -172,17 +172,17 @@ impl Page {
     }
 
     /// The same page with another Content-Security-Policy.
-    pub(super) fn with_policy(mut self, policy: &'static str) -> Self {
+    pub(in crate::api) fn with_policy(mut self, policy: &'static str) -> Self {
         self.headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
         self
     }
 
     /// The same page as the answer to a form that does not fit.
-    pub(super) fn refused(self) -> Self {
+    pub(in crate::api) fn refused(self) -> Self {
         self.with_status(StatusCode::UNPROCESSABLE_ENTITY)
     }
 
-    pub(super) fn with_status(self, status: StatusCode) -> Self {
+    pub(in crate::api) fn with_status(self, status: StatusCode) -> Self {
         if self.status == StatusCode::OK { Self { status, ..self } } else { self }
     }
 }

@@ -8,7 +8,7 @@ use super::ApiError;
 
 /// An [`ApiError`] of an operation that may also answer with `STATUS`, or with `OTHER`.
 #[derive(Debug)]
-pub(super) struct Refuses<const STATUS: u16, const OTHER: u16 = STATUS>(ApiError);
+pub(in crate::api) struct Refuses<const STATUS: u16, const OTHER: u16 = STATUS>(ApiError);
 
 impl<E: Into<ApiError>, const STATUS: u16, const OTHER: u16> From<E> for Refuses<STATUS, OTHER> {
     fn from(error: E) -> Self {
@@ -38,6 +38,6 @@ impl<const STATUS: u16, const OTHER: u16> ApiResponse for Refuses<STATUS, OTHER>
 }
 
 /// Names a status as a refusal; `document.rs` puts the shared response of that status in its place.
-pub(super) fn refusal(status: u16) -> MetaResponse {
+pub(in crate::api) fn refusal(status: u16) -> MetaResponse {
     MetaResponse { description: "", status: Some(status), status_range: None, content: Vec::new(), headers: Vec::new() }
 }

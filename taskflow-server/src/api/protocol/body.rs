@@ -20,19 +20,19 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A body that is a JSON object.
 #[derive(Debug)]
-pub(super) struct Body<T>(pub T);
+pub(in crate::api) struct Body<T>(pub T);
 
 /// A body that is a JSON object, or nothing: then an empty one.
 #[derive(Debug)]
-pub(super) struct MaybeBody<T>(pub T);
+pub(in crate::api) struct MaybeBody<T>(pub T);
 
 /// A body that is a JSON Merge Patch (RFC 7396), under its own media type or as plain JSON.
 #[derive(Debug)]
-pub(super) struct Patch<T>(pub T);
+pub(in crate::api) struct Patch<T>(pub T);
 
 /// A body that is a JSON object or an HTML form with the same names (OAuth2 password grant, RFC 6749 §4.3.2).
 #[derive(Debug)]
-pub(super) struct JsonOrForm<T>(pub T);
+pub(in crate::api) struct JsonOrForm<T>(pub T);
 
 macro_rules! bodies {
     ($($name:ident: $media:expr, required: $required:expr;)+) => {$(
