@@ -21,8 +21,7 @@ use minijinja::{AutoEscape, Environment, Value, context};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use taskflow_core::ports::{Calendar, CalendarEntry, Renderer};
 use taskflow_core::{
-    CalendarMethod, CalendarPart, Content, Headers, Letter, LetterLinks, Mail, Mailbox, NoticeContent, NoticeKind,
-    Timestamp,
+    CalendarPart, Content, Headers, Mail, MailLinks, Mailbox, NoticeContent, NoticeKind, RenderInput, Timestamp,
 };
 use taskflow_mail::{ICalendar, Message, Templates};
 
@@ -50,7 +49,7 @@ fn main() -> Result<(), Failure> {
     let mut words = criterion.benchmark_group("words");
     for sample in &samples {
         words.bench_function(BenchmarkId::new("taskflow", &sample.name), |b| {
-            b.iter(|| templates.render(&sample.letter));
+            b.iter(|| templates.render(&sample.input));
         });
         if let Some(bare) = &sample.bare {
             words.bench_function(BenchmarkId::new("minijinja", &sample.name), |b| b.iter(|| bare.render()));
@@ -69,7 +68,7 @@ fn main() -> Result<(), Failure> {
     written.finish();
     criterion.final_summary();
     for sample in &samples {
-        let words = allocations(|| templates.render(&sample.letter));
+        let words = allocations(|| templates.render(&sample.input));
         let bare = sample.bare.as_ref().map_or(0, |bare| allocations(|| bare.render()));
         let written = allocations(|| Message::write(&sender, &sample.mail));
         let lettre = allocations(|| by_lettre(&sender, &sample.mail));
@@ -94,9 +93,9 @@ fn allocations<T>(run: impl Fn() -> T) -> usize {
 /// A notice before and after it got its words.
 struct Sample {
     name: String,
-    letter: Letter,
+    input: RenderInput,
     mail: Mail,
-    /// None of what somebody wrote by hand.
+    /// `None` for a mail that somebody wrote by hand.
     bare: Option<Bare>,
 }
 
@@ -104,45 +103,40 @@ impl Sample {
     fn new(templates: &Templates, kind: NoticeKind, locale: &str) -> Result<Option<Self>, Failure> {
         // A Monday in winter.
         let now: Timestamp = "2026-11-23T08:30:00Z".parse()?;
-        let Some(topic) = NoticeContent::sample(kind, now) else { return Ok(None) };
-        let letter = Letter {
+        let Some(sample) = kind.sample(now) else { return Ok(None) };
+        let input = RenderInput {
             name: "Ada".to_owned(),
             locale: locale.parse()?,
             zone: "Europe/Berlin".parse()?,
             date: now,
             public_url: Some(SERVICE.to_owned()),
             unsubscribe_url: Some(format!("{SERVICE}/u/sample")).filter(|_| kind.is_recurring()),
-            links: LetterLinks::sample(&topic, SERVICE),
-            topic,
+            links: MailLinks::sample(&*sample, SERVICE),
+            content: sample,
         };
-        let content = templates.render(&letter)?;
+        let content = templates.render(&input)?;
         let bare = (kind != NoticeKind::Letter).then(|| Bare::new(&content)).transpose()?;
         let headers = Headers {
-            unsubscribe_url: letter.unsubscribe_url.clone(),
+            unsubscribe_url: input.unsubscribe_url.clone(),
             thread: Some("task-0198c0de-0000-7000-8000-0000000000aa".to_owned()),
             ..Headers::default()
         };
         let to = Mailbox { name: Some("Ada".to_owned()), address: "ada@reader.example".parse()? };
-        let calendar = calendar(&letter.topic);
+        let calendar = calendar(&*input.content);
         let mail =
             Mail { id: "0198c0de-0000-7000-8000-000000000001".parse()?, date: now, to, content, calendar, headers };
-        Ok(Some(Self { name: format!("{kind}/{locale}"), letter, mail, bare }))
+        Ok(Some(Self { name: format!("{kind}/{locale}"), input, mail, bare }))
     }
 }
 
-/// What the letter takes along for calendars.
-fn calendar(topic: &NoticeContent) -> Option<CalendarPart> {
-    let (method, invitation) = match topic {
-        NoticeContent::MeetingInvite(invitation) => (CalendarMethod::Request, invitation),
-        NoticeContent::MeetingChange { invitation, .. } => (CalendarMethod::Request, invitation),
-        NoticeContent::MeetingCancel(invitation) => (CalendarMethod::Cancel, invitation),
-        _ => return None,
-    };
+/// The calendar entry of the mail.
+fn calendar(content: &dyn NoticeContent) -> Option<CalendarPart> {
+    let (method, invitation) = content.calendar()?;
     let attendees = std::slice::from_ref(&invitation.participant);
     Some(ICalendar.write(&CalendarEntry { method, meeting: &invitation.meeting, attendees }))
 }
 
-/// A letter as flat templates, and what is filled into them.
+/// A mail as flat templates, and what is filled into them.
 struct Bare {
     environment: Environment<'static>,
     subject: String,
@@ -156,9 +150,9 @@ impl Bare {
         let lines: Vec<_> = content.text.lines().map(ToOwned::to_owned).collect();
         let text: String = (0..lines.len()).map(|n| format!("{{{{ lines[{n}] }}}}\n")).collect();
         let (mut html, mut texts) = (String::new(), Vec::new());
-        let written = content.html.as_deref().ok_or("a letter without HTML")?;
+        let written = content.html.as_deref().ok_or("a mail without HTML")?;
         // The style is no text.
-        let (head, body) = written.split_once("</head>").ok_or("a letter without a head")?;
+        let (head, body) = written.split_once("</head>").ok_or("a mail without a head")?;
         html.push_str(head);
         html.push_str("</head>");
         for piece in body.split_inclusive('>') {

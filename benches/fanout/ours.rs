@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskflow::mail::Templates;
-use taskflow::notice::DailySummaryNotice;
+use taskflow::notice::{DailySummaryContent, DailySummaryNotice};
 use taskflow::ports::{
     ClaimRequest, Claimed, Clock, DigestQuery, Ids, RandomIds, Renderer, RunLease, Settled, Storage, SweepPosition,
     SweepQuery, SystemClock,
 };
 use taskflow::{
-    Changes, Counts, Day, DedupeKey, DeliveryId, Digest, JobName, JobRun, JobWrite, LeaseToken, Letter, LocalMinute,
-    Moment, NewDelivery, NewTask, NewUser, Notice, NoticeContent, NoticeKind, Outcome, Recipient, RunId, Settlement,
-    Task, TaskId, TaskWrite, Timestamp, Trigger, User, UserId, UserWrite, When, Zone,
+    Changes, Counts, Day, DedupeKey, DeliveryId, Digest, JobName, JobRun, JobWrite, LeaseToken, LocalMinute, Moment,
+    NewDelivery, NewTask, NewUser, Notice, NoticeKind, Outcome, Recipient, RenderInput, RunId, Settlement, Task,
+    TaskId, TaskWrite, Timestamp, Trigger, User, UserId, UserWrite, When, Zone,
 };
 
 use crate::{PAGE, PEOPLE, READ};
@@ -153,17 +153,17 @@ impl Ours {
     /// Finds the words of each, and counts their octets.
     pub(crate) fn render(&self, digests: &[Digest]) -> usize {
         let mail = |digest: &Digest| {
-            let letter = Letter {
+            let input = RenderInput {
                 name: "Ada".to_owned(),
                 locale: "en".parse().expect("a locale"),
                 zone: self.moment.zone.clone(),
                 date: self.clock.now(),
                 public_url: Some("https://tasks.example.org".to_owned()),
                 unsubscribe_url: Some("https://tasks.example.org/u/bench".to_owned()),
-                links: taskflow_core::LetterLinks::default(),
-                topic: NoticeContent::DailySummary(Box::new(digest.clone())),
+                links: taskflow_core::MailLinks::default(),
+                content: Box::new(DailySummaryContent(digest.clone())),
             };
-            let content = self.templates.render(&letter).expect("words");
+            let content = self.templates.render(&input).expect("words");
             content.text.len() + content.html.map_or(0, |html| html.len())
         };
         digests.iter().map(mail).sum()

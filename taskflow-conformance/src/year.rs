@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use deeds::Player;
 use expectation::{Reminder, expected};
+use taskflow_core::notice::MeetingReminderContent;
 use taskflow_core::notice::MeetingReminderNotice;
 use taskflow_core::ports::{Clock, RenderError, Renderer, Storage};
-use taskflow_core::{App, Content, Letter, Notice, NoticeContent, Timestamp};
+use taskflow_core::{App, Content, Notice, RenderInput, Timestamp};
 
 use super::{ManualClock, PlainLinks, RecordingMailer, SequentialIds};
 
@@ -144,17 +145,17 @@ impl Year<'_> {
     }
 }
 
-/// Says of a reminder what is to be checked, and of other letters what they are.
+/// Writes the facts to check of a reminder, and the kind of other mail.
 struct FactRenderer;
 
 impl Renderer for FactRenderer {
-    fn render(&self, letter: &Letter) -> Result<Content, RenderError> {
-        let subject = match &letter.topic {
-            NoticeContent::MeetingReminder { invitation, .. } => {
+    fn render(&self, input: &RenderInput) -> Result<Content, RenderError> {
+        let subject = match input.content.downcast_ref::<MeetingReminderContent>() {
+            Some(MeetingReminderContent { invitation, .. }) => {
                 let (meeting, participant) = (&invitation.meeting, &invitation.participant);
                 format!("reminder {} {} {}", meeting.id, participant.id, meeting.starts_at)
             }
-            topic => topic.kind().to_string(),
+            None => input.content.kind().to_string(),
         };
         Ok(Content { subject, text: String::new(), html: None })
     }

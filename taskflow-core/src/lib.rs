@@ -111,8 +111,9 @@ pub use job::{
     RunState, Trigger,
 };
 pub use mail::{
-    AnswerLinks, CalendarMethod, CalendarPart, CapturedMail, Content, CustomContent, Headers, Invitation, Letter,
-    LetterLinks, MAILBOX_SIZE, Mail, Mailbox, MailboxWrite, NoticeContent, TaskAction, TaskActionLinks, TaskLinks,
+    AnswerLinks, CalendarMethod, CalendarPart, CapturedMail, Content, Headers, Invitation, LinkTargets, MAILBOX_SIZE,
+    Mail, MailLinks, Mailbox, MailboxWrite, NoticeContent, OpenTarget, PlainText, RenderInput, ReplyTo,
+    ShownRecipients, TaskAction, TaskActionLinks, TaskLinks, Variable, Variables,
 };
 pub use mail_report::{MailFinding, MailFindingCode, MailReport, Senders};
 pub use meeting::{

@@ -1,11 +1,13 @@
-//! What to tell one person. A stored notice holds ids and a kind; its words are found when it leaves.
+//! Notices to one person. A stored notice holds ids and a kind; its words are found when it leaves.
 //!
 //! Each notice is one file: its data, its policy, how long it is of use, what must be loaded for it, the check before
-//! sending, what its mail is about, and a sample. The list in this file makes it known. Its words are in the templates of
-//! the folder with the name of its kind, and in the locales.
+//! sending, the content of its mail ([`NoticeContent`]: plain text, variables of its templates, links, thread, reply-to,
+//! calendar entry), and a sample. The list in this file makes it known. Its words are in the templates of the folder with
+//! the name of its kind, and in the locales.
 
 mod check;
 mod custom;
+mod day;
 mod made_up;
 mod meeting;
 mod policy;
@@ -18,13 +20,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 pub(crate) use check::{
-    A_MOMENT, Addressee, BatchContext, Checked, Needs, Overrides, PreSendCheck, Thread, Urls, cancelled, expired, found,
+    A_MOMENT, Addressee, BatchContext, Checked, Needs, ON_TIME, Overrides, PreSendCheck, Thread, Urls, cancelled,
+    expired, found,
 };
 pub use custom::{CustomCheck, CustomKind, CustomNotice, StoredNotice};
+pub(crate) use made_up::MadeUp;
 pub(crate) use meeting::{MAY_HAVE_ARRIVED, SAME_PERSON, organizer_mailbox};
 pub use policy::{NoticePolicy, Priority};
 
-use crate::{Entity, Headers, InvalidValue, NoticeContent, Outcome, ParticipantId, Timestamp};
+use crate::{Entity, InvalidValue, NoticeContent, Outcome, ParticipantId, Timestamp};
 
 /// Most deliveries that are one mail together.
 pub const MOST_TOGETHER: usize = 50;
@@ -45,22 +49,22 @@ pub trait NoticeType: fmt::Debug + Clone + PartialEq + Serialize + DeserializeOw
     }
 }
 
-/// A type of notice that this crate plans and sends itself.
+/// A type of notice that this crate plans and sends itself. Its [`NoticeContent`] is in its file, too.
 pub(crate) trait ShippedNotice: NoticeType {
     /// Returns what must be loaded before it is checked.
     fn needs(&self) -> Needs {
         Needs::default()
     }
 
-    /// Checks whether it is still worth a mail, and returns what that mail is about.
+    /// Checks whether it is still worth a mail, and returns the content of that mail.
     ///
     /// # Errors
     ///
     /// The outcome of the delivery, when no mail is sent.
     fn check(&self, check: &mut PreSendCheck<'_>) -> Result<Checked, Outcome>;
 
-    /// Returns made-up content as of `now`. `None` if there is nothing to make up.
-    fn sample(now: Timestamp) -> Option<NoticeContent>;
+    /// Returns made-up content. `None` if there is nothing to make up.
+    fn sample(made_up: MadeUp<'_>) -> Option<Box<dyn NoticeContent>>;
 
     /// Returns the participant whom it is sent to about a meeting; not the one about whom its organizer is told.
     fn participant(&self) -> Option<ParticipantId> {
@@ -68,7 +72,7 @@ pub(crate) trait ShippedNotice: NoticeType {
     }
 
     /// Returns the thread within which it keeps its order.
-    fn thread(&self) -> Option<Thread> {
+    fn order_thread(&self) -> Option<Thread> {
         None
     }
 
@@ -81,16 +85,11 @@ pub(crate) trait ShippedNotice: NoticeType {
     fn overrides(&self) -> Overrides {
         Overrides::Nothing
     }
-
-    /// Returns what it sets in the headers of its mail.
-    fn headers(&self) -> Headers {
-        Headers::default()
-    }
 }
 
 macro_rules! notices {
     ($($(#[$doc:meta])* $kind:ident = $file:ident::$notice:ident,)*) => {
-        $(mod $file; pub use $file::$notice;)*
+        $(mod $file; pub use $file::*;)*
 
         /// A notice to one person. This is a stored format: a JSON object with its `kind` and its fields.
         #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +125,7 @@ macro_rules! notices {
                 }
             }
 
-            /// Returns what holds for every notice of this kind.
+            /// Returns the policy for every notice of this kind.
             #[must_use]
             pub fn policy(self) -> NoticePolicy {
                 match self {
@@ -134,16 +133,11 @@ macro_rules! notices {
                     Self::Custom(kind) => kind.policy(),
                 }
             }
-        }
 
-        impl NoticeContent {
-            /// Returns made-up content of that kind as of `now`; the same for the same instant. `None` if there is nothing
-            /// to make up.
-            #[must_use]
-            pub fn sample(kind: NoticeKind, now: Timestamp) -> Option<Self> {
-                match kind {
-                    $(NoticeKind::$kind => $notice::sample(now),)*
-                    NoticeKind::Custom(kind) => kind.sample(now).map(|content| Self::Custom(Box::new(content))),
+            fn made_up(self, made_up: MadeUp<'_>) -> Option<Box<dyn NoticeContent>> {
+                match self {
+                    $(Self::$kind => $notice::sample(made_up),)*
+                    Self::Custom(kind) => kind.sample(made_up.now),
                 }
             }
         }
@@ -191,9 +185,9 @@ macro_rules! notices {
                 }
             }
 
-            pub(crate) fn thread(&self) -> Option<Thread> {
+            pub(crate) fn order_thread(&self) -> Option<Thread> {
                 match self {
-                    $(Self::$kind(notice) => notice.thread(),)*
+                    $(Self::$kind(notice) => notice.order_thread(),)*
                     Self::Custom(_) => None,
                 }
             }
@@ -209,13 +203,6 @@ macro_rules! notices {
                 match self {
                     $(Self::$kind(notice) => notice.overrides(),)*
                     Self::Custom(_) => Overrides::Nothing,
-                }
-            }
-
-            pub(crate) fn headers(&self) -> Headers {
-                match self {
-                    $(Self::$kind(notice) => notice.headers(),)*
-                    Self::Custom(_) => Headers::default(),
                 }
             }
         }
@@ -292,8 +279,6 @@ notices! {
     MeetingUndelivered = meeting_undelivered::MeetingUndeliveredNotice,
 }
 
-pub use server_alert::ProblemArea;
-
 /// A notice beside its kind.
 #[derive(Serialize)]
 struct Tagged<'a, N> {
@@ -318,6 +303,19 @@ impl NoticeKind {
     #[must_use]
     pub fn known() -> Vec<Self> {
         Self::ALL.into_iter().chain(CustomKind::registered().into_iter().map(Self::Custom)).collect()
+    }
+
+    /// Returns made-up content of this kind as of `now`; the same for the same instant. `None` if there is nothing to make
+    /// up.
+    #[must_use]
+    pub fn sample(self, now: Timestamp) -> Option<Box<dyn NoticeContent>> {
+        self.made_up(MadeUp { now, typed: None })
+    }
+
+    /// Returns made-up content with `typed` in every field that people fill in, to test templates with hostile input.
+    #[must_use]
+    pub fn sample_typed(self, typed: &str, now: Timestamp) -> Option<Box<dyn NoticeContent>> {
+        self.made_up(MadeUp { now, typed: Some(typed) })
     }
 
     /// Returns when it leaves among others that are due.

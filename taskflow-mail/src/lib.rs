@@ -2,19 +2,20 @@
 //!
 //! ```
 //! use taskflow_core::ports::Renderer;
-//! use taskflow_core::{Letter, LetterLinks, Locale, Timestamp, NoticeContent, Zone};
+//! use taskflow_core::notice::WelcomeContent;
+//! use taskflow_core::{Locale, MailLinks, RenderInput, Timestamp, Zone};
 //! use taskflow_mail::Templates;
 //!
 //! let templates = Templates::builder().template("welcome/subject.txt", "Hi {{ name }}!").build()?;
-//! let content = templates.render(&Letter {
+//! let content = templates.render(&RenderInput {
 //!     name: "Ada".to_owned(),
 //!     locale: Locale::en(),
 //!     zone: "Europe/Berlin".parse()?,
 //!     date: Timestamp::from_micros(0),
 //!     public_url: Some("https://tasks.example.org".to_owned()),
 //!     unsubscribe_url: None,
-//!     links: LetterLinks::default(),
-//!     topic: NoticeContent::Welcome { verify_url: None },
+//!     links: MailLinks::default(),
+//!     content: Box::new(WelcomeContent { verify_url: None }),
 //! })?;
 //! assert_eq!(content.subject, "Hi Ada!");
 //! assert!(content.text.contains("https://tasks.example.org"));

@@ -1,8 +1,7 @@
-//! The words of a letter, from templates.
+//! The words of mail, from templates.
 
 mod builder;
 mod catalogue;
-mod custom;
 mod known;
 mod links;
 mod meeting;
@@ -10,11 +9,13 @@ mod pages;
 mod plain;
 mod reader;
 mod shipped;
-mod words;
+mod variables;
+
+use std::sync::Arc;
 
 use minijinja::{Environment, Error, ErrorKind, Value};
 use taskflow_core::ports::{PlainRenderer, RenderError, Renderer};
-use taskflow_core::{Content, CustomEmail, Letter, LetterLinks, Locale, NoticeContent, NoticeKind, Timestamp, Zone};
+use taskflow_core::{Content, CustomEmail, Locale, MailLinks, NoticeContent, NoticeKind, RenderInput, Timestamp, Zone};
 
 use crate::message::one_line;
 pub use builder::{TemplateError, TemplatesBuilder};
@@ -24,9 +25,9 @@ pub use pages::{PageWords, Pages};
 use reader::Reader;
 use shipped::SHIPPED;
 
-/// Finds the words of a letter in templates (minijinja): `{kind of notice}/subject.txt`, `body.txt` and `body.html`,
-/// the bodies inside `layout.txt` and `layout.html`. A letter that somebody wrote by hand is taken as it is; where it is
-/// HTML only, its text is what is left without the marks.
+/// Renders mail from templates (minijinja): `{kind of notice}/subject.txt`, `body.txt` and `body.html`, the bodies inside
+/// `layout.txt` and `layout.html`. A mail that somebody wrote by hand is taken as it is; where it is HTML only, its text is
+/// the HTML without the tags.
 ///
 /// # Words
 ///
@@ -61,8 +62,8 @@ use shipped::SHIPPED;
 ///   organizer's `message` (may be none); `meeting_left`, `meeting_proposal` and `meeting_undelivered` have `who` and
 ///   `email`, `meeting_proposal` also `proposed`, the time, and `comment`, and `meeting_undelivered` `meaning`,
 ///   what the status code of the mail server means, and `problem`, what else it said; these may be none;
-/// * a notice of a host ([`CustomNotice`](taskflow_core::notice::CustomNotice)) has its fields,
-///   and `time(field)` tells a time in one of them (RFC 3339);
+/// * a notice of a host ([`CustomNotice`](taskflow_core::notice::CustomNotice)) has its fields and its own variables, and
+///   `time(field)` tells a time in one of its fields (RFC 3339);
 /// * `server_alert` and `server_recovery` have `problems`, a list of lines, `since` and `until` (none: it lasts);
 ///   `server_alert` also has `areas`, the parts of the service that have them (`database`, `mail_queue`, …).
 ///
@@ -96,8 +97,8 @@ impl Templates {
         self.catalogues.iter().map(|catalogue| catalogue.tag())
     }
 
-    /// What a notice looks like, with made-up content as of `now`; the same for the same arguments. `None` where there is
-    /// nothing to make up ([`NoticeContent::sample`]).
+    /// Renders a notice with made-up content as of `now`; the same for the same arguments. `None` where there is nothing to
+    /// make up ([`NoticeKind::sample`]).
     ///
     /// # Errors
     ///
@@ -110,31 +111,31 @@ impl Templates {
         public_url: Option<&str>,
         now: Timestamp,
     ) -> Result<Option<Content>, RenderError> {
-        sample(kind, locale, zone, public_url, now).map(|letter| self.render(&letter)).transpose()
+        sample(kind, locale, zone, public_url, now).map(|input| self.render(&input)).transpose()
     }
 
-    fn words_of(&self, letter: &Letter) -> Result<Content, Fault> {
-        if let NoticeContent::Letter(written) = &letter.topic {
+    fn words_of(&self, input: &RenderInput) -> Result<Content, Fault> {
+        let content = &*input.content;
+        if let Some(written) = content.written() {
             return Ok(as_written(written)?);
         }
-        let kind = letter.topic.kind();
-        if let NoticeContent::Custom(_) = &letter.topic
-            && !self.has(&format!("{kind}/subject.txt"))
-        {
-            return Ok(PlainRenderer.render(letter)?);
+        let kind = content.kind();
+        let is_custom = matches!(kind, NoticeKind::Custom(_));
+        if is_custom && !self.has(&format!("{kind}/subject.txt")) {
+            return Ok(PlainRenderer.render(input)?);
         }
-        let words = self.catalogues.closest(&letter.locale).ok_or(RenderError("there are no words".to_owned()))?;
-        let reader = Reader { words, zone: &letter.zone, date: letter.date };
+        let words = self.catalogues.closest(&input.locale).ok_or(RenderError("there are no words".to_owned()))?;
+        let reader = Reader { words, zone: &input.zone, date: input.date };
         let known = Known {
-            name: Value::from(letter.name.as_str()),
+            name: Value::from(input.name.as_str()),
             locale: Value::from(words.tag()),
-            public_url: link(letter.public_url.as_ref().filter(|_| !goes_to_a_guest(&letter.topic))),
-            unsubscribe_url: link(letter.unsubscribe_url.as_ref()),
-            links: links::of(letter),
+            public_url: link(input.public_url.as_ref().filter(|_| !goes_to_a_guest(content))),
+            unsubscribe_url: link(input.unsubscribe_url.as_ref()),
+            links: links::of(&input.links),
             say: speaker(words),
             subject: None,
-            topic: words::of(&letter.topic, &letter.links, &reader)?,
-            time: matches!(letter.topic, NoticeContent::Custom(_)).then(|| clock(words, &letter.zone, letter.date)),
+            variables: Arc::new(variables::values(content.variables(input), &reader)?),
+            time: is_custom.then(|| clock(words, &input.zone, input.date)),
         };
         // No-break spaces are for HTML: subjects would have to be encoded for them, and text is wrapped here.
         let plain = |text: String| text.replace('\u{a0}', " ");
@@ -168,8 +169,8 @@ impl Default for Templates {
 }
 
 impl Renderer for Templates {
-    fn render(&self, letter: &Letter) -> Result<Content, RenderError> {
-        self.words_of(letter).map_err(|fault| match fault {
+    fn render(&self, input: &RenderInput) -> Result<Content, RenderError> {
+        self.words_of(input).map_err(|fault| match fault {
             // The detail of an error may quote what a person typed; the kind never does.
             Fault::Template { name, error } => RenderError(format!("{}: {}", place(&name, &error), error.kind())),
             Fault::Other(error) => error,
@@ -177,7 +178,7 @@ impl Renderer for Templates {
     }
 }
 
-/// Why a letter has no words.
+/// The reason why a mail has no words.
 enum Fault {
     Template { name: String, error: Error },
     Other(RenderError),
@@ -189,10 +190,10 @@ impl From<RenderError> for Fault {
     }
 }
 
-/// A letter by hand, in which nothing is ours.
-fn as_written(letter: &CustomEmail) -> Result<Content, RenderError> {
-    let subject = one_line(&letter.subject);
-    let text = match (&letter.text, &letter.html) {
+/// Returns the words of a mail that somebody wrote by hand.
+fn as_written(email: &CustomEmail) -> Result<Content, RenderError> {
+    let subject = one_line(&email.subject);
+    let text = match (&email.text, &email.html) {
         (Some(text), _) => text.clone(),
         (None, Some(html)) => plain::from_html(html),
         (None, None) => return Err(RenderError("the letter has neither text nor HTML".to_owned())),
@@ -200,34 +201,34 @@ fn as_written(letter: &CustomEmail) -> Result<Content, RenderError> {
     if subject.is_empty() {
         return Err(RenderError("the subject of the letter is empty".to_owned()));
     }
-    Ok(Content { subject, text, html: letter.html.clone() })
+    Ok(Content { subject, text, html: email.html.clone() })
 }
 
-/// A letter about something made up.
-fn sample(kind: NoticeKind, locale: &Locale, zone: &Zone, public_url: Option<&str>, now: Timestamp) -> Option<Letter> {
+/// Returns a mail with made-up content.
+fn sample(
+    kind: NoticeKind,
+    locale: &Locale,
+    zone: &Zone,
+    public_url: Option<&str>,
+    now: Timestamp,
+) -> Option<RenderInput> {
     let unsubscribe_url = public_url.filter(|_| kind.is_recurring()).map(|url| format!("{url}/u/sample"));
-    let topic = NoticeContent::sample(kind, now)?;
-    Some(Letter {
+    let content = kind.sample(now)?;
+    Some(RenderInput {
         name: "Ada".to_owned(),
         locale: locale.clone(),
         zone: zone.clone(),
         date: now,
         public_url: public_url.map(ToOwned::to_owned),
         unsubscribe_url,
-        links: public_url.map(|url| LetterLinks::sample(&topic, url)).unwrap_or_default(),
-        topic,
+        links: public_url.map(|url| MailLinks::sample(&*content, url)).unwrap_or_default(),
+        content,
     })
 }
 
-/// Whether the reader has no account. Who left a meeting is not its reader.
-fn goes_to_a_guest(topic: &NoticeContent) -> bool {
-    match topic {
-        NoticeContent::MeetingInvite(invitation)
-        | NoticeContent::MeetingCancel(invitation)
-        | NoticeContent::MeetingChange { invitation, .. }
-        | NoticeContent::MeetingReminder { invitation, .. } => invitation.participant.user_id.is_none(),
-        _ => false,
-    }
+/// Returns whether the reader is a participant without an account.
+fn goes_to_a_guest(content: &dyn NoticeContent) -> bool {
+    content.invitation().is_some_and(|invitation| invitation.participant.user_id.is_none())
 }
 
 fn place(name: &str, error: &Error) -> String {
@@ -263,14 +264,14 @@ mod tests {
         let mut templates = Templates::new();
         let broken = "{{ say(name) }}";
         templates.environment.add_template("welcome/body.txt", broken).expect("it parses");
-        let letter = sample(NoticeKind::Welcome, &Locale::en(), &Zone::utc(), None, Timestamp::from_micros(0));
-        let error = templates.render(&letter.expect("a letter")).expect_err("no words are called Ada").to_string();
+        let input = sample(NoticeKind::Welcome, &Locale::en(), &Zone::utc(), None, Timestamp::from_micros(0));
+        let error = templates.render(&input.expect("a sample")).expect_err("no words are called Ada").to_string();
         assert!(error.contains("welcome/body.txt, line 1") && !error.contains("Ada"), "{error}");
     }
 
     #[test]
-    fn a_letter_by_hand_is_taken_as_it_is() {
-        let letter = |text: Option<&str>, html: Option<&str>| {
+    fn a_mail_by_hand_is_taken_as_it_is() {
+        let written = |text: Option<&str>, html: Option<&str>| {
             as_written(&CustomEmail {
                 subject: "a\r\nb".to_owned(),
                 text: text.map(ToOwned::to_owned),
@@ -280,10 +281,10 @@ mod tests {
                 reply_to: None,
             })
         };
-        let content = letter(Some("{{ x }}\n"), None).expect("text will do");
+        let content = written(Some("{{ x }}\n"), None).expect("text will do");
         assert_eq!((content.subject.as_str(), content.text.as_str(), content.html), ("a b", "{{ x }}\n", None));
-        let content = letter(None, Some("<p>a &lt; b</p>")).expect("HTML will do");
+        let content = written(None, Some("<p>a &lt; b</p>")).expect("HTML will do");
         assert_eq!((content.text.as_str(), content.html.as_deref()), ("a < b\n", Some("<p>a &lt; b</p>")));
-        assert!(letter(None, None).is_err());
+        assert!(written(None, None).is_err());
     }
 }

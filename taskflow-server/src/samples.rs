@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use taskflow_core::ports::{Calendar, CalendarEntry, MailError, RenderError, Renderer};
-use taskflow_core::{
-    CalendarMethod, Content, DeliveryId, Headers, Locale, Mail, Mailbox, NoticeContent, NoticeKind, Timestamp, Zone,
-};
+use taskflow_core::{Content, DeliveryId, Headers, Locale, Mail, Mailbox, NoticeKind, Timestamp, Zone};
 use taskflow_mail::{ICalendar, Message, Templates};
 
 use crate::config::Config;
@@ -38,7 +36,7 @@ impl Samples {
     /// Returns the kinds that have a sample.
     #[must_use]
     pub fn kinds(&self, now: Timestamp) -> Vec<NoticeKind> {
-        NoticeKind::ALL.into_iter().filter(|kind| NoticeContent::sample(*kind, now).is_some()).collect()
+        NoticeKind::ALL.into_iter().filter(|kind| kind.sample(now).is_some()).collect()
     }
 
     /// Renders the sample of a notice as of `now`; `None` for a kind without one.
@@ -69,13 +67,8 @@ impl Samples {
         now: Timestamp,
     ) -> Result<String, MailError> {
         let unsubscribe_url = self.public_url.as_ref().filter(|_| kind.is_recurring());
-        let entry = match NoticeContent::sample(kind, now) {
-            Some(NoticeContent::MeetingInvite(entry) | NoticeContent::MeetingChange { invitation: entry, .. }) => {
-                Some((CalendarMethod::Request, entry))
-            }
-            Some(NoticeContent::MeetingCancel(entry)) => Some((CalendarMethod::Cancel, entry)),
-            _ => None,
-        };
+        let sample = kind.sample(now);
+        let entry = sample.as_ref().and_then(|sample| sample.calendar());
         let mail = Mail {
             id: DeliveryId::from_uuid(uuid::Uuid::nil()),
             date: now,

@@ -7,8 +7,8 @@ use taskflow_core::ports::{
     UnreadableReply,
 };
 use taskflow_core::{
-    Actor, CalendarMethod, CalendarPart, Content, DeliveryState, EmailAddress, Invitee, Letter, MeetingResponse,
-    NewMeeting, NewUser, NoticeKind, Precondition, PreferencesChange, ProfileChange, ReplyTaken, Suppression,
+    Actor, CalendarMethod, CalendarPart, Content, DeliveryState, EmailAddress, Invitee, MeetingResponse, NewMeeting,
+    NewUser, NoticeKind, Precondition, PreferencesChange, ProfileChange, RenderInput, ReplyTaken, Suppression,
     SuppressionCause, SuppressionWrite, Timestamp, UnsubscribeWrite, UserId,
 };
 
@@ -153,8 +153,8 @@ pub(super) async fn what_a_guest_ended_is_ended_when_they_are_a_guest_again(open
 struct Remembers(Mutex<Vec<String>>);
 
 impl Renderer for Remembers {
-    fn render(&self, letter: &Letter) -> Result<Content, RenderError> {
-        let line = format!("{} {}", letter.locale, letter.zone);
+    fn render(&self, input: &RenderInput) -> Result<Content, RenderError> {
+        let line = format!("{} {}", input.locale, input.zone);
         self.0.lock().expect("nobody panicked").push(line);
         Ok(Content { subject: "x".to_owned(), text: String::new(), html: None })
     }

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use taskflow_core::ports::{Accepted, MailError, Mailer, RenderError, Renderer};
 use taskflow_core::{
-    Actor, App, Content, Error, Invitee, Letter, Mail, MeetingChange, MeetingQuery, MeetingResponse, NewMeeting,
-    Precondition, StartsAt,
+    Actor, App, Content, Error, Invitee, Mail, MeetingChange, MeetingQuery, MeetingResponse, NewMeeting, Precondition,
+    RenderInput, StartsAt,
 };
 
 use super::app::World;
@@ -267,8 +267,8 @@ pub(super) async fn a_guest_who_verifies_their_address_finds_their_meetings(open
 struct Addressed;
 
 impl Renderer for Addressed {
-    fn render(&self, letter: &Letter) -> Result<Content, RenderError> {
-        let subject = format!("{}, {}, {}", letter.topic.kind(), letter.locale, letter.zone);
+    fn render(&self, input: &RenderInput) -> Result<Content, RenderError> {
+        let subject = format!("{}, {}, {}", input.content.kind(), input.locale, input.zone);
         Ok(Content { subject, text: String::new(), html: None })
     }
 }

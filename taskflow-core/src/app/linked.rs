@@ -9,9 +9,9 @@ use crate::error::Error;
 use crate::ports::{CalendarEntry, DigestQuery, Link, LinkPurpose};
 use crate::snooze::{SnoozePlan, plan_snooze, plan_unsnooze, reminder_prefix, snoozed_until};
 use crate::{
-    Actor, CalendarMethod, CalendarPart, Changes, Day, DeliveryWrite, Digest, LetterLinks, Locale, Meeting,
-    MeetingFacts, MeetingResponse, NoticeContent, Participant, ParticipantId, Precondition, Recipient, Snooze, Task,
-    TaskAction, TaskChange, TaskId, TaskLinks, TaskStatus, Timestamp, TokenPurpose, User, UserId, Viewer, Zone,
+    Actor, CalendarMethod, CalendarPart, Changes, Day, DeliveryWrite, Digest, Locale, MailLinks, Meeting, MeetingFacts,
+    MeetingResponse, Participant, ParticipantId, Precondition, Recipient, Snooze, Task, TaskAction, TaskChange, TaskId,
+    TaskLinks, TaskStatus, Timestamp, TokenPurpose, User, UserId, Viewer, Zone,
 };
 
 /// Why a link leads nowhere.
@@ -101,7 +101,7 @@ pub struct LinkedDay {
     /// What it holds, as of now.
     pub digest: Digest,
     /// Links to its tasks and meetings.
-    pub links: LetterLinks,
+    pub links: MailLinks,
 }
 
 use_cases! {
@@ -235,9 +235,8 @@ impl LinkUseCases<'_> {
             Some((meeting.id, links.url(&super::delivery::respond_link(meeting, participant))))
         });
         let meetings = meetings.collect();
-        let topic = NoticeContent::DailySummary(Box::new(digest.clone()));
         // Links that were followed lead no further than the one that led here.
-        let tasks = topic.tasks().into_iter().map(|task| {
+        let tasks = digest.tasks().into_iter().map(|task| {
             let url = |action| {
                 links.url(&Link {
                     purpose: LinkPurpose::Task(action),
@@ -248,7 +247,7 @@ impl LinkUseCases<'_> {
             };
             (task.id, TaskLinks::to_open(url))
         });
-        let links = LetterLinks { tasks: tasks.collect(), meetings, ..LetterLinks::default() };
+        let links = MailLinks { tasks: tasks.collect(), meetings, ..MailLinks::default() };
         Ok(LinkedDay { user, digest, links })
     }
 

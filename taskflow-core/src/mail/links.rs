@@ -1,66 +1,65 @@
-//! The signed links of one letter.
+//! The signed links of one mail.
 
 use std::collections::BTreeMap;
 
-use super::NoticeContent;
+use super::{LinkTargets, NoticeContent, OpenTarget};
 use crate::{MeetingId, MeetingResponse, Snooze, TaskId};
 
-/// Signed links that let the reader of a letter see and do things without signing in. Every link leads to a page that
-/// shows what it is about; only the form on that page changes anything, because mail scanners follow links too.
+/// Signed links that let the reader of a mail see and do things without signing in. Every link leads to a page that shows
+/// what it is about; only the form on that page changes anything, because mail scanners follow links too.
 ///
 /// Empty when the host makes no links.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LetterLinks {
-    /// The page of what the letter is about: its task, its meeting, or the reader's day. `None` for letters about none of
-    /// these.
+pub struct MailLinks {
+    /// The page of what the mail is about: its task, its meeting, or the reader's day.
     pub open: Option<String>,
-    /// Answers to the invitation; `None` where nobody is asked: letters to the organizer, and cancellations.
+    /// Answers to the invitation; `None` where nobody is asked: mail to the organizer, and cancellations.
     pub answers: Option<AnswerLinks>,
-    /// The tasks that the letter names.
+    /// The links of the tasks that the mail names.
     pub tasks: BTreeMap<TaskId, TaskLinks>,
-    /// The pages of the meetings that a letter about a day names.
+    /// The pages of the meetings of the reader's day.
     pub meetings: BTreeMap<MeetingId, String>,
 }
 
 /// One link per answer. Each opens a page on which that answer is the primary button.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnswerLinks {
-    /// Accept.
+    /// The link to accept.
     pub accept: String,
-    /// Maybe.
+    /// The link to accept tentatively.
     pub maybe: String,
-    /// Decline.
+    /// The link to decline.
     pub decline: String,
 }
 
 /// The links of one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskLinks {
-    /// Shows the task.
+    /// The page of the task.
     pub open: String,
-    /// What can be done about it; `None` in lists and for a task that is no longer open.
+    /// The actions; `None` in lists and for a task that is no longer open.
     pub actions: Option<TaskActionLinks>,
 }
 
 /// Links that complete a task or postpone its reminder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskActionLinks {
-    /// Completes the task.
+    /// The link that completes the task.
     pub done: String,
-    /// Reminds again in an hour.
+    /// The link that reminds again in an hour.
     pub snooze_hour: String,
-    /// Reminds again tomorrow morning.
+    /// The link that reminds again tomorrow morning.
     pub snooze_tomorrow: String,
 }
 
-/// What a link about a task offers first.
+/// The primary action of a link about a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TaskAction {
-    /// Look at it.
+    /// The page shows the task.
     Open,
-    /// Complete it.
+    /// The page offers to complete the task.
     Complete,
-    /// Postpone its reminder.
+    /// The page offers to postpone the reminder.
     Snooze(Snooze),
 }
 
@@ -71,7 +70,7 @@ impl TaskAction {
 }
 
 impl AnswerLinks {
-    /// One link per answer, each made by `url`.
+    /// Returns one link per answer, each made by `url`.
     pub fn new(url: impl Fn(MeetingResponse) -> String) -> Self {
         Self {
             accept: url(MeetingResponse::Accepted),
@@ -82,12 +81,12 @@ impl AnswerLinks {
 }
 
 impl TaskLinks {
-    /// Only the page of the task.
+    /// Returns the page of the task alone.
     pub fn to_open(url: impl Fn(TaskAction) -> String) -> Self {
         Self { open: url(TaskAction::Open), actions: None }
     }
 
-    /// The page of the task and what can be done about it.
+    /// Returns the page of the task and the links of its actions.
     pub fn with_actions(url: impl Fn(TaskAction) -> String) -> Self {
         let actions = TaskActionLinks {
             done: url(TaskAction::Complete),
@@ -98,10 +97,10 @@ impl TaskLinks {
     }
 }
 
-impl LetterLinks {
-    /// Made-up links below `public_url` for a letter about `topic`, to see what its mail looks like.
+impl MailLinks {
+    /// Returns made-up links below `public_url` for a mail about `content`, to preview it.
     #[must_use]
-    pub fn sample(topic: &NoticeContent, public_url: &str) -> Self {
+    pub fn sample(content: &dyn NoticeContent, public_url: &str) -> Self {
         let task_url = |action: TaskAction| {
             let action = match action {
                 TaskAction::Open => "",
@@ -111,27 +110,27 @@ impl LetterLinks {
             };
             format!("{public_url}/t/sample{action}")
         };
-        let open = match topic {
-            NoticeContent::TaskDue { .. } | NoticeContent::TaskStatus { .. } => Some("t"),
-            NoticeContent::MeetingLeft(_)
-            | NoticeContent::MeetingProposal { .. }
-            | NoticeContent::MeetingUndelivered(_) => Some("m"),
-            topic if topic.invitation().is_some() => Some("r"),
-            NoticeContent::TaskReminder { .. } | NoticeContent::DailySummary(_) => Some("d"),
-            _ => None,
-        };
-        let tasks = topic.tasks().into_iter().map(|task| {
-            let links = if topic.offers_task_actions() && task.is_open() {
+        let LinkTargets { open, answers, tasks, task_actions, meetings } = content.links();
+        let tasks = tasks.into_iter().map(|task| {
+            let links = if task_actions && task.is_open() {
                 TaskLinks::with_actions(task_url)
             } else {
                 TaskLinks::to_open(task_url)
             };
             (task.id, links)
         });
-        let answers =
-            topic.asks_for_an_answer().then(|| AnswerLinks::new(|answer| format!("{public_url}/r/sample-{answer}")));
-        let open = open.map(|page| format!("{public_url}/{page}/sample"));
-        let meetings = topic.meetings().iter().map(|meeting| (meeting.id, format!("{public_url}/r/sample")));
-        Self { open, answers, tasks: tasks.collect(), meetings: meetings.collect() }
+        let open = open.map(|target| match target {
+            OpenTarget::Task(_) => format!("{public_url}/t/sample"),
+            OpenTarget::Invitation(_) => format!("{public_url}/r/sample"),
+            OpenTarget::Meeting(_) => format!("{public_url}/m/sample"),
+            OpenTarget::Day => format!("{public_url}/d/sample"),
+            OpenTarget::Url(url) => url,
+        });
+        Self {
+            open,
+            answers: answers.map(|_| AnswerLinks::new(|answer| format!("{public_url}/r/sample-{answer}"))),
+            tasks: tasks.collect(),
+            meetings: meetings.iter().map(|meeting| (meeting.id, format!("{public_url}/r/sample"))).collect(),
+        }
     }
 }

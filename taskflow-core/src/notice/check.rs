@@ -14,6 +14,9 @@ use crate::{
     TokenPurpose, Told, User, UserId, Zone,
 };
 
+/// The time after it came due for which a reminder is on time.
+pub(crate) const ON_TIME: Duration = Duration::from_mins(1);
+
 /// The wait of a delivery for something that is about to happen.
 pub(crate) const A_MOMENT: Duration = Duration::from_secs(5);
 
@@ -120,13 +123,19 @@ impl PreSendCheck<'_> {
 
 /// The content of a mail after the check.
 pub(crate) struct Checked {
-    pub(crate) content: NoticeContent,
+    pub(crate) content: Box<dyn NoticeContent>,
     /// What a participant knows once it has left.
     pub(crate) told: Option<(ParticipantId, Told)>,
 }
 
-impl From<NoticeContent> for Checked {
-    fn from(content: NoticeContent) -> Self {
+impl<C: NoticeContent> From<C> for Checked {
+    fn from(content: C) -> Self {
+        Box::<dyn NoticeContent>::from(Box::new(content)).into()
+    }
+}
+
+impl From<Box<dyn NoticeContent>> for Checked {
+    fn from(content: Box<dyn NoticeContent>) -> Self {
         Self { content, told: None }
     }
 }
@@ -199,15 +208,12 @@ pub(crate) enum Overrides {
 
 /// Checks a notice of a host.
 pub(super) fn custom(stored: &StoredNotice, check: &PreSendCheck<'_>) -> Result<Checked, Outcome> {
-    let discarded = |error| Outcome::Discarded { error };
-    let content = stored.content().map_err(discarded)?;
     let user = match check.addressee.user {
         Some(id) => found(check.batch.users.get(&id))?,
         None => None,
     };
     let context = CustomCheck { user, due_at: check.delivery.due_at, now: check.now };
-    stored.check(&context).map_err(|reason| Outcome::Cancelled { reason })?;
-    Ok(NoticeContent::Custom(Box::new(content)).into())
+    stored.check(&context).map(Into::into)
 }
 
 /// A row that cannot be read discards its own delivery and no other.

@@ -1,4 +1,4 @@
-//! Notices that a host brings.
+//! Notices that a host defines.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -10,7 +10,10 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::{NoticeKind, NoticePolicy, NoticeType};
-use crate::{CustomContent, Timestamp, User};
+use crate::{
+    LinkTargets, Mailbox, NoticeContent, OpenTarget, Outcome, PlainText, RenderInput, ReplyTo, Timestamp, User,
+    Variable, Variables,
+};
 
 /// A notice that a host defines. [`AppBuilder::notice`](crate::AppBuilder::notice) registers it.
 ///
@@ -22,6 +25,27 @@ pub trait CustomNotice: NoticeType {
 
     /// Returns what a plain text mail says after its greeting.
     fn text(&self) -> String;
+
+    /// Returns variables of its templates beside its fields. One with the name of a field counts instead of it.
+    fn variables(&self) -> Variables<'_> {
+        Variables::new()
+    }
+
+    /// Returns the name of the thread of its mail among the notices of its kind: mail with the same name stands together in
+    /// the reader's mailbox. Letters, digits and `-`.
+    fn thread(&self) -> Option<String> {
+        None
+    }
+
+    /// Returns who gets replies to its mail; `None`: the service.
+    fn reply_to(&self) -> Option<Mailbox> {
+        None
+    }
+
+    /// Returns the page of what its mail is about. Templates have it as `links.open`.
+    fn open_url(&self) -> Option<String> {
+        None
+    }
 
     /// Checks before sending whether the notice is still wanted.
     ///
@@ -69,9 +93,8 @@ struct Definition {
     kind: &'static str,
     policy: NoticePolicy,
     expires_at: fn(&StoredNotice, Timestamp) -> Option<Timestamp>,
-    content: fn(&StoredNotice) -> Result<CustomContent, String>,
-    check: fn(&StoredNotice, &CustomCheck<'_>) -> Result<(), String>,
-    sample: fn(Timestamp) -> Option<CustomContent>,
+    check: fn(&StoredNotice, &CustomCheck<'_>) -> Result<Box<dyn NoticeContent>, Outcome>,
+    sample: fn(Timestamp) -> Option<Box<dyn NoticeContent>>,
 }
 
 /// The kinds that hosts have registered in this process, by name.
@@ -100,13 +123,13 @@ impl CustomKind {
         self.0.kind
     }
 
-    /// Returns what holds for every notice of this kind.
+    /// Returns the policy for every notice of this kind.
     #[must_use]
     pub fn policy(self) -> NoticePolicy {
         self.0.policy
     }
 
-    pub(crate) fn sample(self, now: Timestamp) -> Option<CustomContent> {
+    pub(crate) fn sample(self, now: Timestamp) -> Option<Box<dyn NoticeContent>> {
         (self.0.sample)(now)
     }
 
@@ -124,21 +147,50 @@ impl<N: CustomNotice> Typed<N> {
         policy: N::POLICY,
         // What cannot be read does not expire: the check before sending discards it, with the reason.
         expires_at: |stored, due_at| stored.read::<N>().ok()?.expires_at(due_at),
-        content: |stored| Ok(content(stored, &stored.read::<N>()?)),
-        check: |stored, context| stored.read::<N>()?.check(context),
+        check: |stored, context| {
+            let notice = stored.read::<N>().map_err(|error| Outcome::Discarded { error })?;
+            notice.check(context).map_err(|reason| Outcome::Cancelled { reason })?;
+            Ok(Box::new(CustomContent { stored: stored.clone(), notice }))
+        },
         sample: |now| {
             let notice = N::sample(now)?;
-            Some(content(&StoredNotice::new(&notice).ok()?, &notice))
+            Some(Box::new(CustomContent { stored: StoredNotice::new(&notice).ok()?, notice }))
         },
     };
 }
 
-fn content<N: CustomNotice>(stored: &StoredNotice, notice: &N) -> CustomContent {
-    CustomContent {
-        kind: stored.kind.into(),
-        subject: notice.subject(),
-        text: notice.text(),
-        fields: stored.fields.clone(),
+/// The content of a custom notice: what is in its fields.
+#[derive(Debug)]
+struct CustomContent<N> {
+    stored: StoredNotice,
+    notice: N,
+}
+
+impl<N: CustomNotice> NoticeContent for CustomContent<N> {
+    fn kind(&self) -> NoticeKind {
+        self.stored.kind.into()
+    }
+
+    fn plain(&self, _: &RenderInput) -> PlainText {
+        PlainText { subject: self.notice.subject(), text: self.notice.text() }
+    }
+
+    fn variables<'a>(&'a self, _: &'a RenderInput) -> Variables<'a> {
+        let fields = self.stored.fields.iter();
+        fields.fold(self.notice.variables(), |all, (name, value)| all.with(name.clone(), Variable::Json(value)))
+    }
+
+    fn links(&self) -> LinkTargets<'_> {
+        LinkTargets { open: self.notice.open_url().map(OpenTarget::Url), ..LinkTargets::default() }
+    }
+
+    fn thread(&self) -> Option<String> {
+        // The name of a thread has no `_`.
+        Some(format!("{}-{}", N::KIND.replace('_', "-"), self.notice.thread()?))
+    }
+
+    fn reply_to(&self) -> Option<ReplyTo<'_>> {
+        self.notice.reply_to().map(ReplyTo::Mailbox)
     }
 }
 
@@ -176,11 +228,7 @@ impl StoredNotice {
         (self.kind.0.expires_at)(self, due_at)
     }
 
-    pub(crate) fn content(&self) -> Result<CustomContent, String> {
-        (self.kind.0.content)(self)
-    }
-
-    pub(crate) fn check(&self, context: &CustomCheck<'_>) -> Result<(), String> {
+    pub(crate) fn check(&self, context: &CustomCheck<'_>) -> Result<Box<dyn NoticeContent>, Outcome> {
         (self.kind.0.check)(self, context)
     }
 }

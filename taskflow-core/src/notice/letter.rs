@@ -1,7 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Checked, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice};
-use crate::{Headers, Mailbox, NoticeContent, Outcome, Timestamp};
+use super::{Checked, MadeUp, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice};
+use crate::{
+    Mailbox, NoticeContent, NoticeKind, Outcome, PlainText, RenderInput, ReplyTo, ShownRecipients, Variables,
+};
 
 /// A mail that somebody wrote by hand: its words are here, since they are nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,27 +33,48 @@ impl NoticeType for CustomEmail {
 
 impl ShippedNotice for CustomEmail {
     fn check(&self, _: &mut PreSendCheck<'_>) -> Result<Checked, Outcome> {
-        Ok(NoticeContent::Letter(Box::new(self.clone())).into())
+        Ok(self.clone().into())
     }
 
-    fn sample(_: Timestamp) -> Option<NoticeContent> {
-        Some(NoticeContent::Letter(Box::new(Self {
-            subject: "News of the week".to_owned(),
+    fn sample(made_up: MadeUp<'_>) -> Option<Box<dyn NoticeContent>> {
+        Some(Box::new(Self {
+            subject: made_up.text("News of the week").to_owned(),
             text: Some("Good morning,\n\nthere is news.\n".to_owned()),
             html: None,
             to: vec!["ada@example.org".to_owned()],
             cc: Vec::new(),
             reply_to: None,
-        })))
+        }))
+    }
+}
+
+impl NoticeContent for CustomEmail {
+    fn kind(&self) -> NoticeKind {
+        NoticeKind::Letter
     }
 
-    fn headers(&self) -> Headers {
-        let mailbox = |address: &String| Some(Mailbox { name: None, address: address.parse().ok()? });
-        Headers {
-            shown_to: self.to.iter().filter_map(mailbox).collect(),
-            cc: self.cc.iter().filter_map(mailbox).collect(),
-            reply_to: self.reply_to.as_ref().and_then(mailbox),
-            ..Headers::default()
-        }
+    fn plain(&self, _: &RenderInput) -> PlainText {
+        PlainText { subject: self.subject.clone(), text: self.text.clone().unwrap_or_default() }
     }
+
+    fn variables<'a>(&'a self, _: &'a RenderInput) -> Variables<'a> {
+        Variables::new()
+    }
+
+    fn written(&self) -> Option<&CustomEmail> {
+        Some(self)
+    }
+
+    fn reply_to(&self) -> Option<ReplyTo<'_>> {
+        self.reply_to.as_deref().and_then(mailbox).map(ReplyTo::Mailbox)
+    }
+
+    fn shown_recipients(&self) -> ShownRecipients {
+        let mailboxes = |addresses: &[String]| addresses.iter().filter_map(|address| mailbox(address)).collect();
+        ShownRecipients { to: mailboxes(&self.to), cc: mailboxes(&self.cc) }
+    }
+}
+
+fn mailbox(address: &str) -> Option<Mailbox> {
+    Some(Mailbox { name: None, address: address.parse().ok()? })
 }

@@ -9,52 +9,90 @@ use crate::{
     StartsAt, Task, TaskId, TaskPriority, Timestamp, UserId, Zone,
 };
 
-pub(super) fn link() -> String {
-    "https://tasks.example.org/sample".to_owned()
+/// Makes up the content of samples.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MadeUp<'a> {
+    /// The present of the sample.
+    pub(crate) now: Timestamp,
+    /// The text that stands for everything that people type.
+    pub(crate) typed: Option<&'a str>,
 }
 
-pub(super) fn problems() -> Vec<String> {
-    vec!["The oldest email has been waiting for 14 minutes".to_owned()]
-}
+impl<'a> MadeUp<'a> {
+    /// Returns a text that somebody typed.
+    pub(super) fn text(self, usual: &'a str) -> &'a str {
+        self.typed.unwrap_or(usual)
+    }
 
-pub(super) fn open_tasks(now: Timestamp) -> Option<Digest> {
-    Some(Digest {
-        overdue: vec![Task {
+    /// Returns a text as it was before somebody changed it.
+    pub(super) fn earlier_text(self, usual: &str) -> String {
+        self.typed.map_or_else(|| usual.to_owned(), |typed| format!("{typed}!"))
+    }
+
+    /// Returns an address of the service.
+    pub(super) fn link(self) -> String {
+        "https://tasks.example.org/sample".to_owned()
+    }
+
+    /// Returns the problems of a service.
+    pub(super) fn problems(self) -> Vec<String> {
+        vec![self.text("The oldest email has been waiting for 14 minutes").to_owned()]
+    }
+
+    /// Returns the open tasks of a person.
+    pub(super) fn open_tasks(self) -> Option<Digest> {
+        let now = self.now;
+        let overdue = Task {
             due_at: Some(now - Duration::from_hours(20)),
-            ..task("Pay the invoice", TaskPriority::High, now, 0)?
-        }]
-        .into(),
-        today: vec![task("Prepare the board meeting", TaskPriority::High, now, 5)?].into(),
-        week: vec![
-            task("Answer the customs office", TaskPriority::Medium, now, 30)?,
-            task("Tidy up the shared folder", TaskPriority::Low, now, 150)?,
-        ]
-        .into(),
-        later: Excerpt { items: Vec::new(), total: 3 },
-        ..Digest::of(Zone::utc().wall_clock(now).at.date())
-    })
-}
+            ..self.task("Pay the invoice", TaskPriority::High, 0)?
+        };
+        Some(Digest {
+            overdue: self.excerpt(vec![overdue]),
+            today: self.excerpt(vec![self.task("Prepare the board meeting", TaskPriority::High, 5)?]),
+            week: self.excerpt(vec![
+                self.task("Answer the customs office", TaskPriority::Medium, 30)?,
+                self.task("Tidy up the shared folder", TaskPriority::Low, 150)?,
+            ]),
+            later: Excerpt { items: Vec::new(), total: 3 },
+            ..Digest::of(Zone::utc().wall_clock(now).at.date())
+        })
+    }
 
-/// A task that is due in so many hours.
-pub(super) fn task(title: &str, priority: TaskPriority, now: Timestamp, hours: u64) -> Option<Task> {
-    let due_at = Some(now + Duration::from_hours(hours));
-    let new = NewTask { priority, due_at, ..NewTask::titled(title.parse().ok()?) };
-    Task::new(TaskId::from_uuid(Uuid::nil()), UserId::from_uuid(Uuid::nil()), new, now).ok()
-}
+    /// Returns a list; one of what somebody typed is longer than what it shows.
+    pub(super) fn excerpt<T>(self, items: Vec<T>) -> Excerpt<T> {
+        let all = Excerpt::from(items);
+        let hidden = if self.typed.is_some() { 7 } else { 0 };
+        Excerpt { total: all.total + hidden, ..all }
+    }
 
-pub(super) fn invitation(now: Timestamp) -> Option<Box<Invitation>> {
-    let id = MeetingId::from_uuid(Uuid::nil());
-    let organizer = Mailbox { name: Some("Grace Hopper".to_owned()), address: "grace@example.org".parse().ok()? };
-    let starts_at = StartsAt::Instant(now + Duration::from_hours(26));
-    let new = NewMeeting {
-        location: "Room 4, second floor".parse().ok(),
-        meeting_url: "https://meet.example.org/quarterly".parse().ok(),
-        description: "The figures of the last quarter, and what follows from them.".parse().ok(),
-        ..NewMeeting::titled("Quarterly review".parse().ok()?, starts_at)
-    };
-    let meeting = Meeting::new(id, UserId::from_uuid(Uuid::nil()), organizer, &Zone::utc(), new, now).ok()?;
-    let invitee = Invitee { name: "Ada Lovelace".parse().ok(), ..Invitee::new("ada@example.org".parse().ok()?) };
-    let participant = Participant::invited(ParticipantId::from_uuid(Uuid::nil()), id, invitee, None);
-    let respond_url = Some("https://tasks.example.org/r/sample".to_owned());
-    Some(Box::new(Invitation { meeting, participant, respond_url }))
+    /// Returns a task that is due in so many hours.
+    pub(super) fn task(self, title: &str, priority: TaskPriority, hours: u64) -> Option<Task> {
+        let due_at = Some(self.now + Duration::from_hours(hours));
+        let title = self.typed.unwrap_or(title).parse().ok()?;
+        let description = self.typed.and_then(|typed| typed.parse().ok());
+        let new = NewTask { description, priority, due_at, ..NewTask::titled(title) };
+        Task::new(TaskId::from_uuid(Uuid::nil()), UserId::from_uuid(Uuid::nil()), new, self.now).ok()
+    }
+
+    /// Returns the invitation of a guest.
+    pub(super) fn invitation(self) -> Option<Invitation> {
+        let id = MeetingId::from_uuid(Uuid::nil());
+        let organizer =
+            Mailbox { name: Some(self.text("Grace Hopper").to_owned()), address: "grace@example.org".parse().ok()? };
+        let starts_at = StartsAt::Instant(self.now + Duration::from_hours(26));
+        let description = self.text("The figures of the last quarter, and what follows from them.");
+        let new = NewMeeting {
+            location: self.text("Room 4, second floor").parse().ok(),
+            meeting_url: "https://meet.example.org/quarterly".parse().ok(),
+            description: description.parse().ok(),
+            ..NewMeeting::titled(self.text("Quarterly review").parse().ok()?, starts_at)
+        };
+        let owner = UserId::from_uuid(Uuid::nil());
+        let meeting = Meeting::new(id, owner, organizer, &Zone::utc(), new, self.now).ok()?;
+        let name = self.text("Ada Lovelace").parse().ok();
+        let invitee = Invitee { name, ..Invitee::new("ada@example.org".parse().ok()?) };
+        let participant = Participant::invited(ParticipantId::from_uuid(Uuid::nil()), id, invitee, None);
+        let respond_url = Some("https://tasks.example.org/r/sample".to_owned());
+        Some(Invitation { meeting, participant, respond_url })
+    }
 }

@@ -3,9 +3,11 @@
 use super::{
     A_MOMENT, Addressee, BatchContext, Checked, Needs, NoticeKind, PreSendCheck, Thread, cancelled, expired, found,
 };
+use super::{MeetingCancelContent, MeetingChangeContent, MeetingInviteContent};
 use crate::{
-    Invitation, Mailbox, Meeting, MeetingId, News, NoticeContent, Outcome, Participant, ParticipantId, Timestamp, Told,
-    User, news,
+    Description, Invitation, LinkTargets, Location, Mailbox, Meeting, MeetingFacts, MeetingId, MeetingResponse,
+    MeetingUrl, News, NoticeContent, OpenTarget, Outcome, Participant, ParticipantId, PersonName, PlainText,
+    RenderInput, Timestamp, Told, User, Variable, Variables, news,
 };
 
 /// Why nothing is sent to a participant for whom another one stands.
@@ -42,9 +44,9 @@ impl Subject {
 }
 
 /// Returns a participant with the meeting and the link that shows it to them.
-pub(super) fn invitation(check: &PreSendCheck<'_>, meeting: &Meeting, participant: &Participant) -> Box<Invitation> {
+pub(super) fn invitation(check: &PreSendCheck<'_>, meeting: &Meeting, participant: &Participant) -> Invitation {
     let respond_url = check.urls.respond(meeting, participant);
-    Box::new(Invitation { meeting: meeting.clone(), participant: participant.clone(), respond_url })
+    Invitation { meeting: meeting.clone(), participant: participant.clone(), respond_url }
 }
 
 /// A notice that tells a participant what is so now.
@@ -103,15 +105,15 @@ pub(super) fn tell_news(subject: Subject, teller: Teller, check: &mut PreSendChe
     };
     let on = news != News::Cancelled;
     let mut invitation = invitation(check, meeting, participant);
-    let content = match news {
-        News::Invited => NoticeContent::MeetingInvite(invitation),
-        News::Changed(was) => NoticeContent::MeetingChange { invitation, was },
+    let content: Box<dyn NoticeContent> = match news {
+        News::Invited => Box::new(MeetingInviteContent(invitation)),
+        News::Changed(was) => Box::new(MeetingChangeContent { invitation, was }),
         News::Cancelled => {
             // What is off is what they know, not what it became since.
             if let Some(known) = known {
                 invitation.meeting = invitation.meeting.with_facts(known);
             }
-            NoticeContent::MeetingCancel(invitation)
+            Box::new(MeetingCancelContent { invitation, last_planned: span(meeting) })
         }
     };
     Ok(Checked { content, told: Some((participant.id, Told { version: meeting.version, on })) })
@@ -199,4 +201,77 @@ pub(crate) fn organizer_mailbox(meeting: &Meeting, batch: &BatchContext) -> Mail
         || meeting.organizer.clone(),
         |user| Mailbox { address: user.email.clone(), ..meeting.organizer.clone() },
     )
+}
+
+/// Returns the words of a mail about a meeting without templates.
+pub(super) fn plain(input: &RenderInput, invitation: &Invitation, subject: &str, line: &str) -> PlainText {
+    let meeting = &invitation.meeting;
+    let when = input.plain_time(meeting.starts_at);
+    PlainText {
+        subject: format!("{subject}: {}", meeting.title),
+        text: format!("{line} \"{}\" on {when}.", meeting.title),
+    }
+}
+
+/// Returns the variables that the templates of every mail about a meeting have; `was` is what the reader knows.
+pub(super) fn variables<'a>(invitation: &'a Invitation, was: Option<&'a MeetingFacts>) -> Variables<'a> {
+    let Invitation { meeting, participant, respond_url } = invitation;
+    // The organizer comes without being asked.
+    let is_asked = !participant.is_organizer();
+    let answer = Some(participant.response).filter(|response| is_asked && *response != MeetingResponse::Pending);
+    Variables::new()
+        .with("changes", Variable::MeetingChanges(meeting, was))
+        .with("rows", Variable::MeetingFacts(meeting, was))
+        .with("title", meeting.title.as_str())
+        .with("description", meeting.description.as_ref().map(Description::as_str))
+        .with("when", meeting.starts_at)
+        .with("when_briefly", Variable::BriefTime(meeting.starts_at))
+        .with("relative", Variable::RelativeTime(meeting.starts_at))
+        .with("lasts", Variable::Minutes(meeting.duration.get()))
+        .with("how", Variable::Words(format!("how.{}", meeting.meeting_type.as_str()).into()))
+        .with("location", meeting.location.as_ref().map(Location::as_str))
+        .with("meeting_url", meeting.meeting_url.as_ref().map(MeetingUrl::as_str))
+        .with("organizer", meeting.organizer.label())
+        .with("organizer_name", meeting.organizer.name_or_address())
+        .with("is_cancelled", meeting.cancelled_at.is_some())
+        .with("respond_url", respond_url.as_ref().filter(|_| is_asked))
+        .with("answer", answer.map(|answer| Variable::Words(format!("answer.{}", answer.as_str()).into())))
+}
+
+/// Returns the variables about the participant of whom an organizer is told.
+pub(super) fn participant_variables(participant: &Participant) -> Variables<'_> {
+    let email = participant.email.to_unicode();
+    let who = participant.name.as_ref().map_or_else(|| email.clone(), ToString::to_string);
+    Variables::new().with("who", who).with("email", email)
+}
+
+/// Returns the name of a participant, or their address if they have none.
+pub(super) fn name_or_address(participant: &Participant) -> &str {
+    participant.name.as_ref().map_or(participant.email.as_str(), PersonName::as_str)
+}
+
+/// Returns the links of mail to a participant, who can answer unless they are the organizer.
+pub(super) fn reader_links(invitation: &Invitation) -> LinkTargets<'_> {
+    let answers = Some(invitation).filter(|invitation| !invitation.participant.is_organizer());
+    LinkTargets { open: Some(OpenTarget::Invitation(invitation)), answers, ..LinkTargets::default() }
+}
+
+/// Returns the links of mail to the organizer about somebody else.
+pub(super) fn organizer_links(invitation: &Invitation) -> LinkTargets<'_> {
+    LinkTargets { open: Some(OpenTarget::Meeting(&invitation.meeting)), ..LinkTargets::default() }
+}
+
+/// Returns the name of the thread of mail about a meeting.
+pub(super) fn thread(invitation: &Invitation) -> String {
+    format!("meeting-{}", invitation.meeting.id)
+}
+
+/// Returns the start and the end of a meeting.
+pub(super) fn span(meeting: &Meeting) -> (Timestamp, Timestamp) {
+    (meeting.starts_at, meeting.ends_at())
+}
+
+/// Returns the first start among those spans that are not over.
+pub(super) fn ahead(spans: impl IntoIterator<Item = (Timestamp, Timestamp)>, now: Timestamp) -> Option<Timestamp> {
+    spans.into_iter().filter(|(_, ends_at)| *ends_at > now).map(|(starts_at, _)| starts_at).min()
 }

@@ -2,11 +2,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::meeting::{Subject, Teller, tell_news};
-use super::{
-    Checked, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, Thread, made_up,
-};
-use crate::{MeetingFacts, MeetingId, NoticeContent, Outcome, ParticipantId, Timestamp};
+use super::meeting::{self, Subject, Teller, tell_news};
+use super::{Checked, MadeUp, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, Thread};
+use crate::{CalendarMethod, Invitation, LinkTargets, MeetingFacts, MeetingId, NoticeContent, NoticeKind, Outcome, ParticipantId, PlainText, RenderInput, ReplyTo, Timestamp, Variables};
 
 /// A meeting is different from what a participant was told last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +15,15 @@ pub struct MeetingChangeNotice {
     pub participant: ParticipantId,
     /// The version that brought the change; a later one may tell more.
     pub version: u64,
+}
+
+/// The content of a mail about changes to a meeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeetingChangeContent {
+    /// The meeting as it is now, and its reader.
+    pub invitation: Invitation,
+    /// The meeting as the reader knows it.
+    pub was: MeetingFacts,
 }
 
 impl NoticeType for MeetingChangeNotice {
@@ -39,19 +46,59 @@ impl ShippedNotice for MeetingChangeNotice {
         tell_news(self.subject(), Teller::Change { version: self.version }, check)
     }
 
-    fn sample(now: Timestamp) -> Option<NoticeContent> {
-        let invitation = made_up::invitation(now)?;
+    fn sample(made_up: MadeUp<'_>) -> Option<Box<dyn NoticeContent>> {
+        let invitation = made_up.invitation()?;
         let facts = invitation.meeting.facts();
         let starts_at = facts.starts_at - Duration::from_hours(2);
-        let was = MeetingFacts { starts_at, location: Some("Room 2".to_owned()), ..facts };
-        Some(NoticeContent::MeetingChange { invitation, was })
+        let title = made_up.typed.map_or(facts.title.clone(), |_| made_up.earlier_text(""));
+        let was = MeetingFacts { title, starts_at, location: Some(made_up.earlier_text("Room 2")), ..facts };
+        Some(Box::new(MeetingChangeContent { invitation, was }))
     }
 
     fn participant(&self) -> Option<ParticipantId> {
         Some(self.participant)
     }
 
-    fn thread(&self) -> Option<Thread> {
+    fn order_thread(&self) -> Option<Thread> {
         Some(self.subject().thread())
+    }
+}
+
+impl NoticeContent for MeetingChangeContent {
+    fn kind(&self) -> NoticeKind {
+        NoticeKind::MeetingChange
+    }
+
+    fn plain(&self, input: &RenderInput) -> PlainText {
+        meeting::plain(input, &self.invitation, "Changed", "There are changes to")
+    }
+
+    fn variables<'a>(&'a self, _: &'a RenderInput) -> Variables<'a> {
+        meeting::variables(&self.invitation, Some(&self.was))
+    }
+
+    fn links(&self) -> LinkTargets<'_> {
+        meeting::reader_links(&self.invitation)
+    }
+
+    fn invitation(&self) -> Option<&Invitation> {
+        Some(&self.invitation)
+    }
+
+    fn calendar(&self) -> Option<(CalendarMethod, &Invitation)> {
+        Some((CalendarMethod::Request, &self.invitation))
+    }
+
+    fn thread(&self) -> Option<String> {
+        Some(meeting::thread(&self.invitation))
+    }
+
+    fn reply_to(&self) -> Option<ReplyTo<'_>> {
+        Some(ReplyTo::Organizer(&self.invitation.meeting))
+    }
+
+    /// People would come to the earlier of both times.
+    fn happens_at(&self, now: Timestamp) -> Option<Timestamp> {
+        meeting::ahead([meeting::span(&self.invitation.meeting), (self.was.starts_at, self.was.ends_at())], now)
     }
 }

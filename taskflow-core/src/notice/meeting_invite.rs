@@ -1,10 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use super::meeting::{Subject, Teller, tell_news};
-use super::{
-    Checked, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, Thread, made_up,
-};
-use crate::{MeetingId, NoticeContent, Outcome, ParticipantId, Timestamp};
+use super::meeting::{self, Subject, Teller, tell_news};
+use super::{Checked, MadeUp, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, Thread};
+use crate::{CalendarMethod, Invitation, LinkTargets, MeetingId, NoticeContent, NoticeKind, Outcome, ParticipantId, PlainText, RenderInput, ReplyTo, Timestamp, Variables};
 
 /// Somebody is invited to a meeting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +15,10 @@ pub struct MeetingInviteNotice {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
 }
+
+/// The content of an invitation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeetingInviteContent(pub Invitation);
 
 impl NoticeType for MeetingInviteNotice {
     const KIND: &'static str = "meeting_invite";
@@ -38,15 +40,53 @@ impl ShippedNotice for MeetingInviteNotice {
         tell_news(self.subject(), Teller::Invite { again: self.again }, check)
     }
 
-    fn sample(now: Timestamp) -> Option<NoticeContent> {
-        Some(NoticeContent::MeetingInvite(made_up::invitation(now)?))
+    fn sample(made_up: MadeUp<'_>) -> Option<Box<dyn NoticeContent>> {
+        Some(Box::new(MeetingInviteContent(made_up.invitation()?)))
     }
 
     fn participant(&self) -> Option<ParticipantId> {
         Some(self.participant)
     }
 
-    fn thread(&self) -> Option<Thread> {
+    fn order_thread(&self) -> Option<Thread> {
         Some(self.subject().thread())
+    }
+}
+
+impl NoticeContent for MeetingInviteContent {
+    fn kind(&self) -> NoticeKind {
+        NoticeKind::MeetingInvite
+    }
+
+    fn plain(&self, input: &RenderInput) -> PlainText {
+        meeting::plain(input, &self.0, "Invitation", "You are invited to")
+    }
+
+    fn variables<'a>(&'a self, _: &'a RenderInput) -> Variables<'a> {
+        meeting::variables(&self.0, None)
+    }
+
+    fn links(&self) -> LinkTargets<'_> {
+        meeting::reader_links(&self.0)
+    }
+
+    fn invitation(&self) -> Option<&Invitation> {
+        Some(&self.0)
+    }
+
+    fn calendar(&self) -> Option<(CalendarMethod, &Invitation)> {
+        Some((CalendarMethod::Request, &self.0))
+    }
+
+    fn thread(&self) -> Option<String> {
+        Some(meeting::thread(&self.0))
+    }
+
+    fn reply_to(&self) -> Option<ReplyTo<'_>> {
+        Some(ReplyTo::Organizer(&self.0.meeting))
+    }
+
+    fn happens_at(&self, now: Timestamp) -> Option<Timestamp> {
+        meeting::ahead([meeting::span(&self.0.meeting)], now)
     }
 }

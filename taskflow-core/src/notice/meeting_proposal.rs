@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::meeting::{Subject, invitation, is_on};
+use super::meeting::{self, Subject, invitation, is_on};
 use super::{
-    Checked, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, cancelled, expired, made_up,
+    Checked, MadeUp, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, cancelled, expired,
 };
-use crate::{MeetingId, MeetingResponse, NoticeContent, Outcome, ParticipantId, Timestamp};
+use crate::{Comment, Invitation, LinkTargets, MeetingId, MeetingResponse, NoticeContent, NoticeKind, Outcome, ParticipantId, PlainText, RenderInput, ReplyTo, Timestamp, Variables};
 
 /// A participant proposes another time; for the organizer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,15 @@ pub struct MeetingProposalNotice {
     /// The proposed start, if the proposal has one. Once the participant no longer proposes it, the proposal no longer
     /// stands.
     #[serde(default)]
+    pub starts_at: Option<Timestamp>,
+}
+
+/// The content of a mail that tells an organizer who proposes another time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeetingProposalContent {
+    /// The meeting, and the participant who proposes.
+    pub invitation: Invitation,
+    /// The proposed start, if the proposal has one.
     pub starts_at: Option<Timestamp>,
 }
 
@@ -44,13 +53,52 @@ impl ShippedNotice for MeetingProposalNotice {
             return Err(expired("the meeting is over"));
         }
         let invitation = invitation(check, meeting, participant);
-        Ok(NoticeContent::MeetingProposal { invitation, starts_at: self.starts_at }.into())
+        Ok(MeetingProposalContent { invitation, starts_at: self.starts_at }.into())
     }
 
-    fn sample(now: Timestamp) -> Option<NoticeContent> {
-        let mut invitation = made_up::invitation(now)?;
+    fn sample(made_up: MadeUp<'_>) -> Option<Box<dyn NoticeContent>> {
+        let mut invitation = made_up.invitation()?;
         let starts_at = Some(invitation.meeting.starts_at + Duration::from_hours(2));
-        invitation.participant.comment = "Could we meet a little later?".parse().ok();
-        Some(NoticeContent::MeetingProposal { invitation, starts_at })
+        invitation.participant.comment = made_up.text("Could we meet a little later?").parse().ok();
+        Some(Box::new(MeetingProposalContent { invitation, starts_at }))
+    }
+}
+
+impl NoticeContent for MeetingProposalContent {
+    fn kind(&self) -> NoticeKind {
+        NoticeKind::MeetingProposal
+    }
+
+    fn plain(&self, input: &RenderInput) -> PlainText {
+        let participant = &self.invitation.participant;
+        let who = meeting::name_or_address(participant);
+        let at = self.starts_at.map_or_else(String::new, |at| format!(" {}", input.plain_time(at)));
+        let comment = participant.comment.as_ref().map_or("", Comment::as_str);
+        let line = format!("{who} proposes another time:{at} {comment}\n\nYour meeting is");
+        meeting::plain(input, &self.invitation, &format!("{who} proposes another time"), &line)
+    }
+
+    fn variables<'a>(&'a self, _: &'a RenderInput) -> Variables<'a> {
+        let participant = &self.invitation.participant;
+        meeting::variables(&self.invitation, None)
+            .and(meeting::participant_variables(participant))
+            .with("proposed", self.starts_at)
+            .with("comment", participant.comment.as_ref().map(Comment::as_str))
+    }
+
+    fn links(&self) -> LinkTargets<'_> {
+        meeting::organizer_links(&self.invitation)
+    }
+
+    fn thread(&self) -> Option<String> {
+        Some(meeting::thread(&self.invitation))
+    }
+
+    fn reply_to(&self) -> Option<ReplyTo<'_>> {
+        Some(ReplyTo::Participant(&self.invitation.participant))
+    }
+
+    fn happens_at(&self, now: Timestamp) -> Option<Timestamp> {
+        meeting::ahead([meeting::span(&self.invitation.meeting)], now)
     }
 }

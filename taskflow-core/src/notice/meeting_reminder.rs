@@ -2,15 +2,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::meeting::{Subject, invitation, participant_reads};
+use super::meeting::{self, Subject, invitation, participant_reads};
 use super::{
-    Checked, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, Thread, cancelled, expired,
-    made_up,
+    Checked, MadeUp, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, Thread, cancelled, expired,
 };
-use crate::{
-    Entity, Meeting, MeetingId, MeetingResponse, NoticeContent, Outcome, Participant, ParticipantId, Timestamp,
-    reminder_minutes,
-};
+use crate::{Entity, Invitation, LinkTargets, Meeting, MeetingId, MeetingResponse, NoticeContent, NoticeKind, Outcome, Participant, ParticipantId, PlainText, RenderInput, ReplyTo, Timestamp, Variables, reminder_minutes};
 
 /// A meeting begins soon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +22,15 @@ pub struct MeetingReminderNotice {
     pub minutes: Option<u32>,
     /// A message from the organizer.
     #[serde(default)]
+    pub message: Option<String>,
+}
+
+/// The content of a reminder of a meeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeetingReminderContent {
+    /// The meeting and its reader.
+    pub invitation: Invitation,
+    /// A message from the organizer.
     pub message: Option<String>,
 }
 
@@ -63,19 +68,19 @@ impl ShippedNotice for MeetingReminderNotice {
             return Err(expired("a later reminder of the meeting has come due"));
         }
         let invitation = invitation(check, meeting, participant);
-        Ok(NoticeContent::MeetingReminder { invitation, message: self.message.clone() }.into())
+        Ok(MeetingReminderContent { invitation, message: self.message.clone() }.into())
     }
 
-    fn sample(now: Timestamp) -> Option<NoticeContent> {
-        let message = Some("Please bring your figures.".to_owned());
-        Some(NoticeContent::MeetingReminder { invitation: made_up::invitation(now)?, message })
+    fn sample(made_up: MadeUp<'_>) -> Option<Box<dyn NoticeContent>> {
+        let message = Some(made_up.text("Please bring your figures.").to_owned());
+        Some(Box::new(MeetingReminderContent { invitation: made_up.invitation()?, message }))
     }
 
     fn participant(&self) -> Option<ParticipantId> {
         Some(self.participant)
     }
 
-    fn thread(&self) -> Option<Thread> {
+    fn order_thread(&self) -> Option<Thread> {
         Some(self.subject().thread())
     }
 
@@ -106,4 +111,38 @@ fn still_reminds(meeting: &Meeting, participant: &Participant, starts_at: Timest
 fn a_nearer_one_is_due(meeting: &Meeting, participant: &Participant, minutes: u32, now: Timestamp) -> bool {
     let mut nearer = reminder_minutes(meeting, participant).iter().filter(|other| other.get() < minutes);
     nearer.any(|other| meeting.starts_at - other.duration() <= now)
+}
+
+impl NoticeContent for MeetingReminderContent {
+    fn kind(&self) -> NoticeKind {
+        NoticeKind::MeetingReminder
+    }
+
+    fn plain(&self, input: &RenderInput) -> PlainText {
+        meeting::plain(input, &self.invitation, "Soon", "This meeting starts soon:")
+    }
+
+    fn variables<'a>(&'a self, _: &'a RenderInput) -> Variables<'a> {
+        meeting::variables(&self.invitation, None).with("message", self.message.as_ref())
+    }
+
+    fn links(&self) -> LinkTargets<'_> {
+        meeting::reader_links(&self.invitation)
+    }
+
+    fn invitation(&self) -> Option<&Invitation> {
+        Some(&self.invitation)
+    }
+
+    fn thread(&self) -> Option<String> {
+        Some(meeting::thread(&self.invitation))
+    }
+
+    fn reply_to(&self) -> Option<ReplyTo<'_>> {
+        Some(ReplyTo::Organizer(&self.invitation.meeting))
+    }
+
+    fn happens_at(&self, _: Timestamp) -> Option<Timestamp> {
+        Some(self.invitation.meeting.starts_at)
+    }
 }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Checked, NoticePolicy, NoticeType, Overrides, PreSendCheck, Priority, ShippedNotice};
-use crate::{NoticeContent, Outcome, Timestamp};
+use super::{Checked, MadeUp, NoticePolicy, NoticeType, Overrides, PreSendCheck, Priority, ShippedNotice};
+use crate::{NoticeContent, NoticeKind, Outcome, PlainText, RenderInput, Timestamp, Variables};
 
 /// The password was changed; who did not do it must know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,14 +17,31 @@ impl NoticeType for PasswordChangedNotice {
 
 impl ShippedNotice for PasswordChangedNotice {
     fn check(&self, _: &mut PreSendCheck<'_>) -> Result<Checked, Outcome> {
-        Ok(NoticeContent::PasswordChanged { at: self.at }.into())
+        Ok(self.clone().into())
     }
 
-    fn sample(now: Timestamp) -> Option<NoticeContent> {
-        Some(NoticeContent::PasswordChanged { at: now })
+    fn sample(made_up: MadeUp<'_>) -> Option<Box<dyn NoticeContent>> {
+        Some(Box::new(Self { at: made_up.now }))
     }
 
     fn overrides(&self) -> Overrides {
         Overrides::Complaint
+    }
+}
+
+impl NoticeContent for PasswordChangedNotice {
+    fn kind(&self) -> NoticeKind {
+        NoticeKind::PasswordChanged
+    }
+
+    fn plain(&self, input: &RenderInput) -> PlainText {
+        PlainText {
+            subject: "Your password was changed".to_owned(),
+            text: format!("Your password was changed on {}.", input.plain_time(self.at)),
+        }
+    }
+
+    fn variables<'a>(&'a self, _: &'a RenderInput) -> Variables<'a> {
+        Variables::new().with("when", self.at)
     }
 }

@@ -2,15 +2,24 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checked, NoticePolicy, NoticeType, Overrides, PreSendCheck, Priority, ShippedNotice, made_up};
-use crate::{NoticeContent, Outcome, Timestamp, TokenId, TokenPurpose};
+use super::{Checked, MadeUp, NoticePolicy, NoticeType, Overrides, PreSendCheck, Priority, ShippedNotice};
+use crate::{NoticeContent, NoticeKind, Outcome, PlainText, RenderInput, Timestamp, TokenId, TokenPurpose, Variables};
 
 /// Somebody asked for a new password.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PasswordResetNotice {
-    /// Sets it.
+    /// The token that sets it.
     pub token: TokenId,
     /// The time at which the token expires.
+    pub expires_at: Timestamp,
+}
+
+/// The content of a mail that lets its reader set a new password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PasswordResetContent {
+    /// The page on which the reader sets it.
+    pub url: String,
+    /// The time at which that page expires.
     pub expires_at: Timestamp,
 }
 
@@ -26,14 +35,32 @@ impl NoticeType for PasswordResetNotice {
 impl ShippedNotice for PasswordResetNotice {
     fn check(&self, check: &mut PreSendCheck<'_>) -> Result<Checked, Outcome> {
         let url = check.token_url(TokenPurpose::ResetPassword, self.token, self.expires_at)?;
-        Ok(NoticeContent::PasswordReset { url, expires_at: self.expires_at }.into())
+        Ok(PasswordResetContent { url, expires_at: self.expires_at }.into())
     }
 
-    fn sample(now: Timestamp) -> Option<NoticeContent> {
-        Some(NoticeContent::PasswordReset { url: made_up::link(), expires_at: now + Duration::from_hours(1) })
+    fn sample(made_up: MadeUp<'_>) -> Option<Box<dyn NoticeContent>> {
+        let expires_at = made_up.now + Duration::from_hours(1);
+        Some(Box::new(PasswordResetContent { url: made_up.link(), expires_at }))
     }
 
     fn overrides(&self) -> Overrides {
         Overrides::Bounce
+    }
+}
+
+impl NoticeContent for PasswordResetContent {
+    fn kind(&self) -> NoticeKind {
+        NoticeKind::PasswordReset
+    }
+
+    fn plain(&self, _: &RenderInput) -> PlainText {
+        PlainText {
+            subject: "Set a new password".to_owned(),
+            text: format!("You can set a new password here: {}", self.url),
+        }
+    }
+
+    fn variables<'a>(&'a self, _: &'a RenderInput) -> Variables<'a> {
+        Variables::new().with("url", &self.url).with("until", self.expires_at)
     }
 }

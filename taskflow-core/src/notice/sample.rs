@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Checked, NoticeKind, NoticePolicy, NoticeType, Overrides, PreSendCheck, Priority, ShippedNotice, cancelled,
+    Checked, MadeUp, NoticeKind, NoticePolicy, NoticeType, Overrides, PreSendCheck, Priority, ShippedNotice, cancelled,
 };
 use crate::{NoticeContent, Outcome, Timestamp};
 
@@ -25,11 +25,10 @@ impl NoticeType for SampleNotice {
 
 impl ShippedNotice for SampleNotice {
     fn check(&self, check: &mut PreSendCheck<'_>) -> Result<Checked, Outcome> {
-        let content = NoticeContent::sample(self.of, check.now);
-        content.map(Into::into).ok_or_else(|| cancelled("there is no sample of it"))
+        self.of.sample(check.now).map(Into::into).ok_or_else(|| cancelled("there is no sample of it"))
     }
 
-    fn sample(_: Timestamp) -> Option<NoticeContent> {
+    fn sample(_: MadeUp<'_>) -> Option<Box<dyn NoticeContent>> {
         None
     }
 

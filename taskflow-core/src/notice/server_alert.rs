@@ -2,13 +2,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checked, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, Thread, made_up};
-use crate::{NoticeContent, Outcome, Timestamp};
+use super::{Checked, MadeUp, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, Thread};
+use crate::{NoticeContent, NoticeKind, Outcome, PlainText, RenderInput, Timestamp, Variable, Variables};
 
 /// Something is wrong with the service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerAlertNotice {
-    /// Since when something is wrong.
+    /// The time since when something is wrong.
     pub since: Timestamp,
     /// The problems, one line each.
     pub problems: Vec<String>,
@@ -63,16 +63,34 @@ impl NoticeType for ServerAlertNotice {
 
 impl ShippedNotice for ServerAlertNotice {
     fn check(&self, _: &mut PreSendCheck<'_>) -> Result<Checked, Outcome> {
-        let Self { since, problems, areas } = self.clone();
-        Ok(NoticeContent::ServerAlert { since, problems, areas }.into())
+        Ok(self.clone().into())
     }
 
-    fn sample(now: Timestamp) -> Option<NoticeContent> {
+    fn sample(made_up: MadeUp<'_>) -> Option<Box<dyn NoticeContent>> {
         let areas = vec![ProblemArea::MailQueue];
-        Some(NoticeContent::ServerAlert { since: now, problems: made_up::problems(), areas })
+        Some(Box::new(Self { since: made_up.now, problems: made_up.problems(), areas }))
     }
 
-    fn thread(&self) -> Option<Thread> {
+    fn order_thread(&self) -> Option<Thread> {
         Some(Thread::Server)
+    }
+}
+
+impl NoticeContent for ServerAlertNotice {
+    fn kind(&self) -> NoticeKind {
+        NoticeKind::ServerAlert
+    }
+
+    fn plain(&self, _: &RenderInput) -> PlainText {
+        PlainText { subject: "Something is wrong".to_owned(), text: self.problems.join("\n") }
+    }
+
+    fn variables<'a>(&'a self, _: &'a RenderInput) -> Variables<'a> {
+        let areas: Vec<_> = self.areas.iter().map(|area| area.as_str()).collect();
+        Variables::new()
+            .with("problems", self.problems.iter().collect::<Vec<_>>())
+            .with("areas", areas)
+            .with("since", self.since)
+            .with("until", Variable::None)
     }
 }

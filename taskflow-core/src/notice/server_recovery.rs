@@ -2,15 +2,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checked, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, Thread, made_up};
-use crate::{NoticeContent, Outcome, Timestamp};
+use super::{Checked, MadeUp, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, Thread};
+use crate::{NoticeContent, NoticeKind, Outcome, PlainText, RenderInput, Timestamp, Variables};
 
 /// The service is right again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerRecoveryNotice {
-    /// Since when something was wrong.
+    /// The time since when something was wrong.
     pub since: Timestamp,
-    /// Until when it was.
+    /// The time until when it was.
     pub until: Timestamp,
     /// The problems that are over, one line each.
     pub problems: Vec<String>,
@@ -27,16 +27,35 @@ impl NoticeType for ServerRecoveryNotice {
 
 impl ShippedNotice for ServerRecoveryNotice {
     fn check(&self, _: &mut PreSendCheck<'_>) -> Result<Checked, Outcome> {
-        let Self { since, until, problems } = self.clone();
-        Ok(NoticeContent::ServerRecovery { since, until, problems }.into())
+        Ok(self.clone().into())
     }
 
-    fn sample(now: Timestamp) -> Option<NoticeContent> {
-        let since = now - Duration::from_mins(25);
-        Some(NoticeContent::ServerRecovery { since, until: now, problems: made_up::problems() })
+    fn sample(made_up: MadeUp<'_>) -> Option<Box<dyn NoticeContent>> {
+        let since = made_up.now - Duration::from_mins(25);
+        Some(Box::new(Self { since, until: made_up.now, problems: made_up.problems() }))
     }
 
-    fn thread(&self) -> Option<Thread> {
+    fn order_thread(&self) -> Option<Thread> {
         Some(Thread::Server)
+    }
+}
+
+impl NoticeContent for ServerRecoveryNotice {
+    fn kind(&self) -> NoticeKind {
+        NoticeKind::ServerRecovery
+    }
+
+    fn plain(&self, _: &RenderInput) -> PlainText {
+        PlainText {
+            subject: "Everything is running normally again".to_owned(),
+            text: format!("This problem has been resolved:\n{}", self.problems.join("\n")),
+        }
+    }
+
+    fn variables<'a>(&'a self, _: &'a RenderInput) -> Variables<'a> {
+        Variables::new()
+            .with("problems", self.problems.iter().collect::<Vec<_>>())
+            .with("since", self.since)
+            .with("until", self.until)
     }
 }

@@ -3,10 +3,11 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Checked, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, expired, found, made_up,
+use super::{Checked, MadeUp, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, day, expired, found};
+use crate::{
+    Digest, LinkTargets, NoticeContent, NoticeKind, OpenTarget, Outcome, PlainText, RenderInput, Schedule, Timestamp,
+    Variables,
 };
-use crate::{NoticeContent, Outcome, Schedule, Timestamp};
 
 /// The open tasks of a person, twice a day. They are looked up when it leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +15,10 @@ pub struct TaskReminderNotice {
     /// The day it is for, where the reader was as this was planned.
     pub date: NaiveDate,
 }
+
+/// The content of a reminder of open tasks; at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskReminderContent(pub Digest);
 
 impl NoticeType for TaskReminderNotice {
     const KIND: &'static str = "task_reminder";
@@ -35,13 +40,40 @@ impl ShippedNotice for TaskReminderNotice {
             return Err(expired("a later reminder lists what is open"));
         }
         match found(check.batch.digests.get(&check.delivery.id))? {
-            Some(digest) if digest.open() > 0 => Ok(NoticeContent::TaskReminder(Box::new(digest.clone())).into()),
+            Some(digest) if digest.open() > 0 => Ok(TaskReminderContent(digest.clone()).into()),
             Some(_) | None => Err(expired("nothing is open any more")),
         }
     }
 
-    fn sample(now: Timestamp) -> Option<NoticeContent> {
-        Some(NoticeContent::TaskReminder(Box::new(made_up::open_tasks(now)?)))
+    fn sample(made_up: MadeUp<'_>) -> Option<Box<dyn NoticeContent>> {
+        Some(Box::new(TaskReminderContent(made_up.open_tasks()?)))
+    }
+}
+
+impl NoticeContent for TaskReminderContent {
+    fn kind(&self) -> NoticeKind {
+        NoticeKind::TaskReminder
+    }
+
+    fn plain(&self, _: &RenderInput) -> PlainText {
+        let open = self.0.open();
+        PlainText { subject: format!("{open} open tasks"), text: format!("You have {open} open tasks.") }
+    }
+
+    fn variables<'a>(&'a self, input: &'a RenderInput) -> Variables<'a> {
+        let next: Vec<_> = self.0.tasks().into_iter().take(3).map(|task| task.title.as_str()).collect();
+        let parts: Vec<_> = day::task_parts(&self.0, input).into_iter().flatten().collect();
+        Variables::new()
+            .with("first", self.0.first_task().map(|task| task.title.as_str()))
+            .with("next", next)
+            .with("total", self.0.open())
+            .with("parts", parts)
+    }
+
+    fn links(&self) -> LinkTargets<'_> {
+        let Digest { meetings, .. } = &self.0;
+        let (tasks, meetings) = (self.0.tasks(), meetings.items.as_slice());
+        LinkTargets { open: Some(OpenTarget::Day), tasks, meetings, ..LinkTargets::default() }
     }
 }
 

@@ -3,16 +3,30 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Checked, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, Thread, cancelled, expired, found,
-    made_up,
+    Checked, MadeUp, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, Thread, cancelled,
+    expired, found,
 };
-use crate::{NoticeContent, Outcome, TaskId, TaskPriority, TaskStatus, Timestamp};
+use crate::{
+    LinkTargets, NoticeContent, NoticeKind, OpenTarget, Outcome, PlainText, RenderInput, Task, TaskId, TaskPriority,
+    TaskStatus, Timestamp, Variable, Variables,
+};
 
 /// The status of a task was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskStatusNotice {
     /// The task.
     pub task: TaskId,
+    /// Its status before.
+    pub was: TaskStatus,
+    /// Its status since.
+    pub is: TaskStatus,
+}
+
+/// The content of a mail about the status of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskStatusContent {
+    /// The task as it is now.
+    pub task: Task,
     /// Its status before.
     pub was: TaskStatus,
     /// Its status since.
@@ -37,17 +51,48 @@ impl ShippedNotice for TaskStatusNotice {
         match found(check.batch.tasks.get(&self.task))? {
             Some(task) if task.deleted_at.is_some() => Err(cancelled("the task is in the trash")),
             Some(task) if task.status != self.is => Err(expired("the status is another one by now")),
-            Some(task) => Ok(NoticeContent::TaskStatus { task: task.clone(), was: self.was, is: self.is }.into()),
+            Some(task) => Ok(TaskStatusContent { task: task.clone(), was: self.was, is: self.is }.into()),
             None => Err(cancelled("the task is gone")),
         }
     }
 
-    fn sample(now: Timestamp) -> Option<NoticeContent> {
-        let task = made_up::task("Send the quarterly report", TaskPriority::High, now, 2)?.complete(now).ok()?;
-        Some(NoticeContent::TaskStatus { task, was: TaskStatus::InProgress, is: TaskStatus::Completed })
+    fn sample(made_up: MadeUp<'_>) -> Option<Box<dyn NoticeContent>> {
+        let task = made_up.task("Send the quarterly report", TaskPriority::High, 2)?.complete(made_up.now).ok()?;
+        Some(Box::new(TaskStatusContent { task, was: TaskStatus::InProgress, is: TaskStatus::Completed }))
     }
 
-    fn thread(&self) -> Option<Thread> {
+    fn order_thread(&self) -> Option<Thread> {
         Some(Thread::Task(self.task))
+    }
+}
+
+impl NoticeContent for TaskStatusContent {
+    fn kind(&self) -> NoticeKind {
+        NoticeKind::TaskStatus
+    }
+
+    fn plain(&self, _: &RenderInput) -> PlainText {
+        let Self { task, is, .. } = self;
+        PlainText { subject: format!("{}: {is}", task.title), text: format!("\"{}\" is now {is}.", task.title) }
+    }
+
+    fn variables<'a>(&'a self, _: &'a RenderInput) -> Variables<'a> {
+        let Self { task, was, is } = self;
+        // A completed task is no longer due.
+        let due_at = task.due_at.filter(|_| *is != TaskStatus::Completed);
+        Variables::new()
+            .with("title", task.title.as_str())
+            .with("status", is.as_str())
+            .with("was", Variable::Words(format!("status.{}", was.as_str()).into()))
+            .with("is", Variable::Words(format!("status.{}", is.as_str()).into()))
+            .with("due", due_at.map(|at| Variable::due(task, at)))
+    }
+
+    fn links(&self) -> LinkTargets<'_> {
+        LinkTargets { open: Some(OpenTarget::Task(&self.task)), tasks: vec![&self.task], ..LinkTargets::default() }
+    }
+
+    fn thread(&self) -> Option<String> {
+        Some(format!("task-{}", self.task.id))
     }
 }

@@ -190,8 +190,8 @@ fn try_everything(templates: &Templates, own: &[File], notices: &[NoticeKind]) -
         let Ok(locale) = catalogue.tag().parse() else { continue };
         for kind in NoticeKind::ALL.iter().chain(notices).copied() {
             for public_url in [Some("https://tasks.example.org"), None] {
-                let Some(letter) = sample(kind, &locale, &Zone::utc(), public_url, some_day) else { continue };
-                templates.words_of(&letter).map_err(|fault| located(fault, own, kind, catalogue.tag()))?;
+                let Some(input) = sample(kind, &locale, &Zone::utc(), public_url, some_day) else { continue };
+                templates.words_of(&input).map_err(|fault| located(fault, own, kind, catalogue.tag()))?;
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What templates know, and how they are told.
+//! The variables and functions of templates.
 
 use std::sync::Arc;
 
@@ -8,8 +8,9 @@ use taskflow_core::{Timestamp, Zone};
 
 use super::catalogue::Catalogue;
 use super::reader::Reader;
+use super::variables::Values;
 
-/// What templates know: what all letters have in common, and what only their topic has.
+/// The variables of a template: those that every mail has, and those of its notice.
 ///
 /// Templates ask for each name by itself, so it is found by a comparison of names, and nothing is merged.
 #[derive(Debug, Clone)]
@@ -22,8 +23,9 @@ pub(super) struct Known {
     pub(super) say: Value,
     /// Only bodies know it.
     pub(super) subject: Option<Value>,
-    pub(super) topic: Value,
-    /// Tells the time of a field, for topics that are fields only.
+    /// The variables of the notice.
+    pub(super) variables: Arc<Values>,
+    /// Tells the time in a field, for notices of a host.
     pub(super) time: Option<Value>,
 }
 
@@ -42,17 +44,17 @@ impl Object for Known {
             "links" => Some(self.links.clone()),
             "subject" => self.subject.clone(),
             "time" if self.time.is_some() => self.time.clone(),
-            key => self.topic.get_attr(key).ok().filter(|value| !value.is_undefined()),
+            key => self.variables.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone()),
         }
     }
 }
 
-/// An address to be followed; none is a value, too.
+/// Returns the value of a link, which may be none.
 pub(super) fn link(url: Option<&String>) -> Value {
     url.map_or(Value::from(()), |url| Value::from(url.as_str()))
 }
 
-/// What templates call `time`: a time as notices store it, in the words and the zone of the reader.
+/// Returns the function `time` of templates: it tells a time as notices store it in the words and the zone of the reader.
 pub(super) fn clock(words: &Arc<Catalogue>, zone: &Zone, date: Timestamp) -> Value {
     let (words, zone) = (words.clone(), zone.clone());
     Value::from_function(move |at: &str| {
@@ -62,7 +64,7 @@ pub(super) fn clock(words: &Arc<Catalogue>, zone: &Zone, date: Timestamp) -> Val
     })
 }
 
-/// What templates call `say`: words by their name, with what is to be filled in.
+/// Returns the function `say` of templates: it returns words by their name, with their gaps filled in.
 pub(super) fn speaker(words: &Arc<Catalogue>) -> Value {
     let words = words.clone();
     Value::from_function(move |key: &str, gaps: Kwargs| {

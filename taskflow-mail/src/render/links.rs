@@ -1,14 +1,13 @@
-//! The signed links that templates know.
+//! The signed links in templates.
 
 use minijinja::{Value, context};
-use taskflow_core::{AnswerLinks, Letter, TaskActionLinks, TaskLinks};
+use taskflow_core::{AnswerLinks, MailLinks, TaskActionLinks, TaskLinks};
 
-/// The links of a letter; what it has none of is none.
-pub(super) fn of(letter: &Letter) -> Value {
-    let links = &letter.links;
+/// Returns the links of a mail. Those that it lacks are none.
+pub(super) fn of(links: &MailLinks) -> Value {
     let answers = links.answers.as_ref();
     let answer = |url: fn(&AnswerLinks) -> &String| answers.map(url).map(String::as_str);
-    // Only a letter about a single task offers to act on it.
+    // Of several tasks the links of the first are enough: templates use them for a single task only.
     let actions = links.tasks.values().find_map(|task: &TaskLinks| task.actions.as_ref());
     let action = |url: fn(&TaskActionLinks) -> &String| actions.map(url).map(String::as_str);
     context! {

@@ -1,71 +1,31 @@
-//! The words of letters about meetings.
+//! The facts of a meeting in words.
 
 use std::time::Duration;
 
 use minijinja::{Value, context};
 use taskflow_core::ports::RenderError;
-use taskflow_core::{
-    Description, Invitation, Location, Mailbox, Meeting, MeetingFacts, MeetingResponse, MeetingType, MeetingUrl,
-    PersonName,
-};
+use taskflow_core::{Meeting, MeetingFacts, MeetingType};
 
 use super::reader::Reader;
 use crate::message::one_line;
 
-/// Most characters that are shown of a text which is different.
+/// The most characters that are shown of a text which is different.
 const EXCERPT: usize = 200;
 
-/// How much of what comes before the difference is shown with it, in characters.
+/// The number of characters that are shown before the difference.
 const LEAD_IN: usize = 40;
 
-/// What all letters about a meeting know.
-pub(super) fn words(
-    Invitation { meeting, participant, respond_url }: &Invitation,
-    was: Option<&MeetingFacts>,
-    reader: &Reader<'_>,
-) -> Result<Value, RenderError> {
-    // Whoever called the meeting comes; nobody asks them.
-    let is_asked = !participant.is_organizer();
-    let answer = Some(participant.response).filter(|response| is_asked && *response != MeetingResponse::Pending);
-    let answer = answer.map(|answer| reader.say(&format!("answer.{}", answer.as_str()))).transpose()?;
-    let rows = rows(meeting, was, Place::Letter, reader)?;
-    Ok(context! {
-        changes => changes(&rows)?,
-        rows,
-        title => meeting.title.as_str(),
-        description => meeting.description.as_ref().map(Description::as_str),
-        when => reader.long(meeting.starts_at)?,
-        when_briefly => reader.brief(meeting.starts_at)?,
-        relative => reader.relative(meeting.starts_at)?,
-        lasts => reader.lasts(meeting.duration.get())?,
-        how => how(meeting.meeting_type, reader)?,
-        location => meeting.location.as_ref().map(Location::as_str),
-        meeting_url => meeting.meeting_url.as_ref().map(MeetingUrl::as_str),
-        organizer => called(&meeting.organizer),
-        organizer_name => name_of(&meeting.organizer),
-        is_cancelled => meeting.cancelled_at.is_some(),
-        respond_url => respond_url.as_ref().filter(|_| is_asked),
-        answer,
-    })
-}
-
-/// What a mail to an organizer knows about the participant it is about.
-pub(super) fn who(Invitation { participant, .. }: &Invitation) -> Value {
-    let (name, email) = (participant.name.as_ref().map(PersonName::as_str), participant.email.to_unicode());
-    context! { who => name.unwrap_or(&email), email }
-}
-
-/// Where the facts of a meeting are told.
+/// The place that names the facts of a meeting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// In a letter: when it starts, and how long it lasts.
-    Letter,
-    /// On a page: from when to when.
+    /// A mail: when it starts, and how long it lasts.
+    Mail,
+    /// A page: from when to when.
     Page,
 }
 
-/// What is to be known of a meeting as a list of `{label, value, was, url}`, each fact once: with what it was before in `was`
-/// where it differs, and of title and description only that.
+/// Returns the facts of a meeting as a list of `{label, value, was, url}`, each fact once. `was` is what it was before, where
+/// that differs; title and description are listed only then.
 pub(super) fn rows(
     meeting: &Meeting,
     was: Option<&MeetingFacts>,
@@ -86,7 +46,7 @@ pub(super) fn rows(
         row("fact.title", is.title.clone(), Some(was.title.clone()), None)?;
     }
     match place {
-        Place::Letter => {
+        Place::Mail => {
             let before = (was.starts_at != is.starts_at).then(|| reader.long_beside(was.starts_at, is.starts_at));
             row("fact.when", reader.long(is.starts_at)?, before.transpose()?, None)?;
             let minutes = (was.duration_minutes, is.duration_minutes);
@@ -120,11 +80,11 @@ pub(super) fn rows(
         };
         row("fact.description", is, Some(was), None)?;
     }
-    row("fact.organizer", called(&meeting.organizer), None, None)?;
+    row("fact.organizer", meeting.organizer.label(), None, None)?;
     Ok(rows)
 }
 
-/// Of these rows those that differ, as a list of `{what, was, is}`.
+/// Returns those rows that differ, as a list of `{what, was, is}`.
 pub(super) fn changes(rows: &[Value]) -> Result<Vec<Value>, RenderError> {
     let member = |row: &Value, name: &str| row.get_attr(name).map_err(|error| RenderError(error.kind().to_string()));
     let mut changes = Vec::new();
@@ -137,7 +97,7 @@ pub(super) fn changes(rows: &[Value]) -> Result<Vec<Value>, RenderError> {
     Ok(changes)
 }
 
-/// The pieces of two texts in which they differ, each on one line; `None`: they differ only in what no line shows.
+/// Returns the parts of two texts in which they differ, each on one line; `None`: they differ in white space only.
 fn excerpts(was: &str, is: &str) -> Option<(String, String)> {
     let (was, is) = (one_line(was), one_line(is));
     if was == is {
@@ -156,19 +116,6 @@ fn excerpts(was: &str, is: &str) -> Option<(String, String)> {
 
 fn how(kind: MeetingType, reader: &Reader<'_>) -> Result<String, RenderError> {
     reader.say(&format!("how.{}", kind.as_str()))
-}
-
-/// The name alone, where there is one.
-fn name_of(Mailbox { name, address }: &Mailbox) -> &str {
-    name.as_deref().unwrap_or(address.as_str())
-}
-
-/// For example `Ada (ada@example.org)`.
-fn called(Mailbox { name, address }: &Mailbox) -> String {
-    match name {
-        Some(name) => format!("{name} ({address})"),
-        None => address.to_string(),
-    }
 }
 
 #[cfg(test)]

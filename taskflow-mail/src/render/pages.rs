@@ -9,7 +9,7 @@ use super::known::speaker;
 use super::meeting::{self, Place};
 use super::reader::Reader;
 use super::shipped::WORDS;
-use super::words;
+use super::variables;
 
 /// Name and source of each template.
 const TEMPLATES: &[(&str, &str)] = &[
@@ -177,7 +177,7 @@ impl PageWords<'_> {
     ///
     /// See [`long`](Self::long).
     pub fn about_task(&self, task: &Task) -> Result<Option<String>, RenderError> {
-        words::about_task(task, &self.reader())
+        variables::about_task(task, &self.reader())
     }
 
     /// When and where a meeting of today is.
@@ -186,7 +186,7 @@ impl PageWords<'_> {
     ///
     /// See [`long`](Self::long).
     pub fn about_meeting(&self, meeting: &Meeting) -> Result<String, RenderError> {
-        words::about_meeting(meeting, &self.reader())
+        variables::about_meeting(meeting, &self.reader())
     }
 
     /// What is wrong with a field of a form that takes at least and at most so many characters.

@@ -1,26 +1,31 @@
 //! What leaves, read by somebody else's parser.
 
 use mail_parser::{HeaderValue, Message as Parsed, MessageParser, MimeHeaders};
+use taskflow_core::notice::{
+    PasswordChangedNotice, PasswordResetContent, TaskDueContent, VerifyEmailContent, WelcomeContent,
+};
 use taskflow_core::ports::{Mailer, Renderer};
-use taskflow_core::{Content, Letter, LetterLinks, Locale, NoticeContent, NoticeKind, Task, TaskPriority, TaskStatus};
+use taskflow_core::{
+    Content, Locale, MailLinks, NoticeContent, NoticeKind, RenderInput, Task, TaskPriority, TaskStatus,
+};
 use taskflow_mail::{Message, Templates};
 
 use crate::support::{Rig, from, mail, noon, permanent};
 
-fn letter(topic: NoticeContent, public_url: Option<&str>) -> Letter {
-    Letter {
+fn input(content: Box<dyn NoticeContent>, public_url: Option<&str>) -> RenderInput {
+    RenderInput {
         name: "Ada <ada>".to_owned(),
         locale: Locale::en(),
         zone: "America/New_York".parse().unwrap(),
         date: noon(),
         public_url: public_url.map(ToOwned::to_owned),
         unsubscribe_url: None,
-        links: public_url.map(|url| LetterLinks::sample(&topic, url)).unwrap_or_default(),
-        topic,
+        links: public_url.map(|url| MailLinks::sample(&*content, url)).unwrap_or_default(),
+        content,
     }
 }
 
-fn task_due(title: &str) -> NoticeContent {
+fn task_due(title: &str) -> Box<dyn NoticeContent> {
     let due_at = "2026-11-23T14:30:00Z".parse().unwrap();
     let task = Task {
         id: "0198c0de-0000-7000-8000-000000000001".parse().unwrap(),
@@ -38,21 +43,21 @@ fn task_due(title: &str) -> NoticeContent {
         created_at: noon(),
         updated_at: noon(),
     };
-    NoticeContent::TaskDue { task, due_at, others: Vec::new() }
+    Box::new(TaskDueContent { task, due_at, others: Vec::new() })
 }
 
-fn topics() -> Vec<NoticeContent> {
+fn contents() -> Vec<Box<dyn NoticeContent>> {
     vec![
-        NoticeContent::Welcome { verify_url: None },
-        NoticeContent::PasswordChanged { at: noon() },
+        Box::new(WelcomeContent { verify_url: None }),
+        Box::new(PasswordChangedNotice { at: noon() }),
         task_due("Water the plants"),
     ]
 }
 
 /// Something of every kind that has an HTML form of ours.
-fn samples() -> impl Iterator<Item = NoticeContent> {
+fn samples() -> impl Iterator<Item = Box<dyn NoticeContent>> {
     let kinds = NoticeKind::ALL.into_iter().filter(|kind| *kind != NoticeKind::Letter);
-    kinds.filter_map(|kind| NoticeContent::sample(kind, noon()))
+    kinds.filter_map(|kind| kind.sample(noon()))
 }
 
 /// Sends `content` over a socket and returns the bytes that arrived.
@@ -76,8 +81,8 @@ fn assert_no_bare_line_ends(data: &[u8]) {
 
 #[tokio::test]
 async fn every_notice_arrives_as_text_and_html_with_the_headers_it_needs() {
-    for topic in samples() {
-        let content = Templates::new().render(&letter(topic, Some("https://tasks.example.org"))).unwrap();
+    for sample in samples() {
+        let content = Templates::new().render(&input(sample, Some("https://tasks.example.org"))).unwrap();
         let data = sent(content.clone()).await;
         assert_no_bare_line_ends(&data);
         let parsed = parse(&data);
@@ -101,7 +106,7 @@ async fn every_notice_arrives_as_text_and_html_with_the_headers_it_needs() {
 
 #[test]
 fn times_are_told_in_the_readers_zone() {
-    let content = Templates::new().render(&letter(task_due("x"), None)).unwrap();
+    let content = Templates::new().render(&input(task_due("x"), None)).unwrap();
     let told = "Monday, 23 November 2026 at 09:30 EST (America/New_York)";
     assert!(content.text.contains(told), "{}", content.text);
     assert!(content.html.unwrap().contains("America&#x2f;New_York"));
@@ -109,11 +114,11 @@ fn times_are_told_in_the_readers_zone() {
 
 #[test]
 fn without_an_address_of_the_service_there_are_no_links_and_never_remote_content() {
-    for topic in topics() {
-        let content = Templates::new().render(&letter(topic.clone(), None)).unwrap();
+    for (without, with) in contents().into_iter().zip(contents()) {
+        let content = Templates::new().render(&input(without, None)).unwrap();
         let html = content.html.unwrap();
         assert!(!html.contains("href") && !html.contains("http") && !content.text.contains("http"));
-        let content = Templates::new().render(&letter(topic, Some("https://tasks.example.org"))).unwrap();
+        let content = Templates::new().render(&input(with, Some("https://tasks.example.org"))).unwrap();
         assert!(content.text.contains(": https://tasks.example.org"));
         let html = content.html.unwrap();
         assert!(html.contains("href"));
@@ -127,13 +132,14 @@ fn without_an_address_of_the_service_there_are_no_links_and_never_remote_content
 fn links_that_open_an_account_are_told_with_when_they_end() {
     let url = "https://tasks.example.org/verify?token=a&b".to_owned();
     let expires_at = noon();
-    for topic in [
-        NoticeContent::VerifyEmail { url: url.clone(), expires_at },
-        NoticeContent::PasswordReset { url: url.clone(), expires_at },
-        NoticeContent::Welcome { verify_url: Some(url.clone()) },
-    ] {
-        let welcomes = matches!(topic, NoticeContent::Welcome { .. });
-        let content = Templates::new().render(&letter(topic, None)).unwrap();
+    let contents: [Box<dyn NoticeContent>; 3] = [
+        Box::new(VerifyEmailContent { url: url.clone(), expires_at }),
+        Box::new(PasswordResetContent { url: url.clone(), expires_at }),
+        Box::new(WelcomeContent { verify_url: Some(url.clone()) }),
+    ];
+    for content in contents {
+        let welcomes = content.kind() == NoticeKind::Welcome;
+        let content = Templates::new().render(&input(content, None)).unwrap();
         let html = content.html.unwrap();
         assert!(content.text.contains(&url), "{}", content.text);
         assert!(html.contains("href=\"https:&#x2f;&#x2f;tasks.example.org&#x2f;verify?token=a&amp;b\""), "{html}");
@@ -145,7 +151,7 @@ fn links_that_open_an_account_are_told_with_when_they_end() {
 
 #[test]
 fn rendering_twice_gives_the_same_bytes() {
-    let render = || Templates::new().render(&letter(task_due("x"), None)).unwrap();
+    let render = || Templates::new().render(&input(task_due("x"), None)).unwrap();
     assert_eq!(render(), render());
 }
 
@@ -160,7 +166,7 @@ async fn a_hostile_title_is_text_and_nothing_else() {
         "caf\u{e9} gnp.exe  =?".to_owned(),
     ];
     for title in hostile {
-        let content = Templates::new().render(&letter(task_due(&title), None)).unwrap();
+        let content = Templates::new().render(&input(task_due(&title), None)).unwrap();
         let html = content.html.clone().unwrap();
         assert!(!html.contains("<script") && !html.contains("<b>bold") && !html.contains("Ada <ada>"), "{html}");
         assert!(html.contains("&lt;b&gt;bold"));

@@ -4,37 +4,44 @@ use std::fs;
 use std::time::Duration;
 
 use mail_parser::MessageParser;
-use taskflow_core::notice::{CustomKind, CustomNotice, NoticePolicy, NoticeType};
+use taskflow_core::notice::{
+    CustomKind, CustomNotice, DailySummaryContent, NoticePolicy, NoticeType, ServerAlertNotice, TaskDueContent,
+    TaskReminderContent, TaskStatusContent,
+};
 use taskflow_core::ports::Renderer;
 use taskflow_core::{
-    Content, Digest, Excerpt, Headers, Letter, LetterLinks, Locale, Mail, NoticeContent, NoticeKind, Priority, Task,
-    TaskId, TaskLinks, Timestamp,
+    Content, Digest, Excerpt, Headers, Locale, Mail, MailLinks, Mailbox, NoticeContent, NoticeKind, Priority, RenderInput, ReplyTo,
+    Task, TaskId, TaskLinks, Timestamp, Variable, Variables,
 };
 use taskflow_mail::{Message, Templates};
 
-use crate::support::{self, noon};
+use crate::support::{self, noon, sample_of};
 
 const SERVICE: &str = "https://tasks.example.org";
 
-fn letter(locale: &str, topic: NoticeContent) -> Letter {
-    Letter {
+fn input(locale: &str, content: Box<dyn NoticeContent>) -> RenderInput {
+    RenderInput {
         name: "Ada".to_owned(),
         locale: locale.parse().unwrap(),
         zone: "Europe/Berlin".parse().unwrap(),
         date: noon(),
         public_url: Some(SERVICE.to_owned()),
         unsubscribe_url: Some(format!("{SERVICE}/u/token")),
-        links: LetterLinks::sample(&topic, SERVICE),
-        topic,
+        links: MailLinks::sample(&*content, SERVICE),
+        content,
     }
 }
 
-fn render(locale: &str, topic: NoticeContent) -> Content {
-    Templates::new().render(&letter(locale, topic)).unwrap()
+fn render(locale: &str, content: Box<dyn NoticeContent>) -> Content {
+    Templates::new().render(&input(locale, content)).unwrap()
 }
 
-fn sample(kind: NoticeKind) -> NoticeContent {
-    NoticeContent::sample(kind, noon()).unwrap()
+fn sample(kind: NoticeKind) -> Box<dyn NoticeContent> {
+    kind.sample(noon()).unwrap()
+}
+
+fn reminder(digest: Digest) -> Box<dyn NoticeContent> {
+    Box::new(TaskReminderContent(digest))
 }
 
 #[test]
@@ -72,8 +79,8 @@ fn a_language_that_is_not_there_is_english() {
 
 #[test]
 fn a_reminder_lists_what_is_due_first_and_counts_the_rest() {
-    let NoticeContent::TaskReminder(digest) = sample(NoticeKind::TaskReminder) else { panic!("no reminder") };
-    let content = render("en", NoticeContent::TaskReminder(digest.clone()));
+    let TaskReminderContent(digest) = sample_of(NoticeKind::TaskReminder);
+    let content = render("en", reminder(digest.clone()));
     assert_eq!(content.subject, "7 open tasks, next: Pay the invoice");
     let in_order = [
         "1 task overdue\n\n* Pay the invoice\n",
@@ -86,14 +93,14 @@ fn a_reminder_lists_what_is_due_first_and_counts_the_rest() {
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} {}", content.text);
     let mut many = digest.clone();
     many.today.total = 18;
-    let content = render("en", NoticeContent::TaskReminder(many.clone()));
+    let content = render("en", reminder(many.clone()));
     assert!(content.text.contains("* and 17 more\n") && content.html.unwrap().contains("and 17 more"));
     many.today.total = 2;
-    assert!(render("de", NoticeContent::TaskReminder(many)).text.contains("* und 1 weitere\n"));
-    assert!(!render("en", NoticeContent::TaskReminder(digest.clone())).text.contains("more\n*"), "nothing is left out");
+    assert!(render("de", reminder(many)).text.contains("* und 1 weitere\n"));
+    assert!(!render("en", reminder(digest.clone())).text.contains("more\n*"), "nothing is left out");
     // Where nothing has a date that is near, the rest is all there is to say.
     let later = Excerpt::from(vec![digest.week.items[0].clone()]);
-    let content = render("en", NoticeContent::TaskReminder(Box::new(Digest { later, ..Digest::of(digest.date) })));
+    let content = render("en", reminder(Digest { later, ..Digest::of(digest.date) }));
     assert_eq!(content.subject, "1 open task: Answer the customs office");
     assert!(content.text.contains("1 open task\n\n* Answer the customs office\n"), "{}", content.text);
     assert!(!content.text.contains("priority") && !content.text.contains("and "), "{}", content.text);
@@ -101,7 +108,7 @@ fn a_reminder_lists_what_is_due_first_and_counts_the_rest() {
 
 #[test]
 fn each_of_several_due_tasks_has_links_of_its_own() {
-    let NoticeContent::TaskDue { task, due_at, .. } = sample(NoticeKind::TaskDue) else { panic!("no reminder") };
+    let TaskDueContent { task, due_at, .. } = sample_of(NoticeKind::TaskDue);
     let later = |n: u32, title: &str, hours: u64| Task {
         id: format!("0198c0de-0000-7000-8000-{n:012}").parse::<TaskId>().unwrap(),
         title: title.parse().unwrap(),
@@ -109,26 +116,26 @@ fn each_of_several_due_tasks_has_links_of_its_own() {
         ..task.clone()
     };
     let others = vec![later(1, "q4", 48), later(2, "q3", 2)];
-    let mut letter = letter("en", NoticeContent::TaskDue { task: task.clone(), due_at, others });
-    for (id, links) in &mut letter.links.tasks {
+    let mut input = input("en", Box::new(TaskDueContent { task: task.clone(), due_at, others }));
+    for (id, links) in &mut input.links.tasks {
         *links = TaskLinks::with_actions(|action| format!("{SERVICE}/t/{id}-{action:?}"));
     }
-    let content = Templates::new().render(&letter).unwrap();
+    let content = Templates::new().render(&input).unwrap();
     assert_eq!(content.subject, "Reminders for 3 tasks, first: Water the plants");
     let html = content.html.unwrap().replace("&#x2f;", "/");
     for body in [&content.text, &html] {
         let titles: Vec<_> = ["Water the plants", "q3", "q4"].iter().map(|title| body.rfind(title)).collect();
         assert!(titles.iter().all(Option::is_some) && titles.is_sorted(), "{titles:?} {body}");
-        for id in letter.links.tasks.keys() {
+        for id in input.links.tasks.keys() {
             assert_eq!(body.matches(&format!("{SERVICE}/t/{id}-Open")).count(), 1, "{body}");
         }
         assert!(!body.contains("Show details") && !body.contains("are due"), "{body}");
     }
-    for id in letter.links.tasks.keys() {
+    for id in input.links.tasks.keys() {
         assert!(html.contains(&format!("href=\"{SERVICE}/t/{id}-Complete\"")), "{html}");
     }
-    letter.locale = "de".parse().unwrap();
-    let german = Templates::new().render(&letter).unwrap().subject;
+    input.locale = "de".parse().unwrap();
+    let german = Templates::new().render(&input).unwrap().subject;
     assert_eq!(german, "Erinnerungen an 3 Aufgaben, zuerst: Water the plants");
 }
 
@@ -147,8 +154,8 @@ fn a_summary_leads_to_its_tasks_and_meetings() {
 
 #[test]
 fn a_summary_says_nothing_of_what_there_is_none() {
-    let NoticeContent::DailySummary(mut digest) = sample(NoticeKind::DailySummary) else { panic!("no summary") };
-    let content = render("en", NoticeContent::DailySummary(digest.clone()));
+    let DailySummaryContent(mut digest) = sample_of(NoticeKind::DailySummary);
+    let content = render("en", Box::new(DailySummaryContent(digest.clone())));
     assert_eq!(content.subject, "Your day: Sunday, 22 November");
     let parts = [
         "1 task overdue",
@@ -163,7 +170,7 @@ fn a_summary_says_nothing_of_what_there_is_none() {
         assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} {body}");
     }
     (digest.overdue, digest.today, digest.done, digest.meetings) = Default::default();
-    let text = render("de", NoticeContent::DailySummary(digest)).text;
+    let text = render("de", Box::new(DailySummaryContent(digest))).text;
     assert!(text.contains("2 Aufgaben in den nächsten 7 Tagen fällig\n"), "{text}");
     assert!(!text.contains("überfällig") && !text.contains("gestern") && !text.contains("heute"), "{text}");
 }
@@ -171,10 +178,8 @@ fn a_summary_says_nothing_of_what_there_is_none() {
 #[test]
 fn an_alert_says_what_to_do_about_each_problem() {
     use taskflow_core::ProblemArea::{Disk, MailQueue, Unknown};
-    let NoticeContent::ServerAlert { since, problems, .. } = sample(NoticeKind::ServerAlert) else {
-        panic!("no alert")
-    };
-    let of = |areas| NoticeContent::ServerAlert { since, problems: problems.clone(), areas };
+    let alert: ServerAlertNotice = sample_of(NoticeKind::ServerAlert);
+    let of = |areas| Box::new(ServerAlertNotice { areas, ..alert.clone() });
     let content = render("en", of(vec![MailQueue, Disk]));
     for advice in ["`taskflow mail test ADDRESS`", "Free some space on the disk"] {
         assert!(content.text.contains(advice) && content.html.as_ref().unwrap().contains(advice), "{}", content.text);
@@ -185,7 +190,7 @@ fn an_alert_says_what_to_do_about_each_problem() {
 
 #[test]
 fn who_has_no_name_is_greeted_without_one() {
-    let nameless = Letter { name: String::new(), ..letter("en", sample(NoticeKind::MeetingInvite)) };
+    let nameless = RenderInput { name: String::new(), ..input("en", sample(NoticeKind::MeetingInvite)) };
     let content = Templates::new().render(&nameless).unwrap();
     assert!(content.text.starts_with("Hello,\n\nGrace Hopper has invited you"), "{}", content.text);
 }
@@ -193,13 +198,13 @@ fn who_has_no_name_is_greeted_without_one() {
 #[test]
 fn every_status_has_its_subject() {
     use taskflow_core::TaskStatus::{Completed, InProgress, Pending};
-    let NoticeContent::TaskStatus { task, .. } = sample(NoticeKind::TaskStatus) else { panic!("no status") };
+    let TaskStatusContent { task, .. } = sample_of(NoticeKind::TaskStatus);
     for (was, is, subject) in [
         (Pending, InProgress, "Started: Send the quarterly report"),
         (InProgress, Completed, "Done: Send the quarterly report"),
         (Completed, Pending, "Reopened: Send the quarterly report"),
     ] {
-        let content = render("en", NoticeContent::TaskStatus { task: task.clone(), was, is });
+        let content = render("en", Box::new(TaskStatusContent { task: task.clone(), was, is }));
         assert_eq!(content.subject, subject);
         assert_eq!(content.text.contains("Due: "), is != Completed, "{}", content.text);
     }
@@ -207,16 +212,16 @@ fn every_status_has_its_subject() {
 
 #[test]
 fn mail_that_can_be_ended_says_where_and_other_mail_does_not() {
-    let mut letter = letter("en", sample(NoticeKind::DailySummary));
-    let with = Templates::new().render(&letter).unwrap();
+    let mut input = input("en", sample(NoticeKind::DailySummary));
+    let with = Templates::new().render(&input).unwrap();
     assert!(
         with.text.ends_with("Unsubscribe from emails like this: https://tasks.example.org/u/token\n"),
         "{}",
         with.text
     );
     assert!(with.html.unwrap().contains("u&#x2f;token"));
-    letter.unsubscribe_url = None;
-    let without = Templates::new().render(&letter).unwrap();
+    input.unsubscribe_url = None;
+    let without = Templates::new().render(&input).unwrap();
     assert!(!without.text.contains("Unsubscribe") && !without.html.unwrap().contains("Unsubscribe"));
 }
 
@@ -248,13 +253,13 @@ fn a_directory_takes_the_place_of_what_it_names() {
     write("README.md", "left alone");
     write(".hidden/x.txt", "left alone");
     let templates = Templates::builder().directory(folder.path()).build().unwrap();
-    let subject = |locale: &str, kind| templates.render(&letter(locale, sample(kind))).unwrap().subject;
+    let subject = |locale: &str, kind| templates.render(&input(locale, sample(kind))).unwrap().subject;
     assert_eq!(subject("de", NoticeKind::Welcome), "Servus Ada!");
     assert_eq!(subject("en-US", NoticeKind::Welcome), "Hi Ada!");
     assert_eq!(subject("en", NoticeKind::ServerAlert), "Alert: Acme needs attention");
     // What is added later wins.
     let again = Templates::builder().directory(folder.path()).template("welcome/subject.txt", "Later");
-    assert_eq!(again.build().unwrap().render(&letter("en", sample(NoticeKind::Welcome))).unwrap().subject, "Later");
+    assert_eq!(again.build().unwrap().render(&input("en", sample(NoticeKind::Welcome))).unwrap().subject, "Later");
 
     let refused = || Templates::builder().directory(folder.path()).build().unwrap_err();
     let at = |name: &str| folder.path().join(name).display().to_string();
@@ -268,7 +273,7 @@ fn a_directory_takes_the_place_of_what_it_names() {
     // What German lacks is said in English.
     write("locales/de.toml", "");
     let templates = Templates::builder().directory(folder.path()).build().unwrap();
-    assert_eq!(templates.render(&letter("de", sample(NoticeKind::Welcome))).unwrap().subject, "Hi Ada!");
+    assert_eq!(templates.render(&input("de", sample(NoticeKind::Welcome))).unwrap().subject, "Hi Ada!");
     write("wellcome/subject.txt", "x");
     assert!(refused().to_string().contains("there is no template wellcome/subject.txt"), "{}", refused());
 }
@@ -299,9 +304,48 @@ impl CustomNotice for InvoiceDue {
         "It is due.".to_owned()
     }
 
+    fn variables(&self) -> Variables<'_> {
+        Variables::new().with("due", Variable::Day(noon_date())).with("number", format!("No. {}", self.number))
+    }
+
+    fn thread(&self) -> Option<String> {
+        Some(self.number.to_string())
+    }
+
+    fn reply_to(&self) -> Option<Mailbox> {
+        Some(accounting())
+    }
+
+    fn open_url(&self) -> Option<String> {
+        Some(format!("https://shop.example.org/invoices/{}", self.number))
+    }
+
     fn sample(now: Timestamp) -> Option<Self> {
         Some(Self { number: 17, due_at: now })
     }
+}
+
+fn noon_date() -> chrono::NaiveDate {
+    "2026-11-22".parse().unwrap()
+}
+
+fn accounting() -> Mailbox {
+    Mailbox { name: None, address: "accounting@shop.example.org".parse().unwrap() }
+}
+
+#[test]
+fn a_notice_of_a_host_has_variables_a_thread_a_reply_address_and_a_page() {
+    let kind = CustomKind::register::<InvoiceDue>().into();
+    let content = sample(kind);
+    assert_eq!(content.thread().as_deref(), Some("invoice-due-17"));
+    assert_eq!(content.reply_to(), Some(ReplyTo::Mailbox(accounting())));
+    let templates = Templates::builder()
+        .notice::<InvoiceDue>()
+        .template("invoice_due/subject.txt", "{{ number }} is due on {{ due }}")
+        .template("invoice_due/body.txt", "Pay at {{ links.open }}");
+    let content = templates.build().unwrap().render(&input("de", content)).unwrap();
+    assert_eq!(content.subject, "No. 17 is due on Sonntag, 22. November");
+    assert_eq!(content.text, "Pay at https://shop.example.org/invoices/17\n");
 }
 
 #[test]
@@ -315,8 +359,8 @@ fn a_notice_of_a_host_has_plain_words_or_templates_that_know_its_fields() {
         .notice::<InvoiceDue>()
         .template("invoice_due/subject.txt", "Invoice {{ number }} for {{ name }}")
         .template("invoice_due/body.txt", "Pay until {{ time(due_at) }}.");
-    let content = own.clone().build().unwrap().render(&letter("de", sample(kind))).unwrap();
-    assert_eq!(content.subject, "Invoice 17 for Ada");
+    let content = own.clone().build().unwrap().render(&input("de", sample(kind))).unwrap();
+    assert_eq!(content.subject, "Invoice No. 17 for Ada");
     assert!(content.text.starts_with("Pay until ") && content.text.contains("2026"), "{}", content.text);
 
     let error = own.template("invoice_due/body.html", "{{ amount }}").build().unwrap_err();
@@ -338,11 +382,11 @@ fn headers_and_text(source: &str) -> String {
 #[test]
 fn every_notice_reads_as_before_in_the_default_language() {
     for kind in NoticeKind::ALL {
-        let Some(content) = NoticeContent::sample(kind, noon()) else { continue };
-        let mut letter = letter("en", content);
-        letter.unsubscribe_url = letter.unsubscribe_url.filter(|_| kind.is_recurring());
-        let headers = Headers { unsubscribe_url: letter.unsubscribe_url.clone(), ..Headers::default() };
-        let mail = Mail { content: Templates::new().render(&letter).unwrap(), headers, ..support::mail(1) };
+        let Some(content) = kind.sample(noon()) else { continue };
+        let mut input = input("en", content);
+        input.unsubscribe_url = input.unsubscribe_url.filter(|_| kind.is_recurring());
+        let headers = Headers { unsubscribe_url: input.unsubscribe_url.clone(), ..Headers::default() };
+        let mail = Mail { content: Templates::new().render(&input).unwrap(), headers, ..support::mail(1) };
         let message = Message::write(&support::from(), &mail).unwrap();
         insta::assert_snapshot!(kind.as_str(), headers_and_text(&message.source));
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use taskflow_conformance::ManualClock;
 use taskflow_core::ports::{MailError, Reply};
 use taskflow_core::{
-    Content, Headers, Invitation, Invitee, Mail, Mailbox, Meeting, NewMeeting, Participant, StartsAt, Timestamp,
+    Content, Headers, Invitation, Invitee, Mail, Mailbox, Meeting, NewMeeting, NoticeContent, NoticeKind, Participant,
+    StartsAt, Timestamp,
 };
 use taskflow_mail::testing::{SmtpServer, SmtpServerBuilder};
 use taskflow_mail::{Security, SmtpMailer, SmtpSettings};
@@ -94,9 +95,9 @@ pub(crate) fn guest() -> Participant {
 }
 
 /// The guest's invitation to `meeting`.
-pub(crate) fn invitation(meeting: Meeting) -> Box<Invitation> {
+pub(crate) fn invitation(meeting: Meeting) -> Invitation {
     let respond_url = Some("https://tasks.example.org/r/token".to_owned());
-    Box::new(Invitation { meeting, participant: guest(), respond_url })
+    Invitation { meeting, participant: guest(), respond_url }
 }
 
 pub(crate) fn unavailable<T: std::fmt::Debug>(result: Result<T, MailError>) -> String {
@@ -142,4 +143,9 @@ pub(crate) async fn scripted(script: &'static [(&'static str, &'static str)]) ->
         let _ = wire.read_line(&mut String::new()).await;
     });
     (port, relay)
+}
+
+/// The sample of a notice as its own type.
+pub(crate) fn sample_of<C: NoticeContent + Clone>(kind: NoticeKind) -> C {
+    kind.sample(noon()).unwrap().downcast_ref::<C>().unwrap().clone()
 }

@@ -10,8 +10,9 @@ use super::App;
 use crate::notice::{Addressee, BatchContext, Checked, PreSendCheck, Urls, cancelled, expired, organizer_mailbox};
 use crate::ports::{Link, LinkPurpose};
 use crate::{
-    Delivery, Entity, JobName, Letter, Mail, Mailbox, Meeting, Notice, NoticeContent, NoticeKind, Outcome, Participant,
-    ParticipantId, Task, Timestamp, TokenId, TokenPurpose, Told, UserId,
+    Delivery, Entity, Headers, JobName, Mail, Mailbox, Meeting, Notice, NoticeContent, NoticeKind, Outcome,
+    Participant, ParticipantId, RenderInput, ReplyTo, ShownRecipients, Task, Timestamp, TokenId, TokenPurpose, Told,
+    UserId,
 };
 
 pub(in crate::app) use links::respond_link;
@@ -50,35 +51,38 @@ impl App {
         }
         let task_reminders = self.jobs.plans.get(&JobName::TASK_REMINDERS).map(|plan| &plan.schedule);
         let mut check = PreSendCheck { delivery, batch, addressee, others, urls: self, task_reminders, now };
-        let Checked { content: topic, told } = notice.check(&mut check)?;
+        let Checked { content, told } = notice.check(&mut check)?;
         let reader = check.addressee;
         let overrides = wanted(notice, &reader, batch)?;
-        hold::held(notice, &topic, &reader, batch, now)?;
-        let mut headers = notice.headers();
-        if notice.kind().is_recurring() {
-            headers.unsubscribe_url = self.unsubscribe_url(notice.kind(), &reader);
+        if let Some(until) = hold::end(notice.kind(), &*content, &reader, now) {
+            return Err(Outcome::Held { until });
         }
+        let recurring = Some(notice.kind()).filter(|kind| kind.is_recurring());
+        let ShownRecipients { to: shown_to, cc } = content.shown_recipients();
+        let headers = Headers {
+            unsubscribe_url: recurring.and_then(|kind| self.unsubscribe_url(kind, &reader)),
+            thread: content.thread(),
+            shown_to,
+            cc,
+            reply_to: reply_to(&*content, &reader.mailbox, batch),
+        };
         let reminds = notice.reminds().and_then(|about| Some((reader.user?, about))).into_iter().collect();
-        headers.thread = thread(&topic);
-        if headers.reply_to.is_none() {
-            headers.reply_to = answers_go_to(&topic, &reader.mailbox, batch);
-        }
-        let calendar = self.calendar_part(&topic, &reader.mailbox.address);
+        let calendar = self.calendar_part(&*content, &reader.mailbox.address);
         // The first claim's time, or the end of the quiet hours that held the mail then: nobody reads a mail of last night in
         // the morning. Both follow from what is stored, so that a repeat is the same mail.
         let claimed_at = delivery.first_claimed_at.unwrap_or(now);
-        let date = hold::end(notice, &topic, &reader, batch, claimed_at).map_or(claimed_at, |end| end.min(now));
-        let letter = Letter {
+        let date = hold::end(notice.kind(), &*content, &reader, claimed_at).map_or(claimed_at, |end| end.min(now));
+        let input = RenderInput {
             unsubscribe_url: headers.unsubscribe_url.clone(),
-            links: self.letter_links(&topic, reader.user, delivery.due_at, batch),
+            links: self.mail_links(&*content, reader.user, delivery.due_at, batch),
             name: reader.name,
             locale: reader.locale,
             zone: reader.zone,
             date,
             public_url: self.public_url.clone(),
-            topic,
+            content,
         };
-        let content = self.renderer.render(&letter).map_err(|error| Outcome::Discarded { error: error.to_string() })?;
+        let content = self.renderer.render(&input).map_err(|error| Outcome::Discarded { error: error.to_string() })?;
         let mail = Mail { id: delivery.id, date, to: reader.mailbox, content, calendar, headers };
         let participant =
             notice.participant().and_then(|id| batch.participants.get(&id)).and_then(|one| one.as_ref().ok());
@@ -120,36 +124,15 @@ fn wanted(notice: &Notice, reader: &Addressee, batch: &BatchContext) -> Result<b
     Ok(suppression.is_some())
 }
 
-/// What mail of the same thing has in common.
-fn thread(topic: &NoticeContent) -> Option<String> {
-    match topic {
-        NoticeContent::TaskDue { task, .. } | NoticeContent::TaskStatus { task, .. } => {
-            Some(format!("task-{}", task.id))
+/// Returns who gets replies to a mail. Mail about a meeting is answered to the person whom it is from in the reader's eyes,
+/// not to the service, and nobody answers to themselves.
+fn reply_to(content: &dyn NoticeContent, reader: &Mailbox, batch: &BatchContext) -> Option<Mailbox> {
+    let other = match content.reply_to()? {
+        ReplyTo::Mailbox(mailbox) => return Some(mailbox),
+        ReplyTo::Organizer(meeting) => organizer_mailbox(meeting, batch),
+        ReplyTo::Participant(participant) => {
+            Mailbox { name: participant.name.as_ref().map(ToString::to_string), address: participant.email.clone() }
         }
-        NoticeContent::MeetingInvite(invitation)
-        | NoticeContent::MeetingChange { invitation, .. }
-        | NoticeContent::MeetingCancel(invitation)
-        | NoticeContent::MeetingReminder { invitation, .. }
-        | NoticeContent::MeetingProposal { invitation, .. }
-        | NoticeContent::MeetingUndelivered(invitation)
-        | NoticeContent::MeetingLeft(invitation) => Some(format!("meeting-{}", invitation.meeting.id)),
-        _ => None,
-    }
-}
-
-/// Mail about a meeting is answered to whom it is from in the reader's eyes, not to the service: the organizer, or to an
-/// organizer the one who left.
-fn answers_go_to(topic: &NoticeContent, reader: &Mailbox, facts: &BatchContext) -> Option<Mailbox> {
-    let other = match topic {
-        NoticeContent::MeetingInvite(invitation)
-        | NoticeContent::MeetingChange { invitation, .. }
-        | NoticeContent::MeetingCancel(invitation)
-        | NoticeContent::MeetingReminder { invitation, .. } => organizer_mailbox(&invitation.meeting, facts),
-        NoticeContent::MeetingLeft(invitation) | NoticeContent::MeetingProposal { invitation, .. } => Mailbox {
-            name: invitation.participant.name.as_ref().map(ToString::to_string),
-            address: invitation.participant.email.clone(),
-        },
-        _ => return None,
     };
     Some(other).filter(|other| other.address.key() != reader.address.key())
 }

@@ -10,19 +10,16 @@ use std::time::Duration;
 
 use super::App;
 use crate::error::StoreError;
-use crate::notice::{A_MOMENT, BatchContext, Thread};
+use crate::notice::{A_MOMENT, BatchContext, ON_TIME, Thread};
 use crate::ports::Claimed;
 use crate::{Delivery, DeliveryId, DeliveryState, NoticeKind, Timestamp};
 
 /// The time that a notice waits behind one that another node is sending, before it asks again.
 const WHILE_ANOTHER_SENDS: Duration = Duration::from_secs(1);
 
-/// The time after it came due for which a reminder is on time.
-pub(super) const ON_TIME: Duration = Duration::from_mins(1);
-
 /// Returns the thread of a delivery, if it is kept in order.
 pub(super) fn thread_of(delivery: &Delivery) -> Option<Thread> {
-    delivery.notice.as_ref().ok()?.thread()
+    delivery.notice.as_ref().ok()?.order_thread()
 }
 
 impl Thread {
