@@ -24,7 +24,7 @@ impl<'a> MadeUp<'a> {
         self.typed.unwrap_or(usual)
     }
 
-    /// Returns a text as it was before somebody changed it.
+    /// Returns a text as it was before somebody changed it to another.
     pub(super) fn earlier_text(self, usual: &str) -> String {
         self.typed.map_or_else(|| usual.to_owned(), |typed| format!("{typed}!"))
     }
@@ -53,7 +53,7 @@ impl<'a> MadeUp<'a> {
                 self.task("Answer the customs office", TaskPriority::Medium, 30)?,
                 self.task("Tidy up the shared folder", TaskPriority::Low, 150)?,
             ]),
-            later: Excerpt { items: Vec::new(), total: 3 },
+            later: Excerpt { items: Vec::new(), total: 3 + self.hidden() },
             ..Digest::of(Zone::utc().wall_clock(now).at.date())
         })
     }
@@ -61,8 +61,12 @@ impl<'a> MadeUp<'a> {
     /// Returns a list; one of what somebody typed is longer than what it shows.
     pub(super) fn excerpt<T>(self, items: Vec<T>) -> Excerpt<T> {
         let all = Excerpt::from(items);
-        let hidden = if self.typed.is_some() { 7 } else { 0 };
-        Excerpt { total: all.total + hidden, ..all }
+        Excerpt { total: all.total + self.hidden(), ..all }
+    }
+
+    /// Returns how many things of a list are not shown.
+    fn hidden(self) -> u64 {
+        if self.typed.is_some() { 7 } else { 0 }
     }
 
     /// Returns a task that is due in so many hours.

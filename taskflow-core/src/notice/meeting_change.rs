@@ -50,8 +50,11 @@ impl ShippedNotice for MeetingChangeNotice {
         let invitation = made_up.invitation()?;
         let facts = invitation.meeting.facts();
         let starts_at = facts.starts_at - Duration::from_hours(2);
-        let title = made_up.typed.map_or(facts.title.clone(), |_| made_up.earlier_text(""));
-        let was = MeetingFacts { title, starts_at, location: Some(made_up.earlier_text("Room 2")), ..facts };
+        let (title, description) = match made_up.typed {
+            Some(_) => (made_up.earlier_text(""), Some(made_up.earlier_text(""))),
+            None => (facts.title.clone(), facts.description.clone()),
+        };
+        let was = MeetingFacts { title, description, starts_at, location: Some(made_up.earlier_text("Room 2")), ..facts };
         Some(Box::new(MeetingChangeContent { invitation, was }))
     }
 
