@@ -323,6 +323,7 @@ pub fn cases() -> Vec<Case> {
         }
         custom_notices {
             a_notice_of_a_host_is_sent_once_unless_it_is_unwanted_or_late,
+            a_notice_of_a_host_has_a_thread_a_reply_address_and_a_page,
             a_notice_that_this_process_does_not_send_is_kept_and_counted,
         }
         news {

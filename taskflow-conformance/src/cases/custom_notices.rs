@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use taskflow_core::notice::{CustomCheck, CustomKind, CustomNotice, NoticePolicy, NoticeType};
-use taskflow_core::ports::{ClaimRequest, DeliveryQuery};
+use taskflow_core::ports::{ClaimRequest, DeliveryQuery, RenderError, Renderer};
 use taskflow_core::{
-    Actor, AppBuilder, DeliveryState, NoticeKind, Precondition, PreferencesChange, Priority, Recipient, Timestamp,
-    UserId,
+    Actor, AppBuilder, Content, DeliveryState, Mailbox, NoticeKind, Precondition, PreferencesChange, Priority,
+    Recipient, RenderInput, Timestamp, UserId,
 };
 
 use super::app::World;
@@ -39,9 +39,31 @@ impl CustomNotice for InvoiceDue {
         "Please pay it.".to_owned()
     }
 
+    fn thread(&self) -> Option<String> {
+        Some(self.number.to_string())
+    }
+
+    fn reply_to(&self) -> Option<Mailbox> {
+        Some(Mailbox { name: None, address: "accounting@example.org".parse().expect("an address") })
+    }
+
+    fn open_url(&self) -> Option<String> {
+        Some(format!("https://shop.example.org/invoices/{}", self.number))
+    }
+
     fn check(&self, context: &CustomCheck<'_>) -> Result<(), String> {
         assert!(context.user.is_some() && context.due_at <= context.now);
         if self.paid { Err("it is paid".to_owned()) } else { Ok(()) }
+    }
+}
+
+/// Writes the page that the mail links to.
+struct OpenPage;
+
+impl Renderer for OpenPage {
+    fn render(&self, input: &RenderInput) -> Result<Content, RenderError> {
+        let subject = input.links.open.clone().unwrap_or_default();
+        Ok(Content { subject, text: String::new(), html: None })
     }
 }
 
@@ -99,6 +121,17 @@ pub(super) async fn a_notice_of_a_host_is_sent_once_unless_it_is_unwanted_or_lat
     let stored = serde_json::to_string(rows[0].notice.as_ref().expect("readable")).expect("JSON");
     assert_eq!(stored, r#"{"kind":"invoice_due","number":1,"paid":false}"#);
     assert!(world.storage.ledger().await.expect("counts").balances());
+}
+
+pub(super) async fn a_notice_of_a_host_has_a_thread_a_reply_address_and_a_page(open: Arc<dyn OpenStore>) {
+    let world = World::building(&*open, |builder| builder.notice::<InvoiceDue>().renderer(Arc::new(OpenPage)));
+    let ada = world.somebody("ada").await;
+    plan(&world, ada, 1, false, noon()).await;
+    world.deliver().await;
+    let mail = world.mailer.take().pop().expect("a mail");
+    assert_eq!(mail.content.subject, "https://shop.example.org/invoices/1");
+    assert_eq!(mail.headers.thread.as_deref(), Some("invoice-due-1"));
+    assert_eq!(mail.headers.reply_to.expect("an address").address.as_str(), "accounting@example.org");
 }
 
 pub(super) async fn a_notice_that_this_process_does_not_send_is_kept_and_counted(open: Arc<dyn OpenStore>) {

@@ -30,6 +30,8 @@ pub(crate) struct Needs {
     pub(crate) task: Option<TaskId>,
     /// A meeting and one of its participants.
     pub(crate) meeting: Option<(MeetingId, ParticipantId)>,
+    /// The kind of notice to that participant about that meeting that must not be on its way at the same time.
+    pub(crate) after: Option<NoticeKind>,
     /// The open tasks of its reader on a day, and whether also what else the day holds.
     pub(crate) digest: Option<(NaiveDate, bool)>,
 }
@@ -54,21 +56,22 @@ pub(crate) struct BatchContext {
     pub(crate) tasks: Rows<TaskId, Task>,
     /// The digests that summaries and reminders of open tasks are about.
     pub(crate) digests: Rows<DeliveryId, Digest>,
-    /// Who attends the meetings of these days.
+    /// The participants with an account of the meetings of these days.
     pub(crate) attending: HashMap<(MeetingId, UserId), Participant>,
     pub(crate) meetings: Rows<MeetingId, Meeting>,
     pub(crate) participants: Rows<ParticipantId, Participant>,
-    /// By what a participant was told last.
+    /// The revisions of which participants were told last.
     pub(crate) revisions: Rows<(MeetingId, u64), Revision>,
-    /// Who is being sent an invitation or a cancellation at this moment, as far as it matters to another notice.
+    /// The participants to whom an invitation or a cancellation is on its way, as far as another notice waits for it
+    /// ([`Needs::after`]).
     pub(crate) in_flight: HashSet<(NoticeKind, ParticipantId)>,
-    /// Whose invitation leaves by itself: it is open, and no quiet hours hold it.
+    /// The participants whose invitation leaves by itself: it is open, and no quiet hours hold it.
     pub(crate) awaits_invitation: HashSet<ParticipantId>,
-    /// Who may have got an invitation of which nobody knows: it was offered to the relay, and no answer is known.
+    /// The participants whose invitation may have arrived: it was offered to the relay, and no answer is known.
     pub(crate) maybe_invited: HashSet<ParticipantId>,
     /// The suppressions of addresses, by their keys.
     pub(crate) suppressed: HashMap<String, Suppression>,
-    /// What guests ended, by the keys of their addresses.
+    /// The kinds of mail that guests ended, by the keys of their addresses.
     pub(crate) unsubscribed: HashSet<(String, NoticeKind)>,
 }
 
@@ -98,7 +101,7 @@ pub(crate) trait Urls {
 pub(crate) struct PreSendCheck<'a> {
     pub(crate) delivery: &'a Delivery,
     pub(crate) batch: &'a BatchContext,
-    /// Who reads the mail; the check of a notice may know them better than their recipient does.
+    /// The reader of the mail; the check of a notice may know them better than their recipient does.
     pub(crate) addressee: Addressee,
     /// Tasks that the mail reminds of beside its own.
     pub(crate) others: Vec<Task>,
@@ -124,7 +127,7 @@ impl PreSendCheck<'_> {
 /// The content of a mail after the check.
 pub(crate) struct Checked {
     pub(crate) content: Box<dyn NoticeContent>,
-    /// What a participant knows once it has left.
+    /// The version of which a participant knows once it has left.
     pub(crate) told: Option<(ParticipantId, Told)>,
 }
 
@@ -182,16 +185,16 @@ impl Addressee {
     }
 }
 
-/// What a notice is about, for its reader. Only notices of one thread are kept in order.
+/// The subject of a notice, for its reader. Only notices of one thread are kept in order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Thread {
-    /// A meeting and who is told of it.
+    /// A meeting and the participant who is told of it.
     Meeting(MeetingId, ParticipantId),
-    /// Who left a meeting, for its organizer.
+    /// The people who left a meeting, for its organizer.
     Left(MeetingId),
     /// A task of its owner.
     Task(TaskId),
-    /// The service, for who runs it.
+    /// The service, for its administrators.
     Server,
 }
 

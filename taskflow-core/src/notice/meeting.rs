@@ -25,6 +25,11 @@ impl Subject {
         Needs::meeting(self.0, self.1)
     }
 
+    /// Returns what must be loaded for a notice that tells the participant news.
+    pub(super) fn needs_of_news(self, teller: Teller) -> Needs {
+        Needs { after: Some(teller.after()), ..self.needs() }
+    }
+
     /// Returns the thread of what the participant is told about the meeting.
     pub(super) fn thread(self) -> Thread {
         Thread::Meeting(self.0, self.1)
@@ -63,6 +68,16 @@ pub(super) enum Teller {
     Cancel,
 }
 
+impl Teller {
+    /// Returns the kind of notice that must not be on its way to the participant at the same time: it changes what they know.
+    fn after(self) -> NoticeKind {
+        match self {
+            Self::Invite { .. } => NoticeKind::MeetingCancel,
+            Self::Change { .. } | Self::Cancel => NoticeKind::MeetingInvite,
+        }
+    }
+}
+
 /// Checks a notice that tells a participant the difference between what they were told last and what is so now.
 pub(super) fn tell_news(subject: Subject, teller: Teller, check: &mut PreSendCheck<'_>) -> Result<Checked, Outcome> {
     let (batch, now) = (check.batch, check.now);
@@ -78,11 +93,7 @@ pub(super) fn tell_news(subject: Subject, teller: Teller, check: &mut PreSendChe
         }
         Some(_) | None => known,
     };
-    let before = match teller {
-        Teller::Invite { .. } => NoticeKind::MeetingCancel,
-        Teller::Change { .. } | Teller::Cancel => NoticeKind::MeetingInvite,
-    };
-    let in_flight = batch.in_flight.contains(&(before, participant.id));
+    let in_flight = batch.in_flight.contains(&(teller.after(), participant.id));
     let news = match (teller, news(meeting, participant, known)) {
         // Better once too often that it is off than never.
         (Teller::Cancel, None)

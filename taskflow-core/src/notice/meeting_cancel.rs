@@ -35,7 +35,7 @@ impl MeetingCancelNotice {
 
 impl ShippedNotice for MeetingCancelNotice {
     fn needs(&self) -> Needs {
-        self.subject().needs()
+        self.subject().needs_of_news(Teller::Cancel)
     }
 
     fn check(&self, check: &mut PreSendCheck<'_>) -> Result<Checked, Outcome> {

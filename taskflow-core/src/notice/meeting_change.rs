@@ -39,7 +39,7 @@ impl MeetingChangeNotice {
 
 impl ShippedNotice for MeetingChangeNotice {
     fn needs(&self) -> Needs {
-        self.subject().needs()
+        self.subject().needs_of_news(Teller::Change { version: self.version })
     }
 
     fn check(&self, check: &mut PreSendCheck<'_>) -> Result<Checked, Outcome> {

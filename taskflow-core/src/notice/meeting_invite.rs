@@ -33,7 +33,7 @@ impl MeetingInviteNotice {
 
 impl ShippedNotice for MeetingInviteNotice {
     fn needs(&self) -> Needs {
-        self.subject().needs()
+        self.subject().needs_of_news(Teller::Invite { again: self.again })
     }
 
     fn check(&self, check: &mut PreSendCheck<'_>) -> Result<Checked, Outcome> {

@@ -328,7 +328,10 @@ mod tests {
             let said = |text: &str| text.contains(&format!("\"{key}\"")) || text.contains(&format!("\"{family}.\""));
             let family = [format!("\"{family}\""), format!("\"{family}.{{")];
             let said = said(&sources) || said(&code) || family.iter().any(|family| code.contains(family));
-            assert!(said, "{key} is never said");
+            // The page that ends mail of a kind names it.
+            let mut recurring = taskflow_core::NoticeKind::ALL.into_iter().filter(|kind| kind.is_recurring());
+            let names = recurring.any(|kind| *key == format!("{kind}.plural"));
+            assert!(said || names, "{key} is never said");
         }
     }
 

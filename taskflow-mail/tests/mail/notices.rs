@@ -10,8 +10,8 @@ use taskflow_core::notice::{
 };
 use taskflow_core::ports::Renderer;
 use taskflow_core::{
-    Content, Digest, Excerpt, Headers, Locale, Mail, MailLinks, Mailbox, NoticeContent, NoticeKind, Priority, RenderInput, ReplyTo,
-    Task, TaskId, TaskLinks, Timestamp, Variable, Variables,
+    Content, Digest, Excerpt, Headers, Locale, Mail, MailLinks, Mailbox, NoticeContent, NoticeKind, Priority,
+    RenderInput, ReplyTo, Task, TaskId, TaskLinks, Timestamp, Variable, Variables,
 };
 use taskflow_mail::{Message, Templates};
 

@@ -99,7 +99,7 @@ fn begun(service: &Service, subscription: &Subscription) -> Page {
 /// Returns what mail of a kind is called, in the plural.
 fn what(words: &PageWords<'_>, kind: NoticeKind) -> Result<String, RenderError> {
     // A notice of a host may have no words here.
-    words.say(&format!("page.unsubscribe.{kind}"), &[]).or_else(|_| words.say("page.unsubscribe.other", &[]))
+    words.say(&format!("{kind}.plural"), &[]).or_else(|_| words.say("page.unsubscribe.other", &[]))
 }
 
 #[cfg(test)]

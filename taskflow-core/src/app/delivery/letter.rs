@@ -1,7 +1,7 @@
 //! A claimed delivery becomes a mail, if it is still worth one.
 
+mod batch;
 mod calendar;
-mod facts;
 mod hold;
 mod links;
 
@@ -17,12 +17,12 @@ use crate::{
 
 pub(in crate::app) use links::respond_link;
 
-/// What a delivery becomes.
+/// The mail of a delivery, and what follows from sending it.
 pub(super) struct PreparedMail {
     pub(super) mail: Mail,
-    /// What a participant knows once it has left.
+    /// The version of which a participant knows once it has left.
     pub(super) told: Option<(ParticipantId, Told)>,
-    /// Whose screens show that it has left, and what of they are reminded.
+    /// The people whose screens show that it has left, and what they are reminded of.
     pub(super) reminds: Vec<(UserId, Entity)>,
     /// Whether its address is suppressed, and it leaves because its reader asked for it.
     pub(super) overrides: bool,
@@ -90,7 +90,7 @@ impl App {
         Ok(PreparedMail { mail, told, reminds, overrides, had_problem })
     }
 
-    /// A link that ends mail of a kind. It never expires: who gets tired of a mail clicks in an old one, too.
+    /// Returns the link that ends mail of a kind. It never expires: people click it in old mail, too.
     fn unsubscribe_url(&self, kind: NoticeKind, reader: &Addressee) -> Option<String> {
         let purpose = LinkPurpose::Unsubscribe(kind);
         Some(self.links.as_ref()?.url(&Link { purpose, id: reader.id?, expires_at: Timestamp::MAX, version: None }))
@@ -107,10 +107,10 @@ impl Urls for App {
     }
 }
 
-/// Why a mail does not leave whose reader gets none.
+/// The reason why a mail does not leave whose address is suppressed.
 pub(super) const SUPPRESSED: &str = "mail to the address comes back";
 
-/// Whether the reader wants this mail at all. Returns whether it leaves although their address is suppressed.
+/// Checks whether the reader wants this mail at all. Returns whether it leaves although their address is suppressed.
 fn wanted(notice: &Notice, reader: &Addressee, batch: &BatchContext) -> Result<bool, Outcome> {
     let suppression = batch.suppressed.get(&reader.mailbox.address.key());
     if suppression.is_some_and(|suppression| !suppression.admits(notice)) {

@@ -1,4 +1,4 @@
-//! Looks up what a batch of deliveries is about: one read per kind of thing, whatever their number.
+//! Loads what a batch of deliveries is about: one read per kind of thing, whatever their number.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -6,7 +6,6 @@ use super::super::App;
 use super::hold::could_leave_at;
 use crate::error::{CorruptRow, StoreError};
 use crate::notice::{BatchContext, MAY_HAVE_ARRIVED};
-use crate::notice::{MeetingCancelNotice, MeetingChangeNotice, MeetingInviteNotice};
 use crate::ports::{Claimed, DigestQuery, Lookup};
 use crate::{
     Day, Delivery, DeliveryId, DeliveryState, Digest, MeetingId, Notice, NoticeKind, Participant, ParticipantId,
@@ -14,7 +13,7 @@ use crate::{
 };
 
 impl App {
-    /// Looks everything up that the batch needs.
+    /// Loads everything that the batch needs.
     pub(in super::super) async fn load(&self, claims: &[Claimed], now: Timestamp) -> Result<BatchContext, StoreError> {
         let (mut users, mut tasks, mut meetings, mut participants) =
             (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
@@ -29,7 +28,7 @@ impl App {
                 participants.insert(participant);
             }
         }
-        let mut facts = BatchContext {
+        let mut batch = BatchContext {
             users: Lookup::new(),
             tasks: Lookup::new(),
             digests: HashMap::new(),
@@ -44,60 +43,60 @@ impl App {
             unsubscribed: HashSet::new(),
         };
         if !tasks.is_empty() {
-            facts.tasks = self.store.tasks_by_id(&Vec::from_iter(tasks), Viewer::Service).await?;
+            batch.tasks = self.store.tasks_by_id(&Vec::from_iter(tasks), Viewer::Service).await?;
         }
         if !meetings.is_empty() {
             // People before the meeting: who answers or is moved in between is seen with a meeting at least as new.
-            facts.participants = self.store.participants_by_id(&Vec::from_iter(participants)).await?;
-            facts.meetings = self.store.meetings_by_id(&Vec::from_iter(meetings), Viewer::Service).await?;
+            batch.participants = self.store.participants_by_id(&Vec::from_iter(participants)).await?;
+            batch.meetings = self.store.meetings_by_id(&Vec::from_iter(meetings), Viewer::Service).await?;
             let of = |one: &Participant| {
                 let versions = [one.told.map(|told| told.version), one.answered_since_told()];
                 let meeting = one.meeting_id;
                 versions.into_iter().flatten().map(move |version| (meeting, version))
             };
-            let told: BTreeSet<_> = facts.participants.values().flatten().flat_map(of).collect();
+            let told: BTreeSet<_> = batch.participants.values().flatten().flat_map(of).collect();
             if !told.is_empty() {
-                facts.revisions = self.store.revisions(&Vec::from_iter(told)).await?;
+                batch.revisions = self.store.revisions(&Vec::from_iter(told)).await?;
             }
-            self.look_for_notices_in_flight(claims, &mut facts, now).await?;
+            self.look_for_notices_in_flight(claims, &mut batch, now).await?;
             // The organizer's present address and language.
-            users.extend(facts.meetings.values().flatten().filter_map(|meeting| meeting.created_by));
+            users.extend(batch.meetings.values().flatten().filter_map(|meeting| meeting.created_by));
             // A guest may have got an account since this was planned.
-            users.extend(facts.participants.values().flatten().filter_map(|participant| participant.user_id));
+            users.extend(batch.participants.values().flatten().filter_map(|participant| participant.user_id));
         }
         if !users.is_empty() {
-            facts.users = self.store.users(&Vec::from_iter(users)).await?;
+            batch.users = self.store.users(&Vec::from_iter(users)).await?;
         }
-        facts.digests = self.digests(claims, &facts, now).await?;
-        facts.attending = self.attending(facts.digests.values().flatten()).await?;
+        batch.digests = self.digests(claims, &batch, now).await?;
+        batch.attending = self.attending(batch.digests.values().flatten()).await?;
         let bare = claims.iter().filter_map(|Claimed { delivery, .. }| match &delivery.recipient {
             Recipient::Address(address) => Some(address),
             Recipient::User(_) => None,
         });
-        let theirs = facts.users.values().flatten().map(|user| &user.email);
+        let theirs = batch.users.values().flatten().map(|user| &user.email);
         // Whoever has another address that is not verified is written to at the one they were invited by.
-        let invited = facts.participants.values().flatten().map(|participant| &participant.email);
+        let invited = batch.participants.values().flatten().map(|participant| &participant.email);
         let addresses: Vec<_> = bare.chain(theirs).chain(invited).cloned().collect();
-        facts.suppressed = self.store.suppressed(&addresses).await?;
-        let guests = facts.participants.values().flatten().filter(|participant| participant.user_id.is_none());
+        batch.suppressed = self.store.suppressed(&addresses).await?;
+        let guests = batch.participants.values().flatten().filter(|participant| participant.user_id.is_none());
         let guests: Vec<_> = guests.map(|participant| participant.email.clone()).collect();
         if !guests.is_empty() {
-            facts.unsubscribed = self.store.unsubscribed(&guests).await?;
+            batch.unsubscribed = self.store.unsubscribed(&guests).await?;
         }
-        Ok(facts)
+        Ok(batch)
     }
 
-    /// The days and open tasks of those who are to be told of them.
+    /// Loads the days and the open tasks that summaries and reminders are about.
     async fn digests(
         &self,
         claims: &[Claimed],
-        facts: &BatchContext,
+        batch: &BatchContext,
         now: Timestamp,
     ) -> Result<HashMap<DeliveryId, Result<Digest, CorruptRow>>, StoreError> {
         let (mut ids, mut queries) = (Vec::new(), Vec::new());
         for Claimed { delivery, .. } in claims {
             let Recipient::User(user_id) = delivery.recipient else { continue };
-            let Some(Ok(user)) = facts.users.get(&user_id) else { continue };
+            let Some(Ok(user)) = batch.users.get(&user_id) else { continue };
             let Some((date, whole)) = delivery.notice.as_ref().ok().and_then(|notice| notice.needs().digest) else {
                 continue;
             };
@@ -115,7 +114,7 @@ impl App {
         Ok(ids.into_iter().zip(scan.digests(&queries).await?).collect())
     }
 
-    /// The participants with an account of the meetings of these days.
+    /// Loads the participants with an account of the meetings of these days.
     pub(in crate::app) async fn attending(
         &self,
         digests: impl IntoIterator<Item = &Digest>,
@@ -130,69 +129,52 @@ impl App {
         Ok(active.filter_map(|one| Some(((one.meeting_id, one.user_id?), one))).collect())
     }
 
-    /// Who was changed or cancelled before their invitation is known to have arrived, or invited again before their
-    /// cancellation is: as long as that is being sent. Rare, so a read per meeting will do.
+    /// Finds participants whose invitation is being sent while they are told of a change or a cancellation, and those whose
+    /// cancellation is being sent while they are invited again ([`Needs::after`](crate::notice::Needs)). Rare, so it reads
+    /// once per meeting.
     async fn look_for_notices_in_flight(
         &self,
         claims: &[Claimed],
-        facts: &mut BatchContext,
+        batch: &mut BatchContext,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut unsure = BTreeSet::new();
         for Claimed { delivery, .. } in claims {
-            let (meeting, participant, invites) = match &delivery.notice {
-                Ok(Notice::MeetingInvite(MeetingInviteNotice { meeting, participant, .. })) => {
-                    (meeting, participant, true)
-                }
-                Ok(
-                    Notice::MeetingChange(MeetingChangeNotice { meeting, participant, .. })
-                    | Notice::MeetingCancel(MeetingCancelNotice { meeting, participant }),
-                ) => (meeting, participant, false),
-                _ => continue,
-            };
-            let participant = facts.participants.get(participant).and_then(|found| found.as_ref().ok());
+            let Ok(needs) = delivery.notice.as_ref().map(Notice::needs) else { continue };
+            let (Some((meeting, participant)), Some(after)) = (needs.meeting, needs.after) else { continue };
+            let participant = batch.participants.get(&participant).and_then(|found| found.as_ref().ok());
             let knows = |one: &Participant| one.told.is_some_and(|told| told.on);
-            if participant.is_some_and(|participant| knows(participant) == invites) {
-                unsure.insert((if invites { NoticeKind::MeetingCancel } else { NoticeKind::MeetingInvite }, *meeting));
+            if participant.is_some_and(|participant| knows(participant) == (after == NoticeKind::MeetingCancel)) {
+                unsure.insert((after, meeting));
             }
         }
         let here: HashSet<_> = claims.iter().map(|claimed| claimed.delivery.id).collect();
         for (kind, meeting) in unsure {
-            let prefix = match kind {
-                NoticeKind::MeetingCancel => format!("meeting-cancel/{meeting}/"),
-                _ => format!("meeting-invite/{meeting}/"),
-            };
+            let prefix = format!("{}/{meeting}/", kind.as_str().replace('_', "-"));
             let notices = self.store.deliveries_with_key(&prefix, MOST_NOTICES).await?;
             if kind == NoticeKind::MeetingInvite {
                 let arrived = notices.iter().filter(|notice| may_have_arrived(notice));
-                facts.maybe_invited.extend(arrived.filter_map(invited));
+                batch.maybe_invited.extend(arrived.filter_map(participant_of));
                 let awaited = notices.iter().filter(|notice| leaves_by_itself(notice, now));
-                facts.awaits_invitation.extend(awaited.filter_map(invited));
+                batch.awaits_invitation.extend(awaited.filter_map(participant_of));
             }
-            let claimed = notices.into_iter().filter(|notice| notice.state == DeliveryState::Claimed);
+            let claimed = notices.iter().filter(|notice| notice.state == DeliveryState::Claimed);
             // What is looked at together with it is no longer on its way when it is looked at again.
-            for notice in claimed.filter(|notice| kind == NoticeKind::MeetingInvite || !here.contains(&notice.id)) {
-                if let Ok(
-                    Notice::MeetingInvite(MeetingInviteNotice { participant, .. })
-                    | Notice::MeetingCancel(MeetingCancelNotice { participant, .. }),
-                ) = notice.notice
-                {
-                    facts.in_flight.insert((kind, participant));
-                }
-            }
+            let others = claimed.filter(|notice| kind == NoticeKind::MeetingInvite || !here.contains(&notice.id));
+            batch.in_flight.extend(others.filter_map(participant_of).map(|participant| (kind, participant)));
         }
         Ok(())
     }
 }
 
-/// Whether a mail was offered to the relay without its answer being known: it was refused for now or fell silent (which
+/// Returns whether a mail was offered to the relay without its answer being known: it was refused for now or fell silent (which
 /// counts an attempt), or whoever had claimed it never came back.
 fn may_have_arrived(delivery: &Delivery) -> bool {
     let lost = delivery.reason == MAY_HAVE_ARRIVED;
     delivery.state != DeliveryState::Delivered && (lost || delivery.attempts > 0)
 }
 
-/// Whether it is open and waits for nothing but the relay.
+/// Returns whether a delivery is open and waits for nothing but the relay.
 fn leaves_by_itself(delivery: &Delivery, now: Timestamp) -> bool {
     match delivery.state {
         DeliveryState::Claimed => true,
@@ -201,12 +183,10 @@ fn leaves_by_itself(delivery: &Delivery, now: Timestamp) -> bool {
     }
 }
 
-fn invited(delivery: &Delivery) -> Option<ParticipantId> {
-    match delivery.notice {
-        Ok(Notice::MeetingInvite(MeetingInviteNotice { participant, .. })) => Some(participant),
-        _ => None,
-    }
+/// Returns the participant of a meeting whom a delivery goes to.
+fn participant_of(delivery: &Delivery) -> Option<ParticipantId> {
+    delivery.notice.as_ref().ok().and_then(Notice::participant)
 }
 
-/// Most invitations or cancellations that are read of one meeting.
+/// The most invitations or cancellations that are read of one meeting.
 const MOST_NOTICES: u32 = 2_000;
