@@ -3,17 +3,17 @@
 
 #![expect(clippy::print_stdout, reason = "seeds and figures")]
 
+pub mod accounts;
 pub mod backend;
 pub mod cluster;
-pub mod crowd;
 pub mod failing_disk;
 pub mod faketime;
 pub mod fanout;
 pub mod live;
+pub mod meetings;
 pub mod proxy;
-pub mod residents;
+pub mod reminders;
 pub mod resuming;
 pub mod rows;
 pub mod server;
 pub mod wait;
-pub mod wave;

@@ -12,8 +12,8 @@ use taskflow_mail::testing::{Fault, Received, SmtpServer, Stage};
 use tokio::task::JoinSet;
 
 use taskflow_testkit::backend::Backend;
-use taskflow_testkit::crowd::call_at_once;
 use taskflow_testkit::faketime;
+use taskflow_testkit::meetings::create_at_once;
 use taskflow_testkit::on_each_store;
 use taskflow_testkit::rows::Rows;
 use taskflow_testkit::server::{Person, Server};
@@ -244,7 +244,7 @@ async fn meetings_of_hundreds_are_called_at_once_without_standing_in_each_others
     // Whoever comes last waits for all others, which takes a while on a busy machine.
     settings.push(("DB_ACQUIRE_TIMEOUT", "60s"));
     let server = backend.start(&settings).await;
-    let took = call_at_once(&server, 20).await;
+    let took = create_at_once(&server, 20).await;
     println!("{{\"case\": \"meetings_at_once\", \"milliseconds\": {took:?}}}");
 }
 

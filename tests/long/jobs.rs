@@ -6,12 +6,13 @@ use taskflow::{JobName, LocalMinute, Timestamp};
 use taskflow_mail::testing::SmtpServer;
 
 use crate::next;
+use taskflow_testkit::accounts::{
+    Expected, LEASE, ZonedAccount, assert_same, delivered, insert_accounts, node, scheduled_runs, summaries,
+    task_reminders,
+};
 use taskflow_testkit::cluster::Database;
 use taskflow_testkit::faketime;
 use taskflow_testkit::fanout::{Account, CONNECTIONS};
-use taskflow_testkit::residents::{
-    Expected, LEASE, Resident, assert_same, delivered, move_in, node, scheduled_runs, summaries, task_reminders,
-};
 use taskflow_testkit::rows::Rows;
 use taskflow_testkit::server::Server;
 use taskflow_testkit::wait::eventually;
@@ -40,8 +41,8 @@ async fn nodes_that_come_and_go_do_each_slot_once_and_leave_none_out() {
     let mut random = crate::seed("jobs");
     let (database, relay) = (database().await, SmtpServer::start().await.expect("a relay"));
     let store = PgStore::connect(&database.url, PgOptions::default().without_migrating()).await.expect("a store");
-    let residents = residents();
-    move_in(&store, &residents).await;
+    let accounts = accounts();
+    insert_accounts(&store, &accounts).await;
     let port = relay.port().to_string();
     let change: Timestamp = "2027-03-28T01:00:00Z".parse().expect("a time");
     let begin = change - Duration::from_secs(60) * minutes * TIMES / 2;
@@ -98,7 +99,7 @@ async fn nodes_that_come_and_go_do_each_slot_once_and_leave_none_out() {
             assert!(of_job.windows(2).all(|two| two[1].since == two[0].slot), "{job}: a gap between two runs");
         }
         let found = delivered(&database, kind).await;
-        assert_same(&found, &expected(job, &residents, begin, until));
+        assert_same(&found, &expected(job, &accounts, begin, until));
         (runs, mails) = (runs + of_job.len(), mails + found.len());
     }
     let account = Account::of(&Rows::open(&database.url).await.ledger().await, &relay.mails());
@@ -116,11 +117,11 @@ async fn nodes_that_come_and_go_do_each_slot_once_and_leave_none_out() {
 }
 
 /// Somebody for each minute of the day, so that every slot of the summaries is somebody's, and people in other zones.
-fn residents() -> Vec<Resident> {
+fn accounts() -> Vec<ZonedAccount> {
     let minute = |n: u16| LocalMinute::new(n).expect("a minute").to_string();
-    let everywhere = (0..LocalMinute::PER_DAY).map(|n| Resident::of("UTC", &minute(n), n % 5 == 0));
+    let everywhere = (0..LocalMinute::PER_DAY).map(|n| ZonedAccount::of("UTC", &minute(n), n % 5 == 0));
     let elsewhere = ZONES.into_iter().flat_map(|zone| (0..144).map(move |n| (zone, n * 10)));
-    everywhere.chain(elsewhere.map(|(zone, n)| Resident::of(zone, &minute(n), true))).collect()
+    everywhere.chain(elsewhere.map(|(zone, n)| ZonedAccount::of(zone, &minute(n), true))).collect()
 }
 
 /// The whole hours at which people are reminded of their tasks.
@@ -128,10 +129,10 @@ fn hours() -> Vec<LocalMinute> {
     (0..24).map(|hour| LocalMinute::new(hour * 60).expect("a minute")).collect()
 }
 
-fn expected(job: JobName, residents: &[Resident], since: Timestamp, until: Timestamp) -> Expected {
+fn expected(job: JobName, accounts: &[ZonedAccount], since: Timestamp, until: Timestamp) -> Expected {
     match job {
-        JobName::DAILY_SUMMARIES => summaries(residents, since, until),
-        _ => task_reminders(residents, &hours(), since, until),
+        JobName::DAILY_SUMMARIES => summaries(accounts, since, until),
+        _ => task_reminders(accounts, &hours(), since, until),
     }
 }
 

@@ -8,9 +8,9 @@ use taskflow::store::{PgOptions, PgStore, SqliteOptions, SqliteStore};
 use taskflow_mail::testing::SmtpServer;
 use tokio::task::JoinSet;
 
+use taskflow_testkit::accounts::{ZonedAccount, insert_accounts};
 use taskflow_testkit::backend::Backend;
 use taskflow_testkit::fanout::arrived;
-use taskflow_testkit::residents::{Resident, move_in};
 use taskflow_testkit::rows::Rows;
 use taskflow_testkit::server::{PASSWORD, Person, Server};
 
@@ -71,8 +71,8 @@ async fn populate(server: &Server, people: usize) {
         true => Box::new(SqliteStore::open(&url, SqliteOptions::default()).await.expect("a store")),
         false => Box::new(PgStore::connect(&url, PgOptions::default()).await.expect("a store")),
     };
-    let residents: Vec<_> = (0..people).map(|_| Resident::of("UTC", "09:00", true)).collect();
-    move_in(store.as_ref(), &residents).await;
+    let accounts: Vec<_> = (0..people).map(|_| ZonedAccount::of("UTC", "09:00", true)).collect();
+    insert_accounts(store.as_ref(), &accounts).await;
 }
 
 /// Whoever measures: an administrator with a page of tasks.

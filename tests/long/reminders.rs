@@ -4,9 +4,9 @@ use taskflow::store::{PgOptions, PgStore};
 use taskflow_mail::testing::SmtpServer;
 
 use taskflow_testkit::cluster::Database;
-use taskflow_testkit::crowd::call_at_once;
+use taskflow_testkit::meetings::create_at_once;
+use taskflow_testkit::reminders::{CONNECTIONS, DueReminders};
 use taskflow_testkit::server::Server;
-use taskflow_testkit::wave::{CONNECTIONS, Wave};
 
 /// R1 and S11: three nodes, 10,000 reminders (`LONG_REMINDERS` for another number, in steps of 500) that come due within
 /// a minute, and one node killed when a third of them has left.
@@ -15,8 +15,8 @@ async fn of_three_nodes_one_is_killed_in_a_wave_of_reminders_and_nobody_is_forgo
     let meetings = crate::amount("LONG_REMINDERS", 10_000).div_ceil(500) as usize;
     for (case, spread) in [("reminders_at_one_instant", Duration::ZERO), ("reminders_in_a_minute", MINUTE)] {
         let reminders = meetings * 500;
-        let wave = Wave { nodes: 3, meetings, people: 500, spread, kill_after: reminders / 3 };
-        let outcome = wave.break_over(&database().await).await;
+        let due = DueReminders { nodes: 3, meetings, people: 500, spread, kill_after: reminders / 3 };
+        let outcome = due.send(&database().await).await;
         let (lost, wrong, repeated) = (outcome.lost, outcome.wrong, outcome.repeated);
         let [p50, p99, most] = [50, 99, 100].map(|part| outcome.lateness[(reminders * part / 100).min(reminders - 1)]);
         println!(
@@ -41,7 +41,7 @@ async fn meetings_of_hundreds_are_called_at_once_and_none_gives_way() {
         ("sqlite", Server::start(&settings).await),
         ("postgresql", Server::start_on(database().await, &settings).await),
     ] {
-        let took = call_at_once(&server, meetings).await;
+        let took = create_at_once(&server, meetings).await;
         let (median, most) = (took[took.len() / 2], took[took.len() - 1]);
         println!(
             "{{\"case\": \"meetings_at_once\", \"store\": \"{store}\", \"meetings\": {meetings}, \"median_ms\": {median}, \

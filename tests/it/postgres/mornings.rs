@@ -6,11 +6,13 @@ use taskflow::store::{PgOptions, PgStore};
 use taskflow::{JobName, JobRun, RunState, Timestamp};
 use taskflow_mail::testing::SmtpServer;
 
+use taskflow_testkit::accounts::{
+    LEASE, ZonedAccount, assert_same, delivered, insert_accounts, node, scheduled_runs, summaries,
+};
 use taskflow_testkit::backend::migrated;
 use taskflow_testkit::cluster::Database;
 use taskflow_testkit::faketime;
 use taskflow_testkit::fanout::{Account, CONNECTIONS, arrived};
-use taskflow_testkit::residents::{LEASE, Resident, assert_same, delivered, move_in, node, scheduled_runs, summaries};
 use taskflow_testkit::rows::Rows;
 use taskflow_testkit::server::Server;
 use taskflow_testkit::wait::eventually;
@@ -35,9 +37,9 @@ const HOMES: [(&str, &str, usize, usize); 10] = [
     ("Pacific/Honolulu", "21:00", 60, 2),
 ];
 
-fn residents() -> Vec<Resident> {
+fn accounts() -> Vec<ZonedAccount> {
     let home = |(zone, minute, people, idle): (&'static str, &'static str, usize, usize)| {
-        (0..people).map(move |n| Resident::of(zone, minute, idle == 0 || n % idle != 0))
+        (0..people).map(move |n| ZonedAccount::of(zone, minute, idle == 0 || n % idle != 0))
     };
     HOMES.into_iter().flat_map(home).collect()
 }
@@ -66,8 +68,8 @@ async fn run_of(store: &PgStore, nine: Timestamp) -> Option<JobRun> {
 async fn on_the_morning_after_the_clocks_changed_a_node_dies_and_everybody_hears_of_their_day_once() {
     let (database, relay) = (migrated().await, SmtpServer::start().await.expect("a relay"));
     let store = PgStore::connect(&database.url, PgOptions::default().without_migrating()).await.expect("a store");
-    let residents = residents();
-    move_in(&store, &residents).await;
+    let accounts = accounts();
+    insert_accounts(&store, &accounts).await;
     take_time(&database).await;
     let nine: Timestamp = "2027-03-28T07:00:00Z".parse().expect("a time");
     let before = nine - Duration::from_mins(2);
@@ -101,14 +103,14 @@ async fn on_the_morning_after_the_clocks_changed_a_node_dies_and_everybody_hears
     .await;
     let took_over_s = died.monotonic().as_secs_f64();
     // Whoever goes on at the cursor looks at everybody once, whoever begins anew would look at some again.
-    let examined = residents.iter().filter(|resident| resident.is_reached(done.since, done.slot)).count() as u64;
-    let planned = summaries(&residents, done.since, done.slot).len() as u64;
+    let examined = accounts.iter().filter(|account| account.is_reached(done.since, done.slot)).count() as u64;
+    let planned = summaries(&accounts, done.since, done.slot).len() as u64;
     assert_eq!((done.counts.get("examined"), done.counts.get("found")), (examined, planned), "{done:?}");
     assert_eq!(done.tries, 2);
     assert_ne!(done.node, met.node);
     assert!(took_over_s > LEASE.as_secs_f64() - 0.5, "it was taken from a node that might have lived");
 
-    let expected = summaries(&residents, before, done.slot);
+    let expected = summaries(&accounts, before, done.slot);
     arrived(&relay, expected.len()).await;
     eventually("everything is settled", || async { (store.ledger().await.expect("a ledger").due == 0).then_some(()) })
         .await;
@@ -119,7 +121,7 @@ async fn on_the_morning_after_the_clocks_changed_a_node_dies_and_everybody_hears
     // A minute may have passed meanwhile.
     let jobs = store.jobs().await.expect("jobs");
     let until = jobs.iter().find(|job| job.job == JobName::DAILY_SUMMARIES).expect("the job").slot;
-    assert_same(&delivered(&database, "daily_summary").await, &summaries(&residents, before, until));
+    assert_same(&delivered(&database, "daily_summary").await, &summaries(&accounts, before, until));
     for job in taskflow::shipped_jobs() {
         scheduled_runs(&store, job.name()).await;
     }

@@ -1,4 +1,4 @@
-//! Large meetings that are called at the same time, with the same people in each.
+//! Large meetings that are created at the same time, with the same participants.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use crate::server::Server;
 
 /// In each meeting, the organizer included.
 const PEOPLE: usize = 500;
-/// Those of them who have an account, whose feeds all commits write to, and who call the meetings.
+/// Those of them who have an account, whose feeds all commits write to, and who create the meetings.
 const ACCOUNTS: [&str; 4] = ["ada", "bob", "cleo", "dora"];
 
-/// Calls that many meetings at once on a server that nobody has used; tells how many milliseconds each took, ascending.
+/// Creates that many meetings at once on a fresh server, and returns how many milliseconds each took, ascending.
 ///
 /// # Panics
 ///
-/// One of them is not called, or lacks an invitation or a reminder.
-pub async fn call_at_once(server: &Server, meetings: usize) -> Vec<u128> {
+/// One of them is not created, or lacks an invitation or a reminder.
+pub async fn create_at_once(server: &Server, meetings: usize) -> Vec<u128> {
     let mut callers = Vec::new();
     for name in ACCOUNTS {
         callers.push(server.person(name).await);

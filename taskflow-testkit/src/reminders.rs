@@ -1,4 +1,4 @@
-//! Many reminders that come due together on several servers, of which one is killed while it sends.
+//! Many reminders that are due together on several servers, of which one is killed while it sends.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -25,9 +25,9 @@ const LEAD: Duration = Duration::from_secs(5);
 /// How long after the last mail the ledger may take to know of it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What is to happen.
+/// How many reminders are due, and what happens meanwhile.
 #[derive(Debug, Clone, Copy)]
-pub struct Wave {
+pub struct DueReminders {
     /// Number of servers.
     pub nodes: usize,
     /// Number of meetings.
@@ -40,7 +40,7 @@ pub struct Wave {
     pub kill_after: usize,
 }
 
-/// What came of it.
+/// What was sent, and what the ledger says about it.
 #[derive(Debug)]
 pub struct Outcome {
     /// Reminders in each state; all of them should be delivered.
@@ -55,11 +55,11 @@ pub struct Outcome {
     pub lateness: Vec<f64>,
 }
 
-impl Wave {
-    /// Calls the meetings, lets the time come and kills a node, on a database without anything in it but the schema.
-    pub async fn break_over(self, database: &Database) -> Outcome {
+impl DueReminders {
+    /// Creates the meetings, lets the time come and kills a node, on a database without anything in it but the schema.
+    pub async fn send(self, database: &Database) -> Outcome {
         let first_due = SystemClock::new().now() + Duration::from_mins(45);
-        self.call_meetings(database, first_due + Duration::from_mins(15)).await;
+        self.create_meetings(database, first_due + Duration::from_mins(15)).await;
         let relay = SmtpServer::start().await.expect("a relay");
         // So that mails are on their way whenever a node is killed.
         relay.when(Stage::Dot, Fault::Delay(Duration::from_millis(5)));
@@ -83,19 +83,19 @@ impl Wave {
     }
 
     /// Has everybody invited, so that nothing but reminders is left to send.
-    async fn call_meetings(self, database: &Database, first_start: taskflow_core::Timestamp) {
+    async fn create_meetings(self, database: &Database, first_start: taskflow_core::Timestamp) {
         let relay = SmtpServer::builder().count_only().start().await.expect("a relay");
         let server = Server::start(&settings(database, &relay.port().to_string())).await;
         let ada = server.person("ada").await;
         for n in 0..self.meetings {
-            self.call_meeting(&ada, n, first_start).await;
+            self.create_meeting(&ada, n, first_start).await;
         }
         arrived(&relay, 1 + self.meetings * (self.people - 1)).await;
         let (status, log) = server.terminate().await;
         assert!(status.success(), "{log}");
     }
 
-    async fn call_meeting(self, organizer: &Person<'_>, n: usize, first_start: taskflow_core::Timestamp) {
+    async fn create_meeting(self, organizer: &Person<'_>, n: usize, first_start: taskflow_core::Timestamp) {
         let people: Vec<_> = (1..self.people).map(|guest| format!("guest-{guest}@example.org")).collect();
         let meeting = json!({
             "title": format!("meeting {n}"),

@@ -1,12 +1,12 @@
 use std::time::Duration;
 
 use taskflow_testkit::backend::migrated;
-use taskflow_testkit::wave::{CONNECTIONS, Wave};
+use taskflow_testkit::reminders::{CONNECTIONS, DueReminders};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_is_killed_while_it_reminds_loses_nobody() {
-    let wave = Wave { nodes: 2, meetings: 2, people: 300, spread: Duration::ZERO, kill_after: 150 };
-    let outcome = wave.break_over(&migrated().await).await;
+    let due = DueReminders { nodes: 2, meetings: 2, people: 300, spread: Duration::ZERO, kill_after: 150 };
+    let outcome = due.send(&migrated().await).await;
     println!("{{\"case\": \"wave\", \"repeated\": {}}}", outcome.repeated);
     assert_eq!(outcome.states, [("delivered".to_owned(), 600)].into());
     assert_eq!((outcome.lost, outcome.wrong), (0, 0));

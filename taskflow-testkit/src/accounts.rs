@@ -1,4 +1,4 @@
-//! People who are told of their day at a minute of their own, and what they should have been told.
+//! Accounts in several time zones with a summary time each, and the mail that they should get.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use crate::cluster::Database;
 
 /// How long what a dead node held is out of reach.
 pub const LEASE: Duration = Duration::from_secs(3);
-/// People who move in with one commit.
+/// Accounts that are inserted by one commit.
 const COMMIT: usize = 500;
 
-/// Somebody with a clock of their own.
+/// An account with a time zone and a summary time.
 #[derive(Debug, Clone)]
-pub struct Resident {
+pub struct ZonedAccount {
     id: UserId,
     zone: Zone,
     summary_at: LocalMinute,
@@ -30,8 +30,8 @@ pub struct Resident {
 /// A mail that somebody should get: when it is due, by its key.
 pub type Expected = BTreeMap<String, Timestamp>;
 
-impl Resident {
-    /// Somebody in a zone who wants to hear of the day when the clock there shows this.
+impl ZonedAccount {
+    /// Describes an account in `zone` whose daily summary is due at `summary_at`, local time.
     pub fn of(zone: &str, summary_at: &str, busy: bool) -> Self {
         let id = UserId::from_uuid(RandomIds::new().next(SystemClock::new().now()));
         let (zone, summary_at) = (zone.parse().expect("a zone"), summary_at.parse().expect("a time of day"));
@@ -53,7 +53,7 @@ impl Resident {
         reached.filter(|(_, at)| *at > since && *at <= until).collect()
     }
 
-    fn account(&self, name: &str, now: Timestamp) -> Changes {
+    fn changes(&self, name: &str, now: Timestamp) -> Changes {
         let new = NewUser {
             username: name.parse().expect("a name"),
             email: format!("{name}@example.org").parse().expect("an address"),
@@ -73,43 +73,48 @@ impl Resident {
     }
 }
 
-/// Makes an account for each of them.
-pub async fn move_in(store: &dyn Storage, residents: &[Resident]) {
+/// Inserts each of them.
+pub async fn insert_accounts(store: &dyn Storage, accounts: &[ZonedAccount]) {
     let now = SystemClock::new().now();
-    for (page, some) in residents.chunks(COMMIT).enumerate() {
+    for (page, some) in accounts.chunks(COMMIT).enumerate() {
         let mut changes = Changes::new();
-        for (n, resident) in some.iter().enumerate() {
-            let account = resident.account(&format!("resident-{}", page * COMMIT + n), now);
-            changes.writes.extend(account.writes);
+        for (n, account) in some.iter().enumerate() {
+            let inserted = account.changes(&format!("account-{}", page * COMMIT + n), now);
+            changes.writes.extend(inserted.writes);
         }
-        store.commit(&changes).await.expect("they move in");
+        store.commit(&changes).await.expect("inserted");
     }
 }
 
-/// The summaries of those who have something to hear, whose minute came after `since` and not after `until`.
-pub fn summaries(residents: &[Resident], since: Timestamp, until: Timestamp) -> Expected {
-    let busy = residents.iter().filter(|resident| resident.busy);
-    let theirs = |resident: &Resident| {
-        let key = |date: String| format!("daily-summary/{date}/{}", resident.id);
-        let reached = resident.reached(resident.summary_at, since, until);
+/// Returns the summaries of the accounts that have an open task and whose minute came after `since` and not after `until`.
+pub fn summaries(accounts: &[ZonedAccount], since: Timestamp, until: Timestamp) -> Expected {
+    let busy = accounts.iter().filter(|account| account.busy);
+    let theirs = |account: &ZonedAccount| {
+        let key = |date: String| format!("daily-summary/{date}/{}", account.id);
+        let reached = account.reached(account.summary_at, since, until);
         reached.into_iter().map(move |(date, at)| (key(date), at)).collect::<Vec<_>>()
     };
     busy.flat_map(theirs).collect()
 }
 
-/// The reminders of open tasks at these minutes of everybody's own clock, likewise.
-pub fn task_reminders(residents: &[Resident], minutes: &[LocalMinute], since: Timestamp, until: Timestamp) -> Expected {
+/// Returns the reminders of open tasks at these minutes of the local time of each account, likewise.
+pub fn task_reminders(
+    accounts: &[ZonedAccount],
+    minutes: &[LocalMinute],
+    since: Timestamp,
+    until: Timestamp,
+) -> Expected {
     let mut expected = Expected::new();
-    for resident in residents.iter().filter(|resident| resident.busy) {
+    for account in accounts.iter().filter(|account| account.busy) {
         for minute in minutes {
-            let reached = resident.reached(*minute, since, until).into_iter();
-            expected.extend(reached.map(|(date, at)| (format!("task-reminder/{date}T{minute}/{}", resident.id), at)));
+            let reached = account.reached(*minute, since, until).into_iter();
+            expected.extend(reached.map(|(date, at)| (format!("task-reminder/{date}T{minute}/{}", account.id), at)));
         }
     }
     expected
 }
 
-/// What the ledger has of a kind, when each is due by its key.
+/// Returns what the ledger has of a kind: when each delivery is due, by its key.
 ///
 /// # Panics
 ///
