@@ -7,7 +7,7 @@
 //!
 //! let executed = Executed::capture();
 //! // Run the suite, and what a host does before and after.
-//! executed.all_of(&sql::statements(Path::new("src"))?)?;
+//! executed.all_of(&sql::statements(Path::new("src"), |_entity, sql| sql.to_owned())?)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -53,11 +53,12 @@ pub enum Unreadable {
 #[error("never executed: {}", .0.join(", "))]
 pub struct NeverExecuted(pub Vec<String>);
 
-/// The statements that stand in a folder of sources, as constants that begin with the verb of a statement.
+/// Returns the statements that stand in a folder of sources, as texts that begin with the verb of a statement: in constants,
+/// and in statics of a type `Statement<Entity>`, whose text `expand` completes, given the name of the entity.
 ///
 /// Those that steer a transaction do not count: sqlx does not log them, and without them nothing is written.
-pub fn statements(folder: &Path) -> Result<Vec<Statement>, Unreadable> {
-    let mut constants = Constants::default();
+pub fn statements(folder: &Path, expand: fn(&str, &str) -> String) -> Result<Vec<Statement>, Unreadable> {
+    let mut constants = Constants { found: Vec::new(), expand };
     let mut open = vec![folder.to_owned()];
     while let Some(path) = open.pop() {
         let unreadable = |source: Source| Unreadable::Source { path: path.clone(), source };
@@ -70,7 +71,7 @@ pub fn statements(folder: &Path) -> Result<Vec<Statement>, Unreadable> {
             constants.visit_file(&syn::parse_file(&source).map_err(|error| unreadable(error.into()))?);
         }
     }
-    if constants.0.is_empty() { Err(Unreadable::Nothing(folder.to_owned())) } else { Ok(constants.0) }
+    if constants.found.is_empty() { Err(Unreadable::Nothing(folder.to_owned())) } else { Ok(constants.found) }
 }
 
 /// What sqlx has executed in this process, by what it logs.
@@ -145,17 +146,52 @@ impl tracing::field::Visit for Logged {
     fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
 }
 
-#[derive(Default)]
-struct Constants(Vec<Statement>);
+struct Constants {
+    found: Vec<Statement>,
+    expand: fn(&str, &str) -> String,
+}
+
+impl Constants {
+    fn add(&mut self, name: &syn::Ident, text: &str) {
+        let sql = on_one_line(text);
+        let verb = sql.split(' ').next().unwrap_or_default();
+        if ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "PRAGMA", "CREATE", "SET"].contains(&verb) {
+            self.found.push(Statement { name: name.to_string(), sql });
+        }
+    }
+}
 
 impl<'ast> Visit<'ast> for Constants {
     fn visit_item_const(&mut self, item: &'ast syn::ItemConst) {
-        let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &*item.expr else { return };
-        let sql = on_one_line(&text.value());
-        let verb = sql.split(' ').next().unwrap_or_default();
-        if ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "PRAGMA", "CREATE", "SET"].contains(&verb) {
-            self.0.push(Statement { name: item.ident.to_string(), sql });
+        if let Some(text) = literal(&item.expr) {
+            self.add(&item.ident, &text);
         }
+    }
+
+    fn visit_item_static(&mut self, item: &'ast syn::ItemStatic) {
+        let syn::Expr::Call(call) = &*item.expr else { return };
+        let Some(text) = call.args.first().and_then(literal) else { return };
+        if let Some(entity) = entity(&item.ty) {
+            self.add(&item.ident, &(self.expand)(&entity, &text));
+        }
+    }
+}
+
+fn literal(expr: &syn::Expr) -> Option<String> {
+    match expr {
+        syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => Some(text.value()),
+        _ => None,
+    }
+}
+
+/// The entity of a type `Statement<Entity>`.
+fn entity(ty: &syn::Type) -> Option<String> {
+    let syn::Type::Path(ty) = ty else { return None };
+    let statement = ty.path.segments.last().filter(|segment| segment.ident == "Statement")?;
+    let syn::PathArguments::AngleBracketed(arguments) = &statement.arguments else { return None };
+    match arguments.args.first()? {
+        syn::GenericArgument::Type(syn::Type::Path(entity)) => Some(entity.path.segments.last()?.ident.to_string()),
+        _ => None,
     }
 }
 
@@ -170,8 +206,9 @@ mod tests {
     #[test]
     fn a_folder_without_a_statement_is_an_error_and_so_is_none_at_all() {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ports");
-        assert!(matches!(statements(&sources), Err(Unreadable::Nothing(_))));
-        let error = statements(Path::new("/nowhere.rs")).expect_err("no such file");
+        let as_it_is = |_: &str, sql: &str| sql.to_owned();
+        assert!(matches!(statements(&sources, as_it_is), Err(Unreadable::Nothing(_))));
+        let error = statements(Path::new("/nowhere.rs"), as_it_is).expect_err("no such file");
         assert_eq!(error.to_string(), "cannot read /nowhere.rs");
     }
 

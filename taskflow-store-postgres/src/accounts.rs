@@ -1,32 +1,18 @@
 //! How people show who they are: the port [`Accounts`].
 
 use async_trait::async_trait;
-use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::ports::{Account, Accounts};
 use taskflow_core::{
     Credential, CredentialWrite, Login, PasswordHash, Session, SessionId, StoreError, Timestamp, Token, TokenId, User,
     UserId,
 };
+use taskflow_store_sql::Stored;
+use taskflow_store_sql::postgres::Statement;
 
 use crate::rows::Rows;
 use crate::store::PgStore;
-use crate::users::UserRow;
 use crate::{sessions, tokens};
-
-/// A credential as the parameters of a statement.
-#[derive(Serialize)]
-struct Params<'a> {
-    user_id: UserId,
-    password: &'a str,
-    changed_at: Timestamp,
-}
-
-impl<'a> Params<'a> {
-    fn new(credential: &'a Credential) -> Self {
-        Self { user_id: credential.user_id, password: credential.password.expose(), changed_at: credential.changed_at }
-    }
-}
 
 /// The writes of credentials as the parameters of statements.
 #[derive(Default)]
@@ -39,7 +25,7 @@ impl CredentialWrites {
     pub(crate) fn push(&mut self, index: usize, write: &CredentialWrite) -> Result<(), StoreError> {
         match write {
             CredentialWrite::Set(credential) => {
-                self.changed.push(index, credential.user_id.as_uuid(), &Params::new(credential))
+                self.changed.push_entity(index, credential.user_id.as_uuid(), credential)
             }
         }
     }
@@ -53,7 +39,7 @@ impl CredentialWrites {
 #[derive(sqlx::FromRow)]
 struct AccountRow {
     #[sqlx(flatten)]
-    user: UserRow,
+    user: Stored<User>,
     password: Option<String>,
 }
 
@@ -61,17 +47,17 @@ struct AccountRow {
 impl Accounts for PgStore {
     async fn account(&self, login: &Login) -> Result<Option<Account>, StoreError> {
         let (statement, key) = match login {
-            Login::Username(key) => (BY_USERNAME, key),
-            Login::Email(key) => (BY_EMAIL, key),
+            Login::Username(key) => (&BY_USERNAME, key),
+            Login::Email(key) => (&BY_EMAIL, key),
         };
         // Nobody is called so, and the parameter of a statement cannot be.
         if key.contains('\0') {
             return Ok(None);
         }
-        let query = || sqlx::query_as(statement).bind(key.clone());
+        let query = || sqlx::query_as(statement.text()).bind(key.clone());
         let row: Option<AccountRow> = self.read(|conn| Box::pin(query().fetch_optional(conn))).await?;
         let Some(row) = row else { return Ok(None) };
-        Ok(Some(Account { user: User::try_from(row.user)?, password: row.password.map(PasswordHash::new) }))
+        Ok(Some(Account { user: row.user.read()?, password: row.password.map(PasswordHash::new) }))
     }
 
     async fn password(&self, user: UserId) -> Result<Option<PasswordHash>, StoreError> {
@@ -97,19 +83,21 @@ impl Accounts for PgStore {
     }
 }
 
-const BY_USERNAME: &str = "
-    SELECT u.id, u.username, u.email, u.email_verified, u.time_zone, u.locale, u.mail_off, u.quiet_from, u.quiet_until,
-        u.summary_minute, u.summary_days, u.is_active, u.is_admin, u.version, u.created_at, u.updated_at, c.password
+static BY_USERNAME: Statement<User> = Statement::new(
+    "
+    SELECT {u.columns}, c.password
     FROM taskflow.users AS u
     LEFT JOIN taskflow.credentials AS c ON c.user_id = u.id
-    WHERE u.username_key = $1";
+    WHERE u.username_key = $1",
+);
 
-const BY_EMAIL: &str = "
-    SELECT u.id, u.username, u.email, u.email_verified, u.time_zone, u.locale, u.mail_off, u.quiet_from, u.quiet_until,
-        u.summary_minute, u.summary_days, u.is_active, u.is_admin, u.version, u.created_at, u.updated_at, c.password
+static BY_EMAIL: Statement<User> = Statement::new(
+    "
+    SELECT {u.columns}, c.password
     FROM taskflow.users AS u
     LEFT JOIN taskflow.credentials AS c ON c.user_id = u.id
-    WHERE u.email_key = $1";
+    WHERE u.email_key = $1",
+);
 
 const PASSWORD: &str = "SELECT password FROM taskflow.credentials WHERE user_id = $1";
 
@@ -117,12 +105,14 @@ async fn set(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(SET).bind(rows.json()).execute(conn).await.map(drop).map_err(|error| rows.refused(error))
+    sqlx::query(SET.text()).bind(rows.json()).execute(conn).await.map(drop).map_err(|error| rows.refused(error))
 }
 
-const SET: &str = "
-    INSERT INTO taskflow.credentials (user_id, password, changed_at)
-    SELECT user_id, password, changed_at
-    FROM json_to_recordset($1::json) AS r (user_id uuid, password text, changed_at timestamptz)
+static SET: Statement<Credential> = Statement::new(
+    "
+    INSERT INTO taskflow.credentials ({all})
+    SELECT {all}
+    FROM json_to_recordset($1::json) AS r ({record})
     ORDER BY user_id
-    ON CONFLICT (user_id) DO UPDATE SET password = excluded.password, changed_at = excluded.changed_at";
+    ON CONFLICT (user_id) DO UPDATE SET {excluded}",
+);

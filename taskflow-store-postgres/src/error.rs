@@ -10,7 +10,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgDatabaseError, PgSeverity, PgTypeInfo, PgValueRef};
 use sqlx::{Decode, Encode, Postgres, Type};
-use taskflow_core::{CorruptRow, InvalidValue, StoreError, Timestamp};
+use taskflow_core::{CorruptRow, StoreError, Timestamp};
 
 use crate::options::URL_PARAMETERS;
 
@@ -221,25 +221,6 @@ impl Table {
         T::Err: Display,
     {
         text.parse().map_err(|error: T::Err| self.bad(column, error.to_string()))
-    }
-
-    /// A text that people entered, perhaps under the rules of an earlier release.
-    pub(crate) fn stored<T>(
-        &self,
-        column: &'static str,
-        text: &str,
-        from_stored: fn(&str) -> Result<T, InvalidValue>,
-    ) -> Result<T, CorruptRow> {
-        from_stored(text).map_err(|error| self.bad(column, error.to_string()))
-    }
-
-    /// A text that may be absent.
-    pub(crate) fn optional<T>(&self, column: &'static str, text: Option<&str>) -> Result<Option<T>, CorruptRow>
-    where
-        T: FromStr,
-        T::Err: Display,
-    {
-        text.map(|text| self.value(column, text)).transpose()
     }
 
     /// An instant.

@@ -50,7 +50,6 @@ mod nodes;
 mod options;
 mod outbox;
 mod owners;
-mod preferences;
 mod pulse;
 mod reach;
 mod reads;

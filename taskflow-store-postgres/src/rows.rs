@@ -6,8 +6,9 @@ use std::io;
 
 use serde::Serialize;
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres};
 use taskflow_core::StoreError;
+use taskflow_store_sql::{Entity, Params};
 use uuid::Uuid;
 
 use crate::error::store_error;
@@ -32,6 +33,11 @@ impl<Id: Eq + Hash> Rows<Id> {
         self.ids.push(id);
         self.writes.push(write);
         Ok(())
+    }
+
+    /// Adds an entity that the write of this index inserts or updates.
+    pub(crate) fn push_entity<T: Entity>(&mut self, write: usize, id: Id, entity: &T) -> Result<(), StoreError> {
+        self.push(write, id, &Params::<Postgres, T>::new(entity))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

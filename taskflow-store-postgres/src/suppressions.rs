@@ -2,25 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::{CorruptRow, EmailAddress, StoreError, Suppression, SuppressionWrite, Timestamp};
+use taskflow_core::{EmailAddress, StoreError, Suppression, SuppressionWrite};
+use taskflow_store_sql::postgres::Statement;
+use taskflow_store_sql::{Stored, read_all};
 
-use crate::error::{Instant, Table, store_error};
+use crate::error::store_error;
 use crate::rows::Rows;
 use crate::store::PgStore;
-
-const TABLE: Table = Table("taskflow.suppressions");
-
-/// A suppression as the parameters of a statement.
-#[derive(Serialize)]
-struct Params<'a> {
-    email_key: &'a str,
-    email: &'a str,
-    cause: &'static str,
-    detail: &'a str,
-    at: Timestamp,
-}
 
 /// The writes of suppressions as the parameters of statements.
 #[derive(Default)]
@@ -37,10 +26,8 @@ impl SuppressionWrites {
         match write {
             SuppressionWrite::Add(new) => {
                 let email_key = new.email.key();
-                let (email, cause, detail) = (new.email.as_str(), new.cause.as_str(), &new.detail);
-                let params = Params { email_key: &email_key, email, cause, detail, at: new.at };
                 if !self.keys.contains(&email_key) {
-                    self.new.push(index, (), &params)?;
+                    self.new.push_entity(index, (), new)?;
                     self.keys.insert(email_key);
                 }
             }
@@ -53,7 +40,7 @@ impl SuppressionWrites {
     /// Runs the statements. A suppression that exists stays as it is.
     pub(crate) async fn apply(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
         if !self.new.is_empty() {
-            sqlx::query(SUPPRESS).bind(self.new.json()).execute(&mut *conn).await.map_err(store_error)?;
+            sqlx::query(SUPPRESS.text()).bind(self.new.json()).execute(&mut *conn).await.map_err(store_error)?;
         }
         if !self.overridden.is_empty() {
             sqlx::query(OVERRIDE).bind(&self.overridden).execute(&mut *conn).await.map_err(store_error)?;
@@ -65,39 +52,18 @@ impl SuppressionWrites {
     }
 }
 
-const SUPPRESS: &str = "
-    INSERT INTO taskflow.suppressions (email_key, email, cause, detail, at)
-    SELECT email_key, email, cause, detail, at
-    FROM json_to_recordset($1::json) AS r (email_key text, email text, cause text, detail text, at timestamptz)
+static SUPPRESS: Statement<Suppression> = Statement::new(
+    "
+    INSERT INTO taskflow.suppressions ({all})
+    SELECT {all}
+    FROM json_to_recordset($1::json) AS r ({record})
     ORDER BY email_key COLLATE \"C\"
-    ON CONFLICT (email_key) DO NOTHING";
+    ON CONFLICT (email_key) DO NOTHING",
+);
 
 const OVERRIDE: &str = "UPDATE taskflow.suppressions SET overrides = overrides + 1 WHERE email_key = ANY ($1)";
 
 const UNSUPPRESS: &str = "DELETE FROM taskflow.suppressions WHERE email_key = ANY ($1)";
-
-#[derive(sqlx::FromRow)]
-struct SuppressionRow {
-    email: String,
-    cause: String,
-    detail: String,
-    at: Instant,
-    overrides: i64,
-}
-
-impl TryFrom<SuppressionRow> for Suppression {
-    type Error = CorruptRow;
-
-    fn try_from(row: SuppressionRow) -> Result<Self, CorruptRow> {
-        Ok(Self {
-            email: TABLE.value("email", &row.email)?,
-            cause: TABLE.value("cause", &row.cause)?,
-            detail: row.detail,
-            at: TABLE.instant("at", row.at)?,
-            overrides: TABLE.number("overrides", row.overrides)?,
-        })
-    }
-}
 
 /// The suppressions of these addresses, by their keys.
 pub(crate) async fn suppressed(
@@ -108,30 +74,34 @@ pub(crate) async fn suppressed(
         return Ok(HashMap::new());
     }
     let keys: Vec<String> = addresses.iter().map(EmailAddress::key).collect();
-    let query = || sqlx::query_as(SUPPRESSED).bind(keys.clone());
-    let rows: Vec<SuppressionRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-    let found = rows.into_iter().map(Suppression::try_from).map(|row| row.map(|found| (found.email.key(), found)));
+    let query = || sqlx::query_as(SUPPRESSED.text()).bind(keys.clone());
+    let rows: Vec<Stored<Suppression>> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+    let found = rows.into_iter().map(|row| row.read().map(|found| (found.email.key(), found)));
     Ok(found.collect::<Result<_, _>>()?)
 }
 
-const SUPPRESSED: &str = "
-    SELECT email, cause, detail, at, overrides
+static SUPPRESSED: Statement<Suppression> = Statement::new(
+    "
+    SELECT {columns}
     FROM taskflow.suppressions
-    WHERE email_key = ANY ($1)";
+    WHERE email_key = ANY ($1)",
+);
 
 /// A page in the order of the keys.
 pub(crate) async fn after(store: &PgStore, after: Option<&str>, size: u32) -> Result<Vec<Suppression>, StoreError> {
     // Every key is greater than the empty text. None holds U+0000, which no parameter can: what is greater than a text
     // with one is greater than what stands before it.
     let after = after.and_then(|after| after.split('\0').next()).unwrap_or_default();
-    let query = || sqlx::query_as(SUPPRESSIONS_AFTER).bind(after.to_owned()).bind(i64::from(size));
-    let rows: Vec<SuppressionRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-    Ok(rows.into_iter().map(Suppression::try_from).collect::<Result<_, _>>()?)
+    let query = || sqlx::query_as(SUPPRESSIONS_AFTER.text()).bind(after.to_owned()).bind(i64::from(size));
+    let rows: Vec<Stored<Suppression>> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+    read_all(rows)
 }
 
-const SUPPRESSIONS_AFTER: &str = "
-    SELECT email, cause, detail, at, overrides
+static SUPPRESSIONS_AFTER: Statement<Suppression> = Statement::new(
+    "
+    SELECT {columns}
     FROM taskflow.suppressions
     WHERE email_key > $1
     ORDER BY email_key
-    LIMIT $2";
+    LIMIT $2",
+);

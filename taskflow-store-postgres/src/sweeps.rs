@@ -6,11 +6,10 @@ use async_trait::async_trait;
 use chrono::Weekday;
 use serde::Serialize;
 use taskflow_core::ports::{CohortScan, DigestQuery, SweepPage, SweepPosition, SweepQuery};
-use taskflow_core::{CorruptRow, Digest, Moment, StoreError, UserId, Weekdays};
+use taskflow_core::{CorruptRow, Digest, LocalMinute, Moment, StoreError, UserId, Weekdays};
 use uuid::Uuid;
 
 use crate::error::{Instant, Table};
-use crate::preferences::minute;
 use crate::rows::json;
 use crate::store::PgStore;
 
@@ -30,6 +29,11 @@ impl<'a> Place<'a> {
         let (first, last) = moment.chosen;
         Self { place, zone: moment.zone.name(), first: first.get(), last: last.get() }
     }
+}
+
+/// A minute of a day from a column of people.
+fn minute(column: &'static str, minutes: i16) -> Result<LocalMinute, CorruptRow> {
+    LocalMinute::new(USERS.number(column, minutes)?).map_err(|error| USERS.bad(column, error.to_string()))
 }
 
 #[derive(sqlx::FromRow)]

@@ -2,41 +2,13 @@
 
 use serde::Serialize;
 use sqlx::PgConnection;
-use taskflow_core::{CorruptRow, StoreError, Timestamp, Token, TokenId, TokenWrite, UserId};
-use uuid::Uuid;
+use taskflow_core::{StoreError, Timestamp, Token, TokenId, TokenWrite, UserId};
+use taskflow_store_sql::Stored;
+use taskflow_store_sql::postgres::Statement;
 
-use crate::error::{Instant, Table};
 use crate::owners::UserLocks;
 use crate::rows::Rows;
 use crate::store::PgStore;
-
-const TABLE: Table = Table("taskflow.tokens");
-
-/// A token as the parameters of a statement.
-#[derive(Serialize)]
-struct Params<'a> {
-    id: TokenId,
-    purpose: &'static str,
-    user_id: UserId,
-    email: &'a str,
-    created_at: Timestamp,
-    expires_at: Timestamp,
-    used_at: Option<Timestamp>,
-}
-
-impl<'a> Params<'a> {
-    fn new(token: &'a Token) -> Self {
-        Self {
-            id: token.id,
-            purpose: token.purpose.as_str(),
-            user_id: token.user_id,
-            email: token.email.as_str(),
-            created_at: token.created_at,
-            expires_at: token.expires_at,
-            used_at: token.used_at,
-        }
-    }
-}
 
 /// A token to use as the parameters of a statement.
 #[derive(Serialize)]
@@ -59,7 +31,7 @@ impl TokenWrites {
         match write {
             TokenWrite::Insert(token) => {
                 locks.require(index, token.user_id);
-                self.new.push(index, token.id.as_uuid(), &Params::new(token))
+                self.new.push_entity(index, token.id.as_uuid(), token)
             }
             TokenWrite::Use { id, at } => self.used.push(index, id.as_uuid(), &Use { id: *id, at: *at }),
             TokenWrite::Revoke { user_id, purpose, at } => {
@@ -77,56 +49,32 @@ impl TokenWrites {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct TokenRow {
-    id: Uuid,
-    purpose: String,
-    user_id: Uuid,
-    email: String,
-    created_at: Instant,
-    expires_at: Instant,
-    used_at: Option<Instant>,
-}
-
-impl TryFrom<TokenRow> for Token {
-    type Error = CorruptRow;
-
-    fn try_from(row: TokenRow) -> Result<Self, CorruptRow> {
-        Ok(Self {
-            id: TokenId::from_uuid(row.id),
-            purpose: TABLE.value("purpose", &row.purpose)?,
-            user_id: UserId::from_uuid(row.user_id),
-            email: TABLE.value("email", &row.email)?,
-            created_at: TABLE.instant("created_at", row.created_at)?,
-            expires_at: TABLE.instant("expires_at", row.expires_at)?,
-            used_at: TABLE.optional_instant("used_at", row.used_at)?,
-        })
-    }
-}
-
 pub(crate) async fn token(store: &PgStore, id: TokenId) -> Result<Option<Token>, StoreError> {
-    let query = || sqlx::query_as(TOKEN).bind(id.as_uuid());
-    let row: Option<TokenRow> = store.read(|conn| Box::pin(query().fetch_optional(conn))).await?;
-    Ok(row.map(Token::try_from).transpose()?)
+    let query = || sqlx::query_as(TOKEN.text()).bind(id.as_uuid());
+    let row: Option<Stored<Token>> = store.read(|conn| Box::pin(query().fetch_optional(conn))).await?;
+    Ok(row.map(Stored::read).transpose()?)
 }
 
-const TOKEN: &str = "
-    SELECT id, purpose, user_id, email, created_at, expires_at, used_at
+static TOKEN: Statement<Token> = Statement::new(
+    "
+    SELECT {columns}
     FROM taskflow.tokens
-    WHERE id = $1";
+    WHERE id = $1",
+);
 
 async fn insert(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(INSERT).bind(rows.json()).execute(conn).await.map(drop).map_err(|error| rows.refused(error))
+    sqlx::query(INSERT.text()).bind(rows.json()).execute(conn).await.map(drop).map_err(|error| rows.refused(error))
 }
 
-const INSERT: &str = "
-    INSERT INTO taskflow.tokens (id, purpose, user_id, email, created_at, expires_at, used_at)
-    SELECT id, purpose, user_id, email, created_at, expires_at, used_at
-    FROM json_to_recordset($1::json) AS r (id uuid, purpose text, user_id uuid, email text, created_at timestamptz,
-        expires_at timestamptz, used_at timestamptz)";
+static INSERT: Statement<Token> = Statement::new(
+    "
+    INSERT INTO taskflow.tokens ({all})
+    SELECT {all}
+    FROM json_to_recordset($1::json) AS r ({record})",
+);
 
 /// Of two who use a token at once the second waits for the first, and then finds it used.
 async fn mark_used(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {

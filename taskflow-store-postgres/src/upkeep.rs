@@ -10,18 +10,19 @@ use taskflow_core::ports::{CountedPage, CountedPerson, Expired, Maintenance};
 use taskflow_core::{
     DeliveryId, MailTally, MeetingId, Scope, StoreError, Task, TaskCounts, TaskStatistics, Timestamp, UserId,
 };
+use taskflow_store_sql::postgres::Statement;
+use taskflow_store_sql::{Stored, read_all};
 
 use crate::error::Instant;
 use crate::statistics;
 use crate::store::PgStore;
-use crate::tasks::TaskRow;
 
 #[async_trait]
 impl Maintenance for PgStore {
     async fn tasks_completed_before(&self, before: Timestamp, limit: u32) -> Result<Vec<Task>, StoreError> {
-        let query = || sqlx::query_as(COMPLETED_BEFORE).bind(Instant::from(before)).bind(i64::from(limit));
-        let rows: Vec<TaskRow> = self.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-        Ok(rows.into_iter().map(Task::try_from).collect::<Result<_, _>>()?)
+        let query = || sqlx::query_as(COMPLETED_BEFORE.text()).bind(Instant::from(before)).bind(i64::from(limit));
+        let rows: Vec<Stored<Task>> = self.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+        read_all(rows)
     }
 
     async fn count_completed_before(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
@@ -82,14 +83,14 @@ impl Maintenance for PgStore {
     }
 }
 
-const COMPLETED_BEFORE: &str = "
-    SELECT id, user_id, title, description, status, priority, due_on::text AS due_on, due_at, reminder_minutes,
-        completed_at, deleted_at,
-        version, created_at, updated_at
+static COMPLETED_BEFORE: Statement<Task> = Statement::new(
+    "
+    SELECT {columns}
     FROM taskflow.tasks
     WHERE completed_at < $1 AND deleted_at IS NULL
     ORDER BY completed_at, id
-    LIMIT $2";
+    LIMIT $2",
+);
 
 const COUNT_COMPLETED_BEFORE: &str = "
     SELECT count(*)

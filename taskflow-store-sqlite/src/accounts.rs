@@ -1,37 +1,19 @@
 //! How people show who they are: the port [`Accounts`].
 
 use async_trait::async_trait;
-use serde::Serialize;
 use sqlx::SqliteConnection;
 use taskflow_core::ports::{Account, Accounts};
 use taskflow_core::{
     Credential, CredentialWrite, Login, PasswordHash, Session, SessionId, StoreError, Timestamp, Token, TokenId, User,
     UserId,
 };
+use taskflow_store_sql::Stored;
+use taskflow_store_sql::sqlite::Statement;
 
 use crate::error::store_error;
 use crate::rows::Rows;
 use crate::store::SqliteStore;
-use crate::users::UserRow;
 use crate::{sessions, tokens};
-
-/// A credential as the parameters of a statement.
-#[derive(Serialize)]
-struct Params<'a> {
-    user_id: UserId,
-    password: &'a str,
-    changed_at: i64,
-}
-
-impl<'a> Params<'a> {
-    fn new(credential: &'a Credential) -> Self {
-        Self {
-            user_id: credential.user_id,
-            password: credential.password.expose(),
-            changed_at: credential.changed_at.as_micros(),
-        }
-    }
-}
 
 /// The writes of credentials as the parameters of statements.
 #[derive(Default)]
@@ -43,7 +25,7 @@ impl CredentialWrites {
     /// Adds a write, the one of this index in its commit.
     pub(crate) fn push(&mut self, index: usize, write: &CredentialWrite) -> Result<(), StoreError> {
         match write {
-            CredentialWrite::Set(credential) => self.changed.push(index, credential.user_id, &Params::new(credential)),
+            CredentialWrite::Set(credential) => self.changed.push_entity(index, credential.user_id, credential),
         }
     }
 
@@ -56,7 +38,7 @@ impl CredentialWrites {
 #[derive(sqlx::FromRow)]
 struct AccountRow {
     #[sqlx(flatten)]
-    user: UserRow,
+    user: Stored<User>,
     password: Option<String>,
 }
 
@@ -64,13 +46,13 @@ struct AccountRow {
 impl Accounts for SqliteStore {
     async fn account(&self, login: &Login) -> Result<Option<Account>, StoreError> {
         let (statement, key) = match login {
-            Login::Username(key) => (BY_USERNAME, key),
-            Login::Email(key) => (BY_EMAIL, key),
+            Login::Username(key) => (&BY_USERNAME, key),
+            Login::Email(key) => (&BY_EMAIL, key),
         };
         let row: Option<AccountRow> =
-            sqlx::query_as(statement).bind(key).fetch_optional(&self.reader()?).await.map_err(store_error)?;
+            sqlx::query_as(statement.text()).bind(key).fetch_optional(&self.reader()?).await.map_err(store_error)?;
         let Some(row) = row else { return Ok(None) };
-        Ok(Some(Account { user: User::try_from(row.user)?, password: row.password.map(PasswordHash::new) }))
+        Ok(Some(Account { user: row.user.read()?, password: row.password.map(PasswordHash::new) }))
     }
 
     async fn password(&self, user: UserId) -> Result<Option<PasswordHash>, StoreError> {
@@ -99,19 +81,21 @@ impl Accounts for SqliteStore {
     }
 }
 
-const BY_USERNAME: &str = "
-    SELECT u.id, u.username, u.email, u.email_verified, u.time_zone, u.locale, u.mail_off, u.quiet_from, u.quiet_until,
-        u.summary_minute, u.summary_days, u.is_active, u.is_admin, u.version, u.created_at, u.updated_at, c.password
+static BY_USERNAME: Statement<User> = Statement::new(
+    "
+    SELECT {u.columns}, c.password
     FROM taskflow_users AS u
     LEFT JOIN taskflow_credentials AS c ON c.user_id = u.id
-    WHERE u.username_key = ?1";
+    WHERE u.username_key = ?1",
+);
 
-const BY_EMAIL: &str = "
-    SELECT u.id, u.username, u.email, u.email_verified, u.time_zone, u.locale, u.mail_off, u.quiet_from, u.quiet_until,
-        u.summary_minute, u.summary_days, u.is_active, u.is_admin, u.version, u.created_at, u.updated_at, c.password
+static BY_EMAIL: Statement<User> = Statement::new(
+    "
+    SELECT {u.columns}, c.password
     FROM taskflow_users AS u
     LEFT JOIN taskflow_credentials AS c ON c.user_id = u.id
-    WHERE u.email_key = ?1";
+    WHERE u.email_key = ?1",
+);
 
 const PASSWORD: &str = "SELECT password FROM taskflow_credentials WHERE user_id = ?1";
 
@@ -119,12 +103,14 @@ async fn set(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError>
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(SET).bind(rows.json()).execute(conn).await.map(drop).map_err(|error| rows.refused(error))
+    sqlx::query(SET.text()).bind(rows.json()).execute(conn).await.map(drop).map_err(|error| rows.refused(error))
 }
 
-const SET: &str = "
-    INSERT INTO taskflow_credentials (user_id, password, changed_at)
-    SELECT value ->> 'user_id', value ->> 'password', value ->> 'changed_at'
+static SET: Statement<Credential> = Statement::new(
+    "
+    INSERT INTO taskflow_credentials ({all})
+    SELECT {values}
     FROM json_each(?1)
     WHERE true
-    ON CONFLICT (user_id) DO UPDATE SET password = excluded.password, changed_at = excluded.changed_at";
+    ON CONFLICT (user_id) DO UPDATE SET {excluded}",
+);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use sqlx::migrate::MigrateError;
-use taskflow_core::{CorruptRow, InvalidValue, StoreError, Timestamp};
+use taskflow_core::{CorruptRow, StoreError, Timestamp};
 
 /// What this store says itself, beside what SQLite says.
 #[derive(Debug, thiserror::Error)]
@@ -158,16 +158,6 @@ impl Table {
         T::Err: Display,
     {
         text.parse().map_err(|error: T::Err| self.bad(column, error.to_string()))
-    }
-
-    /// A text that people entered, perhaps under the rules of an earlier release.
-    pub(crate) fn stored<T>(
-        &self,
-        column: &'static str,
-        text: &str,
-        from_stored: fn(&str) -> Result<T, InvalidValue>,
-    ) -> Result<T, CorruptRow> {
-        from_stored(text).map_err(|error| self.bad(column, error.to_string()))
     }
 
     /// A text that may be absent.

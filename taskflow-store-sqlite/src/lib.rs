@@ -47,7 +47,6 @@ mod meetings;
 mod nodes;
 mod options;
 mod outbox;
-mod preferences;
 mod reads;
 mod refold;
 mod responses;

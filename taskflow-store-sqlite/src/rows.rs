@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::fmt::Display;
 
 use serde::Serialize;
-use sqlx::SqliteConnection;
+use sqlx::{Sqlite, SqliteConnection};
 use taskflow_core::StoreError;
+use taskflow_store_sql::{Entity, Params};
 
 use crate::error::store_error;
 
@@ -25,6 +26,16 @@ impl Rows {
         self.ids.push(id.to_string());
         self.writes.push(write);
         Ok(())
+    }
+
+    /// Adds an entity that the write of this index inserts or updates.
+    pub(crate) fn push_entity<T: Entity>(
+        &mut self,
+        write: usize,
+        id: impl Display,
+        entity: &T,
+    ) -> Result<(), StoreError> {
+        self.push(write, id, &Params::<Sqlite, T>::new(entity))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

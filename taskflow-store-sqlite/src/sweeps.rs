@@ -5,10 +5,9 @@ mod digests;
 use async_trait::async_trait;
 use serde::Serialize;
 use taskflow_core::ports::{CohortScan, DigestQuery, SweepPage, SweepPosition, SweepQuery};
-use taskflow_core::{CorruptRow, Digest, Moment, StoreError, Weekdays};
+use taskflow_core::{CorruptRow, Digest, LocalMinute, Moment, StoreError, Weekdays};
 
 use crate::error::{Table, store_error};
-use crate::preferences::minute;
 use crate::store::SqliteStore;
 
 const USERS: Table = Table("taskflow_users");
@@ -26,6 +25,11 @@ impl<'a> From<&'a Moment> for Place<'a> {
         let (first, last) = moment.chosen;
         Self { zone: moment.zone.name(), first: first.get(), last: last.get() }
     }
+}
+
+/// A minute of a day from a column of people.
+fn minute(column: &'static str, minutes: i64) -> Result<LocalMinute, CorruptRow> {
+    LocalMinute::new(USERS.number(column, minutes)?).map_err(|error| USERS.bad(column, error.to_string()))
 }
 
 #[derive(sqlx::FromRow)]

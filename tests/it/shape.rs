@@ -8,21 +8,21 @@ use syn::visit::Visit;
 use crate::arrows::{root, sources};
 
 /// The crates that are part of the product; the suite and the test kit are not.
-const PRODUCT: [&str; 7] = [
+const PRODUCT: [&str; 8] = [
     "src",
     "taskflow-core/src",
     "taskflow-mail/src",
     "taskflow-runtime/src",
     "taskflow-server/src",
     "taskflow-store-postgres/src",
+    "taskflow-store-sql/src",
     "taskflow-store-sqlite/src",
 ];
 const MOST_LINES: usize = 400;
 const MOST_METHODS: usize = 15;
 
 /// Files that are still longer. Remove one when it is split; add none.
-const LONGER: [&str; 2] =
-    ["taskflow-core/src/app/delivery/sender.rs", "taskflow-store-postgres/src/meetings/participants.rs"];
+const LONGER: [&str; 1] = ["taskflow-core/src/app/delivery/sender.rs"];
 /// Traits that still have more methods. Remove one when it is split; add none.
 const LARGER: [&str; 0] = [];
 

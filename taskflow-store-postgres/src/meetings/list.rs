@@ -4,8 +4,10 @@ use sqlx::{Postgres, QueryBuilder};
 use taskflow_core::{
     Meeting, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, Scope, StoreError, Timestamp,
 };
+use taskflow_store_sql::postgres::Statement;
+use taskflow_store_sql::{Stored, read_all};
 
-use super::{MeetingRow, TABLE};
+use super::TABLE;
 use crate::error::Instant;
 use crate::store::PgStore;
 
@@ -16,7 +18,7 @@ pub(crate) async fn meetings(
     query: &MeetingQuery,
     now: Timestamp,
 ) -> Result<Page<Meeting>, StoreError> {
-    let rows: Vec<MeetingRow> = store
+    let rows: Vec<Stored<Meeting>> = store
         .read(|conn| {
             let mut page = page(scope, query, now);
             Box::pin(async move { page.build_query_as().fetch_all(conn).await })
@@ -37,18 +39,16 @@ pub(crate) async fn meetings(
             .await?;
         TABLE.number("id", total)?
     };
-    let items = rows.into_iter().map(Meeting::try_from).collect::<Result<_, _>>()?;
-    Ok(Page { items, total, request: query.page })
+    Ok(Page { items: read_all(rows)?, total, request: query.page })
 }
 
 /// The list begins with the people, because one person is in few meetings.
-const COLUMNS: &str = "\
-    SELECT id, created_by, organizer_name, organizer_email, title, description, meeting_date,
-        local_start AT TIME ZONE 'UTC' AS local_start, time_zone, tzdb, duration_minutes, location, meeting_url,
-        meeting_type, reminder_minutes, ended_at, cancelled_at, sequence, burst_since, burst_due_at, burst_version,
-        version, created_at, updated_at
+static PAGE: Statement<Meeting> = Statement::new(
+    "\
+    SELECT {columns}
     FROM taskflow.meetings
-    WHERE id IN (SELECT meeting_id FROM taskflow.meeting_participants WHERE removed_at IS NULL AND user_id =";
+    WHERE id IN (SELECT meeting_id FROM taskflow.meeting_participants WHERE removed_at IS NULL AND user_id =",
+);
 
 const COUNT: &str = "\
     SELECT count(*)
@@ -56,7 +56,7 @@ const COUNT: &str = "\
     WHERE id IN (SELECT meeting_id FROM taskflow.meeting_participants WHERE removed_at IS NULL AND user_id =";
 
 fn page(scope: Scope, query: &MeetingQuery, now: Timestamp) -> QueryBuilder<Postgres> {
-    let mut sql = QueryBuilder::new(COLUMNS);
+    let mut sql = QueryBuilder::new(PAGE.text());
     push_conditions(&mut sql, scope, query, now);
     sql.push(" ORDER BY ");
     for sort in &query.sort {

@@ -5,74 +5,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::ports::Lookup;
-use taskflow_core::{
-    Comment, CorruptRow, DeliveryProblem, EmailAddress, Locale, MeetingId, MeetingResponse, OwnReminders, Participant,
-    ParticipantId, PersonName, ReminderMinutes, StoreError, Timestamp, Told, UserId, Zone,
-};
+use taskflow_core::{EmailAddress, MeetingId, Participant, ParticipantId, StoreError, Told, UserId};
+use taskflow_store_sql::postgres::Statement;
+use taskflow_store_sql::{Stored, read_all};
 use uuid::Uuid;
 
-use crate::error::{Instant, Table, store_error};
+use crate::error::store_error;
 use crate::rows::{Rows, json};
 use crate::store::PgStore;
-
-const TABLE: Table = Table("taskflow.meeting_participants");
-
-/// A participant as the parameters of a statement.
-#[derive(Serialize)]
-pub(super) struct Params<'a> {
-    id: ParticipantId,
-    meeting_id: MeetingId,
-    user_id: Option<UserId>,
-    email: &'a str,
-    email_key: String,
-    name: Option<&'a str>,
-    role: &'static str,
-    response_status: &'static str,
-    comment: Option<&'a str>,
-    responded_at: Option<Timestamp>,
-    answered_version: Option<u64>,
-    reset_response: Option<&'static str>,
-    proposed_start: Option<Timestamp>,
-    locale: Option<&'a str>,
-    time_zone: Option<&'a str>,
-    delivery_problem: Option<&'a str>,
-    reminders: Option<Vec<u32>>,
-    told_version: Option<u64>,
-    told_on: Option<bool>,
-    removed_at: Option<Timestamp>,
-    merged_into: Option<ParticipantId>,
-    version: u64,
-}
-
-impl<'a> Params<'a> {
-    pub(super) fn new(participant: &'a Participant) -> Self {
-        let minutes = |own: &OwnReminders| own.minutes().iter().map(|minutes| minutes.get()).collect();
-        Self {
-            id: participant.id,
-            meeting_id: participant.meeting_id,
-            user_id: participant.user_id,
-            email: participant.email.as_str(),
-            email_key: participant.email.key(),
-            name: participant.name.as_ref().map(PersonName::as_str),
-            role: participant.role.as_str(),
-            response_status: participant.response.as_str(),
-            comment: participant.comment.as_ref().map(Comment::as_str),
-            responded_at: participant.responded_at,
-            answered_version: participant.answered_version,
-            reset_response: participant.reset_response.map(MeetingResponse::as_str),
-            proposed_start: participant.proposed_start,
-            locale: participant.locale.as_ref().map(Locale::as_str),
-            time_zone: participant.time_zone.as_ref().map(Zone::name),
-            delivery_problem: participant.delivery_problem.as_ref().map(DeliveryProblem::as_str),
-            reminders: participant.reminders.as_ref().map(minutes),
-            told_version: participant.told.map(|told| told.version),
-            told_on: participant.told.map(|told| told.on),
-            removed_at: participant.removed_at,
-            merged_into: participant.merged_into,
-            version: participant.version,
-        }
-    }
-}
 
 /// What somebody relies on as the parameters of a statement.
 #[derive(Serialize)]
@@ -102,105 +42,37 @@ impl Linked {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct ParticipantRow {
-    id: Uuid,
-    meeting_id: Uuid,
-    user_id: Option<Uuid>,
-    email: String,
-    name: Option<String>,
-    role: String,
-    response_status: String,
-    comment: Option<String>,
-    responded_at: Option<Instant>,
-    answered_version: Option<i64>,
-    reset_response: Option<String>,
-    proposed_start: Option<Instant>,
-    locale: Option<String>,
-    time_zone: Option<String>,
-    delivery_problem: Option<String>,
-    reminders: Option<Vec<i32>>,
-    told_version: Option<i64>,
-    told_on: Option<bool>,
-    removed_at: Option<Instant>,
-    merged_into: Option<Uuid>,
-    version: i64,
-}
-
-impl TryFrom<ParticipantRow> for Participant {
-    type Error = CorruptRow;
-
-    fn try_from(row: ParticipantRow) -> Result<Self, CorruptRow> {
-        let told_version = row.told_version.map(|version| TABLE.number("told_version", version)).transpose()?;
-        Ok(Self {
-            id: ParticipantId::from_uuid(row.id),
-            meeting_id: MeetingId::from_uuid(row.meeting_id),
-            user_id: row.user_id.map(UserId::from_uuid),
-            email: TABLE.value("email", &row.email)?,
-            name: row.name.as_deref().map(|text| TABLE.stored("name", text, PersonName::from_stored)).transpose()?,
-            role: TABLE.value("role", &row.role)?,
-            response: TABLE.value("response_status", &row.response_status)?,
-            comment: row
-                .comment
-                .as_deref()
-                .map(|text| TABLE.stored("comment", text, Comment::from_stored))
-                .transpose()?,
-            responded_at: TABLE.optional_instant("responded_at", row.responded_at)?,
-            answered_version: row
-                .answered_version
-                .map(|version| TABLE.number("answered_version", version))
-                .transpose()?,
-            reset_response: TABLE.optional("reset_response", row.reset_response.as_deref())?,
-            proposed_start: TABLE.optional_instant("proposed_start", row.proposed_start)?,
-            locale: TABLE.optional("locale", row.locale.as_deref())?,
-            time_zone: TABLE.optional("time_zone", row.time_zone.as_deref())?,
-            delivery_problem: TABLE.optional("delivery_problem", row.delivery_problem.as_deref())?,
-            reminders: row.reminders.map(|minutes| own_reminders(&minutes)).transpose()?,
-            told: told_version.zip(row.told_on).map(|(version, on)| Told { version, on }),
-            removed_at: TABLE.optional_instant("removed_at", row.removed_at)?,
-            merged_into: row.merged_into.map(ParticipantId::from_uuid),
-            version: TABLE.number("version", row.version)?,
-        })
-    }
-}
-
-fn own_reminders(minutes: &[i32]) -> Result<OwnReminders, CorruptRow> {
-    let bad = |error: taskflow_core::InvalidValue| TABLE.bad("reminders", error.to_string());
-    let checked = |minutes: &i32| ReminderMinutes::new(TABLE.number("reminders", *minutes)?).map_err(bad);
-    OwnReminders::new(minutes.iter().map(checked).collect::<Result<Vec<_>, _>>()?).map_err(bad)
-}
-
 pub(crate) async fn participants(store: &PgStore, meetings: &[MeetingId]) -> Result<Vec<Participant>, StoreError> {
     let meetings: Vec<Uuid> = meetings.iter().map(|id| id.as_uuid()).collect();
-    let query = || sqlx::query_as(PARTICIPANTS).bind(meetings.clone());
-    let rows: Vec<ParticipantRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-    Ok(rows.into_iter().map(Participant::try_from).collect::<Result<_, _>>()?)
+    let query = || sqlx::query_as(PARTICIPANTS.text()).bind(meetings.clone());
+    let rows: Vec<Stored<Participant>> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+    read_all(rows)
 }
 
-const PARTICIPANTS: &str = "
-    SELECT id, meeting_id, user_id, email, name, role, response_status, comment, responded_at, answered_version,
-        reset_response, proposed_start, locale, time_zone, delivery_problem, reminders, told_version, told_on,
-        removed_at, merged_into, version
+static PARTICIPANTS: Statement<Participant> = Statement::new(
+    "
+    SELECT {columns}
     FROM taskflow.meeting_participants
     WHERE meeting_id = ANY ($1)
-    ORDER BY meeting_id, id";
+    ORDER BY meeting_id, id",
+);
 
 pub(crate) async fn participants_by_id(
     store: &PgStore,
     ids: &[ParticipantId],
 ) -> Result<Lookup<ParticipantId, Participant>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
-    let query = || sqlx::query_as(PARTICIPANTS_BY_ID).bind(ids.clone());
-    let rows: Vec<ParticipantRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-    Ok(rows.into_iter().map(|row| (ParticipantId::from_uuid(row.id), Participant::try_from(row))).collect())
+    let query = || sqlx::query_as(PARTICIPANTS_BY_ID.text()).bind(ids.clone());
+    let rows: Vec<Stored<Participant>> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+    Ok(rows.into_iter().map(Stored::keyed).collect())
 }
 
-const PARTICIPANTS_BY_ID: &str = "
-    SELECT id, meeting_id, user_id, email, name, role, response_status, comment, responded_at, answered_version,
-        reset_response, proposed_start, locale, time_zone, delivery_problem, reminders, told_version, told_on,
-        removed_at, merged_into, version
+static PARTICIPANTS_BY_ID: Statement<Participant> = Statement::new(
+    "
+    SELECT {columns}
     FROM taskflow.meeting_participants
-    WHERE id = ANY ($1)";
+    WHERE id = ANY ($1)",
+);
 
 /// Checks that nobody has answered since. The meetings must be locked already, by a statement before this one: who
 /// answered until then is seen here, and nobody can from then on.
@@ -225,67 +97,43 @@ pub(super) async fn insert(conn: &mut PgConnection, rows: &Rows) -> Result<(), S
     if rows.is_empty() {
         return Ok(());
     }
-    let query = sqlx::query_scalar(INSERT).bind(rows.json());
+    let query = sqlx::query_scalar(INSERT.text()).bind(rows.json());
     let added: Vec<Uuid> = query.fetch_all(conn).await.map_err(|error| rows.refused(error))?;
     rows.all_found(&added)
 }
 
-const INSERT: &str = "
-    INSERT INTO taskflow.meeting_participants (id, meeting_id, user_id, email, email_key, name, role, response_status,
-        comment, responded_at, answered_version, reset_response, proposed_start, locale, time_zone, delivery_problem,
-        reminders, told_version, told_on, removed_at, merged_into, version)
-    SELECT id, meeting_id, user_id, email, email_key, name, role, response_status, comment, responded_at,
-        answered_version, reset_response, proposed_start, locale, time_zone, delivery_problem, reminders, told_version,
-        told_on, removed_at, merged_into, version
-    FROM json_to_recordset($1::json) AS r (id uuid, meeting_id uuid, user_id uuid, email text, email_key text,
-        name text, role text, response_status text, comment text, responded_at timestamptz, answered_version bigint,
-        reset_response text, proposed_start timestamptz, locale text, time_zone text, delivery_problem text,
-        reminders integer[], told_version bigint, told_on boolean, removed_at timestamptz, merged_into uuid,
-        version bigint)
+static INSERT: Statement<Participant> = Statement::new(
+    "
+    INSERT INTO taskflow.meeting_participants ({all})
+    SELECT {all}
+    FROM json_to_recordset($1::json) AS r ({record})
     WHERE user_id IS NOT NULL OR NOT EXISTS (
         SELECT 1
         FROM taskflow.users AS known
         WHERE known.email_key = r.email_key AND known.email_verified)
     ORDER BY id
     ON CONFLICT (meeting_id, email_key) DO NOTHING
-    RETURNING id";
+    RETURNING id",
+);
 
 pub(super) async fn update(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
-    rows.all_found(&rows.run(conn, UPDATE).await?)
+    rows.all_found(&rows.run(conn, UPDATE.text()).await?)
 }
 
 /// What they were told is left to settlements.
-const UPDATE: &str = "
+static UPDATE: Statement<Participant> = Statement::new(
+    "
     UPDATE taskflow.meeting_participants AS p
-    SET user_id = r.user_id,
-        email = r.email,
-        email_key = r.email_key,
-        name = r.name,
-        role = r.role,
-        response_status = r.response_status,
-        comment = r.comment,
-        responded_at = r.responded_at,
-        answered_version = r.answered_version,
-        reset_response = r.reset_response,
-        proposed_start = r.proposed_start,
-        locale = r.locale,
-        time_zone = r.time_zone,
-        delivery_problem = r.delivery_problem,
-        reminders = r.reminders,
-        removed_at = r.removed_at,
-        merged_into = r.merged_into,
-        version = r.version
+    SET {set}
     FROM (
         SELECT r.*
-        FROM json_to_recordset($1::json) AS r (id uuid, user_id uuid, email text, email_key text, name text, role text,
-            response_status text, comment text, responded_at timestamptz, answered_version bigint, reset_response text,
-            proposed_start timestamptz, locale text, time_zone text, delivery_problem text, reminders integer[],
-            removed_at timestamptz, merged_into uuid, version bigint)
+        FROM json_to_recordset($1::json) AS r ({record})
         JOIN taskflow.meeting_participants AS l ON l.id = r.id AND l.version = r.version - 1
         ORDER BY l.id
         FOR NO KEY UPDATE OF l) AS r
     WHERE p.id = r.id AND p.version = r.version - 1
-    RETURNING p.id";
+    RETURNING p.id",
+);
 
 /// Up to `limit` meetings that [`link`] would bring into the lists of `user`, those called last first.
 pub(crate) async fn guest_meetings(

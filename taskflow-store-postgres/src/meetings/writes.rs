@@ -24,11 +24,9 @@ impl MeetingWrites {
         match write {
             MeetingWrite::Insert(meeting) => {
                 meeting.created_by.into_iter().for_each(|user| locks.require(index, user));
-                self.new.push(index, meeting.id.as_uuid(), &super::Params::new(meeting))
+                self.new.push_entity(index, meeting.id.as_uuid(), meeting)
             }
-            MeetingWrite::Update(meeting) => {
-                self.changed.push(index, meeting.id.as_uuid(), &super::Params::new(meeting))
-            }
+            MeetingWrite::Update(meeting) => self.changed.push_entity(index, meeting.id.as_uuid(), meeting),
             MeetingWrite::ConfirmStart { id, tzdb } => {
                 self.confirmed.push(index, id.as_uuid(), &super::Confirmed { id: *id, tzdb })
             }
@@ -84,11 +82,11 @@ impl ParticipantWrites {
             }
             ParticipantWrite::Insert(participant) => {
                 participant.user_id.into_iter().for_each(|user| locks.require(index, user));
-                self.new.push(index, participant.id.as_uuid(), &participants::Params::new(participant))
+                self.new.push_entity(index, participant.id.as_uuid(), participant)
             }
             ParticipantWrite::Update(participant) => {
                 participant.user_id.into_iter().for_each(|user| locks.require(index, user));
-                self.changed.push(index, participant.id.as_uuid(), &participants::Params::new(participant))
+                self.changed.push_entity(index, participant.id.as_uuid(), participant)
             }
             ParticipantWrite::LinkGuests { email, user_id } => {
                 locks.require(index, *user_id);

@@ -3,12 +3,12 @@
 use serde::Serialize;
 use taskflow_core::ports::DigestQuery;
 use taskflow_core::{CorruptRow, Digest, Excerpt, Meeting, StoreError, Task, Timestamp, UserId};
+use taskflow_store_sql::Stored;
+use taskflow_store_sql::postgres::Statement;
 
 use crate::error::Table;
-use crate::meetings::MeetingRow;
 use crate::rows::json;
 use crate::store::PgStore;
-use crate::tasks::TaskRow;
 
 const TASKS: Table = Table("taskflow.tasks");
 const MEETINGS: Table = Table("taskflow.meetings");
@@ -52,7 +52,7 @@ struct DigestTaskRow {
     list: String,
     listed: i64,
     #[sqlx(flatten)]
-    task: TaskRow,
+    task: Stored<Task>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -60,7 +60,7 @@ struct DigestMeetingRow {
     place: i32,
     listed: i64,
     #[sqlx(flatten)]
-    meeting: MeetingRow,
+    meeting: Stored<Meeting>,
 }
 
 pub(super) async fn digests(
@@ -71,9 +71,9 @@ pub(super) async fn digests(
         return Ok(Vec::new());
     }
     let params = json(&queries.iter().enumerate().map(|(place, query)| Params::new(place, query)).collect::<Vec<_>>())?;
-    let tasks = || sqlx::query_as(DIGEST_TASKS).bind(params.clone()).bind(MOST);
+    let tasks = || sqlx::query_as(DIGEST_TASKS.text()).bind(params.clone()).bind(MOST);
     let tasks: Vec<DigestTaskRow> = store.read(|conn| Box::pin(tasks().fetch_all(conn))).await?;
-    let meetings = || sqlx::query_as(DIGEST_MEETINGS).bind(params.clone()).bind(MOST);
+    let meetings = || sqlx::query_as(DIGEST_MEETINGS.text()).bind(params.clone()).bind(MOST);
     let meetings: Vec<DigestMeetingRow> = if queries.iter().any(|query| query.whole) {
         store.read(|conn| Box::pin(meetings().fetch_all(conn))).await?
     } else {
@@ -117,7 +117,7 @@ impl DigestTaskRow {
             _ => &mut digest.later,
         };
         list.total = TASKS.number("id", self.listed)?;
-        list.items.push(Task::try_from(self.task)?);
+        list.items.push(self.task.read()?);
         Ok(())
     }
 }
@@ -125,7 +125,7 @@ impl DigestTaskRow {
 impl DigestMeetingRow {
     fn put_into(self, digest: &mut Digest) -> Result<(), CorruptRow> {
         digest.meetings.total = MEETINGS.number("id", self.listed)?;
-        digest.meetings.items.push(Meeting::try_from(self.meeting)?);
+        digest.meetings.items.push(self.meeting.read()?);
         Ok(())
     }
 }
@@ -135,7 +135,8 @@ impl DigestMeetingRow {
 /// listed, since no index knows their order, else one row brings their number; the totals are counted in indexes alone.
 /// `IS TRUE` keeps the index of all completions out of it, which looks small to statistics that were taken early and holds
 /// everybody's. `OFFSET 0` has them counted once for each person, and not for each row.
-const DIGEST_TASKS: &str = "
+static DIGEST_TASKS: Statement<Task> = Statement::new(
+    "
     SELECT r.place, l.list,
         CASE l.list
             WHEN 'done' THEN c.done
@@ -144,9 +145,7 @@ const DIGEST_TASKS: &str = "
             WHEN 'week' THEN c.week
             ELSE c.later
         END AS listed,
-        l.id, l.user_id, l.title, l.description, l.status, l.priority, l.due_on::text AS due_on, l.due_at,
-        l.reminder_minutes, l.completed_at,
-        l.deleted_at, l.version, l.created_at, l.updated_at
+        {l.columns}
     FROM json_to_recordset($1::json) AS r (place integer, user_id uuid, now timestamptz, done_from timestamptz,
         done_until timestamptz, today_until timestamptz, week_from timestamptz, week_until timestamptz)
     CROSS JOIN LATERAL (
@@ -241,18 +240,16 @@ const DIGEST_TASKS: &str = "
                 AND t.due_at < r.week_until IS NOT TRUE
                 AND t.deleted_at IS NULL
             ORDER BY t.priority DESC, t.due_at NULLS LAST, t.created_at, t.id
-            LIMIT CASE WHEN c.overdue + c.today + c.week = 0 THEN $2 ELSE 1 END)) AS l";
+            LIMIT CASE WHEN c.overdue + c.today + c.week = 0 THEN $2 ELSE 1 END)) AS l",
+);
 
 /// From the person to their meetings, of which each is looked up by its id.
-const DIGEST_MEETINGS: &str = "
+static DIGEST_MEETINGS: Statement<Meeting> = Statement::new(
+    "
     SELECT r.place, l.*
     FROM json_to_recordset($1::json) AS r (place integer, user_id uuid, today_from timestamptz, today_until timestamptz)
     CROSS JOIN LATERAL (
-        SELECT count(*) OVER () AS listed, m.id, m.created_by, m.organizer_name, m.organizer_email, m.title,
-            m.description, m.meeting_date, m.local_start AT TIME ZONE 'UTC' AS local_start, m.time_zone, m.tzdb,
-            m.duration_minutes, m.location, m.meeting_url, m.meeting_type, m.reminder_minutes, m.ended_at,
-            m.cancelled_at, m.sequence, m.burst_since, m.burst_due_at, m.burst_version, m.version, m.created_at,
-            m.updated_at
+        SELECT count(*) OVER () AS listed, {m.columns}
         FROM taskflow.meeting_participants AS w
         CROSS JOIN LATERAL (SELECT * FROM taskflow.meetings WHERE id = w.meeting_id OFFSET 0) AS m
         WHERE r.today_from IS NOT NULL
@@ -264,4 +261,5 @@ const DIGEST_MEETINGS: &str = "
             AND m.cancelled_at IS NULL
             AND m.ended_at IS NULL
         ORDER BY m.meeting_date, m.id
-        LIMIT $2) AS l";
+        LIMIT $2) AS l",
+);

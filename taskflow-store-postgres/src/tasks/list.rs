@@ -2,8 +2,10 @@
 
 use sqlx::{Postgres, QueryBuilder};
 use taskflow_core::{Page, Scope, StoreError, Task, TaskQuery, TaskSort, TaskSortKey, Timestamp};
+use taskflow_store_sql::postgres::Statement;
+use taskflow_store_sql::{Stored, read_all};
 
-use super::{TABLE, TaskRow};
+use super::TABLE;
 use crate::error::Instant;
 use crate::store::PgStore;
 
@@ -14,7 +16,7 @@ pub(crate) async fn tasks(
     query: &TaskQuery,
     now: Timestamp,
 ) -> Result<Page<Task>, StoreError> {
-    let rows: Vec<TaskRow> = store
+    let rows: Vec<Stored<Task>> = store
         .read(|conn| {
             let mut page = page(scope, query, now);
             Box::pin(async move { page.build_query_as().fetch_all(conn).await })
@@ -35,21 +37,15 @@ pub(crate) async fn tasks(
             .await?;
         TABLE.number("id", total)?
     };
-    let items = rows.into_iter().map(Task::try_from).collect::<Result<_, _>>()?;
-    Ok(Page { items, total, request: query.page })
+    Ok(Page { items: read_all(rows)?, total, request: query.page })
 }
 
-const COLUMNS: &str = "\
-    SELECT id, user_id, title, description, status, priority, due_on::text AS due_on, due_at, reminder_minutes,
-        completed_at, deleted_at,
-        version, created_at, updated_at
-    FROM taskflow.tasks
-    WHERE user_id = ";
+static PAGE: Statement<Task> = Statement::new("SELECT {columns} FROM taskflow.tasks WHERE user_id = ");
 
 const COUNT: &str = "SELECT count(*) FROM taskflow.tasks WHERE user_id = ";
 
 fn page(scope: Scope, query: &TaskQuery, now: Timestamp) -> QueryBuilder<Postgres> {
-    let mut sql = QueryBuilder::new(COLUMNS);
+    let mut sql = QueryBuilder::new(PAGE.text());
     push_conditions(&mut sql, scope, query, now);
     sql.push(" ORDER BY ");
     for sort in &query.sort {

@@ -12,6 +12,7 @@ use taskflow_conformance::sql::{self, Executed, Statement};
 use taskflow_core::ports::{EventBus, NoBus, Signal, Storage};
 use taskflow_core::{Timestamp, UserId};
 use taskflow_store_postgres::{PgOptions, PgPulse, PgStore};
+use taskflow_store_sql::expand;
 use taskflow_testkit::cluster::Database;
 use uuid::Uuid;
 
@@ -40,7 +41,8 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 /// The statements of this store.
 fn statements() -> Vec<Statement> {
-    sql::statements(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))).expect("the sources of this store")
+    let sources = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
+    sql::statements(sources, expand::<sqlx::Postgres>).expect("the sources of this store")
 }
 
 /// The suite, and what a host does before and after.

@@ -11,5 +11,6 @@ mod pulses;
 mod races;
 mod rows;
 mod schema;
+mod stored;
 mod texts;
 mod world;

@@ -1,17 +1,23 @@
 //! What statements cost: by which index they find their rows, and how much they read.
 
-use sqlx::{AssertSqlSafe, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Executor, PgConnection, Postgres};
 use taskflow_core::User;
+use taskflow_store_sql::expand;
 
 use crate::world::World;
 
-/// The statement of a constant, with these parameters.
+/// The statement of a constant or of a static [`Statement`], with these parameters.
+///
+/// [`Statement`]: taskflow_store_sql::Statement
 pub(crate) fn statement(source: &str, name: &str, parameters: &[&str]) -> String {
-    let name = format!("const {name}: &str = \"");
-    let start = source.find(&name).expect("the statement") + name.len();
-    let sql = &source[start..start + source[start..].find("\";").expect("its end")];
+    let constant = format!("const {name}: &str = ");
+    let (declared, entity) = source.split_once(&constant).map(|(_, text)| (text, "")).unwrap_or_else(|| {
+        let (_, declared) = source.split_once(&format!("static {name}: Statement<")).expect("the statement");
+        (declared, declared.split('>').next().unwrap_or_default())
+    });
+    let sql = declared.split('"').nth(1).expect("its text").trim_start_matches('\\');
     let with = |sql: String, (n, parameter): (usize, &&str)| sql.replace(&format!("${}", n + 1), parameter);
-    parameters.iter().enumerate().rev().fold(sql.trim_start_matches('\\').to_owned(), with)
+    parameters.iter().enumerate().rev().fold(expand::<Postgres>(entity, sql), with)
 }
 
 /// The statement that claims what is due by priority, or else what has lapsed.
@@ -155,7 +161,7 @@ async fn meetings_and_their_people_are_found_by_indexes() {
     let world = World::new().await;
     let mut conn = world.connection().await;
     let ada = many_meetings(&world, &mut conn).await;
-    let columns = statement(include_str!("../../src/meetings/list.rs"), "COLUMNS", &[]);
+    let columns = statement(include_str!("../../src/meetings/list.rs"), "PAGE", &[]);
     let list = format!("{columns} '{}') AND cancelled_at IS NULL", ada.id);
     let upcoming =
         format!("{list} AND meeting_date >= '2026-11-22 12:00:00+00' AND meeting_date < '2026-11-23 12:00:00+00'");

@@ -4,8 +4,10 @@ use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 use taskflow_core::{
     Meeting, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, Scope, StoreError, Timestamp,
 };
+use taskflow_store_sql::sqlite::Statement;
+use taskflow_store_sql::{Stored, read_all};
 
-use super::{MeetingRow, TABLE};
+use super::TABLE;
 use crate::error::store_error;
 
 /// A page of the meetings that `viewer` is in.
@@ -15,7 +17,7 @@ pub(crate) async fn meetings(
     query: &MeetingQuery,
     now: Timestamp,
 ) -> Result<Page<Meeting>, StoreError> {
-    let rows: Vec<MeetingRow> =
+    let rows: Vec<Stored<Meeting>> =
         page_of(scope, query, now).build_query_as().fetch_all(pool).await.map_err(store_error)?;
 
     // A page that is neither full nor beyond the end is the last one and tells the total.
@@ -27,12 +29,11 @@ pub(crate) async fn meetings(
         let total: i64 = count.build_query_scalar().fetch_one(pool).await.map_err(store_error)?;
         TABLE.number("id", total)?
     };
-    let items = rows.into_iter().map(Meeting::try_from).collect::<Result<_, _>>()?;
-    Ok(Page { items, total, request: query.page })
+    Ok(Page { items: read_all(rows)?, total, request: query.page })
 }
 
 fn page_of(scope: Scope, query: &MeetingQuery, now: Timestamp) -> QueryBuilder<Sqlite> {
-    let mut page = QueryBuilder::new(COLUMNS);
+    let mut page = QueryBuilder::new(PAGE.text());
     push_conditions(&mut page, scope, query, now);
     page.push(" ORDER BY ");
     for sort in &query.sort {
@@ -53,15 +54,14 @@ fn count_of(scope: Scope, query: &MeetingQuery, now: Timestamp) -> QueryBuilder<
 }
 
 /// From the meetings of one person to their rows, in this order: no index over the meetings of everybody is of use.
-const COLUMNS: &str = "\
-    SELECT m.id, m.created_by, m.organizer_name, m.organizer_email, m.title, m.description, m.meeting_date,
-        m.local_start, m.time_zone, m.tzdb, m.duration_minutes, m.location, m.meeting_url, m.meeting_type,
-        m.reminder_minutes, m.ended_at, m.cancelled_at, m.sequence, m.burst_since, m.burst_due_at,
-        m.burst_version, m.version, m.created_at, m.updated_at
+static PAGE: Statement<Meeting> = Statement::new(
+    "\
+    SELECT {m.columns}
     FROM (
         SELECT DISTINCT p.meeting_id
         FROM taskflow_meeting_participants AS p
-        WHERE p.removed_at IS NULL AND p.user_id = ";
+        WHERE p.removed_at IS NULL AND p.user_id = ",
+);
 
 const COUNT: &str = "\
     SELECT count(*)

@@ -3,7 +3,7 @@
 use sqlx::SqliteConnection;
 use taskflow_core::{MeetingWrite, ParticipantWrite, StoreError};
 
-use super::{Confirmed, Expected, Params, participants, revisions};
+use super::{Confirmed, Expected, participants, revisions};
 use crate::rows::Rows;
 
 /// The writes of meetings as the parameters of statements.
@@ -21,8 +21,8 @@ impl MeetingWrites {
     /// Adds a write, the one of this index in its commit.
     pub(crate) fn push(&mut self, index: usize, write: &MeetingWrite) -> Result<(), StoreError> {
         match write {
-            MeetingWrite::Insert(meeting) => self.new.push(index, meeting.id, &Params::new(meeting)),
-            MeetingWrite::Update(meeting) => self.changed.push(index, meeting.id, &Params::new(meeting)),
+            MeetingWrite::Insert(meeting) => self.new.push_entity(index, meeting.id, meeting),
+            MeetingWrite::Update(meeting) => self.changed.push_entity(index, meeting.id, meeting),
             MeetingWrite::ExpectVersion { id, version } => {
                 self.expected.push(index, id, &Expected { id: *id, version: *version })
             }
@@ -61,12 +61,8 @@ impl ParticipantWrites {
                 let expected = participants::Expected { meeting_id: *meeting, versions: *versions };
                 self.expected.push(index, meeting, &expected)
             }
-            ParticipantWrite::Update(participant) => {
-                self.changed.push(index, participant.id, &participants::Params::new(participant))
-            }
-            ParticipantWrite::Insert(participant) => {
-                self.new.push(index, participant.id, &participants::Params::new(participant))
-            }
+            ParticipantWrite::Update(participant) => self.changed.push_entity(index, participant.id, participant),
+            ParticipantWrite::Insert(participant) => self.new.push_entity(index, participant.id, participant),
             ParticipantWrite::LinkGuests { email, user_id } => {
                 let guest = participants::Guest { email_key: email.key(), user_id: *user_id };
                 self.linked_guests.push(index, user_id, &guest)

@@ -4,10 +4,10 @@ use serde::Serialize;
 use sqlx::SqlitePool;
 use taskflow_core::ports::DigestQuery;
 use taskflow_core::{CorruptRow, Digest, Excerpt, Meeting, StoreError, Task, Timestamp, UserId};
+use taskflow_store_sql::Stored;
+use taskflow_store_sql::sqlite::Statement;
 
 use crate::error::{Table, store_error};
-use crate::meetings::MeetingRow;
-use crate::tasks::TaskRow;
 
 const TASKS: Table = Table("taskflow_tasks");
 const MEETINGS: Table = Table("taskflow_meetings");
@@ -49,7 +49,7 @@ struct DigestTaskRow {
     list: String,
     listed: i64,
     #[sqlx(flatten)]
-    task: TaskRow,
+    task: Stored<Task>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -57,7 +57,7 @@ struct DigestMeetingRow {
     place: i64,
     listed: i64,
     #[sqlx(flatten)]
-    meeting: MeetingRow,
+    meeting: Stored<Meeting>,
 }
 
 pub(super) async fn digests(
@@ -70,9 +70,9 @@ pub(super) async fn digests(
     let params: Vec<Params> = queries.iter().map(Params::from).collect();
     let params = serde_json::to_string(&params).map_err(|error| StoreError::Internal(error.into()))?;
     let tasks: Vec<DigestTaskRow> =
-        sqlx::query_as(DIGEST_TASKS).bind(&params).bind(MOST).fetch_all(pool).await.map_err(store_error)?;
+        sqlx::query_as(DIGEST_TASKS.text()).bind(&params).bind(MOST).fetch_all(pool).await.map_err(store_error)?;
     let meetings: Vec<DigestMeetingRow> = if queries.iter().any(|query| query.whole) {
-        sqlx::query_as(DIGEST_MEETINGS).bind(params).bind(MOST).fetch_all(pool).await.map_err(store_error)?
+        sqlx::query_as(DIGEST_MEETINGS.text()).bind(params).bind(MOST).fetch_all(pool).await.map_err(store_error)?
     } else {
         Vec::new()
     };
@@ -114,7 +114,7 @@ impl DigestTaskRow {
             _ => &mut digest.later,
         };
         list.total = TASKS.number("id", self.listed)?;
-        list.items.push(Task::try_from(self.task)?);
+        list.items.push(self.task.read()?);
         Ok(())
     }
 }
@@ -122,7 +122,7 @@ impl DigestTaskRow {
 impl DigestMeetingRow {
     fn put_into(self, digest: &mut Digest) -> Result<(), CorruptRow> {
         digest.meetings.total = MEETINGS.number("id", self.listed)?;
-        digest.meetings.items.push(Meeting::try_from(self.meeting)?);
+        digest.meetings.items.push(self.meeting.read()?);
         Ok(())
     }
 }
@@ -131,7 +131,8 @@ impl DigestMeetingRow {
 /// What is done and what is due by a time is found where it stands in an index. Where nothing else is to be listed the other
 /// open tasks are looked at all, since no index knows their order: one that did would cost every task that is made and
 /// changed more than it saves here. Else one row brings their number.
-const DIGEST_TASKS: &str = "
+static DIGEST_TASKS: Statement<Task> = Statement::new(
+    "
     WITH people AS MATERIALIZED (
         SELECT place, user_id, now, done_from, done_until, today_until, week_from, week_until,
             (SELECT count(*)
@@ -159,8 +160,7 @@ const DIGEST_TASKS: &str = "
                 value ->> 'today_until' AS today_until, value ->> 'week_from' AS week_from,
                 value ->> 'week_until' AS week_until
             FROM json_each(?1)) AS j)
-    SELECT p.place, 'done' AS list, p.done AS listed, t.id, t.user_id, t.title, t.description, t.status, t.priority,
-        t.due_on, t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
+    SELECT p.place, 'done' AS list, p.done AS listed, {t.columns}
     FROM people AS p
     CROSS JOIN taskflow_tasks AS t ON t.rowid IN (
         SELECT l.rowid
@@ -171,8 +171,7 @@ const DIGEST_TASKS: &str = "
         LIMIT ?2)
     WHERE p.done > 0
     UNION ALL
-    SELECT p.place, 'overdue' AS list, p.overdue AS listed, t.id, t.user_id, t.title, t.description, t.status, t.priority,
-        t.due_on, t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
+    SELECT p.place, 'overdue' AS list, p.overdue AS listed, {t.columns}
     FROM people AS p
     CROSS JOIN taskflow_tasks AS t ON t.rowid IN (
         SELECT l.rowid
@@ -183,8 +182,7 @@ const DIGEST_TASKS: &str = "
         LIMIT ?2)
     WHERE p.overdue > 0
     UNION ALL
-    SELECT p.place, 'today' AS list, p.today AS listed, t.id, t.user_id, t.title, t.description, t.status, t.priority,
-        t.due_on, t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
+    SELECT p.place, 'today' AS list, p.today AS listed, {t.columns}
     FROM people AS p
     CROSS JOIN taskflow_tasks AS t ON t.rowid IN (
         SELECT l.rowid
@@ -195,8 +193,7 @@ const DIGEST_TASKS: &str = "
         LIMIT ?2)
     WHERE p.today > 0
     UNION ALL
-    SELECT p.place, 'week' AS list, p.week AS listed, t.id, t.user_id, t.title, t.description, t.status, t.priority,
-        t.due_on, t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
+    SELECT p.place, 'week' AS list, p.week AS listed, {t.columns}
     FROM people AS p
     CROSS JOIN taskflow_tasks AS t ON t.rowid IN (
         SELECT l.rowid
@@ -207,8 +204,7 @@ const DIGEST_TASKS: &str = "
         LIMIT ?2)
     WHERE p.week > 0
     UNION ALL
-    SELECT p.place, 'later' AS list, p.undone - p.overdue - p.today - p.week AS listed, t.id, t.user_id, t.title, t.description, t.status, t.priority,
-        t.due_on, t.due_at, t.reminder_minutes, t.completed_at, t.deleted_at, t.version, t.created_at, t.updated_at
+    SELECT p.place, 'later' AS list, p.undone - p.overdue - p.today - p.week AS listed, {t.columns}
     FROM people AS p
     CROSS JOIN taskflow_tasks AS t ON t.rowid IN (
         SELECT f.task
@@ -219,10 +215,12 @@ const DIGEST_TASKS: &str = "
             WHERE l.user_id = p.user_id AND l.deleted_at IS NULL AND l.status IN ('pending', 'in_progress')
                 AND (l.due_at < p.week_until) IS NOT TRUE) AS f
         WHERE f.place <= iif(p.overdue + p.today + p.week = 0, ?2, 1))
-    WHERE p.undone > p.overdue + p.today + p.week";
+    WHERE p.undone > p.overdue + p.today + p.week",
+);
 
 /// From the person to their meetings, of which each is looked up by its id; the rows of those that are shown at last.
-const DIGEST_MEETINGS: &str = "
+static DIGEST_MEETINGS: Statement<Meeting> = Statement::new(
+    "
     WITH theirs AS MATERIALIZED (
         SELECT j.key AS place, m.rowid AS meeting,
             row_number() OVER (PARTITION BY j.key ORDER BY m.meeting_date, m.id) AS rank,
@@ -233,10 +231,8 @@ const DIGEST_MEETINGS: &str = "
         WHERE j.value ->> 'today_from' IS NOT NULL AND w.removed_at IS NULL AND w.response_status <> 'declined'
             AND m.meeting_date >= j.value ->> 'today_from' AND m.meeting_date < j.value ->> 'today_until'
             AND m.cancelled_at IS NULL AND m.ended_at IS NULL)
-    SELECT r.place, r.listed, m.id, m.created_by, m.organizer_name, m.organizer_email, m.title, m.description,
-        m.meeting_date, m.local_start, m.time_zone, m.tzdb, m.duration_minutes, m.location, m.meeting_url,
-        m.meeting_type, m.reminder_minutes, m.ended_at, m.cancelled_at, m.sequence, m.burst_since, m.burst_due_at,
-        m.burst_version, m.version, m.created_at, m.updated_at
+    SELECT r.place, r.listed, {m.columns}
     FROM theirs AS r
     CROSS JOIN taskflow_meetings AS m ON m.rowid = r.meeting
-    WHERE r.rank <= ?2";
+    WHERE r.rank <= ?2",
+);

@@ -2,8 +2,10 @@
 
 use sqlx::SqlitePool;
 use taskflow_core::{StoreError, Task, Timestamp};
+use taskflow_store_sql::Stored;
+use taskflow_store_sql::sqlite::Statement;
 
-use super::{TABLE, TaskRow};
+use super::TABLE;
 use crate::error::store_error;
 
 /// Up to `limit` tasks that were completed before `before` and are not in the trash, in the order of their completion.
@@ -12,7 +14,7 @@ pub(crate) async fn completed_before(
     before: Timestamp,
     limit: u32,
 ) -> Result<Vec<Task>, StoreError> {
-    let rows: Vec<TaskRow> = sqlx::query_as(COMPLETED_BEFORE)
+    let rows: Vec<Stored<Task>> = sqlx::query_as(COMPLETED_BEFORE.text())
         .bind(before.as_micros())
         .bind(limit)
         .fetch_all(pool)
@@ -22,25 +24,25 @@ pub(crate) async fn completed_before(
 }
 
 /// One row that cannot be read must not keep all others from the trash; it shows in the log each time.
-fn readable(row: TaskRow) -> Option<Task> {
-    let id = row.id.clone();
-    match Task::try_from(row) {
+fn readable(row: Stored<Task>) -> Option<Task> {
+    let (id, task) = row.keyed();
+    match task {
         Ok(task) => Some(task),
         Err(error) => {
-            tracing::error!(task = id, %error, "a task cannot be read and is left where it is");
+            tracing::error!(task = %id, %error, "a task cannot be read and is left where it is");
             None
         }
     }
 }
 
-const COMPLETED_BEFORE: &str = "
-    SELECT id, user_id, title, description, status, priority, due_on, due_at, reminder_minutes, completed_at,
-        deleted_at,
-        version, created_at, updated_at
+static COMPLETED_BEFORE: Statement<Task> = Statement::new(
+    "
+    SELECT {columns}
     FROM taskflow_tasks
     WHERE completed_at < ?1 AND deleted_at IS NULL
     ORDER BY completed_at, id
-    LIMIT ?2";
+    LIMIT ?2",
+);
 
 /// How many such tasks there are, counted up to `limit`.
 pub(crate) async fn count_completed_before(

@@ -2,8 +2,10 @@
 
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 use taskflow_core::{Page, Scope, StoreError, Task, TaskQuery, TaskSort, TaskSortKey, Timestamp};
+use taskflow_store_sql::sqlite::Statement;
+use taskflow_store_sql::{Stored, read_all};
 
-use super::{TABLE, TaskRow};
+use super::TABLE;
 use crate::error::store_error;
 
 /// A page of the tasks of `owner`.
@@ -13,7 +15,7 @@ pub(crate) async fn tasks(
     query: &TaskQuery,
     now: Timestamp,
 ) -> Result<Page<Task>, StoreError> {
-    let mut page = QueryBuilder::new(COLUMNS);
+    let mut page = QueryBuilder::new(PAGE.text());
     push_conditions(&mut page, scope, query, now);
     page.push(" ORDER BY ");
     for sort in &query.sort {
@@ -25,7 +27,7 @@ pub(crate) async fn tasks(
     let offset = query.page.offset();
     page.push("id DESC LIMIT ").push_bind(query.page.size());
     page.push(" OFFSET ").push_bind(i64::try_from(offset).unwrap_or(i64::MAX));
-    let rows: Vec<TaskRow> = page.build_query_as().fetch_all(pool).await.map_err(store_error)?;
+    let rows: Vec<Stored<Task>> = page.build_query_as().fetch_all(pool).await.map_err(store_error)?;
 
     // A page that is neither full nor beyond the end is the last one and tells the total.
     let seen = rows.len() as u64;
@@ -37,16 +39,10 @@ pub(crate) async fn tasks(
         let total: i64 = count.build_query_scalar().fetch_one(pool).await.map_err(store_error)?;
         TABLE.number("id", total)?
     };
-    let items = rows.into_iter().map(Task::try_from).collect::<Result<_, _>>()?;
-    Ok(Page { items, total, request: query.page })
+    Ok(Page { items: read_all(rows)?, total, request: query.page })
 }
 
-const COLUMNS: &str = "\
-    SELECT id, user_id, title, description, status, priority, due_on, due_at, reminder_minutes, completed_at,
-        deleted_at,
-        version, created_at, updated_at
-    FROM taskflow_tasks
-    WHERE user_id = ";
+static PAGE: Statement<Task> = Statement::new("SELECT {columns} FROM taskflow_tasks WHERE user_id = ");
 
 const COUNT: &str = "SELECT count(*) FROM taskflow_tasks WHERE user_id = ";
 

@@ -11,6 +11,7 @@ use sqlx::{Connection, Executor, SqliteConnection};
 use taskflow_conformance::OpenStore;
 use taskflow_conformance::sql::{self, Executed, Statement};
 use taskflow_core::ports::Storage;
+use taskflow_store_sql::expand;
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
@@ -73,7 +74,8 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 /// The statements of this store.
 fn statements() -> Vec<Statement> {
-    sql::statements(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))).expect("the sources of this store")
+    let sources = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
+    sql::statements(sources, expand::<sqlx::Sqlite>).expect("the sources of this store")
 }
 
 /// The suite, and what a host does before and after.

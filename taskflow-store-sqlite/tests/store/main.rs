@@ -4,6 +4,7 @@ mod jobs;
 mod mail;
 mod meetings;
 mod passing;
+mod stored;
 mod texts;
 mod tokens;
 mod world;
