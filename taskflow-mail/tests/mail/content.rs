@@ -5,9 +5,7 @@ use taskflow_core::notice::{
     PasswordChangedNotice, PasswordResetContent, TaskDueContent, VerifyEmailContent, WelcomeContent,
 };
 use taskflow_core::ports::{Mailer, Renderer};
-use taskflow_core::{
-    Content, Locale, MailLinks, NoticeContent, NoticeKind, RenderInput, Task, TaskPriority, TaskStatus,
-};
+use taskflow_core::{Content, Locale, MailLinks, NewTask, NoticeContent, NoticeKind, RenderInput, Task, TaskPriority};
 use taskflow_mail::{Message, Templates};
 
 use crate::support::{Rig, from, mail, noon, permanent};
@@ -27,22 +25,15 @@ fn input(content: Box<dyn NoticeContent>, public_url: Option<&str>) -> RenderInp
 
 fn task_due(title: &str) -> Box<dyn NoticeContent> {
     let due_at = "2026-11-23T14:30:00Z".parse().unwrap();
-    let task = Task {
-        id: "0198c0de-0000-7000-8000-000000000001".parse().unwrap(),
-        user_id: "0198c0de-0000-7000-8000-000000000002".parse().unwrap(),
-        title: title.parse().unwrap(),
+    let new = NewTask {
         description: Some(".\n..two dots\n<b>bold</b>".parse().unwrap()),
-        status: TaskStatus::Pending,
         priority: TaskPriority::High,
         due_at: Some(due_at),
-        due_on: None,
-        reminder_minutes: None,
-        completed_at: None,
-        deleted_at: None,
-        version: 1,
-        created_at: noon(),
-        updated_at: noon(),
+        ..NewTask::titled(title.parse().unwrap())
     };
+    let id = "0198c0de-0000-7000-8000-000000000001".parse().unwrap();
+    let owner = "0198c0de-0000-7000-8000-000000000002".parse().unwrap();
+    let task = Task::new(id, owner, new, noon()).unwrap();
     Box::new(TaskDueContent { task, due_at, others: Vec::new() })
 }
 
