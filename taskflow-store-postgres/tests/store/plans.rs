@@ -15,7 +15,10 @@ pub(crate) fn statement(source: &str, name: &str, parameters: &[&str]) -> String
         let (_, declared) = source.split_once(&format!("static {name}: Statement<")).expect("the statement");
         (declared, declared.split('>').next().unwrap_or_default())
     });
-    let sql = declared.split('"').nth(1).expect("its text").trim_start_matches('\\');
+    let (_, text) = declared.split_once('"').expect("its text");
+    let mut quotes = text.match_indices('"').map(|(at, _)| at);
+    let end = quotes.find(|at| !text[..*at].ends_with('\\')).expect("its end");
+    let sql = text[..end].trim_start_matches('\\');
     let with = |sql: String, (n, parameter): (usize, &&str)| sql.replace(&format!("${}", n + 1), parameter);
     parameters.iter().enumerate().rev().fold(expand::<Postgres>(entity, sql), with)
 }
