@@ -49,8 +49,8 @@ pub struct RenderInput {
     pub date: Timestamp,
     /// The address of the service, without a slash at the end; `None`: write no links to it.
     pub public_url: Option<String>,
-    /// The page where the reader ends mail of this kind without signing in. Only recurring mail has one, and only when the
-    /// service makes links.
+    /// The page where the reader ends mail of this kind without signing in. Only recurring mail has one, and only when
+    /// the service makes links.
     pub unsubscribe_url: Option<String>,
     /// Signed links to what the mail is about, and to what its reader can do about it.
     pub links: MailLinks,
@@ -109,8 +109,8 @@ pub struct Mail {
 /// The headers that only some mail has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Headers {
-    /// The address that ends mail of this kind by one click (List-Unsubscribe and List-Unsubscribe-Post, RFC 8058). An `http`
-    /// address is written too, for private networks; large mail providers use `https` only (§3.1).
+    /// The address that ends mail of this kind by one click (List-Unsubscribe and List-Unsubscribe-Post, RFC 8058). An
+    /// `http` address is written too, for private networks; large mail providers use `https` only (§3.1).
     pub unsubscribe_url: Option<String>,
     /// The name of its thread: mail with the same name stands together in the reader's mailbox (References, RFC 5322
     /// §3.6.4). Letters, digits and `-`, at most 200.

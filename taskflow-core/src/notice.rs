@@ -1,9 +1,9 @@
 //! Notices to one person. A stored notice holds ids and a kind; its words are found when it leaves.
 //!
 //! Each notice is one file: its data, its policy, how long it is of use, what must be loaded for it, the check before
-//! sending, the content of its mail ([`NoticeContent`]: plain text, variables of its templates, links, thread, reply-to,
-//! calendar entry), and a sample. The list in this file makes it known. Its words are in the templates of the folder with
-//! the name of its kind, and in the locales.
+//! sending, the content of its mail ([`NoticeContent`]: plain text, variables of its templates, links, thread,
+//! reply-to, calendar entry), and a sample. The list in this file makes it known. Its words are in the templates of the
+//! folder with the name of its kind, and in the locales.
 
 mod check;
 mod custom;
@@ -41,8 +41,8 @@ pub trait NoticeType: fmt::Debug + Clone + PartialEq + Serialize + DeserializeOw
     /// The policy for every notice of this kind.
     const POLICY: NoticePolicy;
 
-    /// Returns from when on a notice that was due at `due_at` is no longer worth sending (catch-up after downtime). Later it
-    /// is expired, and counted. `None`: it always is.
+    /// Returns from when on a notice that was due at `due_at` is no longer worth sending (catch-up after downtime).
+    /// Later it is expired, and counted. `None`: it always is.
     fn expires_at(&self, due_at: Timestamp) -> Option<Timestamp> {
         let _ = due_at;
         None
@@ -162,7 +162,8 @@ macro_rules! notices {
                 }
             }
 
-            /// Returns the participant whom it is sent to about a meeting; not the one about whom its organizer is told.
+            /// Returns the participant whom it is sent to about a meeting; not the one about whom its organizer is
+            /// told.
             #[must_use]
             pub fn participant(&self) -> Option<ParticipantId> {
                 match self {
@@ -305,8 +306,8 @@ impl NoticeKind {
         Self::ALL.into_iter().chain(CustomKind::registered().into_iter().map(Self::Custom)).collect()
     }
 
-    /// Returns made-up content of this kind as of `now`; the same for the same instant. `None` if there is nothing to make
-    /// up.
+    /// Returns made-up content of this kind as of `now`; the same for the same instant. `None` if there is nothing to
+    /// make up.
     #[must_use]
     pub fn sample(self, now: Timestamp) -> Option<Box<dyn NoticeContent>> {
         self.made_up(MadeUp { now, typed: None })
@@ -324,8 +325,8 @@ impl NoticeKind {
         self.policy().priority
     }
 
-    /// Returns whether a person can do without it: everything but what protects their account, what runs the service, and
-    /// what somebody wrote by hand.
+    /// Returns whether a person can do without it: everything but what protects their account, what runs the service,
+    /// and what somebody wrote by hand.
     #[must_use]
     pub fn can_be_switched_off(self) -> bool {
         self.policy().optional
@@ -343,8 +344,8 @@ impl NoticeKind {
         self.policy().gathered
     }
 
-    /// Returns whether a cancelled delivery of this kind is kept until it would have been due. Without its key, a repair
-    /// would plan it again.
+    /// Returns whether a cancelled delivery of this kind is kept until it would have been due. Without its key, a
+    /// repair would plan it again.
     #[must_use]
     pub fn is_kept_until_due(self) -> bool {
         self.policy().kept_until_due

@@ -25,9 +25,9 @@ pub use pages::{PageWords, Pages};
 use reader::Reader;
 use shipped::SHIPPED;
 
-/// Renders mail from templates (minijinja): `{kind of notice}/subject.txt`, `body.txt` and `body.html`, the bodies inside
-/// `layout.txt` and `layout.html`. A mail that somebody wrote by hand is taken as it is; where it is HTML only, its text is
-/// the HTML without the tags.
+/// Renders mail from templates (minijinja): `{kind of notice}/subject.txt`, `body.txt` and `body.html`, the bodies
+/// inside `layout.txt` and `layout.html`. A mail that somebody wrote by hand is taken as it is; where it is HTML only,
+/// its text is the HTML without the tags.
 ///
 /// # Words
 ///
@@ -37,35 +37,17 @@ use shipped::SHIPPED;
 ///
 /// # What templates know
 ///
-/// What people typed is escaped in every template whose name ends in `.html`. All templates know `name`, `locale` (the tag
-/// of the words), `public_url` (none: write no links; guests are shown none, as they cannot sign in) and
-/// `unsubscribe_url` (may be none); bodies also know `subject`. `links` has the signed links, each of which may be none:
-/// `open` (what the letter is about), `accept`, `maybe` and `decline` (an answer that is left to confirm), and for the task
-/// of a reminder `done`, `snooze_hour` and `snooze_tomorrow`. The filter `wrap` breaks long lines. Times are told in
-/// the reader's zone, with its name. Beside these,
+/// What people typed is escaped in every template whose name ends in `.html`. All templates know `name`, `locale` (the
+/// tag of the words), `public_url` (none: write no links; guests are shown none, as they cannot sign in) and
+/// `unsubscribe_url` (may be none); bodies also know `subject`. `links` has the signed links, each of which may be
+/// none: `open` (what the mail is about), `accept`, `maybe` and `decline` (an answer that is left to confirm), and for
+/// the task of a reminder `done`, `snooze_hour` and `snooze_tomorrow`. The filter `wrap` breaks long lines. Times are
+/// told in the reader's zone, with its name.
 ///
-/// * `welcome` has `verify_url` (may be none);
-/// * `verify_email` and `password_reset` have `url` and `until`, `password_changed` has `when`;
-/// * `task_due` has `title`, `description` (may be none), `due`, `priority`, `timing` (`ahead`, `now`, `late`) and
-///   `relative`, how far off it is as the mail is sent (`in 15 minutes`, `tomorrow at 09:00`); a reminder of several tasks
-///   has only `title` of the first, `count` and `others`, a list of all of them as below (else it is empty), each also with
-///   `done_url`;
-/// * `task_status` has `title`, `status` (`pending`, `in_progress`, `completed`), `was` and `is` in words, and `due` (may
-///   be none);
-/// * `task_reminder` has `tasks` and `daily_summary` `parts`, a list of the same with a `title`: `items`, of which each has
-///   `title`, `about`, `url` (a signed link; both may be none) and `is_late`, how many there are in `total`, and in `more` how many are not shown, in
-///   words (may be none); `daily_summary` also has `day`;
-/// * `meeting_…` have `title`, `when`, `when_briefly`, `relative` (as `task_due`), `lasts`, `how`, `organizer`,
-///   `organizer_name` (the address where there is no name) and `is_cancelled`, and what may be none: `description`, `location`, `meeting_url`, `answer` (the reader's own so far) and `respond_url`, a page where
-///   it can be given; also `rows`, the facts as a list of `{label, value, was, url}` (the last two may be none), and
-///   `changes`, a list of `{what, was, is}`, empty but in `meeting_change`. `meeting_reminder` has the
-///   organizer's `message` (may be none); `meeting_left`, `meeting_proposal` and `meeting_undelivered` have `who` and
-///   `email`, `meeting_proposal` also `proposed`, the time, and `comment`, and `meeting_undelivered` `meaning`,
-///   what the status code of the mail server means, and `problem`, what else it said; these may be none;
-/// * a notice of a host ([`CustomNotice`](taskflow_core::notice::CustomNotice)) has its fields and its own variables, and
-///   `time(field)` tells a time in one of its fields (RFC 3339);
-/// * `server_alert` and `server_recovery` have `problems`, a list of lines, `since` and `until` (none: it lasts);
-///   `server_alert` also has `areas`, the parts of the service that have them (`database`, `mail_queue`, …).
+/// What else the templates of a notice have is with its content in [`taskflow_core::notice`], for example
+/// [`TaskDueContent`](taskflow_core::notice::TaskDueContent). A notice of a host
+/// ([`CustomNotice`](taskflow_core::notice::CustomNotice)) has its fields and its own variables, and `time(field)`
+/// tells a time in one of its fields (RFC 3339).
 ///
 /// The pieces in `parts/` are included by several of them; those of `parts/kit.html` are known in every block of
 /// `layout.html`, which imports them.
@@ -97,8 +79,8 @@ impl Templates {
         self.catalogues.iter().map(|catalogue| catalogue.tag())
     }
 
-    /// Renders a notice with made-up content as of `now`; the same for the same arguments. `None` where there is nothing to
-    /// make up ([`NoticeKind::sample`]).
+    /// Renders a notice with made-up content as of `now`; the same for the same arguments. `None` where there is
+    /// nothing to make up ([`NoticeKind::sample`]).
     ///
     /// # Errors
     ///

@@ -28,8 +28,8 @@ pub trait NoticeContent: fmt::Debug + Any + Send + Sync {
         LinkTargets::default()
     }
 
-    /// Returns the invitation of its reader, for mail about a meeting that they are invited to. Mail to an organizer about
-    /// somebody else has none.
+    /// Returns the invitation of its reader, for mail about a meeting that they are invited to. Mail to an organizer
+    /// about somebody else has none.
     fn invitation(&self) -> Option<&Invitation> {
         None
     }
@@ -54,8 +54,8 @@ pub trait NoticeContent: fmt::Debug + Any + Send + Sync {
         ShownRecipients::default()
     }
 
-    /// Returns when what it is about happens, if it lies ahead of `now` or goes on. Quiet hours do not hold a mail that would
-    /// come too late.
+    /// Returns when what it is about happens, if it lies ahead of `now` or goes on. Quiet hours do not hold a mail that
+    /// would come too late.
     fn happens_at(&self, now: Timestamp) -> Option<Timestamp> {
         let _ = now;
         None

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::{LinkTargets, NoticeContent, OpenTarget};
 use crate::{MeetingId, MeetingResponse, Snooze, TaskId};
 
-/// Signed links that let the reader of a mail see and do things without signing in. Every link leads to a page that shows
-/// what it is about; only the form on that page changes anything, because mail scanners follow links too.
+/// Signed links that let the reader of a mail see and do things without signing in. Every link leads to a page that
+/// shows what it is about; only the form on that page changes anything, because mail scanners follow links too.
 ///
 /// Empty when the host makes no links.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -53,7 +53,8 @@ pub enum Variable<'a> {
     TaskSummary(&'a Task),
     /// The time, length and place of a meeting in a list.
     MeetingSummary(&'a Meeting),
-    /// The facts of a meeting as a list of `{label, value, was, url}`; `was` is what the reader knew, where that differs.
+    /// The facts of a meeting as a list of `{label, value, was, url}`; `was` is what the reader knew, where that
+    /// differs.
     MeetingFacts(&'a Meeting, Option<&'a MeetingFacts>),
     /// The facts of a meeting that differ from what the reader knew, as a list of `{what, was, is}`.
     MeetingChanges(&'a Meeting, Option<&'a MeetingFacts>),

@@ -17,8 +17,9 @@ use crate::{
 
 /// A notice that a host defines. [`AppBuilder::notice`](crate::AppBuilder::notice) registers it.
 ///
-/// Its stored form is its fields beside its kind, `{"kind": "invoice_due", …}`. Its words come from templates of the folder
-/// with the name of its kind, which know its fields, else from [`subject`](Self::subject) and [`text`](Self::text).
+/// Its stored form is its fields beside its kind, `{"kind": "invoice_due", …}`. Its words come from templates of the
+/// folder with the name of its kind, which know its fields, else from [`subject`](Self::subject) and
+/// [`text`](Self::text).
 pub trait CustomNotice: NoticeType {
     /// Returns the subject of a plain text mail, one line.
     fn subject(&self) -> String;
@@ -31,8 +32,8 @@ pub trait CustomNotice: NoticeType {
         Variables::new()
     }
 
-    /// Returns the name of the thread of its mail among the notices of its kind: mail with the same name stands together in
-    /// the reader's mailbox. Letters, digits and `-`.
+    /// Returns the name of the thread of its mail among the notices of its kind: mail with the same name stands
+    /// together in the reader's mailbox. Letters, digits and `-`.
     fn thread(&self) -> Option<String> {
         None
     }
@@ -57,8 +58,8 @@ pub trait CustomNotice: NoticeType {
         Ok(())
     }
 
-    /// Returns a notice with made-up content, to preview its mail and to try its templates. `None` if there is nothing to
-    /// make up.
+    /// Returns a notice with made-up content, to preview its mail and to try its templates. `None` if there is nothing
+    /// to make up.
     fn sample(now: Timestamp) -> Option<Self> {
         let _ = now;
         None
@@ -101,7 +102,8 @@ struct Definition {
 static REGISTERED: RwLock<Vec<CustomKind>> = RwLock::new(Vec::new());
 
 impl CustomKind {
-    /// Registers a type of notice, so that its kind is understood wherever this process reads one. Again changes nothing.
+    /// Registers a type of notice, so that its kind is understood wherever this process reads one. Again changes
+    /// nothing.
     pub fn register<N: CustomNotice>() -> Self {
         let kind = Self::of::<N>();
         let mut registered = REGISTERED.write().unwrap_or_else(PoisonError::into_inner);

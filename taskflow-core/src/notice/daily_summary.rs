@@ -3,7 +3,9 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::{Checked, MadeUp, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, day, expired, found};
+use super::{
+    Checked, MadeUp, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, day, expired, found,
+};
 use crate::{
     Digest, LinkTargets, NoticeContent, NoticeKind, OpenTarget, Outcome, PlainText, RenderInput, TaskPriority,
     Timestamp, Variables,
@@ -17,6 +19,8 @@ pub struct DailySummaryNotice {
 }
 
 /// The content of a daily summary: a day that is not empty.
+///
+/// Its templates have `day` and `parts`, as [`TaskReminderContent`](super::TaskReminderContent).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DailySummaryContent(pub Digest);
 

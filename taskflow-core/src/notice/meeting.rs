@@ -69,7 +69,8 @@ pub(super) enum Teller {
 }
 
 impl Teller {
-    /// Returns the kind of notice that must not be on its way to the participant at the same time: it changes what they know.
+    /// Returns the kind of notice that must not be on its way to the participant at the same time: it changes what they
+    /// know.
     fn after(self) -> NoticeKind {
         match self {
             Self::Invite { .. } => NoticeKind::MeetingCancel,
@@ -130,7 +131,8 @@ pub(super) fn tell_news(subject: Subject, teller: Teller, check: &mut PreSendChe
     Ok(Checked { content, told: Some((participant.id, Told { version: meeting.version, on })) })
 }
 
-/// Returns whether the notice was offered to the relay before: whoever claimed it, if anybody, has not said what came of it.
+/// Returns whether the notice was offered to the relay before: whoever claimed it, if anybody, has not said what came
+/// of it.
 fn was_offered_before(check: &PreSendCheck<'_>) -> bool {
     let delivery = check.delivery;
     let lost = delivery.first_claimed_at.is_some_and(|at| at < check.now) && delivery.last_error.is_none();
@@ -168,8 +170,9 @@ pub(super) fn is_on(meeting: &Meeting, participant: &Participant) -> bool {
     meeting.cancelled_at.is_none() && participant.is_in()
 }
 
-/// Returns the account of a participant, if there is one by now. A guest reads in their own language and zone if they were
-/// given, else in the organizer's language and the meeting's zone, which is the organizer's unless they chose another.
+/// Returns the account of a participant, if there is one by now. A guest reads in their own language and zone if they
+/// were given, else in the organizer's language and the meeting's zone, which is the organizer's unless they chose
+/// another.
 pub(super) fn participant_reads(
     meeting: &Meeting,
     participant: &Participant,
@@ -204,8 +207,8 @@ fn organizer<'a>(meeting: &Meeting, batch: &'a BatchContext) -> Option<&'a User>
     meeting.created_by.and_then(|id| batch.users.get(&id)?.as_ref().ok())
 }
 
-/// Returns where replies to the organizer go: to the present address of the account when it is verified, else to the one
-/// that calendars know.
+/// Returns where replies to the organizer go: to the present address of the account when it is verified, else to the
+/// one that calendars know.
 pub(crate) fn organizer_mailbox(meeting: &Meeting, batch: &BatchContext) -> Mailbox {
     let user = organizer(meeting, batch).filter(|user| user.email_verified);
     user.map_or_else(

@@ -2,7 +2,10 @@ use serde::{Deserialize, Serialize};
 
 use super::meeting::{self, Subject, Teller, tell_news};
 use super::{Checked, MadeUp, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, Thread};
-use crate::{CalendarMethod, Invitation, LinkTargets, MeetingId, NoticeContent, NoticeKind, OpenTarget, Outcome, ParticipantId, PlainText, RenderInput, ReplyTo, Timestamp, Variables};
+use crate::{
+    CalendarMethod, Invitation, LinkTargets, MeetingId, NoticeContent, NoticeKind, OpenTarget, Outcome, ParticipantId,
+    PlainText, RenderInput, ReplyTo, Timestamp, Variables,
+};
 
 /// A meeting is off, for everybody or for this participant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

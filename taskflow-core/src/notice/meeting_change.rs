@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::meeting::{self, Subject, Teller, tell_news};
 use super::{Checked, MadeUp, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, Thread};
-use crate::{CalendarMethod, Invitation, LinkTargets, MeetingFacts, MeetingId, NoticeContent, NoticeKind, Outcome, ParticipantId, PlainText, RenderInput, ReplyTo, Timestamp, Variables};
+use crate::{
+    CalendarMethod, Invitation, LinkTargets, MeetingFacts, MeetingId, NoticeContent, NoticeKind, Outcome,
+    ParticipantId, PlainText, RenderInput, ReplyTo, Timestamp, Variables,
+};
 
 /// A meeting is different from what a participant was told last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +57,8 @@ impl ShippedNotice for MeetingChangeNotice {
             Some(_) => (made_up.earlier_text(""), Some(made_up.earlier_text(""))),
             None => (facts.title.clone(), facts.description.clone()),
         };
-        let was = MeetingFacts { title, description, starts_at, location: Some(made_up.earlier_text("Room 2")), ..facts };
+        let was =
+            MeetingFacts { title, description, starts_at, location: Some(made_up.earlier_text("Room 2")), ..facts };
         Some(Box::new(MeetingChangeContent { invitation, was }))
     }
 

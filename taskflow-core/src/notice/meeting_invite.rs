@@ -2,7 +2,10 @@ use serde::{Deserialize, Serialize};
 
 use super::meeting::{self, Subject, Teller, tell_news};
 use super::{Checked, MadeUp, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, Thread};
-use crate::{CalendarMethod, Invitation, LinkTargets, MeetingId, NoticeContent, NoticeKind, Outcome, ParticipantId, PlainText, RenderInput, ReplyTo, Timestamp, Variables};
+use crate::{
+    CalendarMethod, Invitation, LinkTargets, MeetingId, NoticeContent, NoticeKind, Outcome, ParticipantId, PlainText,
+    RenderInput, ReplyTo, Timestamp, Variables,
+};
 
 /// Somebody is invited to a meeting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +20,12 @@ pub struct MeetingInviteNotice {
 }
 
 /// The content of an invitation.
+///
+/// Its templates, and those of all notices about a meeting, have `title`, `when`, `when_briefly`, `relative` (the time
+/// until it starts as the mail is sent), `lasts`, `how`, `organizer`, `organizer_name` (the address where there is no
+/// name) and `is_cancelled`; what may be none: `description`, `location`, `meeting_url`, `answer` (the reader's own so
+/// far) and `respond_url`, a page where it can be given; `rows`, the facts as a list of `{label, value, was, url}` (the
+/// last two may be none); and `changes`, a list of `{what, was, is}`, which is empty but in `meeting_change`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeetingInviteContent(pub Invitation);
 

@@ -2,7 +2,10 @@ use serde::{Deserialize, Serialize};
 
 use super::meeting::{self, Subject, invitation};
 use super::{Checked, MadeUp, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, Thread};
-use crate::{Invitation, LinkTargets, MeetingId, NoticeContent, NoticeKind, Outcome, ParticipantId, PlainText, RenderInput, ReplyTo, Timestamp, Variables};
+use crate::{
+    Invitation, LinkTargets, MeetingId, NoticeContent, NoticeKind, Outcome, ParticipantId, PlainText, RenderInput,
+    ReplyTo, Timestamp, Variables,
+};
 
 /// A participant has left a meeting; for its organizer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +17,8 @@ pub struct MeetingLeftNotice {
 }
 
 /// The content of a mail that tells an organizer who left.
+///
+/// Its templates also have `who` and `email`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeetingLeftContent(pub Invitation);
 

@@ -6,7 +6,10 @@ use super::meeting::{self, Subject, invitation, is_on};
 use super::{
     Checked, MadeUp, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, cancelled, expired,
 };
-use crate::{Comment, Invitation, LinkTargets, MeetingId, MeetingResponse, NoticeContent, NoticeKind, Outcome, ParticipantId, PlainText, RenderInput, ReplyTo, Timestamp, Variables};
+use crate::{
+    Comment, Invitation, LinkTargets, MeetingId, MeetingResponse, NoticeContent, NoticeKind, Outcome, ParticipantId,
+    PlainText, RenderInput, ReplyTo, Timestamp, Variables,
+};
 
 /// A participant proposes another time; for the organizer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +25,8 @@ pub struct MeetingProposalNotice {
 }
 
 /// The content of a mail that tells an organizer who proposes another time.
+///
+/// Its templates also have `who`, `email`, `proposed`, the time, and `comment`; the last two may be none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeetingProposalContent {
     /// The meeting, and the participant who proposes.

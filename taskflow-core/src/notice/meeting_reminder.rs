@@ -6,7 +6,10 @@ use super::meeting::{self, Subject, invitation, participant_reads};
 use super::{
     Checked, MadeUp, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, Thread, cancelled, expired,
 };
-use crate::{Entity, Invitation, LinkTargets, Meeting, MeetingId, MeetingResponse, NoticeContent, NoticeKind, Outcome, Participant, ParticipantId, PlainText, RenderInput, ReplyTo, Timestamp, Variables, reminder_minutes};
+use crate::{
+    Entity, Invitation, LinkTargets, Meeting, MeetingId, MeetingResponse, NoticeContent, NoticeKind, Outcome,
+    Participant, ParticipantId, PlainText, RenderInput, ReplyTo, Timestamp, Variables, reminder_minutes,
+};
 
 /// A meeting begins soon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +29,8 @@ pub struct MeetingReminderNotice {
 }
 
 /// The content of a reminder of a meeting.
+///
+/// Its templates also have `message`, which may be none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeetingReminderContent {
     /// The meeting and its reader.
@@ -106,8 +111,8 @@ fn still_reminds(meeting: &Meeting, participant: &Participant, starts_at: Timest
     Err(cancelled(reason))
 }
 
-/// Returns whether another reminder that a participant asks for, nearer to the meeting, has come due: it says all that this
-/// one does.
+/// Returns whether another reminder that a participant asks for, nearer to the meeting, has come due: it says all that
+/// this one does.
 fn a_nearer_one_is_due(meeting: &Meeting, participant: &Participant, minutes: u32, now: Timestamp) -> bool {
     let mut nearer = reminder_minutes(meeting, participant).iter().filter(|other| other.get() < minutes);
     nearer.any(|other| meeting.starts_at - other.duration() <= now)

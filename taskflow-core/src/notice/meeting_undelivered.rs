@@ -4,7 +4,10 @@ use super::meeting::{self, Subject, invitation};
 use super::{
     Checked, MadeUp, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, cancelled, expired,
 };
-use crate::{DeliveryProblem, Invitation, LinkTargets, MeetingId, NoticeContent, NoticeKind, Outcome, ParticipantId, PlainText, RenderInput, Timestamp, Variable, Variables};
+use crate::{
+    DeliveryProblem, Invitation, LinkTargets, MeetingId, NoticeContent, NoticeKind, Outcome, ParticipantId, PlainText,
+    RenderInput, Timestamp, Variable, Variables,
+};
 
 /// Mail about a meeting does not reach a participant; for the organizer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +19,9 @@ pub struct MeetingUndeliveredNotice {
 }
 
 /// The content of a mail that tells an organizer whom mail does not reach.
+///
+/// Its templates also have `who`, `email`, `meaning`, what the status code of the mail server means, and `problem`,
+/// what else it said; the last two may be none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeetingUndeliveredContent(pub Invitation);
 
@@ -82,8 +88,8 @@ impl NoticeContent for MeetingUndeliveredContent {
     }
 }
 
-/// Returns the key of the words for the enhanced status code (RFC 3463) in the words of a mail server, and the code, if it
-/// is one of the usual ones.
+/// Returns the key of the words for the enhanced status code (RFC 3463) in the words of a mail server, and the code, if
+/// it is one of the usual ones.
 fn meaning(problem: &str) -> Option<(&'static str, &str)> {
     let words = problem.split(|c: char| !c.is_ascii_digit() && c != '.').map(|word| word.trim_end_matches('.'));
     words.into_iter().find_map(|code| {

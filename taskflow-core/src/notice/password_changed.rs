@@ -4,6 +4,8 @@ use super::{Checked, MadeUp, NoticePolicy, NoticeType, Overrides, PreSendCheck, 
 use crate::{NoticeContent, NoticeKind, Outcome, PlainText, RenderInput, Timestamp, Variables};
 
 /// The password was changed; who did not do it must know.
+///
+/// Its templates have `when`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PasswordChangedNotice {
     /// The time at which it was changed.

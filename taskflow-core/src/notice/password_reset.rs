@@ -15,6 +15,8 @@ pub struct PasswordResetNotice {
 }
 
 /// The content of a mail that lets its reader set a new password.
+///
+/// Its templates have `url` and `until`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasswordResetContent {
     /// The page on which the reader sets it.

@@ -41,7 +41,8 @@ pub struct NoticePolicy {
 }
 
 impl NoticePolicy {
-    /// The policy of a notice that is always sent, at any time: it protects an account, runs the service, or was asked for.
+    /// The policy of a notice that is always sent, at any time: it protects an account, runs the service, or was asked
+    /// for.
     #[must_use]
     pub const fn required(priority: Priority) -> Self {
         Self { priority, optional: false, recurring: false, gathered: false, kept_until_due: false }

@@ -6,6 +6,9 @@ use super::{Checked, MadeUp, NoticePolicy, NoticeType, PreSendCheck, Priority, S
 use crate::{NoticeContent, NoticeKind, Outcome, PlainText, RenderInput, Timestamp, Variable, Variables};
 
 /// Something is wrong with the service.
+///
+/// Its templates have `problems`, a list of lines, `since`, `until` (none: it lasts) and `areas`, the parts of the
+/// service that have them (`database`, `mail_queue`, …).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerAlertNotice {
     /// The time since when something is wrong.

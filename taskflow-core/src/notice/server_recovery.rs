@@ -6,6 +6,8 @@ use super::{Checked, MadeUp, NoticePolicy, NoticeType, PreSendCheck, Priority, S
 use crate::{NoticeContent, NoticeKind, Outcome, PlainText, RenderInput, Timestamp, Variables};
 
 /// The service is right again.
+///
+/// Its templates have `problems`, a list of lines, `since` and `until`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerRecoveryNotice {
     /// The time since when something was wrong.

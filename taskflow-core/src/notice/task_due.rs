@@ -21,6 +21,11 @@ pub struct TaskDueNotice {
 }
 
 /// The content of a reminder of tasks that are due soon.
+///
+/// Its templates have `title`, `description` (may be none), `due`, `priority`, `timing` (`ahead`, `now`, `late`) and
+/// `relative`, the time until it is due as the mail is sent (`in 15 minutes`, `tomorrow at 09:00`); and `others`, which
+/// is empty. A reminder of several tasks has only `title` of the first, `count` and `others`, a list of all of them:
+/// `title`, `about`, `url`, `done_url` (these three may be none) and `is_late`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskDueContent {
     /// The task as it is now.

@@ -3,7 +3,9 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::{Checked, MadeUp, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, day, expired, found};
+use super::{
+    Checked, MadeUp, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, day, expired, found,
+};
 use crate::{
     Digest, LinkTargets, NoticeContent, NoticeKind, OpenTarget, Outcome, PlainText, RenderInput, Schedule, Timestamp,
     Variables,
@@ -17,6 +19,11 @@ pub struct TaskReminderNotice {
 }
 
 /// The content of a reminder of open tasks; at least one.
+///
+/// Its templates have `first`, the title of the first task, `next`, the titles of up to three, `total`, their number,
+/// and `parts`, the tasks in parts. A part has a `title`, `items`, the number of all items in `total`, and in `more`
+/// the number of those that are not shown, in words (may be none). An item has `title`, `about`, `url` (a signed link;
+/// both may be none) and `is_late`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskReminderContent(pub Digest);
 
@@ -77,8 +84,8 @@ impl NoticeContent for TaskReminderContent {
     }
 }
 
-/// Returns whether the reader's clock has shown another of the minutes at which they are reminded since this was due, as
-/// after a hold or downtime.
+/// Returns whether the reader's clock has shown another of the minutes at which they are reminded since this was due,
+/// as after a hold or downtime.
 fn a_later_one_is_due(check: &PreSendCheck<'_>) -> bool {
     let Some(Schedule::Local(minutes)) = check.task_reminders else { return false };
     let (zone, due_at, now) = (&check.addressee.zone, check.delivery.due_at, check.now);

@@ -23,6 +23,9 @@ pub struct TaskStatusNotice {
 }
 
 /// The content of a mail about the status of a task.
+///
+/// Its templates have `title`, `status` (`pending`, `in_progress`, `completed`), `was` and `is` in words, and `due`,
+/// which may be none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskStatusContent {
     /// The task as it is now.

@@ -15,6 +15,8 @@ pub struct VerifyEmailNotice {
 }
 
 /// The content of a mail that verifies its address.
+///
+/// Its templates have `url` and `until`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifyEmailContent {
     /// The page on which the reader verifies it.

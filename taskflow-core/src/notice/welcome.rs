@@ -12,6 +12,8 @@ pub struct WelcomeNotice {
 }
 
 /// The content of the first mail to a new account.
+///
+/// Its templates have `verify_url`, which may be none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WelcomeContent {
     /// The page on which the reader verifies their address; `None`: it is verified, or the service makes no links.
