@@ -8,9 +8,8 @@ use taskflow_core::{
     UserId,
 };
 use taskflow_store_sql::Stored;
-use taskflow_store_sql::postgres::Statement;
 
-use crate::rows::Rows;
+use crate::rows::{Rows, Statement};
 use crate::store::PgStore;
 use crate::{sessions, tokens};
 

@@ -11,11 +11,10 @@ use sqlx::PgConnection;
 use taskflow_core::ports::Lookup;
 use taskflow_core::{Meeting, MeetingId, Role, StoreError, Viewer};
 use taskflow_store_sql::Stored;
-use taskflow_store_sql::postgres::Statement;
 use uuid::Uuid;
 
 use crate::error::{Table, store_error};
-use crate::rows::Rows;
+use crate::rows::{Rows, Statement};
 use crate::store::PgStore;
 
 pub(crate) use list::meetings;

@@ -13,6 +13,9 @@ use uuid::Uuid;
 
 use crate::error::store_error;
 
+/// A statement about an entity, with lists of its columns.
+pub(crate) type Statement<T> = taskflow_store_sql::Statement<Postgres, T>;
+
 /// Rows for one statement: a JSON array that `json_to_recordset` unfolds, and where each came from.
 pub(crate) struct Rows<Id = Uuid> {
     json: Vec<u8>,

@@ -3,12 +3,11 @@
 use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::{Session, SessionId, SessionWrite, StoreError, Timestamp, UserId};
-use taskflow_store_sql::postgres::Statement;
 use taskflow_store_sql::{Stored, read_all};
 use uuid::Uuid;
 
 use crate::error::Instant;
-use crate::rows::Rows;
+use crate::rows::{Rows, Statement};
 use crate::store::PgStore;
 
 /// Sessions to end as the parameters of a statement.

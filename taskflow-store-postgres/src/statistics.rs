@@ -3,9 +3,8 @@
 use sqlx::PgConnection;
 use taskflow_core::{Scope, StatisticsWrite, StoreError, TaskStatistics};
 use taskflow_store_sql::Stored;
-use taskflow_store_sql::postgres::Statement;
 
-use crate::rows::Rows;
+use crate::rows::{Rows, Statement};
 use crate::store::PgStore;
 
 /// The writes of statistics as the parameters of statements.

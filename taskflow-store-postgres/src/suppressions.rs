@@ -4,11 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use sqlx::PgConnection;
 use taskflow_core::{EmailAddress, StoreError, Suppression, SuppressionWrite};
-use taskflow_store_sql::postgres::Statement;
 use taskflow_store_sql::{Stored, read_all};
 
 use crate::error::store_error;
-use crate::rows::Rows;
+use crate::rows::{Rows, Statement};
 use crate::store::PgStore;
 
 /// The writes of suppressions as the parameters of statements.

@@ -6,11 +6,10 @@ use sqlx::PgConnection;
 use taskflow_core::ports::Lookup;
 use taskflow_core::{Scope, StoreError, Task, TaskId, TaskSummary, TaskWrite, Timestamp, Viewer};
 use taskflow_store_sql::Stored;
-use taskflow_store_sql::postgres::Statement;
 use uuid::Uuid;
 
 use crate::error::{Instant, Table};
-use crate::rows::Rows;
+use crate::rows::{Rows, Statement};
 use crate::store::PgStore;
 
 pub(crate) use list::tasks;

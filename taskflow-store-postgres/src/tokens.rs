@@ -4,10 +4,9 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::{StoreError, Timestamp, Token, TokenId, TokenWrite, UserId};
 use taskflow_store_sql::Stored;
-use taskflow_store_sql::postgres::Statement;
 
 use crate::owners::UserLocks;
-use crate::rows::Rows;
+use crate::rows::{Rows, Statement};
 use crate::store::PgStore;
 
 /// A token to use as the parameters of a statement.

@@ -10,10 +10,10 @@ use taskflow_core::ports::{CountedPage, CountedPerson, Expired, Maintenance};
 use taskflow_core::{
     DeliveryId, MailTally, MeetingId, Scope, StoreError, Task, TaskCounts, TaskStatistics, Timestamp, UserId,
 };
-use taskflow_store_sql::postgres::Statement;
 use taskflow_store_sql::{Stored, read_all};
 
 use crate::error::Instant;
+use crate::rows::Statement;
 use crate::statistics;
 use crate::store::PgStore;
 

@@ -4,13 +4,12 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::ports::Lookup;
 use taskflow_core::{EmailAddress, NoticeKind, StoreError, Timestamp, UniqueField, User, UserId, UserWrite};
-use taskflow_store_sql::postgres::Statement;
 use taskflow_store_sql::{Stored, read_all};
 use uuid::Uuid;
 
 use crate::error::store_error;
 use crate::responses::DELETE_RESPONSES;
-use crate::rows::Rows;
+use crate::rows::{Rows, Statement};
 use crate::statistics::DELETE_STATISTICS;
 use crate::store::PgStore;
 use crate::tokens::DELETE_TOKENS;

@@ -5,10 +5,11 @@
 //! stores.
 //!
 //! ```
+//! use sqlx::Sqlite;
 //! use taskflow_core::Task;
-//! use taskflow_store_sql::sqlite::Statement;
+//! use taskflow_store_sql::Statement;
 //!
-//! static TASK: Statement<Task> = Statement::new("SELECT {columns} FROM taskflow_tasks WHERE id = ?1");
+//! static TASK: Statement<Sqlite, Task> = Statement::new("SELECT {columns} FROM taskflow_tasks WHERE id = ?1");
 //! assert!(TASK.text().starts_with("SELECT id, "));
 //! ```
 
@@ -19,8 +20,8 @@ mod entity;
 mod mail;
 mod meeting;
 mod participant;
-pub mod postgres;
-pub mod sqlite;
+mod postgres;
+mod sqlite;
 mod statement;
 mod statistics;
 mod task;

@@ -13,9 +13,6 @@ use crate::column::{Column, ColumnType, SqlValue};
 use crate::dialect::Dialect;
 use crate::entity::Table;
 
-/// A statement of this dialect.
-pub type Statement<T> = crate::Statement<Postgres, T>;
-
 impl Dialect for Postgres {
     fn table(table: Table) -> &'static str {
         table.postgres

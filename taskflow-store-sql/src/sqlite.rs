@@ -8,9 +8,6 @@ use crate::column::{Column, ColumnType, SqlValue};
 use crate::dialect::Dialect;
 use crate::entity::Table;
 
-/// A statement of this dialect.
-pub type Statement<T> = crate::Statement<Sqlite, T>;
-
 impl Dialect for Sqlite {
     fn table(table: Table) -> &'static str {
         table.sqlite

@@ -8,10 +8,9 @@ use taskflow_core::{
     UserId,
 };
 use taskflow_store_sql::Stored;
-use taskflow_store_sql::sqlite::Statement;
 
 use crate::error::store_error;
-use crate::rows::Rows;
+use crate::rows::{Rows, Statement};
 use crate::store::SqliteStore;
 use crate::{sessions, tokens};
 

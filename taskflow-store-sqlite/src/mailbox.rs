@@ -2,11 +2,10 @@
 
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::{CapturedMail, DeliveryId, MAILBOX_SIZE, MailboxWrite, StoreError};
-use taskflow_store_sql::sqlite::Statement;
 use taskflow_store_sql::{Stored, read_all};
 
 use crate::error::store_error;
-use crate::rows::Rows;
+use crate::rows::{Rows, Statement};
 
 /// The writes of the dev mailbox as the parameters of statements.
 #[derive(Default)]

@@ -11,10 +11,9 @@ use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::ports::Lookup;
 use taskflow_core::{Meeting, MeetingId, Role, StoreError, Viewer};
 use taskflow_store_sql::Stored;
-use taskflow_store_sql::sqlite::Statement;
 
 use crate::error::{Table, store_error};
-use crate::rows::Rows;
+use crate::rows::{Rows, Statement};
 
 pub(crate) use list::meetings;
 pub(crate) use participants::{guest_meetings, meetings_with_two, participants, participants_by_id};

@@ -10,6 +10,9 @@ use taskflow_store_sql::{Entity, Params};
 
 use crate::error::store_error;
 
+/// A statement about an entity, with lists of its columns.
+pub(crate) type Statement<T> = taskflow_store_sql::Statement<Sqlite, T>;
+
 /// Rows for one statement: a JSON array that `json_each` unfolds, and where each came from.
 #[derive(Default)]
 pub(crate) struct Rows {

@@ -3,10 +3,9 @@
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::{Scope, StatisticsWrite, StoreError, TaskStatistics};
 use taskflow_store_sql::Stored;
-use taskflow_store_sql::sqlite::Statement;
 
 use crate::error::store_error;
-use crate::rows::Rows;
+use crate::rows::{Rows, Statement};
 
 /// The writes of statistics as the parameters of statements.
 #[derive(Default)]

@@ -4,11 +4,10 @@ use std::collections::HashMap;
 
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::{EmailAddress, StoreError, Suppression, SuppressionWrite};
-use taskflow_store_sql::sqlite::Statement;
 use taskflow_store_sql::{Stored, read_all};
 
 use crate::error::store_error;
-use crate::rows::Rows;
+use crate::rows::{Rows, Statement};
 
 /// The writes of suppressions as the parameters of statements.
 #[derive(Default)]

@@ -7,10 +7,9 @@ use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::ports::Lookup;
 use taskflow_core::{Scope, StoreError, Task, TaskId, TaskSummary, TaskWrite, Timestamp, Viewer};
 use taskflow_store_sql::Stored;
-use taskflow_store_sql::sqlite::Statement;
 
 use crate::error::{Table, store_error};
-use crate::rows::Rows;
+use crate::rows::{Rows, Statement};
 
 pub(crate) use completed::{completed_before, count_completed_before};
 pub(crate) use list::tasks;

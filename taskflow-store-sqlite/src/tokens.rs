@@ -4,10 +4,9 @@ use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::{StoreError, Token, TokenId, TokenWrite, UserId};
 use taskflow_store_sql::Stored;
-use taskflow_store_sql::sqlite::Statement;
 
 use crate::error::store_error;
-use crate::rows::Rows;
+use crate::rows::{Rows, Statement};
 
 /// A token to use as the parameters of a statement.
 #[derive(Serialize)]

@@ -4,12 +4,11 @@ use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::ports::Lookup;
 use taskflow_core::{EmailAddress, NoticeKind, StoreError, UniqueField, User, UserId, UserWrite};
-use taskflow_store_sql::sqlite::Statement;
 use taskflow_store_sql::{Stored, read_all};
 
 use crate::deliveries;
 use crate::error::store_error;
-use crate::rows::Rows;
+use crate::rows::{Rows, Statement};
 
 /// An account to delete as the parameters of a statement.
 #[derive(Serialize)]

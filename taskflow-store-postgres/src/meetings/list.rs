@@ -4,11 +4,11 @@ use sqlx::{Postgres, QueryBuilder};
 use taskflow_core::{
     Meeting, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, Scope, StoreError, Timestamp,
 };
-use taskflow_store_sql::postgres::Statement;
 use taskflow_store_sql::{Stored, read_all};
 
 use super::TABLE;
 use crate::error::Instant;
+use crate::rows::Statement;
 use crate::store::PgStore;
 
 /// A page of the meetings that `viewer` is in.

@@ -6,12 +6,11 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::ports::Lookup;
 use taskflow_core::{EmailAddress, MeetingId, Participant, ParticipantId, StoreError, Told, UserId};
-use taskflow_store_sql::postgres::Statement;
 use taskflow_store_sql::{Stored, read_all};
 use uuid::Uuid;
 
 use crate::error::store_error;
-use crate::rows::{Rows, json};
+use crate::rows::{Rows, Statement, json};
 use crate::store::PgStore;
 
 /// What somebody relies on as the parameters of a statement.

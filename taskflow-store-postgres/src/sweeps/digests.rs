@@ -4,10 +4,9 @@ use serde::Serialize;
 use taskflow_core::ports::DigestQuery;
 use taskflow_core::{CorruptRow, Digest, Excerpt, Meeting, StoreError, Task, Timestamp, UserId};
 use taskflow_store_sql::Stored;
-use taskflow_store_sql::postgres::Statement;
 
 use crate::error::Table;
-use crate::rows::json;
+use crate::rows::{Statement, json};
 use crate::store::PgStore;
 
 const TASKS: Table = Table("taskflow.tasks");

@@ -2,11 +2,11 @@
 
 use sqlx::{Postgres, QueryBuilder};
 use taskflow_core::{Page, Scope, StoreError, Task, TaskQuery, TaskSort, TaskSortKey, Timestamp};
-use taskflow_store_sql::postgres::Statement;
 use taskflow_store_sql::{Stored, read_all};
 
 use super::TABLE;
 use crate::error::Instant;
+use crate::rows::Statement;
 use crate::store::PgStore;
 
 /// A page of the tasks of `owner`.

@@ -4,11 +4,11 @@ use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 use taskflow_core::{
     Meeting, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, Scope, StoreError, Timestamp,
 };
-use taskflow_store_sql::sqlite::Statement;
 use taskflow_store_sql::{Stored, read_all};
 
 use super::TABLE;
 use crate::error::store_error;
+use crate::rows::Statement;
 
 /// A page of the meetings that `viewer` is in.
 pub(crate) async fn meetings(

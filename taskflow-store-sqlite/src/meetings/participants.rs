@@ -6,11 +6,10 @@ use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::ports::Lookup;
 use taskflow_core::{EmailAddress, MeetingId, Participant, ParticipantId, StoreError, Told, UserId};
-use taskflow_store_sql::sqlite::Statement;
 use taskflow_store_sql::{Stored, read_all};
 
 use crate::error::{Table, store_error};
-use crate::rows::Rows;
+use crate::rows::{Rows, Statement};
 
 const TABLE: Table = Table("taskflow_meeting_participants");
 

@@ -5,9 +5,9 @@ use sqlx::SqlitePool;
 use taskflow_core::ports::DigestQuery;
 use taskflow_core::{CorruptRow, Digest, Excerpt, Meeting, StoreError, Task, Timestamp, UserId};
 use taskflow_store_sql::Stored;
-use taskflow_store_sql::sqlite::Statement;
 
 use crate::error::{Table, store_error};
+use crate::rows::Statement;
 
 const TASKS: Table = Table("taskflow_tasks");
 const MEETINGS: Table = Table("taskflow_meetings");

@@ -3,10 +3,10 @@
 use sqlx::SqlitePool;
 use taskflow_core::{StoreError, Task, Timestamp};
 use taskflow_store_sql::Stored;
-use taskflow_store_sql::sqlite::Statement;
 
 use super::TABLE;
 use crate::error::store_error;
+use crate::rows::Statement;
 
 /// Up to `limit` tasks that were completed before `before` and are not in the trash, in the order of their completion.
 pub(crate) async fn completed_before(

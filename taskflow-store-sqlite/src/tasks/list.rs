@@ -2,11 +2,11 @@
 
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 use taskflow_core::{Page, Scope, StoreError, Task, TaskQuery, TaskSort, TaskSortKey, Timestamp};
-use taskflow_store_sql::sqlite::Statement;
 use taskflow_store_sql::{Stored, read_all};
 
 use super::TABLE;
 use crate::error::store_error;
+use crate::rows::Statement;
 
 /// A page of the tasks of `owner`.
 pub(crate) async fn tasks(
