@@ -10,7 +10,7 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Executor, types::Uuid};
 use taskflow::ports::{ClaimRequest, Claimed, Clock, Ids, Outbox, RandomIds, SystemClock};
 use taskflow::store::{PgOptions, PgStore};
-use taskflow::{LeaseToken, NoticeKind, Outcome, Settlement};
+use taskflow::{ChannelKind, LeaseToken, NoticeKind, Outcome, Settlement};
 use taskflow_testkit::cluster::Cluster;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
@@ -90,6 +90,7 @@ async fn through(store: PgStore) -> u64 {
     loop {
         let now = clock.now();
         let request = ClaimRequest {
+            channel: ChannelKind::MAIL,
             kinds: NoticeKind::ALL.to_vec(),
             limit: BATCH,
             now,
@@ -105,7 +106,8 @@ async fn through(store: PgStore) -> u64 {
             id: claim.delivery.id,
             lease: claim.lease,
             at: now,
-            outcome: Outcome::Delivered { reply: "250 2.0.0 queued".to_owned(), told: None },
+            outcome: Outcome::Delivered { reply: "250 2.0.0 queued".to_owned() },
+            effect: None,
         };
         let settlements: Vec<_> = claims.into_iter().map(settled).collect();
         store.settle(&settlements).await.expect("settled");

@@ -10,9 +10,9 @@ use taskflow::ports::{
     SweepQuery, SystemClock,
 };
 use taskflow::{
-    Changes, Counts, Day, DedupeKey, DeliveryId, Digest, JobName, JobRun, JobWrite, LeaseToken, LocalMinute, Moment,
-    NewDelivery, NewTask, NewUser, Notice, NoticeKind, Outcome, Recipient, RenderInput, RunId, Settlement, Task,
-    TaskId, TaskWrite, Timestamp, Trigger, User, UserId, UserWrite, When, Zone,
+    Changes, ChannelKind, Counts, Day, DedupeKey, DeliveryId, Digest, JobName, JobRun, JobWrite, LeaseToken,
+    LocalMinute, Moment, NewDelivery, NewTask, NewUser, Notice, NoticeKind, Outcome, Recipient, RenderInput, RunId,
+    Settlement, Task, TaskId, TaskWrite, Timestamp, Trigger, User, UserId, UserWrite, When, Zone,
 };
 
 use crate::{PAGE, PEOPLE, READ};
@@ -116,6 +116,7 @@ impl Ours {
     pub(crate) async fn claim(&self) -> Vec<Claimed> {
         let now = self.clock.now();
         let request = ClaimRequest {
+            channel: ChannelKind::MAIL,
             kinds: NoticeKind::ALL.to_vec(),
             limit: PAGE,
             now,
@@ -134,7 +135,8 @@ impl Ours {
             id: claim.delivery.id,
             lease: claim.lease,
             at,
-            outcome: Outcome::Delivered { reply: "250 2.0.0 queued".to_owned(), told: None },
+            outcome: Outcome::Delivered { reply: "250 2.0.0 queued".to_owned() },
+            effect: None,
         };
         let settlements: Vec<_> = held.into_iter().map(settled).collect();
         let settled = self.storage.settle(&settlements).await.expect("settled");

@@ -9,8 +9,8 @@ use taskflow::notice::WelcomeNotice;
 use taskflow::ports::{ClaimRequest, Clock, Ids, RandomIds, Settled, Storage, SystemClock};
 use taskflow::store::MemoryStore;
 use taskflow::{
-    Actor, Changes, DedupeKey, DeliveryId, EventId, FeedEvent, LeaseToken, NewDelivery, NewTask, NewUser, Notice,
-    NoticeKind, Outcome, PageRequest, Recipient, Settlement, Task, TaskId, TaskQuery, TaskWrite, User, UserId,
+    Actor, Changes, ChannelKind, DedupeKey, DeliveryId, EventId, FeedEvent, LeaseToken, NewDelivery, NewTask, NewUser,
+    Notice, NoticeKind, Outcome, PageRequest, Recipient, Settlement, Task, TaskId, TaskQuery, TaskWrite, User, UserId,
     UserWrite,
 };
 
@@ -105,6 +105,7 @@ impl Subject for Ours {
         let now = self.clock.now();
         let lease = self.ids.next(now);
         let request = ClaimRequest {
+            channel: ChannelKind::MAIL,
             kinds: NoticeKind::ALL.to_vec(),
             limit: BATCH,
             now,
@@ -121,7 +122,8 @@ impl Subject for Ours {
             id: DeliveryId::from_uuid(id),
             lease: LeaseToken::from_uuid(lease),
             at,
-            outcome: Outcome::Delivered { reply: "250 2.0.0 queued".to_owned(), told: None },
+            outcome: Outcome::Delivered { reply: "250 2.0.0 queued".to_owned() },
+            effect: None,
         };
         let settlements: Vec<_> = ids.into_iter().map(settled).collect();
         let settled = self.outbox().settle(&settlements).await.expect("settled");

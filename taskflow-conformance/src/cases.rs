@@ -6,6 +6,7 @@ mod agreement;
 mod answers;
 mod app;
 mod by_hand;
+mod channels;
 mod cleanup;
 mod cluster;
 mod commit;
@@ -83,10 +84,51 @@ macro_rules! cases {
     };
 }
 
+/// The cases of the outbox, for one channel.
+macro_rules! outbox_cases {
+    ($prefix:literal, $channel:ty) => {
+        outbox_cases! { $prefix, $channel;
+            planning_a_key_twice_plans_it_once,
+            a_cancelled_delivery_is_revived_under_its_old_id,
+            what_was_delivered_is_never_planned_again,
+            only_what_is_due_is_claimed,
+            the_higher_priority_leaves_first_and_then_the_earlier,
+            a_limit_bounds_a_claim,
+            kinds_that_were_not_asked_for_stay,
+            nobody_else_can_claim_what_is_claimed,
+            claims_at_once_never_share_a_delivery,
+            a_lapsed_claim_is_taken_over_and_the_sleeper_changes_nothing,
+            the_first_claim_dates_the_mail_and_later_ones_do_not,
+            every_outcome_leaves_its_state_and_traces,
+            failed_attempts_are_kept_one_by_one,
+            a_released_delivery_has_used_no_attempt,
+            a_settled_delivery_cannot_be_settled_again,
+            cancelled_while_claimed_is_delivered_when_it_was_sent,
+            cancelled_while_claimed_is_cancelled_when_it_was_not_sent,
+            planning_again_takes_back_a_cancel_mark,
+            what_is_planned_again_after_the_look_that_dropped_it_is_scheduled_once_more,
+            cancelling_what_is_done_or_unknown_changes_nothing,
+            renewed_claims_hold_and_lost_ones_are_not_renewed,
+            the_backlog_tells_the_oldest_due_and_the_next_try,
+            what_could_not_be_sent_is_late_while_it_waits_for_its_next_try,
+            what_is_held_forgets_what_kept_it_and_is_late_from_the_end_of_the_hold,
+            only_what_is_scheduled_is_rescheduled,
+            the_ledger_counts_every_state_and_balances,
+            deliveries_are_listed_by_id_page_by_page,
+        }
+    };
+    ($prefix:literal, $channel:ty; $($name:ident,)+) => {
+        [$(Case {
+            name: concat!($prefix, "::", stringify!($name)),
+            run: |store| Box::pin(outbox::$name::<$channel>(store)),
+        },)+]
+    };
+}
+
 /// Returns the whole suite, in the order of its files.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    cases! {
+    let mut cases = cases! {
         commit {
             empty_changes_are_fine,
             a_failing_write_leaves_nothing_of_the_whole,
@@ -200,34 +242,17 @@ pub fn cases() -> Vec<Case> {
             many_tasks_are_mails_of_fifty,
             a_status_and_a_reminder_of_a_task_leave_in_order,
         }
-        outbox {
-            planning_a_key_twice_plans_it_once,
-            a_cancelled_delivery_is_revived_under_its_old_id,
-            what_was_delivered_is_never_planned_again,
-            only_what_is_due_is_claimed,
-            the_higher_priority_leaves_first_and_then_the_earlier,
-            a_limit_bounds_a_claim,
-            kinds_that_were_not_asked_for_stay,
-            nobody_else_can_claim_what_is_claimed,
-            claims_at_once_never_share_a_delivery,
-            a_lapsed_claim_is_taken_over_and_the_sleeper_changes_nothing,
-            the_first_claim_dates_the_mail_and_later_ones_do_not,
-            every_outcome_leaves_its_state_and_traces,
-            failed_attempts_are_kept_one_by_one,
-            a_released_delivery_has_used_no_attempt,
-            a_settled_delivery_cannot_be_settled_again,
-            cancelled_while_claimed_is_delivered_when_it_was_sent,
-            cancelled_while_claimed_is_cancelled_when_it_was_not_sent,
-            planning_again_takes_back_a_cancel_mark,
-            what_is_planned_again_after_the_look_that_dropped_it_is_scheduled_once_more,
-            cancelling_what_is_done_or_unknown_changes_nothing,
-            renewed_claims_hold_and_lost_ones_are_not_renewed,
-            the_backlog_tells_the_oldest_due_and_the_next_try,
-            what_could_not_be_sent_is_late_while_it_waits_for_its_next_try,
-            what_is_held_forgets_what_kept_it_and_is_late_from_the_end_of_the_hold,
-            only_what_is_scheduled_is_rescheduled,
-            the_ledger_counts_every_state_and_balances,
-            deliveries_are_listed_by_id_page_by_page,
+        channels {
+            each_channel_tells_a_person_once_of_the_same_thing,
+            what_is_found_by_the_beginning_of_its_key_is_cancelled_on_both_channels,
+            one_channel_that_is_away_delays_no_other,
+            one_channel_that_hangs_delays_no_other,
+            deliveries_of_a_channel_that_nobody_registered_wait,
+            suppressed_mail_and_a_blocked_push_are_no_concern_of_each_other,
+            what_a_reader_does_not_want_or_what_is_late_leaves_on_no_channel,
+            a_refused_push_is_tried_again_and_given_up_like_a_mail,
+            an_effect_is_written_exactly_when_its_settlement_counts,
+            the_ledger_balances_for_each_channel_and_in_sum_also_after_a_purge,
         }
         edges {
             somebody_who_leaves_makes_no_gap_in_the_feed_of_others,
@@ -605,5 +630,8 @@ pub fn cases() -> Vec<Case> {
             the_whole_service_is_counted_page_by_page_and_whom_nobody_has_counted,
             who_asks_for_the_totals_of_many_waits_for_a_part_of_them,
         }
-    }
+    };
+    cases.extend(outbox_cases!("outbox", outbox::Mail));
+    cases.extend(outbox_cases!("outbox_push", outbox::Push));
+    cases
 }

@@ -15,8 +15,8 @@ pub use meetings::MeetingStep;
 
 use taskflow_core::ports::{ClaimRequest, Claimed, Clock, Ids, Storage};
 use taskflow_core::{
-    Actor, App, CapturedMail, Content, Entity, Idempotency, LeaseToken, MailboxWrite, NewTask, NoticeKind, Outcome,
-    PageRequest, PasswordHash, Precondition, ProfileChange, ReminderMinutes, Scope, Session, Settlement,
+    Actor, App, CapturedMail, ChannelKind, Content, Entity, Idempotency, LeaseToken, MailboxWrite, NewTask, NoticeKind,
+    Outcome, PageRequest, PasswordHash, Precondition, ProfileChange, ReminderMinutes, Scope, Session, Settlement,
     StandingChange, Task, TaskChange, TaskPriority, TaskQuery, TaskSort, TaskStatus, TokenHash, UserId,
 };
 
@@ -291,6 +291,7 @@ impl<'a> Play<'a> {
     async fn claim(&mut self, limit: u8) -> String {
         let now = self.clock.now();
         let request = ClaimRequest {
+            channel: ChannelKind::MAIL,
             kinds: NoticeKind::ALL.to_vec(),
             limit: limit.into(),
             now,
@@ -308,10 +309,7 @@ impl<'a> Play<'a> {
         let next_at = self.clock.now() + Duration::from_secs(60);
         let text = || format!("outcome {how}");
         let outcome = match how {
-            0 => {
-                let told = claim.delivery.notice.as_ref().ok().and_then(|notice| Self::told_by(notice, which));
-                Outcome::Delivered { reply: text(), told }
-            }
+            0 => Outcome::Delivered { reply: text() },
             1 => Outcome::Retry { next_at, error: text() },
             2 => Outcome::Released { next_at, error: Some(text()) },
             3 => Outcome::Discarded { error: text() },
@@ -319,7 +317,10 @@ impl<'a> Play<'a> {
             5 => Outcome::Held { until: next_at },
             _ => Outcome::Expired { reason: text() },
         };
-        let settlement = Settlement { id: claim.delivery.id, lease: claim.lease, at: self.clock.now(), outcome };
+        let notice = claim.delivery.notice.as_ref().ok().filter(|_| matches!(outcome, Outcome::Delivered { .. }));
+        let effect = notice.and_then(|notice| Self::told_by(notice, which));
+        let settlement =
+            Settlement { id: claim.delivery.id, lease: claim.lease, at: self.clock.now(), outcome, effect };
         if !again {
             self.claims.retain(|other| *other != claim);
         }
@@ -372,7 +373,7 @@ impl<'a> Play<'a> {
         for delivery in storage.deliveries_after(None, 10_000).await.expect("a read") {
             self.told.push(format!("{:?}", storage.delivery(delivery.id).await.expect("a read")));
         }
-        self.told.push(format!("{:?}", storage.backlog(self.clock.now()).await.expect("a read")));
+        self.told.push(format!("{:?}", storage.backlog(ChannelKind::MAIL, self.clock.now()).await.expect("a read")));
         self.told.push(format!("{:?}", storage.kept_mails(1000).await.expect("a read")));
         self.tell_mail().await;
         let ledger = storage.ledger().await.expect("a read");

@@ -32,7 +32,7 @@
 //! | [`year`] | a simulated year of meetings, with each reminder expected in its minute |
 //! | [`sql`] | the SQL constants of a store and which of them a run has executed |
 //! | [`workbench`] | rows for the tests that only one store has |
-//! | `clock.rs` `mailer.rs` `links.rs` | [`ManualClock`], [`SequentialIds`], [`RecordingMailer`], [`PlainLinks`] |
+//! | `clock.rs` `mailer.rs` `links.rs` `push.rs` | [`ManualClock`], [`SequentialIds`], [`RecordingMailer`], [`PlainLinks`], [`PushChannel`] |
 //! | `sample.rs` | rows for the cases |
 //!
 //! # What always holds
@@ -51,6 +51,7 @@ mod cases;
 mod clock;
 mod links;
 mod mailer;
+mod push;
 mod sample;
 
 use std::sync::Arc;
@@ -61,6 +62,7 @@ pub use cases::{Case, cases};
 pub use clock::{ManualClock, SequentialIds};
 pub use links::PlainLinks;
 pub use mailer::RecordingMailer;
+pub use push::{Push, PushChannel};
 
 use taskflow_core::MemoryStore;
 use taskflow_core::ports::Storage;

@@ -5,8 +5,9 @@ use std::time::Duration;
 use taskflow_core::notice::WelcomeNotice;
 use taskflow_core::ports::{ClaimRequest, Ids, RandomIds, Storage};
 use taskflow_core::{
-    Actor, Changes, DedupeKey, DeliveryId, EventId, FeedEvent, LeaseToken, NewDelivery, NewTask, NewUser, Notice,
-    NoticeKind, Recipient, Scope, StoreError, Task, TaskId, TaskQuery, TaskWrite, Timestamp, User, UserId, UserWrite,
+    Actor, Changes, ChannelKind, DedupeKey, DeliveryId, EventId, FeedEvent, LeaseToken, NewDelivery, NewTask, NewUser,
+    Notice, NoticeKind, Recipient, Scope, StoreError, Task, TaskId, TaskQuery, TaskWrite, Timestamp, User, UserId,
+    UserWrite,
 };
 
 /// A store and rows for it.
@@ -64,6 +65,7 @@ impl<S> TestKit<S> {
     #[must_use]
     pub fn claim(&self) -> ClaimRequest {
         ClaimRequest {
+            channel: ChannelKind::MAIL,
             kinds: NoticeKind::ALL.to_vec(),
             limit: 100,
             now: noon(),

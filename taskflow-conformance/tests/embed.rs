@@ -1,6 +1,6 @@
 //! An application that implements only the ports every application needs: [`Store`] with its nouns, and [`Outbox`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use taskflow_core::ports::{
     Outbox, Settled, Store, Suppressions, Tasks, Users,
 };
 use taskflow_core::{
-    Actor, App, CapturedMail, Changes, Delivery, DeliveryId, DeliveryState, EmailAddress, Entity, Error, Event,
-    FailedAttempt, FeedEntry, Follower, IdempotencyKey, Ledger, Meeting, MeetingId, MeetingQuery, MemoryStore, NewTask,
-    NewUser, NoticeKind, Page, Participant, ParticipantId, ReminderMinutes, Revision, Scope, Settlement, StoreError,
-    StoredResponse, Suppression, Task, TaskId, TaskQuery, TaskSummary, Timestamp, User, UserId, Viewer,
+    Actor, App, CapturedMail, Changes, ChannelKind, Delivery, DeliveryId, DeliveryState, EmailAddress, Entity, Error,
+    Event, FailedAttempt, FeedEntry, Follower, IdempotencyKey, Ledger, Meeting, MeetingId, MeetingQuery, MemoryStore,
+    NewTask, NewUser, NoticeKind, Page, Participant, ParticipantId, ReminderMinutes, Revision, Scope, Settlement,
+    StoreError, StoredResponse, Suppression, Task, TaskId, TaskQuery, TaskSummary, Timestamp, User, UserId, Viewer,
 };
 
 /// A store of the application's own; it neither knows passwords nor jobs.
@@ -193,8 +193,8 @@ impl Feeds for Embedded {
 
 #[async_trait]
 impl Deliveries for Embedded {
-    async fn ledger(&self) -> Result<Ledger, StoreError> {
-        self.0.ledger().await
+    async fn ledgers(&self) -> Result<BTreeMap<ChannelKind, Ledger>, StoreError> {
+        self.0.ledgers().await
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError> {
@@ -264,7 +264,7 @@ impl Outbox for Embedded {
         self.0.renew(held, lease_for).await
     }
 
-    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
-        self.0.backlog(now).await
+    async fn backlog(&self, channel: ChannelKind, now: Timestamp) -> Result<Backlog, StoreError> {
+        self.0.backlog(channel, now).await
     }
 }

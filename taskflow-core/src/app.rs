@@ -41,11 +41,13 @@ mod users;
 mod verification;
 
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-pub use delivery::{DeliveryReport, OutboxUseCases, RelayTrouble, Sending};
+pub use delivery::{
+    Channel, ChannelBatch, DeliveryReport, DueNotice, FollowUp, OutboxUseCases, PreparedBatch, RelayTrouble, SendError,
+    Sending,
+};
 pub use feed::FeedUseCases;
 pub use jobs::{Job, JobContext, JobPage, JobUseCases, Jobs, Limits, RetentionPolicy, RunReport, shipped_jobs};
 pub use ledger::{DeliveryUseCases, LedgerPage, LedgerQuery, LedgerRow, NewLetter};
@@ -61,14 +63,14 @@ pub use tasks::{Bulk, BulkResults, TaskOperation, TaskUseCases};
 pub use users::AccountUseCases;
 
 use crate::error::{Error, StoreError};
-use crate::notice::{CustomKind, CustomNotice};
+
 use crate::ports::{
     Accounts, Bounces, Calendar, Clock, CohortScan, CommitReceipt, EventBus, Ids, JobStore, Links, Mailer, Maintenance,
     NoBus, Nodes, Outbox, PlainRenderer, Probe, RandomIds, Renderer, Signal, Storage, Store, SystemClock,
 };
 use crate::{
-    Changes, DedupeKey, DeliveryId, EventId, Login, NewDelivery, Node, Notice, NoticeKind, Recipient, Settlement,
-    Timestamp, Token, TokenId, User,
+    Changes, DedupeKey, DeliveryId, EventId, Login, NewDelivery, Node, Notice, NoticeKind, Recipient, Timestamp, Token,
+    TokenId, User,
 };
 
 /// TaskFlow itself: the use cases over whatever adapters it was built with. Share it in an [`Arc`].
@@ -100,10 +102,9 @@ pub struct App {
     session_lifetime: Duration,
     draining: AtomicBool,
     nudges: delivery::Nudges,
-    /// Outcomes that a failing store has not taken yet; the next step writes them first.
-    unsettled: Mutex<Vec<Settlement>>,
-    /// What the last step that spoke to the relay, or could not, has learned.
-    relay_trouble: Mutex<Option<RelayTrouble>>,
+    /// Channels beside mail.
+    channels: Vec<Box<dyn delivery::Lane>>,
+    lanes: delivery::LaneStates,
 }
 
 /// Puts an [`App`] together.
@@ -163,8 +164,8 @@ impl App {
                 session_lifetime: Duration::from_hours(30 * 24),
                 draining: AtomicBool::new(false),
                 nudges: delivery::Nudges::default(),
-                unsettled: Mutex::new(Vec::new()),
-                relay_trouble: Mutex::new(None),
+                channels: Vec::new(),
+                lanes: delivery::LaneStates::default(),
             },
         }
     }
@@ -308,17 +309,6 @@ impl AppBuilder {
     /// What sends mail. Without one, mail waits in the outbox.
     pub fn mailer(mut self, mailer: Arc<dyn Mailer>) -> Self {
         self.app.mailer = Some(mailer);
-        self
-    }
-
-    /// Sends notices of this type, which the host defines.
-    ///
-    /// Without it they are kept in the store for a process that does, and counted.
-    pub fn notice<N: CustomNotice>(mut self) -> Self {
-        let kind = CustomKind::register::<N>().into();
-        if !self.app.notices.contains(&kind) {
-            self.app.notices.push(kind);
-        }
         self
     }
 

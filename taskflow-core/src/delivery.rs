@@ -1,11 +1,17 @@
-//! One ledger for every mail: a delivery is one notice to one recipient with a due time.
+//! One ledger for everything that is sent: a delivery is one notice to one recipient on one channel, with a due time.
+
+mod channel;
+mod ledger;
+mod settle;
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{
-    DeliveryId, EmailAddress, InvalidValue, LeaseToken, Notice, NoticeKind, ParticipantId, Timestamp, Told, UserId,
-};
+use crate::{DeliveryId, EmailAddress, InvalidValue, Notice, NoticeKind, Timestamp, UserId};
+
+pub use channel::ChannelKind;
+pub use ledger::Ledger;
+pub use settle::{Effect, Outcome, OutcomeColumns, Settlement};
 
 /// What makes a delivery the only one of its kind: planning the same key twice is planning it once.
 ///
@@ -18,6 +24,13 @@ impl DedupeKey {
     #[must_use]
     pub fn new(key: impl Into<String>) -> Self {
         Self(key.into())
+    }
+
+    /// Returns the key of the same on a channel, so that a person can be told of one thing once on each. A key of mail stays
+    /// as it is; that of another channel begins with it as well, so that a prefix finds both.
+    #[must_use]
+    pub fn on(self, channel: ChannelKind) -> Self {
+        if channel.is_mail() { self } else { Self(format!("{self}@{channel}")) }
     }
 
     /// Whether it is of a reminder of a meeting that its organizer sent by hand.
@@ -65,13 +78,45 @@ pub struct NewDelivery {
     pub due_at: Timestamp,
     /// Why it was planned, for people who read the ledger.
     pub reason: String,
+    /// How it is sent.
+    pub channel: ChannelKind,
 }
 
 impl NewDelivery {
-    /// Creates a delivery that is planned at `now` and due at once, without a reason.
+    /// Returns the rank by which it leaves among what is due on its channel.
+    #[must_use]
+    pub fn rank(&self) -> i16 {
+        self.channel.rank(self.notice.kind().priority())
+    }
+
+    /// Creates a delivery by mail that is planned at `now` and due at once, without a reason.
     #[must_use]
     pub fn new(id: DeliveryId, dedupe_key: DedupeKey, notice: Notice, recipient: Recipient, now: Timestamp) -> Self {
-        Self { id, dedupe_key, notice, recipient, planned_at: now, due_at: now, reason: String::new() }
+        Self {
+            id,
+            dedupe_key,
+            notice,
+            recipient,
+            planned_at: now,
+            due_at: now,
+            reason: String::new(),
+            channel: ChannelKind::MAIL,
+        }
+    }
+
+    /// Sends it on another channel than mail, under a [key](DedupeKey::on) of its own. Call it once.
+    #[must_use]
+    pub fn on(mut self, channel: ChannelKind) -> Self {
+        self.dedupe_key = self.dedupe_key.on(channel);
+        self.channel = channel;
+        self
+    }
+
+    /// Returns whether several that are due in one minute leave together: mails of a kind that is
+    /// [gathered](NoticeKind::is_gathered).
+    #[must_use]
+    pub fn is_gathered(&self) -> bool {
+        self.channel.is_mail() && self.notice.kind().is_gathered()
     }
 
     /// Sets the due time.
@@ -129,24 +174,24 @@ impl DeliveryState {
 const IN_THE_MAIL_OF: &str = "in the mail of ";
 
 impl Delivery {
+    /// Returns the rank by which it leaves among what is due on its channel.
+    #[must_use]
+    pub fn rank(&self) -> i16 {
+        self.channel.rank(self.kind.priority())
+    }
+
+    /// Returns whether several that are due in one minute leave together: mails of a kind that is
+    /// [gathered](NoticeKind::is_gathered).
+    #[must_use]
+    pub fn is_gathered(&self) -> bool {
+        self.channel.is_mail() && self.kind.is_gathered()
+    }
+
     /// The delivery whose id the `Message-ID` of the mail contains: its own, or another's that it left together with.
     #[must_use]
     pub fn mail_id(&self) -> DeliveryId {
         let other = self.reply.as_deref().and_then(|reply| reply.strip_prefix(IN_THE_MAIL_OF)?.split(':').next());
         other.and_then(|id| id.parse().ok()).map_or(self.id, DeliveryId::from_uuid)
-    }
-}
-
-impl Outcome {
-    /// Returns the outcome of a delivery that was sent in the mail of `first`, whose own outcome this is.
-    #[must_use]
-    pub(crate) fn in_the_mail_of(&self, first: DeliveryId) -> Self {
-        match self {
-            Self::Delivered { reply, .. } => {
-                Self::Delivered { reply: format!("{IN_THE_MAIL_OF}{first}: {reply}"), told: None }
-            }
-            other => other.clone(),
-        }
     }
 }
 
@@ -201,6 +246,8 @@ pub struct Delivery {
     pub reply: Option<String>,
     /// Why it was planned, or why it was cancelled or expired.
     pub reason: String,
+    /// How it is sent.
+    pub channel: ChannelKind,
 }
 
 /// An attempt that failed.
@@ -212,91 +259,6 @@ pub struct FailedAttempt {
     pub at: Timestamp,
     /// The relay's answer, or what went wrong.
     pub error: String,
-}
-
-/// The outcome of one claim, fenced by the lease under which it was obtained.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settlement {
-    /// Which delivery.
-    pub id: DeliveryId,
-    /// The lease it was claimed under.
-    pub lease: LeaseToken,
-    /// When the outcome was known.
-    pub at: Timestamp,
-    /// What came of it.
-    pub outcome: Outcome,
-}
-
-/// What came of a claim.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// The relay took the mail with this answer.
-    Delivered {
-        /// The answer.
-        reply: String,
-        /// What a participant knows now.
-        told: Option<(ParticipantId, Told)>,
-    },
-    /// The relay refused it for now: one attempt more, next try then.
-    Retry {
-        /// Next try.
-        next_at: Timestamp,
-        /// The relay's answer.
-        error: String,
-    },
-    /// It was not offered to the relay, or the relay was not there: no attempt used, next try then.
-    Released {
-        /// Next try.
-        next_at: Timestamp,
-        /// What kept it, if anything did.
-        error: Option<String>,
-    },
-    /// It waits for the end of its reader's quiet hours: no attempt used, and what kept it before is forgotten, since it
-    /// is not late until then.
-    Held {
-        /// When they end.
-        until: Timestamp,
-    },
-    /// Given up, one attempt more.
-    Discarded {
-        /// Why.
-        error: String,
-    },
-    /// No longer wanted.
-    Cancelled {
-        /// Why.
-        reason: String,
-    },
-    /// Too late, or nothing to say any more.
-    Expired {
-        /// Why.
-        reason: String,
-    },
-}
-
-/// How many deliveries there ever were, and what became of them. `planned` equals the sum of the others, always.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Ledger {
-    /// All of them.
-    pub planned: u64,
-    /// Taken by the relay.
-    pub delivered: u64,
-    /// No longer wanted.
-    pub cancelled: u64,
-    /// Too late or nothing to say.
-    pub expired: u64,
-    /// Given up.
-    pub discarded: u64,
-    /// Scheduled or claimed: still to come.
-    pub due: u64,
-}
-
-impl Ledger {
-    /// Whether everything planned is accounted for.
-    #[must_use]
-    pub fn balances(&self) -> bool {
-        self.planned == self.delivered + self.cancelled + self.expired + self.discarded + self.due
-    }
 }
 
 /// A write of a delivery that was planned before. New ones are [planned](crate::Changes::deliver).

@@ -82,10 +82,11 @@ mod user;
 mod values;
 
 pub use app::{
-    App, AppBuilder, Bulk, BulkResults, DeadLink, DeliveryReport, Job, JobContext, JobPage, Jobs, LedgerPage,
-    LedgerQuery, LedgerRow, Limits, LinkError, LinkedDay, LinkedInvitation, LinkedMeeting, LinkedTask, Membership,
-    NewLetter, ParticipantsShown, RelayTrouble, Reminded, RepairReport, ReplyTaken, RetentionPolicy, RunReport,
-    Sending, Standing, Subscription, TaskOperation, shipped_jobs,
+    App, AppBuilder, Bulk, BulkResults, Channel, ChannelBatch, DeadLink, DeliveryReport, DueNotice, FollowUp, Job,
+    JobContext, JobPage, Jobs, LedgerPage, LedgerQuery, LedgerRow, Limits, LinkError, LinkedDay, LinkedInvitation,
+    LinkedMeeting, LinkedTask, Membership, NewLetter, ParticipantsShown, PreparedBatch, RelayTrouble, Reminded,
+    RepairReport, ReplyTaken, RetentionPolicy, RunReport, SendError, Sending, Standing, Subscription, TaskOperation,
+    shipped_jobs,
 };
 /// The handles to the use cases of an [`App`], one for each noun.
 pub mod use_cases {
@@ -98,8 +99,8 @@ pub mod use_cases {
 
 pub use changes::{Changes, Precondition, Write};
 pub use delivery::{
-    DedupeKey, Delivery, DeliveryState, DeliveryWrite, FailedAttempt, Ledger, NewDelivery, Outcome, Recipient,
-    Settlement,
+    ChannelKind, DedupeKey, Delivery, DeliveryState, DeliveryWrite, Effect, FailedAttempt, Ledger, NewDelivery,
+    Outcome, OutcomeColumns, Recipient, Settlement,
 };
 pub use digest::{Day, Digest, Excerpt};
 pub use error::{CorruptRow, Error, FieldCode, FieldError, Source, StoreError, UniqueField};

@@ -29,7 +29,7 @@ use async_trait::async_trait;
 use crate::error::{StoreError, UniqueField};
 use crate::ports::{Account, Accounts, Store};
 use crate::{
-    CapturedMail, Changes, Credential, DedupeKey, Delivery, DeliveryId, Event, FailedAttempt, FeedEntry,
+    CapturedMail, Changes, ChannelKind, Credential, DedupeKey, Delivery, DeliveryId, Event, FailedAttempt, FeedEntry,
     IdempotencyKey, JobName, LeaseToken, Ledger, Login, Meeting, MeetingId, NodeId, NoticeKind, Participant,
     ParticipantId, PasswordHash, Revision, RunId, Session, SessionId, StoredResponse, Suppression, Task, TaskId,
     TaskStatistics, Timestamp, Token, TokenId, User, UserId,
@@ -67,8 +67,8 @@ struct State {
     by_key: BTreeMap<DedupeKey, DeliveryId>,
     /// What is claimed.
     claimed: BTreeSet<DeliveryId>,
-    /// What is scheduled, in the order it leaves: priority, next try, id.
-    scheduled: BTreeSet<(i16, Timestamp, DeliveryId)>,
+    /// What is scheduled, in the order it leaves: channel, priority, next try, id.
+    scheduled: BTreeSet<(ChannelKind, i16, Timestamp, DeliveryId)>,
     suppressions: BTreeMap<String, Suppression>,
     unsubscribed: BTreeSet<(String, NoticeKind)>,
     mailbox: BTreeMap<(Timestamp, DeliveryId), CapturedMail>,
@@ -76,7 +76,7 @@ struct State {
     runs: BTreeMap<RunId, slots::RunRow>,
     statistics: BTreeMap<UserId, TaskStatistics>,
     /// What became of deliveries that are no longer kept.
-    purged: Ledger,
+    purged: BTreeMap<ChannelKind, Ledger>,
     nodes: BTreeMap<NodeId, nodes::NodeRow>,
 }
 

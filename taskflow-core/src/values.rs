@@ -46,10 +46,12 @@ macro_rules! texts {
 mod email;
 mod meeting;
 mod text;
+mod word;
 
 pub use email::{EmailAddress, NamedAddress};
 pub use meeting::{Comment, DeliveryProblem, DurationMinutes, Location, MeetingTitle, MeetingUrl, PersonName};
 pub use text::{fold, is_blank, search_key};
+pub(crate) use word::Word;
 
 use text::is_invisible;
 

@@ -1,34 +1,42 @@
 //! An outbox with a pause between claims, for relays and databases that need a rest.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
-use taskflow_core::{DeliveryId, Settlement, StoreError, Timestamp};
+use taskflow_core::{ChannelKind, DeliveryId, Settlement, StoreError, Timestamp};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-/// Passes every call on. A claim waits until the pause after the last claim that found mail is over.
+/// Passes every call on. A claim waits until the pause after the last claim of its channel that found something is over.
 pub struct ThrottledOutbox {
     outbox: Arc<dyn Outbox>,
     pause: Duration,
-    /// The earliest time of the next claim. A claim holds the lock, so that the next one waits for the whole pause.
-    not_before: Mutex<Option<Instant>>,
+    lanes: std::sync::Mutex<HashMap<ChannelKind, Arc<NotBefore>>>,
 }
 
+/// The earliest time of the next claim of a channel. A claim holds the lock, so that the next one waits for the whole pause.
+type NotBefore = Mutex<Option<Instant>>;
+
 impl ThrottledOutbox {
-    /// Wraps `outbox` with at least `pause` between claims that find mail.
+    /// Wraps `outbox` with at least `pause` between claims of a channel that find something.
     #[must_use]
     pub fn new(outbox: Arc<dyn Outbox>, pause: Duration) -> Self {
-        Self { outbox, pause, not_before: Mutex::default() }
+        Self { outbox, pause, lanes: std::sync::Mutex::default() }
+    }
+
+    fn lane(&self, channel: ChannelKind) -> Arc<NotBefore> {
+        Arc::clone(self.lanes.lock().unwrap_or_else(PoisonError::into_inner).entry(channel).or_default())
     }
 }
 
 #[async_trait]
 impl Outbox for ThrottledOutbox {
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
-        let mut not_before = self.not_before.lock().await;
+        let lane = self.lane(request.channel);
+        let mut not_before = lane.lock().await;
         if let Some(instant) = *not_before {
             sleep_until(instant).await;
         }
@@ -45,8 +53,8 @@ impl Outbox for ThrottledOutbox {
         self.outbox.renew(held, lease_for).await
     }
 
-    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
-        self.outbox.backlog(now).await
+    async fn backlog(&self, channel: ChannelKind, now: Timestamp) -> Result<Backlog, StoreError> {
+        self.outbox.backlog(channel, now).await
     }
 }
 
@@ -72,6 +80,7 @@ mod tests {
 
     fn one() -> ClaimRequest {
         ClaimRequest {
+            channel: ChannelKind::MAIL,
             kinds: NoticeKind::ALL.to_vec(),
             limit: 1,
             now: Timestamp::MAX,

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
 use taskflow_core::ports::{Clock, EventBus, Signal};
-use taskflow_core::{App, DeliveryReport, Error};
+use taskflow_core::{App, ChannelKind, DeliveryReport, Error};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -14,21 +15,20 @@ use tokio_util::sync::CancellationToken;
 const SHORTEST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
-/// Runs the delivery step when the bus signals that mail was planned, when a planned time arrives, and at least every
-/// `tick`.
+/// Runs the delivery step of each channel when the bus signals that something was planned, when a planned time arrives, and at
+/// least every `tick`. Each channel has a loop of its own, so that a pause of one delays no other.
 pub struct Worker {
     app: Arc<App>,
     clock: Arc<dyn Clock>,
     tick: Duration,
     may_send: Option<watch::Receiver<bool>>,
-    health: Health,
 }
 
 impl Worker {
     /// Creates a loop around the delivery step of `app`.
     #[must_use]
     pub fn new(app: Arc<App>, clock: Arc<dyn Clock>, tick: Duration) -> Self {
-        Self { app, clock, tick, may_send: None, health: Health::default() }
+        Self { app, clock, tick, may_send: None }
     }
 
     /// Begins steps only while `may_send` is true. Steps under way go on.
@@ -37,19 +37,44 @@ impl Worker {
         Self { may_send: Some(may_send), ..self }
     }
 
-    /// Runs until `stop` is cancelled, and waits for the step under way;
-    /// [`OutboxUseCases::drain`](taskflow_core::use_cases::OutboxUseCases::drain) makes that one short.
-    pub async fn run(mut self, bus: Arc<dyn EventBus>, stop: CancellationToken) {
-        let mut signals = bus.subscribe();
-        while self.is_allowed(&stop).await {
+    /// Runs until `stop` is cancelled, and waits for the steps under way; [`OutboxUseCases::drain`] makes those short.
+    ///
+    /// [`OutboxUseCases::drain`]: taskflow_core::OutboxUseCases::drain
+    pub async fn run(self, bus: Arc<dyn EventBus>, stop: CancellationToken) {
+        let lanes = self.app.outbox().channels().into_iter().map(|channel| Lane {
+            app: Arc::clone(&self.app),
+            clock: Arc::clone(&self.clock),
+            tick: self.tick,
+            may_send: self.may_send.clone(),
+            channel,
+            health: Health::default(),
+        });
+        join_all(lanes.map(|lane| lane.run(bus.subscribe(), &stop))).await;
+        stop.cancelled().await;
+    }
+}
+
+/// The loop of one channel.
+struct Lane {
+    app: Arc<App>,
+    clock: Arc<dyn Clock>,
+    tick: Duration,
+    may_send: Option<watch::Receiver<bool>>,
+    channel: ChannelKind,
+    health: Health,
+}
+
+impl Lane {
+    async fn run(mut self, mut signals: BoxStream<'static, Signal>, stop: &CancellationToken) {
+        while self.is_allowed(stop).await {
             let outcome = self.step().await;
             let change = self.health.after(&outcome);
-            log(&outcome, change);
+            log(self.channel, &outcome, change);
             let wait = match self.health.backoff {
                 Some(backoff) => Wait { longest: backoff, signals: false },
                 None => Wait { longest: self.next_look().await, signals: true },
             };
-            wait.over(&mut signals, &stop).await;
+            wait.over(&mut signals, stop).await;
         }
     }
 
@@ -67,9 +92,9 @@ impl Worker {
 
     /// Runs one step in a task of its own, so that a panic ends the step and not the loop.
     async fn step(&self) -> Outcome {
-        let app = Arc::clone(&self.app);
-        let mut step = tokio::spawn(async move { app.outbox().deliver_due().await });
-        // A slow mail must not delay what has come due meanwhile.
+        let (app, channel) = (Arc::clone(&self.app), self.channel);
+        let mut step = tokio::spawn(async move { app.outbox().deliver_due_on(channel).await });
+        // A slow message must not delay what has come due meanwhile.
         let ended = loop {
             match tokio::time::timeout(self.tick, &mut step).await {
                 Ok(ended) => break ended,
@@ -86,7 +111,7 @@ impl Worker {
     /// Returns how long nothing can become due without a signal. What is due already and still there is not for this
     /// build, or held by another node: it must not keep this loop busy.
     async fn next_look(&self) -> Duration {
-        let next_at = match self.app.outbox().backlog().await {
+        let next_at = match self.app.outbox().backlog_on(self.channel).await {
             Ok(backlog) => backlog.next_at,
             Err(_) => None,
         };
@@ -159,17 +184,22 @@ impl Health {
     }
 }
 
-fn log(outcome: &Outcome, change: Option<Change>) {
+fn log(channel: ChannelKind, outcome: &Outcome, change: Option<Change>) {
     match (change, outcome) {
         (Some(Change::Began(Trouble::Relay)), Outcome::Ran(DeliveryReport { relay: Some(cause), .. })) => {
-            tracing::warn!(cause, "the mail relay is unavailable; mail waits in the outbox");
+            if channel.is_mail() {
+                tracing::warn!(cause, "the mail relay is unavailable; mail waits in the outbox");
+            } else {
+                tracing::warn!(%channel, cause, "a channel is unavailable; its messages wait in the outbox");
+            }
         }
         (Some(Change::Began(_)), Outcome::StoreFailed(error)) => {
             let error = error as &dyn std::error::Error;
             tracing::error!(error, "the store failed; mail waits until it is back");
         }
         (Some(Change::Began(_)), _) => tracing::error!("the delivery step panicked; it is tried again"),
-        (Some(Change::Ended(Trouble::Relay)), _) => tracing::info!("the mail relay is back"),
+        (Some(Change::Ended(Trouble::Relay)), _) if channel.is_mail() => tracing::info!("the mail relay is back"),
+        (Some(Change::Ended(Trouble::Relay)), _) => tracing::info!(%channel, "a channel is back"),
         (Some(Change::Ended(Trouble::Store)), _) => tracing::info!("the store is back; mail goes on"),
         (Some(Change::Ended(Trouble::Panic)), _) => tracing::info!("the delivery step works again"),
         (None, _) => {}
@@ -178,7 +208,11 @@ fn log(outcome: &Outcome, change: Option<Change>) {
         && (DeliveryReport { relay: None, released: 0, claimed: 0, ..report.clone() }) != DeliveryReport::default()
     {
         let DeliveryReport { delivered, retried, discarded, expired, cancelled, lease_lost, .. } = report;
-        tracing::info!(delivered, retried, discarded, expired, cancelled, lease_lost, "mail was processed");
+        if channel.is_mail() {
+            tracing::info!(delivered, retried, discarded, expired, cancelled, lease_lost, "mail was processed");
+        } else {
+            tracing::info!(%channel, delivered, retried, discarded, expired, cancelled, "messages were processed");
+        }
     }
 }
 

@@ -42,6 +42,7 @@ struct Plan<'a> {
     planned_at: Timestamp,
     due_at: Timestamp,
     reason: &'a str,
+    channel: &'a str,
 }
 
 impl<'a> Plan<'a> {
@@ -56,14 +57,15 @@ impl<'a> Plan<'a> {
             dedupe_key: new.dedupe_key.as_str(),
             kind: kind.as_str(),
             notice: json(&new.notice)?,
-            priority: kind.priority().rank(),
+            priority: new.rank(),
             recurring: kind.is_recurring(),
-            gathered: kind.is_gathered(),
+            gathered: new.is_gathered(),
             recipient_user,
             recipient_address,
             planned_at: new.planned_at,
             due_at: new.due_at,
             reason: &new.reason,
+            channel: new.channel.as_str(),
         })
     }
 }
@@ -107,11 +109,12 @@ impl Plans {
 /// A revived delivery begins again with its first attempt. Whatever has the key already is locked from here on.
 const PLAN: &str = "
     INSERT INTO taskflow.deliveries AS d (id, dedupe_key, kind, notice, priority, recurring, gathered, recipient_user,
-        recipient_address, state, planned_at, due_at, next_at, attempts, cancel_requested, reason)
+        recipient_address, state, planned_at, due_at, next_at, attempts, cancel_requested, reason, channel)
     SELECT id, dedupe_key, kind, notice::json, priority, recurring, gathered, recipient_user, recipient_address,
-        'scheduled', planned_at, due_at, due_at, 0, false, reason
+        'scheduled', planned_at, due_at, due_at, 0, false, reason, channel
     FROM json_to_recordset($1::json) AS r (id uuid, dedupe_key text, kind text, notice text, priority smallint,
-        recurring boolean, gathered boolean, recipient_user uuid, recipient_address text, planned_at timestamptz, due_at timestamptz, reason text)
+        recurring boolean, gathered boolean, recipient_user uuid, recipient_address text, planned_at timestamptz,
+        due_at timestamptz, reason text, channel text)
     ORDER BY dedupe_key COLLATE \"C\"
     ON CONFLICT (dedupe_key) DO UPDATE
     SET kind = excluded.kind,
@@ -130,7 +133,8 @@ const PLAN: &str = "
         settled_at = NULL,
         last_error = NULL,
         reply = NULL,
-        reason = excluded.reason
+        reason = excluded.reason,
+        channel = excluded.channel
     WHERE d.state = 'cancelled'
     RETURNING id";
 
@@ -273,6 +277,7 @@ pub(crate) struct DeliveryRow {
     last_error: Option<String>,
     reply: Option<String>,
     reason: String,
+    channel: String,
 }
 
 impl DeliveryRow {
@@ -309,6 +314,7 @@ impl TryFrom<DeliveryRow> for Delivery {
             last_error: row.last_error,
             reply: row.reply,
             reason: row.reason,
+            channel: TABLE.value("channel", &row.channel)?,
         })
     }
 }

@@ -3,15 +3,15 @@
 mod claim;
 mod settle;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, Deliveries, DeliveryQuery, HeldLease, Outbox, Settled};
 use taskflow_core::{
-    CorruptRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, Priority, Settlement,
-    StoreError, Timestamp,
+    ChannelKind, CorruptRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, Priority,
+    Settlement, StoreError, Timestamp,
 };
 use uuid::Uuid;
 
@@ -82,8 +82,10 @@ impl Outbox for PgStore {
         Ok(held.iter().filter(|lease| kept.contains(lease)).map(|(id, _)| *id).collect())
     }
 
-    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
-        let query = || sqlx::query_as(BACKLOG).bind(Instant::from(now)).bind(Priority::ALL.map(Priority::rank));
+    async fn backlog(&self, channel: ChannelKind, now: Timestamp) -> Result<Backlog, StoreError> {
+        let statement = if channel.is_mail() { BACKLOG } else { BACKLOG_ON };
+        let ranks = Priority::ALL.map(|priority| channel.rank(priority));
+        let query = || sqlx::query_as(statement).bind(Instant::from(now)).bind(ranks).bind(channel.as_str().to_owned());
         let (oldest_due_at, next_at): (Option<Instant>, Option<Instant>) =
             self.read(|conn| Box::pin(query().fetch_one(conn))).await?;
         Ok(Backlog {
@@ -95,21 +97,15 @@ impl Outbox for PgStore {
 
 #[async_trait]
 impl Deliveries for PgStore {
-    async fn ledger(&self) -> Result<Ledger, StoreError> {
-        let rows: Vec<(String, i64)> = self.read(|conn| Box::pin(sqlx::query_as(LEDGER).fetch_all(conn))).await?;
-        let mut ledger = Ledger::default();
-        for (state, count) in rows {
-            let count: u64 = TABLE.number("state", count)?;
-            ledger.planned += count;
-            *match TABLE.value("state", &state)? {
-                DeliveryState::Scheduled | DeliveryState::Claimed => &mut ledger.due,
-                DeliveryState::Delivered => &mut ledger.delivered,
-                DeliveryState::Discarded => &mut ledger.discarded,
-                DeliveryState::Cancelled => &mut ledger.cancelled,
-                DeliveryState::Expired => &mut ledger.expired,
-            } += count;
+    async fn ledgers(&self) -> Result<BTreeMap<ChannelKind, Ledger>, StoreError> {
+        let rows: Vec<(String, String, i64)> =
+            self.read(|conn| Box::pin(sqlx::query_as(LEDGERS).fetch_all(conn))).await?;
+        let mut ledgers: BTreeMap<ChannelKind, Ledger> = BTreeMap::new();
+        for (channel, state, count) in rows {
+            let ledger = ledgers.entry(TABLE.value("channel", &channel)?).or_default();
+            ledger.count(TABLE.value("state", &state)?, TABLE.number("state", count)?);
         }
-        Ok(ledger)
+        Ok(ledgers)
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError> {
@@ -210,22 +206,36 @@ const BACKLOG: &str = "
         SELECT min(d.due_at), NULL
         FROM taskflow.deliveries AS d
         WHERE d.state = 'scheduled' AND d.last_error IS NOT NULL AND d.first_claimed_at IS NOT NULL
-            AND d.due_at <= $1) AS waiting";
+            AND d.due_at <= $1 AND d.channel = $3) AS waiting";
+
+/// The same for another channel than mail.
+const BACKLOG_ON: &str = "
+    SELECT min(due_at), min(next_at)
+    FROM (
+        SELECT
+            (SELECT min(d.next_at) FROM taskflow.deliveries AS d
+                WHERE d.state = 'scheduled' AND d.priority > 3 AND d.channel = $3 AND d.priority = r.rank
+                    AND d.next_at <= $1) AS due_at,
+            (SELECT min(d.next_at) FROM taskflow.deliveries AS d
+                WHERE d.state = 'scheduled' AND d.priority > 3 AND d.channel = $3 AND d.priority = r.rank) AS next_at
+        FROM unnest($2::smallint[]) AS r (rank)
+        UNION ALL
+        SELECT min(d.due_at), NULL
+        FROM taskflow.deliveries AS d
+        WHERE d.state = 'scheduled' AND d.last_error IS NOT NULL AND d.first_claimed_at IS NOT NULL
+            AND d.due_at <= $1 AND d.channel = $3) AS waiting";
 
 /// What is kept, and what was purged.
-const LEDGER: &str = "
-    SELECT state, sum(count)::bigint
-    FROM (
-        SELECT state, count(*) AS count FROM taskflow.deliveries GROUP BY state
-        UNION ALL
-        SELECT state, sum(count)::bigint FROM taskflow.ledger_totals GROUP BY state) AS l
-    GROUP BY state";
+const LEDGERS: &str = "
+    SELECT channel, state, count(*) FROM taskflow.deliveries GROUP BY channel, state
+    UNION ALL
+    SELECT channel, state, sum(count)::bigint FROM taskflow.ledger_totals GROUP BY channel, state";
 
 const ONE_SNAPSHOT: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 const DELIVERY: &str = "
     SELECT id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at, due_at,
-        next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+        next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel
     FROM taskflow.deliveries
     WHERE id = $1";
 
@@ -237,7 +247,7 @@ const FAILED_ATTEMPTS: &str = "
 
 const WITH_KEY: &str = "
     SELECT id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at, due_at,
-        next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+        next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel
     FROM taskflow.deliveries
     WHERE dedupe_key >= $1 AND dedupe_key < $2
     ORDER BY dedupe_key
@@ -247,7 +257,7 @@ const WITH_KEY: &str = "
 const OPEN_WITH_KEYS: &str = "
     SELECT d.id, d.dedupe_key, d.kind, d.notice::text AS notice, d.recipient_user, d.recipient_address, d.state,
         d.planned_at, d.due_at, d.next_at, d.attempts, d.first_claimed_at, d.settled_at, d.cancel_requested,
-        d.last_error, d.reply, d.reason
+        d.last_error, d.reply, d.reason, d.channel
     FROM unnest($1::text[], $2::text[]) AS r (prefix, behind)
     CROSS JOIN LATERAL (
         SELECT *

@@ -37,6 +37,7 @@ struct Plan<'a> {
     planned_at: i64,
     due_at: i64,
     reason: &'a str,
+    channel: &'a str,
 }
 
 impl<'a> Plan<'a> {
@@ -51,14 +52,15 @@ impl<'a> Plan<'a> {
             dedupe_key: new.dedupe_key.as_str(),
             kind: kind.as_str(),
             notice: serde_json::to_string(&new.notice).map_err(|error| StoreError::Internal(error.into()))?,
-            priority: kind.priority().rank(),
+            priority: new.rank(),
             recurring: kind.is_recurring(),
-            gathered: kind.is_gathered(),
+            gathered: new.is_gathered(),
             recipient_user,
             recipient_address,
             planned_at: new.planned_at.as_micros(),
             due_at: new.due_at.as_micros(),
             reason: &new.reason,
+            channel: new.channel.as_str(),
         })
     }
 }
@@ -149,6 +151,7 @@ pub(crate) struct DeliveryRow {
     last_error: Option<String>,
     reply: Option<String>,
     reason: String,
+    channel: String,
 }
 
 impl DeliveryRow {
@@ -185,6 +188,7 @@ impl TryFrom<DeliveryRow> for Delivery {
             last_error: row.last_error,
             reply: row.reply,
             reason: row.reason,
+            channel: TABLE.value("channel", &row.channel)?,
         })
     }
 }
@@ -204,10 +208,10 @@ const PLAN: &str = "
         WHERE d.state = 'cancelled');
 
     INSERT INTO taskflow_deliveries (id, dedupe_key, kind, notice, priority, recurring, gathered, recipient_user,
-        recipient_address, state, planned_at, due_at, next_at, attempts, cancel_requested, reason)
+        recipient_address, state, planned_at, due_at, next_at, attempts, cancel_requested, reason, channel)
     SELECT value ->> 'id', value ->> 'dedupe_key', value ->> 'kind', value ->> 'notice', value ->> 'priority',
-        value ->> 'recurring', value ->> 'gathered', value ->> 'recipient_user', value ->> 'recipient_address', 'scheduled', value ->> 'planned_at',
-        value ->> 'due_at', value ->> 'due_at', 0, 0, value ->> 'reason'
+        value ->> 'recurring', value ->> 'gathered', value ->> 'recipient_user', value ->> 'recipient_address',
+        'scheduled', value ->> 'planned_at', value ->> 'due_at', value ->> 'due_at', 0, 0, value ->> 'reason', value ->> 'channel'
     FROM json_each(?1)
     WHERE true
     ON CONFLICT (dedupe_key) DO UPDATE
@@ -227,7 +231,8 @@ const PLAN: &str = "
         settled_at = NULL,
         last_error = NULL,
         reply = NULL,
-        reason = excluded.reason
+        reason = excluded.reason,
+        channel = excluded.channel
     WHERE taskflow_deliveries.state = 'cancelled'";
 
 /// Cancels by key what is scheduled and marks what is claimed.

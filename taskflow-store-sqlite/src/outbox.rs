@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use sqlx::SqliteConnection;
 use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
 use taskflow_core::{
-    CorruptRow, Delivery, DeliveryId, LeaseToken, MOST_TOGETHER, Priority, Settlement, StoreError, Timestamp,
+    ChannelKind, CorruptRow, Delivery, DeliveryId, LeaseToken, MOST_TOGETHER, Priority, Settlement, StoreError,
+    Timestamp,
 };
 
 use crate::deliveries::DeliveryRow;
@@ -23,6 +24,7 @@ impl Outbox for SqliteStore {
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         let kinds: Vec<&str> = request.kinds.iter().map(|kind| kind.as_str()).collect();
         let claim = Claim {
+            channel: request.channel,
             kinds: serde_json::to_string(&kinds).map_err(|error| StoreError::Internal(error.into()))?,
             now: request.now.as_micros(),
             minute_ends: request.minute_ends().as_micros(),
@@ -60,10 +62,12 @@ impl Outbox for SqliteStore {
         .await
     }
 
-    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
-        let (oldest_due_at, next_at): (Option<i64>, Option<i64>) = sqlx::query_as(BACKLOG)
+    async fn backlog(&self, channel: ChannelKind, now: Timestamp) -> Result<Backlog, StoreError> {
+        let statement = if channel.is_mail() { BACKLOG } else { BACKLOG_ON };
+        let (oldest_due_at, next_at): (Option<i64>, Option<i64>) = sqlx::query_as(statement)
             .bind(now.as_micros())
-            .bind(ranks())
+            .bind(ranks(channel))
+            .bind(channel.as_str())
             .fetch_one(&self.reader()?)
             .await
             .map_err(store_error)?;
@@ -76,6 +80,7 @@ impl Outbox for SqliteStore {
 
 /// A [`ClaimRequest`] as the parameters of its statements.
 struct Claim {
+    channel: ChannelKind,
     kinds: String,
     now: i64,
     minute_ends: i64,
@@ -90,13 +95,14 @@ impl Claim {
         let mut claimed = Vec::new();
         for priority in Priority::ALL {
             if claimed.len() < self.limit {
-                let scheduled = self.take(conn, CLAIM_SCHEDULED, Some(priority.rank()), claimed.len()).await?;
+                let statement = if self.channel.is_mail() { CLAIM_SCHEDULED } else { CLAIM_SCHEDULED_ON };
+                let scheduled = self.take(conn, statement, self.channel.rank(priority), claimed.len()).await?;
                 claimed.extend(in_order(scheduled, |delivery| (delivery.next_at, delivery.id)));
             }
         }
         let followers = self.follow(conn, &claimed).await?;
         if claimed.len() < self.limit {
-            let lapsed = self.take(conn, CLAIM_LAPSED, None, claimed.len()).await?;
+            let lapsed = self.take(conn, CLAIM_LAPSED, 0, claimed.len()).await?;
             claimed.extend(in_order(lapsed, |delivery| delivery.id));
         }
         claimed.extend(in_order(followers, |delivery| (delivery.next_at, delivery.id)));
@@ -105,7 +111,7 @@ impl Claim {
 
     /// Claims what leaves together with the first of its kind.
     async fn follow(&self, conn: &mut SqliteConnection, claimed: &[Delivery]) -> Result<Vec<Delivery>, StoreError> {
-        let leaders: Vec<_> = claimed.iter().filter(|one| one.kind.is_gathered()).map(|one| one.id).collect();
+        let leaders: Vec<_> = claimed.iter().filter(|one| one.is_gathered()).map(|one| one.id).collect();
         if leaders.is_empty() {
             return Ok(Vec::new());
         }
@@ -127,7 +133,7 @@ impl Claim {
         &self,
         conn: &mut SqliteConnection,
         statement: &'static str,
-        priority: Option<i16>,
+        rank: i16,
         taken: usize,
     ) -> Result<Vec<Delivery>, StoreError> {
         let left = i64::try_from(self.limit - taken).unwrap_or(i64::MAX);
@@ -137,7 +143,8 @@ impl Claim {
             .bind(self.now)
             .bind(&self.kinds)
             .bind(left)
-            .bind(priority)
+            .bind(rank)
+            .bind(self.channel.as_str())
             .fetch_all(conn)
             .await
             .map_err(store_error)?;
@@ -169,11 +176,12 @@ pub(crate) fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX).min(31_557_600_000_000_000)
 }
 
-/// The ranks of all priorities as a JSON array.
-fn ranks() -> String {
-    format!("{:?}", Priority::ALL.map(Priority::rank))
+/// The ranks of all priorities on a channel as a JSON array.
+fn ranks(channel: ChannelKind) -> String {
+    format!("{:?}", Priority::ALL.map(|priority| channel.rank(priority)))
 }
 
+/// Claims mail: no other deliveries have these ranks.
 const CLAIM_SCHEDULED: &str = "
     UPDATE taskflow_deliveries
     SET state = 'claimed',
@@ -197,7 +205,24 @@ const CLAIM_SCHEDULED: &str = "
         ORDER BY l.next_at, l.id
         LIMIT ?5)
     RETURNING id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
-        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason";
+        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel";
+
+/// Claims what is due on another channel than mail. The literal rank is there so that its index is used.
+const CLAIM_SCHEDULED_ON: &str = "
+    UPDATE taskflow_deliveries
+    SET state = 'claimed',
+        lease = ?1,
+        lease_until = CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) + ?2,
+        first_claimed_at = coalesce(first_claimed_at, ?3)
+    WHERE rowid IN (
+        SELECT rowid
+        FROM taskflow_deliveries
+        WHERE state = 'scheduled' AND priority > 3 AND channel = ?7 AND priority = ?6 AND next_at <= ?3
+            AND kind IN (SELECT value FROM json_each(?4))
+        ORDER BY next_at, id
+        LIMIT ?5)
+    RETURNING id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
+        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel";
 
 /// Claims what leaves together with what was just claimed.
 const CLAIM_FOLLOWERS: &str = "
@@ -222,7 +247,7 @@ const CLAIM_FOLLOWERS: &str = "
             ORDER BY o.next_at, o.id
             LIMIT ?6))
     RETURNING id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
-        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason";
+        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel";
 
 const CLAIM_LAPSED: &str = "
     UPDATE taskflow_deliveries
@@ -233,11 +258,11 @@ const CLAIM_LAPSED: &str = "
         SELECT rowid
         FROM taskflow_deliveries
         WHERE state = 'claimed' AND lease_until <= CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER)
-            AND kind IN (SELECT value FROM json_each(?4))
+            AND kind IN (SELECT value FROM json_each(?4)) AND channel = ?7
         ORDER BY lease_until, id
         LIMIT ?5)
     RETURNING id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
-        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason";
+        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel";
 
 const RENEW: &str = "
     UPDATE taskflow_deliveries
@@ -260,4 +285,22 @@ const BACKLOG: &str = "
         UNION ALL
         SELECT min(due_at), NULL
         FROM taskflow_deliveries
-        WHERE state = 'scheduled' AND last_error IS NOT NULL AND first_claimed_at IS NOT NULL AND due_at <= ?1)";
+        WHERE state = 'scheduled' AND last_error IS NOT NULL AND first_claimed_at IS NOT NULL AND due_at <= ?1
+            AND channel = ?3)";
+
+/// The same for another channel than mail.
+const BACKLOG_ON: &str = "
+    SELECT min(due_at), min(next_at)
+    FROM (
+        SELECT
+            (SELECT min(d.next_at) FROM taskflow_deliveries AS d
+                WHERE d.state = 'scheduled' AND d.priority > 3 AND d.channel = ?3 AND d.priority = j.value
+                    AND d.next_at <= ?1) AS due_at,
+            (SELECT min(d.next_at) FROM taskflow_deliveries AS d
+                WHERE d.state = 'scheduled' AND d.priority > 3 AND d.channel = ?3 AND d.priority = j.value) AS next_at
+        FROM json_each(?2) AS j
+        UNION ALL
+        SELECT min(due_at), NULL
+        FROM taskflow_deliveries
+        WHERE state = 'scheduled' AND last_error IS NOT NULL AND first_claimed_at IS NOT NULL AND due_at <= ?1
+            AND channel = ?3)";

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use taskflow_core::notice::{CustomCheck, CustomKind, CustomNotice, NoticePolicy, NoticeType};
 use taskflow_core::ports::{ClaimRequest, DeliveryQuery, RenderError, Renderer};
 use taskflow_core::{
-    Actor, AppBuilder, Content, DeliveryState, Mailbox, NoticeKind, Precondition, PreferencesChange, Priority,
-    Recipient, RenderInput, Timestamp, UserId,
+    Actor, AppBuilder, ChannelKind, Content, DeliveryState, Mailbox, NoticeKind, Precondition, PreferencesChange,
+    Priority, Recipient, RenderInput, Timestamp, UserId,
 };
 
 use super::app::World;
@@ -141,6 +141,7 @@ pub(super) async fn a_notice_that_this_process_does_not_send_is_kept_and_counted
     let other = World::new(&*open);
     assert_eq!(other.told().await, [""; 0]);
     let request = ClaimRequest {
+        channel: ChannelKind::MAIL,
         kinds: NoticeKind::ALL.to_vec(),
         limit: 9,
         now: noon(),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 use taskflow_core::ports::{ClaimRequest, Settled, Storage};
 use taskflow_core::{
-    Changes, Entity, LeaseToken, Login, NoticeKind, Outcome, Scope, Settlement, StoreError, TaskQuery, TaskWrite,
-    UniqueField, User, UserWrite,
+    Changes, ChannelKind, Entity, LeaseToken, Login, NoticeKind, Outcome, Scope, Settlement, StoreError, TaskQuery,
+    TaskWrite, UniqueField, User, UserWrite,
 };
 
 use crate::OpenStore;
@@ -16,6 +16,7 @@ use crate::sample::{delivery_id, event, lease, new_user, noon, task, user_id, us
 /// Claims everything under a lease of that number, which it tells.
 async fn claim(store: &Arc<dyn Storage>, n: u64) -> LeaseToken {
     let request = ClaimRequest {
+        channel: ChannelKind::MAIL,
         kinds: NoticeKind::ALL.to_vec(),
         limit: 100,
         now: noon(),
@@ -29,7 +30,7 @@ async fn claim(store: &Arc<dyn Storage>, n: u64) -> LeaseToken {
 /// The relay has refused delivery 1 for now, in these words.
 fn refused(lease: LeaseToken, words: &str) -> Settlement {
     let outcome = Outcome::Retry { next_at: noon(), error: words.to_owned() };
-    Settlement { id: delivery_id(1), lease, at: noon(), outcome }
+    Settlement { id: delivery_id(1), lease, at: noon(), outcome, effect: None }
 }
 
 pub(super) async fn somebody_who_leaves_makes_no_gap_in_the_feed_of_others(open: Arc<dyn OpenStore>) {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use taskflow_core::ports::{Asked, ClaimRequest, DeliveryQuery, MailError, Reply, Storage};
 use taskflow_core::{
-    Actor, Changes, CustomEmail, DedupeKey, Delivery, DeliveryId, DeliveryState, DeliveryWrite, EmailAddress, Error,
-    LedgerQuery, NewDelivery, NewLetter, NewTask, NoticeKind, Outcome, Recipient, Settlement, StoreError, TaskQuery,
-    Timestamp,
+    Actor, Changes, ChannelKind, CustomEmail, DedupeKey, Delivery, DeliveryId, DeliveryState, DeliveryWrite,
+    EmailAddress, Error, LedgerQuery, NewDelivery, NewLetter, NewTask, NoticeKind, Outcome, Recipient, Settlement,
+    StoreError, TaskQuery, Timestamp,
 };
 
 use super::app::{World, due_at_two};
@@ -54,6 +54,7 @@ async fn delivery(store: &Arc<dyn Storage>, n: u64) -> Delivery {
 
 async fn claim(store: &Arc<dyn Storage>) {
     let request = ClaimRequest {
+        channel: ChannelKind::MAIL,
         kinds: NoticeKind::ALL.to_vec(),
         limit: 100,
         now: noon(),
@@ -64,7 +65,7 @@ async fn claim(store: &Arc<dyn Storage>) {
 }
 
 async fn settle(store: &Arc<dyn Storage>, n: u64, outcome: Outcome) {
-    let settlement = Settlement { id: delivery_id(n), lease: lease(1), at: noon(), outcome };
+    let settlement = Settlement { id: delivery_id(n), lease: lease(1), at: noon(), outcome, effect: None };
     store.settle(&[settlement]).await.expect("settled");
 }
 
@@ -85,7 +86,7 @@ pub(super) async fn deliveries_are_found_by_kinds_and_states_newest_first(open: 
     assert_eq!(found(&store, rare, None, 9).await, ids(&[6, 5, 3, 2, 1]));
     assert_eq!(found(&store, kinds(&[NoticeKind::Letter]), None, 9).await, []);
     claim(&store).await;
-    settle(&store, 2, Outcome::Delivered { reply: "250".to_owned(), told: None }).await;
+    settle(&store, 2, Outcome::Delivered { reply: "250".to_owned() }).await;
     settle(&store, 3, Outcome::Expired { reason: "late".to_owned() }).await;
     settle(&store, 5, Outcome::Discarded { error: "550".to_owned() }).await;
     let states = |states: &[DeliveryState]| DeliveryQuery { states: states.to_vec(), ..DeliveryQuery::default() };
@@ -125,7 +126,7 @@ pub(super) async fn deliveries_are_counted_by_state_up_to_a_limit(open: Arc<dyn 
     let all = DeliveryQuery::default();
     assert_eq!(count(&all, 100).await, [6, 0, 0, 0, 0, 0]);
     claim(&store).await;
-    settle(&store, 1, Outcome::Delivered { reply: "250".to_owned(), told: None }).await;
+    settle(&store, 1, Outcome::Delivered { reply: "250".to_owned() }).await;
     settle(&store, 2, Outcome::Discarded { error: "550".to_owned() }).await;
     settle(&store, 3, Outcome::Expired { reason: "late".to_owned() }).await;
     // Scheduled, claimed, delivered, discarded, cancelled, expired.
@@ -247,7 +248,7 @@ pub(super) async fn what_was_given_up_begins_again_when_it_is_tried_again(open: 
         };
         assert_eq!((after, failed), (expected, Vec::new()), "{n}");
     }
-    let backlog = store.backlog(noon()).await.expect("a read");
+    let backlog = store.backlog(ChannelKind::MAIL, noon()).await.expect("a read");
     assert_eq!((backlog.oldest_due_at, backlog.next_at), (None, Some(later())));
     let balance = store.ledger().await.expect("a ledger");
     assert_eq!((balance.planned, balance.due, balance.balances()), (6, 6, true));
@@ -256,7 +257,7 @@ pub(super) async fn what_was_given_up_begins_again_when_it_is_tried_again(open: 
 pub(super) async fn only_what_was_given_up_is_tried_again(open: Arc<dyn OpenStore>) {
     let store = six(&*open).await;
     claim(&store).await;
-    settle(&store, 2, Outcome::Delivered { reply: "250".to_owned(), told: None }).await;
+    settle(&store, 2, Outcome::Delivered { reply: "250".to_owned() }).await;
     settle(&store, 3, Outcome::Expired { reason: "late".to_owned() }).await;
     // Claimed, delivered, scheduled, unknown.
     for n in [1, 2, 4, 9] {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use taskflow_core::ports::{ClaimRequest, MailError, Reply};
 use taskflow_core::{
-    Actor, App, NoticeKind, Precondition, ProfileChange, Suppression, SuppressionCause, SuppressionWrite,
+    Actor, App, ChannelKind, NoticeKind, Precondition, ProfileChange, Suppression, SuppressionCause, SuppressionWrite,
 };
 
 use super::app::World;
@@ -54,6 +54,7 @@ pub(super) async fn an_invitation_whose_sender_died_is_followed_by_its_cancellat
     let ada = Actor::User(world.verified("ada").await);
     let id = world.app.meetings().create(ada, board(&["eve"])).await.expect("a meeting").meeting.id;
     let request = ClaimRequest {
+        channel: ChannelKind::MAIL,
         kinds: NoticeKind::ALL.to_vec(),
         limit: 10,
         now: taskflow_core::ports::Clock::now(&*world.clock),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use taskflow_core::ports::{Asked, ClaimRequest, MailError, Reply};
 use taskflow_core::{
-    Actor, App, Delivery, DeliveryState, MeetingId, NewMeeting, NewTask, NoticeKind, Precondition, ReminderMinutes,
-    StartsAt, TaskChange, TaskId, TaskStatus,
+    Actor, App, ChannelKind, Delivery, DeliveryState, MeetingId, NewMeeting, NewTask, NoticeKind, Precondition,
+    ReminderMinutes, StartsAt, TaskChange, TaskId, TaskStatus,
 };
 
 use super::app::{World, due_at_two};
@@ -104,6 +104,7 @@ pub(super) async fn what_nobody_comes_back_for_is_waited_for_no_longer_than_of_u
     soon(&world).await;
     // A node claims the invitation and is never heard of again; its claim does not lapse here.
     let request = ClaimRequest {
+        channel: ChannelKind::MAIL,
         now: noon(),
         limit: 1,
         kinds: vec![NoticeKind::MeetingInvite],
@@ -293,7 +294,8 @@ pub(super) async fn after_a_crash_a_mail_of_several_tasks_is_the_same_again(open
     world.clock.set(at("2026-11-22T13:45:00Z"));
     let now = world.clock_now();
     let kinds = NoticeKind::ALL.to_vec();
-    let request = ClaimRequest { kinds, limit: 9, now, lease: lease(1), lease_for: SECOND * 60 };
+    let request =
+        ClaimRequest { channel: ChannelKind::MAIL, kinds, limit: 9, now, lease: lease(1), lease_for: SECOND * 60 };
     // A sender that died after the relay took the mail and before it could say so.
     let claimed = world.storage.claim(&request).await.expect("a claim");
     assert_eq!(claimed.len(), 3);

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use taskflow_core::ports::{ClaimRequest, Settled, Storage};
 use taskflow_core::{
-    Changes, EmailAddress, MeetingQuery, MeetingResponse, MeetingRole, MeetingWrite, NewUser, NoticeKind, Outcome,
-    OwnReminders, Participant, ParticipantWrite, ReminderMinutes, Scope, Settlement, StoreError, Told, User, UserWrite,
-    Viewer,
+    Changes, ChannelKind, Effect, EmailAddress, LeaseToken, MeetingQuery, MeetingResponse, MeetingRole, MeetingWrite,
+    NewUser, NoticeKind, Outcome, OwnReminders, Participant, ParticipantWrite, ReminderMinutes, Scope, Settlement,
+    StoreError, Told, User, UserWrite, Viewer,
 };
 
 use crate::OpenStore;
@@ -17,7 +17,7 @@ use crate::sample::{
     users, welcome,
 };
 
-async fn stored(store: &Arc<dyn Storage>, n: u64) -> Option<Participant> {
+pub(super) async fn stored(store: &Arc<dyn Storage>, n: u64) -> Option<Participant> {
     let id = participant_id(n);
     let mut found = store.participants_by_id(&[id]).await.expect("a read");
     found.remove(&id).map(|row| row.expect("a readable row"))
@@ -258,9 +258,10 @@ pub(super) async fn deleting_a_user_leaves_meetings_and_participants_without_the
 }
 
 /// Claims the delivery number `n` and settles it as delivered, with this told to the participant number 1.
-async fn tell(store: &Arc<dyn Storage>, n: u64, outcome: Outcome) -> Settled {
+async fn tell(store: &Arc<dyn Storage>, n: u64, told: Option<(u64, Told)>) -> Settled {
     store.commit(&Changes::new().deliver([welcome(n)])).await.expect("a delivery");
     let request = ClaimRequest {
+        channel: ChannelKind::MAIL,
         kinds: NoticeKind::ALL.to_vec(),
         limit: 10,
         now: noon(),
@@ -268,20 +269,21 @@ async fn tell(store: &Arc<dyn Storage>, n: u64, outcome: Outcome) -> Settled {
         lease_for: Duration::from_secs(60),
     };
     assert_eq!(store.claim(&request).await.expect("a claim").len(), 1);
-    let settlement = Settlement { id: delivery_id(n), lease: lease(n), at: noon(), outcome };
-    store.settle(&[settlement]).await.expect("an answer")[0]
+    store.settle(&[delivered(n, lease(n), told)]).await.expect("an answer")[0]
 }
 
-fn delivered(told: Option<(u64, Told)>) -> Outcome {
-    let told = told.map(|(n, told)| (participant_id(n), told));
-    Outcome::Delivered { reply: "250 ok".to_owned(), told }
+/// The settlement of a mail that was delivered, and what it told a participant.
+fn delivered(n: u64, token: LeaseToken, told: Option<(u64, Told)>) -> Settlement {
+    let outcome = Outcome::Delivered { reply: "250 ok".to_owned() };
+    let effect = told.map(|(n, told)| Effect::Told(participant_id(n), told));
+    Settlement { id: delivery_id(n), lease: token, at: noon(), outcome, effect }
 }
 
 pub(super) async fn what_was_told_is_written_by_settlements_alone(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     store.commit(&users(1..=5).and(called(meeting(1, 1), [guest(1, 1), guest(2, 1)]))).await.expect("a meeting");
     let first = Told { version: 3, on: true };
-    assert_eq!(tell(&store, 1, delivered(Some((1, first)))).await, Settled::Applied);
+    assert_eq!(tell(&store, 1, Some((1, first))).await, Settled::Applied);
     let expected = Participant { told: Some(first), ..guest(1, 1) };
     assert_eq!(stored(&store, 1).await, Some(expected.clone()));
     // Neither an update that knows of nothing told nor one that claims something else touches it.
@@ -291,23 +293,22 @@ pub(super) async fn what_was_told_is_written_by_settlements_alone(open: Arc<dyn 
     store.commit(&Changes::new().write(ParticipantWrite::Update(claimed))).await.expect("an update");
     assert_eq!(stored(&store, 1).await, Some(Participant { told: Some(first), version: 3, ..accepted }));
     let off = Told { version: 4, on: false };
-    assert_eq!(tell(&store, 2, delivered(Some((1, off)))).await, Settled::Applied);
-    assert_eq!(tell(&store, 3, delivered(None)).await, Settled::Applied);
+    assert_eq!(tell(&store, 2, Some((1, off))).await, Settled::Applied);
+    assert_eq!(tell(&store, 3, None).await, Settled::Applied);
     assert_eq!(stored(&store, 1).await.map(|one| (one.told, one.version)), Some((Some(off), 3)));
     assert_eq!(stored(&store, 2).await, Some(guest(2, 1)));
     // What arrives late does not undo what they know by now.
-    assert_eq!(tell(&store, 4, delivered(Some((1, first)))).await, Settled::Applied);
+    assert_eq!(tell(&store, 4, Some((1, first))).await, Settled::Applied);
     assert_eq!(stored(&store, 1).await.map(|one| one.told), Some(Some(off)));
     // Somebody who does not exist is told without harm.
-    assert_eq!(tell(&store, 5, delivered(Some((77, off)))).await, Settled::Applied);
+    assert_eq!(tell(&store, 5, Some((77, off))).await, Settled::Applied);
 }
 
 pub(super) async fn a_lost_lease_tells_nobody_anything(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     let setup = users([1]).and(called(meeting(1, 1), [guest(1, 1)])).deliver([welcome(1)]);
     store.commit(&setup).await.expect("a meeting");
-    let outcome = delivered(Some((1, Told { version: 1, on: true })));
-    let settlement = Settlement { id: delivery_id(1), lease: lease(9), at: noon(), outcome };
+    let settlement = delivered(1, lease(9), Some((1, Told { version: 1, on: true })));
     assert_eq!(store.settle(&[settlement]).await.expect("an answer"), [Settled::LeaseLost]);
     assert_eq!(stored(&store, 1).await, Some(guest(1, 1)));
 }
@@ -318,6 +319,7 @@ pub(super) async fn many_are_told_at_once(open: Arc<dyn OpenStore>) {
         users(1..=200).and(called(meeting(1, 1), (1..=200).map(|n| guest(n, 1)))).deliver((1..=200).map(welcome));
     store.commit(&setup).await.expect("a meeting");
     let request = ClaimRequest {
+        channel: ChannelKind::MAIL,
         kinds: NoticeKind::ALL.to_vec(),
         limit: 500,
         now: noon(),
@@ -328,7 +330,7 @@ pub(super) async fn many_are_told_at_once(open: Arc<dyn OpenStore>) {
     let settlements: Vec<_> = (1..=200)
         .map(|n| {
             let told = Told { version: n, on: n % 2 == 0 };
-            Settlement { id: delivery_id(n), lease: lease(1), at: noon(), outcome: delivered(Some((n, told))) }
+            delivered(n, lease(1), Some((n, told)))
         })
         .collect();
     store.settle(&settlements).await.expect("an answer");

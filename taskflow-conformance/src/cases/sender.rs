@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use taskflow_core::ports::{Accepted, Asked, ClaimRequest, MailError, Mailer, Reply};
-use taskflow_core::{App, Changes, DeliveryState, Mail, NewDelivery, NoticeKind, Recipient, RetrySchedule, Sending};
+use taskflow_core::{
+    App, Changes, ChannelKind, DeliveryState, Mail, NewDelivery, NoticeKind, Recipient, RetrySchedule, Sending,
+};
 
 use super::app::World;
 use super::watched::Watched;
@@ -100,6 +102,7 @@ pub(super) async fn a_mail_in_doubt_is_repeated_byte_for_byte(open: Arc<dyn Open
     let world = World::new(&*open);
     world.storage.commit(&users([1]).deliver([welcome(1)])).await.expect("a delivery");
     let request = ClaimRequest {
+        channel: ChannelKind::MAIL,
         kinds: NoticeKind::ALL.to_vec(),
         limit: 1,
         now: noon(),

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use taskflow_core::ports::{ClaimRequest, CountedPage, CountedPerson, TaskTally};
 use taskflow_core::{
-    Changes, Event, FeedEvent, MailTally, Meeting, NoticeKind, Outcome, Scope, Settlement, StatisticsWrite, StoreError,
-    Task, TaskCounts, TaskStatistics, TaskStatus, TaskWrite, Timestamp, User, UserId, UserWrite,
+    Changes, ChannelKind, Event, FeedEvent, MailTally, Meeting, NoticeKind, Outcome, Scope, Settlement,
+    StatisticsWrite, StoreError, Task, TaskCounts, TaskStatistics, TaskStatus, TaskWrite, Timestamp, User, UserId,
+    UserWrite,
 };
 
 use super::sweeps::{MICRO, add_meeting, add_tasks, done, trashed};
@@ -172,6 +173,7 @@ pub(super) async fn of_the_last_mails_those_that_were_sent_or_given_up_are_told(
     assert_eq!(store.recent_mail(10).await.expect("a tally"), MailTally::default());
     store.commit(&users(1..=7).deliver((1..=7).map(welcome))).await.expect("deliveries");
     let request = ClaimRequest {
+        channel: ChannelKind::MAIL,
         kinds: NoticeKind::ALL.to_vec(),
         limit: 100,
         now: noon(),
@@ -179,7 +181,7 @@ pub(super) async fn of_the_last_mails_those_that_were_sent_or_given_up_are_told(
         lease_for: Duration::from_secs(600),
     };
     store.claim(&request).await.expect("a claim");
-    let sent = || Outcome::Delivered { reply: "250".to_owned(), told: None };
+    let sent = || Outcome::Delivered { reply: "250".to_owned() };
     let refused = || Outcome::Discarded { error: "550".to_owned() };
     let reason = "a case".to_owned();
     let outcomes = [
@@ -192,7 +194,7 @@ pub(super) async fn of_the_last_mails_those_that_were_sent_or_given_up_are_told(
     ];
     let settlements: Vec<_> = outcomes
         .into_iter()
-        .map(|(n, outcome)| Settlement { id: delivery_id(n), lease: lease(1), at: after(1), outcome })
+        .map(|(n, outcome)| Settlement { id: delivery_id(n), lease: lease(1), at: after(1), outcome, effect: None })
         .collect();
     store.settle(&settlements).await.expect("settled");
     for (limit, delivered, discarded) in [(1, 0, 0), (3, 1, 0), (5, 2, 0), (6, 2, 1), (7, 2, 2), (100, 2, 2)] {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use taskflow_core::ports::{ClaimRequest, Expired, RunLease, Storage};
 use taskflow_core::{
-    Changes, Counts, Entity, Event, EventId, FeedEvent, IdempotencyKey, JobName, JobRun, JobWrite, Meeting,
-    MeetingWrite, NoticeKind, Outcome, ResponseWrite, Revision, Scope, Session, SessionWrite, Settlement,
+    Changes, ChannelKind, Counts, Entity, Event, EventId, FeedEvent, IdempotencyKey, JobName, JobRun, JobWrite,
+    Meeting, MeetingWrite, NoticeKind, Outcome, ResponseWrite, Revision, Scope, Session, SessionWrite, Settlement,
     StoredResponse, Task, Timestamp, Token, TokenId, TokenPurpose, TokenWrite, Trigger, Viewer,
 };
 
@@ -128,12 +128,13 @@ pub(super) async fn cancelled_meetings_go_with_everybody_in_them(open: Arc<dyn O
 }
 
 async fn settle(store: &Arc<dyn Storage>, n: u64, at: Timestamp, outcome: Outcome) {
-    let settlement = Settlement { id: delivery_id(n), lease: lease(1), at, outcome };
+    let settlement = Settlement { id: delivery_id(n), lease: lease(1), at, outcome, effect: None };
     store.settle(&[settlement]).await.expect("settled");
 }
 
 async fn claim(store: &Arc<dyn Storage>) {
     let request = ClaimRequest {
+        channel: ChannelKind::MAIL,
         kinds: NoticeKind::ALL.to_vec(),
         limit: 100,
         now: after(1),
@@ -150,7 +151,7 @@ pub(super) async fn the_ledger_balances_without_the_deliveries_that_it_counts(op
     let error = "550 no".to_owned();
     settle(&store, 1, after(1), Outcome::Retry { next_at: noon(), error: "450 later".to_owned() }).await;
     claim(&store).await;
-    let sent = || Outcome::Delivered { reply: "250".to_owned(), told: None };
+    let sent = || Outcome::Delivered { reply: "250".to_owned() };
     settle(&store, 1, after(2), sent()).await;
     settle(&store, 2, after(3), Outcome::Discarded { error }).await;
     settle(&store, 3, after(4), Outcome::Cancelled { reason: "gone".to_owned() }).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled, Storage};
-use taskflow_core::{DeliveryId, Settlement, StoreError, Timestamp};
+use taskflow_core::{ChannelKind, DeliveryId, Settlement, StoreError, Timestamp};
 
 /// Hands everything on to a store, but finds nothing more once it has found something: leases that a test lets lapse are
 /// not taken over by who held them.
@@ -70,7 +70,7 @@ impl Outbox for Watched {
         renewed
     }
 
-    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
-        self.store.backlog(now).await
+    async fn backlog(&self, channel: ChannelKind, now: Timestamp) -> Result<Backlog, StoreError> {
+        self.store.backlog(channel, now).await
     }
 }

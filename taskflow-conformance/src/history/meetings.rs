@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use taskflow_core::notice::{MeetingCancelNotice, MeetingChangeNotice, MeetingInviteNotice};
 use taskflow_core::ports::Clock;
 use taskflow_core::{
-    Actor, Entity, Invitee, MeetingChange, MeetingId, MeetingQuery, MeetingResponse, MeetingSort, MeetingStatus,
-    NewMeeting, Notice, OwnReminders, PageRequest, ParticipantId, Precondition, ReminderMinutes, Scope, StartsAt,
+    Actor, Effect, Entity, Invitee, MeetingChange, MeetingId, MeetingQuery, MeetingResponse, MeetingSort,
+    MeetingStatus, NewMeeting, Notice, OwnReminders, PageRequest, Precondition, ReminderMinutes, Scope, StartsAt,
     TaskQuery, Told, UserId, Viewer,
 };
 
@@ -180,12 +180,12 @@ impl Play<'_> {
     }
 
     /// What somebody is told by a delivery of such a notice.
-    pub(super) fn told_by(notice: &Notice, version: u8) -> Option<(ParticipantId, Told)> {
+    pub(super) fn told_by(notice: &Notice, version: u8) -> Option<Effect> {
         match notice {
             Notice::MeetingInvite(MeetingInviteNotice { participant, .. })
             | Notice::MeetingChange(MeetingChangeNotice { participant, .. })
             | Notice::MeetingCancel(MeetingCancelNotice { participant, .. }) => {
-                Some((*participant, Told { version: 1 + u64::from(version % 8), on: version < 128 }))
+                Some(Effect::Told(*participant, Told { version: 1 + u64::from(version % 8), on: version < 128 }))
             }
             _ => None,
         }

@@ -1,24 +1,30 @@
 //! Sending what is due: settings, the step, and what it reports.
 
+mod channel;
+mod check;
 mod claim;
+mod lanes;
 mod letter;
+mod mail_channel;
 mod nudge;
 mod order;
 mod sender;
 
-use std::sync::PoisonError;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use channel::{Channel, ChannelBatch, FollowUp, PreparedBatch, SendError};
+pub use check::DueNotice;
+pub(super) use lanes::{Lane, LaneStates};
 pub(super) use letter::respond_link;
 pub(super) use nudge::Nudges;
-use sender::Sender;
 
 use super::{App, DeliveryUseCases};
 use crate::error::Error;
 use crate::ports::Backlog;
-use crate::{Ledger, RetrySchedule, Timestamp};
+use crate::{ChannelKind, Ledger, RetrySchedule, Timestamp};
 
-/// How mail is sent.
+/// How a channel is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sending {
     /// How many connections the mailer has. Up to twice as many mails are handed to it at once, so that each connection
@@ -78,7 +84,7 @@ pub struct DeliveryReport {
     pub relay: Option<String>,
 }
 
-/// That the relay cannot be used, as far as this process knows.
+/// That a channel, such as the relay of mail, cannot be used, as far as this process knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayTrouble {
     /// When it was first found out.
@@ -95,21 +101,36 @@ use_cases! {
 }
 
 impl OutboxUseCases<'_> {
-    /// Sends what is due, until nothing is, the relay fails or the host [drains](Self::drain).
+    /// Sends what is due on every channel, until nothing is, the channel fails or the host [drains](Self::drain). Channels are
+    /// sent side by side and do not wait for each other; the report is their sum.
     ///
     /// Fails with `Unavailable` when the store does; what was sent until then is remembered, and written first by the
     /// next step. Several steps, also on several nodes, share the work.
     pub async fn deliver_due(self) -> Result<DeliveryReport, Error> {
-        let Some(mailer) = &self.app.mailer else { return Ok(DeliveryReport::default()) };
-        let report = Sender::new(self.app, mailer.as_ref()).run().await?;
-        self.app.note_relay(&report);
-        Ok(report)
+        Ok(self.app.step_all().await?)
+    }
+
+    /// Does the same for one channel; nothing if this process does not send on it.
+    pub async fn deliver_due_on(self, channel: ChannelKind) -> Result<DeliveryReport, Error> {
+        Ok(self.app.step(channel).await?)
+    }
+
+    /// Returns the channels on which this process sends: mail with a mailer, and those that the host has registered.
+    #[must_use]
+    pub fn channels(self) -> Vec<ChannelKind> {
+        self.app.sending_channels()
     }
 
     /// Why no mail leaves, if the relay was away when it was last needed.
     #[must_use]
     pub fn relay_trouble(self) -> Option<RelayTrouble> {
-        self.app.relay_trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.trouble_on(ChannelKind::MAIL)
+    }
+
+    /// Returns why nothing leaves on a channel, if it could not be used when it was last needed.
+    #[must_use]
+    pub fn trouble_on(self, channel: ChannelKind) -> Option<RelayTrouble> {
+        self.app.lane(channel, |lane| lane.trouble.clone())
     }
 
     /// Makes running and later steps start no more mail, give back what they hold and end.
@@ -124,37 +145,32 @@ impl OutboxUseCases<'_> {
         self.app.nudges.nudge();
     }
 
-    /// What waits to be sent.
+    /// What mail waits to be sent.
     pub async fn backlog(self) -> Result<Backlog, Error> {
-        Ok(self.app.outbox.backlog(self.app.clock.now()).await?)
+        self.backlog_on(ChannelKind::MAIL).await
+    }
+
+    /// Returns what waits to be sent on a channel.
+    pub async fn backlog_on(self, channel: ChannelKind) -> Result<Backlog, Error> {
+        Ok(self.app.outbox.backlog(channel, self.app.clock.now()).await?)
     }
 
     /// How long the oldest mail that is due has been waiting; `None`: no mail is due.
     pub async fn age(self) -> Result<Option<Duration>, Error> {
         let now = self.app.clock.now();
-        let backlog = self.app.outbox.backlog(now).await?;
+        let backlog = self.app.outbox.backlog(ChannelKind::MAIL, now).await?;
         Ok(backlog.oldest_due_at.filter(|due| *due <= now).map(|due| now.since(due)))
     }
 }
 
 impl DeliveryUseCases<'_> {
-    /// What became of all mail; reads the whole ledger.
+    /// What became of everything that was ever planned, on all channels; reads the whole ledger.
     pub async fn ledger(self) -> Result<Ledger, Error> {
         Ok(self.app.store.ledger().await?)
     }
-}
 
-impl App {
-    /// Only an answer of the relay shows that it is back; a step with nothing to send shows nothing about it.
-    fn note_relay(&self, report: &DeliveryReport) {
-        let mut trouble = self.relay_trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        match &report.relay {
-            Some(cause) => {
-                let since = trouble.as_ref().map_or_else(|| self.clock.now(), |known| known.since);
-                *trouble = Some(RelayTrouble { since, cause: cause.clone() });
-            }
-            None if report.delivered + report.retried + report.discarded > 0 => *trouble = None,
-            None => {}
-        }
+    /// Returns what became of everything that was ever planned, channel by channel; reads the whole ledger.
+    pub async fn ledgers(self) -> Result<BTreeMap<ChannelKind, Ledger>, Error> {
+        Ok(self.app.store.ledgers().await?)
     }
 }

@@ -1,9 +1,22 @@
 //! Notices that a host defines.
 
-use super::App;
+use super::{App, AppBuilder};
 use crate::error::Error;
-use crate::notice::CustomNotice;
-use crate::{Changes, DedupeKey, Notice, Recipient, StoreError, Timestamp};
+use crate::notice::{CustomKind, CustomNotice};
+use crate::{Changes, ChannelKind, DedupeKey, Notice, Recipient, StoreError, Timestamp};
+
+impl AppBuilder {
+    /// Sends notices of this type, which the host defines.
+    ///
+    /// Without it they are kept in the store for a process that does, and counted.
+    pub fn notice<N: CustomNotice>(mut self) -> Self {
+        let kind = CustomKind::register::<N>().into();
+        if !self.app.notices.contains(&kind) {
+            self.app.notices.push(kind);
+        }
+        self
+    }
+}
 
 impl App {
     /// Plans a notice of the host, to be sent at `due_at`. With a `key` that was planned before, nothing is sent again.
@@ -21,10 +34,27 @@ impl App {
         due_at: Timestamp,
         key: &str,
     ) -> Result<(), Error> {
+        self.notify_on(ChannelKind::MAIL, recipient, notice, due_at, key).await
+    }
+
+    /// Does the same on another channel than mail. With the same `key` a person is told once on each channel.
+    ///
+    /// # Errors
+    ///
+    /// As [`notify`](Self::notify).
+    pub async fn notify_on<N: CustomNotice>(
+        &self,
+        channel: ChannelKind,
+        recipient: Recipient,
+        notice: &N,
+        due_at: Timestamp,
+        key: &str,
+    ) -> Result<(), Error> {
         let now = self.clock.now();
         let key = DedupeKey::new(format!("{}/{key}", N::KIND));
         let notice = Notice::custom(notice).map_err(|error| StoreError::Internal(error.into()))?;
-        let delivery = self.new_delivery(key, notice, recipient, now).due(due_at).because("the host planned it");
+        let delivery =
+            self.new_delivery(key, notice, recipient, now).due(due_at).because("the host planned it").on(channel);
         self.commit(&Changes::new().deliver([delivery])).await
     }
 }

@@ -2,16 +2,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::InvalidValue;
+use crate::values::Word;
 
 /// The name of a job on the wire, in stores and in settings: 1 to 40 lower-case letters, digits or underscores of ASCII,
 /// beginning with a letter.
 ///
 /// A name says nothing about whether this binary has a job of that name: another release may have stored it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JobName {
-    /// The text, filled up with zeros, so that a name is copied like a number and ordered like its text.
-    text: [u8; Self::MAX_LENGTH],
-}
+pub struct JobName(Word<{ JobName::MAX_LENGTH }>);
 
 impl JobName {
     /// Longest name, in characters.
@@ -31,33 +29,16 @@ impl JobName {
     /// If the word is not a name; in a constant that is a compile error. Words that come from outside are parsed.
     #[must_use]
     pub const fn new(word: &str) -> Self {
-        match Self::checked(word.as_bytes()) {
-            Some(name) => name,
+        match Word::checked(word.as_bytes()) {
+            Some(word) => Self(word),
             None => panic!("a job's name is a word of lower-case letters, digits and underscores"),
         }
-    }
-
-    const fn checked(word: &[u8]) -> Option<Self> {
-        let mut text = [0; Self::MAX_LENGTH];
-        if word.is_empty() || word.len() > Self::MAX_LENGTH || !word[0].is_ascii_lowercase() {
-            return None;
-        }
-        let mut place = 0;
-        while place < word.len() {
-            if !matches!(word[place], b'a'..=b'z' | b'0'..=b'9' | b'_') {
-                return None;
-            }
-            text[place] = word[place];
-            place += 1;
-        }
-        Some(Self { text })
     }
 
     /// The word itself.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        let length = self.text.iter().position(|byte| *byte == 0).unwrap_or(Self::MAX_LENGTH);
-        std::str::from_utf8(&self.text[..length]).unwrap_or_default()
+        self.0.as_str()
     }
 }
 
@@ -78,7 +59,7 @@ impl FromStr for JobName {
 
     fn from_str(word: &str) -> Result<Self, InvalidValue> {
         let most = Self::MAX_LENGTH;
-        Self::checked(word.as_bytes()).ok_or_else(|| {
+        Word::checked(word.as_bytes()).map(Self).ok_or_else(|| {
             InvalidValue::new(format!(
                 "must be 1 to {most} lower-case letters, digits or underscores, beginning with a letter"
             ))

@@ -2,7 +2,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::*;
 use crate::notice::{TaskReminderNotice, WelcomeNotice};
-use crate::{DedupeKey, DeliveryId, NewUser, Notice, PreferencesChange, QuietHours, Recipient, UserId};
+use crate::{ChannelKind, DedupeKey, DeliveryId, NewUser, Notice, PreferencesChange, QuietHours, Recipient, UserId};
 
 const NOW: &str = "2026-11-30T22:30:00Z";
 
@@ -62,6 +62,7 @@ fn delivery(state: DeliveryState) -> Delivery {
         cancel_requested: false,
         last_error: None,
         reply: None,
+        channel: ChannelKind::MAIL,
         reason: "the account was made".to_owned(),
     }
 }

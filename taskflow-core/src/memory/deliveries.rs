@@ -1,15 +1,16 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::commit::{MemoryWrite, WriteCheck};
+use super::outbox::turn;
 use super::{MemoryStore, Row, State};
 use crate::error::StoreError;
 use crate::ports::{Deliveries, DeliveryQuery};
 use crate::{
-    DedupeKey, Delivery, DeliveryId, DeliveryState, DeliveryWrite, FailedAttempt, Ledger, NewDelivery, Recipient,
-    Timestamp,
+    ChannelKind, DedupeKey, Delivery, DeliveryId, DeliveryState, DeliveryWrite, FailedAttempt, Ledger, NewDelivery,
+    Recipient, Timestamp,
 };
 
 impl MemoryWrite for DeliveryWrite {
@@ -39,7 +40,7 @@ impl State {
         let delivery = &mut row.delivery;
         match delivery.state {
             DeliveryState::Scheduled => {
-                self.scheduled.remove(&(delivery.kind.priority().rank(), delivery.next_at, delivery.id));
+                self.scheduled.remove(&turn(delivery));
                 delivery.state = DeliveryState::Cancelled;
                 delivery.settled_at = Some(at);
                 delivery.reason = reason.to_owned();
@@ -83,9 +84,10 @@ impl State {
             last_error: None,
             reply: None,
             reason: new.reason.clone(),
+            channel: new.channel,
         };
         self.by_key.insert(new.dedupe_key.clone(), id);
-        self.scheduled.insert((delivery.kind.priority().rank(), delivery.next_at, id));
+        self.scheduled.insert(turn(&delivery));
         self.deliveries.insert(id, Row { delivery, lease: None, failed: Vec::new() });
     }
 
@@ -94,10 +96,9 @@ impl State {
         let Some(Row { delivery, .. }) = row.filter(|row| row.delivery.state == DeliveryState::Scheduled) else {
             return;
         };
-        let rank = delivery.kind.priority().rank();
-        self.scheduled.remove(&(rank, delivery.next_at, delivery.id));
+        self.scheduled.remove(&turn(delivery));
         (delivery.due_at, delivery.next_at) = (due_at, next_at);
-        self.scheduled.insert((rank, next_at, delivery.id));
+        self.scheduled.insert(turn(delivery));
     }
 
     fn retry(&mut self, id: DeliveryId, at: Timestamp) {
@@ -109,26 +110,19 @@ impl State {
         delivery.first_claimed_at = None;
         delivery.settled_at = None;
         row.failed.clear();
-        self.scheduled.insert((delivery.kind.priority().rank(), at, id));
+        self.scheduled.insert(turn(delivery));
     }
 }
 
 #[async_trait]
 impl Deliveries for MemoryStore {
-    async fn ledger(&self) -> Result<Ledger, StoreError> {
+    async fn ledgers(&self) -> Result<BTreeMap<ChannelKind, Ledger>, StoreError> {
         let state = self.state();
-        let mut ledger = state.purged;
-        for row in state.deliveries.values() {
-            ledger.planned += 1;
-            *match row.delivery.state {
-                DeliveryState::Scheduled | DeliveryState::Claimed => &mut ledger.due,
-                DeliveryState::Delivered => &mut ledger.delivered,
-                DeliveryState::Discarded => &mut ledger.discarded,
-                DeliveryState::Cancelled => &mut ledger.cancelled,
-                DeliveryState::Expired => &mut ledger.expired,
-            } += 1;
+        let mut ledgers = state.purged.clone();
+        for Row { delivery, .. } in state.deliveries.values() {
+            ledgers.entry(delivery.channel).or_default().count(delivery.state, 1);
         }
-        Ok(ledger)
+        Ok(ledgers)
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError> {

@@ -7,18 +7,17 @@ use super::{Lease, MemoryStore, State};
 use crate::error::StoreError;
 use crate::ports::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
 use crate::{
-    Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, MOST_TOGETHER, NoticeKind, Outcome, Priority,
-    Recipient, Settlement, Timestamp, UserId,
+    ChannelKind, Delivery, DeliveryId, DeliveryState, Effect, FailedAttempt, LeaseToken, MOST_TOGETHER, NoticeKind,
+    Priority, Recipient, Settlement, Timestamp, UserId,
 };
 
 impl State {
-    /// Scheduled deliveries whose time has come, in the order they leave.
-    fn due(&self, now: Timestamp, kinds: &[NoticeKind]) -> Vec<DeliveryId> {
+    /// Scheduled deliveries of a channel whose time has come, in the order they leave.
+    fn due(&self, channel: ChannelKind, now: Timestamp, kinds: &[NoticeKind]) -> Vec<DeliveryId> {
         let last = DeliveryId::from_uuid(uuid::Uuid::max());
         let of = |priority: Priority| {
-            let rank = priority.rank();
-            let range = (rank, Timestamp::MIN, DeliveryId::from_uuid(uuid::Uuid::nil()))..=(rank, now, last);
-            self.scheduled.range(range).map(|(_, _, id)| *id)
+            let rank = channel.rank(priority);
+            self.scheduled.range(first(channel, rank)..=(channel, rank, now, last)).map(|(.., id)| *id)
         };
         let known = |id: &DeliveryId| kinds.contains(&self.deliveries[id].delivery.kind);
         Priority::ALL.into_iter().flat_map(of).filter(known).collect()
@@ -34,17 +33,19 @@ impl State {
     /// What is claimed together with one that was scheduled until now.
     fn followers(&self, leader: &Delivery, until: Timestamp) -> Vec<DeliveryId> {
         let Some(group) = together(leader) else { return Vec::new() };
-        let rows = self.scheduled.iter().map(|(_, _, id)| &self.deliveries[id].delivery);
+        let rows = self.scheduled.iter().map(|(.., id)| &self.deliveries[id].delivery);
         let theirs =
             rows.filter(|one| one.id != leader.id && together(one).as_ref() == Some(&group) && one.next_at < until);
         theirs.map(|one| one.id).take(MOST_TOGETHER - 1).collect()
     }
 
     /// Claims whose holder has not come back in time.
-    fn lapsed(&self, at: Duration, kinds: &[NoticeKind]) -> Vec<DeliveryId> {
+    fn lapsed(&self, at: Duration, request: &ClaimRequest) -> Vec<DeliveryId> {
         let rows = self.claimed.iter().map(|id| &self.deliveries[id]);
         let lapsed = rows.filter(|row| {
-            row.lease.as_ref().is_some_and(|lease| lease.until <= at) && kinds.contains(&row.delivery.kind)
+            row.lease.as_ref().is_some_and(|lease| lease.until <= at)
+                && row.delivery.channel == request.channel
+                && request.kinds.contains(&row.delivery.kind)
         });
         lapsed.map(|row| row.delivery.id).collect()
     }
@@ -57,64 +58,64 @@ impl State {
         row.lease = None;
         self.claimed.remove(&settlement.id);
         let delivery = &mut row.delivery;
-        let failed = match &settlement.outcome {
-            Outcome::Retry { error, .. } | Outcome::Discarded { error } => Some(error),
-            _ => None,
-        };
-        if let Some(error) = failed {
+        let said = settlement.outcome.columns();
+        if let Some(error) = said.error {
             delivery.attempts += 1;
-            delivery.last_error = Some(error.clone());
-            row.failed.push(FailedAttempt { attempt: delivery.attempts, at: settlement.at, error: error.clone() });
+            delivery.last_error = Some(error.to_owned());
+            row.failed.push(FailedAttempt { attempt: delivery.attempts, at: settlement.at, error: error.to_owned() });
         }
-        delivery.state = match &settlement.outcome {
-            Outcome::Delivered { reply, .. } => {
-                delivery.reply = Some(reply.clone());
-                DeliveryState::Delivered
+        let is_dropped = matches!(said.state, DeliveryState::Cancelled | DeliveryState::Expired);
+        if let Some(reply) = said.reply {
+            delivery.reply = Some(reply.to_owned());
+            delivery.state = said.state;
+        } else if delivery.cancel_requested {
+            delivery.state = DeliveryState::Cancelled;
+        } else if is_dropped && delivery.planned_at > settlement.at {
+            delivery.state = DeliveryState::Scheduled;
+        } else {
+            delivery.state = said.state;
+            delivery.next_at = said.next_at.unwrap_or(delivery.next_at);
+            if let Some(reason) = said.reason {
+                reason.clone_into(&mut delivery.reason);
             }
-            _ if delivery.cancel_requested => DeliveryState::Cancelled,
-            Outcome::Cancelled { .. } | Outcome::Expired { .. } if delivery.planned_at > settlement.at => {
-                DeliveryState::Scheduled
+            if let Some(error) = said.released_error {
+                delivery.last_error = Some(error.to_owned());
             }
-            Outcome::Retry { next_at, .. } => {
-                delivery.next_at = *next_at;
-                DeliveryState::Scheduled
-            }
-            Outcome::Released { next_at, error } => {
-                delivery.next_at = *next_at;
-                if error.is_some() {
-                    delivery.last_error.clone_from(error);
-                }
-                DeliveryState::Scheduled
-            }
-            Outcome::Held { until } => {
-                delivery.next_at = *until;
+            if said.held {
                 delivery.last_error = None;
-                DeliveryState::Scheduled
             }
-            Outcome::Discarded { .. } => DeliveryState::Discarded,
-            Outcome::Cancelled { reason } => {
-                delivery.reason.clone_from(reason);
-                DeliveryState::Cancelled
-            }
-            Outcome::Expired { reason } => {
-                delivery.reason.clone_from(reason);
-                DeliveryState::Expired
-            }
-        };
+        }
         delivery.cancel_requested = false;
         if delivery.state == DeliveryState::Scheduled {
-            self.scheduled.insert((delivery.kind.priority().rank(), delivery.next_at, delivery.id));
+            self.scheduled.insert(turn(delivery));
         } else {
             delivery.settled_at = Some(settlement.at);
         }
-        if let Outcome::Delivered { told: Some((participant, told)), .. } = &settlement.outcome
-            && let Some(participant) = self.participants.get_mut(participant)
-        {
-            let newest = participant.told.filter(|known| known.version > told.version);
-            participant.told = newest.or(Some(*told));
+        if let Some(effect) = settlement.effect {
+            self.take_effect(effect);
         }
         Settled::Applied
     }
+
+    fn take_effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Told(participant, told) => {
+                let Some(participant) = self.participants.get_mut(&participant) else { return };
+                let newest = participant.told.filter(|known| known.version > told.version);
+                participant.told = newest.or(Some(told));
+            }
+        }
+    }
+}
+
+/// Returns the place of a scheduled delivery in the order in which they leave.
+pub(super) fn turn(delivery: &Delivery) -> (ChannelKind, i16, Timestamp, DeliveryId) {
+    (delivery.channel, delivery.rank(), delivery.next_at, delivery.id)
+}
+
+/// Returns the place before all scheduled deliveries of this rank.
+fn first(channel: ChannelKind, rank: i16) -> (ChannelKind, i16, Timestamp, DeliveryId) {
+    (channel, rank, Timestamp::MIN, DeliveryId::from_uuid(uuid::Uuid::nil()))
 }
 
 #[async_trait]
@@ -122,10 +123,10 @@ impl Outbox for MemoryStore {
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         let at = self.started.elapsed();
         let mut state = self.state();
-        let due = state.due(request.now, &request.kinds);
+        let due = state.due(request.channel, request.now, &request.kinds);
         let mut ids = state.without_followers(due);
         let scheduled: HashSet<_> = ids.iter().copied().collect();
-        ids.extend(state.lapsed(at, &request.kinds));
+        ids.extend(state.lapsed(at, request));
         ids.truncate(request.limit as usize);
         let leaders: Vec<_> = ids.iter().filter(|id| scheduled.contains(id)).collect();
         let followers = leaders.iter().flat_map(|id| {
@@ -143,7 +144,7 @@ impl Outbox for MemoryStore {
             row.lease = Some(Lease { token: request.lease, until: at + request.lease_for });
             let claimed = Claimed { delivery: delivery.clone(), lease: request.lease };
             state.claimed.insert(id);
-            state.scheduled.remove(&(claimed.delivery.kind.priority().rank(), claimed.delivery.next_at, id));
+            state.scheduled.remove(&turn(&claimed.delivery));
             Some(claimed)
         };
         Ok(ids.into_iter().filter_map(&mut claim).collect())
@@ -165,18 +166,18 @@ impl Outbox for MemoryStore {
         Ok(held.iter().filter_map(&mut renew).collect())
     }
 
-    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
+    async fn backlog(&self, channel: ChannelKind, now: Timestamp) -> Result<Backlog, StoreError> {
         let state = self.state();
-        let due = state.due(now, &NoticeKind::known()).into_iter().map(|id| &state.deliveries[&id].delivery);
-        let scheduled = state.scheduled.iter().map(|(_, _, id)| &state.deliveries[id].delivery);
+        let due = state.due(channel, now, &NoticeKind::known()).into_iter().map(|id| &state.deliveries[&id].delivery);
+        let scheduled = state.scheduled.iter().map(|(.., id)| &state.deliveries[id].delivery);
         let was_tried = |one: &&Delivery| one.last_error.is_some() && one.first_claimed_at.is_some();
-        let failed = scheduled.filter(was_tried).filter(|delivery| delivery.due_at <= now);
+        let failed = scheduled.filter(|one| one.channel == channel && one.due_at <= now).filter(was_tried);
         let waiting = due.map(|delivery| delivery.next_at).chain(failed.map(|delivery| delivery.due_at));
-        let first = |priority: Priority| {
-            let from = (priority.rank(), Timestamp::MIN, DeliveryId::from_uuid(uuid::Uuid::nil()));
-            state.scheduled.range(from..).next().filter(|(rank, ..)| *rank == priority.rank())
+        let next = |priority: Priority| {
+            let from = first(channel, channel.rank(priority));
+            state.scheduled.range(from..).next().filter(|next| (next.0, next.1) == (from.0, from.1))
         };
-        let next_at = Priority::ALL.into_iter().filter_map(first).map(|(_, next_at, _)| *next_at).min();
+        let next_at = Priority::ALL.into_iter().filter_map(next).map(|(_, _, next_at, _)| *next_at).min();
         Ok(Backlog { oldest_due_at: waiting.min(), next_at })
     }
 }
@@ -190,11 +191,11 @@ struct Together {
     failed: Option<(Timestamp, u32)>,
 }
 
-/// Returns what a delivery is claimed together by, if its kind is gathered.
+/// Returns what a delivery is claimed together by, if it is gathered.
 fn together(delivery: &Delivery) -> Option<Together> {
     let Recipient::User(reader) = delivery.recipient else { return None };
     let kind = delivery.kind;
     let has_failed = delivery.attempts > 0 || delivery.last_error.is_some();
     let failed = has_failed.then_some((delivery.next_at, delivery.attempts));
-    kind.is_gathered().then_some(Together { kind, reader, failed })
+    delivery.is_gathered().then_some(Together { kind, reader, failed })
 }

@@ -46,13 +46,7 @@ impl State {
                 let gone: Vec<_> = if remove { ids.clone() } else { Vec::new() };
                 for row in gone.iter().filter_map(|id| self.deliveries.remove(id)) {
                     self.by_key.remove(&row.delivery.dedupe_key);
-                    self.purged.planned += 1;
-                    *match row.delivery.state {
-                        DeliveryState::Delivered => &mut self.purged.delivered,
-                        DeliveryState::Discarded => &mut self.purged.discarded,
-                        DeliveryState::Cancelled => &mut self.purged.cancelled,
-                        _ => &mut self.purged.expired,
-                    } += 1;
+                    self.purged.entry(row.delivery.channel).or_default().count(row.delivery.state, 1);
                 }
                 ids.len()
             }
@@ -219,7 +213,7 @@ impl Maintenance for MemoryStore {
     }
 
     async fn count_purged_deliveries(&self) -> Result<u64, StoreError> {
-        Ok(self.state().purged.planned)
+        Ok(self.state().purged.values().map(|ledger| ledger.planned).sum())
     }
 
     async fn recent_mail(&self, limit: u32) -> Result<MailTally, StoreError> {

@@ -1,9 +1,9 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 
 use crate::error::StoreError;
-use crate::{Delivery, DeliveryId, DeliveryState, FailedAttempt, Ledger, NoticeKind, Recipient};
+use crate::{ChannelKind, Delivery, DeliveryId, DeliveryState, FailedAttempt, Ledger, NoticeKind, Recipient};
 
 /// Selects deliveries of the ledger. The default selects all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,8 +21,13 @@ pub struct DeliveryQuery {
 /// Reads the ledger of deliveries. See the contract of [`Store`](super::Store).
 #[async_trait]
 pub trait Deliveries: Send + Sync {
-    /// Counts everything; reads the whole ledger.
-    async fn ledger(&self) -> Result<Ledger, StoreError>;
+    /// Counts what there ever was on each channel; reads the whole ledger. A channel without deliveries may be absent.
+    async fn ledgers(&self) -> Result<BTreeMap<ChannelKind, Ledger>, StoreError>;
+
+    /// Counts everything, on all channels together; reads the whole ledger.
+    async fn ledger(&self) -> Result<Ledger, StoreError> {
+        Ok(self.ledgers().await?.into_values().sum())
+    }
 
     /// One delivery with its failed attempts, oldest first.
     async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError>;

@@ -3,11 +3,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::error::StoreError;
-use crate::{Delivery, DeliveryId, LeaseToken, NoticeKind, Settlement, Timestamp};
+use crate::{ChannelKind, Delivery, DeliveryId, LeaseToken, NoticeKind, Settlement, Timestamp};
 
 /// What a sender asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimRequest {
+    /// The channel whose deliveries are claimed; those of other channels neither count nor cost anything.
+    pub channel: ChannelKind,
     /// The kinds this build can send; others are left for nodes that know them.
     pub kinds: Vec<NoticeKind>,
     /// At most this many.
@@ -72,10 +74,10 @@ pub struct Backlog {
 /// * Cost depends on what is due, not on how many deliveries there are.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Claims up to `limit` deliveries: scheduled ones whose `next_at` has come, by priority and then `next_at`, and
+    /// Claims up to `limit` deliveries of one channel: scheduled ones whose `next_at` has come, by priority and then `next_at`, and
     /// claimed ones whose lease has lapsed. The first claim of a delivery sets `first_claimed_at`.
     ///
-    /// Scheduled ones of a kind that is [gathered](NoticeKind::is_gathered) are claimed together, also beyond `limit`: the
+    /// Scheduled ones that are [gathered](Delivery::is_gathered) are claimed together, also beyond `limit`: the
     /// first one of a person, and up to [`MOST_TOGETHER`](crate::MOST_TOGETHER) with it of those that are due in the minute of
     /// `now` and, like it, have never failed, or else failed with it (as often, and with the same `next_at`). None of them
     /// is claimed without those before it.
@@ -83,8 +85,7 @@ pub trait Outbox: Send + Sync {
 
     /// Writes outcomes, durably, and says for each whether it counted, in the order given.
     ///
-    /// `told` is written down in the participant with the outcome it came with, unless a later version is already; the
-    /// participant's own version stays.
+    /// The [effect](crate::Effect) of a settlement is written in the same transaction, exactly when the settlement counts.
     ///
     /// What was planned again after the look that found it `Cancelled` or `Expired` (`planned_at` later than the
     /// settlement's `at`) is scheduled once more instead: that look is outdated.
@@ -96,6 +97,6 @@ pub trait Outbox: Send + Sync {
     /// Holds claims for another `lease_for` from now and returns those that are still held.
     async fn renew(&self, held: &[HeldLease], lease_for: Duration) -> Result<Vec<DeliveryId>, StoreError>;
 
-    /// What waits.
-    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError>;
+    /// What waits on a channel.
+    async fn backlog(&self, channel: ChannelKind, now: Timestamp) -> Result<Backlog, StoreError>;
 }

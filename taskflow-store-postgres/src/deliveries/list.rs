@@ -121,7 +121,7 @@ fn keys(recipients: &[Recipient]) -> (Vec<Uuid>, Vec<String>) {
 
 const DELIVERIES: &str = "
     SELECT id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at, due_at,
-        next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+        next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel
     FROM taskflow.deliveries
     WHERE id < $1 AND id >= $5 AND ($2::text[] IS NULL OR kind = ANY ($2))
         AND ($3::text[] IS NULL OR state = ANY ($3))
@@ -132,7 +132,7 @@ const DELIVERIES: &str = "
 /// that was sent.
 const DELIVERIES_IN: &str = "
     SELECT id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at, due_at,
-        next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+        next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel
     FROM taskflow.deliveries
     WHERE id IN (SELECT id FROM (
         SELECT d.id
@@ -168,7 +168,7 @@ const DELIVERIES_IN: &str = "
 
 const DELIVERIES_OF: &str = "
     SELECT id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at, due_at,
-        next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+        next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel
     FROM (
         SELECT d.*
         FROM unnest($2::text[]) AS k (kind)
@@ -185,7 +185,7 @@ const DELIVERIES_OF: &str = "
 /// Of each recipient no more than a page is read.
 const DELIVERIES_TO: &str = "
     SELECT id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at, due_at,
-        next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+        next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel
     FROM (
         SELECT d.*
         FROM unnest($6::uuid[]) AS r (id)
@@ -212,7 +212,7 @@ const DELIVERIES_TO: &str = "
 
 const DELIVERIES_AFTER: &str = "
     SELECT id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at, due_at,
-        next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+        next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel
     FROM taskflow.deliveries
     WHERE id > $1
     ORDER BY id

@@ -34,7 +34,7 @@ async fn follow(
     request: &ClaimRequest,
     claimed: &[Delivery],
 ) -> Result<Vec<Delivery>, StoreError> {
-    let leaders: Vec<_> = claimed.iter().filter(|one| one.kind.is_gathered()).map(|one| one.id.as_uuid()).collect();
+    let leaders: Vec<_> = claimed.iter().filter(|one| one.is_gathered()).map(|one| one.id.as_uuid()).collect();
     if leaders.is_empty() {
         return Ok(Vec::new());
     }
@@ -49,6 +49,7 @@ async fn follow(
     Ok(rows.into_iter().filter_map(readable).collect())
 }
 
+/// Claims what is due at a priority, or else what has lapsed.
 async fn take(
     conn: &mut PgConnection,
     request: &ClaimRequest,
@@ -56,7 +57,12 @@ async fn take(
     taken: usize,
 ) -> Result<Vec<Delivery>, StoreError> {
     let kinds: Vec<&str> = request.kinds.iter().map(|kind| kind.as_str()).collect();
-    let statement = if priority.is_some() { CLAIM_SCHEDULED } else { CLAIM_LAPSED };
+    let channel = request.channel;
+    let statement = match priority {
+        Some(_) if channel.is_mail() => CLAIM_SCHEDULED,
+        Some(_) => CLAIM_SCHEDULED_ON,
+        None => CLAIM_LAPSED,
+    };
     let query = sqlx::query_as(statement)
         .bind(request.lease.as_uuid())
         .bind(micros(request.lease_for))
@@ -64,8 +70,9 @@ async fn take(
         .bind(kinds)
         .bind(i64::from(request.limit) - taken as i64);
     let query = match priority {
-        Some(priority) => query.bind(priority.rank()),
-        None => query,
+        Some(priority) if channel.is_mail() => query.bind(channel.rank(priority)),
+        Some(priority) => query.bind(channel.rank(priority)).bind(channel.as_str()),
+        None => query.bind(channel.as_str()),
     };
     let rows: Vec<DeliveryRow> = query.fetch_all(conn).await.map_err(store_error)?;
     Ok(rows.into_iter().filter_map(readable).collect())
@@ -89,7 +96,7 @@ fn in_order<K: Ord>(mut deliveries: Vec<Delivery>, key: impl Fn(&Delivery) -> K)
     deliveries
 }
 
-/// The array is made once; a subquery that is joined may be run, and lock rows, more than once.
+/// Claims mail: no other deliveries have these ranks. The array is made once; a subquery that is joined may be run, and lock rows, more than once.
 const CLAIM_SCHEDULED: &str = "
     UPDATE taskflow.deliveries AS d
     SET state = 'claimed',
@@ -113,7 +120,25 @@ const CLAIM_SCHEDULED: &str = "
         LIMIT $5
         FOR NO KEY UPDATE OF l SKIP LOCKED))
     RETURNING id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at,
-        due_at, next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason";
+        due_at, next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel";
+
+/// Claims what is due on another channel than mail. The literal rank is there so that its index is used.
+const CLAIM_SCHEDULED_ON: &str = "
+    UPDATE taskflow.deliveries AS d
+    SET state = 'claimed',
+        lease = $1,
+        lease_until = clock_timestamp() + $2 * interval '1 microsecond',
+        first_claimed_at = coalesce(d.first_claimed_at, $3)
+    WHERE d.id = ANY (ARRAY (
+        SELECT l.id
+        FROM taskflow.deliveries AS l
+        WHERE l.state = 'scheduled' AND l.priority > 3 AND l.channel = $7 AND l.priority = $6 AND l.next_at <= $3
+            AND l.kind = ANY ($4)
+        ORDER BY l.next_at, l.id
+        LIMIT $5
+        FOR NO KEY UPDATE OF l SKIP LOCKED))
+    RETURNING id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at,
+        due_at, next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel";
 
 /// Claims what leaves together with what was just claimed.
 const CLAIM_FOLLOWERS: &str = "
@@ -139,7 +164,7 @@ const CLAIM_FOLLOWERS: &str = "
             LIMIT $6
             FOR NO KEY UPDATE SKIP LOCKED) AS f))
     RETURNING id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at,
-        due_at, next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason";
+        due_at, next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel";
 
 /// The clock is asked in a subquery, once: it moves while a statement runs, and no index could be used.
 const CLAIM_LAPSED: &str = "
@@ -151,8 +176,9 @@ const CLAIM_LAPSED: &str = "
         SELECT id
         FROM taskflow.deliveries
         WHERE state = 'claimed' AND lease_until <= (SELECT clock_timestamp()) AND kind = ANY ($4)
+            AND channel = $6
         ORDER BY lease_until, id
         LIMIT $5
         FOR NO KEY UPDATE SKIP LOCKED))
     RETURNING id, dedupe_key, kind, notice::text AS notice, recipient_user, recipient_address, state, planned_at,
-        due_at, next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason";
+        due_at, next_at, attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel";

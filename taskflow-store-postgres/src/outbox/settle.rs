@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::ports::Settled;
-use taskflow_core::{
-    DeliveryId, DeliveryState, LeaseToken, Outcome, ParticipantId, Settlement, StoreError, Timestamp, Told,
-};
+use taskflow_core::{DeliveryId, Effect, LeaseToken, ParticipantId, Settlement, StoreError, Timestamp, Told};
 use uuid::Uuid;
 
 use crate::error::store_error;
@@ -26,55 +24,42 @@ struct Row {
     lease: LeaseToken,
     at: Timestamp,
     state: &'static str,
-    /// Whether it used an attempt, as a number to add.
+    /// A number to add.
     failed: u8,
     next_at: Option<Timestamp>,
-    /// What the relay said, which is kept in any case.
     error: Option<String>,
-    /// What kept a released one, which is of no interest when it was cancelled.
     released_error: Option<String>,
-    /// Whether it waits for quiet hours to end, which forgets what kept it before.
     held: bool,
     reply: Option<String>,
     reason: Option<String>,
-    /// What a participant knows now; a statement of its own.
+    /// A statement of its own.
     #[serde(skip)]
-    told: Option<(ParticipantId, Told)>,
+    effect: Option<Effect>,
 }
 
 impl Row {
     fn new(settlement: &Settlement) -> Self {
-        let row = |state: DeliveryState| Self {
+        let columns = settlement.outcome.columns();
+        let text = |text: Option<&str>| text.map(ToOwned::to_owned);
+        Self {
             id: settlement.id,
             lease: settlement.lease,
             at: settlement.at,
-            state: state.as_str(),
-            failed: 0,
-            next_at: None,
-            error: None,
-            released_error: None,
-            held: false,
-            reply: None,
-            reason: None,
-            told: None,
-        };
-        match &settlement.outcome {
-            Outcome::Delivered { reply, told } => {
-                Self { reply: Some(reply.clone()), told: *told, ..row(DeliveryState::Delivered) }
-            }
-            Outcome::Retry { next_at, error } => {
-                Self { failed: 1, next_at: Some(*next_at), error: Some(error.clone()), ..row(DeliveryState::Scheduled) }
-            }
-            Outcome::Released { next_at, error } => {
-                Self { next_at: Some(*next_at), released_error: error.clone(), ..row(DeliveryState::Scheduled) }
-            }
-            Outcome::Held { until } => Self { next_at: Some(*until), held: true, ..row(DeliveryState::Scheduled) },
-            Outcome::Discarded { error } => {
-                Self { failed: 1, error: Some(error.clone()), ..row(DeliveryState::Discarded) }
-            }
-            Outcome::Cancelled { reason } => Self { reason: Some(reason.clone()), ..row(DeliveryState::Cancelled) },
-            Outcome::Expired { reason } => Self { reason: Some(reason.clone()), ..row(DeliveryState::Expired) },
+            state: columns.state.as_str(),
+            failed: columns.failed.into(),
+            next_at: columns.next_at,
+            error: text(columns.error),
+            released_error: text(columns.released_error),
+            held: columns.held,
+            reply: text(columns.reply),
+            reason: text(columns.reason),
+            effect: settlement.effect,
         }
+    }
+
+    /// Returns what a participant knows now.
+    fn told(&self) -> Option<(ParticipantId, Told)> {
+        self.effect.map(|Effect::Told(participant, told)| (participant, told))
     }
 }
 
@@ -107,7 +92,7 @@ impl Batch {
 
 /// Participants are locked before deliveries, as in commits, and written once it is known which settlements count.
 async fn settle(conn: &mut PgConnection, rows: Vec<&Row>) -> Result<HashSet<Uuid>, StoreError> {
-    participants::lock(conn, rows.iter().filter_map(|row| row.told.map(|(participant, _)| participant))).await?;
+    participants::lock(conn, rows.iter().filter_map(|row| row.told().map(|(participant, _)| participant))).await?;
     let applied: Vec<Uuid> =
         sqlx::query_scalar(SETTLE).bind(json(&rows)?).fetch_all(&mut *conn).await.map_err(store_error)?;
     let applied: HashSet<Uuid> = applied.into_iter().collect();
@@ -123,7 +108,7 @@ async fn settle(conn: &mut PgConnection, rows: Vec<&Row>) -> Result<HashSet<Uuid
 /// What each participant knows now, however many mails have told them.
 fn newest<'a>(rows: impl Iterator<Item = &'a &'a Row>) -> BTreeMap<ParticipantId, Told> {
     let mut newest: BTreeMap<ParticipantId, Told> = BTreeMap::new();
-    for (participant, told) in rows.filter_map(|row| row.told) {
+    for (participant, told) in rows.filter_map(|row| row.told()) {
         let known = newest.entry(participant).or_insert(told);
         if known.version <= told.version {
             *known = told;

@@ -208,13 +208,14 @@ const LOCK_DELIVERIES: &str = "
     FOR UPDATE";
 
 const ADD_TO_TOTALS: &str = "
-    INSERT INTO taskflow.ledger_totals AS l (day, kind, state, count)
-    SELECT d.day, d.kind, d.state, d.count
+    INSERT INTO taskflow.ledger_totals AS l (day, kind, state, channel, count)
+    SELECT d.day, d.kind, d.state, d.channel, d.count
     FROM (
-        SELECT (settled_at AT TIME ZONE 'UTC')::date AS day, kind, state, count(*) AS count
+        SELECT (settled_at AT TIME ZONE 'UTC')::date AS day,
+            kind || CASE channel WHEN 'mail' THEN '' ELSE '@' || channel END AS kind, state, channel, count(*) AS count
         FROM taskflow.deliveries
         WHERE id = ANY ($1)
-        GROUP BY 1, 2, 3) AS d
+        GROUP BY 1, 2, 3, 4) AS d
     ORDER BY d.day, d.kind, d.state
     ON CONFLICT (day, kind, state) DO UPDATE SET count = l.count + excluded.count";
 

@@ -4,7 +4,8 @@ use sqlx::Executor;
 use taskflow_conformance::workbench::noon;
 use taskflow_core::ports::{ClaimRequest, Deliveries, DeliveryQuery, Outbox, Store, Suppressions, Users};
 use taskflow_core::{
-    Changes, NoticeKind, Preferences, Recipient, Suppression, SuppressionCause, SuppressionWrite, UserWrite,
+    Changes, ChannelKind, NoticeKind, Preferences, Recipient, Suppression, SuppressionCause, SuppressionWrite,
+    UserWrite,
 };
 
 use crate::world::World;
@@ -58,7 +59,8 @@ async fn what_the_release_before_planned_is_listed_and_gathered() {
     assert_eq!((listed(NoticeKind::PasswordChanged).await, listed(NoticeKind::DailySummary).await), (1, 1));
 
     world.store.migrate().await.expect("as at the next start");
-    let reminders = ClaimRequest { kinds: vec![NoticeKind::TaskDue], limit: 1, ..world.claim() };
+    let reminders =
+        ClaimRequest { channel: ChannelKind::MAIL, kinds: vec![NoticeKind::TaskDue], limit: 1, ..world.claim() };
     let claimed = world.store.claim(&reminders).await.expect("a claim");
     assert_eq!(claimed.len(), 2, "they are one mail");
     assert!(world.store.ledger().await.expect("a count").balances());

@@ -23,12 +23,18 @@ pub(crate) fn statement(source: &str, name: &str, parameters: &[&str]) -> String
     parameters.iter().enumerate().rev().fold(expand::<Postgres>(entity, sql), with)
 }
 
-/// The statement that claims what is due by priority, or else what has lapsed.
+/// The statement that claims mail that is due by priority, or else what has lapsed.
 fn claim(priority: Option<u8>) -> String {
-    let name = if priority.is_some() { "CLAIM_SCHEDULED" } else { "CLAIM_LAPSED" };
-    let (now, priority) = ("'2026-11-22 12:00:00+00'::timestamptz", format!("{}::smallint", priority.unwrap_or(0)));
+    match priority {
+        Some(priority) => claim_statement("CLAIM_SCHEDULED", &[&format!("{priority}::smallint")]),
+        None => claim_statement("CLAIM_LAPSED", &["'mail'"]),
+    }
+}
+
+fn claim_statement(name: &str, more: &[&str]) -> String {
+    let now = "'2026-11-22 12:00:00+00'::timestamptz";
     let kinds = "ARRAY['welcome', 'task_due', 'meeting_reminder']";
-    let parameters = ["gen_random_uuid()", "60000000", now, kinds, "500", &priority];
+    let parameters = [&["gen_random_uuid()", "60000000", now, kinds, "500"], more].concat();
     statement(include_str!("../../src/outbox/claim.rs"), name, &parameters)
 }
 
@@ -77,6 +83,30 @@ async fn a_claim_uses_its_indexes_and_reads_next_to_nothing_when_nothing_is_due(
     let plan = explain(&mut conn, &claim(Some(2))).await;
     assert!(plan.contains("idx_deliveries_scheduled") && !plan.contains("Seq Scan"), "{plan}");
     assert!(plan.contains("rows=500"), "{plan}");
+}
+
+#[tokio::test]
+async fn a_claim_of_mail_reads_past_nothing_that_waits_on_other_channels() {
+    let world = World::new().await;
+    let mut conn = world.connection().await;
+    for statement in [
+        "INSERT INTO taskflow.deliveries (id, dedupe_key, kind, notice, priority, recipient_user, state, planned_at, due_at,
+            next_at, attempts, cancel_requested, reason, channel)
+        SELECT gen_random_uuid(), 'task-due/' || n || '@push', 'task_due', '{}', 4 + n % 4, gen_random_uuid(),
+            'scheduled', '2026-11-22 10:00:00+00', '2026-11-22 11:00:00+00', '2026-11-22 11:00:00+00', 0, false, 'test',
+            CASE n % 1000 WHEN 2 THEN 'chat' ELSE 'push' END
+        FROM generate_series(1, 50000) AS n",
+        "VACUUM ANALYZE taskflow.deliveries",
+    ] {
+        conn.execute(statement).await.expect(statement);
+    }
+    let mut read = 0;
+    for priority in [Some(0), Some(1), Some(2), Some(3), None] {
+        read += buffers(&explain(&mut conn, &claim(priority)).await);
+    }
+    assert!(read < 50, "{read} pages");
+    let chat = explain(&mut conn, &claim_statement("CLAIM_SCHEDULED_ON", &["6::smallint", "'chat'"])).await;
+    assert!(chat.contains("idx_deliveries_channel") && chat.contains("rows=50 "), "{chat}");
 }
 
 #[tokio::test]

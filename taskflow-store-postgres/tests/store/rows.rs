@@ -148,7 +148,7 @@ async fn the_character_nul_is_replaced_in_what_a_relay_says() {
     world.store.commit(&Changes::new().deliver([welcome.clone()])).await.expect("a delivery");
     let claim = world.store.claim(&world.claim()).await.expect("a claim").pop().expect("one delivery");
     let outcome = Outcome::Retry { next_at: noon(), error: "a\0b".to_owned() };
-    let settlement = Settlement { id: welcome.id, lease: claim.lease, at: noon(), outcome };
+    let settlement = Settlement { id: welcome.id, lease: claim.lease, at: noon(), outcome, effect: None };
     assert_eq!(world.store.settle(&[settlement]).await.expect("settled"), [Settled::Applied]);
     let (delivery, attempts) = world.store.delivery(welcome.id).await.expect("a read").expect("a delivery");
     assert_eq!(delivery.last_error.as_deref(), Some("a\u{fffd}b"));

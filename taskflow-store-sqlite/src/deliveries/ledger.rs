@@ -1,10 +1,10 @@
 //! What the ledger says: the port [`Deliveries`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use taskflow_core::ports::{Deliveries, DeliveryQuery};
-use taskflow_core::{CorruptRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, Ledger, StoreError};
+use taskflow_core::{ChannelKind, CorruptRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, Ledger, StoreError};
 
 use super::{DeliveryRow, TABLE, list};
 use crate::error::{Table, store_error};
@@ -33,21 +33,15 @@ impl TryFrom<AttemptRow> for FailedAttempt {
 
 #[async_trait]
 impl Deliveries for SqliteStore {
-    async fn ledger(&self) -> Result<Ledger, StoreError> {
-        let rows: Vec<(String, i64)> = sqlx::query_as(LEDGER).fetch_all(&self.reader()?).await.map_err(store_error)?;
-        let mut ledger = Ledger::default();
-        for (state, count) in rows {
-            let count: u64 = TABLE.number("state", count)?;
-            ledger.planned += count;
-            *match TABLE.value("state", &state)? {
-                DeliveryState::Scheduled | DeliveryState::Claimed => &mut ledger.due,
-                DeliveryState::Delivered => &mut ledger.delivered,
-                DeliveryState::Discarded => &mut ledger.discarded,
-                DeliveryState::Cancelled => &mut ledger.cancelled,
-                DeliveryState::Expired => &mut ledger.expired,
-            } += count;
+    async fn ledgers(&self) -> Result<BTreeMap<ChannelKind, Ledger>, StoreError> {
+        let rows: Vec<(String, String, i64)> =
+            sqlx::query_as(LEDGERS).fetch_all(&self.reader()?).await.map_err(store_error)?;
+        let mut ledgers: BTreeMap<ChannelKind, Ledger> = BTreeMap::new();
+        for (channel, state, count) in rows {
+            let ledger = ledgers.entry(TABLE.value("channel", &channel)?).or_default();
+            ledger.count(TABLE.value("state", &state)?, TABLE.number("state", count)?);
         }
-        Ok(ledger)
+        Ok(ledgers)
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError> {
@@ -106,18 +100,18 @@ impl Deliveries for SqliteStore {
 }
 
 /// What is kept, and what was counted before it was purged.
-const LEDGER: &str = "
-    SELECT state, count(*)
+const LEDGERS: &str = "
+    SELECT channel, state, count(*)
     FROM taskflow_deliveries
-    GROUP BY state
+    GROUP BY channel, state
     UNION ALL
-    SELECT state, sum(count)
+    SELECT channel, state, sum(count)
     FROM taskflow_ledger_totals
-    GROUP BY state";
+    GROUP BY channel, state";
 
 const DELIVERY: &str = "
     SELECT id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
-        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel
     FROM taskflow_deliveries
     WHERE id = ?1";
 
@@ -130,7 +124,7 @@ const FAILED_ATTEMPTS: &str = "
 /// One range of keys: none goes on with the last character that there is.
 const DELIVERIES_WITH_KEY: &str = "
     SELECT id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
-        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel
     FROM taskflow_deliveries
     WHERE dedupe_key >= ?1 AND dedupe_key < ?2
     ORDER BY dedupe_key
@@ -139,7 +133,7 @@ const DELIVERIES_WITH_KEY: &str = "
 /// A range of keys for each prefix. The plus keeps the state from choosing the index, which would go through all that is open.
 const OPEN_WITH_KEYS: &str = "
     SELECT d.id, d.dedupe_key, d.kind, d.notice, d.recipient_user, d.recipient_address, d.state, d.planned_at, d.due_at,
-        d.next_at, d.attempts, d.first_claimed_at, d.settled_at, d.cancel_requested, d.last_error, d.reply, d.reason
+        d.next_at, d.attempts, d.first_claimed_at, d.settled_at, d.cancel_requested, d.last_error, d.reply, d.reason, d.channel
     FROM json_each(?1) AS j
     CROSS JOIN taskflow_deliveries AS d ON d.rowid IN (
         SELECT l.rowid

@@ -123,7 +123,7 @@ fn json<T: serde::Serialize>(values: &BTreeSet<T>) -> Result<String, StoreError>
 
 const DELIVERIES: &str = "
     SELECT id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
-        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel
     FROM taskflow_deliveries
     WHERE id < ?1 AND id >= ?5 AND (?2 IS NULL OR kind IN (SELECT value FROM json_each(?2)))
         AND (?3 IS NULL OR state IN (SELECT value FROM json_each(?3)))
@@ -134,7 +134,7 @@ const DELIVERIES: &str = "
 /// everything that was sent. Bounds that exclude nothing are there so that these indexes are used.
 const DELIVERIES_IN: &str = "
     SELECT id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
-        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel
     FROM taskflow_deliveries
     WHERE rowid IN (
         SELECT d.rowid
@@ -169,7 +169,7 @@ const DELIVERIES_IN: &str = "
 
 const DELIVERIES_OF: &str = "
     SELECT id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
-        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel
     FROM (
         SELECT d.*
         FROM json_each(?2) AS j
@@ -186,7 +186,7 @@ const DELIVERIES_OF: &str = "
 /// Of each recipient no more than a page is read.
 const DELIVERIES_TO: &str = "
     SELECT id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
-        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel
     FROM (
         SELECT d.*
         FROM json_each(?6) AS j
@@ -214,7 +214,7 @@ const DELIVERIES_TO: &str = "
 
 const DELIVERIES_AFTER: &str = "
     SELECT id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
-        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason
+        attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel
     FROM taskflow_deliveries
     WHERE id > ?1
     ORDER BY id

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 use taskflow_core::ports::Settled;
-use taskflow_core::{DeliveryId, DeliveryState, LeaseToken, Outcome, Settlement, StoreError, Timestamp};
+use taskflow_core::{DeliveryId, Effect, LeaseToken, Settlement, StoreError, Timestamp};
 
 use crate::error::store_error;
 use crate::meetings::participants::{self, KnowsNow};
@@ -22,61 +22,42 @@ struct Row {
     lease: LeaseToken,
     at: i64,
     state: &'static str,
-    /// Whether it used an attempt, as a number to add.
+    /// A number to add.
     failed: u8,
     next_at: Option<i64>,
-    /// What the relay said, which is kept in any case.
     error: Option<String>,
-    /// What kept a released one, which is of no interest when it was cancelled.
     released_error: Option<String>,
-    /// Whether it waits for quiet hours to end, which forgets what kept it before.
     held: bool,
     reply: Option<String>,
     reason: Option<String>,
-    /// What a participant knows now; goes to another table.
+    /// Goes to another table.
     #[serde(skip)]
-    told: Option<KnowsNow>,
+    effect: Option<Effect>,
 }
 
 impl Row {
     fn new(settlement: &Settlement) -> Self {
-        let row = |state: DeliveryState| Self {
+        let columns = settlement.outcome.columns();
+        let text = |text: Option<&str>| text.map(ToOwned::to_owned);
+        Self {
             id: settlement.id,
             lease: settlement.lease,
             at: settlement.at.as_micros(),
-            state: state.as_str(),
-            failed: 0,
-            next_at: None,
-            error: None,
-            released_error: None,
-            held: false,
-            reply: None,
-            reason: None,
-            told: None,
-        };
-        let micros = |at: &Timestamp| Some(at.as_micros());
-        match &settlement.outcome {
-            Outcome::Delivered { reply, told } => Self {
-                reply: Some(reply.clone()),
-                told: told.map(|(participant, told)| KnowsNow::new(participant, told)),
-                ..row(DeliveryState::Delivered)
-            },
-            Outcome::Retry { next_at, error } => Self {
-                failed: 1,
-                next_at: micros(next_at),
-                error: Some(error.clone()),
-                ..row(DeliveryState::Scheduled)
-            },
-            Outcome::Released { next_at, error } => {
-                Self { next_at: micros(next_at), released_error: error.clone(), ..row(DeliveryState::Scheduled) }
-            }
-            Outcome::Held { until } => Self { next_at: micros(until), held: true, ..row(DeliveryState::Scheduled) },
-            Outcome::Discarded { error } => {
-                Self { failed: 1, error: Some(error.clone()), ..row(DeliveryState::Discarded) }
-            }
-            Outcome::Cancelled { reason } => Self { reason: Some(reason.clone()), ..row(DeliveryState::Cancelled) },
-            Outcome::Expired { reason } => Self { reason: Some(reason.clone()), ..row(DeliveryState::Expired) },
+            state: columns.state.as_str(),
+            failed: columns.failed.into(),
+            next_at: columns.next_at.map(Timestamp::as_micros),
+            error: text(columns.error),
+            released_error: text(columns.released_error),
+            held: columns.held,
+            reply: text(columns.reply),
+            reason: text(columns.reason),
+            effect: settlement.effect,
         }
+    }
+
+    /// Returns what a participant knows now.
+    fn told(&self) -> Option<KnowsNow> {
+        self.effect.map(|Effect::Told(participant, told)| KnowsNow::new(participant, told))
     }
 }
 
@@ -113,7 +94,8 @@ async fn settle(conn: &mut SqliteConnection, rows: Vec<&Row>) -> Result<HashSet<
         sqlx::query_scalar(SETTLE).bind(json(&rows)?).fetch_all(&mut *conn).await.map_err(store_error)?;
     let applied: HashSet<String> = applied.into_iter().collect();
     let counted: Vec<&Row> = rows.into_iter().filter(|row| applied.contains(&row.id.to_string())).collect();
-    participants::tell(conn, &KnowsNow::last_of_each(counted.iter().filter_map(|row| row.told.as_ref()))).await?;
+    let told: Vec<KnowsNow> = counted.iter().filter_map(|row| row.told()).collect();
+    participants::tell(conn, &KnowsNow::last_of_each(told.iter())).await?;
     let failed: Vec<&Row> = counted.into_iter().filter(|row| row.failed > 0).collect();
     if !failed.is_empty() {
         sqlx::query(INSERT_ATTEMPTS).bind(json(&failed)?).execute(conn).await.map_err(store_error)?;

@@ -175,12 +175,13 @@ const PICK_DELIVERIES: &str = "
 
 /// What is removed is counted in the same transaction, so that the ledger balances at any time.
 const PURGE_DELIVERIES: &str = "
-    INSERT INTO taskflow_ledger_totals (day, kind, state, count)
-    SELECT date(d.settled_at / 1000000, 'unixepoch'), d.kind, d.state, count(*)
+    INSERT INTO taskflow_ledger_totals (day, kind, state, channel, count)
+    SELECT date(d.settled_at / 1000000, 'unixepoch'),
+        d.kind || CASE d.channel WHEN 'mail' THEN '' ELSE '@' || d.channel END, d.state, d.channel, count(*)
     FROM json_each(?1) AS j
     CROSS JOIN taskflow_deliveries AS d ON d.id = j.value
     WHERE true
-    GROUP BY 1, 2, 3
+    GROUP BY 1, 2, 3, 4
     ON CONFLICT (day, kind, state) DO UPDATE SET count = taskflow_ledger_totals.count + excluded.count;
 
     DELETE FROM taskflow_delivery_attempts WHERE delivery_id IN (SELECT value FROM json_each(?1));

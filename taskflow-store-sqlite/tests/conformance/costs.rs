@@ -12,7 +12,7 @@ use super::{File, statements};
 pub(crate) async fn no_statement_reads_a_whole_table(file: Arc<File>) {
     let mut conn = file.connection().await;
     let all = [
-        "LEDGER",
+        "LEDGERS",
         "PURGED_DELIVERIES",
         "JOBS",
         "MAILS",
@@ -107,8 +107,8 @@ const NOW: i64 = 1_000_000;
 pub(crate) async fn a_claim_with_nothing_due_costs_the_same_among_many(file: Arc<File>) {
     let mut conn = file.connection().await;
     let kinds = Text(r#"["welcome", "task_due", "meeting_reminder"]"#);
-    let scheduled = [Text("lease"), Number(60), Number(NOW), kinds, Number(100), Number(1)];
-    let lapsed = &scheduled[..5];
+    let scheduled = [Text("lease"), Number(60), Number(NOW), kinds, Number(100), Number(1), Text("mail")];
+    let lapsed = &scheduled;
     let planned = |first: u32, last: u32| {
         AssertSqlSafe(format!(
             "WITH RECURSIVE n (n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM n WHERE n < {last})
@@ -129,7 +129,12 @@ pub(crate) async fn a_claim_with_nothing_due_costs_the_same_among_many(file: Arc
     let scheduled = "USING INDEX taskflow_idx_deliveries_scheduled (priority=? AND next_at<?)";
     let before_it = "USING INDEX taskflow_idx_deliveries_gathered (recipient_user=? AND next_at<?)";
     let lapsed = "USING INDEX taskflow_idx_deliveries_claimed (lease_until<?)";
-    for (name, searches) in [("CLAIM_SCHEDULED", vec![scheduled, before_it]), ("CLAIM_LAPSED", vec![lapsed])] {
+    let on_a_channel = "USING INDEX taskflow_idx_deliveries_channel (channel=? AND priority=? AND next_at<?)";
+    for (name, searches) in [
+        ("CLAIM_SCHEDULED", vec![scheduled, before_it]),
+        ("CLAIM_SCHEDULED_ON", vec![on_a_channel]),
+        ("CLAIM_LAPSED", vec![lapsed]),
+    ] {
         let steps = plan(&mut conn, &statement(name)).await;
         let of_the_ledger: Vec<_> = steps.iter().filter(|step| step.starts_with("SEARCH ")).collect();
         assert_eq!(of_the_ledger.len(), 1 + searches.len(), "{name}: {steps:#?}");

@@ -57,12 +57,13 @@ async fn a_purge_removes_as_many_as_were_asked_for_and_counts_them() {
         if claimed.is_empty() {
             break;
         }
-        let outcome = |reply: &str| taskflow_core::Outcome::Delivered { reply: reply.to_owned(), told: None };
+        let outcome = |reply: &str| taskflow_core::Outcome::Delivered { reply: reply.to_owned() };
         let settle = |claim: &taskflow_core::ports::Claimed| Settlement {
             id: claim.delivery.id,
             lease: claim.lease,
             at: noon(),
             outcome: outcome("250 ok"),
+            effect: None,
         };
         let settlements: Vec<Settlement> = claimed.iter().map(settle).collect();
         world.store.settle(&settlements).await.expect("settled");

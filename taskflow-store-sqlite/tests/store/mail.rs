@@ -3,7 +3,9 @@
 use sqlx::Executor;
 use taskflow_conformance::workbench::{noon, text};
 use taskflow_core::ports::{ClaimRequest, Deliveries, DeliveryQuery, Outbox, Store, Users};
-use taskflow_core::{Changes, NoticeKind, Preferences, Suppression, SuppressionCause, SuppressionWrite, UserWrite};
+use taskflow_core::{
+    Changes, ChannelKind, NoticeKind, Preferences, Suppression, SuppressionCause, SuppressionWrite, UserWrite,
+};
 
 use crate::world::World;
 
@@ -50,7 +52,8 @@ async fn what_the_release_before_planned_is_listed_and_gathered() {
     assert_eq!((listed(NoticeKind::PasswordChanged).await, listed(NoticeKind::DailySummary).await), (1, 1));
 
     world.store.migrate().await.expect("as at the next start");
-    let reminders = ClaimRequest { kinds: vec![NoticeKind::TaskDue], limit: 1, ..world.claim() };
+    let reminders =
+        ClaimRequest { channel: ChannelKind::MAIL, kinds: vec![NoticeKind::TaskDue], limit: 1, ..world.claim() };
     let claimed = world.store.claim(&reminders).await.expect("a claim");
     assert_eq!(claimed.len(), 2, "they are one mail");
     assert!(world.store.ledger().await.expect("a count").balances());

@@ -2,7 +2,7 @@
 
 mod batch;
 mod calendar;
-mod hold;
+pub(super) mod hold;
 mod links;
 
 use super::super::verification::token_link;

@@ -86,7 +86,8 @@ impl App {
         let batch = claims.iter().map(|claimed| claimed.delivery.id).collect();
         let mut queue = Queue { own, batch, ..Queue::default() };
         if !keys.is_empty() {
-            for delivery in self.store.open_with_keys(&Vec::from_iter(keys)).await? {
+            let open = self.store.open_with_keys(&Vec::from_iter(keys)).await?;
+            for delivery in open.into_iter().filter(|delivery| delivery.channel.is_mail()) {
                 if let Some(thread) = thread_of(&delivery) {
                     queue.open.entry(thread).or_default().push(delivery);
                 }

@@ -5,7 +5,7 @@ use crate::{Delivery, NoticeContent, NoticeKind, Preferences, Timestamp, Zone};
 
 /// Returns when the quiet hours end that hold a notice at `now`; `None`: nothing holds it, or what it is about happens before
 /// that.
-pub(super) fn end(
+pub(in super::super) fn end(
     kind: NoticeKind,
     content: &dyn NoticeContent,
     reader: &Addressee,
@@ -17,7 +17,7 @@ pub(super) fn end(
 }
 
 /// Returns when a delivery that was due in quiet hours could leave. Its delay and its expiry count from then.
-pub(super) fn could_leave_at(delivery: &Delivery, preferences: &Preferences, zone: &Zone) -> Timestamp {
+pub(in super::super) fn could_leave_at(delivery: &Delivery, preferences: &Preferences, zone: &Zone) -> Timestamp {
     let due_at = delivery.due_at;
     if !delivery.kind.waits_for_quiet_to_end() {
         return due_at;

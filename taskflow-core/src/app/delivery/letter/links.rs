@@ -22,7 +22,7 @@ const DAY_LINKS_LIVE: Duration = Duration::from_hours(7 * 24);
 impl App {
     /// Returns the links of a mail that was due at `due_at`, for the account `user` if its reader has one. Every expiry
     /// follows from what is stored, so that a repeated mail is the same mail.
-    pub(super) fn mail_links(
+    pub(in super::super) fn mail_links(
         &self,
         content: &dyn NoticeContent,
         user: Option<UserId>,

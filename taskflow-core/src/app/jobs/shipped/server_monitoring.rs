@@ -11,8 +11,8 @@ use crate::error::Error;
 use crate::notice::{ServerAlertNotice, ServerRecoveryNotice};
 use crate::ports::DiskSpace;
 use crate::{
-    CatchUp, Changes, DedupeKey, DeliveryWrite, EmailAddress, JobName, JobPlan, MailTally, NewDelivery, Notice,
-    NoticeKind, ProblemArea, Recipient, Schedule, Timestamp,
+    CatchUp, Changes, ChannelKind, DedupeKey, DeliveryWrite, EmailAddress, JobName, JobPlan, MailTally, NewDelivery,
+    Notice, NoticeKind, ProblemArea, Recipient, Schedule, Timestamp,
 };
 
 /// Limits beyond which monitoring reports a problem.
@@ -204,7 +204,7 @@ impl App {
         let began = self.clock.monotonic();
         self.store.ping().await?;
         let store_latency = self.clock.monotonic().saturating_sub(began);
-        let backlog = self.outbox.backlog(self.clock.now()).await?;
+        let backlog = self.outbox.backlog(ChannelKind::MAIL, self.clock.now()).await?;
         let disk = match &self.probe {
             Some(probe) => probe.disk().await,
             None => None,

@@ -1,0 +1,229 @@
+//! A way to reach people: how it prepares what is due, and how it sends it.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use super::check::DueNotice;
+use super::{App, Sending};
+use crate::error::{Error, StoreError};
+use crate::notice::Thread;
+use crate::ports::{Accepted, Claimed, MailError};
+use crate::{ChannelKind, Delivery, DeliveryId, Effect, LeaseToken, NoticeKind, Outcome, Timestamp};
+
+/// A way to reach people, such as push messages or a chat. Mail is the first one; a host registers others with
+/// [`AppBuilder::channel`](crate::AppBuilder::channel) and plans deliveries with [`NewDelivery::on`](crate::NewDelivery::on).
+///
+/// Each channel is sent by a sender of its own, with its own claims, concurrency, rate and circuit. What happens to one never
+/// delays another. Window, leases, settlements and retries are the sender's; suppressions are the channel's.
+///
+/// # Contract
+///
+/// * `prepare` puts every delivery of the batch into what it returns, to be sent or to be settled. One that it leaves out stays
+///   claimed until its lease lapses.
+/// * `send` returns `Ok` only when somebody else took responsibility for exactly this message. In doubt it is an error, and the
+///   message may be sent again. Calls run side by side, and each ends by itself within [`Sending::mail_timeout`].
+pub trait Channel: Send + Sync {
+    /// What is sent.
+    type Message: Send + Sync;
+
+    /// Returns its name.
+    fn kind(&self) -> ChannelKind;
+
+    /// Returns how it is sent: concurrency, batches, leases and retries.
+    fn sending(&self) -> Sending {
+        Sending::default()
+    }
+
+    /// Returns how many messages are worth sending side by side at the moment, where that changes, as it does with a rate.
+    /// `None`: as many as [`Sending::connections`].
+    fn room(&self) -> Option<usize> {
+        None
+    }
+
+    /// Decides for each delivery of a batch whether it leaves, and as which message.
+    ///
+    /// # Errors
+    ///
+    /// What the deliveries are about cannot be looked up. All of them are given back, and the step ends.
+    fn prepare(
+        &self,
+        batch: ChannelBatch<'_>,
+    ) -> impl Future<Output = Result<PreparedBatch<'_, Self::Message>, StoreError>> + Send;
+
+    /// Sends one message.
+    ///
+    /// # Errors
+    ///
+    /// Says whether the message, its recipient or the whole channel is at fault.
+    fn send(&self, message: &Self::Message) -> impl Future<Output = Result<Accepted, SendError>> + Send;
+
+    /// Returns what follows from the result of a message, beside its settlement.
+    fn follow_ups(
+        &self,
+        message: &Self::Message,
+        result: &Result<Accepted, SendError>,
+        outcome: &Outcome,
+    ) -> Vec<FollowUp<'_>> {
+        let _ = (message, result, outcome);
+        Vec::new()
+    }
+}
+
+/// Something that a channel does beside sending, at the same time. A failure is logged, and costs nothing else.
+pub type FollowUp<'a> = BoxFuture<'a, Result<(), Error>>;
+
+/// Why a message was not sent, by what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// It was refused for now, with this answer, or nothing was said after it was offered: it is tried again later.
+    #[error("the message was refused for now: {0}")]
+    Transient(String),
+    /// It was refused for good, or cannot be written: it is never tried again.
+    #[error("the message was refused for good: {reply}")]
+    Permanent {
+        /// The answer.
+        reply: String,
+        /// Whether the recipient cannot be reached on this channel any more, whatever the message.
+        is_gone: bool,
+    },
+    /// The channel cannot be used. That says nothing about this message and uses no attempt.
+    #[error("the channel is unavailable: {0}")]
+    Unavailable(String),
+}
+
+impl From<MailError> for SendError {
+    fn from(error: MailError) -> Self {
+        match error {
+            MailError::Transient(reply) => Self::Transient(reply.to_string()),
+            MailError::Permanent(reply) => {
+                Self::Permanent { is_gone: reply.concerns_the_mailbox(), reply: reply.to_string() }
+            }
+            MailError::Unavailable(cause) => Self::Unavailable(cause),
+        }
+    }
+}
+
+/// Deliveries of one channel that were claimed together.
+#[derive(Debug)]
+pub struct ChannelBatch<'a> {
+    pub(super) app: &'a App,
+    pub(super) claims: Vec<Claimed>,
+    /// What this step holds already.
+    pub(super) held: HashSet<DeliveryId>,
+    pub(super) now: Timestamp,
+}
+
+impl ChannelBatch<'_> {
+    /// Returns the deliveries.
+    #[must_use]
+    pub fn claims(&self) -> &[Claimed] {
+        &self.claims
+    }
+
+    /// Returns the time at which they were claimed.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Looks up what the deliveries are about and checks each as it is checked for mail: that it is not cancelled or too late,
+    /// that its reader has an active account and has not switched it off, that no quiet hours hold it, and what its notice
+    /// asks for. Suppressed addresses and the order of notices are of mail only.
+    ///
+    /// # Errors
+    ///
+    /// The store does not answer.
+    pub async fn check(self) -> Result<Vec<(Claimed, Result<DueNotice, Outcome>)>, StoreError> {
+        let facts = self.app.load(&self.claims, self.now).await?;
+        let check = |claimed: Claimed| {
+            let checked = self.app.due_notice(&claimed.delivery, &facts, self.now);
+            (claimed, checked)
+        };
+        Ok(self.claims.into_iter().map(check).collect())
+    }
+}
+
+/// What becomes of the deliveries of a batch.
+pub struct PreparedBatch<'a, M> {
+    pub(super) ready: Vec<Ready<M>>,
+    pub(super) decided: Vec<Decided>,
+    pub(super) follow_ups: Vec<FollowUp<'a>>,
+}
+
+impl<M> Default for PreparedBatch<'_, M> {
+    fn default() -> Self {
+        Self { ready: Vec::new(), decided: Vec::new(), follow_ups: Vec::new() }
+    }
+}
+
+impl<M> std::fmt::Debug for PreparedBatch<'_, M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (ready, decided) = (self.ready.len(), self.decided.len());
+        f.debug_struct("PreparedBatch").field("ready", &ready).field("decided", &decided).finish_non_exhaustive()
+    }
+}
+
+impl<'a, M> PreparedBatch<'a, M> {
+    /// Sends a delivery as this message.
+    pub fn send(&mut self, claimed: Claimed, message: M) {
+        self.ready.push(Ready::new(claimed, message, None));
+    }
+
+    /// Sends a delivery as this message, and writes the effect when it was sent.
+    pub fn send_with(&mut self, claimed: Claimed, message: M, effect: Effect) {
+        self.ready.push(Ready::new(claimed, message, Some(effect)));
+    }
+
+    /// Settles a delivery without sending it.
+    pub fn settle(&mut self, claimed: Claimed, outcome: Outcome) {
+        let Claimed { delivery, lease } = claimed;
+        self.decided.push(Decided { id: delivery.id, lease, kind: delivery.kind, outcome });
+    }
+
+    /// Does this as well, at the same time.
+    pub fn follow_up(&mut self, follow_up: FollowUp<'a>) {
+        self.follow_ups.push(follow_up);
+    }
+}
+
+/// A delivery that is settled without being sent.
+pub(super) struct Decided {
+    pub(super) id: DeliveryId,
+    pub(super) lease: LeaseToken,
+    pub(super) kind: NoticeKind,
+    pub(super) outcome: Outcome,
+}
+
+/// A message in the window.
+pub(super) struct Ready<M> {
+    pub(super) delivery: Delivery,
+    pub(super) lease: LeaseToken,
+    /// Until when, by the monotonic clock, nobody else can have claimed it. The sender knows.
+    pub(super) held_until: Duration,
+    pub(super) message: M,
+    /// What is written when it was sent.
+    pub(super) effect: Option<Effect>,
+    /// What it is about: it leaves when nothing of the same threads is on its way.
+    pub(super) threads: Vec<Thread>,
+    /// More deliveries that this message is, held under the same lease: what becomes of it becomes of them.
+    pub(super) along: Vec<DeliveryId>,
+    /// What was ahead of it in the hands of this step as it was claimed.
+    pub(super) behind: Vec<DeliveryId>,
+}
+
+impl<M> Ready<M> {
+    pub(super) fn new(Claimed { delivery, lease }: Claimed, message: M, effect: Option<Effect>) -> Self {
+        Self {
+            delivery,
+            lease,
+            held_until: Duration::ZERO,
+            message,
+            effect,
+            threads: Vec::new(),
+            along: Vec::new(),
+            behind: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What is checked of a delivery before it leaves on a channel other than mail.
+
+use super::App;
+use super::letter::hold;
+use crate::notice::{Addressee, BatchContext, Checked, PreSendCheck, cancelled, expired};
+use crate::{Content, Delivery, JobName, Outcome, RenderInput, Timestamp, UserId};
+
+/// A notice that is due, for a channel to put into a message.
+#[derive(Debug)]
+pub struct DueNotice {
+    /// The account of its reader; `None` for a delivery to a bare address.
+    pub user: Option<UserId>,
+    /// What it says and to whom: the reader's name, language and time zone, and the facts.
+    pub input: RenderInput,
+    /// Its words, as the [renderer](crate::ports::Renderer) finds them: a subject, text and HTML.
+    pub content: Content,
+}
+
+impl App {
+    /// Returns what a delivery tells its reader, or what becomes of it instead.
+    pub(super) fn due_notice(
+        &self,
+        delivery: &Delivery,
+        batch: &BatchContext,
+        now: Timestamp,
+    ) -> Result<DueNotice, Outcome> {
+        if delivery.cancel_requested {
+            return Err(cancelled(&delivery.reason));
+        }
+        let notice = delivery.notice.as_ref().map_err(|error| Outcome::Discarded { error: error.clone() })?;
+        let addressee = Addressee::of(&delivery.recipient, batch)?;
+        let could_leave_at = hold::could_leave_at(delivery, &addressee.preferences, &addressee.zone);
+        if notice.expires_at(could_leave_at).is_some_and(|expires_at| expires_at <= now) {
+            return Err(expired("it was too late to be of use"));
+        }
+        let task_reminders = self.jobs.plans.get(&JobName::TASK_REMINDERS).map(|plan| &plan.schedule);
+        let others = Vec::new();
+        let mut check = PreSendCheck { delivery, batch, addressee, others, urls: self, task_reminders, now };
+        let Checked { content, .. } = notice.check(&mut check)?;
+        let reader = check.addressee;
+        if !reader.preferences.wants(notice.kind()) {
+            return Err(cancelled("the reader has switched it off"));
+        }
+        if let Some(until) = hold::end(notice.kind(), &*content, &reader, now) {
+            return Err(Outcome::Held { until });
+        }
+        let input = RenderInput {
+            unsubscribe_url: None,
+            links: self.mail_links(&*content, reader.user, delivery.due_at, batch),
+            name: reader.name,
+            locale: reader.locale,
+            zone: reader.zone,
+            date: delivery.first_claimed_at.unwrap_or(now),
+            public_url: self.public_url.clone(),
+            content,
+        };
+        let content = self.renderer.render(&input).map_err(|error| Outcome::Discarded { error: error.to_string() })?;
+        Ok(DueNotice { user: reader.user, input, content })
+    }
+}

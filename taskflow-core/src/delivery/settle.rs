@@ -1,0 +1,134 @@
+//! What comes of a claim, and what it writes.
+
+use super::IN_THE_MAIL_OF;
+use crate::{DeliveryId, DeliveryState, LeaseToken, ParticipantId, Timestamp, Told};
+
+/// The outcome of one claim, fenced by the lease under which it was obtained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// Which delivery.
+    pub id: DeliveryId,
+    /// The lease it was claimed under.
+    pub lease: LeaseToken,
+    /// When the outcome was known.
+    pub at: Timestamp,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What is written with it, if it counts.
+    pub effect: Option<Effect>,
+}
+
+/// A write that is applied together with a settlement, exactly when the settlement counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// The participant was told this version of their meeting. A later version that they know already stays; the
+    /// participant's own version is not changed.
+    Told(ParticipantId, Told),
+}
+
+/// What came of a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The relay took the mail with this answer.
+    Delivered {
+        /// The answer.
+        reply: String,
+    },
+    /// The relay refused it for now: one attempt more, next try then.
+    Retry {
+        /// Next try.
+        next_at: Timestamp,
+        /// The relay's answer.
+        error: String,
+    },
+    /// It was not offered to the relay, or the relay was not there: no attempt used, next try then.
+    Released {
+        /// Next try.
+        next_at: Timestamp,
+        /// What kept it, if anything did.
+        error: Option<String>,
+    },
+    /// It waits for the end of its reader's quiet hours: no attempt used, and what kept it before is forgotten, since it
+    /// is not late until then.
+    Held {
+        /// When they end.
+        until: Timestamp,
+    },
+    /// Given up, one attempt more.
+    Discarded {
+        /// Why.
+        error: String,
+    },
+    /// No longer wanted.
+    Cancelled {
+        /// Why.
+        reason: String,
+    },
+    /// Too late, or nothing to say any more.
+    Expired {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Outcome {
+    /// Returns the outcome of a delivery that was sent in the mail of `first`, whose own outcome this is.
+    #[must_use]
+    pub(crate) fn in_the_mail_of(&self, first: DeliveryId) -> Self {
+        match self {
+            Self::Delivered { reply } => Self::Delivered { reply: format!("{IN_THE_MAIL_OF}{first}: {reply}") },
+            other => other.clone(),
+        }
+    }
+}
+
+/// What an outcome writes into its delivery, for stores. A delivery that was cancelled while claimed and was not sent becomes
+/// cancelled instead, and one that was planned again after the look that dropped it is scheduled again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutcomeColumns<'a> {
+    /// The next state.
+    pub state: DeliveryState,
+    /// Whether it used an attempt.
+    pub failed: bool,
+    /// The next try, if it changes.
+    pub next_at: Option<Timestamp>,
+    /// What was said to the attempt that failed. It is kept in any case.
+    pub error: Option<&'a str>,
+    /// What kept a released one. It is of no interest when the delivery was cancelled.
+    pub released_error: Option<&'a str>,
+    /// Whether it waits for quiet hours to end, which forgets what kept it before.
+    pub held: bool,
+    /// The answer to a message that was taken.
+    pub reply: Option<&'a str>,
+    /// Why it does not leave.
+    pub reason: Option<&'a str>,
+}
+
+impl Outcome {
+    /// Returns what this outcome writes.
+    #[must_use]
+    pub fn columns(&self) -> OutcomeColumns<'_> {
+        let to = |state| OutcomeColumns {
+            state,
+            failed: false,
+            next_at: None,
+            error: None,
+            released_error: None,
+            held: false,
+            reply: None,
+            reason: None,
+        };
+        let again = |at: &Timestamp| OutcomeColumns { next_at: Some(*at), ..to(DeliveryState::Scheduled) };
+        match self {
+            Self::Delivered { reply } => OutcomeColumns { reply: Some(reply), ..to(DeliveryState::Delivered) },
+            Self::Retry { next_at, error } => OutcomeColumns { failed: true, error: Some(error), ..again(next_at) },
+            Self::Released { next_at, error } => OutcomeColumns { released_error: error.as_deref(), ..again(next_at) },
+            Self::Held { until } => OutcomeColumns { held: true, ..again(until) },
+            Self::Discarded { error } => {
+                OutcomeColumns { failed: true, error: Some(error), ..to(DeliveryState::Discarded) }
+            }
+            Self::Cancelled { reason } => OutcomeColumns { reason: Some(reason), ..to(DeliveryState::Cancelled) },
+            Self::Expired { reason } => OutcomeColumns { reason: Some(reason), ..to(DeliveryState::Expired) },
+        }
+    }
+}
