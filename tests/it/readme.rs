@@ -43,6 +43,13 @@ Please pay invoice 17 within three days.
 }
 
 #[test]
+fn a_channel_of_a_host_sends_what_is_planned_on_it() {
+    let output = Command::new(example("custom_channel")).output().expect("the example is built");
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "chat: The new release is out\ndelivered: 1\n");
+}
+
+#[test]
 fn the_custom_job_is_run_when_its_time_comes() {
     let output = Command::new(example("custom_job")).output().expect("the example is built");
     assert!(output.status.success());
