@@ -97,7 +97,7 @@ async fn runs_that_core_could_not_read_are_refused_by_the_schema() {
         "UPDATE taskflow_job_runs SET lease = 'x'",
         "UPDATE taskflow_job_runs SET lease = 'x', lease_until = 1, finished_at = 1",
         "UPDATE taskflow_job_runs SET job = 'unknown'",
-        "INSERT INTO taskflow_ledger_totals VALUES ('2026-11-22', 'welcome', 'scheduled', 1)",
+        "INSERT INTO taskflow_ledger_totals (day, kind, state, count) VALUES ('2026-11-22', 'welcome', 'scheduled', 1)",
     ] {
         assert!(other.execute(damage).await.is_err(), "{damage}");
     }
