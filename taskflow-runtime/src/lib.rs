@@ -1,8 +1,8 @@
 //! The loops of TaskFlow on tokio.
 //!
-//! Core has steps, not loops: [`OutboxUseCases::deliver_due`](taskflow_core::use_cases::OutboxUseCases::deliver_due) sends what is due and returns. This
-//! crate decides when the steps run, for hosts that already have a tokio runtime and for the reference server alike. It
-//! needs neither an HTTP server nor a command line.
+//! Core has steps, not loops: [`deliver_due`](taskflow_core::use_cases::OutboxUseCases::deliver_due) sends what is due and
+//! returns. This crate decides when the steps run, for hosts that already have a tokio runtime and for the reference server
+//! alike. It needs neither an HTTP server nor a command line.
 //!
 //! [`Runtime::start`] is the short way in. It sends mail and runs jobs until [`Runtime::shutdown`]:
 //!
@@ -33,7 +33,7 @@
 //!     tokio::task::yield_now().await;
 //! }
 //! assert!(runtime.shutdown(Duration::from_secs(10)).await, "everything ended in time");
-//! assert_eq!(app.ledger().await?.delivered, 1);
+//! assert_eq!(app.deliveries().ledger().await?.delivered, 1);
 //! # Ok(())
 //! # }
 //! ```

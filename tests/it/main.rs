@@ -36,5 +36,6 @@ mod shape;
 mod tasks;
 mod times;
 mod unsubscribe;
+mod upgrade;
 mod verification;
 mod year;

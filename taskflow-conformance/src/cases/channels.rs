@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use taskflow_core::notice::{CustomKind, CustomNotice, NoticePolicy, NoticeType};
 use taskflow_core::ports::{ClaimRequest, Expired, MailError, Settled, Storage};
 use taskflow_core::{
-    Actor, Changes, ChannelKind, DeliveryState, DeliveryWrite, Effect, Ledger, NoticeKind, Outcome, Precondition,
-    PreferencesChange, Priority, Recipient, SendError, Settlement, Suppression, SuppressionCause, SuppressionWrite,
-    Timestamp, Told, UserId,
+    Actor, AppBuilder, Changes, ChannelKind, DeliveryState, DeliveryWrite, Effect, Ledger, NoticeKind, Outcome,
+    Precondition, PreferencesChange, Priority, Recipient, SendError, Settlement, Suppression, SuppressionCause,
+    SuppressionWrite, Timestamp, Told, UserId,
 };
 
 use super::app::World;
@@ -161,7 +161,7 @@ async fn yield_now() {
 }
 
 pub(super) async fn deliveries_of_a_channel_that_nobody_registered_wait(open: Arc<dyn OpenStore>) {
-    let without = World::building(&*open, |builder| builder.notice::<Parcel>());
+    let without = World::building(&*open, AppBuilder::notice::<Parcel>);
     let ada = without.somebody("ada").await;
     plan(&without, PUSH, ada, 1).await;
     assert_eq!(without.told().await, [""; 0]);

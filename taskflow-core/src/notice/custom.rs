@@ -89,12 +89,15 @@ pub struct StoredNotice {
 #[derive(Clone, Copy)]
 pub struct CustomKind(&'static Definition);
 
+/// The check of a notice before it is sent: its content, or why it is not.
+type Check = fn(&StoredNotice, &CustomCheck<'_>) -> Result<Box<dyn NoticeContent>, Outcome>;
+
 /// A type of notice, without the type.
 struct Definition {
     kind: &'static str,
     policy: NoticePolicy,
     expires_at: fn(&StoredNotice, Timestamp) -> Option<Timestamp>,
-    check: fn(&StoredNotice, &CustomCheck<'_>) -> Result<Box<dyn NoticeContent>, Outcome>,
+    check: Check,
     sample: fn(Timestamp) -> Option<Box<dyn NoticeContent>>,
 }
 
