@@ -19,6 +19,7 @@ mod holds;
 mod invitations;
 mod jobs;
 mod ledger;
+mod limits;
 mod linked;
 mod mail_report;
 mod mailbox;
@@ -163,6 +164,14 @@ pub fn cases() -> Vec<Case> {
             two_windows_that_refresh_at_once_get_one_successor,
             another_password_and_a_locked_account_end_every_session,
             nobody_ends_somebody_elses_session,
+        }
+        limits {
+            a_bucket_admits_its_burst_and_then_tells_how_long_to_wait,
+            a_bucket_fills_with_time,
+            a_take_is_from_all_buckets_or_from_none,
+            what_is_given_back_can_be_taken_again,
+            takes_at_once_never_exceed_the_burst,
+            full_buckets_are_removed_and_others_stay,
         }
         tokens {
             a_token_round_trips_and_is_used_once,

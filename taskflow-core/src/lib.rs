@@ -36,6 +36,7 @@
 //! | `preferences.rs` `suppression.rs` | which mail people want, and which addresses take none |
 //! | `reminder.rs` `snooze.rs` `retry.rs` `digest.rs` | pure rules: what is due when |
 //! | `notice.rs` `delivery.rs` `mail.rs` | what to tell whom, the ledger of it, the letter it becomes |
+//! | `limit.rs` | how often something may be done |
 //! | `node.rs` | the processes that share a store, and how they share a rate of mail |
 //! | `event.rs` `feed.rs` `changes.rs` | what happened, how people follow it, and the one value that all writes are |
 //! | [`ports`] | what core asks of the world, with contracts |
@@ -58,6 +59,7 @@ mod event;
 mod feed;
 mod idempotency;
 mod job;
+mod limit;
 mod mail;
 mod mail_report;
 mod meeting;
@@ -111,6 +113,7 @@ pub use job::{
     AcceptedSchedules, CatchUp, Counts, DueSlot, JobName, JobPlan, JobRun, JobState, JobWrite, MOST_CAUGHT_UP,
     RunState, Trigger,
 };
+pub use limit::{Admitted, RateLimit, Refused};
 pub use mail::{
     AnswerLinks, CalendarMethod, CalendarPart, CapturedMail, Content, Headers, Invitation, LinkTargets, MAILBOX_SIZE,
     Mail, MailLinks, Mailbox, MailboxWrite, NoticeContent, OpenTarget, PlainText, RenderInput, ReplyTo,

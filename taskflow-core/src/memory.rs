@@ -4,6 +4,7 @@ mod access;
 mod commit;
 mod deliveries;
 mod feed;
+mod limits;
 mod mailbox;
 mod meetings;
 mod nodes;
@@ -78,6 +79,8 @@ struct State {
     /// What became of deliveries that are no longer kept.
     purged: BTreeMap<ChannelKind, Ledger>,
     nodes: BTreeMap<NodeId, nodes::NodeRow>,
+    /// When each bucket of a rate limit is full, by the store's own clock.
+    limits: HashMap<String, Duration>,
 }
 
 /// A delivery as it is kept.

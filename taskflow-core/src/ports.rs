@@ -8,6 +8,7 @@ mod calendar;
 mod clock;
 mod deliveries;
 mod feeds;
+mod limits;
 mod links;
 mod mailer;
 mod meetings;
@@ -30,6 +31,7 @@ pub use calendar::{Calendar, CalendarEntry, CalendarReply, Counter, ProposedStar
 pub use clock::{Clock, Ids, RandomIds, SystemClock};
 pub use deliveries::{Deliveries, DeliveryQuery};
 pub use feeds::Feeds;
+pub use limits::{BucketTake, SharedLimits, take_all};
 pub use links::{Link, LinkPurpose, Links};
 pub use mailer::{Accepted, Asked, MailError, Mailer, Reply};
 pub use meetings::{MeetingCursor, Meetings};
@@ -46,6 +48,6 @@ pub use upkeep::{CountedPage, CountedPerson, Expired, Maintenance, TaskTally};
 pub use users::Users;
 
 /// A complete store: one value that implements every port that keeps something, as the shipped stores do.
-pub trait Storage: Store + Outbox + Accounts + Nodes + JobStore + CohortScan + Maintenance {}
+pub trait Storage: Store + Outbox + Accounts + SharedLimits + Nodes + JobStore + CohortScan + Maintenance {}
 
-impl<S: Store + Outbox + Accounts + Nodes + JobStore + CohortScan + Maintenance> Storage for S {}
+impl<S: Store + Outbox + Accounts + SharedLimits + Nodes + JobStore + CohortScan + Maintenance> Storage for S {}

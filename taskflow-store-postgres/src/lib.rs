@@ -44,6 +44,7 @@ mod error;
 mod explain;
 mod feed;
 mod full_disk;
+mod limits;
 mod mailbox;
 mod meetings;
 mod nodes;

@@ -7,7 +7,7 @@ use crate::error::PgStoreError;
 use crate::store::PgStore;
 
 /// The tables of which rows are read, inserted, updated and deleted.
-const WRITTEN: [&str; 22] = [
+const WRITTEN: [&str; 23] = [
     "answers",
     "credentials",
     "deliveries",
@@ -18,6 +18,7 @@ const WRITTEN: [&str; 22] = [
     "job_runs",
     "jobs",
     "ledger_totals",
+    "limits",
     "mailbox",
     "meeting_participants",
     "meeting_revisions",

@@ -42,6 +42,7 @@ mod deliveries;
 mod error;
 mod explain;
 mod feed;
+mod limits;
 mod mailbox;
 mod meetings;
 mod nodes;

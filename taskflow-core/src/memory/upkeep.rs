@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -18,8 +19,8 @@ impl State {
         found
     }
 
-    /// How much has served its time, up to a limit, and its removal if that is wanted.
-    fn purge(&mut self, expired: Expired, limit: usize, remove: bool) -> u64 {
+    /// How much has served its time, up to a limit, and its removal if that is wanted. `now` is by the store's own clock.
+    fn purge(&mut self, expired: Expired, now: Duration, limit: usize, remove: bool) -> u64 {
         let count = match expired {
             Expired::TrashedTasks(before) => {
                 let old = self.tasks.values().filter(|task| task.deleted_at.is_some_and(|at| at < before));
@@ -101,6 +102,7 @@ impl State {
                 }
                 ids.len()
             }
+            Expired::FullBuckets => self.purge_limits(now, limit, remove),
         };
         count as u64
     }
@@ -148,11 +150,11 @@ impl Maintenance for MemoryStore {
     }
 
     async fn purge(&self, expired: Expired, limit: u32) -> Result<u64, StoreError> {
-        Ok(self.state().purge(expired, limit as usize, true))
+        Ok(self.state().purge(expired, self.started.elapsed(), limit as usize, true))
     }
 
     async fn count_expired(&self, expired: Expired, limit: u32) -> Result<u64, StoreError> {
-        Ok(self.state().purge(expired, limit as usize, false))
+        Ok(self.state().purge(expired, self.started.elapsed(), limit as usize, false))
     }
 
     async fn changed_since(

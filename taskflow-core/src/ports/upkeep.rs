@@ -23,6 +23,8 @@ pub enum Expired {
     Answers(Timestamp),
     /// Runs of jobs finished before this, but never the last scheduled one of a job.
     Runs(Timestamp),
+    /// Buckets of rate limits that are full, by the store's own clock.
+    FullBuckets,
 }
 
 impl Expired {
@@ -38,6 +40,7 @@ impl Expired {
             Self::Tokens(_) => "tokens_purged",
             Self::Answers(_) => "answers_purged",
             Self::Runs(_) => "runs_purged",
+            Self::FullBuckets => "limits_purged",
         }
     }
 }

@@ -12,6 +12,7 @@ use super::feed;
 use crate::deliveries::FORGET_ATTEMPTS;
 use crate::error::{Instant, Table, store_error};
 use crate::feed::{MEETING, TASK};
+use crate::limits;
 use crate::store::PgStore;
 
 /// What counts across tables.
@@ -28,6 +29,7 @@ pub(super) async fn purge(conn: &mut PgConnection, expired: Expired, limit: u32)
         Expired::Tokens(before) => rows(conn, PURGE_TOKENS, before, limit).await,
         Expired::Answers(before) => rows(conn, PURGE_ANSWERS, before, limit).await,
         Expired::Runs(before) => rows(conn, PURGE_RUNS, before, limit).await,
+        Expired::FullBuckets => limits::purge(conn, limit).await,
     }
 }
 
@@ -41,6 +43,7 @@ pub(super) async fn count(store: &PgStore, expired: Expired, limit: u32) -> Resu
         Expired::Tokens(before) => (COUNT_TOKENS, before),
         Expired::Answers(before) => (COUNT_ANSWERS, before),
         Expired::Runs(before) => (COUNT_RUNS, before),
+        Expired::FullBuckets => return limits::count(store, limit).await,
     };
     counted(store, statement, before, limit).await
 }

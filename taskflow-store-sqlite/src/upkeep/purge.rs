@@ -10,6 +10,7 @@ use taskflow_core::{NoticeKind, StoreError, Timestamp};
 use super::feed;
 use crate::error::{Table, store_error};
 use crate::feed::{MEETING, TASK};
+use crate::limits;
 use crate::store::SqliteStore;
 
 /// What counts across tables.
@@ -30,6 +31,7 @@ async fn remove(conn: &mut SqliteConnection, expired: Expired, most: u32) -> Res
         Expired::Tokens(before) => rows(conn, PURGE_TOKENS, before, most).await,
         Expired::Answers(before) => rows(conn, PURGE_ANSWERS, before, most).await,
         Expired::Runs(before) => rows(conn, PURGE_RUNS, before, most).await,
+        Expired::FullBuckets => limits::purge(conn, most).await,
     }
 }
 
@@ -43,6 +45,7 @@ pub(super) async fn count(pool: &SqlitePool, expired: Expired, limit: u32) -> Re
         Expired::Tokens(before) => (COUNT_TOKENS, before),
         Expired::Answers(before) => (COUNT_ANSWERS, before),
         Expired::Runs(before) => (COUNT_RUNS, before),
+        Expired::FullBuckets => return limits::count(pool, limit).await,
     };
     let query = sqlx::query_scalar(statement).bind(before.as_micros()).bind(limit);
     let query = if let Expired::Deliveries(_) = expired { query.bind(kept_until_due()?) } else { query };

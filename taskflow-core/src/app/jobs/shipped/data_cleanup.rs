@@ -42,7 +42,7 @@ const SHORTLY: Duration = Duration::from_hours(48);
 
 impl RetentionPolicy {
     /// Returns what is past its retention at `now`, in the order in which it is deleted.
-    fn expired(&self, now: Timestamp) -> [Expired; 8] {
+    fn expired(&self, now: Timestamp) -> [Expired; 9] {
         [
             Expired::TrashedTasks(now - self.trash),
             Expired::CancelledMeetings(now - self.trash),
@@ -52,6 +52,7 @@ impl RetentionPolicy {
             Expired::Sessions(now - SHORTLY),
             Expired::Tokens(now - SHORTLY),
             Expired::Answers(now - RESPONSE_LIFETIME),
+            Expired::FullBuckets,
         ]
     }
 }
