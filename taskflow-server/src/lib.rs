@@ -4,7 +4,8 @@
 //!
 //! From the bottom up; a module uses only those above it in this list:
 //!
-//! * [`telemetry`] – logs; `disk` – free space on the disk of the database.
+//! * [`telemetry`] – logs; `disk` – free space on the disk of the database; [`limits`] – who makes a request, and how
+//!   much of the service they may use.
 //! * [`config`] – the settings: four sources, one check, every problem at once.
 //! * [`auth`] – passwords, sessions and tokens; [`samples`] – a sample of every notice.
 //! * [`service`] – [`service::Service`], everything that handlers work with.
@@ -27,6 +28,7 @@ mod cli;
 pub mod config;
 mod disk;
 pub mod http;
+pub mod limits;
 pub mod samples;
 pub mod service;
 pub mod telemetry;

@@ -103,7 +103,7 @@ fn adapters_call_no_use_case() {
 fn entities_and_rules_know_neither_ports_nor_use_cases_and_never_wait() {
     let files = "user task meeting meeting/participant meeting/merge meeting/news meeting/standing reminder retry snooze \
                  notice delivery mail event changes session token idempotency values time job schedule digest statistics \
-                 preferences suppression page feed node scope";
+                 preferences suppression page feed node scope limit";
     for file in files.split_whitespace() {
         let text = fs::read_to_string(root().join(format!("taskflow-core/src/{file}.rs"))).expect("a source file");
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
@@ -148,8 +148,8 @@ fn sql_stands_in_store_crates_only() {
 }
 
 /// The modules of the server from the bottom up: each uses only those before it.
-const SERVER: [&str; 10] =
-    ["telemetry", "disk", "config", "auth", "samples", "service", "api", "http", "wiring", "cli"];
+const SERVER: [&str; 11] =
+    ["telemetry", "disk", "limits", "config", "auth", "samples", "service", "api", "http", "wiring", "cli"];
 
 #[test]
 fn modules_of_the_server_use_only_those_below_them() {
