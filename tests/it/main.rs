@@ -19,6 +19,7 @@ mod jobs;
 mod kills;
 mod ledger;
 mod letters;
+mod limits;
 mod live;
 mod mail;
 mod meetings;

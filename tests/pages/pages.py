@@ -90,7 +90,7 @@ class Service:
             "TZ": "UTC", "LD_PRELOAD": faketime(), "FAKETIME": f"@{NOW}", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "PATH": os.environ["PATH"], "HOST": "127.0.0.1", "PORT": str(port), "PUBLIC_URL": self.base,
             "DATABASE_URL": "sqlite://taskflow.db", "SMTP_FROM_EMAIL": "taskflow@example.org", "DEBUG": "true",
-            "CHANGE_QUIET_SECONDS": "1",
+            "CHANGE_QUIET_SECONDS": "1", "RATE_LIMITS": "off",
         }
         if relay:
             environment |= {"SMTP_SERVER": "127.0.0.1", "SMTP_PORT": str(relay.port)}

@@ -1,0 +1,222 @@
+//! What connections without a token may ask for: limits by name and by address, on all nodes together.
+
+use futures_util::future::join_all;
+use reqwest::header::HeaderMap;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use taskflow_testkit::backend::Backend;
+use taskflow_testkit::on_each_store;
+use taskflow_testkit::server::{PASSWORD, Server};
+
+on_each_store![
+    guesses_at_one_name_from_many_addresses_are_bounded_while_the_owner_signs_in,
+    all_nodes_count_failed_sign_ins_together,
+    successful_sign_ins_cost_nothing,
+    registrations_and_requests_for_mail_are_bounded_by_address,
+    one_account_gets_a_few_mails_for_a_lost_password_whether_or_not_it_exists,
+];
+
+const KEY: &str = "a key for these tests that is long enough to sign with";
+
+/// The limits as they are unless somebody sets them, with this machine as a proxy.
+const ON: [(&str, &str); 3] = [("RATE_LIMITS", "on"), ("TRUSTED_PROXIES", "127.0.0.1"), ("SECRET_KEY", KEY)];
+
+async fn sign_in(server: &Server, address: &str, body: Value) -> (StatusCode, HeaderMap, Value) {
+    let request = server.request(Method::POST, "/api/auth/login").header("x-forwarded-for", address).json(&body);
+    let answer = request.send().await.expect("an answer");
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    (status, headers, answer.json().await.expect("JSON"))
+}
+
+/// Guesses at `name` from an address, and returns the status.
+async fn guess(server: &Server, address: &str, name: &str) -> StatusCode {
+    sign_in(server, address, json!({ "username": name, "password": "not the password" })).await.0
+}
+
+fn count(statuses: &[StatusCode], status: StatusCode) -> usize {
+    statuses.iter().filter(|own| **own == status).count()
+}
+
+async fn guesses_at_one_name_from_many_addresses_are_bounded_while_the_owner_signs_in(backend: Backend) {
+    let server = backend.start(&ON).await;
+    server.person("ada").await;
+    let own = json!({ "username": "ada", "password": PASSWORD });
+    let (_, _, first) = sign_in(&server, "192.0.2.200", own.clone()).await;
+    let device = first["device_token"].as_str().expect("a device token");
+    for name in ["ada", "nobody", "ADA@example.org"] {
+        let addresses: Vec<_> = (0..100).map(|n| format!("198.51.100.{n}")).collect();
+        let statuses = join_all(addresses.iter().map(|address| guess(&server, address, name))).await;
+        let hashed = count(&statuses, StatusCode::UNAUTHORIZED);
+        // The name and the address of an account are one.
+        let budget = if name.contains('@') { 0..=1 } else { 30..=31 };
+        assert!(budget.contains(&hashed), "{name}: {hashed} of 100 guesses were hashed");
+        assert_eq!(count(&statuses, StatusCode::TOO_MANY_REQUESTS), 100 - hashed, "{name}: {statuses:?}");
+    }
+    let (status, headers, problem) = sign_in(&server, "203.0.113.1", own.clone()).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::TOO_MANY_REQUESTS, &json!("too_many")));
+    let header = |name: &str| headers.get(name).map(|value| value.to_str().expect("ASCII")).unwrap_or_default();
+    let seconds: u64 = header("retry-after").parse().expect("seconds");
+    assert!((1..=120).contains(&seconds), "{seconds}");
+    assert_eq!(header("ratelimit-policy"), "\"sign-in\";q=5;w=300");
+    assert_eq!(header("ratelimit"), format!("\"sign-in\";r=0;t={seconds}"));
+
+    let known = json!({ "username": "ada", "password": PASSWORD, "device_token": device });
+    let (status, _, again) = sign_in(&server, "203.0.113.1", known).await;
+    assert_eq!(status, StatusCode::OK, "{again}");
+    let made_up = json!({ "username": "ada", "password": PASSWORD, "device_token": "made up" });
+    assert_eq!(sign_in(&server, "203.0.113.1", made_up).await.0, StatusCode::TOO_MANY_REQUESTS);
+    // A device that is known to one account is not known to another one.
+    let other = json!({ "username": "nobody", "password": PASSWORD, "device_token": device });
+    assert_eq!(sign_in(&server, "203.0.113.1", other).await.0, StatusCode::TOO_MANY_REQUESTS);
+    // Whoever has the device cannot guess without end.
+    let wrong = json!({ "username": "ada", "password": "not the password", "device_token": device });
+    let statuses: Vec<_> = join_all((0..20).map(|_| sign_in(&server, "203.0.113.1", wrong.clone()))).await;
+    let statuses: Vec<_> = statuses.into_iter().map(|(status, ..)| status).collect();
+    assert_eq!(count(&statuses, StatusCode::UNAUTHORIZED), 10, "{statuses:?}");
+}
+
+async fn all_nodes_count_failed_sign_ins_together(backend: Backend) {
+    let one = backend.start(&ON).await;
+    let database = one.database_url();
+    let two = backend.start(&[&ON[..], &[("DATABASE_URL", &database)]].concat()).await;
+    let nodes = [&one, &two];
+    let guesses = (0..20).map(|n| guess(nodes[n % 2], "198.51.100.1", "ada"));
+    assert_eq!(count(&join_all(guesses).await, StatusCode::UNAUTHORIZED), 5, "by one name from one address");
+    let names: Vec<_> = (0..100).map(|n| format!("name-{n}")).collect();
+    let guesses = names.iter().enumerate().map(|(n, name)| guess(nodes[n % 2], "198.51.100.1", name));
+    let hashed = count(&join_all(guesses).await, StatusCode::UNAUTHORIZED);
+    assert!((55..=56).contains(&hashed), "{hashed} names from one address");
+    assert_eq!(guess(&two, "198.51.100.2", "ada").await, StatusCode::UNAUTHORIZED, "another address");
+}
+
+async fn successful_sign_ins_cost_nothing(backend: Backend) {
+    let settings = [("RATE_LIMITS", "on"), ("LIMIT_SIGN_IN", "2/1h"), ("LIMIT_SIGN_IN_ADDRESS", "3/1h")];
+    let server = backend.start(&settings).await;
+    server.person("ada").await;
+    for _ in 0..6 {
+        server.sign_in("ada", PASSWORD).await;
+    }
+    // A success between guesses does not reset the count.
+    assert_eq!(guess(&server, "", "ada").await, StatusCode::UNAUTHORIZED);
+    server.sign_in("ada", PASSWORD).await;
+    assert_eq!(guess(&server, "", "ada").await, StatusCode::UNAUTHORIZED);
+    assert_eq!(guess(&server, "", "ada").await, StatusCode::TOO_MANY_REQUESTS);
+}
+
+async fn registrations_and_requests_for_mail_are_bounded_by_address(backend: Backend) {
+    let settings = [("RATE_LIMITS", "on"), ("LIMIT_REGISTER", "3/1h"), ("LIMIT_MAIL_ADDRESS", "2/1h")];
+    let server = backend.start(&settings).await;
+    let register = async |name: &str, password: &str| {
+        let email = format!("{name}@example.org");
+        let body = json!({ "username": name, "email": email, "password": password });
+        server.post("/api/auth/register", body).await.status()
+    };
+    // What a form lacks costs nothing.
+    for _ in 0..5 {
+        assert_eq!(register("ada", "short").await, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    for name in ["ada", "bob", "eve"] {
+        assert_eq!(register(name, PASSWORD).await, StatusCode::CREATED);
+    }
+    assert_eq!(register("zoe", PASSWORD).await, StatusCode::TOO_MANY_REQUESTS);
+    // An address that anybody makes up changes nothing while no proxy is trusted.
+    let body = json!({ "username": "zoe", "email": "zoe@example.org", "password": PASSWORD });
+    let spoofed = server.request(Method::POST, "/api/auth/register").header("x-forwarded-for", "8.8.8.8").json(&body);
+    assert_eq!(spoofed.send().await.expect("an answer").status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(server.log().contains("TRUSTED_PROXIES"), "the operator is told");
+    let forgot = async |name: &str| {
+        let body = json!({ "email": format!("{name}@example.org") });
+        server.post("/api/auth/password/forgot", body).await.status()
+    };
+    assert_eq!(forgot("ada").await, StatusCode::ACCEPTED);
+    assert_eq!(forgot("bob").await, StatusCode::ACCEPTED);
+    assert_eq!(forgot("eve").await, StatusCode::TOO_MANY_REQUESTS);
+}
+
+async fn one_account_gets_a_few_mails_for_a_lost_password_whether_or_not_it_exists(backend: Backend) {
+    let server = backend.start(&ON).await;
+    let ada = server.person("ada").await;
+    for name in ["ada", "nobody"] {
+        let forgot = async |n: u32| {
+            let request = server.request(Method::POST, "/api/auth/password/forgot");
+            let request = request.header("x-forwarded-for", format!("198.51.100.{n}"));
+            let body = json!({ "email": format!("{name}@example.org") });
+            request.json(&body).send().await.expect("an answer").status()
+        };
+        let statuses = join_all((0..10).map(forgot)).await;
+        assert_eq!(count(&statuses, StatusCode::ACCEPTED), 3, "{name}: {statuses:?}");
+    }
+    let mut resent = Vec::new();
+    for _ in 0..5 {
+        resent.push(ada.call(Method::POST, "/api/auth/email/resend", None).await.0);
+    }
+    assert_eq!(count(&resent, StatusCode::ACCEPTED), 3, "{resent:?}");
+}
+
+#[tokio::test]
+async fn a_flood_from_one_address_leaves_another_address_answered() {
+    let server = Server::start(&ON).await;
+    let ada = server.person("ada").await;
+    let get = async |address: &str| {
+        let request = server.request(Method::GET, "/openapi.json").header("x-forwarded-for", address);
+        request.send().await.expect("an answer").status()
+    };
+    let flood: Vec<_> = join_all((0..700).map(|_| get("2001:db8::1"))).await;
+    let refused = count(&flood, StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused >= 50 && count(&flood, StatusCode::OK) == 700 - refused, "{refused} refused");
+    assert_eq!(get("2001:db8::ffff:2").await, StatusCode::TOO_MANY_REQUESTS, "the same network");
+    assert_eq!(get("2001:db8:0:1::1").await, StatusCode::OK, "another network");
+    // Who has a token is counted by account, and whether the process is alive costs nothing.
+    let request = ada.request(Method::GET, "/api/users/me").header("x-forwarded-for", "2001:db8::1");
+    assert_eq!(request.send().await.expect("an answer").status(), StatusCode::OK);
+    let request = server.request(Method::GET, "/health").header("x-forwarded-for", "2001:db8::1");
+    assert_eq!(request.send().await.expect("an answer").status(), StatusCode::OK);
+    let socket = server.request(Method::GET, "/ws").header("x-forwarded-for", "2001:db8::1");
+    let socket = socket.header("upgrade", "websocket").header("connection", "upgrade");
+    assert_eq!(socket.send().await.expect("an answer").status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(server.log().contains("\"client\":\"2001:db8::1\""), "the log names the client");
+}
+
+#[tokio::test]
+async fn an_address_that_anybody_makes_up_changes_nothing_while_no_proxy_is_trusted() {
+    let server = Server::start(&[("RATE_LIMITS", "on"), ("LIMIT_REQUESTS_ADDRESS", "20/1h")]).await;
+    let get = async |n: usize| {
+        let request = server.request(Method::GET, "/openapi.json");
+        let request = request.header("x-forwarded-for", format!("198.51.100.{n}")).header("forwarded", "for=8.8.8.8");
+        request.send().await.expect("an answer").status()
+    };
+    assert_eq!(count(&join_all((0..40).map(get)).await, StatusCode::OK), 20);
+}
+
+#[tokio::test]
+async fn an_office_behind_one_address_is_not_refused() {
+    let server = Server::start(&[("RATE_LIMITS", "on")]).await;
+    for n in 0..15 {
+        let person = server.person(&format!("person-{n}")).await;
+        for _ in 0..20 {
+            assert_eq!(person.get("/api/tasks").await.0, StatusCode::OK);
+        }
+    }
+}
+
+/// The work of passwords has one queue, in which one address does not come before all others.
+#[tokio::test]
+async fn parallel_sign_ins_from_one_address_do_not_keep_another_one_waiting() {
+    let limits = ["LIMIT_SIGN_IN_ADDRESS", "LIMIT_REQUESTS_ADDRESS"].map(|name| (name, "100000/1h"));
+    let server = Server::start(&[&ON[..], &limits].concat()).await;
+    server.person("ada").await;
+    let names: Vec<_> = (0..200).map(|n| format!("name-{n}")).collect();
+    let flood = join_all(names.iter().map(|name| guess(&server, "198.51.100.1", name)));
+    let ada = async {
+        let mut statuses = Vec::new();
+        for _ in 0..5 {
+            let own = json!({ "username": "ada", "password": PASSWORD });
+            statuses.push(sign_in(&server, "203.0.113.1", own).await.0);
+        }
+        statuses
+    };
+    let (flood, statuses) = futures_util::future::join(flood, ada).await;
+    assert!(count(&flood, StatusCode::SERVICE_UNAVAILABLE) > 0, "the flood is more than the queue takes");
+    assert_eq!(count(&statuses, StatusCode::OK), 5, "{statuses:?}");
+}
