@@ -38,6 +38,7 @@ pub(crate) use caller::bearer;
 pub use caller::{Caller, SignedIn};
 pub(crate) use document::SLASHED;
 pub use error::{ApiError, Problem, ProblemField};
+pub(crate) use error::{RATE_LIMIT, RATE_LIMIT_POLICY};
 pub use field::{Field, Misfit, Required, ValidationErrors};
 pub(crate) use html::{ICON, for_browsers, is_browser, start_page};
 pub(crate) use live::{JsonEncoder, Sockets};

@@ -2,16 +2,21 @@
 
 mod argon;
 mod authenticator;
+mod devices;
+mod guesses;
 mod links;
 mod passwords;
 mod refresh;
 mod revoked;
 mod tokens;
+mod turns;
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-pub use authenticator::{AuthError, Authenticator, Grant};
+pub use authenticator::{Attempt, AuthError, Authenticator, Grant};
+pub use devices::{DeviceTokens, KnownDevice};
+pub use guesses::{GuessLimits, Taken};
 pub use links::SignedLinks;
 pub use passwords::{Password, PasswordError, Passwords};
 pub use refresh::{RefreshToken, Secret, Successors};

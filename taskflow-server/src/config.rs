@@ -6,6 +6,7 @@ mod duration;
 mod error;
 mod example;
 mod key;
+mod limits;
 mod reader;
 mod rules;
 mod settings;
@@ -19,6 +20,8 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use taskflow_core::{EmailAddress, JobName, JobPlan, Mailbox, NodeId, RetentionPolicy};
+
+use crate::limits::LimitSettings;
 
 pub use database::Database;
 #[cfg(test)]
@@ -118,6 +121,8 @@ pub struct Config {
     pub registration: Registration,
     /// Which passwords are good enough.
     pub password_policy: PasswordPolicy,
+    /// How many requests are admitted, and which proxies tell of the client.
+    pub limits: LimitSettings,
     /// Origins (scheme, host, port) of pages that may call the API.
     pub allowed_origins: Vec<String>,
     /// Whether the dev mailbox is served.
@@ -255,12 +260,15 @@ impl Config {
             "FEED_RETENTION_DAYS" => days(self.keeping.feed),
             "NODE_ID" => self.node_id.to_string(),
             "LOG" => self.log.clone(),
-            name => match rules::job_of(name) {
-                Some(job) => self.jobs.get(&job.name()).map_or("off".to_owned(), |plan| job.written_plan(plan)),
-                None => String::new(),
-            },
+            name => limits::shown(&self.limits, name).or_else(|| shown_job(&self.jobs, name)).unwrap_or_default(),
         }
     }
+}
+
+/// The schedule of the job whose setting it is.
+fn shown_job(jobs: &BTreeMap<JobName, JobPlan>, setting: &str) -> Option<String> {
+    let job = rules::job_of(setting)?;
+    Some(jobs.get(&job.name()).map_or("off".to_owned(), |plan| job.written_plan(plan)))
 }
 
 fn days(span: Duration) -> String {

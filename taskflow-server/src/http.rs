@@ -1,5 +1,6 @@
 //! Connections, requests and what every answer has in common. The operations themselves are in [`api`](crate::api).
 
+mod admission;
 mod body;
 mod connection;
 mod cors;
@@ -23,10 +24,13 @@ use tokio_util::task::TaskTracker;
 
 use self::connection::Connection;
 use self::front::Front;
+use crate::limits::{Requester, Share, Shares};
 use crate::service::Service;
 
 /// Connections at a time; further ones wait in the backlog of the operating system.
 const MAX_CONNECTIONS: usize = 4096;
+/// Connections at a time from one address, unless it is a trusted proxy's; further ones are closed.
+const MAX_FROM_ONE: usize = 1024;
 /// How long requests may take to finish once the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
 /// How long to wait after the operating system refused a connection, usually for want of file descriptors.
@@ -48,6 +52,8 @@ pub async fn serve(service: Arc<Service>, listener: TcpListener, stop: Cancellat
     let watch = tokio::spawn(service.auth.revoked.clone().watch());
     let front = Arc::new(Front::new(Arc::clone(&service), running.clone()));
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let limits = &service.config.limits;
+    let shares = Shares::new(MAX_CONNECTIONS, if limits.enabled { MAX_FROM_ONE } else { MAX_CONNECTIONS });
     loop {
         let accepted = tokio::select! {
             biased;
@@ -55,10 +61,21 @@ pub async fn serve(service: Arc<Service>, listener: TcpListener, stop: Cancellat
             accepted = accept(&listener, &places) => accepted,
         };
         if let Some((stream, place)) = accepted {
+            let peer = stream.peer_addr().map(|peer| peer.ip());
+            // Nobody speaks for many but a proxy that is trusted.
+            let share: Option<Share> = match peer {
+                Ok(peer) if limits.proxies.trust(peer) => None,
+                Ok(peer) => match shares.take(Requester::at(peer), 1) {
+                    Some(share) => Some(share),
+                    None => continue,
+                },
+                // It has left already.
+                Err(_) => continue,
+            };
             let connection = Connection { front: front.clone(), stop: stop.clone(), cut: cut.clone() };
             running.spawn(async move {
                 connection.serve(stream).await;
-                drop(place);
+                drop((place, share));
             });
         }
     }

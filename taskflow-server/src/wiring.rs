@@ -23,7 +23,9 @@ use self::database::{open_postgres, open_sqlite, pg_options, refused, reserved_o
 pub use self::mail::{MailRoute, relay};
 use self::mail::{mail_route, sending};
 use crate::api::JsonEncoder;
-use crate::auth::{Authenticator, Passwords, RevocationBus, RevocationList, SignedLinks, Successors, Tokens};
+use crate::auth::{
+    Authenticator, DeviceTokens, GuessLimits, Passwords, RevocationBus, RevocationList, SignedLinks, Successors, Tokens,
+};
 use crate::config::{Config, Database};
 use crate::disk::Disk;
 use crate::samples::Samples;
@@ -237,6 +239,8 @@ impl Opened {
                 successors: Successors::new(&config.secret_key, &config.previous_keys),
                 revoked: Arc::clone(&self.revoked),
                 passwords: passwords(config),
+                guesses: GuessLimits::new(self.storage.clone(), &config.limits, &config.secret_key),
+                devices: DeviceTokens::new(&config.secret_key, &config.previous_keys),
             },
             clock: Arc::clone(&self.clock),
             config: Arc::clone(config),
@@ -339,7 +343,9 @@ fn access_lifetime(config: &Config) -> Duration {
 #[must_use]
 pub fn passwords(config: &Config) -> Passwords {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    Passwords::new(config.password_policy, processors.max(2))
+    let permits = processors.max(2);
+    let passwords = Passwords::new(config.password_policy, permits);
+    if config.limits.enabled { passwords } else { passwords.first_come_first_served(permits) }
 }
 
 /// SQLite has one writer, which a page of a sweep must not keep from requests; PostgreSQL has many.

@@ -24,8 +24,9 @@ use super::users::UserBody;
 use super::wire::{text, text_schema};
 use super::{ApiError, Field, Group, Required, Val, ValidationErrors, Wire};
 use crate::api::Caller;
-use crate::auth::{Grant, Password};
+use crate::auth::{self, Grant, Password};
 use crate::config::Registration;
+use crate::limits::{Client, Requester};
 use crate::service::Service;
 
 pub(super) struct AuthApi;
@@ -56,6 +57,10 @@ struct LoginBody {
     username: Required<LoginName>,
     /// Password of the account.
     password: Required<Attempt>,
+    /// The `device_token` of an earlier sign-in from this device. With it, guesses that others make at the password do not
+    /// delay this sign-in.
+    #[oai(nullable)]
+    device_token: Field<ShownToken>,
 }
 
 /// A refresh token to exchange.
@@ -68,7 +73,7 @@ struct RefreshBody {
 
 /// An access token and a refresh token (RFC 6749 §5.1).
 #[derive(Debug, Object)]
-#[oai(rename = "Token")]
+#[oai(rename = "Token", skip_serializing_if_is_none)]
 struct TokenBody {
     /// Access token, to be sent as `Authorization: Bearer …`.
     access_token: String,
@@ -79,6 +84,9 @@ struct TokenBody {
     /// Seconds until the access token expires.
     #[oai(validator(minimum(value = "1")))]
     expires_in: u64,
+    /// After signing in: a token to keep on this device and to send with the next sign-in, also after signing out. It
+    /// authorizes nothing and expires after 90 days.
+    device_token: Option<String>,
 }
 
 /// What somebody shows as their refresh token, or out of a link in a mail.
@@ -102,13 +110,28 @@ impl AuthApi {
     async fn register(
         &self,
         Data(service): Data<&Arc<Service>>,
+        Data(client): Data<&Client>,
         Body(body): Body<RegistrationBody>,
     ) -> Result<Made<UserBody>, Refuses<403, 409>> {
         if service.config.registration == Registration::Closed {
             return Err(ApiError::RegistrationClosed.into());
         }
-        let (new, password) = body.read(service).await?;
-        let hash = service.auth.passwords.hash(&password).await?;
+        // What a form lacks costs nobody a registration.
+        let taken = service.auth.guesses.register(client.address).await?;
+        let hashed = match body.read(service, client.requester).await {
+            Ok((new, password)) => {
+                let hash = service.auth.passwords.hash(&password, client.requester).await;
+                hash.map(|hash| (new, hash)).map_err(ApiError::from)
+            }
+            Err(error) => Err(error),
+        };
+        let (new, hash) = match hashed {
+            Ok(hashed) => hashed,
+            Err(error) => {
+                service.auth.guesses.give_back(taken).await?;
+                return Err(error.into());
+            }
+        };
         let user = service.app.accounts().register(new, Some(hash)).await?;
         let tag = etag(user.version);
         Ok(Made::Made(Json(user.into()), "/api/users/me".to_owned(), tag))
@@ -119,16 +142,27 @@ impl AuthApi {
     /// Opens a session with the user name or the email address and the password. The session lives as long as it is
     /// refreshed; changing the password ends all sessions. The form of the OAuth2 password grant
     /// (`grant_type=password`, RFC 6749 section 4.3) works as well as JSON.
+    ///
+    /// Failed sign-ins are limited by name and by address. Clients that keep `device_token` and send it again are not
+    /// affected by guesses from elsewhere.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     async fn login(
         &self,
         Data(service): Data<&Arc<Service>>,
+        Data(client): Data<&Client>,
         headers: &HeaderMap,
         JsonOrForm(body): JsonOrForm<LoginBody>,
     ) -> Result<Json<TokenBody>, Refuses<401>> {
-        let (LoginName(name), Attempt(password)) = body.read()?;
+        let (LoginName(login), Attempt(password), device_token) = body.read()?;
         let device = headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        Ok(Json(service.auth.sign_in(&name, password, device.as_deref()).await?.into()))
+        let attempt = auth::Attempt {
+            login: &login,
+            password,
+            device_token: device_token.as_ref().map(|ShownToken(token)| token.expose_secret()),
+            device: device.as_deref(),
+            client: *client,
+        };
+        Ok(Json(service.auth.sign_in(attempt).await?.into()))
     }
 
     /// Refresh the session
@@ -215,7 +249,7 @@ impl AuthApi {
 }
 
 impl RegistrationBody {
-    async fn read(self, service: &Service) -> Result<(NewUser, Password), ApiError> {
+    async fn read(self, service: &Service, requester: Requester) -> Result<(NewUser, Password), ApiError> {
         let mut findings = ValidationErrors::default();
         let username = findings.required("username", self.username);
         let email = findings.required("email", self.email);
@@ -225,7 +259,7 @@ impl RegistrationBody {
         if let Some(password) = &password {
             let name = username.as_ref().map(ToString::to_string);
             let inputs = name.into_iter().chain(email.as_ref().map(ToString::to_string)).collect();
-            if let Some(objection) = service.auth.passwords.objection(password, inputs).await {
+            if let Some(objection) = service.auth.passwords.objection(password, inputs, requester).await? {
                 findings.note("password", objection);
             }
         }
@@ -236,11 +270,13 @@ impl RegistrationBody {
 }
 
 impl LoginBody {
-    fn read(self) -> Result<(LoginName, Attempt), ApiError> {
+    fn read(self) -> Result<(LoginName, Attempt, Option<ShownToken>), ApiError> {
         let mut findings = ValidationErrors::default();
         let username = findings.required("username", self.username);
         let password = findings.required("password", self.password);
-        findings.finish(username.zip(password))
+        let device_token = findings.optional("device_token", self.device_token);
+        let (username, password) = findings.finish(username.zip(password))?;
+        Ok((username, password, device_token))
     }
 }
 
@@ -251,6 +287,7 @@ impl From<Grant> for TokenBody {
             refresh_token: grant.refresh.text(),
             token_type: "bearer".to_owned(),
             expires_in: grant.access.lifetime.as_secs(),
+            device_token: grant.device_token,
         }
     }
 }

@@ -21,6 +21,7 @@ use super::refuses::Refuses;
 use super::{ApiError, Field, Group, Val, ValidationErrors};
 use crate::api::Caller;
 use crate::auth::Password;
+use crate::limits::Requester;
 use crate::service::Service;
 
 pub(super) use self::admin::AdminUsersApi;
@@ -195,6 +196,7 @@ async fn change(
 
 impl ChangeBody {
     async fn read(self, service: &Service, before: &User) -> Result<ProfileChange, ApiError> {
+        let requester = Requester::Account(before.id);
         let mut findings = ValidationErrors::default();
         let username = findings.kept("username", self.username);
         let email = findings.kept("email", self.email);
@@ -207,7 +209,7 @@ impl ChangeBody {
         if let Some(password) = &password {
             let name = username.as_ref().unwrap_or(&before.username).to_string();
             let address = email.as_ref().unwrap_or(&before.email).to_string();
-            if let Some(objection) = service.auth.passwords.objection(password, vec![name, address]).await {
+            if let Some(objection) = service.auth.passwords.objection(password, vec![name, address], requester).await? {
                 findings.note("password", objection);
             }
         }
@@ -218,7 +220,7 @@ impl ChangeBody {
         }
         findings.finish(Some(()))?;
         let password = match password {
-            Some(password) => Some(service.auth.passwords.hash(&password).await?),
+            Some(password) => Some(service.auth.passwords.hash(&password, requester).await?),
             None => None,
         };
         Ok(ProfileChange { username, email, time_zone, locale, password })
@@ -235,7 +237,12 @@ async fn objection_to(
         return Ok(Some("is needed to change the password or the e-mail address"));
     };
     let stored = service.auth.accounts.password(user).await?;
-    let right = service.auth.passwords.verify(attempt, stored).await?;
+    let taken = service.auth.guesses.password(user).await?;
+    let right = service.auth.passwords.verify(attempt, stored, Requester::Account(user)).await;
+    if !matches!(right, Ok(false)) {
+        service.auth.guesses.give_back(taken).await?;
+    }
+    let right = right?;
     Ok((!right).then_some("is not the current password"))
 }
 

@@ -21,6 +21,7 @@ use super::{ApiError, Group, Required, ValidationErrors};
 use crate::api::Caller;
 use crate::auth::Password;
 use crate::config::PasswordPolicy;
+use crate::limits::{Client, Requester};
 use crate::service::Service;
 
 pub(super) struct VerificationApi;
@@ -83,7 +84,14 @@ impl VerificationApi {
     ///
     /// Sends another link to verify the address of the account. Nothing is sent when the address is verified already.
     #[oai(path = "/email/resend", method = "post", operation_id = "resendVerification")]
-    async fn resend(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Accepted, Refuses<404, 409>> {
+    async fn resend(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        Data(client): Data<&Client>,
+    ) -> Result<Accepted, Refuses<404, 409>> {
+        let user = service.app.accounts().get(caller.actor(), caller.token.user).await?;
+        let _ = service.auth.guesses.mail("verification", client.address, &user.email).await?;
         service.app.accounts().request_verification(caller.actor()).await?;
         Ok(Accepted::Accepted)
     }
@@ -97,11 +105,13 @@ impl VerificationApi {
     async fn forgot(
         &self,
         Data(service): Data<&Arc<Service>>,
+        Data(client): Data<&Client>,
         Body(body): Body<ForgotBody>,
     ) -> Result<Accepted, Refuses<409>> {
         let mut findings = ValidationErrors::default();
         let email = findings.required("email", body.email);
         let email = findings.finish(email)?;
+        let _ = service.auth.guesses.mail("password reset", client.address, &email).await?;
         service.app.accounts().forgot_password(&email).await?;
         Ok(Accepted::Accepted)
     }
@@ -113,13 +123,14 @@ impl VerificationApi {
     async fn reset(
         &self,
         Data(service): Data<&Arc<Service>>,
+        Data(client): Data<&Client>,
         Body(body): Body<ResetBody>,
     ) -> Result<Gone, Refuses<409>> {
         let mut findings = ValidationErrors::default();
         let token = findings.required("token", body.token);
         let password = findings.required("password", body.password);
         let (ShownToken(token), password) = findings.finish(token.zip(password))?;
-        reset(service, token.expose_secret(), &password).await?;
+        reset(service, client.requester, token.expose_secret(), &password).await?;
         Ok(Gone::Gone)
     }
 }
@@ -165,6 +176,7 @@ impl VerificationPages {
     async fn set_password(
         &self,
         Data(service): Data<&Arc<Service>>,
+        Data(client): Data<&Client>,
         headers: &HeaderMap,
         token: Path<String>,
         JsonOrForm(form): JsonOrForm<PasswordForm>,
@@ -176,7 +188,7 @@ impl VerificationPages {
         let mut findings = ValidationErrors::default();
         let password = findings.required("password", form.password);
         let result = match findings.finish(password) {
-            Ok(password) => reset(service, &token.0, &password).await,
+            Ok(password) => reset(service, client.requester, &token.0, &password).await,
             Err(error) => Err(error),
         };
         match result {
@@ -242,15 +254,15 @@ fn password_page(service: &Service, user: &User, errors: &[FieldError]) -> Page 
     Page::rendered(page)
 }
 
-async fn reset(service: &Service, token: &str, password: &Password) -> Result<(), ApiError> {
+async fn reset(service: &Service, requester: Requester, token: &str, password: &Password) -> Result<(), ApiError> {
     // A password is hashed only for whoever can set it: that takes a while, and much memory.
     if !service.app.accounts().can_reset_password(token).await? {
         return Err(no_such_token(Error::NotFound("link")));
     }
-    if let Some(objection) = service.auth.passwords.objection(password, Vec::new()).await {
+    if let Some(objection) = service.auth.passwords.objection(password, Vec::new(), requester).await? {
         return Err(ApiError::Invalid(vec![FieldError::new("password", objection)]));
     }
-    let hash = service.auth.passwords.hash(password).await?;
+    let hash = service.auth.passwords.hash(password, requester).await?;
     service.app.accounts().reset_password(token, hash).await.map(drop).map_err(no_such_token)
 }
 

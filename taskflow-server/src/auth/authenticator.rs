@@ -6,7 +6,8 @@ use taskflow_core::{Actor, App, Error, Login, PasswordHash, Session, Source, Sto
 use taskflow_runtime::live::{SessionCheck, SessionClaims, SessionsUnavailable};
 
 use super::refresh::{RefreshToken, Secret, Successors};
-use super::{AccessToken, PasswordError, Passwords, RevocationList, Tokens};
+use super::{AccessToken, DeviceTokens, GuessLimits, PasswordError, Passwords, RevocationList, Tokens};
+use crate::limits::{Client, Exceeded, Requester};
 
 /// Opens and renews sessions, and recognizes the tokens it issued: the one door through which people come in.
 pub struct Authenticator {
@@ -24,6 +25,25 @@ pub struct Authenticator {
     pub revoked: Arc<RevocationList>,
     /// Hashes and verifies passwords.
     pub passwords: Passwords,
+    /// Counts what lets somebody in or sends mail.
+    pub guesses: GuessLimits,
+    /// Recognizes devices from which an account was signed in to before.
+    pub devices: DeviceTokens,
+}
+
+/// What somebody shows to sign in.
+#[derive(Debug)]
+pub struct Attempt<'a> {
+    /// A name or an address.
+    pub login: &'a str,
+    /// The password.
+    pub password: SecretString,
+    /// A device token from an earlier sign-in; one that is not valid for the account counts as none.
+    pub device_token: Option<&'a str>,
+    /// The name of the client, in its own words.
+    pub device: Option<&'a str>,
+    /// Where the request comes from.
+    pub client: Client,
 }
 
 /// The tokens of a session.
@@ -33,6 +53,8 @@ pub struct Grant {
     pub access: AccessToken,
     /// Is exchanged for the next grant, once.
     pub refresh: RefreshToken,
+    /// Makes this device a known one at the next sign-in; only from a sign-in.
+    pub device_token: Option<String>,
 }
 
 /// A sign-in, refresh or token that is refused.
@@ -47,6 +69,9 @@ pub enum AuthError {
     /// The refresh token is not valid. Clients do not learn why.
     #[error("the session is over")]
     SessionOver,
+    /// There were too many guesses, or requests for mail.
+    #[error("too many requests")]
+    Limited(Exceeded),
     /// Nobody can tell for now which sessions have ended.
     #[error(transparent)]
     Unavailable(#[from] SessionsUnavailable),
@@ -75,21 +100,38 @@ impl Authenticator {
         }
     }
 
-    /// Exchanges a name or an address and its password for a session. `device` is the name of the client, in its own
-    /// words.
+    /// Exchanges a name or an address and its password for a session.
     ///
     /// An unknown name, a wrong password and a locked account take the same work and get the same answer.
     ///
     /// # Errors
     ///
-    /// [`AuthError::WrongCredentials`]; [`AuthError::Password`] and [`AuthError::UseCase`] may pass.
-    pub async fn sign_in(&self, login: &str, password: SecretString, device: Option<&str>) -> Result<Grant, AuthError> {
-        let login = Login::parse(login);
+    /// [`AuthError::WrongCredentials`] and [`AuthError::Limited`]; [`AuthError::Password`] and [`AuthError::UseCase`] may
+    /// pass.
+    pub async fn sign_in(&self, attempt: Attempt<'_>) -> Result<Grant, AuthError> {
+        let login = Login::parse(attempt.login);
         let (user, stored) = known(self.accounts.account(&login).await?);
-        let right = self.passwords.verify(password, stored.clone()).await?;
+        let account = user.as_ref().map(|user| user.id);
+        let shown = account.zip(attempt.device_token);
+        let device = shown.and_then(|(user, token)| self.devices.verify(token, user, self.clock.now()));
+        let address = attempt.client.address;
+        let taken = self.guesses.sign_in(address, &login, account, device.as_ref()).await?;
+        let requester = match (account, device) {
+            (Some(user), Some(_)) => Requester::Account(user),
+            _ => Requester::at(address),
+        };
+        let right = match self.passwords.verify(attempt.password, stored.clone(), requester).await {
+            Ok(right) => right,
+            // Nothing was hashed.
+            Err(error) => {
+                self.guesses.give_back(taken).await?;
+                return Err(error.into());
+            }
+        };
         let user = user.filter(|user| right && user.is_active).ok_or(AuthError::WrongCredentials)?;
+        self.guesses.give_back(taken).await?;
         let secret = Secret::random().map_err(AuthError::Internal)?;
-        let session = match self.app.sessions().open(user.id, secret.hash(), device).await {
+        let session = match self.app.sessions().open(user.id, secret.hash(), attempt.device).await {
             Err(Error::NotFound(_)) => return Err(AuthError::WrongCredentials),
             result => result?,
         };
@@ -103,7 +145,8 @@ impl Authenticator {
             }
             return Err(AuthError::WrongCredentials);
         }
-        self.grant(&session, secret)
+        let token = self.devices.issue(user.id, self.clock.now()).map_err(AuthError::Internal)?;
+        Ok(Grant { device_token: Some(token), ..self.grant(&session, secret)? })
     }
 
     /// Exchanges a refresh token for the next grant of its session.
@@ -130,7 +173,7 @@ impl Authenticator {
     fn grant(&self, session: &Session, secret: Secret) -> Result<Grant, AuthError> {
         let access = self.tokens.issue(session.user_id, session.id, self.clock.now());
         let access = access.map_err(|error| AuthError::Internal(error.into()))?;
-        Ok(Grant { access, refresh: secret.of(session.id) })
+        Ok(Grant { access, refresh: secret.of(session.id), device_token: None })
     }
 }
 

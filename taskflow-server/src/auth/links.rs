@@ -121,7 +121,7 @@ impl std::fmt::Debug for SignedLinks {
     }
 }
 
-fn keyed(key: &[u8]) -> HmacSha256 {
+pub(super) fn keyed(key: &[u8]) -> HmacSha256 {
     HmacSha256::new_from_slice(key).expect("HMAC takes keys of any length")
 }
 

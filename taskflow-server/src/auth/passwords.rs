@@ -1,16 +1,21 @@
-use std::sync::Arc;
-
 use secrecy::{ExposeSecret, SecretString};
 use taskflow_core::{PasswordHash, Source};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use unicode_normalization::UnicodeNormalization;
 use zxcvbn::Score;
 
 use super::argon;
+use super::turns::Turns;
 use crate::config::PasswordPolicy;
+use crate::limits::Requester;
 
-/// How many may wait for a permit; each one more is told to come back later.
-const QUEUE: usize = 32;
+/// How many requests without a token may wait for a permit, in all and from one address; each one more is told to come
+/// back later.
+const QUEUE: (usize, usize) = (256, 32);
+/// The same for those of accounts, which have permits of their own.
+const ACCOUNT_QUEUE: (usize, usize) = (64, 8);
+/// Most characters of what a password is compared with when it is estimated, and most parts of it.
+const MAX_INPUT: usize = 64;
+const MAX_PARTS: usize = 16;
 
 /// A password somebody wants to have: 8 to 128 characters, in one Unicode form, whichever a keyboard makes.
 #[derive(Clone)]
@@ -28,14 +33,13 @@ pub enum PasswordError {
 }
 
 /// Hashes and checks passwords: argon2id with the parameters OWASP recommends (19 MiB, two passes), on threads of their
-/// own and only a few at a time, because each takes that memory.
+/// own and only a few at a time, because each takes that memory. Requesters take turns.
 #[derive(Debug, Clone)]
 pub struct Passwords {
     policy: PasswordPolicy,
-    /// Hashes that may run side by side.
-    permits: Arc<Semaphore>,
-    /// Hashes that may run or wait.
-    seats: Arc<Semaphore>,
+    strangers: Turns,
+    /// Of people with a token or a known device: no stranger is ahead of them.
+    accounts: Turns,
     /// Checked when there is no account, so that an unknown name costs as much as a wrong password.
     dummy: PasswordHash,
 }
@@ -67,7 +71,8 @@ impl std::fmt::Debug for Password {
 }
 
 impl Passwords {
-    /// Accepts what `policy` accepts and runs `permits` hashes (19 MiB each) side by side, at least one.
+    /// Accepts what `policy` accepts and runs `permits` hashes (19 MiB each) side by side, at least one, and half as many
+    /// beside them for accounts.
     #[must_use]
     pub fn new(policy: PasswordPolicy, permits: usize) -> Self {
         let permits = permits.max(1);
@@ -75,28 +80,51 @@ impl Passwords {
             .expect("the default parameters and a salt of 16 bytes fit");
         Self {
             policy,
-            permits: Arc::new(Semaphore::new(permits)),
-            seats: Arc::new(Semaphore::new(permits + QUEUE)),
+            strangers: Turns::new(permits, permits - 1, QUEUE.0, QUEUE.1),
+            accounts: Turns::new(permits.div_ceil(2), permits / 2, ACCOUNT_QUEUE.0, ACCOUNT_QUEUE.1),
             dummy: PasswordHash::new(dummy),
         }
     }
 
     /// What would be right, if the policy does not accept `password`. `inputs` are the name and the address of whoever
     /// wants it: they and their parts are the first things to be guessed.
-    pub async fn objection(&self, password: &Password, inputs: Vec<String>) -> Option<String> {
+    ///
+    /// # Errors
+    ///
+    /// [`PasswordError::Busy`] when too many wait.
+    pub async fn objection(
+        &self,
+        password: &Password,
+        inputs: Vec<String>,
+        requester: Requester,
+    ) -> Result<Option<String>, PasswordError> {
         if self.policy == PasswordPolicy::Basic {
-            return None;
+            return Ok(None);
         }
         let password = password.clone();
         // Guessing takes milliseconds of pure computation, up to a hundred at first use.
-        let score = tokio::task::spawn_blocking(move || {
-            let parts = inputs.iter().flat_map(|input| input.split(|c: char| !c.is_alphanumeric()));
+        let work = move || {
+            let inputs: Vec<String> = inputs.iter().map(|input| input.chars().take(MAX_INPUT).collect()).collect();
+            let parts = inputs.iter().flat_map(|input| input.split(|c: char| !c.is_alphanumeric()).take(MAX_PARTS));
             let inputs: Vec<&str> = inputs.iter().map(String::as_str).chain(parts).collect();
-            zxcvbn::zxcvbn(password.0.expose_secret(), &inputs).score()
-        })
-        .await
-        .unwrap_or(Score::Zero);
-        (score < Score::Three).then(|| "is too easy to guess: use several words that do not belong together".to_owned())
+            let text: String = password.0.expose_secret().chars().take(MAX_INPUT).collect();
+            Ok(zxcvbn::zxcvbn(SecretString::from(text).expose_secret(), &inputs).score())
+        };
+        let score = self.run(requester, work).await?;
+        let objection = "is too easy to guess: use several words that do not belong together";
+        Ok((score < Score::Three).then(|| objection.to_owned()))
+    }
+
+    /// The same without a part of the room for each requester.
+    #[must_use]
+    pub fn first_come_first_served(self, permits: usize) -> Self {
+        let permits = permits.max(1);
+        let (queue, accounts) = (QUEUE.0, permits.div_ceil(2));
+        Self {
+            strangers: Turns::new(permits, permits, queue, queue),
+            accounts: Turns::new(accounts, accounts, queue, queue),
+            ..self
+        }
     }
 
     /// The hash to keep of a password.
@@ -104,9 +132,9 @@ impl Passwords {
     /// # Errors
     ///
     /// [`PasswordError::Busy`] when too many wait.
-    pub async fn hash(&self, password: &Password) -> Result<PasswordHash, PasswordError> {
+    pub async fn hash(&self, password: &Password, requester: Requester) -> Result<PasswordHash, PasswordError> {
         let password = password.clone();
-        self.run(move || {
+        self.run(requester, move || {
             let hash = argon::hash(password.0.expose_secret().as_bytes()).map_err(internal)?;
             Ok(PasswordHash::new(hash))
         })
@@ -118,11 +146,16 @@ impl Passwords {
     /// # Errors
     ///
     /// [`PasswordError::Busy`] when too many wait; `Internal` when the stored hash cannot be read.
-    pub async fn verify(&self, attempt: SecretString, stored: Option<PasswordHash>) -> Result<bool, PasswordError> {
+    pub async fn verify(
+        &self,
+        attempt: SecretString,
+        stored: Option<PasswordHash>,
+        requester: Requester,
+    ) -> Result<bool, PasswordError> {
         let exists = stored.is_some();
         let hash = stored.unwrap_or_else(|| self.dummy.clone());
         let attempt = prepared(attempt.expose_secret());
-        self.run(move || {
+        self.run(requester, move || {
             let right = argon::verify(attempt.expose_secret().as_bytes(), hash.expose()).map_err(internal)?;
             Ok(right && exists)
         })
@@ -131,15 +164,18 @@ impl Passwords {
 
     async fn run<T: Send + 'static>(
         &self,
+        requester: Requester,
         work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {
-        let seat = self.seats.clone().try_acquire_owned().map_err(|_| PasswordError::Busy)?;
-        let permit = self.permits.clone().acquire_owned().await.map_err(|_| PasswordError::Busy)?;
-        // The permits go along: a caller who no longer waits must not make room while the hash still runs.
-        let held: [OwnedSemaphorePermit; 2] = [seat, permit];
+        let turns = match requester {
+            Requester::Address(_) => &self.strangers,
+            Requester::Account(_) => &self.accounts,
+        };
+        let turn = turns.take(requester).await.ok_or(PasswordError::Busy)?;
+        // The turn goes along: a caller who no longer waits must not make room while the hash still runs.
         let done = tokio::task::spawn_blocking(move || {
             let result = work();
-            drop(held);
+            drop(turn);
             result
         });
         done.await.map_err(|error| PasswordError::Internal(error.into()))?
@@ -163,24 +199,31 @@ fn internal(error: argon2::password_hash::Error) -> PasswordError {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
     use super::*;
+
+    fn here() -> Requester {
+        Requester::at(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
 
     #[tokio::test]
     async fn a_password_is_accepted_only_by_its_own_hash() {
         let passwords = Passwords::new(PasswordPolicy::Basic, 1);
-        let hash = passwords.hash(&Password::new("password123").expect("long enough")).await.expect("a hash");
+        let hash = passwords.hash(&Password::new("password123").expect("long enough"), here()).await.expect("a hash");
         assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-        assert!(passwords.verify("password123".into(), Some(hash.clone())).await.expect("checked"));
-        assert!(!passwords.verify("password124".into(), Some(hash)).await.expect("checked"));
-        assert!(!passwords.verify("nobody has this password".into(), None).await.expect("checked"));
+        assert!(passwords.verify("password123".into(), Some(hash.clone()), here()).await.expect("checked"));
+        assert!(!passwords.verify("password124".into(), Some(hash), here()).await.expect("checked"));
+        assert!(!passwords.verify("nobody has this password".into(), None, here()).await.expect("checked"));
     }
 
     #[tokio::test]
     async fn a_password_is_the_same_on_every_keyboard() {
         let passwords = Passwords::new(PasswordPolicy::Basic, 2);
-        let hash = passwords.hash(&Password::new("Gr\u{fc}n am See").expect("long enough")).await.expect("a hash");
+        let hash =
+            passwords.hash(&Password::new("Gr\u{fc}n am See").expect("long enough"), here()).await.expect("a hash");
         for typed in ["Gru\u{308}n am See", "Gr\u{fc}n\u{a0}am\u{3000}See"] {
-            assert!(passwords.verify(typed.into(), Some(hash.clone())).await.expect("checked"), "{typed}");
+            assert!(passwords.verify(typed.into(), Some(hash.clone()), here()).await.expect("checked"), "{typed}");
         }
         assert!(Password::new(&"e\u{301}".repeat(7)).is_err(), "seven characters to whoever reads them");
     }
@@ -190,7 +233,7 @@ mod tests {
         let strict = Passwords::new(PasswordPolicy::Strict, 1);
         let objection = async |text| {
             let inputs = vec!["testuser".to_owned(), "test@example.com".to_owned()];
-            strict.objection(&Password::new(text).expect("long enough"), inputs).await
+            strict.objection(&Password::new(text).expect("long enough"), inputs, here()).await.expect("an opinion")
         };
         assert!(objection("password123").await.is_some());
         assert!(objection("testuser2026").await.is_some());
@@ -198,13 +241,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_finds_the_queue_full_is_sent_away() {
+    async fn whoever_finds_the_queue_full_is_sent_away_and_nobody_else() {
         let passwords = Passwords::new(PasswordPolicy::Basic, 1);
-        let all = passwords.seats.clone().acquire_many_owned(1 + QUEUE as u32).await.expect("open");
-        let refused = passwords.verify("password123".into(), None).await;
-        assert!(matches!(refused, Err(PasswordError::Busy)));
-        drop(all);
-        assert!(passwords.verify("password123".into(), None).await.is_ok());
+        let verify = |requester| passwords.verify("password123".into(), None, requester);
+        let all = futures_util::future::join_all((0..40).map(|_| verify(here()))).await;
+        let refused = all.iter().filter(|result| matches!(result, Err(PasswordError::Busy))).count();
+        assert_eq!(refused, 40 - 1 - QUEUE.1);
+        assert!(verify(here()).await.is_ok());
+        let other = Requester::at(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
+        let flood = futures_util::future::join_all((0..40).map(|_| verify(here())));
+        let (_, others) = futures_util::future::join(flood, verify(other)).await;
+        assert!(others.is_ok());
     }
 
     #[test]

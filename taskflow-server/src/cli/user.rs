@@ -3,6 +3,7 @@
 mod show;
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -16,6 +17,7 @@ use super::failure::{Failure, Reason};
 use super::output::{self, Format, Report};
 use crate::auth::Password;
 use crate::config::{Config, Database, nearest_word};
+use crate::limits::Requester;
 use crate::wiring::{self, Opened};
 
 #[derive(Debug, Clone, clap::Subcommand)]
@@ -257,10 +259,11 @@ async fn hash(text: &str, inputs: Vec<String>, config: &Config) -> Result<Result
         Err(message) => return Ok(Err(message)),
     };
     let passwords = wiring::passwords(config);
-    if let Some(objection) = passwords.objection(&password, inputs).await {
+    let requester = Requester::at(Ipv4Addr::LOCALHOST.into());
+    if let Some(objection) = passwords.objection(&password, inputs, requester).await.ok().flatten() {
         return Ok(Err(objection));
     }
-    passwords.hash(&password).await.map(Ok).map_err(|error| Failure::of("cannot hash the password", &error))
+    passwords.hash(&password, requester).await.map(Ok).map_err(|error| Failure::of("cannot hash the password", &error))
 }
 
 fn refused(problems: &[String]) -> Failure {

@@ -64,6 +64,7 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
         refresh_token_expire_days,
         registration: registration(r),
         password_policy: policy.unwrap_or(if debug { PasswordPolicy::Basic } else { PasswordPolicy::Strict }),
+        limits: super::limits::read(r),
         allowed_origins: r
             .optional(
                 "ALLOWED_ORIGINS",

@@ -42,6 +42,8 @@ impl Setting {
             "REGISTRATION" => &["open", "closed"],
             "PASSWORD_POLICY" => &["basic", "strict"],
             "ALGORITHM" => &["HS256"],
+            "RATE_LIMITS" => &["on", "off"],
+            "FORWARDED_HEADER" => &["X-Forwarded-For", "Forwarded"],
             "SMTP_PORT" => &["465", "587"],
             "LOG" => &["off", "error", "warn", "info", "debug", "trace"],
             _ => &[],
@@ -158,6 +160,54 @@ const FIXED: &[Setting] = &[
         "Origins of web pages that may call the API (CORS), comma-separated, for example https://app.example.org. Default: \
          none.",
     ),
+    setting(
+        "RATE_LIMITS",
+        "on",
+        "Whether requests are limited: on or off. A limit such as 30/1h admits 30 requests at once and as many again, evenly \
+         spread, within each hour; what exceeds it is answered with 429. Turn limits off only for development.",
+    ),
+    setting(
+        "TRUSTED_PROXIES",
+        "",
+        "Addresses or networks of the reverse proxies in front, comma-separated, for example 127.0.0.1,10.0.0.0/8. Only they \
+         are believed about the address of a client. Default: none, so that everybody behind a proxy counts as one address.",
+    ),
+    setting(
+        "FORWARDED_HEADER",
+        "X-Forwarded-For",
+        "Header in which the trusted proxies name the client: X-Forwarded-For or Forwarded (RFC 7239). The other one is \
+         ignored.",
+    ),
+    setting(
+        "LIMIT_REQUESTS_ADDRESS",
+        "600/1m",
+        "Requests without a valid token from one address (one network of 64 bits in IPv6), per node.",
+    ),
+    setting("LIMIT_REQUESTS", "1200/1m", "Requests of one account, per node."),
+    setting(
+        "LIMIT_SIGN_IN",
+        "5/5m",
+        "Failed sign-ins by one name from one address. All nodes count together, here and below.",
+    ),
+    setting(
+        "LIMIT_SIGN_IN_NAME",
+        "30/1h",
+        "Failed sign-ins by one name from all addresses. A device from which the account was signed in to before is not \
+         affected.",
+    ),
+    setting("LIMIT_SIGN_IN_ADDRESS", "60/20m", "Failed sign-ins from one address, whatever the name."),
+    setting(
+        "LIMIT_SIGN_IN_DEVICE",
+        "10/10m",
+        "Failed sign-ins from a device from which the account was signed in to before.",
+    ),
+    setting("LIMIT_REGISTER", "20/1h", "Registrations from one address."),
+    setting("LIMIT_MAIL", "3/1h", "Requests for a password reset or another verification mail, for one account."),
+    setting(
+        "LIMIT_MAIL_ADDRESS",
+        "20/1h",
+        "Requests for a password reset or another verification mail from one address.",
+    ),
     derived(
         "SMTP_SERVER",
         "Host name of the SMTP relay. Without it mail goes to the page /mailbox; production then also needs MAILBOX=true.",
@@ -248,10 +298,11 @@ const FIXED: &[Setting] = &[
 ];
 
 /// The heading over each group of [`SETTINGS`] and the setting that a group begins with.
-const SECTIONS: [(&str, &str); 7] = [
+const SECTIONS: [(&str, &str); 8] = [
     ("Database", "DATABASE_URL"),
     ("Web server", "HOST"),
     ("Sign-in", "SECRET_KEY"),
+    ("Rate limits", "RATE_LIMITS"),
     ("Mail", "SMTP_SERVER"),
     ("Jobs", "JOB_TICK"),
     ("Retention", "COMPLETED_DAYS"),

@@ -1,45 +1,60 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use poem::Body;
 use poem::http::HeaderMap;
 use poem::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::{ApiError, MAX_BODY};
+use crate::limits::{Requester, Share, Shares};
 
-/// How long a body may take to arrive: a slow link brings a megabyte in that time.
+/// How long a body may take to arrive: a slow link brings a megabyte in that time. Without a token bodies are short.
 const DEADLINE: Duration = Duration::from_secs(25);
+const STRANGERS_DEADLINE: Duration = Duration::from_secs(12);
 /// How much of a body that is too large is read and dropped, so that its sender gets to read the answer.
 const MAX_DRAIN: usize = 32 * 1024 * 1024;
 /// How long that may take.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 
-/// What all bodies together may take while their requests are at work, in bytes.
-const ALL_BODIES: usize = 64 * MAX_BODY;
+/// What all bodies of accounts together may take while their requests are at work, and those of one account, in bytes.
+const ALL_BODIES: (usize, usize) = (64 * MAX_BODY, 16 * MAX_BODY);
+/// The same for requests without a token, and for one address.
+const STRANGERS_BODIES: (usize, usize) = (16 * MAX_BODY, 4 * MAX_BODY);
+/// The part of each body that needs no room, in bytes: whoever signs in sends no more, and is never refused for want of it.
+const FREE: usize = 4 * 1024;
 
-/// Room for bodies.
+/// Room for bodies, of which each requester has a part.
 #[derive(Debug, Clone)]
-pub(super) struct Room(Arc<Semaphore>);
+pub(super) struct Room {
+    accounts: Shares,
+    strangers: Shares,
+}
 
 /// A whole body, and its part of the room.
 #[derive(Debug)]
 pub(super) struct Whole {
     pub(super) bytes: Vec<u8>,
-    pub(super) held: Option<OwnedSemaphorePermit>,
+    pub(super) held: Option<Share>,
 }
 
 impl Room {
-    /// Empty.
-    pub(super) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(ALL_BODIES)))
+    /// Empty. Unless it is `fair`, one requester may take all of it.
+    pub(super) fn new(fair: bool) -> Self {
+        let shares = |(total, each)| Shares::new(total, if fair { each } else { total });
+        Self { accounts: shares(ALL_BODIES), strangers: shares(STRANGERS_BODIES) }
     }
 
-    /// Room for `more` bytes on top of what is held; nobody waits for it.
-    fn take(&self, held: &mut Option<OwnedSemaphorePermit>, more: usize) -> Result<(), ApiError> {
-        let more = u32::try_from(more).map_err(|_| ApiError::TooLarge)?;
-        let more = self.0.clone().try_acquire_many_owned(more).map_err(|_| ApiError::Busy)?;
+    /// Room for a body that has grown to `length` bytes; nobody waits for it.
+    fn grow(&self, requester: Requester, held: &mut Option<Share>, length: usize) -> Result<(), ApiError> {
+        let more = length.saturating_sub(FREE) - held.as_ref().map_or(0, Share::units);
+        if more == 0 {
+            return Ok(());
+        }
+        let shares = match requester {
+            Requester::Account(_) => &self.accounts,
+            Requester::Address(_) => &self.strangers,
+        };
+        let more = shares.take(requester, more).ok_or(ApiError::Busy)?;
         match held {
             Some(held) => held.merge(more),
             None => *held = Some(more),
@@ -60,12 +75,21 @@ fn is_coded(headers: &HeaderMap) -> bool {
 ///
 /// [`ApiError::UnsupportedCoding`], [`ApiError::TooLarge`], [`ApiError::TooSlow`], [`ApiError::Busy`] when there is no room, or [`ApiError::Malformed`] when
 /// it broke off.
-pub(super) async fn read(room: &Room, headers: &HeaderMap, body: Body) -> Result<Whole, ApiError> {
+pub(super) async fn read(
+    room: &Room,
+    requester: Requester,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Whole, ApiError> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     let mut chunks = body.into_bytes_stream();
     let mut bytes = Vec::with_capacity(declared.unwrap_or(0).min(64 * 1024));
     let mut held = None;
-    let gathered = tokio::time::timeout(DEADLINE, async {
+    let deadline = match requester {
+        Requester::Account(_) => DEADLINE,
+        Requester::Address(_) => STRANGERS_DEADLINE,
+    };
+    let gathered = tokio::time::timeout(deadline, async {
         if declared != Some(0) && is_coded(headers) {
             return match chunks.next().await {
                 Some(_) => Err(ApiError::UnsupportedCoding),
@@ -80,7 +104,7 @@ pub(super) async fn read(room: &Room, headers: &HeaderMap, body: Body) -> Result
             if bytes.len() + chunk.len() > MAX_BODY {
                 return Err(ApiError::TooLarge);
             }
-            room.take(&mut held, chunk.len())?;
+            room.grow(requester, &mut held, bytes.len() + chunk.len())?;
             bytes.extend_from_slice(&chunk);
         }
         Ok(())
@@ -103,19 +127,37 @@ pub(super) async fn read(room: &Room, headers: &HeaderMap, body: Body) -> Result
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
     use super::*;
 
+    fn address(n: u32) -> Requester {
+        Requester::at(IpAddr::V4(Ipv4Addr::from(n)))
+    }
+
     #[tokio::test]
-    async fn when_there_is_no_room_somebody_is_asked_to_come_back_and_room_is_given_back() {
-        let room = Room::new();
-        let headers = HeaderMap::new();
-        let read = || read(&room, &headers, Body::from(vec![0; MAX_BODY]));
+    async fn one_address_cannot_take_the_room_of_others_and_room_is_given_back() {
+        let (room, headers) = (Room::new(true), HeaderMap::new());
+        let read = |n, size| read(&room, address(n), &headers, Body::from(vec![0; size]));
         let mut all = Vec::new();
-        for _ in 0..ALL_BODIES / MAX_BODY {
-            all.push(read().await.expect("room"));
+        for _ in 0..STRANGERS_BODIES.1 / MAX_BODY {
+            all.push(read(1, MAX_BODY).await.expect("room"));
         }
-        assert!(matches!(read().await, Err(ApiError::Busy)));
+        assert!(matches!(read(1, MAX_BODY).await, Err(ApiError::Busy)));
+        assert!(read(2, MAX_BODY).await.is_ok(), "another address has a part of its own");
         all.pop();
-        assert!(read().await.is_ok());
+        assert!(read(1, MAX_BODY).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn whoever_signs_in_finds_room_whatever_others_send() {
+        let (room, headers) = (Room::new(true), HeaderMap::new());
+        let read = |n, size| read(&room, address(n), &headers, Body::from(vec![0; size]));
+        let mut all = Vec::new();
+        for n in 0..17 {
+            all.extend(read(n, MAX_BODY).await);
+        }
+        assert!(matches!(read(100, MAX_BODY).await, Err(ApiError::Busy)), "there is no room left");
+        assert!(read(100, FREE).await.is_ok());
     }
 }

@@ -12,7 +12,8 @@ pub(super) struct Cors {
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 const REQUEST_HEADERS: HeaderValue =
     HeaderValue::from_static("Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Last-Event-ID");
-const ANSWER_HEADERS: HeaderValue = HeaderValue::from_static("ETag, Link, Location, Retry-After, X-Request-Id");
+const ANSWER_HEADERS: HeaderValue =
+    HeaderValue::from_static("ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id");
 /// Seconds for which a browser may remember what it was allowed.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 

@@ -9,12 +9,14 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::admission::Admission;
 use super::body::Room;
 use super::cors::Cors;
 use super::headers::{DOCS_POLICY, secure};
 use super::record::{self, Record};
 use super::routes::{DOCS, DOCUMENT, Destination, FAVICON, ROBOTS, ROOT, Routes, SOCKET, SOCKET_OF};
 use crate::api::{self, ApiError, Sockets};
+use crate::limits::Client;
 use crate::service::Service;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -23,7 +25,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What every request passes on its way to an operation, and every answer on its way back, in this order: request id and
-/// log line, CORS, security headers, path and method, body, the operation in a task of its own.
+/// log line, rate limit, CORS, security headers, path and method, body, the operation in a task of its own.
 pub(super) struct Front {
     service: Arc<Service>,
     routes: Routes,
@@ -31,6 +33,7 @@ pub(super) struct Front {
     pub(super) operations: Arc<BoxEndpoint<'static>>,
     pub(super) running: TaskTracker,
     pub(super) deadline: Duration,
+    admission: Admission,
     room: Room,
     sockets: Sockets,
     document: String,
@@ -50,7 +53,8 @@ impl Front {
             operations: Arc::new(api::endpoint()),
             running,
             deadline: DEADLINE,
-            room: Room::new(),
+            admission: Admission::new(Arc::clone(&service)),
+            room: Room::new(service.config.limits.enabled),
             sockets: Sockets::new(Arc::clone(&service)),
             docs: OnceLock::new(),
             document,
@@ -67,15 +71,26 @@ impl Front {
     pub(super) async fn answer(&self, request: Request) -> Response {
         // Ids that clients bring are not believed: they could be anything, and anybody's.
         let id = Uuid::new_v4().simple().to_string();
-        let mut record = Record::new(self.service.clock.clone(), id.clone(), request.method().clone());
+        let client = self.admission.client(&request);
+        let method = request.method().clone();
+        let mut record = Record::new(self.service.clock.clone(), id.clone(), method, client.address);
         let origin = self.cors.admitted(request.headers());
         let preflight = request.method() == Method::OPTIONS;
 
         // At the level of errors, so that no filter separates an error from the request it belongs to.
         let span = tracing::error_span!("request", id = %id);
         let wanted = request.headers().clone();
-        let response = self.dispatch(request, &mut record).instrument(span).await;
+        let (response, left) = match self.admission.admit(client, &request) {
+            Ok(left) => (self.dispatch(request, client, &mut record).instrument(span).await, left),
+            Err(error) => {
+                record.path = self.path_for_log(request.uri().path());
+                (error.response(), None)
+            }
+        };
         let mut response = api::for_browsers(&wanted, response);
+        if let Some(left) = left {
+            left.mark(&mut response);
+        }
 
         if preflight && origin.is_some() {
             Cors::mark_preflight(&mut response);
@@ -89,10 +104,14 @@ impl Front {
         response
     }
 
-    async fn dispatch(&self, mut request: Request, record: &mut Record) -> Response {
+    fn path_for_log(&self, path: &str) -> String {
+        self.routes.find(path).map_or_else(|| record::unknown(path), |found| found.template.to_owned())
+    }
+
+    async fn dispatch(&self, mut request: Request, client: Client, record: &mut Record) -> Response {
         let path = request.uri().path().to_owned();
         let found = self.routes.find(&path);
-        record.path = found.as_ref().map_or_else(|| record::unknown(&path), |found| found.template.to_owned());
+        record.path = self.path_for_log(&path);
         if !names_its_host(&request) {
             return ApiError::Malformed("the request must have exactly one Host header").response();
         }
@@ -124,8 +143,8 @@ impl Front {
                 return page("text/html; charset=utf-8", docs, Some(DOCS_POLICY));
             }
             DOCUMENT => return page("application/json", &self.document, None),
-            SOCKET => return self.sockets.open(request, None).await,
-            SOCKET_OF => return self.sockets.open(request, destination.path.rsplit('/').next()).await,
+            SOCKET => return self.sockets.open(request, client, None).await,
+            SOCKET_OF => return self.sockets.open(request, client, destination.path.rsplit('/').next()).await,
             _ => (),
         }
         if let Some(known) = destination.parameters(request.method())
@@ -138,7 +157,14 @@ impl Front {
             return ApiError::NotFound.response();
         };
         *request.uri_mut() = uri;
-        let held = match super::body::read(&self.room, &request.headers().clone(), request.take_body()).await {
+        let held = match super::body::read(
+            &self.room,
+            client.requester,
+            &request.headers().clone(),
+            request.take_body(),
+        )
+        .await
+        {
             Ok(body) => {
                 request.set_body(Body::from(body.bytes));
                 body.held
@@ -147,6 +173,7 @@ impl Front {
         };
         request.set_data(self.service.clone());
         request.set_data(record.signed_in.clone());
+        request.set_data(client);
         self.operate(request, held).await
     }
 

@@ -1,3 +1,4 @@
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ pub(super) struct Record {
     started: Duration,
     id: String,
     method: Method,
+    /// The address of the client.
+    client: IpAddr,
     /// The path with names in place of ids: what people typed stays out of the log, unless it leads nowhere.
     pub(super) path: String,
     /// Who it was, once that is known.
@@ -22,9 +25,10 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn new(clock: Arc<dyn Clock>, id: String, method: Method) -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>, id: String, method: Method, client: IpAddr) -> Self {
         let started = clock.monotonic();
-        Self { clock, started, id, method, path: "(none)".to_owned(), signed_in: SignedIn::default(), status: 499 }
+        let (path, signed_in) = ("(none)".to_owned(), SignedIn::default());
+        Self { clock, started, id, method, client, path, signed_in, status: 499 }
     }
 }
 
@@ -45,6 +49,7 @@ impl Drop for Record {
             method = %self.method,
             path = %self.path,
             status = self.status,
+            client = %self.client,
             ms = spent.as_micros() as f64 / 1000.0,
             user = user.map(tracing::field::display),
             "request"

@@ -42,6 +42,8 @@ pub(super) struct Destination<'a> {
 
 /// Paths outside the document; these are only read.
 pub(super) const ROOT: &str = "/";
+/// Answers as long as the process is alive; in the document.
+pub(super) const HEALTH: &str = "/health";
 pub(super) const DOCS: &str = "/docs";
 pub(super) const DOCUMENT: &str = "/openapi.json";
 pub(super) const FAVICON: &str = "/favicon.ico";

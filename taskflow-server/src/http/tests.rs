@@ -16,7 +16,9 @@ use tokio_util::task::TaskTracker;
 
 use super::front::Front;
 use crate::api::{ApiError, JsonEncoder};
-use crate::auth::{Authenticator, Passwords, RevocationBus, RevocationList, Successors, Tokens};
+use crate::auth::{
+    Authenticator, DeviceTokens, GuessLimits, Passwords, RevocationBus, RevocationList, Successors, Tokens,
+};
 use crate::config::{Config, PasswordPolicy, Registration};
 use crate::samples::Samples;
 use crate::service::{MAX_EVENT_STREAMS, Service};
@@ -33,12 +35,14 @@ fn service(config: Config) -> Arc<Service> {
         live: Arc::new(Live::new(app.clone(), bus, revoked.clone(), Arc::new(JsonEncoder))),
         auth: Authenticator {
             app: app.clone(),
-            accounts: store,
+            accounts: store.clone(),
             clock: clock.clone(),
             tokens: Tokens::new(&config.secret_key, &config.previous_keys, lifetime),
             successors: Successors::new(&config.secret_key, &config.previous_keys),
             revoked,
             passwords: Passwords::new(PasswordPolicy::Basic, 2),
+            guesses: GuessLimits::new(store, &config.limits, &config.secret_key),
+            devices: DeviceTokens::new(&config.secret_key, &config.previous_keys),
         },
         app,
         clock,

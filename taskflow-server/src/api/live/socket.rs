@@ -12,7 +12,6 @@ use poem::web::websocket::{CloseCode, Message as Frame, WebSocket, WebSocketStre
 use poem::{FromRequest, IntoResponse, Request as HttpRequest, RequestBody, Response};
 use taskflow_runtime::Live;
 use taskflow_runtime::live::{FeedCursor, Message, SessionClaims, Topics};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tungstenite::protocol::WebSocketConfig;
 
@@ -21,6 +20,7 @@ use super::{CloseReason, message};
 use crate::api::feed::following;
 use crate::api::{ApiError, bearer};
 use crate::auth::AuthError;
+use crate::limits::{Client, Requester, Share, Shares};
 use crate::service::Service;
 
 /// How long to wait after a token could not be verified, and how often to try.
@@ -28,8 +28,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 const TRIES: u32 = 4;
 /// How long a client may take to authenticate.
 const INTRODUCTION: Duration = Duration::from_secs(10);
-/// Connections that have not said yet who they are.
-const STRANGERS: usize = 1_000;
+/// Connections that have not said yet who they are, in all and from one address.
+const STRANGERS: (usize, usize) = (1_000, 200);
 /// From one ping to the next.
 const PING: Duration = Duration::from_secs(30);
 /// How long nothing may be heard from a client, not even the answer to a ping.
@@ -51,7 +51,7 @@ const PROTOCOL: &str = "bearer";
 /// Takes up conversations over WebSockets.
 pub(crate) struct Sockets {
     service: Arc<Service>,
-    strangers: Arc<Semaphore>,
+    strangers: Shares,
 }
 
 /// How a conversation begins.
@@ -62,25 +62,27 @@ struct Opening {
     of: Option<String>,
     since: Option<u64>,
     topics: Topics,
-    stranger: Option<OwnedSemaphorePermit>,
+    stranger: Option<Share>,
 }
 
 impl Sockets {
     /// Nobody is connected yet.
     pub(crate) fn new(service: Arc<Service>) -> Self {
-        Self { service, strangers: Arc::new(Semaphore::new(STRANGERS)) }
+        let (total, each) = STRANGERS;
+        let each = if service.config.limits.enabled { each } else { total };
+        Self { service, strangers: Shares::new(total, each) }
     }
 
     /// Answers the handshake. Who it is and what may be seen is said by close codes afterwards, since clients in browsers
     /// learn nothing of an answer that is no handshake.
-    pub(crate) async fn open(&self, request: HttpRequest, of: Option<&str>) -> Response {
-        match self.upgrade(request, of).await {
+    pub(crate) async fn open(&self, request: HttpRequest, client: Client, of: Option<&str>) -> Response {
+        match self.upgrade(request, client, of).await {
             Ok(response) => response,
             Err(error) => poem::Error::from(error).into_response(),
         }
     }
 
-    async fn upgrade(&self, request: HttpRequest, of: Option<&str>) -> Result<Response, ApiError> {
+    async fn upgrade(&self, request: HttpRequest, client: Client, of: Option<&str>) -> Result<Response, ApiError> {
         if !request.headers().contains_key(UPGRADE) {
             return Err(ApiError::UpgradeRequired);
         }
@@ -92,7 +94,7 @@ impl Sockets {
         // Whoever shows who they are waits behind no stranger.
         let stranger = match &token {
             Some(token) if verified(&self.service, token).is_ok() => None,
-            _ => Some(self.strangers.clone().try_acquire_owned().map_err(|_| ApiError::Busy)?),
+            _ => Some(self.strangers.take(Requester::at(client.address), 1).ok_or(ApiError::Busy)?),
         };
         let opening = Opening { token, of: of.map(str::to_owned), since, topics, stranger };
         let socket = WebSocket::from_request(&request, &mut RequestBody::default()).await;

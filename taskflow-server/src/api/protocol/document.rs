@@ -10,6 +10,9 @@ use taskflow_core::{TZDB_VERSION, Zone};
 use super::wire::ZONE_FORMAT;
 use crate::api::admin::ADMINISTRATOR;
 
+/// Answers whatever comes.
+const HEALTH: &str = "/health";
+
 pub(in crate::api) const DESCRIPTION: &str = "Tasks, meetings, reminders and the mail they cause.\n\n\
 Times are RFC 3339 with an offset and are answered in UTC with microseconds. Unknown members of a body are ignored. \
 Every path works with and without its trailing slash. Refusals are problem details (RFC 9457): `code` tells them apart, \
@@ -175,7 +178,9 @@ fn refusals(path: &str, method: &str, operation: &Value) -> BTreeSet<u16> {
         let same = |parameter: &Value| parameter["name"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(name));
         parameters.iter().any(same)
     };
-    let rules: [(bool, &[u16]); 8] = [
+    let rules: [(bool, &[u16]); 9] = [
+        // Whatever is not free of rate limits.
+        (path != HEALTH, &[429]),
         (operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty()), &[401]),
         (operation.get("requestBody").is_some(), &[400, 408, 413, 415, 422]),
         // Query parameters that are unknown or do not fit.
@@ -207,7 +212,12 @@ fn problem_responses() -> Value {
                 headers["Accept-Encoding"] =
                     header("`identity`: the body had a content coding, and none is supported.");
             }
-            429 | 503 => headers["Retry-After"] = header("Seconds after which to try again."),
+            429 => {
+                headers["Retry-After"] = header("Seconds after which to try again.");
+                headers["RateLimit"] = header("What is left of the limit: `\"sign-in\";r=0;t=42`.");
+                headers["RateLimit-Policy"] = header("The limit and its window in seconds: `\"sign-in\";q=5;w=300`.");
+            }
+            503 => headers["Retry-After"] = header("Seconds after which to try again."),
             _ => (),
         }
         let response = json!({

@@ -12,6 +12,11 @@ use super::refuses::refusal;
 use super::wire::words_schema;
 use super::{Val, Wire};
 use crate::auth::{AuthError, PasswordError};
+use crate::limits::{Exceeded, policy_header, state_header};
+
+/// Names of the headers that tell of rate limits (draft-ietf-httpapi-ratelimit-headers).
+pub(crate) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+pub(crate) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// Why a request is refused. What a client learns is in [`ApiError::response`]; causes are for the log alone.
 #[derive(Debug)]
@@ -58,6 +63,8 @@ pub enum ApiError {
     UpgradeRequired,
     /// 429: this person has too many of these already.
     TooMany,
+    /// 429: more requests than a limit admits.
+    Limited(Exceeded),
     /// 500: a bug or damaged data.
     Internal(Source),
     /// 503: the store cannot be reached.
@@ -163,6 +170,9 @@ impl ApiError {
             Self::Invalid(_) => (422, "invalid", "some fields do not fit".to_owned()),
             Self::UpgradeRequired => (426, "upgrade_required", "only a WebSocket (RFC 6455) is served here".to_owned()),
             Self::TooMany => (429, "too_many", "too many connections, close some first".to_owned()),
+            Self::Limited(exceeded) => {
+                (429, "too_many", format!("too many requests, try again in {} seconds", exceeded.seconds()))
+            }
             Self::Internal(_) => (500, "internal", "something went wrong here".to_owned()),
             Self::Unavailable(_) => (503, "unavailable", "storage is unavailable, try again soon".to_owned()),
             Self::NotReady(what) => (503, "not_ready", (*what).to_owned()),
@@ -214,6 +224,14 @@ impl ApiError {
         if let Some((name, value)) = self.header() {
             headers.insert(name, value);
         }
+        if let Self::Limited(exceeded) = self {
+            let Exceeded { policy, limit, retry_after } = *exceeded;
+            let values =
+                [(RATE_LIMIT_POLICY, policy_header(policy, limit)), (RATE_LIMIT, state_header(policy, 0, retry_after))];
+            for (name, value) in values {
+                headers.extend(HeaderValue::from_str(&value).ok().map(|value| (name, value)));
+            }
+        }
         response
     }
 
@@ -249,6 +267,7 @@ impl ApiError {
             }
             Self::Busy => Some((header::RETRY_AFTER, HeaderValue::from_static("2"))),
             Self::TooMany => Some((header::RETRY_AFTER, HeaderValue::from_static("60"))),
+            Self::Limited(exceeded) => Some((header::RETRY_AFTER, HeaderValue::from(exceeded.seconds()))),
             // RFC 9110 section 12.5.3: this tells it from a media type that is not supported.
             Self::UnsupportedCoding => Some((header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))),
             Self::UpgradeRequired => Some((header::UPGRADE, HeaderValue::from_static("websocket"))),
@@ -300,6 +319,7 @@ impl From<AuthError> for ApiError {
             AuthError::InvalidToken => Self::InvalidToken,
             AuthError::WrongCredentials => Self::WrongCredentials,
             AuthError::SessionOver => Self::SessionOver,
+            AuthError::Limited(exceeded) => Self::Limited(exceeded),
             AuthError::Unavailable(error) => Self::Unavailable(error.into()),
             AuthError::Password(error) => error.into(),
             AuthError::UseCase(error) => error.into(),

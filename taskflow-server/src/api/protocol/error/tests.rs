@@ -1,9 +1,11 @@
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::json;
-use taskflow_core::{FieldCode, FieldError, UniqueField};
+use taskflow_core::{FieldCode, FieldError, RateLimit, UniqueField};
 
 use super::ApiError;
+use crate::limits::Exceeded;
 
 /// The place of a kind in the list below. A new kind does not compile before it has one.
 fn place(error: &ApiError) -> usize {
@@ -34,10 +36,11 @@ fn place(error: &ApiError) -> usize {
         ApiError::NotReady(_) => 23,
         ApiError::Busy => 24,
         ApiError::Overdue => 25,
+        ApiError::Limited(_) => 26,
     }
 }
 
-const KINDS: usize = 26;
+const KINDS: usize = 27;
 
 fn all() -> [ApiError; KINDS] {
     let field = |name: &str, message: &str, code| FieldError::new(name, message).with_code(code);
@@ -71,6 +74,11 @@ fn all() -> [ApiError; KINDS] {
         ApiError::NotReady("the scheduler has not looked for jobs for a while"),
         ApiError::Busy,
         ApiError::Overdue,
+        ApiError::Limited(Exceeded {
+            policy: "sign-in",
+            limit: RateLimit::new(5, Duration::from_mins(5)).expect("a limit"),
+            retry_after: Duration::from_millis(41_500),
+        }),
     ]
 }
 
