@@ -1,8 +1,9 @@
 //! The PostgreSQL store of TaskFlow: several nodes share one database, which is their queue and their clock of leases.
 //!
-//! [`PgStore`] implements the ports [`Store`], [`Outbox`], [`Accounts`], [`Nodes`], [`JobStore`], [`CohortScan`] and [`Maintenance`] of
-//! [`taskflow_core`] on PostgreSQL 15 and later. It opens connections of its own ([`PgStore::connect`]) or shares those of a host ([`PgStore::from_pool`],
-//! [`PgStore::commit_in`]): everything it makes lives in the schema `taskflow`, and no `search_path` is needed.
+//! [`PgStore`] implements the ports [`Store`], [`Outbox`], [`Accounts`], [`SharedLimits`], [`Nodes`], [`JobStore`],
+//! [`CohortScan`] and [`Maintenance`] of [`taskflow_core`] on PostgreSQL 15 and later. It opens connections of its own
+//! ([`PgStore::connect`]) or shares those of a host ([`PgStore::from_pool`], [`PgStore::commit_in`]): everything it makes
+//! lives in the schema `taskflow`, and no `search_path` is needed.
 //!
 //! ```no_run
 //! use taskflow_core::ports::Store;
@@ -25,12 +26,14 @@
 //!   and are unfolded by `json_to_recordset`. Rows are locked in the order of their ids, and tables in this one: jobs, runs, people, meetings, participants,
 //!   deliveries, suppressions, feeds.
 //! * Nodes tell each other what happens by NOTIFY, on connections of their own ([`PgPulse`]); no write does.
-//! * Time comes in as parameters, with one exception: leases and the lives of nodes run by the clock of the database.
+//! * Time comes in as parameters, with one exception: leases, the lives of nodes and shared limits run by the clock of the
+//!   database.
 //! * PostgreSQL keeps every character but U+0000, which becomes U+FFFD on its way in.
 //!
 //! [`Store`]: taskflow_core::ports::Store
 //! [`Outbox`]: taskflow_core::ports::Outbox
 //! [`Accounts`]: taskflow_core::ports::Accounts
+//! [`SharedLimits`]: taskflow_core::ports::SharedLimits
 //! [`Nodes`]: taskflow_core::ports::Nodes
 //! [`JobStore`]: taskflow_core::ports::JobStore
 //! [`CohortScan`]: taskflow_core::ports::CohortScan

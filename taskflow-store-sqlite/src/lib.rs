@@ -1,9 +1,9 @@
 //! The SQLite store of TaskFlow: one file, nothing to install.
 //!
 //! [`SqliteStore`] implements every port of storage that [`taskflow_core`] has: [`Store`], [`Outbox`], [`Accounts`],
-//! [`Nodes`], [`JobStore`], [`CohortScan`] and [`Maintenance`]. It opens a file of its own ([`SqliteStore::open`]), lives in memory
-//! ([`SqliteStore::in_memory`]) or shares the database of a host ([`SqliteStore::from_pool`], [`SqliteStore::commit_in`]):
-//! everything it makes is called `taskflow_…`.
+//! [`SharedLimits`], [`Nodes`], [`JobStore`], [`CohortScan`] and [`Maintenance`]. It opens a file of its own
+//! ([`SqliteStore::open`]), lives in memory ([`SqliteStore::in_memory`]) or shares the database of a host
+//! ([`SqliteStore::from_pool`], [`SqliteStore::commit_in`]): everything it makes is called `taskflow_…`.
 //!
 //! ```
 //! use taskflow_core::ports::Store;
@@ -24,11 +24,13 @@
 //! * A write runs in a task of its own, which a caller that goes away cannot stop half-way.
 //! * Statements depend on the kinds of writes, not on the number of rows: rows travel as one JSON array per statement
 //!   and are unfolded by `json_each`.
-//! * Time comes in as parameters, with one exception: leases and the lives of nodes run by the clock of the database.
+//! * Time comes in as parameters, with one exception: leases, the lives of nodes and shared limits run by the clock of the
+//!   database.
 //!
 //! [`Store`]: taskflow_core::ports::Store
 //! [`Outbox`]: taskflow_core::ports::Outbox
 //! [`Accounts`]: taskflow_core::ports::Accounts
+//! [`SharedLimits`]: taskflow_core::ports::SharedLimits
 //! [`Nodes`]: taskflow_core::ports::Nodes
 //! [`JobStore`]: taskflow_core::ports::JobStore
 //! [`CohortScan`]: taskflow_core::ports::CohortScan
