@@ -14,7 +14,7 @@ mod turns;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-pub use authenticator::{Attempt, AuthError, Authenticator, Grant};
+pub use authenticator::{AuthError, Authenticator, Grant, SignIn};
 pub use devices::{DeviceTokens, KnownDevice};
 pub use guesses::{GuessLimits, Taken};
 pub use links::SignedLinks;

@@ -24,7 +24,7 @@ use super::users::UserBody;
 use super::wire::{text, text_schema};
 use super::{ApiError, Field, Group, Required, Val, ValidationErrors, Wire};
 use crate::api::Caller;
-use crate::auth::{self, Grant, Password};
+use crate::auth::{Grant, Password, SignIn};
 use crate::config::Registration;
 use crate::limits::{Client, Requester};
 use crate::service::Service;
@@ -155,7 +155,7 @@ impl AuthApi {
     ) -> Result<Json<TokenBody>, Refuses<401>> {
         let (LoginName(login), Attempt(password), device_token) = body.read()?;
         let device = headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        let attempt = auth::Attempt {
+        let attempt = SignIn {
             login: &login,
             password,
             device_token: device_token.as_ref().map(|ShownToken(token)| token.expose_secret()),

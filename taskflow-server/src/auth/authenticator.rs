@@ -33,7 +33,7 @@ pub struct Authenticator {
 
 /// What somebody shows to sign in.
 #[derive(Debug)]
-pub struct Attempt<'a> {
+pub struct SignIn<'a> {
     /// A name or an address.
     pub login: &'a str,
     /// The password.
@@ -108,7 +108,7 @@ impl Authenticator {
     ///
     /// [`AuthError::WrongCredentials`] and [`AuthError::Limited`]; [`AuthError::Password`] and [`AuthError::UseCase`] may
     /// pass.
-    pub async fn sign_in(&self, attempt: Attempt<'_>) -> Result<Grant, AuthError> {
+    pub async fn sign_in(&self, attempt: SignIn<'_>) -> Result<Grant, AuthError> {
         let login = Login::parse(attempt.login);
         let (user, stored) = known(self.accounts.account(&login).await?);
         let account = user.as_ref().map(|user| user.id);
