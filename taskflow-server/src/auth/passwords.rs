@@ -12,7 +12,7 @@ use crate::limits::Requester;
 /// back later.
 const QUEUE: (usize, usize) = (256, 32);
 /// The same for those of accounts, which have permits of their own.
-const ACCOUNT_QUEUE: (usize, usize) = (64, 8);
+const ACCOUNT_QUEUE: (usize, usize) = (128, 32);
 /// Most characters of what a password is compared with when it is estimated, and most parts of it.
 const MAX_INPUT: usize = 64;
 const MAX_PARTS: usize = 16;
