@@ -81,14 +81,13 @@ impl Admission {
             let headers = request.headers();
             headers.contains_key("x-forwarded-for") || headers.contains_key(header::FORWARDED)
         };
-        if limits.enabled && limits.proxies.networks.is_empty() && is_private(peer) && forwarded() {
-            if !self.warned.swap(true, Ordering::Relaxed) {
-                tracing::warn!(
-                    %peer,
-                    "requests seem to come through a reverse proxy, and everybody behind it counts as one address: list it \
-                     in TRUSTED_PROXIES"
-                );
-            }
+        let is_behind_proxy = limits.enabled && limits.proxies.networks.is_empty() && is_private(peer) && forwarded();
+        if is_behind_proxy && !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                %peer,
+                "requests seem to come through a reverse proxy, and everybody behind it counts as one address: list it in \
+                 TRUSTED_PROXIES"
+            );
         }
     }
 }
