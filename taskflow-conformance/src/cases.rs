@@ -35,6 +35,7 @@ mod own_jobs;
 mod people;
 mod planning;
 mod preferences;
+mod quotas;
 mod reminders;
 mod repair;
 mod replies;
@@ -172,6 +173,15 @@ pub fn cases() -> Vec<Case> {
             what_is_given_back_can_be_taken_again,
             takes_at_once_never_exceed_the_burst,
             full_buckets_are_removed_and_others_stay,
+        }
+        quotas {
+            what_fits_is_counted_and_what_does_not_is_refused,
+            counting_begins_anew_after_its_time_and_with_a_new_account,
+            of_many_commits_at_once_those_that_fit_succeed,
+            rows_that_were_there_before_are_counted_once,
+            a_task_fits_again_once_another_is_in_the_trash,
+            operations_in_bulk_are_refused_from_the_first_that_does_not_fit,
+            meetings_that_lie_ahead_and_people_who_are_invited_are_counted,
         }
         tokens {
             a_token_round_trips_and_is_used_once,

@@ -32,6 +32,7 @@ mod meetings;
 mod nodes;
 mod notices;
 mod preferences;
+mod quotas;
 mod retry;
 mod sessions;
 mod statistics;
@@ -69,8 +70,8 @@ use crate::ports::{
     NoBus, Nodes, Outbox, PlainRenderer, Probe, RandomIds, Renderer, Signal, Storage, Store, SystemClock,
 };
 use crate::{
-    Changes, DedupeKey, DeliveryId, EventId, Login, NewDelivery, Node, Notice, NoticeKind, Recipient, Timestamp, Token,
-    TokenId, User,
+    Changes, DedupeKey, DeliveryId, EventId, Login, NewDelivery, Node, Notice, NoticeKind, Quotas, Recipient,
+    Timestamp, Token, TokenId, User,
 };
 
 /// TaskFlow itself: the use cases over whatever adapters it was built with. Share it in an [`Arc`].
@@ -95,9 +96,9 @@ pub struct App {
     links: Option<Arc<dyn Links>>,
     bus: Arc<dyn EventBus>,
     change_quiet: Duration,
+    quotas: Quotas,
     public_url: Option<String>,
     sending: Sending,
-    /// The kinds of notices that are sent.
     notices: Vec<NoticeKind>,
     session_lifetime: Duration,
     draining: AtomicBool,
@@ -158,6 +159,7 @@ impl App {
                 links: None,
                 bus: Arc::new(NoBus),
                 change_quiet: Duration::from_mins(1),
+                quotas: Quotas::default(),
                 public_url: None,
                 sending: Sending::default(),
                 notices: NoticeKind::ALL.to_vec(),
@@ -336,8 +338,7 @@ impl AppBuilder {
         self
     }
 
-    /// How long changes of a meeting wait for another one before people are told of all together; a minute unless told.
-    /// The longest wait is [`DebounceWindow::LONGEST`](crate::DebounceWindow::LONGEST) in any case.
+    /// How long changes of a meeting wait for another; a minute unless told, at most [`LONGEST`](crate::DebounceWindow::LONGEST).
     pub fn change_quiet(mut self, quiet: Duration) -> Self {
         self.app.change_quiet = quiet;
         self

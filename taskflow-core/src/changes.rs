@@ -2,8 +2,8 @@
 
 use crate::{
     AccessWrite, CredentialWrite, DeliveryWrite, FeedEvent, JobWrite, MailboxWrite, MeetingWrite, NewDelivery,
-    ParticipantWrite, ResponseWrite, SessionWrite, StatisticsWrite, SuppressionWrite, TaskWrite, TokenWrite,
-    UnsubscribeWrite, UserWrite,
+    ParticipantWrite, QuotaWrite, ResponseWrite, SessionWrite, StatisticsWrite, SuppressionWrite, TaskWrite,
+    TokenWrite, UnsubscribeWrite, UserWrite,
 };
 
 /// Everything one decision changes: rows, the mail they cause, and what people following along are told.
@@ -45,6 +45,8 @@ macro_rules! writes {
 writes! {
     /// A precondition on who may write.
     Access(AccessWrite),
+    /// A figure that a quota limits.
+    Quota(QuotaWrite),
     /// An account.
     User(UserWrite),
     /// The credential of an account.

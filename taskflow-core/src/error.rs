@@ -2,6 +2,8 @@
 
 use std::error::Error as StdError;
 
+use crate::OverQuota;
+
 /// An error of an adapter, kept for the log; its text never reaches a client.
 pub type Source = Box<dyn StdError + Send + Sync>;
 
@@ -21,6 +23,9 @@ pub enum Error {
     /// Somebody else has that name or address.
     #[error("{0} is already taken")]
     Taken(UniqueField),
+    /// It is more than an account may store or cause; nothing was done.
+    #[error(transparent)]
+    OverQuota(OverQuota),
     /// It is no longer what the caller saw (`If-Match`), or three attempts in a row lost a race.
     #[error("it has changed meanwhile")]
     Stale,
@@ -52,6 +57,14 @@ pub enum StoreError {
     Taken {
         /// What must be unique.
         field: UniqueField,
+        /// Index into [`Changes::writes`](crate::Changes::writes).
+        write: usize,
+    },
+    /// It is more than a quota allows.
+    #[error("write {write} is over a quota: {over}")]
+    OverQuota {
+        /// The quota and its limit.
+        over: OverQuota,
         /// Index into [`Changes::writes`](crate::Changes::writes).
         write: usize,
     },
@@ -226,6 +239,7 @@ impl From<StoreError> for Error {
         match error {
             StoreError::Stale { .. } => Self::Stale,
             StoreError::Taken { field, .. } => Self::Taken(field),
+            StoreError::OverQuota { over, .. } => Self::OverQuota(over),
             StoreError::Unavailable(source) => Self::Unavailable(source),
             StoreError::Internal(source) => Self::Internal(source),
         }

@@ -69,6 +69,7 @@ pub mod notice;
 mod page;
 pub mod ports;
 mod preferences;
+mod quota;
 mod reminder;
 mod retry;
 mod schedule;
@@ -130,6 +131,7 @@ pub use node::{Heartbeat, Node, NodeId, Share};
 pub use notice::{CustomEmail, MOST_TOGETHER, Notice, NoticeKind, Priority, ProblemArea};
 pub use page::{MeetingQuery, MeetingSort, MeetingSortKey, Page, PageRequest, TaskQuery, TaskSort, TaskSortKey};
 pub use preferences::{LocalMinute, Preferences, PreferencesChange, QuietHours, UnsubscribeWrite, Weekdays};
+pub use quota::{OverQuota, Quota, QuotaSubject, QuotaWrite, Quotas};
 pub use reminder::{
     MeetingReminder, MeetingReminderPlan, TaskReminder, TaskReminderPlan, meeting_reminder_key, meeting_reminders,
     plan_meeting_reminders, plan_task_reminder, reminder_minutes, task_reminder,

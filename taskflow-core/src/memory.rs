@@ -10,6 +10,7 @@ mod meetings;
 mod nodes;
 mod outbox;
 mod participants;
+mod quotas;
 mod responses;
 mod sessions;
 mod slots;
@@ -32,8 +33,8 @@ use crate::ports::{Account, Accounts, Store};
 use crate::{
     CapturedMail, Changes, ChannelKind, Credential, DedupeKey, Delivery, DeliveryId, Event, FailedAttempt, FeedEntry,
     IdempotencyKey, JobName, LeaseToken, Ledger, Login, Meeting, MeetingId, NodeId, NoticeKind, Participant,
-    ParticipantId, PasswordHash, Revision, RunId, Session, SessionId, StoredResponse, Suppression, Task, TaskId,
-    TaskStatistics, Timestamp, Token, TokenId, User, UserId,
+    ParticipantId, PasswordHash, Quota, QuotaSubject, Revision, RunId, Session, SessionId, StoredResponse, Suppression,
+    Task, TaskId, TaskStatistics, Timestamp, Token, TokenId, User, UserId,
 };
 
 /// Keeps everything in memory, under one lock. For tests, examples and benches; what it keeps ends with it. Clones share
@@ -76,6 +77,7 @@ struct State {
     jobs: BTreeMap<JobName, slots::JobRow>,
     runs: BTreeMap<RunId, slots::RunRow>,
     statistics: BTreeMap<UserId, TaskStatistics>,
+    quotas: BTreeMap<(QuotaSubject, Quota), quotas::QuotaRow>,
     /// What became of deliveries that are no longer kept.
     purged: BTreeMap<ChannelKind, Ledger>,
     nodes: BTreeMap<NodeId, nodes::NodeRow>,

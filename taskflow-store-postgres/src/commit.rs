@@ -6,8 +6,8 @@ use taskflow_core::{Changes, StoreError, Write};
 
 use crate::owners::UserLocks;
 use crate::{
-    accounts, deliveries, feed, mailbox, meetings, responses, sessions, slots, statistics, suppressions, tasks, tokens,
-    unsubscribes, users,
+    accounts, deliveries, feed, mailbox, meetings, quotas, responses, sessions, slots, statistics, suppressions, tasks,
+    tokens, unsubscribes, users,
 };
 
 /// [`Changes`] as the parameters of statements, made before anybody waits for a connection.
@@ -26,6 +26,7 @@ pub(crate) struct Batch {
     unsubscribes: unsubscribes::UnsubscribeWrites,
     jobs: slots::JobWrites,
     statistics: statistics::StatisticsWrites,
+    quotas: quotas::QuotaWrites,
     mailbox: mailbox::MailboxWrites,
     plans: deliveries::Plans,
     events: feed::Events,
@@ -37,6 +38,7 @@ impl Batch {
         for (index, write) in changes.writes.iter().enumerate() {
             match write {
                 Write::Access(write) => write.check(index)?,
+                Write::Quota(write) => batch.quotas.push(index, write)?,
                 Write::User(write) => batch.users.push(index, write)?,
                 Write::Credential(write) => batch.credentials.push(index, write)?,
                 Write::Session(write) => batch.sessions.push(index, write)?,
@@ -70,6 +72,7 @@ impl Batch {
         self.jobs.apply(conn).await?;
         self.users.apply(conn).await?;
         self.locks.lock(conn).await?;
+        self.quotas.apply(conn).await?;
         self.statistics.apply(conn).await?;
         self.credentials.apply(conn).await?;
         self.tokens.apply(conn).await?;

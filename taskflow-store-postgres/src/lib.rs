@@ -55,6 +55,7 @@ mod options;
 mod outbox;
 mod owners;
 mod pulse;
+mod quotas;
 mod reach;
 mod reads;
 mod refold;

@@ -7,7 +7,7 @@ use crate::error::PgStoreError;
 use crate::store::PgStore;
 
 /// The tables of which rows are read, inserted, updated and deleted.
-const WRITTEN: [&str; 23] = [
+const WRITTEN: [&str; 24] = [
     "answers",
     "credentials",
     "deliveries",
@@ -24,6 +24,7 @@ const WRITTEN: [&str; 23] = [
     "meeting_revisions",
     "meetings",
     "nodes",
+    "quotas",
     "sessions",
     "suppressions",
     "tasks",

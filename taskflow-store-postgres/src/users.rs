@@ -8,6 +8,7 @@ use taskflow_store_sql::{Stored, read_all};
 use uuid::Uuid;
 
 use crate::error::store_error;
+use crate::quotas::DELETE_QUOTAS;
 use crate::responses::DELETE_RESPONSES;
 use crate::rows::{Rows, Statement};
 use crate::statistics::DELETE_STATISTICS;
@@ -209,6 +210,7 @@ async fn delete(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> 
         DELETE_CREDENTIALS,
         DELETE_TOKENS,
         DELETE_RESPONSES,
+        DELETE_QUOTAS,
         DELETE_STATISTICS,
         DELETE_FEEDS,
         DELETE_FEED_HEADS,

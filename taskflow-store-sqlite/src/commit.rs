@@ -5,8 +5,8 @@ use sqlx::SqliteConnection;
 use taskflow_core::{Changes, StoreError, Write};
 
 use crate::{
-    accounts, deliveries, feed, mailbox, meetings, responses, sessions, slots, statistics, suppressions, tasks, tokens,
-    unsubscribes, users,
+    accounts, deliveries, feed, mailbox, meetings, quotas, responses, sessions, slots, statistics, suppressions, tasks,
+    tokens, unsubscribes, users,
 };
 
 /// [`Changes`] as the parameters of statements, made before anybody waits for the writer.
@@ -24,6 +24,7 @@ pub(crate) struct Batch {
     unsubscribes: unsubscribes::UnsubscribeWrites,
     jobs: slots::JobWrites,
     statistics: statistics::StatisticsWrites,
+    quotas: quotas::QuotaWrites,
     mailbox: mailbox::MailboxWrites,
     plans: deliveries::Plans,
     events: feed::Events,
@@ -35,6 +36,7 @@ impl Batch {
         for (index, write) in changes.writes.iter().enumerate() {
             match write {
                 Write::Access(write) => write.check(index)?,
+                Write::Quota(write) => batch.quotas.push(index, write)?,
                 Write::User(write) => batch.users.push(index, write)?,
                 Write::Credential(write) => batch.credentials.push(index, write)?,
                 Write::Session(write) => batch.sessions.push(index, write)?,
@@ -63,6 +65,7 @@ impl Batch {
     /// Runs the statements. The caller has begun a transaction and undoes it after an error.
     pub(crate) async fn apply(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
         self.users.apply(conn).await?;
+        self.quotas.apply(conn).await?;
         self.credentials.apply(conn).await?;
         self.sessions.apply(conn).await?;
         self.tokens.apply(conn).await?;

@@ -50,6 +50,7 @@ mod meetings;
 mod nodes;
 mod options;
 mod outbox;
+mod quotas;
 mod reads;
 mod refold;
 mod responses;

@@ -212,6 +212,8 @@ const DELETE: &str = "
 
     DELETE FROM taskflow_answers WHERE user_id IN (SELECT value ->> 'id' FROM json_each(?1));
 
+    DELETE FROM taskflow_quotas WHERE subject IN (SELECT value ->> 'id' FROM json_each(?1));
+
     DELETE FROM taskflow_user_statistics WHERE user_id IN (SELECT value ->> 'id' FROM json_each(?1));
 
     UPDATE taskflow_meetings SET created_by = NULL WHERE created_by IN (SELECT value ->> 'id' FROM json_each(?1));

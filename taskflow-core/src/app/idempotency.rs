@@ -38,9 +38,13 @@ impl App {
             return Ok(Idempotent::Replayed(body));
         }
         match request.await {
-            Err(Error::Taken(UniqueField::IdempotencyKey)) => {
+            // Whoever was first may also have used up a quota.
+            Err(error @ (Error::Taken(UniqueField::IdempotencyKey) | Error::OverQuota(_))) => {
                 let body = self.stored_response(owner, idempotency).await?;
-                body.map(Idempotent::Replayed).ok_or(Error::Stale)
+                body.map(Idempotent::Replayed).ok_or(match error {
+                    Error::OverQuota(_) => error,
+                    _ => Error::Stale,
+                })
             }
             result => result.map(Idempotent::Done),
         }

@@ -11,7 +11,7 @@ use crate::notice::TaskStatusNotice;
 use crate::reminder::{leaves_at, plan_task_reminder, task_reminder};
 use crate::{
     Actor, Changes, DedupeKey, DeliveryWrite, Entity, Event, FeedEvent, Idempotency, Idempotent, NewTask, Notice, Page,
-    PageRequest, Precondition, QuietHours, Recipient, Scope, Task, TaskChange, TaskId, TaskQuery, TaskSort,
+    PageRequest, Precondition, QuietHours, Quota, Recipient, Scope, Task, TaskChange, TaskId, TaskQuery, TaskSort,
     TaskSortKey, TaskSummary, TaskWrite, Timestamp, UserId, Zone,
 };
 
@@ -116,8 +116,17 @@ impl App {
         let task = Task::new(TaskId::from_uuid(self.ids.next(now)), scope.owner(), new, now)?;
         let quiet = self.quiet_of(&task).await?;
         let changes = self.task_changes(actor, None, &task, quiet.as_ref(), now);
-        self.commit(&changes.respond(scope.person(), idempotency, &task, now).under(scope)).await?;
+        let changes = changes.respond(scope.person(), idempotency, &task, now).under(scope);
+        self.commit(&changes.and(self.more_tasks(scope, 1, now))).await?;
         Ok(task)
+    }
+
+    /// Counts new tasks.
+    fn more_tasks(&self, scope: Scope, amount: usize, now: Timestamp) -> Changes {
+        let amount = u64::try_from(amount).unwrap_or(u64::MAX);
+        let counted =
+            [Quota::Tasks, Quota::StoredTasks].map(|quota| self.quotas.take(quota, scope.owner(), amount, now));
+        counted.into_iter().flatten().fold(Changes::new(), Changes::write)
     }
 
     async fn task_where(&self, actor: Actor, id: TaskId, visible: fn(&Task) -> bool) -> Result<Task, Error> {
@@ -220,6 +229,9 @@ impl App {
         };
         let announcement = FeedEvent::task(self.event_id(now), actor, before, after);
         let mut changes = Changes::new().write(write).announce(announcement);
+        if before.is_some_and(|before| before.deleted_at.is_some()) && after.deleted_at.is_none() {
+            changes.writes.extend(self.quotas.take(Quota::Tasks, after.user_id, 1, now).map(Into::into));
+        }
         let plan = plan_task_reminder(before, after, now);
         if let Some(key) = plan.cancel {
             changes = changes.write(DeliveryWrite::Cancel { key, reason: "the task was changed".to_owned(), at: now });

@@ -18,6 +18,7 @@ pub(super) trait MemoryWrite {
 fn noun(write: &Write) -> &dyn MemoryWrite {
     match write {
         Write::Access(write) => write,
+        Write::Quota(write) => write,
         Write::User(write) => write,
         Write::Credential(write) => write,
         Write::Session(write) => write,

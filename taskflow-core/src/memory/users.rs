@@ -73,6 +73,7 @@ impl State {
         self.credentials.remove(&id);
         self.tokens.retain(|_, token| token.user_id != id);
         self.statistics.remove(&id);
+        self.forget_quotas(id);
         self.responses.retain(|(owner, _), _| *owner != id);
         self.end_sessions(id, None, at);
         self.feeds.remove(&id);

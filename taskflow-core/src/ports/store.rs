@@ -24,7 +24,8 @@ pub trait Store: Users + Tasks + Meetings + Suppressions + Feeds + Deliveries {
     /// Applies all of `changes`, or nothing.
     ///
     /// * An update whose row is gone or has another version than one less is `Stale`, and so is a row for a person who is
-    ///   gone; a unique value that exists is `Taken`. Both name the index of a write that failed.
+    ///   gone; a unique value that exists is `Taken`; more than a quota allows is `OverQuota`, whatever else is committed at
+    ///   the same time. All name the index of a write that failed.
     /// * Deliveries are planned by key: a new key is inserted as `scheduled`; a `cancelled` one is revived under its
     ///   old id as if it were new, its failed attempts forgotten; a `claimed` one that was marked loses the mark and
     ///   takes the new reason and `planned_at`; any other stays as it is.

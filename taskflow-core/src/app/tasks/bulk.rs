@@ -94,10 +94,16 @@ impl App {
             let (changes, items) = self.combined(Actor::User(scope.person()), &results, &stored, quiet.as_ref(), now);
             let last = changes.writes.len();
             let changes = changes.respond(scope.person(), idempotency, results.as_slice(), now).under(scope);
+            let changes = changes.and(self.more_tasks(scope, new_tasks(&results, &stored).count(), now));
             match self.commit_indexed(&changes).await {
                 Ok(()) => return Ok(results),
                 Err(StoreError::Stale { write } | StoreError::Taken { write, .. }) if write < last => {
                     results[items[write]] = Err(Error::Stale);
+                }
+                Err(StoreError::OverQuota { over, .. }) if bulk == Bulk::Each => {
+                    let room = usize::try_from(over.limit.saturating_sub(over.used)).unwrap_or(usize::MAX);
+                    let too_many: Vec<_> = new_tasks(&results, &stored).skip(room).collect();
+                    too_many.into_iter().for_each(|index| results[index] = Err(Error::OverQuota(over)));
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -188,6 +194,12 @@ fn visible(stored: &Lookup<TaskId, Task>, id: TaskId) -> Result<&Task, Error> {
         Some(Ok(_)) | None => Err(Error::NotFound("task")),
         Some(Err(bad)) => Err(StoreError::from(bad.clone()).into()),
     }
+}
+
+/// Returns the operations that make a task.
+fn new_tasks<'a>(results: &'a BulkResults, stored: &'a Lookup<TaskId, Task>) -> impl Iterator<Item = usize> + 'a {
+    let is_new = |result: &Result<Task, Error>| result.as_ref().is_ok_and(|task| !stored.contains_key(&task.id));
+    results.iter().enumerate().filter(move |(_, result)| is_new(result)).map(|(index, _)| index)
 }
 
 fn all_or_nothing(results: BulkResults) -> Result<BulkResults, Error> {
