@@ -97,7 +97,7 @@ async fn every_bad_field_of_a_letter_is_named_and_nothing_is_sent(backend: Backe
 
 async fn samples_come_to_oneself_and_the_alert_to_the_administrator(backend: Backend) {
     let server = backend.start(&[("ADMIN_EMAIL", "root@example.org")]).await;
-    let ada = server.person("ada").await;
+    let ada = admin(&server, "ada").await;
     for (name, to, subject) in [
         ("test-notification", "ada@example.org", "quarterly report"),
         ("test-summary", "ada@example.org", "day"),
@@ -109,6 +109,9 @@ async fn samples_come_to_oneself_and_the_alert_to_the_administrator(backend: Bac
         let sample = letter(&server, to, subject).await;
         assert!(answer["delivery_ids"].as_array().expect("ids").contains(&sample["id"]) || subject == "day", "{name}");
     }
+    let bob = server.person("bob").await;
+    let (status, _) = bob.call(Method::POST, "/api/email/test-server-alert", None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
 }
 
 async fn whoever_is_signed_in_learns_whether_mail_gets_out_and_nothing_more(backend: Backend) {

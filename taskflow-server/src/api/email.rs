@@ -125,17 +125,17 @@ impl EmailApi {
 
     /// Send a sample of a server alert
     ///
-    /// Sends it to `ADMIN_EMAIL`; without that setting, to the signed-in account.
+    /// For administrators. Sends it to `ADMIN_EMAIL`; without that setting, to the signed-in account.
     #[oai(path = "/test-server-alert", method = "post", operation_id = "sendSampleAlert")]
     async fn alert(
         &self,
-        caller: Caller,
+        admin: Admin,
         Data(service): Data<&Arc<Service>>,
         /// Names this request, so that it can be repeated: for a day the same key gets the same answer.
         #[oai(name = "Idempotency-Key")]
         once: Once,
     ) -> Result<Repeated<Json<PlannedBody>>, ApiError> {
-        sample(service, caller, NoticeKind::ServerAlert, service.config.admin_email.clone(), once).await
+        sample(service, admin.caller(), NoticeKind::ServerAlert, service.config.admin_email.clone(), once).await
     }
 
     /// Check mail delivery
