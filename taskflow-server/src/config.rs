@@ -19,7 +19,7 @@ use std::fmt;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use taskflow_core::{EmailAddress, JobName, JobPlan, Mailbox, NodeId, RetentionPolicy};
+use taskflow_core::{EmailAddress, JobName, JobPlan, Mailbox, NodeId, Quotas, RetentionPolicy};
 
 use crate::limits::LimitSettings;
 
@@ -135,6 +135,8 @@ pub struct Config {
     pub sending: Sending,
     /// How long a changed meeting must be quiet before people are told.
     pub change_quiet: Duration,
+    /// What one account may store and cause.
+    pub quotas: Quotas,
     /// Where alerts about the service go; `None`: nowhere.
     pub admin_email: Option<EmailAddress>,
     /// What a mail gateway shows to bring answers of calendars and what came back; `None`: nobody can.
@@ -249,6 +251,9 @@ impl Config {
             }
             "LEASE_SECONDS" => duration::show(self.sending.lease),
             "CHANGE_QUIET_SECONDS" => duration::show(self.change_quiet),
+            "QUOTA_TASKS" => self.quotas.tasks.to_string(),
+            "QUOTA_MEETINGS" => self.quotas.meetings.to_string(),
+            "QUOTA_INVITATIONS" => self.quotas.invitations.to_string(),
             "INBOUND_SECRET" => self.inbound_secret.as_ref().map(|_| "***".to_owned()).unwrap_or_default(),
             "HOLD_MAIL" => self.hold_mail.to_string(),
             "MAILBOX" => self.mailbox.to_string(),

@@ -188,6 +188,7 @@ async fn open_with(config: &Arc<Config>, access: Access, patience: Duration) -> 
         .bounces(Arc::new(BounceReports))
         .bus(Arc::clone(&bus))
         .change_quiet(config.change_quiet)
+        .quotas(config.quotas)
         .session_lifetime(Duration::from_hours(24 * u64::from(config.refresh_token_expire_days)))
         .sending(sending(config))
         .jobs(jobs(config));

@@ -63,6 +63,7 @@ fn value_name(setting: &str) -> &'static str {
         Some("TIMEOUT" | "DELAY" | "SECONDS" | "TICK") => "DURATION",
         Some("EMAIL") => "ADDRESS",
         Some("USERNAME" | "NAME" | "ID") => "NAME",
+        _ if setting.starts_with("QUOTA_") => "NUMBER",
         _ if setting.starts_with("JOB_") => "SCHEDULE",
         _ => "VALUE",
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use taskflow_core::{DebounceWindow, Job, JobName, JobPlan, NodeId, RetentionPolicy};
+use taskflow_core::{DebounceWindow, Job, JobName, JobPlan, NodeId, Quotas, RetentionPolicy};
 
 use super::database::Database;
 use super::error::ConfigErrors;
@@ -81,6 +81,7 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
             "use a number of seconds from 0 to 300, or a duration from 0s to 5m",
             values::seconds(Duration::ZERO..=DebounceWindow::LONGEST),
         ),
+        quotas: quotas(r),
         admin_email: r
             .optional("ADMIN_EMAIL", "use one e-mail address, as in admin@example.org", |text| text.parse().ok()),
         inbound_secret: r.secret("INBOUND_SECRET").map(SecretString::from),
@@ -130,6 +131,15 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
         _ => config,
     };
     Ok(Config { origins: reader.finish()?, ..config })
+}
+
+fn quotas(r: &mut Reader) -> Quotas {
+    let mut figure = |name| r.value(name, "use a number from 0 to 1000000000", values::number(0..=1_000_000_000));
+    Quotas {
+        tasks: figure("QUOTA_TASKS"),
+        meetings: figure("QUOTA_MEETINGS"),
+        invitations: figure("QUOTA_INVITATIONS"),
+    }
 }
 
 fn database(r: &mut Reader) -> Option<Database> {

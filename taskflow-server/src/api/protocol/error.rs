@@ -6,7 +6,7 @@ use poem_openapi::registry::{MetaResponses, MetaSchema, Registry};
 use poem_openapi::types::{Any, ToJSON, Type};
 use poem_openapi::{ApiResponse, Object};
 use serde_json::{Value, json};
-use taskflow_core::{Error, FieldCode, FieldError, Source, StoreError, UniqueField};
+use taskflow_core::{Error, FieldCode, FieldError, OverQuota, Source, StoreError, UniqueField};
 
 use super::refuses::refusal;
 use super::wire::words_schema;
@@ -59,6 +59,8 @@ pub enum ApiError {
     UnsupportedCoding,
     /// 422: these fields do not fit.
     Invalid(Vec<FieldError>),
+    /// 422: it is more than an account may store or cause.
+    OverQuota(OverQuota),
     /// 426: only a WebSocket is served here.
     UpgradeRequired,
     /// 429: this person has too many of these already.
@@ -168,6 +170,7 @@ impl ApiError {
                 (415, "unsupported_content_encoding", detail.to_owned())
             }
             Self::Invalid(_) => (422, "invalid", "some fields do not fit".to_owned()),
+            Self::OverQuota(over) => (422, "quota", over.to_string()),
             Self::UpgradeRequired => (426, "upgrade_required", "only a WebSocket (RFC 6455) is served here".to_owned()),
             Self::TooMany => (429, "too_many", "too many connections, close some first".to_owned()),
             Self::Limited(exceeded) => {
@@ -299,6 +302,7 @@ impl From<Error> for ApiError {
             Error::NotFound(_) => Self::NotFound,
             Error::Invalid(fields) => Self::Invalid(fields),
             Error::Taken(field) => Self::Taken(field),
+            Error::OverQuota(over) => Self::OverQuota(over),
             Error::Stale | Error::Outdated(_) => Self::Conflict,
             Error::Unavailable(cause) => Self::Unavailable(cause),
             Error::Internal(cause) => Self::Internal(cause),

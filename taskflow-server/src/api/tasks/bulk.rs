@@ -113,6 +113,7 @@ fn refusal(index: usize, error: &Error) -> ApiError {
         }
         Error::Stale => ApiError::Conflict,
         Error::Taken(field) => ApiError::Taken(*field),
+        Error::OverQuota(over) => ApiError::OverQuota(*over),
         other => ApiError::Internal(other.to_string().into()),
     }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
-use taskflow_core::{FieldCode, FieldError, RateLimit, UniqueField};
+use taskflow_core::{FieldCode, FieldError, OverQuota, Quota, RateLimit, UniqueField};
 
 use super::ApiError;
 use crate::limits::Exceeded;
@@ -37,10 +37,11 @@ fn place(error: &ApiError) -> usize {
         ApiError::Busy => 24,
         ApiError::Overdue => 25,
         ApiError::Limited(_) => 26,
+        ApiError::OverQuota(_) => 27,
     }
 }
 
-const KINDS: usize = 27;
+const KINDS: usize = 28;
 
 fn all() -> [ApiError; KINDS] {
     let field = |name: &str, message: &str, code| FieldError::new(name, message).with_code(code);
@@ -79,6 +80,7 @@ fn all() -> [ApiError; KINDS] {
             limit: RateLimit::new(5, Duration::from_mins(5)).expect("a limit"),
             retry_after: Duration::from_millis(41_500),
         }),
+        ApiError::OverQuota(OverQuota { quota: Quota::Tasks, limit: 10_000, used: 10_000, until: None }),
     ]
 }
 
