@@ -447,6 +447,8 @@ pub fn cases() -> Vec<Case> {
             a_refusal_for_now_is_tried_again_on_schedule_and_then_given_up,
             a_refusal_for_good_is_given_up_at_once,
             a_relay_that_is_away_costs_no_attempt,
+            what_a_relay_says_about_itself_for_an_hour_costs_no_mail_and_no_attempt,
+            a_refusal_that_is_unclear_ends_a_mail_only_while_the_relay_takes_others,
             a_large_backlog_is_sent_once_each,
             two_senders_share_the_work_and_double_nothing,
             a_draining_sender_gives_back_what_it_holds,

@@ -9,6 +9,7 @@ use taskflow_core::ports::{Accepted, MailError, Mailer};
 #[derive(Debug, Default)]
 pub struct RecordingMailer {
     state: Mutex<(Vec<Mail>, VecDeque<MailError>)>,
+    failing: Mutex<Option<MailError>>,
 }
 
 impl RecordingMailer {
@@ -21,6 +22,11 @@ impl RecordingMailer {
     /// The next mail fails like this; called twice, the one after it as well.
     pub fn fail_next(&self, error: MailError) {
         self.state().1.push_back(error);
+    }
+
+    /// Every mail fails like this, until it is called with `None`.
+    pub fn fail_always(&self, error: Option<MailError>) {
+        *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 
     /// Every mail taken so far.
@@ -43,8 +49,9 @@ impl RecordingMailer {
 #[async_trait]
 impl Mailer for RecordingMailer {
     async fn send(&self, mail: &Mail) -> Result<Accepted, MailError> {
+        let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut state = self.state();
-        match state.1.pop_front() {
+        match failing.or_else(|| state.1.pop_front()) {
             Some(error) => Err(error),
             None => {
                 state.0.push(mail.clone());

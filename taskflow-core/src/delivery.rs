@@ -187,6 +187,15 @@ impl Delivery {
         self.channel.is_mail() && self.kind.is_gathered()
     }
 
+    /// Returns when a delivery that is put off again and again is given up, if its notice does not say itself when it is of no
+    /// use any more: a week after its due time. It expires then, and can be sent again by hand.
+    #[must_use]
+    pub(crate) fn gives_up_at(&self) -> Option<Timestamp> {
+        const LONGEST_WAIT: std::time::Duration = std::time::Duration::from_hours(24 * 7);
+        let expires = self.notice.as_ref().ok().and_then(|notice| notice.expires_at(self.due_at));
+        expires.is_none().then(|| self.due_at + LONGEST_WAIT)
+    }
+
     /// The delivery whose id the `Message-ID` of the mail contains: its own, or another's that it left together with.
     #[must_use]
     pub fn mail_id(&self) -> DeliveryId {

@@ -35,6 +35,7 @@
 //! | `session.rs` `token.rs` `idempotency.rs` | sign-ins, links in mail, requests that are repeated |
 //! | `preferences.rs` `suppression.rs` | which mail people want, and which addresses take none |
 //! | `reminder.rs` `snooze.rs` `retry.rs` `digest.rs` | pure rules: what is due when |
+//! | `relay.rs` | what an answer of a relay is about |
 //! | `notice.rs` `delivery.rs` `mail.rs` | what to tell whom, the ledger of it, the letter it becomes |
 //! | `limit.rs` | how often something may be done |
 //! | `node.rs` | the processes that share a store, and how they share a rate of mail |
@@ -70,6 +71,7 @@ mod page;
 pub mod ports;
 mod preferences;
 mod quota;
+mod relay;
 mod reminder;
 mod retry;
 mod schedule;
@@ -132,6 +134,7 @@ pub use notice::{CustomEmail, MOST_TOGETHER, Notice, NoticeKind, Priority, Probl
 pub use page::{MeetingQuery, MeetingSort, MeetingSortKey, Page, PageRequest, TaskQuery, TaskSort, TaskSortKey};
 pub use preferences::{LocalMinute, Preferences, PreferencesChange, QuietHours, UnsubscribeWrite, Weekdays};
 pub use quota::{OverQuota, Quota, QuotaSubject, QuotaWrite, Quotas};
+pub use relay::{Concern, RelayWatch};
 pub use reminder::{
     MeetingReminder, MeetingReminderPlan, TaskReminder, TaskReminderPlan, meeting_reminder_key, meeting_reminders,
     plan_meeting_reminders, plan_task_reminder, reminder_minutes, task_reminder,

@@ -29,12 +29,36 @@ impl RetrySchedule {
         let wait = self.waits.get(failed_attempts as usize - 1).or(self.waits.last())?;
         Some(now + wait.mul_f64(0.8 + 0.4 * fraction(id, failed_attempts)))
     }
+
+    /// The same for a mail that was first tried so long ago. Attempts whose result is not known may have used up the retries
+    /// early: it is not given up before the whole schedule has passed.
+    #[must_use]
+    pub fn after(
+        &self,
+        id: DeliveryId,
+        failed_attempts: u32,
+        tried_for: Duration,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let next = self.next(id, failed_attempts, now);
+        if next.is_some() || tried_for >= self.span() {
+            return next;
+        }
+        self.next(id, self.max_retries, now)
+    }
+
+    /// Returns the shortest time that all retries take.
+    fn span(&self) -> Duration {
+        let last = self.waits.last().copied().unwrap_or_default();
+        let waits = (0..self.max_retries as usize).map(|n| self.waits.get(n).copied().unwrap_or(last));
+        waits.fold(Duration::ZERO, Duration::saturating_add).mul_f64(0.8)
+    }
 }
 
 impl Default for RetrySchedule {
-    /// After 1, 5 and 30 minutes.
+    /// After 1, 5 and 30 minutes, 2, 6, 12 and 12 hours: more than a day in all.
     fn default() -> Self {
-        Self::new([1, 5, 30].map(Duration::from_mins).to_vec(), 3)
+        Self::new([1, 5, 30, 120, 360, 720].map(Duration::from_mins).to_vec(), 7)
     }
 }
 
@@ -59,12 +83,21 @@ mod tests {
         let now = Timestamp::from_micros(0);
         let schedule = RetrySchedule::default();
         for n in 0..1000 {
-            for (failed, minutes) in [(1, 1.0), (2, 5.0), (3, 30.0)] {
+            for (failed, minutes) in [(1, 1.0), (2, 5.0), (3, 30.0), (4, 120.0), (5, 360.0), (6, 720.0), (7, 720.0)] {
                 let wait = schedule.next(id(n), failed, now).expect("another try").since(now).as_secs_f64() / 60.0;
                 assert!((0.8 * minutes..=1.2 * minutes).contains(&wait), "{wait}");
             }
-            assert_eq!(schedule.next(id(n), 4, now), None);
+            assert_eq!(schedule.next(id(n), 8, now), None);
         }
+    }
+
+    #[test]
+    fn the_default_schedule_reaches_a_day_and_doubts_do_not_shorten_it() {
+        let (schedule, now) = (RetrySchedule::default(), Timestamp::from_micros(0));
+        assert!(schedule.span() > Duration::from_hours(24));
+        assert!(schedule.after(id(1), 40, Duration::from_hours(24), now).is_some());
+        assert_eq!(schedule.after(id(1), 8, schedule.span(), now), None);
+        assert_eq!(RetrySchedule::new(vec![Duration::from_mins(1)], 0).after(id(1), 1, Duration::ZERO, now), None);
     }
 
     #[test]

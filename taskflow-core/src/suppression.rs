@@ -5,8 +5,8 @@ mod wording;
 use std::fmt;
 use std::str::FromStr;
 
-pub(crate) use wording::status_of;
 pub use wording::{bounce_is_for_good, refuses_the_mailbox, says_there_is_no_mailbox};
+pub(crate) use wording::{speaks_of_us, status_in, status_of};
 
 use crate::notice::Overrides;
 use crate::{DeliveryId, EmailAddress, InvalidValue, Notice, Timestamp};

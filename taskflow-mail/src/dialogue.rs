@@ -19,7 +19,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use self::open::Offers;
 pub(crate) use self::verdict::Refusal;
-use self::verdict::{Answer, NoAnswer, answer, in_doubt, out_of_step, to_content, to_data, to_mail, to_rcpt, told};
+use self::verdict::{
+    Answer, NoAnswer, answer, in_doubt, lost_envelope, out_of_step, to_content, to_data, to_mail, to_rcpt, told,
+};
 use crate::message::{Message, one_line};
 use crate::pool::Relay;
 use crate::turns::ReplyGuard;
@@ -106,8 +108,8 @@ impl Connection {
             };
         }
         said?;
-        to_rcpt(self.say(&rcpt, deadline).await.map_err(|none| in_doubt(&none, "to RCPT"))?)?;
-        to_data(self.say(&data, deadline).await.map_err(|none| in_doubt(&none, "to DATA"))?)
+        to_rcpt(self.say(&rcpt, deadline).await.map_err(|none| lost_envelope(&none, "to RCPT"))?)?;
+        to_data(self.say(&data, deadline).await.map_err(|none| lost_envelope(&none, "to DATA"))?)
     }
 
     /// The answers to an envelope that was sent behind a mail.
@@ -173,11 +175,11 @@ impl Connection {
         let refused = match (mail, second) {
             (Err(refusal), _) => Some(refusal),
             (Ok(()), Ok(answer)) => to_rcpt(answer).err(),
-            (Ok(()), Err(none)) => return Err(in_doubt(&none, "to RCPT")),
+            (Ok(()), Err(none)) => return Err(lost_envelope(&none, "to RCPT")),
         };
         match (refused, to_last) {
             (None, Ok(answer)) => to_data(answer),
-            (None, Err(none)) => Err(in_doubt(&none, "to DATA")),
+            (None, Err(none)) => Err(lost_envelope(&none, "to DATA")),
             (Some(refusal @ Refusal::Broken(_)), _) => Err(refusal),
             // RFC 2920 §3.1: a relay that wants the mail although nobody may have it gets an empty one.
             (Some(refusal), Ok(Answer { code: 354, .. })) => match self.say(".\r\n", deadline).await {

@@ -35,6 +35,8 @@ pub(crate) struct Pool {
     line: Mutex<Line>,
     door: CircuitBreaker,
     knocking: tokio::sync::Mutex<()>,
+    /// Held by the mail that finds out whether the relay takes any.
+    proving: tokio::sync::Mutex<()>,
 }
 
 /// Where connections are opened.
@@ -98,6 +100,7 @@ impl Pool {
             line: Mutex::default(),
             door: CircuitBreaker::new(clock),
             knocking: tokio::sync::Mutex::default(),
+            proving: tokio::sync::Mutex::default(),
         })
     }
 
@@ -163,7 +166,7 @@ impl Pool {
 
     /// A mail for the envelope of which there is room behind another one, unless a carrier is on its way to it.
     fn rider(&self, connection: &Connection) -> Option<Job> {
-        if !connection.takes_riders() || self.door.still_throttled().is_some() {
+        if !connection.takes_riders() || self.door.has_failed() {
             return None;
         }
         let mut line = self.line();

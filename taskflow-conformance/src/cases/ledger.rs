@@ -275,7 +275,7 @@ pub(super) async fn who_runs_the_service_tries_again_and_cancels(open: Arc<dyn O
     let world = World::new(&*open);
     let ada = world.app.accounts().register(new_user("ada"), None).await.expect("an account").id;
     world.app.tasks().create(Actor::User(ada), due_at_two()).await.expect("a task");
-    world.mailer.fail_next(MailError::Permanent(Reply::new(Asked::Recipient, 554, "5.7.1 policy")));
+    world.mailer.fail_next(MailError::Permanent(Reply::new(Asked::Content, 554, "5.6.0 malformed")));
     assert_eq!(world.told().await, NOBODY);
 
     let (app, email) = (&world.app, address("ADA@example.org"));
@@ -288,7 +288,7 @@ pub(super) async fn who_runs_the_service_tries_again_and_cancels(open: Arc<dyn O
     assert_eq!(to_ada(None).await.len(), 2);
     let refused = to_ada(Some(DeliveryState::Discarded)).await.remove(0).id;
     let (full, failed) = app.deliveries().get(Actor::System, refused).await.expect("a delivery");
-    assert_eq!((full.attempts, failed.len(), failed[0].error.as_str()), (1, 1, "554 5.7.1 policy"));
+    assert_eq!((full.attempts, failed.len(), failed[0].error.as_str()), (1, 1, "554 5.6.0 malformed"));
     assert_eq!(app.deliveries().retry(Actor::System, refused).await.expect("again").state, DeliveryState::Scheduled);
     assert_eq!(world.told().await, ["ada: Welcome to TaskFlow"]);
     let done = app.deliveries().retry(Actor::System, refused).await;

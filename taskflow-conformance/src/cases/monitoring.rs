@@ -75,7 +75,7 @@ pub(super) async fn what_goes_wrong_besides_is_told_and_a_dry_run_tells_nobody(o
     // Twenty mails in a row are refused; the disk is still full.
     for n in 0..20 {
         world.app.accounts().register(new_user(&format!("user-{n}")), None).await.expect("an account");
-        world.mailer.fail_next(MailError::Permanent(Reply::new(Asked::Recipient, 554, "5.7.1 policy")));
+        world.mailer.fail_next(MailError::Permanent(Reply::new(Asked::Content, 554, "5.6.0 malformed")));
     }
     world.deliver().await;
     assert_eq!(look(&world, minutes(10)).await, 1);

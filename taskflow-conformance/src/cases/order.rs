@@ -68,7 +68,7 @@ pub(super) async fn a_reminder_waits_for_an_invitation_that_is_tried_again(open:
 pub(super) async fn what_has_been_given_up_keeps_nothing_waiting(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     soon(&world).await;
-    world.mailer.fail_next(MailError::Permanent(Reply::new(Asked::Content, 554, "no spam, please")));
+    world.mailer.fail_next(MailError::Permanent(Reply::new(Asked::Content, 554, "5.6.0 malformed")));
     world.deliver().await;
     assert_eq!(to_eve(&world), ["Soon"]);
 }

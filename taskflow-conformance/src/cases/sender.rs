@@ -18,7 +18,7 @@ use crate::sample::{delivery_id, lease, new_user, noon, users, welcome};
 use crate::{ManualClock, OpenStore};
 
 fn refusal(code: u16) -> Reply {
-    Reply::new(Asked::Recipient, code, "no")
+    Reply::new(Asked::Recipient, code, if code < 500 { "no" } else { "5.1.1 no such user" })
 }
 
 pub(super) async fn a_refusal_for_now_is_tried_again_on_schedule_and_then_given_up(open: Arc<dyn OpenStore>) {
@@ -66,6 +66,56 @@ pub(super) async fn a_relay_that_is_away_costs_no_attempt(open: Arc<dyn OpenStor
     assert_eq!(world.mailer.take().len(), 100);
     let all = world.storage.deliveries_after(None, 200).await.expect("a list");
     assert!(all.iter().all(|delivery| delivery.attempts == 0 && delivery.state == DeliveryState::Delivered));
+}
+
+/// What a relay says about itself, our account or our standing.
+const ABOUT_US: [(Asked, u16, &str); 10] = [
+    (Asked::Sender, 550, "5.7.1 sender address rejected: not owned by user"),
+    (Asked::Sender, 452, "4.2.2 the sender is over quota"),
+    (Asked::Sender, 451, "4.3.0 temporary failure"),
+    (Asked::Recipient, 451, "4.7.1 greylisted, try again in five minutes"),
+    (Asked::Recipient, 550, "5.4.5 daily sending quota exceeded"),
+    (Asked::Recipient, 554, "5.7.1 service unavailable; client host blocked"),
+    (Asked::Recipient, 550, "5.7.1 administrative prohibition"),
+    (Asked::Recipient, 554, "no"),
+    (Asked::Content, 554, "5.7.26 unauthenticated mail is not accepted"),
+    (Asked::Content, 452, "4.3.1 insufficient system storage"),
+];
+
+pub(super) async fn what_a_relay_says_about_itself_for_an_hour_costs_no_mail_and_no_attempt(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    world.storage.commit(&users(1..=40).deliver((1..=40).map(welcome))).await.expect("deliveries");
+    for (asked, code, text) in ABOUT_US {
+        let reply = Reply::new(asked, code, text);
+        let error = if code < 500 { MailError::Transient(reply) } else { MailError::Permanent(reply) };
+        world.mailer.fail_always(Some(error));
+        // Ten seconds, and then an hour.
+        for wait in std::iter::repeat_n(1, 10).chain(std::iter::repeat_n(360, 10)) {
+            let report = world.app.outbox().deliver_due().await.expect("a step");
+            assert_eq!((report.delivered, report.retried, report.discarded, report.expired), (0, 0, 0, 0), "{text}");
+            world.clock.advance(Duration::from_secs(wait));
+        }
+        assert!(world.app.outbox().relay_trouble().is_some(), "{text}");
+    }
+    world.mailer.fail_always(None);
+    world.clock.advance(Duration::from_secs(600));
+    world.deliver().await;
+    assert_eq!(world.mailer.take().len(), 40);
+    let all = world.storage.deliveries_after(None, 200).await.expect("a list");
+    assert!(all.iter().all(|delivery| delivery.attempts == 0 && delivery.state == DeliveryState::Delivered));
+}
+
+pub(super) async fn a_refusal_that_is_unclear_ends_a_mail_only_while_the_relay_takes_others(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    world.storage.commit(&users([1, 2]).deliver([welcome(1), welcome(2)])).await.expect("deliveries");
+    let unclear = || MailError::Permanent(Reply::new(Asked::Recipient, 550, "5.7.1 not from you"));
+    world.mailer.fail_next(unclear());
+    let report = world.app.outbox().deliver_due().await.expect("a step");
+    assert_eq!((report.delivered, report.released, report.discarded), (1, 1, 0));
+    world.clock.advance(Duration::from_secs(60));
+    world.mailer.fail_next(unclear());
+    let report = world.app.outbox().deliver_due().await.expect("a step");
+    assert_eq!((report.delivered, report.released, report.discarded), (0, 0, 1));
 }
 
 pub(super) async fn a_large_backlog_is_sent_once_each(open: Arc<dyn OpenStore>) {

@@ -43,6 +43,12 @@ impl Reply {
         Self { to: asked, code: Some(code), text: text.into() }
     }
 
+    /// The reason why there is no answer to a command of the envelope, so that the mail cannot have arrived.
+    #[must_use]
+    pub fn none_to_envelope(why: impl Into<String>) -> Self {
+        Self { to: Asked::Recipient, code: None, text: why.into() }
+    }
+
     /// Not an answer but the reason why there is none.
     #[must_use]
     pub fn none(why: impl Into<String>) -> Self {
@@ -75,10 +81,12 @@ impl fmt::Display for Reply {
 /// Why a mail was not sent, by what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MailError {
-    /// The relay refused this mail for now (4yz), or fell silent after it was offered: try it again later.
+    /// The relay refused this mail for now (4yz), or fell silent after it was offered: try it again later. What the answer is
+    /// about ([`Reply::concern`]) decides whether that uses an attempt.
     #[error("the relay refused the mail for now: {0}")]
     Transient(Reply),
-    /// The relay refused this mail for good (5yz), or it cannot be written as a mail: never try it again.
+    /// The relay refused this mail for good (5yz), or it cannot be written as a mail. It is never tried again if the answer is
+    /// about the mailbox or the mail; if it is about the sender or the relay ([`Reply::concern`]), the mail waits.
     #[error("the relay refused the mail for good: {0}")]
     Permanent(Reply),
     /// The relay cannot be used (connect, TLS, sign-in, 421): that says nothing about this mail and uses no attempt.

@@ -77,8 +77,14 @@ pub(crate) fn status_of(text: &str) -> Option<&str> {
     text.split_whitespace().next().filter(|word| word.starts_with("5.") && word.matches('.').count() == 2)
 }
 
+/// Whether words of a relay are about us, about a mail or about today rather than about a mailbox.
+#[must_use]
+pub(crate) fn speaks_of_us(text: &str) -> bool {
+    Words::of(text).contains(&OTHERWISE)
+}
+
 /// The first status anywhere in a text, as in `550-5.1.1 gone` or `Sorry. (#5.1.1)`.
-fn status_in(text: &str) -> Option<&str> {
+pub(crate) fn status_in(text: &str) -> Option<&str> {
     let mut candidates = text.split(|c: char| !c.is_ascii_digit() && c != '.').map(|word| word.trim_matches('.'));
     candidates.find(|word| {
         let mut parts = word.split('.');

@@ -122,6 +122,16 @@ pub(super) fn in_doubt(none: &NoAnswer, place: &str) -> Refusal {
     Refusal::Broken(doubtful(format!("{none} {place}")))
 }
 
+/// There was no answer to the envelope: nothing was handed over yet.
+pub(super) fn lost_envelope(none: &NoAnswer, place: &str) -> Refusal {
+    match none {
+        NoAnswer::Nonsense(_) => in_doubt(none, place),
+        NoAnswer::Silence(_) | NoAnswer::Lost(_) => {
+            Refusal::Broken(MailError::Transient(Reply::none_to_envelope(format!("{none} {place}"))))
+        }
+    }
+}
+
 /// The relay answers to something else than it was asked.
 pub(super) fn out_of_step(answer: &Answer) -> Refusal {
     Refusal::Broken(doubtful(format!("out of step: {answer}")))

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use taskflow_core::Concern;
 use taskflow_core::ports::{Accepted, Asked, MailError, Reply};
 use tokio::time::{Instant, timeout};
 
@@ -15,6 +16,13 @@ const LONGEST_RIDE: Duration = Duration::from_secs(1);
 
 /// How long a relay has to show that it goes on after 421.
 const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// So many refusals in a row that are not about a mailbox open the circuit.
+const MOST_IN_A_ROW: u32 = 5;
+/// So many mails without an answer do.
+const MOST_SILENT_IN_A_ROW: u32 = 8;
+/// So many refusals of mailboxes do.
+const MOST_MAILBOXES_IN_A_ROW: u32 = 32;
 
 /// A task that lives while mails wait.
 pub(super) struct Worker {
@@ -64,7 +72,14 @@ impl Worker {
     }
 
     async fn serve(&mut self, mut job: Job) {
-        if let Some(cause) = self.pool.door.still_throttled() {
+        // A relay that has taken nothing yet, or refuses everything, meets one mail at a time.
+        let pool = Arc::clone(&self.pool);
+        let proving = if pool.door.is_proven() { None } else { Some(pool.proving.lock().await) };
+        let proving = proving.filter(|_| !pool.door.is_proven());
+        if Instant::now() >= job.begin_by {
+            return job.end(Err(MailError::Unavailable(self.pool.named("no mail could be begun in time"))));
+        }
+        if let Some(cause) = self.pool.door.refuses_to_offer() {
             return job.end(Err(MailError::Unavailable(cause)));
         }
         let mut connection = match self.connection.take() {
@@ -80,6 +95,13 @@ impl Worker {
         }
         job.token.spend();
         let offered = connection.offer(&job.message, job.deadline).await;
+        if offered.is_ok() {
+            self.pool.door.proves_itself();
+        }
+        if offered.is_ok() && !self.pool.door.has_failed() {
+            drop(proving);
+            return self.carry(connection, job, offered).await;
+        }
         self.carry(connection, job, offered).await;
     }
 
@@ -164,7 +186,8 @@ impl Worker {
             }
             // Some say 421 and mean this recipient; what they do next tells.
             Refusal::HungUp(reply) if connection.reset(job.deadline.min(Instant::now() + LAST_WORD)).await => {
-                job.end(Err(MailError::Transient(reply)));
+                let verdict = self.pool.counted(MailError::Transient(reply));
+                job.end(Err(verdict));
                 self.keep(connection).await;
             }
             Refusal::HungUp(_) | Refusal::Broken(_) => self.broken(connection, job, refusal),
@@ -222,14 +245,14 @@ impl Pool {
     /// What a refusal says about its mail; what it says about the relay is noted.
     fn verdict(&self, connection: &Connection, job: &Job, refusal: Refusal) -> MailError {
         match refusal {
-            Refusal::Refused(error) => error,
+            Refusal::Refused(error) => self.counted(error),
             // Whoever meets this twice is meant: it costs an attempt, and nobody else anything.
             Refusal::Throttled(reply) if reply.to != Asked::Sender && !self.door.meets_first(&job.message.to) => {
-                MailError::Transient(reply)
+                self.counted(MailError::Transient(reply))
             }
             Refusal::Throttled(reply) => {
                 let cause = self.named(&reply.to_string());
-                self.door.throttle(&cause);
+                self.door.trip(&cause);
                 MailError::Unavailable(cause)
             }
             Refusal::HungUp(reply) if self.door.is_about_one_mail() => MailError::Transient(reply),
@@ -242,9 +265,23 @@ impl Pool {
                 if matches!(error, MailError::Transient(Reply { code: None, .. })) {
                     self.door.doubt();
                 }
-                error
+                self.counted(error)
             }
         }
+    }
+
+    /// Notes a mail that was not taken: a refusal of the sender is about all mail, others are when they come in a row.
+    fn counted(&self, error: MailError) -> MailError {
+        if let MailError::Transient(reply) | MailError::Permanent(reply) = &error {
+            let most_in_a_row = match reply.concern() {
+                _ if reply.code.is_none() => MOST_SILENT_IN_A_ROW,
+                Concern::Relay if reply.to == Asked::Sender => 1,
+                Concern::Relay | Concern::Unclear => MOST_IN_A_ROW,
+                Concern::Mailbox | Concern::Message => MOST_MAILBOXES_IN_A_ROW,
+            };
+            self.door.refused(&self.named(&reply.to_string()), most_in_a_row);
+        }
+        error
     }
 
     fn unavailable(&self, cause: &str, shut: bool) -> MailError {

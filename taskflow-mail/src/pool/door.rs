@@ -21,10 +21,17 @@ pub(super) struct CircuitBreaker {
 
 struct Known {
     state: State,
-    /// It told us to slow down, at that moment, in those words.
-    throttled: Option<(Duration, String)>,
+    /// It told us to slow down, or refuses everything: since when nobody, or one mail as a probe, is offered, and why. It ends
+    /// when a mail is taken.
+    tripped: Option<(Duration, String)>,
+    /// How many mails it has refused in a row.
+    refused: u32,
     /// For whom it was told so, and took no mail since.
     throttled_for: HashSet<EmailAddress>,
+    /// It took an envelope since it last was unavailable.
+    proven: bool,
+    /// It was unavailable, and took no mail since.
+    failed: bool,
     /// It took a mail since it last hung up in the middle of one.
     vouched: bool,
 }
@@ -40,7 +47,15 @@ enum State {
 
 impl CircuitBreaker {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        let known = Known { state: State::Unknown, throttled: None, throttled_for: HashSet::new(), vouched: false };
+        let known = Known {
+            state: State::Unknown,
+            tripped: None,
+            refused: 0,
+            throttled_for: HashSet::new(),
+            proven: false,
+            failed: false,
+            vouched: false,
+        };
         Self { clock, known: Mutex::new(known) }
     }
 
@@ -57,11 +72,17 @@ impl CircuitBreaker {
         }
     }
 
-    /// Why nobody may offer a mail now, even over an open connection.
-    pub(super) fn still_throttled(&self) -> Option<String> {
+    /// Why no mail may be offered now, even over an open connection. While the circuit is open, one mail a second is let
+    /// through as a probe.
+    pub(super) fn refuses_to_offer(&self) -> Option<String> {
+        let now = self.clock.monotonic();
         let mut known = self.lock();
-        known.throttled.take_if(|(since, _)| !self.is_recent(*since));
-        known.throttled.as_ref().map(|(_, cause)| cause.clone())
+        let (since, cause) = known.tripped.as_mut()?;
+        if now.saturating_sub(*since) < PAUSE {
+            return Some(cause.clone());
+        }
+        *since = now;
+        None
     }
 
     /// It let us in.
@@ -72,7 +93,9 @@ impl CircuitBreaker {
     /// It failed.
     pub(super) fn shut(&self, cause: &str) {
         tracing::debug!(cause, "the relay is unavailable");
-        self.lock().state = State::Shut(self.clock.monotonic(), cause.to_owned());
+        let mut known = self.lock();
+        (known.proven, known.failed) = (false, true);
+        known.state = State::Shut(self.clock.monotonic(), cause.to_owned());
     }
 
     /// A connection was lost: that may be all, or the relay is gone.
@@ -83,10 +106,41 @@ impl CircuitBreaker {
         }
     }
 
-    /// It told us to slow down.
-    pub(super) fn throttle(&self, cause: &str) {
-        tracing::debug!(cause, "the relay asks for less");
-        self.lock().throttled = Some((self.clock.monotonic(), cause.to_owned()));
+    /// Whether it took an envelope since it last was unavailable, so that more may be offered at once.
+    pub(super) fn is_proven(&self) -> bool {
+        let known = self.lock();
+        known.proven && known.tripped.is_none()
+    }
+
+    /// It took an envelope.
+    pub(super) fn proves_itself(&self) {
+        let mut known = self.lock();
+        known.proven = !known.failed;
+    }
+
+    /// Whether it was unavailable and took no mail since, so that only one mail at a time is offered.
+    pub(super) fn has_failed(&self) -> bool {
+        let known = self.lock();
+        known.failed || known.tripped.is_some()
+    }
+
+    /// It told us to slow down, or refuses everything.
+    pub(super) fn trip(&self, cause: &str) {
+        tracing::debug!(cause, "the relay is left alone");
+        self.lock().tripped = Some((self.clock.monotonic(), cause.to_owned()));
+    }
+
+    /// It refused a mail. So many in a row are about the relay, whatever they say; then one mail a second finds out whether
+    /// they still are.
+    pub(super) fn refused(&self, cause: &str, most_in_a_row: u32) {
+        let mut known = self.lock();
+        known.refused = known.refused.saturating_add(1);
+        if known.refused >= most_in_a_row || known.tripped.is_some() && known.refused > 1 {
+            tracing::debug!(cause, "the relay refuses everything");
+            known.tripped = Some((self.clock.monotonic(), cause.to_owned()));
+        } else {
+            known.tripped = None;
+        }
     }
 
     /// It asks for less over mail to this recipient. Whether that is news: one that meets it again and again may be the
@@ -102,7 +156,9 @@ impl CircuitBreaker {
     /// It took a mail to this recipient.
     pub(super) fn vouch(&self, recipient: &EmailAddress) {
         let mut known = self.lock();
-        known.vouched = true;
+        (known.proven, known.failed, known.vouched) = (true, false, true);
+        known.refused = 0;
+        known.tripped = None;
         known.throttled_for.remove(recipient);
     }
 

@@ -43,6 +43,9 @@ async fn a_refused_sender_leaves_the_connection_usable() {
         let rig = Rig::with(SmtpServer::builder().pipelining(pipelining), |settings| settings).await;
         rig.server.once(Stage::Mail, Fault::Answer(451));
         assert_eq!(transient(rig.mailer.send(&mail(1)).await).code, Some(451));
+        // It is about us: everybody waits for a second.
+        unavailable(rig.mailer.send(&mail(1)).await);
+        rig.clock.advance(SHORT);
         rig.mailer.send(&mail(1)).await.unwrap();
         assert_eq!((rig.server.count(), rig.server.connections()), (1, 1));
     }

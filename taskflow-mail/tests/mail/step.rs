@@ -175,9 +175,11 @@ async fn an_answer_knows_what_was_asked_and_one_about_the_sender_is_not_about_th
             let reply = permanent(rig.mailer.send(&mail(1)).await);
             assert_eq!((reply.to, reply.to_string().as_str()), (asked, GONE));
             assert_eq!(reply.concerns_the_mailbox(), asked != Asked::Sender);
+            rig.clock.advance(Duration::from_secs(1));
             rig.server.once(stage, Fault::Say("550 it does not exist"));
             let reply = permanent(rig.mailer.send(&mail(1)).await);
             assert_eq!(reply.concerns_the_mailbox(), asked == Asked::Recipient);
+            rig.clock.advance(Duration::from_secs(1));
             rig.mailer.send(&mail(2)).await.unwrap();
         }
     }

@@ -92,6 +92,47 @@ async fn a_relay_that_is_too_slow_for_us_gets_a_second_of_peace_and_no_attempt_i
 }
 
 #[tokio::test]
+async fn a_relay_that_refuses_everybody_for_its_own_reasons_meets_one_mail_a_second() {
+    for (stage, answer) in [
+        (Stage::Greeting, "554 5.3.2 not now"),
+        (Stage::Mail, "550 5.7.1 sender address rejected"),
+        (Stage::Mail, "452 4.2.2 the sender is over quota"),
+        (Stage::Mail, "451 4.3.0 temporary failure"),
+        (Stage::Mail, "530 5.7.0 authentication required"),
+        (Stage::Rcpt, "421 4.7.0 too many errors"),
+        (Stage::Rcpt, "554 5.7.1 client host blocked"),
+        (Stage::Rcpt, "550 5.4.5 daily sending quota exceeded"),
+        (Stage::Dot, "421 4.3.2 shutting down"),
+        (Stage::Dot, "554 5.7.26 unauthenticated mail is not accepted"),
+    ] {
+        for pipelining in [true, false] {
+            let rig = Rig::with(SmtpServer::builder().pipelining(pipelining), |settings| settings).await;
+            rig.server.when(stage, Fault::Say(answer));
+            for second in 1..=10 {
+                let before = begun(&rig);
+                for (_, sent) in send_all(&rig.mailer, (0..20).map(|n| (n, mail(n)))).await {
+                    sent.unwrap_err();
+                }
+                let now = begun(&rig);
+                assert!(second == 1 || now - before <= 1, "{answer}: {before} {now}");
+                // Before it is known, as many mails are offered as are on their way side by side.
+                let at_first = if stage == Stage::Dot { 16 } else { 6 };
+                assert!(rig.server.connections() <= second + at_first, "{answer}: {}", rig.server.connections());
+                rig.clock.advance(SECOND);
+            }
+            rig.server.obey();
+            for (_, sent) in send_all(&rig.mailer, (0..20).map(|n| (n, mail(n)))).await {
+                sent.unwrap();
+            }
+        }
+    }
+}
+
+fn begun(rig: &Rig) -> usize {
+    rig.server.commands().iter().filter(|line| line.starts_with("MAIL")).count()
+}
+
+#[tokio::test]
 async fn a_relay_that_allows_fewer_connections_gets_all_mail_over_those() {
     let rig = Rig::with(SmtpServer::builder(), |settings| settings.connections(8)).await;
     rig.server.most_connections(2);

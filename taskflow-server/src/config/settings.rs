@@ -247,12 +247,13 @@ const FIXED: &[Setting] = &[
     setting("BATCH_DELAY", "0s", "Pause between two claims of mail (0s to 30s)."),
     setting(
         "MAX_RETRIES",
-        "3",
-        "Retries of a mail that the relay refused temporarily (0 to 100). After the last one the mail is discarded.",
+        "7",
+        "Retries of a mail whose mailbox the relay refuses temporarily (0 to 100). After the last one the mail is discarded. \
+         Refusals that concern the sender or the relay do not count: mail waits until it is of no use any more.",
     ),
     setting(
         "RETRY_SCHEDULE",
-        "1m,5m,30m",
+        "1m,5m,30m,2h,6h,12h",
         "Delays before the retries, comma-separated; the last one repeats. Each varies by up to 20 %.",
     ),
     setting(

@@ -50,7 +50,7 @@ fn nothing_set_is_development_on_this_machine_with_the_dev_mailbox() {
     assert_eq!(config.password_policy, PasswordPolicy::Basic);
     assert_eq!(config.registration, Registration::Open);
     assert_eq!(config.key_origin, KeyOrigin::Ephemeral);
-    assert_eq!(config.sending.retry_waits, [1, 5, 30].map(Duration::from_mins));
+    assert_eq!(config.sending.retry_waits, [1, 5, 30, 120, 360, 720].map(Duration::from_mins));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::check::DueNotice;
 use super::{App, Sending};
 use crate::error::{Error, StoreError};
 use crate::notice::Thread;
-use crate::ports::{Accepted, Claimed, MailError};
+use crate::ports::{Accepted, Claimed};
 use crate::{ChannelKind, Delivery, DeliveryId, Effect, LeaseToken, NoticeKind, Outcome, Timestamp};
 
 /// A way to reach people, such as push messages or a chat. Mail is the first one; a host registers others with
@@ -77,9 +77,16 @@ pub type FollowUp<'a> = BoxFuture<'a, Result<(), Error>>;
 /// Why a message was not sent, by what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// It was refused for now, with this answer, or nothing was said after it was offered: it is tried again later.
+    /// Its recipient does not take it for now, with this answer: it uses an attempt and is tried again later.
     #[error("the message was refused for now: {0}")]
     Transient(String),
+    /// It was refused for now for a reason that does not concern its recipient: it is tried again later, without using an
+    /// attempt, as long as it is of use. Other messages go on.
+    #[error("the message was refused for a reason that does not concern its recipient: {0}")]
+    Deferred(String),
+    /// Nothing was said after it was offered, so that it may have arrived. It uses an attempt, which never ends it.
+    #[error("nobody knows what became of the message: {0}")]
+    InDoubt(String),
     /// It was refused for good, or cannot be written: it is never tried again.
     #[error("the message was refused for good: {reply}")]
     Permanent {
@@ -91,18 +98,6 @@ pub enum SendError {
     /// The channel cannot be used. That says nothing about this message and uses no attempt.
     #[error("the channel is unavailable: {0}")]
     Unavailable(String),
-}
-
-impl From<MailError> for SendError {
-    fn from(error: MailError) -> Self {
-        match error {
-            MailError::Transient(reply) => Self::Transient(reply.to_string()),
-            MailError::Permanent(reply) => {
-                Self::Permanent { is_gone: reply.concerns_the_mailbox(), reply: reply.to_string() }
-            }
-            MailError::Unavailable(cause) => Self::Unavailable(cause),
-        }
-    }
 }
 
 /// Deliveries of one channel that were claimed together.

@@ -14,6 +14,7 @@ use super::sender::Sender;
 use super::{App, DeliveryReport, RelayTrouble};
 use crate::AppBuilder;
 use crate::error::StoreError;
+use crate::relay::RelayWatch;
 use crate::{ChannelKind, Settlement};
 
 /// A channel that a host registered, whatever its messages are.
@@ -40,6 +41,8 @@ pub(in crate::app) struct LaneState {
     pub(super) unsettled: Vec<Settlement>,
     /// What the last step that used the channel, or could not, has learned.
     pub(super) trouble: Option<RelayTrouble>,
+    /// What the relay of mail said last.
+    pub(super) relay: RelayWatch,
 }
 
 /// What outlives the steps of all channels.

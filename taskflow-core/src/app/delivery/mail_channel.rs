@@ -107,7 +107,15 @@ impl Channel for MailChannel<'_> {
         if message.overrides {
             self.count_override(&message.mail).await;
         }
-        Ok(self.mailer.send(&message.mail).await?)
+        let result = self.mailer.send(&message.mail).await;
+        let (id, to) = (message.mail.id, &message.mail.to.address);
+        self.app.lane(ChannelKind::MAIL, |lane| match result {
+            Ok(accepted) => {
+                lane.relay.accepted(id);
+                Ok(accepted)
+            }
+            Err(error) => Err(lane.relay.judge(id, to, error)),
+        })
     }
 
     fn follow_ups(

@@ -15,6 +15,14 @@ const RELAY_PAUSE: Duration = Duration::from_secs(5);
 /// And this long at most.
 const LONGEST_RELAY_PAUSE: Duration = Duration::from_secs(60);
 
+/// What is put off for a reason of its own waits this long at most.
+const LONGEST_PAUSE: Duration = Duration::from_mins(10);
+
+/// A message that meets trouble again and again makes room for others more and more.
+fn pause(tried_for: Duration, longest: Duration) -> Duration {
+    (tried_for / 4).clamp(RELAY_PAUSE, longest)
+}
+
 impl<'a, C: Channel> Sender<'a, C> {
     pub(super) fn take(&mut self, step: Step<'a, C::Message>) {
         match step {
@@ -101,23 +109,33 @@ impl<'a, C: Channel> Sender<'a, C> {
     }
 
     fn outcome(&mut self, delivery: &Delivery, result: &Result<Accepted, SendError>) -> Outcome {
+        let now = self.app.clock.now();
+        let tried_for = now.since(delivery.first_claimed_at.unwrap_or(now));
         match result {
             Ok(accepted) => Outcome::Delivered { reply: accepted.reply.clone() },
             Err(SendError::Permanent { reply, .. }) => Outcome::Discarded { error: reply.clone() },
             Err(SendError::Transient(reply)) => {
-                let now = self.app.clock.now();
-                match self.sending.retry.next(delivery.id, delivery.attempts + 1, now) {
+                match self.sending.retry.after(delivery.id, delivery.attempts + 1, tried_for, now) {
                     Some(next_at) => Outcome::Retry { next_at, error: reply.clone() },
                     None => Outcome::Discarded { error: format!("{reply} (no retries left)") },
                 }
             }
+            Err(SendError::InDoubt(cause)) => {
+                let scheduled = self.sending.retry.next(delivery.id, delivery.attempts + 1, now);
+                let next_at = now + pause(tried_for, LONGEST_PAUSE);
+                Outcome::Retry { next_at: scheduled.map_or(next_at, |at| at.min(next_at)), error: cause.clone() }
+            }
+            Err(SendError::Deferred(cause)) => match delivery.gives_up_at() {
+                Some(end) if end <= now => {
+                    Outcome::Expired { reason: format!("it could not be sent in time: {cause}") }
+                }
+                Some(_) | None => {
+                    Outcome::Released { next_at: now + pause(tried_for, LONGEST_PAUSE), error: Some(cause.clone()) }
+                }
+            },
             Err(SendError::Unavailable(cause)) => {
                 self.report.relay.get_or_insert_with(|| cause.clone());
-                let now = self.app.clock.now();
-                // One that meets this again and again makes room for others more and more.
-                let tried_for = now.since(delivery.first_claimed_at.unwrap_or(now));
-                let pause = (tried_for / 4).clamp(RELAY_PAUSE, LONGEST_RELAY_PAUSE);
-                Outcome::Released { next_at: now + pause, error: Some(cause.clone()) }
+                Outcome::Released { next_at: now + pause(tried_for, LONGEST_RELAY_PAUSE), error: Some(cause.clone()) }
             }
         }
     }
