@@ -8,10 +8,12 @@ mod example;
 mod key;
 mod limits;
 mod reader;
+mod remarks;
 mod rules;
 mod settings;
 mod smtp;
 mod sources;
+mod unknown;
 mod values;
 
 use std::collections::BTreeMap;
@@ -29,9 +31,11 @@ pub(crate) use database::POSTGRES_PARAMETERS;
 pub use error::{ConfigError, ConfigErrors};
 pub use example::{example, wrapped};
 pub use key::KeyOrigin;
+pub use remarks::surroundings;
 pub use settings::{SETTINGS, Setting};
 pub use smtp::{Smtp, SmtpLogin, SmtpSecurity};
 pub use sources::{Origin, Sources, nearest_word};
+pub(crate) use values::is_loopback;
 
 /// What the settings are read for; not every command needs all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +111,10 @@ pub struct Config {
     pub debug: bool,
     /// Base of every link in mail, without a slash at the end; `None`: mail has no links.
     pub public_url: Option<String>,
+    /// Further names in `Host` that are accepted.
+    pub allowed_hosts: Vec<String>,
+    /// Whether the documents of the API are served.
+    pub api_docs: bool,
     /// Signs sign-ins: 32 bytes or more.
     pub secret_key: SecretString,
     /// Signed sign-ins before; what they signed is accepted until it expires.
@@ -214,6 +222,8 @@ impl Config {
             "PORT" => self.port.to_string(),
             "DEBUG" => self.debug.to_string(),
             "PUBLIC_URL" => self.public_url.clone().unwrap_or_default(),
+            "ALLOWED_HOSTS" => self.allowed_hosts.join(","),
+            "API_DOCS" => self.api_docs.to_string(),
             "SECRET_KEY" => match (&self.key_origin, self.debug) {
                 (KeyOrigin::Ephemeral, true) => "(made at first start)",
                 (KeyOrigin::Ephemeral, false) => "(missing)",

@@ -6,6 +6,7 @@ mod connection;
 mod cors;
 mod front;
 mod headers;
+mod hosts;
 mod query;
 mod record;
 mod routes;
@@ -21,6 +22,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+pub(crate) use self::hosts::is_local;
 
 use self::connection::Connection;
 use self::front::Front;

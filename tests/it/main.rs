@@ -29,6 +29,7 @@ mod pages;
 mod people;
 mod postgres;
 mod preferences;
+mod public;
 mod quotas;
 mod readme;
 mod relay;

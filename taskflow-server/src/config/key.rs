@@ -46,6 +46,19 @@ pub(super) fn check(key: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Whether a key that is long enough can be guessed all the same: few different characters, a short text repeated, or words
+/// that stand where a key should be.
+pub(super) fn is_guessable(key: &str) -> bool {
+    let bytes = key.trim().as_bytes();
+    let different = bytes.iter().collect::<std::collections::BTreeSet<_>>().len();
+    let repeats = (1..=bytes.len() / 3).any(|period| bytes.iter().zip(&bytes[period..]).all(|(a, b)| a == b));
+    let ascends = bytes.windows(2).filter(|pair| pair[0].wrapping_add(1) == pair[1]).count() * 10 > bytes.len() * 9;
+    let lower = key.to_ascii_lowercase();
+    let words =
+        ["secret", "password", "changeme", "change-me", "change_me", "change-this", "example", "taskflow", "qwerty"];
+    different < 10 || repeats || ascends || words.iter().any(|word| lower.contains(word))
+}
+
 /// A key that nobody can guess: 366 random bits, written as hexadecimal digits.
 pub(super) fn random() -> SecretString {
     let parts: [Uuid; 3] = std::array::from_fn(|_| Uuid::new_v4());
@@ -136,6 +149,20 @@ fn publish(path: &Path, key: &str) -> io::Result<()> {
 fn others_may_read(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     fs::metadata(path).is_ok_and(|data| data.permissions().mode() & 0o077 != 0)
+}
+
+/// Whether every user of this machine can read a file.
+pub(super) fn everybody_may_read(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::metadata(path).is_ok_and(|data| data.permissions().mode() & 0o004 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
 }
 
 #[cfg(not(unix))]

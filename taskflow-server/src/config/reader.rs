@@ -72,6 +72,11 @@ impl Reader {
         &self.given.ignored
     }
 
+    /// The variables of the environment that are no settings.
+    pub(super) fn environment(&self) -> &[(String, String)] {
+        &self.given.environment
+    }
+
     /// Where each given setting came from, unless there were problems: they come first those of files, then by setting.
     pub(super) fn finish(self) -> Result<BTreeMap<&'static str, Origin>, ConfigErrors> {
         let Given { values, mut problems, .. } = self.given;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use taskflow_core::{DebounceWindow, Job, JobName, JobPlan, NodeId, Quotas, RetentionPolicy};
 
 use super::database::Database;
@@ -12,7 +12,7 @@ use super::key::{self, KeyOrigin};
 use super::reader::Reader;
 use super::settings::JOB_SETTINGS;
 use super::sources::Given;
-use super::{Config, Need, PasswordPolicy, Registration, Sending, smtp, values};
+use super::{Config, Need, PasswordPolicy, Registration, Sending, remarks, smtp, values};
 
 const SECONDS: &str = "use a number of seconds, or a duration such as 500ms, 30s, 5m or 1h";
 const TRUTH: &str = "use true or false";
@@ -20,7 +20,7 @@ const TRUTH: &str = "use true or false";
 pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
     let mut reader = Reader::new(given);
     let r = &mut reader;
-    let mut remarks = Vec::new();
+    let mut noted = Vec::new();
     let serve = need != Need::Manage;
 
     let database = database(r);
@@ -30,8 +30,13 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
     let port = r.value("PORT", "use a number from 0 to 65535; 0 picks a free port", values::number(0..=u16::MAX));
     // What cannot be understood counts as production, so that the stricter problems are named too.
     let asked = r.optional("DEBUG", TRUTH, values::truth);
-    let debug = asked.unwrap_or(!r.has("DEBUG") && host_understood && values::is_loopback(&host));
-    let (smtp, mail_from) = smtp::read(r, debug, &mut remarks);
+    let public = r.text("PUBLIC_URL").is_some_and(is_https);
+    if public && asked == Some(true) {
+        let wrong = "is true although PUBLIC_URL is an https address, at which others reach the service";
+        r.problem("DEBUG", wrong, "remove it: a service that others reach runs in production mode");
+    }
+    let debug = asked.unwrap_or(!r.has("DEBUG") && host_understood && values::is_loopback(&host) && !public);
+    let (smtp, mail_from) = smtp::read(r, debug, &mut noted);
     let relay = r.has("SMTP_SERVER");
     let mailbox = mailbox(r, debug, relay, serve);
     let public_url = public_url(r, debug, serve && (relay || !mailbox), &host, port);
@@ -58,6 +63,14 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
         debug,
         public_url,
         key_origin: if secret_key.is_some() { KeyOrigin::Given } else { KeyOrigin::Ephemeral },
+        allowed_hosts: r
+            .optional(
+                "ALLOWED_HOSTS",
+                "list host names without scheme and port, separated by commas, as in tasks.example.org,.example.net",
+                values::hosts,
+            )
+            .unwrap_or_default(),
+        api_docs: r.optional("API_DOCS", TRUTH, values::truth).unwrap_or(debug),
         secret_key: secret_key.unwrap_or_else(key::random),
         previous_keys,
         access_token_expire_minutes,
@@ -107,23 +120,8 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
         host,
         port,
     };
-    if debug && !values::is_loopback(&config.host) {
-        remarks.push(
-            "development mode is on although other machines can reach HOST; set DEBUG=false for real use".to_owned(),
-        );
-    }
-    if !debug && config.mailbox {
-        remarks.push("MAILBOX=true in production: every administrator can read all captured mail".to_owned());
-    }
-    if !debug && config.inbound_secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < 16) {
-        remarks.push(
-            "INBOUND_SECRET is short enough to be guessed; generate one with: openssl rand -base64 24".to_owned(),
-        );
-    }
-    if !r.ignored().is_empty() {
-        remarks.push(format!(".env has lines that are not settings of this version: {}", r.ignored().join(", ")));
-    }
-    let config = Config { remarks, ..config };
+    noted.extend(remarks::about(&config, r));
+    let config = Config { remarks: noted, ..config };
     // The file of the key is only touched when everything else is right.
     let key_file = database.as_ref().and_then(key::path_for);
     let config = match (reader.problems(), need, &config.key_origin, key_file) {
@@ -140,6 +138,11 @@ fn quotas(r: &mut Reader) -> Quotas {
         meetings: figure("QUOTA_MEETINGS"),
         invitations: figure("QUOTA_INVITATIONS"),
     }
+}
+
+/// Whether a base of links is one that others reach.
+fn is_https(url: &str) -> bool {
+    url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
 }
 
 fn database(r: &mut Reader) -> Option<Database> {

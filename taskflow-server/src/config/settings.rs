@@ -128,13 +128,25 @@ const FIXED: &[Setting] = &[
     switch(
         "DEBUG",
         None,
-        "Development mode: key, passwords and mail need no settings. Default: true if HOST is a loopback address, \
-         otherwise false.",
+        "Development mode: key, passwords and mail need no settings. Default: true if HOST is a loopback address and \
+         PUBLIC_URL is not https, otherwise false. true together with an https PUBLIC_URL is refused.",
     ),
     derived(
         "PUBLIC_URL",
         "Base of every link in mail, for example https://tasks.example.org. One-click unsubscribe needs https. Default in \
          development: http://HOST:PORT. Required in production when mail is sent.",
+    ),
+    setting(
+        "ALLOWED_HOSTS",
+        "",
+        "Further host names under which requests are accepted, comma-separated; .example.org stands for a domain with all \
+         names below it, * for every name. Addresses, loopback names, HOST and the host of PUBLIC_URL are always accepted; \
+         other names are answered with 421, except at /health.",
+    ),
+    switch(
+        "API_DOCS",
+        None,
+        "Whether /docs and /openapi.json are served. Default: true in development, otherwise false.",
     ),
     secret(
         "SECRET_KEY",

@@ -57,6 +57,8 @@ pub(super) struct Given {
     pub(super) problems: Vec<ConfigError>,
     /// Names in `.env` that are no settings.
     pub(super) ignored: Vec<String>,
+    /// Variables of the environment that are no settings.
+    pub(super) environment: Vec<(String, String)>,
 }
 
 impl Sources {
@@ -181,7 +183,8 @@ impl Given {
                     Some(setting) => self.put(setting, entry.value, Origin::DotEnv(entry.line)),
                     // A line that is no name may be half of a secret.
                     None if entry.name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') => {
-                        self.ignored.push(entry.name);
+                        let meant = nearest(&entry.name).map(|meant| format!(" (did you mean {}?)", meant.name));
+                        self.ignored.push(entry.name + &meant.unwrap_or_default());
                     }
                     None => self.ignored.push(format!("line {}", entry.line)),
                 },
@@ -194,6 +197,9 @@ impl Given {
     }
 
     fn read_environment(&mut self, variables: &BTreeMap<OsString, OsString>) {
+        let named = variables.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
+        let others = named.filter(|(name, _)| SETTINGS.iter().all(|setting| setting.name != *name));
+        self.environment = others.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         for setting in SETTINGS.iter() {
             let Some(value) = variables.get(&OsString::from(setting.name)) else { continue };
             match value.to_str() {

@@ -68,8 +68,38 @@ fn another_host_than_loopback_is_production() {
 
 #[test]
 fn debug_decides_over_the_host() {
-    assert!(production(&[("DEBUG", "true")]).expect("valid").debug);
+    assert!(production(&[("DEBUG", "true"), ("PUBLIC_URL", "http://localhost")]).expect("valid").debug);
     assert!(!production(&[("HOST", "127.0.0.1"), ("DEBUG", "false")]).expect("valid").debug);
+}
+
+#[test]
+fn an_https_public_url_is_production_on_loopback_too() {
+    let behind_a_proxy = [("HOST", "127.0.0.1"), ("PUBLIC_URL", "HTTPS://tasks.example.org")];
+    let config = production(&behind_a_proxy).expect("valid");
+    assert!(!config.debug && !config.mailbox && !config.api_docs);
+    assert!(production(&[("API_DOCS", "true")]).expect("valid").api_docs);
+    assert_eq!(names(development(&behind_a_proxy)), ["SECRET_KEY", "SMTP_SERVER"]);
+    assert_eq!(problem(production(&[("DEBUG", "true")])).0, "DEBUG");
+}
+
+#[test]
+fn keys_that_are_long_and_can_be_guessed_are_remarked() {
+    let remarks = |key: &str| production(&[("SECRET_KEY", key)]).expect("valid").remarks.len();
+    for key in ["a".repeat(40), "abc".repeat(20), "my-very-secret-key-of-this-service".into(), "1234567890".repeat(4)] {
+        assert_eq!(remarks(&key), 1, "{key}");
+    }
+    for key in ["Zk3h0xq9VbX7uYwT1rPsLmNaQeDfGj2c", &key::random().expose_secret().to_owned()] {
+        assert_eq!(remarks(key), 0, "{key}");
+    }
+}
+
+#[test]
+fn a_misspelled_variable_of_the_environment_is_remarked() {
+    let given = [("DATABASE_URL", "memory:"), ("SMTP_SERVR", "hunter2"), ("HOME", "/"), ("TASKFLOW_PORT", "1")];
+    let remarks = Config::load(Sources::none().with_environment(given), Need::Manage).expect("valid").remarks;
+    assert_eq!(remarks.len(), 2, "{remarks:?}");
+    let text = remarks.join("\n");
+    assert!(text.contains("SMTP_SERVER") && text.contains("did you mean PORT?") && !text.contains("hunter2"), "{text}");
 }
 
 #[test]
@@ -175,6 +205,8 @@ fn all_problems_are_named_at_once_in_the_order_of_the_settings() {
         ("PORT", "80000"),
         ("DEBUG", "maybe"),
         ("PUBLIC_URL", "tasks.example.org"),
+        ("ALLOWED_HOSTS", "https://a.example"),
+        ("API_DOCS", "2"),
         ("SECRET_KEY", "hunter2"),
         ("SECRET_KEY_PREVIOUS", "hunter2"),
         ("ALGORITHM", "none"),
@@ -431,6 +463,7 @@ fn every_setting_has_a_shown_value_when_all_are_set() {
         ("SMTP_PASSWORD", "p"),
         ("SMTP_HELLO", "mail.example.org"),
         ("ALLOWED_ORIGINS", "https://a.example"),
+        ("ALLOWED_HOSTS", "a.example"),
         ("SECRET_KEY_PREVIOUS", KEY),
         ("INBOUND_SECRET", KEY),
         ("ADMIN_EMAIL", "root@example.org"),

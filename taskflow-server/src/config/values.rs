@@ -64,7 +64,7 @@ pub(super) fn hello(text: &str) -> Option<String> {
 }
 
 /// Whether only this machine can reach it.
-pub(super) fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let name = host.to_ascii_lowercase();
     name == "localhost" || name.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
@@ -91,6 +91,13 @@ pub(super) fn base_url(text: &str) -> Option<String> {
 pub(super) fn origins(text: &str) -> Option<Vec<String>> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     parts.map(|part| base_url(part).filter(|url| url.matches('/').count() == 2).map(|url| url.to_lowercase())).collect()
+}
+
+/// Names of hosts separated by commas: `*`, a domain with a dot before it, or the name of one host.
+pub(super) fn hosts(text: &str) -> Option<Vec<String>> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let name = |part: &str| host(part.strip_prefix('.').unwrap_or(part)).map(|_| part.to_ascii_lowercase());
+    parts.map(|part| if part == "*" { Some(part.to_owned()) } else { name(part) }).collect()
 }
 
 /// A name without anything that would disturb a log line.

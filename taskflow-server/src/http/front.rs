@@ -1,4 +1,4 @@
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 
 use poem::endpoint::BoxEndpoint;
@@ -13,6 +13,7 @@ use super::admission::Admission;
 use super::body::Room;
 use super::cors::Cors;
 use super::headers::{DOCS_POLICY, secure};
+use super::hosts::{self, Hosts};
 use super::record::{self, Record};
 use super::routes::{DOCS, DOCUMENT, Destination, FAVICON, ROBOTS, ROOT, Routes, SOCKET, SOCKET_OF};
 use crate::api::{self, ApiError, Sockets};
@@ -30,6 +31,9 @@ pub(super) struct Front {
     service: Arc<Service>,
     routes: Routes,
     cors: Cors,
+    hosts: Hosts,
+    /// Development was told once that a reverse proxy stands in front of it.
+    proxy_noticed: Once,
     pub(super) operations: Arc<BoxEndpoint<'static>>,
     pub(super) running: TaskTracker,
     pub(super) deadline: Duration,
@@ -50,6 +54,8 @@ impl Front {
         Self {
             routes,
             cors: Cors::new(&service.config.allowed_origins),
+            hosts: Hosts::new(&service.config),
+            proxy_noticed: Once::new(),
             operations: Arc::new(api::endpoint()),
             running,
             deadline: DEADLINE,
@@ -110,6 +116,17 @@ impl Front {
 
     async fn dispatch(&self, mut request: Request, client: Client, record: &mut Record) -> Response {
         let path = request.uri().path().to_owned();
+        if names_its_host(&request) && !self.hosts.accept(&request) {
+            return ApiError::WrongHost.response();
+        }
+        if self.service.config.debug && hosts::is_forwarded(&request) {
+            self.proxy_noticed.call_once(|| {
+                tracing::warn!(
+                    "a reverse proxy passes requests on to a server in development mode: requests through it are served as \
+                     in production; set PUBLIC_URL and DEBUG=false"
+                );
+            });
+        }
         let found = self.routes.find(&path);
         record.path = self.path_for_log(&path);
         if !names_its_host(&request) {
@@ -133,8 +150,11 @@ impl Front {
         }
         match destination.template {
             ROOT if api::is_browser(request.headers()) => {
-                return api::start_page(request.headers(), self.service.config.mailbox && self.service.config.debug);
+                let config = &self.service.config;
+                let mailbox = config.mailbox && config.debug && hosts::is_local(&request);
+                return api::start_page(request.headers(), config.api_docs, mailbox);
             }
+            ROOT | DOCS | DOCUMENT if !self.service.config.api_docs => return ApiError::NotFound.response(),
             ROOT => return redirect(DOCS),
             FAVICON => return page("image/svg+xml", api::ICON, None),
             ROBOTS => return page("text/plain; charset=utf-8", "User-agent: *\nDisallow: /\n", None),

@@ -20,7 +20,8 @@ and a 422 names every field that does not fit. Every answer \
 carries `X-Request-Id`. `GET /ws` and `GET /ws/{user_id}` open a WebSocket that tells every change as it happens: the messages of \
 `GET /api/events`, with the token as `Authorization`, as the subprotocols `bearer, <token>` or as the first message \
 `{\"type\": \"auth\", \"token\": …}`; it is closed with 4401 without a token that counts, 4403 for another person's id, 4408 when it \
-is not read. Only what is no HTTP request at all is answered by 400, 414 or 431 without a body.";
+is not read. A host name that is not one of the service is answered by 421 with the code `wrong_host`. Only what is no HTTP \
+request at all is answered by 400, 414 or 431 without a body.";
 
 /// Paths that end in what kind of file they are, and what the router has instead: it knows only whole segments.
 const FILES: [(&str, &str); 1] = [("/api/meetings/{id}/ics", "/api/meetings/{id}.ics")];

@@ -57,6 +57,8 @@ pub enum ApiError {
     UnsupportedMedia(&'static str),
     /// 415: the body has a content coding (RFC 9110 section 15.5.16).
     UnsupportedCoding,
+    /// 421: the name in `Host` is not one of this service.
+    WrongHost,
     /// 422: these fields do not fit.
     Invalid(Vec<FieldError>),
     /// 422: it is more than an account may store or cause.
@@ -169,6 +171,11 @@ impl ApiError {
                 let detail = "the body must not be compressed: send it without Content-Encoding";
                 (415, "unsupported_content_encoding", detail.to_owned())
             }
+            Self::WrongHost => (
+                421,
+                "wrong_host",
+                "the name in Host is not one of this service; whoever runs it can add it to ALLOWED_HOSTS".to_owned(),
+            ),
             Self::Invalid(_) => (422, "invalid", "some fields do not fit".to_owned()),
             Self::OverQuota(over) => (422, "quota", over.to_string()),
             Self::UpgradeRequired => (426, "upgrade_required", "only a WebSocket (RFC 6455) is served here".to_owned()),

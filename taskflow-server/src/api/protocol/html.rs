@@ -204,10 +204,13 @@ pub(crate) fn for_browsers(request: &HeaderMap, mut response: Response) -> Respo
 }
 
 /// The page at the root, for people; until there is an app it says where everything is.
-pub(crate) fn start_page(request: &HeaderMap, mailbox: bool) -> Response {
+pub(crate) fn start_page(request: &HeaderMap, docs: bool, mailbox: bool) -> Response {
     let words = words_for(request);
     let page = words.say("page.start.title", &[]).and_then(|title| {
-        let mut links = vec![context! { url => "docs", label => words.say("page.developers", &[])? }];
+        let mut links = Vec::new();
+        if docs {
+            links.push(context! { url => "docs", label => words.say("page.developers", &[])? });
+        }
         if mailbox {
             links.push(context! { url => "mailbox", label => words.say("page.mailbox.title", &[])? });
         }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use crate::cli::mail;
-use crate::config::{Config, Database, KeyOrigin};
+use crate::config::{Config, Database, KeyOrigin, surroundings};
 use crate::telemetry;
 
 /// What a first start finds missing.
@@ -23,7 +23,7 @@ pub(super) fn started(config: &Config, first: &First) {
     } else {
         events(config, first);
     }
-    for remark in &config.remarks {
+    for remark in config.remarks.iter().chain(&surroundings(config)) {
         tracing::warn!("{remark}");
     }
 }
@@ -31,7 +31,8 @@ pub(super) fn started(config: &Config, first: &First) {
 fn events(config: &Config, first: &First) {
     let url = config.local_url();
     let mode = mode(config);
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), mode, api = url, docs = format!("{url}/docs"), "listening");
+    let docs = config.api_docs.then(|| format!("{url}/docs"));
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), mode, api = url, docs, "listening");
     tracing::info!(database = database(config), created = first.database, "data");
     if let Some(folder) = &config.new_folder {
         tracing::warn!(folder = %folder.display(), "a folder for the data was created: check DATABASE_URL if it was meant to exist");
@@ -52,7 +53,9 @@ fn banner(config: &Config, first: &First) -> String {
         let _ = writeln!(text, "  {name:<9} {value}");
     };
     line("API", format!("{url}/api"));
-    line("Docs", format!("{url}/docs"));
+    if config.api_docs {
+        line("Docs", format!("{url}/docs"));
+    }
     line("Data", format!("{}{}", database(config), if first.database { " (created)" } else { "" }));
     if let Some(folder) = &config.new_folder {
         line("Folder", format!("{} (created)", folder.display()));

@@ -38,10 +38,11 @@ fn place(error: &ApiError) -> usize {
         ApiError::Overdue => 25,
         ApiError::Limited(_) => 26,
         ApiError::OverQuota(_) => 27,
+        ApiError::WrongHost => 28,
     }
 }
 
-const KINDS: usize = 28;
+const KINDS: usize = 29;
 
 fn all() -> [ApiError; KINDS] {
     let field = |name: &str, message: &str, code| FieldError::new(name, message).with_code(code);
@@ -81,6 +82,7 @@ fn all() -> [ApiError; KINDS] {
             retry_after: Duration::from_millis(41_500),
         }),
         ApiError::OverQuota(OverQuota { quota: Quota::Tasks, limit: 10_000, used: 10_000, until: None }),
+        ApiError::WrongHost,
     ]
 }
 
