@@ -10,6 +10,7 @@ mod channels;
 mod cleanup;
 mod cluster;
 mod commit;
+mod contention;
 mod contents;
 mod custom_notices;
 mod digests;
@@ -582,6 +583,12 @@ pub fn cases() -> Vec<Case> {
             people_are_listed_with_what_was_counted_of_them,
             meetings_and_deliveries_are_counted_page_by_page,
             of_the_last_mails_those_that_were_sent_or_given_up_are_told,
+        }
+        contention {
+            thirty_two_writers_of_one_task_are_all_done_and_keep_what_others_wrote,
+            a_version_that_was_asked_for_is_still_changed_by_one_writer_only,
+            changes_in_bulk_of_the_same_tasks_are_all_done,
+            an_organizer_moves_a_meeting_while_everybody_answers,
         }
         own_jobs {
             a_job_of_a_host_is_run_by_its_schedule_page_by_page,

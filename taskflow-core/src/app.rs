@@ -106,6 +106,7 @@ pub struct App {
     /// Channels beside mail.
     channels: Vec<Box<dyn delivery::Lane>>,
     lanes: delivery::LaneStates,
+    lines: retry::WriterLines,
 }
 
 /// Puts an [`App`] together.
@@ -168,6 +169,7 @@ impl App {
                 nudges: delivery::Nudges::default(),
                 channels: Vec::new(),
                 lanes: delivery::LaneStates::default(),
+                lines: retry::WriterLines::default(),
             },
         }
     }

@@ -15,6 +15,7 @@ on_each_store![
     many_changes_are_done_together_or_not_at_all,
     a_task_has_a_history_of_who_changed_what,
     a_change_is_made_only_to_the_version_that_was_seen,
+    of_many_changes_at_once_none_is_refused_and_the_last_one_counts,
     what_a_client_has_already_is_not_sent_again,
 ];
 
@@ -364,4 +365,26 @@ async fn what_a_client_has_already_is_not_sent_again(backend: Backend) {
         assert_eq!(read("\"9\"").await.0, StatusCode::OK);
         assert_eq!(read("nonsense").await.0, StatusCode::BAD_REQUEST);
     }
+}
+
+async fn of_many_changes_at_once_none_is_refused_and_the_last_one_counts(backend: Backend) {
+    let server = backend.start(&[]).await;
+    let ada = server.person("ada").await;
+    let task = ada.task(json!({ "title": "x" })).await;
+    let path = format!("/api/tasks/{}", task["id"].as_str().expect("an id"));
+    let mut waiting = tokio::task::JoinSet::new();
+    for n in 0..32 {
+        let member = if n % 2 == 0 { "title" } else { "description" };
+        let change = ada.request(Method::PATCH, &path).json(&json!({ member: format!("text {n}") }));
+        waiting.spawn(async move { change.send().await.expect("an answer").status() });
+    }
+    let statuses = waiting.join_all().await;
+    assert!(statuses.iter().all(|status| *status == StatusCode::OK), "{statuses:?}");
+    let (_, after) = ada.get(&path).await;
+    assert_eq!(after["version"], 33, "each change is applied: {after}");
+    // Neither kind of writer undid what the other wrote.
+    assert!(after["title"] != "x" && after["description"].is_string(), "{after}");
+    // Whoever names a version is refused as before.
+    let stale = ada.request(Method::PATCH, &path).header("If-Match", "\"1\"").json(&json!({ "title": "y" }));
+    assert_eq!(stale.send().await.expect("an answer").status(), StatusCode::PRECONDITION_FAILED);
 }

@@ -143,7 +143,7 @@ impl App {
         new: NewMeeting,
         idempotency: Option<&Idempotency<'_, MeetingDetails>>,
     ) -> Result<MeetingDetails, Error> {
-        self.retry(|| async {
+        self.retry(scope.owner().as_uuid(), || async {
             let organizer = self.store.user(scope.owner()).await?.ok_or(Error::NotFound("user"))?;
             let now = self.clock.now();
             let (name, address) = (Some(organizer.username.to_string()), organizer.email.clone());
@@ -168,7 +168,7 @@ impl App {
         decide: impl Fn(&MeetingDetails, Timestamp) -> Result<MeetingDetails, FieldError> + Send,
     ) -> Result<MeetingDetails, Error> {
         let viewer = actor.user_id().map_or(Viewer::Service, |person| Viewer::Person(Scope::own(person)));
-        self.retry(|| async {
+        self.retry(id.as_uuid(), || async {
             let before = self.meeting_details(viewer, id).await?;
             expect.check(before.meeting.version)?;
             let now = self.clock.now();

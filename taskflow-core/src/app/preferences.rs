@@ -126,7 +126,7 @@ impl App {
         change: &PreferencesChange,
         expect: Precondition,
     ) -> Result<User, Error> {
-        self.retry(|| async {
+        self.retry(id.as_uuid(), || async {
             let before = self.store.user(id).await?.ok_or(Error::NotFound("user"))?;
             expect.check(before.version)?;
             let now = self.clock.now();

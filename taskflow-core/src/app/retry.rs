@@ -1,11 +1,20 @@
 //! Optimistic locking: read, decide, commit, and again when somebody else was faster.
 
+mod lines;
+
+use std::time::Duration;
+
+pub(super) use lines::WriterLines;
+use uuid::Uuid;
+
 use super::App;
 use crate::error::Error;
 use crate::{Changes, Precondition};
 
-/// The number of decisions after which a use case gives up with `Stale`.
-const MOST_ATTEMPTS: u32 = 3;
+/// How long a use case goes on deciding anew before it gives up with `Stale`.
+pub(super) const LONGEST: Duration = Duration::from_secs(10);
+/// The number of decisions after which it gives up in any case. Among n writers each is beaten n - 1 times at most.
+pub(super) const MOST_ATTEMPTS: u32 = 256;
 
 /// The result of one attempt of a use case.
 pub(super) enum Attempt<T> {
@@ -16,21 +25,31 @@ pub(super) enum Attempt<T> {
 }
 
 impl App {
-    /// Reads, decides and commits. Everything is read and decided anew when the commit was `Stale`, three times at most;
-    /// the last attempt's error is returned.
-    pub(super) async fn retry<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, Error>
+    /// Reads, decides and commits. Everything is read and decided anew when the commit was `Stale`, for ten seconds at
+    /// most; then that error is returned.
+    ///
+    /// `row` is the id of what is contended for. Whoever was beaten once waits in the line for it, and whoever comes
+    /// while there is a line joins it: on one node the writers of a row take turns, and nobody is beaten for ever.
+    pub(super) async fn retry<T, F>(&self, row: Uuid, attempt: impl Fn() -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<Attempt<T>, Error>>,
     {
+        let began = self.clock.now();
         let mut attempts = 0;
+        let mut place = self.lines.join_existing(row);
         loop {
+            if let Some(place) = &place {
+                place.first().await;
+            }
             let (changes, value) = match attempt().await? {
                 Attempt::Unchanged(value) => return Ok(value),
                 Attempt::Commit(changes, value) => (changes, value),
             };
             attempts += 1;
             match self.commit(&changes).await {
-                Err(Error::Stale) if attempts < MOST_ATTEMPTS => {}
+                Err(Error::Stale) if attempts < MOST_ATTEMPTS && self.clock.now().since(began) < LONGEST => {
+                    place.get_or_insert_with(|| self.lines.join(row));
+                }
                 result => return result.map(|()| value),
             }
         }

@@ -102,7 +102,8 @@ impl App {
 
     /// Gives the account at an address another version: what is shown with it has changed.
     async fn bump_account(&self, email: &EmailAddress) -> Result<(), Error> {
-        self.retry(|| async {
+        let Some(user) = self.account_at(email.key()).await? else { return Ok(()) };
+        self.retry(user.id.as_uuid(), || async {
             let Some(user) = self.account_at(email.key()).await? else {
                 return Ok(Attempt::Unchanged(()));
             };

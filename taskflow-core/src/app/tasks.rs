@@ -190,7 +190,7 @@ impl App {
         decide: impl Fn(&Task, Timestamp) -> Result<Task, FieldError> + Send,
     ) -> Result<Task, Error> {
         let scope = actor.scope()?;
-        self.retry(|| async {
+        self.retry(id.as_uuid(), || async {
             let before = self.task_where(actor, id, visible).await?;
             expect.check(before.version)?;
             let now = self.clock.now();

@@ -67,7 +67,7 @@ impl AccountUseCases<'_> {
     ) -> Result<User, Error> {
         let (before, after) = self
             .app
-            .retry(|| async {
+            .retry(id.as_uuid(), || async {
                 let before = self.get(actor, id).await?;
                 expect.check(before.version)?;
                 let now = self.app.clock.now();
@@ -102,7 +102,7 @@ impl AccountUseCases<'_> {
         self.app.admit_admin(actor).await?;
         let (before, after) = self
             .app
-            .retry(|| async {
+            .retry(id.as_uuid(), || async {
                 let before = self.get(Actor::System, id).await?;
                 let now = self.app.clock.now();
                 let after = before.with_standing(change, now);

@@ -22,9 +22,10 @@ impl AccountUseCases<'_> {
     /// `NotFound` when the link was not made here, is too old, was used, or the account has another address by now. Using
     /// it again while the address is verified changes nothing.
     pub async fn verify_email(self, link: &str) -> Result<User, Error> {
+        let row = self.app.behind_link(TokenPurpose::VerifyEmail, link).await?.1.id.as_uuid();
         let (user, changed) = self
             .app
-            .retry(|| async {
+            .retry(row, || async {
                 let (token, user) = self.app.behind_link(TokenPurpose::VerifyEmail, link).await?;
                 let now = self.app.clock.now();
                 if user.email_verified {
@@ -50,7 +51,7 @@ impl AccountUseCases<'_> {
         self.app.admit_admin(actor).await?;
         let user = self
             .app
-            .retry(|| async {
+            .retry(id.as_uuid(), || async {
                 let before = self.get(Actor::System, id).await?;
                 let now = self.app.clock.now();
                 let after = before.verified(now);
@@ -91,17 +92,23 @@ impl AccountUseCases<'_> {
     /// Sets another password for the account behind a link, ends what was signed in with the old one and tells the owner.
     /// The address is verified by that as well. `NotFound` as for [`verify_email`](Self::verify_email).
     pub async fn reset_password(self, link: &str, password: PasswordHash) -> Result<User, Error> {
-        let (token, user) = self.app.behind_link(TokenPurpose::ResetPassword, link).await?;
-        let now = self.app.clock.now();
-        if !token.is_good(now) {
-            return Err(Error::NotFound("link"));
-        }
-        let verified = user.verified(now);
-        let changes = Changes::new()
-            .write(TokenWrite::Use { id: token.id, at: now })
-            .and(self.app.verification(&user, &verified, now).await?)
-            .and(self.app.password_changes(&user, Recipient::User(user.id), password, now));
-        self.app.commit(&changes).await?;
+        let row = self.app.behind_link(TokenPurpose::ResetPassword, link).await?.1.id.as_uuid();
+        let verified = self
+            .app
+            .retry(row, || async {
+                let (token, user) = self.app.behind_link(TokenPurpose::ResetPassword, link).await?;
+                let now = self.app.clock.now();
+                if !token.is_good(now) {
+                    return Err(Error::NotFound("link"));
+                }
+                let verified = user.verified(now);
+                let changes = Changes::new()
+                    .write(TokenWrite::Use { id: token.id, at: now })
+                    .and(self.app.verification(&user, &verified, now).await?)
+                    .and(self.app.password_changes(&user, Recipient::User(user.id), password.clone(), now));
+                Ok(Attempt::Commit(changes, verified))
+            })
+            .await?;
         self.app.link_was_used(&verified.email).await?;
         self.app.merge_the_rest(&verified).await?;
         Ok(verified)

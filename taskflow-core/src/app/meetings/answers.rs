@@ -214,7 +214,7 @@ impl App {
         if response == MeetingResponse::Pending {
             return Err(FieldError::new("response", "must be accepted, declined or tentative").into());
         }
-        self.retry(|| async {
+        self.retry(id.as_uuid(), || async {
             let details = self.meeting_details(viewer, id).await?;
             let before = who(&details.participants).ok_or(Error::NotFound("participant"))?;
             let now = self.clock.now();

@@ -28,7 +28,10 @@ impl App {
                 return Ok(());
             }
             for id in found {
-                self.retry(|| async { Ok(Attempt::Commit(self.merge(user, id, self.clock.now()).await?, ())) }).await?;
+                self.retry(id.as_uuid(), || async {
+                    Ok(Attempt::Commit(self.merge(user, id, self.clock.now()).await?, ()))
+                })
+                .await?;
             }
         }
     }

@@ -105,7 +105,7 @@ impl App {
         expect: Precondition,
         idempotency: Option<&Idempotency<'_, MeetingDetails>>,
     ) -> Result<MeetingDetails, Error> {
-        self.retry(|| async {
+        self.retry(id.as_uuid(), || async {
             let before = self.meeting_details(Viewer::Person(scope), id).await?;
             expect.check(before.meeting.version)?;
             let now = self.clock.now();
@@ -125,7 +125,7 @@ impl App {
 
     /// Lets the actor leave a meeting that is on; the organizer is told.
     async fn leave_meeting(&self, scope: Scope, id: MeetingId, participant: ParticipantId) -> Result<(), Error> {
-        self.retry(|| async {
+        self.retry(id.as_uuid(), || async {
             let before = self.meeting_details(Viewer::Person(scope.reading()), id).await?;
             let mine = |one: &&Participant| one.id == participant && one.user_id == Some(scope.person()) && one.is_in();
             let who = before.participants.iter().find(mine);
@@ -202,7 +202,7 @@ impl App {
         decide: impl Fn(&Participant, Timestamp) -> Result<Participant, FieldError> + Send,
     ) -> Result<Participant, Error> {
         let scope = actor.scope()?;
-        self.retry(|| async {
+        self.retry(id.as_uuid(), || async {
             let before = self.meeting_details(Viewer::Person(scope), id).await?;
             expect.check(before.meeting.version)?;
             let now = self.clock.now();

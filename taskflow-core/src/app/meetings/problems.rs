@@ -27,7 +27,7 @@ impl App {
     }
 
     async fn set_problem(&self, id: ParticipantId, problem: Option<DeliveryProblem>) -> Result<(), Error> {
-        self.retry(|| async {
+        self.retry(id.as_uuid(), || async {
             let Some(Ok(before)) = self.store.participants_by_id(&[id]).await?.remove(&id) else {
                 return Ok(Attempt::Unchanged(()));
             };

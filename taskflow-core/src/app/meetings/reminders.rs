@@ -107,7 +107,7 @@ impl App {
         participant: ParticipantId,
         reminders: Option<OwnReminders>,
     ) -> Result<(), Error> {
-        self.retry(|| async {
+        self.retry(id.as_uuid(), || async {
             let MeetingDetails { meeting, participants } = self.meeting_details(Viewer::Service, id).await?;
             let before = participants.into_iter().find(|one| one.id == participant && one.is_in());
             let before = before.ok_or(Error::NotFound("meeting"))?;

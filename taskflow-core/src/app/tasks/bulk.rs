@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::retry::{LONGEST, MOST_ATTEMPTS};
 use super::{App, Quiet, TaskUseCases};
 use crate::error::{Error, FieldError, StoreError};
 use crate::ports::Lookup;
@@ -77,6 +78,29 @@ impl App {
         idempotency: Option<&Idempotency<'_, [Result<Task, Error>]>>,
     ) -> Result<BulkResults, Error> {
         let operations = self.with_due_days(scope.person(), operations).await?;
+        let (mut beaten, began) = (0, self.clock.now());
+        let mut place = None;
+        loop {
+            let is_last = beaten >= MOST_ATTEMPTS || self.clock.now().since(began) >= LONGEST;
+            match self.try_bulk(scope, operations.clone(), bulk, idempotency, is_last).await? {
+                Some(results) => return Ok(results),
+                // Somebody changed one of the tasks meanwhile: all is read and decided anew.
+                None => beaten += 1,
+            }
+            place.get_or_insert_with(|| self.lines.join(scope.owner().as_uuid())).first().await;
+        }
+    }
+
+    /// One attempt; `None` when somebody else changed one of the tasks in between, unless it is the last attempt: then
+    /// the operations on such tasks fail in their place.
+    async fn try_bulk(
+        &self,
+        scope: Scope,
+        operations: Vec<TaskOperation>,
+        bulk: Bulk,
+        idempotency: Option<&Idempotency<'_, [Result<Task, Error>]>>,
+        is_last: bool,
+    ) -> Result<Option<BulkResults>, Error> {
         let ids: Vec<TaskId> = operations.iter().filter_map(TaskOperation::id).collect();
         let stored =
             if ids.is_empty() { Lookup::new() } else { self.store.tasks_by_id(&ids, Viewer::Person(scope)).await? };
@@ -96,7 +120,8 @@ impl App {
             let changes = changes.respond(scope.person(), idempotency, results.as_slice(), now).under(scope);
             let changes = changes.and(self.more_tasks(scope, new_tasks(&results, &stored).count(), now));
             match self.commit_indexed(&changes).await {
-                Ok(()) => return Ok(results),
+                Ok(()) => return Ok(Some(results)),
+                Err(StoreError::Stale { write }) if write < last && !is_last => return Ok(None),
                 Err(StoreError::Stale { write } | StoreError::Taken { write, .. }) if write < last => {
                     results[items[write]] = Err(Error::Stale);
                 }
