@@ -26,7 +26,7 @@ pub enum Error {
     /// It is more than an account may store or cause; nothing was done.
     #[error(transparent)]
     OverQuota(OverQuota),
-    /// It is no longer what the caller saw (`If-Match`), or three attempts in a row lost a race.
+    /// It is no longer what the caller saw (`If-Match`), or every attempt of ten seconds lost a race.
     #[error("it has changed meanwhile")]
     Stale,
     /// The answer is to the meeting as it was before; nothing was recorded.

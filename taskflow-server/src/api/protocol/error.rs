@@ -43,7 +43,7 @@ pub enum ApiError {
     TooSlow,
     /// 409: somebody else has that name or address.
     Taken(UniqueField),
-    /// 409: others were faster, several times in a row.
+    /// 409: others were faster, for ten seconds.
     Conflict,
     /// 409: the answer is to the meeting as it was before; here is what it is now.
     Outdated(Value),
