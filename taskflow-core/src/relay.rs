@@ -72,7 +72,7 @@ fn deferral(code: u16, asked: Asked, status: Option<Status>, text: &str) -> Conc
         Some(Status(1, 7 | 8)) => Concern::Relay,
         Some(Status(1 | 2, _)) if names_the_sender(text) => Concern::Relay,
         Some(Status(1 | 2, _)) => Concern::Mailbox,
-        Some(Status(3 | 4 | 5 | 6 | 7, _)) => Concern::Relay,
+        Some(Status(3..=7, _)) => Concern::Relay,
         Some(_) | None => match (code, asked) {
             (450, Asked::Recipient) if !names_the_sender(text) && !is_greylisting(text) => Concern::Mailbox,
             (452, Asked::Recipient) if text.to_ascii_lowercase().contains("mailbox") => Concern::Mailbox,

@@ -31,7 +31,7 @@ pub(super) fn about(config: &Config, r: &Reader) -> Vec<String> {
         );
     }
     let keys = std::iter::once(&config.secret_key).chain(&config.previous_keys);
-    if keys.map(|key| key.expose_secret()).any(key::is_guessable) {
+    if keys.map(ExposeSecret::expose_secret).any(key::is_guessable) {
         remarks.push(
             "SECRET_KEY or SECRET_KEY_PREVIOUS can be guessed, and with it every sign-in can be forged; generate one \
              with: openssl rand -base64 48"

@@ -88,7 +88,7 @@ fn keys_that_are_long_and_can_be_guessed_are_remarked() {
     for key in ["a".repeat(40), "abc".repeat(20), "my-very-secret-key-of-this-service".into(), "1234567890".repeat(4)] {
         assert_eq!(remarks(&key), 1, "{key}");
     }
-    for key in ["Zk3h0xq9VbX7uYwT1rPsLmNaQeDfGj2c", &key::random().expose_secret().to_owned()] {
+    for key in ["Zk3h0xq9VbX7uYwT1rPsLmNaQeDfGj2c", key::random().expose_secret()] {
         assert_eq!(remarks(key), 0, "{key}");
     }
 }

@@ -1,4 +1,4 @@
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -37,7 +37,7 @@ impl Admission {
 
     /// Returns where a request comes from. Whose token is not valid is counted by address.
     pub(super) fn client(&self, request: &Request) -> Client {
-        let peer = request.remote_addr().as_socket_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |addr| addr.ip());
+        let peer = request.remote_addr().as_socket_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), SocketAddr::ip);
         let proxies = &self.service.config.limits.proxies;
         self.warn_of_proxy(peer, request);
         let client = Client::at(proxies.client(peer, request.headers()));
