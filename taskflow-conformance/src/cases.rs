@@ -96,7 +96,6 @@ macro_rules! outbox_cases {
             what_was_delivered_is_never_planned_again,
             only_what_is_due_is_claimed,
             the_higher_priority_leaves_first_and_then_the_earlier,
-            what_the_clock_makes_due_passes_ten_thousand_mails_by_hand,
             a_limit_bounds_a_claim,
             kinds_that_were_not_asked_for_stay,
             nobody_else_can_claim_what_is_claimed,

@@ -7,7 +7,7 @@ mod settle;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{DeliveryClass, DeliveryId, EmailAddress, InvalidValue, Notice, NoticeKind, Timestamp, UserId};
+use crate::{DeliveryId, EmailAddress, InvalidValue, Notice, NoticeKind, Timestamp, UserId};
 
 pub use channel::ChannelKind;
 pub use ledger::Ledger;
@@ -86,7 +86,7 @@ impl NewDelivery {
     /// Returns the rank by which it leaves among what is due on its channel.
     #[must_use]
     pub fn rank(&self) -> i16 {
-        self.channel.rank(class(self.notice.kind(), &self.dedupe_key))
+        self.channel.rank(self.notice.kind().priority())
     }
 
     /// Creates a delivery by mail that is planned at `now` and due at once, without a reason.
@@ -134,10 +134,6 @@ impl NewDelivery {
     }
 }
 
-fn class(kind: NoticeKind, key: &DedupeKey) -> DeliveryClass {
-    DeliveryClass::of(kind.priority(), kind.is_recurring(), key.is_by_hand())
-}
-
 /// Where a delivery is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DeliveryState {
@@ -181,7 +177,7 @@ impl Delivery {
     /// Returns the rank by which it leaves among what is due on its channel.
     #[must_use]
     pub fn rank(&self) -> i16 {
-        self.channel.rank(class(self.kind, &self.dedupe_key))
+        self.channel.rank(self.kind.priority())
     }
 
     /// Returns whether several that are due in one minute leave together: mails of a kind that is

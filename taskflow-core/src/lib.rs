@@ -130,7 +130,7 @@ pub use meeting::{
 };
 pub use memory::MemoryStore;
 pub use node::{Heartbeat, Node, NodeId, Share};
-pub use notice::{CustomEmail, DeliveryClass, MOST_TOGETHER, Notice, NoticeKind, Priority, ProblemArea};
+pub use notice::{CustomEmail, MOST_TOGETHER, Notice, NoticeKind, Priority, ProblemArea};
 pub use page::{MeetingQuery, MeetingSort, MeetingSortKey, Page, PageRequest, TaskQuery, TaskSort, TaskSortKey};
 pub use preferences::{LocalMinute, Preferences, PreferencesChange, QuietHours, UnsubscribeWrite, Weekdays};
 pub use quota::{OverQuota, Quota, QuotaSubject, QuotaWrite, Quotas};

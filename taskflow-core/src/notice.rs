@@ -26,7 +26,7 @@ pub(crate) use check::{
 pub use custom::{CustomCheck, CustomKind, CustomNotice, StoredNotice};
 pub(crate) use made_up::MadeUp;
 pub(crate) use meeting::{MAY_HAVE_ARRIVED, SAME_PERSON, organizer_mailbox};
-pub use policy::{DeliveryClass, NoticePolicy, Priority};
+pub use policy::{NoticePolicy, Priority};
 
 use crate::{Entity, InvalidValue, NoticeContent, Outcome, ParticipantId, Timestamp};
 

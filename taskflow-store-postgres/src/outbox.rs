@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, Deliveries, DeliveryQuery, HeldLease, Outbox, Settled};
 use taskflow_core::{
-    ChannelKind, CorruptRow, Delivery, DeliveryClass, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger,
+    ChannelKind, CorruptRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, Priority,
     Settlement, StoreError, Timestamp,
 };
 use uuid::Uuid;
@@ -84,7 +84,7 @@ impl Outbox for PgStore {
 
     async fn backlog(&self, channel: ChannelKind, now: Timestamp) -> Result<Backlog, StoreError> {
         let statement = if channel.is_mail() { BACKLOG } else { BACKLOG_ON };
-        let ranks = DeliveryClass::ALL.map(|class| channel.rank(class));
+        let ranks = Priority::ALL.map(|priority| channel.rank(priority));
         let query = || sqlx::query_as(statement).bind(Instant::from(now)).bind(ranks).bind(channel.as_str().to_owned());
         let (oldest_due_at, next_at): (Option<Instant>, Option<Instant>) =
             self.read(|conn| Box::pin(query().fetch_one(conn))).await?;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use sqlx::SqliteConnection;
 use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
 use taskflow_core::{
-    ChannelKind, CorruptRow, Delivery, DeliveryClass, DeliveryId, LeaseToken, MOST_TOGETHER, Settlement, StoreError,
+    ChannelKind, CorruptRow, Delivery, DeliveryId, LeaseToken, MOST_TOGETHER, Priority, Settlement, StoreError,
     Timestamp,
 };
 
@@ -90,13 +90,13 @@ struct Claim {
 }
 
 impl Claim {
-    /// Class by class, each one range of an index; then claims whose holder has not come back in time.
+    /// Priority by priority, each one range of an index; then claims whose holder has not come back in time.
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Vec<Claimed>, StoreError> {
         let mut claimed = Vec::new();
-        for class in DeliveryClass::ALL {
+        for priority in Priority::ALL {
             if claimed.len() < self.limit {
                 let statement = if self.channel.is_mail() { CLAIM_SCHEDULED } else { CLAIM_SCHEDULED_ON };
-                let scheduled = self.take(conn, statement, self.channel.rank(class), claimed.len()).await?;
+                let scheduled = self.take(conn, statement, self.channel.rank(priority), claimed.len()).await?;
                 claimed.extend(in_order(scheduled, |delivery| (delivery.next_at, delivery.id)));
             }
         }
@@ -178,7 +178,7 @@ pub(crate) fn micros(span: Duration) -> i64 {
 
 /// The ranks of all priorities on a channel as a JSON array.
 fn ranks(channel: ChannelKind) -> String {
-    format!("{:?}", DeliveryClass::ALL.map(|class| channel.rank(class)))
+    format!("{:?}", Priority::ALL.map(|priority| channel.rank(priority)))
 }
 
 /// Claims mail: no other deliveries have these ranks.

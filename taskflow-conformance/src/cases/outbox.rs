@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use taskflow_core::ports::{ClaimRequest, Claimed, Settled, Storage};
 use taskflow_core::{
-    Changes, ChannelKind, CustomEmail, DedupeKey, Delivery, DeliveryId, DeliveryState, DeliveryWrite, FailedAttempt,
-    LeaseToken, Ledger, NewDelivery, Notice, NoticeKind, Outcome, Recipient, Settlement, Timestamp,
+    Changes, ChannelKind, DedupeKey, Delivery, DeliveryId, DeliveryState, DeliveryWrite, FailedAttempt, LeaseToken,
+    Ledger, NewDelivery, NoticeKind, Outcome, Settlement, Timestamp,
 };
 
 use crate::sample::{self, delivery_id, lease, noon, users};
@@ -143,28 +143,6 @@ pub(super) async fn the_higher_priority_leaves_first_and_then_the_earlier<C: OnC
     .await;
     let order = claim::<C>(&store, after(10), lease(1)).await;
     assert_eq!(order, [4, 2, 1, 3].map(delivery_id));
-}
-
-pub(super) async fn what_the_clock_makes_due_passes_ten_thousand_mails_by_hand<C: OnChannel>(open: Arc<dyn OpenStore>) {
-    let letter = CustomEmail {
-        subject: "News".to_owned(),
-        text: Some("There is news.".to_owned()),
-        html: None,
-        to: Vec::new(),
-        cc: Vec::new(),
-        reply_to: None,
-    };
-    let by_hand = |n: u64| NewDelivery {
-        notice: Notice::Letter(letter.clone()),
-        recipient: Recipient::Address("bob@example.org".parse().expect("an address")),
-        dedupe_key: DedupeKey::new(format!("by-hand/{n}")),
-        ..sample::welcome(n)
-    };
-    let letters = (1000..11_000).map(|n| by_hand(n).on(C::KIND));
-    let store = planned(&*open, letters.chain([task_due::<C>(1, after(30))])).await;
-    assert_eq!(store.claim(&request::<C>(after(29), 10, lease(1))).await.expect("a claim").len(), 10);
-    let claims = store.claim(&request::<C>(after(30), 10, lease(2))).await.expect("a claim");
-    assert_eq!((claims.len(), claims[0].delivery.id), (10, delivery_id(1)));
 }
 
 pub(super) async fn a_limit_bounds_a_claim<C: OnChannel>(open: Arc<dyn OpenStore>) {

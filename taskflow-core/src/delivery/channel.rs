@@ -2,7 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::values::Word;
-use crate::{DeliveryClass, InvalidValue};
+use crate::{InvalidValue, Priority};
 
 /// The name of a channel, a way to reach people, in stores: 1 to 24 lower-case letters, digits or underscores of ASCII,
 /// beginning with a letter.
@@ -46,12 +46,12 @@ impl ChannelKind {
 
     /// Returns the rank by which a store orders what is due on this channel; lower ones leave first.
     ///
-    /// The ranks of mail are those of its classes, those of other channels come behind them. So a claim of mail never
+    /// The ranks of mail are those of its priorities, those of other channels come behind them. So a claim of mail never
     /// reads past deliveries of other channels, and a process of a release that knows only mail leaves them alone.
     #[must_use]
-    pub fn rank(self, class: DeliveryClass) -> i16 {
-        const BEHIND_MAIL: i16 = DeliveryClass::ALL.len() as i16;
-        if self.is_mail() { class.rank() } else { BEHIND_MAIL + class.rank() }
+    pub fn rank(self, priority: Priority) -> i16 {
+        const BEHIND_MAIL: i16 = Priority::ALL.len() as i16;
+        if self.is_mail() { priority.rank() } else { BEHIND_MAIL + priority.rank() }
     }
 }
 
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn ranks_of_other_channels_come_behind_those_of_mail_in_the_same_order() {
         let push = ChannelKind::new("push");
-        let ranks = |kind: ChannelKind| DeliveryClass::ALL.map(|class| kind.rank(class));
+        let ranks = |kind: ChannelKind| Priority::ALL.map(|priority| kind.rank(priority));
         assert_eq!(ranks(ChannelKind::MAIL), [0, 1, 2, 3]);
         assert_eq!(ranks(push), [4, 5, 6, 7]);
     }

@@ -7,20 +7,20 @@ use super::{Lease, MemoryStore, State};
 use crate::error::StoreError;
 use crate::ports::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
 use crate::{
-    ChannelKind, Delivery, DeliveryClass, DeliveryId, DeliveryState, Effect, FailedAttempt, LeaseToken, MOST_TOGETHER,
-    NoticeKind, Recipient, Settlement, Timestamp, UserId,
+    ChannelKind, Delivery, DeliveryId, DeliveryState, Effect, FailedAttempt, LeaseToken, MOST_TOGETHER, NoticeKind,
+    Priority, Recipient, Settlement, Timestamp, UserId,
 };
 
 impl State {
     /// Scheduled deliveries of a channel whose time has come, in the order they leave.
     fn due(&self, channel: ChannelKind, now: Timestamp, kinds: &[NoticeKind]) -> Vec<DeliveryId> {
         let last = DeliveryId::from_uuid(uuid::Uuid::max());
-        let of = |class: DeliveryClass| {
-            let rank = channel.rank(class);
+        let of = |priority: Priority| {
+            let rank = channel.rank(priority);
             self.scheduled.range(first(channel, rank)..=(channel, rank, now, last)).map(|(.., id)| *id)
         };
         let known = |id: &DeliveryId| kinds.contains(&self.deliveries[id].delivery.kind);
-        DeliveryClass::ALL.into_iter().flat_map(of).filter(known).collect()
+        Priority::ALL.into_iter().flat_map(of).filter(known).collect()
     }
 
     /// Of those that are claimed together only the first.
@@ -173,11 +173,11 @@ impl Outbox for MemoryStore {
         let was_tried = |one: &&Delivery| one.last_error.is_some() && one.first_claimed_at.is_some();
         let failed = scheduled.filter(|one| one.channel == channel && one.due_at <= now).filter(was_tried);
         let waiting = due.map(|delivery| delivery.next_at).chain(failed.map(|delivery| delivery.due_at));
-        let next = |class: DeliveryClass| {
-            let from = first(channel, channel.rank(class));
+        let next = |priority: Priority| {
+            let from = first(channel, channel.rank(priority));
             state.scheduled.range(from..).next().filter(|next| (next.0, next.1) == (from.0, from.1))
         };
-        let next_at = DeliveryClass::ALL.into_iter().filter_map(next).map(|(_, _, next_at, _)| *next_at).min();
+        let next_at = Priority::ALL.into_iter().filter_map(next).map(|(_, _, next_at, _)| *next_at).min();
         Ok(Backlog { oldest_due_at: waiting.min(), next_at })
     }
 }

@@ -1,6 +1,6 @@
 //! What holds for every notice of a kind.
 
-/// What a kind of notice is about, by importance.
+/// The order in which mail leaves. Mail of a lower rank never waits for mail of a higher one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
     /// Accounts and alerts.
@@ -17,46 +17,10 @@ impl Priority {
     /// Every priority, first to last.
     pub const ALL: [Self; 4] = [Self::Security, Self::Meeting, Self::Task, Self::Digest];
 
-    /// Returns its rank in the rows of earlier releases.
-    #[must_use]
-    pub fn rank(self) -> i16 {
-        self as i16
-    }
-}
-
-/// The order in which what is due leaves. What the clock makes due never waits for what somebody causes by hand, however much
-/// that is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum DeliveryClass {
-    /// Accounts and alerts.
-    Security = 0,
-    /// Reminders of meetings and tasks that have come due.
-    Reminder = 1,
-    /// Summaries.
-    Summary = 2,
-    /// What somebody causes by hand: invitations, changes, reminders sent by hand and letters.
-    ByHand = 3,
-}
-
-impl DeliveryClass {
-    /// Every class, first to last.
-    pub const ALL: [Self; 4] = [Self::Security, Self::Reminder, Self::Summary, Self::ByHand];
-
     /// Returns its rank in stores; 0 leaves first.
     #[must_use]
     pub fn rank(self) -> i16 {
         self as i16
-    }
-
-    /// Returns the class of a kind of notice, unless somebody sent it by hand.
-    #[must_use]
-    pub fn of(priority: Priority, is_recurring: bool, is_by_hand: bool) -> Self {
-        match priority {
-            Priority::Security => Self::Security,
-            _ if !is_recurring || is_by_hand => Self::ByHand,
-            Priority::Meeting | Priority::Task => Self::Reminder,
-            Priority::Digest => Self::Summary,
-        }
     }
 }
 

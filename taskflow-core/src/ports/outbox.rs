@@ -74,7 +74,7 @@ pub struct Backlog {
 /// * Cost depends on what is due, not on how many deliveries there are.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Claims up to `limit` deliveries of one channel: scheduled ones whose `next_at` has come, by [class](crate::DeliveryClass) and then `next_at`, and
+    /// Claims up to `limit` deliveries of one channel: scheduled ones whose `next_at` has come, by priority and then `next_at`, and
     /// claimed ones whose lease has lapsed. The first claim of a delivery sets `first_claimed_at`.
     ///
     /// Scheduled ones that are [gathered](Delivery::is_gathered) are claimed together, also beyond `limit`: the

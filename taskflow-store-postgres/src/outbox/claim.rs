@@ -2,20 +2,20 @@
 
 use sqlx::PgConnection;
 use taskflow_core::ports::{ClaimRequest, Claimed};
-use taskflow_core::{Delivery, DeliveryClass, MOST_TOGETHER, StoreError};
+use taskflow_core::{Delivery, MOST_TOGETHER, Priority, StoreError};
 
 use super::micros;
 use crate::deliveries::DeliveryRow;
 use crate::error::{Instant, store_error};
 
-/// Class by class, each one range of an index; then claims whose holder has not come back in time. What another
+/// Priority by priority, each one range of an index; then claims whose holder has not come back in time. What another
 /// sender is claiming at the same moment is passed over.
 pub(super) async fn run(conn: &mut PgConnection, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
     let limit = request.limit as usize;
     let mut claimed = Vec::new();
-    for class in DeliveryClass::ALL {
+    for priority in Priority::ALL {
         if claimed.len() < limit {
-            let scheduled = take(conn, request, Some(class), claimed.len()).await?;
+            let scheduled = take(conn, request, Some(priority), claimed.len()).await?;
             claimed.extend(in_order(scheduled, |delivery| (delivery.next_at, delivery.id)));
         }
     }
@@ -49,16 +49,16 @@ async fn follow(
     Ok(rows.into_iter().filter_map(readable).collect())
 }
 
-/// Claims what is due in a class, or else what has lapsed.
+/// Claims what is due at a priority, or else what has lapsed.
 async fn take(
     conn: &mut PgConnection,
     request: &ClaimRequest,
-    class: Option<DeliveryClass>,
+    priority: Option<Priority>,
     taken: usize,
 ) -> Result<Vec<Delivery>, StoreError> {
     let kinds: Vec<&str> = request.kinds.iter().map(|kind| kind.as_str()).collect();
     let channel = request.channel;
-    let statement = match class {
+    let statement = match priority {
         Some(_) if channel.is_mail() => CLAIM_SCHEDULED,
         Some(_) => CLAIM_SCHEDULED_ON,
         None => CLAIM_LAPSED,
@@ -69,9 +69,9 @@ async fn take(
         .bind(Instant::from(request.now))
         .bind(kinds)
         .bind(i64::from(request.limit) - taken as i64);
-    let query = match class {
-        Some(class) if channel.is_mail() => query.bind(channel.rank(class)),
-        Some(class) => query.bind(channel.rank(class)).bind(channel.as_str()),
+    let query = match priority {
+        Some(priority) if channel.is_mail() => query.bind(channel.rank(priority)),
+        Some(priority) => query.bind(channel.rank(priority)).bind(channel.as_str()),
         None => query.bind(channel.as_str()),
     };
     let rows: Vec<DeliveryRow> = query.fetch_all(conn).await.map_err(store_error)?;
