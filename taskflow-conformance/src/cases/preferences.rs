@@ -190,7 +190,7 @@ pub(super) async fn held_mail_is_dated_at_the_end_of_the_hold_however_often_it_i
     world.app.tasks().create(ada, due_at_two()).await.expect("a task");
     set(&world, ada, quiet("14:45", "14:55")).await;
     assert_eq!(world.told_at("2026-11-22T13:45:00Z").await, NOBODY);
-    world.mailer.fail_next(MailError::Transient(Reply::new(Asked::Recipient, 451, "4.7.1 later")));
+    world.mailer.fail_next(MailError::Transient(Reply::new(Asked::Recipient, 450, "4.2.1 later")));
     assert_eq!(world.told_at("2026-11-22T13:55:07Z").await, NOBODY);
     world.clock.advance(Duration::from_mins(2));
     world.deliver().await;

@@ -220,6 +220,17 @@ const FIXED: &[Setting] = &[
         "20/1h",
         "Requests for a password reset or another verification mail from one address.",
     ),
+    setting(
+        "QUOTA_TASKS",
+        "10000",
+        "Tasks that an account may have; with those in its trash it may have twice as many. 0: no limit.",
+    ),
+    setting("QUOTA_MEETINGS", "2000", "Meetings that lie ahead which an account may organize. 0: no limit."),
+    setting(
+        "QUOTA_INVITATIONS",
+        "2000",
+        "People whom an account may invite to meetings per UTC day, counted each time they are invited. 0: no limit.",
+    ),
     derived(
         "SMTP_SERVER",
         "Host name of the SMTP relay. Without it mail goes to the page /mailbox; production then also needs MAILBOX=true.",
@@ -280,17 +291,6 @@ const FIXED: &[Setting] = &[
         "Quiet time after the last change of a meeting before participants are notified (0 to 300 seconds). They never wait \
          longer than 5 minutes.",
     ),
-    setting(
-        "QUOTA_TASKS",
-        "10000",
-        "Tasks that an account may have; with those in its trash it may have twice as many. 0: no limit.",
-    ),
-    setting("QUOTA_MEETINGS", "2000", "Meetings that lie ahead which an account may organize. 0: no limit."),
-    setting(
-        "QUOTA_INVITATIONS",
-        "2000",
-        "People whom an account may invite to meetings per UTC day, counted each time they are invited. 0: no limit.",
-    ),
     derived("ADMIN_EMAIL", "Address that receives alerts about the service. Default: none, and no alerts are sent."),
     secret(
         "INBOUND_SECRET",
@@ -326,7 +326,7 @@ const SECTIONS: [(&str, &str); 8] = [
     ("Database", "DATABASE_URL"),
     ("Web server", "HOST"),
     ("Sign-in", "SECRET_KEY"),
-    ("Rate limits", "RATE_LIMITS"),
+    ("Limits", "RATE_LIMITS"),
     ("Mail", "SMTP_SERVER"),
     ("Jobs", "JOB_TICK"),
     ("Retention", "COMPLETED_DAYS"),

@@ -114,8 +114,8 @@ fn an_operation_refuses_by_what_it_takes_and_by_its_return_type() {
         responses.keys().map(|status| status.parse::<u16>().expect("a status")).collect::<Vec<_>>()
     };
     assert_eq!(statuses("/health", "get"), [200], "it cannot be refused");
-    assert_eq!(statuses("/health/db", "get"), [200, 500, 503]);
-    assert_eq!(statuses("/api/nodes", "get"), [200, 401, 404, 422, 500, 503], "it takes an administrator");
+    assert_eq!(statuses("/health/db", "get"), [200, 429, 500, 503]);
+    assert_eq!(statuses("/api/nodes", "get"), [200, 401, 404, 422, 429, 500, 503], "it takes an administrator");
     assert!(statuses("/api/email/test-summary", "post").contains(&409), "it takes an Idempotency-Key");
     assert!(statuses("/api/changes", "get").contains(&410), "its type says so");
     let security = document["paths"]["/api/nodes"]["get"]["security"].as_array().expect("schemes");
