@@ -6,7 +6,6 @@ mod connection;
 mod cors;
 mod front;
 mod headers;
-mod hosts;
 mod query;
 mod record;
 mod routes;
@@ -22,8 +21,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-pub(crate) use self::hosts::is_local;
 
 use self::connection::Connection;
 use self::front::Front;

@@ -27,6 +27,7 @@ pub mod auth;
 mod cli;
 pub mod config;
 mod disk;
+mod hosts;
 pub mod http;
 pub mod limits;
 pub mod samples;

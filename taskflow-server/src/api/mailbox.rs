@@ -16,7 +16,7 @@ use super::html::{Page, words_for};
 use super::refuses::Refuses;
 use super::{ApiError, Field, Group, Val};
 use crate::api::Caller;
-use crate::http::is_local;
+use crate::hosts::is_local;
 use crate::service::Service;
 
 pub(super) struct MailboxApi;

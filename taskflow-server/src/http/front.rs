@@ -13,10 +13,10 @@ use super::admission::Admission;
 use super::body::Room;
 use super::cors::Cors;
 use super::headers::{DOCS_POLICY, secure};
-use super::hosts::{self, Hosts};
 use super::record::{self, Record};
 use super::routes::{DOCS, DOCUMENT, Destination, FAVICON, ROBOTS, ROOT, Routes, SOCKET, SOCKET_OF};
 use crate::api::{self, ApiError, Sockets};
+use crate::hosts::{self, Hosts};
 use crate::limits::Client;
 use crate::service::Service;
 

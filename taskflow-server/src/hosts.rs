@@ -23,7 +23,7 @@ const FORWARDING: [HeaderName; 8] = [
 
 /// The values of `Host` that are accepted.
 #[derive(Debug)]
-pub(super) struct Hosts {
+pub(crate) struct Hosts {
     /// Names in lower case; one that begins with a dot stands for all names that end in it.
     names: Vec<String>,
     /// Every name is accepted: `ALLOWED_HOSTS=*`, or production that was told no name.
@@ -31,7 +31,7 @@ pub(super) struct Hosts {
 }
 
 impl Hosts {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         let own = config.public_url.as_deref().and_then(|url| url.parse::<Uri>().ok());
         let own = own.as_ref().and_then(Uri::host).map(str::to_owned);
         let untold = !config.debug && own.is_none() && config.allowed_hosts.is_empty();
@@ -43,7 +43,7 @@ impl Hosts {
 
     /// Whether a request may be answered. An address is nobody's name, so it cannot be turned elsewhere; probes by name
     /// learn nothing but whether the service is well.
-    pub(super) fn accept(&self, request: &Request) -> bool {
+    pub(crate) fn accept(&self, request: &Request) -> bool {
         let path = request.uri().path();
         let is_probe = path == "/health" || path.starts_with("/health/");
         let Some(host) = requested(request) else {
@@ -65,7 +65,7 @@ fn is_local_to(request: &Request, peer: IpAddr) -> bool {
 }
 
 /// Whether a reverse proxy has passed a request on.
-pub(super) fn is_forwarded(request: &Request) -> bool {
+pub(crate) fn is_forwarded(request: &Request) -> bool {
     FORWARDING.iter().any(|name| request.headers().contains_key(name))
 }
 
