@@ -36,7 +36,12 @@ async fn meetings_of_hundreds_are_called_at_once_and_none_gives_way() {
     let meetings = crate::amount("LONG_CROWDS", 50) as usize;
     let relay = SmtpServer::builder().count_only().start().await.expect("a relay");
     let port = relay.port().to_string();
-    let settings = [("SMTP_SERVER", "127.0.0.1"), ("SMTP_PORT", &port), ("SMTP_FROM_EMAIL", "taskflow@example.org")];
+    let settings = [
+        ("SMTP_SERVER", "127.0.0.1"),
+        ("SMTP_PORT", &port),
+        ("SMTP_FROM_EMAIL", "taskflow@example.org"),
+        ("QUOTA_INVITATIONS", "0"),
+    ];
     for (store, server) in [
         ("sqlite", Server::start(&settings).await),
         ("postgresql", Server::start_on(database().await, &settings).await),

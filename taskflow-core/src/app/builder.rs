@@ -1,0 +1,150 @@
+//! What an application is put together from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{App, AppBuilder, Job, Jobs, Sending, shipped_jobs};
+use crate::ports::{
+    Accounts, Bounces, Calendar, Clock, CohortScan, EventBus, Ids, JobStore, Links, Mailer, Maintenance, Nodes, Outbox,
+    Probe, Renderer,
+};
+
+impl AppBuilder {
+    /// What time it is.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.app.clock = clock;
+        self
+    }
+
+    /// Where ids come from.
+    pub fn ids(mut self, ids: Arc<dyn Ids>) -> Self {
+        self.app.ids = ids;
+        self
+    }
+
+    /// Sets the port for passwords, sessions and tokens.
+    pub fn accounts(mut self, accounts: Arc<dyn Accounts>) -> Self {
+        self.app.accounts = Some(accounts);
+        self
+    }
+
+    /// Sets the port that scheduled jobs need.
+    pub fn job_store(mut self, job_store: Arc<dyn JobStore>) -> Self {
+        self.app.job_store = Some(job_store);
+        self
+    }
+
+    /// Sets the port by which processes that share a store know each other.
+    pub fn nodes(mut self, nodes: Arc<dyn Nodes>) -> Self {
+        self.app.nodes = Some(nodes);
+        self
+    }
+
+    /// Replaces the queue, for hosts that pace or watch it.
+    pub fn outbox(mut self, outbox: Arc<dyn Outbox>) -> Self {
+        self.app.outbox = outbox;
+        self
+    }
+
+    /// Sets the port that finds people for summaries and reminders of tasks.
+    pub fn sweeps(mut self, sweeps: Arc<dyn CohortScan>) -> Self {
+        self.app.cohort_scan = Some(sweeps);
+        self
+    }
+
+    /// Sets the port for cleanup and statistics.
+    pub fn upkeep(mut self, upkeep: Arc<dyn Maintenance>) -> Self {
+        self.app.maintenance = Some(upkeep);
+        self
+    }
+
+    /// What sends mail. Without one, mail waits in the outbox.
+    pub fn mailer(mut self, mailer: Arc<dyn Mailer>) -> Self {
+        self.app.mailer = Some(mailer);
+        self
+    }
+
+    /// What finds the words of mail.
+    pub fn renderer(mut self, renderer: Arc<dyn Renderer>) -> Self {
+        self.app.renderer = renderer;
+        self
+    }
+
+    /// What writes calendar entries and reads the answers of calendars. Without it invitations are mail for people only.
+    pub fn calendar(mut self, calendar: Arc<dyn Calendar>) -> Self {
+        self.app.calendar = Some(calendar);
+        self
+    }
+
+    /// What reads the reports that come back about mail.
+    pub fn bounces(mut self, bounces: Arc<dyn Bounces>) -> Self {
+        self.app.bounces = Some(bounces);
+        self
+    }
+
+    /// What makes links that work without signing in. Without it mail has none.
+    pub fn links(mut self, links: Arc<dyn Links>) -> Self {
+        self.app.links = Some(links);
+        self
+    }
+
+    /// How long changes of a meeting wait for another; a minute unless told, at most [`LONGEST`](crate::DebounceWindow::LONGEST).
+    pub fn change_quiet(mut self, quiet: Duration) -> Self {
+        self.app.change_quiet = quiet;
+        self
+    }
+
+    /// Who is told what was committed.
+    pub fn bus(mut self, bus: Arc<dyn EventBus>) -> Self {
+        self.app.bus = bus;
+        self
+    }
+
+    /// Where the service lives, for links in mail; a slash at the end is dropped.
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        self.app.public_url = Some(url.into().trim_end_matches('/').to_owned());
+        self
+    }
+
+    /// How mail is sent.
+    pub fn sending(mut self, sending: Sending) -> Self {
+        self.app.sending = sending;
+        self
+    }
+
+    /// Sets the schedules of the jobs and the settings they run with.
+    pub fn jobs(mut self, jobs: Jobs) -> Self {
+        self.app.jobs = jobs;
+        self
+    }
+
+    /// Registers a job of the host. It follows its default plan unless [`jobs`](Self::jobs) has a plan for it. A job with
+    /// the name of one that is registered already takes its place.
+    pub fn job(mut self, job: impl Job + 'static) -> Self {
+        self.app.own_jobs.retain(|own| own.name() != job.name());
+        self.app.own_jobs.push(Box::new(job));
+        self
+    }
+
+    /// What looks at the machine for monitoring. Without it only the store and the mail are looked after.
+    pub fn probe(mut self, probe: Arc<dyn Probe>) -> Self {
+        self.app.probe = Some(probe);
+        self
+    }
+
+    /// How long a session lasts without being refreshed; 30 days unless told.
+    pub fn session_lifetime(mut self, lifetime: Duration) -> Self {
+        self.app.session_lifetime = lifetime;
+        self
+    }
+
+    /// The finished value.
+    #[must_use]
+    pub fn build(mut self) -> App {
+        let is_shipped = |name| shipped_jobs().iter().any(|shipped| shipped.name() == name);
+        for job in self.app.own_jobs.iter().filter(|job| !is_shipped(job.name())) {
+            self.app.jobs.plans.entry(job.name()).or_insert_with(|| job.default_plan());
+        }
+        self.app
+    }
+}
