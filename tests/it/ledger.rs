@@ -73,7 +73,7 @@ async fn a_delivery_shows_every_attempt_and_goes_out_when_it_is_tried_again(back
     let port = relay.port().to_string();
     let from = ("SMTP_FROM_EMAIL", "taskflow@example.org");
     let server = backend.start(&[("SMTP_SERVER", "127.0.0.1"), ("SMTP_PORT", &port), from]).await;
-    relay.when_to("bob@example.org", Stage::Rcpt, Fault::Say("550 5.1.1 no such user"));
+    relay.when_to("bob@example.org", Stage::Rcpt, Fault::Say("552 5.2.2 mailbox full"));
     let ada = admin(&server, "ada").await;
     server.person("bob").await;
     let refused = first(&ada, "state=discarded").await;
@@ -83,7 +83,7 @@ async fn a_delivery_shows_every_attempt_and_goes_out_when_it_is_tried_again(back
     assert_eq!((&detail["kind"], &detail["reason"]), (&json!("welcome"), &json!("the account was made")));
     let attempts = detail["failed_attempts"].as_array().expect("attempts");
     assert_eq!((attempts.len(), &attempts[0]["attempt"]), (1, &json!(1)));
-    assert!(attempts[0]["error"].as_str().expect("an error").contains("5.1.1"), "{detail}");
+    assert!(attempts[0]["error"].as_str().expect("an error").contains("5.2.2"), "{detail}");
 
     relay.obey();
     let (status, again) = ada.call(Method::POST, &format!("{}/retry", path(&refused)), None).await;
