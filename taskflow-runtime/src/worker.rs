@@ -39,7 +39,7 @@ impl Worker {
 
     /// Runs until `stop` is cancelled, and waits for the steps under way; [`OutboxUseCases::drain`] makes those short.
     ///
-    /// [`OutboxUseCases::drain`]: taskflow_core::OutboxUseCases::drain
+    /// [`OutboxUseCases::drain`]: taskflow_core::use_cases::OutboxUseCases::drain
     pub async fn run(self, bus: Arc<dyn EventBus>, stop: CancellationToken) {
         let lanes = self.app.outbox().channels().into_iter().map(|channel| Lane {
             app: Arc::clone(&self.app),

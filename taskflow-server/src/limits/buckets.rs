@@ -8,7 +8,7 @@ use taskflow_core::{Admitted, RateLimit, Refused};
 use super::Requester;
 
 /// Buckets of one node, by requester. A full bucket is forgotten; when there is no room for another one, newcomers share
-/// one bucket that is [`OVERFLOW`] times as large.
+/// one bucket that is `OVERFLOW` times as large.
 #[derive(Debug)]
 pub struct Buckets {
     shards: Vec<Mutex<Shard>>,

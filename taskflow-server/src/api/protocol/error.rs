@@ -356,7 +356,7 @@ impl From<ApiError> for poem::Error {
 }
 
 /// Every operation that can be refused at all may fail, or find the store unavailable. Its other refusals follow from what
-/// it takes (`document.rs`) and from its return type ([`Refuses`](super::refuses::Refuses)).
+/// it takes (`document.rs`) and from its return type (`Refuses`).
 impl ApiResponse for ApiError {
     fn meta() -> MetaResponses {
         MetaResponses { responses: [500, 503].map(refusal).into() }
