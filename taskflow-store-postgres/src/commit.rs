@@ -1,5 +1,4 @@
-//! Applying [`Changes`]: the order in which nouns lock their rows. Writes of a kind become one
-//! statement, whatever their number.
+//! Applying [`Changes`]: the order in which nouns lock their rows. Writes of a kind become one statement.
 
 use sqlx::PgConnection;
 use taskflow_core::{Changes, StoreError, Write};
