@@ -1,4 +1,4 @@
-//! What an answer of a relay is about, and when a relay counts as unavailable although it answers. Pure.
+//! Classifies answers of a relay, and decides when a relay counts as unavailable although it answers. Pure.
 //!
 //! Only an answer about the mailbox counts against a mail, and only a clear one ends it. Everything else is trouble of the
 //! relay, of our account with it or of our reputation, and waits.
@@ -10,7 +10,7 @@ use crate::ports::{Asked, MailError, Reply};
 use crate::suppression::{refuses_the_mailbox, speaks_of_us, status_in};
 use crate::{DeliveryId, EmailAddress};
 
-/// What an answer of a relay is about.
+/// The subject of an answer of a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Concern {
     /// The recipient: there is no such mailbox, it is full, or it takes no mail for now.
@@ -101,7 +101,7 @@ fn refusal(code: u16, asked: Asked, status: Option<Status>, text: &str) -> Conce
     }
 }
 
-/// Whether a text speaks of who sends, such as "sender quota exceeded" or "your account".
+/// Returns whether a text speaks of the sender, such as "sender quota exceeded" or "your account".
 fn names_the_sender(text: &str) -> bool {
     const WORDS: [&str; 8] =
         ["sender", "sending", "your account", "your quota", "your limit", "outgoing", "outbound", "relay"];
@@ -126,7 +126,7 @@ fn longest_run(concern: Concern) -> u32 {
 /// Most mails that are remembered as refused for a reason that is not clear.
 const MOST_SUSPECTS: usize = 10_000;
 
-/// What is known of a relay by its last answers.
+/// The last answers of a relay, and what they say about it.
 #[derive(Debug, Default)]
 pub struct RelayWatch {
     /// How many mails it has taken.

@@ -1,9 +1,9 @@
-//! Who may read and write whose rows.
+//! Scopes: the right to read and write an owner's rows.
 
 use crate::error::StoreError;
 use crate::{Changes, UserId};
 
-/// What somebody may do with an owner's rows, from the least to the most.
+/// The rights that somebody has over an owner's rows, from the least to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Reads them: who takes part in a meeting.

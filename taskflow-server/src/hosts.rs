@@ -54,7 +54,7 @@ impl Hosts {
     }
 }
 
-/// Whether a request was sent on this machine, to this machine by a loopback name, and by no proxy for somebody else.
+/// Returns whether a request was sent on this machine by a loopback name, and not by a proxy for somebody else.
 pub(crate) fn is_local(request: &Request) -> bool {
     request.remote_addr().as_socket_addr().is_some_and(|peer| is_local_to(request, peer.ip()))
 }
@@ -64,7 +64,7 @@ fn is_local_to(request: &Request, peer: IpAddr) -> bool {
     named && peer.to_canonical().is_loopback() && !is_forwarded(request)
 }
 
-/// Whether a reverse proxy has passed a request on.
+/// Returns whether a reverse proxy has passed a request on.
 pub(crate) fn is_forwarded(request: &Request) -> bool {
     FORWARDING.iter().any(|name| request.headers().contains_key(name))
 }

@@ -14,7 +14,7 @@ pub use address::{ForwardedHeader, Network, TrustedProxies};
 pub use buckets::Buckets;
 pub use share::{Share, Shares};
 
-/// Whom a request is counted for.
+/// The address or account that a request is counted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Requester {
     /// Somebody without a valid token: the address that they come from, or its network of 64 bits in IPv6.
@@ -23,7 +23,7 @@ pub enum Requester {
     Account(UserId),
 }
 
-/// Where a request comes from.
+/// The origin of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
     /// The address of the client, as far as proxies that tell of it are trusted.

@@ -225,7 +225,7 @@ const BACKLOG_ON: &str = "
         WHERE d.state = 'scheduled' AND d.last_error IS NOT NULL AND d.first_claimed_at IS NOT NULL
             AND d.due_at <= $1 AND d.channel = $3) AS waiting";
 
-/// What is kept, and what was purged.
+/// Counts the deliveries that are kept and those that were purged.
 const LEDGERS: &str = "
     SELECT channel, state, count(*) FROM taskflow.deliveries GROUP BY channel, state
     UNION ALL

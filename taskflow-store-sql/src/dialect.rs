@@ -1,4 +1,4 @@
-//! What differs between the databases, and what both do with an entity.
+//! The differences between the databases, and the use that both make of an entity.
 
 use std::marker::PhantomData;
 

@@ -71,7 +71,7 @@ pub trait Entity: Sized {
     fn read<D: Dialect>(row: &Row<'_, D>) -> Result<Self, ReadError>;
 }
 
-/// Why a row cannot be read.
+/// The reason a row cannot be read.
 #[derive(Debug)]
 pub enum ReadError {
     /// The driver cannot read a column.

@@ -1,4 +1,4 @@
-//! What accounts have used of their quotas.
+//! The use that accounts have made of their quotas.
 
 use serde::Serialize;
 use sqlx::SqliteConnection;

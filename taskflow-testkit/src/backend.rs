@@ -44,7 +44,7 @@ macro_rules! test_on {
     };
 }
 
-/// Where a server keeps its data.
+/// The store in which a server keeps its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
     /// A file.

@@ -22,10 +22,10 @@ pub const CONNECTIONS: usize = 16;
 const LEASE: &str = "5";
 /// From the moment the nodes are up until the first reminder is due.
 const LEAD: Duration = Duration::from_secs(5);
-/// How long after the last mail the ledger may take to know of it.
+/// The longest time that the ledger may take to know of the last mail.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How many reminders are due, and what happens meanwhile.
+/// The number of reminders that are due, and what happens meanwhile.
 #[derive(Debug, Clone, Copy)]
 pub struct DueReminders {
     /// Number of servers.
@@ -40,7 +40,7 @@ pub struct DueReminders {
     pub kill_after: usize,
 }
 
-/// What was sent, and what the ledger says about it.
+/// The mails that were sent, and what the ledger says about them.
 #[derive(Debug)]
 pub struct Outcome {
     /// Reminders in each state; all of them should be delivered.

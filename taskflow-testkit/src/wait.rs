@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use taskflow_core::ports::{Clock, SystemClock};
 
-/// How long a test waits for something, unless it says otherwise.
+/// The longest time that a test waits for something, unless it says otherwise.
 const DEADLINE: Duration = Duration::from_secs(20);
-/// How often it looks.
+/// The pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Waits until `condition` gives something; panics after twenty seconds.

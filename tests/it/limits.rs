@@ -1,4 +1,4 @@
-//! What connections without a token may ask for: limits by name and by address, on all nodes together.
+//! Limits on connections without a token, by name and by address, on all nodes together.
 
 use futures_util::future::join_all;
 use reqwest::header::HeaderMap;

@@ -1,4 +1,4 @@
-//! What only several servers on one database of PostgreSQL can show.
+//! Cases that need several servers on one PostgreSQL database.
 
 mod costs;
 mod due_reminders;

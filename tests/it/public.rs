@@ -1,4 +1,4 @@
-//! What others can reach runs as in production, and knows its own names.
+//! A server that others can reach runs as in production, and knows its own names.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

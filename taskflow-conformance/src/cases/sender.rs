@@ -68,7 +68,7 @@ pub(super) async fn a_relay_that_is_away_costs_no_attempt(open: Arc<dyn OpenStor
     assert!(all.iter().all(|delivery| delivery.attempts == 0 && delivery.state == DeliveryState::Delivered));
 }
 
-/// What a relay says about itself, our account or our standing.
+/// Answers of a relay about itself, our account or our standing.
 const ABOUT_US: [(Asked, u16, &str); 10] = [
     (Asked::Sender, 550, "5.7.1 sender address rejected: not owned by user"),
     (Asked::Sender, 452, "4.2.2 the sender is over quota"),

@@ -1,4 +1,4 @@
-//! What an application is put together from.
+//! The builder of an application: its ports and settings.
 
 use std::sync::Arc;
 use std::time::Duration;

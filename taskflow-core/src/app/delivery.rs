@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::ports::Backlog;
 use crate::{ChannelKind, Ledger, RetrySchedule, Timestamp};
 
-/// How a channel is sent.
+/// The settings with which a channel sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sending {
     /// How many connections the mailer has. Up to twice as many mails are handed to it at once, so that each connection

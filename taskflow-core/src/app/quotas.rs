@@ -1,4 +1,4 @@
-//! What one account may store and cause.
+//! Quotas: how much one account may store and cause.
 
 use super::AppBuilder;
 use crate::Quotas;

@@ -11,7 +11,7 @@ use super::App;
 use crate::error::Error;
 use crate::{Changes, Precondition};
 
-/// How long a use case goes on deciding anew before it gives up with `Stale`.
+/// The time after which a use case stops deciding anew and gives up with `Stale`.
 pub(super) const LONGEST: Duration = Duration::from_secs(10);
 /// The number of decisions after which it gives up in any case. Among n writers each is beaten n - 1 times at most.
 pub(super) const MOST_ATTEMPTS: u32 = 256;

@@ -1,4 +1,4 @@
-//! What comes of a claim, and what it writes.
+//! Outcomes of a claim, and the columns they write.
 
 use super::IN_THE_MAIL_OF;
 use crate::{DeliveryId, DeliveryState, LeaseToken, ParticipantId, Timestamp, Told};
@@ -26,7 +26,7 @@ pub enum Effect {
     Told(ParticipantId, Told),
 }
 
-/// What came of a claim.
+/// The outcome of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The relay took the mail with this answer.

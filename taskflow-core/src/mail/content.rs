@@ -110,7 +110,7 @@ pub enum OpenTarget<'a> {
     Url(String),
 }
 
-/// Who gets replies to a mail.
+/// The recipient of replies to a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReplyTo<'a> {
     /// The organizer of a meeting, unless they read the mail.

@@ -5,7 +5,7 @@ use super::commit::{MemoryWrite, WriteCheck};
 use crate::error::StoreError;
 use crate::{Quota, QuotaSubject, QuotaWrite, Timestamp, UserId};
 
-/// What is used of a quota, until counting begins anew.
+/// The use of a quota, until counting begins anew.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct QuotaRow {
     used: u64,

@@ -3,7 +3,7 @@ use std::fmt;
 use super::{OverQuota, Quota};
 use crate::{Timestamp, UserId};
 
-/// What a quota is counted for.
+/// The subject that a quota is counted for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum QuotaSubject {
     /// An account.

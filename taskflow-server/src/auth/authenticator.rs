@@ -31,7 +31,7 @@ pub struct Authenticator {
     pub devices: DeviceTokens,
 }
 
-/// What somebody shows to sign in.
+/// The credentials with which somebody signs in.
 #[derive(Debug)]
 pub struct SignIn<'a> {
     /// A name or an address.

@@ -7,7 +7,7 @@ use taskflow_core::{Source, Timestamp, UserId};
 
 use super::links::{derived_key, hmac};
 
-/// What the keys are derived with (HKDF, RFC 5869).
+/// The context from which the keys are derived (HKDF, RFC 5869).
 const INFO: &[u8] = b"known devices, 1";
 
 /// Lifetime of a device token.

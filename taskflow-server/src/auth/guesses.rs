@@ -13,7 +13,7 @@ use super::links::{derived_key, keyed};
 use super::{AuthError, KnownDevice, hex};
 use crate::limits::{Exceeded, LimitSettings, Requester};
 
-/// What the key is derived with (HKDF, RFC 5869).
+/// The context from which the key is derived (HKDF, RFC 5869).
 const INFO: &[u8] = b"rate limits, 1";
 
 /// Counts guesses and requests for mail, by name and by address.
@@ -28,7 +28,7 @@ pub struct GuessLimits {
     key: Hmac<Sha256>,
 }
 
-/// What a request took.
+/// The buckets that a request has taken from.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Taken(Vec<BucketTake>);

@@ -151,7 +151,7 @@ fn others_may_read(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|data| data.permissions().mode() & 0o077 != 0)
 }
 
-/// Whether every user of this machine can read a file.
+/// Returns whether every user of this machine can read a file.
 pub(super) fn everybody_may_read(path: &Path) -> bool {
     #[cfg(unix)]
     {

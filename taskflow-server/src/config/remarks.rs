@@ -67,7 +67,7 @@ pub fn surroundings(config: &Config) -> Vec<String> {
     remarks
 }
 
-/// Whether the process has the rights of the superuser; `false` where that cannot be found out.
+/// Returns whether the process has the rights of the superuser; `false` where that cannot be found out.
 fn runs_as_root() -> bool {
     #[cfg(unix)]
     {

@@ -140,7 +140,7 @@ fn quotas(r: &mut Reader) -> Quotas {
     }
 }
 
-/// Whether a base of links is one that others reach.
+/// Returns whether a base of links is one that others reach.
 fn is_https(url: &str) -> bool {
     url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
 }

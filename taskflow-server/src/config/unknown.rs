@@ -3,7 +3,7 @@
 
 use super::settings::{SETTINGS, Setting};
 
-/// What names of variables that are meant for this program often begin with.
+/// Prefixes of variables that are meant for this program.
 const PREFIX: &str = "TASKFLOW_";
 /// The beginnings of our names that others use least.
 const FAMILIES: [&str; 2] = ["SMTP_", "SECRET_KEY"];

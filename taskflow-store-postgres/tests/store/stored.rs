@@ -6,7 +6,7 @@ use taskflow_store_sql::{ColumnType, Form, forms};
 
 use crate::world::World;
 
-/// What PostgreSQL calls the type of a column.
+/// Returns the name that PostgreSQL has for the type of a column.
 fn type_name(column_type: ColumnType) -> &'static str {
     match column_type {
         ColumnType::Timestamp => "timestamp with time zone",

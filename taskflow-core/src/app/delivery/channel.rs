@@ -74,7 +74,7 @@ pub trait Channel: Send + Sync {
 /// Something that a channel does beside sending, at the same time. A failure is logged, and costs nothing else.
 pub type FollowUp<'a> = BoxFuture<'a, Result<(), Error>>;
 
-/// Why a message was not sent, by what to do about it.
+/// The reason a message was not sent, by what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     /// Its recipient does not take it for now, with this answer: it uses an attempt and is tried again later.
@@ -140,7 +140,7 @@ impl ChannelBatch<'_> {
     }
 }
 
-/// What becomes of the deliveries of a batch.
+/// The result of preparing a batch: messages to send and deliveries to settle.
 pub struct PreparedBatch<'a, M> {
     pub(super) ready: Vec<Ready<M>>,
     pub(super) decided: Vec<Decided>,

@@ -34,7 +34,7 @@ impl<C: Channel> Lane for C {
     }
 }
 
-/// What outlives the steps of a channel.
+/// The state of a channel that outlives its steps.
 #[derive(Debug, Default)]
 pub(in crate::app) struct LaneState {
     /// Outcomes that a failing store has not taken yet; the next step writes them first.
@@ -45,7 +45,7 @@ pub(in crate::app) struct LaneState {
     pub(super) relay: RelayWatch,
 }
 
-/// What outlives the steps of all channels.
+/// The states of all channels, which outlive their steps.
 #[derive(Debug, Default)]
 pub(in crate::app) struct LaneStates(Mutex<HashMap<ChannelKind, LaneState>>);
 

@@ -26,7 +26,7 @@ use crate::notice::Thread;
 use crate::ports::{Accepted, HeldLease, Settled};
 use crate::{Delivery, DeliveryId, Effect, LeaseToken, Outcome, Settlement};
 
-/// How long the messages of a window take at most.
+/// The longest time that the messages of a window take.
 const LONGEST_WINDOW: Duration = Duration::from_secs(2);
 
 /// Something that came to its end.

@@ -15,7 +15,7 @@ const RELAY_PAUSE: Duration = Duration::from_secs(5);
 /// And this long at most.
 const LONGEST_RELAY_PAUSE: Duration = Duration::from_secs(60);
 
-/// What is put off for a reason of its own waits this long at most.
+/// The longest wait of a delivery that is put off for a reason of its own.
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
 /// A message that meets trouble again and again makes room for others more and more.
