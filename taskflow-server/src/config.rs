@@ -8,13 +8,13 @@ mod example;
 mod key;
 mod limits;
 mod reader;
-mod remarks;
 mod rules;
 mod settings;
 mod smtp;
 mod sources;
 mod unknown;
 mod values;
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,11 +31,11 @@ pub(crate) use database::POSTGRES_PARAMETERS;
 pub use error::{ConfigError, ConfigErrors};
 pub use example::{example, wrapped};
 pub use key::KeyOrigin;
-pub use remarks::surroundings;
 pub use settings::{SETTINGS, Setting};
 pub use smtp::{Smtp, SmtpLogin, SmtpSecurity};
 pub use sources::{Origin, Sources, nearest_word};
 pub(crate) use values::is_loopback;
+pub use warnings::surroundings;
 
 /// What the settings are read for; not every command needs all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,7 +162,7 @@ pub struct Config {
     /// What to log.
     pub log: String,
     /// What is allowed but probably not meant; sentences for the log.
-    pub remarks: Vec<String>,
+    pub warnings: Vec<String>,
     origins: BTreeMap<&'static str, Origin>,
 }
 

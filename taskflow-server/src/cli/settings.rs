@@ -84,7 +84,7 @@ fn noted(notes: &[String]) -> String {
 
 /// Prints the settings in force, or that they are valid.
 pub(super) fn run(command: Option<Command>, config: &Config, format: Format) -> Result<(), Failure> {
-    let notes = config.remarks.clone();
+    let notes = config.warnings.clone();
     match command {
         None => format.print(&Effective { settings: config.effective().into_iter().map(Shown::new).collect(), notes }),
         Some(Command::Check) => format.print(&Checked { valid: true, notes }),

@@ -12,7 +12,7 @@ use super::key::{self, KeyOrigin};
 use super::reader::Reader;
 use super::settings::JOB_SETTINGS;
 use super::sources::Given;
-use super::{Config, Need, PasswordPolicy, Registration, Sending, remarks, smtp, values};
+use super::{Config, Need, PasswordPolicy, Registration, Sending, smtp, values, warnings};
 
 const SECONDS: &str = "use a number of seconds, or a duration such as 500ms, 30s, 5m or 1h";
 const TRUTH: &str = "use true or false";
@@ -115,13 +115,13 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
             "use off, error, warn, info, debug, trace, or target=level pairs separated by commas",
             log_filter,
         ),
-        remarks: Vec::new(),
+        warnings: Vec::new(),
         origins: std::collections::BTreeMap::new(),
         host,
         port,
     };
-    noted.extend(remarks::about(&config, r));
-    let config = Config { remarks: noted, ..config };
+    noted.extend(warnings::about(&config, r));
+    let config = Config { warnings: noted, ..config };
     // The file of the key is only touched when everything else is right.
     let key_file = database.as_ref().and_then(key::path_for);
     let config = match (reader.problems(), need, &config.key_origin, key_file) {

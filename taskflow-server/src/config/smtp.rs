@@ -61,8 +61,8 @@ impl fmt::Debug for SmtpLogin {
 const SAMPLES: [&str; 3] = ["your-email@gmail.com", "your-app-password", "your-sendgrid-api-key"];
 
 /// Reads all `SMTP_*` settings: the relay, if there is one, and the sender of all mail, which the dev mailbox needs too.
-/// Remarks are added to `remarks`.
-pub(super) fn read(reader: &mut Reader, debug: bool, remarks: &mut Vec<String>) -> (Option<Smtp>, Mailbox) {
+/// Remarks are added to `warnings`.
+pub(super) fn read(reader: &mut Reader, debug: bool, warnings: &mut Vec<String>) -> (Option<Smtp>, Mailbox) {
     let server =
         reader.optional("SMTP_SERVER", "use the host name of the relay alone, as in smtp.example.org", values::host);
     let port =
@@ -80,9 +80,9 @@ pub(super) fn read(reader: &mut Reader, debug: bool, remarks: &mut Vec<String>) 
 
     for name in ["SMTP_USERNAME", "SMTP_PASSWORD", "SMTP_HELLO"].into_iter().filter(|name| reader.has(name)) {
         if !reader.has("SMTP_SERVER") {
-            remarks.push(format!("{name} has no effect without SMTP_SERVER"));
+            warnings.push(format!("{name} has no effect without SMTP_SERVER"));
         } else if reader.secret(name).is_some_and(|text| SAMPLES.contains(&text)) {
-            remarks.push(format!("{name} is a sample value, which the relay will not accept"));
+            warnings.push(format!("{name} is a sample value, which the relay will not accept"));
         }
     }
     let smtp = server.map(|server| {

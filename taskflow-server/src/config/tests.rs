@@ -44,7 +44,7 @@ fn names(result: Result<Config, ConfigErrors>) -> Vec<String> {
 #[test]
 fn nothing_set_is_development_on_this_machine_with_the_dev_mailbox() {
     let config = development(&[]).expect("valid");
-    assert!(config.debug && config.mailbox && config.smtp.is_none() && config.remarks.is_empty());
+    assert!(config.debug && config.mailbox && config.smtp.is_none() && config.warnings.is_empty());
     assert_eq!((config.host.as_str(), config.port), ("127.0.0.1", 8000));
     assert_eq!(config.public_url.as_deref(), Some("http://127.0.0.1:8000"));
     assert_eq!(config.password_policy, PasswordPolicy::Basic);
@@ -84,21 +84,21 @@ fn an_https_public_url_is_production_on_loopback_too() {
 
 #[test]
 fn keys_that_are_long_and_can_be_guessed_are_remarked() {
-    let remarks = |key: &str| production(&[("SECRET_KEY", key)]).expect("valid").remarks.len();
+    let warnings = |key: &str| production(&[("SECRET_KEY", key)]).expect("valid").warnings.len();
     for key in ["a".repeat(40), "abc".repeat(20), "my-very-secret-key-of-this-service".into(), "1234567890".repeat(4)] {
-        assert_eq!(remarks(&key), 1, "{key}");
+        assert_eq!(warnings(&key), 1, "{key}");
     }
     for key in ["Zk3h0xq9VbX7uYwT1rPsLmNaQeDfGj2c", key::random().expose_secret()] {
-        assert_eq!(remarks(key), 0, "{key}");
+        assert_eq!(warnings(key), 0, "{key}");
     }
 }
 
 #[test]
 fn a_misspelled_variable_of_the_environment_is_remarked() {
     let given = [("DATABASE_URL", "memory:"), ("SMTP_SERVR", "hunter2"), ("HOME", "/"), ("TASKFLOW_PORT", "1")];
-    let remarks = Config::load(Sources::none().with_environment(given), Need::Manage).expect("valid").remarks;
-    assert_eq!(remarks.len(), 2, "{remarks:?}");
-    let text = remarks.join("\n");
+    let warnings = Config::load(Sources::none().with_environment(given), Need::Manage).expect("valid").warnings;
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    let text = warnings.join("\n");
     assert!(text.contains("SMTP_SERVER") && text.contains("did you mean PORT?") && !text.contains("hunter2"), "{text}");
 }
 
@@ -141,7 +141,7 @@ fn unset_settings_show_what_becomes_of_them() {
 fn production_without_relay_starts_when_mail_is_to_stay_in_the_mailbox() {
     let config = production(&[("SMTP_SERVER", ""), ("PUBLIC_URL", ""), ("MAILBOX", "true")]).expect("valid");
     assert!(config.mailbox && config.smtp.is_none() && config.public_url.is_none());
-    assert!(config.remarks[0].contains("every administrator can read all captured mail"));
+    assert!(config.warnings[0].contains("every administrator can read all captured mail"));
 }
 
 #[test]
@@ -321,7 +321,7 @@ PORT=8000
     assert_eq!((smtp.port, smtp.security), (465, SmtpSecurity::Implicit));
     assert_eq!(config.mail_from.name.as_deref(), Some("Task Management Dashboard"));
     assert_eq!(config.public_url.as_deref(), Some("http://localhost:8000"));
-    assert_eq!(config.remarks.len(), 3, "{:?}", config.remarks);
+    assert_eq!(config.warnings.len(), 3, "{:?}", config.warnings);
 }
 
 #[test]
@@ -408,8 +408,8 @@ fn development_needs_nothing_but_a_relay_to_send() {
 #[test]
 fn settings_without_effect_are_remarked() {
     let config = development(&[("SMTP_USERNAME", "u"), ("SMTP_PASSWORD", "p"), ("HOST", "0.0.0.0"), ("DEBUG", "1")]);
-    let remarks = config.expect("valid").remarks;
-    assert_eq!(remarks.len(), 3, "{remarks:?}");
+    let warnings = config.expect("valid").warnings;
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
 }
 
 #[test]
@@ -437,9 +437,9 @@ fn an_access_token_does_not_outlive_its_session() {
 
 #[test]
 fn a_guessable_secret_for_the_gateway_is_remarked_in_production() {
-    let remarks = |secret| production(&[("INBOUND_SECRET", secret)]).expect("valid").remarks;
-    assert!(remarks("short").iter().any(|remark| remark.contains("INBOUND_SECRET")));
-    assert!(remarks(KEY).is_empty(), "{:?}", remarks(KEY));
+    let warnings = |secret| production(&[("INBOUND_SECRET", secret)]).expect("valid").warnings;
+    assert!(warnings("short").iter().any(|remark| remark.contains("INBOUND_SECRET")));
+    assert!(warnings(KEY).is_empty(), "{:?}", warnings(KEY));
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(super) fn started(config: &Config, first: &First) {
     } else {
         events(config, first);
     }
-    for remark in config.remarks.iter().chain(&surroundings(config)) {
+    for remark in config.warnings.iter().chain(&surroundings(config)) {
         tracing::warn!("{remark}");
     }
 }

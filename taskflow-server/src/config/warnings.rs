@@ -8,50 +8,50 @@ use super::reader::Reader;
 use super::{Config, key, unknown, values};
 
 pub(super) fn about(config: &Config, r: &Reader) -> Vec<String> {
-    let mut remarks = Vec::new();
+    let mut warnings = Vec::new();
     let production = !config.debug;
     if config.debug && !values::is_loopback(&config.host) {
-        remarks.push(
+        warnings.push(
             "development mode is on although other machines can reach HOST; set DEBUG=false for real use".to_owned(),
         );
     }
     if production && config.mailbox {
-        remarks.push("MAILBOX=true in production: every administrator can read all captured mail".to_owned());
+        warnings.push("MAILBOX=true in production: every administrator can read all captured mail".to_owned());
     }
     if config.allowed_hosts.iter().any(|name| name == "*") {
-        remarks.push(
+        warnings.push(
             "ALLOWED_HOSTS has *, so any web page can send requests to this server under a name of its own (DNS \
              rebinding); list the host names instead"
                 .to_owned(),
         );
     }
     if production && config.inbound_secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < 16) {
-        remarks.push(
+        warnings.push(
             "INBOUND_SECRET is short enough to be guessed; generate one with: openssl rand -base64 24".to_owned(),
         );
     }
     let keys = std::iter::once(&config.secret_key).chain(&config.previous_keys);
     if keys.map(ExposeSecret::expose_secret).any(key::is_guessable) {
-        remarks.push(
+        warnings.push(
             "SECRET_KEY or SECRET_KEY_PREVIOUS can be guessed, and with it every sign-in can be forged; generate one \
              with: openssl rand -base64 48"
                 .to_owned(),
         );
     }
-    remarks.extend(r.environment().iter().filter_map(|(name, value)| unknown::remark(name, value)));
+    warnings.extend(r.environment().iter().filter_map(|(name, value)| unknown::remark(name, value)));
     if !r.ignored().is_empty() {
-        remarks.push(format!(".env has lines that are not settings of this version: {}", r.ignored().join(", ")));
+        warnings.push(format!(".env has lines that are not settings of this version: {}", r.ignored().join(", ")));
     }
-    remarks
+    warnings
 }
 
 /// Returns what is wrong with the process and its files, which is looked at when a server starts: it runs as root, or other
 /// users of the machine can read data or secrets.
 #[must_use]
 pub fn surroundings(config: &Config) -> Vec<String> {
-    let mut remarks = Vec::new();
+    let mut warnings = Vec::new();
     if runs_as_root() {
-        remarks.push("the server runs as root; run it as a user of its own, who owns nothing but its data".to_owned());
+        warnings.push("the server runs as root; run it as a user of its own, who owns nothing but its data".to_owned());
     }
     let data = config.database.file().map(Path::to_owned);
     let log = data.as_ref().map(|file| {
@@ -62,9 +62,9 @@ pub fn surroundings(config: &Config) -> Vec<String> {
     let files = [data, log, Some(".env".into()), Some("taskflow.toml".into())];
     for file in files.into_iter().flatten().filter(|file: &std::path::PathBuf| key::everybody_may_read(file)) {
         let file = file.display();
-        remarks.push(format!("other users of this machine can read {file}; run: chmod 600 {file}"));
+        warnings.push(format!("other users of this machine can read {file}; run: chmod 600 {file}"));
     }
-    remarks
+    warnings
 }
 
 /// Returns whether the process has the rights of the superuser; `false` where that cannot be found out.
