@@ -91,7 +91,7 @@ const PURGE_LIMITS: &str = "
         FROM taskflow_limits
         WHERE full_at <= CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER)
         ORDER BY full_at
-        LIMIT ?1)";
+        LIMIT +?1)";
 
 const COUNT_LIMITS: &str = "
     SELECT count(*)
@@ -99,4 +99,4 @@ const COUNT_LIMITS: &str = "
         SELECT 1
         FROM taskflow_limits
         WHERE full_at <= CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER)
-        LIMIT ?1)";
+        LIMIT +?1)";

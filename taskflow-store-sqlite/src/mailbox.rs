@@ -38,7 +38,7 @@ static MAILS: Statement<CapturedMail> = Statement::new(
     SELECT {columns}
     FROM taskflow_mailbox
     ORDER BY kept_at DESC, id DESC
-    LIMIT ?1",
+    LIMIT +?1",
 );
 
 pub(crate) async fn mail(pool: &SqlitePool, id: DeliveryId) -> Result<Option<CapturedMail>, StoreError> {

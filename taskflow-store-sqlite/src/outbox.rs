@@ -203,7 +203,7 @@ const CLAIM_SCHEDULED: &str = "
                         ELSE o.attempts = l.attempts AND (o.attempts > 0 OR o.last_error IS NOT NULL)
                             AND o.next_at = l.next_at END))
         ORDER BY l.next_at, l.id
-        LIMIT ?5)
+        LIMIT +?5)
     RETURNING id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
         attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel";
 
@@ -220,7 +220,7 @@ const CLAIM_SCHEDULED_ON: &str = "
         WHERE state = 'scheduled' AND priority > 3 AND channel = ?7 AND priority = ?6 AND next_at <= ?3
             AND kind IN (SELECT value FROM json_each(?4))
         ORDER BY next_at, id
-        LIMIT ?5)
+        LIMIT +?5)
     RETURNING id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
         attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel";
 
@@ -245,7 +245,7 @@ const CLAIM_FOLLOWERS: &str = "
                     ELSE o.attempts = l.attempts AND (o.attempts > 0 OR o.last_error IS NOT NULL)
                             AND o.next_at = l.next_at END
             ORDER BY o.next_at, o.id
-            LIMIT ?6))
+            LIMIT +?6))
     RETURNING id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
         attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel";
 
@@ -260,7 +260,7 @@ const CLAIM_LAPSED: &str = "
         WHERE state = 'claimed' AND lease_until <= CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER)
             AND kind IN (SELECT value FROM json_each(?4)) AND channel = ?7
         ORDER BY lease_until, id
-        LIMIT ?5)
+        LIMIT +?5)
     RETURNING id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
         attempts, first_claimed_at, settled_at, cancel_requested, last_error, reply, reason, channel";
 

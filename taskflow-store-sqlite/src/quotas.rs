@@ -146,11 +146,11 @@ async fn rows(
 
 const TASKS: &str = "
     SELECT count(*)
-    FROM (SELECT 1 FROM taskflow_tasks WHERE user_id = ?1 AND deleted_at IS NULL AND ?3 IS NOT NULL LIMIT ?2)";
+    FROM (SELECT 1 FROM taskflow_tasks WHERE user_id = ?1 AND deleted_at IS NULL AND ?3 IS NOT NULL LIMIT +?2)";
 
 const STORED_TASKS: &str = "
     SELECT count(*)
-    FROM (SELECT 1 FROM taskflow_tasks WHERE user_id = ?1 AND ?3 IS NOT NULL LIMIT ?2)";
+    FROM (SELECT 1 FROM taskflow_tasks WHERE user_id = ?1 AND ?3 IS NOT NULL LIMIT +?2)";
 
 const MEETINGS: &str = "
     SELECT count(*)
@@ -158,4 +158,4 @@ const MEETINGS: &str = "
         SELECT 1
         FROM taskflow_meetings
         WHERE created_by = ?1 AND cancelled_at IS NULL AND ended_at IS NULL AND meeting_date > ?3
-        LIMIT ?2)";
+        LIMIT +?2)";

@@ -53,9 +53,9 @@ const AFTER: &str = "SELECT after FROM taskflow_search_refolds WHERE name = ?1 A
 
 const GO_ON: &str = "UPDATE taskflow_search_refolds SET after = ?2 WHERE name = ?1";
 
-const TASKS_PAGE: &str = "SELECT id, search_text FROM taskflow_tasks WHERE id > ?1 ORDER BY id LIMIT ?2";
+const TASKS_PAGE: &str = "SELECT id, search_text FROM taskflow_tasks WHERE id > ?1 ORDER BY id LIMIT +?2";
 
-const MEETINGS_PAGE: &str = "SELECT id, search_text FROM taskflow_meetings WHERE id > ?1 ORDER BY id LIMIT ?2";
+const MEETINGS_PAGE: &str = "SELECT id, search_text FROM taskflow_meetings WHERE id > ?1 ORDER BY id LIMIT +?2";
 
 const REFOLD_TASKS: &str = "UPDATE taskflow_tasks SET search_text = ?2 WHERE id = ?1";
 

@@ -254,4 +254,4 @@ const RUNS: &str = "
     FROM taskflow_job_runs
     WHERE job = ?1 AND id < ?2
     ORDER BY id DESC
-    LIMIT ?3";
+    LIMIT +?3";

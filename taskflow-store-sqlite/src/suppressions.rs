@@ -72,7 +72,7 @@ static SUPPRESSIONS_AFTER: Statement<Suppression> = Statement::new(
     FROM taskflow_suppressions
     WHERE email_key > ?1
     ORDER BY email_key
-    LIMIT ?2",
+    LIMIT +?2",
 );
 
 /// What is known of an address already stays; of several reports at once the first counts.

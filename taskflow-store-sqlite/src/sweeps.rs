@@ -122,7 +122,7 @@ const RECIPIENTS: &str = "
         FROM taskflow_users
         WHERE time_zone = ?1 AND (summary_minute, id) > (?2, ?3) AND summary_minute <= ?4
         ORDER BY summary_minute, id
-        LIMIT ?5)
+        LIMIT +?5)
     SELECT p.id, p.summary_minute,
         p.is_active
             AND (?6 IS NULL OR p.mail_off = '[]' OR ?6 NOT IN (SELECT value FROM json_each(p.mail_off)))

@@ -87,7 +87,7 @@ static USERS_AFTER: Statement<User> = Statement::new(
     FROM taskflow_users
     WHERE id > ?1
     ORDER BY id
-    LIMIT ?2",
+    LIMIT +?2",
 );
 
 /// People who have shown that one of these addresses is theirs, each once.

@@ -128,7 +128,7 @@ const DELIVERIES_WITH_KEY: &str = "
     FROM taskflow_deliveries
     WHERE dedupe_key >= ?1 AND dedupe_key < ?2
     ORDER BY dedupe_key
-    LIMIT ?3";
+    LIMIT +?3";
 
 /// A range of keys for each prefix. The plus keeps the state from choosing the index, which would go through all that is open.
 const OPEN_WITH_KEYS: &str = "

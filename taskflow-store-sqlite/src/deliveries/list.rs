@@ -128,7 +128,7 @@ const DELIVERIES: &str = "
     WHERE id < ?1 AND id >= ?5 AND (?2 IS NULL OR kind IN (SELECT value FROM json_each(?2)))
         AND (?3 IS NULL OR state IN (SELECT value FROM json_each(?3)))
     ORDER BY id DESC
-    LIMIT ?4";
+    LIMIT +?4";
 
 /// Open deliveries are found by the index of their state, although that has another order, since there are few of them among
 /// everything that was sent. Bounds that exclude nothing are there so that these indexes are used.
@@ -145,7 +145,7 @@ const DELIVERIES_IN: &str = "
             WHERE l.state IN ('discarded', 'cancelled', 'expired') AND l.state = j.value AND l.id < ?1 AND l.id >= ?5
                 AND (?2 IS NULL OR l.kind IN (SELECT value FROM json_each(?2)))
             ORDER BY l.id DESC
-            LIMIT ?4)
+            LIMIT +?4)
         UNION ALL
         SELECT rowid
         FROM (
@@ -154,7 +154,7 @@ const DELIVERIES_IN: &str = "
             WHERE state = 'claimed' AND 'claimed' IN (SELECT value FROM json_each(?3)) AND lease_until >= 0 AND id < ?1
                 AND id >= ?5 AND (?2 IS NULL OR kind IN (SELECT value FROM json_each(?2)))
             ORDER BY id DESC
-            LIMIT ?4)
+            LIMIT +?4)
         UNION ALL
         SELECT rowid
         FROM (
@@ -163,9 +163,9 @@ const DELIVERIES_IN: &str = "
             WHERE state = 'scheduled' AND 'scheduled' IN (SELECT value FROM json_each(?3)) AND priority >= 0 AND id < ?1
                 AND id >= ?5 AND (?2 IS NULL OR kind IN (SELECT value FROM json_each(?2)))
             ORDER BY id DESC
-            LIMIT ?4))
+            LIMIT +?4))
     ORDER BY id DESC
-    LIMIT ?4";
+    LIMIT +?4";
 
 const DELIVERIES_OF: &str = "
     SELECT id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
@@ -179,9 +179,9 @@ const DELIVERIES_OF: &str = "
             WHERE NOT l.recurring AND l.kind = j.value AND l.id < ?1 AND l.id >= ?5
                 AND (?3 IS NULL OR l.state IN (SELECT value FROM json_each(?3)))
             ORDER BY l.id DESC
-            LIMIT ?4))
+            LIMIT +?4))
     ORDER BY id DESC
-    LIMIT ?4";
+    LIMIT +?4";
 
 /// Of each recipient no more than a page is read.
 const DELIVERIES_TO: &str = "
@@ -197,7 +197,7 @@ const DELIVERIES_TO: &str = "
                 AND (?2 IS NULL OR l.kind IN (SELECT value FROM json_each(?2)))
                 AND (?3 IS NULL OR l.state IN (SELECT value FROM json_each(?3)))
             ORDER BY l.id DESC
-            LIMIT ?4)
+            LIMIT +?4)
         UNION ALL
         SELECT d.*
         FROM json_each(?7) AS j
@@ -208,9 +208,9 @@ const DELIVERIES_TO: &str = "
                 AND (?2 IS NULL OR l.kind IN (SELECT value FROM json_each(?2)))
                 AND (?3 IS NULL OR l.state IN (SELECT value FROM json_each(?3)))
             ORDER BY l.id DESC
-            LIMIT ?4))
+            LIMIT +?4))
     ORDER BY id DESC
-    LIMIT ?4";
+    LIMIT +?4";
 
 const DELIVERIES_AFTER: &str = "
     SELECT id, dedupe_key, kind, notice, recipient_user, recipient_address, state, planned_at, due_at, next_at,
@@ -218,7 +218,7 @@ const DELIVERIES_AFTER: &str = "
     FROM taskflow_deliveries
     WHERE id > ?1
     ORDER BY id
-    LIMIT ?2";
+    LIMIT +?2";
 
 /// Counts the deliveries in a state by an index that has few others. All that have ended have one, among which most were
 /// delivered.
@@ -231,7 +231,7 @@ macro_rules! count {
             $state,
             "' AND ",
             $index,
-            " AND +id >= ?1 AND (?2 IS NULL OR kind IN (SELECT value FROM json_each(?2))) LIMIT ?3))"
+            " AND +id >= ?1 AND (?2 IS NULL OR kind IN (SELECT value FROM json_each(?2))) LIMIT +?3))"
         )
     };
 }
@@ -262,7 +262,7 @@ const COUNTS_TO: &str = "
             WHERE l.recipient_user = j.value AND l.id >= ?1
                 AND (?2 IS NULL OR l.kind IN (SELECT value FROM json_each(?2)))
             ORDER BY l.id DESC
-            LIMIT ?3)
+            LIMIT +?3)
         UNION ALL
         SELECT d.state
         FROM json_each(?5) AS j
@@ -272,7 +272,7 @@ const COUNTS_TO: &str = "
             WHERE lower(l.recipient_address) = j.value AND l.recipient_address IS NOT NULL AND l.id >= ?1
                 AND (?2 IS NULL OR l.kind IN (SELECT value FROM json_each(?2)))
             ORDER BY l.id DESC
-            LIMIT ?3))
+            LIMIT +?3))
     GROUP BY state";
 
 #[cfg(test)]

@@ -32,4 +32,4 @@ const MARK_GATHERED: &str = "
         FROM taskflow_deliveries
         WHERE state = 'scheduled' AND priority IN (SELECT value FROM json_each(?2))
             AND kind IN (SELECT value FROM json_each(?1)) AND NOT gathered
-        LIMIT ?3)";
+        LIMIT +?3)";

@@ -42,7 +42,7 @@ fn page_of(scope: Scope, query: &MeetingQuery, now: Timestamp) -> QueryBuilder<S
     if query.sort.is_empty() {
         page.push("m.meeting_date DESC, ");
     }
-    page.push("m.id DESC LIMIT ").push_bind(query.page.size());
+    page.push("m.id DESC LIMIT +").push_bind(query.page.size());
     page.push(" OFFSET ").push_bind(i64::try_from(query.page.offset()).unwrap_or(i64::MAX));
     page
 }

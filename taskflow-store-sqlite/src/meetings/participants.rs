@@ -155,7 +155,7 @@ const GUEST_MEETINGS: &str = "
     WHERE p.user_id IS NULL AND p.email_key = ?1 AND p.removed_at IS NULL AND m.cancelled_at IS NULL
         AND p.meeting_id NOT IN (SELECT there.meeting_id FROM taskflow_meeting_participants AS there WHERE there.user_id = ?2)
     ORDER BY p.meeting_id DESC
-    LIMIT ?3";
+    LIMIT +?3";
 
 /// Up to `limit` meetings in which `user` has a participant beside a guest of the address, those created last first.
 pub(crate) async fn meetings_with_two(
@@ -178,7 +178,7 @@ const MEETINGS_WITH_TWO: &str = "
             WHERE o.user_id = ?2 AND o.meeting_id = g.meeting_id
                 AND (o.removed_at IS NULL OR g.removed_at IS NULL))
     ORDER BY g.meeting_id DESC
-    LIMIT ?3";
+    LIMIT +?3";
 
 /// Gives guests the account that their address turned out to be of; `Stale` when it is gone.
 pub(super) async fn link(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {

@@ -76,7 +76,7 @@ const UNPLANNED: &str = "
     FROM taskflow_meetings AS m
     WHERE m.cancelled_at IS NULL AND m.ended_at IS NULL AND (m.meeting_date, m.id) > (?1, ?2) AND m.meeting_date <= ?3
     ORDER BY m.meeting_date, m.id
-    LIMIT ?5";
+    LIMIT +?5";
 
 /// Up to `limit` meetings that are on, begin after `now`, and whose start was found with a version before `tzdb`.
 pub(crate) async fn before_tzdb(
@@ -113,4 +113,4 @@ const BEFORE_TZDB: &str = "
     FROM versions AS v
     CROSS JOIN taskflow_meetings AS m ON m.tzdb = v.tzdb
     WHERE v.tzdb < ?1 AND m.cancelled_at IS NULL AND m.ended_at IS NULL AND m.meeting_date > ?2
-    LIMIT ?3";
+    LIMIT +?3";

@@ -168,7 +168,7 @@ static DIGEST_TASKS: Statement<Task> = Statement::new(
         WHERE l.user_id = p.user_id AND l.deleted_at IS NULL AND l.completed_at >= p.done_from
             AND l.completed_at < p.done_until
         ORDER BY l.completed_at DESC, l.id
-        LIMIT ?2)
+        LIMIT +?2)
     WHERE p.done > 0
     UNION ALL
     SELECT p.place, 'overdue' AS list, p.overdue AS listed, {t.columns}
@@ -179,7 +179,7 @@ static DIGEST_TASKS: Statement<Task> = Statement::new(
         WHERE l.user_id = p.user_id AND l.deleted_at IS NULL AND l.status IN ('pending', 'in_progress')
             AND l.due_at < p.now
         ORDER BY l.due_at, l.id
-        LIMIT ?2)
+        LIMIT +?2)
     WHERE p.overdue > 0
     UNION ALL
     SELECT p.place, 'today' AS list, p.today AS listed, {t.columns}
@@ -190,7 +190,7 @@ static DIGEST_TASKS: Statement<Task> = Statement::new(
         WHERE l.user_id = p.user_id AND l.deleted_at IS NULL AND l.status IN ('pending', 'in_progress')
             AND l.due_at >= p.now AND l.due_at < p.today_until
         ORDER BY l.due_at, l.priority DESC, l.id
-        LIMIT ?2)
+        LIMIT +?2)
     WHERE p.today > 0
     UNION ALL
     SELECT p.place, 'week' AS list, p.week AS listed, {t.columns}
@@ -201,7 +201,7 @@ static DIGEST_TASKS: Statement<Task> = Statement::new(
         WHERE l.user_id = p.user_id AND l.deleted_at IS NULL AND l.status IN ('pending', 'in_progress')
             AND l.due_at >= p.week_from AND l.due_at < p.week_until
         ORDER BY l.due_at, l.priority DESC, l.id
-        LIMIT ?2)
+        LIMIT +?2)
     WHERE p.week > 0
     UNION ALL
     SELECT p.place, 'later' AS list, p.undone - p.overdue - p.today - p.week AS listed, {t.columns}

@@ -41,7 +41,7 @@ static COMPLETED_BEFORE: Statement<Task> = Statement::new(
     FROM taskflow_tasks
     WHERE completed_at < ?1 AND deleted_at IS NULL
     ORDER BY completed_at, id
-    LIMIT ?2",
+    LIMIT +?2",
 );
 
 /// How many such tasks there are, counted up to `limit`.
@@ -57,4 +57,4 @@ pub(crate) async fn count_completed_before(
 
 const COUNT_COMPLETED_BEFORE: &str = "
     SELECT count(*)
-    FROM (SELECT 1 FROM taskflow_tasks WHERE completed_at < ?1 AND deleted_at IS NULL LIMIT ?2)";
+    FROM (SELECT 1 FROM taskflow_tasks WHERE completed_at < ?1 AND deleted_at IS NULL LIMIT +?2)";

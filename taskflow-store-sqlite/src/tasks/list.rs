@@ -25,7 +25,7 @@ pub(crate) async fn tasks(
         page.push("created_at DESC, ");
     }
     let offset = query.page.offset();
-    page.push("id DESC LIMIT ").push_bind(query.page.size());
+    page.push("id DESC LIMIT +").push_bind(query.page.size());
     page.push(" OFFSET ").push_bind(i64::try_from(offset).unwrap_or(i64::MAX));
     let rows: Vec<Stored<Task>> = page.build_query_as().fetch_all(pool).await.map_err(store_error)?;
 

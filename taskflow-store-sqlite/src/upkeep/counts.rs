@@ -91,4 +91,4 @@ pub(super) async fn recent_mail(pool: &SqlitePool, limit: u32) -> Result<MailTal
 
 const RECENT_MAIL: &str = "
     SELECT count(*) FILTER (WHERE state = 'delivered'), count(*) FILTER (WHERE state = 'discarded')
-    FROM (SELECT state FROM taskflow_deliveries ORDER BY id DESC LIMIT ?1)";
+    FROM (SELECT state FROM taskflow_deliveries ORDER BY id DESC LIMIT +?1)";

@@ -67,7 +67,7 @@ const CHANGED: &str = "
     FROM taskflow_feed_heads AS h
     WHERE h.user_id > ?1
     ORDER BY h.user_id
-    LIMIT ?3";
+    LIMIT +?3";
 
 /// Removes up to `limit` of the oldest entries, of each feed from its beginning only, and then the events that nothing
 /// shows any more.
@@ -117,7 +117,7 @@ const PURGE_ENTRIES: &str = "
                     CROSS JOIN taskflow_events AS e ON e.id = f.event_id
                     WHERE f.event_id < ?2 AND e.at < ?1
                     ORDER BY f.event_id
-                    LIMIT ?3) AS o
+                    LIMIT +?3) AS o
                 GROUP BY o.user_id) AS r) AS gone
         CROSS JOIN taskflow_feed AS f ON f.user_id = gone.user_id AND f.seq < gone.stays)
     RETURNING event_id";
@@ -149,7 +149,7 @@ const COUNT_ENTRIES: &str = "
                 CROSS JOIN taskflow_events AS e ON e.id = f.event_id
                 WHERE f.event_id < ?2 AND e.at < ?1
                 ORDER BY f.event_id
-                LIMIT ?3) AS o
+                LIMIT +?3) AS o
             GROUP BY o.user_id) AS r) AS gone";
 
 #[cfg(test)]

@@ -120,11 +120,11 @@ async fn tasks(conn: &mut SqliteConnection, before: Timestamp, most: u32) -> Res
     Ok(slice.size)
 }
 
-const PICK_TASKS: &str = "SELECT id FROM taskflow_tasks WHERE deleted_at < ?1 ORDER BY deleted_at LIMIT ?2";
+const PICK_TASKS: &str = "SELECT id FROM taskflow_tasks WHERE deleted_at < ?1 ORDER BY deleted_at LIMIT +?2";
 
 const PURGE_TASKS: &str = "DELETE FROM taskflow_tasks WHERE id IN (SELECT value FROM json_each(?1))";
 
-const COUNT_TASKS: &str = "SELECT count(*) FROM (SELECT 1 FROM taskflow_tasks WHERE deleted_at < ?1 LIMIT ?2)";
+const COUNT_TASKS: &str = "SELECT count(*) FROM (SELECT 1 FROM taskflow_tasks WHERE deleted_at < ?1 LIMIT +?2)";
 
 async fn meetings(conn: &mut SqliteConnection, before: Timestamp, most: u32) -> Result<u64, StoreError> {
     let slice = Slice::pick(conn, PICK_MEETINGS, before, most).await?;
@@ -144,7 +144,7 @@ const PICK_MEETINGS: &str = "
             FROM taskflow_meetings AS m
             WHERE m.cancelled_at < ?1
             ORDER BY m.cancelled_at
-            LIMIT ?2) AS c)
+            LIMIT +?2) AS c)
     WHERE before < 100";
 
 const PURGE_MEETINGS: &str = "
@@ -154,7 +154,7 @@ const PURGE_MEETINGS: &str = "
 
     DELETE FROM taskflow_meetings WHERE id IN (SELECT value FROM json_each(?1))";
 
-const COUNT_MEETINGS: &str = "SELECT count(*) FROM (SELECT 1 FROM taskflow_meetings WHERE cancelled_at < ?1 LIMIT ?2)";
+const COUNT_MEETINGS: &str = "SELECT count(*) FROM (SELECT 1 FROM taskflow_meetings WHERE cancelled_at < ?1 LIMIT +?2)";
 
 async fn deliveries(conn: &mut SqliteConnection, before: Timestamp, most: u32) -> Result<u64, StoreError> {
     let query = sqlx::query_scalar(PICK_DELIVERIES).bind(before.as_micros()).bind(most).bind(kept_until_due()?);
@@ -174,7 +174,7 @@ const PICK_DELIVERIES: &str = "
     FROM taskflow_deliveries
     WHERE settled_at < ?1 AND NOT (state = 'cancelled' AND kind IN (SELECT value FROM json_each(?3)) AND due_at >= ?1)
     ORDER BY settled_at
-    LIMIT ?2";
+    LIMIT +?2";
 
 /// What is removed is counted in the same transaction, so that the ledger balances at any time.
 const PURGE_DELIVERIES: &str = "
@@ -197,7 +197,7 @@ const COUNT_DELIVERIES: &str = "
         SELECT 1
         FROM taskflow_deliveries
         WHERE settled_at < ?1 AND NOT (state = 'cancelled' AND kind IN (SELECT value FROM json_each(?3)) AND due_at >= ?1)
-        LIMIT ?2)";
+        LIMIT +?2)";
 
 const PURGE_SESSIONS: &str = "
     DELETE FROM taskflow_sessions
@@ -206,11 +206,11 @@ const PURGE_SESSIONS: &str = "
         FROM taskflow_sessions
         WHERE coalesce(min(expires_at, ended_at), expires_at) < ?1
         ORDER BY coalesce(min(expires_at, ended_at), expires_at)
-        LIMIT ?2)";
+        LIMIT +?2)";
 
 const COUNT_SESSIONS: &str = "
     SELECT count(*)
-    FROM (SELECT 1 FROM taskflow_sessions WHERE coalesce(min(expires_at, ended_at), expires_at) < ?1 LIMIT ?2)";
+    FROM (SELECT 1 FROM taskflow_sessions WHERE coalesce(min(expires_at, ended_at), expires_at) < ?1 LIMIT +?2)";
 
 const PURGE_TOKENS: &str = "
     DELETE FROM taskflow_tokens
@@ -219,11 +219,11 @@ const PURGE_TOKENS: &str = "
         FROM taskflow_tokens
         WHERE coalesce(min(expires_at, used_at), expires_at) < ?1
         ORDER BY coalesce(min(expires_at, used_at), expires_at)
-        LIMIT ?2)";
+        LIMIT +?2)";
 
 const COUNT_TOKENS: &str = "
     SELECT count(*)
-    FROM (SELECT 1 FROM taskflow_tokens WHERE coalesce(min(expires_at, used_at), expires_at) < ?1 LIMIT ?2)";
+    FROM (SELECT 1 FROM taskflow_tokens WHERE coalesce(min(expires_at, used_at), expires_at) < ?1 LIMIT +?2)";
 
 const PURGE_ANSWERS: &str = "
     DELETE FROM taskflow_answers
@@ -232,9 +232,9 @@ const PURGE_ANSWERS: &str = "
         FROM taskflow_answers
         WHERE created_at < ?1
         ORDER BY created_at
-        LIMIT ?2)";
+        LIMIT +?2)";
 
-const COUNT_ANSWERS: &str = "SELECT count(*) FROM (SELECT 1 FROM taskflow_answers WHERE created_at < ?1 LIMIT ?2)";
+const COUNT_ANSWERS: &str = "SELECT count(*) FROM (SELECT 1 FROM taskflow_answers WHERE created_at < ?1 LIMIT +?2)";
 
 const PURGE_RUNS: &str = "
     DELETE FROM taskflow_job_runs
@@ -249,7 +249,7 @@ const PURGE_RUNS: &str = "
                 ORDER BY l.id DESC
                 LIMIT 1)
         ORDER BY r.finished_at
-        LIMIT ?2)";
+        LIMIT +?2)";
 
 const COUNT_RUNS: &str = "
     SELECT count(*)
@@ -263,4 +263,4 @@ const COUNT_RUNS: &str = "
                 WHERE l.job = r.job AND l.trigger = 'schedule'
                 ORDER BY l.id DESC
                 LIMIT 1)
-        LIMIT ?2)";
+        LIMIT +?2)";

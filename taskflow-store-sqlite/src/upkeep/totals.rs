@@ -49,7 +49,7 @@ const PEOPLE: &str = "
     LEFT JOIN taskflow_user_statistics AS s ON s.user_id = u.id
     WHERE u.id > ?1
     ORDER BY u.id
-    LIMIT ?2";
+    LIMIT +?2";
 
 /// What was counted of a page, how many rows it has, and its last.
 type PageRow = (i64, i64, Option<String>);
@@ -67,7 +67,7 @@ pub(super) async fn meetings(
 
 const MEETINGS_PAGE: &str = "
     SELECT count(*) FILTER (WHERE cancelled_at IS NULL), count(*), max(id)
-    FROM (SELECT id, cancelled_at FROM taskflow_meetings WHERE id > ?1 ORDER BY id LIMIT ?2)";
+    FROM (SELECT id, cancelled_at FROM taskflow_meetings WHERE id > ?1 ORDER BY id LIMIT +?2)";
 
 pub(super) async fn deliveries(
     pool: &SqlitePool,
@@ -83,7 +83,7 @@ pub(super) async fn deliveries(
 /// In an index alone.
 const DELIVERIES_PAGE: &str = "
     SELECT count(*), count(*), max(id)
-    FROM (SELECT id FROM taskflow_deliveries WHERE id > ?1 ORDER BY id LIMIT ?2)";
+    FROM (SELECT id FROM taskflow_deliveries WHERE id > ?1 ORDER BY id LIMIT +?2)";
 
 pub(super) async fn purged_deliveries(pool: &SqlitePool) -> Result<u64, StoreError> {
     let count: i64 = sqlx::query_scalar(PURGED_DELIVERIES).fetch_one(pool).await.map_err(store_error)?;
