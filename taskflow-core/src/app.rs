@@ -182,7 +182,8 @@ impl App {
 
     /// Tells who listens what a host has committed in a transaction of its own.
     pub fn published(&self, receipt: CommitReceipt) {
-        if receipt.signals().iter().any(|signal| matches!(signal, Signal::Planned)) {
+        let now = self.clock.now();
+        if receipt.signals().iter().any(|signal| matches!(signal, Signal::Planned { earliest } if *earliest <= now)) {
             self.outbox().nudge();
         }
         self.bus.publish(receipt.signals());

@@ -59,9 +59,9 @@ mod tests {
     #[tokio::test]
     async fn everybody_who_listens_is_told_until_the_bus_is_gone() {
         let bus = LocalBus::new();
-        bus.publish(&[Signal::Planned]);
+        bus.publish(&[Signal::Missed]);
         let (one, two) = (bus.subscribe(), bus.subscribe());
-        bus.publish(&[Signal::Planned, Signal::Planned]);
+        bus.publish(&[Signal::Missed, Signal::Missed]);
         drop(bus);
         assert_eq!((one.count().await, two.count().await), (2, 2));
     }
@@ -70,9 +70,12 @@ mod tests {
     async fn a_slow_listener_is_told_that_it_missed_signals_and_goes_on() {
         let bus = LocalBus::new();
         let mut slow = bus.subscribe();
-        bus.publish(&vec![Signal::Planned; 3 * CAPACITY]);
+        bus.publish(&vec![Signal::SessionsEndedElsewhere; 3 * CAPACITY]);
         drop(bus);
         assert!(matches!(slow.next().await, Some(Signal::Missed)));
-        assert_eq!(slow.filter(|signal| ready(matches!(signal, Signal::Planned))).count().await, CAPACITY);
+        assert_eq!(
+            slow.filter(|signal| ready(matches!(signal, Signal::SessionsEndedElsewhere))).count().await,
+            CAPACITY
+        );
     }
 }

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
 use taskflow_core::ports::{Clock, EventBus, Signal};
-use taskflow_core::{App, ChannelKind, DeliveryReport, Error};
+use taskflow_core::{App, ChannelKind, DeliveryReport, Error, Timestamp};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -71,8 +71,8 @@ impl Lane {
             let change = self.health.after(&outcome);
             log(self.channel, &outcome, change);
             let wait = match self.health.backoff {
-                Some(backoff) => Wait { longest: backoff, signals: false },
-                None => Wait { longest: self.next_look().await, signals: true },
+                Some(backoff) => Wait { longest: backoff, planned_before: None },
+                None => self.next_look().await,
             };
             wait.over(&mut signals, stop).await;
         }
@@ -108,15 +108,17 @@ impl Lane {
         }
     }
 
-    /// Returns how long nothing can become due without a signal. What is due already and still there is not for this
+    /// Waits as long as nothing can become due without a signal. What is due already and still there is not for this
     /// build, or held by another node: it must not keep this loop busy.
-    async fn next_look(&self) -> Duration {
+    async fn next_look(&self) -> Wait {
         let next_at = match self.app.outbox().backlog_on(self.channel).await {
             Ok(backlog) => backlog.next_at,
             Err(_) => None,
         };
-        let until = next_at.map(|at| at.since(self.clock.now())).filter(|wait| !wait.is_zero());
-        until.map_or(self.tick, |wait| wait.min(self.tick))
+        let now = self.clock.now();
+        let until = next_at.map(|at| at.since(now)).filter(|wait| !wait.is_zero());
+        let longest = until.map_or(self.tick, |wait| wait.min(self.tick));
+        Wait { longest, planned_before: Some(now + longest) }
     }
 }
 
@@ -219,7 +221,8 @@ fn log(channel: ChannelKind, outcome: &Outcome, change: Option<Change>) {
 /// The wait before the next step.
 struct Wait {
     longest: Duration,
-    signals: bool,
+    /// What is planned meanwhile and due before this ends the wait; none after a failure.
+    planned_before: Option<Timestamp>,
 }
 
 impl Wait {
@@ -227,18 +230,18 @@ impl Wait {
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(self.longest) => {}
-            () = planned(signals), if self.signals => {}
+            () = planned(signals, self.planned_before) => {}
         }
         // One step serves all that were planned meanwhile.
         while let Some(Some(_)) = signals.next().now_or_never() {}
     }
 }
 
-/// Returns when mail was planned; never when the bus is gone, so that only the tick is left.
-async fn planned(signals: &mut BoxStream<'static, Signal>) {
+/// Returns when a delivery was planned that is due before this; never when the bus is gone, so that only the tick is left.
+async fn planned(signals: &mut BoxStream<'static, Signal>, before: Option<Timestamp>) {
     loop {
         match signals.next().await {
-            Some(Signal::Planned) => return,
+            Some(Signal::Planned { earliest }) if before.is_some_and(|before| earliest < before) => return,
             Some(_) => {}
             None => return std::future::pending().await,
         }

@@ -17,8 +17,11 @@ pub enum Signal {
     ReminderSent(ReminderSent),
     /// Signals may have been lost: whoever depends on them looks for itself.
     Missed,
-    /// Mail was planned; some of it may be due.
-    Planned,
+    /// Deliveries were planned.
+    Planned {
+        /// When the first of them is due: nobody needs to look for them before.
+        earliest: Timestamp,
+    },
     /// The sessions of a person were ended in this process, or one of them: what was signed in with them no longer counts.
     SessionsEnded {
         /// Whose.
@@ -82,7 +85,8 @@ impl CommitReceipt {
     /// What these changes are worth telling.
     pub fn new(changes: &Changes) -> Self {
         let announced = changes.events.iter().map(|event| Signal::Announced(Arc::new(event.clone())));
-        let planned = (!changes.deliveries.is_empty()).then_some(Signal::Planned);
+        let earliest = changes.deliveries.iter().map(|delivery| delivery.due_at).min();
+        let planned = earliest.map(|earliest| Signal::Planned { earliest });
         let ended = changes.writes.iter().filter_map(|write| match write {
             Write::Session(SessionWrite::End { user_id, only, at }) => {
                 Some(Signal::SessionsEnded { user: *user_id, only: *only, at: *at })

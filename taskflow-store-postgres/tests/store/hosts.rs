@@ -38,7 +38,7 @@ async fn a_host_commits_our_changes_with_its_own() {
 
     assert_eq!(world.count(&ada).await, (1, 1));
     assert_eq!(invoices(&pool).await, 2);
-    assert!(matches!(receipt.signals(), [Signal::Announced(_), Signal::Planned]), "{receipt:?}");
+    assert!(matches!(receipt.signals(), [Signal::Announced(_), Signal::Planned { .. }]), "{receipt:?}");
 }
 
 #[tokio::test]

@@ -187,7 +187,7 @@ async fn reminders_arrive_whole_of_sessions_that_some_ended_and_what_concerns_on
         Signal::ReminderSent(ReminderSent { user, about: Entity::Meeting(MeetingId::from_uuid(id())), at }),
     ];
     one.pulse.publish(&[
-        Signal::Planned,
+        Signal::Planned { earliest: at },
         Signal::Missed,
         Signal::FeedsGrew(vec![user]),
         Signal::SessionsEndedElsewhere,
