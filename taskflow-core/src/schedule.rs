@@ -10,6 +10,8 @@ use chrono::{Days, NaiveDate};
 use crate::{InvalidValue, LocalMinute, Timestamp, Zone};
 
 const MINUTE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
+const YEAR: Duration = Duration::from_hours(24 * 365);
 
 /// When a job is due. Its instants are its slots.
 ///
@@ -72,7 +74,7 @@ impl Schedule {
         }
     }
 
-    /// How many slots lie after `since` and not after `until`.
+    /// Returns how many scheduled times lie after `since` and not after `until`; more than a year back a day counts as one.
     #[must_use]
     pub fn count(&self, since: Timestamp, until: Timestamp) -> u64 {
         if until <= since {
@@ -82,10 +84,12 @@ impl Schedule {
             Self::Every(period) => number(until, *period) - number(since, *period),
             Self::Local(_) | Self::Own => number(until, MINUTE) - number(since, MINUTE),
             Self::Daily { .. } => {
+                let counted_from = since.max(until - YEAR);
                 let slots = std::iter::successors(Some(self.latest(until)), |slot| {
                     Some(self.latest(*slot - Duration::from_micros(1)))
                 });
-                slots.take_while(|slot| *slot > since && *slot > Timestamp::MIN).count() as u64
+                let near = slots.take_while(|slot| *slot > counted_from && *slot > Timestamp::MIN).count() as u64;
+                near + number(counted_from, DAY) - number(since, DAY)
             }
         }
     }

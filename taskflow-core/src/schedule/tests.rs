@@ -162,3 +162,17 @@ fn a_long_interval_is_a_few_ranges_in_the_order_of_time() {
     assert_eq!(berlin[1].chosen, (minute("00:00"), minute("09:00")));
     assert!(found.is_sorted_by(|a, b| a.due_at(a.chosen.0) <= b.due_at(b.chosen.0)));
 }
+
+#[test]
+fn daily_times_are_counted_over_a_thousand_years_and_no_step_is_made_for_each() {
+    let daily: Schedule = "daily 02:00 Europe/Berlin".parse().expect("a schedule");
+    let now = at("2026-03-29T12:00:00Z");
+    assert_eq!(daily.count(at("2026-03-22T12:00:00Z"), now), 7);
+    assert_eq!(daily.count(at("2025-03-22T12:00:00Z"), now), 372);
+    assert_eq!(
+        daily.count(at("1026-03-29T12:00:00Z"), now),
+        365_243,
+        "1026 is before the Gregorian calendar, which RFC 3339 goes on with"
+    );
+    assert_eq!(daily.count(Timestamp::MIN, Timestamp::MAX), 3_652_059);
+}
