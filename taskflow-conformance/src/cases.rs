@@ -13,6 +13,7 @@ mod commit;
 mod contention;
 mod contents;
 mod custom_notices;
+mod deletion;
 mod digests;
 mod edges;
 mod feed;
@@ -174,6 +175,14 @@ pub fn cases() -> Vec<Case> {
             what_is_given_back_can_be_taken_again,
             takes_at_once_never_exceed_the_burst,
             full_buckets_are_removed_and_others_stay,
+        }
+        deletion {
+            a_deleted_account_is_absent_and_its_name_is_free,
+            nobody_acts_as_a_deleted_account_or_invites_it,
+            what_an_account_leaves_is_cleared_by_bounded_commits,
+            an_interrupted_deletion_is_completed_by_its_job,
+            an_account_that_others_keep_inviting_is_deleted,
+            somebody_whose_session_outlives_the_account_revives_no_meeting,
         }
         quotas {
             what_fits_is_counted_and_what_does_not_is_refused,

@@ -77,6 +77,10 @@ impl Users for Embedded {
     async fn users_by_email(&self, addresses: &[EmailAddress]) -> Result<Vec<User>, StoreError> {
         self.0.users_by_email(addresses).await
     }
+
+    async fn deleted_users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<UserId>, StoreError> {
+        self.0.deleted_users(after, limit).await
+    }
 }
 
 #[async_trait]
@@ -110,6 +114,16 @@ impl Meetings for Embedded {
 
     async fn meetings(&self, scope: Scope, query: &MeetingQuery, now: Timestamp) -> Result<Page<Meeting>, StoreError> {
         self.0.meetings(scope, query, now).await
+    }
+
+    async fn meetings_to_leave(
+        &self,
+        user: UserId,
+        now: Timestamp,
+        after: Option<MeetingId>,
+        limit: u32,
+    ) -> Result<Vec<MeetingId>, StoreError> {
+        self.0.meetings_to_leave(user, now, after, limit).await
     }
 
     async fn participants(&self, meetings: &[MeetingId]) -> Result<Vec<Participant>, StoreError> {

@@ -20,6 +20,7 @@ macro_rules! use_cases {
 }
 
 mod builder;
+mod deletion;
 mod delivery;
 mod feed;
 mod holds;

@@ -242,6 +242,12 @@ impl Meeting {
         }
     }
 
+    /// Returns whether it goes on, or may begin at `now` or later: one that was ended before it began may be moved.
+    #[must_use]
+    pub fn may_take_place(&self, now: Timestamp) -> bool {
+        self.cancelled_at.is_none() && (self.starts_at >= now || self.ended_at.is_none() && self.ends_at() > now)
+    }
+
     /// Neither cancelled nor ended early: it takes place, or did.
     #[must_use]
     pub fn is_on(&self) -> bool {

@@ -154,7 +154,7 @@ impl Store for MemoryStore {
 impl Accounts for MemoryStore {
     async fn account(&self, login: &Login) -> Result<Option<Account>, StoreError> {
         let state = self.state();
-        let user = state.users.values().find(|user| match login {
+        let user = state.users.values().filter(|user| user.deleted_at.is_none()).find(|user| match login {
             Login::Username(key) => user.username.key() == *key,
             Login::Email(key) => user.email.key() == *key,
         });

@@ -87,19 +87,26 @@ impl From<Scope> for Viewer {
 /// A precondition of a commit: it writes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessWrite {
-    /// `Stale` unless the scope still holds when the changes are committed.
+    /// `Stale` unless the scope still holds when the changes are committed: the accounts of the person and of the owner
+    /// are there and not [deleted](crate::User::deleted_at), which they remain until the commit is done.
     Require(Scope),
 }
 
 impl AccessWrite {
-    /// Checks the precondition of the write with this index.
-    ///
-    /// Nobody can give a right over their rows yet, so a scope holds when it is a person's own and no store has to look
-    /// anything up.
+    /// Checks what of the precondition of the write with this index no store has to look up: nobody can give a right over
+    /// their rows yet, so a scope holds only when it is a person's own.
     pub fn check(self, index: usize) -> Result<(), StoreError> {
         match self {
             Self::Require(scope) if scope.is_own() => Ok(()),
             Self::Require(_) => Err(StoreError::Stale { write: index }),
+        }
+    }
+
+    /// Returns the account that must be there.
+    #[must_use]
+    pub fn account(self) -> UserId {
+        match self {
+            Self::Require(scope) => scope.person(),
         }
     }
 }

@@ -30,6 +30,8 @@ pub struct User {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// The time of its deletion. From then on the account is absent for everybody; what it leaves is removed step by step.
+    pub deleted_at: Option<Timestamp>,
 }
 
 /// What a new account is made of.
@@ -96,6 +98,7 @@ impl User {
             version: 1,
             created_at: now,
             updated_at: now,
+            deleted_at: None,
         }
     }
 
@@ -139,6 +142,23 @@ impl User {
         let after = Self {
             is_active: change.is_active.unwrap_or(self.is_active),
             is_admin: change.is_admin.unwrap_or(self.is_admin),
+            ..self.clone()
+        };
+        self.next_version(after, now)
+    }
+
+    /// Returns the account as its deletion begins: nobody can sign in to it or act as it, it gets no mail, and its name and
+    /// address are free for others.
+    #[must_use]
+    pub fn deleted(&self, now: Timestamp) -> Self {
+        let id = self.id;
+        let after = Self {
+            username: format!("deleted-{id}").parse().unwrap_or_else(|_| self.username.clone()),
+            email: format!("{id}@deleted.invalid").parse().unwrap_or_else(|_| self.email.clone()),
+            email_verified: false,
+            is_active: false,
+            is_admin: false,
+            deleted_at: Some(now),
             ..self.clone()
         };
         self.next_version(after, now)
@@ -255,6 +275,17 @@ pub enum UserWrite {
     Insert(User),
     /// Replaces an account; `Stale` unless the stored version is one less, `Taken` as above.
     Update(User),
+    /// Removes up to `limit` rows of each kind that a deleted account has left: cancels its open deliveries, takes its id
+    /// off meetings and participants, and removes its tasks with their history, its feed and its stored responses. `Stale`
+    /// when nothing of them is left, and unless the account is [deleted](User::deleted_at).
+    Clear {
+        /// The account.
+        id: UserId,
+        /// The most rows of each kind.
+        limit: u32,
+        /// The time at which its open deliveries count as settled.
+        at: Timestamp,
+    },
     /// Removes an account with its credential, tokens, tasks, events, feed and stored responses, ends its sessions,
     /// cancels its open deliveries and takes its id off meetings and participants; `Stale` when it is gone.
     Delete {
@@ -303,6 +334,13 @@ mod tests {
         assert!(!moved.email_verified);
         assert_eq!((moved.version, moved.updated_at), (2, later));
         assert!(ada().with_profile(to("ADA@example.org"), later).email_verified);
+    }
+
+    #[test]
+    fn a_deleted_account_frees_its_name_and_address() {
+        let gone = ada().deleted(Timestamp::from_micros(9));
+        assert!(gone.username != ada().username && gone.email.key() != ada().email.key());
+        assert!(!gone.is_active && !gone.email_verified && gone.deleted_at.is_some());
     }
 
     #[test]

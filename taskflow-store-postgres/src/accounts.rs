@@ -87,7 +87,7 @@ static BY_USERNAME: Statement<User> = Statement::new(
     SELECT {u.columns}, c.password
     FROM taskflow.users AS u
     LEFT JOIN taskflow.credentials AS c ON c.user_id = u.id
-    WHERE u.username_key = $1",
+    WHERE u.username_key = $1 AND u.deleted_at IS NULL",
 );
 
 static BY_EMAIL: Statement<User> = Statement::new(
@@ -95,7 +95,7 @@ static BY_EMAIL: Statement<User> = Statement::new(
     SELECT {u.columns}, c.password
     FROM taskflow.users AS u
     LEFT JOIN taskflow.credentials AS c ON c.user_id = u.id
-    WHERE u.email_key = $1",
+    WHERE u.email_key = $1 AND u.deleted_at IS NULL",
 );
 
 const PASSWORD: &str = "SELECT password FROM taskflow.credentials WHERE user_id = $1";

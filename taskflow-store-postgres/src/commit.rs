@@ -36,7 +36,10 @@ impl Batch {
         let mut batch = Self::default();
         for (index, write) in changes.writes.iter().enumerate() {
             match write {
-                Write::Access(write) => write.check(index)?,
+                Write::Access(write) => {
+                    write.check(index)?;
+                    batch.locks.require(index, write.account());
+                }
                 Write::Quota(write) => batch.quotas.push(index, write)?,
                 Write::User(write) => batch.users.push(index, write)?,
                 Write::Credential(write) => batch.credentials.push(index, write)?,

@@ -129,7 +129,8 @@ const ADVANCE_HEADS: &str = "
         SELECT user_id, entries, changed_at
         FROM json_to_recordset($1::json) AS r (user_id uuid, entries bigint, changed_at timestamptz)
         ORDER BY user_id) AS r
-    CROSS JOIN LATERAL (SELECT id FROM taskflow.users WHERE id = r.user_id FOR KEY SHARE) AS u
+    CROSS JOIN LATERAL (
+        SELECT id FROM taskflow.users WHERE id = r.user_id AND deleted_at IS NULL FOR KEY SHARE) AS u
     ON CONFLICT (user_id) DO UPDATE
     SET seq = h.seq + excluded.seq, changed_at = greatest(h.changed_at, excluded.changed_at)
     RETURNING user_id, seq";

@@ -40,6 +40,7 @@
 //! [`Maintenance`]: taskflow_core::ports::Maintenance
 
 mod accounts;
+mod clearing;
 mod commit;
 mod connection;
 mod deliveries;

@@ -17,7 +17,7 @@ use crate::error::{Table, store_error};
 use crate::rows::{Rows, Statement};
 use crate::store::PgStore;
 
-pub(crate) use list::meetings;
+pub(crate) use list::{meetings, meetings_to_leave};
 pub(crate) use repair::{before_tzdb, unplanned};
 pub(crate) use writes::MeetingWrites;
 

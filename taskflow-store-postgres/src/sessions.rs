@@ -92,7 +92,7 @@ static OPEN: Statement<Session> = Statement::new(
     INSERT INTO taskflow.sessions ({all})
     SELECT {r.all}
     FROM json_to_recordset($1::json) AS r ({record})
-    JOIN taskflow.users AS u ON u.id = r.user_id
+    JOIN taskflow.users AS u ON u.id = r.user_id AND u.deleted_at IS NULL
     ORDER BY u.id
     FOR KEY SHARE OF u
     RETURNING id",

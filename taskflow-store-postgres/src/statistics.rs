@@ -53,7 +53,8 @@ static SET: Statement<TaskStatistics> = Statement::new(
         SELECT {all}
         FROM json_to_recordset($1::json) AS r ({record})
         ORDER BY user_id) AS r
-    CROSS JOIN LATERAL (SELECT id FROM taskflow.users WHERE id = r.user_id FOR KEY SHARE) AS u
+    CROSS JOIN LATERAL (
+        SELECT id FROM taskflow.users WHERE id = r.user_id AND deleted_at IS NULL FOR KEY SHARE) AS u
     ON CONFLICT (user_id) DO UPDATE
     SET {excluded}
     RETURNING user_id",

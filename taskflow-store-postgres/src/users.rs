@@ -7,6 +7,7 @@ use taskflow_core::{EmailAddress, NoticeKind, StoreError, Timestamp, UniqueField
 use taskflow_store_sql::{Stored, read_all};
 use uuid::Uuid;
 
+use crate::clearing::Clearing;
 use crate::error::store_error;
 use crate::quotas::DELETE_QUOTAS;
 use crate::responses::DELETE_RESPONSES;
@@ -62,6 +63,7 @@ impl People {
 pub(crate) struct UserWrites {
     new: People,
     changed: People,
+    cleared: Vec<Clearing>,
     deleted: Rows,
 }
 
@@ -71,6 +73,10 @@ impl UserWrites {
         match write {
             UserWrite::Insert(user) => self.new.push(index, user),
             UserWrite::Update(user) => self.changed.push(index, user),
+            UserWrite::Clear { id, limit, at } => {
+                self.cleared.push(Clearing { write: index, id: *id, limit: *limit, at: *at });
+                Ok(())
+            }
             UserWrite::Delete { id, at } => self.deleted.push(index, id.as_uuid(), &Deletion { id: *id, at: *at }),
         }
     }
@@ -81,8 +87,11 @@ impl UserWrites {
         insert(conn, &self.new).await
     }
 
-    /// Deletes accounts, after everything that the commit writes of them.
+    /// Clears and deletes accounts, after everything that the commit writes of them.
     pub(crate) async fn delete(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        for clearing in &self.cleared {
+            clearing.run(conn).await?;
+        }
         delete(conn, &self.deleted).await
     }
 }
@@ -97,7 +106,7 @@ static USER: Statement<User> = Statement::new(
     "
     SELECT {columns}
     FROM taskflow.users
-    WHERE id = $1",
+    WHERE id = $1 AND deleted_at IS NULL",
 );
 
 pub(crate) async fn users(store: &PgStore, ids: &[UserId]) -> Result<Lookup<UserId, User>, StoreError> {
@@ -111,7 +120,7 @@ static USERS: Statement<User> = Statement::new(
     "
     SELECT {columns}
     FROM taskflow.users
-    WHERE id = ANY ($1)",
+    WHERE id = ANY ($1) AND deleted_at IS NULL",
 );
 
 pub(crate) async fn users_after(store: &PgStore, after: Option<UserId>, size: u32) -> Result<Vec<User>, StoreError> {
@@ -126,10 +135,28 @@ static USERS_AFTER: Statement<User> = Statement::new(
     "
     SELECT {columns}
     FROM taskflow.users
-    WHERE id > $1
+    WHERE id > $1 AND deleted_at IS NULL
     ORDER BY id
     LIMIT $2",
 );
+
+pub(crate) async fn deleted_users(
+    store: &PgStore,
+    after: Option<UserId>,
+    limit: u32,
+) -> Result<Vec<UserId>, StoreError> {
+    let after = after.map_or(Uuid::nil(), UserId::as_uuid);
+    let query = || sqlx::query_scalar(DELETED_USERS).bind(after).bind(i64::from(limit));
+    let ids: Vec<Uuid> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+    Ok(ids.into_iter().map(UserId::from_uuid).collect())
+}
+
+const DELETED_USERS: &str = "
+    SELECT id
+    FROM taskflow.users
+    WHERE id > $1 AND deleted_at IS NOT NULL
+    ORDER BY id
+    LIMIT $2";
 
 pub(crate) async fn users_by_email(store: &PgStore, addresses: &[EmailAddress]) -> Result<Vec<User>, StoreError> {
     let keys: Vec<String> = addresses.iter().map(EmailAddress::key).collect();

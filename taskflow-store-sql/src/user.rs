@@ -23,7 +23,7 @@ stored! {
     User in "users" {
         key id: UserId;
         fixed created_at;
-        changing username, email, email_verified, time_zone, locale, is_active, is_admin, version, updated_at;
+        changing username, email, email_verified, time_zone, locale, is_active, is_admin, version, updated_at, deleted_at;
         parts preferences;
         derived username_key = |user| user.username.key(), email_key = |user| user.email.key();
     }

@@ -5,13 +5,14 @@ use sqlx::SqliteConnection;
 use taskflow_core::{Changes, StoreError, Write};
 
 use crate::{
-    accounts, deliveries, feed, mailbox, meetings, quotas, responses, sessions, slots, statistics, suppressions, tasks,
-    tokens, unsubscribes, users,
+    access, accounts, deliveries, feed, mailbox, meetings, quotas, responses, sessions, slots, statistics,
+    suppressions, tasks, tokens, unsubscribes, users,
 };
 
 /// [`Changes`] as the parameters of statements, made before anybody waits for the writer.
 #[derive(Default)]
 pub(crate) struct Batch {
+    access: access::AccessWrites,
     users: users::UserWrites,
     credentials: accounts::CredentialWrites,
     sessions: sessions::SessionWrites,
@@ -35,7 +36,7 @@ impl Batch {
         let mut batch = Self::default();
         for (index, write) in changes.writes.iter().enumerate() {
             match write {
-                Write::Access(write) => write.check(index)?,
+                Write::Access(write) => batch.access.push(index, write)?,
                 Write::Quota(write) => batch.quotas.push(index, write)?,
                 Write::User(write) => batch.users.push(index, write)?,
                 Write::Credential(write) => batch.credentials.push(index, write)?,
@@ -64,6 +65,7 @@ impl Batch {
 
     /// Runs the statements. The caller has begun a transaction and undoes it after an error.
     pub(crate) async fn apply(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        self.access.apply(conn).await?;
         self.users.apply(conn).await?;
         self.quotas.apply(conn).await?;
         self.credentials.apply(conn).await?;

@@ -20,7 +20,7 @@ use retry::{Retry, retry};
 const TABLE: Table = Table("taskflow_deliveries");
 
 /// Why the mail of somebody who has left is cancelled.
-const ACCOUNT_GONE: &str = "the account was deleted";
+pub(crate) const ACCOUNT_GONE: &str = "the account was deleted";
 
 /// A delivery to plan as the parameters of a statement.
 #[derive(Serialize)]

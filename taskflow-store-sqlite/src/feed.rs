@@ -198,13 +198,13 @@ const APPEND: &str = "
         coalesce(h.seq, 0) + row_number() OVER (PARTITION BY u.id ORDER BY j.key),
         j.value ->> 'event_id'
     FROM json_each(?2) AS j
-    CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id'
+    CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id' AND u.deleted_at IS NULL
     LEFT JOIN taskflow_feed_heads AS h ON h.user_id = u.id;
 
     INSERT INTO taskflow_feed_heads (user_id, seq, changed_at)
     SELECT u.id, count(*), max(j.value ->> 'at')
     FROM json_each(?2) AS j
-    CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id'
+    CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id' AND u.deleted_at IS NULL
     WHERE true
     GROUP BY u.id
     ORDER BY u.id

@@ -36,8 +36,10 @@
 //! [`CohortScan`]: taskflow_core::ports::CohortScan
 //! [`Maintenance`]: taskflow_core::ports::Maintenance
 
+mod access;
 mod accounts;
 mod backup;
+mod clearing;
 mod commit;
 mod database;
 mod deliveries;

@@ -15,7 +15,7 @@ use taskflow_store_sql::Stored;
 use crate::error::{Table, store_error};
 use crate::rows::{Rows, Statement};
 
-pub(crate) use list::meetings;
+pub(crate) use list::{meetings, meetings_to_leave};
 pub(crate) use participants::{guest_meetings, meetings_with_two, participants, participants_by_id};
 pub(crate) use repair::{before_tzdb, unplanned};
 pub(crate) use revisions::revisions;
@@ -107,7 +107,7 @@ static INSERT: Statement<Meeting> = Statement::new(
     INSERT INTO taskflow_meetings ({all})
     SELECT {j.values}
     FROM json_each(?1) AS j
-    LEFT JOIN taskflow_users AS u ON u.id = j.value ->> 'created_by'
+    LEFT JOIN taskflow_users AS u ON u.id = j.value ->> 'created_by' AND u.deleted_at IS NULL
     WHERE u.id IS NOT NULL OR j.value ->> 'created_by' IS NULL
     RETURNING id",
 );

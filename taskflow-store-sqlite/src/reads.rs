@@ -27,6 +27,10 @@ impl Users for SqliteStore {
         users::users_after(&self.reader()?, after, size).await
     }
 
+    async fn deleted_users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<UserId>, StoreError> {
+        users::deleted_users(&self.reader()?, after, limit).await
+    }
+
     async fn users_by_email(&self, addresses: &[EmailAddress]) -> Result<Vec<User>, StoreError> {
         users::users_by_email(&self.reader()?, addresses).await
     }
@@ -63,6 +67,16 @@ impl Meetings for SqliteStore {
 
     async fn meetings(&self, scope: Scope, query: &MeetingQuery, now: Timestamp) -> Result<Page<Meeting>, StoreError> {
         meetings::meetings(&self.reader()?, scope, query, now).await
+    }
+
+    async fn meetings_to_leave(
+        &self,
+        user: UserId,
+        now: Timestamp,
+        after: Option<MeetingId>,
+        limit: u32,
+    ) -> Result<Vec<MeetingId>, StoreError> {
+        meetings::meetings_to_leave(&self.reader()?, user, now, after, limit).await
     }
 
     async fn participants(&self, meetings: &[MeetingId]) -> Result<Vec<Participant>, StoreError> {

@@ -96,7 +96,7 @@ static OPEN: Statement<Session> = Statement::new(
     INSERT INTO taskflow_sessions ({all})
     SELECT {j.values}
     FROM json_each(?1) AS j
-    CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id'
+    CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id' AND u.deleted_at IS NULL
     RETURNING id",
 );
 

@@ -56,7 +56,7 @@ static SET: Statement<TaskStatistics> = Statement::new(
     INSERT INTO taskflow_user_statistics ({all})
     SELECT {j.values}
     FROM json_each(?1) AS j
-    CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id'
+    CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id' AND u.deleted_at IS NULL
     WHERE true
     ON CONFLICT (user_id) DO UPDATE
     SET {excluded}",

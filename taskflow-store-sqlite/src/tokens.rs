@@ -67,7 +67,7 @@ static INSERT: Statement<Token> = Statement::new(
     INSERT INTO taskflow_tokens ({all})
     SELECT {j.values}
     FROM json_each(?1) AS j
-    CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id'
+    CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id' AND u.deleted_at IS NULL
     RETURNING id",
 );
 

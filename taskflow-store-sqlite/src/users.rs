@@ -6,9 +6,12 @@ use taskflow_core::ports::Lookup;
 use taskflow_core::{EmailAddress, NoticeKind, StoreError, UniqueField, User, UserId, UserWrite};
 use taskflow_store_sql::{Stored, read_all};
 
+use crate::clearing::Clearing;
 use crate::deliveries;
-use crate::error::store_error;
+use crate::error::{Table, store_error};
 use crate::rows::{Rows, Statement};
+
+const TABLE: Table = Table("taskflow_users");
 
 /// An account to delete as the parameters of a statement.
 #[derive(Serialize)]
@@ -22,6 +25,7 @@ struct Deletion {
 pub(crate) struct UserWrites {
     new: Rows,
     changed: Rows,
+    cleared: Vec<Clearing>,
     deleted: Rows,
 }
 
@@ -31,6 +35,10 @@ impl UserWrites {
         match write {
             UserWrite::Insert(user) => self.new.push_entity(index, user.id, user),
             UserWrite::Update(user) => self.changed.push_entity(index, user.id, user),
+            UserWrite::Clear { id, limit, at } => {
+                self.cleared.push(Clearing { write: index, id: *id, limit: *limit, at: *at });
+                Ok(())
+            }
             UserWrite::Delete { id, at } => self.deleted.push(index, id, &Deletion { id: *id, at: at.as_micros() }),
         }
     }
@@ -41,8 +49,11 @@ impl UserWrites {
         insert(conn, &self.new).await
     }
 
-    /// Deletes accounts, after everything that the commit writes of them.
+    /// Clears and deletes accounts, after everything that the commit writes of them.
     pub(crate) async fn delete(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        for clearing in &self.cleared {
+            clearing.run(conn).await?;
+        }
         delete(conn, &self.deleted).await
     }
 }
@@ -57,7 +68,7 @@ static USER: Statement<User> = Statement::new(
     "
     SELECT {columns}
     FROM taskflow_users
-    WHERE id = ?1",
+    WHERE id = ?1 AND deleted_at IS NULL",
 );
 
 pub(crate) async fn users(pool: &SqlitePool, ids: &[UserId]) -> Result<Lookup<UserId, User>, StoreError> {
@@ -70,7 +81,7 @@ static USERS: Statement<User> = Statement::new(
     "
     SELECT {u.columns}
     FROM json_each(?1) AS j
-    CROSS JOIN taskflow_users AS u ON u.id = j.value",
+    CROSS JOIN taskflow_users AS u ON u.id = j.value AND u.deleted_at IS NULL",
 );
 
 pub(crate) async fn users_after(pool: &SqlitePool, after: Option<UserId>, size: u32) -> Result<Vec<User>, StoreError> {
@@ -85,10 +96,28 @@ static USERS_AFTER: Statement<User> = Statement::new(
     "
     SELECT {columns}
     FROM taskflow_users
-    WHERE id > ?1
+    WHERE id > ?1 AND deleted_at IS NULL
     ORDER BY id
     LIMIT +?2",
 );
+
+pub(crate) async fn deleted_users(
+    pool: &SqlitePool,
+    after: Option<UserId>,
+    limit: u32,
+) -> Result<Vec<UserId>, StoreError> {
+    let after = after.map(|id| id.to_string()).unwrap_or_default();
+    let query = sqlx::query_scalar(DELETED_USERS).bind(after).bind(limit);
+    let ids: Vec<String> = query.fetch_all(pool).await.map_err(store_error)?;
+    Ok(ids.iter().map(|id| TABLE.value("id", id)).collect::<Result<_, _>>()?)
+}
+
+const DELETED_USERS: &str = "
+    SELECT id
+    FROM taskflow_users
+    WHERE id > ?1 AND deleted_at IS NOT NULL
+    ORDER BY id
+    LIMIT ?2";
 
 /// People who have shown that one of these addresses is theirs, each once.
 pub(crate) async fn users_by_email(pool: &SqlitePool, addresses: &[EmailAddress]) -> Result<Vec<User>, StoreError> {
@@ -219,7 +248,7 @@ const DELETE: &str = "
     UPDATE taskflow_meetings SET created_by = NULL WHERE created_by IN (SELECT value ->> 'id' FROM json_each(?1));
 
     UPDATE taskflow_meeting_participants
-    SET user_id = NULL
+    SET user_id = NULL, version = version + 1
     WHERE user_id IN (SELECT value ->> 'id' FROM json_each(?1));
 
     UPDATE taskflow_sessions

@@ -244,9 +244,9 @@ pub(super) async fn deleting_a_user_leaves_meetings_and_participants_without_the
     let row = |n| found[&meeting_id(n)].clone().expect("a readable row");
     assert_eq!(row(1), taskflow_core::Meeting { created_by: None, ..meeting(1, 1) });
     assert_eq!(row(2), meeting(2, 2));
-    assert_eq!(stored(&store, 1).await, Some(Participant { user_id: None, ..told }));
+    assert_eq!(stored(&store, 1).await, Some(Participant { user_id: None, version: 2, ..told }));
     assert_eq!(stored(&store, 2).await, Some(member(2, 1, 2)));
-    assert_eq!(stored(&store, 3).await, Some(Participant { user_id: None, ..member(3, 2, 1) }));
+    assert_eq!(stored(&store, 3).await, Some(Participant { user_id: None, version: 2, ..member(3, 2, 1) }));
     assert_eq!(
         store
             .meetings_by_id(&[meeting_id(2)], Viewer::Person(Scope::own(user_id(1)).reading()))

@@ -183,7 +183,11 @@ impl App {
     }
 
     /// `after` with the answers that stand when `before` becomes it; all others are asked for again.
-    async fn keep_what_stands(&self, before: &MeetingDetails, after: MeetingDetails) -> Result<MeetingDetails, Error> {
+    pub(super) async fn keep_what_stands(
+        &self,
+        before: &MeetingDetails,
+        after: MeetingDetails,
+    ) -> Result<MeetingDetails, Error> {
         let id = before.meeting.id;
         let wanted: Vec<_> = versions_in_question(before, &after).into_iter().map(|version| (id, version)).collect();
         let found = if wanted.is_empty() { Lookup::new() } else { self.store.revisions(&wanted).await? };

@@ -126,18 +126,6 @@ impl AccountUseCases<'_> {
         }
         Ok(after)
     }
-
-    /// Deletes an account with everything in it, for its owner or the service itself; mail to it that has not left is
-    /// cancelled. First what they called is cancelled and what they were invited to is left, with notice to the people
-    /// concerned, a meeting at a time: somebody who fails half-way tries again.
-    pub async fn delete(self, actor: Actor, id: UserId) -> Result<(), Error> {
-        self.get(actor, id).await?;
-        self.app.leave_all_meetings(id).await?;
-        match self.app.commit(&Changes::new().write(UserWrite::Delete { id, at: self.app.clock.now() })).await {
-            Err(Error::Stale) => Err(Error::NotFound("user")),
-            result => result,
-        }
-    }
 }
 
 impl App {

@@ -7,7 +7,8 @@ use crate::error::StoreError;
 
 impl MemoryWrite for AccessWrite {
     fn check(&self, check: &WriteCheck<'_>) -> Result<(), StoreError> {
-        AccessWrite::check(*self, check.index)
+        AccessWrite::check(*self, check.index)?;
+        check.require_user(self.account())
     }
 
     fn apply(&self, _: &mut State, _: Duration) {}

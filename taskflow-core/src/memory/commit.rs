@@ -76,6 +76,12 @@ impl WriteCheck<'_> {
     /// `Stale` unless the account exists or is inserted by the same commit.
     pub(super) fn require_user(&self, id: UserId) -> Result<(), StoreError> {
         let inserts = |write: &Write| matches!(write, Write::User(UserWrite::Insert(user)) if user.id == id);
+        self.require(self.state.account(id).is_some() || self.writes().any(inserts))
+    }
+
+    /// `Stale` unless there is a row of the account, also of a deleted one.
+    pub(super) fn require_user_row(&self, id: UserId) -> Result<(), StoreError> {
+        let inserts = |write: &Write| matches!(write, Write::User(UserWrite::Insert(user)) if user.id == id);
         self.require(self.state.users.contains_key(&id) || self.writes().any(inserts))
     }
 

@@ -12,7 +12,9 @@ impl State {
     pub(super) fn publish(&mut self, published: &FeedEvent) {
         let event = &published.event;
         self.events.push(event.clone());
-        for owner in published.audience.iter().filter(|owner| self.users.contains_key(owner)) {
+        let users = &self.users;
+        let is_there = |owner: &&UserId| users.get(owner).is_some_and(|user| user.deleted_at.is_none());
+        for owner in published.audience.iter().filter(is_there) {
             let head = self.heads.entry(*owner).or_default();
             *head += 1;
             self.feeds.entry(*owner).or_default().push(FeedEntry { seq: *head, event: event.clone() });

@@ -157,6 +157,20 @@ impl Meetings for MemoryStore {
         Ok(self.state().meetings_page(scope, query, now))
     }
 
+    async fn meetings_to_leave(
+        &self,
+        user: UserId,
+        now: Timestamp,
+        after: Option<MeetingId>,
+        limit: u32,
+    ) -> Result<Vec<MeetingId>, StoreError> {
+        let state = self.state();
+        let viewer = Viewer::Person(Scope::own(user).reading());
+        let found = state.meetings.values().filter(|meeting| after.is_none_or(|after| meeting.id > after));
+        let found = found.filter(|meeting| meeting.may_take_place(now) && state.shows(meeting, viewer));
+        Ok(found.take(limit as usize).map(|meeting| meeting.id).collect())
+    }
+
     async fn participants(&self, meetings: &[MeetingId]) -> Result<Vec<Participant>, StoreError> {
         let state = self.state();
         let meetings: BTreeSet<_> = meetings.iter().copied().collect();

@@ -27,7 +27,7 @@ impl MemoryWrite for ParticipantWrite {
                 check.require(!is_somebody && same.all(gives_up))
             }
             Self::Update(new) => {
-                new.user_id.map_or(Ok(()), |id| check.require_user(id))?;
+                new.user_id.map_or(Ok(()), |id| check.require_user_row(id))?;
                 check.require_next(state.participants.get(&new.id).map(|row| row.version), new.version)
             }
             Self::ExpectVersions { meeting, versions } => {

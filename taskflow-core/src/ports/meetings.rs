@@ -23,6 +23,16 @@ pub trait Meetings: Send + Sync {
     /// that begin last come first.
     async fn meetings(&self, scope: Scope, query: &MeetingQuery, now: Timestamp) -> Result<Page<Meeting>, StoreError>;
 
+    /// Returns up to `limit` meetings after `after` by id that a person is in, that are not cancelled, and that are on or
+    /// begin after `now`; also for a deleted account.
+    async fn meetings_to_leave(
+        &self,
+        user: UserId,
+        now: Timestamp,
+        after: Option<MeetingId>,
+        limit: u32,
+    ) -> Result<Vec<MeetingId>, StoreError>;
+
     /// Everybody who was ever invited to these meetings, also who was removed, by meeting and then by id. Callers have
     /// made sure that they may be seen.
     async fn participants(&self, meetings: &[MeetingId]) -> Result<Vec<Participant>, StoreError>;

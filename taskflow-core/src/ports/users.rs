@@ -4,7 +4,8 @@ use super::Lookup;
 use crate::error::StoreError;
 use crate::{EmailAddress, User, UserId};
 
-/// Reads people with an account. See the contract of [`Store`](super::Store).
+/// Reads people with an account. A [deleted](User::deleted_at) account is absent. See the contract of
+/// [`Store`](super::Store).
 #[async_trait]
 pub trait Users: Send + Sync {
     /// A person.
@@ -18,4 +19,7 @@ pub trait Users: Send + Sync {
 
     /// People by their addresses, in any case: only those who have shown that the address is theirs.
     async fn users_by_email(&self, addresses: &[EmailAddress]) -> Result<Vec<User>, StoreError>;
+
+    /// Returns up to `limit` deleted accounts after `after` by id that have rows left.
+    async fn deleted_users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<UserId>, StoreError>;
 }

@@ -2,9 +2,12 @@
 
 use sqlx::{Postgres, QueryBuilder};
 use taskflow_core::{
-    Meeting, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, Scope, StoreError, Timestamp,
+    Meeting, MeetingId, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, Scope, StoreError, Timestamp,
+    UserId,
 };
 use taskflow_store_sql::{Stored, read_all};
+
+use uuid::Uuid;
 
 use super::TABLE;
 use crate::error::Instant;
@@ -120,6 +123,34 @@ fn push_status(sql: &mut QueryBuilder<Postgres>, status: MeetingStatus, now: Tim
         }
     };
 }
+
+/// Returns meetings that somebody is in and that may still take place, by id.
+pub(crate) async fn meetings_to_leave(
+    store: &PgStore,
+    user: UserId,
+    now: Timestamp,
+    after: Option<MeetingId>,
+    limit: u32,
+) -> Result<Vec<MeetingId>, StoreError> {
+    // Every id is greater than the nil UUID, which is none.
+    let after = after.map_or(Uuid::nil(), MeetingId::as_uuid);
+    let query = || {
+        let query = sqlx::query_scalar(TO_LEAVE).bind(user.as_uuid()).bind(Instant::from(now));
+        query.bind(after).bind(i64::from(limit))
+    };
+    let ids: Vec<Uuid> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+    Ok(ids.into_iter().map(MeetingId::from_uuid).collect())
+}
+
+const TO_LEAVE: &str = "
+    SELECT DISTINCT p.meeting_id
+    FROM taskflow.meeting_participants AS p
+    JOIN taskflow.meetings AS m ON m.id = p.meeting_id
+    WHERE p.user_id = $1 AND p.removed_at IS NULL AND p.meeting_id > $3 AND m.cancelled_at IS NULL
+        AND (m.meeting_date >= $2
+            OR m.ended_at IS NULL AND m.meeting_date + m.duration_minutes * interval '1 minute' > $2)
+    ORDER BY p.meeting_id
+    LIMIT $4";
 
 const ENDS: &str = "meeting_date + duration_minutes * interval '1 minute'";
 

@@ -255,7 +255,7 @@ pub(crate) async fn forget_users(conn: &mut PgConnection, users: &Rows) -> Resul
 
 const FORGET_USERS: &str = "
     UPDATE taskflow.meeting_participants AS p
-    SET user_id = NULL
+    SET user_id = NULL, version = p.version + 1
     FROM (
         SELECT l.id
         FROM taskflow.meeting_participants AS l

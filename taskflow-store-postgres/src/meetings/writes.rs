@@ -85,7 +85,7 @@ impl ParticipantWrites {
                 self.new.push_entity(index, participant.id.as_uuid(), participant)
             }
             ParticipantWrite::Update(participant) => {
-                participant.user_id.into_iter().for_each(|user| locks.require(index, user));
+                participant.user_id.into_iter().for_each(|user| locks.require_row(index, user));
                 self.changed.push_entity(index, participant.id.as_uuid(), participant)
             }
             ParticipantWrite::LinkGuests { email, user_id } => {

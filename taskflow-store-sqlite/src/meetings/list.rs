@@ -2,7 +2,8 @@
 
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 use taskflow_core::{
-    Meeting, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, Scope, StoreError, Timestamp,
+    Meeting, MeetingId, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, Scope, StoreError, Timestamp,
+    UserId,
 };
 use taskflow_store_sql::{Stored, read_all};
 
@@ -31,6 +32,30 @@ pub(crate) async fn meetings(
     };
     Ok(Page { items: read_all(rows)?, total, request: query.page })
 }
+
+/// Returns meetings that somebody is in and that may still take place, by id.
+pub(crate) async fn meetings_to_leave(
+    pool: &SqlitePool,
+    user: UserId,
+    now: Timestamp,
+    after: Option<MeetingId>,
+    limit: u32,
+) -> Result<Vec<MeetingId>, StoreError> {
+    // Every id is greater than the empty text.
+    let after = after.map(|id| id.to_string()).unwrap_or_default();
+    let query = sqlx::query_scalar(TO_LEAVE).bind(user.to_string()).bind(now.as_micros()).bind(after).bind(limit);
+    let ids: Vec<String> = query.fetch_all(pool).await.map_err(store_error)?;
+    Ok(ids.iter().map(|id| TABLE.value("id", id)).collect::<Result<_, _>>()?)
+}
+
+const TO_LEAVE: &str = "
+    SELECT DISTINCT p.meeting_id
+    FROM taskflow_meeting_participants AS p
+    CROSS JOIN taskflow_meetings AS m ON m.id = p.meeting_id
+    WHERE p.user_id = ?1 AND p.removed_at IS NULL AND p.meeting_id > ?3 AND m.cancelled_at IS NULL
+        AND (m.meeting_date >= ?2 OR m.ended_at IS NULL AND m.meeting_date + m.duration_minutes * 60000000 > ?2)
+    ORDER BY p.meeting_id
+    LIMIT ?4";
 
 fn page_of(scope: Scope, query: &MeetingQuery, now: Timestamp) -> QueryBuilder<Sqlite> {
     let mut page = QueryBuilder::new(PAGE.text());

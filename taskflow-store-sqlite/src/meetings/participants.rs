@@ -126,7 +126,7 @@ static INSERT: Statement<Participant> = Statement::new(
     INSERT INTO taskflow_meeting_participants ({all})
     SELECT {j.values}
     FROM json_each(?1) AS j
-    LEFT JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id'
+    LEFT JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id' AND u.deleted_at IS NULL
     WHERE u.id IS NOT NULL
         OR (j.value ->> 'user_id' IS NULL AND NOT EXISTS (
             SELECT 1 FROM taskflow_users AS known
@@ -190,7 +190,7 @@ const LINK: &str = "
     UPDATE taskflow_meeting_participants
     SET user_id = u.id, version = taskflow_meeting_participants.version + 1
     FROM json_each(?1) AS j
-    CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id'
+    CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id' AND u.deleted_at IS NULL
     WHERE taskflow_meeting_participants.user_id IS NULL
         AND taskflow_meeting_participants.email_key = j.value ->> 'email_key'
         AND taskflow_meeting_participants.merged_into IS NULL
@@ -200,7 +200,7 @@ const LINK: &str = "
 
     SELECT u.id
     FROM json_each(?1) AS j
-    CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id'";
+    CROSS JOIN taskflow_users AS u ON u.id = j.value ->> 'user_id' AND u.deleted_at IS NULL";
 
 /// Writes down what participants, each named once, know now that a mail has told them, unless they know of a later version
 /// already. Their own versions stay: they have done nothing.

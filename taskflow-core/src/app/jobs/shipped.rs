@@ -1,5 +1,6 @@
 //! The shipped jobs: a file each, and a line each in [`SHIPPED`].
 
+mod account_deletion;
 mod daily_summaries;
 mod data_cleanup;
 mod meeting_reminders;
@@ -23,6 +24,7 @@ const SHIPPED: &[&dyn Job] = &[
     &server_monitoring::ServerMonitoring,
     &data_cleanup::DataCleanup,
     &statistics::Statistics,
+    &account_deletion::AccountDeletion,
 ];
 
 /// Returns the jobs that every [`App`](crate::App) has, in the order in which they are shown.

@@ -15,7 +15,7 @@ use crate::{
 impl App {
     /// What turns `before` into `after`; `None`: the meeting is new. Relies on nobody having changed the meeting or
     /// answered in between.
-    pub(super) fn meeting_changes(
+    pub(in super::super) fn meeting_changes(
         &self,
         actor: Actor,
         before: Option<&MeetingDetails>,

@@ -10,9 +10,8 @@ use crate::error::{Error, FieldError};
 use crate::meeting::MeetingDetails;
 use crate::notice::MeetingLeftNotice;
 use crate::{
-    Actor, DedupeKey, FeedEvent, Idempotency, Idempotent, Invitee, Meeting, MeetingId, MeetingQuery, MeetingRole,
-    MeetingStatus, MeetingWrite, Notice, Participant, ParticipantId, ParticipantWrite, Precondition, Recipient, Scope,
-    Timestamp, UserId, Viewer,
+    Actor, Changes, DedupeKey, FeedEvent, Idempotency, Idempotent, Invitee, MeetingId, MeetingRole, MeetingWrite,
+    Notice, Participant, ParticipantId, ParticipantWrite, Precondition, Recipient, Scope, Timestamp, UserId, Viewer,
 };
 
 use_cases! {
@@ -131,66 +130,40 @@ impl App {
             let who = before.participants.iter().find(mine);
             let who = who.ok_or(Error::NotFound("participant"))?.clone();
             let now = self.clock.now();
-            let gone = who.leave(now);
-            let actor = Actor::User(scope.person());
-            let audience = people(&before.participants);
-            let told = FeedEvent::response(self.event_id(now), actor, &who, &gone, now, audience);
-            let left = before.meeting.created_by.filter(|_| before.meeting.is_on()).map(|organizer| {
-                self.new_delivery(
-                    DedupeKey::new(format!("meeting-left/{id}/{participant}/{}", gone.version)),
-                    Notice::MeetingLeft(MeetingLeftNotice { meeting: id, participant }),
-                    Recipient::User(organizer),
-                    now,
-                )
-                .because("a participant left")
-            });
-            let meeting = &before.meeting;
-            let was = MeetingDetails { meeting: meeting.clone(), participants: vec![who] };
-            let is = MeetingDetails { meeting: meeting.clone(), participants: vec![gone.clone()] };
-            let changes = self
-                .reminder_changes(Some(&was), &is, now)
-                .write(ParticipantWrite::Update(gone))
-                .write(MeetingWrite::ExpectVersion { id, version: meeting.version })
-                .deliver(left)
-                .announce(told)
-                .under(scope.reading());
+            let changes = self.departure(scope.person(), &before, who, now).under(scope.reading());
             Ok(Attempt::Commit(changes, ()))
         })
         .await
     }
 
-    /// Cancels what somebody called and leaves what they were invited to, as far as it is not over.
-    pub(in super::super) async fn leave_all_meetings(&self, user: UserId) -> Result<(), Error> {
-        let goes_on = MeetingQuery { status: vec![MeetingStatus::InProgress], ..MeetingQuery::default() };
-        // Also what was ended before it began: it may be moved.
-        let lies_ahead = MeetingQuery { starts_after: Some(self.clock.now()), ..MeetingQuery::default() };
-        for query in [goes_on, lies_ahead] {
-            loop {
-                let page = self.store.meetings(Scope::own(user), &query, self.clock.now()).await?;
-                if page.items.is_empty() {
-                    break;
-                }
-                for meeting in page.items {
-                    self.cancel_or_leave(user, &meeting).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn cancel_or_leave(&self, user: UserId, meeting: &Meeting) -> Result<(), Error> {
-        if meeting.created_by == Some(user) {
-            return self.meetings().cancel(Actor::User(user), meeting.id, Precondition::Any).await.map(drop);
-        }
-        let participants = self.store.participants(&[meeting.id]).await?;
-        for participant in participants.iter().filter(|one| one.user_id == Some(user) && one.is_in()) {
-            match self.leave_meeting(Scope::own(user), meeting.id, participant.id).await {
-                // Somebody else took them off meanwhile.
-                Err(Error::NotFound(_)) => {}
-                result => result?,
-            }
-        }
-        Ok(())
+    /// Returns the changes by which somebody leaves a meeting.
+    pub(in super::super) fn departure(
+        &self,
+        person: UserId,
+        before: &MeetingDetails,
+        who: Participant,
+        now: Timestamp,
+    ) -> Changes {
+        let gone = who.leave(now);
+        let (meeting, id, participant) = (&before.meeting, before.meeting.id, who.id);
+        let audience = people(&before.participants);
+        let told = FeedEvent::response(self.event_id(now), Actor::User(person), &who, &gone, now, audience);
+        let left = meeting.created_by.filter(|_| meeting.is_on()).map(|organizer| {
+            self.new_delivery(
+                DedupeKey::new(format!("meeting-left/{id}/{participant}/{}", gone.version)),
+                Notice::MeetingLeft(MeetingLeftNotice { meeting: id, participant }),
+                Recipient::User(organizer),
+                now,
+            )
+            .because("a participant left")
+        });
+        let was = MeetingDetails { meeting: meeting.clone(), participants: vec![who] };
+        let is = MeetingDetails { meeting: meeting.clone(), participants: vec![gone.clone()] };
+        self.reminder_changes(Some(&was), &is, now)
+            .write(ParticipantWrite::Update(gone))
+            .write(MeetingWrite::ExpectVersion { id, version: meeting.version })
+            .deliver(left)
+            .announce(told)
     }
 
     async fn change_participant(
