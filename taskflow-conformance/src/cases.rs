@@ -167,6 +167,7 @@ pub fn cases() -> Vec<Case> {
             two_windows_that_refresh_at_once_get_one_successor,
             another_password_and_a_locked_account_end_every_session,
             nobody_ends_somebody_elses_session,
+            a_confirmed_session_has_a_fresh_proof_until_it_ends,
         }
         limits {
             a_bucket_admits_its_burst_and_then_tells_how_long_to_wait,

@@ -63,6 +63,8 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// When it was ended.
     pub ended_at: Option<Timestamp>,
+    /// When its owner last confirmed who they are within it; `None`: not since it was opened.
+    pub confirmed_at: Option<Timestamp>,
     /// Grows by one with each refresh (optimistic lock).
     pub version: u64,
 }
@@ -100,6 +102,7 @@ impl Session {
             used_at: now,
             expires_at: now + lifetime,
             ended_at: None,
+            confirmed_at: None,
             version: 1,
         }
     }
@@ -108,6 +111,18 @@ impl Session {
     #[must_use]
     pub fn is_open(&self, now: Timestamp) -> bool {
         self.ended_at.is_none() && now < self.expires_at
+    }
+
+    /// Returns when its owner last proved who they are; refreshing proves nothing.
+    #[must_use]
+    pub fn authenticated_at(&self) -> Timestamp {
+        self.confirmed_at.map_or(self.created_at, |at| at.max(self.created_at))
+    }
+
+    /// Returns the session after its owner has proved once more who they are.
+    #[must_use]
+    pub fn confirmed(&self, now: Timestamp) -> Self {
+        Self { confirmed_at: Some(now), version: self.version + 1, ..self.clone() }
     }
 
     /// Exchanges the shown token for its successor.
@@ -224,6 +239,16 @@ mod tests {
         assert_eq!(again.token, hash("two"));
         assert_eq!(refreshed(&next, "one", "x", later(61)).expect_err("no successor"), Refusal::JustUsed);
         assert_eq!(refreshed(&next, "zero", "two", later(61)).expect_err("never ours"), Refusal::Reused);
+    }
+
+    #[test]
+    fn a_proof_is_renewed_by_confirming_and_not_by_refreshing() {
+        let next = refreshed(&session(), "one", "two", later(60)).expect("the right token");
+        assert_eq!(next.authenticated_at(), later(0));
+        let confirmed = next.confirmed(later(90));
+        assert_eq!((confirmed.authenticated_at(), confirmed.version), (later(90), 3));
+        let again = refreshed(&confirmed, "two", "three", later(120)).expect("the right token");
+        assert_eq!(again.authenticated_at(), later(90));
     }
 
     #[test]

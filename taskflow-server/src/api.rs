@@ -71,6 +71,7 @@ enum Group {
 
 type Accounts = (
     auth::AuthApi,
+    auth::ConfirmationApi,
     verification::VerificationApi,
     verification::VerificationPages,
     users::UsersApi,
@@ -105,6 +106,7 @@ fn service() -> OpenApiService<Apis, ()> {
     let apis = (
         (
             auth::AuthApi,
+            auth::ConfirmationApi,
             verification::VerificationApi,
             verification::VerificationPages,
             users::UsersApi,

@@ -6,6 +6,7 @@ mod devices;
 mod guesses;
 mod links;
 mod passwords;
+mod proof;
 mod refresh;
 mod revoked;
 mod tokens;

@@ -125,6 +125,8 @@ pub struct Config {
     pub access_token_expire_minutes: u32,
     /// How long somebody stays signed in without coming back.
     pub refresh_token_expire_days: u32,
+    /// The time after which a session has no fresh proof of the password any more.
+    pub reauthenticate_after: Duration,
     /// Who may register.
     pub registration: Registration,
     /// Which passwords are good enough.
@@ -233,6 +235,7 @@ impl Config {
             "SECRET_KEY_PREVIOUS" => self.previous_keys.first().map(|_| "***".to_owned()).unwrap_or_default(),
             "ALGORITHM" => "HS256".to_owned(),
             "ACCESS_TOKEN_EXPIRE_MINUTES" => self.access_token_expire_minutes.to_string(),
+            "REAUTHENTICATE_AFTER" => duration::show(self.reauthenticate_after),
             "REFRESH_TOKEN_EXPIRE_DAYS" => self.refresh_token_expire_days.to_string(),
             "REGISTRATION" => self.registration.as_str().to_owned(),
             "PASSWORD_POLICY" => self.password_policy.as_str().to_owned(),

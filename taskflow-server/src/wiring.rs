@@ -242,6 +242,7 @@ impl Opened {
                 passwords: passwords(config),
                 guesses: GuessLimits::new(self.storage.clone(), &config.limits, &config.secret_key),
                 devices: DeviceTokens::new(&config.secret_key, &config.previous_keys),
+                reauthenticate_after: config.reauthenticate_after,
             },
             clock: Arc::clone(&self.clock),
             config: Arc::clone(config),

@@ -13,7 +13,7 @@ stored! {
     Session in "sessions" {
         key id: SessionId;
         fixed user_id, device, created_at, ended_at;
-        changing token, previous, repeated, used_at, expires_at, version;
+        changing token, previous, repeated, used_at, expires_at, confirmed_at, version;
     }
 }
 

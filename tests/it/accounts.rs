@@ -3,7 +3,8 @@ use serde_json::{Value, json};
 
 use taskflow_testkit::backend::Backend;
 use taskflow_testkit::on_each_store;
-use taskflow_testkit::server::PASSWORD;
+use taskflow_testkit::rows::Rows;
+use taskflow_testkit::server::{PASSWORD, Server};
 
 on_each_store![
     a_person_registers_signs_in_by_name_or_address_and_sees_themselves,
@@ -13,6 +14,8 @@ on_each_store![
     every_token_but_a_fresh_one_of_ours_is_401,
     a_profile_changes_and_another_password_or_address_needs_the_current_one,
     a_deleted_account_is_gone_with_its_tasks_and_its_name_is_free,
+    deleting_an_account_needs_a_fresh_proof,
+    guesses_at_a_confirmation_are_counted_as_sign_ins,
     a_password_is_the_same_on_every_keyboard,
 ];
 
@@ -120,6 +123,82 @@ async fn a_deleted_account_is_gone_with_its_tasks_and_its_name_is_free(backend: 
     assert_eq!(ada.get("/api/auth/me").await.0, StatusCode::UNAUTHORIZED);
     let next = server.person("ada").await;
     assert_eq!(next.get("/api/tasks/").await.1["total"], 0);
+}
+
+/// Makes every proof eleven minutes older.
+async fn age_proofs(server: &Server) {
+    let url = server.database_url();
+    let span = if url.starts_with("sqlite:") { "660000000" } else { "interval '11 minutes'" };
+    let aged =
+        format!("UPDATE taskflow_sessions SET created_at = created_at - {span}, confirmed_at = confirmed_at - {span}");
+    assert!(Rows::open(&url).await.edit(&aged).await > 0);
+}
+
+async fn deleting_an_account_needs_a_fresh_proof(backend: Backend) {
+    let server = backend.start(&[]).await;
+    let delete = async |person: &taskflow_testkit::server::Person<'_>, body: Option<Value>| {
+        let request = person.request(Method::DELETE, "/api/users/me");
+        let request = if let Some(body) = body { request.json(&body) } else { request };
+        request.send().await.expect("an answer")
+    };
+    let ada = server.person("ada").await;
+    age_proofs(&server).await;
+    let refused = delete(&ada, None).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    let challenge = refused.headers()["www-authenticate"].to_str().expect("ASCII").to_owned();
+    assert!(
+        challenge.contains("error=\"insufficient_user_authentication\"") && challenge.contains("max_age=\"600\""),
+        "{challenge}"
+    );
+    let problem: Value = refused.json().await.expect("JSON");
+    assert_eq!(problem["code"], "reauthenticate");
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("POST /api/auth/confirm")), "{problem}");
+    let wrong = delete(&ada, Some(json!({ "password": "not the password" }))).await;
+    assert_eq!(wrong.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let (status, problem) = ada.call(Method::POST, "/api/auth/confirm", Some(json!({ "password": "wrong one" }))).await;
+    assert_eq!((status, &problem["errors"][0]["field"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("password")));
+    assert_eq!(delete(&ada, None).await.status(), StatusCode::UNAUTHORIZED);
+
+    let (status, confirmed) = ada.call(Method::POST, "/api/auth/confirm", Some(json!({ "password": PASSWORD }))).await;
+    assert_eq!((status, &confirmed["token_type"]), (StatusCode::OK, &json!("bearer")), "{confirmed}");
+    let token = confirmed["access_token"].as_str().expect("a token");
+    let me = server.request(Method::GET, "/api/users/me").bearer_auth(token).send().await.expect("an answer");
+    assert_eq!(me.status(), StatusCode::OK);
+    // A confirmation is of its session alone, and passes as a sign-in does.
+    let other = server.sign_in("ada", PASSWORD).await;
+    age_proofs(&server).await;
+    assert_eq!(delete(&ada, None).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        ada.call(Method::POST, "/api/auth/confirm", Some(json!({ "password": PASSWORD }))).await.0,
+        StatusCode::OK
+    );
+    assert_eq!(delete(&other, None).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(delete(&ada, None).await.status(), StatusCode::NO_CONTENT);
+
+    let bob = server.person("bob").await;
+    age_proofs(&server).await;
+    assert_eq!(delete(&bob, Some(json!({ "password": PASSWORD }))).await.status(), StatusCode::NO_CONTENT);
+}
+
+async fn guesses_at_a_confirmation_are_counted_as_sign_ins(backend: Backend) {
+    let server = backend.start(&[("RATE_LIMITS", "on")]).await;
+    let ada = server.person("ada").await;
+    let mut statuses = Vec::new();
+    for n in 0..9 {
+        let guess = json!({ "password": "not the password" });
+        let answer = match n % 3 {
+            0 => ada.call(Method::POST, "/api/auth/confirm", Some(guess)).await,
+            1 => ada.call(Method::DELETE, "/api/users/me", Some(guess)).await,
+            _ => {
+                let change = json!({ "password": "another good password", "current_password": "not this" });
+                ada.call(Method::PATCH, "/api/users/me", Some(change)).await
+            }
+        };
+        statuses.push(answer.0);
+    }
+    let hashed = statuses.iter().filter(|status| **status == StatusCode::UNPROCESSABLE_ENTITY).count();
+    assert!((5..=6).contains(&hashed), "{statuses:?}");
+    assert_eq!(statuses[8], StatusCode::TOO_MANY_REQUESTS, "{statuses:?}");
 }
 
 async fn a_password_is_the_same_on_every_keyboard(backend: Backend) {

@@ -153,3 +153,21 @@ pub(super) async fn nobody_ends_somebody_elses_session(open: Arc<dyn OpenStore>)
     world.app.sessions().end(Actor::User(ada), hers.id).await.expect("her own");
     assert_eq!(world.app.sessions().list(Actor::User(ada)).await.expect("a list"), []);
 }
+
+pub(super) async fn a_confirmed_session_has_a_fresh_proof_until_it_ends(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    let (ada, bob) = (world.somebody("ada").await, world.somebody("bob").await);
+    let sessions = || world.app.sessions();
+    let session = sessions().open(ada, TokenHash::new("one"), None).await.expect("a session");
+    assert_eq!(session.authenticated_at(), noon());
+    world.clock.advance(Duration::from_secs(600));
+    let refreshed = sessions().refresh(session.id, &TokenHash::new("one"), &[TokenHash::new("two")]).await;
+    assert_eq!(refreshed.expect("refreshed").authenticated_at(), noon(), "refreshing proves nothing");
+    let foreign = sessions().confirm(Actor::User(bob), session.id).await;
+    assert!(matches!(foreign, Err(Error::NotFound("session"))), "{foreign:?}");
+    let confirmed = sessions().confirm(Actor::User(ada), session.id).await.expect("confirmed");
+    assert_eq!(confirmed.authenticated_at(), noon() + Duration::from_secs(600));
+    assert_eq!(world.storage.session(session.id).await.expect("a read"), Some(confirmed));
+    sessions().end(Actor::User(ada), session.id).await.expect("ended");
+    assert!(sessions().confirm(Actor::User(ada), session.id).await.is_err());
+}

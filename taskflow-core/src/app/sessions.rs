@@ -1,6 +1,7 @@
 //! Sessions: open, refresh, list, end.
 
 use super::App;
+use super::retry::Attempt;
 use crate::error::Error;
 use crate::{Actor, Changes, Refusal, Session, SessionId, SessionWrite, TokenHash, UserId};
 
@@ -40,6 +41,25 @@ impl SessionUseCases<'_> {
             },
             result => result,
         }
+    }
+
+    /// Notes that the owner of a session, the actor, has proved once more who they are.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] when the session is not theirs or over.
+    pub async fn confirm(self, actor: Actor, id: SessionId) -> Result<Session, Error> {
+        let owner = actor.scope()?.person();
+        self.app
+            .retry(id.as_uuid(), || async {
+                let now = self.app.clock.now();
+                let session = self.app.accounts_port()?.session(id).await?;
+                let session = session.filter(|session| session.user_id == owner && session.is_open(now));
+                let confirmed = session.ok_or(Error::NotFound("session"))?.confirmed(now);
+                let changes = Changes::new().write(SessionWrite::Update(confirmed.clone()));
+                Ok(Attempt::Commit(changes, confirmed))
+            })
+            .await
     }
 
     /// The open sessions of the actor, the one used last first.

@@ -1,5 +1,6 @@
 //! Register, sign in and out, sessions, who am I.
 
+mod confirmation;
 mod sessions;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use taskflow_core::{EmailAddress, Error, Locale, NewUser, SessionId, Username, Zone};
 
+pub(super) use self::confirmation::ConfirmationApi;
 use self::sessions::SessionsBody;
 use super::answer::{Gone, Made, Read};
 use super::body::{Body, JsonOrForm};

@@ -15,7 +15,7 @@ use taskflow_core::{
 
 use super::answer::{Found, Gone, Read};
 use super::auth::Attempt;
-use super::body::{Body, Patch};
+use super::body::{Body, MaybeBody, Patch};
 use super::etag::{IfMatch, IfNoneMatch, etag};
 use super::refuses::Refuses;
 use super::{ApiError, Field, Group, Val, ValidationErrors};
@@ -90,6 +90,15 @@ struct ChangeBody {
     current_password: Field<Attempt>,
 }
 
+/// Proof that the owner of the account deletes it.
+#[derive(Debug, Object)]
+#[oai(rename = "AccountDeletion")]
+struct DeletionBody {
+    /// The present password; needed when the session has no fresh proof.
+    #[oai(nullable)]
+    password: Field<Attempt>,
+}
+
 #[OpenApi(prefix_path = "/api/users", tag = "Group::Accounts")]
 impl UsersApi {
     /// Get the account
@@ -141,9 +150,33 @@ impl UsersApi {
 
     /// Delete the account
     ///
-    /// Deletes the signed-in account with everything in it, at once and for good.
+    /// Deletes the signed-in account with everything in it, at once and for good. Meetings that it organizes are cancelled,
+    /// and the others are left, with notice to the people concerned.
+    ///
+    /// Needs a fresh proof: a sign-in or a confirmation (`POST /api/auth/confirm`) of this session some minutes ago at most,
+    /// or the password in the body.
     #[oai(path = "/me", method = "delete", operation_id = "deleteMe")]
-    async fn delete(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Gone, ApiError> {
+    async fn delete(
+        &self,
+        caller: Caller,
+        Data(service): Data<&Arc<Service>>,
+        MaybeBody(body): MaybeBody<DeletionBody>,
+    ) -> Result<Gone, ApiError> {
+        let mut findings = ValidationErrors::default();
+        let password = findings.optional("password", body.password);
+        findings.finish(Some(()))?;
+        match password {
+            Some(Attempt(password)) => {
+                if !service.auth.is_password(caller.token.user, password).await? {
+                    return Err(ApiError::wrong_password());
+                }
+            }
+            None => {
+                if !service.auth.has_fresh_proof(&caller.token).await? {
+                    return Err(ApiError::Reauthenticate(service.auth.reauthenticate_after));
+                }
+            }
+        }
         service.app.accounts().delete(caller.actor(), caller.token.user).await?;
         Ok(Gone::Gone)
     }
@@ -236,13 +269,7 @@ async fn objection_to(
     let Some(Attempt(attempt)) = current else {
         return Ok(Some("is needed to change the password or the e-mail address"));
     };
-    let stored = service.auth.accounts.password(user).await?;
-    let taken = service.auth.guesses.password(user).await?;
-    let right = service.auth.passwords.verify(attempt, stored, Requester::Account(user)).await;
-    if !matches!(right, Ok(false)) {
-        service.auth.guesses.give_back(taken).await?;
-    }
-    let right = right?;
+    let right = service.auth.is_password(user, attempt).await?;
     Ok((!right).then_some("is not the current password"))
 }
 

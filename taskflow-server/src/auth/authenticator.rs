@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use taskflow_core::ports::{Account, Accounts, Clock};
@@ -29,6 +30,8 @@ pub struct Authenticator {
     pub guesses: GuessLimits,
     /// Recognizes devices from which an account was signed in to before.
     pub devices: DeviceTokens,
+    /// The time for which a proof of the password is fresh.
+    pub reauthenticate_after: Duration,
 }
 
 /// The credentials with which somebody signs in.
@@ -171,9 +174,13 @@ impl Authenticator {
     }
 
     fn grant(&self, session: &Session, secret: Secret) -> Result<Grant, AuthError> {
+        Ok(Grant { access: self.access(session)?, refresh: secret.of(session.id), device_token: None })
+    }
+
+    /// Issues an access token of a session.
+    pub(super) fn access(&self, session: &Session) -> Result<AccessToken, AuthError> {
         let access = self.tokens.issue(session.user_id, session.id, self.clock.now());
-        let access = access.map_err(|error| AuthError::Internal(error.into()))?;
-        Ok(Grant { access, refresh: secret.of(session.id), device_token: None })
+        access.map_err(|error| AuthError::Internal(error.into()))
     }
 }
 

@@ -75,6 +75,12 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
         previous_keys,
         access_token_expire_minutes,
         refresh_token_expire_days,
+        reauthenticate_after: span(
+            r,
+            "REAUTHENTICATE_AFTER",
+            "use a duration from 1s to 24h",
+            values::span(Duration::from_secs(1)..=Duration::from_hours(24)),
+        ),
         registration: registration(r),
         password_policy: policy.unwrap_or(if debug { PasswordPolicy::Basic } else { PasswordPolicy::Strict }),
         limits: super::limits::read(r),

@@ -160,6 +160,12 @@ const FIXED: &[Setting] = &[
     setting("ALGORITHM", "HS256", "Signature algorithm of access tokens. Only HS256 is supported."),
     setting("ACCESS_TOKEN_EXPIRE_MINUTES", "30", "Lifetime of an access token in minutes (1 to 43200)."),
     setting("REFRESH_TOKEN_EXPIRE_DAYS", "30", "Days after which an unused session ends (1 to 365)."),
+    setting(
+        "REAUTHENTICATE_AFTER",
+        "10m",
+        "Time after the last sign-in or confirmation of a session after which deleting the account needs the password again \
+         (1s to 24h).",
+    ),
     setting("REGISTRATION", "open", "Who may register: open (everyone) or closed (nobody; use taskflow user create)."),
     derived(
         "PASSWORD_POLICY",

@@ -227,6 +227,7 @@ fn all_problems_are_named_at_once_in_the_order_of_the_settings() {
         ("LIMIT_REGISTER", "1.5/1h"),
         ("LIMIT_MAIL", "5 per hour"),
         ("LIMIT_MAIL_ADDRESS", "/1h"),
+        ("REAUTHENTICATE_AFTER", "0s"),
         ("QUOTA_TASKS", "-1"),
         ("QUOTA_MEETINGS", "many"),
         ("QUOTA_INVITATIONS", "1.5"),

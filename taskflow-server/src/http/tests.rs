@@ -43,6 +43,7 @@ fn service(config: Config) -> Arc<Service> {
             passwords: Passwords::new(PasswordPolicy::Basic, 2),
             guesses: GuessLimits::new(store, &config.limits, &config.secret_key),
             devices: DeviceTokens::new(&config.secret_key, &config.previous_keys),
+            reauthenticate_after: config.reauthenticate_after,
         },
         app,
         clock,

@@ -206,8 +206,11 @@ fn problem_responses() -> Value {
         let header = |description: &str| json!({ "description": description, "schema": { "type": "string" } });
         match status {
             401 => {
-                headers["WWW-Authenticate"] =
-                    header("`Bearer`; with `error=\"invalid_token\"` for a token that does not count.");
+                headers["WWW-Authenticate"] = header(
+                    "`Bearer`; with `error=\"invalid_token\"` for a token that does not count, and with \
+                     `error=\"insufficient_user_authentication\"` and `max_age` for an operation that needs a more recent \
+                     proof of the password (RFC 9470).",
+                );
             }
             415 => {
                 headers["Accept-Encoding"] =

@@ -1,5 +1,7 @@
 //! Every refusal, in one shape: problem details (RFC 9457).
 
+use std::time::Duration;
+
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{IntoResponse, Response};
 use poem_openapi::registry::{MetaResponses, MetaSchema, Registry};
@@ -33,6 +35,8 @@ pub enum ApiError {
     WrongCredentials,
     /// 401: a refresh token that does not count; never said why.
     SessionOver,
+    /// 401: the operation needs a proof of the password that is not older than this.
+    Reauthenticate(Duration),
     /// 403: accounts are made by who runs the service.
     RegistrationClosed,
     /// 404: it does not exist or is somebody else's.
@@ -132,6 +136,11 @@ impl Wire for FieldCode {
 }
 
 impl ApiError {
+    /// 422: the password that somebody shows within their session is not theirs.
+    pub fn wrong_password() -> Self {
+        Self::Invalid(vec![FieldError::new("password", "is not the current password")])
+    }
+
     /// A state that cannot be, for the log.
     pub fn bug(what: &'static str) -> Self {
         Self::Internal(what.into())
@@ -148,6 +157,13 @@ impl ApiError {
             }
             Self::WrongCredentials => (401, "wrong_credentials", "name or password is wrong".to_owned()),
             Self::SessionOver => (401, "session_over", "sign in again".to_owned()),
+            Self::Reauthenticate(_) => (
+                401,
+                "reauthenticate",
+                "this needs a fresh proof of who you are: confirm the password with POST /api/auth/confirm and try again, or \
+                 send it as `password` with this request"
+                    .to_owned(),
+            ),
             Self::RegistrationClosed => {
                 (403, "registration_closed", "accounts are made by who runs this service".to_owned())
             }
@@ -271,6 +287,15 @@ impl ApiError {
                 header::WWW_AUTHENTICATE,
                 HeaderValue::from_static("Bearer realm=\"taskflow\", error=\"invalid_token\""),
             )),
+            // RFC 9470 section 3.
+            Self::Reauthenticate(max_age) => {
+                let challenge = format!(
+                    "Bearer realm=\"taskflow\", error=\"insufficient_user_authentication\", \
+                     error_description=\"A more recent authentication is required\", max_age=\"{}\"",
+                    max_age.as_secs()
+                );
+                Some((header::WWW_AUTHENTICATE, HeaderValue::from_str(&challenge).ok()?))
+            }
             Self::MethodNotAllowed(allowed) => Some((header::ALLOW, HeaderValue::from_str(allowed).ok()?)),
             Self::Unavailable(_) | Self::NotReady(_) | Self::Overdue => {
                 Some((header::RETRY_AFTER, HeaderValue::from_static("5")))

@@ -39,10 +39,11 @@ fn place(error: &ApiError) -> usize {
         ApiError::Limited(_) => 26,
         ApiError::OverQuota(_) => 27,
         ApiError::WrongHost => 28,
+        ApiError::Reauthenticate(_) => 29,
     }
 }
 
-const KINDS: usize = 29;
+const KINDS: usize = 30;
 
 fn all() -> [ApiError; KINDS] {
     let field = |name: &str, message: &str, code| FieldError::new(name, message).with_code(code);
@@ -83,6 +84,7 @@ fn all() -> [ApiError; KINDS] {
         }),
         ApiError::OverQuota(OverQuota { quota: Quota::Tasks, limit: 10_000, used: 10_000, until: None }),
         ApiError::WrongHost,
+        ApiError::Reauthenticate(Duration::from_mins(10)),
     ]
 }
 
