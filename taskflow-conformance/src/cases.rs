@@ -238,6 +238,7 @@ pub fn cases() -> Vec<Case> {
             events_for_people_who_do_not_exist_reach_the_others,
             many_at_once_leave_no_gap_in_a_feed,
             history_tells_an_entity_oldest_first,
+            a_page_of_long_events_is_short_and_the_next_one_goes_on,
             an_event_round_trips_with_its_data,
         }
         holds {

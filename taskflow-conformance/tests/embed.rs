@@ -12,9 +12,10 @@ use taskflow_core::ports::{
 };
 use taskflow_core::{
     Actor, App, CapturedMail, Changes, ChannelKind, Delivery, DeliveryId, DeliveryState, EmailAddress, Entity, Error,
-    Event, FailedAttempt, FeedEntry, Follower, IdempotencyKey, Ledger, Meeting, MeetingId, MeetingQuery, MemoryStore,
-    NewTask, NewUser, NoticeKind, Page, Participant, ParticipantId, ReminderMinutes, Revision, Scope, Settlement,
-    StoreError, StoredResponse, Suppression, Task, TaskId, TaskQuery, TaskSummary, Timestamp, User, UserId, Viewer,
+    Event, EventId, FailedAttempt, FeedEntry, Follower, IdempotencyKey, Ledger, Meeting, MeetingId, MeetingQuery,
+    MemoryStore, NewTask, NewUser, NoticeKind, Page, Participant, ParticipantId, ReminderMinutes, Revision, Scope,
+    Settlement, StoreError, StoredResponse, Suppression, Task, TaskId, TaskQuery, TaskSummary, Timestamp, User, UserId,
+    Viewer,
 };
 
 /// A store of the application's own; it neither knows passwords nor jobs.
@@ -192,8 +193,13 @@ impl Suppressions for Embedded {
 
 #[async_trait]
 impl Feeds for Embedded {
-    async fn history(&self, entity: Entity) -> Result<Vec<Event>, StoreError> {
-        self.0.history(entity).await
+    async fn history_before(
+        &self,
+        entity: Entity,
+        before: Option<EventId>,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        self.0.history_before(entity, before, limit).await
     }
 
     async fn feeds(&self, followers: &[Follower], limit: u32) -> Result<Vec<(UserId, FeedEntry)>, StoreError> {

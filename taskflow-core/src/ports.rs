@@ -30,7 +30,7 @@ pub use bus::{CommitReceipt, EventBus, NoBus, ReminderSent, Signal};
 pub use calendar::{Calendar, CalendarEntry, CalendarReply, Counter, ProposedStart, ReplyAttendee, UnreadableReply};
 pub use clock::{Clock, Ids, RandomIds, SystemClock};
 pub use deliveries::{Deliveries, DeliveryQuery};
-pub use feeds::Feeds;
+pub use feeds::{EVENT_BYTES, Feeds};
 pub use limits::{BucketTake, SharedLimits, take_all};
 pub use links::{Link, LinkPurpose, Links};
 pub use mailer::{Accepted, Asked, MailError, Mailer, Reply};

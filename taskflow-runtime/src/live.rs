@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use taskflow_core::ports::{EventBus, Signal};
+use taskflow_core::ports::{EVENT_BYTES, EventBus, Signal};
 use taskflow_core::{App, Error, FeedEntry, Follower, UserId};
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{Notify, Semaphore, oneshot};
@@ -251,7 +251,8 @@ impl Live {
         }
         for follower in followers {
             let theirs = messages.remove(&follower.owner).unwrap_or_default();
-            let more = theirs.len() == HANDED as usize;
+            let bytes: usize = theirs.iter().map(|message| message.text.len()).sum();
+            let more = theirs.len() == HANDED as usize || bytes >= EVENT_BYTES;
             let admitted = |token: &SessionClaims| self.admits(token).is_ok();
             let resync = |seq| self.encoder.resync_message(seq);
             self.registry().advance(follower, admitted, resync, theirs, more);

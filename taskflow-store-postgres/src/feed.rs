@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 use sqlx::PgConnection;
+use taskflow_core::ports::EVENT_BYTES;
 use taskflow_core::{
     CorruptRow, Entity, Event, EventId, FeedEntry, FeedEvent, Follower, MeetingId, StoreError, TaskId, Timestamp,
     UserId,
@@ -187,18 +188,38 @@ impl TryFrom<FeedRow> for FeedEntry {
     }
 }
 
-pub(crate) async fn history(store: &PgStore, entity: Entity) -> Result<Vec<Event>, StoreError> {
+pub(crate) async fn history_before(
+    store: &PgStore,
+    entity: Entity,
+    before: Option<EventId>,
+    limit: u32,
+) -> Result<Vec<Event>, StoreError> {
     let (kind, id) = entity_columns(entity)?;
-    let query = || sqlx::query_as(HISTORY).bind(kind).bind(id);
+    let before = before.map(|before| before.as_uuid());
+    let query = || {
+        let query = sqlx::query_as(HISTORY_BEFORE).bind(kind).bind(id).bind(before);
+        query.bind(i64::from(limit)).bind(EVENT_BYTES as i64)
+    };
     let rows: Vec<EventRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
     Ok(rows.into_iter().map(Event::try_from).collect::<Result<_, _>>()?)
 }
 
-const HISTORY: &str = "
-    SELECT id, at, actor, entity_kind, entity_id, kind, data::text AS data
-    FROM taskflow.events
-    WHERE entity_kind = $1 AND entity_id = $2 AND in_history
-    ORDER BY at, id";
+const HISTORY_BEFORE: &str = "
+    SELECT id, at, actor, entity_kind, entity_id, kind, data
+    FROM (
+        SELECT e.*, sum(octet_length(data)) OVER (ORDER BY at DESC, id DESC) - octet_length(data) AS ahead
+        FROM (
+            SELECT id, at, actor, entity_kind, entity_id, kind, data::text AS data
+            FROM taskflow.events
+            WHERE entity_kind = $1 AND entity_id = $2 AND in_history
+                AND ($3::uuid IS NULL OR (at, id) < (
+                    SELECT c.at, c.id
+                    FROM taskflow.events AS c
+                    WHERE c.id = $3 AND c.entity_kind = $1 AND c.entity_id = $2))
+            ORDER BY at DESC, id DESC
+            LIMIT $4) AS e) AS e
+    WHERE ahead < $5
+    ORDER BY at DESC, id DESC";
 
 pub(crate) async fn feeds(
     store: &PgStore,
@@ -208,7 +229,9 @@ pub(crate) async fn feeds(
     let owners: Vec<_> = followers.iter().map(|follower| follower.owner.as_uuid()).collect();
     let after = followers.iter().map(|follower| i64::try_from(follower.after).unwrap_or(i64::MAX));
     let after: Vec<_> = after.collect();
-    let query = || sqlx::query_as(ENTRIES).bind(owners.clone()).bind(after.clone()).bind(i64::from(limit));
+    let query = || {
+        sqlx::query_as(ENTRIES).bind(owners.clone()).bind(after.clone()).bind(i64::from(limit)).bind(EVENT_BYTES as i64)
+    };
     let rows: Vec<FeedRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
     let entry = |row: FeedRow| Ok((UserId::from_uuid(row.user_id), FeedEntry::try_from(row)?));
     Ok(rows.into_iter().map(entry).collect::<Result<_, CorruptRow>>()?)
@@ -216,16 +239,21 @@ pub(crate) async fn feeds(
 
 /// The subquery is what makes it a look at each feed's next entries, whatever the planner thinks of their number.
 const ENTRIES: &str = "
-    SELECT f.user_id, f.seq, e.id, e.at, e.actor, e.entity_kind, e.entity_id, e.kind, e.data::text AS data
-    FROM unnest($1::uuid[], $2::bigint[]) AS r (user_id, after)
-    CROSS JOIN LATERAL (
-        SELECT user_id, seq, event_id
-        FROM taskflow.feed
-        WHERE user_id = r.user_id AND seq > r.after
-        ORDER BY seq
-        LIMIT $3) AS f
-    JOIN taskflow.events AS e ON e.id = f.event_id
-    ORDER BY f.user_id, f.seq";
+    SELECT user_id, seq, id, at, actor, entity_kind, entity_id, kind, data
+    FROM (
+        SELECT f.user_id, f.seq, e.id, e.at, e.actor, e.entity_kind, e.entity_id, e.kind, e.data::text AS data,
+            sum(octet_length(e.data::text)) OVER (PARTITION BY f.user_id ORDER BY f.seq)
+                - octet_length(e.data::text) AS ahead
+        FROM unnest($1::uuid[], $2::bigint[]) AS r (user_id, after)
+        CROSS JOIN LATERAL (
+            SELECT user_id, seq, event_id
+            FROM taskflow.feed
+            WHERE user_id = r.user_id AND seq > r.after
+            ORDER BY seq
+            LIMIT $3) AS f
+        JOIN taskflow.events AS e ON e.id = f.event_id) AS f
+    WHERE ahead < $4
+    ORDER BY user_id, seq";
 
 pub(crate) async fn feed_heads(store: &PgStore, owners: &[UserId]) -> Result<HashMap<UserId, u64>, StoreError> {
     let owners: Vec<_> = owners.iter().map(|owner| owner.as_uuid()).collect();

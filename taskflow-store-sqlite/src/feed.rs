@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
+use taskflow_core::ports::EVENT_BYTES;
 use taskflow_core::{
     CorruptRow, Entity, Event, EventId, FeedEntry, FeedEvent, Follower, MeetingId, StoreError, TaskId, UserId,
 };
@@ -129,17 +130,35 @@ impl TryFrom<FeedRow> for FeedEntry {
     }
 }
 
-pub(crate) async fn history(pool: &SqlitePool, entity: Entity) -> Result<Vec<Event>, StoreError> {
+pub(crate) async fn history_before(
+    pool: &SqlitePool,
+    entity: Entity,
+    before: Option<EventId>,
+    limit: u32,
+) -> Result<Vec<Event>, StoreError> {
     let (kind, id) = entity_columns(entity)?;
-    let rows: Vec<EventRow> = sqlx::query_as(HISTORY).bind(kind).bind(id).fetch_all(pool).await.map_err(store_error)?;
+    let query = sqlx::query_as(HISTORY_BEFORE).bind(kind).bind(id).bind(before.map(|before| before.to_string()));
+    let query = query.bind(limit).bind(EVENT_BYTES as i64);
+    let rows: Vec<EventRow> = query.fetch_all(pool).await.map_err(store_error)?;
     Ok(rows.into_iter().map(Event::try_from).collect::<Result<_, _>>()?)
 }
 
-const HISTORY: &str = "
+const HISTORY_BEFORE: &str = "
     SELECT id, at, actor, entity_kind, entity_id, kind, data
-    FROM taskflow_events
-    WHERE entity_kind = ?1 AND entity_id = ?2 AND in_history = 1
-    ORDER BY at, id";
+    FROM (
+        SELECT e.*, sum(octet_length(data)) OVER (ORDER BY at DESC, id DESC) - octet_length(data) AS ahead
+        FROM (
+            SELECT id, at, actor, entity_kind, entity_id, kind, data
+            FROM taskflow_events
+            WHERE entity_kind = ?1 AND entity_id = ?2 AND in_history = 1
+                AND (?3 IS NULL OR (at, id) < (
+                    SELECT c.at, c.id
+                    FROM taskflow_events AS c
+                    WHERE c.id = ?3 AND c.entity_kind = ?1 AND c.entity_id = ?2))
+            ORDER BY at DESC, id DESC
+            LIMIT ?4) AS e)
+    WHERE ahead < ?5
+    ORDER BY at DESC, id DESC";
 
 /// Somebody who follows a feed, as the parameters of a statement.
 #[derive(Serialize)]
@@ -157,7 +176,7 @@ pub(crate) async fn feeds(
         let after = i64::try_from(*after).unwrap_or(i64::MAX);
         FollowerParams { user_id: *owner, after }
     });
-    let query = sqlx::query_as(ENTRIES).bind(json(&params.collect::<Vec<_>>())?).bind(limit);
+    let query = sqlx::query_as(ENTRIES).bind(json(&params.collect::<Vec<_>>())?).bind(limit).bind(EVENT_BYTES as i64);
     let rows: Vec<FeedRow> = query.fetch_all(pool).await.map_err(store_error)?;
     let entry = |row: FeedRow| Ok((FEED.value("user_id", &row.user_id)?, FeedEntry::try_from(row)?));
     Ok(rows.into_iter().map(entry).collect::<Result<_, CorruptRow>>()?)
@@ -165,14 +184,18 @@ pub(crate) async fn feeds(
 
 /// Feeds have no gaps, so that the first entry tells which one is the last of so many.
 const ENTRIES: &str = "
-    SELECT f.user_id, f.seq, e.id, e.at, e.actor, e.entity_kind, e.entity_id, e.kind, e.data
-    FROM json_each(?1) AS r
-    CROSS JOIN taskflow_feed AS f ON f.user_id = r.value ->> 'user_id' AND f.seq > r.value ->> 'after'
-        AND f.seq < ?2 + (
-            SELECT min(seq) FROM taskflow_feed
-            WHERE user_id = r.value ->> 'user_id' AND seq > r.value ->> 'after')
-    CROSS JOIN taskflow_events AS e ON e.id = f.event_id
-    ORDER BY f.user_id, f.seq";
+    SELECT user_id, seq, id, at, actor, entity_kind, entity_id, kind, data
+    FROM (
+        SELECT f.user_id, f.seq, e.id, e.at, e.actor, e.entity_kind, e.entity_id, e.kind, e.data,
+            sum(octet_length(e.data)) OVER (PARTITION BY f.user_id ORDER BY f.seq) - octet_length(e.data) AS ahead
+        FROM json_each(?1) AS r
+        CROSS JOIN taskflow_feed AS f ON f.user_id = r.value ->> 'user_id' AND f.seq > r.value ->> 'after'
+            AND f.seq < ?2 + (
+                SELECT min(seq) FROM taskflow_feed
+                WHERE user_id = r.value ->> 'user_id' AND seq > r.value ->> 'after')
+        CROSS JOIN taskflow_events AS e ON e.id = f.event_id)
+    WHERE ahead < ?3
+    ORDER BY user_id, seq";
 
 pub(crate) async fn feed_heads(pool: &SqlitePool, owners: &[UserId]) -> Result<HashMap<UserId, u64>, StoreError> {
     let query = sqlx::query_as(HEADS).bind(json(&owners)?);

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use async_trait::async_trait;
 use taskflow_core::ports::{Feeds, Lookup, MeetingCursor, Meetings, Suppressions, Tasks, Users};
 use taskflow_core::{
-    EmailAddress, Entity, Event, FeedEntry, Follower, Meeting, MeetingId, MeetingQuery, NoticeKind, Page, Participant,
-    ParticipantId, Revision, Scope, StoreError, Suppression, Task, TaskId, TaskQuery, TaskSummary, Timestamp, User,
-    UserId, Viewer,
+    EmailAddress, Entity, Event, EventId, FeedEntry, Follower, Meeting, MeetingId, MeetingQuery, NoticeKind, Page,
+    Participant, ParticipantId, Revision, Scope, StoreError, Suppression, Task, TaskId, TaskQuery, TaskSummary,
+    Timestamp, User, UserId, Viewer,
 };
 
 use crate::store::SqliteStore;
@@ -145,8 +145,13 @@ impl Suppressions for SqliteStore {
 
 #[async_trait]
 impl Feeds for SqliteStore {
-    async fn history(&self, entity: Entity) -> Result<Vec<Event>, StoreError> {
-        feed::history(&self.reader()?, entity).await
+    async fn history_before(
+        &self,
+        entity: Entity,
+        before: Option<EventId>,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        feed::history_before(&self.reader()?, entity, before, limit).await
     }
 
     async fn feeds(&self, followers: &[Follower], limit: u32) -> Result<Vec<(UserId, FeedEntry)>, StoreError> {

@@ -257,7 +257,7 @@ pub(super) async fn somebody_elses_task_does_not_exist(open: Arc<dyn OpenStore>)
         app.tasks().complete(bob, id).await.map(drop),
         app.tasks().delete(bob, id, Precondition::Any).await.map(drop),
         app.tasks().restore(bob, id).await.map(drop),
-        app.tasks().history(bob, id).await.map(drop),
+        app.tasks().history(bob, id, None, 10).await.map(drop),
     ];
     assert!(absent.iter().all(|result| matches!(result, Err(Error::NotFound("task")))), "{absent:?}");
     assert_eq!(app.tasks().list(bob, &TaskQuery::default()).await.expect("a page").total, 0);
@@ -273,9 +273,9 @@ pub(super) async fn an_expected_version_decides_who_wins(open: Arc<dyn OpenStore
     assert_eq!(first.version, 2);
     let second = world.app.tasks().update(ada, task.id, change("two"), Precondition::Version(1)).await;
     assert!(matches!(second, Err(Error::Stale)), "{second:?}");
-    let history = world.app.tasks().history(ada, task.id).await.expect("a history");
-    assert_eq!(history.len(), 2);
-    assert_eq!(history[1].data["changes"]["title"]["was"], "Water the plants");
+    let (history, more) = world.app.tasks().history(ada, task.id, None, 2).await.expect("a history");
+    assert_eq!((history.len(), more), (2, false));
+    assert_eq!(history[0].data["changes"]["title"]["was"], "Water the plants");
 }
 
 pub(super) async fn a_trashed_task_comes_back_as_it_was(open: Arc<dyn OpenStore>) {

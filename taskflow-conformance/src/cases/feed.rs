@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use taskflow_core::ports::Expired;
+use taskflow_core::ports::{EVENT_BYTES, Expired};
 use taskflow_core::{Actor, App, Changes, Entity, Event, FeedEvent, FeedPage, Follower, Scope};
 
 use crate::OpenStore;
@@ -154,6 +154,53 @@ pub(super) async fn history_tells_an_entity_oldest_first(open: Arc<dyn OpenStore
     let history = store.history(Entity::Task(task_id(1))).await.expect("a history");
     assert_eq!(history.len(), 2);
     assert!(history.is_sorted_by_key(|event| event.at));
+}
+
+pub(super) async fn a_page_of_long_events_is_short_and_the_next_one_goes_on(open: Arc<dyn OpenStore>) {
+    let store = open.storage();
+    let long = "\u{fc}".repeat(EVENT_BYTES / 6);
+    let events = (1..=9).map(|n| {
+        let told = event(n, &task(1, 1), &[1, 2]);
+        let at = told.event.at + Duration::from_secs(n % 3);
+        FeedEvent { event: Event { at, data: serde_json::json!({ "text": long }), ..told.event }, ..told }
+    });
+    let events: Vec<_> = events.collect();
+    let changes = events.iter().cloned().fold(users([1, 2]), |changes, event| changes.announce(event));
+    store.commit(&changes).await.expect("nine events");
+    let (task, app) = (Entity::Task(task_id(1)), App::builder(store.clone()).build());
+
+    let followers = [1, 2].map(|n| Follower { owner: user_id(n), after: n });
+    let read = store.feeds(&followers, 100).await.expect("entries");
+    let seqs =
+        |n| read.iter().filter(|(owner, _)| *owner == user_id(n)).map(|(_, entry)| entry.seq).collect::<Vec<_>>();
+    assert_eq!((seqs(1), seqs(2)), (vec![2, 3, 4], vec![3, 4, 5]), "each feed has a page of its own");
+    let FeedPage::Entries { entries, head } =
+        app.feed().page(Actor::User(user_id(1)), Some(7), 1).await.expect("a page")
+    else {
+        panic!("nothing was purged");
+    };
+    assert_eq!((entries.len(), head), (1, 9));
+
+    let (mut pages, mut seen) = (Vec::new(), Vec::<Event>::new());
+    loop {
+        let page = store.history_before(task, seen.last().map(|event| event.id), 4).await.expect("a page");
+        pages.push(page.len());
+        if page.is_empty() {
+            break;
+        }
+        seen.extend(page);
+    }
+    assert_eq!(pages, [3, 3, 3, 0]);
+    let mut expected: Vec<_> = events.into_iter().map(|told| told.event).collect();
+    expected.sort_by_key(|event| (event.at, event.id));
+    assert_eq!(store.history(task).await.expect("a history"), expected);
+    expected.reverse();
+    assert_eq!(seen, expected);
+    let page = |before, limit| store.history_before(task, before, limit);
+    assert_eq!(page(None, 2).await.expect("a page").len(), 2);
+    assert_eq!(page(Some(expected[8].id), 2).await.expect("a page"), []);
+    let other = event(20, &crate::sample::task(7, 1), &[1]).event.id;
+    assert_eq!(page(Some(other), 2).await.expect("a page"), [], "no event of this task");
 }
 
 pub(super) async fn an_event_round_trips_with_its_data(open: Arc<dyn OpenStore>) {

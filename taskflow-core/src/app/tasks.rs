@@ -8,11 +8,12 @@ use super::App;
 use super::retry::Attempt;
 use crate::error::{Error, FieldError};
 use crate::notice::TaskStatusNotice;
+use crate::ports::EVENT_BYTES;
 use crate::reminder::{leaves_at, plan_task_reminder, task_reminder};
 use crate::{
-    Actor, Changes, DedupeKey, DeliveryWrite, Entity, Event, FeedEvent, Idempotency, Idempotent, NewTask, Notice, Page,
-    PageRequest, Precondition, QuietHours, Quota, Recipient, Scope, Task, TaskChange, TaskId, TaskQuery, TaskSort,
-    TaskSortKey, TaskSummary, TaskWrite, Timestamp, UserId, Zone,
+    Actor, Changes, DedupeKey, DeliveryWrite, Entity, Event, EventId, FeedEvent, Idempotency, Idempotent, NewTask,
+    Notice, Page, PageRequest, Precondition, QuietHours, Quota, Recipient, Scope, Task, TaskChange, TaskId, TaskQuery,
+    TaskSort, TaskSortKey, TaskSummary, TaskWrite, Timestamp, UserId, Zone,
 };
 
 /// Somebody's quiet hours, and the zone whose clocks they go by.
@@ -58,10 +59,21 @@ impl TaskUseCases<'_> {
         Ok(self.app.store.task_summary(actor.scope()?, self.app.clock.now()).await?)
     }
 
-    /// What happened to a task of the actor, oldest first; also when it is in the trash.
-    pub async fn history(self, actor: Actor, id: TaskId) -> Result<Vec<Event>, Error> {
+    /// Returns up to `limit` of what happened to a task of the actor before an event of it, newest first, and whether there
+    /// may be more; also when the task is in the trash. A page of long texts may be shorter.
+    pub async fn history(
+        self,
+        actor: Actor,
+        id: TaskId,
+        before: Option<EventId>,
+        limit: u32,
+    ) -> Result<(Vec<Event>, bool), Error> {
         self.app.task_where(actor, id, |_| true).await?;
-        Ok(self.app.store.history(Entity::Task(id)).await?)
+        let mut events = self.app.store.history_before(Entity::Task(id), before, limit.saturating_add(1)).await?;
+        let bytes: usize = events.iter().map(|event| event.data.to_string().len()).sum();
+        let more = events.len() > limit as usize || bytes >= EVENT_BYTES;
+        events.truncate(limit as usize);
+        Ok((events, more))
     }
 
     /// Changes a task and plans its reminder anew.

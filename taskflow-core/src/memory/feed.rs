@@ -4,8 +4,8 @@ use async_trait::async_trait;
 
 use super::{MemoryStore, State};
 use crate::error::StoreError;
-use crate::ports::Feeds;
-use crate::{Entity, Event, FeedEntry, FeedEvent, Follower, UserId};
+use crate::ports::{EVENT_BYTES, Feeds};
+use crate::{Entity, Event, EventId, FeedEntry, FeedEvent, Follower, UserId};
 
 impl State {
     /// Appends an event to the history and to the feeds of everybody in its audience who exists.
@@ -24,11 +24,21 @@ impl State {
 
 #[async_trait]
 impl Feeds for MemoryStore {
-    async fn history(&self, entity: Entity) -> Result<Vec<Event>, StoreError> {
-        let mut events: Vec<Event> =
-            self.state().events.iter().filter(|event| event.entity == entity).cloned().collect();
-        events.sort_by_key(|event| (event.at, event.id));
-        Ok(events)
+    async fn history_before(
+        &self,
+        entity: Entity,
+        before: Option<EventId>,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        let state = self.state();
+        let mut events: Vec<&Event> = state.events.iter().filter(|event| event.entity == entity).collect();
+        events.sort_by_key(|event| std::cmp::Reverse((event.at, event.id)));
+        let skipped = match before {
+            Some(before) => events.iter().position(|event| event.id == before).map_or(events.len(), |n| n + 1),
+            None => 0,
+        };
+        let page = events.into_iter().skip(skipped).take(limit as usize);
+        Ok(until_full(page, |event| event).cloned().collect())
     }
 
     async fn feeds(&self, followers: &[Follower], limit: u32) -> Result<Vec<(UserId, FeedEntry)>, StoreError> {
@@ -37,7 +47,7 @@ impl Feeds for MemoryStore {
             let feed = state.feeds.get(&follower.owner).map_or(&[][..], Vec::as_slice);
             let known = feed.partition_point(|entry| entry.seq <= follower.after);
             let next = feed[known..].iter().take(limit as usize);
-            next.map(|entry| (follower.owner, entry.clone())).collect::<Vec<_>>()
+            until_full(next, |entry| &entry.event).map(|entry| (follower.owner, entry.clone())).collect::<Vec<_>>()
         };
         Ok(followers.iter().flat_map(next).collect())
     }
@@ -46,4 +56,17 @@ impl Feeds for MemoryStore {
         let state = self.state();
         Ok(owners.iter().filter_map(|owner| Some((*owner, *state.heads.get(owner)?))).collect())
     }
+}
+
+/// Ends a page with the event that fills it.
+fn until_full<'a, T: 'a>(
+    events: impl Iterator<Item = &'a T>,
+    event: impl Fn(&'a T) -> &'a Event,
+) -> impl Iterator<Item = &'a T> {
+    let mut bytes = 0;
+    events.take_while(move |item| {
+        let ahead = bytes;
+        bytes += event(item).data.to_string().len();
+        ahead < EVENT_BYTES
+    })
 }

@@ -3,16 +3,42 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 
 use crate::error::StoreError;
-use crate::{Entity, Event, FeedEntry, Follower, Scope, UserId};
+use crate::{Entity, Event, EventId, FeedEntry, Follower, Scope, UserId};
+
+/// Bytes of [`data`](Event::data), as JSON, from which on a page of events is full: events hold whole texts, and one reader
+/// must not have megabytes of them read at once.
+pub const EVENT_BYTES: usize = 64 * 1024;
+
+/// Events of a history that are read at once by [`history`](Feeds::history).
+const HISTORY_PAGE: u32 = 100;
 
 /// Reads history and the feeds by which people follow it. See the contract of [`Store`](super::Store).
 #[async_trait]
 pub trait Feeds: Send + Sync {
-    /// Returns the events of an entity, oldest first. Callers have made sure that it may be seen.
-    async fn history(&self, entity: Entity) -> Result<Vec<Event>, StoreError>;
+    /// Returns up to `limit` events of an entity that come before one of them, newest first; the newest when `before` is
+    /// `None`. Fewer when those have [`EVENT_BYTES`]. Callers have made sure that the entity may be seen.
+    async fn history_before(
+        &self,
+        entity: Entity,
+        before: Option<EventId>,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError>;
 
-    /// Up to `limit` entries of each of these feeds after what its follower knows, in order within each feed. Each owner is
-    /// named once; somebody who does not exist has no entries.
+    /// Returns all events of an entity, oldest first.
+    async fn history(&self, entity: Entity) -> Result<Vec<Event>, StoreError> {
+        let mut events: Vec<Event> = Vec::new();
+        loop {
+            let page = self.history_before(entity, events.last().map(|event| event.id), HISTORY_PAGE).await?;
+            if page.is_empty() {
+                events.reverse();
+                return Ok(events);
+            }
+            events.extend(page);
+        }
+    }
+
+    /// Up to `limit` entries of each of these feeds after what its follower knows, in order within each feed; fewer of a
+    /// feed when those have [`EVENT_BYTES`]. Each owner is named once; somebody who does not exist has no entries.
     async fn feeds(&self, followers: &[Follower], limit: u32) -> Result<Vec<(UserId, FeedEntry)>, StoreError>;
 
     /// The last sequence of these people's feeds, also when its entry is no longer kept. Whose feed never had an entry is

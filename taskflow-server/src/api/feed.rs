@@ -88,7 +88,8 @@ impl FeedApi {
     ///
     /// Returns everything that happened to the tasks of the account and to the meetings it takes part in, in one order
     /// without gaps. Pass the last known `seq` as `since`. 410 with the code `resync` means that what follows is no
-    /// longer kept: read tasks and meetings again and go on after the `seq` of the answer.
+    /// longer kept: read tasks and meetings again and go on after the `seq` of the answer. A page of long texts may be
+    /// shorter than `size`.
     #[oai(path = "/changes", method = "get", operation_id = "listChanges")]
     async fn list(
         &self,
