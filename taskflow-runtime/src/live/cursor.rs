@@ -2,12 +2,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use taskflow_core::{Actor, Error, FeedPage, UserId};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::queue::Receiver;
 use super::{ConnectionGuard, Disconnect, Live, Message, PAGE, PAUSE, SessionClaims, TRIES};
 
 /// Bytes of a page that are kept until the client takes them; at least one message is.
 const PAGE_BYTES: usize = 64 * 1024;
+/// The room that is kept free for a page before it is read, in kilobytes.
+const MOST_KILOBYTES: u32 = 2 * PAGE_BYTES as u32 / 1024;
 
 /// Reads one feed for one connection, from a given sequence or from now on, without gaps and repetitions.
 ///
@@ -20,6 +23,8 @@ pub struct FeedCursor {
     sent: Option<u64>,
     /// Messages that were read and not passed on yet.
     page: VecDeque<Message>,
+    /// The room that the page occupies until the next one is read.
+    room: Option<OwnedSemaphorePermit>,
     /// The queue of new entries, and the sequence up to which pages must be read before.
     live: Option<(Receiver, u64)>,
     /// The size of the next page.
@@ -31,7 +36,7 @@ impl FeedCursor {
     /// Creates a cursor for the connection of `guard` that starts after `since`.
     #[must_use]
     pub fn new(guard: ConnectionGuard, token: SessionClaims, since: Option<u64>) -> Self {
-        Self { guard, token, sent: since, page: VecDeque::new(), live: None, size: PAGE, tries_left: TRIES }
+        Self { guard, token, sent: since, page: VecDeque::new(), room: None, live: None, size: PAGE, tries_left: TRIES }
     }
 
     /// Reads the first page, and returns the sequence that the client knows before the first message.
@@ -124,15 +129,17 @@ impl FeedCursor {
 
     /// Reads a page or subscribes to new entries. Returns whether that succeeded.
     async fn catch_up(&mut self) -> Result<bool, Disconnect> {
+        self.room = None;
         let found = match self.guard.live.admits(&self.token) {
             Ok(()) => self.find().await?,
             // Nobody can tell for now, for example right after a machine was suspended.
             Err(Disconnect::Unavailable) => None,
             Err(ended) => return Err(ended),
         };
-        let Some(Found { anew, messages, size, live }) = found else { return self.wait().await };
+        let Some(Found { anew, messages, size, live, room }) = found else { return self.wait().await };
         self.tries_left = TRIES;
         self.size = size;
+        self.room = room;
         if let Some((_, from)) = &live
             && (anew || self.sent.is_none())
         {
@@ -178,6 +185,7 @@ struct Found {
     /// The size of the next page: about as many entries as are kept of this one.
     size: u32,
     live: Option<(Receiver, u64)>,
+    room: Option<OwnedSemaphorePermit>,
 }
 
 async fn find(
@@ -188,6 +196,12 @@ async fn find(
     size: u32,
     followed: bool,
 ) -> Result<Found, Error> {
+    // Clients that take nothing keep their pages: in sum there is only so much for the connections of one person.
+    let room = live.registry().pages_room(user);
+    let mut room = match room {
+        Some(room) => room.acquire_many_owned(MOST_KILOBYTES).await.ok(),
+        None => None,
+    };
     let _turn = live.catching_up.acquire().await;
     let page = match sent {
         Some(sent) => live.app.feed().page(Actor::User(user), Some(sent), size).await?,
@@ -210,5 +224,7 @@ async fn find(
     let reached = all && entries.len() < size as usize;
     let size = if all { PAGE.min(2 * size) } else { u32::try_from(kept).unwrap_or(PAGE) };
     let live = if anew || (reached && !followed) { Some(live.follow(user, number).await?) } else { None };
-    Ok(Found { anew, messages, size, live })
+    let spare = (MOST_KILOBYTES as usize).saturating_sub(bytes.div_ceil(1024));
+    drop(room.as_mut().and_then(|room| room.split(spare)));
+    Ok(Found { anew, messages, size, live, room })
 }

@@ -1,7 +1,8 @@
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use taskflow_core::{Follower, UserId};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::queue::{Receiver, Sender, queue};
 use super::{Disconnect, Message, SessionClaims};
@@ -10,6 +11,9 @@ use super::{Disconnect, Message, SessionClaims};
 const MOST: usize = 10_000;
 /// Most connections of one person to a node.
 const MOST_OF_ONE: usize = 1_000;
+
+/// Room for the pages that the connections of one person have read and their clients have not taken, in kilobytes.
+const PAGES_ROOM: usize = 4 * 1024;
 
 /// The connections, and the sequence up to which each feed was handed out.
 #[derive(Default)]
@@ -21,13 +25,21 @@ pub(super) struct ConnectionRegistry {
     last: u64,
 }
 
-#[derive(Default)]
 struct Person {
     /// The last sequence handed to all followers; `None` if it is not known yet.
     head: Option<u64>,
     /// The end of the feed when it was last read.
     end: u64,
     connections: HashMap<u64, Connection>,
+    /// [`PAGES_ROOM`].
+    room: Arc<Semaphore>,
+}
+
+impl Default for Person {
+    fn default() -> Self {
+        let room = Arc::new(Semaphore::new(PAGES_ROOM));
+        Self { head: None, end: 0, connections: HashMap::new(), room }
+    }
 }
 
 struct Connection {
@@ -57,6 +69,11 @@ impl ConnectionRegistry {
         self.last += 1;
         person.connections.insert(self.last, Connection { token, queue: None, end: Some(end) });
         Ok(self.last)
+    }
+
+    /// Returns the room for pages of a person, in kilobytes; `None` without a connection.
+    pub(super) fn pages_room(&self, user: UserId) -> Option<Arc<Semaphore>> {
+        self.people.get(&user).map(|person| Arc::clone(&person.room))
     }
 
     /// Removes a connection.
