@@ -76,7 +76,7 @@ impl Accounts for SqliteStore {
     }
 
     async fn ended_sessions(&self, since: Timestamp) -> Result<Vec<SessionId>, StoreError> {
-        sessions::ended(&self.reader()?, since).await
+        sessions::ended(&self.reserved()?, since).await
     }
 }
 

@@ -23,6 +23,8 @@ use crate::{deliveries, refold};
 pub(crate) struct Connections {
     pub(crate) writer: SqlitePool,
     pub(crate) reader: SqlitePool,
+    /// One more connection that reads, for what must not wait behind requests.
+    pub(crate) reserved: SqlitePool,
     /// The file they belong to; `None`: memory, or a host's.
     file: Option<Identity>,
     /// Its write-ahead log.
@@ -92,7 +94,8 @@ impl Database {
 
     /// The database of these connections, whatever it is.
     pub(crate) fn of(pool: SqlitePool) -> Self {
-        Self::new(Connections { writer: pool.clone(), reader: pool, file: None, log: None }, None)
+        let (writer, reserved) = (pool.clone(), pool.clone());
+        Self::new(Connections { writer, reader: pool, reserved, file: None, log: None }, None)
     }
 
     fn new(connections: Connections, file: Option<DataFile>) -> Self {
@@ -191,6 +194,7 @@ impl Database {
             tracing::warn!(error = &error as &dyn std::error::Error, "the write-ahead log stays as it is");
         }
         current.reader.close().await;
+        current.reserved.close().await;
         current.writer.close().await;
     }
 
@@ -216,6 +220,7 @@ impl Database {
         if !old.writer.is_closed() {
             tracing::warn!(%path, "another file has taken the place of the data file; it is being opened");
             old.reader.close().await;
+            old.reserved.close().await;
             if let Err(error) = old.checkpoint().await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the write-ahead log stays as it is");
             }
@@ -260,14 +265,16 @@ impl DataFile {
     async fn connect(&self) -> Result<Connections, StoreError> {
         let file = Identity::of(&self.path);
         let writer = writer(self.target.clone(), &self.options).await?;
-        let reader = pool(self.options.acquire_timeout)
-            .max_connections(self.options.readers)
-            .connect_lazy_with(self.target.clone().read_only(true));
+        let readers = |most| {
+            let pool = pool(self.options.acquire_timeout).max_connections(most);
+            pool.connect_lazy_with(self.target.clone().read_only(true))
+        };
+        let (reader, reserved) = (readers(self.options.readers), readers(1));
         if Identity::of(&self.path) != file {
             writer.close().await;
             return Err(SqliteStoreError::Replaced(self.path.clone()).into());
         }
-        Ok(Connections { writer, reader, file, log: None })
+        Ok(Connections { writer, reader, reserved, file, log: None })
     }
 
     /// Opens the file that has taken the place of `old`, if it is a database of ours.

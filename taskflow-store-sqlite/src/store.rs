@@ -127,6 +127,11 @@ impl SqliteStore {
         self.database.connections().map(|connections| connections.reader)
     }
 
+    /// The connection that reads what must not wait behind requests.
+    pub(crate) fn reserved(&self) -> Result<SqlitePool, StoreError> {
+        self.database.connections().map(|connections| connections.reserved)
+    }
+
     /// Runs `work` in a transaction of its own, and in a task of its own: a caller that goes away (a client that hangs
     /// up) can neither stop it half-way nor leave the transaction open.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -191,7 +196,7 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query(PING).execute(&self.reader()?).await.map_err(store_error)?;
+        sqlx::query(PING).execute(&self.reserved()?).await.map_err(store_error)?;
         if self.database.may_be_written()? {
             return Ok(());
         }
