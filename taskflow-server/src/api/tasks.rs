@@ -121,7 +121,7 @@ impl TasksApi {
         };
         let tasks = service.app.tasks().list(caller.actor(), &filters.read(false)?).await?;
         let links = links(uri, &tasks);
-        Ok(Listed::Listed(Json(tasks.into()), links))
+        Ok(Listed::Listed(TaskPageBody::of(tasks), links))
     }
 
     /// List deleted tasks
@@ -141,7 +141,7 @@ impl TasksApi {
         let filters = Filters { page: page.0, size: size.0, ..Filters::default() };
         let tasks = service.app.tasks().list(caller.actor(), &filters.read(true)?).await?;
         let links = links(uri, &tasks);
-        Ok(Listed::Listed(Json(tasks.into()), links))
+        Ok(Listed::Listed(TaskPageBody::of(tasks), links))
     }
 
     /// Create a task
@@ -185,7 +185,8 @@ impl TasksApi {
 
     /// List the history of a task
     ///
-    /// Returns who changed what and when, newest first; also of a task in the trash.
+    /// Returns who changed what and when, newest first; also of a task in the trash. A page of long texts may be shorter
+    /// than `size`.
     #[oai(path = "/:id/history", method = "get", operation_id = "taskHistory")]
     async fn history(
         &self,
@@ -201,8 +202,8 @@ impl TasksApi {
         let cursor = findings.optional("cursor", cursor.0);
         let size = findings.optional("size", size.0).unwrap_or_default();
         findings.finish(Some(()))?;
-        let events = service.app.tasks().history(caller.actor(), id.0.0).await?;
-        Ok(Json(HistoryBody::new(events, cursor, size.count())))
+        let (events, more) = service.app.tasks().history(caller.actor(), id.0.0, cursor, size.number()).await?;
+        Ok(Json(HistoryBody::new(events, more)))
     }
 
     /// Replace a task

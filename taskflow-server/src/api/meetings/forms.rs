@@ -7,6 +7,7 @@ use taskflow_core::{
 };
 
 use super::people::{Addresses, ParticipantBody, People, invitees};
+use crate::api::answer::PageJson;
 use crate::api::{ApiError, Field, Required, Val, ValidationErrors};
 
 /// A meeting.
@@ -212,13 +213,10 @@ impl MeetingBody {
 }
 
 impl MeetingPageBody {
-    /// The meetings as they are at `now`.
-    pub(super) fn new(page: Page<MeetingDetails>, now: Timestamp) -> Self {
-        Self {
-            items: page.items.into_iter().map(|details| MeetingBody::new(details, now)).collect(),
-            total: page.total,
-            page: page.request.page(),
-            size: page.request.size(),
-        }
+    /// A page as JSON, with the meetings as they are at `now`.
+    pub(super) fn of(page: Page<MeetingDetails>, now: Timestamp) -> PageJson<Self> {
+        let (total, request) = (page.total, page.request);
+        let envelope = Self { items: Vec::new(), total, page: request.page(), size: request.size() };
+        PageJson::new(&envelope, page.items.into_iter().map(|details| MeetingBody::new(details, now)))
     }
 }

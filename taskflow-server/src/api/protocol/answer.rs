@@ -1,7 +1,11 @@
 //! Successful answers that carry headers.
 
+use std::marker::PhantomData;
+
+use poem::{IntoResponse, Response};
 use poem_openapi::ApiResponse;
-use poem_openapi::payload::Json;
+use poem_openapi::payload::{Json, Payload};
+use poem_openapi::registry::{MetaSchemaRef, Registry};
 use poem_openapi::types::ToJSON;
 
 use super::etag::{IfNoneMatch, etag};
@@ -69,11 +73,55 @@ pub(in crate::api) enum Listed<T: ToJSON> {
     /// One page.
     #[oai(status = 200)]
     Listed(
-        Json<T>,
+        PageJson<T>,
         /// The first, previous, next and last page (RFC 8288), as far as they exist.
         #[oai(header = "Link")]
         String,
     ),
+}
+
+/// A page of a list as JSON. It is written item by item, because the tree of JSON of a whole page takes many times the
+/// memory of its text.
+#[derive(Debug)]
+pub(in crate::api) struct PageJson<T> {
+    text: String,
+    envelope: PhantomData<fn() -> T>,
+}
+
+impl<T: ToJSON> PageJson<T> {
+    /// Writes these items into the list `items` of an envelope, which has none.
+    pub(in crate::api) fn new<I: ToJSON>(envelope: &T, items: impl Iterator<Item = I>) -> Self {
+        const LIST: &str = "\"items\":[";
+        let empty = envelope.to_json_string();
+        let (head, tail) = empty.split_once(LIST).unwrap_or((&empty, ""));
+        let mut text = format!("{head}{LIST}");
+        for (n, item) in items.enumerate() {
+            if n > 0 {
+                text.push(',');
+            }
+            text.push_str(&item.to_json_string());
+        }
+        text.push_str(tail);
+        Self { text, envelope: PhantomData }
+    }
+}
+
+impl<T: ToJSON> Payload for PageJson<T> {
+    const CONTENT_TYPE: &'static str = Json::<T>::CONTENT_TYPE;
+
+    fn schema_ref() -> MetaSchemaRef {
+        T::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: ToJSON> IntoResponse for PageJson<T> {
+    fn into_response(self) -> Response {
+        self.text.with_content_type(Self::CONTENT_TYPE).into_response()
+    }
 }
 
 /// Nothing left to say.

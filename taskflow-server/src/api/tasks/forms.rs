@@ -7,6 +7,7 @@ use taskflow_core::{
     Timestamp, Title, UserId,
 };
 
+use crate::api::answer::PageJson;
 use crate::api::{ApiError, Field, Required, Val, ValidationErrors};
 
 /// A task of one person.
@@ -184,14 +185,12 @@ impl From<Task> for TaskBody {
     }
 }
 
-impl From<Page<Task>> for TaskPageBody {
-    fn from(page: Page<Task>) -> Self {
-        Self {
-            items: page.items.into_iter().map(TaskBody::from).collect(),
-            total: page.total,
-            page: page.request.page(),
-            size: page.request.size(),
-        }
+impl TaskPageBody {
+    /// A page as JSON.
+    pub(super) fn of(page: Page<Task>) -> PageJson<Self> {
+        let (total, request) = (page.total, page.request);
+        let envelope = Self { items: Vec::new(), total, page: request.page(), size: request.size() };
+        PageJson::new(&envelope, page.items.into_iter().map(TaskBody::from))
     }
 }
 
