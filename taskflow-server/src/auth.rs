@@ -10,7 +10,6 @@ mod proof;
 mod refresh;
 mod revoked;
 mod tokens;
-mod turns;
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};

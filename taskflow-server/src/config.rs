@@ -88,6 +88,12 @@ pub struct Sending {
     pub retry_waits: Vec<Duration>,
 }
 
+/// Connections to PostgreSQL beside those that requests share: the reserved one, and the two by which nodes tell each
+/// other.
+const OTHER_CONNECTIONS: u32 = 3;
+/// Connections that read a SQLite file for requests.
+const SQLITE_READERS: u32 = 4;
+
 /// The settings, checked. `Debug` shows secrets as `***`.
 #[derive(Clone)]
 pub struct Config {
@@ -176,6 +182,16 @@ impl Config {
     /// Everything that is wrong, in the order of [`SETTINGS`].
     pub fn load(sources: Sources, need: Need) -> Result<Self, ConfigErrors> {
         rules::read(sources.read(), need)
+    }
+
+    /// Returns how many connections to the database requests share.
+    #[must_use]
+    pub fn request_connections(&self) -> u32 {
+        match self.database {
+            Database::Postgres(_) => self.db_max_connections.saturating_sub(OTHER_CONNECTIONS).max(1),
+            Database::Sqlite(_) => SQLITE_READERS,
+            Database::Memory => self.db_max_connections,
+        }
     }
 
     /// The settings of development, without any source and with a store in memory.

@@ -6,12 +6,14 @@ mod connection;
 mod cors;
 mod front;
 mod headers;
+mod outgoing;
 mod query;
 mod record;
 mod routes;
 mod stall;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use std::io;
 use std::sync::Arc;

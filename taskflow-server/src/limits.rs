@@ -4,6 +4,7 @@
 mod address;
 mod buckets;
 mod share;
+mod turns;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use taskflow_core::{RateLimit, UserId};
 pub use address::{ForwardedHeader, Network, TrustedProxies};
 pub use buckets::Buckets;
 pub use share::{Share, Shares};
+pub use turns::{Turn, Turns};
 
 /// The address or account that a request is counted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,6 +57,8 @@ pub struct LimitSettings {
     pub enabled: bool,
     /// The proxies whose word about the client is believed.
     pub proxies: TrustedProxies,
+    /// The fewest bytes a second at which clients must send bodies and read answers; 0: any.
+    pub min_rate: u32,
     /// Requests without a valid token, for each address.
     pub anonymous: RateLimit,
     /// Requests of one account.
@@ -65,6 +69,8 @@ pub struct LimitSettings {
     pub sign_in_name: RateLimit,
     /// Failed sign-ins from one address.
     pub sign_in_address: RateLimit,
+    /// Names that failed sign-ins from one address try.
+    pub sign_in_names: RateLimit,
     /// Failed sign-ins from one known device.
     pub sign_in_device: RateLimit,
     /// Registrations from one address.

@@ -285,8 +285,17 @@ pub async fn deaf_stream(server: &Server, token: &str) -> TcpStream {
 
 /// How much memory a server has at the moment, in bytes.
 pub fn memory(server: &Server) -> u64 {
+    status(server, "VmRSS:")
+}
+
+/// The most memory that a server ever had, in bytes.
+pub fn peak_memory(server: &Server) -> u64 {
+    status(server, "VmHWM:")
+}
+
+fn status(server: &Server, figure: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.process())).expect("a process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+    let line = status.lines().find_map(|line| line.strip_prefix(figure)).expect("its memory");
     let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse().expect("a number");
     kibibytes * 1024
 }

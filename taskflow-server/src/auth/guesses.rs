@@ -57,12 +57,36 @@ impl GuessLimits {
         // The name and the address of an account are one.
         let name = account.map_or_else(|| name(login), |account| account.to_string());
         let from = counted(address);
-        let takes = vec![
+        let mut takes = vec![
             (self.hash("name and address", &[name.as_bytes(), from.as_bytes()]), limits.sign_in),
             (self.hash("name", &[name.as_bytes()]), limits.sign_in_name),
             (self.hash("address", &[from.as_bytes()]), limits.sign_in_address),
         ];
-        self.take("sign-in", limits.sign_in, takes).await
+        let seen = self.first_guess(&name, &from).await?;
+        if !seen.0.is_empty() {
+            takes.push((self.hash("names", &[from.as_bytes()]), limits.sign_in_names));
+        }
+        match self.take("sign-in", limits.sign_in, takes).await {
+            Ok(mut taken) => {
+                taken.0.extend(seen.0);
+                Ok(taken)
+            }
+            Err(error) => {
+                self.give_back(seen).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Notes that a name was tried from an address. Nothing is taken if it was within the time in which names are
+    /// counted: then it is no further name.
+    async fn first_guess(&self, name: &str, from: &str) -> Result<Taken, AuthError> {
+        let once = RateLimit::new(1, self.settings.sign_in_names.period());
+        let Some(limit) = once.filter(|_| self.settings.enabled) else { return Ok(Taken::default()) };
+        let key = self.hash("a name from an address", &[name.as_bytes(), from.as_bytes()]);
+        let takes = vec![BucketTake { key, limit }];
+        let is_first = self.buckets.take(&takes).await?.is_none();
+        Ok(Taken(if is_first { takes } else { Vec::new() }))
     }
 
     /// Counts a guess of the present password by somebody who has an open session.

@@ -4,9 +4,9 @@ use unicode_normalization::UnicodeNormalization;
 use zxcvbn::Score;
 
 use super::argon;
-use super::turns::Turns;
+
 use crate::config::PasswordPolicy;
-use crate::limits::Requester;
+use crate::limits::{Requester, Turns};
 
 /// How many requests without a token may wait for a permit, in all and from one address; each one more is told to come
 /// back later.

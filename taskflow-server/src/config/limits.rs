@@ -4,6 +4,7 @@ use taskflow_core::RateLimit;
 
 use super::duration;
 use super::reader::Reader;
+use super::values;
 use crate::limits::{ForwardedHeader, LimitSettings, Network, TrustedProxies};
 
 const FIGURE: &str = "use a number of requests and the time in which they are earned again, as in 30/1h (up to 1000000, and \
@@ -19,13 +20,15 @@ pub(super) fn read(r: &mut Reader) -> LimitSettings {
         .unwrap_or_default();
     let header = r.value("FORWARDED_HEADER", "use X-Forwarded-For or Forwarded", header);
     LimitSettings {
-        enabled: r.value("RATE_LIMITS", "use on or off", super::values::truth),
+        enabled: r.value("RATE_LIMITS", "use on or off", values::truth),
         proxies: TrustedProxies { networks, header },
+        min_rate: r.value("MIN_TRANSFER_RATE", "use a number from 0 to 1000000", values::number(0..=1_000_000)),
         anonymous: r.value("LIMIT_REQUESTS_ADDRESS", FIGURE, figure),
         requests: r.value("LIMIT_REQUESTS", FIGURE, figure),
         sign_in: r.value("LIMIT_SIGN_IN", FIGURE, figure),
         sign_in_name: r.value("LIMIT_SIGN_IN_NAME", FIGURE, figure),
         sign_in_address: r.value("LIMIT_SIGN_IN_ADDRESS", FIGURE, figure),
+        sign_in_names: r.value("LIMIT_SIGN_IN_NAMES", FIGURE, figure),
         sign_in_device: r.value("LIMIT_SIGN_IN_DEVICE", FIGURE, figure),
         register: r.value("LIMIT_REGISTER", FIGURE, figure),
         mail: r.value("LIMIT_MAIL", FIGURE, figure),
@@ -42,11 +45,13 @@ pub(super) fn shown(limits: &LimitSettings, name: &str) -> Option<String> {
             return Some(networks.collect::<Vec<_>>().join(","));
         }
         "FORWARDED_HEADER" => return Some(limits.proxies.header.as_str().to_owned()),
+        "MIN_TRANSFER_RATE" => return Some(limits.min_rate.to_string()),
         "LIMIT_REQUESTS_ADDRESS" => limits.anonymous,
         "LIMIT_REQUESTS" => limits.requests,
         "LIMIT_SIGN_IN" => limits.sign_in,
         "LIMIT_SIGN_IN_NAME" => limits.sign_in_name,
         "LIMIT_SIGN_IN_ADDRESS" => limits.sign_in_address,
+        "LIMIT_SIGN_IN_NAMES" => limits.sign_in_names,
         "LIMIT_SIGN_IN_DEVICE" => limits.sign_in_device,
         "LIMIT_REGISTER" => limits.register,
         "LIMIT_MAIL" => limits.mail,

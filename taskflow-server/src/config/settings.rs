@@ -197,6 +197,12 @@ const FIXED: &[Setting] = &[
          ignored.",
     ),
     setting(
+        "MIN_TRANSFER_RATE",
+        "1000",
+        "Fewest bytes a second at which clients must send the body of a request, after the first 5 seconds, and read answers, \
+         after the first 20 (0 to 1000000). Connections of slower ones are closed. 0: no minimum.",
+    ),
+    setting(
         "LIMIT_REQUESTS_ADDRESS",
         "600/1m",
         "Requests without a valid token from one address (one network of 64 bits in IPv6), per node.",
@@ -214,6 +220,11 @@ const FIXED: &[Setting] = &[
          affected.",
     ),
     setting("LIMIT_SIGN_IN_ADDRESS", "60/20m", "Failed sign-ins from one address, whatever the name."),
+    setting(
+        "LIMIT_SIGN_IN_NAMES",
+        "40/1h",
+        "Different names in failed sign-ins from one address; the same name counts once in that time.",
+    ),
     setting(
         "LIMIT_SIGN_IN_DEVICE",
         "10/10m",

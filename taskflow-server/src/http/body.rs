@@ -4,20 +4,23 @@ use futures_util::StreamExt;
 use poem::Body;
 use poem::http::HeaderMap;
 use poem::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use tokio::time::{Instant, timeout};
 
 use crate::api::{ApiError, MAX_BODY};
-use crate::limits::{Requester, Share, Shares};
+use crate::limits::{LimitSettings, Requester, Share, Shares};
 
-/// How long a body may take to arrive: a slow link brings a megabyte in that time. Without a token bodies are short.
+/// How long a body may take to arrive at most. Without a token bodies are short.
 const DEADLINE: Duration = Duration::from_secs(25);
 const STRANGERS_DEADLINE: Duration = Duration::from_secs(12);
+/// The time after which a body must have arrived at the minimum rate.
+const GRACE: Duration = Duration::from_secs(5);
 /// How much of a body that is too large is read and dropped, so that its sender gets to read the answer.
 const MAX_DRAIN: usize = 32 * 1024 * 1024;
 /// How long that may take.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What all bodies of accounts together may take while their requests are at work, and those of one account, in bytes.
-const ALL_BODIES: (usize, usize) = (64 * MAX_BODY, 16 * MAX_BODY);
+const ALL_BODIES: (usize, usize) = (32 * MAX_BODY, 8 * MAX_BODY);
 /// The same for requests without a token, and for one address.
 const STRANGERS_BODIES: (usize, usize) = (16 * MAX_BODY, 4 * MAX_BODY);
 /// The part of each body that needs no room, in bytes: whoever signs in sends no more, and is never refused for want of it.
@@ -28,6 +31,10 @@ const FREE: usize = 4 * 1024;
 pub(super) struct Room {
     accounts: Shares,
     strangers: Shares,
+    /// Fewest bytes a second; 0: any.
+    min_rate: u32,
+    /// The time after which that counts.
+    grace: Duration,
 }
 
 /// A whole body, and its part of the room.
@@ -38,10 +45,21 @@ pub(super) struct Whole {
 }
 
 impl Room {
-    /// Empty. Unless it is `fair`, one requester may take all of it.
-    pub(super) fn new(fair: bool) -> Self {
-        let shares = |(total, each)| Shares::new(total, if fair { each } else { total });
-        Self { accounts: shares(ALL_BODIES), strangers: shares(STRANGERS_BODIES) }
+    /// Empty. Unless limits are on, one requester may take all of it.
+    pub(super) fn new(limits: &LimitSettings) -> Self {
+        let shares = |(total, each)| Shares::new(total, if limits.enabled { each } else { total });
+        let (accounts, strangers) = (shares(ALL_BODIES), shares(STRANGERS_BODIES));
+        Self { accounts, strangers, min_rate: limits.min_rate, grace: GRACE }
+    }
+
+    /// Returns how long the next part of a body may take that has brought `length` bytes in `spent`.
+    fn patience(&self, requester: Requester, length: usize, spent: Duration) -> Duration {
+        let deadline = match requester {
+            Requester::Account(_) => DEADLINE,
+            Requester::Address(_) => STRANGERS_DEADLINE,
+        };
+        let earned = Duration::from_secs(length as u64).checked_div(self.min_rate).unwrap_or(deadline);
+        deadline.min(self.grace + earned).saturating_sub(spent)
     }
 
     /// Room for a body that has grown to `length` bytes; nobody waits for it.
@@ -85,21 +103,22 @@ pub(super) async fn read(
     let mut chunks = body.into_bytes_stream();
     let mut bytes = Vec::with_capacity(declared.unwrap_or(0).min(64 * 1024));
     let mut held = None;
-    let deadline = match requester {
-        Requester::Account(_) => DEADLINE,
-        Requester::Address(_) => STRANGERS_DEADLINE,
-    };
-    let gathered = tokio::time::timeout(deadline, async {
+    let began = Instant::now();
+    let gathered = async {
+        let patience = |length| room.patience(requester, length, began.elapsed());
         if declared != Some(0) && is_coded(headers) {
-            return match chunks.next().await {
-                Some(_) => Err(ApiError::UnsupportedCoding),
-                None => Ok(()),
+            return match timeout(patience(0), chunks.next()).await {
+                Ok(Some(_)) => Err(ApiError::UnsupportedCoding),
+                Ok(None) => Ok(()),
+                Err(_) => Err(ApiError::TooSlow),
             };
         }
         if declared.is_some_and(|length| length > MAX_BODY) {
             return Err(ApiError::TooLarge);
         }
-        while let Some(chunk) = chunks.next().await {
+        loop {
+            let chunk = timeout(patience(bytes.len()), chunks.next()).await.map_err(|_| ApiError::TooSlow)?;
+            let Some(chunk) = chunk else { return Ok(()) };
             let chunk = chunk.map_err(|_| ApiError::Malformed("the body broke off"))?;
             if bytes.len() + chunk.len() > MAX_BODY {
                 return Err(ApiError::TooLarge);
@@ -107,9 +126,8 @@ pub(super) async fn read(
             room.grow(requester, &mut held, bytes.len() + chunk.len())?;
             bytes.extend_from_slice(&chunk);
         }
-        Ok(())
-    });
-    let result = gathered.await.unwrap_or(Err(ApiError::TooSlow));
+    };
+    let result = gathered.await;
     if matches!(result, Err(ApiError::TooLarge | ApiError::Busy | ApiError::UnsupportedCoding)) {
         let mut dropped = 0;
         let drain = async {
@@ -120,7 +138,7 @@ pub(super) async fn read(
                 }
             }
         };
-        let _ = tokio::time::timeout(DRAIN_DEADLINE, drain).await;
+        let _ = timeout(DRAIN_DEADLINE, drain).await;
     }
     result.map(|()| Whole { bytes, held })
 }
@@ -137,7 +155,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_address_cannot_take_the_room_of_others_and_room_is_given_back() {
-        let (room, headers) = (Room::new(true), HeaderMap::new());
+        let (room, headers) = (Room::new(&crate::config::Config::for_tests().limits), HeaderMap::new());
         let read = |n, size| read(&room, address(n), &headers, Body::from(vec![0; size]));
         let mut all = Vec::new();
         for _ in 0..STRANGERS_BODIES.1 / MAX_BODY {
@@ -151,7 +169,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_signs_in_finds_room_whatever_others_send() {
-        let (room, headers) = (Room::new(true), HeaderMap::new());
+        let (room, headers) = (Room::new(&crate::config::Config::for_tests().limits), HeaderMap::new());
         let read = |n, size| read(&room, address(n), &headers, Body::from(vec![0; size]));
         let mut all = Vec::new();
         for n in 0..17 {
@@ -159,5 +177,27 @@ mod tests {
         }
         assert!(matches!(read(100, MAX_BODY).await, Err(ApiError::Busy)), "there is no room left");
         assert!(read(100, FREE).await.is_ok());
+    }
+
+    #[test]
+    fn a_body_must_come_at_the_minimum_rate_after_a_while() {
+        let room = |min_rate| Room::new(&LimitSettings { min_rate, ..crate::config::Config::for_tests().limits });
+        let seconds = Duration::from_secs;
+        let patience = |min_rate, length, spent| room(min_rate).patience(address(1), length, seconds(spent));
+        assert_eq!(patience(1_000, 0, 0), GRACE);
+        assert_eq!(patience(1_000, 999, 5), Duration::from_millis(999));
+        assert_eq!(patience(1_000, 3_000, 9), Duration::ZERO, "3 bytes a second less than the minimum");
+        assert_eq!(patience(1_000, 1_000_000, 11), seconds(1), "the deadline stands");
+        assert_eq!(patience(0, 0, 11), seconds(1), "any rate will do");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_comes_too_slowly_is_given_up() {
+        let limits = LimitSettings { min_rate: 1, ..crate::config::Config::for_tests().limits };
+        let mut room = Room::new(&limits);
+        room.grace = Duration::from_millis(20);
+        let never = Body::from_bytes_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+        let slow = read(&room, address(1), &HeaderMap::new(), never).await;
+        assert!(matches!(slow, Err(ApiError::TooSlow)), "{slow:?}");
     }
 }

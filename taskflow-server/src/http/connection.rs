@@ -17,7 +17,7 @@ use super::stall::Unstalled;
 
 /// How long a client may take from one request to the next and until all headers of it are there.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
-/// How long a client may refuse to take what is written.
+/// How long a client may refuse to take what is written, and the time after which the minimum rate counts.
 const STALL: Duration = Duration::from_secs(20);
 /// Longest request line and headers together, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
@@ -42,6 +42,7 @@ impl Connection {
         let local = stream.local_addr().map(|addr| LocalAddr(addr.into())).unwrap_or_default();
         let remote = stream.peer_addr().map(|addr| RemoteAddr(addr.into())).unwrap_or_default();
         let front = self.front;
+        let stream = Unstalled::new(stream, STALL, front.min_rate());
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let front = front.clone();
             let request = Request::from((request, local.clone(), remote.clone(), Scheme::HTTP));
@@ -51,7 +52,7 @@ impl Connection {
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_DEADLINE)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(Unstalled::new(stream, STALL)), service)
+            .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         tokio::pin!(connection);
         let mut stopping = false;

@@ -1,6 +1,7 @@
 use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 
+use hyper::body::Bytes;
 use poem::endpoint::BoxEndpoint;
 use poem::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
 use poem::{Body, Endpoint, IntoResponse, Request, Response};
@@ -13,20 +14,23 @@ use super::admission::Admission;
 use super::body::Room;
 use super::cors::Cors;
 use super::headers::{DOCS_POLICY, secure};
+use super::outgoing::Outgoing;
 use super::record::{self, Record};
 use super::routes::{DOCS, DOCUMENT, Destination, FAVICON, ROBOTS, ROOT, Routes, SOCKET, SOCKET_OF};
+use super::work::Work;
 use crate::api::{self, ApiError, Sockets};
 use crate::hosts::{self, Hosts};
 use crate::limits::Client;
 use crate::service::Service;
 
+const NO_ROBOTS: &[u8] = b"User-agent: *\nDisallow: /\n";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// How long an operation may take before its client is told to come back.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What every request passes on its way to an operation, and every answer on its way back, in this order: request id and
-/// log line, rate limit, CORS, security headers, path and method, body, the operation in a task of its own.
+/// log line, rate limit, CORS, security headers, path and method, body, turn, the operation in a task of its own.
 pub(super) struct Front {
     service: Arc<Service>,
     routes: Routes,
@@ -39,10 +43,12 @@ pub(super) struct Front {
     pub(super) deadline: Duration,
     admission: Admission,
     room: Room,
+    work: Work,
+    outgoing: Outgoing,
     sockets: Sockets,
-    document: String,
+    document: Bytes,
     /// Made when somebody first asks: it is large.
-    docs: OnceLock<String>,
+    docs: OnceLock<Bytes>,
 }
 
 impl Front {
@@ -50,7 +56,7 @@ impl Front {
     pub(super) fn new(service: Arc<Service>, running: TaskTracker) -> Self {
         let document = api::openapi();
         let routes = Routes::new(&document, service.config.mailbox);
-        let document = document.to_string();
+        let document = Bytes::from(document.to_string());
         Self {
             routes,
             cors: Cors::new(&service.config.allowed_origins),
@@ -60,12 +66,19 @@ impl Front {
             running,
             deadline: DEADLINE,
             admission: Admission::new(Arc::clone(&service)),
-            room: Room::new(service.config.limits.enabled),
+            room: Room::new(&service.config.limits),
+            work: Work::new(&service.config),
+            outgoing: Outgoing::new(service.config.limits.enabled),
             sockets: Sockets::new(Arc::clone(&service)),
             docs: OnceLock::new(),
             document,
             service,
         }
+    }
+
+    /// Returns the fewest bytes a second at which clients must send and read; 0: any.
+    pub(super) fn min_rate(&self) -> u32 {
+        self.service.config.limits.min_rate
     }
 
     #[cfg(test)]
@@ -156,13 +169,14 @@ impl Front {
             }
             ROOT | DOCS | DOCUMENT if !self.service.config.api_docs => return ApiError::NotFound.response(),
             ROOT => return redirect(DOCS),
-            FAVICON => return page("image/svg+xml", api::ICON, None),
-            ROBOTS => return page("text/plain; charset=utf-8", "User-agent: *\nDisallow: /\n", None),
+            FAVICON => return page("image/svg+xml", Bytes::from_static(api::ICON.as_bytes()), None),
+            ROBOTS => return page("text/plain; charset=utf-8", Bytes::from_static(NO_ROBOTS), None),
             DOCS => {
-                let docs = self.docs.get_or_init(|| api::docs_page(&self.document));
-                return page("text/html; charset=utf-8", docs, Some(DOCS_POLICY));
+                let document = || String::from_utf8_lossy(&self.document);
+                let docs = self.docs.get_or_init(|| api::docs_page(&document()).into());
+                return page("text/html; charset=utf-8", docs.clone(), Some(DOCS_POLICY));
             }
-            DOCUMENT => return page("application/json", &self.document, None),
+            DOCUMENT => return page("application/json", self.document.clone(), None),
             SOCKET => return self.sockets.open(request, client, None).await,
             SOCKET_OF => return self.sockets.open(request, client, destination.path.rsplit('/').next()).await,
             _ => (),
@@ -194,15 +208,23 @@ impl Front {
         request.set_data(self.service.clone());
         request.set_data(record.signed_in.clone());
         request.set_data(client);
-        self.operate(request, held).await
+        let query = request.uri().query().unwrap_or_default();
+        match self.work.turn(client.requester, request.method(), &destination, query).await {
+            Ok(turn) => self.operate(request, client, (held, turn)).await,
+            Err(error) => error.response(),
+        }
     }
 
     /// Runs the operation in a task of its own: neither a client that leaves nor the deadline can stop it half-way, and its
-    /// panic is an answer. `held` is what it occupies.
-    async fn operate(&self, request: Request, held: impl Send + 'static) -> Response {
-        let operations = self.operations.clone();
+    /// panic is an answer. `held` is what it occupies until there is room for its answer.
+    async fn operate(&self, request: Request, client: Client, held: impl Send + 'static) -> Response {
+        let (operations, outgoing) = (self.operations.clone(), self.outgoing.clone());
+        let method = request.method().clone();
         let operation = async move {
-            let answer = operations.call(request).await;
+            let answer = match operations.call(request).await {
+                Ok(answer) => outgoing.admit(client.requester, &method, answer).await.map_err(poem::Error::from),
+                Err(error) => Err(error),
+            };
             drop(held);
             answer
         };
@@ -247,8 +269,9 @@ fn redirect(to: &'static str) -> Response {
     response
 }
 
-fn page(content_type: &'static str, text: &str, policy: Option<HeaderValue>) -> Response {
-    let mut response = text.to_owned().into_response();
+/// A fixed text: all who read it share one copy, however slowly they read.
+fn page(content_type: &'static str, text: Bytes, policy: Option<HeaderValue>) -> Response {
+    let mut response = text.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

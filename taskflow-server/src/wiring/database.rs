@@ -116,7 +116,8 @@ pub fn schema(config: &Config, postgres: bool) -> String {
 }
 
 pub(super) fn sqlite_options(config: &Config) -> SqliteOptions {
-    SqliteOptions::default().acquire_timeout(config.db_acquire_timeout)
+    let options = SqliteOptions::default().acquire_timeout(config.db_acquire_timeout);
+    options.readers(config.request_connections())
 }
 
 pub(super) async fn open_sqlite(
@@ -128,14 +129,10 @@ pub(super) async fn open_sqlite(
     opened.map_err(|error| OpenError::Database(path.display().to_string(), error))
 }
 
-/// Connections beside those that requests share: the reserved one ([`reserved_options`]), and the two of `PgPulse`.
-const OTHER_CONNECTIONS: u32 = 3;
-
-/// Options for the connections that requests share: all but the [others](OTHER_CONNECTIONS).
+/// Options for the connections that requests share: all but the reserved one ([`reserved_options`]), and the two of
+/// `PgPulse`.
 pub(super) fn pg_options(config: &Config) -> PgOptions {
-    PgOptions::default()
-        .acquire_timeout(config.db_acquire_timeout)
-        .connections(config.db_max_connections.saturating_sub(OTHER_CONNECTIONS))
+    PgOptions::default().acquire_timeout(config.db_acquire_timeout).connections(config.request_connections())
 }
 
 /// Options for one reserved connection: what every request depends on must not wait behind requests. A connection that

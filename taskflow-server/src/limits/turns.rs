@@ -3,12 +3,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::limits::{Requester, Share, Shares};
+use super::{Requester, Share, Shares};
 
 /// Work that runs only so many times side by side, with a bounded queue in which every requester has a turn: one waits for
 /// a permit at a time for each lane of theirs, so that many requests of one do not come before one request of another.
 #[derive(Debug, Clone)]
-pub(super) struct Turns {
+pub struct Turns {
     /// Who runs or waits.
     seats: Shares,
     permits: Arc<Semaphore>,
@@ -21,7 +21,7 @@ pub(super) struct Turns {
 
 /// The permission to run once; given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub struct Turn {
     _permit: OwnedSemaphorePermit,
     _lane: (OwnedSemaphorePermit, Arc<Semaphore>),
     _seat: Share,
@@ -29,7 +29,7 @@ pub(super) struct Turn {
 
 impl Turns {
     /// Runs `permits` side by side, of which one requester has `width` at most; `queue` wait, `each` of one requester.
-    pub(super) fn new(permits: usize, width: usize, queue: usize, each: usize) -> Self {
+    pub fn new(permits: usize, width: usize, queue: usize, each: usize) -> Self {
         Self {
             seats: Shares::new(permits + queue, permits + each),
             permits: Arc::new(Semaphore::new(permits)),
@@ -40,7 +40,7 @@ impl Turns {
     }
 
     /// Waits for a turn; `None` when too many wait already.
-    pub(super) async fn take(&self, requester: Requester) -> Option<Turn> {
+    pub async fn take(&self, requester: Requester) -> Option<Turn> {
         let seat = self.seats.take(requester, 1)?;
         let lane = self.lane(requester);
         let place = lane.clone().acquire_owned().await.ok()?;
