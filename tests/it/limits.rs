@@ -13,6 +13,7 @@ on_each_store![
     guesses_at_one_name_from_many_addresses_are_bounded_while_the_owner_signs_in,
     all_nodes_count_failed_sign_ins_together,
     successful_sign_ins_cost_nothing,
+    one_address_tries_so_many_names_and_each_counts_once,
     registrations_and_requests_for_mail_are_bounded_by_address,
     one_account_gets_a_few_mails_for_a_lost_password_whether_or_not_it_exists,
 ];
@@ -77,9 +78,10 @@ async fn guesses_at_one_name_from_many_addresses_are_bounded_while_the_owner_sig
 }
 
 async fn all_nodes_count_failed_sign_ins_together(backend: Backend) {
-    let one = backend.start(&ON).await;
+    let one = backend.start(&[&ON[..], &[("LIMIT_SIGN_IN_NAMES", "100/1h")]].concat()).await;
     let database = one.database_url();
-    let two = backend.start(&[&ON[..], &[("DATABASE_URL", &database)]].concat()).await;
+    let settings = [("LIMIT_SIGN_IN_NAMES", "100/1h"), ("DATABASE_URL", &database)];
+    let two = backend.start(&[&ON[..], &settings].concat()).await;
     let nodes = [&one, &two];
     let guesses = (0..20).map(|n| guess(nodes[n % 2], "198.51.100.1", "ada"));
     assert_eq!(count(&join_all(guesses).await, StatusCode::UNAUTHORIZED), 5, "by one name from one address");
@@ -93,6 +95,25 @@ async fn all_nodes_count_failed_sign_ins_together(backend: Backend) {
     let hashed = count(&statuses, StatusCode::UNAUTHORIZED);
     assert!((55..=60).contains(&hashed), "{hashed} names from one address");
     assert_eq!(guess(&two, "198.51.100.2", "ada").await, StatusCode::UNAUTHORIZED, "another address");
+}
+
+async fn one_address_tries_so_many_names_and_each_counts_once(backend: Backend) {
+    let server = backend.start(&[&ON[..], &[("LIMIT_SIGN_IN_NAMES", "3/1h")]].concat()).await;
+    server.person("ada").await;
+    for name in ["one", "one", "two", "one"] {
+        assert_eq!(guess(&server, "198.51.100.1", name).await, StatusCode::UNAUTHORIZED, "{name}");
+    }
+    // Whoever signs in is nobody who was tried.
+    for _ in 0..5 {
+        let own = json!({ "username": "ada", "password": PASSWORD });
+        assert_eq!(sign_in(&server, "198.51.100.1", own).await.0, StatusCode::OK);
+    }
+    assert_eq!(guess(&server, "198.51.100.1", "three").await, StatusCode::UNAUTHORIZED);
+    for _ in 0..2 {
+        assert_eq!(guess(&server, "198.51.100.1", "four").await, StatusCode::TOO_MANY_REQUESTS);
+    }
+    assert_eq!(guess(&server, "198.51.100.1", "two").await, StatusCode::UNAUTHORIZED, "it was counted before");
+    assert_eq!(guess(&server, "198.51.100.2", "four").await, StatusCode::UNAUTHORIZED, "from another address");
 }
 
 async fn successful_sign_ins_cost_nothing(backend: Backend) {

@@ -36,6 +36,7 @@ mod relay;
 mod reminders;
 mod sessions;
 mod shape;
+mod sharing;
 mod tasks;
 mod times;
 mod unsubscribe;
