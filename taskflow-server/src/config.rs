@@ -92,7 +92,7 @@ pub struct Sending {
 /// other.
 const OTHER_CONNECTIONS: u32 = 3;
 /// Connections that read a SQLite file for requests.
-const SQLITE_READERS: u32 = 4;
+const SQLITE_READERS: u32 = 6;
 
 /// The settings, checked. `Debug` shows secrets as `***`.
 #[derive(Clone)]

@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod failing_disk;
 pub mod faketime;
 pub mod fanout;
+pub mod guesses;
 pub mod live;
 pub mod meetings;
 pub mod proxy;

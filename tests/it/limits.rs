@@ -1,11 +1,14 @@
 //! Limits on connections without a token, by name and by address, on all nodes together.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use taskflow_testkit::backend::Backend;
+use taskflow_testkit::guesses::{self, BEHIND_PROXY, known_device};
 use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::{PASSWORD, Server};
 
@@ -213,6 +216,27 @@ async fn an_address_that_anybody_makes_up_changes_nothing_while_no_proxy_is_trus
         request.send().await.expect("an answer").status()
     };
     assert_eq!(count(&join_all((0..40).map(get)).await, StatusCode::OK), 20);
+}
+
+/// What a minute of it does to others, `.ci/long` measures.
+#[tokio::test]
+async fn guesses_at_one_name_on_three_nodes_share_one_budget_and_the_owner_signs_in() {
+    let one = Backend::Postgres.start(&BEHIND_PROXY).await;
+    let database = one.database_url();
+    let more = [&BEHIND_PROXY[..], &[("DATABASE_URL", &database)]].concat();
+    let (two, three) = (Backend::Postgres.start(&more).await, Backend::Postgres.start(&more).await);
+    one.person("ada").await;
+    let device = known_device(&one, "ada").await;
+    let statuses = guesses::guess(&[&one, &two, &three], "ada", 200, 200, Duration::from_millis(2)).await;
+    let hashed = count(&statuses, StatusCode::UNAUTHORIZED);
+    assert!((30..=31).contains(&hashed), "{hashed} of 200 guesses were hashed");
+    assert_eq!(count(&statuses, StatusCode::TOO_MANY_REQUESTS), 200 - hashed, "{statuses:?}");
+    let own = json!({ "username": "ada", "password": PASSWORD, "device_token": device });
+    for node in [&one, &two, &three] {
+        assert_eq!(sign_in(node, "203.0.113.1", own.clone()).await.0, StatusCode::OK);
+    }
+    let elsewhere = json!({ "username": "ada", "password": PASSWORD });
+    assert_eq!(sign_in(&two, "203.0.113.1", elsewhere).await.0, StatusCode::TOO_MANY_REQUESTS);
 }
 
 #[tokio::test]

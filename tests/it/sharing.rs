@@ -134,6 +134,6 @@ async fn memory_is_bounded_whatever_one_account_stores_and_asks(backend: Backend
     );
     assert!(statuses.iter().all(|status| [200, 503].contains(&status.as_u16())), "{statuses:?}");
     assert!(megabytes < 256, "{megabytes} MB");
-    assert!(busy < Duration::from_secs(2), "{busy:?}");
+    assert!(busy < Duration::from_secs(5), "others are answered all the while: {busy:?}");
     drop(streams);
 }

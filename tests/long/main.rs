@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "figures are what this is run for")]
 
 mod aborts;
+mod guesses;
 mod jobs;
 mod kills;
 mod latency;

@@ -75,7 +75,7 @@ impl UpcomingApi {
         let query = Upcoming { hours_ahead: hours_ahead.0, page: page.0, size: size.0 }.read(now)?;
         let meetings = service.app.meetings().list(caller.actor(), &query).await?;
         let links = links(uri, &meetings);
-        Ok(Listed::Listed(MeetingPageBody::of(meetings, now), links))
+        Ok(Listed::Listed(MeetingPageBody::of(meetings, now).await, links))
     }
 }
 
@@ -118,7 +118,7 @@ impl MeetingsApi {
         };
         let meetings = service.app.meetings().list(caller.actor(), &filters.read()?).await?;
         let links = links(uri, &meetings);
-        Ok(Listed::Listed(MeetingPageBody::of(meetings, service.clock.now()), links))
+        Ok(Listed::Listed(MeetingPageBody::of(meetings, service.clock.now()).await, links))
     }
 
     /// Create a meeting

@@ -121,7 +121,7 @@ impl TasksApi {
         };
         let tasks = service.app.tasks().list(caller.actor(), &filters.read(false)?).await?;
         let links = links(uri, &tasks);
-        Ok(Listed::Listed(TaskPageBody::of(tasks), links))
+        Ok(Listed::Listed(TaskPageBody::of(tasks).await, links))
     }
 
     /// List deleted tasks
@@ -141,7 +141,7 @@ impl TasksApi {
         let filters = Filters { page: page.0, size: size.0, ..Filters::default() };
         let tasks = service.app.tasks().list(caller.actor(), &filters.read(true)?).await?;
         let links = links(uri, &tasks);
-        Ok(Listed::Listed(TaskPageBody::of(tasks), links))
+        Ok(Listed::Listed(TaskPageBody::of(tasks).await, links))
     }
 
     /// Create a task

@@ -87,21 +87,22 @@ fn is_coded(headers: &HeaderMap) -> bool {
     codings.map(<[u8]>::trim_ascii).any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
 }
 
-/// The whole body, within its bounds, however it is framed.
+/// The whole body of at most so many bytes, however it is framed.
 ///
 /// # Errors
 ///
-/// [`ApiError::UnsupportedCoding`], [`ApiError::TooLarge`], [`ApiError::TooSlow`], [`ApiError::Busy`] when there is no room, or [`ApiError::Malformed`] when
-/// it broke off.
+/// [`ApiError::UnsupportedCoding`], [`ApiError::TooLarge`], [`ApiError::TooSlow`], [`ApiError::Busy`] when there is no room,
+/// or [`ApiError::Malformed`] when it broke off.
 pub(super) async fn read(
     room: &Room,
     requester: Requester,
     headers: &HeaderMap,
     body: Body,
+    most: usize,
 ) -> Result<Whole, ApiError> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     let mut chunks = body.into_bytes_stream();
-    let mut bytes = Vec::with_capacity(declared.unwrap_or(0).min(64 * 1024));
+    let mut bytes = Vec::with_capacity(declared.unwrap_or(0).min(FREE));
     let mut held = None;
     let began = Instant::now();
     let gathered = async {
@@ -113,14 +114,14 @@ pub(super) async fn read(
                 Err(_) => Err(ApiError::TooSlow),
             };
         }
-        if declared.is_some_and(|length| length > MAX_BODY) {
+        if declared.is_some_and(|length| length > most) {
             return Err(ApiError::TooLarge);
         }
         loop {
             let chunk = timeout(patience(bytes.len()), chunks.next()).await.map_err(|_| ApiError::TooSlow)?;
             let Some(chunk) = chunk else { return Ok(()) };
             let chunk = chunk.map_err(|_| ApiError::Malformed("the body broke off"))?;
-            if bytes.len() + chunk.len() > MAX_BODY {
+            if bytes.len() + chunk.len() > most {
                 return Err(ApiError::TooLarge);
             }
             room.grow(requester, &mut held, bytes.len() + chunk.len())?;
@@ -156,7 +157,7 @@ mod tests {
     #[tokio::test]
     async fn one_address_cannot_take_the_room_of_others_and_room_is_given_back() {
         let (room, headers) = (Room::new(&crate::config::Config::for_tests().limits), HeaderMap::new());
-        let read = |n, size| read(&room, address(n), &headers, Body::from(vec![0; size]));
+        let read = |n, size| read(&room, address(n), &headers, Body::from(vec![0; size]), MAX_BODY);
         let mut all = Vec::new();
         for _ in 0..STRANGERS_BODIES.1 / MAX_BODY {
             all.push(read(1, MAX_BODY).await.expect("room"));
@@ -170,7 +171,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_signs_in_finds_room_whatever_others_send() {
         let (room, headers) = (Room::new(&crate::config::Config::for_tests().limits), HeaderMap::new());
-        let read = |n, size| read(&room, address(n), &headers, Body::from(vec![0; size]));
+        let read = |n, size| read(&room, address(n), &headers, Body::from(vec![0; size]), MAX_BODY);
         let mut all = Vec::new();
         for n in 0..17 {
             all.extend(read(n, MAX_BODY).await);
@@ -197,7 +198,7 @@ mod tests {
         let mut room = Room::new(&limits);
         room.grace = Duration::from_millis(20);
         let never = Body::from_bytes_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
-        let slow = read(&room, address(1), &HeaderMap::new(), never).await;
+        let slow = read(&room, address(1), &HeaderMap::new(), never, MAX_BODY).await;
         assert!(matches!(slow, Err(ApiError::TooSlow)), "{slow:?}");
     }
 }

@@ -20,7 +20,7 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a client may refuse to take what is written, and the time after which the minimum rate counts.
 const STALL: Duration = Duration::from_secs(20);
 /// Longest request line and headers together, in bytes.
-const MAX_HEAD: usize = 64 * 1024;
+const MAX_HEAD: usize = 32 * 1024;
 
 /// What one connection is served with. HTTP/1.1 only: HTTP/2 and TLS are the reverse proxy's.
 ///

@@ -29,6 +29,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// How long an operation may take before its client is told to come back.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// Longest body of a request that needs no token, in bytes.
+const MAX_OPEN_BODY: usize = 64 * 1024;
+
 /// What every request passes on its way to an operation, and every answer on its way back, in this order: request id and
 /// log line, rate limit, CORS, security headers, path and method, body, turn, the operation in a task of its own.
 pub(super) struct Front {
@@ -196,6 +199,7 @@ impl Front {
             client.requester,
             &request.headers().clone(),
             request.take_body(),
+            most_of_a_body(destination.template),
         )
         .await
         {
@@ -236,6 +240,13 @@ impl Front {
             Err(_) => poem::Error::from(ApiError::Overdue).into_response(),
         }
     }
+}
+
+/// Returns how long a body may be. What anybody may send without a token is short: read as JSON, a body takes up to 32 times
+/// its own memory.
+fn most_of_a_body(template: &str) -> usize {
+    let is_open = template.starts_with("/api/auth/") || !template.starts_with("/api/");
+    if is_open { MAX_OPEN_BODY } else { api::MAX_BODY }
 }
 
 /// Errors of poem itself become problems; ours are answers already.

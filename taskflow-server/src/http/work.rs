@@ -65,11 +65,12 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// Shares the connections that requests have: a quarter of them for expensive reads, of which each requester has one
+    /// Shares the connections that requests have: a quarter of them, two at least, for expensive reads, of which each requester has one
     /// at a time, and a third of the rest at most for one requester, two at least. Without rate limits whoever comes first is served first.
     pub(super) fn new(config: &Config) -> Self {
         let connections = config.request_connections().max(2) as usize;
-        let expensive = (connections / 4).max(1);
+        // Two at least, so that a search of one account never keeps that of another waiting.
+        let expensive = (connections / 4).max(2).min(connections - 1);
         // One is left for what has no turn.
         let ordinary = connections - expensive - usize::from(connections > 4);
         let turns = |permits: usize, width: usize, (all, each)| match config.limits.enabled {

@@ -214,9 +214,9 @@ impl MeetingBody {
 
 impl MeetingPageBody {
     /// A page as JSON, with the meetings as they are at `now`.
-    pub(super) fn of(page: Page<MeetingDetails>, now: Timestamp) -> PageJson<Self> {
+    pub(super) async fn of(page: Page<MeetingDetails>, now: Timestamp) -> PageJson<Self> {
         let (total, request) = (page.total, page.request);
         let envelope = Self { items: Vec::new(), total, page: request.page(), size: request.size() };
-        PageJson::new(&envelope, page.items.into_iter().map(|details| MeetingBody::new(details, now)))
+        PageJson::new(envelope, page.items.into_iter().map(|details| MeetingBody::new(details, now))).await
     }
 }

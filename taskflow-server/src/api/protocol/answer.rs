@@ -88,18 +88,25 @@ pub(in crate::api) struct PageJson<T> {
     envelope: PhantomData<fn() -> T>,
 }
 
+/// Bytes of text after which writing it pauses.
+const PAUSE_AFTER: usize = 64 * 1024;
+
 impl<T: ToJSON> PageJson<T> {
-    /// Writes these items into the list `items` of an envelope, which has none.
-    pub(in crate::api) fn new<I: ToJSON>(envelope: &T, items: impl Iterator<Item = I>) -> Self {
+    /// Writes these items into the list `items` of an envelope, which has none. Other requests have their turn meanwhile.
+    pub(in crate::api) async fn new<I: ToJSON>(envelope: T, items: impl Iterator<Item = I>) -> Self {
         const LIST: &str = "\"items\":[";
         let empty = envelope.to_json_string();
         let (head, tail) = empty.split_once(LIST).unwrap_or((&empty, ""));
-        let mut text = format!("{head}{LIST}");
+        let (mut text, mut paused) = (format!("{head}{LIST}"), 0);
         for (n, item) in items.enumerate() {
             if n > 0 {
                 text.push(',');
             }
             text.push_str(&item.to_json_string());
+            if text.len() - paused >= PAUSE_AFTER {
+                paused = text.len();
+                tokio::task::yield_now().await;
+            }
         }
         text.push_str(tail);
         Self { text, envelope: PhantomData }

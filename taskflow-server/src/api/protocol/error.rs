@@ -179,7 +179,9 @@ impl ApiError {
             ),
             Self::Resync(_) => (410, "resync", "what follows is no longer kept: read everything anew".to_owned()),
             Self::Stale(_) => (412, "stale", "it is no longer what If-Match names".to_owned()),
-            Self::TooLarge => (413, "too_large", "the body may have at most 1 MiB".to_owned()),
+            Self::TooLarge => {
+                (413, "too_large", "the body may have at most 1 MiB, and 64 KiB where no token is needed".to_owned())
+            }
             Self::UnsupportedMedia(supported) => {
                 (415, "unsupported_media_type", format!("the Content-Type must be {supported}"))
             }

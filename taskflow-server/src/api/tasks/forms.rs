@@ -187,10 +187,10 @@ impl From<Task> for TaskBody {
 
 impl TaskPageBody {
     /// A page as JSON.
-    pub(super) fn of(page: Page<Task>) -> PageJson<Self> {
+    pub(super) async fn of(page: Page<Task>) -> PageJson<Self> {
         let (total, request) = (page.total, page.request);
         let envelope = Self { items: Vec::new(), total, page: request.page(), size: request.size() };
-        PageJson::new(&envelope, page.items.into_iter().map(TaskBody::from))
+        PageJson::new(envelope, page.items.into_iter().map(TaskBody::from)).await
     }
 }
 
