@@ -156,7 +156,7 @@ const HISTORY_BEFORE: &str = "
                     FROM taskflow_events AS c
                     WHERE c.id = ?3 AND c.entity_kind = ?1 AND c.entity_id = ?2))
             ORDER BY at DESC, id DESC
-            LIMIT ?4) AS e)
+            LIMIT +?4) AS e)
     WHERE ahead < ?5
     ORDER BY at DESC, id DESC";
 
