@@ -84,6 +84,28 @@ impl Rows {
         }
     }
 
+    /// How many seconds after their due time the deliveries of a kind to these addresses were settled, and their states; for
+    /// those that are not, how many seconds have passed by the clock of the database.
+    pub async fn lateness(&mut self, kind: &str, recipients: &[String]) -> Vec<(String, f64)> {
+        let rows: Vec<(String, String, f64)> = match self {
+            Self::Postgres(rows) => {
+                let lateness = "
+                    SELECT s.recipient, s.state, EXTRACT(epoch FROM coalesce(d.settled_at, clock_timestamp()) - d.due_at)::float8
+                    FROM taskflow.outbox_status AS s JOIN taskflow.deliveries AS d ON d.id = s.id
+                    WHERE d.kind = $1";
+                sqlx::query_as(lateness).bind(kind).fetch_all(rows).await.expect("deliveries")
+            }
+            Self::Sqlite(rows) => {
+                let lateness = "
+                    SELECT s.recipient, s.state, (coalesce(d.settled_at, unixepoch('now', 'subsec') * 1000000) - d.due_at) / 1e6
+                    FROM taskflow_outbox_status AS s JOIN taskflow_deliveries AS d ON d.id = s.id
+                    WHERE d.kind = $1";
+                sqlx::query_as(lateness).bind(kind).fetch_all(rows).await.expect("deliveries")
+            }
+        };
+        rows.into_iter().filter(|row| recipients.contains(&row.0)).map(|(_, state, late)| (state, late)).collect()
+    }
+
     /// Changes rows by hand, as somebody with a SQL prompt might; tables have the names they have in SQLite.
     pub async fn edit(&mut self, statement: &str) -> u64 {
         match self {

@@ -10,6 +10,7 @@ mod jobs;
 mod kills;
 mod latency;
 mod live;
+mod mixed;
 mod reminders;
 mod sqlite;
 mod year;
