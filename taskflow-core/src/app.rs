@@ -108,7 +108,7 @@ pub struct App {
     /// Channels beside mail.
     channels: Vec<Box<dyn delivery::Lane>>,
     lanes: delivery::LaneStates,
-    lines: retry::WriterLines,
+    queues: retry::WriterQueues,
 }
 
 /// Puts an [`App`] together.
@@ -171,7 +171,7 @@ impl App {
                 nudges: delivery::Nudges::default(),
                 channels: Vec::new(),
                 lanes: delivery::LaneStates::default(),
-                lines: retry::WriterLines::default(),
+                queues: retry::WriterQueues::default(),
             },
         }
     }

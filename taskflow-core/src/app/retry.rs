@@ -1,10 +1,10 @@
 //! Optimistic locking: read, decide, commit, and again when somebody else was faster.
 
-mod lines;
+mod queues;
 
 use std::time::Duration;
 
-pub(super) use lines::WriterLines;
+pub(super) use queues::WriterQueues;
 use uuid::Uuid;
 
 use super::App;
@@ -36,7 +36,7 @@ impl App {
     {
         let began = self.clock.now();
         let mut attempts = 0;
-        let mut place = self.lines.join_existing(row);
+        let mut place = self.queues.join_existing(row);
         loop {
             if let Some(place) = &place {
                 place.first().await;
@@ -48,7 +48,7 @@ impl App {
             attempts += 1;
             match self.commit(&changes).await {
                 Err(Error::Stale) if attempts < MOST_ATTEMPTS && self.clock.now().since(began) < LONGEST => {
-                    place.get_or_insert_with(|| self.lines.join(row));
+                    place.get_or_insert_with(|| self.queues.join(row));
                 }
                 result => return result.map(|()| value),
             }

@@ -87,7 +87,7 @@ impl App {
                 // Somebody changed one of the tasks meanwhile: all is read and decided anew.
                 None => beaten += 1,
             }
-            place.get_or_insert_with(|| self.lines.join(scope.owner().as_uuid())).first().await;
+            place.get_or_insert_with(|| self.queues.join(scope.owner().as_uuid())).first().await;
         }
     }
 
