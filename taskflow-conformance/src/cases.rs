@@ -49,6 +49,7 @@ mod slices;
 mod slots;
 mod standing;
 mod statistics;
+mod strangers;
 mod summaries;
 mod suppressions;
 mod sweeps;
@@ -193,6 +194,12 @@ pub fn cases() -> Vec<Case> {
             a_task_fits_again_once_another_is_in_the_trash,
             operations_in_bulk_are_refused_from_the_first_that_does_not_fit,
             meetings_that_lie_ahead_and_people_who_are_invited_are_counted,
+        }
+        strangers {
+            an_unverified_account_reaches_a_few_strangers_a_day_by_whatever_way,
+            of_many_invitations_at_once_those_to_a_few_strangers_succeed,
+            whoever_has_accepted_is_no_stranger_with_or_without_an_account,
+            acceptances_are_found_by_address_and_organizer,
         }
         tokens {
             a_token_round_trips_and_is_used_once,

@@ -147,6 +147,14 @@ impl Meetings for Embedded {
         self.0.guest_meetings(email, user, limit).await
     }
 
+    async fn accepted_before(
+        &self,
+        organizer: UserId,
+        addresses: &[EmailAddress],
+    ) -> Result<HashSet<String>, StoreError> {
+        self.0.accepted_before(organizer, addresses).await
+    }
+
     async fn meetings_with_two(
         &self,
         email: &EmailAddress,

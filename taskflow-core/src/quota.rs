@@ -24,11 +24,16 @@ pub enum Quota {
     Meetings,
     /// The people whom an account invites in a UTC day.
     Invitations,
+    /// The strangers among them: people who have never accepted an invitation of the account, also tentatively.
+    Strangers,
+    /// The same for an account whose own address is not verified.
+    StrangersUnverified,
 }
 
 impl Quota {
     /// Every quota.
-    pub const ALL: [Self; 4] = [Self::Tasks, Self::StoredTasks, Self::Meetings, Self::Invitations];
+    pub const ALL: [Self; 6] =
+        [Self::Tasks, Self::StoredTasks, Self::Meetings, Self::Invitations, Self::Strangers, Self::StrangersUnverified];
 
     /// Its word in stores.
     #[must_use]
@@ -38,6 +43,8 @@ impl Quota {
             Self::StoredTasks => "stored_tasks",
             Self::Meetings => "meetings",
             Self::Invitations => "invitations",
+            Self::Strangers => "strangers",
+            Self::StrangersUnverified => "strangers_unverified",
         }
     }
 
@@ -49,7 +56,7 @@ impl Quota {
     pub fn counts_rows(self) -> bool {
         match self {
             Self::Tasks | Self::StoredTasks | Self::Meetings => true,
-            Self::Invitations => false,
+            Self::Invitations | Self::Strangers | Self::StrangersUnverified => false,
         }
     }
 }
@@ -101,6 +108,14 @@ impl fmt::Display for OverQuota {
                 )
             }
             Quota::Invitations => write!(f, "an account may invite {limit} people a day"),
+            Quota::Strangers => {
+                write!(f, "an account may invite {limit} people a day who have never accepted an invitation from it")
+            }
+            Quota::StrangersUnverified => write!(
+                f,
+                "an account whose email address is not verified may invite {limit} people a day who have never accepted an \
+                 invitation from it: verify your address to invite more"
+            ),
         }?;
         match self.until {
             Some(until) => write!(f, "; more is possible from {until} on"),
@@ -118,6 +133,10 @@ pub struct Quotas {
     pub meetings: u64,
     /// People whom an account invites to meetings in a UTC day, each as often as they are invited.
     pub invitations: u64,
+    /// The same for strangers: people who have never accepted an invitation of the account, also tentatively.
+    pub strangers: u64,
+    /// The same for strangers that an account invites whose own address is not verified.
+    pub strangers_unverified: u64,
 }
 
 impl Quotas {
@@ -129,6 +148,8 @@ impl Quotas {
             Quota::StoredTasks => self.tasks.saturating_mul(2),
             Quota::Meetings => self.meetings,
             Quota::Invitations => self.invitations,
+            Quota::Strangers => self.strangers,
+            Quota::StrangersUnverified => self.strangers_unverified,
         };
         Some(limit).filter(|limit| *limit > 0)
     }

@@ -283,6 +283,8 @@ impl Config {
             "QUOTA_TASKS" => self.quotas.tasks.to_string(),
             "QUOTA_MEETINGS" => self.quotas.meetings.to_string(),
             "QUOTA_INVITATIONS" => self.quotas.invitations.to_string(),
+            "QUOTA_STRANGERS" => self.quotas.strangers.to_string(),
+            "QUOTA_STRANGERS_UNVERIFIED" => self.quotas.strangers_unverified.to_string(),
             "INBOUND_SECRET" => self.inbound_secret.as_ref().map(|_| "***".to_owned()).unwrap_or_default(),
             "HOLD_MAIL" => self.hold_mail.to_string(),
             "MAILBOX" => self.mailbox.to_string(),

@@ -99,6 +99,14 @@ impl Meetings for PgStore {
         meetings::participants::guest_meetings(self, email, user, limit).await
     }
 
+    async fn accepted_before(
+        &self,
+        organizer: UserId,
+        addresses: &[EmailAddress],
+    ) -> Result<HashSet<String>, StoreError> {
+        meetings::participants::accepted_before(self, organizer, addresses).await
+    }
+
     async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Lookup<(MeetingId, u64), Revision>, StoreError> {
         meetings::revisions::revisions(self, wanted).await
     }

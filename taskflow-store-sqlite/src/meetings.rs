@@ -16,7 +16,7 @@ use crate::error::{Table, store_error};
 use crate::rows::{Rows, Statement};
 
 pub(crate) use list::{meetings, meetings_to_leave};
-pub(crate) use participants::{guest_meetings, meetings_with_two, participants, participants_by_id};
+pub(crate) use participants::{accepted_before, guest_meetings, meetings_with_two, participants, participants_by_id};
 pub(crate) use repair::{before_tzdb, unplanned};
 pub(crate) use revisions::revisions;
 pub(crate) use writes::MeetingWrites;

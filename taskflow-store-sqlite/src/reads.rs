@@ -99,6 +99,14 @@ impl Meetings for SqliteStore {
         meetings::guest_meetings(&self.reader()?, email, user, limit).await
     }
 
+    async fn accepted_before(
+        &self,
+        organizer: UserId,
+        addresses: &[EmailAddress],
+    ) -> Result<HashSet<String>, StoreError> {
+        meetings::accepted_before(&self.reader()?, organizer, addresses).await
+    }
+
     async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Lookup<(MeetingId, u64), Revision>, StoreError> {
         meetings::revisions(&self.reader()?, wanted).await
     }

@@ -37,6 +37,7 @@ mod reminders;
 mod sessions;
 mod shape;
 mod sharing;
+mod strangers;
 mod tasks;
 mod times;
 mod unsubscribe;

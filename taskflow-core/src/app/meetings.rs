@@ -5,6 +5,7 @@ mod changes;
 mod merges;
 mod people;
 mod problems;
+mod quotas;
 mod reminders;
 mod repair;
 
@@ -153,7 +154,9 @@ impl App {
             let me = Participant::organizer(ParticipantId::from_uuid(self.ids.next(now)), id, &organizer, now);
             let before = MeetingDetails { meeting, participants: vec![me] };
             let details = self.with_invitees(&before, new.invitees.clone(), now).await?;
-            let changes = self.meeting_changes(Actor::User(scope.person()), None, &details, now);
+            let actor = Actor::User(scope.person());
+            let changes = self.meeting_changes(actor, None, &details, now);
+            let changes = changes.and(self.quota_changes(actor, None, &details, now).await?);
             Ok(Attempt::Commit(changes.respond(scope.person(), idempotency, &details, now).under(scope), details))
         })
         .await
@@ -177,6 +180,7 @@ impl App {
                 return Ok(Attempt::Unchanged(active_participants(before)));
             }
             let changes = self.meeting_changes(actor, Some(&before), &after, now).under(viewer);
+            let changes = changes.and(self.quota_changes(actor, Some(&before), &after, now).await?);
             Ok(Attempt::Commit(changes, active_participants(after)))
         })
         .await

@@ -1,5 +1,5 @@
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -194,6 +194,20 @@ impl Meetings for MemoryStore {
     ) -> Result<Vec<MeetingId>, StoreError> {
         let found = self.state().guest_meetings(&email.key(), user);
         Ok(found.into_iter().rev().take(limit as usize).collect())
+    }
+
+    async fn accepted_before(
+        &self,
+        organizer: UserId,
+        addresses: &[EmailAddress],
+    ) -> Result<HashSet<String>, StoreError> {
+        let state = self.state();
+        let wanted: HashSet<_> = addresses.iter().map(EmailAddress::key).collect();
+        let theirs = |one: &&Participant| {
+            state.meetings.get(&one.meeting_id).is_some_and(|meeting| meeting.created_by == Some(organizer))
+        };
+        let accepted = state.participants.values().filter(|one| one.has_accepted()).filter(theirs);
+        Ok(accepted.map(|one| one.email.key()).filter(|key| wanted.contains(key)).collect())
     }
 
     async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Lookup<(MeetingId, u64), Revision>, StoreError> {

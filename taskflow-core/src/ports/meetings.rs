@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 
 use super::Lookup;
@@ -59,6 +61,14 @@ pub trait Meetings: Send + Sync {
         user: UserId,
         limit: u32,
     ) -> Result<Vec<MeetingId>, StoreError>;
+
+    /// Returns the keys of those addresses by which somebody has accepted an invitation of `organizer`, also tentatively; an
+    /// answer that a later change of the meeting made void counts as well.
+    async fn accepted_before(
+        &self,
+        organizer: UserId,
+        addresses: &[EmailAddress],
+    ) -> Result<HashSet<String>, StoreError>;
 
     /// What meetings were like at these versions: of each the newest revision that is not later. Unknown ones are left
     /// out.

@@ -47,6 +47,8 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
     let previous_keys = previous_keys(r);
     let (access_token_expire_minutes, refresh_token_expire_days) = lifetimes(r);
 
+    let limits = super::limits::read(r);
+
     let config = Config {
         database_url: r.value("DATABASE_URL", "", |text| Some(SecretString::from(text))),
         database: database.clone().unwrap_or(Database::Memory),
@@ -83,7 +85,8 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
         ),
         registration: registration(r),
         password_policy: policy.unwrap_or(if debug { PasswordPolicy::Basic } else { PasswordPolicy::Strict }),
-        limits: super::limits::read(r),
+        quotas: quotas(r, limits.enabled),
+        limits,
         allowed_origins: r
             .optional(
                 "ALLOWED_ORIGINS",
@@ -100,7 +103,6 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
             "use a number of seconds from 0 to 300, or a duration from 0s to 5m",
             values::seconds(Duration::ZERO..=DebounceWindow::LONGEST),
         ),
-        quotas: quotas(r),
         admin_email: r
             .optional("ADMIN_EMAIL", "use one e-mail address, as in admin@example.org", |text| text.parse().ok()),
         inbound_secret: r.secret("INBOUND_SECRET").map(SecretString::from),
@@ -137,12 +139,18 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
     Ok(Config { origins: reader.finish()?, ..config })
 }
 
-fn quotas(r: &mut Reader) -> Quotas {
+fn quotas(r: &mut Reader, limited: bool) -> Quotas {
+    // Of who develops and tests without limits, at most what they set themselves is asked.
+    let (is_limited, is_limited_unverified) =
+        (limited || r.has("QUOTA_STRANGERS"), limited || r.has("QUOTA_STRANGERS_UNVERIFIED"));
+    let unverified = r.value("QUOTA_STRANGERS_UNVERIFIED", "use a number from 1 to 5", values::number(1..=5));
     let mut figure = |name| r.value(name, "use a number from 0 to 1000000000", values::number(0..=1_000_000_000));
     Quotas {
         tasks: figure("QUOTA_TASKS"),
         meetings: figure("QUOTA_MEETINGS"),
         invitations: figure("QUOTA_INVITATIONS"),
+        strangers: Some(figure("QUOTA_STRANGERS")).filter(|_| is_limited).unwrap_or_default(),
+        strangers_unverified: if is_limited_unverified { unverified } else { 0 },
     }
 }
 

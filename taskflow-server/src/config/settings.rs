@@ -248,6 +248,17 @@ const FIXED: &[Setting] = &[
         "2000",
         "People whom an account may invite to meetings per UTC day, counted each time they are invited. 0: no limit.",
     ),
+    setting(
+        "QUOTA_STRANGERS",
+        "300",
+        "Of these, people who have never accepted an invitation of the account. 0: no limit, which is also the default with \
+         RATE_LIMITS=off.",
+    ),
+    setting(
+        "QUOTA_STRANGERS_UNVERIFIED",
+        "5",
+        "The same for an account whose email address is not verified (1 to 5). With RATE_LIMITS=off the default is no limit.",
+    ),
     derived(
         "SMTP_SERVER",
         "Host name of the SMTP relay. Without it mail goes to the page /mailbox; production then also needs MAILBOX=true.",

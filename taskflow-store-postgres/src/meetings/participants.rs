@@ -1,6 +1,6 @@
 //! Who comes to meetings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -162,6 +162,31 @@ const GUEST_MEETINGS: &str = "
             WHERE o.meeting_id = g.meeting_id AND o.user_id = $2)
     ORDER BY g.meeting_id DESC
     LIMIT $3";
+
+/// Returns the keys of those addresses by which somebody has accepted an invitation of `organizer`.
+pub(crate) async fn accepted_before(
+    store: &PgStore,
+    organizer: UserId,
+    addresses: &[EmailAddress],
+) -> Result<HashSet<String>, StoreError> {
+    let keys: Vec<_> = addresses.iter().map(EmailAddress::key).collect();
+    let query = || sqlx::query_scalar(ACCEPTED_BEFORE).bind(keys.clone()).bind(organizer.as_uuid());
+    let found: Vec<String> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+    Ok(found.into_iter().collect())
+}
+
+/// The condition on answers is that of an index. Each address is looked up by itself (`OFFSET 0`): all answers to the
+/// organizer may be many more.
+const ACCEPTED_BEFORE: &str = "
+    SELECT k.email_key
+    FROM unnest($1::text[]) AS k (email_key)
+    JOIN LATERAL (
+        SELECT 1
+        FROM taskflow.meeting_participants AS p
+        JOIN taskflow.meetings AS m ON m.id = p.meeting_id AND m.created_by = $2
+        WHERE p.email_key = k.email_key
+            AND (p.response IN ('accepted', 'tentative') OR p.reset_response IN ('accepted', 'tentative'))
+        LIMIT 1) AS accepted ON true";
 
 /// Up to `limit` meetings in which `user` has a participant beside a guest of the address, those created last first.
 pub(crate) async fn meetings_with_two(

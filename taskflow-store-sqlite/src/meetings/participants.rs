@@ -1,6 +1,6 @@
 //! Who was invited to a meeting.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
@@ -156,6 +156,30 @@ const GUEST_MEETINGS: &str = "
         AND p.meeting_id NOT IN (SELECT there.meeting_id FROM taskflow_meeting_participants AS there WHERE there.user_id = ?2)
     ORDER BY p.meeting_id DESC
     LIMIT +?3";
+
+/// Returns the keys of those addresses by which somebody has accepted an invitation of `organizer`.
+pub(crate) async fn accepted_before(
+    pool: &SqlitePool,
+    organizer: UserId,
+    addresses: &[EmailAddress],
+) -> Result<HashSet<String>, StoreError> {
+    let keys: Vec<_> = addresses.iter().map(EmailAddress::key).collect();
+    let keys = serde_json::to_string(&keys).map_err(|error| StoreError::Internal(error.into()))?;
+    let query = sqlx::query_scalar(ACCEPTED_BEFORE).bind(keys).bind(organizer.to_string());
+    let found: Vec<String> = query.fetch_all(pool).await.map_err(store_error)?;
+    Ok(found.into_iter().collect())
+}
+
+/// The condition on answers is that of an index.
+const ACCEPTED_BEFORE: &str = "
+    SELECT j.value
+    FROM json_each(?1) AS j
+    WHERE EXISTS (
+        SELECT 1
+        FROM taskflow_meeting_participants AS p
+        CROSS JOIN taskflow_meetings AS m ON m.id = p.meeting_id
+        WHERE p.email_key = j.value AND m.created_by = ?2
+            AND (p.response IN ('accepted', 'tentative') OR p.reset_response IN ('accepted', 'tentative')))";
 
 /// Up to `limit` meetings in which `user` has a participant beside a guest of the address, those created last first.
 pub(crate) async fn meetings_with_two(

@@ -1,6 +1,6 @@
 //! A decision about a meeting as one value: its rows, its reminders, and what people are told.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use super::super::App;
 use crate::meeting::MeetingDetails;
@@ -9,7 +9,7 @@ use crate::notice::{MeetingCancelNotice, MeetingChangeNotice, MeetingInviteNotic
 use crate::reminder::{MeetingReminder, meeting_reminders, plan_meeting_reminders};
 use crate::{
     Actor, Changes, DebounceWindow, DedupeKey, DeliveryWrite, FeedEvent, Meeting, MeetingResponse, MeetingWrite,
-    NewDelivery, Notice, Participant, ParticipantId, ParticipantWrite, Quota, Revision, Timestamp, UserId,
+    NewDelivery, Notice, Participant, ParticipantId, ParticipantWrite, Revision, Timestamp, UserId,
 };
 
 impl App {
@@ -60,36 +60,7 @@ impl App {
                 (true, true) | (false, false) => None,
             });
         }
-        changes.and(self.reminder_changes(before, after, now)).and(self.quota_changes(actor, before, after, now))
-    }
-
-    /// What the organizer uses of their quotas when `before` becomes `after`.
-    /// What the service does by itself is never refused.
-    fn quota_changes(
-        &self,
-        actor: Actor,
-        before: Option<&MeetingDetails>,
-        after: &MeetingDetails,
-        now: Timestamp,
-    ) -> Changes {
-        let (Some(organizer), Some(_)) = (after.meeting.created_by, actor.user_id()) else { return Changes::new() };
-        let lies_ahead = |details: &MeetingDetails| details.meeting.is_on() && details.meeting.starts_at > now;
-        let more_meetings = lies_ahead(after) && !before.is_some_and(lies_ahead);
-        let is_on = |details: &MeetingDetails, one: &Participant| {
-            details.meeting.cancelled_at.is_none() && one.is_in() && !one.is_organizer()
-        };
-        let invited: HashSet<_> = before
-            .into_iter()
-            .flat_map(|before| before.participants.iter().filter(|one| is_on(before, one)))
-            .map(|one| one.id)
-            .collect();
-        let more = after.participants.iter().filter(|one| is_on(after, one) && !invited.contains(&one.id)).count();
-        let counted = [
-            (Quota::Meetings, u64::from(more_meetings)),
-            (Quota::Invitations, u64::try_from(more).unwrap_or(u64::MAX)),
-        ];
-        let writes = counted.into_iter().filter_map(|(quota, more)| self.quotas.take(quota, organizer, more, now));
-        writes.fold(Changes::new(), Changes::write)
+        changes.and(self.reminder_changes(before, after, now))
     }
 
     /// What the reminders of `after` need, compared with those of `before`.

@@ -115,7 +115,9 @@ impl App {
             }
             after.meeting = before.meeting.touched(now);
             let after = self.keep_what_stands(&before, after).await?;
-            let changes = self.meeting_changes(Actor::User(scope.person()), Some(&before), &after, now);
+            let actor = Actor::User(scope.person());
+            let changes = self.meeting_changes(actor, Some(&before), &after, now);
+            let changes = changes.and(self.quota_changes(actor, Some(&before), &after, now).await?);
             let after = active_participants(after);
             Ok(Attempt::Commit(changes.respond(scope.person(), idempotency, &after, now).under(scope), after))
         })
