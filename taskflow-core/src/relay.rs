@@ -62,7 +62,7 @@ impl Status {
 fn about_a_sender(code: u16, status: Option<Status>, text: &str) -> Concern {
     match status {
         Some(Status(2, 3) | Status(3, 4)) => Concern::Message,
-        None if code == 552 && !speaks_of_us(text) => Concern::Message,
+        None if code == 552 && speaks_of_size(text) => Concern::Message,
         Some(_) | None => Concern::Relay,
     }
 }
@@ -87,13 +87,14 @@ fn refusal(code: u16, asked: Asked, status: Option<Status>, text: &str) -> Conce
         Some(Status(1, 7 | 8)) => Concern::Relay,
         Some(Status(1 | 2, _)) if names_the_sender(text) => Concern::Relay,
         Some(Status(2, 3) | Status(3, 4) | Status(6, _)) => Concern::Message,
-        Some(Status(1, 1..=6 | 10) | Status(2, 1 | 2)) => Concern::Mailbox,
+        Some(Status(2, 2)) => about_storage(text),
+        Some(Status(1, 1..=6 | 10) | Status(2, 1)) => Concern::Mailbox,
         _ if about_the_mailbox => Concern::Mailbox,
         // The relay is out of order (RFC 3463 §3.4), or we are not who it expects.
         Some(Status(3, _)) => Concern::Relay,
         Some(Status(7, 3..=31)) => Concern::Relay,
-        None if code == 552 && asked == Asked::Content && !names_the_sender(text) => Concern::Message,
-        None if code == 552 && asked == Asked::Recipient && !names_the_sender(text) => Concern::Mailbox,
+        None if code == 552 && speaks_of_size(text) && !names_the_sender(text) => Concern::Message,
+        None if code == 552 && !names_the_sender(text) => about_storage(text),
         // A command that it does not know, or a transaction out of order.
         None if matches!(code, 500..=504) => Concern::Relay,
         _ if speaks_of_us(text) => Concern::Relay,
@@ -105,6 +106,19 @@ fn refusal(code: u16, asked: Asked, status: Option<Status>, text: &str) -> Conce
 fn names_the_sender(text: &str) -> bool {
     const WORDS: [&str; 8] =
         ["sender", "sending", "your account", "your quota", "your limit", "outgoing", "outbound", "relay"];
+    let text = text.to_ascii_lowercase();
+    WORDS.iter().any(|word| text.contains(word))
+}
+
+/// Storage that is used up is the recipient's where an answer says so. A bare "quota exceeded" may be ours.
+fn about_storage(text: &str) -> Concern {
+    const WORDS: [&str; 5] = ["mailbox", "recipient", "inbox", "user is over", "user has exceeded"];
+    let text = text.to_ascii_lowercase();
+    if WORDS.iter().any(|word| text.contains(word)) { Concern::Mailbox } else { Concern::Unclear }
+}
+
+fn speaks_of_size(text: &str) -> bool {
+    const WORDS: [&str; 6] = ["size", "too large", "too big", "too long", "larger than", "message exceeds"];
     let text = text.to_ascii_lowercase();
     WORDS.iter().any(|word| text.contains(word))
 }
@@ -123,6 +137,12 @@ fn longest_run(concern: Concern) -> u32 {
     }
 }
 
+/// So many recipients one after another may be refused for good, whatever the words, before each needs to be confirmed. What a
+/// broken directory says of everybody costs no more mails than that.
+const MAX_GONE_IN_A_ROW: u32 = 2;
+/// So many may be refused for now. Further refusals use no attempt until the relay takes a mail.
+const MAX_DEFERRED_IN_A_ROW: u32 = 5;
+
 /// Most mails that are remembered as refused for a reason that is not clear.
 const MOST_SUSPECTS: usize = 10_000;
 
@@ -133,7 +153,9 @@ pub struct RelayWatch {
     accepted: u64,
     /// The last refusal without what differs from mail to mail, and how often it came in a row.
     run: Option<(String, u32)>,
-    /// The mails that it refused for good for a reason that is not clear, and how many mails it had taken by then.
+    /// The last recipient whose mailbox it refused, and how many different ones in a row, with no mail taken in between.
+    mailboxes: Option<(String, u32)>,
+    /// The mails whose refusal needs to be confirmed, and how many mails it had taken when it refused them first.
     suspects: HashMap<DeliveryId, u64>,
 }
 
@@ -141,14 +163,14 @@ impl RelayWatch {
     /// The relay took a mail.
     pub fn accepted(&mut self, id: DeliveryId) {
         self.accepted += 1;
-        self.run = None;
+        (self.run, self.mailboxes) = (None, None);
         self.suspects.remove(&id);
     }
 
     /// Returns what an error of this mail means for it.
     ///
     /// A refusal for good whose reason is not clear ends a mail only when the mail meets it again although the relay took
-    /// other mail meanwhile.
+    /// other mail meanwhile. The same holds for refusals of mailboxes once several came in a row.
     pub fn judge(&mut self, id: DeliveryId, to: &EmailAddress, error: MailError) -> SendError {
         let (reply, is_for_good) = match error {
             MailError::Unavailable(cause) => return SendError::Unavailable(cause),
@@ -166,8 +188,11 @@ impl RelayWatch {
         }
         let (concern, text) = (reply.concern(), reply.to_string());
         let is_run = self.count(signature(&reply, to)) >= longest_run(concern);
+        let most = if is_for_good { MAX_GONE_IN_A_ROW } else { MAX_DEFERRED_IN_A_ROW };
+        let are_many = concern == Concern::Mailbox && self.count_mailbox(to) > most;
         match concern {
             _ if is_run => SendError::Unavailable(text),
+            _ if are_many && !self.is_confirmed(id) => SendError::Deferred(text),
             Concern::Relay if reply.to == Asked::Sender => SendError::Unavailable(text),
             Concern::Relay => SendError::Deferred(text),
             Concern::Unclear if !is_for_good || !self.is_confirmed(id) => SendError::Deferred(text),
@@ -182,6 +207,17 @@ impl RelayWatch {
     fn count(&mut self, signature: String) -> u32 {
         let count = self.run.take().filter(|(last, _)| *last == signature).map_or(1, |(_, count)| count + 1);
         self.run = Some((signature, count));
+        count
+    }
+
+    fn count_mailbox(&mut self, to: &EmailAddress) -> u32 {
+        let key = to.key();
+        let count = match self.mailboxes.take() {
+            None => 1,
+            Some((last, count)) if last == key => count,
+            Some((_, count)) => count + 1,
+        };
+        self.mailboxes = Some((key, count));
         count
     }
 

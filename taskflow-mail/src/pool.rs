@@ -192,18 +192,19 @@ impl Pool {
         line.idle.pop().map(|(_, connection)| connection)
     }
 
-    /// A fresh connection, or why there is none. While the relay fails it is asked once a second, and everybody else
-    /// hears what came of it.
+    /// A fresh connection, or why there is none. Without an open connection one attempt at a time shows whether the relay
+    /// lets anybody in. While it fails it is asked once a second, and everybody else hears what came of it.
     async fn connect(&self, deadline: Instant) -> Result<Connection, String> {
-        if self.door.is_open() {
+        let is_known = || self.door.is_open() && self.relay.has_open_connections();
+        if is_known() {
             return self.knock(deadline).await;
         }
         let knocking = self.knocking.lock().await;
-        if self.door.is_open() {
+        if is_known() {
             drop(knocking);
             return self.knock(deadline).await;
         }
-        match self.door.still_shut() {
+        match self.door.refuses_to_connect() {
             Some(cause) => Err(cause),
             None => self.knock(deadline).await,
         }

@@ -61,6 +61,12 @@ pub struct Said {
 pub enum Stage {
     /// Somebody connected.
     Greeting,
+    /// EHLO came.
+    Hello,
+    /// STARTTLS came.
+    StartTls,
+    /// AUTH came.
+    Auth,
     /// MAIL came.
     Mail,
     /// RCPT came.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use reqwest::StatusCode;
 use serde_json::Value;
 use taskflow_mail::testing::{Fault, SmtpServer, Stage};
@@ -12,6 +13,7 @@ use taskflow_testkit::backend::Backend;
 use taskflow_testkit::fanout::{Account, plan, reader, settled, through};
 use taskflow_testkit::rows::{FailedAttempt, LedgerRow, Rows};
 use taskflow_testkit::server::{Person, Server};
+use taskflow_testkit::wait::eventually_within;
 
 const GREYLISTED: &str = "450 4.2.0 greylisted, try again later";
 const GONE: &str = "550 5.1.1 no such user here";
@@ -249,4 +251,66 @@ async fn answered_too_late(backend: Backend, pipelining: bool) {
 async fn an_answer_that_comes_too_late_counts_for_no_other_mail() {
     tokio::join!(answered_too_late(Backend::Sqlite, true), answered_too_late(Backend::Postgres, true));
     tokio::join!(answered_too_late(Backend::Sqlite, false), answered_too_late(Backend::Postgres, false));
+}
+
+/// Trouble that is not about a mailbox, as a relay tells it at each stage of the dialogue.
+const TROUBLES: [(Stage, Fault); 9] = [
+    (Stage::Greeting, Fault::Say("421 4.3.2 not now")),
+    (Stage::Greeting, Fault::Say("554 5.3.2 no service for you")),
+    (Stage::Greeting, Fault::Drop),
+    (Stage::Hello, Fault::Say("421 4.7.0 too many connections")),
+    (Stage::Mail, Fault::Say("451 4.3.0 temporary failure")),
+    (Stage::Mail, Fault::Say("550 5.7.1 sender refused")),
+    (Stage::Rcpt, Fault::Say("452 4.3.1 insufficient system storage")),
+    (Stage::Dot, Fault::Say("552 5.2.2 quota exceeded")),
+    (Stage::Dot, Fault::Say("421 4.3.2 shutting down")),
+];
+
+/// A relay that has nothing but trouble is asked once a second. When it is over all mail leaves once, and no attempt is used.
+async fn waits_out(backend: Backend, stage: Stage, fault: Fault) {
+    const MAILS: usize = 40;
+    const TIMES: usize = 6;
+    let relay = SmtpServer::start().await.expect("a relay");
+    let port = relay.port().to_string();
+    let server = backend.hold(&through(&port)).await;
+    plan(&server, MAILS).await;
+    relay.when(stage, fault);
+    let began = tokio::time::Instant::now();
+    let server = server.restart(&through(&port)).await;
+    let lets_in = !matches!(stage, Stage::Greeting | Stage::Hello);
+    let asked = || match lets_in {
+        true => relay.commands().iter().filter(|line| line.starts_with("MAIL")).count(),
+        false => relay.connections(),
+    };
+    eventually_within(Duration::from_secs(60), "it is asked again and again", async || {
+        (asked() >= TIMES).then_some(())
+    })
+    .await;
+    let (span, connections) = (began.elapsed(), relay.connections());
+    let seconds = span.as_secs() as usize + 2;
+    assert!(connections <= seconds, "{stage:?} {fault:?}: {connections} connections in {span:?}");
+    // What is offered before the circuit opens is answered alike, and costs nothing.
+    assert!(asked() <= seconds + 5, "{stage:?} {fault:?}: asked {} times in {span:?}", asked());
+    relay.obey();
+    let ledger = settled(&server).await;
+    assert!(server.terminate().await.0.success());
+    let account = Account::of(&ledger, &relay.mails());
+    assert_eq!((ledger.len(), account.lost.len(), account.repeats()), (MAILS, 0, 0), "{fault:?}: {account:?}");
+    assert!(account.wrong.is_empty(), "{fault:?}: {:?}", account.wrong);
+    assert!(ledger.iter().all(|row| (row.state.as_str(), row.attempts) == ("delivered", 0)), "{fault:?}: {ledger:?}");
+    println!(
+        "{{\"case\": \"trouble\", \"store\": \"{backend}\", \"stage\": \"{stage:?}\", \"fault\": \"{fault:?}\", \
+         \"mails\": {MAILS}, \"lost\": 0, \"attempts\": 0, \"connections\": {connections}, \"seconds\": {:.1}}}",
+        span.as_secs_f64()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trouble_of_the_relay_is_waited_out_and_costs_no_mail_and_no_attempt_on_sqlite() {
+    join_all(TROUBLES.map(|(stage, fault)| waits_out(Backend::Sqlite, stage, fault))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trouble_of_the_relay_is_waited_out_and_costs_no_mail_and_no_attempt_on_postgresql() {
+    join_all(TROUBLES.map(|(stage, fault)| waits_out(Backend::Postgres, stage, fault))).await;
 }

@@ -105,6 +105,54 @@ pub(super) async fn what_a_relay_says_about_itself_for_an_hour_costs_no_mail_and
     assert!(all.iter().all(|delivery| delivery.attempts == 0 && delivery.state == DeliveryState::Delivered));
 }
 
+pub(super) async fn what_a_broken_directory_says_of_everybody_costs_two_mails_at_most(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    world.storage.commit(&users(1..=40).deliver((1..=40).map(welcome))).await.expect("deliveries");
+    world.mailer.fail_always(Some(MailError::Permanent(refusal(550))));
+    for wait in std::iter::repeat_n(1, 10).chain(std::iter::repeat_n(360, 10)) {
+        world.deliver().await;
+        world.clock.advance(Duration::from_secs(wait));
+    }
+    world.mailer.fail_always(None);
+    world.clock.advance(Duration::from_secs(600));
+    world.deliver().await;
+    let ledger = world.app.deliveries().ledger().await.expect("a ledger");
+    assert_eq!((ledger.delivered, ledger.discarded, ledger.balances()), (38, 2, true), "{ledger:?}");
+}
+
+pub(super) async fn attempts_whose_result_is_not_known_do_not_count_against_a_mail(open: Arc<dyn OpenStore>) {
+    let retry = RetrySchedule::new(vec![Duration::from_secs(60)], 2);
+    let world = World::sending(&*open, Sending { retry, ..Sending::default() });
+    world.storage.commit(&users([1]).deliver([welcome(1)])).await.expect("a delivery");
+    let delivery = async || world.storage.delivery(delivery_id(1)).await.expect("a read").expect("a delivery");
+    for n in 1..=5 {
+        world.mailer.fail_next(MailError::Transient(Reply::none("no answer within 30 s")));
+        world.deliver().await;
+        world.clock.advance(Duration::from_secs(600));
+        let (found, failed) = delivery().await;
+        assert_eq!((found.state, found.attempts, failed.len()), (DeliveryState::Scheduled, n, n as usize));
+        assert_eq!(failed[0].error, "no answer within 30 s (in doubt)");
+    }
+    for n in 6..=8 {
+        world.mailer.fail_next(MailError::Transient(refusal(450)));
+        world.deliver().await;
+        let (found, _) = delivery().await;
+        let expected = if n < 8 { DeliveryState::Scheduled } else { DeliveryState::Discarded };
+        assert_eq!((found.state, found.attempts), (expected, n), "two retries follow the first refusal");
+        assert!(n == 8 || found.next_at <= world.clock_now() + Duration::from_secs(72), "{found:?}");
+        world.clock.advance(Duration::from_secs(72));
+    }
+    // One of which nobody ever knows ends all the same, before it fills a mailbox.
+    world.storage.commit(&users([2]).deliver([welcome(2)])).await.expect("a delivery");
+    world.mailer.fail_always(Some(MailError::Transient(Reply::none("no answer within 30 s"))));
+    for _ in 0..9 {
+        world.deliver().await;
+        world.clock.advance(Duration::from_hours(24));
+    }
+    let ledger = world.app.deliveries().ledger().await.expect("a ledger");
+    assert_eq!((ledger.discarded, ledger.expired, ledger.due), (1, 1, 0), "{ledger:?}");
+}
+
 pub(super) async fn a_refusal_that_is_unclear_ends_a_mail_only_while_the_relay_takes_others(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     world.storage.commit(&users([1, 2]).deliver([welcome(1), welcome(2)])).await.expect("deliveries");

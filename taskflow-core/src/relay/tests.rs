@@ -29,6 +29,13 @@ fn an_answer_about_the_mailbox_is_told_from_one_about_us() {
         (Recipient, "550 no such user here", Concern::Mailbox),
         (Recipient, "552 5.2.2 mailbox full", Concern::Mailbox),
         (Recipient, "452 4.2.2 mailbox full", Concern::Mailbox),
+        (Content, "552 5.2.2 the recipient's mailbox is over quota", Concern::Mailbox),
+        (Recipient, "552 5.2.2 quota exceeded", Concern::Unclear),
+        (Content, "552 quota exceeded", Concern::Unclear),
+        (Content, "552 5.2.2 over quota", Concern::Unclear),
+        (Content, "552 exceeded storage allocation", Concern::Unclear),
+        (Content, "552 message size exceeds fixed limit", Concern::Message),
+        (Sender, "552 quota exceeded", Concern::Relay),
         (Recipient, "450 4.2.1 mailbox busy", Concern::Mailbox),
         (Recipient, "450 mailbox unavailable", Concern::Mailbox),
         (Content, "552 5.3.4 message too big", Concern::Message),
@@ -77,8 +84,10 @@ fn equal_refusals_in_a_row_are_about_the_relay_whatever_they_say() {
     for (asked, answer, most) in [
         (Asked::Sender, "550 5.7.1 not you", 0),
         (Asked::Recipient, "554 5.7.1 READER: service refused (id 8A7F)", 0),
-        (Asked::Recipient, "550 5.1.1 <READER>: user unknown", 24),
-        (Asked::Recipient, "450 4.2.0 READER: greylisted", 24),
+        (Asked::Recipient, "550 5.1.1 <READER>: user unknown", 2),
+        (Asked::Recipient, "450 4.2.0 READER: greylisted", 5),
+        (Asked::Content, "552 5.2.2 quota exceeded", 0),
+        (Asked::Content, "450 4.7.1 rate limit", 0),
     ] {
         let mut watch = RelayWatch::default();
         let results: Vec<_> = (0..100).map(|n| judge(&mut watch, n, asked, answer)).collect();
@@ -88,5 +97,23 @@ fn equal_refusals_in_a_row_are_about_the_relay_whatever_they_say() {
         watch.accepted(id(200));
         let gone = judge(&mut watch, 201, Asked::Recipient, "550 5.1.1 gone");
         assert!(matches!(gone, SendError::Permanent { is_gone: true, .. }), "it works again");
+    }
+}
+
+#[test]
+fn refusals_of_mailboxes_in_a_row_need_to_be_confirmed_whatever_they_say() {
+    let answers = ["550 5.1.1 unknown", "550 no such user", "550 5.1.10 READER is gone", "553 5.1.3 bad address"];
+    let mut watch = RelayWatch::default();
+    let refused = |watch: &mut RelayWatch, n: u128| judge(watch, n, Asked::Recipient, answers[n as usize % 4]);
+    // Two mails to one reader are one.
+    for n in [0, 0, 1, 1] {
+        assert!(matches!(refused(&mut watch, n), SendError::Permanent { is_gone: true, .. }), "{n}");
+    }
+    for n in 2..50 {
+        assert!(matches!(refused(&mut watch, n), SendError::Deferred(_)), "{n}");
+    }
+    watch.accepted(id(100));
+    for n in 2..50 {
+        assert!(matches!(refused(&mut watch, n), SendError::Permanent { is_gone: true, .. }), "{n} meets it again");
     }
 }

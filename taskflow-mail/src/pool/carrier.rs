@@ -255,7 +255,10 @@ impl Pool {
                 self.door.trip(&cause);
                 MailError::Unavailable(cause)
             }
-            Refusal::HungUp(reply) if self.door.is_about_one_mail() => MailError::Transient(reply),
+            Refusal::HungUp(reply) if self.door.is_about_one_mail() => {
+                self.door.becomes_doubtful(&self.named(&reply.to_string()));
+                MailError::Transient(reply)
+            }
             Refusal::HungUp(reply) => self.unavailable(&reply.to_string(), true),
             // A relay that fails before the first mail of a connection fails as if it had not let us in.
             Refusal::Gone(cause) | Refusal::Broken(MailError::Unavailable(cause)) => {
@@ -279,7 +282,11 @@ impl Pool {
                 Concern::Relay | Concern::Unclear => MOST_IN_A_ROW,
                 Concern::Mailbox | Concern::Message => MOST_MAILBOXES_IN_A_ROW,
             };
-            self.door.refused(&self.named(&reply.to_string()), most_in_a_row);
+            let cause = self.named(&reply.to_string());
+            if !matches!(reply.concern(), Concern::Mailbox | Concern::Message) {
+                self.door.becomes_doubtful(&cause);
+            }
+            self.door.refused(&cause, most_in_a_row);
         }
         error
     }

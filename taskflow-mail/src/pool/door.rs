@@ -34,6 +34,9 @@ struct Known {
     failed: bool,
     /// It took a mail since it last hung up in the middle of one.
     vouched: bool,
+    /// It did not take a mail for a reason that may be about all, and took none since: why, and when a connection was opened
+    /// last since then.
+    doubtful: Option<(String, Option<Duration>)>,
 }
 
 enum State {
@@ -55,21 +58,38 @@ impl CircuitBreaker {
             proven: false,
             failed: false,
             vouched: false,
+            doubtful: None,
         };
         Self { clock, known: Mutex::new(known) }
     }
 
     /// Whether anybody may connect.
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.lock().state, State::Open)
+        let known = self.lock();
+        matches!(known.state, State::Open) && known.doubtful.is_none()
     }
 
-    /// Why nobody may connect now.
-    pub(super) fn still_shut(&self) -> Option<String> {
-        match &self.lock().state {
-            State::Shut(since, cause) if self.is_recent(*since) => Some(cause.clone()),
-            State::Open | State::Unknown | State::Shut(..) => None,
+    /// Why nobody may connect now. While the relay fails or is doubtful, one connection a second is let through.
+    pub(super) fn refuses_to_connect(&self) -> Option<String> {
+        let now = self.clock.monotonic();
+        let mut known = self.lock();
+        match &known.state {
+            State::Shut(since, cause) if now.saturating_sub(*since) < PAUSE => return Some(cause.clone()),
+            State::Open | State::Unknown | State::Shut(..) => {}
         }
+        let (cause, opened) = known.doubtful.as_mut()?;
+        match opened {
+            Some(opened) if now.saturating_sub(*opened) < PAUSE => Some(cause.clone()),
+            Some(_) | None => {
+                *opened = Some(now);
+                None
+            }
+        }
+    }
+
+    /// It did not take a mail, and that may be about all: until it takes one, connections are opened one a second.
+    pub(super) fn becomes_doubtful(&self, cause: &str) {
+        self.lock().doubtful.get_or_insert_with(|| (cause.to_owned(), None));
     }
 
     /// Why no mail may be offered now, even over an open connection. While the circuit is open, one mail a second is let
@@ -158,7 +178,7 @@ impl CircuitBreaker {
         let mut known = self.lock();
         (known.proven, known.failed, known.vouched) = (true, false, true);
         known.refused = 0;
-        known.tripped = None;
+        (known.tripped, known.doubtful) = (None, None);
         known.throttled_for.remove(recipient);
     }
 
@@ -166,10 +186,6 @@ impl CircuitBreaker {
     /// did so. Two in a row are about the relay, or a storm of 421 would use up an attempt of every mail.
     pub(super) fn is_about_one_mail(&self) -> bool {
         std::mem::take(&mut self.lock().vouched)
-    }
-
-    fn is_recent(&self, since: Duration) -> bool {
-        self.clock.monotonic().saturating_sub(since) < PAUSE
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

@@ -71,11 +71,14 @@ async fn session(tcp: TcpStream, number: usize, shared: Arc<Shared>) -> io::Resu
     while let Some(line) = session.line().await? {
         let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
         match verb.as_str() {
-            "EHLO" => session.ehlo(),
+            "EHLO" if session.goes_well(Stage::Hello).await? => session.ehlo(),
             "STARTTLS" if session.shared.offers.starttls.is_some() && !session.encrypted => {
-                session = session.start_tls().await?;
+                if session.goes_well(Stage::StartTls).await? {
+                    session = session.start_tls().await?;
+                }
             }
-            "AUTH" => session.auth(&line).await?,
+            "AUTH" if session.goes_well(Stage::Auth).await? => session.auth(&line).await?,
+            "EHLO" | "AUTH" => {}
             "MAIL" => session.mail(&line).await?,
             "RCPT" => session.rcpt(&line).await?,
             "DATA" => session.data().await?,

@@ -17,4 +17,5 @@ mod secured;
 mod step;
 mod storms;
 mod support;
+mod trouble;
 mod written;

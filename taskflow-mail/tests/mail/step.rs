@@ -138,10 +138,12 @@ async fn only_250_takes_a_mail_and_only_250_and_251_a_recipient() {
         for code in [220, 221, 251, 252] {
             rig.server.once(Stage::Dot, Fault::Answer(code));
             assert_eq!(transient(rig.mailer.send(&mail(1)).await).code, None, "{code}");
+            rig.clock.advance(Duration::from_secs(1));
         }
         for code in [220, 252] {
             rig.server.once(Stage::Rcpt, Fault::Answer(code));
             assert_eq!(transient(rig.mailer.send(&mail(1)).await).code, None, "{code}");
+            rig.clock.advance(Duration::from_secs(1));
         }
         rig.mailer.send(&mail(2)).await.unwrap();
     }

@@ -29,6 +29,22 @@ use crate::{Delivery, DeliveryId, Effect, LeaseToken, Outcome, Settlement};
 /// The longest time that the messages of a window take.
 const LONGEST_WINDOW: Duration = Duration::from_secs(2);
 
+/// The end of the error of an attempt whose result is not known. Such attempts are recorded, and do not count against a
+/// delivery.
+const IN_DOUBT: &str = " (in doubt)";
+
+/// Returns how many earlier attempts were refused because of the recipient.
+async fn refused_before(app: &App, delivery: &Delivery) -> u32 {
+    if delivery.attempts == 0 {
+        return 0;
+    }
+    match app.store.delivery(delivery.id).await {
+        Ok(Some((_, failed))) => failed.iter().filter(|one| !one.error.ends_with(IN_DOUBT)).count() as u32,
+        // Counting none is another attempt at most.
+        Ok(None) | Err(_) => 0,
+    }
+}
+
 /// Something that came to its end.
 enum Step<'a, M> {
     Claimed(ClaimedBatch<'a, M>),
@@ -45,6 +61,8 @@ struct Sent<M> {
     message: M,
     effect: Option<Effect>,
     along: Vec<DeliveryId>,
+    /// How often its recipient was refused before, if it was refused for now this time.
+    refused_before: u32,
 }
 
 /// A message that was started and whose outcome is not durable.
@@ -220,10 +238,14 @@ impl<'a, C: Channel> Sender<'a, C> {
             let Some(ready) = self.window.remove(next) else { return };
             let Ready { delivery, lease, held_until, message, effect, threads, along, .. } = ready;
             self.in_doubt.insert((delivery.id, lease), InDoubt { held_until, threads, along: along.clone() });
-            let channel = self.channel;
+            let (app, channel) = (self.app, self.channel);
             self.work.push(Box::pin(async move {
                 let result = channel.send(&message).await;
-                Step::Sent { sent: Box::new(Sent { delivery, lease, message, effect, along }), result }
+                let refused_before = match &result {
+                    Err(SendError::Transient(_)) => refused_before(app, &delivery).await,
+                    Ok(_) | Err(_) => 0,
+                };
+                Step::Sent { sent: Box::new(Sent { delivery, lease, message, effect, along, refused_before }), result }
             }));
         }
     }

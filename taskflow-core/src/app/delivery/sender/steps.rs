@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-use super::{Sender, Sent, Step};
+use super::{IN_DOUBT, Sender, Sent, Step};
 use crate::app::delivery::channel::{Channel, FollowUp, Ready, SendError};
 use crate::app::delivery::claim::{ClaimedBatch, warn_when_discarded};
 use crate::error::StoreError;
@@ -66,7 +66,7 @@ impl<'a, C: Channel> Sender<'a, C> {
 
     fn take_sent(&mut self, sent: Sent<C::Message>, result: Result<Accepted, SendError>) {
         self.sent += 1;
-        let outcome = self.outcome(&sent.delivery, &result);
+        let outcome = self.outcome(&sent.delivery, &result, sent.refused_before);
         warn_when_discarded(sent.delivery.id, sent.delivery.kind, &outcome);
         for id in &sent.along {
             warn_when_discarded(*id, sent.delivery.kind, &outcome);
@@ -108,24 +108,27 @@ impl<'a, C: Channel> Sender<'a, C> {
         self.failure.get_or_insert(error);
     }
 
-    fn outcome(&mut self, delivery: &Delivery, result: &Result<Accepted, SendError>) -> Outcome {
+    fn outcome(&mut self, delivery: &Delivery, result: &Result<Accepted, SendError>, refused_before: u32) -> Outcome {
         let now = self.app.clock.now();
         let tried_for = now.since(delivery.first_claimed_at.unwrap_or(now));
+        let gives_up_at = delivery.gives_up_at();
         match result {
             Ok(accepted) => Outcome::Delivered { reply: accepted.reply.clone() },
             Err(SendError::Permanent { reply, .. }) => Outcome::Discarded { error: reply.clone() },
-            Err(SendError::Transient(reply)) => {
-                match self.sending.retry.after(delivery.id, delivery.attempts + 1, tried_for, now) {
-                    Some(next_at) => Outcome::Retry { next_at, error: reply.clone() },
-                    None => Outcome::Discarded { error: format!("{reply} (no retries left)") },
-                }
+            Err(SendError::Transient(reply)) => match self.sending.retry.next(delivery.id, refused_before + 1, now) {
+                Some(next_at) => Outcome::Retry { next_at, error: reply.clone() },
+                None => Outcome::Discarded { error: format!("{reply} (no retries left)") },
+            },
+            Err(SendError::InDoubt(cause)) if gives_up_at.is_some_and(|end| end <= now) => {
+                Outcome::Expired { reason: format!("it could not be sent in time: {cause}") }
             }
             Err(SendError::InDoubt(cause)) => {
                 let scheduled = self.sending.retry.next(delivery.id, delivery.attempts + 1, now);
                 let next_at = now + pause(tried_for, LONGEST_PAUSE);
-                Outcome::Retry { next_at: scheduled.map_or(next_at, |at| at.min(next_at)), error: cause.clone() }
+                let next_at = scheduled.map_or(next_at, |at| at.min(next_at));
+                Outcome::Retry { next_at, error: format!("{cause}{IN_DOUBT}") }
             }
-            Err(SendError::Deferred(cause)) => match delivery.gives_up_at() {
+            Err(SendError::Deferred(cause)) => match gives_up_at {
                 Some(end) if end <= now => {
                     Outcome::Expired { reason: format!("it could not be sent in time: {cause}") }
                 }
