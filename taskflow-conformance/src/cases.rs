@@ -5,6 +5,7 @@ mod addresses;
 mod agreement;
 mod answers;
 mod app;
+mod bulk;
 mod by_hand;
 mod channels;
 mod cleanup;
@@ -467,6 +468,8 @@ pub fn cases() -> Vec<Case> {
             a_refusal_for_good_is_given_up_at_once,
             a_relay_that_is_away_costs_no_attempt,
             what_a_relay_says_about_itself_for_an_hour_costs_no_mail_and_no_attempt,
+            what_a_broken_directory_says_of_everybody_costs_two_mails_at_most,
+            attempts_whose_result_is_not_known_do_not_count_against_a_mail,
             a_refusal_that_is_unclear_ends_a_mail_only_while_the_relay_takes_others,
             a_large_backlog_is_sent_once_each,
             two_senders_share_the_work_and_double_nothing,
@@ -529,6 +532,12 @@ pub fn cases() -> Vec<Case> {
             what_was_given_up_begins_again_when_it_is_tried_again,
             only_what_was_given_up_is_tried_again,
             who_runs_the_service_tries_again_and_cancels,
+        }
+        bulk {
+            many_are_selected_by_what_they_have_in_common,
+            what_reaches_a_state_later_is_not_selected,
+            what_is_no_longer_selected_stays_as_it_is,
+            administrators_retry_and_cancel_many_at_once,
         }
         by_hand {
             a_letter_by_hand_to_three_addresses_is_three_deliveries,

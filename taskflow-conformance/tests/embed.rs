@@ -11,11 +11,11 @@ use taskflow_core::ports::{
     Outbox, Settled, Store, Suppressions, Tasks, Users,
 };
 use taskflow_core::{
-    Actor, App, CapturedMail, Changes, ChannelKind, Delivery, DeliveryId, DeliveryState, EmailAddress, Entity, Error,
-    Event, EventId, FailedAttempt, FeedEntry, Follower, IdempotencyKey, Ledger, Meeting, MeetingId, MeetingQuery,
-    MemoryStore, NewTask, NewUser, NoticeKind, Page, Participant, ParticipantId, ReminderMinutes, Revision, Scope,
-    Settlement, StoreError, StoredResponse, Suppression, Task, TaskId, TaskQuery, TaskSummary, Timestamp, User, UserId,
-    Viewer,
+    Actor, App, BulkAction, BulkSelection, CapturedMail, Changes, ChannelKind, Delivery, DeliveryId, DeliveryState,
+    EmailAddress, Entity, Error, Event, EventId, FailedAttempt, FeedEntry, Follower, IdempotencyKey, Ledger, Meeting,
+    MeetingId, MeetingQuery, MemoryStore, NewTask, NewUser, NoticeKind, Page, Participant, ParticipantId,
+    ReminderMinutes, Revision, Scope, Settlement, StoreError, StoredResponse, Suppression, Task, TaskId, TaskQuery,
+    TaskSummary, Timestamp, User, UserId, Viewer,
 };
 
 /// A store of the application's own; it neither knows passwords nor jobs.
@@ -290,6 +290,15 @@ impl Outbox for Embedded {
 
     async fn renew(&self, held: &[HeldLease], lease_for: Duration) -> Result<Vec<DeliveryId>, StoreError> {
         self.0.renew(held, lease_for).await
+    }
+
+    async fn change_selected(
+        &self,
+        action: &BulkAction,
+        selection: &BulkSelection,
+        ids: &[DeliveryId],
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        self.0.change_selected(action, selection, ids).await
     }
 
     async fn backlog(&self, channel: ChannelKind, now: Timestamp) -> Result<Backlog, StoreError> {

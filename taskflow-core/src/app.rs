@@ -52,8 +52,10 @@ pub use delivery::{
     Sending,
 };
 pub use feed::FeedUseCases;
-pub use jobs::{Job, JobContext, JobPage, JobUseCases, Jobs, Limits, RetentionPolicy, RunReport, shipped_jobs};
-pub use ledger::{DeliveryUseCases, LedgerPage, LedgerQuery, LedgerRow, NewLetter};
+pub use jobs::{
+    Job, JobContext, JobPage, JobUseCases, Jobs, Limits, RetentionPolicy, RunReport, shipped_jobs,
+};
+pub use ledger::{BulkReport, DeliveryFilter, DeliveryUseCases, LedgerPage, LedgerQuery, LedgerRow, NewLetter};
 pub use linked::{DeadLink, LinkError, LinkUseCases, LinkedDay, LinkedMeeting, LinkedTask, ParticipantsShown};
 pub use mail_report::MailUseCases;
 pub use meetings::{LinkedInvitation, MeetingUseCases, ParticipantUseCases, Reminded, RepairReport, ReplyTaken};

@@ -1,5 +1,6 @@
 //! One ledger for everything that is sent: a delivery is one notice to one recipient on one channel, with a due time.
 
+mod bulk;
 mod channel;
 mod ledger;
 mod settle;
@@ -9,6 +10,7 @@ use std::str::FromStr;
 
 use crate::{DeliveryId, EmailAddress, InvalidValue, Notice, NoticeKind, Timestamp, UserId};
 
+pub use bulk::{BulkAction, BulkSelection, ReplyCode};
 pub use channel::ChannelKind;
 pub use ledger::Ledger;
 pub use settle::{Effect, Outcome, OutcomeColumns, Settlement};
@@ -59,6 +61,17 @@ pub enum Recipient {
     User(UserId),
     /// An address as it is.
     Address(EmailAddress),
+}
+
+impl Recipient {
+    /// Returns whether this is the same account, or the same address in any case of its letters.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Address(one), Self::Address(other)) => one.key() == other.key(),
+            (one, other) => one == other,
+        }
+    }
 }
 
 /// A delivery to plan.

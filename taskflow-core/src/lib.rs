@@ -87,11 +87,11 @@ mod user;
 mod values;
 
 pub use app::{
-    App, AppBuilder, Bulk, BulkResults, Channel, ChannelBatch, DeadLink, DeliveryReport, DueNotice, FollowUp, Job,
-    JobContext, JobPage, Jobs, LedgerPage, LedgerQuery, LedgerRow, Limits, LinkError, LinkedDay, LinkedInvitation,
-    LinkedMeeting, LinkedTask, Membership, NewLetter, ParticipantsShown, PreparedBatch, RelayTrouble, Reminded,
-    RepairReport, ReplyTaken, RetentionPolicy, RunReport, SendError, Sending, Standing, Subscription, TaskOperation,
-    shipped_jobs,
+    App, AppBuilder, Bulk, BulkReport, BulkResults, Channel, ChannelBatch, DeadLink, DeliveryFilter, DeliveryReport,
+    DueNotice, FollowUp, Job, JobContext, JobPage, Jobs, LedgerPage, LedgerQuery, LedgerRow, Limits, LinkError,
+    LinkedDay, LinkedInvitation, LinkedMeeting, LinkedTask, Membership, NewLetter, ParticipantsShown,
+    PreparedBatch, RelayTrouble, Reminded, RepairReport, ReplyTaken, RetentionPolicy, RunReport, SendError, Sending,
+    Standing, Subscription, TaskOperation, shipped_jobs,
 };
 /// The handles to the use cases of an [`App`], one for each noun.
 pub mod use_cases {
@@ -104,8 +104,8 @@ pub mod use_cases {
 
 pub use changes::{Changes, Precondition, Write};
 pub use delivery::{
-    ChannelKind, DedupeKey, Delivery, DeliveryState, DeliveryWrite, Effect, FailedAttempt, Ledger, NewDelivery,
-    Outcome, OutcomeColumns, Recipient, Settlement,
+    BulkAction, BulkSelection, ChannelKind, DedupeKey, Delivery, DeliveryState, DeliveryWrite, Effect, FailedAttempt,
+    Ledger, NewDelivery, Outcome, OutcomeColumns, Recipient, ReplyCode, Settlement,
 };
 pub use digest::{Day, Digest, Excerpt};
 pub use error::{CorruptRow, Error, FieldCode, FieldError, Source, StoreError, UniqueField};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
-use taskflow_core::{ChannelKind, DeliveryId, Settlement, StoreError, Timestamp};
+use taskflow_core::{BulkAction, BulkSelection, ChannelKind, DeliveryId, Settlement, StoreError, Timestamp};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
@@ -51,6 +51,15 @@ impl Outbox for ThrottledOutbox {
 
     async fn renew(&self, held: &[HeldLease], lease_for: Duration) -> Result<Vec<DeliveryId>, StoreError> {
         self.outbox.renew(held, lease_for).await
+    }
+
+    async fn change_selected(
+        &self,
+        action: &BulkAction,
+        selection: &BulkSelection,
+        ids: &[DeliveryId],
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        self.outbox.change_selected(action, selection, ids).await
     }
 
     async fn backlog(&self, channel: ChannelKind, now: Timestamp) -> Result<Backlog, StoreError> {

@@ -1,5 +1,6 @@
 //! The ledger: its rows, planning and cancelling. What senders do with it is in [`outbox`](crate::outbox).
 
+pub(crate) mod bulk;
 mod list;
 mod mark;
 mod retry;

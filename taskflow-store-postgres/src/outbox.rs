@@ -10,12 +10,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, Deliveries, DeliveryQuery, HeldLease, Outbox, Settled};
 use taskflow_core::{
-    ChannelKind, CorruptRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken, Ledger, Priority,
-    Settlement, StoreError, Timestamp,
+    BulkAction, BulkSelection, ChannelKind, CorruptRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken,
+    Ledger, Priority, Settlement, StoreError, Timestamp,
 };
 use uuid::Uuid;
 
-use crate::deliveries::{self, DeliveryRow};
+use crate::deliveries::{self, DeliveryRow, bulk};
 use crate::error::{Instant, Table, store_error};
 use crate::store::PgStore;
 
@@ -80,6 +80,21 @@ impl Outbox for PgStore {
         let kept: HashSet<HeldLease> =
             kept.into_iter().map(|(id, lease)| (DeliveryId::from_uuid(id), LeaseToken::from_uuid(lease))).collect();
         Ok(held.iter().filter(|lease| kept.contains(lease)).map(|(id, _)| *id).collect())
+    }
+
+    async fn change_selected(
+        &self,
+        action: &BulkAction,
+        selection: &BulkSelection,
+        ids: &[DeliveryId],
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+        let change = Arc::new((action.clone(), bulk::Selection::new(selection), ids));
+        self.write(move |conn| {
+            let change = change.clone();
+            Box::pin(async move { bulk::change(conn, &change.0, change.1.clone(), &change.2).await })
+        })
+        .await
     }
 
     async fn backlog(&self, channel: ChannelKind, now: Timestamp) -> Result<Backlog, StoreError> {
@@ -154,6 +169,10 @@ impl Deliveries for PgStore {
         most: u32,
     ) -> Result<HashMap<DeliveryState, u64>, StoreError> {
         deliveries::count(self, query, most).await
+    }
+
+    async fn selected(&self, selection: &BulkSelection, limit: u32) -> Result<Vec<DeliveryId>, StoreError> {
+        bulk::selected(self, bulk::Selection::new(selection), limit).await
     }
 
     async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {

@@ -1,5 +1,6 @@
 //! The ledger: its rows, planning, cancelling and reading. What senders do with it is in [`outbox`](crate::outbox).
 
+pub(crate) mod bulk;
 mod ledger;
 mod list;
 mod mark;

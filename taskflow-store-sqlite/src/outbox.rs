@@ -9,11 +9,11 @@ use async_trait::async_trait;
 use sqlx::SqliteConnection;
 use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
 use taskflow_core::{
-    ChannelKind, CorruptRow, Delivery, DeliveryId, LeaseToken, MOST_TOGETHER, Priority, Settlement, StoreError,
-    Timestamp,
+    BulkAction, BulkSelection, ChannelKind, CorruptRow, Delivery, DeliveryId, LeaseToken, MOST_TOGETHER, Priority,
+    Settlement, StoreError, Timestamp,
 };
 
-use crate::deliveries::DeliveryRow;
+use crate::deliveries::{DeliveryRow, bulk};
 use crate::error::{Table, store_error};
 use crate::store::SqliteStore;
 
@@ -60,6 +60,17 @@ impl Outbox for SqliteStore {
             })
         })
         .await
+    }
+
+    async fn change_selected(
+        &self,
+        action: &BulkAction,
+        selection: &BulkSelection,
+        ids: &[DeliveryId],
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        let (action, selection) = (action.clone(), bulk::Selection::new(selection)?);
+        let ids = serde_json::to_string(ids).map_err(|error| StoreError::Internal(error.into()))?;
+        self.write(move |conn| Box::pin(async move { bulk::change(conn, &action, selection, &ids).await })).await
     }
 
     async fn backlog(&self, channel: ChannelKind, now: Timestamp) -> Result<Backlog, StoreError> {

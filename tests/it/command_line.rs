@@ -80,7 +80,7 @@ fn bash_completes_commands_and_their_values() {
     assert_eq!(words(&["taskflow", "serve", "--smtp-server", ""]), Vec::<String>::new(), "no names of files");
     assert!(complete(&["taskflow", "db", "backup", ""]).contains("--force"));
     let mail = words(&["taskflow", "mail", ""]);
-    for command in ["outbox", "why", "retry", "unsuppress", "test", "preview"] {
+    for command in ["outbox", "why", "retry", "cancel", "unsuppress", "test", "preview"] {
         assert!(mail.iter().any(|word| word == command), "{mail:?}");
     }
     assert!(mail.len() <= 12 && !mail.iter().any(|word| word.contains("smtp")), "{mail:?}");
@@ -123,6 +123,34 @@ fn every_command_answers_in_json() {
     assert!(text(&run(&folder, "--version").stdout).starts_with(&format!("taskflow {}\n", env!("CARGO_PKG_VERSION"))));
     assert_eq!(json(&folder, "mail preview welcome")["file"], "welcome.en.html");
     assert_eq!(json(&folder, "openapi")["info"]["title"].as_str().map(str::is_empty), Some(false));
+}
+
+#[test]
+fn mail_is_retried_and_cancelled_by_what_it_has_in_common() {
+    let folder = folder_with("ada");
+    let counted = json(&folder, "mail cancel --kind welcome --recipient ADA@example.org --due-after 1h --dry-run");
+    assert_eq!((&counted["matched"], &counted["changed"]), (&1.into(), &0.into()));
+    assert_eq!(json(&folder, "mail cancel --kind welcome --error quota")["matched"], 0);
+    assert_eq!(json(&folder, "mail cancel --state scheduled --channel mail")["changed"], 1);
+    assert_eq!(json(&folder, "mail outbox")["counts"]["cancelled"], 1);
+    assert_eq!(json(&folder, "mail retry --due-before 2099-01-01T00:00:00Z")["matched"], 0, "nothing is discarded");
+    assert_eq!(json(&folder, "mail retry --state cancelled")["changed"], 1);
+    let outbox = json(&folder, "mail outbox");
+    assert_eq!(outbox["counts"]["scheduled"], 1);
+    let id = outbox["deliveries"][0]["id"].as_str().expect("an id");
+    assert_eq!(json(&folder, &format!("mail cancel {id}"))["state"], "cancelled");
+    assert_eq!(json(&folder, &format!("mail retry {id}"))["state"], "scheduled");
+    for (line, code) in [
+        ("mail retry", 2),
+        ("mail cancel", 2),
+        (&format!("mail cancel {id} --kind welcome"), 2),
+        ("mail retry --code 250", 2),
+        ("mail retry --dry-run", 65),
+        ("mail retry --state scheduled", 65),
+        ("mail cancel --state delivered", 65),
+    ] {
+        assert_eq!(error(&folder, line).0, Some(code), "{line}");
+    }
 }
 
 /// What commands print, complain about and end with, for people and with `--json`; the folder is left out.

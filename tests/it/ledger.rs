@@ -12,6 +12,7 @@ on_each_store![
     the_ledger_is_read_by_pages_and_by_kind_state_and_recipient,
     a_delivery_shows_every_attempt_and_goes_out_when_it_is_tried_again,
     what_has_not_left_can_be_cancelled_once,
+    many_are_retried_and_cancelled_by_what_they_have_in_common,
     to_everybody_else_there_is_nothing_to_administer,
 ];
 
@@ -109,6 +110,61 @@ async fn what_has_not_left_can_be_cancelled_once(backend: Backend) {
     assert_eq!(ada.call(Method::POST, &cancel, None).await.0, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
+async fn many_are_retried_and_cancelled_by_what_they_have_in_common(backend: Backend) {
+    let relay = SmtpServer::start().await.expect("a relay");
+    let port = relay.port().to_string();
+    let from = ("SMTP_FROM_EMAIL", "taskflow@example.org");
+    let server = backend.start(&[("SMTP_SERVER", "127.0.0.1"), ("SMTP_PORT", &port), from]).await;
+    relay.when(Stage::Dot, Fault::Say("554 5.6.0 malformed"));
+    let ada = admin(&server, "ada").await;
+    for name in ["bob", "cleo"] {
+        server.person(name).await;
+    }
+    let discarded = eventually("all are discarded", || async {
+        let (_, list) = ada.get("/api/deliveries?state=discarded&kind=welcome").await;
+        (items(&list).len() == 3).then_some(())
+    });
+    discarded.await;
+    let post = async |what: &str, filter: Value| {
+        ada.call(Method::POST, &format!("/api/deliveries/{what}"), Some(filter)).await
+    };
+    let filter =
+        json!({ "kind": ["welcome"], "code": "5.6.0", "error": "MALFORMED", "due_before": "2099-01-01T00:00:00Z" });
+    let mut dry = filter.clone();
+    dry["dry_run"] = json!(true);
+    let (status, counted) = post("retry", dry).await;
+    assert_eq!((status, &counted["matched"], &counted["changed"]), (StatusCode::OK, &json!(3), &json!(0)), "{counted}");
+    relay.obey();
+    let (status, done) = post("retry", filter.clone()).await;
+    assert_eq!((status, &done["matched"], &done["changed"]), (StatusCode::OK, &json!(3), &json!(3)), "{done}");
+    assert_eq!(done["more"], json!(false));
+    let mut sent: Vec<_> = relay.await_mails(3).await.into_iter().flat_map(|mail| mail.to).collect();
+    sent.sort();
+    assert_eq!(sent, ["ada@example.org", "bob@example.org", "cleo@example.org"]);
+    let (_, again) = post("retry", filter).await;
+    assert_eq!(again["matched"], json!(0), "{again}");
+
+    ada.task(json!({ "title": "Far", "due_at": "2099-01-01T00:00:00Z", "reminder_minutes": 5 })).await;
+    let bob = json!({ "recipient": "bob@example.org", "kind": ["task_due"] });
+    assert_eq!(post("cancel", bob).await.1["matched"], json!(0));
+    let far = json!({ "recipient": "ADA@example.org", "channel": "mail", "due_after": "2098-01-01T00:00:00Z" });
+    let (status, done) = post("cancel", far).await;
+    assert_eq!((status, &done["changed"]), (StatusCode::OK, &json!(1)), "{done}");
+    assert_eq!(first(&ada, "kind=task_due").await["state"], "cancelled");
+
+    for (what, filter, fields) in [
+        ("retry", json!({}), 1),
+        ("cancel", json!({ "as_of": "2099-01-01T00:00:00Z" }), 1),
+        ("retry", json!({ "state": ["delivered"] }), 1),
+        ("cancel", json!({ "state": ["discarded"] }), 1),
+        ("cancel", json!({ "state": ["x"], "code": "250", "channel": "!", "recipient": "x", "due_after": 7 }), 5),
+    ] {
+        let (status, problem) = post(what, filter).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+        assert_eq!(problem["errors"].as_array().map(Vec::len), Some(fields), "{problem}");
+    }
+}
+
 async fn to_everybody_else_there_is_nothing_to_administer(backend: Backend) {
     let server = backend.start(&[]).await;
     let bob = server.person("bob").await;
@@ -119,6 +175,8 @@ async fn to_everybody_else_there_is_nothing_to_administer(backend: Backend) {
         (Method::GET, format!("/api/deliveries/{id}")),
         (Method::POST, format!("/api/deliveries/{id}/retry")),
         (Method::POST, format!("/api/deliveries/{id}/cancel")),
+        (Method::POST, "/api/deliveries/retry".to_owned()),
+        (Method::POST, "/api/deliveries/cancel".to_owned()),
         (Method::GET, "/api/suppressions".to_owned()),
         (Method::POST, "/api/suppressions".to_owned()),
         (Method::DELETE, "/api/suppressions?email=a@example.org".to_owned()),

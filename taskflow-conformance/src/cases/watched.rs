@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled, Storage};
-use taskflow_core::{ChannelKind, DeliveryId, Settlement, StoreError, Timestamp};
+use taskflow_core::{BulkAction, BulkSelection, ChannelKind, DeliveryId, Settlement, StoreError, Timestamp};
 
 /// Hands everything on to a store, but finds nothing more once it has found something: leases that a test lets lapse are
 /// not taken over by who held them.
@@ -68,6 +68,15 @@ impl Outbox for Watched {
         seen.renewals += 1;
         seen.waiting.drain(..).for_each(Waker::wake);
         renewed
+    }
+
+    async fn change_selected(
+        &self,
+        action: &BulkAction,
+        selection: &BulkSelection,
+        ids: &[DeliveryId],
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        self.store.change_selected(action, selection, ids).await
     }
 
     async fn backlog(&self, channel: ChannelKind, now: Timestamp) -> Result<Backlog, StoreError> {

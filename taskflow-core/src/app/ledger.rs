@@ -1,6 +1,7 @@
 //! The ledger for who runs the service: what was sent to whom, every attempt, once more or not at all; and letters by
 //! hand.
 
+mod bulk;
 mod list;
 
 use std::collections::HashSet;
@@ -13,8 +14,12 @@ use crate::{
     FailedAttempt, Idempotency, Idempotent, NewDelivery, Notice, NoticeKind, Recipient,
 };
 
+pub use bulk::{BulkReport, DeliveryFilter};
 pub(super) use list::first_id;
 pub use list::{LedgerPage, LedgerQuery, LedgerRow};
+
+/// The reason of deliveries that an administrator has cancelled.
+const CANCELLED_BY_HAND: &str = "cancelled by who runs the service";
 
 /// A letter that somebody writes by hand, and to whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +83,7 @@ impl DeliveryUseCases<'_> {
             return Err(FieldError::new("state", "must be scheduled or claimed to be cancelled").into());
         }
         let (key, at) = (delivery.dedupe_key, self.app.clock.now());
-        let reason = "cancelled by who runs the service".to_owned();
+        let reason = CANCELLED_BY_HAND.to_owned();
         self.app.commit(&Changes::new().write(DeliveryWrite::Cancel { key, reason, at })).await?;
         actor.acted("cancel delivery", format_args!("delivery {id}"));
         Ok(self.get(actor, id).await?.0)

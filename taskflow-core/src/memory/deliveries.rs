@@ -9,8 +9,8 @@ use super::{MemoryStore, Row, State};
 use crate::error::StoreError;
 use crate::ports::{Deliveries, DeliveryQuery};
 use crate::{
-    ChannelKind, DedupeKey, Delivery, DeliveryId, DeliveryState, DeliveryWrite, FailedAttempt, Ledger, NewDelivery,
-    Recipient, Timestamp,
+    BulkAction, BulkSelection, ChannelKind, DedupeKey, Delivery, DeliveryId, DeliveryState, DeliveryWrite,
+    FailedAttempt, Ledger, NewDelivery, Timestamp,
 };
 
 impl MemoryWrite for DeliveryWrite {
@@ -91,6 +91,30 @@ impl State {
         self.deliveries.insert(id, Row { delivery, lease: None, failed: Vec::new() });
     }
 
+    /// Returns the deliveries that a selection selects.
+    pub(super) fn selected(&self, selection: &BulkSelection) -> impl Iterator<Item = &Delivery> {
+        self.deliveries.values().map(|row| &row.delivery).filter(|delivery| selection.selects(delivery))
+    }
+
+    /// Changes those of these deliveries that a selection still selects, and returns them.
+    pub(super) fn change(
+        &mut self,
+        action: &BulkAction,
+        selection: &BulkSelection,
+        ids: &[DeliveryId],
+    ) -> Vec<DeliveryId> {
+        let found = ids.iter().filter_map(|id| self.deliveries.get(id)).map(|row| &row.delivery);
+        let found = found.filter(|one| action.states().contains(&one.state) && selection.selects(one));
+        let found: Vec<_> = found.map(|delivery| (delivery.id, delivery.dedupe_key.clone())).collect();
+        for (id, key) in &found {
+            match action {
+                BulkAction::Retry { at } => self.retry(*id, *at),
+                BulkAction::Cancel { reason, at } => self.cancel(key, reason, *at),
+            }
+        }
+        found.into_iter().map(|(id, _)| id).collect()
+    }
+
     fn reschedule(&mut self, key: &DedupeKey, due_at: Timestamp, next_at: Timestamp) {
         let row = self.by_key.get(key).and_then(|id| self.deliveries.get_mut(id));
         let Some(Row { delivery, .. }) = row.filter(|row| row.delivery.state == DeliveryState::Scheduled) else {
@@ -101,7 +125,7 @@ impl State {
         self.scheduled.insert(turn(delivery));
     }
 
-    fn retry(&mut self, id: DeliveryId, at: Timestamp) {
+    pub(super) fn retry(&mut self, id: DeliveryId, at: Timestamp) {
         let Some(row) = self.deliveries.get_mut(&id) else { return };
         let delivery = &mut row.delivery;
         delivery.state = DeliveryState::Scheduled;
@@ -161,6 +185,10 @@ impl Deliveries for MemoryStore {
         Ok(counts)
     }
 
+    async fn selected(&self, selection: &BulkSelection, limit: u32) -> Result<Vec<DeliveryId>, StoreError> {
+        Ok(self.state().selected(selection).map(|delivery| delivery.id).take(limit as usize).collect())
+    }
+
     async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {
         let state = self.state();
         let rows = state.deliveries.values().map(|row| &row.delivery);
@@ -174,13 +202,5 @@ fn matches(query: &DeliveryQuery, delivery: &Delivery) -> bool {
     (query.kinds.is_empty() || query.kinds.contains(&delivery.kind))
         && (query.states.is_empty() || query.states.contains(&delivery.state))
         && query.from.is_none_or(|from| delivery.id >= from)
-        && query.recipients.as_ref().is_none_or(|them| them.iter().any(|one| is_same(one, &delivery.recipient)))
-}
-
-/// Addresses are the same in any case of their letters.
-fn is_same(one: &Recipient, other: &Recipient) -> bool {
-    match (one, other) {
-        (Recipient::Address(one), Recipient::Address(other)) => one.key() == other.key(),
-        (one, other) => one == other,
-    }
+        && query.recipients.as_ref().is_none_or(|them| them.iter().any(|one| one.is_same(&delivery.recipient)))
 }

@@ -7,8 +7,8 @@ use super::{Lease, MemoryStore, State};
 use crate::error::StoreError;
 use crate::ports::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
 use crate::{
-    ChannelKind, Delivery, DeliveryId, DeliveryState, Effect, FailedAttempt, LeaseToken, MOST_TOGETHER, NoticeKind,
-    Priority, Recipient, Settlement, Timestamp, UserId,
+    BulkAction, BulkSelection, ChannelKind, Delivery, DeliveryId, DeliveryState, Effect, FailedAttempt, LeaseToken,
+    MOST_TOGETHER, NoticeKind, Priority, Recipient, Settlement, Timestamp, UserId,
 };
 
 impl State {
@@ -164,6 +164,15 @@ impl Outbox for MemoryStore {
             Some(*id)
         };
         Ok(held.iter().filter_map(&mut renew).collect())
+    }
+
+    async fn change_selected(
+        &self,
+        action: &BulkAction,
+        selection: &BulkSelection,
+        ids: &[DeliveryId],
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        Ok(self.state().change(action, selection, ids))
     }
 
     async fn backlog(&self, channel: ChannelKind, now: Timestamp) -> Result<Backlog, StoreError> {

@@ -3,7 +3,9 @@ use std::collections::{BTreeMap, HashMap};
 use async_trait::async_trait;
 
 use crate::error::StoreError;
-use crate::{ChannelKind, Delivery, DeliveryId, DeliveryState, FailedAttempt, Ledger, NoticeKind, Recipient};
+use crate::{
+    BulkSelection, ChannelKind, Delivery, DeliveryId, DeliveryState, FailedAttempt, Ledger, NoticeKind, Recipient,
+};
 
 /// Selects deliveries of the ledger. The default selects all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,6 +65,22 @@ pub trait Deliveries: Send + Sync {
         query: &DeliveryQuery,
         most: u32,
     ) -> Result<HashMap<DeliveryState, u64>, StoreError>;
+
+    /// Returns up to `limit` deliveries that are selected, in any order. Stores that search read none in other states; this
+    /// reads the whole ledger.
+    async fn selected(&self, selection: &BulkSelection, limit: u32) -> Result<Vec<DeliveryId>, StoreError> {
+        const PAGE: u32 = 1_000;
+        let (mut selected, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.deliveries_after(after, PAGE).await?;
+            let found = page.iter().filter(|delivery| selection.selects(delivery)).map(|delivery| delivery.id);
+            selected.extend(found.take(limit as usize - selected.len()));
+            after = page.last().map(|delivery| delivery.id);
+            if page.len() < PAGE as usize || selected.len() == limit as usize {
+                return Ok(selected);
+            }
+        }
+    }
 
     /// Returns up to `size` deliveries of any kind after `after` by id, oldest id first.
     async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError>;

@@ -3,7 +3,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::error::StoreError;
-use crate::{ChannelKind, Delivery, DeliveryId, LeaseToken, NoticeKind, Settlement, Timestamp};
+use crate::{
+    BulkAction, BulkSelection, ChannelKind, Delivery, DeliveryId, LeaseToken, NoticeKind, Settlement, Timestamp,
+};
 
 /// What a sender asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +98,15 @@ pub trait Outbox: Send + Sync {
 
     /// Holds claims for another `lease_for` from now and returns those that are still held.
     async fn renew(&self, held: &[HeldLease], lease_for: Duration) -> Result<Vec<DeliveryId>, StoreError>;
+
+    /// Changes those of these deliveries that are still selected, in one transaction, and returns them in any order. The
+    /// others stay as they are.
+    async fn change_selected(
+        &self,
+        action: &BulkAction,
+        selection: &BulkSelection,
+        ids: &[DeliveryId],
+    ) -> Result<Vec<DeliveryId>, StoreError>;
 
     /// What waits on a channel.
     async fn backlog(&self, channel: ChannelKind, now: Timestamp) -> Result<Backlog, StoreError>;

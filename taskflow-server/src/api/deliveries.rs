@@ -1,5 +1,7 @@
 //! The ledger, for administrators: what was planned for whom, why, and what became of it.
 
+mod bulk;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -12,7 +14,9 @@ use taskflow_core::{
     Timestamp, UserId,
 };
 
+use self::bulk::{FilterBody, ReportBody};
 use super::admin::Admin;
+use super::body::Body;
 use super::list::{AnyOf, PageSize, SearchText};
 use super::{ApiError, Field, Group, Val, ValidationErrors};
 use crate::service::Service;
@@ -208,6 +212,35 @@ impl DeliveriesApi {
     ) -> Result<Json<DeliveryBody>, ApiError> {
         service.app.deliveries().retry(admin.actor(), id.0.0).await?;
         Ok(Json(service.app.deliveries().row(admin.actor(), id.0.0).await?.0.into()))
+    }
+
+    /// Retry deliveries
+    ///
+    /// For administrators: makes the selected deliveries due now, as retrying each of them would. Each is checked once more
+    /// before it leaves, and is sent only if there is still something to say.
+    #[oai(path = "/retry", method = "post", operation_id = "retryDeliveries")]
+    async fn retry_selected(
+        &self,
+        admin: Admin,
+        Data(service): Data<&Arc<Service>>,
+        Body(body): Body<FilterBody>,
+    ) -> Result<Json<ReportBody>, ApiError> {
+        let (filter, dry_run) = body.read()?;
+        Ok(Json(service.app.deliveries().retry_selected(admin.actor(), &filter, dry_run).await?.into()))
+    }
+
+    /// Cancel deliveries
+    ///
+    /// For administrators: cancels the selected deliveries. Those that are being sent may still arrive.
+    #[oai(path = "/cancel", method = "post", operation_id = "cancelDeliveries")]
+    async fn cancel_selected(
+        &self,
+        admin: Admin,
+        Data(service): Data<&Arc<Service>>,
+        Body(body): Body<FilterBody>,
+    ) -> Result<Json<ReportBody>, ApiError> {
+        let (filter, dry_run) = body.read()?;
+        Ok(Json(service.app.deliveries().cancel_selected(admin.actor(), &filter, dry_run).await?.into()))
     }
 
     /// Cancel a delivery

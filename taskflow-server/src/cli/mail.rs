@@ -1,6 +1,7 @@
 //! `taskflow mail`.
 
 mod advice;
+mod bulk;
 mod ledger;
 mod outbox;
 mod preview;
@@ -12,6 +13,7 @@ use serde::Serialize;
 use taskflow_core::ports::{Ids, MailError, RandomIds};
 use taskflow_core::{Actor, Content, DeliveryId, EmailAddress, Headers, Mail, Mailbox};
 
+use self::bulk::{Action, Selected};
 use self::outbox::Outbox;
 use self::preview::Preview;
 use super::failure::{Failure, Reason};
@@ -29,12 +31,12 @@ pub(super) enum Command {
         #[arg(value_name = "ADDRESS|NAME")]
         who: String,
     },
-    /// Send a mail again that was discarded, cancelled or expired
-    Retry {
-        /// Its id, which outbox and why print
-        #[arg(value_name = "ID", value_parser = delivery)]
-        id: DeliveryId,
-    },
+    /// Send mail again that was discarded, cancelled or expired: one, or all that match
+    #[command(override_usage = "taskflow mail retry <ID>\n       taskflow mail retry [OPTIONS]")]
+    Retry(Selected),
+    /// Cancel mail that has not left: one, or all that match
+    #[command(override_usage = "taskflow mail cancel <ID>\n       taskflow mail cancel [OPTIONS]")]
+    Cancel(Selected),
     /// Remove the suppression of an address, so that it gets mail again
     Unsuppress {
         /// The address
@@ -69,20 +71,6 @@ impl Report for Tested {
     }
 }
 
-/// A delivery that is due again.
-#[derive(Debug, Serialize)]
-struct Retried {
-    id: DeliveryId,
-    kind: &'static str,
-    state: &'static str,
-}
-
-impl Report for Retried {
-    fn text(&self) -> String {
-        format!("{} is due now; it is sent if it is still worth a mail", self.kind)
-    }
-}
-
 /// An address that gets mail again.
 #[derive(Debug, Serialize)]
 struct Unsuppressed {
@@ -108,25 +96,23 @@ pub(super) async fn run(command: Command, config: &Arc<Config>, format: Format) 
     match &command {
         Command::Test { to } => return test(to.clone(), config, format).await,
         Command::Preview(preview) => return preview::run(preview, config, format),
-        Command::Outbox(_) | Command::Why { .. } | Command::Retry { .. } | Command::Unsuppress { .. } => {}
+        Command::Outbox(_)
+        | Command::Why { .. }
+        | Command::Retry(_)
+        | Command::Cancel(_)
+        | Command::Unsuppress { .. } => {}
     }
     let opened = wiring::open(config).await?;
     let result = match &command {
         Command::Outbox(query) => outbox::run(query, &opened, format).await,
         Command::Why { who } => why::run(who, config, &opened, format).await,
-        Command::Retry { id } => retry(*id, &opened, format).await,
+        Command::Retry(selected) => bulk::run(selected, Action::Retry, &opened, format).await,
+        Command::Cancel(selected) => bulk::run(selected, Action::Cancel, &opened, format).await,
         Command::Unsuppress { address } => unsuppress(address, &opened, format).await,
         Command::Test { .. } | Command::Preview(_) => Ok(()),
     };
     opened.close().await;
     result
-}
-
-async fn retry(id: DeliveryId, opened: &Opened, format: Format) -> Result<(), Failure> {
-    let failed = |error: taskflow_core::Error| Failure::of("cannot send the mail again", &error);
-    opened.app.deliveries().retry(Actor::System, id).await.map_err(failed)?;
-    let (delivery, _) = opened.app.deliveries().get(Actor::System, id).await.map_err(failed)?;
-    format.print(&Retried { id, kind: delivery.kind.as_str(), state: delivery.state.as_str() })
 }
 
 async fn unsuppress(address: &EmailAddress, opened: &Opened, format: Format) -> Result<(), Failure> {

@@ -108,7 +108,7 @@ fn states(query: &DeliveryQuery) -> Option<Vec<&'static str>> {
 }
 
 /// The people and the keys of the addresses among some recipients, each once.
-fn keys(recipients: &[Recipient]) -> (Vec<Uuid>, Vec<String>) {
+pub(super) fn keys(recipients: &[Recipient]) -> (Vec<Uuid>, Vec<String>) {
     let (mut users, mut addresses) = (BTreeSet::new(), BTreeSet::new());
     for recipient in recipients {
         match recipient {

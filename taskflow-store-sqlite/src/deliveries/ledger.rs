@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use taskflow_core::ports::{Deliveries, DeliveryQuery};
-use taskflow_core::{ChannelKind, CorruptRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, Ledger, StoreError};
+use taskflow_core::{
+    BulkSelection, ChannelKind, CorruptRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, Ledger, StoreError,
+};
 
-use super::{DeliveryRow, TABLE, list};
+use super::{DeliveryRow, TABLE, bulk, list};
 use crate::error::{Table, store_error};
 use crate::store::SqliteStore;
 
@@ -92,6 +94,10 @@ impl Deliveries for SqliteStore {
         most: u32,
     ) -> Result<HashMap<DeliveryState, u64>, StoreError> {
         list::count(&self.reader()?, query, most).await
+    }
+
+    async fn selected(&self, selection: &BulkSelection, limit: u32) -> Result<Vec<DeliveryId>, StoreError> {
+        bulk::selected(&self.reader()?, bulk::Selection::new(selection)?, limit).await
     }
 
     async fn deliveries_after(&self, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, StoreError> {

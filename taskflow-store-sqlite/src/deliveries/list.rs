@@ -95,7 +95,12 @@ fn from(query: &DeliveryQuery) -> String {
 
 /// The kinds to select, each once, as a JSON array; `None`: all of them.
 fn kinds(query: &DeliveryQuery) -> Result<Option<String>, StoreError> {
-    let kinds: BTreeSet<_> = query.kinds.iter().map(|kind| NoticeKind::as_str(*kind)).collect();
+    json_of_kinds(&query.kinds)
+}
+
+/// Some kinds, each once, as a JSON array; `None`: all of them.
+pub(super) fn json_of_kinds(kinds: &[NoticeKind]) -> Result<Option<String>, StoreError> {
+    let kinds: BTreeSet<_> = kinds.iter().map(|kind| NoticeKind::as_str(*kind)).collect();
     (!kinds.is_empty()).then(|| json(&kinds)).transpose()
 }
 
@@ -106,7 +111,7 @@ fn states(query: &DeliveryQuery) -> Result<Option<String>, StoreError> {
 }
 
 /// The people and the keys of the addresses among some recipients, each once, as JSON arrays.
-fn keys(recipients: &[Recipient]) -> Result<(String, String), StoreError> {
+pub(super) fn keys(recipients: &[Recipient]) -> Result<(String, String), StoreError> {
     let (mut users, mut addresses) = (BTreeSet::new(), BTreeSet::new());
     for recipient in recipients {
         match recipient {
@@ -117,7 +122,7 @@ fn keys(recipients: &[Recipient]) -> Result<(String, String), StoreError> {
     Ok((json(&users)?, json(&addresses)?))
 }
 
-fn json<T: serde::Serialize>(values: &BTreeSet<T>) -> Result<String, StoreError> {
+pub(super) fn json<T: serde::Serialize>(values: &BTreeSet<T>) -> Result<String, StoreError> {
     serde_json::to_string(values).map_err(|error| StoreError::Internal(error.into()))
 }
 

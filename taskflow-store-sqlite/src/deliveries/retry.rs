@@ -37,3 +37,8 @@ const RETRY: &str = "
 const FORGET_ATTEMPTS: &str = "
     DELETE FROM taskflow_delivery_attempts
     WHERE delivery_id IN (SELECT value ->> 'id' FROM json_each(?1))";
+
+/// Removes the failed attempts of deliveries, a JSON array of ids.
+pub(super) const FORGET_ATTEMPTS_OF: &str = "
+    DELETE FROM taskflow_delivery_attempts
+    WHERE delivery_id IN (SELECT value FROM json_each(?1))";

@@ -132,14 +132,17 @@ impl App {
         }
         let recipients = match recipient {
             None => None,
-            Some(email) => {
-                let account = self.account_at(email.key()).await?;
-                let theirs = account.map(|user| Recipient::User(user.id));
-                Some(theirs.into_iter().chain([Recipient::Address(email)]).collect())
-            }
+            Some(email) => Some(self.recipients_at(email).await?),
         };
         let (kinds, states) = (query.kinds.clone(), query.states.clone());
         Ok((DeliveryQuery { kinds, states, recipients, from: query.since.map(first_id) }, words))
+    }
+
+    /// Returns the recipients of mail to an address: the account that has it now, if any, and the address itself.
+    pub(super) async fn recipients_at(&self, email: EmailAddress) -> Result<Vec<Recipient>, StoreError> {
+        let account = self.account_at(email.key()).await?;
+        let theirs = account.map(|user| Recipient::User(user.id));
+        Ok(theirs.into_iter().chain([Recipient::Address(email)]).collect())
     }
 
     async fn subjects(&self, deliveries: &[Delivery]) -> Result<Subjects, StoreError> {

@@ -34,21 +34,31 @@ pub(in crate::cli) struct Outbox {
 
 /// A moment in the past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Since {
+pub(super) enum Since {
     Ago(Duration),
     At(Timestamp),
 }
 
-fn state() -> impl TypedValueParser<Value = DeliveryState> {
+impl Since {
+    /// Returns the time that is meant at `now`.
+    pub(super) fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Ago(ago) => now - ago,
+            Self::At(at) => at,
+        }
+    }
+}
+
+pub(super) fn state() -> impl TypedValueParser<Value = DeliveryState> {
     PossibleValuesParser::new(DeliveryState::ALL.map(DeliveryState::as_str))
         .try_map(|word| word.parse::<DeliveryState>())
 }
 
-fn kind() -> impl TypedValueParser<Value = NoticeKind> {
+pub(super) fn kind() -> impl TypedValueParser<Value = NoticeKind> {
     PossibleValuesParser::new(NoticeKind::ALL.map(NoticeKind::as_str)).try_map(|word| word.parse::<NoticeKind>())
 }
 
-fn since(text: &str) -> Result<Since, String> {
+pub(super) fn since(text: &str) -> Result<Since, String> {
     if let Ok(at) = text.parse() {
         return Ok(Since::At(at));
     }
@@ -124,10 +134,7 @@ pub(super) async fn run(outbox: &Outbox, opened: &Opened, format: Format) -> Res
         kinds: outbox.kind.clone(),
         states: outbox.state.clone(),
         recipient: outbox.address.clone(),
-        since: outbox.since.map(|since| match since {
-            Since::Ago(ago) => now - ago,
-            Since::At(at) => at,
-        }),
+        since: outbox.since.map(|since| since.at(now)),
         words: Vec::new(),
     };
     let failed = |error| Failure::of("cannot read the outbox", &error);
