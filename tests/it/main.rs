@@ -10,6 +10,7 @@ mod bounces;
 mod by_hand;
 mod command_line;
 mod databases;
+mod durable;
 mod histories;
 mod hostile;
 mod inbound;
