@@ -608,7 +608,7 @@ pub fn cases() -> Vec<Case> {
             what_was_counted_replaces_what_was_counted_before_and_goes_with_its_owner,
             people_are_listed_with_what_was_counted_of_them,
             meetings_and_deliveries_are_counted_page_by_page,
-            of_the_last_mails_those_that_were_sent_or_given_up_are_told,
+            of_the_last_mails_those_that_were_sent_given_up_or_late_are_told,
         }
         contention {
             thirty_two_writers_of_one_task_are_all_done_and_keep_what_others_wrote,
@@ -677,6 +677,7 @@ pub fn cases() -> Vec<Case> {
             what_goes_wrong_besides_is_told_and_a_dry_run_tells_nobody,
             after_an_outage_the_latest_news_is_told_alone,
             mail_that_waits_for_its_next_try_goes_on_being_late,
+            late_reminders_given_up_mail_and_refused_requests_are_told,
         }
         statistics {
             a_streak_grows_by_the_day_and_breaks,

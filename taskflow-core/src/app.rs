@@ -53,7 +53,7 @@ pub use delivery::{
 };
 pub use feed::FeedUseCases;
 pub use jobs::{
-    Job, JobContext, JobPage, JobUseCases, Jobs, Limits, RetentionPolicy, RunReport, shipped_jobs,
+    Job, JobContext, JobPage, JobUseCases, Jobs, Limits, MonitoringReport, RetentionPolicy, RunReport, shipped_jobs,
 };
 pub use ledger::{BulkReport, DeliveryFilter, DeliveryUseCases, LedgerPage, LedgerQuery, LedgerRow, NewLetter};
 pub use linked::{DeadLink, LinkError, LinkUseCases, LinkedDay, LinkedMeeting, LinkedTask, ParticipantsShown};

@@ -89,7 +89,7 @@ mod values;
 pub use app::{
     App, AppBuilder, Bulk, BulkReport, BulkResults, Channel, ChannelBatch, DeadLink, DeliveryFilter, DeliveryReport,
     DueNotice, FollowUp, Job, JobContext, JobPage, Jobs, LedgerPage, LedgerQuery, LedgerRow, Limits, LinkError,
-    LinkedDay, LinkedInvitation, LinkedMeeting, LinkedTask, Membership, NewLetter, ParticipantsShown,
+    LinkedDay, LinkedInvitation, LinkedMeeting, LinkedTask, Membership, MonitoringReport, NewLetter, ParticipantsShown,
     PreparedBatch, RelayTrouble, Reminded, RepairReport, ReplyTaken, RetentionPolicy, RunReport, SendError, Sending,
     Standing, Subscription, TaskOperation, shipped_jobs,
 };

@@ -95,6 +95,9 @@ pub struct MailTally {
     pub delivered: u64,
     /// Given up.
     pub discarded: u64,
+    /// Expired because they were not sent in time: more than a minute after they were to be tried, or after an attempt
+    /// that failed.
+    pub expired: u64,
 }
 
 /// A write of statistics.

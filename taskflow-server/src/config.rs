@@ -21,7 +21,7 @@ use std::fmt;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use taskflow_core::{EmailAddress, JobName, JobPlan, Mailbox, NodeId, Quotas, RetentionPolicy};
+use taskflow_core::{EmailAddress, JobName, JobPlan, Limits, Mailbox, NodeId, Quotas, RetentionPolicy};
 
 use crate::limits::LimitSettings;
 
@@ -155,6 +155,8 @@ pub struct Config {
     pub quotas: Quotas,
     /// Where alerts about the service go; `None`: nowhere.
     pub admin_email: Option<EmailAddress>,
+    /// Limits beyond which they are sent.
+    pub monitoring: Limits,
     /// What a mail gateway shows to bring answers of calendars and what came back; `None`: nobody can.
     pub inbound_secret: Option<SecretString>,
     /// Plan mail, send none.
@@ -272,6 +274,9 @@ impl Config {
             "EMAIL_TIMEOUT" => duration::show(self.sending.mail_timeout),
             "EMAIL_RATE_PER_SECOND" => self.sending.rate.to_string(),
             "BATCH_DELAY" => duration::show(self.sending.batch_delay),
+            "ALERT_EXPIRED_MAILS" => self.monitoring.expired_mails.to_string(),
+            "ALERT_DISCARDED_MAILS" => self.monitoring.discarded_mails.to_string(),
+            "ALERT_REFUSED_REQUESTS" => self.monitoring.refused_requests.to_string(),
             "ADMIN_EMAIL" => self.admin_email.as_ref().map(ToString::to_string).unwrap_or_default(),
             "BATCH_SIZE" => self.sending.batch.to_string(),
             "MAX_RETRIES" => self.sending.max_retries.to_string(),

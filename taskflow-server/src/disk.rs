@@ -1,26 +1,34 @@
-//! Free space on the disk of the database, when that is a file of this machine.
+//! What monitoring sees of this machine: free space on the disk of the database, when that is a file, and how many requests
+//! limits refused.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use taskflow_core::ports::{DiskSpace, Probe};
+use taskflow_core::ports::{Clock, DiskSpace, Probe};
 
-/// The disk that holds a path.
-pub(crate) struct Disk(PathBuf);
+use crate::limits::RefusedRequests;
 
-impl Disk {
-    pub(crate) fn of(path: impl Into<PathBuf>) -> Self {
-        Self(path.into())
-    }
+/// The probe of this machine.
+pub(crate) struct Machine {
+    /// A path on the disk of the database.
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) refused: Arc<RefusedRequests>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 #[async_trait]
-impl Probe for Disk {
+impl Probe for Machine {
     async fn disk(&self) -> Option<DiskSpace> {
         // An unreachable network disk keeps a thread waiting, not the service.
-        let path = self.0.clone();
+        let path = self.data.clone()?;
         let asked = tokio::task::spawn_blocking(move || rustix::fs::statvfs(&path).ok());
         let disk = tokio::time::timeout(std::time::Duration::from_secs(5), asked).await.ok()?.ok()??;
         Some(DiskSpace { free: disk.f_bavail * disk.f_frsize, total: disk.f_blocks * disk.f_frsize })
+    }
+
+    fn refused_requests(&self) -> BTreeMap<String, u64> {
+        self.refused.within_the_hour(self.clock.monotonic())
     }
 }

@@ -3,6 +3,7 @@
 
 mod address;
 mod buckets;
+mod refused;
 mod share;
 mod turns;
 
@@ -13,6 +14,7 @@ use taskflow_core::{RateLimit, UserId};
 
 pub use address::{ForwardedHeader, Network, TrustedProxies};
 pub use buckets::Buckets;
+pub use refused::RefusedRequests;
 pub use share::{Share, Shares};
 pub use turns::{Turn, Turns};
 

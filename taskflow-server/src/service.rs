@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::auth::Authenticator;
 use crate::config::Config;
+use crate::limits::RefusedRequests;
 use crate::samples::Samples;
 
 /// Event streams at a time. Unlike a WebSocket, each keeps one of the connections that all requests share.
@@ -32,4 +33,6 @@ pub struct Service {
     pub samples: Samples,
     /// The time at which the job runner last looked for due jobs.
     pub scheduler: SchedulerPulse,
+    /// The requests that limits refused.
+    pub refused: Arc<RefusedRequests>,
 }

@@ -27,7 +27,8 @@ use crate::auth::{
     Authenticator, DeviceTokens, GuessLimits, Passwords, RevocationBus, RevocationList, SignedLinks, Successors, Tokens,
 };
 use crate::config::{Config, Database};
-use crate::disk::Disk;
+use crate::disk::Machine;
+use crate::limits::RefusedRequests;
 use crate::samples::Samples;
 use crate::service::{MAX_EVENT_STREAMS, Service};
 
@@ -47,6 +48,7 @@ pub struct Opened {
     revoked: Arc<RevocationList>,
     live: Arc<Live>,
     samples: Samples,
+    refused: Arc<RefusedRequests>,
     storage: Arc<dyn Storage>,
     /// Looks that must not wait in line behind requests.
     nodes: Arc<dyn Nodes>,
@@ -192,10 +194,12 @@ async fn open_with(config: &Arc<Config>, access: Access, patience: Duration) -> 
         .session_lifetime(Duration::from_hours(24 * u64::from(config.refresh_token_expire_days)))
         .sending(sending(config))
         .jobs(jobs(config));
-    if let Some(file) = config.database.file() {
+    let refused = Arc::new(RefusedRequests::default());
+    let data = config.database.file().map(|file| {
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-        app = app.probe(Arc::new(Disk::of(folder.unwrap_or(Path::new(".")))));
-    }
+        folder.unwrap_or(Path::new(".")).to_owned()
+    });
+    app = app.probe(Arc::new(Machine { data, refused: Arc::clone(&refused), clock: Arc::clone(&clock) }));
     if !config.sending.batch_delay.is_zero() {
         app = app.outbox(Arc::new(ThrottledOutbox::new(storage.clone(), config.sending.batch_delay)));
     }
@@ -218,6 +222,7 @@ async fn open_with(config: &Arc<Config>, access: Access, patience: Duration) -> 
         revoked,
         live: Arc::new(live),
         samples,
+        refused,
         storage,
         nodes: looked_at,
         kept,
@@ -250,6 +255,7 @@ impl Opened {
             event_streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
             samples: self.samples.clone(),
             scheduler: self.scheduler.clone(),
+            refused: Arc::clone(&self.refused),
         }
     }
 
@@ -363,6 +369,7 @@ fn jobs(config: &Config) -> Jobs {
             Database::Memory | Database::Sqlite(_) => LONGEST_COMMIT.0,
         },
         admin: config.admin_email.clone(),
+        limits: config.monitoring,
         keeping: config.keeping,
         ..Jobs::default()
     }

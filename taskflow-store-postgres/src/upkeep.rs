@@ -78,8 +78,8 @@ impl Maintenance for PgStore {
         totals::purged_deliveries(self).await
     }
 
-    async fn recent_mail(&self, limit: u32) -> Result<MailTally, StoreError> {
-        counts::recent_mail(self, limit).await
+    async fn recent_mail(&self, since: Option<Timestamp>, limit: u32) -> Result<MailTally, StoreError> {
+        counts::recent_mail(self, since, limit).await
     }
 }
 

@@ -73,7 +73,7 @@ impl Maintenance for SqliteStore {
         totals::purged_deliveries(&self.reader()?).await
     }
 
-    async fn recent_mail(&self, limit: u32) -> Result<MailTally, StoreError> {
-        counts::recent_mail(&self.reader()?, limit).await
+    async fn recent_mail(&self, since: Option<Timestamp>, limit: u32) -> Result<MailTally, StoreError> {
+        counts::recent_mail(&self.reader()?, since, limit).await
     }
 }

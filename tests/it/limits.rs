@@ -6,11 +6,14 @@ use futures_util::future::join_all;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use taskflow_mail::testing::SmtpServer;
 
+use crate::admins::admin;
 use taskflow_testkit::backend::Backend;
 use taskflow_testkit::guesses::{self, BEHIND_PROXY, known_device};
 use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::{PASSWORD, Server};
+use taskflow_testkit::wait::eventually;
 
 on_each_store![
     guesses_at_one_name_from_many_addresses_are_bounded_while_the_owner_signs_in,
@@ -19,6 +22,7 @@ on_each_store![
     one_address_tries_so_many_names_and_each_counts_once,
     registrations_and_requests_for_mail_are_bounded_by_address,
     one_account_gets_a_few_mails_for_a_lost_password_whether_or_not_it_exists,
+    administrators_see_what_limits_refuse_and_are_alerted,
 ];
 
 const KEY: &str = "a key for these tests that is long enough to sign with";
@@ -181,6 +185,38 @@ async fn one_account_gets_a_few_mails_for_a_lost_password_whether_or_not_it_exis
         resent.push(ada.call(Method::POST, "/api/auth/email/resend", None).await.0);
     }
     assert_eq!(count(&resent, StatusCode::ACCEPTED), 3, "{resent:?}");
+}
+
+async fn administrators_see_what_limits_refuse_and_are_alerted(backend: Backend) {
+    let relay = SmtpServer::start().await.expect("a relay");
+    let port = relay.port().to_string();
+    let mail = [("SMTP_SERVER", "127.0.0.1"), ("SMTP_PORT", &port), ("SMTP_FROM_EMAIL", "taskflow@example.org")];
+    let alerts = [("ADMIN_EMAIL", "root@example.org"), ("ALERT_REFUSED_REQUESTS", "5")];
+    let server = backend.start(&[&ON[..], &mail[..], &alerts[..]].concat()).await;
+    let ada = admin(&server, "ada").await;
+    let bob = server.person("bob").await;
+    let (status, report) = ada.get("/api/monitoring").await;
+    assert_eq!((status, &report["refused_requests_last_hour"]), (StatusCode::OK, &json!({})), "{report}");
+    assert_eq!(report["problems"], json!([]));
+    for n in 0..10 {
+        let request = server.request(Method::POST, "/api/auth/password/forgot");
+        let request = request.header("x-forwarded-for", format!("198.51.100.{n}"));
+        let status = request.json(&json!({ "email": "nobody@example.org" })).send().await.expect("an answer").status();
+        assert_eq!(status, if n < 3 { StatusCode::ACCEPTED } else { StatusCode::TOO_MANY_REQUESTS });
+    }
+    let (_, report) = ada.get("/api/monitoring").await;
+    assert_eq!(report["refused_requests_last_hour"], json!({ "mail": 7 }), "{report}");
+    assert_eq!(report["problems"][0]["area"], "limits", "{report}");
+    assert_eq!(report["problems"][0]["text"], "Limits refused 7 requests within the last hour (mail: 7)");
+    assert_eq!(bob.get("/api/monitoring").await.0, StatusCode::NOT_FOUND);
+    let (status, run) = ada.call(Method::POST, "/api/jobs/server_monitoring/run", None).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{run}");
+    eventually("the administrator is alerted", || async {
+        let mails = relay.mails();
+        let alert = mails.iter().find(|mail| mail.to == ["root@example.org"])?;
+        String::from_utf8_lossy(&alert.data).contains("Limits refused 7 requests").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

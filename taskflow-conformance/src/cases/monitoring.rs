@@ -1,13 +1,16 @@
 //! The service looks after itself: what is wrong is told once, and once when it is over.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use taskflow_core::ports::{Asked, DiskSpace, MailError, Probe, Reply};
-use taskflow_core::{DeliveryState, JobName, Jobs, RetrySchedule, Sending, Timestamp};
+use taskflow_core::{
+    Actor, DeliveryState, Error, JobName, Jobs, Limits, ProblemArea, RetrySchedule, Sending, Timestamp,
+};
 
-use super::app::World;
+use super::app::{World, due_at_two};
 use super::jobs::{only, tick};
 use crate::OpenStore;
 use crate::sample::{at, new_user};
@@ -129,5 +132,69 @@ pub(super) async fn mail_that_waits_for_its_next_try_goes_on_being_late(open: Ar
     world.clock.set(minutes(38));
     assert_eq!(world.told().await, ["ada: Welcome to TaskFlow"]);
     assert_eq!(look(&world, minutes(40)).await, 1);
+    assert_eq!(world.told().await, ["admin: Everything is running normally again"]);
+}
+
+/// A machine whose limits refused so many requests.
+#[derive(Default)]
+struct Refusing(std::sync::atomic::AtomicU64);
+
+#[async_trait]
+impl Probe for Refusing {
+    async fn disk(&self) -> Option<DiskSpace> {
+        None
+    }
+
+    fn refused_requests(&self) -> BTreeMap<String, u64> {
+        [("sign-in".to_owned(), self.0.load(std::sync::atomic::Ordering::SeqCst))].into()
+    }
+}
+
+pub(super) async fn late_reminders_given_up_mail_and_refused_requests_are_told(open: Arc<dyn OpenStore>) {
+    let admin = Some("admin@example.org".parse().expect("an address"));
+    let limits = Limits { expired_mails: 2, discarded_mails: 3, refused_requests: 5, ..Limits::default() };
+    let jobs = Jobs { admin, limits, ..only(&[JobName::SERVER_MONITORING]) };
+    let machine = Arc::new(Refusing::default());
+    let world = World::building(&*open, |builder| builder.jobs(jobs).probe(machine.clone()));
+    tick(&world, minutes(0)).await;
+    let ada = Actor::User(world.somebody("ada").await);
+    // Reminders for 13:45, which are of no use a day later.
+    for _ in 0..3 {
+        world.app.tasks().create(ada, due_at_two()).await.expect("a task");
+    }
+    assert_eq!(look(&world, minutes(5)).await, 0);
+    const NEXT_DAY: u64 = 26 * 60;
+    world.clock.set(minutes(NEXT_DAY));
+    world.deliver().await;
+    assert_eq!(look(&world, minutes(NEXT_DAY)).await, 1);
+    let told = async |text: &str| {
+        world.deliver().await;
+        let mails = world.mailer.take();
+        assert_eq!(mails.len(), 1, "{text}");
+        assert!(mails[0].content.text.contains(text), "{}", mails[0].content.text);
+    };
+    told("3 emails were not sent in time within the last hour").await;
+    for n in 0..4 {
+        world.app.accounts().register(new_user(&format!("user-{n}")), None).await.expect("an account");
+        world.mailer.fail_next(MailError::Permanent(Reply::new(Asked::Content, 554, "5.6.0 malformed")));
+    }
+    world.deliver().await;
+    assert_eq!(look(&world, minutes(NEXT_DAY + 5)).await, 1);
+    told("4 emails could not be delivered within the last hour").await;
+    machine.0.store(6, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(look(&world, minutes(NEXT_DAY + 10)).await, 1);
+    told("Limits refused 6 requests within the last hour (sign-in: 6)").await;
+    assert_eq!(look(&world, minutes(NEXT_DAY + 15)).await, 0, "it is known");
+
+    let report = world.app.statistics().monitoring(Actor::System).await.expect("a report");
+    let areas: Vec<_> = report.problems.iter().map(|(area, _)| *area).collect();
+    assert_eq!(areas, [ProblemArea::Limits, ProblemArea::MailFailures, ProblemArea::MailQueue]);
+    assert_eq!((report.mail.expired, report.mail.discarded, report.mail.delivered), (3, 4, 3));
+    assert_eq!((report.refused_requests["sign-in"], report.oldest_due_at), (6, None));
+    let refused = world.app.statistics().monitoring(ada).await;
+    assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
+
+    machine.0.store(0, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(look(&world, minutes(NEXT_DAY + 70)).await, 1);
     assert_eq!(world.told().await, ["admin: Everything is running normally again"]);
 }

@@ -103,8 +103,8 @@ impl Maintenance for Slow {
         self.storage.count_purged_deliveries().await
     }
 
-    async fn recent_mail(&self, limit: u32) -> Result<MailTally, StoreError> {
-        self.storage.recent_mail(limit).await
+    async fn recent_mail(&self, since: Option<Timestamp>, limit: u32) -> Result<MailTally, StoreError> {
+        self.storage.recent_mail(since, limit).await
     }
 }
 

@@ -168,37 +168,50 @@ pub(super) async fn meetings_and_deliveries_are_counted_page_by_page(open: Arc<d
     assert_eq!(deliveries(Some(3), 3).await, (1, None));
 }
 
-pub(super) async fn of_the_last_mails_those_that_were_sent_or_given_up_are_told(open: Arc<dyn OpenStore>) {
+pub(super) async fn of_the_last_mails_those_that_were_sent_given_up_or_late_are_told(open: Arc<dyn OpenStore>) {
     let store = open.storage();
-    assert_eq!(store.recent_mail(10).await.expect("a tally"), MailTally::default());
-    store.commit(&users(1..=7).deliver((1..=7).map(welcome))).await.expect("deliveries");
+    assert_eq!(store.recent_mail(None, 10).await.expect("a tally"), MailTally::default());
+    // They are settled in another order than they were planned; those that wait hide nothing.
+    store.commit(&users(1..=12).deliver((1..=12).map(welcome))).await.expect("deliveries");
     let request = ClaimRequest {
         channel: ChannelKind::MAIL,
         kinds: NoticeKind::ALL.to_vec(),
-        limit: 100,
+        limit: 8,
         now: noon(),
         lease: lease(1),
         lease_for: Duration::from_secs(600),
     };
-    store.claim(&request).await.expect("a claim");
+    let claim = async || store.claim(&request).await.expect("a claim");
+    let settle = async |n: u64, second: u64, outcome| {
+        let at = noon() + Duration::from_secs(second);
+        let settlement = Settlement { id: delivery_id(n), lease: lease(1), at, outcome, effect: None };
+        store.settle(&[settlement]).await.expect("settled");
+    };
     let sent = || Outcome::Delivered { reply: "250".to_owned() };
     let refused = || Outcome::Discarded { error: "550".to_owned() };
-    let reason = "a case".to_owned();
-    let outcomes = [
-        (1, refused()),
-        (2, refused()),
-        (3, sent()),
-        (4, Outcome::Expired { reason: reason.clone() }),
-        (5, sent()),
-        (6, Outcome::Cancelled { reason }),
-    ];
-    let settlements: Vec<_> = outcomes
-        .into_iter()
-        .map(|(n, outcome)| Settlement { id: delivery_id(n), lease: lease(1), at: after(1), outcome, effect: None })
-        .collect();
-    store.settle(&settlements).await.expect("settled");
-    for (limit, delivered, discarded) in [(1, 0, 0), (3, 1, 0), (5, 2, 0), (6, 2, 1), (7, 2, 2), (100, 2, 2)] {
-        let tally = store.recent_mail(limit).await.expect("a tally");
-        assert_eq!(tally, MailTally { delivered, discarded }, "{limit}");
+    let expired = || Outcome::Expired { reason: "a case".to_owned() };
+    claim().await;
+    settle(7, 1, Outcome::Released { next_at: noon(), error: Some("away".to_owned()) }).await;
+    claim().await;
+    settle(1, 10, refused()).await;
+    settle(2, 9, refused()).await;
+    settle(3, 8, sent()).await;
+    settle(4, 7, expired()).await;
+    settle(5, 6, sent()).await;
+    settle(6, 5, Outcome::Cancelled { reason: "a case".to_owned() }).await;
+    settle(7, 4, expired()).await;
+    settle(8, 61, expired()).await;
+    let tally = async |since: Option<u64>, limit| {
+        let since = since.map(|second| noon() + Duration::from_secs(second));
+        let MailTally { delivered, discarded, expired } = store.recent_mail(since, limit).await.expect("a tally");
+        (delivered, discarded, expired)
+    };
+    for (limit, expected) in
+        [(1, (0, 0, 1)), (2, (0, 1, 1)), (3, (0, 2, 1)), (5, (1, 2, 1)), (7, (2, 2, 1)), (100, (2, 2, 2))]
+    {
+        assert_eq!(tally(None, limit).await, expected, "{limit}");
+    }
+    for (second, expected) in [(62, (0, 0, 0)), (61, (0, 0, 1)), (9, (0, 2, 1)), (5, (2, 2, 1)), (4, (2, 2, 2))] {
+        assert_eq!(tally(Some(second), 100).await, expected, "since {second}");
     }
 }

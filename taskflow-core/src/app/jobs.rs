@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use job::{Job, JobContext, JobPage};
-pub use shipped::{Limits, RetentionPolicy, shipped_jobs};
+pub use shipped::{Limits, MonitoringReport, RetentionPolicy, shipped_jobs};
 
 pub(super) use fan_out::KnownCohorts;
 use runner::SMALLEST_PAGE;

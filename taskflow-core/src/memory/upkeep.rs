@@ -218,18 +218,29 @@ impl Maintenance for MemoryStore {
         Ok(self.state().purged.values().map(|ledger| ledger.planned).sum())
     }
 
-    async fn recent_mail(&self, limit: u32) -> Result<MailTally, StoreError> {
+    async fn recent_mail(&self, since: Option<Timestamp>, limit: u32) -> Result<MailTally, StoreError> {
         let state = self.state();
+        let settled = state.deliveries.values().map(|row| &row.delivery).filter(|one| one.settled_at >= since);
+        let mut settled: Vec<_> = settled.filter(|one| one.settled_at.is_some()).collect();
+        settled.sort_by_key(|one| std::cmp::Reverse((one.settled_at, one.id)));
         let mut tally = MailTally::default();
-        for row in state.deliveries.values().rev().take(limit as usize) {
-            match row.delivery.state {
+        for one in settled.into_iter().take(limit as usize) {
+            match one.state {
                 DeliveryState::Delivered => tally.delivered += 1,
                 DeliveryState::Discarded => tally.discarded += 1,
+                DeliveryState::Expired if was_late(one) => tally.expired += 1,
                 _ => {}
             }
         }
         Ok(tally)
     }
+}
+
+/// Returns whether an expired delivery was not sent in time.
+fn was_late(delivery: &Delivery) -> bool {
+    const MINUTE: Duration = Duration::from_mins(1);
+    let tried_at = delivery.next_at;
+    delivery.last_error.is_some() || delivery.settled_at.is_some_and(|at| at.since(tried_at) > MINUTE)
 }
 
 /// Returns whether a cancelled delivery stays, because without its key it would be planned again.

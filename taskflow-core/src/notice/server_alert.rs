@@ -35,6 +35,8 @@ pub enum ProblemArea {
     Disk,
     /// A node has stopped its heartbeat.
     Nodes,
+    /// Limits refuse many requests.
+    Limits,
     /// One that this version does not know.
     #[serde(other)]
     Unknown,
@@ -50,6 +52,7 @@ impl ProblemArea {
             Self::MailFailures => "mail_failures",
             Self::Disk => "disk",
             Self::Nodes => "nodes",
+            Self::Limits => "limits",
             Self::Unknown => "unknown",
         }
     }

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 /// Room on a disk, in bytes.
@@ -18,4 +20,9 @@ pub struct DiskSpace {
 pub trait Probe: Send + Sync {
     /// Room where the data lies.
     async fn disk(&self) -> Option<DiskSpace>;
+
+    /// Returns how many requests limits refused on this node within the last hour, by limit. None by default.
+    fn refused_requests(&self) -> BTreeMap<String, u64> {
+        BTreeMap::new()
+    }
 }

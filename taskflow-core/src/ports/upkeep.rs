@@ -130,6 +130,6 @@ pub trait Maintenance: Send + Sync {
     /// How many deliveries were purged so far; reads a row for each day, kind and state.
     async fn count_purged_deliveries(&self) -> Result<u64, StoreError>;
 
-    /// What became of the last `limit` deliveries by id, of which only those that are settled count.
-    async fn recent_mail(&self, limit: u32) -> Result<MailTally, StoreError>;
+    /// Counts what became of the last `limit` deliveries that were settled, at `since` or later.
+    async fn recent_mail(&self, since: Option<Timestamp>, limit: u32) -> Result<MailTally, StoreError>;
 }

@@ -1,11 +1,12 @@
-//! What people have done, in numbers.
+//! What people have done, in numbers, and the state of the service.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use poem::web::Data;
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
-use taskflow_core::{TaskStatistics, Timestamp};
+use taskflow_core::{MonitoringReport, TaskStatistics, Timestamp};
 
 use super::admin::Admin;
 use super::refuses::Refuses;
@@ -59,8 +60,67 @@ struct TotalsBody {
     deliveries: u64,
 }
 
+/// The state of the service as monitoring sees it.
+#[derive(Debug, Object)]
+#[oai(rename = "MonitoringReport", skip_serializing_if_is_none)]
+struct MonitoringBody {
+    /// Time of the check.
+    at: Val<Timestamp>,
+    /// What is wrong now; empty when everything is in order.
+    problems: Vec<ProblemBody>,
+    /// Since when the longest waiting of the due mails waits; absent when none is due.
+    oldest_due_at: Option<Val<Timestamp>>,
+    /// Mails that the relay accepted within the last hour. This and the next two count the last 10,000 mails at most.
+    delivered_last_hour: u64,
+    /// Mails that were given up within the last hour.
+    discarded_last_hour: u64,
+    /// Mails that expired within the last hour because they were not sent in time.
+    expired_last_hour: u64,
+    /// Requests that limits refused on this node within the last hour, by limit.
+    refused_requests_last_hour: BTreeMap<String, u64>,
+}
+
+/// A problem of the service.
+#[derive(Debug, Object)]
+#[oai(rename = "MonitoringProblem")]
+struct ProblemBody {
+    /// The part of the service: `database`, `mail_queue`, `mail_failures`, `disk`, `nodes` or `limits`.
+    area: String,
+    /// The problem in a sentence.
+    text: String,
+}
+
+impl From<MonitoringReport> for MonitoringBody {
+    fn from(report: MonitoringReport) -> Self {
+        let problem =
+            |(area, text): (taskflow_core::ProblemArea, String)| ProblemBody { area: area.as_str().to_owned(), text };
+        Self {
+            at: Val(report.at),
+            problems: report.problems.into_iter().map(problem).collect(),
+            oldest_due_at: report.oldest_due_at.map(Val),
+            delivered_last_hour: report.mail.delivered,
+            discarded_last_hour: report.mail.discarded,
+            expired_last_hour: report.mail.expired,
+            refused_requests_last_hour: report.refused_requests,
+        }
+    }
+}
+
 #[OpenApi(tag = "Group::Jobs")]
 impl StatisticsApi {
+    /// Check the service
+    ///
+    /// For administrators: checks the service now, as the job `server_monitoring` does every few minutes. The job alerts
+    /// `ADMIN_EMAIL`; this answers alone.
+    #[oai(path = "/api/monitoring", method = "get", operation_id = "getMonitoring")]
+    async fn monitoring(
+        &self,
+        admin: Admin,
+        Data(service): Data<&Arc<Service>>,
+    ) -> Result<Json<MonitoringBody>, ApiError> {
+        Ok(Json(service.app.statistics().monitoring(admin.actor()).await?.into()))
+    }
+
     /// Get statistics
     ///
     /// Returns what the account has done, counted once an hour.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use taskflow_core::{DebounceWindow, Job, JobName, JobPlan, NodeId, Quotas, RetentionPolicy};
+use taskflow_core::{DebounceWindow, Job, JobName, JobPlan, Limits, NodeId, Quotas, RetentionPolicy};
 
 use super::database::Database;
 use super::error::ConfigErrors;
@@ -105,6 +105,7 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
         ),
         admin_email: r
             .optional("ADMIN_EMAIL", "use one e-mail address, as in admin@example.org", |text| text.parse().ok()),
+        monitoring: monitoring(r),
         inbound_secret: r.secret("INBOUND_SECRET").map(SecretString::from),
         hold_mail: r.value("HOLD_MAIL", TRUTH, values::truth),
         job_tick: span(
@@ -137,6 +138,16 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
         _ => config,
     };
     Ok(Config { origins: reader.finish()?, ..config })
+}
+
+fn monitoring(r: &mut Reader) -> Limits {
+    let mut figure = |name| r.value(name, "use a number from 0 to 1000000000", values::number(0..=1_000_000_000));
+    Limits {
+        expired_mails: figure("ALERT_EXPIRED_MAILS"),
+        discarded_mails: figure("ALERT_DISCARDED_MAILS"),
+        refused_requests: figure("ALERT_REFUSED_REQUESTS"),
+        ..Limits::default()
+    }
 }
 
 fn quotas(r: &mut Reader, limited: bool) -> Quotas {

@@ -320,6 +320,21 @@ const FIXED: &[Setting] = &[
          longer than 5 minutes.",
     ),
     derived("ADMIN_EMAIL", "Address that receives alerts about the service. Default: none, and no alerts are sent."),
+    setting(
+        "ALERT_EXPIRED_MAILS",
+        "10",
+        "Mails that may expire within an hour because they were not sent in time before ADMIN_EMAIL is alerted. 0: no alert.",
+    ),
+    setting(
+        "ALERT_DISCARDED_MAILS",
+        "100",
+        "Mails that may be given up within an hour before ADMIN_EMAIL is alerted. 0: no alert.",
+    ),
+    setting(
+        "ALERT_REFUSED_REQUESTS",
+        "1000",
+        "Requests that limits may refuse within an hour before ADMIN_EMAIL is alerted. 0: no alert.",
+    ),
     secret(
         "INBOUND_SECRET",
         "Bearer token with which a mail gateway delivers calendar replies (/api/inbound/itip) and bounces \
@@ -362,35 +377,4 @@ const SECTIONS: [(&str, &str); 8] = [
 ];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_unique_and_meanings_are_full_sentences() {
-        for (index, setting) in SETTINGS.iter().enumerate() {
-            let Setting { name, meaning, .. } = setting;
-            assert!(SETTINGS[..index].iter().all(|other| other.name != *name), "{name}");
-            assert!(!meaning.contains('\n') && !meaning.contains("  ") && meaning.ends_with('.'), "{name}: {meaning}");
-        }
-    }
-
-    #[test]
-    fn every_section_has_settings() {
-        for (heading, first) in SECTIONS {
-            assert_eq!(Setting::named(first).map(Setting::section), Some(heading));
-        }
-        assert_eq!(Setting::named("LOG").map(Setting::section), Some("Process"));
-    }
-
-    #[test]
-    fn a_setting_is_found_in_either_case_and_has_a_flag() {
-        assert_eq!(Setting::named("smtp_server").map(Setting::flag).as_deref(), Some("smtp-server"));
-        assert!(Setting::named("SMTP_SERVR").is_none());
-    }
-
-    #[test]
-    fn secrets_are_marked() {
-        let secrets: Vec<_> = SETTINGS.iter().filter(|setting| setting.secret).map(|setting| setting.name).collect();
-        assert_eq!(secrets, ["SECRET_KEY", "SECRET_KEY_PREVIOUS", "SMTP_PASSWORD", "INBOUND_SECRET"]);
-    }
-}
+mod tests;

@@ -18,7 +18,7 @@ use super::outgoing::Outgoing;
 use super::record::{self, Record};
 use super::routes::{DOCS, DOCUMENT, Destination, FAVICON, ROBOTS, ROOT, Routes, SOCKET, SOCKET_OF};
 use super::work::Work;
-use crate::api::{self, ApiError, Sockets};
+use crate::api::{self, ApiError, RATE_LIMIT_POLICY, Sockets};
 use crate::hosts::{self, Hosts};
 use crate::limits::Client;
 use crate::service::Service;
@@ -109,6 +109,7 @@ impl Front {
                 (error.response(), None)
             }
         };
+        self.count_refused(&response);
         let mut response = api::for_browsers(&wanted, response);
         if let Some(left) = left {
             left.mark(&mut response);
@@ -124,6 +125,15 @@ impl Front {
         }
         record.status = response.status().as_u16();
         response
+    }
+
+    /// Counts a request that a limit refused; one without a policy has too many connections.
+    fn count_refused(&self, response: &Response) {
+        if response.status() == StatusCode::TOO_MANY_REQUESTS {
+            let policy = response.headers().get(RATE_LIMIT_POLICY).and_then(|value| value.to_str().ok());
+            let limit = policy.and_then(|policy| policy.split('"').nth(1)).unwrap_or("connections");
+            self.service.refused.count(limit, self.service.clock.monotonic());
+        }
     }
 
     fn path_for_log(&self, path: &str) -> String {

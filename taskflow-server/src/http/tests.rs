@@ -51,6 +51,7 @@ fn service(config: Config) -> Arc<Service> {
         samples: Samples::new(&config),
         config: Arc::new(config),
         scheduler: SchedulerPulse::default(),
+        refused: Arc::default(),
     })
 }
 

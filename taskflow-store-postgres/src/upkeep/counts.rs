@@ -98,15 +98,29 @@ const COMPLETIONS: &str = "
         WHERE user_id = r.user_id AND completed_at >= $2
         OFFSET 0) AS t";
 
-pub(super) async fn recent_mail(store: &PgStore, limit: u32) -> Result<MailTally, StoreError> {
-    let query = || sqlx::query_as(RECENT_MAIL).bind(i64::from(limit));
-    let (delivered, discarded): (i64, i64) = store.read(|conn| Box::pin(query().fetch_one(conn))).await?;
+pub(super) async fn recent_mail(
+    store: &PgStore,
+    since: Option<Timestamp>,
+    limit: u32,
+) -> Result<MailTally, StoreError> {
+    let query = || sqlx::query_as(RECENT_MAIL).bind(i64::from(limit)).bind(since.map(Instant::from));
+    let (delivered, discarded, expired): (i64, i64, i64) = store.read(|conn| Box::pin(query().fetch_one(conn))).await?;
     Ok(MailTally {
         delivered: DELIVERIES.number("state", delivered)?,
         discarded: DELIVERIES.number("state", discarded)?,
+        expired: DELIVERIES.number("state", expired)?,
     })
 }
 
+/// What expired a minute after it was to be tried, or after an attempt that failed, was not sent in time.
 const RECENT_MAIL: &str = "
-    SELECT count(*) FILTER (WHERE state = 'delivered'), count(*) FILTER (WHERE state = 'discarded')
-    FROM (SELECT state FROM taskflow.deliveries ORDER BY id DESC LIMIT $1) AS d";
+    SELECT count(*) FILTER (WHERE state = 'delivered'),
+        count(*) FILTER (WHERE state = 'discarded'),
+        count(*) FILTER (
+            WHERE state = 'expired' AND (last_error IS NOT NULL OR settled_at - next_at > interval '1 minute'))
+    FROM (
+        SELECT state, last_error, settled_at, next_at
+        FROM taskflow.deliveries
+        WHERE settled_at IS NOT NULL AND settled_at >= coalesce($2, '-infinity'::timestamptz)
+        ORDER BY settled_at DESC
+        LIMIT $1) AS d";

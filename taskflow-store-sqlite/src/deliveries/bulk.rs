@@ -123,7 +123,7 @@ const SELECTED: &str = concat!(
     FROM taskflow_deliveries AS l INDEXED BY taskflow_idx_deliveries_scheduled
     WHERE l.state = 'scheduled' AND 'scheduled' IN (SELECT value FROM json_each(?1)) AND l.priority >= 0 AND ",
     selects!(),
-    " LIMIT ?11"
+    " LIMIT +?11"
 );
 
 const RETRY_SELECTED: &str = concat!(

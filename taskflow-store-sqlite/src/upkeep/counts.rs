@@ -80,15 +80,28 @@ fn json(owners: &[UserId]) -> Result<String, StoreError> {
     serde_json::to_string(owners).map_err(|error| StoreError::Internal(error.into()))
 }
 
-pub(super) async fn recent_mail(pool: &SqlitePool, limit: u32) -> Result<MailTally, StoreError> {
-    let (delivered, discarded): (i64, i64) =
-        sqlx::query_as(RECENT_MAIL).bind(limit).fetch_one(pool).await.map_err(store_error)?;
+pub(super) async fn recent_mail(
+    pool: &SqlitePool,
+    since: Option<Timestamp>,
+    limit: u32,
+) -> Result<MailTally, StoreError> {
+    let query = sqlx::query_as(RECENT_MAIL).bind(limit).bind(since.map_or(i64::MIN, Timestamp::as_micros));
+    let (delivered, discarded, expired): (i64, i64, i64) = query.fetch_one(pool).await.map_err(store_error)?;
     Ok(MailTally {
         delivered: DELIVERIES.number("state", delivered)?,
         discarded: DELIVERIES.number("state", discarded)?,
+        expired: DELIVERIES.number("state", expired)?,
     })
 }
 
+/// What expired a minute after it was to be tried, or after an attempt that failed, was not sent in time.
 const RECENT_MAIL: &str = "
-    SELECT count(*) FILTER (WHERE state = 'delivered'), count(*) FILTER (WHERE state = 'discarded')
-    FROM (SELECT state FROM taskflow_deliveries ORDER BY id DESC LIMIT +?1)";
+    SELECT count(*) FILTER (WHERE state = 'delivered'),
+        count(*) FILTER (WHERE state = 'discarded'),
+        count(*) FILTER (WHERE state = 'expired' AND (last_error IS NOT NULL OR settled_at - next_at > 60000000))
+    FROM (
+        SELECT state, last_error, settled_at, next_at
+        FROM taskflow_deliveries
+        WHERE settled_at IS NOT NULL AND settled_at >= ?2
+        ORDER BY settled_at DESC
+        LIMIT +?1)";

@@ -9,7 +9,7 @@ mod statistics;
 mod task_reminders;
 
 pub use data_cleanup::RetentionPolicy;
-pub use server_monitoring::Limits;
+pub use server_monitoring::{Limits, MonitoringReport};
 
 pub(super) use daily_summaries::summary;
 pub(super) use task_reminders::reminder;

@@ -1,11 +1,16 @@
 //! Monitoring of the service itself: a problem is told once when it begins or changes, and once when it is over.
 
+mod lately;
+mod report;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use self::lately::{Lately, RefusedByNode};
+pub use self::report::MonitoringReport;
 use super::super::{App, Job, JobContext, JobPage};
 use crate::error::Error;
 use crate::notice::{ServerAlertNotice, ServerRecoveryNotice};
@@ -26,16 +31,26 @@ pub struct Limits {
     pub mail_failures: f64,
     /// Smallest share of the disk that must be free, from 0 to 1.
     pub disk_free: f64,
+    /// Most mails that may expire within an hour because they were not sent in time; 0: no limit.
+    pub expired_mails: u64,
+    /// Most mails that may be given up within an hour; 0: no limit.
+    pub discarded_mails: u64,
+    /// Most requests that limits may refuse within an hour; 0: no limit.
+    pub refused_requests: u64,
 }
 
 impl Default for Limits {
-    /// Half a second, five minutes, a tenth, a tenth.
+    /// Half a second, five minutes, a tenth, a tenth; within an hour 10 expired mails, 100 discarded ones and 1,000 refused
+    /// requests.
     fn default() -> Self {
         Self {
             store_latency: Duration::from_millis(500),
             mail_age: Duration::from_mins(5),
             mail_failures: 0.1,
             disk_free: 0.1,
+            expired_mails: 10,
+            discarded_mails: 100,
+            refused_requests: 1_000,
         }
     }
 }
@@ -56,6 +71,7 @@ struct Reading {
     disk: Option<DiskSpace>,
     /// Nodes that fell silent without signing off.
     missing_nodes: Vec<String>,
+    lately: Lately,
 }
 
 /// The known problems: what a run of the job leaves for the next.
@@ -68,6 +84,8 @@ struct Known {
     /// The key of the last mail about them, which the next one replaces if it has not left.
     #[serde(default)]
     told: Option<String>,
+    #[serde(default)]
+    refused: RefusedByNode,
 }
 
 /// The mail that a check calls for.
@@ -91,21 +109,26 @@ impl Known {
             _ => Tell::Nothing,
         };
         let since = if problems.is_empty() { None } else { self.since.or(Some(now)) };
-        (Self { since, problems, told: self.told.clone() }, tell)
+        (Self { since, problems, ..self.clone() }, tell)
     }
 }
 
 impl Known {
     /// The parts of the service that have problems.
     fn areas(&self) -> Vec<ProblemArea> {
-        let area = |word: &String| match word.as_str() {
-            "store" => ProblemArea::Database,
-            "mail_age" => ProblemArea::MailQueue,
-            "mail_failures" => ProblemArea::MailFailures,
-            "disk" => ProblemArea::Disk,
-            _ => ProblemArea::Nodes,
-        };
-        self.problems.keys().map(area).collect::<BTreeSet<_>>().into_iter().collect()
+        self.problems.keys().map(|word| area(word)).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
+/// Returns the part of the service that a problem is about.
+fn area(word: &str) -> ProblemArea {
+    match word {
+        "store" => ProblemArea::Database,
+        "mail_age" | "mail_expired" => ProblemArea::MailQueue,
+        "mail_failures" | "mail_discarded" => ProblemArea::MailFailures,
+        "disk" => ProblemArea::Disk,
+        "limits" => ProblemArea::Limits,
+        _ => ProblemArea::Nodes,
     }
 }
 
@@ -122,7 +145,7 @@ impl Reading {
                 format!("The oldest email has been waiting for {} minutes", now.since(due).as_secs() / 60),
             );
         }
-        let MailTally { delivered, discarded } = self.mail;
+        let MailTally { delivered, discarded, .. } = self.mail;
         let mails = delivered + discarded;
         if mails >= FEWEST_MAILS && discarded as f64 > limits.mail_failures * mails as f64 {
             problem("mail_failures", format!("{discarded} of the last {mails} emails could not be delivered"));
@@ -131,6 +154,9 @@ impl Reading {
             && (free as f64) < limits.disk_free * total as f64
         {
             problem("disk", format!("Only {} of {} MB of disk space are free", free >> 20, total >> 20));
+        }
+        for (word, text) in self.lately.problems(limits) {
+            problem(word, text);
         }
         for node in &self.missing_nodes {
             problem(&format!("node {node}"), format!("Node {node} has stopped responding"));
@@ -165,8 +191,11 @@ impl Job for ServerMonitoring {
         let app = context.app;
         let memo = context.memo().await?;
         let known: Known = memo.and_then(|memo| serde_json::from_str(&memo).ok()).unwrap_or_default();
-        let reading = app.reading().await?;
+        let mut reading = app.reading().await?;
         let now = context.now();
+        let refused = known.refused.after(&app.jobs.node, reading.lately.refused, now);
+        reading.lately.refused = refused.sum();
+        let known = Known { refused, ..known };
         let problems = reading.problems(&app.jobs.limits, now);
         let mut page = JobPage::new().count("problems", problems.len() as u64);
         let (mut known, tell) = known.after(problems, now);
@@ -212,9 +241,10 @@ impl App {
         Ok(Reading {
             store_latency,
             oldest_due_at: backlog.oldest_due_at,
-            mail: self.maintenance_port()?.recent_mail(MAILS).await?,
+            mail: self.maintenance_port()?.recent_mail(None, MAILS).await?,
             disk,
             missing_nodes: self.missing_nodes().await?,
+            lately: self.lately().await?,
         })
     }
 
@@ -272,22 +302,24 @@ mod tests {
         let fine = Reading {
             store_latency: Duration::from_millis(3),
             oldest_due_at: Some(at(99)),
-            mail: MailTally { delivered: 95, discarded: 5 },
+            mail: MailTally { delivered: 95, discarded: 5, expired: 0 },
             disk: Some(DiskSpace { free: 50 << 20, total: 100 << 20 }),
             missing_nodes: Vec::new(),
+            lately: Lately::default(),
         };
         let limits = Limits::default();
         assert!(fine.problems(&limits, at(100)).is_empty());
         let wrong = Reading {
             store_latency: Duration::from_secs(1),
             oldest_due_at: Some(at(90)),
-            mail: MailTally { delivered: 80, discarded: 20 },
+            mail: MailTally { delivered: 80, discarded: 20, expired: 0 },
             disk: Some(DiskSpace { free: 5 << 20, total: 100 << 20 }),
             missing_nodes: vec!["b".to_owned()],
+            lately: Lately { mail: MailTally { expired: 11, ..MailTally::default() }, ..Lately::default() },
         };
         let found: Vec<_> = wrong.problems(&limits, at(100)).into_keys().collect();
-        assert_eq!(found, ["disk", "mail_age", "mail_failures", "node b", "store"]);
-        let few = Reading { mail: MailTally { delivered: 0, discarded: 3 }, ..fine };
+        assert_eq!(found, ["disk", "mail_age", "mail_expired", "mail_failures", "node b", "store"]);
+        let few = Reading { mail: MailTally { delivered: 0, discarded: 3, expired: 0 }, ..fine };
         assert!(few.problems(&limits, at(100)).is_empty());
     }
 }
