@@ -30,6 +30,9 @@ fn settings(port: &str) -> Vec<(&str, &str)> {
         ("SMTP_PORT", port),
         ("SMTP_FROM_EMAIL", "taskflow@example.org"),
         ("INBOUND_SECRET", KEY),
+        // What a dead process held is taken over soon.
+        ("EMAIL_TIMEOUT", "2s"),
+        ("LEASE_SECONDS", "4s"),
     ]
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use taskflow_core::Concern;
 use taskflow_core::ports::{Accepted, Asked, MailError, Reply};
+use tokio::sync::MutexGuard;
 use tokio::time::{Instant, timeout};
 
 use super::{Job, Pool};
@@ -13,6 +14,9 @@ use crate::dialogue::{Connection, Refusal};
 
 /// How long a mail rides behind another one before it looks for another connection.
 const LONGEST_RIDE: Duration = Duration::from_secs(1);
+
+/// How long others wait for what becomes of the first mail that is offered to a relay.
+const LONGEST_PROOF: Duration = Duration::from_secs(1);
 
 /// How long a relay has to show that it goes on after 421.
 const LAST_WORD: Duration = Duration::from_secs(1);
@@ -95,25 +99,36 @@ impl Worker {
         }
         job.token.spend();
         let offered = connection.offer(&job.message, job.deadline).await;
-        if offered.is_ok() {
-            self.pool.door.proves_itself();
-        }
-        if offered.is_ok() && !self.pool.door.has_failed() {
-            drop(proving);
-            return self.carry(connection, job, offered).await;
-        }
-        self.carry(connection, job, offered).await;
+        self.carry(connection, job, offered, proving).await;
     }
 
-    /// Hands over a mail whose envelope was answered to, then the one that rode with it, and so on.
-    async fn carry(&mut self, mut connection: Connection, mut job: Job, mut offered: Result<(), Refusal>) {
+    /// Hands over a mail whose envelope was answered to, then the one that rode with it, and so on. Others begin when the
+    /// first one was taken, or takes long.
+    async fn carry(
+        &mut self,
+        mut connection: Connection,
+        mut job: Job,
+        mut offered: Result<(), Refusal>,
+        mut proving: Option<MutexGuard<'_, ()>>,
+    ) {
         loop {
             if let Err(refusal) = offered {
                 return self.refused(connection, job, refusal).await;
             }
-            let (outcome, rider) = self.hand_over(&mut connection, &job).await;
+            let mut handing = Box::pin(self.hand_over(&mut connection, &job));
+            let (outcome, rider) = match timeout(LONGEST_PROOF, &mut handing).await {
+                Ok(handed) => handed,
+                Err(_) => {
+                    if self.pool.door.proves_itself() {
+                        drop(proving.take());
+                    }
+                    handing.as_mut().await
+                }
+            };
+            drop(handing);
             if outcome.is_ok() {
                 self.pool.door.vouch(&job.message.to);
+                drop(proving.take());
             }
             match (outcome, rider) {
                 (Ok(accepted), PipelinedMessage::None) => {

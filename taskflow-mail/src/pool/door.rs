@@ -28,7 +28,7 @@ struct Known {
     refused: u32,
     /// For whom it was told so, and took no mail since.
     throttled_for: HashSet<EmailAddress>,
-    /// It took an envelope since it last was unavailable.
+    /// It took a mail, or an envelope and took long over the mail, since it last was unavailable.
     proven: bool,
     /// It was unavailable, and took no mail since.
     failed: bool,
@@ -126,16 +126,17 @@ impl CircuitBreaker {
         }
     }
 
-    /// Whether it took an envelope since it last was unavailable, so that more may be offered at once.
+    /// Whether it took mail since it last was unavailable, so that more may be offered at once.
     pub(super) fn is_proven(&self) -> bool {
         let known = self.lock();
         known.proven && known.tripped.is_none()
     }
 
-    /// It took an envelope.
-    pub(super) fn proves_itself(&self) {
+    /// It took an envelope, and the mail takes long. Returns whether more may be offered at once: not while it fails.
+    pub(super) fn proves_itself(&self) -> bool {
         let mut known = self.lock();
         known.proven = !known.failed;
+        known.proven && known.tripped.is_none()
     }
 
     /// Whether it was unavailable and took no mail since, so that only one mail at a time is offered.
