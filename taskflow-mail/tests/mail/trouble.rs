@@ -70,6 +70,14 @@ impl Trouble {
         matches!(self, Self::At(Stage::Dot, Fault::Drop | Fault::Hang))
     }
 
+    /// How long an answer and a mail may take: not long where the relay is silent.
+    fn limits(self) -> (Duration, Duration) {
+        match self {
+            Self::At(_, Fault::Hang) => (Duration::from_millis(400), Duration::from_millis(1_200)),
+            Self::Away | Self::At(..) => (SECOND * 3, SECOND * 9),
+        }
+    }
+
     async fn begins(self, relay: &SmtpServer) {
         if self.is_before_mail() {
             // Open connections would go on working.
@@ -100,24 +108,31 @@ struct Service {
 
 impl Service {
     /// A service that has sent mail over several connections.
-    async fn start() -> Self {
+    async fn start(trouble: Trouble) -> Self {
+        let (command_limit, mail_limit) = trouble.limits();
         let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
         let relay = SmtpServer::builder().login("ada", PASSWORD).starttls(&certificate, &key).start().await.unwrap();
         let settings = settings(relay.port()).security(Security::StartTls).sign_in("ada", PASSWORD);
-        let settings = settings.root_certificate(certificate).command_limit(Duration::from_millis(150));
-        let settings = settings.mail_limit(Duration::from_millis(600));
+        let settings = settings.root_certificate(certificate).command_limit(command_limit);
+        let settings = settings.mail_limit(mail_limit);
         let clock = Arc::new(ManualClock::at(noon()));
         let mailer = Arc::new(SmtpMailer::new(settings, clock.clone()).unwrap());
         let store = Arc::new(MemoryStore::new());
-        let sending = Sending { mail_timeout: Duration::from_millis(600), ..Sending::default() };
+        let sending = Sending { mail_timeout: mail_limit, ..Sending::default() };
         let storage: Arc<dyn Storage> = store.clone();
         let app = App::builder(storage).clock(clock.clone()).mailer(mailer).sending(sending).build();
         let service = Self { relay, clock, store, app };
         service.plan(0..MAILS).await;
-        service.step().await;
-        assert_eq!(service.relay.count(), MAILS as usize);
-        service
+        // On a busy machine a handshake may take longer than that.
+        for _ in 0..100 {
+            service.step().await;
+            service.clock.advance(SECOND * 10);
+            if service.relay.count() == MAILS as usize {
+                return service;
+            }
+        }
+        panic!("{trouble:?}: {} mails were sent before it began", service.relay.count());
     }
 
     async fn plan(&self, numbers: std::ops::Range<u32>) {
@@ -140,6 +155,10 @@ impl Service {
         self.relay.connections()
     }
 
+    async fn goes_through_from_the_start(trouble: Trouble) {
+        Self::start(trouble).await.goes_through(trouble).await;
+    }
+
     async fn goes_through(&self, trouble: Trouble) {
         trouble.begins(&self.relay).await;
         self.plan(MAILS..2 * MAILS).await;
@@ -158,12 +177,12 @@ impl Service {
         assert!(opened[1..].iter().all(|count| *count <= 1), "{trouble:?}: {opened:?}");
         assert!(opened[0] <= 1 + usize::from(!trouble.is_before_mail()), "{trouble:?}: {opened:?}");
         // An hour.
-        for minute in 0..60 {
+        for step in 0..30 {
             self.step().await;
             let now = self.connections();
-            assert!(now - before <= 1, "{trouble:?}: {} in minute {minute}", now - before);
+            assert!(now - before <= 1, "{trouble:?}: {} in step {step}", now - before);
             before = now;
-            self.clock.advance(SECOND * 60);
+            self.clock.advance(SECOND * 120);
         }
         let all = self.store.deliveries_after(None, 1000).await.unwrap();
         let waiting: Vec<_> = all.iter().filter(|one| one.state == DeliveryState::Scheduled).collect();
@@ -195,8 +214,10 @@ fn message_id(source: &[u8]) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trouble_of_a_relay_loses_no_mail_uses_no_attempt_and_opens_a_connection_a_second() {
-    let all = TROUBLES.map(|trouble| tokio::spawn(async move { Service::start().await.goes_through(trouble).await }));
-    for one in all {
-        one.await.unwrap();
+    for some in TROUBLES.chunks(4) {
+        let some = some.iter().map(|trouble| tokio::spawn(Service::goes_through_from_the_start(*trouble)));
+        for one in some.collect::<Vec<_>>() {
+            one.await.unwrap();
+        }
     }
 }
