@@ -195,7 +195,7 @@ pub(crate) async fn history_before(
     limit: u32,
 ) -> Result<Vec<Event>, StoreError> {
     let (kind, id) = entity_columns(entity)?;
-    let before = before.map(|before| before.as_uuid());
+    let before = before.map(EventId::as_uuid);
     let query = || {
         let query = sqlx::query_as(HISTORY_BEFORE).bind(kind).bind(id).bind(before);
         query.bind(i64::from(limit)).bind(EVENT_BYTES as i64)

@@ -109,7 +109,7 @@ impl Work {
 fn cost(method: &Method, template: &str, query: &str) -> Cost {
     let is_below =
         |path: &&str| template.strip_prefix(*path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    if WITHOUT_TURN.iter().any(|path| is_below(&path)) {
+    if WITHOUT_TURN.iter().any(is_below) {
         return Cost::None;
     }
     let is_read = method == Method::GET;

@@ -29,6 +29,7 @@ pub struct Turn {
 
 impl Turns {
     /// Runs `permits` side by side, of which one requester has `width` at most; `queue` wait, `each` of one requester.
+    #[must_use]
     pub fn new(permits: usize, width: usize, queue: usize, each: usize) -> Self {
         Self {
             seats: Shares::new(permits + queue, permits + each),
