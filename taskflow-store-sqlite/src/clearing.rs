@@ -48,26 +48,26 @@ const CANCEL: &str = "
         SELECT id
         FROM taskflow_deliveries
         WHERE recipient_user = ?1 AND state IN ('scheduled', 'claimed') AND NOT cancel_requested
-        LIMIT ?2)";
+        LIMIT +?2)";
 
 const FORGET_ORGANIZER: &str = "
     UPDATE taskflow_meetings
     SET created_by = NULL
-    WHERE id IN (SELECT id FROM taskflow_meetings WHERE created_by = ?1 LIMIT ?2)";
+    WHERE id IN (SELECT id FROM taskflow_meetings WHERE created_by = ?1 LIMIT +?2)";
 
 /// Whoever has decided something about the participant meanwhile decides anew: their decision names the account.
 const FORGET_PARTICIPANT: &str = "
     UPDATE taskflow_meeting_participants
     SET user_id = NULL, version = version + 1
-    WHERE id IN (SELECT id FROM taskflow_meeting_participants WHERE user_id = ?1 LIMIT ?2)";
+    WHERE id IN (SELECT id FROM taskflow_meeting_participants WHERE user_id = ?1 LIMIT +?2)";
 
 const CLEAR_RESPONSES: &str = "
     DELETE FROM taskflow_answers
-    WHERE user_id = ?1 AND key IN (SELECT key FROM taskflow_answers WHERE user_id = ?1 LIMIT ?2)";
+    WHERE user_id = ?1 AND key IN (SELECT key FROM taskflow_answers WHERE user_id = ?1 LIMIT +?2)";
 
 const CLEAR_FEED: &str = "
     DELETE FROM taskflow_feed
-    WHERE user_id = ?1 AND seq IN (SELECT seq FROM taskflow_feed WHERE user_id = ?1 ORDER BY seq LIMIT ?2)";
+    WHERE user_id = ?1 AND seq IN (SELECT seq FROM taskflow_feed WHERE user_id = ?1 ORDER BY seq LIMIT +?2)";
 
 /// The account's own feed shows its tasks, and is cleared in smaller steps.
 const CLEAR_OWN_FEED: &str = "
@@ -75,22 +75,22 @@ const CLEAR_OWN_FEED: &str = "
     WHERE user_id = ?1
         AND event_id IN (
             SELECT e.id
-            FROM (SELECT id FROM taskflow_tasks WHERE user_id = ?1 ORDER BY id LIMIT ?2) AS t
+            FROM (SELECT id FROM taskflow_tasks WHERE user_id = ?1 ORDER BY id LIMIT +?2) AS t
             CROSS JOIN taskflow_events AS e ON e.entity_kind = 'task' AND e.entity_id = t.id)";
 
 /// The history of tasks goes with them, except what the feeds of others still show: those have no gaps.
 const CLEAR_EVENTS: &str = "
     DELETE FROM taskflow_events
     WHERE entity_kind = 'task'
-        AND entity_id IN (SELECT id FROM taskflow_tasks WHERE user_id = ?1 ORDER BY id LIMIT ?2)
+        AND entity_id IN (SELECT id FROM taskflow_tasks WHERE user_id = ?1 ORDER BY id LIMIT +?2)
         AND NOT EXISTS (SELECT 1 FROM taskflow_feed AS f WHERE f.event_id = taskflow_events.id)";
 
 const KEEP_SHARED_EVENTS: &str = "
     UPDATE taskflow_events
     SET in_history = 0
     WHERE entity_kind = 'task'
-        AND entity_id IN (SELECT id FROM taskflow_tasks WHERE user_id = ?1 ORDER BY id LIMIT ?2)";
+        AND entity_id IN (SELECT id FROM taskflow_tasks WHERE user_id = ?1 ORDER BY id LIMIT +?2)";
 
 const CLEAR_TASKS: &str = "
     DELETE FROM taskflow_tasks
-    WHERE id IN (SELECT id FROM taskflow_tasks WHERE user_id = ?1 ORDER BY id LIMIT ?2)";
+    WHERE id IN (SELECT id FROM taskflow_tasks WHERE user_id = ?1 ORDER BY id LIMIT +?2)";

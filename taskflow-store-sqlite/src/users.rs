@@ -117,7 +117,7 @@ const DELETED_USERS: &str = "
     FROM taskflow_users
     WHERE id > ?1 AND deleted_at IS NOT NULL
     ORDER BY id
-    LIMIT ?2";
+    LIMIT +?2";
 
 /// People who have shown that one of these addresses is theirs, each once.
 pub(crate) async fn users_by_email(pool: &SqlitePool, addresses: &[EmailAddress]) -> Result<Vec<User>, StoreError> {

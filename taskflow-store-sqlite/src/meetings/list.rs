@@ -55,7 +55,7 @@ const TO_LEAVE: &str = "
     WHERE p.user_id = ?1 AND p.removed_at IS NULL AND p.meeting_id > ?3 AND m.cancelled_at IS NULL
         AND (m.meeting_date >= ?2 OR m.ended_at IS NULL AND m.meeting_date + m.duration_minutes * 60000000 > ?2)
     ORDER BY p.meeting_id
-    LIMIT ?4";
+    LIMIT +?4";
 
 fn page_of(scope: Scope, query: &MeetingQuery, now: Timestamp) -> QueryBuilder<Sqlite> {
     let mut page = QueryBuilder::new(PAGE.text());
