@@ -185,7 +185,7 @@ const ACCEPTED_BEFORE: &str = "
         FROM taskflow.meeting_participants AS p
         JOIN taskflow.meetings AS m ON m.id = p.meeting_id AND m.created_by = $2
         WHERE p.email_key = k.email_key
-            AND (p.response IN ('accepted', 'tentative') OR p.reset_response IN ('accepted', 'tentative'))
+            AND (p.response_status IN ('accepted', 'tentative') OR p.reset_response IN ('accepted', 'tentative'))
         LIMIT 1) AS accepted ON true";
 
 /// Up to `limit` meetings in which `user` has a participant beside a guest of the address, those created last first.

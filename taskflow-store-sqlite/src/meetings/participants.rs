@@ -179,7 +179,7 @@ const ACCEPTED_BEFORE: &str = "
         FROM taskflow_meeting_participants AS p
         CROSS JOIN taskflow_meetings AS m ON m.id = p.meeting_id
         WHERE p.email_key = j.value AND m.created_by = ?2
-            AND (p.response IN ('accepted', 'tentative') OR p.reset_response IN ('accepted', 'tentative')))";
+            AND (p.response_status IN ('accepted', 'tentative') OR p.reset_response IN ('accepted', 'tentative')))";
 
 /// Up to `limit` meetings in which `user` has a participant beside a guest of the address, those created last first.
 pub(crate) async fn meetings_with_two(
