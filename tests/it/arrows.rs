@@ -149,7 +149,7 @@ fn sql_stands_in_store_crates_only() {
 
 /// The modules of the server from the bottom up: each uses only those before it.
 const SERVER: [&str; 12] =
-    ["telemetry", "disk", "limits", "config", "hosts", "auth", "samples", "service", "api", "http", "wiring", "cli"];
+    ["telemetry", "limits", "disk", "config", "hosts", "auth", "samples", "service", "api", "http", "wiring", "cli"];
 
 #[test]
 fn modules_of_the_server_use_only_those_below_them() {
