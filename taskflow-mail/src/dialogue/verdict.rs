@@ -22,9 +22,10 @@ pub(crate) enum Refusal {
     Throttled(Reply),
     /// 421 after MAIL was accepted: this mail was not taken, and the connection ends.
     HungUp(Reply),
-    /// The relay closed the connection, said that it will, or fell silent, before it answered to MAIL: it has nothing of
-    /// this mail.
+    /// The relay closed the connection, or said that it will, before it answered to MAIL: it has nothing of this mail.
     Gone(String),
+    /// The same, and it fell silent.
+    Silent(String),
     /// Anything else: the connection must not be used again.
     Broken(MailError),
 }
@@ -54,7 +55,7 @@ impl Refusal {
                 Self::Broken(MailError::Unavailable(format!("{reply} ({cause})")))
             }
             Self::Throttled(reply) => Self::Broken(MailError::Transient(reply)),
-            Self::HungUp(_) | Self::Gone(_) | Self::Broken(_) => self,
+            Self::HungUp(_) | Self::Gone(_) | Self::Silent(_) | Self::Broken(_) => self,
         }
     }
 
@@ -73,7 +74,7 @@ pub(super) fn to_mail(answer: Result<Answer, NoAnswer>) -> Result<(), Refusal> {
         Ok(answer) => Err(refused(answer, Asked::Sender)),
         Err(NoAnswer::Lost(cause)) => Err(Refusal::Gone(cause)),
         Err(none @ NoAnswer::Nonsense(_)) => Err(in_doubt(&none, "to MAIL")),
-        Err(none @ NoAnswer::Silence(_)) => Err(Refusal::Gone(format!("{none} to MAIL"))),
+        Err(none @ NoAnswer::Silence(_)) => Err(Refusal::Silent(format!("{none} to MAIL"))),
     }
 }
 

@@ -180,11 +180,15 @@ impl Worker {
     /// What a refusal means for the mail and for its connection.
     async fn refused(&mut self, mut connection: Connection, job: Job, refusal: Refusal) {
         match refusal {
-            Refusal::Gone(cause) if connection.mails == 0 => {
+            Refusal::Gone(cause) | Refusal::Silent(cause) if connection.mails == 0 => {
                 drop(connection);
                 let cause = self.pool.named(&cause);
                 self.pool.door.shut(&cause);
                 self.leave_to_others(job, cause);
+            }
+            Refusal::Silent(cause) => {
+                self.pool.door.becomes_doubtful(&self.pool.named(&cause));
+                self.pool.put_back(job);
             }
             // It served others: perhaps the relay closes what was idle, or was used enough. It has nothing of this mail.
             Refusal::Gone(_) => {
@@ -276,7 +280,7 @@ impl Pool {
             }
             Refusal::HungUp(reply) => self.unavailable(&reply.to_string(), true),
             // A relay that fails before the first mail of a connection fails as if it had not let us in.
-            Refusal::Gone(cause) | Refusal::Broken(MailError::Unavailable(cause)) => {
+            Refusal::Gone(cause) | Refusal::Silent(cause) | Refusal::Broken(MailError::Unavailable(cause)) => {
                 self.unavailable(&cause, connection.mails == 0)
             }
             Refusal::Broken(error) => {
