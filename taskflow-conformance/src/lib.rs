@@ -31,6 +31,7 @@
 //! | [`history`] | random histories: every store ends up equal to [`MemoryStore`] |
 //! | [`year`] | a simulated year of meetings, with each reminder expected in its minute |
 //! | [`sql`] | the SQL constants of a store and which of them a run has executed |
+//! | [`bystanders`] | two people on one store, for tests that damage a row of one of them |
 //! | [`workbench`] | rows for the tests that only one store has |
 //! | `clock.rs` `mailer.rs` `links.rs` `push.rs` | [`ManualClock`], [`SequentialIds`], [`RecordingMailer`], [`PlainLinks`], [`PushChannel`] |
 //! | `sample.rs` | rows for the cases |
@@ -42,6 +43,7 @@
 //! * Nothing sleeps. Time is a [`ManualClock`], and a fixture makes leases lapse.
 //! * What is random follows a seed that the caller chooses.
 
+pub mod bystanders;
 pub mod history;
 pub mod sql;
 pub mod workbench;

@@ -105,6 +105,18 @@ pub struct Event {
     pub data: Value,
 }
 
+impl Event {
+    /// Returns kind and data that stand for a change which this build cannot read: its entity changed, nobody knows how.
+    #[must_use]
+    pub fn unknown_change(entity: Entity) -> (EventKind, Value) {
+        let (kind, id) = match entity {
+            Entity::Task(id) => (EventKind::TaskUpdated, id.to_string()),
+            Entity::Meeting(id) => (EventKind::MeetingUpdated, id.to_string()),
+        };
+        (kind, json!({ "id": id, "version": 0, "changes": {} }))
+    }
+}
+
 /// An event and the people whose feed it enters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeedEvent {

@@ -341,7 +341,8 @@ impl Meeting {
     /// When the clock on the wall shows what was agreed on, by the current rules; the second time of a night that has it
     /// twice stays the second.
     fn agreed_start(&self) -> Timestamp {
-        match self.time_zone.wall_clock(self.starts_at).at == self.local_start {
+        // Nobody knows what the clock on the wall of an unknown zone shows.
+        match !self.time_zone.is_known() || self.time_zone.wall_clock(self.starts_at).at == self.local_start {
             true => self.starts_at,
             false => self.time_zone.instant(self.local_start),
         }

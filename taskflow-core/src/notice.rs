@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use check::{
     A_MOMENT, Addressee, BatchContext, Checked, Needs, ON_TIME, Overrides, PreSendCheck, Thread, Urls, cancelled,
-    expired, found,
+    expired, found, held_aside, unreadable,
 };
 pub use custom::{CustomCheck, CustomKind, CustomNotice, StoredNotice};
 pub(crate) use made_up::MadeUp;

@@ -44,7 +44,7 @@ pub use store::{Lookup, Store};
 pub use suppressions::Suppressions;
 pub use sweeps::{CohortScan, DigestQuery, SweepPage, SweepPosition, SweepQuery};
 pub use tasks::Tasks;
-pub use upkeep::{CountedPage, CountedPerson, Expired, Maintenance, TaskTally};
+pub use upkeep::{CountedPage, CountedPerson, Expired, Maintenance, TaskTally, UnreadableRow};
 pub use users::Users;
 
 /// A complete store: one value that implements every port that keeps something, as the shipped stores do.

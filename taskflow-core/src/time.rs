@@ -4,7 +4,7 @@
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::str::FromStr;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, Timelike, Utc};
@@ -142,7 +142,7 @@ impl<'de> Deserialize<'de> for Timestamp {
 /// # Ok::<(), taskflow_core::InvalidZone>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Zone(TimeZone);
+pub struct Zone(TimeZone, Option<Arc<str>>);
 
 /// A name that the time zone database does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -164,13 +164,26 @@ impl Zone {
     /// Coordinated Universal Time.
     #[must_use]
     pub fn utc() -> Self {
-        Self(TimeZone::UTC)
+        Self(TimeZone::UTC, None)
     }
 
-    /// Its name in the database, spelled as the database does.
+    /// Reads a stored name. One that this build does not know is kept as it is and goes by UTC: somebody else may know it,
+    /// and its owner can choose another.
+    #[must_use]
+    pub fn from_stored(name: &str) -> Self {
+        name.parse().unwrap_or_else(|_| Self(TimeZone::UTC, Some(name.into())))
+    }
+
+    /// Its name in the database, spelled as the database does; of a zone that this build does not know, as it is stored.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.0.iana_name().unwrap_or("UTC")
+        self.1.as_deref().or_else(|| self.0.iana_name()).unwrap_or("UTC")
+    }
+
+    /// Returns whether the database knows the zone; one that it does not goes by UTC ([`from_stored`](Self::from_stored)).
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.1.is_none()
     }
 
     /// All names of the database, in its order.
@@ -250,7 +263,7 @@ impl FromStr for Zone {
     type Err = InvalidZone;
 
     fn from_str(name: &str) -> Result<Self, InvalidZone> {
-        ZONES.get(name).map(Self).map_err(|_| InvalidZone)
+        ZONES.get(name).map(|zone| Self(zone, None)).map_err(|_| InvalidZone)
     }
 }
 
@@ -272,6 +285,17 @@ mod tests {
 
     fn zone(name: &str) -> Zone {
         name.parse().expect("a zone of the database")
+    }
+
+    #[test]
+    fn a_stored_zone_that_nobody_knows_keeps_its_name_and_goes_by_utc() {
+        let unknown = Zone::from_stored("Mars/Olympus");
+        assert_eq!(
+            (unknown.name(), unknown.wall_clock(at("2026-11-22T12:00:00Z")).offset_seconds),
+            ("Mars/Olympus", 0)
+        );
+        assert!(unknown != Zone::utc() && unknown == Zone::from_stored("Mars/Olympus"));
+        assert_eq!(Zone::from_stored("europe/berlin"), zone("Europe/Berlin"));
     }
 
     fn at(text: &str) -> Timestamp {

@@ -283,7 +283,11 @@ pub(crate) struct DeliveryRow {
 
 impl DeliveryRow {
     /// Its id, for the log.
-    pub(crate) fn id(&self) -> Uuid {
+    pub(crate) fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    pub(crate) fn uuid(&self) -> Uuid {
         self.id
     }
 }

@@ -31,7 +31,7 @@ impl MailboxWrites {
 pub(crate) async fn mails(store: &PgStore, limit: u32) -> Result<Vec<CapturedMail>, StoreError> {
     let query = || sqlx::query_as(MAILS.text()).bind(i64::from(limit));
     let rows: Vec<Stored<CapturedMail>> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-    read_all(rows)
+    Ok(read_all(rows))
 }
 
 static MAILS: Statement<CapturedMail> = Statement::new(

@@ -52,7 +52,7 @@ pub(crate) async fn meetings_by_id(
     };
     let query = || sqlx::query_as(MEETINGS_BY_ID.text()).bind(ids.clone()).bind(organizer).bind(participant);
     let rows: Vec<Stored<Meeting>> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-    Ok(rows.into_iter().map(Stored::keyed).collect())
+    Ok(rows.into_iter().filter_map(Stored::keyed).collect())
 }
 
 static MEETINGS_BY_ID: Statement<Meeting> = Statement::new(

@@ -13,6 +13,7 @@ use taskflow_core::{
     BulkAction, BulkSelection, ChannelKind, CorruptRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken,
     Ledger, Priority, Settlement, StoreError, Timestamp,
 };
+use taskflow_store_sql::{or_record, readable};
 use uuid::Uuid;
 
 use crate::deliveries::{self, DeliveryRow, bulk};
@@ -117,8 +118,9 @@ impl Deliveries for PgStore {
             self.read(|conn| Box::pin(sqlx::query_as(LEDGERS).fetch_all(conn))).await?;
         let mut ledgers: BTreeMap<ChannelKind, Ledger> = BTreeMap::new();
         for (channel, state, count) in rows {
-            let ledger = ledgers.entry(TABLE.value("channel", &channel)?).or_default();
-            ledger.count(TABLE.value("state", &state)?, TABLE.number("state", count)?);
+            // So that the sum of the ledgers balances, a channel with no valid name counts as mail.
+            let channel = or_record("", TABLE.value("channel", &channel)).unwrap_or(ChannelKind::MAIL);
+            ledgers.entry(channel).or_default().count(TABLE.value("state", &state)?, TABLE.number("state", count)?);
         }
         Ok(ledgers)
     }
@@ -137,21 +139,21 @@ impl Deliveries for PgStore {
             })
             .await?;
         let Some(row) = row else { return Ok(None) };
-        let failed = failed.into_iter().map(FailedAttempt::try_from).collect::<Result<_, _>>()?;
+        let failed = readable(failed, |_| id.to_string());
         Ok(Some((Delivery::try_from(row)?, failed)))
     }
 
     async fn deliveries_with_key(&self, prefix: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
         let query = || sqlx::query_as(WITH_KEY).bind(prefix.to_owned()).bind(behind(prefix)).bind(i64::from(limit));
         let rows: Vec<DeliveryRow> = self.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-        Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
+        Ok(readable(rows, DeliveryRow::id))
     }
 
     async fn open_with_keys(&self, prefixes: &[String]) -> Result<Vec<Delivery>, StoreError> {
         let ends: Vec<String> = prefixes.iter().map(|prefix| behind(prefix)).collect();
         let query = || sqlx::query_as(OPEN_WITH_KEYS).bind(prefixes.to_vec()).bind(ends.clone());
         let rows: Vec<DeliveryRow> = self.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-        Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
+        Ok(readable(rows, DeliveryRow::id))
     }
 
     async fn deliveries(

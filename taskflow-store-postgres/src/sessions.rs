@@ -63,7 +63,7 @@ static SESSION: Statement<Session> = Statement::new(
 pub(crate) async fn sessions(store: &PgStore, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
     let query = || sqlx::query_as(SESSIONS.text()).bind(user.as_uuid()).bind(Instant::from(now));
     let rows: Vec<Stored<Session>> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-    read_all(rows)
+    Ok(read_all(rows))
 }
 
 static SESSIONS: Statement<Session> = Statement::new(

@@ -12,6 +12,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::ports::{JobStore, RunLease};
 use taskflow_core::{CorruptRow, JobName, JobRun, JobState, LeaseToken, RunId, StoreError, Timestamp};
+use taskflow_store_sql::{or_record, readable, record};
 use uuid::Uuid;
 
 use crate::error::{Instant, Table, store_error};
@@ -102,6 +103,7 @@ impl TryFrom<RunRow> for JobRun {
     type Error = CorruptRow;
 
     fn try_from(row: RunRow) -> Result<Self, CorruptRow> {
+        let counts = serde_json::from_str(&row.counts).map_err(|error| RUNS.bad("counts", error.to_string()));
         Ok(Self {
             id: RunId::from_uuid(row.id),
             job: RUNS.value("job", &row.job)?,
@@ -115,7 +117,7 @@ impl TryFrom<RunRow> for JobRun {
             node: row.node,
             tries: RUNS.number("tries", row.tries)?,
             cursor: row.cursor,
-            counts: serde_json::from_str(&row.counts).map_err(|error| RUNS.bad("counts", error.to_string()))?,
+            counts: or_record(&row.id.to_string(), counts).unwrap_or_default(),
             error: row.error,
         })
     }
@@ -128,15 +130,18 @@ impl JobStore for PgStore {
         let mut states = Vec::new();
         for row in rows {
             // A name that this release cannot read is a job of another one.
-            let Ok(job) = row.name.parse() else { continue };
-            states.push(JobState {
-                job,
-                slot: JOBS.instant("slot", row.slot)?,
-                paused_at: JOBS.optional_instant("paused_at", row.paused_at)?,
-                memo: row.memo,
-                open: row.open.map(RunId::from_uuid),
-                busy: row.busy,
-            });
+            let Ok(job) = row.name.parse::<JobName>() else { continue };
+            let state = || -> Result<JobState, CorruptRow> {
+                Ok(JobState {
+                    job,
+                    slot: JOBS.instant("slot", row.slot)?,
+                    paused_at: JOBS.optional_instant("paused_at", row.paused_at)?,
+                    memo: row.memo,
+                    open: row.open.map(RunId::from_uuid),
+                    busy: row.busy,
+                })
+            };
+            states.extend(or_record(job.as_str(), state()));
         }
         states.sort_by_key(|state| state.job);
         Ok(states)
@@ -180,24 +185,32 @@ impl JobStore for PgStore {
 
     async fn claim_run(&self, id: RunId, lease: &RunLease, now: Timestamp) -> Result<Option<JobRun>, StoreError> {
         let lease = Arc::new(lease.clone());
-        let row: Option<RunRow> = self
-            .write(move |conn| {
-                let lease = lease.clone();
-                Box::pin(async move {
-                    for lock in [LOCK_JOB_OF_RUN, LOCK_OPEN_RUNS] {
-                        sqlx::query(lock).bind(id.as_uuid()).execute(&mut *conn).await.map_err(store_error)?;
+        self.write(move |conn| {
+            let lease = lease.clone();
+            Box::pin(async move {
+                for lock in [LOCK_JOB_OF_RUN, LOCK_OPEN_RUNS] {
+                    sqlx::query(lock).bind(id.as_uuid()).execute(&mut *conn).await.map_err(store_error)?;
+                }
+                let take = sqlx::query_as(TAKE)
+                    .bind(id.as_uuid())
+                    .bind(lease.token.as_uuid())
+                    .bind(micros(lease.lasts))
+                    .bind(lease.node.clone())
+                    .bind(Instant::from(now));
+                let row: Option<RunRow> = take.fetch_optional(&mut *conn).await.map_err(store_error)?;
+                match row.map(JobRun::try_from).transpose() {
+                    Ok(run) => Ok(run),
+                    // Its job goes on with the next run.
+                    Err(error) => {
+                        record(&id.to_string(), &error);
+                        let end = sqlx::query(GIVE_UP).bind(id.as_uuid()).bind(Instant::from(now));
+                        end.bind(error.to_string()).execute(conn).await.map_err(store_error)?;
+                        Ok(None)
                     }
-                    let take = sqlx::query_as(TAKE)
-                        .bind(id.as_uuid())
-                        .bind(lease.token.as_uuid())
-                        .bind(micros(lease.lasts))
-                        .bind(lease.node.clone())
-                        .bind(Instant::from(now));
-                    take.fetch_optional(conn).await.map_err(store_error)
-                })
+                }
             })
-            .await?;
-        Ok(row.map(JobRun::try_from).transpose()?)
+        })
+        .await
     }
 
     async fn run(&self, id: RunId) -> Result<Option<JobRun>, StoreError> {
@@ -217,7 +230,7 @@ impl JobStore for PgStore {
             }
         };
         let rows: Vec<RunRow> = self.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-        Ok(rows.into_iter().map(JobRun::try_from).collect::<Result<_, _>>()?)
+        Ok(readable(rows, |row: &RunRow| row.id.to_string()))
     }
 }
 
@@ -225,6 +238,9 @@ impl JobStore for PgStore {
 async fn insert(conn: &mut PgConnection, runs: &str) -> Result<Vec<Uuid>, StoreError> {
     sqlx::query_scalar(INSERT).bind(runs).fetch_all(conn).await.map_err(store_error)
 }
+
+const GIVE_UP: &str = "
+    UPDATE taskflow.job_runs SET finished_at = $2, lease = NULL, lease_until = NULL, error = $3 WHERE id = $1";
 
 const INSERT: &str = "
     INSERT INTO taskflow.job_runs (id, job, slot, since, trigger, dry_run, created_at, started_at, finished_at, node,

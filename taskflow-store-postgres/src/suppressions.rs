@@ -74,14 +74,22 @@ pub(crate) async fn suppressed(
     }
     let keys: Vec<String> = addresses.iter().map(EmailAddress::key).collect();
     let query = || sqlx::query_as(SUPPRESSED.text()).bind(keys.clone());
-    let rows: Vec<Stored<Suppression>> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-    let found = rows.into_iter().map(|row| row.read().map(|found| (found.email.key(), found)));
-    Ok(found.collect::<Result<_, _>>()?)
+    let rows: Vec<SuppressedRow> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
+    Ok(rows.into_iter().filter_map(|row| Some((row.email_key, row.suppression.readable()?))).collect())
+}
+
+/// A suppression with the key that it was found by: who may not be written to is not written to, also when the address
+/// in it cannot be read.
+#[derive(sqlx::FromRow)]
+struct SuppressedRow {
+    email_key: String,
+    #[sqlx(flatten)]
+    suppression: Stored<Suppression>,
 }
 
 static SUPPRESSED: Statement<Suppression> = Statement::new(
     "
-    SELECT {columns}
+    SELECT email_key, {columns}
     FROM taskflow.suppressions
     WHERE email_key = ANY ($1)",
 );
@@ -93,7 +101,7 @@ pub(crate) async fn after(store: &PgStore, after: Option<&str>, size: u32) -> Re
     let after = after.and_then(|after| after.split('\0').next()).unwrap_or_default();
     let query = || sqlx::query_as(SUPPRESSIONS_AFTER.text()).bind(after.to_owned()).bind(i64::from(size));
     let rows: Vec<Stored<Suppression>> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-    read_all(rows)
+    Ok(read_all(rows))
 }
 
 static SUPPRESSIONS_AFTER: Statement<Suppression> = Statement::new(

@@ -7,6 +7,7 @@ use chrono::Weekday;
 use serde::Serialize;
 use taskflow_core::ports::{CohortScan, DigestQuery, SweepPage, SweepPosition, SweepQuery};
 use taskflow_core::{CorruptRow, Digest, LocalMinute, Moment, StoreError, UserId, Weekdays};
+use taskflow_store_sql::or_record;
 use uuid::Uuid;
 
 use crate::error::{Instant, Table};
@@ -61,7 +62,7 @@ impl CohortScan for PgStore {
         let places = json(&places.collect::<Vec<_>>())?;
         let query = || sqlx::query_scalar(OCCUPIED).bind(places.clone());
         let with_users: Vec<i32> = self.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-        Ok(with_users.into_iter().map(|place| USERS.number("time_zone", place)).collect::<Result<_, _>>()?)
+        Ok(with_users.into_iter().filter_map(|place| USERS.number("time_zone", place).ok()).collect())
     }
 
     async fn recipients(
@@ -96,7 +97,7 @@ impl CohortScan for PgStore {
         rows.truncate(size as usize);
         let next = rows.last().filter(|_| more).map(SweepPosition::try_from).transpose()?;
         let found = rows.iter().filter(|row| row.found).map(SweepPosition::try_from);
-        let people = found.collect::<Result<_, _>>()?;
+        let people = found.filter_map(|person| or_record("", person)).collect();
         Ok(SweepPage { people, examined: u32::try_from(rows.len()).unwrap_or(u32::MAX), next })
     }
 

@@ -72,7 +72,7 @@ pub(crate) async fn tasks_by_id(
     };
     let query = || sqlx::query_as(TASKS_BY_ID.text()).bind(ids.clone()).bind(owner);
     let rows: Vec<Stored<Task>> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-    Ok(rows.into_iter().map(Stored::keyed).collect())
+    Ok(rows.into_iter().filter_map(Stored::keyed).collect())
 }
 
 static TASKS_BY_ID: Statement<Task> = Statement::new(

@@ -6,11 +6,11 @@ mod purge;
 mod totals;
 
 use async_trait::async_trait;
-use taskflow_core::ports::{CountedPage, CountedPerson, Expired, Maintenance};
+use taskflow_core::ports::{CountedPage, CountedPerson, Expired, Maintenance, UnreadableRow};
 use taskflow_core::{
     DeliveryId, MailTally, MeetingId, Scope, StoreError, Task, TaskCounts, TaskStatistics, Timestamp, UserId,
 };
-use taskflow_store_sql::{Stored, read_all};
+use taskflow_store_sql::{Stored, read_all, unreadable_rows};
 
 use crate::error::Instant;
 use crate::rows::Statement;
@@ -19,10 +19,14 @@ use crate::store::PgStore;
 
 #[async_trait]
 impl Maintenance for PgStore {
+    fn unreadable_rows(&self) -> Vec<UnreadableRow> {
+        unreadable_rows()
+    }
+
     async fn tasks_completed_before(&self, before: Timestamp, limit: u32) -> Result<Vec<Task>, StoreError> {
         let query = || sqlx::query_as(COMPLETED_BEFORE.text()).bind(Instant::from(before)).bind(i64::from(limit));
         let rows: Vec<Stored<Task>> = self.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-        read_all(rows)
+        Ok(read_all(rows))
     }
 
     async fn count_completed_before(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {

@@ -113,7 +113,7 @@ pub(crate) async fn users(store: &PgStore, ids: &[UserId]) -> Result<Lookup<User
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
     let query = || sqlx::query_as(USERS.text()).bind(ids.clone());
     let rows: Vec<Stored<User>> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-    Ok(rows.into_iter().map(Stored::keyed).collect())
+    Ok(rows.into_iter().filter_map(Stored::keyed).collect())
 }
 
 static USERS: Statement<User> = Statement::new(
@@ -128,7 +128,7 @@ pub(crate) async fn users_after(store: &PgStore, after: Option<UserId>, size: u3
     let after = after.map_or(Uuid::nil(), UserId::as_uuid);
     let query = || sqlx::query_as(USERS_AFTER.text()).bind(after).bind(i64::from(size));
     let rows: Vec<Stored<User>> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-    read_all(rows)
+    Ok(read_all(rows))
 }
 
 static USERS_AFTER: Statement<User> = Statement::new(
@@ -162,7 +162,7 @@ pub(crate) async fn users_by_email(store: &PgStore, addresses: &[EmailAddress]) 
     let keys: Vec<String> = addresses.iter().map(EmailAddress::key).collect();
     let query = || sqlx::query_as(USERS_BY_EMAIL.text()).bind(keys.clone());
     let rows: Vec<Stored<User>> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-    read_all(rows)
+    Ok(read_all(rows))
 }
 
 static USERS_BY_EMAIL: Statement<User> = Statement::new(

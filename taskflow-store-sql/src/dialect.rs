@@ -5,10 +5,11 @@ use std::marker::PhantomData;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use sqlx::{Database, FromRow};
-use taskflow_core::{CorruptRow, StoreError};
+use taskflow_core::CorruptRow;
 
 use crate::column::{Column, ColumnType, SqlValue};
 use crate::entity::{Entity, ReadError, Row, Table};
+use crate::unreadable::{or_record, record};
 
 /// A database, as far as values and names in it differ from those in the other.
 pub trait Dialect: Database {
@@ -43,7 +44,9 @@ pub trait Dialect: Database {
 /// An entity as it was read from a row, perhaps a wider one. What core refuses spoils this entity, not the whole result.
 #[derive(Debug)]
 pub struct Stored<T: Entity> {
-    key: T::Key,
+    /// `None` when not even the key can be read.
+    key: Option<T::Key>,
+    id: String,
     entity: Result<T, CorruptRow>,
 }
 
@@ -57,19 +60,23 @@ impl<T: Entity> Stored<T> {
         self.entity
     }
 
-    /// Returns the key beside the entity.
-    pub fn keyed(self) -> (T::Key, Result<T, CorruptRow>) {
-        (self.key, self.entity)
+    /// Returns the entity; `None`, and records it, when it cannot be read.
+    pub fn readable(self) -> Option<T> {
+        or_record(&self.id, self.entity)
+    }
+
+    /// Returns the key beside the entity; `None` when not even the key can be read.
+    pub fn keyed(self) -> Option<(T::Key, Result<T, CorruptRow>)> {
+        if let Err(error) = &self.entity {
+            record(&self.id, error);
+        }
+        Some((self.key?, self.entity))
     }
 }
 
-/// Reads every row of a result.
-///
-/// # Errors
-///
-/// The first column that core refuses.
-pub fn read_all<T: Entity, C: FromIterator<T>>(rows: Vec<Stored<T>>) -> Result<C, StoreError> {
-    Ok(rows.into_iter().map(Stored::read).collect::<Result<_, _>>()?)
+/// Reads every row of a result. What cannot be read is recorded and left out.
+pub fn read_all<T: Entity, C: FromIterator<T>>(rows: Vec<Stored<T>>) -> C {
+    rows.into_iter().filter_map(Stored::readable).collect()
 }
 
 impl<'r, T: Entity, R: sqlx::Row> FromRow<'r, R> for Stored<T>
@@ -77,14 +84,18 @@ where
     R::Database: Dialect<Row = R>,
 {
     fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
-        let row: Row<'r, R::Database> = Row::new(row, T::TABLE);
-        let key = row.get(T::columns()[0].name).map_err(|error| match error {
-            ReadError::Driver(error) => error,
-            ReadError::Corrupt(error) => sqlx::Error::Decode(error.into()),
-        })?;
+        let row: Row<'r, R::Database> = Row::new(row, T::TABLE, T::columns()[0]);
+        let key = match row.get(T::columns()[0].name) {
+            Ok(key) => Some(key),
+            Err(ReadError::Corrupt(_)) => None,
+            Err(ReadError::Driver(error)) => return Err(error),
+        };
         match T::read(&row) {
-            Ok(entity) => Ok(Self { key, entity: Ok(entity) }),
-            Err(ReadError::Corrupt(error)) => Ok(Self { key, entity: Err(error) }),
+            Ok(entity) => {
+                row.was_read();
+                Ok(Self { key, id: String::new(), entity: Ok(entity) })
+            }
+            Err(ReadError::Corrupt(error)) => Ok(Self { key, id: row.id(), entity: Err(error) }),
             Err(ReadError::Driver(error)) => Err(error),
         }
     }

@@ -1,9 +1,12 @@
 //! Entities, and how a store reads and writes them.
 
+use std::cell::Cell;
+
 use taskflow_core::CorruptRow;
 
 use crate::column::{Column, ColumnType, Role, SqlValue};
 use crate::dialect::Dialect;
+use crate::unreadable::{forget, record};
 
 /// The name of a table in each dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +31,12 @@ pub trait ColumnValue: Sized {
     ///
     /// What is wrong with it, without the value itself.
     fn from_sql(value: SqlValue<'_>) -> Result<Self, String>;
+
+    /// Returns the value that stands in for a stored one that [`from_sql`](Self::from_sql) refuses, if there is one that
+    /// harms nobody: its owner goes on with it and can choose another, and nobody gets a mail that they should not get.
+    fn stand_in(_value: &SqlValue<'_>) -> Option<Self> {
+        None
+    }
 }
 
 /// A value of core that is kept in several columns of an entity's table.
@@ -85,17 +94,59 @@ pub enum ReadError {
 pub struct Row<'r, D: Dialect> {
     row: &'r D::Row,
     table: Table,
+    key: Column,
+    /// Whether something stands in for one of its values.
+    flawed: Cell<bool>,
 }
 
 impl<'r, D: Dialect> Row<'r, D> {
-    pub(crate) fn new(row: &'r D::Row, table: Table) -> Self {
-        Self { row, table }
+    pub(crate) fn new(row: &'r D::Row, table: Table, key: Column) -> Self {
+        Self { row, table, key, flawed: Cell::new(false) }
     }
 
-    /// Reads the value of a column.
+    /// Reads the value of a column, or records that it cannot be read and returns what stands in for it.
     pub(crate) fn get<T: ColumnValue>(&self, column: &'static str) -> Result<T, ReadError> {
-        let value = D::value(self.row, column, T::TYPE).map_err(ReadError::Driver)?;
-        T::from_sql(value).map_err(|message| self.corrupt(column, message))
+        let value = match D::value(self.row, column, T::TYPE) {
+            Ok(value) => value,
+            // What is there is not even text; other errors concern the statement.
+            Err(sqlx::Error::ColumnDecode { .. }) => {
+                return self.stand_in(column, T::stand_in(&SqlValue::from("")), "cannot be decoded");
+            }
+            Err(error) => return Err(ReadError::Driver(error)),
+        };
+        T::from_sql(value.clone()).or_else(|message| self.stand_in(column, T::stand_in(&value), message))
+    }
+
+    fn stand_in<T>(&self, column: &'static str, value: Option<T>, message: impl Into<String>) -> Result<T, ReadError> {
+        match (value, self.corrupt(column, message)) {
+            (Some(value), ReadError::Corrupt(error)) => {
+                record(&self.id(), &error);
+                self.flawed.set(true);
+                Ok(value)
+            }
+            (_, error) => Err(error),
+        }
+    }
+
+    /// Returns the id of the row; empty unless its key is one, because other keys are somebody's address.
+    pub(crate) fn id(&self) -> String {
+        match D::value(self.row, self.key.name, self.key.column_type) {
+            Ok(SqlValue::Uuid(id)) => id.to_string(),
+            Ok(SqlValue::Text(text)) if self.key.column_type == ColumnType::Uuid => text.into_owned(),
+            _ => String::new(),
+        }
+    }
+
+    /// Records what a part lacks, and goes on without it.
+    pub(crate) fn without<T>(&self, column: &'static str, message: impl Into<String>) -> Result<Option<T>, ReadError> {
+        self.stand_in(column, Some(None), message)
+    }
+
+    /// Forgets what was recorded of the row if nothing stands in for anything.
+    pub(crate) fn was_read(&self) {
+        if !self.flawed.get() {
+            forget(D::table(self.table), || self.id());
+        }
     }
 
     /// Returns the error that says what is wrong with a column.

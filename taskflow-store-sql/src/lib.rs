@@ -25,6 +25,7 @@ mod sqlite;
 mod statement;
 mod statistics;
 mod task;
+mod unreadable;
 mod user;
 mod values;
 
@@ -32,6 +33,7 @@ pub use column::{Column, ColumnType, Role, SqlValue};
 pub use dialect::{Dialect, Params, Stored, read_all};
 pub use entity::{ColumnValue, Entity, ReadError, Row, Table};
 pub use statement::{Statement, expand};
+pub use unreadable::{or_record, readable, record, unreadable_rows};
 
 use taskflow_core::{
     CapturedMail, Credential, Meeting, Participant, Session, Suppression, Task, TaskStatistics, Token, User,

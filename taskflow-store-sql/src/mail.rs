@@ -8,7 +8,8 @@ use crate::entity::{ColumnValue, Part, ReadError, Row, column, stored};
 use crate::values::{ids, texts};
 
 ids!(DeliveryId);
-texts!(SuppressionCause: as_str);
+// The strictest cause, so that nobody is written to who may not be.
+texts!(SuppressionCause: as_str or |_| SuppressionCause::Admin);
 
 stored! {
     Suppression in "suppressions" {

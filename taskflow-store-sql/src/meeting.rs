@@ -12,7 +12,7 @@ use crate::values::{entered, ids, numbers, texts};
 
 ids!(MeetingId);
 entered!(Location, MeetingTitle);
-texts!(MeetingType: as_str, MeetingUrl: as_str);
+texts!(MeetingType: as_str, MeetingUrl: as_str or |_| MeetingUrl::unreadable());
 numbers! {
     DurationMinutes: Integer, DurationMinutes::get, DurationMinutes::new;
 }

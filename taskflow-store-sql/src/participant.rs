@@ -11,8 +11,8 @@ use crate::entity::{ColumnValue, Part, ReadError, Row, stored};
 use crate::values::{entered, ids, text, texts};
 
 ids!(ParticipantId);
-entered!(Comment, PersonName);
-texts!(DeliveryProblem: as_str, MeetingResponse: as_str, MeetingRole: as_str);
+entered!(Comment, DeliveryProblem, PersonName);
+texts!(MeetingResponse: as_str, MeetingRole: as_str);
 
 stored! {
     Participant in "meeting_participants" {
@@ -57,5 +57,10 @@ impl ColumnValue for OwnReminders {
         let minutes: Result<Vec<_>, _> =
             minutes.into_iter().map(|minutes| ReminderMinutes::from_sql(SqlValue::Integer(minutes))).collect();
         OwnReminders::new(minutes?).map_err(|error| error.to_string())
+    }
+
+    /// None.
+    fn stand_in(_value: &SqlValue<'_>) -> Option<Self> {
+        OwnReminders::new(Vec::new()).ok()
     }
 }

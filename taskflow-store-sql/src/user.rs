@@ -10,9 +10,9 @@ use taskflow_core::{
 use crate::column::{Column, ColumnType, Role, SqlValue};
 use crate::dialect::Dialect;
 use crate::entity::{ColumnValue, Part, ReadError, Row, column, part, stored};
-use crate::values::{numbers, opaque, text, texts};
+use crate::values::{entered, numbers, opaque, text};
 
-texts!(Username: as_str);
+entered!(Username);
 opaque!(PasswordHash: expose);
 numbers! {
     LocalMinute: SmallInt, LocalMinute::get, LocalMinute::new;
@@ -79,10 +79,10 @@ impl Part for Option<QuietHours> {
         match (row.get("quiet_from")?, row.get("quiet_until")?) {
             (Some(from), Some(until)) => {
                 let quiet_hours = QuietHours::new(from, until);
-                quiet_hours.map(Some).map_err(|error| row.corrupt("quiet_until", error.to_string()))
+                quiet_hours.map(Some).or_else(|error| row.without("quiet_until", error.to_string()))
             }
             (None, None) => Ok(None),
-            _ => Err(row.corrupt("quiet_until", "must be set exactly when quiet_from is")),
+            _ => row.without("quiet_until", "must be set exactly when quiet_from is"),
         }
     }
 }
@@ -101,5 +101,10 @@ impl ColumnValue for BTreeSet<NoticeKind> {
             value => text(&value, |json| serde_json::from_str(json).map_err(|error| error.to_string()))?,
         };
         Ok(kinds.iter().filter_map(|kind| kind.parse().ok()).collect())
+    }
+
+    /// Everything that can be switched off: nobody gets what they may not want.
+    fn stand_in(_value: &SqlValue<'_>) -> Option<Self> {
+        Some(NoticeKind::ALL.iter().copied().filter(|kind| kind.can_be_switched_off()).collect())
     }
 }

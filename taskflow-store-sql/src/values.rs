@@ -19,6 +19,10 @@ impl<T: ColumnValue> ColumnValue for Option<T> {
     fn from_sql(value: SqlValue<'_>) -> Result<Self, String> {
         if value == SqlValue::Null { Ok(None) } else { T::from_sql(value).map(Some) }
     }
+
+    fn stand_in(value: &SqlValue<'_>) -> Option<Self> {
+        T::stand_in(value).map(Some)
+    }
 }
 
 /// The error of a value of another type, which only a database with another schema has.
@@ -72,9 +76,9 @@ macro_rules! ids {
 
 ids!(UserId);
 
-/// Texts, read by `FromStr`.
+/// Texts, read by `FromStr`, or by a function that is named; perhaps with what stands in for a text that is refused.
 macro_rules! texts {
-    ($($value:ident: $as_str:ident),+) => {$(
+    ($($value:ident: $as_str:ident $(or $stand_in:expr)?),+) => {$(
         impl $crate::entity::ColumnValue for $value {
             const TYPE: $crate::column::ColumnType = $crate::column::ColumnType::Text;
 
@@ -85,13 +89,25 @@ macro_rules! texts {
             fn from_sql(value: $crate::column::SqlValue<'_>) -> Result<Self, String> {
                 $crate::values::text(&value, $crate::values::parsed)
             }
+
+            $(fn stand_in(value: &$crate::column::SqlValue<'_>) -> Option<Self> {
+                let stand_in: fn(&str) -> Self = $stand_in;
+                $crate::values::text(value, |text| Ok(stand_in(text))).ok()
+            })?
         }
     )+};
 }
 
-texts!(Description: as_str, EmailAddress: as_str, Locale: as_str, String: as_str, Zone: name);
+texts!(
+    Description: as_str or Description::from_unreadable,
+    EmailAddress: as_str or EmailAddress::from_unreadable,
+    Locale: as_str or |_| Locale::en(),
+    String: as_str or str::to_owned,
+    Zone: name or Zone::from_stored
+);
 
-/// Texts that people entered, perhaps under the rules of an earlier release; read by `from_stored`.
+/// Texts that people entered, perhaps under the rules of an earlier release; read by `from_stored`, and what fits of a
+/// refused one stands in for it.
 macro_rules! entered {
     ($($value:ident),+) => {$(
         impl $crate::entity::ColumnValue for $value {
@@ -103,6 +119,10 @@ macro_rules! entered {
 
             fn from_sql(value: $crate::column::SqlValue<'_>) -> Result<Self, String> {
                 $crate::values::text(&value, |text| Self::from_stored(text).map_err(|error| error.to_string()))
+            }
+
+            fn stand_in(value: &$crate::column::SqlValue<'_>) -> Option<Self> {
+                $crate::values::text(value, |text| Ok(Self::from_unreadable(text))).ok()
             }
         }
     )+};
@@ -158,6 +178,11 @@ impl ColumnValue for Timestamp {
     fn from_sql(value: SqlValue<'_>) -> Result<Self, String> {
         instant(&value)
     }
+
+    /// The nearest instant that there is.
+    fn stand_in(value: &SqlValue<'_>) -> Option<Self> {
+        if let SqlValue::Micros(micros) = *value { Some(Self::from_micros(micros)) } else { None }
+    }
 }
 
 impl ColumnValue for NaiveDate {
@@ -174,6 +199,11 @@ impl ColumnValue for NaiveDate {
         };
         if (1..=9999).contains(&day.year()) { Ok(day) } else { Err("must be a day from year 1 to 9999".to_owned()) }
     }
+
+    /// The last day that there is.
+    fn stand_in(_value: &SqlValue<'_>) -> Option<Self> {
+        Self::from_ymd_opt(9999, 12, 31)
+    }
 }
 
 impl ColumnValue for NaiveDateTime {
@@ -185,6 +215,11 @@ impl ColumnValue for NaiveDateTime {
 
     fn from_sql(value: SqlValue<'_>) -> Result<Self, String> {
         Ok(instant(&value)?.to_chrono().naive_utc())
+    }
+
+    /// The nearest one that there is.
+    fn stand_in(value: &SqlValue<'_>) -> Option<Self> {
+        Timestamp::stand_in(value).map(|nearest| nearest.to_chrono().naive_utc())
     }
 }
 

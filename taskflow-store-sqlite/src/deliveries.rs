@@ -157,8 +157,8 @@ pub(crate) struct DeliveryRow {
 
 impl DeliveryRow {
     /// Its id as it is written, for the log.
-    pub(crate) fn id(&self) -> &str {
-        &self.id
+    pub(crate) fn id(&self) -> String {
+        self.id.clone()
     }
 }
 

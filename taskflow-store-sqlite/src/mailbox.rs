@@ -30,7 +30,7 @@ impl MailboxWrites {
 pub(crate) async fn mails(pool: &SqlitePool, limit: u32) -> Result<Vec<CapturedMail>, StoreError> {
     let rows: Vec<Stored<CapturedMail>> =
         sqlx::query_as(MAILS.text()).bind(limit).fetch_all(pool).await.map_err(store_error)?;
-    read_all(rows)
+    Ok(read_all(rows))
 }
 
 static MAILS: Statement<CapturedMail> = Statement::new(

@@ -57,7 +57,7 @@ pub(crate) async fn meetings_by_id(
         .fetch_all(pool)
         .await
         .map_err(store_error)?;
-    Ok(rows.into_iter().map(Stored::keyed).collect())
+    Ok(rows.into_iter().filter_map(Stored::keyed).collect())
 }
 
 static MEETINGS_BY_ID: Statement<Meeting> = Statement::new(

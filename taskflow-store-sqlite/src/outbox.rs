@@ -12,12 +12,16 @@ use taskflow_core::{
     BulkAction, BulkSelection, ChannelKind, CorruptRow, Delivery, DeliveryId, LeaseToken, MOST_TOGETHER, Priority,
     Settlement, StoreError, Timestamp,
 };
+use taskflow_store_sql::readable;
 
 use crate::deliveries::{DeliveryRow, bulk};
 use crate::error::{Table, store_error};
 use crate::store::SqliteStore;
 
 const TABLE: Table = Table("taskflow_deliveries");
+
+/// The time between two looks at a delivery that cannot be read.
+const ASIDE: Duration = Duration::from_mins(10);
 
 #[async_trait]
 impl Outbox for SqliteStore {
@@ -134,10 +138,23 @@ impl Claim {
             .bind(leaders)
             .bind(self.minute_ends)
             .bind(MOST_TOGETHER as i64 - 1)
-            .fetch_all(conn)
+            .fetch_all(&mut *conn)
             .await
             .map_err(store_error)?;
-        Ok(rows.into_iter().filter_map(readable).collect())
+        self.readable(conn, rows).await
+    }
+
+    /// What cannot be read holds up nobody: it stays claimed, so that the ledger balances, and is looked at again later.
+    async fn readable(&self, conn: &mut SqliteConnection, rows: Vec<DeliveryRow>) -> Result<Vec<Delivery>, StoreError> {
+        let ids: Vec<String> = rows.iter().map(DeliveryRow::id).collect();
+        let deliveries: Vec<Delivery> = readable(rows, DeliveryRow::id);
+        if deliveries.len() < ids.len() {
+            let read: HashSet<String> = deliveries.iter().map(|delivery| delivery.id.to_string()).collect();
+            let aside: Vec<_> = ids.into_iter().filter(|id| !read.contains(id)).collect();
+            let aside = serde_json::to_string(&aside).map_err(|error| StoreError::Internal(error.into()))?;
+            sqlx::query(SET_ASIDE).bind(aside).bind(micros(ASIDE)).execute(conn).await.map_err(store_error)?;
+        }
+        Ok(deliveries)
     }
 
     async fn take(
@@ -156,22 +173,10 @@ impl Claim {
             .bind(left)
             .bind(rank)
             .bind(self.channel.as_str())
-            .fetch_all(conn)
+            .fetch_all(&mut *conn)
             .await
             .map_err(store_error)?;
-        Ok(rows.into_iter().filter_map(readable).collect())
-    }
-}
-
-/// One row that cannot be read must not hold up the others; it stays claimed, and shows in the log each time.
-fn readable(row: DeliveryRow) -> Option<Delivery> {
-    let id = row.id().to_owned();
-    match Delivery::try_from(row) {
-        Ok(delivery) => Some(delivery),
-        Err(error) => {
-            tracing::error!(delivery = id, %error, "a delivery cannot be read and is left out");
-            None
-        }
+        self.readable(conn, rows).await
     }
 }
 
@@ -191,6 +196,11 @@ pub(crate) fn micros(span: Duration) -> i64 {
 fn ranks(channel: ChannelKind) -> String {
     format!("{:?}", Priority::ALL.map(|priority| channel.rank(priority)))
 }
+
+const SET_ASIDE: &str = "
+    UPDATE taskflow_deliveries
+    SET lease_until = CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) + ?2
+    WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'claimed'";
 
 /// Claims mail: no other deliveries have these ranks.
 const CLAIM_SCHEDULED: &str = "

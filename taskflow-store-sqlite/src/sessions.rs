@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::{Session, SessionId, SessionWrite, StoreError, Timestamp, UserId};
-use taskflow_store_sql::{Stored, read_all};
+use taskflow_store_sql::{Stored, or_record, read_all};
 
 use crate::error::{Table, store_error};
 use crate::rows::{Rows, Statement};
@@ -67,7 +67,7 @@ pub(crate) async fn sessions(pool: &SqlitePool, user: UserId, now: Timestamp) ->
         .fetch_all(pool)
         .await
         .map_err(store_error)?;
-    read_all(rows)
+    Ok(read_all(rows))
 }
 
 static SESSIONS: Statement<Session> = Statement::new(
@@ -81,7 +81,7 @@ static SESSIONS: Statement<Session> = Statement::new(
 pub(crate) async fn ended(pool: &SqlitePool, since: Timestamp) -> Result<Vec<SessionId>, StoreError> {
     let ids: Vec<String> =
         sqlx::query_scalar(ENDED).bind(since.as_micros()).fetch_all(pool).await.map_err(store_error)?;
-    Ok(ids.iter().map(|id| TABLE.value("id", id)).collect::<Result<_, _>>()?)
+    Ok(ids.iter().filter_map(|id| or_record(id, TABLE.value("id", id))).collect())
 }
 
 const ENDED: &str = "SELECT id FROM taskflow_sessions WHERE ended_at >= ?1";

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use sqlx::SqliteConnection;
 use taskflow_core::ports::{JobStore, RunLease};
 use taskflow_core::{CorruptRow, Counts, JobName, JobRun, JobState, RunId, StoreError, Timestamp};
+use taskflow_store_sql::{or_record, readable, record};
 
 use crate::error::{Table, store_error};
 use crate::outbox::micros;
@@ -27,17 +28,20 @@ struct JobRow {
 }
 
 impl JobRow {
-    /// Returns `None` for a name that this release cannot read.
-    fn state(self) -> Result<Option<JobState>, CorruptRow> {
-        let Ok(job) = self.name.parse() else { return Ok(None) };
-        Ok(Some(JobState {
-            job,
-            slot: JOBS_TABLE.instant("slot", self.slot)?,
-            paused_at: JOBS_TABLE.optional_instant("paused_at", self.paused_at)?,
-            memo: self.memo,
-            open: RUNS_TABLE.optional("id", self.open.as_deref())?,
-            busy: self.busy,
-        }))
+    /// Returns `None` for a name that this release cannot read, and for a row that nobody can.
+    fn state(self) -> Option<JobState> {
+        let job = self.name.parse().ok()?;
+        let state = || -> Result<JobState, CorruptRow> {
+            Ok(JobState {
+                job,
+                slot: JOBS_TABLE.instant("slot", self.slot)?,
+                paused_at: JOBS_TABLE.optional_instant("paused_at", self.paused_at)?,
+                open: RUNS_TABLE.optional("id", self.open.as_deref())?,
+                memo: self.memo,
+                busy: self.busy,
+            })
+        };
+        or_record(job.as_str(), state())
     }
 }
 
@@ -63,6 +67,7 @@ impl TryFrom<RunRow> for JobRun {
     type Error = CorruptRow;
 
     fn try_from(row: RunRow) -> Result<Self, CorruptRow> {
+        let counts = serde_json::from_str(&row.counts).map_err(|error| RUNS_TABLE.bad("counts", error.to_string()));
         Ok(Self {
             id: RUNS_TABLE.value("id", &row.id)?,
             job: RUNS_TABLE.value("job", &row.job)?,
@@ -76,7 +81,7 @@ impl TryFrom<RunRow> for JobRun {
             node: row.node,
             tries: RUNS_TABLE.number("tries", row.tries)?,
             cursor: row.cursor,
-            counts: serde_json::from_str(&row.counts).map_err(|error| RUNS_TABLE.bad("counts", error.to_string()))?,
+            counts: or_record(&row.id, counts).unwrap_or_default(),
             error: row.error,
         })
     }
@@ -91,8 +96,7 @@ fn json(counts: &Counts) -> Result<String, StoreError> {
 impl JobStore for SqliteStore {
     async fn jobs(&self) -> Result<Vec<JobState>, StoreError> {
         let rows: Vec<JobRow> = sqlx::query_as(JOBS).fetch_all(&self.reader()?).await.map_err(store_error)?;
-        let mut states: Vec<JobState> =
-            rows.into_iter().filter_map(|row| row.state().transpose()).collect::<Result<_, _>>()?;
+        let mut states: Vec<JobState> = rows.into_iter().filter_map(JobRow::state).collect();
         states.sort_by_key(|state| state.job);
         Ok(states)
     }
@@ -117,22 +121,30 @@ impl JobStore for SqliteStore {
 
     async fn claim_run(&self, id: RunId, lease: &RunLease, now: Timestamp) -> Result<Option<JobRun>, StoreError> {
         let lease = lease.clone();
-        let row: Option<RunRow> = self
-            .write(move |conn| {
-                Box::pin(async move {
-                    sqlx::query_as(TAKE)
-                        .bind(id.to_string())
-                        .bind(lease.token.to_string())
-                        .bind(micros(lease.lasts))
-                        .bind(lease.node)
-                        .bind(now.as_micros())
-                        .fetch_optional(conn)
-                        .await
-                        .map_err(store_error)
-                })
+        self.write(move |conn| {
+            Box::pin(async move {
+                let row: Option<RunRow> = sqlx::query_as(TAKE)
+                    .bind(id.to_string())
+                    .bind(lease.token.to_string())
+                    .bind(micros(lease.lasts))
+                    .bind(lease.node)
+                    .bind(now.as_micros())
+                    .fetch_optional(&mut *conn)
+                    .await
+                    .map_err(store_error)?;
+                match row.map(JobRun::try_from).transpose() {
+                    Ok(run) => Ok(run),
+                    // Its job goes on with the next run.
+                    Err(error) => {
+                        record(&id.to_string(), &error);
+                        let end = sqlx::query(GIVE_UP).bind(id.to_string()).bind(now.as_micros());
+                        end.bind(error.to_string()).execute(conn).await.map_err(store_error)?;
+                        Ok(None)
+                    }
+                }
             })
-            .await?;
-        Ok(row.map(JobRun::try_from).transpose()?)
+        })
+        .await
     }
 
     async fn run(&self, id: RunId) -> Result<Option<JobRun>, StoreError> {
@@ -149,9 +161,12 @@ impl JobStore for SqliteStore {
             .fetch_all(&self.reader()?)
             .await
             .map_err(store_error)?;
-        Ok(rows.into_iter().map(JobRun::try_from).collect::<Result<_, _>>()?)
+        Ok(readable(rows, |row: &RunRow| row.id.clone()))
     }
 }
+
+const GIVE_UP: &str = "
+    UPDATE taskflow_job_runs SET finished_at = ?2, lease = NULL, lease_until = NULL, error = ?3 WHERE id = ?1";
 
 /// Sorts after every id.
 const AFTER_EVERY_ID: &str = "~";

@@ -46,14 +46,22 @@ pub(crate) async fn suppressed(
     let keys: Vec<String> = addresses.iter().map(EmailAddress::key).collect();
     let keys = serde_json::to_string(&keys).map_err(|error| StoreError::Internal(error.into()))?;
     let query = sqlx::query_as(SUPPRESSED.text()).bind(keys);
-    let rows: Vec<Stored<Suppression>> = query.fetch_all(pool).await.map_err(store_error)?;
-    let found = rows.into_iter().map(|row| row.read().map(|found| (found.email.key(), found)));
-    Ok(found.collect::<Result<_, _>>()?)
+    let rows: Vec<SuppressedRow> = query.fetch_all(pool).await.map_err(store_error)?;
+    Ok(rows.into_iter().filter_map(|row| Some((row.email_key, row.suppression.readable()?))).collect())
+}
+
+/// A suppression with the key that it was found by: who may not be written to is not written to, also when the address
+/// in it cannot be read.
+#[derive(sqlx::FromRow)]
+struct SuppressedRow {
+    email_key: String,
+    #[sqlx(flatten)]
+    suppression: Stored<Suppression>,
 }
 
 static SUPPRESSED: Statement<Suppression> = Statement::new(
     "
-    SELECT {s.columns}
+    SELECT s.email_key, {s.columns}
     FROM json_each(?1) AS j
     CROSS JOIN taskflow_suppressions AS s ON s.email_key = j.value",
 );
@@ -63,7 +71,7 @@ pub(crate) async fn after(pool: &SqlitePool, after: Option<&str>, size: u32) -> 
     // Every key is greater than the empty text.
     let query = sqlx::query_as(SUPPRESSIONS_AFTER.text()).bind(after.unwrap_or_default()).bind(size);
     let rows: Vec<Stored<Suppression>> = query.fetch_all(pool).await.map_err(store_error)?;
-    read_all(rows)
+    Ok(read_all(rows))
 }
 
 static SUPPRESSIONS_AFTER: Statement<Suppression> = Statement::new(

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 use taskflow_core::ports::{CohortScan, DigestQuery, SweepPage, SweepPosition, SweepQuery};
 use taskflow_core::{CorruptRow, Digest, LocalMinute, Moment, StoreError, Weekdays};
+use taskflow_store_sql::or_record;
 
 use crate::error::{Table, store_error};
 use crate::store::SqliteStore;
@@ -57,7 +58,7 @@ impl CohortScan for SqliteStore {
         let places = serde_json::to_string(&places).map_err(|error| StoreError::Internal(error.into()))?;
         let with_users: Vec<i64> =
             sqlx::query_scalar(OCCUPIED).bind(places).fetch_all(&self.reader()?).await.map_err(store_error)?;
-        Ok(with_users.into_iter().map(|place| USERS.number("time_zone", place)).collect::<Result<_, _>>()?)
+        Ok(with_users.into_iter().filter_map(|place| USERS.number("time_zone", place).ok()).collect())
     }
 
     async fn recipients(
@@ -94,7 +95,7 @@ impl CohortScan for SqliteStore {
         rows.truncate(size as usize);
         let next = rows.last().filter(|_| more).map(SweepPosition::try_from).transpose()?;
         let found = rows.iter().filter(|row| row.found).map(SweepPosition::try_from);
-        let people = found.collect::<Result<_, _>>()?;
+        let people = found.filter_map(|person| or_record("", person)).collect();
         Ok(SweepPage { people, examined: u32::try_from(rows.len()).unwrap_or(u32::MAX), next })
     }
 

@@ -76,7 +76,7 @@ pub(crate) async fn tasks_by_id(
     };
     let rows: Vec<Stored<Task>> =
         sqlx::query_as(TASKS_BY_ID.text()).bind(ids).bind(owner).fetch_all(pool).await.map_err(store_error)?;
-    Ok(rows.into_iter().map(Stored::keyed).collect())
+    Ok(rows.into_iter().filter_map(Stored::keyed).collect())
 }
 
 static TASKS_BY_ID: Statement<Task> = Statement::new(

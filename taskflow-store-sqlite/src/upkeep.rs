@@ -6,16 +6,21 @@ mod purge;
 mod totals;
 
 use async_trait::async_trait;
-use taskflow_core::ports::{CountedPage, CountedPerson, Expired, Maintenance};
+use taskflow_core::ports::{CountedPage, CountedPerson, Expired, Maintenance, UnreadableRow};
 use taskflow_core::{
     DeliveryId, MailTally, MeetingId, Scope, StoreError, Task, TaskCounts, TaskStatistics, Timestamp, UserId,
 };
+use taskflow_store_sql::unreadable_rows;
 
 use crate::store::SqliteStore;
 use crate::{statistics, tasks};
 
 #[async_trait]
 impl Maintenance for SqliteStore {
+    fn unreadable_rows(&self) -> Vec<UnreadableRow> {
+        unreadable_rows()
+    }
+
     async fn tasks_completed_before(&self, before: Timestamp, limit: u32) -> Result<Vec<Task>, StoreError> {
         tasks::completed_before(&self.reader()?, before, limit).await
     }

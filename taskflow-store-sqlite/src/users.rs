@@ -4,7 +4,7 @@ use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::ports::Lookup;
 use taskflow_core::{EmailAddress, NoticeKind, StoreError, UniqueField, User, UserId, UserWrite};
-use taskflow_store_sql::{Stored, read_all};
+use taskflow_store_sql::{Stored, or_record, read_all};
 
 use crate::clearing::Clearing;
 use crate::deliveries;
@@ -74,7 +74,7 @@ static USER: Statement<User> = Statement::new(
 pub(crate) async fn users(pool: &SqlitePool, ids: &[UserId]) -> Result<Lookup<UserId, User>, StoreError> {
     let ids = serde_json::to_string(ids).map_err(|error| StoreError::Internal(error.into()))?;
     let rows: Vec<Stored<User>> = sqlx::query_as(USERS.text()).bind(ids).fetch_all(pool).await.map_err(store_error)?;
-    Ok(rows.into_iter().map(Stored::keyed).collect())
+    Ok(rows.into_iter().filter_map(Stored::keyed).collect())
 }
 
 static USERS: Statement<User> = Statement::new(
@@ -89,7 +89,7 @@ pub(crate) async fn users_after(pool: &SqlitePool, after: Option<UserId>, size: 
     let after = after.map(|id| id.to_string()).unwrap_or_default();
     let rows: Vec<Stored<User>> =
         sqlx::query_as(USERS_AFTER.text()).bind(after).bind(size).fetch_all(pool).await.map_err(store_error)?;
-    read_all(rows)
+    Ok(read_all(rows))
 }
 
 static USERS_AFTER: Statement<User> = Statement::new(
@@ -109,7 +109,7 @@ pub(crate) async fn deleted_users(
     let after = after.map(|id| id.to_string()).unwrap_or_default();
     let query = sqlx::query_scalar(DELETED_USERS).bind(after).bind(limit);
     let ids: Vec<String> = query.fetch_all(pool).await.map_err(store_error)?;
-    Ok(ids.iter().map(|id| TABLE.value("id", id)).collect::<Result<_, _>>()?)
+    Ok(ids.iter().filter_map(|id| or_record(id, TABLE.value("id", id))).collect())
 }
 
 const DELETED_USERS: &str = "
@@ -125,7 +125,7 @@ pub(crate) async fn users_by_email(pool: &SqlitePool, addresses: &[EmailAddress]
     let keys = serde_json::to_string(&keys).map_err(|error| StoreError::Internal(error.into()))?;
     let rows: Vec<Stored<User>> =
         sqlx::query_as(USERS_BY_EMAIL.text()).bind(keys).fetch_all(pool).await.map_err(store_error)?;
-    read_all(rows)
+    Ok(read_all(rows))
 }
 
 static USERS_BY_EMAIL: Statement<User> = Statement::new(

@@ -20,6 +20,9 @@ pub(crate) const ON_TIME: Duration = Duration::from_mins(1);
 /// The wait of a delivery for something that is about to happen.
 pub(crate) const A_MOMENT: Duration = Duration::from_secs(5);
 
+/// The time between two looks at a delivery that waits for a stored value to be mended.
+const ASIDE: Duration = Duration::from_mins(10);
+
 /// Rows that were read, by id; one that cannot be read is kept as its error.
 type Rows<Id, T> = HashMap<Id, Result<T, CorruptRow>>;
 
@@ -219,9 +222,29 @@ pub(super) fn custom(stored: &StoredNotice, check: &PreSendCheck<'_>) -> Result<
     stored.check(&context).map(Into::into)
 }
 
-/// A row that cannot be read discards its own delivery and no other.
+/// A row that cannot be read holds up its own delivery and no other.
 pub(crate) fn found<T>(row: Option<&Result<T, CorruptRow>>) -> Result<Option<&T>, Outcome> {
-    row.map(Result::as_ref).transpose().map_err(|bad| Outcome::Discarded { error: bad.to_string() })
+    row.map(Result::as_ref).transpose().map_err(|bad| unreadable(bad.to_string()))
+}
+
+/// Returns the outcome of a delivery that cannot be prepared before a stored value is mended; see [`held_aside`].
+pub(crate) fn unreadable(error: String) -> Outcome {
+    Outcome::Released { next_at: Timestamp::MIN, error: Some(error) }
+}
+
+/// Gives an [`unreadable`] delivery a next try, as long as it is of use to its reader.
+pub(crate) fn held_aside(outcome: Outcome, delivery: &Delivery, now: Timestamp) -> Outcome {
+    match outcome {
+        Outcome::Released { next_at: Timestamp::MIN, error: Some(error) } => {
+            let useless_at = delivery.notice.as_ref().ok().and_then(|notice| notice.expires_at(delivery.due_at));
+            if useless_at.or(delivery.gives_up_at()).is_some_and(|end| end <= now) {
+                Outcome::Expired { reason: format!("it was too late to be of use: {error}") }
+            } else {
+                Outcome::Released { next_at: now + ASIDE, error: Some(error) }
+            }
+        }
+        outcome => outcome,
+    }
 }
 
 pub(crate) fn cancelled(reason: &str) -> Outcome {

@@ -45,6 +45,19 @@ impl Expired {
     }
 }
 
+/// A stored row that this process could not read, or not as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableRow {
+    /// The table as the store names it.
+    pub table: &'static str,
+    /// The id of the row; empty if it has none, or another key than an id.
+    pub id: String,
+    /// The column.
+    pub column: &'static str,
+    /// What is wrong with its value; never the value itself.
+    pub message: String,
+}
+
 /// Somebody, and how many tasks they had outside the trash when theirs were counted last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CountedPerson {
@@ -83,6 +96,12 @@ pub struct CountedPage<Id> {
 /// * The cost of a call depends on its limit or size, not on how much there is.
 #[async_trait]
 pub trait Maintenance: Send + Sync {
+    /// Returns the rows that this process met lately and could not read, a thousand at most. A row that was mended is
+    /// dropped when it is read again, any other after it was not met for twelve calls.
+    fn unreadable_rows(&self) -> Vec<UnreadableRow> {
+        Vec::new()
+    }
+
     /// Up to `limit` tasks that were completed before `before` and are not in the trash, in the order of their completion
     /// and id.
     async fn tasks_completed_before(&self, before: Timestamp, limit: u32) -> Result<Vec<Task>, StoreError>;

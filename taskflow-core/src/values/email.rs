@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{InvalidValue, PersonName, fold};
+use super::{InvalidValue, PersonName, fingerprint, fold};
 
 /// An address as in RFC 5321 §4.1.2 (`local@domain`), without display name, ASCII only, at most 254 characters.
 ///
@@ -26,6 +26,9 @@ use super::{InvalidValue, PersonName, fold};
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct EmailAddress(String);
 
+/// The domain of addresses that cannot be read; nobody can have it (RFC 2606 section 2).
+const UNREADABLE: &str = "unreadable.invalid";
+
 impl EmailAddress {
     /// Longest address, in characters (RFC 5321 §4.5.3.1.3 less the brackets).
     pub const MAX_LENGTH: usize = 254;
@@ -34,6 +37,18 @@ impl EmailAddress {
     #[must_use]
     pub fn key(&self) -> String {
         fold(&self.0)
+    }
+
+    /// Returns an address that stands for a stored one that cannot be read. No mail is sent to it.
+    #[must_use]
+    pub fn from_unreadable(text: &str) -> Self {
+        Self(format!("{}@{UNREADABLE}", fingerprint(text)))
+    }
+
+    /// Returns whether this stands for a stored address that cannot be read.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        self.domain() == UNREADABLE
     }
 
     /// The part after the `@`.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{InvalidValue, bounded, checked, many_lines, one_line};
+use super::{InvalidValue, bounded, checked, many_lines, one_line, what_fits};
 
 macro_rules! lines {
     ($($(#[$doc:meta])* $name:ident($least:literal, $most:literal, $allowed:ident);)+) => {$(
@@ -23,6 +23,12 @@ macro_rules! lines {
             pub fn from_stored(text: &str) -> Result<Self, InvalidValue> {
                 bounded(text, $least, $most, $allowed)?;
                 Ok(Self(text.to_owned()))
+            }
+
+            /// Returns what fits of a stored text that [`from_stored`](Self::from_stored) refuses.
+            #[must_use]
+            pub fn from_unreadable(text: &str) -> Self {
+                Self(what_fits(text, $least, $most, $allowed))
             }
         }
 
@@ -56,6 +62,12 @@ pub struct MeetingUrl(String);
 impl MeetingUrl {
     /// Longest URL, in characters.
     pub const MAX_LENGTH: usize = 500;
+
+    /// Returns a URL that leads nowhere, for a stored one that cannot be read.
+    #[must_use]
+    pub fn unreadable() -> Self {
+        Self("https://unreadable.invalid/".to_owned())
+    }
 }
 
 impl FromStr for MeetingUrl {

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use taskflow_core::ports::DeliveryQuery;
 use taskflow_core::{Delivery, DeliveryId, DeliveryState, NoticeKind, Recipient, StoreError};
+use taskflow_store_sql::readable;
 use uuid::Uuid;
 
 use super::{DeliveryRow, TABLE};
@@ -19,22 +20,33 @@ pub(crate) async fn deliveries(
     size: u32,
 ) -> Result<Vec<Delivery>, StoreError> {
     let recipients = query.recipients.as_deref().map(keys);
-    let page = || {
-        let page = sqlx::query_as(statement(query))
-            // Planned each time with the actual values: rare ones decide how to look for them.
-            .persistent(false)
-            .bind(before.map_or(Uuid::max(), DeliveryId::as_uuid))
-            .bind(kinds(query))
-            .bind(states(query))
-            .bind(i64::from(size))
-            .bind(from(query));
-        match recipients.clone() {
-            None => page,
-            Some((users, addresses)) => page.bind(users).bind(addresses),
+    let (mut found, mut before) = (Vec::new(), before.map_or(Uuid::max(), DeliveryId::as_uuid));
+    loop {
+        let page = || {
+            let page = sqlx::query_as(statement(query))
+                // Planned each time with the actual values: rare ones decide how to look for them.
+                .persistent(false)
+                .bind(before)
+                .bind(kinds(query))
+                .bind(states(query))
+                .bind(i64::from(size))
+                .bind(from(query));
+            match recipients.clone() {
+                None => page,
+                Some((users, addresses)) => page.bind(users).bind(addresses),
+            }
+        };
+        let rows: Vec<DeliveryRow> = store.read(|conn| Box::pin(page().fetch_all(conn))).await?;
+        let next = rows.last().map(DeliveryRow::uuid).filter(|_| rows.len() == size as usize);
+        found.extend(readable::<_, Delivery, Vec<_>>(rows, DeliveryRow::id));
+        match next {
+            // What cannot be read was left out: a short page would pass for the last.
+            Some(next) if found.len() < size as usize => before = next,
+            _ => break,
         }
-    };
-    let rows: Vec<DeliveryRow> = store.read(|conn| Box::pin(page().fetch_all(conn))).await?;
-    Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
+    }
+    found.truncate(size as usize);
+    Ok(found)
 }
 
 /// Counts by state; each count stops at `most`.
@@ -71,10 +83,20 @@ pub(crate) async fn deliveries_after(
     size: u32,
 ) -> Result<Vec<Delivery>, StoreError> {
     // Every id is greater than the nil UUID, which is none.
-    let after = after.map_or(Uuid::nil(), DeliveryId::as_uuid);
-    let page = || sqlx::query_as(DELIVERIES_AFTER).bind(after).bind(i64::from(size));
-    let rows: Vec<DeliveryRow> = store.read(|conn| Box::pin(page().fetch_all(conn))).await?;
-    Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
+    let (mut found, mut after) = (Vec::new(), after.map_or(Uuid::nil(), DeliveryId::as_uuid));
+    loop {
+        let page = || sqlx::query_as(DELIVERIES_AFTER).bind(after).bind(i64::from(size));
+        let rows: Vec<DeliveryRow> = store.read(|conn| Box::pin(page().fetch_all(conn))).await?;
+        let next = rows.last().map(DeliveryRow::uuid).filter(|_| rows.len() == size as usize);
+        found.extend(readable::<_, Delivery, Vec<_>>(rows, DeliveryRow::id));
+        match next {
+            // What cannot be read was left out: a short page would pass for the last.
+            Some(next) if found.len() < size as usize => after = next,
+            _ => break,
+        }
+    }
+    found.truncate(size as usize);
+    Ok(found)
 }
 
 /// The statement that reads no more than it must.

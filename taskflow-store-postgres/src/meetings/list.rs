@@ -42,7 +42,7 @@ pub(crate) async fn meetings(
             .await?;
         TABLE.number("id", total)?
     };
-    Ok(Page { items: read_all(rows)?, total, request: query.page })
+    Ok(Page { items: read_all(rows), total, request: query.page })
 }
 
 /// The list begins with the people, because one person is in few meetings.

@@ -45,7 +45,7 @@ pub(crate) async fn participants(store: &PgStore, meetings: &[MeetingId]) -> Res
     let meetings: Vec<Uuid> = meetings.iter().map(|id| id.as_uuid()).collect();
     let query = || sqlx::query_as(PARTICIPANTS.text()).bind(meetings.clone());
     let rows: Vec<Stored<Participant>> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-    read_all(rows)
+    Ok(read_all(rows))
 }
 
 static PARTICIPANTS: Statement<Participant> = Statement::new(
@@ -63,7 +63,7 @@ pub(crate) async fn participants_by_id(
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
     let query = || sqlx::query_as(PARTICIPANTS_BY_ID.text()).bind(ids.clone());
     let rows: Vec<Stored<Participant>> = store.read(|conn| Box::pin(query().fetch_all(conn))).await?;
-    Ok(rows.into_iter().map(Stored::keyed).collect())
+    Ok(rows.into_iter().filter_map(Stored::keyed).collect())
 }
 
 static PARTICIPANTS_BY_ID: Statement<Participant> = Statement::new(

@@ -1,12 +1,20 @@
 //! Claiming what is due.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
 use sqlx::PgConnection;
 use taskflow_core::ports::{ClaimRequest, Claimed};
 use taskflow_core::{Delivery, MOST_TOGETHER, Priority, StoreError};
+use taskflow_store_sql::readable;
+use uuid::Uuid;
 
 use super::micros;
 use crate::deliveries::DeliveryRow;
 use crate::error::{Instant, store_error};
+
+/// The time between two looks at a delivery that cannot be read.
+const ASIDE: Duration = Duration::from_mins(10);
 
 /// Priority by priority, each one range of an index; then claims whose holder has not come back in time. What another
 /// sender is claiming at the same moment is passed over.
@@ -45,8 +53,8 @@ async fn follow(
         .bind(leaders)
         .bind(Instant::from(request.minute_ends()))
         .bind(MOST_TOGETHER as i64 - 1);
-    let rows: Vec<DeliveryRow> = query.fetch_all(conn).await.map_err(store_error)?;
-    Ok(rows.into_iter().filter_map(readable).collect())
+    let rows: Vec<DeliveryRow> = query.fetch_all(&mut *conn).await.map_err(store_error)?;
+    what_can_be_read(conn, rows).await
 }
 
 /// Claims what is due at a priority, or else what has lapsed.
@@ -74,21 +82,26 @@ async fn take(
         Some(priority) => query.bind(channel.rank(priority)).bind(channel.as_str()),
         None => query.bind(channel.as_str()),
     };
-    let rows: Vec<DeliveryRow> = query.fetch_all(conn).await.map_err(store_error)?;
-    Ok(rows.into_iter().filter_map(readable).collect())
+    let rows: Vec<DeliveryRow> = query.fetch_all(&mut *conn).await.map_err(store_error)?;
+    what_can_be_read(conn, rows).await
 }
 
-/// One row that cannot be read must not hold up the others; it stays claimed, and shows in the log each time.
-fn readable(row: DeliveryRow) -> Option<Delivery> {
-    let id = row.id();
-    match Delivery::try_from(row) {
-        Ok(delivery) => Some(delivery),
-        Err(error) => {
-            tracing::error!(delivery = %id, %error, "a delivery cannot be read and is left out");
-            None
-        }
+/// What cannot be read holds up nobody: it stays claimed, so that the ledger balances, and is looked at again later.
+async fn what_can_be_read(conn: &mut PgConnection, rows: Vec<DeliveryRow>) -> Result<Vec<Delivery>, StoreError> {
+    let ids: Vec<Uuid> = rows.iter().map(DeliveryRow::uuid).collect();
+    let deliveries: Vec<Delivery> = readable(rows, DeliveryRow::id);
+    if deliveries.len() < ids.len() {
+        let read: HashSet<Uuid> = deliveries.iter().map(|delivery| delivery.id.as_uuid()).collect();
+        let aside: Vec<Uuid> = ids.into_iter().filter(|id| !read.contains(id)).collect();
+        sqlx::query(SET_ASIDE).bind(aside).bind(micros(ASIDE)).execute(conn).await.map_err(store_error)?;
     }
+    Ok(deliveries)
 }
+
+const SET_ASIDE: &str = "
+    UPDATE taskflow.deliveries
+    SET lease_until = clock_timestamp() + $2 * interval '1 microsecond'
+    WHERE id = ANY ($1) AND state = 'claimed'";
 
 /// PostgreSQL returns the rows of an UPDATE in any order.
 fn in_order<K: Ord>(mut deliveries: Vec<Delivery>, key: impl Fn(&Delivery) -> K) -> Vec<Delivery> {

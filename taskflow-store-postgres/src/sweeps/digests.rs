@@ -116,7 +116,7 @@ impl DigestTaskRow {
             _ => &mut digest.later,
         };
         list.total = TASKS.number("id", self.listed)?;
-        list.items.push(self.task.read()?);
+        list.items.extend(self.task.readable());
         Ok(())
     }
 }
@@ -124,7 +124,7 @@ impl DigestTaskRow {
 impl DigestMeetingRow {
     fn put_into(self, digest: &mut Digest) -> Result<(), CorruptRow> {
         digest.meetings.total = MEETINGS.number("id", self.listed)?;
-        digest.meetings.items.push(self.meeting.read()?);
+        digest.meetings.items.extend(self.meeting.readable());
         Ok(())
     }
 }

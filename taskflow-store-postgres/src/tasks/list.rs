@@ -37,7 +37,7 @@ pub(crate) async fn tasks(
             .await?;
         TABLE.number("id", total)?
     };
-    Ok(Page { items: read_all(rows)?, total, request: query.page })
+    Ok(Page { items: read_all(rows), total, request: query.page })
 }
 
 static PAGE: Statement<Task> = Statement::new("SELECT {columns} FROM taskflow.tasks WHERE user_id = ");

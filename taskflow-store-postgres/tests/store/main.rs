@@ -1,5 +1,6 @@
 //! What only this store promises: hosts, races, dropped calls, outages, plans of statements and damaged rows.
 
+mod bystanders;
 mod hosts;
 mod jobs;
 mod mail;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::{Connection, Executor};
 use taskflow_conformance::ManualClock;
-use taskflow_conformance::workbench::{noon, text};
+use taskflow_conformance::workbench::noon;
 use taskflow_core::ports::{Meetings, Store};
 use taskflow_core::{
     Actor, App, Changes, Error, Invitee, Meeting, MeetingChange, MeetingDetails, MeetingResponse, MeetingWrite,
@@ -276,7 +276,7 @@ async fn meetings_that_core_could_not_read_are_refused_by_the_schema() {
 }
 
 #[tokio::test]
-async fn a_damaged_meeting_is_named_by_table_and_column() {
+async fn a_damaged_meeting_can_be_read_and_nobody_is_written_to_at_a_damaged_address() {
     let world = World::new().await;
     let ada = world.somebody("ada").await;
     let MeetingDetails { meeting, participants } = call(&app(&world), &ada, meeting(&[], 1)).await;
@@ -284,11 +284,11 @@ async fn a_damaged_meeting_is_named_by_table_and_column() {
     other.execute("UPDATE taskflow.meetings SET time_zone = 'Mars/Olympus'").await.expect("damage");
     other.execute("UPDATE taskflow.meeting_participants SET email = 'not an address'").await.expect("damage");
     let loaded = world.store.meetings_by_id(&[meeting.id], Viewer::Service).await.expect("a read");
-    assert_eq!(loaded[&meeting.id].as_ref().expect_err("damaged").column, "time_zone");
+    assert_eq!(loaded[&meeting.id].as_ref().map(|meeting| meeting.time_zone.name()), Ok("Mars/Olympus"));
     let loaded = world.store.participants_by_id(&[participants[0].id]).await.expect("a read");
-    assert_eq!(loaded[&participants[0].id].as_ref().expect_err("damaged").column, "email");
-    let error = world.store.participants(&[meeting.id]).await.expect_err("damaged");
-    assert!(text(&error).starts_with("bad data in taskflow.meeting_participants.email"), "{}", text(&error));
+    assert!(loaded[&participants[0].id].as_ref().is_ok_and(|participant| participant.email.is_unreadable()));
+    let people = world.store.participants(&[meeting.id]).await.expect("a read");
+    assert_eq!(people.len(), participants.len());
 }
 
 #[tokio::test]

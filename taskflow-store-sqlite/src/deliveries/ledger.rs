@@ -7,6 +7,7 @@ use taskflow_core::ports::{Deliveries, DeliveryQuery};
 use taskflow_core::{
     BulkSelection, ChannelKind, CorruptRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, Ledger, StoreError,
 };
+use taskflow_store_sql::{or_record, readable};
 
 use super::{DeliveryRow, TABLE, bulk, list};
 use crate::error::{Table, store_error};
@@ -40,8 +41,9 @@ impl Deliveries for SqliteStore {
             sqlx::query_as(LEDGERS).fetch_all(&self.reader()?).await.map_err(store_error)?;
         let mut ledgers: BTreeMap<ChannelKind, Ledger> = BTreeMap::new();
         for (channel, state, count) in rows {
-            let ledger = ledgers.entry(TABLE.value("channel", &channel)?).or_default();
-            ledger.count(TABLE.value("state", &state)?, TABLE.number("state", count)?);
+            // So that the sum of the ledgers balances, a channel with no valid name counts as mail.
+            let channel = or_record("", TABLE.value("channel", &channel)).unwrap_or(ChannelKind::MAIL);
+            ledgers.entry(channel).or_default().count(TABLE.value("state", &state)?, TABLE.number("state", count)?);
         }
         Ok(ledgers)
     }
@@ -57,7 +59,7 @@ impl Deliveries for SqliteStore {
             .fetch_all(&mut *snapshot)
             .await
             .map_err(store_error)?;
-        let failed = failed.into_iter().map(FailedAttempt::try_from).collect::<Result<_, _>>()?;
+        let failed = readable(failed, |_| id.to_string());
         Ok(Some((Delivery::try_from(row)?, failed)))
     }
 
@@ -69,14 +71,14 @@ impl Deliveries for SqliteStore {
             .fetch_all(&self.reader()?)
             .await
             .map_err(store_error)?;
-        Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
+        Ok(readable(rows, DeliveryRow::id))
     }
 
     async fn open_with_keys(&self, prefixes: &[String]) -> Result<Vec<Delivery>, StoreError> {
         let prefixes = serde_json::to_string(prefixes).map_err(|error| StoreError::Internal(error.into()))?;
         let rows: Vec<DeliveryRow> =
             sqlx::query_as(OPEN_WITH_KEYS).bind(prefixes).fetch_all(&self.reader()?).await.map_err(store_error)?;
-        Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
+        Ok(readable(rows, DeliveryRow::id))
     }
 
     async fn deliveries(

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use sqlx::SqlitePool;
 use taskflow_core::ports::DeliveryQuery;
 use taskflow_core::{Delivery, DeliveryId, DeliveryState, NoticeKind, Recipient, StoreError};
+use taskflow_store_sql::readable;
 
 use super::{DeliveryRow, TABLE};
 use crate::error::store_error;
@@ -18,22 +19,33 @@ pub(crate) async fn deliveries(
     before: Option<DeliveryId>,
     size: u32,
 ) -> Result<Vec<Delivery>, StoreError> {
-    let page = sqlx::query_as(statement(query))
-        // Every id is less than this text.
-        .bind(before.map_or_else(|| "~".to_owned(), |id| id.to_string()))
-        .bind(kinds(query)?)
-        .bind(states(query)?)
-        .bind(size)
-        .bind(from(query));
-    let page = match &query.recipients {
-        None => page,
-        Some(recipients) => {
-            let (users, addresses) = keys(recipients)?;
-            page.bind(users).bind(addresses)
+    // Every id is less than this text.
+    let (mut found, mut before) = (Vec::new(), before.map_or_else(|| "~".to_owned(), |id| id.to_string()));
+    loop {
+        let page = sqlx::query_as(statement(query))
+            .bind(before.clone())
+            .bind(kinds(query)?)
+            .bind(states(query)?)
+            .bind(size)
+            .bind(from(query));
+        let page = match &query.recipients {
+            None => page,
+            Some(recipients) => {
+                let (users, addresses) = keys(recipients)?;
+                page.bind(users).bind(addresses)
+            }
+        };
+        let rows: Vec<DeliveryRow> = page.fetch_all(pool).await.map_err(store_error)?;
+        let next = rows.last().map(DeliveryRow::id).filter(|_| rows.len() == size as usize);
+        found.extend(readable::<_, Delivery, Vec<_>>(rows, DeliveryRow::id));
+        match next {
+            // What cannot be read was left out: a short page would pass for the last.
+            Some(next) if found.len() < size as usize => before = next,
+            _ => break,
         }
-    };
-    let rows: Vec<DeliveryRow> = page.fetch_all(pool).await.map_err(store_error)?;
-    Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
+    }
+    found.truncate(size as usize);
+    Ok(found)
 }
 
 /// Counts by state; each count stops at `most`.
@@ -69,10 +81,20 @@ pub(crate) async fn deliveries_after(
     size: u32,
 ) -> Result<Vec<Delivery>, StoreError> {
     // Every id is greater than the empty text.
-    let after = after.map(|id| id.to_string()).unwrap_or_default();
-    let page = sqlx::query_as(DELIVERIES_AFTER).bind(after).bind(size);
-    let rows: Vec<DeliveryRow> = page.fetch_all(pool).await.map_err(store_error)?;
-    Ok(rows.into_iter().map(Delivery::try_from).collect::<Result<_, _>>()?)
+    let (mut found, mut after) = (Vec::new(), after.map(|id| id.to_string()).unwrap_or_default());
+    loop {
+        let page = sqlx::query_as(DELIVERIES_AFTER).bind(after.clone()).bind(size);
+        let rows: Vec<DeliveryRow> = page.fetch_all(pool).await.map_err(store_error)?;
+        let next = rows.last().map(DeliveryRow::id).filter(|_| rows.len() == size as usize);
+        found.extend(readable::<_, Delivery, Vec<_>>(rows, DeliveryRow::id));
+        match next {
+            // What cannot be read was left out: a short page would pass for the last.
+            Some(next) if found.len() < size as usize => after = next,
+            _ => break,
+        }
+    }
+    found.truncate(size as usize);
+    Ok(found)
 }
 
 /// The statement that reads no more than it must.

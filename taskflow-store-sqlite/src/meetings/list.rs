@@ -5,7 +5,7 @@ use taskflow_core::{
     Meeting, MeetingId, MeetingQuery, MeetingSort, MeetingSortKey, MeetingStatus, Page, Scope, StoreError, Timestamp,
     UserId,
 };
-use taskflow_store_sql::{Stored, read_all};
+use taskflow_store_sql::{Stored, or_record, read_all};
 
 use super::TABLE;
 use crate::error::store_error;
@@ -30,7 +30,7 @@ pub(crate) async fn meetings(
         let total: i64 = count.build_query_scalar().fetch_one(pool).await.map_err(store_error)?;
         TABLE.number("id", total)?
     };
-    Ok(Page { items: read_all(rows)?, total, request: query.page })
+    Ok(Page { items: read_all(rows), total, request: query.page })
 }
 
 /// Returns meetings that somebody is in and that may still take place, by id.
@@ -45,7 +45,7 @@ pub(crate) async fn meetings_to_leave(
     let after = after.map(|id| id.to_string()).unwrap_or_default();
     let query = sqlx::query_scalar(TO_LEAVE).bind(user.to_string()).bind(now.as_micros()).bind(after).bind(limit);
     let ids: Vec<String> = query.fetch_all(pool).await.map_err(store_error)?;
-    Ok(ids.iter().map(|id| TABLE.value("id", id)).collect::<Result<_, _>>()?)
+    Ok(ids.iter().filter_map(|id| or_record(id, TABLE.value("id", id))).collect())
 }
 
 const TO_LEAVE: &str = "

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::ports::Lookup;
 use taskflow_core::{EmailAddress, MeetingId, Participant, ParticipantId, StoreError, Told, UserId};
-use taskflow_store_sql::{Stored, read_all};
+use taskflow_store_sql::{Stored, or_record, read_all};
 
 use crate::error::{Table, store_error};
 use crate::rows::{Rows, Statement};
@@ -57,7 +57,7 @@ pub(crate) async fn participants(pool: &SqlitePool, meetings: &[MeetingId]) -> R
     let meetings = serde_json::to_string(meetings).map_err(|error| StoreError::Internal(error.into()))?;
     let rows: Vec<Stored<Participant>> =
         sqlx::query_as(PARTICIPANTS.text()).bind(meetings).fetch_all(pool).await.map_err(store_error)?;
-    read_all(rows)
+    Ok(read_all(rows))
 }
 
 static PARTICIPANTS: Statement<Participant> = Statement::new(
@@ -75,7 +75,7 @@ pub(crate) async fn participants_by_id(
     let ids = serde_json::to_string(ids).map_err(|error| StoreError::Internal(error.into()))?;
     let rows: Vec<Stored<Participant>> =
         sqlx::query_as(PARTICIPANTS_BY_ID.text()).bind(ids).fetch_all(pool).await.map_err(store_error)?;
-    Ok(rows.into_iter().map(Stored::keyed).collect())
+    Ok(rows.into_iter().filter_map(Stored::keyed).collect())
 }
 
 static PARTICIPANTS_BY_ID: Statement<Participant> = Statement::new(
@@ -144,7 +144,7 @@ pub(crate) async fn guest_meetings(
 ) -> Result<Vec<MeetingId>, StoreError> {
     let query = sqlx::query_scalar(GUEST_MEETINGS).bind(email.key()).bind(user.to_string()).bind(limit);
     let ids: Vec<String> = query.fetch_all(pool).await.map_err(store_error)?;
-    Ok(ids.iter().map(|id| TABLE.value("meeting_id", id)).collect::<Result<_, _>>()?)
+    Ok(ids.iter().filter_map(|id| or_record(id, TABLE.value("meeting_id", id))).collect())
 }
 
 /// The meetings that somebody is in already are read once (`NOT IN`), not once for each guest.
@@ -190,7 +190,7 @@ pub(crate) async fn meetings_with_two(
 ) -> Result<Vec<MeetingId>, StoreError> {
     let query = sqlx::query_scalar(MEETINGS_WITH_TWO).bind(email.key()).bind(user.to_string()).bind(limit);
     let ids: Vec<String> = query.fetch_all(pool).await.map_err(store_error)?;
-    Ok(ids.iter().map(|id| TABLE.value("meeting_id", id)).collect::<Result<_, _>>()?)
+    Ok(ids.iter().filter_map(|id| or_record(id, TABLE.value("meeting_id", id))).collect())
 }
 
 const MEETINGS_WITH_TWO: &str = "

@@ -3,6 +3,7 @@
 use sqlx::SqlitePool;
 use taskflow_core::ports::MeetingCursor;
 use taskflow_core::{MeetingId, StoreError, Timestamp};
+use taskflow_store_sql::or_record;
 
 use super::TABLE;
 use crate::error::store_error;
@@ -46,7 +47,7 @@ pub(crate) async fn unplanned(
             .await
             .map_err(store_error)?;
         for row in page.iter().filter(|row| row.unplanned) {
-            found.push(TABLE.value("id", &row.id)?);
+            found.extend(or_record(&row.id, TABLE.value::<MeetingId>("id", &row.id)));
         }
         let full = page.len() == PAGE;
         match page.into_iter().next_back() {
@@ -92,7 +93,7 @@ pub(crate) async fn before_tzdb(
         .fetch_all(pool)
         .await
         .map_err(store_error)?;
-    Ok(ids.iter().map(|id| TABLE.value("id", id)).collect::<Result<_, _>>()?)
+    Ok(ids.iter().filter_map(|id| or_record(id, TABLE.value("id", id))).collect())
 }
 
 /// Goes from one version to the next, of which there are few, and in each to what lies ahead: meetings that are over keep

@@ -2,7 +2,7 @@
 
 use sqlx::SqlitePool;
 use taskflow_core::{StoreError, Task, Timestamp};
-use taskflow_store_sql::Stored;
+use taskflow_store_sql::{Stored, read_all};
 
 use super::TABLE;
 use crate::error::store_error;
@@ -20,19 +20,7 @@ pub(crate) async fn completed_before(
         .fetch_all(pool)
         .await
         .map_err(store_error)?;
-    Ok(rows.into_iter().filter_map(readable).collect())
-}
-
-/// One row that cannot be read must not keep all others from the trash; it shows in the log each time.
-fn readable(row: Stored<Task>) -> Option<Task> {
-    let (id, task) = row.keyed();
-    match task {
-        Ok(task) => Some(task),
-        Err(error) => {
-            tracing::error!(task = %id, %error, "a task cannot be read and is left where it is");
-            None
-        }
-    }
+    Ok(read_all(rows))
 }
 
 static COMPLETED_BEFORE: Statement<Task> = Statement::new(

@@ -39,7 +39,7 @@ pub(crate) async fn tasks(
         let total: i64 = count.build_query_scalar().fetch_one(pool).await.map_err(store_error)?;
         TABLE.number("id", total)?
     };
-    Ok(Page { items: read_all(rows)?, total, request: query.page })
+    Ok(Page { items: read_all(rows), total, request: query.page })
 }
 
 static PAGE: Statement<Task> = Statement::new("SELECT {columns} FROM taskflow_tasks WHERE user_id = ");

@@ -3,6 +3,7 @@
 use sqlx::SqlitePool;
 use taskflow_core::ports::{CountedPage, CountedPerson, TaskTally};
 use taskflow_core::{DeliveryId, MeetingId, StoreError, UserId};
+use taskflow_store_sql::or_record;
 
 use crate::error::{Table, store_error};
 
@@ -21,15 +22,17 @@ struct PersonRow {
 }
 
 impl PersonRow {
-    fn counted(self) -> Result<CountedPerson, StoreError> {
+    fn counted(self) -> Option<CountedPerson> {
         let tasks = match (self.total, self.completed) {
-            (Some(total), Some(completed)) => Some(TaskTally {
-                total: STATISTICS.number("total", total)?,
-                completed: STATISTICS.number("completed", completed)?,
-            }),
+            (Some(total), Some(completed)) => {
+                let total = or_record(&self.id, STATISTICS.number("total", total));
+                let completed = or_record(&self.id, STATISTICS.number("completed", completed));
+                total.zip(completed).map(|(total, completed)| TaskTally { total, completed })
+            }
             _ => None,
         };
-        Ok(CountedPerson { user_id: USERS.value("id", &self.id)?, is_active: self.is_active, tasks })
+        let user_id = or_record(&self.id, USERS.value("id", &self.id))?;
+        Some(CountedPerson { user_id, is_active: self.is_active, tasks })
     }
 }
 
@@ -40,7 +43,7 @@ pub(super) async fn people(
 ) -> Result<Vec<CountedPerson>, StoreError> {
     let query = sqlx::query_as(PEOPLE).bind(from(after)).bind(size);
     let rows: Vec<PersonRow> = query.fetch_all(pool).await.map_err(store_error)?;
-    rows.into_iter().map(PersonRow::counted).collect()
+    Ok(rows.into_iter().filter_map(PersonRow::counted).collect())
 }
 
 const PEOPLE: &str = "

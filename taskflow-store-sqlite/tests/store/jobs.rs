@@ -13,7 +13,7 @@ fn open_tasks_of(user: UserId) -> DigestQuery {
 }
 
 #[tokio::test]
-async fn a_damaged_task_spoils_the_digest_of_its_owner_alone() {
+async fn a_damaged_task_spoils_no_digest() {
     let world = World::new().await;
     let (ada, bob) = (world.somebody("ada").await, world.somebody("bob").await);
     for owner in [&ada, &bob] {
@@ -25,9 +25,7 @@ async fn a_damaged_task_spoils_the_digest_of_its_owner_alone() {
 
     let queries = [ada.id, bob.id].map(open_tasks_of);
     let digests = world.store.digests(&queries).await.expect("digests");
-    let error = digests[0].as_ref().expect_err("damaged");
-    assert_eq!((error.table, error.column), ("taskflow_tasks", "due_at"));
-    assert_eq!(digests[1].as_ref().expect("a digest").open(), 1);
+    assert!(digests.iter().all(|digest| digest.as_ref().expect("a digest").open() == 1));
 }
 
 #[tokio::test]
@@ -41,7 +39,7 @@ async fn a_damaged_task_does_not_keep_others_from_the_trash() {
     other.execute("UPDATE taskflow_tasks SET status = 'completed', completed_at = 1").await.expect("done");
     let damage = "UPDATE taskflow_tasks SET due_at = 9223372036854775807 WHERE rowid = 1";
     other.execute(damage).await.expect("damage");
-    assert_eq!(world.store.tasks_completed_before(noon(), 10).await.expect("a read").len(), 1);
+    assert_eq!(world.store.tasks_completed_before(noon(), 10).await.expect("a read").len(), 2);
 }
 
 #[tokio::test]

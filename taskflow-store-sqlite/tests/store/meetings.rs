@@ -69,7 +69,7 @@ async fn meetings_that_core_could_not_read_are_refused_by_the_schema() {
 }
 
 #[tokio::test]
-async fn damaged_rows_of_a_meeting_are_named_and_do_not_spoil_the_others() {
+async fn damaged_rows_of_a_meeting_can_be_read_and_do_not_spoil_the_others() {
     let world = World::new().await;
     let ada = world.somebody("ada").await;
     let ((_, whole), (_, broken)) = (called(&world, &ada).await, called(&world, &ada).await);
@@ -85,12 +85,12 @@ async fn damaged_rows_of_a_meeting_are_named_and_do_not_spoil_the_others() {
 
     let meetings = world.store.meetings_by_id(&[good, bad], Viewer::Service).await.expect("a read");
     assert_eq!(meetings[&good].as_ref(), Ok(&whole.meeting));
-    assert_eq!(meetings[&bad].as_ref().expect_err("damaged").column, "time_zone");
+    assert_eq!(meetings[&bad].as_ref().map(|meeting| meeting.time_zone.name()), Ok("Mars/Olympus"));
     let ids = [whole.participants[1].id, broken.participants[1].id];
     let people = world.store.participants_by_id(&ids).await.expect("a read");
     assert_eq!(people[&ids[0]].as_ref(), Ok(&whole.participants[1]));
-    let damaged = people[&ids[1]].as_ref().expect_err("damaged");
-    assert_eq!((damaged.table, damaged.column), ("taskflow_meeting_participants", "reminders"));
+    let damaged = people[&ids[1]].as_ref().expect("readable");
+    assert_eq!(damaged.reminders.as_ref().map(|own| own.minutes().len()), Some(0), "none rather than wrong ones");
     let revisions = world.store.revisions(&[(good, 1), (bad, u64::MAX)]).await.expect("a read");
     assert_eq!(revisions[&(good, 1)].as_ref().map(|revision| &revision.facts), Ok(&whole.meeting.facts()));
     assert_eq!(revisions[&(bad, u64::MAX)].as_ref().expect_err("damaged").column, "facts");

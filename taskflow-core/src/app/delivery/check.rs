@@ -2,7 +2,7 @@
 
 use super::App;
 use super::letter::hold;
-use crate::notice::{Addressee, BatchContext, Checked, PreSendCheck, cancelled, expired};
+use crate::notice::{Addressee, BatchContext, Checked, PreSendCheck, cancelled, expired, held_aside, unreadable};
 use crate::{Content, Delivery, JobName, Outcome, RenderInput, Timestamp, UserId};
 
 /// A notice that is due, for a channel to put into a message.
@@ -24,10 +24,14 @@ impl App {
         batch: &BatchContext,
         now: Timestamp,
     ) -> Result<DueNotice, Outcome> {
+        self.try_due_notice(delivery, batch, now).map_err(|outcome| held_aside(outcome, delivery, now))
+    }
+
+    fn try_due_notice(&self, delivery: &Delivery, batch: &BatchContext, now: Timestamp) -> Result<DueNotice, Outcome> {
         if delivery.cancel_requested {
             return Err(cancelled(&delivery.reason));
         }
-        let notice = delivery.notice.as_ref().map_err(|error| Outcome::Discarded { error: error.clone() })?;
+        let notice = delivery.notice.as_ref().map_err(|error| unreadable(error.clone()))?;
         let addressee = Addressee::of(&delivery.recipient, batch)?;
         let could_leave_at = hold::could_leave_at(delivery, &addressee.preferences, &addressee.zone);
         if notice.expires_at(could_leave_at).is_some_and(|expires_at| expires_at <= now) {

@@ -7,7 +7,9 @@ mod links;
 
 use super::super::verification::token_link;
 use super::App;
-use crate::notice::{Addressee, BatchContext, Checked, PreSendCheck, Urls, cancelled, expired, organizer_mailbox};
+use crate::notice::{
+    Addressee, BatchContext, Checked, PreSendCheck, Urls, cancelled, expired, held_aside, organizer_mailbox, unreadable,
+};
 use crate::ports::{Link, LinkPurpose};
 use crate::{
     Delivery, Entity, Headers, JobName, Mail, Mailbox, Meeting, Notice, NoticeContent, NoticeKind, Outcome,
@@ -40,10 +42,20 @@ impl App {
         batch: &BatchContext,
         now: Timestamp,
     ) -> Result<PreparedMail, Outcome> {
+        self.try_prepare_mail(delivery, others, batch, now).map_err(|outcome| held_aside(outcome, delivery, now))
+    }
+
+    fn try_prepare_mail(
+        &self,
+        delivery: &Delivery,
+        others: Vec<Task>,
+        batch: &BatchContext,
+        now: Timestamp,
+    ) -> Result<PreparedMail, Outcome> {
         if delivery.cancel_requested {
             return Err(cancelled(&delivery.reason));
         }
-        let notice = delivery.notice.as_ref().map_err(|error| Outcome::Discarded { error: error.clone() })?;
+        let notice = delivery.notice.as_ref().map_err(|error| unreadable(error.clone()))?;
         let addressee = Addressee::of(&delivery.recipient, batch)?;
         let could_leave_at = hold::could_leave_at(delivery, &addressee.preferences, &addressee.zone);
         if notice.expires_at(could_leave_at).is_some_and(|expires_at| expires_at <= now) {
@@ -53,6 +65,9 @@ impl App {
         let mut check = PreSendCheck { delivery, batch, addressee, others, urls: self, task_reminders, now };
         let Checked { content, told } = notice.check(&mut check)?;
         let reader = check.addressee;
+        if reader.mailbox.address.is_unreadable() {
+            return Err(unreadable("the address of its reader cannot be read".to_owned()));
+        }
         let overrides = wanted(notice, &reader, batch)?;
         if let Some(until) = hold::end(notice.kind(), &*content, &reader, now) {
             return Err(Outcome::Held { until });

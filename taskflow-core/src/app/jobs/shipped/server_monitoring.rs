@@ -14,10 +14,10 @@ pub use self::report::MonitoringReport;
 use super::super::{App, Job, JobContext, JobPage};
 use crate::error::Error;
 use crate::notice::{ServerAlertNotice, ServerRecoveryNotice};
-use crate::ports::DiskSpace;
+use crate::ports::{DiskSpace, UnreadableRow};
 use crate::{
-    CatchUp, Changes, ChannelKind, DedupeKey, DeliveryWrite, EmailAddress, JobName, JobPlan, MailTally, NewDelivery,
-    Notice, NoticeKind, ProblemArea, Recipient, Schedule, Timestamp,
+    CatchUp, Changes, ChannelKind, ClockCheck, DedupeKey, DeliveryWrite, EmailAddress, JobName, JobPlan, MailTally,
+    NewDelivery, Notice, NoticeKind, ProblemArea, Recipient, Schedule, Timestamp,
 };
 
 /// Limits beyond which monitoring reports a problem.
@@ -60,6 +60,9 @@ const MAILS: u32 = 1_000;
 /// Fewest mails that say anything about a rate.
 const FEWEST_MAILS: u64 = 20;
 
+/// The most rows that cannot be read whose ids a mail names.
+const ROWS_NAMED: usize = 20;
+
 /// The time for which a node that is gone is missed.
 const MISSED_FOR: Duration = Duration::from_hours(1);
 
@@ -72,6 +75,10 @@ struct Reading {
     /// Nodes that fell silent without signing off.
     missing_nodes: Vec<String>,
     lately: Lately,
+    /// Nodes whose clocks differ from the store's, and how many seconds they are ahead.
+    wrong_clocks: Vec<(String, f64)>,
+    /// Rows that cannot be read.
+    unreadable: Vec<UnreadableRow>,
 }
 
 /// The known problems: what a run of the job leaves for the next.
@@ -128,6 +135,7 @@ fn area(word: &str) -> ProblemArea {
         "mail_failures" | "mail_discarded" => ProblemArea::MailFailures,
         "disk" => ProblemArea::Disk,
         "limits" => ProblemArea::Limits,
+        row if row.starts_with("row") => ProblemArea::Database,
         _ => ProblemArea::Nodes,
     }
 }
@@ -160,6 +168,23 @@ impl Reading {
         }
         for node in &self.missing_nodes {
             problem(&format!("node {node}"), format!("Node {node} has stopped responding"));
+        }
+        for (node, ahead) in &self.wrong_clocks {
+            let way = if *ahead < 0.0 { "behind" } else { "ahead of" };
+            problem(
+                &format!("clock {node}"),
+                format!("The clock of node {node} is {:.0} seconds {way} the database's", ahead.abs()),
+            );
+        }
+        for UnreadableRow { table, id, column, message } in self.unreadable.iter().take(ROWS_NAMED) {
+            let row = if id.is_empty() { "a row".to_owned() } else { format!("row {id}") };
+            problem(
+                &format!("row {table} {id}"),
+                format!("The value of {column} in {row} of {table} cannot be read: it {message}"),
+            );
+        }
+        if let Some(more) = self.unreadable.len().checked_sub(ROWS_NAMED).filter(|more| *more > 0) {
+            problem("rows", format!("{more} more rows cannot be read; the log names them"));
         }
         problems
     }
@@ -245,7 +270,16 @@ impl App {
             disk,
             missing_nodes: self.missing_nodes().await?,
             lately: self.lately().await?,
+            wrong_clocks: self.wrong_clocks().await?,
+            unreadable: self.maintenance_port()?.unreadable_rows(),
         })
+    }
+
+    /// Returns the live nodes whose clocks differ from the store's by what is worth a warning.
+    async fn wrong_clocks(&self) -> Result<Vec<(String, f64)>, Error> {
+        let live = self.known_nodes().await?.into_iter().filter(|node| node.is_live);
+        let ahead = live.filter_map(|node| Some((node.said.id.to_string(), node.said.clock_ahead? as f64 / 1e6)));
+        Ok(ahead.filter(|(_, ahead)| ahead.abs() >= ClockCheck::WARN.as_secs_f64()).collect())
     }
 
     /// Returns the nodes that fell silent within the hour without signing off. A node that is gone for longer does not come
@@ -306,9 +340,17 @@ mod tests {
             disk: Some(DiskSpace { free: 50 << 20, total: 100 << 20 }),
             missing_nodes: Vec::new(),
             lately: Lately::default(),
+            wrong_clocks: Vec::new(),
+            unreadable: Vec::new(),
         };
         let limits = Limits::default();
         assert!(fine.problems(&limits, at(100)).is_empty());
+        let bad = UnreadableRow {
+            table: "taskflow_tasks",
+            id: "7".to_owned(),
+            column: "title",
+            message: "must be short".to_owned(),
+        };
         let wrong = Reading {
             store_latency: Duration::from_secs(1),
             oldest_due_at: Some(at(90)),
@@ -316,9 +358,22 @@ mod tests {
             disk: Some(DiskSpace { free: 5 << 20, total: 100 << 20 }),
             missing_nodes: vec!["b".to_owned()],
             lately: Lately { mail: MailTally { expired: 11, ..MailTally::default() }, ..Lately::default() },
+            wrong_clocks: vec![("c".to_owned(), -3.0)],
+            unreadable: vec![bad; ROWS_NAMED + 1],
         };
         let found: Vec<_> = wrong.problems(&limits, at(100)).into_keys().collect();
-        assert_eq!(found, ["disk", "mail_age", "mail_expired", "mail_failures", "node b", "store"]);
+        let expected = [
+            "clock c",
+            "disk",
+            "mail_age",
+            "mail_expired",
+            "mail_failures",
+            "node b",
+            "row taskflow_tasks 7",
+            "rows",
+            "store",
+        ];
+        assert_eq!(found, expected);
         let few = Reading { mail: MailTally { delivered: 0, discarded: 3, expired: 0 }, ..fine };
         assert!(few.problems(&limits, at(100)).is_empty());
     }
