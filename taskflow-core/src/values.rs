@@ -44,8 +44,10 @@ macro_rules! texts {
 }
 
 mod email;
+mod imitation;
 mod meeting;
 mod text;
+mod unreadable;
 mod word;
 
 pub use email::{EmailAddress, NamedAddress};
@@ -54,6 +56,7 @@ pub use text::{fold, is_blank, search_key};
 pub(crate) use word::Word;
 
 use text::is_invisible;
+use unreadable::{fingerprint, what_fits};
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
@@ -173,12 +176,13 @@ impl Username {
     pub fn key(&self) -> String {
         fold(&self.0)
     }
-}
 
-impl FromStr for Username {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+    /// Reads a stored name. Unlike one that is chosen now, it may imitate another: earlier releases allowed that.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] when its length or characters are out of bounds.
+    pub fn from_stored(text: &str) -> Result<Self, InvalidValue> {
         let name: String = text.nfc().collect();
         let (least, most) = Self::LENGTH;
         let length = name.chars().count();
@@ -187,6 +191,20 @@ impl FromStr for Username {
             return Err(InvalidValue::new(format!("must have {least} to {most} letters, digits, '.', '_' or '-'")));
         }
         Ok(Self(name))
+    }
+
+    /// Returns a name that stands for a stored one that [`from_stored`](Self::from_stored) refuses.
+    #[must_use]
+    pub fn from_unreadable(text: &str) -> Self {
+        Self(format!("unreadable-{}", fingerprint(text)))
+    }
+}
+
+impl FromStr for Username {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        Self::from_stored(text)
     }
 }
 
@@ -207,6 +225,12 @@ impl Title {
         bounded(text, 1, Self::MAX_LENGTH, one_line)?;
         Ok(Self(text.to_owned()))
     }
+
+    /// Returns what fits of a stored title that [`from_stored`](Self::from_stored) refuses.
+    #[must_use]
+    pub fn from_unreadable(text: &str) -> Self {
+        Self(what_fits(text, 1, Self::MAX_LENGTH, one_line))
+    }
 }
 
 impl FromStr for Title {
@@ -226,6 +250,12 @@ pub struct Description(String);
 impl Description {
     /// Longest description, in characters.
     pub const MAX_LENGTH: usize = 10_000;
+
+    /// Returns what fits of a stored description that cannot be read.
+    #[must_use]
+    pub fn from_unreadable(text: &str) -> Self {
+        Self(what_fits(text, 0, Self::MAX_LENGTH, many_lines))
+    }
 }
 
 impl FromStr for Description {

@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
 use taskflow_core::{
-    Changes, DeliveryState, Entity, Recipient, Scope, StoreError, TaskWrite, UniqueField, User, UserWrite,
+    Actor, Changes, DeliveryState, Entity, Error, NewUser, Precondition, ProfileChange, Recipient, Scope, StoreError,
+    TaskWrite, UniqueField, User, UserWrite,
 };
 
+use super::app::World;
 use crate::OpenStore;
 use crate::sample::{at, credential, delivery_id, event, noon, task, task_id, user, user_id, users, welcome};
 
@@ -120,4 +122,39 @@ pub(super) async fn deleting_a_user_who_is_gone_is_stale(open: Arc<dyn OpenStore
     let delete = Changes::new().write(UserWrite::Delete { id: user_id(1), at: noon() });
     let error = open.storage().commit(&delete).await.expect_err("nobody to delete");
     assert!(matches!(error, StoreError::Stale { write: 0 }), "{error:?}");
+}
+
+pub(super) async fn a_name_that_passes_for_another_is_refused_and_a_stored_one_stays(open: Arc<dyn OpenStore>) {
+    let world = World::new(&*open);
+    world.somebody("coco").await;
+    let register = async |name: &str| {
+        let email = "new@example.org".parse().expect("an address");
+        let username = name.parse().expect("a name");
+        let new = NewUser { username, email, time_zone: None, locale: None, is_admin: false };
+        world.app.accounts().register(new, None).await
+    };
+    // Cyrillic letters, alone and among Latin ones.
+    let taken = register("\u{441}\u{43e}\u{441}\u{43e}").await;
+    assert!(matches!(taken, Err(Error::Taken(UniqueField::Username))), "{taken:?}");
+    for name in ["p\u{430}ypal", "...", "ada.", "a..b", "ab\u{301}\u{301}\u{301}\u{301}c", "\u{301}bc"] {
+        let refused = register(name).await;
+        assert!(matches!(&refused, Err(Error::Invalid(all)) if all[0].field == "username"), "{name:?}: {refused:?}");
+    }
+    // Of earlier releases.
+    let odd = User { username: "p\u{430}ypal.".parse().expect("a name"), ..user(1) };
+    world.storage.commit(&Changes::new().write(UserWrite::Insert(odd.clone()))).await.expect("a user");
+    let change = async |change| {
+        world.app.accounts().update_profile(Actor::User(odd.id), odd.id, change, Precondition::Any).await
+    };
+    let kept = ProfileChange {
+        username: Some(odd.username.clone()),
+        locale: Some("fr".parse().expect("a locale")),
+        ..ProfileChange::default()
+    };
+    assert_eq!(change(kept).await.expect("a change").username, odd.username);
+    let renamed =
+        |name: &str| ProfileChange { username: Some(name.parse().expect("a name")), ..ProfileChange::default() };
+    assert!(matches!(change(renamed("p\u{430}yp\u{430}l")).await, Err(Error::Invalid(_))));
+    assert_eq!(change(renamed("paypal")).await.expect("a change").username.as_str(), "paypal");
+    register("\u{430}\u{434}\u{430}").await.expect("a name of one script that looks like nobody's");
 }
