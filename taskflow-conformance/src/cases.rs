@@ -150,6 +150,7 @@ pub fn cases() -> Vec<Case> {
             names_are_unique_regardless_of_case_and_unicode_form,
             addresses_are_unique_regardless_of_case,
             a_change_to_a_taken_name_or_address_is_refused,
+            a_name_that_passes_for_another_is_refused_and_a_stored_one_stays,
             an_update_needs_the_version_before_it,
             people_are_listed_by_id_page_by_page,
             people_are_loaded_at_once_and_unknown_ids_are_left_out,
@@ -558,6 +559,9 @@ pub fn cases() -> Vec<Case> {
             a_member_that_slept_past_its_lapse_gets_nothing_until_there_is_room,
             a_member_that_lapsed_is_not_waited_for,
             a_member_hears_that_somebody_else_goes_by_its_name,
+            a_node_whose_clock_is_wrong_sends_and_runs_nothing_and_issues_no_token,
+            a_clock_that_jumps_is_wrong_at_once_and_right_again_when_it_is_set_back,
+            a_member_says_how_far_its_clock_is_ahead,
         }
         slots {
             a_job_is_taken_up_and_a_slot_passed_by_one_of_many,

@@ -74,8 +74,8 @@ use crate::ports::{
     NoBus, Nodes, Outbox, PlainRenderer, Probe, RandomIds, Renderer, Signal, Storage, Store, SystemClock,
 };
 use crate::{
-    Changes, DedupeKey, DeliveryId, EventId, Login, NewDelivery, Node, Notice, NoticeKind, Quotas, Recipient,
-    Timestamp, Token, TokenId, User,
+    Changes, ClockCheck, DedupeKey, DeliveryId, EventId, Login, NewDelivery, Node, Notice, NoticeKind, Quotas,
+    Recipient, Timestamp, Token, TokenId, User,
 };
 
 /// TaskFlow itself: the use cases over whatever adapters it was built with. Share it in an [`Arc`].
@@ -92,6 +92,7 @@ pub struct App {
     own_jobs: Vec<Box<dyn Job>>,
     known_cohorts: jobs::KnownCohorts,
     clock: Arc<dyn Clock>,
+    clock_check: Option<Arc<ClockCheck>>,
     ids: Arc<dyn Ids>,
     mailer: Option<Arc<dyn Mailer>>,
     renderer: Arc<dyn Renderer>,
@@ -156,6 +157,7 @@ impl App {
                 own_jobs: Vec::new(),
                 known_cohorts: jobs::KnownCohorts::default(),
                 clock: Arc::new(SystemClock::new()),
+                clock_check: None,
                 ids: Arc::new(RandomIds::new()),
                 mailer: None,
                 renderer: Arc::new(PlainRenderer),
@@ -181,6 +183,21 @@ impl App {
     /// Whether the store answers.
     pub async fn ping(&self) -> Result<(), Error> {
         Ok(self.store.ping().await?)
+    }
+
+    /// Fails with [`Error::WrongClock`] while the clock of this process is wrong. Ask it before anything that depends on the
+    /// time, such as a token.
+    pub fn ensure_clock(&self) -> Result<(), Error> {
+        if self.clock_is_right() { Ok(()) } else { Err(Error::WrongClock) }
+    }
+
+    fn clock_is_right(&self) -> bool {
+        self.clock_check.as_ref().is_none_or(|check| check.is_right())
+    }
+
+    /// The time, also while the clock of this process is wrong, for what has to go on then.
+    fn checked_now(&self) -> Timestamp {
+        self.clock_check.as_ref().map_or_else(|| self.clock.now(), |check| check.now())
     }
 
     /// Tells who listens what a host has committed in a transaction of its own.

@@ -35,6 +35,10 @@ pub enum Error {
     /// The application was built without the port that the use case needs; see [`App::embed`](crate::App::embed).
     #[error("the application was built without the port `{0}`")]
     MissingPort(&'static str),
+    /// The clock of this process differs too much from the store's ([`ClockCheck`](crate::ClockCheck)), and what was asked
+    /// depends on the time; the same call may succeed later, or on another node.
+    #[error("the clock of this node differs from the database's")]
+    WrongClock,
     /// The store cannot be reached; the same call may succeed later.
     #[error("storage is unavailable")]
     Unavailable(#[source] Source),

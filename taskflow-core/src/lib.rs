@@ -53,6 +53,7 @@
 
 mod app;
 mod changes;
+mod clock_check;
 mod delivery;
 mod digest;
 mod error;
@@ -103,6 +104,7 @@ pub mod use_cases {
 }
 
 pub use changes::{Changes, Precondition, Write};
+pub use clock_check::{ClockCheck, ClockVerdict, clock_ahead};
 pub use delivery::{
     BulkAction, BulkSelection, ChannelKind, DedupeKey, Delivery, DeliveryState, DeliveryWrite, Effect, FailedAttempt,
     Ledger, NewDelivery, Outcome, OutcomeColumns, Recipient, ReplyCode, Settlement,

@@ -60,6 +60,8 @@ pub struct Heartbeat {
     /// How many mails per second it claims of a rate that all nodes share: never fewer than it begins. `None`: it knows of
     /// no such rate.
     pub mail_rate: Option<f64>,
+    /// How far its clock is ahead of the store's, in microseconds; negative: behind. `None`: it has not compared them.
+    pub clock_ahead: Option<i64>,
 }
 
 /// A node as the others know it.

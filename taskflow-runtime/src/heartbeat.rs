@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskflow_core::ports::{Clock, Nodes};
-use taskflow_core::{Membership, Standing, StoreError};
+use taskflow_core::{ClockCheck, Membership, Standing, StoreError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -76,6 +76,12 @@ impl ClusterMember {
             holds_until: Duration::ZERO,
             health: Health::default(),
         }
+    }
+
+    /// Compares the clock with the store's before each heartbeat.
+    #[must_use]
+    pub fn with_clock_check(self, check: Arc<ClockCheck>) -> Self {
+        Self { membership: self.membership.with_clock_check(check), ..self }
     }
 
     /// Returns whether this node has a share at present. Senders wait for one instead of claiming mail that cannot leave.
@@ -174,6 +180,7 @@ mod tests {
             started_at: Timestamp::from_micros(0),
             sends_mail: true,
             mail_rate: None,
+            clock_ahead: None,
         };
         let grant_rate: GrantRate =
             Box::new(move |rate, _| log.lock().unwrap_or_else(PoisonError::into_inner).push(rate));

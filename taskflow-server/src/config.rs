@@ -169,6 +169,8 @@ pub struct Config {
     pub keeping: RetentionPolicy,
     /// Name of this process in logs and among those on the same database.
     pub node_id: NodeId,
+    /// The difference to the database's clock from which on this node's counts as wrong; zero: none.
+    pub max_clock_skew: Duration,
     /// What to log.
     pub log: String,
     /// What is allowed but probably not meant; sentences for the log.
@@ -300,6 +302,7 @@ impl Config {
             "LEDGER_DAYS" => days(self.keeping.ledger),
             "FEED_RETENTION_DAYS" => days(self.keeping.feed),
             "NODE_ID" => self.node_id.to_string(),
+            "MAX_CLOCK_SKEW" => duration::show(self.max_clock_skew),
             "LOG" => self.log.clone(),
             name => limits::shown(&self.limits, name).or_else(|| shown_job(&self.jobs, name)).unwrap_or_default(),
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskflow_core::ports::{Accounts, Clock, EventBus, Nodes, Storage, Store, SystemClock};
-use taskflow_core::{App, Heartbeat, Jobs, MemoryStore, StoreError};
+use taskflow_core::{App, ClockCheck, Heartbeat, Jobs, MemoryStore, StoreError};
 use taskflow_mail::{BounceReports, ICalendar, InvalidSettings};
 use taskflow_runtime::{
     ClusterMember, HeartbeatConfig, Live, LocalBus, Runtime, RuntimeBuilder, SchedulerPulse, ThrottledOutbox,
@@ -24,7 +24,8 @@ pub use self::mail::{MailRoute, relay};
 use self::mail::{mail_route, sending};
 use crate::api::JsonEncoder;
 use crate::auth::{
-    Authenticator, DeviceTokens, GuessLimits, Passwords, RevocationBus, RevocationList, SignedLinks, Successors, Tokens,
+    Authenticator, DeviceTokens, GuessLimits, KnownSessions, Passwords, RevocationBus, RevocationList, SignedLinks,
+    Successors, Tokens,
 };
 use crate::config::{Config, Database};
 use crate::disk::Machine;
@@ -47,6 +48,7 @@ pub struct Opened {
     config: Arc<Config>,
     revoked: Arc<RevocationList>,
     live: Arc<Live>,
+    clock_check: Arc<ClockCheck>,
     samples: Samples,
     refused: Arc<RefusedRequests>,
     storage: Arc<dyn Storage>,
@@ -200,6 +202,8 @@ async fn open_with(config: &Arc<Config>, access: Access, patience: Duration) -> 
         folder.unwrap_or(Path::new(".")).to_owned()
     });
     app = app.probe(Arc::new(Machine { data, refused: Arc::clone(&refused), clock: Arc::clone(&clock) }));
+    let clock_check = Arc::new(ClockCheck::new(Arc::clone(&clock), config.max_clock_skew));
+    app = app.clock_check(Arc::clone(&clock_check));
     if !config.sending.batch_delay.is_zero() {
         app = app.outbox(Arc::new(ThrottledOutbox::new(storage.clone(), config.sending.batch_delay)));
     }
@@ -211,6 +215,10 @@ async fn open_with(config: &Arc<Config>, access: Access, patience: Duration) -> 
         )));
     }
     let app = Arc::new(app.build());
+    if matches!(kept, Some(Kept::Postgres { .. })) {
+        // Before anything is sent or issued, also by a command. A database that does not answer shows in the heartbeat.
+        let _ = clock_check.measure(&*looked_at).await;
+    }
     let live = Live::new(Arc::clone(&app), Arc::clone(&bus), revoked.clone(), Arc::new(JsonEncoder));
     Ok(Opened {
         app,
@@ -221,6 +229,7 @@ async fn open_with(config: &Arc<Config>, access: Access, patience: Duration) -> 
         config: Arc::clone(config),
         revoked,
         live: Arc::new(live),
+        clock_check,
         samples,
         refused,
         storage,
@@ -241,9 +250,11 @@ impl Opened {
                 app: Arc::clone(&self.app),
                 accounts: self.accounts(),
                 clock: Arc::clone(&self.clock),
+                clock_check: Arc::clone(&self.clock_check),
                 tokens: Tokens::new(&config.secret_key, &config.previous_keys, access_lifetime(config)),
                 successors: Successors::new(&config.secret_key, &config.previous_keys),
                 revoked: Arc::clone(&self.revoked),
+                known: KnownSessions::new(self.accounts()),
                 passwords: passwords(config),
                 guesses: GuessLimits::new(self.storage.clone(), &config.limits, &config.secret_key),
                 devices: DeviceTokens::new(&config.secret_key, &config.previous_keys),
@@ -293,6 +304,7 @@ impl Opened {
             started_at: self.clock.now(),
             sends_mail: !config.hold_mail,
             mail_rate: None,
+            clock_ahead: None,
         };
         let shares = matches!(self.kept, Some(Kept::Postgres { .. })) || mail_rate > 0.0;
         let heartbeat = if shares { HeartbeatConfig::LIVELY } else { HeartbeatConfig::CALM };
@@ -309,6 +321,7 @@ impl Opened {
             mail_rate,
             Box::new(grant_rate),
         )
+        .with_clock_check(Arc::clone(&self.clock_check))
     }
 
     /// Keeps a plain copy of a SQLite file near the truth: empties its log once nothing is written for a moment, until

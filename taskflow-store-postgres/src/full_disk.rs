@@ -1,4 +1,4 @@
-//! Remembering that the disk of the server was full, which no read finds out.
+//! Remembering whether the database could be written lately: a full disk is found out by no read.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,35 +8,55 @@ use tokio::time::Instant;
 
 use crate::error::{PgStoreError, is_full};
 
-/// When a write last failed because the disk was full, until a commit succeeds. Clones share it.
+/// What the last writes have shown. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct FullDisk(Arc<Mutex<Option<Instant>>>);
+pub(crate) struct FullDisk(Arc<Mutex<Shown>>);
+
+#[derive(Debug, Default)]
+struct Shown {
+    /// When a write last failed because the disk was full, until a commit succeeds.
+    full: Option<Instant>,
+    /// When one last succeeded.
+    written: Option<Instant>,
+}
 
 /// How long one failure counts: without any write nobody knows, and a node that gets no requests makes few.
 const COUNTS_FOR: Duration = Duration::from_secs(10);
+/// How long one success counts: however many ask, a check writes once a second at most.
+const SHOWS_FOR: Duration = Duration::from_secs(1);
 
 impl FullDisk {
     /// Takes note of a write that failed.
     pub(crate) fn note(&self, error: &StoreError) {
         if is_full(error) {
-            *self.lock() = Some(Instant::now());
+            *self.lock() = Shown { full: Some(Instant::now()), written: None };
         }
     }
 
     /// A commit succeeded.
     pub(crate) fn clear(&self) {
-        *self.lock() = None;
+        *self.lock() = Shown { full: None, written: Some(Instant::now()) };
+    }
+
+    /// A check succeeded, which needs less room than a commit.
+    pub(crate) fn checked(&self) {
+        self.lock().written = Some(Instant::now());
+    }
+
+    /// Returns whether a write has succeeded a moment ago.
+    pub(crate) fn was_written(&self) -> bool {
+        self.lock().written.is_some_and(|at| at.elapsed() < SHOWS_FOR)
     }
 
     /// `Unavailable` when the disk was full at the last commit, not long ago.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
-        match *self.lock() {
+        match self.lock().full {
             Some(at) if at.elapsed() < COUNTS_FOR => Err(PgStoreError::Full.into()),
             _ => Ok(()),
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Shown> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use taskflow_core::ports::Nodes;
 use taskflow_core::{CorruptRow, Heartbeat, Node, NodeId, StoreError, Timestamp};
+use taskflow_store_sql::readable;
 
 use crate::error::{Instant, Table, store_error};
 use crate::outbox::micros;
@@ -20,6 +21,7 @@ struct NodeRow {
     started_at: Instant,
     sends_mail: bool,
     mail_rate: Option<f64>,
+    clock_ahead: Option<i64>,
     silent_for: i64,
     is_live: bool,
 }
@@ -34,6 +36,7 @@ impl TryFrom<NodeRow> for Node {
             started_at: TABLE.instant("started_at", row.started_at)?,
             sends_mail: row.sends_mail,
             mail_rate: row.mail_rate,
+            clock_ahead: row.clock_ahead,
         };
         let silent_for = Duration::from_micros(TABLE.number("seen_at", row.silent_for)?);
         Ok(Self { said, silent_for, is_live: row.is_live })
@@ -54,6 +57,7 @@ impl Nodes for PgStore {
                     .bind(Instant::from(beat.started_at))
                     .bind(beat.sends_mail)
                     .bind(beat.mail_rate)
+                    .bind(beat.clock_ahead)
                     .bind(lapse);
                 query.execute(conn).await.map(drop).map_err(store_error)
             })
@@ -73,7 +77,12 @@ impl Nodes for PgStore {
 
     async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
         let rows: Vec<NodeRow> = self.read(|conn| Box::pin(sqlx::query_as(NODES).fetch_all(conn))).await?;
-        Ok(rows.into_iter().map(Node::try_from).collect::<Result<_, _>>()?)
+        Ok(readable(rows, |row: &NodeRow| row.id.clone()))
+    }
+
+    async fn store_time(&self) -> Result<Option<Timestamp>, StoreError> {
+        let now: Instant = self.read(|conn| Box::pin(sqlx::query_scalar(STORE_TIME).fetch_one(conn))).await?;
+        Ok(Some(TABLE.instant("clock_timestamp", now)?))
     }
 
     async fn forget_nodes(&self, silent_for: Duration) -> Result<u64, StoreError> {
@@ -87,26 +96,32 @@ impl Nodes for PgStore {
 }
 
 const BEAT: &str = "
-    INSERT INTO taskflow.nodes AS n (id, version, started_at, sends_mail, mail_rate, seen_at, live_until)
-    VALUES ($1, $2, $3, $4, $5, clock_timestamp(), clock_timestamp() + $6 * interval '1 microsecond')
+    INSERT INTO taskflow.nodes AS n (id, version, started_at, sends_mail, mail_rate, clock_ahead, seen_at, live_until)
+    VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp(), clock_timestamp() + $7 * interval '1 microsecond')
     ON CONFLICT (id) DO UPDATE
     SET version = excluded.version,
         started_at = excluded.started_at,
         sends_mail = excluded.sends_mail,
         mail_rate = excluded.mail_rate,
+        clock_ahead = excluded.clock_ahead,
         seen_at = clock_timestamp(),
-        live_until = clock_timestamp() + $6 * interval '1 microsecond'
+        live_until = clock_timestamp() + $7 * interval '1 microsecond'
     WHERE n.started_at <= excluded.started_at OR n.live_until <= clock_timestamp()";
 
 const LEAVE: &str = "DELETE FROM taskflow.nodes WHERE id = $1 AND started_at = $2";
 
 /// A clock that was set back has nobody speak in the future.
 const NODES: &str = "
-    SELECT id, version, started_at, sends_mail, mail_rate,
-        (greatest(extract(epoch FROM clock_timestamp() - seen_at), 0) * 1000000)::bigint AS silent_for,
+    SELECT id, version, started_at, sends_mail, mail_rate, clock_ahead,
+        CASE WHEN isfinite(seen_at)
+            THEN (greatest(extract(epoch FROM clock_timestamp() - seen_at), 0) * 1000000)::bigint
+            ELSE 0
+        END AS silent_for,
         live_until > clock_timestamp() AS is_live
     FROM taskflow.nodes
     ORDER BY id";
+
+const STORE_TIME: &str = "SELECT clock_timestamp()";
 
 const FORGET_NODES: &str = "
     DELETE FROM taskflow.nodes

@@ -7,7 +7,7 @@ use crate::error::PgStoreError;
 use crate::store::PgStore;
 
 /// The tables of which rows are read, inserted, updated and deleted.
-const WRITTEN: [&str; 24] = [
+const WRITTEN: [&str; 25] = [
     "answers",
     "credentials",
     "deliveries",
@@ -32,6 +32,7 @@ const WRITTEN: [&str; 24] = [
     "unsubscribes",
     "user_statistics",
     "users",
+    "write_checks",
 ];
 
 /// The tables that only migrations write.

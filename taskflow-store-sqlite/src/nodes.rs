@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use sqlx::{SqliteConnection, SqliteExecutor};
 use taskflow_core::ports::Nodes;
 use taskflow_core::{CorruptRow, Heartbeat, Node, NodeId, StoreError, Timestamp};
+use taskflow_store_sql::readable;
 
 use crate::error::{Table, store_error};
 use crate::outbox::micros;
@@ -20,6 +21,7 @@ struct NodeRow {
     started_at: i64,
     sends_mail: bool,
     mail_rate: Option<f64>,
+    clock_ahead: Option<i64>,
     silent_for: i64,
     is_live: bool,
 }
@@ -34,6 +36,7 @@ impl TryFrom<NodeRow> for Node {
             started_at: TABLE.instant("started_at", row.started_at)?,
             sends_mail: row.sends_mail,
             mail_rate: row.mail_rate,
+            clock_ahead: row.clock_ahead,
         };
         let silent_for = Duration::from_micros(TABLE.number("seen_at", row.silent_for)?);
         Ok(Self { said, silent_for, is_live: row.is_live })
@@ -78,24 +81,26 @@ async fn write(conn: &mut SqliteConnection, beat: &Heartbeat, lapse: i64) -> Res
         .bind(beat.started_at.as_micros())
         .bind(beat.sends_mail)
         .bind(beat.mail_rate)
+        .bind(beat.clock_ahead)
         .bind(lapse);
     query.execute(conn).await.map(drop)
 }
 
 async fn read<'e>(from: impl SqliteExecutor<'e>) -> Result<Vec<Node>, StoreError> {
     let rows: Vec<NodeRow> = sqlx::query_as(NODES).fetch_all(from).await.map_err(store_error)?;
-    Ok(rows.into_iter().map(Node::try_from).collect::<Result<_, _>>()?)
+    Ok(readable(rows, |row: &NodeRow| row.id.clone()))
 }
 
 const BEAT: &str = "
-    INSERT INTO taskflow_nodes (id, version, started_at, sends_mail, mail_rate, seen_at, live_until)
-    VALUES (?1, ?2, ?3, ?4, ?5, CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER),
-        CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) + ?6)
+    INSERT INTO taskflow_nodes (id, version, started_at, sends_mail, mail_rate, clock_ahead, seen_at, live_until)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER),
+        CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) + ?7)
     ON CONFLICT (id) DO UPDATE
     SET version = excluded.version,
         started_at = excluded.started_at,
         sends_mail = excluded.sends_mail,
         mail_rate = excluded.mail_rate,
+        clock_ahead = excluded.clock_ahead,
         seen_at = excluded.seen_at,
         live_until = excluded.live_until
     WHERE started_at <= excluded.started_at OR live_until <= excluded.seen_at";
@@ -104,7 +109,7 @@ const LEAVE: &str = "DELETE FROM taskflow_nodes WHERE id = ?1 AND started_at = ?
 
 /// A clock that was set back has nobody speak in the future.
 const NODES: &str = "
-    SELECT id, version, started_at, sends_mail, mail_rate,
+    SELECT id, version, started_at, sends_mail, mail_rate, clock_ahead,
         max(CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) - seen_at, 0) AS silent_for,
         live_until > CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) AS is_live
     FROM taskflow_nodes

@@ -14,13 +14,24 @@ const INSTALL_HINT: &str = "this test shifts the wall clock of a server, which n
     FAKETIME_LIBRARY=/path/to/libfaketime.so.1";
 
 /// Settings for a process whose wall clock is so much ahead of everybody else's.
-pub fn ahead(by: Duration) -> [(&'static str, String); 3] {
-    faked(format!("+{}", by.as_secs_f64()))
+pub fn ahead(by: Duration) -> [(&'static str, String); 4] {
+    tolerated(faked(format!("+{}", by.as_secs_f64())))
+}
+
+/// Settings for a process whose wall clock is wrong: so many seconds ahead of everybody else's, or behind.
+pub fn wrong(seconds_ahead: f64) -> [(&'static str, String); 3] {
+    faked(format!("{seconds_ahead:+}"))
 }
 
 /// The same for a wall clock that goes so many times as fast from the start of the process on.
-pub fn faster(ahead: Duration, times: u32) -> [(&'static str, String); 3] {
-    faked(format!("+{} x{times}", ahead.as_secs_f64()))
+pub fn faster(ahead: Duration, times: u32) -> [(&'static str, String); 4] {
+    tolerated(faked(format!("+{} x{times}", ahead.as_secs_f64())))
+}
+
+/// The database keeps its time: what is tested is another day, not a clock that is wrong.
+fn tolerated(faked: [(&'static str, String); 3]) -> [(&'static str, String); 4] {
+    let [library, how, monotonic] = faked;
+    [library, how, monotonic, ("MAX_CLOCK_SKEW", "0s".to_owned())]
 }
 
 fn faked(how: String) -> [(&'static str, String); 3] {

@@ -6,7 +6,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use taskflow_testkit::backend::Backend;
+use taskflow_testkit::live::{Handshake, Socket};
 use taskflow_testkit::on_each_store;
+use taskflow_testkit::rows::Rows;
 use taskflow_testkit::server::{PASSWORD, Server, taskflow};
 use taskflow_testkit::wait::eventually;
 
@@ -19,6 +21,7 @@ on_each_store![
     another_password_ends_refresh_tokens_too,
     what_ends_on_one_node_is_known_to_the_others_within_a_second,
     what_ended_stays_ended_after_a_crash,
+    a_token_of_a_session_that_the_database_does_not_have_is_refused,
     a_new_key_signs_and_the_previous_one_still_counts_while_it_is_named,
     the_mailbox_of_a_service_in_production_is_for_who_runs_it,
 ];
@@ -209,6 +212,22 @@ async fn what_ended_stays_ended_after_a_crash(backend: Backend) {
     assert_eq!(me(&server, &one.access).await, StatusCode::UNAUTHORIZED);
     assert_eq!(me(&server, &two.access).await, StatusCode::OK);
     assert_eq!(refresh(&server, &two.refresh).await.0, StatusCode::OK);
+}
+
+async fn a_token_of_a_session_that_the_database_does_not_have_is_refused(backend: Backend) {
+    let server = backend.start(&[]).await;
+    server.person("ada").await;
+    let (lost, kept) = (sign_in(&server, "lost").await, sign_in(&server, "kept").await);
+    // As after a restored backup: the key is the same, and one of the sessions never was.
+    let lost_row = "DELETE FROM taskflow_sessions WHERE device = 'lost'";
+    assert_eq!(Rows::open(&server.database_url()).await.edit(lost_row).await, 1);
+    let server = server.restart(&[]).await;
+    for _ in 0..2 {
+        assert_eq!(me(&server, &lost.access).await, StatusCode::UNAUTHORIZED);
+        assert_eq!(me(&server, &kept.access).await, StatusCode::OK);
+    }
+    assert_eq!(Handshake::of(&server, "/ws").token(&lost.access).refused().await, 4401);
+    Socket::follow(&server, &kept.access).await;
 }
 
 async fn a_new_key_signs_and_the_previous_one_still_counts_while_it_is_named(backend: Backend) {

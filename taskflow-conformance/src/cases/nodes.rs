@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures_util::future::join;
 use taskflow_core::ports::{Clock, Nodes, Storage};
-use taskflow_core::{Actor, App, Error, Heartbeat, Membership, Node, NodeId, Timestamp};
+use taskflow_core::{
+    Actor, App, ClockCheck, Error, Heartbeat, Membership, Node, NodeId, StoreError, Timestamp, TokenHash,
+};
 
 use super::app::World;
-use crate::sample::noon;
-use crate::{ManualClock, OpenStore};
+use crate::sample::{new_user, noon};
+use crate::{ManualClock, OpenStore, RecordingMailer};
 
 /// Longer than any case takes.
 const LONG: Duration = Duration::from_hours(1);
@@ -19,7 +22,14 @@ fn id(name: &str) -> NodeId {
 }
 
 fn said(name: &str, started_at: Timestamp) -> Heartbeat {
-    Heartbeat { id: id(name), version: "1.2.3-beta.4".to_owned(), started_at, sends_mail: true, mail_rate: Some(0.1) }
+    Heartbeat {
+        id: id(name),
+        version: "1.2.3-beta.4".to_owned(),
+        started_at,
+        sends_mail: true,
+        mail_rate: Some(0.1),
+        clock_ahead: Some(-2_500_000),
+    }
 }
 
 async fn beat(store: &dyn Nodes, said: &Heartbeat, lapse: Duration) -> Vec<Node> {
@@ -189,4 +199,101 @@ pub(super) async fn a_member_hears_that_somebody_else_goes_by_its_name(open: Arc
     let standing = one.beat().await.expect("a standing");
     assert_eq!((standing.is_displaced, standing.mail_rate), (true, Some(0.0)));
     assert_eq!(storage.forget_nodes(App::NODE_MEMORY).await.expect("a number"), 0);
+}
+
+/// The nodes of a store whose clock stands at noon.
+struct AtNoon(Arc<dyn Storage>);
+
+#[async_trait]
+impl Nodes for AtNoon {
+    async fn beat(&self, beat: &Heartbeat, lapse: Duration) -> Result<Vec<Node>, StoreError> {
+        self.0.beat(beat, lapse).await
+    }
+
+    async fn leave(&self, id: &NodeId, started_at: Timestamp) -> Result<(), StoreError> {
+        self.0.leave(id, started_at).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
+        self.0.nodes().await
+    }
+
+    async fn store_time(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(Some(noon()))
+    }
+
+    async fn forget_nodes(&self, silent_for: Duration) -> Result<u64, StoreError> {
+        self.0.forget_nodes(silent_for).await
+    }
+}
+
+/// A world of a store whose clock stands at noon, and the check that compares.
+fn compared(open: &dyn OpenStore) -> (World, Arc<ClockCheck>) {
+    let (clock, mailer) = (Arc::new(ManualClock::at(noon())), Arc::new(RecordingMailer::new()));
+    let check = Arc::new(ClockCheck::new(clock.clone(), Duration::from_secs(5)));
+    let storage = open.storage();
+    let app = App::builder(storage.clone()).clock(clock.clone()).mailer(mailer.clone()).clock_check(check.clone());
+    (World { app: app.build(), clock, mailer, storage }, check)
+}
+
+fn token() -> TokenHash {
+    TokenHash::new("0".repeat(64))
+}
+
+pub(super) async fn a_node_whose_clock_is_wrong_sends_and_runs_nothing_and_issues_no_token(open: Arc<dyn OpenStore>) {
+    let (world, check) = compared(&*open);
+    let store = AtNoon(world.storage.clone());
+    let app = &world.app;
+    let ada = app.accounts().register(new_user("ada"), None).await.expect("an account");
+    let ahead = |seconds: u64| noon() + Duration::from_secs(seconds);
+    let behind = |seconds: u64| noon() - Duration::from_secs(seconds);
+    for wrong in [ahead(5), ahead(86_400), behind(5), behind(3_600)] {
+        world.clock.set(wrong);
+        check.measure(&store).await.expect("measured");
+        assert!(!check.is_right() && check.now() == noon(), "{wrong}");
+        assert_eq!(app.outbox().deliver_due().await.expect("a step").claimed, 0, "{wrong}");
+        assert_eq!(app.jobs().due().await.expect("jobs"), []);
+        assert!(app.jobs().run_due().await.expect("no run").is_empty());
+        let refused = [
+            app.sessions().open(ada.id, token(), None).await.map(drop),
+            app.accounts().register(new_user("bob"), None).await.map(drop),
+            app.accounts().request_verification(Actor::User(ada.id)).await.map(drop),
+            app.accounts().forgot_password(&ada.email).await,
+        ];
+        assert!(refused.iter().all(|result| matches!(result, Err(Error::WrongClock))), "{refused:?}");
+    }
+    let ledger = app.deliveries().ledger().await.expect("a ledger");
+    assert_eq!((ledger.planned, ledger.due, ledger.expired), (1, 1, 0));
+    world.clock.set(ahead(4));
+    check.measure(&store).await.expect("measured");
+    assert!(check.is_right() && check.now() == ahead(4), "a warning changes nothing");
+    assert_eq!(world.told().await.len(), 1);
+    assert!(!app.jobs().due().await.expect("jobs").is_empty());
+    app.sessions().open(ada.id, token(), None).await.expect("a session");
+}
+
+pub(super) async fn a_clock_that_jumps_is_wrong_at_once_and_right_again_when_it_is_set_back(open: Arc<dyn OpenStore>) {
+    let (world, check) = compared(&*open);
+    let ada = world.app.accounts().register(new_user("ada"), None).await.expect("an account");
+    check.measure(&AtNoon(world.storage.clone())).await.expect("measured");
+    world.clock.jump_to(noon() + Duration::from_hours(2));
+    assert!(!check.is_right());
+    assert_eq!(world.told().await, [""; 0], "nothing leaves before the next heartbeat measures it");
+    let refused = world.app.sessions().open(ada.id, token(), None).await;
+    assert!(matches!(refused, Err(Error::WrongClock)), "{refused:?}");
+    world.clock.jump_to(noon());
+    assert_eq!(world.told().await.len(), 1);
+}
+
+pub(super) async fn a_member_says_how_far_its_clock_is_ahead(open: Arc<dyn OpenStore>) {
+    let (world, check) = compared(&*open);
+    let clock: Arc<dyn Clock> = world.clock.clone();
+    let nodes = Arc::new(AtNoon(world.storage.clone()));
+    let mut member = Membership::new(nodes, clock, said("a", noon()), LONG, 0.0).with_clock_check(check);
+    for (now, ahead) in [(noon() + Duration::from_millis(2_500), 2_500_000), (noon() - LONG, -3_600_000_000)] {
+        world.clock.jump_to(now);
+        member.beat().await.expect("a standing");
+        let nodes = world.app.nodes().list_after(Actor::System, None, 9).await.expect("nodes");
+        assert_eq!(nodes[0].said.clock_ahead, Some(ahead));
+    }
 }

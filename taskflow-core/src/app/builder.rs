@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{App, AppBuilder, Job, Jobs, Sending, shipped_jobs};
+use crate::ClockCheck;
 use crate::ports::{
     Accounts, Bounces, Calendar, Clock, CohortScan, EventBus, Ids, JobStore, Links, Mailer, Maintenance, Nodes, Outbox,
     Probe, Renderer,
@@ -13,6 +14,13 @@ impl AppBuilder {
     /// What time it is.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.app.clock = clock;
+        self
+    }
+
+    /// Compares the clock with the store's: while it is wrong nothing is sent, no job begins, and no token is issued or
+    /// accepted. [`Membership`](crate::Membership) measures with every heartbeat. Without it the clock is trusted.
+    pub fn clock_check(mut self, check: Arc<ClockCheck>) -> Self {
+        self.app.clock_check = Some(check);
         self
     }
 

@@ -316,6 +316,7 @@ impl App {
     /// What a link was made for, if it is one of `purposes` and has not expired.
     fn opened(&self, token: &str, purposes: impl IntoIterator<Item = LinkPurpose>) -> Result<Link, LinkError> {
         let links = self.links.as_ref().ok_or(LinkError::Dead(DeadLink::Unknown))?;
+        self.ensure_clock()?;
         let link = purposes.into_iter().find_map(|purpose| links.open(purpose, token));
         let link = link.ok_or(LinkError::Dead(DeadLink::Unknown))?;
         if link.expires_at <= self.clock.now() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::App;
 use crate::error::{Error, StoreError};
 use crate::ports::{Clock, Nodes};
-use crate::{Actor, Heartbeat, Node, NodeId, Share};
+use crate::{Actor, ClockCheck, Heartbeat, Node, NodeId, Share};
 
 use_cases! {
     /// Use cases of the processes that share a store.
@@ -43,6 +43,7 @@ pub struct Membership {
     /// Until when, by the monotonic clock, the others respect what the last heartbeat claimed.
     until: Duration,
     joined: bool,
+    clock_check: Option<Arc<ClockCheck>>,
 }
 
 /// How a node stands after a heartbeat.
@@ -65,7 +66,13 @@ impl Membership {
     /// all nodes together; 0: unlimited. What `node` says of a rate does not matter.
     pub fn new(nodes: Arc<dyn Nodes>, clock: Arc<dyn Clock>, node: Heartbeat, lapse: Duration, mail_rate: f64) -> Self {
         let share = (node.sends_mail && mail_rate > 0.0).then(|| Share::of(mail_rate));
-        Self { nodes, clock, said: node, lapse, share, until: Duration::ZERO, joined: false }
+        Self { nodes, clock, said: node, lapse, share, until: Duration::ZERO, joined: false, clock_check: None }
+    }
+
+    /// Compares the clock with the store's before each heartbeat, which tells the others how far it is ahead.
+    #[must_use]
+    pub fn with_clock_check(self, check: Arc<ClockCheck>) -> Self {
+        Self { clock_check: Some(check), ..self }
     }
 
     /// Says that this node is there, hears of the others and decides what is this one's.
@@ -75,6 +82,10 @@ impl Membership {
         if !self.joined {
             // Names may be new at each start, so that there is something to forget whenever somebody joins.
             self.nodes.forget_nodes(App::NODE_MEMORY).await?;
+        }
+        if let Some(check) = &self.clock_check {
+            check.measure(&*self.nodes).await?;
+            self.said.clock_ahead = check.ahead();
         }
         let began = self.clock.monotonic();
         self.said.mail_rate = self.share.as_ref().map(Share::claim);

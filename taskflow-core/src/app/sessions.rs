@@ -15,6 +15,7 @@ use_cases! {
 impl SessionUseCases<'_> {
     /// Opens a session for a person whom the host has just recognised. `device` is shortened to 200 characters.
     pub async fn open(self, user: UserId, token: TokenHash, device: Option<&str>) -> Result<Session, Error> {
+        self.app.ensure_clock()?;
         let now = self.app.clock.now();
         let id = SessionId::from_uuid(self.app.ids.next(now));
         let device = device.map(|text| text.chars().filter(|c| !c.is_control()).take(200).collect());
@@ -92,6 +93,7 @@ impl SessionUseCases<'_> {
 
 impl App {
     async fn try_refresh(&self, id: SessionId, shown: &TokenHash, successors: &[TokenHash]) -> Result<Session, Error> {
+        self.ensure_clock()?;
         let now = self.clock.now();
         let session = self.accounts_port()?.session(id).await?.ok_or(Error::NotFound("session"))?;
         match session.refresh(shown, successors, now, self.session_lifetime) {

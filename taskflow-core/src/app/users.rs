@@ -2,11 +2,11 @@
 
 use super::App;
 use super::retry::Attempt;
-use crate::error::Error;
+use crate::error::{Error, FieldError, UniqueField};
 use crate::notice::WelcomeNotice;
 use crate::{
-    Actor, Changes, Credential, CredentialWrite, DedupeKey, NewUser, Notice, PasswordHash, Precondition, ProfileChange,
-    Recipient, SessionWrite, StandingChange, User, UserId, UserWrite,
+    Actor, Changes, Credential, CredentialWrite, DedupeKey, Login, NewUser, Notice, PasswordHash, Precondition,
+    ProfileChange, Recipient, SessionWrite, StandingChange, User, UserId, UserWrite, Username,
 };
 
 use_cases! {
@@ -21,6 +21,8 @@ impl AccountUseCases<'_> {
     ///
     /// Fails with `Taken` when the name or the address is.
     pub async fn register(self, new: NewUser, password: Option<PasswordHash>) -> Result<User, Error> {
+        self.app.ensure_clock()?;
+        self.app.admit_username(&new.username).await?;
         let now = self.app.clock.now();
         let user = User::new(UserId::from_uuid(self.app.ids.next(now)), new, now);
         let (token, write) = self.app.verify_token(user.id, &user.email, now).unzip();
@@ -72,6 +74,9 @@ impl AccountUseCases<'_> {
                 expect.check(before.version)?;
                 let now = self.app.clock.now();
                 let after = before.with_profile(change.clone(), now);
+                if after.username != before.username {
+                    self.app.admit_username(&after.username).await?;
+                }
                 let mut changes = Changes::new();
                 if after != before {
                     changes = changes.write(UserWrite::Update(after.clone()));
@@ -129,6 +134,17 @@ impl AccountUseCases<'_> {
 }
 
 impl App {
+    /// Refuses a name that passes for somebody else's: by its characters, or because an account has the name in ASCII
+    /// characters that it looks like. One read, and none for names of ASCII characters.
+    async fn admit_username(&self, name: &Username) -> Result<(), Error> {
+        name.ensure_distinct().map_err(|error| FieldError::new("username", error.to_string()))?;
+        let (Some(key), Some(accounts)) = (name.looks_like(), &self.accounts) else { return Ok(()) };
+        match accounts.account(&Login::Username(key)).await? {
+            Some(_) => Err(Error::Taken(UniqueField::Username)),
+            None => Ok(()),
+        }
+    }
+
     /// Nobody learns that there is something which is not for them.
     pub(super) async fn admit_admin(&self, actor: Actor) -> Result<(), Error> {
         let Some(id) = actor.user_id() else { return Ok(()) };

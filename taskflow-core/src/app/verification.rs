@@ -69,6 +69,7 @@ impl AccountUseCases<'_> {
         if user.email_verified {
             return Ok(false);
         }
+        self.app.ensure_clock()?;
         self.app.commit(&self.app.verification_mail(id, &user.email, self.app.clock.now())).await?;
         Ok(true)
     }
@@ -76,6 +77,7 @@ impl AccountUseCases<'_> {
     /// Mails a link to set a new password to an address, if an active account has it. Answers alike in any case: also for
     /// another address the store is asked and written to, so that one that cannot be written fails for all addresses.
     pub async fn forgot_password(self, email: &EmailAddress) -> Result<(), Error> {
+        self.app.ensure_clock()?;
         self.app.store.ping().await?;
         let account = self.app.accounts_port()?.account(&Login::Email(email.key())).await?;
         let Some(user) = account.map(|account| account.user).filter(|user| user.is_active) else {
@@ -215,6 +217,7 @@ impl App {
 
     /// The token a link stands for and the account it is about, as long as that has the address the link was mailed to.
     pub(super) async fn behind_link(&self, purpose: TokenPurpose, link: &str) -> Result<(Token, User), Error> {
+        self.ensure_clock()?;
         let no_such = || Error::NotFound("link");
         let link = self.links.as_ref().and_then(|links| links.open(link_purpose(purpose), link)).ok_or_else(no_such)?;
         let token = self.accounts_port()?.token(TokenId::from_uuid(link.id)).await?;

@@ -10,6 +10,7 @@ fn heartbeat(id: &str, rate: f64) -> Heartbeat {
         version: "1.0.0".to_owned(),
         started_at: Timestamp::from_micros(0),
         sends_mail: true,
+        clock_ahead: None,
         mail_rate: Some(rate),
     }
 }

@@ -26,6 +26,11 @@ pub trait Nodes: Send + Sync {
     /// All nodes by their ids (bytes), also those that lapsed.
     async fn nodes(&self) -> Result<Vec<Node>, StoreError>;
 
+    /// Returns the time by the store's own clock; `None` when the store has the clock of this process.
+    async fn store_time(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
+
     /// Removes lapsed nodes that have been silent for so long, and tells how many.
     async fn forget_nodes(&self, silent_for: Duration) -> Result<u64, StoreError>;
 }

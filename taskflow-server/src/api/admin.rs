@@ -58,6 +58,6 @@ impl<'a> ApiExtractor<'a> for Admin {
         _body: &mut RequestBody,
         _options: ExtractParamOptions<Self::ParamType>,
     ) -> Result<Self> {
-        Ok(Self::of(request, Caller::of(request)?).await?)
+        Ok(Self::of(request, Caller::of(request).await?).await?)
     }
 }

@@ -31,11 +31,11 @@ impl Caller {
         Actor::User(self.token.user)
     }
 
-    /// Identifies the caller of a request. The token is verified in memory alone.
-    pub(crate) fn of(request: &Request) -> Result<Self, ApiError> {
+    /// Identifies the caller of a request. Nothing is read for a session that this node knows.
+    pub(crate) async fn of(request: &Request) -> Result<Self, ApiError> {
         let service = request.data::<Arc<Service>>().ok_or_else(|| ApiError::bug("no service in the request"))?;
         let token = bearer(request).ok_or(ApiError::Unauthorized)?;
-        let token = service.auth.verify(token)?;
+        let token = service.auth.admit(token).await?;
         if let Some(SignedIn(seen)) = request.extensions().get() {
             let _ = seen.set(token.user);
         }
@@ -114,6 +114,6 @@ impl<'a> ApiExtractor<'a> for Caller {
         _body: &mut RequestBody,
         _options: ExtractParamOptions<Self::ParamType>,
     ) -> Result<Self> {
-        Ok(Self::of(request)?)
+        Ok(Self::of(request).await?)
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use poem::web::Data;
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
+use taskflow_core::ClockCheck;
 
 use super::{ApiError, Group};
 use crate::service::Service;
@@ -21,12 +22,23 @@ pub(super) struct HealthApi;
 struct HealthBody {
     /// Always `ok`. Trouble is answered with another status and a problem.
     status: String,
+    /// Seconds by which the clock of this node is ahead of the database's, negative: behind; absent while they differ by
+    /// less than two seconds.
+    #[oai(skip_serializing_if_is_none)]
+    clock_ahead_seconds: Option<f64>,
 }
 
 impl HealthBody {
-    fn ok() -> Json<Self> {
-        Json(Self { status: "ok".to_owned() })
+    fn ok(service: &Service) -> Json<Self> {
+        Json(Self { status: "ok".to_owned(), clock_ahead_seconds: clock_ahead(service) })
     }
+}
+
+/// Returns how far the clock of this node is ahead of the database's, in whole seconds, when it is worth a warning.
+fn clock_ahead(service: &Service) -> Option<f64> {
+    let ahead = service.auth.clock_check.ahead()?;
+    let seconds = ahead as f64 / 1e6;
+    (seconds.abs() >= ClockCheck::WARN.as_secs_f64()).then(|| seconds.round())
 }
 
 /// The parts that requests need, each of which is ready.
@@ -56,17 +68,18 @@ impl HealthApi {
     ///
     /// Cheap and constant: reads nothing.
     #[oai(path = "/", method = "get", operation_id = "health")]
-    async fn health(&self) -> Json<HealthBody> {
-        HealthBody::ok()
+    async fn health(&self, Data(service): Data<&Arc<Service>>) -> Json<HealthBody> {
+        HealthBody::ok(service)
     }
 
     /// Check that the database answers and can be written
     ///
-    /// Says whether the database answers and can be written.
+    /// Writes to the database, at most once a second however often it is asked: a database that only reads or whose disk is
+    /// full answers 503.
     #[oai(path = "/db", method = "get", operation_id = "healthDb")]
     async fn database(&self, Data(service): Data<&Arc<Service>>) -> Result<Json<HealthBody>, ApiError> {
         in_time(service.app.ping()).await?;
-        Ok(HealthBody::ok())
+        Ok(HealthBody::ok(service))
     }
 
     /// Check that requests can be served
@@ -76,6 +89,7 @@ impl HealthApi {
     #[oai(path = "/ready", method = "get", operation_id = "healthReady")]
     async fn ready(&self, Data(service): Data<&Arc<Service>>) -> Result<Json<ReadinessBody>, ApiError> {
         in_time(service.app.ping()).await?;
+        service.app.ensure_clock()?;
         // Opening refuses any other schema, also when another file takes the place of the one that was open.
         let silence = service.config.job_tick * 10 + PATIENCE * 10;
         if service.scheduler.silent_for().is_none_or(|silent| silent > silence) {

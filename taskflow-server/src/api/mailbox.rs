@@ -80,7 +80,7 @@ impl MailboxApi {
         Data(service): Data<&Arc<Service>>,
         id: Path<Val<DeliveryId>>,
     ) -> Result<Json<KeptMailBody>, Refuses<401>> {
-        Ok(Json(service.app.mail().captured_one(reader(service, request)?, id.0.0).await?.into()))
+        Ok(Json(service.app.mail().captured_one(reader(service, request).await?, id.0.0).await?.into()))
     }
 
     /// The dev mailbox as a page
@@ -99,7 +99,7 @@ impl MailboxApi {
         id: Path<Val<DeliveryId>>,
         view: Query<Field<View>>,
     ) -> Result<Page, ApiError> {
-        let mail = service.app.mail().captured_one(reader(service, request)?, id.0.0).await?;
+        let mail = service.app.mail().captured_one(reader(service, request).await?, id.0.0).await?;
         // A view that is none is as good as no wish.
         let view = if let Field::Value(view) = view.0 { Some(view) } else { None };
         Ok(page::mail(&mail, view, &words_for(request.headers())).with_policy(PAGE_POLICY))
@@ -108,12 +108,12 @@ impl MailboxApi {
 
 /// In development the mailbox is a tool on one's own machine, for whoever sits there. Through a proxy, from another machine
 /// and under another name it is for administrators, as in production: it holds the links of everybody.
-fn reader(service: &Service, request: &Request) -> Result<Actor, ApiError> {
-    if service.config.debug && is_local(request) { Ok(Actor::System) } else { Ok(Caller::of(request)?.actor()) }
+async fn reader(service: &Service, request: &Request) -> Result<Actor, ApiError> {
+    if service.config.debug && is_local(request) { Ok(Actor::System) } else { Ok(Caller::of(request).await?.actor()) }
 }
 
 async fn kept(service: &Service, request: &Request) -> Result<Vec<CapturedMail>, ApiError> {
-    Ok(service.app.mail().captured(reader(service, request)?, MAILBOX_SIZE as u32).await?)
+    Ok(service.app.mail().captured(reader(service, request).await?, MAILBOX_SIZE as u32).await?)
 }
 
 impl From<CapturedMail> for KeptMailBody {

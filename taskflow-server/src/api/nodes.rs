@@ -44,6 +44,8 @@ struct NodeBody {
     /// Its share of the rate that all nodes have together, in mails per second; absent without such a rate.
     #[oai(validator(minimum(value = "0")))]
     mails_per_second: Option<f64>,
+    /// Seconds by which its clock is ahead of the database's, negative: behind; absent when the two are the same.
+    clock_ahead_seconds: Option<f64>,
 }
 
 impl NodeBody {
@@ -58,6 +60,7 @@ impl NodeBody {
             live: is_live,
             sends_mail: said.sends_mail,
             mails_per_second: said.mail_rate,
+            clock_ahead_seconds: said.clock_ahead.map(|ahead| ahead as f64 / 1e6),
         }
     }
 }

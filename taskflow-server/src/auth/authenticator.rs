@@ -3,11 +3,11 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use taskflow_core::ports::{Account, Accounts, Clock};
-use taskflow_core::{Actor, App, Error, Login, PasswordHash, Session, Source, StoreError, User};
+use taskflow_core::{Actor, App, ClockCheck, Error, Login, PasswordHash, Session, Source, StoreError, User};
 use taskflow_runtime::live::{SessionCheck, SessionClaims, SessionsUnavailable};
 
 use super::refresh::{RefreshToken, Secret, Successors};
-use super::{AccessToken, DeviceTokens, GuessLimits, PasswordError, Passwords, RevocationList, Tokens};
+use super::{AccessToken, DeviceTokens, GuessLimits, KnownSessions, PasswordError, Passwords, RevocationList, Tokens};
 use crate::limits::{Client, Exceeded, Requester};
 
 /// Opens and renews sessions, and recognizes the tokens it issued: the one door through which people come in.
@@ -18,12 +18,16 @@ pub struct Authenticator {
     pub accounts: Arc<dyn Accounts>,
     /// The clock that tokens expire by.
     pub clock: Arc<dyn Clock>,
+    /// The comparison of that clock with the database's, which tokens expire by while that clock is wrong.
+    pub clock_check: Arc<ClockCheck>,
     /// Issues and verifies access tokens.
     pub tokens: Tokens,
     /// Derives the successors of refresh tokens.
     pub successors: Successors,
     /// The sessions that have ended while access tokens of them are still valid.
     pub revoked: Arc<RevocationList>,
+    /// The sessions that are in the store.
+    pub known: KnownSessions,
     /// Hashes and verifies passwords.
     pub passwords: Passwords,
     /// Counts what lets somebody in or sends mail.
@@ -96,8 +100,21 @@ impl Authenticator {
     ///
     /// [`AuthError::InvalidToken`], and [`AuthError::Unavailable`] for a while.
     pub fn verify(&self, token: &str) -> Result<SessionClaims, AuthError> {
-        let claims = self.tokens.verify(token, self.clock.now()).ok_or(AuthError::InvalidToken)?;
+        let claims = self.tokens.verify(token, self.clock_check.now()).ok_or(AuthError::InvalidToken)?;
         match self.revoked.is_open(&claims)? {
+            true => Ok(claims),
+            false => Err(AuthError::InvalidToken),
+        }
+    }
+
+    /// Verifies an access token, and that its session is in the store. Reads nothing for a session that this node knows.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify); [`AuthError::UseCase`] when the store fails.
+    pub async fn admit(&self, token: &str) -> Result<SessionClaims, AuthError> {
+        let claims = self.verify(token)?;
+        match self.known.has(&claims, self.clock_check.now()).await? {
             true => Ok(claims),
             false => Err(AuthError::InvalidToken),
         }
@@ -112,6 +129,7 @@ impl Authenticator {
     /// [`AuthError::WrongCredentials`] and [`AuthError::Limited`]; [`AuthError::Password`] and [`AuthError::UseCase`] may
     /// pass.
     pub async fn sign_in(&self, attempt: SignIn<'_>) -> Result<Grant, AuthError> {
+        self.app.ensure_clock()?;
         let login = Login::parse(attempt.login);
         let (user, stored) = known(self.accounts.account(&login).await?);
         let account = user.as_ref().map(|user| user.id);
@@ -158,6 +176,7 @@ impl Authenticator {
     ///
     /// [`AuthError::SessionOver`] whenever the token is not valid.
     pub async fn refresh(&self, shown: &str) -> Result<Grant, AuthError> {
+        self.app.ensure_clock()?;
         let shown = RefreshToken::parse(shown).ok_or(AuthError::SessionOver)?;
         let secrets = self.successors.of(&shown);
         let hashes: Vec<_> = secrets.iter().map(Secret::hash).collect();
@@ -179,8 +198,11 @@ impl Authenticator {
 
     /// Issues an access token of a session.
     pub(super) fn access(&self, session: &Session) -> Result<AccessToken, AuthError> {
-        let access = self.tokens.issue(session.user_id, session.id, self.clock.now());
-        access.map_err(|error| AuthError::Internal(error.into()))
+        let now = self.clock.now();
+        let access = self.tokens.issue(session.user_id, session.id, now);
+        let access = access.map_err(|error| AuthError::Internal(error.into()))?;
+        self.known.issued(session.id, session.user_id, now + access.lifetime, now);
+        Ok(access)
     }
 }
 

@@ -119,6 +119,12 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
         node_id: r
             .optional("NODE_ID", "use up to 64 letters, digits, '.', '_' or '-'", values::node_id)
             .unwrap_or_else(random_node_id),
+        max_clock_skew: span(
+            r,
+            "MAX_CLOCK_SKEW",
+            "use a duration from 0s to 1h",
+            values::span(Duration::ZERO..=Duration::from_hours(1)),
+        ),
         log: r.value(
             "LOG",
             "use off, error, warn, info, debug, trace, or target=level pairs separated by commas",

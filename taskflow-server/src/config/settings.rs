@@ -354,8 +354,12 @@ const FIXED: &[Setting] = &[
     setting("FEED_RETENTION_DAYS", "14", "Days after which entries of the change feed are deleted (0 to 36500)."),
     derived(
         "NODE_ID",
-        "Name of this process in logs and at /api/nodes; unique among the nodes on one database. Default: random at every \
-         start.",
+        "Name of this process in logs and at /api/nodes, unique on one database. Default: random at every start.",
+    ),
+    setting(
+        "MAX_CLOCK_SKEW",
+        "5s",
+        "Difference to PostgreSQL's clock from which on a node neither sends nor issues tokens (0s to 1h; 0s: never).",
     ),
     setting(
         "LOG",

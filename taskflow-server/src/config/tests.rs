@@ -266,6 +266,7 @@ fn all_problems_are_named_at_once_in_the_order_of_the_settings() {
         ("LEDGER_DAYS", "a month"),
         ("FEED_RETENTION_DAYS", "1.5"),
         ("NODE_ID", "a b"),
+        ("MAX_CLOCK_SKEW", "2h"),
         ("LOG", "loud"),
         ("DB_ACQUIRE_TIMEOUT", "0"),
         ("DB_MAX_CONNECTIONS", "3"),

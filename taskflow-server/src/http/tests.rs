@@ -9,7 +9,7 @@ use poem::http::{HeaderMap, Method, StatusCode, Version};
 use poem::{EndpointExt, Request, Response};
 use serde_json::{Value, json};
 use taskflow_core::ports::{NoBus, SystemClock};
-use taskflow_core::{Actor, App, MemoryStore, StandingChange, UserId};
+use taskflow_core::{Actor, App, ClockCheck, MemoryStore, StandingChange, UserId};
 use taskflow_runtime::{Live, SchedulerPulse};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -17,7 +17,8 @@ use tokio_util::task::TaskTracker;
 use super::front::Front;
 use crate::api::{ApiError, JsonEncoder};
 use crate::auth::{
-    Authenticator, DeviceTokens, GuessLimits, Passwords, RevocationBus, RevocationList, Successors, Tokens,
+    Authenticator, DeviceTokens, GuessLimits, KnownSessions, Passwords, RevocationBus, RevocationList, Successors,
+    Tokens,
 };
 use crate::config::{Config, PasswordPolicy, Registration};
 use crate::samples::Samples;
@@ -37,9 +38,11 @@ fn service(config: Config) -> Arc<Service> {
             app: app.clone(),
             accounts: store.clone(),
             clock: clock.clone(),
+            clock_check: Arc::new(ClockCheck::new(clock.clone(), Duration::ZERO)),
             tokens: Tokens::new(&config.secret_key, &config.previous_keys, lifetime),
             successors: Successors::new(&config.secret_key, &config.previous_keys),
             revoked,
+            known: KnownSessions::new(store.clone()),
             passwords: Passwords::new(PasswordPolicy::Basic, 2),
             guesses: GuessLimits::new(store, &config.limits, &config.secret_key),
             devices: DeviceTokens::new(&config.secret_key, &config.previous_keys),

@@ -37,6 +37,10 @@ pub(super) async fn claim<'a, C: Channel>(
         lease_for,
     };
     let nothing = |failure| ClaimedBatch { ready: Vec::new(), decided: Vec::new(), follow_ups: Vec::new(), failure };
+    // Asked after `now` was read: what a wrong clock shows is never claimed by.
+    if !app.clock_is_right() {
+        return nothing(None);
+    }
     let claims = match app.outbox.claim(&request).await {
         Err(error) => return nothing(Some(error)),
         Ok(claims) if claims.is_empty() => return nothing(None),
@@ -44,6 +48,8 @@ pub(super) async fn claim<'a, C: Channel>(
     };
     let given_back: Vec<_> = claims.iter().map(give_back).collect();
     let (prepared, failure) = match channel.prepare(ChannelBatch { app, claims, held, now }).await {
+        // The clock jumped meanwhile: what seems to be too late may not be.
+        Ok(_) if !app.clock_is_right() => (PreparedBatch { decided: given_back, ..PreparedBatch::default() }, None),
         Ok(prepared) => (prepared, None),
         Err(error) => (PreparedBatch { decided: given_back, ..PreparedBatch::default() }, Some(error)),
     };

@@ -261,7 +261,7 @@ impl<'a, C: Channel> Sender<'a, C> {
     }
 
     fn settlement(&self, id: DeliveryId, lease: LeaseToken, outcome: Outcome) -> Settlement {
-        Settlement { id, lease, at: self.app.clock.now(), outcome, effect: None }
+        Settlement { id, lease, at: self.app.checked_now(), outcome, effect: None }
     }
 }
 

@@ -19,6 +19,9 @@ impl App {
     /// Holds the next run of a job: one that was abandoned or requested, or that of the scheduled time that is due.
     pub(super) async fn begin_run(&self, registered: &dyn Job) -> Result<Option<(JobRun, RunLease)>, Error> {
         let (now, job) = (self.clock.now(), registered.name());
+        if !self.clock_is_right() {
+            return Ok(None);
+        }
         let lease = RunLease {
             token: LeaseToken::from_uuid(self.ids.next(now)),
             lasts: self.jobs.lease,
@@ -79,7 +82,8 @@ impl App {
     pub(super) async fn work_on(&self, job: &dyn Job, mut run: JobRun, lease: RunLease) -> Result<RunReport, Error> {
         let (mut size, mut races) = (self.first_size(job), 0);
         loop {
-            if self.draining() {
+            // A page goes by the time; another node takes the run over.
+            if self.draining() || !self.clock_is_right() {
                 let release = JobWrite::ReleaseRun { id: run.id, lease: lease.token };
                 let lost = was_lost(self.commit(&Changes::new().write(release)).await)?;
                 return Ok(RunReport { run, lost });

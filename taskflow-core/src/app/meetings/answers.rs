@@ -89,6 +89,7 @@ impl LinkUseCases<'_> {
     pub async fn invitation(self, token: &str) -> Result<LinkedInvitation, Error> {
         let no_such = || Error::NotFound("invitation");
         let links = self.app.links.as_ref().ok_or_else(no_such)?;
+        self.app.ensure_clock()?;
         let link = self.app.respond_link(token).ok_or_else(no_such)?;
         if link.expires_at <= self.app.clock.now() {
             return Err(no_such());

@@ -93,7 +93,7 @@ impl Sockets {
         let token = bearer(&request).map(str::to_owned).or_else(|| offered(&request));
         // Whoever shows who they are waits behind no stranger.
         let stranger = match &token {
-            Some(token) if verified(&self.service, token).is_ok() => None,
+            Some(token) if verified(&self.service, token).await.is_ok() => None,
             _ => Some(self.strangers.take(Requester::at(client.address), 1).ok_or(ApiError::Busy)?),
         };
         let opening = Opening { token, of: of.map(str::to_owned), since, topics, stranger };
@@ -305,9 +305,9 @@ impl Conversation {
 }
 
 /// Verifies a token.
-fn verified(service: &Service, token: &str) -> Result<SessionClaims, CloseReason> {
-    service.auth.verify(token).map_err(|error| match error {
-        AuthError::Unavailable(_) => CloseReason::Unavailable,
+async fn verified(service: &Service, token: &str) -> Result<SessionClaims, CloseReason> {
+    service.auth.admit(token).await.map_err(|error| match error {
+        AuthError::Unavailable(_) | AuthError::UseCase(_) => CloseReason::Unavailable,
         _ => CloseReason::BadToken,
     })
 }
@@ -315,12 +315,12 @@ fn verified(service: &Service, token: &str) -> Result<SessionClaims, CloseReason
 /// Verifies a token, with a few tries while nobody can tell which sessions have ended.
 async fn verified_soon(service: &Service, token: &str) -> Result<SessionClaims, CloseReason> {
     for _ in 1..TRIES {
-        match verified(service, token) {
+        match verified(service, token).await {
             Err(CloseReason::Unavailable) => sleep(PAUSE).await,
             known => return known,
         }
     }
-    verified(service, token)
+    verified(service, token).await
 }
 
 /// What is wrong with what a client sent. Poem passes on what tungstenite says as text.

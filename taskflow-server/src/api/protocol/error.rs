@@ -338,6 +338,7 @@ impl From<Error> for ApiError {
             Error::Taken(field) => Self::Taken(field),
             Error::OverQuota(over) => Self::OverQuota(over),
             Error::Stale | Error::Outdated(_) => Self::Conflict,
+            Error::WrongClock => Self::NotReady("the clock of this node differs from the database's"),
             Error::Unavailable(cause) => Self::Unavailable(cause),
             Error::Internal(cause) => Self::Internal(cause),
             other => Self::Internal(other.into()),

@@ -109,7 +109,7 @@ impl<'a, C: Channel> Sender<'a, C> {
     }
 
     fn outcome(&mut self, delivery: &Delivery, result: &Result<Accepted, SendError>, refused_before: u32) -> Outcome {
-        let now = self.app.clock.now();
+        let now = self.app.checked_now();
         let tried_for = now.since(delivery.first_claimed_at.unwrap_or(now));
         let gives_up_at = delivery.gives_up_at();
         match result {
