@@ -12,7 +12,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::ports::{JobStore, RunLease};
 use taskflow_core::{CorruptRow, JobName, JobRun, JobState, LeaseToken, RunId, StoreError, Timestamp};
-use taskflow_store_sql::{or_record, readable, record};
+use taskflow_store_sql::{or_record, readable};
 use uuid::Uuid;
 
 use crate::error::{Instant, Table, store_error};
@@ -198,16 +198,7 @@ impl JobStore for PgStore {
                     .bind(lease.node.clone())
                     .bind(Instant::from(now));
                 let row: Option<RunRow> = take.fetch_optional(&mut *conn).await.map_err(store_error)?;
-                match row.map(JobRun::try_from).transpose() {
-                    Ok(run) => Ok(run),
-                    // Its job goes on with the next run.
-                    Err(error) => {
-                        record(&id.to_string(), &error);
-                        let end = sqlx::query(GIVE_UP).bind(id.as_uuid()).bind(Instant::from(now));
-                        end.bind(error.to_string()).execute(conn).await.map_err(store_error)?;
-                        Ok(None)
-                    }
-                }
+                Ok(row.map(JobRun::try_from).transpose()?)
             })
         })
         .await
@@ -238,9 +229,6 @@ impl JobStore for PgStore {
 async fn insert(conn: &mut PgConnection, runs: &str) -> Result<Vec<Uuid>, StoreError> {
     sqlx::query_scalar(INSERT).bind(runs).fetch_all(conn).await.map_err(store_error)
 }
-
-const GIVE_UP: &str = "
-    UPDATE taskflow.job_runs SET finished_at = $2, lease = NULL, lease_until = NULL, error = $3 WHERE id = $1";
 
 const INSERT: &str = "
     INSERT INTO taskflow.job_runs (id, job, slot, since, trigger, dry_run, created_at, started_at, finished_at, node,

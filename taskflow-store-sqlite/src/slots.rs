@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sqlx::SqliteConnection;
 use taskflow_core::ports::{JobStore, RunLease};
 use taskflow_core::{CorruptRow, Counts, JobName, JobRun, JobState, RunId, StoreError, Timestamp};
-use taskflow_store_sql::{or_record, readable, record};
+use taskflow_store_sql::{or_record, readable};
 
 use crate::error::{Table, store_error};
 use crate::outbox::micros;
@@ -68,16 +68,20 @@ impl TryFrom<RunRow> for JobRun {
 
     fn try_from(row: RunRow) -> Result<Self, CorruptRow> {
         let counts = serde_json::from_str(&row.counts).map_err(|error| RUNS_TABLE.bad("counts", error.to_string()));
+        // The nearest instant that there is.
+        let nearest = |column, micros| {
+            or_record(&row.id, RUNS_TABLE.instant(column, micros)).unwrap_or_else(|| Timestamp::from_micros(micros))
+        };
         Ok(Self {
             id: RUNS_TABLE.value("id", &row.id)?,
             job: RUNS_TABLE.value("job", &row.job)?,
-            slot: RUNS_TABLE.instant("slot", row.slot)?,
-            since: RUNS_TABLE.instant("since", row.since)?,
+            slot: nearest("slot", row.slot),
+            since: nearest("since", row.since),
             trigger: RUNS_TABLE.value("trigger", &row.trigger)?,
             dry_run: row.dry_run,
-            created_at: RUNS_TABLE.instant("created_at", row.created_at)?,
-            started_at: RUNS_TABLE.optional_instant("started_at", row.started_at)?,
-            finished_at: RUNS_TABLE.optional_instant("finished_at", row.finished_at)?,
+            created_at: nearest("created_at", row.created_at),
+            started_at: row.started_at.map(|at| nearest("started_at", at)),
+            finished_at: row.finished_at.map(|at| nearest("finished_at", at)),
             node: row.node,
             tries: RUNS_TABLE.number("tries", row.tries)?,
             cursor: row.cursor,
@@ -132,16 +136,7 @@ impl JobStore for SqliteStore {
                     .fetch_optional(&mut *conn)
                     .await
                     .map_err(store_error)?;
-                match row.map(JobRun::try_from).transpose() {
-                    Ok(run) => Ok(run),
-                    // Its job goes on with the next run.
-                    Err(error) => {
-                        record(&id.to_string(), &error);
-                        let end = sqlx::query(GIVE_UP).bind(id.to_string()).bind(now.as_micros());
-                        end.bind(error.to_string()).execute(conn).await.map_err(store_error)?;
-                        Ok(None)
-                    }
-                }
+                Ok(row.map(JobRun::try_from).transpose()?)
             })
         })
         .await
@@ -164,9 +159,6 @@ impl JobStore for SqliteStore {
         Ok(readable(rows, |row: &RunRow| row.id.clone()))
     }
 }
-
-const GIVE_UP: &str = "
-    UPDATE taskflow_job_runs SET finished_at = ?2, lease = NULL, lease_until = NULL, error = ?3 WHERE id = ?1";
 
 /// Sorts after every id.
 const AFTER_EVERY_ID: &str = "~";

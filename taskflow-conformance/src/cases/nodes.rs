@@ -296,4 +296,8 @@ pub(super) async fn a_member_says_how_far_its_clock_is_ahead(open: Arc<dyn OpenS
         let nodes = world.app.nodes().list_after(Actor::System, None, 9).await.expect("nodes");
         assert_eq!(nodes[0].said.clock_ahead, Some(ahead));
     }
+    let (_, other) = compared(&*open);
+    other.measure(&*world.storage).await.expect("measured");
+    let has_a_clock = world.storage.store_time().await.expect("a time").is_some();
+    assert_eq!(other.ahead().is_some(), has_a_clock, "a store without a clock has that of the process");
 }

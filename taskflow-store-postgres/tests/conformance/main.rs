@@ -6,11 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 use libtest_mimic::{Arguments, Trial};
-use sqlx::{Executor, Row};
+use sqlx::{Executor, PgConnection, Row};
 use taskflow_conformance::OpenStore;
 use taskflow_conformance::sql::{self, Executed, Statement};
-use taskflow_core::ports::{EventBus, NoBus, Signal, Storage};
-use taskflow_core::{Timestamp, UserId};
+use taskflow_conformance::workbench::TestKit;
+use taskflow_core::ports::{Deliveries, EventBus, NoBus, Outbox, Signal, Storage, Store};
+use taskflow_core::{Changes, Timestamp, UserId};
 use taskflow_store_postgres::{PgOptions, PgPulse, PgStore};
 use taskflow_store_sql::expand;
 use taskflow_testkit::cluster::Database;
@@ -60,11 +61,23 @@ async fn run_everything() {
     // Long enough for a connection to be asked before it is used.
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     own.storage().ping().await.expect("an answer");
+    set_a_delivery_aside(own.store.clone(), &mut own.database.connection().await).await;
     let pulse = PgPulse::start(&own.store, Arc::new(NoBus));
     let user = UserId::from_uuid(Uuid::nil());
     pulse.publish(&[Signal::SessionsEnded { user, only: None, at: Timestamp::from_micros(0) }]);
     pulse.close().await;
     own.store.close().await;
+}
+
+/// A delivery that cannot be read is set aside.
+async fn set_a_delivery_aside(store: PgStore, conn: &mut PgConnection) {
+    let kit = TestKit::new(store);
+    let ada = kit.somebody("ada").await;
+    kit.store.commit(&Changes::new().deliver([kit.welcome(&ada)])).await.expect("a delivery");
+    let damage = "UPDATE taskflow.deliveries SET recipient_user = NULL, recipient_address = 'x'";
+    conn.execute(damage).await.expect("damage");
+    assert!(kit.store.claim(&kit.claim()).await.expect("a claim").is_empty());
+    assert!(kit.store.ledger().await.expect("a ledger").balances());
 }
 
 /// Every statement finds its rows by an index whatever its parameters are, except the few that are meant to read all.

@@ -10,7 +10,9 @@ use libtest_mimic::{Arguments, Trial};
 use sqlx::{Connection, Executor, SqliteConnection};
 use taskflow_conformance::OpenStore;
 use taskflow_conformance::sql::{self, Executed, Statement};
-use taskflow_core::ports::Storage;
+use taskflow_conformance::workbench::TestKit;
+use taskflow_core::Changes;
+use taskflow_core::ports::{Deliveries, Outbox, Storage, Store};
 use taskflow_store_sql::expand;
 use taskflow_store_sqlite::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
@@ -103,9 +105,21 @@ async fn run_everything() {
     assert!(file.store.migrations_status().await.expect("a list").iter().all(|migration| migration.applied));
     file.store.checkpoint_when_idle(std::time::Duration::ZERO).await.expect("idle");
     file.storage().ping().await.expect("an answer");
+    set_a_delivery_aside(file.store.clone(), &mut file.connection().await).await;
     let now = taskflow_core::Timestamp::from_micros(0);
     file.store.backup(&file.folder.path().join("backup.db"), false, now).await.expect("a backup");
     file.store.close().await;
+}
+
+/// A delivery that cannot be read is set aside.
+async fn set_a_delivery_aside(store: SqliteStore, conn: &mut SqliteConnection) {
+    let kit = TestKit::new(store);
+    let ada = kit.somebody("ada").await;
+    kit.store.commit(&Changes::new().deliver([kit.welcome(&ada)])).await.expect("a delivery");
+    let damage = "UPDATE taskflow_deliveries SET recipient_user = NULL, recipient_address = 'x'";
+    conn.execute(damage).await.expect("damage");
+    assert!(kit.store.claim(&kit.claim()).await.expect("a claim").is_empty());
+    assert!(kit.store.ledger().await.expect("a ledger").balances());
 }
 
 /// A store on a fresh file.
