@@ -197,7 +197,12 @@ async fn administrators_see_what_limits_refuse_and_are_alerted(backend: Backend)
     let bob = server.person("bob").await;
     let (status, report) = ada.get("/api/monitoring").await;
     assert_eq!((status, &report["refused_requests_last_hour"]), (StatusCode::OK, &json!({})), "{report}");
-    assert_eq!(report["problems"], json!([]));
+    // The disk of the machine may be nearly full.
+    let about_limits = |report: &Value| {
+        let problems = report["problems"].as_array().expect("problems").iter();
+        problems.filter(|one| one["area"] == "limits").map(|one| one["text"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(about_limits(&report), [Value::Null; 0]);
     for n in 0..10 {
         let request = server.request(Method::POST, "/api/auth/password/forgot");
         let request = request.header("x-forwarded-for", format!("198.51.100.{n}"));
@@ -206,8 +211,7 @@ async fn administrators_see_what_limits_refuse_and_are_alerted(backend: Backend)
     }
     let (_, report) = ada.get("/api/monitoring").await;
     assert_eq!(report["refused_requests_last_hour"], json!({ "mail": 7 }), "{report}");
-    assert_eq!(report["problems"][0]["area"], "limits", "{report}");
-    assert_eq!(report["problems"][0]["text"], "Limits refused 7 requests within the last hour (mail: 7)");
+    assert_eq!(about_limits(&report), [json!("Limits refused 7 requests within the last hour (mail: 7)")]);
     assert_eq!(bob.get("/api/monitoring").await.0, StatusCode::NOT_FOUND);
     let (status, run) = ada.call(Method::POST, "/api/jobs/server_monitoring/run", None).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{run}");
