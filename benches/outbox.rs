@@ -122,7 +122,7 @@ async fn bare(pool: PgPool) -> u64 {
             "UPDATE taskflow.deliveries SET state = 'claimed', lease = $1, lease_until = now() + interval '120 seconds',
                 first_claimed_at = now()
             WHERE id = ANY (ARRAY (
-                SELECT id FROM taskflow.deliveries WHERE state = 'scheduled' AND priority = 0 AND next_at <= now()
+                SELECT id FROM taskflow.deliveries WHERE state = 'scheduled' AND priority = 0 AND lap = 0 AND next_at <= now()
                 ORDER BY next_at, id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))
             RETURNING id, notice::text",
         )

@@ -17,6 +17,7 @@ mod custom_notices;
 mod deletion;
 mod digests;
 mod edges;
+mod fair;
 mod feed;
 mod holds;
 mod invitations;
@@ -263,6 +264,20 @@ pub fn cases() -> Vec<Case> {
             a_task_made_in_the_quiet_hours_it_is_due_in_is_reminded_of_within_them,
             reminders_follow_quiet_hours_that_are_set_later_and_clocks_that_move,
             whoever_ends_their_quiet_hours_gets_what_waited,
+        }
+        fair {
+            whoever_floods_delays_nobody_elses_reminder,
+            what_the_clock_makes_due_never_waits_for_what_is_caused_by_hand,
+            what_several_accounts_cause_by_hand_interleaves,
+            many_small_commits_and_many_kinds_are_no_way_around_it,
+            commits_of_one_account_at_once_all_succeed_and_take_turns,
+            what_is_moved_into_one_minute_takes_turns_there,
+            what_is_held_until_one_minute_takes_turns_there,
+            what_is_tried_again_keeps_its_turn,
+            the_service_itself_takes_no_turns,
+            only_what_is_due_and_free_of_some_deliveries_is_claimed,
+            a_reminder_brings_along_the_invitation_that_waits_for_its_turn,
+            a_reminder_of_a_task_brings_along_its_status,
         }
         order {
             a_reminder_leaves_behind_the_invitation_it_comes_with,

@@ -284,6 +284,10 @@ impl Outbox for Embedded {
         self.0.claim(request).await
     }
 
+    async fn claim_these(&self, request: &ClaimRequest, ids: &[DeliveryId]) -> Result<Vec<Claimed>, StoreError> {
+        self.0.claim_these(request, ids).await
+    }
+
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
         self.0.settle(settlements).await
     }

@@ -3,7 +3,7 @@
 use crate::{
     AccessWrite, CredentialWrite, DeliveryWrite, FeedEvent, JobWrite, MailboxWrite, MeetingWrite, NewDelivery,
     ParticipantWrite, QuotaWrite, ResponseWrite, SessionWrite, StatisticsWrite, SuppressionWrite, TaskWrite,
-    TokenWrite, UnsubscribeWrite, UserWrite,
+    TokenWrite, UnsubscribeWrite, UserId, UserWrite,
 };
 
 /// Everything one decision changes: rows, the mail they cause, and what people following along are told.
@@ -92,6 +92,14 @@ impl Changes {
     /// Adds deliveries.
     pub fn deliver(mut self, deliveries: impl IntoIterator<Item = NewDelivery>) -> Self {
         self.deliveries.extend(deliveries);
+        self
+    }
+
+    /// Counts the deliveries that nobody has caused so far for this account, if there is one.
+    pub fn caused_by(mut self, causer: Option<UserId>) -> Self {
+        for delivery in &mut self.deliveries {
+            delivery.causer = delivery.causer.or(causer);
+        }
         self
     }
 

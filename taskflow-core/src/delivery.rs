@@ -4,6 +4,7 @@ mod bulk;
 mod channel;
 mod ledger;
 mod settle;
+mod turn;
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,6 +15,7 @@ pub use bulk::{BulkAction, BulkSelection, ReplyCode};
 pub use channel::ChannelKind;
 pub use ledger::Ledger;
 pub use settle::{Effect, Outcome, OutcomeColumns, Settlement};
+pub use turn::{DeliveryClass, Rank, Turn, TurnGroup, Turns};
 
 /// What makes a delivery the only one of its kind: planning the same key twice is planning it once.
 ///
@@ -93,13 +95,42 @@ pub struct NewDelivery {
     pub reason: String,
     /// How it is sent.
     pub channel: ChannelKind,
+    /// The account whose act planned it, which decides its [turn](Turns) among what others cause. `None`: the service itself.
+    pub causer: Option<UserId>,
 }
 
 impl NewDelivery {
-    /// Returns the rank by which it leaves among what is due on its channel.
+    /// Returns the class by which it leaves among what is due on its channel.
     #[must_use]
-    pub fn rank(&self) -> i16 {
-        self.channel.rank(self.notice.kind().priority())
+    pub fn class(&self) -> DeliveryClass {
+        let kind = self.notice.kind();
+        DeliveryClass::of(kind.priority(), !kind.is_recurring() || self.dedupe_key.is_by_hand())
+    }
+
+    /// Returns the deliveries among which it takes turns, if an account caused it. What nobody is known to have caused by hand
+    /// counts for its reader.
+    #[must_use]
+    pub fn turn_group(&self) -> Option<TurnGroup> {
+        let class = self.class();
+        let causer = match (self.causer, &self.recipient, class) {
+            (Some(causer), ..) => causer,
+            (None, Recipient::User(reader), DeliveryClass::Security | DeliveryClass::ByHand) => *reader,
+            (None, ..) => return None,
+        };
+        Some(TurnGroup::new(causer, self.channel, class, self.due_at))
+    }
+
+    /// Returns the rank by which it leaves, in this turn of its group, if it has one.
+    #[must_use]
+    pub fn rank(&self, turn: Option<Turn>) -> Rank {
+        Rank::new(self.channel, self.class(), turn)
+    }
+
+    /// Counts it for the account that caused it.
+    #[must_use]
+    pub fn caused_by(mut self, causer: UserId) -> Self {
+        self.causer = Some(causer);
+        self
     }
 
     /// Creates a delivery by mail that is planned at `now` and due at once, without a reason.
@@ -114,6 +145,7 @@ impl NewDelivery {
             due_at: now,
             reason: String::new(),
             channel: ChannelKind::MAIL,
+            causer: None,
         }
     }
 
@@ -187,12 +219,6 @@ impl DeliveryState {
 const IN_THE_MAIL_OF: &str = "in the mail of ";
 
 impl Delivery {
-    /// Returns the rank by which it leaves among what is due on its channel.
-    #[must_use]
-    pub fn rank(&self) -> i16 {
-        self.channel.rank(self.kind.priority())
-    }
-
     /// Returns whether several that are due in one minute leave together: mails of a kind that is
     /// [gathered](NoticeKind::is_gathered).
     #[must_use]

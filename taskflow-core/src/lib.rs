@@ -106,8 +106,9 @@ pub mod use_cases {
 pub use changes::{Changes, Precondition, Write};
 pub use clock_check::{ClockCheck, ClockVerdict, clock_ahead};
 pub use delivery::{
-    BulkAction, BulkSelection, ChannelKind, DedupeKey, Delivery, DeliveryState, DeliveryWrite, Effect, FailedAttempt,
-    Ledger, NewDelivery, Outcome, OutcomeColumns, Recipient, ReplyCode, Settlement,
+    BulkAction, BulkSelection, ChannelKind, DedupeKey, Delivery, DeliveryClass, DeliveryState, DeliveryWrite, Effect,
+    FailedAttempt, Ledger, NewDelivery, Outcome, OutcomeColumns, Rank, Recipient, ReplyCode, Settlement, Turn,
+    TurnGroup, Turns,
 };
 pub use digest::{Day, Digest, Excerpt};
 pub use error::{CorruptRow, Error, FieldCode, FieldError, Source, StoreError, UniqueField};

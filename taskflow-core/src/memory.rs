@@ -33,8 +33,8 @@ use crate::ports::{Account, Accounts, Store};
 use crate::{
     CapturedMail, Changes, ChannelKind, Credential, DedupeKey, Delivery, DeliveryId, Event, FailedAttempt, FeedEntry,
     IdempotencyKey, JobName, LeaseToken, Ledger, Login, Meeting, MeetingId, NodeId, NoticeKind, Participant,
-    ParticipantId, PasswordHash, Quota, QuotaSubject, Revision, RunId, Session, SessionId, StoredResponse, Suppression,
-    Task, TaskId, TaskStatistics, Timestamp, Token, TokenId, User, UserId,
+    ParticipantId, PasswordHash, Quota, QuotaSubject, Rank, Revision, RunId, Session, SessionId, StoredResponse,
+    Suppression, Task, TaskId, TaskStatistics, Timestamp, Token, TokenId, TurnGroup, User, UserId,
 };
 
 /// Keeps everything in memory, under one lock. For tests, examples and benches; what it keeps ends with it. Clones share
@@ -69,8 +69,10 @@ struct State {
     by_key: BTreeMap<DedupeKey, DeliveryId>,
     /// What is claimed.
     claimed: BTreeSet<DeliveryId>,
-    /// What is scheduled, in the order it leaves: channel, priority, next try, id.
-    scheduled: BTreeSet<(ChannelKind, i16, Timestamp, DeliveryId)>,
+    /// What is scheduled, by channel and rank, in the order of the next try.
+    scheduled: BTreeSet<(ChannelKind, Rank, Timestamp, DeliveryId)>,
+    /// The turns of what is scheduled and was caused by an account.
+    turns: BTreeSet<(TurnGroup, Timestamp, DeliveryId)>,
     suppressions: BTreeMap<String, Suppression>,
     unsubscribed: BTreeSet<(String, NoticeKind)>,
     mailbox: BTreeMap<(Timestamp, DeliveryId), CapturedMail>,
@@ -89,6 +91,9 @@ struct State {
 #[derive(Debug)]
 struct Row {
     delivery: Delivery,
+    rank: Rank,
+    /// Its turn and those among whom it has it, if an account caused it.
+    turn: Option<(TurnGroup, Timestamp)>,
     lease: Option<Lease>,
     failed: Vec<FailedAttempt>,
 }

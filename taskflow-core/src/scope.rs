@@ -112,11 +112,12 @@ impl AccessWrite {
 }
 
 impl Changes {
-    /// Makes the commit depend on the scope that the changes were decided under; the service itself needs none.
+    /// Makes the commit depend on the scope that the changes were decided under, whose person causes what is delivered; the
+    /// service itself needs none.
     pub(crate) fn under(self, viewer: impl Into<Viewer>) -> Self {
         match viewer.into() {
             Viewer::Service => self,
-            Viewer::Person(scope) => self.write(AccessWrite::Require(scope)),
+            Viewer::Person(scope) => self.caused_by(Some(scope.person())).write(AccessWrite::Require(scope)),
         }
     }
 }

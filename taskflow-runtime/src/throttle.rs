@@ -45,6 +45,10 @@ impl Outbox for ThrottledOutbox {
         Ok(claimed)
     }
 
+    async fn claim_these(&self, request: &ClaimRequest, ids: &[DeliveryId]) -> Result<Vec<Claimed>, StoreError> {
+        self.outbox.claim_these(request, ids).await
+    }
+
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
         self.outbox.settle(settlements).await
     }

@@ -4,6 +4,7 @@ pub(crate) mod bulk;
 mod list;
 mod mark;
 mod retry;
+mod turns;
 
 use std::collections::HashSet;
 
@@ -11,7 +12,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::{
     CorruptRow, DedupeKey, Delivery, DeliveryId, DeliveryWrite, NewDelivery, NoticeKind, Recipient, StoreError,
-    Timestamp, UserId,
+    Timestamp, TurnGroup, Turns, UserId,
 };
 use uuid::Uuid;
 
@@ -21,6 +22,8 @@ use crate::rows::{Rows, json};
 pub(crate) use list::{count, deliveries, deliveries_after};
 pub(crate) use mark::mark_gathered;
 use retry::{Retry, retry};
+pub(crate) use turns::take_turns_again;
+use turns::turns;
 
 const TABLE: Table = Table("taskflow.deliveries");
 
@@ -28,63 +31,81 @@ const TABLE: Table = Table("taskflow.deliveries");
 pub(crate) const ACCOUNT_GONE: &str = "the account was deleted";
 
 /// A delivery to plan as the parameters of a statement.
-#[derive(Serialize)]
-struct Plan<'a> {
+#[derive(Serialize, Clone)]
+struct Plan {
     id: DeliveryId,
-    dedupe_key: &'a str,
+    dedupe_key: String,
     kind: &'static str,
     /// JSON inside JSON, so that it is kept as it was written.
     notice: String,
     priority: i16,
+    lap: i16,
+    causer: Option<UserId>,
+    turn: Option<Timestamp>,
     recurring: bool,
     gathered: bool,
     recipient_user: Option<UserId>,
-    recipient_address: Option<&'a str>,
+    recipient_address: Option<String>,
     planned_at: Timestamp,
     due_at: Timestamp,
-    reason: &'a str,
-    channel: &'a str,
+    reason: String,
+    channel: String,
+    /// Those among whom it takes a turn.
+    #[serde(skip)]
+    group: Option<TurnGroup>,
 }
 
-impl<'a> Plan<'a> {
-    fn new(new: &'a NewDelivery) -> Result<Self, StoreError> {
+impl Plan {
+    fn new(new: &NewDelivery) -> Result<Self, StoreError> {
         let kind = new.notice.kind();
         let (recipient_user, recipient_address) = match &new.recipient {
             Recipient::User(id) => (Some(*id), None),
-            Recipient::Address(address) => (None, Some(address.as_str())),
+            Recipient::Address(address) => (None, Some(address.to_string())),
         };
+        let (group, rank) = (new.turn_group(), new.rank(None));
         Ok(Self {
             id: new.id,
-            dedupe_key: new.dedupe_key.as_str(),
+            dedupe_key: new.dedupe_key.to_string(),
             kind: kind.as_str(),
             notice: json(&new.notice)?,
-            priority: new.rank(),
+            priority: rank.priority,
+            lap: rank.lap,
+            causer: group.map(|group| group.causer),
+            turn: None,
             recurring: kind.is_recurring(),
             gathered: new.is_gathered(),
             recipient_user,
             recipient_address,
             planned_at: new.planned_at,
             due_at: new.due_at,
-            reason: &new.reason,
-            channel: new.channel.as_str(),
+            reason: new.reason.clone(),
+            channel: new.channel.to_string(),
+            group,
         })
+    }
+
+    /// Takes its turn, if an account caused it.
+    fn take_turn(&mut self, turns: &mut Turns) {
+        if let Some(turn) = self.group.map(|group| turns.take(group)) {
+            (self.turn, self.lap) = (Some(turn.at), turn.lap);
+        }
     }
 }
 
 /// Deliveries to plan.
 #[derive(Default)]
 pub(crate) struct Plans {
-    rows: Rows,
+    rows: Vec<Plan>,
     keys: HashSet<DedupeKey>,
 }
 
 impl Plans {
     /// Of several with one key the first is planned, and the others change nothing any more.
-    pub(crate) fn push(&mut self, index: usize, new: &NewDelivery) -> Result<(), StoreError> {
-        if !self.keys.insert(new.dedupe_key.clone()) {
-            return Ok(());
+    pub(crate) fn push(&mut self, new: &NewDelivery) -> Result<(), StoreError> {
+        if self.keys.insert(new.dedupe_key.clone()) {
+            self.rows.push(Plan::new(new)?);
         }
-        self.rows.push(index, new.id.as_uuid(), &Plan::new(new)?)
+        Ok(())
     }
 
     /// Plans by key: new ones are inserted, cancelled ones revived, claimed ones lose their cancel mark, others stay.
@@ -92,10 +113,10 @@ impl Plans {
         if self.rows.is_empty() {
             return Ok(());
         }
-        let json = self.rows.json();
+        let json = self.in_turn(&mut *conn).await?;
         let planned: Vec<Uuid> =
             sqlx::query_scalar(PLAN).bind(&json).fetch_all(&mut *conn).await.map_err(store_error)?;
-        let new: HashSet<&Uuid> = self.rows.ids().iter().collect();
+        let new: HashSet<Uuid> = self.rows.iter().map(|row| row.id.as_uuid()).collect();
         let revived: Vec<Uuid> = planned.iter().filter(|id| !new.contains(id)).copied().collect();
         if !revived.is_empty() {
             sqlx::query(FORGET_ATTEMPTS).bind(revived).execute(&mut *conn).await.map_err(store_error)?;
@@ -107,20 +128,37 @@ impl Plans {
     }
 }
 
+impl Plans {
+    /// Returns the rows as JSON, with turns for those that an account caused.
+    async fn in_turn(&self, conn: &mut PgConnection) -> Result<String, StoreError> {
+        let groups = || self.rows.iter().filter_map(|row| row.group);
+        if groups().next().is_none() {
+            return json(&self.rows);
+        }
+        let mut turns = turns(conn, groups()).await?;
+        let mut rows = self.rows.clone();
+        rows.iter_mut().for_each(|row| row.take_turn(&mut turns));
+        json(&rows)
+    }
+}
+
 /// A revived delivery begins again with its first attempt. Whatever has the key already is locked from here on.
 const PLAN: &str = "
-    INSERT INTO taskflow.deliveries AS d (id, dedupe_key, kind, notice, priority, recurring, gathered, recipient_user,
-        recipient_address, state, planned_at, due_at, next_at, attempts, cancel_requested, reason, channel)
-    SELECT id, dedupe_key, kind, notice::json, priority, recurring, gathered, recipient_user, recipient_address,
-        'scheduled', planned_at, due_at, due_at, 0, false, reason, channel
+    INSERT INTO taskflow.deliveries AS d (id, dedupe_key, kind, notice, priority, lap, causer, turn, recurring, gathered,
+        recipient_user, recipient_address, state, planned_at, due_at, next_at, attempts, cancel_requested, reason, channel)
+    SELECT id, dedupe_key, kind, notice::json, priority, lap, causer, turn, recurring, gathered, recipient_user,
+        recipient_address, 'scheduled', planned_at, due_at, due_at, 0, false, reason, channel
     FROM json_to_recordset($1::json) AS r (id uuid, dedupe_key text, kind text, notice text, priority smallint,
-        recurring boolean, gathered boolean, recipient_user uuid, recipient_address text, planned_at timestamptz,
+        lap smallint, causer uuid, turn timestamptz, recurring boolean, gathered boolean, recipient_user uuid, recipient_address text, planned_at timestamptz,
         due_at timestamptz, reason text, channel text)
     ORDER BY dedupe_key COLLATE \"C\"
     ON CONFLICT (dedupe_key) DO UPDATE
     SET kind = excluded.kind,
         notice = excluded.notice,
         priority = excluded.priority,
+        lap = excluded.lap,
+        causer = excluded.causer,
+        turn = excluded.turn,
         recurring = excluded.recurring,
         gathered = excluded.gathered,
         recipient_user = excluded.recipient_user,
@@ -191,7 +229,9 @@ async fn reschedule(conn: &mut PgConnection, rows: &Rows<()>) -> Result<(), Stor
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(RESCHEDULE).bind(rows.json()).execute(conn).await.map(drop).map_err(store_error)
+    let moved: Vec<Uuid> =
+        sqlx::query_scalar(RESCHEDULE).bind(rows.json()).fetch_all(&mut *conn).await.map_err(store_error)?;
+    take_turns_again(conn, &moved).await
 }
 
 const RESCHEDULE: &str = "
@@ -204,7 +244,8 @@ const RESCHEDULE: &str = "
         WHERE l.state = 'scheduled'
         ORDER BY l.dedupe_key
         FOR NO KEY UPDATE OF l) AS r
-    WHERE d.id = r.id AND d.state = 'scheduled'";
+    WHERE d.id = r.id AND d.state = 'scheduled'
+    RETURNING d.id";
 
 /// Cancels all open deliveries to people who leave.
 pub(crate) async fn cancel_for_users(conn: &mut PgConnection, users: &Rows) -> Result<(), StoreError> {

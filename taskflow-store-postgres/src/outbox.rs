@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use taskflow_core::ports::{Backlog, ClaimRequest, Claimed, Deliveries, DeliveryQuery, HeldLease, Outbox, Settled};
 use taskflow_core::{
     BulkAction, BulkSelection, ChannelKind, CorruptRow, Delivery, DeliveryId, DeliveryState, FailedAttempt, LeaseToken,
-    Ledger, Priority, Settlement, StoreError, Timestamp,
+    Ledger, Rank, Settlement, StoreError, Timestamp,
 };
 use taskflow_store_sql::{or_record, readable};
 use uuid::Uuid;
@@ -49,6 +49,16 @@ impl Outbox for PgStore {
         self.write(move |conn| {
             let request = request.clone();
             Box::pin(async move { claim::run(conn, &request).await })
+        })
+        .await
+    }
+
+    async fn claim_these(&self, request: &ClaimRequest, ids: &[DeliveryId]) -> Result<Vec<Claimed>, StoreError> {
+        let request = Arc::new(request.clone());
+        let ids: Arc<Vec<Uuid>> = Arc::new(ids.iter().map(|id| id.as_uuid()).collect());
+        self.write(move |conn| {
+            let (request, ids) = (request.clone(), ids.clone());
+            Box::pin(async move { claim::these(conn, &request, &ids).await })
         })
         .await
     }
@@ -100,8 +110,12 @@ impl Outbox for PgStore {
 
     async fn backlog(&self, channel: ChannelKind, now: Timestamp) -> Result<Backlog, StoreError> {
         let statement = if channel.is_mail() { BACKLOG } else { BACKLOG_ON };
-        let ranks = Priority::ALL.map(|priority| channel.rank(priority));
-        let query = || sqlx::query_as(statement).bind(Instant::from(now)).bind(ranks).bind(channel.as_str().to_owned());
+        let (priorities, laps): (Vec<i16>, Vec<i16>) =
+            Rank::in_order(channel).into_iter().map(|rank| (rank.priority, rank.lap)).unzip();
+        let query = || {
+            let query = sqlx::query_as(statement).bind(Instant::from(now)).bind(priorities.clone());
+            query.bind(channel.as_str().to_owned()).bind(laps.clone())
+        };
         let (oldest_due_at, next_at): (Option<Instant>, Option<Instant>) =
             self.read(|conn| Box::pin(query().fetch_one(conn))).await?;
         Ok(Backlog {
@@ -219,10 +233,10 @@ const BACKLOG: &str = "
     FROM (
         SELECT
             (SELECT min(d.next_at) FROM taskflow.deliveries AS d
-                WHERE d.state = 'scheduled' AND d.priority = r.rank AND d.next_at <= $1) AS due_at,
+                WHERE d.state = 'scheduled' AND d.priority = r.priority AND d.lap = r.lap AND d.next_at <= $1) AS due_at,
             (SELECT min(d.next_at) FROM taskflow.deliveries AS d
-                WHERE d.state = 'scheduled' AND d.priority = r.rank) AS next_at
-        FROM unnest($2::smallint[]) AS r (rank)
+                WHERE d.state = 'scheduled' AND d.priority = r.priority AND d.lap = r.lap) AS next_at
+        FROM unnest($2::smallint[], $4::smallint[]) AS r (priority, lap)
         UNION ALL
         SELECT min(d.due_at), NULL
         FROM taskflow.deliveries AS d
@@ -235,11 +249,11 @@ const BACKLOG_ON: &str = "
     FROM (
         SELECT
             (SELECT min(d.next_at) FROM taskflow.deliveries AS d
-                WHERE d.state = 'scheduled' AND d.priority > 3 AND d.channel = $3 AND d.priority = r.rank
+                WHERE d.state = 'scheduled' AND d.priority > 3 AND d.channel = $3 AND d.priority = r.priority AND d.lap = r.lap
                     AND d.next_at <= $1) AS due_at,
             (SELECT min(d.next_at) FROM taskflow.deliveries AS d
-                WHERE d.state = 'scheduled' AND d.priority > 3 AND d.channel = $3 AND d.priority = r.rank) AS next_at
-        FROM unnest($2::smallint[]) AS r (rank)
+                WHERE d.state = 'scheduled' AND d.priority > 3 AND d.channel = $3 AND d.priority = r.priority AND d.lap = r.lap) AS next_at
+        FROM unnest($2::smallint[], $4::smallint[]) AS r (priority, lap)
         UNION ALL
         SELECT min(d.due_at), NULL
         FROM taskflow.deliveries AS d

@@ -54,8 +54,8 @@ impl Batch {
                 Write::Mailbox(write) => batch.mailbox.push(index, write)?,
             }
         }
-        for (index, delivery) in changes.deliveries.iter().enumerate() {
-            batch.plans.push(index, delivery)?;
+        for delivery in &changes.deliveries {
+            batch.plans.push(delivery)?;
         }
         for (index, event) in changes.events.iter().enumerate() {
             batch.events.push(index, event)?;

@@ -5,11 +5,13 @@ mod ledger;
 mod list;
 mod mark;
 mod retry;
+mod turns;
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
 use taskflow_core::{
-    CorruptRow, DedupeKey, Delivery, DeliveryId, DeliveryWrite, NewDelivery, NoticeKind, Recipient, StoreError, UserId,
+    CorruptRow, DedupeKey, Delivery, DeliveryId, DeliveryWrite, NewDelivery, NoticeKind, Recipient, StoreError,
+    TurnGroup, Turns, UserId,
 };
 
 use crate::error::{Table, store_error};
@@ -17,6 +19,8 @@ use crate::rows::Rows;
 
 pub(crate) use mark::mark_gathered_page;
 use retry::{Retry, retry};
+pub(crate) use turns::take_turns_again;
+use turns::turns;
 
 const TABLE: Table = Table("taskflow_deliveries");
 
@@ -24,45 +28,63 @@ const TABLE: Table = Table("taskflow_deliveries");
 pub(crate) const ACCOUNT_GONE: &str = "the account was deleted";
 
 /// A delivery to plan as the parameters of a statement.
-#[derive(Serialize)]
-struct Plan<'a> {
+#[derive(Serialize, Clone)]
+struct Plan {
     id: DeliveryId,
-    dedupe_key: &'a str,
+    dedupe_key: String,
     kind: &'static str,
     notice: String,
     priority: i16,
+    lap: i16,
+    causer: Option<UserId>,
+    turn: Option<i64>,
     recurring: bool,
     gathered: bool,
     recipient_user: Option<UserId>,
-    recipient_address: Option<&'a str>,
+    recipient_address: Option<String>,
     planned_at: i64,
     due_at: i64,
-    reason: &'a str,
-    channel: &'a str,
+    reason: String,
+    channel: String,
+    /// Those among whom it takes a turn.
+    #[serde(skip)]
+    group: Option<TurnGroup>,
 }
 
-impl<'a> Plan<'a> {
-    fn new(new: &'a NewDelivery) -> Result<Self, StoreError> {
+impl Plan {
+    fn new(new: &NewDelivery) -> Result<Self, StoreError> {
         let kind = new.notice.kind();
         let (recipient_user, recipient_address) = match &new.recipient {
             Recipient::User(id) => (Some(*id), None),
-            Recipient::Address(address) => (None, Some(address.as_str())),
+            Recipient::Address(address) => (None, Some(address.to_string())),
         };
+        let (group, rank) = (new.turn_group(), new.rank(None));
         Ok(Self {
             id: new.id,
-            dedupe_key: new.dedupe_key.as_str(),
+            dedupe_key: new.dedupe_key.to_string(),
             kind: kind.as_str(),
             notice: serde_json::to_string(&new.notice).map_err(|error| StoreError::Internal(error.into()))?,
-            priority: new.rank(),
+            priority: rank.priority,
+            lap: rank.lap,
+            causer: group.map(|group| group.causer),
+            turn: None,
             recurring: kind.is_recurring(),
             gathered: new.is_gathered(),
             recipient_user,
             recipient_address,
             planned_at: new.planned_at.as_micros(),
             due_at: new.due_at.as_micros(),
-            reason: &new.reason,
-            channel: new.channel.as_str(),
+            reason: new.reason.clone(),
+            channel: new.channel.to_string(),
+            group,
         })
+    }
+
+    /// Takes its turn, if an account caused it.
+    fn take_turn(&mut self, turns: &mut Turns) {
+        if let Some(turn) = self.group.map(|group| turns.take(group)) {
+            (self.turn, self.lap) = (Some(turn.at.as_micros()), turn.lap);
+        }
     }
 }
 
@@ -115,11 +137,25 @@ impl DeliveryWrites {
 
 /// Deliveries to plan.
 #[derive(Default)]
-pub(crate) struct Plans(Rows);
+pub(crate) struct Plans(Vec<Plan>);
 
 impl Plans {
-    pub(crate) fn push(&mut self, index: usize, new: &NewDelivery) -> Result<(), StoreError> {
-        self.0.push(index, new.id, &Plan::new(new)?)
+    pub(crate) fn push(&mut self, new: &NewDelivery) -> Result<(), StoreError> {
+        self.0.push(Plan::new(new)?);
+        Ok(())
+    }
+
+    /// Returns the rows as JSON, with turns for those that an account caused.
+    async fn in_turn(&self, conn: &mut SqliteConnection) -> Result<String, StoreError> {
+        let json = |rows: &[Plan]| serde_json::to_string(rows).map_err(|error| StoreError::Internal(error.into()));
+        let groups = || self.0.iter().filter_map(|row| row.group);
+        if groups().next().is_none() {
+            return json(&self.0);
+        }
+        let mut turns = turns(conn, groups()).await?;
+        let mut rows = self.0.clone();
+        rows.iter_mut().for_each(|row| row.take_turn(&mut turns));
+        json(&rows)
     }
 
     /// Plans by key, in one round trip: new ones are inserted, cancelled ones revived, claimed ones lose their cancel
@@ -128,7 +164,8 @@ impl Plans {
         if self.0.is_empty() {
             return Ok(());
         }
-        sqlx::query(PLAN).bind(self.0.json()).execute(conn).await.map(drop).map_err(store_error)
+        let json = self.in_turn(&mut *conn).await?;
+        sqlx::query(PLAN).bind(json).execute(conn).await.map(drop).map_err(store_error)
     }
 }
 
@@ -208,10 +245,10 @@ const PLAN: &str = "
         CROSS JOIN taskflow_deliveries AS d ON d.dedupe_key = j.value ->> 'dedupe_key'
         WHERE d.state = 'cancelled');
 
-    INSERT INTO taskflow_deliveries (id, dedupe_key, kind, notice, priority, recurring, gathered, recipient_user,
-        recipient_address, state, planned_at, due_at, next_at, attempts, cancel_requested, reason, channel)
+    INSERT INTO taskflow_deliveries (id, dedupe_key, kind, notice, priority, lap, causer, turn, recurring, gathered,
+        recipient_user, recipient_address, state, planned_at, due_at, next_at, attempts, cancel_requested, reason, channel)
     SELECT value ->> 'id', value ->> 'dedupe_key', value ->> 'kind', value ->> 'notice', value ->> 'priority',
-        value ->> 'recurring', value ->> 'gathered', value ->> 'recipient_user', value ->> 'recipient_address',
+        value ->> 'lap', value ->> 'causer', value ->> 'turn', value ->> 'recurring', value ->> 'gathered', value ->> 'recipient_user', value ->> 'recipient_address',
         'scheduled', value ->> 'planned_at', value ->> 'due_at', value ->> 'due_at', 0, 0, value ->> 'reason', value ->> 'channel'
     FROM json_each(?1)
     WHERE true
@@ -219,6 +256,9 @@ const PLAN: &str = "
     SET kind = excluded.kind,
         notice = excluded.notice,
         priority = excluded.priority,
+        lap = excluded.lap,
+        causer = excluded.causer,
+        turn = excluded.turn,
         recurring = excluded.recurring,
         gathered = excluded.gathered,
         recipient_user = excluded.recipient_user,
@@ -258,14 +298,17 @@ async fn reschedule(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), Stor
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(RESCHEDULE).bind(rows.json()).execute(conn).await.map(drop).map_err(store_error)
+    let moved: Vec<String> =
+        sqlx::query_scalar(RESCHEDULE).bind(rows.json()).fetch_all(&mut *conn).await.map_err(store_error)?;
+    take_turns_again(conn, &moved).await
 }
 
 const RESCHEDULE: &str = "
     UPDATE taskflow_deliveries
     SET due_at = j.value ->> 'due_at', next_at = j.value ->> 'next_at'
     FROM json_each(?1) AS j
-    WHERE taskflow_deliveries.dedupe_key = j.value ->> 'dedupe_key' AND +state = 'scheduled'";
+    WHERE taskflow_deliveries.dedupe_key = j.value ->> 'dedupe_key' AND +state = 'scheduled'
+    RETURNING id";
 
 /// Cancels all open deliveries to people who leave.
 pub(crate) async fn cancel_for_users(conn: &mut SqliteConnection, users: &Rows) -> Result<(), StoreError> {

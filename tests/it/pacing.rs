@@ -3,19 +3,21 @@ use std::time::Duration;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use taskflow::ports::{Clock, SystemClock};
-use taskflow_mail::testing::SmtpServer;
+use taskflow_mail::testing::{Fault, SmtpServer, Stage};
 
 use crate::admins::admin;
+use crate::live::verify_everybody;
 use taskflow_testkit::backend::Backend;
 use taskflow_testkit::on_each_store;
 use taskflow_testkit::server::{Person, Server};
-use taskflow_testkit::wait::eventually;
+use taskflow_testkit::wait::{eventually, eventually_within};
 
 on_each_store![
     no_more_mails_leave_in_a_second_than_the_rate_allows,
     mails_are_claimed_in_batches_with_a_pause_between,
     held_mail_stays_until_the_service_is_started_without_holding_it,
     health_tells_that_the_relay_is_down_until_it_is_back,
+    others_are_reminded_within_seconds_while_one_account_floods_a_slow_relay,
 ];
 
 async fn sending(backend: Backend, relay: &SmtpServer, pace: &[(&str, &str)]) -> Server {
@@ -96,4 +98,44 @@ async fn health_tells_that_the_relay_is_down_until_it_is_back(backend: Backend) 
     })
     .await;
     assert!(up.get("relay_down_since").is_none() && up["has_backlog"] == false, "{up}");
+}
+
+async fn others_are_reminded_within_seconds_while_one_account_floods_a_slow_relay(backend: Backend) {
+    const LETTERS: usize = 1_500;
+    const READERS: usize = 5;
+    let relay = SmtpServer::start().await.expect("a relay");
+    let server = sending(backend, &relay, &[("SMTP_CONNECTIONS", "4")]).await;
+    let ada = admin(&server, "ada").await;
+    let mut readers = Vec::new();
+    for n in 0..READERS {
+        readers.push(server.person(&format!("reader{n}")).await);
+    }
+    relay.await_mails(1 + READERS).await;
+    verify_everybody(&server).await;
+    // Fifty mails a second at most: half a minute for all of what is written by hand.
+    relay.when(Stage::Dot, Fault::Delay(Duration::from_millis(80)));
+    for _ in 0..LETTERS / 100 {
+        write_to(&ada, 100).await;
+    }
+    let clock = SystemClock::new();
+    let due = clock.now() + Duration::from_secs(2);
+    for reader in &readers {
+        let task = json!({
+            "title": "Water the plants",
+            "due_at": (due + Duration::from_mins(15)).to_string(),
+            "reminder_minutes": 15,
+        });
+        let (status, answer) = reader.call(Method::POST, "/api/tasks/", Some(task)).await;
+        assert_eq!(status, StatusCode::CREATED, "{answer}");
+    }
+    let is_reminder = |to: &[String]| to[0].starts_with("reader") && !to[0].starts_with("reader-");
+    let count = eventually_within(Duration::from_secs(20), "everybody is reminded", || async {
+        let mails = relay.mails();
+        let reminders = mails.iter().skip(1 + READERS).filter(|mail| is_reminder(&mail.to)).count();
+        (reminders == READERS).then_some(mails.len())
+    })
+    .await;
+    let late = clock.now().since(due);
+    assert!(late <= Duration::from_secs(5), "{late:?}");
+    assert!(count < 1 + READERS + LETTERS, "what floods has left before: {count} mails");
 }

@@ -138,7 +138,7 @@ impl Subject for BarePostgres {
             WHERE id = ANY (ARRAY (
                 SELECT id
                 FROM taskflow.deliveries
-                WHERE state = 'scheduled' AND priority = 0 AND next_at <= now()
+                WHERE state = 'scheduled' AND priority = 0 AND lap = 0 AND next_at <= now()
                 ORDER BY next_at, id
                 LIMIT $2
                 FOR NO KEY UPDATE SKIP LOCKED))

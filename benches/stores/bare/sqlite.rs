@@ -142,7 +142,7 @@ impl Subject for BareSqlite {
             WHERE rowid IN (
                 SELECT rowid
                 FROM taskflow_deliveries
-                WHERE state = 'scheduled' AND priority = 0 AND next_at <= ?2
+                WHERE state = 'scheduled' AND priority = 0 AND lap = 0 AND next_at <= ?2
                 ORDER BY next_at, id
                 LIMIT ?3)
             RETURNING id, kind, notice, recipient_user, recipient_address, due_at, attempts, first_claimed_at",

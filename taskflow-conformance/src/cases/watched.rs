@@ -58,6 +58,10 @@ impl Outbox for Watched {
         Ok(claimed)
     }
 
+    async fn claim_these(&self, request: &ClaimRequest, ids: &[DeliveryId]) -> Result<Vec<Claimed>, StoreError> {
+        self.store.claim_these(request, ids).await
+    }
+
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
         self.store.settle(settlements).await
     }

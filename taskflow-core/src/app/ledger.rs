@@ -94,7 +94,7 @@ impl MailUseCases<'_> {
     /// Sends a letter by hand; for who runs the service. Answers with its deliveries, in the order of its addresses.
     pub async fn send(self, actor: Actor, new: NewLetter) -> Result<Vec<DeliveryId>, Error> {
         let letters = self.app.letters(actor, new).await?;
-        self.app.plan_by_hand(letters).await
+        self.app.plan_by_hand(actor, letters).await
     }
 
     /// The same once, however often the request is repeated.
@@ -115,7 +115,7 @@ impl MailUseCases<'_> {
         of: NoticeKind,
         to: Option<EmailAddress>,
     ) -> Result<Vec<DeliveryId>, Error> {
-        self.app.plan_by_hand(self.app.sample(actor, of, to)?).await
+        self.app.plan_by_hand(actor, self.app.sample(actor, of, to)?).await
     }
 
     /// The same once, however often the request is repeated.
@@ -168,9 +168,9 @@ impl App {
         NewDelivery::new(id, DedupeKey::new(format!("by-hand/{id}")), notice, recipient, now).because(reason)
     }
 
-    async fn plan_by_hand(&self, deliveries: Vec<NewDelivery>) -> Result<Vec<DeliveryId>, Error> {
+    async fn plan_by_hand(&self, actor: Actor, deliveries: Vec<NewDelivery>) -> Result<Vec<DeliveryId>, Error> {
         let ids = ids(&deliveries);
-        self.commit(&Changes::new().deliver(deliveries)).await?;
+        self.commit(&Changes::new().deliver(deliveries).caused_by(actor.user_id())).await?;
         Ok(ids)
     }
 
@@ -184,7 +184,7 @@ impl App {
         let idempotency = Some(&idempotency);
         self.idempotent(owner, idempotency, async {
             let ids = ids(&deliveries);
-            let changes = Changes::new().deliver(deliveries);
+            let changes = Changes::new().deliver(deliveries).caused_by(Some(owner));
             self.commit(&changes.respond(owner, idempotency, ids.as_slice(), self.clock.now())).await?;
             Ok(ids)
         })

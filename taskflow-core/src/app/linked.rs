@@ -278,6 +278,7 @@ impl App {
             self.new_delivery(reminder.key, reminder.notice, Recipient::User(task.user_id), now)
                 .due(reminder.due_at)
                 .because(reason)
+                .caused_by(task.user_id)
         }));
         Ok(self.commit(&changes).await?)
     }

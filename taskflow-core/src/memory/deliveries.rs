@@ -4,13 +4,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::commit::{MemoryWrite, WriteCheck};
-use super::outbox::turn;
 use super::{MemoryStore, Row, State};
 use crate::error::StoreError;
 use crate::ports::{Deliveries, DeliveryQuery};
 use crate::{
     BulkAction, BulkSelection, ChannelKind, DedupeKey, Delivery, DeliveryId, DeliveryState, DeliveryWrite,
-    FailedAttempt, Ledger, NewDelivery, Timestamp,
+    FailedAttempt, Ledger, NewDelivery, Timestamp, TurnGroup, Turns,
 };
 
 impl MemoryWrite for DeliveryWrite {
@@ -40,10 +39,11 @@ impl State {
         let delivery = &mut row.delivery;
         match delivery.state {
             DeliveryState::Scheduled => {
-                self.scheduled.remove(&turn(delivery));
                 delivery.state = DeliveryState::Cancelled;
                 delivery.settled_at = Some(at);
                 delivery.reason = reason.to_owned();
+                let id = delivery.id;
+                self.unschedule(id);
             }
             DeliveryState::Claimed => {
                 delivery.cancel_requested = true;
@@ -54,7 +54,55 @@ impl State {
         }
     }
 
-    pub(super) fn plan(&mut self, new: &NewDelivery) {
+    /// Returns the turns behind those that are scheduled.
+    pub(super) fn turns(&self, groups: impl IntoIterator<Item = TurnGroup>) -> Turns {
+        let of = |group: TurnGroup| {
+            let first = DeliveryId::from_uuid(uuid::Uuid::nil());
+            let range = (group, group.begins, first)..(group, group.ends(), first);
+            self.turns.range(range).next_back().map(|(group, last, _)| (*group, *last))
+        };
+        Turns::behind(Turns::groups(groups).into_iter().filter_map(of))
+    }
+
+    /// Lets a delivery leave when its time comes.
+    pub(super) fn schedule(&mut self, id: DeliveryId) {
+        let Some(Row { delivery, rank, turn, .. }) = self.deliveries.get(&id) else { return };
+        self.scheduled.insert((delivery.channel, *rank, delivery.next_at, id));
+        self.turns.extend(turn.map(|(group, at)| (group, at, id)));
+    }
+
+    /// Keeps a delivery from leaving: call it before its next attempt moves.
+    pub(super) fn unschedule(&mut self, id: DeliveryId) {
+        let Some(Row { delivery, rank, turn, .. }) = self.deliveries.get(&id) else { return };
+        self.scheduled.remove(&(delivery.channel, *rank, delivery.next_at, id));
+        if let Some((group, at)) = turn {
+            self.turns.remove(&(*group, *at, id));
+        }
+    }
+
+    /// Gives turns among what is due then to deliveries that were moved.
+    pub(super) fn take_turns_again(&mut self, moved: &[DeliveryId]) {
+        let group = |id: &DeliveryId| {
+            let row = self.deliveries.get(id).filter(|row| row.delivery.state == DeliveryState::Scheduled)?;
+            let (was, _) = row.turn?;
+            let group = TurnGroup::of_stored(was.causer, row.rank, row.delivery.next_at);
+            (group != was).then_some((*id, group))
+        };
+        let moved: Vec<_> = moved.iter().filter_map(group).collect();
+        let mut turns = self.turns(moved.iter().map(|(_, group)| *group));
+        for (id, group) in moved {
+            self.unschedule(id);
+            if let Some(row) = self.deliveries.get_mut(&id) {
+                let turn = turns.take(group);
+                (row.rank.lap, row.turn) = (turn.lap, Some((group, turn.at)));
+            }
+            self.schedule(id);
+        }
+    }
+
+    pub(super) fn plan(&mut self, new: &NewDelivery, turns: &mut Turns) {
+        let group = new.turn_group();
+        let turn = group.map(|group| turns.take(group));
         let id = match self.by_key.get(&new.dedupe_key).and_then(|id| self.deliveries.get_mut(id)) {
             None => new.id,
             Some(row) if row.delivery.state == DeliveryState::Cancelled => row.delivery.id,
@@ -87,8 +135,10 @@ impl State {
             channel: new.channel,
         };
         self.by_key.insert(new.dedupe_key.clone(), id);
-        self.scheduled.insert(turn(&delivery));
-        self.deliveries.insert(id, Row { delivery, lease: None, failed: Vec::new() });
+        let rank = new.rank(turn);
+        let turn = group.zip(turn.map(|turn| turn.at));
+        self.deliveries.insert(id, Row { delivery, rank, turn, lease: None, failed: Vec::new() });
+        self.schedule(id);
     }
 
     /// Returns the deliveries that a selection selects.
@@ -116,13 +166,17 @@ impl State {
     }
 
     fn reschedule(&mut self, key: &DedupeKey, due_at: Timestamp, next_at: Timestamp) {
-        let row = self.by_key.get(key).and_then(|id| self.deliveries.get_mut(id));
-        let Some(Row { delivery, .. }) = row.filter(|row| row.delivery.state == DeliveryState::Scheduled) else {
+        let Some(id) = self.by_key.get(key).copied() else { return };
+        let is_scheduled = |row: &Row| row.delivery.state == DeliveryState::Scheduled;
+        if !self.deliveries.get(&id).is_some_and(is_scheduled) {
             return;
-        };
-        self.scheduled.remove(&turn(delivery));
-        (delivery.due_at, delivery.next_at) = (due_at, next_at);
-        self.scheduled.insert(turn(delivery));
+        }
+        self.unschedule(id);
+        if let Some(row) = self.deliveries.get_mut(&id) {
+            (row.delivery.due_at, row.delivery.next_at) = (due_at, next_at);
+        }
+        self.schedule(id);
+        self.take_turns_again(&[id]);
     }
 
     pub(super) fn retry(&mut self, id: DeliveryId, at: Timestamp) {
@@ -134,7 +188,7 @@ impl State {
         delivery.first_claimed_at = None;
         delivery.settled_at = None;
         row.failed.clear();
-        self.scheduled.insert(turn(delivery));
+        self.schedule(id);
     }
 }
 

@@ -1,26 +1,24 @@
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Lease, MemoryStore, State};
+use super::{Lease, MemoryStore, Row, State};
 use crate::error::StoreError;
 use crate::ports::{Backlog, ClaimRequest, Claimed, HeldLease, Outbox, Settled};
 use crate::{
     BulkAction, BulkSelection, ChannelKind, Delivery, DeliveryId, DeliveryState, Effect, FailedAttempt, LeaseToken,
-    MOST_TOGETHER, NoticeKind, Priority, Recipient, Settlement, Timestamp, UserId,
+    MOST_TOGETHER, NoticeKind, Outcome, Rank, Recipient, Settlement, Timestamp, UserId,
 };
 
 impl State {
     /// Scheduled deliveries of a channel whose time has come, in the order they leave.
     fn due(&self, channel: ChannelKind, now: Timestamp, kinds: &[NoticeKind]) -> Vec<DeliveryId> {
         let last = DeliveryId::from_uuid(uuid::Uuid::max());
-        let of = |priority: Priority| {
-            let rank = channel.rank(priority);
-            self.scheduled.range(first(channel, rank)..=(channel, rank, now, last)).map(|(.., id)| *id)
-        };
+        let of =
+            |rank: Rank| self.scheduled.range(first(channel, rank)..=(channel, rank, now, last)).map(|(.., id)| *id);
         let known = |id: &DeliveryId| kinds.contains(&self.deliveries[id].delivery.kind);
-        Priority::ALL.into_iter().flat_map(of).filter(known).collect()
+        Rank::in_order(channel).into_iter().flat_map(of).filter(known).collect()
     }
 
     /// Of those that are claimed together only the first.
@@ -48,6 +46,17 @@ impl State {
                 && request.kinds.contains(&row.delivery.kind)
         });
         lapsed.map(|row| row.delivery.id).collect()
+    }
+
+    /// Holds a delivery under the lease of a request.
+    fn claim(&mut self, id: DeliveryId, at: Duration, request: &ClaimRequest) -> Option<Claimed> {
+        self.unschedule(id);
+        let row = self.deliveries.get_mut(&id)?;
+        row.delivery.state = DeliveryState::Claimed;
+        row.delivery.first_claimed_at.get_or_insert(request.now);
+        row.lease = Some(Lease { token: request.lease, until: at + request.lease_for });
+        self.claimed.insert(id);
+        Some(Claimed { delivery: row.delivery.clone(), lease: request.lease })
     }
 
     fn settle(&mut self, settlement: &Settlement) -> Settled {
@@ -87,7 +96,7 @@ impl State {
         }
         delivery.cancel_requested = false;
         if delivery.state == DeliveryState::Scheduled {
-            self.scheduled.insert(turn(delivery));
+            self.schedule(settlement.id);
         } else {
             delivery.settled_at = Some(settlement.at);
         }
@@ -108,13 +117,8 @@ impl State {
     }
 }
 
-/// Returns the place of a scheduled delivery in the order in which they leave.
-pub(super) fn turn(delivery: &Delivery) -> (ChannelKind, i16, Timestamp, DeliveryId) {
-    (delivery.channel, delivery.rank(), delivery.next_at, delivery.id)
-}
-
 /// Returns the place before all scheduled deliveries of this rank.
-fn first(channel: ChannelKind, rank: i16) -> (ChannelKind, i16, Timestamp, DeliveryId) {
+fn first(channel: ChannelKind, rank: Rank) -> (ChannelKind, Rank, Timestamp, DeliveryId) {
     (channel, rank, Timestamp::MIN, DeliveryId::from_uuid(uuid::Uuid::nil()))
 }
 
@@ -136,23 +140,30 @@ impl Outbox for MemoryStore {
         let mut followers: Vec<_> = followers.collect();
         followers.sort_by_key(|id| (state.deliveries[id].delivery.next_at, *id));
         ids.extend(followers);
-        let mut claim = |id: DeliveryId| {
-            let row = state.deliveries.get_mut(&id)?;
-            let delivery = &mut row.delivery;
-            delivery.state = DeliveryState::Claimed;
-            delivery.first_claimed_at.get_or_insert(request.now);
-            row.lease = Some(Lease { token: request.lease, until: at + request.lease_for });
-            let claimed = Claimed { delivery: delivery.clone(), lease: request.lease };
-            state.claimed.insert(id);
-            state.scheduled.remove(&turn(&claimed.delivery));
-            Some(claimed)
+        Ok(ids.into_iter().filter_map(|id| state.claim(id, at, request)).collect())
+    }
+
+    async fn claim_these(&self, request: &ClaimRequest, ids: &[DeliveryId]) -> Result<Vec<Claimed>, StoreError> {
+        let at = self.started.elapsed();
+        let mut state = self.state();
+        let is_due = |state: &State, id: &DeliveryId| {
+            state.deliveries.get(id).is_some_and(|Row { delivery, .. }| {
+                delivery.state == DeliveryState::Scheduled
+                    && delivery.next_at <= request.now
+                    && delivery.channel == request.channel
+                    && request.kinds.contains(&delivery.kind)
+            })
         };
-        Ok(ids.into_iter().filter_map(&mut claim).collect())
+        let due: BTreeSet<_> = ids.iter().copied().filter(|id| is_due(&state, id)).collect();
+        Ok(due.into_iter().filter_map(|id| state.claim(id, at, request)).collect())
     }
 
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
         let mut state = self.state();
-        Ok(settlements.iter().map(|settlement| state.settle(settlement)).collect())
+        let settled = settlements.iter().map(|settlement| state.settle(settlement)).collect();
+        let held = settlements.iter().filter(|settlement| matches!(settlement.outcome, Outcome::Held { .. }));
+        state.take_turns_again(&held.map(|settlement| settlement.id).collect::<Vec<_>>());
+        Ok(settled)
     }
 
     async fn renew(&self, held: &[HeldLease], lease_for: Duration) -> Result<Vec<DeliveryId>, StoreError> {
@@ -182,11 +193,11 @@ impl Outbox for MemoryStore {
         let was_tried = |one: &&Delivery| one.last_error.is_some() && one.first_claimed_at.is_some();
         let failed = scheduled.filter(|one| one.channel == channel && one.due_at <= now).filter(was_tried);
         let waiting = due.map(|delivery| delivery.next_at).chain(failed.map(|delivery| delivery.due_at));
-        let next = |priority: Priority| {
-            let from = first(channel, channel.rank(priority));
+        let next = |rank: Rank| {
+            let from = first(channel, rank);
             state.scheduled.range(from..).next().filter(|next| (next.0, next.1) == (from.0, from.1))
         };
-        let next_at = Priority::ALL.into_iter().filter_map(next).map(|(_, _, next_at, _)| *next_at).min();
+        let next_at = Rank::in_order(channel).into_iter().filter_map(next).map(|(_, _, next_at, _)| *next_at).min();
         Ok(Backlog { oldest_due_at: waiting.min(), next_at })
     }
 }

@@ -1,6 +1,7 @@
 //! What holds for every notice of a kind.
 
-/// The order in which mail leaves. Mail of a lower rank never waits for mail of a higher one.
+/// What a kind of notice is about. With whether the clock makes it due or somebody by hand, it decides the
+/// [class](crate::DeliveryClass) in which it leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
     /// Accounts and alerts.
@@ -17,7 +18,7 @@ impl Priority {
     /// Every priority, first to last.
     pub const ALL: [Self; 4] = [Self::Security, Self::Meeting, Self::Task, Self::Digest];
 
-    /// Returns its rank in stores; 0 leaves first.
+    /// Returns its rank in rows that an earlier release planned.
     #[must_use]
     pub fn rank(self) -> i16 {
         self as i16

@@ -73,17 +73,23 @@ pub struct Backlog {
 ///   clock**; the time given with a request decides only what is due.
 /// * A settlement counts only while its lease holds the delivery, which is until somebody else claims it.
 /// * The ledger balances at any time: see [`Ledger::balances`](crate::Ledger::balances).
-/// * Cost depends on what is due, not on how many deliveries there are.
+/// * Cost depends on what is due, not on how many deliveries there are. A claim costs the same however much is due.
+/// * A delivery keeps its [turn](crate::Turns) when it is tried again. One that is held or rescheduled takes a turn anew, among
+///   what its causer has in the minute that it moves to.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Claims up to `limit` deliveries of one channel: scheduled ones whose `next_at` has come, by priority and then `next_at`, and
-    /// claimed ones whose lease has lapsed. The first claim of a delivery sets `first_claimed_at`.
+    /// Claims up to `limit` deliveries of one channel: scheduled ones whose `next_at` has come, by [rank](crate::Rank) and then
+    /// `next_at`, and claimed ones whose lease has lapsed. The first claim of a delivery sets `first_claimed_at`.
     ///
     /// Scheduled ones that are [gathered](Delivery::is_gathered) are claimed together, also beyond `limit`: the
     /// first one of a person, and up to [`MOST_TOGETHER`](crate::MOST_TOGETHER) with it of those that are due in the minute of
     /// `now` and, like it, have never failed, or else failed with it (as often, and with the same `next_at`). None of them
     /// is claimed without those before it.
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError>;
+
+    /// Claims those of some deliveries of the channel that are scheduled and due, whatever their rank and the limit, in the order
+    /// of their ids: what has to leave before something that is claimed already.
+    async fn claim_these(&self, request: &ClaimRequest, ids: &[DeliveryId]) -> Result<Vec<Claimed>, StoreError>;
 
     /// Writes outcomes, durably, and says for each whether it counted, in the order given.
     ///

@@ -8,6 +8,7 @@ use taskflow_core::ports::Settled;
 use taskflow_core::{DeliveryId, Effect, LeaseToken, ParticipantId, Settlement, StoreError, Timestamp, Told};
 use uuid::Uuid;
 
+use crate::deliveries::take_turns_again;
 use crate::error::store_error;
 use crate::meetings::participants;
 use crate::rows::json;
@@ -97,6 +98,8 @@ async fn settle(conn: &mut PgConnection, rows: Vec<&Row>) -> Result<HashSet<Uuid
         sqlx::query_scalar(SETTLE).bind(json(&rows)?).fetch_all(&mut *conn).await.map_err(store_error)?;
     let applied: HashSet<Uuid> = applied.into_iter().collect();
     participants::tell(conn, &newest(rows.iter().filter(|row| applied.contains(&row.id.as_uuid())))).await?;
+    let held = rows.iter().filter(|row| row.held && applied.contains(&row.id.as_uuid()));
+    take_turns_again(conn, &held.map(|row| row.id.as_uuid()).collect::<Vec<_>>()).await?;
     let failed: Vec<&Row> =
         rows.into_iter().filter(|row| row.failed > 0 && applied.contains(&row.id.as_uuid())).collect();
     if !failed.is_empty() {

@@ -145,7 +145,7 @@ async fn what_waits_for_its_next_try_is_found_among_many_that_wait_for_their_tim
         WHERE state = 'scheduled' AND due_at < '2026-11-09 00:00:00+00'";
     conn.execute(refused).await.expect("refused");
     conn.execute("VACUUM ANALYZE taskflow.deliveries").await.expect("as after a while");
-    let backlog = ["'2026-11-08 18:00:00+00'::timestamptz", "ARRAY[0, 1, 2, 3]", "'mail'"];
+    let backlog = ["'2026-11-08 18:00:00+00'::timestamptz", "ARRAY[0, 1, 2, 3]", "'mail'", "ARRAY[0, 0, 0, 0]"];
     let plan = explain(&mut conn, &statement(OUTBOX, "BACKLOG", &backlog)).await;
     assert!(plan.contains("idx_deliveries_failed") && !plan.contains("Seq Scan"), "{plan}");
 }

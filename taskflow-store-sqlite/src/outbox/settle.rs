@@ -7,6 +7,7 @@ use sqlx::SqliteConnection;
 use taskflow_core::ports::Settled;
 use taskflow_core::{DeliveryId, Effect, LeaseToken, Settlement, StoreError, Timestamp};
 
+use crate::deliveries::take_turns_again;
 use crate::error::store_error;
 use crate::meetings::participants::{self, KnowsNow};
 
@@ -93,6 +94,8 @@ async fn settle(conn: &mut SqliteConnection, rows: Vec<&Row>) -> Result<HashSet<
     let applied: Vec<String> =
         sqlx::query_scalar(SETTLE).bind(json(&rows)?).fetch_all(&mut *conn).await.map_err(store_error)?;
     let applied: HashSet<String> = applied.into_iter().collect();
+    let held = rows.iter().filter(|row| row.held).map(|row| row.id.to_string());
+    take_turns_again(conn, &held.filter(|id| applied.contains(id)).collect::<Vec<_>>()).await?;
     let counted: Vec<&Row> = rows.into_iter().filter(|row| applied.contains(&row.id.to_string())).collect();
     let told: Vec<KnowsNow> = counted.iter().filter_map(|row| row.told()).collect();
     participants::tell(conn, &KnowsNow::last_of_each(told.iter())).await?;

@@ -107,8 +107,8 @@ const NOW: i64 = 1_000_000;
 pub(crate) async fn a_claim_with_nothing_due_costs_the_same_among_many(file: Arc<File>) {
     let mut conn = file.connection().await;
     let kinds = Text(r#"["welcome", "task_due", "meeting_reminder"]"#);
-    let scheduled = [Text("lease"), Number(60), Number(NOW), kinds, Number(100), Number(1), Text("mail")];
-    let lapsed = &scheduled;
+    let due = [Number(NOW), kinds, Number(1), Number(0), Text("mail"), Number(100)];
+    let lapsed = [Text("lease"), Number(60), Number(NOW), kinds, Number(100), Text("mail")];
     let planned = |first: u32, last: u32| {
         AssertSqlSafe(format!(
             "WITH RECURSIVE n (n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM n WHERE n < {last})
@@ -120,30 +120,61 @@ pub(crate) async fn a_claim_with_nothing_due_costs_the_same_among_many(file: Arc
         ))
     };
     conn.execute(planned(1, 1)).await.expect("one planned delivery");
-    let one = (cost(&mut conn, "CLAIM_SCHEDULED", &scheduled).await, cost(&mut conn, "CLAIM_LAPSED", lapsed).await);
+    let ranks = [Text("[[0, 0], [1, 0], [1, 1], [3, 16]]"), Number(NOW), Text("mail")];
+    let one = (cost(&mut conn, "DUE", &due).await, cost(&mut conn, "CLAIM_LAPSED", &lapsed).await);
+    let one_look = cost(&mut conn, "DUE_RANKS", &ranks).await;
     conn.execute(planned(2, 100_000)).await.expect("many planned deliveries");
-    let many = (cost(&mut conn, "CLAIM_SCHEDULED", &scheduled).await, cost(&mut conn, "CLAIM_LAPSED", lapsed).await);
+    let many = (cost(&mut conn, "DUE", &due).await, cost(&mut conn, "CLAIM_LAPSED", &lapsed).await);
     assert_eq!(one, many);
     assert_eq!((many.0.1, many.1.1), (0, 0), "nothing is due");
+    assert_eq!(cost(&mut conn, "DUE_RANKS", &ranks).await, one_look);
 
-    let scheduled = "USING INDEX taskflow_idx_deliveries_scheduled (priority=? AND next_at<?)";
+    let scheduled = "USING INDEX taskflow_idx_deliveries_scheduled (priority=? AND lap=? AND next_at<?)";
     let before_it = "USING INDEX taskflow_idx_deliveries_gathered (recipient_user=? AND next_at<?)";
+    // The first one goes from what the index gave to its rows.
+    let its_rows = "INTEGER PRIMARY KEY (rowid=?)";
     let lapsed = "USING INDEX taskflow_idx_deliveries_claimed (lease_until<?)";
-    let on_a_channel = "USING INDEX taskflow_idx_deliveries_channel (channel=? AND priority=? AND next_at<?)";
-    for (name, searches) in [
-        ("CLAIM_SCHEDULED", vec![scheduled, before_it]),
-        ("CLAIM_SCHEDULED_ON", vec![on_a_channel]),
-        ("CLAIM_LAPSED", vec![lapsed]),
-    ] {
+    let on_a_channel =
+        "USING INDEX taskflow_idx_deliveries_channel_lap (channel=? AND priority=? AND lap=? AND next_at<?)";
+    for (name, searches) in
+        [("DUE", vec![scheduled, before_it]), ("DUE_ON", vec![on_a_channel]), ("CLAIM_LAPSED", vec![its_rows, lapsed])]
+    {
         let steps = plan(&mut conn, &statement(name)).await;
         let of_the_ledger: Vec<_> = steps.iter().filter(|step| step.starts_with("SEARCH ")).collect();
-        assert_eq!(of_the_ledger.len(), 1 + searches.len(), "{name}: {steps:#?}");
-        // The first one goes from what the index gave to its rows.
-        assert!(of_the_ledger[0].ends_with("INTEGER PRIMARY KEY (rowid=?)"), "{steps:#?}");
-        for (step, search) in of_the_ledger[1..].iter().zip(searches) {
+        assert_eq!(of_the_ledger.len(), searches.len(), "{name}: {steps:#?}");
+        for (step, search) in of_the_ledger.iter().zip(searches) {
             assert!(step.ends_with(search), "{name}: {steps:#?}");
         }
     }
+}
+
+pub(crate) async fn a_claim_costs_the_same_when_one_account_has_made_many_due(file: Arc<File>) {
+    let mut conn = file.connection().await;
+    let due = |first: u32, last: u32, causer: &str, lap: &str| {
+        AssertSqlSafe(format!(
+            "WITH RECURSIVE n (n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM n WHERE n < {last})
+            INSERT INTO taskflow_deliveries (id, dedupe_key, kind, notice, priority, lap, causer, turn, recipient_address,
+                state, planned_at, due_at, next_at, attempts, cancel_requested, reason)
+            SELECT printf('%036d', n), 'meeting-reminder/' || n, 'meeting_reminder', '{{}}', 1, {lap}, {causer}, n,
+                'ada@example.org', 'scheduled', 0, 0, 0, 0, 0, 'a test'
+            FROM n"
+        ))
+    };
+    let ranks = [Text("[[0, 0], [1, 0], [1, 1], [1, 13], [3, 16]]"), Number(NOW), Text("mail")];
+    let groups = [Text(r#"[{"causer": "ada", "priority": 1, "begins": 0, "ends": 60000000}]"#)];
+    conn.execute(due(1, 500, "n", "0")).await.expect("of many");
+    conn.execute(due(501, 502, "'ada'", "13")).await.expect("of one");
+    let few = (cost(&mut conn, "DUE_RANKS", &ranks).await, cost(&mut conn, "LAST_TURNS", &groups).await);
+    conn.execute(due(503, 50_000, "'ada'", "13")).await.expect("many of one");
+    let many = (cost(&mut conn, "DUE_RANKS", &ranks).await, cost(&mut conn, "LAST_TURNS", &groups).await);
+    assert_eq!(few, many);
+    let steps = plan(&mut conn, &statement("LAST_TURNS")).await;
+    let index = "INDEX taskflow_idx_deliveries_turn (causer=? AND priority=? AND turn>? AND turn<?)";
+    assert!(steps.iter().any(|step| step.ends_with(index)), "{steps:#?}");
+    let kinds = Text(r#"["meeting_reminder"]"#);
+    let due = [Number(NOW), kinds, Number(1), Number(13), Text("mail"), Number(100)];
+    let (steps, rows) = cost(&mut conn, "DUE", &due).await;
+    assert!(rows == 100 && steps < 10_000, "{steps} steps for {rows} rows");
 }
 
 pub(crate) async fn sweeps_cost_the_same_among_many_meetings_that_are_over(file: Arc<File>) {
@@ -280,7 +311,7 @@ pub(crate) async fn what_waits_for_its_next_try_is_found_among_many_that_wait_fo
             FROM n"
         ))
     };
-    let backlog = [Number(NOW), Text("[0, 1, 2, 3]")];
+    let backlog = [Number(NOW), Text("[[0, 0], [1, 0], [2, 0], [3, 0]]")];
     conn.execute(rows(1, 5, "'450 later'")).await.expect("a few that could not be sent");
     conn.execute(rows(6, 6, "NULL")).await.expect("one that waits for its time");
     let few = cost(&mut conn, "BACKLOG", &backlog).await;

@@ -38,6 +38,10 @@ fn main() {
             costs::a_claim_with_nothing_due_costs_the_same_among_many,
         ),
         cost(
+            "a_claim_costs_the_same_when_one_account_has_made_many_due",
+            costs::a_claim_costs_the_same_when_one_account_has_made_many_due,
+        ),
+        cost(
             "sweeps_cost_the_same_among_many_meetings_that_are_over",
             costs::sweeps_cost_the_same_among_many_meetings_that_are_over,
         ),

@@ -9,7 +9,7 @@ use super::check::DueNotice;
 use super::{App, Sending};
 use crate::error::{Error, StoreError};
 use crate::notice::Thread;
-use crate::ports::{Accepted, Claimed};
+use crate::ports::{Accepted, ClaimRequest, Claimed};
 use crate::{ChannelKind, Delivery, DeliveryId, Effect, LeaseToken, NoticeKind, Outcome, Timestamp};
 
 /// A way to reach people, such as push messages or a chat. Mail is the first one; a host registers others with
@@ -108,6 +108,8 @@ pub struct ChannelBatch<'a> {
     /// What this step holds already.
     pub(super) held: HashSet<DeliveryId>,
     pub(super) now: Timestamp,
+    /// The request that they were claimed by.
+    pub(super) request: &'a ClaimRequest,
 }
 
 impl ChannelBatch<'_> {

@@ -47,7 +47,7 @@ pub(super) async fn claim<'a, C: Channel>(
         Ok(claims) => claims,
     };
     let given_back: Vec<_> = claims.iter().map(give_back).collect();
-    let (prepared, failure) = match channel.prepare(ChannelBatch { app, claims, held, now }).await {
+    let (prepared, failure) = match channel.prepare(ChannelBatch { app, claims, held, now, request: &request }).await {
         // The clock jumped meanwhile: what seems to be too late may not be.
         Ok(_) if !app.clock_is_right() => (PreparedBatch { decided: given_back, ..PreparedBatch::default() }, None),
         Ok(prepared) => (prepared, None),
@@ -59,7 +59,7 @@ pub(super) async fn claim<'a, C: Channel>(
     ClaimedBatch { ready, decided, follow_ups, failure }
 }
 
-fn give_back(Claimed { delivery, lease }: &Claimed) -> Decided {
+pub(super) fn give_back(Claimed { delivery, lease }: &Claimed) -> Decided {
     let outcome = Outcome::Released { next_at: delivery.next_at, error: None };
     Decided { id: delivery.id, lease: *lease, kind: delivery.kind, outcome }
 }

@@ -5,8 +5,9 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use super::channel::{Channel, ChannelBatch, FollowUp, PreparedBatch, Ready, SendError};
+use super::claim::give_back;
 use super::letter::{PreparedMail, SUPPRESSED};
-use super::order::{Turn, put_in_order, thread_of};
+use super::order::{Readiness, put_in_order, thread_of};
 use super::{App, Sending};
 use crate::error::StoreError;
 use crate::notice::{A_MOMENT, BatchContext};
@@ -54,11 +55,27 @@ impl Channel for MailChannel<'_> {
     }
 
     async fn prepare(&self, batch: ChannelBatch<'_>) -> Result<PreparedBatch<'_, MailMessage>, StoreError> {
-        let ChannelBatch { mut claims, held, now, .. } = batch;
+        let ChannelBatch { mut claims, held, now, request, .. } = batch;
         let app = self.app;
         put_in_order(&mut claims);
-        let facts = app.load(&claims, now).await?;
+        let mut facts = app.load(&claims, now).await?;
         let mut queue = app.queue(&claims, &facts, held).await?;
+        let mut ahead = app.claim_ahead(&queue, &claims, request).await?;
+        if !ahead.is_empty() {
+            ahead.append(&mut claims);
+            claims = ahead;
+            put_in_order(&mut claims);
+            (facts, queue) = match app.look_again(&claims, queue, now).await {
+                Ok(found) => found,
+                // Also what was claimed just now.
+                Err(_) => {
+                    return Ok(PreparedBatch {
+                        decided: claims.iter().map(give_back).collect(),
+                        ..PreparedBatch::default()
+                    });
+                }
+            };
+        }
         let (mut prepared, mut told_now) = (PreparedBatch::default(), HashSet::new());
         for claimed in claims {
             let delivery = &claimed.delivery;
@@ -72,12 +89,12 @@ impl Channel for MailChannel<'_> {
             };
             let mut behind = Vec::new();
             let mail = mail.and_then(|mail| match queue.turn(delivery, now) {
-                Turn::Now => Ok(mail),
-                Turn::Behind(ids) => {
+                Readiness::Now => Ok(mail),
+                Readiness::Behind(ids) => {
                     behind = ids;
                     Ok(mail)
                 }
-                Turn::Later(next_at) => Err(Outcome::Released { next_at, error: None }),
+                Readiness::Later(next_at) => Err(Outcome::Released { next_at, error: None }),
             });
             let participant = delivery.notice.as_ref().ok().and_then(Notice::participant);
             match mail {

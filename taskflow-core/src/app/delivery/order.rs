@@ -3,7 +3,8 @@
 //! Mail goes out over many connections and from several nodes, and a refused one is tried again later: without an order a
 //! reminder could arrive before the invitation it belongs to. What has come due is therefore compared with what is open
 //! ahead of it. On one node the sender keeps their order; behind what another node is sending, or what waits for its
-//! next try, a notice waits as long as it is of use. What is over, or held by quiet hours, keeps nothing waiting.
+//! next try, a notice waits as long as it is of use. What is over, or held by quiet hours, keeps nothing waiting. What is
+//! due, but waits for its turn among what others caused, leaves with the notice that would wait for it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use super::App;
 use crate::error::StoreError;
 use crate::notice::{A_MOMENT, BatchContext, ON_TIME, Thread};
-use crate::ports::Claimed;
+use crate::ports::{ClaimRequest, Claimed};
 use crate::{Delivery, DeliveryId, DeliveryState, NoticeKind, Timestamp};
 
 /// The time that a notice waits behind one that another node is sending, before it asks again.
@@ -50,7 +51,7 @@ fn made(delivery: &Delivery) -> (Timestamp, bool, DeliveryId) {
 
 /// The turn of a notice among those of its thread.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum Readiness {
     /// Nothing is ahead of it but what this step sends before it.
     Now,
     /// These are, which this step has not settled yet.
@@ -95,11 +96,55 @@ impl App {
         }
         Ok(queue)
     }
+
+    /// Claims what is open ahead of a batch and due, but waits for its turn: it leaves with what would wait for it. So a
+    /// reminder never waits behind an invitation that itself waits behind thousands of others.
+    pub(super) async fn claim_ahead(
+        &self,
+        queue: &Queue,
+        claims: &[Claimed],
+        request: &ClaimRequest,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let ahead = queue.waits_ahead(claims, request.now);
+        if ahead.is_empty() { Ok(Vec::new()) } else { self.outbox.claim_these(request, &ahead).await }
+    }
+
+    /// Looks up again what a batch is about that has become larger.
+    pub(super) async fn look_again(
+        &self,
+        claims: &[Claimed],
+        queue: Queue,
+        now: Timestamp,
+    ) -> Result<(BatchContext, Queue), StoreError> {
+        let facts = self.load(claims, now).await?;
+        let queue = self.queue(claims, &facts, queue.own).await?;
+        Ok((facts, queue))
+    }
+}
+
+/// Returns whether what a notice says follows from what its reader knows, so that what waits for its turn or its next try is
+/// told by the next one.
+fn tells_all(delivery: &Delivery) -> bool {
+    use NoticeKind::{MeetingCancel, MeetingChange, MeetingInvite};
+    matches!(delivery.kind, MeetingInvite | MeetingChange | MeetingCancel)
 }
 
 impl Queue {
+    /// Returns what is due and nobody has claimed, of what is ahead of a batch and not in it.
+    fn waits_ahead(&self, claims: &[Claimed], now: Timestamp) -> Vec<DeliveryId> {
+        let waits = |other: &&Delivery| {
+            other.state == DeliveryState::Scheduled && other.next_at <= now && !self.batch.contains(&other.id)
+        };
+        let ahead =
+            claims.iter().filter(|claimed| !tells_all(&claimed.delivery)).flat_map(|Claimed { delivery, .. }| {
+                let open = thread_of(delivery).and_then(|thread| self.open.get(&thread)).into_iter().flatten();
+                open.filter(waits).filter(|other| made(other) < made(delivery)).map(|other| other.id)
+            });
+        ahead.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     /// Returns whether a notice that has come due may leave.
-    pub(super) fn turn(&self, delivery: &Delivery, now: Timestamp) -> Turn {
+    pub(super) fn turn(&self, delivery: &Delivery, now: Timestamp) -> Readiness {
         let ahead = thread_of(delivery).and_then(|thread| self.open.get(&thread));
         let ahead: Vec<_> = ahead.into_iter().flatten().filter(|other| made(other) < made(delivery)).collect();
         // Of several changes the last one tells all.
@@ -113,45 +158,44 @@ impl Queue {
         let (mut behind, mut later) = (Vec::new(), None);
         for other in ahead.into_iter().filter(|other| !tells_nothing(other)) {
             match self.keeps_waiting(other, delivery, now) {
-                Turn::Now => {}
-                Turn::Behind(ids) => behind.extend(ids),
-                Turn::Later(at) => later = later.max(Some(at)),
+                Readiness::Now => {}
+                Readiness::Behind(ids) => behind.extend(ids),
+                Readiness::Later(at) => later = later.max(Some(at)),
             }
         }
         let notice = delivery.notice.as_ref().ok();
         let of_use_until = notice.and_then(|notice| notice.expires_at(delivery.due_at));
         match later.filter(|at| of_use_until.is_none_or(|until| until > *at + A_MOMENT)) {
-            Some(at) => Turn::Later(at),
-            None if behind.is_empty() => Turn::Now,
-            None => Turn::Behind(behind),
+            Some(at) => Readiness::Later(at),
+            None if behind.is_empty() => Readiness::Now,
+            None => Readiness::Behind(behind),
         }
     }
 
-    fn keeps_waiting(&self, other: &Delivery, delivery: &Delivery, now: Timestamp) -> Turn {
-        use NoticeKind::{MeetingCancel, MeetingChange, MeetingInvite};
-        // What these say follows from what the reader knows, so that what waits for its next try is told by the next.
-        let tells_all = matches!(delivery.kind, MeetingInvite | MeetingChange | MeetingCancel);
+    fn keeps_waiting(&self, other: &Delivery, delivery: &Delivery, now: Timestamp) -> Readiness {
+        use NoticeKind::MeetingChange;
+        let tells_all = tells_all(delivery);
         if self.batch.contains(&other.id) {
             return match self.passed.get(&other.id) {
-                Some(Some(at)) if !tells_all => Turn::Later((*at).max(now + WHILE_ANOTHER_SENDS)),
-                Some(_) | None => Turn::Now,
+                Some(Some(at)) if !tells_all => Readiness::Later((*at).max(now + WHILE_ANOTHER_SENDS)),
+                Some(_) | None => Readiness::Now,
             };
         }
         if self.own.contains(&other.id) {
-            return Turn::Behind(vec![other.id]);
+            return Readiness::Behind(vec![other.id]);
         }
         match other.state {
-            DeliveryState::Claimed => Turn::Later(now + WHILE_ANOTHER_SENDS),
-            _ if tells_all => Turn::Now,
+            DeliveryState::Claimed => Readiness::Later(now + WHILE_ANOTHER_SENDS),
+            _ if tells_all => Readiness::Now,
             // Longer than a moment: it is held.
             _ if other.next_at > now + A_MOMENT && other.last_error.is_none() => match other.kind {
                 // A change waits for its organizer to be done, and a reminder for the change as long as it is on time.
                 MeetingChange if other.first_claimed_at.is_none() && other.next_at < delivery.due_at + ON_TIME => {
-                    Turn::Later(other.next_at)
+                    Readiness::Later(other.next_at)
                 }
-                _ => Turn::Now,
+                _ => Readiness::Now,
             },
-            _ => Turn::Later(other.next_at.max(now + WHILE_ANOTHER_SENDS)),
+            _ => Readiness::Later(other.next_at.max(now + WHILE_ANOTHER_SENDS)),
         }
     }
 

@@ -60,7 +60,7 @@ impl App {
                 (true, true) | (false, false) => None,
             });
         }
-        changes.and(self.reminder_changes(before, after, now))
+        changes.caused_by(after.meeting.created_by).and(self.reminder_changes(before, after, now))
     }
 
     /// What the reminders of `after` need, compared with those of `before`.
@@ -76,7 +76,9 @@ impl App {
             let reason = why_cancelled(before, after, &reminder).to_owned();
             changes = changes.write(DeliveryWrite::Cancel { key: reminder.key, reason, at: now });
         }
-        changes.deliver(plan.deliver.into_iter().map(|reminder| self.remind(reminder, now)))
+        // Whoever plans them by an answer, it is the organizer's meeting.
+        let reminders = plan.deliver.into_iter().map(|reminder| self.remind(reminder, now));
+        changes.deliver(reminders).caused_by(after.meeting.created_by)
     }
 
     /// A reminder as the outbox takes it.

@@ -93,7 +93,8 @@ impl App {
             return Ok(found);
         }
         let expect = MeetingWrite::ExpectVersion { id: meeting.id, version: meeting.version };
-        match self.commit(&Changes::new().write(expect).deliver(deliveries)).await {
+        let changes = Changes::new().write(expect).deliver(deliveries).caused_by(meeting.created_by);
+        match self.commit(&changes).await {
             Err(Error::Stale) => Ok(0),
             result => result.map(|()| found),
         }
