@@ -33,6 +33,7 @@ mod monitoring;
 mod moves;
 mod news;
 mod nodes;
+mod opt_outs;
 mod order;
 mod outbox;
 mod own_jobs;
@@ -197,6 +198,14 @@ pub fn cases() -> Vec<Case> {
             a_task_fits_again_once_another_is_in_the_trash,
             operations_in_bulk_are_refused_from_the_first_that_does_not_fit,
             meetings_that_lie_ahead_and_people_who_are_invited_are_counted,
+        }
+        opt_outs {
+            a_notice_of_a_host_reaches_no_address_that_opted_out_on_any_channel,
+            what_a_guest_ended_stays_ended_for_an_unverified_account,
+            what_an_account_switched_off_is_off_for_its_address_alone,
+            an_account_gets_nothing_but_security_before_it_is_verified,
+            an_invitation_names_the_address_of_its_organizer_once_it_is_verified,
+            reminders_by_hand_cool_down_for_each_person,
         }
         strangers {
             an_unverified_account_reaches_a_few_strangers_a_day_by_whatever_way,

@@ -74,8 +74,8 @@ use crate::ports::{
     NoBus, Nodes, Outbox, PlainRenderer, Probe, RandomIds, Renderer, Signal, Storage, Store, SystemClock,
 };
 use crate::{
-    Changes, ClockCheck, DedupeKey, DeliveryId, EventId, Login, NewDelivery, Node, Notice, NoticeKind, Quotas,
-    Recipient, Timestamp, Token, TokenId, User,
+    Changes, ClockCheck, DedupeKey, DeliveryId, EmailAddress, EventId, Login, NewDelivery, Node, Notice, NoticeKind,
+    Quotas, Recipient, Timestamp, Token, TokenId, User,
 };
 
 /// TaskFlow itself: the use cases over whatever adapters it was built with. Share it in an [`Arc`].
@@ -102,6 +102,9 @@ pub struct App {
     bus: Arc<dyn EventBus>,
     change_quiet: Duration,
     quotas: Quotas,
+    require_verified_email: bool,
+    service_address: Option<EmailAddress>,
+    reminder_cooldown: Duration,
     public_url: Option<String>,
     sending: Sending,
     notices: Vec<NoticeKind>,
@@ -167,6 +170,9 @@ impl App {
                 bus: Arc::new(NoBus),
                 change_quiet: Duration::from_mins(1),
                 quotas: Quotas::default(),
+                require_verified_email: false,
+                service_address: None,
+                reminder_cooldown: Duration::ZERO,
                 public_url: None,
                 sending: Sending::default(),
                 notices: NoticeKind::ALL.to_vec(),

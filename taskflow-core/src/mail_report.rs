@@ -152,7 +152,7 @@ impl MailReport {
             Some(user) if !user.email_verified => finding(
                 MailFindingCode::Unverified,
                 format!(
-                    "The account {} has this address, but it is not verified. It gets mail about its own tasks and account; \
+                    "The account {} has this address, but it is not verified. It gets mail about its account, and about its own tasks unless REQUIRE_VERIFIED_EMAIL is on; \
                      invitations to the address are sent as to a guest.",
                     user.username
                 ),

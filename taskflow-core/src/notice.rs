@@ -325,6 +325,12 @@ impl NoticeKind {
         self.policy().priority
     }
 
+    /// Returns whether it protects an account or runs the service, so that no opt-out holds it.
+    #[must_use]
+    pub fn is_security(self) -> bool {
+        self.policy().security
+    }
+
     /// Returns whether a person can do without it: everything but what protects their account, what runs the service,
     /// and what somebody wrote by hand.
     #[must_use]

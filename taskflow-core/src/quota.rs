@@ -28,12 +28,22 @@ pub enum Quota {
     Strangers,
     /// The same for an account whose own address is not verified.
     StrangersUnverified,
+    /// The reminders that an organizer sends one person of a meeting by hand within the cool-down
+    /// ([`AppBuilder::reminder_cooldown`](crate::AppBuilder::reminder_cooldown)). The deliveries themselves are counted.
+    Reminders,
 }
 
 impl Quota {
     /// Every quota.
-    pub const ALL: [Self; 6] =
-        [Self::Tasks, Self::StoredTasks, Self::Meetings, Self::Invitations, Self::Strangers, Self::StrangersUnverified];
+    pub const ALL: [Self; 7] = [
+        Self::Tasks,
+        Self::StoredTasks,
+        Self::Meetings,
+        Self::Invitations,
+        Self::Strangers,
+        Self::StrangersUnverified,
+        Self::Reminders,
+    ];
 
     /// Its word in stores.
     #[must_use]
@@ -45,6 +55,7 @@ impl Quota {
             Self::Invitations => "invitations",
             Self::Strangers => "strangers",
             Self::StrangersUnverified => "strangers_unverified",
+            Self::Reminders => "reminders",
         }
     }
 
@@ -56,7 +67,7 @@ impl Quota {
     pub fn counts_rows(self) -> bool {
         match self {
             Self::Tasks | Self::StoredTasks | Self::Meetings => true,
-            Self::Invitations | Self::Strangers | Self::StrangersUnverified => false,
+            Self::Invitations | Self::Strangers | Self::StrangersUnverified | Self::Reminders => false,
         }
     }
 }
@@ -116,6 +127,7 @@ impl fmt::Display for OverQuota {
                 "an account whose email address is not verified may invite {limit} people a day who have never accepted an \
                  invitation from it: verify your address to invite more"
             ),
+            Quota::Reminders => f.write_str("everybody in the meeting was reminded by hand a short while ago"),
         }?;
         match self.until {
             Some(until) => write!(f, "; more is possible from {until} on"),
@@ -150,6 +162,7 @@ impl Quotas {
             Quota::Invitations => self.invitations,
             Quota::Strangers => self.strangers,
             Quota::StrangersUnverified => self.strangers_unverified,
+            Quota::Reminders => return None,
         };
         Some(limit).filter(|limit| *limit > 0)
     }

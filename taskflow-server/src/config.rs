@@ -153,6 +153,10 @@ pub struct Config {
     pub change_quiet: Duration,
     /// What one account may store and cause.
     pub quotas: Quotas,
+    /// How long an organizer waits before they can remind somebody by hand again.
+    pub reminder_cooldown: Duration,
+    /// Whether accounts get mail only at an address that they have verified.
+    pub require_verified_email: bool,
     /// Where alerts about the service go; `None`: nowhere.
     pub admin_email: Option<EmailAddress>,
     /// Limits beyond which they are sent.
@@ -292,6 +296,8 @@ impl Config {
             "QUOTA_INVITATIONS" => self.quotas.invitations.to_string(),
             "QUOTA_STRANGERS" => self.quotas.strangers.to_string(),
             "QUOTA_STRANGERS_UNVERIFIED" => self.quotas.strangers_unverified.to_string(),
+            "REMINDER_COOLDOWN" => duration::show(self.reminder_cooldown),
+            "REQUIRE_VERIFIED_EMAIL" => self.require_verified_email.to_string(),
             "INBOUND_SECRET" => self.inbound_secret.as_ref().map(|_| "***".to_owned()).unwrap_or_default(),
             "HOLD_MAIL" => self.hold_mail.to_string(),
             "MAILBOX" => self.mailbox.to_string(),

@@ -193,6 +193,9 @@ async fn open_with(config: &Arc<Config>, access: Access, patience: Duration) -> 
         .bus(Arc::clone(&bus))
         .change_quiet(config.change_quiet)
         .quotas(config.quotas)
+        .require_verified_email(config.require_verified_email)
+        .service_address(config.mail_from.address.clone())
+        .reminder_cooldown(config.reminder_cooldown)
         .session_lifetime(Duration::from_hours(24 * u64::from(config.refresh_token_expire_days)))
         .sending(sending(config))
         .jobs(jobs(config));

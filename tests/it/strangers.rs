@@ -9,12 +9,15 @@ use serde_json::{Value, json};
 use taskflow_mail::testing::SmtpServer;
 use taskflow_testkit::backend::Backend;
 use taskflow_testkit::on_each_store;
-use taskflow_testkit::server::{Person, Server};
+use taskflow_testkit::server::{PASSWORD, Person, Server};
 use taskflow_testkit::wait::eventually;
 
 on_each_store![
     an_unverified_account_mails_at_most_five_strangers_a_day,
     a_verified_account_mails_as_many_strangers_as_the_setting_says,
+    an_invitation_of_an_unverified_account_names_the_address_of_the_service,
+    a_person_is_reminded_by_hand_once_within_the_cool_down,
+    verification_mails_to_other_addresses_and_samples_are_bounded,
 ];
 
 /// Follows the link to verify an address, out of the text of the mail that has it.
@@ -77,4 +80,46 @@ async fn a_verified_account_mails_as_many_strangers_as_the_setting_says(backend:
     let begins =
         "an account may invite 3 people a day who have never accepted an invitation from it; more is possible from ";
     assert!(detail.starts_with(begins), "{detail}");
+}
+
+async fn an_invitation_of_an_unverified_account_names_the_address_of_the_service(backend: Backend) {
+    let relay = SmtpServer::start().await.expect("a relay");
+    let port = relay.port().to_string();
+    let from = ("SMTP_FROM_EMAIL", "taskflow@example.net");
+    let server = backend.start(&[("SMTP_SERVER", "127.0.0.1"), ("SMTP_PORT", &port), from]).await;
+    let ada = server.person("ada").await;
+    invite(&ada, [stranger(1)]).await;
+    let invitation =
+        eventually("an invitation", || async { relay.mails().into_iter().find(|mail| mail.to == [stranger(1)]) }).await;
+    let parsed = MessageParser::default().parse(&invitation.data).expect("a mail");
+    let whole: Vec<_> = parsed.parts.iter().filter_map(|part| part.text_contents()).collect();
+    assert!(whole.iter().all(|text| !text.contains("ada@example.org")), "{whole:?}");
+    assert!(!String::from_utf8_lossy(&invitation.data).contains("ada@example.org"));
+    assert!(whole.iter().any(|text| text.contains("mailto:taskflow@example.net")), "{whole:?}");
+}
+
+async fn a_person_is_reminded_by_hand_once_within_the_cool_down(backend: Backend) {
+    let server = backend.start(&[("REMINDER_COOLDOWN", "10m")]).await;
+    let ada = server.person("ada").await;
+    let (_, meeting) = invite(&ada, [stranger(1)]).await;
+    let path = format!("/api/meetings/{}/reminder", meeting["id"].as_str().expect("an id"));
+    assert_eq!(ada.call(Method::POST, &path, None).await.1["emails_sent"], 2);
+    let (status, problem) = ada.call(Method::POST, &path, None).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("quota")), "{problem}");
+    assert!(problem["detail"].as_str().expect("text").contains("more is possible from"), "{problem}");
+}
+
+async fn verification_mails_to_other_addresses_and_samples_are_bounded(backend: Backend) {
+    let limits = [("RATE_LIMITS", "on"), ("LIMIT_MAIL", "2/1h"), ("LIMIT_MAIL_ADDRESS", "3/1h")];
+    let server = backend.start(&limits).await;
+    let ada = server.person("ada").await;
+    let moves = async |n: usize| {
+        let change = json!({ "email": stranger(n), "current_password": PASSWORD });
+        ada.call(Method::PATCH, "/api/users/me", Some(change)).await.0
+    };
+    assert_eq!((moves(1).await, moves(2).await), (StatusCode::OK, StatusCode::OK));
+    assert_eq!(moves(3).await, StatusCode::TOO_MANY_REQUESTS);
+    for expected in [StatusCode::OK, StatusCode::OK, StatusCode::OK, StatusCode::TOO_MANY_REQUESTS] {
+        assert_eq!(ada.call(Method::POST, "/api/email/test-summary", None).await.0, expected);
+    }
 }

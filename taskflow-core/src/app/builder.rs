@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{App, AppBuilder, Job, Jobs, Sending, shipped_jobs};
-use crate::ClockCheck;
 use crate::ports::{
     Accounts, Bounces, Calendar, Clock, CohortScan, EventBus, Ids, JobStore, Links, Mailer, Maintenance, Nodes, Outbox,
     Probe, Renderer,
 };
+use crate::{ClockCheck, EmailAddress};
 
 impl AppBuilder {
     /// What time it is.
@@ -99,6 +99,27 @@ impl AppBuilder {
     /// How long changes of a meeting wait for another; a minute unless told, at most [`LONGEST`](crate::DebounceWindow::LONGEST).
     pub fn change_quiet(mut self, quiet: Duration) -> Self {
         self.app.change_quiet = quiet;
+        self
+    }
+
+    /// Whether accounts get mail only at an address that they have verified: until then they get what is for security, as
+    /// the mail to verify it, and nothing else. Not required unless told.
+    pub fn require_verified_email(mut self, required: bool) -> Self {
+        self.app.require_verified_email = required;
+        self
+    }
+
+    /// Sets the address of the service. It stands for organizers whose own address is not verified: in invitations, in
+    /// calendars and for replies. Without one their own address does.
+    pub fn service_address(mut self, address: EmailAddress) -> Self {
+        self.app.service_address = Some(address);
+        self
+    }
+
+    /// How long an organizer waits before they can remind the same person of the same meeting by hand again; not at all
+    /// unless told.
+    pub fn reminder_cooldown(mut self, cooldown: Duration) -> Self {
+        self.app.reminder_cooldown = cooldown;
         self
     }
 

@@ -23,7 +23,7 @@ use crate::meeting::{MeetingDetails, keep_what_stands, versions_in_question};
 use crate::ports::{CalendarEntry, Lookup};
 use crate::{
     Actor, CalendarMethod, CalendarPart, Idempotency, Idempotent, Mailbox, Meeting, MeetingChange, MeetingId,
-    MeetingQuery, NewMeeting, Page, Participant, ParticipantId, Precondition, Scope, Timestamp, Viewer,
+    MeetingQuery, NewMeeting, Page, Participant, ParticipantId, Precondition, Scope, Timestamp, User, Viewer,
 };
 
 use_cases! {
@@ -138,6 +138,14 @@ impl App {
         Ok(())
     }
 
+    /// Returns how an organizer is named in invitations and calendars. An address that is not verified may be anybody's, and
+    /// the service's stands for it: answers arrive there as well.
+    fn mailbox_of(&self, organizer: &User) -> Mailbox {
+        let service = self.service_address.as_ref().filter(|_| !organizer.email_verified);
+        let address = service.unwrap_or(&organizer.email).clone();
+        Mailbox { name: Some(organizer.username.to_string()), address }
+    }
+
     async fn new_meeting(
         &self,
         scope: Scope,
@@ -147,9 +155,8 @@ impl App {
         self.retry(scope.owner().as_uuid(), || async {
             let organizer = self.store.user(scope.owner()).await?.ok_or(Error::NotFound("user"))?;
             let now = self.clock.now();
-            let (name, address) = (Some(organizer.username.to_string()), organizer.email.clone());
             let id = MeetingId::from_uuid(self.ids.next(now));
-            let mailbox = Mailbox { name, address };
+            let mailbox = self.mailbox_of(&organizer);
             let meeting = Meeting::new(id, scope.owner(), mailbox, &organizer.time_zone, new.clone(), now)?;
             let me = Participant::organizer(ParticipantId::from_uuid(self.ids.next(now)), id, &organizer, now);
             let before = MeetingDetails { meeting, participants: vec![me] };

@@ -142,7 +142,7 @@ impl App {
             let begins = |kind: &NoticeKind| {
                 after.email_verified && !before.preferences.wants(*kind) && after.preferences.wants(*kind)
             };
-            let again = NoticeKind::ALL
+            let again = NoticeKind::known()
                 .into_iter()
                 .filter(begins)
                 .map(|kind| UnsubscribeWrite::Remove { email: email.clone(), kind });

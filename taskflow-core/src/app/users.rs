@@ -6,7 +6,8 @@ use crate::error::{Error, FieldError, UniqueField};
 use crate::notice::WelcomeNotice;
 use crate::{
     Actor, Changes, Credential, CredentialWrite, DedupeKey, Login, NewUser, Notice, PasswordHash, Precondition,
-    ProfileChange, Recipient, SessionWrite, StandingChange, User, UserId, UserWrite, Username,
+    ProfileChange, Recipient, SessionWrite, StandingChange, Timestamp, UnsubscribeWrite, User, UserId, UserWrite,
+    Username,
 };
 
 use_cases! {
@@ -85,6 +86,7 @@ impl AccountUseCases<'_> {
                 changes = changes.and(self.app.follow_quiet_hours(&before, &after, now).await?);
                 if after.email.key() != before.email.key() {
                     changes = changes.and(self.app.verification_mail(id, &after.email, now));
+                    changes = changes.and(opt_outs_left_behind(&before, now));
                 }
                 if let Some(password) = change.password.clone() {
                     let told = match after.email == before.email {
@@ -131,6 +133,14 @@ impl AccountUseCases<'_> {
         }
         Ok(after)
     }
+}
+
+/// Returns the writes that keep what somebody switched off ended for an address which they leave: it may be invited as a
+/// guest's from now on.
+fn opt_outs_left_behind(before: &User, now: Timestamp) -> Changes {
+    let off = before.preferences.off.iter().filter(|_| before.email_verified);
+    let ended = off.map(|kind| UnsubscribeWrite::Add { email: before.email.clone(), kind: *kind, at: now });
+    ended.fold(Changes::new(), Changes::write)
 }
 
 impl App {

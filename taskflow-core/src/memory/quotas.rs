@@ -65,7 +65,7 @@ impl State {
                 };
                 self.meetings.values().filter(ahead).count()
             }
-            Quota::Invitations | Quota::Strangers | Quota::StrangersUnverified => 0,
+            Quota::Invitations | Quota::Strangers | Quota::StrangersUnverified | Quota::Reminders => 0,
         };
         u64::try_from(count).unwrap_or(u64::MAX)
     }

@@ -76,6 +76,8 @@ pub(crate) struct BatchContext {
     pub(crate) suppressed: HashMap<String, Suppression>,
     /// The kinds of mail that guests ended, by the keys of their addresses.
     pub(crate) unsubscribed: HashSet<(String, NoticeKind)>,
+    /// The preferences of accounts that have verified an address which is written to by itself, by its key.
+    pub(crate) owners: HashMap<String, Preferences>,
 }
 
 impl BatchContext {
@@ -152,6 +154,8 @@ pub(crate) struct Addressee {
     pub(crate) id: Option<Uuid>,
     /// Their account.
     pub(crate) user: Option<UserId>,
+    /// Whether that account has verified its address.
+    pub(crate) is_verified: bool,
     pub(crate) preferences: Preferences,
     pub(crate) name: String,
     pub(crate) mailbox: Mailbox,
@@ -166,6 +170,7 @@ impl Addressee {
                 Some(user) if user.is_active => Ok(Self {
                     id: Some(user.id.as_uuid()),
                     user: Some(user.id),
+                    is_verified: user.email_verified,
                     preferences: user.preferences.clone(),
                     name: user.username.to_string(),
                     mailbox: Mailbox { name: Some(user.username.to_string()), address: user.email.clone() },
@@ -178,6 +183,7 @@ impl Addressee {
             Recipient::Address(address) => Ok(Self {
                 id: None,
                 user: None,
+                is_verified: false,
                 preferences: Preferences::default(),
                 name: String::new(),
                 mailbox: Mailbox { name: None, address: address.clone() },

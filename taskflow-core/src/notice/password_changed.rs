@@ -14,7 +14,7 @@ pub struct PasswordChangedNotice {
 
 impl NoticeType for PasswordChangedNotice {
     const KIND: &'static str = "password_changed";
-    const POLICY: NoticePolicy = NoticePolicy::required(Priority::Security);
+    const POLICY: NoticePolicy = NoticePolicy::security(Priority::Security);
 }
 
 impl ShippedNotice for PasswordChangedNotice {

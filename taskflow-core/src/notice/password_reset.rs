@@ -27,7 +27,7 @@ pub struct PasswordResetContent {
 
 impl NoticeType for PasswordResetNotice {
     const KIND: &'static str = "password_reset";
-    const POLICY: NoticePolicy = NoticePolicy::required(Priority::Security);
+    const POLICY: NoticePolicy = NoticePolicy::security(Priority::Security);
 
     fn expires_at(&self, _: Timestamp) -> Option<Timestamp> {
         Some(self.expires_at)

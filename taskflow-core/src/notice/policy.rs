@@ -30,6 +30,9 @@ impl Priority {
 pub struct NoticePolicy {
     /// Its priority among others that are due.
     pub priority: Priority,
+    /// True if it protects an account or runs the service. Only such a notice is sent in spite of an opt-out, or to an
+    /// address that its account has not verified where that is [required](crate::AppBuilder::require_verified_email).
+    pub security: bool,
     /// True if its reader can switch it off and it waits for the end of their quiet hours.
     pub optional: bool,
     /// True if it comes again and again by itself, so that one click ends it (RFC 8058).
@@ -42,11 +45,18 @@ pub struct NoticePolicy {
 }
 
 impl NoticePolicy {
-    /// The policy of a notice that is always sent, at any time: it protects an account, runs the service, or was asked
-    /// for.
+    /// The policy of a notice that protects an account or runs the service: it is sent at any time, and in spite of every
+    /// opt-out.
+    #[must_use]
+    pub const fn security(priority: Priority) -> Self {
+        Self { security: true, ..Self::required(priority) }
+    }
+
+    /// The policy of a notice that is sent at any time because somebody asked for it. No preference switches it off;
+    /// whoever has opted out of it by their address gets none.
     #[must_use]
     pub const fn required(priority: Priority) -> Self {
-        Self { priority, optional: false, recurring: false, gathered: false, kept_until_due: false }
+        Self { priority, security: false, optional: false, recurring: false, gathered: false, kept_until_due: false }
     }
 
     /// The policy of a notice that its reader can switch off, and that waits for the end of their quiet hours.

@@ -60,7 +60,7 @@ impl ProblemArea {
 
 impl NoticeType for ServerAlertNotice {
     const KIND: &'static str = "server_alert";
-    const POLICY: NoticePolicy = NoticePolicy::required(Priority::Security);
+    const POLICY: NoticePolicy = NoticePolicy::security(Priority::Security);
 
     fn expires_at(&self, due_at: Timestamp) -> Option<Timestamp> {
         Some(due_at + Duration::from_hours(24))

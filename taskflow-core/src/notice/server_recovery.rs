@@ -20,7 +20,7 @@ pub struct ServerRecoveryNotice {
 
 impl NoticeType for ServerRecoveryNotice {
     const KIND: &'static str = "server_recovery";
-    const POLICY: NoticePolicy = NoticePolicy::required(Priority::Security);
+    const POLICY: NoticePolicy = NoticePolicy::security(Priority::Security);
 
     fn expires_at(&self, due_at: Timestamp) -> Option<Timestamp> {
         Some(due_at + Duration::from_hours(24))

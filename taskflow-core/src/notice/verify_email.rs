@@ -27,7 +27,7 @@ pub struct VerifyEmailContent {
 
 impl NoticeType for VerifyEmailNotice {
     const KIND: &'static str = "verify_email";
-    const POLICY: NoticePolicy = NoticePolicy::required(Priority::Security);
+    const POLICY: NoticePolicy = NoticePolicy::security(Priority::Security);
 
     fn expires_at(&self, _: Timestamp) -> Option<Timestamp> {
         Some(self.expires_at)

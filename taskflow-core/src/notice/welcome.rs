@@ -22,7 +22,7 @@ pub struct WelcomeContent {
 
 impl NoticeType for WelcomeNotice {
     const KIND: &'static str = "welcome";
-    const POLICY: NoticePolicy = NoticePolicy::required(Priority::Security);
+    const POLICY: NoticePolicy = NoticePolicy::security(Priority::Security);
 }
 
 impl ShippedNotice for WelcomeNotice {

@@ -171,6 +171,11 @@ async fn sample(
         None => "a sample is on its way to you",
         Some(_) => "a sample is on its way to the administrator",
     };
+    let own = match &to {
+        Some(to) => to.clone(),
+        None => service.app.accounts().get(caller.actor(), caller.token.user).await?.email,
+    };
+    let _ = service.auth.guesses.sample(caller.token.user, &own).await?;
     let kept = |ids: &[DeliveryId]| planned(message.to_owned(), ids);
     let encode = |ids: &[DeliveryId]| kept(ids).encode();
     let answered = match once.idempotency(caller, &encode) {

@@ -252,6 +252,9 @@ impl ChangeBody {
             findings.note("current_password", objection);
         }
         findings.finish(Some(()))?;
+        if let Some(email) = email.as_ref().filter(|_| moves) {
+            let _ = service.auth.guesses.own_mail("verification", before.id, email).await?;
+        }
         let password = match password {
             Some(password) => Some(service.auth.passwords.hash(&password, requester).await?),
             None => None,

@@ -84,14 +84,9 @@ impl VerificationApi {
     ///
     /// Sends another link to verify the address of the account. Nothing is sent when the address is verified already.
     #[oai(path = "/email/resend", method = "post", operation_id = "resendVerification")]
-    async fn resend(
-        &self,
-        caller: Caller,
-        Data(service): Data<&Arc<Service>>,
-        Data(client): Data<&Client>,
-    ) -> Result<Accepted, Refuses<404, 409>> {
+    async fn resend(&self, caller: Caller, Data(service): Data<&Arc<Service>>) -> Result<Accepted, Refuses<404, 409>> {
         let user = service.app.accounts().get(caller.actor(), caller.token.user).await?;
-        let _ = service.auth.guesses.mail("verification", client.address, &user.email).await?;
+        let _ = service.auth.guesses.own_mail("verification", user.id, &user.email).await?;
         service.app.accounts().request_verification(caller.actor()).await?;
         Ok(Accepted::Accepted)
     }

@@ -123,6 +123,39 @@ impl GuessLimits {
         self.take("mail", limits.mail, takes).await
     }
 
+    /// Counts a mail that an account asks for to `about`, whatever address the account has at other times.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError::Limited`] when there were too many.
+    pub async fn own_mail(
+        &self,
+        kind: &'static str,
+        account: UserId,
+        about: &EmailAddress,
+    ) -> Result<Taken, AuthError> {
+        let limit = self.settings.mail;
+        let takes = vec![
+            (self.hash(kind, &[about.key().as_bytes()]), limit),
+            (self.hash(kind, &[b"account", account.to_string().as_bytes()]), limit),
+        ];
+        self.take("mail", limit, takes).await
+    }
+
+    /// Counts a sample that an account sends to `to`.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError::Limited`] when there were too many.
+    pub async fn sample(&self, account: UserId, to: &EmailAddress) -> Result<Taken, AuthError> {
+        let limit = self.settings.mail_address;
+        let takes = vec![
+            (self.hash("sample", &[to.key().as_bytes()]), limit),
+            (self.hash("sample", &[b"account", account.to_string().as_bytes()]), limit),
+        ];
+        self.take("mail", limit, takes).await
+    }
+
     /// Gives back what was taken.
     ///
     /// # Errors

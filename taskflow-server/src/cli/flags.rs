@@ -60,7 +60,7 @@ fn value_name(setting: &str) -> &'static str {
         Some("HOST" | "SERVER") => "HOST",
         Some("PORT") => "PORT",
         Some("DAYS" | "MINUTES" | "CONNECTIONS" | "RETRIES" | "SIZE" | "SECOND") => "NUMBER",
-        Some("TIMEOUT" | "DELAY" | "SECONDS" | "TICK") => "DURATION",
+        Some("TIMEOUT" | "DELAY" | "SECONDS" | "TICK" | "COOLDOWN") => "DURATION",
         Some("EMAIL") => "ADDRESS",
         Some("USERNAME" | "NAME" | "ID") => "NAME",
         _ if setting.starts_with("QUOTA_") => "NUMBER",

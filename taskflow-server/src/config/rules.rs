@@ -86,6 +86,8 @@ pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
         registration: registration(r),
         password_policy: policy.unwrap_or(if debug { PasswordPolicy::Basic } else { PasswordPolicy::Strict }),
         quotas: quotas(r, limits.enabled),
+        reminder_cooldown: reminder_cooldown(r, limits.enabled),
+        require_verified_email: r.optional("REQUIRE_VERIFIED_EMAIL", TRUTH, values::truth).unwrap_or(!debug),
         limits,
         allowed_origins: r
             .optional(
@@ -169,6 +171,13 @@ fn quotas(r: &mut Reader, limited: bool) -> Quotas {
         strangers: Some(figure("QUOTA_STRANGERS")).filter(|_| is_limited).unwrap_or_default(),
         strangers_unverified: if is_limited_unverified { unverified } else { 0 },
     }
+}
+
+fn reminder_cooldown(r: &mut Reader, limited: bool) -> Duration {
+    let is_limited = limited || r.has("REMINDER_COOLDOWN");
+    let range = Duration::ZERO..=Duration::from_hours(24);
+    let cooldown = span(r, "REMINDER_COOLDOWN", "use a duration from 0s to 24h", values::span(range));
+    if is_limited { cooldown } else { Duration::ZERO }
 }
 
 /// Returns whether a base of links is one that others reach.

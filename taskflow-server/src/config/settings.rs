@@ -259,6 +259,18 @@ const FIXED: &[Setting] = &[
         "5",
         "The same for an account whose email address is not verified (1 to 5). With RATE_LIMITS=off the default is no limit.",
     ),
+    setting(
+        "REMINDER_COOLDOWN",
+        "10m",
+        "Time after which an organizer can remind the same person of the same meeting by hand again (0s to 24h). With \
+         RATE_LIMITS=off the default is 0s.",
+    ),
+    switch(
+        "REQUIRE_VERIFIED_EMAIL",
+        None,
+        "Whether an account gets mail only at an address that it has verified; until then only mail for the security of the \
+         account is sent, such as the one to verify it. Default: false in development, otherwise true.",
+    ),
     derived(
         "SMTP_SERVER",
         "Host name of the SMTP relay. Without it mail goes to the page /mailbox; production then also needs MAILBOX=true.",

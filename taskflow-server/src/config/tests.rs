@@ -235,6 +235,8 @@ fn all_problems_are_named_at_once_in_the_order_of_the_settings() {
         ("QUOTA_INVITATIONS", "1.5"),
         ("QUOTA_STRANGERS", "few"),
         ("QUOTA_STRANGERS_UNVERIFIED", "6"),
+        ("REMINDER_COOLDOWN", "2d"),
+        ("REQUIRE_VERIFIED_EMAIL", "2"),
         ("SMTP_PORT", "0"),
         ("SMTP_PASSWORD", "hunter2"),
         ("SMTP_USE_TLS", "ssl"),

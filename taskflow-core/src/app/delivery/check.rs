@@ -3,7 +3,7 @@
 use super::App;
 use super::letter::hold;
 use crate::notice::{Addressee, BatchContext, Checked, PreSendCheck, cancelled, expired, held_aside, unreadable};
-use crate::{Content, Delivery, JobName, Outcome, RenderInput, Timestamp, UserId};
+use crate::{Content, Delivery, JobName, Notice, Outcome, RenderInput, Timestamp, UserId};
 
 /// A notice that is due, for a channel to put into a message.
 #[derive(Debug)]
@@ -17,6 +17,32 @@ pub struct DueNotice {
 }
 
 impl App {
+    /// Checks whether the reader may be sent a notice, on whatever channel: they have not opted out of it, and their account
+    /// has verified its address where that is required. Nothing holds what is for security.
+    pub(super) fn admit_reader(
+        &self,
+        notice: &Notice,
+        reader: &Addressee,
+        batch: &BatchContext,
+    ) -> Result<(), Outcome> {
+        let kind = notice.kind();
+        if kind.is_security() {
+            return Ok(());
+        }
+        let key = reader.mailbox.address.key();
+        // Whoever verifies an address takes over what was ended for it, and can change that.
+        let ended = !reader.is_verified && batch.unsubscribed.contains(&(key.clone(), kind));
+        let switched_off = || batch.owners.get(&key).is_some_and(|preferences| !preferences.wants(kind));
+        if ended || !reader.preferences.wants(kind) || switched_off() {
+            return Err(cancelled("the reader has switched it off"));
+        }
+        let is_own = |id| matches!(batch.users.get(&id), Some(Ok(user)) if user.email.key() == key);
+        if self.require_verified_email && !reader.is_verified && reader.user.is_some_and(is_own) {
+            return Err(cancelled("the address of the account is not verified"));
+        }
+        Ok(())
+    }
+
     /// Returns what a delivery tells its reader, or what becomes of it instead.
     pub(super) fn due_notice(
         &self,
@@ -42,9 +68,7 @@ impl App {
         let mut check = PreSendCheck { delivery, batch, addressee, others, urls: self, task_reminders, now };
         let Checked { content, .. } = notice.check(&mut check)?;
         let reader = check.addressee;
-        if !reader.preferences.wants(notice.kind()) {
-            return Err(cancelled("the reader has switched it off"));
-        }
+        self.admit_reader(notice, &reader, batch)?;
         if let Some(until) = hold::end(notice.kind(), &*content, &reader, now) {
             return Err(Outcome::Held { until });
         }

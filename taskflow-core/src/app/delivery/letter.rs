@@ -68,7 +68,8 @@ impl App {
         if reader.mailbox.address.is_unreadable() {
             return Err(unreadable("the address of its reader cannot be read".to_owned()));
         }
-        let overrides = wanted(notice, &reader, batch)?;
+        let overrides = overrides(notice, &reader, batch)?;
+        self.admit_reader(notice, &reader, batch)?;
         if let Some(until) = hold::end(notice.kind(), &*content, &reader, now) {
             return Err(Outcome::Held { until });
         }
@@ -125,16 +126,11 @@ impl Urls for App {
 /// The reason why a mail does not leave whose address is suppressed.
 pub(super) const SUPPRESSED: &str = "mail to the address comes back";
 
-/// Checks whether the reader wants this mail at all. Returns whether it leaves although their address is suppressed.
-fn wanted(notice: &Notice, reader: &Addressee, batch: &BatchContext) -> Result<bool, Outcome> {
+/// Checks whether the address takes this mail. Returns whether it leaves although the address is suppressed.
+fn overrides(notice: &Notice, reader: &Addressee, batch: &BatchContext) -> Result<bool, Outcome> {
     let suppression = batch.suppressed.get(&reader.mailbox.address.key());
     if suppression.is_some_and(|suppression| !suppression.admits(notice)) {
         return Err(cancelled(SUPPRESSED));
-    }
-    let kind = notice.kind();
-    let ended = || batch.unsubscribed.contains(&(reader.mailbox.address.key(), kind));
-    if !reader.preferences.wants(kind) || (reader.user.is_none() && kind.can_be_switched_off() && ended()) {
-        return Err(cancelled("the reader has switched it off"));
     }
     Ok(suppression.is_some())
 }

@@ -1,6 +1,6 @@
 //! Reminders of meetings: everybody's own, by hand, and the ledger of them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::super::retry::Attempt;
 use super::super::{App, MeetingUseCases};
@@ -12,8 +12,8 @@ use crate::ports::Lookup;
 use crate::reminder::MeetingReminder;
 use crate::{
     Actor, Changes, Comment, DedupeKey, Delivery, DeliveryState, DeliveryWrite, Idempotency, Idempotent, MeetingId,
-    MeetingResponse, MeetingStatus, MeetingWrite, Notice, NoticeKind, OwnReminders, Participant, ParticipantId,
-    ParticipantWrite, ReminderMinutes, Scope, Timestamp, Viewer, reminder_minutes,
+    MeetingResponse, MeetingStatus, MeetingWrite, Notice, NoticeKind, OverQuota, OwnReminders, Participant,
+    ParticipantId, ParticipantWrite, Quota, ReminderMinutes, Scope, Timestamp, Viewer, reminder_minutes,
 };
 
 /// Most rows of the ledger that are shown of one meeting.
@@ -144,8 +144,9 @@ impl App {
         let takes_none = |one: &Participant| {
             let key = address(one).key();
             let ended = match user(one) {
-                Some(user) => !user.is_active || !user.preferences.wants(kind),
-                None => ended.contains(&(key.clone(), kind)),
+                Some(user) if !user.is_active || !user.preferences.wants(kind) => true,
+                Some(user) if user.email_verified => false,
+                Some(_) | None => ended.contains(&(key.clone(), kind)),
             };
             ended || suppressed.contains_key(&key)
         };
@@ -166,12 +167,21 @@ impl App {
         if details.meeting.status(now) != MeetingStatus::Scheduled {
             return Err(FieldError::new("meeting_date", "has passed: the meeting has begun").into());
         }
-        let (round, starts_at) = (self.ids.next(now), details.meeting.starts_at);
+        let (round, starts_at) = (self.round(now), details.meeting.starts_at);
         let participants: Vec<_> = details.participants.iter().filter(|one| one.is_in()).collect();
         let takes_none = self.who_takes_no_reminder(&participants).await?;
         let awaited = participants.iter().filter(|one| one.response != MeetingResponse::Declined);
-        let awaited = awaited.filter(|one| !takes_none.contains(&one.id));
-        let reminders = awaited.map(|participant| MeetingReminder {
+        let awaited: Vec<_> = awaited.filter(|one| !takes_none.contains(&one.id)).collect();
+        let before = self.store.deliveries_with_key(&format!("meeting-reminder-by-hand/{id}/"), LEDGER_ROWS).await?;
+        let cooling = self.cooling_down(&before, now);
+        let (waiting, awaited): (Vec<&Participant>, Vec<_>) =
+            awaited.into_iter().copied().partition(|one| cooling.contains_key(&one.id));
+        let until = waiting.iter().filter_map(|one| cooling.get(&one.id)).min().copied();
+        if until.is_some() && awaited.is_empty() {
+            return Err(Error::OverQuota(OverQuota { quota: Quota::Reminders, limit: 1, used: 1, until }));
+        }
+        let reminded_now: HashSet<_> = awaited.iter().map(|one| one.id).collect();
+        let reminders = awaited.into_iter().map(|participant| MeetingReminder {
             key: DedupeKey::new(format!("meeting-reminder-by-hand/{id}/{round}/{}", participant.id)),
             participant: participant.id,
             recipient: participant.recipient(),
@@ -187,28 +197,50 @@ impl App {
         let deliveries: Vec<_> =
             reminders.map(|reminder| self.remind(reminder, now).because("the organizer sent a reminder")).collect();
         let reminded = Reminded { participants: participants.len(), planned: deliveries.len() };
-        let changes = self.outlived_by_hand(id, message.as_ref(), now).await?.deliver(deliveries);
+        let changes = outlived_by_hand(before, &reminded_now, message.as_ref(), now).deliver(deliveries);
         self.commit(&changes.respond(scope.person(), idempotency, &reminded, now).under(scope)).await?;
         Ok(reminded)
     }
 
-    /// Cancels what was sent by hand before, waits still, as for quiet hours to end, and says no more than what is sent now.
-    async fn outlived_by_hand(
-        &self,
-        id: MeetingId,
-        message: Option<&Comment>,
-        now: Timestamp,
-    ) -> Result<Changes, Error> {
-        let before = self.store.deliveries_with_key(&format!("meeting-reminder-by-hand/{id}/"), LEDGER_ROWS).await?;
-        let says_no_more = |row: &Delivery| match &row.notice {
-            Ok(Notice::MeetingReminder(MeetingReminderNotice { message: said, .. })) => {
-                said.is_none() || said.as_deref() == message.map(Comment::as_str)
-            }
-            _ => false,
-        };
-        let waits = before.into_iter().filter(|row| row.state == DeliveryState::Scheduled && says_no_more(row));
-        let reason = "the organizer sent a later reminder".to_owned();
-        let cancel = |row: Delivery| DeliveryWrite::Cancel { key: row.dedupe_key, reason: reason.clone(), at: now };
-        Ok(waits.map(cancel).fold(Changes::new(), Changes::write))
+    /// Returns the name of a reminder by hand in its key. Of those that are sent at the same time within the cool-down one
+    /// leaves, since they have one key.
+    fn round(&self, now: Timestamp) -> String {
+        match i64::try_from(self.reminder_cooldown.as_micros()) {
+            Ok(cooldown) if cooldown > 0 => now.as_micros().div_euclid(cooldown).to_string(),
+            Ok(_) | Err(_) => self.ids.next(now).to_string(),
+        }
     }
+
+    /// Returns who was reminded by hand a short while ago, and when they can be again.
+    fn cooling_down(&self, before: &[Delivery], now: Timestamp) -> HashMap<ParticipantId, Timestamp> {
+        let counted = before.iter().filter(|row| row.state != DeliveryState::Cancelled);
+        let until = counted.filter_map(|row| {
+            let participant = row.notice.as_ref().ok()?.participant()?;
+            Some((participant, row.planned_at + self.reminder_cooldown)).filter(|(_, until)| *until > now)
+        });
+        until.fold(HashMap::new(), |mut all, (participant, until)| {
+            all.entry(participant).and_modify(|last: &mut Timestamp| *last = until.max(*last)).or_insert(until);
+            all
+        })
+    }
+}
+
+/// Cancels what was sent by hand before to these people, waits still, as for quiet hours to end, and says no more than what
+/// is sent now.
+fn outlived_by_hand(
+    before: Vec<Delivery>,
+    reminded_now: &HashSet<ParticipantId>,
+    message: Option<&Comment>,
+    now: Timestamp,
+) -> Changes {
+    let says_no_more = |row: &Delivery| match &row.notice {
+        Ok(Notice::MeetingReminder(MeetingReminderNotice { message: said, participant, .. })) => {
+            reminded_now.contains(participant) && (said.is_none() || said.as_deref() == message.map(Comment::as_str))
+        }
+        _ => false,
+    };
+    let waits = before.into_iter().filter(|row| row.state == DeliveryState::Scheduled && says_no_more(row));
+    let reason = "the organizer sent a later reminder".to_owned();
+    let cancel = |row: Delivery| DeliveryWrite::Cancel { key: row.dedupe_key, reason: reason.clone(), at: now };
+    waits.map(cancel).fold(Changes::new(), Changes::write)
 }

@@ -41,6 +41,7 @@ impl App {
             maybe_invited: HashSet::new(),
             suppressed: HashMap::new(),
             unsubscribed: HashSet::new(),
+            owners: HashMap::new(),
         };
         if !tasks.is_empty() {
             batch.tasks = self.store.tasks_by_id(&Vec::from_iter(tasks), Viewer::Service).await?;
@@ -78,12 +79,35 @@ impl App {
         let invited = batch.participants.values().flatten().map(|participant| &participant.email);
         let addresses: Vec<_> = bare.chain(theirs).chain(invited).cloned().collect();
         batch.suppressed = self.store.suppressed(&addresses).await?;
-        let guests = batch.participants.values().flatten().filter(|participant| participant.user_id.is_none());
-        let guests: Vec<_> = guests.map(|participant| participant.email.clone()).collect();
-        if !guests.is_empty() {
-            batch.unsubscribed = self.store.unsubscribed(&guests).await?;
-        }
+        self.load_opt_outs(claims, &mut batch).await?;
         Ok(batch)
+    }
+
+    /// Loads what addresses have opted out of that no account has verified, and the preferences of accounts whose address is
+    /// written to by itself. A guest with a verified address is in the meeting with their account.
+    async fn load_opt_outs(&self, claims: &[Claimed], batch: &mut BatchContext) -> Result<(), StoreError> {
+        let ordinary = claims.iter().map(|claimed| &claimed.delivery).filter(|delivery| !delivery.kind.is_security());
+        let (mut bare, mut readers) = (Vec::new(), Vec::new());
+        for delivery in ordinary {
+            match &delivery.recipient {
+                Recipient::Address(address) if participant_of(delivery).is_none() => bare.push(address.clone()),
+                Recipient::User(id) => readers.push(*id),
+                Recipient::Address(_) => {}
+            }
+        }
+        let unverified = |id: &UserId| batch.users.get(id)?.as_ref().ok().filter(|user| !user.email_verified);
+        let is_open = |one: &&Participant| one.user_id.is_none_or(|id| unverified(&id).is_some());
+        let invited = batch.participants.values().flatten().filter(is_open).map(|one| &one.email);
+        let theirs = readers.iter().filter_map(unverified).map(|user| &user.email);
+        let addresses: Vec<_> = bare.iter().chain(invited).chain(theirs).cloned().collect();
+        if !addresses.is_empty() {
+            batch.unsubscribed = self.store.unsubscribed(&addresses).await?;
+        }
+        if !bare.is_empty() {
+            let owners = self.store.users_by_email(&bare).await?;
+            batch.owners = owners.into_iter().map(|user| (user.email.key(), user.preferences)).collect();
+        }
+        Ok(())
     }
 
     /// Loads the days and the open tasks that summaries and reminders are about.
