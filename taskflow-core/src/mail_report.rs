@@ -152,7 +152,8 @@ impl MailReport {
             Some(user) if !user.email_verified => finding(
                 MailFindingCode::Unverified,
                 format!(
-                    "The account {} has this address, but it is not verified. It gets mail about its account, and about its own tasks unless REQUIRE_VERIFIED_EMAIL is on; \
+                    "The account {} has this address, but it is not verified. It gets mail about its account, and \
+                     about its own tasks unless the service requires verified addresses (REQUIRE_VERIFIED_EMAIL); \
                      invitations to the address are sent as to a guest.",
                     user.username
                 ),
