@@ -170,7 +170,7 @@ pub(super) async fn reminders_by_hand_cool_down_for_each_person(open: Arc<dyn Op
     assert_eq!(remind().await.expect("reminded").planned, 3);
     let Err(Error::OverQuota(over)) = remind().await else { panic!("must be refused") };
     assert_eq!((over.quota, over.until), (Quota::Reminders, Some(noon() + Duration::from_mins(10))));
-    assert!(over.to_string().ends_with("more is possible from 2026-11-22T12:10:00.000000Z on"), "{over}");
+    assert!(over.to_string().contains("more is possible from 2026-11-22T12:10:00"), "{over}");
     assert_eq!(world.told().await.len(), 3);
     // Somebody new is reminded; the others are not.
     world.app.participants().add(ada, id, vec![invitee("fay")], Precondition::Any).await.expect("invited");
@@ -178,7 +178,7 @@ pub(super) async fn reminders_by_hand_cool_down_for_each_person(open: Arc<dyn Op
     let told = world.told().await;
     assert_eq!(told.iter().filter(|line| line.contains("Reminder")).count(), 1, "{told:?}");
     world.clock.set(noon() + Duration::from_mins(10));
-    assert_eq!(remind().await.expect("reminded").planned, 3);
+    assert_eq!(remind().await.expect("reminded").planned, 4);
     // Of many at once one leaves.
     world.clock.set(noon() + Duration::from_mins(25));
     world.told().await;
