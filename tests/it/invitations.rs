@@ -57,7 +57,7 @@ async fn a_guest_sees_the_meeting_by_a_link_and_answers_with_a_form(backend: Bac
         "&lt;b&gt;Plans &amp; costs&lt;/b&gt;",
         "Wednesday, 1 July 2099, 09:00\u{a0}\u{2013}\u{2060}\u{a0}10:00\u{a0}CEST (Europe/Berlin)",
         "Room &lt;1&gt;",
-        "ada@example.org",
+        "ada (taskflow@localhost.localdomain)",
         "You have not answered yet",
     ] {
         assert!(page.contains(text), "{text} is missing in {page}");
