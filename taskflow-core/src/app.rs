@@ -1,4 +1,4 @@
-//! What people can do: one method per use case, each read → decide → commit.
+//! Use cases of the application: one method per use case; each reads, decides and commits.
 
 /// Defines the use cases of one noun: a handle to the [`App`], and the method of the app that returns it.
 macro_rules! use_cases {
@@ -186,7 +186,7 @@ impl App {
         }
     }
 
-    /// Whether the store answers.
+    /// Checks that the store responds and can be written.
     pub async fn ping(&self) -> Result<(), Error> {
         Ok(self.store.ping().await?)
     }

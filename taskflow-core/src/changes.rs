@@ -19,7 +19,7 @@ pub struct Changes {
     pub writes: Vec<Write>,
     /// Mail to plan: an upsert on the key, see [`Store::commit`](crate::ports::Store::commit).
     pub deliveries: Vec<NewDelivery>,
-    /// What to append to the feeds.
+    /// Events to append to the feeds.
     pub events: Vec<FeedEvent>,
 }
 
@@ -117,21 +117,21 @@ impl Changes {
         self
     }
 
-    /// Whether there is nothing to do.
+    /// Returns whether there is nothing to commit.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty() && self.deliveries.is_empty() && self.events.is_empty()
     }
 }
 
-/// Which version of a row a caller wants to change.
+/// The version of a row that a caller requires for a change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Precondition {
-    /// Whatever is there: the last write wins.
+    /// Any version: the last write wins.
     #[default]
     Any,
-    /// Only this one (`If-Match`).
+    /// Only this version (`If-Match`).
     Version(u64),
-    /// Only one of these; none when there are none.
+    /// Only one of these versions; no version if the list is empty.
     OneOf(Vec<u64>),
 }

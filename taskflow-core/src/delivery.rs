@@ -17,9 +17,9 @@ pub use ledger::Ledger;
 pub use settle::{Effect, Outcome, OutcomeColumns, Settlement};
 pub use turn::{DeliveryClass, Rank, Turn, TurnGroup, Turns};
 
-/// What makes a delivery the only one of its kind: planning the same key twice is planning it once.
+/// The unique key of a delivery: planning the same key twice is planning it once.
 ///
-/// It holds ids, never addresses, and begins with what makes it local in time.
+/// It contains ids, never addresses. Its leading parts keep keys of the same time close together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DedupeKey(String);
 
@@ -37,7 +37,7 @@ impl DedupeKey {
         if channel.is_mail() { self } else { Self(format!("{self}@{channel}")) }
     }
 
-    /// Whether it is of a reminder of a meeting that its organizer sent by hand.
+    /// Returns whether it is the key of a meeting reminder that the organizer sent by hand.
     #[must_use]
     pub fn is_by_hand(&self) -> bool {
         self.0.starts_with("meeting-reminder-by-hand/")
@@ -56,12 +56,12 @@ impl fmt::Display for DedupeKey {
     }
 }
 
-/// Whom a delivery goes to.
+/// The recipient of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recipient {
-    /// A person with an account, at the address they have when it leaves.
+    /// A user, at the address of the account when the delivery is sent.
     User(UserId),
-    /// An address as it is.
+    /// A fixed address.
     Address(EmailAddress),
 }
 
@@ -81,19 +81,19 @@ impl Recipient {
 pub struct NewDelivery {
     /// Its id, unless the key exists already.
     pub id: DeliveryId,
-    /// What makes it unique.
+    /// The key that makes it unique.
     pub dedupe_key: DedupeKey,
-    /// What to tell.
+    /// The notice to send.
     pub notice: Notice,
-    /// Whom to tell.
+    /// The recipient.
     pub recipient: Recipient,
-    /// When it was decided.
+    /// The time at which it was planned.
     pub planned_at: Timestamp,
-    /// When it should leave.
+    /// The time at which it is due.
     pub due_at: Timestamp,
-    /// Why it was planned, for people who read the ledger.
+    /// The reason it was planned, for readers of the ledger.
     pub reason: String,
-    /// How it is sent.
+    /// The channel on which it is sent.
     pub channel: ChannelKind,
     /// The account whose act planned it, which decides its [turn](Turns) among what others cause. `None`: the service itself.
     pub causer: Option<UserId>,
@@ -179,14 +179,14 @@ impl NewDelivery {
     }
 }
 
-/// Where a delivery is on its way.
+/// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DeliveryState {
-    /// Waits for its time.
+    /// Waits until its next attempt is due.
     Scheduled,
     /// Held by a sender under a lease.
     Claimed,
-    /// The relay took it.
+    /// Accepted by the relay.
     Delivered,
     /// Given up: refused for good, out of attempts or unreadable.
     Discarded,
@@ -263,38 +263,38 @@ impl FromStr for DeliveryState {
 pub struct Delivery {
     /// Never changes; every Message-ID carries it.
     pub id: DeliveryId,
-    /// What makes it unique.
+    /// The key that makes it unique.
     pub dedupe_key: DedupeKey,
     /// Its kind.
     pub kind: NoticeKind,
-    /// What to tell; the reason when the stored form cannot be read.
+    /// The notice to send, or the reason its stored form cannot be read.
     pub notice: Result<Notice, String>,
-    /// Whom to tell.
+    /// The recipient.
     pub recipient: Recipient,
-    /// Where it is on its way.
+    /// The state of the delivery.
     pub state: DeliveryState,
-    /// When it was decided.
+    /// The time at which it was planned.
     pub planned_at: Timestamp,
-    /// When it should leave; never moved by a retry or a hold.
+    /// The time at which it is due; never moved by a retry or a hold.
     pub due_at: Timestamp,
-    /// When it is tried next.
+    /// The time of the next attempt.
     pub next_at: Timestamp,
-    /// How often the relay refused it.
+    /// Number of attempts that failed.
     pub attempts: u32,
-    /// When it was first claimed: the Date of its mail.
+    /// The time at which it was first claimed; also the `Date` of its mail.
     pub first_claimed_at: Option<Timestamp>,
-    /// When it reached its last state; absent while it is open.
+    /// The time at which it reached its final state; `None` while it is open.
     pub settled_at: Option<Timestamp>,
     /// Somebody cancelled it while it was claimed: the settle decides.
     pub cancel_requested: bool,
-    /// What went wrong last.
+    /// The latest error, if there was one.
     pub last_error: Option<String>,
-    /// What the relay answered when it took the mail. Of several deliveries that left as one mail it names, for the others
-    /// than the first, the one whose id the `Message-ID` contains: `in the mail of ID: 250 ok`.
+    /// The reply with which the relay accepted the mail. Several deliveries can be sent as one mail. For all of them
+    /// but the first it names the delivery whose id the `Message-ID` contains: `in the mail of ID: 250 ok`.
     pub reply: Option<String>,
-    /// Why it was planned, or why it was cancelled or expired.
+    /// The reason it was planned, cancelled or expired.
     pub reason: String,
-    /// How it is sent.
+    /// The channel on which it is sent.
     pub channel: ChannelKind,
 }
 
@@ -303,7 +303,7 @@ pub struct Delivery {
 pub struct FailedAttempt {
     /// Counted from 1.
     pub attempt: u32,
-    /// When its result was known.
+    /// The time at which its result was known.
     pub at: Timestamp,
     /// The relay's answer, or what went wrong.
     pub error: String,

@@ -1,4 +1,4 @@
-//! What a person is told of their day and of what is open: the content of summaries and task reminders.
+//! The content of summaries and task reminders: a user's day and their open tasks.
 
 use std::cmp::Reverse;
 
@@ -11,7 +11,7 @@ use crate::{Meeting, Task, Timestamp, Zone};
 pub struct Excerpt<T> {
     /// The first ones.
     pub items: Vec<T>,
-    /// How many there are, these included.
+    /// Number of items in total, including those shown.
     pub total: u64,
 }
 
@@ -19,7 +19,7 @@ impl<T> Excerpt<T> {
     /// Most that one mail shows of a kind.
     pub const MOST: usize = 20;
 
-    /// How many are not shown.
+    /// Returns the number of items that are not shown.
     #[must_use]
     pub fn more(&self) -> u64 {
         self.total.saturating_sub(self.items.len() as u64)
@@ -44,11 +44,11 @@ impl<T> From<Vec<T>> for Excerpt<T> {
 /// A day as the clocks of a zone have it, the one before and the seven after. Beginnings belong to them, ends do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Day {
-    /// When the day before begins and ends. Where the clocks skipped a whole day it is the one before that.
+    /// Start and end of the day before. If the zone skipped that whole day, the day before it.
     pub yesterday: (Timestamp, Timestamp),
-    /// When it begins and ends.
+    /// Start and end of the day.
     pub today: (Timestamp, Timestamp),
-    /// When the seven days after it begin and end.
+    /// Start and end of the seven days after it.
     pub week: (Timestamp, Timestamp),
 }
 
@@ -71,7 +71,7 @@ impl Day {
 /// A day of a person, in the order in which they read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Digest {
-    /// Which day, where they are.
+    /// The date of the day in the user's time zone.
     pub date: NaiveDate,
     /// Open tasks whose due time has passed, the longest overdue first.
     pub overdue: Excerpt<Task>,
@@ -140,7 +140,7 @@ impl Digest {
         self.tasks().into_iter().next().filter(|task| task.is_open())
     }
 
-    /// Whether there is nothing to say.
+    /// Returns whether the digest is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.open() + self.done.total + self.meetings.total == 0

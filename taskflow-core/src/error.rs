@@ -1,4 +1,4 @@
-//! What can go wrong, by what the caller can do about it.
+//! Errors, classified by what the caller can do about them.
 
 use std::error::Error as StdError;
 
@@ -7,7 +7,7 @@ use crate::OverQuota;
 /// An error of an adapter, kept for the log; its text never reaches a client.
 pub type Source = Box<dyn StdError + Send + Sync>;
 
-/// What a use case answers when it cannot do what was asked.
+/// An error of a use case.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -47,7 +47,7 @@ pub enum Error {
     Internal(#[source] Source),
 }
 
-/// What a store answers; see the contract of [`Store`](crate::ports::Store).
+/// An error of a store; see the contract of [`Store`](crate::ports::Store).
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The row has another version than the write expects, or is gone.
@@ -59,7 +59,7 @@ pub enum StoreError {
     /// A unique value exists already.
     #[error("{field} of write {write} is already taken")]
     Taken {
-        /// What must be unique.
+        /// The field that must be unique.
         field: UniqueField,
         /// Index into [`Changes::writes`](crate::Changes::writes).
         write: usize,
@@ -80,7 +80,7 @@ pub enum StoreError {
     Internal(#[source] Source),
 }
 
-/// What must be unique.
+/// A field that must be unique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UniqueField {
@@ -88,7 +88,7 @@ pub enum UniqueField {
     Username,
     /// Their address.
     Email,
-    /// What a client named a request by.
+    /// The key by which a client identifies a request.
     IdempotencyKey,
     /// The instant that a run of a job is for.
     Slot,
@@ -113,7 +113,7 @@ impl std::fmt::Display for UniqueField {
     }
 }
 
-/// Why a field is refused, as a stable word for programs, which translate it.
+/// The reason a field is refused, as a stable code that programs can translate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FieldCode {
@@ -195,9 +195,9 @@ impl FieldCode {
 pub struct FieldError {
     /// The field as the service names it.
     pub field: String,
-    /// Why it is refused, for programs.
+    /// The reason it is refused, for programs.
     pub code: FieldCode,
-    /// What would be right, for people; reads on from the field's name.
+    /// The requirement on the field, for people; continues the field's name.
     pub message: String,
 }
 
@@ -222,7 +222,7 @@ pub struct CorruptRow {
     pub table: &'static str,
     /// The column.
     pub column: &'static str,
-    /// What is wrong with it.
+    /// The defect of the row.
     pub message: String,
 }
 

@@ -1,4 +1,4 @@
-//! What was committed, for people who look back (history) and screens that follow along (feed).
+//! Committed events, for the history of an entity and for the feeds that clients follow.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -11,11 +11,11 @@ use crate::{
     Timestamp, UserId,
 };
 
-/// What happened to an entity; also the `type` of a live message.
+/// The kind of change of an entity; also the `type` of a live message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum EventKind {
-    /// A task was made.
+    /// A task was created.
     TaskCreated,
     /// A task was changed.
     TaskUpdated,
@@ -23,13 +23,13 @@ pub enum EventKind {
     TaskDeleted,
     /// A task came back from the trash.
     TaskRestored,
-    /// A meeting was called.
+    /// A meeting was created.
     MeetingCreated,
-    /// A meeting was changed, or who comes; also when it is on again.
+    /// A meeting or its participants were changed, or a cancelled meeting was restored.
     MeetingUpdated,
-    /// A meeting is off.
+    /// A meeting was cancelled.
     MeetingCancelled,
-    /// Somebody answered to an invitation.
+    /// A participant responded to an invitation.
     ParticipantResponded,
 }
 
@@ -77,7 +77,7 @@ impl FromStr for EventKind {
     }
 }
 
-/// What an event is about.
+/// The entity that an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Entity {
@@ -92,13 +92,13 @@ pub enum Entity {
 pub struct Event {
     /// Never changes; sorts by time.
     pub id: EventId,
-    /// When.
+    /// The time of the event.
     pub at: Timestamp,
-    /// Who did it; `None`: the service itself.
+    /// The user who made the change; `None` for the service itself.
     pub actor: Option<UserId>,
-    /// What it is about.
+    /// The entity that the event is about.
     pub entity: Entity,
-    /// What happened.
+    /// The kind of change.
     pub kind: EventKind,
     /// `{"id": …, "version": …, "changes": {field: {"was": …, "is": …}}}`: only fields that differ, and of participants only
     /// those who do; no addresses. A stored format.
@@ -120,9 +120,9 @@ impl Event {
 /// An event and the people whose feed it enters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeedEvent {
-    /// What was committed.
+    /// The committed event.
     pub event: Event,
-    /// Whose feed it enters, each once.
+    /// The users whose feeds it enters, each once.
     pub audience: Vec<UserId>,
 }
 
@@ -277,7 +277,7 @@ fn participant_row(participant: &Participant) -> Option<Value> {
     participant.is_in().then_some(row)
 }
 
-/// Who was in a meeting and who is, as far as that differs.
+/// Returns the participants that differ between two versions of a meeting, if any do.
 fn different_people(was: Option<Vec<Value>>, is: Vec<Value>) -> Option<(String, Value)> {
     let not_among = |rows: &[Value], others: &[Value]| -> Vec<Value> {
         let others: HashSet<String> = others.iter().map(Value::to_string).collect();

@@ -1,4 +1,4 @@
-//! What a person's screens follow: everything that happened to what is theirs, in one order without gaps.
+//! The feed of a user: every event that concerns them, in one sequence without gaps.
 
 use crate::{Event, UserId};
 
@@ -7,31 +7,31 @@ use crate::{Event, UserId};
 pub struct FeedEntry {
     /// Its place in the feed.
     pub seq: u64,
-    /// What was committed.
+    /// The committed event.
     pub event: Event,
 }
 
-/// Where somebody stands who follows a feed: what came up to this sequence is known to them.
+/// The position of a client that follows a feed: it knows every entry up to this sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Follower {
-    /// Whose feed.
+    /// The user whose feed is followed.
     pub owner: UserId,
     /// The last sequence they know; 0: none.
     pub after: u64,
 }
 
-/// What a follower is told next.
+/// The next page for a follower.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FeedPage {
-    /// What comes right after what they know, in order; empty: they know everything.
+    /// The entries right after the follower's position, in order; empty if it knows everything.
     Entries {
         /// In order, without a gap.
         entries: Vec<FeedEntry>,
         /// The end of the feed when it was read, or a later one: there is more while it lies ahead of the last entry.
         head: u64,
     },
-    /// What follows is no longer kept, or they claim to know what never was: they read everything anew and go on after
-    /// `head`.
+    /// The next entries are no longer kept, or the follower claims a position that never existed. The follower reads
+    /// everything anew and continues after `head`.
     Resync {
         /// The end of the feed when it was read.
         head: u64,
@@ -39,7 +39,7 @@ pub enum FeedPage {
 }
 
 impl FeedPage {
-    /// What follows `after`, of a feed that ended at `head` before `entries` behind `after` were read from it.
+    /// Returns the page after `after` of a feed that ended at `head` before `entries` were read from it.
     #[must_use]
     pub fn after(after: u64, head: u64, entries: Vec<FeedEntry>) -> Self {
         match entries.first() {

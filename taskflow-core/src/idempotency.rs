@@ -9,8 +9,8 @@ use crate::{InvalidValue, Timestamp, UserId};
 /// The time for which a response is kept; afterwards its key is free again.
 pub const RESPONSE_LIFETIME: Duration = Duration::from_hours(24);
 
-/// What a client names a request by, so that it can repeat it safely (`Idempotency-Key`): 1 to 255 printable ASCII
-/// characters.
+/// The key by which a client identifies a request, so that it can repeat the request safely (`Idempotency-Key`): 1 to
+/// 255 printable ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdempotencyKey(String);
 

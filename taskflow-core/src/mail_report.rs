@@ -1,4 +1,5 @@
-//! Why mail reached an address or did not: what is known about the address, and what follows from it. Pure.
+//! Report on whether mail reaches an address and why: the known facts about the address, and the findings that follow
+//! from them. Pure.
 
 mod explain;
 
@@ -10,22 +11,22 @@ use crate::{
 };
 use explain::{attempts, minute, quoted};
 
-/// What is known about mail to one address.
+/// The known facts about mail to one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailReport {
     /// The address.
     pub address: EmailAddress,
-    /// When this was so.
+    /// The time of the report.
     pub now: Timestamp,
     /// The account with this address.
     pub account: Option<User>,
-    /// Why the address gets no mail, if it gets none.
+    /// The suppression of the address, if it is suppressed.
     pub suppression: Option<Suppression>,
     /// The kinds of mail that the address has unsubscribed from as a guest.
     pub unsubscribed: BTreeSet<NoticeKind>,
-    /// Which processes send mail.
+    /// Counts of the processes that send mail.
     pub senders: Senders,
-    /// How many deliveries to the address are in each state, each at most [`App::MOST_COUNTED`](crate::App::MOST_COUNTED).
+    /// Number of deliveries to the address by state, each at most [`App::MOST_COUNTED`](crate::App::MOST_COUNTED).
     pub counts: HashMap<DeliveryState, u64>,
     /// The latest deliveries, the one that was planned last first.
     pub recent: Vec<LedgerRow>,
@@ -55,7 +56,7 @@ pub struct MailFinding {
     pub text: String,
 }
 
-/// What a [`MailFinding`] is about.
+/// The subject of a [`MailFinding`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MailFindingCode {
@@ -122,13 +123,13 @@ impl MailFindingCode {
 }
 
 impl MailReport {
-    /// Whether nothing at all is known about the address.
+    /// Returns whether nothing at all is known about the address.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         self.account.is_none() && self.suppression.is_none() && self.unsubscribed.is_empty() && self.recent.is_empty()
     }
 
-    /// What explains that mail reached the address or did not, the most general first.
+    /// Returns the findings that explain why mail reached the address or did not, the most general first.
     #[must_use]
     pub fn findings(&self) -> Vec<MailFinding> {
         let mut findings = vec![self.who()];
@@ -174,7 +175,7 @@ impl MailReport {
         }
     }
 
-    /// What the person has chosen.
+    /// Returns the findings about the user's own preferences.
     fn wishes(&self, user: &User) -> Vec<MailFinding> {
         let mut findings = Vec::new();
         let off: Vec<_> = user.preferences.off.iter().copied().map(NoticeKind::as_str).collect();
@@ -196,8 +197,8 @@ impl MailReport {
         findings
     }
 
-    /// What the address has unsubscribed from by the link in a mail to a guest. An account that has verified the address has
-    /// taken it over into its own settings.
+    /// Returns the finding about kinds that the address unsubscribed from through links in mail to a guest. `None` for
+    /// an account that has verified the address, because its preferences include them.
     fn ended(&self) -> Option<MailFinding> {
         let kinds: Vec<_> = self.unsubscribed.iter().copied().map(NoticeKind::as_str).collect();
         if kinds.is_empty() || self.account.as_ref().is_some_and(|user| user.email_verified) {
@@ -210,7 +211,7 @@ impl MailReport {
         Some(finding(MailFindingCode::Unsubscribed, text))
     }
 
-    /// Whether anybody sends mail at all.
+    /// Returns a finding if no process sends mail.
     fn sending(&self) -> Option<MailFinding> {
         match self.senders {
             Senders { running: 0, .. } => Some(finding(
@@ -225,7 +226,7 @@ impl MailReport {
         }
     }
 
-    /// What the latest deliveries show.
+    /// Returns the findings about the latest deliveries.
     fn deliveries(&self) -> Vec<MailFinding> {
         let mut findings = Vec::new();
         if self.recent.is_empty() {
@@ -267,7 +268,7 @@ impl MailReport {
     }
 }
 
-/// Where the mail that left last went.
+/// Returns the finding about the mail that was accepted last.
 fn accepted(delivery: &Delivery) -> MailFinding {
     let (kind, at) = (delivery.kind, minute(delivery.settled_at.unwrap_or(delivery.next_at)));
     if delivery.reply.as_deref() == Some(CapturedMail::REPLY) {

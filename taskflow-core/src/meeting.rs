@@ -26,13 +26,12 @@ pub use participant::{Invitee, MeetingResponse, MeetingRole, OwnReminders, Parti
 pub use standing::OutdatedAnswer;
 pub use write::MeetingWrite;
 
-/// When a meeting begins, as people say it.
+/// The start of a meeting, as a client gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartsAt {
     /// At this instant.
     Instant(Timestamp),
-    /// When the clock on the wall of the meeting's zone shows this; see [`Zone::instant`] for times that are skipped or
-    /// come twice.
+    /// This local time in the meeting's zone; see [`Zone::instant`] for times that are skipped or come twice.
     Local(NaiveDateTime),
 }
 
@@ -41,37 +40,38 @@ pub enum StartsAt {
 pub struct Meeting {
     /// Never changes; also the UID of its calendar entry (RFC 5545 §3.8.4.7).
     pub id: MeetingId,
-    /// Who called it and alone may change it; `None` once that account is gone.
+    /// The organizer, who alone may change it; `None` once that account is gone.
     pub created_by: Option<UserId>,
-    /// How calendars know the organizer; never changes, since calendars take no update from anybody else (RFC 5546
-    /// §3.2.2).
+    /// The organizer as calendars know them. Never changes, because calendars accept no update from anybody else (RFC
+    /// 5546 §3.2.2).
     pub organizer: Mailbox,
-    /// What it is called.
+    /// The title of the meeting.
     pub title: MeetingTitle,
-    /// What it is about.
+    /// Optional description of the meeting.
     pub description: Option<Description>,
-    /// When it begins.
+    /// The start of the meeting.
     pub starts_at: Timestamp,
-    /// What the clock on the wall of `time_zone` shows then. People agreed on this: when the rules of the zone change,
+    /// The start as local time in `time_zone`. Participants agreed on this time: when the rules of the zone change,
     /// `starts_at` follows.
     pub local_start: NaiveDateTime,
     /// The zone it was agreed on in.
     pub time_zone: Zone,
     /// The version of the time zone database that `starts_at` was found with.
     pub tzdb: String,
-    /// How long it takes.
+    /// The duration of the meeting.
     pub duration: DurationMinutes,
-    /// Where people meet.
+    /// The place of the meeting.
     pub location: Option<Location>,
-    /// Where they meet on the web.
+    /// The URL of the online meeting.
     pub meeting_url: Option<MeetingUrl>,
-    /// How they meet.
+    /// The type of the meeting: in person, online or both.
     pub meeting_type: MeetingType,
-    /// How long before it begins to remind those who have not chosen themselves.
+    /// The reminder time for participants who have not chosen their own, in minutes before the start.
     pub reminder_minutes: ReminderMinutes,
-    /// When the organizer ended it early.
+    /// The time at which the organizer ended it early.
     pub ended_at: Option<Timestamp>,
-    /// When it was cancelled; it is in no list then, and can be restored while it lies ahead.
+    /// The time at which it was cancelled. A cancelled meeting is in no list by default, and can be restored until it
+    /// begins.
     pub cancelled_at: Option<Timestamp>,
     /// Grows by one with each change that calendars must take over (RFC 5546 §2.1.4).
     pub sequence: u32,
@@ -79,9 +79,9 @@ pub struct Meeting {
     pub burst: Option<DebounceWindow>,
     /// Grows by one with each change (optimistic lock).
     pub version: u64,
-    /// When it was called.
+    /// The time at which it was created.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Timestamp,
 }
 
@@ -91,16 +91,16 @@ pub struct Meeting {
 pub struct MeetingDetails {
     /// The meeting.
     pub meeting: Meeting,
-    /// Who was invited.
+    /// Everybody who was invited, in the order of their ids.
     pub participants: Vec<Participant>,
 }
 
 /// Changes that follow each other closely and become one mail: it waits for quiet, but not for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DebounceWindow {
-    /// When the first of them happened.
+    /// The time of the first change.
     pub since: Timestamp,
-    /// When people are told.
+    /// The time at which participants are notified.
     pub due_at: Timestamp,
     /// The version of the meeting that the last of them brought; its mail tells of all.
     pub version: u64,
@@ -119,28 +119,28 @@ impl DebounceWindow {
     }
 }
 
-/// What a new meeting is made of.
+/// The data of a new meeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMeeting {
-    /// What it is called.
+    /// The title of the meeting.
     pub title: MeetingTitle,
-    /// What it is about.
+    /// Optional description of the meeting.
     pub description: Option<Description>,
-    /// When it begins; must lie ahead.
+    /// The start of the meeting; must lie ahead.
     pub starts_at: StartsAt,
     /// The organizer's own when absent.
     pub time_zone: Option<Zone>,
     /// Usually an hour.
     pub duration: DurationMinutes,
-    /// Where people meet.
+    /// The place of the meeting.
     pub location: Option<Location>,
-    /// Where they meet on the web.
+    /// The URL of the online meeting.
     pub meeting_url: Option<MeetingUrl>,
     /// Usually in person.
     pub meeting_type: MeetingType,
     /// Usually a quarter of an hour.
     pub reminder_minutes: ReminderMinutes,
-    /// Who else comes.
+    /// The invitees, besides the organizer.
     pub invitees: Vec<Invitee>,
 }
 
@@ -163,7 +163,7 @@ impl NewMeeting {
     }
 }
 
-/// What shall be different about a meeting. The outer `None` leaves a field as it is, `Some(None)` clears it.
+/// A change of a meeting. The outer `None` leaves a field as it is, `Some(None)` clears it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MeetingChange {
     /// Another title.
@@ -225,13 +225,13 @@ impl Meeting {
         })
     }
 
-    /// When it is over, unless it was ended early.
+    /// Returns the end of the meeting, unless it was ended early.
     #[must_use]
     pub fn ends_at(&self) -> Timestamp {
         self.starts_at + self.duration.duration()
     }
 
-    /// How far it is.
+    /// Returns the status of the meeting at `now`.
     #[must_use]
     pub fn status(&self, now: Timestamp) -> MeetingStatus {
         match () {
@@ -338,8 +338,8 @@ impl Meeting {
         self.next_version(Self { starts_at, local_start, tzdb: current_tzdb(), ..self.clone() }, now, quiet)
     }
 
-    /// When the clock on the wall shows what was agreed on, by the current rules; the second time of a night that has it
-    /// twice stays the second.
+    /// Returns the instant of the agreed local time by the current rules. For a local time that comes twice in a night,
+    /// the second occurrence stays the second.
     fn agreed_start(&self) -> Timestamp {
         // Nobody knows what the clock on the wall of an unknown zone shows.
         match !self.time_zone.is_known() || self.time_zone.wall_clock(self.starts_at).at == self.local_start {

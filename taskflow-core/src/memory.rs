@@ -49,7 +49,7 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct State {
     users: BTreeMap<UserId, User>,
-    /// Whose a name or an address is, by its key.
+    /// The owner of each username and address, by its key.
     unique: HashMap<(UniqueField, String), UserId>,
     credentials: BTreeMap<UserId, Credential>,
     sessions: BTreeMap<SessionId, Session>,
@@ -58,7 +58,7 @@ struct State {
     tasks: BTreeMap<TaskId, Task>,
     meetings: BTreeMap<MeetingId, Meeting>,
     participants: BTreeMap<ParticipantId, Participant>,
-    /// Who was ever invited to a meeting.
+    /// The ids of everybody ever invited to a meeting.
     people: BTreeMap<MeetingId, BTreeSet<ParticipantId>>,
     revisions: BTreeMap<(MeetingId, u64), Revision>,
     events: Vec<Event>,
@@ -67,7 +67,7 @@ struct State {
     heads: BTreeMap<UserId, u64>,
     deliveries: BTreeMap<DeliveryId, Row>,
     by_key: BTreeMap<DedupeKey, DeliveryId>,
-    /// What is claimed.
+    /// Claimed deliveries.
     claimed: BTreeSet<DeliveryId>,
     /// What is scheduled, by channel and rank, in the order of the next try.
     scheduled: BTreeSet<(ChannelKind, Rank, Timestamp, DeliveryId)>,
@@ -80,10 +80,10 @@ struct State {
     runs: BTreeMap<RunId, slots::RunRow>,
     statistics: BTreeMap<UserId, TaskStatistics>,
     quotas: BTreeMap<(QuotaSubject, Quota), quotas::QuotaRow>,
-    /// What became of deliveries that are no longer kept.
+    /// The totals of deliveries that are no longer kept, by channel.
     purged: BTreeMap<ChannelKind, Ledger>,
     nodes: BTreeMap<NodeId, nodes::NodeRow>,
-    /// When each bucket of a rate limit is full, by the store's own clock.
+    /// The time at which each bucket of a rate limit is full again, by the store's own clock.
     limits: HashMap<String, Duration>,
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::{InvalidValue, Timestamp};
 
-/// What a process is called among those it shares a store with: 1 to 64 letters, digits, '.', '_' or '-' of ASCII.
+/// The name of a process among those that share its store: 1 to 64 ASCII letters, digits, '.', '_' or '-'.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(String);
 
@@ -46,19 +46,19 @@ impl fmt::Debug for NodeId {
     }
 }
 
-/// What a node says of itself, again and again.
+/// The heartbeat of a node, which it repeats.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heartbeat {
-    /// Which node.
+    /// The name of the node.
     pub id: NodeId,
-    /// What it runs.
+    /// The software version that the node runs.
     pub version: String,
-    /// When it was started, by its own clock: tells processes of one name apart.
+    /// The time at which the process was started, by its own clock. It distinguishes processes of one name.
     pub started_at: Timestamp,
-    /// Whether it takes part in sending mail.
+    /// Whether the node sends mail.
     pub sends_mail: bool,
-    /// How many mails per second it claims of a rate that all nodes share: never fewer than it begins. `None`: it knows of
-    /// no such rate.
+    /// Number of mails per second that it claims from a rate that all nodes share; it never begins more than that.
+    /// `None` if it knows of no such rate.
     pub mail_rate: Option<f64>,
     /// How far its clock is ahead of the store's, in microseconds; negative: behind. `None`: it has not compared them.
     pub clock_ahead: Option<i64>,
@@ -67,15 +67,15 @@ pub struct Heartbeat {
 /// A node as the others know it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// What it said last.
+    /// Its last heartbeat.
     pub said: Heartbeat,
-    /// How long ago that was, by the store's clock.
+    /// Time since its last heartbeat, by the store's clock.
     pub silent_for: Duration,
-    /// Whether it counts: it has said something within the time that it asked to be believed for.
+    /// Whether the node is live: its last heartbeat has not lapsed.
     pub is_live: bool,
 }
 
-/// What one node may begin of the mails per second that all nodes together may begin.
+/// The share of one node in the mails per second that all nodes together may begin.
 ///
 /// Fair is the same for everybody who sends. Nobody counts on the others for that: a node **uses** no more than it has
 /// claimed in a heartbeat, and takes more into use only when, after that heartbeat, the claims of all live nodes
@@ -91,7 +91,7 @@ pub struct Share {
     used: f64,
 }
 
-/// What sums of fractions may be off by.
+/// Largest rounding error of a sum of fractions.
 const ROUNDING: f64 = 1e-9;
 
 impl Share {
@@ -101,13 +101,13 @@ impl Share {
         Self { cluster, claim: cluster, used: 0.0 }
     }
 
-    /// How many mails per second the next heartbeat is to claim.
+    /// Returns the number of mails per second that the next heartbeat is to claim.
     #[must_use]
     pub fn claim(&self) -> f64 {
         self.claim
     }
 
-    /// How many mails per second may begin now; 0: none.
+    /// Returns the number of mails per second that may begin now; 0 means none.
     #[must_use]
     pub fn used(&self) -> f64 {
         self.used
@@ -136,7 +136,8 @@ impl Share {
 }
 
 impl Heartbeat {
-    /// Whether these nodes know the process that says this, and not another one of its name.
+    /// Returns whether these nodes include the process that sends this heartbeat, rather than another process of its
+    /// name.
     #[must_use]
     pub fn is_among(&self, nodes: &[Node]) -> bool {
         nodes.iter().any(|node| self.is_of_process(node))

@@ -254,7 +254,7 @@ notices! {
     Letter = letter::CustomEmail,
     /// Another kind of notice with made-up content, to see what it looks like.
     Sample = sample::SampleNotice,
-    /// What is open, twice a day.
+    /// The reminder of open tasks, twice a day.
     TaskReminder = task_reminder::TaskReminderNotice,
     /// The day ahead.
     DailySummary = daily_summary::DailySummaryNotice,

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::{InvalidValue, MeetingStatus, TaskPriority, TaskStatus, Timestamp};
 
-/// Which page of a list: counted from 1, with 1 to 100 items each.
+/// The requested page of a list: counted from 1, with 1 to 100 items each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageRequest {
     page: u32,
@@ -41,7 +41,7 @@ impl PageRequest {
         self.size
     }
 
-    /// How many items come before this page.
+    /// Returns the number of items before this page.
     #[must_use]
     pub fn offset(self) -> u64 {
         u64::from(self.page - 1) * u64::from(self.size)
@@ -57,15 +57,15 @@ impl Default for PageRequest {
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// What is on it.
+    /// The items of the page.
     pub items: Vec<T>,
-    /// How many items all pages have together.
+    /// Number of items on all pages together.
     pub total: u64,
-    /// Which page it is.
+    /// The requested page.
     pub request: PageRequest,
 }
 
-/// Which tasks of a person, and in which order.
+/// A query for tasks of a user: filters, order and page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TaskQuery {
     /// The trash instead of the tasks.
@@ -74,19 +74,19 @@ pub struct TaskQuery {
     pub status: Vec<TaskStatus>,
     /// Only with one of these priorities; empty: any priority.
     pub priority: Vec<TaskPriority>,
-    /// Only due before (exclusive).
+    /// Only tasks due before this time (exclusive).
     pub due_before: Option<Timestamp>,
-    /// Only due at or after (inclusive).
+    /// Only tasks due at or after this time (inclusive).
     pub due_after: Option<Timestamp>,
-    /// Only due on a day, or (`false`) only the others.
+    /// Only tasks due on a day; `false` excludes them.
     pub whole_day: Option<bool>,
-    /// Only what is open although due, or (`false`) only the others.
+    /// Only overdue tasks; `false` excludes them.
     pub overdue: Option<bool>,
     /// Only with all these words in title or description; [folded](crate::search_key), in no order.
     pub words: Vec<String>,
     /// First criterion first; ties are broken by id, descending.
     pub sort: Vec<TaskSort>,
-    /// Which page.
+    /// The requested page.
     pub page: PageRequest,
 }
 
@@ -102,42 +102,42 @@ impl TaskQuery {
     }
 }
 
-/// Which meetings of a person, and in which order.
+/// A query for meetings of a user: filters, order and page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MeetingQuery {
     /// Only with one of these statuses; empty: all but cancelled meetings.
     pub status: Vec<MeetingStatus>,
-    /// Only those that begin before (exclusive).
+    /// Only meetings that begin before this time (exclusive).
     pub starts_before: Option<Timestamp>,
-    /// Only those that begin at or after (inclusive).
+    /// Only meetings that begin at or after this time (inclusive).
     pub starts_after: Option<Timestamp>,
     /// Only with all these words in title, description or location; [folded](crate::search_key), in no order.
     pub words: Vec<String>,
     /// First criterion first; ties are broken by id, descending.
     pub sort: Vec<MeetingSort>,
-    /// Which page.
+    /// The requested page.
     pub page: PageRequest,
 }
 
 /// One criterion of an order of meetings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MeetingSort {
-    /// By what.
+    /// The sort key.
     pub by: MeetingSortKey,
-    /// From high to low.
+    /// Whether to sort from high to low.
     pub descending: bool,
 }
 
-/// What meetings can be sorted by.
+/// A key by which meetings can be sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MeetingSortKey {
-    /// When it begins.
+    /// The start of the meeting.
     MeetingDate,
-    /// When it was called.
+    /// The time at which the meeting was created.
     CreatedAt,
-    /// When it last changed.
+    /// The time of the last change.
     UpdatedAt,
-    /// What it is called, case folded.
+    /// The title, case folded.
     Title,
 }
 
@@ -185,26 +185,26 @@ fn no_sort(keys: &[&str]) -> InvalidValue {
 /// One criterion of an order of tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TaskSort {
-    /// By what.
+    /// The sort key.
     pub by: TaskSortKey,
-    /// From high to low.
+    /// Whether to sort from high to low.
     pub descending: bool,
 }
 
-/// What tasks can be sorted by. Tasks without a due time come last in either direction.
+/// A key by which tasks can be sorted. Tasks without a due time come last in either direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskSortKey {
-    /// When it was made.
+    /// The time at which the task was created.
     CreatedAt,
-    /// When it last changed.
+    /// The time of the last change.
     UpdatedAt,
-    /// When it should be done.
+    /// The due time.
     DueAt,
-    /// How urgent it is.
+    /// The priority.
     Priority,
-    /// How far it is, in the order of work.
+    /// The status, in the order of work.
     Status,
-    /// What it is called, case folded.
+    /// The title, case folded.
     Title,
 }
 

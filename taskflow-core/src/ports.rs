@@ -1,5 +1,6 @@
-//! What core asks of the world, as object-safe traits. Each says in `# Contract` what callers rely on; stores prove
-//! theirs with the conformance suite, the crate `taskflow-conformance`.
+//! Ports of the core: the services it needs from its host, as object-safe traits. The `# Contract` section of each
+//! states the guarantees that callers rely on. Stores prove theirs with the conformance suite, the crate
+//! `taskflow-conformance`.
 
 mod accounts;
 mod bounces;

@@ -1,4 +1,4 @@
-//! Which mail a person wants, and when.
+//! The mail preferences of a user: which mail they want, and when.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -86,7 +86,7 @@ impl Weekdays {
         Self(days.into_iter().fold(0, |bits, day| bits | 1 << day.num_days_from_monday()))
     }
 
-    /// Whether a day is among them.
+    /// Returns whether a day is included.
     #[must_use]
     pub fn has(self, day: Weekday) -> bool {
         self.0 & (1 << day.num_days_from_monday()) != 0
@@ -133,25 +133,25 @@ impl QuietHours {
         Ok(Self { from, until })
     }
 
-    /// When they begin.
+    /// Returns the start of the quiet hours.
     #[must_use]
     pub fn from(self) -> LocalMinute {
         self.from
     }
 
-    /// When they end.
+    /// Returns the end of the quiet hours.
     #[must_use]
     pub fn until(self) -> LocalMinute {
         self.until
     }
 
-    /// When the quiet that holds at `now` in `zone` ends; `None`: there is none.
+    /// Returns the end of the quiet hours that contain `now` in `zone`; `None` if `now` is outside of them.
     #[must_use]
     pub fn end_after(self, zone: &Zone, now: Timestamp) -> Option<Timestamp> {
         self.around(zone, now).map(|(_, end)| end)
     }
 
-    /// When the quiet that holds at `now` in `zone` began and when it ends; `None`: there is none.
+    /// Returns the start and end of the quiet hours that contain `now` in `zone`; `None` if `now` is outside of them.
     ///
     /// A time that is skipped by the clocks, or comes twice, is found as every local time is: see [`Zone::instant`].
     #[must_use]
@@ -177,30 +177,30 @@ impl QuietHours {
     }
 }
 
-/// Which mail a person wants, and when.
+/// The mail preferences of a user: which mail they want, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preferences {
-    /// What they do not want; only of what [can be switched off](NoticeKind::can_be_switched_off).
+    /// The kinds of mail that are turned off; only kinds that [can be switched off](NoticeKind::can_be_switched_off).
     pub off: BTreeSet<NoticeKind>,
-    /// When mail waits.
+    /// The hours in which optional mail waits.
     pub quiet_hours: Option<QuietHours>,
-    /// When their daily summary is made.
+    /// The local time at which the daily summary is made.
     pub summary_at: LocalMinute,
-    /// On which days.
+    /// The days on which the daily summary is made.
     pub summary_days: Weekdays,
 }
 
-/// What shall be different about preferences; what is left out stays as it is at the time of writing, so that changes
-/// of different parts by different people and programs do not undo each other.
+/// A change of preferences. A field that is left out keeps its value at the time of writing, so that changes of
+/// different parts by different users and programs do not undo each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PreferencesChange {
     /// Some kinds, and whether they are wanted; those that cannot be switched off stay on.
     pub kinds: BTreeMap<NoticeKind, bool>,
-    /// When mail waits; `Some(None)`: never.
+    /// The hours in which optional mail waits; `Some(None)` removes them.
     pub quiet_hours: Option<Option<QuietHours>>,
-    /// When the daily summary is made.
+    /// The local time at which the daily summary is made.
     pub summary_at: Option<LocalMinute>,
-    /// On which days.
+    /// The days on which the daily summary is made.
     pub summary_days: Option<Weekdays>,
 }
 
@@ -257,7 +257,7 @@ impl Preferences {
         }
     }
 
-    /// Whether mail of this kind is wanted.
+    /// Returns whether mail of this kind is wanted.
     #[must_use]
     pub fn wants(&self, kind: NoticeKind) -> bool {
         !self.off.contains(&kind) || !kind.can_be_switched_off()

@@ -59,7 +59,7 @@ impl Quota {
         }
     }
 
-    /// Whether it counts rows that are there. The others count what happens within a time.
+    /// Returns whether the quota counts existing rows. The other quotas count events within a period.
     ///
     /// The stored figure of such a quota is never less than the number of rows. Nothing is written when rows go: a write
     /// that does not fit the figure counts the rows anew.
@@ -94,7 +94,7 @@ pub struct OverQuota {
     pub quota: Quota,
     /// The most that it allows.
     pub limit: u64,
-    /// What of it is used; at most `limit` unless the limit was lowered.
+    /// The used amount; at most `limit` unless the limit was lowered.
     pub used: u64,
     /// The time from which on more is allowed. `None` if that depends on what the account does.
     pub until: Option<Timestamp>,

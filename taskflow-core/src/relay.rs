@@ -149,7 +149,7 @@ const MOST_SUSPECTS: usize = 10_000;
 /// The last answers of a relay, and what they say about it.
 #[derive(Debug, Default)]
 pub struct RelayWatch {
-    /// How many mails it has taken.
+    /// Number of mails that the relay has accepted.
     accepted: u64,
     /// The last refusal without what differs from mail to mail, and how often it came in a row.
     run: Option<(String, u32)>,

@@ -1,4 +1,4 @@
-//! What is due when. Pure: state in, deliveries out.
+//! Decides which reminders are due and when. Pure: state in, deliveries out.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::{
 /// A reminder as a task asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskReminder {
-    /// What makes it unique: the task, the time it is due and how long before.
+    /// The key that makes it unique: the task, its due time and the minutes before it.
     pub key: DedupeKey,
-    /// When it should leave.
+    /// The time at which it is due.
     pub due_at: Timestamp,
-    /// What it says.
+    /// The notice to send.
     pub notice: Notice,
 }
 
@@ -31,12 +31,12 @@ pub fn task_reminder(task: &Task) -> Option<TaskReminder> {
     })
 }
 
-/// How long before quiet hours begin a reminder leaves that would come too late after them.
+/// How long before the start of quiet hours a reminder is sent that would come too late after them.
 const BEFORE_QUIET: Duration = Duration::from_mins(1);
 
-/// When a reminder that is due at `due_at` leaves, of a task that is due at `task_due_at`, by somebody's quiet hours in
-/// their zone: before them when both lie in them, since afterwards it would be too late; else when it is due. Where they
-/// have begun by `now` there is no before.
+/// Returns the time at which a reminder due at `due_at` is sent, for a task due at `task_due_at`. If both lie in quiet
+/// hours, the reminder is sent before them, because after them it would be too late. Otherwise, or if the quiet hours
+/// have begun by `now`, it is sent at `due_at`.
 #[must_use]
 pub(crate) fn leaves_at(
     due_at: Timestamp,
@@ -49,7 +49,7 @@ pub(crate) fn leaves_at(
     before.filter(|before| *before > now).unwrap_or(due_at)
 }
 
-/// What a change of a task means for its reminder.
+/// The effect of a change of a task on its reminder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TaskReminderPlan {
     /// No longer wanted.
@@ -72,19 +72,19 @@ pub fn plan_task_reminder(before: Option<&Task>, after: &Task, now: Timestamp) -
 /// A reminder as a participant of a meeting asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeetingReminder {
-    /// What makes it unique: the meeting, when it begins, for whom and how long before.
+    /// The key that makes it unique: the meeting, its start, the participant and the minutes before the start.
     pub key: DedupeKey,
-    /// For whom.
+    /// The participant who is reminded.
     pub participant: ParticipantId,
-    /// Whom it goes to.
+    /// The recipient of the mail.
     pub recipient: Recipient,
-    /// When it should leave.
+    /// The time at which it is due.
     pub due_at: Timestamp,
-    /// What it says.
+    /// The notice to send.
     pub notice: Notice,
 }
 
-/// What makes the reminder of a participant unique. SQL stores build the same key to find what was left unplanned.
+/// Returns the unique key of the reminder of a participant. SQL stores build the same key to find unplanned reminders.
 #[must_use]
 pub fn meeting_reminder_key(meeting: &Meeting, participant: ParticipantId, minutes: ReminderMinutes) -> DedupeKey {
     let starts_at = meeting.starts_at.as_micros();
@@ -126,7 +126,7 @@ pub fn meeting_reminders(MeetingDetails { meeting, participants }: &MeetingDetai
     participants.iter().flat_map(of).collect()
 }
 
-/// What a change of a meeting, or of who comes, means for its reminders.
+/// The effect of a change of a meeting or of its participants on its reminders.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MeetingReminderPlan {
     /// No longer wanted.

@@ -1,10 +1,10 @@
-//! When to try again. Pure and repeatable: the jitter comes from the delivery, not from chance.
+//! The retry schedule. Pure and repeatable: the jitter is derived from the delivery, not from chance.
 
 use std::time::Duration;
 
 use crate::{DeliveryId, Timestamp};
 
-/// How often and after which waits a refused mail is tried again.
+/// The number of retries of a refused mail, and the waits before them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetrySchedule {
     waits: Vec<Duration>,
@@ -18,7 +18,7 @@ impl RetrySchedule {
         Self { waits, max_retries }
     }
 
-    /// When to try again after that many failed attempts, or `None` when it is time to give up.
+    /// Returns the time of the next attempt after that many failed attempts, or `None` to give up.
     ///
     /// The wait is up to 20 % shorter or longer, so that what failed together does not come back together.
     #[must_use]

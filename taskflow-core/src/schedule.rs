@@ -1,4 +1,4 @@
-//! When a job is due: pure, by the clocks of whoever it is for, right when those change.
+//! Calculates when a job is due. Pure; follows the zones of the users concerned, also across changes of their clocks.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -13,7 +13,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 const YEAR: Duration = Duration::from_hours(24 * 365);
 
-/// When a job is due. Its instants are its slots.
+/// The schedule of a job. Its instants are the scheduled times of the job.
 ///
 /// ```
 /// use taskflow_core::Schedule;
@@ -28,16 +28,16 @@ const YEAR: Duration = Duration::from_hours(24 * 365);
 pub enum Schedule {
     /// At whole multiples of this since 1970-01-01T00:00:00Z.
     Every(Duration),
-    /// Each day when a clock on the wall there shows this.
+    /// Daily at a local time in a zone.
     Daily {
-        /// What it shows.
+        /// The local time.
         at: LocalMinute,
-        /// Where.
+        /// The zone of the local time.
         zone: Zone,
     },
-    /// When each person's own clock shows one of these; looked after every minute.
+    /// Each user's own local time is one of these; checked every minute.
     Local(Vec<LocalMinute>),
-    /// At the minute that each person has chosen, by their own clock; looked after every minute.
+    /// Each user's own local time is the minute that the user chose; checked every minute.
     Own,
 }
 
@@ -94,7 +94,7 @@ impl Schedule {
         }
     }
 
-    /// Whether everybody's own clock decides.
+    /// Returns whether the schedule depends on each user's own local time.
     #[must_use]
     pub fn is_local(&self) -> bool {
         matches!(self, Self::Local(_) | Self::Own)
@@ -173,29 +173,29 @@ impl FromStr for Schedule {
 /// People whose own clock reaches something at about the same time: those of a zone who chose one of some minutes of a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moment {
-    /// Where their clocks are.
+    /// The zone of the users.
     pub zone: Zone,
-    /// Which day those show.
+    /// The date in that zone.
     pub date: NaiveDate,
     /// The minutes they chose for their summary: only of these people, the last one included.
     pub chosen: (LocalMinute, LocalMinute),
-    /// When it is there for each of them.
+    /// The rule for the time at which it is due for each user.
     pub when: When,
 }
 
-/// When a moment is there for its people.
+/// The rule for the time at which a cohort is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
-    /// As the clock of each shows the minute that they chose.
+    /// At the local minute that each user chose.
     Chosen,
-    /// As their clocks show this.
+    /// At this local minute.
     Shown(LocalMinute),
-    /// At this instant, whatever their clocks show.
+    /// At this instant, whatever the local time.
     Instant(Timestamp),
 }
 
 impl Moment {
-    /// When it is for somebody who chose this minute.
+    /// Returns the time at which the cohort is due for a user who chose this minute.
     #[must_use]
     pub fn due_at(&self, chosen: LocalMinute) -> Timestamp {
         match self.when {
@@ -205,7 +205,7 @@ impl Moment {
         }
     }
 
-    /// What clocks show then, if that makes the moment.
+    /// Returns the local minute at which the cohort is due, if it is due at one.
     fn shown(&self) -> Option<LocalMinute> {
         match self.when {
             When::Shown(minute) => Some(minute),
@@ -213,7 +213,7 @@ impl Moment {
         }
     }
 
-    /// What orders moments: those that begin first come first.
+    /// Returns the sort key of cohorts: the earliest comes first.
     fn rank(&self) -> (Timestamp, &str) {
         (self.due_at(self.chosen.0), self.zone.name())
     }
@@ -270,8 +270,9 @@ pub fn everybody(now: Timestamp) -> Vec<Moment> {
     moments
 }
 
-/// What the clock on the wall of a zone shows after `since` and up to `until`, each minute once: where it goes back the first
-/// time counts, and what it leaves out counts with the offset before (RFC 5545 §3.3.5), unless it is a whole day.
+/// Returns the local minutes of a zone after `since` and up to `until`, each once. Where clocks go back, the first
+/// occurrence counts. A skipped minute counts with the offset before it (RFC 5545 §3.3.5), unless a whole day is
+/// skipped.
 fn local_minutes(zone: &Zone, since: Timestamp, until: Timestamp) -> Vec<(NaiveDate, LocalMinute)> {
     // What is left out by a clock that goes forward comes up to a day later, where a day is left out.
     let (least, most) = zone.offsets(since - Duration::from_hours(26), until);

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::{SessionId, Timestamp, UserId};
 
-/// How long after a refresh the replaced token is no sign of theft: an answer may have been lost, or two windows of one
-/// browser refresh at once. It gets the successor once more, and after that a mere refusal.
+/// Time after a refresh during which the use of the replaced token is no sign of theft: a response may have been lost,
+/// or two windows of one browser refresh at once. The token gets its successor once more; after that it is merely
+/// refused.
 const GRACE: Duration = Duration::from_secs(60);
 
 /// The hash of a refresh token; the token itself is nowhere but with its holder.
@@ -45,31 +46,31 @@ impl std::fmt::Debug for TokenHash {
 pub struct Session {
     /// Never changes; access tokens and refresh tokens carry it.
     pub id: SessionId,
-    /// Whose it is.
+    /// The owner of the session.
     pub user_id: UserId,
     /// The refresh token that counts.
     pub token: TokenHash,
     /// The token that it replaced.
     pub previous: Option<TokenHash>,
-    /// Whether the replaced token was shown again and got the same successor.
+    /// Whether the replaced token was presented again and got the same successor.
     pub repeated: bool,
-    /// What the person signed in with, in their own device's words.
+    /// The device or program that the user signed in with, in its own words.
     pub device: Option<String>,
-    /// When it was opened.
+    /// The time at which it was created.
     pub created_at: Timestamp,
-    /// When it was last refreshed.
+    /// The time of the last refresh.
     pub used_at: Timestamp,
-    /// When it ends unless it is refreshed.
+    /// The time at which it expires unless it is refreshed.
     pub expires_at: Timestamp,
-    /// When it was ended.
+    /// The time at which it was ended.
     pub ended_at: Option<Timestamp>,
-    /// When its owner last confirmed who they are within it; `None`: not since it was opened.
+    /// The time at which its owner last confirmed their identity within it; `None` if not since it was created.
     pub confirmed_at: Option<Timestamp>,
     /// Grows by one with each refresh (optimistic lock).
     pub version: u64,
 }
 
-/// Why a refresh token does not refresh.
+/// The reason a refresh token is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// The session is over.
@@ -107,7 +108,7 @@ impl Session {
         }
     }
 
-    /// Whether it still counts.
+    /// Returns whether the session is still valid.
     #[must_use]
     pub fn is_open(&self, now: Timestamp) -> bool {
         self.ended_at.is_none() && now < self.expires_at

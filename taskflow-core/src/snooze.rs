@@ -30,7 +30,7 @@ impl Snooze {
         }
     }
 
-    /// When to remind again if it is chosen at `now` by somebody in `zone`.
+    /// Returns the time of the next reminder if this is chosen at `now` by a user in `zone`.
     #[must_use]
     pub fn until(self, now: Timestamp, zone: &Zone) -> Timestamp {
         match self {
@@ -44,7 +44,7 @@ impl Snooze {
     }
 }
 
-/// What postponing a reminder, or no longer doing so, means for the ledger.
+/// The changes in the ledger when a reminder is postponed, or no longer is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct SnoozePlan {
     /// Reminders of the task that no longer leave when they were planned.
@@ -53,7 +53,7 @@ pub(crate) struct SnoozePlan {
     pub(crate) deliver: Option<TaskReminder>,
 }
 
-/// What the keys of all reminders of a task begin with.
+/// Returns the common prefix of the keys of all reminders of a task.
 #[must_use]
 pub(crate) fn reminder_prefix(task: TaskId) -> String {
     format!("task-due/{task}/")
@@ -90,7 +90,7 @@ pub(crate) fn plan_unsnooze(task: &Task, planned: &[Delivery], now: Timestamp) -
     SnoozePlan { cancel, deliver }
 }
 
-/// When the postponed reminder of `task` leaves, if one of `planned` is that.
+/// Returns the time at which the postponed reminder of `task` is sent, if one of `planned` is one.
 #[must_use]
 pub(crate) fn snoozed_until(task: &Task, planned: &[Delivery]) -> Option<Timestamp> {
     let prefix = snooze_prefix(task.id, task.due_at.filter(|_| task.is_open())?);

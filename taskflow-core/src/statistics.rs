@@ -1,4 +1,4 @@
-//! What people have done, in numbers.
+//! Statistics of what users have done.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -25,21 +25,21 @@ pub struct TaskCounts {
     pub lead_seconds: u64,
 }
 
-/// What a person has done.
+/// The task statistics of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskStatistics {
-    /// Who.
+    /// The user.
     pub user_id: UserId,
-    /// When it was counted.
+    /// The time of the count.
     pub counted_at: Timestamp,
     /// Their tasks.
     pub counts: TaskCounts,
-    /// On how many days in a row they have completed something, up to today or, as long as nothing was completed today, up
-    /// to yesterday.
+    /// Number of consecutive days on which they completed a task, up to today or, as long as nothing was completed
+    /// today, up to yesterday.
     pub streak_days: u32,
 }
 
-/// How far back a streak is looked for: who has done more has done this much.
+/// How far back a streak is looked for; longer streaks count as this long.
 pub const LONGEST_STREAK: Duration = Duration::from_hours(24 * 366);
 
 impl TaskStatistics {
@@ -49,7 +49,7 @@ impl TaskStatistics {
         (self.counts.total > 0).then(|| self.counts.completed as f64 / self.counts.total as f64)
     }
 
-    /// How long a task takes from making to completing, on average; `None` when none is done.
+    /// Returns the average time from creating a task to completing it; `None` if no task is completed.
     #[must_use]
     pub fn lead_time(&self) -> Option<Duration> {
         self.counts.lead_seconds.checked_div(self.counts.completed).map(Duration::from_secs)
@@ -72,7 +72,8 @@ pub fn streak(completions: &[Timestamp], zone: &Zone, now: Timestamp) -> u32 {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Totals {
-    /// When the count was complete; `None`: it is not, and there are at least so many.
+    /// The time at which the count was complete; `None` while it is incomplete, in which case the numbers are lower
+    /// bounds.
     pub counted_at: Option<Timestamp>,
     /// Accounts.
     pub users: u64,
@@ -88,7 +89,7 @@ pub struct Totals {
     pub deliveries: u64,
 }
 
-/// What became of some deliveries.
+/// The outcomes of some deliveries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MailTally {
     /// Taken by the relay.

@@ -11,7 +11,7 @@ pub(crate) use wording::{speaks_of_us, status_in, status_of};
 use crate::notice::Overrides;
 use crate::{DeliveryId, EmailAddress, InvalidValue, Notice, Timestamp};
 
-/// How it became known that an address takes no mail.
+/// The cause of a suppression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SuppressionCause {
     /// The relay refused the mailbox for good.
@@ -20,7 +20,7 @@ pub enum SuppressionCause {
     Bounce,
     /// The reader reported mail as unwanted.
     Complaint,
-    /// Whoever runs the service decided so.
+    /// An administrator suppressed the address.
     Admin,
 }
 
@@ -58,15 +58,15 @@ impl FromStr for SuppressionCause {
 /// An address that gets no mail any more, in any case of its letters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suppression {
-    /// Which.
+    /// The suppressed address.
     pub email: EmailAddress,
-    /// How it became known.
+    /// The cause.
     pub cause: SuppressionCause,
-    /// What the relay or the report said.
+    /// The words of the relay or the report.
     pub detail: String,
-    /// Since when.
+    /// The time at which it was suppressed.
     pub at: Timestamp,
-    /// How many mails were sent to it since, because its reader asked for them.
+    /// Number of mails sent to it since, because its reader requested them.
     pub overrides: u32,
 }
 
@@ -81,8 +81,9 @@ impl Suppression {
         Self { email, cause, detail, at, overrides: 0 }
     }
 
-    /// Whether a mail is sent all the same. Who complained about mail still gets what they ask for and what protects their
-    /// account; a mailbox that bounced gets a few links that somebody asked for. An administrator's word stands.
+    /// Returns whether a mail is sent all the same. A reader who complained about mail still gets mail that they
+    /// request and mail that protects their account. A mailbox that bounced gets a few requested links. A suppression
+    /// by an administrator has no exceptions.
     #[must_use]
     pub fn admits(&self, notice: &Notice) -> bool {
         let overrides = notice.overrides();
@@ -94,14 +95,15 @@ impl Suppression {
         }
     }
 
-    /// Whether it ends when its reader uses a link that was mailed to the address: mail arrives there after all.
+    /// Returns whether it ends when its reader uses a link that was mailed to the address, which shows that mail
+    /// arrives.
     #[must_use]
     pub fn is_disproved_by_a_link(&self) -> bool {
         matches!(self.cause, SuppressionCause::Refused | SuppressionCause::Bounce)
     }
 }
 
-/// What came back about a mail to one address.
+/// A report that came back about a mail to one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BounceReport {
     /// The address that the report names, which a forwarder may have put in place of the one that was written to; `None`
@@ -109,7 +111,7 @@ pub struct BounceReport {
     pub email: Option<EmailAddress>,
     /// The mail, by the Message-ID in what came back of it.
     pub mail: Option<ReturnedMail>,
-    /// What it says.
+    /// The kind of the report.
     pub kind: BounceKind,
     /// The words of the relay or the report, on one line.
     pub detail: String,
@@ -124,7 +126,7 @@ pub struct ReturnedMail {
     pub to: Option<EmailAddress>,
 }
 
-/// What a report says became of a mail, in the order of how much follows from it.
+/// The outcome of a mail by a report, in the order of its consequences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BounceKind {
     /// It arrived, or was passed on.
@@ -140,7 +142,7 @@ pub enum BounceKind {
 }
 
 impl BounceKind {
-    /// Why the address gets no mail any more, if that follows.
+    /// Returns the cause for which the address is suppressed, if this kind suppresses it.
     #[must_use]
     pub fn suppresses(self) -> Option<SuppressionCause> {
         match self {

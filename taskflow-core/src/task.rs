@@ -14,7 +14,7 @@ pub use write::TaskWrite;
 
 use crate::{Day, Description, InvalidValue, ReminderMinutes, TaskId, Timestamp, Title, UserId, Zone};
 
-/// How far a task is.
+/// The status of a task.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskStatus {
@@ -27,16 +27,16 @@ pub enum TaskStatus {
     Completed,
 }
 
-/// How urgent a task is; orders from low to high.
+/// The priority of a task; orders from low to high.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskPriority {
-    /// When there is time.
+    /// Low priority: when there is time.
     Low,
-    /// As usual.
+    /// Normal priority.
     #[default]
     Medium,
-    /// First.
+    /// High priority: before the others.
     High,
 }
 
@@ -117,40 +117,40 @@ impl FromStr for TaskPriority {
 pub struct Task {
     /// Never changes.
     pub id: TaskId,
-    /// Whose it is; never changes.
+    /// The owner; never changes.
     pub user_id: UserId,
-    /// What is to do.
+    /// The title: what is to be done.
     pub title: Title,
-    /// More about it.
+    /// Optional description.
     pub description: Option<Description>,
-    /// How far it is.
+    /// The status.
     pub status: TaskStatus,
-    /// How urgent it is.
+    /// The priority.
     pub priority: TaskPriority,
     /// The day on which it should be done, where its owner lives; only together with `due_at`.
     pub due_on: Option<NaiveDate>,
-    /// When it should be done: the instant that was given, or the last one of `due_on` in the zone of its owner.
+    /// The due time: the given instant, or the last instant of `due_on` in the zone of the owner.
     pub due_at: Option<Timestamp>,
-    /// How long before `due_at` to remind; only together with it.
+    /// The reminder time in minutes before `due_at`; only together with it.
     pub reminder_minutes: Option<ReminderMinutes>,
-    /// When it was done: set exactly while the status is `completed`.
+    /// The time at which it was completed: set exactly while the status is `completed`.
     pub completed_at: Option<Timestamp>,
-    /// When it went to the trash; a trashed task is in no list but the trash.
+    /// The time at which it was moved to the trash; a trashed task is in no list but the trash.
     pub deleted_at: Option<Timestamp>,
     /// Grows by one with each change (optimistic lock).
     pub version: u64,
-    /// When it was made.
+    /// The time at which it was created.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Timestamp,
 }
 
-/// What a new task is made of.
+/// The data of a new task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTask {
-    /// What is to do.
+    /// The title: what is to be done.
     pub title: Title,
-    /// More about it.
+    /// Optional description.
     pub description: Option<Description>,
     /// Usually `pending`.
     pub status: TaskStatus,
@@ -158,9 +158,9 @@ pub struct NewTask {
     pub priority: TaskPriority,
     /// The day on which it should be done, where its owner lives; not together with `due_at`.
     pub due_on: Option<NaiveDate>,
-    /// When it should be done.
+    /// The due time.
     pub due_at: Option<Timestamp>,
-    /// How long before it is due to remind; needs `due_at` or `due_on`. A day is due at its end.
+    /// The reminder time in minutes before the task is due; needs `due_at` or `due_on`. A day is due at its end.
     pub reminder_minutes: Option<ReminderMinutes>,
 }
 
@@ -180,7 +180,7 @@ impl NewTask {
     }
 }
 
-/// What shall be different about a task. The outer `None` leaves a field as it is, `Some(None)` clears it.
+/// A change of a task. The outer `None` leaves a field as it is, `Some(None)` clears it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TaskChange {
     /// Another title.
@@ -218,7 +218,7 @@ impl NewTask {
     ///
     /// # Errors
     ///
-    /// When there are a day and a time.
+    /// Fails if both a day and a time are given.
     pub fn resolved(self, zone: &Zone) -> Result<Self, FieldError> {
         match (self.due_on, self.due_at) {
             (Some(_), Some(_)) => Err(day_or_time()),
@@ -233,7 +233,7 @@ impl TaskChange {
     ///
     /// # Errors
     ///
-    /// When there are a day and a time.
+    /// Fails if both a day and a time are given.
     pub fn resolved(self, zone: &Zone) -> Result<Self, FieldError> {
         match (self.due_on, self.due_at) {
             (Some(Some(_)), Some(Some(_))) => Err(day_or_time()),
@@ -351,7 +351,7 @@ impl Task {
     }
 }
 
-/// How many tasks somebody has, trash not counted.
+/// Number of a user's tasks by status, without the trash.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TaskSummary {
     /// All of them.

@@ -61,7 +61,7 @@ impl Timestamp {
         DateTime::from_timestamp_micros(self.0).unwrap_or_default()
     }
 
-    /// How long `self` is after `earlier`; zero when it is not.
+    /// Returns the time from `earlier` to `self`; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -149,14 +149,14 @@ pub struct Zone(TimeZone, Option<Arc<str>>);
 #[error("must be an IANA time zone, for example Europe/Berlin or UTC")]
 pub struct InvalidZone;
 
-/// What a clock on the wall of a zone shows at an instant.
+/// The local time of a zone at an instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WallClock {
     /// Local date and time.
     pub at: NaiveDateTime,
     /// Seconds east of UTC.
     pub offset_seconds: i32,
-    /// What people there call it, for example `CEST` or `+03`.
+    /// Abbreviation of the zone at that instant, for example `CEST` or `+03`.
     pub abbreviation: String,
 }
 
@@ -200,7 +200,7 @@ impl Zone {
         &ALL
     }
 
-    /// What the wall clock shows at `at`.
+    /// Returns the local time at `at`.
     #[must_use]
     pub fn wall_clock(&self, at: Timestamp) -> WallClock {
         let instant = jiff::Timestamp::from_microsecond(at.0).unwrap_or_default();
@@ -220,8 +220,8 @@ impl Zone {
         }
     }
 
-    /// Whether clocks of the zone ever show this date. A few zones skipped one as they moved across the date line, such as
-    /// Samoa the 30 December 2011.
+    /// Returns whether this date exists in the zone. A few zones skipped a date when they moved across the date line,
+    /// such as Samoa 30 December 2011.
     #[must_use]
     pub fn has_date(&self, date: NaiveDate) -> bool {
         let noon = date.and_time(NaiveTime::from_hms_opt(12, 0, 0).unwrap_or_default());

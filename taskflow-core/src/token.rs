@@ -1,4 +1,4 @@
-//! What stands behind a link in a mail that lets its reader do one thing, once.
+//! Tokens behind links in mail that permit one action, once.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::{EmailAddress, InvalidValue, Timestamp, TokenId, UserId};
 
-/// What a token is good for.
+/// The purpose of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenPurpose {
@@ -29,7 +29,7 @@ impl TokenPurpose {
         }
     }
 
-    /// How long it is good for: a week to verify, an hour to reset.
+    /// Returns how long a token is valid: a week to verify an address, an hour to reset a password.
     #[must_use]
     pub fn lifetime(self) -> Duration {
         match self {
@@ -54,22 +54,22 @@ impl FromStr for TokenPurpose {
     }
 }
 
-/// What stands behind a link in a mail. It holds no secret: the link is a MAC over its id, made when the mail leaves.
+/// The token behind a link in a mail. It contains no secret: the link is a MAC over its id, made when the mail is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     /// Never changes.
     pub id: TokenId,
-    /// What it is good for.
+    /// The purpose.
     pub purpose: TokenPurpose,
-    /// Whose account it is about.
+    /// The account that the token is about.
     pub user_id: UserId,
     /// The address it was sent to.
     pub email: EmailAddress,
-    /// When it was made.
+    /// The time at which it was created.
     pub created_at: Timestamp,
-    /// From when on it is good for nothing.
+    /// The time at which it expires.
     pub expires_at: Timestamp,
-    /// When it was used; it is good for once.
+    /// The time at which it was used; it can be used once.
     pub used_at: Option<Timestamp>,
 }
 
@@ -80,7 +80,7 @@ impl Token {
         Self { id, purpose, user_id, email, created_at: now, expires_at: now + purpose.lifetime(), used_at: None }
     }
 
-    /// Whether it can be used.
+    /// Returns whether the token can still be used.
     #[must_use]
     pub fn is_good(&self, now: Timestamp) -> bool {
         self.used_at.is_none() && now < self.expires_at

@@ -12,40 +12,40 @@ pub struct User {
     pub username: Username,
     /// Unique regardless of case.
     pub email: EmailAddress,
-    /// Whether the person has shown that the address is theirs.
+    /// Whether the user has verified the address.
     pub email_verified: bool,
-    /// Where their days begin and end.
+    /// The time zone, in which their days begin and end.
     pub time_zone: Zone,
-    /// What their mail is written in.
+    /// The language of their mail.
     pub locale: Locale,
-    /// Which mail they want, and when.
+    /// The mail preferences.
     pub preferences: Preferences,
-    /// An inactive person cannot sign in and gets no mail.
+    /// Whether the account is active; a user whose account is locked cannot sign in and gets no mail.
     pub is_active: bool,
-    /// May run the service.
+    /// Whether the user is an administrator.
     pub is_admin: bool,
     /// Grows by one with each change (optimistic lock).
     pub version: u64,
-    /// When the account was made.
+    /// The time at which the account was created.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Timestamp,
     /// The time of its deletion. From then on the account is absent for everybody; what it leaves is removed step by step.
     pub deleted_at: Option<Timestamp>,
 }
 
-/// What a new account is made of.
+/// The data of a new account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewUser {
     /// Name to sign in with.
     pub username: Username,
-    /// Where mail goes.
+    /// The address that mail is sent to.
     pub email: EmailAddress,
     /// UTC when absent.
     pub time_zone: Option<Zone>,
     /// English when absent.
     pub locale: Option<Locale>,
-    /// May run the service.
+    /// Whether the user is an administrator.
     pub is_admin: bool,
 }
 
@@ -57,7 +57,7 @@ impl NewUser {
     }
 }
 
-/// What shall be different about a profile; `None` leaves a field as it is.
+/// A change of a profile; `None` leaves a field as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProfileChange {
     /// Another name.
@@ -72,7 +72,7 @@ pub struct ProfileChange {
     pub password: Option<PasswordHash>,
 }
 
-/// What shall be different about the standing of a person, by who runs the service; `None` leaves it as it is.
+/// A change of the status of an account by an administrator; `None` leaves a field as it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StandingChange {
     /// Lock or unlock the account.
@@ -200,18 +200,18 @@ impl std::fmt::Debug for PasswordHash {
     }
 }
 
-/// How a person shows who they are.
+/// The credential of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
-    /// Whose it is.
+    /// The user.
     pub user_id: UserId,
     /// The hash of the password.
     pub password: PasswordHash,
-    /// When it was last set.
+    /// The time at which the password was last set.
     pub changed_at: Timestamp,
 }
 
-/// Where a person's account is looked up by: the name they sign in with or their address.
+/// The login by which an account is looked up: a username or an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Login {
     /// The [key](crate::Username::key) of a name.
@@ -233,12 +233,12 @@ impl Login {
     }
 }
 
-/// Who asks; the host has already made sure of it.
+/// The caller of a use case, whom the host has already authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Actor {
     /// A person with an account.
     User(UserId),
-    /// The service itself, or who runs it (command line).
+    /// The service itself, or its operator on the command line.
     System,
 }
 

@@ -8,7 +8,8 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 use uuid::Uuid;
 
-/// Why a text cannot become a value: says what would be right, begins with a verb so that a field name fits before it.
+/// The reason a text is not valid for a value: states what would be valid, beginning with a verb so that a field name
+/// fits before it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidValue(String);
@@ -171,7 +172,7 @@ impl Username {
     /// Shortest and longest name, in characters.
     pub const LENGTH: (usize, usize) = (3, 50);
 
-    /// What makes the name unique.
+    /// Returns the key by which the name is unique.
     #[must_use]
     pub fn key(&self) -> String {
         fold(&self.0)
@@ -208,7 +209,7 @@ impl FromStr for Username {
     }
 }
 
-/// What a task is called: 1 to 200 characters on one line, spaces around it removed.
+/// The title of a task: 1 to 200 characters on one line; surrounding spaces are removed.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Title(String);
 
@@ -296,7 +297,7 @@ impl FromStr for Locale {
     }
 }
 
-/// How many minutes ahead somebody wants to be reminded: 0 to 40,320 (four weeks).
+/// A reminder time in minutes ahead: 0 to 40,320 (four weeks).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReminderMinutes(u32);
 

@@ -11,7 +11,7 @@ use crate::ports::{
 use crate::{ClockCheck, EmailAddress};
 
 impl AppBuilder {
-    /// What time it is.
+    /// Sets the clock.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.app.clock = clock;
         self
@@ -66,37 +66,39 @@ impl AppBuilder {
         self
     }
 
-    /// What sends mail. Without one, mail waits in the outbox.
+    /// Sets the mailer. Without one, mail waits in the outbox.
     pub fn mailer(mut self, mailer: Arc<dyn Mailer>) -> Self {
         self.app.mailer = Some(mailer);
         self
     }
 
-    /// What finds the words of mail.
+    /// Sets the renderer, which writes the content of mail.
     pub fn renderer(mut self, renderer: Arc<dyn Renderer>) -> Self {
         self.app.renderer = renderer;
         self
     }
 
-    /// What writes calendar entries and reads the answers of calendars. Without it invitations are mail for people only.
+    /// Sets the port that writes calendar entries and reads calendar replies. Without it, invitations are plain mail
+    /// without a calendar entry.
     pub fn calendar(mut self, calendar: Arc<dyn Calendar>) -> Self {
         self.app.calendar = Some(calendar);
         self
     }
 
-    /// What reads the reports that come back about mail.
+    /// Sets the port that reads bounces and other reports about mail.
     pub fn bounces(mut self, bounces: Arc<dyn Bounces>) -> Self {
         self.app.bounces = Some(bounces);
         self
     }
 
-    /// What makes links that work without signing in. Without it mail has none.
+    /// Sets the port that signs links which work without signing in. Without it, mail contains no such links.
     pub fn links(mut self, links: Arc<dyn Links>) -> Self {
         self.app.links = Some(links);
         self
     }
 
-    /// How long changes of a meeting wait for another; a minute unless told, at most [`LONGEST`](crate::DebounceWindow::LONGEST).
+    /// Sets the debounce window for changes of a meeting; default one minute, at most
+    /// [`LONGEST`](crate::DebounceWindow::LONGEST).
     pub fn change_quiet(mut self, quiet: Duration) -> Self {
         self.app.change_quiet = quiet;
         self
@@ -129,13 +131,13 @@ impl AppBuilder {
         self
     }
 
-    /// Where the service lives, for links in mail; a slash at the end is dropped.
+    /// Sets the public URL of the service, for links in mail; a trailing slash is removed.
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.app.public_url = Some(url.into().trim_end_matches('/').to_owned());
         self
     }
 
-    /// How mail is sent.
+    /// Sets how mail is sent.
     pub fn sending(mut self, sending: Sending) -> Self {
         self.app.sending = sending;
         self
@@ -155,13 +157,14 @@ impl AppBuilder {
         self
     }
 
-    /// What looks at the machine for monitoring. Without it only the store and the mail are looked after.
+    /// Sets the probe that server monitoring uses to check the machine. Without it, only the store and the mail are
+    /// monitored.
     pub fn probe(mut self, probe: Arc<dyn Probe>) -> Self {
         self.app.probe = Some(probe);
         self
     }
 
-    /// How long a session lasts without being refreshed; 30 days unless told.
+    /// Sets the lifetime of a session that is not refreshed; default 30 days.
     pub fn session_lifetime(mut self, lifetime: Duration) -> Self {
         self.app.session_lifetime = lifetime;
         self

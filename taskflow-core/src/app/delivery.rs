@@ -27,17 +27,17 @@ use crate::{ChannelKind, Ledger, RetrySchedule, Timestamp};
 /// The settings with which a channel sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sending {
-    /// How many connections the mailer has. Up to twice as many mails are handed to it at once, so that each connection
-    /// knows its next mail; as many are repeated at most after a crash.
+    /// Number of connections of the mailer; default 16. Up to twice as many mails are handed to it at once, so that
+    /// each connection knows its next mail. After a crash, at most as many are sent again.
     pub connections: usize,
     /// Most deliveries claimed and held in memory at once.
     pub batch: usize,
-    /// How long a claim holds, if it is not renewed. At least one and a half `mail_timeout`: less counts as that, since no
-    /// mail starts that could outlive its claim.
+    /// Duration of a claim that is not renewed; default 120 seconds. At least 1.5 times `mail_timeout`: a smaller value
+    /// counts as that, because no mail starts that could outlive its claim.
     pub lease: Duration,
-    /// How long the mailer takes for one mail at most.
+    /// Maximum time that the mailer takes for one mail; default 30 seconds.
     pub mail_timeout: Duration,
-    /// When a refused mail is tried again.
+    /// The schedule on which a refused mail is tried again.
     pub retry: RetrySchedule,
 }
 
@@ -55,13 +55,13 @@ impl Default for Sending {
 }
 
 impl Sending {
-    /// How long claims are made and renewed for.
+    /// Returns the time for which leases are claimed and renewed.
     fn held_for(&self) -> Duration {
         self.lease.max(self.mail_timeout * 3 / 2)
     }
 }
 
-/// What one step did.
+/// The result of one delivery step.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeliveryReport {
     /// Taken over for sending.
@@ -80,16 +80,16 @@ pub struct DeliveryReport {
     pub cancelled: u64,
     /// Outcomes that came after somebody else had taken over.
     pub lease_lost: u64,
-    /// Why the relay could not be used; the step ended early then.
+    /// The reason the relay could not be used, in which case the step ended early.
     pub relay: Option<String>,
 }
 
 /// That a channel, such as the relay of mail, cannot be used, as far as this process knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayTrouble {
-    /// When it was first found out.
+    /// The time at which the trouble was first noticed.
     pub since: Timestamp,
-    /// What happened last, for who runs the service: it may name hosts.
+    /// The latest failure, for the operator of the service: it may contain host names.
     pub cause: String,
 }
 
@@ -121,7 +121,7 @@ impl OutboxUseCases<'_> {
         self.app.sending_channels()
     }
 
-    /// Why no mail leaves, if the relay was away when it was last needed.
+    /// Returns the reason no mail is sent, if the relay was unavailable when it was last needed.
     #[must_use]
     pub fn relay_trouble(self) -> Option<RelayTrouble> {
         self.trouble_on(ChannelKind::MAIL)
@@ -145,7 +145,7 @@ impl OutboxUseCases<'_> {
         self.app.nudges.nudge();
     }
 
-    /// What mail waits to be sent.
+    /// Returns the backlog of mail that waits to be sent.
     pub async fn backlog(self) -> Result<Backlog, Error> {
         self.backlog_on(ChannelKind::MAIL).await
     }
@@ -155,7 +155,7 @@ impl OutboxUseCases<'_> {
         Ok(self.app.outbox.backlog(channel, self.app.clock.now()).await?)
     }
 
-    /// How long the oldest mail that is due has been waiting; `None`: no mail is due.
+    /// Returns how long the oldest due mail has been waiting; `None` if no mail is due.
     pub async fn age(self) -> Result<Option<Duration>, Error> {
         let now = self.app.clock.now();
         let backlog = self.app.outbox.backlog(ChannelKind::MAIL, now).await?;
@@ -164,7 +164,7 @@ impl OutboxUseCases<'_> {
 }
 
 impl DeliveryUseCases<'_> {
-    /// What became of everything that was ever planned, on all channels; reads the whole ledger.
+    /// Returns the totals of all deliveries ever planned, on all channels, by outcome. Reads the whole ledger.
     pub async fn ledger(self) -> Result<Ledger, Error> {
         Ok(self.app.store.ledger().await?)
     }

@@ -52,7 +52,8 @@ impl FeedUseCases<'_> {
         Ok(FeedPage::after(since, head, entries))
     }
 
-    /// Where the feeds of these people end, for a host that follows them on their behalf; 0 where nothing ever happened.
+    /// Returns the last sequence of the feed of each of these users, for a host that follows the feeds on their behalf;
+    /// 0 for a feed without entries.
     pub async fn heads(self, owners: &[UserId]) -> Result<HashMap<UserId, u64>, Error> {
         let mut heads = self.app.store.feed_heads(owners).await?;
         for owner in owners {

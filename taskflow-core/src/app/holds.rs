@@ -1,4 +1,4 @@
-//! What is planned for somebody, after their quiet hours or their clock have become others.
+//! Updates planned deliveries of a user after their quiet hours or time zone changed.
 
 use super::App;
 use crate::error::Error;
@@ -53,8 +53,8 @@ fn task_of(delivery: &Delivery) -> Option<crate::TaskId> {
     }
 }
 
-/// When the reminder of a task leaves now, as long as it is the one that the task asks for and the relay has not been
-/// offered it.
+/// Returns the time at which the reminder of a task is sent now. `None` unless the task still asks for it and it was
+/// never offered to the relay.
 fn reminder_leaves_at(
     delivery: &Delivery,
     task: &Task,
@@ -66,7 +66,7 @@ fn reminder_leaves_at(
     Some(leaves_at(asked.due_at, task.due_at?, quiet, now))
 }
 
-/// Whether it was looked at and waits for quiet hours to end.
+/// Returns whether a delivery was claimed before and waits for quiet hours to end.
 fn is_held(delivery: &Delivery, now: Timestamp) -> bool {
     delivery.first_claimed_at.is_some() && delivery.last_error.is_none() && delivery.next_at > now
 }

@@ -37,7 +37,7 @@ pub struct Jobs {
     pub plans: BTreeMap<JobName, JobPlan>,
     /// Name of this node.
     pub node: String,
-    /// How long a run is held without a sign of life.
+    /// Duration of the lease of a run that is not renewed; default 2 minutes.
     pub lease: Duration,
     /// Most people or rows in one page.
     pub page: u32,
@@ -45,7 +45,7 @@ pub struct Jobs {
     pub longest_commit: Duration,
     /// Address that is told when something is wrong with the service.
     pub admin: Option<EmailAddress>,
-    /// What counts as wrong.
+    /// The thresholds above which server monitoring reports a problem.
     pub limits: Limits,
     /// The retention of data.
     pub keeping: RetentionPolicy,

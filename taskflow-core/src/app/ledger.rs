@@ -24,7 +24,7 @@ const CANCELLED_BY_HAND: &str = "cancelled by who runs the service";
 /// A letter that somebody writes by hand, and to whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewLetter {
-    /// What it says, and whom it names.
+    /// The content of the mail, and the user it names.
     pub letter: CustomEmail,
     /// Every address it goes to, the hidden ones too; each once, each as a delivery of its own.
     pub addresses: Vec<EmailAddress>,

@@ -1,4 +1,4 @@
-//! What signed links in mail lead to: a task, a meeting, a day or an account, seen and changed without signing in.
+//! Pages behind signed links in mail: a task, a meeting, a day or an account, shown and changed without signing in.
 //!
 //! Showing never changes anything, because mail scanners follow links before people do.
 
@@ -14,7 +14,7 @@ use crate::{
     TaskLinks, TaskStatus, Timestamp, TokenPurpose, User, UserId, Viewer, Zone,
 };
 
-/// Why a link leads nowhere.
+/// The reason a link cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeadLink {
     /// It was not made here: incomplete, or signed with a key that is no longer known.
@@ -23,19 +23,19 @@ pub enum DeadLink {
     Expired,
     /// It was used, or replaced by a newer one.
     Used,
-    /// What it is about was deleted, or its reader's account is gone or locked.
+    /// Its subject was deleted, or its reader's account was deleted or locked.
     Gone,
     /// Its reader is no longer a participant of the meeting.
     Removed,
 }
 
-/// Why a page behind a link cannot be shown.
+/// The reason a page behind a link cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     /// The link leads nowhere.
     #[error("the link leads nowhere: {0:?}")]
     Dead(DeadLink),
-    /// What was asked could not be done.
+    /// The requested operation failed.
     #[error(transparent)]
     Failed(#[from] Error),
 }
@@ -51,9 +51,9 @@ impl From<crate::StoreError> for LinkError {
 pub struct LinkedTask {
     /// The task as it is now.
     pub task: Task,
-    /// What the link offers first.
+    /// The action that the link offers first.
     pub action: TaskAction,
-    /// When a postponed reminder leaves, if one waits.
+    /// The time at which a postponed reminder is sent, if one waits.
     pub snoozed_until: Option<Timestamp>,
     /// The language of the owner.
     pub locale: Locale,
@@ -61,14 +61,14 @@ pub struct LinkedTask {
     pub time_zone: Zone,
 }
 
-/// How much of the participants somebody sees behind a link.
+/// The amount of detail about participants that a reader sees behind a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParticipantsShown {
     /// Names, addresses, answers and comments: to the organizer.
     Everything,
     /// Names and answers: to people with an account.
     Answers,
-    /// How many accepted, declined and so on: to guests, who do not learn who else is invited.
+    /// Only the number of participants per response: to guests, who do not learn who else is invited.
     Counts,
 }
 
@@ -81,7 +81,7 @@ pub struct LinkedMeeting {
     pub participant: Participant,
     /// Everybody in it.
     pub participants: Vec<Participant>,
-    /// How much of them the reader may see.
+    /// The detail about participants that the reader may see.
     pub shown: ParticipantsShown,
     /// The answer that the link offers first.
     pub chosen: Option<MeetingResponse>,
@@ -96,9 +96,9 @@ pub struct LinkedMeeting {
 /// A day behind a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkedDay {
-    /// Whose day.
+    /// The user whose day it is.
     pub user: User,
-    /// What it holds, as of now.
+    /// The content of the day, as of now.
     pub digest: Digest,
     /// Links to its tasks and meetings.
     pub links: MailLinks,
@@ -218,7 +218,7 @@ impl LinkUseCases<'_> {
         Ok(calendar.write(&CalendarEntry { method, meeting: &meeting, attendees }))
     }
 
-    /// What today holds for the reader behind a link.
+    /// Returns today's digest for the reader behind a link.
     pub async fn day(self, token: &str) -> Result<LinkedDay, LinkError> {
         let link = self.app.opened(token, [LinkPurpose::OpenDay])?;
         let user = self.app.active_user(UserId::from_uuid(link.id)).await?;
@@ -314,7 +314,7 @@ impl App {
         Ok(found.transpose().map_err(|bad| Error::Internal(bad.into()))?)
     }
 
-    /// What a link was made for, if it is one of `purposes` and has not expired.
+    /// Returns the content of a signed link, if its purpose is one of `purposes` and it has not expired.
     fn opened(&self, token: &str, purposes: impl IntoIterator<Item = LinkPurpose>) -> Result<Link, LinkError> {
         let links = self.links.as_ref().ok_or(LinkError::Dead(DeadLink::Unknown))?;
         self.ensure_clock()?;
@@ -330,7 +330,7 @@ impl App {
 /// More reminders than a task ever has.
 const REMINDERS_OF_A_TASK: u32 = 1_000;
 
-/// What links to a meeting are made for.
+/// Returns the purposes of links to a meeting.
 fn meeting_purposes() -> impl Iterator<Item = LinkPurpose> {
     let answers = MeetingResponse::ALL.into_iter().map(LinkPurpose::RespondWith);
     [LinkPurpose::Respond, LinkPurpose::OpenMeeting].into_iter().chain(answers)

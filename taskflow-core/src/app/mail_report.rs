@@ -1,4 +1,4 @@
-//! Why mail reached somebody or did not; for administrators who are asked.
+//! Explains why mail reached an address or did not, for administrators.
 
 use super::{LedgerPage, LedgerQuery};
 use crate::error::Error;

@@ -34,10 +34,10 @@ use_cases! {
 }
 
 impl MeetingUseCases<'_> {
-    /// Calls a meeting: everybody is invited and everybody's reminders are planned, in one commit.
+    /// Creates a meeting: invites everybody and plans their reminders, in one commit.
     ///
-    /// Who is known by a verified address becomes a participant with an account, everybody else a guest. At most
-    /// [`MOST_PARTICIPANTS`](App::MOST_PARTICIPANTS).
+    /// An invitee whose address is the verified address of an account becomes a participant with an account, any other
+    /// a guest. At most [`MOST_PARTICIPANTS`](App::MOST_PARTICIPANTS).
     pub async fn create(self, actor: Actor, new: NewMeeting) -> Result<MeetingDetails, Error> {
         self.app.new_meeting(actor.scope()?, new, None).await
     }

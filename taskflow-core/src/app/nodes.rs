@@ -29,11 +29,12 @@ impl NodeUseCases<'_> {
 }
 
 impl App {
-    /// How long a node that is gone is still told of.
+    /// Time for which a node that is gone is still listed.
     pub const NODE_MEMORY: Duration = Duration::from_hours(24);
 }
 
-/// How a process takes part in the work as one of several: it takes the step [`beat`](Self::beat) every second or so.
+/// The membership of a process in a cluster of nodes that share the work. Its step [`beat`](Self::beat) is taken about
+/// once a second.
 pub struct Membership {
     nodes: Arc<dyn Nodes>,
     clock: Arc<dyn Clock>,
@@ -46,16 +47,16 @@ pub struct Membership {
     clock_check: Option<Arc<ClockCheck>>,
 }
 
-/// How a node stands after a heartbeat.
+/// The state of a node after a heartbeat.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
-    /// How many nodes are live, this one included.
+    /// Number of live nodes, including this one.
     pub live: usize,
-    /// How many mails per second this node may begin, 0: none; `None`: nobody limits it.
+    /// Number of mails per second that this node may begin; 0 means none, `None` means no limit.
     pub mail_rate: Option<f64>,
     /// For how long that holds, if no other heartbeat succeeds: then the others take it over.
     pub holds_for: Duration,
-    /// What is claimed has to change: the sooner the next heartbeat, the sooner all agree.
+    /// Whether the claimed rate has to change: the sooner the next heartbeat, the sooner all nodes agree.
     pub is_unsettled: bool,
     /// Another process that was started later goes by the same name. This one is not counted.
     pub is_displaced: bool,

@@ -1,4 +1,4 @@
-//! Which mail a person wants: set by themselves, or ended by a click on a link.
+//! The mail preferences of a user, set in the settings or through an unsubscribe link.
 
 use super::retry::Attempt;
 use super::{AccountUseCases, App, LinkUseCases};
@@ -9,14 +9,14 @@ use crate::{
     User, UserId, UserWrite, Zone,
 };
 
-/// What a link ends.
+/// The subscription that an unsubscribe link ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
     /// Mail of this kind,
     pub kind: NoticeKind,
     /// to this address.
     pub email: EmailAddress,
-    /// Whether it is sent.
+    /// Whether mail of this kind is sent to this address.
     pub is_on: bool,
     /// The language of whoever gets it.
     pub locale: Locale,
@@ -24,7 +24,7 @@ pub struct Subscription {
     pub time_zone: Zone,
 }
 
-/// Whose subscription a link is about.
+/// The owner of the subscription behind a link.
 enum Subscriber {
     User(Box<User>),
     Guest(Box<crate::Participant>),
@@ -44,7 +44,8 @@ impl AccountUseCases<'_> {
 }
 
 impl LinkUseCases<'_> {
-    /// What a link out of a mail ends; `NotFound` when it was not made here or its reader is gone.
+    /// Returns the subscription that an unsubscribe link ends. Fails with `NotFound` if the link was not made here or
+    /// its reader is gone.
     pub async fn subscription(self, link: &str) -> Result<Subscription, Error> {
         let (kind, subscriber) = self.app.subscriber(link).await?;
         Ok(match subscriber {
@@ -119,7 +120,8 @@ impl App {
         }
     }
 
-    /// What somebody else changed meanwhile stays: the change is applied to what is there when it is written.
+    /// Applies a change of preferences to the stored preferences at the time of writing, so that concurrent changes of
+    /// others are kept.
     async fn change_preferences_of(
         &self,
         id: UserId,

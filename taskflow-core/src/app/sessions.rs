@@ -85,7 +85,8 @@ impl SessionUseCases<'_> {
         self.app.commit(&Changes::new().write(end)).await
     }
 
-    /// What was ended in the lifetime of an access token: what a node must no longer let in.
+    /// Returns the sessions that ended within this time. With the lifetime of an access token, these are the sessions
+    /// that a node must reject.
     pub async fn ended_within(self, within: std::time::Duration) -> Result<Vec<SessionId>, Error> {
         Ok(self.app.accounts_port()?.ended_sessions(self.app.clock.now() - within).await?)
     }

@@ -1,4 +1,4 @@
-//! What people have done, for themselves and for who runs the service.
+//! Statistics of what users have done, for themselves and for the operator of the service.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::jobs::{Count, Counting};
 use crate::error::Error;
 use crate::{Actor, JobName, TaskStatistics, Totals};
 
-/// How long what was counted of a person is shown.
+/// Time for which the counted statistics of a user are shown before they are counted anew.
 const FRESH: Duration = Duration::from_hours(1);
 
 /// Pages of the whole service that are counted while somebody waits for it.
@@ -22,8 +22,9 @@ use_cases! {
 }
 
 impl StatisticsUseCases<'_> {
-    /// What the actor has done, as of the last count; counted now when that was longer than an hour ago or has not
-    /// happened yet: streaks end and tasks become overdue although nothing happens that the job would hear of.
+    /// Returns the statistics of the actor's tasks, as of the last count. They are counted now if that was longer than
+    /// an hour ago or has not happened yet, because streaks end and tasks become overdue without any change that the
+    /// job notices.
     pub async fn of_tasks(self, actor: Actor) -> Result<TaskStatistics, Error> {
         let scope = actor.scope()?;
         let now = self.app.clock.now();

@@ -120,14 +120,14 @@ impl App {
         }
     }
 
-    /// What the log may know of an address: the account it belongs to, else its domain.
+    /// Returns how the log names an address: by the account it belongs to, otherwise by its domain.
     async fn account_or_domain(&self, email: &EmailAddress) -> Result<String, Error> {
         let account = self.account_at(email.key()).await?;
         let domain = || format!("an address at {}", email.domain());
         Ok(account.map_or_else(domain, |user| format!("the address of user {}", user.id)))
     }
 
-    /// How long after a mail was sent a report without its Message-ID counts.
+    /// Time after sending a mail within which a report without its Message-ID counts.
     pub const RECENTLY: Duration = Duration::from_hours(30 * 24);
 
     async fn ingest(&self, reports: Vec<BounceReport>, source: Source) -> Result<usize, Error> {
@@ -178,7 +178,7 @@ impl App {
         Ok(found)
     }
 
-    /// What reports about one mail of ours mean for the address it was sent to; `None` when that cannot be told for sure.
+    /// Returns what reports about one of our mails mean for the address it was sent to; `None` if that is not certain.
     async fn resolve(&self, delivery: &Delivery, reports: &[BounceReport]) -> Result<Option<Resolved>, Error> {
         let mails = || reports.iter().filter_map(|report| report.mail.as_ref());
         let to = mails().find_map(|mail| mail.to.as_ref());
@@ -228,7 +228,7 @@ impl App {
         Ok(to.into_iter().chain(named).find_map(one_of).or_else(unchanged).cloned())
     }
 
-    /// Whether mail was sent to an address lately, by itself or as that of an account.
+    /// Returns whether mail was sent to an address recently, either to the address itself or to its account.
     async fn was_written_to(&self, email: &EmailAddress) -> Result<bool, Error> {
         let account = self.account_at(email.key()).await?;
         let theirs = account.map(|user| Recipient::User(user.id));
@@ -240,7 +240,7 @@ impl App {
     }
 }
 
-/// Where reports come from.
+/// The origin of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
     /// A gateway, which has checked them.
@@ -249,7 +249,7 @@ enum Source {
     Message,
 }
 
-/// What came back about mail to an address of ours.
+/// The result of reports about mail to one of our recipients.
 struct Resolved {
     email: EmailAddress,
     kind: BounceKind,

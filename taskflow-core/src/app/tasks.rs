@@ -54,7 +54,7 @@ impl TaskUseCases<'_> {
         Ok(self.app.store.tasks(actor.scope()?, query, self.app.clock.now()).await?)
     }
 
-    /// How many tasks the actor has.
+    /// Returns the number of the actor's tasks, in total and by status.
     pub async fn summary(self, actor: Actor) -> Result<TaskSummary, Error> {
         Ok(self.app.store.task_summary(actor.scope()?, self.app.clock.now()).await?)
     }
@@ -217,7 +217,7 @@ impl App {
         .await
     }
 
-    /// When the owner of a task wants no mail, if it asks for a reminder.
+    /// Returns the quiet hours and zone of the owner of a task, if the task asks for a reminder.
     async fn quiet_of(&self, task: &Task) -> Result<Option<Quiet>, Error> {
         if task_reminder(task).is_none() {
             return Ok(None);

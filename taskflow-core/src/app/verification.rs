@@ -116,7 +116,7 @@ impl AccountUseCases<'_> {
         Ok(verified)
     }
 
-    /// Whether somebody can set another password with this link, so that a page need not ask for one in vain.
+    /// Returns whether this link can set another password, so that a page need not ask for one in vain.
     pub async fn can_reset_password(self, link: &str) -> Result<bool, Error> {
         match self.app.behind_link(TokenPurpose::ResetPassword, link).await {
             Ok((token, _)) => Ok(token.is_good(self.app.clock.now())),
@@ -158,8 +158,8 @@ impl App {
         Changes::new().write(write).deliver([self.mail_of(&token)])
     }
 
-    /// What follows when an address is shown to be somebody's: the guests of that address are them, also where they are in
-    /// the meeting already, and their screens hear of the meetings that appear by that.
+    /// Returns the changes that follow from the verification of an address. Guests with that address become the user,
+    /// also in meetings in which the user participates already, and the user's feed gets the meetings that appear.
     async fn verification(&self, before: &User, after: &User, now: Timestamp) -> Result<Changes, Error> {
         if before.email_verified {
             return Ok(Changes::new());

@@ -2,7 +2,7 @@ use std::iter::Sum;
 
 use crate::DeliveryState;
 
-/// How many deliveries there ever were, and what became of them. `planned` equals the sum of the others, always.
+/// Number of deliveries ever planned, and their outcomes. `planned` always equals the sum of the others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ledger {
     /// All of them.
@@ -20,7 +20,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Whether everything planned is accounted for.
+    /// Returns whether everything planned is accounted for.
     #[must_use]
     pub fn balances(&self) -> bool {
         self.planned == self.delivered + self.cancelled + self.expired + self.discarded + self.due

@@ -6,15 +6,15 @@ use crate::{DeliveryId, DeliveryState, LeaseToken, ParticipantId, Timestamp, Tol
 /// The outcome of one claim, fenced by the lease under which it was obtained.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
-    /// Which delivery.
+    /// The delivery to settle.
     pub id: DeliveryId,
     /// The lease it was claimed under.
     pub lease: LeaseToken,
-    /// When the outcome was known.
+    /// The time at which the outcome was known.
     pub at: Timestamp,
-    /// What came of it.
+    /// The outcome of the delivery.
     pub outcome: Outcome,
-    /// What is written with it, if it counts.
+    /// The effect to write with the settlement, if the settlement counts.
     pub effect: Option<Effect>,
 }
 
@@ -45,28 +45,28 @@ pub enum Outcome {
     Released {
         /// Next try.
         next_at: Timestamp,
-        /// What kept it, if anything did.
+        /// The reason it was not sent, if there was one.
         error: Option<String>,
     },
     /// It waits for the end of its reader's quiet hours: no attempt used, and what kept it before is forgotten, since it
     /// is not late until then.
     Held {
-        /// When they end.
+        /// The end of the quiet hours.
         until: Timestamp,
     },
     /// Given up, one attempt more.
     Discarded {
-        /// Why.
+        /// The reason it was given up.
         error: String,
     },
     /// No longer wanted.
     Cancelled {
-        /// Why.
+        /// The reason it was cancelled.
         reason: String,
     },
     /// Too late, or nothing to say any more.
     Expired {
-        /// Why.
+        /// The reason it expired.
         reason: String,
     },
 }
@@ -82,8 +82,9 @@ impl Outcome {
     }
 }
 
-/// What an outcome writes into its delivery, for stores. A delivery that was cancelled while claimed and was not sent becomes
-/// cancelled instead, and one that was planned again after the look that dropped it is scheduled again.
+/// The columns that an outcome writes into its delivery, for stores. A delivery that was cancelled while claimed, and
+/// was not sent, becomes cancelled instead. One that was planned again after the check that dropped it is scheduled
+/// again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutcomeColumns<'a> {
     /// The next state.
@@ -92,15 +93,15 @@ pub struct OutcomeColumns<'a> {
     pub failed: bool,
     /// The next try, if it changes.
     pub next_at: Option<Timestamp>,
-    /// What was said to the attempt that failed. It is kept in any case.
+    /// The error of the attempt that failed. It is kept in any case.
     pub error: Option<&'a str>,
-    /// What kept a released one. It is of no interest when the delivery was cancelled.
+    /// The reason a released delivery was not sent. It is dropped if the delivery was cancelled.
     pub released_error: Option<&'a str>,
-    /// Whether it waits for quiet hours to end, which forgets what kept it before.
+    /// Whether it waits for the end of quiet hours, which clears its last error.
     pub held: bool,
     /// The answer to a message that was taken.
     pub reply: Option<&'a str>,
-    /// Why it does not leave.
+    /// The reason it is not sent.
     pub reason: Option<&'a str>,
 }
 

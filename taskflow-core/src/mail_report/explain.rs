@@ -1,10 +1,10 @@
-//! What became of a delivery, or what comes next, in words.
+//! Explains in words the outcome of a delivery, or its next step.
 
 use super::MailReport;
 use crate::{CapturedMail, Delivery, DeliveryState, Recipient, Timestamp};
 
 impl MailReport {
-    /// What became of a delivery, or what comes next, as a sentence without its full stop.
+    /// Returns the outcome of a delivery, or its next step, as a sentence without its full stop.
     #[must_use]
     pub fn explain(&self, delivery: &Delivery) -> String {
         let what = self.outcome(delivery);
@@ -56,7 +56,8 @@ impl MailReport {
         }
     }
 
-    /// Why a delivery that waits is cancelled when it comes due, as far as that is known: what the sender checks then.
+    /// Returns the reason a waiting delivery will be cancelled when it is due, as far as that is known. The sender
+    /// makes the same checks then.
     pub(super) fn is_stopped(&self, delivery: &Delivery) -> Option<String> {
         let kind = delivery.kind;
         let is_admitted =
@@ -85,7 +86,7 @@ fn counted(count: u32, of: &str) -> String {
     if count == 1 { format!("1 {of}") } else { format!("{count} {of}s") }
 }
 
-/// What somebody else said, on one line; `no reason` when they said nothing.
+/// Returns text of others in quotation marks and on one line; `no reason` if there is no text.
 pub(super) fn quoted(text: Option<&str>) -> String {
     match text.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")) {
         Some(text) if !text.is_empty() => format!("\"{text}\""),

@@ -20,7 +20,7 @@ pub enum MeetingType {
     Hybrid,
 }
 
-/// How far a meeting is. Only `cancelled`, and an early end, are stored; the rest follows from the clock.
+/// The status of a meeting. Only a cancellation and an early end are stored; the rest follows from the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MeetingStatus {
     /// Lies ahead.

@@ -1,41 +1,41 @@
-//! What a participant is told of a meeting: the difference between what they were told last and what is so now.
+//! Notifications of a participant about a meeting: the difference between what they were last notified of and the
+//! present meeting.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Meeting, MeetingType, Participant};
 use crate::{DurationMinutes, MeetingId, Timestamp};
 
-/// What there is to know about a meeting, at one of its versions. A stored format: fields are only ever added, with a
-/// default.
+/// The facts of a meeting at one of its versions. A stored format: fields are only ever added, with a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeetingFacts {
-    /// What it is called.
+    /// The title of the meeting.
     pub title: String,
-    /// What it is about.
+    /// Optional description of the meeting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// When it begins.
+    /// The start of the meeting.
     pub starts_at: Timestamp,
-    /// How many minutes it takes.
+    /// The duration in minutes.
     pub duration_minutes: u32,
-    /// Where people meet.
+    /// The place of the meeting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
-    /// Where they meet on the web.
+    /// The URL of the online meeting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meeting_url: Option<String>,
-    /// How they meet.
+    /// The type of the meeting: in person, online or both.
     pub meeting_type: MeetingType,
 }
 
 impl MeetingFacts {
-    /// When it is over.
+    /// Returns the end of the meeting.
     #[must_use]
     pub fn ends_at(&self) -> Timestamp {
         self.starts_at + std::time::Duration::from_secs(u64::from(self.duration_minutes) * 60)
     }
 
-    /// What raises the sequence when it changes (RFC 5546 §2.1.4): answers given to anything else no longer count.
+    /// Returns the facts whose change raises the sequence (RFC 5546 §2.1.4); responses to other values no longer count.
     pub(super) fn place_and_time(&self) -> (Timestamp, u32, Option<&str>, Option<&str>, MeetingType) {
         let (location, url) = (self.location.as_deref(), self.meeting_url.as_deref());
         (self.starts_at, self.duration_minutes, location, url, self.meeting_type)
@@ -45,26 +45,26 @@ impl MeetingFacts {
 /// The facts of a meeting as they were from one of its versions on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
-    /// Whose.
+    /// The meeting.
     pub meeting_id: MeetingId,
     /// The version of the meeting that brought them.
     pub version: u64,
     /// The SEQUENCE that calendars were told with them (RFC 5545 §3.8.7.4); `None` in rows from before it was kept.
     pub sequence: Option<u32>,
-    /// What they were.
+    /// The facts at that version.
     pub facts: MeetingFacts,
 }
 
-/// What a participant was told last.
+/// The last notification of a participant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Told {
     /// The version of the meeting as it was then.
     pub version: u64,
-    /// Whether they were told to come (or, the last time, that it is off).
+    /// Whether they were invited; false if the notification was a cancellation.
     pub on: bool,
 }
 
-/// What there is to tell a participant.
+/// The kind of update that a participant is still to be notified of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
     /// Please come: they know of no such meeting, or think it is off.
@@ -76,7 +76,7 @@ pub enum News {
 }
 
 impl Meeting {
-    /// What there is to know about it.
+    /// Returns the facts of the meeting.
     #[must_use]
     pub fn facts(&self) -> MeetingFacts {
         MeetingFacts {
@@ -110,7 +110,8 @@ impl Meeting {
     }
 }
 
-/// What there is to tell `participant`, who was told `known` last (the facts at [`Participant::told`]); `None`: nothing.
+/// Returns the update that `participant` is still to be notified of; `None` if there is none. `known` are the facts of
+/// their last notification, at [`Participant::told`].
 #[must_use]
 pub fn news(meeting: &Meeting, participant: &Participant, known: Option<&MeetingFacts>) -> Option<News> {
     let is_on = meeting.cancelled_at.is_none() && participant.removed_at.is_none();

@@ -9,7 +9,7 @@ use crate::{
     ReminderMinutes, Timestamp, User, UserId, Zone,
 };
 
-/// What somebody is in a meeting.
+/// The role of a participant in a meeting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MeetingRole {
     /// Called it.
@@ -21,7 +21,7 @@ pub enum MeetingRole {
     Optional,
 }
 
-/// What somebody answered to an invitation.
+/// The response of a participant to an invitation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MeetingResponse {
     /// Nothing yet.
@@ -101,7 +101,7 @@ impl FromStr for MeetingResponse {
 pub struct Invitee {
     /// Their address.
     pub email: EmailAddress,
-    /// What to call them.
+    /// The name of the invitee.
     pub name: Option<PersonName>,
     /// Attendee or optional; an organizer is not invited.
     pub role: MeetingRole,
@@ -151,21 +151,21 @@ impl OwnReminders {
 pub struct Participant {
     /// Never changes.
     pub id: ParticipantId,
-    /// Which meeting.
+    /// The meeting.
     pub meeting_id: MeetingId,
     /// Their account, if the address is verified to be theirs; a guest has none.
     pub user_id: Option<UserId>,
     /// The address they were invited by; never changes, and comes once in a meeting.
     pub email: EmailAddress,
-    /// What to call them.
+    /// The name of the participant.
     pub name: Option<PersonName>,
-    /// What they are in it.
+    /// The role in the meeting.
     pub role: MeetingRole,
-    /// What they answered.
+    /// The response to the invitation.
     pub response: MeetingResponse,
-    /// What they added to it.
+    /// The comment on the response.
     pub comment: Option<Comment>,
-    /// When they answered last; stays when the answer is reset.
+    /// The time of the last response; kept when the response is reset.
     pub responded_at: Option<Timestamp>,
     /// The version of the meeting that they answered last; `None` also for answers from before versions were kept.
     pub answered_version: Option<u64>,
@@ -177,13 +177,13 @@ pub struct Participant {
     pub locale: Option<Locale>,
     /// The zone in which a guest reads times; `None`: the meeting's, which is the organizer's unless they chose another.
     pub time_zone: Option<Zone>,
-    /// Why mail about the meeting does not reach them.
+    /// The reason mail about the meeting does not reach them.
     pub delivery_problem: Option<DeliveryProblem>,
     /// Their own reminders; `None`: as the meeting says.
     pub reminders: Option<OwnReminders>,
-    /// What they were told last, by mail. Written by settlements only: an update leaves it as it is stored.
+    /// The last notification by mail. Written by settlements only: an update leaves it as it is stored.
     pub told: Option<Told>,
-    /// When they were taken off the meeting, or left.
+    /// The time at which they were removed from the meeting or left it.
     pub removed_at: Option<Timestamp>,
     /// The participant who turned out to be the same person, and stands for this one; comes with `removed_at`.
     pub merged_into: Option<ParticipantId>,
@@ -234,13 +234,13 @@ impl Participant {
         }
     }
 
-    /// Whether they belong to the meeting.
+    /// Returns whether they still participate in the meeting.
     #[must_use]
     pub fn is_in(&self) -> bool {
         self.removed_at.is_none()
     }
 
-    /// Whether they went by themselves, rather than by the will of the organizer.
+    /// Returns whether they left by themselves, rather than being removed by the organizer.
     #[must_use]
     pub fn has_left(&self) -> bool {
         !self.is_in() && self.response == MeetingResponse::Declined
@@ -259,7 +259,7 @@ impl Participant {
         self.role == MeetingRole::Organizer
     }
 
-    /// Where mail to them goes: to their account, else to the address they were invited by.
+    /// Returns the recipient of mail to them: their account, otherwise the address they were invited by.
     #[must_use]
     pub fn recipient(&self) -> Recipient {
         self.user_id.map_or_else(|| Recipient::Address(self.email.clone()), Recipient::User)

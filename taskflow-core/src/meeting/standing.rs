@@ -1,4 +1,5 @@
-//! Which answers stand when a meeting changes: an answer belongs to what was shown (RFC 5546 §2.1.4, RFC 6638 §3.2.8).
+//! Decides which responses stay valid when a meeting changes: a response belongs to the time and place that was shown
+//! (RFC 5546 §2.1.4, RFC 6638 §3.2.8).
 
 use std::collections::BTreeSet;
 
@@ -14,8 +15,8 @@ pub struct OutdatedAnswer {
 }
 
 impl MeetingFacts {
-    /// Whether an answer to this is an answer to `other`: time and place are the same (RFC 5546 §2.1.4). A title or a
-    /// description makes no difference.
+    /// Returns whether a response to this is also a response to `other`: time and place are the same (RFC 5546 §2.1.4).
+    /// Title and description make no difference.
     #[must_use]
     pub fn same_time_and_place(&self, other: &Self) -> bool {
         self.place_and_time() == other.place_and_time()
@@ -23,7 +24,7 @@ impl MeetingFacts {
 }
 
 impl Participant {
-    /// What they answered last, also when they are asked again since.
+    /// Returns their last response, even if they have been asked again since.
     #[must_use]
     pub fn last_response(&self) -> MeetingResponse {
         self.reset_response.unwrap_or(self.response)
@@ -53,8 +54,8 @@ impl Participant {
         Self { response: self.last_response(), reset_response: None, ..self.clone() }
     }
 
-    /// Whether their last answer stands for `is`: they gave it to the same time and place, and were told of no other
-    /// since. `facts_at` knows what the meeting was like from one of its versions on.
+    /// Returns whether their last response stays valid for `is`: they gave it to the same time and place, and were
+    /// notified of no other since. `facts_at` returns the facts of the meeting at one of its versions.
     fn stands_for<'a>(&self, is: &MeetingFacts, facts_at: impl Fn(u64) -> Option<&'a MeetingFacts>) -> bool {
         let same = |version| facts_at(version).is_some_and(|facts| facts.same_time_and_place(is));
         let told = self.told.filter(|told| self.answered_version.is_none_or(|answered| told.version > answered));
@@ -62,8 +63,9 @@ impl Participant {
     }
 }
 
-/// Whose answers a change of the meeting puts into question: everybody's who is in it and has answered, except the
-/// organizer's, when time or place differ or the meeting is on again; else those of who came back.
+/// Returns the participants whose response a change of the meeting puts into question. If time or place differ, or the
+/// meeting was restored, these are all participants who have responded, except the organizer. Otherwise they are the
+/// participants who came back.
 fn in_question<'a>(before: &'a MeetingDetails, after: &'a MeetingDetails) -> impl Iterator<Item = &'a Participant> {
     let (was, is) = (&before.meeting, &after.meeting);
     let everybody =

@@ -28,7 +28,7 @@ impl State {
         due.into_iter().filter(first).collect()
     }
 
-    /// What is claimed together with one that was scheduled until now.
+    /// Returns the deliveries that are claimed together with a delivery that was scheduled until now.
     fn followers(&self, leader: &Delivery, until: Timestamp) -> Vec<DeliveryId> {
         let Some(group) = together(leader) else { return Vec::new() };
         let rows = self.scheduled.iter().map(|(.., id)| &self.deliveries[id].delivery);

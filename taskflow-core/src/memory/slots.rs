@@ -8,7 +8,7 @@ use crate::error::{StoreError, UniqueField};
 use crate::ports::{JobStore, RunLease};
 use crate::{Counts, JobName, JobRun, JobState, JobWrite, LeaseToken, RunId, Timestamp};
 
-/// What is kept of a job.
+/// The stored state of a job.
 #[derive(Debug)]
 pub(super) struct JobRow {
     pub(super) slot: Timestamp,
@@ -64,12 +64,12 @@ impl MemoryWrite for JobWrite {
 }
 
 impl State {
-    /// Whether the job has a run for that slot that is no dry run.
+    /// Returns whether the job has a run for that scheduled time that is not a dry run.
     fn has_run(&self, job: JobName, slot: Timestamp) -> bool {
         self.runs.values().any(|row| row.run.job == job && row.run.slot == slot && !row.run.dry_run)
     }
 
-    /// Whether a run is held under that lease, lapsed or not: nobody else has taken it.
+    /// Returns whether a run is held under that lease, lapsed or not: nobody else has claimed it.
     fn holds_run(&self, id: RunId, lease: LeaseToken) -> bool {
         self.runs.get(&id).and_then(|row| row.lease.as_ref()).is_some_and(|held| held.token == lease)
     }

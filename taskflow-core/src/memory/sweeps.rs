@@ -7,7 +7,7 @@ use crate::error::{CorruptRow, StoreError};
 use crate::ports::{CohortScan, DigestQuery, SweepPage, SweepPosition, SweepQuery};
 use crate::{Day, Digest, LocalMinute, Meeting, MeetingResponse, Moment, Task, Timestamp, User, UserId};
 
-/// Whether an instant lies in a time that includes its beginning and not its end.
+/// Returns whether an instant lies in a period, whose start is included and whose end is not.
 fn within(at: Timestamp, (begins, ends): (Timestamp, Timestamp)) -> bool {
     at >= begins && at < ends
 }
@@ -38,7 +38,7 @@ impl State {
         concerned
     }
 
-    /// What somebody takes part in on a day.
+    /// Returns the meetings of a day in which the user participates.
     fn meetings_of(&self, user: UserId, day: Day) -> Vec<&Meeting> {
         let theirs = self
             .participants

@@ -19,7 +19,7 @@ impl State {
         found
     }
 
-    /// How much has served its time, up to a limit, and its removal if that is wanted. `now` is by the store's own clock.
+    /// Counts expired rows up to a limit, and removes them if `remove` is set. `now` is by the store's own clock.
     fn purge(&mut self, expired: Expired, now: Duration, limit: usize, remove: bool) -> u64 {
         let count = match expired {
             Expired::TrashedTasks(before) => {
@@ -116,7 +116,7 @@ impl State {
         self.events.retain(|event| event.entity != Entity::Meeting(id));
     }
 
-    /// Whether it is the last scheduled run of its job.
+    /// Returns whether it is the last scheduled run of its job.
     fn is_last_run(&self, id: RunId) -> bool {
         let Some(job) = self.runs.get(&id).map(|row| row.run.job) else { return false };
         let scheduled = self.runs.values().filter(|row| row.run.job == job && row.run.trigger == Trigger::Schedule);

@@ -11,7 +11,7 @@ use crate::{
     Changes, CredentialWrite, DeliveryState, EmailAddress, Entity, Recipient, Timestamp, User, UserId, UserWrite, Write,
 };
 
-/// What a deleted account leaves in the ledger.
+/// The reason that the ledger shows for deliveries to a deleted account.
 const ACCOUNT_GONE: &str = "the account was deleted";
 
 impl MemoryWrite for UserWrite {
@@ -146,7 +146,7 @@ fn is_open_for(row: &super::Row, user: UserId) -> bool {
     is_open && delivery.recipient == Recipient::User(user)
 }
 
-/// What makes a user unique.
+/// Returns the unique keys of a user.
 fn keys(user: &User) -> [(UniqueField, String); 2] {
     [(UniqueField::Username, user.username.key()), (UniqueField::Email, user.email.key())]
 }

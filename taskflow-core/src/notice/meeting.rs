@@ -1,4 +1,4 @@
-//! What the notices about a meeting have in common.
+//! Shared parts of the notices about a meeting.
 
 use super::{
     A_MOMENT, Addressee, BatchContext, Checked, Needs, NoticeKind, PreSendCheck, Thread, cancelled, expired, found,
@@ -10,10 +10,10 @@ use crate::{
     RenderInput, Timestamp, Told, User, Variable, Variables, news,
 };
 
-/// Why nothing is sent to a participant for whom another one stands.
+/// The reason nothing is sent to a participant who was merged into another one.
 pub(crate) const SAME_PERSON: &str = "the same person is in the meeting under another address";
 
-/// Why an invitation expires that nobody needs any more and that may have arrived all the same.
+/// The reason an invitation expires that is no longer needed and may have arrived all the same.
 pub(crate) const MAY_HAVE_ARRIVED: &str = "it may have arrived, and the meeting is off";
 
 /// The meeting and the participant that a notice is about.
@@ -58,7 +58,7 @@ pub(super) fn invitation(check: &PreSendCheck<'_>, meeting: &Meeting, participan
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Teller {
     Invite {
-        /// Whether they had left by themselves.
+        /// Whether they had left the meeting by themselves.
         again: bool,
     },
     Change {

@@ -1,4 +1,4 @@
-//! What holds for every notice of a kind.
+//! Policies that hold for every notice of a kind.
 
 /// What a kind of notice is about. With whether the clock makes it due or somebody by hand, it decides the
 /// [class](crate::DeliveryClass) in which it leaves.

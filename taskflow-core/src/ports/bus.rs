@@ -19,16 +19,16 @@ pub enum Signal {
     Missed,
     /// Deliveries were planned.
     Planned {
-        /// When the first of them is due: nobody needs to look for them before.
+        /// The time at which the first of them is due; nobody needs to look for them before.
         earliest: Timestamp,
     },
     /// The sessions of a person were ended in this process, or one of them: what was signed in with them no longer counts.
     SessionsEnded {
-        /// Whose.
+        /// The user whose sessions ended.
         user: UserId,
-        /// Only this one.
+        /// The only session that ended; `None` if all of them ended.
         only: Option<SessionId>,
-        /// When.
+        /// The time at which they ended.
         at: Timestamp,
     },
     /// Sessions were ended in another process: whoever remembers which have ended asks the store again. It does not say
@@ -39,11 +39,11 @@ pub enum Signal {
 /// A reminder that a relay has taken: screens may show it at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReminderSent {
-    /// Who was reminded.
+    /// The user who was reminded.
     pub user: UserId,
-    /// What of.
+    /// The entity that the reminder is about.
     pub about: Entity,
-    /// When.
+    /// The time at which the reminder was sent.
     pub at: Timestamp,
 }
 
@@ -73,8 +73,9 @@ impl EventBus for NoBus {
     }
 }
 
-/// What to tell others once some [`Changes`] are committed. A host that applied them in a transaction of its own hands it
-/// to [`App::published`](crate::App::published) after its COMMIT; forgetting it costs others some seconds, nothing else.
+/// The signals to publish once some [`Changes`] are committed. A host that applied them in a transaction of its own
+/// passes it to [`App::published`](crate::App::published) after its COMMIT. If it forgets, others only learn of the
+/// changes some seconds later.
 #[derive(Debug, Clone)]
 #[must_use = "publish it after your commit, so that others need not wait for their next poll"]
 pub struct CommitReceipt {
@@ -82,7 +83,7 @@ pub struct CommitReceipt {
 }
 
 impl CommitReceipt {
-    /// What these changes are worth telling.
+    /// Returns the signals for these changes.
     pub fn new(changes: &Changes) -> Self {
         let announced = changes.events.iter().map(|event| Signal::Announced(Arc::new(event.clone())));
         let earliest = changes.deliveries.iter().map(|delivery| delivery.due_at).min();

@@ -5,11 +5,11 @@ use crate::{CalendarMethod, CalendarPart, EmailAddress, Meeting, MeetingId, Meet
 /// A meeting as a calendar shall take it over.
 #[derive(Debug, Clone, Copy)]
 pub struct CalendarEntry<'a> {
-    /// What the calendar shall do with it (RFC 5546 §1.4).
+    /// The iTIP method: what the calendar is to do with the entry (RFC 5546 §1.4).
     pub method: CalendarMethod,
     /// The meeting.
     pub meeting: &'a Meeting,
-    /// Who of those who come is named besides the organizer.
+    /// The participants that the entry names besides the organizer.
     pub attendees: &'a [Participant],
 }
 
@@ -20,15 +20,16 @@ pub struct CalendarReply {
     pub meeting: MeetingId,
     /// Its revision (SEQUENCE; 0 when absent).
     pub sequence: u32,
-    /// When the answer was given (DTSTAMP in UTC, else the Date of the mail). `None`: the message does not say it.
+    /// The time of the reply (DTSTAMP in UTC, otherwise the Date of the mail); `None` if the message does not contain
+    /// one.
     pub at: Option<Timestamp>,
     /// The attendees it names, each with an answer; at least one. More than one is against RFC 5546 §3.2.3 but happens.
     pub attendees: Vec<ReplyAttendee>,
-    /// Who sent the message (From), when it came with its headers.
+    /// The sender of the message (From), if it came with its headers.
     pub sender: Option<EmailAddress>,
-    /// What they add (COMMENT), cut to what a [`Comment`](crate::Comment) may hold.
+    /// The comment on the reply (COMMENT), cut to the maximum length of a [`Comment`](crate::Comment).
     pub comment: Option<String>,
-    /// What is proposed instead (METHOD:COUNTER); `None` for a plain reply.
+    /// The proposed change (METHOD:COUNTER); `None` for a plain reply.
     pub counter: Option<Counter>,
 }
 
@@ -37,7 +38,7 @@ pub struct CalendarReply {
 pub struct ReplyAttendee {
     /// Their address (ATTENDEE).
     pub email: EmailAddress,
-    /// Who answers in their place (SENT-BY, RFC 5545 §3.2.18).
+    /// The person who replies on behalf of the attendee (SENT-BY, RFC 5545 §3.2.18).
     pub sent_by: Option<EmailAddress>,
     /// The answer (PARTSTAT).
     pub response: MeetingResponse,
@@ -46,7 +47,7 @@ pub struct ReplyAttendee {
 /// Another time that somebody proposes for a meeting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counter {
-    /// When the meeting would begin (DTSTART); `None` when the message does not say it.
+    /// The proposed start (DTSTART); `None` if the message does not contain one.
     pub starts_at: Option<ProposedStart>,
 }
 

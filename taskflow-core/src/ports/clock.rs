@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::Timestamp;
 
-/// What time it is. Every use case asks once.
+/// A source of the current time. Every use case reads it once.
 ///
 /// # Contract
 ///
@@ -50,7 +50,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// Where new ids come from.
+/// A source of new ids.
 ///
 /// # Contract
 ///

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::{MeetingResponse, NoticeKind, Snooze, TaskAction, Timestamp};
 
-/// What a link in a mail lets its reader do, without signing in.
+/// The action that a link in a mail permits its reader without signing in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LinkPurpose {
@@ -50,16 +50,16 @@ impl LinkPurpose {
     }
 }
 
-/// What a link in a mail stands for.
+/// The content of a signed link in a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Link {
-    /// What it lets its reader do.
+    /// The action that the link permits.
     pub purpose: LinkPurpose,
-    /// What it is about: for `Respond` and `RespondWith` the id of a participant, for `OpenMeeting` of a meeting, for `Task`
-    /// of a task, for `OpenDay` of a user, for `Unsubscribe` of a user or of a participant without an account, else of a
-    /// [`Token`](crate::Token).
+    /// The id of its subject: for `Respond` and `RespondWith` of a participant, for `OpenMeeting` of a meeting, for
+    /// `Task` of a task, for `OpenDay` of a user. For `Unsubscribe` it is the id of a user or of a participant without
+    /// an account, for the others of a [`Token`](crate::Token).
     pub id: Uuid,
-    /// Until when.
+    /// The time at which the link expires.
     pub expires_at: Timestamp,
     /// For `Respond` and `RespondWith` the version of the meeting that the mail shows; `None` in links from before it was kept.
     pub version: Option<u64>,
@@ -77,6 +77,6 @@ pub trait Links: Send + Sync {
     /// The address to put into a mail.
     fn url(&self, link: &Link) -> String;
 
-    /// What a token stands for; `None` when it was not made here, or for something else.
+    /// Returns the link that a token stands for; `None` if the token was not made here or is for another purpose.
     fn open(&self, purpose: LinkPurpose, token: &str) -> Option<Link>;
 }

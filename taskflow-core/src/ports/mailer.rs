@@ -8,11 +8,11 @@ use crate::suppression::{refuses_the_mailbox, says_there_is_no_mailbox, status_o
 /// The relay took the mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
-    /// What it answered, for the ledger.
+    /// The reply of the relay, for the ledger.
     pub reply: String,
 }
 
-/// What a relay was asked when it answered (RFC 5321 §3.3).
+/// The SMTP phase in which a relay replied (RFC 5321 §3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
     /// Nothing of this mail, or nobody knows.
@@ -25,7 +25,7 @@ pub enum Asked {
     Content,
 }
 
-/// What a relay answered (RFC 5321 §4.2).
+/// A reply of a relay (RFC 5321 §4.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// To which question: what is said about a sender is no fault of the recipient's.
@@ -55,9 +55,9 @@ impl Reply {
         Self { to: Asked::Nothing, code: None, text: why.into() }
     }
 
-    /// Whether the relay says that there is no such mailbox, or none any more: in answer to RCPT by
-    /// [`refuses_the_mailbox`], in answer to the mail itself only where its status code is clear, since words about a
-    /// content may mean anything. What is said to MAIL is about the sender.
+    /// Returns whether the relay says that there is no such mailbox, or no longer. A reply to RCPT is judged by
+    /// [`refuses_the_mailbox`]. A reply to the mail itself counts only if its status code is clear, because words about
+    /// a content may mean anything. A reply to MAIL is about the sender.
     #[must_use]
     pub fn concerns_the_mailbox(&self) -> bool {
         let Some(code) = self.code else { return false };
@@ -78,7 +78,7 @@ impl fmt::Display for Reply {
     }
 }
 
-/// Why a mail was not sent, by what to do about it.
+/// The reason a mail was not sent, by what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MailError {
     /// The relay refused this mail for now (4yz), or fell silent after it was offered: try it again later. What the answer is
@@ -107,8 +107,9 @@ pub trait Mailer: Send + Sync {
     /// Sends one mail.
     async fn send(&self, mail: &Mail) -> Result<Accepted, MailError>;
 
-    /// How many connections are worth using at the moment, when that changes as it does with a rate: the sender keeps to it
-    /// where it is less than [`Sending::connections`](crate::Sending::connections). `None`: as many as there are.
+    /// Returns the number of connections worth using at the moment, if that changes, as it does with a rate. The sender
+    /// uses at most this many if it is less than [`Sending::connections`](crate::Sending::connections). `None` means
+    /// all connections.
     fn room(&self) -> Option<usize> {
         None
     }

@@ -9,7 +9,7 @@ use crate::{
     UserId, Viewer,
 };
 
-/// Where a sweep over meetings goes on: after this start and, at the same start, this id.
+/// The position at which a scan of meetings continues: after this start and, at the same start, after this id.
 pub type MeetingCursor = (Timestamp, MeetingId);
 
 /// Reads meetings and their participants. See the contract of [`Store`](super::Store).

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::error::StoreError;
 use crate::{Heartbeat, Node, NodeId, Timestamp};
 
-/// Which processes share the store.
+/// The processes that share the store.
 ///
 /// # Contract
 ///

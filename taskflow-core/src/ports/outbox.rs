@@ -7,20 +7,20 @@ use crate::{
     BulkAction, BulkSelection, ChannelKind, Delivery, DeliveryId, LeaseToken, NoticeKind, Settlement, Timestamp,
 };
 
-/// What a sender asks for.
+/// The request of a sender for deliveries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimRequest {
     /// The channel whose deliveries are claimed; those of other channels neither count nor cost anything.
     pub channel: ChannelKind,
     /// The kinds this build can send; others are left for nodes that know them.
     pub kinds: Vec<NoticeKind>,
-    /// At most this many.
+    /// Maximum number of deliveries to claim.
     pub limit: u32,
-    /// What is due then.
+    /// The current time: deliveries due by then are claimed.
     pub now: Timestamp,
     /// Fences what comes of it.
     pub lease: LeaseToken,
-    /// How long the claim holds, by the store's own clock.
+    /// Duration of the lease, by the store's own clock.
     pub lease_for: Duration,
 }
 
@@ -36,7 +36,7 @@ impl ClaimRequest {
 /// A claimed delivery and the lease it is held under.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
-    /// What to send.
+    /// The delivery to send.
     pub delivery: Delivery,
     /// The lease.
     pub lease: LeaseToken,
@@ -45,22 +45,23 @@ pub struct Claimed {
 /// A claimed delivery that a sender wants to hold on to.
 pub type HeldLease = (DeliveryId, LeaseToken);
 
-/// Whether a settlement counted.
+/// The result of a settlement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
-    /// It did.
+    /// The settlement counted.
     Applied,
     /// The lease was lost to somebody else, or the delivery is settled already: nothing was changed.
     LeaseLost,
 }
 
-/// What waits to be sent.
+/// The backlog of a channel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Since when the longest waiting of the due deliveries waits, those included that could not be sent and wait for their
-    /// next try. One that is held until its reader's quiet hours end is not late before that, and waits since then.
+    /// The time since which the longest waiting of the due deliveries has been waiting. Deliveries that failed and wait
+    /// for their next attempt are included. One that is held until its reader's quiet hours end is not late before
+    /// that, and waits since then.
     pub oldest_due_at: Option<Timestamp>,
-    /// When the next scheduled delivery is to be tried, due or not.
+    /// The time at which the next scheduled delivery is to be tried, due or not.
     pub next_at: Option<Timestamp>,
 }
 
@@ -95,8 +96,8 @@ pub trait Outbox: Send + Sync {
     ///
     /// The [effect](crate::Effect) of a settlement is written in the same transaction, exactly when the settlement counts.
     ///
-    /// What was planned again after the look that found it `Cancelled` or `Expired` (`planned_at` later than the
-    /// settlement's `at`) is scheduled once more instead: that look is outdated.
+    /// A delivery that was planned again after the check that found it `Cancelled` or `Expired` (`planned_at` later
+    /// than the settlement's `at`) is scheduled once more instead: that check is outdated.
     ///
     /// A delivery that was cancelled while claimed becomes `delivered` when it was sent and else `cancelled`.
     /// `Retry` and `Discarded` count one attempt and leave a [`FailedAttempt`](crate::FailedAttempt). `Held` removes `last_error`.

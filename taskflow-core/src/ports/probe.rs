@@ -5,9 +5,9 @@ use async_trait::async_trait;
 /// Room on a disk, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DiskSpace {
-    /// What can still be written.
+    /// Free space, in bytes.
     pub free: u64,
-    /// All of it.
+    /// Total space, in bytes.
     pub total: u64,
 }
 

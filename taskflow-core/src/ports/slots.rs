@@ -4,7 +4,7 @@ use crate::error::StoreError;
 pub use crate::job::RunLease;
 use crate::{JobName, JobRun, JobState, RunId, Timestamp};
 
-/// Who does which job when, so that each slot is run once however many nodes there are.
+/// The state and runs of scheduled jobs, so that each scheduled time is run once, however many nodes there are.
 ///
 /// # Contract
 ///

@@ -14,6 +14,6 @@ pub trait Suppressions: Send + Sync {
     /// Up to `size` suppressions after `after` by the keys of their addresses (bytes).
     async fn suppressions_after(&self, after: Option<&str>, size: u32) -> Result<Vec<Suppression>, StoreError>;
 
-    /// What was ended for these addresses as those of guests: the key of the address and the kind.
+    /// Returns the kinds of mail that these addresses unsubscribed from as guests: the key of the address and the kind.
     async fn unsubscribed(&self, addresses: &[EmailAddress]) -> Result<HashSet<(String, NoticeKind)>, StoreError>;
 }

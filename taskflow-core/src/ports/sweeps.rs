@@ -7,7 +7,7 @@ use crate::{Day, Digest, LocalMinute, Moment, NoticeKind, Timestamp, UserId};
 /// Whom a sweep is looking for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SweepQuery {
-    /// Where their clocks are, and which minute they chose.
+    /// The cohort to scan: the zone of the users and the minutes they chose.
     pub moment: Moment,
     /// They want this.
     pub kind: NoticeKind,
@@ -17,7 +17,7 @@ pub struct SweepQuery {
     pub day: Option<Day>,
 }
 
-/// How far a sweep has come among the people of a moment: this chosen minute and, of those who chose it, this person.
+/// The position of a scan of a cohort: this chosen minute and, among the users who chose it, this user.
 pub type SweepPosition = (LocalMinute, UserId);
 
 /// People that a sweep has found.
@@ -25,24 +25,24 @@ pub type SweepPosition = (LocalMinute, UserId);
 pub struct SweepPage {
     /// Them and the minutes they chose, in the order of both.
     pub people: Vec<SweepPosition>,
-    /// How many were looked at.
+    /// Number of users examined.
     pub examined: u32,
-    /// Where to go on; `None`: there is nobody left.
+    /// The position at which the scan continues; `None` if all users were examined.
     pub next: Option<SweepPosition>,
 }
 
-/// Whose day, or whose open tasks, to look up.
+/// A query for the digest of a user: their day, or only their open tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DigestQuery {
-    /// Whose.
+    /// The user.
     pub user_id: UserId,
     /// The date to write on it.
     pub date: NaiveDate,
-    /// What is overdue is so then.
+    /// The time as of which tasks are overdue.
     pub now: Timestamp,
-    /// Which day.
+    /// The day to look up.
     pub day: Day,
-    /// Whether what was done and the meetings are looked up, too; else only open tasks.
+    /// Whether to include completed tasks and meetings; otherwise only open tasks.
     pub whole: bool,
 }
 
@@ -54,7 +54,7 @@ pub struct DigestQuery {
 /// * Nobody is left out who is there from the first call of a sweep to its last.
 #[async_trait]
 pub trait CohortScan: Send + Sync {
-    /// Which of these moments are anybody's, locked or not, by their place in the list, in its order.
+    /// Returns the indexes of the cohorts that have users, locked or not, in the order of the list.
     async fn with_users(&self, moments: &[Moment]) -> Result<Vec<usize>, StoreError>;
 
     /// Looks at up to `size` people of the moment after `after`, in the order of the minute they chose and their id, and
@@ -79,6 +79,6 @@ pub trait CohortScan: Send + Sync {
     ///   their number where any of the lists above holds a task or a meeting;
     /// * done: done within `day.yesterday`, the last one first.
     ///
-    /// What ties is in the order of ids.
+    /// Ties are in the order of ids.
     async fn digests(&self, queries: &[DigestQuery]) -> Result<Vec<Result<Digest, CorruptRow>>, StoreError>;
 }

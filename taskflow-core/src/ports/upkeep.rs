@@ -3,7 +3,7 @@ use async_trait::async_trait;
 use crate::error::StoreError;
 use crate::{DeliveryId, MailTally, MeetingId, Scope, Task, TaskCounts, TaskStatistics, Timestamp, UserId};
 
-/// What has served its time. Instants are the first that still count.
+/// A kind of expired data to purge. Each instant is the first that is still kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expired {
     /// Tasks put into the trash before this.
@@ -28,7 +28,7 @@ pub enum Expired {
 }
 
 impl Expired {
-    /// What they are, as runs count them.
+    /// Returns the name under which job runs count the purged rows.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -61,9 +61,9 @@ pub struct UnreadableRow {
 /// Somebody, and how many tasks they had outside the trash when theirs were counted last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CountedPerson {
-    /// Who.
+    /// The user.
     pub user_id: UserId,
-    /// Whether the account is not locked.
+    /// Whether the account is active, that is, not locked.
     pub is_active: bool,
     /// Their tasks; `None`: nobody has counted them yet.
     pub tasks: Option<TaskTally>,
@@ -78,16 +78,16 @@ pub struct TaskTally {
     pub completed: u64,
 }
 
-/// What was counted of a page of rows.
+/// The count of a page of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CountedPage<Id> {
-    /// How many of them count.
+    /// Number of rows of the page that count.
     pub count: u64,
     /// The last of the page, after which the next one begins; `None`: there is no other row.
     pub next: Option<Id>,
 }
 
-/// What the service needs to look after itself.
+/// Operations for the maintenance of the service: cleanup and statistics.
 ///
 /// # Contract
 ///
@@ -106,14 +106,14 @@ pub trait Maintenance: Send + Sync {
     /// and id.
     async fn tasks_completed_before(&self, before: Timestamp, limit: u32) -> Result<Vec<Task>, StoreError>;
 
-    /// How many such tasks there are, counted up to `limit`.
+    /// Returns the number of such tasks, counted up to `limit`.
     async fn count_completed_before(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
     /// Removes up to `limit` of what has served its time in one transaction, and says how many were removed; none: there
     /// are no more. What brings a lot along, such as a large meeting, may be cut into smaller pieces than `limit`.
     async fn purge(&self, expired: Expired, limit: u32) -> Result<u64, StoreError>;
 
-    /// How many [`purge`](Self::purge) would remove, counted up to `limit`.
+    /// Returns the number of rows that [`purge`](Self::purge) would remove, counted up to `limit`.
     async fn count_expired(&self, expired: Expired, limit: u32) -> Result<u64, StoreError>;
 
     /// Up to `size` people after `after` by id whose feed has an event of `since` or later.
@@ -127,10 +127,10 @@ pub trait Maintenance: Send + Sync {
     /// Counts the tasks of these people outside the trash, in their order; overdue is as of `now`.
     async fn task_counts(&self, owners: &[UserId], now: Timestamp) -> Result<Vec<TaskCounts>, StoreError>;
 
-    /// When these people completed tasks, also such as are in the trash, from `since` on.
+    /// Returns the times from `since` on at which these users completed tasks, including tasks in the trash.
     async fn completions(&self, owners: &[UserId], since: Timestamp) -> Result<Vec<(UserId, Timestamp)>, StoreError>;
 
-    /// What was counted of a person last.
+    /// Returns the last counted statistics of a user.
     async fn statistics(&self, scope: Scope) -> Result<Option<TaskStatistics>, StoreError>;
 
     /// Up to `size` people after `after` by id, and what was counted of each last.
@@ -146,7 +146,7 @@ pub trait Maintenance: Send + Sync {
         size: u32,
     ) -> Result<CountedPage<DeliveryId>, StoreError>;
 
-    /// How many deliveries were purged so far; reads a row for each day, kind and state.
+    /// Returns the number of deliveries purged so far; reads a row for each day, kind and state.
     async fn count_purged_deliveries(&self) -> Result<u64, StoreError>;
 
     /// Counts what became of the last `limit` deliveries that were settled, at `since` or later.

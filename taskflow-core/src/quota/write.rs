@@ -37,17 +37,17 @@ pub enum QuotaWrite {
     ///
     /// Of commits at the same time those that fit succeed. One commit counts a quota of a subject once.
     Take {
-        /// What it is counted for.
+        /// The subject that the quota is counted for.
         subject: QuotaSubject,
-        /// What is counted.
+        /// The quota.
         quota: Quota,
-        /// How much.
+        /// The amount to add.
         amount: u64,
         /// The most that may be used afterwards.
         limit: u64,
         /// The time of the decision.
         at: Timestamp,
-        /// When counting begins anew, if this is the first that is counted since the last time it did.
+        /// The end of the counting period, if this write begins a new one.
         until: Timestamp,
     },
 }

@@ -1,10 +1,10 @@
-//! What relays say about a recipient, and whether it means that there is no such mailbox.
+//! Decides whether a relay's reply about a recipient means that there is no such mailbox.
 //!
 //! A status (RFC 3463) decides where it says something. Large providers often send one that says nothing (5.0.0, 5.4.1,
 //! 5.5.0) or none at all; then their words decide. Words that are about us, about this mail or about today win over words
 //! about the mailbox: an address that is suppressed wrongly costs its reader more than one that is tried again.
 
-/// What a status says about a recipient.
+/// The meaning of a status for a recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
     /// There is no such mailbox, or none any more.
@@ -15,8 +15,8 @@ enum Meaning {
     Unclear,
 }
 
-/// Whether a status (RFC 3463 §3.2, §3.3) says that there is no such mailbox, or none any more. A full mailbox (5.2.2), policy
-/// (5.7.z), a sender that is refused (5.1.8) or a network that gave up (5.4.7) are no fault of the address.
+/// Returns whether a status (RFC 3463 §3.2, §3.3) says that there is no such mailbox, or no longer. A full mailbox
+/// (5.2.2), policy (5.7.z), a refused sender (5.1.8) or a network that gave up (5.4.7) are no fault of the address.
 #[must_use]
 pub fn says_there_is_no_mailbox(status: &str) -> bool {
     meaning(status) == Meaning::Gone
@@ -35,16 +35,16 @@ fn meaning(status: &str) -> Meaning {
     }
 }
 
-/// Whether a relay that was asked for a recipient says that there is no such mailbox: by the status in its answer where there
-/// is one (550 alone stands for policy as well), else by the words that relays use.
+/// Returns whether the reply of a relay to RCPT says that there is no such mailbox. The status in the reply decides if
+/// there is one (550 alone can also mean policy), otherwise the words that relays use.
 #[must_use]
 pub fn refuses_the_mailbox(code: u16, text: &str) -> bool {
     matches!(code, 550..=559) && says_gone(status_in(text), text)
 }
 
-/// Whether a bounce with this status (RFC 3463), or code of an answer, and these words of the relay's means that the address
-/// gets no mail any more. The rule is that of a relay that refuses a recipient: a status that says nothing, such as 5.0.0, or
-/// a bare code leave it to the words, as in `550 5.1.1 no such user`.
+/// Returns whether a bounce means that the address gets no more mail, by its status (RFC 3463) or reply code and the
+/// words of the relay. The rule is that of a relay that refuses a recipient. A status that says nothing, such as 5.0.0,
+/// or a bare code leaves the decision to the words, as in `550 5.1.1 no such user`.
 #[must_use]
 pub fn bounce_is_for_good(status: &str, said: &str) -> bool {
     if status.contains('.') && meaning(status) != Meaning::Unclear {
@@ -77,7 +77,7 @@ pub(crate) fn status_of(text: &str) -> Option<&str> {
     text.split_whitespace().next().filter(|word| word.starts_with("5.") && word.matches('.').count() == 2)
 }
 
-/// Whether words of a relay are about us, about a mail or about today rather than about a mailbox.
+/// Returns whether the words of a relay concern the sender, the mail or a temporary condition rather than a mailbox.
 #[must_use]
 pub(crate) fn speaks_of_us(text: &str) -> bool {
     Words::of(text).contains(&OTHERWISE)
@@ -123,7 +123,7 @@ impl Words {
         Self(words)
     }
 
-    /// Whether it has one of these, each beginning with a word.
+    /// Returns whether the text contains one of these phrases, each starting at a word.
     fn contains(&self, phrases: &[&str]) -> bool {
         phrases.iter().any(|phrase| self.0.match_indices(phrase).any(|(at, _)| self.0[..at].ends_with(' ')))
     }
@@ -140,8 +140,8 @@ fn names_a_host(token: &str) -> bool {
     bare.contains('@') || last.is_some_and(|last| last.len() > 1 && last.chars().all(char::is_alphabetic))
 }
 
-/// What relays say about mailboxes and domains that are not there: Postfix, Exim, Sendmail, qmail, Exchange, Domino, Gmail,
-/// Outlook.com, Yahoo, iCloud, GMX.
+/// Words of relays for mailboxes and domains that do not exist: Postfix, Exim, Sendmail, qmail, Exchange, Domino,
+/// Gmail, Outlook.com, Yahoo, iCloud, GMX.
 const GONE: [&str; 84] = [
     "no such user",
     "no such recipient",
@@ -229,7 +229,7 @@ const GONE: [&str; 84] = [
     "non existent hosts",
 ];
 
-/// What relays say about us, about a mail or about today.
+/// Words of relays that concern the sender, a mail or a temporary condition.
 const OTHERWISE: [&str; 66] = [
     "mailbox full",
     "mailbox is full",

@@ -33,7 +33,7 @@ impl EmailAddress {
     /// Longest address, in characters (RFC 5321 §4.5.3.1.3 less the brackets).
     pub const MAX_LENGTH: usize = 254;
 
-    /// What makes the address unique: case does not count, neither before nor after the `@`.
+    /// Returns the key by which the address is unique: case does not count, neither before nor after the `@`.
     #[must_use]
     pub fn key(&self) -> String {
         fold(&self.0)

@@ -45,17 +45,17 @@ macro_rules! lines {
 }
 
 lines! {
-    /// What a meeting is called: 1 to 255 characters on one line, spaces around it removed.
+    /// The title of a meeting: 1 to 255 characters on one line; surrounding spaces are removed.
     MeetingTitle(1, 255, one_line);
-    /// Where a meeting takes place: 1 to 255 characters on one line, spaces around it removed.
+    /// The place of a meeting: 1 to 255 characters on one line; surrounding spaces are removed.
     Location(1, 255, one_line);
-    /// What to call somebody without an account: 1 to 100 characters on one line, spaces around it removed.
+    /// The name of a person without an account: 1 to 100 characters on one line; surrounding spaces are removed.
     PersonName(1, 100, one_line);
-    /// What somebody adds to their answer or to a reminder: 1 to 1,000 characters, spaces around it removed.
+    /// A comment on a response or a reminder: 1 to 1,000 characters; surrounding spaces are removed.
     Comment(1, 1000, many_lines);
 }
 
-/// Where a meeting takes place on the web: an absolute URL of `http` or `https` with a host, at most 500 characters.
+/// The URL of an online meeting: an absolute URL of `http` or `https` with a host, at most 500 characters.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct MeetingUrl(String);
 
@@ -86,7 +86,7 @@ impl FromStr for MeetingUrl {
     }
 }
 
-/// How long a meeting takes: 1 to 1,440 minutes (a day).
+/// The duration of a meeting: 1 to 1,440 minutes (a day).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DurationMinutes(u32);
 
@@ -124,7 +124,8 @@ impl Default for DurationMinutes {
 }
 
 lines! {
-    /// Why mail does not reach somebody, as a relay or a report said: 1 to 500 characters on one line.
+    /// The reason mail does not reach a participant, in the words of a relay or a report: 1 to 500 characters on one
+    /// line.
     DeliveryProblem(1, 500, one_line);
 }
 

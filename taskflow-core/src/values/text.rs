@@ -49,7 +49,7 @@ pub fn search_key(text: &str) -> String {
     key
 }
 
-/// Whether a text shows nothing to its reader: it has only spaces and characters without a visible form.
+/// Returns whether a text is invisible: it consists only of spaces and characters without a visible form.
 #[must_use]
 pub fn is_blank(text: &str) -> bool {
     let is_mark = |c: char| c.general_category() == GeneralCategory::NonspacingMark;
@@ -84,7 +84,7 @@ fn is_optional_mark(c: char) -> bool {
 /// Lengthens a word in print and belongs to no spelling.
 const TATWEEL: char = '\u{640}';
 
-/// What people type for a folded letter that has no decomposition.
+/// Returns the plain spelling of a folded letter that has no decomposition.
 fn plain(c: char) -> Option<&'static str> {
     Some(match c {
         'ø' => "o",

@@ -25,7 +25,7 @@ use crate::{ChannelKind, Delivery, DeliveryId, Effect, LeaseToken, NoticeKind, O
 /// * `send` returns `Ok` only when somebody else took responsibility for exactly this message. In doubt it is an error, and the
 ///   message may be sent again. Calls run side by side, and each ends by itself within [`Sending::mail_timeout`].
 pub trait Channel: Send + Sync {
-    /// What is sent.
+    /// The message that this channel sends.
     type Message: Send + Sync;
 
     /// Returns its name.
@@ -46,7 +46,7 @@ pub trait Channel: Send + Sync {
     ///
     /// # Errors
     ///
-    /// What the deliveries are about cannot be looked up. All of them are given back, and the step ends.
+    /// Fails when the subjects of the deliveries cannot be looked up. Then all of them are released, and the step ends.
     fn prepare(
         &self,
         batch: ChannelBatch<'_>,
@@ -105,7 +105,7 @@ pub enum SendError {
 pub struct ChannelBatch<'a> {
     pub(super) app: &'a App,
     pub(super) claims: Vec<Claimed>,
-    /// What this step holds already.
+    /// Deliveries that this step holds already.
     pub(super) held: HashSet<DeliveryId>,
     pub(super) now: Timestamp,
     /// The request that they were claimed by.
@@ -200,13 +200,13 @@ pub(super) struct Ready<M> {
     /// Until when, by the monotonic clock, nobody else can have claimed it. The sender knows.
     pub(super) held_until: Duration,
     pub(super) message: M,
-    /// What is written when it was sent.
+    /// The effect that is written once the message was sent.
     pub(super) effect: Option<Effect>,
-    /// What it is about: it leaves when nothing of the same threads is on its way.
+    /// The threads it belongs to. It is sent only while no other message of the same threads is being sent.
     pub(super) threads: Vec<Thread>,
     /// More deliveries that this message is, held under the same lease: what becomes of it becomes of them.
     pub(super) along: Vec<DeliveryId>,
-    /// What was ahead of it in the hands of this step as it was claimed.
+    /// Deliveries ahead of it that this step held when it was claimed.
     pub(super) behind: Vec<DeliveryId>,
 }
 

@@ -10,7 +10,7 @@ use crate::{Content, Delivery, JobName, Notice, Outcome, RenderInput, Timestamp,
 pub struct DueNotice {
     /// The account of its reader; `None` for a delivery to a bare address.
     pub user: Option<UserId>,
-    /// What it says and to whom: the reader's name, language and time zone, and the facts.
+    /// The input of the renderer: the reader's name, language and time zone, and the content.
     pub input: RenderInput,
     /// Its words, as the [renderer](crate::ports::Renderer) finds them: a subject, text and HTML.
     pub content: Content,

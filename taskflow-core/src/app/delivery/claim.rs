@@ -14,7 +14,7 @@ pub(super) struct ClaimedBatch<'a, M> {
     pub(super) ready: Vec<Ready<M>>,
     pub(super) decided: Vec<Settlement>,
     pub(super) follow_ups: Vec<FollowUp<'a>>,
-    /// What was claimed could not be looked up; all of it is given back.
+    /// The error with which the lookup of the claimed deliveries failed; all of them are released then.
     pub(super) failure: Option<StoreError>,
 }
 

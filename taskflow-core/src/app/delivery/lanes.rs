@@ -39,9 +39,9 @@ impl<C: Channel> Lane for C {
 pub(in crate::app) struct LaneState {
     /// Outcomes that a failing store has not taken yet; the next step writes them first.
     pub(super) unsettled: Vec<Settlement>,
-    /// What the last step that used the channel, or could not, has learned.
+    /// The trouble that the last step on this channel reported, if any.
     pub(super) trouble: Option<RelayTrouble>,
-    /// What the relay of mail said last.
+    /// The latest responses of the mail relay.
     pub(super) relay: RelayWatch,
 }
 

@@ -29,7 +29,7 @@ pub(super) struct MailChannel<'a> {
 /// A mail and what follows from it.
 pub(super) struct MailMessage {
     mail: Mail,
-    /// Whose screens show that it has left, and what of they are reminded.
+    /// Users to notify that the mail was sent, each with the entity it reminds them of.
     reminds: Vec<(UserId, Entity)>,
     /// Whether its address is suppressed, and it leaves because its reader asked for it.
     overrides: bool,
@@ -274,7 +274,8 @@ fn together(delivery: &Delivery) -> Option<Together> {
     Some(Together { kind, reader, failed: None, minute: claimed_at.as_micros().div_euclid(60_000_000) })
 }
 
-/// When a delivery that does not leave now keeps others of its thread waiting until; what is held keeps nobody waiting.
+/// Returns the time until which a delivery that is not sent now blocks others of its thread. A held delivery blocks
+/// nothing.
 fn tried_again_at(outcome: &Outcome) -> Option<Timestamp> {
     match outcome {
         Outcome::Released { next_at, .. } => Some(*next_at),

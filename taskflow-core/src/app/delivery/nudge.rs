@@ -1,4 +1,4 @@
-//! How a running step learns that there is more to do: a slow mail must not keep others waiting.
+//! Wakes a running step when more work arrives, so that one slow mail does not delay others.
 
 use std::collections::HashMap;
 use std::future::poll_fn;

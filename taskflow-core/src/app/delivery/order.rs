@@ -64,9 +64,9 @@ pub(super) enum Readiness {
 #[derive(Default)]
 pub(super) struct Queue {
     open: HashMap<Thread, Vec<Delivery>>,
-    /// What this step holds already.
+    /// Deliveries that this step holds already.
     own: HashSet<DeliveryId>,
-    /// What became of those of the batch that do not leave: when they are tried again, if they are.
+    /// The deliveries of the batch that are not sent now, each with the time of its next attempt, if there is one.
     passed: HashMap<DeliveryId, Option<Timestamp>>,
     /// Those of the batch, whatever becomes of them.
     batch: HashSet<DeliveryId>,

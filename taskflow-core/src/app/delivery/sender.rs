@@ -197,7 +197,7 @@ impl<'a, C: Channel> Sender<'a, C> {
         self.outdated = self.claiming;
     }
 
-    /// What is given back is claimed again once that is durable, if its turn has come.
+    /// Releases messages without an attempt. They are claimed again once that is durable and their turn has come.
     fn give_back(&mut self, all: VecDeque<Ready<C::Message>>) {
         for ready in all {
             let outcome = Outcome::Released { next_at: ready.delivery.next_at, error: None };
@@ -207,7 +207,7 @@ impl<'a, C: Channel> Sender<'a, C> {
         }
     }
 
-    /// How many are worth using now. At least one, so that the window never waits for nothing.
+    /// Returns the number of connections worth using now: at least one, so that the window never waits for nothing.
     fn connections(&self) -> usize {
         let all = self.sending.connections;
         self.channel.room().map_or(all, |room| room.min(all)).max(1)
@@ -266,7 +266,7 @@ impl<'a, C: Channel> Sender<'a, C> {
 }
 
 impl<C: Channel> Drop for Sender<'_, C> {
-    /// What is known but not written goes to the next step, also when the host drops this one half-way.
+    /// Hands unwritten outcomes to the next step, even if the host drops this one half-way.
     fn drop(&mut self) {
         let left = self.settling.drain(..).chain(self.outcomes.drain(..)).map(|(settlement, _)| settlement);
         self.app.lane(self.channel.kind(), |lane| lane.unsettled.extend(left));

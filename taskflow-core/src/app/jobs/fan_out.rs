@@ -28,7 +28,7 @@ pub(super) trait FanOut: Job {
     /// Returns the query for the people of a cohort.
     fn query(&self, cohort: &Moment) -> SweepQuery;
 
-    /// What a person of a cohort is told, and the key that makes it once.
+    /// Returns the notice for a user of a cohort, and the key that makes it unique.
     fn notice(&self, run: &JobRun, cohort: &Moment, user: UserId) -> (DedupeKey, Notice);
 
     /// The reason of the delivery, for people who read the ledger.

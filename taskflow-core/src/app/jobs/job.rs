@@ -132,7 +132,7 @@ pub struct JobPage {
     pub(super) counts: Counts,
     pub(super) cursor: Option<String>,
     pub(super) memo: Option<String>,
-    /// How long the page has already kept others from writing, in transactions before its commit.
+    /// The time for which the page has blocked other writers so far, in transactions before its commit.
     pub(super) held: Duration,
     /// The next page is of another kind of rows, whose cost is unknown.
     pub(super) is_last_of_its_kind: bool,

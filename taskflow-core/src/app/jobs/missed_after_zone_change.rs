@@ -51,9 +51,9 @@ impl App {
     }
 }
 
-/// Whether a person has moved past a minute of their present day: by the old time zone, or with the minute they had chosen
-/// before, it lay ahead, and by the new one it has passed since they have had an account. They miss nothing that lay behind
-/// them before: they have had it, or were not there.
+/// Returns whether a change of settings moved a user past a minute of their present day. By the old time zone or chosen
+/// minute it lay ahead; by the new one it has passed since the account was created. A minute that had passed before the
+/// change is not missed: the user got its mail or had no account then.
 fn passed(before: &User, was: LocalMinute, after: &User, is: LocalMinute, now: Timestamp) -> bool {
     let date = after.time_zone.wall_clock(now).at.date();
     let is_at = after.time_zone.instant(date.and_time(is.time()));

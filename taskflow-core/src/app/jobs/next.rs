@@ -1,4 +1,4 @@
-//! When a job is due next.
+//! Calculates the time at which a job is due next.
 
 use std::time::Duration;
 

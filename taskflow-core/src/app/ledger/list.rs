@@ -33,9 +33,9 @@ pub struct LedgerRow {
     pub delivery: Delivery,
     /// The address that it goes to: of an account, the present one. `None` when the account is gone.
     pub email: Option<EmailAddress>,
-    /// What the recipient is called: the user name of an account, or the name that a guest was invited by.
+    /// The name of the recipient: the username of an account, or the name with which a guest was invited.
     pub name: Option<String>,
-    /// What it is about: the title of the task or meeting, or the subject of a mail written by hand.
+    /// The subject of the delivery: the title of the task or meeting, or the subject line of a custom mail.
     pub subject: Option<String>,
 }
 
@@ -44,11 +44,11 @@ pub struct LedgerRow {
 pub struct LedgerPage {
     /// The rows. A search by words may find fewer than were asked for, or none, although more follow.
     pub rows: Vec<LedgerRow>,
-    /// Where the next page goes on; `None` at the end.
+    /// The cursor of the next page; `None` at the end.
     pub next: Option<DeliveryId>,
 }
 
-/// What rows of the ledger are about, looked up by id.
+/// The subjects and recipients of ledger rows, looked up by id.
 struct Subjects {
     users: Lookup<UserId, crate::User>,
     tasks: Lookup<TaskId, crate::Task>,
@@ -119,7 +119,7 @@ impl App {
         Ok(deliveries.into_iter().map(|delivery| subjects.row(delivery)).collect())
     }
 
-    /// What to ask the store for, and the words that are left to look for.
+    /// Returns the query for the store, and the words that remain to be matched here.
     async fn selection(&self, query: &LedgerQuery) -> Result<(DeliveryQuery, Vec<String>), StoreError> {
         let mut words = query.words.clone();
         let mut recipient = query.recipient.clone();
@@ -228,7 +228,7 @@ impl Subjects {
 }
 
 impl LedgerRow {
-    /// Whether all these words, [folded](crate::search_key), are in its address, name or subject.
+    /// Returns whether all these words, [folded](crate::search_key), occur in the address, name or subject.
     #[must_use]
     pub fn mentions(&self, words: &[String]) -> bool {
         let email = self.email.as_ref().map(EmailAddress::as_str);

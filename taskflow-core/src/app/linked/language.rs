@@ -59,7 +59,7 @@ impl App {
     }
 }
 
-/// What links are made for.
+/// Returns the purposes of all links in mail.
 fn purposes() -> impl Iterator<Item = LinkPurpose> {
     let pages = [
         LinkPurpose::Respond,

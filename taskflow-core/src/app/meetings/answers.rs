@@ -19,7 +19,7 @@ use crate::{
     Viewer, Zone,
 };
 
-/// What a link in a mail leads to.
+/// The invitation behind a link in a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkedInvitation {
     /// The meeting as it is now, and the participant.
@@ -36,21 +36,21 @@ pub struct LinkedInvitation {
 struct Given {
     response: MeetingResponse,
     comment: Option<Comment>,
-    /// When, as far as it is not now.
+    /// The time of the response, if it is not now.
     at: Option<Timestamp>,
     shown: Shown,
     /// Another time that is proposed.
     counter: Option<Counter>,
 }
 
-/// What somebody answers.
+/// The state of the meeting to which somebody responds.
 #[derive(Clone, Copy)]
 enum Shown {
     /// The meeting as it is.
     Present,
     /// One of its versions.
     Version(u64),
-    /// What calendars know by this SEQUENCE.
+    /// The state with this SEQUENCE in calendars.
     Sequence(u32),
 }
 
@@ -84,8 +84,8 @@ impl ParticipantUseCases<'_> {
 }
 
 impl LinkUseCases<'_> {
-    /// What a link in a mail invites to; `NotFound` when it was not made here, has expired, or its reader is no longer in
-    /// the meeting.
+    /// Returns the invitation behind a link in a mail. Fails with `NotFound` if the link was not made here or has
+    /// expired, or if its reader is no longer a participant.
     pub async fn invitation(self, token: &str) -> Result<LinkedInvitation, Error> {
         let no_such = || Error::NotFound("invitation");
         let links = self.app.links.as_ref().ok_or_else(no_such)?;
@@ -196,7 +196,7 @@ impl App {
         found.transpose().map_err(|bad| Error::Internal(bad.into()))
     }
 
-    /// What a meeting was like at one of its versions.
+    /// Returns the facts of a meeting at one of its versions.
     pub(in super::super) async fn revision(&self, meeting: MeetingId, version: u64) -> Result<Option<Revision>, Error> {
         let wanted = (meeting, version);
         let found = self.store.revisions(&[wanted]).await?.remove(&wanted);

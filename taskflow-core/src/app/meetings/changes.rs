@@ -13,8 +13,8 @@ use crate::{
 };
 
 impl App {
-    /// What turns `before` into `after`; `None`: the meeting is new. Relies on nobody having changed the meeting or
-    /// answered in between.
+    /// Returns the changes that turn `before` into `after`; `None` means that the meeting is new. The caller ensures
+    /// that neither the meeting nor a response changed in between.
     pub(in super::super) fn meeting_changes(
         &self,
         actor: Actor,
@@ -63,7 +63,7 @@ impl App {
         changes.caused_by(after.meeting.created_by).and(self.reminder_changes(before, after, now))
     }
 
-    /// What the reminders of `after` need, compared with those of `before`.
+    /// Returns the reminder changes that `after` needs compared with `before`.
     pub(super) fn reminder_changes(
         &self,
         before: Option<&MeetingDetails>,

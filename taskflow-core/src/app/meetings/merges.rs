@@ -10,7 +10,7 @@ use crate::{Actor, Changes, MeetingId, Timestamp, User, Viewer};
 const PAGE: u32 = 100;
 
 impl App {
-    /// What merges the participants of `user` with the guests of their address, in up to 100 meetings.
+    /// Returns the changes that merge `user` with the guests of their address, in up to 100 meetings.
     pub(in super::super) async fn merges(&self, user: &User, now: Timestamp) -> Result<Changes, Error> {
         let mut changes = Changes::new();
         for id in self.store.meetings_with_two(&user.email, user.id, PAGE).await? {

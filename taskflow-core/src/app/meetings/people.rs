@@ -1,4 +1,4 @@
-//! Who comes to a meeting: invite, remove, leave.
+//! Changes of the participants of a meeting: invite, remove, leave.
 
 use std::collections::{HashMap, HashSet};
 

@@ -19,12 +19,12 @@ use crate::{
 /// Most rows of the ledger that are shown of one meeting.
 const LEDGER_ROWS: u32 = 10_000;
 
-/// What came of a reminder by hand.
+/// The result of a reminder sent by hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reminded {
-    /// How many people are in the meeting.
+    /// Number of participants of the meeting.
     pub participants: usize,
-    /// How many mails were taken into the outbox.
+    /// Number of mails added to the outbox.
     pub planned: usize,
 }
 
@@ -127,8 +127,8 @@ impl App {
         .await
     }
 
-    /// Who of these people gets no reminder of a meeting: they ended them, their account is locked, or mail to their
-    /// address comes back.
+    /// Returns the participants that get no reminder of a meeting: they unsubscribed, their account is locked, or their
+    /// address is suppressed.
     async fn who_takes_no_reminder(&self, people: &[&Participant]) -> Result<HashSet<ParticipantId>, Error> {
         let kind = NoticeKind::MeetingReminder;
         let ids: Vec<_> = people.iter().filter_map(|one| one.user_id).collect();

@@ -12,12 +12,12 @@ use crate::{Actor, Changes, MeetingId, MeetingWrite, Timestamp, Viewer, meeting_
 
 /// Meetings of one page.
 const PAGE: u32 = 100;
-/// How far ahead a meeting may begin to be looked at: a day, and an hour because some days have one more.
+/// How far ahead a meeting may begin to be checked: 25 hours, because some days are an hour longer.
 const AHEAD: Duration = Duration::from_hours(25);
 /// Reminders that were due longer ago have left the ledger in their turn, perhaps.
 const BACK: Duration = Duration::from_hours(24);
 
-/// What a sweep found.
+/// The result of a repair.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RepairReport {
     /// Meetings that begin at another instant by the current rules of their zone.
@@ -100,7 +100,8 @@ impl App {
         }
     }
 
-    /// How many meetings begin at another instant by the rules of zones that this build brings.
+    /// Moves meetings to the rules of the zones in this build, and returns the number of meetings that begin at another
+    /// instant now.
     pub(in super::super) async fn follow_the_rules_of_zones(&self) -> Result<u64, Error> {
         let (tzdb, mut moved) = (current_tzdb(), 0);
         loop {

@@ -20,11 +20,11 @@ pub enum TaskOperation {
     Update(TaskId, TaskChange),
     /// Put one into the trash.
     Delete(TaskId),
-    /// What the host could not read: it fails in its place, for these reasons.
+    /// An operation that the host could not read: it fails in its place, with these errors.
     Unreadable(Vec<FieldError>),
 }
 
-/// What becomes of the others when one operation cannot be done.
+/// The effect that a failed operation has on the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bulk {
     /// Nothing is done.
@@ -33,7 +33,7 @@ pub enum Bulk {
     Each,
 }
 
-/// What came of the operations, in their order: the task afterwards.
+/// The results of the operations in their order, each with the task afterwards.
 pub type BulkResults = Vec<Result<Task, Error>>;
 
 impl TaskOperation {

@@ -50,7 +50,7 @@ impl<C: Channel> Sender<'_, C> {
         }));
     }
 
-    /// What is no longer held leaves the window.
+    /// Applies the result of a renewal: messages whose lease was lost are removed from the window.
     pub(super) fn take_renewal(&mut self, asked: Vec<HeldLease>, held_until: Duration, held: Vec<DeliveryId>) {
         self.renewing = false;
         // What was claimed while the renewal ran is not concerned.

@@ -1,4 +1,4 @@
-//! What follows when something that a step does has come to its end.
+//! Handlers that run when an operation of a step has finished.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;

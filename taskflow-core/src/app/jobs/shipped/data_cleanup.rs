@@ -86,16 +86,16 @@ impl Job for DataCleanup {
         JobPlan { schedule: Schedule::Daily { at, zone: Zone::utc() }, catch_up: CatchUp::Latest }
     }
 
-    /// What a row costs is unknown at first: the page begins as small as makes sense.
+    /// Returns the smallest page size, because the cost of a row is unknown at first.
     fn first_page_size(&self) -> u32 {
         SMALLEST_PAGE
     }
 
-    /// First moves completed tasks to the trash, where their owners still find them; then deletes one kind of data after
-    /// the other. The cursor is the number of kinds that are done.
+    /// Moves completed tasks to the trash first, where their owners still find them, then deletes one kind of data
+    /// after the other. The cursor is the number of kinds that are done.
     ///
-    /// What a run moves to the trash stays there until the next run at least, however short the retention of the trash: it
-    /// got there after the run's scheduled time. So a dry run, which moves nothing, counts what a run would delete.
+    /// A task that a run moves to the trash stays there at least until the next run, because it got there after the
+    /// run's scheduled time. So a dry run, which moves nothing, counts exactly the rows that a run would delete.
     async fn page(&self, context: &JobContext<'_>) -> Result<JobPage, Error> {
         let JobContext { app, run, size } = *context;
         let retention = &app.jobs.keeping;

@@ -14,8 +14,8 @@ use crate::{
     UserId, streak,
 };
 
-/// How long a commit may take, and how far the clocks of nodes may differ: a change is looked for from this long before the
-/// last run.
+/// Margin for slow commits and for differences between the clocks of nodes: a run looks for changes from this long
+/// before the last run.
 const OVERLAP: Duration = Duration::from_mins(5);
 
 /// Most people of a page: each brings up to a year of completions.
