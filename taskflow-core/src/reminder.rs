@@ -31,7 +31,7 @@ pub fn task_reminder(task: &Task) -> Option<TaskReminder> {
     })
 }
 
-/// How long before the start of quiet hours a reminder is sent that would come too late after them.
+/// Time before the start of quiet hours at which a reminder is sent that would come too late after them.
 const BEFORE_QUIET: Duration = Duration::from_mins(1);
 
 /// Returns the time at which a reminder due at `due_at` is sent, for a task due at `task_due_at`. If both lie in quiet

@@ -39,7 +39,7 @@ pub struct TaskStatistics {
     pub streak_days: u32,
 }
 
-/// How far back a streak is looked for; longer streaks count as this long.
+/// Longest period in which a streak is looked for; longer streaks count as this long.
 pub const LONGEST_STREAK: Duration = Duration::from_hours(24 * 366);
 
 impl TaskStatistics {

@@ -1,9 +1,9 @@
 //! One connection to the relay, and the mails that pass over it.
 //!
-//! Where the relay offers PIPELINING (RFC 2920), MAIL, RCPT and DATA leave in one write, and the mail itself takes along
-//! the envelope of the next one, if there is one: one round trip per mail. Every answer is read for the command it
-//! belongs to, in order; where one is missing, or one too many or too early (see [`ReplyGuard`]), the connection ends, so that
-//! no mail counts as sent, or as refused, on the answer to another.
+//! If the relay offers PIPELINING (RFC 2920), MAIL, RCPT and DATA are sent in one write. The write of the mail itself
+//! also contains the envelope of the next mail, if there is one: one round trip per mail. Every reply is matched with
+//! its command, in order. If one is missing, superfluous or too early (see [`ReplyGuard`]), the connection ends, so
+//! that no mail counts as sent, or as refused, because of the reply to another.
 
 mod open;
 mod verdict;
@@ -26,7 +26,7 @@ use crate::message::{Message, one_line};
 use crate::pool::Relay;
 use crate::turns::ReplyGuard;
 
-/// How long to wait for the answer to QUIT; it decides nothing.
+/// Time to wait for the reply to QUIT, which decides nothing.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// An open connection, signed in if the settings say so.
@@ -35,18 +35,18 @@ pub(crate) struct Connection {
     turns: ReplyGuard,
     offers: Offers,
     relay: Arc<Relay>,
-    /// To how many envelopes it has answered.
+    /// Number of envelopes that the relay has replied to.
     pub(crate) mails: u32,
     /// Counts open connections.
     _open: Arc<()>,
 }
 
-/// What leaves in one write.
+/// A batch of bytes that is sent in one write.
 pub(crate) struct DataBatch {
     bytes: String,
-    /// How much of it is the mail itself, its last dot included.
+    /// Number of its bytes that belong to the mail itself, including the final dot.
     mail: usize,
-    /// How many answers it asks for.
+    /// Number of replies that it asks for.
     answers: usize,
 }
 
@@ -58,19 +58,19 @@ impl Connection {
         Ok(Self { smtp, turns, offers, relay, mails: 0, _open: open })
     }
 
-    /// What the relay is like, on one line.
+    /// Returns a description of the relay on one line.
     pub(crate) fn description(&self) -> String {
         let signed_in = if self.relay.settings.login.is_some() { ", signed in" } else { "" };
         let name = one_line(self.smtp.server_info().name());
         told(&format!("{name} is ready{signed_in}; it offers {}", self.offers.lines.join(", ")), &self.relay.secrets)
     }
 
-    /// Whether it may carry one more mail.
+    /// Returns whether the connection may be used for one more mail.
     pub(crate) fn has_room_for_more(&self) -> bool {
         !self.turns.out_of_step() && self.mails < self.relay.settings.mails_per_connection
     }
 
-    /// Whether the envelope of a mail may be sent before the mail before it was answered to.
+    /// Returns whether the envelope of a mail may be sent before the reply to the previous mail.
     pub(crate) fn takes_riders(&self) -> bool {
         self.offers.pipelining && self.has_room_for_more()
     }
@@ -158,7 +158,7 @@ impl Connection {
         [mail, format!("RCPT TO:<{}>\r\n", message.to), "DATA\r\n".to_owned()]
     }
 
-    /// What follows the answer to MAIL when all three commands were sent at once.
+    /// Reads the remaining replies after the reply to MAIL when all three commands were sent at once.
     async fn hear_rest(&mut self, to_first: Result<Answer, NoAnswer>, deadline: Instant) -> Result<(), Refusal> {
         let mail = to_mail(to_first);
         self.count(&mail);

@@ -1,4 +1,5 @@
-//! What comes back about mail: reports of delivery (RFC 3464), complaints (RFC 5965) and failure notices in plain text.
+//! Reports that come back about mail: delivery status (RFC 3464), complaints (RFC 5965) and failure notices in plain
+//! text.
 
 mod block;
 mod notice;
@@ -17,13 +18,14 @@ const LONGEST_MESSAGE: usize = 16 << 20;
 /// Most addresses that are taken from one report.
 const MOST_REPORTS: usize = 1000;
 
-/// How deep multiparts are followed: the report itself, and what a list or a gateway may have wrapped around it.
+/// Maximum depth of nested multiparts: the report itself, and the parts that a list or gateway may have wrapped around
+/// it.
 const DEEPEST: usize = 4;
 
-/// How much of the headers of a mail that came back is looked at, in octets.
+/// Maximum size of the headers of a returned mail that are examined, in octets.
 const LONGEST_HEADERS: usize = 64 << 10;
 
-/// How much of what a report says to people is looked at, in octets.
+/// Maximum size of the text of a report that is examined, in octets.
 const LONGEST_TEXT: usize = 16 << 10;
 
 /// Longest reason that is kept, in characters.
@@ -86,7 +88,7 @@ struct Found {
     feedback: Option<String>,
     /// The headers of the mail that came back.
     original: Option<Block>,
-    /// What the report says to people.
+    /// The text of the report for human readers.
     text: Option<String>,
 }
 
@@ -163,7 +165,8 @@ fn delivery(ids: &str) -> Option<taskflow_core::DeliveryId> {
     ids.split(['<', '>', ' ', ',']).find_map(|id| id.split_once('@')?.0.trim().parse().ok())
 }
 
-/// What is said about each recipient: blocks of fields with empty lines between them, the first about the mail as a whole.
+/// Returns the reports for each recipient. A delivery status has blocks of fields with empty lines between them, the
+/// first of which is about the mail as a whole.
 fn bounces(
     status: &str,
     text: Option<&str>,
@@ -192,7 +195,7 @@ fn bounces(
     if reports.is_empty() { Err(unreadable("its delivery status names no recipient")) } else { Ok(reports) }
 }
 
-/// Why a mail did not arrive.
+/// The reason a mail was not delivered.
 struct Reason {
     for_good: bool,
     detail: String,
@@ -256,7 +259,7 @@ fn complaints(
     Ok(emails.into_iter().map(report).collect())
 }
 
-/// What a text says to people before the copy of the mail that it may bring along.
+/// Returns the text of a report before the copy of the mail that it may contain.
 fn before_the_copy(text: &str) -> &str {
     let mut at = 0;
     for line in text.split_inclusive('\n') {
@@ -274,7 +277,7 @@ fn before_the_copy(text: &str) -> &str {
     &text[..end]
 }
 
-/// What a text says about an address: the paragraph from where it stands on.
+/// Returns the text about an address: its paragraph, from the line that contains it.
 fn about(text: &str, address: &str) -> Option<String> {
     let mut lines = text.lines().skip_while(|line| !line.to_ascii_lowercase().contains(address));
     let first = lines.next()?;

@@ -51,7 +51,7 @@ pub(crate) fn octets(part: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// What follows the empty line that ends the headers of a part, its transfer encoding still on it.
+/// Returns the body of a part, after the empty line that ends its headers and still in its transfer encoding.
 pub(crate) fn body(part: &[u8]) -> &[u8] {
     let mut at = 0;
     for line in part.split_inclusive(|byte| *byte == b'\n') {

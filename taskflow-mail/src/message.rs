@@ -24,9 +24,9 @@ const HEADERS: usize = 2048;
 /// [`EmailAddress`] is of ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Where reports of failure go, and who signs as author.
+    /// The author of the mail, and the address for reports of failure.
     pub from: EmailAddress,
-    /// Where it goes.
+    /// The recipient.
     pub to: EmailAddress,
     /// Headers and body.
     pub source: String,
@@ -121,7 +121,7 @@ fn addressed(source: &mut Vec<u8>, from: &Mailbox, mail: &Mail) {
     }
 }
 
-/// When it was written, which it is, and what it is called.
+/// Writes the headers `Date`, `Message-ID` and `Subject`.
 fn identified(source: &mut Vec<u8>, from: &Mailbox, mail: &Mail) {
     Header::new(source, "Date").text(&mail.date.to_chrono().to_rfc2822()).end();
     Header::new(source, "Message-ID").id(mail.id, from.address.domain()).end();
@@ -141,7 +141,8 @@ fn threaded(source: &mut Vec<u8>, from: &Mailbox, thread: Option<&str>) -> Resul
     Ok(())
 }
 
-/// How to end mail of this kind: a page, which one request without a question ends it at (RFC 8058 §3.1).
+/// Writes the headers by which the reader can unsubscribe from mail of this kind: a page, and a single request to it
+/// that unsubscribes without a question (RFC 8058 §3.1).
 fn unsubscribable(source: &mut Vec<u8>, url: Option<&str>) -> Result<(), MailError> {
     let Some(url) = url else { return Ok(()) };
     let is_plain = url.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b',' | b'"'));

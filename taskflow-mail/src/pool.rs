@@ -1,7 +1,7 @@
-//! Which connection a mail takes, and what becomes of both.
+//! Assigns mails to connections, and handles the results of both.
 //!
-//! Mails wait in one line. Up to as many carriers as there may be connections take them from its head: tasks that live
-//! while there is something to carry, each with one connection. When nothing waits a carrier leaves its connection to
+//! Mails wait in one queue. Workers take them from its head, at most as many as there may be connections. A worker is a
+//! task with one connection that lives while mails wait. When the queue is empty, the worker leaves its connection to
 //! the next one and ends.
 
 mod carrier;
@@ -39,7 +39,7 @@ pub(crate) struct Pool {
     proving: tokio::sync::Mutex<()>,
 }
 
-/// Where connections are opened.
+/// The relay to which connections are opened.
 pub(crate) struct Relay {
     pub(crate) settings: SmtpSettings,
     pub(crate) protection: Protection,
@@ -59,9 +59,9 @@ struct Line {
     waiting: VecDeque<Job>,
     /// The one used last comes last, and goes first: so what a quiet time does not need grows old.
     idle: Vec<(Duration, Connection)>,
-    /// How many carriers there are.
+    /// Number of workers.
     carriers: usize,
-    /// How many of them have not looked for a mail yet.
+    /// Number of workers that have not looked for a mail yet.
     coming: usize,
 }
 

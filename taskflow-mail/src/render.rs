@@ -37,17 +37,17 @@ use shipped::SHIPPED;
 ///
 /// # What templates know
 ///
-/// What people typed is escaped in every template whose name ends in `.html`. All templates know `name`, `locale` (the
-/// tag of the words), `public_url` (none: write no links; guests are shown none, as they cannot sign in) and
-/// `unsubscribe_url` (may be none); bodies also know `subject`. `links` has the signed links, each of which may be
-/// none: `open` (what the mail is about), `accept`, `maybe` and `decline` (an answer that is left to confirm), and for
-/// the task of a reminder `done`, `snooze_hour` and `snooze_tomorrow`. The filter `wrap` breaks long lines. Times are
-/// told in the reader's zone, with its name.
+/// User input is escaped in every template whose name ends in `.html`. All templates know `name`, `locale` (the tag of
+/// the words), `public_url` and `unsubscribe_url`; bodies also know `subject`. `public_url` may be none, and then
+/// templates write no links; it is none for guests, who cannot sign in. `unsubscribe_url` may be none. `links` contains
+/// the signed links, each of which may be none: `open` (the subject of the mail), `accept`, `maybe` and `decline` (a
+/// response that is left to confirm), and for the task of a reminder `done`, `snooze_hour` and `snooze_tomorrow`. The
+/// filter `wrap` breaks long lines. Times are shown in the reader's zone, with its name.
 ///
-/// What else the templates of a notice have is with its content in [`taskflow_core::notice`], for example
+/// The other variables of a notice are documented with its content in [`taskflow_core::notice`], for example
 /// [`TaskDueContent`](taskflow_core::notice::TaskDueContent). A notice of a host
 /// ([`CustomNotice`](taskflow_core::notice::CustomNotice)) has its fields and its own variables, and `time(field)`
-/// tells a time in one of its fields (RFC 3339).
+/// formats a time in one of its fields (RFC 3339).
 ///
 /// The pieces in `parts/` are included by several of them; those of `parts/kit.html` are known in every block of
 /// `layout.html`, which imports them.

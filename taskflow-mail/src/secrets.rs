@@ -1,4 +1,4 @@
-//! What must not be told, in every form in which a relay may repeat it.
+//! Secrets that must not be shown, in every form in which a relay may repeat them.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use crate::smtp::Login;
 
-/// What stands in place of a secret.
+/// Replacement for a secret.
 const HIDDEN: &str = "***";
 
 /// A password as it is, and what AUTH PLAIN and LOGIN (RFC 4954) make of it. Never shows itself.

@@ -1,4 +1,4 @@
-//! What callers see of SMTP: settings and a mailer.
+//! The public interface of SMTP: settings and a mailer.
 
 mod hello;
 mod settings;
@@ -78,9 +78,9 @@ impl SmtpMailer {
         self.rate.lend(rate, now, until);
     }
 
-    /// How many connections the present rate keeps busy: all, or as many as mails begin in a second. Twice as many
-    /// may be under way at once and get their turn in time, also when the rate is halved meanwhile; who sends more side by
-    /// side may be told that the relay is unavailable although it is not.
+    /// Returns the number of connections that the present rate keeps busy: all, or as many as mails begin in a second.
+    /// Up to twice as many mails may be under way at once and start in time, even if the rate is halved meanwhile. A
+    /// caller that sends more at once may be told that the relay is unavailable although it is not.
     #[must_use]
     pub fn room(&self) -> usize {
         let connections = self.pool.settings().connections;
@@ -128,7 +128,7 @@ impl SmtpMailer {
         answer.await.unwrap_or_else(|error| Err(MailError::Transient(broken(error))))
     }
 
-    /// How long a mail may wait before it is begun.
+    /// Returns the maximum time for which a mail may wait before it is begun.
     fn patience(&self) -> Duration {
         self.pool.settings().mail_limit / 2
     }

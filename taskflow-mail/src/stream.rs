@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// How connections to one host are protected, ready to be used for each.
+/// The protection of connections to one host, ready to be used for each.
 pub(crate) enum Protection {
     /// None.
     None,
@@ -52,8 +52,8 @@ impl Protection {
         })
     }
 
-    /// What SMTP is spoken over, after the handshake if TLS comes first, and what to hear on it before anything else: where
-    /// the relay was greeted in clear its greeting does not come again.
+    /// Returns the stream for SMTP, after the handshake if TLS comes first, and the bytes to read from it before
+    /// anything else. If the relay was greeted in clear, its greeting does not come again.
     pub(crate) async fn wrap(
         &self,
         tcp: TcpStream,
@@ -75,9 +75,9 @@ impl Protection {
     }
 }
 
-/// Why a connection is not what it should be.
+/// The reason a connection could not be established.
 pub(crate) struct Failed {
-    /// What failed; empty where the cause says it.
+    /// The step that failed; empty if the cause says it.
     pub(crate) what: &'static str,
     pub(crate) cause: io::Error,
 }
@@ -125,15 +125,15 @@ async fn expect(socket: &mut Socket, code: u16) -> io::Result<Vec<String>> {
     }
 }
 
-/// How much a relay may say before it is our turn again: more than any answer or handshake needs, and little enough to
-/// be kept in memory.
+/// Maximum number of octets that a relay may send before it is our turn again: more than any reply or handshake needs,
+/// and little enough to be kept in memory.
 const LONGEST_SPEECH: usize = 256 * 1024;
 
 /// A connection to a relay that is not trusted to be brief.
 #[derive(Debug)]
 struct Socket {
     tcp: TcpStream,
-    /// How much was read since the last write.
+    /// Number of octets read since the last write.
     heard: usize,
 }
 

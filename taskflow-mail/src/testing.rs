@@ -29,7 +29,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-/// How long [`SmtpServer::await_mails`] waits before it gives up.
+/// Time for which [`SmtpServer::await_mails`] waits before it gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A mail that the server took.
@@ -41,16 +41,17 @@ pub struct Received {
     pub to: Vec<String>,
     /// The mail, its doubled dots single again.
     pub data: Vec<u8>,
-    /// Which connection brought it; the first is 1.
+    /// Number of the connection on which it came; the first is 1.
     pub connection: usize,
 }
 
-/// What a client said on a connection after the server had kept it waiting there, by [`Fault::Delay`] or [`Fault::Hang`].
+/// The first line that a client sent on a connection after the server had kept it waiting there, by [`Fault::Delay`] or
+/// [`Fault::Hang`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
-    /// Which connection; the first is 1.
+    /// Number of the connection; the first is 1.
     pub connection: usize,
-    /// How late the answer was; `None`: it never came.
+    /// The delay of the reply; `None` if it never came.
     pub silence: Option<Duration>,
     /// The first line of what came then, a command or not.
     pub line: String,
@@ -79,7 +80,7 @@ pub enum Stage {
     Taken,
 }
 
-/// What goes wrong.
+/// A fault to inject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// This answer instead of the usual one; 421 also closes the connection.
@@ -94,7 +95,7 @@ pub enum Fault {
     Drop,
 }
 
-/// What the server offers; begins as a plain relay for everybody, with PIPELINING, 8BITMIME and SIZE.
+/// Builder of a server. By default, it is a plain relay for everybody, with PIPELINING, 8BITMIME and SIZE.
 #[derive(Clone, Default)]
 pub struct SmtpServerBuilder {
     login: Option<(String, String)>,
@@ -147,7 +148,7 @@ enum When {
 }
 
 impl Rule {
-    /// Whether it applies this time.
+    /// Returns whether the rule applies this time.
     fn applies(&mut self) -> bool {
         match &mut self.when {
             When::Always | When::Once => true,
@@ -174,7 +175,7 @@ impl SmtpServerBuilder {
         self
     }
 
-    /// Whether to offer PIPELINING (RFC 2920).
+    /// Sets whether to offer PIPELINING (RFC 2920).
     #[must_use]
     pub fn pipelining(mut self, offered: bool) -> Self {
         self.one_by_one = !offered;
@@ -304,13 +305,13 @@ impl SmtpServer {
         lock(&self.shared.mails).clone()
     }
 
-    /// How many mails were taken.
+    /// Returns the number of accepted mails.
     #[must_use]
     pub fn count(&self) -> usize {
         *self.shared.taken.borrow()
     }
 
-    /// How many connections were made.
+    /// Returns the number of connections made.
     #[must_use]
     pub fn connections(&self) -> usize {
         *self.shared.connections.borrow()

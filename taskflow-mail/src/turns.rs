@@ -1,4 +1,5 @@
-//! Who may speak when: counts what the relay owes an answer to, so that none is taken for the answer to something else.
+//! Tracks whose turn it is to speak: counts the replies that the relay owes, so that none is taken for the reply to
+//! another command.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Longest line of an answer, in octets; RFC 5321 §4.5.3.1.5 asks for 512.
 const LONGEST_LINE: usize = 4096;
 
-/// What a connection and the bytes below it know together about whose turn it is.
+/// The shared state of a connection and its byte stream: whose turn it is.
 #[derive(Debug, Clone)]
 pub(crate) struct ReplyGuard(Arc<Mutex<State>>);
 
@@ -53,7 +54,7 @@ impl ReplyGuard {
         state.content = content;
     }
 
-    /// Whether the relay has said more than it was asked.
+    /// Returns whether the relay has said more than it was asked.
     pub(crate) fn out_of_step(&self) -> bool {
         self.lock().out_of_step
     }
@@ -89,7 +90,7 @@ impl State {
         Ok(bytes.len())
     }
 
-    /// Whether anything that the relay says now comes too early.
+    /// Returns whether anything that the relay says now comes too early.
     fn must_be_silent(&self) -> bool {
         self.owed == 0 || self.content > 0
     }
@@ -110,7 +111,7 @@ fn out_of_step() -> io::Error {
 #[derive(Debug)]
 pub(crate) struct InTurn {
     stream: Box<dyn AsyncTokioStream>,
-    /// What is heard before anything that comes.
+    /// Bytes that are read before any others.
     first: &'static [u8],
     turns: ReplyGuard,
 }

@@ -17,7 +17,7 @@ use crate::secrets::Secrets;
 use crate::smtp::Login;
 use crate::turns::{InTurn, ReplyGuard};
 
-/// What EHLO offered (RFC 5321 §4.1.1.1).
+/// The extensions that the relay offered in reply to EHLO (RFC 5321 §4.1.1.1).
 pub(super) struct Offers {
     /// A line each.
     pub(super) lines: Vec<String>,

@@ -13,12 +13,12 @@ use crate::secrets::Secrets;
 /// Longest answer of a relay that is kept, in characters.
 const LONGEST_TEXT: usize = 500;
 
-/// Why a mail was not taken, by what that means for the connection.
+/// The reason a mail was not accepted, by what that means for the connection.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// A clean no: after RSET the connection is as good as before.
+    /// A proper refusal: after RSET the connection can be used as before.
     Refused(MailError),
-    /// A clean no that speaks of too much mail. The connection is as good as before.
+    /// A proper refusal because of too much mail. The connection can be used as before.
     Throttled(Reply),
     /// 421 after MAIL was accepted: this mail was not taken, and the connection ends.
     HungUp(Reply),
@@ -30,7 +30,7 @@ pub(crate) enum Refusal {
     Broken(MailError),
 }
 
-/// What the relay answered (RFC 5321 §4.2), whether yes or no.
+/// A reply of the relay (RFC 5321 §4.2), positive or negative.
 pub(super) struct Answer {
     pub(super) code: u16,
     pub(super) text: String,
@@ -42,7 +42,7 @@ pub(super) enum NoAnswer {
     Silence(Duration),
     /// The connection is gone.
     Lost(String),
-    /// What came is no answer, or came before it was asked for.
+    /// The received bytes are no reply, or came before one was asked for.
     Nonsense(String),
 }
 
@@ -59,7 +59,7 @@ impl Refusal {
         }
     }
 
-    /// Whether the dialogue can go on.
+    /// Returns whether the dialogue can go on.
     pub(crate) fn is_clean(&self) -> bool {
         matches!(self, Self::Refused(_) | Self::Throttled(_))
     }
@@ -102,7 +102,7 @@ pub(super) fn to_data(answer: Answer) -> Result<(), Refusal> {
     }
 }
 
-/// What an answer other than the one hoped for says about a mail.
+/// Classifies a negative or unexpected reply about a mail.
 fn refused(answer: Answer, asked: Asked) -> Refusal {
     let throttling = answer.is_throttling() || answer.code == 454 && asked == Asked::Sender;
     let reply = Reply::new(asked, answer.code, &answer.text[..]);
@@ -143,8 +143,8 @@ fn doubtful(why: String) -> MailError {
 }
 
 impl Answer {
-    /// Whether the relay wants less of everything: by the words that relays use, unless the status code (RFC 3463) says
-    /// that it is about the address (4.1.z) or its mailbox (4.2.z).
+    /// Returns whether the relay asks for less mail. The words that relays use decide, unless the status code (RFC
+    /// 3463) says that the reply is about the address (4.1.z) or its mailbox (4.2.z).
     fn is_throttling(&self) -> bool {
         const PARTS: [&str; 3] = ["throttl", "too many", "too much mail"];
         if self.text.starts_with("4.1.") || self.text.starts_with("4.2.") {
@@ -171,7 +171,7 @@ impl std::fmt::Display for NoAnswer {
     }
 }
 
-/// What lettre read; a refusal is an answer like any other.
+/// Converts a result of lettre; a refusal is a reply like any other.
 pub(super) fn answer(result: Result<Response, smtp::Error>, secrets: &Secrets) -> Result<Answer, NoAnswer> {
     match result {
         Ok(response) => {
@@ -198,7 +198,7 @@ pub(super) fn said(error: &smtp::Error, secrets: &Secrets) -> String {
     }
 }
 
-/// Whether something came, and it was no answer. An answer that breaks off is a connection that does.
+/// Returns whether the relay sent something that is no reply. A reply that breaks off is a lost connection instead.
 fn is_nonsense(error: &smtp::Error) -> bool {
     let mut cause: &(dyn std::error::Error + 'static) = error;
     while let Some(source) = cause.source() {
@@ -219,7 +219,7 @@ pub(super) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     cause.to_string()
 }
 
-/// What may be told of what a relay said. Secrets first: half of one is one, too.
+/// Returns the part of a reply that may be shown. Secrets are hidden first, because half of one is still secret.
 pub(super) fn told(text: &str, secrets: &Secrets) -> String {
     shortened(&secrets.hidden_in(text))
 }

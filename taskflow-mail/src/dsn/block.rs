@@ -75,7 +75,7 @@ impl Block {
 
 const RECIPIENTS: [&str; 2] = ["original-recipient", "final-recipient"];
 
-/// What follows the type in `rfc822; ada@example.org` (RFC 3464 §2.1.2).
+/// Returns the value after the type, as in `rfc822; ada@example.org` (RFC 3464 §2.1.2).
 pub(super) fn typed(value: &str) -> &str {
     value.split_once(';').map_or(value, |(_, value)| value).trim()
 }

@@ -5,13 +5,13 @@ use taskflow_core::{BounceKind, BounceReport, EmailAddress, ReturnedMail, bounce
 use super::block::{Block, address};
 use super::{LONGEST_HEADERS, MOST_REPORTS, about, answered, before_the_copy, blocks, returned, shortened};
 
-/// Who writes failure notices, before the `@`. A person who is away does not.
+/// Local parts of addresses that send failure notices. An out-of-office reply comes from none of them.
 const DAEMONS: [&str; 4] = ["mailer-daemon", "mail-daemon", "postmaster", "mailerdaemon"];
 
-/// Where Exim lists the addresses.
+/// The header in which Exim lists the failed addresses.
 const FAILED: &str = "x-failed-recipients";
 
-/// What a notice says when the mail is still tried.
+/// Phrases of a notice about a mail that is still being tried.
 const STILL_TRIED: [&str; 6] = [
     "not yet been delivered",
     "will continue to be",

@@ -158,13 +158,14 @@ fn is_word(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
-/// Where the colon before the address of a line is; `None` when that has no scheme, or stands between quotation marks.
+/// Returns the index of the colon before the address of a line; `None` if the address has no scheme or is inside
+/// quotation marks.
 fn address_begins(rest: &str) -> Option<usize> {
     let at = rest.to_ascii_lowercase().rfind(":mailto:")?;
     (rest[..at].matches('"').count().is_multiple_of(2)).then_some(at)
 }
 
-/// Where a parameter ends. A quotation mark that is never closed is taken for a part of its value.
+/// Returns the index at which a parameter ends. A quotation mark that is never closed counts as part of its value.
 fn end_of_parameter(text: &str, ends: &[char]) -> Option<usize> {
     let mut quoted = false;
     let end = text.find(|c| {

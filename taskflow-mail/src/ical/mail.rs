@@ -8,7 +8,7 @@ use super::reply::{self, Envelope};
 use super::{text, unreadable};
 use crate::foreign::{octets, parts};
 
-/// How deep multiparts are followed; answers have two of them at most.
+/// Maximum depth of nested multiparts; calendar replies have at most two.
 const DEEPEST: usize = 10;
 
 /// Most calendar objects that are looked at in one mail.
@@ -71,7 +71,7 @@ fn collect(part: &[u8], deeper: usize, objects: &mut Vec<Found>) {
     }
 }
 
-/// Whether it is a file whose name ends in `.ics`, whatever else is said about it.
+/// Returns whether the part is a file whose name ends in `.ics`, whatever its other headers say.
 fn is_calendar_file(head: &Message<'_>) -> bool {
     let names = [
         head.content_disposition().and_then(|kind| kind.attribute("filename")),

@@ -17,10 +17,10 @@ const MOST_EVENTS: usize = 50;
 /// Most attendees that are taken from one event.
 const MOST_ATTENDEES: usize = 1000;
 
-/// How deep components may lie in each other.
+/// Maximum depth of nested components.
 const DEEPEST: usize = 10;
 
-/// What is known of an object besides itself.
+/// The context of a calendar object: the facts about it that are outside of the object itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Envelope<'a> {
     /// The `method` parameter of its media type (RFC 6047 §2.4), which counts when the object has no METHOD.
@@ -31,7 +31,7 @@ pub(super) struct Envelope<'a> {
     pub(super) date: Option<Timestamp>,
 }
 
-/// Whether a text is a calendar object by itself.
+/// Returns whether a text is a calendar object by itself.
 pub(super) fn is_object(text: &str) -> bool {
     beginning(text).get(..BEGINS.len()).is_some_and(|start| start.eq_ignore_ascii_case(BEGINS))
 }
@@ -300,7 +300,7 @@ pub(super) fn local_time(text: &str) -> Option<NaiveDateTime> {
         .filter(|_| year > 0)
 }
 
-/// What a [`Comment`] may hold of it; `None` when that is nothing.
+/// Returns the text of a COMMENT, cut to the maximum length of a [`Comment`]; `None` if nothing is left.
 fn comment(text: &str) -> Option<String> {
     let text: String = unescaped(text).chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
     let cut: String = text.trim().chars().take(Comment::MAX_LENGTH).collect();

@@ -68,7 +68,7 @@ fn facts(meeting: &Meeting, object: &mut String) {
     }
 }
 
-/// What the organizer wrote, and where to meet on the web: few calendars show a URL by itself.
+/// Returns the organizer's description and the URL of the online meeting, because few calendars show a URL by itself.
 fn description(meeting: &Meeting) -> Option<String> {
     let written = meeting.description.as_ref().map(ToString::to_string).filter(|text| !text.trim().is_empty());
     let join = meeting.meeting_url.as_ref().map(|url| format!("Join: {url}"));
@@ -120,7 +120,8 @@ fn alarm(meeting: &Meeting, object: &mut String) {
     put(object, "END", "VALARM");
 }
 
-/// Who has no name is called by their address: calendars show something in any case.
+/// Returns the property with the name, or with the address if there is no name, because calendars always show
+/// something.
 fn named(property: &str, name: Option<&str>, address: &EmailAddress) -> Line {
     let name = name.map(str::trim).filter(|name| !name.is_empty());
     Line::new(property).quoted("CN", name.unwrap_or(address.as_str()))

@@ -25,7 +25,7 @@ struct Observance {
     starts: Option<NaiveDateTime>,
     /// The offset since then, in seconds.
     offset: Option<i32>,
-    /// Where it begins in each year: the month, which of its weekdays (negative: from its end), and the weekday.
+    /// The yearly start: the month, the occurrence of the weekday in it (negative: from its end), and the weekday.
     yearly: Option<(u32, i8, Weekday)>,
 }
 
@@ -70,7 +70,7 @@ impl Observances {
 }
 
 impl Observance {
-    /// When it began last, at the latest at `local`.
+    /// Returns the last start that is not after `local`.
     fn last_beginning(&self, local: NaiveDateTime) -> Option<NaiveDateTime> {
         let starts = self.starts?;
         let in_year = |year| {

@@ -19,7 +19,7 @@ use super::header::Header;
 /// Longest line of quoted-printable and of base64 (RFC 2045 §6.7, §6.8).
 const LINE: usize = 76;
 
-/// How many octets fill a line of base64.
+/// Number of octets that fill a line of base64.
 const OCTETS: usize = LINE / 4 * 3;
 
 /// One form of a letter.
@@ -99,7 +99,7 @@ impl<'a> Part<'a> {
 }
 
 impl Encoding {
-    /// What a header calls it (RFC 2045 §6.1).
+    /// Returns the name of the encoding in a header (RFC 2045 §6.1).
     fn name(self) -> &'static str {
         match self {
             Self::SevenBit => "7bit",
@@ -126,7 +126,7 @@ pub(super) fn alternatives(source: &mut Vec<u8>, id: DeliveryId, parts: &[Part<'
     }
 }
 
-/// What decides how a text travels.
+/// The properties of a text that decide its transfer encoding.
 #[derive(Default)]
 struct Found {
     /// Control characters, or line ends that are neither LF nor CRLF.
@@ -192,7 +192,7 @@ fn as_it_is(source: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// Whether an octet stands for itself in quoted-printable, wherever it stands.
+/// Whether each octet stands for itself in quoted-printable, at any position.
 const LITERAL: [bool; 256] = {
     let mut literal = [false; 256];
     let mut byte = b' ';

@@ -12,7 +12,7 @@ const LINE: usize = 78;
 /// The same for a line with an encoded word in it (RFC 2047 §2).
 const ENCODED_LINE: usize = 76;
 
-/// What stands around an encoded word.
+/// Start and end of an encoded word.
 const ENCODED: (&str, &str) = ("=?utf-8?b?", "?=");
 
 /// The least of a text that an encoded word is begun for, in octets; what has less room begins on the next line.
@@ -25,9 +25,9 @@ const LONGEST_QUOTED: usize = 60;
 #[must_use = "a header without its end runs into the next one"]
 pub(super) struct Header<'a> {
     source: &'a mut Vec<u8>,
-    /// Where its last line begins.
+    /// The index at which its last line begins.
     line: usize,
-    /// Whether something stands on that line, after which it may be folded.
+    /// Whether that line has content after which it may be folded.
     begun: bool,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Header<'a> {
         Self { begun: true, ..self }
     }
 
-    /// What people read: one line, with single spaces between its words.
+    /// Writes text for readers: one line, with single spaces between its words.
     pub(super) fn text(mut self, text: &str) -> Self {
         if !is_printable(text) {
             return self.encoded(text);
@@ -67,7 +67,7 @@ impl<'a> Header<'a> {
         self
     }
 
-    /// What somebody is called, before their address (RFC 5322 §3.4); nothing when `name` is empty.
+    /// Writes the display name before an address (RFC 5322 §3.4); nothing if `name` is empty.
     pub(super) fn phrase(mut self, name: &str) -> Self {
         // More could stand in quotes. Not every reader takes quotes seriously, and a comma or a `<` that counts makes two
         // addresses of one.
@@ -132,7 +132,7 @@ impl<'a> Header<'a> {
     }
 }
 
-/// Whether `text` is of ASCII characters that show.
+/// Returns whether `text` consists of printable ASCII characters.
 fn is_printable(text: &str) -> bool {
     text.bytes().fold(true, |fine, b| fine & matches!(b, b' '..=b'~'))
 }

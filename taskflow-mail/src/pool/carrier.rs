@@ -1,4 +1,4 @@
-//! Who carries mails: one after another, over one connection at a time.
+//! Workers, which send mails one after another, over one connection at a time.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::{Job, Pool};
 use crate::dialogue::{Connection, Refusal};
 
-/// How long a mail rides behind another one before it looks for another connection.
+/// Maximum time that a pipelined message waits behind another one before it looks for another connection.
 const LONGEST_RIDE: Duration = Duration::from_secs(1);
 
 /// How long others wait for what becomes of the first mail that is offered to a relay.
@@ -21,11 +21,11 @@ const LONGEST_PROOF: Duration = Duration::from_secs(1);
 /// How long a relay has to show that it goes on after 421.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
-/// So many refusals in a row that are not about a mailbox open the circuit.
+/// Number of refusals in a row, other than of mailboxes, that open the circuit.
 const MOST_IN_A_ROW: u32 = 5;
-/// So many mails without an answer do.
+/// Number of mails in a row without a reply that open the circuit.
 const MOST_SILENT_IN_A_ROW: u32 = 8;
-/// So many refusals of mailboxes do.
+/// Number of refused mailboxes in a row that open the circuit.
 const MOST_MAILBOXES_IN_A_ROW: u32 = 32;
 
 /// A task that lives while mails wait.
@@ -36,13 +36,13 @@ pub(super) struct Worker {
     retired: bool,
 }
 
-/// What became of the mail whose envelope was sent behind another mail.
+/// The state of the mail whose envelope was sent behind another mail.
 enum PipelinedMessage {
     /// There was none.
     None,
     /// Its envelope is on its way.
     Aboard(Job),
-    /// It has gone back to the line: the answers to its envelope are for nobody.
+    /// It went back to the queue: the replies to its envelope are ignored.
     LeftBehind,
 }
 
@@ -177,7 +177,7 @@ impl Worker {
         }
     }
 
-    /// What a refusal means for the mail and for its connection.
+    /// Handles a refusal: decides what happens to the mail and to its connection.
     async fn refused(&mut self, mut connection: Connection, job: Job, refusal: Refusal) {
         match refusal {
             Refusal::Gone(cause) | Refusal::Silent(cause) if connection.mails == 0 => {
@@ -261,7 +261,7 @@ impl Drop for Worker {
 }
 
 impl Pool {
-    /// What a refusal says about its mail; what it says about the relay is noted.
+    /// Returns the error of a mail for a refusal, and records what the refusal says about the relay.
     fn verdict(&self, connection: &Connection, job: &Job, refusal: Refusal) -> MailError {
         match refusal {
             Refusal::Refused(error) => self.counted(error),

@@ -1,4 +1,4 @@
-//! What is known about the relay: whether it may be asked now, and whether a refusal is about one mail or about all.
+//! The known state of the relay: whether it may be used now, and whether a refusal is about one mail or about all.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,13 +7,13 @@ use std::time::Duration;
 use taskflow_core::EmailAddress;
 use taskflow_core::ports::Clock;
 
-/// How long a relay that failed is left alone.
+/// Time for which a relay that failed is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Most recipients that are remembered as throttled. Forgetting one means another turn without an attempt.
 const MOST_THROTTLED: usize = 10_000;
 
-/// The door of a relay.
+/// The circuit breaker of a relay.
 pub(super) struct CircuitBreaker {
     clock: Arc<dyn Clock>,
     known: Mutex<Known>,
@@ -24,7 +24,7 @@ struct Known {
     /// It told us to slow down, or refuses everything: since when nobody, or one mail as a probe, is offered, and why. It ends
     /// when a mail is taken.
     tripped: Option<(Duration, String)>,
-    /// How many mails it has refused in a row.
+    /// Number of mails that it has refused in a row.
     refused: u32,
     /// For whom it was told so, and took no mail since.
     throttled_for: HashSet<EmailAddress>,
@@ -63,7 +63,7 @@ impl CircuitBreaker {
         Self { clock, known: Mutex::new(known) }
     }
 
-    /// Whether anybody may connect.
+    /// Returns whether anybody may connect.
     pub(super) fn is_open(&self) -> bool {
         let known = self.lock();
         matches!(known.state, State::Open) && known.doubtful.is_none()
@@ -92,8 +92,8 @@ impl CircuitBreaker {
         self.lock().doubtful.get_or_insert_with(|| (cause.to_owned(), None));
     }
 
-    /// Why no mail may be offered now, even over an open connection. While the circuit is open, one mail a second is let
-    /// through as a probe.
+    /// Returns the reason no mail may be offered now, even over an open connection. While the circuit is open, one mail
+    /// a second is let through as a probe.
     pub(super) fn refuses_to_offer(&self) -> Option<String> {
         let now = self.clock.monotonic();
         let mut known = self.lock();
@@ -139,7 +139,8 @@ impl CircuitBreaker {
         known.proven && known.tripped.is_none()
     }
 
-    /// Whether it was unavailable and took no mail since, so that only one mail at a time is offered.
+    /// Returns whether the relay was unavailable and has accepted no mail since, so that only one mail at a time is
+    /// offered.
     pub(super) fn has_failed(&self) -> bool {
         let known = self.lock();
         known.failed || known.tripped.is_some()

@@ -1,11 +1,11 @@
-//! How many mails begin per second: a bucket of tokens.
+//! Limits the number of mails that begin per second: a token bucket.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-/// How much of a second's worth may begin at once.
+/// Largest burst, as a fraction of the mails of one second.
 const BURST: f64 = 0.1;
 
 /// Longest sleep before the bucket is looked at again: it may have been given a higher rate, or a token back.
@@ -14,7 +14,7 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(250);
 /// A bucket that fills at the rate, for all connections together.
 pub(crate) struct Rate {
     bucket: Mutex<Bucket>,
-    /// Whose turn it is to wait for the next token: first come, first served.
+    /// The lock whose holder waits for the next token: first come, first served.
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -76,7 +76,7 @@ impl Drop for Token {
     }
 }
 
-/// What is in the bucket at one moment.
+/// The contents of the bucket at one moment.
 struct Bucket {
     per_second: Option<f64>,
     tokens: f64,
@@ -104,7 +104,7 @@ impl Bucket {
         self.tokens = self.tokens.min(self.size());
     }
 
-    /// What nobody could use was not saved up: after a rest it begins empty.
+    /// Lends a rate until a time. Tokens that nobody could use are not saved up: after a rest the bucket starts empty.
     fn lend(&mut self, per_second: f64, now: Instant, until: Instant) {
         let rested = self.until.is_some_and(|until| now >= until) || self.per_second == Some(0.0);
         self.set(Some(per_second), now);
@@ -146,7 +146,7 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// How many tokens are taken from `start` on when one is asked for every millisecond.
+    /// Returns the number of tokens taken from `start` on when one is asked for every millisecond.
     fn taken(bucket: &mut Bucket, start: Instant, span: Duration) -> usize {
         let moments = span.as_millis().try_into().unwrap_or(u32::MAX);
         (0..moments).filter(|ms| bucket.take(start + MS * *ms).is_ok()).count()

@@ -20,7 +20,7 @@ pub struct TemplateError {
     pub place: String,
     /// The line, counted from 1, where the problem has one.
     pub line: Option<usize>,
-    /// What is wrong.
+    /// The problem.
     pub problem: String,
 }
 
@@ -30,12 +30,11 @@ impl TemplateError {
     }
 }
 
-/// Puts other templates and words in the place of the shipped ones; see [`Templates`] for what they are called and what
-/// they know.
+/// Replaces shipped templates and words; see [`Templates`] for their names and variables.
 ///
-/// What is added later wins. Names below `own/` and words below `own.` are free for pieces of one's own, to be included
-/// or said by the others; any other name that is not shipped is refused, so that a typing mistake is not silently a mail
-/// that looks as before.
+/// Later additions win. Names below `own/` and words below `own.` are free for an embedder's own pieces, which other
+/// templates and words can use. Any other name that is not shipped is refused, so that a typing mistake does not
+/// silently leave the mail unchanged.
 ///
 /// ```
 /// use taskflow_mail::Templates;
@@ -71,7 +70,7 @@ enum Source {
 #[derive(Debug, Clone)]
 struct File {
     name: String,
-    /// What errors call it.
+    /// The name that errors use for it.
     place: String,
     text: String,
 }
@@ -198,7 +197,7 @@ fn try_everything(templates: &Templates, own: &[File], notices: &[NoticeKind]) -
     Ok(())
 }
 
-/// Where the fault lies. The content is made up, so all of it may be told.
+/// Locates a fault. The content is made up, so all of it may be shown.
 fn located(fault: Fault, own: &[File], kind: NoticeKind, locale: &str) -> TemplateError {
     match fault {
         Fault::Template { name, error } => {

@@ -12,13 +12,13 @@ use super::TemplateError;
 /// The language whose words stand in for those that another lacks.
 const LAST_RESORT: &str = "en";
 
-/// What every entry may be filled in with: the name of the service.
+/// The placeholder that every entry may contain: the name of the service.
 const BRAND: &str = "brand";
 
 /// Room for most of what is said, in octets.
 const USUAL_LENGTH: usize = 64;
 
-/// What the patterns of dates may be filled in with.
+/// The placeholders that the patterns of dates may contain.
 const DATE_SLOTS: [&str; 11] =
     ["weekday", "weekday_short", "day", "month", "month_short", "year", "hour", "hour12", "half", "minute", "zone"];
 
@@ -106,7 +106,7 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Whether there are such words.
+    /// Returns whether there are words with that key.
     pub(super) fn has(&self, key: &str) -> bool {
         self.entries.contains_key(key)
     }
@@ -225,7 +225,8 @@ fn entry(value: &DeValue<'_>) -> Result<Entry, String> {
 }
 
 impl Catalogue {
-    /// What the words of that name may be filled in with, `Some(None)`: anything; `None`: there are no such words.
+    /// Returns the placeholders that the words with that key may contain. `Some(None)` permits any placeholder; `None`
+    /// means that there are no such words.
     fn slots(&self, key: &str) -> Option<Option<BTreeSet<&str>>> {
         // What an embedder's own templates say is theirs, and zones are called differently everywhere.
         if key.starts_with("own.") || key.starts_with("zones.") {

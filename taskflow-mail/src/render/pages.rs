@@ -81,7 +81,7 @@ impl Pages {
         PageWords { pages: self, words, zone, now }
     }
 
-    /// Whether there are words of the language of `locale`.
+    /// Returns whether there are words of the language of `locale`.
     #[must_use]
     pub fn speaks(&self, locale: &Locale) -> bool {
         let language = |tag: &str| tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
@@ -171,7 +171,7 @@ impl PageWords<'_> {
         Ok(Value::from(meeting::rows(meeting, was, Place::Page, &self.reader())?))
     }
 
-    /// When a task in a list is due, and its priority where that is out of the ordinary.
+    /// Returns when a task in a list is due, and its priority if it is not the usual one.
     ///
     /// # Errors
     ///
@@ -180,7 +180,7 @@ impl PageWords<'_> {
         variables::about_task(task, &self.reader())
     }
 
-    /// When and where a meeting of today is.
+    /// Returns when and where a meeting of today is.
     ///
     /// # Errors
     ///
@@ -189,7 +189,7 @@ impl PageWords<'_> {
         variables::about_meeting(meeting, &self.reader())
     }
 
-    /// What is wrong with a field of a form that takes at least and at most so many characters.
+    /// Returns the error text for a field of a form that accepts at least `least` and at most `most` characters.
     ///
     /// # Errors
     ///

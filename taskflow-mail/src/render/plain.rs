@@ -31,8 +31,8 @@ pub(super) fn wrapped(text: &str) -> String {
     wrapped
 }
 
-/// What stands in an HTML document, without how it looks: paragraphs are lines, links are told, what is not for reading
-/// is left out. Takes whatever it is given, in time in proportion to its length.
+/// Returns the text of an HTML document without its layout. Paragraphs become lines, links are written out, and content
+/// that is not for reading is left out. Accepts any input, in time proportional to its length.
 pub(super) fn from_html(html: &str) -> String {
     let mut page = Page::default();
     let mut rest = html;
@@ -77,7 +77,7 @@ fn silent(tag: &str) -> Option<&'static str> {
     ["script", "style", "title", "template", "head", "noscript"].into_iter().find(|known| name(tag) == *known)
 }
 
-/// What follows the end of an element.
+/// Returns the rest after the end of an element.
 fn skip_to_end<'h>(mut rest: &'h str, element: &str) -> &'h str {
     while let Some((_, mark)) = rest.split_once("</") {
         if name(mark) == element {
@@ -133,7 +133,7 @@ fn decoded(text: &str) -> String {
 #[derive(Default)]
 struct Page {
     text: String,
-    /// Whether a space stood before what comes next.
+    /// Whether a space stood before the next text.
     space: bool,
     /// Line breaks owed before what comes next.
     breaks: usize,

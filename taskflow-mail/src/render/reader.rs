@@ -1,4 +1,4 @@
-//! How times and spans are told to one reader: in their language, in their zone.
+//! Formats times and time spans for one reader, in their language and zone.
 
 use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 use taskflow_core::ports::RenderError;
@@ -17,7 +17,7 @@ pub(super) struct Reader<'a> {
     pub(super) date: Timestamp,
 }
 
-/// Where an instant lies as the mail is written, to the minute.
+/// The position of an instant relative to the Date of the mail, to the minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Timing {
     Ahead,
@@ -103,7 +103,7 @@ impl Reader<'_> {
         Ok(parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
     }
 
-    /// Whether `at` lies ahead.
+    /// Returns whether `at` lies ahead, is now or has passed.
     pub(super) fn timing(&self, at: Timestamp) -> Timing {
         match self.minutes_until(at) {
             0 => Timing::Now,
@@ -112,7 +112,8 @@ impl Reader<'_> {
         }
     }
 
-    /// How far off `at` is: `now`, `in 15 minutes`, `today at 18:00`, `tomorrow at 09:00`, and beyond that the date.
+    /// Returns the time until `at`: `now`, `in 15 minutes`, `today at 18:00`, `tomorrow at 09:00`, and beyond that the
+    /// date.
     pub(super) fn relative(&self, at: Timestamp) -> Result<String, RenderError> {
         let (clock, today) = (self.zone.wall_clock(at).at, self.zone.wall_clock(self.date).at.date());
         let minutes = self.minutes_until(at);
@@ -182,7 +183,7 @@ impl Reader<'_> {
         self.date(pattern, clock.at, &self.zone_name(&clock.abbreviation)?)
     }
 
-    /// What people call a zone who speak the language: `MEZ`, and `UTC+03` where the database knows only a number.
+    /// Returns the name of a zone in the reader's language: `MEZ`, and `UTC+03` where the database knows only a number.
     fn zone_name(&self, abbreviation: &str) -> Result<String, RenderError> {
         let key = format!("zones.{abbreviation}");
         if self.words.has(&key) {
@@ -239,7 +240,7 @@ impl Reader<'_> {
     }
 }
 
-/// How many minutes off a day is told without its year: half a year.
+/// Number of minutes within which a date is shown without its year: half a year.
 const NEAR: i64 = 180 * 24 * 60;
 
 /// Up to how many minutes ahead a time is told as a span.

@@ -6,7 +6,7 @@ use lettre::transport::smtp::extension::ClientId;
 
 use super::settings::InvalidSettings;
 
-/// How this client names itself in EHLO.
+/// The name of this client in EHLO.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Hello {
     /// By this name or address literal, over every connection.
@@ -28,7 +28,7 @@ impl Hello {
     ///
     /// # Errors
     ///
-    /// When the text is neither.
+    /// Fails if the text is neither.
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidSettings> {
         let inside = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
         let bare = inside.unwrap_or(text);
@@ -47,7 +47,7 @@ impl Hello {
         Ok(Self::Named(ClientId::Domain(text.to_owned())))
     }
 
-    /// What is said over a connection with this local address.
+    /// Returns the name for a connection with this local address.
     pub(crate) fn on(&self, local: SocketAddr) -> ClientId {
         match self {
             Self::Named(name) => name.clone(),
@@ -64,7 +64,7 @@ fn literal(address: IpAddr) -> ClientId {
     }
 }
 
-/// Whether a text is a domain name of letters, digits and hyphens (RFC 5321 section 4.1.2).
+/// Returns whether a text is a domain name of letters, digits and hyphens (RFC 5321 section 4.1.2).
 fn is_domain(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())

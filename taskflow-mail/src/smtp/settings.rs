@@ -1,4 +1,4 @@
-//! Which relay to use, and how.
+//! Settings of the relay and of the connections to it.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const LONGEST_LIMIT: Duration = Duration::from_hours(1);
 /// Most connections that can be set; relays allow far fewer.
 const MOST_CONNECTIONS: usize = 10_000;
 
-/// How the way to the relay is protected.
+/// The protection of connections to the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Security {
     /// TLS from the first byte (RFC 8314 §3.3), usually on port 465.
@@ -24,7 +24,7 @@ pub enum Security {
     Plain,
 }
 
-/// Which relay to use, and how.
+/// Settings of the relay and of the connections to it.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -85,7 +85,7 @@ impl SmtpSettings {
         }
     }
 
-    /// How the way to the relay is protected.
+    /// Sets the protection of connections to the relay.
     #[must_use]
     pub fn security(mut self, security: Security) -> Self {
         self.security = security;
@@ -99,30 +99,30 @@ impl SmtpSettings {
         self
     }
 
-    /// How many connections may be open at once; 16 unless told.
+    /// Sets the maximum number of open connections; default 16.
     #[must_use]
     pub fn connections(mut self, connections: usize) -> Self {
         self.connections = connections;
         self
     }
 
-    /// How long one mail may take, all in all; 30 s unless told. A mail that has not got its turn after half of that is
-    /// not begun any more: what is left would be too little, and a mail cut off half-way is in doubt.
+    /// Sets the maximum time for one mail in total; default 30 seconds. A mail that has waited for half of it is not
+    /// begun any more: the remaining time would be too little, and a mail cut off half-way may or may not have arrived.
     #[must_use]
     pub fn mail_limit(mut self, limit: Duration) -> Self {
         self.mail_limit = limit;
         self
     }
 
-    /// How long one command may take, or connecting, or a TLS handshake; 10 s unless told. Only the answer to the mail
-    /// itself may take as long as the mail's own limit.
+    /// Sets the maximum time for one command, for connecting or for a TLS handshake; default 10 seconds. Only the reply
+    /// to the mail itself may take up to the limit of the whole mail.
     #[must_use]
     pub fn command_limit(mut self, limit: Duration) -> Self {
         self.command_limit = limit;
         self
     }
 
-    /// After how many mails a connection is replaced; 1,000 unless told.
+    /// Sets the number of mails after which a connection is replaced; default 1,000.
     #[must_use]
     pub fn mails_per_connection(mut self, mails: u32) -> Self {
         self.mails_per_connection = mails;
@@ -144,8 +144,8 @@ impl SmtpSettings {
         self
     }
 
-    /// How many mails may begin per second, over all connections, with a burst of a tenth of that; 0, and unless told, as
-    /// many as the relay takes. Who sends more waits; see [`SmtpMailer::room`] for how many may.
+    /// Sets the maximum number of mails that begin per second, over all connections, with a burst of a tenth of that.
+    /// The default, 0, means no limit. Mails beyond the rate wait; see [`SmtpMailer::room`] for how many may.
     ///
     /// [`SmtpMailer::room`]: crate::SmtpMailer::room
     #[must_use]
@@ -176,7 +176,7 @@ impl SmtpSettings {
     }
 }
 
-/// Whether that many mails per second can be counted: at least one a day, so that waits stay finite.
+/// Returns whether a rate of mails per second can be counted: at least one mail a day, so that waits stay finite.
 pub(super) fn is_rate(rate: f64) -> bool {
     rate.is_finite() && rate >= 1.0 / 86_400.0
 }

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use super::wire::Wire;
 use super::{Fault, Received, Said, Shared, Stage, When, lock};
 
-/// What a client sends along with what is not answered is here by then.
+/// Time within which everything arrives that a client sends along with a command that gets no reply.
 const ALONG: Duration = Duration::from_millis(250);
 
 struct Session {
@@ -311,7 +311,7 @@ impl Session {
         Ok(())
     }
 
-    /// What follows DATA, without the lone dot; empty when only counting.
+    /// Returns the lines after DATA, without the lone dot; empty when only counting.
     async fn lines_to_the_dot(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut data = Vec::new();
         let mut line = Vec::new();
@@ -348,7 +348,7 @@ impl Session {
     }
 }
 
-/// What stands between the angle brackets.
+/// Returns the text between the angle brackets.
 fn address(line: &str) -> String {
     let inside = line.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
     inside.map_or_else(String::new, |(address, _)| address.to_owned())

@@ -34,7 +34,7 @@ impl Wire {
         self.stream.flush().await
     }
 
-    /// What was heard and not read yet.
+    /// Returns the bytes that were received and not read yet.
     pub(super) fn heard(&self) -> &[u8] {
         &self.heard
     }

@@ -22,11 +22,11 @@ pub(in crate::app) use links::respond_link;
 /// The mail of a delivery, and what follows from sending it.
 pub(super) struct PreparedMail {
     pub(super) mail: Mail,
-    /// The version of which a participant knows once it has left.
+    /// The participant that it notifies, and the version they know once it was sent.
     pub(super) told: Option<(ParticipantId, Told)>,
-    /// The people whose screens show that it has left, and what they are reminded of.
+    /// Users to notify that the mail was sent, each with the entity it reminds them of.
     pub(super) reminds: Vec<(UserId, Entity)>,
-    /// Whether its address is suppressed, and it leaves because its reader asked for it.
+    /// Whether its address is suppressed and it is sent only because its reader requested it.
     pub(super) overrides: bool,
     /// Whether mail about its meeting did not reach the participant before.
     pub(super) had_problem: bool,

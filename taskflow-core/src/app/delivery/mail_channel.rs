@@ -31,7 +31,7 @@ pub(super) struct MailMessage {
     mail: Mail,
     /// Users to notify that the mail was sent, each with the entity it reminds them of.
     reminds: Vec<(UserId, Entity)>,
-    /// Whether its address is suppressed, and it leaves because its reader asked for it.
+    /// Whether its address is suppressed and it is sent only because its reader requested it.
     overrides: bool,
     /// The participant of a meeting that it is about.
     participant: Option<ParticipantId>,

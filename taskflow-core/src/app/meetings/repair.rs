@@ -12,7 +12,7 @@ use crate::{Actor, Changes, MeetingId, MeetingWrite, Timestamp, Viewer, meeting_
 
 /// Meetings of one page.
 const PAGE: u32 = 100;
-/// How far ahead a meeting may begin to be checked: 25 hours, because some days are an hour longer.
+/// Period within which a meeting must begin to be checked: 25 hours, because some days are an hour longer.
 const AHEAD: Duration = Duration::from_hours(25);
 /// Reminders that were due longer ago have left the ledger in their turn, perhaps.
 const BACK: Duration = Duration::from_hours(24);
