@@ -215,12 +215,12 @@ impl App {
         self.bus.publish(receipt.signals());
     }
 
-    /// Applies changes and tells who listens.
+    /// Applies changes and publishes them to listeners.
     async fn commit(&self, changes: &Changes) -> Result<(), Error> {
         Ok(self.commit_indexed(changes).await?)
     }
 
-    /// The same for callers that want to know which write failed.
+    /// Does the same for callers that need to know which write failed.
     async fn commit_indexed(&self, changes: &Changes) -> Result<(), StoreError> {
         if !changes.is_empty() {
             self.store.commit(changes).await?;
@@ -245,13 +245,13 @@ impl App {
         self.maintenance.as_deref().ok_or(Error::MissingPort("Maintenance"))
     }
 
-    /// The account with an address, by its key and verified or not; none without the port [`Accounts`].
+    /// Returns the account with an address, by its key and verified or not. `None` without the port [`Accounts`].
     async fn account_at(&self, key: String) -> Result<Option<User>, StoreError> {
         let Some(accounts) = &self.accounts else { return Ok(None) };
         Ok(accounts.account(&Login::Email(key)).await?.map(|account| account.user))
     }
 
-    /// The token behind a mailed link, whether or not it is good; none without the port [`Accounts`].
+    /// Returns the token behind a mailed link, even if it is no longer valid. `None` without the port [`Accounts`].
     async fn stored_token(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
         match &self.accounts {
             Some(accounts) => accounts.token(id).await,
@@ -259,7 +259,7 @@ impl App {
         }
     }
 
-    /// The processes that share the store; none without the port [`Nodes`].
+    /// Returns the processes that share the store. Empty without the port [`Nodes`].
     async fn known_nodes(&self) -> Result<Vec<Node>, StoreError> {
         match &self.nodes {
             Some(nodes) => nodes.nodes().await,

@@ -6,7 +6,7 @@ use crate::{
     TokenWrite, UnsubscribeWrite, UserId, UserWrite,
 };
 
-/// Everything one decision changes: rows, the mail they cause, and what people following along are told.
+/// All changes of one decision: rows, the mail they cause, and the events that followers are notified of.
 ///
 /// A change without its mail cannot be written by accident: [`Store::commit`](crate::ports::Store::commit) is the only
 /// write path and applies all of it or nothing (transactional outbox).
@@ -78,7 +78,7 @@ writes! {
 }
 
 impl Changes {
-    /// No changes yet.
+    /// Returns empty changes.
     pub fn new() -> Self {
         Self::default()
     }

@@ -30,8 +30,8 @@ impl DedupeKey {
         Self(key.into())
     }
 
-    /// Returns the key of the same on a channel, so that a person can be told of one thing once on each. A key of mail stays
-    /// as it is; that of another channel begins with it as well, so that a prefix finds both.
+    /// Returns the key of the same notice on a channel, so that a user can be notified once on each. A mail key stays
+    /// as it is. The key on another channel begins with the mail key, so that one prefix finds both.
     #[must_use]
     pub fn on(self, channel: ChannelKind) -> Self {
         if channel.is_mail() { self } else { Self(format!("{self}@{channel}")) }
@@ -43,7 +43,7 @@ impl DedupeKey {
         self.0.starts_with("meeting-reminder-by-hand/")
     }
 
-    /// The key as stores keep it.
+    /// Returns the key in the form in which stores keep it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -171,7 +171,7 @@ impl NewDelivery {
         self
     }
 
-    /// Sets the reason that the ledger shows to people.
+    /// Sets the reason that the ledger shows.
     #[must_use]
     pub fn because(mut self, reason: impl Into<String>) -> Self {
         self.reason = reason.into();
@@ -201,7 +201,7 @@ impl DeliveryState {
     pub const ALL: [Self; 6] =
         [Self::Scheduled, Self::Claimed, Self::Delivered, Self::Discarded, Self::Cancelled, Self::Expired];
 
-    /// Its word on the wire and in stores.
+    /// Returns its name on the wire and in stores.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -226,8 +226,8 @@ impl Delivery {
         self.channel.is_mail() && self.kind.is_gathered()
     }
 
-    /// Returns when a delivery that is put off again and again is given up, if its notice does not say itself when it is of no
-    /// use any more: a week after its due time. It expires then, and can be sent again by hand.
+    /// Returns the time at which a delivery expires that is put off again and again, if its notice sets no limit
+    /// itself: a week after its due time. It can be retried by hand then.
     #[must_use]
     pub(crate) fn gives_up_at(&self) -> Option<Timestamp> {
         const LONGEST_WAIT: std::time::Duration = std::time::Duration::from_hours(24 * 7);
@@ -235,7 +235,8 @@ impl Delivery {
         expires.is_none().then(|| self.due_at + LONGEST_WAIT)
     }
 
-    /// The delivery whose id the `Message-ID` of the mail contains: its own, or another's that it left together with.
+    /// Returns the id of the delivery that the `Message-ID` of the mail contains: its own, or that of another delivery
+    /// that it was sent together with.
     #[must_use]
     pub fn mail_id(&self) -> DeliveryId {
         let other = self.reply.as_deref().and_then(|reply| reply.strip_prefix(IN_THE_MAIL_OF)?.split(':').next());
@@ -261,7 +262,7 @@ impl FromStr for DeliveryState {
 /// A delivery as the ledger has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// Never changes; every Message-ID carries it.
+    /// The id; never changes. Every Message-ID contains it.
     pub id: DeliveryId,
     /// The key that makes it unique.
     pub dedupe_key: DedupeKey,
@@ -285,7 +286,7 @@ pub struct Delivery {
     pub first_claimed_at: Option<Timestamp>,
     /// The time at which it reached its final state; `None` while it is open.
     pub settled_at: Option<Timestamp>,
-    /// Somebody cancelled it while it was claimed: the settle decides.
+    /// Whether it was cancelled while it was claimed: the settlement decides.
     pub cancel_requested: bool,
     /// The latest error, if there was one.
     pub last_error: Option<String>,
@@ -316,7 +317,7 @@ pub enum DeliveryWrite {
     Cancel {
         /// The key of the delivery.
         key: DedupeKey,
-        /// The reason that the ledger shows to people.
+        /// The reason that the ledger shows.
         reason: String,
         /// The time at which it counts as settled.
         at: Timestamp,

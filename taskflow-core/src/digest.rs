@@ -33,7 +33,7 @@ impl<T> Default for Excerpt<T> {
 }
 
 impl<T> From<Vec<T>> for Excerpt<T> {
-    /// All of them, as far as one mail shows them.
+    /// Returns as many of the items as one mail shows, and the total.
     fn from(mut items: Vec<T>) -> Self {
         let total = items.len() as u64;
         items.truncate(Self::MOST);
@@ -53,7 +53,7 @@ pub struct Day {
 }
 
 impl Day {
-    /// That date in that zone.
+    /// Returns the day of a date in a zone.
     #[must_use]
     pub fn of(date: NaiveDate, zone: &Zone) -> Self {
         let midnight = |date: Option<NaiveDate>| zone.instant(date.unwrap_or_default().and_time(NaiveTime::MIN));
@@ -88,7 +88,7 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// A day of which nothing is known yet.
+    /// Returns an empty digest of a date.
     #[must_use]
     pub fn of(date: NaiveDate) -> Self {
         Self {
@@ -121,20 +121,20 @@ impl Digest {
         self.meetings.items.sort_by_key(|meeting| (meeting.starts_at, meeting.id));
     }
 
-    /// The number of open tasks.
+    /// Returns the number of open tasks.
     #[must_use]
     pub fn open(&self) -> u64 {
         self.overdue.total + self.today.total + self.week.total + self.later.total
     }
 
-    /// The tasks that it names, in the order in which they are read.
+    /// Returns the tasks that it names, in the order in which they are read.
     #[must_use]
     pub fn tasks(&self) -> Vec<&Task> {
         let lists = [&self.overdue, &self.today, &self.week, &self.later, &self.done];
         lists.into_iter().flat_map(|list| &list.items).collect()
     }
 
-    /// The open task to name first, if there is any.
+    /// Returns the open task to name first, if there is any.
     #[must_use]
     pub fn first_task(&self) -> Option<&Task> {
         self.tasks().into_iter().next().filter(|task| task.is_open())

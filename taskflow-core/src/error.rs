@@ -11,7 +11,7 @@ pub type Source = Box<dyn StdError + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// It does not exist, or belongs to somebody else: the two look the same.
+    /// The entity does not exist, or belongs to another user: the two look the same.
     #[error("{0} not found")]
     NotFound(&'static str),
     /// Some of several operations that were to happen together cannot; nothing was done. Which, counted from 0, and why.
@@ -20,13 +20,13 @@ pub enum Error {
     /// Some fields do not fit; all of them are named.
     #[error("invalid input")]
     Invalid(Vec<FieldError>),
-    /// Somebody else has that name or address.
+    /// Another account has that username or address.
     #[error("{0} is already taken")]
     Taken(UniqueField),
-    /// It is more than an account may store or cause; nothing was done.
+    /// A quota of the account would be exceeded; nothing was done.
     #[error(transparent)]
     OverQuota(OverQuota),
-    /// It is no longer what the caller saw (`If-Match`), or every attempt of ten seconds lost a race.
+    /// The version is not the one that the caller requires (`If-Match`), or every attempt of ten seconds lost a race.
     #[error("it has changed meanwhile")]
     Stale,
     /// The answer is to the meeting as it was before; nothing was recorded.
@@ -64,7 +64,7 @@ pub enum StoreError {
         /// Index into [`Changes::writes`](crate::Changes::writes).
         write: usize,
     },
-    /// It is more than a quota allows.
+    /// A quota would be exceeded.
     #[error("write {write} is over a quota: {over}")]
     OverQuota {
         /// The quota and its limit.
@@ -95,7 +95,7 @@ pub enum UniqueField {
 }
 
 impl UniqueField {
-    /// The field as the service names it.
+    /// Returns the name of the field in the service.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -141,9 +141,9 @@ pub enum FieldCode {
     InvalidFormat,
     /// The operation has no such query parameter.
     UnknownParameter,
-    /// The value must be unique and belongs to somebody else.
+    /// The value must be unique and is already in use.
     Taken,
-    /// Another rule of the service refuses the value; the message says which.
+    /// Another rule of the service refuses the value; the message states it.
     #[default]
     Invalid,
 }
@@ -167,7 +167,7 @@ impl FieldCode {
         Self::Invalid,
     ];
 
-    /// Its word on the wire.
+    /// Returns its name on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -207,7 +207,7 @@ impl FieldError {
         Self { field: field.into(), code: FieldCode::default(), message: message.into() }
     }
 
-    /// The same with another code.
+    /// Returns the same error with another code.
     #[must_use]
     pub fn with_code(self, code: FieldCode) -> Self {
         Self { code, ..self }

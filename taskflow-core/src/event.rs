@@ -46,7 +46,7 @@ impl EventKind {
         Self::ParticipantResponded,
     ];
 
-    /// Its word on the wire and in stores.
+    /// Returns its name on the wire and in stores.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -90,7 +90,7 @@ pub enum Entity {
 /// A fact: this was committed. Kept as long as its entity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// Never changes; sorts by time.
+    /// The id; never changes and sorts by time.
     pub id: EventId,
     /// The time of the event.
     pub at: Timestamp,
@@ -153,7 +153,8 @@ impl FeedEvent {
         Self { event, audience: vec![after.user_id] }
     }
 
-    /// Tells the people of a meeting what became of it: called (`before` is `None`), changed, cancelled or on again.
+    /// Returns the event of a meeting for its participants: created (`before` is `None`), changed, cancelled or
+    /// restored.
     #[must_use]
     pub fn meeting(
         id: EventId,
@@ -186,7 +187,7 @@ impl FeedEvent {
         Self { event, audience }
     }
 
-    /// Tells the people of a meeting that somebody answered, or has left.
+    /// Returns the event that a participant responded or left, for the participants of the meeting.
     #[must_use]
     pub fn response(
         id: EventId,
@@ -267,7 +268,7 @@ fn fields(task: &Task) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Somebody in a meeting as events have them: whoever wants to know their address asks for the meeting.
+/// Returns a participant in the form that events contain; clients read the meeting to learn the address.
 fn participant_row(participant: &Participant) -> Option<Value> {
     let row = json!({
         "id": participant.id,

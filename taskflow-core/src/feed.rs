@@ -25,7 +25,7 @@ pub struct Follower {
 pub enum FeedPage {
     /// The entries right after the follower's position, in order; empty if it knows everything.
     Entries {
-        /// In order, without a gap.
+        /// The entries in order, without a gap.
         entries: Vec<FeedEntry>,
         /// The end of the feed when it was read, or a later one: there is more while it lies ahead of the last entry.
         head: u64,

@@ -18,7 +18,7 @@ impl IdempotencyKey {
     /// Longest key, in characters.
     pub const MAX_LENGTH: usize = 255;
 
-    /// The key itself.
+    /// Returns the text of the key.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

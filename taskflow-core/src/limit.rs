@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct RateLimit {
     burst: u32,
     period: Duration,
-    /// In whole microseconds, as the stores keep them.
+    /// Interval in whole microseconds, as stores keep it.
     interval: Duration,
 }
 
@@ -61,7 +61,7 @@ impl RateLimit {
         self.period
     }
 
-    /// The debt of an empty bucket.
+    /// Returns the debt of an empty bucket.
     fn depth(self) -> Duration {
         self.interval * self.burst
     }

@@ -72,7 +72,7 @@ impl RenderInput {
 pub struct Invitation {
     /// The meeting as it is now.
     pub meeting: Meeting,
-    /// The participant: the reader, or the person whom an organizer is told about.
+    /// The participant: the reader, or the participant whom the organizer is notified about.
     pub participant: Participant,
     /// The page where the participant answers without signing in; `None`: the service makes no links.
     pub respond_url: Option<String>,
@@ -112,7 +112,7 @@ pub struct Headers {
     /// The address that ends mail of this kind by one click (List-Unsubscribe and List-Unsubscribe-Post, RFC 8058). An
     /// `http` address is written too, for private networks; large mail providers use `https` only (§3.1).
     pub unsubscribe_url: Option<String>,
-    /// The name of its thread: mail with the same name stands together in the reader's mailbox (References, RFC 5322
+    /// The name of its thread: mail with the same name is grouped in the reader's mailbox (References, RFC 5322
     /// §3.6.4). Letters, digits and `-`, at most 200.
     pub thread: Option<String>,
     /// The recipients named in `To`; empty: the recipient of the mail.

@@ -41,9 +41,9 @@ pub struct MailReport {
 /// The processes that share the store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Senders {
-    /// Those that are running.
+    /// Number of running processes.
     pub running: usize,
-    /// Those of them that send mail.
+    /// Number of running processes that send mail.
     pub sending: usize,
 }
 
@@ -97,7 +97,7 @@ pub enum MailFindingCode {
 }
 
 impl MailFindingCode {
-    /// Its word in JSON.
+    /// Returns its name in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

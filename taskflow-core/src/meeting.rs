@@ -29,16 +29,16 @@ pub use write::MeetingWrite;
 /// The start of a meeting, as a client gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartsAt {
-    /// At this instant.
+    /// This instant.
     Instant(Timestamp),
     /// This local time in the meeting's zone; see [`Zone::instant`] for times that are skipped or come twice.
     Local(NaiveDateTime),
 }
 
-/// A gathering of people at a time.
+/// A meeting of participants at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meeting {
-    /// Never changes; also the UID of its calendar entry (RFC 5545 §3.8.4.7).
+    /// The id; never changes. Also the UID of the calendar entry (RFC 5545 §3.8.4.7).
     pub id: MeetingId,
     /// The organizer, who alone may change it; `None` once that account is gone.
     pub created_by: Option<UserId>,
@@ -75,9 +75,9 @@ pub struct Meeting {
     pub cancelled_at: Option<Timestamp>,
     /// Grows by one with each change that calendars must take over (RFC 5546 §2.1.4).
     pub sequence: u32,
-    /// The changes of late that people are told of together.
+    /// The recent changes that participants are notified of together.
     pub burst: Option<DebounceWindow>,
-    /// Grows by one with each change (optimistic lock).
+    /// Version for optimistic locking; grows by one with each change.
     pub version: u64,
     /// The time at which it was created.
     pub created_at: Timestamp,
@@ -102,16 +102,16 @@ pub struct DebounceWindow {
     pub since: Timestamp,
     /// The time at which participants are notified.
     pub due_at: Timestamp,
-    /// The version of the meeting that the last of them brought; its mail tells of all.
+    /// The version of the meeting after the last of them; its mail covers all of them.
     pub version: u64,
 }
 
 impl DebounceWindow {
-    /// The longest that people wait for quiet.
+    /// Maximum time for which a notification waits.
     pub const LONGEST: Duration = Duration::from_mins(5);
 
-    /// The burst that the change to `version` now belongs to: the one under way, unless people have been told of it
-    /// already.
+    /// Returns the window that the change to `version` belongs to: the present one, or a new one if participants have
+    /// already been notified.
     #[must_use]
     pub fn after(before: Option<Self>, version: u64, now: Timestamp, quiet: Duration) -> Self {
         let since = before.filter(|burst| now < burst.due_at).map_or(now, |burst| burst.since);
@@ -130,22 +130,22 @@ pub struct NewMeeting {
     pub starts_at: StartsAt,
     /// The organizer's own when absent.
     pub time_zone: Option<Zone>,
-    /// Usually an hour.
+    /// The duration; default one hour.
     pub duration: DurationMinutes,
     /// The place of the meeting.
     pub location: Option<Location>,
     /// The URL of the online meeting.
     pub meeting_url: Option<MeetingUrl>,
-    /// Usually in person.
+    /// The type of the meeting; default in person.
     pub meeting_type: MeetingType,
-    /// Usually a quarter of an hour.
+    /// The reminder time; default 15 minutes before the start.
     pub reminder_minutes: ReminderMinutes,
     /// The invitees, besides the organizer.
     pub invitees: Vec<Invitee>,
 }
 
 impl NewMeeting {
-    /// A meeting of an hour with nothing but a title and a start.
+    /// Returns a meeting of one hour with only a title and a start.
     #[must_use]
     pub fn titled(title: MeetingTitle, starts_at: StartsAt) -> Self {
         Self {
@@ -166,30 +166,30 @@ impl NewMeeting {
 /// A change of a meeting. The outer `None` leaves a field as it is, `Some(None)` clears it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MeetingChange {
-    /// Another title.
+    /// The new title.
     pub title: Option<MeetingTitle>,
-    /// Another description, or none.
+    /// The new description; `Some(None)` removes it.
     pub description: Option<Option<Description>>,
-    /// Another start; must lie ahead when it differs.
+    /// The new start; must lie ahead if it differs.
     pub starts_at: Option<StartsAt>,
-    /// Another zone. By itself it leaves the instant at which the meeting begins.
+    /// The new zone. By itself it leaves the instant at which the meeting begins.
     pub time_zone: Option<Zone>,
-    /// Another length.
+    /// The new duration.
     pub duration: Option<DurationMinutes>,
-    /// Another place, or none.
+    /// The new place; `Some(None)` removes it.
     pub location: Option<Option<Location>>,
-    /// Another place on the web, or none.
+    /// The new URL of the online meeting; `Some(None)` removes it.
     pub meeting_url: Option<Option<MeetingUrl>>,
-    /// Another type.
+    /// The new type.
     pub meeting_type: Option<MeetingType>,
-    /// Another default reminder.
+    /// The new default reminder time.
     pub reminder_minutes: Option<ReminderMinutes>,
     /// `completed` ends it, `cancelled` cancels it; anything else but what it is already is refused.
     pub status: Option<MeetingStatus>,
 }
 
 impl Meeting {
-    /// A new meeting of `organizer`, whose zone is `zone`.
+    /// Creates a meeting of `organizer`, whose zone is `zone`.
     pub fn new(
         id: MeetingId,
         created_by: UserId,
@@ -248,13 +248,13 @@ impl Meeting {
         self.cancelled_at.is_none() && (self.starts_at >= now || self.ended_at.is_none() && self.ends_at() > now)
     }
 
-    /// Neither cancelled nor ended early: it takes place, or did.
+    /// Returns whether the meeting takes place or did: it was neither cancelled nor ended early.
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.cancelled_at.is_none() && self.ended_at.is_none()
     }
 
-    /// The meeting after `change`; the same version when nothing differs. Changes that people must be told of wait for
+    /// Returns the meeting after `change`; the same version if nothing differs. Notifications of changes wait for
     /// `quiet`.
     pub fn apply(&self, change: MeetingChange, now: Timestamp, quiet: Duration) -> Result<Self, FieldError> {
         if self.cancelled_at.is_some() {
@@ -305,14 +305,14 @@ impl Meeting {
         Ok(self.next_version(after, now, quiet))
     }
 
-    /// Cancelled now; a cancelled meeting stays as it is.
+    /// Returns the meeting cancelled at `now`; a cancelled meeting stays as it is.
     #[must_use]
     pub fn cancel(&self, now: Timestamp) -> Self {
         let after = Self { cancelled_at: self.cancelled_at.or(Some(now)), ..self.clone() };
         self.next_version(after, now, Duration::ZERO)
     }
 
-    /// On again, as long as it lies ahead; one that is not cancelled stays as it is.
+    /// Restores a cancelled meeting, as long as it lies ahead; one that is not cancelled stays as it is.
     pub fn restore(&self, now: Timestamp) -> Result<Self, FieldError> {
         if self.cancelled_at.is_some() && self.starts_at <= now {
             return Err(FieldError::new("meeting_date", "has passed: only a meeting that lies ahead can be restored"));
@@ -320,14 +320,14 @@ impl Meeting {
         Ok(self.next_version(Self { cancelled_at: None, ..self.clone() }, now, Duration::ZERO))
     }
 
-    /// Another version with nothing else different: who comes was changed.
+    /// Returns the next version of the meeting with no other difference, because its participants changed.
     #[must_use]
     pub fn touched(&self, now: Timestamp) -> Self {
         Self { version: self.version + 1, updated_at: now.max(self.updated_at), ..self.clone() }
     }
 
-    /// The meeting by the rules of the zones as this build knows them: it begins when the clock on the wall shows what was
-    /// agreed on. The same value when that is the same instant.
+    /// Returns the meeting by the zone rules of this build: it begins at the agreed local time. The same value if that
+    /// is the same instant.
     #[must_use]
     pub fn by_current_rules(&self, now: Timestamp, quiet: Duration) -> Self {
         let starts_at = self.agreed_start();
@@ -373,7 +373,7 @@ impl Meeting {
 /// The end of the year 9998, so that everything around a meeting has a date.
 const LATEST_START: i64 = 253_370_764_799_999_999;
 
-/// The version of the time zone database in this build, for example `2026a`.
+/// Returns the version of the time zone database in this build, for example `2026a`.
 pub(crate) fn current_tzdb() -> String {
     TZDB_VERSION.unwrap_or_default().to_owned()
 }

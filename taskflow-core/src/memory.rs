@@ -101,12 +101,12 @@ struct Row {
 #[derive(Debug)]
 struct Lease {
     token: LeaseToken,
-    /// By the store's own clock.
+    /// The end of the lease, by the store's own clock.
     until: Duration,
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the store's own clock for leases, as a database has one")]
     pub fn new() -> Self {

@@ -14,7 +14,7 @@ impl NodeId {
     /// Longest name, in characters.
     pub const MAX_LENGTH: usize = 64;
 
-    /// The text itself.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -95,7 +95,8 @@ pub struct Share {
 const ROUNDING: f64 = 1e-9;
 
 impl Share {
-    /// Of a rate in mails per second. Begins with nothing, and claims all of it, which a node that is alone gets at once.
+    /// Creates the share of a rate in mails per second. It starts with nothing and claims all of it, which a node that
+    /// is alone gets at once.
     #[must_use]
     pub fn of(cluster: f64) -> Self {
         Self { cluster, claim: cluster, used: 0.0 }

@@ -66,7 +66,7 @@ pub(crate) trait ShippedNotice: NoticeType {
     /// Returns made-up content. `None` if there is nothing to make up.
     fn sample(made_up: MadeUp<'_>) -> Option<Box<dyn NoticeContent>>;
 
-    /// Returns the participant whom it is sent to about a meeting; not the one about whom its organizer is told.
+    /// Returns the participant who gets it about a meeting, not the participant whom an organizer is notified about.
     fn participant(&self) -> Option<ParticipantId> {
         None
     }
@@ -162,8 +162,8 @@ macro_rules! notices {
                 }
             }
 
-            /// Returns the participant whom it is sent to about a meeting; not the one about whom its organizer is
-            /// told.
+            /// Returns the participant who gets it about a meeting, not the participant whom an organizer is notified
+            /// about.
             #[must_use]
             pub fn participant(&self) -> Option<ParticipantId> {
                 match self {
@@ -244,15 +244,15 @@ notices! {
     Welcome = welcome::WelcomeNotice,
     /// An address is to be verified.
     VerifyEmail = verify_email::VerifyEmailNotice,
-    /// Somebody asked for a new password.
+    /// A password reset was requested.
     PasswordReset = password_reset::PasswordResetNotice,
     /// The password was changed; who did not do it must know.
     PasswordChanged = password_changed::PasswordChangedNotice,
     /// The status of a task was changed.
     TaskStatus = task_status::TaskStatusNotice,
-    /// A mail that whoever runs the service wrote.
+    /// A custom email of an administrator.
     Letter = letter::CustomEmail,
-    /// Another kind of notice with made-up content, to see what it looks like.
+    /// A sample of another kind of notice with made-up content.
     Sample = sample::SampleNotice,
     /// The reminder of open tasks, twice a day.
     TaskReminder = task_reminder::TaskReminderNotice,
@@ -264,9 +264,9 @@ notices! {
     ServerRecovery = server_recovery::ServerRecoveryNotice,
     /// A task is due soon.
     TaskDue = task_due::TaskDueNotice,
-    /// Somebody is invited to a meeting.
+    /// A participant is invited to a meeting.
     MeetingInvite = meeting_invite::MeetingInviteNotice,
-    /// A meeting is different from what a participant was told last.
+    /// A meeting differs from what a participant was last notified of.
     MeetingChange = meeting_change::MeetingChangeNotice,
     /// A meeting is off, for everybody or for this participant.
     MeetingCancel = meeting_cancel::MeetingCancelNotice,
@@ -313,7 +313,7 @@ impl NoticeKind {
         self.made_up(MadeUp { now, typed: None })
     }
 
-    /// Returns made-up content with `typed` in every field that people fill in, to test templates with hostile input.
+    /// Returns made-up content with `typed` in every field that users fill in, to test templates with hostile input.
     #[must_use]
     pub fn sample_typed(self, typed: &str, now: Timestamp) -> Option<Box<dyn NoticeContent>> {
         self.made_up(MadeUp { now, typed: Some(typed) })

@@ -29,7 +29,7 @@ impl PageRequest {
         Ok(Self { page, size })
     }
 
-    /// The page, counted from 1.
+    /// Returns the number of the page, counted from 1.
     #[must_use]
     pub fn page(self) -> u32 {
         self.page
@@ -94,7 +94,7 @@ impl TaskQuery {
     /// Most words a search may have; further ones are dropped.
     pub const MAX_WORDS: usize = 20;
 
-    /// The words of a search text, folded.
+    /// Returns the words of a search text, folded.
     #[must_use]
     pub fn words(text: &str) -> Vec<String> {
         let words = text.split_whitespace().map(crate::search_key).filter(|word| !word.is_empty());
@@ -145,7 +145,7 @@ impl MeetingSortKey {
     /// Every key.
     pub const ALL: [Self; 4] = [Self::MeetingDate, Self::CreatedAt, Self::UpdatedAt, Self::Title];
 
-    /// Its word on the wire.
+    /// Returns its name on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -213,7 +213,7 @@ impl TaskSortKey {
     pub const ALL: [Self; 6] =
         [Self::CreatedAt, Self::UpdatedAt, Self::DueAt, Self::Priority, Self::Status, Self::Title];
 
-    /// Its word on the wire.
+    /// Returns its name on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

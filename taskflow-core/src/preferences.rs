@@ -21,7 +21,7 @@ impl LocalMinute {
     /// The minute before midnight.
     pub const LAST: Self = Self(Self::PER_DAY - 1);
 
-    /// That many minutes after midnight.
+    /// Returns the minute that many minutes after midnight.
     pub fn new(minutes: u16) -> Result<Self, InvalidValue> {
         if minutes < Self::PER_DAY { Ok(Self(minutes)) } else { Err(InvalidValue::new("must be from 0 to 1439")) }
     }
@@ -32,13 +32,13 @@ impl LocalMinute {
         self.0
     }
 
-    /// The minute that a time of day lies in.
+    /// Returns the minute that contains a time of day.
     #[must_use]
     pub fn of(time: NaiveTime) -> Self {
         Self((time.num_seconds_from_midnight() / 60) as u16)
     }
 
-    /// The time of day at which it begins.
+    /// Returns the time of day at which it begins.
     #[must_use]
     pub fn time(self) -> NaiveTime {
         NaiveTime::from_num_seconds_from_midnight_opt(u32::from(self.0) * 60, 0).unwrap_or_default()
@@ -80,7 +80,7 @@ impl Weekdays {
     /// Every day.
     pub const ALL: Self = Self(0b111_1111);
 
-    /// These days.
+    /// Returns the set of these days.
     #[must_use]
     pub fn new(days: impl IntoIterator<Item = Weekday>) -> Self {
         Self(days.into_iter().fold(0, |bits, day| bits | 1 << day.num_days_from_monday()))
@@ -92,19 +92,19 @@ impl Weekdays {
         self.0 & (1 << day.num_days_from_monday()) != 0
     }
 
-    /// The days, Monday first.
+    /// Returns the days, Monday first.
     pub fn iter(self) -> impl Iterator<Item = Weekday> {
         let week = [Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri, Weekday::Sat, Weekday::Sun];
         week.into_iter().filter(move |day| self.has(*day))
     }
 
-    /// As stores keep them: a bit a day, Monday the lowest.
+    /// Returns the form in which stores keep it: a bit for each day, Monday the lowest.
     #[must_use]
     pub fn bits(self) -> u8 {
         self.0
     }
 
-    /// The days of those bits; `None` when there are others.
+    /// Returns the days of those bits; `None` if other bits are set.
     #[must_use]
     pub fn from_bits(bits: u8) -> Option<Self> {
         (bits & !Self::ALL.0 == 0).then_some(Self(bits))
@@ -125,7 +125,7 @@ pub struct QuietHours {
 }
 
 impl QuietHours {
-    /// From the first minute on until the second; not all day.
+    /// Creates quiet hours from the first minute until the second; not all day.
     pub fn new(from: LocalMinute, until: LocalMinute) -> Result<Self, FieldError> {
         if from == until {
             return Err(FieldError::new("quiet_hours", "must end at another minute than they begin"));
@@ -205,7 +205,7 @@ pub struct PreferencesChange {
 }
 
 impl PreferencesChange {
-    /// No more mail of this kind.
+    /// Returns a change that turns off mail of this kind.
     #[must_use]
     pub fn without(kind: NoticeKind) -> Self {
         Self { kinds: [(kind, false)].into(), ..Self::default() }
@@ -225,20 +225,20 @@ impl From<Preferences> for PreferencesChange {
 }
 
 impl Default for Preferences {
-    /// All mail at any time; the summary at 09:00 every day.
+    /// Returns preferences for all mail at any time and the summary at 09:00 every day.
     fn default() -> Self {
         Self { off: BTreeSet::new(), quiet_hours: None, summary_at: LocalMinute(9 * 60), summary_days: Weekdays::ALL }
     }
 }
 
 impl Preferences {
-    /// Without mail of this kind, if it can be switched off.
+    /// Returns the preferences without mail of this kind, if it can be switched off.
     #[must_use]
     pub fn without(&self, kind: NoticeKind) -> Self {
         self.with(&PreferencesChange::without(kind))
     }
 
-    /// The preferences after a change.
+    /// Returns the preferences after a change.
     #[must_use]
     pub fn with(&self, change: &PreferencesChange) -> Self {
         let mut off = self.off.clone();

@@ -22,7 +22,7 @@ pub enum Quota {
     StoredTasks,
     /// The meetings of an organizer that lie ahead.
     Meetings,
-    /// The people whom an account invites in a UTC day.
+    /// The invitations that an account sends in a UTC day.
     Invitations,
     /// The strangers among them: people who have never accepted an invitation of the account, also tentatively.
     Strangers,
@@ -45,7 +45,7 @@ impl Quota {
         Self::Reminders,
     ];
 
-    /// Its word in stores.
+    /// Returns its name in stores.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -19,7 +19,7 @@ pub enum Concern {
     Message,
     /// The relay, our account with it, or our standing: it would say the same about any mail.
     Relay,
-    /// Nobody knows: it may be about this mail or about all.
+    /// Unclear: it may be about this mail or about all.
     Unclear,
 }
 
@@ -47,7 +47,7 @@ impl Reply {
 struct Status(u16, u16);
 
 impl Status {
-    /// A status of another class than its code says nothing.
+    /// Parses a status; one of another class than its code says nothing.
     fn parse(text: &str, code: u16) -> Option<Self> {
         let mut numbers = text.split('.').map(str::parse);
         let (Some(Ok(class)), Some(Ok(subject)), Some(Ok(detail))) = (numbers.next(), numbers.next(), numbers.next())
@@ -58,7 +58,8 @@ impl Status {
     }
 }
 
-/// An answer to MAIL is about who sends. Only the size of the mail is announced with it (RFC 1870).
+/// Returns the subject of a reply to MAIL, which is about the sender. Only the size of the mail is announced with it
+/// (RFC 1870).
 fn about_a_sender(code: u16, status: Option<Status>, text: &str) -> Concern {
     match status {
         Some(Status(2, 3) | Status(3, 4)) => Concern::Message,
@@ -128,7 +129,8 @@ fn is_greylisting(text: &str) -> bool {
     text.contains("greylist") || text.contains("graylist")
 }
 
-/// So many equal refusals one after another, with no mail taken in between, are about the relay, whatever they say.
+/// Returns the number of equal refusals in a row, with no mail accepted in between, after which they are about the
+/// relay, whatever they say.
 fn longest_run(concern: Concern) -> u32 {
     match concern {
         Concern::Relay => 2,
@@ -160,7 +162,7 @@ pub struct RelayWatch {
 }
 
 impl RelayWatch {
-    /// The relay took a mail.
+    /// Records that the relay accepted a mail.
     pub fn accepted(&mut self, id: DeliveryId) {
         self.accepted += 1;
         (self.run, self.mailboxes) = (None, None);
@@ -233,7 +235,8 @@ impl RelayWatch {
     }
 }
 
-/// A refusal without what differs from mail to mail: addresses, and words with digits such as queue ids.
+/// Returns a refusal without the parts that differ from mail to mail: addresses, and words with digits such as queue
+/// ids.
 fn signature(reply: &Reply, to: &EmailAddress) -> String {
     let text = reply.text.replace(to.as_str(), "");
     let same = |word: &&str| !word.contains('@') && !word.contains(|c: char| c.is_ascii_digit());

@@ -20,7 +20,7 @@ pub struct TaskReminder {
     pub notice: Notice,
 }
 
-/// The reminder that an open task with a due time asks for.
+/// Returns the reminder that an open task with a due time asks for.
 #[must_use]
 pub fn task_reminder(task: &Task) -> Option<TaskReminder> {
     let (due_at, minutes) = task.due_at.zip(task.reminder_minutes).filter(|_| task.is_open())?;
@@ -91,7 +91,7 @@ pub fn meeting_reminder_key(meeting: &Meeting, participant: ParticipantId, minut
     DedupeKey::new(format!("meeting-reminder/{}/{starts_at}/{participant}/{}", meeting.id, minutes.get()))
 }
 
-/// The minutes before a meeting at which a participant wants to be reminded: none after they declined or left.
+/// Returns the minutes before a meeting at which a participant wants to be reminded: none after they declined or left.
 #[must_use]
 pub fn reminder_minutes<'a>(meeting: &'a Meeting, participant: &'a Participant) -> &'a [ReminderMinutes] {
     match &participant.reminders {
@@ -101,7 +101,8 @@ pub fn reminder_minutes<'a>(meeting: &'a Meeting, participant: &'a Participant) 
     }
 }
 
-/// Every reminder that a meeting asks for, one per participant and offset; none when it is off.
+/// Returns every reminder that a meeting asks for, one per participant and offset; none if it is cancelled or was ended
+/// early.
 #[must_use]
 pub fn meeting_reminders(MeetingDetails { meeting, participants }: &MeetingDetails) -> Vec<MeetingReminder> {
     if !meeting.is_on() {

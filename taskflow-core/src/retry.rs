@@ -32,13 +32,13 @@ impl RetrySchedule {
 }
 
 impl Default for RetrySchedule {
-    /// After 1, 5 and 30 minutes, 2, 6, 12 and 12 hours: more than a day in all.
+    /// Returns waits of 1, 5 and 30 minutes, then 2, 6, 12 and 12 hours: more than a day in total.
     fn default() -> Self {
         Self::new([1, 5, 30, 120, 360, 720].map(Duration::from_mins).to_vec(), 7)
     }
 }
 
-/// An even spread over 0..1, the same for the same input (FNV-1a).
+/// Returns a value evenly spread over 0..1, the same for the same input (FNV-1a).
 fn fraction(id: DeliveryId, attempt: u32) -> f64 {
     let bytes = id.as_uuid().into_bytes().into_iter().chain(attempt.to_be_bytes());
     let hash =

@@ -42,7 +42,7 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// The last slot that is not after `now`.
+    /// Returns the last scheduled time that is not after `now`.
     #[must_use]
     pub fn latest(&self, now: Timestamp) -> Timestamp {
         match self {
@@ -59,7 +59,7 @@ impl Schedule {
         }
     }
 
-    /// The first slot after `now`.
+    /// Returns the first scheduled time after `now`.
     #[must_use]
     pub fn next(&self, now: Timestamp) -> Timestamp {
         match self {
@@ -101,7 +101,7 @@ impl Schedule {
     }
 }
 
-/// The last multiple of a period that is not after `now`; a period of nothing is a microsecond.
+/// Returns the last multiple of a period that is not after `now`; a period of zero is a microsecond.
 fn multiple(now: Timestamp, period: Duration) -> Timestamp {
     let period = micros(period);
     Timestamp::from_micros(now.as_micros().div_euclid(period) * period)
@@ -177,7 +177,7 @@ pub struct Moment {
     pub zone: Zone,
     /// The date in that zone.
     pub date: NaiveDate,
-    /// The minutes they chose for their summary: only of these people, the last one included.
+    /// The range of minutes that users chose for their summary, including the last one: only these users belong to it.
     pub chosen: (LocalMinute, LocalMinute),
     /// The rule for the time at which it is due for each user.
     pub when: When,
@@ -219,8 +219,8 @@ impl Moment {
     }
 }
 
-/// Whom the clocks of the world reach after `since` and up to `until`, the earliest first: whoever's clock shows one of
-/// `minutes`, or the minute they chose when there are none.
+/// Returns the cohorts that are due after `since` and up to `until`, the earliest first: users whose local time is one
+/// of `minutes`, or the minute they chose if there are none.
 #[must_use]
 pub fn moments(minutes: Option<&[LocalMinute]>, since: Timestamp, until: Timestamp) -> Vec<Moment> {
     let mut moments = Vec::new();
@@ -256,7 +256,7 @@ pub fn moments(minutes: Option<&[LocalMinute]>, since: Timestamp, until: Timesta
     moments
 }
 
-/// Everybody at `now`, wherever they are, on the day that their clocks show then.
+/// Returns cohorts of all users at `now`, by zone, each on its local date.
 #[must_use]
 pub fn everybody(now: Timestamp) -> Vec<Moment> {
     let moment = |zone: &Zone| Moment {

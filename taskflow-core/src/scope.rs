@@ -3,7 +3,7 @@
 use crate::error::StoreError;
 use crate::{Changes, UserId};
 
-/// The rights that somebody has over an owner's rows, from the least to the most.
+/// The rights of a user over an owner's rows, from the least to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Reads them: who takes part in a meeting.
@@ -69,12 +69,12 @@ impl Scope {
     }
 }
 
-/// For whom rows are looked up by their ids.
+/// The viewer for whom rows are looked up by their ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Viewer {
-    /// For the service itself, which acts for everybody.
+    /// The service itself, which acts for everybody.
     Service,
-    /// For a person: rows outside the scope are absent.
+    /// A user: rows outside the scope are absent.
     Person(Scope),
 }
 

@@ -28,7 +28,7 @@ impl TokenHash {
         Self(hash.into())
     }
 
-    /// As stores keep it.
+    /// Returns the form in which stores keep it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -44,7 +44,7 @@ impl std::fmt::Debug for TokenHash {
 /// A sign-in of one person on one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Never changes; access tokens and refresh tokens carry it.
+    /// The id; never changes. Access tokens and refresh tokens contain it.
     pub id: SessionId,
     /// The owner of the session.
     pub user_id: UserId,
@@ -77,12 +77,12 @@ pub enum Refusal {
     Over,
     /// The token was just replaced, and its successor was handed out already.
     JustUsed,
-    /// The token was used before: somebody has a copy of it, and the session must end (RFC 9700 §4.14.2).
+    /// The token was used before: it was copied, and the session must end (RFC 9700 §4.14.2).
     Reused,
 }
 
 impl Session {
-    /// A new session.
+    /// Creates a new session.
     #[must_use]
     pub fn open(
         id: SessionId,

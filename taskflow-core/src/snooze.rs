@@ -8,7 +8,7 @@ use crate::notice::TaskDueNotice;
 use crate::reminder::{TaskReminder, task_reminder};
 use crate::{DedupeKey, Delivery, DeliveryState, Notice, Task, TaskId, Timestamp, Zone};
 
-/// For how long a reminder is postponed.
+/// The time for which a reminder is postponed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Snooze {
     /// One hour from now.
@@ -21,7 +21,7 @@ impl Snooze {
     /// Every choice.
     pub const ALL: [Self; 2] = [Self::OneHour, Self::TomorrowMorning];
 
-    /// Its word on the wire.
+    /// Returns its name on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -43,7 +43,7 @@ pub struct TaskStatistics {
 pub const LONGEST_STREAK: Duration = Duration::from_hours(24 * 366);
 
 impl TaskStatistics {
-    /// The part of all tasks that is done, from 0 to 1; `None` without tasks.
+    /// Returns the completed share of all tasks, from 0 to 1; `None` without tasks.
     #[must_use]
     pub fn completion_rate(&self) -> Option<f64> {
         (self.counts.total > 0).then(|| self.counts.completed as f64 / self.counts.total as f64)
@@ -56,7 +56,8 @@ impl TaskStatistics {
     }
 }
 
-/// On how many days in a row something was completed, by the clock of a zone; see [`TaskStatistics::streak_days`].
+/// Returns the number of consecutive days with a completed task, by the dates of a zone; see
+/// [`TaskStatistics::streak_days`].
 #[must_use]
 pub fn streak(completions: &[Timestamp], zone: &Zone, now: Timestamp) -> u32 {
     let date = |at: Timestamp| zone.wall_clock(at).at.date();
@@ -77,11 +78,11 @@ pub struct Totals {
     pub counted_at: Option<Timestamp>,
     /// Accounts.
     pub users: u64,
-    /// Those that are not locked.
+    /// Accounts that are not locked.
     pub active_users: u64,
     /// Tasks outside the trash.
     pub tasks: u64,
-    /// Those of them that are done.
+    /// Tasks outside the trash that are completed.
     pub completed_tasks: u64,
     /// Meetings that are not cancelled.
     pub meetings: u64,

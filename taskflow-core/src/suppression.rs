@@ -28,7 +28,7 @@ impl SuppressionCause {
     /// Every cause.
     pub const ALL: [Self; 4] = [Self::Refused, Self::Bounce, Self::Complaint, Self::Admin];
 
-    /// Its word on the wire and in stores.
+    /// Returns its name on the wire and in stores.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -75,7 +75,7 @@ impl Suppression {
     /// mailbox; using a link in one of them proves it, and lifts the suppression.
     pub const MOST_OVERRIDES: u32 = 3;
 
-    /// A new suppression.
+    /// Creates a new suppression.
     #[must_use]
     pub fn new(email: EmailAddress, cause: SuppressionCause, detail: String, at: Timestamp) -> Self {
         Self { email, cause, detail, at, overrides: 0 }
@@ -129,11 +129,11 @@ pub struct ReturnedMail {
 /// The outcome of a mail by a report, in the order of its consequences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BounceKind {
-    /// It arrived, or was passed on.
+    /// The mail arrived, or was passed on.
     Delivered,
-    /// It is still tried.
+    /// The mail is still being tried.
     Delayed,
-    /// It did not arrive, and the next one may: the mailbox was full, or policy forbade it.
+    /// The mail did not arrive, but the next one may: the mailbox was full, or policy refused it.
     Soft,
     /// The address gets no mail any more: there is no such mailbox (see [`bounce_is_for_good`]).
     Hard,

@@ -44,7 +44,7 @@ impl TaskStatus {
     /// Every status, in the order of work.
     pub const ALL: [Self; 3] = [Self::Pending, Self::InProgress, Self::Completed];
 
-    /// Its word on the wire and in stores.
+    /// Returns its name on the wire and in stores.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -59,7 +59,7 @@ impl TaskPriority {
     /// Every priority, low to high.
     pub const ALL: [Self; 3] = [Self::Low, Self::Medium, Self::High];
 
-    /// Its word on the wire.
+    /// Returns its name on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -69,13 +69,13 @@ impl TaskPriority {
         }
     }
 
-    /// Its rank in stores, so that they can sort by it: 1 low, 2 medium, 3 high.
+    /// Returns the rank in stores, by which they sort: 1 low, 2 medium, 3 high.
     #[must_use]
     pub fn rank(self) -> i16 {
         self as i16 + 1
     }
 
-    /// The priority of a rank.
+    /// Returns the priority of a rank.
     #[must_use]
     pub fn from_rank(rank: i16) -> Option<Self> {
         Self::ALL.into_iter().find(|priority| priority.rank() == rank)
@@ -115,7 +115,7 @@ impl FromStr for TaskPriority {
 /// A to-do of one person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
-    /// Never changes.
+    /// The id; never changes.
     pub id: TaskId,
     /// The owner; never changes.
     pub user_id: UserId,
@@ -137,7 +137,7 @@ pub struct Task {
     pub completed_at: Option<Timestamp>,
     /// The time at which it was moved to the trash; a trashed task is in no list but the trash.
     pub deleted_at: Option<Timestamp>,
-    /// Grows by one with each change (optimistic lock).
+    /// Version for optimistic locking; grows by one with each change.
     pub version: u64,
     /// The time at which it was created.
     pub created_at: Timestamp,
@@ -152,9 +152,9 @@ pub struct NewTask {
     pub title: Title,
     /// Optional description.
     pub description: Option<Description>,
-    /// Usually `pending`.
+    /// The status; default `pending`.
     pub status: TaskStatus,
-    /// Usually `medium`.
+    /// The priority; default `medium`.
     pub priority: TaskPriority,
     /// The day on which it should be done, where its owner lives; not together with `due_at`.
     pub due_on: Option<NaiveDate>,
@@ -165,7 +165,7 @@ pub struct NewTask {
 }
 
 impl NewTask {
-    /// A pending task of medium priority with nothing but a title.
+    /// Returns a pending task of medium priority with only a title.
     #[must_use]
     pub fn titled(title: Title) -> Self {
         Self {
@@ -183,28 +183,29 @@ impl NewTask {
 /// A change of a task. The outer `None` leaves a field as it is, `Some(None)` clears it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TaskChange {
-    /// Another title.
+    /// The new title.
     pub title: Option<Title>,
-    /// Another description, or none.
+    /// The new description; `Some(None)` removes it.
     pub description: Option<Option<Description>>,
-    /// Another status.
+    /// The new status.
     pub status: Option<TaskStatus>,
-    /// Another priority.
+    /// The new priority.
     pub priority: Option<TaskPriority>,
-    /// Another due day, or none; it takes the place of a due time.
+    /// The new due day; `Some(None)` removes it. It replaces a due time.
     pub due_on: Option<Option<NaiveDate>>,
-    /// Another due time, or none; it takes the place of a due day. Without either the reminder goes as well.
+    /// The new due time; `Some(None)` removes it. It replaces a due day. Without either, the reminder is removed as
+    /// well.
     pub due_at: Option<Option<Timestamp>>,
-    /// Another reminder, or none.
+    /// The new reminder time; `Some(None)` removes it.
     pub reminder_minutes: Option<Option<ReminderMinutes>>,
 }
 
-/// The last instant of a day: it is due until it is over, where its owner lives.
+/// Returns the last instant of a day in a zone: the task is due until the day is over.
 fn end_of_day(day: NaiveDate, zone: &Zone) -> Timestamp {
     Day::of(day, zone).today.1 - Duration::from_micros(1)
 }
 
-/// A day whose end is not known: [`NewTask::resolved`] and [`TaskChange::resolved`] find it.
+/// Returns the error for a day whose end is not known: [`NewTask::resolved`] and [`TaskChange::resolved`] find it.
 fn unresolved() -> FieldError {
     FieldError::new("due_on", "needs the time zone of its owner")
 }
@@ -244,7 +245,7 @@ impl TaskChange {
 }
 
 impl Task {
-    /// A new task.
+    /// Creates a task.
     pub fn new(id: TaskId, user_id: UserId, new: NewTask, now: Timestamp) -> Result<Self, FieldError> {
         Self {
             id,
@@ -265,7 +266,7 @@ impl Task {
         .checked()
     }
 
-    /// The task after `change`; the same version when nothing differs.
+    /// Returns the task after `change`; the same version if nothing differs.
     pub fn apply(&self, change: TaskChange, now: Timestamp) -> Result<Self, FieldError> {
         let status = change.status.unwrap_or(self.status);
         let (due_on, due_at) = match (change.due_on, change.due_at) {
@@ -297,36 +298,36 @@ impl Task {
         Ok(self.next_version(after, now))
     }
 
-    /// Done now; a completed task stays as it is.
+    /// Returns the task completed at `now`; a completed task stays as it is.
     pub fn complete(&self, now: Timestamp) -> Result<Self, FieldError> {
         self.apply(TaskChange { status: Some(TaskStatus::Completed), ..TaskChange::default() }, now)
     }
 
-    /// In the trash since now.
+    /// Returns the task in the trash since `now`.
     #[must_use]
     pub fn trash(&self, now: Timestamp) -> Self {
         self.next_version(Self { deleted_at: self.deleted_at.or(Some(now)), ..self.clone() }, now)
     }
 
-    /// Out of the trash, as it was.
+    /// Returns the task out of the trash, as it was.
     #[must_use]
     pub fn restore(&self, now: Timestamp) -> Self {
         self.next_version(Self { deleted_at: None, ..self.clone() }, now)
     }
 
-    /// Neither completed nor in the trash.
+    /// Returns whether the task is neither completed nor in the trash.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.status != TaskStatus::Completed && self.deleted_at.is_none()
     }
 
-    /// Open although it should be done.
+    /// Returns whether the task is open although its due time has passed.
     #[must_use]
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         self.is_open() && self.due_at.is_some_and(|due_at| due_at < now)
     }
 
-    /// The task with its due day in another zone; the same when it has none.
+    /// Returns the task with its due day in another zone; the same if it has no due day.
     #[must_use]
     pub fn in_zone(&self, zone: &Zone, now: Timestamp) -> Self {
         let Some(day) = self.due_on else { return self.clone() };

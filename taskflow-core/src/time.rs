@@ -43,7 +43,7 @@ impl Timestamp {
     /// The last microsecond of the year 9999.
     pub const MAX: Self = Self(253_402_300_799_999_999);
 
-    /// The instant that many microseconds after 1970-01-01T00:00:00Z; out of range becomes the nearest end.
+    /// Returns the instant that many microseconds after 1970-01-01T00:00:00Z, clamped to the supported range.
     #[must_use]
     pub fn from_micros(micros: i64) -> Self {
         Self(micros.clamp(Self::MIN.0, Self::MAX.0))
@@ -55,7 +55,7 @@ impl Timestamp {
         self.0
     }
 
-    /// The same instant for chrono.
+    /// Returns the same instant for chrono.
     #[must_use]
     pub fn to_chrono(self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.0).unwrap_or_default()
@@ -161,7 +161,7 @@ pub struct WallClock {
 }
 
 impl Zone {
-    /// Coordinated Universal Time.
+    /// Returns Coordinated Universal Time.
     #[must_use]
     pub fn utc() -> Self {
         Self(TimeZone::UTC, None)
@@ -186,13 +186,13 @@ impl Zone {
         self.1.is_none()
     }
 
-    /// All names of the database, in its order.
+    /// Returns all names of the database, in its order.
     #[must_use]
     pub fn names() -> Vec<String> {
         ZONES.available().map(|name| name.to_string()).collect()
     }
 
-    /// Every zone of the database, in the order of its names.
+    /// Returns every zone of the database, in the order of its names.
     #[must_use]
     pub fn all() -> &'static [Self] {
         static ALL: LazyLock<Vec<Zone>> =
@@ -228,7 +228,7 @@ impl Zone {
         self.wall_clock(self.instant(noon)).at.date() == date
     }
 
-    /// The smallest and the largest offset from UTC between two instants, in seconds.
+    /// Returns the smallest and the largest offset from UTC between two instants, in seconds.
     #[must_use]
     pub fn offsets(&self, from: Timestamp, until: Timestamp) -> (i32, i32) {
         let instant = |at: Timestamp| jiff::Timestamp::from_microsecond(at.0).unwrap_or_default();
@@ -241,8 +241,8 @@ impl Zone {
         })
     }
 
-    /// The instant at which the wall clock shows `local` (RFC 5545 §3.3.5): a time that is skipped counts with the
-    /// offset before the gap, a time that comes twice means the first.
+    /// Returns the instant of the local time `local` (RFC 5545 §3.3.5). A time that is skipped counts with the offset
+    /// before the gap; a time that comes twice means the first.
     #[must_use]
     pub fn instant(&self, local: NaiveDateTime) -> Timestamp {
         let civil = jiff::civil::DateTime::new(

@@ -20,7 +20,7 @@ impl TokenPurpose {
     /// Every purpose.
     pub const ALL: [Self; 2] = [Self::VerifyEmail, Self::ResetPassword];
 
-    /// Its word in stores.
+    /// Returns its name in stores.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -57,7 +57,7 @@ impl FromStr for TokenPurpose {
 /// The token behind a link in a mail. It contains no secret: the link is a MAC over its id, made when the mail is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// Never changes.
+    /// The id; never changes.
     pub id: TokenId,
     /// The purpose.
     pub purpose: TokenPurpose,
@@ -74,7 +74,7 @@ pub struct Token {
 }
 
 impl Token {
-    /// A new token for the address of an account.
+    /// Creates a token for the address of an account.
     #[must_use]
     pub fn new(id: TokenId, purpose: TokenPurpose, user_id: UserId, email: EmailAddress, now: Timestamp) -> Self {
         Self { id, purpose, user_id, email, created_at: now, expires_at: now + purpose.lifetime(), used_at: None }

@@ -6,7 +6,7 @@ use crate::{EmailAddress, Locale, Preferences, Scope, Timestamp, UserId, Usernam
 /// A person with an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// Never changes.
+    /// The id; never changes.
     pub id: UserId,
     /// Unique regardless of case and Unicode form.
     pub username: Username,
@@ -24,7 +24,7 @@ pub struct User {
     pub is_active: bool,
     /// Whether the user is an administrator.
     pub is_admin: bool,
-    /// Grows by one with each change (optimistic lock).
+    /// Version for optimistic locking; grows by one with each change.
     pub version: u64,
     /// The time at which the account was created.
     pub created_at: Timestamp,
@@ -60,15 +60,15 @@ impl NewUser {
 /// A change of a profile; `None` leaves a field as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProfileChange {
-    /// Another name.
+    /// The new username.
     pub username: Option<Username>,
-    /// Another address; it is unverified at first.
+    /// The new address; it is unverified at first.
     pub email: Option<EmailAddress>,
-    /// Another zone.
+    /// The new zone.
     pub time_zone: Option<Zone>,
-    /// Another language.
+    /// The new language.
     pub locale: Option<Locale>,
-    /// Another password; who is signed in with the old one no longer is.
+    /// The new password; it ends all sessions of the account.
     pub password: Option<PasswordHash>,
 }
 
@@ -82,7 +82,7 @@ pub struct StandingChange {
 }
 
 impl User {
-    /// A new, active account.
+    /// Creates an active account.
     #[must_use]
     pub fn new(id: UserId, new: NewUser, now: Timestamp) -> Self {
         Self {
@@ -102,8 +102,8 @@ impl User {
         }
     }
 
-    /// The account with another profile; the same version when nothing differs. Its password is a [`Credential`] and
-    /// not part of it.
+    /// Returns the account with another profile; the same version if nothing differs. Its password is a [`Credential`]
+    /// and not part of it.
     #[must_use]
     pub fn with_profile(&self, change: ProfileChange, now: Timestamp) -> Self {
         let email = change.email.unwrap_or_else(|| self.email.clone());
@@ -118,25 +118,25 @@ impl User {
         self.next_version(after, now)
     }
 
-    /// The account, whose address is shown to be its owner's; the same version when it was already.
+    /// Returns the account with its address verified; the same version if it was already.
     #[must_use]
     pub fn verified(&self, now: Timestamp) -> Self {
         self.next_version(Self { email_verified: true, ..self.clone() }, now)
     }
 
-    /// The same version of the account without mail of these kinds.
+    /// Returns the same version of the account without mail of these kinds.
     pub(crate) fn without_mail(&self, kinds: impl IntoIterator<Item = crate::NoticeKind>) -> Self {
         let preferences = kinds.into_iter().fold(self.preferences.clone(), |kept, kind| kept.without(kind));
         Self { preferences, ..self.clone() }
     }
 
-    /// The account with other preferences; the same version when nothing differs.
+    /// Returns the account with other preferences; the same version if nothing differs.
     #[must_use]
     pub fn with_preferences(&self, preferences: Preferences, now: Timestamp) -> Self {
         self.next_version(Self { preferences, ..self.clone() }, now)
     }
 
-    /// The account with another standing; the same version when nothing differs.
+    /// Returns the account with another status; the same version if nothing differs.
     #[must_use]
     pub fn with_standing(&self, change: StandingChange, now: Timestamp) -> Self {
         let after = Self {
@@ -164,7 +164,7 @@ impl User {
         self.next_version(after, now)
     }
 
-    /// The account in another version, though nothing of it differs: what is shown with it does.
+    /// Returns the next version of the account without any difference, because data shown with it differs.
     #[must_use]
     pub(crate) fn bumped(&self) -> Self {
         Self { version: self.version + 1, ..self.clone() }
@@ -187,7 +187,7 @@ impl PasswordHash {
         Self(hash.into())
     }
 
-    /// For the hashing scheme alone.
+    /// Returns the hash, for the hashing scheme alone.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -243,7 +243,7 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// Tells the log what somebody who runs the service did, and to what; ids, never addresses.
+    /// Logs the action of an administrator and its subject; ids, never addresses.
     pub(crate) fn acted(self, action: &'static str, on: std::fmt::Arguments<'_>) {
         match self {
             Self::User(by) => tracing::info!(%by, action, on = %on, "an administrator acted"),
@@ -251,7 +251,7 @@ impl Actor {
         }
     }
 
-    /// The person, if it is one.
+    /// Returns the user, if the actor is one.
     #[must_use]
     pub fn user_id(self) -> Option<UserId> {
         match self {

@@ -23,7 +23,7 @@ impl InvalidValue {
 macro_rules! texts {
     ($($name:ident),+) => {$(
         impl $name {
-            /// The text itself.
+            /// Returns the text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -73,7 +73,7 @@ macro_rules! ids {
                 Self(id)
             }
 
-            /// The bare UUID.
+            /// Returns the bare UUID.
             #[must_use]
             pub fn as_uuid(self) -> Uuid {
                 self.0
@@ -129,7 +129,7 @@ ids! {
     LeaseToken,
 }
 
-/// Checks a text that somebody enters. One that must not be empty must also show something.
+/// Checks a text that a user enters. One that must not be empty must also be visible.
 fn checked(text: &str, least: usize, most: usize, allowed: fn(char) -> bool) -> Result<(), InvalidValue> {
     if least > 0 && is_blank(text) {
         return Err(InvalidValue::new(format!("must have {least} to {most} characters, and not only invisible ones")));
@@ -152,7 +152,8 @@ fn bounded(text: &str, least: usize, most: usize, allowed: fn(char) -> bool) -> 
     }
 }
 
-/// Neither breaks the line nor turns the direction of what comes after it (UAX #9): a subject must not lie.
+/// Returns whether a character neither breaks the line nor turns the direction of the text after it (UAX #9): a subject
+/// must not lie.
 fn one_line(c: char) -> bool {
     !c.is_control() && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -273,7 +274,7 @@ impl FromStr for Description {
 pub struct Locale(String);
 
 impl Locale {
-    /// English.
+    /// Returns English.
     #[must_use]
     pub fn en() -> Self {
         Self("en".to_owned())
@@ -302,7 +303,7 @@ impl FromStr for Locale {
 pub struct ReminderMinutes(u32);
 
 impl Default for ReminderMinutes {
-    /// A quarter of an hour.
+    /// Returns a quarter of an hour.
     fn default() -> Self {
         Self(15)
     }
@@ -321,13 +322,13 @@ impl ReminderMinutes {
         }
     }
 
-    /// The number of minutes.
+    /// Returns the number of minutes.
     #[must_use]
     pub fn get(self) -> u32 {
         self.0
     }
 
-    /// The same as a span of time.
+    /// Returns the minutes as a duration.
     #[must_use]
     pub fn duration(self) -> std::time::Duration {
         std::time::Duration::from_secs(u64::from(self.0) * 60)

@@ -54,7 +54,7 @@ impl AppBuilder {
         self
     }
 
-    /// Sets the port that finds people for summaries and reminders of tasks.
+    /// Sets the port that finds users for summaries and task reminders.
     pub fn sweeps(mut self, sweeps: Arc<dyn CohortScan>) -> Self {
         self.app.cohort_scan = Some(sweeps);
         self
@@ -170,7 +170,7 @@ impl AppBuilder {
         self
     }
 
-    /// The finished value.
+    /// Builds the app.
     #[must_use]
     pub fn build(mut self) -> App {
         let is_shipped = |name| shipped_jobs().iter().any(|shipped| shipped.name() == name);

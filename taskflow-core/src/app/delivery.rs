@@ -42,7 +42,7 @@ pub struct Sending {
 }
 
 impl Default for Sending {
-    /// 16 connections, 500 claims, 120 s lease, 30 s a mail.
+    /// Returns 16 connections, batches of 500, a lease of 120 seconds and 30 seconds per mail.
     fn default() -> Self {
         Self {
             connections: 16,
@@ -78,13 +78,13 @@ pub struct DeliveryReport {
     pub expired: u64,
     /// No longer wanted.
     pub cancelled: u64,
-    /// Outcomes that came after somebody else had taken over.
+    /// Outcomes that came after another sender had taken over.
     pub lease_lost: u64,
     /// The reason the relay could not be used, in which case the step ended early.
     pub relay: Option<String>,
 }
 
-/// That a channel, such as the relay of mail, cannot be used, as far as this process knows.
+/// The trouble of a channel, such as the mail relay, that cannot be used, as far as this process knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayTrouble {
     /// The time at which the trouble was first noticed.
@@ -110,7 +110,7 @@ impl OutboxUseCases<'_> {
         Ok(self.app.step_all().await?)
     }
 
-    /// Does the same for one channel; nothing if this process does not send on it.
+    /// Does the same for one channel. Does nothing if this process does not send on it.
     pub async fn deliver_due_on(self, channel: ChannelKind) -> Result<DeliveryReport, Error> {
         Ok(self.app.step(channel).await?)
     }

@@ -13,9 +13,9 @@ use_cases! {
 }
 
 impl FeedUseCases<'_> {
-    /// Up to `limit` (at least one) of what happened to what is the actor's after the sequence `since`; without one, from
-    /// the oldest that is kept. Fails with `Invalid` for the service itself, which has no feed, and with `Unavailable` when
-    /// the store does.
+    /// Returns up to `limit` (at least one) entries of the actor's feed after the sequence `since`; without one, from
+    /// the oldest that is kept. Fails with `Invalid` for the service itself, which has no feed, and with `Unavailable`
+    /// when the store does.
     ///
     /// Whoever asks again with the last sequence they know misses nothing, however long they were away:
     ///
@@ -62,7 +62,8 @@ impl FeedUseCases<'_> {
         Ok(heads)
     }
 
-    /// Up to `limit` entries for each of these followers at once, for a host that follows feeds on behalf of their owners.
+    /// Returns up to `limit` entries for each of these followers at once, for a host that follows feeds on behalf of
+    /// their owners.
     pub async fn follow(self, followers: &[Follower], limit: u32) -> Result<Vec<(UserId, FeedEntry)>, Error> {
         Ok(self.app.store.feeds(followers, limit).await?)
     }

@@ -7,8 +7,8 @@ use crate::ports::DeliveryQuery;
 use crate::reminder::{leaves_at, task_reminder};
 use crate::{Changes, Delivery, DeliveryState, DeliveryWrite, Notice, Recipient, Task, Timestamp, User, Viewer};
 
-/// Most scheduled deliveries of one person that are looked at. The sender looks at all others as they come due: what
-/// would come too late after quiet hours leaves within them then.
+/// Maximum number of scheduled deliveries of a user that are examined. The sender examines all others when they are
+/// due: mail that would come too late after quiet hours is then sent within them.
 const MOST: u32 = 2_000;
 
 impl App {

@@ -50,7 +50,7 @@ impl App {
         }
     }
 
-    /// The response that is stored for a key. Fails when it belongs to another request.
+    /// Returns the response that is stored for a key. Fails if it belongs to another request.
     async fn stored_response<T: ?Sized>(
         &self,
         owner: UserId,

@@ -39,11 +39,11 @@ pub struct Jobs {
     pub node: String,
     /// Duration of the lease of a run that is not renewed; default 2 minutes.
     pub lease: Duration,
-    /// Most people or rows in one page.
+    /// Maximum number of users or rows in one page; default 1,000.
     pub page: u32,
     /// The longest time that the commit of a page should take; pages become smaller when it takes longer.
     pub longest_commit: Duration,
-    /// Address that is told when something is wrong with the service.
+    /// Address that is notified of problems of the service.
     pub admin: Option<EmailAddress>,
     /// The thresholds above which server monitoring reports a problem.
     pub limits: Limits,
@@ -52,7 +52,8 @@ pub struct Jobs {
 }
 
 impl Default for Jobs {
-    /// Every shipped job with its default plan, pages of 1,000 whose commits take 10 ms, a lease of two minutes.
+    /// Returns every shipped job with its default plan, pages of 1,000 rows, commits of 10 ms and a lease of two
+    /// minutes.
     fn default() -> Self {
         Self {
             plans: shipped_jobs().iter().map(|job| (job.name(), job.default_plan())).collect(),

@@ -38,14 +38,14 @@ use_cases! {
 }
 
 impl DeliveryUseCases<'_> {
-    /// Returns up to `size` bare deliveries after `after` by id, oldest first; for administrators. [`DeliveryUseCases::page`] is for
-    /// people, and says whom they go to.
+    /// Returns up to `size` bare deliveries after `after` by id, oldest first; for administrators.
+    /// [`DeliveryUseCases::page`] also names their recipients.
     pub async fn list_after(self, actor: Actor, after: Option<DeliveryId>, size: u32) -> Result<Vec<Delivery>, Error> {
         self.app.admit_admin(actor).await?;
         Ok(self.app.store.deliveries_after(after, size).await?)
     }
 
-    /// A delivery with its failed attempts; for who runs the service.
+    /// Returns a delivery with its failed attempts; for administrators.
     pub async fn get(self, actor: Actor, id: DeliveryId) -> Result<(Delivery, Vec<FailedAttempt>), Error> {
         self.app.admit_admin(actor).await?;
         self.app.store.delivery(id).await?.ok_or(Error::NotFound("delivery"))
@@ -58,8 +58,8 @@ impl DeliveryUseCases<'_> {
         Ok((row, failed))
     }
 
-    /// Takes a delivery that was given up, cancelled or expired up again, now; for who runs the service. The last look
-    /// decides whether it is still worth a mail.
+    /// Plans a delivery again that was given up, cancelled or expired, and makes it due now; for administrators. The
+    /// pre-send check decides whether it is still worth a mail.
     pub async fn retry(self, actor: Actor, id: DeliveryId) -> Result<Delivery, Error> {
         self.get(actor, id).await?;
         let retry = Changes::new().write(DeliveryWrite::Retry { id, at: self.app.clock.now() });
@@ -76,7 +76,7 @@ impl DeliveryUseCases<'_> {
         }
     }
 
-    /// Cancels a delivery that has not left; for who runs the service. One that is just being sent is only marked.
+    /// Cancels a delivery that was not sent yet; for administrators. One that is being sent is only marked.
     pub async fn cancel(self, actor: Actor, id: DeliveryId) -> Result<Delivery, Error> {
         let (delivery, _) = self.get(actor, id).await?;
         if !matches!(delivery.state, DeliveryState::Scheduled | DeliveryState::Claimed) {
@@ -91,13 +91,13 @@ impl DeliveryUseCases<'_> {
 }
 
 impl MailUseCases<'_> {
-    /// Sends a letter by hand; for who runs the service. Answers with its deliveries, in the order of its addresses.
+    /// Sends a custom email; for administrators. Returns the ids of its deliveries, in the order of its addresses.
     pub async fn send(self, actor: Actor, new: NewLetter) -> Result<Vec<DeliveryId>, Error> {
         let letters = self.app.letters(actor, new).await?;
         self.app.plan_by_hand(actor, letters).await
     }
 
-    /// The same once, however often the request is repeated.
+    /// Does the same, but only once for an idempotency key.
     pub async fn send_once(
         self,
         actor: Actor,
@@ -118,7 +118,7 @@ impl MailUseCases<'_> {
         self.app.plan_by_hand(actor, self.app.sample(actor, of, to)?).await
     }
 
-    /// The same once, however often the request is repeated.
+    /// Does the same, but only once for an idempotency key.
     pub async fn send_sample_once(
         self,
         actor: Actor,
@@ -131,10 +131,10 @@ impl MailUseCases<'_> {
 }
 
 impl App {
-    /// Most addresses of one letter.
+    /// Maximum number of addresses of one custom email.
     pub const MOST_ADDRESSES: usize = 100;
 
-    /// A delivery for each address of a letter.
+    /// Returns a delivery for each address of a custom email.
     async fn letters(&self, actor: Actor, new: NewLetter) -> Result<Vec<NewDelivery>, Error> {
         self.admit_admin(actor).await?;
         let NewLetter { letter, mut addresses } = new;

@@ -17,11 +17,11 @@ use crate::{
 /// The reason a link cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeadLink {
-    /// It was not made here: incomplete, or signed with a key that is no longer known.
+    /// The link was not made here: it is incomplete, or signed with a key that is no longer known.
     Unknown,
-    /// It was good until some time ago.
+    /// The link has expired.
     Expired,
-    /// It was used, or replaced by a newer one.
+    /// The link was used, or replaced by a newer one.
     Used,
     /// Its subject was deleted, or its reader's account was deleted or locked.
     Gone,
@@ -66,7 +66,7 @@ pub struct LinkedTask {
 pub enum ParticipantsShown {
     /// Names, addresses, answers and comments: to the organizer.
     Everything,
-    /// Names and answers: to people with an account.
+    /// Names and responses: to users with an account.
     Answers,
     /// Only the number of participants per response: to guests, who do not learn who else is invited.
     Counts,
@@ -79,7 +79,7 @@ pub struct LinkedMeeting {
     pub meeting: Meeting,
     /// The reader.
     pub participant: Participant,
-    /// Everybody in it.
+    /// All participants of the meeting.
     pub participants: Vec<Participant>,
     /// The detail about participants that the reader may see.
     pub shown: ParticipantsShown,
@@ -112,7 +112,7 @@ use_cases! {
 }
 
 impl LinkUseCases<'_> {
-    /// The task behind a link.
+    /// Returns the task behind a link.
     pub async fn task(self, token: &str) -> Result<LinkedTask, LinkError> {
         let link = self.app.opened(token, TaskAction::ALL.map(LinkPurpose::Task))?;
         let LinkPurpose::Task(action) = link.purpose else { return Err(LinkError::Dead(DeadLink::Unknown)) };
@@ -164,7 +164,7 @@ impl LinkUseCases<'_> {
         self.task(token).await
     }
 
-    /// The meeting behind a link.
+    /// Returns the meeting behind a link.
     pub async fn meeting(self, token: &str) -> Result<LinkedMeeting, LinkError> {
         let link = self.app.opened(token, meeting_purposes())?;
         let gone = || LinkError::Dead(DeadLink::Gone);
@@ -208,7 +208,7 @@ impl LinkUseCases<'_> {
         Ok(LinkedMeeting { meeting: details.meeting, participant, participants, shown, chosen, was, locale, time_zone })
     }
 
-    /// The meeting behind a link as a calendar object to be taken over.
+    /// Returns the meeting behind a link as a calendar object.
     pub async fn calendar(self, token: &str) -> Result<CalendarPart, LinkError> {
         let LinkedMeeting { meeting, mut participant, .. } = self.meeting(token).await?;
         self.app.name_by_present_address(&mut participant).await?;
@@ -251,7 +251,8 @@ impl LinkUseCases<'_> {
         Ok(LinkedDay { user, digest, links })
     }
 
-    /// The account that a link to verify an address or to set a password is about, as long as the link is good.
+    /// Returns the account that a link to verify an address or to set a password is about, as long as the link is
+    /// valid.
     ///
     /// A link that verifies an address which is verified already is good.
     pub async fn account(self, purpose: TokenPurpose, token: &str) -> Result<User, LinkError> {
@@ -283,8 +284,8 @@ impl App {
         Ok(self.commit(&changes).await?)
     }
 
-    /// The language and the zone of a participant: their account's, else what was given for the guest, else the
-    /// organizer's.
+    /// Returns the language and zone of a participant: those of their account, otherwise those given for the guest,
+    /// otherwise the organizer's.
     async fn reads(&self, meeting: &Meeting, participant: &Participant) -> Result<(Locale, Zone), Error> {
         let account = match participant.user_id.or(meeting.created_by) {
             Some(id) => self.store.user(id).await?,
@@ -297,7 +298,7 @@ impl App {
         Ok((locale, participant.time_zone.clone().unwrap_or_else(|| meeting.time_zone.clone())))
     }
 
-    /// The language and the zone of somebody without an account.
+    /// Returns the language and zone of a participant without an account.
     pub(super) async fn guest_reads(&self, guest: &Participant) -> Result<(Locale, Zone), Error> {
         let found = self.store.meetings_by_id(&[guest.meeting_id], Viewer::Service).await?.remove(&guest.meeting_id);
         let meeting = found.ok_or(Error::NotFound("meeting"))?.map_err(|bad| Error::Internal(bad.into()))?;

@@ -5,11 +5,11 @@ use crate::error::Error;
 use crate::mail_report::{MailReport, Senders};
 use crate::{Actor, Delivery, DeliveryState, EmailAddress};
 
-/// Deliveries of one state that are looked at, the latest.
+/// Maximum number of deliveries of one state that are examined, the latest first.
 const MOST_OF_A_STATE: u32 = 500;
 
 use_cases! {
-    /// Use cases of mail itself: letters by hand, samples, captured mail and reports about an address.
+    /// Use cases of mail itself: custom emails, samples, captured mail and reports about an address.
     MailUseCases,
     /// Returns the use cases of mail itself.
     mail

@@ -5,13 +5,13 @@ use crate::error::Error;
 use crate::{Actor, CapturedMail, DeliveryId};
 
 impl MailUseCases<'_> {
-    /// Up to `limit` mails, newest first; for those who run the service.
+    /// Returns up to `limit` mails, newest first; for administrators.
     pub async fn captured(self, actor: Actor, limit: u32) -> Result<Vec<CapturedMail>, Error> {
         self.app.admit_admin(actor).await?;
         Ok(self.app.store.kept_mails(limit).await?)
     }
 
-    /// One mail; for those who run the service.
+    /// Returns one mail; for administrators.
     pub async fn captured_one(self, actor: Actor, id: DeliveryId) -> Result<CapturedMail, Error> {
         self.app.admit_admin(actor).await?;
         self.app.store.kept_mail(id).await?.ok_or(Error::NotFound("mail"))

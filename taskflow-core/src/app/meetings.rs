@@ -54,13 +54,13 @@ impl MeetingUseCases<'_> {
         self.app.idempotent(scope.person(), idempotency, self.app.new_meeting(scope, new, idempotency)).await
     }
 
-    /// A meeting that the actor is in, with everybody who is in it; also a cancelled one.
+    /// Returns a meeting in which the actor participates, with its participants; also a cancelled one.
     pub async fn get(self, actor: Actor, id: MeetingId) -> Result<MeetingDetails, Error> {
         let details = self.app.meeting_details(Viewer::Person(actor.scope()?.reading()), id).await?;
         Ok(active_participants(details))
     }
 
-    /// A page of the meetings that the actor is in, with everybody who is in them.
+    /// Returns a page of the meetings in which the actor participates, with their participants.
     pub async fn list(self, actor: Actor, query: &MeetingQuery) -> Result<Page<MeetingDetails>, Error> {
         let page = self.app.store.meetings(actor.scope()?.reading(), query, self.app.clock.now()).await?;
         let ids: Vec<_> = page.items.iter().map(|meeting| meeting.id).collect();
@@ -78,7 +78,8 @@ impl MeetingUseCases<'_> {
         Ok(Page { items, total: page.total, request: page.request })
     }
 
-    /// Changes a meeting of the actor and plans its reminders anew; people are told once it has been quiet for a while.
+    /// Changes a meeting of the actor and plans its reminders anew. Participants are notified after the debounce
+    /// window.
     pub async fn update(
         self,
         actor: Actor,
@@ -94,7 +95,7 @@ impl MeetingUseCases<'_> {
             .await
     }
 
-    /// Cancels a meeting of the actor; everybody is told at once. A cancelled one stays as it is.
+    /// Cancels a meeting of the actor; all participants are notified at once. A cancelled one stays as it is.
     pub async fn cancel(self, actor: Actor, id: MeetingId, expect: Precondition) -> Result<MeetingDetails, Error> {
         self.app
             .change_meeting(actor, id, expect, |before, now| {
@@ -103,8 +104,8 @@ impl MeetingUseCases<'_> {
             .await
     }
 
-    /// Calls a cancelled meeting of the actor again, as long as it lies ahead; everybody who was told that it is off is
-    /// invited again.
+    /// Restores a cancelled meeting of the actor, as long as it lies ahead. Participants who were notified of the
+    /// cancellation are invited again.
     pub async fn restore(self, actor: Actor, id: MeetingId) -> Result<MeetingDetails, Error> {
         self.app
             .change_meeting(actor, id, Precondition::Any, |before, now| {
@@ -113,8 +114,8 @@ impl MeetingUseCases<'_> {
             .await
     }
 
-    /// A meeting that the actor is in, for their calendar; `NotFound` also when the host brought no
-    /// [`Calendar`](crate::ports::Calendar).
+    /// Returns a meeting in which the actor participates as a calendar object. Also fails with `NotFound` if the host
+    /// has set no [`Calendar`](crate::ports::Calendar).
     pub async fn calendar(self, actor: Actor, id: MeetingId) -> Result<CalendarPart, Error> {
         let scope = actor.scope()?;
         let MeetingDetails { meeting, mut participants } = self.get(actor, id).await?;
@@ -169,7 +170,8 @@ impl App {
         .await
     }
 
-    /// Reads, decides and commits, again when somebody else was faster; for the organizer. Answers with who is in it.
+    /// Reads, decides and commits, and retries after a concurrent change; for the organizer. Returns the meeting with
+    /// its participants.
     async fn change_meeting(
         &self,
         actor: Actor,
@@ -193,7 +195,7 @@ impl App {
         .await
     }
 
-    /// `after` with the answers that stand when `before` becomes it; all others are asked for again.
+    /// Returns `after` with the responses that stay valid when `before` becomes it; all others are asked for again.
     pub(super) async fn keep_what_stands(
         &self,
         before: &MeetingDetails,
@@ -206,7 +208,7 @@ impl App {
         Ok(keep_what_stands(before, &after, facts_at))
     }
 
-    /// A meeting with everybody who was ever invited to it.
+    /// Returns a meeting with everybody who was ever invited to it.
     pub(super) async fn meeting_details(&self, viewer: Viewer, id: MeetingId) -> Result<MeetingDetails, Error> {
         let found = self.store.meetings_by_id(&[id], viewer).await?.remove(&id);
         let meeting = found.ok_or(Error::NotFound("meeting"))?.map_err(|bad| Error::Internal(bad.into()))?;

@@ -16,8 +16,8 @@ use_cases! {
 }
 
 impl NodeUseCases<'_> {
-    /// Up to `size` nodes after `after` by their ids, those that were heard of within [a day](App::NODE_MEMORY); for who
-    /// runs the service.
+    /// Returns up to `size` nodes after `after` by their ids, of those with a heartbeat within [a
+    /// day](App::NODE_MEMORY); for administrators.
     pub async fn list_after(self, actor: Actor, after: Option<&NodeId>, size: u32) -> Result<Vec<Node>, Error> {
         self.app.admit_admin(actor).await?;
         let mut nodes = self.app.known_nodes().await?;
@@ -41,7 +41,7 @@ pub struct Membership {
     said: Heartbeat,
     lapse: Duration,
     share: Option<Share>,
-    /// Until when, by the monotonic clock, the others respect what the last heartbeat claimed.
+    /// The time, by the monotonic clock, until which the others respect the last claim.
     until: Duration,
     joined: bool,
     clock_check: Option<Arc<ClockCheck>>,
@@ -54,11 +54,11 @@ pub struct Standing {
     pub live: usize,
     /// Number of mails per second that this node may begin; 0 means none, `None` means no limit.
     pub mail_rate: Option<f64>,
-    /// For how long that holds, if no other heartbeat succeeds: then the others take it over.
+    /// Time for which the rate holds if no other heartbeat succeeds: then the others take it over.
     pub holds_for: Duration,
     /// Whether the claimed rate has to change: the sooner the next heartbeat, the sooner all nodes agree.
     pub is_unsettled: bool,
-    /// Another process that was started later goes by the same name. This one is not counted.
+    /// Whether another process of the same name was started later. Then this one is not counted.
     pub is_displaced: bool,
 }
 

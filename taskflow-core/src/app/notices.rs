@@ -38,7 +38,7 @@ impl App {
         self.notify_on(ChannelKind::MAIL, recipient, notice, due_at, key).await
     }
 
-    /// Does the same on another channel than mail. With the same `key` a person is told once on each channel.
+    /// Does the same on another channel than mail. With the same `key` a user is notified once on each channel.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@ use super::AppBuilder;
 use crate::Quotas;
 
 impl AppBuilder {
-    /// Sets what one account may store and cause; nothing is limited unless told.
+    /// Sets the quotas of each account; default no limits.
     pub fn quotas(mut self, quotas: Quotas) -> Self {
         self.app.quotas = quotas;
         self

@@ -57,7 +57,7 @@ impl App {
 }
 
 impl Precondition {
-    /// `Stale` unless the caller wants to change this version.
+    /// Fails with `Stale` unless the caller accepts this version.
     pub(super) fn check(&self, version: u64) -> Result<(), Error> {
         let holds = match self {
             Self::Any => true,

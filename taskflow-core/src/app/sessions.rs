@@ -63,7 +63,7 @@ impl SessionUseCases<'_> {
             .await
     }
 
-    /// The open sessions of the actor, the one used last first.
+    /// Returns the open sessions of the actor, the last used first.
     pub async fn list(self, actor: Actor) -> Result<Vec<Session>, Error> {
         Ok(self.app.accounts_port()?.sessions(actor.scope()?.person(), self.app.clock.now()).await?)
     }

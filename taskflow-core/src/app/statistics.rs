@@ -9,9 +9,9 @@ use crate::{Actor, JobName, TaskStatistics, Totals};
 /// Time for which the counted statistics of a user are shown before they are counted anew.
 const FRESH: Duration = Duration::from_hours(1);
 
-/// Pages of the whole service that are counted while somebody waits for it.
+/// Number of pages of the whole service that are counted while a caller waits.
 const PAGES_AT_ONCE: u32 = 20;
-/// About how many people, or how many times ten other rows, each of them has.
+/// Approximate number of users in each page; other rows ten times as many.
 const PAGE_AT_ONCE: u32 = 500;
 
 use_cases! {
@@ -36,8 +36,8 @@ impl StatisticsUseCases<'_> {
         counted.into_iter().next().ok_or(Error::NotFound("user"))
     }
 
-    /// The whole service as of the last count. As long as that has not happened yet it is counted now, as far as that can be
-    /// done while somebody waits: [`Totals::counted_at`] says whether there may be more.
+    /// Returns the totals of the whole service as of the last count. Before the first count they are counted now, as
+    /// far as that is possible while the caller waits: [`Totals::counted_at`] says whether the count is complete.
     pub async fn totals(self, actor: Actor) -> Result<Totals, Error> {
         self.app.admit_admin(actor).await?;
         let states = self.app.job_store_port()?.jobs().await?;

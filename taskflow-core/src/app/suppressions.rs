@@ -22,13 +22,13 @@ use_cases! {
 }
 
 impl SuppressionUseCases<'_> {
-    /// Up to `size` suppressed addresses after `after` by their keys; for who runs the service.
+    /// Returns up to `size` suppressions after `after` by the keys of their addresses; for administrators.
     pub async fn list_after(self, actor: Actor, after: Option<&str>, size: u32) -> Result<Vec<Suppression>, Error> {
         self.app.admit_admin(actor).await?;
         Ok(self.app.store.suppressions_after(after, size).await?)
     }
 
-    /// No more mail to an address; for who runs the service.
+    /// Suppresses an address, so that it gets no more mail; for administrators.
     pub async fn add(self, actor: Actor, email: EmailAddress, detail: String) -> Result<(), Error> {
         self.app.admit_admin(actor).await?;
         let on = self.app.account_or_domain(&email).await?;
@@ -38,7 +38,7 @@ impl SuppressionUseCases<'_> {
         self.app.suppression_is_told(&email, &detail).await
     }
 
-    /// Mail to an address again; for who runs the service. `NotFound` when it gets mail.
+    /// Removes the suppression of an address; for administrators. Fails with `NotFound` if it is not suppressed.
     pub async fn remove(self, actor: Actor, email: &EmailAddress) -> Result<(), Error> {
         self.app.admit_admin(actor).await?;
         match self.app.suppression(email).await? {
@@ -112,7 +112,8 @@ impl App {
         .await
     }
 
-    /// Somebody has used a link that was mailed to an address: mail arrives there, whatever a report said.
+    /// Handles the use of a link that was mailed to an address, which shows that mail arrives there, whatever a report
+    /// said.
     pub(super) async fn link_was_used(&self, email: &EmailAddress) -> Result<(), Error> {
         match self.suppression(email).await? {
             Some(suppression) if suppression.is_disproved_by_a_link() => self.lift(email).await,
@@ -254,12 +255,12 @@ struct Resolved {
     email: EmailAddress,
     kind: BounceKind,
     detail: String,
-    /// Whom the mail was about a meeting for.
+    /// The participant that the mail was about, if it was about a meeting.
     participant: Option<ParticipantId>,
 }
 
 /// Most addresses that one message can report without the Message-ID of a mail: ours have one reader each.
 const MOST_UNMATCHED: usize = 20;
 
-/// Most deliveries that are looked at to find out whether an address was written to.
+/// Maximum number of deliveries that are examined to find out whether mail was sent to an address.
 const MOST_SENT: u32 = 100;

@@ -16,7 +16,7 @@ use crate::{
     TaskSort, TaskSortKey, TaskSummary, TaskWrite, Timestamp, UserId, Zone,
 };
 
-/// Somebody's quiet hours, and the zone whose clocks they go by.
+/// Quiet hours and the zone in which they apply.
 type Quiet = (QuietHours, Zone);
 
 use_cases! {
@@ -44,12 +44,12 @@ impl TaskUseCases<'_> {
         self.app.idempotent(scope.person(), idempotency, self.app.new_task(actor, new, idempotency)).await
     }
 
-    /// A task of the actor, unless it is in the trash.
+    /// Returns a task of the actor, unless it is in the trash.
     pub async fn get(self, actor: Actor, id: TaskId) -> Result<Task, Error> {
         self.app.task_where(actor, id, |task| task.deleted_at.is_none()).await
     }
 
-    /// A page of the actor's tasks.
+    /// Returns a page of the actor's tasks.
     pub async fn list(self, actor: Actor, query: &TaskQuery) -> Result<Page<Task>, Error> {
         Ok(self.app.store.tasks(actor.scope()?, query, self.app.clock.now()).await?)
     }
@@ -152,7 +152,7 @@ impl App {
         }
     }
 
-    /// The zone in which the days of a person begin and end.
+    /// Returns the zone in which the days of a user begin and end.
     pub(super) async fn zone_of(&self, person: UserId) -> Result<Zone, Error> {
         Ok(self.store.user(person).await?.ok_or(Error::NotFound("user"))?.time_zone)
     }
@@ -192,7 +192,7 @@ impl App {
         Ok(())
     }
 
-    /// Reads, decides and commits, again when somebody else was faster.
+    /// Reads, decides and commits, and retries after a concurrent change.
     async fn change_task(
         &self,
         actor: Actor,
@@ -226,7 +226,7 @@ impl App {
         Ok(owner.and_then(|owner| Some((owner.preferences.quiet_hours?, owner.time_zone))))
     }
 
-    /// The row, its reminder and what the owner's screens are told, as one value.
+    /// Returns the changes of a task: its row, its reminder and the feed event for its owner.
     fn task_changes(
         &self,
         actor: Actor,

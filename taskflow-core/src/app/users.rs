@@ -18,7 +18,8 @@ use_cases! {
 }
 
 impl AccountUseCases<'_> {
-    /// Makes an account and plans its welcome mail. Without a password the host signs people in by other means.
+    /// Creates an account and plans its welcome mail. Without a password, the host authenticates its users by other
+    /// means.
     ///
     /// Fails with `Taken` when the name or the address is.
     pub async fn register(self, new: NewUser, password: Option<PasswordHash>) -> Result<User, Error> {
@@ -45,7 +46,7 @@ impl AccountUseCases<'_> {
         Ok(user)
     }
 
-    /// An account, for its owner or the service itself.
+    /// Returns an account, for its owner or the service itself.
     pub async fn get(self, actor: Actor, id: UserId) -> Result<User, Error> {
         if actor.user_id().is_some_and(|asking| asking != id) {
             return Err(Error::NotFound("user"));
@@ -53,14 +54,14 @@ impl AccountUseCases<'_> {
         self.app.store.user(id).await?.ok_or(Error::NotFound("user"))
     }
 
-    /// Up to `size` accounts after `after` by id, for who runs the service.
+    /// Returns up to `size` accounts after `after` by id, for the operator.
     pub async fn list_after(self, after: Option<UserId>, size: u32) -> Result<Vec<User>, Error> {
         Ok(self.app.store.users_after(after, size).await?)
     }
 
-    /// Changes the profile of an account, for its owner or the service itself. Another password ends what was signed in
-    /// with the old one and tells the owner, at the address they had before this change. Another address is to be
-    /// verified by the link in a mail to it.
+    /// Changes the profile of an account, for its owner or the service itself. A new password ends all sessions of the
+    /// account and notifies the owner, at the address before this change. A new address has to be verified through the
+    /// link in a mail to it.
     pub async fn update_profile(
         self,
         actor: Actor,

@@ -11,13 +11,13 @@ use crate::{
     Timestamp, Token, TokenId, TokenPurpose, TokenWrite, User, UserId, UserWrite,
 };
 
-/// Of how many meetings, those that were called last, somebody's feed tells when their address is verified. Their lists have
-/// all of them; the bound keeps one commit from growing with what others have called.
+/// Maximum number of meetings, the last created ones, that the feed of a user announces when their address is verified.
+/// Their lists contain all of them. The limit keeps one commit from growing with the meetings that others have created.
 const MEETINGS_TOLD: u32 = 1_000;
 
 impl AccountUseCases<'_> {
-    /// Takes the address of an account for verified, as somebody has the link that was mailed to it. Whoever was invited
-    /// to a meeting by that address as a guest is in it with this account from now on.
+    /// Marks the address of an account as verified for the holder of a link that was mailed to it. Guests of meetings
+    /// with that address are the user of this account from now on.
     ///
     /// `NotFound` when the link was not made here, is too old, was used, or the account has another address by now. Using
     /// it again while the address is verified changes nothing.
@@ -46,7 +46,7 @@ impl AccountUseCases<'_> {
         Ok(user)
     }
 
-    /// Takes the address of an account for verified because whoever runs the service says so.
+    /// Marks the address of an account as verified on behalf of an administrator.
     pub async fn mark_email_verified(self, actor: Actor, id: UserId) -> Result<User, Error> {
         self.app.admit_admin(actor).await?;
         let user = self
@@ -91,8 +91,8 @@ impl AccountUseCases<'_> {
         self.app.commit(&Changes::new().write(write).deliver([mail])).await
     }
 
-    /// Sets another password for the account behind a link, ends what was signed in with the old one and tells the owner.
-    /// The address is verified by that as well. `NotFound` as for [`verify_email`](Self::verify_email).
+    /// Sets a new password for the account behind a link, ends all its sessions and notifies the owner. This also
+    /// verifies the address. Fails with `NotFound` as [`verify_email`](Self::verify_email) does.
     pub async fn reset_password(self, link: &str, password: PasswordHash) -> Result<User, Error> {
         let row = self.app.behind_link(TokenPurpose::ResetPassword, link).await?.1.id.as_uuid();
         let verified = self
@@ -137,7 +137,7 @@ impl App {
         Changes::new().write(SuppressionWrite::Add(new)).write(SuppressionWrite::Remove(nobody))
     }
 
-    /// A token for a link, unless nobody makes links here.
+    /// Returns a token for a link, unless no links are made here.
     pub(super) fn verify_token(
         &self,
         user: UserId,
@@ -149,7 +149,7 @@ impl App {
         Some((token.id, write))
     }
 
-    /// A mail with a link to an address that is to be verified; nothing when nobody makes links here.
+    /// Returns the changes that plan a mail with a link to verify an address; empty if no links are made here.
     pub(super) fn verification_mail(&self, user: UserId, email: &EmailAddress, now: Timestamp) -> Changes {
         if self.links.is_none() {
             return Changes::new();
@@ -177,8 +177,8 @@ impl App {
         Ok(joined.into_iter().map(tell).fold(linked, Changes::announce))
     }
 
-    /// Another password: who is signed in with the old one no longer is, no link to reset it works any more, and the owner
-    /// is told.
+    /// Returns the changes that set a new password: all sessions end, all links to reset the password are revoked, and
+    /// the owner is notified.
     pub(super) fn password_changes(
         &self,
         user: &User,
@@ -215,7 +215,8 @@ impl App {
         .because("the address is to be verified")
     }
 
-    /// The token a link stands for and the account it is about, as long as that has the address the link was mailed to.
+    /// Returns the token of a link and the account it is about, as long as the account has the address the link was
+    /// mailed to.
     pub(super) async fn behind_link(&self, purpose: TokenPurpose, link: &str) -> Result<(Token, User), Error> {
         self.ensure_clock()?;
         let no_such = || Error::NotFound("link");
@@ -230,7 +231,7 @@ impl App {
     }
 }
 
-/// The link of a token, for the mail that carries it.
+/// Returns the link of a token, for the mail that carries it.
 pub(super) fn token_link(purpose: TokenPurpose, id: TokenId, expires_at: Timestamp) -> Link {
     Link { purpose: link_purpose(purpose), id: id.as_uuid(), expires_at, version: None }
 }

@@ -21,7 +21,7 @@ pub struct Settlement {
 /// A write that is applied together with a settlement, exactly when the settlement counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// The participant was told this version of their meeting. A later version that they know already stays; the
+    /// The participant was notified of this version of their meeting. A later version that they know already stays; the
     /// participant's own version is not changed.
     Told(ParticipantId, Told),
 }
@@ -41,15 +41,15 @@ pub enum Outcome {
         /// The relay's answer.
         error: String,
     },
-    /// It was not offered to the relay, or the relay was not there: no attempt used, next try then.
+    /// Released: it was not offered to the relay, or the relay was unavailable. No attempt was used.
     Released {
         /// Next try.
         next_at: Timestamp,
         /// The reason it was not sent, if there was one.
         error: Option<String>,
     },
-    /// It waits for the end of its reader's quiet hours: no attempt used, and what kept it before is forgotten, since it
-    /// is not late until then.
+    /// Held until its reader's quiet hours end. No attempt was used, and its last error is cleared, because it is not
+    /// late until then.
     Held {
         /// The end of the quiet hours.
         until: Timestamp,

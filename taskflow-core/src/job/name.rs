@@ -35,7 +35,7 @@ impl JobName {
         }
     }
 
-    /// The word itself.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()

@@ -7,7 +7,7 @@ use crate::{InvalidValue, Timestamp};
 /// The treatment of scheduled times that no node was running for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CatchUp {
-    /// They stay missed, and the next run counts them.
+    /// Missed runs stay missed, and the next run counts them.
     Skip,
     /// One run makes up for all of them.
     Latest,
@@ -19,7 +19,7 @@ impl CatchUp {
     /// Every way to catch up.
     pub const ALL: [Self; 3] = [Self::Skip, Self::Latest, Self::All];
 
-    /// Its word on the wire and in settings.
+    /// Returns its name on the wire and in settings.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -55,9 +55,9 @@ const FRESH: Duration = Duration::from_secs(60);
 pub enum AcceptedSchedules {
     /// Schedules by one clock: [`Schedule::Every`] and [`Schedule::Daily`].
     OneClock,
-    /// Those, and times of day in each person's time zone: [`Schedule::Local`].
+    /// Those, and times of day in each user's time zone: [`Schedule::Local`].
     LocalTimes,
-    /// Those, and the time of day that each person has chosen: [`Schedule::Own`].
+    /// Those, and the time of day that each user has chosen: [`Schedule::Own`].
     ChosenTimes,
 }
 
@@ -110,14 +110,14 @@ pub struct JobPlan {
 /// The action for a scheduled time that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DueSlot {
-    /// It is run; some before it get no run of their own.
+    /// A run for it begins; some times before it get no run of their own.
     Run {
         /// The scheduled time.
         slot: Timestamp,
         /// The number of scheduled times before it that are missed.
         missed: u64,
     },
-    /// It is too late for it: it stays missed.
+    /// It is too late for a run: it stays missed.
     Pass {
         /// The scheduled time.
         slot: Timestamp,

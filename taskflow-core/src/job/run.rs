@@ -22,7 +22,7 @@ impl Trigger {
     /// Every trigger.
     pub const ALL: [Self; 3] = [Self::Schedule, Self::Slot, Self::Now];
 
-    /// Its word on the wire and in stores.
+    /// Returns its name on the wire and in stores.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -81,7 +81,7 @@ pub struct JobRun {
     pub job: JobName,
     /// The scheduled time that the run is for. Each one comes once per job, dry runs aside.
     pub slot: Timestamp,
-    /// The run covers what came due after this and up to `slot`.
+    /// The run covers what was due after this time and up to `slot`.
     pub since: Timestamp,
     /// The origin of the run.
     pub trigger: Trigger,
@@ -133,7 +133,7 @@ impl RunState {
     /// Every state.
     pub const ALL: [Self; 4] = [Self::Waiting, Self::Running, Self::Finished, Self::Failed];
 
-    /// Its word on the wire.
+    /// Returns its name on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -174,7 +174,7 @@ pub struct JobState {
     pub job: JobName,
     /// The job is done for all scheduled times up to here.
     pub slot: Timestamp,
-    /// Since when the job is paused.
+    /// The time since which the job is paused.
     pub paused_at: Option<Timestamp>,
     /// The memo that its last run left for the next; only the job itself reads it.
     pub memo: Option<String>,

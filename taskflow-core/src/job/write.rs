@@ -4,7 +4,8 @@ use crate::{LeaseToken, RunId, Timestamp};
 /// A write of a job or of one of its runs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum JobWrite {
-    /// Inserts a run that was requested by hand; `Taken` when the job has one for that slot that is no dry run.
+    /// Inserts a run that was requested by hand; `Taken` if the job has a run for that scheduled time that is not a dry
+    /// run.
     InsertRun(JobRun),
     /// Saves the progress of a run and holds it for another `lease.lasts`; `Stale` unless it is held under `lease.token`.
     AdvanceRun {

@@ -18,7 +18,7 @@ pub trait NoticeContent: fmt::Debug + Any + Send + Sync {
     /// Returns the variables of its templates, beside those that all templates have.
     fn variables<'a>(&'a self, input: &'a RenderInput) -> Variables<'a>;
 
-    /// Returns the words that somebody wrote by hand. They are sent as they are, without a template.
+    /// Returns the words of a custom email. They are sent as they are, without a template.
     fn written(&self) -> Option<&CustomEmail> {
         None
     }

@@ -27,7 +27,7 @@ pub enum Variable<'a> {
     Flag(bool),
     /// A number.
     Number(u64),
-    /// A text, as somebody typed it.
+    /// A text as a user typed it.
     Text(Cow<'a, str>),
     /// Words of the reader's language, by their key in the locales.
     Words(Cow<'static, str>),

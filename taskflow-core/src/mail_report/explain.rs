@@ -94,7 +94,7 @@ pub(super) fn quoted(text: Option<&str>) -> String {
     }
 }
 
-/// An instant to the minute, in UTC.
+/// Formats an instant to the minute, in UTC.
 pub(super) fn minute(at: Timestamp) -> String {
     let text = at.to_string();
     format!("{}Z", text.get(..16).unwrap_or(&text))

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::InvalidValue;
 
-/// The way in which people meet.
+/// The type of a meeting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MeetingType {
-    /// In one place.
+    /// In person, in one place.
     #[default]
     InPerson,
-    /// On the web.
+    /// Online.
     Virtual,
     /// Both.
     Hybrid,
@@ -37,7 +37,7 @@ impl MeetingType {
     /// Every type.
     pub const ALL: [Self; 3] = [Self::InPerson, Self::Virtual, Self::Hybrid];
 
-    /// Its word on the wire and in stores.
+    /// Returns its name on the wire and in stores.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -52,7 +52,7 @@ impl MeetingStatus {
     /// Every status, in the order of time.
     pub const ALL: [Self; 4] = [Self::Scheduled, Self::InProgress, Self::Completed, Self::Cancelled];
 
-    /// Its word on the wire.
+    /// Returns its name on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -4,8 +4,8 @@ use super::{MeetingDetails, MeetingResponse, Participant};
 use crate::{EmailAddress, Timestamp, UserId};
 
 impl Participant {
-    /// With what `other`, the same person, has: the stronger role, the later answer with its comment, and the reminders
-    /// that were chosen. An organizer stays one who comes.
+    /// Merges another participant who is the same person: the stronger role, the later response with its comment, and
+    /// the chosen reminders. An organizer stays accepted.
     fn with_all_of(&self, other: &Self) -> Self {
         let answered = |one: &Self| (one.last_response() != MeetingResponse::Pending).then_some(one.responded_at);
         let later = if answered(other) > answered(self) && !self.is_organizer() { other } else { self };
@@ -27,7 +27,7 @@ impl Participant {
         }
     }
 
-    /// Represented by another participant from `now` on.
+    /// Returns the participant represented by another one from `now` on.
     fn merged_into(&self, other: &Self, now: Timestamp) -> Self {
         let removed_at = self.removed_at.or(Some(now));
         Self { removed_at, merged_into: Some(other.id), version: self.version + 1, ..self.clone() }

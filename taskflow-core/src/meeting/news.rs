@@ -49,7 +49,7 @@ pub struct Revision {
     pub meeting_id: MeetingId,
     /// The version of the meeting that brought them.
     pub version: u64,
-    /// The SEQUENCE that calendars were told with them (RFC 5545 §3.8.7.4); `None` in rows from before it was kept.
+    /// The SEQUENCE in calendars for these facts (RFC 5545 §3.8.7.4); `None` in rows from before it was kept.
     pub sequence: Option<u32>,
     /// The facts at that version.
     pub facts: MeetingFacts,
@@ -69,9 +69,9 @@ pub struct Told {
 pub enum News {
     /// Please come: they know of no such meeting, or think it is off.
     Invited,
-    /// It is different from what they know, which is this.
+    /// The meeting differs from the facts they know, which are these.
     Changed(MeetingFacts),
-    /// It is off for them, and they think it is on.
+    /// The meeting is cancelled for them, and they think that it takes place.
     Cancelled,
 }
 
@@ -92,7 +92,7 @@ impl Meeting {
 }
 
 impl Meeting {
-    /// The meeting with other facts, as somebody knows it.
+    /// Returns the meeting with other facts.
     #[must_use]
     pub fn with_facts(&self, facts: &MeetingFacts) -> Self {
         // Facts were values once; one that no longer fits is left as it is now.

@@ -39,7 +39,7 @@ impl MeetingRole {
     /// Every role.
     pub const ALL: [Self; 3] = [Self::Organizer, Self::Attendee, Self::Optional];
 
-    /// Its word on the wire and in stores.
+    /// Returns its name on the wire and in stores.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -54,7 +54,7 @@ impl MeetingResponse {
     /// Every response.
     pub const ALL: [Self; 4] = [Self::Pending, Self::Accepted, Self::Declined, Self::Tentative];
 
-    /// Its word on the wire and in stores.
+    /// Returns its name on the wire and in stores.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -96,7 +96,7 @@ impl FromStr for MeetingResponse {
     }
 }
 
-/// Somebody to invite.
+/// A person to invite.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invitee {
     /// Their address.
@@ -112,15 +112,15 @@ pub struct Invitee {
 }
 
 impl Invitee {
-    /// An attendee of whom only the address is known.
+    /// Returns an attendee of whom only the address is known.
     #[must_use]
     pub fn new(email: EmailAddress) -> Self {
         Self { email, name: None, role: MeetingRole::Attendee, locale: None, time_zone: None }
     }
 }
 
-/// The minutes before meetings at which somebody wants to be reminded: up to five different ones, ascending; none at all
-/// means no reminder.
+/// The minutes before meetings at which a user wants to be reminded: up to five different ones, ascending; none means
+/// no reminder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnReminders(Vec<ReminderMinutes>);
 
@@ -139,17 +139,17 @@ impl OwnReminders {
         Ok(Self(minutes))
     }
 
-    /// The minutes, ascending.
+    /// Returns the minutes, ascending.
     #[must_use]
     pub fn minutes(&self) -> &[ReminderMinutes] {
         &self.0
     }
 }
 
-/// Somebody who was invited to a meeting.
+/// A person who was invited to a meeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Participant {
-    /// Never changes.
+    /// The id; never changes.
     pub id: ParticipantId,
     /// The meeting.
     pub meeting_id: MeetingId,
@@ -185,14 +185,14 @@ pub struct Participant {
     pub told: Option<Told>,
     /// The time at which they were removed from the meeting or left it.
     pub removed_at: Option<Timestamp>,
-    /// The participant who turned out to be the same person, and stands for this one; comes with `removed_at`.
+    /// The participant who turned out to be the same person, and represents this one; comes with `removed_at`.
     pub merged_into: Option<ParticipantId>,
     /// Grows by one with each change (optimistic lock); settlements do not count.
     pub version: u64,
 }
 
 impl Participant {
-    /// Somebody newly invited.
+    /// Creates a newly invited participant.
     #[must_use]
     pub fn invited(id: ParticipantId, meeting_id: MeetingId, invitee: Invitee, user_id: Option<UserId>) -> Self {
         Self {
@@ -219,7 +219,7 @@ impl Participant {
         }
     }
 
-    /// The organizer, who comes.
+    /// Creates the participant of the organizer, who has accepted.
     #[must_use]
     pub fn organizer(id: ParticipantId, meeting_id: MeetingId, user: &User, now: Timestamp) -> Self {
         let invitee = Invitee {
@@ -265,7 +265,7 @@ impl Participant {
         self.user_id.map_or_else(|| Recipient::Address(self.email.clone()), Recipient::User)
     }
 
-    /// With another answer, given now; the same version when it is the same answer.
+    /// Returns the participant with another response, given now; the same version if the response is the same.
     #[must_use]
     pub fn respond(&self, response: MeetingResponse, comment: Option<Comment>, now: Timestamp) -> Self {
         if (self.response, &self.comment) == (response, &comment) && self.responded_at.is_some() {
@@ -282,7 +282,7 @@ impl Participant {
         }
     }
 
-    /// No longer in the meeting, of their own accord.
+    /// Returns the participant after they left by themselves.
     #[must_use]
     pub fn leave(&self, now: Timestamp) -> Self {
         let (response, removed_at) = (MeetingResponse::Declined, self.removed_at.or(Some(now)));
@@ -290,14 +290,14 @@ impl Participant {
         self.next_version(left)
     }
 
-    /// No longer in the meeting, by the will of its organizer.
+    /// Returns the participant after the organizer removed them.
     #[must_use]
     pub fn remove(&self, now: Timestamp) -> Self {
         self.next_version(Self { removed_at: self.removed_at.or(Some(now)), ..self.clone() })
     }
 
-    /// Invited again after they were removed or left. Comment and chosen reminders stay; whether the answer does is
-    /// decided as for any change, except that whoever left is asked anew.
+    /// Returns the participant invited again after they were removed or left. Comment and chosen reminders stay. The
+    /// response is treated as for any change, except that a participant who left is asked anew.
     #[must_use]
     pub fn invite_again(&self, invitee: Invitee, user_id: Option<UserId>) -> Self {
         let left = self.has_left();
@@ -317,25 +317,25 @@ impl Participant {
         })
     }
 
-    /// Named by another address.
+    /// Returns the participant with another address.
     #[must_use]
     pub(crate) fn with_email(&self, email: EmailAddress) -> Self {
         self.next_version(Self { email, ..self.clone() })
     }
 
-    /// In another role.
+    /// Returns the participant with another role.
     #[must_use]
     pub fn with_role(&self, role: MeetingRole) -> Self {
         self.next_version(Self { role, ..self.clone() })
     }
 
-    /// With other reminders of their own, or none of their own.
+    /// Returns the participant with other reminders of their own, or none of their own.
     #[must_use]
     pub fn with_reminders(&self, reminders: Option<OwnReminders>) -> Self {
         self.next_version(Self { reminders, ..self.clone() })
     }
 
-    /// With what keeps mail from reaching them, or nothing.
+    /// Returns the participant with a delivery problem, or without one.
     #[must_use]
     pub fn with_problem(&self, delivery_problem: Option<DeliveryProblem>) -> Self {
         self.next_version(Self { delivery_problem, ..self.clone() })

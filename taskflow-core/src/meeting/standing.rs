@@ -30,15 +30,15 @@ impl Participant {
         self.reset_response.unwrap_or(self.response)
     }
 
-    /// The version they answered, when they are asked again and were told nothing since.
+    /// Returns the version they responded to, if they are asked again and were not notified since.
     #[must_use]
     pub fn answered_since_told(&self) -> Option<u64> {
         let told = self.told.map_or(0, |told| told.version);
         self.answered_version.filter(|version| self.reset_response.is_some() && *version > told)
     }
 
-    /// Asked again: the answer is void, comment and chosen reminders stay. An answer from before versions were kept was
-    /// given to `version`.
+    /// Returns the participant asked again: the response is void, comment and chosen reminders stay. A response from
+    /// before versions were kept counts as given to `version`.
     fn asked_again(&self, version: u64) -> Self {
         Self {
             response: MeetingResponse::Pending,
@@ -49,7 +49,7 @@ impl Participant {
         }
     }
 
-    /// With the answer that they gave last.
+    /// Returns the participant with their last response.
     fn with_last_response(&self) -> Self {
         Self { response: self.last_response(), reset_response: None, ..self.clone() }
     }
@@ -77,7 +77,7 @@ fn in_question<'a>(before: &'a MeetingDetails, after: &'a MeetingDetails) -> imp
     })
 }
 
-/// The versions of the meeting that [`keep_what_stands`] needs to know.
+/// Returns the versions of the meeting that [`keep_what_stands`] needs to know.
 pub(crate) fn versions_in_question(before: &MeetingDetails, after: &MeetingDetails) -> BTreeSet<u64> {
     let of = |one: &Participant| [one.answered_version, one.told.map(|told| told.version)];
     in_question(before, after).flat_map(of).flatten().collect()

@@ -12,7 +12,7 @@ fn now() -> Timestamp {
     at("2026-11-22T12:00:00Z")
 }
 
-/// Ten o'clock in Berlin on the day after.
+/// Returns a meeting at ten o'clock in Berlin on the day after.
 fn meeting() -> Meeting {
     let (id, address) = (uuid::Uuid::nil(), "ada@example.org".parse().expect("an address"));
     let local = "2026-11-23T10:00:00".parse().expect("a local time");

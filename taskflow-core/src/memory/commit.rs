@@ -64,29 +64,29 @@ impl WriteCheck<'_> {
         self.changes.writes.iter()
     }
 
-    /// `Stale` unless it holds.
+    /// Fails with `Stale` unless the condition holds.
     pub(super) fn require(&self, holds: bool) -> Result<(), StoreError> {
         if holds { Ok(()) } else { Err(StoreError::Stale { write: self.index }) }
     }
 
-    /// `Stale` unless the stored version is one less than the new one.
+    /// Fails with `Stale` unless the stored version is one less than the new one.
     pub(super) fn require_next(&self, stored: Option<u64>, new: u64) -> Result<(), StoreError> {
         self.require(stored.is_some_and(|stored| stored + 1 == new))
     }
 
-    /// `Stale` unless the account exists or is inserted by the same commit.
+    /// Fails with `Stale` unless the account exists or is inserted by the same commit.
     pub(super) fn require_user(&self, id: UserId) -> Result<(), StoreError> {
         let inserts = |write: &Write| matches!(write, Write::User(UserWrite::Insert(user)) if user.id == id);
         self.require(self.state.account(id).is_some() || self.writes().any(inserts))
     }
 
-    /// `Stale` unless there is a row of the account, also of a deleted one.
+    /// Fails with `Stale` unless there is a row of the account, even of a deleted one.
     pub(super) fn require_user_row(&self, id: UserId) -> Result<(), StoreError> {
         let inserts = |write: &Write| matches!(write, Write::User(UserWrite::Insert(user)) if user.id == id);
         self.require(self.state.users.contains_key(&id) || self.writes().any(inserts))
     }
 
-    /// `Taken` if another row has the value already.
+    /// Fails with `Taken` if another row already has the value.
     pub(super) fn require_free(&self, field: UniqueField, taken: bool) -> Result<(), StoreError> {
         if taken { Err(StoreError::Taken { field, write: self.index }) } else { Ok(()) }
     }

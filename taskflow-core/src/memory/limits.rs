@@ -12,7 +12,7 @@ impl State {
         takes.iter().map(|take| full_at(take).saturating_sub(now)).collect()
     }
 
-    /// The buckets that are full, up to a limit, and their removal if that is wanted.
+    /// Counts full buckets up to a limit, and removes them if `remove` is set.
     pub(super) fn purge_limits(&mut self, now: Duration, limit: usize, remove: bool) -> usize {
         let full = self.limits.iter().filter(|(_, full_at)| **full_at <= now);
         let keys: Vec<String> = full.map(|(key, _)| key.clone()).take(limit).collect();

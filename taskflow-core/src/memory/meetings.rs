@@ -78,7 +78,8 @@ impl State {
         })
     }
 
-    /// The meetings in which somebody has a participant beside a guest of this address, one of them in it.
+    /// Returns the meetings in which a user has a participant besides a guest of this address, at least one of whom
+    /// still participates.
     pub(super) fn meetings_with_two(&self, email: &str, user: UserId) -> BTreeSet<MeetingId> {
         let guest = |row: &&Participant| row.user_id.is_none() && row.merged_into.is_none() && row.email.key() == email;
         let own = |guest: &&Participant| {
@@ -88,7 +89,7 @@ impl State {
         self.participants.values().filter(guest).filter(own).map(|row| row.meeting_id).collect()
     }
 
-    /// The meetings that are not cancelled and that somebody comes into when the guests of this address become them.
+    /// Returns the meetings that are not cancelled and that a user joins when the guests of this address become them.
     pub(super) fn guest_meetings(&self, email: &str, user: UserId) -> BTreeSet<MeetingId> {
         let guests = self.participants.values().filter(|one| one.user_id.is_none() && one.email.key() == email);
         let meetings = guests.filter(|one| one.is_in()).map(|one| one.meeting_id);
@@ -97,7 +98,7 @@ impl State {
         meetings.filter(|id| !is_off(*id) && !knows_them(*id)).collect()
     }
 
-    /// Everybody who was ever invited, by id.
+    /// Returns everybody who was ever invited, by id.
     pub(super) fn participants_of(&self, meeting: MeetingId) -> impl Iterator<Item = &Participant> {
         self.people.get(&meeting).into_iter().flatten().map(|id| &self.participants[id])
     }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl State {
-    /// Scheduled deliveries of a channel whose time has come, in the order they leave.
+    /// Returns scheduled deliveries of a channel that are due, in the order in which they are sent.
     fn due(&self, channel: ChannelKind, now: Timestamp, kinds: &[NoticeKind]) -> Vec<DeliveryId> {
         let last = DeliveryId::from_uuid(uuid::Uuid::max());
         let of =
@@ -21,7 +21,7 @@ impl State {
         Rank::in_order(channel).into_iter().flat_map(of).filter(known).collect()
     }
 
-    /// Of those that are claimed together only the first.
+    /// Returns only the first of the deliveries that are claimed together.
     fn without_followers(&self, due: Vec<DeliveryId>) -> Vec<DeliveryId> {
         let mut seen = HashSet::new();
         let first = |id: &DeliveryId| together(&self.deliveries[id].delivery).is_none_or(|one| seen.insert(one));

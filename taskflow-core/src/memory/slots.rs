@@ -97,7 +97,7 @@ impl State {
         }
     }
 
-    /// The oldest run of a job that has not ended, and whether one of them is held.
+    /// Returns the oldest run of a job that has not ended, and whether one of them is held.
     fn open_run(&self, job: JobName, at: Duration) -> (Option<RunId>, bool) {
         let open = || self.runs.values().filter(|row| row.run.job == job && row.run.finished_at.is_none());
         let busy = open().any(|row| row.lease.as_ref().is_some_and(|lease| lease.until > at));

@@ -13,7 +13,7 @@ fn within(at: Timestamp, (begins, ends): (Timestamp, Timestamp)) -> bool {
 }
 
 impl State {
-    /// The people of a moment, in the order of the minute they chose and their id.
+    /// Returns the users of a cohort, in the order of the minute they chose and their id.
     fn people_of(&self, moment: &Moment) -> Vec<&User> {
         let (first, last) = moment.chosen;
         let lives_there =
@@ -23,7 +23,7 @@ impl State {
         people
     }
 
-    /// Whom among these people there is something to tell.
+    /// Returns the users among these who have something to be notified of.
     fn concerned(&self, people: &HashSet<UserId>, day: Option<Day>) -> HashSet<UserId> {
         let tasks = self.tasks.values().filter(|task| people.contains(&task.user_id) && task.deleted_at.is_none());
         let tells = |task: &&Task| {

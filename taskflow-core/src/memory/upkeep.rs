@@ -249,7 +249,7 @@ fn is_kept_until_due(delivery: &Delivery, before: Timestamp) -> bool {
     is_cancelled && delivery.kind.is_kept_until_due() && delivery.due_at >= before
 }
 
-/// Up to `size` rows after `after` by id.
+/// Returns up to `size` rows after `after` by id.
 fn page<'a, Id: Ord + 'a, Row: 'a>(
     rows: impl Iterator<Item = (&'a Id, &'a Row)>,
     after: Option<Id>,
@@ -258,7 +258,7 @@ fn page<'a, Id: Ord + 'a, Row: 'a>(
     rows.filter(move |(id, _)| after.as_ref().is_none_or(|after| *id > after)).take(size as usize)
 }
 
-/// The last of a page that is full.
+/// Returns the last row of a full page.
 fn last<Id: Copy, Row>(seen: &[(&Id, &Row)], size: u32) -> Option<Id> {
     seen.last().filter(|_| seen.len() == size as usize).map(|(id, _)| **id)
 }

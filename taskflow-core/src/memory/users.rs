@@ -55,7 +55,7 @@ impl MemoryWrite for CredentialWrite {
 }
 
 impl State {
-    /// `Taken` when a name or an address belongs to somebody else, stored or in the same commit.
+    /// Fails with `Taken` if a username or an address belongs to another account, stored or in the same commit.
     pub(super) fn check_unique(&self, changes: &Changes) -> Result<(), StoreError> {
         let mut added = HashMap::new();
         for (write, change) in changes.writes.iter().enumerate() {

@@ -63,7 +63,7 @@ pub(crate) struct BatchContext {
     pub(crate) attending: HashMap<(MeetingId, UserId), Participant>,
     pub(crate) meetings: Rows<MeetingId, Meeting>,
     pub(crate) participants: Rows<ParticipantId, Participant>,
-    /// The revisions of which participants were told last.
+    /// The revisions that participants were last notified of.
     pub(crate) revisions: Rows<(MeetingId, u64), Revision>,
     /// The participants to whom an invitation or a cancellation is on its way, as far as another notice waits for it
     /// ([`Needs::after`]).
@@ -111,7 +111,7 @@ pub(crate) struct PreSendCheck<'a> {
     /// Tasks that the mail reminds of beside its own.
     pub(crate) others: Vec<Task>,
     pub(crate) urls: &'a dyn Urls,
-    /// The schedule by which people are reminded of open tasks.
+    /// The schedule by which users are reminded of open tasks.
     pub(crate) task_reminders: Option<&'a Schedule>,
     pub(crate) now: Timestamp,
 }
@@ -197,9 +197,9 @@ impl Addressee {
 /// The subject of a notice, for its reader. Only notices of one thread are kept in order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Thread {
-    /// A meeting and the participant who is told of it.
+    /// A meeting and the participant who is notified of it.
     Meeting(MeetingId, ParticipantId),
-    /// The people who left a meeting, for its organizer.
+    /// The participants who left a meeting, for its organizer.
     Left(MeetingId),
     /// A task of its owner.
     Task(TaskId),
@@ -210,11 +210,11 @@ pub(crate) enum Thread {
 /// The suppressions in spite of which a notice is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overrides {
-    /// It never does.
+    /// No suppression.
     Nothing,
-    /// It does after a complaint: it is about the reader themselves.
+    /// A suppression after a complaint, because the notice is about the reader themselves.
     Complaint,
-    /// It does also a few times after a bounce: the reader has asked for it.
+    /// Also, a few times, a suppression after a bounce, because the reader requested the notice.
     Bounce,
 }
 

@@ -32,8 +32,8 @@ pub trait CustomNotice: NoticeType {
         Variables::new()
     }
 
-    /// Returns the name of the thread of its mail among the notices of its kind: mail with the same name stands
-    /// together in the reader's mailbox. Letters, digits and `-`.
+    /// Returns the name of the thread of its mail among the notices of its kind: mail with the same name is grouped in
+    /// the reader's mailbox. Letters, digits and `-`.
     fn thread(&self) -> Option<String> {
         None
     }

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::{Checked, MadeUp, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice};
 use crate::{Mailbox, NoticeContent, NoticeKind, Outcome, PlainText, RenderInput, ReplyTo, ShownRecipients, Variables};
 
-/// A mail that somebody wrote by hand: its words are here, since they are nowhere else.
+/// A custom email. It contains its words, because they are stored nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustomEmail {
     /// The subject, one line.

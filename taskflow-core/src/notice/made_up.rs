@@ -14,17 +14,17 @@ use crate::{
 pub(crate) struct MadeUp<'a> {
     /// The present of the sample.
     pub(crate) now: Timestamp,
-    /// The text that stands for everything that people type.
+    /// The text that stands for all user input.
     pub(crate) typed: Option<&'a str>,
 }
 
 impl<'a> MadeUp<'a> {
-    /// Returns a text that somebody typed.
+    /// Returns a text as a user typed it.
     pub(super) fn text(self, usual: &'a str) -> &'a str {
         self.typed.unwrap_or(usual)
     }
 
-    /// Returns a text as it was before somebody changed it to another.
+    /// Returns the text before a user changed it.
     pub(super) fn earlier_text(self, usual: &str) -> String {
         self.typed.map_or_else(|| usual.to_owned(), |typed| format!("{typed}!"))
     }

@@ -25,12 +25,12 @@ impl Subject {
         Needs::meeting(self.0, self.1)
     }
 
-    /// Returns what must be loaded for a notice that tells the participant news.
+    /// Returns what must be loaded for a notice of an update to the participant.
     pub(super) fn needs_of_news(self, teller: Teller) -> Needs {
         Needs { after: Some(teller.after()), ..self.needs() }
     }
 
-    /// Returns the thread of what the participant is told about the meeting.
+    /// Returns the thread of the notifications of the participant about the meeting.
     pub(super) fn thread(self) -> Thread {
         Thread::Meeting(self.0, self.1)
     }
@@ -54,7 +54,7 @@ pub(super) fn invitation(check: &PreSendCheck<'_>, meeting: &Meeting, participan
     Invitation { meeting: meeting.clone(), participant: participant.clone(), respond_url }
 }
 
-/// A notice that tells a participant what is so now.
+/// A notice that notifies a participant of the present state of a meeting.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Teller {
     Invite {
@@ -79,7 +79,8 @@ impl Teller {
     }
 }
 
-/// Checks a notice that tells a participant the difference between what they were told last and what is so now.
+/// Checks a notice that notifies a participant of the difference between their last notification and the present
+/// meeting.
 pub(super) fn tell_news(subject: Subject, teller: Teller, check: &mut PreSendCheck<'_>) -> Result<Checked, Outcome> {
     let (batch, now) = (check.batch, check.now);
     let (meeting, participant) = subject.find(batch)?;
@@ -139,7 +140,7 @@ fn was_offered_before(check: &PreSendCheck<'_>) -> bool {
     lost || delivery.attempts > 0
 }
 
-/// Returns the news, if this notice is the one to tell them.
+/// Returns the update, if this notice is the one to send it.
 fn still_tells(
     teller: Teller,
     news: Option<News>,
@@ -165,7 +166,7 @@ fn still_tells(
     }
 }
 
-/// Returns whether somebody who was told of a meeting should think that it takes place, with them.
+/// Returns whether a participant who was notified of a meeting should think that it takes place, with them.
 pub(super) fn is_on(meeting: &Meeting, participant: &Participant) -> bool {
     meeting.cancelled_at.is_none() && participant.is_in()
 }
@@ -252,7 +253,7 @@ pub(super) fn variables<'a>(invitation: &'a Invitation, was: Option<&'a MeetingF
         .with("answer", answer.map(|answer| Variable::Words(format!("answer.{}", answer.as_str()).into())))
 }
 
-/// Returns the variables about the participant of whom an organizer is told.
+/// Returns the variables about the participant that the organizer is notified about.
 pub(super) fn participant_variables(participant: &Participant) -> Variables<'_> {
     let email = participant.email.to_unicode();
     let who = participant.name.as_ref().map_or_else(|| email.clone(), ToString::to_string);
@@ -270,7 +271,7 @@ pub(super) fn reader_links(invitation: &Invitation) -> LinkTargets<'_> {
     LinkTargets { open: Some(OpenTarget::Invitation(invitation)), answers, ..LinkTargets::default() }
 }
 
-/// Returns the links of mail to the organizer about somebody else.
+/// Returns the links of mail to the organizer about another participant.
 pub(super) fn organizer_links(invitation: &Invitation) -> LinkTargets<'_> {
     LinkTargets { open: Some(OpenTarget::Meeting(&invitation.meeting)), ..LinkTargets::default() }
 }

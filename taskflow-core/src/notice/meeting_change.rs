@@ -9,14 +9,14 @@ use crate::{
     ParticipantId, PlainText, RenderInput, ReplyTo, Timestamp, Variables,
 };
 
-/// A meeting is different from what a participant was told last.
+/// A meeting differs from what a participant was last notified of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeetingChangeNotice {
     /// The meeting.
     pub meeting: MeetingId,
     /// The participant.
     pub participant: ParticipantId,
-    /// The version that brought the change; a later one may tell more.
+    /// The version that brought the change; a later one may contain more changes.
     pub version: u64,
 }
 

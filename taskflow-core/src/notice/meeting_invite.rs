@@ -7,14 +7,14 @@ use crate::{
     RenderInput, ReplyTo, Timestamp, Variables,
 };
 
-/// Somebody is invited to a meeting.
+/// A participant is invited to a meeting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeetingInviteNotice {
     /// The meeting.
     pub meeting: MeetingId,
     /// The participant.
     pub participant: ParticipantId,
-    /// True if they had left by themselves: it is news even though nobody told them that it is off.
+    /// Whether they had left by themselves: then it is an update although they were not notified of a cancellation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
 }

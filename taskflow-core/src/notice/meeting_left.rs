@@ -16,7 +16,7 @@ pub struct MeetingLeftNotice {
     pub participant: ParticipantId,
 }
 
-/// The content of a mail that tells an organizer who left.
+/// The content of a mail that notifies an organizer of participants who left.
 ///
 /// Its templates also have `who` and `email`.
 #[derive(Debug, Clone, PartialEq, Eq)]

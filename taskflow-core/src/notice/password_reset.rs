@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Checked, MadeUp, NoticePolicy, NoticeType, Overrides, PreSendCheck, Priority, ShippedNotice};
 use crate::{NoticeContent, NoticeKind, Outcome, PlainText, RenderInput, Timestamp, TokenId, TokenPurpose, Variables};
 
-/// Somebody asked for a new password.
+/// A password reset was requested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PasswordResetNotice {
     /// The token that sets it.

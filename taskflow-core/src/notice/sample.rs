@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{NoticeContent, Outcome, Timestamp};
 
-/// Another kind of notice with made-up content, to see what it looks like.
+/// A sample of another kind of notice with made-up content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SampleNotice {
     /// The other kind.

@@ -12,7 +12,7 @@ pub struct Account {
     pub password: Option<PasswordHash>,
 }
 
-/// Reads of credentials. Only a host that signs people in itself needs it; everything is written by
+/// Reads credentials. Only a host that authenticates users itself needs it; everything is written by
 /// [`Changes`](crate::Changes).
 ///
 /// # Contract
@@ -21,21 +21,21 @@ pub struct Account {
 /// once.
 #[async_trait]
 pub trait Accounts: Send + Sync {
-    /// The account somebody wants to sign in to.
+    /// Returns the account with this login.
     async fn account(&self, login: &Login) -> Result<Option<Account>, StoreError>;
 
-    /// The password of a person who is known already.
+    /// Returns the password hash of a user.
     async fn password(&self, user: UserId) -> Result<Option<PasswordHash>, StoreError>;
 
-    /// A token, also one that was used or is too old.
+    /// Returns a token, even if it was used or has expired.
     async fn token(&self, id: TokenId) -> Result<Option<Token>, StoreError>;
 
-    /// A session, also one that is over.
+    /// Returns a session, even if it has ended.
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError>;
 
-    /// The sessions of a person that are [open](Session::is_open), the one used last first.
+    /// Returns the sessions of a user that are [open](Session::is_open), the last used first.
     async fn sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
 
-    /// The sessions that were ended at `since` or later, in any order: what a node must no longer let in.
+    /// Returns the sessions that were ended at `since` or later, in any order. A node must reject them.
     async fn ended_sessions(&self, since: Timestamp) -> Result<Vec<SessionId>, StoreError>;
 }

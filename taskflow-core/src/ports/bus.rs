@@ -11,9 +11,9 @@ use crate::{Changes, Entity, FeedEvent, SessionId, SessionWrite, Timestamp, User
 pub enum Signal {
     /// This happened, in this process.
     Announced(Arc<FeedEvent>),
-    /// The feeds of these people have grown, by what happened in another process.
+    /// The feeds of these users have grown because of a commit in another process.
     FeedsGrew(Vec<UserId>),
-    /// Somebody was reminded; nothing that a feed keeps.
+    /// A user was reminded; a feed does not keep this.
     ReminderSent(ReminderSent),
     /// Signals may have been lost: whoever depends on them looks for itself.
     Missed,
@@ -57,7 +57,7 @@ pub trait EventBus: Send + Sync {
     /// Tells everybody who listens now.
     fn publish(&self, signals: &[Signal]);
 
-    /// Everything published from now on; ends when the bus does.
+    /// Returns everything published from now on; ends when the bus does.
     fn subscribe(&self) -> BoxStream<'static, Signal>;
 }
 
@@ -98,7 +98,7 @@ impl CommitReceipt {
         Self { signals: announced.chain(planned).chain(ended).collect() }
     }
 
-    /// In the order of the changes.
+    /// Returns the signals in the order of the changes.
     #[must_use]
     pub fn signals(&self) -> &[Signal] {
         &self.signals

@@ -13,7 +13,7 @@ pub struct CalendarEntry<'a> {
     pub attendees: &'a [Participant],
 }
 
-/// An answer that somebody's calendar sent: a reply (RFC 5546 §3.2.3), or a proposal of another time (§3.2.7).
+/// A response that a calendar sent: a reply (RFC 5546 §3.2.3), or a proposal of another time (§3.2.7).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CalendarReply {
     /// The meeting (UID).
@@ -44,7 +44,7 @@ pub struct ReplyAttendee {
     pub response: MeetingResponse,
 }
 
-/// Another time that somebody proposes for a meeting.
+/// A proposal of another time for a meeting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counter {
     /// The proposed start (DTSTART); `None` if the message does not contain one.
@@ -72,7 +72,7 @@ pub struct UnreadableReply(pub String);
 /// Pure: the same entry is the same text, byte for byte. Whatever people typed is escaped, lines are folded at 75 octets
 /// and end in CRLF. Reading never panics, whatever it is given, and takes time in proportion to its length.
 pub trait Calendar: Send + Sync {
-    /// The entry as a calendar object.
+    /// Returns the entry as a calendar object.
     fn write(&self, entry: &CalendarEntry<'_>) -> CalendarPart;
 
     /// Returns the answers in a message, at least one, in the order in which they stand there: a whole mail (RFC 5322), or

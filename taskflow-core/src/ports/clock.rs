@@ -11,10 +11,10 @@ use crate::Timestamp;
 ///
 /// `now` is the wall clock and may jump; `monotonic` only moves forward and says nothing about the date.
 pub trait Clock: Send + Sync {
-    /// The wall clock.
+    /// Returns the wall clock time.
     fn now(&self) -> Timestamp;
 
-    /// Time since some fixed moment, for time-outs and lease margins.
+    /// Returns the time since some fixed moment, for time-outs and lease margins.
     fn monotonic(&self) -> Duration;
 }
 
@@ -57,7 +57,7 @@ impl Clock for SystemClock {
 /// Never the same twice, on any node. UUIDs of version 7 (RFC 9562 §5.7) whose time is the one given, so that ids sort
 /// by it.
 pub trait Ids: Send + Sync {
-    /// A new id made at `now`.
+    /// Returns a new id created at `now`.
     fn next(&self, now: Timestamp) -> Uuid;
 }
 
@@ -68,7 +68,7 @@ pub struct RandomIds {
 }
 
 impl RandomIds {
-    /// A fresh source.
+    /// Creates a new source of ids.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

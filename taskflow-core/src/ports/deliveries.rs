@@ -31,13 +31,14 @@ pub trait Deliveries: Send + Sync {
         Ok(self.ledgers().await?.into_values().sum())
     }
 
-    /// One delivery with its failed attempts, oldest first.
+    /// Returns one delivery with its failed attempts, oldest first.
     async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<FailedAttempt>)>, StoreError>;
 
-    /// Up to `limit` deliveries whose key begins with `prefix`, in the order of their keys (bytes).
+    /// Returns up to `limit` deliveries whose key begins with `prefix`, in the order of their keys (bytes).
     async fn deliveries_with_key(&self, prefix: &str, limit: u32) -> Result<Vec<Delivery>, StoreError>;
 
-    /// Scheduled and claimed deliveries whose keys begin with one of these prefixes, up to a hundred for each, in any order.
+    /// Returns scheduled and claimed deliveries whose keys begin with one of these prefixes, up to a hundred for each,
+    /// in any order.
     async fn open_with_keys(&self, prefixes: &[String]) -> Result<Vec<Delivery>, StoreError> {
         let mut open = Vec::new();
         for prefix in prefixes {

@@ -12,7 +12,7 @@ pub const EVENT_BYTES: usize = 64 * 1024;
 /// Events of a history that are read at once by [`history`](Feeds::history).
 const HISTORY_PAGE: u32 = 100;
 
-/// Reads history and the feeds by which people follow it. See the contract of [`Store`](super::Store).
+/// Reads the history of entities and the feeds of users. See the contract of [`Store`](super::Store).
 #[async_trait]
 pub trait Feeds: Send + Sync {
     /// Returns up to `limit` events of an entity that come before one of them, newest first; the newest when `before` is
@@ -37,12 +37,13 @@ pub trait Feeds: Send + Sync {
         }
     }
 
-    /// Up to `limit` entries of each of these feeds after what its follower knows, in order within each feed; fewer of a
-    /// feed when those have [`EVENT_BYTES`]. Each owner is named once; somebody who does not exist has no entries.
+    /// Returns up to `limit` entries of each of these feeds after the follower's position, in order within each feed.
+    /// Returns fewer of a feed when those have [`EVENT_BYTES`]. Each owner is named once; a user who does not exist has
+    /// no entries.
     async fn feeds(&self, followers: &[Follower], limit: u32) -> Result<Vec<(UserId, FeedEntry)>, StoreError>;
 
-    /// The last sequence of these people's feeds, also when its entry is no longer kept. Whose feed never had an entry is
-    /// left out.
+    /// Returns the last sequence of these users' feeds, even if its entry is no longer kept. A feed that never had an
+    /// entry is left out.
     async fn feed_heads(&self, owners: &[UserId]) -> Result<HashMap<UserId, u64>, StoreError>;
 
     /// Returns up to `limit` entries of the feed in `scope` after sequence `after`.

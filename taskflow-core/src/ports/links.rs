@@ -61,7 +61,8 @@ pub struct Link {
     pub id: Uuid,
     /// The time at which the link expires.
     pub expires_at: Timestamp,
-    /// For `Respond` and `RespondWith` the version of the meeting that the mail shows; `None` in links from before it was kept.
+    /// The version of the meeting that the mail shows, for `Respond` and `RespondWith`; `None` in links from before it
+    /// was kept.
     pub version: Option<u64>,
 }
 
@@ -74,7 +75,7 @@ pub struct Link {
 ///   sent.
 /// * `open` says nothing about time: who asks compares [`Link::expires_at`].
 pub trait Links: Send + Sync {
-    /// The address to put into a mail.
+    /// Returns the URL to put into a mail.
     fn url(&self, link: &Link) -> String;
 
     /// Returns the link that a token stands for; `None` if the token was not made here or is for another purpose.

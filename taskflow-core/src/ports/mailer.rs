@@ -28,28 +28,29 @@ pub enum Asked {
 /// A reply of a relay (RFC 5321 §4.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// To which question: what is said about a sender is no fault of the recipient's.
+    /// The phase that it replies to: a reply about a sender is no fault of the recipient.
     pub to: Asked,
-    /// For example 450; `None`: the connection was lost before it answered.
+    /// The reply code, for example 450; `None` if the connection was lost before a reply.
     pub code: Option<u16>,
     /// The text of the answer, on one line.
     pub text: String,
 }
 
 impl Reply {
-    /// The answer `code` `text` to what was `asked`.
+    /// Creates the reply `code` `text` to what was `asked`.
     #[must_use]
     pub fn new(asked: Asked, code: u16, text: impl Into<String>) -> Self {
         Self { to: asked, code: Some(code), text: text.into() }
     }
 
-    /// The reason why there is no answer to a command of the envelope, so that the mail cannot have arrived.
+    /// Creates a reply for a missing reply to a command of the envelope: the mail cannot have arrived. `why` is the
+    /// reason.
     #[must_use]
     pub fn none_to_envelope(why: impl Into<String>) -> Self {
         Self { to: Asked::Recipient, code: None, text: why.into() }
     }
 
-    /// Not an answer but the reason why there is none.
+    /// Creates a reply for a missing reply. `why` is the reason.
     #[must_use]
     pub fn none(why: impl Into<String>) -> Self {
         Self { to: Asked::Nothing, code: None, text: why.into() }

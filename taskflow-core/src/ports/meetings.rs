@@ -35,17 +35,18 @@ pub trait Meetings: Send + Sync {
         limit: u32,
     ) -> Result<Vec<MeetingId>, StoreError>;
 
-    /// Everybody who was ever invited to these meetings, also who was removed, by meeting and then by id. Callers have
-    /// made sure that they may be seen.
+    /// Returns everybody who was ever invited to these meetings, including those who were removed, by meeting and then
+    /// by id. Callers have made sure that they may be seen.
     async fn participants(&self, meetings: &[MeetingId]) -> Result<Vec<Participant>, StoreError>;
 
-    /// Several participants at once; unknown ids are left out.
+    /// Returns several participants at once; unknown ids are left out.
     async fn participants_by_id(&self, ids: &[ParticipantId])
     -> Result<Lookup<ParticipantId, Participant>, StoreError>;
 
-    /// Up to `limit` meetings that are not cancelled and that [`LinkGuests`](crate::ParticipantWrite::LinkGuests) would bring into the
-    /// lists of `user`: this address, in any case, is in them as a guest without an account, and the person is not. Those
-    /// that were called last come first, by their ids.
+    /// Returns up to `limit` meetings that are not cancelled and that
+    /// [`LinkGuests`](crate::ParticipantWrite::LinkGuests) would bring into the lists of `user`: this address, in any
+    /// case, is in them as a guest without an account, and the user does not participate. The last created come first,
+    /// by their ids.
     async fn guest_meetings(
         &self,
         email: &EmailAddress,
@@ -74,9 +75,9 @@ pub trait Meetings: Send + Sync {
     /// out.
     async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Lookup<(MeetingId, u64), Revision>, StoreError>;
 
-    /// Up to `limit` meetings in the order of their start and id after `after` that are on, begin after `now` and not
-    /// later than `until`, and ask for a reminder due after `due_after` of which the ledger has no trace. What is planned
-    /// is found by [key](crate::meeting_reminder_key) alone.
+    /// Returns up to `limit` meetings after `after`, in the order of their start and id, that take place, begin after
+    /// `now` and not later than `until`, and ask for a reminder due after `due_after` of which the ledger has no trace.
+    /// Planned reminders are found by [key](crate::meeting_reminder_key) alone.
     async fn meetings_unplanned(
         &self,
         now: Timestamp,
@@ -86,7 +87,7 @@ pub trait Meetings: Send + Sync {
         limit: u32,
     ) -> Result<Vec<MeetingId>, StoreError>;
 
-    /// Up to `limit` meetings that are on, begin after `now`, and whose start was found with a version of the time zone
-    /// database that sorts before `tzdb`; the cost does not depend on the others.
+    /// Returns up to `limit` meetings that take place, begin after `now`, and whose start was found with a version of
+    /// the time zone database that sorts before `tzdb`. The cost does not depend on the other meetings.
     async fn meetings_before_tzdb(&self, tzdb: &str, now: Timestamp, limit: u32) -> Result<Vec<MeetingId>, StoreError>;
 }

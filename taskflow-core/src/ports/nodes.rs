@@ -17,13 +17,13 @@ use crate::{Heartbeat, Node, NodeId, Timestamp};
 /// * Cost depends on how many nodes there are and were within days, on nothing else.
 #[async_trait]
 pub trait Nodes: Send + Sync {
-    /// Writes a heartbeat, which makes its node live for `lapse` from now, and tells all nodes by their ids.
+    /// Writes a heartbeat, which makes its node live for `lapse` from now, and returns all nodes by their ids.
     async fn beat(&self, beat: &Heartbeat, lapse: Duration) -> Result<Vec<Node>, StoreError>;
 
     /// Removes a node that says good-bye; one of the same name that was started at another time stays.
     async fn leave(&self, id: &NodeId, started_at: Timestamp) -> Result<(), StoreError>;
 
-    /// All nodes by their ids (bytes), also those that lapsed.
+    /// Returns all nodes by their ids (bytes), including those that lapsed.
     async fn nodes(&self) -> Result<Vec<Node>, StoreError>;
 
     /// Returns the time by the store's own clock; `None` when the store has the clock of this process.

@@ -50,7 +50,7 @@ pub type HeldLease = (DeliveryId, LeaseToken);
 pub enum Settled {
     /// The settlement counted.
     Applied,
-    /// The lease was lost to somebody else, or the delivery is settled already: nothing was changed.
+    /// The lease was lost to another sender, or the delivery is settled already: nothing was changed.
     LeaseLost,
 }
 

@@ -18,7 +18,7 @@ pub struct DiskSpace {
 /// Answers within seconds and never fails: what cannot be found out is `None`.
 #[async_trait]
 pub trait Probe: Send + Sync {
-    /// Room where the data lies.
+    /// Returns the space of the disk that holds the data.
     async fn disk(&self) -> Option<DiskSpace>;
 
     /// Returns how many requests limits refused on this node within the last hour, by limit. None by default.

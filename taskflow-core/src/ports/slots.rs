@@ -15,25 +15,25 @@ use crate::{JobName, JobRun, JobState, RunId, Timestamp};
 /// * Progress is written by [`JobWrite::AdvanceRun`](crate::JobWrite::AdvanceRun) and its like, in the commit of what it is about.
 #[async_trait]
 pub trait JobStore: Send + Sync {
-    /// Every job that somebody has begun to look after.
+    /// Returns the state of every job that has been created.
     async fn jobs(&self) -> Result<Vec<JobState>, StoreError>;
 
-    /// Says that everything up to `slot` is taken care of, and nothing later, if `done` is what was so far, before it or
-    /// after it; `None`: the job is new. Whether it was so.
+    /// Compare-and-set: moves the job from scheduled time `done` to `slot`, in either direction. `None` creates the
+    /// job. Returns whether it was applied.
     async fn advance_to(&self, job: JobName, done: Option<Timestamp>, slot: Timestamp) -> Result<bool, StoreError>;
 
-    /// Begins a scheduled run as the store's next one of its job: holds `run` and moves the job's slot from `run.since` to
-    /// `run.slot`. False, and nothing is done, when the slot was not there, the job is paused or another run of it is
-    /// open; false as well when that slot was run by hand already, and then it is passed.
+    /// Begins the next scheduled run of its job: holds `run` and moves the job's scheduled time from `run.since` to
+    /// `run.slot`. Returns false and does nothing if the scheduled time is another one, the job is paused or another
+    /// run of it is open. Also returns false if that scheduled time was run by hand already, and then advances past it.
     async fn claim_slot(&self, run: &JobRun, lease: &RunLease) -> Result<bool, StoreError>;
 
-    /// Holds a run that is not over, if nobody holds it and no other run of its job is held: one try more, begun at `now` if
-    /// it was not. `None` when somebody does, or it is over.
+    /// Holds a run that has not ended, if nobody holds it and no other run of its job is held. Counts one more try,
+    /// begun at `now` if it was not begun before. Returns `None` if the run is held or has ended.
     async fn claim_run(&self, id: RunId, lease: &RunLease, now: Timestamp) -> Result<Option<JobRun>, StoreError>;
 
-    /// One run.
+    /// Returns one run.
     async fn run(&self, id: RunId) -> Result<Option<JobRun>, StoreError>;
 
-    /// Up to `size` runs of a job before `before` by id, the newest first; from the newest on when it is `None`.
+    /// Returns up to `size` runs of a job before `before` by id, newest first; from the newest on if it is `None`.
     async fn runs(&self, job: JobName, before: Option<RunId>, size: u32) -> Result<Vec<JobRun>, StoreError>;
 }

@@ -38,12 +38,12 @@ pub trait Store: Users + Tasks + Meetings + Suppressions + Feeds + Deliveries {
     /// cannot: it only reads, its disk is full, or its file is another one.
     async fn ping(&self) -> Result<(), StoreError>;
 
-    /// The response that was stored for a key of `owner`, however old.
+    /// Returns the response that was stored for a key of `owner`, however old.
     async fn response(&self, owner: UserId, key: &IdempotencyKey) -> Result<Option<StoredResponse>, StoreError>;
 
-    /// Up to `limit` mails of the dev mailbox, newest first.
+    /// Returns up to `limit` mails of the dev mailbox, newest first.
     async fn kept_mails(&self, limit: u32) -> Result<Vec<CapturedMail>, StoreError>;
 
-    /// One mail of the dev mailbox.
+    /// Returns one mail of the dev mailbox.
     async fn kept_mail(&self, id: DeliveryId) -> Result<Option<CapturedMail>, StoreError>;
 }

@@ -11,7 +11,7 @@ pub trait Suppressions: Send + Sync {
     /// Returns the suppressions of these addresses, by their keys.
     async fn suppressed(&self, addresses: &[EmailAddress]) -> Result<HashMap<String, Suppression>, StoreError>;
 
-    /// Up to `size` suppressions after `after` by the keys of their addresses (bytes).
+    /// Returns up to `size` suppressions after `after` by the keys of their addresses (bytes).
     async fn suppressions_after(&self, after: Option<&str>, size: u32) -> Result<Vec<Suppression>, StoreError>;
 
     /// Returns the kinds of mail that these addresses unsubscribed from as guests: the key of the address and the kind.

@@ -4,26 +4,26 @@ use chrono::{NaiveDate, Weekday};
 use crate::error::{CorruptRow, StoreError};
 use crate::{Day, Digest, LocalMinute, Moment, NoticeKind, Timestamp, UserId};
 
-/// Whom a sweep is looking for.
+/// A query for the users of a cohort who get a mail.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SweepQuery {
     /// The cohort to scan: the zone of the users and the minutes they chose.
     pub moment: Moment,
-    /// They want this.
+    /// The kind of mail that they want.
     pub kind: NoticeKind,
-    /// They want it on this day of the week; any when it is `None`.
+    /// The day of the week on which they want it; `None` for any day.
     pub weekday: Option<Weekday>,
-    /// There is something to tell them: also something of this day, or open tasks alone when it is `None`.
+    /// The day whose content counts besides open tasks; `None` if only open tasks count.
     pub day: Option<Day>,
 }
 
 /// The position of a scan of a cohort: this chosen minute and, among the users who chose it, this user.
 pub type SweepPosition = (LocalMinute, UserId);
 
-/// People that a sweep has found.
+/// A page of users found by a cohort scan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SweepPage {
-    /// Them and the minutes they chose, in the order of both.
+    /// The users and the minutes they chose, in the order of both.
     pub people: Vec<SweepPosition>,
     /// Number of users examined.
     pub examined: u32,
@@ -46,7 +46,7 @@ pub struct DigestQuery {
     pub whole: bool,
 }
 
-/// Reads that serve many people at once.
+/// Reads for many users at once.
 ///
 /// # Contract
 ///
@@ -57,10 +57,10 @@ pub trait CohortScan: Send + Sync {
     /// Returns the indexes of the cohorts that have users, locked or not, in the order of the list.
     async fn with_users(&self, moments: &[Moment]) -> Result<Vec<usize>, StoreError>;
 
-    /// Looks at up to `size` people of the moment after `after`, in the order of the minute they chose and their id, and
-    /// finds among them those with an active account who want the mail and whom there is something to tell: an open
-    /// task, or with a day a task done within `day.yesterday` or a meeting that is on and begins within `day.today`. What
-    /// is in the trash, and meetings that they left or declined, are nothing.
+    /// Examines up to `size` users of the cohort after `after`, in the order of the minute they chose and their id.
+    /// Returns those with an active account who want the mail and have something to be notified of. That is an open
+    /// task or, if a day is given, a task done within `day.yesterday` or a meeting that takes place and begins within
+    /// `day.today`. Tasks in the trash, and meetings that they left or declined, do not count.
     async fn recipients(
         &self,
         query: &SweepQuery,
@@ -68,8 +68,8 @@ pub trait CohortScan: Send + Sync {
         size: u32,
     ) -> Result<SweepPage, StoreError>;
 
-    /// The digest of each query, in their order: of each list the first [`Excerpt::MOST`](crate::Excerpt::MOST) and how many
-    /// there are. A row that cannot be read spoils the digest it stands in alone.
+    /// Returns the digest of each query, in their order: of each list the first [`Excerpt::MOST`](crate::Excerpt::MOST)
+    /// items and their total. A row that cannot be read only fails the digest it belongs to.
     ///
     /// * overdue: open and due before `now`, the longest overdue first;
     /// * today: other open ones due before `day.today` ends, by due time and then by priority;

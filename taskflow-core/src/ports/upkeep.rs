@@ -109,14 +109,15 @@ pub trait Maintenance: Send + Sync {
     /// Returns the number of such tasks, counted up to `limit`.
     async fn count_completed_before(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
-    /// Removes up to `limit` of what has served its time in one transaction, and says how many were removed; none: there
-    /// are no more. What brings a lot along, such as a large meeting, may be cut into smaller pieces than `limit`.
+    /// Removes up to `limit` expired rows in one transaction, and returns the number of removed rows; 0 means that
+    /// there are no more. Rows that bring many others along, such as a large meeting, may be removed in smaller pieces
+    /// than `limit`.
     async fn purge(&self, expired: Expired, limit: u32) -> Result<u64, StoreError>;
 
     /// Returns the number of rows that [`purge`](Self::purge) would remove, counted up to `limit`.
     async fn count_expired(&self, expired: Expired, limit: u32) -> Result<u64, StoreError>;
 
-    /// Up to `size` people after `after` by id whose feed has an event of `since` or later.
+    /// Returns up to `size` users after `after` by id whose feed has an event of `since` or later.
     async fn changed_since(
         &self,
         since: Timestamp,
@@ -124,7 +125,7 @@ pub trait Maintenance: Send + Sync {
         size: u32,
     ) -> Result<Vec<UserId>, StoreError>;
 
-    /// Counts the tasks of these people outside the trash, in their order; overdue is as of `now`.
+    /// Counts the tasks of these users outside the trash, in their order; overdue is as of `now`.
     async fn task_counts(&self, owners: &[UserId], now: Timestamp) -> Result<Vec<TaskCounts>, StoreError>;
 
     /// Returns the times from `since` on at which these users completed tasks, including tasks in the trash.
@@ -133,7 +134,7 @@ pub trait Maintenance: Send + Sync {
     /// Returns the last counted statistics of a user.
     async fn statistics(&self, scope: Scope) -> Result<Option<TaskStatistics>, StoreError>;
 
-    /// Up to `size` people after `after` by id, and what was counted of each last.
+    /// Returns up to `size` users after `after` by id, each with their last count.
     async fn counted_people(&self, after: Option<UserId>, size: u32) -> Result<Vec<CountedPerson>, StoreError>;
 
     /// Looks at up to `size` meetings after `after` by id and counts those that are not cancelled.

@@ -72,7 +72,7 @@ fn says_gone(status: Option<&str>, said: &str) -> bool {
     }
 }
 
-/// The status of a permanent failure at the beginning of an answer's text (RFC 2034 §4).
+/// Returns the status of a permanent failure at the start of a reply's text (RFC 2034 §4).
 pub(crate) fn status_of(text: &str) -> Option<&str> {
     text.split_whitespace().next().filter(|word| word.starts_with("5.") && word.matches('.').count() == 2)
 }
@@ -83,7 +83,7 @@ pub(crate) fn speaks_of_us(text: &str) -> bool {
     Words::of(text).contains(&OTHERWISE)
 }
 
-/// The first status anywhere in a text, as in `550-5.1.1 gone` or `Sorry. (#5.1.1)`.
+/// Returns the first status anywhere in a text, as in `550-5.1.1 gone` or `Sorry. (#5.1.1)`.
 pub(crate) fn status_in(text: &str) -> Option<&str> {
     let mut candidates = text.split(|c: char| !c.is_ascii_digit() && c != '.').map(|word| word.trim_matches('.'));
     candidates.find(|word| {
@@ -94,7 +94,7 @@ pub(crate) fn status_in(text: &str) -> Option<&str> {
     })
 }
 
-/// The code of an answer (RFC 5321 §4.2) in a text: at its beginning, or after what introduces it, as in `said: 550 gone`.
+/// Returns the reply code (RFC 5321 §4.2) in a text: at its start, or after an introduction, as in `said: 550 gone`.
 fn code_in(text: &str) -> Option<u16> {
     let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '@'));
     words.find(|word| matches!(word.as_bytes(), [b'4' | b'5', b'0'..=b'5', b'0'..=b'9']))?.parse().ok()

@@ -57,7 +57,7 @@ impl EmailAddress {
         self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
     }
 
-    /// The address with its domain in the script that people know it by; for reading only.
+    /// Returns the address with its domain in its native script; for reading only.
     #[must_use]
     pub fn to_unicode(&self) -> String {
         let plain = || self.0.clone();
@@ -160,8 +160,8 @@ impl From<EmailAddress> for NamedAddress {
 
 texts!(EmailAddress);
 
-/// Text without what sticks to it when it is copied: spaces of every kind, characters that show nothing or only turn the
-/// direction, and the separators of lists.
+/// Returns text without characters that stick to it when it is copied: spaces of every kind, characters that are
+/// invisible or only turn the direction, and the separators of lists.
 fn trimmed(text: &str) -> &str {
     let sticks = |c: char| {
         let invisible = matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'

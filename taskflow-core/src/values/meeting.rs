@@ -103,13 +103,13 @@ impl DurationMinutes {
         }
     }
 
-    /// The number of minutes.
+    /// Returns the number of minutes.
     #[must_use]
     pub fn get(self) -> u32 {
         self.0
     }
 
-    /// The same as a span of time.
+    /// Returns the minutes as a duration.
     #[must_use]
     pub fn duration(self) -> std::time::Duration {
         std::time::Duration::from_secs(u64::from(self.0) * 60)
@@ -117,7 +117,7 @@ impl DurationMinutes {
 }
 
 impl Default for DurationMinutes {
-    /// An hour.
+    /// Returns one hour.
     fn default() -> Self {
         Self(60)
     }

@@ -4,7 +4,7 @@ use caseless::Caseless;
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-/// The form in which names and addresses are compared: equal for texts that differ only in case or Unicode form
+/// Returns the form in which names and addresses are compared: equal for texts that differ only in case or Unicode form
 /// (compatibility caseless matching, Unicode section 3.13 D146). Accents count: see [`search_key`].
 #[must_use]
 pub fn fold(text: &str) -> String {
@@ -21,8 +21,8 @@ pub fn fold(text: &str) -> String {
     folded
 }
 
-/// The form in which words are looked for: [folded](fold), without accents and vowel points and without characters that
-/// show nothing. `cafe` finds `Café`, `istanbul` finds `İstanbul`, `strasse` finds `Straße`, `שלום` finds `שָׁלוֹם`.
+/// Returns the form in which words are searched: [folded](fold), without accents, vowel points and invisible
+/// characters. `cafe` finds `Café`, `istanbul` finds `İstanbul`, `strasse` finds `Straße`, `שלום` finds `שָׁלוֹם`.
 ///
 /// Marks that make other letters stay: `か` is not `が`. Letters that Unicode does not
 /// decompose are replaced by what people type for them: `ø` by `o`, `ł` by `l`, `æ` by `ae`.

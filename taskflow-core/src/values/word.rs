@@ -1,6 +1,6 @@
 //! Checked words of bounded length, such as the names of jobs and channels.
 
-/// A word of 1 to `N` lower-case letters, digits or underscores of ASCII, beginning with a letter. It is filled up with
+/// A word of 1 to `N` lower-case ASCII letters, digits or underscores, beginning with a letter. It is padded with
 /// zeros, so that it is copied like a number and ordered like its text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Word<const N: usize>([u8; N]);

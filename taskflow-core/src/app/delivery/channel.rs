@@ -179,7 +179,7 @@ impl<'a, M> PreparedBatch<'a, M> {
         self.decided.push(Decided { id: delivery.id, lease, kind: delivery.kind, outcome });
     }
 
-    /// Does this as well, at the same time.
+    /// Adds an operation to run at the same time as sending.
     pub fn follow_up(&mut self, follow_up: FollowUp<'a>) {
         self.follow_ups.push(follow_up);
     }
@@ -197,7 +197,7 @@ pub(super) struct Decided {
 pub(super) struct Ready<M> {
     pub(super) delivery: Delivery,
     pub(super) lease: LeaseToken,
-    /// Until when, by the monotonic clock, nobody else can have claimed it. The sender knows.
+    /// The time, by the monotonic clock, until which no other sender can have claimed it. The sender sets it.
     pub(super) held_until: Duration,
     pub(super) message: M,
     /// The effect that is written once the message was sent.

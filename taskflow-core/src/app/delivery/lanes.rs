@@ -111,7 +111,8 @@ impl App {
         failure.map_or(Ok(sum), Err)
     }
 
-    /// Only an answer shows that a channel is back; a step with nothing to send shows nothing about it.
+    /// Records what a step learned about the relay. Only a reply shows that a channel works again; a step with nothing
+    /// to send shows nothing.
     fn note_relay(&self, channel: ChannelKind, report: &DeliveryReport) {
         let now = self.clock.now();
         self.lane(channel, |lane| match &report.relay {

@@ -106,7 +106,7 @@ impl App {
         Ok(PreparedMail { mail, told, reminds, overrides, had_problem })
     }
 
-    /// Returns the link that ends mail of a kind. It never expires: people click it in old mail, too.
+    /// Returns the unsubscribe link for mail of a kind. It never expires, because readers also click it in old mail.
     fn unsubscribe_url(&self, kind: NoticeKind, reader: &Addressee) -> Option<String> {
         let purpose = LinkPurpose::Unsubscribe(kind);
         Some(self.links.as_ref()?.url(&Link { purpose, id: reader.id?, expires_at: Timestamp::MAX, version: None }))

@@ -169,13 +169,13 @@ impl Channel for MailChannel<'_> {
 }
 
 impl<'a> MailChannel<'a> {
-    /// Mail about a meeting does not reach somebody.
+    /// Records that mail about a meeting does not reach a participant.
     fn record_problem(&self, participant: ParticipantId, said: String) -> FollowUp<'a> {
         let app = self.app;
         Box::pin(async move { app.record_problem(participant, &said).await })
     }
 
-    /// A suppressed address gets one of the few mails that its reader may ask for.
+    /// Counts a mail that was sent to a suppressed address because its reader requested it.
     async fn count_override(&self, mail: &Mail) {
         let changes = Changes::new().write(SuppressionWrite::Override(mail.to.address.clone()));
         if let Err(error) = self.app.commit(&changes).await {

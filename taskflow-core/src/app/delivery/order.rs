@@ -54,7 +54,7 @@ fn made(delivery: &Delivery) -> (Timestamp, bool, DeliveryId) {
 pub(super) enum Readiness {
     /// Nothing is ahead of it but what this step sends before it.
     Now,
-    /// These are, which this step has not settled yet.
+    /// These deliveries are ahead of it, which this step has not settled yet.
     Behind(Vec<DeliveryId>),
     /// Something else is; it is tried again then.
     Later(Timestamp),
@@ -68,7 +68,7 @@ pub(super) struct Queue {
     own: HashSet<DeliveryId>,
     /// The deliveries of the batch that are not sent now, each with the time of its next attempt, if there is one.
     passed: HashMap<DeliveryId, Option<Timestamp>>,
-    /// Those of the batch, whatever becomes of them.
+    /// All deliveries of the batch.
     batch: HashSet<DeliveryId>,
 }
 

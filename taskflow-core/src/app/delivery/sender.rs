@@ -67,7 +67,7 @@ struct Sent<M> {
 
 /// A message that was started and whose outcome is not durable.
 struct InDoubt {
-    /// Until when, by the monotonic clock, it is held.
+    /// The time, by the monotonic clock, until which it is held.
     held_until: Duration,
     threads: Vec<Thread>,
     /// The other deliveries that it is.
@@ -173,7 +173,7 @@ impl<'a, C: Channel> Sender<'a, C> {
         self.work.push(Box::pin(async move { Step::Claimed(claim(app, channel, limit, held, lease_for).await) }));
     }
 
-    /// The first message of the window that nothing of its thread is ahead of.
+    /// Returns the index of the first message of the window that has nothing of its thread ahead of it.
     fn next_in_turn(&self) -> Option<usize> {
         let mut ahead: HashSet<&Thread> = self.in_doubt.values().flat_map(|one| &one.threads).collect();
         self.window.iter().position(|ready| {
@@ -191,7 +191,7 @@ impl<'a, C: Channel> Sender<'a, C> {
         self.give_back(behind);
     }
 
-    /// There is more to claim, which a claim that is under way may not have seen.
+    /// Requests another claim, because a claim under way may not have seen the latest deliveries.
     fn claim_again(&mut self) {
         self.exhausted = false;
         self.outdated = self.claiming;
@@ -213,8 +213,9 @@ impl<'a, C: Channel> Sender<'a, C> {
         self.channel.room().map_or(all, |room| room.min(all)).max(1)
     }
 
-    /// No more than can be sent in half a lease at the rate seen so far, nor in a moment: what one node holds no other can
-    /// send, and where the rate is shared the others' shares would lie idle.
+    /// Returns the size of the window: no more than can be sent in half a lease at the rate seen so far, nor in a
+    /// moment. No other node can send what this one holds, and where nodes share a rate, the shares of the others would
+    /// lie idle.
     fn window_size(&self) -> usize {
         let (batch, lease) = (self.sending.batch, self.sending.held_for());
         let connections = self.connections();

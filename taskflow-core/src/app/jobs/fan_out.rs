@@ -25,13 +25,13 @@ pub(in super::super) type KnownCohorts = Mutex<BTreeMap<JobName, (RunId, Arc<Vec
 
 /// A job that plans a delivery for each person of the cohorts that a run covers.
 pub(super) trait FanOut: Job {
-    /// Returns the query for the people of a cohort.
+    /// Returns the query for the users of a cohort.
     fn query(&self, cohort: &Moment) -> SweepQuery;
 
     /// Returns the notice for a user of a cohort, and the key that makes it unique.
     fn notice(&self, run: &JobRun, cohort: &Moment, user: UserId) -> (DedupeKey, Notice);
 
-    /// The reason of the delivery, for people who read the ledger.
+    /// Returns the reason of the delivery, for readers of the ledger.
     fn reason(&self, cohort: &Moment) -> &'static str;
 }
 
@@ -42,7 +42,7 @@ struct Cursor {
     date: NaiveDate,
     /// The minutes of the cohort, as an order within the day.
     minute: u16,
-    /// The last person of the cohort who was looked at.
+    /// The last user of the cohort who was examined.
     after: Option<(u16, Uuid)>,
 }
 
@@ -79,7 +79,7 @@ pub(super) async fn has_anybody(job: &impl FanOut, context: &JobContext<'_>) -> 
     Ok(!with_users(job, context).await?.is_empty())
 }
 
-/// Looks at the next people and plans a delivery for each who has something to be told.
+/// Examines the next users and plans a delivery for each who is to be notified.
 pub(super) async fn page(job: &impl FanOut, context: &JobContext<'_>) -> Result<JobPage, Error> {
     let JobContext { app, run, size } = *context;
     let all = with_users(job, context).await?;

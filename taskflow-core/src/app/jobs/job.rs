@@ -25,7 +25,7 @@ use crate::{
 ///   [`JobContext::run`] for `dry_run`.
 #[async_trait]
 pub trait Job: Send + Sync {
-    /// The name, unique among the registered jobs. Runs are stored under it: it never changes.
+    /// Returns the name, unique among the registered jobs. Runs are stored under it: it never changes.
     fn name(&self) -> JobName;
 
     /// Returns a description of the job, as a verb phrase in the third person for help texts: "deletes data past its
@@ -37,12 +37,13 @@ pub trait Job: Send + Sync {
     /// Returns the schedule of the job unless the host sets another one.
     fn default_plan(&self) -> JobPlan;
 
-    /// The schedules that the job can follow.
+    /// Returns the schedules that the job can follow.
     fn accepts(&self) -> AcceptedSchedules {
         AcceptedSchedules::OneClock
     }
 
-    /// Size of the first page of a run. Pages grow and shrink from there with the time that their commits take.
+    /// Returns the size of the first page of a run. Pages grow and shrink from there with the time that their commits
+    /// take.
     fn first_page_size(&self) -> u32 {
         200
     }
@@ -80,13 +81,13 @@ pub struct JobContext<'a> {
 }
 
 impl<'a> JobContext<'a> {
-    /// The app that the job is registered in.
+    /// Returns the app that the job is registered in.
     #[must_use]
     pub fn app(&self) -> &'a App {
         self.app
     }
 
-    /// The run that the page belongs to: its scheduled time, what it covers, its cursor and what it has counted.
+    /// Returns the run that the page belongs to: its scheduled time, the period it covers, its cursor and its counts.
     #[must_use]
     pub fn run(&self) -> &'a JobRun {
         self.run
@@ -98,7 +99,7 @@ impl<'a> JobContext<'a> {
         self.size
     }
 
-    /// The time by the app's clock.
+    /// Returns the time by the app's clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.app.clock.now()

@@ -36,10 +36,10 @@ pub(in crate::app) enum Counting {
     Over(Totals),
 }
 
-/// Pages of rows that are only counted are this many times larger than pages of people.
+/// Factor by which pages of rows that are only counted are larger than pages of users.
 const ROWS: u32 = 10;
 
-/// Most people of a page whose tasks were never counted before.
+/// Maximum number of users in a page whose tasks were never counted before.
 const NEW_PEOPLE: usize = 100;
 
 impl Count {
@@ -90,7 +90,8 @@ impl App {
         Ok((standing, counted))
     }
 
-    /// Counts a page of people, cut off after [`NEW_PEOPLE`] new ones, and returns after whom the next page begins.
+    /// Counts a page of users, cut off after [`NEW_PEOPLE`] new ones, and returns the user after whom the next page
+    /// begins.
     async fn count_people(
         &self,
         totals: &mut Totals,

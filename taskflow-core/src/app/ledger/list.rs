@@ -198,7 +198,7 @@ impl About {
     }
 }
 
-/// A row that was looked up, if it can be read.
+/// Returns a row that was looked up, if it can be read.
 fn known<Id: std::hash::Hash + Eq, T>(loaded: &Lookup<Id, T>, id: Option<Id>) -> Option<&T> {
     loaded.get(&id?).and_then(|row| row.as_ref().ok())
 }
@@ -238,7 +238,7 @@ impl LedgerRow {
     }
 }
 
-/// The lowest id that is made at a time (RFC 9562 section 5.7: 48 bits of milliseconds come first).
+/// Returns the lowest id that is created at a time (RFC 9562 section 5.7: 48 bits of milliseconds come first).
 pub(in crate::app) fn first_id(at: Timestamp) -> DeliveryId {
     let millis = u64::try_from(at.as_micros().div_euclid(1000)).unwrap_or(0);
     DeliveryId::from_uuid(uuid::Uuid::from_u128(u128::from(millis) << 80))

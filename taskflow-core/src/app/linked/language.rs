@@ -8,8 +8,8 @@ use crate::{
 };
 
 impl LinkUseCases<'_> {
-    /// The language of whoever a link was made for, also when it has expired or was used, or what it was about is gone.
-    /// `None` when the link was not made here, and when nothing is left of whom it was for.
+    /// Returns the language of the reader a link was made for, even if it has expired or was used, or its subject is
+    /// gone. `None` if the link was not made here, or if nothing is left of its reader.
     pub async fn language(self, token: &str) -> Result<Option<Locale>, Error> {
         let Some(links) = &self.app.links else { return Ok(None) };
         let Some(link) = purposes().find_map(|purpose| links.open(purpose, token)) else { return Ok(None) };

@@ -39,7 +39,7 @@ struct Given {
     /// The time of the response, if it is not now.
     at: Option<Timestamp>,
     shown: Shown,
-    /// Another time that is proposed.
+    /// The proposed other time.
     counter: Option<Counter>,
 }
 
@@ -55,7 +55,7 @@ enum Shown {
 }
 
 impl ParticipantUseCases<'_> {
-    /// The actor's answer to an invitation: to `version` of the meeting, or to what it is now.
+    /// Records the actor's response to an invitation: to `version` of the meeting, or to its present version.
     ///
     /// Fails with `Outdated` when time or place differ from that version.
     pub async fn respond(
@@ -127,7 +127,8 @@ impl LinkUseCases<'_> {
         Ok(LinkedInvitation { invitation, was, locale, time_zone })
     }
 
-    /// The answer of whoever holds a link out of a mail: to `version` of the meeting, else to the one that the mail shows.
+    /// Records the response of the holder of a link in a mail: to `version` of the meeting, otherwise to the version
+    /// that the mail shows.
     ///
     /// Fails with `Outdated` when time or place differ from that version.
     pub async fn respond(
@@ -150,7 +151,7 @@ impl LinkUseCases<'_> {
 }
 
 impl App {
-    /// The link behind a token, whether it carries an answer or not.
+    /// Returns the link behind a token, whether it carries a response or not.
     fn respond_link(&self, token: &str) -> Option<Link> {
         let answers = MeetingResponse::ALL.into_iter().map(LinkPurpose::RespondWith);
         let purposes = std::iter::once(LinkPurpose::Respond).chain(answers);
@@ -190,7 +191,7 @@ impl App {
         Err(Error::Outdated(Box::new(OutdatedAnswer { was, now: active_participants(details.clone()) })))
     }
 
-    /// A participant, whether they are in the meeting or not.
+    /// Returns a participant, whether they still participate or not.
     pub(in super::super) async fn participant(&self, id: ParticipantId) -> Result<Option<Participant>, Error> {
         let found = self.store.participants_by_id(&[id]).await?.remove(&id);
         found.transpose().map_err(|bad| Error::Internal(bad.into()))
@@ -244,7 +245,7 @@ impl App {
         .await
     }
 
-    /// Tells the organizer that somebody proposes another time.
+    /// Notifies the organizer that a participant proposes another time.
     fn proposal(&self, details: &MeetingDetails, who: &Participant, now: Timestamp) -> Option<NewDelivery> {
         let (meeting, participant) = (details.meeting.id, who.id);
         details.meeting.created_by.map(|organizer| {

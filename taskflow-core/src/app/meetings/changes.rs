@@ -81,7 +81,7 @@ impl App {
         changes.deliver(reminders).caused_by(after.meeting.created_by)
     }
 
-    /// A reminder as the outbox takes it.
+    /// Returns the delivery of a reminder.
     pub(super) fn remind(&self, reminder: MeetingReminder, now: Timestamp) -> NewDelivery {
         let reason = match &reminder.notice {
             Notice::MeetingReminder(MeetingReminderNotice { minutes: Some(minutes), .. }) => {
@@ -179,14 +179,14 @@ fn next_reminders(
     })
 }
 
-/// The accounts of those who are in a meeting: whose screens show it.
+/// Returns the accounts of the participants of a meeting, whose clients show it.
 pub(super) fn people<'a>(participants: impl IntoIterator<Item = &'a Participant>) -> Vec<UserId> {
     let those_in = participants.into_iter().filter(|participant| participant.is_in());
     let accounts: BTreeSet<UserId> = those_in.filter_map(|participant| participant.user_id).collect();
     accounts.into_iter().collect()
 }
 
-/// For people who read the ledger.
+/// Returns the reason a reminder is cancelled, for readers of the ledger.
 fn why_cancelled(before: Option<&MeetingDetails>, after: &MeetingDetails, reminder: &MeetingReminder) -> &'static str {
     let participant = after.participants.iter().find(|participant| participant.id == reminder.participant);
     let moved = before.is_some_and(|before| before.meeting.starts_at != after.meeting.starts_at);

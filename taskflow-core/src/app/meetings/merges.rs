@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::meeting::merge_guest;
 use crate::{Actor, Changes, MeetingId, Timestamp, User, Viewer};
 
-/// Meetings that are looked at together.
+/// Number of meetings that are examined together.
 const PAGE: u32 = 100;
 
 impl App {

@@ -15,15 +15,15 @@ use crate::{
 };
 
 use_cases! {
-    /// Use cases of the people of a meeting: who is invited, their roles and their answers.
+    /// Use cases of the participants of a meeting: invitations, roles and responses.
     ParticipantUseCases,
-    /// Returns the use cases of the people of a meeting.
+    /// Returns the use cases of the participants of a meeting.
     participants
 }
 
 impl ParticipantUseCases<'_> {
-    /// Invites more people to a meeting of the actor. Who is in it stays as they are; who was removed or left is invited
-    /// again.
+    /// Invites more participants to a meeting of the actor. Present participants stay as they are; those who were
+    /// removed or left are invited again.
     pub async fn add(
         self,
         actor: Actor,
@@ -34,7 +34,7 @@ impl ParticipantUseCases<'_> {
         self.app.invite_more(actor.scope()?, id, invitees, expect, None).await
     }
 
-    /// The same once, however often the request is repeated.
+    /// Does the same, but only once for an idempotency key.
     pub async fn add_once(
         self,
         actor: Actor,
@@ -49,8 +49,8 @@ impl ParticipantUseCases<'_> {
             .await
     }
 
-    /// Takes somebody off a meeting of the actor, who is told that it is off for them; or, when it is the actor who is
-    /// taken off, lets them leave, which the organizer is told.
+    /// Removes a participant from a meeting of the actor and notifies them. If the participant is the actor, lets them
+    /// leave and notifies the organizer.
     pub async fn remove(
         self,
         actor: Actor,
@@ -72,7 +72,7 @@ impl ParticipantUseCases<'_> {
         self.app.change_participant(actor, id, participant, expect, |who, now| Ok(who.remove(now))).await.map(drop)
     }
 
-    /// Gives somebody in a meeting of the actor another role, which is not that of the organizer.
+    /// Gives a participant of a meeting of the actor another role, except that of the organizer.
     pub async fn change_role(
         self,
         actor: Actor,
@@ -93,7 +93,7 @@ impl ParticipantUseCases<'_> {
 }
 
 impl App {
-    /// Most people in one meeting, the organizer included.
+    /// Maximum number of participants of a meeting, including the organizer.
     pub const MOST_PARTICIPANTS: usize = 500;
 
     async fn invite_more(
@@ -124,7 +124,7 @@ impl App {
         .await
     }
 
-    /// Lets the actor leave a meeting that is on; the organizer is told.
+    /// Lets the actor leave a meeting that takes place; the organizer is notified.
     async fn leave_meeting(&self, scope: Scope, id: MeetingId, participant: ParticipantId) -> Result<(), Error> {
         self.retry(id.as_uuid(), || async {
             let before = self.meeting_details(Viewer::Person(scope.reading()), id).await?;
@@ -138,7 +138,7 @@ impl App {
         .await
     }
 
-    /// Returns the changes by which somebody leaves a meeting.
+    /// Returns the changes by which a participant leaves a meeting.
     pub(in super::super) fn departure(
         &self,
         person: UserId,
@@ -195,7 +195,7 @@ impl App {
         .await
     }
 
-    /// A meeting with more people: each address once, the organizer's never again.
+    /// Returns a meeting with more invitees: each address once, and never that of the organizer.
     pub(super) async fn with_invitees(
         &self,
         before: &MeetingDetails,
@@ -257,8 +257,8 @@ impl App {
 }
 
 impl App {
-    /// Whoever was invited by an address that is another account's by now is named by their present address: the old one
-    /// stands for its owner.
+    /// Updates participants who were invited by an address that belongs to another account by now: they get their
+    /// present address, because the old one stands for its owner.
     async fn give_up_addresses(
         &self,
         details: &mut MeetingDetails,
@@ -289,7 +289,7 @@ impl App {
     }
 }
 
-/// Nothing can be changed about a meeting that does not take place any more.
+/// Fails if the meeting is cancelled or over, because it can no longer be changed.
 pub(super) fn still_on(details: &MeetingDetails, now: Timestamp) -> Result<(), FieldError> {
     match details.meeting.status(now) {
         crate::MeetingStatus::Cancelled => Err(FieldError::new("status", "is cancelled; restore the meeting first")),

@@ -9,7 +9,7 @@ use crate::{
     Participant, ParticipantId, ParticipantWrite, Recipient, Scope, UserId, Viewer,
 };
 
-/// Most meetings that are looked at when mail to an address comes back, or reaches it again.
+/// Maximum number of meetings that are examined when mail to an address comes back, or reaches it again.
 const MOST_MEETINGS: u32 = 100;
 
 impl App {
@@ -65,7 +65,8 @@ impl App {
         .await
     }
 
-    /// The participants in meetings that are not over to whom mail goes at this address: guests, and the account that has it.
+    /// Returns the participants of meetings that are not over who get mail at this address: guests, and the account
+    /// that has it.
     pub(in super::super) async fn participants_at(&self, email: &EmailAddress) -> Result<Vec<Participant>, Error> {
         let (key, now) = (email.key(), self.clock.now());
         let account = self.account_at(key.clone()).await?;

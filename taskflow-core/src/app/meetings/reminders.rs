@@ -29,7 +29,7 @@ pub struct Reminded {
 }
 
 impl MeetingUseCases<'_> {
-    /// The minutes before the meeting at which the actor is reminded: their own or else the meeting's.
+    /// Returns the minutes before the meeting at which the actor is reminded: their own, otherwise the meeting's.
     pub async fn own_reminders(self, actor: Actor, id: MeetingId) -> Result<Vec<ReminderMinutes>, Error> {
         let scope = actor.scope()?;
         let details = self.get(actor, id).await?;
@@ -65,7 +65,7 @@ impl MeetingUseCases<'_> {
         self.app.remind_by_hand(actor.scope()?, id, minutes, message, None).await
     }
 
-    /// The same once, however often the request is repeated.
+    /// Does the same, but only once for an idempotency key.
     pub async fn remind_now_once(
         self,
         actor: Actor,
@@ -80,8 +80,8 @@ impl MeetingUseCases<'_> {
             .await
     }
 
-    /// The ledger of a meeting's reminders, the earliest due first: all of them for the organizer, else the actor's own.
-    /// Comes with everybody who was ever invited.
+    /// Returns the reminders of a meeting in the ledger, the earliest due first: all of them for the organizer,
+    /// otherwise the actor's own. Also returns everybody who was ever invited.
     pub async fn ledger(self, actor: Actor, id: MeetingId) -> Result<(Vec<Delivery>, Vec<Participant>), Error> {
         let scope = actor.scope()?;
         let MeetingDetails { meeting, participants } =

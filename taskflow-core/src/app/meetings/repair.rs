@@ -27,7 +27,8 @@ pub struct RepairReport {
 }
 
 impl MeetingUseCases<'_> {
-    /// Looks for what a restored backup, a hand in the database or a new time zone database left unplanned, and plans it.
+    /// Finds and plans reminders that a restored backup, a manual change in the database or a new time zone database
+    /// left unplanned.
     ///
     /// Meetings whose start was found with an older time zone database are looked at once; of all others those that
     /// begin within 25 hours, in the store, and only the ones with something missing are read. What somebody else changes

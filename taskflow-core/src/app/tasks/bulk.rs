@@ -46,7 +46,7 @@ impl TaskOperation {
 }
 
 impl TaskUseCases<'_> {
-    /// Does up to [`MAX_BULK`](App::MAX_BULK) operations on the actor's tasks, each task at most once.
+    /// Applies up to [`MAX_BULK`](App::MAX_BULK) operations to the actor's tasks, each task at most once.
     ///
     /// With [`Bulk::AllOrNothing`] one that cannot be done fails the whole, and all such are named ([`Error::Items`]).
     pub async fn bulk(
@@ -189,7 +189,7 @@ impl App {
         operations.into_iter().enumerate().map(decide).collect()
     }
 
-    /// All that can be done as one value, and for each of its writes the operation it came from.
+    /// Returns the changes of all possible operations, and for each write the operation it came from.
     fn combined(
         &self,
         actor: Actor,

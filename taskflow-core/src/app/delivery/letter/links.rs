@@ -10,7 +10,7 @@ use crate::{
     AnswerLinks, LinkTargets, MailLinks, Meeting, NoticeContent, OpenTarget, Participant, TaskLinks, Timestamp, UserId,
 };
 
-/// The time after a meeting for which the links in its mail are understood, so that people read what became of it.
+/// Time after a meeting for which the links in its mail still work, so that readers can look it up.
 const MEETING_LINKS_LIVE: Duration = Duration::from_hours(90 * 24);
 
 /// The time after it was due for which a reminder leads to its task.

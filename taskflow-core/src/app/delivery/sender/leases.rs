@@ -9,12 +9,12 @@ use crate::app::delivery::channel::Channel;
 use crate::ports::HeldLease;
 
 impl<C: Channel> Sender<'_, C> {
-    /// The messages that wait in the window or were started.
+    /// Returns the messages that wait in the window or were started.
     pub(super) fn held(&self) -> impl Iterator<Item = DeliveryId> {
         self.leases().map(|(id, _)| id)
     }
 
-    /// The leases of these, and of what goes along with them.
+    /// Returns the leases of these, including the deliveries that are sent along with them.
     pub(super) fn leases(&self) -> impl Iterator<Item = HeldLease> {
         let waiting = self.window.iter().map(|ready| (ready.delivery.id, ready.lease, &ready.along));
         let started = self.in_doubt.iter().map(|((id, lease), one)| (*id, *lease, &one.along));

@@ -18,7 +18,8 @@ const LONGEST_RELAY_PAUSE: Duration = Duration::from_secs(60);
 /// The longest wait of a delivery that is put off for a reason of its own.
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
-/// A message that meets trouble again and again makes room for others more and more.
+/// Returns the pause before the next try of a message that has been failing for `tried_for`. It grows with that time,
+/// up to `longest`, so that others can be sent.
 fn pause(tried_for: Duration, longest: Duration) -> Duration {
     (tried_for / 4).clamp(RELAY_PAUSE, longest)
 }

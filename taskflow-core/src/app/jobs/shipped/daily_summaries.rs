@@ -65,7 +65,7 @@ impl FanOut for DailySummaries {
     }
 }
 
-/// The one summary of a person for a date of theirs, wherever they are that day.
+/// Returns the only summary of a user for a date, wherever they are that day.
 pub(in super::super) fn summary(user: UserId, date: NaiveDate) -> (DedupeKey, Notice) {
     (DedupeKey::new(format!("daily-summary/{date}/{user}")), Notice::DailySummary(DailySummaryNotice { date }))
 }

@@ -26,7 +26,7 @@ pub struct RetentionPolicy {
 }
 
 impl Default for RetentionPolicy {
-    /// 30 days each, feeds 14.
+    /// Returns 30 days for each kind of data, and 14 days for feeds.
     fn default() -> Self {
         let days = |days: u64| Duration::from_hours(24 * days);
         Self { completed: days(30), trash: days(30), ledger: days(30), feed: days(14) }
@@ -60,8 +60,8 @@ impl RetentionPolicy {
 /// The count of tasks that a run moved to the trash.
 const TRASHED: &str = "tasks_trashed";
 
-/// The count at which a dry run stops counting a kind: people judge what a run would delete, and nobody waits for a
-/// whole table.
+/// The count at which a dry run stops counting a kind. It is enough to judge what a run would delete, and nobody has to
+/// wait for a whole table.
 const MOST_COUNTED: u32 = 20_000;
 
 impl JobName {

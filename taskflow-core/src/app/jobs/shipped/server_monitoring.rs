@@ -84,9 +84,9 @@ struct Reading {
 /// The known problems: what a run of the job leaves for the next.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Known {
-    /// Since when there are problems.
+    /// The time since which there are problems.
     since: Option<Timestamp>,
-    /// Each problem as it was told, by a word that stays the same while its numbers change.
+    /// Each problem in its last reported form, by a key that stays the same while its numbers change.
     problems: BTreeMap<String, String>,
     /// The key of the last mail about them, which the next one replaces if it has not left.
     #[serde(default)]
@@ -104,8 +104,8 @@ enum Tell {
 }
 
 impl Known {
-    /// Returns what is known after a check, and what to tell about the difference. Other numbers of the same problem are
-    /// none.
+    /// Returns the state after a check, and what to report about the difference. Other numbers of the same problem are
+    /// no difference.
     fn after(&self, problems: BTreeMap<String, String>, now: Timestamp) -> (Self, Tell) {
         let same = problems.keys().eq(self.problems.keys());
         let tell = match (self.since, problems.is_empty()) {
@@ -121,7 +121,7 @@ impl Known {
 }
 
 impl Known {
-    /// The parts of the service that have problems.
+    /// Returns the parts of the service that have problems.
     fn areas(&self) -> Vec<ProblemArea> {
         self.problems.keys().map(|word| area(word)).collect::<BTreeSet<_>>().into_iter().collect()
     }
@@ -211,7 +211,7 @@ impl Job for ServerMonitoring {
         JobPlan { schedule: Schedule::Every(Duration::from_mins(5)), catch_up: CatchUp::Skip }
     }
 
-    /// Checks the service, and tells what has changed since the last check.
+    /// Checks the service, and reports what has changed since the last check.
     async fn page(&self, context: &JobContext<'_>) -> Result<JobPage, Error> {
         let app = context.app;
         let memo = context.memo().await?;

@@ -18,13 +18,13 @@ use crate::{
 /// before the last run.
 const OVERLAP: Duration = Duration::from_mins(5);
 
-/// Most people of a page: each brings up to a year of completions.
+/// Maximum number of users in a page: each brings up to a year of completions.
 const PAGE: u32 = 100;
 
 /// The start of the next page.
 #[derive(Debug, Serialize, Deserialize)]
 enum Cursor {
-    /// With the people after this one.
+    /// The users after this one.
     People(UserId),
     /// With the whole service.
     Totals(Box<Count>),
@@ -51,7 +51,7 @@ impl Job for Statistics {
         JobPlan { schedule: Schedule::Every(Duration::from_hours(1)), catch_up: CatchUp::Latest }
     }
 
-    /// Counts the next people, and then the whole service.
+    /// Counts the tasks of the next users, and finally the whole service.
     async fn page(&self, context: &JobContext<'_>) -> Result<JobPage, Error> {
         let JobContext { app, run, size } = *context;
         let cursor = run.cursor.as_deref().and_then(|cursor| serde_json::from_str(cursor).ok());
@@ -85,7 +85,7 @@ async fn totals_page(app: &App, count: Count, size: u32) -> Result<JobPage, Erro
 }
 
 impl App {
-    /// Counts the tasks of people; those who are gone are left out.
+    /// Counts the tasks of users; those who are gone are left out.
     pub(in crate::app) async fn count(&self, owners: &[UserId], now: Timestamp) -> Result<Vec<TaskStatistics>, Error> {
         let users = self.store.users(owners).await?;
         let counts = self.maintenance_port()?.task_counts(owners, now).await?;
@@ -103,7 +103,7 @@ impl App {
     }
 }
 
-/// Makes a page that stores the statistics of people.
+/// Creates a page that stores the statistics of users.
 fn page_of(statistics: Vec<TaskStatistics>, next: Option<&Cursor>) -> JobPage {
     let page = JobPage::new().count("counted", statistics.len() as u64);
     let changes = statistics.into_iter().map(StatisticsWrite::Set).fold(Changes::new(), Changes::write);

@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl JobName {
-    /// The job that reminds people of open tasks.
+    /// The job that reminds users of open tasks.
     pub const TASK_REMINDERS: Self = Self::new("task_reminders");
 }
 
@@ -72,7 +72,7 @@ impl FanOut for TaskReminders {
     }
 }
 
-/// The one reminder of a person for a minute that their clock shows, wherever they are then.
+/// Returns the only reminder of a user for a minute of their local time, wherever they are then.
 pub(in super::super) fn reminder(user: UserId, date: NaiveDate, minute: LocalMinute) -> (DedupeKey, Notice) {
     (DedupeKey::new(format!("task-reminder/{date}T{minute}/{user}")), Notice::TaskReminder(TaskReminderNotice { date }))
 }

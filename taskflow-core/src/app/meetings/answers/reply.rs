@@ -44,8 +44,8 @@ const PUBLIC_DOMAINS: [&str; 24] = [
     "protonmail.com",
 ];
 
-/// Returns whether somebody may answer in another's place, as assistants do, because their mail says so (SENT-BY): only where one
-/// organization has given both their addresses. Anybody else could name themselves.
+/// Returns whether an assistant may respond for an attendee because the mail says so (SENT-BY): only if both addresses
+/// belong to one organization. Anybody else could name themselves.
 fn may_act_for(assistant: &EmailAddress, attendee: &EmailAddress) -> bool {
     let domain = assistant.domain().to_ascii_lowercase();
     domain.eq_ignore_ascii_case(attendee.domain()) && !PUBLIC_DOMAINS.contains(&domain.as_str())
