@@ -51,7 +51,7 @@ pub(crate) struct DataBatch {
 }
 
 impl Connection {
-    /// Connects, greets, begins TLS and signs in. Errors say what went wrong, never a password.
+    /// Connects, greets, begins TLS and signs in. Errors describe the failure, never a password.
     pub(crate) async fn open(relay: Arc<Relay>, deadline: Instant) -> Result<Self, String> {
         let (smtp, turns, offers) = open::open(&relay, deadline).await?;
         let open = Arc::clone(&relay.open);
@@ -112,14 +112,14 @@ impl Connection {
         to_data(self.say(&data, deadline).await.map_err(|none| lost_envelope(&none, "to DATA"))?)
     }
 
-    /// The answers to an envelope that was sent behind a mail.
+    /// Reads the replies to an envelope that was sent behind a mail.
     pub(crate) async fn hear_envelope(&mut self, deadline: Instant) -> Result<(), Refusal> {
         let to_first = self.hear(deadline).await;
         self.hear_rest(to_first, deadline).await
     }
 
-    /// Everything that leaves in one write for a mail that the relay waits for: the mail itself, and the envelope of the
-    /// one that rides behind it (RFC 2920 §3.1).
+    /// Returns everything that is sent in one write for a mail that the relay waits for: the mail itself, and the
+    /// envelope of the mail that is pipelined behind it (RFC 2920 §3.1).
     pub(crate) fn parcel(&self, message: &Message, rider: Option<&Message>) -> DataBatch {
         let mut bytes = message.dot_stuffed();
         let mail = bytes.len();

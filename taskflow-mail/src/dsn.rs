@@ -12,7 +12,7 @@ use self::block::{Block, blocks, typed};
 use crate::foreign::{decoded, octets, parts};
 use crate::message::one_line;
 
-/// Longest message that is looked at, in octets. Reports often bring the whole mail back, pictures and all.
+/// Maximum size of a message that is examined, in octets. Reports often bring the whole mail back, including pictures.
 const LONGEST_MESSAGE: usize = 16 << 20;
 
 /// Most addresses that are taken from one report.
@@ -117,7 +117,8 @@ impl Found {
         }
     }
 
-    /// The mail of ours that a report is about. Some name it in the status or as what they answer to.
+    /// Returns the mail of ours that a report is about. Some reports name it in the status or as the mail they reply
+    /// to.
     fn mail(&self, message: &[u8]) -> Option<ReturnedMail> {
         let original = self.original.as_ref();
         if let Some(mail) = original.and_then(returned) {
@@ -133,7 +134,7 @@ impl Found {
     }
 }
 
-/// The headers of a returned mail, and nothing else: parsing a mail inside a mail is what must not happen.
+/// Returns the headers of a returned mail, and nothing else: a mail inside a mail must not be parsed.
 fn headers_of(part: &[u8]) -> Block {
     let octets = octets(part).unwrap_or_default();
     Block::read(&String::from_utf8_lossy(&octets[..octets.len().min(LONGEST_HEADERS)]))
@@ -145,7 +146,7 @@ fn keep_first(place: &mut Option<String>, part: &[u8]) {
     }
 }
 
-/// The mail whose headers these are.
+/// Returns the mail with these headers.
 fn returned(headers: &Block) -> Option<ReturnedMail> {
     Some(ReturnedMail { delivery: delivery(headers.get("message-id")?)?, to: recipient(headers) })
 }
@@ -154,13 +155,13 @@ fn recipient(headers: &Block) -> Option<EmailAddress> {
     headers.get("to").and_then(block::address)
 }
 
-/// The mail that a message says it answers.
+/// Returns the mail that a message replies to.
 fn answered(message: &[u8]) -> Option<taskflow_core::DeliveryId> {
     let head = Block::read(&String::from_utf8_lossy(&message[..message.len().min(LONGEST_HEADERS)]));
     ["in-reply-to", "references"].iter().find_map(|name| delivery(head.get(name)?))
 }
 
-/// The delivery in the first Message-ID of ours, `<id@host>`.
+/// Returns the delivery in the first Message-ID of ours, `<id@host>`.
 fn delivery(ids: &str) -> Option<taskflow_core::DeliveryId> {
     ids.split(['<', '>', ' ', ',']).find_map(|id| id.split_once('@')?.0.trim().parse().ok())
 }
@@ -202,7 +203,7 @@ struct Reason {
 }
 
 impl Reason {
-    /// By the status and the relay's own words; where those leave it open, by what the report says to people.
+    /// Finds the reason in the status and the relay's own words; if those leave it open, in the text for human readers.
     fn of(block: &Block, text: Option<&str>, alone: bool) -> Self {
         let (status, said) = (block.status(), block.get("diagnostic-code").map(typed).unwrap_or_default());
         let good = |said: &str| bounce_is_for_good(&status, said);
@@ -223,7 +224,7 @@ impl Reason {
     }
 }
 
-/// The relay's own words, with the status before them unless they bring it along.
+/// Returns the relay's own words, preceded by the status unless they contain it.
 fn detail(status: &str, said: &str) -> String {
     shortened(&if said.contains(status) { said.to_owned() } else { format!("{status} {said}") })
 }

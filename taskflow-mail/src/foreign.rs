@@ -5,7 +5,7 @@
 
 use mail_parser::{MessageParser, MimeHeaders, PartType};
 
-/// The parts of a multipart: what stands between the lines that begin with its boundary (RFC 2046 §5.1.1).
+/// Returns the parts of a multipart: the content between the lines that begin with its boundary (RFC 2046 §5.1.1).
 pub(crate) fn parts<'a>(multipart: &'a [u8], boundary: &str) -> Vec<&'a [u8]> {
     let (mut parts, mut begun, mut at) = (Vec::new(), None, 0);
     for line in multipart.split_inclusive(|byte| *byte == b'\n') {
@@ -26,7 +26,7 @@ pub(crate) fn parts<'a>(multipart: &'a [u8], boundary: &str) -> Vec<&'a [u8]> {
     parts
 }
 
-/// A part without its transfer encoding, as text; nothing when it is a mail or a multipart itself.
+/// Returns a part without its transfer encoding, as text; `None` if it is a mail or a multipart itself.
 pub(crate) fn decoded(part: &[u8]) -> Option<String> {
     match MessageParser::default().parse(part)?.parts.into_iter().next()?.body {
         PartType::Text(text) | PartType::Html(text) => Some(text.into_owned()),
@@ -35,7 +35,7 @@ pub(crate) fn decoded(part: &[u8]) -> Option<String> {
     }
 }
 
-/// A part without its transfer encoding, octet by octet; nothing when it cannot be decoded.
+/// Returns a part without its transfer encoding, octet by octet; `None` if it cannot be decoded.
 ///
 /// The parser decodes characters of a text as well, which is too early for what was folded between the octets of one.
 pub(crate) fn octets(part: &[u8]) -> Option<Vec<u8>> {

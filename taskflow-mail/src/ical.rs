@@ -13,8 +13,8 @@ use taskflow_core::ports::{Calendar, CalendarEntry, CalendarReply, UnreadableRep
 
 use self::reply::Envelope;
 
-/// Longest message that is looked at, in octets. Answers have a few thousand; those that carry the whole conversation
-/// along still fit.
+/// Maximum size of a message that is examined, in octets. Replies have a few thousand; those that contain the whole
+/// conversation still fit.
 const LONGEST_MESSAGE: usize = 1 << 20;
 
 /// Calendar objects as in RFC 5545, exchanged as in RFC 5546 and 6047.
@@ -67,8 +67,8 @@ impl Calendar for ICalendar {
     }
 }
 
-/// A calendar object as text: unfolded, then decoded. Octets that are no UTF-8 although nothing else is said are taken for
-/// the usual charset of old mail.
+/// Returns a calendar object as text: unfolded, then decoded. Octets that are not UTF-8, without a declared charset,
+/// are decoded in the usual charset of old mail.
 fn text(octets: &[u8], charset: Option<&str>) -> String {
     const DEFAULT: &str = "windows-1252";
     let charset = charset.map(|name| name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty());

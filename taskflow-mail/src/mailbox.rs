@@ -9,7 +9,7 @@ use taskflow_core::{CapturedMail, Changes, Mail, Mailbox, MailboxWrite};
 
 use crate::message::Message;
 
-/// The dev mailbox: keeps every mail in the store to be looked at, and sends none.
+/// The dev mailbox: captures every mail in the store, and sends none.
 pub struct DevMailbox {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,

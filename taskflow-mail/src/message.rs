@@ -33,7 +33,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// Writes `mail` as a letter of `from`: in one pass, into one buffer.
+    /// Writes `mail` as a message from `from`: in one pass, into one buffer.
     ///
     /// # Errors
     ///
@@ -63,8 +63,8 @@ impl Message {
         Ok(Self { from: from.address.clone(), to: mail.to.address.clone(), source })
     }
 
-    /// The source as it follows DATA: leading dots doubled, a lone dot at the end (RFC 5321 §4.5.2). It has room for the
-    /// envelope of another mail. What [`write`](Self::write) wrote has no leading dots.
+    /// Returns the source in the form that follows DATA: leading dots doubled, a lone dot at the end (RFC 5321 §4.5.2).
+    /// It has room for the envelope of another mail. A source written by [`write`](Self::write) has no leading dots.
     pub(crate) fn dot_stuffed(&self) -> String {
         let mut stuffed = String::with_capacity(self.source.len() + 1024);
         let mut rest = self.source.as_str();
@@ -83,7 +83,7 @@ impl Message {
     }
 }
 
-/// `text` without line breaks and other control characters, single spaces instead of them.
+/// Returns `text` without line breaks and other control characters, which become single spaces.
 pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
@@ -95,14 +95,15 @@ pub(crate) fn one_line(text: &str) -> String {
     line
 }
 
-/// One line of it that readers do not decode: a title may look like an encoded word (RFC 2047 §2) that nobody encoded.
+/// Returns one line that readers do not decode: a title may look like an encoded word (RFC 2047 §2) that nobody
+/// encoded.
 fn unencoded(text: &str) -> String {
     let line = one_line(text);
     if line.contains("=?") { line.replace("=?", "= ?") } else { line }
 }
 
-/// Whom it is from, whom it says it is to, who reads a copy, where answers go. Whom it really goes to is in the envelope:
-/// nobody learns of the others (RFC 5322 §3.6.3, Bcc).
+/// Writes the author, the recipients that the mail shows, those who get a copy, and the reply address. The actual
+/// recipient is in the envelope, so that nobody learns of the others (RFC 5322 §3.6.3, Bcc).
 fn addressed(source: &mut Vec<u8>, from: &Mailbox, mail: &Mail) {
     let Headers { shown_to, cc, reply_to, .. } = &mail.headers;
     let to = if shown_to.is_empty() { slice::from_ref(&mail.to) } else { shown_to };
@@ -128,8 +129,8 @@ fn identified(source: &mut Vec<u8>, from: &Mailbox, mail: &Mail) {
     Header::new(source, "Subject").text(&unencoded(&mail.content.subject)).end();
 }
 
-/// Mail of one thread answers to the same letter, which nobody sent: so it stands together whichever of it arrives, and in
-/// whatever order (RFC 5322 §3.6.4).
+/// Writes the headers of a thread. All mail of a thread replies to the same message, which nobody sent: so it is
+/// grouped whichever of it arrives, and in whatever order (RFC 5322 §3.6.4).
 fn threaded(source: &mut Vec<u8>, from: &Mailbox, thread: Option<&str>) -> Result<(), MailError> {
     let Some(thread) = thread else { return Ok(()) };
     if thread.is_empty() || thread.len() > 200 || !thread.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
@@ -154,7 +155,7 @@ fn unsubscribable(source: &mut Vec<u8>, url: Option<&str>) -> Result<(), MailErr
     Ok(())
 }
 
-/// The last look at the bytes: whoever wrote them, nothing that could break the dialogue leaves.
+/// Checks the final bytes: whoever wrote them, nothing that could break the dialogue is sent.
 pub(crate) fn checked(source: Vec<u8>) -> Result<String, MailError> {
     let source = String::from_utf8(source).map_err(|_| unsendable("it is not text"))?;
     if !source.ends_with("\r\n") {

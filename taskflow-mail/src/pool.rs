@@ -108,7 +108,7 @@ impl Pool {
         &self.relay.settings
     }
 
-    /// Puts a mail into the line. It is not begun after `begin_by`, and the answer comes by `deadline`.
+    /// Adds a mail to the queue. It is not begun after `begin_by`, and the result comes by `deadline`.
     pub(crate) fn submit(
         self: &Arc<Self>,
         message: Message,
@@ -149,7 +149,7 @@ impl Pool {
         Ok(found)
     }
 
-    /// The mail that is to leave next. Those whose senders left, or waited for too long, do not.
+    /// Returns the next mail to send. Mails whose callers have left, or that waited too long, are skipped.
     fn next(&self, line: &mut Line) -> Option<Job> {
         while let Some(job) = line.waiting.pop_front() {
             if job.answer.is_closed() {
@@ -164,7 +164,7 @@ impl Pool {
         None
     }
 
-    /// A mail for the envelope of which there is room behind another one, unless a carrier is on its way to it.
+    /// Returns a mail whose envelope can be pipelined behind another one, unless a worker is on its way to it.
     fn rider(&self, connection: &Connection) -> Option<Job> {
         if !connection.takes_riders() || self.door.has_failed() {
             return None;

@@ -26,14 +26,14 @@ use reader::Reader;
 use shipped::SHIPPED;
 
 /// Renders mail from templates (minijinja): `{kind of notice}/subject.txt`, `body.txt` and `body.html`, the bodies
-/// inside `layout.txt` and `layout.html`. A mail that somebody wrote by hand is taken as it is; where it is HTML only,
-/// its text is the HTML without the tags.
+/// inside `layout.txt` and `layout.html`. A custom email is used as it is; if it is HTML only, its text is the HTML
+/// without the tags.
 ///
 /// # Words
 ///
-/// Templates are the same for all languages; what they say comes from catalogues, `locales/{language tag}.toml`:
-/// `{{ say("welcome.subject", name=name) }}`. A reader is written to in their language, else in the next wider one
-/// (`de-CH`: `de`), else in English. Shipped are `en`, `en-US` (which differs in how times are told) and `de`.
+/// Templates are the same for all languages; their words come from catalogues, `locales/{language tag}.toml`: `{{
+/// say("welcome.subject", name=name) }}`. Mail is in the reader's language, otherwise in the next wider one (`de-CH`:
+/// `de`), otherwise in English. Shipped are `en`, `en-US` (which differs in the format of times) and `de`.
 ///
 /// # What templates know
 ///
@@ -58,23 +58,23 @@ pub struct Templates {
 }
 
 impl Templates {
-    /// The templates as shipped.
+    /// Returns the shipped templates.
     #[must_use]
     pub fn new() -> Self {
         Self::builder().build().expect("a test renders everything that is shipped")
     }
 
-    /// For templates and words that differ from the shipped ones.
+    /// Returns a builder for templates and words that differ from the shipped ones.
     pub fn builder() -> TemplatesBuilder {
         TemplatesBuilder::default()
     }
 
-    /// The names of all templates that may be replaced.
+    /// Returns the names of all templates that may be replaced.
     pub fn names() -> impl Iterator<Item = &'static str> {
         SHIPPED.iter().map(|(name, _)| *name)
     }
 
-    /// The tags of the languages that there are words of, in their order.
+    /// Returns the tags of the languages with words, in their order.
     pub fn locales(&self) -> impl Iterator<Item = &str> {
         self.catalogues.iter().map(|catalogue| catalogue.tag())
     }
@@ -172,7 +172,7 @@ impl From<RenderError> for Fault {
     }
 }
 
-/// Returns the words of a mail that somebody wrote by hand.
+/// Returns the words of a custom email.
 fn as_written(email: &CustomEmail) -> Result<Content, RenderError> {
     let subject = one_line(&email.subject);
     let text = match (&email.text, &email.html) {

@@ -27,7 +27,7 @@ impl Secrets {
         Self(forms)
     }
 
-    /// The same text without them.
+    /// Returns the text with the secrets replaced.
     pub(crate) fn hidden_in(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for form in &self.0 {

@@ -67,9 +67,9 @@ impl SmtpMailer {
         Ok(())
     }
 
-    /// So many mails may begin per second for so long, and then none until this is called again or
-    /// [`set_rate`](Self::set_rate): for nodes that share a limit, as they come, go and lose touch. 0 or what is no number:
-    /// none. After a rest no burst follows.
+    /// Limits the mails per second for a duration, after which none may begin until this or
+    /// [`set_rate`](Self::set_rate) is called again. It is for nodes that share a limit, as they come, go and lose
+    /// touch. 0, or a value that is not a number, permits none. After a rest no burst follows.
     pub fn lend_rate(&self, mails_per_second: f64, lasting: Duration) {
         let rate = if mails_per_second.is_finite() { mails_per_second.max(0.0) } else { 0.0 };
         let now = Instant::now();
@@ -93,7 +93,7 @@ impl SmtpMailer {
         }
     }
 
-    /// Connects, greets and signs in, sends nothing, and says what it found on one line.
+    /// Connects, greets and signs in without sending a mail, and returns a description of the relay on one line.
     ///
     /// # Errors
     ///

@@ -26,7 +26,8 @@ pub(crate) enum Protection {
 }
 
 impl Protection {
-    /// TLS from the first byte, trusting what the system trusts and the certificates in `extra_roots` (PEM).
+    /// Creates protection by TLS from the first byte. Trusts the certificates of the system and those in `extra_roots`
+    /// (PEM).
     pub(crate) fn implicit(host: &str, extra_roots: Option<&[u8]>) -> Result<Self, String> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is no name for TLS"))?;
         let mut roots = RootCertStore::empty();
@@ -44,7 +45,7 @@ impl Protection {
         Ok(Self::Implicit(TlsConnector::from(Arc::new(config)), name))
     }
 
-    /// The same for STARTTLS.
+    /// Creates the same protection for STARTTLS.
     pub(crate) fn starttls(host: &str, extra_roots: Option<&[u8]>) -> Result<Self, String> {
         Ok(match Self::implicit(host, extra_roots)? {
             Self::Implicit(connector, name) => Self::StartTls(connector, name),
@@ -88,9 +89,9 @@ impl Failed {
     }
 }
 
-/// The dialogue that ends with STARTTLS (RFC 3207 §4). It is read byte by byte, so that nothing is read ahead: a man in the
-/// middle could append answers in clear to the answer to STARTTLS and have them believed inside TLS. Such bytes meet the
-/// handshake, which fails.
+/// Runs the dialogue that ends with STARTTLS (RFC 3207 §4). It is read byte by byte, so that nothing is read ahead.
+/// Otherwise a man in the middle could append replies in clear to the reply to STARTTLS and have them believed inside
+/// TLS. Such bytes reach the handshake, which fails.
 async fn ask_for_tls(socket: &mut Socket, hello: &str) -> Result<(), Failed> {
     expect(socket, 220).await.map_err(Failed::at(""))?;
     socket.write_all(format!("EHLO {hello}\r\n").as_bytes()).await.map_err(Failed::at(""))?;
@@ -104,7 +105,7 @@ async fn ask_for_tls(socket: &mut Socket, hello: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The lines of an answer (RFC 5321 §4.2), without its code, which must be this one.
+/// Returns the lines of a reply (RFC 5321 §4.2) without its code, which must be this one.
 async fn expect(socket: &mut Socket, code: u16) -> io::Result<Vec<String>> {
     let mut lines = Vec::new();
     loop {

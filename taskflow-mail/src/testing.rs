@@ -35,9 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A mail that the server took.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
-    /// From MAIL.
+    /// The sender in MAIL.
     pub from: String,
-    /// From each RCPT that was accepted.
+    /// The recipients in each RCPT that was accepted.
     pub to: Vec<String>,
     /// The mail, its doubled dots single again.
     pub data: Vec<u8>,
@@ -57,10 +57,10 @@ pub struct Said {
     pub line: String,
 }
 
-/// A moment of the dialogue at which something can go wrong.
+/// A stage of the dialogue at which a fault can be injected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// Somebody connected.
+    /// A client connected.
     Greeting,
     /// EHLO came.
     Hello,
@@ -76,7 +76,7 @@ pub enum Stage {
     Data,
     /// The whole mail came; it is not taken yet.
     Dot,
-    /// The mail is taken and counts; its sender has not been told.
+    /// The mail is accepted and counts; its sender has not got the reply yet.
     Taken,
 }
 
@@ -241,7 +241,7 @@ impl SmtpServerBuilder {
 }
 
 impl SmtpServer {
-    /// A plain relay that takes everything.
+    /// Starts a plain relay that accepts everything.
     pub async fn start() -> io::Result<Self> {
         Self::builder().start().await
     }
@@ -252,54 +252,54 @@ impl SmtpServer {
         SmtpServerBuilder::default()
     }
 
-    /// Its port on 127.0.0.1; the same after a restart.
+    /// Returns its port on 127.0.0.1; the same after a restart.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// From now on this goes wrong at this stage.
+    /// Injects a fault at this stage from now on.
     pub fn when(&self, stage: Stage, fault: Fault) {
         self.rule(Rule { stage, recipient: None, fault, when: When::Always });
     }
 
-    /// The same, but only the next time.
+    /// Injects a fault at this stage, but only the next time.
     pub fn once(&self, stage: Stage, fault: Fault) {
         self.rule(Rule { stage, recipient: None, fault, when: When::Once });
     }
 
-    /// The same, but every so many times.
+    /// Injects a fault at this stage every `times` times.
     pub fn every(&self, times: usize, stage: Stage, fault: Fault) {
         self.rule(Rule { stage, recipient: None, fault, when: When::Every(times, 0) });
     }
 
-    /// From now on this goes wrong for mail to this address, from [`Stage::Rcpt`] on.
+    /// Injects a fault for mail to this address from now on, from [`Stage::Rcpt`] on.
     pub fn when_to(&self, recipient: &str, stage: Stage, fault: Fault) {
         self.rule(Rule { stage, recipient: Some(recipient.to_owned()), fault, when: When::Always });
     }
 
-    /// The same, but only the next time.
+    /// Injects a fault for mail to this address, but only the next time.
     pub fn once_to(&self, recipient: &str, stage: Stage, fault: Fault) {
         self.rule(Rule { stage, recipient: Some(recipient.to_owned()), fault, when: When::Once });
     }
 
-    /// After that many mails a connection answers 421 to the next one and is closed.
+    /// Makes a connection reply 421 to the next mail after that many, and closes it.
     pub fn close_after(&self, mails: usize) {
         lock(&self.shared.rules).mails_per_connection = Some(mails);
     }
 
-    /// More connections than that at once are greeted with 421.
+    /// Greets connections beyond that many at once with 421.
     pub fn most_connections(&self, connections: usize) {
         lock(&self.shared.rules).most_connections = Some(connections);
     }
 
-    /// Nothing goes wrong any more.
+    /// Removes all faults.
     pub fn obey(&self) {
         *lock(&self.shared.rules) = Rules::default();
     }
 
-    /// The mails taken so far, in order, so that the one that was answered `taken as 1` is the first; empty when only
-    /// counting.
+    /// Returns the mails accepted so far, in order, so that the one with the reply `taken as 1` is the first; empty
+    /// when only counting.
     #[must_use]
     pub fn mails(&self) -> Vec<Received> {
         lock(&self.shared.mails).clone()
@@ -317,15 +317,15 @@ impl SmtpServer {
         *self.shared.connections.borrow()
     }
 
-    /// Every command line that came, of all connections; empty when only counting.
+    /// Returns every command line of all connections; empty when only counting.
     #[must_use]
     pub fn commands(&self) -> Vec<String> {
         lock(&self.shared.commands).clone()
     }
 
-    /// On which connections clients went on after an answer that was late or never came, be it before or after the answer.
-    /// What they had sent along with what was answered late does not count, nor do answers less than a quarter of a second
-    /// late.
+    /// Returns the connections on which clients went on after a reply that was late or never came, be it before or
+    /// after the reply. What they had sent along with the delayed command does not count, nor do replies less than a
+    /// quarter of a second late.
     #[must_use]
     pub fn said_after_silence(&self) -> Vec<Said> {
         lock(&self.shared.said).clone()

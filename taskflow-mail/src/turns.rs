@@ -19,35 +19,35 @@ pub(crate) struct ReplyGuard(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    /// So many answers are still to come.
+    /// Number of replies that are still to come.
     owed: usize,
-    /// So many more once the next write begins.
+    /// Number of additional replies once the next write begins.
     asking: usize,
-    /// So much of a mail is still to be written before its answer may come, in octets.
+    /// Number of octets of a mail that are still to be written before its reply may come.
     content: usize,
     /// While a connection is opened each write is one command.
     opening: bool,
     out_of_step: bool,
-    /// The beginning of the line that is being heard, as far as it tells of its end, and how long it is.
+    /// The beginning of the line being received, as far as needed to find its end. `length` counts all of it.
     line: [u8; 4],
     length: usize,
 }
 
 impl ReplyGuard {
-    /// For a connection that is being opened, on which the relay owes a greeting.
+    /// Creates a guard for a connection that is being opened, on which the relay owes a greeting.
     pub(crate) fn new() -> Self {
         let state =
             State { owed: 1, asking: 0, content: 0, opening: true, out_of_step: false, line: [0; 4], length: 0 };
         Self(Arc::new(Mutex::new(state)))
     }
 
-    /// From now on nothing is asked unless it is announced.
+    /// Ends the opening: from now on nothing is asked unless it is announced.
     pub(crate) fn opened(&self) {
         self.lock().opening = false;
     }
 
-    /// The next write asks for that many answers, the first of which may not come before the first `content` octets are
-    /// written.
+    /// Announces that the next write asks for that many replies. The first may not come before the first `content`
+    /// octets are written.
     pub(crate) fn ask(&self, answers: usize, content: usize) {
         let mut state = self.lock();
         state.asking = answers;

@@ -23,13 +23,13 @@ pub(super) struct Offers {
     pub(super) lines: Vec<String>,
     /// Commands may follow each other without waiting (RFC 2920).
     pub(super) pipelining: bool,
-    /// MAIL may tell the size (RFC 1870).
+    /// Whether MAIL may state the size (RFC 1870).
     pub(super) size: bool,
     /// Longest mail the relay takes, in octets; `None`: it does not say.
     pub(super) longest: Option<u64>,
 }
 
-/// Connects, greets, begins TLS and signs in. Errors say what went wrong, never a password.
+/// Connects, greets, begins TLS and signs in. Errors describe the failure, never a password.
 pub(super) async fn open(
     relay: &Relay,
     deadline: Instant,
@@ -102,8 +102,8 @@ async fn connect(host: &str, port: u16, limit: Duration, deadline: Instant) -> R
     Err(cause)
 }
 
-/// AUTH PLAIN or LOGIN (RFC 4954). What a relay says about a refused password is worth reading, even where it repeats it:
-/// that is hidden.
+/// Signs in with AUTH PLAIN or LOGIN (RFC 4954). The reply to a refused password is worth reading even if it repeats
+/// the password, which is hidden.
 async fn sign_in(smtp: &mut AsyncSmtpConnection, login: &Login, secrets: &Secrets) -> Result<(), String> {
     let mechanisms = [Mechanism::Plain, Mechanism::Login];
     if smtp.server_info().get_auth_mechanism(&mechanisms).is_none() {

@@ -47,7 +47,7 @@ pub(super) enum NoAnswer {
 }
 
 impl Refusal {
-    /// The same, after something went wrong on the connection.
+    /// Returns the same refusal after a failure of the connection.
     pub(super) fn and_broken(self, cause: &NoAnswer) -> Self {
         match self {
             Self::Refused(error) => Self::Broken(error),
@@ -65,8 +65,8 @@ impl Refusal {
     }
 }
 
-/// The answer to MAIL, the first of a dialogue: before it nothing was offered. Who answers with nonsense does have the
-/// envelope, so that it costs an attempt.
+/// Classifies the reply to MAIL, the first of a dialogue: nothing was offered before it. A relay that replies with
+/// nonsense has received the envelope, so that it costs an attempt.
 pub(super) fn to_mail(answer: Result<Answer, NoAnswer>) -> Result<(), Refusal> {
     match answer {
         Ok(answer) if answer.code == 421 => Err(Refusal::Gone(answer.to_string())),
@@ -78,7 +78,7 @@ pub(super) fn to_mail(answer: Result<Answer, NoAnswer>) -> Result<(), Refusal> {
     }
 }
 
-/// The answer to RCPT: 250 and 251 are yes (RFC 5321 §4.3.2).
+/// Classifies the reply to RCPT: 250 and 251 are positive (RFC 5321 §4.3.2).
 pub(super) fn to_rcpt(answer: Answer) -> Result<(), Refusal> {
     match answer.code {
         250 | 251 => Ok(()),
@@ -86,7 +86,7 @@ pub(super) fn to_rcpt(answer: Answer) -> Result<(), Refusal> {
     }
 }
 
-/// The answer to the mail itself: 250 alone is yes (RFC 5321 §4.3.2); 221, for example, takes leave.
+/// Classifies the reply to the mail itself: only 250 is positive (RFC 5321 §4.3.2); 221, for example, ends the session.
 pub(super) fn to_content(answer: Answer) -> Result<(), Refusal> {
     match answer.code {
         250 => Ok(()),
@@ -94,7 +94,7 @@ pub(super) fn to_content(answer: Answer) -> Result<(), Refusal> {
     }
 }
 
-/// The answer to DATA: only 354 is yes.
+/// Classifies the reply to DATA: only 354 is positive.
 pub(super) fn to_data(answer: Answer) -> Result<(), Refusal> {
     match answer.code {
         354 => Ok(()),
@@ -118,12 +118,12 @@ fn refused(answer: Answer, asked: Asked) -> Refusal {
     }
 }
 
-/// There was no answer where there should be one, so that nobody knows what became of the mail.
+/// Returns the refusal for a missing reply after which the mail may or may not have arrived.
 pub(super) fn in_doubt(none: &NoAnswer, place: &str) -> Refusal {
     Refusal::Broken(doubtful(format!("{none} {place}")))
 }
 
-/// There was no answer to the envelope: nothing was handed over yet.
+/// Returns the refusal for a missing reply to the envelope: no mail was handed over yet.
 pub(super) fn lost_envelope(none: &NoAnswer, place: &str) -> Refusal {
     match none {
         NoAnswer::Nonsense(_) => in_doubt(none, place),
@@ -133,7 +133,7 @@ pub(super) fn lost_envelope(none: &NoAnswer, place: &str) -> Refusal {
     }
 }
 
-/// The relay answers to something else than it was asked.
+/// Returns the refusal for a reply to something else than was asked.
 pub(super) fn out_of_step(answer: &Answer) -> Refusal {
     Refusal::Broken(doubtful(format!("out of step: {answer}")))
 }
@@ -189,7 +189,7 @@ pub(super) fn answer(result: Result<Response, smtp::Error>, secrets: &Secrets) -
     }
 }
 
-/// An error in words: the relay's answer if there was one.
+/// Returns an error in words: the relay's reply if there was one.
 pub(super) fn said(error: &smtp::Error, secrets: &Secrets) -> String {
     let cause = told(&root_cause(error), secrets);
     match error.status() {
@@ -210,7 +210,7 @@ fn is_nonsense(error: &smtp::Error) -> bool {
     }
 }
 
-/// The innermost error says it best; for an answer of the relay that is its text.
+/// Returns the text of the innermost error, which is the most specific; for a reply of the relay it is the reply.
 pub(super) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {

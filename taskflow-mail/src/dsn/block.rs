@@ -19,7 +19,7 @@ pub(super) fn blocks(text: &str) -> impl Iterator<Item = Block> + '_ {
 }
 
 impl Block {
-    /// The first block of a text.
+    /// Returns the first block of a text.
     pub(super) fn read(text: &str) -> Self {
         blocks(text).next().unwrap_or(Self(Vec::new()))
     }
@@ -59,7 +59,7 @@ impl Block {
         })
     }
 
-    /// Every name of its recipient, in lower case, as it may stand in a text.
+    /// Returns every name of its recipient, in lower case, as it may occur in a text.
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
         let names = RECIPIENTS.iter().filter_map(|name| self.get(name));
         names
@@ -67,7 +67,7 @@ impl Block {
             .filter(|name| name.contains('@'))
     }
 
-    /// For example `5.1.1`; some write the relay's words behind it.
+    /// Returns the status, for example `5.1.1`; some relays add their own words.
     pub(super) fn status(&self) -> String {
         self.get("status").map(word).unwrap_or_default()
     }
@@ -80,8 +80,8 @@ pub(super) fn typed(value: &str) -> &str {
     value.split_once(';').map_or(value, |(_, value)| value).trim()
 }
 
-/// A text without the encoding in which SMTP carries addresses, as in `ada+2Btasks@example.org` (RFC 3461 §4); `None` when
-/// it is not so encoded. A plus sign before anything but two hexadecimal digits in upper case stands for itself.
+/// Decodes the encoding in which SMTP carries addresses, as in `ada+2Btasks@example.org` (RFC 3461 §4). `None` if the
+/// value is not encoded. A plus sign before anything but two hexadecimal digits in upper case stands for itself.
 fn xtext(value: &str) -> Option<String> {
     let mut text = String::with_capacity(value.len());
     let mut pieces = value.split('+');
@@ -103,7 +103,7 @@ fn xtext(value: &str) -> Option<String> {
     Some(text)
 }
 
-/// The address in `<ada@example.org>`, with or without a name before it, or by itself.
+/// Returns the address in `<ada@example.org>`, with or without a name before it, or by itself.
 pub(super) fn address(value: &str) -> Option<EmailAddress> {
     let value = without_comments(value);
     let angled = value.rsplit_once('<').and_then(|(_, rest)| rest.split_once('>'));
@@ -116,8 +116,9 @@ pub(super) fn word(value: &str) -> String {
     without_comments(value).split_whitespace().next().unwrap_or_default().to_ascii_lowercase()
 }
 
-/// A value without its comments, as in `failed (gave up)` (RFC 5322 §3.2.2). They nest; a backslash takes the next
-/// character's meaning away, quotation marks that of parentheses. A parenthesis that is never closed stands for itself.
+/// Returns a value without its comments, as in `failed (gave up)` (RFC 5322 §3.2.2). Comments nest. A backslash takes
+/// the special meaning from the next character, quotation marks take it from parentheses. A parenthesis that is never
+/// closed stands for itself.
 fn without_comments(value: &str) -> String {
     let (mut text, mut opened, mut depth, mut quoted) = (String::with_capacity(value.len()), 0, 0_usize, false);
     let mut chars = value.chars();

@@ -23,8 +23,8 @@ impl Line {
         self
     }
 
-    /// Adds a parameter with what somebody typed. Quotation marks keep `:` `;` `,` inside it, carets what quotation
-    /// marks cannot hold (RFC 6868 §3.1).
+    /// Adds a parameter with user input. Quotation marks keep `:` `;` `,` inside it, carets encode what quotation marks
+    /// cannot hold (RFC 6868 §3.1).
     pub(super) fn quoted(mut self, parameter: &str, value: &str) -> Self {
         for piece in [";", parameter, "=\""] {
             self.0.push_str(piece);
@@ -65,7 +65,7 @@ impl Line {
     }
 }
 
-/// Every kind of line end becomes the same one; what else controls terminals is left out.
+/// Escapes text: every kind of line end becomes the same one, and other control characters are removed.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 16);
     for c in text.replace("\r\n", "\n").chars() {
@@ -80,7 +80,7 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-/// Free text as it was before it was escaped. A backslash before anything else stands for itself.
+/// Returns free text as it was before it was escaped. A backslash before any other character stands for itself.
 pub(super) fn unescaped(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     let mut chars = value.chars();
@@ -100,20 +100,20 @@ pub(super) fn unescaped(value: &str) -> String {
 
 /// A content line that was read.
 pub(super) struct Property {
-    /// In upper case.
+    /// Name in upper case.
     pub(super) name: String,
     parameters: Vec<(String, String)>,
-    /// As it stands on the line, see [`unescaped`].
+    /// Value as it is on the line, see [`unescaped`].
     pub(super) value: String,
 }
 
 impl Property {
-    /// The first parameter of that name (in upper case).
+    /// Returns the first parameter of that name (in upper case).
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// `None` for what is no content line; readers pass over it.
+    /// Parses a content line; `None` for any other line, which readers skip.
     fn parse(line: &str) -> Option<Self> {
         let (name, mut rest) = line.split_at(line.find([';', ':'])?);
         if !is_word(name) {
@@ -175,7 +175,7 @@ fn end_of_parameter(text: &str, ends: &[char]) -> Option<usize> {
     if quoted { end.or_else(|| text.find(ends)) } else { end }
 }
 
-/// A parameter's value without its quotation marks and carets (RFC 6868 §3.2).
+/// Returns a parameter's value without its quotation marks and carets (RFC 6868 §3.2).
 fn unquoted(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     let mut chars = value.chars().filter(|c| *c != '"').peekable();
@@ -195,8 +195,8 @@ fn unquoted(value: &str) -> String {
     text
 }
 
-/// Octets without the line breaks that only fold lines. RFC 5545 §3.1 allows them between the octets of one character, so
-/// that they must go before characters are decoded.
+/// Returns octets without the line breaks that only fold lines. RFC 5545 §3.1 allows them between the octets of one
+/// character, so that they must be removed before characters are decoded.
 pub(super) fn unfolded(octets: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(octets.len());
     let mut rest = octets;
@@ -212,7 +212,8 @@ pub(super) fn unfolded(octets: &[u8]) -> Vec<u8> {
     text
 }
 
-/// The content lines of an object, unfolded. Lines may end in LF only: mail programs are not careful about it.
+/// Returns the content lines of an object, unfolded. Lines may end in LF only, because mail programs are careless about
+/// it.
 pub(super) fn properties(object: &str) -> Vec<Property> {
     let mut lines: Vec<String> = Vec::new();
     for line in object.split('\n') {

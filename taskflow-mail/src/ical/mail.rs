@@ -11,7 +11,7 @@ use crate::foreign::{octets, parts};
 /// Maximum depth of nested multiparts; calendar replies have at most two.
 const DEEPEST: usize = 10;
 
-/// Most calendar objects that are looked at in one mail.
+/// Maximum number of calendar objects that are examined in one mail.
 const MOST_OBJECTS: usize = 20;
 
 /// A calendar object in a mail.
@@ -20,7 +20,7 @@ struct Found {
     method: Option<String>,
 }
 
-/// The answers in a mail, with who sent it and when.
+/// Returns the replies in a mail, with its sender and date.
 pub(super) fn read(message: &[u8]) -> Result<Vec<CalendarReply>, UnreadableReply> {
     let head = MessageParser::default().parse_headers(message);
     let head = head.ok_or_else(|| unreadable("it is no mail and no calendar"))?;
@@ -42,7 +42,7 @@ pub(super) fn read(message: &[u8]) -> Result<Vec<CalendarReply>, UnreadableReply
     read
 }
 
-/// The calendar objects of a mail or of one of its parts; not of mails that were attached to it.
+/// Collects the calendar objects of a mail or of one of its parts, but not of mails that were attached to it.
 fn collect(part: &[u8], deeper: usize, objects: &mut Vec<Found>) {
     let Some(head) = MessageParser::default().parse_headers(part) else { return };
     let kind = head.content_type();
@@ -81,8 +81,8 @@ fn is_calendar_file(head: &Message<'_>) -> bool {
     names.into_iter().flatten().any(ends)
 }
 
-/// Its only author. A mail of which that cannot be said is refused: its answer would count for whomever it names. A name
-/// with a comma that should have been quoted is no author.
+/// Returns the only author of a mail. A mail without a definite author is refused: its reply would count for whomever
+/// it names. A name with a comma that should have been quoted is no author.
 fn sender(head: &Message<'_>) -> Result<EmailAddress, UnreadableReply> {
     let refused = || unreadable("it has no From with exactly one address");
     let mut from = head.headers().iter().filter(|header| header.name == HeaderName::From);

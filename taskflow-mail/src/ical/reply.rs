@@ -11,7 +11,7 @@ use super::zone::Observances;
 
 const BEGINS: &str = "BEGIN:VCALENDAR";
 
-/// Most events that are looked at in one object.
+/// Maximum number of events that are examined in one object.
 const MOST_EVENTS: usize = 50;
 
 /// Most attendees that are taken from one event.
@@ -40,7 +40,7 @@ fn beginning(text: &str) -> &str {
     text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
 
-/// The answers in an object. An event that is none is passed over, unless all of them are.
+/// Returns the replies in an object. An event without a reply is skipped, unless all of them are.
 pub(super) fn read(object: &str, envelope: &Envelope<'_>) -> Result<Vec<CalendarReply>, UnreadableReply> {
     let calendars = parse(object)?;
     if calendars.is_empty() {
@@ -93,8 +93,8 @@ fn reply(calendar: &Object, event: &[Property], envelope: &Envelope<'_>) -> Resu
     })
 }
 
-/// Everybody whose answer can be read, each once: of several lines about the same person that which answers counts. One
-/// that cannot be read is refused when it is the only one.
+/// Returns all attendees whose response can be read, each once. Of several lines about one person, the one that
+/// responds counts. An unreadable one is refused if it is the only one.
 fn attendees(event: &[Property], sender: Option<&EmailAddress>) -> Result<Vec<ReplyAttendee>, UnreadableReply> {
     let named: Vec<_> = event.iter().filter(|property| property.name == "ATTENDEE").take(MOST_ATTENDEES).collect();
     // An only attendee without an address of mail (X.500, a number) is whoever sent the mail.
@@ -131,8 +131,8 @@ struct Object {
     zones: Vec<Observances>,
 }
 
-/// The calendar objects in a text (RFC 5545 §3.4). A component ends where it should or, at the latest, with the one it
-/// is in; an event that was cut off is none.
+/// Returns the calendar objects in a text (RFC 5545 §3.4). A component ends where it should or, at the latest, with the
+/// one it is in. An event that was cut off does not count.
 fn parse(text: &str) -> Result<Vec<Object>, UnreadableReply> {
     let (mut objects, mut object, mut event) = (Vec::new(), Object::default(), Vec::new());
     let mut open: Vec<String> = Vec::new();
@@ -205,7 +205,7 @@ fn one<'a>(properties: &'a [Property], name: &str) -> Result<&'a Property, Unrea
     at_most_one(properties, name)?.ok_or_else(|| unreadable(format!("it has no {name}")))
 }
 
-/// A participant who says nothing has not answered yet (RFC 5545 §3.2.12).
+/// Returns the response of an attendee. One without a PARTSTAT has not responded yet (RFC 5545 §3.2.12).
 fn response(attendee: &Property) -> Result<MeetingResponse, UnreadableReply> {
     match attendee.parameter("PARTSTAT").unwrap_or("NEEDS-ACTION").trim().to_ascii_uppercase().as_str() {
         "NEEDS-ACTION" => Ok(MeetingResponse::Pending),
@@ -217,7 +217,8 @@ fn response(attendee: &Property) -> Result<MeetingResponse, UnreadableReply> {
     }
 }
 
-/// The address in a `mailto:` URI (RFC 6068), in any case and quoted or encoded as calendars do it, or by itself.
+/// Returns the address in a `mailto:` URI (RFC 6068), in any case and quoted or encoded as calendars do it, or by
+/// itself.
 fn address(value: &str) -> Option<EmailAddress> {
     const SCHEME: &str = "mailto:";
     let value = value.trim().trim_matches(['"', '\'']);
@@ -230,7 +231,7 @@ fn address(value: &str) -> Option<EmailAddress> {
     bare.parse().ok().or_else(|| bare.replace('"', "").parse().ok())
 }
 
-/// A percent sign that begins no escape stands for itself: not every calendar encodes.
+/// Decodes percent signs. One that begins no escape stands for itself, because not every calendar encodes.
 fn percent_decoded(uri: &str) -> String {
     let mut bytes = Vec::with_capacity(uri.len());
     let mut rest = uri.as_bytes();
@@ -247,7 +248,7 @@ fn percent_decoded(uri: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A DTSTAMP is in UTC (RFC 5545 §3.8.7.2); a local time without a zone says nothing.
+/// Returns the instant of a DTSTAMP, which is in UTC (RFC 5545 §3.8.7.2). A local time without a zone says nothing.
 fn stamped(stamp: &Property, calendar: &Object) -> Option<Timestamp> {
     match proposed(stamp, calendar)? {
         ProposedStart::At(at) => Some(at),

@@ -10,7 +10,7 @@ use super::line::Line;
 /// Names the software that wrote an object (RFC 5545 §3.7.3); calendars show it nowhere.
 const PRODUCT: &str = "-//TaskFlow//TaskFlow//EN";
 
-/// The whole object.
+/// Returns the whole object.
 pub(super) fn object(CalendarEntry { method, meeting, attendees }: &CalendarEntry<'_>) -> String {
     let mut object = String::with_capacity(1024);
     put(&mut object, "BEGIN", "VCALENDAR");
@@ -78,8 +78,8 @@ fn description(meeting: &Meeting) -> Option<String> {
     }
 }
 
-/// `CANCELLED` stands for the whole meeting: whoever is taken off one that takes place is told so by the method alone
-/// (RFC 5546 §3.2.5).
+/// Returns the STATUS. `CANCELLED` stands for the whole meeting: participants who are removed from a meeting that takes
+/// place are notified by the method alone (RFC 5546 §3.2.5).
 fn status(method: CalendarMethod, meeting: &Meeting) -> Option<&'static str> {
     match (meeting.cancelled_at, method) {
         (Some(_), _) => Some("CANCELLED"),
@@ -131,12 +131,13 @@ fn put(object: &mut String, name: &str, value: &str) {
     Line::new(name).value(value, object);
 }
 
-/// For example `20260329T063000Z`; calendars know nothing finer than a second.
+/// Formats an instant, for example `20260329T063000Z`; calendars know nothing finer than a second.
 fn utc(at: Timestamp) -> String {
     at.to_chrono().format("%Y%m%dT%H%M%SZ").to_string()
 }
 
-/// The address as a URI. What a URI cannot hold, or would take for its own, is percent-encoded (RFC 6068 §2).
+/// Returns the address as a URI. Characters that a URI cannot hold, or that have a meaning in it, are percent-encoded
+/// (RFC 6068 §2).
 fn mailto(address: &EmailAddress) -> String {
     let mut uri = "mailto:".to_owned();
     for c in address.as_str().chars() {

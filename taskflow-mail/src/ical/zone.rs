@@ -7,7 +7,7 @@ use taskflow_core::{Timestamp, Zone};
 use super::line::Property;
 use super::reply::local_time;
 
-/// Most offsets of one zone that are looked at.
+/// Maximum number of offsets of one zone that are examined.
 const MOST: usize = 100;
 
 /// A VTIMEZONE.
@@ -21,7 +21,7 @@ pub(super) struct Observances {
 /// A STANDARD or DAYLIGHT in it.
 #[derive(Default)]
 struct Observance {
-    /// From when on, by the clock before it.
+    /// The first local time at which it applies, by the clock before it.
     starts: Option<NaiveDateTime>,
     /// The offset since then, in seconds.
     offset: Option<i32>,
@@ -55,12 +55,12 @@ impl Observances {
         self.name == name
     }
 
-    /// Its name in the IANA database, where the calendar says it.
+    /// Returns the name of the zone in the IANA database, if the calendar contains it.
     pub(super) fn location(&self) -> Option<&str> {
         self.location.as_deref()
     }
 
-    /// The instant at which clocks in this zone show a time.
+    /// Returns the instant of a local time in this zone.
     pub(super) fn instant(&self, local: NaiveDateTime) -> Option<Timestamp> {
         let begun = self.observances.iter().filter_map(|one| Some((one.last_beginning(local)?, one.offset?)));
         let first = self.observances.iter().find_map(|one| one.offset);

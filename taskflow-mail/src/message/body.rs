@@ -22,7 +22,7 @@ const LINE: usize = 76;
 /// Number of octets that fill a line of base64.
 const OCTETS: usize = LINE / 4 * 3;
 
-/// One form of a letter.
+/// One form of the content of a mail.
 pub(super) struct Part<'a> {
     kind: Kind,
     text: Cow<'a, str>,
@@ -44,8 +44,8 @@ enum Encoding {
 }
 
 impl<'a> Part<'a> {
-    /// The forms of `mail`, the richest one last (RFC 2046 §5.1.4): programs that know calendars prefer those, others pass
-    /// over them.
+    /// Returns the forms of `mail`, the richest one last (RFC 2046 §5.1.4): programs that know calendars prefer those,
+    /// others skip them.
     ///
     /// The calendar object is one more form of the same letter, and nowhere else: so Exchange documents it ([MS-OXCMAIL]
     /// §2.1.3.3.8), and a second copy as a file would be a second invitation to programs that read both.
@@ -67,7 +67,7 @@ impl<'a> Part<'a> {
         Self { kind, encoding: found.encoding(text.len()), text }
     }
 
-    /// Enough octets for it in its encoding, mostly a little more than it needs.
+    /// Returns enough octets for the part in its encoding, mostly a little more than it needs.
     pub(super) fn room(&self) -> usize {
         match self.encoding {
             Encoding::SevenBit => self.text.len() + self.text.len() / 16 + 256,
@@ -168,7 +168,8 @@ impl Found {
     }
 }
 
-/// The lines of a text, whose ends are LF or CRLF, each with the end that it has in a mail; the last one may have none.
+/// Returns the lines of a text, whose ends are LF or CRLF, each with the end that it has in a mail. The last one may
+/// have none.
 fn lines(text: &str) -> impl Iterator<Item = (&[u8], &'static [u8])> {
     let bytes = text.as_bytes();
     let last = (!bytes.is_empty() && !bytes.ends_with(b"\n")).then_some(bytes.len());
@@ -179,7 +180,7 @@ fn lines(text: &str) -> impl Iterator<Item = (&[u8], &'static [u8])> {
     })
 }
 
-/// `text` with LF at the end of every line, and without other control characters than tabs.
+/// Returns `text` with LF at the end of every line, and without control characters other than tabs.
 fn without_controls(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()

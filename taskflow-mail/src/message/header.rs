@@ -32,7 +32,7 @@ pub(super) struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// Begins the header called `name`.
+    /// Begins the header with the name `name`.
     pub(super) fn new(source: &'a mut Vec<u8>, name: &str) -> Self {
         let line = source.len();
         source.extend_from_slice(name.as_bytes());
@@ -41,13 +41,13 @@ impl<'a> Header<'a> {
         Self { source, line, begun: false }
     }
 
-    /// ASCII that stands as it is, on the line that there is.
+    /// Writes ASCII text as it is, on the present line.
     pub(super) fn word(self, word: &str) -> Self {
         self.source.extend_from_slice(word.as_bytes());
         Self { begun: true, ..self }
     }
 
-    /// The name of a mail (RFC 5322 §3.6.4).
+    /// Writes a message id (RFC 5322 §3.6.4).
     pub(super) fn id(self, left: impl Display, right: &str) -> Self {
         // Writing to memory does not fail.
         let _ = write!(self.source, "<{left}@{right}>");
@@ -85,7 +85,7 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// An address, and what parts it from the next one.
+    /// Writes an address, and the separator from the next one.
     pub(super) fn address(mut self, address: &str, end: &str) -> Self {
         self.separate(address.len() + 2 + end.len(), LINE);
         self.word("<").word(address).word(">").word(end)
@@ -96,8 +96,8 @@ impl<'a> Header<'a> {
         self.source.extend_from_slice(b"\r\n");
     }
 
-    /// Encoded words for the whole of `text`: readers drop the spaces between two of them (RFC 2047 §6.2), so that nothing
-    /// is left to misunderstand.
+    /// Writes the whole of `text` as encoded words. Readers drop the spaces between two of them (RFC 2047 §6.2), so
+    /// that nothing is left to misunderstand.
     fn encoded(mut self, text: &str) -> Self {
         let mut rest = text;
         while !rest.is_empty() {
@@ -115,7 +115,7 @@ impl<'a> Header<'a> {
         self
     }
 
-    /// A space before what comes next, or a new line when that would be too long for this one.
+    /// Writes a space before the next text, or a new line if it would be too long for this one.
     fn separate(&mut self, length: usize, line: usize) {
         if !self.begun {
             return;

@@ -32,7 +32,7 @@ const MOST_MAILBOXES_IN_A_ROW: u32 = 32;
 pub(super) struct Worker {
     pool: Arc<Pool>,
     connection: Option<Connection>,
-    /// It is counted no more.
+    /// Whether the worker is no longer counted.
     retired: bool,
 }
 
@@ -58,7 +58,8 @@ impl Worker {
         }
     }
 
-    /// The next mail, and a connection for it if one is idle. `None` when nothing waits; the carrier is no more then.
+    /// Returns the next mail, and takes a connection for it if one is idle. `None` if nothing waits; then the worker
+    /// ends.
     fn take(&mut self) -> Option<Job> {
         if self.retired {
             return None;
@@ -213,7 +214,7 @@ impl Worker {
         }
     }
 
-    /// The same when the connection is of no more use.
+    /// Does the same when the connection can no longer be used.
     fn broken(&self, connection: Connection, job: Job, refusal: Refusal) {
         let verdict = self.pool.verdict(&connection, &job, refusal);
         job.end(Err(verdict));
@@ -227,7 +228,8 @@ impl Worker {
         }
     }
 
-    /// Without a connection: while others work the mail waits for one of those, else it cannot leave.
+    /// Handles a mail without a connection: while other workers work, it waits for one of their connections, otherwise
+    /// it cannot be sent.
     fn leave_to_others(&mut self, job: Job, cause: String) {
         let mut line = self.pool.line();
         self.connection = self.pool.pop_idle(&mut line);
@@ -245,7 +247,7 @@ impl Worker {
 }
 
 impl Drop for Worker {
-    /// After a panic: nobody may wait for a carrier that does not come.
+    /// Cleans up after a panic: no caller may wait for a worker that does not come.
     fn drop(&mut self) {
         if self.retired {
             return;

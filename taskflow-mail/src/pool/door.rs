@@ -21,18 +21,18 @@ pub(super) struct CircuitBreaker {
 
 struct Known {
     state: State,
-    /// It told us to slow down, or refuses everything: since when nobody, or one mail as a probe, is offered, and why. It ends
-    /// when a mail is taken.
+    /// The time since which the relay asks for less mail or refuses everything, and the cause. Meanwhile no mail is
+    /// offered, or one as a probe. It ends when a mail is accepted.
     tripped: Option<(Duration, String)>,
     /// Number of mails that it has refused in a row.
     refused: u32,
-    /// For whom it was told so, and took no mail since.
+    /// Recipients for whom the relay asked for less mail, and has accepted none since.
     throttled_for: HashSet<EmailAddress>,
     /// It took a mail, or an envelope and took long over the mail, since it last was unavailable.
     proven: bool,
-    /// It was unavailable, and took no mail since.
+    /// Whether it was unavailable, and has accepted no mail since.
     failed: bool,
-    /// It took a mail since it last hung up in the middle of one.
+    /// Whether it accepted a mail since it last hung up in the middle of one.
     vouched: bool,
     /// It did not take a mail for a reason that may be about all, and took none since: why, and when a connection was opened
     /// last since then.
@@ -40,7 +40,7 @@ struct Known {
 }
 
 enum State {
-    /// It served us last time: connect freely.
+    /// It worked last time: connect freely.
     Open,
     /// Nothing is known, or a connection was lost: one at a time finds out.
     Unknown,
@@ -105,12 +105,12 @@ impl CircuitBreaker {
         None
     }
 
-    /// It let us in.
+    /// Records that the relay accepted a connection.
     pub(super) fn opened(&self) {
         self.lock().state = State::Open;
     }
 
-    /// It failed.
+    /// Records that the relay failed.
     pub(super) fn shut(&self, cause: &str) {
         tracing::debug!(cause, "the relay is unavailable");
         let mut known = self.lock();
@@ -118,7 +118,7 @@ impl CircuitBreaker {
         known.state = State::Shut(self.clock.monotonic(), cause.to_owned());
     }
 
-    /// A connection was lost: that may be all, or the relay is gone.
+    /// Records that a connection was lost: that may be all, or the relay is gone.
     pub(super) fn doubt(&self) {
         let mut known = self.lock();
         if matches!(known.state, State::Open) {
@@ -146,14 +146,14 @@ impl CircuitBreaker {
         known.failed || known.tripped.is_some()
     }
 
-    /// It told us to slow down, or refuses everything.
+    /// Opens the circuit because the relay asks for less mail, or refuses everything.
     pub(super) fn trip(&self, cause: &str) {
         tracing::debug!(cause, "the relay is left alone");
         self.lock().tripped = Some((self.clock.monotonic(), cause.to_owned()));
     }
 
-    /// It refused a mail. So many in a row are about the relay, whatever they say; then one mail a second finds out whether
-    /// they still are.
+    /// Records that the relay refused a mail. That many in a row are about the relay, whatever they say; then one mail
+    /// a second finds out whether they still are.
     pub(super) fn refused(&self, cause: &str, most_in_a_row: u32) {
         let mut known = self.lock();
         known.refused = known.refused.saturating_add(1);
@@ -165,8 +165,8 @@ impl CircuitBreaker {
         }
     }
 
-    /// It asks for less over mail to this recipient. Whether that is news: one that meets it again and again may be the
-    /// only one who is meant.
+    /// Records that the relay asks for less mail to this recipient, and returns whether that is new. A recipient that
+    /// meets it again and again may be the only one concerned.
     pub(super) fn meets_first(&self, recipient: &EmailAddress) -> bool {
         let mut known = self.lock();
         if known.throttled_for.len() >= MOST_THROTTLED {
@@ -175,7 +175,7 @@ impl CircuitBreaker {
         known.throttled_for.insert(recipient.clone())
     }
 
-    /// It took a mail to this recipient.
+    /// Records that the relay accepted a mail to this recipient.
     pub(super) fn vouch(&self, recipient: &EmailAddress) {
         let mut known = self.lock();
         (known.proven, known.failed, known.vouched) = (true, false, true);
@@ -184,8 +184,9 @@ impl CircuitBreaker {
         known.throttled_for.remove(recipient);
     }
 
-    /// It hung up in the middle of a mail. Whether that is about this mail: it is when others were taken since it last
-    /// did so. Two in a row are about the relay, or a storm of 421 would use up an attempt of every mail.
+    /// Records that the relay hung up in the middle of a mail, and returns whether that is about this mail: it is if
+    /// others were accepted since it last did so. Two in a row are about the relay, or a storm of 421 would use up an
+    /// attempt of every mail.
     pub(super) fn is_about_one_mail(&self) -> bool {
         std::mem::take(&mut self.lock().vouched)
     }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 /// Largest burst, as a fraction of the mails of one second.
 const BURST: f64 = 0.1;
 
-/// Longest sleep before the bucket is looked at again: it may have been given a higher rate, or a token back.
+/// Maximum sleep before the bucket is checked again: it may have got a higher rate, or a token back.
 const LONGEST_SLEEP: Duration = Duration::from_millis(250);
 
 /// A bucket that fills at the rate, for all connections together.
@@ -30,7 +30,7 @@ impl Rate {
         self.lock().set(per_second, now);
     }
 
-    /// So many for so long, and then none until it is set again.
+    /// Lends a rate until a time, and then no mails until it is set again.
     pub(crate) fn lend(&self, per_second: f64, now: Instant, until: Instant) {
         self.lock().lend(per_second, now, until);
     }
@@ -39,7 +39,7 @@ impl Rate {
         self.lock().per_second
     }
 
-    /// The next token; `None` when there is none until `deadline`. Dropping the call takes none.
+    /// Returns the next token; `None` if there is none until `deadline`. Dropping the call takes none.
     pub(crate) async fn token(self: &Arc<Self>, deadline: Instant) -> Option<Token> {
         if self.per_second().is_none() {
             return Some(Token(None));
@@ -62,7 +62,7 @@ impl Rate {
 }
 
 impl Token {
-    /// The mail is begun.
+    /// Spends the token, because the mail is begun.
     pub(crate) fn spend(&mut self) {
         self.0 = None;
     }
@@ -92,7 +92,7 @@ impl Bucket {
         bucket
     }
 
-    /// At least one token fits, however low the rate.
+    /// Returns the size of the bucket: at least one token fits, however low the rate.
     fn size(&self) -> f64 {
         self.per_second.map_or(1.0, |rate| (rate * BURST).max(1.0))
     }

@@ -76,21 +76,21 @@ struct File {
 }
 
 impl TemplatesBuilder {
-    /// Every `.txt`, `.html` and `.toml` file of a directory that is named like a shipped one, for example
+    /// Adds every `.txt`, `.html` and `.toml` file of a directory that is named like a shipped one, for example
     /// `welcome/body.html` or `locales/de.toml`. It is read once, by [`build`](Self::build); hidden files and files of
-    /// other kinds are left alone.
+    /// other kinds are ignored.
     pub fn directory(mut self, path: impl Into<PathBuf>) -> Self {
         self.sources.push(Source::Directory(path.into()));
         self
     }
 
-    /// One template, for example `welcome/subject.txt`.
+    /// Adds one template, for example `welcome/subject.txt`.
     pub fn template(self, name: impl Into<String>, source: impl Into<String>) -> Self {
         self.file(name.into(), source.into())
     }
 
-    /// Words of one language (TOML, see `templates/locales/en.toml`): as many as differ from the shipped ones, or of a
-    /// language that is not shipped.
+    /// Adds words of one language (TOML, see `templates/locales/en.toml`): any that differ from the shipped ones, or
+    /// those of a language that is not shipped.
     pub fn words(self, locale: impl AsRef<str>, source: impl Into<String>) -> Self {
         self.file(format!("locales/{}.toml", locale.as_ref()), source.into())
     }
@@ -108,8 +108,8 @@ impl TemplatesBuilder {
         self
     }
 
-    /// Reads everything, and tries every notice in every language with made-up content, so that mistakes come to light
-    /// now and not in somebody's mail.
+    /// Reads everything, and tries every notice in every language with made-up content, so that mistakes are found now
+    /// and not in a sent mail.
     ///
     /// # Errors
     ///
@@ -138,7 +138,7 @@ impl TemplatesBuilder {
 }
 
 impl File {
-    /// The language it has words of.
+    /// Returns the language of its words.
     fn tag(&self) -> Option<&str> {
         self.name.strip_prefix("locales/")?.strip_suffix(".toml")
     }

@@ -53,12 +53,12 @@ enum Piece {
 }
 
 impl Catalogue {
-    /// Its language tag, as its source is called.
+    /// Returns its language tag, from the name of its source.
     pub(super) fn tag(&self) -> &str {
         &self.tag
     }
 
-    /// The words called `key`, with their gaps filled in.
+    /// Returns the words with the key `key`, with their placeholders filled in.
     ///
     /// # Errors
     ///
@@ -73,8 +73,8 @@ impl Catalogue {
         Ok(said)
     }
 
-    /// Writes the words called `key` to the end of `said`. What goes by a count is told by `is_one`; each gap is written by
-    /// `slot`, which answers `None` to one that it does not know, so that only what words ask for is worked out.
+    /// Appends the words with the key `key` to `said`. `is_one` decides between forms that depend on a count. `slot`
+    /// writes each placeholder and returns `None` for an unknown one, so that only used placeholders are computed.
     ///
     /// # Errors
     ///
@@ -119,7 +119,7 @@ impl Catalogue {
 /// The words of all languages.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Catalogues {
-    /// By their tags in lower case.
+    /// Catalogues by their tags in lower case.
     by_tag: BTreeMap<String, Arc<Catalogue>>,
 }
 
@@ -147,12 +147,13 @@ impl Catalogues {
         Ok(catalogues)
     }
 
-    /// All of them, in the order of their tags.
+    /// Returns all of them, in the order of their tags.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Catalogue>> {
         self.by_tag.values()
     }
 
-    /// The language to write in: the reader's own (RFC 4647 §3.4, lookup), else English; `None` when there is none.
+    /// Returns the language to write in: the reader's own (RFC 4647 §3.4, lookup), otherwise English; `None` if there
+    /// is none.
     pub(super) fn closest(&self, locale: &Locale) -> Option<&Arc<Catalogue>> {
         let tag = locale.as_str().to_ascii_lowercase();
         let mut tag = tag.as_str();
@@ -166,7 +167,7 @@ impl Catalogues {
     }
 }
 
-/// The entries of a source (TOML); `known` says which there may be, `None`: any.
+/// Returns the entries of a source (TOML); `known` limits the permitted ones, `None` permits any.
 fn entries(place: &str, text: &str, known: Option<&Catalogue>) -> Result<HashMap<String, Entry>, TemplateError> {
     let line = |at: usize| text.get(..at).map(|before| before.matches('\n').count() + 1);
     let table = DeTable::parse(text).map_err(|error| {
@@ -191,7 +192,7 @@ fn entries(place: &str, text: &str, known: Option<&Catalogue>) -> Result<HashMap
     Ok(entries)
 }
 
-/// Every word of a table under its full name, with where it stands.
+/// Collects every entry of a table under its full name, with its position.
 fn flatten<'t>(name: String, table: &'t DeTable<'_>, found: &mut Vec<(String, &'t DeValue<'t>, usize)>) {
     for (key, value) in table {
         let key = if name.is_empty() { key.get_ref().to_string() } else { format!("{name}.{}", key.get_ref()) };

@@ -54,7 +54,8 @@ pub(super) fn link(url: Option<&String>) -> Value {
     url.map_or(Value::from(()), |url| Value::from(url.as_str()))
 }
 
-/// Returns the function `time` of templates: it tells a time as notices store it in the words and the zone of the reader.
+/// Returns the function `time` of templates: it formats a time as notices store it in the words and the zone of the
+/// reader.
 pub(super) fn clock(words: &Arc<Catalogue>, zone: &Zone, date: Timestamp) -> Value {
     let (words, zone) = (words.clone(), zone.clone());
     Value::from_function(move |at: &str| {

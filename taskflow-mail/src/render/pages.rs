@@ -31,8 +31,8 @@ const PAGE_WORDS: &[(&str, &str)] = &[
     ("de", include_str!("../../templates/pages/locales/de.toml")),
 ];
 
-/// Renders pages from templates and the words of a language. Whatever people typed is escaped; no page loads anything but
-/// its icon, and none has a script.
+/// Renders pages from templates and the words of a language. User input is escaped; no page loads anything but its
+/// icon, and none has a script.
 #[derive(Debug)]
 pub struct Pages {
     environment: Environment<'static>,
@@ -52,7 +52,7 @@ impl Pages {
     /// The style of every page, for a hash in its Content-Security-Policy.
     pub const STYLE: &'static str = include_str!("../../templates/pages/style.css");
 
-    /// The pages as shipped.
+    /// Returns the shipped pages.
     #[must_use]
     pub fn new() -> Self {
         let mut environment = Environment::new();
@@ -74,7 +74,7 @@ impl Pages {
         Self { environment, catalogues }
     }
 
-    /// The words for a reader of `locale` in `zone` at `now`; English where there are none of that language.
+    /// Returns the words for a reader of `locale` in `zone` at `now`; English if there are none of that language.
     #[must_use]
     pub fn words<'a>(&'a self, locale: &Locale, zone: &'a Zone, now: Timestamp) -> PageWords<'a> {
         let words = self.catalogues.closest(locale).expect("there are English words at least");
@@ -96,7 +96,7 @@ impl Default for Pages {
 }
 
 impl PageWords<'_> {
-    /// A page: `template` (without `pages/` and `.html`) filled with `values`.
+    /// Renders a page: `template` (without `pages/` and `.html`) filled with `values`.
     ///
     /// # Errors
     ///
@@ -126,7 +126,7 @@ impl PageWords<'_> {
         self.words.say(key, gaps)
     }
 
-    /// For example `Sunday, 22 November 2026 at 10:30 CET (Europe/Berlin)`.
+    /// Formats a time, for example `Sunday, 22 November 2026 at 10:30 CET (Europe/Berlin)`.
     ///
     /// # Errors
     ///
@@ -135,7 +135,7 @@ impl PageWords<'_> {
         self.reader().long(at)
     }
 
-    /// A day by itself, for example `Sunday, 22 November`.
+    /// Formats a day by itself, for example `Sunday, 22 November`.
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ impl PageWords<'_> {
         self.reader().day(day)
     }
 
-    /// From when to when, for example `Sunday, 22 November 2026, 10:30 – 11:30 CET (Europe/Berlin)`.
+    /// Formats a period, for example `Sunday, 22 November 2026, 10:30 – 11:30 CET (Europe/Berlin)`.
     ///
     /// # Errors
     ///
@@ -153,7 +153,7 @@ impl PageWords<'_> {
         self.reader().period(starts_at, ends_at)
     }
 
-    /// With the year, for example `Sun 22 Nov 2026, 10:30 CET`.
+    /// Formats a time with the year, for example `Sun 22 Nov 2026, 10:30 CET`.
     ///
     /// # Errors
     ///
@@ -162,7 +162,8 @@ impl PageWords<'_> {
         self.reader().short(at)
     }
 
-    /// The facts of a meeting, as a list of `{label, value, was, url}`; `was` is what differs in what the reader knows.
+    /// Returns the facts of a meeting, as a list of `{label, value, was, url}`; `was` is the value that the reader
+    /// knows, if it differs.
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ use crate::message::one_line;
 /// Most characters of a line of our own words; quoting twice still fits into 80 columns.
 const LINE: usize = 76;
 
-/// `text` with line breaks between words where a line gets too long. Lines that are already there stay.
+/// Returns `text` with line breaks between words where a line gets too long. Existing lines stay.
 pub(super) fn wrapped(text: &str) -> String {
     let mut wrapped = String::with_capacity(text.len() + 8);
     for (n, line) in text.lines().enumerate() {
@@ -57,7 +57,7 @@ pub(super) fn from_html(html: &str) -> String {
     page.finish()
 }
 
-/// A tag and what follows it; a `>` in quotes does not end it.
+/// Splits a tag from the text after it; a `>` in quotes does not end it.
 fn split_tag(mark: &str) -> (&str, &str) {
     let mut quote = None;
     for (at, byte) in mark.bytes().enumerate() {
@@ -72,7 +72,7 @@ fn split_tag(mark: &str) -> (&str, &str) {
     mark.split_once('>').unwrap_or((mark, ""))
 }
 
-/// The name of what is not for reading.
+/// Returns the name of the element that a tag begins, if its content is not for reading.
 fn silent(tag: &str) -> Option<&'static str> {
     ["script", "style", "title", "template", "head", "noscript"].into_iter().find(|known| name(tag) == *known)
 }
@@ -88,13 +88,13 @@ fn skip_to_end<'h>(mut rest: &'h str, element: &str) -> &'h str {
     ""
 }
 
-/// The name of a tag in lower case, without its slash.
+/// Returns the name of a tag in lower case, without its slash.
 fn name(tag: &str) -> String {
     let tag = tag.trim_start_matches('/');
     tag.chars().take_while(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// The address that a link leads to, if it is one to follow from a text.
+/// Returns the address of a link, if it can be followed from a text.
 fn address(tag: &str) -> Option<String> {
     let lower = tag.to_ascii_lowercase();
     let at = lower.match_indices("href").find(|(at, _)| lower[..*at].ends_with(|c: char| c.is_ascii_whitespace()))?.0;
@@ -107,7 +107,7 @@ fn address(tag: &str) -> Option<String> {
     ["http://", "https://", "mailto:"].iter().any(|scheme| address.starts_with(scheme)).then_some(address)
 }
 
-/// `text` with its character references (`&amp;`) as characters.
+/// Returns `text` with its character references (`&amp;`) as characters.
 fn decoded(text: &str) -> String {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;

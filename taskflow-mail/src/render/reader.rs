@@ -6,12 +6,12 @@ use taskflow_core::{Timestamp, Zone};
 
 use super::catalogue::Catalogue;
 
-/// Whom a letter is written to.
+/// The reader of a mail.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reader<'a> {
-    /// In which words.
+    /// The words of the reader's language.
     pub(super) words: &'a Catalogue,
-    /// In which zone.
+    /// The zone in which times are shown.
     pub(super) zone: &'a Zone,
     /// The Date of the mail, which relative times count from.
     pub(super) date: Timestamp,
@@ -26,7 +26,7 @@ pub(super) enum Timing {
 }
 
 impl Timing {
-    /// The last part of the keys of words that depend on it.
+    /// Returns the last part of the keys of words that depend on it.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Ahead => "ahead",
@@ -47,13 +47,13 @@ impl Reader<'_> {
         self.words.say(key, &[("count", &count.to_string())])
     }
 
-    /// For example `Sunday, 22 November 2026 at 10:30 CET (Europe/Berlin)`.
+    /// Formats a time, for example `Sunday, 22 November 2026 at 10:30 CET (Europe/Berlin)`.
     pub(super) fn long(&self, at: Timestamp) -> Result<String, RenderError> {
         let clock = self.zone.wall_clock(at);
         self.date("dates.long", clock.at, &self.full_zone_name(&clock.abbreviation)?)
     }
 
-    /// The same for what stands beside `other`: the zone is left out when both have the same.
+    /// Does the same for a time beside `other`: the zone is left out if both have the same.
     pub(super) fn long_beside(&self, at: Timestamp, other: Timestamp) -> Result<String, RenderError> {
         let (clock, other) = (self.zone.wall_clock(at), self.zone.wall_clock(other));
         if clock.abbreviation != other.abbreviation {
@@ -62,17 +62,17 @@ impl Reader<'_> {
         self.date("dates.long", clock.at, "").map(|told| told.trim_end().to_owned())
     }
 
-    /// With the year, for example `Sun 22 Nov 2026, 10:30 CET`.
+    /// Formats a time with the year, for example `Sun 22 Nov 2026, 10:30 CET`.
     pub(super) fn short(&self, at: Timestamp) -> Result<String, RenderError> {
         self.on_the_wall("dates.short", at)
     }
 
-    /// For what is near, for example `Sun 22 Nov, 10:30 CET`.
+    /// Formats a time that is near, for example `Sun 22 Nov, 10:30 CET`.
     pub(super) fn brief(&self, at: Timestamp) -> Result<String, RenderError> {
         self.on_the_wall("dates.brief", at)
     }
 
-    /// In a list: without the day where it is today's, and with the year only where it lies far off.
+    /// Formats a time in a list: without the day if it is today, and with the year only if it is far off.
     pub(super) fn in_list(&self, at: Timestamp) -> Result<String, RenderError> {
         let date = |at| self.zone.wall_clock(at).at.date();
         if date(at) == date(self.date) {
@@ -81,22 +81,22 @@ impl Reader<'_> {
         if self.minutes_until(at).abs() < NEAR { self.brief(at) } else { self.short(at) }
     }
 
-    /// For what is today, for example `10:30 CET`.
+    /// Formats a time of today, for example `10:30 CET`.
     pub(super) fn clock(&self, at: Timestamp) -> Result<String, RenderError> {
         self.on_the_wall("dates.clock", at)
     }
 
-    /// A day by itself, for example `Sunday, 22 November`.
+    /// Formats a day by itself, for example `Sunday, 22 November`.
     pub(super) fn day(&self, day: NaiveDate) -> Result<String, RenderError> {
         self.date("dates.day", day.and_time(NaiveTime::MIN), "")
     }
 
-    /// The same in a sentence, for example `on Sunday, 22 November`.
+    /// Formats a day in a sentence, for example `on Sunday, 22 November`.
     pub(super) fn on_day(&self, day: NaiveDate) -> Result<String, RenderError> {
         self.words.say("when.later", &[("date", &self.day(day)?)])
     }
 
-    /// For example `1 hour 30 minutes`.
+    /// Formats a duration, for example `1 hour 30 minutes`.
     pub(super) fn lasts(&self, minutes: u32) -> Result<String, RenderError> {
         let count = |key, number: u32| if number == 0 { Ok(None) } else { self.count(key, number.into()).map(Some) };
         let parts = [count("units.hours", minutes / 60)?, count("units.minutes", minutes % 60)?];
@@ -133,19 +133,19 @@ impl Reader<'_> {
         self.words.say(key, &[("time", &time)])
     }
 
-    /// Rounded, since a mail leaves seconds after it is due.
+    /// Returns the minutes until `at`, rounded because a mail is sent seconds after it is due.
     fn minutes_until(&self, at: Timestamp) -> i64 {
         const MINUTE: i64 = 60_000_000;
         (at.as_micros() - self.date.as_micros() + MINUTE / 2).div_euclid(MINUTE)
     }
 
-    /// From when to when, for example `Sunday, 22 November 2026, 10:30 – 11:30 CET (Europe/Berlin)`.
+    /// Formats a period, for example `Sunday, 22 November 2026, 10:30 – 11:30 CET (Europe/Berlin)`.
     pub(super) fn period(&self, starts_at: Timestamp, ends_at: Timestamp) -> Result<String, RenderError> {
         let end = self.zone.wall_clock(ends_at);
         self.period_in(starts_at, ends_at, &self.full_zone_name(&end.abbreviation)?)
     }
 
-    /// The same for what stands beside a period that ends at `other`: the zone is left out when both have the same.
+    /// Does the same for a period beside one that ends at `other`: the zone is left out if both have the same.
     pub(super) fn period_beside(
         &self,
         starts_at: Timestamp,
@@ -195,7 +195,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The same with the name in the database: `MEZ (Europe/Berlin)`.
+    /// Does the same with the name in the database: `MEZ (Europe/Berlin)`.
     fn full_zone_name(&self, abbreviation: &str) -> Result<String, RenderError> {
         let name = self.zone_name(abbreviation)?;
         Ok(if self.zone.name() == abbreviation { name } else { format!("{name} ({})", self.zone.name()) })
@@ -243,10 +243,10 @@ impl Reader<'_> {
 /// Number of minutes within which a date is shown without its year: half a year.
 const NEAR: i64 = 180 * 24 * 60;
 
-/// Up to how many minutes ahead a time is told as a span.
+/// Number of minutes ahead up to which a time is shown as a span.
 const SOON: u32 = 120;
 
-/// Room for the longest way to tell a time, in octets.
+/// Room for the longest formatted time, in octets.
 const LONG: usize = 80;
 
 /// The keys of the names of days, Monday first, and of months.

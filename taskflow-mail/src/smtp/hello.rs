@@ -9,14 +9,15 @@ use super::settings::InvalidSettings;
 /// The name of this client in EHLO.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Hello {
-    /// By this name or address literal, over every connection.
+    /// This name or address literal, over every connection.
     Named(ClientId),
-    /// By the address of each connection (RFC 5321 section 4.1.4): the machine has no full name. Relays refuse a bare one.
+    /// The address of each connection (RFC 5321 section 4.1.4), because the machine has no full name. Relays refuse a
+    /// bare one.
     LocalAddress,
 }
 
 impl Hello {
-    /// The name of this machine if it is a full one, else the address of each connection.
+    /// Returns the name of this machine if it is a full one, otherwise the address of each connection.
     pub(crate) fn of_this_machine() -> Self {
         match ClientId::default() {
             ClientId::Domain(name) if name.contains('.') && is_domain(&name) => Self::Named(ClientId::Domain(name)),
@@ -24,7 +25,7 @@ impl Hello {
         }
     }
 
-    /// A host name, or an address with or without the brackets of a literal.
+    /// Parses a host name, or an address with or without the brackets of a literal.
     ///
     /// # Errors
     ///

@@ -66,7 +66,8 @@ impl fmt::Debug for Login {
 }
 
 impl SmtpSettings {
-    /// The relay at `host`:`port` for mail of `from`; implicit TLS on port 465, otherwise STARTTLS, nobody signed in.
+    /// Creates settings for the relay at `host`:`port` and mail from `from`: implicit TLS on port 465, otherwise
+    /// STARTTLS, without signing in.
     #[must_use]
     pub fn new(host: impl Into<String>, port: u16, from: Mailbox) -> Self {
         Self {
@@ -136,8 +137,8 @@ impl SmtpSettings {
         self
     }
 
-    /// The name for EHLO (RFC 5321 section 4.1.1.1): a host name or an address. Default: the name of this machine if it
-    /// has a dot, else the local address of each connection, because relays refuse a bare name.
+    /// Sets the name for EHLO (RFC 5321 section 4.1.1.1): a host name or an address. The default is the name of this
+    /// machine if it contains a dot, otherwise the local address of each connection, because relays refuse a bare name.
     #[must_use]
     pub fn hello(mut self, name: impl AsRef<str>) -> Self {
         self.hello = Hello::parse(name.as_ref());

@@ -98,7 +98,7 @@ async fn session(tcp: TcpStream, number: usize, shared: Arc<Shared>) -> io::Resu
 }
 
 impl Session {
-    /// The next command; `None` when the client has gone.
+    /// Returns the next command; `None` if the client has gone.
     async fn line(&mut self) -> io::Result<Option<String>> {
         if self.wire.buffer().is_empty() {
             self.flush().await?;
@@ -114,7 +114,7 @@ impl Session {
         Ok(Some(line))
     }
 
-    /// Up to the end of a line, which is appended; 0 when the client has gone.
+    /// Reads up to the end of a line, which is appended; 0 if the client has gone.
     async fn read_line(&mut self, line: &mut Vec<u8>) -> io::Result<usize> {
         let read = self.wire.read_until(b'\n', line).await?;
         match &mut self.silence {
@@ -148,7 +148,7 @@ impl Session {
         }
     }
 
-    /// That a client goes on after it was kept waiting.
+    /// Records that a client goes on after it was kept waiting.
     fn note(&mut self, said: &[u8]) {
         if let Some(Silence { span: silence, .. }) = self.silence.take() {
             let line = String::from_utf8_lossy(said).lines().next().unwrap_or_default().to_owned();

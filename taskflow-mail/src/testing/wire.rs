@@ -24,7 +24,7 @@ impl Wire {
         Self { stream: Box::new(stream), heard: Vec::new() }
     }
 
-    /// The stream itself, for TLS to begin on; nothing may have been heard.
+    /// Returns the stream itself, for TLS to begin on; nothing may have been received.
     pub(super) fn into_stream(self) -> Box<dyn Stream> {
         self.stream
     }
