@@ -135,8 +135,8 @@ impl App {
             .nodes(storage)
     }
 
-    /// Begins with the two ports that every application needs. The other ports are added to the builder as needed; a use
-    /// case whose port is absent returns [`Error::MissingPort`].
+    /// Starts with the two ports that every application needs. The other ports are added to the builder as needed; a
+    /// use case whose port is absent returns [`Error::MissingPort`].
     ///
     /// | port | needed for |
     /// |---|---|

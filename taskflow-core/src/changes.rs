@@ -71,7 +71,7 @@ writes! {
     Unsubscribe(UnsubscribeWrite),
     /// A job or one of its runs.
     Job(JobWrite),
-    /// The statistics of a person.
+    /// The statistics of a user.
     Statistics(StatisticsWrite),
     /// A mail in the dev mailbox.
     Mailbox(MailboxWrite),

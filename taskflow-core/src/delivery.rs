@@ -306,7 +306,7 @@ pub struct FailedAttempt {
     pub attempt: u32,
     /// The time at which its result was known.
     pub at: Timestamp,
-    /// The relay's answer, or what went wrong.
+    /// The relay's reply, or the error.
     pub error: String,
 }
 

@@ -68,7 +68,7 @@ impl Day {
     }
 }
 
-/// A day of a person, in the order in which they read it.
+/// A day of a user, in reading order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Digest {
     /// The date of the day in the user's time zone.
@@ -102,9 +102,9 @@ impl Digest {
         }
     }
 
-    /// Puts what each list holds into the order that [`CohortScan::digests`](crate::ports::CohortScan::digests) promises, for stores
-    /// whose databases pick the first ones and return them in any order; leaves of [`later`](Self::later) only the number
-    /// where there is something else to list.
+    /// Sorts each list into the order that [`CohortScan::digests`](crate::ports::CohortScan::digests) promises, for
+    /// stores whose databases pick the first items and return them in any order. Reduces [`later`](Self::later) to its
+    /// number if there is anything else to list.
     pub fn put_in_order(&mut self) {
         if self.overdue.total + self.today.total + self.meetings.total + self.week.total > 0 {
             self.later.items.clear();

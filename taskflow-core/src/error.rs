@@ -29,7 +29,7 @@ pub enum Error {
     /// The version is not the one that the caller requires (`If-Match`), or every attempt of ten seconds lost a race.
     #[error("it has changed meanwhile")]
     Stale,
-    /// The answer is to the meeting as it was before; nothing was recorded.
+    /// The response is to an earlier state of the meeting; nothing was recorded.
     #[error("the meeting has changed since it was shown")]
     Outdated(Box<crate::OutdatedAnswer>),
     /// The application was built without the port that the use case needs; see [`App::embed`](crate::App::embed).
@@ -84,7 +84,7 @@ pub enum StoreError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UniqueField {
-    /// The name a person signs in with.
+    /// The username.
     Username,
     /// Their address.
     Email,
@@ -202,7 +202,7 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// Says what is wrong with `field`: a rule of the service, unless [`with_code`](Self::with_code) says more.
+    /// Creates the error of `field`: a rule of the service, unless [`with_code`](Self::with_code) sets another code.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: field.into(), code: FieldCode::default(), message: message.into() }
     }

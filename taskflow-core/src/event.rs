@@ -127,7 +127,7 @@ pub struct FeedEvent {
 }
 
 impl FeedEvent {
-    /// Tells the owner of a task what became of it: made (`before` is `None`), changed, trashed or restored.
+    /// Returns the event of a task for its owner: created (`before` is `None`), changed, trashed or restored.
     #[must_use]
     pub fn task(id: EventId, actor: Actor, before: Option<&Task>, after: &Task) -> Self {
         let kind = match before {
@@ -221,9 +221,9 @@ impl FeedEvent {
         Self { event, audience }
     }
 
-    /// Tells one person to read a meeting again: a guest turned out to be them, or what only they may see has changed.
-    /// Nothing else about the meeting changes, so nobody else is told; and the event names no actor, because it stays with
-    /// the meeting and would tell that somebody in it has an account.
+    /// Returns an event for one user, who has to read a meeting again: a guest turned out to be them, or data that only
+    /// they may see has changed. Nothing else about the meeting changes, so nobody else is notified. The event names no
+    /// actor: it stays with the meeting and would reveal that one of the participants has an account.
     #[must_use]
     pub fn changed_for(id: EventId, meeting: MeetingId, user: UserId, at: Timestamp) -> Self {
         let event = Event {

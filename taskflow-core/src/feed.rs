@@ -2,7 +2,7 @@
 
 use crate::{Event, UserId};
 
-/// One event in the feed of one person. Sequences begin at 1 and have no gaps.
+/// One event in the feed of a user. Sequences begin at 1 and have no gaps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeedEntry {
     /// Its place in the feed.
@@ -31,7 +31,7 @@ pub enum FeedPage {
         head: u64,
     },
     /// The next entries are no longer kept, or the follower claims a position that never existed. The follower reads
-    /// everything anew and continues after `head`.
+    /// everything again and continues after `head`.
     Resync {
         /// The end of the feed when it was read.
         head: u64,

@@ -46,7 +46,7 @@ impl fmt::Display for IdempotencyKey {
 /// A response to a request, as the host encoded it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredResponse {
-    /// The person who sent the request.
+    /// The user who sent the request.
     pub owner: UserId,
     /// The key of the request.
     pub key: IdempotencyKey,
@@ -72,7 +72,7 @@ pub struct Idempotency<'a, T: ?Sized> {
     pub key: IdempotencyKey,
     /// A hash of the request.
     pub fingerprint: String,
-    /// Encodes the response; it is stored in the commit of what it reports.
+    /// Encodes the response; it is stored in the same commit as the result.
     pub encode: &'a (dyn Fn(&T) -> String + Send + Sync),
 }
 

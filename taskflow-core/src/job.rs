@@ -1,4 +1,4 @@
-//! Scheduled jobs: their names, when each is due, and what one run of a job is. What a job does is in `app/jobs`.
+//! Scheduled jobs: their names, schedules and runs. The jobs themselves are in `app/jobs`.
 
 mod name;
 mod plan;

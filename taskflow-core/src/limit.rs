@@ -85,7 +85,7 @@ impl RateLimit {
         }
     }
 
-    /// Returns the state of a bucket after the request that was taken last has been given back.
+    /// Returns the state of a bucket after its last request has been given back.
     #[must_use]
     pub fn give_back(self, debt: Duration) -> Duration {
         debt.min(self.depth()).saturating_sub(self.interval)

@@ -52,7 +52,7 @@ pub struct RenderInput {
     /// The page where the reader ends mail of this kind without signing in. Only recurring mail has one, and only when
     /// the service makes links.
     pub unsubscribe_url: Option<String>,
-    /// Signed links to what the mail is about, and to what its reader can do about it.
+    /// Signed links to the subject of the mail, and to actions of its reader.
     pub links: MailLinks,
     /// The content of the mail.
     pub content: Box<dyn NoticeContent>,
@@ -74,7 +74,7 @@ pub struct Invitation {
     pub meeting: Meeting,
     /// The participant: the reader, or the participant whom the organizer is notified about.
     pub participant: Participant,
-    /// The page where the participant answers without signing in; `None`: the service makes no links.
+    /// The page where the participant responds without signing in; `None` if the service makes no links.
     pub respond_url: Option<String>,
 }
 
@@ -128,7 +128,7 @@ pub struct Headers {
 pub enum CalendarMethod {
     /// The calendar shows the entry.
     Publish,
-    /// The calendar takes the entry over and lets its owner answer.
+    /// The calendar adds the entry and lets its owner respond.
     Request,
     /// The calendar removes the entry.
     Cancel,
@@ -171,7 +171,7 @@ pub struct CapturedMail {
 }
 
 impl CapturedMail {
-    /// The answer of the relay in the ledger for a mail that was captured instead of being sent.
+    /// The reply in the ledger for a mail that was captured instead of being sent.
     pub const REPLY: &str = "kept in the dev mailbox";
 }
 

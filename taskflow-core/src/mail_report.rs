@@ -72,11 +72,11 @@ pub enum MailFindingCode {
     Unverified,
     /// The address is suppressed.
     Suppressed,
-    /// The person has switched off some kinds of mail.
+    /// The user has switched off some kinds of mail.
     SwitchedOff,
     /// The guest has unsubscribed from some kinds of mail.
     Unsubscribed,
-    /// The quiet hours of the person hold mail now.
+    /// The quiet hours of the user hold mail now.
     QuietHours,
     /// No server is running.
     NoServer,

@@ -1,4 +1,4 @@
-//! A gathering of people at a time: its state and its legal transitions. No input or output here.
+//! A meeting of participants at a time: its state and its legal transitions. No input or output here.
 
 mod kind;
 mod merge;
@@ -73,7 +73,7 @@ pub struct Meeting {
     /// The time at which it was cancelled. A cancelled meeting is in no list by default, and can be restored until it
     /// begins.
     pub cancelled_at: Option<Timestamp>,
-    /// Grows by one with each change that calendars must take over (RFC 5546 §2.1.4).
+    /// Grows by one with each change that calendars must apply (RFC 5546 §2.1.4).
     pub sequence: u32,
     /// The recent changes that participants are notified of together.
     pub burst: Option<DebounceWindow>,
@@ -184,7 +184,7 @@ pub struct MeetingChange {
     pub meeting_type: Option<MeetingType>,
     /// The new default reminder time.
     pub reminder_minutes: Option<ReminderMinutes>,
-    /// `completed` ends it, `cancelled` cancels it; anything else but what it is already is refused.
+    /// The new status: `completed` ends it, `cancelled` cancels it; any other value than the present one is refused.
     pub status: Option<MeetingStatus>,
 }
 
@@ -242,7 +242,7 @@ impl Meeting {
         }
     }
 
-    /// Returns whether it goes on, or may begin at `now` or later: one that was ended before it began may be moved.
+    /// Returns whether it goes on, or may begin at `now` or later. One that was ended before it began may be moved.
     #[must_use]
     pub fn may_take_place(&self, now: Timestamp) -> bool {
         self.cancelled_at.is_none() && (self.starts_at >= now || self.ended_at.is_none() && self.ends_at() > now)

@@ -37,8 +37,8 @@ use crate::{
     Suppression, Task, TaskId, TaskStatistics, Timestamp, Token, TokenId, TurnGroup, User, UserId,
 };
 
-/// Keeps everything in memory, under one lock. For tests, examples and benches; what it keeps ends with it. Clones share
-/// what they keep.
+/// A store that keeps everything in memory, under one lock. For tests, examples and benches; nothing outlives it.
+/// Clones share their content.
 #[derive(Debug, Clone)]
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,

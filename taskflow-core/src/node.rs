@@ -77,11 +77,11 @@ pub struct Node {
 
 /// The share of one node in the mails per second that all nodes together may begin.
 ///
-/// Fair is the same for everybody who sends. Nobody counts on the others for that: a node **uses** no more than it has
-/// claimed in a heartbeat, and takes more into use only when, after that heartbeat, the claims of all live nodes
-/// together are within the rate. As heartbeats are written before the others are read, of two nodes that want more at the
-/// same time at least one sees the claim of the other. So in sum it is never more than the rate, whoever comes, leaves,
-/// sleeps or dies; for the time it takes to agree it is less.
+/// A fair share is the same for every node that sends. Nodes do not rely on each other for that. A node **uses** no
+/// more than it has claimed in a heartbeat. It takes more into use only if, after that heartbeat, the claims of all
+/// live nodes together are within the rate. Heartbeats are written before the others are read, so of two nodes that
+/// want more at the same time at least one sees the claim of the other. So the sum never exceeds the rate, whichever
+/// node comes, leaves, sleeps or dies; until the nodes agree it is less.
 ///
 /// Shares are fractions of mails, not rounded: however many nodes there are, each gets something, and nothing is lost.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,7 +119,7 @@ impl Share {
         self.used = 0.0;
     }
 
-    /// Decides anew after the heartbeat `said`, by the `nodes` that were there then.
+    /// Decides again after the heartbeat `said`, by the `nodes` that were live then.
     pub fn decide(&mut self, said: &Heartbeat, nodes: &[Node]) {
         if !nodes.iter().any(|node| said.is_of_process(node) && node.is_live) {
             // The answer took too long, or somebody else goes by this name: nobody respects what was claimed.

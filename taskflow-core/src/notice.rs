@@ -1,4 +1,4 @@
-//! Notices to one person. A stored notice holds ids and a kind; its words are found when it leaves.
+//! Notices to one recipient. A stored notice holds ids and a kind; its words are rendered when it is sent.
 //!
 //! Each notice is one file: its data, its policy, how long it is of use, what must be loaded for it, the check before
 //! sending, the content of its mail ([`NoticeContent`]: plain text, variables of its templates, links, thread,
@@ -35,7 +35,7 @@ pub const MOST_TOGETHER: usize = 50;
 
 /// A type of notice. Its fields are its stored form, beside the kind: they are only ever added, with a default.
 pub trait NoticeType: fmt::Debug + Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// Its word in stores and on the wire, and the folder of its templates: lowercase letters and `_`. Never changes.
+    /// Its name in stores and on the wire, and the folder of its templates: lowercase letters and `_`. Never changes.
     const KIND: &'static str;
 
     /// The policy for every notice of this kind.
@@ -51,7 +51,7 @@ pub trait NoticeType: fmt::Debug + Clone + PartialEq + Serialize + DeserializeOw
 
 /// A type of notice that this crate plans and sends itself. Its [`NoticeContent`] is in its file, too.
 pub(crate) trait ShippedNotice: NoticeType {
-    /// Returns what must be loaded before it is checked.
+    /// Returns the rows that must be loaded before it is checked.
     fn needs(&self) -> Needs {
         Needs::default()
     }
@@ -76,12 +76,12 @@ pub(crate) trait ShippedNotice: NoticeType {
         None
     }
 
-    /// Returns what it reminds of, if it was asked for.
+    /// Returns the entity that it reminds of, if it is a requested reminder.
     fn reminds(&self) -> Option<Entity> {
         None
     }
 
-    /// Returns whether it leaves although its address is suppressed.
+    /// Returns the suppressions in spite of which it is sent.
     fn overrides(&self) -> Overrides {
         Overrides::Nothing
     }
@@ -91,7 +91,7 @@ macro_rules! notices {
     ($($(#[$doc:meta])* $kind:ident = $file:ident::$notice:ident,)*) => {
         $(mod $file; pub use $file::*;)*
 
-        /// A notice to one person. This is a stored format: a JSON object with its `kind` and its fields.
+        /// A notice to one recipient. This is a stored format: a JSON object with its `kind` and its fields.
         #[derive(Debug, Clone, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum Notice {
@@ -319,7 +319,7 @@ impl NoticeKind {
         self.made_up(MadeUp { now, typed: Some(typed) })
     }
 
-    /// Returns when it leaves among others that are due.
+    /// Returns its priority among others that are due.
     #[must_use]
     pub fn priority(self) -> Priority {
         self.policy().priority
@@ -338,7 +338,7 @@ impl NoticeKind {
         self.policy().optional
     }
 
-    /// Returns whether its mail can be ended by one click (RFC 8058): what comes by itself, again and again.
+    /// Returns whether one click unsubscribes from its mail (RFC 8058): mail that is repeated by itself.
     #[must_use]
     pub fn is_recurring(self) -> bool {
         self.policy().recurring

@@ -18,7 +18,7 @@ impl PageRequest {
     /// Most items on a page.
     pub const MAX_SIZE: u32 = 100;
 
-    /// Checks the bounds and says which of the two is out of them.
+    /// Checks the bounds; the error names the value that is out of them.
     pub fn new(page: u32, size: u32) -> Result<Self, InvalidValue> {
         if !(1..=Self::MAX_PAGE).contains(&page) {
             return Err(InvalidValue::new(format!("page must be from 1 to {}", Self::MAX_PAGE)));

@@ -61,8 +61,8 @@ impl Quota {
 
     /// Returns whether the quota counts existing rows. The other quotas count events within a period.
     ///
-    /// The stored figure of such a quota is never less than the number of rows. Nothing is written when rows go: a write
-    /// that does not fit the figure counts the rows anew.
+    /// The stored figure of such a quota is never less than the number of rows. Nothing is written when rows are
+    /// deleted: a write that does not fit the figure counts the rows again.
     #[must_use]
     pub fn counts_rows(self) -> bool {
         match self {
@@ -96,7 +96,7 @@ pub struct OverQuota {
     pub limit: u64,
     /// The used amount; at most `limit` unless the limit was lowered.
     pub used: u64,
-    /// The time from which on more is allowed. `None` if that depends on what the account does.
+    /// The time from which on more is allowed. `None` if that depends on the actions of the account.
     pub until: Option<Timestamp>,
 }
 
@@ -143,7 +143,7 @@ pub struct Quotas {
     pub tasks: u64,
     /// Meetings of an organizer that lie ahead.
     pub meetings: u64,
-    /// People whom an account invites to meetings in a UTC day, each as often as they are invited.
+    /// Invitations to meetings that an account sends in a UTC day; a repeated invitation counts again.
     pub invitations: u64,
     /// The same for strangers: people who have never accepted an invitation of the account, also tentatively.
     pub strangers: u64,

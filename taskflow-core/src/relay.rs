@@ -1,7 +1,7 @@
-//! Classifies answers of a relay, and decides when a relay counts as unavailable although it answers. Pure.
+//! Classifies replies of a relay, and decides when a relay counts as unavailable although it replies. Pure.
 //!
-//! Only an answer about the mailbox counts against a mail, and only a clear one ends it. Everything else is trouble of the
-//! relay, of our account with it or of our reputation, and waits.
+//! Only a reply about the mailbox counts against a mail, and only a clear one ends it. All other replies concern the
+//! relay, our account with it or our reputation, and the mail waits.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::ports::{Asked, MailError, Reply};
 use crate::suppression::{refuses_the_mailbox, speaks_of_us, status_in};
 use crate::{DeliveryId, EmailAddress};
 
-/// The subject of an answer of a relay.
+/// The subject of a reply of a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Concern {
     /// The recipient: there is no such mailbox, it is full, or it takes no mail for now.
@@ -24,8 +24,8 @@ pub enum Concern {
 }
 
 impl Reply {
-    /// Returns what this answer is about, by the command that it answers, its code (RFC 5321 §4.2) and its status (RFC 3463,
-    /// RFC 5248). Words decide only where these say nothing.
+    /// Returns the subject of this reply, by the command that it replies to, its code (RFC 5321 §4.2) and its status
+    /// (RFC 3463, RFC 5248). Words decide only if these say nothing.
     #[must_use]
     pub fn concern(&self) -> Concern {
         let Some(code) = self.code else { return Concern::Unclear };
@@ -148,12 +148,12 @@ const MAX_DEFERRED_IN_A_ROW: u32 = 5;
 /// Most mails that are remembered as refused for a reason that is not clear.
 const MOST_SUSPECTS: usize = 10_000;
 
-/// The last answers of a relay, and what they say about it.
+/// The latest replies of a relay, and the conclusions about it.
 #[derive(Debug, Default)]
 pub struct RelayWatch {
     /// Number of mails that the relay has accepted.
     accepted: u64,
-    /// The last refusal without what differs from mail to mail, and how often it came in a row.
+    /// The last refusal without the parts that differ from mail to mail, and the number of times it came in a row.
     run: Option<(String, u32)>,
     /// The last recipient whose mailbox it refused, and how many different ones in a row, with no mail taken in between.
     mailboxes: Option<(String, u32)>,
@@ -169,7 +169,7 @@ impl RelayWatch {
         self.suspects.remove(&id);
     }
 
-    /// Returns what an error of this mail means for it.
+    /// Returns the meaning of an error for this mail.
     ///
     /// A refusal for good whose reason is not clear ends a mail only when the mail meets it again although the relay took
     /// other mail meanwhile. The same holds for refusals of mailboxes once several came in a row.

@@ -58,7 +58,7 @@ pub struct TaskReminderPlan {
     pub deliver: Option<TaskReminder>,
 }
 
-/// Compares what a task asked for with what it asks for now.
+/// Compares the reminder that a task asked for with the one that it asks for now.
 #[must_use]
 pub fn plan_task_reminder(before: Option<&Task>, after: &Task, now: Timestamp) -> TaskReminderPlan {
     let was = before.and_then(task_reminder);
@@ -136,7 +136,7 @@ pub struct MeetingReminderPlan {
     pub deliver: Vec<MeetingReminder>,
 }
 
-/// Compares what a meeting asked for with what it asks for now.
+/// Compares the reminders that a meeting asked for with those that it asks for now.
 #[must_use]
 pub fn plan_meeting_reminders(
     before: Option<&MeetingDetails>,

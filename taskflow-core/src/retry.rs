@@ -20,7 +20,7 @@ impl RetrySchedule {
 
     /// Returns the time of the next attempt after that many failed attempts, or `None` to give up.
     ///
-    /// The wait is up to 20 % shorter or longer, so that what failed together does not come back together.
+    /// The wait is up to 20 % shorter or longer, so that mails that failed together do not come back together.
     #[must_use]
     pub fn next(&self, id: DeliveryId, failed_attempts: u32, now: Timestamp) -> Option<Timestamp> {
         if failed_attempts == 0 || failed_attempts > self.max_retries {

@@ -137,7 +137,8 @@ impl fmt::Display for Schedule {
 impl FromStr for Schedule {
     type Err = InvalidValue;
 
-    /// Reads what [`Display`](fmt::Display) writes: `every 5m`, `daily 02:00 UTC`, `local 08:00,20:00` or `own`.
+    /// Parses the format that [`Display`](fmt::Display) writes: `every 5m`, `daily 02:00 UTC`, `local 08:00,20:00` or
+    /// `own`.
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let refused = || {
             InvalidValue::new(
@@ -170,7 +171,8 @@ impl FromStr for Schedule {
     }
 }
 
-/// People whose own clock reaches something at about the same time: those of a zone who chose one of some minutes of a day.
+/// A cohort of users who are due at about the same time by their own clocks: those of a zone who chose a minute in a
+/// range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moment {
     /// The zone of the users.

@@ -8,16 +8,16 @@ use crate::{Changes, UserId};
 pub enum Role {
     /// Reads them: who takes part in a meeting.
     Reader,
-    /// Changes them as well: whose task it is, who organizes a meeting.
+    /// Changes them as well: the owner of a task, the organizer of a meeting.
     Owner,
 }
 
-/// The right under which a person reads and writes: the person, the owner whose rows they are, and the least role that the
-/// person must have with them.
+/// The right under which a user reads and writes: the user, the owner of the rows, and the least role that the user
+/// must have with them.
 ///
-/// Everybody has the role [`Owner`](Role::Owner) with what is their own, and nobody has one with the rows of others. A right
-/// that one person gives another is looked up where the scope is made, and no read changes for it: reads select the owner's
-/// rows. [`AccessWrite::Require`] makes a commit depend on the scope that its reads were made under.
+/// Everybody has the role [`Owner`](Role::Owner) with their own rows, and nobody has a role with the rows of others. A
+/// right that one user gives another is looked up where the scope is made, and no read changes for it: reads select the
+/// owner's rows. [`AccessWrite::Require`] makes a commit depend on the scope that its reads were made under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Scope {
     person: UserId,
@@ -26,7 +26,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Returns the scope of a person over their own rows.
+    /// Returns the scope of a user over their own rows.
     #[must_use]
     pub const fn own(person: UserId) -> Self {
         Self { person, owner: person, least: Role::Owner }
@@ -38,13 +38,13 @@ impl Scope {
         Self { least: Role::Reader, ..self }
     }
 
-    /// Returns the scope of the same person over the rows of another owner.
+    /// Returns the scope of the same user over the rows of another owner.
     #[must_use]
     pub const fn of(self, owner: UserId) -> Self {
         Self { owner, ..self }
     }
 
-    /// Returns the person who reads and writes.
+    /// Returns the user who reads and writes.
     #[must_use]
     pub const fn person(self) -> UserId {
         self.person
@@ -56,13 +56,13 @@ impl Scope {
         self.owner
     }
 
-    /// Returns the least role that the person must have with the owner's rows.
+    /// Returns the least role that the user must have with the owner's rows.
     #[must_use]
     pub const fn least(self) -> Role {
         self.least
     }
 
-    /// Returns whether the person has the role by themselves, without a right that another person has given.
+    /// Returns whether the user has the role by themselves, without a right that another user has given.
     #[must_use]
     pub fn is_own(self) -> bool {
         self.person == self.owner
@@ -87,14 +87,14 @@ impl From<Scope> for Viewer {
 /// A precondition of a commit: it writes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessWrite {
-    /// `Stale` unless the scope still holds when the changes are committed: the accounts of the person and of the owner
-    /// are there and not [deleted](crate::User::deleted_at), which they remain until the commit is done.
+    /// `Stale` unless the scope still holds when the changes are committed: the accounts of the user and of the owner
+    /// exist and are not [deleted](crate::User::deleted_at), and remain so until the commit is done.
     Require(Scope),
 }
 
 impl AccessWrite {
-    /// Checks what of the precondition of the write with this index no store has to look up: nobody can give a right over
-    /// their rows yet, so a scope holds only when it is a person's own.
+    /// Checks the part of the precondition that needs no lookup, for the write with this index. Nobody can give a right
+    /// over their rows yet, so a scope holds only if it is a user's own.
     pub fn check(self, index: usize) -> Result<(), StoreError> {
         match self {
             Self::Require(scope) if scope.is_own() => Ok(()),

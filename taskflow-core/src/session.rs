@@ -22,7 +22,7 @@ impl PartialEq for TokenHash {
 }
 
 impl TokenHash {
-    /// Takes over what the host's hash function gave (SHA-256 is enough for a random token), as text.
+    /// Takes the output of the host's hash function (SHA-256 is enough for a random token), as text.
     #[must_use]
     pub fn new(hash: impl Into<String>) -> Self {
         Self(hash.into())
@@ -41,7 +41,7 @@ impl std::fmt::Debug for TokenHash {
     }
 }
 
-/// A sign-in of one person on one device.
+/// A sign-in of a user on one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     /// The id; never changes. Access tokens and refresh tokens contain it.
@@ -128,9 +128,10 @@ impl Session {
 
     /// Exchanges the shown token for its successor.
     ///
-    /// `successors` are what the host derives from the shown token, under its present key first and then under previous
-    /// ones; the first replaces the token. A token that was replaced within the grace gets the same successor once more,
-    /// as long as that was not used itself: the host finds it among `successors` by the session's token.
+    /// `successors` are derived by the host from the presented token, under its present key first and then under
+    /// previous ones; the first replaces the token. A token that was replaced within the grace time gets the same
+    /// successor once more, as long as that was not used itself: the host finds it among `successors` by the session's
+    /// token.
     ///
     /// # Errors
     ///
@@ -176,7 +177,7 @@ pub enum SessionWrite {
     Open(Session),
     /// Replaces a session after a refresh; `Stale` unless the stored version is one less and it has not ended.
     Update(Session),
-    /// Ends the open sessions of a person, or one of them. The rows stay, so that every node learns of it.
+    /// Ends the open sessions of a user, or one of them. The rows stay, so that every node learns of it.
     End {
         /// The owner of the sessions.
         user_id: UserId,

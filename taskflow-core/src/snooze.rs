@@ -49,7 +49,7 @@ impl Snooze {
 pub(crate) struct SnoozePlan {
     /// Reminders of the task that no longer leave when they were planned.
     pub(crate) cancel: Vec<DedupeKey>,
-    /// The one that leaves instead.
+    /// The reminder that is sent instead.
     pub(crate) deliver: Option<TaskReminder>,
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn plan_snooze(task: &Task, planned: &[Delivery], until: Timestamp, n
     SnoozePlan { cancel, deliver: Some(TaskReminder { key, due_at: until, notice }) }
 }
 
-/// Takes a postponement back: the reminder leaves when the task asks for it, as long as that lies ahead.
+/// Undoes a postponement: the reminder is sent when the task asks for it, as long as that lies ahead.
 #[must_use]
 pub(crate) fn plan_unsnooze(task: &Task, planned: &[Delivery], now: Timestamp) -> SnoozePlan {
     if snoozed_until(task, planned).is_none() {

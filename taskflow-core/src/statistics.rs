@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Timestamp, UserId, Zone};
 
-/// The tasks of a person outside the trash, counted.
+/// Counts of the tasks of a user outside the trash.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TaskCounts {
     /// All of them.
@@ -105,7 +105,7 @@ pub struct MailTally {
 /// A write of statistics.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StatisticsWrite {
-    /// Replaces the statistics of a person; does nothing when that person is gone.
+    /// Replaces the statistics of a user; does nothing if that user is gone.
     Set(TaskStatistics),
 }
 

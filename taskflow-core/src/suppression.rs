@@ -55,7 +55,7 @@ impl FromStr for SuppressionCause {
     }
 }
 
-/// An address that gets no mail any more, in any case of its letters.
+/// A suppressed address, which gets no mail, in any case of its letters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suppression {
     /// The suppressed address.
@@ -71,8 +71,8 @@ pub struct Suppression {
 }
 
 impl Suppression {
-    /// Most mails that its reader can ask for after a bounce. A provider may have said wrongly that there is no such
-    /// mailbox; using a link in one of them proves it, and lifts the suppression.
+    /// Maximum number of mails that its reader can request after a bounce. A provider may have said wrongly that there
+    /// is no such mailbox; using a link in one of them proves it, and removes the suppression.
     pub const MOST_OVERRIDES: u32 = 3;
 
     /// Creates a new suppression.
@@ -109,7 +109,7 @@ pub struct BounceReport {
     /// The address that the report names, which a forwarder may have put in place of the one that was written to; `None`
     /// when it names none.
     pub email: Option<EmailAddress>,
-    /// The mail, by the Message-ID in what came back of it.
+    /// The mail, by the Message-ID in the returned copy.
     pub mail: Option<ReturnedMail>,
     /// The kind of the report.
     pub kind: BounceKind,

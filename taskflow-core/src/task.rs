@@ -1,4 +1,4 @@
-//! A to-do of one person: its state and its legal transitions. No input or output here.
+//! A task of one user: its state and its legal transitions. No input or output here.
 
 mod write;
 
@@ -112,7 +112,7 @@ impl FromStr for TaskPriority {
     }
 }
 
-/// A to-do of one person.
+/// A task of one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
     /// The id; never changes.

@@ -69,7 +69,7 @@ impl Timestamp {
 }
 
 impl From<DateTime<Utc>> for Timestamp {
-    /// Cuts off what is finer than a microsecond.
+    /// Truncates to microseconds.
     fn from(at: DateTime<Utc>) -> Self {
         Self::from_micros(at.timestamp_micros())
     }

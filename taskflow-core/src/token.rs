@@ -99,7 +99,7 @@ pub enum TokenWrite {
         /// The time of use.
         at: Timestamp,
     },
-    /// Uses every unused token of a person for a purpose, so that no mailed link works any more.
+    /// Uses up every unused token of a user for a purpose, so that no mailed link works any more.
     Revoke {
         /// The owner of the tokens.
         user_id: UserId,

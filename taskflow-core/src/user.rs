@@ -1,9 +1,9 @@
-//! A person with an account: profile, zone and standing.
+//! A user: profile, zone and status of an account.
 
 use crate::error::FieldError;
 use crate::{EmailAddress, Locale, Preferences, Scope, Timestamp, UserId, Username, Zone};
 
-/// A person with an account.
+/// A user, that is, a person with an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// The id; never changes.
@@ -30,7 +30,8 @@ pub struct User {
     pub created_at: Timestamp,
     /// The time of the last change.
     pub updated_at: Timestamp,
-    /// The time of its deletion. From then on the account is absent for everybody; what it leaves is removed step by step.
+    /// The time of its deletion. From then on the account is absent for everybody; its remaining data is removed step
+    /// by step.
     pub deleted_at: Option<Timestamp>,
 }
 
@@ -147,8 +148,8 @@ impl User {
         self.next_version(after, now)
     }
 
-    /// Returns the account as its deletion begins: nobody can sign in to it or act as it, it gets no mail, and its name and
-    /// address are free for others.
+    /// Returns the account at the start of its deletion: nobody can sign in to it or act as it, it gets no mail, and
+    /// its username and address are free for others.
     #[must_use]
     pub fn deleted(&self, now: Timestamp) -> Self {
         let id = self.id;
@@ -181,7 +182,7 @@ impl User {
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// Takes over what the hashing scheme wrote.
+    /// Takes the output of the hashing scheme.
     #[must_use]
     pub fn new(hash: impl Into<String>) -> Self {
         Self(hash.into())
@@ -221,7 +222,7 @@ pub enum Login {
 }
 
 impl Login {
-    /// Reads what a person typed: with an `@` it is an address, else a name.
+    /// Parses the input of a sign-in: with an `@` it is an address, otherwise a username.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let key = crate::fold(text.trim());
@@ -236,7 +237,7 @@ impl Login {
 /// The caller of a use case, whom the host has already authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Actor {
-    /// A person with an account.
+    /// A user.
     User(UserId),
     /// The service itself, or its operator on the command line.
     System,
@@ -260,7 +261,7 @@ impl Actor {
         }
     }
 
-    /// Returns the scope in which the person reads and writes. Fails for the service itself, which owns nothing.
+    /// Returns the scope in which the user reads and writes. Fails for the service itself, which owns nothing.
     pub(crate) fn scope(self) -> Result<Scope, FieldError> {
         self.user_id()
             .map(Scope::own)

@@ -1,4 +1,4 @@
-//! Values that are checked once, when they are made: whoever holds one may rely on it.
+//! Values that are checked once, when they are created: their holder may rely on them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -125,7 +125,7 @@ ids! {
     TokenId,
     /// Names a [`JobRun`](crate::JobRun).
     RunId,
-    /// Fences the results of one claim: whoever no longer holds the lease cannot settle.
+    /// Fences the results of one claim: a sender that no longer holds the lease cannot settle.
     LeaseToken,
 }
 
@@ -162,7 +162,7 @@ fn many_lines(c: char) -> bool {
     !c.is_control() || matches!(c, '\n' | '\r' | '\t')
 }
 
-/// The name a person signs in with: 3 to 50 letters, digits and `.` `_` `-`.
+/// The username with which a user signs in: 3 to 50 letters, digits and `.` `_` `-`.
 ///
 /// It has no `@`, so that it is never mistaken for an address. Two names that differ only in case or Unicode form are
 /// the same name ([`Username::key`]).
@@ -269,7 +269,7 @@ impl FromStr for Description {
     }
 }
 
-/// The language a person reads, a tag as in BCP 47: `en`, `de-CH`.
+/// The language of a reader, a tag as in BCP 47: `en`, `de-CH`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Locale(String);
 

@@ -21,10 +21,10 @@ const PATIENCE: Duration = Duration::from_secs(8);
 impl AccountUseCases<'_> {
     /// Deletes an account with everything in it, for its owner or the service itself.
     ///
-    /// From the first commit on the account is absent: nobody can sign in to it, act as it or invite it, and its name and
-    /// address are free. Further commits, each of bounded size, cancel the meetings that it organizes and leave those that
-    /// it takes part in, with notice to the people concerned, cancel mail to it, and remove what is left. What takes longer
-    /// than eight seconds, or was interrupted, is done by the job `account_deletion`.
+    /// From the first commit on the account is absent: nobody can sign in to it, act as it or invite it, and its
+    /// username and address are free. Further commits, each of bounded size, cancel the meetings that it organizes,
+    /// leave the others, cancel mail to it, and remove the rest. The other participants are notified. Work that takes
+    /// longer than eight seconds, or was interrupted, is done by the job `account_deletion`.
     pub async fn delete(self, actor: Actor, id: UserId) -> Result<(), Error> {
         self.app
             .retry(id.as_uuid(), || async {
@@ -71,8 +71,8 @@ impl App {
         }
     }
 
-    /// Cancels or leaves up to [`MEETINGS`] meetings; returns whether it has. A meeting that cannot be read or changed is
-    /// passed over: its participants go on without the account.
+    /// Cancels or leaves up to [`MEETINGS`] meetings, and returns whether it has. A meeting that cannot be read or
+    /// changed is skipped: it continues without the account.
     async fn leave_some_meetings(&self, user: UserId) -> Result<bool, Error> {
         let (now, mut after) = (self.clock.now(), None);
         loop {
@@ -112,8 +112,8 @@ impl App {
         Ok(left + self.leave_batch(user, batch).await?)
     }
 
-    /// Leaves these meetings in one commit, or one by one when that is refused: somebody else changes one of them meanwhile,
-    /// or one cannot be changed. Returns the number of those that are left.
+    /// Leaves these meetings in one commit, or one by one if that is refused because of a concurrent change or because
+    /// one of them cannot be changed. Returns the number of meetings that were left.
     async fn leave_batch(&self, user: UserId, batch: Vec<MeetingDetails>) -> Result<usize, Error> {
         let (now, mut changes) = (self.clock.now(), Changes::new());
         let mut leaving = Vec::new();
@@ -153,7 +153,8 @@ impl App {
         Ok(left)
     }
 
-    /// Returns how somebody cancels a meeting that they organize, or leaves another one; `None` when they are not in it.
+    /// Returns the changes by which a user cancels a meeting that they organize, or leaves another one; `None` if they
+    /// do not participate.
     async fn cancel_or_leave(
         &self,
         user: UserId,

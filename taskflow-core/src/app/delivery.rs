@@ -1,4 +1,4 @@
-//! Sending what is due: settings, the step, and what it reports.
+//! Sending of due deliveries: settings, the delivery step and its report.
 
 mod channel;
 mod check;
@@ -94,18 +94,18 @@ pub struct RelayTrouble {
 }
 
 use_cases! {
-    /// Use cases of the outbox: what is due is sent, step by step.
+    /// Use cases of the outbox: sending due deliveries, step by step.
     OutboxUseCases,
     /// Returns the use cases of the outbox.
     outbox
 }
 
 impl OutboxUseCases<'_> {
-    /// Sends what is due on every channel, until nothing is, the channel fails or the host [drains](Self::drain). Channels are
-    /// sent side by side and do not wait for each other; the report is their sum.
+    /// Sends due deliveries on every channel, until none is left, the channel fails or the host [drains](Self::drain).
+    /// Channels are sent side by side and do not wait for each other; the report is their sum.
     ///
-    /// Fails with `Unavailable` when the store does; what was sent until then is remembered, and written first by the
-    /// next step. Several steps, also on several nodes, share the work.
+    /// Fails with `Unavailable` when the store does. Outcomes that were known by then are kept, and written first by
+    /// the next step. Several steps, also on several nodes, share the work.
     pub async fn deliver_due(self) -> Result<DeliveryReport, Error> {
         Ok(self.app.step_all().await?)
     }
@@ -127,20 +127,20 @@ impl OutboxUseCases<'_> {
         self.trouble_on(ChannelKind::MAIL)
     }
 
-    /// Returns why nothing leaves on a channel, if it could not be used when it was last needed.
+    /// Returns the reason nothing is sent on a channel, if it could not be used when it was last needed.
     #[must_use]
     pub fn trouble_on(self, channel: ChannelKind) -> Option<RelayTrouble> {
         self.app.lane(channel, |lane| lane.trouble.clone())
     }
 
-    /// Makes running and later steps start no more mail, give back what they hold and end.
+    /// Makes running and later steps start no more mail, release what they hold and end.
     pub fn drain(self) {
         self.app.draining.store(true, std::sync::atomic::Ordering::Relaxed);
         self.nudge();
     }
 
-    /// Tells running steps that more may be due, so that a mail that takes long does not keep others waiting. Use cases
-    /// that plan mail do so themselves; a host does it when its clock says that something planned has come due.
+    /// Wakes running steps because more may be due, so that a slow mail does not delay others. Use cases that plan mail
+    /// do so themselves; a host calls it when its clock says that a planned delivery has become due.
     pub fn nudge(self) {
         self.app.nudges.nudge();
     }
@@ -150,7 +150,7 @@ impl OutboxUseCases<'_> {
         self.backlog_on(ChannelKind::MAIL).await
     }
 
-    /// Returns what waits to be sent on a channel.
+    /// Returns the backlog of a channel.
     pub async fn backlog_on(self, channel: ChannelKind) -> Result<Backlog, Error> {
         Ok(self.app.outbox.backlog(channel, self.app.clock.now()).await?)
     }
@@ -169,7 +169,7 @@ impl DeliveryUseCases<'_> {
         Ok(self.app.store.ledger().await?)
     }
 
-    /// Returns what became of everything that was ever planned, channel by channel; reads the whole ledger.
+    /// Returns the totals of all deliveries ever planned by outcome, for each channel. Reads the whole ledger.
     pub async fn ledgers(self) -> Result<BTreeMap<ChannelKind, Ledger>, Error> {
         Ok(self.app.store.ledgers().await?)
     }

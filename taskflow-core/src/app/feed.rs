@@ -1,4 +1,4 @@
-//! Following what happens to what is one's own.
+//! Use cases of the feed.
 
 use std::collections::HashMap;
 

@@ -12,7 +12,8 @@ use crate::{Changes, Delivery, DeliveryState, DeliveryWrite, Notice, Recipient, 
 const MOST: u32 = 2_000;
 
 impl App {
-    /// Plans anew what quiet hours decide: reminders of tasks that come before them, and what waits for their end.
+    /// Plans anew the deliveries that depend on quiet hours: task reminders that are sent before them, and mail that
+    /// waits for their end.
     pub(super) async fn follow_quiet_hours(
         &self,
         before: &User,

@@ -1,4 +1,4 @@
-//! Requests that may be repeated: the first response stands.
+//! Repeatable requests: the first response is stored and replayed.
 
 use super::App;
 use crate::error::{Error, FieldError, UniqueField};
@@ -25,8 +25,8 @@ impl Changes {
 }
 
 impl App {
-    /// Runs `request`, which commits its own [response](Changes::respond), unless a response is stored for its key: then
-    /// that one is replayed, also when somebody else with the same key commits first.
+    /// Runs `request`, which commits its own [response](Changes::respond), unless a response is stored for its key.
+    /// Then that one is replayed, also if a concurrent request with the same key commits first.
     pub(super) async fn idempotent<T: ?Sized, R>(
         &self,
         owner: UserId,

@@ -1,8 +1,8 @@
-//! Scheduled jobs: finding what is due, holding its run, and working on it page by page.
+//! Scheduled jobs: finding due ones, holding a run, and working on it page by page.
 //!
-//! A run is a row that one node at a time holds under a lease. Each page of its work is one commit together with how far it
-//! has come, so whoever takes over an abandoned run goes on where the last commit ended. What a page plans is planned by
-//! key, so a page that is done twice plans once.
+//! A run is a row that one node at a time holds under a lease. Each page of its work is one commit together with the
+//! progress of the run, so a node that claims an abandoned run continues after the last commit. Deliveries of a page
+//! are planned by key, so a page that is done twice plans once.
 
 mod fan_out;
 mod job;
@@ -115,7 +115,7 @@ impl<'a> JobUseCases<'a> {
         Ok(self.registered().map(Job::name).filter(due).collect())
     }
 
-    /// Runs what is due of one job until nothing is, and reports the runs. A job that is not registered is left alone.
+    /// Runs the due runs of one job until none is left, and reports them. A job that is not registered is ignored.
     pub async fn run(self, name: JobName) -> Result<Vec<RunReport>, Error> {
         let Some(job) = self.registered_as(name) else { return Ok(Vec::new()) };
         let mut reports = Vec::new();

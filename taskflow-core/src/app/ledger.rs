@@ -1,5 +1,4 @@
-//! The ledger for who runs the service: what was sent to whom, every attempt, once more or not at all; and letters by
-//! hand.
+//! The ledger for administrators: every delivery and its attempts, retries and cancellations; and custom emails.
 
 mod bulk;
 mod list;
@@ -31,7 +30,7 @@ pub struct NewLetter {
 }
 
 use_cases! {
-    /// Use cases of the ledger: every notice that was ever planned, and what became of it.
+    /// Use cases of the ledger: every notice that was ever planned, and its outcome.
     DeliveryUseCases,
     /// Returns the use cases of the ledger.
     deliveries
@@ -108,7 +107,7 @@ impl MailUseCases<'_> {
         self.app.plan_by_hand_once(actor, letters, idempotency).await
     }
 
-    /// Sends a sample of a notice to an address, or to the actor when there is none, to see what it looks like.
+    /// Sends a sample of a notice to an address, or to the actor if there is none.
     pub async fn send_sample(
         self,
         actor: Actor,

@@ -1,6 +1,6 @@
 //! Pages behind signed links in mail: a task, a meeting, a day or an account, shown and changed without signing in.
 //!
-//! Showing never changes anything, because mail scanners follow links before people do.
+//! Showing a page never changes anything, because mail scanners follow links before readers do.
 
 mod language;
 
@@ -64,7 +64,7 @@ pub struct LinkedTask {
 /// The amount of detail about participants that a reader sees behind a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParticipantsShown {
-    /// Names, addresses, answers and comments: to the organizer.
+    /// Names, addresses, responses and comments: to the organizer.
     Everything,
     /// Names and responses: to users with an account.
     Answers,
@@ -83,9 +83,9 @@ pub struct LinkedMeeting {
     pub participants: Vec<Participant>,
     /// The detail about participants that the reader may see.
     pub shown: ParticipantsShown,
-    /// The answer that the link offers first.
+    /// The response that the link offers first.
     pub chosen: Option<MeetingResponse>,
-    /// The meeting as the mail showed it, when time or place differ from what is so now.
+    /// The meeting as the mail showed it, if its time or place has changed since.
     pub was: Option<MeetingFacts>,
     /// The language of the reader.
     pub locale: Locale,
@@ -154,7 +154,7 @@ impl LinkUseCases<'_> {
         self.task(token).await
     }
 
-    /// Takes the postponement back: the reminder leaves when the task asks for it, if that lies ahead.
+    /// Undoes the postponement: the reminder is sent when the task asks for it, if that lies ahead.
     pub async fn unsnooze(self, token: &str) -> Result<LinkedTask, LinkError> {
         let LinkedTask { task, .. } = self.task(token).await?;
         let now = self.app.clock.now();

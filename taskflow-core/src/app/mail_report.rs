@@ -16,7 +16,7 @@ use_cases! {
 }
 
 impl MailUseCases<'_> {
-    /// Returns what is known about mail to an address, with its latest `recent` deliveries; for administrators. An unknown
+    /// Returns the report on mail to an address, with its latest `recent` deliveries; for administrators. An unknown
     /// address has a report too, see [`MailReport::is_unknown`].
     pub async fn report(self, actor: Actor, address: &EmailAddress, recent: u32) -> Result<MailReport, Error> {
         self.app.admit_admin(actor).await?;

@@ -1,4 +1,4 @@
-//! The dev mailbox: what would have been sent.
+//! The dev mailbox: captured mail that would have been sent otherwise.
 
 use super::MailUseCases;
 use crate::error::Error;

@@ -63,8 +63,8 @@ pub struct Standing {
 }
 
 impl Membership {
-    /// Takes part as `node`, which counts as live for `lapse` after each heartbeat. `mail_rate` is in mails per second and for
-    /// all nodes together; 0: unlimited. What `node` says of a rate does not matter.
+    /// Creates the membership of `node`, which counts as live for `lapse` after each heartbeat. `mail_rate` is in mails
+    /// per second and for all nodes together; 0 means unlimited. The rate in `node` is ignored.
     pub fn new(nodes: Arc<dyn Nodes>, clock: Arc<dyn Clock>, node: Heartbeat, lapse: Duration, mail_rate: f64) -> Self {
         let share = (node.sends_mail && mail_rate > 0.0).then(|| Share::of(mail_rate));
         Self { nodes, clock, said: node, lapse, share, until: Duration::ZERO, joined: false, clock_check: None }
@@ -76,9 +76,9 @@ impl Membership {
         Self { clock_check: Some(check), ..self }
     }
 
-    /// Says that this node is there, hears of the others and decides what is this one's.
+    /// Sends a heartbeat, reads the other nodes and decides this node's share.
     ///
-    /// Fails as the store does; what was decided before holds for as long as it was said to.
+    /// Fails as the store does; the previous share holds for as long as it was granted.
     pub async fn beat(&mut self) -> Result<Standing, StoreError> {
         if !self.joined {
             // Names may be new at each start, so that there is something to forget whenever somebody joins.

@@ -18,7 +18,7 @@ pub struct Subscription {
     pub email: EmailAddress,
     /// Whether mail of this kind is sent to this address.
     pub is_on: bool,
-    /// The language of whoever gets it.
+    /// The language of the recipient.
     pub locale: Locale,
     /// The zone in which they read times.
     pub time_zone: Zone,
@@ -31,8 +31,8 @@ enum Subscriber {
 }
 
 impl AccountUseCases<'_> {
-    /// Changes which mail the actor wants; what is already planned follows. They are a part of the account and have its
-    /// version.
+    /// Changes the mail preferences of the actor; planned mail follows. Preferences are part of the account and have
+    /// its version.
     pub async fn change_preferences(
         self,
         actor: Actor,
@@ -65,8 +65,8 @@ impl LinkUseCases<'_> {
         })
     }
 
-    /// Ends mail of a kind for whoever holds a link out of one (RFC 8058): for the account, or for the address of a guest,
-    /// whatever meeting the mail was about. Again changes nothing.
+    /// Unsubscribes the holder of a link in a mail from mail of its kind (RFC 8058): the account, or the address of a
+    /// guest, whatever meeting the mail was about. Repeating it changes nothing.
     pub async fn unsubscribe(self, link: &str) -> Result<Subscription, Error> {
         match self.app.subscriber(link).await? {
             (kind, Subscriber::User(user)) => {
@@ -80,7 +80,7 @@ impl LinkUseCases<'_> {
         self.subscription(link).await
     }
 
-    /// Begins mail of a kind again for whoever holds a link that ends it.
+    /// Subscribes the holder of an unsubscribe link to mail of its kind again.
     pub async fn resubscribe(self, link: &str) -> Result<Subscription, Error> {
         match self.app.subscriber(link).await? {
             (kind, Subscriber::User(user)) => {

@@ -1,4 +1,4 @@
-//! Optimistic locking: read, decide, commit, and again when somebody else was faster.
+//! Optimistic locking: read, decide, commit, and retry after a concurrent change.
 
 mod queues;
 
@@ -11,7 +11,7 @@ use super::App;
 use crate::error::Error;
 use crate::{Changes, Precondition};
 
-/// The time after which a use case stops deciding anew and gives up with `Stale`.
+/// The time after which a use case stops retrying and fails with `Stale`.
 pub(super) const LONGEST: Duration = Duration::from_secs(10);
 /// The number of decisions after which it gives up in any case. Among n writers each is beaten n - 1 times at most.
 pub(super) const MOST_ATTEMPTS: u32 = 256;
@@ -25,11 +25,11 @@ pub(super) enum Attempt<T> {
 }
 
 impl App {
-    /// Reads, decides and commits. Everything is read and decided anew when the commit was `Stale`, for ten seconds at
-    /// most; then that error is returned.
+    /// Reads, decides and commits. All of it is repeated if the commit was `Stale`, for ten seconds at most; then that
+    /// error is returned.
     ///
-    /// `row` is the id of what is contended for. Whoever was beaten once waits in the line for it, and whoever comes
-    /// while there is a line joins it: on one node the writers of a row take turns, and nobody is beaten for ever.
+    /// `row` is the id of the contended row. A writer that lost once waits in the queue of the row, and writers that
+    /// come while there is a queue join it. So the writers of a row take turns on one node, and none loses for ever.
     pub(super) async fn retry<T, F>(&self, row: Uuid, attempt: impl Fn() -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<Attempt<T>, Error>>,

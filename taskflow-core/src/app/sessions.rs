@@ -13,7 +13,7 @@ use_cases! {
 }
 
 impl SessionUseCases<'_> {
-    /// Opens a session for a person whom the host has just recognised. `device` is shortened to 200 characters.
+    /// Creates a session for a user whom the host has just authenticated. `device` is shortened to 200 characters.
     pub async fn open(self, user: UserId, token: TokenHash, device: Option<&str>) -> Result<Session, Error> {
         self.app.ensure_clock()?;
         let now = self.app.clock.now();

@@ -6,7 +6,7 @@ use super::jobs::{Count, Counting};
 use crate::error::Error;
 use crate::{Actor, JobName, TaskStatistics, Totals};
 
-/// Time for which the counted statistics of a user are shown before they are counted anew.
+/// Time for which the counted statistics of a user are shown before they are counted again.
 const FRESH: Duration = Duration::from_hours(1);
 
 /// Number of pages of the whole service that are counted while a caller waits.

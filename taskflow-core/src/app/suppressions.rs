@@ -1,4 +1,4 @@
-//! Addresses that get no mail any more: learned from relays and reports, kept and lifted by who runs the service.
+//! Suppressed addresses: learned from relays and reports, managed by administrators.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -67,9 +67,9 @@ impl SuppressionUseCases<'_> {
         self.app.ingest(bounces.read(message).map_err(unreadable)?, Source::Message).await
     }
 
-    /// Takes note of what a gateway has read out of reports: an address that takes no mail for good gets none any more.
-    /// Returns how many addresses that were. The gateway answers for the addresses it names; where it names the mail, the
-    /// address is the one that mail was sent to.
+    /// Applies reports that a gateway has read: an address that permanently refuses mail is suppressed. Returns the
+    /// number of such addresses. The gateway vouches for the addresses it names; if it names the mail, the address is
+    /// the one that mail was sent to.
     pub async fn take_bounces(self, reports: Vec<BounceReport>) -> Result<usize, Error> {
         self.app.ingest(reports, Source::Gateway).await
     }
@@ -100,7 +100,7 @@ impl App {
         self.record_problem_at(email, said).await
     }
 
-    /// Gives the account at an address another version: what is shown with it has changed.
+    /// Bumps the version of the account at an address, because data shown with it has changed.
     async fn bump_account(&self, email: &EmailAddress) -> Result<(), Error> {
         let Some(user) = self.account_at(email.key()).await? else { return Ok(()) };
         self.retry(user.id.as_uuid(), || async {

@@ -20,7 +20,7 @@ use crate::{
 type Quiet = (QuietHours, Zone);
 
 use_cases! {
-    /// Use cases of tasks: a person makes, finds, changes, completes and deletes their own.
+    /// Use cases of tasks: a user creates, finds, changes, completes and deletes their own.
     TaskUseCases,
     /// Returns the use cases of tasks.
     tasks
@@ -59,8 +59,8 @@ impl TaskUseCases<'_> {
         Ok(self.app.store.task_summary(actor.scope()?, self.app.clock.now()).await?)
     }
 
-    /// Returns up to `limit` of what happened to a task of the actor before an event of it, newest first, and whether there
-    /// may be more; also when the task is in the trash. A page of long texts may be shorter.
+    /// Returns up to `limit` events of a task of the actor before another event of it, newest first, and whether there
+    /// may be more. The task may be in the trash. A page of long texts may be shorter.
     pub async fn history(
         self,
         actor: Actor,
@@ -76,7 +76,7 @@ impl TaskUseCases<'_> {
         Ok((events, more))
     }
 
-    /// Changes a task and plans its reminder anew.
+    /// Changes a task and plans its reminder again.
     pub async fn update(
         self,
         actor: Actor,
@@ -157,8 +157,8 @@ impl App {
         Ok(self.store.user(person).await?.ok_or(Error::NotFound("user"))?.time_zone)
     }
 
-    /// Moves the ends of a person's due days to another zone, with their reminders. A run that was interrupted leaves
-    /// some where they were; it can be repeated.
+    /// Moves the ends of a user's due days to another zone, with their reminders. An interrupted run leaves some where
+    /// they were; it can be repeated.
     pub(super) async fn move_due_days(&self, owner: UserId, zone: &Zone) -> Result<(), Error> {
         let sort = vec![TaskSort { by: TaskSortKey::CreatedAt, descending: false }];
         for trash in [false, true] {

@@ -127,7 +127,7 @@ impl AccountUseCases<'_> {
 }
 
 impl App {
-    /// A write of which nothing is left: a suppression that the same commit lifts, of an address that nobody can have.
+    /// Returns a write without effect: a suppression of an address that nobody can have, which the same commit removes.
     fn written_for_nobody(&self) -> Changes {
         let now = self.clock.now();
         let Ok(nobody) = format!("{}@nobody.invalid", self.ids.next(now)).parse::<EmailAddress>() else {

@@ -4,11 +4,11 @@ use std::str::FromStr;
 use crate::InvalidValue;
 use crate::values::Word;
 
-/// The name of a channel, a way to reach people, in stores: 1 to 24 lower-case letters, digits or underscores of ASCII,
-/// beginning with a letter.
+/// The name of a channel to users in stores: 1 to 24 lower-case ASCII letters, digits or underscores, beginning with a
+/// letter.
 ///
-/// A name says nothing about whether this process has a channel of that name: deliveries of a channel that it lacks wait for
-/// one that has it.
+/// A name does not imply that this process has a channel of that name: deliveries of a channel that it lacks wait for a
+/// process that has it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelKind(Word<{ ChannelKind::MAX_LENGTH }>);
 

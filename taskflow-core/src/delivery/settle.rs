@@ -29,16 +29,16 @@ pub enum Effect {
 /// The outcome of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The relay took the mail with this answer.
+    /// The relay accepted the mail with this reply.
     Delivered {
-        /// The answer.
+        /// The reply.
         reply: String,
     },
     /// The relay refused it for now: one attempt more, next try then.
     Retry {
         /// Next try.
         next_at: Timestamp,
-        /// The relay's answer.
+        /// The relay's reply.
         error: String,
     },
     /// Released: it was not offered to the relay, or the relay was unavailable. No attempt was used.
@@ -72,7 +72,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Returns the outcome of a delivery that was sent in the mail of `first`, whose own outcome this is.
+    /// Returns the outcome of a delivery that was sent in the mail of `first`, given the outcome of `first`.
     #[must_use]
     pub(crate) fn in_the_mail_of(&self, first: DeliveryId) -> Self {
         match self {
@@ -99,14 +99,14 @@ pub struct OutcomeColumns<'a> {
     pub released_error: Option<&'a str>,
     /// Whether it waits for the end of quiet hours, which clears its last error.
     pub held: bool,
-    /// The answer to a message that was taken.
+    /// The reply to an accepted message.
     pub reply: Option<&'a str>,
     /// The reason it is not sent.
     pub reason: Option<&'a str>,
 }
 
 impl Outcome {
-    /// Returns what this outcome writes.
+    /// Returns the columns that this outcome writes.
     #[must_use]
     pub fn columns(&self) -> OutcomeColumns<'_> {
         let to = |state| OutcomeColumns {

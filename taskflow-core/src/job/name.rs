@@ -4,10 +4,10 @@ use std::str::FromStr;
 use crate::InvalidValue;
 use crate::values::Word;
 
-/// The name of a job on the wire, in stores and in settings: 1 to 40 lower-case letters, digits or underscores of ASCII,
+/// The name of a job on the wire, in stores and in settings: 1 to 40 lower-case ASCII letters, digits or underscores,
 /// beginning with a letter.
 ///
-/// A name says nothing about whether this binary has a job of that name: another release may have stored it.
+/// A name does not imply that this binary has a job of that name: another release may have stored it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobName(Word<{ JobName::MAX_LENGTH }>);
 

@@ -152,7 +152,7 @@ impl JobPlan {
         }
     }
 
-    /// Returns what is due at `now` when the job is done up to `done`.
+    /// Returns the due scheduled time at `now` if the job is done up to `done`.
     #[must_use]
     pub fn due(&self, done: Timestamp, now: Timestamp) -> Option<DueSlot> {
         let latest = self.schedule.latest(now);

@@ -48,7 +48,7 @@ impl FromStr for Trigger {
 pub struct Counts(BTreeMap<String, u64>);
 
 impl Counts {
-    /// Adds to one of the counts; adding nothing leaves no trace.
+    /// Adds to one of the counts; adding 0 does not create it.
     pub fn add(&mut self, what: &str, count: u64) {
         if count > 0 {
             *self.0.entry(what.to_owned()).or_default() += count;
@@ -85,7 +85,7 @@ pub struct JobRun {
     pub since: Timestamp,
     /// The origin of the run.
     pub trigger: Trigger,
-    /// True if the run only counts what it would do.
+    /// Whether the run only counts and changes nothing.
     pub dry_run: bool,
     /// The time at which the run was requested.
     pub created_at: Timestamp,
@@ -108,7 +108,7 @@ pub struct JobRun {
 /// The lease under which a node holds a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunLease {
-    /// Fences what the holder writes.
+    /// Fences the writes of the holder.
     pub token: LeaseToken,
     /// The duration of the lease by the store's clock, unless it is renewed.
     pub lasts: Duration,

@@ -30,7 +30,7 @@ pub enum JobWrite {
         counts: Counts,
         /// The error that ended it, if it failed.
         error: Option<String>,
-        /// The memo for the job's next run; `None` leaves the stored one.
+        /// The memo for the job's next run; `None` keeps the stored one.
         memo: Option<String>,
     },
     /// Gives up the lease of an unfinished run, so that any node can continue it; `Stale` unless it is held under this
@@ -48,7 +48,7 @@ pub enum JobWrite {
         /// The time since when it is paused.
         at: Timestamp,
     },
-    /// Resumes the schedule of a paused job; what came due meanwhile is not made up for.
+    /// Resumes the schedule of a paused job; scheduled times in the meantime are not made up for.
     Resume {
         /// The job.
         job: JobName,

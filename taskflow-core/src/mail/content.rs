@@ -1,4 +1,4 @@
-//! The content of a mail: what it says, what it links to, and what mail programs make of it.
+//! The content of a mail: its words, its links, and its presentation in mail programs.
 
 use std::any::Any;
 use std::fmt;
@@ -23,13 +23,13 @@ pub trait NoticeContent: fmt::Debug + Any + Send + Sync {
         None
     }
 
-    /// Returns what its mail links to.
+    /// Returns the links of its mail.
     fn links(&self) -> LinkTargets<'_> {
         LinkTargets::default()
     }
 
     /// Returns the invitation of its reader, for mail about a meeting that they are invited to. Mail to an organizer
-    /// about somebody else has none.
+    /// about another participant has none.
     fn invitation(&self) -> Option<&Invitation> {
         None
     }
@@ -54,8 +54,8 @@ pub trait NoticeContent: fmt::Debug + Any + Send + Sync {
         ShownRecipients::default()
     }
 
-    /// Returns when what it is about happens, if it lies ahead of `now` or goes on. Quiet hours do not hold a mail that
-    /// would come too late.
+    /// Returns the time at which its subject happens, if that lies ahead of `now` or goes on. Quiet hours do not hold a
+    /// mail that would come too late.
     fn happens_at(&self, now: Timestamp) -> Option<Timestamp> {
         let _ = now;
         None
@@ -83,9 +83,9 @@ pub struct PlainText {
 /// The pages and actions that a mail links to. [`MailLinks`](crate::MailLinks) has their addresses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LinkTargets<'a> {
-    /// The page of what the mail is about.
+    /// The page of the subject of the mail.
     pub open: Option<OpenTarget<'a>>,
-    /// The invitation that the reader can answer.
+    /// The invitation that the reader can respond to.
     pub answers: Option<&'a Invitation>,
     /// The tasks that the mail names, most important first.
     pub tasks: Vec<&'a Task>,
@@ -95,7 +95,7 @@ pub struct LinkTargets<'a> {
     pub meetings: &'a [Meeting],
 }
 
-/// The page of what a mail is about.
+/// The page of the subject of a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OpenTarget<'a> {
     /// A task, one of [`LinkTargets::tasks`].

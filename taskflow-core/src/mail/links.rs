@@ -6,14 +6,14 @@ use super::{LinkTargets, NoticeContent, OpenTarget};
 use crate::{MeetingId, MeetingResponse, Snooze, TaskId};
 
 /// Signed links that let the reader of a mail see and do things without signing in. Every link leads to a page that
-/// shows what it is about; only the form on that page changes anything, because mail scanners follow links too.
+/// shows its subject. Only the form on that page changes anything, because mail scanners follow links too.
 ///
 /// Empty when the host makes no links.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MailLinks {
-    /// The page of what the mail is about: its task, its meeting, or the reader's day.
+    /// The page of the subject of the mail: its task, its meeting, or the reader's day.
     pub open: Option<String>,
-    /// Answers to the invitation; `None` where nobody is asked: mail to the organizer, and cancellations.
+    /// Responses to the invitation; `None` in mail to the organizer and in cancellations.
     pub answers: Option<AnswerLinks>,
     /// The links of the tasks that the mail names.
     pub tasks: BTreeMap<TaskId, TaskLinks>,
@@ -21,7 +21,7 @@ pub struct MailLinks {
     pub meetings: BTreeMap<MeetingId, String>,
 }
 
-/// One link per answer. Each opens a page on which that answer is the primary button.
+/// One link per response. Each opens a page on which that response is the primary button.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnswerLinks {
     /// The link to accept.
@@ -70,7 +70,7 @@ impl TaskAction {
 }
 
 impl AnswerLinks {
-    /// Returns one link per answer, each made by `url`.
+    /// Returns one link per response, each made by `url`.
     pub fn new(url: impl Fn(MeetingResponse) -> String) -> Self {
         Self {
             accept: url(MeetingResponse::Accepted),

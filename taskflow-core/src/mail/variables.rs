@@ -31,7 +31,7 @@ pub enum Variable<'a> {
     Text(Cow<'a, str>),
     /// Words of the reader's language, by their key in the locales.
     Words(Cow<'static, str>),
-    /// Words of the reader's language with one gap, by their key, the name of the gap, and what fills it.
+    /// Words of the reader's language with one placeholder: their key, the name of the placeholder, and its value.
     WordsWith(&'static str, &'static str, Cow<'a, str>),
     /// Words about a number of things, by their key.
     Count(&'static str, u64),
@@ -53,7 +53,7 @@ pub enum Variable<'a> {
     TaskSummary(&'a Task),
     /// The time, length and place of a meeting in a list.
     MeetingSummary(&'a Meeting),
-    /// The facts of a meeting as a list of `{label, value, was, url}`; `was` is what the reader knew, where that
+    /// The facts of a meeting as a list of `{label, value, was, url}`; `was` is the value that the reader knew, if it
     /// differs.
     MeetingFacts(&'a Meeting, Option<&'a MeetingFacts>),
     /// The facts of a meeting that differ from what the reader knew, as a list of `{what, was, is}`.

@@ -1,4 +1,4 @@
-//! One person is one participant: what becomes of two of them who turn out to be the same.
+//! Merges two participants of a meeting who turn out to be the same person.
 
 use super::{MeetingDetails, MeetingResponse, Participant};
 use crate::{EmailAddress, Timestamp, UserId};
@@ -34,8 +34,9 @@ impl Participant {
     }
 }
 
-/// The meeting with one participant for `user` where it has another for the guest of `email`: the one who is in it, of two
-/// the one with the account, stands for both. `None` when there are no two, or neither is in the meeting.
+/// Returns the meeting with one participant for `user` if it has another for the guest of `email`. The one who
+/// participates represents both; if both do, it is the one with the account. `None` if there are no two, or if neither
+/// participates.
 pub(crate) fn merge_guest(
     before: &MeetingDetails,
     email: &EmailAddress,

@@ -1,4 +1,4 @@
-//! Somebody who was invited to a meeting: a person with an account or a guest known by their address only.
+//! Participants: people who were invited to a meeting, as users or as guests who are known by their address only.
 
 use std::fmt;
 use std::str::FromStr;
@@ -128,7 +128,7 @@ impl OwnReminders {
     /// Most of them.
     pub const MOST: usize = 5;
 
-    /// Sorts them and drops what comes twice.
+    /// Sorts the minutes and drops duplicates.
     pub fn new(minutes: impl IntoIterator<Item = ReminderMinutes>) -> Result<Self, InvalidValue> {
         let mut minutes: Vec<_> = minutes.into_iter().collect();
         minutes.sort_unstable();
@@ -167,9 +167,10 @@ pub struct Participant {
     pub comment: Option<Comment>,
     /// The time of the last response; kept when the response is reset.
     pub responded_at: Option<Timestamp>,
-    /// The version of the meeting that they answered last; `None` also for answers from before versions were kept.
+    /// The version of the meeting that they last responded to; `None` also for responses from before versions were
+    /// kept.
     pub answered_version: Option<u64>,
-    /// The answer that a later change of the meeting made void (RFC 6638 §3.2.8); `None` unless they are asked again.
+    /// The response that a later change of the meeting made void (RFC 6638 §3.2.8); `None` unless they are asked again.
     pub reset_response: Option<MeetingResponse>,
     /// The start they proposed instead (COUNTER, RFC 5546 §3.2.7).
     pub proposed_start: Option<Timestamp>,
@@ -179,7 +180,7 @@ pub struct Participant {
     pub time_zone: Option<Zone>,
     /// The reason mail about the meeting does not reach them.
     pub delivery_problem: Option<DeliveryProblem>,
-    /// Their own reminders; `None`: as the meeting says.
+    /// Their own reminders; `None` for those of the meeting.
     pub reminders: Option<OwnReminders>,
     /// The last notification by mail. Written by settlements only: an update leaves it as it is stored.
     pub told: Option<Told>,
@@ -297,7 +298,7 @@ impl Participant {
     }
 
     /// Returns the participant invited again after they were removed or left. Comment and chosen reminders stay. The
-    /// response is treated as for any change, except that a participant who left is asked anew.
+    /// response is treated as for any change, except that a participant who left is asked again.
     #[must_use]
     pub fn invite_again(&self, invitee: Invitee, user_id: Option<UserId>) -> Self {
         let left = self.has_left();
@@ -352,19 +353,19 @@ pub enum ParticipantWrite {
     /// Inserts a participant; `Stale` when their account is gone, when the address is in the meeting already, and when they
     /// are a guest although the address is by now verified to be an account's.
     Insert(Participant),
-    /// Replaces a participant in everything but [`told`](Participant::told); `Stale` unless the stored version is one
-    /// less, and when their account is gone.
+    /// Replaces a participant in everything but [`told`](Participant::told). `Stale` unless the stored version is one
+    /// less, or if their account is gone.
     Update(Participant),
-    /// Changes nothing: `Stale` unless the versions of all participants of the meeting, as they were before this commit,
-    /// add up to this. Only together with a write of the meeting itself, whose row it relies on.
+    /// Changes nothing: `Stale` unless the versions of all participants of the meeting, before this commit, add up to
+    /// this. It must come with a write of the meeting itself, on whose row it relies.
     ExpectVersions {
         /// The meeting.
         meeting: MeetingId,
         /// The sum of the versions that the decision was based on.
         versions: u64,
     },
-    /// Links all guests with this address to an account, except in meetings where the account has a participant already.
-    /// Guests for whom another participant stands stay as they are.
+    /// Links all guests with this address to an account, except in meetings where the account has a participant
+    /// already. Guests represented by another participant stay as they are.
     LinkGuests {
         /// The address, verified to be theirs.
         email: EmailAddress,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{MeetingDetails, MeetingFacts, MeetingResponse, Participant};
 
-/// An answer to the meeting as it was before.
+/// A response to an earlier state of a meeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutdatedAnswer {
     /// The meeting as it was shown; `None` when that is not known any more.
@@ -83,8 +83,8 @@ pub(crate) fn versions_in_question(before: &MeetingDetails, after: &MeetingDetai
     in_question(before, after).flat_map(of).flatten().collect()
 }
 
-/// `after` with the answers that stand: all others are void and asked for again; one that was void and fits again, because
-/// edits undid each other before anybody was told, counts again.
+/// Returns `after` with the responses that stay valid: all others are void and asked for again. A void one counts again
+/// if it fits again, because edits undid each other before anybody was notified.
 pub(crate) fn keep_what_stands<'a>(
     before: &MeetingDetails,
     after: &MeetingDetails,

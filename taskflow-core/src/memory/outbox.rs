@@ -37,7 +37,7 @@ impl State {
         theirs.map(|one| one.id).take(MOST_TOGETHER - 1).collect()
     }
 
-    /// Claims whose holder has not come back in time.
+    /// Returns claims whose lease has lapsed.
     fn lapsed(&self, at: Duration, request: &ClaimRequest) -> Vec<DeliveryId> {
         let rows = self.claimed.iter().map(|id| &self.deliveries[id]);
         let lapsed = rows.filter(|row| {
@@ -211,7 +211,7 @@ struct Together {
     failed: Option<(Timestamp, u32)>,
 }
 
-/// Returns what a delivery is claimed together by, if it is gathered.
+/// Returns the group in which a delivery is claimed, if it is gathered.
 fn together(delivery: &Delivery) -> Option<Together> {
     let Recipient::User(reader) = delivery.recipient else { return None };
     let kind = delivery.kind;

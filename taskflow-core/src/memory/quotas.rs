@@ -5,7 +5,7 @@ use super::commit::{MemoryWrite, WriteCheck};
 use crate::error::StoreError;
 use crate::{Quota, QuotaSubject, QuotaWrite, Timestamp, UserId};
 
-/// The use of a quota, until counting begins anew.
+/// The use of a quota, until its counting period ends.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct QuotaRow {
     used: u64,
@@ -40,7 +40,7 @@ impl MemoryWrite for QuotaWrite {
 }
 
 impl State {
-    /// Returns what is used before a write.
+    /// Returns the use of a quota before a write.
     fn quota(&self, write: &QuotaWrite) -> QuotaRow {
         let QuotaWrite::Take { subject, quota, amount, limit, at, until } = write;
         let stored = self.quotas.get(&(subject.clone(), *quota)).copied().filter(|row| row.until > *at);

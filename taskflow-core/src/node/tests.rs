@@ -83,7 +83,7 @@ impl Chance {
     }
 }
 
-/// A node between the writing of its heartbeat and what it makes of the answer.
+/// A node between writing its heartbeat and applying the result.
 struct Process {
     share: Share,
     wrote: Option<Heartbeat>,

@@ -1,4 +1,4 @@
-//! The check before sending: what a claimed delivery is about now, and whether that is still worth a mail.
+//! The pre-send check: the present subject of a claimed delivery, and whether it is still worth a mail.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub(crate) struct Needs {
     pub(crate) meeting: Option<(MeetingId, ParticipantId)>,
     /// The kind of notice to that participant about that meeting that must not be on its way at the same time.
     pub(crate) after: Option<NoticeKind>,
-    /// The open tasks of its reader on a day, and whether also what else the day holds.
+    /// The open tasks of its reader on a day, and whether the other content of the day is needed as well.
     pub(crate) digest: Option<(NaiveDate, bool)>,
 }
 
@@ -65,12 +65,12 @@ pub(crate) struct BatchContext {
     pub(crate) participants: Rows<ParticipantId, Participant>,
     /// The revisions that participants were last notified of.
     pub(crate) revisions: Rows<(MeetingId, u64), Revision>,
-    /// The participants to whom an invitation or a cancellation is on its way, as far as another notice waits for it
+    /// The participants to whom an invitation or a cancellation is being sent, as far as another notice waits for it
     /// ([`Needs::after`]).
     pub(crate) in_flight: HashSet<(NoticeKind, ParticipantId)>,
-    /// The participants whose invitation leaves by itself: it is open, and no quiet hours hold it.
+    /// The participants whose invitation is sent by itself: it is open, and no quiet hours hold it.
     pub(crate) awaits_invitation: HashSet<ParticipantId>,
-    /// The participants whose invitation may have arrived: it was offered to the relay, and no answer is known.
+    /// The participants whose invitation may have arrived: it was offered to the relay, and no reply is known.
     pub(crate) maybe_invited: HashSet<ParticipantId>,
     /// The suppressions of addresses, by their keys.
     pub(crate) suppressed: HashMap<String, Suppression>,
@@ -95,10 +95,10 @@ impl BatchContext {
 
 /// The links that a check puts into the content of a mail.
 pub(crate) trait Urls {
-    /// Returns the link that uses a token; `None`: nobody makes links.
+    /// Returns the link that uses a token; `None` if no links are made.
     fn token(&self, purpose: TokenPurpose, token: TokenId, expires_at: Timestamp) -> Option<String>;
 
-    /// Returns the link that shows a participant the meeting; `None`: nobody makes links.
+    /// Returns the link that shows a participant the meeting; `None` if no links are made.
     fn respond(&self, meeting: &Meeting, participant: &Participant) -> Option<String>;
 }
 
@@ -150,7 +150,7 @@ impl From<Box<dyn NoticeContent>> for Checked {
 
 /// The reader of a mail.
 pub(crate) struct Addressee {
-    /// The person, or the participant without an account.
+    /// The user, or the participant without an account.
     pub(crate) id: Option<Uuid>,
     /// Their account.
     pub(crate) user: Option<UserId>,

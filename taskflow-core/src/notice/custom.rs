@@ -24,7 +24,7 @@ pub trait CustomNotice: NoticeType {
     /// Returns the subject of a plain text mail, one line.
     fn subject(&self) -> String;
 
-    /// Returns what a plain text mail says after its greeting.
+    /// Returns the text of a plain text mail after its greeting.
     fn text(&self) -> String;
 
     /// Returns variables of its templates beside its fields. One with the name of a field counts instead of it.
@@ -43,7 +43,7 @@ pub trait CustomNotice: NoticeType {
         None
     }
 
-    /// Returns the page of what its mail is about. Templates have it as `links.open`.
+    /// Returns the page of the subject of its mail. Templates have it as `links.open`.
     fn open_url(&self) -> Option<String> {
         None
     }
@@ -164,7 +164,7 @@ impl<N: CustomNotice> Typed<N> {
     };
 }
 
-/// The content of a custom notice: what is in its fields.
+/// The content of a custom notice: its fields.
 #[derive(Debug)]
 struct CustomContent<N> {
     stored: StoredNotice,

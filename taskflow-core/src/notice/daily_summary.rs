@@ -11,7 +11,7 @@ use crate::{
     Timestamp, Variables,
 };
 
-/// The day ahead. What it holds is found when it leaves.
+/// The summary of the day ahead. Its content is looked up when it is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DailySummaryNotice {
     /// The day, where the reader was as this was planned.
@@ -28,7 +28,7 @@ impl NoticeType for DailySummaryNotice {
     const KIND: &'static str = "daily_summary";
     const POLICY: NoticePolicy = NoticePolicy::recurring(Priority::Digest);
 
-    /// The next one is not far, and says what is so then.
+    /// Expires soon, because the next one is not far and has the content of its own time.
     fn expires_at(&self, due_at: Timestamp) -> Option<Timestamp> {
         Some(due_at + Duration::from_hours(6))
     }

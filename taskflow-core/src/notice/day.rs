@@ -1,4 +1,4 @@
-//! The parts that mail about the tasks and the day of a person has in common.
+//! Shared parts of mail about the tasks and the day of a user.
 
 use crate::{Digest, Excerpt, Meeting, RenderInput, Task, Variable, Variables};
 

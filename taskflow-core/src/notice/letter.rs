@@ -14,9 +14,9 @@ pub struct CustomEmail {
     /// The HTML.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub html: Option<String>,
-    /// The addresses that it says it is to.
+    /// The addresses shown in `To`.
     pub to: Vec<String>,
-    /// The addresses that it says get a copy.
+    /// The addresses shown in `Cc`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cc: Vec<String>,
     /// The address that replies go to.

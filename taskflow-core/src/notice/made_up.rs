@@ -39,7 +39,7 @@ impl<'a> MadeUp<'a> {
         vec![self.text("The oldest email has been waiting for 14 minutes").to_owned()]
     }
 
-    /// Returns the open tasks of a person.
+    /// Returns the open tasks of a user.
     pub(super) fn open_tasks(self) -> Option<Digest> {
         let now = self.now;
         let overdue = Task {
@@ -58,7 +58,7 @@ impl<'a> MadeUp<'a> {
         })
     }
 
-    /// Returns a list; one of what somebody typed is longer than what it shows.
+    /// Returns a list; one of user input is longer than what it shows.
     pub(super) fn excerpt<T>(self, items: Vec<T>) -> Excerpt<T> {
         let all = Excerpt::from(items);
         Excerpt { total: all.total + self.hidden(), ..all }

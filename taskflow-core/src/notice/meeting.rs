@@ -69,8 +69,8 @@ pub(super) enum Teller {
 }
 
 impl Teller {
-    /// Returns the kind of notice that must not be on its way to the participant at the same time: it changes what they
-    /// know.
+    /// Returns the kind of notice that must not be sent to the participant at the same time, because it changes what
+    /// they know.
     fn after(self) -> NoticeKind {
         match self {
             Self::Invite { .. } => NoticeKind::MeetingCancel,
@@ -132,8 +132,7 @@ pub(super) fn tell_news(subject: Subject, teller: Teller, check: &mut PreSendChe
     Ok(Checked { content, told: Some((participant.id, Told { version: meeting.version, on })) })
 }
 
-/// Returns whether the notice was offered to the relay before: whoever claimed it, if anybody, has not said what came
-/// of it.
+/// Returns whether the notice was offered to the relay before, with an unknown result.
 fn was_offered_before(check: &PreSendCheck<'_>) -> bool {
     let delivery = check.delivery;
     let lost = delivery.first_claimed_at.is_some_and(|at| at < check.now) && delivery.last_error.is_none();
@@ -265,7 +264,7 @@ pub(super) fn name_or_address(participant: &Participant) -> &str {
     participant.name.as_ref().map_or(participant.email.as_str(), PersonName::as_str)
 }
 
-/// Returns the links of mail to a participant, who can answer unless they are the organizer.
+/// Returns the links of mail to a participant, who can respond unless they are the organizer.
 pub(super) fn reader_links(invitation: &Invitation) -> LinkTargets<'_> {
     let answers = Some(invitation).filter(|invitation| !invitation.participant.is_organizer());
     LinkTargets { open: Some(OpenTarget::Invitation(invitation)), answers, ..LinkTargets::default() }

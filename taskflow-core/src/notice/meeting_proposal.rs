@@ -18,13 +18,12 @@ pub struct MeetingProposalNotice {
     pub meeting: MeetingId,
     /// The participant.
     pub participant: ParticipantId,
-    /// The proposed start, if the proposal has one. Once the participant no longer proposes it, the proposal no longer
-    /// stands.
+    /// The proposed start, if the proposal has one. The proposal is void once the participant no longer proposes it.
     #[serde(default)]
     pub starts_at: Option<Timestamp>,
 }
 
-/// The content of a mail that tells an organizer who proposes another time.
+/// The content of a mail that notifies an organizer of a proposal of another time.
 ///
 /// Its templates also have `who`, `email`, `proposed`, the time, and `comment`; the last two may be none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +44,7 @@ impl ShippedNotice for MeetingProposalNotice {
         Needs::meeting(self.meeting, self.participant)
     }
 
-    /// A later answer or another time of the meeting takes a proposal back.
+    /// Drops a proposal that a later response or another time of the meeting has replaced.
     fn check(&self, check: &mut PreSendCheck<'_>) -> Result<Checked, Outcome> {
         let (meeting, participant) = Subject(self.meeting, self.participant).find(check.batch)?;
         if !is_on(meeting, participant) {

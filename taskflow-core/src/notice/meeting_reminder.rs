@@ -111,8 +111,8 @@ fn still_reminds(meeting: &Meeting, participant: &Participant, starts_at: Timest
     Err(cancelled(reason))
 }
 
-/// Returns whether another reminder that a participant asks for, nearer to the meeting, has come due: it says all that
-/// this one does.
+/// Returns whether another reminder of the participant, nearer to the meeting, is due: it contains all that this one
+/// does.
 fn a_nearer_one_is_due(meeting: &Meeting, participant: &Participant, minutes: u32, now: Timestamp) -> bool {
     let mut nearer = reminder_minutes(meeting, participant).iter().filter(|other| other.get() < minutes);
     nearer.any(|other| meeting.starts_at - other.duration() <= now)

@@ -18,7 +18,7 @@ pub struct MeetingUndeliveredNotice {
     pub participant: ParticipantId,
 }
 
-/// The content of a mail that tells an organizer whom mail does not reach.
+/// The content of a mail that notifies an organizer of a participant whom mail does not reach.
 ///
 /// Its templates also have `who`, `email`, `meaning`, what the status code of the mail server means, and `problem`,
 /// what else it said; the last two may be none.

@@ -25,7 +25,7 @@ pub struct ServerAlertNotice {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ProblemArea {
-    /// The database answers slowly.
+    /// The database is slow.
     Database,
     /// Due mail is not sent.
     MailQueue,

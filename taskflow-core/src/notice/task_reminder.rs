@@ -11,7 +11,7 @@ use crate::{
     Variables,
 };
 
-/// The open tasks of a person, twice a day. They are looked up when it leaves.
+/// The open tasks of a user, twice a day. They are looked up when it is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskReminderNotice {
     /// The day it is for, where the reader was as this was planned.
@@ -31,7 +31,7 @@ impl NoticeType for TaskReminderNotice {
     const KIND: &'static str = "task_reminder";
     const POLICY: NoticePolicy = NoticePolicy::recurring(Priority::Digest);
 
-    /// The next one is not far, and says what is so then.
+    /// Expires soon, because the next one is not far and has the content of its own time.
     fn expires_at(&self, due_at: Timestamp) -> Option<Timestamp> {
         Some(due_at + Duration::from_hours(6))
     }

@@ -6,7 +6,7 @@ use crate::{NoticeContent, NoticeKind, Outcome, PlainText, Recipient, RenderInpu
 /// The account is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WelcomeNotice {
-    /// The token that verifies the address of the reader; absent when nobody makes links.
+    /// The token that verifies the address of the reader; absent if no links are made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenId>,
 }

@@ -3,10 +3,10 @@ use async_trait::async_trait;
 use crate::error::StoreError;
 use crate::{Login, PasswordHash, Session, SessionId, Timestamp, Token, TokenId, User, UserId};
 
-/// A person and how they show who they are.
+/// A user and their credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// The person.
+    /// The user.
     pub user: User,
     /// The hash of their password; `None`: they cannot sign in with one.
     pub password: Option<PasswordHash>,

@@ -1,11 +1,11 @@
 use crate::BounceReport;
 
-/// A message in which no report about mail was found; says what is missing, never quotes it.
+/// The error of a message without a report about mail. States what is missing, and never quotes the message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct UnreadableBounce(pub String);
 
-/// Reads what comes back about mail: reports of delivery (RFC 3464) and of complaints (RFC 5965).
+/// Reads reports about mail that come back: delivery status (RFC 3464) and complaints (RFC 5965).
 ///
 /// # Contract
 ///

@@ -15,14 +15,15 @@ pub enum Signal {
     FeedsGrew(Vec<UserId>),
     /// A user was reminded; a feed does not keep this.
     ReminderSent(ReminderSent),
-    /// Signals may have been lost: whoever depends on them looks for itself.
+    /// Signals may have been lost: whoever depends on them reads the store.
     Missed,
     /// Deliveries were planned.
     Planned {
         /// The time at which the first of them is due; nobody needs to look for them before.
         earliest: Timestamp,
     },
-    /// The sessions of a person were ended in this process, or one of them: what was signed in with them no longer counts.
+    /// The sessions of a user, or one of them, were ended in this process. Connections that were signed in with them
+    /// are no longer valid.
     SessionsEnded {
         /// The user whose sessions ended.
         user: UserId,
@@ -31,12 +32,12 @@ pub enum Signal {
         /// The time at which they ended.
         at: Timestamp,
     },
-    /// Sessions were ended in another process: whoever remembers which have ended asks the store again. It does not say
-    /// which, for nobody should have to believe it.
+    /// Sessions were ended in another process: a list of ended sessions has to be read from the store again. The signal
+    /// does not name them, because nobody should have to trust it.
     SessionsEndedElsewhere,
 }
 
-/// A reminder that a relay has taken: screens may show it at once.
+/// A reminder that a relay has accepted: clients may show it at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReminderSent {
     /// The user who was reminded.
@@ -47,12 +48,12 @@ pub struct ReminderSent {
     pub at: Timestamp,
 }
 
-/// Tells others in this process, and perhaps on other nodes, what was committed.
+/// Publishes commits to listeners in this process, and perhaps on other nodes.
 ///
 /// # Contract
 ///
-/// Best effort: a signal may be lost or come twice, and the truth is in the store. Who knows that some were lost says
-/// [`Signal::Missed`]. Publishing never waits and never fails the caller.
+/// Best effort: a signal may be lost or come twice, and the truth is in the store. A bus that knows of lost signals
+/// sends [`Signal::Missed`]. Publishing never waits and never fails the caller.
 pub trait EventBus: Send + Sync {
     /// Tells everybody who listens now.
     fn publish(&self, signals: &[Signal]);
@@ -61,7 +62,7 @@ pub trait EventBus: Send + Sync {
     fn subscribe(&self) -> BoxStream<'static, Signal>;
 }
 
-/// Tells nobody: for hosts that poll.
+/// A bus without listeners, for hosts that poll.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoBus;
 

@@ -23,7 +23,8 @@ pub struct CalendarReply {
     /// The time of the reply (DTSTAMP in UTC, otherwise the Date of the mail); `None` if the message does not contain
     /// one.
     pub at: Option<Timestamp>,
-    /// The attendees it names, each with an answer; at least one. More than one is against RFC 5546 §3.2.3 but happens.
+    /// The attendees it names, each with a response; at least one. More than one is against RFC 5546 §3.2.3 but
+    /// happens.
     pub attendees: Vec<ReplyAttendee>,
     /// The sender of the message (From), if it came with its headers.
     pub sender: Option<EmailAddress>,
@@ -40,7 +41,7 @@ pub struct ReplyAttendee {
     pub email: EmailAddress,
     /// The person who replies on behalf of the attendee (SENT-BY, RFC 5545 §3.2.18).
     pub sent_by: Option<EmailAddress>,
-    /// The answer (PARTSTAT).
+    /// The response (PARTSTAT).
     pub response: MeetingResponse,
 }
 
@@ -60,22 +61,22 @@ pub enum ProposedStart {
     Local(NaiveDateTime),
 }
 
-/// A message in which no answer was found; says what is missing, never quotes it.
+/// The error of a message without a reply. States what is missing, and never quotes the message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct UnreadableReply(pub String);
 
-/// Writes calendar entries and reads the answers of calendars (RFC 5545, 5546, 6047).
+/// Writes calendar entries and reads the replies of calendars (RFC 5545, 5546, 6047).
 ///
 /// # Contract
 ///
-/// Pure: the same entry is the same text, byte for byte. Whatever people typed is escaped, lines are folded at 75 octets
-/// and end in CRLF. Reading never panics, whatever it is given, and takes time in proportion to its length.
+/// Pure: the same entry gives the same text, byte for byte. User input is escaped, lines are folded at 75 octets and
+/// end in CRLF. Reading never panics, whatever the input, and takes time in proportion to its length.
 pub trait Calendar: Send + Sync {
     /// Returns the entry as a calendar object.
     fn write(&self, entry: &CalendarEntry<'_>) -> CalendarPart;
 
-    /// Returns the answers in a message, at least one, in the order in which they stand there: a whole mail (RFC 5322), or
-    /// a calendar object by itself, whose `content_type` (RFC 2045 §5.1) may tell its charset and method.
+    /// Returns the replies in a message, at least one, in their order. The message is a whole mail (RFC 5322), or a
+    /// calendar object by itself, whose `content_type` (RFC 2045 §5.1) may contain its charset and method.
     fn read_reply(&self, message: &[u8], content_type: Option<&str>) -> Result<Vec<CalendarReply>, UnreadableReply>;
 }

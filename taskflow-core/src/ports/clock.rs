@@ -54,8 +54,8 @@ impl Clock for SystemClock {
 ///
 /// # Contract
 ///
-/// Never the same twice, on any node. UUIDs of version 7 (RFC 9562 §5.7) whose time is the one given, so that ids sort
-/// by it.
+/// Ids are never the same twice, on any node. They are UUIDs of version 7 (RFC 9562 §5.7) whose time is the given one,
+/// so that ids sort by it.
 pub trait Ids: Send + Sync {
     /// Returns a new id created at `now`.
     fn next(&self, now: Timestamp) -> Uuid;

@@ -14,7 +14,7 @@ pub struct DeliveryQuery {
     pub kinds: Vec<NoticeKind>,
     /// Only in these states; empty: all states.
     pub states: Vec<DeliveryState>,
-    /// Only to one of these recipients. A person may be known by an account and by the bare address.
+    /// Only to one of these recipients. A user may be known by an account and by the bare address.
     pub recipients: Option<Vec<Recipient>>,
     /// Only this delivery and those with a later id.
     pub from: Option<DeliveryId>,
@@ -23,7 +23,7 @@ pub struct DeliveryQuery {
 /// Reads the ledger of deliveries. See the contract of [`Store`](super::Store).
 #[async_trait]
 pub trait Deliveries: Send + Sync {
-    /// Counts what there ever was on each channel; reads the whole ledger. A channel without deliveries may be absent.
+    /// Returns the totals of each channel; reads the whole ledger. A channel without deliveries may be absent.
     async fn ledgers(&self) -> Result<BTreeMap<ChannelKind, Ledger>, StoreError>;
 
     /// Counts everything, on all channels together; reads the whole ledger.

@@ -28,7 +28,7 @@ pub trait SharedLimits: Send + Sync {
     /// until all of them admit a request; `None`: it is admitted.
     async fn take(&self, takes: &[BucketTake]) -> Result<Option<Duration>, StoreError>;
 
-    /// Gives back what was taken.
+    /// Gives back taken requests.
     async fn give_back(&self, takes: &[BucketTake]) -> Result<(), StoreError>;
 }
 

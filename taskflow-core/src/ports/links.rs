@@ -8,15 +8,15 @@ use crate::{MeetingResponse, NoticeKind, Snooze, TaskAction, Timestamp};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LinkPurpose {
-    /// See a meeting and answer the invitation to it.
+    /// See a meeting and respond to the invitation.
     Respond,
-    /// The same, with an answer chosen that only has to be confirmed.
+    /// The same, with a chosen response that only has to be confirmed.
     RespondWith(MeetingResponse),
     /// See a meeting as its organizer.
     OpenMeeting,
     /// See a task, complete it or postpone its reminder.
     Task(TaskAction),
-    /// See what a day holds.
+    /// See the content of a day.
     OpenDay,
     /// Show that an address is one's own.
     VerifyEmail,

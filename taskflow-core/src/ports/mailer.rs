@@ -15,7 +15,7 @@ pub struct Accepted {
 /// The SMTP phase in which a relay replied (RFC 5321 §3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
-    /// Nothing of this mail, or nobody knows.
+    /// No phase of this mail, or an unknown one.
     Nothing,
     /// MAIL: who sends.
     Sender,
@@ -32,7 +32,7 @@ pub struct Reply {
     pub to: Asked,
     /// The reply code, for example 450; `None` if the connection was lost before a reply.
     pub code: Option<u16>,
-    /// The text of the answer, on one line.
+    /// The text of the reply, on one line.
     pub text: String,
 }
 
@@ -82,12 +82,13 @@ impl fmt::Display for Reply {
 /// The reason a mail was not sent, by what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MailError {
-    /// The relay refused this mail for now (4yz), or fell silent after it was offered: try it again later. What the answer is
-    /// about ([`Reply::concern`]) decides whether that uses an attempt.
+    /// The relay refused this mail for now (4yz), or fell silent after it was offered: try it again later. The subject
+    /// of the reply ([`Reply::concern`]) decides whether that uses an attempt.
     #[error("the relay refused the mail for now: {0}")]
     Transient(Reply),
-    /// The relay refused this mail for good (5yz), or it cannot be written as a mail. It is never tried again if the answer is
-    /// about the mailbox or the mail; if it is about the sender or the relay ([`Reply::concern`]), the mail waits.
+    /// The relay refused this mail for good (5yz), or it cannot be written as a mail. It is never tried again if the
+    /// reply is about the mailbox or the mail. If it is about the sender or the relay ([`Reply::concern`]), the mail
+    /// waits.
     #[error("the relay refused the mail for good: {0}")]
     Permanent(Reply),
     /// The relay cannot be used (connect, TLS, sign-in, 421): that says nothing about this mail and uses no attempt.

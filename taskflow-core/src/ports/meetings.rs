@@ -15,18 +15,18 @@ pub type MeetingCursor = (Timestamp, MeetingId);
 /// Reads meetings and their participants. See the contract of [`Store`](super::Store).
 #[async_trait]
 pub trait Meetings: Send + Sync {
-    /// Returns several meetings at once, also cancelled ones. Unknown ids are left out, and so is what is not for `viewer`: a
-    /// person reads meetings that they are [in](Participant::is_in), or, where the scope asks for
-    /// [`Role::Owner`](crate::Role::Owner), those that they called.
+    /// Returns several meetings at once, also cancelled ones. Unknown ids are left out, and so are meetings that
+    /// `viewer` may not see. A user reads meetings that they participate [in](Participant::is_in) or, if the scope asks
+    /// for [`Role::Owner`](crate::Role::Owner), those that they organize.
     async fn meetings_by_id(&self, ids: &[MeetingId], viewer: Viewer)
     -> Result<Lookup<MeetingId, Meeting>, StoreError>;
 
-    /// Returns a page of the meetings in `scope`, whose owner is in them. What lies ahead, goes on or is over is as of `now`. Without a sort those
-    /// that begin last come first.
+    /// Returns a page of the meetings in `scope`, in which its owner participates. Statuses are as of `now`. Without a
+    /// sort, those that begin last come first.
     async fn meetings(&self, scope: Scope, query: &MeetingQuery, now: Timestamp) -> Result<Page<Meeting>, StoreError>;
 
-    /// Returns up to `limit` meetings after `after` by id that a person is in, that are not cancelled, and that are on or
-    /// begin after `now`; also for a deleted account.
+    /// Returns up to `limit` meetings after `after` by id in which a user participates, that are not cancelled, and
+    /// that go on or begin after `now`; also for a deleted account.
     async fn meetings_to_leave(
         &self,
         user: UserId,
@@ -54,8 +54,8 @@ pub trait Meetings: Send + Sync {
         limit: u32,
     ) -> Result<Vec<MeetingId>, StoreError>;
 
-    /// Up to `limit` meetings, those created last first, in which somebody has a participant of their own beside a guest of
-    /// this address who stands for themselves, and at least one of the two is in it.
+    /// Returns up to `limit` meetings, the last created first, in which a user has a participant besides a guest of
+    /// this address who was not merged, and at least one of the two participates.
     async fn meetings_with_two(
         &self,
         email: &EmailAddress,

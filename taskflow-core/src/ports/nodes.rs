@@ -20,7 +20,7 @@ pub trait Nodes: Send + Sync {
     /// Writes a heartbeat, which makes its node live for `lapse` from now, and returns all nodes by their ids.
     async fn beat(&self, beat: &Heartbeat, lapse: Duration) -> Result<Vec<Node>, StoreError>;
 
-    /// Removes a node that says good-bye; one of the same name that was started at another time stays.
+    /// Removes a node that leaves; one of the same name that was started at another time stays.
     async fn leave(&self, id: &NodeId, started_at: Timestamp) -> Result<(), StoreError>;
 
     /// Returns all nodes by their ids (bytes), including those that lapsed.

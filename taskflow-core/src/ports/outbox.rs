@@ -10,7 +10,7 @@ use crate::{
 /// The request of a sender for deliveries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimRequest {
-    /// The channel whose deliveries are claimed; those of other channels neither count nor cost anything.
+    /// The channel whose deliveries are claimed; those of other channels do not count and cost nothing.
     pub channel: ChannelKind,
     /// The kinds this build can send; others are left for nodes that know them.
     pub kinds: Vec<NoticeKind>,
@@ -18,14 +18,14 @@ pub struct ClaimRequest {
     pub limit: u32,
     /// The current time: deliveries due by then are claimed.
     pub now: Timestamp,
-    /// Fences what comes of it.
+    /// Fences the results of the claim.
     pub lease: LeaseToken,
     /// Duration of the lease, by the store's own clock.
     pub lease_for: Duration,
 }
 
 impl ClaimRequest {
-    /// Returns the end of the minute of [`now`](Self::now): what is due before that is claimed together.
+    /// Returns the end of the minute of [`now`](Self::now): deliveries due before that are claimed together.
     #[must_use]
     pub fn minute_ends(&self) -> Timestamp {
         const MINUTE: i64 = 60_000_000;
@@ -82,10 +82,10 @@ pub trait Outbox: Send + Sync {
     /// Claims up to `limit` deliveries of one channel: scheduled ones whose `next_at` has come, by [rank](crate::Rank) and then
     /// `next_at`, and claimed ones whose lease has lapsed. The first claim of a delivery sets `first_claimed_at`.
     ///
-    /// Scheduled ones that are [gathered](Delivery::is_gathered) are claimed together, also beyond `limit`: the
-    /// first one of a person, and up to [`MOST_TOGETHER`](crate::MOST_TOGETHER) with it of those that are due in the minute of
-    /// `now` and, like it, have never failed, or else failed with it (as often, and with the same `next_at`). None of them
-    /// is claimed without those before it.
+    /// Scheduled ones that are [gathered](Delivery::is_gathered) are claimed together, also beyond `limit`. The group
+    /// is the first one of a user and up to [`MOST_TOGETHER`](crate::MOST_TOGETHER) with it of those that are due in
+    /// the minute of `now`. Like the first, they have never failed, or else failed with it (as often, and with the same
+    /// `next_at`). None of them is claimed without those before it.
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError>;
 
     /// Claims those of some deliveries of the channel that are scheduled and due, whatever their rank and the limit, in the order

@@ -11,11 +11,11 @@ pub struct DiskSpace {
     pub total: u64,
 }
 
-/// Looks at what is outside of the store.
+/// Checks the environment outside of the store.
 ///
 /// # Contract
 ///
-/// Answers within seconds and never fails: what cannot be found out is `None`.
+/// Returns within seconds and never fails: unknown values are `None`.
 #[async_trait]
 pub trait Probe: Send + Sync {
     /// Returns the space of the disk that holds the data.

@@ -5,12 +5,11 @@ use crate::{Content, PlainText, RenderInput};
 #[error("cannot render: {0}")]
 pub struct RenderError(pub String);
 
-/// Writes the words of a mail.
+/// Renders the words of a mail.
 ///
 /// # Contract
 ///
-/// Pure: the same input gives the same words, byte for byte. The subject is one line. Whatever people typed is escaped
-/// in HTML.
+/// Pure: the same input gives the same words, byte for byte. The subject is one line. User input is escaped in HTML.
 pub trait Renderer: Send + Sync {
     /// Returns the words of a mail.
     ///

@@ -65,7 +65,7 @@ pub struct CountedPerson {
     pub user_id: UserId,
     /// Whether the account is active, that is, not locked.
     pub is_active: bool,
-    /// Their tasks; `None`: nobody has counted them yet.
+    /// Their tasks; `None` if they were not counted yet.
     pub tasks: Option<TaskTally>,
 }
 

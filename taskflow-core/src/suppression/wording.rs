@@ -1,8 +1,8 @@
 //! Decides whether a relay's reply about a recipient means that there is no such mailbox.
 //!
-//! A status (RFC 3463) decides where it says something. Large providers often send one that says nothing (5.0.0, 5.4.1,
-//! 5.5.0) or none at all; then their words decide. Words that are about us, about this mail or about today win over words
-//! about the mailbox: an address that is suppressed wrongly costs its reader more than one that is tried again.
+//! A status (RFC 3463) decides if it is meaningful. Large providers often send a meaningless one (5.0.0, 5.4.1, 5.5.0)
+//! or none at all; then their words decide. Words about the sender, this mail or a temporary condition win over words
+//! about the mailbox: a wrong suppression costs the reader more than another attempt.
 
 /// The meaning of a status for a recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Email addresses, also as people paste them.
+//! Email addresses, also in the forms in which they are pasted.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,9 +7,9 @@ use super::{InvalidValue, PersonName, fingerprint, fold};
 
 /// An address as in RFC 5321 §4.1.2 (`local@domain`), without display name, ASCII only, at most 254 characters.
 ///
-/// Reading is lenient about what comes with an address that was copied from elsewhere: spaces and invisible characters
-/// around it, commas and semicolons at its end, angle brackets and a name before them, `mailto:`. A domain in other
-/// scripts becomes A-labels (RFC 5890 §2.3.2.1), so that both forms are one address.
+/// Parsing is lenient about the surroundings of a copied address: spaces and invisible characters around it, commas and
+/// semicolons at its end, angle brackets and a name before them, `mailto:`. A domain in other scripts becomes A-labels
+/// (RFC 5890 §2.3.2.1), so that both forms are one address.
 ///
 /// ```
 /// use taskflow_core::EmailAddress;

@@ -1,4 +1,4 @@
-//! Values of meetings and the people in them.
+//! Values of meetings and their participants.
 
 use std::fmt;
 use std::str::FromStr;
@@ -130,7 +130,7 @@ lines! {
 }
 
 impl DeliveryProblem {
-    /// Makes one line of at most 500 characters of whatever a relay said; `None` when nothing of it can be shown.
+    /// Returns the words of a relay as one line of at most 500 characters; `None` if none of it can be shown.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         let shown: String = text.chars().map(|c| if one_line(c) { c } else { ' ' }).collect();

@@ -24,8 +24,8 @@ pub fn fold(text: &str) -> String {
 /// Returns the form in which words are searched: [folded](fold), without accents, vowel points and invisible
 /// characters. `cafe` finds `Café`, `istanbul` finds `İstanbul`, `strasse` finds `Straße`, `שלום` finds `שָׁלוֹם`.
 ///
-/// Marks that make other letters stay: `か` is not `が`. Letters that Unicode does not
-/// decompose are replaced by what people type for them: `ø` by `o`, `ł` by `l`, `æ` by `ae`.
+/// Marks that make other letters stay: `か` is not `が`. Letters that Unicode does not decompose are replaced by their
+/// usual spelling: `ø` by `o`, `ł` by `l`, `æ` by `ae`.
 ///
 /// Names are unique by [`fold`], in which accents count.
 #[must_use]

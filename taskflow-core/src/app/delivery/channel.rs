@@ -1,4 +1,4 @@
-//! A way to reach people: how it prepares what is due, and how it sends it.
+//! Channels to users: how a channel prepares due deliveries, and how it sends them.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -12,8 +12,9 @@ use crate::notice::Thread;
 use crate::ports::{Accepted, ClaimRequest, Claimed};
 use crate::{ChannelKind, Delivery, DeliveryId, Effect, LeaseToken, NoticeKind, Outcome, Timestamp};
 
-/// A way to reach people, such as push messages or a chat. Mail is the first one; a host registers others with
-/// [`AppBuilder::channel`](crate::AppBuilder::channel) and plans deliveries with [`NewDelivery::on`](crate::NewDelivery::on).
+/// A channel to users, such as push messages or a chat. Mail is the first one. A host registers others with
+/// [`AppBuilder::channel`](crate::AppBuilder::channel) and plans deliveries with
+/// [`NewDelivery::on`](crate::NewDelivery::on).
 ///
 /// Each channel is sent by a sender of its own, with its own claims, concurrency, rate and circuit. What happens to one never
 /// delays another. Window, leases, settlements and retries are the sender's; suppressions are the channel's.
@@ -36,13 +37,13 @@ pub trait Channel: Send + Sync {
         Sending::default()
     }
 
-    /// Returns how many messages are worth sending side by side at the moment, where that changes, as it does with a rate.
-    /// `None`: as many as [`Sending::connections`].
+    /// Returns the number of messages worth sending side by side at the moment, if that changes, as it does with a
+    /// rate. `None` means [`Sending::connections`].
     fn room(&self) -> Option<usize> {
         None
     }
 
-    /// Decides for each delivery of a batch whether it leaves, and as which message.
+    /// Decides for each delivery of a batch whether it is sent, and as which message.
     ///
     /// # Errors
     ///
@@ -59,7 +60,7 @@ pub trait Channel: Send + Sync {
     /// Says whether the message, its recipient or the whole channel is at fault.
     fn send(&self, message: &Self::Message) -> impl Future<Output = Result<Accepted, SendError>> + Send;
 
-    /// Returns what follows from the result of a message, beside its settlement.
+    /// Returns the follow-ups of the result of a message, besides its settlement.
     fn follow_ups(
         &self,
         message: &Self::Message,
@@ -77,20 +78,20 @@ pub type FollowUp<'a> = BoxFuture<'a, Result<(), Error>>;
 /// The reason a message was not sent, by what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// Its recipient does not take it for now, with this answer: it uses an attempt and is tried again later.
+    /// Its recipient refuses it for now, with this reply: it uses an attempt and is tried again later.
     #[error("the message was refused for now: {0}")]
     Transient(String),
     /// It was refused for now for a reason that does not concern its recipient: it is tried again later, without using an
     /// attempt, as long as it is of use. Other messages go on.
     #[error("the message was refused for a reason that does not concern its recipient: {0}")]
     Deferred(String),
-    /// Nothing was said after it was offered, so that it may have arrived. It uses an attempt, which never ends it.
+    /// There was no reply after it was offered, so that it may have arrived. It uses an attempt, which never ends it.
     #[error("nobody knows what became of the message: {0}")]
     InDoubt(String),
     /// It was refused for good, or cannot be written: it is never tried again.
     #[error("the message was refused for good: {reply}")]
     Permanent {
-        /// The answer.
+        /// The reply.
         reply: String,
         /// Whether the recipient cannot be reached on this channel any more, whatever the message.
         is_gone: bool,
@@ -125,13 +126,13 @@ impl ChannelBatch<'_> {
         self.now
     }
 
-    /// Looks up what the deliveries are about and checks each as it is checked for mail: that it is not cancelled or too late,
-    /// that its reader has an active account and has not switched it off, that no quiet hours hold it, and what its notice
-    /// asks for. Suppressed addresses and the order of notices are of mail only.
+    /// Looks up the subjects of the deliveries and makes the same checks for each as for mail. A delivery must not be
+    /// cancelled or too late, and its reader must have an active account and not have switched it off. No quiet hours
+    /// may hold it, and its notice may check more. Suppressed addresses and the order of notices only concern mail.
     ///
     /// # Errors
     ///
-    /// The store does not answer.
+    /// Fails when the store does.
     pub async fn check(self) -> Result<Vec<(Claimed, Result<DueNotice, Outcome>)>, StoreError> {
         let facts = self.app.load(&self.claims, self.now).await?;
         let check = |claimed: Claimed| {
@@ -204,7 +205,7 @@ pub(super) struct Ready<M> {
     pub(super) effect: Option<Effect>,
     /// The threads it belongs to. It is sent only while no other message of the same threads is being sent.
     pub(super) threads: Vec<Thread>,
-    /// More deliveries that this message is, held under the same lease: what becomes of it becomes of them.
+    /// Further deliveries that this message covers, held under the same lease: they share its outcome.
     pub(super) along: Vec<DeliveryId>,
     /// Deliveries ahead of it that this step held when it was claimed.
     pub(super) behind: Vec<DeliveryId>,

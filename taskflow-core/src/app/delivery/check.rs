@@ -1,4 +1,4 @@
-//! The checks of a delivery before it leaves on a channel other than mail.
+//! The checks of a delivery before it is sent on a channel other than mail.
 
 use super::App;
 use super::letter::hold;

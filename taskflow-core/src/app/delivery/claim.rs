@@ -1,4 +1,4 @@
-//! Claiming a batch and having its channel decide for each delivery whether it leaves.
+//! Claims a batch and has its channel decide for each delivery whether it is sent.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::ports::{ClaimRequest, Claimed};
 use crate::{DeliveryId, LeaseToken, NoticeKind, Outcome, Settlement, Timestamp};
 
-/// A batch that was claimed: what to send, and what to settle without sending.
+/// A claimed batch: the messages to send, and the deliveries to settle without sending.
 pub(super) struct ClaimedBatch<'a, M> {
     pub(super) ready: Vec<Ready<M>>,
     pub(super) decided: Vec<Settlement>,
@@ -18,7 +18,7 @@ pub(super) struct ClaimedBatch<'a, M> {
     pub(super) failure: Option<StoreError>,
 }
 
-/// Claims what is due on a channel and has it prepared. `held` is what this step holds already.
+/// Claims due deliveries of a channel and has them prepared. `held` are those that this step holds already.
 pub(super) async fn claim<'a, C: Channel>(
     app: &'a App,
     channel: &'a C,
@@ -69,7 +69,7 @@ fn settlement(Decided { id, lease, kind, outcome }: Decided, at: Timestamp) -> S
     Settlement { id, lease, at, outcome, effect: None }
 }
 
-/// Tells the log of a mail that is given up: which, of what kind and why, without any address.
+/// Logs a mail that is given up: its id, its kind and the reason, without any address.
 pub(super) fn warn_when_discarded(id: DeliveryId, kind: NoticeKind, outcome: &Outcome) {
     if let Outcome::Discarded { error } = outcome {
         tracing::warn!(delivery = %id, %kind, reason = without_addresses(error), "a mail was discarded");

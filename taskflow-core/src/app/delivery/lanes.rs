@@ -50,9 +50,9 @@ pub(in crate::app) struct LaneState {
 pub(in crate::app) struct LaneStates(Mutex<HashMap<ChannelKind, LaneState>>);
 
 impl AppBuilder {
-    /// Registers a channel of the host. Deliveries on a channel that is not registered wait in the store. Register it only once
-    /// every process that shares the store runs a release that knows channels. A channel with the name of one that is registered
-    /// already takes its place; one called `mail` takes that of the mailer.
+    /// Registers a channel of the host. Deliveries on a channel that is not registered wait in the store. Register it
+    /// only once every process that shares the store runs a release that knows channels. A channel with the name of a
+    /// registered one replaces it; one with the name `mail` replaces the mailer.
     pub fn channel(mut self, channel: impl Channel + 'static) -> Self {
         let kind = channel.kind();
         self.app.channels.retain(|known| known.channel() != kind);
@@ -88,7 +88,8 @@ impl App {
         Ok(report)
     }
 
-    /// Takes the steps of all channels side by side. What is planned while one is still sending leaves on the others.
+    /// Takes the steps of all channels side by side. Deliveries that are planned while one is still sending are sent on
+    /// the others.
     pub(super) async fn step_all(&self) -> Result<DeliveryReport, StoreError> {
         let step = |channel| async move { (channel, self.step(channel).await) };
         let mut steps: FuturesUnordered<_> = self.sending_channels().into_iter().map(step).collect();
@@ -127,7 +128,7 @@ impl App {
 }
 
 impl DeliveryReport {
-    /// Adds what a channel did. Of several that cannot be used, mail is named.
+    /// Adds the result of a channel. If several channels cannot be used, mail is named.
     fn add(&mut self, channel: ChannelKind, other: Self) {
         self.claimed += other.claimed;
         self.delivered += other.delivered;

@@ -19,7 +19,7 @@ use crate::{
 
 pub(in crate::app) use links::respond_link;
 
-/// The mail of a delivery, and what follows from sending it.
+/// The mail of a delivery, and the effects of sending it.
 pub(super) struct PreparedMail {
     pub(super) mail: Mail,
     /// The participant that it notifies, and the version they know once it was sent.
@@ -33,8 +33,8 @@ pub(super) struct PreparedMail {
 }
 
 impl App {
-    /// Returns the mail of a delivery, or what becomes of it instead.
-    /// `others` are tasks that the mail reminds of beside its own.
+    /// Returns the mail of a delivery, or its outcome if it is not sent. `others` are tasks that the mail reminds of
+    /// besides its own.
     pub(super) fn prepare_mail(
         &self,
         delivery: &Delivery,
@@ -123,7 +123,7 @@ impl Urls for App {
     }
 }
 
-/// The reason why a mail does not leave whose address is suppressed.
+/// The reason mail to a suppressed address is not sent.
 pub(super) const SUPPRESSED: &str = "mail to the address comes back";
 
 /// Checks whether the address takes this mail. Returns whether it leaves although the address is suppressed.
@@ -135,8 +135,8 @@ fn overrides(notice: &Notice, reader: &Addressee, batch: &BatchContext) -> Resul
     Ok(suppression.is_some())
 }
 
-/// Returns who gets replies to a mail. Mail about a meeting is answered to the person whom it is from in the reader's eyes,
-/// not to the service, and nobody answers to themselves.
+/// Returns the address for replies to a mail. Replies to mail about a meeting go to the person whom it is from in the
+/// reader's eyes, not to the service. Nobody replies to themselves.
 fn reply_to(content: &dyn NoticeContent, reader: &Mailbox, batch: &BatchContext) -> Option<Mailbox> {
     let other = match content.reply_to()? {
         ReplyTo::Mailbox(mailbox) => return Some(mailbox),

@@ -1,4 +1,4 @@
-//! The channel of mail: who gets which mail in which order, and what follows from the answers of relays.
+//! The mail channel: who gets which mail in which order, and the consequences of the replies of relays.
 
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
@@ -26,7 +26,7 @@ pub(super) struct MailChannel<'a> {
     pub(super) mailer: &'a dyn Mailer,
 }
 
-/// A mail and what follows from it.
+/// A mail and the effects of sending it.
 pub(super) struct MailMessage {
     mail: Mail,
     /// Users to notify that the mail was sent, each with the entity it reminds them of.
@@ -256,8 +256,8 @@ struct Together {
     reader: UserId,
     /// The next try and the number of refusals; `None`: they were not refused.
     failed: Option<(Timestamp, u32)>,
-    /// The minute in which they were first claimed, or in which a hold ended. After a crash, what may have left as one mail
-    /// is the same mail again, whatever else has come due meanwhile.
+    /// The minute in which they were first claimed, or in which a hold ended. After a crash, deliveries that may have
+    /// been sent as one mail form the same mail again, whatever else has become due meanwhile.
     minute: i64,
 }
 

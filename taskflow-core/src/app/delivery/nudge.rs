@@ -33,7 +33,7 @@ impl Nudges {
         state.waiting.drain().for_each(|(_, waker)| waker.wake());
     }
 
-    /// Hears what comes from now on.
+    /// Listens for wake-ups from now on.
     pub(super) fn listen(&self) -> Listener<'_> {
         let mut state = self.state();
         state.listeners += 1;

@@ -24,7 +24,7 @@ pub(super) fn thread_of(delivery: &Delivery) -> Option<Thread> {
 }
 
 impl Thread {
-    /// Returns the prefixes of the keys of what may be ahead of a notice of this kind.
+    /// Returns the key prefixes of the notices that may be ahead of a notice of this kind.
     fn keys(&self, kind: NoticeKind, facts: &BatchContext) -> Vec<String> {
         match self {
             Self::Meeting(meeting, participant) => {
@@ -73,7 +73,7 @@ pub(super) struct Queue {
 }
 
 impl App {
-    /// Looks up what is ahead of the notices of a batch: one read of a few ranges of keys for each.
+    /// Looks up the deliveries ahead of the notices of a batch: one read of a few ranges of keys for each.
     pub(super) async fn queue(
         &self,
         claims: &[Claimed],

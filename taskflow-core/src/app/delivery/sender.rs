@@ -1,11 +1,12 @@
 //! The sender: a step that sends everything that is due on one channel.
 //!
-//! It keeps a window of claimed messages, claims again when the window is half empty, lets the channel look once more at what
-//! each is about, sends without holding a transaction, and writes outcomes as they arrive. No message starts before the outcome
-//! of the one two before it is durable, so a crash repeats at most two messages per connection.
+//! It keeps a window of claimed messages and claims again when the window is half empty. The channel checks each once
+//! more before it is sent. Messages are sent without holding a transaction, and outcomes are written as they arrive. No
+//! message starts before the outcome of the one two before it is durable, so a crash repeats at most two messages per
+//! connection.
 //!
-//! A message starts only while its lease outlives the time that it may take, and what is held is renewed as long as it is
-//! held: nobody else claims one that waits in the window, is on its way, or has an outcome that is not durable yet.
+//! A message starts only while its lease outlives the time that it may take, and held leases are renewed: nobody else
+//! claims a message that waits in the window, is being sent, or has an outcome that is not durable yet.
 
 mod leases;
 mod steps;
@@ -65,7 +66,7 @@ struct Sent<M> {
     refused_before: u32,
 }
 
-/// A message that was started and whose outcome is not durable.
+/// A message that was started and whose outcome is not durable yet.
 struct InDoubt {
     /// The time, by the monotonic clock, until which it is held.
     held_until: Duration,
@@ -91,7 +92,7 @@ pub(super) struct Sender<'a, C: Channel> {
     exhausted: bool,
     /// There is more than the claim under way can have seen.
     outdated: bool,
-    /// Messages that were started and whose outcome is not durable.
+    /// Messages that were started and whose outcome is not durable yet.
     in_doubt: HashMap<HeldLease, InDoubt>,
     began: Duration,
     sent: u32,
@@ -183,7 +184,7 @@ impl<'a, C: Channel> Sender<'a, C> {
         })
     }
 
-    /// Gives back what waits in the window behind one that has not left: when it is its turn is to be asked anew.
+    /// Releases the messages in the window behind one that was not sent, because their order has to be decided again.
     fn give_back_the_rest(&mut self, threads: &HashSet<Thread>) {
         let is_behind = |ready: &Ready<C::Message>| ready.threads.iter().any(|thread| threads.contains(thread));
         let (behind, window) = std::mem::take(&mut self.window).into_iter().partition(is_behind);

@@ -1,4 +1,4 @@
-//! Fan-out: everybody whose local time has reached a scheduled time gets a delivery, a page of people at a time.
+//! Fan-out: every user whose local time has reached a scheduled time gets a delivery, a page of users at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +23,7 @@ const FARTHEST_BACK: Duration = Duration::from_hours(26);
 /// The cohorts of the runs that this node holds, so that they are found once a run and not once a page.
 pub(in super::super) type KnownCohorts = Mutex<BTreeMap<JobName, (RunId, Arc<Vec<Moment>>)>>;
 
-/// A job that plans a delivery for each person of the cohorts that a run covers.
+/// A job that plans a delivery for each user of the cohorts that a run covers.
 pub(super) trait FanOut: Job {
     /// Returns the query for the users of a cohort.
     fn query(&self, cohort: &Moment) -> SweepQuery;
@@ -73,8 +73,7 @@ impl Cursor {
     }
 }
 
-/// Returns whether a run has anybody to look at. By local time most minutes are nobody's, and those leave no run
-/// behind.
+/// Returns whether a run has any users. By local time nobody is due in most minutes, and those create no run.
 pub(super) async fn has_anybody(job: &impl FanOut, context: &JobContext<'_>) -> Result<bool, Error> {
     Ok(!with_users(job, context).await?.is_empty())
 }
@@ -104,9 +103,10 @@ pub(super) async fn page(job: &impl FanOut, context: &JobContext<'_>) -> Result<
     Ok(page.commit(changes).next(next.and_then(|cursor| serde_json::to_string(&cursor).ok())))
 }
 
-/// Returns where among the cohorts with users a run goes on: at its cohort, or if nobody is left there at the next one that
-/// has anybody. A cohort that the run no longer covers, since the rules of its zone or the settings have changed, begins the
-/// fan-out anew: its people may be anywhere now, and what is planned is planned once.
+/// Returns the place among the cohorts with users at which a run continues: its cohort or, if nobody is left there, the
+/// next one that has users. If the run no longer covers its cohort, because the rules of the zone or the settings have
+/// changed, the fan-out starts again: its users may be in any cohort now, and a delivery that is planned twice is
+/// planned once.
 fn place_of(cursor: &Cursor, job: &dyn Job, context: &JobContext<'_>, with_users: &[Moment]) -> usize {
     if let Some(place) = with_users.iter().position(|cohort| cursor.is_at(cohort)) {
         return place;
@@ -148,7 +148,8 @@ fn cohorts_of(job: &dyn Job, JobContext { app, run, .. }: &JobContext<'_>) -> Ve
 }
 
 impl App {
-    /// Returns how many minutes of a run by local time are too old for it: people who were due then have missed theirs.
+    /// Returns the number of minutes of a run by local time that are too old for it: users who were due then have
+    /// missed theirs.
     pub(super) fn too_long_ago(&self, run: &JobRun) -> u64 {
         let schedule = self.jobs.plans.get(&run.job).map(|plan| &plan.schedule).filter(|schedule| schedule.is_local());
         schedule.map_or(0, |schedule| schedule.count(run.since, run.slot - FARTHEST_BACK))

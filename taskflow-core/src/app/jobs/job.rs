@@ -9,7 +9,7 @@ use crate::{
     Recipient, Timestamp,
 };
 
-/// A job: what is done at scheduled times, page by page.
+/// A job: work that is done at scheduled times, page by page.
 ///
 /// The shipped jobs are registered in every [`App`]; a host adds its own with
 /// [`AppBuilder::job`](crate::AppBuilder::job). All of them are run by the same steps: [`JobUseCases::run_due`](crate::use_cases::JobUseCases::run_due),
@@ -48,8 +48,8 @@ pub trait Job: Send + Sync {
         200
     }
 
-    /// Returns whether a scheduled time has anything to do. One that has not leaves no run behind; only the job's
-    /// scheduled time advances.
+    /// Returns whether a scheduled time has any work. One without creates no run; only the job's scheduled time
+    /// advances.
     async fn has_work(&self, _context: &JobContext<'_>) -> Result<bool, Error> {
         Ok(true)
     }
@@ -93,7 +93,7 @@ impl<'a> JobContext<'a> {
         self.run
     }
 
-    /// Returns the number of rows that the page should look at.
+    /// Returns the number of rows that the page should examine.
     #[must_use]
     pub fn size(&self) -> u32 {
         self.size
@@ -105,7 +105,7 @@ impl<'a> JobContext<'a> {
         self.app.clock.now()
     }
 
-    /// Returns what the job's last finished run left for this one; see [`JobPage::leave_memo`].
+    /// Returns the memo that the job's last finished run left for this one; see [`JobPage::leave_memo`].
     pub async fn memo(&self) -> Result<Option<String>, Error> {
         let states = self.app.job_store_port()?.jobs().await?;
         Ok(states.into_iter().find(|state| state.job == self.run.job).and_then(|state| state.memo))
@@ -125,7 +125,7 @@ impl<'a> JobContext<'a> {
     }
 }
 
-/// One page of a run's work: what to commit, what was counted, and where the next page begins.
+/// One page of a run's work: the changes to commit, the counts, and the start of the next page.
 #[derive(Debug, Default)]
 #[must_use = "a page is done when the job returns it"]
 pub struct JobPage {
@@ -163,8 +163,7 @@ impl JobPage {
         self
     }
 
-    /// Sets what the job's next run finds as its [memo](JobContext::memo). Kept from the last page only, and not from a
-    /// dry run.
+    /// Sets the [memo](JobContext::memo) for the job's next run. Kept from the last page only, and not from a dry run.
     pub fn leave_memo(mut self, memo: Option<String>) -> Self {
         self.memo = memo;
         self

@@ -1,5 +1,5 @@
-//! People who have just changed their time zone, or the time of their summary: no fan-out finds them today for a time that
-//! is past already.
+//! Users who have just changed their time zone, or the time of their summary: today no fan-out finds them for a time
+//! that has already passed.
 
 use chrono::Datelike;
 
@@ -10,8 +10,9 @@ use crate::{JobName, LocalMinute, NewDelivery, NoticeKind, Schedule, Timestamp, 
 const REASON: &str = "their clock shows a later time than it did";
 
 impl App {
-    /// Returns what a person has missed by moving past it: the summary of the day and the last of its reminders, as far as
-    /// they are scheduled by local time. Nothing for a person who merely corrects where they have been all the time.
+    /// Returns the deliveries that a user has missed by moving past them: the summary of the day and the last of its
+    /// reminders, as far as they are scheduled by local time. Returns nothing for a user who merely corrects their
+    /// zone.
     pub(in super::super) fn missed_after_zone_change(
         &self,
         before: &User,
@@ -61,7 +62,7 @@ fn passed(before: &User, was: LocalMinute, after: &User, is: LocalMinute, now: T
     was_at > now && is_at <= now && is_at >= after.created_at
 }
 
-/// Returns the last of these minutes that a person's clock has shown today.
+/// Returns the last of these minutes that has passed today in the user's local time.
 fn last_shown(user: &User, minutes: &[LocalMinute], now: Timestamp) -> Option<LocalMinute> {
     let date = user.time_zone.wall_clock(now).at.date();
     let is_past = |minute: &LocalMinute| user.time_zone.instant(date.and_time(minute.time())) <= now;

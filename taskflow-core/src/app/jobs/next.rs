@@ -10,8 +10,8 @@ use crate::{JobName, Schedule, Timestamp};
 const MINUTE: Duration = Duration::from_mins(1);
 
 impl JobUseCases<'_> {
-    /// Returns when a job is due next for anybody. By local time that is the first minute within a day in which the clock of
-    /// anybody with an account shows a time of the schedule. `None` when nobody's does, and when the job has no schedule.
+    /// Returns the time at which a job is due next for anybody. By local time that is the first minute within a day at
+    /// which any user is due by the schedule. `None` if nobody is, or if the job has no schedule.
     pub async fn next_due(self, job: JobName) -> Result<Option<Timestamp>, Error> {
         let Some(plan) = self.app.jobs.plans.get(&job) else { return Ok(None) };
         let now = self.app.clock.now();

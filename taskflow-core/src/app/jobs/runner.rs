@@ -1,4 +1,4 @@
-//! A run, from the moment that a node holds it to its end.
+//! The execution of a run, from the claim of its lease to its end.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::error::{Error, StoreError};
 use crate::job::RunLease;
 use crate::{Changes, Counts, DueSlot, JobRun, JobWrite, LeaseToken, RunId, Trigger};
 
-/// The most times in a row that a page is decided anew because a row had changed in the meantime.
+/// Maximum number of times in a row that a page is repeated because of a concurrent change.
 const MOST_RACES: u32 = 5;
 /// The longest time that a run waits for an unavailable store.
 const LONGEST_OUTAGE: Duration = Duration::from_hours(24);

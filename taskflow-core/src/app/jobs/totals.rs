@@ -43,18 +43,18 @@ const ROWS: u32 = 10;
 const NEW_PEOPLE: usize = 100;
 
 impl Count {
-    /// Returns what is counted by now; there may be more.
+    /// Returns the count so far; it may be incomplete.
     pub(in crate::app) fn so_far(&self) -> &Totals {
         &self.so_far
     }
 }
 
 impl App {
-    /// Counts the next page of the service: about `size` people, or more of other rows. Also counts the tasks of people whose
-    /// tasks were never counted, and returns these statistics to be stored.
+    /// Counts the next page of the service: about `size` users, or more of other rows. Also counts the tasks of users
+    /// whose tasks were never counted, and returns these statistics to be stored.
     ///
-    /// Tasks are the sum of the statistics of people, which the job updates for everybody who changed something. While
-    /// deliveries are purged some may be missed until the next count, but none counts twice.
+    /// The number of tasks is the sum of the statistics of users, which the job updates for every user with a change.
+    /// While deliveries are purged some may be missed until the next count, but none counts twice.
     pub(in crate::app) async fn count_on(
         &self,
         count: Count,

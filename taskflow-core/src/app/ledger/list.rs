@@ -1,4 +1,4 @@
-//! Reading the ledger: what was sent to whom, under which name, about what.
+//! Reads the ledger: deliveries with the names of their recipients and their subjects.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -26,7 +26,7 @@ pub struct LedgerQuery {
     pub words: Vec<String>,
 }
 
-/// A delivery and what the ledger knows about its recipient.
+/// A delivery and the known facts about its recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerRow {
     /// The delivery.
@@ -108,12 +108,12 @@ impl App {
     /// Highest number that a count of the ledger reaches.
     pub const MOST_COUNTED: u32 = 10_000;
 
-    /// Rows that a search by words reads before it hands over what it has found.
+    /// Maximum number of rows that a search by words reads before it returns its results so far.
     const MOST_SEARCHED: usize = 5_000;
 
     const SEARCHED_AT_ONCE: u32 = 500;
 
-    /// Finds out whom deliveries go to and what they are about: one read per kind of thing, whatever their number.
+    /// Looks up the recipients and subjects of deliveries: one read per kind of row, whatever their number.
     pub(super) async fn ledger_rows(&self, deliveries: Vec<Delivery>) -> Result<Vec<LedgerRow>, StoreError> {
         let subjects = self.subjects(&deliveries).await?;
         Ok(deliveries.into_iter().map(|delivery| subjects.row(delivery)).collect())

@@ -24,7 +24,7 @@ use crate::{
 pub struct LinkedInvitation {
     /// The meeting as it is now, and the participant.
     pub invitation: Invitation,
-    /// The meeting as the mail showed it, when time or place differ from what is so now.
+    /// The meeting as the mail showed it, if its time or place has changed since.
     pub was: Option<MeetingFacts>,
     /// The language the participant reads.
     pub locale: Locale,
@@ -32,7 +32,7 @@ pub struct LinkedInvitation {
     pub time_zone: Zone,
 }
 
-/// An answer as it was given.
+/// A response as it was given.
 struct Given {
     response: MeetingResponse,
     comment: Option<Comment>,
@@ -158,7 +158,8 @@ impl App {
         purposes.into_iter().find_map(|purpose| self.links.as_ref()?.open(purpose, token))
     }
 
-    /// Fails with `Outdated` unless what was shown to a participant is an answer's to the meeting as it is now.
+    /// Fails with `Outdated` unless a response to what the participant was shown is also a response to the present
+    /// meeting.
     async fn still_so(&self, details: &MeetingDetails, who: &Participant, shown: Shown) -> Result<(), Error> {
         let meeting = &details.meeting;
         let (was, known) = match shown {
@@ -204,7 +205,7 @@ impl App {
         found.transpose().map_err(|bad| Error::Internal(bad.into()))
     }
 
-    /// Writes down an answer, with what it means for the reminders of who gave it.
+    /// Records a response, with its effect on the reminders of the participant.
     async fn answer(
         &self,
         actor: Actor,

@@ -1,4 +1,4 @@
-//! A decision about a meeting as one value: its rows, its reminders, and what people are told.
+//! A change of a meeting as one value: its rows, its reminders, and the notifications of participants.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -155,13 +155,14 @@ impl App {
     }
 }
 
-/// Returns whether a meeting has begun, or begins before a change of it would be told at the latest, and is not over.
+/// Returns whether a meeting is not over and has begun, or begins before the latest time for the notification of a
+/// change.
 fn begins_soon(meeting: &Meeting, now: Timestamp) -> bool {
     meeting.starts_at <= now + DebounceWindow::LONGEST && meeting.ends_at() > now
 }
 
-/// Returns the next reminder of each participant, at `now` or later. The mail about a change waits for the organizer to
-/// be done, but no longer than until then: nobody is reminded of a time that they were not told of.
+/// Returns the next reminder of each participant, at `now` or later. The mail about a change waits for the debounce
+/// window, but no longer than until then: nobody is reminded of a time that they were not notified of.
 fn next_reminders(
     before: Option<&MeetingDetails>,
     after: &MeetingDetails,

@@ -1,4 +1,4 @@
-//! Guests who turn out to be somebody in the same meeting.
+//! Merges guests who turn out to be another participant of the same meeting.
 
 use super::super::App;
 use super::super::retry::Attempt;
@@ -19,8 +19,8 @@ impl App {
         Ok(changes)
     }
 
-    /// Merges what is left after the address was verified: more meetings than one commit takes, and guests that came in
-    /// between. A meeting at a time, so that somebody who fails half-way tries again.
+    /// Merges the rest after an address was verified: more meetings than one commit takes, and guests that were added
+    /// in between. Merges one meeting at a time, so that a run that fails half-way can be repeated.
     pub(in super::super) async fn merge_the_rest(&self, user: &User) -> Result<(), Error> {
         loop {
             let found = self.store.meetings_with_two(&user.email, user.id, PAGE).await?;

@@ -1,4 +1,4 @@
-//! Participants whom mail does not reach: their organizers are told.
+//! Participants whom mail does not reach: their organizers are notified.
 
 use super::super::App;
 use super::super::retry::Attempt;
@@ -13,8 +13,8 @@ use crate::{
 const MOST_MEETINGS: u32 = 100;
 
 impl App {
-    /// Records that mail about a meeting that is not over did not reach a participant, and tells the organizer, once for
-    /// each participant.
+    /// Records that mail about a meeting that is not over did not reach a participant, and notifies the organizer once
+    /// for each participant.
     pub(in super::super) async fn record_problem(&self, id: ParticipantId, said: &str) -> Result<(), Error> {
         let fallback = || DeliveryProblem::from_text("mail to the address could not be delivered");
         let problem = DeliveryProblem::from_text(said).or_else(fallback);

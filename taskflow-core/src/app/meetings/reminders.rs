@@ -39,7 +39,7 @@ impl MeetingUseCases<'_> {
         Ok(reminder_minutes(&details.meeting, &accepted).to_vec())
     }
 
-    /// Sets the actor's own reminders; `None`: as the meeting says. Plans them anew.
+    /// Sets the actor's own reminders and plans them; `None` for those of the meeting.
     pub async fn set_own_reminders(
         self,
         actor: Actor,
@@ -100,7 +100,7 @@ impl MeetingUseCases<'_> {
 }
 
 impl App {
-    /// Sets the reminders of somebody in a meeting, who has shown that they may, and plans them anew.
+    /// Sets the reminders of a participant, whose permission the caller has checked, and plans them.
     pub(in super::super) async fn set_reminders_of(
         &self,
         id: MeetingId,

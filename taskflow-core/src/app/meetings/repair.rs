@@ -1,4 +1,4 @@
-//! The repair sweep: plans what should be planned and is not.
+//! Repair of reminders: plans missing ones.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -30,9 +30,9 @@ impl MeetingUseCases<'_> {
     /// Finds and plans reminders that a restored backup, a manual change in the database or a new time zone database
     /// left unplanned.
     ///
-    /// Meetings whose start was found with an older time zone database are looked at once; of all others those that
-    /// begin within 25 hours, in the store, and only the ones with something missing are read. What somebody else changes
-    /// meanwhile is left to the next sweep.
+    /// Meetings whose start was found with an older time zone database are examined once. Of all others, the store
+    /// examines those that begin within 25 hours, and only meetings with missing reminders are read. Concurrently
+    /// changed meetings are left to the next repair.
     pub async fn repair_reminders(self) -> Result<RepairReport, Error> {
         let mut report = RepairReport { moved: self.app.follow_the_rules_of_zones().await?, ..RepairReport::default() };
         let mut after = None;

@@ -7,7 +7,7 @@ use std::task::{Poll, Waker};
 
 use uuid::Uuid;
 
-/// The queues of this process, by the id of the row they are for. A row that nobody waits for has none.
+/// The queues of this process, by the id of their row. A row without waiting writers has no queue.
 #[derive(Debug, Default)]
 pub(in crate::app) struct WriterQueues {
     state: Mutex<State>,

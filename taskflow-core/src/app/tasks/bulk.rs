@@ -91,8 +91,8 @@ impl App {
         }
     }
 
-    /// One attempt; `None` when somebody else changed one of the tasks in between, unless it is the last attempt: then
-    /// the operations on such tasks fail in their place.
+    /// Makes one attempt. Returns `None` if one of the tasks was changed concurrently, unless it is the last attempt:
+    /// then the operations on such tasks fail in their place.
     async fn try_bulk(
         &self,
         scope: Scope,

@@ -1,4 +1,4 @@
-//! Loads what a batch of deliveries is about: one read per kind of thing, whatever their number.
+//! Loads the subjects of a batch of deliveries: one read per kind of row, whatever their number.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -153,9 +153,9 @@ impl App {
         Ok(active.filter_map(|one| Some(((one.meeting_id, one.user_id?), one))).collect())
     }
 
-    /// Finds participants whose invitation is being sent while they are told of a change or a cancellation, and those whose
-    /// cancellation is being sent while they are invited again ([`Needs::after`](crate::notice::Needs)). Rare, so it reads
-    /// once per meeting.
+    /// Finds participants whose invitation is being sent while they are notified of a change or a cancellation, and
+    /// those whose cancellation is being sent while they are invited again ([`Needs::after`](crate::notice::Needs)).
+    /// This is rare, so it reads once per meeting.
     async fn look_for_notices_in_flight(
         &self,
         claims: &[Claimed],
@@ -191,8 +191,8 @@ impl App {
     }
 }
 
-/// Returns whether a mail was offered to the relay without its answer being known: it was refused for now or fell silent (which
-/// counts an attempt), or whoever had claimed it never came back.
+/// Returns whether a mail was offered to the relay without a known result: it was refused for now or got no reply
+/// (which counts an attempt), or the sender that had claimed it never came back.
 fn may_have_arrived(delivery: &Delivery) -> bool {
     let lost = delivery.reason == MAY_HAVE_ARRIVED;
     delivery.state != DeliveryState::Delivered && (lost || delivery.attempts > 0)
@@ -207,7 +207,7 @@ fn leaves_by_itself(delivery: &Delivery, now: Timestamp) -> bool {
     }
 }
 
-/// Returns the participant of a meeting whom a delivery goes to.
+/// Returns the participant of a meeting who is the recipient of a delivery.
 fn participant_of(delivery: &Delivery) -> Option<ParticipantId> {
     delivery.notice.as_ref().ok().and_then(Notice::participant)
 }

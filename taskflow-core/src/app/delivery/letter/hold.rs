@@ -1,10 +1,10 @@
-//! Quiet hours: what waits for their end, and what would come too late then.
+//! Quiet hours: which mail waits for their end, and which would be too late then.
 
 use crate::notice::Addressee;
 use crate::{Delivery, NoticeContent, NoticeKind, Preferences, Timestamp, Zone};
 
-/// Returns when the quiet hours end that hold a notice at `now`; `None`: nothing holds it, or what it is about happens before
-/// that.
+/// Returns the end of the quiet hours that hold a notice at `now`. `None` if nothing holds it, or if its subject
+/// happens before that.
 pub(in super::super) fn end(
     kind: NoticeKind,
     content: &dyn NoticeContent,

@@ -21,7 +21,7 @@ const DAY_LINKS_LIVE: Duration = Duration::from_hours(7 * 24);
 
 impl App {
     /// Returns the links of a mail that was due at `due_at`, for the account `user` if its reader has one. Every expiry
-    /// follows from what is stored, so that a repeated mail is the same mail.
+    /// follows from stored data, so that a repeated mail is the same mail.
     pub(in super::super) fn mail_links(
         &self,
         content: &dyn NoticeContent,
@@ -68,7 +68,7 @@ impl App {
     }
 }
 
-/// Returns the link on which a participant sees the meeting and answers.
+/// Returns the link on which a participant sees the meeting and responds.
 pub(in crate::app) fn respond_link(meeting: &Meeting, participant: &Participant) -> Link {
     let expires_at = meeting_links_expire(meeting);
     Link { purpose: LinkPurpose::Respond, id: participant.id.as_uuid(), expires_at, version: Some(meeting.version) }

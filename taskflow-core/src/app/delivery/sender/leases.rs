@@ -1,4 +1,4 @@
-//! The leases of what a step holds, and their renewal.
+//! The leases that a step holds, and their renewal.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -27,7 +27,8 @@ impl<C: Channel> Sender<'_, C> {
         self.app.clock.monotonic() + self.sending.mail_timeout <= held_until
     }
 
-    /// A message on its way ends before its lease does; what its outcome waits for until it is written may take longer.
+    /// Renews the leases of started messages. Sending ends before the lease does, but writing the outcome may take
+    /// longer.
     pub(super) fn renew_what_is_in_doubt(&mut self) {
         if self.failure.is_none() && self.in_doubt.values().any(|one| !self.outlives_a_message(one.held_until)) {
             self.renew();

@@ -1,4 +1,4 @@
-//! Everybody's day, at the time that each person has chosen.
+//! Daily summaries, at the local time that each user has chosen.
 
 use async_trait::async_trait;
 use chrono::{Datelike, NaiveDate};

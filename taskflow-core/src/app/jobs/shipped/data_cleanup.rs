@@ -33,7 +33,7 @@ impl Default for RetentionPolicy {
     }
 }
 
-/// Shortest retention of settled deliveries. Their keys keep what was sent from being planned again by jobs that look back:
+/// Shortest retention of settled deliveries. Their keys keep sent mail from being planned again by jobs that look back:
 /// the repair of reminders does for a day, a fan-out a little longer.
 const SHORTEST_LEDGER: Duration = Duration::from_hours(48);
 
@@ -41,7 +41,7 @@ const SHORTEST_LEDGER: Duration = Duration::from_hours(48);
 const SHORTLY: Duration = Duration::from_hours(48);
 
 impl RetentionPolicy {
-    /// Returns what is past its retention at `now`, in the order in which it is deleted.
+    /// Returns the data past its retention at `now`, in the order in which it is deleted.
     fn expired(&self, now: Timestamp) -> [Expired; 9] {
         [
             Expired::TrashedTasks(now - self.trash),
@@ -149,7 +149,7 @@ async fn purge(app: &App, run: &JobRun, all: &[Expired], done: usize, size: u32)
     Ok(page.next((next < all.len()).then(|| next.to_string())))
 }
 
-/// Adds what a dry run counted; where it stopped, the word says that there are at least that many.
+/// Adds the count of a dry run; if counting stopped early, the name says that there are at least that many.
 fn counted(page: JobPage, what: &str, count: u64) -> JobPage {
     match count < u64::from(MOST_COUNTED) {
         true => page.count(what, count),

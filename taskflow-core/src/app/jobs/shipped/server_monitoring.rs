@@ -1,4 +1,4 @@
-//! Monitoring of the service itself: a problem is told once when it begins or changes, and once when it is over.
+//! Monitoring of the service itself: a problem is reported once when it begins or changes, and once when it is over.
 
 mod lately;
 mod report;
@@ -23,7 +23,7 @@ use crate::{
 /// Limits beyond which monitoring reports a problem.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// Longest time that the store may take to answer.
+    /// Maximum time for a response of the store.
     pub store_latency: Duration,
     /// Longest time that mail may be overdue.
     pub mail_age: Duration,
@@ -81,7 +81,7 @@ struct Reading {
     unreadable: Vec<UnreadableRow>,
 }
 
-/// The known problems: what a run of the job leaves for the next.
+/// The known problems, which a run of the job leaves for the next.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Known {
     /// The time since which there are problems.

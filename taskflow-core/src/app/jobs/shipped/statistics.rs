@@ -1,4 +1,4 @@
-//! Statistics: recounts the tasks of people whose feed says that something changed, and then the whole service.
+//! Statistics: recounts the tasks of users whose feed has changed, and then the whole service.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Reminders of open tasks, twice a day in each person's time zone.
+//! Reminders of open tasks, twice a day in each user's time zone.
 
 use async_trait::async_trait;
 use chrono::NaiveDate;

@@ -1,4 +1,4 @@
-//! Answers that calendars send, and whose they are.
+//! Replies that calendars send, and the participants they belong to.
 
 use super::super::super::{App, ParticipantUseCases};
 use super::{Given, Shown};
@@ -7,16 +7,16 @@ use crate::meeting::MeetingDetails;
 use crate::ports::{CalendarReply, ReplyAttendee, UnreadableReply};
 use crate::{Actor, EmailAddress, MeetingResponse, Participant, Viewer};
 
-/// The result of an answer that a calendar sent.
+/// The result of a calendar reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplyTaken {
-    /// The answer was recorded.
+    /// The response was recorded.
     Recorded,
-    /// The answer was not recorded, for this reason.
+    /// The response was not recorded, for this reason.
     Ignored(&'static str),
 }
 
-/// Domains at which anybody can have an address; that two are at the same one says nothing about them.
+/// Domains at which anybody can have an address: two addresses at one of them may belong to strangers.
 const PUBLIC_DOMAINS: [&str; 24] = [
     "gmail.com",
     "googlemail.com",
@@ -52,12 +52,12 @@ fn may_act_for(assistant: &EmailAddress, attendee: &EmailAddress) -> bool {
 }
 
 impl ParticipantUseCases<'_> {
-    /// Reads the answers in a message that somebody's calendar sent, and records them: a whole mail, or a calendar object by
-    /// itself with its `content_type`.
+    /// Reads the replies in a message from a calendar, and records them. The message is a whole mail, or a calendar
+    /// object by itself with its `content_type`.
     ///
-    /// Answers to an older sequence, older ones than that which counts, and those of people who were not invited are
-    /// ignored. Who proposes another time has answered tentatively. Fails with `Invalid` (`message`) when there is no
-    /// answer in it.
+    /// Ignored are replies to an older sequence, replies older than the one that counts, and those of people who were
+    /// not invited. A proposal of another time counts as a tentative response. Fails with `Invalid` (`message`) if the
+    /// message contains no reply.
     pub async fn ingest_reply(self, message: &[u8], content_type: Option<&str>) -> Result<ReplyTaken, Error> {
         let calendar = self.app.calendar.as_ref().ok_or(Error::NotFound("calendar"))?;
         let unreadable = |UnreadableReply(why)| Error::from(FieldError::new("message", why));
@@ -100,8 +100,8 @@ impl App {
         }
     }
 
-    /// The participant whose answer a reply is, and the answer; or why it does not count. The reply names them by the
-    /// address they were invited by, or by the present, verified address of their account.
+    /// Returns the participant that a reply belongs to, and the response; or the reason it does not count. The reply
+    /// names them by the address they were invited by, or by the present, verified address of their account.
     async fn who_replies(
         &self,
         details: &MeetingDetails,
