@@ -1,7 +1,7 @@
-//! The core of TaskFlow: tasks, the reminders they ask for and the mail they cause, as a pure domain behind ports.
+//! The core of TaskFlow: tasks, meetings, their reminders and mail, as a pure domain behind ports.
 //!
-//! Core decides; adapters obey. There is no runtime, SQL, network or environment in here: a host brings a store, a
-//! mailer and a clock, calls [use cases](use_cases) on an [`App`], one handle for each noun, and takes the step
+//! Core decides; adapters execute. It contains no runtime, SQL, network or environment. A host brings a store, a mailer
+//! and a clock, and calls [use cases](use_cases) on an [`App`], one handle for each noun. It takes the step
 //! [`deliver_due`](use_cases::OutboxUseCases::deliver_due) whenever it likes.
 //!
 //! ```
@@ -27,29 +27,30 @@
 //!
 //! # Where things are
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
 //! | `time.rs` `values.rs` `page.rs` | instants and zones, checked values and ids, pages |
 //! | `user.rs` `task.rs` `meeting.rs` | entities: state and legal transitions |
-//! | `scope.rs` | who may read and write whose rows |
-//! | `session.rs` `token.rs` `idempotency.rs` | sign-ins, links in mail, requests that are repeated |
-//! | `preferences.rs` `suppression.rs` | which mail people want, and which addresses take none |
-//! | `reminder.rs` `snooze.rs` `retry.rs` `digest.rs` | pure rules: what is due when |
-//! | `relay.rs` | what an answer of a relay is about |
-//! | `notice.rs` `delivery.rs` `mail.rs` | what to tell whom, the ledger of it, the letter it becomes |
-//! | `limit.rs` | how often something may be done |
-//! | `node.rs` | the processes that share a store, and how they share a rate of mail |
-//! | `event.rs` `feed.rs` `changes.rs` | what happened, how people follow it, and the one value that all writes are |
-//! | [`ports`] | what core asks of the world, with contracts |
+//! | `scope.rs` | rights to read and write rows |
+//! | `session.rs` `token.rs` `idempotency.rs` | sign-ins, links in mail, repeated requests |
+//! | `preferences.rs` `suppression.rs` | mail preferences of users, and addresses that get no mail |
+//! | `reminder.rs` `snooze.rs` `retry.rs` `digest.rs` | pure rules for due times |
+//! | `relay.rs` | classification of a relay's replies |
+//! | `notice.rs` `delivery.rs` `mail.rs` | notices, the ledger of their deliveries, and their mail |
+//! | `limit.rs` | rate limits |
+//! | `node.rs` | the processes that share a store, and their shares of the mail rate |
+//! | `event.rs` `feed.rs` `changes.rs` | events, the feeds of users, and the value that contains all writes of a commit |
+//! | [`ports`] | the services that core needs, with contracts |
 //! | `app.rs` `app/` | use cases and the sender |
 //! | `memory.rs` | the reference store |
 //!
-//! # What always holds
+//! # Invariants
 //!
 //! * All writes go through [`Changes`] and [`ports::Store::commit`]: a change and its mail are one commit.
-//! * Whoever holds a value may rely on it: [`EmailAddress`], [`Title`], [`Timestamp`] are checked when they are made.
+//! * Values such as [`EmailAddress`], [`Title`] and [`Timestamp`] are checked when they are created, and then relied
+//!   on.
 //! * Time comes from the [`ports::Clock`], once per use case; ids from [`ports::Ids`].
-//! * Every delivery that was ever planned is accounted for: see [`Ledger::balances`].
+//! * Every planned delivery is accounted for: see [`Ledger::balances`].
 
 mod app;
 mod changes;

@@ -37,7 +37,7 @@ pub(crate) struct Connection {
     relay: Arc<Relay>,
     /// Number of envelopes that the relay has replied to.
     pub(crate) mails: u32,
-    /// Counts open connections.
+    /// Its clones count open connections.
     _open: Arc<()>,
 }
 
@@ -75,7 +75,7 @@ impl Connection {
         self.offers.pipelining && self.has_room_for_more()
     }
 
-    /// Refuses what the relay said it would refuse, before it travels (RFC 1870 §6.1).
+    /// Refuses a mail that the relay has announced to refuse, before it is sent (RFC 1870 §6.1).
     pub(crate) fn check_size(&self, message: &Message) -> Result<(), MailError> {
         let size = message.source.len();
         match self.offers.longest {
@@ -127,7 +127,7 @@ impl Connection {
         DataBatch { bytes, mail, answers: if rider.is_some() { 4 } else { 1 } }
     }
 
-    /// Hands over the mail that was offered. Of what rides with it the answers are left to
+    /// Sends the mail that was offered. The replies to a pipelined envelope are left to
     /// [`hear_envelope`](Self::hear_envelope).
     pub(crate) async fn hand_over(&mut self, parcel: DataBatch, deadline: Instant) -> Result<Accepted, Refusal> {
         let DataBatch { bytes, mail, answers } = parcel;
@@ -191,7 +191,7 @@ impl Connection {
         }
     }
 
-    /// Counts an envelope that was answered to: from then on the connection has shown that it works.
+    /// Counts an envelope with a reply, which shows that the connection works.
     fn count(&mut self, to_mail: &Result<(), Refusal>) {
         let answered = to_mail.as_ref().err().is_none_or(Refusal::is_clean);
         self.mails += u32::from(answered);

@@ -15,7 +15,7 @@ use crate::message::one_line;
 /// Maximum size of a message that is examined, in octets. Reports often bring the whole mail back, including pictures.
 const LONGEST_MESSAGE: usize = 16 << 20;
 
-/// Most addresses that are taken from one report.
+/// Maximum number of addresses that are read from one report.
 const MOST_REPORTS: usize = 1000;
 
 /// Maximum depth of nested multiparts: the report itself, and the parts that a list or gateway may have wrapped around
@@ -31,25 +31,27 @@ const LONGEST_TEXT: usize = 16 << 10;
 /// Longest reason that is kept, in characters.
 const LONGEST_DETAIL: usize = 500;
 
-/// Reads the reports that relays send to the author of a mail, and those that mailbox providers send about unwanted mail.
+/// Reads the reports that relays send to the author of a mail, and those that mailbox providers send about unwanted
+/// mail.
 ///
-/// # What is read
+/// # Supported reports
 ///
-/// * The `message/delivery-status` part (RFC 3464 §2) of a `multipart/report`: an entry for each recipient. A failure is
-///   permanent when it says that there is no such mailbox ([`bounce_is_for_good`]), in its status, in the relay's words, or
-///   where it has neither in what it says to people; a full mailbox, or policy, may be otherwise tomorrow.
+/// * The `message/delivery-status` part (RFC 3464 §2) of a `multipart/report`: an entry for each recipient. A failure
+///   is permanent if it says that there is no such mailbox ([`bounce_is_for_good`]): in its status, in the relay's
+///   words or, without either, in its text for human readers. A full mailbox, or policy, may change and is not
+///   permanent.
 /// * The `message/feedback-report` part (RFC 5965 §3): a complaint of type `abuse`, `fraud` or `other` about the
-///   addresses in `Original-Rcpt-To`, or of the mail that came back when the report names none. `not-spam` is none.
-/// * Failure notices in plain text, as qmail and Exim write them: from a mailer daemon, with an address and a reason, with
-///   the copy of the mail in the text or in a part of its own. An automatic answer of a person is none.
+///   addresses in `Original-Rcpt-To` or, if the report names none, of the returned mail. `not-spam` is no complaint.
+/// * Failure notices in plain text, as qmail and Exim write them: from a mailer daemon, with an address and a reason,
+///   with the copy of the mail in the text or in a part of its own. An out-of-office reply is no failure notice.
 ///
-/// The address is `Original-Recipient` (RFC 3461 §4.2, in xtext), the one that was written to, else `Final-Recipient`, which
-/// an alias may lead to. Which mail of ours it is about is told by the Message-ID in the headers or the copy that came back.
-/// Anybody can write such a report, but only who got a mail knows its Message-ID.
+/// The address is `Original-Recipient` (RFC 3461 §4.2, in xtext), to which the mail was sent, otherwise
+/// `Final-Recipient`, which an alias may lead to. The Message-ID in the headers or in the returned copy identifies the
+/// mail. Anybody can write such a report, but only a recipient of a mail knows its Message-ID.
 ///
 /// # Errors
 ///
-/// [`UnreadableBounce`] says what is missing; it never quotes the message.
+/// [`UnreadableBounce`] states what is missing; it never quotes the message.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct BounceReports;
 

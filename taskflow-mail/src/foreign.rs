@@ -1,4 +1,4 @@
-//! Mail from elsewhere, taken apart.
+//! Parses inbound mail.
 //!
 //! The parser is given headers and single parts only, never a mail as a whole: it takes a piece of the stack for each
 //! mail inside a mail when it lets go of them, and thousands, which fit into a few kilobytes of base64, overflow it.
@@ -37,7 +37,7 @@ pub(crate) fn decoded(part: &[u8]) -> Option<String> {
 
 /// Returns a part without its transfer encoding, octet by octet; `None` if it cannot be decoded.
 ///
-/// The parser decodes characters of a text as well, which is too early for what was folded between the octets of one.
+/// The parser also decodes the characters of a text, which is too early if a line was folded between the octets of one.
 pub(crate) fn octets(part: &[u8]) -> Option<Vec<u8>> {
     let head = MessageParser::default().parse_headers(part)?;
     let encoding = head.content_transfer_encoding().unwrap_or("8bit").trim();

@@ -1,4 +1,4 @@
-//! Calendar objects: invitations as calendars take them over, and the answers that calendars send.
+//! Calendar objects: invitations for calendars, and the replies of calendars.
 
 mod line;
 mod mail;
@@ -19,26 +19,26 @@ const LONGEST_MESSAGE: usize = 1 << 20;
 
 /// Calendar objects as in RFC 5545, exchanged as in RFC 5546 and 6047.
 ///
-/// # What is written
+/// # Written objects
 ///
-/// One VEVENT with the meeting's id as its UID, and a DTSTAMP that follows from its version and `updated_at`, so that the
-/// same meeting is the same text and a later version sorts behind it. Times are in UTC: every calendar shows them in its owner's zone, and none needs a VTIMEZONE whose rules may be
-/// out of date. `PUBLISH` names no attendees (RFC 5546 §3.2.1), and a `CANCEL` of a meeting that takes place without
-/// its reader has no STATUS (§3.2.5).
+/// An object has one VEVENT with the meeting's id as its UID. Its DTSTAMP follows from the version and `updated_at`, so
+/// that the same meeting gives the same text and a later version sorts behind it. Times are in UTC: every calendar
+/// shows them in its owner's zone, and none needs a VTIMEZONE whose rules may be out of date. `PUBLISH` names no
+/// attendees (RFC 5546 §3.2.1), and a `CANCEL` of a meeting that takes place without its reader has no STATUS (§3.2.5).
 ///
-/// Only `PUBLISH` brings an alarm, at the meeting's default: whoever takes over a copy wants their calendar to know all
-/// about the meeting. Those who are invited get their reminders from TaskFlow, at the minutes each of them chose and
-/// not after they declined; an alarm in the invitation would remind them twice, and each update would set it again.
+/// Only `PUBLISH` contains an alarm, at the meeting's default, because its reader wants a complete copy of the meeting.
+/// Participants get their reminders from TaskFlow, at the minutes each of them chose and not after they declined. An
+/// alarm in the invitation would remind them twice, and each update would set it again.
 ///
-/// # What is read
+/// # Supported replies
 ///
-/// Answers (`METHOD:REPLY`) and proposals of another time (`METHOD:COUNTER`), by themselves or anywhere in a mail of up to
-/// 1 MiB: in any transfer encoding and charset, as `text/calendar`, `application/ics` or a file named `*.ics`. What was
-/// forwarded inside another mail is no answer of the one who sent it and is not looked at.
+/// Replies (`METHOD:REPLY`) and proposals of another time (`METHOD:COUNTER`) are read, by themselves or anywhere in a
+/// mail of up to 1 MiB: in any transfer encoding and charset, as `text/calendar`, `application/ics` or a file named
+/// `*.ics`. A reply that was forwarded inside another mail does not come from the sender and is ignored.
 ///
-/// Calendars are careless, so what is harmless is read: several attendees and events, bare or quoted addresses, a DTSTAMP
-/// that is missing or in no zone, components whose end is missing. What decides whose answer it is, is never guessed: a
-/// mail has exactly one author.
+/// Calendars are careless, so harmless deviations are accepted: several attendees and events, bare or quoted addresses,
+/// a DTSTAMP that is missing or in no zone, components without an end. The author of a reply is never guessed: a mail
+/// must have exactly one author.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! The mail adapter of TaskFlow: finds the words of a notice, writes them as a mail and hands it to a relay.
+//! The mail adapter of TaskFlow: renders a notice, writes it as a mail and hands it to a relay.
 //!
 //! ```
 //! use taskflow_core::ports::Renderer;
@@ -25,29 +25,29 @@
 //! # Code map
 //!
 //! * `render` – [`Templates`]: notice → subject, text and HTML, from `templates/` and the words in `templates/locales/`;
-//!   [`TemplatesBuilder`] puts others in their place.
+//!   [`TemplatesBuilder`] replaces them.
 //! * `render/pages` – [`Pages`]: the pages that links in mail lead to, in the same words and design.
-//! * `ical` – [`ICalendar`]: meetings as calendar objects, and the answers that calendars send (RFC 5545, 5546).
-//! * `dsn` – [`BounceReports`]: what comes back about mail (RFC 3464, 5965).
-//! * `foreign` – mail from elsewhere, taken apart without trusting it.
+//! * `ical` – [`ICalendar`]: meetings as calendar objects, and the replies of calendars (RFC 5545, 5546).
+//! * `dsn` – [`BounceReports`]: reports that come back about mail (RFC 3464, 5965).
+//! * `foreign` – parsing of inbound mail, which is not trusted.
 //! * `message` – [`Message`]: a [`Mail`](taskflow_core::Mail) as it goes over the wire (RFC 5322).
-//! * `smtp` – [`SmtpMailer`] and [`SmtpSettings`]: what callers see of SMTP.
-//! * `pool` – which connection a mail takes, how many begin per second, and when a relay that fails is asked again.
-//! * `dialogue` – one connection: greeting, sign-in, and the only place where an answer becomes a verdict.
+//! * `smtp` – [`SmtpMailer`] and [`SmtpSettings`]: the public interface of SMTP.
+//! * `pool` – the connection of each mail, the rate of mails, and the retries of a relay that fails.
+//! * `dialogue` – one connection: greeting, sign-in, and the only place where a reply is classified.
 //! * `stream` – the bytes below: plain, STARTTLS and implicit TLS.
-//! * `turns` – which answers are owed: a relay that says more, or says it too early, is hung up on.
-//! * `secrets` – what relays must not be quoted with.
-//! * `mailbox` – [`DevMailbox`]: mail that stays in the store, for development.
+//! * `turns` – the replies that are owed: a connection is closed if the relay says more, or says it too early.
+//! * `secrets` – secrets that are removed when a relay is quoted.
+//! * `mailbox` – [`DevMailbox`]: mail that is captured in the store, for development.
 //! * `testing` (feature `testing`) – an SMTP server that fails on demand.
 //!
 //! # Invariants
 //!
 //! * A mail counts as sent only on a 250 that follows its own last dot.
-//! * A connection about which there is any doubt is closed, never used again.
-//! * An unchanged mail is the same bytes each time, Message-ID, Date and boundary included.
-//! * What people type is text in a mail and in a calendar object, and never a header, a parameter or a line of it.
-//! * No message that is read, whatever is in it, panics or keeps a processor busy.
-//! * Passwords are in no error, no log and no `Debug`.
+//! * A connection in a doubtful state is closed, never used again.
+//! * An unchanged mail has the same bytes each time, including Message-ID, Date and boundary.
+//! * User input is text in a mail and in a calendar object, and never a header, a parameter or a line of it.
+//! * Reading a message never panics or keeps a processor busy, whatever it contains.
+//! * No error, log or `Debug` output contains a password.
 
 mod dialogue;
 mod dsn;

@@ -17,7 +17,7 @@ pub struct DevMailbox {
 }
 
 impl DevMailbox {
-    /// Keeps mails in `store` as letters of `from`, with the time of `clock`.
+    /// Captures mails in `store` as messages from `from`, with the time of `clock`.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, from: Mailbox) -> Self {
         Self { store, clock, from }

@@ -35,7 +35,7 @@ pub(crate) struct Pool {
     line: Mutex<Line>,
     door: CircuitBreaker,
     knocking: tokio::sync::Mutex<()>,
-    /// Held by the mail that finds out whether the relay takes any.
+    /// Held by the mail that probes whether the relay accepts any.
     proving: tokio::sync::Mutex<()>,
 }
 
@@ -57,7 +57,8 @@ impl Relay {
 #[derive(Default)]
 struct Line {
     waiting: VecDeque<Job>,
-    /// The one used last comes last, and goes first: so what a quiet time does not need grows old.
+    /// Idle connections. The last used one comes last and is used first, so that connections that are not needed grow
+    /// old.
     idle: Vec<(Duration, Connection)>,
     /// Number of workers.
     carriers: usize,
@@ -65,7 +66,7 @@ struct Line {
     coming: usize,
 }
 
-/// A mail on its way, and who waits for what becomes of it.
+/// A mail being sent, and the caller that waits for its result.
 struct Job {
     message: Message,
     token: Token,
@@ -138,7 +139,7 @@ impl Pool {
         }
     }
 
-    /// Opens a connection, says what the relay is like, and takes leave.
+    /// Opens a connection, describes the relay, and ends the session.
     pub(crate) async fn check(&self) -> Result<String, MailError> {
         let deadline = Instant::now() + self.settings().mail_limit;
         // Makes room, should the relay allow no more than are open.

@@ -10,7 +10,7 @@ use crate::smtp::Login;
 /// Replacement for a secret.
 const HIDDEN: &str = "***";
 
-/// A password as it is, and what AUTH PLAIN and LOGIN (RFC 4954) make of it. Never shows itself.
+/// A password as it is, and its forms in AUTH PLAIN and LOGIN (RFC 4954). Never shown.
 #[derive(Clone, Default)]
 pub(crate) struct Secrets(Vec<String>);
 

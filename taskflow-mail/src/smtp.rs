@@ -19,11 +19,11 @@ use crate::pool::{Pool, Rate};
 
 /// Sends mail through a relay, over a pool of connections that stay open.
 ///
-/// It must be used inside a tokio runtime. See the crate's documentation for what it promises.
+/// It must be used inside a tokio runtime. See the crate's documentation for its guarantees.
 ///
-/// # What the relay's answers mean
+/// # Replies of the relay
 ///
-/// | what happens | means | what follows |
+/// | event | meaning | result |
 /// |---|---|---|
 /// | connecting, TLS, the greeting or signing in fails | the relay is away | `Unavailable` for everybody; it is asked once a second, by one connection, until it lets us in. Without an open connection one attempt at a time is made. While other connections work, mail waits for those instead |
 /// | the connection is lost, or 421, before MAIL is answered | nothing was offered | the mail takes another connection; on a fresh one: as above |
@@ -41,11 +41,11 @@ pub struct SmtpMailer {
 }
 
 impl SmtpMailer {
-    /// Prepares TLS and an empty pool; connects to nobody yet.
+    /// Prepares TLS and an empty pool; does not connect yet.
     ///
     /// # Errors
     ///
-    /// A setting cannot work, for example a root certificate that is none.
+    /// Fails if a setting cannot work, for example an unreadable root certificate.
     pub fn new(settings: SmtpSettings, clock: Arc<dyn Clock>) -> Result<Self, InvalidSettings> {
         settings.check()?;
         let rate = Arc::new(Rate::new(settings.rate, Instant::now()));
@@ -57,7 +57,7 @@ impl SmtpMailer {
     ///
     /// # Errors
     ///
-    /// It is no rate; nothing changes then.
+    /// Fails if the value is no rate; nothing changes then.
     pub fn set_rate(&self, mails_per_second: f64) -> Result<(), InvalidSettings> {
         let rate = (mails_per_second != 0.0).then_some(mails_per_second);
         if rate.is_some_and(|rate| !settings::is_rate(rate)) {

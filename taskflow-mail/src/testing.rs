@@ -53,7 +53,7 @@ pub struct Said {
     pub connection: usize,
     /// The delay of the reply; `None` if it never came.
     pub silence: Option<Duration>,
-    /// The first line of what came then, a command or not.
+    /// The first line that came then, a command or not.
     pub line: String,
 }
 
@@ -74,7 +74,7 @@ pub enum Stage {
     Rcpt,
     /// DATA came.
     Data,
-    /// The whole mail came; it is not taken yet.
+    /// The whole mail came; it is not accepted yet.
     Dot,
     /// The mail is accepted and counts; its sender has not got the reply yet.
     Taken,
@@ -83,13 +83,13 @@ pub enum Stage {
 /// A fault to inject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// This answer instead of the usual one; 421 also closes the connection.
+    /// This reply instead of the usual one; 421 also closes the connection.
     Answer(u16),
     /// The same with words of its own, as in `550 5.1.1 no such user`.
     Say(&'static str),
-    /// No answer, ever.
+    /// No reply, ever.
     Hang,
-    /// The usual answer, but later.
+    /// The usual reply, but later.
     Delay(Duration),
     /// The connection is closed without a word.
     Drop,
@@ -246,7 +246,7 @@ impl SmtpServer {
         Self::builder().start().await
     }
 
-    /// Tells first what it offers.
+    /// Returns a builder, which sets the offered extensions.
     #[must_use]
     pub fn builder() -> SmtpServerBuilder {
         SmtpServerBuilder::default()
@@ -331,7 +331,7 @@ impl SmtpServer {
         lock(&self.shared.said).clone()
     }
 
-    /// Waits until that many mails were taken, and returns them.
+    /// Waits until that many mails were accepted, and returns them.
     ///
     /// # Panics
     ///
@@ -354,7 +354,7 @@ impl SmtpServer {
         }
     }
 
-    /// Listens again on the same port, with everything it has taken before.
+    /// Listens again on the same port, with all mails it has accepted before.
     pub async fn restart(&self) -> io::Result<()> {
         self.stop().await;
         self.listen(TcpListener::bind(self.address).await?);

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use lettre::transport::smtp::client::AsyncTokioStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Longest line of an answer, in octets; RFC 5321 §4.5.3.1.5 asks for 512.
+/// Longest line of a reply, in octets; RFC 5321 §4.5.3.1.5 asks for 512.
 const LONGEST_LINE: usize = 4096;
 
 /// The shared state of a connection and its byte stream: whose turn it is.
@@ -25,7 +25,7 @@ struct State {
     asking: usize,
     /// Number of octets of a mail that are still to be written before its reply may come.
     content: usize,
-    /// While a connection is opened each write is one command.
+    /// Whether the connection is being opened: then each write is one command.
     opening: bool,
     out_of_step: bool,
     /// The beginning of the line being received, as far as needed to find its end. `length` counts all of it.
@@ -65,7 +65,7 @@ impl ReplyGuard {
 }
 
 impl State {
-    /// Hears what came, and says how much of it belongs to answers that are owed.
+    /// Receives bytes, and returns how many of them belong to replies that are owed.
     fn hear(&mut self, bytes: &[u8]) -> io::Result<usize> {
         for (heard, byte) in bytes.iter().enumerate() {
             if self.owed == 0 {

@@ -28,7 +28,7 @@ impl NoticeType for DailySummaryNotice {
     const KIND: &'static str = "daily_summary";
     const POLICY: NoticePolicy = NoticePolicy::recurring(Priority::Digest);
 
-    /// Expires soon, because the next one is not far and has the content of its own time.
+    /// Returns six hours after `due_at`, because the next summary is not far and has newer content.
     fn expires_at(&self, due_at: Timestamp) -> Option<Timestamp> {
         Some(due_at + Duration::from_hours(6))
     }

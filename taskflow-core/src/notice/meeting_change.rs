@@ -104,7 +104,7 @@ impl NoticeContent for MeetingChangeContent {
         Some(ReplyTo::Organizer(&self.invitation.meeting))
     }
 
-    /// People would come to the earlier of both times.
+    /// Returns the earlier of both starts, because participants would come to that one.
     fn happens_at(&self, now: Timestamp) -> Option<Timestamp> {
         meeting::ahead([meeting::span(&self.invitation.meeting), (self.was.starts_at, self.was.ends_at())], now)
     }

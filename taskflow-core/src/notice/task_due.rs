@@ -138,7 +138,7 @@ impl NoticeContent for TaskDueContent {
         Some(format!("task-{}", self.task.id))
     }
 
-    /// Once the task is overdue the reminder can no longer come in time.
+    /// Returns the due time; `None` once the task is overdue, because the reminder can no longer come in time.
     fn happens_at(&self, now: Timestamp) -> Option<Timestamp> {
         Some(self.due_at).filter(|at| *at + ON_TIME > now)
     }

@@ -31,7 +31,7 @@ impl NoticeType for TaskReminderNotice {
     const KIND: &'static str = "task_reminder";
     const POLICY: NoticePolicy = NoticePolicy::recurring(Priority::Digest);
 
-    /// Expires soon, because the next one is not far and has the content of its own time.
+    /// Returns six hours after `due_at`, because the next reminder is not far and has newer content.
     fn expires_at(&self, due_at: Timestamp) -> Option<Timestamp> {
         Some(due_at + Duration::from_hours(6))
     }

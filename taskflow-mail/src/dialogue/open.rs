@@ -1,4 +1,4 @@
-//! Opening a connection: TCP, TLS, greeting, what the relay offers, sign-in.
+//! Opens a connection: TCP, TLS, greeting, offered extensions, sign-in.
 
 use std::io;
 use std::time::Duration;

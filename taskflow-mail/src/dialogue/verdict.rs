@@ -1,4 +1,4 @@
-//! The only place where an answer of the relay becomes a verdict on a mail and on its connection.
+//! Classifies replies of the relay: the only place that decides what a reply means for a mail and its connection.
 
 use std::io;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use taskflow_core::ports::{Asked, MailError, Reply};
 use crate::message::one_line;
 use crate::secrets::Secrets;
 
-/// Longest answer of a relay that is kept, in characters.
+/// Longest reply of a relay that is kept, in characters.
 const LONGEST_TEXT: usize = 500;
 
 /// The reason a mail was not accepted, by what that means for the connection.
@@ -20,7 +20,7 @@ pub(crate) enum Refusal {
     Refused(MailError),
     /// A proper refusal because of too much mail. The connection can be used as before.
     Throttled(Reply),
-    /// 421 after MAIL was accepted: this mail was not taken, and the connection ends.
+    /// 421 after MAIL was accepted: this mail was refused, and the connection ends.
     HungUp(Reply),
     /// The relay closed the connection, or said that it will, before it answered to MAIL: it has nothing of this mail.
     Gone(String),
@@ -36,11 +36,11 @@ pub(super) struct Answer {
     pub(super) text: String,
 }
 
-/// There was no answer.
+/// A missing reply.
 pub(super) enum NoAnswer {
-    /// Not in time.
+    /// No reply in time.
     Silence(Duration),
-    /// The connection is gone.
+    /// The connection was lost.
     Lost(String),
     /// The received bytes are no reply, or came before one was asked for.
     Nonsense(String),

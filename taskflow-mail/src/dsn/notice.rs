@@ -21,7 +21,8 @@ const STILL_TRIED: [&str; 6] = [
     "this is a warning message only",
 ];
 
-/// Returns what a notice reports; `None` when the message is none. `mail` is what it brings back in a part of its own.
+/// Returns the reports in a notice; `None` if the message is none. `mail` is the mail that it returns in a part of its
+/// own.
 pub(super) fn read(message: &[u8], text: Option<&str>, mail: Option<ReturnedMail>) -> Option<Vec<BounceReport>> {
     let head = Block::read(&String::from_utf8_lossy(&message[..message.len().min(LONGEST_HEADERS)]));
     let from = head.get("from").and_then(address).map(|from| from.key()).unwrap_or_default();

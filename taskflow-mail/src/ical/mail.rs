@@ -1,4 +1,4 @@
-//! The answers in a mail (RFC 6047).
+//! The calendar replies in a mail (RFC 6047).
 
 use mail_parser::{Address, HeaderName, Message, MessageParser, MimeHeaders};
 use taskflow_core::ports::{CalendarReply, UnreadableReply};

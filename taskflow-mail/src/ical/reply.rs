@@ -1,4 +1,4 @@
-//! The answers in a calendar object (RFC 5546 §3.2.3, §3.2.7).
+//! The replies in a calendar object (RFC 5546 §3.2.3, §3.2.7).
 
 use chrono::{NaiveDate, NaiveDateTime};
 use taskflow_core::ports::{CalendarReply, Counter, ProposedStart, ReplyAttendee, UnreadableReply};
@@ -14,7 +14,7 @@ const BEGINS: &str = "BEGIN:VCALENDAR";
 /// Maximum number of events that are examined in one object.
 const MOST_EVENTS: usize = 50;
 
-/// Most attendees that are taken from one event.
+/// Maximum number of attendees that are read from one event.
 const MOST_ATTENDEES: usize = 1000;
 
 /// Maximum depth of nested components.

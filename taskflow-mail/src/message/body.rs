@@ -1,11 +1,11 @@
-//! The body of a mail: its forms, and how each travels.
+//! The body of a mail: its forms and their transfer encodings.
 //!
-//! A form travels as it is (7bit) when it is ASCII in lines that nothing on the way touches, else as quoted-printable,
-//! and as base64 where that is shorter (RFC 2045 §6). 8BITMIME (RFC 6152) is not used, even where a relay offers it. A
-//! mail is the same bytes whichever relay takes it, so that what a retry repeats is what was sent before even when the
-//! other node, or the relay behind the same name, offers less; no relay further on has to choose between writing it anew,
-//! which breaks its signature (RFC 6376 §5.3), and sending it back; and it is written before anybody knows which
-//! connection takes it. What that costs are a few octets for each letter with an accent.
+//! A form is sent as it is (7bit) if it is ASCII in lines that nothing on the way changes. Otherwise it is sent as
+//! quoted-printable, or as base64 if that is shorter (RFC 2045 §6). 8BITMIME (RFC 6152) is not used, even if a relay
+//! offers it, for three reasons. A mail has the same bytes for every relay, so that a retry repeats exactly what was
+//! sent before, even if the other node, or the relay behind the same name, offers less. No later relay has to choose
+//! between rewriting it, which breaks its signature (RFC 6376 §5.3), and sending it back. And it is written before its
+//! connection is known. The cost is a few octets for each letter with an accent.
 
 use std::borrow::Cow;
 
@@ -47,8 +47,8 @@ impl<'a> Part<'a> {
     /// Returns the forms of `mail`, the richest one last (RFC 2046 §5.1.4): programs that know calendars prefer those,
     /// others skip them.
     ///
-    /// The calendar object is one more form of the same letter, and nowhere else: so Exchange documents it ([MS-OXCMAIL]
-    /// §2.1.3.3.8), and a second copy as a file would be a second invitation to programs that read both.
+    /// The calendar object is one more form of the same mail, and nowhere else, as Exchange documents it ([MS-OXCMAIL]
+    /// §2.1.3.3.8). A second copy as a file would be a second invitation to programs that read both.
     pub(super) fn all_of(mail: &'a Mail) -> Vec<Self> {
         let mut parts = Vec::with_capacity(3);
         parts.push(Self::new(Kind::Plain, &mail.content.text));
@@ -109,8 +109,8 @@ impl Encoding {
     }
 }
 
-/// Writes the forms of one letter, between lines that no form can hold: of what travels as it is none has a line that begins
-/// with `--`, and the others have no `=_` (RFC 2045 §6.7, §6.8).
+/// Writes the forms of one mail, between lines that no form can contain. Forms that are sent as they are have no line
+/// that begins with `--`, and the others have no `=_` (RFC 2045 §6.7, §6.8).
 pub(super) fn alternatives(source: &mut Vec<u8>, id: DeliveryId, parts: &[Part<'_>]) {
     let boundary = format!("=_{id}");
     let kind = Header::new(source, "Content-Type");
@@ -207,8 +207,8 @@ const LITERAL: [bool; 256] = {
 
 const DIGITS: [u8; 16] = *b"0123456789ABCDEF";
 
-/// Writes a line without its end as quoted-printable (RFC 2045 §6.7). Blanks at its end, dots at its begin and `From ` are
-/// encoded, too (RFC 2049 §3): nothing on the way touches those then.
+/// Writes a line without its end as quoted-printable (RFC 2045 §6.7). Blanks at its end, dots at its begin and `From `
+/// are encoded, too (RFC 2049 §3): nothing on the way touches those then.
 fn quoted_printable(source: &mut Vec<u8>, line: &[u8]) {
     let mut rest = line;
     // How much of the line that is being written is left, less the `=` at its end.

@@ -15,7 +15,7 @@ const ENCODED_LINE: usize = 76;
 /// Start and end of an encoded word.
 const ENCODED: (&str, &str) = ("=?utf-8?b?", "?=");
 
-/// The least of a text that an encoded word is begun for, in octets; what has less room begins on the next line.
+/// Minimum room for an encoded word, in octets; with less room it begins on the next line.
 const LEAST: usize = 12;
 
 /// A longer name is encoded, so that it can be folded anywhere.

@@ -294,7 +294,7 @@ impl Pool {
         }
     }
 
-    /// Notes a mail that was not taken: a refusal of the sender is about all mail, others are when they come in a row.
+    /// Records a refused mail: a refusal of the sender is about all mail, others are if they come in a row.
     fn counted(&self, error: MailError) -> MailError {
         if let MailError::Transient(reply) | MailError::Permanent(reply) = &error {
             let most_in_a_row = match reply.concern() {

@@ -152,8 +152,8 @@ impl CircuitBreaker {
         self.lock().tripped = Some((self.clock.monotonic(), cause.to_owned()));
     }
 
-    /// Records that the relay refused a mail. That many in a row are about the relay, whatever they say; then one mail
-    /// a second finds out whether they still are.
+    /// Records that the relay refused a mail. `most_in_a_row` refusals in a row are about the relay, whatever they say;
+    /// then one mail a second finds out whether they still are.
     pub(super) fn refused(&self, cause: &str, most_in_a_row: u32) {
         let mut known = self.lock();
         known.refused = known.refused.saturating_add(1);

@@ -12,7 +12,7 @@ use super::catalogue::Catalogues;
 use super::shipped::{SHIPPED, WORDS};
 use super::{Fault, Templates, plain, sample};
 
-/// A template, or words, that cannot be used; says which file and line.
+/// The error of a template or of words that cannot be used, with its file and line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}{}: {problem}", line.map(|line| format!(", line {line}")).unwrap_or_default())]
 pub struct TemplateError {

@@ -9,20 +9,20 @@ use toml::de::{DeTable, DeValue};
 
 use super::TemplateError;
 
-/// The language whose words stand in for those that another lacks.
+/// The language whose words replace those that another lacks.
 const LAST_RESORT: &str = "en";
 
 /// The placeholder that every entry may contain: the name of the service.
 const BRAND: &str = "brand";
 
-/// Room for most of what is said, in octets.
+/// Room for most texts, in octets.
 const USUAL_LENGTH: usize = 64;
 
 /// The placeholders that the patterns of dates may contain.
 const DATE_SLOTS: [&str; 11] =
     ["weekday", "weekday_short", "day", "month", "month_short", "year", "hour", "hour12", "half", "minute", "zone"];
 
-/// Writes what fills the gap of that name; `None` when it knows of none.
+/// Writes the value of the placeholder with that name; `None` if there is none.
 pub(super) type Slot<'a> = &'a dyn Fn(&mut String, &str) -> Result<Option<()>, RenderError>;
 
 /// The words of one language.
@@ -35,14 +35,14 @@ pub(super) struct Catalogue {
 #[derive(Debug, Clone)]
 enum Entry {
     Always(Pattern),
-    /// By the number in the slot `count`.
+    /// Forms chosen by the number in the placeholder `count`.
     Counted {
         one: Pattern,
         other: Pattern,
     },
 }
 
-/// A text with gaps.
+/// A text with placeholders.
 #[derive(Debug, Clone)]
 struct Pattern(Vec<Piece>);
 
@@ -62,7 +62,7 @@ impl Catalogue {
     ///
     /// # Errors
     ///
-    /// There are no such words, or a gap that `slots` does not fill.
+    /// Fails if there are no such words, or if `slots` lacks a placeholder.
     pub(super) fn say(&self, key: &str, slots: &[(&str, &str)]) -> Result<String, RenderError> {
         let mut said = String::with_capacity(USUAL_LENGTH);
         let is_one = slots.iter().find(|(name, _)| *name == "count").map(|(_, count)| *count == "1");
@@ -78,7 +78,7 @@ impl Catalogue {
     ///
     /// # Errors
     ///
-    /// There are no such words, or a gap that `slot` does not fill.
+    /// Fails if there are no such words, or if `slot` does not know a placeholder.
     pub(super) fn fill(
         &self,
         said: &mut String,
@@ -124,8 +124,9 @@ pub(super) struct Catalogues {
 }
 
 impl Catalogues {
-    /// Reads what is written of each language: its tag, what errors call the source, and its text. Of several sources of
-    /// a language the later ones win. What a language lacks is taken from the wider one (`de-CH`: `de`), else from English.
+    /// Reads the sources of each language: its tag, the name of the source in errors, and its text. Of several sources
+    /// of a language the later ones win. Words that a language lacks come from the wider one (`de-CH`: `de`), else from
+    /// English.
     pub(super) fn read<'a>(
         sources: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>,
     ) -> Result<Self, TemplateError> {

@@ -84,7 +84,7 @@ pub(super) fn rows(
     Ok(rows)
 }
 
-/// Returns those rows that differ, as a list of `{what, was, is}`.
+/// Returns the rows that differ, as a list of `{what, was, is}`.
 pub(super) fn changes(rows: &[Value]) -> Result<Vec<Value>, RenderError> {
     let member = |row: &Value, name: &str| row.get_attr(name).map_err(|error| RenderError(error.kind().to_string()));
     let mut changes = Vec::new();

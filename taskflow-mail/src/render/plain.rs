@@ -1,4 +1,4 @@
-//! Plain text: lines of our own words, and what is left of HTML without its marks.
+//! Plain text: wrapping of our own words, and conversion from HTML.
 
 use mail_parser::decoders::html::add_html_token;
 
@@ -135,7 +135,7 @@ struct Page {
     text: String,
     /// Whether a space stood before the next text.
     space: bool,
-    /// Line breaks owed before what comes next.
+    /// Number of line breaks owed before the next text.
     breaks: usize,
     /// The link that is open: where it leads, and where its words begin.
     link: Option<(String, usize)>,
@@ -153,7 +153,7 @@ impl Page {
         }
     }
 
-    /// Writes what is owed.
+    /// Writes the owed line breaks and spaces.
     fn begin(&mut self) {
         if self.text.is_empty() {
             (self.breaks, self.space) = (0, false);

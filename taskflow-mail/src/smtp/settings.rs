@@ -182,7 +182,7 @@ pub(super) fn is_rate(rate: f64) -> bool {
     rate.is_finite() && rate >= 1.0 / 86_400.0
 }
 
-/// Settings that cannot work; says which and why, never a password.
+/// The error of settings that cannot work: the setting and the reason, never a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid SMTP settings: {0}")]
 pub struct InvalidSettings(pub(crate) String);

@@ -27,11 +27,11 @@ struct Session {
     silence: Option<Silence>,
 }
 
-/// The server has kept its client waiting, and nothing was said since.
+/// The server has kept its client waiting, and the client has sent nothing since.
 struct Silence {
     /// `None`: for ever.
     span: Option<Duration>,
-    /// Octets that came along with what was not answered, and have not been read yet.
+    /// Octets that came along with the command without a reply, and have not been read yet.
     along: usize,
 }
 
@@ -125,7 +125,7 @@ impl Session {
         Ok(read)
     }
 
-    /// Hears what comes without an answer, for so long or for ever.
+    /// Receives input without a reply, for that long or for ever.
     async fn keep_silent(&mut self, span: Option<Duration>) {
         let shortly = span.map_or(ALONG, |span| span.min(ALONG));
         self.wire.get_mut().hear(shortly).await;
@@ -166,7 +166,7 @@ impl Session {
         self.wire.get_mut().write(&answers).await
     }
 
-    /// Answers `usual`, unless something goes wrong at this stage; then whether it was the usual answer.
+    /// Replies `usual`, unless a fault applies at this stage. Returns whether it was the usual reply.
     async fn answer_unless(&mut self, stage: Stage, usual: &str) -> io::Result<bool> {
         let well = self.goes_well(stage).await?;
         if well {
@@ -175,8 +175,8 @@ impl Session {
         Ok(well)
     }
 
-    /// Lets go wrong what is to go wrong at this stage: an error closes the connection, `false` says that the answer
-    /// has been given.
+    /// Applies the fault of this stage, if there is one: an error closes the connection, `false` means that the reply
+    /// was given.
     async fn goes_well(&mut self, stage: Stage) -> io::Result<bool> {
         match self.fault(stage) {
             None => Ok(true),

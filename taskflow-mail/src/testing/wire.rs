@@ -13,7 +13,7 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// A stream that can be heard before it is listened to: what comes meanwhile is read later, in its turn.
+/// A stream that can receive before it is read: input that comes meanwhile is read later, in its turn.
 pub(super) struct Wire {
     stream: Box<dyn Stream>,
     heard: Vec<u8>,
@@ -39,7 +39,7 @@ impl Wire {
         &self.heard
     }
 
-    /// Hears what comes for so long.
+    /// Receives input for that long.
     pub(super) async fn hear(&mut self, span: Duration) {
         let mut end = pin!(sleep(span));
         loop {

@@ -18,7 +18,7 @@ struct State {
     waiting: HashMap<u64, Waker>,
 }
 
-/// One step's ear.
+/// The subscription of one step.
 pub(super) struct Listener<'a> {
     nudges: &'a Nudges,
     id: u64,
@@ -46,7 +46,7 @@ impl Nudges {
 }
 
 impl Listener<'_> {
-    /// Ends at the next nudge, or at once when there was one since the last.
+    /// Returns at the next nudge, or at once if there was one since the last.
     pub(super) async fn nudged(&mut self) {
         poll_fn(|context| {
             let mut state = self.nudges.state();
