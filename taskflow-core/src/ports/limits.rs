@@ -19,13 +19,13 @@ pub struct BucketTake {
 ///
 /// # Contract
 ///
-/// * Time is **by the store's own clock**: those of nodes differ.
+/// * Time is **by the store's own clock**, because those of nodes differ.
 /// * A take is from all buckets or from none, and takes that run at the same time never exceed a burst in sum.
-/// * What was taken is seen by every later take on any node. It need not outlive a crash of the database.
+/// * Every later take on any node sees the earlier takes. They need not outlive a crash of the database.
 #[async_trait]
 pub trait SharedLimits: Send + Sync {
     /// Takes one from each of a few buckets with different keys, or from none if one is empty. Returns the longest time
-    /// until all of them admit a request; `None`: it is admitted.
+    /// until all of them admit a request; `None` if it is admitted.
     async fn take(&self, takes: &[BucketTake]) -> Result<Option<Duration>, StoreError>;
 
     /// Gives back taken requests.

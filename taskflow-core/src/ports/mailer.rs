@@ -100,8 +100,8 @@ pub enum MailError {
 ///
 /// # Contract
 ///
-/// * `Ok` means that somebody else took responsibility for exactly this mail: for SMTP a 2xx answer to its own DATA.
-/// * In doubt it is an error, and the mail may be sent again with the same Message-ID.
+/// * `Ok` means that another system took responsibility for exactly this mail: for SMTP a 2xx reply to its own DATA.
+/// * An unclear result is an error, and the mail may be sent again with the same Message-ID.
 /// * Calls run side by side and do not wait for each other; a call ends by itself within the adapter's time limit.
 /// * A dropped call never makes another mail count as sent.
 #[async_trait]

@@ -9,12 +9,12 @@ use crate::{Heartbeat, Node, NodeId, Timestamp};
 ///
 /// # Contract
 ///
-/// * How long ago something was, and until when a node counts, is **by the store's own clock**: those of nodes differ.
-/// * What [`beat`](Nodes::beat) tells was read after its heartbeat was written: of two that beat at the same time at least
-///   one hears of the other.
-/// * A name belongs to whoever of that name was started last, until they lapse; heartbeats of an earlier one change
-///   nothing meanwhile.
-/// * Cost depends on how many nodes there are and were within days, on nothing else.
+/// * Ages and lapses are **by the store's own clock**, because those of nodes differ.
+/// * [`beat`](Nodes::beat) reads the nodes after its heartbeat was written: of two nodes that beat at the same time, at
+///   least one sees the other.
+/// * A name belongs to the process of that name that was started last, until it lapses; heartbeats of an earlier one
+///   change nothing meanwhile.
+/// * The cost depends only on the number of nodes within the last days.
 #[async_trait]
 pub trait Nodes: Send + Sync {
     /// Writes a heartbeat, which makes its node live for `lapse` from now, and returns all nodes by their ids.

@@ -94,13 +94,15 @@ pub trait Outbox: Send + Sync {
 
     /// Writes outcomes, durably, and says for each whether it counted, in the order given.
     ///
-    /// The [effect](crate::Effect) of a settlement is written in the same transaction, exactly when the settlement counts.
+    /// The [effect](crate::Effect) of a settlement is written in the same transaction, exactly when the settlement
+    /// counts.
     ///
     /// A delivery that was planned again after the check that found it `Cancelled` or `Expired` (`planned_at` later
     /// than the settlement's `at`) is scheduled once more instead: that check is outdated.
     ///
-    /// A delivery that was cancelled while claimed becomes `delivered` when it was sent and else `cancelled`.
-    /// `Retry` and `Discarded` count one attempt and leave a [`FailedAttempt`](crate::FailedAttempt). `Held` removes `last_error`.
+    /// A delivery that was cancelled while claimed becomes `delivered` when it was sent and else `cancelled`. `Retry`
+    /// and `Discarded` count one attempt and leave a [`FailedAttempt`](crate::FailedAttempt). `Held` removes
+    /// `last_error`.
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError>;
 
     /// Holds claims for another `lease_for` from now and returns those that are still held.

@@ -8,11 +8,12 @@ use crate::{JobName, JobRun, JobState, RunId, Timestamp};
 ///
 /// # Contract
 ///
-/// * Of a job one run at a time is held, and a slot comes once among its runs, dry runs aside.
-/// * Whoever claims, takes or passes at the same time: one of them wins.
-/// * A run that was begun and not ended can be taken by anybody once its lease has lapsed **by the store's clock**; what it
-///   had saved goes on from there.
-/// * Progress is written by [`JobWrite::AdvanceRun`](crate::JobWrite::AdvanceRun) and its like, in the commit of what it is about.
+/// * One run of a job is held at a time, and a scheduled time occurs once among its runs, except for dry runs.
+/// * If several callers claim or advance at the same time, one of them wins.
+/// * A run that was begun and not ended can be claimed by anybody once its lease has lapsed **by the store's clock**.
+///   It continues from its saved progress.
+/// * Progress is written by [`JobWrite::AdvanceRun`](crate::JobWrite::AdvanceRun) and similar writes, in the same
+///   commit as the work.
 #[async_trait]
 pub trait JobStore: Send + Sync {
     /// Returns the state of every job that has been created.

@@ -50,8 +50,8 @@ pub struct DigestQuery {
 ///
 /// # Contract
 ///
-/// * The cost of a call depends on what it returns or examines, not on how many people there are.
-/// * Nobody is left out who is there from the first call of a sweep to its last.
+/// * The cost of a call depends on the users that it returns or examines, not on the total number of users.
+/// * No user is left out who exists from the first call of a scan to its last.
 #[async_trait]
 pub trait CohortScan: Send + Sync {
     /// Returns the indexes of the cohorts that have users, locked or not, in the order of the list.
@@ -71,13 +71,14 @@ pub trait CohortScan: Send + Sync {
     /// Returns the digest of each query, in their order: of each list the first [`Excerpt::MOST`](crate::Excerpt::MOST)
     /// items and their total. A row that cannot be read only fails the digest it belongs to.
     ///
-    /// * overdue: open and due before `now`, the longest overdue first;
-    /// * today: other open ones due before `day.today` ends, by due time and then by priority;
-    /// * meetings: on, begins within `day.today`, in the order of their start, without those that they left or declined;
-    /// * week: other open ones due before `day.week` ends, by due time and then by priority;
-    /// * later: the other open ones, by priority, then what is due first, then what has no due time, then the oldest; only
-    ///   their number where any of the lists above holds a task or a meeting;
-    /// * done: done within `day.yesterday`, the last one first.
+    /// * overdue: open tasks due before `now`, the longest overdue first;
+    /// * today: other open tasks due before `day.today` ends, by due time and then by priority;
+    /// * meetings: those that take place and begin within `day.today`, in the order of their start, without those that
+    ///   the user left or declined;
+    /// * week: other open tasks due before `day.week` ends, by due time and then by priority;
+    /// * later: the other open tasks, by priority, then by due time with those without one last, then the oldest first;
+    ///   only their number if any of the lists above has a task or a meeting;
+    /// * done: tasks done within `day.yesterday`, the last one first.
     ///
     /// Ties are in the order of ids.
     async fn digests(&self, queries: &[DigestQuery]) -> Result<Vec<Result<Digest, CorruptRow>>, StoreError>;

@@ -91,9 +91,9 @@ pub struct CountedPage<Id> {
 ///
 /// # Contract
 ///
-/// * What is purged leaves nothing that names it, and no gap in a feed that anybody still reads.
+/// * A purge leaves nothing that names the purged rows, and no gap in a feed that anybody still reads.
 /// * The ledger balances at any time, whatever was purged.
-/// * The cost of a call depends on its limit or size, not on how much there is.
+/// * The cost of a call depends on its limit or size, not on the amount of data.
 #[async_trait]
 pub trait Maintenance: Send + Sync {
     /// Returns the rows that this process met lately and could not read, a thousand at most. A row that was mended is

@@ -16,15 +16,16 @@ use crate::{ChannelKind, Delivery, DeliveryId, Effect, LeaseToken, NoticeKind, O
 /// [`AppBuilder::channel`](crate::AppBuilder::channel) and plans deliveries with
 /// [`NewDelivery::on`](crate::NewDelivery::on).
 ///
-/// Each channel is sent by a sender of its own, with its own claims, concurrency, rate and circuit. What happens to one never
-/// delays another. Window, leases, settlements and retries are the sender's; suppressions are the channel's.
+/// Each channel is sent by a sender of its own, with its own claims, concurrency, rate and circuit. What happens to one
+/// never delays another. Window, leases, settlements and retries are the sender's; suppressions are the channel's.
 ///
 /// # Contract
 ///
-/// * `prepare` puts every delivery of the batch into what it returns, to be sent or to be settled. One that it leaves out stays
-///   claimed until its lease lapses.
-/// * `send` returns `Ok` only when somebody else took responsibility for exactly this message. In doubt it is an error, and the
-///   message may be sent again. Calls run side by side, and each ends by itself within [`Sending::mail_timeout`].
+/// * `prepare` returns every delivery of the batch, to be sent or to be settled. One that it leaves out stays claimed
+///   until its lease lapses.
+/// * `send` returns `Ok` only if another system took responsibility for exactly this message. An unclear result is an
+///   error, and the message may be sent again. Calls run side by side, and each ends by itself within
+///   [`Sending::mail_timeout`].
 pub trait Channel: Send + Sync {
     /// The message that this channel sends.
     type Message: Send + Sync;
@@ -81,8 +82,8 @@ pub enum SendError {
     /// Its recipient refuses it for now, with this reply: it uses an attempt and is tried again later.
     #[error("the message was refused for now: {0}")]
     Transient(String),
-    /// It was refused for now for a reason that does not concern its recipient: it is tried again later, without using an
-    /// attempt, as long as it is of use. Other messages go on.
+    /// It was refused for now for a reason that does not concern its recipient: it is tried again later, without using
+    /// an attempt, as long as it is of use. Other messages go on.
     #[error("the message was refused for a reason that does not concern its recipient: {0}")]
     Deferred(String),
     /// There was no reply after it was offered, so that it may have arrived. It uses an attempt, which never ends it.
