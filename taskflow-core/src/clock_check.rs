@@ -14,7 +14,7 @@ pub enum ClockVerdict {
     Right,
     /// They differ by more, which is worth a warning.
     Off,
-    /// They differ by the limit or more: what depends on the time is not done.
+    /// They differ by the limit or more: operations that depend on the time are not done.
     Wrong,
 }
 
@@ -58,14 +58,14 @@ pub struct ClockCheck {
 #[derive(Debug, Default)]
 struct State {
     measured: Option<Measured>,
-    /// The verdict that the log said last.
+    /// The last logged verdict.
     logged: ClockVerdict,
 }
 
 /// One measurement, in microseconds.
 #[derive(Debug, Clone, Copy)]
 struct Measured {
-    /// How far the wall clock was ahead of the store's.
+    /// Microseconds by which the wall clock was ahead of the store's.
     ahead: i64,
     /// The wall clock less the monotonic one. What changes of it later is a jump of the wall clock.
     base: i64,
@@ -89,13 +89,13 @@ impl ClockCheck {
         Some(measured.ahead.saturating_add(self.base()).saturating_sub(measured.base))
     }
 
-    /// Returns how the difference is judged now.
+    /// Returns the verdict on the present difference.
     #[must_use]
     pub fn verdict(&self) -> ClockVerdict {
         self.ahead().map_or(ClockVerdict::Right, |ahead| ClockVerdict::of(ahead, self.limit))
     }
 
-    /// Returns whether what depends on the time may be done.
+    /// Returns whether operations that depend on the time may be done.
     #[must_use]
     pub fn is_right(&self) -> bool {
         self.verdict() != ClockVerdict::Wrong

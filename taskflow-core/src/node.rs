@@ -60,7 +60,8 @@ pub struct Heartbeat {
     /// Number of mails per second that it claims from a rate that all nodes share; it never begins more than that.
     /// `None` if it knows of no such rate.
     pub mail_rate: Option<f64>,
-    /// How far its clock is ahead of the store's, in microseconds; negative: behind. `None`: it has not compared them.
+    /// Microseconds by which its clock is ahead of the store's; negative if it is behind. `None` if they were not
+    /// compared.
     pub clock_ahead: Option<i64>,
 }
 

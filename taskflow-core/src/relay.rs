@@ -171,7 +171,7 @@ impl RelayWatch {
 
     /// Returns the meaning of an error for this mail.
     ///
-    /// A refusal for good whose reason is not clear ends a mail only when the mail meets it again although the relay took
+    /// A refusal for good for an unclear reason ends a mail only if the mail meets it again although the relay accepted
     /// other mail meanwhile. The same holds for refusals of mailboxes once several came in a row.
     pub fn judge(&mut self, id: DeliveryId, to: &EmailAddress, error: MailError) -> SendError {
         let (reply, is_for_good) = match error {

@@ -25,16 +25,16 @@ use crate::pool::{Pool, Rate};
 ///
 /// | event | meaning | result |
 /// |---|---|---|
-/// | connecting, TLS, the greeting or signing in fails | the relay is away | `Unavailable` for everybody; it is asked once a second, by one connection, until it lets us in. Without an open connection one attempt at a time is made. While other connections work, mail waits for those instead |
-/// | the connection is lost, or 421, before MAIL is answered | nothing was offered | the mail takes another connection; on a fresh one: as above |
-/// | 4yz to MAIL, RCPT or the mail | the relay does not take this mail now | `Transient`; core finds out what the answer is about ([`Reply::concern`]) |
-/// | 5yz to MAIL, RCPT or the mail | it refuses this mail | `Permanent`; as above |
-/// | any 4yz or 5yz to MAIL about the sender; several others in a row with nothing accepted in between | it takes no mail from us | as above, and for everybody else `Unavailable`; one mail a second is offered until one is taken |
-/// | 4yz that tells of throttling ("too many", "rate") and not of a mailbox (4.1.z, 4.2.z), also 454 to MAIL | we are too fast | `Unavailable`; one mail a second is offered until one is taken. To RCPT or the mail only the first time that a recipient meets it: then `Transient` |
-/// | 421 to RCPT, DATA or the mail | it hangs up on this mail, or on all | the first such answer since a mail was last accepted: `Transient`, and one connection a second is opened until a mail is accepted. Further ones, with nothing accepted in between: `Unavailable` |
-/// | silence, nonsense or a lost connection from RCPT on | nobody knows | `Transient` without a code; the connection is closed |
-/// | an answer before it is asked for, or one too many | the relay is out of step | the connection is closed; a mail that was offered is in doubt: `Transient` without a code |
-/// | 250 to the mail | it is taken | `Ok` |
+/// | connecting, TLS, the greeting or signing in fails | the relay is unavailable | `Unavailable` for all mail; one connection a second is tried until one succeeds. Without an open connection one attempt at a time is made. While other connections work, mail waits for those instead |
+/// | the connection is lost, or 421, before MAIL is answered | nothing was offered | the mail takes another connection; on a fresh one, as above |
+/// | 4yz to MAIL, RCPT or the mail | the relay refuses this mail for now | `Transient`; core classifies the reply ([`Reply::concern`]) |
+/// | 5yz to MAIL, RCPT or the mail | it refuses this mail for good | `Permanent`; as above |
+/// | any 4yz or 5yz to MAIL about the sender; several others in a row with nothing accepted in between | it accepts no mail from us | as above, and `Unavailable` for all other mail; one mail a second is offered until one is accepted |
+/// | 4yz about throttling ("too many", "rate") and not about a mailbox (4.1.z, 4.2.z), also 454 to MAIL | we are too fast | `Unavailable`; one mail a second is offered until one is accepted. To RCPT or the mail only the first time for a recipient, then `Transient` |
+/// | 421 to RCPT, DATA or the mail | it hangs up on this mail, or on all | the first such reply since a mail was last accepted: `Transient`, and one connection a second is opened until a mail is accepted. Further ones, with nothing accepted in between: `Unavailable` |
+/// | silence, nonsense or a lost connection from RCPT on | the mail may or may not have arrived | `Transient` without a code; the connection is closed |
+/// | a reply before it is asked for, or one too many | protocol desync | the connection is closed; an offered mail may or may not have arrived: `Transient` without a code |
+/// | 250 to the mail | it is accepted | `Ok` |
 pub struct SmtpMailer {
     pool: Arc<Pool>,
     rate: Arc<Rate>,

@@ -24,7 +24,7 @@ impl AppBuilder {
         self
     }
 
-    /// Where ids come from.
+    /// Sets the source of new ids.
     pub fn ids(mut self, ids: Arc<dyn Ids>) -> Self {
         self.app.ids = ids;
         self

@@ -247,14 +247,14 @@ impl Participant {
         !self.is_in() && self.response == MeetingResponse::Declined
     }
 
-    /// Whether they have accepted, also tentatively; an answer that a later change made void counts as well.
+    /// Returns whether they have accepted, also tentatively. A response that a later change made void counts as well.
     #[must_use]
     pub fn has_accepted(&self) -> bool {
         let accepts = |answer| matches!(answer, MeetingResponse::Accepted | MeetingResponse::Tentative);
         accepts(self.response) || self.reset_response.is_some_and(accepts)
     }
 
-    /// Whether they called the meeting.
+    /// Returns whether they are the organizer of the meeting.
     #[must_use]
     pub fn is_organizer(&self) -> bool {
         self.role == MeetingRole::Organizer

@@ -71,8 +71,8 @@ pub trait Meetings: Send + Sync {
         addresses: &[EmailAddress],
     ) -> Result<HashSet<String>, StoreError>;
 
-    /// What meetings were like at these versions: of each the newest revision that is not later. Unknown ones are left
-    /// out.
+    /// Returns the revisions that were current at these versions: for each, the newest revision that is not later.
+    /// Unknown ones are left out.
     async fn revisions(&self, wanted: &[(MeetingId, u64)]) -> Result<Lookup<(MeetingId, u64), Revision>, StoreError>;
 
     /// Returns up to `limit` meetings after `after`, in the order of their start and id, that take place, begin after

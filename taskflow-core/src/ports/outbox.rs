@@ -117,6 +117,6 @@ pub trait Outbox: Send + Sync {
         ids: &[DeliveryId],
     ) -> Result<Vec<DeliveryId>, StoreError>;
 
-    /// What waits on a channel.
+    /// Returns the backlog of a channel.
     async fn backlog(&self, channel: ChannelKind, now: Timestamp) -> Result<Backlog, StoreError>;
 }

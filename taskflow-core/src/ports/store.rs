@@ -34,8 +34,8 @@ pub trait Store: Users + Tasks + Meetings + Suppressions + Feeds + Deliveries {
     /// * Empty changes are `Ok`.
     async fn commit(&self, changes: &Changes) -> Result<(), StoreError>;
 
-    /// Whether the store answers and can be written, as far as that shows by writing very little. `Unavailable` when it
-    /// cannot: it only reads, its disk is full, or its file is another one.
+    /// Checks that the store responds and can be written, as far as that shows by writing very little. Fails with
+    /// `Unavailable` if it cannot be written: it is read-only, its disk is full, or its file was replaced.
     async fn ping(&self) -> Result<(), StoreError>;
 
     /// Returns the response that was stored for a key of `owner`, however old.

@@ -54,11 +54,11 @@ pub struct UnreadableRow {
     pub id: String,
     /// The column.
     pub column: &'static str,
-    /// What is wrong with its value; never the value itself.
+    /// The defect of its value; never the value itself.
     pub message: String,
 }
 
-/// Somebody, and how many tasks they had outside the trash when theirs were counted last.
+/// A user, and the number of their tasks outside the trash at the last count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CountedPerson {
     /// The user.

@@ -1,13 +1,13 @@
-//! What stands in for stored texts that cannot be read.
+//! Replacements for stored texts that cannot be read.
 
-/// Returns what fits of a text that does not: without the characters that must not be in it, cut to its longest length.
-/// `(unreadable)` stands for one of which nothing is left.
+/// Returns the valid part of an invalid text: without forbidden characters, and cut to the maximum length. Returns
+/// `(unreadable)` if too little is left.
 pub(super) fn what_fits(text: &str, least: usize, most: usize, allowed: fn(char) -> bool) -> String {
     let fits: String = text.chars().filter(|&c| allowed(c)).take(most).collect();
     if fits.chars().count() < least { "(unreadable)".to_owned() } else { fits }
 }
 
-/// Returns a short name for a text that is no valid value: the same for the same text (FNV-1a).
+/// Returns a short name for a text that is not a valid value: the same for the same text (FNV-1a).
 pub(super) fn fingerprint(text: &str) -> String {
     let hash = text
         .bytes()

@@ -15,10 +15,10 @@ use crate::dialogue::{Connection, Refusal};
 /// Maximum time that a pipelined message waits behind another one before it looks for another connection.
 const LONGEST_RIDE: Duration = Duration::from_secs(1);
 
-/// How long others wait for what becomes of the first mail that is offered to a relay.
+/// Time for which others wait for the result of the first mail that is offered to a relay.
 const LONGEST_PROOF: Duration = Duration::from_secs(1);
 
-/// How long a relay has to show that it goes on after 421.
+/// Time in which a relay can show after 421 that it continues.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// Number of refusals in a row, other than of mailboxes, that open the circuit.

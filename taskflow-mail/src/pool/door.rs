@@ -28,14 +28,14 @@ struct Known {
     refused: u32,
     /// Recipients for whom the relay asked for less mail, and has accepted none since.
     throttled_for: HashSet<EmailAddress>,
-    /// It took a mail, or an envelope and took long over the mail, since it last was unavailable.
+    /// Whether it accepted a mail since it was last unavailable, or accepted an envelope and took long over the mail.
     proven: bool,
     /// Whether it was unavailable, and has accepted no mail since.
     failed: bool,
     /// Whether it accepted a mail since it last hung up in the middle of one.
     vouched: bool,
-    /// It did not take a mail for a reason that may be about all, and took none since: why, and when a connection was opened
-    /// last since then.
+    /// The cause for which it refused a mail that may concern all mail, and the time of the last connection since then.
+    /// `None` once it accepts a mail.
     doubtful: Option<(String, Option<Duration>)>,
 }
 
@@ -69,7 +69,8 @@ impl CircuitBreaker {
         matches!(known.state, State::Open) && known.doubtful.is_none()
     }
 
-    /// Why nobody may connect now. While the relay fails or is doubtful, one connection a second is let through.
+    /// Returns the reason nobody may connect now. While the relay fails or is doubtful, one connection a second is let
+    /// through.
     pub(super) fn refuses_to_connect(&self) -> Option<String> {
         let now = self.clock.monotonic();
         let mut known = self.lock();
@@ -87,7 +88,8 @@ impl CircuitBreaker {
         }
     }
 
-    /// It did not take a mail, and that may be about all: until it takes one, connections are opened one a second.
+    /// Records that the relay refused a mail, which may concern all mail. Until it accepts one, one connection a second
+    /// is opened.
     pub(super) fn becomes_doubtful(&self, cause: &str) {
         self.lock().doubtful.get_or_insert_with(|| (cause.to_owned(), None));
     }
@@ -126,13 +128,14 @@ impl CircuitBreaker {
         }
     }
 
-    /// Whether it took mail since it last was unavailable, so that more may be offered at once.
+    /// Returns whether the relay accepted mail since it was last unavailable, so that more may be offered at once.
     pub(super) fn is_proven(&self) -> bool {
         let known = self.lock();
         known.proven && known.tripped.is_none()
     }
 
-    /// It took an envelope, and the mail takes long. Returns whether more may be offered at once: not while it fails.
+    /// Records that the relay accepted an envelope and takes long over the mail. Returns whether more may be offered at
+    /// once: not while it fails.
     pub(super) fn proves_itself(&self) -> bool {
         let mut known = self.lock();
         known.proven = !known.failed;

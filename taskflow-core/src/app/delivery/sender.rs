@@ -62,7 +62,7 @@ struct Sent<M> {
     message: M,
     effect: Option<Effect>,
     along: Vec<DeliveryId>,
-    /// How often its recipient was refused before, if it was refused for now this time.
+    /// Number of earlier refusals of its recipient, if it was refused for now this time.
     refused_before: u32,
 }
 

@@ -1,4 +1,4 @@
-//! What organizers use of their quotas: meetings that lie ahead, invitations, and strangers among the invited.
+//! Use of the quotas of organizers: meetings that lie ahead, invitations, and strangers among the invited.
 
 use std::collections::HashSet;
 
@@ -8,8 +8,8 @@ use crate::meeting::MeetingDetails;
 use crate::{Actor, Changes, EmailAddress, Participant, Quota, Timestamp, UserId};
 
 impl App {
-    /// Returns the writes that count what the organizer uses when `before` becomes `after`; `None`: the meeting is new.
-    /// What the service does by itself is never refused.
+    /// Returns the writes that count the organizer's use when `before` becomes `after`; `None` means that the meeting
+    /// is new. Changes that the service makes by itself are never refused.
     pub(super) async fn quota_changes(
         &self,
         actor: Actor,
@@ -31,8 +31,8 @@ impl App {
         Ok(writes.fold(Changes::new(), Changes::write))
     }
 
-    /// Counts those of the invited who have never accepted an invitation of the organizer. Whether they have an account does
-    /// not matter: organizers do not learn that.
+    /// Counts those of the invited who have never accepted an invitation of the organizer, with or without an account:
+    /// organizers do not learn which.
     async fn strangers(&self, organizer: UserId, invited: &[EmailAddress]) -> Result<(Quota, u64), Error> {
         let limited = |quota| self.quotas.limit(quota).is_some();
         if invited.is_empty() || !(limited(Quota::Strangers) || limited(Quota::StrangersUnverified)) {

@@ -1,4 +1,4 @@
-//! What became of mail and how often limits refused requests within the last hour.
+//! The outcomes of mail, and the requests refused by limits, within the last hour.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use super::{App, Limits};
 use crate::error::Error;
 use crate::{MailTally, Timestamp};
 
-/// The time that counts as lately.
+/// The period of these counts.
 const LATELY: Duration = Duration::from_hours(1);
 
-/// Most mails that are counted.
+/// Maximum number of mails that are counted.
 const MAILS: u32 = 10_000;
 
 /// The mail and the refused requests of the last hour.

@@ -14,16 +14,16 @@ pub struct MonitoringReport {
     pub at: Timestamp,
     /// The problems: the part of the service that has each, and a sentence.
     pub problems: Vec<(ProblemArea, String)>,
-    /// Since when the longest waiting of the due mails waits.
+    /// The time since which the longest waiting of the due mails has been waiting.
     pub oldest_due_at: Option<Timestamp>,
-    /// What became of mail within the last hour; no more than the last ten thousand.
+    /// The outcomes of mail within the last hour; at most the last ten thousand.
     pub mail: MailTally,
     /// Requests that limits refused on this node within the last hour, by limit.
     pub refused_requests: BTreeMap<String, u64>,
 }
 
 impl StatisticsUseCases<'_> {
-    /// Checks the service as the job does, and reports what it finds to an administrator. Nobody else is told.
+    /// Checks the service as the job does, and returns the result; for administrators. Nobody else is notified.
     pub async fn monitoring(self, actor: Actor) -> Result<MonitoringReport, Error> {
         self.app.admit_admin(actor).await?;
         let reading = self.app.reading().await?;
