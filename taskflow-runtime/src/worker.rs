@@ -221,7 +221,7 @@ fn log(channel: ChannelKind, outcome: &Outcome, change: Option<Change>) {
 /// The wait before the next step.
 struct Wait {
     longest: Duration,
-    /// What is planned meanwhile and due before this ends the wait; none after a failure.
+    /// Time before which newly planned mail ends the wait; `None` after a failure, when no planned mail does.
     planned_before: Option<Timestamp>,
 }
 

@@ -1,4 +1,4 @@
-//! How people show who they are: the port [`Accounts`].
+//! Authentication of accounts: implements the port [`Accounts`].
 
 use async_trait::async_trait;
 use sqlx::PgConnection;

@@ -14,7 +14,7 @@ pub(crate) type Work<'c, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Sen
 /// A connection that was not used for this long is asked before it is used.
 const RESTED: Duration = Duration::from_secs(1);
 
-/// Whether a pooled connection may be handed out: it answers, and nobody left a transaction open on it.
+/// Returns whether a pooled connection may be handed out: it answers, and it has no open transaction.
 ///
 /// One that was used a moment ago is fit: what is lost is not put back, and [`Borrowed`] never leaves anything half
 /// done. So a busy pool pays nothing for this.
@@ -34,7 +34,7 @@ pub(crate) async fn is_fit(conn: &mut PgConnection, idle_for: Duration) -> sqlx:
 /// a prepared one the execution begins a little later than the transaction around it.
 const IS_FIT: &str = "SELECT pg_catalog.now() = pg_catalog.statement_timestamp()";
 
-/// Who vouches for a connection of the pool.
+/// Whether a connection of the pool is assumed to work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trust {
     /// The pool.
@@ -46,7 +46,7 @@ pub(crate) enum Trust {
 /// A connection of the pool that goes back only in good order.
 pub(crate) struct Borrowed {
     conn: Option<PoolConnection<Postgres>>,
-    /// How long the rest of an answer nobody waits for may take; `None`: it is not waited for.
+    /// Maximum time to wait for the rest of an abandoned response; `None` if it is not waited for.
     patience: Option<Duration>,
     in_order: bool,
 }

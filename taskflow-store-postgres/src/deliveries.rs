@@ -27,7 +27,7 @@ use turns::turns;
 
 const TABLE: Table = Table("taskflow.deliveries");
 
-/// Why the mail of somebody who has left is cancelled.
+/// Reason recorded when mail is cancelled because the recipient's account was deleted.
 pub(crate) const ACCOUNT_GONE: &str = "the account was deleted";
 
 /// A delivery to plan as the parameters of a statement.

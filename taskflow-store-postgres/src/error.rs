@@ -14,7 +14,7 @@ use taskflow_core::{CorruptRow, StoreError, Timestamp};
 
 use crate::options::URL_PARAMETERS;
 
-/// What this store says itself, beside what PostgreSQL says.
+/// An error that this store reports itself, rather than PostgreSQL.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PgStoreError {
     #[error("this build of the store does not know how to write {0}")]
@@ -97,9 +97,11 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
 /// The SQLSTATEs of statements after which the same call may succeed later. Each is provoked by a test
 /// (`tests/store/passing.rs`); a code that no test provokes does not belong here.
 ///
-/// What ends a session (severity `FATAL` or `PANIC`: an administrator's shutdown, a crash, no room for another connection,
-/// a server that is starting, a database that is being restored, a role or a password that was changed) needs no entry:
-/// the connection is [lost](is_lost), whatever the code.
+/// SQLSTATE codes of errors that may pass without a change to the program.
+///
+/// Errors that end a session need no entry: the connection is [lost](is_lost), whatever the code. They have severity
+/// `FATAL` or `PANIC`: a shutdown by an administrator, a crash, a connection limit, a server that is starting, a
+/// database that is being restored, or a changed role or password.
 const PASSING: [&str; 10] = [
     READ_ONLY,
     SERIALIZATION_FAILURE,
@@ -119,8 +121,8 @@ const SERIALIZATION_FAILURE: &str = "40001";
 const DEADLOCK_DETECTED: &str = "40P01";
 const DISK_FULL: &str = "53100";
 
-/// Whether the connection that gave this error is of no use any more: the session has ended, or (class 25) it stands in a
-/// transaction that somebody has left open, or may only read.
+/// Returns whether the connection that returned this error is unusable: the session has ended, or (class 25) it is in
+/// an open transaction or is read-only.
 pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
@@ -134,7 +136,7 @@ pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether the disk of the server is full.
+/// Returns whether the server's disk is full.
 pub(crate) fn is_full(error: &StoreError) -> bool {
     database_error(error).and_then(code) == Some(DISK_FULL)
 }
@@ -145,7 +147,8 @@ pub(crate) fn database_error(error: &StoreError) -> Option<&sqlx::Error> {
     source.downcast_ref()
 }
 
-/// Whether the database says that it rolled the transaction back, so that running it again is safe and may help.
+/// Returns whether the database reports that it rolled the transaction back. Running the transaction again is then safe
+/// and may help.
 pub(crate) fn is_rolled_back(error: &StoreError) -> bool {
     let code = database_error(error).and_then(code);
     code.is_some_and(|code| code == SERIALIZATION_FAILURE || code == DEADLOCK_DETECTED)
@@ -164,7 +167,7 @@ fn code(error: &sqlx::Error) -> Option<&str> {
     database(error).map(PgDatabaseError::code)
 }
 
-/// What the server said.
+/// Returns the error that the server reported, if the error came from the server.
 pub(crate) fn database(error: &sqlx::Error) -> Option<&PgDatabaseError> {
     error.as_database_error()?.try_downcast_ref()
 }

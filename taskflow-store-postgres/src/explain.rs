@@ -1,10 +1,11 @@
-//! What keeps a database from being opened, for whoever runs the service.
+//! Explains to operators why a database cannot be opened.
 
 use taskflow_core::StoreError;
 
 use crate::error::{PgStoreError, chain, database};
 
-/// What is wrong and what to do about it, as two sentences without their full stops; `None` when only the log can tell.
+/// Returns what is wrong and how to fix it, as two sentences without their full stops; `None` when only the log can
+/// tell.
 ///
 /// No password is ever part of it.
 #[must_use]

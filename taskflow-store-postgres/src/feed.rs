@@ -1,4 +1,4 @@
-//! What was committed: history by entity, feeds by person.
+//! Committed events: history by entity, feeds by user.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -36,7 +36,7 @@ struct Params {
     data: String,
 }
 
-/// How many entries a feed gets and how new they are, as the parameters of a statement.
+/// Number of new entries of a feed and their latest time, as the parameters of a statement.
 #[derive(Serialize)]
 struct Growth {
     user_id: UserId,
@@ -44,7 +44,7 @@ struct Growth {
     changed_at: Timestamp,
 }
 
-/// What a feed gets, in its order, and the newest time of it.
+/// New events of a feed, in its order, and the latest of their times.
 struct Gain {
     events: Vec<Uuid>,
     changed_at: Timestamp,
@@ -54,7 +54,7 @@ struct Gain {
 #[derive(Default)]
 pub(crate) struct Events {
     rows: Rows,
-    /// What each feed gets.
+    /// New events of each feed.
     feeds: BTreeMap<UserId, Gain>,
 }
 
@@ -119,7 +119,7 @@ const INSERT: &str = "
     FROM json_to_recordset($1::json) AS r (id uuid, at timestamptz, actor uuid, entity_kind text, entity_id uuid,
         kind text, data text)";
 
-/// Who is about to leave is waited for, and then not found.
+/// Waits for a concurrent deletion of a user, and then skips that user.
 ///
 /// JSON and not arrays, although both would do: the planner expects fewer rows from an array that it knows than from a
 /// parameter, so it would plan each execution anew, which takes longer than the rest. The subquery leaves it one way to

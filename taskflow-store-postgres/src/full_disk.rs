@@ -20,7 +20,8 @@ struct Shown {
     written: Option<Instant>,
 }
 
-/// How long one failure counts: without any write nobody knows, and a node that gets no requests makes few.
+/// Time for which one failure counts. Without writes the state of the disk is unknown, and a node without requests
+/// writes rarely.
 const COUNTS_FOR: Duration = Duration::from_secs(10);
 /// How long one success counts: however many ask, a check writes once a second at most.
 const SHOWS_FOR: Duration = Duration::from_secs(1);

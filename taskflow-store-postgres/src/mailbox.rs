@@ -74,7 +74,7 @@ static KEEP: Statement<CapturedMail> = Statement::new(
     ON CONFLICT (id) DO NOTHING",
 );
 
-/// What somebody else is taking out at this moment is left to them.
+/// Deletes the oldest mails beyond the limit. Skips rows that another transaction is deleting.
 const MAKE_ROOM: &str = "
     DELETE FROM taskflow.mailbox
     WHERE id IN (

@@ -23,7 +23,7 @@ pub(crate) use writes::MeetingWrites;
 
 const TABLE: Table = Table("taskflow.meetings");
 
-/// What somebody relies on as the parameters of a statement.
+/// A precondition of a write, as the parameters of a statement.
 #[derive(Serialize)]
 struct Expected {
     id: MeetingId,
@@ -85,7 +85,7 @@ async fn update(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> 
     rows.all_found(&rows.run(conn, UPDATE.text()).await?)
 }
 
-/// Whose it is is left out: that changes only when they leave.
+/// Updates every column but the organizer, which changes only when their account is deleted.
 static UPDATE: Statement<Meeting> = Statement::new(
     "
     UPDATE taskflow.meetings AS m

@@ -1,4 +1,4 @@
-//! How a database is reached: options, time-outs and pools.
+//! Connection options, time-outs and pools.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use taskflow_core::StoreError;
 
 use crate::error::{PgStoreError, store_error};
 
-/// How a database is reached.
+/// Options of the connections to a database.
 #[derive(Debug, Clone)]
 pub struct PgOptions {
     pub(crate) acquire_timeout: Duration,
@@ -75,15 +75,16 @@ fn check_parameters(url: &str) -> Result<(), StoreError> {
 }
 
 impl PgOptions {
-    /// How long a call waits for a connection before it is `Unavailable`; 5 s unless told. Connecting counts.
+    /// Sets the maximum time that a call waits for a connection, connecting included, before it fails with
+    /// `Unavailable`; default 5 seconds.
     #[must_use]
     pub fn acquire_timeout(mut self, timeout: Duration) -> Self {
         self.acquire_timeout = timeout;
         self
     }
 
-    /// How long a call may take altogether before it is `Unavailable`, however dead or frozen the server is; 4.5 s unless
-    /// told.
+    /// Sets the maximum duration of a whole call before it fails with `Unavailable`, even if the server is dead or
+    /// frozen; default 4.5 seconds.
     #[must_use]
     pub fn answer_timeout(mut self, timeout: Duration) -> Self {
         self.answer_timeout = timeout;
@@ -98,29 +99,29 @@ impl PgOptions {
         self
     }
 
-    /// When the server gives up a statement; 30 s unless told.
+    /// Sets the time after which the server cancels a statement; default 30 seconds.
     #[must_use]
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = timeout;
         self
     }
 
-    /// When the server gives up waiting for a lock; 5 s unless told.
+    /// Sets the maximum time that the server waits for a lock; default 5 seconds.
     #[must_use]
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
         self.lock_timeout = timeout;
         self
     }
 
-    /// When the server ends a session that does nothing in an open transaction, for example of a node that was cut off;
-    /// 30 s unless told.
+    /// Sets the time after which the server ends a session that is idle in an open transaction, for example that of a
+    /// node that was cut off; default 30 seconds.
     #[must_use]
     pub fn idle_in_transaction_timeout(mut self, timeout: Duration) -> Self {
         self.idle_in_transaction_timeout = timeout;
         self
     }
 
-    /// How many connections there may be, at least one; 16 unless told.
+    /// Sets the maximum number of connections, at least 1; default 16.
     #[must_use]
     pub fn connections(mut self, connections: u32) -> Self {
         self.connections = connections.max(1);
@@ -134,7 +135,7 @@ impl PgOptions {
         self
     }
 
-    /// What every connection asks the server for.
+    /// Returns the connection options that every connection uses.
     pub(crate) fn target(&self, url: &str) -> Result<PgConnectOptions, StoreError> {
         check_parameters(url)?;
         let target = PgConnectOptions::from_str(url).map_err(store_error)?;

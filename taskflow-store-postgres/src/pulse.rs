@@ -1,9 +1,10 @@
-//! What happens on one node, told to the others on the same database by NOTIFY: whose feeds have grown, that sessions have
-//! ended, who was reminded.
+//! Notifies the other nodes on the same database of events on this one, by NOTIFY: feeds that have grown, sessions that
+//! have ended, reminders that were sent.
 //!
-//! A pulse only shortens the wait. What it loses costs seconds, because everybody who depends on it looks at the store
-//! anyway; what it cannot say in time or in full it says as "look for yourselves" ([`Signal::Missed`]). Nor is it believed:
-//! PostgreSQL has no rights for channels, so whoever may connect to the database can listen and speak here.
+//! A notification only shortens the wait. A lost notification costs seconds, because every receiver reads the store
+//! periodically anyway. What cannot be sent in time or in full is sent as a request to read the store
+//! ([`Signal::Missed`]). Notifications are not trusted: PostgreSQL has no permissions for channels, so anyone who may
+//! connect to the database can listen and send.
 
 mod listener;
 mod news;
@@ -32,9 +33,9 @@ const CHANNEL: &str = "taskflow";
 /// A connection on which nothing came or went for this long is asked whether it is still there: a firewall may have
 /// forgotten it, and this also keeps it from doing so.
 const REST: Duration = Duration::from_secs(3);
-/// How long an answer may take, also when connecting, before the connection counts as lost.
+/// Maximum time to wait for an answer or to connect, before the connection counts as lost.
 const ANSWER: Duration = Duration::from_secs(2);
-/// How long [`PgPulse::close`] takes at most.
+/// Maximum duration of [`PgPulse::close`].
 const CLOSING: Duration = Duration::from_secs(1);
 
 /// An [`EventBus`] that reaches the other nodes on the same database.
@@ -75,7 +76,7 @@ pub struct PgPulse {
     running: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// What the teller is handed.
+/// Updates handed to the notifier.
 #[derive(Default)]
 struct Outgoing {
     news: Mutex<News>,
@@ -158,7 +159,7 @@ impl Outgoing {
 struct Target(PgPool);
 
 impl Target {
-    /// How to connect, under a name that administrators see.
+    /// Returns the connection options with `name` as the application name, which administrators see.
     fn options(&self, name: &str) -> PgConnectOptions {
         self.0.connect_options().as_ref().clone().application_name(name)
     }

@@ -62,7 +62,7 @@ const TASKS_PAGE: &str = "SELECT id, search_text FROM taskflow.tasks WHERE id > 
 
 const MEETINGS_PAGE: &str = "SELECT id, search_text FROM taskflow.meetings WHERE id > $1 ORDER BY id LIMIT $2";
 
-/// What somebody changed meanwhile is under the present rule already.
+/// Skips tasks that were changed in the meantime: they already follow the present rule.
 const REFOLD_TASKS: &str = "
     UPDATE taskflow.tasks AS t
     SET search_text = r.new

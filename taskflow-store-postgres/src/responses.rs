@@ -13,7 +13,7 @@ use crate::store::PgStore;
 
 const TABLE: Table = Table("taskflow.answers");
 
-/// What identifies a response among the rows of a statement: whose it is, and the key.
+/// Identifies a response among the rows of a statement: its owner and its key.
 type Name = (Uuid, String);
 
 /// A response as the parameters of a statement.

@@ -66,8 +66,8 @@ impl<Id: Eq + Hash> Rows<Id> {
         self.writes.get(row).copied()
     }
 
-    /// What an error of inserting rows means: without its owner, who has left meanwhile, a row is `Stale`. They have one
-    /// owner in practice, so the first is as good as any.
+    /// Converts an error from inserting rows. A row whose owner was deleted in the meantime is `Stale`. The rows have
+    /// one owner in practice, so the first row is reported.
     pub(crate) fn refused(&self, error: sqlx::Error) -> StoreError {
         let ownerless = error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_foreign_key_violation);
         match self.write(0) {

@@ -1,7 +1,7 @@
-//! Who does which job when: the port [`JobStore`].
+//! Claims of scheduled jobs: implements the port [`JobStore`].
 //!
-//! Whoever begins or takes a run locks its job first and then what is open of it, so that of several one wins; a run that is
-//! held is written to under its lease alone.
+//! A transaction that creates or claims a run first locks the job and then its open runs, so that one of several wins.
+//! A claimed run is written to under its lease alone.
 
 mod writes;
 
@@ -261,7 +261,7 @@ const BEGIN_JOB: &str = "INSERT INTO taskflow.jobs (name, slot) VALUES ($1, $2) 
 
 const PASS_SLOT: &str = "UPDATE taskflow.jobs SET slot = $2 WHERE name = $1 AND slot = $3 AND paused_at IS NULL";
 
-/// What the next statement sees is as new as this lock.
+/// Locks a job. The next statement sees everything that was committed before the lock was granted.
 const LOCK_JOB: &str = "SELECT name FROM taskflow.jobs WHERE name = $1 FOR NO KEY UPDATE";
 
 const MOVE_SLOT: &str = "

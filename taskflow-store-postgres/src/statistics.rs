@@ -1,4 +1,4 @@
-//! What people have done, as it was counted last.
+//! Statistics of users, as they were last counted.
 
 use sqlx::PgConnection;
 use taskflow_core::{Scope, StatisticsWrite, StoreError, TaskStatistics};
@@ -44,7 +44,7 @@ async fn set(conn: &mut PgConnection, rows: &Rows) -> Result<(), StoreError> {
     rows.run(conn, SET.text()).await.map(drop)
 }
 
-/// Who is about to leave is waited for, and then not found.
+/// Waits for a concurrent deletion of a user, and then skips that user.
 static SET: Statement<TaskStatistics> = Statement::new(
     "
     INSERT INTO taskflow.user_statistics ({all})

@@ -201,7 +201,7 @@ where
     }
 }
 
-/// How often a transaction is run before its loss is an error.
+/// Number of times a transaction is tried before its failure is returned as an error.
 const ATTEMPTS: u32 = 3;
 
 /// A few milliseconds more each time, and never the same for two.

@@ -1,4 +1,4 @@
-//! What stands behind links in mail.
+//! Tokens of the links in mail.
 
 use serde::Serialize;
 use sqlx::PgConnection;

@@ -12,7 +12,7 @@ use crate::store::PgStore;
 
 const TABLE: Table = Table("taskflow.unsubscribes");
 
-/// What was ended, or begun again, as the parameters of a statement.
+/// A subscription that was ended or resumed, as the parameters of a statement.
 #[derive(Serialize)]
 struct Params<'a> {
     email_key: String,
@@ -69,7 +69,7 @@ const RESUBSCRIBE: &str = "
     USING json_to_recordset($1::json) AS r (email_key text, kind text)
     WHERE u.email_key = r.email_key AND u.kind = r.kind";
 
-/// What was ended for these addresses.
+/// Returns the subscriptions that were ended for these addresses.
 pub(crate) async fn unsubscribed(
     store: &PgStore,
     addresses: &[EmailAddress],

@@ -1,4 +1,4 @@
-//! What the service needs to look after itself: the port [`Maintenance`].
+//! Maintenance of the service's own data: implements the port [`Maintenance`].
 
 mod counts;
 mod feed;

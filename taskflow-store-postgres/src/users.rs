@@ -38,7 +38,8 @@ impl People {
         self.rows.push_entity(write, user.id.as_uuid(), user)
     }
 
-    /// Which row was refused, and why: the constraint names the field, and the detail of the error its value.
+    /// Returns the error for a row that was refused: the constraint names the field, and the detail of the error gives
+    /// its value.
     fn taken(&self, error: sqlx::Error) -> StoreError {
         let refused =
             error.as_database_error().and_then(|error| error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>());

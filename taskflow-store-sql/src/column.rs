@@ -14,11 +14,11 @@ pub struct Column {
     pub name: &'static str,
     /// The type of the values.
     pub column_type: ColumnType,
-    /// When the column is written, and whether it is read.
+    /// Whether and when the column is written and read.
     pub role: Role,
 }
 
-/// When a column is written, and whether it is read.
+/// Whether and when a column is written and read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Identifies the entity: written by inserts, read.

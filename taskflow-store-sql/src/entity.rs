@@ -29,7 +29,7 @@ pub trait ColumnValue: Sized {
     ///
     /// # Errors
     ///
-    /// What is wrong with it, without the value itself.
+    /// Returns the reason why the value is invalid, without the value itself.
     fn from_sql(value: SqlValue<'_>) -> Result<Self, String>;
 
     /// Returns the value that stands in for a stored one that [`from_sql`](Self::from_sql) refuses, if there is one that
@@ -53,7 +53,7 @@ pub(crate) trait Part: Sized {
 
 /// An entity that both SQL stores keep as one row of a table.
 pub trait Entity: Sized {
-    /// What identifies a row.
+    /// Identifier of a row.
     type Key: ColumnValue;
 
     /// Its name in core.

@@ -29,7 +29,7 @@ stored! {
     }
 }
 
-/// Where words are looked for: title, description and location, folded, from one line each.
+/// Returns the searchable text: title, description and location, folded, one line each.
 fn search_text(meeting: &Meeting) -> String {
     let description = meeting.description.as_ref().map(Description::as_str);
     let location = meeting.location.as_ref().map(Location::as_str);

@@ -23,7 +23,7 @@ stored! {
     }
 }
 
-/// Where words are looked for: title and description, folded, from one line each.
+/// Returns the searchable text: title and description, folded, one line each.
 fn search_text(task: &Task) -> String {
     let description = task.description.as_ref().map(Description::as_str).unwrap_or_default();
     format!("{}\n{}", search_key(task.title.as_str()), search_key(description))

@@ -1,4 +1,4 @@
-//! How values that several entities have are kept in columns. Those of one entity are in its file.
+//! Column formats of values that several entities share. Those of one entity are in its file.
 
 use std::fmt::Display;
 use std::str::FromStr;

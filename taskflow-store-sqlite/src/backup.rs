@@ -14,14 +14,14 @@ use crate::options::create_file;
 use crate::schema::{self, MigrationStatus};
 use crate::store::SqliteStore;
 
-/// What a backup holds.
+/// Summary of the contents of a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupContents {
     /// Size of the file in bytes.
     pub bytes: u64,
-    /// How many people have an account.
+    /// Number of accounts.
     pub users: u64,
-    /// How many mails wait in the outbox; those that have left since the backup would leave again.
+    /// Number of mails that wait in the outbox. Mails that were sent since the backup would be sent again.
     pub mails_waiting: u64,
     /// The number of them that are due.
     pub mails_due: u64,
@@ -31,12 +31,12 @@ pub struct BackupContents {
     pub newer: Vec<MigrationStatus>,
 }
 
-/// What became of the files.
+/// The result of restoring a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restored {
-    /// What the database holds now.
+    /// Contents of the database after the restore.
     pub contents: BackupContents,
-    /// Where the file that was replaced is kept; `None`: there was none.
+    /// Path at which the replaced file is kept; `None` if there was none.
     pub kept: Option<PathBuf>,
 }
 
@@ -186,7 +186,7 @@ async fn contents(conn: &mut SqliteConnection, file: &Path, now: Timestamp) -> R
     })
 }
 
-/// What is wrong with a file that was named, by what SQLite says about it.
+/// Converts an error of SQLite about a given file into one that explains what is wrong with the file.
 fn of(file: &Path, source: sqlx::Error) -> StoreError {
     let path = file.to_owned();
     match primary_code(&source) {

@@ -43,18 +43,18 @@ pub(crate) struct Database {
     is_closed: AtomicBool,
 }
 
-/// Where a database is, and how it is opened.
+/// The location of a database, and the options it is opened with.
 struct DataFile {
     path: PathBuf,
     target: SqliteConnectOptions,
     options: SqliteOptions,
 }
 
-/// What was written, and when.
+/// The outcome of recent writes, with their times.
 #[derive(Debug, Default)]
 struct Activity {
     last_commit: Option<Instant>,
-    /// When the database last turned out not to be writable; `None` after the next commit.
+    /// The time at which the database was last found not to be writable; `None` after the next commit.
     unwritable: Option<Instant>,
     /// The log as it was seen last, and when it was first seen like that.
     log: Option<(LogState, Instant)>,
@@ -62,13 +62,13 @@ struct Activity {
     moved: Option<LogState>,
 }
 
-/// When a log was written last, and its length: other processes write it as well, and a write that changes nothing leaves
-/// it as it is.
+/// The last modification time and the length of a log. Both are needed: other processes write the log as well, and a
+/// write that changes nothing leaves it as it is.
 type LogState = (std::time::SystemTime, u64);
 
-/// How long a commit shows that the database can be written.
+/// Time for which a commit proves that the database is writable.
 const SHOWS_FOR: Duration = Duration::from_secs(5);
-/// How long a failure shows that it cannot.
+/// Time for which a failure counts as proof that the database is not writable.
 const FAILS_FOR: Duration = Duration::from_secs(10);
 /// From one try to open a file anew to the next.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -121,7 +121,7 @@ impl Database {
         Err(wrong.into())
     }
 
-    /// Why these connections must not be used.
+    /// Returns the reason why these connections must not be used, if there is one.
     fn wrong(&self, current: &Connections) -> Option<SqliteStoreError> {
         let file = self.file.as_ref().filter(|_| !self.is_closed.load(Ordering::Relaxed))?;
         match Identity::of(&file.path) {
@@ -151,8 +151,11 @@ impl Database {
         activity.unwritable = None;
     }
 
-    /// Whether the database can be written: `true` when it was a moment ago, `false` when nobody knows. `Unavailable` when
-    /// it could not.
+    /// Returns whether the database is known to be writable: `true` after a recent write, `false` when it is unknown.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when a recent write failed.
     pub(crate) fn may_be_written(&self) -> Result<bool, StoreError> {
         let activity = self.activity();
         if activity.unwritable.is_some_and(|at| at.elapsed() < FAILS_FOR) {
@@ -349,7 +352,7 @@ async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Which file it is, whatever its name: device and inode.
+/// Identity of a file, whatever its name: device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Identity(u64, u64);
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use sqlx::migrate::MigrateError;
 use taskflow_core::{CorruptRow, StoreError, Timestamp};
 
-/// What this store says itself, beside what SQLite says.
+/// An error that this store reports itself, rather than SQLite.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SqliteStoreError {
     #[error("cannot create {}", path.display())]
@@ -118,14 +118,14 @@ pub(crate) const FULL: u32 = 13;
 pub(crate) const CANTOPEN: u32 = 14;
 pub(crate) const NOTADB: u32 = 26;
 
-/// Whether an error of a write shows that the database cannot be written at all for now.
+/// Returns whether an error of a write shows that the database is not writable for now.
 pub(crate) fn cannot_be_written(error: &StoreError) -> bool {
     let StoreError::Unavailable(source) = error else { return false };
     let code = source.downcast_ref().and_then(primary_code);
     code.is_some_and(|code| [READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB].contains(&code))
 }
 
-/// Whether somebody else has what was asked for, and was not waited for long enough.
+/// Returns whether another connection held the lock for longer than the wait.
 pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
     primary_code(error) == Some(BUSY)
 }

@@ -1,10 +1,11 @@
-//! What keeps a database from being opened, for whoever runs the service.
+//! Explains to operators why a database cannot be opened.
 
 use taskflow_core::StoreError;
 
 use crate::error::{self, SqliteStoreError, chain, primary_code};
 
-/// What is wrong and what to do about it, as two sentences without their full stops; `None` when only the log can tell.
+/// Returns what is wrong and how to fix it, as two sentences without their full stops; `None` when only the log can
+/// tell.
 #[must_use]
 pub fn explain(error: &StoreError) -> Option<(String, &'static str)> {
     let (StoreError::Unavailable(source) | StoreError::Internal(source)) = error else { return None };

@@ -1,4 +1,4 @@
-//! What was committed: history by entity, feeds by person.
+//! Committed events: history by entity, feeds by user.
 
 use std::collections::HashMap;
 

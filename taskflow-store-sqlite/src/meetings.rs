@@ -87,7 +87,8 @@ async fn update(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreErr
     rows.apply_all(conn, UPDATE.text()).await
 }
 
-/// Who called it stays: only the deletion of that account takes its id off, perhaps since this was decided.
+/// Leaves out the organizer: only the deletion of that account removes their id, and it may have happened since the
+/// change was decided.
 static UPDATE: Statement<Meeting> = Statement::new(
     "
     UPDATE taskflow_meetings

@@ -1,4 +1,4 @@
-//! How a database is opened: options, places and pools.
+//! Options for opening a database, its location and its pools.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::error::{SqliteStoreError, is_busy, store_error};
 
-/// How a database is opened.
+/// Options for opening a database.
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
     pub(crate) acquire_timeout: Duration,
@@ -34,21 +34,21 @@ impl Default for SqliteOptions {
 }
 
 impl SqliteOptions {
-    /// How long a call waits for its turn before it is `Unavailable`; 5 s unless told.
+    /// Sets the maximum time that a call waits for its turn before it fails with `Unavailable`; default 5 seconds.
     #[must_use]
     pub fn acquire_timeout(mut self, timeout: Duration) -> Self {
         self.acquire_timeout = timeout;
         self
     }
 
-    /// How long SQLite waits for another process that has locked the file; 5 s unless told.
+    /// Sets the maximum time that SQLite waits while another process has the file locked; default 5 seconds.
     #[must_use]
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
     }
 
-    /// How many connections read at the same time, at least one; 4 unless told. One more writes.
+    /// Sets the number of connections that read concurrently, at least 1; default 4. One more connection writes.
     #[must_use]
     pub fn readers(mut self, readers: u32) -> Self {
         self.readers = readers.max(1);
@@ -70,7 +70,7 @@ impl SqliteOptions {
     }
 }
 
-/// How long to wait before asking again for a file that somebody else is about to turn to WAL.
+/// Delay before the next attempt to open a file that another process is switching to WAL.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The one connection that writes to a file, which turns the file to WAL if it is not yet.

@@ -109,8 +109,11 @@ const RENEW: &str = "
     WHERE taskflow_deliveries.id = j.value ->> 0 AND state = 'claimed' AND lease = j.value ->> 1
     RETURNING id, lease";
 
-/// What could not be sent waits since it was due; anything else since it was to leave, which a hold has moved. What was taken
-/// up again by hand has an error of before, and was not claimed since.
+/// Returns the due time of the mail that has waited longest, and the next time at which mail is to be sent.
+///
+/// Mail that failed waits since it was due. Other mail waits since the time at which it was to leave, which a hold
+/// postpones. Mail that was requeued by hand keeps its earlier error but has not been claimed since, so it counts as
+/// other mail.
 const BACKLOG: &str = "
     SELECT min(due_at), min(next_at)
     FROM (

@@ -11,7 +11,7 @@ const PAGE: i64 = 1_000;
 const TABLES: [(&str, &str, &str); 2] =
     [("tasks", TASKS_PAGE, REFOLD_TASKS), ("meetings", MEETINGS_PAGE, REFOLD_MEETINGS)];
 
-/// Whether anything is left to do; nothing is written.
+/// Returns whether work is left, without writing anything.
 pub(crate) async fn is_pending(conn: &mut SqliteConnection) -> Result<bool, StoreError> {
     sqlx::query_scalar(PENDING).fetch_one(conn).await.map_err(store_error)
 }

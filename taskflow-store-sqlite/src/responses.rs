@@ -19,7 +19,7 @@ struct Params<'a> {
     fingerprint: &'a str,
     body: &'a str,
     created_at: i64,
-    /// What was answered before that no longer stands.
+    /// Time before which a stored response no longer counts.
     kept_since: i64,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Params<'a> {
     }
 }
 
-/// What identifies a response among the rows of a statement.
+/// Returns the identifier of a response among the rows of a statement.
 fn id(response: &StoredResponse) -> String {
     format!("{}/{}", response.owner, response.key)
 }

@@ -59,8 +59,8 @@ impl Rows {
         self.writes.get(row).copied()
     }
 
-    /// What an error of inserting rows means: without its owner, who has left meanwhile, a row is `Stale`. SQLite does not
-    /// say which row it was; they have one owner in practice, so the first is as good as any.
+    /// Converts an error from inserting rows. A row whose owner was deleted in the meantime is `Stale`. SQLite does not
+    /// name the row. The rows have one owner in practice, so the first row is reported.
     pub(crate) fn refused(&self, error: sqlx::Error) -> StoreError {
         let ownerless = error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_foreign_key_violation);
         match self.write(0) {

@@ -15,11 +15,11 @@ const INFO_TABLE: &str = "taskflow_schema_info";
 pub struct MigrationStatus {
     /// Grows from one to the next.
     pub version: i64,
-    /// What it brings.
+    /// Description of the migration.
     pub description: String,
-    /// Whether it was run.
+    /// Whether the migration was applied.
     pub applied: bool,
-    /// Whether this build knows it; one that it does not know was made by a newer release.
+    /// Whether this build knows the migration; an unknown one was made by a newer release.
     pub known: bool,
 }
 
@@ -72,7 +72,7 @@ pub(crate) async fn status(conn: &mut SqliteConnection) -> Result<Vec<MigrationS
     Ok(Applied::read(conn).await?.status())
 }
 
-/// What a database says of its schema.
+/// The state of the schema that a database records.
 struct Applied {
     /// Version, description and checksum of each migration that was run.
     migrations: Vec<(i64, String, Vec<u8>)>,
@@ -100,7 +100,7 @@ impl Applied {
         }
     }
 
-    /// How many migrations of this build were not run, or were run with other statements.
+    /// Returns the number of migrations of this build that were not applied, or were applied with other statements.
     fn pending(&self) -> usize {
         let migrator = migrator();
         let is_applied = |known: &&Migration| {
@@ -134,7 +134,7 @@ impl Applied {
     }
 }
 
-/// Whether the database is one of ours.
+/// Returns whether the database is one of TaskFlow's.
 pub(crate) async fn is_there(conn: &mut SqliteConnection) -> Result<bool, StoreError> {
     has_table(conn, MIGRATIONS_TABLE).await
 }

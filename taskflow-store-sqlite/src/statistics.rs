@@ -1,4 +1,4 @@
-//! What people have done, as it was counted last.
+//! Statistics of users, as they were last counted.
 
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::{Scope, StatisticsWrite, StoreError, TaskStatistics};

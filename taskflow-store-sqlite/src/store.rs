@@ -48,8 +48,8 @@ impl SqliteStore {
     /// `sqlite::memory:`. What is missing is made, unless the options say otherwise: the folder, the file (readable by its
     /// owner only) and the schema.
     ///
-    /// When another file takes the place of the one that is open (a restored backup, for example), calls are `Unavailable`
-    /// until it is opened, which happens by itself. While there is none, calls stay `Unavailable`: none is made.
+    /// If another file replaces the open one (a restored backup, for example), the store opens it by itself. Calls are
+    /// `Unavailable` until then. If the file is missing, calls stay `Unavailable`: no new file is created.
     pub async fn open(location: &str, options: SqliteOptions) -> Result<Self, StoreError> {
         let Some(target) = file_target(location)? else { return Self::in_memory().await };
         let database = Database::open(target, options).await?;

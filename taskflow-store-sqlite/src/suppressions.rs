@@ -83,7 +83,7 @@ static SUPPRESSIONS_AFTER: Statement<Suppression> = Statement::new(
     LIMIT +?2",
 );
 
-/// What is known of an address already stays; of several reports at once the first counts.
+/// Keeps existing suppressions of an address; of several reports in one commit the first counts.
 async fn suppress(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());

@@ -11,7 +11,7 @@ use crate::rows::Rows;
 
 const TABLE: Table = Table("taskflow_unsubscribes");
 
-/// What was ended, or begun again, as the parameters of a statement.
+/// A subscription that was ended or resumed, as the parameters of a statement.
 #[derive(Serialize)]
 struct Params<'a> {
     email_key: String,
@@ -54,7 +54,7 @@ impl UnsubscribeWrites {
     }
 }
 
-/// What was ended for these addresses.
+/// Returns the subscriptions that were ended for these addresses.
 pub(crate) async fn unsubscribed(
     pool: &SqlitePool,
     addresses: &[EmailAddress],
@@ -71,7 +71,7 @@ const UNSUBSCRIBED: &str = "
     FROM json_each(?1) AS j
     CROSS JOIN taskflow_unsubscribes AS s ON s.email_key = j.value";
 
-/// What was ended already stays as it is.
+/// Records ended subscriptions. One that was ended before stays as it is.
 async fn unsubscribe(conn: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());

@@ -184,8 +184,8 @@ static UPDATE: Statement<User> = Statement::new(
     RETURNING id",
 );
 
-/// Which row was refused, and why: SQLite names neither. The failed statement has left nothing behind, so the rows are
-/// compared with the table and with each other.
+/// Returns which row was refused, and why. SQLite names neither. The failed statement has left nothing behind, so the
+/// rows are compared with the table and with each other.
 async fn taken(conn: &mut SqliteConnection, rows: &Rows, error: sqlx::Error) -> StoreError {
     if !error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation) {
         return store_error(error);

@@ -105,7 +105,7 @@ fn push_statuses(sql: &mut QueryBuilder<Postgres>, statuses: &[MeetingStatus], n
     sql.push("))");
 }
 
-/// What [`Meeting::status`] decides, in SQL.
+/// Appends the condition for [`Meeting::status`] in SQL.
 fn push_status(sql: &mut QueryBuilder<Postgres>, status: MeetingStatus, now: Timestamp) {
     let now = Instant::from(now);
     match status {

@@ -1,4 +1,4 @@
-//! Who comes to meetings.
+//! Participants of meetings.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -13,14 +13,14 @@ use crate::error::store_error;
 use crate::rows::{Rows, Statement, json};
 use crate::store::PgStore;
 
-/// What somebody relies on as the parameters of a statement.
+/// A precondition of a write, as the parameters of a statement.
 #[derive(Serialize)]
 pub(super) struct Expected {
     pub(super) meeting_id: MeetingId,
     pub(super) versions: u64,
 }
 
-/// What a participant knows now as the parameters of a statement.
+/// The version of a meeting that a participant was last notified of, as the parameters of a statement.
 #[derive(Serialize)]
 struct Knows {
     id: ParticipantId,
@@ -28,7 +28,7 @@ struct Knows {
     told_on: bool,
 }
 
-/// Whose an address is as the parameters of a statement.
+/// The account that an address belongs to, as the parameters of a statement.
 #[derive(Serialize)]
 pub(super) struct Linked {
     email_key: String,
@@ -119,7 +119,7 @@ pub(super) async fn update(conn: &mut PgConnection, rows: &Rows) -> Result<(), S
     rows.all_found(&rows.run(conn, UPDATE.text()).await?)
 }
 
-/// What they were told is left to settlements.
+/// Leaves out the last notified version, which only settlements of deliveries change.
 static UPDATE: Statement<Participant> = Statement::new(
     "
     UPDATE taskflow.meeting_participants AS p

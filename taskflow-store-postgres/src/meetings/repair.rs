@@ -1,4 +1,4 @@
-//! What the repair sweep asks for.
+//! Queries of the repair sweep.
 
 use sqlx::FromRow;
 use taskflow_core::ports::MeetingCursor;
@@ -9,7 +9,7 @@ use super::TABLE;
 use crate::error::Instant;
 use crate::store::PgStore;
 
-/// How many meetings one statement looks at, so that none of them takes long however many there are.
+/// Maximum number of meetings that one statement examines, so that none takes long however many there are.
 const LOOK: i64 = 500;
 
 #[derive(FromRow)]

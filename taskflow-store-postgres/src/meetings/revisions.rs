@@ -1,4 +1,4 @@
-//! What meetings were like, from one of their versions on.
+//! Past revisions of meetings, from a given version on.
 
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -29,7 +29,7 @@ impl Params {
     }
 }
 
-/// Which revision is wanted, as the parameters of a statement.
+/// A requested revision, as the parameters of a statement.
 #[derive(Serialize)]
 struct Wanted {
     place: usize,

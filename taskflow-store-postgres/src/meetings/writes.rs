@@ -1,4 +1,4 @@
-//! What a commit writes of meetings and their participants.
+//! Writes of meetings and their participants in a commit.
 
 use sqlx::PgConnection;
 use taskflow_core::{MeetingWrite, ParticipantWrite, StoreError};
@@ -39,7 +39,7 @@ impl MeetingWrites {
         }
     }
 
-    /// Whether rows get locked for which others may be waiting.
+    /// Returns whether this locks rows that others may be waiting for.
     pub(crate) fn lock_rows(&self) -> bool {
         let participants = &self.participants;
         let rows = [&self.changed, &self.confirmed, &self.expected, &participants.changed, &participants.linked_guests];

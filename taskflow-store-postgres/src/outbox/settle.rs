@@ -18,7 +18,7 @@ pub(super) struct Batch {
     rows: Vec<Row>,
 }
 
-/// What becomes of a delivery, unless it was cancelled while claimed and was not sent.
+/// The outcome of a delivery. It does not apply if the delivery was cancelled while claimed and was not sent.
 #[derive(Serialize)]
 struct Row {
     id: DeliveryId,
@@ -108,7 +108,7 @@ async fn settle(conn: &mut PgConnection, rows: Vec<&Row>) -> Result<HashSet<Uuid
     Ok(applied)
 }
 
-/// What each participant knows now, however many mails have told them.
+/// Returns the newest notification of each participant, however many mails notified them.
 fn newest<'a>(rows: impl Iterator<Item = &'a &'a Row>) -> BTreeMap<ParticipantId, Told> {
     let mut newest: BTreeMap<ParticipantId, Told> = BTreeMap::new();
     for (participant, told) in rows.filter_map(|row| row.told()) {

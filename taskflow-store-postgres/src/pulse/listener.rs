@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{ANSWER, CHANNEL, REST, Target, closed, no_answer, payload};
 
-/// How long to wait before connecting again, at first and at most.
+/// Delay before the next attempt to connect: the initial and the maximum value.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 /// Passes on to a bus what other nodes tell.
@@ -21,7 +21,7 @@ pub(super) struct Listener {
     target: Target,
     own: Uuid,
     bus: Arc<dyn EventBus>,
-    /// How long to wait after the next loss of the connection.
+    /// Delay before reconnecting after the next loss of the connection.
     pause: Duration,
     failing: bool,
 }

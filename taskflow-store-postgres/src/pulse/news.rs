@@ -1,4 +1,4 @@
-//! What other nodes have yet to be told, in bounded memory.
+//! Updates that other nodes have yet to be notified of, in bounded memory.
 
 use std::collections::HashSet;
 
@@ -10,14 +10,15 @@ const OWNERS: usize = 4096;
 /// Reminders that are remembered.
 const REMINDERS: usize = 1024;
 
-/// What other nodes have yet to be told.
+/// Updates that other nodes have yet to be notified of.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    /// Whose feeds have grown.
+    /// Owners whose feeds have grown.
     pub(super) owners: HashSet<UserId>,
     /// Sessions have ended. Whose is not said: nobody would believe it.
     pub(super) ended: bool,
-    /// Who was reminded. What is too much of this is dropped: nobody can look it up, and nobody depends on it.
+    /// Reminders that were sent. Those beyond the limit are dropped: nobody can look them up, and nothing depends on
+    /// them.
     pub(super) reminders: Vec<ReminderSent>,
     /// More has happened than was remembered: they shall look for themselves.
     pub(super) everything: bool,

@@ -1,11 +1,11 @@
-//! What stands in a notification: JSON that nodes of other versions can read, or can see that they cannot.
+//! Payload of a notification: JSON that nodes of other versions can read, or can recognize as unreadable.
 //!
-//! `{"v": 1, "from": …, "ended": true, "feeds": [owner…], "reminded": [{"user", "task" | "meeting", "at"}…], "all": true}`, of
-//! which each but `v` and `from` may be absent. Ids have 32 hexadecimal digits. Members may be added within a version when it
-//! does no harm to ignore them; whoever meets another version looks for itself.
+//! `{"v": 1, "from": …, "ended": true, "feeds": [owner…], "reminded": [{"user", "task" | "meeting", "at"}…], "all":
+//! true}`. Each member but `v` and `from` may be absent. Ids have 32 hexadecimal digits. Members may be added within a
+//! version if ignoring them does no harm. A node that receives another version reads the store instead.
 //!
-//! Whoever may connect to the database may say anything here. So nothing that stands here is believed: it is a reason to look
-//! at the store, or, for reminders, a hint that nothing depends on.
+//! Anyone who may connect to the database can send anything here, so no payload is trusted. It is a reason to read the
+//! store or, for reminders, a hint that nothing depends on.
 
 use serde::{Deserialize, Serialize};
 use taskflow_core::ports::{ReminderSent, Signal};
@@ -49,7 +49,7 @@ struct Reminded {
     at: Timestamp,
 }
 
-/// What the node `own` tells the others, in as few payloads as it fits into.
+/// Returns the notifications from the node `own` to the others, in as few payloads as possible.
 pub(super) fn payloads(own: Uuid, news: &News) -> Result<Vec<String>, serde_json::Error> {
     let blank = || Payload {
         v: VERSION,
@@ -70,7 +70,7 @@ pub(super) fn payloads(own: Uuid, news: &News) -> Result<Vec<String>, serde_json
     payloads.map(|payload| serde_json::to_string(&payload)).collect()
 }
 
-/// What a payload has to say to the node `own`; nothing when it is its own.
+/// Returns the signals that a payload carries for the node `own`; none if that node sent it.
 pub(super) fn signals(own: Uuid, payload: &str) -> Vec<Signal> {
     let payload = match serde_json::from_str::<Payload>(payload) {
         Ok(payload) if payload.from == own.simple() => return Vec::new(),

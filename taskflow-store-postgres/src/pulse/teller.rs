@@ -12,7 +12,7 @@ use super::{ANSWER, Outgoing, REST, Target, closed, no_answer, payload};
 
 /// From one statement to the next: at most twenty a second.
 const PACE: Duration = Duration::from_millis(50);
-/// How long to wait after a failure, at first and at most.
+/// Delay after a failure: the initial and the maximum value.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// Tells other nodes, over a connection that it opens when there is something to tell.
@@ -21,7 +21,7 @@ pub(super) struct Notifier {
     own: Uuid,
     outgoing: Arc<Outgoing>,
     conn: Option<PgConnection>,
-    /// How long to wait after the next failure.
+    /// Delay after the next failure.
     pause: Duration,
     failing: bool,
 }

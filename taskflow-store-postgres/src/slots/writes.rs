@@ -1,4 +1,4 @@
-//! What a commit does to jobs and their runs.
+//! Writes of jobs and their runs in a commit.
 
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -148,7 +148,8 @@ const RELEASE: &str = "
     WHERE j.id = r.id AND j.lease = r.lease
     RETURNING j.id";
 
-/// Whether the run is still held is decided by its end, without which nothing of this stays.
+/// Does not check that the run is still claimed. The statement that ends the run does, and if it fails, nothing of this
+/// is kept.
 const LEAVE_MEMO: &str = "
     UPDATE taskflow.jobs AS j
     SET memo = r.memo

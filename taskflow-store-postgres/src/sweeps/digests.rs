@@ -1,4 +1,4 @@
-//! What people are told of their day: two statements, however many they are.
+//! Contents of daily summaries: two statements, however many users they are for.
 
 use serde::Serialize;
 use taskflow_core::ports::DigestQuery;
@@ -12,7 +12,7 @@ use crate::store::PgStore;
 const TASKS: Table = Table("taskflow.tasks");
 const MEETINGS: Table = Table("taskflow.meetings");
 
-/// Whose day as the parameters of a statement.
+/// The day of a user, as the parameters of a statement.
 #[derive(Serialize)]
 struct Params {
     place: usize,
@@ -20,7 +20,7 @@ struct Params {
     now: Timestamp,
     done_from: Option<Timestamp>,
     done_until: Option<Timestamp>,
-    /// Where meetings are looked up.
+    /// Start of the period in which meetings are looked up.
     today_from: Option<Timestamp>,
     today_until: Timestamp,
     week_from: Timestamp,

@@ -15,7 +15,7 @@ use crate::feed::{MEETING, TASK};
 use crate::limits;
 use crate::store::PgStore;
 
-/// What counts across tables.
+/// Name reported for counts across tables.
 const ALL: Table = Table("taskflow");
 
 pub(super) async fn purge(conn: &mut PgConnection, expired: Expired, limit: u32) -> Result<u64, StoreError> {
@@ -57,7 +57,7 @@ async fn count_deliveries(store: &PgStore, before: Timestamp, limit: u32) -> Res
     Ok(ALL.number("count", count)?)
 }
 
-/// What a statement counts that lies before an instant, up to a limit.
+/// Returns the number of rows older than `before` that the statement counts, up to `limit`.
 pub(super) async fn counted(
     store: &PgStore,
     statement: &'static str,
@@ -179,7 +179,7 @@ const PURGE_MEETINGS: &str = "DELETE FROM taskflow.meetings WHERE id = ANY ($1)"
 const COUNT_MEETINGS: &str = "
     SELECT count(*) FROM (SELECT 1 FROM taskflow.meetings WHERE cancelled_at < $1 LIMIT $2) AS old";
 
-/// What is removed is counted in the same transaction, so that the ledger balances at any time.
+/// Removes deliveries and adds them to the ledger totals in the same transaction, so that the ledger always balances.
 async fn deliveries(conn: &mut PgConnection, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
     let query = sqlx::query_scalar(LOCK_DELIVERIES).bind(Instant::from(before)).bind(limit).bind(kept_until_due());
     let ids: Vec<Uuid> = query.fetch_all(&mut *conn).await.map_err(store_error)?;

@@ -1,4 +1,4 @@
-//! What the ledger says: the port [`Deliveries`].
+//! The ledger of deliveries: implements the port [`Deliveries`].
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -107,7 +107,7 @@ impl Deliveries for SqliteStore {
     }
 }
 
-/// What is kept, and what was counted before it was purged.
+/// Counts both the stored deliveries and those that were counted before they were purged.
 const LEDGERS: &str = "
     SELECT channel, state, count(*)
     FROM taskflow_deliveries

@@ -123,7 +123,7 @@ fn push_statuses(sql: &mut QueryBuilder<Sqlite>, statuses: &[MeetingStatus], now
     sql.push("))");
 }
 
-/// What [`Meeting::status`] decides, in SQL.
+/// Appends the condition for [`Meeting::status`] in SQL.
 fn push_status(sql: &mut QueryBuilder<Sqlite>, status: MeetingStatus, now: Timestamp) {
     let now = now.as_micros();
     match status {

@@ -1,4 +1,4 @@
-//! Who was invited to a meeting.
+//! Participants of meetings.
 
 use std::collections::{HashMap, HashSet};
 
@@ -27,7 +27,7 @@ pub(super) struct Guest {
     pub(super) user_id: UserId,
 }
 
-/// What a participant was told as the parameters of a statement.
+/// The version of a meeting that a participant was last notified of, as the parameters of a statement.
 #[derive(Serialize)]
 pub(crate) struct KnowsNow {
     id: ParticipantId,

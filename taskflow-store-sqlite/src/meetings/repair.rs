@@ -1,4 +1,5 @@
-//! What the repair sweep looks for: meetings with a reminder that is not planned, or with a start by old rules.
+//! Queries of the repair sweep: meetings with an unplanned reminder, or with a start computed by outdated time zone
+//! rules.
 
 use sqlx::SqlitePool;
 use taskflow_core::ports::MeetingCursor;
@@ -8,7 +9,7 @@ use taskflow_store_sql::or_record;
 use super::TABLE;
 use crate::error::store_error;
 
-/// How many meetings one statement looks at, so that none takes long however many are in order.
+/// Maximum number of meetings that one statement examines, so that none takes long however many need no repair.
 const PAGE: usize = 200;
 
 /// Sorts after every id.

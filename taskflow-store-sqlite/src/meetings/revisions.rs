@@ -1,4 +1,4 @@
-//! What meetings were like before.
+//! Past revisions of meetings.
 
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
@@ -28,7 +28,7 @@ impl Params {
 
 #[derive(sqlx::FromRow)]
 struct RevisionRow {
-    /// Which of those that were asked for, counted from 0.
+    /// Position among the requested revisions, counted from 0.
     wanted: i64,
     meeting_id: String,
     version: i64,

@@ -1,4 +1,4 @@
-//! What a commit writes of meetings and their participants.
+//! Writes of meetings and their participants in a commit.
 
 use sqlx::SqliteConnection;
 use taskflow_core::{MeetingWrite, ParticipantWrite, StoreError};

@@ -16,7 +16,7 @@ pub(super) struct Batch {
     rows: Vec<Row>,
 }
 
-/// What becomes of a delivery, unless it was cancelled while claimed and was not sent.
+/// The outcome of a delivery. It does not apply if the delivery was cancelled while claimed and was not sent.
 #[derive(Serialize)]
 struct Row {
     id: DeliveryId,

@@ -1,4 +1,4 @@
-//! What a commit does to duties and their runs.
+//! Writes of jobs and their runs in a commit.
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
@@ -60,7 +60,7 @@ impl<'a> Waiting<'a> {
     }
 }
 
-/// How far a run has come.
+/// Progress of a run.
 #[derive(Serialize)]
 struct Advanced<'a> {
     id: RunId,
@@ -70,7 +70,7 @@ struct Advanced<'a> {
     counts: String,
 }
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Serialize)]
 struct Finished<'a> {
     id: RunId,

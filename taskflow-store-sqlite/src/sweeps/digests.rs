@@ -1,4 +1,4 @@
-//! What people are told of their day: two statements, however many they are.
+//! Contents of daily summaries: two statements, however many users they are for.
 
 use serde::Serialize;
 use sqlx::SqlitePool;
@@ -12,14 +12,14 @@ use crate::rows::Statement;
 const TASKS: Table = Table("taskflow_tasks");
 const MEETINGS: Table = Table("taskflow_meetings");
 
-/// Whose day as the parameters of a statement.
+/// The day of a user, as the parameters of a statement.
 #[derive(Serialize)]
 struct Params {
     user_id: UserId,
     now: i64,
     done_from: Option<i64>,
     done_until: Option<i64>,
-    /// Where meetings are looked up.
+    /// Start of the period in which meetings are looked up.
     today_from: Option<i64>,
     today_until: i64,
     week_from: i64,

@@ -32,7 +32,7 @@ static COMPLETED_BEFORE: Statement<Task> = Statement::new(
     LIMIT +?2",
 );
 
-/// How many such tasks there are, counted up to `limit`.
+/// Returns the number of such tasks, counted up to `limit`.
 pub(crate) async fn count_completed_before(
     pool: &SqlitePool,
     before: Timestamp,

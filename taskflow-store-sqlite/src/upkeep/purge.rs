@@ -13,7 +13,7 @@ use crate::feed::{MEETING, TASK};
 use crate::limits;
 use crate::store::SqliteStore;
 
-/// What counts across tables.
+/// Name reported for counts across tables.
 const ALL: Table = Table("taskflow");
 
 pub(super) async fn purge(store: &SqliteStore, expired: Expired, limit: u32) -> Result<u64, StoreError> {
@@ -176,7 +176,7 @@ const PICK_DELIVERIES: &str = "
     ORDER BY settled_at
     LIMIT +?2";
 
-/// What is removed is counted in the same transaction, so that the ledger balances at any time.
+/// Removes deliveries and adds them to the ledger totals in the same transaction, so that the ledger always balances.
 const PURGE_DELIVERIES: &str = "
     INSERT INTO taskflow_ledger_totals (day, kind, state, channel, count)
     SELECT date(d.settled_at / 1000000, 'unixepoch'),
