@@ -114,7 +114,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command_line))
 }
 
-/// What clap says about a command line, without its usage.
+/// Converts an error of clap about a command line, without its usage.
 fn misunderstood(error: &clap::Error) -> Failure {
     let text = error.render().to_string();
     let mut parts = text.trim().split("\n\n").filter(|part| !part.starts_with("Usage:"));

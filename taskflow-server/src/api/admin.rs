@@ -1,4 +1,4 @@
-//! Who runs the service.
+//! Endpoints for administrators of the service.
 
 use std::sync::Arc;
 

@@ -91,15 +91,15 @@ struct TokenBody {
     device_token: Option<String>,
 }
 
-/// What somebody shows as their refresh token, or out of a link in a mail.
+/// A refresh token, or the token of a link in a mail, as a client sent it.
 #[derive(Debug)]
 pub(super) struct ShownToken(pub(super) SecretString);
 
-/// What somebody typed as their name or address.
+/// A user name or an email address, as a client sent it.
 #[derive(Debug)]
 struct LoginName(String);
 
-/// What somebody typed as their password.
+/// A password, as a client sent it.
 #[derive(Debug)]
 pub(super) struct Attempt(pub(super) SecretString);
 

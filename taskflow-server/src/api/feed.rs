@@ -1,4 +1,4 @@
-//! What has happened to what is one's own, for screens that follow along: page by page, and as a stream.
+//! Changes to a user's own data, for clients that follow along: page by page, and as a stream.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -78,7 +78,7 @@ struct ChangesBody {
 #[derive(Debug)]
 struct Sequence(u64);
 
-/// What to be told of, by words with commas between.
+/// Topics to follow, separated by commas.
 #[derive(Debug)]
 struct TopicList(Topics);
 
@@ -192,7 +192,7 @@ fn refusal(reason: Disconnect) -> ApiError {
     }
 }
 
-/// What the query of a WebSocket's handshake asks for: from where on, and what of.
+/// Returns the position and the topics that the query of a WebSocket handshake asks for.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Whether the service works.
+//! Health checks of the service.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use taskflow_core::ClockCheck;
 use super::{ApiError, Group};
 use crate::service::Service;
 
-/// How long the store may take to answer before it counts as unreachable.
+/// Maximum time for the store to answer before it counts as unreachable.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) struct HealthApi;
@@ -113,7 +113,7 @@ impl HealthApi {
     }
 }
 
-/// What the store answers, unless that takes too long.
+/// Returns the result of `call`, or an error if it takes too long.
 async fn in_time<T>(call: impl Future<Output = Result<T, taskflow_core::Error>>) -> Result<T, ApiError> {
     match tokio::time::timeout(PATIENCE, call).await {
         Ok(result) => Ok(result?),

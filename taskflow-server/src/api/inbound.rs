@@ -1,4 +1,4 @@
-//! What mail gateways bring: the answers of calendars, and what came back about mail.
+//! Inbound mail from gateways: replies of calendars, and bounces.
 
 mod bounces;
 
@@ -47,14 +47,14 @@ struct Gateway;
 #[derive(Debug)]
 struct Message {
     octets: Vec<u8>,
-    /// What the request says about a calendar object by itself: its charset, and its method.
+    /// Content type of the request, which names the charset and the method of a calendar object.
     content_type: Option<String>,
 }
 
 const MEDIA: [&str; 2] = ["message/rfc822", "text/calendar"];
 const SCHEME: &str = "inbound";
 
-/// What a calendar sends, to a meeting that is not there.
+/// An example reply of a calendar, to a meeting that does not exist.
 const EXAMPLE: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Example//Calendar//EN\r\nMETHOD:REPLY\r\nBEGIN:VEVENT\r\n\
 UID:01932f6e-1a2b-7c3d-8e4f-5a6b7c8d9e0f\r\nSEQUENCE:0\r\nDTSTAMP:20260101T000000Z\r\n\
 ORGANIZER:mailto:test@example.com\r\nATTENDEE;PARTSTAT=ACCEPTED:mailto:grace@example.com\r\nEND:VEVENT\r\n\

@@ -24,7 +24,7 @@ use crate::service::Service;
 
 pub(super) struct InvitationPages;
 
-/// What came of an answer: a page for people, JSON for programs.
+/// The outcome of a response to an invitation: a page for people, JSON for programs.
 enum Outcome {
     Page(Page),
     Json(Result<Json<ParticipantBody>, ApiError>),

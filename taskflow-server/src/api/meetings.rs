@@ -277,7 +277,7 @@ async fn change(
     settled(service, caller, id, expect, result).await.map(|details| answer(service, details))
 }
 
-/// Why an answer to an older version is refused, with the meeting as it is now.
+/// Returns the error for a response to an older version of a meeting, with the meeting as it is now.
 pub(super) fn outdated(service: &Service, answer: OutdatedAnswer) -> ApiError {
     ApiError::Outdated(MeetingBody::new(answer.now, service.clock.now()).to_json().unwrap_or_default())
 }

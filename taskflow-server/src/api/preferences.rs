@@ -1,4 +1,4 @@
-//! Which mail I want, and when.
+//! Mail preferences of the current user.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -158,7 +158,7 @@ impl Wire for Kinds {
     }
 }
 
-/// When mail waits; its ends are still to be read.
+/// Quiet hours whose start and end are still to be read.
 #[derive(Debug)]
 struct Quiet(Map<String, Value>);
 

@@ -1,5 +1,5 @@
-//! How requests are read and responses are written, the same for every noun: bodies, headers, fields, pages, problems and
-//! the document about them.
+//! Requests and responses, in one way for all resources: bodies, headers, fields, pages, problems and the document that
+//! describes them.
 
 pub(super) mod answer;
 pub(super) mod body;

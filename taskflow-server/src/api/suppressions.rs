@@ -124,7 +124,7 @@ impl From<Suppression> for SuppressionBody {
     }
 }
 
-/// Where a page begins: behind this text.
+/// Start of a page: the text after which it begins.
 #[derive(Debug)]
 struct Cursor(String);
 

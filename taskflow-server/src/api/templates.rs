@@ -1,4 +1,4 @@
-//! What mail looks like, for administrators: every notice with made-up content.
+//! Previews of mail for administrators: every notice with sample content.
 
 use std::sync::Arc;
 
@@ -138,7 +138,7 @@ impl ApiResponse for Preview {
     }
 }
 
-/// How a preview is shown.
+/// Format of a preview.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Json,

@@ -263,7 +263,7 @@ impl ChangeBody {
     }
 }
 
-/// Why `current` does not let somebody change how they sign in.
+/// Returns the reason why `current` does not permit a user to change how they sign in; `None` if it does.
 async fn objection_to(
     service: &Service,
     user: UserId,

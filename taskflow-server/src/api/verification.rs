@@ -1,5 +1,5 @@
-//! What links in mail to an account lead to: showing that an address is one's own, and a new password for a lost one.
-//! For programs, and as pages whose forms alone change something, because mail scanners follow links too.
+//! Endpoints behind links in mail to an account: verifying its address and resetting a lost password. They exist for
+//! programs and as pages. Only the forms of a page change something, because mail scanners follow links too.
 
 use std::sync::Arc;
 

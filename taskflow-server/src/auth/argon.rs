@@ -28,7 +28,7 @@ pub(super) fn hash_with_salt(password: &[u8], salt: &[u8]) -> Result<String> {
     Ok(hash.to_string())
 }
 
-/// Whether `hash`, a PHC string with whatever parameters, is the hash of `password`.
+/// Returns whether `hash`, a PHC string with any parameters, is the hash of `password`.
 pub(super) fn verify(password: &[u8], hash: &str) -> Result<bool> {
     let hash = PasswordHash::new(hash)?;
     let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else { return Ok(false) };

@@ -49,7 +49,7 @@ pub struct SignIn<'a> {
     pub device_token: Option<&'a str>,
     /// The name of the client, in its own words.
     pub device: Option<&'a str>,
-    /// Where the request comes from.
+    /// The client that sent the request.
     pub client: Client,
 }
 

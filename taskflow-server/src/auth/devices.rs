@@ -33,7 +33,7 @@ pub struct KnownDevice {
 }
 
 impl KnownDevice {
-    /// What tells it apart from other devices.
+    /// Returns the id that distinguishes it from other devices.
     #[must_use]
     pub fn id(&self) -> &[u8] {
         &self.id

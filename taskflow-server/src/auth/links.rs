@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 type HmacSha256 = Hmac<Sha256>;
 
-/// What the keys of links are derived with (HKDF, RFC 5869): nothing that is signed for sign-ins is good here, nor the
-/// other way round.
+/// Salt for deriving the keys of links (HKDF, RFC 5869). Tokens of links are invalid for signing in, and the other way
+/// round.
 const SALT: &[u8] = b"taskflow";
 const INFO: &[u8] = b"links in mail, 1";
 

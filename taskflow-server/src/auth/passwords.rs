@@ -8,8 +8,8 @@ use super::argon;
 use crate::config::PasswordPolicy;
 use crate::limits::{Requester, Turns};
 
-/// How many requests without a token may wait for a permit, in all and from one address; each one more is told to come
-/// back later.
+/// Maximum number of requests without a token that wait for a permit: in total and from one address. Further ones are
+/// told to retry later.
 const QUEUE: (usize, usize) = (256, 32);
 /// The same for those of accounts, which have permits of their own.
 const ACCOUNT_QUEUE: (usize, usize) = (128, 32);
@@ -21,7 +21,7 @@ const MAX_PARTS: usize = 16;
 #[derive(Clone)]
 pub struct Password(SecretString);
 
-/// Why a password could not be hashed or checked.
+/// An error of hashing or checking a password.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
     /// Too many wait already; later it may work.
@@ -52,7 +52,7 @@ impl Password {
     ///
     /// # Errors
     ///
-    /// What would be right, to be read after the field's name.
+    /// Returns the description of an accepted password, to be read after the field's name.
     pub fn new(text: &str) -> Result<Self, String> {
         let (least, most) = Self::LENGTH;
         let prepared = prepared(text);
@@ -86,8 +86,8 @@ impl Passwords {
         }
     }
 
-    /// What would be right, if the policy does not accept `password`. `inputs` are the name and the address of whoever
-    /// wants it: they and their parts are the first things to be guessed.
+    /// Returns the description of an accepted password if the policy refuses `password`. `inputs` are the name and the
+    /// address of the requesting user: these and their parts would be guessed first.
     ///
     /// # Errors
     ///
@@ -141,7 +141,8 @@ impl Passwords {
         .await
     }
 
-    /// Whether `attempt` is the password of `stored`; never without an account, and then it takes just as long.
+    /// Returns whether `attempt` is the password of `stored`. Without an account it returns `false`, after the same
+    /// time.
     ///
     /// # Errors
     ///

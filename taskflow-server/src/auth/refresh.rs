@@ -9,10 +9,11 @@ use super::links::{derived_key, hmac};
 /// Random bytes of a token: nobody guesses 256 bits, so a plain hash of them is as good as a slow one.
 const BYTES: usize = 32;
 
-/// What keeps a session alive, once: `{session}.{secret}`. The service keeps no more of it than a hash of the secret.
+/// A token that keeps a session alive and is valid once: `{session}.{secret}`. The service stores only a hash of the
+/// secret.
 #[derive(Debug)]
 pub struct RefreshToken {
-    /// Which session it belongs to.
+    /// The session that the token belongs to.
     pub session: SessionId,
     secret: Secret,
 }
@@ -36,7 +37,7 @@ impl Secret {
         Ok(Self::from_bytes(&bytes))
     }
 
-    /// What is kept of it: its SHA-256, in hexadecimal digits.
+    /// Returns the stored form of the secret: its SHA-256 in hexadecimal digits.
     #[must_use]
     pub fn hash(&self) -> TokenHash {
         TokenHash::new(super::hex(&Sha256::digest(self.0.expose_secret())))
@@ -63,7 +64,7 @@ pub struct Successors {
     keys: Vec<[u8; BYTES]>,
 }
 
-/// What the keys are derived with (HKDF, RFC 5869).
+/// Info for deriving the keys (HKDF, RFC 5869).
 const INFO: &[u8] = b"refresh tokens, 1";
 
 impl Successors {
@@ -97,13 +98,13 @@ impl RefreshToken {
         Some(Self { session: session.parse().ok()?, secret: Secret(SecretString::from(secret)) }).filter(|_| fits)
     }
 
-    /// What is kept of its secret.
+    /// Returns the stored form of the secret.
     #[must_use]
     pub fn hash(&self) -> TokenHash {
         self.secret.hash()
     }
 
-    /// What the client keeps.
+    /// Returns the text that the client keeps.
     #[must_use]
     pub fn text(&self) -> String {
         format!("{}.{}", self.session, self.secret.0.expose_secret())

@@ -14,12 +14,12 @@ use tokio::sync::Notify;
 const INTERVAL: Duration = Duration::from_millis(500);
 /// The shortest such interval, however often other nodes say that sessions have ended.
 const MIN_INTERVAL: Duration = Duration::from_millis(50);
-/// How long a read may take.
+/// Maximum duration of a read.
 const TIMEOUT: Duration = Duration::from_secs(3);
 /// The age of the last read from which on no token is accepted.
 const MAX_AGE: Duration = Duration::from_secs(5);
-/// How far a read looks back: the clocks of other nodes may be behind by as much, and a commit may come later than the
-/// time it names.
+/// Overlap of reads: the clocks of other nodes may be behind by as much, and a commit may come later than the time it
+/// records.
 const LOOKBACK: Duration = Duration::from_mins(5);
 /// The interval between full reads, which look back over the lifetime of a token and find what clocks have hidden from
 /// the others.
@@ -27,16 +27,18 @@ const FULL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The sessions that ended within the lifetime of an access token, on any node: checking a token is a matter of memory.
 ///
-/// What ends on this node counts at once ([`RevocationBus`]). What ends on others is found by looking: every half second, and at
-/// once when another node says that there is something to find. What it says is a reason to look and nothing more, because
-/// whoever may connect to the database may say it too.
+/// Sessions that were ended while their access tokens may still be valid.
 ///
-/// Nodes' clocks may differ by five minutes; up to the lifetime of an access token, ends are found within ten seconds.
-/// A clock that jumps, and a machine that was suspended, forget nothing.
+/// A session that ends on this node is rejected at once ([`RevocationBus`]). Sessions that end on other nodes are found
+/// by reading the store: every half second, and at once when another node sends a notification. A notification is only
+/// a reason to read the store, because anyone who may connect to the database may send one.
+///
+/// The clocks of nodes may differ by five minutes. For the lifetime of an access token, ended sessions are found within
+/// ten seconds. A clock that jumps, or a machine that was suspended, does not lose any.
 pub struct RevocationList {
     accounts: Arc<dyn Accounts>,
     clock: Arc<dyn Clock>,
-    /// How far a full read looks back.
+    /// Period that a full read covers.
     window: Duration,
     state: RwLock<State>,
     /// Notified when another node says that sessions have ended.
@@ -49,16 +51,16 @@ struct State {
     sessions: HashMap<SessionId, Duration>,
     /// People all of whose sessions were ended here. The next full read names the sessions and replaces this entry.
     people: HashMap<UserId, Mark>,
-    /// When the last successful read began; `None` before the first.
+    /// The time at which the last successful read began; `None` before the first.
     refreshed: Option<Instants>,
-    /// When the last full read began.
+    /// The time at which the last full read began.
     fully_refreshed: Option<Instants>,
 }
 
 struct Mark {
     /// Tokens issued until then are not valid. The ends of the sessions are stored with this time.
     until: Timestamp,
-    /// When it was made, by the monotonic clock.
+    /// The time at which it was made, by the monotonic clock.
     noted: Duration,
 }
 

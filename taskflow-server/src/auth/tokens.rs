@@ -7,14 +7,14 @@ use taskflow_core::{SessionId, Timestamp, UserId};
 use taskflow_runtime::live::SessionClaims;
 use uuid::Uuid;
 
-/// Who issues the tokens and who accepts them: this service, in both cases.
+/// Issuer and audience of the tokens: this service, in both cases.
 const ISSUER: &str = "taskflow";
 const AUDIENCE: &str = "taskflow-api";
 /// The media type of access tokens (RFC 9068 §2.1): no other kind of token is taken for one.
 const TYPE: &str = "at+jwt";
 /// No token of ours is longer; longer ones are not even decoded.
 const MAX_LENGTH: usize = 1024;
-/// How far another node's clock may be ahead of ours.
+/// Maximum time by which another node's clock may be ahead of ours.
 const MAX_AHEAD: Duration = Duration::from_secs(5);
 
 /// Makes and checks access tokens: JWT (RFC 7519) signed with HMAC-SHA-256, and no other algorithm.
@@ -31,9 +31,9 @@ pub struct Tokens {
 /// A fresh access token.
 #[derive(Clone)]
 pub struct AccessToken {
-    /// What the client sends back as `Authorization: Bearer …`.
+    /// The token that the client sends back as `Authorization: Bearer …`.
     pub text: String,
-    /// How long it is good for.
+    /// Time for which the token is valid.
     pub lifetime: Duration,
 }
 
@@ -128,7 +128,7 @@ impl Tokens {
     }
 }
 
-/// What a key is called in the tokens it signed; tells nothing about it.
+/// Returns the id of a key in the tokens it signed. The id reveals nothing about the key.
 fn key_id(secret: &SecretString) -> String {
     let key = EncodingKey::from_secret(secret.expose_secret().as_bytes());
     let digest =

@@ -57,11 +57,11 @@ struct Shown {
     state: &'static str,
 }
 
-/// What `migrate` did.
+/// The result of `migrate`.
 #[derive(Debug, Serialize)]
 struct Migrated {
     database: String,
-    /// Whether the database did not exist before.
+    /// Whether the database was created.
     created: bool,
     /// The migrations that were run now.
     applied: Vec<Shown>,
@@ -69,7 +69,7 @@ struct Migrated {
     newer: Vec<Shown>,
 }
 
-/// What `backup` wrote.
+/// The result of `backup`.
 #[derive(Debug, Serialize)]
 struct BackedUp {
     file: String,
@@ -80,11 +80,11 @@ struct BackedUp {
     version: i64,
 }
 
-/// What `restore` did.
+/// The result of `restore`.
 #[derive(Debug, Serialize)]
 struct RestoredReport {
     database: String,
-    /// Where the file that was there before is kept.
+    /// Path at which the replaced file is kept.
     kept: Option<String>,
     users: u64,
     mails_waiting: u64,
@@ -93,7 +93,7 @@ struct RestoredReport {
     newer: usize,
 }
 
-/// What the database has.
+/// The migrations of the database.
 #[derive(Debug, Serialize)]
 struct Status {
     database: String,
@@ -166,7 +166,7 @@ fn count(number: u64, of: &str) -> String {
     if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
 }
 
-/// How many mails wait in an outbox, and how many of them would leave at once.
+/// Describes the number of mails that wait in an outbox, and how many of them would leave at once.
 fn waiting(waiting: u64, due: u64) -> String {
     let mails = count(waiting, "mail");
     if waiting == 0 { mails + " waiting" } else { format!("{mails} waiting, {due} of them due") }
@@ -247,7 +247,7 @@ async fn restore(config: &Config, from: &Path) -> Result<RestoredReport, Failure
     })
 }
 
-/// How the tools of PostgreSQL learn the password, which is never shown.
+/// Description of how PostgreSQL's tools get the password, which is never shown.
 const PASSWORD: &str = "the password from PGPASSWORD or ~/.pgpass";
 
 /// The file of the database, or how it is done with PostgreSQL.

@@ -1,4 +1,4 @@
-//! How a command fails: what happened, why, what to do next, and the exit code.
+//! Failures of a command: what happened, why, what to do next, and the exit code.
 
 use std::error::Error;
 use std::io::Write;
@@ -10,7 +10,8 @@ use super::output::Format;
 use crate::config::ConfigErrors;
 use crate::wiring::OpenError;
 
-/// Why a command failed, as scripts tell it apart. The exit codes are part of the interface: see `docs/cli.md`.
+/// The reason why a command failed, as scripts distinguish it. The exit codes are part of the interface: see
+/// `docs/cli.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
     /// Everything without a code of its own.

@@ -49,7 +49,7 @@ fn time(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|error| format!("{error}"))
 }
 
-/// How soon to look again whether another server has finished the run.
+/// Interval at which to check whether another server has finished the run.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Runs that are listed.
 const LISTED: u32 = 20;
@@ -60,7 +60,8 @@ struct Job {
     name: String,
     /// The schedule, as the setting has it; absent when it is off, and for a job that another release has run.
     schedule: Option<String>,
-    /// When the job is due next for anybody; absent while it is paused, off, or due for nobody within a day.
+    /// The time at which the job is next due for anyone; absent while it is paused, off, or due for nobody within a
+    /// day.
     next_at: Option<Timestamp>,
     paused_at: Option<Timestamp>,
     running: bool,
@@ -119,7 +120,7 @@ impl From<JobRun> for Run {
 }
 
 impl Report for Run {
-    /// What came of it, in one line.
+    /// Describes the result of the run in one line.
     fn text(&self) -> String {
         let counts = self.counts.iter().map(|(what, count)| format!("{what}={count}"));
         let mut words = vec![self.state.to_owned()];
@@ -195,7 +196,7 @@ async fn list(opened: &Opened) -> Result<Jobs, Failure> {
     Ok(Jobs { jobs })
 }
 
-/// When a job is due next, for people: what is sent at local times is due for each of them at another instant.
+/// Describes when a job is next due. A job that follows local times is due for each user at a different instant.
 fn next(schedule: &Schedule, at: Option<Timestamp>) -> String {
     let local = match schedule {
         Schedule::Local(times) => {

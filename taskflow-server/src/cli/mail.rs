@@ -57,7 +57,7 @@ pub(super) enum Command {
 #[derive(Debug, Serialize)]
 struct Tested {
     relay: String,
-    /// What the relay said before the mail was sent.
+    /// Greeting of the relay, before the mail was sent.
     greeting: Option<String>,
     /// Its answer to the mail.
     reply: String,

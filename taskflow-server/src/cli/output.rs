@@ -1,4 +1,4 @@
-//! What commands print and write.
+//! Output of commands.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 
-/// How a command prints its result, and why it failed.
+/// The format in which a command prints its result or failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     /// For people.

@@ -14,11 +14,12 @@ use crate::http;
 use crate::wiring;
 use announce::First;
 
-/// How long requests and mail under way may take after the signal; the rest of the thirty seconds is for the database.
+/// Maximum time for requests and mail in progress after the signal. The rest of the thirty seconds is for closing the
+/// database.
 const GRACE: Duration = Duration::from_secs(25);
-/// How many files and connections to ask the operating system for.
+/// Number of open files and connections to request from the operating system.
 const DESCRIPTORS: u64 = 16_384;
-/// How long closing the database may take.
+/// Maximum time for closing the database.
 const CLOSING: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
@@ -88,7 +89,7 @@ pub(super) async fn run(config: Arc<Config>) -> Result<(), Failure> {
 /// The exit code after a second signal, as shells report a process that SIGINT ended.
 const FORCED: i32 = 130;
 
-/// What tells a server to stop.
+/// The signals that tell a server to stop.
 pub(super) struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,

@@ -22,7 +22,7 @@ pub(super) enum Command {
 #[derive(Debug, Serialize)]
 struct Effective {
     settings: Vec<Shown>,
-    /// What is allowed but probably not meant.
+    /// Warnings about settings that are allowed but probably not intended.
     notes: Vec<String>,
 }
 

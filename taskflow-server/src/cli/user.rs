@@ -98,7 +98,7 @@ struct Accounts {
 #[derive(Debug, Serialize)]
 struct Changed {
     user: Account,
-    /// What was done, in sentences.
+    /// Sentences that describe the changes.
     #[serde(skip)]
     said: Vec<String>,
 }
@@ -313,7 +313,7 @@ fn given_or_asked(given: Option<String>, flag: &str, prompt: &str) -> Result<Str
     Ok(line.trim().to_owned())
 }
 
-/// How the commands are used without a terminal.
+/// Example of the command without a terminal.
 const CREATE: &str = "taskflow user create --username ada --email ada@example.org --password-stdin";
 const PASSWD: &str = "taskflow user passwd ada --password-stdin";
 

@@ -51,7 +51,7 @@ const PEOPLE: &str = "
         SELECT total, completed FROM taskflow.user_statistics WHERE user_id = u.id OFFSET 0) AS s ON true
     ORDER BY u.id";
 
-/// Sum over a page, number of its rows, and the id of its last row.
+/// Count of a page, number of its rows, and the id of its last row.
 type PageRow = (i64, i64, Option<Uuid>);
 
 pub(super) async fn meetings(

@@ -54,7 +54,7 @@ const PEOPLE: &str = "
     ORDER BY u.id
     LIMIT +?2";
 
-/// Sum over a page, number of its rows, and the id of its last row.
+/// Count of a page, number of its rows, and the id of its last row.
 type PageRow = (i64, i64, Option<String>);
 
 pub(super) async fn meetings(

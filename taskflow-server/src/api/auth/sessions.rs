@@ -5,7 +5,7 @@ use taskflow_core::{Session, SessionId, Timestamp};
 
 use crate::api::Val;
 
-/// How many sessions are listed at most.
+/// Maximum number of sessions in a list.
 const MOST: usize = 100;
 
 /// A session: one sign-in on one device.

@@ -122,7 +122,7 @@ impl Wire for Recipients {
     }
 }
 
-/// What a letter says. It is kept once per address, so that it may not be endless.
+/// The text of a custom email. It is stored once per address, so its length is limited.
 #[derive(Debug)]
 struct Words(String);
 

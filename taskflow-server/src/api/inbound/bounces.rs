@@ -1,4 +1,4 @@
-//! What came back about mail: reports of gateways as JSON, or the messages that relays sent, as they are.
+//! Bounces: reports of gateways as JSON, or the messages that relays sent, unchanged.
 
 use poem::http::header::CONTENT_TYPE;
 use poem::{Request, RequestBody, Result};
@@ -59,7 +59,7 @@ struct BounceBody {
     detail: Field<Detail>,
 }
 
-/// What a gateway brings.
+/// A request of a mail gateway.
 #[derive(Debug)]
 pub(super) enum Brought {
     /// Reports that it has read.
@@ -216,7 +216,7 @@ impl Wire for Status {
     }
 }
 
-/// What a report said, on one line and not too long.
+/// The detail of a report, on one line and of limited length.
 #[derive(Debug)]
 struct Detail(String);
 

@@ -17,7 +17,7 @@ const ANSWERS: [(MeetingResponse, &str); 3] = [
     (MeetingResponse::Declined, "decline"),
 ];
 
-/// What the page says about an answer that was just given.
+/// The result of a response that was just given, as the page shows it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Word<'a> {
     /// None was.
@@ -26,18 +26,18 @@ pub(super) enum Word<'a> {
     Saved,
     /// It is not, and why.
     Refused {
-        /// What does not fit.
+        /// Fields that were refused.
         errors: &'a [FieldError],
-        /// What was answered.
+        /// The response that was given.
         response: Option<MeetingResponse>,
     },
     /// It is not, since the meeting is no longer what was shown.
     Outdated {
-        /// What was shown.
+        /// The meeting as it was shown.
         was: Option<&'a MeetingFacts>,
-        /// What was answered.
+        /// The response that was given.
         response: Option<MeetingResponse>,
-        /// What was to be added to the answer.
+        /// The comment to be added to the response.
         comment: Option<&'a Comment>,
     },
 }
@@ -178,7 +178,7 @@ fn form(page: &LinkedMeeting, word: Word<'_>, words: &PageWords<'_>) -> Result<V
     Ok(context! { buttons, hint => hint.map(|key| words.say(key, &[])).transpose()? })
 }
 
-/// Who comes, as far as the reader may see it.
+/// Returns the participants, as far as the reader may see them.
 fn people(page: &LinkedMeeting, words: &PageWords<'_>) -> Result<Vec<Value>, RenderError> {
     let everything = match page.shown {
         ParticipantsShown::Everything => true,
@@ -198,7 +198,7 @@ fn people(page: &LinkedMeeting, words: &PageWords<'_>) -> Result<Vec<Value>, Ren
     page.participants.iter().map(one).collect()
 }
 
-/// How many answered what, the organizer not counted.
+/// Returns the number of participants that gave each response, without the organizer.
 fn counts(page: &LinkedMeeting, words: &PageWords<'_>) -> Result<Option<String>, RenderError> {
     let mut told = Vec::new();
     for response in

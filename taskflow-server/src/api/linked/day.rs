@@ -7,7 +7,7 @@ use taskflow_mail::PageWords;
 
 use crate::api::html::{self, Page};
 
-/// What the day holds, with a link to each task and meeting.
+/// Renders the day, with a link to each task and meeting.
 pub(super) fn render(page: &LinkedDay, now: Timestamp) -> Page {
     let words = html::words(&page.user.locale, &page.user.time_zone, now);
     Page::rendered(rendered(page, &words))

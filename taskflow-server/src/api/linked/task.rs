@@ -8,14 +8,14 @@ use taskflow_mail::PageWords;
 use super::Action;
 use crate::api::html::{self, Page};
 
-/// What the page says about a button that was just pressed.
+/// The result of a button that was just pressed, as the page shows it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Word {
     /// None was.
     None,
-    /// What it did is saved.
+    /// The action is saved.
     Saved {
-        /// Which.
+        /// The action that was taken.
         action: Action,
         /// The status before.
         before: TaskStatus,

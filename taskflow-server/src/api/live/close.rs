@@ -1,6 +1,7 @@
 use taskflow_runtime::live::Disconnect;
 
-/// Why a WebSocket or an event stream is closed. The codes are those of RFC 6455 §7.4 and of applications (4000 to 4999).
+/// The reason why a WebSocket or an event stream is closed. The codes are those of RFC 6455 §7.4 and of applications
+/// (4000 to 4999).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::api) enum CloseReason {
     /// The server stops.

@@ -26,17 +26,18 @@ use crate::service::Service;
 /// How long to wait after a token could not be verified, and how often to try.
 const PAUSE: Duration = Duration::from_millis(500);
 const TRIES: u32 = 4;
-/// How long a client may take to authenticate.
+/// Maximum time for a client to authenticate.
 const INTRODUCTION: Duration = Duration::from_secs(10);
 /// Connections that have not said yet who they are, in all and from one address.
 const STRANGERS: (usize, usize) = (1_000, 200);
 /// From one ping to the next.
 const PING: Duration = Duration::from_secs(30);
-/// How long nothing may be heard from a client, not even the answer to a ping.
+/// Maximum time without anything from a client, including answers to pings.
 const SILENCE: Duration = Duration::from_secs(75);
-/// How long a client may refuse to take what is written.
+/// Maximum time for a client to accept what is written to it.
 const STALL: Duration = Duration::from_secs(10);
-/// How long a client may take to close after it was asked to, and one that must first read what was sent before.
+/// Maximum time for a client to close after it was asked to. A client that must first read earlier messages gets the
+/// same time.
 const FAREWELL: Duration = Duration::from_secs(2);
 const LONG_FAREWELL: Duration = Duration::from_secs(7);
 /// Largest message of a client, in bytes.
@@ -54,11 +55,11 @@ pub(crate) struct Sockets {
     strangers: Shares,
 }
 
-/// How a conversation begins.
+/// The start of a session.
 struct Opening {
     /// The token of the handshake; it need not be good.
     token: Option<String>,
-    /// Whose updates were asked for by the path.
+    /// The user whose updates the path asks for.
     of: Option<String>,
     since: Option<u64>,
     topics: Topics,
@@ -129,7 +130,7 @@ fn offered(request: &HttpRequest) -> Option<String> {
 /// One client.
 struct Conversation {
     stream: WebSocketStream,
-    /// When something was heard last.
+    /// The time at which a frame was last received.
     heard: Instant,
     talk: Talk,
 }
@@ -224,7 +225,7 @@ impl Conversation {
         }
     }
 
-    /// What a client says; `None`: nothing that asks for an answer.
+    /// Returns the request in a frame; `None` if the frame needs no response.
     fn heed(&mut self, frame: Option<io::Result<Frame>>) -> Result<Option<Result<Request, String>>, CloseReason> {
         self.heard = Instant::now();
         if !self.talk.one_more() {
@@ -323,7 +324,8 @@ async fn verified_soon(service: &Service, token: &str) -> Result<SessionClaims, 
     verified(service, token).await
 }
 
-/// What is wrong with what a client sent. Poem passes on what tungstenite says as text.
+/// Converts an error of the connection into the reason for closing it. Poem passes on the errors of tungstenite as
+/// text.
 fn broken(error: &io::Error) -> CloseReason {
     let text = error.to_string();
     match error.kind() {
@@ -335,13 +337,13 @@ fn broken(error: &io::Error) -> CloseReason {
     }
 }
 
-/// Whether the handshake has a key as it must (RFC 6455 §4.1): 16 bytes.
+/// Returns whether the handshake has a valid key of 16 bytes (RFC 6455 §4.1).
 fn has_key(request: &HttpRequest) -> bool {
     let key = request.headers().get(SEC_WEBSOCKET_KEY).map(|key| STANDARD.decode(key.as_bytes()));
     matches!(key, Some(Ok(key)) if key.len() == 16)
 }
 
-/// How much a client may still say.
+/// Rate limit of a client's frames.
 struct Talk {
     left: f64,
     since: Instant,

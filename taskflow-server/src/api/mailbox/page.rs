@@ -11,7 +11,7 @@ use crate::api::Wire;
 use crate::api::html::Page;
 use crate::api::wire::{text, words_schema};
 
-/// What of a mail is shown.
+/// A view of a captured mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum View {
     Html,

@@ -1,4 +1,4 @@
-//! Who comes to a meeting: invite, give roles, take off, leave, answer.
+//! Participants of a meeting: invite, change roles, remove, leave, respond.
 
 use std::sync::Arc;
 

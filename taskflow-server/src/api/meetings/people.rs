@@ -121,11 +121,11 @@ pub(in crate::api) struct GivenResponse {
     pub(in crate::api) version: Option<u64>,
 }
 
-/// What somebody can be invited as.
+/// A role that an invitee can be given.
 #[derive(Debug)]
 pub(super) struct Role(MeetingRole);
 
-/// What can be answered.
+/// A response that a participant can give.
 #[derive(Debug)]
 pub(super) struct Reply(MeetingResponse);
 

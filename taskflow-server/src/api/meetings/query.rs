@@ -46,7 +46,7 @@ pub(super) struct Upcoming {
 }
 
 impl Upcoming {
-    /// What begins after `now` and within the hours asked for, the next one first.
+    /// Returns the query for meetings that begin after `now` and within the requested hours, the next one first.
     pub(super) fn read(self, now: Timestamp) -> Result<MeetingQuery, ApiError> {
         let mut findings = ValidationErrors::default();
         let page = page(&mut findings, self.page, self.size);
@@ -62,7 +62,7 @@ impl Upcoming {
     }
 }
 
-/// How far to look ahead.
+/// Number of hours to look ahead.
 #[derive(Debug)]
 pub(super) struct Hours(u32);
 

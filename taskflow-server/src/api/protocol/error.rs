@@ -20,7 +20,7 @@ use crate::limits::{Exceeded, policy_header, state_header};
 pub(crate) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 pub(crate) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// Why a request is refused. What a client learns is in [`ApiError::response`]; causes are for the log alone.
+/// The reason why a request is refused. The response is [`ApiError::response`]; causes are only logged.
 #[derive(Debug)]
 pub enum ApiError {
     /// 400: the body cannot be read at all.

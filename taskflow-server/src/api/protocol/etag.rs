@@ -13,7 +13,7 @@ pub(in crate::api) fn etag(version: u64) -> String {
     format!("\"{version}\"")
 }
 
-/// Which versions a change is meant for (RFC 9110 section 13.1.1).
+/// The versions that a change applies to (RFC 9110 section 13.1.1).
 ///
 /// That section asks for a strong comparison, so that nobody combines or overwrites bytes that are only equivalent. Here a
 /// weak tag counts like a strong one with the same opaque part. A proxy that compresses an answer weakens its tag
@@ -23,12 +23,12 @@ pub(in crate::api) fn etag(version: u64) -> String {
 #[derive(Debug)]
 pub(in crate::api) struct IfMatch(pub(in crate::api) Precondition);
 
-/// Which versions the client has already (RFC 9110 §13.1.2). Tags are compared weakly.
+/// The versions that the client already has (RFC 9110 §13.1.2). Tags are compared weakly.
 #[derive(Debug)]
 pub(in crate::api) struct IfNoneMatch(Option<Tags>);
 
 impl IfNoneMatch {
-    /// Whether the client has this version.
+    /// Returns whether the client has this version.
     pub(in crate::api) fn has(&self, version: u64) -> bool {
         match &self.0 {
             None => false,
@@ -70,7 +70,7 @@ fn schema() -> MetaSchema {
     }
 }
 
-/// What a condition names.
+/// The versions that a condition names.
 #[derive(Debug)]
 enum Tags {
     /// Whatever there is.

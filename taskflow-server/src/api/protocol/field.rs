@@ -25,12 +25,12 @@ pub enum Field<T, const REQUIRED: bool = false> {
     Bad(Misfit),
 }
 
-/// Why a value does not fit.
+/// The reason why a value is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misfit {
     /// For programs.
     pub code: FieldCode,
-    /// What would be right, for people.
+    /// Description of an accepted value, for people.
     pub message: String,
 }
 
@@ -54,7 +54,7 @@ impl Misfit {
     }
 }
 
-/// Which part of a schema refuses a value that was refused.
+/// Returns the code for the part of a schema that refuses a value.
 fn code(schema: &MetaSchema, value: &Value) -> FieldCode {
     let fits = match schema.ty {
         "string" => value.is_string(),
@@ -97,7 +97,7 @@ fn code(schema: &MetaSchema, value: &Value) -> FieldCode {
     }
 }
 
-/// Why one of several items is refused: the first that its schema does not admit.
+/// Returns the code for the first of several items that the schema does not admit.
 fn item_code(item: &MetaSchemaRef, items: &[Value]) -> FieldCode {
     let MetaSchemaRef::Inline(schema) = item else { return FieldCode::Invalid };
     let known = |item: &&Value| schema.enum_items.is_empty() || !schema.enum_items.contains(item);
@@ -230,7 +230,7 @@ impl ValidationErrors {
         }
     }
 
-    /// What was read, if all of it fits.
+    /// Returns the value, if everything was read without an error.
     ///
     /// # Errors
     ///

@@ -11,7 +11,7 @@ use super::etag::{IfMatch, IfNoneMatch};
 
 /// A header, or headers, that an operation looks at.
 pub(in crate::api) trait Header: Sized {
-    /// What its text looks like.
+    /// Returns the schema of the header's text.
     fn schema() -> MetaSchema;
 
     /// Reads it; absent is a value too.

@@ -79,7 +79,7 @@ fn ranked_language(entry: &str) -> Option<(u32, Locale)> {
     (rank > 0).then_some((rank, locale))
 }
 
-/// Whether a client asks for HTML by name, as browsers do and programs do not.
+/// Returns whether a client asks for HTML by name, as browsers do and programs do not.
 pub(crate) fn is_browser(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     accepted.flat_map(|value| value.split(',')).any(|range| {
@@ -90,7 +90,7 @@ pub(crate) fn is_browser(headers: &HeaderMap) -> bool {
 }
 
 impl Page {
-    /// What a builder of a page made, or its fault.
+    /// Returns a rendered page, or the error page if rendering failed.
     pub(in crate::api) fn rendered(result: Result<String, RenderError>) -> Self {
         match result {
             Ok(html) => Self { status: StatusCode::OK, html, headers: HeaderMap::new() },
@@ -119,7 +119,7 @@ impl Page {
         words.render("message", title, &context! { texts => texts.to_vec(), links, role => "status" })
     }
 
-    /// Why a link leads nowhere.
+    /// Returns the page for a link that no longer works.
     fn dead(words: &PageWords<'_>, dead: DeadLink) -> Self {
         let key = match dead {
             DeadLink::Unknown => "page.dead.unknown",
@@ -131,7 +131,7 @@ impl Page {
         Self::message(words, key, "../").with_status(StatusCode::NOT_FOUND)
     }
 
-    /// What people see instead of a page behind a link.
+    /// Returns the page that replaces the page behind a link.
     pub(in crate::api) async fn failed(service: &Service, headers: &HeaderMap, token: &str, error: LinkError) -> Self {
         match error {
             LinkError::Dead(dead) => Self::dead(&words_behind(service, headers, token).await, dead),
@@ -140,7 +140,7 @@ impl Page {
         }
     }
 
-    /// What people see instead of a problem; the cause goes into the log.
+    /// Returns the page for an error; the cause is logged.
     pub(in crate::api) fn error(words: &PageWords<'_>, error: &ApiError) -> Self {
         error.recorded();
         Self::of_problem(words, error.response())

@@ -1,4 +1,4 @@
-//! What all lists have in common: pages, order, words to look for, and `Link` headers.
+//! Common parts of all lists: pages, order, search words and `Link` headers.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -105,7 +105,7 @@ impl PageSize {
         self.0
     }
 
-    /// What to ask a store for to learn whether there is another page.
+    /// Returns the number of items to request from a store to learn whether there is another page.
     pub(in crate::api) fn and_one_more(&self) -> u32 {
         self.0 + 1
     }

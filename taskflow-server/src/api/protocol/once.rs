@@ -19,7 +19,8 @@ use crate::auth::hex;
 /// The header's name, as the document and messages have it.
 pub(in crate::api) const NAME: &str = "Idempotency-Key";
 
-/// How a client names its request, if it does. In an operation it stands before the body, of which it takes a hash.
+/// The idempotency key of a request, if it has one. In an operation it stands before the body, because it hashes the
+/// body.
 #[derive(Debug)]
 pub(in crate::api) struct Once(Option<Named>);
 
@@ -47,7 +48,7 @@ pub(in crate::api) struct Kept {
 pub(in crate::api) struct Repeated<R>(Kept, PhantomData<R>);
 
 impl Once {
-    /// What core needs to do the request of `caller` once; `None`: they did not ask for it.
+    /// Returns what core needs to run the request of `caller` only once; `None` if it has no idempotency key.
     pub(in crate::api) fn idempotency<'a, T: ?Sized>(
         self,
         caller: Caller,

@@ -15,7 +15,7 @@ use taskflow_core::{
 
 /// A value of the JSON interface.
 pub trait Wire: Sized + Send + Sync {
-    /// What JSON Schema can say about it. It may accept more than [`Wire::parse`], never less.
+    /// Returns the JSON Schema of the value. It may accept more than [`Wire::parse`], never less.
     fn schema() -> MetaSchema;
 
     /// Brings the schemas that its own refers to into the document.

@@ -44,11 +44,11 @@ struct ResultBody {
     problem: Option<Problem>,
 }
 
-/// What is to be done, each still to be read: with `atomic: false` one that cannot be read is refused alone.
+/// Operations still to be read: with `atomic: false`, one that cannot be read is refused alone.
 #[derive(Debug)]
 struct Operations(Vec<Value>);
 
-/// What kind of success each operation would be.
+/// HTTP status of each operation if it succeeds.
 pub(super) type Statuses = Vec<u16>;
 
 impl BulkBody {
@@ -103,7 +103,7 @@ pub(super) fn failed(error: Error) -> ApiError {
     ApiError::Invalid(fields)
 }
 
-/// Why one operation cannot be done.
+/// Returns the error for an operation that cannot be done.
 fn refusal(index: usize, error: &Error) -> ApiError {
     match error {
         Error::NotFound(_) => ApiError::NotFound,
@@ -118,7 +118,8 @@ fn refusal(index: usize, error: &Error) -> ApiError {
     }
 }
 
-/// Where a field stands in the request. Core knows the fields of a task, and not that they are inside of an operation.
+/// Returns the path of a field in the request. Core knows the fields of a task, but not that they are inside an
+/// operation.
 fn path(index: usize, field: &str) -> String {
     match field {
         "" => format!("operations[{index}]"),

@@ -1,4 +1,4 @@
-//! What happened to a task, as JSON.
+//! Events of a task's history as JSON.
 
 use poem_openapi::Object;
 use serde_json::{Value, json};

@@ -21,7 +21,7 @@ impl Hand {
         self.0.lock().expect("a clock").monotonic += span;
     }
 
-    /// What the clock on the wall does when it is set, and when the machine was suspended.
+    /// Moves the wall clock by `span`, as when it is set or the machine was suspended.
     fn jump(&self, span: Duration) {
         let mut moment = self.0.lock().expect("a clock");
         moment.wall = moment.wall + span;

@@ -12,7 +12,7 @@ const RIGHT: f64 = 8.0;
 const TOP: f64 = 8.0;
 const BOTTOM: f64 = 24.0;
 
-/// How many steps an axis has at most.
+/// Maximum number of steps of an axis.
 const STEPS: f64 = 4.0;
 
 /// Values over time; those of nothing are not drawn.

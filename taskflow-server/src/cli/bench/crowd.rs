@@ -1,4 +1,4 @@
-//! Who is written to: made-up people with tasks, made page by page and forgotten.
+//! Recipients of a benchmark: made-up users with tasks, created page by page and not kept in memory.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use taskflow_core::{
 
 use crate::cli::failure::Failure;
 
-/// Where people live, in turn.
+/// Time zones and locales of users, in turn.
 const HOMES: [(&str, &str); 4] =
     [("Europe/Berlin", "de"), ("America/New_York", "en"), ("Asia/Kolkata", "en"), ("Europe/Zurich", "de")];
 

@@ -19,7 +19,7 @@ use crate::cli::serve::Signals;
 use crate::config::{Config, Need, Setting, Sources};
 use crate::telemetry;
 
-/// How long closing the database may take.
+/// Maximum time for closing the database.
 const CLOSING: Duration = Duration::from_secs(10);
 
 /// How many people, on what, and where to.
@@ -49,7 +49,7 @@ pub(in crate::cli) struct Fanout {
     note: Option<String>,
 }
 
-/// Where the relay is.
+/// The address of the relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Relay {
     host: String,
@@ -150,7 +150,7 @@ impl Fanout {
         }
     }
 
-    /// What to type for one of the runs, without what may hold a password.
+    /// Returns the command line for one of the runs, without parts that may hold a password.
     fn command(&self, users: u64) -> String {
         let mut command = format!("taskflow bench fanout --users {users}");
         if let Some(Relay { host, port }) = &self.smtp {

@@ -1,5 +1,4 @@
-//! How a run went over time, read from the ledger afterwards: nothing is counted while it is measured, and nobody but the
-//! ledger is asked.
+//! Course of a run over time, read afterwards from the ledger alone: nothing is counted while the run is measured.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,10 +18,10 @@ const PARTS: u32 = 60;
 /// The shortest part, since a commit takes about as long.
 const SHORTEST: Duration = Duration::from_millis(10);
 
-/// What happened in each part of a run, the first beginning with its planning.
+/// Number of events in each part of a run. The first part begins with the planning.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct History {
-    /// How long a part is.
+    /// Duration of a part in seconds.
     pub(super) every_s: f64,
     /// Mails that were planned in each.
     pub(super) planned: Vec<u64>,
@@ -32,7 +31,7 @@ pub(super) struct History {
     pub(super) memory_mb: Vec<f64>,
 }
 
-/// How long after they were due mails were taken by the relay, in seconds: so many per cent of them within that.
+/// Percentiles of the delay, in seconds, from the due time of mails to their acceptance by the relay.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Lateness {
     pub(super) p50: f64,

@@ -1,12 +1,12 @@
-//! What a run was made with: figures without that say nothing.
+//! The environment of a run, without which figures mean nothing.
 
 use serde::{Deserialize, Serialize};
 use taskflow_core::Timestamp;
 
-/// What a run was made with.
+/// The environment of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Made {
-    /// When it was over.
+    /// The time at which the run ended.
     pub(super) at: String,
     /// The version of this program, and whether it was built to be fast.
     pub(super) version: String,
@@ -15,9 +15,9 @@ pub(super) struct Made {
     /// Mean number of processes that ran or wanted to within the minute before it began, where the system says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) load_before: Option<f64>,
-    /// What was typed, without what may be a secret.
+    /// The command line, without parts that may be secret.
     pub(super) command: String,
-    /// What `--note` said.
+    /// The text of `--note`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<String>,
 }
@@ -48,7 +48,7 @@ fn load() -> Option<f64> {
     std::fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
 }
 
-/// What stands behind a name and a colon in a file of the system.
+/// Returns the text after a name and a colon in a file of the operating system.
 fn field(path: &str, name: &str) -> Option<String> {
     let text = std::fs::read_to_string(path).ok()?;
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix(':'))?;

@@ -20,19 +20,19 @@ use crate::wiring::Opened;
 /// People who are made in one commit: few, since what that takes of memory is not always given back before the run.
 const PAGE: u64 = 250;
 
-/// How often a bar moves.
+/// Interval at which a progress bar is updated.
 const BEAT: Duration = Duration::from_millis(200);
 
-/// How long to wait for mail that the relay could not take when it was offered. Refused mail waits longer before it is
-/// tried again, and is not waited for.
+/// Time to wait for mail that the relay could not accept when it was offered. Refused mail is retried later than that,
+/// and is not waited for.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// After so many steps in a row in which the relay took nothing it is given up.
 const MOST_FAILURES: u32 = 5;
 
-/// What a run is about.
+/// The parameters of a run.
 pub(super) struct Run<'a> {
-    /// How many people get a mail.
+    /// Number of users that get a mail.
     pub(super) users: u64,
     /// `sqlite` or `postgres`.
     pub(super) database: &'static str,
@@ -40,11 +40,11 @@ pub(super) struct Run<'a> {
     pub(super) connections: usize,
     /// The relay of this process, if mail goes there.
     pub(super) sink: Option<&'a Sink>,
-    /// Where mail goes, for who reads the figures.
+    /// Description of the relay, for readers of the figures.
     pub(super) relay: String,
-    /// What another sender brought there, in mails a second.
+    /// Rate that another sender reached with the same relay, in mails per second.
     pub(super) yardstick: Option<f64>,
-    /// What it is made with.
+    /// Environment of the run.
     pub(super) made: Made,
 }
 

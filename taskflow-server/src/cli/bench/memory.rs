@@ -8,7 +8,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::report::rounded;
 
-/// How often it is looked at to begin with.
+/// Initial interval between two samples.
 const BEAT: Duration = Duration::from_millis(25);
 
 /// So many looks are kept; when there are more, every two become one and looks become rarer.
@@ -25,7 +25,7 @@ pub(super) fn forget_peak() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
-/// What this process holds now, in MiB.
+/// Returns the memory that this process uses now, in MiB.
 fn held_mb() -> Option<f64> {
     status("VmRSS:")
 }
@@ -58,13 +58,13 @@ impl Watch {
         Self { seen, _task: AbortOnDropHandle::new(task) }
     }
 
-    /// What was seen until now.
+    /// Stops and returns the samples taken so far.
     pub(super) fn stop(self) -> Seen {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// What was seen of it.
+/// The samples of memory use.
 #[derive(Clone)]
 pub(super) struct Seen {
     every: Duration,

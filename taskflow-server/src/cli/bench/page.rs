@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::chart::{self, Line};
 use super::report::Report;
 
-/// What the original service promised for so many people (seconds).
+/// Durations that the original service promised, in seconds, by number of users.
 const PROMISED: [(u64, f64); 4] =
     [(1_000, 30.0), (10_000, 5.0 * 60.0), (100_000, 50.0 * 60.0), (1_000_000, 8.0 * 3_600.0)];
 

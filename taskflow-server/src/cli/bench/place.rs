@@ -1,4 +1,4 @@
-//! Where a run keeps its data: a temporary file, or an empty database that somebody made for it.
+//! Location of a run's data: a temporary file, or an empty database that was created for it.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::cli::failure::Failure;
 use crate::config::{Config, Database};
 use crate::wiring::{self, Opened};
 
-/// Where a run keeps its data.
+/// The location of a run's data.
 pub(super) enum Place {
     /// In a folder that goes with this value.
     Temporary(TempDir),

@@ -14,7 +14,7 @@ use crate::cli::failure::Failure;
 /// The job with the most to do for each person: what was done yesterday, what is open, what is overdue, today's meetings.
 const JOB: JobName = JobName::DAILY_SUMMARIES;
 
-/// How often a bar moves.
+/// Interval at which a progress bar is updated.
 const BEAT: Duration = Duration::from_millis(200);
 
 /// Runs the job over everybody; what is planned is due at the slot of the run, which is now.

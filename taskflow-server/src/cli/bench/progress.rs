@@ -1,10 +1,10 @@
-//! How far a run is, for who watches: a line on a terminal, and nothing anywhere else.
+//! Progress of a run: a line on a terminal, and nothing anywhere else.
 
 use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// What it looks like.
+/// Template of the progress bar.
 const STYLE: &str = "{msg:8} [{bar:40}] {human_pos}/{human_len}  {per_sec}  {eta} left";
 
 /// The line of one phase; gone when it is dropped.
@@ -21,7 +21,7 @@ impl Progress {
         Self(bar)
     }
 
-    /// Whether anybody sees it.
+    /// Returns whether the progress bar is visible.
     pub(super) fn is_seen() -> bool {
         std::io::stderr().is_terminal()
     }

@@ -1,4 +1,4 @@
-//! What a run has shown.
+//! Results of a run.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub(super) struct Report {
     /// `sqlite` or `postgres`.
     pub(super) database: String,
     pub(super) connections: usize,
-    /// Where mail went.
+    /// Description of the relay that took the mail.
     pub(super) sink: String,
     /// Mails that the built-in relay took: more than `sent` when some were repeated.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,7 +107,7 @@ impl Report {
         delivered + cancelled + expired + discarded + due
     }
 
-    /// What is missing, if anything is.
+    /// Returns what is missing from the result; `None` if nothing is.
     pub(super) fn shortfall(&self) -> Option<String> {
         let Counts { planned, delivered, .. } = self.ledger;
         if planned != self.accounted_for() {

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-/// What is read at once.
+/// Maximum number of bytes per read.
 const BUFFER: usize = 64 * 1024;
 
 /// The longest beginning of a line that matters.
@@ -27,7 +27,7 @@ pub(super) struct Sink {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What it has taken.
+/// Numbers of mails and octets that the sink has accepted.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     mails: AtomicU64,
@@ -65,12 +65,12 @@ impl Sink {
         Ok(Self { port, counts, stop, thread: Some(thread) })
     }
 
-    /// Where it listens on loopback.
+    /// Returns the port on loopback on which it listens.
     pub(super) fn port(&self) -> u16 {
         self.port
     }
 
-    /// What it has taken so far.
+    /// Returns the numbers of mails and octets accepted so far.
     pub(super) fn counts(&self) -> &Counts {
         &self.counts
     }

@@ -1,10 +1,10 @@
-//! What to do about a relay that does not accept mail, by what it said.
+//! Advice for a relay that does not accept mail, chosen by its answer.
 
 use taskflow_core::ports::{MailError, Reply};
 
 use crate::config::{Smtp, SmtpSecurity};
 
-/// What to do next, as specific as the error allows.
+/// Returns the next step for the operator, as specific as the error allows.
 pub(super) fn advice(error: &MailError, smtp: &Smtp) -> String {
     match error {
         MailError::Unavailable(cause) => unavailable(&cause.to_ascii_lowercase(), smtp),

@@ -16,12 +16,12 @@ pub(super) struct Shown {
     pub(super) email: Option<String>,
     /// The user name, or the name that a guest was invited by.
     pub(super) name: Option<String>,
-    /// What it is about: the title of a task or meeting, or the subject of a mail written by hand.
+    /// Subject of the delivery: the title of a task or meeting, or the subject of a custom email.
     pub(super) subject: Option<String>,
     pub(super) reason: String,
     pub(super) planned_at: Timestamp,
     pub(super) due_at: Timestamp,
-    /// When it is tried next; only while it is open.
+    /// The time of the next attempt; only while the delivery is open.
     pub(super) next_at: Option<Timestamp>,
     pub(super) settled_at: Option<Timestamp>,
     pub(super) attempts: u32,
@@ -56,7 +56,7 @@ impl From<LedgerRow> for Shown {
     }
 }
 
-/// What the relay or core said about a delivery last.
+/// Returns the last answer of the relay or of core about a delivery.
 pub(super) fn answer(delivery: &Shown) -> String {
     let said = match delivery.state {
         "delivered" => delivery.reply.as_deref(),
@@ -81,7 +81,7 @@ pub(super) fn minute(at: Timestamp) -> String {
     format!("{}Z", text.get(..16).unwrap_or(&text))
 }
 
-/// How many deliveries are in each state; all states are there.
+/// Returns the number of deliveries in each state; all states are present.
 pub(super) fn counts(counts: &HashMap<DeliveryState, u64>) -> BTreeMap<&'static str, u64> {
     DeliveryState::ALL.map(|state| (state.as_str(), counts.get(&state).copied().unwrap_or(0))).into()
 }

@@ -76,7 +76,7 @@ pub(super) fn since(text: &str) -> Result<Since, String> {
 /// The latest deliveries.
 #[derive(Debug, Serialize)]
 struct Page {
-    /// How many deliveries are in each state, whatever --state says.
+    /// Number of deliveries in each state, regardless of `--state`.
     counts: BTreeMap<&'static str, u64>,
     /// The one that was planned last first.
     deliveries: Vec<Shown>,
@@ -115,7 +115,7 @@ fn times(shown: &Shown) -> [String; 4] {
     [shown.id.to_string(), planned, sent.unwrap_or_default(), shown.state.to_owned()]
 }
 
-/// Which mail it is, when it is due if that is not when it was planned, and what was said about it.
+/// Describes a mail: its kind, its due time if that differs from its planned time, and the last answer about it.
 fn about(shown: &Shown) -> String {
     let to = shown.email.as_deref().unwrap_or("(account deleted)");
     let (due, planned) = (ledger::minute(shown.due_at), ledger::minute(shown.planned_at));

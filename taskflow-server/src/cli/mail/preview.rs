@@ -36,7 +36,7 @@ pub(in crate::cli) struct Preview {
     open: bool,
 }
 
-/// Where it was written.
+/// The file that was written.
 #[derive(Debug, Serialize)]
 struct Written {
     file: String,

@@ -18,14 +18,14 @@ const RECENT: u32 = 10;
 /// Columns of the text.
 const WIDTH: usize = 100;
 
-/// Why mail did or did not reach an address.
+/// The reasons why mail did or did not reach an address.
 #[derive(Debug, Serialize)]
 struct Why {
     address: String,
     username: Option<String>,
     suppressed_since: Option<Timestamp>,
     findings: Vec<Finding>,
-    /// How many deliveries are in each state.
+    /// Number of deliveries in each state.
     counts: BTreeMap<&'static str, u64>,
     /// The latest deliveries, the one that was planned last first.
     deliveries: Vec<Explained>,
@@ -35,7 +35,7 @@ struct Why {
 struct Finding {
     code: &'static str,
     text: String,
-    /// What to do about it.
+    /// Advice on how to resolve the finding.
     advice: Option<String>,
 }
 

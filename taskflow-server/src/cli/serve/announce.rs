@@ -1,4 +1,4 @@
-//! What a server prints when it has started: a few lines on a terminal, log events otherwise.
+//! Announcement of a server that has started: a few lines on a terminal, log events otherwise.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -7,7 +7,7 @@ use crate::cli::mail;
 use crate::config::{Config, Database, KeyOrigin, surroundings};
 use crate::telemetry;
 
-/// What a first start finds missing.
+/// The parts that a first start finds missing.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct First {
     /// The database was created.

@@ -11,8 +11,8 @@ use crate::config::Config;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// What the operating system may hold of answers that a client does not read, in bytes (Linux takes twice as much): left to
-/// itself it holds megabytes for each.
+/// Maximum size, in bytes, of responses that the operating system buffers for a client that does not read them (Linux
+/// takes twice as much). By default it buffers megabytes for each client.
 const UNREAD: u32 = 128 * 1024;
 
 /// Takes the first address of the host that can be had; nobody can connect yet.

@@ -68,7 +68,7 @@ struct Shown {
     local_time: String,
 }
 
-/// Which mail the person wants, and when.
+/// The mail preferences of a user.
 #[derive(Debug, Serialize)]
 struct Notifications {
     /// Kinds that are switched off.

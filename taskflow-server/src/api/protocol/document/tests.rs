@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-/// What summaries begin with: they become the names of methods and the headings of generated clients.
+/// First words of the summaries, which become the method names and headings of generated clients.
 const VERBS: [&str; 35] = [
     "Cancel", "Change", "Check", "Count", "Create", "Delete", "End", "Follow", "Get", "Invite", "List", "Pause",
     "Preview", "Refresh", "Register", "Remind", "Remove", "Replace", "Report", "Request", "Resend", "Reset", "Respond",

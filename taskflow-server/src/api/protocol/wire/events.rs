@@ -1,4 +1,4 @@
-//! What happened, as JSON.
+//! Events as JSON.
 
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use serde_json::{Value, json};
