@@ -112,7 +112,7 @@ pub(crate) fn invitee(name: &str) -> Invitee {
     Invitee::new(format!("{name}@example.org").parse().expect("an address"))
 }
 
-/// What stores a meeting and the people in it.
+/// Returns the writes that store a meeting and its participants.
 pub(crate) fn called(meeting: Meeting, participants: impl IntoIterator<Item = Participant>) -> Changes {
     let changes = Changes::new().write(MeetingWrite::Insert(meeting));
     participants.into_iter().fold(changes, |changes, one| changes.write(ParticipantWrite::Insert(one)))

@@ -31,16 +31,16 @@ pub struct Statement {
     pub sql: String,
 }
 
-/// Why a folder does not tell which statements stand in it.
+/// The reason why the statements in a folder cannot be listed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unreadable {
     /// A source is not there or is not Rust.
     #[error("cannot read {}", path.display())]
     Source {
-        /// Which.
+        /// Path of the source.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Cause of the error.
         source: Source,
     },
     /// There is not one statement: no store lives here.
@@ -74,7 +74,7 @@ pub fn statements(folder: &Path, expand: fn(&str, &str) -> String) -> Result<Vec
     if constants.found.is_empty() { Err(Unreadable::Nothing(folder.to_owned())) } else { Ok(constants.found) }
 }
 
-/// What sqlx has executed in this process, by what it logs.
+/// The statements that sqlx has executed in this process, according to its log events.
 #[derive(Debug, Clone, Default)]
 pub struct Executed(Arc<Mutex<HashSet<String>>>);
 
@@ -91,7 +91,8 @@ impl Executed {
         executed
     }
 
-    /// Whether all of these were. A statement whose text is completed at run time counts by its beginning.
+    /// Returns whether all these statements were executed. One whose text is completed at run time counts by its
+    /// beginning.
     pub fn all_of(&self, statements: &[Statement]) -> Result<(), NeverExecuted> {
         let executed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let unseen = |sql: &str| !executed.iter().any(|statement| statement.starts_with(sql));
@@ -127,7 +128,7 @@ impl Subscriber for Executed {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// What sqlx tells of a statement.
+/// The log event of sqlx about a statement.
 #[derive(Default)]
 struct Logged {
     summary: String,

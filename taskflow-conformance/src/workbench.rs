@@ -15,7 +15,7 @@ use taskflow_core::{
 pub struct TestKit<S> {
     /// The store, with everything its own type offers.
     pub store: S,
-    /// Where the ids of rows come from.
+    /// Source of the ids of rows.
     pub ids: RandomIds,
 }
 
@@ -83,7 +83,7 @@ impl<S: Storage> TestKit<S> {
         user
     }
 
-    /// How many tasks and how many entries the feed of somebody has.
+    /// Returns the number of tasks of a user, and the number of entries in their feed.
     ///
     /// # Panics
     ///
@@ -102,7 +102,7 @@ pub fn noon() -> Timestamp {
     super::sample::noon()
 }
 
-/// What went wrong, in the words of what the error came from.
+/// Returns the message of an error's source.
 #[must_use]
 pub fn text(error: &StoreError) -> String {
     let (StoreError::Internal(source) | StoreError::Unavailable(source)) = error else { return error.to_string() };

@@ -19,10 +19,10 @@ use taskflow_core::{App, Content, Notice, RenderInput, Timestamp};
 
 use super::{ManualClock, PlainLinks, RecordingMailer, SequentialIds};
 
-/// How exact a reminder must be.
+/// Maximum deviation of a reminder.
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// What happened in a year.
+/// Results of a simulated year.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct YearReport {
     /// Things done to meetings.

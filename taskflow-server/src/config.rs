@@ -37,7 +37,7 @@ pub use sources::{Origin, Sources, nearest_word};
 pub(crate) use values::is_loopback;
 pub use warnings::surroundings;
 
-/// What the settings are read for; not every command needs all of them.
+/// The command that the settings are read for. Not every command needs all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// To serve: everything that must be set is demanded, and a key is there afterwards.
@@ -49,7 +49,7 @@ pub enum Need {
     Manage,
 }
 
-/// Who may register.
+/// The users who may register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Registration {
     /// Everybody.
@@ -58,7 +58,7 @@ pub enum Registration {
     Closed,
 }
 
-/// Which passwords are good enough.
+/// The requirements for passwords.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordPolicy {
     /// 8 to 128 characters.
@@ -67,7 +67,7 @@ pub enum PasswordPolicy {
     Strict,
 }
 
-/// How mail is delivered.
+/// Settings of mail delivery.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sending {
     /// Connections to the relay at most.
@@ -76,9 +76,9 @@ pub struct Sending {
     pub rate: f64,
     /// Mails claimed at once at most.
     pub batch: usize,
-    /// How long to wait before the next claim after one that found mail.
+    /// Delay before the next claim after one that found mail.
     pub batch_delay: Duration,
-    /// How long one mail may take.
+    /// Maximum time for one mail.
     pub mail_timeout: Duration,
     /// After how long the mails of a dead node are taken over.
     pub lease: Duration,
@@ -99,15 +99,15 @@ const SQLITE_READERS: u32 = 6;
 pub struct Config {
     /// `DATABASE_URL` as it was given.
     pub database_url: SecretString,
-    /// What it means.
+    /// Database that `DATABASE_URL` names.
     pub database: Database,
-    /// How long to wait for a database connection.
+    /// Maximum time to wait for a database connection.
     pub db_acquire_timeout: Duration,
     /// Most connections to PostgreSQL.
     pub db_max_connections: u32,
     /// The outermost folder above a SQLite file that did not exist when the settings were read, from the root.
     pub new_folder: Option<std::path::PathBuf>,
-    /// Whether serving creates the database and brings its schema up to date.
+    /// Whether the server creates the database and migrates its schema at start.
     pub auto_migrate: bool,
     /// Address or name to listen on, without brackets.
     pub host: String,
@@ -125,33 +125,33 @@ pub struct Config {
     pub secret_key: SecretString,
     /// Signed sign-ins before; what they signed is accepted until it expires.
     pub previous_keys: Vec<SecretString>,
-    /// Where the key came from.
+    /// Source of the key.
     pub key_origin: KeyOrigin,
-    /// How long an access token is good for.
+    /// Lifetime of an access token, in minutes.
     pub access_token_expire_minutes: u32,
-    /// How long somebody stays signed in without coming back.
+    /// Time for which a user who does not come back stays signed in, in days.
     pub refresh_token_expire_days: u32,
     /// The time after which a session has no fresh proof of the password any more.
     pub reauthenticate_after: Duration,
-    /// Who may register.
+    /// Users who may register.
     pub registration: Registration,
-    /// Which passwords are good enough.
+    /// Requirements for passwords.
     pub password_policy: PasswordPolicy,
-    /// How many requests are admitted, and which proxies tell of the client.
+    /// Rate limits of requests, and the proxies trusted to name the client.
     pub limits: LimitSettings,
     /// Origins (scheme, host, port) of pages that may call the API.
     pub allowed_origins: Vec<String>,
-    /// Whether the dev mailbox is served.
+    /// Whether the development mailbox is served.
     pub mailbox: bool,
     /// The relay; `None`: mail goes to the dev mailbox.
     pub smtp: Option<Smtp>,
     /// The sender of all mail.
     pub mail_from: Mailbox,
-    /// How mail is delivered.
+    /// Settings of mail delivery.
     pub sending: Sending,
-    /// How long a changed meeting must be quiet before people are told.
+    /// Debounce window: time without a further change before participants are notified of a changed meeting.
     pub change_quiet: Duration,
-    /// What one account may store and cause.
+    /// Limits on what one account may store and cause.
     pub quotas: Quotas,
     /// How long an organizer waits before they can remind somebody by hand again.
     pub reminder_cooldown: Duration,
@@ -165,11 +165,11 @@ pub struct Config {
     pub inbound_secret: Option<SecretString>,
     /// Plan mail, send none.
     pub hold_mail: bool,
-    /// How often to look for due mail at least.
+    /// Maximum interval between two checks for due mail.
     pub job_tick: Duration,
-    /// When the recurring duties are done; what is off is not here.
+    /// Schedules of the jobs; a job that is off is absent.
     pub jobs: BTreeMap<JobName, JobPlan>,
-    /// How long things are kept.
+    /// Retention periods of stored data.
     pub keeping: RetentionPolicy,
     /// Name of this process in logs and among those on the same database.
     pub node_id: NodeId,
@@ -177,7 +177,7 @@ pub struct Config {
     pub max_clock_skew: Duration,
     /// What to log.
     pub log: String,
-    /// What is allowed but probably not meant; sentences for the log.
+    /// Warnings for the log about settings that are allowed but probably not intended; full sentences.
     pub warnings: Vec<String>,
     origins: BTreeMap<&'static str, Origin>,
 }
@@ -219,7 +219,7 @@ impl Config {
         self
     }
 
-    /// Where a browser on this machine finds the service.
+    /// Returns the URL of the service for a browser on this machine.
     #[must_use]
     pub fn local_url(&self) -> String {
         values::local_url(&self.host, self.port)

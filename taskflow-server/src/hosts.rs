@@ -41,8 +41,8 @@ impl Hosts {
         Self { names: names.map(|name| name.trim_end_matches('.').to_ascii_lowercase()).collect(), any }
     }
 
-    /// Whether a request may be answered. An address is nobody's name, so it cannot be turned elsewhere; probes by name
-    /// learn nothing but whether the service is well.
+    /// Returns whether a request is accepted by its host. An address belongs to no name, so no DNS record can point it
+    /// elsewhere. Health checks are accepted under any name, because they reveal nothing but the health of the service.
     pub(crate) fn accept(&self, request: &Request) -> bool {
         let path = request.uri().path();
         let is_probe = path == "/health" || path.starts_with("/health/");

@@ -33,9 +33,9 @@ use crate::service::Service;
 const MAX_CONNECTIONS: usize = 4096;
 /// Connections at a time from one address, unless it is a trusted proxy's; further ones are closed.
 const MAX_FROM_ONE: usize = 1024;
-/// How long requests may take to finish once the server is told to stop.
+/// Maximum time for requests to finish once the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
-/// How long to wait after the operating system refused a connection, usually for want of file descriptors.
+/// Delay after the operating system refused a connection, usually because it is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `stop` is cancelled, then accepts nothing more and lets what runs finish, for up to 20 seconds.

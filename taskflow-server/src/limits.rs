@@ -1,5 +1,4 @@
-//! Who makes a request, and how much of the service they may use: the address of the client, buckets of this node, and
-//! room that is shared fairly.
+//! Requesters and their limits: the address of the client, rate limit buckets of this node, and fair sharing of room.
 
 mod address;
 mod buckets;

@@ -1,4 +1,4 @@
-//! What handlers work with: the use cases and the parts that only a server needs.
+//! The service that handlers work with: the use cases, and the parts that only a server needs.
 
 use std::sync::Arc;
 

@@ -12,10 +12,10 @@ use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Writer};
 use tracing_subscriber::registry::LookupSpan;
 
-/// What must not log everything, whatever is asked for.
+/// Directives that always apply, because more detailed logs of these targets would contain secrets.
 const SECRETIVE: [&str; 3] = ["tungstenite=info", "tokio_tungstenite=info", "sqlx_postgres::options=off"];
 
-/// Whether people read the logs as they are written.
+/// Returns whether logs are written to a terminal.
 #[must_use]
 pub fn on_terminal() -> bool {
     std::io::stderr().is_terminal()
@@ -49,8 +49,8 @@ pub fn log_panics() {
     }));
 }
 
-/// What lies beneath the error of an event. The JSON format writes the error alone; for people on a terminal the sources
-/// are written anyway.
+/// The sources of an event's error. The JSON format writes only the error itself; the format for terminals writes the
+/// sources anyway.
 #[derive(Default)]
 struct Cause(String);
 

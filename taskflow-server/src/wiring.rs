@@ -37,13 +37,13 @@ use crate::service::{MAX_EVENT_STREAMS, Service};
 pub struct Opened {
     /// The use cases.
     pub app: Arc<App>,
-    /// Where what was committed is told.
+    /// Bus on which committed events are published.
     pub bus: Arc<dyn EventBus>,
-    /// What time it is.
+    /// Clock of the service.
     pub clock: Arc<dyn Clock>,
-    /// Where mail goes.
+    /// Route that mail takes.
     pub mail: MailRoute,
-    /// When the scheduler last looked for jobs.
+    /// The time at which the scheduler last looked for jobs.
     pub scheduler: SchedulerPulse,
     config: Arc<Config>,
     revoked: Arc<RevocationList>,
@@ -59,7 +59,7 @@ pub struct Opened {
     told_to_others: Option<Arc<PgPulse>>,
 }
 
-/// How long nothing must be written before the log of SQLite is emptied.
+/// Time without a write after which the log of SQLite is emptied.
 const QUIET: Duration = Duration::from_secs(1);
 
 /// A store that outlives the process.
@@ -72,7 +72,7 @@ enum Kept {
     },
 }
 
-/// Why the adapters could not be opened.
+/// The reason why the adapters could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The database cannot be opened or brought up to date.
@@ -87,7 +87,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// What is wrong with the database and what to do about it, when that is known.
+    /// Returns what is wrong with the database and how to fix it, if that is known.
     #[must_use]
     pub fn explanation(&self) -> Option<(String, &'static str)> {
         match self {
@@ -98,7 +98,7 @@ impl OpenError {
     }
 }
 
-/// What may become of a database when it is opened.
+/// The changes that opening a database may make to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Access {
     /// It is created and migrated.
@@ -243,7 +243,7 @@ async fn open_with(config: &Arc<Config>, access: Access, patience: Duration) -> 
 }
 
 impl Opened {
-    /// What answers requests.
+    /// Returns the service that answers requests.
     #[must_use]
     pub fn service(&self) -> Service {
         let config = &self.config;
@@ -362,8 +362,8 @@ fn access_lifetime(config: &Config) -> Duration {
     Duration::from_mins(config.access_token_expire_minutes.into())
 }
 
-/// What hashes passwords: as many at once as there are processors, and two on one, so that a slow one is not in the way
-/// of everybody.
+/// Returns the password hasher. It hashes as many passwords at once as there are processors, and two on a single
+/// processor, so that a slow one does not block the others.
 #[must_use]
 pub fn passwords(config: &Config) -> Passwords {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

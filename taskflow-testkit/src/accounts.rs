@@ -12,7 +12,7 @@ use taskflow_core::{
 
 use crate::cluster::Database;
 
-/// How long what a dead node held is out of reach.
+/// Time for which the claims of a dead node last.
 pub const LEASE: Duration = Duration::from_secs(3);
 /// Accounts that are inserted by one commit.
 const COMMIT: usize = 500;
@@ -38,7 +38,7 @@ impl ZonedAccount {
         Self { id, zone, summary_at, busy }
     }
 
-    /// Whether their clock reaches their minute after `since` and not after `until`.
+    /// Returns whether the local clock reaches the user's minute after `since` and not after `until`.
     pub fn is_reached(&self, since: Timestamp, until: Timestamp) -> bool {
         !self.reached(self.summary_at, since, until).is_empty()
     }

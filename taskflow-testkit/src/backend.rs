@@ -62,7 +62,7 @@ impl fmt::Display for Backend {
     }
 }
 
-/// What must stay as long as a store without a server: the folder of its file, or its database.
+/// Resources that must outlive a store without a server: the folder of its file, or its database.
 pub struct Home {
     _folder: Option<TempDir>,
     _database: Option<Database>,

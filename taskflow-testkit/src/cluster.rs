@@ -80,7 +80,7 @@ impl Drop for Database {
     }
 }
 
-/// Where databases are made.
+/// The server on which databases are created.
 struct Server {
     url: String,
     /// Somebody else's server keeps nothing of ours.
@@ -140,7 +140,7 @@ pub struct Cluster {
     watcher: Option<Child>,
 }
 
-/// How a server ends.
+/// The way in which a server is stopped.
 #[derive(Debug, Clone, Copy)]
 pub enum Stop {
     /// As an administrator ends it: sessions are cut, everything is written down.
@@ -193,7 +193,7 @@ impl Cluster {
         cluster
     }
 
-    /// Where a database of this cluster is.
+    /// Returns the URL of a database in this cluster.
     pub fn url(&self, database: &str) -> String {
         match self.port {
             Some(port) => format!("postgres://postgres@127.0.0.1:{port}/{database}"),
@@ -251,7 +251,7 @@ impl Cluster {
         watcher.wait().expect("the shell ends");
     }
 
-    /// What the server has complained about.
+    /// Returns the log of the server.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()
     }
@@ -285,7 +285,7 @@ impl Drop for Cluster {
     }
 }
 
-/// Where the server's binaries are; on Debian, as root, they are installed when they are missing.
+/// Returns the folder of the server's binaries. On Debian, as root, missing binaries are installed.
 fn binaries() -> PathBuf {
     if let Ok(folder) = std::env::var("PG_BINDIR") {
         assert!(Path::new(&folder).join("postgres").exists(), "PG_BINDIR={folder} has no postgres: {INSTALL_HINT}");

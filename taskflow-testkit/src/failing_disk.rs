@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// What writing answers.
+/// The result of writes.
 #[derive(Debug, Clone, Copy)]
 pub enum Disk {
     /// There is no room (ENOSPC).
@@ -36,7 +36,7 @@ impl FailingDisk {
         Self { folder, path: path.to_owned() }
     }
 
-    /// What the environment of the process must have.
+    /// Returns the environment variables that the process needs.
     pub fn environment(&self) -> [(&'static str, String); 3] {
         let library = self.folder.path().join("failing_disk.so");
         [

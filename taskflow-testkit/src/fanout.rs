@@ -106,14 +106,14 @@ pub async fn settled(server: &Server) -> Vec<LedgerRow> {
     eventually_within(PATIENCE, "nothing in the ledger is open", settled).await
 }
 
-/// What the ledger and the relay say about each other.
+/// Comparison of the ledger with the mail that the relay took.
 #[derive(Debug, Default)]
 pub struct Account {
     /// Deliveries of which the relay took no mail.
     pub lost: BTreeSet<String>,
     /// Mails that the relay took again: how often, for each delivery.
     pub repeated: BTreeMap<String, usize>,
-    /// What does not fit, in words.
+    /// Descriptions of the differences.
     pub wrong: Vec<String>,
 }
 
@@ -149,7 +149,7 @@ impl Account {
         account
     }
 
-    /// How many mails came again.
+    /// Returns the number of mails that were sent again.
     pub fn repeats(&self) -> usize {
         self.repeated.values().sum()
     }

@@ -1,5 +1,5 @@
-//! What the tests and benches of this workspace share: the server as a process of its own, clusters of PostgreSQL,
-//! clients of every kind, and faults on demand. Everything here panics when something fails, because a test then has.
+//! Shared parts of this workspace's tests and benches: the server as a process of its own, clusters of PostgreSQL,
+//! clients of every kind, and injected faults. Everything here panics on failure, because a test has then failed.
 
 #![expect(clippy::print_stdout, reason = "seeds and figures")]
 

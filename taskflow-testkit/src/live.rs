@@ -118,7 +118,7 @@ impl Socket {
         (socket, ready["seq"].as_u64().expect("a sequence"))
     }
 
-    /// What is said next, or the code with which the conversation has ended.
+    /// Returns the next message, or the code with which the session was closed.
     pub async fn next(&mut self) -> Result<Value, u16> {
         loop {
             match timeout(PATIENCE, self.stream.next()).await.expect("something is heard in time") {
@@ -131,7 +131,7 @@ impl Socket {
         }
     }
 
-    /// What is said next.
+    /// Returns the next message.
     pub async fn said(&mut self) -> Value {
         self.next().await.unwrap_or_else(|code| panic!("it was closed with {code}"))
     }
@@ -223,7 +223,7 @@ impl Events {
         Self { answer, unread: Vec::new(), last: None }
     }
 
-    /// What is said next; nothing: the stream has ended.
+    /// Returns the next message; `None` if the stream has ended.
     pub async fn next(&mut self) -> Option<Value> {
         loop {
             while let Some(end) = self.unread.windows(2).position(|two| two == b"\n\n") {
@@ -237,7 +237,7 @@ impl Events {
         }
     }
 
-    /// What is said next.
+    /// Returns the next message.
     pub async fn said(&mut self) -> Value {
         self.next().await.expect("the stream goes on")
     }
@@ -283,7 +283,7 @@ pub async fn deaf_stream(server: &Server, token: &str) -> TcpStream {
     stream
 }
 
-/// How much memory a server has at the moment, in bytes.
+/// Returns the memory that a server uses now, in bytes.
 pub fn memory(server: &Server) -> u64 {
     status(server, "VmRSS:")
 }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 
-/// What happens to whatever passes.
+/// The treatment of passing data.
 #[derive(Debug, Clone, Copy, Default)]
 struct Road {
     frozen: bool,
@@ -50,7 +50,7 @@ impl Proxy {
         self.road.send_modify(|road| road.frozen = frozen);
     }
 
-    /// How long everything takes on its way to the server.
+    /// Delays everything on its way to the server.
     pub fn delay(&self, delay: Duration) {
         self.road.send_modify(|road| road.delay = delay);
     }

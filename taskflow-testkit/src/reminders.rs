@@ -18,7 +18,7 @@ use crate::wait::eventually_within;
 
 /// Connections of each node to the relay.
 pub const CONNECTIONS: usize = 16;
-/// How long what a dead node had claimed is out of reach.
+/// Time for which the claims of a dead node last, in seconds.
 const LEASE: &str = "5";
 /// From the moment the nodes are up until the first reminder is due.
 const LEAD: Duration = Duration::from_secs(5);

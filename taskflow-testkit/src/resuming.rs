@@ -20,18 +20,18 @@ const BULK: u64 = 100;
 /// The code with which a client is sent away that does not keep up; it connects again.
 const TOO_SLOW: u16 = 4408;
 
-/// What it took.
+/// Statistics of a client that resumed.
 #[derive(Debug, Default)]
 pub struct Resumed {
-    /// How often a client has connected.
+    /// Number of times a client has connected.
     pub connections: u64,
-    /// How often one was sent away because it did not keep up.
+    /// Number of times a client was disconnected because it did not keep up.
     pub too_slow: u64,
     /// Duration of the whole.
     pub seconds: f64,
 }
 
-/// What a client has seen: for each sequence from 1 on what happened, and to what.
+/// The events that a client has seen: for each sequence from 1 on, the kind of event and its subject.
 #[derive(Debug, Default, PartialEq)]
 struct Seen(Vec<(String, String)>);
 
@@ -100,7 +100,7 @@ async fn write(ada: &Person<'_>, changes: u64, mut random: u64) {
     }
 }
 
-/// How many messages a client reads before it loses its connection: none, some, or all there are.
+/// Returns the number of messages that a client reads before it loses its connection: none, some, or all.
 fn patience(random: &mut u64) -> u64 {
     match next(random) % 100 {
         0..10 => 0,

@@ -1,4 +1,4 @@
-//! What stands in the database of a server, for whoever does not ask the server.
+//! Rows in the database of a server, for tests that bypass the server.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub struct LedgerRow {
     pub attempts: i64,
     /// The answer to the last of them.
     pub last_error: Option<String>,
-    /// What the relay answered when it took the mail.
+    /// The relay's answer when it took the mail.
     pub reply: Option<String>,
 }
 
@@ -41,7 +41,7 @@ impl Rows {
         }
     }
 
-    /// How many deliveries of a kind there are in each state.
+    /// Returns the number of deliveries of a kind in each state.
     pub async fn states(&mut self, kind: &str) -> BTreeMap<String, i64> {
         let states = "SELECT state, count(*) FROM taskflow_deliveries WHERE kind = $1 GROUP BY state";
         let found: Vec<(String, i64)> = match self {
@@ -84,8 +84,8 @@ impl Rows {
         }
     }
 
-    /// How many seconds after their due time the deliveries of a kind to these addresses were settled, and their states; for
-    /// those that are not, how many seconds have passed by the clock of the database.
+    /// Returns the states of the deliveries of a kind to these addresses, and the seconds from their due time to their
+    /// settlement. For those that are open, returns the seconds that have passed by the clock of the database.
     pub async fn lateness(&mut self, kind: &str, recipients: &[String]) -> Vec<(String, f64)> {
         let rows: Vec<(String, String, f64)> = match self {
             Self::Postgres(rows) => {

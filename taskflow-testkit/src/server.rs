@@ -118,7 +118,7 @@ impl Server {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// Where its data is, for another process on the same.
+    /// Returns the URL of the database, for another process that uses it.
     pub fn database_url(&self) -> String {
         match &self.database {
             Some(database) => database.url.clone(),

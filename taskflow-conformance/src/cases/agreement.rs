@@ -1,4 +1,5 @@
-//! What a commit relies on: an answer on the meeting as it was, a change of the meeting on everybody as they were.
+//! Preconditions of a commit: a response requires an unchanged meeting, a change of the meeting requires unchanged
+//! participants.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What people rely on, over a store: use cases with a clock that is turned and a mailer that remembers.
+//! Use cases over a store, with a clock that is set by hand and a mailer that captures mail.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,7 +72,7 @@ impl World {
         told
     }
 
-    /// What the clock shows.
+    /// Returns the time of the clock.
     pub(super) fn clock_now(&self) -> Timestamp {
         taskflow_core::ports::Clock::now(&*self.clock)
     }

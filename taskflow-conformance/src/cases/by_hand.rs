@@ -1,4 +1,4 @@
-//! What is written by hand: letters, and samples of notices.
+//! Custom emails, and samples of notices.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What summaries and reminders of tasks say, and that nothing is said when there is nothing to say.
+//! Contents of summaries and task reminders, and that none is sent when it would be empty.
 
 use std::sync::Arc;
 use std::time::Duration;

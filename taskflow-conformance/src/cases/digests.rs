@@ -1,4 +1,4 @@
-//! What a person is told of their day: which tasks and meetings, in which order, and how many more there are.
+//! Contents of daily summaries: the tasks and meetings, their order, and the number of further ones.
 
 use std::sync::Arc;
 use std::time::Duration;

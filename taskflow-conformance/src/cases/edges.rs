@@ -1,4 +1,4 @@
-//! What databases like to get wrong: odd texts, the same row twice in one call, people who leave.
+//! Edge cases of databases: unusual texts, the same row twice in one call, deleted accounts.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -185,7 +185,7 @@ async fn due(world: &World, owner: Actor, due_at: &str, minutes: u32) -> taskflo
     world.app.tasks().create(owner, new).await.expect("a task").id
 }
 
-/// When the reminders of tasks that have not left are due.
+/// Returns the due times of the task reminders that have not been sent.
 async fn planned(world: &World) -> Vec<Timestamp> {
     let rows = world.storage.deliveries_with_key("task-due/", 99).await.expect("a list");
     let open = rows.iter().filter(|row| row.state == DeliveryState::Scheduled);

@@ -1,4 +1,4 @@
-//! What people are told of a meeting: invitations, what changed since they were told last, and that it is off.
+//! Notices about a meeting: invitations, changes since the last notification, and cancellations.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -134,7 +134,7 @@ pub(super) struct Meanwhile {
 }
 
 impl Meanwhile {
-    /// What happens while the first mail is on its way.
+    /// Runs `happens` while the first mail is being sent.
     pub(super) fn meanwhile(&self, happens: impl Future<Output = ()> + Send + 'static) {
         *self.happens.lock().expect("nobody panicked") = Some(Box::pin(happens));
     }

@@ -1,4 +1,4 @@
-//! What signed links in mail lead to: seen by anybody who holds one, changed by its form only.
+//! Signed links in mail: anyone who holds one can open it, and only its form changes anything.
 
 use std::sync::Arc;
 

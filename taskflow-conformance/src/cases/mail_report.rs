@@ -1,4 +1,4 @@
-//! What administrators are told about mail to an address, and about jobs that follow people's own clocks.
+//! Reports for administrators about mail to an address, and about jobs that follow local times.
 
 use std::sync::Arc;
 use std::time::Duration;

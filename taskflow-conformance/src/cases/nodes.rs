@@ -36,7 +36,7 @@ async fn beat(store: &dyn Nodes, said: &Heartbeat, lapse: Duration) -> Vec<Node>
     store.beat(said, lapse).await.expect("a heartbeat")
 }
 
-/// Who is there, and whether they are live.
+/// Returns the id of each node and whether it is live.
 fn who(nodes: &[Node]) -> Vec<(&str, bool)> {
     nodes.iter().map(|node| (node.said.id.as_str(), node.is_live)).collect()
 }

@@ -49,7 +49,7 @@ pub(super) async fn deliveries_are_found_by_the_beginning_of_their_keys_in_byte_
     assert_eq!((nine[0].id, nine[0].state), (delivery_id(2), DeliveryState::Cancelled));
 }
 
-/// What a sweep at noon over the next two days finds, with reminders due after noon.
+/// Returns the meetings that a sweep at noon finds for the next two days, with reminders due after noon.
 async fn unplanned(store: &Arc<dyn Storage>) -> Vec<MeetingId> {
     let until = noon() + HOUR * 48;
     store.meetings_unplanned(noon(), until, noon(), None, 100).await.expect("a read")
@@ -149,7 +149,8 @@ pub(super) async fn sweeps_go_on_where_they_were(open: Arc<dyn OpenStore>) {
     assert_eq!(page(between).await, expected);
 }
 
-/// What calling a large meeting writes: half of the 500 have accounts, whose order differs from meeting to meeting.
+/// Returns the writes that create a large meeting. Half of its 500 participants have accounts, whose order differs from
+/// meeting to meeting.
 fn large(n: u64) -> Changes {
     let mine = meeting(n, 1);
     let first = n * 1000;

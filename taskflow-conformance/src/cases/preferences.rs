@@ -1,4 +1,4 @@
-//! Which mail people want, and when: kept by the store, and heeded by what is sent.
+//! Mail preferences: the store keeps them, and mail follows them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -264,7 +264,7 @@ pub(super) async fn only_what_recurs_carries_a_link_that_ends_it(open: Arc<dyn O
     }
 }
 
-/// Where the mail to somebody of this name can be ended.
+/// Returns the unsubscribe URL of the mail to the user of this name.
 fn unsubscribe_url(mails: &[Mail], name: &str) -> Option<String> {
     let address = format!("{name}@example.org");
     let mail = mails.iter().find(|mail| mail.to.address.as_str() == address).expect("a mail");

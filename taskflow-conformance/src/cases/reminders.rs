@@ -28,7 +28,7 @@ pub(super) fn own(minutes: &[u32]) -> Option<OwnReminders> {
     Some(OwnReminders::new(minutes).expect("up to five"))
 }
 
-/// Who is in the meeting under this name.
+/// Returns the participant of this name.
 pub(super) fn person<'a>(details: &'a MeetingDetails, name: &str) -> &'a Participant {
     let email = invitee(name).email;
     details.participants.iter().find(|one| one.email == email).expect("is in the meeting")

@@ -40,7 +40,7 @@ fn attendee(email: &str, response: MeetingResponse) -> ReplyAttendee {
     ReplyAttendee { email: address(email), sent_by: None, response }
 }
 
-/// What a calendar sends to the first revision of a meeting; nobody is known to have sent it.
+/// Returns a calendar's reply to the first revision of a meeting, from an unknown sender.
 fn reply(meeting: MeetingId, at: Timestamp, email: &str, response: MeetingResponse) -> CalendarReply {
     CalendarReply {
         meeting,

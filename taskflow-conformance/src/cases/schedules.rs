@@ -1,4 +1,4 @@
-//! What a schedule and a hand do with the same slot, a clock that was wrong, and duties that are done by one clock.
+//! Schedules: a scheduled time that is also run by hand, a clock that was wrong, and jobs that follow one clock.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

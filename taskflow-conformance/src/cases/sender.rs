@@ -1,4 +1,4 @@
-//! How the sender behaves towards relay and store.
+//! Behaviour of the sender towards the relay and the store.
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;

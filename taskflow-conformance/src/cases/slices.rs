@@ -1,4 +1,4 @@
-//! What has served its time goes in slices as small as it takes to keep nobody waiting.
+//! Expired data is purged in slices that are small enough to keep nobody waiting.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Who does which job when: a slot comes once, whether by schedule or by hand, and a paused job waits.
+//! Claims of scheduled jobs: a scheduled time is run once, by schedule or by hand, and a paused job waits.
 
 use std::sync::Arc;
 use std::time::Duration;

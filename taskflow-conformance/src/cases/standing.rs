@@ -38,7 +38,7 @@ async fn link(board: &Board, name: &str, version: Option<u64>) -> String {
 }
 
 impl Board {
-    /// What Bob and Eve answered.
+    /// Returns the responses of Bob and Eve.
     async fn answers(&self) -> [MeetingResponse; 2] {
         let details = self.details().await;
         assert_eq!(person(&details, "ada").response, Accepted);

@@ -1,4 +1,4 @@
-//! What people have done, in numbers: counted hourly of those who did something, and shown.
+//! Statistics of users: counted hourly for those who were active, and shown.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -15,7 +15,7 @@ use crate::OpenStore;
 use crate::sample::{at, task, zone};
 use crate::year::chance::Chance;
 
-/// When what is due, by the keys of deliveries.
+/// Expected due times, by the keys of deliveries.
 pub(super) type Expected = BTreeMap<String, Timestamp>;
 
 /// Zones of both hemispheres, at the ends of the world, and such whose clocks change by half an hour, by two, or stand
@@ -54,7 +54,8 @@ pub(super) async fn crowd(storage: &Arc<dyn Storage>, places: &[&str], minutes: 
     people
 }
 
-/// When a clock of a zone shows this minute after `begin` and up to `end`, each date once.
+/// Returns the dates on which a clock of a zone shows this minute, and when, after `begin` and up to `end`. Each date
+/// occurs once.
 fn days(zone: &Zone, at: LocalMinute, begin: Timestamp, end: Timestamp) -> Vec<(chrono::NaiveDate, Timestamp)> {
     let first = begin.to_chrono().date_naive() - Days::new(2);
     let dates = first.iter_days().take_while(|date| *date <= end.to_chrono().date_naive() + Days::new(2));
@@ -77,7 +78,7 @@ pub(super) fn reminders_of(user: &User, begin: Timestamp, end: Timestamp) -> Exp
     at("08:00").chain(at("20:00")).collect()
 }
 
-/// What was planned of both kinds.
+/// Returns the planned notices of both kinds.
 pub(super) async fn told(storage: &Arc<dyn Storage>) -> Expected {
     let mut told = Expected::new();
     for prefix in ["daily-summary/", "task-reminder/"] {
@@ -147,7 +148,7 @@ pub(super) async fn a_week_of_october_and_november_tells_everybody_once_a_day(op
     a_week(&*open, "2026-10-24T00:00:00Z", &checked).await;
 }
 
-/// What somebody hears who was in these zones from these instants on.
+/// Returns the notices for a user who moved to these zones at these instants.
 fn summaries_of_traveller(user: &User, stays: &[(Timestamp, Zone)], end: Timestamp) -> Expected {
     let mut expected = Expected::new();
     for (index, (arrived, zone)) in stays.iter().enumerate() {

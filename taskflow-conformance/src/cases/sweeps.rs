@@ -92,7 +92,7 @@ async fn walk(store: &Arc<dyn Storage>, query: &SweepQuery, size: u32) -> (Vec<S
     }
 }
 
-/// Which users a sweep finds, by number, and how many were looked at.
+/// Returns the numbers of the users that a sweep finds, and the number of users it examined.
 async fn found(store: &Arc<dyn Storage>, query: &SweepQuery) -> (Vec<u64>, u32) {
     let (people, examined) = walk(store, query, 100).await;
     let number = |id| (1..100).find(|n| user_id(*n) == id).expect("one of ours");

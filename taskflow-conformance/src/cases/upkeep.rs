@@ -1,4 +1,4 @@
-//! What has served its time is removed without a trace where it stood, and without a gap where others look.
+//! Purges: expired data is removed without a trace in its own tables, and without a gap for readers.
 
 use std::sync::Arc;
 use std::time::Duration;

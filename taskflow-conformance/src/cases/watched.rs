@@ -19,7 +19,7 @@ pub(super) struct Watched {
 #[derive(Default)]
 struct Seen {
     claimed: bool,
-    /// How many have ended.
+    /// Number of renewals that have ended.
     renewals: u32,
     waiting: Vec<Waker>,
 }

@@ -1,4 +1,4 @@
-//! What people want of mail, and what who runs the service does about it, in a random history.
+//! Mail preferences of users, and the operator's actions on mail, in a random history.
 
 use proptest::prelude::*;
 use taskflow_core::ports::{Clock, DeliveryQuery};
@@ -81,7 +81,7 @@ impl Play<'_> {
         shown(&self.storage.commit(&Changes::new().write(write)).await)
     }
 
-    /// What is suppressed, and what went to whom.
+    /// Records the suppressions, and the mail of each recipient.
     pub(super) async fn tell_mail(&mut self) {
         self.told.push(format!("{:?}", self.storage.suppressions_after(None, 1000).await.expect("a read")));
         for id in self.users.clone() {

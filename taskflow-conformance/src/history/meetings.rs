@@ -1,4 +1,4 @@
-//! What people do with meetings in a random history.
+//! Actions of users on meetings in a random history.
 
 use std::time::Duration;
 
@@ -179,7 +179,7 @@ impl Play<'_> {
         shown(&self.app.meetings().list(Actor::User(owner), &query).await)
     }
 
-    /// What somebody is told by a delivery of such a notice.
+    /// Returns the effect that a delivery of such a notice has on its recipient.
     pub(super) fn told_by(notice: &Notice, version: u8) -> Option<Effect> {
         match notice {
             Notice::MeetingInvite(MeetingInviteNotice { participant, .. })

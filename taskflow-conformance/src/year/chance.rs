@@ -19,7 +19,7 @@ impl Chance {
         self.next() % end.max(1)
     }
 
-    /// Whether one of so many chances came.
+    /// Returns whether an event with a chance of one in `many` occurred.
     pub(crate) fn one_in(&mut self, many: u64) -> bool {
         self.below(many) == 0
     }

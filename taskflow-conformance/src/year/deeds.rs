@@ -1,4 +1,4 @@
-//! What people do with their meetings in the course of a year, by chance and within the rules.
+//! Random actions of users on their meetings in the course of a year, within the rules.
 
 mod acts;
 
@@ -18,7 +18,7 @@ use super::expectation::{Deed, What, Who};
 use crate::ManualClock;
 use crate::sample::{invitee, new_user, zone};
 
-/// Where people live: every offset, half hours and quarters, and most of the ways there are to change the clock.
+/// Time zones of users: every offset, half hours and quarters, and most of the ways in which clocks change.
 const ZONES: [&str; 40] = [
     "Europe/Berlin",
     "Europe/London",
@@ -81,7 +81,7 @@ const NIGHTS: [&str; 12] = [
 /// Minutes before a meeting that people choose.
 const MINUTES: [u32; 11] = [0, 1, 5, 10, 15, 30, 60, 120, 1440, 10_080, 40_320];
 
-/// What there is to know about a meeting before deciding what to do with it next.
+/// The state of a meeting that the choice of the next action depends on.
 #[derive(Debug)]
 struct Known {
     id: MeetingId,
@@ -91,7 +91,7 @@ struct Known {
     zone: Zone,
     starts_at: Timestamp,
     ends_at: Timestamp,
-    /// Where it was before, and is.
+    /// Local start times of the meeting, the current one last.
     walls: Vec<NaiveDateTime>,
     cancelled: bool,
     ended: bool,
@@ -107,7 +107,7 @@ pub(super) struct Player<'a> {
     accounts: BTreeMap<Who, UserId>,
     meetings: Vec<Known>,
     deeds: Vec<Deed>,
-    /// When something is done, and to which meeting; `None`: a new one.
+    /// Times of future actions, each with its meeting; `None` for a new meeting.
     agenda: BTreeMap<Timestamp, VecDeque<Option<usize>>>,
 }
 
@@ -146,7 +146,7 @@ impl<'a> Player<'a> {
         &self.deeds
     }
 
-    /// When something is done next.
+    /// Returns the time of the next action.
     pub(super) fn next_at(&self) -> Option<Timestamp> {
         self.agenda.keys().next().copied()
     }
@@ -310,7 +310,7 @@ impl<'a> Player<'a> {
     }
 }
 
-/// What stands before the `@`.
+/// Returns the part before the `@`.
 fn name(who: &Who) -> &str {
     who.split('@').next().unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! Which reminders a list of deeds asks for, worked out from nothing but the deeds and the clock. It must not use what
-//! plans reminders, since it is there to catch it out.
+//! Reminders that a list of actions requires, computed from nothing but the actions and the clock. This must not use
+//! the code that plans reminders, because it exists to find errors in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(super) struct Deed {
     pub(super) what: What,
 }
 
-/// What was done.
+/// An action on a meeting.
 #[derive(Debug, Clone)]
 pub(super) enum What {
     /// Called for this wall clock time of this zone, with these people, the organizer among them.
@@ -94,8 +94,9 @@ pub(super) fn expected(deeds: &[Deed], until: Timestamp) -> BTreeMap<Reminder, T
     all
 }
 
-/// What a meeting that is like this from `since` on asks for, and when it would leave: in its minute, or at once when
-/// that has passed, as long as the meeting has not begun. Of several that have passed, only the nearest leaves.
+/// Returns the reminders that a meeting in this state from `since` on requires, with the times at which they leave. A
+/// reminder leaves in its minute, or at once if that has passed and the meeting has not begun. Of several that have
+/// passed, only the nearest leaves.
 fn asked(meeting: MeetingId, state: &State, since: Timestamp) -> Vec<(Reminder, Timestamp)> {
     if state.cancelled || state.ended || state.starts_at <= since {
         return Vec::new();

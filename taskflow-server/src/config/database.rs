@@ -1,10 +1,10 @@
-//! What `DATABASE_URL` means.
+//! The meaning of `DATABASE_URL`.
 
 use std::path::{Path, PathBuf};
 
 use super::sources::nearest_word;
 
-/// Where data is kept.
+/// The location of the data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Database {
     /// In the memory of this process; gone when it ends.
@@ -37,7 +37,7 @@ pub(crate) const POSTGRES_PARAMETERS: [&str; 18] = [
     "user",
 ];
 
-/// Why a `DATABASE_URL` cannot be used: what is wrong, what would be right.
+/// The reason why a `DATABASE_URL` is refused: what is wrong, and what would be right.
 pub(super) type Refusal = (String, String);
 
 const FORMS: &str = "write sqlite://taskflow.db, postgres://user:password@host/database or memory:";
@@ -52,7 +52,7 @@ impl Database {
         }
     }
 
-    /// Where it is, for people.
+    /// Returns the location of the database, for people.
     #[must_use]
     pub fn place(&self) -> String {
         match self {
@@ -112,8 +112,8 @@ impl Database {
     }
 }
 
-/// Whether it is clear where user and password end: a part of a password that is taken for a host, a port or a database
-/// would be tried there, and shown.
+/// Returns whether it is clear where user and password end. Otherwise a part of a password could be taken for a host, a
+/// port or a database, and be tried and shown there.
 fn login_is_encoded(rest: &str) -> bool {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, behind) = rest.split_at(end);
@@ -154,7 +154,7 @@ fn unknown_parameter(rest: &str) -> Option<Refusal> {
     Some((wrong, right))
 }
 
-/// Whether each `%` is followed by two hexadecimal digits.
+/// Returns whether each `%` is followed by two hexadecimal digits.
 fn is_percent_encoded(text: &str) -> bool {
     text.split('%').skip(1).all(|part| part.len() >= 2 && part.bytes().take(2).all(|byte| byte.is_ascii_hexdigit()))
 }

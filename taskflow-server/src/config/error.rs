@@ -11,9 +11,9 @@ pub struct ConfigError {
     pub setting: String,
     /// The source of its value; `None` if it has none.
     pub from: Option<String>,
-    /// What is wrong; reads on from the name of the setting.
+    /// Description of the error, to be read after the name of the setting.
     pub wrong: String,
-    /// What would be right, as a sentence without its full stop.
+    /// Description of an accepted value, as a sentence without its full stop.
     pub right: String,
 }
 

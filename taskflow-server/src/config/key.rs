@@ -16,7 +16,7 @@ pub(super) const MIN_BYTES: usize = 32;
 const SAMPLES: [&str; 4] =
     ["your-super-secret-key-change-this-in-production", "your-secret-key", "changeme", "change-me"];
 
-/// Where the key came from.
+/// The source of the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyOrigin {
     /// `SECRET_KEY`.
@@ -29,7 +29,7 @@ pub enum KeyOrigin {
     Ephemeral,
 }
 
-/// What is wrong with a key, and what would be right.
+/// The reason why a key is refused: what is wrong, and what would be right.
 pub(super) type Refusal = (String, String);
 
 /// Checks a key that was given.
@@ -46,8 +46,8 @@ pub(super) fn check(key: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether a key that is long enough can be guessed all the same: few different characters, a short text repeated, or words
-/// that stand where a key should be.
+/// Returns whether a key of sufficient length is guessable: few different characters, a short text repeated, or
+/// placeholder words.
 pub(super) fn is_guessable(key: &str) -> bool {
     let bytes = key.trim().as_bytes();
     let different = bytes.iter().collect::<std::collections::BTreeSet<_>>().len();

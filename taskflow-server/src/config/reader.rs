@@ -6,7 +6,7 @@ use super::error::{ConfigError, ConfigErrors};
 use super::settings::{SETTINGS, Setting};
 use super::sources::{Given, Origin};
 
-/// What was given, and the problems found so far.
+/// The given settings, and the problems found so far.
 pub(super) struct Reader {
     given: Given,
 }
@@ -21,7 +21,7 @@ impl Reader {
         self.given.values.get(name).map(|(text, _)| text.trim())
     }
 
-    /// Whether somebody gave it.
+    /// Returns whether the setting is given.
     pub(super) fn has(&self, name: &str) -> bool {
         self.given.values.contains_key(name)
     }
@@ -62,7 +62,7 @@ impl Reader {
         self.given.problems.push(ConfigError { setting: name.into(), from, wrong: wrong.into(), right: right.into() });
     }
 
-    /// How many problems there are so far.
+    /// Returns the number of problems found so far.
     pub(super) fn problems(&self) -> usize {
         self.given.problems.len()
     }
@@ -77,7 +77,11 @@ impl Reader {
         &self.given.environment
     }
 
-    /// Where each given setting came from, unless there were problems: they come first those of files, then by setting.
+    /// Returns the origin of each given setting.
+    ///
+    /// # Errors
+    ///
+    /// The problems, if there are any: those of files first, then in the order of the settings.
     pub(super) fn finish(self) -> Result<BTreeMap<&'static str, Origin>, ConfigErrors> {
         let Given { values, mut problems, .. } = self.given;
         if problems.is_empty() {
@@ -89,7 +93,7 @@ impl Reader {
     }
 }
 
-/// Whether a text may hold a password: who puts a login where none belongs has it in a log otherwise.
+/// Returns whether a text may hold a password. Without this check, a login in the wrong setting would be logged.
 fn may_hold_login(text: &str) -> bool {
     let behind_scheme = text.split_once("//").map_or("", |(_, rest)| rest);
     let authority = behind_scheme.split(['/', '?', '#']).next().unwrap_or_default();

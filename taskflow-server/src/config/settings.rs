@@ -15,7 +15,7 @@ pub struct Setting {
     pub secret: bool,
     /// Its value is `true` or `false`; its flag alone means `true`.
     pub switch: bool,
-    /// What it is, with unit, limits, derived default and consequence: full sentences without a line break.
+    /// Description with unit, limits, derived default and consequence: full sentences without a line break.
     pub meaning: &'static str,
 }
 

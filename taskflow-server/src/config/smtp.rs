@@ -15,15 +15,15 @@ pub struct Smtp {
     pub server: String,
     /// Its port.
     pub port: u16,
-    /// How the connection is protected.
+    /// Protection of the connection.
     pub security: SmtpSecurity,
-    /// How to sign in; `None`: not at all.
+    /// Credentials for signing in; `None` to send mail without signing in.
     pub login: Option<SmtpLogin>,
     /// The name for EHLO; `None`: the name of this machine, or the address of the connection.
     pub hello: Option<String>,
 }
 
-/// How the connection to the relay is protected.
+/// The protection of the connection to the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmtpSecurity {
     /// TLS from the first byte (RFC 8314 §3.3).
@@ -44,7 +44,7 @@ pub struct SmtpLogin {
 }
 
 impl SmtpSecurity {
-    /// Whether mail is encrypted on its way to the relay.
+    /// Returns whether mail is encrypted on its way to the relay.
     #[must_use]
     pub fn is_tls(self) -> bool {
         self != Self::Plain

@@ -1,4 +1,4 @@
-//! Where settings come from: flags > environment > `.env` > `taskflow.toml`, the first that is not empty wins.
+//! Sources of settings: flags > environment > `.env` > `taskflow.toml`. The first value that is not empty wins.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ const TOML_FILE: &str = "taskflow.toml";
 /// The file of environment variables in the working directory.
 const DOTENV_FILE: &str = ".env";
 
-/// Where the value of a setting was given.
+/// The source of a setting's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// On the command line.
@@ -252,7 +252,7 @@ pub fn nearest_word(word: &str, candidates: impl IntoIterator<Item = String>) ->
     near.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance).map(|(_, near)| near)
 }
 
-/// How many letters must be changed, added or left out to get from one word to the other (Levenshtein).
+/// Returns the number of letters to change, insert or delete to turn one word into the other (Levenshtein distance).
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.bytes().enumerate() {

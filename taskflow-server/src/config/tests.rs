@@ -2,7 +2,7 @@ use super::*;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
-/// What must be set in production; `memory:` keeps the tests off the disk.
+/// Settings that are required in production; `memory:` keeps the tests off the disk.
 const PRODUCTION: [(&str, &str); 6] = [
     ("DATABASE_URL", "memory:"),
     ("HOST", "0.0.0.0"),

@@ -1,4 +1,4 @@
-//! How single values are read; `None` is "cannot be read", the caller says what would be right.
+//! Parsers of single values. They return `None` if a value cannot be read; the caller says what would be right.
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -34,7 +34,7 @@ pub(super) fn seconds(range: RangeInclusive<Duration>) -> impl Fn(&str) -> Optio
     move |text| duration::parse_seconds(text).filter(|span| range.contains(span))
 }
 
-/// How many per second, or 0 for no limit.
+/// Reads a rate per second, or 0 for no limit.
 pub(super) fn rate(text: &str) -> Option<f64> {
     number(0.0..=100_000.0)(text).filter(|rate| *rate == 0.0 || *rate >= 0.001)
 }
@@ -55,7 +55,7 @@ pub(super) fn host(text: &str) -> Option<String> {
     (bare.parse::<IpAddr>().is_ok() || is_name(bare) && !meant_as_address).then(|| bare.to_owned())
 }
 
-/// What a client may call itself in EHLO: a full host name, or an address, in brackets or not.
+/// Reads a client's name for EHLO: a full host name, or an address, in brackets or not.
 pub(super) fn hello(text: &str) -> Option<String> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let untagged = if bare.get(..5).is_some_and(|tag| tag.eq_ignore_ascii_case("IPv6:")) { &bare[5..] } else { bare };
@@ -63,13 +63,13 @@ pub(super) fn hello(text: &str) -> Option<String> {
     (is_address || bare.len() == text.len() && !text.contains('_') && host(text).is_some()).then(|| text.to_owned())
 }
 
-/// Whether only this machine can reach it.
+/// Returns whether the host is reachable from this machine only.
 pub(crate) fn is_loopback(host: &str) -> bool {
     let name = host.to_ascii_lowercase();
     name == "localhost" || name.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Where a browser on this machine finds what listens there.
+/// Returns the URL of a server at this host and port, for a browser on this machine.
 pub(super) fn local_url(host: &str, port: u16) -> String {
     match host.parse::<IpAddr>() {
         Ok(ip) if ip.is_unspecified() => format!("http://localhost:{port}"),

@@ -1,4 +1,5 @@
-//! What is allowed but probably not meant: sentences for the log, each with what would be right.
+//! Warnings about settings that are allowed but probably not intended: sentences for the log, each with what would be
+//! right.
 
 use std::path::Path;
 

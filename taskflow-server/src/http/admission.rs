@@ -19,7 +19,7 @@ const MAX_BUCKETS: usize = 100_000;
 pub(super) struct Admission {
     service: Arc<Service>,
     buckets: Buckets,
-    /// Whether the log has said that a proxy is not trusted.
+    /// Whether the untrusted proxy was already logged.
     warned: AtomicBool,
 }
 

@@ -9,17 +9,17 @@ use tokio::time::{Instant, timeout};
 use crate::api::{ApiError, MAX_BODY};
 use crate::limits::{LimitSettings, Requester, Share, Shares};
 
-/// How long a body may take to arrive at most. Without a token bodies are short.
+/// Maximum time for a body to arrive. Bodies of requests without a token are short.
 const DEADLINE: Duration = Duration::from_secs(25);
 const STRANGERS_DEADLINE: Duration = Duration::from_secs(12);
 /// The time after which a body must have arrived at the minimum rate.
 const GRACE: Duration = Duration::from_secs(5);
-/// How much of a body that is too large is read and dropped, so that its sender gets to read the answer.
+/// Maximum number of bytes of a too large body that are read and dropped, so that its sender can read the response.
 const MAX_DRAIN: usize = 32 * 1024 * 1024;
-/// How long that may take.
+/// Maximum time for dropping the rest of a body.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 
-/// What all bodies of accounts together may take while their requests are at work, and those of one account, in bytes.
+/// Maximum total size, in bytes, of the bodies of requests in progress: of all accounts together, and of one account.
 const ALL_BODIES: (usize, usize) = (32 * MAX_BODY, 8 * MAX_BODY);
 /// The same for requests without a token, and for one address.
 const STRANGERS_BODIES: (usize, usize) = (16 * MAX_BODY, 4 * MAX_BODY);
@@ -81,7 +81,7 @@ impl Room {
     }
 }
 
-/// Whether the body has a content coding (RFC 9110 section 8.4); `identity` is none.
+/// Returns whether the body has a content coding (RFC 9110 section 8.4) other than `identity`.
 fn is_coded(headers: &HeaderMap) -> bool {
     let codings = headers.get_all(CONTENT_ENCODING).iter().flat_map(|line| line.as_bytes().split(|b| *b == b','));
     codings.map(<[u8]>::trim_ascii).any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))

@@ -15,17 +15,17 @@ use tokio_util::sync::CancellationToken;
 use super::front::Front;
 use super::stall::Unstalled;
 
-/// How long a client may take from one request to the next and until all headers of it are there.
+/// Maximum time from one request to the complete headers of the next.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
-/// How long a client may refuse to take what is written, and the time after which the minimum rate counts.
+/// Maximum time for a client to accept what is written to it, and the time after which the minimum rate applies.
 const STALL: Duration = Duration::from_secs(20);
 /// Longest request line and headers together, in bytes.
 const MAX_HEAD: usize = 32 * 1024;
 
-/// What one connection is served with. HTTP/1.1 only: HTTP/2 and TLS are the reverse proxy's.
+/// The parts that one connection is served with. HTTP/1.1 only: HTTP/2 and TLS are left to the reverse proxy.
 ///
-/// What is no HTTP request at all (a malformed line, headers that are too many or too long) is answered by hyper itself,
-/// with 400, 414 or 431 and no body; it lets nobody else answer. Then the connection is closed.
+/// Hyper itself answers malformed requests (a malformed line, headers that are too many or too long) with 400, 414 or
+/// 431 and no body, and does not let the service answer them. Then the connection is closed.
 pub(super) struct Connection {
     pub(super) front: Arc<Front>,
     /// Finish the request at hand and close.

@@ -1,7 +1,7 @@
 use poem::Response;
 use poem::http::{HeaderMap, HeaderValue, header};
 
-/// Which web pages of other origins may read our answers (Fetch standard §3.2).
+/// The other origins whose pages may read responses (Fetch standard §3.2).
 ///
 /// A page of a foreign origin gets its answer like anybody else; without the headers its browser keeps it from reading.
 #[derive(Debug)]

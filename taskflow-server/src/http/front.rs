@@ -26,14 +26,14 @@ use crate::service::Service;
 const NO_ROBOTS: &[u8] = b"User-agent: *\nDisallow: /\n";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// How long an operation may take before its client is told to come back.
+/// Maximum duration of an operation before its client is told to retry later.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Longest body of a request that needs no token, in bytes.
 const MAX_OPEN_BODY: usize = 64 * 1024;
 
-/// What every request passes on its way to an operation, and every answer on its way back, in this order: request id and
-/// log line, rate limit, CORS, security headers, path and method, body, turn, the operation in a task of its own.
+/// The middleware around every operation. Requests pass it in this order, responses in reverse: request id and log
+/// line, rate limit, CORS, security headers, path and method, body, permit, the operation in a task of its own.
 pub(super) struct Front {
     service: Arc<Service>,
     routes: Routes,

@@ -20,7 +20,7 @@ const STRANGERS: (usize, usize) = (8 * MEGABYTE, 2 * MEGABYTE);
 const FREE: usize = 16 * 1024;
 /// Bytes that are handed to a connection at once.
 const CHUNK: usize = 32 * 1024;
-/// How long an answer waits for room, while its operation keeps its turn.
+/// Maximum time for which a response waits for room, while its operation keeps its permit.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// From one look for room to the next.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Outgoing {
     accounts: Shares,
     strangers: Shares,
-    /// How long an answer waits for room.
+    /// Maximum time for which a response waits for room.
     patience: Duration,
 }
 

@@ -4,7 +4,7 @@ use taskflow_core::{FieldCode, FieldError};
 
 use crate::api::ApiError;
 
-/// How alike two names must be for one to be meant by the other, from 0 to 1.
+/// Minimum similarity, from 0 to 1, at which one name is suggested for another.
 const ALIKE: f64 = 0.8;
 
 /// Checks the names of the parameters in a query string against those of the operation.

@@ -18,7 +18,7 @@ pub(super) struct Record {
     client: IpAddr,
     /// The path with names in place of ids: what people typed stays out of the log.
     pub(super) path: String,
-    /// Who it was, once that is known.
+    /// The requesting account, once it is known.
     pub(super) signed_in: SignedIn,
     /// 499 while there is no answer: the client left.
     pub(super) status: u16,

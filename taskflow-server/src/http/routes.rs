@@ -12,7 +12,7 @@ struct Route {
     template: String,
     segments: Vec<Segment>,
     methods: Vec<Method>,
-    /// Whether the router beneath has a slash at its end.
+    /// Whether the router beneath has a slash at the end of the route.
     slashed: bool,
     /// The query parameters that each method knows. Outside of the API, and for methods that are not listed, any may come:
     /// probes, mail gateways and browsers add their own to links.
@@ -27,14 +27,14 @@ enum Segment {
     Any,
 }
 
-/// Where a request leads.
+/// The route that a request leads to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Destination<'a> {
     /// The path with names in place of ids, as in the document.
     pub(super) template: &'a str,
     /// The path as the router beneath knows it, some with a slash at the end.
     pub(super) path: String,
-    /// What may be done there.
+    /// Methods that the route allows.
     methods: &'a [Method],
     /// The query parameters of each method.
     parameters: &'a [(Method, Vec<String>)],
@@ -49,11 +49,11 @@ pub(super) const DOCUMENT: &str = "/openapi.json";
 pub(super) const FAVICON: &str = "/favicon.ico";
 pub(super) const ROBOTS: &str = "/robots.txt";
 const MAILBOX_PAGES: [&str; 2] = ["/mailbox", "/mailbox/{id}"];
-/// What links in mail lead to: a page shows, and only its form changes something.
+/// Pages behind links in mail: opening one shows it, and only its form changes anything.
 const LINKED_PAGES: [&str; 5] = ["/r/{token}", "/t/{token}", "/v/{token}", "/p/{token}", "/u/{token}"];
-/// What other links in mail lead to; these only show.
+/// Other pages behind links in mail; these only show something.
 const SHOWN_PAGES: [&str; 3] = ["/r/{token}.ics", "/m/{token}", "/d/{token}"];
-/// Where a WebSocket is opened.
+/// Path at which a WebSocket is opened.
 pub(super) const SOCKET: &str = "/ws";
 pub(super) const SOCKET_OF: &str = "/ws/{user_id}";
 /// Lead nowhere unless the mailbox is on.
@@ -84,7 +84,7 @@ impl Routes {
         Self(routes)
     }
 
-    /// Where `path` leads, with or without its slash at the end.
+    /// Returns the destination of `path`, with or without a slash at its end.
     pub(super) fn find(&self, path: &str) -> Option<Destination<'_>> {
         let segments = split(path)?;
         let route = self.0.iter().find(|route| route.fits(&segments))?;
@@ -120,7 +120,7 @@ impl Segment {
         }
     }
 
-    /// How much it leaves open.
+    /// Returns a rank of the segment: the less it fixes, the higher.
     fn freedom(&self) -> usize {
         match self {
             Self::Fixed(_) => 0,
@@ -129,7 +129,7 @@ impl Segment {
         }
     }
 
-    /// What fits it, as the router beneath has it.
+    /// Returns a matching segment in the form of the router beneath.
     fn beneath(&self, text: &str) -> String {
         match self {
             Self::Suffixed(suffix) => {
@@ -141,7 +141,7 @@ impl Segment {
 }
 
 impl Destination<'_> {
-    /// Whether `method` works here; whoever may read may ask for the headers alone.
+    /// Returns whether `method` is allowed here. `HEAD` is allowed wherever `GET` is.
     pub(super) fn allows(&self, method: &Method) -> bool {
         self.methods.contains(method) || (method == Method::HEAD && self.methods.contains(&Method::GET))
     }

@@ -10,11 +10,11 @@ use crate::api::ApiError;
 use crate::config::Config;
 use crate::limits::{Requester, Turn, Turns};
 
-/// How many operations may wait, in all and of one requester; each one more is told to come back later.
+/// Maximum number of operations that wait: in total and for one requester. Further ones are told to retry later.
 const QUEUE: (usize, usize) = (1024, 256);
 /// The same for expensive reads.
 const EXPENSIVE_QUEUE: (usize, usize) = (256, 32);
-/// How long an operation waits for its turn.
+/// Maximum time for which an operation waits for a permit.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The last page of a list that counts as an ordinary read: what is before a page is read as well.
 const LAST_CHEAP_PAGE: u32 = 20;
@@ -46,7 +46,7 @@ const LISTS: [&str; 2] = ["/api/meetings", "/api/tasks"];
 /// Writes of many rows.
 const BULK: &str = "/api/tasks/bulk";
 
-/// How much of the database an operation asks for.
+/// The database work that an operation needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cost {
     /// It does not wait for a turn.
@@ -121,7 +121,7 @@ fn cost(method: &Method, template: &str, query: &str) -> Cost {
     if is_expensive { Cost::Expensive } else { Cost::Ordinary }
 }
 
-/// Whether a list is searched, sorted or filtered, or read far from its beginning.
+/// Returns whether a list is searched, sorted or filtered, or read far from its beginning.
 fn is_deep(query: &str) -> bool {
     query.split('&').filter(|pair| !pair.is_empty()).any(|pair| match pair.split_once('=') {
         Some(("page", page)) => page.parse().map_or(true, |page: u32| page > LAST_CHEAP_PAGE),

@@ -26,14 +26,14 @@ pub enum ForwardedHeader {
 /// The proxies that are believed, and the header that they write.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies {
-    /// Where they are.
+    /// Networks of the proxies.
     pub networks: Vec<Network>,
-    /// What they write. Another one may come from anybody.
+    /// Header that the proxies write. Any other header may come from anyone.
     pub header: ForwardedHeader,
 }
 
 impl Network {
-    /// Whether an address belongs to it.
+    /// Returns whether the network contains an address.
     #[must_use]
     pub fn contains(self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
@@ -84,7 +84,7 @@ impl ForwardedHeader {
 }
 
 impl TrustedProxies {
-    /// Whether an address is that of a trusted proxy.
+    /// Returns whether an address is that of a trusted proxy.
     #[must_use]
     pub fn trust(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(address))

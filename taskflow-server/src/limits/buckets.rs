@@ -19,7 +19,7 @@ pub struct Buckets {
 
 #[derive(Debug, Default)]
 struct Shard {
-    /// When each bucket is full.
+    /// The time at which each bucket is full again.
     full_at: HashMap<Requester, Duration>,
     swept_at: Duration,
 }
@@ -69,7 +69,7 @@ impl Buckets {
         self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).full_at.len()).sum()
     }
 
-    /// Whether no bucket is kept.
+    /// Returns whether no bucket is kept.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

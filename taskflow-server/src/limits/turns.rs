@@ -9,7 +9,7 @@ use super::{Requester, Share, Shares};
 /// a permit at a time for each lane of theirs, so that many requests of one do not come before one request of another.
 #[derive(Debug, Clone)]
 pub struct Turns {
-    /// Who runs or waits.
+    /// Requesters with work that runs or waits.
     seats: Shares,
     permits: Arc<Semaphore>,
     lanes: Arc<Mutex<HashMap<Requester, Weak<Semaphore>>>>,

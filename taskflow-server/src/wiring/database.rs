@@ -18,11 +18,11 @@ use crate::config::{Config, Database};
 pub struct Migration {
     /// The number.
     pub version: i64,
-    /// What it changes.
+    /// Description of the migration.
     pub description: String,
-    /// Whether it was applied.
+    /// Whether the migration was applied.
     pub applied: bool,
-    /// Whether this release knows it; unknown ones belong to a newer release.
+    /// Whether this release knows the migration; an unknown one belongs to a newer release.
     pub known: bool,
 }
 

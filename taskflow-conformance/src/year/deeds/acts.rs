@@ -45,7 +45,7 @@ impl Player<'_> {
         self.did(n, What::Restored(declined));
     }
 
-    /// Who in the meeting does not come.
+    /// Returns the participants who have declined.
     async fn declined(&self, n: usize, organizer: Actor) -> BTreeSet<Who> {
         let details = self.app.meetings().get(organizer, self.meetings[n].id).await.expect("a meeting");
         let declined = details.participants.iter().filter(|one| one.response == MeetingResponse::Declined);

@@ -23,7 +23,7 @@ use crate::auth::AuthError;
 use crate::limits::{Client, Requester, Share, Shares};
 use crate::service::Service;
 
-/// How long to wait after a token could not be verified, and how often to try.
+/// Delay between attempts to verify a token while that is impossible; below, the number of attempts.
 const PAUSE: Duration = Duration::from_millis(500);
 const TRIES: u32 = 4;
 /// Maximum time for a client to authenticate.
