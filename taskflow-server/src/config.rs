@@ -161,7 +161,7 @@ pub struct Config {
     pub admin_email: Option<EmailAddress>,
     /// Limits beyond which they are sent.
     pub monitoring: Limits,
-    /// What a mail gateway shows to bring answers of calendars and what came back; `None`: nobody can.
+    /// Secret with which a mail gateway reports replies of calendars and bounces; `None` if no gateway can.
     pub inbound_secret: Option<SecretString>,
     /// Plan mail, send none.
     pub hold_mail: bool,
@@ -175,7 +175,7 @@ pub struct Config {
     pub node_id: NodeId,
     /// The difference to the database's clock from which on this node's counts as wrong; zero: none.
     pub max_clock_skew: Duration,
-    /// What to log.
+    /// Filter of log events.
     pub log: String,
     /// Warnings for the log about settings that are allowed but probably not intended; full sentences.
     pub warnings: Vec<String>,
