@@ -221,7 +221,7 @@ fn log(channel: ChannelKind, outcome: &Outcome, change: Option<Change>) {
 /// The wait before the next step.
 struct Wait {
     longest: Duration,
-    /// Time before which newly planned mail ends the wait; `None` after a failure, when no planned mail does.
+    /// Newly planned mail that is due before this time ends the wait; `None` after a failure, when none does.
     planned_before: Option<Timestamp>,
 }
 

@@ -32,8 +32,9 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// Longest body of a request that needs no token, in bytes.
 const MAX_OPEN_BODY: usize = 64 * 1024;
 
-/// The middleware around every operation. Requests pass it in this order, responses in reverse: request id and log
-/// line, rate limit, CORS, security headers, path and method, body, permit, the operation in a task of its own.
+/// The middleware around every operation. Requests pass it on their way in, responses on their way out, in this order:
+/// request id and log line, rate limit, CORS, security headers, path and method, body, permit, the operation in a task
+/// of its own.
 pub(super) struct Front {
     service: Arc<Service>,
     routes: Routes,
