@@ -174,5 +174,5 @@ fn daily_times_are_counted_over_a_thousand_years_and_no_step_is_made_for_each() 
         365_243,
         "1026 is before the Gregorian calendar, which RFC 3339 goes on with"
     );
-    assert_eq!(daily.count(Timestamp::MIN, Timestamp::MAX), 3_652_059);
+    assert_eq!(daily.count(Timestamp::MIN, now), 739_703);
 }
