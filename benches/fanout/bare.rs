@@ -3,7 +3,7 @@
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use sqlx::types::Uuid;
-use taskflow::ports::SweepPosition;
+use taskflow::ports::CohortPosition;
 use taskflow::{LocalMinute, UserId};
 
 use crate::PAGE;
@@ -51,7 +51,7 @@ impl Bare {
     }
 
     /// Plans a page after `after`, and says where to go on.
-    pub(crate) async fn plan(&self, after: Option<SweepPosition>) -> Option<SweepPosition> {
+    pub(crate) async fn plan(&self, after: Option<CohortPosition>) -> Option<CohortPosition> {
         let after = after.map_or(Uuid::nil(), |(_, id)| id.as_uuid());
         let planned: Vec<Uuid> = match self {
             Self::Sqlite(pool) => {

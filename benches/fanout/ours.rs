@@ -6,13 +6,13 @@ use std::time::Duration;
 use taskflow::mail::Templates;
 use taskflow::notice::{DailySummaryContent, DailySummaryNotice};
 use taskflow::ports::{
-    ClaimRequest, Claimed, Clock, DigestQuery, Ids, RandomIds, Renderer, RunLease, Settled, Storage, SweepPosition,
-    SweepQuery, SystemClock,
+    ClaimRequest, Claimed, Clock, CohortPosition, CohortQuery, DigestQuery, Ids, RandomIds, Renderer, RunLease,
+    Settled, Storage, SystemClock,
 };
 use taskflow::{
-    Changes, ChannelKind, Counts, Day, DedupeKey, DeliveryId, Digest, JobName, JobRun, JobWrite, LeaseToken,
-    LocalMinute, Moment, NewDelivery, NewTask, NewUser, Notice, NoticeKind, Outcome, Recipient, RenderInput, RunId,
-    Settlement, Task, TaskId, TaskWrite, Timestamp, Trigger, User, UserId, UserWrite, When, Zone,
+    Changes, ChannelKind, CohortTime, Counts, Day, DedupeKey, DeliveryId, Digest, JobName, JobRun, JobWrite,
+    LeaseToken, LocalMinute, LocalTimeCohort, NewDelivery, NewTask, NewUser, Notice, NoticeKind, Outcome, Recipient,
+    RenderInput, RunId, Settlement, Task, TaskId, TaskWrite, Timestamp, Trigger, User, UserId, UserWrite, Zone,
 };
 
 use crate::{PAGE, PEOPLE, READ};
@@ -24,7 +24,7 @@ pub(crate) struct Ours {
     ids: RandomIds,
     templates: Templates,
     people: Vec<UserId>,
-    moment: Moment,
+    cohort: LocalTimeCohort,
     run: RunId,
     lease: RunLease,
 }
@@ -35,8 +35,12 @@ impl Ours {
         let (clock, ids) = (SystemClock::new(), RandomIds::new());
         let now = clock.now();
         let date = Zone::utc().wall_clock(now).at.date();
-        let moment =
-            Moment { zone: Zone::utc(), date, chosen: (LocalMinute::FIRST, LocalMinute::LAST), when: When::Chosen };
+        let cohort = LocalTimeCohort {
+            zone: Zone::utc(),
+            date,
+            chosen: (LocalMinute::FIRST, LocalMinute::LAST),
+            when: CohortTime::Chosen,
+        };
         let lease = RunLease {
             token: LeaseToken::from_uuid(ids.next(now)),
             lasts: Duration::from_hours(1),
@@ -49,7 +53,7 @@ impl Ours {
             ids,
             templates: Templates::new(),
             people: Vec::new(),
-            moment,
+            cohort,
             run: run.id,
             lease,
         };
@@ -81,13 +85,13 @@ impl Ours {
     }
 
     /// Plans a page after `after`, and says where to go on; all of it is due.
-    pub(crate) async fn plan(&self, after: Option<SweepPosition>) -> Option<SweepPosition> {
-        let date = self.moment.date;
-        let query = SweepQuery {
-            moment: self.moment.clone(),
+    pub(crate) async fn plan(&self, after: Option<CohortPosition>) -> Option<CohortPosition> {
+        let date = self.cohort.date;
+        let query = CohortQuery {
+            cohort: self.cohort.clone(),
             kind: NoticeKind::DailySummary,
             weekday: None,
-            day: Some(Day::of(date, &self.moment.zone)),
+            day: Some(Day::of(date, &self.cohort.zone)),
         };
         let found = self.storage.recipients(&query, after, PAGE).await.expect("a page");
         assert_eq!(found.people.len(), PAGE as usize);
@@ -145,7 +149,7 @@ impl Ours {
 
     /// What there is to tell the first people.
     pub(crate) async fn digests(&self) -> Vec<Digest> {
-        let (date, day) = (self.moment.date, Day::of(self.moment.date, &self.moment.zone));
+        let (date, day) = (self.cohort.date, Day::of(self.cohort.date, &self.cohort.zone));
         let query = |user: &UserId| DigestQuery { user_id: *user, date, now: self.clock.now(), day, whole: true };
         let queries: Vec<_> = self.people.iter().take(READ as usize).map(query).collect();
         let digests = self.storage.digests(&queries).await.expect("digests");
@@ -158,7 +162,7 @@ impl Ours {
             let input = RenderInput {
                 name: "Ada".to_owned(),
                 locale: "en".parse().expect("a locale"),
-                zone: self.moment.zone.clone(),
+                zone: self.cohort.zone.clone(),
                 date: self.clock.now(),
                 public_url: Some("https://tasks.example.org".to_owned()),
                 unsubscribe_url: Some("https://tasks.example.org/u/bench".to_owned()),

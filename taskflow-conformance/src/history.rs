@@ -15,9 +15,9 @@ pub use meetings::MeetingStep;
 
 use taskflow_core::ports::{ClaimRequest, Claimed, Clock, Ids, Storage};
 use taskflow_core::{
-    Actor, App, CapturedMail, ChannelKind, Content, Entity, Idempotency, LeaseToken, MailboxWrite, NewTask, NoticeKind,
-    Outcome, PageRequest, PasswordHash, Precondition, ProfileChange, ReminderMinutes, Scope, Session, Settlement,
-    StandingChange, Task, TaskChange, TaskPriority, TaskQuery, TaskSort, TaskStatus, TokenHash, UserId,
+    AccountStatusChange, Actor, App, CapturedMail, ChannelKind, Content, Entity, Idempotency, LeaseToken, MailboxWrite,
+    NewTask, NoticeKind, Outcome, PageRequest, PasswordHash, Precondition, ProfileChange, ReminderMinutes, Scope,
+    Session, Settlement, Task, TaskChange, TaskPriority, TaskQuery, TaskSort, TaskStatus, TokenHash, UserId,
 };
 
 use super::sample::{at, new_user};
@@ -169,7 +169,7 @@ impl<'a> Play<'a> {
             }
             Step::SetActive(who, active) => {
                 let Some(id) = pick(&self.users, who) else { return String::new() };
-                let change = StandingChange { is_active: Some(active), ..StandingChange::default() };
+                let change = AccountStatusChange { is_active: Some(active), ..AccountStatusChange::default() };
                 shown(&self.app.accounts().set_standing(Actor::System, id, change).await)
             }
             Step::DeleteUser(who) => {

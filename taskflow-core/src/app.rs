@@ -55,11 +55,11 @@ pub use feed::FeedUseCases;
 pub use jobs::{
     Job, JobContext, JobPage, JobUseCases, Jobs, Limits, MonitoringReport, RetentionPolicy, RunReport, shipped_jobs,
 };
-pub use ledger::{BulkReport, DeliveryFilter, DeliveryUseCases, LedgerPage, LedgerQuery, LedgerRow, NewLetter};
+pub use ledger::{BulkReport, DeliveryFilter, DeliveryUseCases, LedgerPage, LedgerQuery, LedgerRow, NewCustomEmail};
 pub use linked::{DeadLink, LinkError, LinkUseCases, LinkedDay, LinkedMeeting, LinkedTask, ParticipantsShown};
 pub use mail_report::MailUseCases;
 pub use meetings::{LinkedInvitation, MeetingUseCases, ParticipantUseCases, Reminded, RepairReport, ReplyTaken};
-pub use nodes::{Membership, NodeUseCases, Standing};
+pub use nodes::{Membership, MembershipStatus, NodeUseCases};
 pub use preferences::Subscription;
 pub use sessions::SessionUseCases;
 pub use statistics::StatisticsUseCases;

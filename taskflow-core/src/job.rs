@@ -6,6 +6,6 @@ mod run;
 mod write;
 
 pub use name::JobName;
-pub use plan::{AcceptedSchedules, CatchUp, DueSlot, JobPlan, MOST_CAUGHT_UP};
+pub use plan::{AcceptedSchedules, CatchUp, DueAction, JobPlan, MOST_CAUGHT_UP};
 pub use run::{Counts, JobRun, JobState, RunLease, RunState, Trigger};
 pub use write::JobWrite;

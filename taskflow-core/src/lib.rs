@@ -91,9 +91,9 @@ mod values;
 pub use app::{
     App, AppBuilder, Bulk, BulkReport, BulkResults, Channel, ChannelBatch, DeadLink, DeliveryFilter, DeliveryReport,
     DueNotice, FollowUp, Job, JobContext, JobPage, Jobs, LedgerPage, LedgerQuery, LedgerRow, Limits, LinkError,
-    LinkedDay, LinkedInvitation, LinkedMeeting, LinkedTask, Membership, MonitoringReport, NewLetter, ParticipantsShown,
-    PreparedBatch, RelayTrouble, Reminded, RepairReport, ReplyTaken, RetentionPolicy, RunReport, SendError, Sending,
-    Standing, Subscription, TaskOperation, shipped_jobs,
+    LinkedDay, LinkedInvitation, LinkedMeeting, LinkedTask, Membership, MembershipStatus, MonitoringReport,
+    NewCustomEmail, ParticipantsShown, PreparedBatch, RelayTrouble, Reminded, RepairReport, ReplyTaken,
+    RetentionPolicy, RunReport, SendError, Sending, Subscription, TaskOperation, shipped_jobs,
 };
 /// The handles to the use cases of an [`App`], one for each noun.
 pub mod use_cases {
@@ -117,7 +117,7 @@ pub use event::{Entity, Event, EventKind, FeedEvent};
 pub use feed::{FeedEntry, FeedPage, Follower};
 pub use idempotency::{Idempotency, IdempotencyKey, Idempotent, RESPONSE_LIFETIME, ResponseWrite, StoredResponse};
 pub use job::{
-    AcceptedSchedules, CatchUp, Counts, DueSlot, JobName, JobPlan, JobRun, JobState, JobWrite, MOST_CAUGHT_UP,
+    AcceptedSchedules, CatchUp, Counts, DueAction, JobName, JobPlan, JobRun, JobState, JobWrite, MOST_CAUGHT_UP,
     RunState, Trigger,
 };
 pub use limit::{Admitted, RateLimit, Refused};
@@ -128,9 +128,9 @@ pub use mail::{
 };
 pub use mail_report::{MailFinding, MailFindingCode, MailReport, Senders};
 pub use meeting::{
-    DebounceWindow, Invitee, Meeting, MeetingChange, MeetingDetails, MeetingFacts, MeetingResponse, MeetingRole,
-    MeetingStatus, MeetingType, MeetingWrite, NewMeeting, News, OutdatedAnswer, OwnReminders, Participant,
-    ParticipantWrite, Revision, StartsAt, Told, news,
+    DebounceWindow, Invitee, LastNotified, Meeting, MeetingChange, MeetingDetails, MeetingFacts, MeetingResponse,
+    MeetingRole, MeetingStatus, MeetingType, MeetingWrite, NewMeeting, OutdatedAnswer, OwnReminders, Participant,
+    ParticipantWrite, PendingUpdate, Revision, StartsAt, pending_update,
 };
 pub use memory::MemoryStore;
 pub use node::{Heartbeat, Node, NodeId, Share};
@@ -144,7 +144,7 @@ pub use reminder::{
     plan_meeting_reminders, plan_task_reminder, reminder_minutes, task_reminder,
 };
 pub use retry::RetrySchedule;
-pub use schedule::{Moment, Schedule, When, everybody, moments};
+pub use schedule::{CohortTime, LocalTimeCohort, Schedule, all_zones, cohorts_due};
 pub use scope::{AccessWrite, Role, Scope, Viewer};
 pub use session::{Refusal, Session, SessionWrite, TokenHash};
 pub use snooze::Snooze;
@@ -157,7 +157,8 @@ pub use task::{NewTask, Task, TaskChange, TaskPriority, TaskStatus, TaskSummary,
 pub use time::{InvalidTime, InvalidZone, TZDB_VERSION, Timestamp, WallClock, Zone};
 pub use token::{Token, TokenPurpose, TokenWrite};
 pub use user::{
-    Actor, Credential, CredentialWrite, Login, NewUser, PasswordHash, ProfileChange, StandingChange, User, UserWrite,
+    AccountStatusChange, Actor, Credential, CredentialWrite, Login, NewUser, PasswordHash, ProfileChange, User,
+    UserWrite,
 };
 pub use values::{
     Comment, DeliveryId, DeliveryProblem, Description, DurationMinutes, EmailAddress, EventId, InvalidValue,

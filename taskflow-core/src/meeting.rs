@@ -2,8 +2,8 @@
 
 mod kind;
 mod merge;
-mod news;
 mod participant;
+mod pending_update;
 mod standing;
 mod write;
 
@@ -19,7 +19,7 @@ use crate::{
 
 pub use kind::{MeetingStatus, MeetingType};
 pub(crate) use merge::merge_guest;
-pub use news::{MeetingFacts, News, Revision, Told, news};
+pub use pending_update::{LastNotified, MeetingFacts, PendingUpdate, Revision, pending_update};
 pub(crate) use standing::{keep_what_stands, versions_in_question};
 
 pub use participant::{Invitee, MeetingResponse, MeetingRole, OwnReminders, Participant, ParticipantWrite};

@@ -43,7 +43,7 @@ pub use renderer::{PlainRenderer, RenderError, Renderer};
 pub use slots::{JobStore, RunLease};
 pub use store::{Lookup, Store};
 pub use suppressions::Suppressions;
-pub use sweeps::{CohortScan, DigestQuery, SweepPage, SweepPosition, SweepQuery};
+pub use sweeps::{CohortPage, CohortPosition, CohortQuery, CohortScan, DigestQuery};
 pub use tasks::Tasks;
 pub use upkeep::{CountedPage, CountedPerson, Expired, Maintenance, TaskTally, UnreadableRow};
 pub use users::Users;

@@ -174,7 +174,7 @@ impl FromStr for Schedule {
 /// A cohort of users who are due at about the same time by their own clocks: those of a zone who chose a minute in a
 /// range.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moment {
+pub struct LocalTimeCohort {
     /// The zone of the users.
     pub zone: Zone,
     /// The date in that zone.
@@ -182,12 +182,12 @@ pub struct Moment {
     /// The range of minutes that users chose for their summary, including the last one: only these users belong to it.
     pub chosen: (LocalMinute, LocalMinute),
     /// The rule for the time at which it is due for each user.
-    pub when: When,
+    pub when: CohortTime,
 }
 
 /// The rule for the time at which a cohort is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
+pub enum CohortTime {
     /// At the local minute that each user chose.
     Chosen,
     /// At this local minute.
@@ -196,22 +196,22 @@ pub enum When {
     Instant(Timestamp),
 }
 
-impl Moment {
+impl LocalTimeCohort {
     /// Returns the time at which the cohort is due for a user who chose this minute.
     #[must_use]
     pub fn due_at(&self, chosen: LocalMinute) -> Timestamp {
         match self.when {
-            When::Chosen => self.zone.instant(self.date.and_time(chosen.time())),
-            When::Shown(minute) => self.zone.instant(self.date.and_time(minute.time())),
-            When::Instant(at) => at,
+            CohortTime::Chosen => self.zone.instant(self.date.and_time(chosen.time())),
+            CohortTime::Shown(minute) => self.zone.instant(self.date.and_time(minute.time())),
+            CohortTime::Instant(at) => at,
         }
     }
 
     /// Returns the local minute at which the cohort is due, if it is due at one.
     fn shown(&self) -> Option<LocalMinute> {
         match self.when {
-            When::Shown(minute) => Some(minute),
-            When::Chosen | When::Instant(_) => None,
+            CohortTime::Shown(minute) => Some(minute),
+            CohortTime::Chosen | CohortTime::Instant(_) => None,
         }
     }
 
@@ -224,33 +224,33 @@ impl Moment {
 /// Returns the cohorts that are due after `since` and up to `until`, the earliest first: users whose local time is one
 /// of `minutes`, or the minute they chose if there are none.
 #[must_use]
-pub fn moments(minutes: Option<&[LocalMinute]>, since: Timestamp, until: Timestamp) -> Vec<Moment> {
+pub fn cohorts_due(minutes: Option<&[LocalMinute]>, since: Timestamp, until: Timestamp) -> Vec<LocalTimeCohort> {
     let mut moments = Vec::new();
     for zone in Zone::all() {
         let mut reached = local_minutes(zone, since, until);
         match minutes {
             None => {
                 reached.sort_unstable();
-                moments.extend(ranges(&reached).map(|(date, chosen)| Moment {
+                moments.extend(ranges(&reached).map(|(date, chosen)| LocalTimeCohort {
                     zone: zone.clone(),
                     date,
                     chosen,
-                    when: When::Chosen,
+                    when: CohortTime::Chosen,
                 }));
             }
             Some(minutes) => {
                 let wanted = reached.into_iter().filter(|(_, minute)| minutes.contains(minute));
-                let shown = wanted.map(|(date, minute)| Moment {
+                let shown = wanted.map(|(date, minute)| LocalTimeCohort {
                     zone: zone.clone(),
                     date,
                     chosen: (LocalMinute::FIRST, LocalMinute::LAST),
-                    when: When::Shown(minute),
+                    when: CohortTime::Shown(minute),
                 });
                 // A minute that clocks leave out comes together with a later one, which counts for both.
-                let mut shown: Vec<_> = shown.map(|moment| (moment.due_at(LocalMinute::FIRST), moment)).collect();
-                shown.sort_by_key(|(at, moment)| Reverse((*at, moment.date, moment.shown())));
+                let mut shown: Vec<_> = shown.map(|cohort| (cohort.due_at(LocalMinute::FIRST), cohort)).collect();
+                shown.sort_by_key(|(at, cohort)| Reverse((*at, cohort.date, cohort.shown())));
                 shown.dedup_by_key(|(at, _)| *at);
-                moments.extend(shown.into_iter().map(|(_, moment)| moment));
+                moments.extend(shown.into_iter().map(|(_, cohort)| cohort));
             }
         }
     }
@@ -260,14 +260,14 @@ pub fn moments(minutes: Option<&[LocalMinute]>, since: Timestamp, until: Timesta
 
 /// Returns cohorts of all users at `now`, by zone, each on its local date.
 #[must_use]
-pub fn everybody(now: Timestamp) -> Vec<Moment> {
-    let moment = |zone: &Zone| Moment {
+pub fn all_zones(now: Timestamp) -> Vec<LocalTimeCohort> {
+    let cohort = |zone: &Zone| LocalTimeCohort {
         zone: zone.clone(),
         date: zone.wall_clock(now).at.date(),
         chosen: (LocalMinute::FIRST, LocalMinute::LAST),
-        when: When::Instant(now),
+        when: CohortTime::Instant(now),
     };
-    let mut moments: Vec<_> = Zone::all().iter().map(moment).collect();
+    let mut moments: Vec<_> = Zone::all().iter().map(cohort).collect();
     moments.sort_by(|a, b| a.zone.name().cmp(b.zone.name()));
     moments
 }

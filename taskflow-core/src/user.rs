@@ -75,7 +75,7 @@ pub struct ProfileChange {
 
 /// A change of the status of an account by an administrator; `None` leaves a field as it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct StandingChange {
+pub struct AccountStatusChange {
     /// Lock or unlock the account.
     pub is_active: Option<bool>,
     /// Give or take the right to run the service.
@@ -139,7 +139,7 @@ impl User {
 
     /// Returns the account with another status; the same version if nothing differs.
     #[must_use]
-    pub fn with_standing(&self, change: StandingChange, now: Timestamp) -> Self {
+    pub fn with_standing(&self, change: AccountStatusChange, now: Timestamp) -> Self {
         let after = Self {
             is_active: change.is_active.unwrap_or(self.is_active),
             is_admin: change.is_admin.unwrap_or(self.is_admin),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskflow_core::ports::{Clock, Nodes};
-use taskflow_core::{ClockCheck, Membership, Standing, StoreError};
+use taskflow_core::{ClockCheck, Membership, MembershipStatus, StoreError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -128,7 +128,7 @@ impl ClusterMember {
         }
     }
 
-    fn keep_to(&mut self, standing: &Standing) {
+    fn keep_to(&mut self, standing: &MembershipStatus) {
         let Some(rate) = standing.mail_rate else { return };
         (self.grant_rate)(rate, standing.holds_for);
         self.holds_until = self.clock.monotonic() + standing.holds_for;
@@ -137,7 +137,7 @@ impl ClusterMember {
 }
 
 impl Health {
-    fn after(&mut self, standing: &Standing) {
+    fn after(&mut self, standing: &MembershipStatus) {
         if std::mem::take(&mut self.is_failing) {
             tracing::info!("the other nodes can be heard again");
         }

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::connection::Connection;
-use self::front::Front;
+use self::front::Pipeline;
 use crate::limits::{Requester, Share, Shares};
 use crate::service::Service;
 
@@ -52,7 +52,7 @@ pub async fn serve(service: Arc<Service>, listener: TcpListener, stop: Cancellat
         tracing::warn!(error, "ended sessions cannot be read; nobody is let in until they can");
     }
     let watch = tokio::spawn(service.auth.revoked.clone().watch());
-    let front = Arc::new(Front::new(Arc::clone(&service), running.clone()));
+    let front = Arc::new(Pipeline::new(Arc::clone(&service), running.clone()));
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let limits = &service.config.limits;
     let shares = Shares::new(MAX_CONNECTIONS, if limits.enabled { MAX_FROM_ONE } else { MAX_CONNECTIONS });

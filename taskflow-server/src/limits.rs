@@ -15,7 +15,7 @@ pub use address::{ForwardedHeader, Network, TrustedProxies};
 pub use buckets::Buckets;
 pub use refused::RefusedRequests;
 pub use share::{Share, Shares};
-pub use turns::{Turn, Turns};
+pub use turns::{FairQueue, Turn};
 
 /// The address or account that a request is counted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -5,8 +5,8 @@ mod digests;
 use async_trait::async_trait;
 use chrono::Weekday;
 use serde::Serialize;
-use taskflow_core::ports::{CohortScan, DigestQuery, SweepPage, SweepPosition, SweepQuery};
-use taskflow_core::{CorruptRow, Digest, LocalMinute, Moment, StoreError, UserId, Weekdays};
+use taskflow_core::ports::{CohortPage, CohortPosition, CohortQuery, CohortScan, DigestQuery};
+use taskflow_core::{CorruptRow, Digest, LocalMinute, LocalTimeCohort, StoreError, UserId, Weekdays};
 use taskflow_store_sql::or_record;
 use uuid::Uuid;
 
@@ -26,9 +26,9 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn new(place: usize, moment: &'a Moment) -> Self {
-        let (first, last) = moment.chosen;
-        Self { place, zone: moment.zone.name(), first: first.get(), last: last.get() }
+    fn new(place: usize, cohort: &'a LocalTimeCohort) -> Self {
+        let (first, last) = cohort.chosen;
+        Self { place, zone: cohort.zone.name(), first: first.get(), last: last.get() }
     }
 }
 
@@ -44,7 +44,7 @@ struct PersonRow {
     found: bool,
 }
 
-impl TryFrom<&PersonRow> for SweepPosition {
+impl TryFrom<&PersonRow> for CohortPosition {
     type Error = CorruptRow;
 
     fn try_from(row: &PersonRow) -> Result<Self, CorruptRow> {
@@ -54,11 +54,11 @@ impl TryFrom<&PersonRow> for SweepPosition {
 
 #[async_trait]
 impl CohortScan for PgStore {
-    async fn with_users(&self, moments: &[Moment]) -> Result<Vec<usize>, StoreError> {
+    async fn with_users(&self, moments: &[LocalTimeCohort]) -> Result<Vec<usize>, StoreError> {
         if moments.is_empty() {
             return Ok(Vec::new());
         }
-        let places = moments.iter().enumerate().map(|(place, moment)| Place::new(place, moment));
+        let places = moments.iter().enumerate().map(|(place, cohort)| Place::new(place, cohort));
         let places = json(&places.collect::<Vec<_>>())?;
         let query = || sqlx::query_scalar(OCCUPIED).bind(places.clone());
         let with_users: Vec<i32> = self.read(|conn| Box::pin(query().fetch_all(conn))).await?;
@@ -67,11 +67,11 @@ impl CohortScan for PgStore {
 
     async fn recipients(
         &self,
-        query: &SweepQuery,
-        after: Option<SweepPosition>,
+        query: &CohortQuery,
+        after: Option<CohortPosition>,
         size: u32,
-    ) -> Result<SweepPage, StoreError> {
-        let (first, last) = query.moment.chosen;
+    ) -> Result<CohortPage, StoreError> {
+        let (first, last) = query.cohort.chosen;
         // No id is nil, so nobody who chose the first minute lies before this.
         let after = after.map_or((first.get(), Uuid::nil()), |(minute, id)| (minute.get(), id.as_uuid()));
         let after = after.max((first.get(), Uuid::nil()));
@@ -80,7 +80,7 @@ impl CohortScan for PgStore {
         let (yesterday, today) = query.day.map(|day| (day.yesterday, day.today)).unzip();
         let statement = || {
             sqlx::query_as(RECIPIENTS)
-                .bind(query.moment.zone.name().to_owned())
+                .bind(query.cohort.zone.name().to_owned())
                 .bind(small(after.0))
                 .bind(after.1)
                 .bind(small(last.get()))
@@ -95,10 +95,10 @@ impl CohortScan for PgStore {
         let mut rows: Vec<PersonRow> = self.read(|conn| Box::pin(statement().fetch_all(conn))).await?;
         let more = rows.len() > size as usize;
         rows.truncate(size as usize);
-        let next = rows.last().filter(|_| more).map(SweepPosition::try_from).transpose()?;
-        let found = rows.iter().filter(|row| row.found).map(SweepPosition::try_from);
+        let next = rows.last().filter(|_| more).map(CohortPosition::try_from).transpose()?;
+        let found = rows.iter().filter(|row| row.found).map(CohortPosition::try_from);
         let people = found.filter_map(|person| or_record("", person)).collect();
-        Ok(SweepPage { people, examined: u32::try_from(rows.len()).unwrap_or(u32::MAX), next })
+        Ok(CohortPage { people, examined: u32::try_from(rows.len()).unwrap_or(u32::MAX), next })
     }
 
     async fn digests(&self, queries: &[DigestQuery]) -> Result<Vec<Result<Digest, CorruptRow>>, StoreError> {

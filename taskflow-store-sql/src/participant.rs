@@ -1,8 +1,8 @@
 //! The stored form of participants.
 
 use taskflow_core::{
-    Comment, DeliveryProblem, MeetingResponse, MeetingRole, OwnReminders, Participant, ParticipantId, PersonName,
-    ReminderMinutes, Told,
+    Comment, DeliveryProblem, LastNotified, MeetingResponse, MeetingRole, OwnReminders, Participant, ParticipantId,
+    PersonName, ReminderMinutes,
 };
 
 use crate::column::{Column, ColumnType, Role, SqlValue};
@@ -26,7 +26,7 @@ stored! {
 }
 
 /// Updates leave what participants were told as it is: settlements write that.
-impl Part for Option<Told> {
+impl Part for Option<LastNotified> {
     fn columns() -> Vec<Column> {
         vec![Column::of::<u64>("told_version", Role::Fixed), Column::of::<bool>("told_on", Role::Fixed)]
     }
@@ -38,7 +38,7 @@ impl Part for Option<Told> {
 
     fn read<D: Dialect>(row: &Row<'_, D>) -> Result<Self, ReadError> {
         let (version, on): (Option<u64>, Option<bool>) = (row.get("told_version")?, row.get("told_on")?);
-        Ok(version.zip(on).map(|(version, on)| Told { version, on }))
+        Ok(version.zip(on).map(|(version, on)| LastNotified { version, on }))
     }
 }
 

@@ -4,8 +4,8 @@ mod digests;
 
 use async_trait::async_trait;
 use serde::Serialize;
-use taskflow_core::ports::{CohortScan, DigestQuery, SweepPage, SweepPosition, SweepQuery};
-use taskflow_core::{CorruptRow, Digest, LocalMinute, Moment, StoreError, Weekdays};
+use taskflow_core::ports::{CohortPage, CohortPosition, CohortQuery, CohortScan, DigestQuery};
+use taskflow_core::{CorruptRow, Digest, LocalMinute, LocalTimeCohort, StoreError, Weekdays};
 use taskflow_store_sql::or_record;
 
 use crate::error::{Table, store_error};
@@ -21,10 +21,10 @@ struct Place<'a> {
     last: u16,
 }
 
-impl<'a> From<&'a Moment> for Place<'a> {
-    fn from(moment: &'a Moment) -> Self {
-        let (first, last) = moment.chosen;
-        Self { zone: moment.zone.name(), first: first.get(), last: last.get() }
+impl<'a> From<&'a LocalTimeCohort> for Place<'a> {
+    fn from(cohort: &'a LocalTimeCohort) -> Self {
+        let (first, last) = cohort.chosen;
+        Self { zone: cohort.zone.name(), first: first.get(), last: last.get() }
     }
 }
 
@@ -40,7 +40,7 @@ struct PersonRow {
     found: bool,
 }
 
-impl TryFrom<&PersonRow> for SweepPosition {
+impl TryFrom<&PersonRow> for CohortPosition {
     type Error = CorruptRow;
 
     fn try_from(row: &PersonRow) -> Result<Self, CorruptRow> {
@@ -50,7 +50,7 @@ impl TryFrom<&PersonRow> for SweepPosition {
 
 #[async_trait]
 impl CohortScan for SqliteStore {
-    async fn with_users(&self, moments: &[Moment]) -> Result<Vec<usize>, StoreError> {
+    async fn with_users(&self, moments: &[LocalTimeCohort]) -> Result<Vec<usize>, StoreError> {
         if moments.is_empty() {
             return Ok(Vec::new());
         }
@@ -63,11 +63,11 @@ impl CohortScan for SqliteStore {
 
     async fn recipients(
         &self,
-        query: &SweepQuery,
-        after: Option<SweepPosition>,
+        query: &CohortQuery,
+        after: Option<CohortPosition>,
         size: u32,
-    ) -> Result<SweepPage, StoreError> {
-        let (first, last) = query.moment.chosen;
+    ) -> Result<CohortPage, StoreError> {
+        let (first, last) = query.cohort.chosen;
         // Every id is greater than the empty text, so nobody who chose the first minute lies before this.
         let (minute, id) = match after {
             Some((minute, id)) if minute >= first => (minute, id.to_string()),
@@ -76,7 +76,7 @@ impl CohortScan for SqliteStore {
         let kind = Some(query.kind.as_str()).filter(|_| query.kind.can_be_switched_off());
         let (yesterday, today) = query.day.map(|day| (day.yesterday, day.today)).unzip();
         let mut rows: Vec<PersonRow> = sqlx::query_as(RECIPIENTS)
-            .bind(query.moment.zone.name())
+            .bind(query.cohort.zone.name())
             .bind(minute.get())
             .bind(id)
             .bind(last.get())
@@ -93,10 +93,10 @@ impl CohortScan for SqliteStore {
             .map_err(store_error)?;
         let more = rows.len() > size as usize;
         rows.truncate(size as usize);
-        let next = rows.last().filter(|_| more).map(SweepPosition::try_from).transpose()?;
-        let found = rows.iter().filter(|row| row.found).map(SweepPosition::try_from);
+        let next = rows.last().filter(|_| more).map(CohortPosition::try_from).transpose()?;
+        let found = rows.iter().filter(|row| row.found).map(CohortPosition::try_from);
         let people = found.filter_map(|person| or_record("", person)).collect();
-        Ok(SweepPage { people, examined: u32::try_from(rows.len()).unwrap_or(u32::MAX), next })
+        Ok(CohortPage { people, examined: u32::try_from(rows.len()).unwrap_or(u32::MAX), next })
     }
 
     async fn digests(&self, queries: &[DigestQuery]) -> Result<Vec<Result<Digest, CorruptRow>>, StoreError> {

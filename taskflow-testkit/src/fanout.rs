@@ -198,8 +198,8 @@ impl Kills {
         let mut server = server.restart(&through(&port)).await;
         let mut moments: Vec<_> = (0..kills).map(|_| next(&mut random) as usize % (mails * 9 / 10)).collect();
         moments.sort_unstable();
-        for moment in moments {
-            arrived(&relay, moment).await;
+        for cohort in moments {
+            arrived(&relay, cohort).await;
             // A moment by chance: nothing happens that could be waited for.
             tokio::time::sleep(Duration::from_micros(next(&mut random) % 20_000)).await;
             server = server.restart(&through(&port)).await;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use taskflow_core::ports::Storage;
 use taskflow_core::{
-    Actor, App, AppBuilder, Changes, Error, Ledger, NewTask, PasswordHash, Precondition, ProfileChange,
-    ReminderMinutes, Sending, StandingChange, Task, TaskChange, TaskQuery, Timestamp, UserId, UserWrite,
+    AccountStatusChange, Actor, App, AppBuilder, Changes, Error, Ledger, NewTask, PasswordHash, Precondition,
+    ProfileChange, ReminderMinutes, Sending, Task, TaskChange, TaskQuery, Timestamp, UserId, UserWrite,
 };
 
 use crate::sample::{at, new_user, noon};
@@ -181,7 +181,7 @@ pub(super) async fn a_locked_account_gets_no_mail(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let ada = world.somebody("ada").await;
     world.app.tasks().create(Actor::User(ada), due_at_two()).await.expect("a task");
-    let lock = StandingChange { is_active: Some(false), ..StandingChange::default() };
+    let lock = AccountStatusChange { is_active: Some(false), ..AccountStatusChange::default() };
     world.app.accounts().set_standing(Actor::System, ada, lock).await.expect("locked");
     assert_eq!(world.subjects_at(at("2026-11-22T13:45:00Z")).await, [""; 0]);
     assert_eq!(world.app.deliveries().ledger().await.expect("a ledger").cancelled, 1);
@@ -294,7 +294,7 @@ pub(super) async fn only_who_runs_the_service_changes_standing(open: Arc<dyn Ope
     let world = World::new(&*open);
     let ada = world.somebody("ada").await;
     let bob = world.somebody("bob").await;
-    let promote = StandingChange { is_admin: Some(true), ..StandingChange::default() };
+    let promote = AccountStatusChange { is_admin: Some(true), ..AccountStatusChange::default() };
     let refused = world.app.accounts().set_standing(Actor::User(ada), ada, promote).await;
     assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
     world.app.accounts().set_standing(Actor::System, ada, promote).await.expect("promoted");

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use taskflow_core::{
-    Actor, App, CustomEmail, DeliveryId, DeliveryState, EmailAddress, Error, Idempotency, Idempotent, NewLetter,
-    NoticeKind, RESPONSE_LIFETIME, StandingChange,
+    AccountStatusChange, Actor, App, CustomEmail, DeliveryId, DeliveryState, EmailAddress, Error, Idempotency,
+    Idempotent, NewCustomEmail, NoticeKind, RESPONSE_LIFETIME,
 };
 
 use super::app::World;
@@ -28,7 +28,7 @@ fn letter() -> CustomEmail {
 pub(super) async fn a_letter_by_hand_to_three_addresses_is_three_deliveries(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let addresses = ["ada@example.org", "bob@example.org", "eve@example.org", "ADA@example.org"].map(address);
-    let new = NewLetter { letter: letter(), addresses: addresses.to_vec() };
+    let new = NewCustomEmail { letter: letter(), addresses: addresses.to_vec() };
     let sent = world.app.mail().send(Actor::System, new.clone()).await.expect("three");
     assert_eq!(sent.len(), 3);
     world.deliver().await;
@@ -46,9 +46,9 @@ pub(super) async fn a_letter_by_hand_to_three_addresses_is_three_deliveries(open
     let empty = CustomEmail { text: None, html: None, ..new.letter.clone() };
     let many = (0..=App::MOST_ADDRESSES).map(|n| address(&format!("user-{n}@example.org"))).collect();
     for bad in [
-        NewLetter { addresses: Vec::new(), ..new.clone() },
-        NewLetter { addresses: many, ..new.clone() },
-        NewLetter { letter: empty, ..new.clone() },
+        NewCustomEmail { addresses: Vec::new(), ..new.clone() },
+        NewCustomEmail { addresses: many, ..new.clone() },
+        NewCustomEmail { letter: empty, ..new.clone() },
     ] {
         let refused = world.app.mail().send(Actor::System, bad).await;
         assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
@@ -92,11 +92,12 @@ fn once<'a>(
 pub(super) async fn a_repeated_letter_is_sent_once_and_answered_alike(open: Arc<dyn OpenStore>) {
     let world = World::new(&*open);
     let [ada, bob] = [world.somebody("ada").await, world.somebody("bob").await];
-    let promote = StandingChange { is_admin: Some(true), ..StandingChange::default() };
+    let promote = AccountStatusChange { is_admin: Some(true), ..AccountStatusChange::default() };
     world.app.accounts().set_standing(Actor::System, ada, promote).await.expect("promoted");
     let [ada, bob] = [ada, bob].map(Actor::User);
     let encode = |ids: &[DeliveryId]| format!("{ids:?}");
-    let news = |name: &str| NewLetter { addresses: vec![address(&format!("{name}@example.org"))], letter: letter() };
+    let news =
+        |name: &str| NewCustomEmail { addresses: vec![address(&format!("{name}@example.org"))], letter: letter() };
     let send = |new, fingerprint| world.app.mail().send_once(ada, new, once(fingerprint, &encode));
     let first = send(news("eve"), "f").await.expect("sent");
     let Idempotent::Done(ids) = first else { panic!("{first:?}") };

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use taskflow_core::notice::{CustomKind, CustomNotice, NoticePolicy, NoticeType};
 use taskflow_core::ports::{ClaimRequest, Expired, MailError, Settled, Storage};
 use taskflow_core::{
-    Actor, AppBuilder, Changes, ChannelKind, DeliveryState, DeliveryWrite, Effect, Ledger, NoticeKind, Outcome,
-    Precondition, PreferencesChange, Priority, Recipient, SendError, Settlement, Suppression, SuppressionCause,
-    SuppressionWrite, Timestamp, Told, UserId,
+    Actor, AppBuilder, Changes, ChannelKind, DeliveryState, DeliveryWrite, Effect, LastNotified, Ledger, NoticeKind,
+    Outcome, Precondition, PreferencesChange, Priority, Recipient, SendError, Settlement, Suppression,
+    SuppressionCause, SuppressionWrite, Timestamp, UserId,
 };
 
 use super::app::World;
@@ -237,10 +237,10 @@ pub(super) async fn an_effect_is_written_exactly_when_its_settlement_counts(open
     store.commit(&setup.deliver([welcome(1), welcome(2).on(PUSH)])).await.expect("planned");
     let known = async || stored(&store, 1).await.expect("the guest").told;
     assert_eq!((claim(&store, ChannelKind::MAIL, 1).await, claim(&store, PUSH, 2).await), (1, 1));
-    let told = |version| Told { version, on: true };
+    let told = |version| LastNotified { version, on: true };
     let settle = async |n, token, version| {
         let outcome = Outcome::Delivered { reply: "ok".to_owned() };
-        let effect = Some(Effect::Told(participant_id(1), told(version)));
+        let effect = Some(Effect::LastNotified(participant_id(1), told(version)));
         let settlement = Settlement { id: delivery_id(n), lease: lease(token), at: noon(), outcome, effect };
         store.settle(&[settlement]).await.expect("an answer")[0]
     };

@@ -9,9 +9,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use taskflow_core::ports::{CohortScan, DigestQuery, Storage, SweepPage, SweepPosition, SweepQuery};
+use taskflow_core::ports::{CohortPage, CohortPosition, CohortQuery, CohortScan, DigestQuery, Storage};
 use taskflow_core::{
-    Actor, App, Changes, CorruptRow, Delivery, DeliveryState, Digest, JobName, JobRun, Jobs, Moment, RunState,
+    Actor, App, Changes, CorruptRow, Delivery, DeliveryState, Digest, JobName, JobRun, Jobs, LocalTimeCohort, RunState,
     StoreError, Timestamp, UserWrite,
 };
 
@@ -80,16 +80,16 @@ impl Watched {
 
 #[async_trait]
 impl CohortScan for Watched {
-    async fn with_users(&self, moments: &[Moment]) -> Result<Vec<usize>, StoreError> {
+    async fn with_users(&self, moments: &[LocalTimeCohort]) -> Result<Vec<usize>, StoreError> {
         self.storage.with_users(moments).await
     }
 
     async fn recipients(
         &self,
-        query: &SweepQuery,
-        after: Option<SweepPosition>,
+        query: &CohortQuery,
+        after: Option<CohortPosition>,
         size: u32,
-    ) -> Result<SweepPage, StoreError> {
+    ) -> Result<CohortPage, StoreError> {
         if self.pages() + 1 == self.fails_at.load(Ordering::SeqCst) && self.failures.load(Ordering::SeqCst) > 0 {
             self.failures.fetch_sub(1, Ordering::SeqCst);
             return Err(StoreError::Unavailable("the database restarts".into()));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use taskflow_core::ports::{Asked, ClaimRequest, DeliveryQuery, MailError, Reply, Storage};
 use taskflow_core::{
     Actor, Changes, ChannelKind, CustomEmail, DedupeKey, Delivery, DeliveryId, DeliveryState, DeliveryWrite,
-    EmailAddress, Error, LedgerQuery, NewDelivery, NewLetter, NewTask, NoticeKind, Outcome, Recipient, Settlement,
+    EmailAddress, Error, LedgerQuery, NewCustomEmail, NewDelivery, NewTask, NoticeKind, Outcome, Recipient, Settlement,
     StoreError, TaskQuery, Timestamp,
 };
 
@@ -181,7 +181,7 @@ pub(super) async fn the_ledger_names_recipients_and_subjects_and_is_searched_by_
         reply_to: None,
     };
     let eve = address("eve@example.org");
-    let letter = NewLetter { letter, addresses: vec![eve.clone()] };
+    let letter = NewCustomEmail { letter, addresses: vec![eve.clone()] };
     world.app.mail().send(Actor::System, letter).await.expect("a letter");
 
     let ledger = async |query: &LedgerQuery, before, size| {

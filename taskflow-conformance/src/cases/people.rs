@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use taskflow_core::ports::{ClaimRequest, Settled, Storage};
 use taskflow_core::{
-    Changes, ChannelKind, Effect, EmailAddress, LeaseToken, MeetingQuery, MeetingResponse, MeetingRole, MeetingWrite,
-    NewUser, NoticeKind, Outcome, OwnReminders, Participant, ParticipantWrite, ReminderMinutes, Scope, Settlement,
-    StoreError, Told, User, UserWrite, Viewer,
+    Changes, ChannelKind, Effect, EmailAddress, LastNotified, LeaseToken, MeetingQuery, MeetingResponse, MeetingRole,
+    MeetingWrite, NewUser, NoticeKind, Outcome, OwnReminders, Participant, ParticipantWrite, ReminderMinutes, Scope,
+    Settlement, StoreError, User, UserWrite, Viewer,
 };
 
 use crate::OpenStore;
@@ -258,7 +258,7 @@ pub(super) async fn deleting_a_user_leaves_meetings_and_participants_without_the
 }
 
 /// Claims the delivery number `n` and settles it as delivered, with this told to the participant number 1.
-async fn tell(store: &Arc<dyn Storage>, n: u64, told: Option<(u64, Told)>) -> Settled {
+async fn tell(store: &Arc<dyn Storage>, n: u64, told: Option<(u64, LastNotified)>) -> Settled {
     store.commit(&Changes::new().deliver([welcome(n)])).await.expect("a delivery");
     let request = ClaimRequest {
         channel: ChannelKind::MAIL,
@@ -273,26 +273,26 @@ async fn tell(store: &Arc<dyn Storage>, n: u64, told: Option<(u64, Told)>) -> Se
 }
 
 /// The settlement of a mail that was delivered, and what it told a participant.
-fn delivered(n: u64, token: LeaseToken, told: Option<(u64, Told)>) -> Settlement {
+fn delivered(n: u64, token: LeaseToken, told: Option<(u64, LastNotified)>) -> Settlement {
     let outcome = Outcome::Delivered { reply: "250 ok".to_owned() };
-    let effect = told.map(|(n, told)| Effect::Told(participant_id(n), told));
+    let effect = told.map(|(n, told)| Effect::LastNotified(participant_id(n), told));
     Settlement { id: delivery_id(n), lease: token, at: noon(), outcome, effect }
 }
 
 pub(super) async fn what_was_told_is_written_by_settlements_alone(open: Arc<dyn OpenStore>) {
     let store = open.storage();
     store.commit(&users(1..=5).and(called(meeting(1, 1), [guest(1, 1), guest(2, 1)]))).await.expect("a meeting");
-    let first = Told { version: 3, on: true };
+    let first = LastNotified { version: 3, on: true };
     assert_eq!(tell(&store, 1, Some((1, first))).await, Settled::Applied);
     let expected = Participant { told: Some(first), ..guest(1, 1) };
     assert_eq!(stored(&store, 1).await, Some(expected.clone()));
     // Neither an update that knows of nothing told nor one that claims something else touches it.
     let accepted = guest(1, 1).respond(MeetingResponse::Accepted, None, noon());
     store.commit(&Changes::new().write(ParticipantWrite::Update(accepted.clone()))).await.expect("an answer");
-    let claimed = Participant { told: Some(Told { version: 99, on: false }), version: 3, ..accepted.clone() };
+    let claimed = Participant { told: Some(LastNotified { version: 99, on: false }), version: 3, ..accepted.clone() };
     store.commit(&Changes::new().write(ParticipantWrite::Update(claimed))).await.expect("an update");
     assert_eq!(stored(&store, 1).await, Some(Participant { told: Some(first), version: 3, ..accepted }));
-    let off = Told { version: 4, on: false };
+    let off = LastNotified { version: 4, on: false };
     assert_eq!(tell(&store, 2, Some((1, off))).await, Settled::Applied);
     assert_eq!(tell(&store, 3, None).await, Settled::Applied);
     assert_eq!(stored(&store, 1).await.map(|one| (one.told, one.version)), Some((Some(off), 3)));
@@ -308,7 +308,7 @@ pub(super) async fn a_lost_lease_tells_nobody_anything(open: Arc<dyn OpenStore>)
     let store = open.storage();
     let setup = users([1]).and(called(meeting(1, 1), [guest(1, 1)])).deliver([welcome(1)]);
     store.commit(&setup).await.expect("a meeting");
-    let settlement = delivered(1, lease(9), Some((1, Told { version: 1, on: true })));
+    let settlement = delivered(1, lease(9), Some((1, LastNotified { version: 1, on: true })));
     assert_eq!(store.settle(&[settlement]).await.expect("an answer"), [Settled::LeaseLost]);
     assert_eq!(stored(&store, 1).await, Some(guest(1, 1)));
 }
@@ -329,13 +329,13 @@ pub(super) async fn many_are_told_at_once(open: Arc<dyn OpenStore>) {
     assert_eq!(store.claim(&request).await.expect("a claim").len(), 200);
     let settlements: Vec<_> = (1..=200)
         .map(|n| {
-            let told = Told { version: n, on: n % 2 == 0 };
+            let told = LastNotified { version: n, on: n % 2 == 0 };
             delivered(n, lease(1), Some((n, told)))
         })
         .collect();
     store.settle(&settlements).await.expect("an answer");
     for one in store.participants(&[meeting_id(1)]).await.expect("a read") {
         let n = (1..=200).find(|n| participant_id(*n) == one.id).expect("one of ours");
-        assert_eq!(one.told, Some(Told { version: n, on: n % 2 == 0 }));
+        assert_eq!(one.told, Some(LastNotified { version: n, on: n % 2 == 0 }));
     }
 }

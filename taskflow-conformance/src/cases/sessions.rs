@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskflow_core::{
-    Actor, Changes, Error, PasswordHash, Precondition, ProfileChange, Session, SessionWrite, StandingChange,
+    AccountStatusChange, Actor, Changes, Error, PasswordHash, Precondition, ProfileChange, Session, SessionWrite,
     StoreError, Timestamp, TokenHash, UserWrite,
 };
 
@@ -136,7 +136,7 @@ pub(super) async fn another_password_and_a_locked_account_end_every_session(open
     world.app.accounts().update_profile(actor, ada, change, Precondition::Any).await.expect("a change");
     assert_eq!(world.app.sessions().list(actor).await.expect("a list"), []);
     world.app.sessions().open(ada, TokenHash::new("x"), None).await.expect("a session");
-    let lock = StandingChange { is_active: Some(false), ..StandingChange::default() };
+    let lock = AccountStatusChange { is_active: Some(false), ..AccountStatusChange::default() };
     world.app.accounts().set_standing(Actor::System, ada, lock).await.expect("locked");
     assert_eq!(world.app.sessions().list(actor).await.expect("a list"), []);
     assert_eq!(world.app.sessions().ended_within(Duration::from_secs(1)).await.expect("a list").len(), 3);

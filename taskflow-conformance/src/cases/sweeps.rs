@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{NaiveDate, Weekday};
-use taskflow_core::ports::{Storage, SweepPosition, SweepQuery};
+use taskflow_core::ports::{CohortPosition, CohortQuery, Storage};
 use taskflow_core::{
-    Changes, Day, LocalMinute, Meeting, MeetingResponse, Moment, NoticeKind, Participant, Preferences, Task,
-    TaskStatus, TaskWrite, Timestamp, User, UserWrite, Weekdays, When, everybody, moments,
+    Changes, CohortTime, Day, LocalMinute, LocalTimeCohort, Meeting, MeetingResponse, NoticeKind, Participant,
+    Preferences, Task, TaskStatus, TaskWrite, Timestamp, User, UserWrite, Weekdays, all_zones, cohorts_due,
 };
 
 use crate::OpenStore;
@@ -28,20 +28,25 @@ pub(super) fn long_day() -> Day {
     Day::of(sunday(), &zone("Europe/Berlin"))
 }
 
-fn moment(place: &str, first: &str, last: &str) -> Moment {
-    Moment { zone: zone(place), date: sunday(), chosen: (minute(first), minute(last)), when: When::Chosen }
+fn cohort(place: &str, first: &str, last: &str) -> LocalTimeCohort {
+    LocalTimeCohort {
+        zone: zone(place),
+        date: sunday(),
+        chosen: (minute(first), minute(last)),
+        when: CohortTime::Chosen,
+    }
 }
 
 /// Everybody in Berlin on that Sunday.
-fn berlin(kind: NoticeKind, weekday: Option<Weekday>, day: Option<Day>) -> SweepQuery {
-    SweepQuery { moment: moment("Europe/Berlin", "00:00", "23:59"), kind, weekday, day }
+fn berlin(kind: NoticeKind, weekday: Option<Weekday>, day: Option<Day>) -> CohortQuery {
+    CohortQuery { cohort: cohort("Europe/Berlin", "00:00", "23:59"), kind, weekday, day }
 }
 
-fn summaries() -> SweepQuery {
+fn summaries() -> CohortQuery {
     berlin(NoticeKind::DailySummary, Some(Weekday::Sun), Some(long_day()))
 }
 
-fn reminders() -> SweepQuery {
+fn reminders() -> CohortQuery {
     berlin(NoticeKind::TaskReminder, None, None)
 }
 
@@ -74,7 +79,7 @@ pub(super) async fn add_meeting(store: &Arc<dyn Storage>, meeting: Meeting, peop
 }
 
 /// Walks a sweep to its end: who was found, in order, and how many were looked at.
-async fn walk(store: &Arc<dyn Storage>, query: &SweepQuery, size: u32) -> (Vec<SweepPosition>, u32) {
+async fn walk(store: &Arc<dyn Storage>, query: &CohortQuery, size: u32) -> (Vec<CohortPosition>, u32) {
     let (mut found, mut examined, mut after) = (Vec::new(), 0, None);
     loop {
         let page = store.recipients(query, after, size).await.expect("a page");
@@ -93,7 +98,7 @@ async fn walk(store: &Arc<dyn Storage>, query: &SweepQuery, size: u32) -> (Vec<S
 }
 
 /// Returns the numbers of the users that a sweep finds, and the number of users it examined.
-async fn found(store: &Arc<dyn Storage>, query: &SweepQuery) -> (Vec<u64>, u32) {
+async fn found(store: &Arc<dyn Storage>, query: &CohortQuery) -> (Vec<u64>, u32) {
     let (people, examined) = walk(store, query, 100).await;
     let number = |id| (1..100).find(|n| user_id(*n) == id).expect("one of ours");
     (people.into_iter().map(|(_, id)| number(id)).collect(), examined)
@@ -101,24 +106,24 @@ async fn found(store: &Arc<dyn Storage>, query: &SweepQuery) -> (Vec<u64>, u32) 
 
 pub(super) async fn moments_are_somebodys_by_zone_and_minute(open: Arc<dyn OpenStore>) {
     let store = open.storage();
-    for asked in [Vec::new(), everybody(noon())] {
+    for asked in [Vec::new(), all_zones(noon())] {
         assert_eq!(store.with_users(&asked).await.expect("an answer"), [0_usize; 0]);
     }
     let locked = User { is_active: false, ..person(3, "Asia/Kathmandu", "23:59") };
     add_users(&store, [person(1, "Europe/Berlin", "09:00"), person(2, "Asia/Tokyo", "00:00"), locked]).await;
     let asked = [
-        moment("Europe/Berlin", "09:01", "23:59"),
-        moment("Asia/Kathmandu", "23:59", "23:59"),
-        moment("Europe/Berlin", "00:00", "08:59"),
-        moment("Europe/Berlin", "00:00", "09:00"),
-        moment("Asia/Tokyo", "00:00", "00:00"),
-        moment("UTC", "00:00", "23:59"),
-        moment("Europe/Berlin", "09:00", "09:00"),
-        Moment { when: When::Shown(minute("20:00")), ..moment("Europe/Berlin", "00:00", "23:59") },
-        moment("Europe/Vienna", "00:00", "23:59"),
+        cohort("Europe/Berlin", "09:01", "23:59"),
+        cohort("Asia/Kathmandu", "23:59", "23:59"),
+        cohort("Europe/Berlin", "00:00", "08:59"),
+        cohort("Europe/Berlin", "00:00", "09:00"),
+        cohort("Asia/Tokyo", "00:00", "00:00"),
+        cohort("UTC", "00:00", "23:59"),
+        cohort("Europe/Berlin", "09:00", "09:00"),
+        LocalTimeCohort { when: CohortTime::Shown(minute("20:00")), ..cohort("Europe/Berlin", "00:00", "23:59") },
+        cohort("Europe/Vienna", "00:00", "23:59"),
     ];
     assert_eq!(store.with_users(&asked).await.expect("an answer"), [1, 3, 4, 6, 7]);
-    let all = moments(None, noon() - Duration::from_hours(26), noon());
+    let all = cohorts_due(None, noon() - Duration::from_hours(26), noon());
     assert!(all.len() > 1000, "two days of every zone");
     let theirs = store.with_users(&all).await.expect("an answer");
     let places: Vec<_> = theirs.iter().map(|index| all[*index].zone.name()).collect();
@@ -134,7 +139,7 @@ pub(super) async fn recipients_come_by_minute_and_id_page_by_page(open: Arc<dyn 
     let people = (1..).zip(minutes).map(|(n, at)| person(n, "Europe/Berlin", at));
     add_users(&store, people.chain([person(9, "Europe/Vienna", "09:00")])).await;
     add_tasks(&store, (1..=9).filter(|n| *n != 3).map(|n| task(n, n))).await;
-    let query = SweepQuery { moment: moment("Europe/Berlin", "08:30", "09:59"), ..summaries() };
+    let query = CohortQuery { cohort: cohort("Europe/Berlin", "08:30", "09:59"), ..summaries() };
     let expected: Vec<_> = [("08:30", 2), ("08:30", 4), ("09:00", 1), ("09:00", 8), ("09:59", 7)]
         .map(|(at, n)| (minute(at), user_id(n)))
         .to_vec();
@@ -174,7 +179,7 @@ pub(super) async fn who_is_not_to_be_told_is_looked_at_and_left_out(open: Arc<dy
     add_tasks(&store, [done(7, 7, long_ago), trashed(task(8, 8))]).await;
     assert_eq!(found(&store, &summaries()).await, (vec![1, 4, 9], 9));
     assert_eq!(found(&store, &reminders()).await, (vec![1, 3, 5, 9], 9));
-    let saturday = SweepQuery { weekday: Some(Weekday::Sat), ..summaries() };
+    let saturday = CohortQuery { weekday: Some(Weekday::Sat), ..summaries() };
     assert_eq!(found(&store, &saturday).await, (vec![1, 4, 5, 9], 9));
 }
 

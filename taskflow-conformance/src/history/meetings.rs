@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use taskflow_core::notice::{MeetingCancelNotice, MeetingChangeNotice, MeetingInviteNotice};
 use taskflow_core::ports::Clock;
 use taskflow_core::{
-    Actor, Effect, Entity, Invitee, MeetingChange, MeetingId, MeetingQuery, MeetingResponse, MeetingSort,
+    Actor, Effect, Entity, Invitee, LastNotified, MeetingChange, MeetingId, MeetingQuery, MeetingResponse, MeetingSort,
     MeetingStatus, NewMeeting, Notice, OwnReminders, PageRequest, Precondition, ReminderMinutes, Scope, StartsAt,
-    TaskQuery, Told, UserId, Viewer,
+    TaskQuery, UserId, Viewer,
 };
 
 use super::{Play, pick, shown};
@@ -184,9 +184,10 @@ impl Play<'_> {
         match notice {
             Notice::MeetingInvite(MeetingInviteNotice { participant, .. })
             | Notice::MeetingChange(MeetingChangeNotice { participant, .. })
-            | Notice::MeetingCancel(MeetingCancelNotice { participant, .. }) => {
-                Some(Effect::Told(*participant, Told { version: 1 + u64::from(version % 8), on: version < 128 }))
-            }
+            | Notice::MeetingCancel(MeetingCancelNotice { participant, .. }) => Some(Effect::LastNotified(
+                *participant,
+                LastNotified { version: 1 + u64::from(version % 8), on: version < 128 },
+            )),
             _ => None,
         }
     }

@@ -25,7 +25,7 @@ pub(super) use totals::{Count, Counting};
 use super::App;
 use crate::error::{Error, FieldError};
 use crate::{
-    Actor, Changes, Counts, DueSlot, EmailAddress, JobName, JobPlan, JobRun, JobState, JobWrite, RunId, Timestamp,
+    Actor, Changes, Counts, DueAction, EmailAddress, JobName, JobPlan, JobRun, JobState, JobWrite, RunId, Timestamp,
     Trigger,
 };
 
@@ -260,7 +260,7 @@ impl<'a> JobUseCases<'a> {
 }
 
 impl App {
-    fn due_slot(&self, state: &JobState, now: Timestamp) -> Option<DueSlot> {
+    fn due_slot(&self, state: &JobState, now: Timestamp) -> Option<DueAction> {
         let plan = self.jobs.plans.get(&state.job)?;
         if state.paused_at.is_some() { None } else { plan.due(state.slot, now) }
     }

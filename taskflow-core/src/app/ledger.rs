@@ -22,7 +22,7 @@ const CANCELLED_BY_HAND: &str = "cancelled by who runs the service";
 
 /// A letter that somebody writes by hand, and to whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewLetter {
+pub struct NewCustomEmail {
     /// The content of the mail, and the user it names.
     pub letter: CustomEmail,
     /// Every address it goes to, the hidden ones too; each once, each as a delivery of its own.
@@ -91,7 +91,7 @@ impl DeliveryUseCases<'_> {
 
 impl MailUseCases<'_> {
     /// Sends a custom email; for administrators. Returns the ids of its deliveries, in the order of its addresses.
-    pub async fn send(self, actor: Actor, new: NewLetter) -> Result<Vec<DeliveryId>, Error> {
+    pub async fn send(self, actor: Actor, new: NewCustomEmail) -> Result<Vec<DeliveryId>, Error> {
         let letters = self.app.letters(actor, new).await?;
         self.app.plan_by_hand(actor, letters).await
     }
@@ -100,7 +100,7 @@ impl MailUseCases<'_> {
     pub async fn send_once(
         self,
         actor: Actor,
-        new: NewLetter,
+        new: NewCustomEmail,
         idempotency: Idempotency<'_, [DeliveryId]>,
     ) -> Result<Idempotent<Vec<DeliveryId>>, Error> {
         let letters = self.app.letters(actor, new).await?;
@@ -134,9 +134,9 @@ impl App {
     pub const MOST_ADDRESSES: usize = 100;
 
     /// Returns a delivery for each address of a custom email.
-    async fn letters(&self, actor: Actor, new: NewLetter) -> Result<Vec<NewDelivery>, Error> {
+    async fn letters(&self, actor: Actor, new: NewCustomEmail) -> Result<Vec<NewDelivery>, Error> {
         self.admit_admin(actor).await?;
-        let NewLetter { letter, mut addresses } = new;
+        let NewCustomEmail { letter, mut addresses } = new;
         let mut seen = HashSet::new();
         addresses.retain(|address| seen.insert(address.key()));
         if addresses.is_empty() || addresses.len() > Self::MOST_ADDRESSES {

@@ -49,7 +49,7 @@ pub struct Membership {
 
 /// The state of a node after a heartbeat.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
+pub struct MembershipStatus {
     /// Number of live nodes, including this one.
     pub live: usize,
     /// Number of mails per second that this node may begin; 0 means none, `None` means no limit.
@@ -79,7 +79,7 @@ impl Membership {
     /// Sends a heartbeat, reads the other nodes and decides this node's share.
     ///
     /// Fails as the store does; the previous share holds for as long as it was granted.
-    pub async fn beat(&mut self) -> Result<Standing, StoreError> {
+    pub async fn beat(&mut self) -> Result<MembershipStatus, StoreError> {
         if !self.joined {
             // Names may be new at each start, so that there is something to forget whenever somebody joins.
             self.nodes.forget_nodes(App::NODE_MEMORY).await?;
@@ -100,7 +100,7 @@ impl Membership {
             share.decide(&self.said, &nodes);
         }
         self.until = began + self.lapse;
-        Ok(Standing {
+        Ok(MembershipStatus {
             live: nodes.iter().filter(|node| node.is_live).count(),
             mail_rate: self.share.as_ref().map(Share::used),
             holds_for: self.until.saturating_sub(ended),

@@ -5,8 +5,8 @@ use super::retry::Attempt;
 use crate::error::{Error, FieldError, UniqueField};
 use crate::notice::WelcomeNotice;
 use crate::{
-    Actor, Changes, Credential, CredentialWrite, DedupeKey, Login, NewUser, Notice, PasswordHash, Precondition,
-    ProfileChange, Recipient, SessionWrite, StandingChange, Timestamp, UnsubscribeWrite, User, UserId, UserWrite,
+    AccountStatusChange, Actor, Changes, Credential, CredentialWrite, DedupeKey, Login, NewUser, Notice, PasswordHash,
+    Precondition, ProfileChange, Recipient, SessionWrite, Timestamp, UnsubscribeWrite, User, UserId, UserWrite,
     Username,
 };
 
@@ -106,7 +106,7 @@ impl AccountUseCases<'_> {
     }
 
     /// Locks or unlocks an account, gives or takes the right to run the service; for those who run it.
-    pub async fn set_standing(self, actor: Actor, id: UserId, change: StandingChange) -> Result<User, Error> {
+    pub async fn set_standing(self, actor: Actor, id: UserId, change: AccountStatusChange) -> Result<User, Error> {
         self.app.admit_admin(actor).await?;
         let (before, after) = self
             .app

@@ -1,7 +1,7 @@
 //! Outcomes of a claim, and the columns they write.
 
 use super::IN_THE_MAIL_OF;
-use crate::{DeliveryId, DeliveryState, LeaseToken, ParticipantId, Timestamp, Told};
+use crate::{DeliveryId, DeliveryState, LastNotified, LeaseToken, ParticipantId, Timestamp};
 
 /// The outcome of one claim, fenced by the lease under which it was obtained.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Settlement {
 pub enum Effect {
     /// The participant was notified of this version of their meeting. A later version that they know already stays; the
     /// participant's own version is not changed.
-    Told(ParticipantId, Told),
+    LastNotified(ParticipantId, LastNotified),
 }
 
 /// The outcome of a claim.

@@ -109,7 +109,7 @@ pub struct JobPlan {
 
 /// The action for a scheduled time that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DueSlot {
+pub enum DueAction {
     /// A run for it begins; some times before it get no run of their own.
     Run {
         /// The scheduled time.
@@ -154,10 +154,10 @@ impl JobPlan {
 
     /// Returns the due scheduled time at `now` if the job is done up to `done`.
     #[must_use]
-    pub fn due(&self, done: Timestamp, now: Timestamp) -> Option<DueSlot> {
+    pub fn due(&self, done: Timestamp, now: Timestamp) -> Option<DueAction> {
         let latest = self.schedule.latest(now);
         if done > now + FARTHEST_AHEAD {
-            return Some(DueSlot::SetBack { slot: latest });
+            return Some(DueAction::SetBack { slot: latest });
         }
         if latest <= done {
             return None;
@@ -166,11 +166,11 @@ impl JobPlan {
             // The scheduled times of local schedules are minutes, and a run covers all since the one before.
             let too_late = self.schedule.latest(now - FRESH);
             if too_late > done {
-                return Some(DueSlot::Pass { slot: too_late });
+                return Some(DueAction::Pass { slot: too_late });
             }
         }
         let slot = match self.catch_up {
-            CatchUp::Skip if now.since(latest) > FRESH => return Some(DueSlot::Pass { slot: latest }),
+            CatchUp::Skip if now.since(latest) > FRESH => return Some(DueAction::Pass { slot: latest }),
             CatchUp::Skip | CatchUp::Latest => latest,
             CatchUp::All => {
                 let behind = self.schedule.count(done, latest);
@@ -181,7 +181,7 @@ impl JobPlan {
         };
         // Where local time decides, one run covers everything since the one before.
         let missed = if self.schedule.is_local() { 0 } else { self.schedule.count(done, slot).saturating_sub(1) };
-        Some(DueSlot::Run { slot, missed })
+        Some(DueAction::Run { slot, missed })
     }
 
     /// Returns up to where a job counts as done when it is resumed at `now` and was done up to `done` before.
@@ -215,12 +215,12 @@ mod tests {
     fn missed_times_are_skipped_made_up_for_at_once_or_one_by_one() {
         let (done, now) = (at("2026-01-01T09:30:00Z"), at("2026-01-01T10:02:00Z"));
         let ten = at("2026-01-01T10:00:00Z");
-        assert_eq!(plan(CatchUp::Skip).due(done, now), Some(DueSlot::Pass { slot: ten }));
+        assert_eq!(plan(CatchUp::Skip).due(done, now), Some(DueAction::Pass { slot: ten }));
         let fresh = plan(CatchUp::Skip).due(done, at("2026-01-01T10:00:30Z"));
-        assert_eq!(fresh, Some(DueSlot::Run { slot: ten, missed: 5 }));
-        assert_eq!(plan(CatchUp::Latest).due(done, now), Some(DueSlot::Run { slot: ten, missed: 5 }));
+        assert_eq!(fresh, Some(DueAction::Run { slot: ten, missed: 5 }));
+        assert_eq!(plan(CatchUp::Latest).due(done, now), Some(DueAction::Run { slot: ten, missed: 5 }));
         let first = at("2026-01-01T09:35:00Z");
-        assert_eq!(plan(CatchUp::All).due(done, now), Some(DueSlot::Run { slot: first, missed: 0 }));
+        assert_eq!(plan(CatchUp::All).due(done, now), Some(DueAction::Run { slot: first, missed: 0 }));
     }
 
     #[test]
@@ -228,11 +228,11 @@ mod tests {
         let own = JobPlan { schedule: Schedule::Own, catch_up: CatchUp::Skip };
         let (done, now) = (at("2026-01-01T07:25:00Z"), at("2026-01-01T07:29:20Z"));
         let passed = at("2026-01-01T07:28:00Z");
-        assert_eq!(own.due(done, now), Some(DueSlot::Pass { slot: passed }));
+        assert_eq!(own.due(done, now), Some(DueAction::Pass { slot: passed }));
         let last = at("2026-01-01T07:29:00Z");
-        assert_eq!(own.due(passed, now), Some(DueSlot::Run { slot: last, missed: 0 }));
+        assert_eq!(own.due(passed, now), Some(DueAction::Run { slot: last, missed: 0 }));
         let late = JobPlan { catch_up: CatchUp::Latest, ..own };
-        assert_eq!(late.due(done, now), Some(DueSlot::Run { slot: last, missed: 0 }));
+        assert_eq!(late.due(done, now), Some(DueAction::Run { slot: last, missed: 0 }));
     }
 
     #[test]
@@ -241,7 +241,7 @@ mod tests {
         for catch_up in CatchUp::ALL {
             let plan = plan(catch_up);
             let ahead = at("2099-01-01T00:00:00Z");
-            assert_eq!(plan.due(ahead, now), Some(DueSlot::SetBack { slot: ten }));
+            assert_eq!(plan.due(ahead, now), Some(DueAction::SetBack { slot: ten }));
             assert_eq!(plan.resumed(ahead, now), ten);
             let close = at("2026-01-02T12:02:00Z");
             assert_eq!((plan.due(close, now), plan.resumed(close, now)), (None, close), "clocks differ");
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn one_by_one_has_a_bound() {
         let (done, now) = (at("2025-01-01T00:00:00Z"), at("2026-01-01T00:00:00Z"));
-        let Some(DueSlot::Run { slot, missed }) = plan(CatchUp::All).due(done, now) else { panic!("due") };
+        let Some(DueAction::Run { slot, missed }) = plan(CatchUp::All).due(done, now) else { panic!("due") };
         assert_eq!(slot, now - Duration::from_mins(5 * 99));
         assert_eq!(missed, 365 * 24 * 12 - 100);
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Told;
+use super::LastNotified;
 use crate::{
     Comment, DeliveryProblem, EmailAddress, InvalidValue, Locale, MeetingId, ParticipantId, PersonName, Recipient,
     ReminderMinutes, Timestamp, User, UserId, Zone,
@@ -183,7 +183,7 @@ pub struct Participant {
     /// Their own reminders; `None` for those of the meeting.
     pub reminders: Option<OwnReminders>,
     /// The last notification by mail. Written by settlements only: an update leaves it as it is stored.
-    pub told: Option<Told>,
+    pub told: Option<LastNotified>,
     /// The time at which they were removed from the meeting or left it.
     pub removed_at: Option<Timestamp>,
     /// The participant who turned out to be the same person, and represents this one; comes with `removed_at`.

@@ -145,14 +145,14 @@ fn news_is_the_difference_between_what_was_told_and_what_is() {
     let before = meeting();
     let invitee = Invitee::new("eve@example.org".parse().expect("an address"));
     let eve = Participant::invited(crate::ParticipantId::from_uuid(uuid::Uuid::nil()), before.id, invitee, None);
-    let knows = |on| Participant { told: Some(Told { version: 1, on }), ..eve.clone() };
+    let knows = |on| Participant { told: Some(LastNotified { version: 1, on }), ..eve.clone() };
     let (facts, off) = (before.facts(), before.cancel(now()));
     let moved = applied(&before, to_start("2026-11-24T09:00:00Z"));
-    assert_eq!(news(&before, &eve, None), Some(News::Invited));
-    assert_eq!(news(&before, &knows(false), Some(&facts)), Some(News::Invited));
-    assert_eq!(news(&before, &knows(true), Some(&facts)), None);
-    assert_eq!(news(&moved, &knows(true), Some(&facts)), Some(News::Changed(facts.clone())));
-    assert_eq!(news(&off, &knows(true), Some(&facts)), Some(News::Cancelled));
-    assert_eq!(news(&before, &knows(true).remove(now()), Some(&facts)), Some(News::Cancelled));
-    assert_eq!((news(&off, &eve, None), news(&off, &knows(false), Some(&facts))), (None, None));
+    assert_eq!(pending_update(&before, &eve, None), Some(PendingUpdate::Invited));
+    assert_eq!(pending_update(&before, &knows(false), Some(&facts)), Some(PendingUpdate::Invited));
+    assert_eq!(pending_update(&before, &knows(true), Some(&facts)), None);
+    assert_eq!(pending_update(&moved, &knows(true), Some(&facts)), Some(PendingUpdate::Changed(facts.clone())));
+    assert_eq!(pending_update(&off, &knows(true), Some(&facts)), Some(PendingUpdate::Cancelled));
+    assert_eq!(pending_update(&before, &knows(true).remove(now()), Some(&facts)), Some(PendingUpdate::Cancelled));
+    assert_eq!((pending_update(&off, &eve, None), pending_update(&off, &knows(false), Some(&facts))), (None, None));
 }

@@ -108,7 +108,7 @@ impl State {
 
     fn take_effect(&mut self, effect: Effect) {
         match effect {
-            Effect::Told(participant, told) => {
+            Effect::LastNotified(participant, told) => {
                 let Some(participant) = self.participants.get_mut(&participant) else { return };
                 let newest = participant.told.filter(|known| known.version > told.version);
                 participant.told = newest.or(Some(told));

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 
 use super::{MemoryStore, State};
 use crate::error::{CorruptRow, StoreError};
-use crate::ports::{CohortScan, DigestQuery, SweepPage, SweepPosition, SweepQuery};
-use crate::{Day, Digest, LocalMinute, Meeting, MeetingResponse, Moment, Task, Timestamp, User, UserId};
+use crate::ports::{CohortPage, CohortPosition, CohortQuery, CohortScan, DigestQuery};
+use crate::{Day, Digest, LocalMinute, LocalTimeCohort, Meeting, MeetingResponse, Task, Timestamp, User, UserId};
 
 /// Returns whether an instant lies in a period, whose start is included and whose end is not.
 fn within(at: Timestamp, (begins, ends): (Timestamp, Timestamp)) -> bool {
@@ -14,10 +14,10 @@ fn within(at: Timestamp, (begins, ends): (Timestamp, Timestamp)) -> bool {
 
 impl State {
     /// Returns the users of a cohort, in the order of the minute they chose and their id.
-    fn people_of(&self, moment: &Moment) -> Vec<&User> {
-        let (first, last) = moment.chosen;
+    fn people_of(&self, cohort: &LocalTimeCohort) -> Vec<&User> {
+        let (first, last) = cohort.chosen;
         let lives_there =
-            |user: &&User| user.time_zone == moment.zone && (first..=last).contains(&user.preferences.summary_at);
+            |user: &&User| user.time_zone == cohort.zone && (first..=last).contains(&user.preferences.summary_at);
         let mut people: Vec<_> = self.users.values().filter(lives_there).collect();
         people.sort_by_key(|user| (user.preferences.summary_at, user.id));
         people
@@ -84,28 +84,28 @@ impl State {
 
 #[async_trait]
 impl CohortScan for MemoryStore {
-    async fn with_users(&self, moments: &[Moment]) -> Result<Vec<usize>, StoreError> {
+    async fn with_users(&self, moments: &[LocalTimeCohort]) -> Result<Vec<usize>, StoreError> {
         let state = self.state();
         let mut minutes: HashMap<&str, BTreeSet<LocalMinute>> = HashMap::new();
         for user in state.users.values() {
             minutes.entry(user.time_zone.name()).or_default().insert(user.preferences.summary_at);
         }
-        let is_somebodys = |moment: &Moment| {
-            let (first, last) = moment.chosen;
-            minutes.get(moment.zone.name()).is_some_and(|there| there.range(first..=last).next().is_some())
+        let is_somebodys = |cohort: &LocalTimeCohort| {
+            let (first, last) = cohort.chosen;
+            minutes.get(cohort.zone.name()).is_some_and(|there| there.range(first..=last).next().is_some())
         };
-        Ok(moments.iter().enumerate().filter(|(_, moment)| is_somebodys(moment)).map(|(index, _)| index).collect())
+        Ok(moments.iter().enumerate().filter(|(_, cohort)| is_somebodys(cohort)).map(|(index, _)| index).collect())
     }
 
     async fn recipients(
         &self,
-        query: &SweepQuery,
-        after: Option<SweepPosition>,
+        query: &CohortQuery,
+        after: Option<CohortPosition>,
         size: u32,
-    ) -> Result<SweepPage, StoreError> {
+    ) -> Result<CohortPage, StoreError> {
         let state = self.state();
         let position = |user: &User| (user.preferences.summary_at, user.id);
-        let people = state.people_of(&query.moment).into_iter();
+        let people = state.people_of(&query.cohort).into_iter();
         let left: Vec<_> = people.filter(|user| after.is_none_or(|after| position(user) > after)).collect();
         let page: Vec<_> = left.iter().take(size as usize).copied().collect();
         let concerned = state.concerned(&page.iter().map(|user| user.id).collect(), query.day);
@@ -116,7 +116,7 @@ impl CohortScan for MemoryStore {
                 && query.weekday.is_none_or(|day| wanted.summary_days.has(day))
                 && concerned.contains(&user.id)
         };
-        Ok(SweepPage {
+        Ok(CohortPage {
             people: page.iter().filter(wants).map(|user| position(user)).collect(),
             examined: u32::try_from(page.len()).unwrap_or(u32::MAX),
             next: page.last().filter(|_| left.len() > page.len()).map(|user| position(user)),

@@ -9,9 +9,9 @@ use uuid::Uuid;
 use super::{CustomCheck, NoticeKind, StoredNotice};
 use crate::error::CorruptRow;
 use crate::{
-    Delivery, DeliveryId, Digest, Locale, Mailbox, Meeting, MeetingId, NoticeContent, Outcome, Participant,
-    ParticipantId, Preferences, Recipient, Revision, Schedule, Suppression, Task, TaskId, Timestamp, TokenId,
-    TokenPurpose, Told, User, UserId, Zone,
+    Delivery, DeliveryId, Digest, LastNotified, Locale, Mailbox, Meeting, MeetingId, NoticeContent, Outcome,
+    Participant, ParticipantId, Preferences, Recipient, Revision, Schedule, Suppression, Task, TaskId, Timestamp,
+    TokenId, TokenPurpose, User, UserId, Zone,
 };
 
 /// The time after it came due for which a reminder is on time.
@@ -133,7 +133,7 @@ impl PreSendCheck<'_> {
 pub(crate) struct Checked {
     pub(crate) content: Box<dyn NoticeContent>,
     /// The version of which a participant knows once it has left.
-    pub(crate) told: Option<(ParticipantId, Told)>,
+    pub(crate) told: Option<(ParticipantId, LastNotified)>,
 }
 
 impl<C: NoticeContent> From<C> for Checked {

@@ -5,9 +5,9 @@ use super::{
 };
 use super::{MeetingCancelContent, MeetingChangeContent, MeetingInviteContent};
 use crate::{
-    Description, Invitation, LinkTargets, Location, Mailbox, Meeting, MeetingFacts, MeetingId, MeetingResponse,
-    MeetingUrl, News, NoticeContent, OpenTarget, Outcome, Participant, ParticipantId, PersonName, PlainText,
-    RenderInput, Timestamp, Told, User, Variable, Variables, news,
+    Description, Invitation, LastNotified, LinkTargets, Location, Mailbox, Meeting, MeetingFacts, MeetingId,
+    MeetingResponse, MeetingUrl, NoticeContent, OpenTarget, Outcome, Participant, ParticipantId, PendingUpdate,
+    PersonName, PlainText, RenderInput, Timestamp, User, Variable, Variables, pending_update,
 };
 
 /// The reason nothing is sent to a participant who was merged into another one.
@@ -26,7 +26,7 @@ impl Subject {
     }
 
     /// Returns what must be loaded for a notice of an update to the participant.
-    pub(super) fn needs_of_news(self, teller: Teller) -> Needs {
+    pub(super) fn needs_of_news(self, teller: UpdateNotice) -> Needs {
         Needs { after: Some(teller.after()), ..self.needs() }
     }
 
@@ -56,7 +56,7 @@ pub(super) fn invitation(check: &PreSendCheck<'_>, meeting: &Meeting, participan
 
 /// A notice that notifies a participant of the present state of a meeting.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Teller {
+pub(super) enum UpdateNotice {
     Invite {
         /// Whether they had left the meeting by themselves.
         again: bool,
@@ -68,7 +68,7 @@ pub(super) enum Teller {
     Cancel,
 }
 
-impl Teller {
+impl UpdateNotice {
     /// Returns the kind of notice that must not be sent to the participant at the same time, because it changes what
     /// they know.
     fn after(self) -> NoticeKind {
@@ -81,7 +81,11 @@ impl Teller {
 
 /// Checks a notice that notifies a participant of the difference between their last notification and the present
 /// meeting.
-pub(super) fn tell_news(subject: Subject, teller: Teller, check: &mut PreSendCheck<'_>) -> Result<Checked, Outcome> {
+pub(super) fn tell_news(
+    subject: Subject,
+    teller: UpdateNotice,
+    check: &mut PreSendCheck<'_>,
+) -> Result<Checked, Outcome> {
     let (batch, now) = (check.batch, check.now);
     let (meeting, participant) = subject.find(batch)?;
     check.addressee = participant_reads(meeting, participant, batch)?;
@@ -96,32 +100,32 @@ pub(super) fn tell_news(subject: Subject, teller: Teller, check: &mut PreSendChe
         Some(_) | None => known,
     };
     let in_flight = batch.in_flight.contains(&(teller.after(), participant.id));
-    let news = match (teller, news(meeting, participant, known)) {
+    let news = match (teller, pending_update(meeting, participant, known)) {
         // Better once too often that it is off than never.
-        (Teller::Cancel, None)
+        (UpdateNotice::Cancel, None)
             if batch.maybe_invited.contains(&participant.id) && !in_flight && !is_on(meeting, participant) =>
         {
-            News::Cancelled
+            PendingUpdate::Cancelled
         }
-        (Teller::Invite { .. }, None) if was_offered_before(check) && !is_on(meeting, participant) => {
+        (UpdateNotice::Invite { .. }, None) if was_offered_before(check) && !is_on(meeting, participant) => {
             return Err(expired(MAY_HAVE_ARRIVED));
         }
         // The invitation waits for quiet hours to end, or never left: this tells what it would have told.
-        (Teller::Change { version }, Some(News::Invited))
+        (UpdateNotice::Change { version }, Some(PendingUpdate::Invited))
             if !batch.awaits_invitation.contains(&participant.id)
                 && meeting.burst.is_none_or(|burst| burst.version <= version)
                 && meeting.ends_at() > now =>
         {
-            News::Invited
+            PendingUpdate::Invited
         }
         (teller, news) => still_tells(teller, news, meeting, in_flight, now)?,
     };
-    let on = news != News::Cancelled;
+    let on = news != PendingUpdate::Cancelled;
     let mut invitation = invitation(check, meeting, participant);
     let content: Box<dyn NoticeContent> = match news {
-        News::Invited => Box::new(MeetingInviteContent(invitation)),
-        News::Changed(was) => Box::new(MeetingChangeContent { invitation, was }),
-        News::Cancelled => {
+        PendingUpdate::Invited => Box::new(MeetingInviteContent(invitation)),
+        PendingUpdate::Changed(was) => Box::new(MeetingChangeContent { invitation, was }),
+        PendingUpdate::Cancelled => {
             // What is off is what they know, not what it became since.
             if let Some(known) = known {
                 invitation.meeting = invitation.meeting.with_facts(known);
@@ -129,7 +133,7 @@ pub(super) fn tell_news(subject: Subject, teller: Teller, check: &mut PreSendChe
             Box::new(MeetingCancelContent { invitation, last_planned: span(meeting) })
         }
     };
-    Ok(Checked { content, told: Some((participant.id, Told { version: meeting.version, on })) })
+    Ok(Checked { content, told: Some((participant.id, LastNotified { version: meeting.version, on })) })
 }
 
 /// Returns whether the notice was offered to the relay before, with an unknown result.
@@ -141,26 +145,26 @@ fn was_offered_before(check: &PreSendCheck<'_>) -> bool {
 
 /// Returns the update, if this notice is the one to send it.
 fn still_tells(
-    teller: Teller,
-    news: Option<News>,
+    teller: UpdateNotice,
+    news: Option<PendingUpdate>,
     meeting: &Meeting,
     in_flight: bool,
     now: Timestamp,
-) -> Result<News, Outcome> {
+) -> Result<PendingUpdate, Outcome> {
     // What an invitation or a cancellation that is on its way has told is known once it is settled.
     let wait = || Outcome::Released { next_at: now + A_MOMENT, error: None };
     match (teller, news) {
-        (Teller::Cancel, Some(News::Cancelled)) => Ok(News::Cancelled),
+        (UpdateNotice::Cancel, Some(PendingUpdate::Cancelled)) => Ok(PendingUpdate::Cancelled),
         _ if in_flight => Err(wait()),
-        (Teller::Invite { again: true }, None) if meeting.cancelled_at.is_none() => Ok(News::Invited),
+        (UpdateNotice::Invite { again: true }, None) if meeting.cancelled_at.is_none() => Ok(PendingUpdate::Invited),
         (_, None) => Err(expired("there is nothing new to tell")),
-        (Teller::Cancel, Some(_)) => Err(cancelled("the meeting is on again")),
-        (_, Some(News::Cancelled)) => Err(cancelled("the meeting is off")),
+        (UpdateNotice::Cancel, Some(_)) => Err(cancelled("the meeting is on again")),
+        (_, Some(PendingUpdate::Cancelled)) => Err(cancelled("the meeting is off")),
         _ if meeting.ends_at() <= now => Err(expired("the meeting is over")),
-        (Teller::Change { version }, _) if meeting.burst.is_some_and(|burst| burst.version > version) => {
+        (UpdateNotice::Change { version }, _) if meeting.burst.is_some_and(|burst| burst.version > version) => {
             Err(cancelled("a later change tells of it"))
         }
-        (Teller::Change { .. }, Some(News::Invited)) => Err(expired("the invitation tells of it")),
+        (UpdateNotice::Change { .. }, Some(PendingUpdate::Invited)) => Err(expired("the invitation tells of it")),
         (_, Some(news)) => Ok(news),
     }
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::meeting::{self, Subject, Teller, tell_news};
+use super::meeting::{self, Subject, UpdateNotice, tell_news};
 use super::{Checked, MadeUp, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, Thread};
 use crate::{
     CalendarMethod, Invitation, LinkTargets, MeetingId, NoticeContent, NoticeKind, OpenTarget, Outcome, ParticipantId,
@@ -38,11 +38,11 @@ impl MeetingCancelNotice {
 
 impl ShippedNotice for MeetingCancelNotice {
     fn needs(&self) -> Needs {
-        self.subject().needs_of_news(Teller::Cancel)
+        self.subject().needs_of_news(UpdateNotice::Cancel)
     }
 
     fn check(&self, check: &mut PreSendCheck<'_>) -> Result<Checked, Outcome> {
-        tell_news(self.subject(), Teller::Cancel, check)
+        tell_news(self.subject(), UpdateNotice::Cancel, check)
     }
 
     fn sample(made_up: MadeUp<'_>) -> Option<Box<dyn NoticeContent>> {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::meeting::{self, Subject, Teller, tell_news};
+use super::meeting::{self, Subject, UpdateNotice, tell_news};
 use super::{Checked, MadeUp, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, Thread};
 use crate::{
     CalendarMethod, Invitation, LinkTargets, MeetingFacts, MeetingId, NoticeContent, NoticeKind, Outcome,
@@ -42,11 +42,11 @@ impl MeetingChangeNotice {
 
 impl ShippedNotice for MeetingChangeNotice {
     fn needs(&self) -> Needs {
-        self.subject().needs_of_news(Teller::Change { version: self.version })
+        self.subject().needs_of_news(UpdateNotice::Change { version: self.version })
     }
 
     fn check(&self, check: &mut PreSendCheck<'_>) -> Result<Checked, Outcome> {
-        tell_news(self.subject(), Teller::Change { version: self.version }, check)
+        tell_news(self.subject(), UpdateNotice::Change { version: self.version }, check)
     }
 
     fn sample(made_up: MadeUp<'_>) -> Option<Box<dyn NoticeContent>> {

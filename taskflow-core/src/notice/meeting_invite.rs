@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::meeting::{self, Subject, Teller, tell_news};
+use super::meeting::{self, Subject, UpdateNotice, tell_news};
 use super::{Checked, MadeUp, Needs, NoticePolicy, NoticeType, PreSendCheck, Priority, ShippedNotice, Thread};
 use crate::{
     CalendarMethod, Invitation, LinkTargets, MeetingId, NoticeContent, NoticeKind, Outcome, ParticipantId, PlainText,
@@ -42,11 +42,11 @@ impl MeetingInviteNotice {
 
 impl ShippedNotice for MeetingInviteNotice {
     fn needs(&self) -> Needs {
-        self.subject().needs_of_news(Teller::Invite { again: self.again })
+        self.subject().needs_of_news(UpdateNotice::Invite { again: self.again })
     }
 
     fn check(&self, check: &mut PreSendCheck<'_>) -> Result<Checked, Outcome> {
-        tell_news(self.subject(), Teller::Invite { again: self.again }, check)
+        tell_news(self.subject(), UpdateNotice::Invite { again: self.again }, check)
     }
 
     fn sample(made_up: MadeUp<'_>) -> Option<Box<dyn NoticeContent>> {

@@ -2,13 +2,13 @@ use async_trait::async_trait;
 use chrono::{NaiveDate, Weekday};
 
 use crate::error::{CorruptRow, StoreError};
-use crate::{Day, Digest, LocalMinute, Moment, NoticeKind, Timestamp, UserId};
+use crate::{Day, Digest, LocalMinute, LocalTimeCohort, NoticeKind, Timestamp, UserId};
 
 /// A query for the users of a cohort who get a mail.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SweepQuery {
+pub struct CohortQuery {
     /// The cohort to scan: the zone of the users and the minutes they chose.
-    pub moment: Moment,
+    pub cohort: LocalTimeCohort,
     /// The kind of mail that they want.
     pub kind: NoticeKind,
     /// The day of the week on which they want it; `None` for any day.
@@ -18,17 +18,17 @@ pub struct SweepQuery {
 }
 
 /// The position of a scan of a cohort: this chosen minute and, among the users who chose it, this user.
-pub type SweepPosition = (LocalMinute, UserId);
+pub type CohortPosition = (LocalMinute, UserId);
 
 /// A page of users found by a cohort scan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SweepPage {
+pub struct CohortPage {
     /// The users and the minutes they chose, in the order of both.
-    pub people: Vec<SweepPosition>,
+    pub people: Vec<CohortPosition>,
     /// Number of users examined.
     pub examined: u32,
     /// The position at which the scan continues; `None` if all users were examined.
-    pub next: Option<SweepPosition>,
+    pub next: Option<CohortPosition>,
 }
 
 /// A query for the digest of a user: their day, or only their open tasks.
@@ -55,7 +55,7 @@ pub struct DigestQuery {
 #[async_trait]
 pub trait CohortScan: Send + Sync {
     /// Returns the indexes of the cohorts that have users, locked or not, in the order of the list.
-    async fn with_users(&self, moments: &[Moment]) -> Result<Vec<usize>, StoreError>;
+    async fn with_users(&self, moments: &[LocalTimeCohort]) -> Result<Vec<usize>, StoreError>;
 
     /// Examines up to `size` users of the cohort after `after`, in the order of the minute they chose and their id.
     /// Returns those with an active account who want the mail and have something to be notified of. That is an open
@@ -63,10 +63,10 @@ pub trait CohortScan: Send + Sync {
     /// `day.today`. Tasks in the trash, and meetings that they left or declined, do not count.
     async fn recipients(
         &self,
-        query: &SweepQuery,
-        after: Option<SweepPosition>,
+        query: &CohortQuery,
+        after: Option<CohortPosition>,
         size: u32,
-    ) -> Result<SweepPage, StoreError>;
+    ) -> Result<CohortPage, StoreError>;
 
     /// Returns the digest of each query, in their order: of each list the first [`Excerpt::MOST`](crate::Excerpt::MOST)
     /// items and their total. A row that cannot be read only fails the digest it belongs to.

@@ -126,37 +126,40 @@ fn a_day_that_is_skipped_has_no_minutes() {
 fn of_two_minutes_that_come_at_once_the_later_counts() {
     let since = at("2027-03-28T00:00:00Z");
     let both = [minute("02:30"), minute("03:30")];
-    let found = moments(Some(&both), since, since + Duration::from_hours(2));
-    let berlin: Vec<_> = found.iter().filter(|moment| moment.zone.name() == "Europe/Berlin").collect();
+    let found = cohorts_due(Some(&both), since, since + Duration::from_hours(2));
+    let berlin: Vec<_> = found.iter().filter(|cohort| cohort.zone.name() == "Europe/Berlin").collect();
     assert_eq!(berlin.len(), 1);
-    assert_eq!((berlin[0].when, berlin[0].due_at(minute("09:00"))), (When::Shown(both[1]), at("2027-03-28T01:30:00Z")));
+    assert_eq!(
+        (berlin[0].when, berlin[0].due_at(minute("09:00"))),
+        (CohortTime::Shown(both[1]), at("2027-03-28T01:30:00Z"))
+    );
 }
 
 #[test]
 fn moments_name_whom_the_clocks_reach() {
-    let found = moments(None, at("2026-06-01T06:59:00Z"), at("2026-06-01T07:00:00Z"));
-    let berlin = found.iter().find(|moment| moment.zone.name() == "Europe/Berlin").expect("Berlin");
+    let found = cohorts_due(None, at("2026-06-01T06:59:00Z"), at("2026-06-01T07:00:00Z"));
+    let berlin = found.iter().find(|cohort| cohort.zone.name() == "Europe/Berlin").expect("Berlin");
     assert_eq!((berlin.chosen, berlin.date.to_string().as_str()), ((minute("09:00"), minute("09:00")), "2026-06-01"));
     assert_eq!(berlin.due_at(minute("09:00")), at("2026-06-01T07:00:00Z"));
-    let eight = moments(Some(&[minute("08:00")]), at("2026-06-01T06:59:00Z"), at("2026-06-01T07:00:00Z"));
-    assert!(eight.iter().any(|moment| moment.zone.name() == "Europe/London"));
-    assert!(eight.iter().all(|moment| moment.when == When::Shown(minute("08:00"))));
-    assert!(!eight.iter().any(|moment| moment.zone.name() == "Europe/Berlin"));
+    let eight = cohorts_due(Some(&[minute("08:00")]), at("2026-06-01T06:59:00Z"), at("2026-06-01T07:00:00Z"));
+    assert!(eight.iter().any(|cohort| cohort.zone.name() == "Europe/London"));
+    assert!(eight.iter().all(|cohort| cohort.when == CohortTime::Shown(minute("08:00"))));
+    assert!(!eight.iter().any(|cohort| cohort.zone.name() == "Europe/Berlin"));
 }
 
 #[test]
 fn what_is_for_everybody_is_due_at_one_instant() {
     let now = at("2026-06-01T06:00:00Z");
-    let all = everybody(now);
-    assert!(all.iter().all(|moment| moment.due_at(minute("09:00")) == now));
-    let date = |zone: &str| all.iter().find(|moment| moment.zone.name() == zone).expect(zone).date.to_string();
+    let all = all_zones(now);
+    assert!(all.iter().all(|cohort| cohort.due_at(minute("09:00")) == now));
+    let date = |zone: &str| all.iter().find(|cohort| cohort.zone.name() == zone).expect(zone).date.to_string();
     assert_eq!((date("Asia/Tokyo"), date("America/Los_Angeles")), ("2026-06-01".to_owned(), "2026-05-31".to_owned()));
 }
 
 #[test]
 fn a_long_interval_is_a_few_ranges_in_the_order_of_time() {
-    let found = moments(None, at("2026-06-01T07:00:00Z"), at("2026-06-02T07:00:00Z"));
-    let berlin: Vec<_> = found.iter().filter(|moment| moment.zone.name() == "Europe/Berlin").collect();
+    let found = cohorts_due(None, at("2026-06-01T07:00:00Z"), at("2026-06-02T07:00:00Z"));
+    let berlin: Vec<_> = found.iter().filter(|cohort| cohort.zone.name() == "Europe/Berlin").collect();
     assert_eq!(berlin.len(), 2);
     assert_eq!(berlin[0].chosen, (minute("09:01"), minute("23:59")));
     assert_eq!(berlin[1].chosen, (minute("00:00"), minute("09:00")));

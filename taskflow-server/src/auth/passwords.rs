@@ -6,7 +6,7 @@ use zxcvbn::Score;
 use super::argon;
 
 use crate::config::PasswordPolicy;
-use crate::limits::{Requester, Turns};
+use crate::limits::{FairQueue, Requester};
 
 /// Maximum number of requests without a token that wait for a permit: in total and from one address. Further ones are
 /// told to retry later.
@@ -37,9 +37,9 @@ pub enum PasswordError {
 #[derive(Debug, Clone)]
 pub struct Passwords {
     policy: PasswordPolicy,
-    strangers: Turns,
+    strangers: FairQueue,
     /// Of people with a token or a known device: no stranger is ahead of them.
-    accounts: Turns,
+    accounts: FairQueue,
     /// Checked when there is no account, so that an unknown name costs as much as a wrong password.
     dummy: PasswordHash,
 }
@@ -80,8 +80,8 @@ impl Passwords {
             .expect("the default parameters and a salt of 16 bytes fit");
         Self {
             policy,
-            strangers: Turns::new(permits, permits - 1, QUEUE.0, QUEUE.1),
-            accounts: Turns::new(permits.div_ceil(2), permits / 2, ACCOUNT_QUEUE.0, ACCOUNT_QUEUE.1),
+            strangers: FairQueue::new(permits, permits - 1, QUEUE.0, QUEUE.1),
+            accounts: FairQueue::new(permits.div_ceil(2), permits / 2, ACCOUNT_QUEUE.0, ACCOUNT_QUEUE.1),
             dummy: PasswordHash::new(dummy),
         }
     }
@@ -121,8 +121,8 @@ impl Passwords {
         let permits = permits.max(1);
         let (queue, accounts) = (QUEUE.0, permits.div_ceil(2));
         Self {
-            strangers: Turns::new(permits, permits, queue, queue),
-            accounts: Turns::new(accounts, accounts, queue, queue),
+            strangers: FairQueue::new(permits, permits, queue, queue),
+            accounts: FairQueue::new(accounts, accounts, queue, queue),
             ..self
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use taskflow_core::{
-    Actor, EmailAddress, Error, Login, NewUser, PasswordHash, Precondition, ProfileChange, StandingChange, User,
+    AccountStatusChange, Actor, EmailAddress, Error, Login, NewUser, PasswordHash, Precondition, ProfileChange, User,
     Username,
 };
 
@@ -198,17 +198,17 @@ pub(super) async fn all(opened: &Opened) -> Result<Vec<User>, Failure> {
 }
 
 async fn set_active(who: &Who, active: bool, opened: &Opened) -> Result<Changed, Failure> {
-    let change = StandingChange { is_active: Some(active), is_admin: None };
+    let change = AccountStatusChange { is_active: Some(active), is_admin: None };
     set_standing(who, change, if active { "is active" } else { "is locked" }, opened).await
 }
 
 async fn set_admin(who: &Who, admin: bool, opened: &Opened) -> Result<Changed, Failure> {
-    let change = StandingChange { is_active: None, is_admin: Some(admin) };
+    let change = AccountStatusChange { is_active: None, is_admin: Some(admin) };
     set_standing(who, change, if admin { "is an administrator" } else { "is not an administrator" }, opened).await
 }
 
 /// Changes what an account may do, and warns when no active administrator is left.
-async fn set_standing(who: &Who, change: StandingChange, now: &str, opened: &Opened) -> Result<Changed, Failure> {
+async fn set_standing(who: &Who, change: AccountStatusChange, now: &str, opened: &Opened) -> Result<Changed, Failure> {
     let rules = |user: &User| user.is_admin && user.is_active;
     let before = find(who, opened).await?;
     let changed = opened.app.accounts().set_standing(Actor::System, before.id, change).await;

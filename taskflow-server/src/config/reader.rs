@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use super::error::{ConfigError, ConfigErrors};
 use super::settings::{SETTINGS, Setting};
-use super::sources::{Given, Origin};
+use super::sources::{Origin, RawSettings};
 
 /// The given settings, and the problems found so far.
 pub(super) struct Reader {
-    given: Given,
+    given: RawSettings,
 }
 
 impl Reader {
-    pub(super) fn new(given: Given) -> Self {
+    pub(super) fn new(given: RawSettings) -> Self {
         Self { given }
     }
 
@@ -83,7 +83,7 @@ impl Reader {
     ///
     /// The problems, if there are any: those of files first, then in the order of the settings.
     pub(super) fn finish(self) -> Result<BTreeMap<&'static str, Origin>, ConfigErrors> {
-        let Given { values, mut problems, .. } = self.given;
+        let RawSettings { values, mut problems, .. } = self.given;
         if problems.is_empty() {
             return Ok(values.into_iter().map(|(name, (_, origin))| (name, origin)).collect());
         }

@@ -11,13 +11,13 @@ use super::error::ConfigErrors;
 use super::key::{self, KeyOrigin};
 use super::reader::Reader;
 use super::settings::JOB_SETTINGS;
-use super::sources::Given;
+use super::sources::RawSettings;
 use super::{Config, Need, PasswordPolicy, Registration, Sending, smtp, values, warnings};
 
 const SECONDS: &str = "use a number of seconds, or a duration such as 500ms, 30s, 5m or 1h";
 const TRUTH: &str = "use true or false";
 
-pub(super) fn read(given: Given, need: Need) -> Result<Config, ConfigErrors> {
+pub(super) fn read(given: RawSettings, need: Need) -> Result<Config, ConfigErrors> {
     let mut reader = Reader::new(given);
     let r = &mut reader;
     let mut noted = Vec::new();

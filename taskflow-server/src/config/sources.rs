@@ -52,7 +52,7 @@ pub struct Sources {
 
 /// Settings that were given, each from its strongest source.
 #[derive(Default)]
-pub(super) struct Given {
+pub(super) struct RawSettings {
     pub(super) values: BTreeMap<&'static str, (String, Origin)>,
     pub(super) problems: Vec<ConfigError>,
     /// Names in `.env` that are no settings.
@@ -108,8 +108,8 @@ impl Sources {
     }
 
     /// Layers the sources, the weakest first so that stronger ones replace it. Empty values count as not given.
-    pub(super) fn read(self) -> Given {
-        let mut given = Given::default();
+    pub(super) fn read(self) -> RawSettings {
+        let mut given = RawSettings::default();
         given.read_toml(self.toml);
         given.read_dot_env(self.dot_env);
         given.read_environment(&self.environment);
@@ -120,7 +120,7 @@ impl Sources {
     }
 }
 
-impl Given {
+impl RawSettings {
     fn put(&mut self, setting: &'static Setting, value: String, origin: Origin) {
         if !value.trim().is_empty() {
             self.values.insert(setting.name, (value, origin));
@@ -271,7 +271,7 @@ fn distance(a: &str, b: &str) -> usize {
 mod tests {
     use super::*;
 
-    fn value(given: &Given, name: &str) -> Option<(String, Origin)> {
+    fn value(given: &RawSettings, name: &str) -> Option<(String, Origin)> {
         given.values.get(name).cloned()
     }
 

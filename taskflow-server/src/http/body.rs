@@ -28,7 +28,7 @@ const FREE: usize = 4 * 1024;
 
 /// Room for bodies, of which each requester has a part.
 #[derive(Debug, Clone)]
-pub(super) struct Room {
+pub(super) struct BodyBudget {
     accounts: Shares,
     strangers: Shares,
     /// Fewest bytes a second; 0: any.
@@ -44,7 +44,7 @@ pub(super) struct Whole {
     pub(super) held: Option<Share>,
 }
 
-impl Room {
+impl BodyBudget {
     /// Empty. Unless limits are on, one requester may take all of it.
     pub(super) fn new(limits: &LimitSettings) -> Self {
         let shares = |(total, each)| Shares::new(total, if limits.enabled { each } else { total });
@@ -94,7 +94,7 @@ fn is_coded(headers: &HeaderMap) -> bool {
 /// [`ApiError::UnsupportedCoding`], [`ApiError::TooLarge`], [`ApiError::TooSlow`], [`ApiError::Busy`] when there is no room,
 /// or [`ApiError::Malformed`] when it broke off.
 pub(super) async fn read(
-    room: &Room,
+    room: &BodyBudget,
     requester: Requester,
     headers: &HeaderMap,
     body: Body,
@@ -156,7 +156,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_address_cannot_take_the_room_of_others_and_room_is_given_back() {
-        let (room, headers) = (Room::new(&crate::config::Config::for_tests().limits), HeaderMap::new());
+        let (room, headers) = (BodyBudget::new(&crate::config::Config::for_tests().limits), HeaderMap::new());
         let read = |n, size| read(&room, address(n), &headers, Body::from(vec![0; size]), MAX_BODY);
         let mut all = Vec::new();
         for _ in 0..STRANGERS_BODIES.1 / MAX_BODY {
@@ -170,7 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_signs_in_finds_room_whatever_others_send() {
-        let (room, headers) = (Room::new(&crate::config::Config::for_tests().limits), HeaderMap::new());
+        let (room, headers) = (BodyBudget::new(&crate::config::Config::for_tests().limits), HeaderMap::new());
         let read = |n, size| read(&room, address(n), &headers, Body::from(vec![0; size]), MAX_BODY);
         let mut all = Vec::new();
         for n in 0..17 {
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_body_must_come_at_the_minimum_rate_after_a_while() {
-        let room = |min_rate| Room::new(&LimitSettings { min_rate, ..crate::config::Config::for_tests().limits });
+        let room = |min_rate| BodyBudget::new(&LimitSettings { min_rate, ..crate::config::Config::for_tests().limits });
         let seconds = Duration::from_secs;
         let patience = |min_rate, length, spent| room(min_rate).patience(address(1), length, seconds(spent));
         assert_eq!(patience(1_000, 0, 0), GRACE);
@@ -195,7 +195,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_comes_too_slowly_is_given_up() {
         let limits = LimitSettings { min_rate: 1, ..crate::config::Config::for_tests().limits };
-        let mut room = Room::new(&limits);
+        let mut room = BodyBudget::new(&limits);
         room.grace = Duration::from_millis(20);
         let never = Body::from_bytes_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
         let slow = read(&room, address(1), &HeaderMap::new(), never, MAX_BODY).await;

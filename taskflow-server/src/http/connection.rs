@@ -12,7 +12,7 @@ use poem::web::{LocalAddr, RemoteAddr};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use super::front::Front;
+use super::front::Pipeline;
 use super::stall::Unstalled;
 
 /// Maximum time from one request to the complete headers of the next.
@@ -27,7 +27,7 @@ const MAX_HEAD: usize = 32 * 1024;
 /// Hyper itself answers malformed requests (a malformed line, headers that are too many or too long) with 400, 414 or
 /// 431 and no body, and does not let the service answer them. Then the connection is closed.
 pub(super) struct Connection {
-    pub(super) front: Arc<Front>,
+    pub(super) front: Arc<Pipeline>,
     /// Finish the request at hand and close.
     pub(super) stop: CancellationToken,
     /// Close now.

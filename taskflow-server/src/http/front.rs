@@ -11,11 +11,11 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::admission::Admission;
-use super::body::Room;
+use super::body::BodyBudget;
 use super::cors::Cors;
 use super::headers::{DOCS_POLICY, secure};
 use super::outgoing::Outgoing;
-use super::record::{self, Record};
+use super::record::{self, AccessLogEntry};
 use super::routes::{DOCS, DOCUMENT, Destination, FAVICON, ROBOTS, ROOT, Routes, SOCKET, SOCKET_OF};
 use super::work::Work;
 use crate::api::{self, ApiError, RATE_LIMIT_POLICY, Sockets};
@@ -35,7 +35,7 @@ const MAX_OPEN_BODY: usize = 64 * 1024;
 /// The middleware around every operation. Requests pass it on their way in, responses on their way out, in this order:
 /// request id and log line, rate limit, CORS, security headers, path and method, body, permit, the operation in a task
 /// of its own.
-pub(super) struct Front {
+pub(super) struct Pipeline {
     service: Arc<Service>,
     routes: Routes,
     cors: Cors,
@@ -46,7 +46,7 @@ pub(super) struct Front {
     pub(super) running: TaskTracker,
     pub(super) deadline: Duration,
     admission: Admission,
-    room: Room,
+    room: BodyBudget,
     work: Work,
     outgoing: Outgoing,
     sockets: Sockets,
@@ -55,7 +55,7 @@ pub(super) struct Front {
     docs: OnceLock<Bytes>,
 }
 
-impl Front {
+impl Pipeline {
     /// Runs operations on `running`, which the server waits for before it ends.
     pub(super) fn new(service: Arc<Service>, running: TaskTracker) -> Self {
         let document = api::openapi();
@@ -70,7 +70,7 @@ impl Front {
             running,
             deadline: DEADLINE,
             admission: Admission::new(Arc::clone(&service)),
-            room: Room::new(&service.config.limits),
+            room: BodyBudget::new(&service.config.limits),
             work: Work::new(&service.config),
             outgoing: Outgoing::new(service.config.limits.enabled),
             sockets: Sockets::new(Arc::clone(&service)),
@@ -96,7 +96,7 @@ impl Front {
         let id = Uuid::new_v4().simple().to_string();
         let client = self.admission.client(&request);
         let method = request.method().clone();
-        let mut record = Record::new(self.service.clock.clone(), id.clone(), method, client.address);
+        let mut record = AccessLogEntry::new(self.service.clock.clone(), id.clone(), method, client.address);
         let origin = self.cors.admitted(request.headers());
         let preflight = request.method() == Method::OPTIONS;
 
@@ -141,7 +141,7 @@ impl Front {
         self.routes.find(path).map_or_else(|| record::unknown(path), |found| found.template.to_owned())
     }
 
-    async fn dispatch(&self, mut request: Request, client: Client, record: &mut Record) -> Response {
+    async fn dispatch(&self, mut request: Request, client: Client, record: &mut AccessLogEntry) -> Response {
         let path = request.uri().path().to_owned();
         if names_its_host(&request) && !self.hosts.accept(&request) {
             return ApiError::WrongHost.response();

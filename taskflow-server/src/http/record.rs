@@ -9,7 +9,7 @@ use crate::api::SignedIn;
 
 /// One request for the log. The line is written when the record is dropped, so that a client who left before the answer
 /// is not forgotten.
-pub(super) struct Record {
+pub(super) struct AccessLogEntry {
     clock: Arc<dyn Clock>,
     started: Duration,
     id: String,
@@ -24,7 +24,7 @@ pub(super) struct Record {
     pub(super) status: u16,
 }
 
-impl Record {
+impl AccessLogEntry {
     pub(super) fn new(clock: Arc<dyn Clock>, id: String, method: Method, client: IpAddr) -> Self {
         let started = clock.monotonic();
         let (path, signed_in) = ("(none)".to_owned(), SignedIn::default());
@@ -47,7 +47,7 @@ pub(super) fn unknown(path: &str) -> String {
     }
 }
 
-impl Drop for Record {
+impl Drop for AccessLogEntry {
     fn drop(&mut self) {
         let spent = self.clock.monotonic().saturating_sub(self.started);
         let user = self.signed_in.0.get();

@@ -9,12 +9,12 @@ use poem::http::{HeaderMap, Method, StatusCode, Version};
 use poem::{EndpointExt, Request, Response};
 use serde_json::{Value, json};
 use taskflow_core::ports::{NoBus, SystemClock};
-use taskflow_core::{Actor, App, ClockCheck, MemoryStore, StandingChange, UserId};
+use taskflow_core::{AccountStatusChange, Actor, App, ClockCheck, MemoryStore, UserId};
 use taskflow_runtime::{Live, SchedulerPulse};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use super::front::Front;
+use super::front::Pipeline;
 use crate::api::{ApiError, JsonEncoder};
 use crate::auth::{
     Authenticator, DeviceTokens, GuessLimits, KnownSessions, Passwords, RevocationBus, RevocationList, Successors,
@@ -58,8 +58,8 @@ fn service(config: Config) -> Arc<Service> {
     })
 }
 
-fn front() -> Front {
-    Front::new(service(Config::for_tests()), TaskTracker::new())
+fn front() -> Pipeline {
+    Pipeline::new(service(Config::for_tests()), TaskTracker::new())
 }
 
 struct Answer {
@@ -89,7 +89,7 @@ impl Answer {
     }
 }
 
-async fn call(front: &Front, method: Method, path: &str, token: &str, body: Option<Value>) -> Answer {
+async fn call(front: &Pipeline, method: Method, path: &str, token: &str, body: Option<Value>) -> Answer {
     let mut request = Request::builder().method(method).uri(path.parse().expect("a URI")).header("Host", "localhost");
     if !token.is_empty() {
         request = request.header("Authorization", format!("Bearer {token}"));
@@ -102,7 +102,7 @@ async fn call(front: &Front, method: Method, path: &str, token: &str, body: Opti
 }
 
 /// Registers somebody and signs them in.
-async fn person(front: &Front, name: &str) -> (UserId, String) {
+async fn person(front: &Pipeline, name: &str) -> (UserId, String) {
     let email = format!("{name}@example.org");
     let new = json!({ "username": name, "email": email, "password": "password123" });
     let made = call(front, Method::POST, "/api/auth/register", "", Some(new)).await;
@@ -220,7 +220,7 @@ async fn a_request_names_one_host() {
 async fn a_foreign_origin_is_answered_without_leave_to_read() {
     let mut config = Config::for_tests();
     config.allowed_origins = vec!["https://app.example.org".to_owned()];
-    let front = Front::new(service(config), TaskTracker::new());
+    let front = Pipeline::new(service(config), TaskTracker::new());
     let from = async |origin: &str| {
         let request = Request::builder()
             .uri("/health".parse().expect("a URI"))
@@ -266,7 +266,7 @@ async fn a_changed_password_and_a_locked_account_end_what_was_signed_in() {
     let again = call(&front, Method::POST, "/api/auth/login", "", Some(login.clone())).await.json();
     let token = again["access_token"].as_str().expect("a token");
     assert_eq!(call(&front, Method::GET, "/api/auth/me", token, None).await.status, StatusCode::OK);
-    let lock = StandingChange { is_active: Some(false), ..StandingChange::default() };
+    let lock = AccountStatusChange { is_active: Some(false), ..AccountStatusChange::default() };
     front.service().app.accounts().set_standing(Actor::System, ada, lock).await.expect("locked");
     let locked = call(&front, Method::GET, "/api/auth/me", token, None).await;
     let forged = call(&front, Method::GET, "/api/auth/me", "no.such.token", None).await;
@@ -319,7 +319,7 @@ async fn what_is_switched_off_is_not_there() {
     let mut config = Config::for_tests();
     config.registration = Registration::Closed;
     config.mailbox = false;
-    let front = Front::new(service(config), TaskTracker::new());
+    let front = Pipeline::new(service(config), TaskTracker::new());
     let new = json!({ "username": "ada", "email": "ada@example.org", "password": "password123" });
     assert_eq!(call(&front, Method::POST, "/api/auth/register", "", Some(new)).await.status, StatusCode::FORBIDDEN);
     for path in ["/mailbox", "/api/mailbox"] {

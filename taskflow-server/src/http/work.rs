@@ -8,7 +8,7 @@ use poem::http::Method;
 use super::routes::Destination;
 use crate::api::ApiError;
 use crate::config::Config;
-use crate::limits::{Requester, Turn, Turns};
+use crate::limits::{FairQueue, Requester, Turn};
 
 /// Maximum number of operations that wait: in total and for one requester. Further ones are told to retry later.
 const QUEUE: (usize, usize) = (1024, 256);
@@ -60,8 +60,8 @@ enum Cost {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Work {
-    ordinary: Turns,
-    expensive: Turns,
+    ordinary: FairQueue,
+    expensive: FairQueue,
 }
 
 impl Work {
@@ -74,8 +74,8 @@ impl Work {
         // One is left for what has no turn.
         let ordinary = connections - expensive - usize::from(connections > 4);
         let turns = |permits: usize, width: usize, (all, each)| match config.limits.enabled {
-            true => Turns::new(permits, width, all, each),
-            false => Turns::new(permits, permits, all, all),
+            true => FairQueue::new(permits, width, all, each),
+            false => FairQueue::new(permits, permits, all, all),
         };
         Self {
             ordinary: turns(ordinary, (ordinary / 3).max(2), QUEUE),

@@ -8,7 +8,7 @@ use super::{Requester, Share, Shares};
 /// Work that runs only so many times side by side, with a bounded queue in which every requester has a turn: one waits for
 /// a permit at a time for each lane of theirs, so that many requests of one do not come before one request of another.
 #[derive(Debug, Clone)]
-pub struct Turns {
+pub struct FairQueue {
     /// Requesters with work that runs or waits.
     seats: Shares,
     permits: Arc<Semaphore>,
@@ -27,7 +27,7 @@ pub struct Turn {
     _seat: Share,
 }
 
-impl Turns {
+impl FairQueue {
     /// Runs `permits` side by side, of which one requester has `width` at most; `queue` wait, `each` of one requester.
     #[must_use]
     pub fn new(permits: usize, width: usize, queue: usize, each: usize) -> Self {
@@ -77,7 +77,7 @@ mod tests {
 
     #[tokio::test]
     async fn many_requests_of_one_do_not_come_before_one_of_another() {
-        let turns = Turns::new(2, 1, 100, 30);
+        let turns = FairQueue::new(2, 1, 100, 30);
         let first = turns.take(requester(1)).await.expect("a turn");
         let mut waiting: Vec<_> = (0..20).map(|_| Box::pin(turns.take(requester(1)))).collect();
         assert!(waiting.iter_mut().all(|turn| turn.now_or_never_by_ref().is_none()), "one at a time");
@@ -101,7 +101,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_requester_cannot_fill_the_queue_and_lanes_are_forgotten() {
-        let turns = Turns::new(1, 1, 4, 2);
+        let turns = FairQueue::new(1, 1, 4, 2);
         let held = turns.take(requester(1)).await.expect("a turn");
         let mut waiting: Vec<_> = (0..2).map(|_| Box::pin(turns.take(requester(1)))).collect();
         assert!(waiting.iter_mut().all(|turn| turn.now_or_never_by_ref().is_none()));

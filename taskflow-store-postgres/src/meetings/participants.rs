@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::ports::Lookup;
-use taskflow_core::{EmailAddress, MeetingId, Participant, ParticipantId, StoreError, Told, UserId};
+use taskflow_core::{EmailAddress, LastNotified, MeetingId, Participant, ParticipantId, StoreError, UserId};
 use taskflow_store_sql::{Stored, read_all};
 use uuid::Uuid;
 
@@ -258,7 +258,10 @@ const LOCK: &str = "
     FOR NO KEY UPDATE";
 
 /// Writes down what participants know now, unless they know of something later.
-pub(crate) async fn tell(conn: &mut PgConnection, told: &BTreeMap<ParticipantId, Told>) -> Result<(), StoreError> {
+pub(crate) async fn tell(
+    conn: &mut PgConnection,
+    told: &BTreeMap<ParticipantId, LastNotified>,
+) -> Result<(), StoreError> {
     if told.is_empty() {
         return Ok(());
     }

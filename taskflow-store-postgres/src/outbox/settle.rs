@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde::Serialize;
 use sqlx::PgConnection;
 use taskflow_core::ports::Settled;
-use taskflow_core::{DeliveryId, Effect, LeaseToken, ParticipantId, Settlement, StoreError, Timestamp, Told};
+use taskflow_core::{DeliveryId, Effect, LastNotified, LeaseToken, ParticipantId, Settlement, StoreError, Timestamp};
 use uuid::Uuid;
 
 use crate::deliveries::take_turns_again;
@@ -59,8 +59,8 @@ impl Row {
     }
 
     /// Returns what a participant knows now.
-    fn told(&self) -> Option<(ParticipantId, Told)> {
-        self.effect.map(|Effect::Told(participant, told)| (participant, told))
+    fn told(&self) -> Option<(ParticipantId, LastNotified)> {
+        self.effect.map(|Effect::LastNotified(participant, told)| (participant, told))
     }
 }
 
@@ -109,8 +109,8 @@ async fn settle(conn: &mut PgConnection, rows: Vec<&Row>) -> Result<HashSet<Uuid
 }
 
 /// Returns the newest notification of each participant, however many mails notified them.
-fn newest<'a>(rows: impl Iterator<Item = &'a &'a Row>) -> BTreeMap<ParticipantId, Told> {
-    let mut newest: BTreeMap<ParticipantId, Told> = BTreeMap::new();
+fn newest<'a>(rows: impl Iterator<Item = &'a &'a Row>) -> BTreeMap<ParticipantId, LastNotified> {
+    let mut newest: BTreeMap<ParticipantId, LastNotified> = BTreeMap::new();
     for (participant, told) in rows.filter_map(|row| row.told()) {
         let known = newest.entry(participant).or_insert(told);
         if known.version <= told.version {

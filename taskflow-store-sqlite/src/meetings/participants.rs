@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::ports::Lookup;
-use taskflow_core::{EmailAddress, MeetingId, Participant, ParticipantId, StoreError, Told, UserId};
+use taskflow_core::{EmailAddress, LastNotified, MeetingId, Participant, ParticipantId, StoreError, UserId};
 use taskflow_store_sql::{Stored, or_record, read_all};
 
 use crate::error::{Table, store_error};
@@ -36,7 +36,7 @@ pub(crate) struct KnowsNow {
 }
 
 impl KnowsNow {
-    pub(crate) fn new(id: ParticipantId, told: Told) -> Self {
+    pub(crate) fn new(id: ParticipantId, told: LastNotified) -> Self {
         Self { id, version: told.version, on: told.on }
     }
 

@@ -58,7 +58,7 @@ impl Row {
 
     /// Returns what a participant knows now.
     fn told(&self) -> Option<KnowsNow> {
-        self.effect.map(|Effect::Told(participant, told)| KnowsNow::new(participant, told))
+        self.effect.map(|Effect::LastNotified(participant, told)| KnowsNow::new(participant, told))
     }
 }
 

@@ -12,8 +12,8 @@ use crate::notice::{
 };
 use crate::ports::{Link, LinkPurpose};
 use crate::{
-    Delivery, Entity, Headers, JobName, Mail, Mailbox, Meeting, Notice, NoticeContent, NoticeKind, Outcome,
-    Participant, ParticipantId, RenderInput, ReplyTo, ShownRecipients, Task, Timestamp, TokenId, TokenPurpose, Told,
+    Delivery, Entity, Headers, JobName, LastNotified, Mail, Mailbox, Meeting, Notice, NoticeContent, NoticeKind,
+    Outcome, Participant, ParticipantId, RenderInput, ReplyTo, ShownRecipients, Task, Timestamp, TokenId, TokenPurpose,
     UserId,
 };
 
@@ -23,7 +23,7 @@ pub(in crate::app) use links::respond_link;
 pub(super) struct PreparedMail {
     pub(super) mail: Mail,
     /// The participant that it notifies, and the version they know once it was sent.
-    pub(super) told: Option<(ParticipantId, Told)>,
+    pub(super) told: Option<(ParticipantId, LastNotified)>,
     /// Users to notify that the mail was sent, each with the entity it reminds them of.
     pub(super) reminds: Vec<(UserId, Entity)>,
     /// Whether its address is suppressed and it is sent only because its reader requested it.

@@ -100,7 +100,7 @@ impl Channel for MailChannel<'_> {
             match mail {
                 Ok(PreparedMail { mail, told, reminds, overrides, had_problem }) => {
                     let threads = thread_of(delivery).into_iter().collect();
-                    let effect = told.map(|(participant, told)| Effect::Told(participant, told));
+                    let effect = told.map(|(participant, told)| Effect::LastNotified(participant, told));
                     let message = MailMessage { mail, reminds, overrides, participant, had_problem };
                     prepared.ready.push(Ready { threads, behind, ..Ready::new(claimed, message, effect) });
                 }

@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use super::{App, Job, JobContext, JobPage};
 use crate::error::Error;
-use crate::ports::{SweepPosition, SweepQuery};
+use crate::ports::{CohortPosition, CohortQuery};
 use crate::{
-    Changes, DedupeKey, JobName, JobRun, LocalMinute, Moment, NewDelivery, Notice, Recipient, RunId, Schedule,
-    Timestamp, Trigger, UserId, When, everybody, moments,
+    Changes, CohortTime, DedupeKey, JobName, JobRun, LocalMinute, LocalTimeCohort, NewDelivery, Notice, Recipient,
+    RunId, Schedule, Timestamp, Trigger, UserId, all_zones, cohorts_due,
 };
 
 /// The farthest back that a fan-out looks. What is older would be too late to be of use, and every clock has shown
@@ -21,18 +21,18 @@ use crate::{
 const FARTHEST_BACK: Duration = Duration::from_hours(26);
 
 /// The cohorts of the runs that this node holds, so that they are found once a run and not once a page.
-pub(in super::super) type KnownCohorts = Mutex<BTreeMap<JobName, (RunId, Arc<Vec<Moment>>)>>;
+pub(in super::super) type KnownCohorts = Mutex<BTreeMap<JobName, (RunId, Arc<Vec<LocalTimeCohort>>)>>;
 
 /// A job that plans a delivery for each user of the cohorts that a run covers.
 pub(super) trait FanOut: Job {
     /// Returns the query for the users of a cohort.
-    fn query(&self, cohort: &Moment) -> SweepQuery;
+    fn query(&self, cohort: &LocalTimeCohort) -> CohortQuery;
 
     /// Returns the notice for a user of a cohort, and the key that makes it unique.
-    fn notice(&self, run: &JobRun, cohort: &Moment, user: UserId) -> (DedupeKey, Notice);
+    fn notice(&self, run: &JobRun, cohort: &LocalTimeCohort, user: UserId) -> (DedupeKey, Notice);
 
     /// Returns the reason of the delivery, for readers of the ledger.
-    fn reason(&self, cohort: &Moment) -> &'static str;
+    fn reason(&self, cohort: &LocalTimeCohort) -> &'static str;
 }
 
 /// The start of the next page.
@@ -47,19 +47,19 @@ struct Cursor {
 }
 
 impl Cursor {
-    fn at(cohort: &Moment, after: Option<SweepPosition>) -> Self {
+    fn at(cohort: &LocalTimeCohort, after: Option<CohortPosition>) -> Self {
         Self {
             zone: cohort.zone.name().to_owned(),
             date: cohort.date,
             minute: match cohort.when {
-                When::Shown(minute) => minute.get(),
-                When::Chosen | When::Instant(_) => cohort.chosen.0.get(),
+                CohortTime::Shown(minute) => minute.get(),
+                CohortTime::Chosen | CohortTime::Instant(_) => cohort.chosen.0.get(),
             },
             after: after.map(|(minute, id)| (minute.get(), id.as_uuid())),
         }
     }
 
-    fn is_at(&self, cohort: &Moment) -> bool {
+    fn is_at(&self, cohort: &LocalTimeCohort) -> bool {
         Self { after: None, ..Self::at(cohort, None) }.same_place(self)
     }
 
@@ -67,7 +67,7 @@ impl Cursor {
         (&self.zone, self.date, self.minute) == (&other.zone, other.date, other.minute)
     }
 
-    fn after(&self) -> Option<SweepPosition> {
+    fn after(&self) -> Option<CohortPosition> {
         let (minute, id) = self.after?;
         Some((LocalMinute::new(minute).ok()?, UserId::from_uuid(id)))
     }
@@ -90,7 +90,7 @@ pub(super) async fn page(job: &impl FanOut, context: &JobContext<'_>) -> Result<
     let Some(cohort) = left.next() else { return Ok(JobPage::new()) };
     let found = app.cohort_scan_port()?.recipients(&job.query(cohort), after, size).await?;
     let now = context.now();
-    let delivery = |(chosen, user): &SweepPosition| {
+    let delivery = |(chosen, user): &CohortPosition| {
         app.planned_for(*user, job.notice(run, cohort, *user), cohort.due_at(*chosen), now, job.reason(cohort))
     };
     let changes = Changes::new().deliver(found.people.iter().map(delivery));
@@ -107,7 +107,7 @@ pub(super) async fn page(job: &impl FanOut, context: &JobContext<'_>) -> Result<
 /// next one that has users. If the run no longer covers its cohort, because the rules of the zone or the settings have
 /// changed, the fan-out starts again: its users may be in any cohort now, and a delivery that is planned twice is
 /// planned once.
-fn place_of(cursor: &Cursor, job: &dyn Job, context: &JobContext<'_>, with_users: &[Moment]) -> usize {
+fn place_of(cursor: &Cursor, job: &dyn Job, context: &JobContext<'_>, with_users: &[LocalTimeCohort]) -> usize {
     if let Some(place) = with_users.iter().position(|cohort| cursor.is_at(cohort)) {
         return place;
     }
@@ -118,7 +118,7 @@ fn place_of(cursor: &Cursor, job: &dyn Job, context: &JobContext<'_>, with_users
 }
 
 /// Returns the cohorts of a run that have anybody, found once a run.
-async fn with_users(job: &dyn Job, context: &JobContext<'_>) -> Result<Arc<Vec<Moment>>, Error> {
+async fn with_users(job: &dyn Job, context: &JobContext<'_>) -> Result<Arc<Vec<LocalTimeCohort>>, Error> {
     let JobContext { app, run, .. } = *context;
     let known = lock(&app.known_cohorts).get(&run.job).filter(|(id, _)| *id == run.id).map(|(_, all)| Arc::clone(all));
     if let Some(known) = known {
@@ -133,17 +133,17 @@ async fn with_users(job: &dyn Job, context: &JobContext<'_>) -> Result<Arc<Vec<M
 }
 
 /// Returns the cohorts that a run covers, in the order of time.
-fn cohorts_of(job: &dyn Job, JobContext { app, run, .. }: &JobContext<'_>) -> Vec<Moment> {
+fn cohorts_of(job: &dyn Job, JobContext { app, run, .. }: &JobContext<'_>) -> Vec<LocalTimeCohort> {
     if run.trigger == Trigger::Now {
-        return everybody(run.slot);
+        return all_zones(run.slot);
     }
     let since = run.since.max(run.slot - FARTHEST_BACK);
     let plan = app.jobs.plans.get(&run.job).cloned();
     match plan.unwrap_or_else(|| job.default_plan()).schedule {
-        Schedule::Local(minutes) => moments(Some(&minutes), since, run.slot),
+        Schedule::Local(minutes) => cohorts_due(Some(&minutes), since, run.slot),
         // A summary that is scheduled by one clock is for everybody at once.
-        Schedule::Every(_) | Schedule::Daily { .. } => everybody(run.slot),
-        Schedule::Own => moments(None, since, run.slot),
+        Schedule::Every(_) | Schedule::Daily { .. } => all_zones(run.slot),
+        Schedule::Own => cohorts_due(None, since, run.slot),
     }
 }
 

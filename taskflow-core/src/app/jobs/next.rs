@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::JobUseCases;
 use crate::error::Error;
-use crate::schedule::moments;
+use crate::schedule::cohorts_due;
 use crate::{JobName, Schedule, Timestamp};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -21,13 +21,13 @@ impl JobUseCases<'_> {
             Schedule::Every(_) | Schedule::Daily { .. } => return Ok(Some(plan.schedule.next(now))),
         };
         let (mut from, mut until) = (plan.schedule.latest(now), plan.schedule.next(now) + Duration::from_hours(24));
-        if self.app.cohort_scan_port()?.with_users(&moments(minutes, from, until)).await?.is_empty() {
+        if self.app.cohort_scan_port()?.with_users(&cohorts_due(minutes, from, until)).await?.is_empty() {
             return Ok(None);
         }
         // Somebody is due after `from` and up to `until`, which is halved until it is one minute.
         while until.since(from) > MINUTE {
             let half = plan.schedule.latest(from + until.since(from) / 2).max(from + MINUTE);
-            match self.app.cohort_scan_port()?.with_users(&moments(minutes, from, half)).await?.is_empty() {
+            match self.app.cohort_scan_port()?.with_users(&cohorts_due(minutes, from, half)).await?.is_empty() {
                 true => from = half,
                 false => until = half,
             }

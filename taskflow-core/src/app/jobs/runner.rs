@@ -6,7 +6,7 @@ use super::super::App;
 use super::{Job, JobContext, RunReport};
 use crate::error::{Error, StoreError};
 use crate::job::RunLease;
-use crate::{Changes, Counts, DueSlot, JobRun, JobWrite, LeaseToken, RunId, Trigger};
+use crate::{Changes, Counts, DueAction, JobRun, JobWrite, LeaseToken, RunId, Trigger};
 
 /// Maximum number of times in a row that a page is repeated because of a concurrent change.
 const MOST_RACES: u32 = 5;
@@ -42,17 +42,17 @@ impl App {
         }
         let (slot, missed) = match self.due_slot(&state, now) {
             None => return Ok(None),
-            Some(DueSlot::Pass { slot }) => {
+            Some(DueAction::Pass { slot }) => {
                 self.job_store_port()?.advance_to(job, Some(state.slot), slot).await?;
                 return Ok(None);
             }
-            Some(DueSlot::SetBack { slot }) => {
+            Some(DueAction::SetBack { slot }) => {
                 if self.job_store_port()?.advance_to(job, Some(state.slot), slot).await? {
                     tracing::warn!(%job, was = %state.slot, %slot, "a scheduled time far ahead of the clock was set back");
                 }
                 return Ok(None);
             }
-            Some(DueSlot::Run { slot, missed }) => (slot, missed),
+            Some(DueAction::Run { slot, missed }) => (slot, missed),
         };
         let mut run = JobRun {
             id: RunId::from_uuid(self.ids.next(now)),

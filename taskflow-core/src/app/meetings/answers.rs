@@ -33,7 +33,7 @@ pub struct LinkedInvitation {
 }
 
 /// A response as it was given.
-struct Given {
+struct GivenResponse {
     response: MeetingResponse,
     comment: Option<Comment>,
     /// The time of the response, if it is not now.
@@ -77,7 +77,7 @@ impl ParticipantUseCases<'_> {
                 Viewer::Person(scope.reading()),
                 id,
                 mine,
-                Given { response, comment, at: None, shown, counter: None },
+                GivenResponse { response, comment, at: None, shown, counter: None },
             )
             .await
     }
@@ -145,7 +145,7 @@ impl LinkUseCases<'_> {
         let this = |participants: &[Participant]| {
             participants.iter().find(|one| one.id == participant.id && one.is_in()).cloned()
         };
-        let given = Given { response, comment, at: None, shown, counter: None };
+        let given = GivenResponse { response, comment, at: None, shown, counter: None };
         self.app.answer(actor, Viewer::Service, participant.meeting_id, this, given).await
     }
 }
@@ -212,7 +212,7 @@ impl App {
         viewer: Viewer,
         id: MeetingId,
         who: impl Fn(&[Participant]) -> Option<Participant> + Send,
-        Given { response, comment, at: given_at, shown, counter }: Given,
+        GivenResponse { response, comment, at: given_at, shown, counter }: GivenResponse,
     ) -> Result<Participant, Error> {
         if response == MeetingResponse::Pending {
             return Err(FieldError::new("response", "must be accepted, declined or tentative").into());

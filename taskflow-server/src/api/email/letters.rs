@@ -3,7 +3,7 @@
 use poem_openapi::Object;
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use serde_json::{Value, json};
-use taskflow_core::{App, CustomEmail, EmailAddress, NewLetter, Title};
+use taskflow_core::{App, CustomEmail, EmailAddress, NewCustomEmail, Title};
 
 use crate::api::wire::{TEXT, text, text_schema, with_pattern};
 use crate::api::{ApiError, Field, Required, ValidationErrors, Wire};
@@ -34,7 +34,7 @@ pub(super) struct LetterBody {
 }
 
 impl LetterBody {
-    pub(super) fn read(self) -> Result<NewLetter, ApiError> {
+    pub(super) fn read(self) -> Result<NewCustomEmail, ApiError> {
         let mut findings = ValidationErrors::default();
         let to = findings.required("to", self.to).map(|to| to.read(&mut findings, "to")).unwrap_or_default();
         let subject = findings.required("subject", self.subject);
@@ -59,7 +59,7 @@ impl LetterBody {
             cc: shown(&cc),
             reply_to: reply_to.map(|address| address.to_string()),
         };
-        Ok(NewLetter { letter, addresses: to.into_iter().chain(cc).chain(bcc).collect() })
+        Ok(NewCustomEmail { letter, addresses: to.into_iter().chain(cc).chain(bcc).collect() })
     }
 }
 
@@ -158,7 +158,7 @@ mod tests {
 
     use super::*;
 
-    fn read(body: Value) -> Result<NewLetter, Vec<String>> {
+    fn read(body: Value) -> Result<NewCustomEmail, Vec<String>> {
         match LetterBody::parse_from_json(Some(body)).expect("an object").read() {
             Ok(letter) => Ok(letter),
             Err(ApiError::Invalid(errors)) => Err(errors.into_iter().map(|error| error.field).collect()),
@@ -170,7 +170,7 @@ mod tests {
     fn a_hidden_reader_gets_the_letter_and_is_not_in_it() {
         let body = json!({ "to": "a@example.org", "cc": ["b@example.org"], "bcc": "c@example.org", "subject": "x",
             "html_content": "<p>y</p>" });
-        let NewLetter { letter, addresses } = read(body).expect("a letter");
+        let NewCustomEmail { letter, addresses } = read(body).expect("a letter");
         assert_eq!(addresses.len(), 3);
         assert_eq!((letter.to, letter.cc), (vec!["a@example.org".to_owned()], vec!["b@example.org".to_owned()]));
     }

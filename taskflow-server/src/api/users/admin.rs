@@ -6,7 +6,7 @@ use poem::web::Data;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
-use taskflow_core::{StandingChange, TaskQuery, User, UserId, search_key};
+use taskflow_core::{AccountStatusChange, TaskQuery, User, UserId, search_key};
 
 use super::{UserBody, answer};
 use crate::api::Caller;
@@ -85,7 +85,7 @@ impl AdminUsersApi {
         let mut findings = ValidationErrors::default();
         let is_active = findings.kept("is_active", body.is_active);
         let is_admin = findings.kept("is_admin", body.is_admin);
-        let change = findings.finish(Some(StandingChange { is_active, is_admin }))?;
+        let change = findings.finish(Some(AccountStatusChange { is_active, is_admin }))?;
         Ok(answer(service.app.accounts().set_standing(caller.actor(), id.0.0, change).await?))
     }
 }

@@ -23,14 +23,14 @@ impl Hand {
 
     /// Moves the wall clock by `span`, as when it is set or the machine was suspended.
     fn jump(&self, span: Duration) {
-        let mut moment = self.0.lock().expect("a clock");
-        moment.wall = moment.wall + span;
+        let mut cohort = self.0.lock().expect("a clock");
+        cohort.wall = cohort.wall + span;
     }
 
     /// The same.
     fn jump_back(&self, span: Duration) {
-        let mut moment = self.0.lock().expect("a clock");
-        moment.wall = moment.wall - span;
+        let mut cohort = self.0.lock().expect("a clock");
+        cohort.wall = cohort.wall - span;
     }
 }
 
@@ -284,7 +284,7 @@ async fn word_from_another_node_is_a_reason_to_look_at_once_but_not_all_the_time
         let word = if looks.len().is_multiple_of(2) { Signal::SessionsEndedElsewhere } else { Signal::Missed };
         bus.publish(&vec![word; 1000]);
         tokio::task::yield_now().await;
-        let refreshed = revoked.read().refreshed.map(|moment| moment.monotonic);
+        let refreshed = revoked.read().refreshed.map(|cohort| cohort.monotonic);
         if refreshed.as_ref() != looks.last() {
             looks.extend(refreshed);
         }

@@ -7,9 +7,10 @@ use super::super::fan_out::{self, FanOut};
 use super::super::{Job, JobContext, JobPage};
 use crate::error::Error;
 use crate::notice::DailySummaryNotice;
-use crate::ports::SweepQuery;
+use crate::ports::CohortQuery;
 use crate::{
-    AcceptedSchedules, CatchUp, Day, DedupeKey, JobName, JobPlan, JobRun, Moment, Notice, NoticeKind, Schedule, UserId,
+    AcceptedSchedules, CatchUp, Day, DedupeKey, JobName, JobPlan, JobRun, LocalTimeCohort, Notice, NoticeKind,
+    Schedule, UserId,
 };
 
 impl JobName {
@@ -47,20 +48,20 @@ impl Job for DailySummaries {
 }
 
 impl FanOut for DailySummaries {
-    fn query(&self, cohort: &Moment) -> SweepQuery {
-        SweepQuery {
+    fn query(&self, cohort: &LocalTimeCohort) -> CohortQuery {
+        CohortQuery {
             kind: NoticeKind::DailySummary,
             weekday: Some(cohort.date.weekday()),
             day: Some(Day::of(cohort.date, &cohort.zone)),
-            moment: cohort.clone(),
+            cohort: cohort.clone(),
         }
     }
 
-    fn notice(&self, _run: &JobRun, cohort: &Moment, user: UserId) -> (DedupeKey, Notice) {
+    fn notice(&self, _run: &JobRun, cohort: &LocalTimeCohort, user: UserId) -> (DedupeKey, Notice) {
         summary(user, cohort.date)
     }
 
-    fn reason(&self, _cohort: &Moment) -> &'static str {
+    fn reason(&self, _cohort: &LocalTimeCohort) -> &'static str {
         "it was time for the daily summary"
     }
 }

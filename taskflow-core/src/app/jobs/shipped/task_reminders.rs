@@ -7,10 +7,10 @@ use super::super::fan_out::{self, FanOut};
 use super::super::{Job, JobContext, JobPage};
 use crate::error::Error;
 use crate::notice::TaskReminderNotice;
-use crate::ports::SweepQuery;
+use crate::ports::CohortQuery;
 use crate::{
-    AcceptedSchedules, CatchUp, DedupeKey, JobName, JobPlan, JobRun, LocalMinute, Moment, Notice, NoticeKind, Schedule,
-    UserId, When,
+    AcceptedSchedules, CatchUp, CohortTime, DedupeKey, JobName, JobPlan, JobRun, LocalMinute, LocalTimeCohort, Notice,
+    NoticeKind, Schedule, UserId,
 };
 
 impl JobName {
@@ -49,25 +49,25 @@ impl Job for TaskReminders {
 }
 
 impl FanOut for TaskReminders {
-    fn query(&self, cohort: &Moment) -> SweepQuery {
-        SweepQuery { kind: NoticeKind::TaskReminder, weekday: None, day: None, moment: cohort.clone() }
+    fn query(&self, cohort: &LocalTimeCohort) -> CohortQuery {
+        CohortQuery { kind: NoticeKind::TaskReminder, weekday: None, day: None, cohort: cohort.clone() }
     }
 
-    fn notice(&self, run: &JobRun, cohort: &Moment, user: UserId) -> (DedupeKey, Notice) {
+    fn notice(&self, run: &JobRun, cohort: &LocalTimeCohort, user: UserId) -> (DedupeKey, Notice) {
         let date = cohort.date;
         match cohort.when {
-            When::Shown(minute) => reminder(user, date, minute),
-            When::Chosen | When::Instant(_) => {
+            CohortTime::Shown(minute) => reminder(user, date, minute),
+            CohortTime::Chosen | CohortTime::Instant(_) => {
                 let key = DedupeKey::new(format!("task-reminder/{}/{user}", run.slot));
                 (key, Notice::TaskReminder(TaskReminderNotice { date }))
             }
         }
     }
 
-    fn reason(&self, cohort: &Moment) -> &'static str {
+    fn reason(&self, cohort: &LocalTimeCohort) -> &'static str {
         match cohort.when {
-            When::Shown(_) => "it was time to remind of open tasks",
-            When::Chosen | When::Instant(_) => "it was time to remind everybody of open tasks",
+            CohortTime::Shown(_) => "it was time to remind of open tasks",
+            CohortTime::Chosen | CohortTime::Instant(_) => "it was time to remind everybody of open tasks",
         }
     }
 }

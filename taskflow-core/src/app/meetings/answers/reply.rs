@@ -1,7 +1,7 @@
 //! Replies that calendars send, and the participants they belong to.
 
 use super::super::super::{App, ParticipantUseCases};
-use super::{Given, Shown};
+use super::{GivenResponse, Shown};
 use crate::error::{Error, FieldError};
 use crate::meeting::MeetingDetails;
 use crate::ports::{CalendarReply, ReplyAttendee, UnreadableReply};
@@ -90,8 +90,13 @@ impl App {
         let actor = who.user_id.map_or(Actor::System, Actor::User);
         let this =
             |participants: &[Participant]| participants.iter().find(|one| one.id == who.id && one.is_in()).cloned();
-        let given =
-            Given { response, comment, at: reply.at, shown: Shown::Sequence(reply.sequence), counter: reply.counter };
+        let given = GivenResponse {
+            response,
+            comment,
+            at: reply.at,
+            shown: Shown::Sequence(reply.sequence),
+            counter: reply.counter,
+        };
         match self.answer(actor, Viewer::Service, details.meeting.id, this, given).await {
             Err(Error::Outdated(_)) => Ok(ReplyTaken::Ignored("it answers to the meeting as it was before")),
             Err(Error::Invalid(_)) => Ok(ReplyTaken::Ignored("the meeting does not take place any more")),

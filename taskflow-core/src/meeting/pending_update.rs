@@ -57,7 +57,7 @@ pub struct Revision {
 
 /// The last notification of a participant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Told {
+pub struct LastNotified {
     /// The version of the meeting as it was then.
     pub version: u64,
     /// Whether they were invited; false if the notification was a cancellation.
@@ -66,7 +66,7 @@ pub struct Told {
 
 /// The kind of update that a participant is still to be notified of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
+pub enum PendingUpdate {
     /// Please come: they know of no such meeting, or think it is off.
     Invited,
     /// The meeting differs from the facts they know, which are these.
@@ -113,16 +113,20 @@ impl Meeting {
 /// Returns the update that `participant` is still to be notified of; `None` if there is none. `known` are the facts of
 /// their last notification, at [`Participant::told`].
 #[must_use]
-pub fn news(meeting: &Meeting, participant: &Participant, known: Option<&MeetingFacts>) -> Option<News> {
+pub fn pending_update(
+    meeting: &Meeting,
+    participant: &Participant,
+    known: Option<&MeetingFacts>,
+) -> Option<PendingUpdate> {
     let is_on = meeting.cancelled_at.is_none() && participant.removed_at.is_none();
     match (participant.told, is_on) {
-        (None, true) | (Some(Told { on: false, .. }), true) => Some(News::Invited),
-        (None, false) | (Some(Told { on: false, .. }), false) => None,
-        (Some(Told { on: true, .. }), false) => Some(News::Cancelled),
-        (Some(Told { on: true, .. }), true) => match known {
+        (None, true) | (Some(LastNotified { on: false, .. }), true) => Some(PendingUpdate::Invited),
+        (None, false) | (Some(LastNotified { on: false, .. }), false) => None,
+        (Some(LastNotified { on: true, .. }), false) => Some(PendingUpdate::Cancelled),
+        (Some(LastNotified { on: true, .. }), true) => match known {
             Some(known) if *known == meeting.facts() => None,
-            Some(known) => Some(News::Changed(known.clone())),
-            None => Some(News::Invited),
+            Some(known) => Some(PendingUpdate::Changed(known.clone())),
+            None => Some(PendingUpdate::Invited),
         },
     }
 }
