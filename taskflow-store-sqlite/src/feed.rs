@@ -112,7 +112,7 @@ impl TryFrom<EventRow> for Event {
             MEETING => Entity::Meeting(EVENTS.value::<MeetingId>("entity_id", &row.entity_id)?),
             // Feeds have no gaps: whoever looks for a task of this id finds none.
             _ => {
-                record(&row.id.to_string(), &EVENTS.bad("entity_kind", "is unknown to this build"));
+                record(&row.id, &EVENTS.bad("entity_kind", "is unknown to this build"));
                 Entity::Task(EVENTS.value::<TaskId>("entity_id", &row.entity_id)?)
             }
         };
@@ -121,11 +121,11 @@ impl TryFrom<EventRow> for Event {
         let data = serde_json::from_str(&row.data).map_err(|error| EVENTS.bad("data", error.to_string()));
         Ok(Self {
             id: EVENTS.value("id", &row.id)?,
-            at: EVENTS.instant("at", row.at)?,
-            actor: EVENTS.optional("actor", row.actor.as_deref())?,
+            at: or_record(&row.id, EVENTS.instant("at", row.at)).unwrap_or(Timestamp::from_micros(row.at)),
+            actor: or_record(&row.id, EVENTS.optional("actor", row.actor.as_deref())).flatten(),
             entity,
-            kind: or_record(&row.id.to_string(), EVENTS.value("kind", &row.kind)).unwrap_or(updated),
-            data: or_record(&row.id.to_string(), data).unwrap_or(no_changes),
+            kind: or_record(&row.id, EVENTS.value("kind", &row.kind)).unwrap_or(updated),
+            data: or_record(&row.id, data).unwrap_or(no_changes),
         })
     }
 }

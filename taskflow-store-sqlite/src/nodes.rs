@@ -110,7 +110,7 @@ const LEAVE: &str = "DELETE FROM taskflow_nodes WHERE id = ?1 AND started_at = ?
 /// A clock that was set back has nobody speak in the future.
 const NODES: &str = "
     SELECT id, version, started_at, sends_mail, mail_rate, clock_ahead,
-        max(CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) - seen_at, 0) AS silent_for,
+        CAST(max(CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) - seen_at, 0) AS INTEGER) AS silent_for,
         live_until > CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) AS is_live
     FROM taskflow_nodes
     ORDER BY id";

@@ -81,8 +81,8 @@ impl Outbox for SqliteStore {
             .await
             .map_err(store_error)?;
         Ok(Backlog {
-            oldest_due_at: TABLE.optional_instant("due_at", oldest_due_at)?,
-            next_at: TABLE.optional_instant("next_at", next_at)?,
+            oldest_due_at: oldest_due_at.map(Timestamp::from_micros),
+            next_at: next_at.map(Timestamp::from_micros),
         })
     }
 }

@@ -165,7 +165,7 @@ pub(super) async fn a_page_of_long_events_is_short_and_the_next_one_goes_on(open
         FeedEvent { event: Event { at, data: serde_json::json!({ "text": long }), ..told.event }, ..told }
     });
     let events: Vec<_> = events.collect();
-    let changes = events.iter().cloned().fold(users([1, 2]), |changes, event| changes.announce(event));
+    let changes = events.iter().cloned().fold(users([1, 2]), Changes::announce);
     store.commit(&changes).await.expect("nine events");
     let (task, app) = (Entity::Task(task_id(1)), App::builder(store.clone()).build());
 

@@ -203,7 +203,6 @@ impl Service {
         let ids: BTreeSet<_> = mails.iter().map(|mail| message_id(&mail.data)).collect();
         let expected: BTreeSet<_> = all.iter().map(|one| format!("<{}@sender.example>", one.id)).collect();
         assert_eq!((mails.len(), ids), (2 * MAILS as usize, expected), "{trouble:?}: each once");
-        println!("{trouble:?}: connections in ten seconds {opened:?}");
     }
 }
 

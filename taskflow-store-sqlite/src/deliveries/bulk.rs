@@ -36,8 +36,8 @@ impl Selection {
             addresses,
             error: selection.error.as_ref().map(|error| error.to_ascii_lowercase()),
             code: selection.code.as_ref().map(|code| format!(" {code} ")),
-            due_from: selection.due_from.map(|at| at.as_micros()),
-            due_before: selection.due_before.map(|at| at.as_micros()),
+            due_from: selection.due_from.map(taskflow_core::Timestamp::as_micros),
+            due_before: selection.due_before.map(taskflow_core::Timestamp::as_micros),
             as_of: selection.as_of.as_micros(),
         })
     }
