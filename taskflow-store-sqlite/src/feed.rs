@@ -6,7 +6,8 @@ use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
 use taskflow_core::ports::EVENT_BYTES;
 use taskflow_core::{
-    CorruptRow, Entity, Event, EventId, FeedEntry, FeedEvent, Follower, MeetingId, StoreError, TaskId, UserId,
+    CorruptRow, Entity, Event, EventId, FeedEntry, FeedEvent, Follower, MeetingId, StoreError, TaskId, Timestamp,
+    UserId,
 };
 use taskflow_store_sql::{or_record, readable, record};
 

@@ -70,7 +70,7 @@ mod tests {
         each(&offered, &mut |command| {
             commands += 1;
             let flags = command.get_arguments().count();
-            assert!(command.get_name() == "serve" || flags < 12, "{}: {flags}", command.get_name());
+            assert!(command.get_name() == "serve" || flags < 14, "{}: {flags}", command.get_name());
             for arg in command.get_arguments().filter(|arg| arg.get_action().takes_values()) {
                 let is_path =
                     matches!(arg.get_value_hint(), ValueHint::AnyPath | ValueHint::FilePath | ValueHint::DirPath);

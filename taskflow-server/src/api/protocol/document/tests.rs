@@ -3,10 +3,11 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 /// First words of the summaries, which become the method names and headings of generated clients.
-const VERBS: [&str; 35] = [
-    "Cancel", "Change", "Check", "Count", "Create", "Delete", "End", "Follow", "Get", "Invite", "List", "Pause",
-    "Preview", "Refresh", "Register", "Remind", "Remove", "Replace", "Report", "Request", "Resend", "Reset", "Respond",
-    "Restore", "Resume", "Retry", "Run", "Send", "Set", "Sign", "Suppress", "Verify", "Add", "Export", "Import",
+const VERBS: [&str; 36] = [
+    "Cancel", "Change", "Check", "Confirm", "Count", "Create", "Delete", "End", "Follow", "Get", "Invite", "List",
+    "Pause", "Preview", "Refresh", "Register", "Remind", "Remove", "Replace", "Report", "Request", "Resend", "Reset",
+    "Respond", "Restore", "Resume", "Retry", "Run", "Send", "Set", "Sign", "Suppress", "Verify", "Add", "Export",
+    "Import",
 ];
 
 /// Every `$ref` in the document.
