@@ -263,10 +263,10 @@ const CANCEL_FOR_USERS: &str = "
         SELECT l.id, r.at
         FROM json_to_recordset($1::json) AS r (id uuid, at timestamptz)
         JOIN taskflow.deliveries AS l ON l.recipient_user = r.id
-        WHERE l.state IN ('scheduled', 'claimed')
+        WHERE l.state IN ('scheduled', 'claimed') AND NOT l.cancel_requested
         ORDER BY l.dedupe_key
         FOR NO KEY UPDATE OF l) AS r
-    WHERE d.id = r.id AND d.state IN ('scheduled', 'claimed')";
+    WHERE d.id = r.id AND d.state IN ('scheduled', 'claimed') AND NOT d.cancel_requested";
 
 /// The writes of planned deliveries as the parameters of statements.
 #[derive(Default)]

@@ -323,4 +323,5 @@ const CANCEL_FOR_USERS: &str = "
         cancel_requested = state = 'claimed',
         reason = ?2
     FROM json_each(?1) AS j
-    WHERE taskflow_deliveries.recipient_user = j.value ->> 'id' AND state IN ('scheduled', 'claimed')";
+    WHERE taskflow_deliveries.recipient_user = j.value ->> 'id' AND state IN ('scheduled', 'claimed')
+        AND NOT cancel_requested";

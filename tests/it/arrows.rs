@@ -101,7 +101,7 @@ fn adapters_call_no_use_case() {
 
 #[test]
 fn entities_and_rules_know_neither_ports_nor_use_cases_and_never_wait() {
-    let files = "user task meeting meeting/participant meeting/merge meeting/news meeting/standing reminder retry snooze \
+    let files = "user task meeting meeting/participant meeting/merge meeting/pending_update meeting/standing reminder retry snooze \
                  notice delivery mail event changes session token idempotency values time job schedule digest statistics \
                  preferences suppression page feed node scope limit";
     for file in files.split_whitespace() {
