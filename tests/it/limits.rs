@@ -293,7 +293,8 @@ async fn an_office_behind_one_address_is_not_refused() {
 /// The work of passwords has one queue, in which one address does not come before all others.
 #[tokio::test]
 async fn parallel_sign_ins_from_one_address_do_not_keep_another_one_waiting() {
-    let limits = ["LIMIT_SIGN_IN_ADDRESS", "LIMIT_SIGN_IN_NAMES", "LIMIT_REQUESTS_ADDRESS"].map(|name| (name, "100000/1h"));
+    let limits =
+        ["LIMIT_SIGN_IN_ADDRESS", "LIMIT_SIGN_IN_NAMES", "LIMIT_REQUESTS_ADDRESS"].map(|name| (name, "100000/1h"));
     let server = Server::start(&[&ON[..], &limits].concat()).await;
     server.person("ada").await;
     let names: Vec<_> = (0..200).map(|n| format!("name-{n}")).collect();
