@@ -195,7 +195,8 @@ async fn a_claim_reads_as_much_when_one_account_has_made_a_hundred_thousand_due(
     for plan in [&few, &many] {
         assert!(plan.contains("idx_deliveries_lap") && !plan.contains("Seq Scan") && !plan.contains("Sort"), "{plan}");
     }
-    assert!(buffers(&many) * 2 < buffers(&few) * 3, "{few}\n{many}");
+    // Entries of larger indexes lie a page deeper.
+    assert!(buffers(&many) < 2 * buffers(&few), "{few}\n{many}");
     // Nor does it cost more to plan one more.
     let group = "'[{\"n\": 0, \"causer\": \"00000000-0000-0000-0000-000000000001\", \"priority\": 1,
         \"begins\": \"2026-11-22T11:00:00Z\", \"ends\": \"2026-11-22T11:01:00Z\"}]'";
