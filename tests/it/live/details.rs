@@ -111,14 +111,14 @@ async fn a_feed_that_cannot_be_read_keeps_nobody_else_waiting() {
     let (ada, bob) = (server.person("ada").await, server.person("bob").await);
     let (mut adas, _) = Socket::follow(&server, &ada.token).await;
     let (mut bobs, _) = Socket::follow(&server, &bob.token).await;
-    // By hand: what it is about has no id.
+    // By hand: what it is about has an id that is none.
     let event = "0198c0de-0000-7000-8000-00000000000e";
     let user = id(&ada).await;
     let mut rows = Rows::open(&server.database_url()).await;
     for statement in [
         format!(
             "INSERT INTO taskflow_events (id, at, entity_kind, entity_id, kind, data)
-             VALUES ('{event}', 0, 'task', 'none', 'task_updated', '{{}}')"
+             VALUES ('{event}', 0, 'task', 'zzzzzzzz-0000-7000-8000-00000000000e', 'task_updated', '{{}}')"
         ),
         format!("INSERT INTO taskflow_feed (user_id, seq, event_id) VALUES ('{user}', 1, '{event}')"),
         format!("INSERT INTO taskflow_feed_heads (user_id, seq) VALUES ('{user}', 1)"),
