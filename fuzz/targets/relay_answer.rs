@@ -1,4 +1,4 @@
-//! What a relay says, at any stage of the dialogue (RFC 5321): each zero byte waits for the client's next words.
+//! Replies of a relay at any stage of the dialogue (RFC 5321): each zero byte waits for the client's next command.
 #![no_main]
 
 use std::sync::{Arc, LazyLock};

@@ -1,4 +1,4 @@
-//! What people and programs type: names, addresses, texts, words to search for.
+//! Values that people and programs type: names, addresses, texts, words to search for.
 #![no_main]
 
 use std::fmt::{Debug, Display};
@@ -10,7 +10,7 @@ use taskflow_core::{
     MeetingUrl, NamedAddress, NodeId, NoticeKind, PersonName, TaskQuery, TaskSort, Title, Username, fold, search_key,
 };
 
-/// What is taken is written as it is read again.
+/// Checks that an accepted value is written in a form that is read as the same value.
 fn taken<T: FromStr + Display + Debug + PartialEq>(text: &str) {
     if let Ok(value) = text.parse::<T>() {
         let written = value.to_string();

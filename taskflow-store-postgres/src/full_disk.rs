@@ -8,22 +8,22 @@ use tokio::time::Instant;
 
 use crate::error::{PgStoreError, is_full};
 
-/// What the last writes have shown. Clones share it.
+/// The results of the last writes. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FullDisk(Arc<Mutex<Shown>>);
 
 #[derive(Debug, Default)]
 struct Shown {
-    /// When a write last failed because the disk was full, until a commit succeeds.
+    /// The time at which a write last failed because the disk was full, until a commit succeeds.
     full: Option<Instant>,
-    /// When one last succeeded.
+    /// The time at which a write last succeeded.
     written: Option<Instant>,
 }
 
 /// Time for which one failure counts. Without writes the state of the disk is unknown, and a node without requests
 /// writes rarely.
 const COUNTS_FOR: Duration = Duration::from_secs(10);
-/// How long one success counts: however many ask, a check writes once a second at most.
+/// The time for which one success counts, so that a check writes at most once a second.
 const SHOWS_FOR: Duration = Duration::from_secs(1);
 
 impl FullDisk {

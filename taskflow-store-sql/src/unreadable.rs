@@ -26,7 +26,7 @@ struct Entry {
     age: u32,
 }
 
-/// What this process has met. Its databases are told apart by nothing: a host that opens several finds all of them here.
+/// The unreadable rows that this process has met, of all databases that a host opens.
 static RECORDED: Mutex<Recorded> = Mutex::new(BTreeMap::new());
 /// Whether anything is recorded: rows that can be read cost no lock while nothing is.
 static ANY: AtomicBool = AtomicBool::new(false);

@@ -23,7 +23,7 @@ use taskflow_testkit::server::{PASSWORD, Server};
 const PEOPLE: u8 = 10;
 /// From one request of theirs to the next.
 const PERIOD: Duration = Duration::from_millis(200);
-/// How long they are alone at first.
+/// The time for which they are alone at first.
 const ALONE: Duration = Duration::from_secs(60);
 /// From one look at the memory to the next.
 const LOOK: Duration = Duration::from_secs(10);
@@ -132,7 +132,7 @@ fn client(n: u8) -> Client {
     Client::builder().no_proxy().local_address(address).timeout(Duration::from_secs(30)).build().expect("a client")
 }
 
-/// What requests of people took, in milliseconds, ascending; and what was refused.
+/// Latencies of people's requests in milliseconds, ascending, and the refusals.
 #[derive(Default)]
 struct Answers {
     took: Vec<f64>,

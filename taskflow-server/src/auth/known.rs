@@ -10,7 +10,7 @@ use taskflow_runtime::live::SessionClaims;
 
 /// The most sessions that are remembered; whoever comes beyond that costs a read again.
 const MOST: usize = 100_000;
-/// How long it is remembered that there is no session of an id.
+/// The time for which the absence of a session is cached.
 const ABSENT_FOR: Duration = Duration::from_secs(1);
 
 /// Refuses tokens of sessions that are not in the store, such as one that a restored backup does not have, or one that

@@ -1,4 +1,4 @@
-//! How many requests limits refused, for monitoring.
+//! Counts the requests that limits refused, for monitoring.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};

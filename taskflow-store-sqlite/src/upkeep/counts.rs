@@ -94,7 +94,7 @@ pub(super) async fn recent_mail(
     })
 }
 
-/// What expired a minute after it was to be tried, or after an attempt that failed, was not sent in time.
+/// Counts the deliveries not sent in time: expired a minute after they were to be tried, or after an attempt failed.
 const RECENT_MAIL: &str = "
     SELECT count(*) FILTER (WHERE state = 'delivered'),
         count(*) FILTER (WHERE state = 'discarded'),
